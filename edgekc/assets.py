@@ -1,0 +1,13 @@
+"""Where codegen/, runtime_c/ and boards/ lie, in a checkout and in an installed wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+# The wheel carries the top-level folders as edgekc/_assets/*; a checkout has them beside edgekc/.
+_ROOT = _HERE / "_assets" if (_HERE / "_assets").is_dir() else _HERE.parent
+
+CODEGEN = _ROOT / "codegen"
+RUNTIME_C = _ROOT / "runtime_c"
+BOARDS = _ROOT / "boards"

@@ -1,0 +1,314 @@
+"""Turns boards/<name>/board.toml into a checked, frozen Board, and says what each Arm core can do."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from edgekc.assets import BOARDS
+from edgekc.errors import BoardError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover
+    import tomli as tomllib
+
+SCHEMA = 1
+MemoryKind = Literal["flash", "ram"]
+System = Literal["bare", "linux"]
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """What one processor core executes, and how each compiler is told so."""
+
+    name: str
+    features: frozenset[str]  # the words that Kernel.needs may use
+    gcc_flags: tuple[str, ...]
+    zig_flags: tuple[str, ...]  # the arguments of `zig cc`, target included
+    system: System = "bare"
+    unicorn_model: str | None = None  # X of unicorn's UC_CPU_ARM_X; None: unicorn has no such core
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    name: str
+    kind: MemoryKind
+    origin: int
+    size_bytes: int
+
+    @property
+    def end(self) -> int:
+        return self.origin + self.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    name: str
+    description: str
+    core: Core
+    gcc_flags: tuple[str, ...]
+    zig_flags: tuple[str, ...]
+    memories: tuple[Memory, ...]  # first flash holds the program, first RAM the stack; empty on Linux
+    emulators: tuple[str, ...]  # in order of preference: "qemu", "unicorn"
+    machine: str | None  # qemu-system-arm -M; None on Linux
+    qemu_cpu: str | None  # -cpu; None: what the machine has
+    systick_hz: int | None  # clock that SysTick counts, for instructions under -icount
+    source: str  # where the memory sizes come from
+    note: str
+    path: Path
+
+    @property
+    def features(self) -> frozenset[str]:
+        return self.core.features
+
+    @property
+    def flash(self) -> Memory:
+        return next(memory for memory in self.memories if memory.kind == "flash")
+
+    @property
+    def ram(self) -> Memory:
+        return next(memory for memory in self.memories if memory.kind == "ram")
+
+    @property
+    def flash_bytes(self) -> int | None:
+        """Room for code and weights; None on Linux, where it is not the board's to say."""
+        return self.flash.size_bytes if self.memories else None
+
+    @property
+    def ram_bytes(self) -> int | None:
+        """The largest single RAM region, which bounds the arena; None on Linux."""
+        return max((m.size_bytes for m in self.memories if m.kind == "ram"), default=None)
+
+
+_SOFT = "thumb-freestanding-eabi"
+_HARD = "thumb-freestanding-eabihf"
+
+
+def _cortex_m(name: str, features: str, gcc: str, zig: str, *, hard: bool = False, unicorn: str | None = None) -> Core:
+    abi = "hard" if hard else "soft"
+    return Core(
+        name,
+        frozenset(features.split()),
+        ("-mthumb", *gcc.split(), f"-mfloat-abi={abi}"),
+        ("-target", _HARD if hard else _SOFT, f"-mcpu={zig}"),
+        unicorn_model=unicorn,
+    )
+
+
+# thumb1: ARMv6-M, no unaligned access and no 32-bit Thumb; thumb2: ARMv7-M and later. dsp: SMLAD and
+# friends; mve: Helium; fpu: floating-point registers; neon: Advanced SIMD; dotprod: SDOT/UDOT.
+CORES: dict[str, Core] = {
+    core.name: core
+    for core in (
+        _cortex_m("cortex-m0", "thumb1", "-mcpu=cortex-m0", "cortex_m0", unicorn="CORTEX_M0"),
+        # Same instruction set as M0 (ARMv6-M), so unicorn's M0 is exact for it.
+        _cortex_m("cortex-m0plus", "thumb1", "-mcpu=cortex-m0plus", "cortex_m0plus", unicorn="CORTEX_M0"),
+        _cortex_m("cortex-m3", "thumb2", "-mcpu=cortex-m3", "cortex_m3", unicorn="CORTEX_M3"),
+        _cortex_m("cortex-m4", "thumb2 dsp", "-mcpu=cortex-m4", "cortex_m4", unicorn="CORTEX_M4"),
+        _cortex_m(
+            "cortex-m4f", "thumb2 dsp fpu", "-mcpu=cortex-m4 -mfpu=fpv4-sp-d16", "cortex_m4+vfp4d16sp",
+            hard=True, unicorn="CORTEX_M4",
+        ),
+        _cortex_m(
+            "cortex-m7", "thumb2 dsp fpu", "-mcpu=cortex-m7 -mfpu=fpv5-d16", "cortex_m7+fp_armv8d16",
+            hard=True, unicorn="CORTEX_M7",
+        ),
+        _cortex_m(
+            "cortex-m33", "thumb2 dsp fpu", "-mcpu=cortex-m33 -mfpu=fpv5-sp-d16",
+            "cortex_m33+dsp+fp_armv8d16sp", hard=True, unicorn="CORTEX_M33",
+        ),
+        _cortex_m(
+            "cortex-m33-nodsp", "thumb2", "-mcpu=cortex-m33+nodsp+nofp", "cortex_m33-dsp-fp_armv8d16sp",
+            unicorn="CORTEX_M33",
+        ),
+        _cortex_m("cortex-m55", "thumb2 dsp fpu mve", "-mcpu=cortex-m55", "cortex_m55+mve+mve_fp", hard=True),
+        Core(
+            "cortex-a7", frozenset({"fpu", "neon"}),
+            ("-mcpu=cortex-a7", "-mfpu=neon-vfpv4", "-mfloat-abi=hard"),
+            ("-target", "arm-linux-musleabihf", "-mcpu=cortex_a7"), system="linux",
+        ),
+        Core(
+            "cortex-a53", frozenset({"aarch64", "fpu", "neon"}), ("-mcpu=cortex-a53",),
+            ("-target", "aarch64-linux-musl", "-mcpu=cortex_a53"), system="linux",
+        ),
+        Core(
+            "cortex-a76", frozenset({"aarch64", "fpu", "neon", "dotprod"}), ("-mcpu=cortex-a76",),
+            ("-target", "aarch64-linux-musl", "-mcpu=cortex_a76"), system="linux",
+        ),
+    )
+}  # fmt: skip
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _MemoryFile(_Strict):
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    kind: MemoryKind
+    origin: Annotated[int, Field(ge=0, lt=2**32)]
+    size_bytes: Annotated[int, Field(gt=0, le=2**32)]
+
+    @model_validator(mode="after")
+    def _fits_the_address_space(self) -> _MemoryFile:
+        if self.origin + self.size_bytes > 2**32:
+            raise ValueError("origin + size_bytes lies beyond the 32-bit address space")
+        return self
+
+
+class _QemuFile(_Strict):
+    machine: str | None = None
+    cpu: str | None = None
+    systick_hz: Annotated[int, Field(gt=0)] | None = None
+
+
+class _BoardFile(_Strict):
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    description: Annotated[str, Field(min_length=1)]
+    core: str
+    emulators: list[Literal["qemu", "unicorn"]]
+    gcc_flags: list[str] | None = None
+    zig_flags: list[str] | None = None
+    memory: list[_MemoryFile] = []
+    qemu: _QemuFile = _QemuFile()
+    source: str = ""
+    note: str = ""
+
+
+def list_boards() -> list[str]:
+    """Names of the boards that come with edgekc, sorted."""
+    return sorted(path.parent.name for path in BOARDS.glob("*/board.toml"))
+
+
+def load_board(name_or_path: str | Path) -> Board:
+    """The board of that name, or the one described by that board.toml (or the folder that holds it).
+
+    Raises:
+        BoardError: no such board, or its file is wrong; names file, key and what was expected.
+    """
+    text = str(name_or_path)
+    bundled = BOARDS / text / "board.toml"
+    if not ("/" in text or "\\" in text or text.endswith(".toml")) and bundled.is_file():
+        return _read(bundled)
+    path = Path(name_or_path)
+    path = path / "board.toml" if path.is_dir() else path
+    if path.is_file():
+        return _read(path)
+    fix = _nearest(text, list_boards())
+    raise BoardError(f"no board is called '{text}', and no such file exists", fix=fix)
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else "use one of: " + ", ".join(known)
+
+
+def _read(path: Path) -> Board:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BoardError(f"not valid TOML: {error}", where=str(path)) from error
+    if data.get("schema", SCHEMA) != SCHEMA:
+        raise BoardError(
+            f"key schema: expected {SCHEMA}, got {data['schema']!r}",
+            where=str(path),
+            fix="write the file for this version of edgekc, or install the edgekc that reads it",
+        )
+    try:
+        file = _BoardFile.model_validate(data)
+    except ValidationError as error:
+        raise BoardError(_explain(error), where=str(path)) from error
+    if file.core not in CORES:
+        raise BoardError(
+            f"key core: unknown core '{file.core}'", where=str(path), fix=_nearest(file.core, sorted(CORES))
+        )
+    core = CORES[file.core]
+    memories = tuple(Memory(m.name, m.kind, m.origin, m.size_bytes) for m in file.memory)
+    _check_memories(memories, core, path)
+    _check_emulators(file, core, path)
+    return Board(
+        name=file.name,
+        description=file.description,
+        core=core,
+        gcc_flags=core.gcc_flags if file.gcc_flags is None else tuple(file.gcc_flags),
+        zig_flags=core.zig_flags if file.zig_flags is None else tuple(file.zig_flags),
+        memories=memories,
+        emulators=tuple(file.emulators),
+        machine=file.qemu.machine,
+        qemu_cpu=file.qemu.cpu,
+        systick_hz=file.qemu.systick_hz,
+        source=file.source,
+        note=file.note,
+        path=path,
+    )
+
+
+def _explain(error: ValidationError) -> str:
+    """All of a file's errors on one line: `key memory.0.origin: expected an integer, got 'x'`."""
+    lines = []
+    for detail in error.errors():
+        key = ".".join(str(part) for part in detail["loc"]) or "(file)"
+        lines.append(f"key {key}: {_expectation(detail['type'], detail['msg'], detail['input'], key)}")
+    return "; ".join(lines)
+
+
+def _expectation(kind: str, message: str, value: Any, key: str) -> str:
+    if kind == "extra_forbidden":
+        known = [field.alias or name for name, field in _BoardFile.model_fields.items()]
+        if key.startswith("memory."):
+            known = list(_MemoryFile.model_fields)
+        elif key.startswith("qemu."):
+            known = list(_QemuFile.model_fields)
+        return f"unknown key; {_nearest(key.rpartition('.')[2], known)}"
+    if kind == "missing":
+        return "missing"
+    shown = repr(value)
+    return f"{message[:1].lower()}{message[1:]}, got {shown if len(shown) <= 60 else shown[:57] + '...'}"
+
+
+def _check_memories(memories: Sequence[Memory], core: Core, path: Path) -> None:
+    where = str(path)
+    if core.system == "linux":
+        if memories:
+            raise BoardError(f"key memory: {core.name} runs Linux, which places memory itself", where=where)
+        return
+    for kind in ("flash", "ram"):
+        if not any(memory.kind == kind for memory in memories):
+            raise BoardError(f"key memory: expected at least one region of kind '{kind}', found none", where=where)
+    names = [memory.name for memory in memories]
+    for name in names:
+        if names.count(name) > 1:
+            raise BoardError(f"key memory: two regions are called '{name}'", where=where)
+    ordered = sorted(memories, key=lambda memory: memory.origin)
+    for low, high in pairwise(ordered):
+        if low.end > high.origin:
+            raise BoardError(
+                f"key memory: regions '{low.name}' (0x{low.origin:08x}..0x{low.end - 1:08x}) and "
+                f"'{high.name}' (from 0x{high.origin:08x}) overlap",
+                where=where,
+            )
+    for memory in memories:
+        if memory.origin % 32:
+            raise BoardError(
+                f"key memory: region '{memory.name}' starts at 0x{memory.origin:08x}; expected a multiple of 32",
+                where=where,
+            )
+
+
+def _check_emulators(file: _BoardFile, core: Core, path: Path) -> None:
+    where = str(path)
+    if "unicorn" in file.emulators and core.unicorn_model is None:
+        raise BoardError(f"key emulators: unicorn has no {core.name}", where=where, fix="use 'qemu'")
+    if "qemu" in file.emulators and core.system == "bare" and file.qemu.machine is None:
+        raise BoardError("key qemu.machine: missing; emulators lists 'qemu'", where=where)
+    if core.system == "linux" and file.qemu.machine is not None:
+        raise BoardError(f"key qemu.machine: {core.name} runs under user-mode qemu", where=where)

@@ -1,0 +1,258 @@
+"""Turns a folder of generated C and a board into an image that an emulator of that board can run."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from edgekc.assets import CODEGEN, RUNTIME_C
+from edgekc.board import Board, Memory
+from edgekc.errors import CapacityError, ToolError, UsageError
+from edgekc.toolchain import Compiler, arm_compiler
+
+# The stack gets what the first RAM region has left, up to 64 KiB (more would only take time to paint),
+# and the linker refuses less than 1 KiB: the harness and a few kernels' frames.
+STACK_MIN_BYTES = 1024
+STACK_MAX_BYTES = 64 * 1024
+# RAM of the harness itself beside the three buffers: guards and variables.
+_HARNESS_RAM_BYTES = 512
+_PORT = RUNTIME_C / "port"
+_COMPILE_TIMEOUT_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A linked program: the model's code, the harness around it, and what it was made with."""
+
+    name: str
+    elf: Path
+    map: Path
+    board: Board
+    compiler: str
+    trace: bool  # built with EKC_TRACE: also writes each layer's output
+    input_bytes: int  # of one sample
+    output_bytes: int
+    stack_usage: tuple[Path, ...]  # a .su file per source of the model, as -fstack-usage writes them
+
+
+def build_image(
+    folder: Path | str,
+    board: Board,
+    out_dir: Path | str,
+    *,
+    trace: bool = False,
+    compiler: Compiler | None = None,
+    extra_flags: Sequence[str] = (),
+) -> Image:
+    """Compiles folder/src with startup and harness for the board, into out_dir.
+
+    Raises:
+        CapacityError: it does not fit; names the region and by how many bytes.
+        ToolError: no compiler, or it failed.
+        UsageError: folder is not what `edgekc compile` writes.
+    """
+    # Absolute, because each compiler's output folder and map file are named to it from elsewhere.
+    source_dir, out = Path(folder).resolve(), Path(out_dir).resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    name, sizes = _read_folder(source_dir)
+    chosen = compiler or arm_compiler(board)
+    bare = board.core.system == "bare"
+
+    templates = _templates()
+    view = {"name": name, "upper": name.upper(), "bare": bare}
+    (out / "harness.c").write_text(templates.get_template("harness.c.j2").render(view), encoding="utf-8")
+    ours = [out / "harness.c"]
+    if bare:
+        startup = templates.get_template("startup.c.j2").render(_startup_view(board))
+        (out / "startup.c").write_text(startup, encoding="utf-8")
+        script = templates.get_template("link.ld.j2").render(_link_view(board, sizes))
+        (out / "link.ld").write_text(script, encoding="utf-8")
+        ours += [out / "startup.c", _PORT / "ek_cortexm.c", _PORT / "ek_semihost.c"]
+    else:
+        ours += [_PORT / "ek_linux.c"]
+    theirs = sorted((source_dir / "src").glob("*.c"))
+
+    flags = _compile_flags(chosen, source_dir, out, bare=bare, trace=trace)
+    objects = out / "obj"
+    objects.mkdir(exist_ok=True)
+    jobs = [(path, objects / f"ekh_{path.stem}.o", flags) for path in ours]
+    # The caller's flags are for the model's code; the harness measures it and stays as it is.
+    jobs += [(path, objects / f"{path.stem}.o", [*flags, *extra_flags]) for path in theirs]
+    if bare and chosen.family == "zig":
+        libc = _PORT / "freestanding" / "ek_libc.c"
+        jobs.append((libc, objects / "ekh_libc.o", [*flags, "-fno-builtin"]))
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        list(pool.map(lambda job: _compile(chosen, board, *job), jobs))
+
+    usages = [target.with_suffix(".su") for _, target, _ in jobs[len(ours) : len(ours) + len(theirs)]]
+
+    elf, map_file = out / f"{name}.elf", out / f"{name}.map"
+    linked = [str(target) for _, target, _ in jobs]
+    command = [*chosen.command, *_link_flags(chosen, out, map_file, bare=bare), *linked, "-o", str(elf)]
+    printed = _link(command, board)
+    if chosen.family == "zig":
+        map_file.write_text(printed, encoding="utf-8")
+    return Image(
+        name=name,
+        elf=elf,
+        map=map_file,
+        board=board,
+        compiler=chosen.description,
+        trace=trace,
+        input_bytes=sizes["INPUT"],
+        output_bytes=sizes["OUTPUT"],
+        stack_usage=tuple(usage for usage in usages if usage.is_file()),
+    )
+
+
+def _read_folder(folder: Path) -> tuple[str, dict[str, int]]:
+    """Name of the model, and the bytes of its ARENA, INPUT and OUTPUT as its header says them."""
+    fix = "give the folder that `edgekc compile -o` wrote"
+    manifest = folder / "manifest.json"
+    try:
+        name = str(json.loads(manifest.read_text(encoding="utf-8"))["name"])
+        header = folder / "include" / f"{name}.h"
+        text = header.read_text(encoding="utf-8")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"not a folder of generated C ({error})", where=str(folder), fix=fix) from error
+    sizes: dict[str, int] = {}
+    for what in ("ARENA", "INPUT", "OUTPUT"):
+        pattern = rf"^\s*#\s*define\s+{name.upper()}_{what}_BYTES\s+\(?\s*(\d+|0[xX][0-9a-fA-F]+)[uUlL]*\s*\)?"
+        match = re.search(pattern, text, re.MULTILINE)
+        if match is None:
+            raise UsageError(f"{name.upper()}_{what}_BYTES is not defined as a number", where=str(header), fix=fix)
+        sizes[what] = int(match[1], 0)
+    return name, sizes
+
+
+def _templates() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(CODEGEN),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+
+
+def _startup_view(board: Board) -> dict[str, Any]:
+    features = board.features
+    return {
+        "board": board.name,
+        "core": board.core.name,
+        "fpu": bool(features & {"fpu", "mve"}),
+        "mve": "mve" in features,
+        "fault_status": "thumb1" not in features,  # ARMv6-M has HardFault only, and no CFSR
+    }
+
+
+def _link_view(board: Board, sizes: dict[str, int]) -> dict[str, Any]:
+    return {
+        "board": board.name,
+        "memories": [
+            {
+                "name": memory.name,
+                "access": "rx" if memory.kind == "flash" else "rwx",
+                "origin": f"0x{memory.origin:08X}",
+                "length": str(memory.size_bytes),
+            }
+            for memory in board.memories
+        ],
+        "flash": board.flash.name,
+        "ram": board.ram.name,
+        "arena_region": arena_region(board, sum(sizes.values())).name,
+        "stack_min_bytes": STACK_MIN_BYTES,
+        "stack_max_bytes": STACK_MAX_BYTES,
+    }
+
+
+def arena_region(board: Board, buffers_bytes: int) -> Memory:
+    """Where arena, input and output go: beside the stack if they fit, else the first RAM that holds them."""
+    first, *others = (memory for memory in board.memories if memory.kind == "ram")
+    needed = buffers_bytes + _HARNESS_RAM_BYTES
+    if needed + STACK_MIN_BYTES <= first.size_bytes:
+        return first
+    # None is large enough: the first one, for whose overflow the linker then gives the number.
+    return next((memory for memory in others if needed <= memory.size_bytes), first)
+
+
+def _compile_flags(compiler: Compiler, source: Path, out: Path, *, bare: bool, trace: bool) -> list[str]:
+    flags = ["-O2", "-g", "-ffunction-sections", "-fdata-sections", "-fstack-usage"]
+    # The same bytes wherever the folders lie.
+    for path, shown in ((out, "build"), (source, "model"), (RUNTIME_C, "runtime_c")):
+        flags.append(f"-ffile-prefix-map={path}={shown}")
+    if bare and compiler.family == "zig":
+        flags += ["-ffreestanding", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
+        flags += ["-fno-sanitize=all", "-isystem", str(_PORT / "freestanding")]
+    if trace:
+        flags.append("-DEKC_TRACE")
+    # The model's own headers first: they belong to its sources.
+    return [*flags, f"-I{source / 'include'}", f"-I{_PORT}", f"-I{RUNTIME_C / 'include'}"]
+
+
+def _link_flags(compiler: Compiler, out: Path, map_file: Path, *, bare: bool) -> list[str]:
+    # `zig cc` knows no -Map; what it prints instead, _link writes to the map file.
+    to_map = "-Wl,--print-map" if compiler.family == "zig" else f"-Wl,-Map={map_file}"
+    flags = ["-O2", "-g", "-Wl,--gc-sections", to_map, "-Wl,--build-id=none"]
+    if not bare:
+        return [*flags, "-static"]
+    flags += ["-T", str(out / "link.ld")]
+    if compiler.family == "zig":
+        return flags
+    # nano: newlib's memcpy and memset, without its startup. Their warnings about segments that can be
+    # written and executed do not matter on a core without memory protection.
+    return [*flags, "-nostartfiles", "--specs=nano.specs", "-Wl,--no-warn-rwx-segments"]
+
+
+def _run(command: Sequence[str], board: Board) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_S, stdin=subprocess.DEVNULL,
+            check=False, errors="replace",
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"the compiler did not run: {error}", where=f"board {board.name}") from error
+
+
+def _compile(compiler: Compiler, board: Board, source: Path, target: Path, flags: Sequence[str]) -> None:
+    done = _run([*compiler.command, *flags, "-c", str(source), "-o", str(target)], board)
+    if done.returncode != 0:
+        raise ToolError(
+            f"{compiler.description} refused {source.name}: {_first_error(done.stderr)}",
+            where=f"board {board.name}",
+        )
+
+
+def _link(command: Sequence[str], board: Board) -> str:
+    """What the linker printed on standard output."""
+    done = _run(command, board)
+    if done.returncode == 0:
+        return done.stdout
+    # GNU ld: region `ram' overflowed by 12 bytes; lld: section '.bss' will not fit in region 'ram':
+    # overflowed by 12 bytes (one line per section, each counting from the region's end: the last is all).
+    found = re.findall(r"region [`'\"](\w+)['\"]:? overflowed by (\d+) bytes", done.stderr)
+    over = {region: max(int(n) for r, n in found if r == region) for region, _ in found}
+    if over:
+        sizes = {memory.name: memory.size_bytes for memory in board.memories}
+        what = " and ".join(f"{r} of {sizes[r]} bytes by {n} bytes" for r, n in over.items())
+        raise CapacityError(
+            f"the program overflows {what}",
+            where=f"board {board.name}",
+            fix="choose a larger board, or compress the model further",
+        )
+    raise ToolError(f"the linker failed: {_first_error(done.stderr)}", where=f"board {board.name}")
+
+
+def _first_error(stderr: str) -> str:
+    """The line that says what is wrong, rather than where the compiler was when it saw it."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    return next((line for line in lines if "error" in line or "undefined" in line), lines[-1] if lines else "")

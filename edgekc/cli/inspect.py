@@ -1,0 +1,25 @@
+"""`edgekc inspect`: shows what an .ekc file holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def inspect(
+    model: Annotated[Path, typer.Argument(help="An .ekc file.", exists=True, dir_okay=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the same as JSON.")] = False,
+) -> None:
+    """Show header, sections, layers and metadata of an .ekc file, after checking every byte of it."""
+    from rich.console import Console
+
+    from edgekc.inspect_report import render, report
+
+    found = report(model.read_bytes(), str(model))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    else:
+        render(found, Console())

@@ -1,0 +1,1 @@
+"""Three ways to run a packed model, and the comparison between them."""

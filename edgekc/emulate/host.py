@@ -1,0 +1,137 @@
+"""A folder of generated C, compiled for this machine, and inputs to outputs: fast enough for whole test sets."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..assets import RUNTIME_C
+from ..errors import ToolError, UsageError, VerifyError
+from ..ir import Array
+from ..toolchain import host_compiler
+
+_GUARD_BYTES = 64  # as in ekc_host.c
+_ALIGNMENT = 16  # of the arena, by the API's contract
+# Optimised for this very machine: integer arithmetic gives the same bits under any flags.
+_FLAGS = ("-std=c99", "-O3", "-march=native", "-fPIC", "-shared")
+
+
+@dataclass(frozen=True, slots=True)
+class HostProgram:
+    """A compiled network; the temporary folder lives as long as the record."""
+
+    manifest: dict[str, Any]
+    library: ctypes.CDLL
+    trace: bool
+    folder: tempfile.TemporaryDirectory[str]
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of an output folder of `edgekc compile`."""
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text())
+        assert isinstance(manifest["name"], str) and isinstance(manifest["arena_bytes"], int)
+    except FileNotFoundError:
+        raise UsageError(
+            "no manifest.json in it", where=str(folder), fix="pass the folder that `edgekc compile -o` wrote"
+        ) from None
+    except (ValueError, KeyError, TypeError, AssertionError, OSError) as error:
+        raise UsageError(f"damaged ({error})", where=str(path), fix="compile the model again") from None
+    return dict(manifest)
+
+
+def build(folder: Path, *, trace: bool = False, flags: Sequence[str] = _FLAGS) -> HostProgram:
+    """Compile an output folder into a shared library. ToolError where the compiler is missing or fails."""
+    manifest = read_manifest(folder)
+    compiler = host_compiler()
+    temporary = tempfile.TemporaryDirectory(prefix="edgekc-host-")
+    library = Path(temporary.name) / "net.so"
+    sources = [*sorted((folder / "src").glob("*.c")), RUNTIME_C / "port" / "ekc_host.c"]
+    defines = [f"-DEKC_RUN={manifest['name']}_run", *(["-DEKC_TRACE"] if trace else [])]
+    command = [*compiler.command, *flags, *defines, f"-I{folder / 'include'}", *map(str, sources), "-o", str(library)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0 and "-march=native" in flags:
+        return build(folder, trace=trace, flags=[f for f in flags if f != "-march=native"])
+    if done.returncode != 0:
+        raise ToolError(f"the host compiler failed: {done.stderr.strip()[:2000]}", where=str(folder))
+    return HostProgram(manifest, ctypes.CDLL(str(library)), trace, temporary)
+
+
+def input_bytes(manifest: dict[str, Any]) -> int:
+    return sum(int(e["bytes"]) for e in manifest["inputs"])
+
+
+def output_bytes(manifest: dict[str, Any]) -> int:
+    return sum(int(e["bytes"]) for e in manifest["outputs"])
+
+
+def run(program: HostProgram, inputs: bytes) -> bytes:
+    """Outputs of all samples, one after the other.
+
+    Args:
+        inputs: any number of samples, each `input_bytes` long.
+
+    Raises:
+        VerifyError: a guard around arena or output was overwritten.
+    """
+    manifest = program.manifest
+    size_in, size_out, arena_bytes = input_bytes(manifest), output_bytes(manifest), int(manifest["arena_bytes"])
+    if not inputs or len(inputs) % size_in:
+        raise UsageError(f"{len(inputs)} bytes are not a number of samples of {size_in} bytes", where="inputs")
+    count = len(inputs) // size_in
+    arena = np.full(arena_bytes + _GUARD_BYTES + _ALIGNMENT, 0xA5, np.uint8)
+    start = -arena.ctypes.data % _ALIGNMENT
+    output = np.zeros(count * size_out + _GUARD_BYTES, np.uint8)
+    source = np.frombuffer(inputs, np.uint8)
+    call = program.library.ekc_host_run
+    call.restype = ctypes.c_int64
+    status = call(
+        ctypes.c_uint64(count),
+        ctypes.c_void_p(arena.ctypes.data + start),
+        ctypes.c_uint64(arena_bytes),
+        ctypes.c_void_p(source.ctypes.data),
+        ctypes.c_uint64(size_in),
+        ctypes.c_void_p(output.ctypes.data),
+        ctypes.c_uint64(size_out),
+    )
+    if status > 0:
+        raise ToolError(f"the network returned status {status}", where=str(manifest["name"]))
+    if status < 0:
+        raise VerifyError(f"sample {-1 - status} wrote outside its arena or output", where=str(manifest["name"]))
+    return output[: count * size_out].tobytes()
+
+
+def run_traced(program: HostProgram, sample: bytes) -> tuple[bytes, list[tuple[int, bytes]]]:
+    """One sample: its output, and (layer index, output bytes) of every layer in order."""
+    assert program.trace
+    records: list[tuple[int, bytes]] = []
+    sink_type = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint32)
+    sink = sink_type(lambda layer, data, size: records.append((layer, ctypes.string_at(data, size))))
+    program.library.ekc_host_set_sink(sink)
+    return run(program, sample), records
+
+
+def samples(manifest: dict[str, Any], count: int, seed: int = 0) -> bytes:
+    """Input bytes for checks: all lowest, all highest, a ramp, then uniformly random; repeatable."""
+    rng = np.random.default_rng(seed)
+    out = []
+    for i in range(count):
+        for edge in manifest["inputs"]:
+            info, size = np.iinfo(edge["dtype"]), int(edge["bytes"])
+            special: list[Array] = [
+                np.full(size, info.min),
+                np.full(size, info.max),
+                (np.arange(size) * 37 + 11) & 0xFF,
+            ]
+            values = special[i] if i < len(special) else rng.integers(info.min, info.max + 1, size)
+            out.append(values.astype(np.int64).astype(np.uint8).tobytes())
+    return b"".join(out)

@@ -1,0 +1,50 @@
+"""Every way a user's input can be wrong: what happened, where, and what to do about it."""
+
+from __future__ import annotations
+
+
+class EdgekcError(Exception):
+    """Base of all errors that are the user's to fix; the command line prints one line and exits with 2.
+
+    Args:
+        what: what is wrong, with the offending value.
+        where: file, operator, tensor or key it is about; empty when `what` says it.
+        fix: what the user can do; empty when `what` makes it obvious.
+    """
+
+    def __init__(self, what: str, *, where: str = "", fix: str = "") -> None:
+        self.what, self.where, self.fix = what, where, fix
+        line = f"{where}: {what}" if where else what
+        super().__init__(f"{line}; {fix}" if fix else line)
+
+
+class ModelError(EdgekcError):
+    """The model file is damaged, or says something that cannot be true."""
+
+
+class UnsupportedError(EdgekcError):
+    """The model is sound, and uses an operator, type or attribute that edgekc does not have."""
+
+
+class FormatError(EdgekcError):
+    """An .ekc file is damaged or was written by a newer format version."""
+
+
+class BoardError(EdgekcError):
+    """A board is unknown, or its file is wrong."""
+
+
+class CapacityError(EdgekcError):
+    """The program does not fit into the board's flash or RAM."""
+
+
+class ToolError(EdgekcError):
+    """A compiler or emulator is missing or failed."""
+
+
+class VerifyError(EdgekcError):
+    """Two emulators computed different bytes."""
+
+
+class UsageError(EdgekcError):
+    """A command was given an argument that it cannot work with."""

@@ -1,0 +1,339 @@
+"""A Plan and its packed model to {path: text}: the C sources, CMake file and manifest of one network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from . import __version__
+from .assets import CODEGEN, RUNTIME_C
+from .errors import UsageError
+from .ir import Tensor
+from .op import Kernel
+from .pack import Packed
+from .plan import Location, Plan, Step
+
+MANIFEST_VERSION = 1
+_C_KEYWORDS = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long "  # noqa: SIM905
+    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
+    "while".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An input or output of the network, as header and manifest tell it."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    offset: int  # bytes into the caller's buffer
+    bytes: int
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True, slots=True)
+class _EdgeView:
+    comment: str
+    macro: str
+    offset: int
+    scale: str
+    zero_point: int
+
+
+@dataclass(frozen=True, slots=True)
+class _LayerView:
+    index: int
+    comment: str
+    struct: str
+    params: str
+    fields: tuple[str, ...]
+    call: str
+    output: str
+    output_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _SectionView:
+    kind: str
+    offset: int
+    bytes: int
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _NetView:
+    """All that the templates see; they do no arithmetic."""
+
+    name: str
+    upper: str
+    guard: str
+    version: str
+    summary: str
+    arena_bytes: int
+    input_bytes: int
+    output_bytes: int
+    macs: int
+    peak_layer: str
+    uses_arena: bool
+    headers: tuple[str, ...]
+    edges: tuple[_EdgeView, ...]
+    layers: tuple[_LayerView, ...]
+    words: int
+    ekc_bytes: int
+    sections: tuple[_SectionView, ...]
+    sources: tuple[str, ...]
+
+
+def check_name(name: str) -> str:
+    """A network's name becomes C identifiers and file names. Raises UsageError where it cannot."""
+    if not name.isascii() or not name.isidentifier() or name in _C_KEYWORDS or name.startswith(("ek_", "ekc_", "_")):
+        raise UsageError(
+            f"the name {name!r} cannot be a C identifier",
+            fix="pass --name with letters, digits and underscores, not beginning with a digit, _, ek_ or ekc_",
+        )
+    return name
+
+
+def edges(tensors: Sequence[Tensor], offsets: Sequence[int]) -> tuple[Edge, ...]:
+    return tuple(
+        Edge(t.name, t.shape, t.dtype, offset, t.nbytes, t.q.scale, t.q.zero_point)
+        for t, offset in zip(tensors, offsets, strict=True)
+    )
+
+
+def generate(plan: Plan, packed: Packed, data: bytes, name: str) -> dict[str, bytes]:
+    """All files of the output folder, by path below it.
+
+    Args:
+        plan: made from `packed.graph`.
+        data: the bytes of the .ekc file that `packed` was read from.
+        name: of the network; see `check_name`.
+    """
+    net = _net_view(plan, packed, data, name)
+    files: dict[str, bytes] = {f"{name}.ekc": data}
+    for template, path in (
+        ("network.h.j2", f"include/{name}.h"),
+        ("data.h.j2", f"include/{name}_data.h"),
+        ("network.c.j2", f"src/{name}.c"),
+        ("data.c.j2", f"src/{name}_data.c"),
+        ("CMakeLists.txt.j2", "CMakeLists.txt"),
+    ):
+        files[path] = _render(template, net)
+    for source in _kernel_sources(plan):
+        files[f"src/{source}"] = (RUNTIME_C / "kernels" / source).read_bytes()
+    for header in _all_headers(net.headers, files):
+        files[f"include/{header}"] = (RUNTIME_C / "include" / header).read_bytes()
+    files["manifest.json"] = _manifest(plan, packed, files, name)
+    return files
+
+
+def _render(template: str, net: _NetView) -> bytes:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(CODEGEN),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template(template).render(net=net).encode()
+
+
+def _net_view(plan: Plan, packed: Packed, data: bytes, name: str) -> _NetView:
+    graph = plan.graph
+    inputs, outputs = (
+        edges(graph.of(graph.inputs), plan.input_offsets),
+        edges(graph.of(graph.outputs), plan.output_offsets),
+    )
+    layers = tuple(_layer_view(i, step, packed) for i, step in enumerate(plan.steps))
+    padded = data + bytes(-len(data) % 4)
+    words = [f"0x{word:08x}u," for word in np.frombuffer(padded, "<u4")]
+    shapes = " and ".join(_shape(e.shape) for e in inputs) + " -> " + " and ".join(_shape(e.shape) for e in outputs)
+    return _NetView(
+        name=name,
+        upper=name.upper(),
+        guard=f"{name.upper()}_H",
+        version=__version__,
+        summary=f"{len(layers)} layers, {shapes}",
+        arena_bytes=plan.arena_bytes,
+        input_bytes=plan.input_bytes,
+        output_bytes=plan.output_bytes,
+        macs=sum(s.macs for s in plan.steps),
+        peak_layer=plan.peak_layer,
+        uses_arena=any("ram" in layer.call for layer in layers),
+        headers=tuple(sorted({s.kernel.header for s in plan.steps})),
+        edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),
+        layers=layers,
+        words=len(words),
+        ekc_bytes=len(data),
+        sections=tuple(_section_views(packed, words)),
+        sources=tuple(sorted([f"{name}.c", f"{name}_data.c", *_kernel_sources(plan)])),
+    )
+
+
+def _edge_views(name: str, direction: str, items: Sequence[Edge]) -> list[_EdgeView]:
+    views = []
+    for i, e in enumerate(items):
+        number = "" if i == 0 else str(i)
+        comment = f"{direction.lower()} {e.name}: {e.dtype} {_shape(e.shape)}, {e.bytes} bytes"
+        # repr gives the shortest decimal that is the same double, and so the same float.
+        views.append(_EdgeView(comment, f"{name.upper()}_{direction}{number}", e.offset, f"{e.scale!r}f", e.zero_point))
+    return views
+
+
+def _section_views(packed: Packed, words: Sequence[str]) -> list[_SectionView]:
+    """The words of the file under a comment for each section; the padding before a section goes with the one before."""
+    starts = [0] + [s.offset for s in packed.sections]
+    ends = [s.offset for s in packed.sections] + [len(words) * 4]
+    names = ["header"] + [s.kind.name.lower() for s in packed.sections]
+    sizes = [starts[1] if packed.sections else len(words) * 4] + [s.nbytes for s in packed.sections]
+    views = []
+    for kind, start, end, size in zip(names, starts, ends, sizes, strict=True):
+        chunk = words[start // 4 : end // 4]
+        rows = tuple(" ".join(chunk[i : i + 8]) for i in range(0, len(chunk), 8))
+        views.append(_SectionView(kind, start, size, rows))
+    return views
+
+
+def _layer_view(index: int, step: Step, packed: Packed) -> _LayerView:
+    view, kernel = step.view, step.kernel
+    values = kernel.params(view)
+    missing = {name for _, name in kernel.fields} ^ set(values)
+    assert not missing, f"{kernel.symbol}: fields and params differ in {sorted(missing)}"
+    params = f"{view.node.name}_params"
+    arguments = [f"&{params}"]
+    arguments += [_pointer(location) for location in step.inputs] + [_pointer(step.output)]
+    if kernel.scratch is not None:
+        arguments.append(_pointer(step.scratch) if step.scratch is not None else "NULL")
+    return _LayerView(
+        index=index,
+        comment=_comment(step),
+        struct=kernel.struct,
+        params=params,
+        fields=tuple(_fields(kernel, values, packed)),
+        call=f"{kernel.symbol}({', '.join(arguments)});",
+        output=_pointer(step.output),
+        output_bytes=view.out.nbytes,
+    )
+
+
+def _comment(step: Step) -> str:
+    view = step.view
+    shapes = ", ".join(_shape(t.shape) for t in view.inputs if t.data is None)
+    text = f"{view.node.name}: {shapes} -> {_shape(view.out.shape)}"
+    if "k_h" in {name for _, name in step.kernel.fields}:
+        values = step.kernel.params(view)
+        text += f", window {values['k_h']}x{values['k_w']}, stride {values['stride_h']}x{values['stride_w']}"
+    if step.in_place:
+        text += ", in place"
+    return text
+
+
+def _fields(kernel: Kernel, values: dict[str, int | str], packed: Packed) -> list[str]:
+    """Designated initialisers: pointers one a line, numbers packed into lines."""
+    lines, numbers = [], []
+    for ctype, name in kernel.fields:
+        value = values[name]
+        if isinstance(value, str):
+            offset, _ = packed.offsets[value]
+            macro = "WORDS" if "int32_t" in ctype else "BYTES"
+            cast = "" if ctype in ("const int8_t *", "const int32_t *") else f"({ctype})"
+            lines.append(f".{name} = {cast}{macro}({offset}),")
+        else:
+            numbers.append(f".{name} = {value},")
+    row = ""
+    for text in numbers:
+        if row and len(row) + len(text) > 96:
+            lines.append(row)
+            row = ""
+        row = f"{row} {text}" if row else text
+    return [*lines, row] if row else lines
+
+
+def _pointer(location: Location | None) -> str:
+    assert location is not None
+    base = {"arena": "ram", "input": "in", "output": "out"}[location.space]
+    return f"{base} + {location.offset}" if location.offset else base
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _kernel_sources(plan: Plan) -> list[str]:
+    """The C files that this network needs, sorted."""
+    return sorted({f"{stem}.c" for s in plan.steps for stem in (s.kernel.symbol, *s.kernel.sources)})
+
+
+def _all_headers(roots: Sequence[str], files: dict[str, bytes]) -> list[str]:
+    """Runtime headers that the sources include, directly or through each other."""
+    found: set[str] = set()
+    queue = ["ekc_status.h", "ekc_trace.h", *roots]
+    for path, data in files.items():
+        if path.startswith("src/ek_"):
+            queue += _includes(data)
+    while queue:
+        header = queue.pop()
+        if header not in found:
+            found.add(header)
+            queue += _includes((RUNTIME_C / "include" / header).read_bytes())
+    return sorted(found)
+
+
+def _includes(data: bytes) -> list[str]:
+    lines = data.decode().splitlines()
+    return [line.split('"')[1] for line in lines if line.startswith('#include "')]
+
+
+def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], name: str) -> bytes:
+    graph = plan.graph
+    source = files[f"src/{name}.c"].decode().splitlines()
+    layers = []
+    for i, step in enumerate(plan.steps):
+        call = f"    {step.kernel.symbol}(&{step.view.node.name}_params,"
+        line = next(n for n, text in enumerate(source, 1) if text.startswith(call))
+        layers.append(
+            {
+                "index": i,
+                "name": step.view.node.name,
+                "op": step.view.node.op,
+                "kernel": step.kernel.symbol,
+                "macs": step.macs,
+                "constant_bytes": sum(packed.offsets[t.name][1] for t in step.view.inputs if t.data is not None),
+                "output_shape": list(step.view.out.shape),
+                "output_bytes": step.view.out.nbytes,
+                "scratch_bytes": step.scratch_bytes,
+                "in_place": step.in_place,
+                "source_lines": [line, line],
+            }
+        )
+    manifest: dict[str, Any] = {
+        "manifest_version": MANIFEST_VERSION,
+        "tool": f"edgekc {__version__}",
+        "name": name,
+        "metadata": dict(graph.metadata),
+        "inputs": [_edge_json(e) for e in edges(graph.of(graph.inputs), plan.input_offsets)],
+        "outputs": [_edge_json(e) for e in edges(graph.of(graph.outputs), plan.output_offsets)],
+        "arena_bytes": plan.arena_bytes,
+        "arena_lower_bound": plan.lower_bound,
+        "arena_peak_layer": plan.peak_layer,
+        "macs": sum(s.macs for s in plan.steps),
+        "ekc_bytes": len(files[f"{name}.ekc"]),
+        "sections": [{"kind": s.kind.name.lower(), "offset": s.offset, "bytes": s.nbytes} for s in packed.sections],
+        "layers": layers,
+        "files": {path: hashlib.sha256(data).hexdigest() for path, data in sorted(files.items())},
+    }
+    return (json.dumps(manifest, indent=1) + "\n").encode()
+
+
+def _edge_json(edge: Edge) -> dict[str, Any]:
+    return {**asdict(edge), "shape": list(edge.shape)}

@@ -1,0 +1,206 @@
+"""Turns a folder of generated C and a board into exact sizes and instruction counts of the linked firmware."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgekc.board import Board
+from edgekc.build import Image, build_image
+from edgekc.emulate.device import DeviceRun, run_image
+from edgekc.emulate.plugin import Counts, LayerCounts, Unavailable, Violation, count, image_regions
+from edgekc.errors import ToolError, UsageError
+from edgekc.ledger import Ledger, read_ledger
+from edgekc.toolchain import Compiler, qemu_name, qemu_path
+
+UNIT = "instructions (emulated, exact), not cycles"
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCost:
+    """What one layer executed. Loads and stores are those of the first sample."""
+
+    name: str
+    op: str
+    kernel: str
+    macs: int
+    instructions: tuple[int, ...]  # per inference
+    loads: int
+    stores: int
+    load_bytes: int
+    store_bytes: int
+
+    @property
+    def instructions_per_mac(self) -> float | None:
+        return self.instructions[0] / self.macs if self.macs else None
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Sizes from the linked ELF, counts from its emulated run; instructions are never cycles or time."""
+
+    name: str
+    board: str
+    compiler: str
+    emulator: str
+    ledger: Ledger
+    arena_bytes: int
+    stack_bytes: int | None  # peak below SP at the call: by the plugin; None if it could not tell
+    painted_stack_bytes: int | None  # the same, by the harness's paint; None on Linux
+    instructions: tuple[int, ...]  # per inference; empty if nothing could count
+    resolution: int  # each count is right to within this many instructions; 1: exact
+    systick_instructions: tuple[int, ...]  # per inference, by the board's timer, with the call around; or empty
+    layers: tuple[LayerCost, ...]  # empty without the plugin
+    outside: LayerCost | None  # entry, checks and return of the network function
+    violations: tuple[Violation, ...]  # accesses outside of what the model may touch; should be empty
+    note: str  # why something is missing; empty if nothing is
+
+    @property
+    def macs(self) -> int:
+        return sum(layer.macs for layer in self.layers)
+
+    @property
+    def model_ram_bytes(self) -> int | None:
+        """Arena, static data and peak stack; None if the stack is not known."""
+        stack = self.stack_bytes if self.stack_bytes is not None else self.painted_stack_bytes
+        static = sum(entry.size_bytes for entry in self.ledger.model_static_ram)
+        return None if stack is None else self.arena_bytes + static + stack
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data, with the totals."""
+        data = dataclasses.asdict(self)
+        data["unit"] = UNIT if self.resolution == 1 else f"instructions (emulated, to within {self.resolution})"
+        data["model_flash_bytes"] = self.ledger.model_flash_bytes
+        data["model_ram_bytes"] = self.model_ram_bytes
+        data["macs"] = self.macs
+        return data
+
+
+def measure(
+    folder: Path | str,
+    board: Board,
+    *,
+    samples: int,
+    timeout_s: float,
+    inputs: bytes | None = None,
+    out_dir: Path | str | None = None,
+    compiler: Compiler | None = None,
+    cache: Path | None = None,
+) -> Measurement:
+    """Builds, links and runs what `edgekc compile` wrote.
+
+    Args:
+        folder: the output folder of `edgekc compile`.
+        samples: inferences to run, on random bytes that are the same each time; ignored with inputs.
+        timeout_s: for each of the two runs.
+        inputs: the samples to run, one after the other.
+        out_dir: where the image stays; None: a folder that is removed.
+        cache: where the built plugin stays; None: the user's cache folder.
+
+    Raises:
+        CapacityError, ToolError, UsageError: as build_image and run_image; ToolError too if two ways to
+            count disagree.
+    """
+    if inputs is None and samples < 1:
+        raise UsageError(f"samples: expected at least 1, got {samples}")
+    if out_dir is None:
+        with tempfile.TemporaryDirectory(prefix="edgekc-measure-") as temporary:
+            image = build_image(folder, board, temporary, compiler=compiler)
+            return _measure(image, Path(folder), samples, timeout_s, inputs, cache)
+    image = build_image(folder, board, out_dir, compiler=compiler)
+    return _measure(image, Path(folder), samples, timeout_s, inputs, cache)
+
+
+def _measure(
+    image: Image, folder: Path, samples: int, timeout_s: float, inputs: bytes | None, cache: Path | None
+) -> Measurement:
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    arena_bytes = int(manifest["arena_bytes"])
+    ledger = read_ledger(image, arena_bytes, manifest.get("sections", ()))
+    if inputs is None:
+        inputs = np.random.default_rng(0).bytes(samples * image.input_bytes)
+    run, counts, traced = _run(image, manifest, arena_bytes, inputs, timeout_s, cache)
+
+    layers: tuple[LayerCost, ...] = ()
+    outside = None
+    instructions, resolution = run.instructions or (), run.resolution or 1
+    if isinstance(counts, Counts) and isinstance(traced, Counts):
+        instructions, resolution = counts.instructions, 1
+        rows = zip(manifest["layers"], counts.layers, traced.layers, strict=True)
+        layers = tuple(_cost(layer, exact, memory) for layer, exact, memory in rows)
+        nothing = {"name": "", "op": "", "kernel": "", "macs": 0}
+        outside = _cost(nothing, counts.outside, traced.outside)
+    return Measurement(
+        name=image.name,
+        board=image.board.name,
+        compiler=image.compiler,
+        emulator=run.emulator,
+        ledger=ledger,
+        arena_bytes=arena_bytes,
+        stack_bytes=traced.stack_bytes if isinstance(traced, Counts) else None,
+        painted_stack_bytes=run.peak_stack_bytes,
+        instructions=instructions,
+        resolution=resolution,
+        systick_instructions=(run.instructions or ()) if layers else (),
+        layers=layers,
+        outside=outside,
+        violations=traced.violations if isinstance(traced, Counts) else (),
+        note=counts.reason if isinstance(counts, Unavailable) else "",
+    )
+
+
+def _run(
+    image: Image,
+    manifest: Mapping[str, Any],
+    arena_bytes: int,
+    inputs: bytes,
+    timeout_s: float,
+    cache: Path | None,
+) -> tuple[DeviceRun, Counts | Unavailable, Counts | Unavailable]:
+    """All samples counted, and the first one traced, which is slower."""
+    lines = [(int(first), int(last)) for first, last in (layer["source_lines"] for layer in manifest["layers"])]
+    qemu = qemu_path(image.board) or qemu_name(image.board)
+    runs: list[DeviceRun] = []
+
+    def run_all(arguments: Sequence[str]) -> None:
+        runs.append(run_image(image, inputs, timeout_s=timeout_s, qemu_args=arguments))
+
+    def run_first(arguments: Sequence[str]) -> None:
+        run_image(image, inputs[: image.input_bytes], timeout_s=timeout_s, qemu_args=arguments)
+
+    counts = count(image.elf, image.name, lines, qemu, run_all, regions=None, cache=cache)
+    if isinstance(counts, Unavailable):
+        run = runs[0] if runs else run_image(image, inputs, timeout_s=timeout_s)
+        return run, counts, counts
+    regions = image_regions(image.elf, arena_bytes)
+    traced = count(image.elf, image.name, lines, qemu, run_first, regions=regions, cache=cache)
+    run = runs[0]
+    if isinstance(traced, Counts) and traced.instructions[0] != counts.instructions[0]:
+        raise ToolError(
+            f"one sample took {counts.instructions[0]} instructions, and {traced.instructions[0]} when traced",
+            where=f"board {image.board.name}",
+        )
+    if len(counts.instructions) != run.samples:
+        raise ToolError(f"{run.samples} samples ran, {len(counts.instructions)} were counted", where=image.name)
+    return run, counts, traced
+
+
+def _cost(layer: Mapping[str, Any], counts: LayerCounts, memory: LayerCounts) -> LayerCost:
+    return LayerCost(
+        str(layer["name"]),
+        str(layer["op"]),
+        str(layer["kernel"]),
+        int(layer["macs"]),
+        counts.instructions,
+        memory.loads,
+        memory.stores,
+        memory.load_bytes,
+        memory.store_bytes,
+    )

@@ -1,0 +1,160 @@
+"""What an operator is: one record that holds its shape rule, its integer definition and its C kernels.
+
+Every file in `ops/` builds one `Op`; passes, planner, generator and tests read only these records, so
+adding an operator touches one file and one word in `ops/__init__.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .ir import Array, AttrValue, Node, Tensor
+
+Shape = tuple[int, ...]
+Attrs = Mapping[str, AttrValue]
+IntAttrs = Mapping[str, int]
+Param = int | str  # a number, or the name of a constant operand whose address the C struct holds
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One node with its tensors at hand: what shape rules, kernels and passes look at."""
+
+    node: Node
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+    def __getitem__(self, key: str) -> int:
+        return self.node.int_attr(key)
+
+    @property
+    def x(self) -> Tensor:
+        return self.inputs[0]
+
+    @property
+    def out(self) -> Tensor:
+        return self.outputs[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A QUANTIZED node turned into integers: the INTEGER node's attributes and constant operands.
+
+    `constants` are appended to the inputs after `activations`, in the operand order of the Op.
+    """
+
+    op: str
+    attrs: dict[str, int]
+    activations: tuple[str, ...]
+    constants: tuple[Tensor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What values each channel (last axis) of a tensor can take: int64 arrays of shape (channels,)."""
+
+    low: Array
+    high: Array
+
+    @property
+    def constant(self) -> Array:
+        """bool (channels,): the channel always has one value."""
+        return np.asarray(self.low == self.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A C function that computes an operator, and how to call it.
+
+    The C signature is `void symbol(const STRUCT *p, const int8_t *in0[, const int8_t *in1 ...], int8_t *out
+    [, void *scratch])`: activations in node order, `scratch` only where `scratch` is given.
+    """
+
+    symbol: str  # also the stem of the source file in runtime_c/kernels/
+    header: str  # in runtime_c/include/, declares STRUCT and symbol
+    struct: str
+    fields: tuple[tuple[str, str], ...]  # (C type, name) in the struct's order; a test compares the header
+    params: Callable[[View], dict[str, Param]]  # a value for every field
+    needs: frozenset[str] = frozenset()  # core features: dsp, mve, neon, ...
+    accepts: Callable[[View], bool] = lambda view: True
+    scratch: Callable[[View], int] | None = None  # bytes
+    # Index of the activation operand whose buffer the output may overwrite, starting at the same byte, or
+    # None. It must hold for exactly this geometry.
+    in_place: Callable[[View], int | None] = lambda view: None
+    sources: tuple[str, ...] = ()  # further files in runtime_c/kernels/ that the symbol calls
+    counted_cost: Callable[[View], float] | None = None  # instructions, to choose between kernels
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One test case of an operator: integer attributes and operand arrays, activations first."""
+
+    name: str
+    attrs: dict[str, int]
+    inputs: tuple[Array, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelRule:
+    """How channels (the last axis) can be taken out of an operator without changing any remaining output.
+
+    Attributes:
+        needs: given which output channels are kept (bool (oc,)) and what is known of each activation,
+            which channels of each activation must be there.
+        slice: given the masks of the activations and of the output, the same node's constant operands
+            without the dropped channels; what a dropped constant channel contributed is moved into the bias.
+    """
+
+    needs: Callable[[View, Array, Sequence[Interval | None]], list[Array]]
+    slice: Callable[[View, Sequence[Array], Array, Sequence[Interval | None]], list[Tensor]]
+
+
+def full_range(view: View, inputs: Sequence[Interval | None]) -> Interval:
+    """The interval of an output about which nothing is known."""
+    channels = view.out.shape[-1] if view.out.shape else 1
+    info = np.iinfo(view.out.dtype)
+    return Interval(np.full(channels, info.min, np.int64), np.full(channels, info.max, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """An operator of the INTEGER stage.
+
+    Attributes:
+        code: its number in .ekc files; never reused.
+        attrs: names of its integer attributes, in the order in which .ekc stores them.
+        operands: names of its inputs; the activations come first. "*" after a name: one or more.
+        infer: output shapes from the shapes of all inputs. Raises ModelError on shapes that cannot be.
+        reference: THE definition: integer numpy, outputs from inputs. Activations have their leading batch
+            axis and any batch size: the definition maps each sample by itself.
+        lowers: QUANTIZED operator name -> that node turned into integers. Usually one entry, the same name.
+        macs: multiply-accumulates of one inference.
+        ranges: per-channel value intervals of the output (a sound over-approximation), for channel folding.
+        channelwise: output channel c depends on channel c of the activations only (and of constants whose
+            last axis is channels), so that removing channel c everywhere is exact.
+        channels: the rule for operators that are not channelwise; None there: no channel is ever removed.
+        view: the output is the input's bytes under another shape; no code runs.
+    """
+
+    name: str
+    code: int
+    attrs: tuple[str, ...]
+    operands: tuple[str, ...]
+    infer: Callable[[IntAttrs, Sequence[Shape]], list[Shape]]
+    reference: Callable[[IntAttrs, Sequence[Array]], list[Array]]
+    kernels: tuple[Kernel, ...] = ()
+    lowers: Mapping[str, Callable[[View], Lowered]] = field(default_factory=dict)
+    macs: Callable[[View], int] = lambda view: 0
+    ranges: Callable[[View, Sequence[Interval | None]], Interval] = full_range
+    channelwise: bool = False
+    channels: ChannelRule | None = None
+    view: bool = False
+    cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
+
+
+def int_attrs(node: Node) -> dict[str, int]:
+    """The attributes of an INTEGER node, all of them ints."""
+    return {key: node.int_attr(key) for key in node.attrs}

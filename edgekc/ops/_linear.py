@@ -1,0 +1,264 @@
+"""What convolution, depthwise convolution and fully connected share: geometry, accumulators, requantisation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import ModelError, UnsupportedError
+from ..fixedpoint import INT32_MAX, clamp_int8, quantize_multiplier, requantize
+from ..ir import Array, Role, Tensor, constant
+from ..op import ChannelRule, IntAttrs, Interval, View
+
+# Attributes of every operator that slides a window, in .ekc order.
+WINDOW = (
+    "stride_h",
+    "stride_w",
+    "dilation_h",
+    "dilation_w",
+    "pad_top",
+    "pad_bottom",
+    "pad_left",
+    "pad_right",
+)
+# What follows the accumulator, in .ekc order.
+OUTPUT = ("out_zero", "act_min", "act_max", "rounding")
+REQUANT_FIELDS = (
+    ("const int8_t *", "weights"),
+    ("const int32_t *", "bias"),
+    ("const int32_t *", "multiplier"),
+    ("const int8_t *", "shift"),
+)
+WINDOW_FIELDS = (
+    *(("uint16_t", name) for name in ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c", "k_h", "k_w")),
+    *(("uint16_t", name) for name in ("stride_h", "stride_w", "dilation_h", "dilation_w")),
+    *(("uint16_t", name) for name in ("pad_top", "pad_left")),
+)
+OUTPUT_FIELDS = (
+    ("int16_t", "out_zero"),
+    ("int16_t", "act_min"),
+    ("int16_t", "act_max"),
+    ("uint8_t", "rounding"),
+    ("uint8_t", "requant_step"),
+)
+LINEAR_FIELDS = (*REQUANT_FIELDS, *WINDOW_FIELDS, *OUTPUT_FIELDS)
+
+
+def out_size(size: int, kernel: int, stride: int, dilation: int, pad_total: int, what: str) -> int:
+    """Number of window positions along one axis; ModelError where there is none."""
+    span = (kernel - 1) * dilation + 1
+    if min(kernel, stride, dilation) < 1 or size + pad_total < span:
+        raise ModelError(f"window of {span} does not fit into {what} of {size} plus {pad_total} padding")
+    return (size + pad_total - span) // stride + 1
+
+
+def window_out(attrs: IntAttrs, x: tuple[int, ...], k_h: int, k_w: int) -> tuple[int, int]:
+    """(out_h, out_w) of a window over x (n, h, w, c)."""
+    if len(x) != 4:
+        raise ModelError(f"expected a 4-dimensional NHWC input, got shape {list(x)}")
+    h = out_size(x[1], k_h, attrs["stride_h"], attrs["dilation_h"], attrs["pad_top"] + attrs["pad_bottom"], "height")
+    w = out_size(x[2], k_w, attrs["stride_w"], attrs["dilation_w"], attrs["pad_left"] + attrs["pad_right"], "width")
+    return h, w
+
+
+def windows(attrs: IntAttrs, x: Array, k_h: int, k_w: int, fill: int) -> Array:
+    """All windows of x (n, h, w, c), as a read-only view (n, out_h, out_w, k_h, k_w, c)."""
+    pads = ((0, 0), (attrs["pad_top"], attrs["pad_bottom"]), (attrs["pad_left"], attrs["pad_right"]), (0, 0))
+    padded = np.pad(x, pads, constant_values=fill)
+    span = ((k_h - 1) * attrs["dilation_h"] + 1, (k_w - 1) * attrs["dilation_w"] + 1)
+    view = np.lib.stride_tricks.sliding_window_view(padded, span, axis=(1, 2))  # (n, h, w, c, span_h, span_w)
+    view = view[:, :: attrs["stride_h"], :: attrs["stride_w"], :, :: attrs["dilation_h"], :: attrs["dilation_w"]]
+    return view.transpose(0, 1, 2, 4, 5, 3)
+
+
+def exact_matmul(a: Array, b: Array) -> Array:
+    """a @ b of integers through float64, exact because every partial sum stays below 2**53."""
+    return np.asarray((a.astype(np.float64) @ b.astype(np.float64)).astype(np.int64))
+
+
+def requant_output(attrs: IntAttrs, acc: Array, multiplier: Array, shift: Array) -> Array:
+    """Accumulators (..., channels) to int8; multiplier and shift of shape (channels,) or (1,)."""
+    value = requantize(acc, multiplier, shift, attrs["rounding"])
+    return clamp_int8(value, attrs["out_zero"], attrs["act_min"], attrs["act_max"])
+
+
+def output_interval(view: View, acc_low: Array, acc_high: Array) -> Interval:
+    """Requantisation is monotone (multipliers are never negative), so the ends map to the ends."""
+    multiplier, shift = view.inputs[-2].value, view.inputs[-1].value
+    attrs = {k: view[k] for k in OUTPUT}
+    low, high = (requant_output(attrs, a, multiplier, shift).astype(np.int64) for a in (acc_low, acc_high))
+    return Interval(low, high)
+
+
+def input_interval(view: View, interval: Interval | None) -> Interval:
+    """The channel intervals of the activation, widened by the padding value where the window is padded."""
+    channels = view.x.shape[-1]
+    if interval is None:
+        low, high = np.full(channels, -128, np.int64), np.full(channels, 127, np.int64)
+    else:
+        low, high = interval.low, interval.high
+    if any(view.node.attrs.get(p, 0) for p in ("pad_top", "pad_bottom", "pad_left", "pad_right")):
+        pad = view["pad_value"]
+        low, high = np.minimum(low, pad), np.maximum(high, pad)
+    return Interval(low, high)
+
+
+def mixing_rule(channel_axis: int) -> ChannelRule:
+    """The channel rule of layers that sum over all input channels; weights (oc, ..., ic), ic at `channel_axis`.
+
+    An input channel can go if no kept filter reads it, or if it always has one value: then it adds the same
+    amount to every accumulator, which the bias takes over. With padding that holds only if the value is the
+    padding value.
+    """
+
+    def foldable(view: View, known: Interval | None) -> Array:
+        if known is None:
+            return np.zeros(view.x.shape[-1], bool)
+        padded = any(view.node.attrs.get(p, 0) for p in WINDOW[-4:])
+        return known.constant & ((known.low == view["pad_value"]) if padded else True)
+
+    def needs(view: View, keep_out: Array, known: Sequence[Interval | None]) -> list[Array]:
+        w = view.inputs[1].value[keep_out]
+        read = np.any(w != 0, axis=tuple(a for a in range(w.ndim) if a != channel_axis))
+        return [read & ~foldable(view, known[0])]
+
+    def slice_(view: View, keep_in: Sequence[Array], keep_out: Array, known: Sequence[Interval | None]) -> list[Tensor]:
+        weights, bias, *requant = view.inputs[1:]
+        w = weights.value[keep_out]
+        new_bias = bias.value[keep_out].astype(np.int64)
+        interval = known[0]
+        if interval is not None:
+            value = np.where(keep_in[0], 0, interval.low)  # dropped, unread channels have weights of zero
+            folded = np.moveaxis(w.astype(np.int64), channel_axis, -1) @ value
+            new_bias += folded.reshape(folded.shape[0], -1).sum(1)
+        return [
+            constant(weights.name, np.compress(keep_in[0], w, axis=channel_axis), Role.WEIGHTS),
+            constant(bias.name, new_bias.astype(np.int32), Role.BIAS),
+            *(keep_channels(t, keep_out) for t in requant),
+        ]
+
+    return ChannelRule(needs, slice_)
+
+
+def keep_channels(tensor: Tensor, keep: Array) -> Tensor:
+    """A constant without the dropped channels of its last axis; one value for all channels stays as it is."""
+    if not tensor.shape or tensor.shape[-1] != keep.size:
+        return tensor
+    return constant(tensor.name, np.compress(keep, tensor.value, axis=-1), tensor.role, tensor.quant)
+
+
+def product_interval(weights: Array, x: Interval) -> tuple[Array, Array]:
+    """Ends of weights * x, elementwise; x broadcasts against the last axis of weights."""
+    w = weights.astype(np.int64)
+    a, b = w * x.low, w * x.high
+    return np.minimum(a, b), np.maximum(a, b)
+
+
+def activation_range(view: View) -> tuple[int, int]:
+    """(act_min, act_max) of the fused activation in the output's quantisation.
+
+    As TFLite's CalculateActivationRangeQuantized: bounds are rounded half away from zero in float32.
+    """
+    info = np.iinfo(view.out.dtype)
+    low, high = int(info.min), int(info.max)
+    scale, zero = np.float32(view.out.q.scale), view.out.q.zero_point
+
+    def level(real: float) -> int:
+        ratio = np.float32(real) / scale
+        return zero + int(np.trunc(float(ratio) + np.copysign(0.5, float(ratio))))
+
+    activation = view.node.attrs.get("activation", "none")
+    if activation in ("relu", "relu6"):
+        low = max(low, level(0.0))
+    if activation == "relu6":
+        high = min(high, level(6.0))
+    if activation == "relu_n1_to_1":
+        low, high = max(low, level(-1.0)), min(high, level(1.0))
+    return low, high
+
+
+def lower_requant(view: View, float32_product: bool) -> tuple[Tensor, Tensor]:
+    """(multiplier, shift) constants, one entry per filter scale.
+
+    `float32_product`: TFLite multiplies input and weight scale in float32 for per-tensor fully connected
+    layers, and in double everywhere else; the last bit of the multiplier depends on it.
+    """
+    x, w, out = view.inputs[0], view.inputs[1], view.out
+    pairs = []
+    for scale in w.q.scales:
+        product = float(np.float32(x.q.scale) * np.float32(scale)) if float32_product else x.q.scale * scale
+        pairs.append(quantize_multiplier(product / out.q.scale))
+    name = view.node.name
+    multipliers = constant(f"{name}/multiplier", np.array([p[0] for p in pairs], np.int32), Role.REQUANT)
+    shifts = constant(f"{name}/shift", np.array([p[1] for p in pairs], np.int8), Role.REQUANT)
+    return multipliers, shifts
+
+
+def lower_bias(view: View, weight_sums: Array, weight_abs_sums: Array) -> Tensor:
+    """The bias with the input's zero point folded in, proved not to overflow.
+
+    Sum over (x - zero) * w equals sum over x * w minus zero * sum(w), padding being `zero` itself. Every
+    partial sum lies within |bias| + (128 + |zero|) * sum|w|, in whatever order a kernel adds.
+    """
+    x = view.inputs[0]
+    zero = x.q.zero_point
+    channels = weight_sums.shape[0]
+    bias = view.inputs[2].value.astype(np.int64) if len(view.inputs) > 2 else np.zeros(channels, np.int64)
+    if bias.shape != (channels,):
+        raise ModelError(f"bias has shape {list(bias.shape)}, expected [{channels}]", where=view.node.name)
+    bound = np.abs(bias) + (128 + abs(zero)) * weight_abs_sums
+    if np.any(bound > INT32_MAX):
+        worst = int(np.argmax(bound))
+        raise UnsupportedError(
+            f"the 32-bit accumulator of channel {worst} could reach {int(bound[worst])}",
+            where=view.node.name,
+            fix="requantise the model with a larger bias scale",
+        )
+    return constant(f"{view.node.name}/bias", (bias - zero * weight_sums).astype(np.int32), Role.BIAS)
+
+
+def window_params(view: View, k_h: int, k_w: int) -> dict[str, int | str]:
+    """Values for WINDOW_FIELDS."""
+    _, in_h, in_w, in_c = view.x.shape
+    _, out_h, out_w, out_c = view.out.shape
+    values: dict[str, int | str] = dict(in_h=in_h, in_w=in_w, in_c=in_c, out_h=out_h, out_w=out_w, out_c=out_c)
+    values.update(k_h=k_h, k_w=k_w)
+    for name in ("stride_h", "stride_w", "dilation_h", "dilation_w", "pad_top", "pad_left"):
+        values[name] = view[name]
+    return values
+
+
+def output_params(
+    view: View, constants: Sequence[str] = ("weights", "bias", "multiplier", "shift")
+) -> dict[str, int | str]:
+    """Values for REQUANT_FIELDS and OUTPUT_FIELDS: the last operands are the named constants."""
+    values: dict[str, int | str] = {
+        name: tensor.name for name, tensor in zip(constants, view.inputs[-len(constants) :], strict=True)
+    }
+    values.update({name: view[name] for name in OUTPUT})
+    values["requant_step"] = int(view.inputs[-2].shape[0] > 1)
+    return values
+
+
+def ring_bytes(view: View, k_h: int, k_w: int) -> tuple[int, int]:
+    """(rows, bytes per row) of the ring of padded input rows that the window kernels keep in scratch."""
+    rows = (k_h - 1) * view["dilation_h"] + 1
+    width = (view.out.shape[2] - 1) * view["stride_w"] + (k_w - 1) * view["dilation_w"] + 1
+    return rows, width * view.x.shape[3]
+
+
+def ring_in_place(view: View, k_h: int) -> int | None:
+    """0 where a ring kernel may write its output over its input, else None.
+
+    Row y of the output is written when all input rows up to the window's last have been copied to the ring,
+    so it must end before the first row that has not been.
+    """
+    _, in_h, in_w, in_c = view.x.shape
+    _, out_h, out_w, out_c = view.out.shape
+    span = (k_h - 1) * view["dilation_h"] + 1
+    for y in range(out_h):
+        copied = min(in_h, max(0, y * view["stride_h"] - view["pad_top"] + span))
+        if copied < in_h and (y + 1) * out_w * out_c > copied * in_w * in_c:
+            return None
+    return 0

@@ -1,0 +1,50 @@
+"""Test cases for operators with weights: random values and the extremes that random values miss."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..fixedpoint import DOUBLE, SINGLE, quantize_multiplier
+from ..ir import Array
+from ..op import Case
+
+
+def fills(rng: np.random.Generator, shape: tuple[int, ...]) -> list[tuple[str, Array]]:
+    """An int8 input of each kind: random, all -128, all 127 (constant fills expose padding mistakes)."""
+    random = rng.integers(-128, 128, shape).astype(np.int8)
+    return [
+        ("random", random),
+        ("low", np.full(shape, -128, np.int8)),
+        ("high", np.full(shape, 127, np.int8)),
+    ]
+
+
+def linear_cases(
+    rng: np.random.Generator,
+    name: str,
+    attrs: dict[str, int],
+    x_shape: tuple[int, ...],
+    w_shape: tuple[int, ...],
+    channels: int,
+    taps: int,
+    padded: bool = True,
+) -> list[Case]:
+    """Cases over fills, rounding rules, per-tensor and per-channel requantisation."""
+    out = []
+    for i, (fill, x) in enumerate(fills(rng, x_shape)):
+        w = rng.integers(-128, 128, w_shape).astype(np.int8) if i != 2 else np.full(w_shape, -128, np.int8)
+        bias = rng.integers(-(2**16), 2**16, channels).astype(np.int32)
+        count = 1 if i == 1 else channels
+        real = rng.uniform(0.2, 2.0, count) / (128 * np.sqrt(taps) * 2)
+        pairs = [quantize_multiplier(float(r)) for r in real]
+        multiplier = np.array([p[0] for p in pairs], np.int32)
+        shift = np.array([p[1] for p in pairs], np.int8)
+        full = dict(attrs)
+        if padded:
+            full["pad_value"] = int(rng.integers(-128, 128))
+        full.update(out_zero=int(rng.integers(-128, 128)), act_min=-128, act_max=127)
+        full["rounding"] = DOUBLE if i != 1 else SINGLE
+        if i == 2:
+            full.update(act_min=-100, act_max=90)
+        out.append(Case(f"{name}-{fill}", full, (x, w, bias, multiplier, shift)))
+    return out

@@ -1,0 +1,157 @@
+"""2-D convolution, int8: the definition, how a quantised layer becomes one, and its C kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import ModelError, UnsupportedError
+from ..fixedpoint import DOUBLE
+from ..ir import Array, Role, constant
+from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from . import _linear as lin
+from ._testing import linear_cases
+
+ATTRS = (*lin.WINDOW, "pad_value", *lin.OUTPUT)
+
+
+def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
+    x, w = shapes[0], shapes[1]
+    if len(w) != 4:
+        raise ModelError(f"weights must have 4 dimensions (oc, kh, kw, ic), got {list(w)}")
+    out_h, out_w = lin.window_out(attrs, x, w[1], w[2])
+    if x[3] != w[3]:
+        raise UnsupportedError(f"grouped convolution: input has {x[3]} channels, filters have {w[3]}")
+    return [(x[0], out_h, out_w, w[0])]
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    """acc[o] = bias[o] + sum over the window of x * w[o], x being `pad_value` outside the image."""
+    x, w, bias, multiplier, shift = inputs
+    oc, k_h, k_w, _ = w.shape
+    patches = lin.windows(attrs, x, k_h, k_w, attrs["pad_value"])
+    n, out_h, out_w = patches.shape[:3]
+    acc = lin.exact_matmul(patches.reshape(n * out_h * out_w, -1), w.reshape(oc, -1).T) + bias
+    return [lin.requant_output(attrs, acc.reshape(n, out_h, out_w, oc), multiplier, shift)]
+
+
+def lower(view: View) -> Lowered:
+    w = view.inputs[1].value
+    x = view.inputs[0]
+    wide = w.astype(np.int64).reshape(w.shape[0], -1)
+    bias = lin.lower_bias(view, wide.sum(1), np.abs(wide).sum(1))
+    multiplier, shift = lin.lower_requant(view, float32_product=False)
+    act_min, act_max = lin.activation_range(view)
+    attrs = {name: view[name] for name in lin.WINDOW}
+    attrs.update(pad_value=x.q.zero_point, out_zero=view.out.q.zero_point)
+    attrs.update(act_min=act_min, act_max=act_max, rounding=DOUBLE)
+    weights = constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
+    return Lowered("conv2d", attrs, (x.name,), (weights, bias, multiplier, shift))
+
+
+def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
+    low, high = lin.product_interval(view.inputs[1].value, lin.input_interval(view, inputs[0]))
+    bias = view.inputs[2].value
+    return lin.output_interval(view, low.sum((1, 2, 3)) + bias, high.sum((1, 2, 3)) + bias)
+
+
+def macs(view: View) -> int:
+    _, out_h, out_w, _ = view.out.shape
+    return out_h * out_w * int(np.prod(view.inputs[1].shape))
+
+
+def _k(view: View) -> tuple[int, int]:
+    return view.inputs[1].shape[1], view.inputs[1].shape[2]
+
+
+def _params(view: View) -> dict[str, int | str]:
+    return {**lin.window_params(view, *_k(view)), **lin.output_params(view), "pad_value": view["pad_value"]}
+
+
+FIELDS = (*lin.LINEAR_FIELDS, ("int8_t", "pad_value"))
+
+
+def _scratch(view: View) -> int:
+    rows, row_bytes = lin.ring_bytes(view, *_k(view))
+    return rows * row_bytes + 2 * int(np.prod(view.inputs[1].shape[1:]))
+
+
+def _is_pointwise(view: View) -> bool:
+    unpadded = not any(view[p] for p in ("pad_top", "pad_bottom", "pad_left", "pad_right"))
+    return _k(view) == (1, 1) and unpadded
+
+
+def _pointwise_in_place(view: View) -> int | None:
+    """Pixels are copied to scratch two at a time before their outputs are written.
+
+    Growing channels (stride 1 only) are walked from the last pixel back.
+    """
+    ic, oc = view.x.shape[3], view.out.shape[3]
+    if oc <= ic:
+        return 0
+    return 0 if view["stride_h"] == view["stride_w"] == 1 else None
+
+
+KERNELS = (
+    Kernel(
+        symbol="ek_conv1x1_s8",
+        header="ek_conv2d.h",
+        struct="ek_conv2d_params",
+        fields=FIELDS,
+        params=_params,
+        accepts=_is_pointwise,
+        scratch=lambda view: 2 * view.x.shape[3],
+        in_place=_pointwise_in_place,
+        sources=("ek_output_s8",),
+    ),
+    Kernel(
+        symbol="ek_conv2d_s8",
+        header="ek_conv2d.h",
+        struct="ek_conv2d_params",
+        fields=FIELDS,
+        params=_params,
+        scratch=_scratch,
+        in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+        sources=("ek_output_s8",),
+    ),
+)
+
+
+def cases(rng: np.random.Generator) -> list[Case]:
+    shapes = [  # x (h, w, c), w (oc, kh, kw), stride, dilation, pads (top, bottom, left, right)
+        ("3x3", (5, 6, 3), (4, 3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("odd-channels", (4, 5, 5), (7, 3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("stride2-asymmetric", (6, 6, 4), (3, 3, 3), (2, 2), (1, 1), (0, 1, 0, 1)),
+        ("dilated", (9, 8, 2), (3, 3, 3), (1, 1), (2, 3), (2, 2, 3, 3)),
+        ("one-pixel", (1, 1, 3), (2, 3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("valid-leftover", (8, 7, 2), (2, 3, 2), (3, 2), (1, 1), (0, 0, 0, 0)),
+        ("tall-10x4", (12, 10, 1), (5, 10, 4), (2, 2), (1, 1), (4, 5, 1, 1)),
+        ("1x1", (3, 5, 6), (4, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("1x1-growing", (3, 3, 3), (8, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("1x1-stride2", (5, 6, 3), (2, 1, 1), (2, 2), (1, 1), (0, 0, 0, 0)),
+        ("1x1-padded", (2, 3, 3), (2, 1, 1), (1, 1), (1, 1), (1, 0, 0, 1)),
+        ("window-in-padding", (2, 2, 2), (3, 5, 5), (1, 1), (1, 1), (2, 2, 2, 2)),
+    ]
+    out = []
+    for name, x, (oc, k_h, k_w), stride, dilation, pads in shapes:
+        attrs = dict(stride_h=stride[0], stride_w=stride[1], dilation_h=dilation[0], dilation_w=dilation[1])
+        attrs.update(pad_top=pads[0], pad_bottom=pads[1], pad_left=pads[2], pad_right=pads[3])
+        out += linear_cases(rng, name, attrs, (1, *x), (oc, k_h, k_w, x[2]), oc, k_h * k_w * x[2])
+    return out
+
+
+OP = Op(
+    name="conv2d",
+    code=1,
+    attrs=ATTRS,
+    operands=("x", "weights", "bias", "multiplier", "shift"),
+    infer=infer,
+    reference=reference,
+    kernels=KERNELS,
+    lowers={"conv2d": lower},
+    macs=macs,
+    ranges=ranges,
+    channels=lin.mixing_rule(channel_axis=3),
+    cases=cases,
+)

@@ -1,0 +1,129 @@
+"""Depthwise 2-D convolution, int8: the definition, how a quantised layer becomes one, and its C kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import ModelError
+from ..fixedpoint import DOUBLE
+from ..ir import Array, Role, constant
+from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from . import _linear as lin
+from ._testing import linear_cases
+
+ATTRS = (*lin.WINDOW, "pad_value", *lin.OUTPUT)
+
+
+def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
+    x, w = shapes[0], shapes[1]
+    if len(w) != 3:
+        raise ModelError(f"weights must have 3 dimensions (kh, kw, oc), got {list(w)}")
+    out_h, out_w = lin.window_out(attrs, x, w[0], w[1])
+    if w[2] % x[3]:
+        raise ModelError(f"{w[2]} output channels are not a multiple of {x[3]} input channels")
+    return [(x[0], out_h, out_w, w[2])]
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    """acc[o] = bias[o] + sum over the window of x[o // m] * w[o], m being the depth multiplier."""
+    x, w, bias, multiplier, shift = inputs
+    k_h, k_w, oc = w.shape
+    spread = np.repeat(x, oc // x.shape[3], axis=3)
+    patches = lin.windows(attrs, spread, k_h, k_w, attrs["pad_value"])
+    acc = np.einsum("nhwklc,klc->nhwc", patches.astype(np.int64), w.astype(np.int64)) + bias
+    return [lin.requant_output(attrs, acc, multiplier, shift)]
+
+
+def lower(view: View) -> Lowered:
+    w = view.inputs[1].value
+    if w.ndim != 4 or w.shape[0] != 1:
+        raise ModelError(f"depthwise weights must have shape (1, kh, kw, oc), got {list(w.shape)}")
+    x = view.inputs[0]
+    wide = w[0].astype(np.int64)
+    bias = lin.lower_bias(view, wide.sum((0, 1)), np.abs(wide).sum((0, 1)))
+    multiplier, shift = lin.lower_requant(view, float32_product=False)
+    act_min, act_max = lin.activation_range(view)
+    attrs = {name: view[name] for name in lin.WINDOW}
+    attrs.update(pad_value=x.q.zero_point, out_zero=view.out.q.zero_point)
+    attrs.update(act_min=act_min, act_max=act_max, rounding=DOUBLE)
+    weights = constant(f"{view.node.name}/weights", w[0], Role.WEIGHTS)
+    return Lowered("depthwise", attrs, (x.name,), (weights, bias, multiplier, shift))
+
+
+def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
+    x = lin.input_interval(view, inputs[0])
+    per_input = view.out.shape[3] // view.x.shape[3]
+    spread = Interval(np.repeat(x.low, per_input), np.repeat(x.high, per_input))
+    low, high = lin.product_interval(view.inputs[1].value, spread)
+    bias = view.inputs[2].value
+    return lin.output_interval(view, low.sum((0, 1)) + bias, high.sum((0, 1)) + bias)
+
+
+def macs(view: View) -> int:
+    _, out_h, out_w, _ = view.out.shape
+    return out_h * out_w * int(np.prod(view.inputs[1].shape))
+
+
+def _k(view: View) -> tuple[int, int]:
+    return view.inputs[1].shape[0], view.inputs[1].shape[1]
+
+
+def _params(view: View) -> dict[str, int | str]:
+    return {**lin.window_params(view, *_k(view)), **lin.output_params(view), "pad_value": view["pad_value"]}
+
+
+def _scratch(view: View) -> int:
+    rows, row_bytes = lin.ring_bytes(view, *_k(view))
+    return rows * row_bytes
+
+
+KERNELS = (
+    Kernel(
+        symbol="ek_depthwise_s8",
+        header="ek_depthwise.h",
+        struct="ek_depthwise_params",
+        fields=(*lin.LINEAR_FIELDS, ("int8_t", "pad_value")),
+        params=_params,
+        scratch=_scratch,
+        in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+        sources=("ek_output_s8",),
+    ),
+)
+
+
+def cases(rng: np.random.Generator) -> list[Case]:
+    shapes = [  # x (h, w, c), depth multiplier, (kh, kw), stride, dilation, pads (top, bottom, left, right)
+        ("3x3", (5, 6, 8), 1, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("odd-channels", (4, 5, 7), 1, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("multiplier-3", (4, 5, 2), 3, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("stride2-asymmetric", (6, 6, 4), 1, (3, 3), (2, 2), (1, 1), (0, 1, 0, 1)),
+        ("dilated", (9, 8, 3), 1, (3, 3), (1, 1), (2, 3), (2, 2, 3, 3)),
+        ("one-pixel", (1, 1, 5), 1, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("valid-leftover", (8, 7, 4), 1, (3, 2), (3, 2), (1, 1), (0, 0, 0, 0)),
+        ("multiplier-on-one-channel", (5, 4, 1), 8, (3, 3), (2, 1), (1, 1), (1, 1, 1, 1)),
+    ]
+    out = []
+    for name, x, times, kernel, stride, dilation, pads in shapes:
+        attrs = dict(stride_h=stride[0], stride_w=stride[1], dilation_h=dilation[0], dilation_w=dilation[1])
+        attrs.update(pad_top=pads[0], pad_bottom=pads[1], pad_left=pads[2], pad_right=pads[3])
+        channels = x[2] * times
+        out += linear_cases(rng, name, attrs, (1, *x), (*kernel, channels), channels, kernel[0] * kernel[1])
+    return out
+
+
+OP = Op(
+    name="depthwise",
+    code=2,
+    attrs=ATTRS,
+    operands=("x", "weights", "bias", "multiplier", "shift"),
+    infer=infer,
+    reference=reference,
+    kernels=KERNELS,
+    lowers={"depthwise": lower},
+    macs=macs,
+    ranges=ranges,
+    channelwise=True,
+    cases=cases,
+)

@@ -1,0 +1,100 @@
+"""Fully connected layer, int8: the definition, how a quantised layer becomes one, and its C kernel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import ModelError
+from ..fixedpoint import DOUBLE, SINGLE
+from ..ir import Array, Role, constant
+from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from . import _linear as lin
+from ._testing import linear_cases
+
+
+def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
+    x, w = shapes[0], shapes[1]
+    if len(w) != 2 or not x or x[-1] != w[1]:
+        raise ModelError(f"weights {list(w)} do not match an input of shape {list(x)}")
+    return [(*x[:-1], w[0])]
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    """acc = bias + x @ w.T over the last axis."""
+    x, w, bias, multiplier, shift = inputs
+    return [lin.requant_output(attrs, lin.exact_matmul(x, w.T) + bias, multiplier, shift)]
+
+
+def lower(view: View) -> Lowered:
+    w = view.inputs[1].value
+    x = view.inputs[0]
+    wide = w.astype(np.int64)
+    bias = lin.lower_bias(view, wide.sum(1), np.abs(wide).sum(1))
+    per_channel = len(view.inputs[1].q.scales) > 1
+    multiplier, shift = lin.lower_requant(view, float32_product=not per_channel)
+    act_min, act_max = lin.activation_range(view)
+    # TFLite's reference fully connected kernel rounds once, its convolutions twice (docs/numerics.md).
+    rounding = DOUBLE if view.node.attrs.get("rounding") == "double" else SINGLE
+    attrs = dict(out_zero=view.out.q.zero_point, act_min=act_min, act_max=act_max, rounding=rounding)
+    weights = constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
+    return Lowered("fully_connected", attrs, (x.name,), (weights, bias, multiplier, shift))
+
+
+def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
+    low, high = lin.product_interval(view.inputs[1].value, lin.input_interval(view, inputs[0]))
+    bias = view.inputs[2].value
+    return lin.output_interval(view, low.sum(1) + bias, high.sum(1) + bias)
+
+
+def _rows(view: View) -> int:
+    return math.prod(view.x.shape[:-1])
+
+
+def _params(view: View) -> dict[str, int | str]:
+    sizes = dict(rows=_rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
+    return {**sizes, **lin.output_params(view)}
+
+
+KERNELS = (
+    Kernel(
+        symbol="ek_fully_connected_s8",
+        header="ek_fully_connected.h",
+        struct="ek_fully_connected_params",
+        fields=(
+            *lin.REQUANT_FIELDS,
+            ("uint32_t", "rows"),
+            ("uint32_t", "in_c"),
+            ("uint32_t", "out_c"),
+            *lin.OUTPUT_FIELDS,
+        ),
+        params=_params,
+        sources=("ek_output_s8",),
+    ),
+)
+
+
+def cases(rng: np.random.Generator) -> list[Case]:
+    sizes = [("plain", 1, 12, 8), ("odd", 3, 7, 5), ("one-output", 1, 9, 1), ("one-input", 2, 1, 6)]
+    out = []
+    for name, rows, ic, oc in sizes:
+        out += linear_cases(rng, name, {}, (rows, ic), (oc, ic), oc, ic, padded=False)
+    return out
+
+
+OP = Op(
+    name="fully_connected",
+    code=3,
+    attrs=lin.OUTPUT,
+    operands=("x", "weights", "bias", "multiplier", "shift"),
+    infer=infer,
+    reference=reference,
+    kernels=KERNELS,
+    lowers={"fully_connected": lower},
+    macs=lambda view: _rows(view) * math.prod(view.inputs[1].shape),
+    ranges=ranges,
+    channels=lin.mixing_rule(channel_axis=1),
+    cases=cases,
+)

@@ -1,0 +1,32 @@
+/* Depthwise 2-D convolution, int8, NHWC. */
+#ifndef EK_DEPTHWISE_H
+#define EK_DEPTHWISE_H
+
+#include <stdint.h>
+
+typedef struct {
+    const int8_t *weights;      /* (k_h, k_w, out_c) */
+    const int32_t *bias;        /* (out_c), the input's zero point folded in */
+    const int32_t *multiplier;  /* (out_c), or one */
+    const int8_t *shift;        /* (out_c), or one */
+    uint16_t in_h, in_w, in_c;
+    uint16_t out_h, out_w, out_c; /* out_c = in_c * depth multiplier */
+    uint16_t k_h, k_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left;
+    int16_t out_zero;
+    int16_t act_min, act_max;   /* fused activation, in output units */
+    uint8_t rounding;           /* EK_ROUND_* */
+    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    int8_t pad_value;           /* what lies outside the image: the input's zero point */
+} ek_depthwise_params;
+
+/*
+ * scratch: a ring of the window's padded input rows, span_h * ((out_w - 1) * stride_w + span_w) * in_c bytes.
+ * `out` may start where `in` starts if every output row ends before the first input row that the ring has
+ * not taken yet.
+ */
+void ek_depthwise_s8(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
+
+#endif

@@ -1,0 +1,164 @@
+/* The harness's port on a bare Cortex-M: files by semihosting, cost by SysTick and a painted stack. */
+#include "ek_port.h"
+
+#include "ek_semihost.h"
+
+#include <stddef.h>
+
+#define SYST_CSR (*(volatile uint32_t *)0xE000E010u)
+#define SYST_RVR (*(volatile uint32_t *)0xE000E014u)
+#define SYST_CVR (*(volatile uint32_t *)0xE000E018u)
+#define SYST_MAX 0x00FFFFFFu /* SysTick counts 24 bits down */
+#define SYST_ENABLE_IRQ_CORE_CLOCK 7u
+
+/* Reason codes of SYS_EXIT. */
+#define ADP_STOPPED_RUN_TIME_ERROR 0x20023u
+#define ADP_STOPPED_APPLICATION_EXIT 0x20026u
+
+#define PAINT 0xA5A5A5A5u
+
+extern uint32_t ek_stack_limit[]; /* linker script: lowest word that the stack may use */
+
+static volatile uint32_t systick_wraps;
+
+void ek_systick_handler(void);
+void ek_systick_handler(void)
+{
+    systick_wraps++;
+}
+
+void ek_port_init(void)
+{
+    SYST_RVR = SYST_MAX;
+    SYST_CVR = 0;
+    SYST_CSR = SYST_ENABLE_IRQ_CORE_CLOCK;
+}
+
+static uint32_t string_length(const char *text)
+{
+    uint32_t length = 0;
+    while (text[length] != '\0') {
+        length++;
+    }
+    return length;
+}
+
+int ek_port_open(const char *path, ek_port_mode mode)
+{
+    /* Mode numbers are those of fopen: 1 is "rb", 5 is "wb". */
+    uintptr_t block[3] = {(uintptr_t)path, mode == EK_PORT_READ ? 1u : 5u, string_length(path)};
+    return (int)ek_semihost(EK_SYS_OPEN, (uintptr_t)block);
+}
+
+uint32_t ek_port_read(int file, void *to, uint32_t bytes)
+{
+    uint8_t *next = to;
+    uint32_t missing = bytes;
+    while (missing > 0) {
+        uintptr_t block[3] = {(uintptr_t)file, (uintptr_t)next, missing};
+        uint32_t left = (uint32_t)ek_semihost(EK_SYS_READ, (uintptr_t)block); /* bytes NOT read */
+        if (left >= missing) {
+            break; /* end of file, or an error */
+        }
+        next += missing - left;
+        missing = left;
+    }
+    return bytes - missing;
+}
+
+int ek_port_write(int file, const void *from, uint32_t bytes)
+{
+    uintptr_t block[3] = {(uintptr_t)file, (uintptr_t)from, bytes};
+    return bytes == 0 ? 0 : (int)ek_semihost(EK_SYS_WRITE, (uintptr_t)block);
+}
+
+void ek_port_close(int file)
+{
+    uintptr_t block[1] = {(uintptr_t)file};
+    (void)ek_semihost(EK_SYS_CLOSE, (uintptr_t)block);
+}
+
+EK_NORETURN void ek_port_exit(int ok)
+{
+    for (;;) {
+        (void)ek_semihost(EK_SYS_EXIT, ok ? ADP_STOPPED_APPLICATION_EXIT : ADP_STOPPED_RUN_TIME_ERROR);
+    }
+}
+
+/* Field order is known to the assembly below. */
+typedef struct {
+    ek_port_run run;    /* 0 */
+    void *arena;        /* 4 */
+    const void *input;  /* 8 */
+    void *output;       /* 12 */
+    uint32_t *limit;    /* 16: painted from here up to the stack pointer of the call */
+    uint32_t *stack;    /* 20: out: the stack pointer of the call */
+    uint32_t start;     /* 24: out: SysTick before */
+    uint32_t end;       /* 28: out: SysTick after */
+} measured_call;
+
+typedef char offsets_are_as_the_assembly_has_them[offsetof(measured_call, end) == 28 ? 1 : -1];
+
+ekc_status ek_measured_call(measured_call *call);
+
+/* In assembly so that nothing lies between the paint and the first push of run, and so that the
+ * emulators can count from ek_call_begin (the blx) to ek_call_end. ARMv6-M instructions only. */
+__asm__(".syntax unified\n"
+        ".section .text.ek_measured_call,\"ax\",%progbits\n"
+        ".balign 4\n"
+        ".thumb\n"
+        ".global ek_measured_call\n"
+        ".type ek_measured_call, %function\n"
+        ".thumb_func\n"
+        "ek_measured_call:\n"
+        "    push {r3-r7, lr}\n" /* r3 keeps the stack 8-byte aligned */
+        "    mov r4, r0\n"
+        "    mov r5, sp\n"
+        "    str r5, [r4, #20]\n"
+        "    ldr r6, 3f\n"
+        "    ldr r7, [r4, #16]\n"
+        "1:  cmp r7, r5\n"
+        "    bhs 2f\n"
+        "    stmia r7!, {r6}\n"
+        "    b 1b\n"
+        "2:  ldr r6, [r4, #0]\n"
+        "    ldr r0, [r4, #4]\n"
+        "    ldr r1, [r4, #8]\n"
+        "    ldr r2, [r4, #12]\n"
+        "    ldr r5, 4f\n"
+        "    ldr r7, [r5]\n"
+        "    str r7, [r4, #24]\n"
+        ".global ek_call_begin\n"
+        "ek_call_begin:\n"
+        "    blx r6\n"
+        ".global ek_call_end\n"
+        "ek_call_end:\n"
+        "    ldr r7, [r5]\n"
+        "    str r7, [r4, #28]\n"
+        "    pop {r3-r7, pc}\n"
+        ".balign 4\n"
+        "3:  .word 0xA5A5A5A5\n" /* PAINT */
+        "4:  .word 0xE000E018\n" /* SYST_CVR */
+        ".size ek_measured_call, . - ek_measured_call\n"
+        ".text\n");
+
+ekc_status ek_port_call(ek_port_run run, void *arena, const void *input, void *output, ek_port_cost *cost)
+{
+    measured_call call = {run, arena, input, output, ek_stack_limit, NULL, 0, 0};
+    SYST_CVR = 0; /* any write clears it, and the next tick reloads it */
+    systick_wraps = 0;
+    ekc_status status = ek_measured_call(&call);
+    uint32_t wraps = systick_wraps;
+    cost->ticks = ((uint64_t)wraps << 24) + call.start - call.end;
+    if (call.start == 0) {
+        /* Read before the reload, from which 0 counts like one past the top. */
+        cost->ticks += (uint64_t)SYST_MAX + 1u;
+    }
+    const uint32_t *lowest = ek_stack_limit;
+    while (lowest < call.stack && *lowest == PAINT) {
+        lowest++;
+    }
+    cost->stack_bytes = (uint32_t)((uintptr_t)call.stack - (uintptr_t)lowest);
+    cost->overflow = lowest == ek_stack_limit;
+    return status;
+}
