@@ -208,9 +208,8 @@ def _link_flags(compiler: Compiler, out: Path, map_file: Path, *, bare: bool) ->
     flags += ["-T", str(out / "link.ld")]
     if compiler.family == "zig":
         return flags
-    # nano: newlib's memcpy and memset, without its startup. Their warnings about segments that can be
-    # written and executed do not matter on a core without memory protection.
-    return [*flags, "-nostartfiles", "--specs=nano.specs", "-Wl,--no-warn-rwx-segments"]
+    # newlib for memcpy and memset, as a user's program has it (not nano, whose memcpy is slow).
+    return [*flags, "-nostartfiles"]
 
 
 def _run(command: Sequence[str], board: Board) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ from .container import Section
 from .errors import ModelError
 from .ir import Graph, Node, Quant, Role, Stage, Tensor, constant
 from .layout import Kind
-from .ops import BY_CODE
+from .ops import BY_CODE, OPS
 from .wire import Cursor, has_control, metadata_bytes, shared_prefix
 
 
@@ -60,6 +60,8 @@ class _Reader:
         self.types: list[Type] = []
         self.used_strings: set[int] = set()
         self.used_types = 0
+        self.operations: list[tuple[str, tuple[int, ...]]] = []  # operator name, attributes
+        self.used_operations = 0
         self.text_bytes = 0
         self.tensors: dict[str, Tensor] = {}  # in order of definition
         self.defined: list[str] = []
@@ -70,14 +72,16 @@ class _Reader:
         raw: list[bytes] = []
         self.strings = at.list("strings", lambda: self.string(raw))
         self.types = at.list("types", self.type)
-        if len(set(self.types)) != len(self.types):
-            at.fail("two types are the same")
+        self.operations = at.list("operations", self.operation)
+        if len(set(self.types)) != len(self.types) or len(set(self.operations)) != len(self.operations):
+            at.fail("two types or two operations are the same")
         name = self.name()
         inputs = tuple(at.list("inputs", self.activation))
         nodes = tuple(at.list("nodes", self.node))
         outputs = tuple(at.list("outputs", lambda: self.reference(at.varint("output"))))
-        if len(self.used_strings) != len(self.strings) or self.used_types != len(self.types):
-            at.fail("a string or type is never used")
+        used = (len(self.used_strings), self.used_types, self.used_operations)
+        if used != (len(self.strings), len(self.types), len(self.operations)):
+            at.fail("a string, type or operation is never used")
         interface = {*inputs, *outputs}
         for tensor in self.tensors.values():
             if tensor.role is Role.ACTIVATION and tensor.quant is not None and tensor.name not in interface:
@@ -137,19 +141,28 @@ class _Reader:
         self.used_types = max(self.used_types, number + 1)
         return self.types[number]
 
-    def node(self) -> Node:
+    def operation(self) -> tuple[str, tuple[int, ...]]:
         at = self.at
         code = at.varint("operator")
         if code not in BY_CODE:
             at.fail(f"operator {code} is unknown to this version of edgekc, a newer one may have it")
         op = BY_CODE[code]
-        name = self.name()
         attrs = at.list("attributes", lambda: at.svarint("attribute"))
         if len(attrs) != len(op.attrs):
-            at.fail(f"{op.name} {name} has {len(attrs)} attributes, expected {len(op.attrs)}")
+            at.fail(f"{op.name} has {len(attrs)} attributes, expected {len(op.attrs)}")
+        return op.name, tuple(attrs)
+
+    def node(self) -> Node:
+        at = self.at
+        number = at.varint("operation")
+        if number > self.used_operations or number >= len(self.operations):
+            at.fail(f"operation {number}, expected one of those used before or the next, {self.used_operations}")
+        self.used_operations = max(self.used_operations, number + 1)
+        op, attrs = self.operations[number]
+        name = self.name()
         inputs = tuple(at.list("operands", lambda: self.operand(name)))
         outputs = tuple(at.list("results", self.activation))
-        return Node(op.name, name, inputs, outputs, dict(zip(op.attrs, attrs, strict=True)))
+        return Node(op, name, inputs, outputs, dict(zip(OPS[op].attrs, attrs, strict=True)))
 
     def operand(self, node: str) -> str:
         link = self.at.varint("operand")

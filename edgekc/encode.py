@@ -39,7 +39,8 @@ class _Writer:
         self.graph = graph
         self.data: dict[Kind, bytearray] = {}
         self.defined: dict[str, int] = {}  # tensor name -> its number, in order of definition
-        self.types: dict[Type, int] = {}
+        self.types: dict[Type, int] = {}  # dicts keep the order of first use
+        self.operations: dict[bytes, int] = {}
         self.short = _short_names(graph)
         names = {graph.name, *graph.inputs}
         for node in graph.nodes:
@@ -57,28 +58,33 @@ class _Writer:
         tail += b"".join(self.activation(n) for n in g.inputs)
         tail += varint(len(g.nodes)) + b"".join(self.node(n) for n in g.nodes)
         tail += varint(len(g.outputs)) + b"".join(varint(self.reference(n)) for n in g.outputs)
-        return _string_table(self.strings) + self.type_table() + bytes(tail)
+        operations = varint(len(self.operations)) + b"".join(self.operations)
+        return _string_table(self.strings) + self.type_table() + operations + bytes(tail)
 
     def type_table(self) -> bytes:
         out = bytearray(varint(len(self.types)))
-        for t in self.types:  # dicts keep the order of first use
+        for t in self.types:
             out.append(t.tag)
             out += b"" if t.bits is None else bytes([t.bits])
             out += b"" if t.name is None else varint(self.number[t.name])
             out += varint(len(t.shape)) + b"".join(map(varint, t.shape))
         return bytes(out)
 
-    def node(self, node: Node) -> bytes:
+    def operation(self, node: Node) -> int:
+        """The number of the node's operator and attributes, which layers of one kind often share."""
         op = verify.op_of(node)
-        out = bytearray(varint(op.code) + varint(self.number[node.name]) + varint(len(op.attrs)))
+        out = bytearray(varint(op.code) + varint(len(op.attrs)))
         for key in op.attrs:
             value = node.int_attr(key)
             if not I32_MIN <= value <= I32_MAX:
                 raise ModelError(f"attribute {key} = {value} does not fit into 32 bits", where=node.name)
             out += svarint(value)
-        out += varint(len(node.inputs)) + b"".join(self.operand(n) for n in node.inputs)
-        out += varint(len(node.outputs)) + b"".join(self.activation(n) for n in node.outputs)
-        return bytes(out)
+        return self.operations.setdefault(bytes(out), len(self.operations))
+
+    def node(self, node: Node) -> bytes:
+        out = varint(self.operation(node)) + varint(self.number[node.name])
+        out += varint(len(node.inputs)) + b"".join([self.operand(n) for n in node.inputs])
+        return out + varint(len(node.outputs)) + b"".join([self.activation(n) for n in node.outputs])
 
     def reference(self, name: str) -> int:
         return len(self.defined) - self.defined[name]

@@ -109,13 +109,14 @@ def edges(tensors: Sequence[Tensor], offsets: Sequence[int]) -> tuple[Edge, ...]
     )
 
 
-def generate(plan: Plan, packed: Packed, data: bytes, name: str) -> dict[str, bytes]:
+def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> dict[str, bytes]:
     """All files of the output folder, by path below it.
 
     Args:
         plan: made from `packed.graph`.
         data: the bytes of the .ekc file that `packed` was read from.
         name: of the network; see `check_name`.
+        board: what the kernels were chosen for.
     """
     net = _net_view(plan, packed, data, name)
     files: dict[str, bytes] = {f"{name}.ekc": data}
@@ -131,7 +132,7 @@ def generate(plan: Plan, packed: Packed, data: bytes, name: str) -> dict[str, by
         files[f"src/{source}"] = (RUNTIME_C / "kernels" / source).read_bytes()
     for header in _all_headers(net.headers, files):
         files[f"include/{header}"] = (RUNTIME_C / "include" / header).read_bytes()
-    files["manifest.json"] = _manifest(plan, packed, files, name)
+    files["manifest.json"] = _manifest(plan, packed, files, name, board)
     return files
 
 
@@ -294,7 +295,7 @@ def _includes(data: bytes) -> list[str]:
     return [line.split('"')[1] for line in lines if line.startswith('#include "')]
 
 
-def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], name: str) -> bytes:
+def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], name: str, board: str) -> bytes:
     graph = plan.graph
     source = files[f"src/{name}.c"].decode().splitlines()
     layers = []
@@ -320,6 +321,8 @@ def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], name: str) ->
         "manifest_version": MANIFEST_VERSION,
         "tool": f"edgekc {__version__}",
         "name": name,
+        "board": board,
+        "needs": sorted(frozenset().union(*(s.kernel.needs for s in plan.steps))),
         "metadata": dict(graph.metadata),
         "inputs": [_edge_json(e) for e in edges(graph.of(graph.inputs), plan.input_offsets)],
         "outputs": [_edge_json(e) for e in edges(graph.of(graph.outputs), plan.output_offsets)],

@@ -122,6 +122,7 @@ class Part:
 GRAPH = (
     Part("strings", "list of string", "every string used, each once, sorted by its bytes"),
     Part("types", "list of type", "every type used, each once, in order of first use"),
+    Part("operations", "list of operation", "every operation used, each once, in order of first use"),
     Part("name", "varint", "the graph's name, a string number"),
     Part("inputs", "list of activation", "the graph's inputs"),
     Part("nodes", "list of node", "in execution order"),
@@ -138,10 +139,13 @@ TYPE = (
     Part("name", "varint", "only for constants, a string number: name inside the node, or, with the flag, full name"),
     Part("shape", "list of varint", "sizes, outermost first; none is 0"),
 )
-NODE = (
+OPERATION = (
     Part("op", "varint", "operator number"),
-    Part("name", "varint", "string number; no two nodes have the same"),
     Part("attributes", "list of svarint", "in the operator's order"),
+)
+NODE = (
+    Part("operation", "varint", "operation number"),
+    Part("name", "varint", "string number; no two nodes have the same"),
     Part("operands", "list of operand", "in the operator's order"),
     Part("results", "list of activation", "what the node writes"),
 )
@@ -159,6 +163,7 @@ RECORDS = {
     "graph": GRAPH,
     "string": STRING,
     "type": TYPE,
+    "operation": OPERATION,
     "node": NODE,
     "operand": OPERAND,
     "activation": ACTIVATION,

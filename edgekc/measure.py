@@ -25,7 +25,10 @@ UNIT = "instructions (emulated, exact), not cycles"
 
 @dataclass(frozen=True, slots=True)
 class LayerCost:
-    """What one layer executed. Loads and stores are those of the first sample."""
+    """What one layer executed. Loads and stores are those of the first sample, as the emulator makes them:
+
+    an instruction that moves several registers counts several, an MVE one may count one for each element.
+    """
 
     name: str
     op: str

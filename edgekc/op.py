@@ -106,10 +106,14 @@ class ChannelRule:
             which channels of each activation must be there.
         slice: given the masks of the activations and of the output, the same node's constant operands
             without the dropped channels; what a dropped constant channel contributed is moved into the bias.
+        same: activations and output must keep the same channels.
+        attrs: attributes that change with the number of channels kept.
     """
 
     needs: Callable[[View, Array, Sequence[Interval | None]], list[Array]]
     slice: Callable[[View, Sequence[Array], Array, Sequence[Interval | None]], list[Tensor]]
+    same: bool = False
+    attrs: Callable[[View, int], dict[str, int]] = lambda view, channels: {}
 
 
 def full_range(view: View, inputs: Sequence[Interval | None]) -> Interval:
@@ -133,9 +137,7 @@ class Op:
         lowers: QUANTIZED operator name -> that node turned into integers. Usually one entry, the same name.
         macs: multiply-accumulates of one inference.
         ranges: per-channel value intervals of the output (a sound over-approximation), for channel folding.
-        channelwise: output channel c depends on channel c of the activations only (and of constants whose
-            last axis is channels), so that removing channel c everywhere is exact.
-        channels: the rule for operators that are not channelwise; None there: no channel is ever removed.
+        channels: the rule for taking channels out of a node; None: no channel of it is ever removed.
         view: the output is the input's bytes under another shape; no code runs.
     """
 
@@ -149,8 +151,7 @@ class Op:
     lowers: Mapping[str, Callable[[View], Lowered]] = field(default_factory=dict)
     macs: Callable[[View], int] = lambda view: 0
     ranges: Callable[[View, Sequence[Interval | None]], Interval] = full_range
-    channelwise: bool = False
-    channels: ChannelRule | None = None
+    channels: Callable[[View], ChannelRule | None] = lambda view: None
     view: bool = False
     cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import __version__, verify
+from .board import Board
 from .errors import CapacityError, UsageError
 from .generate import check_name, generate
 from .ir import Graph, dump
@@ -40,6 +41,17 @@ class Compiled:
     files: Mapping[str, bytes]  # path below the output folder -> content
 
 
+def target_of(board: Board) -> Target:
+    """What the compiler must know of a board."""
+    return Target(board.name, board.features, board.flash_bytes, board.ram_bytes)
+
+
+def check_rounding(rounding: str) -> str:
+    if rounding not in ("tflite", "double"):
+        raise UsageError(f"--rounding {rounding!r}; expected tflite or double")
+    return rounding
+
+
 def compile_model(
     path: Path,
     name: str,
@@ -64,7 +76,7 @@ def compile_model(
     packed = read(data, str(path))
     layout = plan(packed.graph, target.features)
     check_fit(layout, len(data), target)
-    files = generate(layout, packed, data, name)
+    files = generate(layout, packed, data, name, target.name)
     _keep(keep, "40-packed.txt", dump(packed.graph))
     _keep(keep, "50-plan.txt", describe_plan(layout))
     log(f"plan: arena {layout.arena_bytes} bytes, lower bound {layout.lower_bound}, peak during {layout.peak_layer}")

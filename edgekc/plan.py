@@ -133,10 +133,11 @@ def _overwritten(
     position = kernel.in_place(view)
     if position is None:
         return None
-    root = storage.root(view.inputs[position].name)
+    root = storage.root(view.inputs[position].name)  # an activation, by the contract of Kernel.in_place
     free_after = storage.space(root) == "arena" and lives[root][1] == step
     # Another operand that shares the buffer would be overwritten while it is read.
-    shared = any(storage.root(t.name) == root for i, t in enumerate(view.inputs) if i != position)
+    others = [t for i, t in enumerate(view.inputs) if i != position and t.data is None]
+    shared = any(storage.root(t.name) == root for t in others)
     return root if free_after and not shared else None
 
 

@@ -89,7 +89,7 @@ def _layers(m: Measurement) -> Table:
     table = _table(
         f"Inference: {unit}",
         ("layer", "kernel"),
-        ("MACs", "instructions", "per MAC", "share", "loads", "stores"),
+        ("MACs", "instructions", "per MAC", "share"),
     )
     total = m.instructions[0] if m.instructions else 0
     for number, layer in enumerate(m.layers):
@@ -99,10 +99,10 @@ def _layers(m: Measurement) -> Table:
     table.add_section()
     per_mac = f"{total / m.macs:.2f}" if m.macs and total else ""
     table.add_row("[bold]all[/bold]", "", f"{m.macs:,}" if m.layers else "",
-                  f"[bold]{_spread(m.instructions)}[/bold]", per_mac, "", "", "")  # fmt: skip
+                  f"[bold]{_spread(m.instructions)}[/bold]", per_mac, "")  # fmt: skip
     if m.systick_instructions:
         table.add_row("[dim]by SysTick[/dim]", "", "",
-                      f"[dim]{_spread(m.systick_instructions)}[/dim]", "", "", "", "")  # fmt: skip
+                      f"[dim]{_spread(m.systick_instructions)}[/dim]", "", "")  # fmt: skip
     return table
 
 
@@ -113,8 +113,6 @@ def _cells(layer: LayerCost, total: int) -> tuple[str, ...]:
         _spread(layer.instructions),
         "" if per_mac is None else f"{per_mac:.2f}",
         f"{100 * layer.instructions[0] / total:.1f} %" if total else "",
-        f"{layer.loads:,}",
-        f"{layer.stores:,}",
     )
 
 

@@ -12,6 +12,7 @@ from .ir import Graph, Node, Role, Stage, Tensor
 from .op import Op, int_attrs
 from .ops import OPS
 
+# C pointer type of a kernel's field -> dtype of the constant that it points to
 _POINTEES = {
     "const int8_t *": "int8",
     "const uint8_t *": "uint8",
@@ -164,21 +165,22 @@ def _check_node(graph: Graph, node: Node) -> None:
         # A shape rule may assume what its importer guarantees; a damaged file guarantees nothing.
         raise ModelError(f"shapes and attributes of {op.name} do not fit ({error})", where=node.name) from error
     found = [t.shape for t in graph.of(node.outputs)]
-    if op.view:  # its target shape is the output tensor's
-        inferred = [tensors[0].shape]
-        fits = [math.prod(s) for s in found] == [math.prod(s) for s in inferred]
-    else:
-        fits = found == inferred
-    if not fits:
+    if found != inferred:
         raise ModelError(f"output shapes {found} should be {inferred}", where=node.name)
     _check_constants(op, node, tensors, found[0][-1] if found[0] else 1)
 
 
 def _check_constants(op: Op, node: Node, tensors: list[Tensor], channels: int) -> None:
     """What C reads through a pointer must have the pointer's type and length."""
-    named = {name: t for name, t in zip(op.operands, tensors, strict=False) if t.role is not Role.ACTIVATION}
+    if tensors[0].role is not Role.ACTIVATION:
+        raise ModelError(f"the first operand of {op.name} is a constant", where=node.name)
+    named = dict(zip(op.operands, tensors, strict=False))
     for c_type, field in (f for kernel in op.kernels for f in kernel.fields):
-        if field in named and named[field].dtype != _POINTEES.get(c_type):
+        if field not in named or not c_type.endswith("*"):
+            continue
+        if named[field].role is Role.ACTIVATION:
+            raise ModelError(f"{field} of {op.name} must be a constant", where=node.name)
+        if named[field].dtype != _POINTEES.get(c_type):
             raise ModelError(
                 f"{field} of {op.name} must be {c_type.strip()}, not {named[field].dtype}", where=node.name
             )

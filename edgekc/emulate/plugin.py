@@ -62,7 +62,7 @@ class LayerCounts:
     """What one layer executed: the network function's own code for it, and all that this called."""
 
     instructions: tuple[int, ...]  # per inference
-    loads: int  # these four are sums over all inferences; 0 unless traced
+    loads: int  # as QEMU makes them, one or more per instruction; these four sum all inferences; 0 unless traced
     stores: int
     load_bytes: int
     store_bytes: int
@@ -121,7 +121,12 @@ def count(
         lines = _conf(elf, out, entry.address, ranges, returns, len(layer_lines) + 1, regions)
         conf.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         # A comma inside a qemu option is written twice.
-        run(("-plugin", f"{_escape(plugin)},conf={_escape(conf)}"))
+        try:
+            run(("-plugin", f"{_escape(plugin)},conf={_escape(conf)}"))
+        except ToolError as error:
+            if "plugin" in error.what and not out.is_file():
+                return Unavailable(f"{qemu} refused the plugin: {error.what}")
+            raise
         if not out.is_file():
             return Unavailable(f"{qemu} ended without writing the plugin's counts")
         raw = json.loads(out.read_text(encoding="utf-8"))
@@ -243,7 +248,10 @@ def build_plugin(qemu: str, cache: Path | None = None) -> Path | Unavailable:
         )
     ).hexdigest()[:20]
     built = (cache or _user_cache()) / f"ekc_plugin-{key}.so"
-    return built if built.is_file() else _compile(compiler, flags, built)
+    try:
+        return built if built.is_file() else _compile(compiler, flags, built)
+    except OSError as error:
+        return Unavailable(f"cannot keep the built plugin: {error}")
 
 
 def _compile(compiler: str, flags: Sequence[str], built: Path) -> Path | Unavailable:

@@ -33,6 +33,7 @@ _EXCEPTIONS = {
 }
 _BKPT_SEMIHOSTING = 0xBEAB
 _EXIT_OK = 0x20026  # ADP_Stopped_ApplicationExit
+_POWER_UP = 0xDB
 _MAX_IO_BYTES = 1 << 28
 
 
@@ -80,6 +81,9 @@ def _load(uc: Any, image: Image) -> dict[str, int]:
         end = -(-memory.end // _PAGE) * _PAGE
         protection = unicorn.UC_PROT_ALL if memory.kind == "ram" else unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
         uc.mem_map(start, end - start, protection)
+        if memory.kind == "ram":
+            # A real core's RAM holds anything at power-up; zeros would hide a startup that clears nothing.
+            uc.mem_write(start, bytes([_POWER_UP]) * (end - start))
     uc.mem_map(_SCS, _SCS_BYTES)
     with image.elf.open("rb") as file:
         elf = ELFFile(file)

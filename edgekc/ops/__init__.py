@@ -5,8 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..op import Lowered, Op, View
-from . import conv2d, depthwise, fully_connected
+from . import (
+    add,
+    average_pool,
+    concat,
+    conv2d,
+    depthwise,
+    fully_connected,
+    lut,
+    max_pool,
+    mean,
+    mul,
+    pad,
+    reshape,
+    softmax,
+)
 
-OPS: dict[str, Op] = {module.OP.name: module.OP for module in (conv2d, depthwise, fully_connected)}
+MODULES = (
+    *(conv2d, depthwise, fully_connected, add, mul, average_pool, max_pool),
+    *(mean, reshape, softmax, pad, lut, concat),
+)
+OPS: dict[str, Op] = {module.OP.name: module.OP for module in MODULES}
 BY_CODE: dict[int, Op] = {op.code: op for op in OPS.values()}
 LOWER: dict[str, Callable[[View], Lowered]] = {name: fn for op in OPS.values() for name, fn in op.lowers.items()}

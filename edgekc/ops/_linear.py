@@ -10,6 +10,7 @@ from ..errors import ModelError, UnsupportedError
 from ..fixedpoint import INT32_MAX, clamp_int8, quantize_multiplier, requantize
 from ..ir import Array, Role, Tensor, constant
 from ..op import ChannelRule, IntAttrs, Interval, View
+from ._channels import keep_channels
 
 # Attributes of every operator that slides a window, in .ekc order.
 WINDOW = (
@@ -139,13 +140,6 @@ def mixing_rule(channel_axis: int) -> ChannelRule:
         ]
 
     return ChannelRule(needs, slice_)
-
-
-def keep_channels(tensor: Tensor, keep: Array) -> Tensor:
-    """A constant without the dropped channels of its last axis; one value for all channels stays as it is."""
-    if not tensor.shape or tensor.shape[-1] != keep.size:
-        return tensor
-    return constant(tensor.name, np.compress(keep, tensor.value, axis=-1), tensor.role, tensor.quant)
 
 
 def product_interval(weights: Array, x: Interval) -> tuple[Array, Array]:

@@ -152,6 +152,6 @@ OP = Op(
     lowers={"conv2d": lower},
     macs=macs,
     ranges=ranges,
-    channels=lin.mixing_rule(channel_axis=3),
+    channels=lambda view: lin.mixing_rule(channel_axis=3),
     cases=cases,
 )

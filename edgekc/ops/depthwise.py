@@ -11,6 +11,7 @@ from ..fixedpoint import DOUBLE
 from ..ir import Array, Role, constant
 from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
 from . import _linear as lin
+from ._channels import channelwise
 from ._testing import linear_cases
 
 ATTRS = (*lin.WINDOW, "pad_value", *lin.OUTPUT)
@@ -124,6 +125,6 @@ OP = Op(
     lowers={"depthwise": lower},
     macs=macs,
     ranges=ranges,
-    channelwise=True,
+    channels=channelwise,
     cases=cases,
 )

@@ -95,6 +95,6 @@ OP = Op(
     lowers={"fully_connected": lower},
     macs=lambda view: _rows(view) * math.prod(view.inputs[1].shape),
     ranges=ranges,
-    channels=lin.mixing_rule(channel_axis=1),
+    channels=lambda view: lin.mixing_rule(channel_axis=1),
     cases=cases,
 )

@@ -14,9 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..ir import Array, Graph, Node, Tensor, prune
-from ..op import ChannelRule, Interval, Op, View, int_attrs
+from ..op import Interval, View, int_attrs
 from ..ops import OPS
-from ..ops._linear import keep_channels
 
 
 def run(graph: Graph) -> tuple[Graph, list[str]]:
@@ -29,23 +28,25 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
     nodes = []
     notes = []
     for node in graph.nodes:
-        view, op = view_of(graph, node), OPS[node.op]
+        view = view_of(graph, node)
         out = node.outputs[0]
         acts, constants = _split(view)
-        rule = rule_of(op, view)
+        rule = OPS[node.op].channels(view)
         if rule is not None:
             masks = [keep[t.name] for t in acts]
             for t in rule.slice(view, masks, keep[out], [known.get(t.name) for t in acts]):
                 tensors[t.name] = t
         shape = view.out.shape
         tensors[out] = replace(view.out, shape=(*shape[:-1], int(keep[out].sum())) if shape else shape)
+        if rule is not None:
+            node = replace(node, attrs={**node.attrs, **rule.attrs(view, int(keep[out].sum()))})
         nodes.append(node)
         notes += _note(node, view, known, keep, [tensors[c.name] for c in constants], constants)
     result = prune(replace(graph, tensors=tensors, nodes=tuple(nodes)))
     for node in result.nodes:  # the shape rules confirm that all masks fit together
         v = view_of(result, node)
         op = OPS[node.op]
-        assert op.view or op.infer(int_attrs(node), [t.shape for t in v.inputs]) == [t.shape for t in v.outputs]
+        assert op.infer(int_attrs(node), [t.shape for t in v.inputs]) == [t.shape for t in v.outputs]
     return result, notes
 
 
@@ -62,30 +63,6 @@ def intervals(graph: Graph) -> dict[str, Interval | None]:
 def view_of(graph: Graph, node: Node) -> View:
     """A node with its tensors."""
     return View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
-
-
-def rule_of(op: Op, view: View) -> ChannelRule | None:
-    """The rule for removing channels, None where none may be removed."""
-    if op.channels is not None:
-        return op.channels
-    if op.channelwise and all(t.shape[-1:] == view.out.shape[-1:] for t in view.inputs if t.data is None):
-        return _CHANNELWISE
-    if op.view and view.x.shape[-1:] == view.out.shape[-1:]:
-        return _CHANNELWISE
-    return None
-
-
-def _channelwise_needs(view: View, keep_out: Array, known: Sequence[Interval | None]) -> list[Array]:
-    return [keep_out for t in view.inputs if t.data is None]
-
-
-def _channelwise_slice(
-    view: View, keep_in: Sequence[Array], keep_out: Array, known: Sequence[Interval | None]
-) -> list[Tensor]:
-    return [keep_channels(t, keep_out) for t in view.inputs if t.data is not None]
-
-
-_CHANNELWISE = ChannelRule(_channelwise_needs, _channelwise_slice)
 
 
 def _split(view: View) -> tuple[list[Tensor], list[Tensor]]:
@@ -111,7 +88,7 @@ def _needed(graph: Graph, known: dict[str, Interval | None]) -> dict[str, Array]
         before = total
         for node in reversed(graph.nodes):
             view, out = view_of(graph, node), node.outputs[0]
-            rule = rule_of(OPS[node.op], view)
+            rule = OPS[node.op].channels(view)
             acts, _ = _split(view)
             if not keep[out].any():
                 keep[out][0] = True  # a tensor has at least one channel
@@ -122,7 +99,7 @@ def _needed(graph: Graph, known: dict[str, Interval | None]) -> dict[str, Array]
                 needs = rule.needs(view, keep[out], [known.get(t.name) for t in acts])
             for t, need in zip(acts, needs, strict=True):
                 keep[t.name] |= need
-            if rule is _CHANNELWISE:
+            if rule is not None and rule.same:
                 union = np.logical_or.reduce([keep[out], *(keep[t.name] for t in acts)])
                 for name in (out, *(t.name for t in acts)):
                     keep[name] |= union

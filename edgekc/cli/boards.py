@@ -1,0 +1,33 @@
+"""`edgekc boards`: the boards that can be compiled for."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+
+def boards(as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False) -> None:
+    """List the boards with their core, memory and emulators."""
+    from ..board import list_boards, load_board
+    from ..listing import render_boards
+
+    found = [load_board(name) for name in list_boards()]
+    if as_json:
+        rows = [
+            {
+                "name": b.name,
+                "description": b.description,
+                "core": b.core.name,
+                "features": sorted(b.features),
+                "flash_bytes": b.flash_bytes,
+                "ram_bytes": b.ram_bytes,
+                "emulators": list(b.emulators),
+                "note": b.note,
+            }
+            for b in found
+        ]
+        typer.echo(json.dumps(rows, indent=1))
+    else:
+        render_boards(found)

@@ -1,0 +1,20 @@
+"""`edgekc demo`: the whole road on a small model that comes with the package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to write the C sources to.")] = Path(
+        "edgekc-demo"
+    ),
+    board: Annotated[str, typer.Option("--board", help="See `edgekc boards`.")] = "mps2-an386",
+) -> None:
+    """Compile a trained digit classifier, prove it bit-exact, run it on an emulated core, and measure it."""
+    from ..demo import run_demo
+
+    run_demo(out, board)

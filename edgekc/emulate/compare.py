@@ -1,0 +1,159 @@
+"""One output folder, three emulators: are the bytes of reference, host and device the same?"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..board import Board
+from ..build import build_image
+from ..errors import VerifyError
+from ..ir import Array, Graph
+from ..pack import read
+from . import host, reference
+from .device import run_image
+
+# Layer-by-layer traces go through the emulator's file calls, so only the first samples (all lowest, all
+# highest, a ramp) are traced; all samples are compared at the outputs, and one that differs is traced then.
+TRACED_SAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """All samples agreed, byte for byte."""
+
+    network: str
+    board: str | None  # None: without a device
+    emulator: str | None
+    samples: int
+    layers: int
+    traced_samples: int
+    output_sha256: str  # of all outputs, one after the other
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def compare(folder: Path, board: Board | None, inputs: bytes, *, timeout_s: float = 600.0) -> Comparison:
+    """Run every sample on the numpy reference, the host and, where `board` is given, the emulated device.
+
+    Raises:
+        VerifyError: names the first sample, layer and element that differ, and both values.
+    """
+    manifest = host.read_manifest(folder)
+    graph = read((folder / f"{manifest['name']}.ekc").read_bytes(), f"{manifest['name']}.ekc").graph
+    size_in, size_out = host.input_bytes(manifest), host.output_bytes(manifest)
+    count = len(inputs) // size_in
+    expected = _reference_outputs(graph, inputs, count)
+
+    traced = host.build(folder, trace=True)
+    first = min(count, TRACED_SAMPLES)
+    for k in range(first):
+        sample = inputs[k * size_in : (k + 1) * size_in]
+        output, records = host.run_traced(traced, sample)
+        _compare_layers(manifest, graph, sample, k, records, "host")
+        _compare_output(output, expected[k * size_out : (k + 1) * size_out], k, "host")
+    _compare_all(
+        host.run(host.build(folder), inputs), expected, size_out, "host",
+        lambda k, sample: host.run_traced(traced, sample)[1], manifest, graph, inputs, size_in,
+    )  # fmt: skip
+
+    emulator = None
+    if board is not None:
+        with tempfile.TemporaryDirectory(prefix="edgekc-device-") as temporary:
+            trace_image = build_image(folder, board, Path(temporary) / "trace", trace=True)
+
+            def trace(k: int, sample: bytes) -> list[tuple[int, bytes]]:
+                return list(run_image(trace_image, sample, timeout_s=timeout_s, count=False).trace)
+
+            for k in range(first):
+                sample = inputs[k * size_in : (k + 1) * size_in]
+                _compare_layers(manifest, graph, sample, k, trace(k, sample), board.name)
+            image = build_image(folder, board, Path(temporary) / "plain")
+            result = run_image(image, inputs, timeout_s=timeout_s, count=False)
+            emulator = result.emulator
+            _compare_all(result.outputs, expected, size_out, board.name, trace, manifest, graph, inputs, size_in)
+    return Comparison(
+        str(manifest["name"]),
+        None if board is None else board.name,
+        emulator,
+        count,
+        len(manifest["layers"]),
+        first,
+        hashlib.sha256(expected).hexdigest(),
+    )
+
+
+def split_inputs(graph: Graph, inputs: bytes, count: int) -> list[Array]:
+    """Samples as the C function takes them to one array per graph input, (count, *shape[1:])."""
+    rows = np.frombuffer(inputs, np.uint8).reshape(count, -1)
+    arrays, offset = [], 0
+    for tensor in graph.of(graph.inputs):
+        part = np.ascontiguousarray(rows[:, offset : offset + tensor.nbytes])
+        arrays.append(part.view(tensor.dtype).reshape(count, *tensor.shape[1:]))
+        offset += tensor.nbytes
+    return arrays
+
+
+def _reference_outputs(graph: Graph, inputs: bytes, count: int, chunk: int = 32) -> bytes:
+    """All outputs by the definition; in chunks, because it keeps every activation of a chunk in memory."""
+    arrays = split_inputs(graph, inputs, count)
+    parts = []
+    for start in range(0, count, chunk):
+        outputs = reference.outputs(graph, [a[start : start + chunk] for a in arrays])
+        rows = [np.ascontiguousarray(y).reshape(y.shape[0], -1).view(np.uint8) for y in outputs]
+        parts.append(np.concatenate(rows, axis=1).tobytes())
+    return b"".join(parts)
+
+
+def _compare_all(
+    actual: bytes, expected: bytes, size_out: int, who: str, trace: Any, manifest: dict[str, Any], graph: Graph,
+    inputs: bytes, size_in: int,
+) -> None:  # fmt: skip
+    if actual == expected:
+        return
+    count = len(expected) // size_out
+    for k in range(count):
+        if actual[k * size_out : (k + 1) * size_out] != expected[k * size_out : (k + 1) * size_out]:
+            sample = inputs[k * size_in : (k + 1) * size_in]
+            _compare_layers(manifest, graph, sample, k, trace(k, sample), who)
+            _compare_output(actual[k * size_out :], expected[k * size_out :], k, who)
+    raise VerifyError(f"{who} gave {len(actual)} output bytes, expected {len(expected)}")
+
+
+def _compare_layers(
+    manifest: dict[str, Any], graph: Graph, sample: bytes, k: int, records: list[tuple[int, bytes]], who: str
+) -> None:
+    """Compare one sample's layers with the reference; VerifyError at the first difference."""
+    values = reference.run(graph, split_inputs(graph, sample, 1))
+    outputs = {node.name: node.outputs[0] for node in graph.nodes}
+    if len(records) != len(manifest["layers"]):
+        raise VerifyError(f"sample {k}: {who} ran {len(records)} layers, expected {len(manifest['layers'])}")
+    for (index, data), layer in zip(records, manifest["layers"], strict=True):
+        expected = np.ascontiguousarray(values[outputs[layer["name"]]]).ravel()
+        actual = np.frombuffer(data, expected.dtype)
+        if index != layer["index"] or actual.size != expected.size:
+            raise VerifyError(f"sample {k}: {who} reported layer {index} of {actual.size} values out of order")
+        different = np.flatnonzero(actual != expected)
+        if different.size:
+            i = int(different[0])
+            where = np.unravel_index(i, layer["output_shape"])
+            place = f"sample {k}, layer {index} {layer['name']} ({layer['kernel']}), element {tuple(map(int, where))}"
+            raise VerifyError(
+                f"{who} has {int(actual[i])}, the reference {int(expected[i])}; "
+                f"{different.size} of {actual.size} differ",
+                where=place,
+            )
+
+
+def _compare_output(actual: bytes, expected: bytes, k: int, who: str) -> None:
+    for i, (a, e) in enumerate(zip(actual, expected, strict=False)):
+        if a != e:
+            raise VerifyError(
+                f"sample {k}, output byte {i}: {who} has {a}, the reference {e}, though all traced layers agree"
+            )

@@ -1,0 +1,114 @@
+"""Addition of int8 tensors with different scales: the definition, its lowering and its C kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import UnsupportedError
+from ..ir import Array
+from ..op import Case, IntAttrs, Interval, Lowered, Op, Param, View
+from . import _elementwise as ew
+from ._channels import channelwise
+from ._checks import channels_of, known, spread
+from ._linear import activation_range
+
+LEFT_SHIFT = 20  # headroom in which both operands are brought to one scale
+ATTRS = (
+    *("a_zero", "a_multiplier", "a_shift", "b_zero", "b_multiplier", "b_shift"),
+    *("out_multiplier", "out_shift", "out_zero", "act_min", "act_max"),
+)
+HALF = (2**30, 0)  # the multiplier 1/2: always that of the operand with the larger scale
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    """Each operand, less its zero point and times 2**20, is scaled; the sum is scaled to the output."""
+    a, b = ew.aligned(inputs)
+    left = ew.scaled(attrs, (a - attrs["a_zero"]) << LEFT_SHIFT, "a_")
+    right = ew.scaled(attrs, (b - attrs["b_zero"]) << LEFT_SHIFT, "b_")
+    return [ew.to_output(attrs, left + right, "out_")]
+
+
+def scale_attrs(a: float, b: float, out: float) -> dict[str, int]:
+    """Multipliers of operands and output from their scales: twice the larger scale is the common one."""
+    twice = 2.0 * max(a, b)
+    return {**ew.fixed(a / twice, "a_"), **ew.fixed(b / twice, "b_"), **ew.fixed(twice / (2.0**20 * out), "out_")}
+
+
+def lower(view: View) -> Lowered:
+    a, b = ew.operands(view)
+    scales = scale_attrs(a.q.scale, b.q.scale, view.out.q.scale)
+    if scales["out_shift"] > -1:
+        raise UnsupportedError("the output scale is below 2**-18 of an input scale", where=view.node.name)
+    act_min, act_max = activation_range(view)
+    attrs = dict(a_zero=a.q.zero_point, b_zero=b.q.zero_point, **scales)
+    attrs.update(out_zero=view.out.q.zero_point, act_min=act_min, act_max=act_max)
+    return Lowered("add", attrs, *ew.lowered_inputs(view, a, b))
+
+
+def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
+    """Monotone in both operands."""
+    ends = [spread(known(t, i), channels_of(view.out)) for t, i in zip(view.inputs, (*inputs, None), strict=False)]
+    attrs = {name: view[name] for name in ATTRS}
+    low = reference(attrs, [e.low[None] for e in ends])[0][0]
+    high = reference(attrs, [e.high[None] for e in ends])[0][0]
+    return Interval(low.astype(np.int64), high.astype(np.int64))
+
+
+def _params(view: View) -> dict[str, Param]:
+    """The kernel's x is the operand whose multiplier is exactly 1/2: it needs no multiplication."""
+    x, y = ("a_", "b_") if _is_half(view, "a_") else ("b_", "a_")
+    loops = ew.loops(view)
+    values: dict[str, Param] = {name: loops[name] for name in ("outer", "mid", "inner")}
+    for name in ("outer", "mid", "inner"):
+        values[f"x_{name}"], values[f"y_{name}"] = loops[x + name], loops[y + name]
+    exact = _is_half(view, y)
+    # The kernel divides by 2**y_right with y_right >= 1, so 1/2 is written as 2 * 1/2 / 2.
+    values.update(y_multiplier=view[y + "multiplier"], y_left=22 if exact else 21)
+    values.update(y_right=1 if exact else -view[y + "shift"], x_zero=view[x + "zero"], y_zero=view[y + "zero"])
+    values.update(out_multiplier=view["out_multiplier"], out_right=-view["out_shift"])
+    values.update({name: view[name] for name in ("out_zero", "act_min", "act_max")})
+    values["swap"] = int(x == "b_")
+    return values
+
+
+def _is_half(view: View, prefix: str) -> bool:
+    return (view[prefix + "multiplier"], view[prefix + "shift"]) == HALF
+
+
+FIELDS = (
+    *(("uint32_t", name) for name in ("outer", "mid", "inner")),
+    *(("uint32_t", f"{side}_{axis}") for side in ("x", "y") for axis in ("outer", "mid", "inner")),
+    *(("int32_t", name) for name in ("y_multiplier", "out_multiplier")),
+    *(("uint8_t", name) for name in ("y_left", "y_right", "out_right", "swap")),
+    *(("int16_t", name) for name in ("x_zero", "y_zero", "out_zero", "act_min", "act_max")),
+)
+
+
+def cases(rng: np.random.Generator) -> list[Case]:
+    out = []
+    for i, (name, a, b) in enumerate(ew.pairs_of_inputs(rng)):
+        scale_a, scale_b = np.exp(rng.uniform(-6, 0, 2))
+        if i % 4 == 0:
+            scale_b = scale_a
+        attrs = scale_attrs(float(scale_a), float(scale_b), float((scale_a + scale_b) * rng.uniform(0.3, 1.5)))
+        attrs.update({k: int(rng.integers(-128, 128)) for k in ("a_zero", "b_zero", "out_zero")})
+        attrs.update(act_min=-128 if i % 3 else -50, act_max=127 if i % 3 else 60)
+        out.append(Case(name, attrs, (a, b)))
+    return out
+
+
+OP = Op(
+    name="add",
+    code=4,
+    attrs=ATTRS,
+    operands=("a", "b"),
+    infer=ew.infer,
+    reference=reference,
+    kernels=ew.kernels("add", FIELDS, _params),
+    lowers={"add": lower},
+    ranges=ranges,
+    channels=channelwise,
+    cases=cases,
+)

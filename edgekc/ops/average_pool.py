@@ -1,0 +1,42 @@
+"""Average pooling, int8: the definition and its C kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..ir import Array
+from ..op import IntAttrs, Op
+from . import _pool as pool
+from ._channels import channelwise
+
+
+def divide_rounded(total: Array, count: Array) -> Array:
+    """total / count to nearest, halves away from zero; count positive."""
+    return np.asarray(np.sign(total) * ((np.abs(total) + count // 2) // count))
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    """The mean of the pixels inside the image (zero points cancel), clamped."""
+    x = inputs[0]
+    total = pool.windows(attrs, x, 0).sum(3)
+    count = pool.windows(attrs, np.ones((1, *x.shape[1:3], 1), np.int8), 0).sum(3)
+    mean = divide_rounded(total, count)
+    return [np.clip(mean, attrs["act_min"], attrs["act_max"]).astype(np.int8)]
+
+
+OP = Op(
+    name="average_pool",
+    code=6,
+    attrs=pool.ATTRS,
+    operands=("x",),
+    infer=pool.infer,
+    reference=reference,
+    kernels=pool.kernels("ek_average_pool_s8"),
+    lowers={"average_pool": pool.lower},
+    macs=pool.macs,
+    ranges=pool.ranges,
+    channels=channelwise,
+    cases=pool.cases,
+)

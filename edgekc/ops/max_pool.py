@@ -1,0 +1,34 @@
+"""Max pooling, int8: the definition and its C kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..ir import Array
+from ..op import IntAttrs, Op
+from . import _pool as pool
+from ._channels import channelwise
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    """The largest pixel inside the image, clamped."""
+    largest = pool.windows(attrs, inputs[0], -128).max(3)
+    return [np.clip(largest, attrs["act_min"], attrs["act_max"]).astype(np.int8)]
+
+
+OP = Op(
+    name="max_pool",
+    code=7,
+    attrs=pool.ATTRS,
+    operands=("x",),
+    infer=pool.infer,
+    reference=reference,
+    kernels=pool.kernels("ek_max_pool_s8"),
+    lowers={"max_pool": pool.lower},
+    macs=pool.macs,
+    ranges=pool.ranges,
+    channels=channelwise,
+    cases=pool.cases,
+)

@@ -1,0 +1,77 @@
+"""Product of int8 tensors: the definition, its lowering and its C kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..ir import Array
+from ..op import Case, IntAttrs, Interval, Lowered, Op, Param, View
+from . import _elementwise as ew
+from ._channels import channelwise
+from ._checks import channels_of, known, spread
+from ._linear import activation_range
+
+ATTRS = ("a_zero", "b_zero", "multiplier", "shift", "out_zero", "act_min", "act_max")
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    """(a - a_zero) * (b - b_zero), scaled to the output."""
+    a, b = ew.aligned(inputs)
+    return [ew.to_output(attrs, (a - attrs["a_zero"]) * (b - attrs["b_zero"]), "")]
+
+
+def lower(view: View) -> Lowered:
+    a, b = ew.operands(view)
+    # TFLite computes this ratio in float32; the order of a and b does not matter.
+    ratio = np.float32(a.q.scale) * np.float32(b.q.scale) / np.float32(view.out.q.scale)
+    act_min, act_max = activation_range(view)
+    attrs = dict(a_zero=a.q.zero_point, b_zero=b.q.zero_point, **ew.fixed(float(ratio), ""))
+    attrs.update(out_zero=view.out.q.zero_point, act_min=act_min, act_max=act_max)
+    return Lowered("mul", attrs, *ew.lowered_inputs(view, a, b))
+
+
+def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
+    """A product takes its extremes at the corners, and requantisation is monotone."""
+    a, b = (spread(known(t, i), channels_of(view.out)) for t, i in zip(view.inputs, (*inputs, None), strict=False))
+    attrs = {name: view[name] for name in ATTRS}
+    corners = np.stack([reference(attrs, [x[None], y[None]])[0][0] for x in (a.low, a.high) for y in (b.low, b.high)])
+    return Interval(corners.min(0).astype(np.int64), corners.max(0).astype(np.int64))
+
+
+def _params(view: View) -> dict[str, Param]:
+    return {**ew.loops(view), **{name: view[name] for name in ATTRS}}
+
+
+FIELDS = (
+    *ew.LOOP_FIELDS,
+    *(("int32_t", name) for name in ("multiplier", "shift")),
+    *(("int16_t", name) for name in ("a_zero", "b_zero", "out_zero", "act_min", "act_max")),
+)
+
+
+def cases(rng: np.random.Generator) -> list[Case]:
+    out = []
+    for i, (name, a, b) in enumerate(ew.pairs_of_inputs(rng)):
+        # Every fourth case has a multiplier above one, which takes the left shift.
+        attrs = ew.fixed(float(rng.uniform(1.0, 9.0) if i % 4 == 0 else np.exp(rng.uniform(-9, -2))), "")
+        attrs.update({k: int(rng.integers(-128, 128)) for k in ("a_zero", "b_zero", "out_zero")})
+        attrs.update(act_min=-128 if i % 3 else -50, act_max=127 if i % 3 else 60)
+        out.append(Case(name, attrs, (a, b)))
+    return out
+
+
+OP = Op(
+    name="mul",
+    code=5,
+    attrs=ATTRS,
+    operands=("a", "b"),
+    infer=ew.infer,
+    reference=reference,
+    kernels=ew.kernels("mul", FIELDS, _params),
+    lowers={"mul": lower},
+    ranges=ranges,
+    channels=channelwise,
+    cases=cases,
+)

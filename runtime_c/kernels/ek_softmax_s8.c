@@ -1,0 +1,81 @@
+/* Softmax: exponentials of the differences to the maximum, times the reciprocal of their sum.
+ *
+ * A number with i integer bits is held as value * 2^(31 - i), "Qi" below.
+ */
+#include "ek_softmax.h"
+
+#include "ek_fixedpoint.h"
+
+/* exp(a) in Q0 of a <= 0 in Q5. */
+static int32_t exp_negative(int32_t a)
+{
+    /* exp(-2^(k - 2)) in Q0: one factor per bit of -a from 1/4 on. */
+    static const int32_t powers[] = {1672461947, 1302514674, 790015084, 290630308, 39332535, 720401, 242};
+    const int32_t eighth = 1895147668; /* exp(-1/8) */
+    const int32_t third = 715827883;
+    const int32_t quarter = (int32_t)1 << 24;
+    const int32_t fraction = (a & (quarter - 1)) - quarter; /* in [-1/4, 0) */
+    const int32_t x = ek_shift_left(fraction, 5) + ((int32_t)1 << 28); /* + 1/8, in Q0 */
+    const int32_t x2 = ek_high_mul(x, x), x3 = ek_high_mul(x2, x), x4 = ek_high_mul(x2, x2);
+    const int32_t tail = ek_divide_pot(ek_high_mul(ek_divide_pot(x4, 2) + x3, third) + x2, 1);
+    int32_t result = eighth + ek_high_mul(x + tail, eighth);
+    uint32_t remainder = (uint32_t)(fraction - a) >> 24;
+
+    if (a == 0) {
+        return INT32_MAX;
+    }
+    for (uint32_t k = 0; remainder != 0; k++, remainder >>= 1) {
+        if (remainder & 1u) {
+            result = ek_high_mul(result, powers[k]);
+        }
+    }
+    return result;
+}
+
+/* 1 / (1 + x) in Q0 of 0 <= x < 1 in Q0: three Newton steps for 1 / ((1 + x) / 2), halved. */
+static int32_t reciprocal(int32_t x)
+{
+    const int32_t half = (int32_t)(((uint32_t)x + (uint32_t)INT32_MAX + 1u) >> 1);
+    int32_t guess = 1515870810 + ek_high_mul(half, -1010580540); /* 48/17 - 32/17 * half, in Q2 */
+    for (int step = 0; step < 3; step++) {
+        const int32_t error = ((int32_t)1 << 29) - ek_high_mul(half, guess); /* 1 - half * guess, below 1/16 */
+        guess += ek_shift_left(ek_high_mul(guess, error), 2);
+    }
+    return guess > INT32_MAX / 2 ? INT32_MAX : guess * 2;
+}
+
+/* exp of a value's difference to the maximum, in Q0. */
+static int32_t exponential(const ek_softmax_params *p, int32_t diff)
+{
+    return exp_negative(ek_high_mul(ek_shift_left(diff, p->shift), p->multiplier));
+}
+
+void ek_softmax_s8(const ek_softmax_params *p, const int8_t *in, int8_t *out)
+{
+    for (uint32_t row = 0; row < p->rows; row++, in += p->depth, out += p->depth) {
+        int32_t largest = -128, sum = 0, scale, exponent = 12 + 31 - 8;
+        for (uint32_t c = 0; c < p->depth; c++) {
+            largest = ek_max(largest, in[c]);
+        }
+        for (uint32_t c = 0; c < p->depth; c++) {
+            const int32_t diff = in[c] - largest;
+            if (diff >= p->diff_min) {
+                sum += ek_divide_pot(exponential(p, diff), 12); /* Q0 to Q12 */
+            }
+        }
+        /* sum = (1 + x) * 2^e, 0 <= x < 1: shift its leading one out of the sign bit. */
+        while (sum > 0) {
+            sum = ek_shift_left(sum, 1);
+            exponent--;
+        }
+        scale = reciprocal(sum & INT32_MAX);
+        for (uint32_t c = 0; c < p->depth; c++) {
+            const int32_t diff = in[c] - largest;
+            int32_t value = 0;
+            if (diff >= p->diff_min && exponent <= 31) {
+                value = ek_divide_pot(ek_high_mul(exponential(p, diff), scale), exponent);
+            }
+            out[c] = (int8_t)ek_min(value - 128, 127);
+        }
+    }
+}

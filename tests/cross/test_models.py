@@ -1,0 +1,125 @@
+"""The four MLPerf Tiny models: the bits of LiteRT's reference kernels, on every board."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import MODELS, SHARED, model_path
+
+from edgekc.board import list_boards, load_board
+from edgekc.emulate import host
+from edgekc.emulate.compare import compare
+from edgekc.errors import CapacityError, ToolError
+from edgekc.pipeline import Compiled, compile_model, target_of, write_folder
+
+# Figures of issue "the whole road once": arena against TensorFlow Lite Micro's with CMSIS-NN on Cortex-M4.
+PEER_ARENA = {"ic": 54_996, "kws": 22_820, "vww": 100_708, "ad": 2_580}
+ARENA_RATIO = {"ic": 0.95, "kws": 0.75, "vww": 0.75, "ad": 0.75}
+
+
+@pytest.fixture(scope="session", params=MODELS)
+def model(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def compiled(model: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Compiled, Path]:
+    result = compile_model(model_path(model), model, target_of(load_board("mps2-an386")))
+    folder = tmp_path_factory.mktemp(model) / "out"
+    write_folder(result.files, folder)
+    return result, folder
+
+
+def litert(model: str) -> Any:
+    module = pytest.importorskip("ai_edge_litert.interpreter", reason="ai-edge-litert is not installed")
+    interpreter = module.Interpreter(
+        str(model_path(model)), experimental_op_resolver_type=module.OpResolverType.BUILTIN_REF
+    )
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def test_every_byte_is_litert_s(model: str, compiled: tuple[Compiled, Path]) -> None:
+    """240 inputs: all lowest, all highest, a ramp, each corner value in halves, then random."""
+    _, folder = compiled
+    interpreter = litert(model)
+    source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    program = host.build(folder)
+    rng = np.random.default_rng(11)
+    x = np.frombuffer(host.samples(program.manifest, 240), np.int8).reshape(240, *source["shape"][1:]).copy()
+    for k, (a, b) in enumerate([(-128, 127), (127, -128), (0, -1), (-128, 0)]):
+        x[3 + k] = np.where(rng.random(x[0].shape) < 0.5, a, b)
+    y = np.frombuffer(host.run(program, x.tobytes()), np.int8).reshape(240, -1)
+    for k in range(240):
+        interpreter.set_tensor(source["index"], x[k : k + 1])
+        interpreter.invoke()
+        np.testing.assert_array_equal(interpreter.get_tensor(sink["index"]).ravel(), y[k], f"input {k}")
+
+
+def test_channel_folding_is_invisible(model: str, compiled: tuple[Compiled, Path]) -> None:
+    """The reference of the packed, folded graph against LiteRT on a few inputs, layer by layer with the host."""
+    _, folder = compiled
+    result = compare(folder, None, host.samples(host.read_manifest(folder), 24, seed=5))
+    assert result.samples == 24
+
+
+def test_arena(model: str, compiled: tuple[Compiled, Path]) -> None:
+    plan = compiled[0].plan
+    assert plan.arena_bytes <= 1.05 * plan.lower_bound
+    assert plan.arena_bytes <= ARENA_RATIO[model] * PEER_ARENA[model]
+
+
+def test_vww_folding_gain() -> None:
+    """82.8% of VWW's weights are zero: 208,112 weight bytes fold to about 29,300, 7.49 M MACs to about 3.73 M."""
+    result = compile_model(model_path("vww"), "vww", target_of(load_board("mps2-an386")))
+    weights = next(s.nbytes for s in result.packed.sections if s.kind.name == "WEIGHTS")
+    assert weights <= 29_400
+    assert sum(s.macs for s in result.plan.steps) <= 3_740_000
+
+
+def test_same_bytes_twice(model: str, compiled: tuple[Compiled, Path], tmp_path: Path) -> None:
+    first, folder = compiled
+    again = compile_model(model_path(model), model, target_of(load_board("mps2-an386")))
+    assert dict(again.files) == dict(first.files)
+    from_ekc = compile_model(folder / f"{model}.ekc", model, target_of(load_board("mps2-an386")))
+    assert dict(from_ekc.files) == dict(first.files)
+
+
+def test_kws_accuracy_on_labelled_inputs() -> None:
+    path = SHARED / "data" / "kws01.npz"
+    if not path.is_file():
+        pytest.skip("kws01.npz is not here")
+    import tempfile
+
+    result = compile_model(model_path("kws"), "kws", target_of(load_board("mps2-an386")))
+    with np.load(path) as data, tempfile.TemporaryDirectory() as temporary:
+        write_folder(result.files, Path(temporary) / "out")
+        x, y = data["x"], data["y"].astype(int)
+        scores = np.frombuffer(host.run(host.build(Path(temporary) / "out"), x.tobytes()), np.int8).reshape(len(x), -1)
+    assert (scores.argmax(1) == y).mean() > 0.88  # the benchmark states 90.1% on twice as many
+
+
+@pytest.mark.parametrize("board", list_boards())
+def test_golden_hash_on_every_board(model: str, compiled: tuple[Compiled, Path], board: str) -> None:
+    """Reference, host and device agree on each board, and so all boards agree with each other."""
+    _, folder = compiled
+    inputs = host.samples(host.read_manifest(folder), 3)
+    target = load_board(board)
+    try:
+        result = compare(folder, target, inputs)
+    except CapacityError as error:
+        # The small boards run what fits them; these sizes are the boards', not a matter of luck.
+        assert target.flash_bytes is not None
+        assert target.ram_bytes is not None
+        assert target.flash_bytes <= 768 * 1024 or target.ram_bytes <= 128 * 1024, str(error)
+        pytest.skip(f"{model} does not fit {board}: {error}")
+    except ToolError as error:
+        if "install" in str(error):
+            pytest.skip(f"{board}: {error}")
+        raise
+    golden = json.loads((Path(__file__).parent / "golden_outputs.json").read_text())
+    assert result.output_sha256 == golden[model]

@@ -1,0 +1,46 @@
+"""Every operator in every one of its cases goes through the format, whole and damaged."""
+
+from __future__ import annotations
+
+import random
+
+import nets
+import numpy as np
+import pytest
+
+from edgekc.ir import Graph, Node, Role, Stage, Tensor, constant
+from edgekc.op import Case, Op
+from edgekc.ops import OPS
+from edgekc.pack import pack, unpack
+
+
+def graph_of(op: Op, case: Case) -> Graph:
+    """The case as a net of one layer; operands that C reads through a pointer in its struct are constants."""
+    pointers = {name for kernel in op.kernels for c_type, name in kernel.fields if c_type.endswith("*")}
+    tensors: dict[str, Tensor] = {}
+    names = [*op.operands, *(f"more{i}" for i in range(len(case.inputs) - len(op.operands)))]
+    for operand, value in zip(names, case.inputs, strict=True):
+        name = f"layer/{operand}"
+        role = Role.BIAS if operand == "bias" else Role.REQUANT
+        is_constant = operand in pointers
+        tensors[name] = constant(name, value, role) if is_constant else Tensor(name, value.shape, value.dtype.name)
+    inputs = tuple(n for n, t in tensors.items() if t.data is None)
+    (out,) = op.reference(case.attrs, case.inputs)
+    node = Node(op.name, "layer", tuple(tensors), ("out",), case.attrs)
+    tensors["out"] = Tensor("out", out.shape, out.dtype.name)
+    return Graph(case.name, Stage.INTEGER, tensors, (node,), inputs, ("out",), {})
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+def test_cases(name: str) -> None:
+    rng = random.Random(name)
+    for case in OPS[name].cases(np.random.default_rng(0)):
+        graph = graph_of(OPS[name], case)
+        data = pack(graph)
+        nets.same(graph, unpack(data, "x"))
+        assert pack(unpack(data, "x")) == data
+        for _ in range(60):
+            damaged = bytearray(data)
+            damaged[rng.randrange(len(data))] = rng.choice((0, 1, 127, 128, 255, rng.randrange(256)))
+            damaged[-rng.randrange(1, min(len(data), 150))] = rng.randrange(256)
+            nets.survives(nets.sealed(bytes(damaged)))

@@ -1,0 +1,205 @@
+"""The C kernels compiled for the host and called through ctypes, with guard bytes around every buffer.
+
+Run as a program it calls every kernel on every case; `test_kernels_vs_reference.py` does so under the
+address and undefined-behaviour sanitizers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgekc.ir import Array, Node, Role, Tensor, constant
+from edgekc.op import Case, Kernel, Op, View
+from edgekc.ops import OPS
+
+RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
+WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
+SANITIZE = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
+GUARD = 64  # bytes before and after each buffer
+POISON = 0xA5
+ACTIVATIONS = ("x", "x*", "a", "b")  # operands that may be computed at run time; all others are constants
+CTYPES = {
+    "int8_t": ctypes.c_int8,
+    "uint8_t": ctypes.c_uint8,
+    "int16_t": ctypes.c_int16,
+    "uint16_t": ctypes.c_uint16,
+    "int32_t": ctypes.c_int32,
+    "uint32_t": ctypes.c_uint32,
+}
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+libc.malloc.argtypes = (ctypes.c_size_t,)
+libc.free.argtypes = (ctypes.c_void_p,)
+
+
+def portable_kernels() -> list[tuple[Op, Kernel]]:
+    return [(op, kernel) for op in OPS.values() for kernel in op.kernels if not kernel.needs]
+
+
+def build(folder: Path, flags: Sequence[str] = ("-O2",)) -> Path:
+    """One shared library of all portable kernels."""
+    stems = {stem for _, kernel in portable_kernels() for stem in (kernel.symbol, *kernel.sources)}
+    files = [str(RUNTIME / "kernels" / f"{stem}.c") for stem in sorted(stems)]
+    library = folder / "libkernels.so"
+    include = ("-I", str(RUNTIME / "include"))
+    subprocess.run(["gcc", *WARNINGS, *flags, "-fPIC", "-shared", *include, *files, "-o", str(library)], check=True)
+    return library
+
+
+@functools.cache
+def library() -> ctypes.CDLL:
+    """The library of this process, built once."""
+    path = os.environ.get("EK_HOST_LIBRARY")
+    return ctypes.CDLL(path or str(build(Path(tempfile.mkdtemp(prefix="ek_kernels_")))))
+
+
+@functools.cache
+def struct_type(kernel: Kernel) -> type[ctypes.Structure]:
+    fields = [(name, ctypes.c_void_p if "*" in ctype else CTYPES[ctype]) for ctype, name in kernel.fields]
+    return type(kernel.struct, (ctypes.Structure,), {"_fields_": fields})
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """A block of memory between two guards; guard 0 leaves the watching to the address sanitizer."""
+
+    base: int
+    size: int
+    guard: int
+
+    @property
+    def address(self) -> int:
+        return self.base + self.guard
+
+    def bytes(self) -> bytes:
+        return ctypes.string_at(self.address, self.size)
+
+    def guards_intact(self) -> bool:
+        before, after = ctypes.string_at(self.base, self.guard), ctypes.string_at(self.address + self.size, self.guard)
+        return before + after == bytes([POISON]) * (2 * self.guard)
+
+
+def allocate(size: int, guard: int, content: bytes = b"") -> Buffer:
+    total = size + 2 * guard
+    base = libc.malloc(max(total, 1))
+    ctypes.memset(base, POISON, total)
+    ctypes.memmove(base + guard, content, len(content))
+    return Buffer(base, size, guard)
+
+
+def view_of(op: Op, case: Case, activations: int) -> View:
+    """The INTEGER view of a case whose first `activations` inputs are computed and whose others are constants."""
+    inputs = []
+    for i, value in enumerate(case.inputs):
+        if i < activations:
+            inputs.append(Tensor(f"in{i}", value.shape, value.dtype.name))
+        else:
+            inputs.append(constant(f"in{i}", value, Role.WEIGHTS))
+    results = op.reference(case.attrs, list(case.inputs))
+    outputs = tuple(Tensor(f"out{i}", r.shape, r.dtype.name) for i, r in enumerate(results))
+    names = tuple(t.name for t in inputs), tuple(t.name for t in outputs)
+    return View(Node(op.name, case.name, *names, case.attrs), tuple(inputs), outputs)
+
+
+def views(op: Op, case: Case) -> Iterator[View]:
+    """Every way in which the case's inputs may be split into activations and constants."""
+    if op.operands == ("x*",):
+        counts = [len(case.inputs)]
+    else:
+        most = sum(name in ACTIVATIONS for name in op.operands)
+        counts = list(range(1, most + 1))
+    for count in counts:
+        yield view_of(op, case, count)
+
+
+def pack(kernel: Kernel, view: View, pointers: dict[str, int]) -> ctypes.Structure:
+    values = kernel.params(view)
+    assert set(values) == {name for _, name in kernel.fields}, f"{kernel.symbol}: params do not match the fields"
+    packed = struct_type(kernel)()
+    for name, value in values.items():
+        number = pointers[value] if isinstance(value, str) else value
+        setattr(packed, name, number)
+        if not isinstance(value, str) and "*" not in dict((n, t) for t, n in kernel.fields)[name]:
+            assert getattr(packed, name) == value, f"{kernel.symbol}.{name}: {value} does not fit its type"
+    return packed
+
+
+def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | None, guard: int = GUARD) -> bytes:
+    """Output bytes of one call; AssertionError where a guard, an input or a constant was written."""
+    buffers: list[Buffer] = []
+
+    def buffer(size: int, content: bytes = b"") -> Buffer:
+        buffers.append(allocate(size, guard, content))
+        return buffers[-1]
+
+    try:
+        constants = {t.name: buffer(t.nbytes, t.value.tobytes()) for t in view.inputs if t.data is not None}
+        params = pack(kernel, view, {name: b.address for name, b in constants.items()})
+        activations = [i for i, t in enumerate(view.inputs) if t.data is None]
+        sources = {}
+        for i in activations:
+            content = inputs[i].tobytes()
+            sources[i] = buffer(max(len(content), view.out.nbytes) if i == in_place else len(content), content)
+        out = buffer(view.out.nbytes) if in_place is None else sources[in_place]
+        arguments = [ctypes.byref(params), *(ctypes.c_void_p(sources[i].address) for i in activations)]
+        arguments.append(ctypes.c_void_p(out.address))
+        if kernel.scratch is not None:
+            arguments.append(ctypes.c_void_p(buffer(kernel.scratch(view)).address))
+        function = getattr(library(), kernel.symbol)
+        function.restype = None
+        function(*arguments)
+        for b in buffers:
+            assert b.guards_intact(), f"{kernel.symbol} wrote outside a buffer"
+        for i in activations:
+            if i != in_place:
+                assert sources[i].bytes() == inputs[i].tobytes(), f"{kernel.symbol} wrote to input {i}"
+        for name, b in constants.items():
+            assert b.bytes() == view.inputs[int(name[2:])].value.tobytes(), f"{kernel.symbol} wrote to {name}"
+        return out.bytes()[: view.out.nbytes]
+    finally:
+        for b in buffers:
+            libc.free(b.base)
+
+
+def check(op: Op, case: Case, guard: int = GUARD) -> list[str]:
+    """Compare all kernels that accept a case with the reference; returns "symbol" or "symbol in place" for each."""
+    expected = op.reference(case.attrs, list(case.inputs))[0].tobytes()
+    done = []
+    for view in views(op, case):
+        for kernel in op.kernels:
+            if kernel.needs or not kernel.accepts(view):
+                continue
+            name = f"{op.name} {case.name} {kernel.symbol}"
+            assert call(kernel, view, case.inputs, None, guard) == expected, name
+            done.append(kernel.symbol)
+            place = kernel.in_place(view)
+            if place is not None:
+                assert call(kernel, view, case.inputs, place, guard) == expected, f"{name} in place"
+                done.append(f"{kernel.symbol} in place")
+    return done
+
+
+def all_cases(seed: int = 0) -> Iterator[tuple[Op, Case]]:
+    for op in OPS.values():
+        for case in op.cases(np.random.default_rng(seed)):
+            yield op, case
+
+
+def main() -> None:
+    count = sum(len(check(op, case, guard=0)) for op, case in all_cases(seed=1))
+    print(f"{count} calls")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
