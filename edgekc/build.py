@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from edgekc.assets import CODEGEN, RUNTIME_C
 from edgekc.board import Board, Memory
-from edgekc.errors import CapacityError, ToolError, UsageError
+from edgekc.errors import BoardError, CapacityError, ToolError, UsageError
 from edgekc.toolchain import Compiler, arm_compiler
 
 # The stack gets what the first RAM region has left, up to 64 KiB (more would only take time to paint),
@@ -55,6 +55,7 @@ def build_image(
     """Compiles folder/src with startup and harness for the board, into out_dir.
 
     Raises:
+        BoardError: the kernels need features that the board's core has not.
         CapacityError: it does not fit; names the region and by how many bytes.
         ToolError: no compiler, or it failed.
         UsageError: folder is not what `edgekc compile` writes.
@@ -62,7 +63,9 @@ def build_image(
     # Absolute, because each compiler's output folder and map file are named to it from elsewhere.
     source_dir, out = Path(folder).resolve(), Path(out_dir).resolve()
     out.mkdir(parents=True, exist_ok=True)
-    name, sizes = _read_folder(source_dir)
+    manifest, sizes = _read_folder(source_dir)
+    name = str(manifest["name"])
+    _check_needs(manifest, board)
     chosen = compiler or arm_compiler(board)
     bare = board.core.system == "bare"
 
@@ -97,7 +100,7 @@ def build_image(
     elf, map_file = out / f"{name}.elf", out / f"{name}.map"
     linked = [str(target) for _, target, _ in jobs]
     command = [*chosen.command, *_link_flags(chosen, out, map_file, bare=bare), *linked, "-o", str(elf)]
-    printed = _link(command, board)
+    printed = _link(command, board, str(manifest.get("arena_peak_layer", "")))
     if chosen.family == "zig":
         map_file.write_text(printed, encoding="utf-8")
     return Image(
@@ -113,12 +116,13 @@ def build_image(
     )
 
 
-def _read_folder(folder: Path) -> tuple[str, dict[str, int]]:
-    """Name of the model, and the bytes of its ARENA, INPUT and OUTPUT as its header says them."""
+def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """The manifest, and the bytes of the model's ARENA, INPUT and OUTPUT as its header says them."""
     fix = "give the folder that `edgekc compile -o` wrote"
-    manifest = folder / "manifest.json"
+    path = folder / "manifest.json"
     try:
-        name = str(json.loads(manifest.read_text(encoding="utf-8"))["name"])
+        manifest = dict(json.loads(path.read_text(encoding="utf-8")))
+        name = str(manifest["name"])
         header = folder / "include" / f"{name}.h"
         text = header.read_text(encoding="utf-8")
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -130,7 +134,19 @@ def _read_folder(folder: Path) -> tuple[str, dict[str, int]]:
         if match is None:
             raise UsageError(f"{name.upper()}_{what}_BYTES is not defined as a number", where=str(header), fix=fix)
         sizes[what] = int(match[1], 0)
-    return name, sizes
+    return manifest, sizes
+
+
+def _check_needs(manifest: dict[str, Any], board: Board) -> None:
+    """The kernels were chosen for the core that the model was compiled for; another may lack an instruction."""
+    missing = sorted(set(manifest.get("needs", ())) - board.features)
+    if missing:
+        raise BoardError(
+            f"the model was compiled for {manifest['board']} and its kernels need {', '.join(missing)}, "
+            f"which {board.core.name} has not",
+            where=f"board {board.name}",
+            fix=f"compile it with --board {board.name}",
+        )
 
 
 def _templates() -> Environment:
@@ -231,7 +247,7 @@ def _compile(compiler: Compiler, board: Board, source: Path, target: Path, flags
         )
 
 
-def _link(command: Sequence[str], board: Board) -> str:
+def _link(command: Sequence[str], board: Board, peak_layer: str) -> str:
     """What the linker printed on standard output."""
     done = _run(command, board)
     if done.returncode == 0:
@@ -243,6 +259,8 @@ def _link(command: Sequence[str], board: Board) -> str:
     if over:
         sizes = {memory.name: memory.size_bytes for memory in board.memories}
         what = " and ".join(f"{r} of {sizes[r]} bytes by {n} bytes" for r, n in over.items())
+        if peak_layer and any(memory.name in over for memory in board.memories if memory.kind == "ram"):
+            what += f"; its arena peaks in layer {peak_layer}"
         raise CapacityError(
             f"the program overflows {what}",
             where=f"board {board.name}",

@@ -3,7 +3,7 @@
 A real multiplier is held as `multiplier * 2**(shift - 31)` with `multiplier` in [2**30, 2**31).
 Two rounding rules are alive in TensorFlow Lite (docs/numerics.md says which operator uses which):
 
-- SINGLE: one 64-bit product, round half up once.
+- SINGLE: one 64-bit product, rounded once, halves away from zero.
 - DOUBLE: gemmlowp's: a rounding doubling high multiply, then a rounding shift (half away from zero).
 """
 
@@ -63,8 +63,7 @@ def requantize(acc: Array, multiplier: Array | int, shift: Array | int, rounding
     m, s = np.asarray(multiplier, np.int64), np.asarray(shift, np.int64)
     x = acc.astype(np.int64)
     if rounding == SINGLE:
-        total = 31 - s
-        return np.asarray((x * m + (np.int64(1) << (total - 1))) >> total)
+        return rounding_divide_by_pot(x * m, 31 - s)
     left, right = np.maximum(s, 0), np.maximum(-s, 0)
     return rounding_divide_by_pot(rounding_doubling_high_mul(wrap_int32(x << left), m), right)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 from . import __version__
 from .assets import CODEGEN, RUNTIME_C
 from .errors import UsageError
-from .ir import Tensor
+from .ir import Node, Tensor
 from .op import Kernel
 from .pack import Packed
 from .plan import Location, Plan, Step
@@ -169,7 +170,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str) -> _NetView:
         input_bytes=plan.input_bytes,
         output_bytes=plan.output_bytes,
         macs=sum(s.macs for s in plan.steps),
-        peak_layer=plan.peak_layer,
+        peak_layer=_printable(plan.peak_layer),
         uses_arena=any("ram" in layer.call for layer in layers),
         headers=tuple(sorted({s.kernel.header for s in plan.steps})),
         edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),
@@ -185,7 +186,7 @@ def _edge_views(name: str, direction: str, items: Sequence[Edge]) -> list[_EdgeV
     views = []
     for i, e in enumerate(items):
         number = "" if i == 0 else str(i)
-        comment = f"{direction.lower()} {e.name}: {e.dtype} {_shape(e.shape)}, {e.bytes} bytes"
+        comment = f"{direction.lower()} {_printable(e.name)}: {e.dtype} {_shape(e.shape)}, {e.bytes} bytes"
         # repr gives the shortest decimal that is the same double, and so the same float.
         views.append(_EdgeView(comment, f"{name.upper()}_{direction}{number}", e.offset, f"{e.scale!r}f", e.zero_point))
     return views
@@ -210,7 +211,7 @@ def _layer_view(index: int, step: Step, packed: Packed) -> _LayerView:
     values = kernel.params(view)
     missing = {name for _, name in kernel.fields} ^ set(values)
     assert not missing, f"{kernel.symbol}: fields and params differ in {sorted(missing)}"
-    params = f"{view.node.name}_params"
+    params = _params_name(index, view.node)
     arguments = [f"&{params}"]
     arguments += [_pointer(location) for location in step.inputs] + [_pointer(step.output)]
     if kernel.scratch is not None:
@@ -230,13 +231,23 @@ def _layer_view(index: int, step: Step, packed: Packed) -> _LayerView:
 def _comment(step: Step) -> str:
     view = step.view
     shapes = ", ".join(_shape(t.shape) for t in view.inputs if t.data is None)
-    text = f"{view.node.name}: {shapes} -> {_shape(view.out.shape)}"
+    text = f"{_printable(view.node.name)}: {shapes} -> {_shape(view.out.shape)}"
     if "k_h" in {name for _, name in step.kernel.fields}:
         values = step.kernel.params(view)
         text += f", window {values['k_h']}x{values['k_w']}, stride {values['stride_h']}x{values['stride_w']}"
     if step.in_place:
         text += ", in place"
     return text
+
+
+def _params_name(index: int, node: Node) -> str:
+    """The C name of a layer's parameters; a packed model may name its nodes as it likes."""
+    return f"{node.name}_params" if node.name.isascii() and node.name.isidentifier() else f"layer_{index}_params"
+
+
+def _printable(name: str) -> str:
+    """A name from a model file, safe inside a C comment."""
+    return re.sub(r"[^\w./ -]", "_", name, flags=re.ASCII)
 
 
 def _fields(kernel: Kernel, values: dict[str, int | str], packed: Packed) -> list[str]:
@@ -300,7 +311,7 @@ def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], name: str, bo
     source = files[f"src/{name}.c"].decode().splitlines()
     layers = []
     for i, step in enumerate(plan.steps):
-        call = f"    {step.kernel.symbol}(&{step.view.node.name}_params,"
+        call = f"    {step.kernel.symbol}(&{_params_name(i, step.view.node)},"
         line = next(n for n, text in enumerate(source, 1) if text.startswith(call))
         layers.append(
             {

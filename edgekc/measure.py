@@ -16,9 +16,9 @@ from edgekc.board import Board
 from edgekc.build import Image, build_image
 from edgekc.emulate.device import DeviceRun, run_image
 from edgekc.emulate.plugin import Counts, LayerCounts, Unavailable, Violation, count, image_regions
-from edgekc.errors import ToolError, UsageError
+from edgekc.errors import ToolError, UsageError, VerifyError
 from edgekc.ledger import Ledger, read_ledger
-from edgekc.toolchain import Compiler, qemu_name, qemu_path
+from edgekc.toolchain import Compiler, emulator, qemu_name, qemu_path
 
 UNIT = "instructions (emulated, exact), not cycles"
 
@@ -28,6 +28,7 @@ class LayerCost:
     """What one layer executed. Loads and stores are those of the first sample, as the emulator makes them:
 
     an instruction that moves several registers counts several, an MVE one may count one for each element.
+    None: not counted, which is so with unicorn.
     """
 
     name: str
@@ -35,10 +36,10 @@ class LayerCost:
     kernel: str
     macs: int
     instructions: tuple[int, ...]  # per inference
-    loads: int
-    stores: int
-    load_bytes: int
-    store_bytes: int
+    loads: int | None
+    stores: int | None
+    load_bytes: int | None
+    store_bytes: int | None
 
     @property
     def instructions_per_mac(self) -> float | None:
@@ -60,9 +61,9 @@ class Measurement:
     instructions: tuple[int, ...]  # per inference; empty if nothing could count
     resolution: int  # each count is right to within this many instructions; 1: exact
     systick_instructions: tuple[int, ...]  # per inference, by the board's timer, with the call around; or empty
-    layers: tuple[LayerCost, ...]  # empty without the plugin
+    layers: tuple[LayerCost, ...]  # empty where nothing could count by layer
     outside: LayerCost | None  # entry, checks and return of the network function
-    violations: tuple[Violation, ...]  # accesses outside of what the model may touch; should be empty
+    violations: tuple[Violation, ...] | None  # accesses outside of what the model may touch; None: nothing looked
     note: str  # why something is missing; empty if nothing is
 
     @property
@@ -121,6 +122,19 @@ def measure(
     return _measure(image, Path(folder), samples, timeout_s, inputs, cache)
 
 
+def check_accesses(m: Measurement) -> None:
+    """Raises VerifyError where the model touched memory that is none of its business."""
+    if not m.violations:
+        return
+    first = m.violations[0]
+    layer = "outside of the layers" if first.layer is None else f"layer {first.layer} {m.layers[first.layer].name}"
+    raise VerifyError(
+        f"{len(m.violations)} different accesses outside of what the model may touch; the first: {first.function} "
+        f"{'stores' if first.is_store else 'loads'} {first.size_bytes} bytes at 0x{first.address:08x}",
+        where=f"{m.name} on {m.board}, {layer}",
+    )
+
+
 def _measure(
     image: Image, folder: Path, samples: int, timeout_s: float, inputs: bytes | None, cache: Path | None
 ) -> Measurement:
@@ -137,9 +151,9 @@ def _measure(
     if isinstance(counts, Counts) and isinstance(traced, Counts):
         instructions, resolution = counts.instructions, 1
         rows = zip(manifest["layers"], counts.layers, traced.layers, strict=True)
-        layers = tuple(_cost(layer, exact, memory) for layer, exact, memory in rows)
+        layers = tuple(_cost(layer, exact, memory if traced.traced else None) for layer, exact, memory in rows)
         nothing = {"name": "", "op": "", "kernel": "", "macs": 0}
-        outside = _cost(nothing, counts.outside, traced.outside)
+        outside = _cost(nothing, counts.outside, traced.outside if traced.traced else None)
     return Measurement(
         name=image.name,
         board=image.board.name,
@@ -154,7 +168,7 @@ def _measure(
         systick_instructions=(run.instructions or ()) if layers else (),
         layers=layers,
         outside=outside,
-        violations=traced.violations if isinstance(traced, Counts) else (),
+        violations=traced.violations if isinstance(traced, Counts) else None,
         note=counts.reason if isinstance(counts, Unavailable) else "",
     )
 
@@ -169,6 +183,8 @@ def _run(
 ) -> tuple[DeviceRun, Counts | Unavailable, Counts | Unavailable]:
     """All samples counted, and the first one traced, which is slower."""
     lines = [(int(first), int(last)) for first, last in (layer["source_lines"] for layer in manifest["layers"])]
+    if emulator(image.board) == "unicorn":
+        return _run_unicorn(image, lines, arena_bytes, inputs, timeout_s)
     qemu = qemu_path(image.board) or qemu_name(image.board)
     runs: list[DeviceRun] = []
 
@@ -195,15 +211,27 @@ def _run(
     return run, counts, traced
 
 
-def _cost(layer: Mapping[str, Any], counts: LayerCounts, memory: LayerCounts) -> LayerCost:
+def _run_unicorn(
+    image: Image, lines: Sequence[tuple[int, int]], arena_bytes: int, inputs: bytes, timeout_s: float
+) -> tuple[DeviceRun, Counts | Unavailable, Counts | Unavailable]:
+    """All samples checked by the harness, then counted; forbidden accesses are seen, others not counted."""
+    from edgekc.emulate import unicorn_core  # needs the unicorn package, which is an extra
+
+    run = run_image(image, inputs, timeout_s=timeout_s, count=False)
+    regions = image_regions(image.elf, arena_bytes)
+    counts = unicorn_core.count_layers(image, lines, inputs, regions, timeout_s=timeout_s)
+    return run, counts, counts
+
+
+def _cost(layer: Mapping[str, Any], counts: LayerCounts, memory: LayerCounts | None) -> LayerCost:
     return LayerCost(
         str(layer["name"]),
         str(layer["op"]),
         str(layer["kernel"]),
         int(layer["macs"]),
         counts.instructions,
-        memory.loads,
-        memory.stores,
-        memory.load_bytes,
-        memory.store_bytes,
+        memory.loads if memory else None,
+        memory.stores if memory else None,
+        memory.load_bytes if memory else None,
+        memory.store_bytes if memory else None,
     )

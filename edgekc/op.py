@@ -138,6 +138,8 @@ class Op:
         macs: multiply-accumulates of one inference.
         ranges: per-channel value intervals of the output (a sound over-approximation), for channel folding.
         channels: the rule for taking channels out of a node; None: no channel of it is ever removed.
+        validate: what the constants and attributes of a node must satisfy beyond types, shapes and ranges, so
+            that no kernel overflows; ModelError where they do not (a damaged or hand-made file).
         view: the output is the input's bytes under another shape; no code runs.
     """
 
@@ -152,6 +154,7 @@ class Op:
     macs: Callable[[View], int] = lambda view: 0
     ranges: Callable[[View, Sequence[Interval | None]], Interval] = full_range
     channels: Callable[[View], ChannelRule | None] = lambda view: None
+    validate: Callable[[View], None] = lambda view: None
     view: bool = False
     cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
 

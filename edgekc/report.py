@@ -16,6 +16,8 @@ from edgekc.measure import UNIT, LayerCost, Measurement
 # After the sections of the .ekc file, which come first by size.
 _ORDER = (FORMAT, TABLES, NETWORK, KERNELS, HELPERS, STATIC, HARNESS, PADDING)
 _VIOLATIONS_SHOWN = 10
+# A terminal's 80 columns less what the other two columns of the flash table take.
+_OWNERS_WIDTH = 44
 
 
 def render(measurement: Measurement) -> RenderableType:
@@ -30,14 +32,15 @@ def render(measurement: Measurement) -> RenderableType:
     if m.violations:
         parts.append(_violations(m))
     if m.note:
-        parts.append(f"[yellow]no counts per layer:[/yellow] {escape(m.note)}")
+        parts.append(f"[yellow]no counts by layer:[/yellow] {escape(m.note)}")
     return Group(*parts)
 
 
-def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+def _table(title: str, left: Sequence[str], right: Sequence[str], *, gap: int = 2) -> Table:
+    # The box itself puts one space between two columns.
+    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, gap - 1, 0, 0))
     for name in left:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="ellipsis")  # names of layers and kernels have no place to break
     for name in right:
         table.add_column(name, justify="right", no_wrap=True)
     return table
@@ -64,12 +67,25 @@ def _rank(kind: str) -> int:
 
 
 def _owners(entries: Sequence[Entry]) -> str:
-    """The largest three, with their sizes if there are several."""
+    """The largest, with their sizes if there are several, as many as fit on a line."""
     largest = sorted(entries, key=lambda e: (-e.size_bytes, e.owner))
     if len(largest) == 1:
-        return largest[0].owner
-    more = f" and {len(largest) - 3} more" if len(largest) > 3 else ""
-    return ", ".join(f"{e.owner} {e.size_bytes:,}" for e in largest[:3]) + more
+        return _owner(largest[0])
+    texts = [f"{_owner(e)} {e.size_bytes:,}" for e in largest]
+    for shown in range(len(texts), 1, -1):
+        line = ", ".join(texts[:shown]) + _more(len(texts) - shown)
+        if len(line) <= _OWNERS_WIDTH:
+            return line
+    return texts[0] + _more(len(texts) - 1)
+
+
+def _owner(entry: Entry) -> str:
+    """Object files without their ending, libc's `libg.a(lib_a-memcpy.o)` as `libg.a(memcpy)`."""
+    return entry.owner.replace("(lib_a-", "(").replace(".o)", ")").removesuffix(".o")
+
+
+def _more(count: int) -> str:
+    return f", {count} more" if count else ""
 
 
 def _ram(m: Measurement) -> Table:
@@ -77,51 +93,63 @@ def _ram(m: Measurement) -> Table:
     table.add_row("arena", "compiled in", f"{m.arena_bytes:,}")
     static = sum(entry.size_bytes for entry in m.ledger.model_static_ram)
     table.add_row("static data of the model", "linker map", f"{static:,}")
-    table.add_row("peak stack", "traced stores, exact", _number(m.stack_bytes))
-    table.add_row("[dim]the same[/dim]", "[dim]painted stack[/dim]", f"[dim]{_number(m.painted_stack_bytes)}[/dim]")
+    if m.stack_bytes is not None:
+        table.add_row("peak stack", "traced stores, exact", _number(m.stack_bytes))
+        table.add_row("[dim]the same[/dim]", "[dim]painted stack[/dim]", f"[dim]{_number(m.painted_stack_bytes)}[/dim]")
+    else:
+        table.add_row("peak stack", "painted stack", _number(m.painted_stack_bytes))
     table.add_row("[bold]model[/bold]", "", f"[bold]{_number(m.model_ram_bytes)}[/bold]", end_section=True)
     table.add_row("harness: input, output, guards, variables", "linked ELF", f"{m.ledger.harness_ram_bytes:,}")
     return table
 
 
-def _layers(m: Measurement) -> Table:
+def _layers(m: Measurement) -> RenderableType:
     unit = UNIT if m.resolution == 1 else f"instructions (emulated, to within {m.resolution}), not cycles"
+    # Not the table's own title, which would wrap where the table is narrow.
+    title = f"[italic]One inference, by {m.emulator}: {escape(unit)}[/italic]"
     table = _table(
-        f"Inference: {unit}",
+        "",
         ("layer", "kernel"),
         ("MACs", "instructions", "per MAC", "share"),
+        gap=1,
     )
     total = m.instructions[0] if m.instructions else 0
-    for number, layer in enumerate(m.layers):
-        table.add_row(f"{number} {escape(layer.name)}", escape(layer.kernel), *_cells(layer, total))
+    for layer in m.layers:
+        table.add_row(escape(layer.name), escape(layer.kernel.removeprefix("ek_")), *_cells(layer, total))
     if m.outside is not None:
         table.add_row("[dim](entry, return)[/dim]", "", *_cells(m.outside, total))
     table.add_section()
     per_mac = f"{total / m.macs:.2f}" if m.macs and total else ""
     table.add_row("[bold]all[/bold]", "", f"{m.macs:,}" if m.layers else "",
-                  f"[bold]{_spread(m.instructions)}[/bold]", per_mac, "")  # fmt: skip
+                  f"[bold]{_first(m.instructions)}[/bold]", per_mac, "")  # fmt: skip
     if m.systick_instructions:
         table.add_row("[dim]by SysTick[/dim]", "", "",
-                      f"[dim]{_spread(m.systick_instructions)}[/dim]", "", "")  # fmt: skip
-    return table
+                      f"[dim]{_first(m.systick_instructions)}[/dim]", "", "")  # fmt: skip
+    rows = [(layer.name, layer.instructions) for layer in m.layers] + [("all", m.instructions)]
+    varying = [f"{escape(name)} {_spread(counts)}" for name, counts in rows if len(set(counts)) > 1]
+    if not varying:
+        return Group(title, table)
+    return Group(
+        title, table, f"The first of {len(m.instructions)} inferences. It varies with the input: {'; '.join(varying)}."
+    )
 
 
 def _cells(layer: LayerCost, total: int) -> tuple[str, ...]:
     per_mac = layer.instructions_per_mac
     return (
         f"{layer.macs:,}" if layer.macs else "",
-        _spread(layer.instructions),
+        _first(layer.instructions),
         "" if per_mac is None else f"{per_mac:.2f}",
         f"{100 * layer.instructions[0] / total:.1f} %" if total else "",
     )
 
 
+def _first(values: Sequence[int]) -> str:
+    return f"{values[0]:,}" if values else "not known"
+
+
 def _spread(values: Sequence[int]) -> str:
-    """One number where all inferences took the same, else the smallest and the largest."""
-    if not values:
-        return "not known"
-    low, high = min(values), max(values)
-    return f"{low:,}" if low == high else f"{low:,}–{high:,}"
+    return f"{min(values):,} to {max(values):,}"
 
 
 def _number(value: int | None) -> str:
@@ -130,11 +158,12 @@ def _number(value: int | None) -> str:
 
 def _violations(m: Measurement) -> Table:
     table = _table("[red]Accesses outside of what the model may touch[/red]", ("layer", "function", "access"), ())
-    for v in m.violations[:_VIOLATIONS_SHOWN]:
+    found = m.violations or ()
+    for v in found[:_VIOLATIONS_SHOWN]:
         layer = "none" if v.layer is None else f"{v.layer} {m.layers[v.layer].name}"
         what = "store" if v.is_store else "load"
         access = f"{what} of {v.size_bytes} bytes at 0x{v.address:08x} by 0x{v.pc:08x}"
         table.add_row(escape(layer), escape(v.function), access)
-    if len(m.violations) > _VIOLATIONS_SHOWN:
-        table.add_row(f"and {len(m.violations) - _VIOLATIONS_SHOWN} more", "", "")
+    if len(found) > _VIOLATIONS_SHOWN:
+        table.add_row(f"and {len(found) - _VIOLATIONS_SHOWN} more", "", "")
     return table

@@ -9,7 +9,7 @@ import numpy as np
 from . import layout
 from .errors import EdgekcError, ModelError
 from .ir import Graph, Node, Role, Stage, Tensor
-from .op import Op, int_attrs
+from .op import Op, View, int_attrs
 from .ops import OPS
 
 # C pointer type of a kernel's field -> dtype of the constant that it points to
@@ -153,6 +153,10 @@ def _check_node(graph: Graph, node: Node) -> None:
         raise ModelError(f"{op.name} has {count} operands, expected {'at least ' * many}{expected}", where=node.name)
     if len(node.outputs) != 1:
         raise ModelError(f"{op.name} has {len(node.outputs)} outputs, expected 1", where=node.name)
+    for name, value in int_attrs(node).items():
+        low, high = _attribute_range(name)
+        if not low <= value <= high:
+            raise ModelError(f"{name} of {op.name} is {value}, expected {low} to {high}", where=node.name)
     tensors = graph.of(node.inputs)
     is_constant = [t.role is not Role.ACTIVATION for t in tensors]
     if is_constant != sorted(is_constant):
@@ -168,6 +172,22 @@ def _check_node(graph: Graph, node: Node) -> None:
     if found != inferred:
         raise ModelError(f"output shapes {found} should be {inferred}", where=node.name)
     _check_constants(op, node, tensors, found[0][-1] if found[0] else 1)
+    op.validate(View(node, tuple(tensors), tuple(graph.of(node.outputs))))
+
+
+def _attribute_range(name: str) -> tuple[int, int]:
+    """Attributes of one name mean one thing in all operators; the ends are what the C structs and kernels hold."""
+    if name.endswith("multiplier"):
+        return 0, 2**31 - 1
+    if name.endswith("shift"):
+        return -31, 30
+    if name.endswith("_zero") or name in ("act_min", "act_max", "pad_value"):
+        return -128, 127
+    if name.startswith(("stride_", "dilation_", "filter_")):
+        return 1, layout.MAX_ACTIVATION_DIM
+    if name.startswith("pad_"):
+        return 0, layout.MAX_ACTIVATION_DIM
+    return (0, 1) if name == "rounding" else (-(2**31), 2**31 - 1)
 
 
 def _check_constants(op: Op, node: Node, tensors: list[Tensor], channels: int) -> None:

@@ -208,9 +208,7 @@ def model(view: View) -> bytes:
     operator_fields = dict(Inputs=_vector(b, ins, "int32"), Outputs=_vector(b, outs, "int32"))
     operator = _table(b, "Operator", **operator_fields, BuiltinOptions=option_table, BuiltinOptionsType=kind)
     parts = dict(Tensors=_offsets(b, tables), Operators=_offsets(b, [operator]))
-    graph = _table(
-        b, "SubGraph", **parts, Inputs=_vector(b, free, "int32"), Outputs=_vector(b, outs, "int32")
-    )
+    graph = _table(b, "SubGraph", **parts, Inputs=_vector(b, free, "int32"), Outputs=_vector(b, outs, "int32"))
     number = getattr(tflite.BuiltinOperator, builtin)
     version = 1 if builtin in FIRST_VERSION else VERSION
     code = _table(b, "OperatorCode", BuiltinCode=number, DeprecatedBuiltinCode=min(number, 127), Version=version)
@@ -218,4 +216,3 @@ def model(view: View) -> bytes:
     root = _table(b, "Model", Version=3, **lists)
     b.Finish(root, b"TFL3")
     return bytes(b.Output())
-

@@ -11,23 +11,30 @@ import typer
 
 def measure(
     folder: Annotated[Path, typer.Argument(help="What `edgekc compile -o` wrote.", metavar="DIR")],
-    board: Annotated[str, typer.Option(help="A board's name, or its board.toml.")],
+    board: Annotated[
+        str, typer.Option("--board", help="A board's name or file. Default: the board that DIR was compiled for.")
+    ] = "",
     samples: Annotated[int, typer.Option(help="Inferences to run, on random inputs.", min=1)] = 2,
     timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds for each emulated run.", min=1)] = 300.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the measurement as JSON.")] = False,
 ) -> None:
     """Build and run the model on the board's emulator: bytes of flash and RAM, instructions per layer.
 
-    Instructions are counted exactly; they are neither cycles nor time.
+    Instructions are counted exactly; they are neither cycles nor time. Exits with 2 when the model touched
+    memory outside of its arena, input, output, stack and constants.
     """
     from rich.console import Console
 
     from edgekc.board import load_board
+    from edgekc.emulate.host import read_manifest
+    from edgekc.measure import check_accesses
     from edgekc.measure import measure as run
     from edgekc.report import render
 
-    measurement = run(folder, load_board(board), samples=samples, timeout_s=timeout_s)
+    target = load_board(board or read_manifest(folder)["board"])
+    measurement = run(folder, target, samples=samples, timeout_s=timeout_s)
     if as_json:
         typer.echo(json.dumps(measurement.as_json(), indent=2))
     else:
         Console().print(render(measurement))
+    check_accesses(measurement)

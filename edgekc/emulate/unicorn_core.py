@@ -1,10 +1,12 @@
-"""Runs an image's Cortex-M code in this process on Unicorn: semihosting as Python, instructions by block."""
+"""Runs an image's Cortex-M code in this process on Unicorn: semihosting as Python, instructions by layer."""
 
 from __future__ import annotations
 
 import struct
+import tempfile
 import time
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from unicorn import arm_const as arm
 from unicorn.unicorn import Uc, UcError
 
 from edgekc.build import Image
+from edgekc.emulate.elfinfo import CodeRange, read_elf, run_ranges
+from edgekc.emulate.plugin import MAX_VIOLATIONS, READ, WRITE, Counts, LayerCounts, Region, Unavailable, Violation
 from edgekc.errors import ToolError
 
 _PAGE = 4096
@@ -35,6 +39,7 @@ _BKPT_SEMIHOSTING = 0xBEAB
 _EXIT_OK = 0x20026  # ADP_Stopped_ApplicationExit
 _POWER_UP = 0xDB
 _MAX_IO_BYTES = 1 << 28
+_ACCESS_BYTES = 16  # no single access is longer
 
 
 def run(image: Image, folder: Path, *, timeout_s: float, count: bool) -> tuple[tuple[int, ...] | None, str]:
@@ -43,35 +48,104 @@ def run(image: Image, folder: Path, *, timeout_s: float, count: bool) -> tuple[t
     Returns:
         Instructions of each sample (None without count), and what went wrong (empty: nothing).
     """
+    uc, symbols = _core(image)
+    counter = _Counter(uc, symbols, (), 1) if count else None
+    failure = _execute(uc, symbols, folder, timeout_s)
+    return (tuple(sum(call) for call in counter.calls) if counter else None), failure
+
+
+def count_layers(
+    image: Image, layer_lines: Sequence[tuple[int, int]], inputs: bytes, regions: Sequence[Region], *, timeout_s: float
+) -> Counts | Unavailable:
+    """Counts by layer what the samples in `inputs` execute, as the plugin for QEMU does.
+
+    Loads and stores are not counted, since a call into Python for each would take minutes; accesses outside
+    of `regions` are seen all the same.
+
+    Args:
+        layer_lines: first and last line of each layer's statement in NAME.c.
+        regions: what the network function may access.
+
+    Raises:
+        ToolError: the core faulted or hung.
+    """
+    ranges = run_ranges(read_elf(image.elf), image.name, layer_lines)
+    if not ranges:
+        return Unavailable(f"{image.elf} has no symbol {image.name}_run with a size; is it stripped?")
+    counter, watch = _count(image, ranges, len(layer_lines) + 1, inputs, regions, timeout_s, exact_pc=False)
+    if watch.total:
+        # Where was it? Unicorn knows the instruction only if each is hooked, which is slow.
+        counter, watch = _count(image, ranges, len(layer_lines) + 1, inputs, regions, timeout_s, exact_pc=True)
+    slots = [LayerCounts(instructions, 0, 0, 0, 0, None) for instructions in zip(*counter.calls, strict=True)]
+    elf = read_elf(image.elf)
+    return Counts(
+        instructions=tuple(sum(call) for call in counter.calls),
+        outside=slots[0],
+        layers=tuple(slots[1:]),
+        traced=False,
+        stack_bytes=None,
+        violations=tuple(
+            Violation(None if slot == 0 else slot - 1, elf.function_at(pc), pc, address, size, store)
+            for slot, pc, address, size, store in dict.fromkeys(watch.found)
+        ),
+        violation_count=watch.total,
+    )
+
+
+def _count(
+    image: Image,
+    ranges: Sequence[CodeRange],
+    slots: int,
+    inputs: bytes,
+    regions: Sequence[Region],
+    timeout_s: float,
+    *,
+    exact_pc: bool,
+) -> tuple[_Counter, _Watch]:
+    uc, symbols = _core(image)
+    counter = _Counter(uc, symbols, ranges, slots)
+    watch = _Watch(uc, counter, regions)
+    if exact_pc:
+        uc.hook_add(unicorn.UC_HOOK_CODE, lambda *_: None)
+    with tempfile.TemporaryDirectory(prefix="edgekc-count-") as name:
+        (Path(name) / "input.bin").write_bytes(inputs)
+        failure = _execute(uc, symbols, Path(name), timeout_s)
+    samples = len(inputs) // image.input_bytes
+    if failure or len(counter.calls) != samples:
+        what = failure or f"{samples} samples went in, {len(counter.calls)} were counted"
+        raise ToolError(what, where=f"board {image.board.name} (unicorn), {image.name}")
+    return counter, watch
+
+
+def _core(image: Image) -> tuple[Any, dict[str, int]]:
+    """The board's core with the program in its memory, and the address of each symbol."""
     uc: Any = Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
     uc.ctl_set_cpu_model(getattr(arm, f"UC_CPU_ARM_{image.board.core.unicorn_model}"))
-    symbols = _load(uc, image)
+    return uc, _load(uc, image)
+
+
+def _execute(uc: Any, symbols: dict[str, int], folder: Path, timeout_s: float) -> str:
+    """Runs to the end; what went wrong, empty when nothing did."""
     host = _Host(uc, folder)
     uc.hook_add(unicorn.UC_HOOK_INTR, host.interrupt)
-    counter = _Counter(uc, symbols["ek_call_begin"], symbols["ek_call_end"]) if count else None
     stack, entry = struct.unpack("<II", uc.mem_read(symbols["ek_vectors"], 8))
     uc.reg_write(arm.UC_ARM_REG_SP, stack)
     deadline = time.monotonic() + timeout_s
-    failure = ""
     try:
         at = entry
         while not host.exited:
             left_us = int((deadline - time.monotonic()) * 1_000_000)
             if left_us <= 0:
-                break
+                return f"did not finish within {timeout_s:g} s"
             uc.emu_start(at | 1, 0xFFFFFFFE, timeout=left_us)
             at = uc.reg_read(arm.UC_ARM_REG_PC)
     except UcError as error:
         pc = uc.reg_read(arm.UC_ARM_REG_PC)
         lr = uc.reg_read(arm.UC_ARM_REG_LR)
-        failure = f"the core stopped: {error} at pc=0x{pc:08x} lr=0x{lr:08x}"
+        return f"the core stopped: {error} at pc=0x{pc:08x} lr=0x{lr:08x}"
     finally:
         host.close()
-    if not failure and not host.exited:
-        failure = f"did not finish within {timeout_s:g} s"
-    if not failure and not host.ok:
-        failure = host.problem or "ended with an error status"
-    return (tuple(counter.calls) if counter else None), failure
+    return "" if host.ok else host.problem or "ended with an error status"
 
 
 def _load(uc: Any, image: Image) -> dict[str, int]:
@@ -199,42 +273,118 @@ class _Host:
 
 
 class _Counter:
-    """Counts the instructions between the blx at `begin` and its return to `end`, exactly.
+    """Counts the instructions between the blx at ek_call_begin and its return to ek_call_end, exactly.
 
-    A block is counted when it is entered, by the number of instructions in it; the part of the
-    calling block before and including the blx is not NAME_run's.
+    A block is counted when it is entered, by the number of instructions in it. Each instruction of NAME_run
+    counts for its own slot, and what it calls for the slot of the instruction that ran last.
     """
 
-    def __init__(self, uc: Any, begin: int, end: int) -> None:
-        self.begin, self.end = begin & ~1, end & ~1
-        self.total = 0
-        self.calls: list[int] = []
-        self.lengths: dict[tuple[int, int], int] = {}
+    def __init__(self, uc: Any, symbols: dict[str, int], ranges: Sequence[CodeRange], slots: int) -> None:
+        self.begin, self.end = symbols["ek_call_begin"] & ~1, symbols["ek_call_end"] & ~1
+        self.ranges = sorted(ranges, key=lambda r: r.low)
+        self.lows = [r.low for r in self.ranges]
+        self.nothing = [0] * slots
+        self.row = list(self.nothing)  # of the current call; between calls what nobody reads
+        self.slot = 0
+        self.called = False  # between ek_call_begin and ek_call_end
+        self.active = False  # the same without the caller's own block, where ranges are known
+        self.calls: list[tuple[int, ...]] = []  # instructions (call, slot)
+        # By address and size of a block: its length, or, where it is special, the lengths of its slots.
+        self.blocks: dict[tuple[int, int], int | list[tuple[int | None, int]]] = {}
         uc.hook_add(unicorn.UC_HOOK_BLOCK, self._block)
 
     def _block(self, uc: Any, address: int, size: int, _data: Any) -> None:
-        if address == self.end:
-            self.calls.append(self.total)
-        key = (address, size)
-        length = self.lengths.get(key)
-        if length is None:
-            length = self.lengths[key] = instructions_in(bytes(uc.mem_read(address, size)))
-        self.total += length
-        if address <= self.begin < address + size:
-            self.total = 0
+        block = self.blocks.get((address, size))
+        if block is None:
+            block = self.blocks[address, size] = self._translate(address, bytes(uc.mem_read(address, size)))
+        if isinstance(block, int):
+            self.row[self.slot] += block
+        else:
+            self._special(address, size, block)
+
+    def _special(self, address: int, size: int, parts: list[tuple[int | None, int]]) -> None:
+        """A block of NAME_run, or one around the call of it."""
+        if address == self.end and self.called:
+            self.calls.append(tuple(self.row))
+            self.called = self.active = False
+        for slot, length in parts:
+            self.slot = self.slot if slot is None else slot
+            self.row[self.slot] += length
+        if address <= self.begin < address + size:  # the blx, which ends it, is not NAME_run's
+            self.row, self.slot = list(self.nothing), 0
+            self.called = True
+        elif self.called:
+            self.active = True
+
+    def _translate(self, address: int, code: bytes) -> int | list[tuple[int | None, int]]:
+        slots = [self.slot_of(address + at) for at in instruction_starts(code)]
+        special = address <= self.begin < address + len(code) or address == self.end
+        if not special and all(slot is None for slot in slots):
+            return instructions_in(code)
+        return [(slot, 1) for slot in slots]
+
+    def slot_of(self, pc: int) -> int | None:
+        """The slot of an instruction of NAME_run; None: it is of another function."""
+        at = bisect_right(self.lows, pc) - 1
+        return self.ranges[at].slot if at >= 0 and pc < self.ranges[at].high else None
 
 
-def instructions_in(code: bytes) -> int:
-    """How many Thumb instructions there are in `code`, which starts at one.
+class _Watch:
+    """Sees accesses of NAME_run, and of what it calls, outside of the regions that they may touch.
+
+    Only the addresses between the regions are hooked, so that Python is not called for a legal access.
+    """
+
+    def __init__(self, uc: Any, counter: _Counter, regions: Sequence[Region]) -> None:
+        self.counter = counter
+        self.allowed = {access: [(r.low, r.high) for r in regions if r.access & access] for access in (READ, WRITE)}
+        self.found: list[tuple[int, int, int, int, bool]] = []  # slot, pc, address, bytes, is a store
+        self.total = 0
+        for access, hook in ((READ, unicorn.UC_HOOK_MEM_READ), (WRITE, unicorn.UC_HOOK_MEM_WRITE)):
+            for low, high in _gaps(self.allowed[access]):
+                uc.hook_add(hook, self._access, None, low, high - 1)
+
+    def _access(self, uc: Any, kind: int, address: int, size: int, _value: int, _data: Any) -> None:
+        store = kind == unicorn.UC_MEM_WRITE
+        allowed = self.allowed[WRITE if store else READ]
+        if not self.counter.active or any(low <= address and address + size <= high for low, high in allowed):
+            return
+        self.total += 1
+        if len(self.found) < MAX_VIOLATIONS:
+            pc = uc.reg_read(arm.UC_ARM_REG_PC)
+            slot = self.counter.slot_of(pc)
+            self.found.append((self.counter.slot if slot is None else slot, pc, address, size, store))
+
+
+def _gaps(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """What of the 32-bit address space lies between the ranges, and the last bytes of each.
+
+    A hook sees where an access starts, so one that runs over a range's end starts in its last bytes.
+    """
+    gaps, at = [], 0
+    for low, high in [*sorted(ranges), (1 << 32, 1 << 32)]:
+        if low > at:
+            gaps.append((at, low))
+        at = max(at, high - (_ACCESS_BYTES - 1), low)
+    return gaps
+
+
+def instruction_starts(code: bytes) -> list[int]:
+    """Where each Thumb instruction begins in `code`, which starts at one.
 
     Raises:
         ToolError: it ends within an instruction.
     """
-    at = count = 0
+    at, starts = 0, []
     while at < len(code):
+        starts.append(at)
         # A first halfword of 0b11101, 0b11110 or 0b11111 starts a 32-bit instruction (ARMv7-M ARM, A5.1).
         at += 4 if code[at + 1] >> 3 >= 0b11101 else 2
-        count += 1
     if at != len(code):
         raise ToolError("a block of code ends within an instruction", where="unicorn")
-    return count
+    return starts
+
+
+def instructions_in(code: bytes) -> int:
+    """How many Thumb instructions there are in `code`, which starts at one."""
+    return len(instruction_starts(code))

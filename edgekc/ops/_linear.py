@@ -212,6 +212,24 @@ def lower_bias(view: View, weight_sums: Array, weight_abs_sums: Array) -> Tensor
     return constant(f"{view.node.name}/bias", (bias - zero * weight_sums).astype(np.int32), Role.BIAS)
 
 
+def validate(view: View) -> None:
+    """Prove that no accumulator of a layer (bias, sums of weights times int8) leaves 32 bits, in any order."""
+    w, bias = view.inputs[1].value.astype(np.int64), view.inputs[2].value.astype(np.int64)
+    channels = bias.shape[0]
+    axes = tuple(a for a in range(w.ndim) if a != _filter_axis(view))
+    bound = np.abs(bias) + 128 * np.abs(w).sum(axes)
+    if np.any(bound > INT32_MAX):
+        worst = int(np.argmax(bound))
+        raise ModelError(f"the accumulator of channel {worst} of {channels} could reach {int(bound[worst])}")
+    if view["act_min"] > view["act_max"]:
+        raise ModelError(f"act_min {view['act_min']} is above act_max {view['act_max']}")
+
+
+def _filter_axis(view: View) -> int:
+    """The axis of the weights that counts output channels: last in (kh, kw, oc), first everywhere else."""
+    return 2 if view.inputs[1].value.ndim == 3 else 0
+
+
 def window_params(view: View, k_h: int, k_w: int) -> dict[str, int | str]:
     """Values for WINDOW_FIELDS."""
     _, in_h, in_w, in_c = view.x.shape
@@ -235,11 +253,11 @@ def output_params(
     return values
 
 
-def ring_bytes(view: View, k_h: int, k_w: int) -> tuple[int, int]:
-    """(rows, bytes per row) of the ring of padded input rows that the window kernels keep in scratch."""
+def ring_bytes(view: View, k_h: int, k_w: int) -> int:
+    """What EK_RING needs of scratch: 4 bytes for each row of the window, and the ring of padded input rows."""
     rows = (k_h - 1) * view["dilation_h"] + 1
     width = (view.out.shape[2] - 1) * view["stride_w"] + (k_w - 1) * view["dilation_w"] + 1
-    return rows, width * view.x.shape[3]
+    return 4 * k_h + rows * width * view.x.shape[3]
 
 
 def ring_in_place(view: View, k_h: int) -> int | None:

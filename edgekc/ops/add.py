@@ -64,8 +64,8 @@ def _params(view: View) -> dict[str, Param]:
     for name in ("outer", "mid", "inner"):
         values[f"x_{name}"], values[f"y_{name}"] = loops[x + name], loops[y + name]
     exact = _is_half(view, y)
-    # The kernel divides by 2**y_right with y_right >= 1, so 1/2 is written as 2 * 1/2 / 2.
-    values.update(y_multiplier=view[y + "multiplier"], y_left=22 if exact else 21)
+    # The kernel divides by 2**y_right with y_right >= 1, so 1/2 is written as 1 / 2.
+    values.update(y_negative=-(2**31) if exact else -view[y + "multiplier"])
     values.update(y_right=1 if exact else -view[y + "shift"], x_zero=view[x + "zero"], y_zero=view[y + "zero"])
     values.update(out_multiplier=view["out_multiplier"], out_right=-view["out_shift"])
     values.update({name: view[name] for name in ("out_zero", "act_min", "act_max")})
@@ -80,8 +80,8 @@ def _is_half(view: View, prefix: str) -> bool:
 FIELDS = (
     *(("uint32_t", name) for name in ("outer", "mid", "inner")),
     *(("uint32_t", f"{side}_{axis}") for side in ("x", "y") for axis in ("outer", "mid", "inner")),
-    *(("int32_t", name) for name in ("y_multiplier", "out_multiplier")),
-    *(("uint8_t", name) for name in ("y_left", "y_right", "out_right", "swap")),
+    *(("int32_t", name) for name in ("y_negative", "out_multiplier")),
+    *(("uint8_t", name) for name in ("y_right", "out_right", "swap")),
     *(("int16_t", name) for name in ("x_zero", "y_zero", "out_zero", "act_min", "act_max")),
 )
 

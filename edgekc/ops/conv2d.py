@@ -73,8 +73,7 @@ FIELDS = (*lin.LINEAR_FIELDS, ("int8_t", "pad_value"))
 
 
 def _scratch(view: View) -> int:
-    rows, row_bytes = lin.ring_bytes(view, *_k(view))
-    return rows * row_bytes + 2 * int(np.prod(view.inputs[1].shape[1:]))
+    return lin.ring_bytes(view, *_k(view)) + 2 * int(np.prod(view.inputs[1].shape[1:]))
 
 
 def _is_pointwise(view: View) -> bool:
@@ -152,6 +151,7 @@ OP = Op(
     lowers={"conv2d": lower},
     macs=macs,
     ranges=ranges,
+    validate=lin.validate,
     channels=lambda view: lin.mixing_rule(channel_axis=3),
     cases=cases,
 )

@@ -75,11 +75,6 @@ def _params(view: View) -> dict[str, int | str]:
     return {**lin.window_params(view, *_k(view)), **lin.output_params(view), "pad_value": view["pad_value"]}
 
 
-def _scratch(view: View) -> int:
-    rows, row_bytes = lin.ring_bytes(view, *_k(view))
-    return rows * row_bytes
-
-
 KERNELS = (
     Kernel(
         symbol="ek_depthwise_s8",
@@ -87,7 +82,7 @@ KERNELS = (
         struct="ek_depthwise_params",
         fields=(*lin.LINEAR_FIELDS, ("int8_t", "pad_value")),
         params=_params,
-        scratch=_scratch,
+        scratch=lambda view: lin.ring_bytes(view, *_k(view)),
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         sources=("ek_output_s8",),
     ),
@@ -125,6 +120,7 @@ OP = Op(
     lowers={"depthwise": lower},
     macs=macs,
     ranges=ranges,
+    validate=lin.validate,
     channels=channelwise,
     cases=cases,
 )

@@ -9,9 +9,10 @@ import numpy as np
 
 from ..errors import ModelError
 from ..fixedpoint import DOUBLE, SINGLE
-from ..ir import Array, Role, constant
+from ..ir import Array, Role, Tensor, constant
 from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
 from . import _linear as lin
+from ._nearest import nearest_multipliers
 from ._testing import linear_cases
 
 
@@ -33,14 +34,32 @@ def lower(view: View) -> Lowered:
     x = view.inputs[0]
     wide = w.astype(np.int64)
     bias = lin.lower_bias(view, wide.sum(1), np.abs(wide).sum(1))
-    per_channel = len(view.inputs[1].q.scales) > 1
-    multiplier, shift = lin.lower_requant(view, float32_product=not per_channel)
+    if view.node.attrs.get("rounding") == "double":
+        rounding = DOUBLE
+        multiplier, shift = lin.lower_requant(view, float32_product=len(view.inputs[1].q.scales) == 1)
+    else:
+        rounding = SINGLE
+        multiplier, shift = _nearest_requant(view, bias.value.astype(np.int64), wide)
     act_min, act_max = lin.activation_range(view)
-    # TFLite's reference fully connected kernel rounds once, its convolutions twice (docs/numerics.md).
-    rounding = DOUBLE if view.node.attrs.get("rounding") == "double" else SINGLE
     attrs = dict(out_zero=view.out.q.zero_point, act_min=act_min, act_max=act_max, rounding=rounding)
     weights = constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
     return Lowered("fully_connected", attrs, (x.name,), (weights, bias, multiplier, shift))
+
+
+def _nearest_requant(view: View, bias: Array, weights: Array) -> tuple[Tensor, Tensor]:
+    """Multipliers that round like LiteRT's fully connected kernel, which requantises in double precision.
+
+    Its convolutions use integers and round twice (docs/numerics.md).
+    """
+    scales = view.inputs[1].q.scales
+    if len(scales) == 1:
+        scales *= bias.shape[0]
+    ends = np.sort(np.stack([-128 * weights, 127 * weights]), axis=0).sum(2) + bias  # (2, oc)
+    reaches = [(int(low), int(high)) for low, high in ends.T]
+    pairs = nearest_multipliers([view.x.q.scale * scale / view.out.q.scale for scale in scales], reaches)
+    name = view.node.name
+    multiplier = constant(f"{name}/multiplier", np.array([p[0] for p in pairs], np.int32), Role.REQUANT)
+    return multiplier, constant(f"{name}/shift", np.array([p[1] for p in pairs], np.int8), Role.REQUANT)
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
@@ -95,6 +114,7 @@ OP = Op(
     lowers={"fully_connected": lower},
     macs=lambda view: _rows(view) * math.prod(view.inputs[1].shape),
     ranges=ranges,
+    validate=lin.validate,
     channels=lambda view: lin.mixing_rule(channel_axis=1),
     cases=cases,
 )

@@ -65,7 +65,7 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
 
 def _params(view: View) -> dict[str, Param]:
     """Without padding of channels a row is one run of bytes, and its sides pad that run."""
-    h, w, c = ((1, 1, 1) + view.x.shape[1:])[-3:]
+    h, w, c = (1, 1, 1, *view.x.shape[1:])[-3:]
     left, right, front, back = (view[name] for name in AMOUNTS[2:])
     if front == back == 0:
         w, c, left, right, front, back = 1, w * c, 0, 0, left * c, right * c

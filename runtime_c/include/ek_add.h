@@ -8,15 +8,15 @@
  * x and y are the two inputs; x is the one with the larger scale, whose multiplier is exactly 1/2, so that
  * it needs no multiplication. With value v = input - zero:
  *   x: v * 2^19
- *   y: round(round(v * 2^y_left * y_multiplier / 2^32) / 2^y_right)
+ *   y: round(round(v * 2^21 * -y_negative / 2^32) / 2^y_right)
  *   output: round(round(2 * (x + y) * out_multiplier / 2^32) / 2^out_right) + out_zero, clamped
  */
 typedef struct {
     uint32_t outer, mid, inner;          /* the output's elements as a loop nest */
     uint32_t x_outer, x_mid, x_inner;    /* bytes from one element of x to the next; 0: broadcast */
     uint32_t y_outer, y_mid, y_inner;
-    int32_t y_multiplier, out_multiplier;
-    uint8_t y_left;                      /* 21 or 22 */
+    int32_t y_negative;                  /* minus the multiplier: 2^31, which stands for 1/2 * 2, fits */
+    int32_t out_multiplier;
     uint8_t y_right, out_right;          /* 1 to 31 */
     uint8_t swap;                        /* 1: x is the second input */
     int16_t x_zero, y_zero, out_zero;

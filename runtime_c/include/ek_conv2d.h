@@ -23,9 +23,7 @@ typedef struct {
 } ek_conv2d_params;
 
 /*
- * Any window. scratch: a ring of the window's padded input rows, then two unrolled windows:
- *   span_h * row + 2 * k_h * k_w * in_c bytes, span = (k - 1) * dilation + 1,
- *   row = ((out_w - 1) * stride_w + span_w) * in_c.
+ * Any window. scratch: what EK_RING wants (ek_ring.h), then two unrolled windows of k_h * k_w * in_c bytes.
  * `out` may start where `in` starts if every output row ends before the first input row that the ring has
  * not taken yet.
  */

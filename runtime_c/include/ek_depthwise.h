@@ -23,7 +23,7 @@ typedef struct {
 } ek_depthwise_params;
 
 /*
- * scratch: a ring of the window's padded input rows, span_h * ((out_w - 1) * stride_w + span_w) * in_c bytes.
+ * scratch: what EK_RING wants (ek_ring.h).
  * `out` may start where `in` starts if every output row ends before the first input row that the ring has
  * not taken yet.
  */

@@ -40,7 +40,8 @@ static inline int32_t ek_divide_pot(int32_t x, int32_t n)
 static inline int32_t ek_requant_single(int32_t x, int32_t multiplier, int32_t shift)
 {
     const int32_t total = 31 - shift;
-    return (int32_t)(((int64_t)x * multiplier + ((int64_t)1 << (total - 1))) >> total);
+    /* Minus one for a negative product turns "halves up" into "halves away from zero". */
+    return (int32_t)(((int64_t)x * multiplier + ((int64_t)1 << (total - 1)) - (x < 0)) >> total);
 }
 
 static inline int32_t ek_requant_double(int32_t x, int32_t multiplier, int32_t shift)

@@ -10,27 +10,53 @@
  * soon as it is in the ring, so the output may overwrite it.
  */
 typedef struct {
+    uint32_t *window;               /* where the k_h rows of the window begin in `rows`, by ek_ring_fill */
     int8_t *rows;
     uint32_t row_bytes, row_count;  /* row_count: the window's span in rows */
+    uint32_t k_h, dilation_h;
     uint32_t pad_bytes, copy_bytes; /* of each row: left padding, then bytes of input */
     uint32_t in_row_bytes, in_h, pad_top;
     uint32_t next;                  /* first padded row that is not in the ring yet */
     int8_t fill;
 } ek_ring;
 
-/* A ring in `scratch` for a window whose rows need row_bytes of padded input. */
-static inline ek_ring ek_ring_make(void *scratch, uint32_t row_count, uint32_t row_bytes, uint32_t in_h,
-                                   uint32_t in_row_bytes, uint32_t pad_top, uint32_t pad_bytes, int8_t fill)
+/*
+ * A ring for a kernel whose parameter struct names its geometry as ek_conv2d_params does. `scratch` is
+ * 4-byte aligned and has 4 * k_h bytes for the window and span_h * row bytes for the rows, row being
+ * ((out_w - 1) * stride_w + span_w) * in_c and span = (k - 1) * dilation + 1.
+ */
+#define EK_RING(p, scratch)                                                                                   \
+    ek_ring_make(scratch, (p)->k_h, (p)->dilation_h,                                                          \
+                 (((p)->out_w - 1u) * (p)->stride_w + ((p)->k_w - 1u) * (p)->dilation_w + 1u) * (p)->in_c,     \
+                 (p)->in_h, (uint32_t)(p)->in_w * (p)->in_c, (p)->pad_top, (uint32_t)(p)->pad_left * (p)->in_c, \
+                 (p)->pad_value)
+
+static inline ek_ring ek_ring_make(void *scratch, uint32_t k_h, uint32_t dilation_h, uint32_t row_bytes,
+                                   uint32_t in_h, uint32_t in_row_bytes, uint32_t pad_top, uint32_t pad_bytes,
+                                   int8_t fill)
 {
     const uint32_t pad = pad_bytes < row_bytes ? pad_bytes : row_bytes, room = row_bytes - pad;
-    const ek_ring ring = {scratch,      row_bytes, row_count, pad, room < in_row_bytes ? room : in_row_bytes,
-                          in_row_bytes, in_h,      pad_top,   0,   fill};
+    ek_ring ring;
+    ring.window = scratch;
+    ring.rows = (int8_t *)(ring.window + k_h);
+    ring.row_bytes = row_bytes;
+    ring.row_count = (k_h - 1) * dilation_h + 1;
+    ring.k_h = k_h;
+    ring.dilation_h = dilation_h;
+    ring.pad_bytes = pad;
+    ring.copy_bytes = room < in_row_bytes ? room : in_row_bytes;
+    ring.in_row_bytes = in_row_bytes;
+    ring.in_h = in_h;
+    ring.pad_top = pad_top;
+    ring.next = 0;
+    ring.fill = fill;
     return ring;
 }
 
-static inline int8_t *ek_ring_row(const ek_ring *r, uint32_t padded_row)
+/* The first byte behind the ring in the scratch that it was made in. */
+static inline int8_t *ek_ring_end(const ek_ring *r)
 {
-    return r->rows + (padded_row % r->row_count) * r->row_bytes;
+    return r->rows + r->row_count * r->row_bytes;
 }
 
 /* Make the padded rows first .. first + row_count - 1 present. `first` never goes back. */
@@ -40,7 +66,7 @@ static inline void ek_ring_fill(ek_ring *r, const int8_t *in, uint32_t first)
         r->next = first;
     }
     for (; r->next < first + r->row_count; r->next++) {
-        int8_t *row = ek_ring_row(r, r->next);
+        int8_t *const row = r->rows + r->next % r->row_count * r->row_bytes;
         const uint32_t y = r->next - r->pad_top; /* wraps to a large number above the image */
         if (y < r->in_h) {
             const uint32_t tail = r->pad_bytes + r->copy_bytes;
@@ -50,6 +76,9 @@ static inline void ek_ring_fill(ek_ring *r, const int8_t *in, uint32_t first)
         } else {
             memset(row, r->fill, r->row_bytes);
         }
+    }
+    for (uint32_t ky = 0; ky < r->k_h; ky++) {
+        r->window[ky] = (first + ky * r->dilation_h) % r->row_count * r->row_bytes;
     }
 }
 

@@ -8,22 +8,27 @@
 void ek_conv1x1_s8(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
 {
     const ek_output output = EK_OUTPUT(p);
-    const uint32_t ic = p->in_c, oc = p->out_c, pixels = (uint32_t)p->out_h * p->out_w;
+    const uint32_t ic = p->in_c, oc = p->out_c;
+    const uint32_t dense = p->stride_h == 1 && p->stride_w == 1; /* then all pixels are one row */
+    const uint32_t rows = dense ? 1 : p->out_h, width = dense ? (uint32_t)p->out_h * p->out_w : p->out_w;
     const uint32_t step_x = p->stride_w * ic, step_y = (uint32_t)p->stride_h * p->in_w * ic;
     int8_t *const pixel0 = scratch, *const pixel1 = pixel0 + ic;
 
     /* Copies of the pixels make it legal to write over them; where an output pixel is larger than its input
      * the walk goes backwards, so that it only ever covers inputs that have been used. */
-    for (uint32_t done = 0; done < pixels; done += 2) {
-        const uint32_t count = pixels - done < 2 ? 1 : 2;
-        const uint32_t first = oc > ic ? pixels - done - count : done, second = first + 1;
-        int8_t *const y = out + first * oc;
-        memcpy(pixel0, in + first / p->out_w * step_y + first % p->out_w * step_x, ic);
-        if (count == 2) {
-            memcpy(pixel1, in + second / p->out_w * step_y + second % p->out_w * step_x, ic);
-            ek_filters_2(&output, p->weights, oc, ic, pixel0, pixel1, y, y + oc);
-        } else {
-            ek_filters_1(&output, p->weights, oc, ic, pixel0, y);
+    for (uint32_t row = 0; row < rows; row++, in += step_y, out += width * oc) {
+        for (uint32_t done = 0; done < width; done += 2) {
+            const uint32_t count = width - done < 2 ? 1 : 2;
+            const uint32_t first = oc > ic ? width - done - count : done;
+            const int8_t *const x = in + first * step_x;
+            int8_t *const y = out + first * oc;
+            memcpy(pixel0, x, ic);
+            if (count == 2) {
+                memcpy(pixel1, x + step_x, ic);
+                ek_filters_2(&output, p->weights, oc, ic, pixel0, pixel1, y, y + oc);
+            } else {
+                ek_filters_1(&output, p->weights, oc, ic, pixel0, y);
+            }
         }
     }
 }

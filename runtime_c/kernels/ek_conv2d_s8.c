@@ -5,18 +5,19 @@
 #include "ek_ring.h"
 
 /* Copy the window at column x of the ring into k_h * k_w * in_c consecutive bytes. */
-static void unroll_window(const ek_conv2d_params *p, const ek_ring *ring, uint32_t first_row, uint32_t x,
-                          int8_t *window)
+static void unroll_window(const ek_conv2d_params *p, const ek_ring *ring, uint32_t x, int8_t *window)
 {
     const uint32_t pixel = p->in_c;
     /* With adjacent columns a window row is one run of bytes. */
     const uint32_t runs = p->dilation_w == 1 ? 1 : p->k_w;
-    const uint32_t run_bytes = p->k_w / runs * pixel;
+    const uint32_t run_bytes = p->dilation_w == 1 ? p->k_w * pixel : pixel;
+    const int8_t *const column = ring->rows + x * p->stride_w * pixel;
     for (uint32_t ky = 0; ky < p->k_h; ky++) {
-        const int8_t *src = ek_ring_row(ring, first_row + ky * p->dilation_h) + x * p->stride_w * pixel;
+        const int8_t *src = column + ring->window[ky];
         for (uint32_t run = 0; run < runs; run++) {
-            memcpy(window, src + run * p->dilation_w * pixel, run_bytes);
+            memcpy(window, src, run_bytes);
             window += run_bytes;
+            src += p->dilation_w * pixel;
         }
     }
 }
@@ -25,23 +26,19 @@ void ek_conv2d_s8(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void
 {
     const ek_output output = EK_OUTPUT(p);
     const uint32_t oc = p->out_c, taps = (uint32_t)p->k_h * p->k_w * p->in_c;
-    const uint32_t row_bytes = ((p->out_w - 1u) * p->stride_w + (p->k_w - 1u) * p->dilation_w + 1u) * p->in_c;
-    ek_ring ring = ek_ring_make(scratch, (p->k_h - 1u) * p->dilation_h + 1u, row_bytes, p->in_h,
-                                (uint32_t)p->in_w * p->in_c, p->pad_top, (uint32_t)p->pad_left * p->in_c,
-                                p->pad_value);
-    int8_t *const window0 = ring.rows + ring.row_count * row_bytes, *const window1 = window0 + taps;
+    ek_ring ring = EK_RING(p, scratch);
+    int8_t *const window0 = ek_ring_end(&ring), *const window1 = window0 + taps;
 
     for (uint32_t y = 0; y < p->out_h; y++) {
-        const uint32_t first_row = y * p->stride_h;
         uint32_t x = 0;
-        ek_ring_fill(&ring, in, first_row);
+        ek_ring_fill(&ring, in, y * p->stride_h);
         for (; x + 2 <= p->out_w; x += 2, out += 2 * oc) {
-            unroll_window(p, &ring, first_row, x, window0);
-            unroll_window(p, &ring, first_row, x + 1, window1);
+            unroll_window(p, &ring, x, window0);
+            unroll_window(p, &ring, x + 1, window1);
             ek_filters_2(&output, p->weights, oc, taps, window0, window1, out, out + oc);
         }
         if (x < p->out_w) {
-            unroll_window(p, &ring, first_row, x, window0);
+            unroll_window(p, &ring, x, window0);
             ek_filters_1(&output, p->weights, oc, taps, window0, out);
             out += oc;
         }

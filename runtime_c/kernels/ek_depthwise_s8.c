@@ -4,9 +4,9 @@
 #include "ek_output_s8.h"
 #include "ek_ring.h"
 
-/* One output pixel, depth multiplier 1. `x` is the byte offset of the window in the ring's rows. */
-static void pixel_1(const ek_depthwise_params *p, const ek_output *o, const ek_ring *ring, uint32_t first_row,
-                    uint32_t x, int8_t *out)
+/* One output pixel, depth multiplier 1. Row ky of its window begins at rows + window[ky]. */
+static void pixel_1(const ek_depthwise_params *p, const ek_output *o, const int8_t *rows, const uint32_t *window,
+                    int8_t *out)
 {
     const uint32_t channels = p->out_c, step = (uint32_t)p->dilation_w * channels;
     uint32_t c = 0;
@@ -14,7 +14,7 @@ static void pixel_1(const ek_depthwise_params *p, const ek_output *o, const ek_r
         int32_t a0 = o->bias[c], a1 = o->bias[c + 1], a2 = o->bias[c + 2], a3 = o->bias[c + 3];
         const int8_t *w = p->weights + c;
         for (uint32_t ky = 0; ky < p->k_h; ky++) {
-            const int8_t *v = ek_ring_row(ring, first_row + ky * p->dilation_h) + x + c;
+            const int8_t *v = rows + window[ky] + c;
             for (uint32_t kx = 0; kx < p->k_w; kx++, v += step, w += channels) {
                 a0 += (int32_t)v[0] * w[0];
                 a1 += (int32_t)v[1] * w[1];
@@ -31,7 +31,7 @@ static void pixel_1(const ek_depthwise_params *p, const ek_output *o, const ek_r
         int32_t acc = o->bias[c];
         const int8_t *w = p->weights + c;
         for (uint32_t ky = 0; ky < p->k_h; ky++) {
-            const int8_t *v = ek_ring_row(ring, first_row + ky * p->dilation_h) + x + c;
+            const int8_t *v = rows + window[ky] + c;
             for (uint32_t kx = 0; kx < p->k_w; kx++, v += step, w += channels) {
                 acc += (int32_t)v[0] * w[0];
             }
@@ -41,15 +41,15 @@ static void pixel_1(const ek_depthwise_params *p, const ek_output *o, const ek_r
 }
 
 /* One output pixel, any depth multiplier: output channel c reads input channel c / multiplier. */
-static void pixel_n(const ek_depthwise_params *p, const ek_output *o, const ek_ring *ring, uint32_t first_row,
-                    uint32_t x, int8_t *out)
+static void pixel_n(const ek_depthwise_params *p, const ek_output *o, const int8_t *rows, const uint32_t *window,
+                    int8_t *out)
 {
     const uint32_t per_input = (uint32_t)p->out_c / p->in_c, step = (uint32_t)p->dilation_w * p->in_c;
     for (uint32_t c = 0; c < p->out_c; c++) {
         int32_t acc = o->bias[c];
         const int8_t *w = p->weights + c;
         for (uint32_t ky = 0; ky < p->k_h; ky++) {
-            const int8_t *v = ek_ring_row(ring, first_row + ky * p->dilation_h) + x + c / per_input;
+            const int8_t *v = rows + window[ky] + c / per_input;
             for (uint32_t kx = 0; kx < p->k_w; kx++, v += step, w += p->out_c) {
                 acc += (int32_t)v[0] * w[0];
             }
@@ -61,18 +61,15 @@ static void pixel_n(const ek_depthwise_params *p, const ek_output *o, const ek_r
 void ek_depthwise_s8(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch)
 {
     const ek_output output = EK_OUTPUT(p);
-    const uint32_t row_bytes = ((p->out_w - 1u) * p->stride_w + (p->k_w - 1u) * p->dilation_w + 1u) * p->in_c;
-    ek_ring ring = ek_ring_make(scratch, (p->k_h - 1u) * p->dilation_h + 1u, row_bytes, p->in_h,
-                                (uint32_t)p->in_w * p->in_c, p->pad_top, (uint32_t)p->pad_left * p->in_c,
-                                p->pad_value);
+    ek_ring ring = EK_RING(p, scratch);
     for (uint32_t y = 0; y < p->out_h; y++) {
         ek_ring_fill(&ring, in, y * p->stride_h);
         for (uint32_t x = 0; x < p->out_w; x++, out += p->out_c) {
-            const uint32_t offset = x * p->stride_w * p->in_c;
+            const int8_t *const column = ring.rows + x * p->stride_w * p->in_c;
             if (p->in_c == p->out_c) {
-                pixel_1(p, &output, &ring, y * p->stride_h, offset, out);
+                pixel_1(p, &output, column, ring.window, out);
             } else {
-                pixel_n(p, &output, &ring, y * p->stride_h, offset, out);
+                pixel_n(p, &output, column, ring.window, out);
             }
         }
     }

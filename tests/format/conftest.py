@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from nets import HOLDER
+from graphs import HOLDER
 
 from edgekc.ops import BY_CODE, OPS
 

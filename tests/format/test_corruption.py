@@ -7,7 +7,7 @@ import struct
 import tracemalloc
 from collections.abc import Callable
 
-import nets
+import graphs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -29,7 +29,7 @@ def refused(data: bytes, message: str = ".") -> None:
     assert text.startswith("net.ekc") and "\n" not in text
 
 
-@pytest.mark.parametrize("make", [nets.tiny, nets.compressed])
+@pytest.mark.parametrize("make", [graphs.tiny, graphs.compressed])
 def test_every_changed_byte_is_found(make: Callable[[], object]) -> None:
     data = bytearray(pack(make()))  # type: ignore[arg-type]
     assert len(data) < 2000
@@ -41,7 +41,7 @@ def test_every_changed_byte_is_found(make: Callable[[], object]) -> None:
 
 
 def test_every_truncation_and_extension_is_found() -> None:
-    data = pack(nets.tiny())
+    data = pack(graphs.tiny())
     for length in range(len(data)):
         refused(data[:length])
     for tail in (b"\0", b"\0" * 16, data):
@@ -54,7 +54,7 @@ def test_garbage(data: bytes, start: bytes) -> None:
     refused(start + data)
 
 
-BASES = {"tiny": nets.tiny(), "compressed": nets.compressed()}
+BASES = {"tiny": graphs.tiny(), "compressed": graphs.compressed()}
 
 
 @LIGHT
@@ -67,7 +67,7 @@ def test_changes_under_right_checksums(base: str, draw: st.DataObject) -> None:
     inside = st.integers(graph.offset, graph.offset + graph.nbytes - 1)
     for _ in range(draw.draw(st.integers(1, 3))):
         data[draw.draw(inside | anywhere)] = draw.draw(st.integers(0, 255))
-    nets.survives(nets.sealed(bytes(data)))
+    graphs.survives(graphs.sealed(bytes(data)))
 
 
 @pytest.mark.parametrize("base", sorted(BASES))
@@ -79,7 +79,7 @@ def test_every_graph_byte_under_right_checksums(base: str) -> None:
                 before = data[at]
                 for value in (0, 1, 127, 128, 255, before ^ 1, before ^ 16):
                     data[at] = value
-                    nets.survives(nets.sealed(bytes(data)))
+                    graphs.survives(graphs.sealed(bytes(data)))
                 data[at] = before
 
 
@@ -88,13 +88,13 @@ def test_every_graph_byte_under_right_checksums(base: str) -> None:
 def test_spliced_sections_under_right_checksums(base: str, draw: st.DataObject) -> None:
     """Sections cut, extended or left out."""
     data = pack(BASES[base])
-    bodies = {s.kind: nets.body(data, s) for s in section_map(data)}
+    bodies = {s.kind: graphs.body(data, s) for s in section_map(data)}
     kind = draw.draw(st.sampled_from(sorted(bodies)))
     cut = draw.draw(st.integers(0, len(bodies[kind])))
     bodies[kind] = (
         bodies[kind][:cut] + draw.draw(st.binary(max_size=8)) + bodies[kind][cut + draw.draw(st.integers(0, 8)) :]
     )
-    nets.survives(container.join(bodies))
+    graphs.survives(container.join(bodies))
 
 
 # ---------------------------------------------------------------- header and section table
@@ -110,7 +110,7 @@ def with_entries(data: bytes, change: Callable[[list[list[int]]], None]) -> byte
     count = len(table)
     change(table)
     assert len(table) == count
-    return nets.sealed(data[:16] + b"".join(ENTRY_STRUCT.pack(*e) for e in table) + data[16 + 16 * count :])
+    return graphs.sealed(data[:16] + b"".join(ENTRY_STRUCT.pack(*e) for e in table) + data[16 + 16 * count :])
 
 
 def put(index: int, field: int, value: int) -> Callable[[list[list[int]]], None]:
@@ -148,13 +148,13 @@ def add(index: int, field: int, value: int) -> Callable[[list[list[int]]], None]
     ],
 )
 def test_section_table(change: Callable[[list[list[int]]], None], message: str) -> None:
-    refused(with_entries(pack(nets.tiny()), change), message)
+    refused(with_entries(pack(graphs.tiny()), change), message)
 
 
 def header(data: bytes, at: int, code: str, value: int) -> bytes:
     out = bytearray(data)
     struct.pack_into(code, out, at, value)
-    return nets.sealed(bytes(out))
+    return graphs.sealed(bytes(out))
 
 
 @pytest.mark.parametrize(
@@ -170,24 +170,24 @@ def header(data: bytes, at: int, code: str, value: int) -> bytes:
     ],
 )
 def test_header(at: int, code: str, value: int, message: str) -> None:
-    refused(header(pack(nets.tiny()), at, "<" + code, value), message)
+    refused(header(pack(graphs.tiny()), at, "<" + code, value), message)
 
 
 def test_padding_between_sections_must_be_zero() -> None:
-    data = bytearray(pack(nets.tiny()))
+    data = bytearray(pack(graphs.tiny()))
     sections = section_map(bytes(data))
     gaps = [s.offset - 1 for a, s in itertools.pairwise(sections) if a.offset + a.nbytes < s.offset]
     assert gaps
     for at in gaps:
         data[at] = 1
-        refused(nets.sealed(bytes(data)), "padding before byte")
+        refused(graphs.sealed(bytes(data)), "padding before byte")
         data[at] = 0
 
 
 def test_newer_minor_version_may_bring_sections() -> None:
     """An unknown kind is skipped in a file of a newer minor version, and offsets stay right."""
-    data = pack(nets.tiny())
-    sections = {int(s.kind): nets.body(data, s) for s in section_map(data)}
+    data = pack(graphs.tiny())
+    sections = {int(s.kind): graphs.body(data, s) for s in section_map(data)}
     sections[99] = b"from the future"
     table, blob, start = b"", b"", 16 + 16 * len(sections)
     for kind, body in sections.items():
@@ -195,8 +195,8 @@ def test_newer_minor_version_may_bring_sections() -> None:
         table += ENTRY_STRUCT.pack(kind, start + len(blob), len(body), 0)
         blob += body
     total = start + len(blob)
-    newer = nets.sealed(HEADER_STRUCT.pack(b"EKC\x1a", 1, 9, len(sections), total, 0) + table + blob)
-    nets.same(unpack(data, "x"), unpack(newer, "x"))
+    newer = graphs.sealed(HEADER_STRUCT.pack(b"EKC\x1a", 1, 9, len(sections), total, 0) + table + blob)
+    graphs.same(unpack(data, "x"), unpack(newer, "x"))
     offsets = constant_offsets(newer)
     for name, (offset, nbytes) in constant_offsets(data).items():
         there, count = offsets[name]
@@ -233,8 +233,8 @@ def test_newer_minor_version_may_bring_sections() -> None:
     ],
 )
 def test_metadata(text: bytes, message: str) -> None:
-    data = pack(nets.tiny())
-    bodies = {s.kind: nets.body(data, s) for s in section_map(data)}
+    data = pack(graphs.tiny())
+    bodies = {s.kind: graphs.body(data, s) for s in section_map(data)}
     refused(container.join({**bodies, Kind.METADATA: text}), message)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from dataclasses import replace
 
-import nets
+import graphs
 import numpy as np
 import pytest
 
@@ -268,5 +268,5 @@ def test_long_form_of_a_short_name() -> None:
     )
     with pytest.raises(FormatError, match="fc/weights is not named in its short form"):
         unpack(long, "net.ekc")
-    nets.same(unpack(data, "x"), graph)
+    graphs.same(unpack(data, "x"), graph)
     assert replace(graph, name="other") != graph

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-import nets
+import graphs
 import numpy as np
 import pytest
 
@@ -37,10 +37,10 @@ def test_cases(name: str) -> None:
     for case in OPS[name].cases(np.random.default_rng(0)):
         graph = graph_of(OPS[name], case)
         data = pack(graph)
-        nets.same(graph, unpack(data, "x"))
+        graphs.same(graph, unpack(data, "x"))
         assert pack(unpack(data, "x")) == data
         for _ in range(60):
             damaged = bytearray(data)
             damaged[rng.randrange(len(data))] = rng.choice((0, 1, 127, 128, 255, rng.randrange(256)))
             damaged[-rng.randrange(1, min(len(data), 150))] = rng.randrange(256)
-            nets.survives(nets.sealed(bytes(damaged)))
+            graphs.survives(graphs.sealed(bytes(damaged)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import nets
+import graphs
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -22,7 +22,7 @@ APP.command()(inspect)
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "net.ekc"
-    path.write_bytes(pack(nets.tiny()))
+    path.write_bytes(pack(graphs.tiny()))
     return path
 
 
@@ -40,7 +40,7 @@ def test_json(file: Path) -> None:
     assert found["inputs"] == [
         {"name": "input", "dtype": "int8", "shape": [1, 4, 5, 3], "scale": 0.5, "zero_point": -1}
     ]
-    assert found["metadata"] == nets.METADATA
+    assert found["metadata"] == graphs.METADATA
     conv = found["layers"][0]
     assert (conv["name"], conv["op"], conv["macs"]) == ("conv", "conv2d", 4 * 5 * 4 * 27)
     assert [c["role"] for c in conv["constants"]] == ["weights", "bias", "requant", "requant"]
@@ -57,7 +57,7 @@ def test_tables(file: Path) -> None:
 
 @pytest.mark.usefixtures("holder_op")
 def test_compressed_constants_say_their_bits() -> None:
-    (layer,) = report(pack(nets.compressed()), "x")["layers"]
+    (layer,) = report(pack(graphs.compressed()), "x")["layers"]
     assert [c.get("bits") for c in layer["constants"]] == [None, None, 3, None, None]
     assert [c["bytes"] for c in layer["constants"]] == [54, 36, 14, 140, 24]
 

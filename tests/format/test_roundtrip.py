@@ -8,8 +8,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import graphs
 import hypothesis.extra.numpy as hnp
-import nets
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -26,7 +26,7 @@ from edgekc.pack import constant_offsets, pack, section_map, unpack
 DOC = Path(__file__).parents[2] / "docs" / "format.md"
 LIGHT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 pytestmark = pytest.mark.usefixtures("holder_op")
-MAKERS = [nets.tiny, nets.deep, nets.compressed]
+MAKERS = [graphs.tiny, graphs.deep, graphs.compressed]
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -34,7 +34,7 @@ def test_round_trip(make: object) -> None:
     graph: Graph = make()  # type: ignore[operator]
     data = pack(graph)
     again = unpack(data, "net.ekc")
-    nets.same(graph, again)
+    graphs.same(graph, again)
     assert pack(again) == data
 
 
@@ -45,8 +45,8 @@ def test_second_reader_agrees(make: object) -> None:
     reader = Reader(pack(graph))
     found = reader.graph()
     ops = operators(DOC)
-    assert ops == {op.code: (op.name, list(op.attrs)) for op in OPS.values() if op is not nets.HOLDER}
-    ops[nets.HOLDER.code] = (nets.HOLDER.name, list(nets.HOLDER.attrs))
+    assert ops == {op.code: (op.name, list(op.attrs)) for op in OPS.values() if op is not graphs.HOLDER}
+    ops[graphs.HOLDER.code] = (graphs.HOLDER.name, list(graphs.HOLDER.attrs))
     assert (found["name"], found["metadata"]) == (graph.name, graph.metadata)
     assert (tuple(found["inputs"]), tuple(found["outputs"])) == (graph.inputs, graph.outputs)
     for node, raw in zip(graph.nodes, found["nodes"], strict=True):
@@ -71,7 +71,7 @@ def test_second_reader_agrees(make: object) -> None:
 
 def test_layout_promises() -> None:
     """Sections at multiples of 16, tensors at multiples of 4, data in order of appearance, little-endian."""
-    graph = nets.tiny()
+    graph = graphs.tiny()
     data = pack(graph)
     sections = section_map(data)
     assert [s.kind for s in sections] == sorted(s.kind for s in sections)
@@ -92,7 +92,7 @@ def test_layout_promises() -> None:
 
 def test_overhead_of_sixteen_layers() -> None:
     """The file is embedded in flash: header, tables, graph and metadata of 16 layers stay below 1 KB."""
-    for graph in (nets.deep(), replace(nets.deep(), name="n" * 20)):
+    for graph in (graphs.deep(), replace(graphs.deep(), name="n" * 20)):
         data = pack(graph)
         stored = sum(nbytes for _, nbytes in constant_offsets(data).values())
         assert len(data) - stored < 1024
@@ -100,22 +100,22 @@ def test_overhead_of_sixteen_layers() -> None:
 
 def test_same_bytes_whatever_the_hash_seed() -> None:
     """Dict and set order must not reach the file; nor may the order of metadata and tensors."""
-    code = "import sys, zlib; sys.path.insert(0, sys.argv[1]); import nets; from edgekc.pack import pack\n"
-    code += "print(zlib.crc32(pack(nets.deep())))"
+    code = "import sys, zlib; sys.path.insert(0, sys.argv[1]); import graphs; from edgekc.pack import pack\n"
+    code += "print(zlib.crc32(pack(graphs.deep())))"
     found = set()
     for seed in ("0", "1", "77"):
         env = {**os.environ, "PYTHONHASHSEED": seed}
         command = [sys.executable, "-c", code, str(Path(__file__).parent)]
         found.add(subprocess.run(command, env=env, capture_output=True, check=True, text=True).stdout)
     assert len(found) == 1
-    graph = nets.tiny()
+    graph = graphs.tiny()
     turned = replace(graph, metadata=dict(reversed(graph.metadata.items())))
     assert pack(replace(turned, tensors=dict(reversed(graph.tensors.items())))) == pack(graph)
 
 
 def test_shared_constants_and_foreign_names() -> None:
     """A constant read twice is stored once; one that is not named after its node keeps its name."""
-    graph = nets.tiny()
+    graph = graphs.tiny()
     shared = constant("shared", graph.tensors["dense/multiplier"].value, Role.REQUANT)
     dense = graph.nodes[-1]
     second = replace(dense, name="again", outputs=("again",), inputs=("dense2", *dense.inputs[1:3], "shared", "s"))
@@ -151,9 +151,9 @@ def test_index_round_trip(shape: tuple[int, ...], bits: int, seed: int) -> None:
 
 
 def _check(*constants: Tensor) -> None:
-    graph = nets.holder(constants)
+    graph = graphs.holder(constants)
     data = pack(graph)
-    nets.same(graph, unpack(data, "x"))
+    graphs.same(graph, unpack(data, "x"))
     assert pack(unpack(data, "x")) == data
     offsets = constant_offsets(data)
     for t in constants:
@@ -169,7 +169,7 @@ def test_pairs_round_trip(values: Array) -> None:
         _check(pairs)
     else:
         with pytest.raises(ModelError, match="finite"):
-            pack(nets.holder([pairs]))
+            pack(graphs.holder([pairs]))
 
 
 @LIGHT
@@ -201,14 +201,14 @@ def test_names_and_metadata_round_trip(graph_name: str, names: list[str], metada
         return
     names = [n for n in names if n not in ("input", "layer")] or ["weights"]
     constants = [constant(n, np.array([i], np.int8), Role.WEIGHTS) for i, n in enumerate(names)]
-    graph = replace(nets.holder(constants, metadata), name=graph_name)
+    graph = replace(graphs.holder(constants, metadata), name=graph_name)
     data = pack(graph)
-    nets.same(graph, unpack(data, "x"))
+    graphs.same(graph, unpack(data, "x"))
     assert pack(unpack(data, "x")) == data
 
 
 def test_only_interface_quantisation_is_kept() -> None:
-    graph = unpack(pack(nets.tiny()), "x")
+    graph = unpack(pack(graphs.tiny()), "x")
     assert {n for n, t in graph.tensors.items() if t.quant is not None} == {"input", "dense"}
 
 
@@ -226,7 +226,7 @@ def test_only_interface_quantisation_is_kept() -> None:
 )
 def test_pack_refuses(change: dict[str, object], message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        pack(replace(nets.tiny(), **change))  # type: ignore[arg-type]
+        pack(replace(graphs.tiny(), **change))  # type: ignore[arg-type]
 
 
 def test_kinds_are_the_constant_roles() -> None:

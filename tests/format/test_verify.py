@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-import nets
+import graphs
 import numpy as np
 import pytest
 
@@ -80,8 +80,11 @@ INTEGER_STAGE = [
     (attr(CONV, extra=1), "extra"),
     (attr(CONV, rounding=True), "not an integer"),
     (attr(CONV, rounding=1.0), "not an integer"),
-    (attr(CONV, stride_h=0), "window"),
-    (attr(CONV, pad_top=-100), "window"),
+    (attr(CONV, stride_h=0), "stride_h of conv2d is 0, expected 1"),
+    (attr(CONV, rounding=7), "rounding of conv2d is 7, expected 0 to 1"),
+    (attr(CONV, out_zero=300), "out_zero of conv2d is 300"),
+    (attr(CONV, act_min=5, act_max=4), "act_min 5 is above act_max 4"),
+    (attr(CONV, pad_top=-100), "pad_top of conv2d is -100"),
     (const("conv/bias", np.zeros(1, np.int32), Role.BIAS), "do not fit 4 channels"),
     (const("conv/multiplier", np.ones(3, np.int32), Role.REQUANT), "do not fit 4 channels"),
     (const("conv/shift", np.zeros(1, np.int8), Role.REQUANT), "do not fit 4 channels"),
@@ -95,22 +98,22 @@ INTEGER_STAGE = [
 
 
 def test_sound_graphs_pass() -> None:
-    check(nets.tiny())
-    check(nets.deep())
-    check(replace(nets.tiny(), stage=Stage.QUANTIZED))
+    check(graphs.tiny())
+    check(graphs.deep())
+    check(replace(graphs.tiny(), stage=Stage.QUANTIZED))
 
 
 @pytest.mark.parametrize(("change", "message"), EVERY_STAGE)
 @pytest.mark.parametrize("stage", list(Stage))
 def test_every_stage(stage: Stage, change: Callable[[Graph], Graph], message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        check(change(replace(nets.tiny(), stage=stage)))
+        check(change(replace(graphs.tiny(), stage=stage)))
 
 
 @pytest.mark.parametrize(("change", "message"), INTEGER_STAGE)
 def test_integer_stage(change: Callable[[Graph], Graph], message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        check(change(nets.tiny()))
+        check(change(graphs.tiny()))
 
 
 @pytest.mark.usefixtures("holder_op")
@@ -130,12 +133,12 @@ def test_integer_stage(change: Callable[[Graph], Graph], message: str) -> None:
 )
 def test_compressed_constants(tensor: Tensor, message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        check(nets.holder([tensor]))
+        check(graphs.holder([tensor]))
 
 
 def test_damage_behind_a_shape_rule_is_a_model_error() -> None:
     """Shape rules may index into shapes that only sound files have."""
-    g = nets.tiny()
+    g = graphs.tiny()
     flat = {**g.tensors, "input": replace(g.tensors["input"], shape=())}
     first: Node = g.nodes[0]
     with pytest.raises(ModelError, match="conv"):

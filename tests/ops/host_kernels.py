@@ -130,7 +130,7 @@ def pack(kernel: Kernel, view: View, pointers: dict[str, int]) -> ctypes.Structu
     for name, value in values.items():
         number = pointers[value] if isinstance(value, str) else value
         setattr(packed, name, number)
-        if not isinstance(value, str) and "*" not in dict((n, t) for t, n in kernel.fields)[name]:
+        if not isinstance(value, str) and "*" not in {n: t for t, n in kernel.fields}[name]:
             assert getattr(packed, name) == value, f"{kernel.symbol}.{name}: {value} does not fit its type"
     return packed
 

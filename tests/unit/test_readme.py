@@ -1,0 +1,162 @@
+"""README.md has the operators, boards and figures of the project, and the commands that .ci/run runs.
+
+`python tests/unit/test_readme.py` writes the tables anew, with `--demo` the report of `edgekc demo` too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekc.board import list_boards, load_board
+from edgekc.importers.tflite import _HANDLERS
+from edgekc.ops import OPS
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+OUR_DOCS = ("README.md", "docs/walk.md", "docs/adding.md", "docs/testing.md", "docs/measuring.md")
+# Operators whose name in the graph is not the file's name in lower case, without _2D.
+KINDS = {"CONV_2D": "conv2d", "DEPTHWISE_CONV_2D": "depthwise", "CONCATENATION": "concat"}
+KINDS |= {"RELU6": "relu", "RELU_N1_TO_1": "relu"}
+EDGES = {"DEQUANTIZE": "dropped at the outputs, which are then int8"}
+MODELS = {"ic": "IC ResNet-8", "kws": "KWS DS-CNN", "vww": "VWW MobileNetV1 0.25", "ad": "AD autoencoder"}
+FIGURES = (
+    "code and tables, bytes",
+    "flash with weights, bytes",
+    "arena, bytes",
+    "arena, input and output, bytes",
+    "peak stack, bytes",
+    "instructions",
+)
+
+
+def markdown(rows: list[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def operators() -> str:
+    """One row an operator, with what TensorFlow Lite calls it."""
+    files: dict[str, list[str]] = {name: [] for name in OPS}
+    for builtin in _HANDLERS:
+        if builtin not in EDGES:
+            kind = KINDS.get(builtin, builtin.lower().removesuffix("_2d"))
+            files[next(op.name for op in OPS.values() if kind in op.lowers)].append(f"`{builtin}`")
+    rows = [("TensorFlow Lite", "edgekc", "C kernels")]
+    for op in OPS.values():
+        kernels = [f"`{k.symbol}`" + (f" ({' '.join(sorted(k.needs))})" if k.needs else "") for k in op.kernels]
+        rows.append((", ".join(files[op.name]), op.name, ", ".join(kernels)))
+    rows += [(f"`{name}`", "", what) for name, what in EDGES.items()]
+    return markdown(rows)
+
+
+def boards() -> str:
+    rows = [("board", "core", "features", "flash", "RAM", "emulators", "note")]
+    for name in list_boards():
+        b = load_board(name)
+        sizes = ("" if size is None else f"{size // 1024:,} KiB" for size in (b.flash_bytes, b.ram_bytes))
+        rows.append((f"`{name}`", b.core.name, " ".join(sorted(b.features)), *sizes, ", ".join(b.emulators), b.note))
+    return markdown(rows)
+
+
+def figures() -> str:
+    """edgekc against the peer, from the committed result of benchmarks/tflm.py."""
+    result = json.loads((ROOT / "benchmarks" / "results" / "tflm_m4.json").read_text())
+    found: dict[tuple[str, str], dict[str, Any]] = {
+        (row["figure"], row["model"]): row for row in result["boards"]["mps2-an386"]["rows"]
+    }
+    rows = [("edgekc / peer", *MODELS.values())]
+    for figure in FIGURES:
+        cells = (found[figure, model] for model in MODELS)
+        rows.append((figure, *(f"{c['ours']:,} / {c['peer']:,} = **{c['ratio']:.2f}**" for c in cells)))
+    return markdown(rows)
+
+
+def block(text: str, name: str) -> re.Match[str]:
+    found = re.search(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end -->)", text, re.DOTALL)
+    assert found is not None, f"README.md has no <!-- {name} --> ... <!-- end -->"
+    return found
+
+
+def with_block(text: str, name: str, content: str) -> str:
+    found = block(text, name)
+    return f"{text[: found.start()]}\n{content}\n\n{text[found.end() :]}"
+
+
+def with_tables(text: str) -> str:
+    for name, content in (("operators", operators()), ("boards", boards()), ("figures", figures())):
+        text = with_block(text, name, content)
+    return text
+
+
+def commands(text: str, name: str) -> list[str]:
+    """The lines of the code block under a marker."""
+    return [line for line in block(text, name)[0].splitlines() if line.strip() and not line.startswith("```")]
+
+
+def test_tables_are_current() -> None:
+    text = README.read_text()
+    assert with_tables(text) == text, "run: python tests/unit/test_readme.py"
+
+
+def test_ci_runs_the_test_command() -> None:
+    (command,) = commands(README.read_text(), "command: test")
+    ci = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line.strip()]
+    assert ci[-1] == command
+
+
+def test_demo_command_installs_the_extra_that_exists() -> None:
+    (command,) = commands(README.read_text(), "command: demo")
+    project = (ROOT / "pyproject.toml").read_text()
+    extras = re.findall(r"'\.\[(\w+)\]'", command)
+    assert extras == ["arm"]
+    assert re.search(r"^arm = \[.*ziglang.*unicorn", project, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", OUR_DOCS)
+def test_named_files_exist(name: str) -> None:
+    """Paths in backquotes, and links, are of files that are there."""
+    text = (ROOT / name).read_text()
+    tops = r"edgekc|codegen|runtime_c|boards|tests|docs|benchmarks|examples|\.ci"
+    named = set(re.findall(rf"`((?:{tops})/[\w./-]+)`", text))
+    linked = {str(Path(name).parent / to) for to in re.findall(r"\]\((?!https?:|#)([^)#]+)", text)}
+    assert sorted(path for path in named | linked if not (ROOT / path).exists()) == []
+
+
+@pytest.mark.parametrize("name", OUR_DOCS)
+def test_named_commands_exist(name: str) -> None:
+    from typer.main import get_command
+
+    from edgekc.cli.main import app
+
+    known = set(get_command(app).commands)  # type: ignore[attr-defined]
+    used = set(re.findall(r"(?:^|[`/ ])edgekc ([a-z]+)\b(?= [-a-zA-Z.]|`|$)", (ROOT / name).read_text(), re.MULTILINE))
+    assert used <= known | {"import"}, f"{sorted(used - known)}"
+
+
+def demo_report() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        program = "from edgekc.cli.main import run; run()"
+        environment = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, "-c", program, "demo"], cwd=folder, env=environment, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    text = re.sub(r"\n{2,}", "\n\n", "\n".join(lines)).strip()
+    return f"```\n{text}\n```"
+
+
+if __name__ == "__main__":
+    fresh = with_tables(README.read_text())
+    if "--demo" in sys.argv:
+        fresh = with_block(fresh, "output: demo", demo_report())
+    README.write_text(fresh)
