@@ -12,7 +12,8 @@ from .emulate import host
 from .emulate.compare import compare
 from .listing import render_compiled
 from .measure import measure
-from .pipeline import compile_model, target_of, write_folder
+from .output import write_folder
+from .pipeline import compile_model, target_of
 from .report import render
 
 DATA = Path(__file__).resolve().parent / "demo_data"

@@ -21,7 +21,7 @@ from .plan import Location, Plan, Step
 
 MANIFEST_VERSION = 1
 _C_KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long "  # noqa: SIM905
+    "auto break case char const continue default do double else enum extern float for goto if inline int long "
     "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
     "while".split()
 )

@@ -11,11 +11,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .ir import Array, AttrValue, Node, Tensor
+from .ir import Array, AttrValue, Node, Role, Tensor
 
 Shape = tuple[int, ...]
 Attrs = Mapping[str, AttrValue]
 IntAttrs = Mapping[str, int]
+# What a constant operand of this name is, in every operator that has one.
+OPERAND_ROLES = {
+    "weights": Role.WEIGHTS,
+    "bias": Role.BIAS,
+    "multiplier": Role.REQUANT,
+    "shift": Role.REQUANT,
+    "table": Role.REQUANT,
+    "templates": Role.CODEBOOK,
+    "indices": Role.INDEX,
+    "pairs": Role.PAIRS,
+    "centers": Role.CENTERS,
+}
 Param = int | str  # a number, or the name of a constant operand whose address the C struct holds
 
 
@@ -81,9 +93,9 @@ class Kernel:
     needs: frozenset[str] = frozenset()  # core features: dsp, mve, neon, ...
     accepts: Callable[[View], bool] = lambda view: True
     scratch: Callable[[View], int] | None = None  # bytes
-    # Index of the activation operand whose buffer the output may overwrite, starting at the same byte, or
-    # None. It must hold for exactly this geometry.
-    in_place: Callable[[View], int | None] = lambda view: None
+    # Indices of the activation operands whose buffer the output may overwrite, starting at the same byte. It
+    # must hold for exactly this geometry.
+    in_place: Callable[[View], tuple[int, ...]] = lambda view: ()
     sources: tuple[str, ...] = ()  # further files in runtime_c/kernels/ that the symbol calls
     counted_cost: Callable[[View], float] | None = None  # instructions, to choose between kernels
 

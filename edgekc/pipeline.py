@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,13 +12,17 @@ from . import __version__, verify
 from .board import Board
 from .errors import CapacityError, UsageError
 from .generate import check_name, generate
-from .ir import Graph, dump
+from .ir import Graph, Stage, dump
 from .lower import lower
 from .pack import Packed, pack, read
 from .passes import INTEGER_PASSES, QUANTIZED_PASSES, Pass
 from .plan import Plan, plan
 
 Log = Callable[[str], None]
+
+
+def _silent(text: str) -> None:
+    """Drops what a stage says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def compile_model(
     target: Target,
     *,
     rounding: str = "tflite",
-    log: Log = lambda text: None,
+    log: Log = _silent,
     keep: Path | None = None,
 ) -> Compiled:
     """Walk from `path` (.tflite or .ekc) to the files of the output folder; nothing is written but `keep`.
@@ -70,7 +71,9 @@ def compile_model(
         keep: folder for the text dump of each stage.
     """
     check_name(name)
-    data = path.read_bytes()
+    data = read_model(path)
+    if path.suffix == ".ekc" and rounding != "tflite":
+        raise UsageError("a packed model has its rounding already", where=f"--rounding {rounding}", fix="leave it out")
     if path.suffix != ".ekc":
         data = pack(integer_graph(data, name, path, rounding, log, keep))
     packed = read(data, str(path))
@@ -83,24 +86,49 @@ def compile_model(
     return Compiled(layout, packed, files)
 
 
-def integer_graph(data: bytes, name: str, path: Path, rounding: str, log: Log, keep: Path | None = None) -> Graph:
-    """The bytes of a source model to an INTEGER graph, through every pass."""
-    from .importers.tflite import import_tflite
+def read_model(path: Path) -> bytes:
+    """The bytes of a file that the user named."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
-    graph = import_tflite(data, name, str(path))
+
+def integer_graph(data: bytes, name: str, path: Path, rounding: str, log: Log, keep: Path | None = None) -> Graph:
+    """A quantised source model to an INTEGER graph, through every pass; `data` is what `path` holds."""
+    from .importers import import_model
+
+    graph = import_model(path, name)
     _keep(keep, "10-import.txt", dump(graph))
+    if graph.stage is not Stage.QUANTIZED:
+        raise UsageError(
+            "the model is float",
+            where=str(path),
+            fix=f"quantise it first: edgekc compress {path.name} --data DATA -o {path.stem}.ekc",
+        )
+    recipe = "none" if rounding == "tflite" else f"rounding={rounding}"
+    return to_integer(graph, source_metadata(path, data, recipe), rounding, log, keep)
+
+
+def source_metadata(path: Path, data: bytes, recipe: str) -> dict[str, str]:
+    """Where a packed model comes from: source file, its hash, and what was done to it."""
+    return {
+        "source": path.name.encode(errors="replace").decode(),  # a file's name need not be text
+        "source_sha256": hashlib.sha256(data).hexdigest(),
+        "recipe": recipe,
+    }
+
+
+def to_integer(
+    graph: Graph, metadata: Mapping[str, str], rounding: str = "tflite", log: Log = _silent, keep: Path | None = None
+) -> Graph:
+    """A QUANTIZED graph to an INTEGER graph, through every pass; `metadata` joins the tool's version."""
     graph = _passes(graph, QUANTIZED_PASSES, log)
     _keep(keep, "20-quantized.txt", dump(graph))
     graph = lower(graph, rounding)
     verify.check(graph)
     graph = _passes(graph, INTEGER_PASSES, log)
-    metadata = {
-        "tool": f"edgekc {__version__}",
-        "source": path.name,
-        "source_sha256": hashlib.sha256(data).hexdigest(),
-        "recipe": "none" if rounding == "tflite" else f"rounding={rounding}",
-    }
-    graph = replace(graph, metadata=metadata)
+    graph = replace(graph, metadata={"tool": f"edgekc {__version__}", **metadata})
     verify.check(graph)
     _keep(keep, "30-integer.txt", dump(graph))
     return graph
@@ -140,34 +168,6 @@ def default_name(path: Path) -> str:
     """A network name made of the file's name."""
     name = re.sub(r"\W", "_", path.stem, flags=re.ASCII).lower()
     return name if name[:1].isalpha() else f"net_{name}"
-
-
-def write_folder(files: Mapping[str, bytes], target: Path) -> None:
-    """Write an output folder completely or not at all.
-
-    An existing folder is replaced only if it is empty or an earlier output (it has a manifest.json).
-    """
-    target = target.absolute()
-    if target.is_dir():
-        if any(target.iterdir()) and not (target / "manifest.json").is_file():
-            raise UsageError("the folder has other files in it", where=str(target), fix="name a new or empty folder")
-    elif target.exists():
-        raise UsageError("exists and is not a folder", where=str(target), fix="name a new or empty folder")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    try:
-        for path, data in files.items():
-            (temporary / path).parent.mkdir(parents=True, exist_ok=True)
-            (temporary / path).write_bytes(data)
-        temporary.chmod(0o755)
-        if target.exists():
-            old = temporary / ".old"
-            os.replace(target, old)
-            shutil.rmtree(old)
-        os.replace(temporary, target)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
 
 
 def describe_plan(layout: Plan) -> str:

@@ -130,15 +130,14 @@ def _overwritten(
     view: View, kernel: Kernel, storage: _Storage, lives: dict[str, tuple[int, int]], step: int
 ) -> str | None:
     """The root of the operand that the output takes the place of, None where it needs a place of its own."""
-    position = kernel.in_place(view)
-    if position is None:
-        return None
-    root = storage.root(view.inputs[position].name)  # an activation, by the contract of Kernel.in_place
-    free_after = storage.space(root) == "arena" and lives[root][1] == step
-    # Another operand that shares the buffer would be overwritten while it is read.
-    others = [t for i, t in enumerate(view.inputs) if i != position and t.data is None]
-    shared = any(storage.root(t.name) == root for t in others)
-    return root if free_after and not shared else None
+    for position in kernel.in_place(view):
+        root = storage.root(view.inputs[position].name)  # an activation, by the contract of Kernel.in_place
+        free_after = storage.space(root) == "arena" and lives[root][1] == step
+        # Another operand that shares the buffer would be overwritten while it is read.
+        others = [t for i, t in enumerate(view.inputs) if i != position and t.data is None]
+        if free_after and not any(storage.root(t.name) == root for t in others):
+            return root
+    return None
 
 
 class _Storage:

@@ -9,7 +9,7 @@ import numpy as np
 from . import layout
 from .errors import EdgekcError, ModelError
 from .ir import Graph, Node, Role, Stage, Tensor
-from .op import Op, View, int_attrs
+from .op import OPERAND_ROLES, Op, View, int_attrs
 from .ops import OPS
 
 # C pointer type of a kernel's field -> dtype of the constant that it points to
@@ -18,6 +18,8 @@ _POINTEES = {
     "const uint8_t *": "uint8",
     "const int16_t *": "int16",
     "const int32_t *": "int32",
+    "const ek_s16 *": "int16",
+    "const ek_u16 *": "float16",  # its bits
 }
 
 
@@ -195,6 +197,10 @@ def _check_constants(op: Op, node: Node, tensors: list[Tensor], channels: int) -
     if tensors[0].role is not Role.ACTIVATION:
         raise ModelError(f"the first operand of {op.name} is a constant", where=node.name)
     named = dict(zip(op.operands, tensors, strict=False))
+    for name, t in named.items():
+        role = OPERAND_ROLES.get(name)
+        if role is not None and t.role not in (role, Role.ACTIVATION):
+            raise ModelError(f"{name} of {op.name} has role {t.role.value}, not {role.value}", where=node.name)
     for c_type, field in (f for kernel in op.kernels for f in kernel.fields):
         if field not in named or not c_type.endswith("*"):
             continue

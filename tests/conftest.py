@@ -1,21 +1,8 @@
-"""What all tests share: where the real models lie, when they are there."""
+"""Lets the tests import the helpers that lie beside this file."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-import pytest
-
 sys.path.insert(0, str(Path(__file__).parent))
-
-SHARED = Path(__file__).resolve().parents[2] / "shared"
-MODELS = ("ic", "kws", "vww", "ad")
-
-
-def model_path(name: str) -> Path:
-    """An int8 MLPerf Tiny model; skips the test, saying why, where the file is absent."""
-    path = SHARED / "models" / f"{name}_int8.tflite"
-    if not path.is_file():
-        pytest.skip(f"{path.name} is not here: the MLPerf Tiny models are not part of the project")
-    return path

@@ -36,6 +36,11 @@ def missing() -> str:
     return ""
 
 
+def fully_connected_rounding() -> str:
+    """The attribute `rounding` by which fully connected layers give this interpreter's bits (docs/numerics.md)."""
+    return "double" if _interpreter_module().__name__.startswith("tflite_runtime") else "litert"
+
+
 def _interpreter_module() -> Any:
     try:
         return importlib.import_module("ai_edge_litert.interpreter")

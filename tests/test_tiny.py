@@ -15,8 +15,8 @@ from edgekc.emulate.compare import compare
 from edgekc.errors import VerifyError
 from edgekc.generate import generate
 from edgekc.lower import lower
+from edgekc.output import read_manifest, write_folder
 from edgekc.pack import pack, read
-from edgekc.pipeline import write_folder
 from edgekc.plan import plan
 
 
@@ -37,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_reference_and_host_agree(folder: Path) -> None:
-    manifest = host.read_manifest(folder)
+    manifest = read_manifest(folder)
     result = compare(folder, None, host.samples(manifest, 20))
     assert result.samples == 20
     assert result.layers == 3
@@ -56,7 +56,7 @@ def test_a_wrong_byte_is_found_and_named(folder: Path, tmp_path: Path) -> None:
             (tmp_path / path.relative_to(folder)).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path.relative_to(folder)).write_bytes(path.read_bytes())
     (tmp_path / "tiny.ekc").write_bytes(pack(replace(graph, tensors=tensors)))
-    manifest = host.read_manifest(tmp_path)
+    manifest = read_manifest(tmp_path)
     with pytest.raises(VerifyError, match=r"layer 1 depthwise_1 .*element \(0, 0, 0, 2\)"):
         compare(tmp_path, None, host.samples(manifest, 4))
 

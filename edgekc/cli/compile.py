@@ -25,8 +25,10 @@ def compile_(
     """Compile a model to C99 with static memory, and its packed form."""
     from ..board import load_board
     from ..listing import render_compiled
-    from ..pipeline import check_rounding, compile_model, default_name, target_of, write_folder
+    from ..output import check_output, write_folder
+    from ..pipeline import check_rounding, compile_model, default_name, target_of
 
+    check_output(out, keep)
     target = target_of(load_board(board))
     log = (lambda text: typer.echo(text)) if verbose else (lambda text: None)
     result = compile_model(

@@ -10,15 +10,16 @@ import typer
 
 
 def inspect(
-    model: Annotated[Path, typer.Argument(help="An .ekc file.", exists=True, dir_okay=False)],
+    model: Annotated[Path, typer.Argument(help="An .ekc file.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the same as JSON.")] = False,
 ) -> None:
     """Show header, sections, layers and metadata of an .ekc file, after checking every byte of it."""
     from rich.console import Console
 
     from edgekc.inspect_report import render, report
+    from edgekc.pipeline import read_model
 
-    found = report(model.read_bytes(), str(model))
+    found = report(read_model(model), str(model))
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import NoReturn
 
 import typer
 
 from .. import __version__
+from ..assets import BOARDS, CODEGEN, RUNTIME_C
 from ..errors import EdgekcError
 from .boards import boards
 from .compile import compile_
+from .compress import compress
 from .demo import demo
 from .doctor import doctor
 from .inspect import inspect
 from .measure import measure
 from .verify import verify
+
+_OURS = (BOARDS, CODEGEN, RUNTIME_C, Path(__file__).resolve().parents[1])
 
 app = typer.Typer(
     name="edgekc",
@@ -25,6 +31,7 @@ app = typer.Typer(
 )
 app.command(name="demo")(demo)
 app.command(name="compile")(compile_)
+app.command(name="compress")(compress)
 app.command(name="verify")(verify)
 app.command(name="measure")(measure)
 app.command(name="inspect")(inspect)
@@ -50,8 +57,17 @@ def run() -> None:
     try:
         app()
     except EdgekcError as error:
-        print(f"edgekc: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
-    except OSError as error:  # a file that cannot be read or written
-        print(f"edgekc: error: {error.strerror or error}: {error.filename or ''}".rstrip(": "), file=sys.stderr)
-        sys.exit(2)
+        _fail(str(error))
+    except OSError as error:
+        # A file of the user's that cannot be read or written, or a full disk. A file of ours that is
+        # missing, or an OSError that no system call gave (a template not found), is our own fault.
+        if error.errno is None or any(folder in Path(str(error.filename)).absolute().parents for folder in _OURS):
+            raise
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
+
+
+def _fail(what: str) -> NoReturn:
+    """One line, whatever characters a file's name or a model's strings have."""
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(what.split()))
+    print(f"edgekc: error: {line}", file=sys.stderr)
+    sys.exit(2)

@@ -26,12 +26,12 @@ def measure(
     from rich.console import Console
 
     from edgekc.board import load_board
-    from edgekc.emulate.host import read_manifest
     from edgekc.measure import check_accesses
     from edgekc.measure import measure as run
+    from edgekc.output import read_manifest
     from edgekc.report import render
 
-    target = load_board(board or read_manifest(folder)["board"])
+    target = load_board(board or str(read_manifest(folder).get("board", "")))
     measurement = run(folder, target, samples=samples, timeout_s=timeout_s)
     if as_json:
         typer.echo(json.dumps(measurement.as_json(), indent=2))

@@ -21,9 +21,10 @@ def verify(
     from ..board import load_board
     from ..emulate import host
     from ..emulate.compare import compare
+    from ..output import read_manifest
 
-    manifest = host.read_manifest(folder)
-    target = None if no_device else load_board(board or manifest["board"])
+    manifest = read_manifest(folder)
+    target = None if no_device else load_board(board or str(manifest.get("board", "")))
     result = compare(folder, target, host.samples(manifest, samples, seed))
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=1))

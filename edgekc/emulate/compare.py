@@ -14,6 +14,7 @@ from ..board import Board
 from ..build import build_image
 from ..errors import VerifyError
 from ..ir import Array, Graph
+from ..output import read_manifest
 from ..pack import read
 from . import host, reference
 from .device import run_image
@@ -45,7 +46,7 @@ def compare(folder: Path, board: Board | None, inputs: bytes, *, timeout_s: floa
     Raises:
         VerifyError: names the first sample, layer and element that differ, and both values.
     """
-    manifest = host.read_manifest(folder)
+    manifest = read_manifest(folder)
     graph = read((folder / f"{manifest['name']}.ekc").read_bytes(), f"{manifest['name']}.ekc").graph
     size_in, size_out = host.input_bytes(manifest), host.output_bytes(manifest)
     count = len(inputs) // size_in

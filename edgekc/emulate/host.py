@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import numpy as np
 from ..assets import RUNTIME_C
 from ..errors import ToolError, UsageError, VerifyError
 from ..ir import Array
+from ..output import read_manifest
 from ..toolchain import host_compiler
 
 _GUARD_BYTES = 64  # as in ekc_host.c
@@ -32,21 +32,6 @@ class HostProgram:
     library: ctypes.CDLL
     trace: bool
     folder: tempfile.TemporaryDirectory[str]
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest of an output folder of `edgekc compile`."""
-    path = folder / "manifest.json"
-    try:
-        manifest = json.loads(path.read_text())
-        assert isinstance(manifest["name"], str) and isinstance(manifest["arena_bytes"], int)
-    except FileNotFoundError:
-        raise UsageError(
-            "no manifest.json in it", where=str(folder), fix="pass the folder that `edgekc compile -o` wrote"
-        ) from None
-    except (ValueError, KeyError, TypeError, AssertionError, OSError) as error:
-        raise UsageError(f"damaged ({error})", where=str(path), fix="compile the model again") from None
-    return dict(manifest)
 
 
 def build(folder: Path, *, trace: bool = False, flags: Sequence[str] = _FLAGS) -> HostProgram:

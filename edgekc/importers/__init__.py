@@ -1,1 +1,60 @@
-"""One importer per source format, each onto the same graph."""
+"""One importer per source format, each onto the same graph; frameworks are imported only when they are used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import UsageError
+from ..ir import Graph
+
+SUFFIXES = (".tflite", ".onnx", ".pt2", ".keras", ".h5")
+
+
+def import_model(path: Path, name: str) -> Graph:
+    """Turn a model file into a graph called `name`.
+
+    Stage FLOAT for float .tflite, float ONNX, torch.export programs and Keras; QUANTIZED for int8 .tflite and
+    for ONNX with QuantizeLinear and DequantizeLinear. The suffix decides, or the first bytes where it is another.
+
+    Raises:
+        UsageError: the file cannot be read, or is none of these.
+        ModelError, UnsupportedError, ToolError: see the importer.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    kind = path.suffix.lower()
+    if head[4:8] == b"TFL3":
+        kind = ".tflite"
+    if kind == ".tflite":
+        return _tflite(path, name)
+    if kind == ".onnx":
+        from .onnx import import_onnx
+
+        return import_onnx(path, name)
+    if kind == ".pt2":
+        from .torch import import_torch
+
+        return import_torch(path, name)
+    if kind in (".keras", ".h5"):
+        from .keras import import_keras
+
+        return import_keras(path, name)
+    fix = "pass one of these"
+    if kind in (".pt", ".pth"):
+        fix = "save torch.export.export(model, inputs) with torch.export.save as .pt2"
+    raise UsageError(
+        f"{path.suffix or 'no suffix'} is no model; supported: {', '.join(SUFFIXES)}", where=str(path), fix=fix
+    )
+
+
+def _tflite(path: Path, name: str) -> Graph:
+    from .tflite import import_tflite
+    from .tflite_file import read
+    from .tflite_float import import_tflite_float, is_float
+
+    data = path.read_bytes()
+    importer = import_tflite_float if is_float(read(data, str(path))) else import_tflite
+    return importer(data, name, str(path))

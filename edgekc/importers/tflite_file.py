@@ -24,7 +24,7 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
         "DepthwiseConv2DOptions",
         ("Padding", "StrideH", "StrideW", "DilationHFactor", "DilationWFactor", "FusedActivationFunction"),
     ),
-    "FULLY_CONNECTED": ("FullyConnectedOptions", ("FusedActivationFunction", "WeightsFormat")),
+    "FULLY_CONNECTED": ("FullyConnectedOptions", ("FusedActivationFunction", "WeightsFormat", "KeepNumDims")),
     "ADD": ("AddOptions", ("FusedActivationFunction",)),
     "MUL": ("MulOptions", ("FusedActivationFunction",)),
     "AVERAGE_POOL_2D": (
@@ -36,9 +36,18 @@ _OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("Padding", "StrideH", "StrideW", "FilterHeight", "FilterWidth", "FusedActivationFunction"),
     ),
     "MEAN": ("ReducerOptions", ("KeepDims",)),
+    "REDUCE_MAX": ("ReducerOptions", ("KeepDims",)),
+    "REDUCE_PROD": ("ReducerOptions", ("KeepDims",)),
+    "STRIDED_SLICE": (
+        "StridedSliceOptions",
+        ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),
+    ),
+    "PACK": ("PackOptions", ("Axis",)),
+    "GATHER": ("GatherOptions", ("Axis", "BatchDims")),
     "SOFTMAX": ("SoftmaxOptions", ("Beta",)),
     "CONCATENATION": ("ConcatenationOptions", ("Axis", "FusedActivationFunction")),
 }
+_CONTROL_FLOW = ("WHILE", "IF", "CALL", "CALL_ONCE")
 _MAX_ELEMENTS = 1 << 28  # far above what any supported device holds; guards against absurd dimensions
 
 
@@ -82,8 +91,10 @@ def read(data: bytes, where: str) -> FileModel:
             where=where,
             fix="pass a .tflite file written by the TensorFlow Lite converter",
         )
+    import tflite  # here, so that a broken installation is not mistaken for a broken file
+
     try:
-        return _read(data, where)
+        return _read(tflite, data, where)
     except (ModelError, UnsupportedError):
         raise
     except Exception as error:
@@ -96,20 +107,10 @@ def read(data: bytes, where: str) -> FileModel:
         ) from error
 
 
-def _read(data: bytes, where: str) -> FileModel:
-    import tflite
-
+def _read(tflite: Any, data: bytes, where: str) -> FileModel:
     types = {value: name.lower() for name, value in vars(tflite.TensorType).items() if isinstance(value, int)}
     builtins = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
     model = tflite.Model.GetRootAs(data, 0)
-    if _count(model.SubgraphsLength(), data) != 1:
-        raise UnsupportedError(
-            f"the model has {model.SubgraphsLength()} subgraphs (control flow); one is supported", where=where
-        )
-    graph = model.Subgraphs(0)
-    tensors = tuple(
-        _tensor(model, graph.Tensors(i), i, types, data, where) for i in range(_count(graph.TensorsLength(), data))
-    )
     codes = []
     for i in range(_count(model.OperatorCodesLength(), data)):
         code = model.OperatorCodes(i)
@@ -117,14 +118,35 @@ def _read(data: bytes, where: str) -> FileModel:
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
         name = builtins.get(number, f"operator number {number}")
         codes.append(f"CUSTOM {_text(code.CustomCode())}" if name == "CUSTOM" else name)
+    _refuse_control_flow(model, codes, data, where)
+    graph = model.Subgraphs(0)
+    tensors = tuple(
+        _tensor(model, graph.Tensors(i), i, types, data, where) for i in range(_count(graph.TensorsLength(), data))
+    )
     operators = tuple(
-        _operator(graph.Operators(i), i, codes, len(tensors)) for i in range(_count(graph.OperatorsLength(), data))
+        _operator(graph.Operators(i), i, codes, len(tensors), where)
+        for i in range(_count(graph.OperatorsLength(), data))
     )
     inputs = tuple(_indices(graph, "Inputs", len(tensors), False))
     outputs = tuple(_indices(graph, "Outputs", len(tensors), False))
     if not inputs or not outputs:
         raise ModelError("the model has no inputs or no outputs", where=where)
     return FileModel(tensors, operators, inputs, outputs)
+
+
+def _refuse_control_flow(model: Any, codes: list[str], data: bytes, where: str) -> None:
+    count = _count(model.SubgraphsLength(), data)
+    if count == 1:
+        return
+    what = f"the model has {count} subgraphs"
+    graph = model.Subgraphs(0)
+    for i in range(_count(graph.OperatorsLength(), data)):
+        builtin = codes[graph.Operators(i).OpcodeIndex()]
+        if builtin in _CONTROL_FLOW:
+            where = f"{where}: operator {i} {builtin}"
+            what += " (control flow, which recurrent layers as LSTM and GRU become)"
+            break
+    raise UnsupportedError(f"{what}; one is supported", where=where)
 
 
 def _tensor(model: Any, tensor: Any, index: int, types: Mapping[int, str], data: bytes, where: str) -> FileTensor:
@@ -171,7 +193,7 @@ def _quant(record: Any, shape: tuple[int, ...], data: bytes, here: str) -> Quant
     return Quant(scales, points, axis)
 
 
-def _operator(op: Any, index: int, codes: list[str], tensors: int) -> FileOperator:
+def _operator(op: Any, index: int, codes: list[str], tensors: int, where: str) -> FileOperator:
     builtin = codes[op.OpcodeIndex()]
     options: dict[str, int | float] = {}
     table = op.BuiltinOptions()
@@ -181,7 +203,7 @@ def _operator(op: Any, index: int, codes: list[str], tensors: int) -> FileOperat
         record.Init(table.Bytes, table.Pos)
         options = {field: getattr(record, field)() for field in fields}
     elif builtin in _OPTIONS:
-        raise ModelError(f"operator {index} ({builtin}) has no options")
+        raise ModelError("the operator has no options", where=f"{where}: operator {index} {builtin}")
     return FileOperator(
         index,
         builtin,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import UnsupportedError
+from ..errors import ModelError, UnsupportedError
 from ..ir import Tensor
 from ..op import Interval, View
 
@@ -27,6 +27,12 @@ def require_same_quant(view: View) -> None:
                 where=view.node.name,
                 fix="requantise the model with shared parameters",
             )
+
+
+def require_activation(view: View) -> None:
+    """ModelError where the fused activation of an INTEGER node leaves no value."""
+    if view["act_min"] > view["act_max"]:
+        raise ModelError(f"act_min {view['act_min']} is above act_max {view['act_max']}")
 
 
 def activation_inputs(view: View) -> tuple[str, ...]:

@@ -40,7 +40,25 @@ def broadcast_shape(a: Shape, b: Shape) -> Shape:
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
-    return [broadcast_shape(shapes[0], shapes[1])]
+    out = broadcast_shape(shapes[0], shapes[1])
+    _runs(out, shapes[0], shapes[1])
+    return [out]
+
+
+def _runs(out: Shape, a: Shape, b: Shape) -> list[tuple[int, bool, bool]]:
+    """The output as runs of axes that broadcast alike: (size, a has them, b has them), at most three."""
+    runs: list[tuple[int, bool, bool]] = []
+    for size, in_a, in_b in zip(out, align(a, len(out)), align(b, len(out)), strict=True):
+        if size == 1:
+            continue
+        kind = (in_a > 1, in_b > 1)
+        if runs and runs[-1][1:] == kind:
+            runs[-1] = (runs[-1][0] * size, *kind)
+        else:
+            runs.append((size, *kind))
+    if len(runs) > 3:
+        raise UnsupportedError(f"broadcasting {list(a)} against {list(b)}: the axes alternate more than twice")
+    return [(1, True, True)] * (3 - len(runs)) + runs
 
 
 def aligned(inputs: Sequence[Array]) -> tuple[Array, Array]:
@@ -69,29 +87,18 @@ def lowered_inputs(view: View, a: Tensor, b: Tensor) -> tuple[tuple[str, ...], t
     if not is_constant(b):
         if len({len(t.shape) for t in (a, b)}) > 1 and any(t.shape[:1] != (1,) for t in (a, b)):
             raise UnsupportedError(f"{view.node.op} of different ranks with a batch axis", where=view.node.name)
+        infer({}, [a.shape, b.shape])
         return (a.name, b.name), ()
     if len(a.shape) < len(view.out.shape):
         raise UnsupportedError(f"{view.node.op} with a constant of higher rank", where=view.node.name)
     data = b.value.reshape((1,) * (len(view.out.shape) - b.value.ndim) + b.value.shape)
+    infer({}, [a.shape, data.shape])
     return (a.name,), (constant(f"{view.node.name}/b", data, Role.WEIGHTS),)
 
 
 def loops(view: View) -> dict[str, Param]:
-    """Values for LOOP_FIELDS: the output as at most three runs of axes that broadcast alike, with byte strides."""
-    out = view.out.shape
-    a, b = (align(t.shape, len(out)) for t in view.inputs)
-    runs: list[tuple[int, bool, bool]] = []  # size, a has the axis, b has the axis
-    for size, in_a, in_b in zip(out, a, b, strict=True):
-        if size == 1:
-            continue
-        kind = (in_a > 1, in_b > 1)
-        if runs and runs[-1][1:] == kind:
-            runs[-1] = (runs[-1][0] * size, *kind)
-        else:
-            runs.append((size, *kind))
-    if len(runs) > 3:
-        raise UnsupportedError(f"{view.node.op} that broadcasts {list(a)} against {list(b)}", where=view.node.name)
-    runs = [(1, True, True)] * (3 - len(runs)) + runs
+    """Values for LOOP_FIELDS: the sizes of the runs, and byte strides of both operands."""
+    runs = _runs(view.out.shape, view.inputs[0].shape, view.inputs[1].shape)
     values: dict[str, Param] = {}
     steps = {"a": 1, "b": 1}
     for axis, (size, in_a, in_b) in reversed(list(zip(("outer", "mid", "inner"), runs, strict=True))):
@@ -102,13 +109,11 @@ def loops(view: View) -> dict[str, Param]:
     return values
 
 
-def in_place(view: View) -> int | None:
-    """The first operand that has every element of the output: each is read before it is written."""
+def in_place(view: View) -> tuple[int, ...]:
+    """The operands that have every element of the output: each is read before it is written."""
     elements = math.prod(view.out.shape)
-    for index, tensor in enumerate(view.inputs):
-        if not is_constant(tensor) and math.prod(tensor.shape) == elements:
-            return index
-    return None
+    whole = [not is_constant(t) and math.prod(t.shape) == elements for t in view.inputs]
+    return tuple(i for i, fits in enumerate(whole) if fits)
 
 
 def _has_constant(view: View) -> bool:

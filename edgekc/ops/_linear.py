@@ -175,8 +175,8 @@ def activation_range(view: View) -> tuple[int, int]:
 def lower_requant(view: View, float32_product: bool) -> tuple[Tensor, Tensor]:
     """(multiplier, shift) constants, one entry per filter scale.
 
-    `float32_product`: TFLite multiplies input and weight scale in float32 for per-tensor fully connected
-    layers, and in double everywhere else; the last bit of the multiplier depends on it.
+    `float32_product`: older TFLite runtimes multiply input and weight scale in float32 for per-tensor fully
+    connected layers, and in double everywhere else; the last bit of the multiplier depends on it.
     """
     x, w, out = view.inputs[0], view.inputs[1], view.out
     pairs = []
@@ -260,8 +260,8 @@ def ring_bytes(view: View, k_h: int, k_w: int) -> int:
     return 4 * k_h + rows * width * view.x.shape[3]
 
 
-def ring_in_place(view: View, k_h: int) -> int | None:
-    """0 where a ring kernel may write its output over its input, else None.
+def ring_in_place(view: View, k_h: int) -> tuple[int, ...]:
+    """(0,) where a ring kernel may write its output over its input, else ().
 
     Row y of the output is written when all input rows up to the window's last have been copied to the ring,
     so it must end before the first row that has not been.
@@ -272,5 +272,5 @@ def ring_in_place(view: View, k_h: int) -> int | None:
     for y in range(out_h):
         copied = min(in_h, max(0, y * view["stride_h"] - view["pad_top"] + span))
         if copied < in_h and (y + 1) * out_w * out_c > copied * in_w * in_c:
-            return None
-    return 0
+            return ()
+    return (0,)

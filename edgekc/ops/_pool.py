@@ -56,8 +56,8 @@ def macs(view: View) -> int:
     return out_h * out_w * c * view["filter_h"] * view["filter_w"]
 
 
-def in_place(view: View) -> int | None:
-    """0 where no output pixel covers an input pixel that a later window reads.
+def in_place(view: View) -> tuple[int, ...]:
+    """(0,) where no output pixel covers an input pixel that a later window reads.
 
     Within a pixel the kernel goes channel by channel, and reads a channel's window before it writes it.
     """
@@ -72,8 +72,8 @@ def in_place(view: View) -> int | None:
             elif x + 1 == out_w:
                 continue
             if y * out_w + x + 1 > needed:
-                return None
-    return 0
+                return ()
+    return (0,)
 
 
 def _params(view: View) -> dict[str, Param]:

@@ -48,3 +48,15 @@ def linear_cases(
             full.update(act_min=-100, act_max=90)
         out.append(Case(f"{name}-{fill}", full, (x, w, bias, multiplier, shift)))
     return out
+
+
+def clustered_cases(rng: np.random.Generator, case: Case, bits: int) -> Case:
+    """A case with dense weights turned into one with clustered weights of `bits`-bit indices."""
+    x, w, bias, multiplier, shift = case.inputs
+    centers = rng.integers(-(2**15), 2**15, (1, 2**bits)).astype(np.int16)
+    if case.name.endswith("high"):
+        centers[:] = -(2**15)  # the largest products
+    indices = rng.integers(0, 2**bits, w.shape).astype(np.uint8)
+    indices.flat[0] = 2**bits - 1  # the width of an index follows from the largest
+    # Centers are up to 256 times an int8 weight, so the output scale is too.
+    return Case(case.name, case.attrs, (x, indices, centers, bias, multiplier, (shift - 8).astype(np.int8)))

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import UnsupportedError
+from ..errors import ModelError, UnsupportedError
 from ..ir import Array
 from ..op import Case, IntAttrs, Interval, Lowered, Op, Param, View
 from . import _elementwise as ew
 from ._channels import channelwise
-from ._checks import channels_of, known, spread
+from ._checks import channels_of, known, require_activation, spread
 from ._linear import activation_range
 
 LEFT_SHIFT = 20  # headroom in which both operands are brought to one scale
@@ -45,6 +45,14 @@ def lower(view: View) -> Lowered:
     attrs = dict(a_zero=a.q.zero_point, b_zero=b.q.zero_point, **scales)
     attrs.update(out_zero=view.out.q.zero_point, act_min=act_min, act_max=act_max)
     return Lowered("add", attrs, *ew.lowered_inputs(view, a, b))
+
+
+def validate(view: View) -> None:
+    """The bounds on which the kernel's 32-bit arithmetic rests."""
+    scales = [(view[p + "multiplier"], view[p + "shift"]) for p in ("a_", "b_")]
+    if HALF not in scales or any(pair != HALF and pair[1] > -1 for pair in scales) or view["out_shift"] > -1:
+        raise ModelError("multipliers of an addition must be 1/2 for one operand, and at most 1/2 for the other")
+    require_activation(view)
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
@@ -92,7 +100,10 @@ def cases(rng: np.random.Generator) -> list[Case]:
         scale_a, scale_b = np.exp(rng.uniform(-6, 0, 2))
         if i % 4 == 0:
             scale_b = scale_a
-        attrs = scale_attrs(float(scale_a), float(scale_b), float((scale_a + scale_b) * rng.uniform(0.3, 1.5)))
+        scale_out = (scale_a + scale_b) * rng.uniform(0.3, 1.5)
+        if i % 5 == 0:  # powers of two make exact halves
+            scale_a, scale_b, scale_out = 0.25, 0.125, 0.5
+        attrs = scale_attrs(float(scale_a), float(scale_b), float(scale_out))
         attrs.update({k: int(rng.integers(-128, 128)) for k in ("a_zero", "b_zero", "out_zero")})
         attrs.update(act_min=-128 if i % 3 else -50, act_max=127 if i % 3 else 60)
         out.append(Case(name, attrs, (a, b)))
@@ -109,6 +120,7 @@ OP = Op(
     kernels=ew.kernels("add", FIELDS, _params),
     lowers={"add": lower},
     ranges=ranges,
+    validate=validate,
     channels=channelwise,
     cases=cases,
 )

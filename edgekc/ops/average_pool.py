@@ -10,6 +10,7 @@ from ..ir import Array
 from ..op import IntAttrs, Op
 from . import _pool as pool
 from ._channels import channelwise
+from ._checks import require_activation
 
 
 def divide_rounded(total: Array, count: Array) -> Array:
@@ -37,6 +38,7 @@ OP = Op(
     lowers={"average_pool": pool.lower},
     macs=pool.macs,
     ranges=pool.ranges,
+    validate=require_activation,
     channels=channelwise,
     cases=pool.cases,
 )

@@ -22,6 +22,8 @@ MAX_INPUTS = 4  # one C function for each number of inputs
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
     axis, first = attrs["axis"], shapes[0]
+    if len(shapes) > MAX_INPUTS:
+        raise ModelError(f"concatenation of {len(shapes)} tensors (at most {MAX_INPUTS})")
     for shape in shapes:
         alike = len(shape) == len(first) and all(
             i == axis or a == b for i, (a, b) in enumerate(zip(first, shape, strict=True))

@@ -81,15 +81,15 @@ def _is_pointwise(view: View) -> bool:
     return _k(view) == (1, 1) and unpadded
 
 
-def _pointwise_in_place(view: View) -> int | None:
+def _pointwise_in_place(view: View) -> tuple[int, ...]:
     """Pixels are copied to scratch two at a time before their outputs are written.
 
     Growing channels (stride 1 only) are walked from the last pixel back.
     """
     ic, oc = view.x.shape[3], view.out.shape[3]
     if oc <= ic:
-        return 0
-    return 0 if view["stride_h"] == view["stride_w"] == 1 else None
+        return (0,)
+    return (0,) if view["stride_h"] == view["stride_w"] == 1 else ()
 
 
 KERNELS = (

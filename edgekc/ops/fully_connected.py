@@ -68,12 +68,12 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     return lin.output_interval(view, low.sum(1) + bias, high.sum(1) + bias)
 
 
-def _rows(view: View) -> int:
+def rows(view: View) -> int:
     return math.prod(view.x.shape[:-1])
 
 
 def _params(view: View) -> dict[str, int | str]:
-    sizes = dict(rows=_rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
+    sizes = dict(rows=rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
     return {**sizes, **lin.output_params(view)}
 
 
@@ -112,7 +112,7 @@ OP = Op(
     reference=reference,
     kernels=KERNELS,
     lowers={"fully_connected": lower},
-    macs=lambda view: _rows(view) * math.prod(view.inputs[1].shape),
+    macs=lambda view: rows(view) * math.prod(view.inputs[1].shape),
     ranges=ranges,
     validate=lin.validate,
     channels=lambda view: lin.mixing_rule(channel_axis=1),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import UnsupportedError
+from ..errors import ModelError, UnsupportedError
 from ..fixedpoint import DOUBLE, quantize_multiplier, requantize
 from ..ir import Array, Role, constant
 from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
@@ -23,6 +23,8 @@ ATTRS = ("out_unsigned",)  # 1: the output is uint8, its bits held in the table'
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
+    if len(shapes) == 2 and tuple(shapes[1]) != (256,):
+        raise ModelError(f"a look-up table has 256 entries, not {list(shapes[1])}")
     return [tuple(shapes[0])]
 
 
@@ -108,7 +110,7 @@ KERNELS = (
         struct="ek_lut_params",
         fields=(("const int8_t *", "table"), ("uint32_t", "bytes")),
         params=lambda view: dict(table=view.inputs[1].name, bytes=view.x.nbytes),
-        in_place=lambda view: 0,
+        in_place=lambda view: (0,),
     ),
 )
 

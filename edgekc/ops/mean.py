@@ -30,6 +30,8 @@ def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
     x, axes = shapes[0], _axes(attrs)
     if not axes or axes[0] < 1 or axes[-1] > len(x) - 2:
         raise ModelError(f"mean over axes {list(axes)} of a tensor of shape {list(x)}")
+    if axes[-1] - axes[0] != len(axes) - 1:
+        raise ModelError(f"mean over axes that are not adjacent ({list(axes)})")
     keep = attrs["keep_dims"]
     return [tuple(1 if i in axes else size for i, size in enumerate(x) if keep or i not in axes)]
 
@@ -49,6 +51,17 @@ def scale_attrs(ratio: float, count: int) -> dict[str, int]:
     return dict(multiplier=(multiplier << headroom) // count, shift=shift - headroom)
 
 
+def _overflows(count: int, shift: int) -> bool:
+    """Whether a sum of `count` differences, shifted left as the multiplier asks, could leave 32 bits."""
+    return (255 * count) << max(shift, 0) >= 2**30
+
+
+def validate(view: View) -> None:
+    count = math.prod(view.x.shape[a] for a in _axes({"axes": view["axes"]}))
+    if _overflows(count, view["shift"]):
+        raise ModelError(f"the mean of {count} values overflows 32 bits")
+
+
 def lower(view: View) -> Lowered:
     require_int8(view)
     rank = len(view.x.shape)
@@ -59,7 +72,7 @@ def lower(view: View) -> Lowered:
         raise UnsupportedError(f"mean over axes that are not adjacent ({axes})", where=view.node.name)
     count = math.prod(view.x.shape[a] for a in axes)
     scales = scale_attrs(view.x.q.scale / view.out.q.scale, count)
-    if (255 * count) << max(scales["shift"], 0) >= 2**31:
+    if _overflows(count, scales["shift"]):
         raise UnsupportedError(f"mean of {count} values overflows 32 bits", where=view.node.name)
     attrs = dict(axes=sum(1 << a for a in axes), keep_dims=view["keep_dims"], in_zero=view.x.q.zero_point)
     return Lowered("mean", {**attrs, **scales, "out_zero": view.out.q.zero_point}, activation_inputs(view))
@@ -85,11 +98,6 @@ def _params(view: View) -> dict[str, Param]:
     return {**values, **{name: view[name] for name in ("multiplier", "shift", "in_zero", "out_zero")}}
 
 
-def _adjacent(view: View) -> bool:
-    axes = _axes({"axes": view["axes"]})
-    return axes[-1] - axes[0] == len(axes) - 1
-
-
 KERNELS = (
     Kernel(
         symbol="ek_mean_s8",
@@ -101,9 +109,8 @@ KERNELS = (
             *(("int16_t", name) for name in ("in_zero", "out_zero")),
         ),
         params=_params,
-        accepts=_adjacent,
         # Output (o, i) lies at or before input (o, 0, i), the first that it needs and the last to need it.
-        in_place=lambda view: 0,
+        in_place=lambda view: (0,),
     ),
 )
 
@@ -140,6 +147,7 @@ OP = Op(
     lowers={"mean": lower},
     macs=lambda view: math.prod(view.x.shape[1:]),
     ranges=ranges,
+    validate=validate,
     channels=channelwise,
     cases=cases,
 )

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..errors import ModelError, UnsupportedError
 from ..ir import Array
 from ..op import Case, IntAttrs, Interval, Lowered, Op, Param, View
 from . import _elementwise as ew
 from ._channels import channelwise
-from ._checks import channels_of, known, spread
+from ._checks import channels_of, known, require_activation, spread
 from ._linear import activation_range
 
 ATTRS = ("a_zero", "b_zero", "multiplier", "shift", "out_zero", "act_min", "act_max")
+MAX_SHIFT = 14  # a product, at most 255 * 255, times 2**14 stays within 32 bits
 
 
 def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
@@ -26,10 +28,18 @@ def lower(view: View) -> Lowered:
     a, b = ew.operands(view)
     # TFLite computes this ratio in float32; the order of a and b does not matter.
     ratio = np.float32(a.q.scale) * np.float32(b.q.scale) / np.float32(view.out.q.scale)
+    if ratio >= 2.0**MAX_SHIFT:
+        raise UnsupportedError(f"a product of scales {ratio} times the output's", where=view.node.name)
     act_min, act_max = activation_range(view)
     attrs = dict(a_zero=a.q.zero_point, b_zero=b.q.zero_point, **ew.fixed(float(ratio), ""))
     attrs.update(out_zero=view.out.q.zero_point, act_min=act_min, act_max=act_max)
     return Lowered("mul", attrs, *ew.lowered_inputs(view, a, b))
+
+
+def validate(view: View) -> None:
+    if view["shift"] > MAX_SHIFT:
+        raise ModelError(f"shift {view['shift']} of a product is above {MAX_SHIFT}")
+    require_activation(view)
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
@@ -72,6 +82,7 @@ OP = Op(
     kernels=ew.kernels("mul", FIELDS, _params),
     lowers={"mul": lower},
     ranges=ranges,
+    validate=validate,
     channels=channelwise,
     cases=cases,
 )

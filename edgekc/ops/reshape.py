@@ -66,7 +66,7 @@ KERNELS = (
         struct="ek_copy_params",
         fields=(("uint32_t", "bytes"),),
         params=lambda view: dict(bytes=view.x.nbytes),
-        in_place=lambda view: 0,
+        in_place=lambda view: (0,),
     ),
 )
 

@@ -84,6 +84,13 @@ def scale_attrs(real: float) -> dict[str, int]:
     return dict(multiplier=multiplier, shift=shift, diff_min=-radius)
 
 
+def validate(view: View) -> None:
+    """Differences must keep within 5 integer bits once they are scaled."""
+    limit = (2**DIFF_BITS - 1) << (31 - DIFF_BITS)
+    if view["shift"] < 0 or not 0 <= -view["diff_min"] << view["shift"] <= limit:
+        raise ModelError(f"softmax with shift {view['shift']} and diff_min {view['diff_min']}")
+
+
 def lower(view: View) -> Lowered:
     require_int8(view)
     out, beta = view.out.q, float(view.node.attrs["beta"])
@@ -117,7 +124,7 @@ KERNELS = (
         ),
         params=_params,
         # A row's maximum and sum are taken before its first value is written.
-        in_place=lambda view: 0,
+        in_place=lambda view: (0,),
     ),
 )
 
@@ -148,5 +155,6 @@ OP = Op(
     reference=reference,
     kernels=KERNELS,
     lowers={"softmax": lower},
+    validate=validate,
     cases=cases,
 )

@@ -9,6 +9,7 @@ from . import (
     drop_identity_reshapes,
     fold_activations,
     fold_channels,
+    fold_dilations,
     fold_pads,
     strip_edge_casts,
 )
@@ -18,6 +19,7 @@ Pass = Callable[[Graph], tuple[Graph, list[str]]]
 
 QUANTIZED_PASSES: tuple[tuple[str, Pass], ...] = (
     ("strip-edge-casts", strip_edge_casts.run),
+    ("fold-dilations", fold_dilations.run),
     ("fold-activations", fold_activations.run),
     ("fold-pads", fold_pads.run),
     ("drop-identity-reshapes", drop_identity_reshapes.run),

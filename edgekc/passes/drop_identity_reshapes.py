@@ -1,31 +1,38 @@
-"""Drops reshapes that change nothing, and the inner of two reshapes in a row."""
+"""Drops reshapes that change nothing, and the inner ones of several reshapes in a row."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Graph, Node, consumers, producers, prune
+from ..ir import Graph, Node, Tensor, consumers, prune
 
 
 def run(graph: Graph) -> tuple[Graph, list[str]]:
     """Exact because a reshape moves no bytes."""
     notes = []
     renamed: dict[str, str] = {}
+    source_of: dict[str, str] = {}  # a reshape's output -> the tensor whose bytes it shows
     nodes: list[Node] = []
-    writers, readers = producers(graph), consumers(graph)
     for node in graph.nodes:
         inputs = tuple(renamed.get(n, n) for n in node.inputs)
         if node.op == "reshape":
-            before = writers.get(node.inputs[0])
-            inner = before is not None and before.op == "reshape"
-            if inner and before is not None and len(readers[node.inputs[0]]) == 1:
-                inputs = (renamed.get(before.inputs[0], before.inputs[0]),)
-                nodes = [n for n in nodes if n.name != before.name]
-                notes.append(f"{before.name}: merged into {node.name}, no bytes move")
-            source, target = graph.tensors[inputs[0]], graph.tensors[node.outputs[0]]
-            if source.shape == target.shape and target.name not in graph.outputs:
-                renamed[target.name] = source.name
-                notes.append(f"{node.name}: dropped, the shape stays {list(target.shape)}")
-                continue
+            target, source = graph.tensors[node.outputs[0]], graph.tensors[source_of.get(inputs[0], inputs[0])]
+            if _same_values(source, target):  # else the lowering refuses it
+                inputs = (source.name,)
+                source_of[target.name] = source.name
+                if source.shape == target.shape and target.name not in graph.outputs:
+                    renamed[target.name] = source.name
+                    notes.append(f"{node.name}: dropped, the shape stays {list(target.shape)}")
+                    continue
         nodes.append(replace(node, inputs=inputs))
-    return prune(replace(graph, nodes=tuple(nodes))), notes
+    readers = consumers(replace(graph, nodes=tuple(nodes)))
+    unread = {n.name for n in nodes if n.op == "reshape" and not readers[n.outputs[0]]}
+    unread -= {n.name for n in nodes if n.outputs[0] in graph.outputs}
+    notes += [f"{n.name}: merged into the reshapes that read it, no bytes move" for n in nodes if n.name in unread]
+    return prune(replace(graph, nodes=tuple(n for n in nodes if n.name not in unread))), notes
+
+
+def _same_values(a: Tensor, b: Tensor) -> bool:
+    if a.quant is None or b.quant is None:
+        return a.quant is b.quant
+    return (a.quant.scales, a.quant.zero_points) == (b.quant.scales, b.quant.zero_points)

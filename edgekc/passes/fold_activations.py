@@ -31,4 +31,6 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
 def _foldable(graph: Graph, producer: Node, relu: Node) -> bool:
     before, after = graph.tensors[relu.inputs[0]], graph.tensors[relu.outputs[0]]
     only_reader = len(consumers(graph)[before.name]) == 1 and before.name not in graph.outputs
-    return only_reader and before.quant == after.quant and producer.attrs.get("activation") == "none"
+    # A concatenation moves bytes and has no clamp to fold into, although the attribute is there.
+    clamps = producer.op != "concat" and producer.attrs.get("activation") == "none"
+    return only_reader and before.quant == after.quant and clamps

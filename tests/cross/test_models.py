@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import MODELS, SHARED, model_path
+from models import MODELS, SHARED, model_path
 
 from edgekc.board import Board, list_boards, load_board
 from edgekc.emulate import host
 from edgekc.emulate.compare import compare
 from edgekc.errors import CapacityError, ToolError
-from edgekc.pipeline import Compiled, compile_model, target_of, write_folder
+from edgekc.output import read_manifest, write_folder
+from edgekc.pipeline import Compiled, compile_model, target_of
 
 # Figures of issue "the whole road once": arena against TensorFlow Lite Micro's with CMSIS-NN on Cortex-M4.
 PEER_ARENA = {"ic": 54_996, "kws": 22_820, "vww": 100_708, "ad": 2_580}
@@ -64,7 +65,7 @@ def test_every_byte_is_litert_s(model: str, compiled: tuple[Compiled, Path]) -> 
 def test_channel_folding_is_invisible(model: str, compiled: tuple[Compiled, Path]) -> None:
     """The reference of the packed, folded graph against LiteRT on a few inputs, layer by layer with the host."""
     _, folder = compiled
-    result = compare(folder, None, host.samples(host.read_manifest(folder), 24, seed=5))
+    result = compare(folder, None, host.samples(read_manifest(folder), 24, seed=5))
     assert result.samples == 24
 
 
@@ -110,7 +111,7 @@ def golden(model: str) -> str:
 
 def test_golden_hash_is_litert_s(model: str, compiled: tuple[Compiled, Path]) -> None:
     """The hashes that all boards must give are those of LiteRT's reference kernels, not of our own code."""
-    inputs = host.samples(host.read_manifest(compiled[1]), 3)
+    inputs = host.samples(read_manifest(compiled[1]), 3)
     interpreter = litert(model)
     source, sink = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     digest = hashlib.sha256()
@@ -132,7 +133,7 @@ def does_not_fit(board: Board, error: CapacityError) -> bool:
 def test_golden_hash_on_every_board(model: str, compiled: tuple[Compiled, Path], board: str) -> None:
     """Reference, host and device agree on each board, and so all boards agree with each other."""
     _, folder = compiled
-    inputs = host.samples(host.read_manifest(folder), 3)
+    inputs = host.samples(read_manifest(folder), 3)
     target = load_board(board)
     try:
         result = compare(folder, target, inputs)

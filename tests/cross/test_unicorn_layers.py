@@ -5,7 +5,11 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import io
+import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import measured_folder as tiny
@@ -18,7 +22,8 @@ from edgekc.emulate import plugin
 from edgekc.emulate.plugin import READ, WRITE, Counts, Region
 from edgekc.errors import ToolError, VerifyError
 from edgekc.measure import UNIT, Measurement, check_accesses, measure
-from edgekc.pipeline import compile_model, target_of, write_folder
+from edgekc.output import write_folder
+from edgekc.pipeline import compile_model, target_of
 from edgekc.report import render
 from edgekc.toolchain import qemu_path
 
@@ -150,3 +155,24 @@ def test_the_report_says_who_counted_and_fits_80_columns(
         assert row[1] == layer.kernel.removeprefix("ek_")
         assert f"{layer.instructions[0]:,}" in row
     assert m.as_json()["layers"][0]["loads"] is None  # not counted, rather than 0
+
+
+@pytest.mark.parametrize("bad", [False, True])
+def test_the_command_takes_the_models_board_and_refuses_forbidden_accesses(tmp_path: Path, bad: bool) -> None:
+    if shutil.which("arm-none-eabi-gcc") is None and importlib.util.find_spec("ziglang") is None:
+        pytest.skip("no compiler for Arm: neither arm-none-eabi-gcc nor ziglang is installed")
+    folder = tiny.write(tmp_path / "model", **({"copy": tiny.BAD_COPY} if bad else {}))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "board": "microbit"}))
+    done = subprocess.run(
+        [sys.executable, "-c", "from edgekc.cli.main import run; run()", "measure", str(folder)],
+        capture_output=True, text=True, check=False, env={**os.environ, "EDGEKC_EMULATOR": "unicorn"},
+    )  # fmt: skip
+    assert "tiny on microbit" in done.stdout
+    assert ("Accesses outside of what the model may touch" in done.stdout) == bad
+    assert done.returncode == (2 if bad else 0)
+    if bad:
+        assert done.stderr.startswith("edgekc: error: tiny on microbit, layer 0 copy: 3 different accesses outside")
+        assert len(done.stderr.splitlines()) == 1
+    else:
+        assert done.stderr == ""

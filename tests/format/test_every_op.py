@@ -8,8 +8,8 @@ import graphs
 import numpy as np
 import pytest
 
-from edgekc.ir import Graph, Node, Role, Stage, Tensor, constant
-from edgekc.op import Case, Op
+from edgekc.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.op import OPERAND_ROLES, Case, Op
 from edgekc.ops import OPS
 from edgekc.pack import pack, unpack
 
@@ -21,9 +21,12 @@ def graph_of(op: Op, case: Case) -> Graph:
     names = [*op.operands, *(f"more{i}" for i in range(len(case.inputs) - len(op.operands)))]
     for operand, value in zip(names, case.inputs, strict=True):
         name = f"layer/{operand}"
-        role = Role.BIAS if operand == "bias" else Role.REQUANT
+        role = OPERAND_ROLES.get(operand, Role.WEIGHTS)
+        quant = Quant((1.0,), (0,)) if role is Role.CENTERS else None
         is_constant = operand in pointers
-        tensors[name] = constant(name, value, role) if is_constant else Tensor(name, value.shape, value.dtype.name)
+        tensors[name] = (
+            constant(name, value, role, quant) if is_constant else Tensor(name, value.shape, value.dtype.name)
+        )
     inputs = tuple(n for n, t in tensors.items() if t.data is None)
     (out,) = op.reference(case.attrs, case.inputs)
     node = Node(op.name, "layer", tuple(tensors), ("out",), case.attrs)

@@ -18,9 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekc.ir import Array, Node, Role, Tensor, constant
-from edgekc.op import Case, Kernel, Op, View
+from edgekc.bits import index_bits, pack_indices
+from edgekc.ir import Array, Node, Quant, Role, Tensor, constant
+from edgekc.op import OPERAND_ROLES, Case, Kernel, Op, View
 from edgekc.ops import OPS
+from edgekc.toolchain import host_compiler
 
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
@@ -47,13 +49,21 @@ def portable_kernels() -> list[tuple[Op, Kernel]]:
     return [(op, kernel) for op in OPS.values() for kernel in op.kernels if not kernel.needs]
 
 
+def sources() -> list[Path]:
+    """The C files of all portable kernels."""
+    stems = {stem for _, kernel in portable_kernels() for stem in (kernel.symbol, *kernel.sources)}
+    return [RUNTIME / "kernels" / f"{stem}.c" for stem in sorted(stems)]
+
+
 def build(folder: Path, flags: Sequence[str] = ("-O2",)) -> Path:
     """One shared library of all portable kernels."""
-    stems = {stem for _, kernel in portable_kernels() for stem in (kernel.symbol, *kernel.sources)}
-    files = [str(RUNTIME / "kernels" / f"{stem}.c") for stem in sorted(stems)]
+    files = [str(file) for file in sources()]
     library = folder / "libkernels.so"
     include = ("-I", str(RUNTIME / "include"))
-    subprocess.run(["gcc", *WARNINGS, *flags, "-fPIC", "-shared", *include, *files, "-o", str(library)], check=True)
+    subprocess.run(
+        [*host_compiler().command, *WARNINGS, *flags, "-fPIC", "-shared", *include, *files, "-o", str(library)],
+        check=True,
+    )
     return library
 
 
@@ -105,7 +115,8 @@ def view_of(op: Op, case: Case, activations: int) -> View:
         if i < activations:
             inputs.append(Tensor(f"in{i}", value.shape, value.dtype.name))
         else:
-            inputs.append(constant(f"in{i}", value, Role.WEIGHTS))
+            role = OPERAND_ROLES.get(op.operands[i], Role.WEIGHTS)
+            inputs.append(constant(f"in{i}", value, role, Quant((1.0,), (0,))))
     results = op.reference(case.attrs, list(case.inputs))
     outputs = tuple(Tensor(f"out{i}", r.shape, r.dtype.name) for i, r in enumerate(results))
     names = tuple(t.name for t in inputs), tuple(t.name for t in outputs)
@@ -121,6 +132,13 @@ def views(op: Op, case: Case) -> Iterator[View]:
         counts = list(range(1, most + 1))
     for count in counts:
         yield view_of(op, case, count)
+
+
+def stored(tensor: Tensor) -> bytes:
+    """A constant as it lies in the packed model."""
+    if tensor.role is Role.INDEX:
+        return pack_indices(tensor.value, index_bits(tensor.value))
+    return tensor.value.tobytes()
 
 
 def pack(kernel: Kernel, view: View, pointers: dict[str, int]) -> ctypes.Structure:
@@ -144,7 +162,7 @@ def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | No
         return buffers[-1]
 
     try:
-        constants = {t.name: buffer(t.nbytes, t.value.tobytes()) for t in view.inputs if t.data is not None}
+        constants = {t.name: buffer(len(stored(t)), stored(t)) for t in view.inputs if t.data is not None}
         params = pack(kernel, view, {name: b.address for name, b in constants.items()})
         activations = [i for i, t in enumerate(view.inputs) if t.data is None]
         sources = {}
@@ -165,7 +183,7 @@ def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | No
             if i != in_place:
                 assert sources[i].bytes() == inputs[i].tobytes(), f"{kernel.symbol} wrote to input {i}"
         for name, b in constants.items():
-            assert b.bytes() == view.inputs[int(name[2:])].value.tobytes(), f"{kernel.symbol} wrote to {name}"
+            assert b.bytes() == stored(view.inputs[int(name[2:])]), f"{kernel.symbol} wrote to {name}"
         return out.bytes()[: view.out.nbytes]
     finally:
         for b in buffers:
@@ -183,8 +201,7 @@ def check(op: Op, case: Case, guard: int = GUARD) -> list[str]:
             name = f"{op.name} {case.name} {kernel.symbol}"
             assert call(kernel, view, case.inputs, None, guard) == expected, name
             done.append(kernel.symbol)
-            place = kernel.in_place(view)
-            if place is not None:
+            for place in kernel.in_place(view):
                 assert call(kernel, view, case.inputs, place, guard) == expected, f"{name} in place"
                 done.append(f"{kernel.symbol} in place")
     return done

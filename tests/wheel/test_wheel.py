@@ -89,7 +89,15 @@ def test_every_file_is_in_the_wheel(tree: list[str], wheel: Path) -> None:
     assert sorted(names - expected) == [], "in the wheel, and not in the tree"
 
 
-def test_help_is_light(installed: Path, tmp_path: Path) -> None:
+def test_works_in_an_empty_environment(installed: Path, tree: list[str], tmp_path: Path) -> None:
+    """One test, so that `pytest -n` makes the environment once."""
+    help_is_light(installed, tmp_path)
+    frameworks_are_not_installed(installed, tmp_path)
+    boards_ship(installed, tree, tmp_path)
+    demo_runs(installed, tmp_path)
+
+
+def help_is_light(installed: Path, tmp_path: Path) -> None:
     (tmp_path / "probe.py").write_text(
         "import sys\n"
         "import edgekc.cli.main as main\n"
@@ -108,28 +116,28 @@ def test_help_is_light(installed: Path, tmp_path: Path) -> None:
     assert "compile" in done.stdout
 
 
-def test_frameworks_are_not_installed(installed: Path, tmp_path: Path) -> None:
+def frameworks_are_not_installed(installed: Path, tmp_path: Path) -> None:
     done = run(installed / "python", "-m", "pip", "list", "--format", "json", cwd=tmp_path)
     names = {row["name"].lower() for row in json.loads(done.stdout)}
     assert "edgekc" in names
     assert not names & {"torch", "tensorflow", "keras", "onnx", "scikit-learn", "ziglang", "unicorn"}
 
 
-def test_boards_ship(installed: Path, tree: list[str], tmp_path: Path) -> None:
+def boards_ship(installed: Path, tree: list[str], tmp_path: Path) -> None:
     done = run(installed / "edgekc", "boards", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     boards = {name.split("/")[1] for name in tree if name.startswith("boards/") and name.endswith("/board.toml")}
     assert {row["name"] for row in json.loads(done.stdout)} == boards
 
 
-def test_demo_runs(installed: Path, tmp_path: Path) -> None:
+def demo_runs(installed: Path, tmp_path: Path) -> None:
     """From the embedded .tflite to the report, with the compiler and the emulator of this machine."""
     doctor = run(installed / "edgekc", "doctor", "--json", cwd=tmp_path)
     findings = json.loads(doctor.stdout)
     missing = [row["tool"] for row in findings if row["required"] and not row["found"]]
     if missing:
         assert doctor.returncode == 2
-        pytest.skip(f"without the extra `arm` this machine has no {', no '.join(missing)}")
+        pytest.skip(f"all passed but the demo: without the extra `arm` there is no {', no '.join(missing)}")
     done = run(installed / "edgekc", "demo", "-o", "digits", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "every byte equal" in done.stdout

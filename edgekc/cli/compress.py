@@ -1,0 +1,38 @@
+"""`edgekc compress`: a float model to a packed one, by a recipe."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def compress(
+    model: Annotated[Path, typer.Argument(help="A float model: .onnx, .pt2, .tflite, .keras, .h5.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The .ekc file to write.")],
+    recipe: Annotated[Path | None, typer.Option(help="A TOML file of steps. Default: quantise only.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Samples: a folder or zip of images by class, or an .npz with x and y.")
+    ] = None,
+    test: Annotated[Path | None, typer.Option(help="Labelled samples to evaluate on. Default: the data's.")] = None,
+    name: Annotated[str, typer.Option("--name", help="The network's name. Default: from the output file.")] = "",
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what each step and pass did.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Compress and quantise a float model without retraining, and print where every byte went."""
+    from ..compressing import read_recipe, render, run
+    from ..output import write_file
+    from ..pipeline import default_name
+
+    def log(text: str) -> None:
+        if verbose or text.startswith("warning"):
+            typer.echo(text, err=True)
+
+    ekc, report = run(model, name or default_name(out), read_recipe(recipe), data, test, log)
+    write_file(out, ekc)
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), indent=1))
+    else:
+        render(report)

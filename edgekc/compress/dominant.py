@@ -1,0 +1,99 @@
+"""Dominant kernels: a k x k convolution to a depthwise one (extraction) and a 1x1 one (combination).
+
+DK2PNet (Wang et al., dominant convolutional kernel and knowledge pre-regression, ECCV 2016, doi
+10.1007/978-3-319-46484-8_32) splits a convolution into feature extraction by dominant kernels within each channel
+and feature combination, starting from a low-rank decomposition. The layer's exact form is not known to us; read
+here as W[o, i] ~ sum over r of p[o, i, r] * D[i, r]: r kernels for each input channel. Of input channel i the best
+D are the top r right singular vectors of its slice of W, (oc, k*k), and p the projections on them; the squared
+error is the tail of the squared singular values. With r = 1 this is the kernel codebook with one template per
+input channel, index i and b = 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..errors import ModelError, UsageError
+from ..ir import Array, Graph, Node, Role, Tensor, constant, prune
+from .codebook import Codebook, LayerFit
+
+
+@dataclass(frozen=True, slots=True)
+class Dominant:
+    """Channel i * r + j of the depthwise output is input channel i under its j-th kernel, strongest first."""
+
+    depthwise: Array  # (1, kh, kw, ic * r) float32; each kernel of norm 1
+    pointwise: Array  # (oc, 1, 1, ic * r) float32
+    rank: int
+    relative_error: float  # squared error over the squared norm of the weights
+
+
+def decompose(weights: Array, rank: int) -> Dominant:
+    """Weights (oc, kh, kw, ic) with `rank` kernels for each input channel, 1 to min(oc, kh * kw)."""
+    if weights.ndim != 4 or 0 in weights.shape or weights.shape[1] * weights.shape[2] == 1:
+        raise UsageError(f"weights of shape {list(weights.shape)}, expected (oc, kh, kw, ic) with kh * kw > 1")
+    if not np.isfinite(weights).all():
+        raise ModelError("a weight is not finite")
+    oc, k_h, k_w, ic = weights.shape
+    if not 1 <= rank <= min(oc, k_h * k_w):
+        raise UsageError(f"{rank} kernels per channel, expected 1 to {min(oc, k_h * k_w)}")
+    slices = weights.transpose(3, 0, 1, 2).reshape(ic, oc, k_h * k_w).astype(np.float64)
+    u, s, vt = np.linalg.svd(slices, full_matrices=False)
+    kernels, mixing = vt[:, :rank], u[:, :, :rank] * s[:, None, :rank]  # (ic, r, k*k), (ic, oc, r)
+    strongest = np.abs(kernels).argmax(-1)[..., None]
+    sign = np.sign(np.take_along_axis(kernels, strongest, -1))  # the SVD's own sign is arbitrary
+    kernels, mixing = kernels * sign, mixing * sign.transpose(0, 2, 1)
+    total, kept = float(np.square(s).sum()), float(np.square(s[:, :rank]).sum())
+    return Dominant(
+        np.ascontiguousarray(kernels.reshape(1, ic * rank, k_h, k_w).transpose(0, 2, 3, 1), np.float32),
+        np.ascontiguousarray(mixing.transpose(1, 0, 2).reshape(oc, 1, 1, ic * rank), np.float32),
+        rank,
+        max(1 - kept / total, 0.0) if total > 0 else 0.0,
+    )
+
+
+def reconstruct(dominant: Dominant) -> Array:
+    """The dense weights (oc, kh, kw, ic) float32 that the pair stands for."""
+    r, (_, k_h, k_w, channels) = dominant.rank, dominant.depthwise.shape
+    kernels = dominant.depthwise[0].reshape(k_h, k_w, channels // r, r)
+    mixing = dominant.pointwise[:, 0, 0].reshape(-1, channels // r, r)
+    return np.ascontiguousarray(np.einsum("hwir,oir->ohwi", kernels, mixing), np.float32)
+
+
+def as_codebook(dominant: Dominant) -> Codebook:
+    """The same layer as a kernel codebook: template i for input channel i, b = 0. Rank 1 only."""
+    if dominant.rank != 1:
+        raise UsageError(f"{dominant.rank} kernels per channel: a codebook has one template per kernel")
+    a = np.ascontiguousarray(dominant.pointwise[:, 0, 0])
+    index = np.broadcast_to(np.arange(a.shape[1], dtype=np.int32), a.shape).copy()
+    error = dominant.relative_error
+    layer = LayerFit(index, a, np.zeros_like(a), error, error)
+    return Codebook(np.ascontiguousarray(dominant.depthwise[0].transpose(2, 0, 1)), (layer,), error)
+
+
+def rewrite(graph: Graph, layer: str, dominant: Dominant) -> Graph:
+    """A FLOAT graph with one conv2d node replaced by depthwise <layer>_dk, then the 1x1 convolution `layer`."""
+    tensors, nodes = dict(graph.tensors), []
+    for node in graph.nodes:
+        if node.name != layer:
+            nodes.append(node)
+            continue
+        if node.op != "conv2d":
+            raise UsageError(f"{node.op} cannot be replaced by dominant kernels", where=layer)
+        out, name = tensors[node.outputs[0]], f"{layer}_dk"
+        channels = dominant.depthwise.shape[-1]
+        tensors[f"{name}/weights"] = constant(f"{name}/weights", dominant.depthwise, Role.WEIGHTS)
+        tensors[f"{name}/bias"] = constant(f"{name}/bias", np.zeros(channels, np.float32), Role.BIAS)
+        tensors[name] = Tensor(name, (*out.shape[:-1], channels), "float32")
+        tensors[f"{layer}/weights"] = constant(f"{layer}/weights", dominant.pointwise, Role.WEIGHTS)
+        first = dict(node.attrs) | {"activation": "none"}
+        second = dict(node.attrs) | {key: int(key[:3] != "pad") for key in node.attrs if key != "activation"}
+        nodes += [
+            Node("depthwise", name, (node.inputs[0], f"{name}/weights", f"{name}/bias"), (name,), first),
+            Node("conv2d", layer, (name, f"{layer}/weights", node.inputs[2]), node.outputs, second),
+        ]
+    if len(nodes) == len(graph.nodes):
+        raise UsageError("the graph has no such layer", where=layer)
+    return prune(replace(graph, tensors=tensors, nodes=tuple(nodes)))

@@ -1,0 +1,86 @@
+"""A layer and samples of its input to the mean and second moments of its unrolled inputs, one entry per tap.
+
+They say what an error of the weights does to the outputs: with E the error of (oc, taps) weights, the expected
+output error is E mean, and its expected square tr(E H E^T). The first can be taken into the bias (`bias_shift`);
+what is left then is tr(E C E^T), C being the covariance, so that is what `second_order` and `lowrank` should be
+given where the bias may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import UsageError
+from ..ir import Array, Graph, Node
+from ..op import IntAttrs
+from ..ops._linear import windows
+
+_BLOCK_BYTES = 32 * 2**20  # of unrolled inputs at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Depthwise layers have taps of their own for each output channel: a leading axis of oc."""
+
+    mean: Array  # (taps,) or (oc, taps) float64
+    second: Array  # (taps, taps) or (oc, taps, taps) float64: E[x x^T]
+
+    @property
+    def covariance(self) -> Array:
+        """Of the shape of `second`."""
+        return np.asarray(self.second - self.mean[..., :, None] * self.mean[..., None, :])
+
+
+def of_layer(graph: Graph, node: Node, x: Array) -> Moments:
+    """Moments of a FLOAT node with weights, from its input activation x (n, ...); taps in the weights' order."""
+    if node.op not in ("conv2d", "depthwise", "fully_connected"):
+        raise UsageError(f"{node.op} has no weights", where=node.name)
+    shape = graph.tensors[node.inputs[1]].shape
+    attrs = {key: value for key, value in node.attrs.items() if isinstance(value, int)}
+    if node.op == "conv2d":
+        return of_conv2d(x, attrs, shape[1], shape[2])
+    if node.op == "depthwise":
+        return of_depthwise(x, attrs, shape[1], shape[2], shape[3])
+    return of_rows([np.asarray(x).reshape(-1, shape[1])])
+
+
+def of_rows(blocks: Iterable[Array]) -> Moments:
+    """Of unrolled inputs given in blocks (n, taps), or (taps_sets, n, taps) for one set of moments each."""
+    count, total, products = 0, np.zeros(()), np.zeros(())
+    for block in blocks:
+        rows = np.asarray(block, np.float64)
+        count += rows.shape[-2]
+        total = total + rows.sum(-2)
+        products = products + np.swapaxes(rows, -1, -2) @ rows
+    if count == 0:
+        raise UsageError("no samples to take moments of")
+    return Moments(total / count, products / count)
+
+
+def of_conv2d(x: Array, attrs: IntAttrs, k_h: int, k_w: int) -> Moments:
+    """Of a convolution with input x (n, h, w, c); taps in the order (kh, kw, ic). Padding counts as zeros."""
+    taps = k_h * k_w * x.shape[3]
+    return of_rows(patches.reshape(-1, taps) for patches in _patches(x, attrs, k_h, k_w))
+
+
+def of_depthwise(x: Array, attrs: IntAttrs, k_h: int, k_w: int, oc: int) -> Moments:
+    """Of a depthwise convolution: output channel o reads input channel o // (oc / c)."""
+    c = x.shape[3]
+    each = of_rows(p.reshape(-1, k_h * k_w, c).transpose(2, 0, 1) for p in _patches(x, attrs, k_h, k_w))
+    return Moments(np.repeat(each.mean, oc // c, axis=0), np.repeat(each.second, oc // c, axis=0))
+
+
+def bias_shift(weights: Array, stored: Array, mean: Array) -> Array:
+    """What the bias gains (oc,), float64, so that outputs keep their mean; weights (oc, taps), mean as in Moments."""
+    return np.asarray(((np.asarray(weights, np.float64) - stored) * mean).sum(1))
+
+
+def _patches(x: Array, attrs: IntAttrs, k_h: int, k_w: int) -> Iterator[Array]:
+    """Unrolled inputs (n, out_h, out_w, kh, kw, c) of a few samples at a time."""
+    sample_bytes = 4 * x[:1].size * k_h * k_w
+    step = max(1, _BLOCK_BYTES // max(sample_bytes, 1))
+    for at in range(0, len(x), step):
+        yield windows(attrs, np.asarray(x[at : at + step], np.float32), k_h, k_w, 0)

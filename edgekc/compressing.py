@@ -1,0 +1,152 @@
+"""The walk of `compress`: a float model, a recipe and data to an .ekc, its accuracy, and a table of its bytes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from . import recipe as rc
+from .compress.run import Layer, Log, compress
+from .compress.sizes import WEIGHT_PARTS, LayerSize, dense_weights, layer_sizes
+from .data import Dataset, load
+from .errors import UsageError
+from .evaluate import Accuracy, float_accuracy, host_accuracy
+from .importers import import_model
+from .ir import Stage
+from .pack import pack, read
+from .pipeline import source_metadata, to_integer
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What went in, what came out, and what it costs."""
+
+    layers: tuple[LayerSize, ...]
+    changed: dict[str, Layer]
+    weights: int  # of the source: bytes as int8
+    ekc_bytes: int
+    float_accuracy: Accuracy | None  # None without labelled samples
+    packed_accuracy: Accuracy | None  # of the .ekc, on the bit-exact host emulator
+
+    @property
+    def packed_weight_bytes(self) -> int:
+        return sum(layer.packed for layer in self.layers)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "schema": 1,
+            "weights_float32_bytes": 4 * self.weights,
+            "weights_int8_bytes": self.weights,
+            "weights_packed_bytes": self.packed_weight_bytes,
+            "ekc_bytes": self.ekc_bytes,
+            "float_accuracy": None if self.float_accuracy is None else asdict(self.float_accuracy),
+            "packed_accuracy": None if self.packed_accuracy is None else asdict(self.packed_accuracy),
+            "layers": [
+                {
+                    **asdict(layer),
+                    "packed": layer.packed,
+                    "step": asdict(c) if (c := self.changed.get(layer.name)) else None,
+                }
+                for layer in self.layers
+            ],
+        }
+
+
+def read_recipe(path: Path | None) -> rc.Recipe:
+    """The recipe of a file; without one, post-training quantisation alone."""
+    return rc.Recipe() if path is None else rc.load(path)
+
+
+def run(
+    model: Path, name: str, recipe: rc.Recipe, data: Path | None, test: Path | None, log: Log
+) -> tuple[bytes, Report]:
+    """Compress and evaluate.
+
+    Args:
+        data: calibration samples: a folder or zip of images by class, or an .npz; its `train` split if it has one.
+        test: labelled samples to evaluate on; None: the `test` split of `data`, or `data` itself.
+
+    Raises:
+        UsageError: the model is quantised already, or data and model do not fit.
+    """
+    source = import_model(model, name)
+    if source.stage is not Stage.FLOAT:
+        raise UsageError(
+            "the model is quantised already; `compile` takes it as it is", where=str(model), fix="pass the float model"
+        )
+    calibration = None if data is None else _load(data, "train", recipe)
+    result = compress(source, recipe, calibration, log)
+    text = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+    ekc = pack(to_integer(result.graph, source_metadata(model, model.read_bytes(), text), log=log))
+    labelled = None if data is None and test is None else _load(test or data, "test", None)
+    if labelled is not None and labelled.y is None:
+        labelled = None
+    packed = read(ekc, "packed model")
+    report = Report(
+        layer_sizes(packed),
+        result.layers,
+        dense_weights(source),
+        len(ekc),
+        None if labelled is None else float_accuracy(source, labelled),
+        None if labelled is None else host_accuracy(ekc, labelled),
+    )
+    return ekc, report
+
+
+def _load(path: Path | None, split: str, recipe: rc.Recipe | None) -> Dataset:
+    """All samples of a split where there are splits; for calibration only as many as the recipe asks for."""
+    assert path is not None
+    count = None if recipe is None else recipe.quantize.samples
+    seed = 0 if recipe is None else recipe.quantize.seed
+    return load(path, split=split if has_splits(path) else "", count=count, seed=seed)
+
+
+def has_splits(path: Path) -> bool:
+    """Whether a folder or zip has train/ and test/ above its classes."""
+    if path.is_dir():
+        return (path / "train").is_dir()
+    if path.suffix == ".zip" and path.is_file():
+        import zipfile
+
+        try:
+            with zipfile.ZipFile(path) as archive:
+                return any(name.startswith("train/") for name in archive.namelist())
+        except zipfile.BadZipFile:
+            return False  # `load` says what is wrong with it
+    return False
+
+
+def render(report: Report, console: Console | None = None) -> None:
+    """The table of layers, and the totals."""
+    console = console or Console()
+    table = Table(title="bytes by layer", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("layer", "step", "int8", "packed", "made of", "error"):
+        table.add_column(column, justify="left" if column in ("layer", "step", "made of") else "right")
+    for layer in report.layers:
+        step = report.changed.get(layer.name)
+        parts = [f"{part} {layer.parts[part]:,}" for part in WEIGHT_PARTS if part in layer.parts]
+        table.add_row(
+            layer.name,
+            "dense" if step is None else step.method,
+            f"{layer.weights:,}",
+            f"{layer.packed:,}",
+            ", ".join(parts) if step is not None else "",
+            "" if step is None else f"{step.relative_error:.4f}",
+        )
+    console.print(table)
+    weights, packed = report.weights, report.packed_weight_bytes
+    times = f"{4 * weights / packed:.2f} and {weights / packed:.2f} times smaller"
+    console.print(
+        f"weights: {4 * weights:,} bytes as float32, {weights:,} as int8, {packed:,} packed: {times}", highlight=False
+    )
+    console.print(f"the whole .ekc: {report.ekc_bytes:,} bytes", highlight=False)
+    if report.float_accuracy is not None:
+        console.print(
+            f"accuracy: float {report.float_accuracy}; packed, bit-exact on the host {report.packed_accuracy}"
+        )

@@ -1,0 +1,319 @@
+"""What a user calls data (images by class, an .npz, a DataLoader) to a Dataset: samples NHWC and labels.
+
+The order of samples depends on names and seed only, so that a run can be repeated.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from .errors import ToolError, UsageError
+from .ir import Array, Graph, Quant
+
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp")
+_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}  # of Pillow's modes; any other is converted to RGB
+Source: TypeAlias = "Path | str | Iterable[Any]"
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Samples and their labels.
+
+    Attributes:
+        x: (n, *sample shape), uint8, int8 or float32; images are (n, h, w, c).
+        y: (n,) int64 class numbers, or None where there are none.
+        classes: their names, by number; empty where unknown.
+        where: what errors call it.
+        quant: of int8 samples: real = scale * (x - zero point). None: the numbers are the reals.
+    """
+
+    x: Array
+    y: Array | None
+    classes: tuple[str, ...]
+    where: str
+    quant: Quant | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def labels(self) -> Array:
+        """The labels; UsageError where there are none."""
+        if self.y is None:
+            raise UsageError("has no labels", where=self.where, fix="accuracy needs y beside x")
+        return self.y
+
+
+def load(
+    source: Source, *, split: str = "", count: int | None = None, seed: int = 0, quant: Quant | None = None
+) -> Dataset:
+    """Read data of any supported kind.
+
+    Args:
+        source: a folder or zip of images (`cat/0001.jpg`, or `train/cat/0001.jpg` with splits), an .npz with `x`,
+            and with `y`, `scale` and `zero_point` where it has them, or an iterable of batches (x, y) or x.
+        split: the split of a folder or zip to read, `train` or `test`; empty where it has none.
+        count: a subset of this many samples, picked by `seed`; None: all. Only these images are decoded.
+        quant: of int8 samples, where the source does not say it.
+
+    Raises:
+        UsageError: nothing there, an image that cannot be read, sizes that differ, a class without images.
+        ToolError: images without Pillow.
+    """
+    if not isinstance(source, (str, Path)):
+        dataset = subset(_from_batches(source), count, seed)
+    elif Path(source).suffix == ".npz":
+        dataset = subset(_from_npz(Path(source)), count, seed)
+    else:
+        dataset = _from_images(Path(source), split, count, seed)
+    if quant is not None:
+        scale = float(np.float32(quant.scale))  # as models hold it, also where a user wrote decimals
+        dataset = replace(dataset, quant=Quant((scale,), quant.zero_points))
+    return dataset
+
+
+def pick(total: int, count: int | None, seed: int) -> Array:
+    """Indices of a subset, ascending: `count` of `total` without repetition; all where count is None or larger."""
+    if count is None or count >= total:
+        return np.arange(total)
+    return np.sort(np.random.default_rng(seed).permutation(total)[:count])
+
+
+def subset(dataset: Dataset, count: int | None, seed: int) -> Dataset:
+    """`count` samples, picked by `seed`, in their order."""
+    return take(dataset, pick(len(dataset), count, seed))
+
+
+def take(dataset: Dataset, index: Array) -> Dataset:
+    """The samples with these indices."""
+    return replace(dataset, x=dataset.x[index], y=None if dataset.y is None else dataset.y[index])
+
+
+def real_batches(dataset: Dataset, size: int = 64) -> Iterator[Array]:
+    """The samples as real numbers, float32, `size` at a time."""
+    if dataset.x.dtype == np.int8 and dataset.quant is None:
+        raise UsageError("int8 samples without scale and zero point", where=dataset.where, fix="state them")
+    for start in range(0, len(dataset), size):
+        x = dataset.x[start : start + size].astype(np.float32)
+        if dataset.quant is not None:
+            x = np.float32(dataset.quant.scale) * (x - np.float32(dataset.quant.zero_point))
+        yield x
+
+
+def fit(dataset: Dataset, graph: Graph) -> Dataset:
+    """The dataset in the layout of the graph's one input, checked against the graph.
+
+    A last axis of one channel may be missing, and samples (c, h, w) are transposed where the model came from a
+    framework with that layout.
+
+    Raises:
+        UsageError: the shape is another one, or labels exceed the graph's classes.
+    """
+    if len(graph.inputs) != 1:
+        raise UsageError(f"the model has {len(graph.inputs)} inputs; data feeds one", where=graph.name)
+    if len(dataset) == 0:
+        raise UsageError("holds no samples", where=dataset.where)
+    want, x = graph.tensors[graph.inputs[0]].shape[1:], dataset.x
+    have = x.shape[1:]
+    if have != want and (*have, 1) == want:
+        x = x[..., None]
+    elif have != want and graph.metadata.get("source_layout") == "NCHW" and (*have[1:], *have[:1]) == want:
+        x = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+    elif have != want:
+        channels = len(have) == len(want) == 3 and have[:2] == want[:2]
+        what = f"{have[2]} channels, the model takes {want[2]}" if channels else f"shape {list(have)}"
+        raise UsageError(
+            f"samples have {what}" if channels else f"samples have {what}, the model takes {list(want)}",
+            where=dataset.where,
+        )
+    classes = graph.tensors[graph.outputs[0]].shape[-1]
+    if dataset.y is not None:
+        check_labels(dataset.y, classes, dataset.where)
+    return replace(dataset, x=x)
+
+
+def check_labels(y: Array, classes: int, where: str) -> None:
+    """UsageError where a label is not in 0 to classes - 1."""
+    wrong = np.flatnonzero((y < 0) | (y >= classes))
+    if wrong.size:
+        i = int(wrong[0])
+        raise UsageError(
+            f"label {int(y[i])} of sample {i} is out of range; the model has {classes} classes", where=where
+        )
+
+
+def synthetic(graph: Graph, count: int, seed: int, input_range: tuple[float, float] | None) -> Dataset:
+    """Made-up samples, for ranges where there is no data.
+
+    Without `input_range` they are standard normal. With it they are uniform in the range, and inputs of height
+    and width are stretched from grids of 1x1, 2x2, 4x4, ... to full size: white noise alone averages out in the
+    first layers, and leaves the ranges behind them far too small.
+    """
+    shape = graph.tensors[graph.inputs[0]].shape[1:]
+    rng = np.random.default_rng(seed)
+    where = "synthetic data"
+    if input_range is None:
+        return Dataset(rng.standard_normal((count, *shape)).astype(np.float32), None, (), where)
+    x = rng.uniform(*input_range, (count, *shape)).astype(np.float32)
+    if len(shape) == 3:
+        scales = [2**k for k in range(max(shape[0], shape[1]).bit_length())]
+        for i in range(count):
+            cells = scales[i % len(scales)]
+            rows, columns = (np.arange(size) * min(cells, size) // size for size in shape[:2])
+            x[i] = x[i][np.ix_(rows, columns)]
+    return Dataset(x, None, (), where)
+
+
+def _checked(x: Array, y: Array | None, classes: tuple[str, ...], where: str, quant: Quant | None = None) -> Dataset:
+    """The dataset of arrays that a user gave."""
+    if x.ndim < 2 or len(x) == 0:
+        raise UsageError(f"holds no samples (x has shape {list(x.shape)})", where=where)
+    if x.dtype not in (np.uint8, np.int8, np.float32):
+        if x.dtype.kind not in "fiu":
+            raise UsageError(f"x has type {x.dtype}, expected uint8, int8 or float32", where=where)
+        x = x.astype(np.float32)
+    if x.dtype == np.float32 and not np.isfinite(x).all():
+        raise UsageError("x holds NaN or infinity", where=where)
+    if y is not None:
+        if y.shape != (len(x),):
+            raise UsageError(
+                f"y has shape {list(y.shape)}, expected [{len(x)}], one class number a sample", where=where
+            )
+        if y.dtype.kind not in "iu":
+            raise UsageError(f"y has type {y.dtype}, expected class numbers", where=where)
+        y = y.astype(np.int64)
+        if y.min() < 0:
+            raise UsageError(f"label {int(y.min())} is negative", where=where)
+    return Dataset(x, y, classes, where, quant)
+
+
+def _from_npz(path: Path) -> Dataset:
+    where = str(path)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: np.asarray(file[key]) for key in ("x", "y", "scale", "zero_point") if key in file}
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror or error}", where=where) from error
+    except (ValueError, zipfile.BadZipFile, EOFError, TypeError) as error:
+        raise UsageError(f"is not an .npz of plain arrays ({error})", where=where) from error
+    if "x" not in arrays:
+        raise UsageError("has no array x", where=where)
+    quant = None
+    if "scale" in arrays or "zero_point" in arrays:
+        both = [arrays.get(key, np.zeros(0)) for key in ("scale", "zero_point")]
+        if any(a.size != 1 for a in both) or not float(both[0].item()) > 0:
+            raise UsageError("scale and zero_point must both be single numbers, scale positive", where=where)
+        quant = Quant((float(np.float32(both[0].item())),), (int(both[1].item()),))
+    return _checked(arrays["x"], arrays.get("y"), (), where, quant)
+
+
+def _array(value: Any) -> Array:
+    """A batch as numpy, also where it is a tensor with a gradient or on another device."""
+    for step in ("detach", "cpu"):
+        if hasattr(value, step):
+            value = getattr(value, step)()
+    return np.asarray(value)
+
+
+def _from_batches(batches: Iterable[Any]) -> Dataset:
+    where = "data"
+    xs: list[Array] = []
+    ys: list[Array] = []
+    for i, batch in enumerate(batches):
+        pair = isinstance(batch, (tuple, list)) and len(batch) == 2
+        x = _array(batch[0] if pair else batch)
+        if x.ndim < 2 or (xs and x.shape[1:] != xs[0].shape[1:]):
+            expected = f", batch 0 {list(xs[0].shape)}" if xs else ""
+            raise UsageError(f"batch {i} has shape {list(x.shape)}{expected}", where=where)
+        xs.append(x)
+        if pair:
+            ys.append(_array(batch[1]))
+    if not xs:
+        raise UsageError("holds no samples", where=where)
+    if ys and len(ys) != len(xs):
+        raise UsageError(f"{len(ys)} of {len(xs)} batches have labels", where=where)
+    return _checked(np.concatenate(xs), np.concatenate(ys) if ys else None, (), where)
+
+
+def _from_images(path: Path, split: str, count: int | None, seed: int) -> Dataset:
+    """Images of a folder or zip; classes are numbered by name over all splits, so that splits agree."""
+    where = str(path)
+    names, read = _open_tree(path)
+    images = [PurePosixPath(name) for name in sorted(names) if PurePosixPath(name).suffix.lower() in _SUFFIXES]
+    entries = [_entry(p) for p in images if len(p.parts) > 1]
+    if not entries:
+        raise UsageError("holds no images by class", where=where, fix="expected CLASS/NAME.jpg or SPLIT/CLASS/NAME.jpg")
+    splits = sorted({s for s, _, _ in entries})
+    if not split and len(splits) == 1:
+        split = splits[0]
+    if split not in splits:
+        named = ", ".join(s or "no splits" for s in splits)
+        raise UsageError(
+            f"has no split {split!r}" if split else "has splits, and none was chosen", where=where, fix=named
+        )
+    classes = tuple(sorted({c for _, c, _ in entries}))
+    chosen = [(classes.index(c), name) for s, c, name in entries if s == split]
+    missing = sorted(set(range(len(classes))) - {label for label, _ in chosen})
+    if missing:
+        raise UsageError(f"split {split!r} has no image of class {classes[missing[0]]!r}", where=where)
+    index = pick(len(chosen), count, seed)
+    x: Array | None = None
+    for row, i in enumerate(index):
+        name = chosen[i][1]
+        image = _decode(read, name, f"{where}: {name}")
+        if x is None:
+            first = name
+            x = np.empty((len(index), *image.shape), np.uint8)
+        if image.shape != x.shape[1:]:
+            raise UsageError(
+                f"is {list(image.shape)}, but {first} is {list(x.shape[1:])} (height, width, channels)",
+                where=f"{where}: {name}",
+                fix="bring all images to one size",
+            )
+        x[row] = image
+    if x is None:
+        raise UsageError("holds no samples", where=where)
+    return Dataset(x, np.array([chosen[i][0] for i in index], np.int64), classes, where)
+
+
+def _entry(path: PurePosixPath) -> tuple[str, str, str]:
+    """(split, class, name) of an image's path; the split is empty where there is none."""
+    return path.parts[-3] if len(path.parts) > 2 else "", path.parts[-2], str(path)
+
+
+def _open_tree(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
+    """Names of all files below a folder or in a zip, and how to read one."""
+    where = str(path)
+    if path.is_dir():
+        files = [p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")]
+        return [p.relative_to(path).as_posix() for p in files], lambda name: (path / name).read_bytes()
+    try:
+        archive = zipfile.ZipFile(path)
+    except FileNotFoundError as error:
+        raise UsageError("does not exist", where=where) from error
+    except (OSError, zipfile.BadZipFile) as error:
+        raise UsageError("is not a folder, a zip or an .npz", where=where) from error
+    names = [n for n in archive.namelist() if not n.endswith("/") and not PurePosixPath(n).name.startswith(".")]
+    return names, archive.read
+
+
+def _decode(read: Callable[[str], bytes], name: str, where: str) -> Array:
+    """One image as uint8 (h, w, c), with the channels that the file has."""
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError as error:
+        raise ToolError("images need Pillow", where=where, fix="pip install 'edgekc[data]'") from error
+    try:
+        with Image.open(io.BytesIO(read(name))) as image:
+            mode = image.mode if image.mode in _CHANNELS else "RGB"
+            pixels = np.asarray(image.convert(mode), np.uint8)
+    except (OSError, ValueError, SyntaxError, zipfile.BadZipFile, UnidentifiedImageError) as error:
+        raise UsageError(f"cannot be read as an image ({error})", where=where) from error
+    return pixels.reshape(*pixels.shape[:2], _CHANNELS[mode])

@@ -1,0 +1,97 @@
+"""A packed model, or a FLOAT graph, and labelled samples to its accuracy over all of them.
+
+The packed model runs as what is generated from it, compiled for this machine: the same bits as on the device.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .data import Dataset, fit, real_batches
+from .emulate import float_reference, host
+from .generate import generate
+from .ir import Array, Graph, Tensor
+from .output import write_folder
+from .pack import read
+from .plan import plan
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """Samples whose largest output is that of their label; the first wins where outputs are equal."""
+
+    right: int
+    total: int
+
+    @property
+    def percent(self) -> float:
+        return 100.0 * self.right / self.total
+
+    def __str__(self) -> str:
+        return f"{self.right} of {self.total}, {self.percent:.2f}%"
+
+
+def accuracy_of(scores: Array, labels: Array) -> Accuracy:
+    """Accuracy of scores (n, ..., classes) against labels (n,)."""
+    best = scores.reshape(len(labels), -1).argmax(1)
+    return Accuracy(int((best == labels).sum()), len(labels))
+
+
+def float_accuracy(graph: Graph, dataset: Dataset, chunk: int = 128) -> Accuracy:
+    """Accuracy of a FLOAT graph. UsageError where data and graph do not fit."""
+    dataset = fit(dataset, graph)
+    labels = dataset.labels
+    parts = [float_reference.outputs(graph, [x], chunk)[0] for x in real_batches(dataset, chunk)]
+    return accuracy_of(np.concatenate(parts), labels)
+
+
+def host_accuracy(ekc: bytes, dataset: Dataset, where: str = "packed model") -> Accuracy:
+    """Accuracy of the bytes of an .ekc by the bit-exact host emulator. ToolError without a C compiler."""
+    graph = read(ekc, where).graph
+    dataset = fit(dataset, graph)
+    labels = dataset.labels
+    return accuracy_of(host_outputs(ekc, input_levels(dataset, graph), where)[0], labels)
+
+
+def host_outputs(ekc: bytes, x: Array, where: str = "packed model") -> list[Array]:
+    """Outputs of a packed model of one input, each (n, *shape[1:]) of the output's type.
+
+    Args:
+        x: (n, *shape[1:]) as the model takes it, see `input_levels`.
+    """
+    packed = read(ekc, where)
+    graph = packed.graph
+    files = generate(plan(graph, frozenset()), packed, ekc, "evaluated", "host")
+    with tempfile.TemporaryDirectory(prefix="edgekc-evaluate-") as temporary:
+        folder = Path(temporary) / "net"
+        write_folder(files, folder)
+        program = host.build(folder)
+    rows = np.frombuffer(host.run(program, np.ascontiguousarray(x).tobytes()), np.uint8).reshape(len(x), -1)
+    outputs, offset = [], 0
+    for t in graph.of(graph.outputs):
+        part = np.ascontiguousarray(rows[:, offset : offset + t.nbytes])
+        outputs.append(part.view(t.dtype).reshape(len(x), *t.shape[1:]))
+        offset += t.nbytes
+    return outputs
+
+
+def input_levels(dataset: Dataset, graph: Graph) -> Array:
+    """The samples as the one input of an INTEGER or QUANTIZED graph takes them, int8 or uint8.
+
+    int8 samples of unknown or the same quantisation are passed as they are.
+    """
+    t = graph.tensors[graph.inputs[0]]
+    if dataset.x.dtype == np.int8 and t.dtype == "int8" and dataset.quant in (None, t.quant):
+        return dataset.x
+    return np.concatenate([_levels(x, t) for x in real_batches(dataset, 256)])
+
+
+def _levels(real: Array, t: Tensor) -> Array:
+    info = np.iinfo(t.dtype)
+    scaled = real / np.float32(t.q.scale)
+    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(np.float64)
+    return np.asarray(np.clip(rounded + t.q.zero_point, info.min, info.max).astype(t.dtype))

@@ -1,0 +1,232 @@
+"""A FLOAT or QUANTIZED graph under construction from a source with NCHW tensors: names, constants, memory order."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..errors import ModelError, UnsupportedError
+from ..ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, Tensor, constant
+from . import order as od
+from .order import Order, Shape
+
+MAX_DIM = 65535  # the C parameter structs hold 16-bit sizes
+_MAX_NAME = 32
+_PARAMETER = re.compile(r"[._/](weights?|kernel|w)(_quantized)?$", re.IGNORECASE)
+
+
+class LayoutError(UnsupportedError):
+    """An operator meets elements in an order that it cannot read; another layout of the inputs may fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What a name of the source stands for: a tensor of the graph, or a constant."""
+
+    shape: Shape  # as the source says, with a batch of 1
+    order: Order  # of the graph's tensor; constants are in the source's order
+    name: str = ""  # of the graph's tensor
+    data: Array | None = None  # of a constant
+    quant: Quant | None = None  # of a constant of integers
+    source: str = ""  # a constant's name in the user's model
+    settled: bool = False  # an activation that went through QuantizeLinear
+
+
+@dataclass(slots=True)
+class Builder:
+    """The graph so far, and the place in the source that is being read."""
+
+    where: str  # file or model
+    quantized: bool = False
+    channels_last: bool = False  # the source's inputs of four dimensions are NHWC already
+    at: str = ""  # file and node, for errors
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)  # nodes of each operator, for names
+    places: dict[str, str] = field(default_factory=dict)  # graph tensor -> where the source makes it
+    shaped: dict[tuple[str, Shape], str] = field(default_factory=dict)  # reshapes made, by tensor and shape
+
+    def unsupported(self, what: str, supported: str) -> UnsupportedError:
+        return UnsupportedError(f"{what}; supported: {supported}", where=self.at)
+
+    def wrong(self, what: str) -> ModelError:
+        return ModelError(what, where=self.at)
+
+    def input(self, shape: Shape) -> Value:
+        """A new input of the graph."""
+        number = self.counts["input"]
+        self.counts["input"] += 1
+        name = "input" if number == 0 else f"input_{number}"
+        order = od.nhwc(shape) if len(shape) == 4 and not self.channels_last else od.plain(shape)
+        self._check_shape(shape)
+        stored = _nhwc_shape(shape) if len(shape) == 4 and not self.channels_last else shape
+        self.tensors[name] = Tensor(name, stored, "float32")
+        self.places[name] = self.at
+        return Value(shape, order, name)
+
+    def stored(self, value: Value, shape: Shape) -> str:
+        """The tensor of a value under this shape; a reshape node where it has another."""
+        if value.data is not None:
+            raise self.unsupported(f"the constant {value.source!r} as an activation", "an activation")
+        tensor = self.tensors[value.name]
+        if tensor.shape == shape:
+            return value.name
+        key = (value.name, shape)
+        if key not in self.shaped:
+            name = self.node_name("reshape", "")
+            self._add("reshape", name, (value.name,), {}, shape)
+            self.tensors[name] = Tensor(name, shape, tensor.dtype, tensor.quant)
+            self.shaped[key] = name
+        return self.shaped[key]
+
+    def emit(
+        self,
+        op: str,
+        inputs: tuple[str, ...],
+        attrs: Mapping[str, AttrValue],
+        stored: Shape,
+        shape: Shape,
+        order: Order,
+        name: str = "",
+    ) -> Value:
+        """A new node and the value that it computes: `stored` is its shape here, `shape` the source's."""
+        name = name or self.node_name(op, "")
+        self._check_shape(stored)
+        self._add(op, name, inputs, attrs, stored)
+        return Value(shape, order, name)
+
+    def _add(self, op: str, name: str, inputs: tuple[str, ...], attrs: Mapping[str, AttrValue], shape: Shape) -> None:
+        self.nodes.append(Node(op, name, inputs, (name,), dict(attrs)))
+        self.tensors[name] = Tensor(name, shape, "float32")
+        self.places[name] = self.at
+
+    def _check_shape(self, shape: Shape) -> None:
+        if any(not 1 <= d <= MAX_DIM for d in shape):
+            raise self.unsupported(f"a tensor of shape {list(shape)}", f"dimensions of 1 to {MAX_DIM}")
+        if len(shape) > 1 and shape[0] != 1:
+            raise self.unsupported(f"batch size {shape[0]} (shape {list(shape)})", "1")
+
+    def node_name(self, op: str, parameter: str) -> str:
+        """A layer is named like its weights (`c.0.weight` -> c_0), everything else by operator and number."""
+        number = self.counts[op]
+        self.counts[op] += 1
+        hint = re.sub(r"\W", "_", _PARAMETER.sub("", parameter), flags=re.ASCII)
+        taken = {node.name for node in self.nodes} | self.tensors.keys()
+        valid = re.fullmatch(r"[A-Za-z]\w*", hint) and len(hint) <= _MAX_NAME and hint not in taken
+        if _PARAMETER.search(parameter) and valid:
+            return hint
+        name = f"{op}_{number}"
+        while name in taken:
+            number += 1
+            name = f"{op}_{number}"
+        return name
+
+    def const(self, name: str, data: Array, role: Role, quant: Quant | None = None, source: str = "") -> str:
+        """A constant operand; float32, or integers with their quantisation."""
+        if quant is None:
+            with np.errstate(over="ignore"):
+                data = np.asarray(data, np.float32)
+            if not np.isfinite(data).all():
+                what = f"tensor {source!r}" if source else name
+                raise ModelError(f"the constants of {what} hold NaN or infinity", where=self.at)
+        self.tensors[name] = constant(name, data, role, quant)
+        return name
+
+    def graph(self, name: str, inputs: list[Value], outputs: list[Value]) -> Graph:
+        """The finished graph; outputs of four dimensions are NHWC, all others in the source's order."""
+        names = []
+        for k, value in enumerate(outputs):
+            self.at = f"{self.where}: output {k}"
+            tensor = self.stored(value, self.native_shape(value))
+            if tensor in names or tensor in (v.name for v in inputs):
+                raise self.unsupported("an output that is an input, or is listed twice", "distinct computed tensors")
+            if not value.order.plain and value.order != _nhwc_or_none(value.shape):
+                raise self.unsupported(
+                    f"an output of shape {list(value.shape)} made from NCHW without a layer in between",
+                    "a fully connected layer, or the tensor with four dimensions",
+                )
+            names.append(tensor)
+        used, nodes = set(names), []
+        for node in reversed(self.nodes):  # what only served operators that were merged into others goes
+            if node.outputs[0] in used:
+                used.update(node.inputs)
+                nodes.append(node)
+        used.update(v.name for v in inputs)
+        tensors = {n: t for n, t in self.tensors.items() if n in used}
+        stage = Stage.QUANTIZED if self.quantized else Stage.FLOAT
+        layout = {} if self.channels_last else {"source_layout": "NCHW"}
+        ends = tuple(v.name for v in inputs), tuple(names)
+        return Graph(name, stage, tensors, tuple(reversed(nodes)), *ends, layout)
+
+    def nhwc(self, value: Value) -> str:
+        """The tensor of a value (n, c, h, w) as (n, h, w, c)."""
+        if len(value.shape) != 4:
+            raise self.unsupported(f"input of shape {list(value.shape)}", "4 dimensions")
+        if value.data is None and value.order != od.nhwc(value.shape):
+            raise self.layout(value)
+        return self.stored(value, _nhwc_shape(value.shape))
+
+    def layout(self, value: Value) -> LayoutError:
+        return LayoutError(
+            f"its input {list(value.shape)} comes out of a reshape or transpose that would have to move data; "
+            "supported: reshapes between channels and flat vectors in front of fully connected layers",
+            where=self.at,
+        )
+
+    def native_shape(self, value: Value) -> Shape:
+        """The shape in which a value is stored when nothing asks for another."""
+        as_is = value.order.plain and self.channels_last
+        if as_is or value.order != _nhwc_or_none(value.shape):
+            return with_batch(value.shape)
+        return _nhwc_shape(value.shape)
+
+    def axes(self, value: Value) -> tuple[Shape, tuple[int, ...]]:
+        """(stored shape, stored axis of each axis of the source); LayoutError where the axes are torn apart."""
+        native = self.native_shape(value)
+        if not (value.order.plain and self.channels_last) and value.order == _nhwc_or_none(value.shape):
+            return native, (0, 3, 1, 2)
+        if not value.order.plain:
+            raise self.layout(value)
+        return native, tuple(range(len(native)))[-len(value.shape) :]
+
+
+def real(value: Value) -> Array:
+    """A constant as float64, dequantised where it is quantised."""
+    assert value.data is not None
+    data = np.asarray(value.data, np.float64)
+    if value.quant is None:
+        return data
+    shape = [1] * data.ndim
+    if len(value.quant.scales) > 1:
+        shape[value.quant.axis] = -1
+        scales, points = (np.array(v).reshape(shape) for v in (value.quant.scales, value.quant.zero_points))
+        return np.asarray((data - points) * scales)
+    return np.asarray((data - value.quant.zero_point) * value.quant.scale)
+
+
+def constant_value(data: Array, source: str, quant: Quant | None = None) -> Value:
+    """A constant of the source."""
+    return Value(data.shape, od.plain(data.shape), data=data, quant=quant, source=source)
+
+
+def with_batch(shape: Shape) -> Shape:
+    """The first axis of every tensor in a graph is the batch of one; rows in its place become the second."""
+    return (1, *shape) if shape and shape[0] != 1 else shape
+
+
+def elements(shape: Shape) -> int:
+    return math.prod(shape)
+
+
+def _nhwc_shape(shape: Shape) -> Shape:
+    n, c, h, w = shape
+    return (n, h, w, c)
+
+
+def _nhwc_or_none(shape: Shape) -> Order | None:
+    return od.nhwc(shape) if len(shape) == 4 else None

@@ -1,0 +1,93 @@
+"""In which order the elements of a source tensor lie in memory here, where NCHW becomes NHWC.
+
+The graph's activations are NHWC while the source speaks of NCHW. A reshape or a transpose of the source moves
+nothing here: it only changes what the source calls the same bytes. So every value carries an `Order`, and an
+operator that needs a certain order (a convolution: NHWC) compares it with the one that it finds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..ir import Array
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is stored is the source's elements, reshaped to `factors` and transposed by `perm`.
+
+    Canonical, so that equal orders compare equal: no factor is 1, and no two neighbours stay neighbours.
+    """
+
+    factors: Shape
+    perm: Shape
+
+    @property
+    def plain(self) -> bool:
+        """Memory order is the source's."""
+        return len(self.perm) <= 1
+
+
+def order_of(factors: Sequence[int], perm: Sequence[int]) -> Order:
+    """The canonical order of a tensor of shape `factors` whose axes are stored as `perm` says."""
+    kept = [a for a in perm if factors[a] != 1]
+    rank = {a: i for i, a in enumerate(sorted(kept))}
+    groups: list[list[int]] = []
+    for axis in kept:
+        if groups and rank[groups[-1][-1]] + 1 == rank[axis]:
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+    in_source = sorted(groups)
+    sizes = tuple(math.prod(factors[a] for a in group) for group in in_source)
+    return Order(sizes, tuple(in_source.index(group) for group in groups))
+
+
+def plain(shape: Sequence[int]) -> Order:
+    return order_of(shape, range(len(shape)))
+
+
+def nhwc(shape: Sequence[int]) -> Order:
+    """The order of a source tensor (n, c, h, w) that is stored as (n, h, w, c)."""
+    return order_of(shape, (0, 2, 3, 1))
+
+
+def transposed(order: Order, shape: Shape, perm: Sequence[int]) -> Order | None:
+    """The order after the source transposes its tensor of `shape` by `perm`; None where axes straddle factors."""
+    atoms = _refine(order.factors, shape)
+    if atoms is None:
+        return None
+    moved = [i for axis in perm for i, (_, _, a) in enumerate(atoms) if a == axis]  # in the new source order
+    stored = [i for factor in order.perm for i, (_, f, _) in enumerate(atoms) if f == factor]
+    return order_of([atoms[i][0] for i in moved], [moved.index(i) for i in stored])
+
+
+def _refine(factors: Shape, shape: Shape) -> list[tuple[int, int, int]] | None:
+    """The coarsest split of both: (size, index of the factor, axis of the shape), in the source's order."""
+    atoms: list[tuple[int, int, int]] = []
+    axes = [(size, axis) for axis, size in enumerate(shape) if size != 1]
+    left_factor, left_axis, factor, axis = 1, 1, -1, -1
+    while True:
+        if left_factor == 1:
+            factor += 1
+            if factor == len(factors):
+                return atoms
+            left_factor = factors[factor]
+        if left_axis == 1:
+            axis += 1
+            left_axis = axes[axis][0]
+        size = min(left_factor, left_axis)
+        if left_factor % size or left_axis % size:
+            return None
+        atoms.append((size, factor, axes[axis][1]))
+        left_factor //= size
+        left_axis //= size
+
+
+def arrange(order: Order, data: Array) -> Array:
+    """The elements of `data` (source order, any shape) as a flat array in memory order."""
+    return data.reshape(order.factors).transpose(order.perm).ravel()

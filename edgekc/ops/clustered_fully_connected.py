@@ -1,0 +1,77 @@
+"""Fully connected layer with clustered weights, int8 activations: the definition and its C kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..fixedpoint import DOUBLE, SINGLE
+from ..ir import Array
+from ..op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
+from . import _clustered as cl
+from . import _linear as lin
+from . import fully_connected
+from ._testing import clustered_cases
+
+
+def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
+    return fully_connected.infer(attrs, (shapes[0], shapes[1]))
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    """As fully_connected with w = center[index]."""
+    x, indices, centers, *rest = inputs
+    return fully_connected.reference(attrs, (x, cl.expand(indices, centers), *rest))
+
+
+def lower(view: View) -> Lowered:
+    act_min, act_max = lin.activation_range(view)
+    rounding = DOUBLE if view.node.attrs.get("rounding") == "double" else SINGLE
+    attrs = dict(out_zero=view.out.q.zero_point, act_min=act_min, act_max=act_max, rounding=rounding)
+    return Lowered("clustered_fully_connected", attrs, (view.x.name,), cl.lower_constants(view))
+
+
+def _params(view: View) -> dict[str, int | str]:
+    sizes = dict(rows=fully_connected.rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
+    return {**sizes, **cl.params(view)}
+
+
+KERNELS = (
+    Kernel(
+        symbol="ek_clustered_fully_connected_s8",
+        header="ek_clustered.h",
+        struct="ek_clustered_fully_connected_params",
+        fields=(
+            *cl.FIELDS,
+            ("uint32_t", "rows"),
+            ("uint32_t", "in_c"),
+            ("uint32_t", "out_c"),
+            *lin.OUTPUT_FIELDS,
+            ("uint8_t", "bits"),
+        ),
+        params=_params,
+        sources=("ek_output_s8",),
+    ),
+)
+
+
+def cases(rng: np.random.Generator) -> list[Case]:
+    return [clustered_cases(rng, case, bits=1 + i % 8) for i, case in enumerate(fully_connected.cases(rng))]
+
+
+OP = Op(
+    name="clustered_fully_connected",
+    code=15,
+    attrs=lin.OUTPUT,
+    operands=cl.OPERANDS,
+    infer=infer,
+    reference=reference,
+    kernels=KERNELS,
+    lowers={"clustered_fully_connected": lower},
+    macs=fully_connected.OP.macs,
+    ranges=lambda view, inputs: cl.ranges(view, inputs[0]),
+    channels=lambda view: cl.channel_rule(1),
+    validate=cl.validate,
+    cases=cases,
+)

@@ -1,0 +1,283 @@
+"""A recipe (TOML) to validated settings: which layers are compressed how, and how the rest is quantised.
+
+A key that does not exist, a value of the wrong type and a layer that the model does not have are errors that
+name the nearest valid one; nothing is ignored and nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import UsageError
+from .ir import Graph, Role
+
+VERSION = 1  # of the recipe's keys; a recipe that states another one is refused
+
+Fraction: TypeAlias = Annotated[float, Field(gt=0, le=1)]
+Count: TypeAlias = Annotated[int, Field(ge=1)]
+Seed: TypeAlias = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class _Section(BaseModel):
+    """Frozen, strict about types (no "4" for 4) and about keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Quantize(_Section):
+    """[quantize]: post-training quantisation of activations and of all weights that stay dense."""
+
+    method: Literal["min-max", "percentile", "mse"] = Field(
+        default="mse", description="how ranges of activations are chosen"
+    )
+    percentile: Annotated[float, Field(gt=50, le=100)] = Field(
+        default=99.99, description="per cent of values that keep their place; for method percentile"
+    )
+    samples: Count = Field(default=512, description="calibration samples; 512 images of 32x32 take seconds")
+    seed: Seed = Field(
+        default=0, description="picks the calibration samples, and makes the synthetic ones without data"
+    )
+    input_range: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
+        default=None, description="lowest and highest real input; without data, synthetic samples fill it"
+    )
+    equalise: Literal["off", "on", "auto"] = Field(
+        default="auto", description="cross-layer equalisation; auto keeps it if it lowers the output error"
+    )
+    bias_correction: bool = Field(
+        default=True, description="cancel each channel's mean error; costs no byte on the device"
+    )
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Quantize:
+        if self.input_range is not None and self.input_range[0] >= self.input_range[1]:
+            raise ValueError("the first number of input_range must be below the second")
+        return self
+
+
+class _Step(_Section):
+    """What every [[compress]] step has: it is applied to the layers that any of the patterns matches."""
+
+    layers: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = Field(
+        default=("*",), description="names of layers, or patterns with * and ?"
+    )
+
+
+class Cluster(_Step):
+    """k-means clustering of weights: 16-bit fixed-point centers, indices of a few bits."""
+
+    method: Literal["cluster"]
+    bits: Annotated[int, Field(ge=1, le=8)] = Field(default=4, description="of an index; 2**bits centers a layer")
+    centers: Literal["optimal", "sklearn", "linear"] = Field(
+        default="optimal", description="dynamic programming, k-means++, or Lloyd from equal steps"
+    )
+    row_scale: Literal["none", "rms", "max"] = Field(
+        default="none", description="what the weights of an output channel are divided by first"
+    )
+    scale_rounds: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="times that row scales and centers are fitted to each other"
+    )
+    assignment: Literal["nearest", "second-order"] = Field(
+        default="nearest", description="second-order compensates a weight's error in those not yet assigned"
+    )
+    restarts: Count = Field(default=4, description="of sklearn")
+    seed: Seed = 0
+
+
+class Codebook(_Step):
+    """Kernels as a * template + b: templates clustered by Pearson correlation, indices, pairs (a, b)."""
+
+    method: Literal["codebook"]
+    templates: Annotated[int, Field(ge=1, le=65536)] | None = Field(default=None, description="of each codebook")
+    error: Fraction | None = Field(default=None, description="instead: fewest templates with this weighted residual")
+    scope: Literal["layer", "network"] = Field(default="layer", description="what shares one codebook")
+    weighting: Literal["energy", "equal"] = Field(
+        default="energy", description="equal: every kernel counts alike, whatever its size"
+    )
+    offset: bool = Field(default=True, description="false: b = 0")
+    train_templates: bool = Field(default=False, description="the paper keeps them frozen")
+    reassign: Annotated[int, Field(ge=0)] = Field(default=0, description="times that retraining assigns anew")
+    coefficient_bits: Literal[1, 2, 3, 4, 5, 6, 7, 8, 16] = Field(
+        default=16, description="of a and b; 16: each its own, fewer: indices of clustered pairs"
+    )
+    restarts: Count = Field(default=4, description="starts of the search, of which the best is taken")
+    seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Codebook:
+        _exactly_one(self, "templates", "error")
+        return self
+
+
+class Svd(_Step):
+    """Truncated singular value decomposition of a fully connected layer into a chain of smaller ones."""
+
+    method: Literal["svd"]
+    rank: Count | None = Field(default=None, description="kept singular values")
+    energy: Fraction | None = Field(default=None, description="instead: smallest rank with this share of the energy")
+    parts: Annotated[int, Field(ge=2, le=4)] = Field(default=2, description="layers that take the place of one")
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Svd:
+        _exactly_one(self, "rank", "energy")
+        return self
+
+
+class Dominant(_Step):
+    """A convolution into `rank` dominant kernels for each input channel, combined by a 1x1 convolution."""
+
+    method: Literal["dominant"]
+    rank: Count = Field(default=1, description="dominant kernels of each input channel, at most kh * kw")
+
+
+class Gap(_Section):
+    """Global average pooling in front of the first fully connected layer, whose rows are merged accordingly."""
+
+    method: Literal["gap"]
+
+
+class Prune(_Step):
+    """Removes whole filters and rows, round by round, until the budget is met."""
+
+    method: Literal["prune"]
+    keep: Fraction = Field(description="budget: share of `measure` that may remain")
+    measure: Literal["macs", "weights"] = Field(default="macs", description="what the budget is counted in")
+    criterion: Literal["l1", "l2", "apoz", "taylor"] = Field(default="l1", description="which filters go first")
+    step: Fraction = Field(default=0.1, description="share of a layer's filters that one round removes")
+    least: Count = Field(default=4, description="filters that a layer always keeps")
+    multiple: Count = Field(default=1, description="numbers of filters stay divisible by it")
+    tolerance: Annotated[float, Field(ge=0)] = Field(
+        default=0.05, description="rise of the loss after which is fine-tuned"
+    )
+    samples: Count = Field(default=512, description="of the calibration set that decides the order")
+    seed: Seed = 0
+
+
+Step: TypeAlias = Cluster | Codebook | Svd | Dominant | Gap | Prune
+
+
+class Recipe(_Section):
+    """The whole file."""
+
+    version: Literal[1] = Field(default=1, description="of the recipe's keys")
+    compress: Annotated[
+        tuple[Annotated[Step, Field(discriminator="method")], ...],
+        Field(strict=False, description="steps, in the order in which they are applied"),
+    ] = ()
+    quantize: Quantize = Quantize()
+
+
+def load(path: Path) -> Recipe:
+    """Read and validate a recipe. UsageError names the file, the key and the nearest valid one."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise UsageError("is not UTF-8 text", where=str(path)) from error
+    return parse(text, str(path))
+
+
+def parse(text: str, where: str = "recipe") -> Recipe:
+    """TOML text to a recipe; `where` names it in errors."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"is not TOML: {error}", where=where) from error
+    try:
+        return Recipe.model_validate(table)
+    except ValidationError as error:
+        raise _usage_error(error, table, where) from None
+
+
+def dump(recipe: Recipe) -> str:
+    """TOML text with every key written out; `parse` makes the same recipe of it."""
+    lines = [f"version = {recipe.version}", "", "[quantize]", *_pairs(recipe.quantize)]
+    for step in recipe.compress:
+        lines += ["", "[[compress]]", *_pairs(step)]
+    return "\n".join(lines) + "\n"
+
+
+def layer_names(graph: Graph) -> tuple[str, ...]:
+    """Names of the nodes that have weights, which is what a step can be applied to, in execution order."""
+    return tuple(n.name for n in graph.nodes if any(t.role is Role.BIAS for t in graph.of(n.inputs)))
+
+
+def resolve(patterns: Iterable[str], graph: Graph, where: str = "layers") -> tuple[str, ...]:
+    """The layers that patterns name, each once, in execution order.
+
+    Raises:
+        UsageError: a pattern matches no layer; names the nearest one.
+    """
+    names = layer_names(graph)
+    chosen: set[str] = set()
+    for pattern in patterns:
+        found = fnmatch.filter(names, pattern) if any(c in pattern for c in "*?[") else {pattern} & set(names)
+        if not found:
+            raise UsageError(f"no layer is called {pattern!r}", where=where, fix=_nearest(pattern, names, "layers"))
+        chosen.update(found)
+    return tuple(name for name in names if name in chosen)
+
+
+def _exactly_one(section: BaseModel, first: str, second: str) -> None:
+    if (getattr(section, first) is None) == (getattr(section, second) is None):
+        raise ValueError(f"needs either {first} or {second}")
+
+
+def _pairs(section: BaseModel) -> list[str]:
+    values = section.model_dump()
+    # Strings, numbers, booleans and lists are written by JSON as TOML writes them.
+    return [f"{key} = {json.dumps(value)}" for key, value in values.items() if value is not None]
+
+
+def _nearest(wrong: str, valid: Sequence[str], what: str) -> str:
+    close = difflib.get_close_matches(wrong, valid, n=1, cutoff=0.5)
+    listed = ", ".join(valid[:12]) + (", ..." if len(valid) > 12 else "")
+    return f"did you mean {close[0]!r}?" if close else f"{what}: {listed or 'none'}"
+
+
+def _usage_error(error: ValidationError, table: dict[str, Any], where: str) -> UsageError:
+    """The first defect that pydantic found, as one line."""
+    first = error.errors()[0]
+    steps = {str(get_args(s.model_fields["method"].annotation)[0]): s for s in get_args(Step)}
+    # Of a step pydantic names the method between index and key; the user's file has no such level.
+    location = first["loc"]
+    shown = [part for i, part in enumerate(location) if not (i == 2 and location[0] == "compress" and part in steps)]
+    place = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in shown).lstrip(".")
+    at = f"{where}: {place}" if place else where
+    kind, context = first["type"], first.get("ctx", {})
+    value = first.get("input")
+    if kind == "extra_forbidden":
+        section: type[BaseModel] = Recipe
+        if location[0] == "quantize" and len(location) > 1:
+            section = Quantize
+        elif location[0] == "compress" and len(location) > 3:
+            section = steps[str(location[2])]
+        return UsageError("unknown key", where=at, fix=_nearest(str(location[-1]), list(section.model_fields), "keys"))
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        tag = str(value.get("method", "")) if isinstance(value, dict) else ""
+        what = f"unknown method {tag!r}" if tag else "has no method"
+        return UsageError(what, where=at, fix=_nearest(tag, list(steps), "methods"))
+    if kind == "literal_error":
+        return UsageError(f"{value!r} is not {context['expected']}", where=at)
+    if kind == "missing":
+        return UsageError("is missing", where=at)
+    if kind == "value_error":
+        return UsageError(str(context["error"]), where=at)
+    message = first["msg"].removeprefix("Input ").removesuffix(" or instance of Quantize")
+    message = message[0].lower() + message[1:]
+    words = (("tuple", "list"), ("dictionary or object to extract fields from", "table"), ("dictionary", "table"))
+    for python, toml in words:
+        message = message.replace(python, toml)
+    return UsageError(f"{value!r}: {message}", where=at)

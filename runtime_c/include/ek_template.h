@@ -1,0 +1,43 @@
+/*
+ * Convolution on template kernels: kernel (o, i) is a * templates[index] + b * ones, never expanded.
+ *
+ * All template responses of a pixel and input channel are computed once; each kernel is then two
+ * multiply-accumulates.
+ */
+#ifndef EK_TEMPLATE_H
+#define EK_TEMPLATE_H
+
+#include "ek_types.h"
+
+typedef struct {
+    const int8_t *templates;    /* (count, k_h, k_w) */
+    const uint8_t *indices;     /* (out_c, in_c), bit-packed, least significant bit first */
+    const ek_u16 *pairs;        /* (out_c, in_c, 2): a and b, binary16 bits of integers up to 2048 */
+    const int32_t *bias;        /* (out_c), the input's zero point folded in */
+    const int32_t *multiplier;  /* (out_c), or one */
+    const int8_t *shift;        /* (out_c), or one */
+    uint16_t in_h, in_w, in_c;
+    uint16_t out_h, out_w, out_c;
+    uint16_t k_h, k_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left;
+    int16_t out_zero;
+    int16_t act_min, act_max;   /* fused activation, in output units */
+    uint8_t rounding;           /* EK_ROUND_* */
+    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    int8_t pad_value;           /* what lies outside the image: the input's zero point */
+    uint8_t bits;               /* of an index, 1 to 8 */
+    uint16_t count;             /* of templates */
+    uint16_t ones;              /* value of the constant template */
+} ek_template_conv2d_params;
+
+/*
+ * scratch: two tables of in_c * (count + 1) int16, then what EK_RING wants (ek_ring.h), then one unrolled
+ * window of k_h * k_w * in_c bytes. The compiler has proved that responses fit 16 bits and sums 32.
+ * `out` may start where `in` starts if every output row ends before the first input row that the ring has
+ * not taken yet.
+ */
+void ek_template_conv2d_s8(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
+#endif

@@ -1,0 +1,16 @@
+/* Types of constants that lie in the packed model, an array of words. */
+#ifndef EK_TYPES_H
+#define EK_TYPES_H
+
+#include <stdint.h>
+
+/* Words may be read as 32-bit or character types, but reading them as 16-bit ones needs the compiler's leave. */
+#if defined(__GNUC__) || defined(__clang__)
+typedef int16_t __attribute__((may_alias)) ek_s16;
+typedef uint16_t __attribute__((may_alias)) ek_u16;
+#else
+typedef int16_t ek_s16;
+typedef uint16_t ek_u16;
+#endif
+
+#endif

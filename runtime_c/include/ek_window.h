@@ -1,0 +1,40 @@
+/* Windows of a ring as consecutive bytes. */
+#ifndef EK_WINDOW_H
+#define EK_WINDOW_H
+
+#include "ek_ring.h"
+
+typedef struct {
+    uint32_t k_h, step;         /* step: bytes from one output column to the next */
+    uint32_t runs, run_bytes;   /* a window row is this many runs of bytes ... */
+    uint32_t run_step;          /* ... whose starts are this far apart */
+} ek_window;
+
+/* For a kernel whose parameter struct names its geometry as ek_conv2d_params does. */
+#define EK_WINDOW(p)                                                                                       \
+    ek_window_make((p)->k_h, (p)->k_w, (uint32_t)(p)->stride_w * (p)->in_c, (p)->dilation_w, (p)->in_c)
+
+static inline ek_window ek_window_make(uint32_t k_h, uint32_t k_w, uint32_t step, uint32_t dilation_w,
+                                       uint32_t pixel)
+{
+    /* With adjacent columns a window row is one run of bytes. */
+    const ek_window window = {k_h, step, dilation_w == 1 ? 1 : k_w, dilation_w == 1 ? k_w * pixel : pixel,
+                              dilation_w * pixel};
+    return window;
+}
+
+/* Copy the window of output column x into k_h * k_w * in_c consecutive bytes. */
+static inline void ek_window_unroll(const ek_window *w, const ek_ring *ring, uint32_t x, int8_t *bytes)
+{
+    const int8_t *const column = ring->rows + x * w->step;
+    for (uint32_t ky = 0; ky < w->k_h; ky++) {
+        const int8_t *src = column + ring->window[ky];
+        for (uint32_t run = 0; run < w->runs; run++) {
+            memcpy(bytes, src, w->run_bytes);
+            bytes += w->run_bytes;
+            src += w->run_step;
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,162 @@
+"""The compression walk: a FLOAT net and a recipe to a packed model whose C computes what its reference says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from float_nets import FloatNet
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgekc import recipe as rc
+from edgekc.board import load_board
+from edgekc.compress import substitute
+from edgekc.compress.run import Result, compress
+from edgekc.compress.sizes import layer_sizes
+from edgekc.data import Dataset
+from edgekc.emulate import float_reference, host
+from edgekc.emulate.compare import compare
+from edgekc.errors import UsageError
+from edgekc.evaluate import host_outputs, input_levels
+from edgekc.generate import generate
+from edgekc.ir import Graph, Role, constant
+from edgekc.output import read_manifest, write_folder
+from edgekc.pack import Packed, pack, read
+from edgekc.pipeline import to_integer
+from edgekc.plan import plan
+
+CLUSTER = '[[compress]]\nmethod = "cluster"\nbits = 5\n'
+SECOND = CLUSTER + 'row_scale = "rms"\nassignment = "second-order"\n'
+CODEBOOK = '[[compress]]\nmethod = "codebook"\nlayers = ["conv2d_0", "conv2d_1"]\ntemplates = 8\n'
+RECIPES = {
+    "cluster": CLUSTER,
+    "second-order": SECOND,
+    "codebook": CODEBOOK,
+    "network-codebook": CODEBOOK + 'scope = "network"\n',
+    "chain": CODEBOOK + SECOND,
+    "svd": '[[compress]]\nmethod = "svd"\nlayers = ["fully_connected_*"]\nenergy = 0.9\n' + CLUSTER,
+    "dominant": '[[compress]]\nmethod = "dominant"\nlayers = ["conv2d_1"]\nrank = 2\n' + CLUSTER,
+}
+
+
+@pytest.fixture(scope="module")
+def net() -> tuple[Graph, Dataset]:
+    rng = np.random.default_rng(1)
+    made = FloatNet(rng, (1, 9, 8, 4), "relu")
+    x = made.conv("input", 16)
+    x = made.conv(x, 16)
+    x = made.depthwise(x, stride=2)
+    x = made.conv(x, 24, k=1)
+    x = made.fully_connected(made.mean(x), 32, "relu")
+    x = made.fully_connected(x, 10)
+    data = rng.normal(0, 1, (96, 9, 8, 4)).astype(np.float32)
+    return made.graph(x), Dataset(data, None, (), "test")
+
+
+def packed_by(net: tuple[Graph, Dataset], recipe: str) -> tuple[Result, bytes]:
+    result = compress(net[0], rc.parse(recipe), net[1])
+    return result, pack(to_integer(result.graph, {}))
+
+
+def written(data: bytes, target: Path) -> Path:
+    packed = read(data, "net.ekc")
+    write_folder(generate(plan(packed.graph, frozenset()), packed, data, "net", "none"), target)
+    return target
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_reference_and_host_agree(net: tuple[Graph, Dataset], name: str, tmp_path: Path) -> None:
+    folder = written(packed_by(net, RECIPES[name])[1], tmp_path / "net")
+    assert compare(folder, None, host.samples(read_manifest(folder), 12)).samples == 12
+
+
+@pytest.mark.parametrize("board", ["m0plus-an385", "mps2-an386", "mps3-an547"])
+def test_the_core_runs_it_from_its_packed_form(net: tuple[Graph, Dataset], board: str, tmp_path: Path) -> None:
+    folder = written(packed_by(net, RECIPES["chain"])[1], tmp_path / "net")
+    kernels = {layer["kernel"] for layer in read_manifest(folder)["layers"]}
+    assert {"ek_template_conv2d_s8", "ek_clustered_conv2d_s8", "ek_clustered_fully_connected_s8"} <= kernels
+    result = compare(folder, load_board(board), host.samples(read_manifest(folder), 4))
+    assert result.board == board
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_outputs_are_those_of_the_compressed_weights(net: tuple[Graph, Dataset], name: str) -> None:
+    """What int8 activations lose is all that may come on top of what the method loses."""
+    result, data = packed_by(net, RECIPES[name])
+    graph = read(data, "net.ekc").graph
+    exact = float_reference.outputs(net[0], [net[1].x])[0]
+    scale, zero = graph.tensors[graph.outputs[0]].q.scale, graph.tensors[graph.outputs[0]].q.zero_point
+    actual = (host_outputs(data, input_levels(net[1], graph))[0].astype(np.float64) - zero) * scale
+    error = float(np.linalg.norm(actual - exact) / np.linalg.norm(exact))
+    limit = {"cluster": 0.10, "second-order": 0.06}.get(name, 0.75)
+    assert error < limit, error
+    assert result.layers
+
+
+def test_second_order_beats_nearest(net: tuple[Graph, Dataset]) -> None:
+    few = CLUSTER.replace("bits = 5", "bits = 2")
+    exact = float_reference.outputs(net[0], [net[1].x])[0]
+    errors = []
+    for recipe in (few, few + 'assignment = "second-order"\n'):
+        data = packed_by(net, recipe)[1]
+        q = read(data, "net.ekc").graph
+        out = q.tensors[q.outputs[0]].q
+        actual = (host_outputs(data, input_levels(net[1], q))[0].astype(np.float64) - out.zero_point) * out.scale
+        errors.append(float(np.linalg.norm(actual - exact)))
+    assert errors[1] < 0.8 * errors[0]
+
+
+def test_no_dense_weights_are_left(net: tuple[Graph, Dataset]) -> None:
+    packed: Packed = read(packed_by(net, RECIPES["chain"])[1], "net.ekc")
+    dense = {t.name for t in packed.graph.tensors.values() if t.role is Role.WEIGHTS}
+    assert dense == {"depthwise_2/weights"}
+    sizes = {layer.name: layer for layer in layer_sizes(packed)}
+    assert sizes["conv2d_1"].weights == 16 * 16 * 9
+    assert set(sizes["conv2d_1"].parts) == {"codebook", "indices", "pairs", "bias", "requant"}
+    assert sizes["conv2d_1"].parts["indices"] == 16 * 16 * 3 // 8
+    assert sizes["conv2d_1"].parts["pairs"] == 16 * 16 * 4
+    assert sizes["conv2d_3"].parts["indices"] == 24 * 16 * 5 // 8
+
+
+def test_same_recipe_same_bytes(net: tuple[Graph, Dataset]) -> None:
+    assert packed_by(net, RECIPES["chain"])[1] == packed_by(net, RECIPES["chain"])[1]
+
+
+def test_a_layer_that_is_too_small_stays_dense(net: tuple[Graph, Dataset]) -> None:
+    lines: list[str] = []
+    result = compress(net[0], rc.parse(CLUSTER.replace("bits = 5", "bits = 8")), net[1], lines.append)
+    assert "fully_connected_6" not in result.layers or net[0].tensors["fully_connected_6/weights"].value.size > 256
+    templates = CODEBOOK.replace("templates = 8", "templates = 200")
+    result = compress(net[0], rc.parse(templates), net[1], lines.append)
+    assert any("conv2d_0: stays dense, 64 kernels are too few" in line for line in lines)
+    assert "conv2d_0" not in result.layers
+
+
+def test_bad_recipes(net: tuple[Graph, Dataset]) -> None:
+    with pytest.raises(UsageError, match=r"no layer is called 'conv2d_x'; did you mean 'conv2d_"):
+        compress(net[0], rc.parse(CLUSTER + 'layers = ["conv2d_x"]\n'), net[1])
+    with pytest.raises(UsageError, match="pruning needs retraining"):
+        compress(net[0], rc.parse('[[compress]]\nmethod = "prune"\nkeep = 0.5\n'), net[1])
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(1, 40), st.sampled_from([(3, 3), (5, 5), (1, 7)]), st.floats(-6, 6), st.integers(0, 2**32 - 1))
+def test_integer_templates_fit(count: int, size: tuple[int, int], power: float, seed: int) -> None:
+    templates = (np.random.default_rng(seed).standard_normal((count, *size)) * 10.0**power).astype(np.float32)
+    whole, step = substitute.integer_templates(templates)
+    assert 128 * np.abs(whole.astype(np.int64)).sum((1, 2)).max() <= 2**15 - 1
+    assert np.abs(whole * step - templates).max() <= 0.51 * step
+
+
+def test_large_weights_give_up_bits_not_correctness(net: tuple[Graph, Dataset]) -> None:
+    """Weights and biases at the edge of what 32-bit sums hold: fewer bits, proved to fit by `verify`."""
+    made = FloatNet(np.random.default_rng(3), (1, 5, 5, 64))
+    name = made.conv("input", 8)
+    bias = made.tensors[f"{name}/bias"]
+    grown = (bias.value * 1e4).astype(np.float32)
+    made.tensors[f"{name}/bias"] = constant(bias.name, grown, bias.role)
+    data = Dataset(np.random.default_rng(4).normal(0, 1, (16, 5, 5, 64)).astype(np.float32), None, (), "test")
+    for recipe in (CLUSTER, CODEBOOK.replace(', "conv2d_1"', "")):
+        pack(to_integer(compress(made.graph(name), rc.parse(recipe), data).graph, {}))

@@ -1,0 +1,115 @@
+"""What passes rely on: value ranges are sound, samples of a batch are independent, channels can be taken out."""
+
+from __future__ import annotations
+
+import host_kernels as host
+import numpy as np
+import pytest
+
+from edgekc.ir import Array
+from edgekc.op import Interval, Op, View
+from edgekc.ops import OPS
+
+Rng = np.random.Generator
+
+
+def _activations(view: View) -> list[int]:
+    return [i for i, t in enumerate(view.inputs) if t.data is None]
+
+
+def _views(op: Op) -> list[tuple[View, list[Array]]]:
+    cases = op.cases(np.random.default_rng(0))
+    return [(view, list(case.inputs)) for case in cases for view in host.views(op, case)]
+
+
+def _interval(rng: Rng, channels: int, dtype: str) -> Interval:
+    """A random interval per channel, some of them a single value."""
+    info = np.iinfo(dtype)
+    ends = np.sort(rng.integers(info.min, info.max + 1, (2, channels)), axis=0)
+    ends[1] = np.where(rng.random(channels) < 0.3, ends[0], ends[1])
+    return Interval(ends[0].astype(np.int64), ends[1].astype(np.int64))
+
+
+def _within(rng: Rng, interval: Interval, shape: tuple[int, ...], dtype: str, mode: int) -> Array:
+    """Values inside the interval: random, all at the low end, all at the high end, or at either end."""
+    low, high = (np.broadcast_to(end, shape) for end in (interval.low, interval.high))
+    picks = [rng.integers(low, high + 1), low, high, np.where(rng.random(shape) < 0.5, low, high)]
+    return np.asarray(picks[mode]).astype(dtype)
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_ranges_are_sound(name: str) -> None:
+    op, rng = OPS[name], np.random.default_rng(4)
+    for view, inputs in _views(op):
+        known = {i: _interval(rng, view.inputs[i].shape[-1], view.inputs[i].dtype) for i in _activations(view)}
+        found = op.ranges(view, [known.get(i) for i in range(len(inputs))])
+        assert found.low.shape == found.high.shape == (view.out.shape[-1],)
+        for mode in range(4):
+            values = list(inputs)
+            for i, interval in known.items():
+                values[i] = _within(rng, interval, inputs[i].shape, view.inputs[i].dtype, mode)
+            out = op.reference(view.node.attrs, values)[0]
+            assert (out >= found.low).all() and (out <= found.high).all(), f"{name} {view.node.name}"
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_nothing_known_is_sound(name: str) -> None:
+    """Ranges with None for every activation hold for the case's own inputs, and stay within the type."""
+    op = OPS[name]
+    for view, inputs in _views(op):
+        found, info = op.ranges(view, [None] * len(inputs)), np.iinfo(view.out.dtype)
+        out = op.reference(view.node.attrs, inputs)[0]
+        assert (out >= found.low).all() and (out <= found.high).all()
+        assert (found.low >= info.min).all() and (found.high <= info.max).all()
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_a_batch_is_its_samples(name: str) -> None:
+    op, rng = OPS[name], np.random.default_rng(5)
+    for view, inputs in _views(op):
+        batches = list(inputs)
+        for i in _activations(view):
+            other = rng.integers(-128, 128, (2, *inputs[i].shape)).astype(view.inputs[i].dtype, casting="unsafe")
+            batches[i] = np.concatenate([inputs[i], *other])
+        together = op.reference(view.node.attrs, batches)[0]
+        count = view.out.shape[0]
+        for sample in range(3):
+            one = [
+                b[sample * len(x) : (sample + 1) * len(x)] if i in _activations(view) else x
+                for i, (x, b) in enumerate(zip(inputs, batches, strict=True))
+            ]
+            alone = op.reference(view.node.attrs, one)[0]
+            assert np.array_equal(together[sample * count : (sample + 1) * count], alone), f"{name} {view.node.name}"
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_channels_can_be_taken_out(name: str) -> None:
+    """Of operators whose channels are independent: the rest computes the same without the dropped ones."""
+    op, rng = OPS[name], np.random.default_rng(6)
+    for view, inputs in _views(op):
+        rule = op.channels(view)
+        channels = view.out.shape[-1]
+        if rule is None or not rule.same or channels < 2:
+            continue
+        keep = rng.random(channels) < 0.6
+        keep[rng.integers(channels)] = True
+        activations = _activations(view)
+        nothing = [None] * len(activations)
+        masks = rule.needs(view, keep, nothing)
+        assert all(np.array_equal(mask, keep) for mask in masks) and len(masks) == len(activations)
+        values = [np.ascontiguousarray(inputs[i][..., keep]) for i in activations]
+        values += [t.value for t in rule.slice(view, masks, keep, nothing)]
+        attrs = {**view.node.attrs, **rule.attrs(view, int(keep.sum()))}
+        full = op.reference(view.node.attrs, inputs)[0]
+        assert np.array_equal(op.reference(attrs, values)[0], full[..., keep]), f"{name} {view.node.name}"
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_cases_are_valid(name: str) -> None:
+    """Every case passes its operator's own checks, and has the attributes that it declares."""
+    op = OPS[name]
+    for view, inputs in _views(op):
+        assert set(view.node.attrs) == set(op.attrs)
+        assert op.infer(view.node.attrs, [x.shape for x in inputs])[0] == view.out.shape
+        op.validate(view)
+        assert op.macs(view) >= 0
