@@ -32,33 +32,18 @@ def import_tflite(data: bytes, name: str, where: str) -> Graph:
     for k, shape in enumerate(b.tensors[n].shape for n in inputs):
         if len(shape) > 1 and shape[0] != 1:
             raise UnsupportedError(f"batch size {shape[0]} of {list(shape)}; supported: 1", where=f"{where}: input {k}")
-    for op in model.operators:
-        is_shape = bool(op.outputs) and all(model.tensors[i].dtype in ("int32", "int64") for i in op.outputs)
-        if is_shape and (op.builtin == "SHAPE" or op.builtin in tflite_shapes.FOLDS):
-            b.fold(op)
-            continue
-        handler = _HANDLERS.get(op.builtin)
-        if handler is None:
-            tensor = model.tensors[op.outputs[0]].name[:60] if op.outputs else ""
-            raise b.unsupported(
-                op, f"this operator (tensor {tensor!r}) is not implemented", ", ".join(sorted(_HANDLERS))
-            )
-        handler(b, op)
-    for k, i in enumerate(model.outputs):
-        if i not in b.names:
-            raise ModelError(f"output {k} is never computed", where=where)
-    outputs = tuple(b.names[i] for i in model.outputs)
+    outputs = b.walk(HANDLERS, "is not implemented")
     return Graph(name, Stage.QUANTIZED, b.tensors, tuple(b.nodes), inputs, outputs, {})
 
 
-def _activation(b: Builder, op: FileOperator) -> str:
+def activation(b: Builder, op: FileOperator) -> str:
     code = int(op.options["FusedActivationFunction"])
     if code not in _ACTIVATIONS:
         raise b.unsupported(op, f"fused activation number {code}", "none, RELU, RELU6, RELU_N1_TO_1")
     return _ACTIVATIONS[code]
 
 
-def _window(b: Builder, op: FileOperator, x: Tensor, k_h: int, k_w: int) -> dict[str, int]:
+def window(b: Builder, op: FileOperator, x: Tensor, k_h: int, k_w: int) -> dict[str, int]:
     """Window attributes with explicit padding (TFLite: the odd pixel of SAME goes to the end)."""
     if len(x.shape) != 4:
         raise b.unsupported(op, f"input of shape {list(x.shape)}", "4 dimensions, NHWC")
@@ -82,7 +67,7 @@ def _window(b: Builder, op: FileOperator, x: Tensor, k_h: int, k_w: int) -> dict
     return attrs
 
 
-def _window_shape(
+def window_shape(
     b: Builder, x: str, attrs: dict[str, int], k_h: int, k_w: int, channels: int
 ) -> tuple[int, ...] | None:
     """The output's shape within SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND, where the file has a placeholder."""
@@ -121,17 +106,17 @@ def _conv(b: Builder, op: FileOperator) -> None:
     shape = b.tensors[w].shape
     if len(b.tensors[x].shape) == 4 and b.tensors[x].shape[3] != shape[3]:
         raise b.unsupported(op, f"groups: input has {b.tensors[x].shape[3]} channels, filters {shape[3]}", "one group")
-    attrs = _window(b, op, b.tensors[x], shape[1], shape[2])
-    out = _window_shape(b, x, attrs, shape[1], shape[2], shape[0])
-    b.add(op, "conv2d", (x, w, *_bias(b, op)), {**attrs, "activation": _activation(b, op)}, out)
+    attrs = window(b, op, b.tensors[x], shape[1], shape[2])
+    out = window_shape(b, x, attrs, shape[1], shape[2], shape[0])
+    b.add(op, "conv2d", (x, w, *_bias(b, op)), {**attrs, "activation": activation(b, op)}, out)
 
 
 def _depthwise(b: Builder, op: FileOperator) -> None:
     x, w = b.operand(op, 0, "input"), _weights(b, op, 4, 3)
     shape = b.tensors[w].shape
-    attrs = _window(b, op, b.tensors[x], shape[1], shape[2])
-    out = _window_shape(b, x, attrs, shape[1], shape[2], shape[3])
-    b.add(op, "depthwise", (x, w, *_bias(b, op)), {**attrs, "activation": _activation(b, op)}, out)
+    attrs = window(b, op, b.tensors[x], shape[1], shape[2])
+    out = window_shape(b, x, attrs, shape[1], shape[2], shape[3])
+    b.add(op, "depthwise", (x, w, *_bias(b, op)), {**attrs, "activation": activation(b, op)}, out)
 
 
 def _fully_connected(b: Builder, op: FileOperator) -> None:
@@ -147,13 +132,13 @@ def _fully_connected(b: Builder, op: FileOperator) -> None:
     if math.prod(out) != rows * units or out[-1] != units:  # a placeholder
         out = (*b.file_shape(x)[:-1], units) if op.options["KeepNumDims"] and t.shape[-1] == in_c else (rows, units)
     x = b.view(op, "rows", x, graph_shape((*out[:-1], in_c)))  # TFLite flattens silently; here it is a node of its own
-    b.add(op, "fully_connected", (x, w, *_bias(b, op)), {"activation": _activation(b, op)}, out)
+    b.add(op, "fully_connected", (x, w, *_bias(b, op)), {"activation": activation(b, op)}, out)
 
 
 def _binary(kind: str) -> Callable[[Builder, FileOperator], None]:
     def handler(b: Builder, op: FileOperator) -> None:
         operands = (b.operand(op, 0, "a"), b.operand(op, 1, "b"))
-        b.add(op, kind, operands, {"activation": _activation(b, op)})
+        b.add(op, kind, operands, {"activation": activation(b, op)})
 
     return handler
 
@@ -162,8 +147,8 @@ def _pool(kind: str) -> Callable[[Builder, FileOperator], None]:
     def handler(b: Builder, op: FileOperator) -> None:
         x = b.operand(op, 0, "input")
         k_h, k_w = int(op.options["FilterHeight"]), int(op.options["FilterWidth"])
-        attrs = _window(b, op, b.tensors[x], k_h, k_w)
-        b.add(op, kind, (x,), {**attrs, "filter_h": k_h, "filter_w": k_w, "activation": _activation(b, op)})
+        attrs = window(b, op, b.tensors[x], k_h, k_w)
+        b.add(op, kind, (x,), {**attrs, "filter_h": k_h, "filter_w": k_w, "activation": activation(b, op)})
 
     return handler
 
@@ -275,7 +260,7 @@ def _concat(b: Builder, op: FileOperator) -> None:
     axis = int(op.options["Axis"])
     if not -rank <= axis < rank or len(b.file_output(op).shape) != rank:
         raise ModelError(f"axis {axis} does not exist in {rank} dimensions", where=b.at(op))
-    b.add(op, "concat", names, {"axis": axis % rank, "activation": _activation(b, op)})
+    b.add(op, "concat", names, {"axis": axis % rank, "activation": activation(b, op)})
 
 
 def _unary(kind: str, **attrs: AttrValue) -> Callable[[Builder, FileOperator], None]:
@@ -293,7 +278,7 @@ def _softmax(b: Builder, op: FileOperator) -> None:
     _unary("softmax", beta=beta)(b, op)
 
 
-_HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
+HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
     "CONV_2D": _conv,
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": _fully_connected,

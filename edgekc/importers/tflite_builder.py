@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -32,6 +32,27 @@ class Builder:
     values: dict[int, Array] = field(default_factory=dict)  # file tensor index -> shape arithmetic, done here
     rows: set[str] = field(default_factory=set)  # graph tensors that have a one in front of the file's shape
     phased: set[str] = field(default_factory=set)  # graph tensors between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND
+
+    def walk(self, handlers: Mapping[str, Handler], missing: str) -> tuple[str, ...]:
+        """Add every operator of the file through its handler; returns the names of the graph's outputs.
+
+        Args:
+            handlers: by builtin operator.
+            missing: what an error says of an operator without a handler.
+        """
+        for op in self.model.operators:
+            is_shape = bool(op.outputs) and all(self.model.tensors[i].dtype in ("int32", "int64") for i in op.outputs)
+            if is_shape and (op.builtin == "SHAPE" or op.builtin in tflite_shapes.FOLDS):
+                self.fold(op)
+                continue
+            if op.builtin not in handlers:
+                tensor = self.model.tensors[op.outputs[0]].name[:60] if op.outputs else ""
+                raise self.unsupported(op, f"this operator (tensor {tensor!r}) {missing}", ", ".join(sorted(handlers)))
+            handlers[op.builtin](self, op)
+        for k, i in enumerate(self.model.outputs):
+            if i not in self.names:
+                raise ModelError(f"output {k} is never computed", where=self.where)
+        return tuple(self.names[i] for i in self.model.outputs)
 
     def at(self, op: FileOperator) -> str:
         return f"{self.where}: operator {op.index} {op.builtin}"
@@ -181,3 +202,6 @@ def graph_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 def node_name(op: FileOperator) -> str:
     """Named by operator and index, so that a user finds the layer in any .tflite viewer."""
     return f"{op.builtin.lower().removesuffix('_2d').replace(' ', '_')}_{op.index}"
+
+
+Handler = Callable[[Builder, FileOperator], None]

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..ir import Array, Graph, Role, Stage, constant
-from . import tflite, tflite_file, tflite_shapes
+from . import tflite, tflite_file
 from .finish import fold_affine, tidy
 from .tflite_builder import Builder, graph_shape, node_name
 from .tflite_file import FileModel, FileOperator, FileTensor
@@ -58,22 +58,7 @@ def import_tflite_float(data: bytes, name: str, where: str) -> Graph:
         if len(t.shape) > 1 and t.shape[0] != 1:
             raise UnsupportedError(f"batch size {t.shape[0]} of {list(t.shape)}; supported: 1", where=at)
         inputs.append(b.activation(replace(t, quant=None), "input" if k == 0 else f"input_{k}", at))
-    for op in model.operators:
-        is_shape = bool(op.outputs) and all(model.tensors[i].dtype in ("int32", "int64") for i in op.outputs)
-        if is_shape and (op.builtin == "SHAPE" or op.builtin in tflite_shapes.FOLDS):
-            b.fold(op)
-            continue
-        handler = _HANDLERS.get(op.builtin)
-        if handler is None:
-            tensor = model.tensors[op.outputs[0]].name[:60] if op.outputs else ""
-            raise b.unsupported(
-                op, f"this operator (tensor {tensor!r}) is not implemented in float", ", ".join(sorted(_HANDLERS))
-            )
-        handler(b, op)
-    for k, i in enumerate(model.outputs):
-        if i not in b.names:
-            raise ModelError(f"output {k} is never computed", where=where)
-    outputs = tuple(b.names[i] for i in model.outputs)
+    outputs = b.walk(_HANDLERS, "is not implemented in float")
     tensors = {n: t if t.data is not None else replace(t, dtype="float32", quant=None) for n, t in b.tensors.items()}
     graph = Graph(name, Stage.FLOAT, tensors, tuple(b.nodes), tuple(inputs), outputs, {})
     return tidy(fold_affine(graph))
@@ -134,24 +119,24 @@ def _layer(b: Builder, op: FileOperator, rank: int, axis: int) -> tuple[str, str
 def _conv(b: Builder, op: FileOperator) -> None:
     x = b.operand(op, 0, "input")
     weights, bias, (oc, k_h, k_w, ic) = _layer(b, op, 4, 0)
-    attrs = tflite._window(b, op, b.tensors[x], k_h, k_w)
+    attrs = tflite.window(b, op, b.tensors[x], k_h, k_w)
     channels = b.tensors[x].shape[3]
     if channels != ic:
         raise b.unsupported(op, f"groups: input has {channels} channels, filters {ic}", "one group")
-    out = tflite._window_shape(b, x, attrs, k_h, k_w, oc)
-    b.add(op, "conv2d", (x, weights, bias), {**attrs, "activation": tflite._activation(b, op)}, out)
+    out = tflite.window_shape(b, x, attrs, k_h, k_w, oc)
+    b.add(op, "conv2d", (x, weights, bias), {**attrs, "activation": tflite.activation(b, op)}, out)
 
 
 def _depthwise(b: Builder, op: FileOperator) -> None:
     x = b.operand(op, 0, "input")
     weights, bias, (one, k_h, k_w, oc) = _layer(b, op, 4, 3)
-    attrs = tflite._window(b, op, b.tensors[x], k_h, k_w)
+    attrs = tflite.window(b, op, b.tensors[x], k_h, k_w)
     if one != 1 or oc % b.tensors[x].shape[3]:
         raise ModelError(
             f"{oc} output channels are not a multiple of {b.tensors[x].shape[3]} input channels", where=b.at(op)
         )
-    out = tflite._window_shape(b, x, attrs, k_h, k_w, oc)
-    b.add(op, "depthwise", (x, weights, bias), {**attrs, "activation": tflite._activation(b, op)}, out)
+    out = tflite.window_shape(b, x, attrs, k_h, k_w, oc)
+    b.add(op, "depthwise", (x, weights, bias), {**attrs, "activation": tflite.activation(b, op)}, out)
 
 
 def _fully_connected(b: Builder, op: FileOperator) -> None:
@@ -167,12 +152,12 @@ def _fully_connected(b: Builder, op: FileOperator) -> None:
     if math.prod(out) != rows * units or out[-1] != units:  # a placeholder
         out = (*b.file_shape(x)[:-1], units) if op.options["KeepNumDims"] and t.shape[-1] == in_c else (rows, units)
     x = b.view(op, "rows", x, graph_shape((*out[:-1], in_c)))
-    b.add(op, "fully_connected", (x, weights, bias), {"activation": tflite._activation(b, op)}, out)
+    b.add(op, "fully_connected", (x, weights, bias), {"activation": tflite.activation(b, op)}, out)
 
 
 def _binary(b: Builder, op: FileOperator) -> None:
     """The int8 importer's node, its constant last and of the output's rank, whose first axis is the batch's."""
-    tflite._HANDLERS[op.builtin](b, op)
+    tflite.HANDLERS[op.builtin](b, op)
     node = b.nodes[-1]
     rank = len(b.tensors[node.outputs[0]].shape)
     for name in node.inputs:
@@ -184,7 +169,7 @@ def _binary(b: Builder, op: FileOperator) -> None:
 
 # Everything without weights of its own is as in the int8 importer.
 _HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
-    **{k: v for k, v in tflite._HANDLERS.items() if k not in ("QUANTIZE", "DEQUANTIZE")},
+    **{k: v for k, v in tflite.HANDLERS.items() if k not in ("QUANTIZE", "DEQUANTIZE")},
     "CONV_2D": _conv,
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": _fully_connected,

@@ -78,6 +78,11 @@ def write(folder: Path, *, copy: str = _COPY) -> Path:
         "manifest.json": json.dumps(
             {
                 "name": "tiny",
+                "board": "microbit",
+                "needs": [],
+                "inputs": [],
+                "outputs": [],
+                "files": {},
                 "arena_bytes": ARENA_BYTES,
                 "sections": SECTIONS,
                 "layers": [
@@ -94,4 +99,5 @@ def write(folder: Path, *, copy: str = _COPY) -> Path:
 
 
 def _layer(index: int, name: str, op: str, kernel: str, macs: int, line: int) -> dict[str, object]:
-    return {"index": index, "name": name, "op": op, "kernel": kernel, "macs": macs, "source_lines": [line, line]}
+    what = {"index": index, "name": name, "op": op, "kernel": kernel, "macs": macs}
+    return {**what, "output_shape": [1], "output_bytes": 1, "source_lines": [line, line]}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import io
-import json
 import os
 import shutil
 import subprocess
@@ -162,8 +161,6 @@ def test_the_command_takes_the_models_board_and_refuses_forbidden_accesses(tmp_p
     if shutil.which("arm-none-eabi-gcc") is None and importlib.util.find_spec("ziglang") is None:
         pytest.skip("no compiler for Arm: neither arm-none-eabi-gcc nor ziglang is installed")
     folder = tiny.write(tmp_path / "model", **({"copy": tiny.BAD_COPY} if bad else {}))
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "board": "microbit"}))
     done = subprocess.run(
         [sys.executable, "-c", "from edgekc.cli.main import run; run()", "measure", str(folder)],
         capture_output=True, text=True, check=False, env={**os.environ, "EDGEKC_EMULATOR": "unicorn"},
