@@ -62,7 +62,8 @@ def main() -> int:
     for key, value in figures.items():
         print(f"{key:18} {value}")
     if args.json:
-        RESULT.write_text(json.dumps(figures, indent=2) + "\n")
+        record = {"command": "python benchmarks/clustering_speed.py --json", **figures}
+        RESULT.write_text(json.dumps(record, indent=2) + "\n")
     return int(seconds > SECONDS_MAX or peak_bytes > MEMORY_MAX_BYTES)
 
 

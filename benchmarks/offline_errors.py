@@ -87,7 +87,8 @@ def main() -> None:
             method: {name: {str(s): float(f"{e:.6g}") for s, e in errors.items()} for name, errors in rows.items()}
             for method, rows in figures.items()
         }
-        record = {"edgekc": __version__, "model": args.model.name, "errors": rounded}
+        command = f"python benchmarks/offline_errors.py --model {args.model.name} --json"
+        record = {"command": command, "edgekc": __version__, "model": args.model.name, "errors": rounded}
         RESULT.write_text(json.dumps(record, indent=2) + "\n")
 
 
