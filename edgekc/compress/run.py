@@ -5,6 +5,7 @@ Without retraining: what a method loses is what this gives. docs/compression.md 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -156,6 +157,10 @@ def _moments(state: _State, node: Node) -> moments.Moments:
 
 
 def _codebook(state: _State, step: rc.Codebook, where: str) -> None:
+    for key, without in (("train_templates", False), ("reassign", 0), ("coefficient_bits", 16)):
+        if getattr(step, key) != without:
+            fix = f"leave it at {json.dumps(without)}"
+            raise UsageError("needs retraining, which is not there yet", where=f"{where}.{key}", fix=fix)
     nodes = [n for n in _free(state, step.layers, where, {"conv2d"}) if np.prod(_weights(state, n).shape[1:3]) > 1]
     options = codebook.Options(seed=step.seed, restarts=step.restarts, weighting=step.weighting, offset=step.offset)
     groups = [nodes] if step.scope == "network" else [[node] for node in nodes]
