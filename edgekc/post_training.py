@@ -19,7 +19,11 @@ _BATCH = 64
 
 
 def post_training(
-    graph: Graph, dataset: Dataset | None, settings: Quantize, log: Callable[[str], None] = lambda text: None
+    graph: Graph,
+    dataset: Dataset | None,
+    settings: Quantize,
+    log: Callable[[str], None] = lambda text: None,
+    exact: Graph | None = None,
 ) -> Graph:
     """Quantise by calibration alone.
 
@@ -28,6 +32,8 @@ def post_training(
         dataset: calibration samples; labels are not needed. None: synthetic ones, and a warning through `log`.
         settings: the recipe's [quantize].
         log: is given one line for each thing done.
+        exact: `graph` with the weights that it had before they were compressed; bias correction then makes up
+            for that error too. None: `graph` itself. Not together with equalisation, which changes weights.
 
     Raises:
         UsageError: the data do not fit the model.
@@ -49,7 +55,7 @@ def post_training(
         chosen = fit(subset(dataset, settings.samples, settings.seed), graph)
     equalised, notes = equalise(graph) if settings.equalise != "off" else (graph, [])
     if settings.equalise == "off" or (settings.equalise == "auto" and not notes):
-        return _finish(_quantised(graph, chosen, settings), log)
+        return _finish(_quantised(graph, chosen, settings, exact), log)
     after = _quantised(equalised, chosen, settings)
     if settings.equalise == "auto":
         before = _quantised(graph, chosen, settings)
@@ -71,7 +77,7 @@ def input_quant(dataset: Dataset) -> Quant | None:
     return dataset.quant
 
 
-def _quantised(graph: Graph, dataset: Dataset, settings: Quantize) -> SideBySide:
+def _quantised(graph: Graph, dataset: Dataset, settings: Quantize, exact: Graph | None = None) -> SideBySide:
     """Calibrated, quantised and, where asked for, corrected, with the outputs that tell how well."""
     observed = calibrate.observe(graph, lambda: real_batches(dataset, _BATCH), settings.method != "min-max")
     ranges = calibrate.choose(observed, settings.method, settings.percentile)
@@ -80,7 +86,12 @@ def _quantised(graph: Graph, dataset: Dataset, settings: Quantize) -> SideBySide
     given = input_quant(dataset)
     quantized = quantize(graph, ranges, {} if given is None else {graph.inputs[0]: given})
     sample = subset(dataset, _WALKED, settings.seed)
-    return walk(graph, quantized, np.concatenate(list(real_batches(sample))), settings.bias_correction)
+    return walk(
+        graph if exact is None else exact,
+        quantized,
+        np.concatenate(list(real_batches(sample))),
+        settings.bias_correction,
+    )
 
 
 def _finish(result: SideBySide, log: Callable[[str], None]) -> Graph:

@@ -49,6 +49,18 @@ class _State:
     layers: dict[str, Layer]
     clusters: dict[str, cluster.Clustered]
     fits: dict[str, tuple[codebook.LayerFit, Array]]
+    originals: dict[str, Tensor]  # weights and biases as they were before a step packed their layer
+
+    def exact(self) -> Graph:
+        """The graph with the original values of packed layers: what bias correction aims at."""
+        return replace(self.graph, tensors={**self.graph.tensors, **self.originals})
+
+    def set_value(self, name: str, value: Array) -> None:
+        """Give a constant another value, and remember the first one."""
+        old = self.graph.tensors[name]
+        self.originals.setdefault(name, old)
+        new = constant(name, value.astype(np.float32), old.role)
+        self.graph = replace(self.graph, tensors={**self.graph.tensors, name: new})
 
 
 def compress(graph: Graph, recipe: rc.Recipe, dataset: Dataset | None, log: Log = lambda text: None) -> Result:
@@ -66,13 +78,13 @@ def compress(graph: Graph, recipe: rc.Recipe, dataset: Dataset | None, log: Log 
     samples = (
         dataset if dataset is not None else synthetic(graph, settings.samples, settings.seed, settings.input_range)
     )
-    state = _State(graph, fit(samples, graph), log, {}, {}, {})
+    state = _State(graph, fit(samples, graph), log, {}, {}, {}, {})
     for i, step in enumerate(recipe.compress):
         _apply(state, step, f"compress[{i}]")
     if state.layers and settings.equalise != "off":
         log("equalise: off, because it would change weights that are compressed")
         settings = settings.model_copy(update={"equalise": "off"})
-    quantized = post_training(state.graph, dataset, settings, log)
+    quantized = post_training(state.graph, dataset, settings, log, state.exact())
     for name, record in state.clusters.items():
         quantized = _packed(state, name, quantized, substitute.clustered(quantized, name, record))
     for name, (layer, templates) in state.fits.items():
@@ -115,18 +127,6 @@ def _weights(state: _State, node: Node) -> Tensor:
     return state.graph.tensors[node.inputs[1]]
 
 
-def _set_weights(state: _State, node: Node, value: Array) -> None:
-    old = _weights(state, node)
-    new = constant(old.name, value.astype(np.float32), old.role)
-    state.graph = replace(state.graph, tensors={**state.graph.tensors, old.name: new})
-
-
-def _shift_bias(state: _State, node: Node, shift: Array) -> None:
-    old = state.graph.tensors[node.inputs[2]]
-    new = constant(old.name, (old.value + shift).astype(np.float32), old.role)
-    state.graph = replace(state.graph, tensors={**state.graph.tensors, old.name: new})
-
-
 def _cluster(state: _State, step: rc.Cluster, where: str) -> None:
     options = cluster.Options(
         method=step.centers, row_scale=step.row_scale, scale_rounds=step.scale_rounds, seed=step.seed,
@@ -143,10 +143,11 @@ def _cluster(state: _State, step: rc.Cluster, where: str) -> None:
             known = _moments(state, node)
             record = second_order.compensate(w, record, known.covariance, second_order.Options())
             stored = cluster.reconstruct(record).reshape(len(w), -1)
-            _shift_bias(state, node, moments.bias_shift(w.reshape(len(w), -1), stored, known.mean))
+            bias = state.graph.tensors[node.inputs[2]]
+            state.set_value(bias.name, bias.value + moments.bias_shift(w.reshape(len(w), -1), stored, known.mean))
         state.clusters[node.name] = record
         state.layers[node.name] = Layer(f"cluster {step.bits} bits", record.relative_error, record.output_error)
-        _set_weights(state, node, cluster.reconstruct(record))
+        state.set_value(node.inputs[1], cluster.reconstruct(record))
 
 
 def _moments(state: _State, node: Node) -> moments.Moments:
@@ -183,7 +184,7 @@ def _codebook(state: _State, step: rc.Codebook, where: str) -> None:
         for node, layer in zip(group, book.layers, strict=True):
             state.fits[node.name] = (layer, book.templates)
             state.layers[node.name] = Layer(f"codebook {len(book.templates)}", layer.relative_error, None)
-            _set_weights(state, node, codebook.reconstruct(layer, book.templates))
+            state.set_value(node.inputs[1], codebook.reconstruct(layer, book.templates))
 
 
 def _svd(state: _State, step: rc.Svd, where: str) -> None:

@@ -163,3 +163,17 @@ def test_large_weights_give_up_bits_not_correctness(net: tuple[Graph, Dataset]) 
     data = Dataset(np.random.default_rng(4).normal(0, 1, (16, 5, 5, 64)).astype(np.float32), None, (), "test")
     for recipe in (CLUSTER, CODEBOOK.replace(', "conv2d_1"', "")):
         pack(to_integer(compress(made.graph(name), rc.parse(recipe), data).graph, {}))
+
+
+def test_bias_correction_makes_up_for_the_compression(net: tuple[Graph, Dataset]) -> None:
+    """It aims at the outputs of the weights as they were before they were compressed."""
+    few = CLUSTER.replace("bits = 5", "bits = 2")
+    exact = float_reference.outputs(net[0], [net[1].x])[0]
+    errors = []
+    for correct in ("false", "true"):
+        data = packed_by(net, f"[quantize]\nbias_correction = {correct}\n{few}")[1]
+        q = read(data, "net.ekc").graph
+        out = q.tensors[q.outputs[0]].q
+        actual = (host_outputs(data, input_levels(net[1], q))[0].astype(np.float64) - out.zero_point) * out.scale
+        errors.append(float(np.abs((actual - exact).mean(0)).max()))
+    assert errors[1] < 0.5 * errors[0]
