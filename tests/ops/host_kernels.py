@@ -27,6 +27,8 @@ from edgekc.toolchain import host_compiler
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
 SANITIZE = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
+EMULATED = frozenset({"dsp"})  # features of a core with a portable twin of their instructions
+EMULATE = ("-DEK_DSP_EMULATED",)
 GUARD = 64  # bytes before and after each buffer
 POISON = 0xA5
 ACTIVATIONS = ("x", "x*", "a", "b")  # operands that may be computed at run time; all others are constants
@@ -45,23 +47,28 @@ libc.malloc.argtypes = (ctypes.c_size_t,)
 libc.free.argtypes = (ctypes.c_void_p,)
 
 
-def portable_kernels() -> list[tuple[Op, Kernel]]:
-    return [(op, kernel) for op in OPS.values() for kernel in op.kernels if not kernel.needs]
+def runs_here(kernel: Kernel) -> bool:
+    """Portable, or for an extension that `EMULATE` has a twin of in C."""
+    return kernel.needs <= EMULATED
+
+
+def host_kernels() -> list[tuple[Op, Kernel]]:
+    return [(op, kernel) for op in OPS.values() for kernel in op.kernels if runs_here(kernel)]
 
 
 def sources() -> list[Path]:
-    """The C files of all portable kernels."""
-    stems = {stem for _, kernel in portable_kernels() for stem in (kernel.symbol, *kernel.sources)}
+    """The C files of all kernels that run here."""
+    stems = {stem for _, kernel in host_kernels() for stem in (kernel.symbol, *kernel.sources)}
     return [RUNTIME / "kernels" / f"{stem}.c" for stem in sorted(stems)]
 
 
 def build(folder: Path, flags: Sequence[str] = ("-O2",)) -> Path:
-    """One shared library of all portable kernels."""
+    """One shared library of all kernels that run here."""
     files = [str(file) for file in sources()]
     library = folder / "libkernels.so"
-    include = ("-I", str(RUNTIME / "include"))
+    include, shared = ("-I", str(RUNTIME / "include")), ("-fPIC", "-shared")
     subprocess.run(
-        [*host_compiler().command, *WARNINGS, *flags, "-fPIC", "-shared", *include, *files, "-o", str(library)],
+        [*host_compiler().command, *WARNINGS, *EMULATE, *flags, *shared, *include, *files, "-o", str(library)],
         check=True,
     )
     return library
@@ -196,7 +203,7 @@ def check(op: Op, case: Case, guard: int = GUARD) -> list[str]:
     done = []
     for view in views(op, case):
         for kernel in op.kernels:
-            if kernel.needs or not kernel.accepts(view):
+            if not runs_here(kernel) or not kernel.accepts(view):
                 continue
             name = f"{op.name} {case.name} {kernel.symbol}"
             assert call(kernel, view, case.inputs, None, guard) == expected, name
