@@ -26,6 +26,7 @@ OPERAND_ROLES = {
     "templates": Role.CODEBOOK,
     "indices": Role.INDEX,
     "pairs": Role.PAIRS,
+    "pair_indices": Role.INDEX,
     "centers": Role.CENTERS,
 }
 Param = int | str  # a number, or the name of a constant operand whose address the C struct holds

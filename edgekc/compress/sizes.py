@@ -20,7 +20,7 @@ PARTS = {
     Role.REQUANT: "requant",
 }
 # What stands for the weights; bias and requantisation are there with dense weights too.
-WEIGHT_PARTS = ("weights", "codebook", "indices", "pairs", "centers")
+WEIGHT_PARTS = ("weights", "codebook", "indices", "pairs", "pair indices", "centers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,12 @@ def layer_sizes(packed: Packed) -> tuple[LayerSize, ...]:
     for node in packed.graph.nodes:
         view = View(node, tuple(packed.graph.of(node.inputs)), tuple(packed.graph.of(node.outputs)))
         parts: dict[str, int] = {}
-        for t in view.inputs:
+        names = OPS[node.op].operands
+        for i, t in enumerate(view.inputs):
             if t.data is not None and t.name not in seen:
                 seen.add(t.name)
-                parts[PARTS[t.role]] = parts.get(PARTS[t.role], 0) + packed.offsets[t.name][1]
+                part = "pair indices" if names[min(i, len(names) - 1)] == "pair_indices" else PARTS[t.role]
+                parts[part] = parts.get(part, 0) + packed.offsets[t.name][1]
         if any(part in parts for part in WEIGHT_PARTS):
             found.append(LayerSize(node.name, node.op, _weights(view), OPS[node.op].macs(view), parts))
     return tuple(found)

@@ -7,18 +7,31 @@ also more exact: centers have 16 bits, a and b 11.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..fixedpoint import INT32_MAX
 from ..ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
-from ..ops.template_conv2d import PAIR_MAX, RESPONSE_MAX
+from ..ops._template import PAIR_MAX, RESPONSE_MAX
 from .cluster import Clustered
 from .codebook import LayerFit
 
 CLUSTERED = {"conv2d": "clustered_conv2d", "fully_connected": "clustered_fully_connected"}
 _LARGEST = PAIR_MAX - 1  # of a and b as integers
+
+
+@dataclass(frozen=True, slots=True)
+class PairCodes:
+    """A layer whose pairs are a codebook too: W[o, :, :, i] ~ scales[o] * (a * templates[index[o, i]] + b).
+
+    (a, b) = pairs[pair_index[o, i]].
+    """
+
+    index: Array  # (oc, ic), of templates
+    pair_index: Array  # (oc, ic), below 256
+    pairs: Array  # (P, 2) real a and b, P at most 256
+    scales: Array  # (oc,) positive
 
 
 def clustered(graph: Graph, layer: str, record: Clustered) -> Graph | None:
@@ -59,31 +72,76 @@ def templated(graph: Graph, layer: str, fit: LayerFit, templates: Array) -> Grap
     if node.op != "conv2d" or len(templates) > 256:
         return None
     x, weights, bias = graph.of(node.inputs)
-    kernels, tau = integer_templates(templates)
-    taps = templates[0].size
-    ones = max(RESPONSE_MAX // (128 * taps), 1)
+    kernels, tau, ones = _integer_codebook(templates)
+    reach = _reach(kernels, ones)
     a, b = fit.a.astype(np.float64) * tau, fit.b.astype(np.float64) / ones  # in units of an integer a and b
-    reach = np.abs(kernels.astype(np.int64)).sum((1, 2))[fit.index]
     peak = np.maximum(np.abs(a).max(1), np.abs(b).max(1))
     steps = np.where(peak > 0, peak, 1.0) / _LARGEST
     while True:
-        whole = [np.rint(v / steps[:, None]).astype(np.int64) for v in (a, b)]
+        whole = np.rint(np.stack([a, b], axis=-1) / steps[:, None, None]).astype(np.int64)
         levels = _bias(bias, weights, x, steps)
-        size = np.abs(whole[0]) * reach + np.abs(whole[1]) * taps * ones
-        over = np.abs(levels) + (128 + abs(x.q.zero_point)) * size.sum(1) > INT32_MAX
+        over = _over(levels, whole, reach[fit.index], x.q.zero_point)
         if not over.any():
             break
         steps = np.where(over, steps * 2, steps)
     name = node.name
-    pairs = np.stack(whole, axis=-1).astype(np.float16)
-    row = Quant(tuple(map(float, steps)), (0,) * len(steps), 0)
     constants = (
         constant(f"{name}/templates", kernels, Role.CODEBOOK),
         constant(f"{name}/indices", fit.index.astype(np.uint8), Role.INDEX),
-        constant(f"{name}/pairs", pairs, Role.PAIRS, row),
+        constant(f"{name}/pairs", whole.astype(np.float16), Role.PAIRS, _rows(steps)),
         constant(f"{name}/bias", levels.astype(np.int32), Role.BIAS),
     )
     return _replaced(graph, node, "template_conv2d", constants, {"ones": ones})
+
+
+def template_pairs(graph: Graph, layer: str, codes: PairCodes, templates: Array) -> Graph | None:
+    """As `templated`, of a layer whose pairs are a codebook; all its channels share one step of a and b."""
+    node = _node(graph, layer)
+    scales = codes.scales.astype(np.float64)
+    if node.op != "conv2d" or max(len(templates), len(codes.pairs)) > 256 or np.any(scales <= 0):
+        return None
+    x, weights, bias = graph.of(node.inputs)
+    kernels, tau, ones = _integer_codebook(templates)
+    reach = _reach(kernels, ones)[codes.index]
+    real = codes.pairs.astype(np.float64) * [tau, 1 / ones]
+    step = max(float(np.abs(real).max()), 1e-30) / _LARGEST
+    while True:
+        whole = np.rint(real / step).astype(np.int64)
+        levels = _bias(bias, weights, x, scales * step)
+        if not _over(levels, whole[codes.pair_index], reach, x.q.zero_point).any():
+            break
+        step *= 2
+    name = node.name
+    constants = (
+        constant(f"{name}/templates", kernels, Role.CODEBOOK),
+        constant(f"{name}/indices", codes.index.astype(np.uint8), Role.INDEX),
+        constant(f"{name}/pairs", whole.astype(np.float16), Role.PAIRS, _rows(scales * step)),
+        constant(f"{name}/pair_indices", codes.pair_index.astype(np.uint8), Role.INDEX),
+        constant(f"{name}/bias", levels.astype(np.int32), Role.BIAS),
+    )
+    return _replaced(graph, node, "template_pairs_conv2d", constants, {"ones": ones})
+
+
+def _integer_codebook(templates: Array) -> tuple[Array, float, int]:
+    """int8 templates, what a step of them is worth, and the value of the constant template."""
+    kernels, tau = integer_templates(templates)
+    return kernels, tau, max(RESPONSE_MAX // (128 * templates[0].size), 1)
+
+
+def _reach(kernels: Array, ones: int) -> Array:
+    """(T, 2): the sum of magnitudes that a and b of a kernel on each template multiply."""
+    size = np.abs(kernels.astype(np.int64)).sum((1, 2))
+    return np.stack([size, np.full_like(size, kernels[0].size * ones)], axis=-1)
+
+
+def _over(levels: Array, pairs: Array, reach: Array, zero_point: int) -> Array:
+    """bool (oc,): the channel's sum could leave 32 bits; pairs and reach (oc, ic, 2)."""
+    size = (np.abs(pairs) * reach).sum((1, 2))
+    return np.asarray(np.abs(levels) + (128 + abs(zero_point)) * size > INT32_MAX)
+
+
+def _rows(steps: Array) -> Quant:
+    return Quant(tuple(map(float, steps)), (0,) * len(steps), 0)
 
 
 def integer_templates(templates: Array) -> tuple[Array, float]:

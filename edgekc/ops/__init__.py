@@ -22,12 +22,13 @@ from . import (
     reshape,
     softmax,
     template_conv2d,
+    template_pairs_conv2d,
 )
 
 MODULES = (
     *(conv2d, depthwise, fully_connected, add, mul, average_pool, max_pool),
     *(mean, reshape, softmax, pad, lut, concat),
-    *(clustered_conv2d, clustered_fully_connected, template_conv2d),
+    *(clustered_conv2d, clustered_fully_connected, template_conv2d, template_pairs_conv2d),
 )
 OPS: dict[str, Op] = {module.OP.name: module.OP for module in MODULES}
 BY_CODE: dict[int, Op] = {op.code: op for op in OPS.values()}

@@ -12,7 +12,8 @@
 typedef struct {
     const int8_t *templates;    /* (count, k_h, k_w) */
     const uint8_t *indices;     /* (out_c, in_c), bit-packed, least significant bit first */
-    const ek_u16 *pairs;        /* (out_c, in_c, 2): a and b, binary16 bits of integers up to 2048 */
+    const ek_u16 *pairs;        /* (.., 2): a and b, binary16 bits of integers up to 2048 */
+    const uint8_t *pair_indices; /* (out_c, in_c), bit-packed: the kernel's pair; NULL: pairs are (out_c, in_c, 2) */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
     const int32_t *multiplier;  /* (out_c), or one */
     const int8_t *shift;        /* (out_c), or one */
@@ -28,13 +29,16 @@ typedef struct {
     uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
     uint8_t bits;               /* of an index, 1 to 8 */
+    uint8_t pair_bits;          /* of an index of a pair, 1 to 8 */
     uint16_t count;             /* of templates */
+    uint16_t pair_count;        /* of pairs that have indices, else 0 */
     uint16_t ones;              /* value of the constant template */
+    uint16_t block;             /* pixels whose responses are held at a time, a multiple of 4 */
 } ek_template_conv2d_params;
 
 /*
- * scratch: two tables of in_c * (count + 1) int16, then what EK_RING wants (ek_ring.h), then one unrolled
- * window of k_h * k_w * in_c bytes. The compiler has proved that responses fit 16 bits and sums 32.
+ * scratch: words, in this order: pair_count; 2 * in_c; block * in_c * count; 2 * k_h * k_w; then what EK_RING
+ * wants (ek_ring.h). The compiler has proved that responses fit 16 bits and sums 32.
  * `out` may start where `in` starts if every output row ends before the first input row that the ring has
  * not taken yet.
  */

@@ -1,84 +1,119 @@
-/* Convolution on template kernels: responses of two pixels to tables, then two products for each kernel. */
+/* Convolution on template kernels: responses of a block of pixels, then two products for each kernel and pixel. */
 #include "ek_template.h"
 
-#include "ek_bits.h"
-#include "ek_output_s8.h"
-#include "ek_window.h"
+#include "ek_ring.h"
+#include "ek_template_blocks.h"
 
-/* The integer that a binary16 holds; 0 or of magnitude 1 to 2048, as the compiler has proved. */
-static inline int32_t half_integer(uint32_t bits)
+/*
+ * The responses of one pixel, two channels in one multiplication: as responses fit 16 bits, those of the second
+ * channel can ride in the upper half of a word. `tap` has the window's values, then their offsets in the ring.
+ */
+static void respond(const ek_template_conv2d_params *p, const int8_t *pixel, uint32_t *tap, uint32_t *responses)
 {
-    const uint32_t exponent = (bits >> 10) & 31u; /* 15 more than the power of two */
-    const int32_t magnitude =
-        exponent == 0 ? 0 : (int32_t)((((bits & 1023u) | 1024u) << ((exponent - 15u) & 31u)) >> 10);
-    return bits & 0x8000u ? -magnitude : magnitude;
-}
-
-/* table (in_c, count + 1): for each channel the response of every template, then `ones` times the sum. */
-static void respond(const ek_template_conv2d_params *p, const int8_t *window, ek_s16 *table)
-{
-    const uint32_t channels = p->in_c, taps = (uint32_t)p->k_h * p->k_w;
-    for (uint32_t i = 0; i < channels; i++) {
+    const uint32_t channels = p->in_c, count = p->count, taps = (uint32_t)p->k_h * p->k_w;
+    const uint32_t *const offset = tap + taps;
+    for (uint32_t i = 0; i < channels; i += 2) {
         const int8_t *template = p->templates;
-        int32_t sum = 0;
-        for (uint32_t t = 0; t < p->count; t++) {
-            const int8_t *v = window + i;
-            int32_t acc = 0;
-            for (uint32_t tap = 0; tap < taps; tap++, v += channels) {
-                acc += (int32_t)*v * *template++;
+        const uint32_t second = i + 1 < channels ? 1 : 0;
+        uint32_t *to = responses, sum = 0, low, high;
+        responses += 2 * count * EK_GROUP;
+        for (uint32_t k = 0; k < taps; k++) {
+            const int8_t *const v = pixel + offset[k] + i;
+            tap[k] = (uint32_t)v[0] + ((uint32_t)v[second] << 16);
+            sum += tap[k];
+        }
+        sum *= p->ones;
+        low = sum << 16;
+        high = (sum + 0x8000u) & 0xffff0000u; /* the rounding takes the low half's sign out of the high half */
+        for (uint32_t t = 0; t < count; t++, to += EK_GROUP) {
+            uint32_t acc = 0;
+            for (uint32_t k = 0; k < taps; k++) {
+                const uint32_t weight = (uint32_t)*template++;
+                acc += tap[k] * weight;
             }
-            *table++ = (int16_t)acc;
+            to[0] = low | (acc & 0xffffu);
+            if (second) {
+                to[count * EK_GROUP] = high | (acc + 0x8000u) >> 16;
+            }
         }
-        for (uint32_t tap = 0; tap < taps; tap++) {
-            sum += window[tap * channels + i];
-        }
-        *table++ = (int16_t)(sum * p->ones);
     }
 }
 
-/* Two pixels' tables (the same one twice for a single pixel) to all output channels. */
-static void combine(const ek_template_conv2d_params *p, const ek_output *o, const ek_s16 *table0,
-                    const ek_s16 *table1, int8_t *out0, int8_t *out1)
+/* A group's responses and a plan to four accumulators that start at `bias`. */
+static void combine(const uint32_t *group, const uint32_t *plan, uint32_t channels, int32_t bias, int32_t acc[4])
 {
-    const uint32_t count = p->count;
-    const ek_u16 *pair = p->pairs;
-    ek_bits reader = ek_bits_open(p->indices, p->bits);
-    for (uint32_t c = 0; c < p->out_c; c++) {
-        const ek_s16 *t0 = table0, *t1 = table1;
-        int32_t acc0 = p->bias[c], acc1 = acc0;
-        for (uint32_t i = 0; i < p->in_c; i++, t0 += count + 1, t1 += count + 1, pair += 2) {
-            const uint32_t t = ek_bits_next(&reader);
-            const int32_t a = half_integer(pair[0]), b = half_integer(pair[1]);
-            acc0 += a * t0[t] + b * t0[count];
-            acc1 += a * t1[t] + b * t1[count];
+    const uint32_t *const end = plan + 2 * channels;
+    int32_t a0 = bias, a1 = bias, a2 = bias, a3 = bias;
+    for (; plan < end; plan += 2) {
+        const uint32_t *const r = (const uint32_t *)(const void *)((const char *)group + plan[0]);
+        const int32_t a = (int16_t)plan[1], b = (int32_t)plan[1] >> 16;
+        a0 += a * (int16_t)r[0] + b * ((int32_t)r[0] >> 16);
+        a1 += a * (int16_t)r[1] + b * ((int32_t)r[1] >> 16);
+        a2 += a * (int16_t)r[2] + b * ((int32_t)r[2] >> 16);
+        a3 += a * (int16_t)r[3] + b * ((int32_t)r[3] >> 16);
+    }
+    acc[0] = a0;
+    acc[1] = a1;
+    acc[2] = a2;
+    acc[3] = a3;
+}
+
+/* All filters on `pixels` pixels. */
+static void filters(const ek_template_conv2d_params *p, const ek_output *o, const uint32_t *table, uint32_t *plan,
+                    const uint32_t *responses, uint32_t pixels, int8_t *out)
+{
+    const uint32_t channels = p->in_c, oc = p->out_c, group_words = channels * p->count * EK_GROUP;
+    ek_template_stream stream = ek_template_open(p, table);
+    for (uint32_t c = 0; c < oc; c++) {
+        const uint32_t *group = responses;
+        int8_t *to = out + c;
+        ek_template_plan(p, &stream, plan);
+        for (uint32_t left = pixels; left > 0; group += group_words) {
+            const uint32_t n = left < EK_GROUP ? left : EK_GROUP;
+            int32_t acc[4];
+            combine(group, plan, channels, p->bias[c], acc);
+            for (uint32_t k = 0; k < n; k++, to += oc) {
+                *to = ek_output_s8(o, acc[k], c);
+            }
+            left -= n;
         }
-        out0[c] = ek_output_s8(o, acc0, c);
-        out1[c] = ek_output_s8(o, acc1, c);
     }
 }
 
 void ek_template_conv2d_s8(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
 {
     const ek_output output = EK_OUTPUT(p);
-    const ek_window window = EK_WINDOW(p);
-    const uint32_t oc = p->out_c, entries = p->in_c * (p->count + 1u);
-    ek_s16 *const table0 = scratch, *const table1 = table0 + entries;
-    ek_ring ring = EK_RING(p, table1 + entries);
-    int8_t *const unrolled = ek_ring_end(&ring);
+    const uint32_t taps = (uint32_t)p->k_h * p->k_w, group_words = p->in_c * p->count * EK_GROUP;
+    uint32_t *const table = scratch, *const plan = table + p->pair_count, *const responses = plan + 2u * p->in_c;
+    uint32_t *const tap = responses + group_words * (p->block / EK_GROUP);
+    uint32_t held = 0;
+    ek_ring ring = EK_RING(p, tap + 2 * taps);
 
+    for (uint32_t i = 0; i < p->pair_count; i++) {
+        table[i] = ek_pair_word(p->pairs + 2 * i);
+    }
+    if ((uint32_t)p->out_h * p->out_w < p->block) {
+        /* The pixels that fill up an only block are computed, though not written, from what lies here. */
+        memset(responses, 0, sizeof *responses * group_words * (p->block / EK_GROUP));
+    }
     for (uint32_t y = 0; y < p->out_h; y++) {
         ek_ring_fill(&ring, in, y * p->stride_h);
-        for (uint32_t x = 0; x < p->out_w; x += 2) {
-            /* The last of an odd number of pixels is combined twice rather than by code of its own. */
-            const uint32_t second = x + 1 < p->out_w ? 1 : 0;
-            ek_window_unroll(&window, &ring, x, unrolled);
-            respond(p, unrolled, table0);
-            if (second) {
-                ek_window_unroll(&window, &ring, x + 1, unrolled);
-                respond(p, unrolled, table1);
+        for (uint32_t ky = 0, k = taps; ky < p->k_h; ky++) {
+            for (uint32_t kx = 0; kx < p->k_w; kx++, k++) {
+                tap[k] = ring.window[ky] + kx * p->dilation_w * p->in_c;
             }
-            combine(p, &output, table0, second ? table1 : table0, out, out + second * oc);
-            out += (1 + second) * oc;
         }
+        for (uint32_t x = 0; x < p->out_w; x++) {
+            respond(p, ring.rows + x * p->stride_w * p->in_c, tap,
+                    responses + held / EK_GROUP * group_words + held % EK_GROUP);
+            if (++held == p->block) {
+                filters(p, &output, table, plan, responses, held, out);
+                out += held * p->out_c;
+                held = 0;
+            }
+        }
+    }
+    if (held) {
+        filters(p, &output, table, plan, responses, held, out);
     }
 }

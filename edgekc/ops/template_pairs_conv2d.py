@@ -1,0 +1,50 @@
+"""2-D convolution on template kernels, int8, whose pairs (a, b) come from a codebook of their own; see `_template.py`.
+
+A kernel is then two indices, of a template and of a pair: 7 to 9 bits where a pair for each kernel takes 35. Pairs
+are integers, shared by all output channels after dividing by the channel's scale, which is in its requantisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import ModelError
+from ..ir import Array
+from ..op import IntAttrs, Op, Shape
+from . import _template as tp
+from . import conv2d
+
+
+def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
+    x, templates, indices, pairs, pair_indices = shapes[:5]
+    fits = len(templates) == 3 and len(indices) == 2 and pair_indices == indices
+    if not fits or len(pairs) != 2 or pairs[1] != 2 or not 1 <= pairs[0] <= 256:
+        raise ModelError(
+            f"templates {list(templates)}, indices {list(indices)}, pairs {list(pairs)} and pair_indices "
+            f"{list(pair_indices)} should be (count, kh, kw), (oc, ic), (1..256, 2) and (oc, ic)"
+        )
+    return conv2d.infer(attrs, (x, (indices[0], templates[1], templates[2], indices[1])))
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    """As conv2d with the expanded weights: integer arithmetic makes the two the same."""
+    x, templates, indices, pairs, pair_indices, *rest = inputs
+    w = tp.expand(attrs["ones"], templates, indices, pairs[pair_indices])
+    return conv2d.reference(attrs, (x, w, *rest))
+
+
+OP = Op(
+    name="template_pairs_conv2d",
+    code=17,
+    attrs=tp.ATTRS,
+    operands=("x", "templates", "indices", "pairs", "pair_indices", "bias", "multiplier", "shift"),
+    infer=infer,
+    reference=reference,
+    kernels=tp.KERNELS,
+    lowers={"template_pairs_conv2d": tp.lower},
+    macs=tp.macs,
+    ranges=tp.ranges,
+    channels=tp.channel_rule,
+    validate=tp.validate,
+    cases=lambda rng: tp.cases(rng, coded=True),
+)
