@@ -103,10 +103,6 @@ class Codebook(_Step):
     )
     offset: bool = Field(default=True, description="false: b = 0")
     train_templates: bool = Field(default=False, description="the paper keeps them frozen")
-    reassign: Annotated[int, Field(ge=0)] = Field(default=0, description="times that retraining assigns anew")
-    coefficient_bits: Literal[1, 2, 3, 4, 5, 6, 7, 8, 16] = Field(
-        default=16, description="of a and b; 16: each its own, fewer: indices of clustered pairs"
-    )
     restarts: Count = Field(default=4, description="starts of the search, of which the best is taken")
     seed: Seed = 0
 
@@ -160,7 +156,46 @@ class Prune(_Step):
     seed: Seed = 0
 
 
-Step: TypeAlias = Cluster | Codebook | Svd | Dominant | Gap | Prune
+class Pairs(_Step):
+    """Clusters the pairs (a, b) of template layers: an index of a few bits a kernel in place of two float16."""
+
+    method: Literal["pairs"]
+    bits: Annotated[int, Field(ge=1, le=8)] = Field(default=7, description="of an index; 2**bits pairs a layer")
+    seed: Seed = 0
+
+
+class Retrain(_Section):
+    """Trains what the steps before have left free, all layers together; needs PyTorch."""
+
+    method: Literal["retrain"]
+    epochs: Count = Field(description="passes over the training samples")
+    batch: Count = Field(default=128, description="samples of a step")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(default=1e-3, description="falls to 0 by a cosine")
+    latent_rate: Annotated[float, Field(gt=0)] = Field(
+        default=1e-4, description="the same of latent weights, where indices are assigned anew"
+    )
+    reassign: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="times that indices are chosen anew, evenly over four fifths of the steps; 0: never"
+    )
+    optimizer: Literal["adam", "sgd"] = Field(default="adam", description="sgd: with Nesterov momentum of 0.9")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(default=0.0, description="decoupled, for adam")
+    distill: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.7, description="share of the teacher's scores in the loss; the rest is the labels'"
+    )
+    temperature: Annotated[float, Field(gt=0)] = Field(default=3.0, description="of distillation")
+    teacher: str | None = Field(default=None, description="a model file; else the model as it came")
+    flip: bool = Field(default=False, description="mirror half of the images left to right")
+    shift: Annotated[int, Field(ge=0)] = Field(default=0, description="move images by up to so many pixels")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="bfloat16 is several times faster where the processor has it"
+    )
+    arithmetic: Literal["float", "device"] = Field(
+        default="float", description="device: forward passes compute with the integers that the device will have"
+    )
+    seed: Seed = 0
+
+
+Step: TypeAlias = Cluster | Codebook | Pairs | Retrain | Svd | Dominant | Gap | Prune
 
 
 class Recipe(_Section):

@@ -13,7 +13,7 @@ here with what is known of the layer's inputs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -138,6 +138,20 @@ def pack(weights: Array, index: Array, raw: Array, point: int, scales: Array, ch
     shaped = _from_rows(index.astype(np.uint8), weights.shape, channel_axis)
     relative = float(np.square(error).sum()) / norm if norm > 0 else 0.0
     return Clustered(shaped, raw, point, stored, channel_axis, relative)
+
+
+def from_centers(index: Array, centers: Array, scales: Array, old: Clustered) -> Clustered:
+    """The record of trained centers: encoded to 16 bits, and what became equal by that merged.
+
+    Args:
+        index: the weights' shape, into `centers`.
+        centers: (k,) real, in any order.
+        scales: (oc,) float32, not negative.
+        old: the record before training; the errors it states are of the weights that it was fitted to.
+    """
+    raw, points = bits.encode_centers(np.asarray(centers, np.float64)[None])
+    stored, places = np.unique(raw[0], return_inverse=True)
+    return replace(old, index=places[index].astype(np.uint8), centers=stored, point=points[0], scales=scales)
 
 
 def _row_scales(rows: Array, kind: str) -> Array:

@@ -1,24 +1,27 @@
 """A FLOAT graph, a recipe and data to a QUANTIZED graph with compressed layers: the steps in their order.
 
-Without retraining: what a method loses is what this gives. docs/compression.md says what each step costs.
+What a step loses, a `retrain` step behind it wins back; docs/compression.md says what each step costs.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
+from .. import calibrate
 from .. import recipe as rc
 from ..data import Dataset, fit, real_batches, subset, synthetic
 from ..emulate import float_reference
 from ..errors import UsageError
-from ..ir import Array, Graph, Node, Tensor, constant
-from ..post_training import post_training
-from ..quantize import prepare
-from . import cluster, codebook, dominant, gap, lowrank, moments, second_order, substitute
+from ..ir import Array, Graph, Node, Quant, Tensor
+from ..post_training import input_quant, post_training
+from ..quantize import prepare, quantize
+from . import cluster, codebook, dominant, gap, lowrank, moments, pairs, second_order, substitute
+from .checkpoints import Checkpoints
+from .model import Model, Templates
 
 Log = Callable[[str], None]
 _MOMENT_SAMPLES = 256  # whose activations weigh the errors of second-order assignment
@@ -29,7 +32,7 @@ class Layer:
     """What a step did to a layer's weights."""
 
     method: str
-    relative_error: float  # squared error over the squared norm of the weights
+    relative_error: float  # squared error over the squared norm of the weights, before any retraining
     output_error: float | None  # the same of the layer's outputs, where it is known
 
 
@@ -39,36 +42,44 @@ class Result:
     layers: dict[str, Layer]  # by name, those that a step changed
 
 
-@dataclass(slots=True)
-class _State:
-    """The walk through the steps."""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a run of a recipe is given, and stays."""
 
-    graph: Graph
-    dataset: Dataset
+    source: Graph  # FLOAT, prepared: the teacher of retraining
+    recipe: rc.Recipe
+    dataset: Dataset | None  # as given; None: none
+    samples: Dataset  # the dataset, or synthetic samples, in the layout of the graph's input
     log: Log
-    layers: dict[str, Layer]
-    clusters: dict[str, cluster.Clustered]
-    fits: dict[str, tuple[codebook.LayerFit, Array]]
-    originals: dict[str, Tensor]  # weights and biases as they were before a step packed their layer
-
-    def exact(self) -> Graph:
-        """The graph with the original values of packed layers: what bias correction aims at."""
-        return replace(self.graph, tensors={**self.graph.tensors, **self.originals})
-
-    def set_value(self, name: str, value: Array) -> None:
-        """Give a constant another value, and remember the first one."""
-        old = self.graph.tensors[name]
-        self.originals.setdefault(name, old)
-        new = constant(name, value.astype(np.float32), old.role)
-        self.graph = replace(self.graph, tensors={**self.graph.tensors, name: new})
+    report: Callable[[str, object], None]  # title and train.fit.Progress of a retraining
 
 
-def compress(graph: Graph, recipe: rc.Recipe, dataset: Dataset | None, log: Log = lambda text: None) -> Result:
+@dataclass(frozen=True, slots=True)
+class State:
+    """The walk through the steps: what a checkpoint holds."""
+
+    model: Model
+    layers: dict[str, Layer] = field(default_factory=dict)
+    train_books: frozenset[str] = frozenset()  # codebooks that retraining may change
+    ranges: dict[str, calibrate.Range] | None = None  # of activations, fixed by training on device arithmetic
+
+
+def compress(
+    graph: Graph,
+    recipe: rc.Recipe,
+    dataset: Dataset | None,
+    log: Log = lambda text: None,
+    *,
+    report: Callable[[str, object], None] = lambda title, progress: None,
+    checkpoints: Path | None = None,
+) -> Result:
     """Apply the recipe's steps, quantise what stays dense, and pack what was compressed.
 
     Args:
         graph: FLOAT.
-        dataset: calibration samples; None: synthetic ones, with a warning from the quantiser.
+        dataset: training samples, of which some calibrate; None: synthetic ones, with a warning from the quantiser.
+        report: is given the progress of a retraining (`train.fit.Progress`).
+        checkpoints: a folder that a killed run of the same recipe, model and data resumes from; None: none.
 
     Raises:
         UsageError: a step that needs what is not given, names no layer, or comes too late.
@@ -78,101 +89,137 @@ def compress(graph: Graph, recipe: rc.Recipe, dataset: Dataset | None, log: Log 
     samples = (
         dataset if dataset is not None else synthetic(graph, settings.samples, settings.seed, settings.input_range)
     )
-    state = _State(graph, fit(samples, graph), log, {}, {}, {}, {})
+    job = Job(graph, recipe, dataset, fit(samples, graph), log, report)
+    store = Checkpoints.open(checkpoints, graph, recipe, job.samples)
+    state = State(Model(graph))
     for i, step in enumerate(recipe.compress):
-        _apply(state, step, f"compress[{i}]")
-    if state.layers and settings.equalise != "off":
-        log("equalise: off, because it would change weights that are compressed")
-        settings = settings.model_copy(update={"equalise": "off"})
-    quantized = post_training(state.graph, dataset, settings, log, state.exact())
-    for name, record in state.clusters.items():
-        quantized = _packed(state, name, quantized, substitute.clustered(quantized, name, record))
-    for name, (layer, templates) in state.fits.items():
-        quantized = _packed(state, name, quantized, substitute.templated(quantized, name, layer, templates))
-    return Result(quantized, state.layers)
+        where = f"compress[{i}]"
+        done = store.load(i)
+        if done is not None:
+            log(f"{where}: {step.method} is done, taken from {store.folder}")
+            state = done
+            continue
+        state = _apply(job, state, step, where, store.training(i))
+        store.save(i, state)
+    if state.ranges is not None:
+        quantized = device_graph(job, state.model, state.ranges)
+    else:
+        if state.layers and settings.equalise != "off":
+            log("equalise: off, because it would change weights that are compressed")
+            settings = settings.model_copy(update={"equalise": "off"})
+        quantized = post_training(state.model.graph, dataset, settings, log, state.model.exact())
+    packed, dense = pack_layers(state.model, quantized)
+    for name in dense:
+        log(f"{name}: stays dense, it has no packed form")
+    return Result(packed, {name: layer for name, layer in state.layers.items() if name not in dense})
 
 
-def _apply(state: _State, step: rc.Step, where: str) -> None:
+def device_graph(job: Job, model: Model, ranges: dict[str, calibrate.Range]) -> Graph:
+    """The QUANTIZED graph of a model with dense weights, activations having these ranges."""
+    return quantize(model.graph, ranges, _given(job))
+
+
+def pack_layers(model: Model, quantized: Graph) -> tuple[Graph, list[str]]:
+    """The QUANTIZED graph with its compressed layers in packed form, and the layers that have none."""
+    dense: list[str] = []
+    for name, record in model.clusters.items():
+        after = substitute.clustered(quantized, name, record)
+        quantized, dense = (after, dense) if after is not None else (quantized, [*dense, name])
+    for name, layer in model.templates.items():
+        book = model.books[layer.book]
+        if layer.pairs is None:
+            after = substitute.templated(quantized, name, layer.fit, book)
+        else:
+            codes = substitute.PairCodes(layer.fit.index, layer.pairs.index, layer.pairs.values, layer.pairs.scales)
+            after = substitute.template_pairs(quantized, name, codes, book)
+        quantized, dense = (after, dense) if after is not None else (quantized, [*dense, name])
+    return quantized, dense
+
+
+def _given(job: Job) -> dict[str, Quant]:
+    given = input_quant(job.samples) if job.dataset is not None else None
+    return {} if given is None else {job.source.inputs[0]: given}
+
+
+def _apply(job: Job, state: State, step: rc.Step, where: str, training: Path | None) -> State:
     match step:
         case rc.Cluster():
-            _cluster(state, step, where)
+            return _cluster(job, state, step, where)
         case rc.Codebook():
-            _codebook(state, step, where)
+            return _codebook(job, state, step, where)
+        case rc.Pairs():
+            return _pairs(job, state, step, where)
+        case rc.Retrain():
+            return _retrain(job, state, step, where, training)
         case rc.Svd():
-            _svd(state, step, where)
+            return _svd(job, state, step, where)
         case rc.Dominant():
-            _dominant(state, step, where)
+            return _dominant(job, state, step, where)
         case rc.Gap():
-            _gap(state)
+            return _gap(job, state)
         case rc.Prune():
             raise UsageError("pruning needs retraining, which is not there yet", where=where, fix="leave the step out")
 
 
-def _packed(state: _State, name: str, before: Graph, after: Graph | None) -> Graph:
-    if after is not None:
-        return after
-    state.log(f"{name}: stays dense, it has no packed form")
-    state.layers.pop(name)
-    return before
-
-
-def _free(state: _State, patterns: tuple[str, ...], where: str, kinds: set[str]) -> list[Node]:
+def _free(state: State, patterns: tuple[str, ...], where: str, kinds: set[str]) -> list[Node]:
     """The layers of these kinds that a step names, without those that an earlier step has packed."""
-    names = rc.resolve(patterns, state.graph, f"{where}.layers")
-    nodes = {node.name: node for node in state.graph.nodes}
-    return [nodes[n] for n in names if nodes[n].op in kinds and n not in state.clusters and n not in state.fits]
+    graph = state.model.graph
+    names = rc.resolve(patterns, graph, f"{where}.layers")
+    nodes = {node.name: node for node in graph.nodes}
+    return [nodes[n] for n in names if nodes[n].op in kinds and not state.model.packed(n)]
 
 
-def _weights(state: _State, node: Node) -> Tensor:
-    return state.graph.tensors[node.inputs[1]]
+def _weights(state: State, node: Node) -> Tensor:
+    return state.model.graph.tensors[node.inputs[1]]
 
 
-def _cluster(state: _State, step: rc.Cluster, where: str) -> None:
+def _with_graph(state: State, graph: Graph) -> State:
+    return replace(state, model=replace(state.model, graph=graph))
+
+
+def _cluster(job: Job, state: State, step: rc.Cluster, where: str) -> State:
     options = cluster.Options(
         method=step.centers, row_scale=step.row_scale, scale_rounds=step.scale_rounds, seed=step.seed,
         restarts=step.restarts,
     )  # fmt: skip
+    model, layers = state.model, dict(state.layers)
     for node in _free(state, step.layers, where, set(substitute.CLUSTERED)):
         w = _weights(state, node).value
         if w.size <= 2**step.bits:
-            state.log(f"{node.name}: stays dense, {w.size} weights are not more than {2**step.bits} centers")
+            job.log(f"{node.name}: stays dense, {w.size} weights are not more than {2**step.bits} centers")
             continue
         record = cluster.cluster(w, 2**step.bits, options)
         if step.assignment == "second-order":
             # The bias takes the mean of the error, so the assignment has to care for its variance only.
-            known = _moments(state, node)
+            known = _moments(job, model, node)
             record = second_order.compensate(w, record, known.covariance, second_order.Options())
             stored = cluster.reconstruct(record).reshape(len(w), -1)
-            bias = state.graph.tensors[node.inputs[2]]
-            state.set_value(bias.name, bias.value + moments.bias_shift(w.reshape(len(w), -1), stored, known.mean))
-        state.clusters[node.name] = record
-        state.layers[node.name] = Layer(f"cluster {step.bits} bits", record.relative_error, record.output_error)
-        state.set_value(node.inputs[1], cluster.reconstruct(record))
+            bias = model.graph.tensors[node.inputs[2]]
+            moved = bias.value + moments.bias_shift(w.reshape(len(w), -1), stored, known.mean)
+            model = model.with_value(bias.name, moved)
+        model = model.with_cluster(node.name, record)
+        layers[node.name] = Layer(f"cluster {step.bits} bits", record.relative_error, record.output_error)
+    return replace(state, model=model, layers=layers)
 
 
-def _moments(state: _State, node: Node) -> moments.Moments:
+def _moments(job: Job, model: Model, node: Node) -> moments.Moments:
     """Of a layer's inputs, as the layers before it are by now."""
-    chosen = subset(state.dataset, _MOMENT_SAMPLES, 0)
-    x = np.concatenate([float_reference.run(state.graph, [b])[node.inputs[0]] for b in real_batches(chosen)])
-    return moments.of_layer(state.graph, node, x)
+    chosen = subset(job.samples, _MOMENT_SAMPLES, 0)
+    x = np.concatenate([float_reference.run(model.graph, [b])[node.inputs[0]] for b in real_batches(chosen)])
+    return moments.of_layer(model.graph, node, x)
 
 
-def _codebook(state: _State, step: rc.Codebook, where: str) -> None:
-    for key, without in (("train_templates", False), ("reassign", 0), ("coefficient_bits", 16)):
-        if getattr(step, key) != without:
-            fix = f"leave it at {json.dumps(without)}"
-            raise UsageError("needs retraining, which is not there yet", where=f"{where}.{key}", fix=fix)
+def _codebook(job: Job, state: State, step: rc.Codebook, where: str) -> State:
     nodes = [n for n in _free(state, step.layers, where, {"conv2d"}) if np.prod(_weights(state, n).shape[1:3]) > 1]
     options = codebook.Options(seed=step.seed, restarts=step.restarts, weighting=step.weighting, offset=step.offset)
     groups = [nodes] if step.scope == "network" else [[node] for node in nodes]
-    for group in groups:
-        if not group:
-            continue
+    model, layers, trained = state.model, dict(state.layers), set(state.train_books)
+    for group in filter(None, groups):
         ws = [_weights(state, node).value for node in group]
         kernels = sum(w.shape[0] * w.shape[3] for w in ws)
         most = min(256, kernels // 2)
         if most < 1 or (step.templates or 1) > most:
-            state.log(f"{group[0].name}: stays dense, {kernels} kernels are too few for {step.templates} templates")
+            job.log(f"{group[0].name}: stays dense, {kernels} kernels are too few for {step.templates} templates")
             continue
         if len({w.shape[1:3] for w in ws}) > 1:
             raise UsageError("layers of different kernel sizes cannot share templates", where=where)
@@ -181,13 +228,84 @@ def _codebook(state: _State, step: rc.Codebook, where: str) -> None:
         else:
             assert step.error is not None
             book = codebook.fit_to_error(ws, step.error, most, options)
+        name = f"{group[0].name}/book"
+        trained.update({name} if step.train_templates else ())
         for node, layer in zip(group, book.layers, strict=True):
-            state.fits[node.name] = (layer, book.templates)
-            state.layers[node.name] = Layer(f"codebook {len(book.templates)}", layer.relative_error, None)
-            state.set_value(node.inputs[1], codebook.reconstruct(layer, book.templates))
+            model = model.with_templates(node.name, Templates(layer, name, None), book.templates)
+            layers[node.name] = Layer(f"codebook {len(book.templates)}", layer.relative_error, None)
+    return replace(state, model=model, layers=layers, train_books=frozenset(trained))
 
 
-def _svd(state: _State, step: rc.Svd, where: str) -> None:
+def _pairs(job: Job, state: State, step: rc.Pairs, where: str) -> State:
+    model, layers = state.model, dict(state.layers)
+    chosen = [n for n in rc.resolve(step.layers, model.graph, f"{where}.layers") if n in model.templates]
+    if not chosen:
+        fix = "put a codebook step before it"
+        raise UsageError("no layer that it names is made of templates", where=where, fix=fix)
+    for name in chosen:
+        model = _canonical(model, model.templates[name].book)
+        record = model.templates[name]
+        if record.pairs is not None or record.fit.index.size <= 2**step.bits:
+            job.log(f"{name}: its {record.fit.index.size} pairs stay as they are")
+            continue
+        book = model.books[record.book]
+        grouped = pairs.cluster(record.fit, book[0].size, 2**step.bits, step.seed)
+        a, b = grouped.expanded()
+        fitted = replace(record.fit, a=a, b=b)
+        before = _original(model, name)
+        free = np.stack([record.fit.a, record.fit.b], -1)
+        model = model.with_templates(name, Templates(fitted, record.book, grouped, free), book)
+        off = model.graph.tensors[model.weights(name)].value - before
+        error = float(np.square(off).sum() / max(np.square(before).sum(), 1e-300))
+        layers[name] = Layer(f"{layers[name].method}, pairs {step.bits} bits", error, None)
+    return replace(state, model=model, layers=layers)
+
+
+def _canonical(model: Model, book: str) -> Model:
+    """The model with one codebook of zero-mean templates of norm 1, where no layer of it has its pairs yet."""
+    sharing = {name: record for name, record in model.templates.items() if record.book == book}
+    if any(record.pairs is not None for record in sharing.values()):
+        return model
+    templates = model.books[book]
+    for name, record in sharing.items():
+        same = replace(record, fit=pairs.canonical(record.fit, templates))
+        model = model.with_templates(name, same, pairs.normalised(templates))
+    return model
+
+
+def _original(model: Model, layer: str) -> Array:
+    name = model.weights(layer)
+    return model.originals.get(name, model.graph.tensors[name]).value
+
+
+def _retrain(job: Job, state: State, step: rc.Retrain, where: str, training: Path | None) -> State:
+    from ..train.retrain import retrain  # needs PyTorch
+
+    ranges = state.ranges
+    if step.arithmetic == "device" and ranges is None:
+        ranges = _ranges(job, state.model)
+    elif step.arithmetic == "float":
+        ranges = None  # weights change, and with them the ranges
+
+    def quantized(model: Model) -> Graph:
+        assert ranges is not None
+        return pack_layers(model, device_graph(job, model, ranges))[0]
+
+    model = retrain(job, state, step, where, quantized if step.arithmetic == "device" else None, training)
+    return replace(state, model=model.retrained(), ranges=ranges)
+
+
+def _ranges(job: Job, model: Model) -> dict[str, calibrate.Range]:
+    settings = job.recipe.quantize
+    chosen = subset(job.samples, settings.samples, settings.seed)
+    observed = calibrate.observe(model.graph, lambda: real_batches(chosen), settings.method != "min-max")
+    ranges = calibrate.choose(observed, settings.method, settings.percentile)
+    if settings.input_range is not None:
+        ranges[model.graph.inputs[0]] = settings.input_range
+    return ranges
+
+
+def _svd(job: Job, state: State, step: rc.Svd, where: str) -> State:
     for node in _free(state, step.layers, where, {"fully_connected", "conv2d"}):
         w = _weights(state, node).value
         if node.op == "conv2d" and w.shape[1:3] != (1, 1):
@@ -195,26 +313,29 @@ def _svd(state: _State, step: rc.Svd, where: str) -> None:
         flat = (w.shape[0], w.shape[-1])
         rank = step.rank if step.rank is not None else lowrank.rank_for_energy(w, step.energy or 1.0)
         if not lowrank.reduces(flat, rank):
-            state.log(f"{node.name}: stays whole, rank {rank} of {flat[0]}x{flat[1]} would not reduce it")
+            job.log(f"{node.name}: stays whole, rank {rank} of {flat[0]}x{flat[1]} would not reduce it")
             continue
         low = lowrank.truncate(w, rank, step.parts)
-        state.graph = lowrank.rewrite(state.graph, node.name, low)
-        state.log(f"{node.name}: rank {rank} of {min(flat)}, relative error {low.relative_error:.4f}")
+        state = _with_graph(state, lowrank.rewrite(state.model.graph, node.name, low))
+        job.log(f"{node.name}: rank {rank} of {min(flat)}, relative error {low.relative_error:.4f}")
+    return state
 
 
-def _dominant(state: _State, step: rc.Dominant, where: str) -> None:
+def _dominant(job: Job, state: State, step: rc.Dominant, where: str) -> State:
     for node in _free(state, step.layers, where, {"conv2d"}):
         w = _weights(state, node).value
         oc, k_h, k_w, ic = w.shape
         if k_h * k_w == 1 or step.rank * ic * (oc + k_h * k_w) >= w.size:
-            state.log(f"{node.name}: stays whole, rank {step.rank} would not reduce it")
+            job.log(f"{node.name}: stays whole, rank {step.rank} would not reduce it")
             continue
         made = dominant.decompose(w, step.rank)
-        state.graph = dominant.rewrite(state.graph, node.name, made)
-        state.log(f"{node.name}: rank {step.rank}, relative error {made.relative_error:.4f}")
+        state = _with_graph(state, dominant.rewrite(state.model.graph, node.name, made))
+        job.log(f"{node.name}: rank {step.rank}, relative error {made.relative_error:.4f}")
+    return state
 
 
-def _gap(state: _State) -> None:
-    state.graph, notes = gap.run(state.graph)
+def _gap(job: Job, state: State) -> State:
+    graph, notes = gap.run(state.model.graph)
     for note in notes:
-        state.log(f"gap: {note}")
+        job.log(f"gap: {note}")
+    return _with_graph(state, graph)

@@ -1,0 +1,71 @@
+"""What a run of a recipe has done so far, in a folder: a killed run resumes behind the last finished step.
+
+A checkpoint is valid for one model, recipe up to that step, and data; one of anything else is not taken. Files are
+written beside their place and then moved there, so that one which is there is whole. They are Python pickles:
+resume only from folders of your own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from .. import recipe as rc
+from ..data import Dataset
+from ..ir import Graph, dump
+
+if TYPE_CHECKING:
+    from .run import State
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoints:
+    """A folder of states, one for each step; without a folder nothing is kept."""
+
+    folder: Path | None
+    keys: tuple[str, ...]  # of each step: what its result depends on
+
+    @staticmethod
+    def open(folder: Path | None, graph: Graph, recipe: rc.Recipe, samples: Dataset) -> Checkpoints:
+        """The checkpoints of a run; the folder is made where it is not there."""
+        if folder is None:
+            return Checkpoints(None, ())
+        folder.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256(__version__.encode())
+        digest.update(dump(graph).encode())
+        digest.update(samples.x.tobytes())
+        if samples.y is not None:
+            digest.update(samples.y.tobytes())
+        digest.update(json.dumps(recipe.quantize.model_dump(mode="json"), sort_keys=True).encode())
+        keys = []
+        for step in recipe.compress:
+            digest.update(json.dumps(step.model_dump(mode="json"), sort_keys=True).encode())
+            keys.append(digest.hexdigest()[:16])
+        return Checkpoints(folder, tuple(keys))
+
+    def load(self, step: int) -> State | None:
+        """The state after a step; None where there is none."""
+        path = self._path(step)
+        if path is None or not path.exists():
+            return None
+        state: State = pickle.loads(path.read_bytes())
+        return state
+
+    def save(self, step: int, state: State) -> None:
+        path = self._path(step)
+        if path is not None:
+            part = path.with_suffix(".part")
+            part.write_bytes(pickle.dumps(state))
+            part.replace(path)
+
+    def training(self, step: int) -> Path | None:
+        """Where the training of a step keeps its own checkpoint."""
+        return None if self.folder is None else self.folder / f"{step:02}-{self.keys[step]}.training"
+
+    def _path(self, step: int) -> Path | None:
+        return None if self.folder is None else self.folder / f"{step:02}-{self.keys[step]}.state"

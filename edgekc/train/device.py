@@ -1,0 +1,195 @@
+"""A trainable net that computes with the device's integers: quantisation-aware training without approximation.
+
+In every step the net's present values are quantised, packed and lowered by the same functions that make the
+packed model, and the forward pass is that INTEGER graph, bit for bit: what is trained is what will run. The
+backward pass is that of the real function (straight-through, Bengio et al. 2013, arXiv 1308.3432), with no
+gradient where an activation left its range.
+
+Accumulators are computed by convolutions in float32 over digits of the weights, each so small that its sums are
+exact; all other operators run their reference definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users know
+from torch import Tensor
+
+from ..compress.model import Model
+from ..fixedpoint import SINGLE
+from ..ir import Array, Graph, Node
+from ..op import View, int_attrs
+from ..ops import OPS, _clustered, _template
+from .fit import Trainable
+from .net import Net
+from .operators import padded
+
+Integer = Callable[[Model], Graph]  # the INTEGER graph of a model, its activations' quantisation being fixed
+
+
+class DeviceNet(Trainable):
+    """`net` on the device's arithmetic.
+
+    Args:
+        net: what is trained.
+        integer: makes the INTEGER graph of the net's present values; all its tensors of activations must have
+            the names of the FLOAT graph and a quantisation.
+    """
+
+    def __init__(self, net: Net, integer: Integer) -> None:
+        super().__init__()
+        self.net = net
+        self.integer = integer
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The scores (n, ...) that the device gives, as real numbers."""
+        graph = self.integer(self.net.model())
+        name = self.net.scores
+        return self.activations(graph, x, name)
+
+    def activations(self, graph: Graph, x: Tensor, wanted: str) -> Tensor:
+        float_nodes = {node.name: node for node in self.net.source.graph.nodes}
+        first = graph.tensors[graph.inputs[0]]
+        levels: dict[str, Tensor] = {first.name: to_levels(x, first.q.scale, first.q.zero_point, first.dtype)}
+        reals: dict[str, Tensor] = {first.name: _real(levels[first.name], graph, first.name)}
+        for node in graph.nodes:
+            out = node.outputs[0]
+            levels[out] = run_integer(graph, node, levels)
+            exact = _real(levels[out], graph, out)
+            inputs = [reals[n] for n in node.inputs if n in reals]
+            same = float_nodes.get(node.name)  # None: a change of scale
+            soft = inputs[0] if same is None else self.net.run_node(same, inputs).float()
+            soft = soft.clamp(*_ends(graph, out))
+            reals[out] = soft + (exact - soft).detach()
+            if out == wanted:
+                break
+        return reals[wanted]
+
+    def reassign(self) -> float:
+        return self.net.reassign()
+
+    def freeze_indices(self) -> None:
+        self.net.freeze_indices()
+
+
+@torch.no_grad()
+def run_integer(graph: Graph, node: Node, levels: dict[str, Tensor]) -> Tensor:
+    """One node of an INTEGER graph on a batch, as its reference defines it."""
+    op = OPS[node.op]
+    constants = {n: graph.tensors[n].value for n in node.inputs if n not in levels}
+    attrs = int_attrs(node)
+    if node.op in _WEIGHTS:
+        view = View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
+        weights = _WEIGHTS[node.op](attrs, list(constants.values()))
+        bias, multiplier, shift = (torch.from_numpy(constants[n].copy()) for n in node.inputs[-3:])
+        acc = _accumulators(view, levels[node.inputs[0]], weights)
+        acc += bias
+        return _requantised(acc, multiplier, shift, attrs)
+    operands = [levels[n].numpy() if n in levels else constants[n] for n in node.inputs]
+    batch = len(next(iter(levels.values())))
+    if op.view:
+        return torch.from_numpy(operands[0].reshape(batch, *graph.tensors[node.outputs[0]].shape[1:]))
+    return torch.from_numpy(np.ascontiguousarray(op.reference(attrs, operands)[0]))
+
+
+def _dense(attrs: dict[str, int], constants: list[Array]) -> Array:
+    return constants[0]
+
+
+def _by_centers(attrs: dict[str, int], constants: list[Array]) -> Array:
+    return _clustered.expand(constants[0], constants[1])
+
+
+def _by_templates(attrs: dict[str, int], constants: list[Array]) -> Array:
+    return _template.expand(attrs["ones"], constants[0], constants[1], constants[2])
+
+
+def _by_coded_templates(attrs: dict[str, int], constants: list[Array]) -> Array:
+    return _template.expand(attrs["ones"], constants[0], constants[1], constants[2][constants[3]])
+
+
+# Operator -> its weights as integers (oc, kh, kw, ic), (kh, kw, oc) or (oc, ic), from attributes and constants.
+_WEIGHTS: dict[str, Callable[[dict[str, int], list[Array]], Array]] = {
+    "conv2d": _dense,
+    "depthwise": _dense,
+    "fully_connected": _dense,
+    "clustered_conv2d": _by_centers,
+    "clustered_fully_connected": _by_centers,
+    "template_conv2d": _by_templates,
+    "template_pairs_conv2d": _by_coded_templates,
+}
+
+
+def _accumulators(view: View, x: Tensor, weights: Array) -> Tensor:
+    """int64 (n, ..., oc), without bias."""
+    if weights.ndim == 2:
+        product = x.reshape(-1, weights.shape[1]).double() @ torch.from_numpy(weights.astype(np.float64)).T
+        return product.reshape(len(x), *view.out.shape[1:]).long()
+    image = padded(view, x.float(), float(view["pad_value"]))
+    depthwise = weights.ndim == 3
+    w = weights.transpose(2, 0, 1)[:, None] if depthwise else weights.transpose(0, 3, 1, 2)
+    stride, dilation = (view["stride_h"], view["stride_w"]), (view["dilation_h"], view["dilation_w"])
+    acc: Tensor | None = None
+    for shift, digits in _digits(w.astype(np.int64)):
+        filters = torch.from_numpy(digits.astype(np.float32))
+        part = F.conv2d(
+            image, filters, stride=stride, dilation=dilation, groups=x.shape[3] if depthwise else 1
+        )  # (n, oc, h, w)
+        whole = part.permute(0, 2, 3, 1).long() << shift
+        acc = whole if acc is None else acc.add_(whole)
+    assert acc is not None
+    return acc
+
+
+def _digits(w: Array) -> Iterator[tuple[int, Array]]:
+    """(shift, d) with w = sum of d << shift, so small that float32 sums of int8 times d are exact: below 2**24."""
+    limit = 2**24 // (128 * w[0].size)
+    bits = max(limit.bit_length() - 1, 1)  # digits of this many bits are at most 2**bits / 2
+    shift = 0
+    while np.abs(w).max(initial=0) > limit:
+        digit = ((w + (1 << (bits - 1))) & ((1 << bits) - 1)) - (1 << (bits - 1))
+        yield shift, digit
+        w, shift = (w - digit) >> bits, shift + bits
+    yield shift, w
+
+
+def _requantised(acc: Tensor, multiplier: Tensor, shift: Tensor, attrs: dict[str, int]) -> Tensor:
+    """fixedpoint.requantize and clamp_int8 on tensors; acc int64 is used up."""
+    m, s = multiplier.long(), shift.long()
+    if attrs["rounding"] == SINGLE:
+        acc *= m
+        right = 31 - s
+    else:
+        acc <<= s.clamp_min(0)
+        acc *= m
+        acc += 1 << 30
+        acc >>= 31
+        right = (-s).clamp_min(0)
+    half = torch.where(right > 0, torch.ones_like(right) << (right - 1).clamp_min(0), 0)
+    acc += half - ((acc < 0) & (right > 0)).long()
+    acc >>= right
+    acc += attrs["out_zero"]
+    return acc.clamp_(attrs["act_min"], attrs["act_max"]).to(torch.int8)
+
+
+def to_levels(x: Tensor, scale: float, zero_point: int, dtype: str) -> Tensor:
+    """Real samples to the input's integers, halves away from zero, as `evaluate.input_levels` makes them."""
+    info = np.iinfo(dtype)
+    scaled = x.float() / torch.tensor(scale, dtype=torch.float32)
+    rounded = torch.trunc(scaled + torch.copysign(torch.tensor(0.5), scaled))
+    return (rounded + zero_point).clamp(int(info.min), int(info.max)).to(getattr(torch, dtype))
+
+
+def _real(levels: Tensor, graph: Graph, name: str) -> Tensor:
+    quant = graph.tensors[name].q
+    return (levels.float() - quant.zero_point) * float(quant.scale)
+
+
+def _ends(graph: Graph, name: str) -> tuple[float, float]:
+    t = graph.tensors[name]
+    info = np.iinfo(t.dtype)
+    low, high = ((end - t.q.zero_point) * float(t.q.scale) for end in (int(info.min), int(info.max)))
+    return low, high

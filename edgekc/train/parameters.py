@@ -1,0 +1,183 @@
+"""A layer's weights as trainable parameters: dense, centers of clusters, or templates and their pairs.
+
+Each module's `forward` gives weights in the layout of the graph, and `record` turns what was trained back into the
+form that the packer takes. Indices are fixed, unless the layer has latent values: what the compressed form stands
+for, before it was brought to the nearest center, pair or template. The forward pass computes with the compressed
+form, the gradient goes to the latent values (straight-through, Bengio et al. 2013, arXiv 1308.3432), and `reassign`
+brings the two together: it chooses the nearest index for each, and moves centers and pairs to the mean of theirs.
+Latent values end with `settle`; from then on centers and pairs themselves are trained, with fixed indices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..compress import cluster, codebook
+from ..compress.model import Templates
+from ..compress.pairs import Pairs
+from ..ir import Array
+
+
+class Dense(nn.Module):
+    """Weights as they are."""
+
+    def __init__(self, weights: Array) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(_real(weights))
+
+    def forward(self) -> Tensor:
+        return self.weights
+
+
+class Clustered(nn.Module):
+    """weights = scale of the filter * center[index]; centers and scales are trained."""
+
+    index: Tensor
+    latent: nn.Parameter | None
+
+    def __init__(self, record: cluster.Clustered, latent: Array | None) -> None:
+        super().__init__()
+        self.old = record
+        self.centers = nn.Parameter(_real(record.real_centers))
+        self.scales = nn.Parameter(_real(record.scales))
+        self.register_buffer("index", torch.from_numpy(record.index.astype(np.int64)))
+        self.latent = None if latent is None else nn.Parameter(_real(latent))
+
+    def forward(self) -> Tensor:
+        return _straight_through(self.centers[self.index] * self._rows(), self.latent)
+
+    def _rows(self) -> Tensor:
+        """The scales, which the device wants positive, to be multiplied with the weights."""
+        shape = [1] * self.index.ndim
+        shape[self.old.channel_axis] = -1
+        return self.scales.abs().reshape(shape)
+
+    @torch.no_grad()
+    def reassign(self) -> float:
+        """The nearest center for each latent weight; the share of weights whose index changed."""
+        if self.latent is None:
+            return 0.0
+        rows = self._rows()
+        places = torch.where(rows == 0, 0.0, self.latent / rows).contiguous()
+        ordered, order = torch.sort(self.centers)
+        found = order[torch.bucketize(places, (ordered[1:] + ordered[:-1]) / 2)]
+        changed = (found != self.index).float().mean()
+        self.index.copy_(found)
+        counts = (rows * rows).expand_as(places).flatten()
+        _move_to_means(self.centers[:, None], found.flatten(), places.reshape(-1, 1), counts)
+        return float(changed)
+
+    def settle(self) -> None:
+        self.latent = None
+
+    def record(self) -> cluster.Clustered:
+        return cluster.from_centers(_array(self.index), _array(self.centers), _array(self.scales.abs()), self.old)
+
+
+class TemplateKernels(nn.Module):
+    """weights[o, :, :, i] = a[o, i] * book[index[o, i]] + b[o, i]; a, b and, where asked for, the book are trained.
+
+    Latent are the dense weights where each kernel has its own a and b: then templates are assigned anew. Where
+    pairs are clustered, the templates stay and the a and b of each kernel are latent.
+    """
+
+    index: Tensor
+    pair_index: Tensor
+    latent: nn.Parameter | None
+
+    def __init__(self, record: Templates, book: nn.Parameter, original: Array | None) -> None:
+        super().__init__()
+        self.old = record
+        self.book = book
+        self.register_buffer("index", torch.from_numpy(record.fit.index.astype(np.int64)))
+        pairs = record.pairs
+        if pairs is None:
+            self.a, self.b = nn.Parameter(_real(record.fit.a)), nn.Parameter(_real(record.fit.b))
+            self.latent = None if original is None else nn.Parameter(_real(original))
+        else:
+            self.values, self.scales = nn.Parameter(_real(pairs.values)), nn.Parameter(_real(pairs.scales))
+            self.register_buffer("pair_index", torch.from_numpy(pairs.index.astype(np.int64)))
+            # The pairs before they were clustered, where they are known.
+            free = self._chosen() if record.unclustered is None else _real(record.unclustered)
+            self.latent = None if original is None else nn.Parameter(free.detach().clone())
+
+    def _chosen(self) -> Tensor:
+        return self.values[self.pair_index] * self.scales.abs()[:, None, None]
+
+    def pairs(self) -> tuple[Tensor, Tensor]:
+        """a and b, each (oc, ic)."""
+        if self.old.pairs is None:
+            return self.a, self.b
+        chosen = _straight_through(self._chosen(), self.latent)
+        return chosen[..., 0], chosen[..., 1]
+
+    def forward(self) -> Tensor:
+        a, b = self.pairs()
+        kernels = (a[:, :, None, None] * self.book[self.index] + b[:, :, None, None]).permute(0, 2, 3, 1)
+        if self.latent is None or self.old.pairs is not None:
+            return kernels
+        return kernels + (self.latent - self.latent.detach())  # a and b are trained beside the latent weights
+
+    @torch.no_grad()
+    def reassign(self) -> float:
+        """The nearest template or pair for each kernel; the share of kernels that changed."""
+        if self.latent is None:
+            return 0.0
+        return self._reassign_templates(self.latent) if self.old.pairs is None else self._reassign_pairs(self.latent)
+
+    def _reassign_templates(self, latent: Tensor) -> float:
+        fit = codebook.assign(_array(latent), _array(self.book), codebook.Options())
+        found = torch.from_numpy(fit.index.astype(np.int64))
+        changed = found != self.index
+        self.index.copy_(found)
+        for mine, fitted in ((self.a, fit.a), (self.b, fit.b)):
+            mine[changed] = _real(fitted)[changed]
+        return float(changed.float().mean())
+
+    def _reassign_pairs(self, latent: Tensor) -> float:
+        points = latent / self.scales.abs()[:, None, None]
+        # An error of b counts in every tap, one of a with the template's size.
+        weight = torch.stack([self.book.flatten(1).norm(dim=1).mean(), torch.tensor(self.book[0].numel() ** 0.5)])
+        found = torch.cdist((points * weight).reshape(-1, 2), self.values * weight).argmin(1)
+        changed = (found.reshape_as(self.pair_index) != self.pair_index).float().mean()
+        self.pair_index.copy_(found.reshape_as(self.pair_index))
+        counts = self.scales.square()[:, None].expand_as(self.pair_index).flatten()
+        _move_to_means(self.values, found, points.reshape(-1, 2), counts)
+        return float(changed)
+
+    def settle(self) -> None:
+        self.latent = None
+
+    def record(self) -> Templates:
+        a, b = (_array(part) for part in self.pairs())
+        # The errors of the record speak of the weights that the layer was fitted to, not of the trained ones.
+        fit = replace(self.old.fit, index=_array(self.index).astype(np.int32), a=a, b=b)
+        pairs = self.old.pairs
+        if pairs is not None:
+            pairs = Pairs(_array(self.values), _array(self.pair_index).astype(np.int32), _array(self.scales.abs()))
+        return replace(self.old, fit=fit, pairs=pairs, unclustered=None)
+
+
+def _straight_through(compressed: Tensor, latent: Tensor | None) -> Tensor:
+    """The compressed values, with the gradient going to the latent ones where there are any."""
+    return compressed if latent is None else compressed.detach() + (latent - latent.detach())
+
+
+def _move_to_means(centers: Tensor, index: Tensor, points: Tensor, counts: Tensor) -> None:
+    """Lloyd's second step, in place: centers (k, d) to the mean of their points (n, d), counted as stated."""
+    total = torch.zeros(len(centers)).index_add_(0, index, counts)
+    summed = torch.zeros_like(centers).index_add_(0, index, points * counts[:, None])
+    used = total > 0
+    centers[used] = summed[used] / total[used, None]
+
+
+def _real(x: Array) -> Tensor:
+    return torch.from_numpy(np.array(x, np.float32))
+
+
+def _array(x: Tensor) -> Array:
+    return np.asarray(x.detach().numpy().copy())

@@ -1,0 +1,131 @@
+"""The trainable twin of a FLOAT graph: it computes what the float reference computes, and gives back what it was."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from float_nets import FloatNet
+
+from edgekc.compress import cluster, codebook, pairs
+from edgekc.compress.model import Model, Templates
+from edgekc.emulate import float_reference
+from edgekc.ir import Graph
+from edgekc.quantize import prepare
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+
+from edgekc.train.net import Net  # noqa: E402 - needs PyTorch
+
+
+def every_operator() -> Graph:
+    net = FloatNet(np.random.default_rng(3), (1, 9, 7, 3), activation="relu")
+    first = net.conv("input", 8, 3, stride=2)
+    deep = net.depthwise(first, 3, times=2, activation="relu6")
+    pooled = net.pool("max_pool", net.pad(deep, 1), 3, 2)
+    averaged = net.pool("average_pool", net.pad(deep, 1), 3, 2)
+    both = net.concat(pooled, averaged)
+    scaled = net.binary("mul", both, net.constant(np.linspace(0.5, 1.5, 32).reshape(1, 1, 1, 32)))
+    added = net.binary("add", scaled, both, activation="relu_n1_to_1")
+    flat = net.mean(net.unary("logistic", added))
+    out = net.unary("softmax", net.fully_connected(flat, 5), beta=1.0)
+    return net.graph(out)
+
+
+def samples(graph: Graph, count: int = 4) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(count, *graph.tensors[graph.inputs[0]].shape[1:])).astype(np.float32)
+
+
+def compressed() -> tuple[Model, str, str]:
+    """A net with a template layer of clustered pairs and a clustered layer."""
+    net = FloatNet(np.random.default_rng(5), (1, 8, 8, 6), activation="relu")
+    first = net.conv("input", 12)
+    second = net.conv(first, 10)
+    model = Model(prepare(net.graph(net.fully_connected(net.mean(second), 4))))
+    w = model.graph.tensors[model.weights(first)].value
+    book = codebook.fit([w], 6, codebook.Options())
+    layer = book.layers[0]
+    grouped = pairs.cluster(layer, 9, 16, seed=0)
+    a, b = grouped.expanded()
+    record = Templates(codebook.LayerFit(layer.index, a, b, layer.residual, layer.relative_error), "book", grouped)
+    model = model.with_templates(first, record, book.templates)
+    w = model.graph.tensors[model.weights(second)].value
+    return model.with_cluster(second, cluster.cluster(w, 8, cluster.Options(row_scale="rms"))), first, second
+
+
+def test_every_operator_as_the_float_reference() -> None:
+    graph = every_operator()
+    net, x = Net(graph), samples(graph)
+    values = float_reference.run(graph, [x])
+    found = net.activations(torch.from_numpy(x), values.keys() - {"input"})
+    for name in values.keys() - {"input"}:
+        np.testing.assert_allclose(found[name].detach().numpy(), values[name], rtol=1e-4, atol=1e-5, err_msg=name)
+    np.testing.assert_allclose(net(torch.from_numpy(x)).detach().numpy(), values[net.scores], rtol=1e-4, atol=1e-5)
+
+
+def test_compressed_layers_compute_their_reconstruction_and_come_back() -> None:
+    model, first, second = compressed()
+    net, x = Net(model), samples(model.graph)
+    expected = float_reference.outputs(model.graph, [x])[0]
+    np.testing.assert_allclose(net(torch.from_numpy(x)).detach().numpy(), expected, rtol=1e-4, atol=1e-5)
+    back = net.model()
+    for name, t in model.graph.tensors.items():
+        if t.data is not None:
+            np.testing.assert_allclose(back.graph.tensors[name].value, t.value, rtol=1e-5, atol=1e-6, err_msg=name)
+    np.testing.assert_array_equal(back.clusters[second].centers, model.clusters[second].centers)
+    np.testing.assert_array_equal(back.clusters[second].index, model.clusters[second].index)
+    np.testing.assert_array_equal(back.templates[first].fit.index, model.templates[first].fit.index)
+
+
+def test_a_paper_net_trains_a_b_and_bias_but_not_templates_or_indices() -> None:
+    model, first, _ = compressed()
+    net = Net(model)
+    before = {name: p.detach().clone() for name, p in net.state_dict().items()}
+    optimizer = torch.optim.SGD([p for p in net.parameters() if p.requires_grad], lr=0.1)
+    net(torch.from_numpy(samples(model.graph))).square().sum().backward()
+    optimizer.step()
+    changed = {name for name, value in net.state_dict().items() if not torch.equal(value, before[name])}
+    assert not [name for name in changed if "book" in name or "index" in name]
+    key = net._keys[first]
+    assert {f"layers.{key}.values", f"layers.{key}.scales", f"biases.{key}"} <= changed
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_reassignment_brings_indices_and_centers_to_latent_values(layer: int) -> None:
+    model, first, second = compressed()
+    net = Net(model, latent=True)
+    module = net.layers[net._keys[(first, second)[layer]]]
+    with torch.no_grad():
+        module.latent.add_(0.05 * torch.randn(module.latent.shape, generator=torch.Generator().manual_seed(1)))
+
+    def distance() -> float:
+        """How far the compressed values are from the latent ones."""
+        latent, module.latent = module.latent, None
+        mine = module() if layer else torch.stack(module.pairs(), -1)
+        module.latent = latent
+        size = torch.tensor([1.0, 3.0]) if layer == 0 else 1.0  # an error of b counts in nine taps
+        return float(((mine - latent) * size).square().sum().detach())
+
+    errors = [distance()]
+    changes = []
+    for _ in range(20):
+        changes.append(module.reassign())
+        errors.append(distance())
+    assert changes[0] > 0 and changes[-1] < 0.02
+    assert all(after <= before * 1.001 for before, after in itertools.pairwise(errors))
+    assert errors[-1] < errors[0]
+
+
+def test_dense_latent_weights_choose_templates_anew() -> None:
+    model, first, _ = compressed()
+    record = replace(model.templates[first], pairs=None)
+    net = Net(replace(model, templates={first: record}), latent=True)
+    module = net.layers[net._keys[first]]
+    with torch.no_grad():
+        module.latent.copy_(module.latent.flip(0))  # kernels of other filters
+        before = float((module() - module.latent).square().sum())
+        assert module.reassign() > 0.1
+        assert float((module() - module.latent).square().sum()) < before
+        assert module.reassign() == 0.0
