@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from . import recipe as rc
-from .compress.run import Layer, Log, compress
+from .compress.run import Layer, Log, TrainingReport, compress
 from .compress.sizes import WEIGHT_PARTS, LayerSize, dense_weights, layer_sizes
-from .data import Dataset, load
+from .data import Dataset, Source, load
 from .errors import UsageError
 from .evaluate import Accuracy, float_accuracy, host_accuracy
 from .importers import import_model
-from .ir import Stage
+from .ir import Quant, Stage
 from .pack import pack, read
 from .pipeline import source_metadata, to_integer
 
@@ -64,13 +64,24 @@ def read_recipe(path: Path | None) -> rc.Recipe:
 
 
 def run(
-    model: Path, name: str, recipe: rc.Recipe, data: Path | None, test: Path | None, log: Log
+    model: Path,
+    name: str,
+    recipe: rc.Recipe,
+    data: Source | None,
+    test: Source | None,
+    log: Log,
+    *,
+    report: TrainingReport = lambda title, progress: None,
+    checkpoints: Path | None = None,
 ) -> tuple[bytes, Report]:
     """Compress and evaluate.
 
     Args:
-        data: calibration samples: a folder or zip of images by class, or an .npz; its `train` split if it has one.
+        data: samples to train and calibrate on: a folder or zip of images by class, an .npz, or any iterable of
+            batches such as a PyTorch DataLoader; of a folder or zip with splits, `train`.
         test: labelled samples to evaluate on; None: the `test` split of `data`, or `data` itself.
+        report: is given the progress of each retraining.
+        checkpoints: a folder that a killed run resumes from; None: none is kept.
 
     Raises:
         UsageError: the model is quantised already, or data and model do not fit.
@@ -80,15 +91,13 @@ def run(
         raise UsageError(
             "the model is quantised already; `compile` takes it as it is", where=str(model), fix="pass the float model"
         )
-    calibration = None if data is None else _load(data, "train", recipe)
-    result = compress(source, recipe, calibration, log)
+    samples = None if data is None else _load(data, "train", recipe)
+    result = compress(source, recipe, samples, log, report=report, checkpoints=checkpoints)
     text = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
     ekc = pack(to_integer(result.graph, source_metadata(model, model.read_bytes(), text), log=log))
-    labelled = None if data is None and test is None else _load(test or data, "test", None)
-    if labelled is not None and labelled.y is None:
-        labelled = None
+    labelled = _labelled(data, test, samples, recipe)
     packed = read(ekc, "packed model")
-    report = Report(
+    made = Report(
         layer_sizes(packed),
         result.layers,
         dense_weights(source),
@@ -96,15 +105,29 @@ def run(
         None if labelled is None else float_accuracy(source, labelled),
         None if labelled is None else host_accuracy(ekc, labelled),
     )
-    return ekc, report
+    return ekc, made
 
 
-def _load(path: Path | None, split: str, recipe: rc.Recipe | None) -> Dataset:
-    """All samples of a split where there are splits; for calibration only as many as the recipe asks for."""
-    assert path is not None
-    count = None if recipe is None else recipe.quantize.samples
-    seed = 0 if recipe is None else recipe.quantize.seed
-    return load(path, split=split if has_splits(path) else "", count=count, seed=seed)
+def _labelled(data: Source | None, test: Source | None, samples: Dataset | None, recipe: rc.Recipe) -> Dataset | None:
+    """What accuracy is measured on; None where there are no labels."""
+    if test is not None:
+        found: Dataset | None = _load(test, "test", recipe, everything=True)
+    elif isinstance(data, (str, Path)):
+        found = _load(data, "test", recipe, everything=True)
+    else:
+        found = samples
+    return found if found is not None and found.y is not None else None
+
+
+def _load(source: Source, split: str, recipe: rc.Recipe, everything: bool = False) -> Dataset:
+    """All samples of a split where there are splits; for calibration alone only as many as it takes."""
+    settings = recipe.quantize
+    trains = any(isinstance(step, (rc.Retrain, rc.Prune)) for step in recipe.compress)
+    count = None if everything or trains else settings.samples
+    splits = isinstance(source, (str, Path)) and has_splits(Path(source))
+    given = settings.input_quant
+    quant = None if given is None else Quant((given[0],), (given[1],))
+    return load(source, split=split if splits else "", count=count, seed=settings.seed, quant=quant)
 
 
 def has_splits(path: Path) -> bool:

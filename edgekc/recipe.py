@@ -48,6 +48,9 @@ class Quantize(_Section):
     input_range: Annotated[tuple[float, float], Field(strict=False)] | None = Field(
         default=None, description="lowest and highest real input; without data, synthetic samples fill it"
     )
+    input_quant: Annotated[tuple[float, int], Field(strict=False)] | None = Field(
+        default=None, description="scale and zero point of int8 samples that do not state them; the model's input too"
+    )
     equalise: Literal["off", "on", "auto"] = Field(
         default="auto", description="cross-layer equalisation; auto keeps it if it lowers the output error"
     )
@@ -59,6 +62,8 @@ class Quantize(_Section):
     def _ascending(self) -> Quantize:
         if self.input_range is not None and self.input_range[0] >= self.input_range[1]:
             raise ValueError("the first number of input_range must be below the second")
+        if self.input_quant is not None and not (self.input_quant[0] > 0 and -128 <= self.input_quant[1] <= 127):
+            raise ValueError("input_quant is a positive scale and a zero point from -128 to 127")
         return self
 
 

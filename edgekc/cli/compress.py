@@ -17,20 +17,28 @@ def compress(
         Path | None, typer.Option(help="Samples: a folder or zip of images by class, or an .npz with x and y.")
     ] = None,
     test: Annotated[Path | None, typer.Option(help="Labelled samples to evaluate on. Default: the data's.")] = None,
+    checkpoints: Annotated[
+        Path | None, typer.Option(help="A folder of your own that a killed run resumes from. Default: none is kept.")
+    ] = None,
     name: Annotated[str, typer.Option("--name", help="The network's name. Default: from the output file.")] = "",
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what each step and pass did.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
-    """Compress and quantise a float model without retraining, and print where every byte went."""
+    """Compress, retrain and quantise a float model by a recipe, and print where every byte went."""
     from ..compressing import read_recipe, render, run
     from ..output import write_file
     from ..pipeline import default_name
+    from ..train.bars import training_bars
 
     def log(text: str) -> None:
         if verbose or text.startswith("warning"):
             typer.echo(text, err=True)
 
-    ekc, report = run(model, name or default_name(out), read_recipe(recipe), data, test, log)
+    with training_bars() as progress:
+        ekc, report = run(
+            model, name or default_name(out), read_recipe(recipe), data, test, log,
+            report=progress, checkpoints=checkpoints,
+        )  # fmt: skip
     write_file(out, ekc)
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=1))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,7 +24,11 @@ from . import cluster, codebook, dominant, gap, lowrank, moments, pairs, second_
 from .checkpoints import Checkpoints
 from .model import Model, Templates
 
+if TYPE_CHECKING:
+    from ..train.fit import Progress
+
 Log = Callable[[str], None]
+TrainingReport = Callable[[str, "Progress"], None]  # what is trained, and where it is
 _MOMENT_SAMPLES = 256  # whose activations weigh the errors of second-order assignment
 
 
@@ -51,7 +56,7 @@ class Job:
     dataset: Dataset | None  # as given; None: none
     samples: Dataset  # the dataset, or synthetic samples, in the layout of the graph's input
     log: Log
-    report: Callable[[str, object], None]  # title and train.fit.Progress of a retraining
+    report: TrainingReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def compress(
     dataset: Dataset | None,
     log: Log = lambda text: None,
     *,
-    report: Callable[[str, object], None] = lambda title, progress: None,
+    report: TrainingReport = lambda title, progress: None,
     checkpoints: Path | None = None,
 ) -> Result:
     """Apply the recipe's steps, quantise what stays dense, and pack what was compressed.
@@ -78,7 +83,7 @@ def compress(
     Args:
         graph: FLOAT.
         dataset: training samples, of which some calibrate; None: synthetic ones, with a warning from the quantiser.
-        report: is given the progress of a retraining (`train.fit.Progress`).
+        report: is given the progress of each retraining.
         checkpoints: a folder that a killed run of the same recipe, model and data resumes from; None: none.
 
     Raises:

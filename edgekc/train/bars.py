@@ -1,0 +1,39 @@
+"""The progress of retraining to bars on the terminal: loss, accuracy, and time left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+
+if TYPE_CHECKING:
+    from ..compress.run import TrainingReport
+    from .fit import Progress as Training
+
+
+@contextmanager
+def training_bars(console: Console | None = None) -> Iterator[TrainingReport]:
+    """A report for `compress`; a bar for each retraining, on standard error, gone from pipes and files."""
+    console = console or Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[state]}"))
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def report(title: str, now: Training) -> None:
+            if title not in tasks:
+                tasks[title] = bars.add_task(title, total=now.epochs * now.steps, state="")
+            done = now.epoch * now.steps + now.step + 1
+            bars.update(tasks[title], completed=done, state=_state(now))
+            if not console.is_terminal and now.step == now.steps - 1:
+                console.print(f"{title}: {_state(now)}", highlight=False)
+
+        yield report
+
+
+def _state(now: Training) -> str:
+    accuracy = "" if now.accuracy is None else f", accuracy {100 * now.accuracy:.2f}%"
+    minutes, seconds = divmod(round(now.seconds_left), 60)
+    return f"epoch {now.epoch + 1} of {now.epochs}: loss {now.loss:.4f}{accuracy}, {minutes}:{seconds:02} left"
