@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..fixedpoint import DOUBLE, INT32_MAX, clamp_int8, quantize_multiplier, requantize
+from ..fixedpoint import DOUBLE, INT32_MAX, SINGLE, clamp_int8, quantize_multiplier, requantize
 from ..ir import Array, Role, Tensor, constant
 from ..op import ChannelRule, IntAttrs, Interval, View
 from ._channels import keep_channels
@@ -238,6 +238,19 @@ def short_requant(view: View) -> bool:
         return False
     shift = view.inputs[-1].value
     return bool(np.all((shift >= -20) & (shift <= -1)) and np.all(accumulator_bound(view) < 2**30))
+
+
+def shorter_requant(view: View) -> bool:
+    """Whether ek_requant_shorter (ek_dsp.h) gives the bits of the single rounding for every accumulator of the layer.
+
+    It rounds halves up, the definition away from zero: so no product may be half way. acc * multiplier is an odd
+    multiple of 2**(30 - shift) only if both together have that many factors of two.
+    """
+    if (view["rounding"], view["act_min"], view["act_max"]) != (SINGLE, -128, 127):
+        return False
+    multiplier, shift = (t.value.astype(np.int64) for t in view.inputs[-2:])
+    twos = np.log2(np.maximum(multiplier & -multiplier, 1)) + np.floor(np.log2(np.maximum(accumulator_bound(view), 1)))
+    return bool(np.all((shift >= -20) & (shift <= -2)) and np.all(twos < 30 - shift))
 
 
 def _filter_axis(view: View) -> int:
