@@ -1,102 +1,127 @@
 /* Four columns against all filters: each weight is unpacked once for four pixels. */
 #include "ek_columns.h"
 
+/* What stays the same from filter to filter; filters_4 knows the order. */
 typedef struct {
-    int32_t p0, p1, p2, p3;
-} sums;
+    const ek_pair *columns;
+    uint32_t groups;         /* whole groups of four taps */
+    uint32_t at1, at2, at3;  /* where the outputs of columns 1 to 3 go, from that of column 0 */
+    const ek_filter *end;
+    uint32_t back;           /* bytes by which a last group's weights overlap the group before; 4: there is none */
+} frame;
 
 #if EK_DSP
 
-/* Four taps: two pairs of weights against two pairs of each column. LDM takes registers in ascending order. */
+/* Four taps: two pairs of weights against two pairs of each column. */
 #define FOUR_TAPS                       \
-    "ldr %[odd], [%[w]], #4\n\t"        \
-    "sxtb16 %[even], %[odd]\n\t"        \
-    "ldmia %[x]!, {r2, r3, r4, r5}\n\t" \
-    "sxtb16 %[odd], %[odd], ror #8\n\t" \
-    "smlad %[a], %[even], r2, %[a]\n\t" \
-    "smlad %[b], %[even], r3, %[b]\n\t" \
-    "smlad %[c], %[even], r4, %[c]\n\t" \
-    "smlad %[d], %[even], r5, %[d]\n\t" \
-    "ldmia %[x]!, {r2, r3, r4, r5}\n\t" \
-    "smlad %[a], %[odd], r2, %[a]\n\t"  \
-    "smlad %[b], %[odd], r3, %[b]\n\t"  \
-    "smlad %[c], %[odd], r4, %[c]\n\t"  \
-    "smlad %[d], %[odd], r5, %[d]\n\t"
+    "ldr r12, [r1], #4\n\t"             \
+    "ldmia r0!, {r2, r3, r4, r5}\n\t"   \
+    "sxtb16 r11, r12\n\t"               \
+    "smlad r6, r11, r2, r6\n\t"         \
+    "smlad r7, r11, r3, r7\n\t"         \
+    "smlad r8, r11, r4, r8\n\t"         \
+    "smlad r9, r11, r5, r9\n\t"         \
+    "ldmia r0!, {r2, r3, r4, r5}\n\t"   \
+    "sxtb16 r12, r12, ror #8\n\t"       \
+    "smlad r6, r12, r2, r6\n\t"         \
+    "smlad r7, r12, r3, r7\n\t"         \
+    "smlad r8, r12, r4, r8\n\t"         \
+    "smlad r9, r12, r5, r9\n\t"
+/* ek_requant_short of one column's sum, to its place. */
+#define OUTPUT(sum, place)              \
+    "lsl r5, " sum ", #1\n\t"           \
+    "smmlar r5, r5, r2, r3\n\t"         \
+    "add r5, r5, " sum ", asr #31\n\t"  \
+    "asr r5, r5, r4\n\t"                \
+    "ssat r5, #8, r5, asr #1\n\t"       \
+    "strb r5, " place "\n\t"
 
-/* `groups` of four taps, at least one; returns the weight behind them, and moves *columns likewise. */
-static inline const int8_t *dot(const int8_t *w, const ek_pair **columns, uint32_t groups, sums *acc)
+/*
+ * All filters, in assembly from first to last: the inner loop takes all registers but SP, and the rest around it
+ * counts where filters are small. r0: column words, r1: weights, r6 to r9: sums, r10: groups left, LR: filter;
+ * on the stack `out` and what `frame` has.
+ */
+static __attribute__((naked, noinline)) void filters_4(__attribute__((unused)) const ek_filter *f,
+                                                       __attribute__((unused)) const int8_t *weights,
+                                                       __attribute__((unused)) int8_t *out,
+                                                       __attribute__((unused)) const frame *constants)
 {
-    const ek_pair *x = *columns;
-    int32_t a = acc->p0, b = acc->p1, c = acc->p2, d = acc->p3;
-    uint32_t even, odd;
-    __asm__("subs %[n], #4\n\t"
-            "blt 2f\n"
-            "1:\n\t" FOUR_TAPS FOUR_TAPS FOUR_TAPS FOUR_TAPS
-            "subs %[n], #4\n\t"
-            "bge 1b\n"
-            "2:\n\t"
-            "adds %[n], #4\n\t"
-            "beq 4f\n"
-            "3:\n\t" FOUR_TAPS
-            "subs %[n], #1\n\t"
-            "bne 3b\n"
-            "4:"
-            : [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), [w] "+r"(w), [x] "+r"(x), [n] "+r"(groups),
-              [even] "=&r"(even), [odd] "=&r"(odd)
-            :
-            : "r2", "r3", "r4", "r5", "cc", "memory");
-    acc->p0 = a;
-    acc->p1 = b;
-    acc->p2 = c;
-    acc->p3 = d;
-    *columns = x;
-    return w;
+    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
+                     "ldmia r3, {r4, r5, r6, r7, r8, r9, r10}\n\t"
+                     "push {r2, r4, r5, r6, r7, r8, r9, r10}\n\t"
+                     "mov lr, r0\n"
+                     "1:\n\t" /* a filter */
+                     "ldr r6, [lr], #4\n\t"
+                     "ldr r0, [sp, #4]\n\t"
+                     "ldr r10, [sp, #8]\n\t"
+                     "mov r7, r6\n\t"
+                     "mov r8, r6\n\t"
+                     "mov r9, r6\n\t"
+                     "subs r10, #4\n\t"
+                     "blt 3f\n"
+                     "2:\n\t" FOUR_TAPS FOUR_TAPS FOUR_TAPS FOUR_TAPS
+                     "subs r10, #4\n\t"
+                     "bge 2b\n"
+                     "3:\n\t"
+                     "adds r10, #4\n\t"
+                     "beq 5f\n"
+                     "4:\n\t" FOUR_TAPS
+                     "subs r10, #1\n\t"
+                     "bgt 4b\n" /* negative behind the last group that overlaps */
+                     "blt 6f\n"
+                     "5:\n\t"
+                     "ldr r2, [sp, #28]\n\t"
+                     "cmp r2, #4\n\t"
+                     "itt ne\n\t"
+                     "subne r1, r1, r2\n\t"
+                     "bne 4b\n"
+                     "6:\n\t"
+                     "ldr r0, [sp]\n\t"
+                     "ldmia lr!, {r2, r3, r4}\n\t"
+                     "ldrd r10, r11, [sp, #12]\n\t"
+                     "ldr r12, [sp, #20]\n\t" /* a column that nobody wants writes where column 0 does after it */
+                     OUTPUT("r9", "[r0, r12]") OUTPUT("r8", "[r0, r11]") OUTPUT("r7", "[r0, r10]")
+                     OUTPUT("r6", "[r0], #1")
+                     "ldr r2, [sp, #24]\n\t"
+                     "str r0, [sp]\n\t"
+                     "cmp lr, r2\n\t"
+                     "bne 1b\n\t"
+                     "add sp, sp, #32\n\t"
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");
 }
 
 #else
 
-static const int8_t *dot(const int8_t *w, const ek_pair **columns, uint32_t groups, sums *acc)
+static void filters_4(const ek_filter *f, const int8_t *w, int8_t *out, const frame *k)
 {
-    const ek_pair *x = *columns;
-    for (; groups; groups--, w += 4, x += 8) {
-        const uint32_t word = ek_load32(w);
-        const ek_pair even = ek_sxtb16(word), odd = ek_sxtb16_odd(word);
-        acc->p0 = ek_smlad(odd, x[4], ek_smlad(even, x[0], acc->p0));
-        acc->p1 = ek_smlad(odd, x[5], ek_smlad(even, x[1], acc->p1));
-        acc->p2 = ek_smlad(odd, x[6], ek_smlad(even, x[2], acc->p2));
-        acc->p3 = ek_smlad(odd, x[7], ek_smlad(even, x[3], acc->p3));
+    const uint32_t groups = k->groups + (k->back < 4);
+    for (; f != k->end; f++, out++) {
+        const ek_pair *x = k->columns;
+        int32_t sum[4] = {f->bias, f->bias, f->bias, f->bias};
+        for (uint32_t group = 0; group < groups; group++, x += 8, w += 4) {
+            w -= group == k->groups ? k->back : 0;
+            const uint32_t word = ek_load32(w);
+            for (uint32_t i = 0; i < 4; i++) {
+                sum[i] = ek_smlad(ek_sxtb16_odd(word), x[4 + i], ek_smlad(ek_sxtb16(word), x[i], sum[i]));
+            }
+        }
+        out[k->at3] = (int8_t)ek_requant_short(sum[3], f->multiplier, f->offset, f->right);
+        out[k->at2] = (int8_t)ek_requant_short(sum[2], f->multiplier, f->offset, f->right);
+        out[k->at1] = (int8_t)ek_requant_short(sum[1], f->multiplier, f->offset, f->right);
+        out[0] = (int8_t)ek_requant_short(sum[0], f->multiplier, f->offset, f->right);
     }
-    *columns = x;
-    return w;
 }
 
 #endif
 
 void ek_columns_dsp(const ek_columns *c, uint32_t count, int8_t *out)
 {
-    const uint32_t groups = c->taps / 4, rest = c->taps % 4;
-    /* A column too many writes where column 0 writes after it. */
-    const uint32_t at1 = count > 1 ? c->channels : 0, at2 = count > 2 ? 2 * c->channels : 0;
-    const uint32_t at3 = count > 3 ? 3 * c->channels : 0;
-    const ek_filter *f = c->filters;
-    const int8_t *w = c->weights;
-    for (const ek_filter *const end = f + c->channels; f != end; f++, out++) {
-        const ek_pair *x = c->columns;
-        sums acc = {f->bias, f->bias, f->bias, f->bias};
-        w = dot(w, &x, groups, &acc);
-        if (rest) {
-            w += rest;
-            const uint32_t word = ek_load32(w - 4);
-            const ek_pair even = ek_sxtb16(word), odd = ek_sxtb16_odd(word);
-            acc.p0 = ek_smlad(odd, x[4], ek_smlad(even, x[0], acc.p0));
-            acc.p1 = ek_smlad(odd, x[5], ek_smlad(even, x[1], acc.p1));
-            acc.p2 = ek_smlad(odd, x[6], ek_smlad(even, x[2], acc.p2));
-            acc.p3 = ek_smlad(odd, x[7], ek_smlad(even, x[3], acc.p3));
-        }
-        const int32_t multiplier = f->multiplier, offset = f->offset, right = f->right;
-        out[at3] = (int8_t)ek_requant_short(acc.p3, multiplier, offset, right);
-        out[at2] = (int8_t)ek_requant_short(acc.p2, multiplier, offset, right);
-        out[at1] = (int8_t)ek_requant_short(acc.p1, multiplier, offset, right);
-        out[0] = (int8_t)ek_requant_short(acc.p0, multiplier, offset, right);
-    }
+    const frame constants = {c->columns,
+                             c->taps / 4,
+                             count > 1 ? c->channels : 0,
+                             count > 2 ? 2 * c->channels : 0,
+                             count > 3 ? 3 * c->channels : 0,
+                             c->filters + c->channels,
+                             4 - c->taps % 4};
+    filters_4(c->filters, c->weights, out, &constants);
 }
