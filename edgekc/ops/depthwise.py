@@ -84,7 +84,7 @@ def _accepts_3x3(view: View) -> bool:
 def _scratch_3x3(view: View) -> int:
     _, _, out_w, channels = view.out.shape
     pairs = out_w + 1 if view["stride_w"] == 2 else (out_w - 1) // 2 + 2
-    return min(channels, 16) * (56 + 12 * pairs)
+    return min(channels, 16) * (44 + 12 * pairs)
 
 
 FIELDS = (*lin.LINEAR_FIELDS, ("int8_t", "pad_value"))
