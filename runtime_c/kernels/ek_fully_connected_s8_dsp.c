@@ -2,8 +2,10 @@
 #include "ek_dsp.h"
 #include "ek_fully_connected.h"
 
+/* What `dot` takes and gives: the sums of four filters, and how many groups of four taps, at least one, to add. */
 typedef struct {
     int32_t f0, f1, f2, f3;
+    uint32_t groups;
 } sums;
 
 /* Four taps of x and of a filter. */
@@ -14,52 +16,52 @@ static inline int32_t dot4(const ek_pair *x, uint32_t word, int32_t acc)
 
 #if EK_DSP
 
-#define FILTER(acc)                          \
-    "sxtb16 r4, r5\n\t"             \
-    "sxtb16 r5, r5, ror #8\n\t"      \
-    "smlad " acc ", r4, r2, " acc "\n\t" \
-    "smlad " acc ", r5, r3, " acc "\n\t"
-#define FOUR_TAPS                                           \
-    "ldrd r2, r3, [%[x]], #8\n\t"                     \
-    "ldr r5, [%[w], %[n3]]\n\t" FILTER("%[d]")          \
-    "ldr r5, [%[w], %[n], lsl #1]\n\t" FILTER("%[c]")   \
-    "ldr r5, [%[w], %[n]]\n\t" FILTER("%[b]")           \
-    "ldr r5, [%[w]], #4\n\t" FILTER("%[a]")
+#define FILTER(sum)                      \
+    "sxtb16 r12, lr\n\t"                 \
+    "sxtb16 lr, lr, ror #8\n\t"          \
+    "smlad " sum ", r12, r10, " sum "\n\t" \
+    "smlad " sum ", lr, r11, " sum "\n\t"
+#define FOUR_TAPS                                  \
+    "ldrd r10, r11, [r2], #8\n\t"                  \
+    "ldr lr, [r0, r9]\n\t" FILTER("r7")            \
+    "ldr lr, [r0, r1, lsl #1]\n\t" FILTER("r6")    \
+    "ldr lr, [r0, r1]\n\t" FILTER("r5")            \
+    "ldr lr, [r0], #4\n\t" FILTER("r4")
 
 /*
- * `groups` of four taps, at least one, of four filters n bytes apart. Not inlined: it takes nearly every register,
- * and with another function's needs around it GCC finds no way to give them.
+ * The four filters at w, n bytes apart. In assembly from first to last, since it takes all registers but SP:
+ * r4 to r7: sums, r8: groups left, r9: 3 * n.
  */
-static __attribute__((noinline)) void dot(const int8_t *w, uint32_t n, const ek_pair *x, uint32_t groups, sums *acc)
+static __attribute__((naked, noinline)) void dot(__attribute__((unused)) const int8_t *w,
+                                                 __attribute__((unused)) uint32_t n,
+                                                 __attribute__((unused)) const ek_pair *x,
+                                                 __attribute__((unused)) sums *acc)
 {
-    int32_t a = acc->f0, b = acc->f1, c = acc->f2, d = acc->f3;
-    const uint32_t n3 = 3 * n;
-    __asm__("subs %[k], #4\n\t"
-            "blt 2f\n"
-            "1:\n\t" FOUR_TAPS FOUR_TAPS FOUR_TAPS FOUR_TAPS
-            "subs %[k], #4\n\t"
-            "bge 1b\n"
-            "2:\n\t"
-            "adds %[k], #4\n\t"
-            "beq 4f\n"
-            "3:\n\t" FOUR_TAPS
-            "subs %[k], #1\n\t"
-            "bne 3b\n"
-            "4:"
-            : [a] "+r"(a), [b] "+r"(b), [c] "+r"(c), [d] "+r"(d), [w] "+r"(w), [x] "+r"(x), [k] "+r"(groups)
-            : [n] "r"(n), [n3] "r"(n3)
-            : "r2", "r3", "r4", "r5", "cc", "memory");
-    acc->f0 = a;
-    acc->f1 = b;
-    acc->f2 = c;
-    acc->f3 = d;
+    __asm__ volatile("push {r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
+                     "ldmia r3, {r4, r5, r6, r7, r8}\n\t"
+                     "add r9, r1, r1, lsl #1\n\t"
+                     "subs r8, #4\n\t"
+                     "blt 2f\n"
+                     "1:\n\t" FOUR_TAPS FOUR_TAPS FOUR_TAPS FOUR_TAPS
+                     "subs r8, #4\n\t"
+                     "bge 1b\n"
+                     "2:\n\t"
+                     "adds r8, #4\n\t"
+                     "beq 4f\n"
+                     "3:\n\t" FOUR_TAPS
+                     "subs r8, #1\n\t"
+                     "bne 3b\n"
+                     "4:\n\t"
+                     "pop {r3}\n\t"
+                     "stmia r3!, {r4, r5, r6, r7}\n\t"
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");
 }
 
 #else
 
-static void dot(const int8_t *w, uint32_t n, const ek_pair *x, uint32_t groups, sums *acc)
+static void dot(const int8_t *w, uint32_t n, const ek_pair *x, sums *acc)
 {
-    for (; groups; groups--, w += 4, x += 2) {
+    for (uint32_t groups = acc->groups; groups; groups--, w += 4, x += 2) {
         acc->f0 = dot4(x, ek_load32(w), acc->f0);
         acc->f1 = dot4(x, ek_load32(w + n), acc->f1);
         acc->f2 = dot4(x, ek_load32(w + 2 * n), acc->f2);
@@ -69,14 +71,25 @@ static void dot(const int8_t *w, uint32_t n, const ek_pair *x, uint32_t groups, 
 
 #endif
 
-static inline int8_t output(const ek_fully_connected_params *p, int32_t acc, uint32_t channel)
+/* What follows the sums, apart from the parameters, which the compiler would load anew after each output. */
+typedef struct {
+    const int32_t *multiplier;
+    const int8_t *shift;
+    uint32_t step;
+    int32_t out_zero, single;
+} requant;
+
+static inline int8_t output(requant *q, int32_t acc)
 {
-    const uint32_t q = channel * p->requant_step;
-    const int32_t multiplier = p->multiplier[q], shift = p->shift[q];
-    const int32_t single = p->rounding == EK_ROUND_SINGLE, n = -1 - single - shift;
-    const int32_t offset = ek_requant_offset(p->out_zero, n);
-    return (int8_t)(single ? ek_requant_shorter(acc, multiplier, offset, n)
-                           : ek_requant_short(acc, multiplier, offset, n));
+    const int32_t multiplier = *q->multiplier, shift = *q->shift;
+    q->multiplier += q->step;
+    q->shift += q->step;
+    if (q->single) {
+        const int32_t n = -2 - shift;
+        return (int8_t)ek_requant_shorter(acc, multiplier, ek_requant_offset(q->out_zero, n), n);
+    }
+    const int32_t n = -1 - shift;
+    return (int8_t)ek_requant_short(acc, multiplier, ek_requant_offset(q->out_zero, n), n);
 }
 
 void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch)
@@ -84,7 +97,9 @@ void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t 
     const uint32_t n = p->in_c, channels = p->out_c, groups = n / 4, rest = n % 4;
     ek_pair *const pairs = scratch;
     for (uint32_t row = 0; row < p->rows; row++, in += n) {
+        requant q = {p->multiplier, p->shift, p->requant_step, p->out_zero, p->rounding == EK_ROUND_SINGLE};
         const int8_t *w = p->weights;
+        const int32_t *bias = p->bias;
         ek_pair *x = pairs;
         uint32_t c = 0;
         for (uint32_t i = 0; i < n - rest; i += 4, x += 2) {
@@ -97,9 +112,9 @@ void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t 
             x[0] = ek_sxtb16(word);
             x[1] = ek_sxtb16_odd(word);
         }
-        for (; c + 4 <= channels; c += 4, w += 4 * n, out += 4) {
-            sums acc = {p->bias[c], p->bias[c + 1], p->bias[c + 2], p->bias[c + 3]};
-            dot(w, n, pairs, groups, &acc);
+        for (; c + 4 <= channels; c += 4, w += 4 * n, bias += 4) {
+            sums acc = {bias[0], bias[1], bias[2], bias[3], groups};
+            dot(w, n, pairs, &acc);
             if (rest) {
                 const int8_t *const last = w + n - 4;
                 acc.f0 = dot4(x, ek_load32(last), acc.f0);
@@ -107,20 +122,20 @@ void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t 
                 acc.f2 = dot4(x, ek_load32(last + 2 * n), acc.f2);
                 acc.f3 = dot4(x, ek_load32(last + 3 * n), acc.f3);
             }
-            out[0] = output(p, acc.f0, c);
-            out[1] = output(p, acc.f1, c + 1);
-            out[2] = output(p, acc.f2, c + 2);
-            out[3] = output(p, acc.f3, c + 3);
+            *out++ = output(&q, acc.f0);
+            *out++ = output(&q, acc.f1);
+            *out++ = output(&q, acc.f2);
+            *out++ = output(&q, acc.f3);
         }
         for (; c < channels; c++, w += n) {
-            int32_t acc = p->bias[c];
+            int32_t acc = *bias++;
             for (uint32_t i = 0; i < groups; i++) {
                 acc = dot4(pairs + 2 * i, ek_load32(w + 4 * i), acc);
             }
             if (rest) {
                 acc = dot4(x, ek_load32(w + n - 4), acc);
             }
-            *out++ = output(p, acc, c);
+            *out++ = output(&q, acc);
         }
     }
 }

@@ -1,4 +1,4 @@
-"""Kernels for a core's extensions on an emulated core: every case of every operator with dense weights, in one network of single layers."""
+"""Kernels for a core's extensions on an emulated core: every case with dense weights, as layers of one network."""
 
 from __future__ import annotations
 
