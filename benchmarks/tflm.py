@@ -37,10 +37,10 @@ RESULTS = HERE / "results" / "tflm_m4.json"
 MODELS = ("ic", "kws", "vww", "ad")
 MAIN_BOARD = "mps2-an386"  # Cortex-M4F: what is asked below is asked of this board
 
-# Asked of the first version, whose kernels are plain C: an absolute bound, or a ratio to the peer.
-CODE_BYTES_MAX = 16 * 1024
+# An absolute bound, or a ratio to the peer.
+CODE_BYTES_MAX = 12 * 1024
 ARENA_RATIO_MAX = {"ic": 0.95, "kws": 0.75, "vww": 0.75, "ad": 0.75}
-INSTRUCTIONS_RATIO_MAX = 2.0
+INSTRUCTIONS_RATIO_MAX = {"ic": 0.55, "kws": 0.60, "vww": 0.30, "ad": 0.75}
 COMPILE_SECONDS_MAX = 5.0
 
 
@@ -100,7 +100,7 @@ def figures(models: Path, model: str, board_name: str, peer: dict[str, Any]) -> 
         rows.append(_plain(model, "peak stack, bytes", stack, peer.get("stack_bytes")))
     if m.instructions:
         counted = m.instructions[0]
-        rows.append(_within(model, "instructions", counted, peer.get("instructions"), INSTRUCTIONS_RATIO_MAX))
+        rows.append(_within(model, "instructions", counted, peer.get("instructions"), INSTRUCTIONS_RATIO_MAX[model]))
         per_mac = round(counted / manifest["macs"], 2)
         rows.append(Row(model, "instructions per executed MAC", per_mac, peer.get("instructions_per_mac"), "", True))
     rows.append(_bounded(model, "compile, seconds", round(seconds, 2), None, COMPILE_SECONDS_MAX))

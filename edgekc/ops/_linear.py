@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..fixedpoint import INT32_MAX, clamp_int8, quantize_multiplier, requantize
+from ..fixedpoint import DOUBLE, INT32_MAX, SINGLE, clamp_int8, quantize_multiplier, requantize
 from ..ir import Array, Role, Tensor, constant
 from ..op import ChannelRule, IntAttrs, Interval, View
 from ._channels import keep_channels
@@ -212,17 +212,45 @@ def lower_bias(view: View, weight_sums: Array, weight_abs_sums: Array) -> Tensor
     return constant(f"{view.node.name}/bias", (bias - zero * weight_sums).astype(np.int32), Role.BIAS)
 
 
+def accumulator_bound(view: View) -> Array:
+    """int64 (oc,): what no partial sum of bias and weights times int8 exceeds in magnitude, in any order."""
+    w, bias = view.inputs[1].value.astype(np.int64), view.inputs[2].value.astype(np.int64)
+    axes = tuple(a for a in range(w.ndim) if a != _filter_axis(view))
+    return np.asarray(np.abs(bias) + 128 * np.abs(w).sum(axes))
+
+
 def validate(view: View) -> None:
     """Prove that no accumulator of a layer (bias, sums of weights times int8) leaves 32 bits, in any order."""
-    w, bias = view.inputs[1].value.astype(np.int64), view.inputs[2].value.astype(np.int64)
-    channels = bias.shape[0]
-    axes = tuple(a for a in range(w.ndim) if a != _filter_axis(view))
-    bound = np.abs(bias) + 128 * np.abs(w).sum(axes)
+    bound = accumulator_bound(view)
     if np.any(bound > INT32_MAX):
         worst = int(np.argmax(bound))
-        raise ModelError(f"the accumulator of channel {worst} of {channels} could reach {int(bound[worst])}")
+        raise ModelError(f"the accumulator of channel {worst} of {bound.shape[0]} could reach {int(bound[worst])}")
     if view["act_min"] > view["act_max"]:
         raise ModelError(f"act_min {view['act_min']} is above act_max {view['act_max']}")
+
+
+def short_requant(view: View) -> bool:
+    """Whether ek_requant_short (ek_dsp.h) gives the bits of the double rounding for every accumulator of the layer.
+
+    It wants the clamp to be int8's own, one right shift at least, headroom for one doubling, and an offset in 32 bits.
+    """
+    if (view["rounding"], view["act_min"], view["act_max"]) != (DOUBLE, -128, 127):
+        return False
+    shift = view.inputs[-1].value
+    return bool(np.all((shift >= -20) & (shift <= -1)) and np.all(accumulator_bound(view) < 2**30))
+
+
+def shorter_requant(view: View) -> bool:
+    """Whether ek_requant_shorter (ek_dsp.h) gives the bits of the single rounding for every accumulator of the layer.
+
+    It rounds halves up, the definition away from zero: so no product may be half way. acc * multiplier is an odd
+    multiple of 2**(30 - shift) only if both together have that many factors of two.
+    """
+    if (view["rounding"], view["act_min"], view["act_max"]) != (SINGLE, -128, 127):
+        return False
+    multiplier, shift = (t.value.astype(np.int64) for t in view.inputs[-2:])
+    twos = np.log2(np.maximum(multiplier & -multiplier, 1)) + np.floor(np.log2(np.maximum(accumulator_bound(view), 1)))
+    return bool(np.all((shift >= -20) & (shift <= -2)) and np.all(twos < 30 - shift))
 
 
 def _filter_axis(view: View) -> int:

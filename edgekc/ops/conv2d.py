@@ -92,7 +92,50 @@ def _pointwise_in_place(view: View) -> tuple[int, ...]:
     return (0,) if view["stride_h"] == view["stride_w"] == 1 else ()
 
 
+def _taps(view: View) -> int:
+    return int(np.prod(view.inputs[1].shape[1:]))
+
+
+def _dsp_accepts(view: View) -> bool:
+    return _taps(view) >= 4 and lin.short_requant(view)
+
+
+def _dsp_columns(view: View) -> int:
+    """Bytes of the filters' records and of four columns, as ek_columns.h has them."""
+    return 16 * view.out.shape[3] + 32 * -(-_taps(view) // 4)
+
+
+def _dsp_scratch(view: View) -> int:
+    window = lin.ring_bytes(view, *_k(view)) + _taps(view) + 3
+    return _dsp_columns(view) + -(-window // 4) * 4
+
+
+_DSP = frozenset({"dsp"})
 KERNELS = (
+    Kernel(
+        symbol="ek_conv1x1_s8_dsp",
+        header="ek_conv2d.h",
+        struct="ek_conv2d_params",
+        fields=FIELDS,
+        params=_params,
+        needs=_DSP,
+        accepts=lambda view: _is_pointwise(view) and _dsp_accepts(view),
+        scratch=_dsp_columns,
+        in_place=_pointwise_in_place,
+        sources=("ek_columns_dsp",),
+    ),
+    Kernel(
+        symbol="ek_conv2d_s8_dsp",
+        header="ek_conv2d.h",
+        struct="ek_conv2d_params",
+        fields=FIELDS,
+        params=_params,
+        needs=_DSP,
+        accepts=_dsp_accepts,
+        scratch=_dsp_scratch,
+        in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+        sources=("ek_columns_dsp",),
+    ),
     Kernel(
         symbol="ek_conv1x1_s8",
         header="ek_conv2d.h",
@@ -130,6 +173,10 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("1x1-growing", (3, 3, 3), (8, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
         ("1x1-stride2", (5, 6, 3), (2, 1, 1), (2, 2), (1, 1), (0, 0, 0, 0)),
         ("1x1-padded", (2, 3, 3), (2, 1, 1), (1, 1), (1, 1), (1, 0, 0, 1)),
+        ("1x1-many", (3, 3, 21), (9, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("1x1-many-growing", (3, 3, 7), (10, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("1x1-many-stride2", (5, 6, 20), (8, 1, 1), (2, 2), (1, 1), (0, 0, 0, 0)),
+        ("3x3-many", (3, 5, 12), (5, 3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
         ("window-in-padding", (2, 2, 2), (3, 5, 5), (1, 1), (1, 1), (2, 2, 2, 2)),
     ]
     out = []

@@ -75,12 +75,37 @@ def _params(view: View) -> dict[str, int | str]:
     return {**lin.window_params(view, *_k(view)), **lin.output_params(view), "pad_value": view["pad_value"]}
 
 
+def _accepts_3x3(view: View) -> bool:
+    channels = view.out.shape[3]
+    plain = (*_k(view), view["dilation_h"], view["dilation_w"]) == (3, 3, 1, 1) and view["stride_w"] in (1, 2)
+    return plain and channels == view.x.shape[3] and channels >= 4 and lin.short_requant(view)
+
+
+def _scratch_3x3(view: View) -> int:
+    _, _, out_w, channels = view.out.shape
+    pairs = out_w + 1 if view["stride_w"] == 2 else (out_w - 1) // 2 + 2
+    return min(channels, 16) * (44 + 12 * pairs)
+
+
+FIELDS = (*lin.LINEAR_FIELDS, ("int8_t", "pad_value"))
 KERNELS = (
+    Kernel(
+        symbol="ek_depthwise3x3_s8_dsp",
+        header="ek_depthwise.h",
+        struct="ek_depthwise_params",
+        fields=FIELDS,
+        params=_params,
+        needs=frozenset({"dsp"}),
+        accepts=_accepts_3x3,
+        scratch=_scratch_3x3,
+        # Channel by channel as with the ring: bytes of a channel cover bytes of the same channel only.
+        in_place=lambda view: lin.ring_in_place(view, 3),
+    ),
     Kernel(
         symbol="ek_depthwise_s8",
         header="ek_depthwise.h",
         struct="ek_depthwise_params",
-        fields=(*lin.LINEAR_FIELDS, ("int8_t", "pad_value")),
+        fields=FIELDS,
         params=_params,
         scratch=lambda view: lin.ring_bytes(view, *_k(view)),
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
@@ -98,6 +123,10 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("dilated", (9, 8, 3), 1, (3, 3), (1, 1), (2, 3), (2, 2, 3, 3)),
         ("one-pixel", (1, 1, 5), 1, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
         ("valid-leftover", (8, 7, 4), 1, (3, 2), (3, 2), (1, 1), (0, 0, 0, 0)),
+        ("one-pixel-wide", (4, 1, 6), 1, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("blocks", (3, 6, 18), 1, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("stride2-blocks", (5, 9, 23), 1, (3, 3), (2, 2), (1, 1), (1, 1, 1, 1)),
+        ("stride3", (7, 8, 4), 1, (3, 3), (3, 2), (1, 1), (0, 0, 2, 2)),
         ("multiplier-on-one-channel", (5, 4, 1), 8, (3, 3), (2, 1), (1, 1), (1, 1, 1, 1)),
     ]
     out = []

@@ -77,18 +77,29 @@ def _params(view: View) -> dict[str, int | str]:
     return {**sizes, **lin.output_params(view)}
 
 
+FIELDS = (
+    *lin.REQUANT_FIELDS,
+    ("uint32_t", "rows"),
+    ("uint32_t", "in_c"),
+    ("uint32_t", "out_c"),
+    *lin.OUTPUT_FIELDS,
+)
 KERNELS = (
+    Kernel(
+        symbol="ek_fully_connected_s8_dsp",
+        header="ek_fully_connected.h",
+        struct="ek_fully_connected_params",
+        fields=FIELDS,
+        params=_params,
+        needs=frozenset({"dsp"}),
+        accepts=lambda view: view.x.shape[-1] >= 4 and (lin.short_requant(view) or lin.shorter_requant(view)),
+        scratch=lambda view: 8 * -(-view.x.shape[-1] // 4),
+    ),
     Kernel(
         symbol="ek_fully_connected_s8",
         header="ek_fully_connected.h",
         struct="ek_fully_connected_params",
-        fields=(
-            *lin.REQUANT_FIELDS,
-            ("uint32_t", "rows"),
-            ("uint32_t", "in_c"),
-            ("uint32_t", "out_c"),
-            *lin.OUTPUT_FIELDS,
-        ),
+        fields=FIELDS,
         params=_params,
         sources=("ek_output_s8",),
     ),
@@ -97,6 +108,7 @@ KERNELS = (
 
 def cases(rng: np.random.Generator) -> list[Case]:
     sizes = [("plain", 1, 12, 8), ("odd", 3, 7, 5), ("one-output", 1, 9, 1), ("one-input", 2, 1, 6)]
+    sizes += [("many", 2, 40, 9), ("one-row", 1, 68, 8), ("many-odd", 1, 35, 6)]
     out = []
     for name, rows, ic, oc in sizes:
         out += linear_cases(rng, name, {}, (rows, ic), (oc, ic), oc, ic, padded=False)

@@ -35,4 +35,12 @@ void ek_conv2d_s8(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void
  */
 void ek_conv1x1_s8(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+/*
+ * The same for cores with the DSP extension, for at least four taps and requantisation as ek_requant_short
+ * (ek_dsp.h) wants it. scratch: 16 * out_c bytes for the filters, 32 for each four taps, and
+ * for windows what EK_RING wants, rounded up to words, and one window with three bytes behind it.
+ */
+void ek_conv2d_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_conv1x1_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 #endif

@@ -29,4 +29,11 @@ typedef struct {
  */
 void ek_depthwise_s8(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+/*
+ * The same for cores with the DSP extension: windows of 3x3 without dilation, stride_w 1 or 2, out_c = in_c >= 4,
+ * and requantisation as ek_requant_short (ek_dsp.h) wants it. scratch: for each of 16 channels (or out_c, if that
+ * is less) 44 bytes and 12 for each pair of columns: (out_w - 1) / 2 + 2 pairs, or out_w + 1 with stride_w 2.
+ */
+void ek_depthwise3x3_s8_dsp(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 #endif

@@ -139,16 +139,21 @@ static inline int32_t ek_half_s8(int32_t x) { return ek_clamp(x >> 1, -128, 127)
  * and |acc| < 2^30. With c = ek_requant_offset(out_zero, n) and n = -1 - shift.
  *
  * Rounding, out_zero and the division's half are one constant, since floors nest. The reference's second
- * rounding goes away from zero: hence one less for a negative accumulator.
+ * rounding goes away from zero: hence one less for a negative accumulator. ek_requant_twice takes 2 * acc.
  */
 static inline int32_t ek_requant_offset(int32_t out_zero, int32_t n)
 {
     return ek_shift_left(2 * out_zero + 1, n);
 }
 
+static inline int32_t ek_requant_twice(int32_t twice, int32_t multiplier, int32_t c, int32_t n)
+{
+    return ek_half_s8((ek_smmlar(twice, multiplier, c) + (twice >> 31)) >> n);
+}
+
 static inline int32_t ek_requant_short(int32_t acc, int32_t multiplier, int32_t c, int32_t n)
 {
-    return ek_half_s8((ek_smmlar(ek_shift_left(acc, 1), multiplier, c) + (acc >> 31)) >> n);
+    return ek_requant_twice(ek_shift_left(acc, 1), multiplier, c, n);
 }
 
 /* The same for ek_requant_single, with n = -2 - shift, -20 <= shift <= -2, where no product is half way. */

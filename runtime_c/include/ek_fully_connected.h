@@ -19,4 +19,10 @@ typedef struct {
 /* in (rows, in_c) -> out (rows, out_c). The buffers must not overlap. */
 void ek_fully_connected_s8(const ek_fully_connected_params *p, const int8_t *in, int8_t *out);
 
+/*
+ * The same for cores with the DSP extension, for in_c >= 4 and requantisation as ek_requant_short or
+ * ek_requant_shorter (ek_dsp.h) want it. scratch: 8 bytes for each four values of a row.
+ */
+void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 #endif

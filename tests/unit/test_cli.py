@@ -120,7 +120,7 @@ def test_verify_finds_a_tampered_weight(compiled: Path, tmp_path: Path) -> None:
     if "no C compiler" in result.err:
         pytest.skip("no C compiler on this machine")
     found = re.fullmatch(
-        r"sample \d+, layer 0 conv_0 \(ek_conv2d_s8\), element \(0, \d+, \d+, 0\): "
+        r"sample \d+, layer 0 conv_0 \(ek_conv2d_s8_dsp\), element \(0, \d+, \d+, 0\): "
         r"host has (-?\d+), the reference (-?\d+); \d+ of 1024 differ",
         complaint(result),
     )

@@ -1,0 +1,127 @@
+/* Four columns against all filters: each weight is unpacked once for four pixels. */
+#include "ek_columns.h"
+
+/* What stays the same from filter to filter; filters_4 knows the order. */
+typedef struct {
+    const ek_pair *columns;
+    uint32_t groups;         /* whole groups of four taps */
+    uint32_t at1, at2, at3;  /* where the outputs of columns 1 to 3 go, from that of column 0 */
+    const ek_filter *end;
+    uint32_t back;           /* bytes by which a last group's weights overlap the group before; 4: there is none */
+} frame;
+
+#if EK_DSP
+
+/* Four taps: two pairs of weights against two pairs of each column. */
+#define FOUR_TAPS                       \
+    "ldr r12, [r1], #4\n\t"             \
+    "ldmia r0!, {r2, r3, r4, r5}\n\t"   \
+    "sxtb16 r11, r12\n\t"               \
+    "smlad r6, r11, r2, r6\n\t"         \
+    "smlad r7, r11, r3, r7\n\t"         \
+    "smlad r8, r11, r4, r8\n\t"         \
+    "smlad r9, r11, r5, r9\n\t"         \
+    "ldmia r0!, {r2, r3, r4, r5}\n\t"   \
+    "sxtb16 r12, r12, ror #8\n\t"       \
+    "smlad r6, r12, r2, r6\n\t"         \
+    "smlad r7, r12, r3, r7\n\t"         \
+    "smlad r8, r12, r4, r8\n\t"         \
+    "smlad r9, r12, r5, r9\n\t"
+/* ek_requant_short of one column's sum, to its place. */
+#define OUTPUT(sum, place)              \
+    "lsl r5, " sum ", #1\n\t"           \
+    "smmlar r5, r5, r2, r3\n\t"         \
+    "add r5, r5, " sum ", asr #31\n\t"  \
+    "asr r5, r5, r4\n\t"                \
+    "ssat r5, #8, r5, asr #1\n\t"       \
+    "strb r5, " place "\n\t"
+
+/*
+ * All filters, in assembly from first to last: the inner loop takes all registers but SP, and the rest around it
+ * counts where filters are small. r0: column words, r1: weights, r6 to r9: sums, r10: groups left, LR: filter;
+ * on the stack `out` and what `frame` has.
+ */
+static __attribute__((naked, noinline)) void filters_4(__attribute__((unused)) const ek_filter *f,
+                                                       __attribute__((unused)) const int8_t *weights,
+                                                       __attribute__((unused)) int8_t *out,
+                                                       __attribute__((unused)) const frame *constants)
+{
+    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
+                     "ldmia r3, {r4, r5, r6, r7, r8, r9, r10}\n\t"
+                     "push {r2, r4, r5, r6, r7, r8, r9, r10}\n\t"
+                     "mov lr, r0\n"
+                     "1:\n\t" /* a filter */
+                     "ldr r6, [lr], #4\n\t"
+                     "ldr r0, [sp, #4]\n\t"
+                     "ldr r10, [sp, #8]\n\t"
+                     "mov r7, r6\n\t"
+                     "mov r8, r6\n\t"
+                     "mov r9, r6\n\t"
+                     "subs r10, #4\n\t"
+                     "blt 3f\n"
+                     "2:\n\t" FOUR_TAPS FOUR_TAPS FOUR_TAPS FOUR_TAPS
+                     "subs r10, #4\n\t"
+                     "bge 2b\n"
+                     "3:\n\t"
+                     "adds r10, #4\n\t"
+                     "beq 5f\n"
+                     "4:\n\t" FOUR_TAPS
+                     "subs r10, #1\n\t"
+                     "bgt 4b\n" /* negative behind the last group that overlaps */
+                     "blt 6f\n"
+                     "5:\n\t"
+                     "ldr r2, [sp, #28]\n\t"
+                     "cmp r2, #4\n\t"
+                     "itt ne\n\t"
+                     "subne r1, r1, r2\n\t"
+                     "bne 4b\n"
+                     "6:\n\t"
+                     "ldr r0, [sp]\n\t"
+                     "ldmia lr!, {r2, r3, r4}\n\t"
+                     "ldrd r10, r11, [sp, #12]\n\t"
+                     "ldr r12, [sp, #20]\n\t" /* a column that nobody wants writes where column 0 does after it */
+                     OUTPUT("r9", "[r0, r12]") OUTPUT("r8", "[r0, r11]") OUTPUT("r7", "[r0, r10]")
+                     OUTPUT("r6", "[r0], #1")
+                     "ldr r2, [sp, #24]\n\t"
+                     "str r0, [sp]\n\t"
+                     "cmp lr, r2\n\t"
+                     "bne 1b\n\t"
+                     "add sp, sp, #32\n\t"
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");
+}
+
+#else
+
+static void filters_4(const ek_filter *f, const int8_t *w, int8_t *out, const frame *k)
+{
+    const uint32_t groups = k->groups + (k->back < 4);
+    for (; f != k->end; f++, out++) {
+        const ek_pair *x = k->columns;
+        int32_t sum[4] = {f->bias, f->bias, f->bias, f->bias};
+        for (uint32_t group = 0; group < groups; group++, x += 8, w += 4) {
+            w -= group == k->groups ? k->back : 0;
+            const uint32_t word = ek_load32(w);
+            for (uint32_t i = 0; i < 4; i++) {
+                sum[i] = ek_smlad(ek_sxtb16_odd(word), x[4 + i], ek_smlad(ek_sxtb16(word), x[i], sum[i]));
+            }
+        }
+        out[k->at3] = (int8_t)ek_requant_short(sum[3], f->multiplier, f->offset, f->right);
+        out[k->at2] = (int8_t)ek_requant_short(sum[2], f->multiplier, f->offset, f->right);
+        out[k->at1] = (int8_t)ek_requant_short(sum[1], f->multiplier, f->offset, f->right);
+        out[0] = (int8_t)ek_requant_short(sum[0], f->multiplier, f->offset, f->right);
+    }
+}
+
+#endif
+
+void ek_columns_dsp(const ek_columns *c, uint32_t count, int8_t *out)
+{
+    const frame constants = {c->columns,
+                             c->taps / 4,
+                             count > 1 ? c->channels : 0,
+                             count > 2 ? 2 * c->channels : 0,
+                             count > 3 ? 3 * c->channels : 0,
+                             c->filters + c->channels,
+                             4 - c->taps % 4};
+    filters_4(c->filters, c->weights, out, &constants);
+}

@@ -1,0 +1,62 @@
+/* Convolution with any window, on cores with the DSP extension: rows to a ring, four windows at a time. */
+#include "ek_columns.h"
+#include "ek_conv2d.h"
+#include "ek_window.h"
+
+/* As ek_window_unroll, in words: up to three bytes are read behind a run and written behind the window. */
+static inline void unroll(const ek_window *w, const ek_ring *ring, const int8_t *column, int8_t *bytes)
+{
+    for (uint32_t ky = 0; ky < w->k_h; ky++) {
+        const int8_t *src = column + ring->window[ky];
+        for (uint32_t run = 0; run < w->runs; run++, src += w->run_step, bytes += w->run_bytes) {
+            for (uint32_t i = 0; i < w->run_bytes; i += 4) {
+                ek_store32(bytes + i, ek_load32(src + i));
+            }
+        }
+    }
+}
+
+void ek_conv2d_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+{
+    const ek_window window = EK_WINDOW(p);
+    const uint32_t taps = (uint32_t)p->k_h * p->k_w * p->in_c, aligned = window.run_bytes % 4 == 0;
+    ek_filter *const filters = scratch;
+    ek_pair *const pairs = (ek_pair *)(filters + p->out_c);
+    ek_ring ring = EK_RING(p, pairs + EK_COLUMNS_WORDS(taps));
+    int8_t *const bytes = ek_ring_end(&ring); /* a window, where its runs are no whole words */
+    const ek_columns columns = {p->weights, filters, pairs, p->out_c, taps};
+    uint32_t k = 0;
+    EK_FILTERS(p, filters);
+
+    for (uint32_t y = 0; y < p->out_h; y++) {
+        const int8_t *column = ring.rows;
+        ek_ring_fill(&ring, in, y * p->stride_h);
+        for (uint32_t x = 0; x < p->out_w; x++, column += window.step) {
+            if (aligned) {
+                ek_pair *to = pairs + k;
+                for (uint32_t ky = 0; ky < window.k_h; ky++) {
+                    const int8_t *src = column + ring.window[ky];
+                    for (uint32_t run = 0; run < window.runs; run++, src += window.run_step) {
+                        to = ek_column_put(to, src, window.run_bytes);
+                    }
+                }
+            } else {
+                unroll(&window, &ring, column, bytes);
+                ek_column_put_all(pairs + k, bytes, taps);
+            }
+            if (++k == 4) {
+                ek_columns_dsp(&columns, 4, out);
+                out += 4 * p->out_c;
+                k = 0;
+            }
+        }
+    }
+    if (k) {
+        for (uint32_t i = 0; i < EK_COLUMNS_WORDS(taps); i += 4) {
+            for (uint32_t unused = k; unused < 4; unused++) {
+                pairs[i + unused] = pairs[i];
+            }
+        }
+        ek_columns_dsp(&columns, k, out);
+    }
+}
