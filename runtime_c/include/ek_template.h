@@ -44,4 +44,10 @@ typedef struct {
  */
 void ek_template_conv2d_s8(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+/*
+ * The same for 3x3 windows, in_c a multiple of 4, block 8 or 16, where ek_requant_short may be used (ek_dsp.h).
+ * scratch: words: pair_count; 2 * in_c + 1; block * in_c * count; 5 * count; 5 * in_c; then the ring.
+ */
+void ek_template_conv2d_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 #endif

@@ -7,13 +7,11 @@
 #include "ek_template.h"
 
 /*
- * Responses lie as [group of 4 pixels][input channel][template][pixel], each a word: the template's response in
- * the low half, `ones` times the window's sum in the high half.
+ * A response is a word: that of a template in the low half, `ones` times the window's sum in the high half.
  *
- * The plan of a filter has two words for each input channel: where its template's response begins, in bytes from
- * the group's first, and its pair as one word, a in the low half and b in the high half.
+ * The plan of a filter has two words for each input channel: where its template's responses begin, in bytes, and
+ * its pair as one word, a in the low half and b in the high half.
  */
-#define EK_GROUP 4u
 
 /* The integer that a binary16 holds; 0 or of magnitude 1 to 2048, as the compiler has proved. */
 static inline int32_t ek_half_integer(uint32_t bits)
@@ -43,36 +41,70 @@ static inline ek_template_stream ek_template_open(const ek_template_conv2d_param
     return stream;
 }
 
-/* Eight kernels of a stream that is at a byte boundary. */
-static inline void ek_plan_8(ek_template_stream *s, uint32_t step, uint32_t offset, uint32_t *plan)
+/* Where the responses begin, for a multiple of eight kernels whose indices begin at a byte; returns the byte after. */
+__attribute__((noinline)) static const uint8_t *ek_plan_offsets(const uint8_t *s, uint32_t bits, uint32_t offset, uint32_t entry,
+                                      uint32_t step, uint32_t *plan, const uint32_t *end)
 {
-    uint32_t t[2], r[2];
-    ek_bits_take8(&s->templates, t);
-    ek_bits_take8(&s->pairs, r);
-    for (uint32_t half = 0; half < 2; half++) {
-        uint32_t index = t[half], pair = r[half];
-        for (uint32_t i = 0; i < 4; i++, plan += 2, offset += step) {
-            plan[0] = offset + (index & s->templates.mask) * (4 * EK_GROUP);
-            plan[1] = s->table[pair & s->pairs.mask];
-            index >>= s->templates.bits;
-            pair >>= s->pairs.bits;
+    const uint32_t mask = ((1u << bits) - 1) * entry;
+    for (; plan < end; s += bits) {
+        uint32_t low, high;
+        ek_bits_eight(s, bits, &low, &high);
+        for (uint32_t half = 0; half < 2; half++, low = high, plan += 8) {
+            plan[0] = offset + (low * entry & mask);
+            offset += step;
+            low >>= bits;
+            plan[2] = offset + (low * entry & mask);
+            offset += step;
+            low >>= bits;
+            plan[4] = offset + (low * entry & mask);
+            offset += step;
+            low >>= bits;
+            plan[6] = offset + (low * entry & mask);
+            offset += step;
         }
     }
+    return s;
 }
 
-/* The plan of the next filter. */
-static inline void ek_template_plan(const ek_template_conv2d_params *p, ek_template_stream *s, uint32_t *plan)
+/* Their pairs, by a table. */
+__attribute__((noinline)) static const uint8_t *ek_plan_pairs(const uint8_t *s, uint32_t bits, const uint32_t *table, uint32_t *plan,
+                                    const uint32_t *end)
 {
-    const uint32_t step = p->count * (4 * EK_GROUP), channels = p->in_c;
-    uint32_t offset = 0;
-    if (p->pair_indices && channels % 8 == 0) {
-        for (uint32_t i = 0; i < channels; i += 8, offset += 8 * step, plan += 16) {
-            ek_plan_8(s, step, offset, plan);
+    const uint32_t mask = (1u << bits) - 1;
+    for (; plan < end; s += bits) {
+        uint32_t low, high;
+        ek_bits_eight(s, bits, &low, &high);
+        for (uint32_t half = 0; half < 2; half++, low = high, plan += 8) {
+            plan[1] = table[low & mask];
+            low >>= bits;
+            plan[3] = table[low & mask];
+            low >>= bits;
+            plan[5] = table[low & mask];
+            low >>= bits;
+            plan[7] = table[low & mask];
         }
-        return;
     }
-    for (uint32_t i = 0; i < channels; i++, offset += step, plan += 2) {
-        plan[0] = offset + ek_bits_next(&s->templates) * (4 * EK_GROUP);
+    return s;
+}
+
+/* The plan of the next filter; `entry`: bytes from one template's response to the next. */
+__attribute__((noinline)) static void ek_template_plan(const ek_template_conv2d_params *p, ek_template_stream *s, uint32_t offset,
+                             uint32_t entry, uint32_t *plan)
+{
+    const uint32_t step = p->count * entry, channels = p->in_c;
+    uint32_t *const end = plan + 2 * channels;
+    if (channels % 8 == 0) {
+        s->templates.next = ek_plan_offsets(s->templates.next, p->bits, offset, entry, step, plan, end);
+        if (p->pair_indices) {
+            s->pairs.next = ek_plan_pairs(s->pairs.next, p->pair_bits, s->table, plan, end);
+            return;
+        }
+    } else {
+        for (uint32_t *entries = plan; entries < end; entries += 2, offset += step) {
+            entries[0] = offset + ek_bits_next(&s->templates) * entry;
+        }
+    }
+    for (; plan < end; plan += 2) {
         if (p->pair_indices) {
             plan[1] = s->table[ek_bits_next(&s->pairs)];
         } else {

@@ -4,6 +4,9 @@
 #include "ek_ring.h"
 #include "ek_template_blocks.h"
 
+/* Responses lie as [group of 4 pixels][input channel][template][pixel]. */
+#define EK_GROUP 4u
+
 /*
  * The responses of one pixel, two channels in one multiplication: as responses fit 16 bits, those of the second
  * channel can ride in the upper half of a word. `tap` has the window's values, then their offsets in the ring.
@@ -67,7 +70,7 @@ static void filters(const ek_template_conv2d_params *p, const ek_output *o, cons
     for (uint32_t c = 0; c < oc; c++) {
         const uint32_t *group = responses;
         int8_t *to = out + c;
-        ek_template_plan(p, &stream, plan);
+        ek_template_plan(p, &stream, 0, 4 * EK_GROUP, plan);
         for (uint32_t left = pixels; left > 0; group += group_words) {
             const uint32_t n = left < EK_GROUP ? left : EK_GROUP;
             int32_t acc[4];
