@@ -167,15 +167,18 @@ def block_pixels(view: View) -> int:
 
 
 def _block_dsp(view: View) -> int:
-    """As `block_pixels`, 8 or 16."""
+    """As `block_pixels`: 32, 16 or 8."""
     _, out_h, out_w, _ = view.out.shape
+    if 4 * 32 * _responses(view) <= RESPONSES_BYTES and out_h * out_w > 16:
+        return 32
     return 16 if 4 * 16 * _responses(view) <= 2 * RESPONSES_BYTES and out_h * out_w > 8 else 8
 
 
 def _accepts_dsp(view: View) -> bool:
     _, k_h, k_w = view.inputs[1].shape
-    fits = (k_h, k_w) == (3, 3) and view.x.shape[3] % 4 == 0 and 4 * 8 * _responses(view) <= 4 * RESPONSES_BYTES
-    return fits and lin.short_requant(dense(view))
+    window = (k_h, k_w, view["dilation_w"]) == (3, 3, 1)
+    fits = view.x.shape[3] % 4 == 0 and 4 * 8 * _responses(view) <= 4 * RESPONSES_BYTES
+    return window and fits and lin.short_requant(dense(view))
 
 
 def _params(view: View) -> dict[str, int | str]:
@@ -220,9 +223,10 @@ FIELDS = (
 
 
 def _scratch_dsp(view: View) -> int:
-    """The pair table, a filter's plan, the responses, templates and a pixel's taps as words, and the ring."""
+    """The pair table, a filter's plan, the responses, the templates and three rows as words, and the ring."""
     in_c, count = view.x.shape[3], view.inputs[1].shape[0]
-    words = _pair_count(view) + 2 * in_c + 1 + _responses(view) * _block_dsp(view) + 5 * (count + in_c)
+    apart = 2 * ((view.out.shape[2] - 1) * view["stride_w"] + 3) + 1
+    words = _pair_count(view) + 2 * in_c + 1 + _responses(view) * _block_dsp(view) + 5 * count + in_c * apart
     return 4 * words + lin.ring_bytes(view, 3, 3)
 
 

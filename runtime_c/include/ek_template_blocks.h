@@ -41,50 +41,49 @@ static inline ek_template_stream ek_template_open(const ek_template_conv2d_param
     return stream;
 }
 
-/* Where the responses begin, for a multiple of eight kernels whose indices begin at a byte; returns the byte after. */
-__attribute__((noinline)) static const uint8_t *ek_plan_offsets(const uint8_t *s, uint32_t bits, uint32_t offset, uint32_t entry,
-                                      uint32_t step, uint32_t *plan, const uint32_t *end)
+/* Four kernels' responses; inlined with constant bits, so that fields are at constant places. */
+static inline void ek_plan_four(uint32_t word, uint32_t bits, uint32_t offset, uint32_t entry, uint32_t step,
+                                uint32_t *plan)
 {
-    const uint32_t mask = ((1u << bits) - 1) * entry;
-    for (; plan < end; s += bits) {
+    const uint32_t mask = (1u << bits) - 1;
+    plan[0] = offset + (word & mask) * entry;
+    offset += step;
+    plan[2] = offset + (word >> bits & mask) * entry;
+    offset += step;
+    plan[4] = offset + (word >> 2 * bits & mask) * entry;
+    offset += step;
+    plan[6] = offset + (word >> 3 * bits & mask) * entry;
+}
+
+/* Where the responses begin, for a multiple of eight kernels whose indices begin at a byte. */
+static inline void ek_plan_offsets(const uint8_t *s, uint32_t bits, uint32_t offset, uint32_t entry, uint32_t step,
+                                   uint32_t *plan, const uint32_t *end)
+{
+    for (; plan < end; s += bits, plan += 16, offset += 8 * step) {
         uint32_t low, high;
         ek_bits_eight(s, bits, &low, &high);
-        for (uint32_t half = 0; half < 2; half++, low = high, plan += 8) {
-            plan[0] = offset + (low * entry & mask);
-            offset += step;
-            low >>= bits;
-            plan[2] = offset + (low * entry & mask);
-            offset += step;
-            low >>= bits;
-            plan[4] = offset + (low * entry & mask);
-            offset += step;
-            low >>= bits;
-            plan[6] = offset + (low * entry & mask);
-            offset += step;
-        }
+        ek_plan_four(low, bits, offset, entry, step, plan);
+        ek_plan_four(high, bits, offset + 4 * step, entry, step, plan + 8);
     }
-    return s;
 }
 
 /* Their pairs, by a table. */
-__attribute__((noinline)) static const uint8_t *ek_plan_pairs(const uint8_t *s, uint32_t bits, const uint32_t *table, uint32_t *plan,
-                                    const uint32_t *end)
+static inline void ek_plan_pairs(const uint8_t *s, uint32_t bits, const uint32_t *table, uint32_t *plan,
+                                 const uint32_t *end)
 {
     const uint32_t mask = (1u << bits) - 1;
-    for (; plan < end; s += bits) {
+    for (; plan < end; s += bits, plan += 16) {
         uint32_t low, high;
         ek_bits_eight(s, bits, &low, &high);
-        for (uint32_t half = 0; half < 2; half++, low = high, plan += 8) {
-            plan[1] = table[low & mask];
-            low >>= bits;
-            plan[3] = table[low & mask];
-            low >>= bits;
-            plan[5] = table[low & mask];
-            low >>= bits;
-            plan[7] = table[low & mask];
-        }
+        plan[1] = table[low & mask];
+        plan[3] = table[low >> bits & mask];
+        plan[5] = table[low >> 2 * bits & mask];
+        plan[7] = table[low >> 3 * bits & mask];
+        plan[9] = table[high & mask];
+        plan[11] = table[high >> bits & mask];
+        plan[13] = table[high >> 2 * bits & mask];
+        plan[15] = table[high >> 3 * bits & mask];
     }
-    return s;
 }
 
 /* The plan of the next filter; `entry`: bytes from one template's response to the next. */
@@ -94,9 +93,27 @@ __attribute__((noinline)) static void ek_template_plan(const ek_template_conv2d_
     const uint32_t step = p->count * entry, channels = p->in_c;
     uint32_t *const end = plan + 2 * channels;
     if (channels % 8 == 0) {
-        s->templates.next = ek_plan_offsets(s->templates.next, p->bits, offset, entry, step, plan, end);
+        const uint32_t bits = p->bits, pair_bits = p->pair_bits;
+        const uint8_t *const indices = s->templates.next, *const pairs = s->pairs.next;
+        s->templates.next += channels / 8 * bits;
+        if (bits == 3) {
+            ek_plan_offsets(indices, 3, offset, entry, step, plan, end);
+        } else if (bits == 4) {
+            ek_plan_offsets(indices, 4, offset, entry, step, plan, end);
+        } else {
+            ek_plan_offsets(indices, bits, offset, entry, step, plan, end);
+        }
         if (p->pair_indices) {
-            s->pairs.next = ek_plan_pairs(s->pairs.next, p->pair_bits, s->table, plan, end);
+            s->pairs.next += channels / 8 * pair_bits;
+            if (pair_bits == 5) {
+                ek_plan_pairs(pairs, 5, s->table, plan, end);
+            } else if (pair_bits == 4) {
+                ek_plan_pairs(pairs, 4, s->table, plan, end);
+            } else if (pair_bits == 6) {
+                ek_plan_pairs(pairs, 6, s->table, plan, end);
+            } else {
+                ek_plan_pairs(pairs, pair_bits, s->table, plan, end);
+            }
             return;
         }
     } else {

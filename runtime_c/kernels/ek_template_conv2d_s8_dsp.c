@@ -1,13 +1,17 @@
 /* 3x3 convolution on template kernels, on cores with the DSP extension: one SMLAD for each kernel and pixel. */
+#include <stddef.h>
+
 #include "ek_dsp.h"
 #include "ek_ring.h"
 #include "ek_template_blocks.h"
 
 /*
  * Responses lie as [input channel][template][pixel of the block], each a word as ek_template_blocks.h says. A
- * block has 8 or 16 pixels; eight are combined at a time.
+ * block has 8, 16 or 32 pixels; eight are combined at a time.
  *
- * Nine taps are five words: pairs of taps, the last tap in the low half of the fifth.
+ * The three rows of a window lie as words too, for each channel a word of nothing and then two for each column x:
+ * (row 0, row 1) at x, and row 2 at (x, x + 1). The window at x are the words 0, 1, 2, 4 and 5 from there: pairs of
+ * taps, the last tap in the low half of the fifth.
  */
 enum { WORDS = 5, EIGHT = 8 };
 
@@ -28,36 +32,38 @@ enum { WORDS = 5, EIGHT = 8 };
 static inline uint32_t plan_base(const uint32_t *responses) { return (uint32_t)(uintptr_t)responses; }
 
 #define ONE_TEMPLATE(bytes)                 \
-    "ldmia r1!, {r9, r10, r11, r12, lr}\n\t" \
-    "smuad r9, r4, r9\n\t"                  \
-    "smlad r9, r5, r10, r9\n\t"             \
-    "smlad r9, r6, r11, r9\n\t"             \
-    "smlad r9, r7, r12, r9\n\t"             \
-    "smlad r9, r8, lr, r9\n\t"              \
-    "pkhbt r9, r9, r3, lsl #16\n\t"         \
-    "str r9, [r2], #" bytes "\n\t"
+    "ldmia r1!, {r7, r10, r11, r12, lr}\n\t" \
+    "smuad r7, r4, r7\n\t"                  \
+    "smlad r7, r5, r10, r7\n\t"             \
+    "smlad r7, r6, r11, r7\n\t"             \
+    "smlad r7, r8, r12, r7\n\t"             \
+    "smlad r7, r9, lr, r7\n\t"              \
+    "pkhbt r7, r7, r3, lsl #16\n\t"         \
+    "str r7, [r2], #" bytes "\n\t"
 
 /*
- * The responses of one pixel. Arguments: its channels' taps, the templates, where the first response goes, `ones`
- * in both halves of a word; on the stack the number of templates and of channels.
+ * The responses of one pixel. Arguments: its window in the first channel's words, the templates, where the first
+ * response goes, `ones` in both halves of a word; on the stack the number of templates and of channels, and the
+ * bytes from a channel's words to the next channel's.
  */
 #define RESPOND(name, bytes)                                                                                       \
-    NAKED name(UNSEEN const ek_pair *taps, UNSEEN const ek_pair *templates, UNSEEN uint32_t *to,                    \
-               UNSEEN uint32_t ones, UNSEEN uint32_t count, UNSEEN uint32_t channels)                              \
+    NAKED name(UNSEEN const ek_pair *window, UNSEEN const ek_pair *templates, UNSEEN uint32_t *to,                 \
+               UNSEEN uint32_t ones, UNSEEN uint32_t count, UNSEEN uint32_t channels, UNSEEN uint32_t apart)       \
     {                                                                                                              \
-        __asm__ volatile("push {r0, r1, r3-r11, lr}\n" /* then at sp: taps, templates, ones; at 48: the rest */    \
+        __asm__ volatile("push {r1, r3-r11, lr}\n\t" /* then at sp: templates, ones; at 44: count and the rest */  \
+                         "mov lr, r0\n"                                                                            \
                          "1:\n\t"                                                                                  \
-                         "ldr r0, [sp]\n\t"                                                                        \
-                         "ldr r9, [sp, #8]\n\t"                                                                    \
-                         "ldmia r0!, {r4, r5, r6, r7, r8}\n\t"                                                     \
-                         "str r0, [sp]\n\t"                                                                        \
-                         "smuad r3, r4, r9\n\t"                                                                    \
-                         "smlad r3, r5, r9, r3\n\t"                                                                \
-                         "smlad r3, r6, r9, r3\n\t"                                                                \
-                         "smlad r3, r7, r9, r3\n\t"                                                                \
-                         "smlabb r3, r8, r9, r3\n\t"                                                               \
+                         "ldmia lr, {r4, r5, r6, r7, r8, r9}\n\t"                                                  \
+                         "ldr r0, [sp, #52]\n\t"                                                                   \
+                         "ldrd r1, r10, [sp]\n\t"                                                                  \
+                         "add r0, lr\n\t"                                                                          \
+                         "smuad r3, r4, r10\n\t"                                                                   \
+                         "smlad r3, r5, r10, r3\n\t"                                                               \
+                         "smlad r3, r6, r10, r3\n\t"                                                               \
+                         "smlad r3, r8, r10, r3\n\t"                                                               \
+                         "smlabb r3, r9, r10, r3\n\t"                                                              \
+                         "push {r0}\n\t"                                                                           \
                          "ldr r0, [sp, #48]\n\t"                                                                   \
-                         "ldr r1, [sp, #4]\n\t"                                                                    \
                          "subs r0, #4\n\t"                                                                         \
                          "blt 3f\n"                                                                                \
                          "2:\n\t"                                                                                  \
@@ -72,15 +78,17 @@ static inline uint32_t plan_base(const uint32_t *responses) { return (uint32_t)(
                          "subs r0, #1\n\t"                                                                         \
                          "bne 4b\n"                                                                                \
                          "5:\n\t"                                                                                  \
-                         "ldr r0, [sp, #52]\n\t"                                                                   \
+                         "pop {lr}\n\t"                                                                            \
+                         "ldr r0, [sp, #48]\n\t"                                                                   \
                          "subs r0, #1\n\t"                                                                         \
-                         "str r0, [sp, #52]\n\t"                                                                   \
+                         "str r0, [sp, #48]\n\t"                                                                   \
                          "bne 1b\n\t"                                                                              \
-                         "pop {r0, r1, r3-r11, pc}");                                                              \
+                         "pop {r1, r3-r11, pc}");                                                                  \
     }
 
 RESPOND(respond_8, "32")
 RESPOND(respond_16, "64")
+RESPOND(respond_32, "128")
 
 #define ONE_KERNEL(add)          \
     "ldrd r12, lr, [r1], #8\n\t" \
@@ -113,16 +121,22 @@ RESPOND(respond_16, "64")
                          "pop {r4-r11, pc}");                                                                     \
     }
 
-COMBINE(combine_first, "")
-COMBINE(combine_second, "add r12, #32\n\t")
+COMBINE(combine_0, "")
+COMBINE(combine_8, "add r12, #32\n\t")
+COMBINE(combine_16, "add r12, #64\n\t")
+COMBINE(combine_24, "add r12, #96\n\t")
 
 static inline void combine(const uint32_t *responses, uint32_t first, int32_t bias, const uint32_t *plan, int32_t *sums)
 {
     (void)responses;
-    if (first) {
-        combine_second(bias, plan, sums);
+    if (first == 0) {
+        combine_0(bias, plan, sums);
+    } else if (first == 8) {
+        combine_8(bias, plan, sums);
+    } else if (first == 16) {
+        combine_16(bias, plan, sums);
     } else {
-        combine_first(bias, plan, sums);
+        combine_24(bias, plan, sums);
     }
 }
 
@@ -135,10 +149,11 @@ static inline uint32_t plan_base(const uint32_t *responses)
     return 4;
 }
 
-static void respond(const ek_pair *taps, const ek_pair *templates, uint32_t *to, uint32_t ones, uint32_t count,
-                    uint32_t channels, uint32_t step)
+static void respond(const ek_pair *window, const ek_pair *templates, uint32_t *to, uint32_t ones, uint32_t count,
+                    uint32_t channels, uint32_t apart, uint32_t step)
 {
-    for (; channels; channels--, taps += WORDS) {
+    for (; channels; channels--, window += apart / 4) {
+        const ek_pair taps[WORDS] = {window[0], window[1], window[2], window[4], window[5]};
         const ek_pair *w = templates;
         int32_t sum = ek_pair_low(taps[4]) * ek_pair_low(ones);
         for (uint32_t k = 0; k < 4; k++) {
@@ -154,17 +169,12 @@ static void respond(const ek_pair *taps, const ek_pair *templates, uint32_t *to,
     }
 }
 
-static void respond_8(const ek_pair *taps, const ek_pair *templates, uint32_t *to, uint32_t ones, uint32_t count,
-                      uint32_t channels)
-{
-    respond(taps, templates, to, ones, count, channels, 8);
-}
-
-static void respond_16(const ek_pair *taps, const ek_pair *templates, uint32_t *to, uint32_t ones, uint32_t count,
-                       uint32_t channels)
-{
-    respond(taps, templates, to, ones, count, channels, 16);
-}
+#define respond_8(window, templates, to, ones, count, channels, apart) \
+    respond(window, templates, to, ones, count, channels, apart, 8)
+#define respond_16(window, templates, to, ones, count, channels, apart) \
+    respond(window, templates, to, ones, count, channels, apart, 16)
+#define respond_32(window, templates, to, ones, count, channels, apart) \
+    respond(window, templates, to, ones, count, channels, apart, 32)
 
 static void combine(const uint32_t *responses, uint32_t first, int32_t bias, const uint32_t *plan, int32_t *sums)
 {
@@ -181,43 +191,45 @@ static void combine(const uint32_t *responses, uint32_t first, int32_t bias, con
 
 #endif
 
-/* int8 templates to words. */
-static void widen(const int8_t *templates, uint32_t count, ek_pair *to)
+/* int8 templates to words, in the order of a window's. */
+static void widen(const int8_t *t, uint32_t count, ek_pair *to)
 {
-    for (; count; count--, templates += 9, to += WORDS) {
-        for (uint32_t k = 0; k < 4; k++) {
-            to[k] = ek_pair_of(templates[2 * k], templates[2 * k + 1]);
-        }
-        to[4] = ek_pair_of(templates[8], 0);
+    for (; count; count--, t += 9, to += WORDS) {
+        to[0] = ek_pair_of(t[0], t[3]);
+        to[1] = ek_pair_of(t[6], t[7]);
+        to[2] = ek_pair_of(t[1], t[4]);
+        to[3] = ek_pair_of(t[2], t[5]);
+        to[4] = ek_pair_of(t[8], 0);
     }
 }
 
-/* One pair of taps of four channels. */
-static inline void two_taps(const int8_t *first, const int8_t *second, ek_pair *to)
+/* Columns of two channels, those at even or odd places of four; `apart`: words from a channel to the next. */
+static inline void two_channels(const int8_t *const row[3], uint32_t at, uint32_t channels, uint32_t odd,
+                                uint32_t apart, ek_pair *to)
 {
-    const uint32_t a = ek_load32(first), b = ek_load32(second);
-    const ek_pair a_even = ek_sxtb16(a), b_even = ek_sxtb16(b), a_odd = ek_sxtb16_odd(a), b_odd = ek_sxtb16_odd(b);
-    to[0] = ek_pack_low(a_even, b_even);
-    to[WORDS] = ek_pack_low(a_odd, b_odd);
-    to[2 * WORDS] = ek_pack_high(a_even, b_even);
-    to[3 * WORDS] = ek_pack_high(a_odd, b_odd);
+    const int8_t *r0 = row[0] + at;
+    const ptrdiff_t r1 = row[1] - row[0], r2 = row[2] - row[0];
+    ek_pair *low = to, *high = to + 2 * apart, before = 0;
+    for (const ek_pair *const end = to + apart - 1; low != end; low += 2, high += 2, r0 += channels) {
+        const uint32_t w0 = ek_load32(r0), w1 = ek_load32(r0 + r1), w2 = ek_load32(r0 + r2);
+        const ek_pair a = odd ? ek_sxtb16_odd(w0) : ek_sxtb16(w0), b = odd ? ek_sxtb16_odd(w1) : ek_sxtb16(w1);
+        const ek_pair c = odd ? ek_sxtb16_odd(w2) : ek_sxtb16(w2);
+        low[0] = ek_pack_low(before, c);
+        low[1] = ek_pack_low(a, b);
+        high[0] = ek_pack_high(before, c);
+        high[1] = ek_pack_high(a, b);
+        before = c;
+    }
+    low[0] = before; /* the upper half meets a template's 0 */
+    high[0] = before >> 16;
 }
 
-/* A pixel's window to words: [channel][WORDS]; channels is a multiple of four. */
-static void gather(const int8_t *const row[3], uint32_t dx, uint32_t channels, ek_pair *to)
+/* Three rows to words; channels is a multiple of four. */
+static void split(const int8_t *const row[3], uint32_t channels, uint32_t apart, ek_pair *to)
 {
-    const int8_t *r0 = row[0], *r1 = row[1], *r2 = row[2];
-    for (const int8_t *const end = r0 + channels; r0 != end; r0 += 4, r1 += 4, r2 += 4, to += 4 * WORDS) {
-        const uint32_t last = ek_load32(r2 + 2 * dx);
-        const ek_pair even = ek_sxtb16(last), odd = ek_sxtb16_odd(last);
-        two_taps(r0, r0 + dx, to);
-        two_taps(r0 + 2 * dx, r1, to + 1);
-        two_taps(r1 + dx, r1 + 2 * dx, to + 2);
-        two_taps(r2, r2 + dx, to + 3);
-        to[4] = even; /* the upper half meets a template's 0 */
-        to[WORDS + 4] = odd;
-        to[2 * WORDS + 4] = even >> 16;
-        to[3 * WORDS + 4] = odd >> 16;
+    for (uint32_t i = 0; i < channels; i += 4, to += 4 * apart) {
+        two_channels(row, i, channels, 0, apart, to);
+        two_channels(row, i, channels, 1, apart, to + apart);
     }
 }
 
@@ -246,41 +258,42 @@ static void filters(const ek_template_conv2d_params *p, const uint32_t *table, u
 
 void ek_template_conv2d_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
 {
-    const uint32_t channels = p->in_c, step = (uint32_t)p->stride_w * channels, words = channels * p->count * p->block;
+    const uint32_t channels = p->in_c, count = p->count, block = p->block, words = channels * count * block;
+    const uint32_t apart = 2 * ((p->out_w - 1u) * p->stride_w + 3) + 1, ones = p->ones * 0x10001u;
     uint32_t *const table = scratch, *const plan = table + p->pair_count, *const responses = plan + 2 * channels + 1;
-    ek_pair *const templates = responses + words, *const taps = templates + (uint32_t)p->count * WORDS;
+    ek_pair *const templates = responses + words, *const columns = templates + count * WORDS;
     uint32_t held = 0;
-    ek_ring ring = EK_RING(p, taps + channels * WORDS);
+    ek_ring ring = EK_RING(p, columns + channels * apart);
 
-    widen(p->templates, p->count, templates);
+    widen(p->templates, count, templates);
     for (uint32_t i = 0; i < p->pair_count; i++) {
         table[i] = ek_pair_word(p->pairs + 2 * i);
     }
     plan[2 * channels] = 0; /* ends the plan */
-    if ((uint32_t)p->out_h * p->out_w < p->block) {
+    if ((uint32_t)p->out_h * p->out_w < block) {
         /* The pixels that fill up an only block are computed, though not written, from what lies here. */
         memset(responses, 0, sizeof *responses * words);
     }
     for (uint32_t y = 0; y < p->out_h; y++) {
+        const ek_pair *window = columns + 1;
         const int8_t *row[3];
         ek_ring_fill(&ring, in, y * p->stride_h);
         for (uint32_t ky = 0; ky < 3; ky++) {
             row[ky] = ring.rows + ring.window[ky];
         }
-        for (uint32_t x = 0; x < p->out_w; x++) {
-            gather(row, p->dilation_w * channels, channels, taps);
-            if (p->block == 16) {
-                respond_16(taps, templates, responses + held, p->ones * 0x10001u, p->count, channels);
+        split(row, channels, apart, columns);
+        for (uint32_t x = 0; x < p->out_w; x++, window += 2u * p->stride_w) {
+            if (block == 32) {
+                respond_32(window, templates, responses + held, ones, count, channels, 4 * apart);
+            } else if (block == 16) {
+                respond_16(window, templates, responses + held, ones, count, channels, 4 * apart);
             } else {
-                respond_8(taps, templates, responses + held, p->ones * 0x10001u, p->count, channels);
+                respond_8(window, templates, responses + held, ones, count, channels, 4 * apart);
             }
-            if (++held == p->block) {
+            if (++held == block) {
                 filters(p, table, plan, responses, held, out);
                 out += held * p->out_c;
                 held = 0;
-            }
-            for (uint32_t ky = 0; ky < 3; ky++) {
-                row[ky] += step;
             }
         }
     }
