@@ -22,9 +22,11 @@ static inline int32_t ek_half_integer(uint32_t bits)
     return bits & 0x8000u ? -magnitude : magnitude;
 }
 
-static inline uint32_t ek_pair_word(const ek_u16 *pair)
+/* A pair as a word, `times` what it is. */
+static inline uint32_t ek_pair_word(const ek_u16 *pair, int32_t times)
 {
-    return ((uint32_t)ek_half_integer(pair[0]) & 0xffffu) | (uint32_t)ek_half_integer(pair[1]) << 16;
+    return ((uint32_t)(times * ek_half_integer(pair[0])) & 0xffffu)
+           | (uint32_t)(times * ek_half_integer(pair[1])) << 16;
 }
 
 /* The streams of a layer's kernels, read once from the first filter to the last. */
@@ -32,12 +34,14 @@ typedef struct {
     ek_bits templates, pairs;
     const ek_u16 *next_pair;
     const uint32_t *table; /* pairs that have indices, as words */
+    int32_t times;         /* what a plan's pairs are multiplied by; the table's are already */
 } ek_template_stream;
 
-static inline ek_template_stream ek_template_open(const ek_template_conv2d_params *p, const uint32_t *table)
+static inline ek_template_stream ek_template_open(const ek_template_conv2d_params *p, const uint32_t *table,
+                                                  int32_t times)
 {
     const ek_template_stream stream = {ek_bits_open(p->indices, p->bits), ek_bits_open(p->pair_indices, p->pair_bits),
-                                       p->pairs, table};
+                                       p->pairs, table, times};
     return stream;
 }
 
@@ -125,7 +129,7 @@ __attribute__((noinline)) static void ek_template_plan(const ek_template_conv2d_
         if (p->pair_indices) {
             plan[1] = s->table[ek_bits_next(&s->pairs)];
         } else {
-            plan[1] = ek_pair_word(s->next_pair);
+            plan[1] = ek_pair_word(s->next_pair, s->times);
             s->next_pair += 2;
         }
     }

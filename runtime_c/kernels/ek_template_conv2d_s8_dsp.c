@@ -64,26 +64,26 @@ static inline uint32_t plan_base(const uint32_t *responses) { return (uint32_t)(
                          "smlabb r3, r9, r10, r3\n\t"                                                              \
                          "push {r0}\n\t"                                                                           \
                          "ldr r0, [sp, #48]\n\t"                                                                   \
-                         "subs r0, #4\n\t"                                                                         \
-                         "blt 3f\n"                                                                                \
+                         "tst r0, #3\n\t"                                                                          \
+                         "bne 3f\n"                                                                                \
                          "2:\n\t"                                                                                  \
                          ONE_TEMPLATE(bytes) ONE_TEMPLATE(bytes) ONE_TEMPLATE(bytes) ONE_TEMPLATE(bytes)           \
                          "subs r0, #4\n\t"                                                                         \
-                         "bge 2b\n"                                                                                \
-                         "3:\n\t"                                                                                  \
-                         "adds r0, #4\n\t"                                                                         \
-                         "beq 5f\n"                                                                                \
+                         "bne 2b\n"                                                                                \
                          "4:\n\t"                                                                                  \
-                         ONE_TEMPLATE(bytes)                                                                       \
-                         "subs r0, #1\n\t"                                                                         \
-                         "bne 4b\n"                                                                                \
-                         "5:\n\t"                                                                                  \
                          "pop {lr}\n\t"                                                                            \
                          "ldr r0, [sp, #48]\n\t"                                                                   \
                          "subs r0, #1\n\t"                                                                         \
                          "str r0, [sp, #48]\n\t"                                                                   \
                          "bne 1b\n\t"                                                                              \
-                         "pop {r1, r3-r11, pc}");                                                                  \
+                         "pop {r1, r3-r11, pc}\n"                                                                  \
+                         "3:\n\t" /* a number of templates that is no multiple of four */                          \
+                         ONE_TEMPLATE(bytes)                                                                       \
+                         "subs r0, #1\n\t"                                                                         \
+                         "beq 4b\n\t"                                                                              \
+                         "tst r0, #3\n\t"                                                                          \
+                         "bne 3b\n\t"                                                                              \
+                         "b 2b");                                                                                  \
     }
 
 RESPOND(respond_8, "32")
@@ -233,24 +233,36 @@ static void split(const int8_t *const row[3], uint32_t channels, uint32_t apart,
     }
 }
 
-/* All filters on `pixels` pixels. */
+/* All filters on `pixels` pixels. Bias and pairs are doubled, which requantisation wants. */
 static void filters(const ek_template_conv2d_params *p, const uint32_t *table, uint32_t *plan,
                     const uint32_t *responses, uint32_t pixels, int8_t *out)
 {
     const uint32_t oc = p->out_c;
     const int32_t *multiplier = p->multiplier;
     const int8_t *shift = p->shift;
-    ek_template_stream stream = ek_template_open(p, table);
+    ek_template_stream stream = ek_template_open(p, table, 2);
     for (uint32_t c = 0; c < oc; c++, multiplier += p->requant_step, shift += p->requant_step) {
         const int32_t right = -1 - *shift, offset = ek_requant_offset(p->out_zero, right), factor = *multiplier;
         int8_t *to = out + c;
         ek_template_plan(p, &stream, plan_base(responses), 4u * p->block, plan);
         for (uint32_t first = 0; first < pixels; first += EIGHT) {
-            const uint32_t left = pixels - first, n = left < EIGHT ? left : EIGHT;
+            const uint32_t left = pixels - first;
             int32_t sums[EIGHT];
-            combine(responses, first, p->bias[c], plan, sums);
-            for (const int32_t *sum = sums, *const end = sums + n; sum != end; sum++, to += oc) {
-                *to = (int8_t)ek_requant_short(*sum, factor, offset, right);
+            combine(responses, first, 2 * p->bias[c], plan, sums);
+            if (left < EIGHT) {
+                for (uint32_t k = 0; k < left; k++, to += oc) {
+                    *to = (int8_t)ek_requant_twice(sums[k], factor, offset, right);
+                }
+                break;
+            }
+            for (uint32_t k = 0; k < EIGHT; k += 4, to += oc) {
+                *to = (int8_t)ek_requant_twice(sums[k], factor, offset, right);
+                to += oc;
+                *to = (int8_t)ek_requant_twice(sums[k + 1], factor, offset, right);
+                to += oc;
+                *to = (int8_t)ek_requant_twice(sums[k + 2], factor, offset, right);
+                to += oc;
+                *to = (int8_t)ek_requant_twice(sums[k + 3], factor, offset, right);
             }
         }
     }
@@ -267,7 +279,7 @@ void ek_template_conv2d_s8_dsp(const ek_template_conv2d_params *p, const int8_t 
 
     widen(p->templates, count, templates);
     for (uint32_t i = 0; i < p->pair_count; i++) {
-        table[i] = ek_pair_word(p->pairs + 2 * i);
+        table[i] = ek_pair_word(p->pairs + 2 * i, 2);
     }
     plan[2 * channels] = 0; /* ends the plan */
     if ((uint32_t)p->out_h * p->out_w < block) {
