@@ -226,7 +226,14 @@ def _scratch_dsp(view: View) -> int:
     """The pair table, a filter's plan, the responses, the templates and three rows as words, and the ring."""
     in_c, count = view.x.shape[3], view.inputs[1].shape[0]
     apart = 2 * ((view.out.shape[2] - 1) * view["stride_w"] + 3) + 1
-    words = _pair_count(view) + 2 * in_c + 1 + _responses(view) * _block_dsp(view) + 5 * count + in_c * apart
+    words = (
+        _pair_count(view)
+        + 2 * ((in_c + 7) // 8 * 8)
+        + 1
+        + _responses(view) * _block_dsp(view)
+        + 5 * count
+        + in_c * apart
+    )
     return 4 * words + lin.ring_bytes(view, 3, 3)
 
 

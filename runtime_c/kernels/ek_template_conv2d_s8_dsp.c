@@ -51,11 +51,14 @@ static inline uint32_t plan_base(const uint32_t *responses) { return (uint32_t)(
                UNSEEN uint32_t ones, UNSEEN uint32_t count, UNSEEN uint32_t channels, UNSEEN uint32_t apart)       \
     {                                                                                                              \
         __asm__ volatile("push {r1, r3-r11, lr}\n\t" /* then at sp: templates, ones; at 44: count and the rest */  \
+                         "ldrd r4, r5, [sp, #48]\n\t"                                                              \
+                         "push {r5}\n\t" /* before them */                                                         \
+                         "mla r4, r4, r5, r0\n\t"                                                                  \
+                         "str r4, [sp, #52]\n\t" /* where the last channel ends */                                 \
                          "mov lr, r0\n"                                                                            \
                          "1:\n\t"                                                                                  \
                          "ldmia lr, {r4, r5, r6, r7, r8, r9}\n\t"                                                  \
-                         "ldr r0, [sp, #52]\n\t"                                                                   \
-                         "ldrd r1, r10, [sp]\n\t"                                                                  \
+                         "ldmia sp, {r0, r1, r10}\n\t"                                                             \
                          "add r0, lr\n\t"                                                                          \
                          "smuad r3, r4, r10\n\t"                                                                   \
                          "smlad r3, r5, r10, r3\n\t"                                                               \
@@ -63,7 +66,7 @@ static inline uint32_t plan_base(const uint32_t *responses) { return (uint32_t)(
                          "smlad r3, r8, r10, r3\n\t"                                                               \
                          "smlabb r3, r9, r10, r3\n\t"                                                              \
                          "push {r0}\n\t"                                                                           \
-                         "ldr r0, [sp, #48]\n\t"                                                                   \
+                         "ldr r0, [sp, #52]\n\t"                                                                   \
                          "tst r0, #3\n\t"                                                                          \
                          "bne 3f\n"                                                                                \
                          "2:\n\t"                                                                                  \
@@ -72,11 +75,10 @@ static inline uint32_t plan_base(const uint32_t *responses) { return (uint32_t)(
                          "bne 2b\n"                                                                                \
                          "4:\n\t"                                                                                  \
                          "pop {lr}\n\t"                                                                            \
-                         "ldr r0, [sp, #48]\n\t"                                                                   \
-                         "subs r0, #1\n\t"                                                                         \
-                         "str r0, [sp, #48]\n\t"                                                                   \
+                         "ldr r0, [sp, #52]\n\t"                                                                   \
+                         "cmp lr, r0\n\t"                                                                          \
                          "bne 1b\n\t"                                                                              \
-                         "pop {r1, r3-r11, pc}\n"                                                                  \
+                         "pop {r0, r1, r3-r11, pc}\n"                                                              \
                          "3:\n\t" /* a number of templates that is no multiple of four */                          \
                          ONE_TEMPLATE(bytes)                                                                       \
                          "subs r0, #1\n\t"                                                                         \
@@ -105,7 +107,7 @@ RESPOND(respond_32, "128")
     "smlad r10, lr, r0, r10\n\t" \
     "smlad r11, lr, r2, r11\n\t"
 
-/* Eight pixels. Arguments: what the sums start with, the plan (a multiple of four entries), where the sums go. */
+/* Eight pixels. Arguments: what the sums start with, the plan (a multiple of eight entries), where the sums go. */
 #define COMBINE(name, add)                                                                                        \
     NAKED name(UNSEEN int32_t bias, UNSEEN const uint32_t *plan, UNSEEN int32_t *sums)                            \
     {                                                                                                             \
@@ -113,6 +115,7 @@ RESPOND(respond_32, "128")
                          "mov r4, r0\n\tmov r5, r0\n\tmov r6, r0\n\tmov r7, r0\n\t"                               \
                          "mov r8, r0\n\tmov r9, r0\n\tmov r10, r0\n\tmov r11, r0\n"                               \
                          "1:\n\t" ONE_KERNEL(add) ONE_KERNEL(add) ONE_KERNEL(add) ONE_KERNEL(add)                 \
+                         ONE_KERNEL(add) ONE_KERNEL(add) ONE_KERNEL(add) ONE_KERNEL(add)                          \
                          "ldr r0, [r1]\n\t"                                                                       \
                          "cmp r0, #0\n\t"                                                                         \
                          "bne 1b\n\t"                                                                             \
@@ -128,16 +131,9 @@ COMBINE(combine_24, "add r12, #96\n\t")
 
 static inline void combine(const uint32_t *responses, uint32_t first, int32_t bias, const uint32_t *plan, int32_t *sums)
 {
+    static void (*const eights[])(int32_t, const uint32_t *, int32_t *) = {combine_0, combine_8, combine_16, combine_24};
     (void)responses;
-    if (first == 0) {
-        combine_0(bias, plan, sums);
-    } else if (first == 8) {
-        combine_8(bias, plan, sums);
-    } else if (first == 16) {
-        combine_16(bias, plan, sums);
-    } else {
-        combine_24(bias, plan, sums);
-    }
+    eights[first / EIGHT](bias, plan, sums);
 }
 
 #else
@@ -243,26 +239,27 @@ static void filters(const ek_template_conv2d_params *p, const uint32_t *table, u
     ek_template_stream stream = ek_template_open(p, table, 2);
     for (uint32_t c = 0; c < oc; c++, multiplier += p->requant_step, shift += p->requant_step) {
         const int32_t right = -1 - *shift, offset = ek_requant_offset(p->out_zero, right), factor = *multiplier;
+        const int32_t bias = 2 * p->bias[c];
         int8_t *to = out + c;
         ek_template_plan(p, &stream, plan_base(responses), 4u * p->block, plan);
         for (uint32_t first = 0; first < pixels; first += EIGHT) {
             const uint32_t left = pixels - first;
             int32_t sums[EIGHT];
-            combine(responses, first, 2 * p->bias[c], plan, sums);
+            combine(responses, first, bias, plan, sums);
             if (left < EIGHT) {
                 for (uint32_t k = 0; k < left; k++, to += oc) {
                     *to = (int8_t)ek_requant_twice(sums[k], factor, offset, right);
                 }
                 break;
             }
-            for (uint32_t k = 0; k < EIGHT; k += 4, to += oc) {
-                *to = (int8_t)ek_requant_twice(sums[k], factor, offset, right);
+            for (const int32_t *sum = sums; sum != sums + EIGHT; sum += 4, to += oc) {
+                *to = (int8_t)ek_requant_twice(sum[0], factor, offset, right);
                 to += oc;
-                *to = (int8_t)ek_requant_twice(sums[k + 1], factor, offset, right);
+                *to = (int8_t)ek_requant_twice(sum[1], factor, offset, right);
                 to += oc;
-                *to = (int8_t)ek_requant_twice(sums[k + 2], factor, offset, right);
+                *to = (int8_t)ek_requant_twice(sum[2], factor, offset, right);
                 to += oc;
-                *to = (int8_t)ek_requant_twice(sums[k + 3], factor, offset, right);
+                *to = (int8_t)ek_requant_twice(sum[3], factor, offset, right);
             }
         }
     }
@@ -271,8 +268,9 @@ static void filters(const ek_template_conv2d_params *p, const uint32_t *table, u
 void ek_template_conv2d_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
 {
     const uint32_t channels = p->in_c, count = p->count, block = p->block, words = channels * count * block;
+    const uint32_t entries = (channels + 7) / 8 * 8; /* of a plan; those beyond the channels add nothing */
     const uint32_t apart = 2 * ((p->out_w - 1u) * p->stride_w + 3) + 1, ones = p->ones * 0x10001u;
-    uint32_t *const table = scratch, *const plan = table + p->pair_count, *const responses = plan + 2 * channels + 1;
+    uint32_t *const table = scratch, *const plan = table + p->pair_count, *const responses = plan + 2 * entries + 1;
     ek_pair *const templates = responses + words, *const columns = templates + count * WORDS;
     uint32_t held = 0;
     ek_ring ring = EK_RING(p, columns + channels * apart);
@@ -281,7 +279,11 @@ void ek_template_conv2d_s8_dsp(const ek_template_conv2d_params *p, const int8_t 
     for (uint32_t i = 0; i < p->pair_count; i++) {
         table[i] = ek_pair_word(p->pairs + 2 * i, 2);
     }
-    plan[2 * channels] = 0; /* ends the plan */
+    for (uint32_t i = channels; i < entries; i++) {
+        plan[2 * i] = plan_base(responses);
+        plan[2 * i + 1] = 0;
+    }
+    plan[2 * entries] = 0; /* ends the plan */
     if ((uint32_t)p->out_h * p->out_w < block) {
         /* The pixels that fill up an only block are computed, though not written, from what lies here. */
         memset(responses, 0, sizeof *responses * words);
