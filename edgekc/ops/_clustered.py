@@ -19,6 +19,7 @@ from . import _linear as lin
 
 OPERANDS = ("x", "indices", "centers", "bias", "multiplier", "shift")
 FIELDS = (("const uint8_t *", "indices"), ("const ek_s16 *", "centers"), *lin.REQUANT_FIELDS[1:])
+CODE_FIELDS = (("uint8_t", "bits"), ("uint16_t", "center_count"))
 
 
 def expand(indices: Array, centers: Array) -> Array:
@@ -67,9 +68,15 @@ def lower_constants(view: View) -> tuple[Tensor, ...]:
 
 
 def params(view: View) -> dict[str, int | str]:
-    """Values for FIELDS, OUTPUT_FIELDS and `bits`."""
+    """Values for FIELDS, OUTPUT_FIELDS and CODE_FIELDS."""
     values = lin.output_params(view, ("indices", "centers", "bias", "multiplier", "shift"))
-    return {**values, "bits": index_bits(view.inputs[1].value)}
+    return {**values, "bits": index_bits(view.inputs[1].value), "center_count": view.inputs[2].shape[1]}
+
+
+def table_bytes(view: View) -> int:
+    """The table of all pairs of centers that the DSP kernels make where indices have up to four bits."""
+    bits = index_bits(view.inputs[1].value)
+    return int(4 * 4**bits) if bits <= 4 else 0
 
 
 def ranges(view: View, interval: Interval | None) -> Interval:

@@ -151,15 +151,34 @@ def channel_rule(view: View) -> ChannelRule:
     return ChannelRule(lambda view, keep_out, known: rule.needs(dense(view), keep_out, known), slice_)
 
 
+def _responses(view: View) -> int:
+    """Responses of one pixel, a word each."""
+    return view.x.shape[3] * view.inputs[1].shape[0]
+
+
 def block_pixels(view: View) -> int:
-    """Pixels whose responses are held at a time, a multiple of four.
+    """Pixels whose responses the portable kernel holds at a time, a multiple of four.
 
     An index is decoded once for all of them, so more of them are faster; their responses are most of the scratch.
     """
     _, out_h, out_w, _ = view.out.shape
-    words = view.x.shape[3] * view.inputs[1].shape[0]
-    affordable = max(RESPONSES_BYTES // (4 * words) // 4 * 4, 4)
+    affordable = max(RESPONSES_BYTES // (4 * _responses(view)) // 4 * 4, 4)
     return min(PIXELS_MAX, affordable, (out_h * out_w + 3) // 4 * 4)
+
+
+def _block_dsp(view: View) -> int:
+    """As `block_pixels`: 32, 16 or 8."""
+    _, out_h, out_w, _ = view.out.shape
+    if 4 * 32 * _responses(view) <= RESPONSES_BYTES and out_h * out_w > 16:
+        return 32
+    return 16 if 4 * 16 * _responses(view) <= 2 * RESPONSES_BYTES and out_h * out_w > 8 else 8
+
+
+def _accepts_dsp(view: View) -> bool:
+    _, k_h, k_w = view.inputs[1].shape
+    window = (k_h, k_w, view["dilation_w"]) == (3, 3, 1)
+    fits = view.x.shape[3] % 4 == 0 and 4 * 8 * _responses(view) <= 4 * RESPONSES_BYTES
+    return window and fits and lin.short_requant(dense(view))
 
 
 def _params(view: View) -> dict[str, int | str]:
@@ -168,25 +187,24 @@ def _params(view: View) -> dict[str, int | str]:
     values = lin.window_params(view, k_h, k_w)
     values.update(lin.output_params(view, (*names, "bias", "multiplier", "shift")))
     values.update(count=count, ones=view["ones"], bits=index_bits(view.inputs[2].value), pad_value=view["pad_value"])
-    values.update(block=block_pixels(view), pair_count=0, pair_bits=0)
+    values.update(block=block_pixels(view), pair_count=_pair_count(view), pair_bits=0)
     if "pair_indices" in names:
-        values.update(pair_count=len(view.inputs[3].value), pair_bits=index_bits(view.inputs[4].value))
+        values["pair_bits"] = index_bits(view.inputs[4].value)
     else:
         values["pair_indices"] = 0
     return values
 
 
-def scratch_words(view: View) -> int:
-    """Words in front of the ring: the pair table, a filter's plan, the responses."""
-    in_c, count = view.x.shape[3], view.inputs[1].shape[0]
-    pairs = len(view.inputs[3].value) if view.inputs[4].role is Role.INDEX else 0
-    return pairs + 2 * in_c + in_c * count * block_pixels(view)
+def _pair_count(view: View) -> int:
+    """Of pairs that have indices."""
+    return len(view.inputs[3].value) if view.inputs[4].role is Role.INDEX else 0
 
 
 def _scratch(view: View) -> int:
-    """Then the offsets and the values of a window's taps, then the ring."""
+    """The pair table, a filter's plan, the responses, the offsets and values of a window's taps, and the ring."""
     _, k_h, k_w = view.inputs[1].shape
-    return 4 * (scratch_words(view) + 2 * k_h * k_w) + lin.ring_bytes(view, k_h, k_w)
+    words = _pair_count(view) + 2 * view.x.shape[3] + _responses(view) * block_pixels(view) + 2 * k_h * k_w
+    return 4 * words + lin.ring_bytes(view, k_h, k_w)
 
 
 FIELDS = (
@@ -203,7 +221,34 @@ FIELDS = (
     *(("uint16_t", name) for name in ("count", "pair_count", "ones", "block")),
 )
 
+
+def _scratch_dsp(view: View) -> int:
+    """The pair table, a filter's plan, the responses, the templates and three rows as words, and the ring."""
+    in_c, count = view.x.shape[3], view.inputs[1].shape[0]
+    apart = 2 * ((view.out.shape[2] - 1) * view["stride_w"] + 3) + 1
+    words = (
+        _pair_count(view)
+        + 2 * ((in_c + 7) // 8 * 8)
+        + 1
+        + _responses(view) * _block_dsp(view)
+        + 5 * count
+        + in_c * apart
+    )
+    return 4 * words + lin.ring_bytes(view, 3, 3)
+
+
 KERNELS = (
+    Kernel(
+        symbol="ek_template_conv2d_s8_dsp",
+        header="ek_template.h",
+        struct="ek_template_conv2d_params",
+        fields=FIELDS,
+        params=lambda view: {**_params(view), "block": _block_dsp(view)},
+        needs=frozenset({"dsp"}),
+        accepts=_accepts_dsp,
+        scratch=_scratch_dsp,
+        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+    ),
     Kernel(
         symbol="ek_template_conv2d_s8",
         header="ek_template.h",

@@ -14,6 +14,8 @@ from . import _linear as lin
 from . import conv2d
 from ._testing import clustered_cases
 
+WINDOWS_BYTES = 16 * 1024
+
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
     return conv2d.infer(attrs, (shapes[0], shapes[1]))
@@ -33,28 +35,62 @@ def lower(view: View) -> Lowered:
     return Lowered("clustered_conv2d", attrs, (view.x.name,), cl.lower_constants(view))
 
 
+def _taps(view: View) -> int:
+    return int(np.prod(view.inputs[1].shape[1:]))
+
+
+def _block(view: View) -> int:
+    """Pixels whose windows the DSP kernel holds at a time, as int16: 4 to 16, in 16 KB if four need no more."""
+    _, out_h, out_w, _ = view.out.shape
+    affordable = max(WINDOWS_BYTES // (2 * _taps(view)) // 4 * 4, 4)
+    return min(16, affordable, (out_h * out_w + 3) // 4 * 4)
+
+
 def _params(view: View) -> dict[str, int | str]:
     _, k_h, k_w, _ = view.inputs[1].shape
-    return {**lin.window_params(view, k_h, k_w), **cl.params(view), "pad_value": view["pad_value"]}
+    window = lin.window_params(view, k_h, k_w)
+    return {**window, **cl.params(view), "pad_value": view["pad_value"], "block": _block(view)}
 
 
 def _scratch(view: View) -> int:
-    _, k_h, k_w, in_c = view.inputs[1].shape
-    return lin.ring_bytes(view, k_h, k_w) + 2 * k_h * k_w * in_c
+    """The ring, four windows, and a filter's centers."""
+    _, k_h, k_w, _ = view.inputs[1].shape
+    return (lin.ring_bytes(view, k_h, k_w) + 3) // 4 * 4 + 4 * _taps(view) + 2 * _taps(view)
 
+
+def _scratch_dsp(view: View) -> int:
+    """The table, a filter's centers, the windows as int16, the ring, and a window."""
+    _, k_h, k_w, _ = view.inputs[1].shape
+    whole = (_taps(view) + 3) // 4 * 4
+    return cl.table_bytes(view) + 2 * whole * (1 + _block(view)) + lin.ring_bytes(view, k_h, k_w) + _taps(view)
+
+
+FIELDS = (
+    *cl.FIELDS,
+    *lin.WINDOW_FIELDS,
+    *lin.OUTPUT_FIELDS,
+    ("int8_t", "pad_value"),
+    *cl.CODE_FIELDS,
+    ("uint16_t", "block"),
+)
 
 KERNELS = (
+    Kernel(
+        symbol="ek_clustered_conv2d_s8_dsp",
+        header="ek_clustered.h",
+        struct="ek_clustered_conv2d_params",
+        fields=FIELDS,
+        params=_params,
+        needs=frozenset({"dsp"}),
+        accepts=lambda view: lin.short_requant(cl.dense(view)),
+        scratch=_scratch_dsp,
+        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+    ),
     Kernel(
         symbol="ek_clustered_conv2d_s8",
         header="ek_clustered.h",
         struct="ek_clustered_conv2d_params",
-        fields=(
-            *cl.FIELDS,
-            *lin.WINDOW_FIELDS,
-            *lin.OUTPUT_FIELDS,
-            ("int8_t", "pad_value"),
-            ("uint8_t", "bits"),
-        ),
+        fields=FIELDS,
         params=_params,
         scratch=_scratch,
         in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),

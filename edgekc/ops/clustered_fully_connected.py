@@ -37,19 +37,35 @@ def _params(view: View) -> dict[str, int | str]:
     return {**sizes, **cl.params(view)}
 
 
+FIELDS = (
+    *cl.FIELDS,
+    *(("uint32_t", name) for name in ("rows", "in_c", "out_c")),
+    *lin.OUTPUT_FIELDS,
+    *cl.CODE_FIELDS,
+)
+
+
+def _accepts_dsp(view: View) -> bool:
+    dense = cl.dense(view)
+    return lin.short_requant(dense) or lin.shorter_requant(dense)
+
+
 KERNELS = (
+    Kernel(
+        symbol="ek_clustered_fully_connected_s8_dsp",
+        header="ek_clustered.h",
+        struct="ek_clustered_fully_connected_params",
+        fields=FIELDS,
+        params=_params,
+        needs=frozenset({"dsp"}),
+        accepts=_accepts_dsp,
+        scratch=lambda view: cl.table_bytes(view) + 2 * ((view.x.shape[-1] + 3) // 4 * 4),
+    ),
     Kernel(
         symbol="ek_clustered_fully_connected_s8",
         header="ek_clustered.h",
         struct="ek_clustered_fully_connected_params",
-        fields=(
-            *cl.FIELDS,
-            ("uint32_t", "rows"),
-            ("uint32_t", "in_c"),
-            ("uint32_t", "out_c"),
-            *lin.OUTPUT_FIELDS,
-            ("uint8_t", "bits"),
-        ),
+        fields=FIELDS,
         params=_params,
         sources=("ek_output_s8",),
     ),

@@ -30,29 +30,32 @@ static inline uint32_t ek_bits_next(ek_bits *r)
     return value;
 }
 
-/*
- * The next eight indices of a reader that has used every bit it has read, as it has after a multiple of eight:
- * four in the low bits of each word, the first lowest; what follows them is undefined. Never reads past the byte
- * that holds the last.
- */
-static inline void ek_bits_take8(ek_bits *r, uint32_t four[2])
+/* Four bytes at any address; compilers make one load of it where the core can. */
+static inline uint32_t ek_bits_word(const uint8_t *s)
 {
-    const uint8_t *const s = r->next;
-    const uint32_t bits = r->bits;
-    uint32_t low = s[0], high = 0;
-    r->next += bits;
+    return s[0] | (uint32_t)s[1] << 8 | (uint32_t)s[2] << 16 | (uint32_t)s[3] << 24;
+}
+
+/*
+ * Eight indices that begin at a byte: four in the low bits of each word, the first lowest; what lies above them
+ * is undefined. Never reads past the byte that holds the last.
+ */
+static inline void ek_bits_eight(const uint8_t *s, uint32_t bits, uint32_t *low, uint32_t *high)
+{
     if (bits >= 4) {
-        low |= (uint32_t)s[1] << 8 | (uint32_t)s[2] << 16 | (uint32_t)s[3] << 24;
-        for (uint32_t i = bits; i > 4; i--) {
-            high = high << 8 | s[i - 1];
+        *low = ek_bits_word(s);
+        *high = ek_bits_word(s + bits - 4) >> (32 - 4 * bits);
+    } else {
+        uint32_t word = s[0];
+        if (bits > 1) {
+            word |= (uint32_t)s[1] << 8;
         }
-    } else if (bits == 3) {
-        low |= (uint32_t)s[1] << 8 | (uint32_t)s[2] << 16;
-    } else if (bits == 2) {
-        low |= (uint32_t)s[1] << 8;
+        if (bits > 2) {
+            word |= (uint32_t)s[2] << 16;
+        }
+        *low = word;
+        *high = word >> (4 * bits);
     }
-    four[0] = low;
-    four[1] = bits == 8 ? high : low >> (4 * bits) | high << (32 - 4 * bits);
 }
 
 #endif

@@ -27,14 +27,23 @@ typedef struct {
     uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
     uint8_t bits;               /* of an index, 1 to 8 */
+    uint16_t center_count;
+    uint16_t block;             /* pixels whose windows are held at a time, a multiple of 4 */
 } ek_clustered_conv2d_params;
 
 /*
- * scratch: what EK_RING wants (ek_ring.h), then two unrolled windows of k_h * k_w * in_c bytes.
+ * scratch: what EK_RING wants (ek_ring.h), to a multiple of 4 bytes; four unrolled windows of n = k_h * k_w * in_c
+ * bytes; n int16.
  * `out` may start where `in` starts if every output row ends before the first input row that the ring has
  * not taken yet.
  */
 void ek_clustered_conv2d_s8(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
+/*
+ * The same where ek_requant_short may be used (ek_dsp.h). scratch: words: 4^bits if bits <= 4; m / 2 for m, n rounded
+ * up to a multiple of 4; block * m / 2; then what EK_RING wants; n bytes.
+ */
+void ek_clustered_conv2d_s8_dsp(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
 typedef struct {
     const uint8_t *indices;     /* (out_c, in_c), bit-packed */
@@ -48,10 +57,18 @@ typedef struct {
     uint8_t rounding;           /* EK_ROUND_* */
     uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
     uint8_t bits;               /* of an index, 1 to 8 */
+    uint16_t center_count;
 } ek_clustered_fully_connected_params;
 
 /* in (rows, in_c) -> out (rows, out_c). The buffers must not overlap. */
 void ek_clustered_fully_connected_s8(const ek_clustered_fully_connected_params *p, const int8_t *in,
                                      int8_t *out);
+
+/*
+ * The same where ek_requant_short or ek_requant_shorter may be used (ek_dsp.h). scratch: words: 4^bits if bits <= 4;
+ * in_c / 2, in_c rounded up to a multiple of 4.
+ */
+void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_params *p, const int8_t *in,
+                                         int8_t *out, void *scratch);
 
 #endif

@@ -44,4 +44,11 @@ typedef struct {
  */
 void ek_template_conv2d_s8(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+/*
+ * The same for 3x3 windows, not dilated horizontally, in_c a multiple of 4, block 8, 16 or 32, where ek_requant_short
+ * may be used (ek_dsp.h). scratch: words: pair_count; 2 * in_c + 1, in_c rounded up to a multiple of 8;
+ * block * in_c * count; 5 * count; in_c * (2 * row + 1), row being (out_w - 1) * stride_w + 3; then what EK_RING wants.
+ */
+void ek_template_conv2d_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 #endif

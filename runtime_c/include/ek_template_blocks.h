@@ -7,13 +7,11 @@
 #include "ek_template.h"
 
 /*
- * Responses lie as [group of 4 pixels][input channel][template][pixel], each a word: the template's response in
- * the low half, `ones` times the window's sum in the high half.
+ * A response is a word: that of a template in the low half, `ones` times the window's sum in the high half.
  *
- * The plan of a filter has two words for each input channel: where its template's response begins, in bytes from
- * the group's first, and its pair as one word, a in the low half and b in the high half.
+ * The plan of a filter has two words for each input channel: where its template's responses begin, in bytes, and
+ * its pair as one word, a in the low half and b in the high half.
  */
-#define EK_GROUP 4u
 
 /* The integer that a binary16 holds; 0 or of magnitude 1 to 2048, as the compiler has proved. */
 static inline int32_t ek_half_integer(uint32_t bits)
@@ -24,9 +22,11 @@ static inline int32_t ek_half_integer(uint32_t bits)
     return bits & 0x8000u ? -magnitude : magnitude;
 }
 
-static inline uint32_t ek_pair_word(const ek_u16 *pair)
+/* A pair as a word, `times` what it is. */
+static inline uint32_t ek_pair_word(const ek_u16 *pair, int32_t times)
 {
-    return ((uint32_t)ek_half_integer(pair[0]) & 0xffffu) | (uint32_t)ek_half_integer(pair[1]) << 16;
+    return ((uint32_t)(times * ek_half_integer(pair[0])) & 0xffffu)
+           | (uint32_t)(times * ek_half_integer(pair[1])) << 16;
 }
 
 /* The streams of a layer's kernels, read once from the first filter to the last. */
@@ -34,49 +34,102 @@ typedef struct {
     ek_bits templates, pairs;
     const ek_u16 *next_pair;
     const uint32_t *table; /* pairs that have indices, as words */
+    int32_t times;         /* what a plan's pairs are multiplied by; the table's are already */
 } ek_template_stream;
 
-static inline ek_template_stream ek_template_open(const ek_template_conv2d_params *p, const uint32_t *table)
+static inline ek_template_stream ek_template_open(const ek_template_conv2d_params *p, const uint32_t *table,
+                                                  int32_t times)
 {
     const ek_template_stream stream = {ek_bits_open(p->indices, p->bits), ek_bits_open(p->pair_indices, p->pair_bits),
-                                       p->pairs, table};
+                                       p->pairs, table, times};
     return stream;
 }
 
-/* Eight kernels of a stream that is at a byte boundary. */
-static inline void ek_plan_8(ek_template_stream *s, uint32_t step, uint32_t offset, uint32_t *plan)
+/* Four kernels' responses; inlined with constant bits, so that fields are at constant places. */
+static inline void ek_plan_four(uint32_t word, uint32_t bits, uint32_t offset, uint32_t entry, uint32_t step,
+                                uint32_t *plan)
 {
-    uint32_t t[2], r[2];
-    ek_bits_take8(&s->templates, t);
-    ek_bits_take8(&s->pairs, r);
-    for (uint32_t half = 0; half < 2; half++) {
-        uint32_t index = t[half], pair = r[half];
-        for (uint32_t i = 0; i < 4; i++, plan += 2, offset += step) {
-            plan[0] = offset + (index & s->templates.mask) * (4 * EK_GROUP);
-            plan[1] = s->table[pair & s->pairs.mask];
-            index >>= s->templates.bits;
-            pair >>= s->pairs.bits;
-        }
+    const uint32_t mask = (1u << bits) - 1;
+    plan[0] = offset + (word & mask) * entry;
+    offset += step;
+    plan[2] = offset + (word >> bits & mask) * entry;
+    offset += step;
+    plan[4] = offset + (word >> 2 * bits & mask) * entry;
+    offset += step;
+    plan[6] = offset + (word >> 3 * bits & mask) * entry;
+}
+
+/* Where the responses begin, for a multiple of eight kernels whose indices begin at a byte. */
+static inline void ek_plan_offsets(const uint8_t *s, uint32_t bits, uint32_t offset, uint32_t entry, uint32_t step,
+                                   uint32_t *plan, const uint32_t *end)
+{
+    for (; plan < end; s += bits, plan += 16, offset += 8 * step) {
+        uint32_t low, high;
+        ek_bits_eight(s, bits, &low, &high);
+        ek_plan_four(low, bits, offset, entry, step, plan);
+        ek_plan_four(high, bits, offset + 4 * step, entry, step, plan + 8);
     }
 }
 
-/* The plan of the next filter. */
-static inline void ek_template_plan(const ek_template_conv2d_params *p, ek_template_stream *s, uint32_t *plan)
+/* Their pairs, by a table. */
+static inline void ek_plan_pairs(const uint8_t *s, uint32_t bits, const uint32_t *table, uint32_t *plan,
+                                 const uint32_t *end)
 {
-    const uint32_t step = p->count * (4 * EK_GROUP), channels = p->in_c;
-    uint32_t offset = 0;
-    if (p->pair_indices && channels % 8 == 0) {
-        for (uint32_t i = 0; i < channels; i += 8, offset += 8 * step, plan += 16) {
-            ek_plan_8(s, step, offset, plan);
-        }
-        return;
+    const uint32_t mask = (1u << bits) - 1;
+    for (; plan < end; s += bits, plan += 16) {
+        uint32_t low, high;
+        ek_bits_eight(s, bits, &low, &high);
+        plan[1] = table[low & mask];
+        plan[3] = table[low >> bits & mask];
+        plan[5] = table[low >> 2 * bits & mask];
+        plan[7] = table[low >> 3 * bits & mask];
+        plan[9] = table[high & mask];
+        plan[11] = table[high >> bits & mask];
+        plan[13] = table[high >> 2 * bits & mask];
+        plan[15] = table[high >> 3 * bits & mask];
     }
-    for (uint32_t i = 0; i < channels; i++, offset += step, plan += 2) {
-        plan[0] = offset + ek_bits_next(&s->templates) * (4 * EK_GROUP);
+}
+
+/* The plan of the next filter; `entry`: bytes from one template's response to the next. */
+__attribute__((noinline)) static void ek_template_plan(const ek_template_conv2d_params *p, ek_template_stream *s, uint32_t offset,
+                             uint32_t entry, uint32_t *plan)
+{
+    const uint32_t step = p->count * entry, channels = p->in_c;
+    uint32_t *const end = plan + 2 * channels;
+    if (channels % 8 == 0) {
+        const uint32_t bits = p->bits, pair_bits = p->pair_bits;
+        const uint8_t *const indices = s->templates.next, *const pairs = s->pairs.next;
+        s->templates.next += channels / 8 * bits;
+        if (bits == 3) {
+            ek_plan_offsets(indices, 3, offset, entry, step, plan, end);
+        } else if (bits == 4) {
+            ek_plan_offsets(indices, 4, offset, entry, step, plan, end);
+        } else {
+            ek_plan_offsets(indices, bits, offset, entry, step, plan, end);
+        }
+        if (p->pair_indices) {
+            s->pairs.next += channels / 8 * pair_bits;
+            if (pair_bits == 5) {
+                ek_plan_pairs(pairs, 5, s->table, plan, end);
+            } else if (pair_bits == 4) {
+                ek_plan_pairs(pairs, 4, s->table, plan, end);
+            } else if (pair_bits == 6) {
+                ek_plan_pairs(pairs, 6, s->table, plan, end);
+            } else {
+                ek_plan_pairs(pairs, pair_bits, s->table, plan, end);
+            }
+            return;
+        }
+    } else {
+        for (uint32_t *entries = plan; entries < end; entries += 2, offset += step) {
+            entries[0] = offset + ek_bits_next(&s->templates) * entry;
+        }
+    }
+    for (; plan < end; plan += 2) {
         if (p->pair_indices) {
             plan[1] = s->table[ek_bits_next(&s->pairs)];
         } else {
-            plan[1] = ek_pair_word(s->next_pair);
+            plan[1] = ek_pair_word(s->next_pair, s->times);
             s->next_pair += 2;
         }
     }

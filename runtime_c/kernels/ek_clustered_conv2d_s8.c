@@ -1,45 +1,62 @@
-/* Convolution with clustered weights: each weight is decoded once for two unrolled windows. */
+/* Convolution with clustered weights: each filter is decoded once for four unrolled windows. */
+#include "ek_centers.h"
 #include "ek_clustered.h"
-
-#include "ek_bits.h"
 #include "ek_output_s8.h"
 #include "ek_window.h"
 
-/* Two windows (the same one twice for a single pixel) against all filters. */
-static void filters(const ek_clustered_conv2d_params *p, const ek_output *o, uint32_t taps, const int8_t *x0,
-                    const int8_t *x1, int8_t *out0, int8_t *out1)
+/* A filter's weights against the windows of four pixels, `taps` bytes apart. */
+static void dot(const ek_s16 *w, uint32_t taps, const int8_t *x0, int32_t bias, int32_t acc[4])
 {
-    const ek_s16 *const centers = p->centers;
-    ek_bits reader = ek_bits_open(p->indices, p->bits);
-    for (uint32_t c = 0; c < p->out_c; c++) {
-        int32_t a0 = p->bias[c], a1 = a0;
-        for (uint32_t i = 0; i < taps; i++) {
-            const int32_t w = centers[ek_bits_next(&reader)];
-            a0 += x0[i] * w;
-            a1 += x1[i] * w;
-        }
-        out0[c] = ek_output_s8(o, a0, c);
-        out1[c] = ek_output_s8(o, a1, c);
+    const int8_t *const end = x0 + taps, *x1 = end, *x2 = x1 + taps, *x3 = x2 + taps;
+    int32_t a0 = bias, a1 = bias, a2 = bias, a3 = bias;
+    while (x0 != end) {
+        const int32_t weight = *w++;
+        a0 += *x0++ * weight;
+        a1 += *x1++ * weight;
+        a2 += *x2++ * weight;
+        a3 += *x3++ * weight;
     }
+    acc[0] = a0;
+    acc[1] = a1;
+    acc[2] = a2;
+    acc[3] = a3;
 }
 
 void ek_clustered_conv2d_s8(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
 {
     const ek_output output = EK_OUTPUT(p);
     const ek_window window = EK_WINDOW(p);
-    const uint32_t oc = p->out_c, taps = (uint32_t)p->k_h * p->k_w * p->in_c;
+    const uint32_t oc = p->out_c, taps = (uint32_t)p->k_h * p->k_w * p->in_c, pixels = (uint32_t)p->out_h * p->out_w;
     ek_ring ring = EK_RING(p, scratch);
-    int8_t *const window0 = ek_ring_end(&ring), *const window1 = window0 + taps;
+    int8_t *const windows = ek_ring_end(&ring) + (4 - (uintptr_t)ek_ring_end(&ring) % 4) % 4;
+    ek_s16 *const weights = (ek_s16 *)(void *)(windows + 4 * taps);
+    uint32_t x = 0, y = 0;
 
-    for (uint32_t y = 0; y < p->out_h; y++) {
-        ek_ring_fill(&ring, in, y * p->stride_h);
-        for (uint32_t x = 0; x < p->out_w; x += 2) {
-            /* The last of an odd number of pixels is computed twice rather than by code of its own. */
-            const uint32_t second = x + 1 < p->out_w ? 1 : 0;
-            ek_window_unroll(&window, &ring, x, window0);
-            ek_window_unroll(&window, &ring, x + second, window1);
-            filters(p, &output, taps, window0, window1, out, out + second * oc);
-            out += (1 + second) * oc;
+    for (uint32_t done = 0; done < pixels; done += 4, out += 4 * oc) {
+        const uint32_t count = pixels - done < 4 ? pixels - done : 4;
+        ek_bits reader = ek_bits_open(p->indices, p->bits);
+        for (uint32_t k = 0; k < 4; k++) {
+            /* What the windows of an incomplete last four hold is computed, though not written. */
+            if (k >= count) {
+                memcpy(windows + k * taps, windows, taps);
+                continue;
+            }
+            if (x == 0) {
+                ek_ring_fill(&ring, in, y * p->stride_h);
+            }
+            ek_window_unroll(&window, &ring, x, windows + k * taps);
+            if (++x == p->out_w) {
+                x = 0;
+                y++;
+            }
+        }
+        for (uint32_t c = 0; c < oc; c++) {
+            int32_t acc[4];
+            ek_centers(&reader, p->centers, taps, weights);
+            dot(weights, taps, windows, p->bias[c], acc);
+            for (uint32_t k = 0; k < count; k++) {
+                out[k * oc + c] = ek_output_s8(&output, acc[k], c);
+            }
         }
     }
 }

@@ -4,6 +4,9 @@
 #include "ek_ring.h"
 #include "ek_template_blocks.h"
 
+/* Responses lie as [group of 4 pixels][input channel][template][pixel]. */
+#define EK_GROUP 4u
+
 /*
  * The responses of one pixel, two channels in one multiplication: as responses fit 16 bits, those of the second
  * channel can ride in the upper half of a word. `tap` has the window's values, then their offsets in the ring.
@@ -63,11 +66,11 @@ static void filters(const ek_template_conv2d_params *p, const ek_output *o, cons
                     const uint32_t *responses, uint32_t pixels, int8_t *out)
 {
     const uint32_t channels = p->in_c, oc = p->out_c, group_words = channels * p->count * EK_GROUP;
-    ek_template_stream stream = ek_template_open(p, table);
+    ek_template_stream stream = ek_template_open(p, table, 1);
     for (uint32_t c = 0; c < oc; c++) {
         const uint32_t *group = responses;
         int8_t *to = out + c;
-        ek_template_plan(p, &stream, plan);
+        ek_template_plan(p, &stream, 0, 4 * EK_GROUP, plan);
         for (uint32_t left = pixels; left > 0; group += group_words) {
             const uint32_t n = left < EK_GROUP ? left : EK_GROUP;
             int32_t acc[4];
@@ -90,7 +93,7 @@ void ek_template_conv2d_s8(const ek_template_conv2d_params *p, const int8_t *in,
     ek_ring ring = EK_RING(p, tap + 2 * taps);
 
     for (uint32_t i = 0; i < p->pair_count; i++) {
-        table[i] = ek_pair_word(p->pairs + 2 * i);
+        table[i] = ek_pair_word(p->pairs + 2 * i, 1);
     }
     if ((uint32_t)p->out_h * p->out_w < p->block) {
         /* The pixels that fill up an only block are computed, though not written, from what lies here. */
