@@ -133,6 +133,8 @@ def prune_to_budget(
     budget: Budget,
     schedule: Schedule,
     score: Score,
+    allowed: frozenset[str] | None = None,
+    done: Callable[[Round], None] = lambda made: None,
 ) -> Pruned:
     """Removes filters until the budget is met, in the order that the module's description says.
 
@@ -140,6 +142,8 @@ def prune_to_budget(
         loss: of a graph on a small calibration set; called once for each layer in each round.
         fine_tune: a graph with the same shapes, trained further.
         score: which filters of a layer matter (`l1`, `l2`, or a function that measures APoZ or Taylor scores).
+        allowed: the layers that may lose filters; one that is tied to another one stays whole. None: all.
+        done: is told of each round.
     """
     if budget.macs is None and budget.weight_bytes is None:
         raise UsageError("pruning needs a budget of multiply-accumulates or bytes")
@@ -150,6 +154,8 @@ def prune_to_budget(
         best: tuple[float, Graph, float, tuple[str, ...], int] | None = None
         scores, tied, before = score(graph), groups(graph), _cost(graph, budget)
         for layers, share in _candidates(graph, tied):
+            if allowed is not None and not allowed.issuperset(layers):
+                continue
             gone = _weakest(graph, tied, layers, scores, share * schedule.step, schedule)
             if gone.size == 0:
                 continue
@@ -165,6 +171,7 @@ def prune_to_budget(
         _, graph, now, layers, removed = best
         tune = not now <= settled + schedule.tolerance
         rounds.append(Round(layers, removed, macs(graph), weight_bytes(graph), now, tune))
+        done(rounds[-1])
         dirty = not tune
         if tune:
             graph = fine_tune(graph)
