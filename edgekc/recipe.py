@@ -144,8 +144,27 @@ class Gap(_Section):
     method: Literal["gap"]
 
 
-class Prune(_Step):
-    """Removes whole filters and rows, round by round, until the budget is met."""
+class _Training(_Section):
+    """How it is trained."""
+
+    batch: Count = Field(default=128, description="samples of a step")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(default=1e-3, description="falls to 0 by a cosine")
+    optimizer: Literal["adam", "sgd"] = Field(default="adam", description="sgd: with Nesterov momentum of 0.9")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(default=0.0, description="decoupled, for adam")
+    distill: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.7, description="share of the teacher's scores in the loss; the rest is the labels'"
+    )
+    temperature: Annotated[float, Field(gt=0)] = Field(default=3.0, description="of distillation")
+    teacher: str | None = Field(default=None, description="a model file; else the model as it came")
+    flip: bool = Field(default=False, description="mirror half of the images left to right")
+    shift: Annotated[int, Field(ge=0)] = Field(default=0, description="move images by up to so many pixels")
+    precision: Literal["float32", "bfloat16"] = Field(
+        default="float32", description="bfloat16 is several times faster where the processor has it"
+    )
+
+
+class Prune(_Step, _Training):
+    """Removes whole filters and rows, round by round, until the budget is met; needs PyTorch and labels."""
 
     method: Literal["prune"]
     keep: Fraction = Field(description="budget: share of `measure` that may remain")
@@ -158,7 +177,14 @@ class Prune(_Step):
         default=0.05, description="rise of the loss after which is fine-tuned"
     )
     samples: Count = Field(default=512, description="of the calibration set that decides the order")
+    epochs: Count = Field(default=1, description="of each fine-tuning")
     seed: Seed = 0
+
+    @property
+    def fine_tuning(self) -> Retrain:
+        """What happens where the loss has risen by `tolerance`, and at the end."""
+        keys = {key: getattr(self, key) for key in ("epochs", "seed", *_Training.model_fields)}
+        return Retrain(method="retrain", **keys)
 
 
 class Pairs(_Step):
@@ -169,30 +195,16 @@ class Pairs(_Step):
     seed: Seed = 0
 
 
-class Retrain(_Section):
+class Retrain(_Training):
     """Trains what the steps before have left free, all layers together; needs PyTorch."""
 
     method: Literal["retrain"]
     epochs: Count = Field(description="passes over the training samples")
-    batch: Count = Field(default=128, description="samples of a step")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(default=1e-3, description="falls to 0 by a cosine")
     latent_rate: Annotated[float, Field(gt=0)] = Field(
-        default=1e-4, description="the same of latent weights, where indices are assigned anew"
+        default=1e-4, description="learning rate of latent weights, where indices are assigned anew"
     )
     reassign: Annotated[int, Field(ge=0)] = Field(
         default=0, description="times that indices are chosen anew, evenly over four fifths of the steps; 0: never"
-    )
-    optimizer: Literal["adam", "sgd"] = Field(default="adam", description="sgd: with Nesterov momentum of 0.9")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(default=0.0, description="decoupled, for adam")
-    distill: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.7, description="share of the teacher's scores in the loss; the rest is the labels'"
-    )
-    temperature: Annotated[float, Field(gt=0)] = Field(default=3.0, description="of distillation")
-    teacher: str | None = Field(default=None, description="a model file; else the model as it came")
-    flip: bool = Field(default=False, description="mirror half of the images left to right")
-    shift: Annotated[int, Field(ge=0)] = Field(default=0, description="move images by up to so many pixels")
-    precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="bfloat16 is several times faster where the processor has it"
     )
     arithmetic: Literal["float", "device"] = Field(
         default="float", description="device: forward passes compute with the integers that the device will have"

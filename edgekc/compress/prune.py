@@ -7,8 +7,9 @@ criterion and the order rule are not known to us. The choices here:
 - criteria: L1 (Li et al., "Pruning Filters", ICLR 2017) and L2 norm of a filter, APoZ (Hu et al., "Network
   Trimming", 2016) and the Taylor expansion of the loss (Molchanov et al., ICLR 2017);
 - each round every layer is tried: its least important filters are removed, more where it has more of the
-  computation, and the loss is looked at on a small calibration set. The round goes to the layer with the most
-  multiply-accumulates (or bytes) saved per rise of the loss;
+  computation (a layer that has little of it a quarter of the step, so that wide fully connected layers do not
+  take hundreds of rounds), and the loss is looked at on a small calibration set. The round goes to the layer with
+  the most multiply-accumulates (or bytes) saved per rise of the loss;
 - fine-tuning only where the loss has risen by `Schedule.tolerance` since the last, and at the end.
 
 Loss and fine-tuning are the caller's: nothing here knows a training framework. Filters whose outputs meet in a
@@ -27,6 +28,7 @@ from ..errors import UsageError
 from ..ir import Array, Graph, Node
 from ._tied import LAYERS, WEIGHTED, Groups, groups, node_of, removable, remove
 
+_LEAST_SHARE = 0.25  # of Schedule.step, for layers with little of the computation
 Score = Callable[[Graph], Mapping[str, Array]]  # layer -> (oc,) how much each filter matters
 
 
@@ -133,6 +135,8 @@ def prune_to_budget(
     budget: Budget,
     schedule: Schedule,
     score: Score,
+    allowed: frozenset[str] | None = None,
+    done: Callable[[Round], None] = lambda made: None,
 ) -> Pruned:
     """Removes filters until the budget is met, in the order that the module's description says.
 
@@ -140,6 +144,8 @@ def prune_to_budget(
         loss: of a graph on a small calibration set; called once for each layer in each round.
         fine_tune: a graph with the same shapes, trained further.
         score: which filters of a layer matter (`l1`, `l2`, or a function that measures APoZ or Taylor scores).
+        allowed: the layers that may lose filters; one that is tied to another one stays whole. None: all.
+        done: is told of each round.
     """
     if budget.macs is None and budget.weight_bytes is None:
         raise UsageError("pruning needs a budget of multiply-accumulates or bytes")
@@ -150,6 +156,8 @@ def prune_to_budget(
         best: tuple[float, Graph, float, tuple[str, ...], int] | None = None
         scores, tied, before = score(graph), groups(graph), _cost(graph, budget)
         for layers, share in _candidates(graph, tied):
+            if allowed is not None and not allowed.issuperset(layers):
+                continue
             gone = _weakest(graph, tied, layers, scores, share * schedule.step, schedule)
             if gone.size == 0:
                 continue
@@ -165,6 +173,7 @@ def prune_to_budget(
         _, graph, now, layers, removed = best
         tune = not now <= settled + schedule.tolerance
         rounds.append(Round(layers, removed, macs(graph), weight_bytes(graph), now, tune))
+        done(rounds[-1])
         dirty = not tune
         if tune:
             graph = fine_tune(graph)
@@ -197,7 +206,7 @@ def _cost(graph: Graph, budget: Budget) -> int:
 
 
 def _candidates(graph: Graph, tied: Groups) -> list[tuple[tuple[str, ...], float]]:
-    """Layers that share tie groups, and their computation as a fraction of the largest such set."""
+    """Layers that share tie groups, and the part of a step that they are offered, by their computation."""
     sets: list[tuple[set[int], list[str]]] = []
     for node in graph.nodes:
         if node.op not in LAYERS:
@@ -211,7 +220,8 @@ def _candidates(graph: Graph, tied: Groups) -> list[tuple[tuple[str, ...], float
         sets.append((own, names))
     counts = layer_macs(graph)
     totals = [sum(counts[name] for name in names) for _, names in sets]
-    return [(tuple(names), total / max(totals)) for (_, names), total in zip(sets, totals, strict=True)]
+    shares = [max(total / max(totals), _LEAST_SHARE) for total in totals]
+    return [(tuple(names), share) for (_, names), share in zip(sets, shares, strict=True)]
 
 
 def _weakest(

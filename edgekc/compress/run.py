@@ -163,7 +163,7 @@ def _apply(job: Job, state: State, step: rc.Step, where: str, training: Path | N
         case rc.Gap():
             return _gap(job, state)
         case rc.Prune():
-            raise UsageError("pruning needs retraining, which is not there yet", where=where, fix="leave the step out")
+            return _prune(job, state, step, where)
 
 
 def _free(state: State, patterns: tuple[str, ...], where: str, kinds: set[str]) -> list[Node]:
@@ -298,6 +298,23 @@ def _retrain(job: Job, state: State, step: rc.Retrain, where: str, training: Pat
 
     model = retrain(job, state, step, where, quantized if step.arithmetic == "device" else None, training)
     return replace(state, model=model.retrained(), ranges=ranges)
+
+
+def _prune(job: Job, state: State, step: rc.Prune, where: str) -> State:
+    from ..train import pruning  # needs PyTorch
+    from ..train.retrain import retrain
+
+    if packed := sorted({**state.model.clusters, **state.model.templates}):
+        fix = "put the prune step in front of those that pack layers"
+        raise UsageError(f"{packed[0]} is packed already and cannot lose filters", where=where, fix=fix)
+    if job.dataset is None:
+        raise UsageError("pruning needs labelled samples", where=where, fix="pass --data, or leave the step out")
+
+    def fine_tune(graph: Graph) -> Graph:
+        return retrain(job, State(Model(graph)), step.fine_tuning, where, None, None).graph
+
+    made = pruning.run(state.model.graph, step, where, job.samples, fine_tune, job.log)
+    return replace(state, model=Model(made.graph), ranges=None)
 
 
 def _ranges(job: Job, model: Model) -> dict[str, calibrate.Range]:

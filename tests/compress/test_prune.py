@@ -143,7 +143,7 @@ def test_macs_and_bytes() -> None:
 
 def distance(graph: ir.Graph):  # type: ignore[no-untyped-def]
     """A loss: how far the outputs are from those of this graph."""
-    x = [np.random.default_rng(3).standard_normal((8, 8, 8, 3)).astype(np.float32)]
+    x = [np.random.default_rng(3).standard_normal((8, *graph.tensors["input"].shape[1:])).astype(np.float32)]
     base = float_reference.outputs(graph, x)[0]
     return lambda other: float(np.square(float_reference.outputs(other, x)[0] - base).mean() / np.square(base).mean())
 
@@ -184,6 +184,18 @@ def test_each_round_takes_the_layer_that_pays_best() -> None:
     out = prune.prune_to_budget(graph, distance(graph), lambda g: g, budget, Schedule(), prune.l1)
     assert {r.layers for r in out.rounds} == {(b,)} and out.graph.tensors[b].shape[-1] == 8
     assert out.rounds[-1].loss < 1e-9 and not any(r.fine_tuned for r in out.rounds)
+
+
+def test_a_wide_layer_of_little_computation_does_not_take_hundreds_of_rounds() -> None:
+    net = FloatNet(np.random.default_rng(6), (1, 16, 16, 3), "relu")
+    x = net.mean(net.conv(net.conv("input", 24), 24))
+    wide = net.fully_connected(x, 1000, "relu")
+    graph = net.graph(net.fully_connected(wide, 4))
+    budget = Budget(weight_bytes=prune.weight_bytes(graph) // 3)
+    allowed = frozenset({wide})
+    out = prune.prune_to_budget(graph, distance(graph), lambda g: g, budget, Schedule(), prune.l1, allowed)
+    assert out.reached and {r.layers for r in out.rounds} == {(wide,)}
+    assert out.rounds[0].removed == 25 and len(out.rounds) < 100
 
 
 def test_floor_and_multiple_hold() -> None:

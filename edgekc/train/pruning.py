@@ -1,0 +1,134 @@
+"""A recipe's pruning step to a smaller FLOAT graph: loss, importance of filters and fine-tuning come from PyTorch.
+
+`compress/prune.py` has the scheme that decides the order; here is what it asks for. The loss is the cross entropy
+on a small calibration set of labelled samples. The criteria `apoz` and `taylor` look at the same samples: zeros of a
+layer's output, and what the loss would change by without it. A layer without a rectifier has no zeros to count, so
+that equal filters are told apart by their L1 norm, which alone decides there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users know
+
+from .. import recipe as rc
+from ..compress import prune
+from ..data import Dataset, fit, real_batches, subset
+from ..errors import UsageError
+from ..ir import Array, Graph
+from .net import Net
+
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Samples on which filters are judged."""
+
+    x: tuple[torch.Tensor, ...]  # batches (n, *sample shape), real numbers
+    labels: tuple[torch.Tensor, ...]  # (n,)
+
+    def __len__(self) -> int:
+        return sum(len(x) for x in self.x)
+
+
+def calibration(graph: Graph, dataset: Dataset, count: int, seed: int) -> Calibration:
+    """`count` labelled samples in the layout of the graph. UsageError: none there, no labels, or another shape."""
+    chosen = fit(subset(dataset, count, seed), graph)
+    labels = torch.from_numpy(np.asarray(chosen.labels, np.int64))
+    return Calibration(tuple(torch.from_numpy(x) for x in real_batches(chosen, _BATCH)), tuple(labels.split(_BATCH)))
+
+
+def loss_of(graph: Graph, samples: Calibration, bfloat16: bool) -> float:
+    """Mean cross entropy of a FLOAT graph."""
+    net = Net(graph).eval()
+    total = 0.0
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        for x, y in zip(samples.x, samples.labels, strict=True):
+            total += float(F.cross_entropy(net(x).flatten(1), y, reduction="sum"))
+    return total / len(samples)
+
+
+def importance(graph: Graph, criterion: str, samples: Calibration) -> dict[str, Array]:
+    """Layer to (oc,): how much each filter matters, by l1, l2, apoz or taylor."""
+    if criterion in ("l1", "l2"):
+        return prune.l1(graph) if criterion == "l1" else prune.l2(graph)
+    norms = prune.l1(graph)
+    outputs = {node.name: node.outputs[0] for node in graph.nodes if node.name in norms}
+    net = Net(graph).eval()
+    totals = {name: np.zeros(len(norm)) for name, norm in norms.items()}
+    for x, y in zip(samples.x, samples.labels, strict=True):
+        share = len(x) / len(samples)
+        for name, score in _scores(net, outputs, criterion, x, y).items():
+            totals[name] += share * score
+    # Only among filters that are equal otherwise may the norm decide.
+    return {name: total + 1e-9 * norms[name] / max(float(norms[name].max()), 1e-30) for name, total in totals.items()}
+
+
+def _scores(
+    net: Net, outputs: Mapping[str, str], criterion: str, x: torch.Tensor, y: torch.Tensor
+) -> Mapping[str, Array]:
+    values = net.activations(x, set(outputs.values()))
+    activations = {name: values[output] for name, output in outputs.items()}
+    if criterion == "apoz":
+        return prune.apoz({name: value.detach().numpy() for name, value in activations.items()})
+    loss = F.cross_entropy(values[net.scores].float().flatten(1), y, reduction="sum")
+    gradients = torch.autograd.grad(loss, list(activations.values()), allow_unused=True)
+    known = {name: g.numpy() for name, g in zip(activations, gradients, strict=True) if g is not None}
+    return prune.taylor({name: activations[name].detach().numpy() for name in known}, known)
+
+
+def run(
+    graph: Graph,
+    step: rc.Prune,
+    where: str,
+    dataset: Dataset,
+    fine_tune: Callable[[Graph], Graph],
+    log: Callable[[str], None],
+) -> prune.Pruned:
+    """Prune until the step's budget is met.
+
+    Args:
+        graph: FLOAT, as `quantize.prepare` returns it.
+        where: the step's place in the recipe, for errors.
+        dataset: labelled; the calibration set is taken from it.
+        fine_tune: trains a graph further; called by the order-deciding scheme.
+        log: is given a line for each round.
+
+    Raises:
+        UsageError: no samples, no labels, a pattern that names no layer, or layers that are not to be pruned.
+    """
+    allowed = frozenset(rc.resolve(step.layers, graph, f"{where}.layers"))
+    samples = calibration(graph, dataset, step.samples, step.seed)
+    if step.measure == "macs":
+        budget = prune.Budget(macs=int(step.keep * prune.macs(graph)))
+    else:
+        budget = prune.Budget(weight_bytes=int(step.keep * prune.weight_bytes(graph)))
+    start = prune.macs(graph), prune.weight_bytes(graph)
+
+    def say(made: prune.Round) -> None:
+        left = f"{made.macs / start[0]:.1%} of multiply-accumulates, {made.weight_bytes / start[1]:.1%} of weights"
+        tuned = ", fine-tuning" if made.fine_tuned else ""
+        log(f"prune: {', '.join(made.layers)}: {made.removed} filters less; {left}; loss {made.loss:.4f}{tuned}")
+
+    made = prune.prune_to_budget(
+        graph,
+        lambda g: loss_of(g, samples, step.precision == "bfloat16"),
+        fine_tune,
+        budget,
+        prune.Schedule(step.step, step.least, step.multiple, step.tolerance),
+        lambda g: importance(g, step.criterion, samples),
+        allowed,
+        say,
+    )
+    if not made.rounds and not made.reached:
+        raise UsageError(
+            "no filter of these layers can be removed", where=where, fix="name other layers, or lower least"
+        )
+    if not made.reached:
+        log(f"warning: {where}: the layers that it names have nothing more to lose; {step.keep:.0%} is not reached")
+    return made
