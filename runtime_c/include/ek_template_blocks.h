@@ -91,8 +91,8 @@ static inline void ek_plan_pairs(const uint8_t *s, uint32_t bits, const uint32_t
 }
 
 /* The plan of the next filter; `entry`: bytes from one template's response to the next. */
-__attribute__((noinline)) static void ek_template_plan(const ek_template_conv2d_params *p, ek_template_stream *s, uint32_t offset,
-                             uint32_t entry, uint32_t *plan)
+__attribute__((noinline)) static void ek_template_plan(const ek_template_conv2d_params *p, ek_template_stream *s,
+                                                       uint32_t offset, uint32_t entry, uint32_t *plan)
 {
     const uint32_t step = p->count * entry, channels = p->in_c;
     uint32_t *const end = plan + 2 * channels;

@@ -131,7 +131,8 @@ COMBINE(combine_24, "add r12, #96\n\t")
 
 static inline void combine(const uint32_t *responses, uint32_t first, int32_t bias, const uint32_t *plan, int32_t *sums)
 {
-    static void (*const eights[])(int32_t, const uint32_t *, int32_t *) = {combine_0, combine_8, combine_16, combine_24};
+    static void (*const eights[])(int32_t, const uint32_t *, int32_t *) = {combine_0, combine_8, combine_16,
+                                                                           combine_24};
     (void)responses;
     eights[first / EIGHT](bias, plan, sums);
 }
