@@ -13,6 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from edgekc import boot2
 from edgekc.assets import CODEGEN, RUNTIME_C
 from edgekc.board import Board, Memory
 from edgekc.errors import BoardError, CapacityError, ToolError, UsageError
@@ -79,6 +80,8 @@ def build_image(
         script = templates.get_template("link.ld.j2").render(_link_view(board, sizes))
         (out / "link.ld").write_text(script, encoding="utf-8")
         ours += [out / "startup.c", _PORT / "ek_cortexm.c", _PORT / "ek_semihost.c"]
+        if board.boot == "rp2040":
+            ours.append(_second_stage(chosen, board, out))
     else:
         ours += [_PORT / "ek_linux.c"]
     theirs = sorted((source_dir / "src").glob("*.c"))
@@ -114,6 +117,17 @@ def build_image(
         output_bytes=sizes["OUTPUT"],
         stack_usage=tuple(usage for usage in usages if usage.is_file()),
     )
+
+
+def _second_stage(compiler: Compiler, board: Board, out: Path) -> Path:
+    """The RP2040's second-stage loader with its checksum, as a C source."""
+    code = out / "boot2.o"
+    _compile(compiler, board, _PORT / "ek_boot2_rp2040.c", code, [])
+    block = boot2.block(code)
+    path = out / "boot2.c"
+    view = {"board": board.name, "rows": [block[at : at + 12] for at in range(0, len(block), 12)]}
+    path.write_text(_templates().get_template("boot2.c.j2").render(view), encoding="utf-8")
+    return path
 
 
 def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, int]]:
@@ -168,6 +182,8 @@ def _startup_view(board: Board) -> dict[str, Any]:
         "fpu": bool(features & {"fpu", "mve"}),
         "mve": "mve" in features,
         "fault_status": "thumb1" not in features,  # ARMv6-M has HardFault only, and no CFSR
+        "vector_table_offset": board.vector_table_offset,
+        "image_definition": board.boot == "rp2350",
     }
 
 
@@ -183,6 +199,8 @@ def _link_view(board: Board, sizes: dict[str, int]) -> dict[str, Any]:
             }
             for memory in board.memories
         ],
+        "boot2": board.boot == "rp2040",
+        "image_definition": board.boot == "rp2350",
         "flash": board.flash.name,
         "ram": board.ram.name,
         "arena_region": arena_region(board, sum(sizes.values())).name,

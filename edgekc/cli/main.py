@@ -12,10 +12,12 @@ from .. import __version__
 from ..assets import BOARDS, CODEGEN, RUNTIME_C
 from ..errors import EdgekcError
 from .boards import boards
+from .build import build
 from .compile import compile_
 from .compress import compress
 from .demo import demo
 from .doctor import doctor
+from .flash import flash
 from .inspect import inspect
 from .measure import measure
 from .verify import verify
@@ -32,6 +34,8 @@ app = typer.Typer(
 app.command(name="demo")(demo)
 app.command(name="compile")(compile_)
 app.command(name="compress")(compress)
+app.command(name="build")(build)
+app.command(name="flash")(flash)
 app.command(name="verify")(verify)
 app.command(name="measure")(measure)
 app.command(name="inspect")(inspect)

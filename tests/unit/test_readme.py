@@ -63,11 +63,11 @@ def operators() -> str:
 
 
 def boards() -> str:
-    rows = [("board", "core", "features", "flash", "RAM", "emulators", "note")]
+    rows = [("board", "core", "features", "flash", "RAM", "reached by", "note")]
     for name in list_boards():
         b = load_board(name)
         sizes = ("" if size is None else f"{size // 1024:,} KiB" for size in (b.flash_bytes, b.ram_bytes))
-        rows.append((f"`{name}`", b.core.name, " ".join(sorted(b.features)), *sizes, ", ".join(b.emulators), b.note))
+        rows.append((f"`{name}`", b.core.name, " ".join(sorted(b.features)), *sizes, ", ".join(b.reached), b.note))
     return markdown(rows)
 
 
