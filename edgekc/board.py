@@ -24,7 +24,7 @@ SCHEMA = 1
 MemoryKind = Literal["flash", "ram"]
 # How fast the core reads it: tightly coupled (no wait states), on-chip SRAM, on-chip flash, or off the chip.
 MemorySpeed = Literal["tcm", "sram", "flash", "external"]
-System = Literal["bare", "linux"]
+System = Literal["bare", "linux", "library"]  # library: objects for an app, which edgekc does not run
 FlashTool = Literal["pyocd", "openocd", "stlink", "uf2", "ssh", "adb", "gdb"]
 Link = Literal["rtt", "uart", "semihosting"]
 # What lies before the vector table: nothing, a second-stage loader with its checksum, or an image definition.
@@ -103,6 +103,7 @@ class Board:
     probe: Probe | None  # None: there is no such hardware, or edgekc cannot program it
     console: Console | None
     boot: Boot
+    library: str  # compiler target of the objects for an app; empty: the board is no library target
     source: str  # where the memory sizes come from
     note: str
     path: Path
@@ -134,7 +135,8 @@ class Board:
     @property
     def reached(self) -> tuple[str, ...]:
         """All ways to run a program of this board: flash tools of the real one, then emulators."""
-        return (*(self.probe.tools if self.probe is not None else ()), *self.emulators)
+        library = ("library",) if self.library else ()
+        return (*(self.probe.tools if self.probe is not None else ()), *library, *self.emulators)
 
     @property
     def flash_bytes(self) -> int | None:
@@ -197,6 +199,14 @@ CORES: dict[str, Core] = {
         Core(
             "cortex-a53", frozenset({"aarch64", "fpu", "neon"}), ("-mcpu=cortex-a53",),
             ("-target", "aarch64-linux-musl", "-mcpu=cortex_a53"), system="linux",
+        ),
+        Core(
+            "cortex-a72", frozenset({"aarch64", "fpu", "neon"}), ("-mcpu=cortex-a72",),
+            ("-target", "aarch64-linux-musl", "-mcpu=cortex_a72"), system="linux",
+        ),
+        Core(
+            "armv8-a", frozenset({"aarch64", "fpu", "neon"}), ("-march=armv8-a",),
+            ("-march=armv8_a",), system="library",
         ),
         Core(
             "cortex-a76", frozenset({"aarch64", "fpu", "neon", "dotprod"}), ("-mcpu=cortex-a76",),
@@ -269,6 +279,7 @@ class _BoardFile(_Strict):
     probe: _ProbeFile | None = None
     console: _ConsoleFile | None = None
     boot: Boot = "plain"
+    library: str = ""
     source: str = ""
     note: str = ""
 
@@ -347,6 +358,7 @@ def _read(path: Path) -> Board:
         probe=None if file.probe is None else _probe(file.probe),
         console=None if file.console is None else Console(tuple(file.console.links), file.console.clock_hz),
         boot=file.boot,
+        library=file.library,
         source=file.source,
         note=file.note,
         path=path,
@@ -394,9 +406,9 @@ def _expectation(kind: str, message: str, value: Any, key: str) -> str:
 
 def _check_memories(memories: Sequence[Memory], core: Core, path: Path) -> None:
     where = str(path)
-    if core.system == "linux":
+    if core.system != "bare":
         if memories:
-            raise BoardError(f"key memory: {core.name} runs Linux, which places memory itself", where=where)
+            raise BoardError(f"key memory: {core.name} runs Linux or an app, which place memory itself", where=where)
         return
     for kind in ("flash", "ram"):
         if not any(memory.kind == kind for memory in memories):
@@ -445,5 +457,9 @@ def _check_probe(file: _BoardFile, core: Core, path: Path) -> None:
         ):
             if tool in probe.tools and not value and value != 0:
                 raise BoardError(f"key probe.{key}: missing; tools lists '{tool}'", where=where)
+    if (core.system == "library") > bool(file.library):
+        raise BoardError(f"key library: missing; programs for {core.name} are part of an app", where=where)
+    if core.system == "library" and (probe is not None or file.emulators):
+        raise BoardError(f"key core: {core.name} is a library's; nothing can run it", where=where)
     if file.boot != "plain" and core.system == "linux":
         raise BoardError(f"key boot: {core.name} runs Linux, which starts programs itself", where=where)

@@ -17,7 +17,7 @@ from edgekc import boot2
 from edgekc.assets import CODEGEN, RUNTIME_C
 from edgekc.board import Board, Memory
 from edgekc.errors import BoardError, CapacityError, ToolError, UsageError
-from edgekc.toolchain import Compiler, arm_compiler
+from edgekc.toolchain import Compiler, arm_compiler, library_compiler
 
 # The stack gets what the first RAM region has left, up to 64 KiB (more would only take time to paint),
 # and the linker refuses less than 1 KiB: the harness and a few kernels' frames.
@@ -67,6 +67,9 @@ def build_image(
     manifest, sizes = _read_folder(source_dir)
     name = str(manifest["name"])
     _check_needs(manifest, board)
+    if board.core.system == "library":
+        raise BoardError("it takes a library, and no program of its own", where=f"board {board.name}",
+                         fix="build it with `edgekc build`, or choose another board to run it on")  # fmt: skip
     chosen = compiler or arm_compiler(board)
     bare = board.core.system == "bare"
 
@@ -117,6 +120,27 @@ def build_image(
         output_bytes=sizes["OUTPUT"],
         stack_usage=tuple(usage for usage in usages if usage.is_file()),
     )
+
+
+def build_library(folder: Path | str, board: Board, out_dir: Path | str) -> tuple[Path, ...]:
+    """The model's objects for an app on the board's system, beside which its own build may put the rest.
+
+    Raises:
+        BoardError, ToolError, UsageError: as build_image.
+    """
+    source, out = Path(folder).resolve(), Path(out_dir).resolve() / "lib"
+    manifest, _ = _read_folder(source)
+    _check_needs(manifest, board)
+    out.mkdir(parents=True, exist_ok=True)
+    # Freestanding, with our declaration of memcpy and memset: the system's headers are in the NDK and in Xcode.
+    flags = ["-O2", "-ffreestanding", "-fPIC", "-std=c99", "-isystem", str(_PORT / "freestanding")]
+    flags.append(f"-I{source / 'include'}")
+    compiler = library_compiler(board)
+    targets = []
+    for path in sorted((source / "src").glob("*.c")):
+        targets.append(out / f"{path.stem}.o")
+        _compile(compiler, board, path, targets[-1], flags)
+    return tuple(targets)
 
 
 def _second_stage(compiler: Compiler, board: Board, out: Path) -> Path:

@@ -21,15 +21,13 @@ def build(
 ) -> None:
     """Build the board's program: the model, startup, linker script and the measuring harness."""
     from ..board import load_board
-    from ..firmware import build_firmware, firmware_folder
+    from ..firmware import build_all, firmware_folder
     from ..output import read_manifest
 
     target = load_board(board or str(read_manifest(folder).get("board", "")))
-    image = build_firmware(folder, target, out)
+    sizes = build_all(folder, target, out)
     where = firmware_folder(folder, target, out)
-    sizes = {p.name: p.stat().st_size for p in (image.elf, image.map, where / "image.bin") if p.is_file()}
     if as_json:
-        row = {"board": target.name, "folder": str(where), "compiler": image.compiler, "files": sizes}
-        typer.echo(json.dumps(row, indent=1))
+        typer.echo(json.dumps({"board": target.name, "folder": str(where), "files": sizes}, indent=1))
         return
     typer.echo(f"{where}: {', '.join(f'{name} {size:,} bytes' for name, size in sizes.items())}")

@@ -155,7 +155,7 @@ BAD: dict[str, tuple[Callable[[str], str], str]] = {
         lambda text: text.replace("cortex-m4f", "cortex-m55").replace('["qemu"]', '["unicorn"]'),
         "key emulators: unicorn has no cortex-m55",
     ),
-    "linux has no regions": (change("cortex-m4f", "cortex-a53"), "key memory: cortex-a53 runs Linux"),
+    "linux has no regions": (change("cortex-m4f", "cortex-a53"), "key memory: cortex-a53 runs Linux or an app"),
 }
 
 
