@@ -50,10 +50,15 @@ def build_image(
     out_dir: Path | str,
     *,
     trace: bool = False,
+    link: str = "",
     compiler: Compiler | None = None,
     extra_flags: Sequence[str] = (),
 ) -> Image:
     """Compiles folder/src with startup and harness for the board, into out_dir.
+
+    Args:
+        link: rtt, uart, semihosting or stdio: the program serves the console over that line; empty: it reads
+            input.bin and writes output.bin and report.txt.
 
     Raises:
         BoardError: the kernels need features that the board's core has not.
@@ -75,7 +80,10 @@ def build_image(
 
     templates = _templates()
     view = {"name": name, "upper": name.upper(), "bare": bare}
-    (out / "harness.c").write_text(templates.get_template("harness.c.j2").render(view), encoding="utf-8")
+    if link:
+        view |= {"layers": len(manifest.get("layers", ())), "clock_hz": board.console.clock_hz if board.console else 0}
+    main = "console.c.j2" if link else "harness.c.j2"
+    (out / "harness.c").write_text(templates.get_template(main).render(view), encoding="utf-8")
     ours = [out / "harness.c"]
     if bare:
         startup = templates.get_template("startup.c.j2").render(_startup_view(board))
@@ -87,12 +95,15 @@ def build_image(
             ours.append(_second_stage(chosen, board, out))
     else:
         ours += [_PORT / "ek_linux.c"]
+    if link:
+        ours += [_PORT / "ek_console.c", _PORT / f"ek_link_{link}.c"]
     theirs = sorted((source_dir / "src").glob("*.c"))
 
     flags = _compile_flags(chosen, source_dir, out, bare=bare, trace=trace)
     objects = out / "obj"
     objects.mkdir(exist_ok=True)
-    jobs = [(path, objects / f"ekh_{path.stem}.o", flags) for path in ours]
+    console = ["-DEK_CONSOLE_FILES"] if link and bare else []
+    jobs = [(path, objects / f"ekh_{path.stem}.o", [*flags, *console]) for path in ours]
     # The caller's flags are for the model's code; the harness measures it and stays as it is.
     jobs += [(path, objects / f"{path.stem}.o", [*flags, *extra_flags]) for path in theirs]
     if bare and chosen.family == "zig":

@@ -37,14 +37,16 @@ def build_all(folder: Path, board: Board, out: Path | None) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in made if path.is_file()}
 
 
-def build_firmware(folder: Path, board: Board, out: Path | None = None, *, trace: bool = False) -> Image:
+def build_firmware(
+    folder: Path, board: Board, out: Path | None = None, *, trace: bool = False, link: str = ""
+) -> Image:
     """Builds the board's program from what `edgekc compile` wrote, and lists its files in firmware.json.
 
     Raises:
         BoardError, CapacityError, ToolError, UsageError: as build_image and flat_image.
     """
     target = firmware_folder(folder, board, out)
-    image = build_image(folder, board, target, trace=trace)
+    image = build_image(folder, board, target, trace=trace, link=link)
     if board.core.system == "bare":
         _, data = flat_image(image.elf, board)
         write_file(target / _IMAGE, data)

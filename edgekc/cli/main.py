@@ -20,6 +20,7 @@ from .doctor import doctor
 from .flash import flash
 from .inspect import inspect
 from .measure import measure
+from .run import run as run_command
 from .verify import verify
 
 _OURS = (BOARDS, CODEGEN, RUNTIME_C, Path(__file__).resolve().parents[1])
@@ -36,6 +37,7 @@ app.command(name="compile")(compile_)
 app.command(name="compress")(compress)
 app.command(name="build")(build)
 app.command(name="flash")(flash)
+app.command(name="run")(run_command)
 app.command(name="verify")(verify)
 app.command(name="measure")(measure)
 app.command(name="inspect")(inspect)

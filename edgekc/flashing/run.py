@@ -132,6 +132,11 @@ def flash(tool: Tool, job: Job, *, timeout_s: float, log: Callable[[str], None])
     return Flashed(job.board.name, tool.name, job.base, job.size_bytes, tool.reads_back)
 
 
+def program_command(name: str) -> tuple[str, ...]:
+    """The words that start a tool: its path, or this interpreter for one that lies beside it."""
+    return _program(name) or (name,)
+
+
 def _program(name: str) -> tuple[str, ...] | None:
     if name in _MODULES and importlib.util.find_spec(name) is not None:
         return (sys.executable, "-m", name)
