@@ -16,7 +16,9 @@ from .build import build
 from .compile import compile_
 from .compress import compress
 from .demo import demo
+from .diff import diff
 from .doctor import doctor
+from .fit import fit
 from .flash import flash
 from .inspect import inspect
 from .measure import measure
@@ -40,6 +42,8 @@ app.command(name="flash")(flash)
 app.command(name="run")(run_command)
 app.command(name="verify")(verify)
 app.command(name="measure")(measure)
+app.command(name="diff")(diff)
+app.command(name="fit")(fit)
 app.command(name="inspect")(inspect)
 app.command(name="boards")(boards)
 app.command(name="doctor")(doctor)
