@@ -22,7 +22,13 @@ else:  # pragma: no cover
 
 SCHEMA = 1
 MemoryKind = Literal["flash", "ram"]
-System = Literal["bare", "linux"]
+# How fast the core reads it: tightly coupled (no wait states), on-chip SRAM, on-chip flash, or off the chip.
+MemorySpeed = Literal["tcm", "sram", "flash", "external"]
+System = Literal["bare", "linux", "library"]  # library: objects for an app, which edgekc does not run
+FlashTool = Literal["pyocd", "openocd", "stlink", "uf2", "ssh", "adb", "gdb"]
+Link = Literal["rtt", "uart", "semihosting"]
+# What lies before the vector table: nothing, a second-stage loader with its checksum, or an image definition.
+Boot = Literal["plain", "rp2040", "rp2350"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +49,43 @@ class Memory:
     kind: MemoryKind
     origin: int
     size_bytes: int
+    speed: MemorySpeed | None  # None: the file does not say
 
     @property
     def end(self) -> int:
         return self.origin + self.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChipId:
+    """A word by which the chip says what it is: memory[address] & mask == value."""
+
+    address: int
+    mask: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How a program gets onto a real board."""
+
+    tools: tuple[FlashTool, ...]  # in order of preference
+    pyocd_target: str  # of `pyocd -t`; empty: pyocd has none
+    pyocd_pack: bool  # that target is in a CMSIS pack, which `pyocd pack install` fetches
+    openocd: tuple[str, ...]  # in order: files (*.cfg) of `openocd -f`, commands of `openocd -c`
+    uf2_family: int | None
+    uf2_board: str  # Board-ID in the drive's INFO_UF2.TXT; empty: not checked
+    address: str  # user@host of ssh; empty: the user has to say
+    chip_id: ChipId | None  # None: the tool's own check must do
+    unlock: str  # what to do when the flash is locked
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """How the program on the board talks."""
+
+    links: tuple[Link, ...]  # in order of preference
+    clock_hz: int  # of the core after reset, which the program leaves as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +100,10 @@ class Board:
     machine: str | None  # qemu-system-arm -M; None on Linux
     qemu_cpu: str | None  # -cpu; None: what the machine has
     systick_hz: int | None  # clock that SysTick counts, for instructions under -icount
+    probe: Probe | None  # None: there is no such hardware, or edgekc cannot program it
+    console: Console | None
+    boot: Boot
+    library: str  # compiler target of the objects for an app; empty: the board is no library target
     source: str  # where the memory sizes come from
     note: str
     path: Path
@@ -76,6 +119,24 @@ class Board:
     @property
     def ram(self) -> Memory:
         return next(memory for memory in self.memories if memory.kind == "ram")
+
+    @property
+    def vector_table_offset(self) -> bool:
+        """Startup must tell the core where the vectors are: it looks at 0 after a reset (Cortex-M0 can do no other)."""
+        return self.core.name != "cortex-m0" and self.flash.origin != 0
+
+    @property
+    def flash_tools(self) -> tuple[FlashTool, ...]:
+        """What can program it; a board of qemu's is programmed through qemu's gdb server."""
+        if self.probe is not None:
+            return self.probe.tools
+        return ("gdb",) if self.machine is not None else ()
+
+    @property
+    def reached(self) -> tuple[str, ...]:
+        """All ways to run a program of this board: flash tools of the real one, then emulators."""
+        library = ("library",) if self.library else ()
+        return (*(self.probe.tools if self.probe is not None else ()), *library, *self.emulators)
 
     @property
     def flash_bytes(self) -> int | None:
@@ -140,6 +201,14 @@ CORES: dict[str, Core] = {
             ("-target", "aarch64-linux-musl", "-mcpu=cortex_a53"), system="linux",
         ),
         Core(
+            "cortex-a72", frozenset({"aarch64", "fpu", "neon"}), ("-mcpu=cortex-a72",),
+            ("-target", "aarch64-linux-musl", "-mcpu=cortex_a72"), system="linux",
+        ),
+        Core(
+            "armv8-a", frozenset({"aarch64", "fpu", "neon"}), ("-march=armv8-a",),
+            ("-march=armv8_a",), system="library",
+        ),
+        Core(
             "cortex-a76", frozenset({"aarch64", "fpu", "neon", "dotprod"}), ("-mcpu=cortex-a76",),
             ("-target", "aarch64-linux-musl", "-mcpu=cortex_a76"), system="linux",
         ),
@@ -156,6 +225,7 @@ class _MemoryFile(_Strict):
     kind: MemoryKind
     origin: Annotated[int, Field(ge=0, lt=2**32)]
     size_bytes: Annotated[int, Field(gt=0, le=2**32)]
+    speed: MemorySpeed | None = None
 
     @model_validator(mode="after")
     def _fits_the_address_space(self) -> _MemoryFile:
@@ -170,6 +240,32 @@ class _QemuFile(_Strict):
     systick_hz: Annotated[int, Field(gt=0)] | None = None
 
 
+_Word = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class _ChipIdFile(_Strict):
+    address: _Word
+    mask: _Word = 0xFFFFFFFF
+    value: _Word
+
+
+class _ProbeFile(_Strict):
+    tools: Annotated[list[FlashTool], Field(min_length=1)]
+    pyocd: str = ""
+    pyocd_pack: bool = False
+    openocd: list[str] = []
+    uf2_family: _Word | None = None
+    uf2_board: str = ""
+    address: str = ""
+    chip_id: _ChipIdFile | None = None
+    unlock: str = ""
+
+
+class _ConsoleFile(_Strict):
+    links: Annotated[list[Link], Field(min_length=1)]
+    clock_hz: Annotated[int, Field(gt=0)]
+
+
 class _BoardFile(_Strict):
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
@@ -180,8 +276,20 @@ class _BoardFile(_Strict):
     zig_flags: list[str] | None = None
     memory: list[_MemoryFile] = []
     qemu: _QemuFile = _QemuFile()
+    probe: _ProbeFile | None = None
+    console: _ConsoleFile | None = None
+    boot: Boot = "plain"
+    library: str = ""
     source: str = ""
     note: str = ""
+
+
+_TABLES: dict[str, type[_Strict]] = {
+    "qemu": _QemuFile,
+    "probe": _ProbeFile,
+    "probe.chip_id": _ChipIdFile,
+    "console": _ConsoleFile,
+}
 
 
 def list_boards() -> list[str]:
@@ -232,9 +340,10 @@ def _read(path: Path) -> Board:
             f"key core: unknown core '{file.core}'", where=str(path), fix=_nearest(file.core, sorted(CORES))
         )
     core = CORES[file.core]
-    memories = tuple(Memory(m.name, m.kind, m.origin, m.size_bytes) for m in file.memory)
+    memories = tuple(Memory(m.name, m.kind, m.origin, m.size_bytes, m.speed) for m in file.memory)
     _check_memories(memories, core, path)
     _check_emulators(file, core, path)
+    _check_probe(file, core, path)
     return Board(
         name=file.name,
         description=file.description,
@@ -246,9 +355,28 @@ def _read(path: Path) -> Board:
         machine=file.qemu.machine,
         qemu_cpu=file.qemu.cpu,
         systick_hz=file.qemu.systick_hz,
+        probe=None if file.probe is None else _probe(file.probe),
+        console=None if file.console is None else Console(tuple(file.console.links), file.console.clock_hz),
+        boot=file.boot,
+        library=file.library,
         source=file.source,
         note=file.note,
         path=path,
+    )
+
+
+def _probe(file: _ProbeFile) -> Probe:
+    chip = file.chip_id
+    return Probe(
+        tools=tuple(file.tools),
+        pyocd_target=file.pyocd,
+        pyocd_pack=file.pyocd_pack,
+        openocd=tuple(file.openocd),
+        uf2_family=file.uf2_family,
+        uf2_board=file.uf2_board,
+        address=file.address,
+        chip_id=None if chip is None else ChipId(chip.address, chip.mask, chip.value),
+        unlock=file.unlock,
     )
 
 
@@ -266,8 +394,9 @@ def _expectation(kind: str, message: str, value: Any, key: str) -> str:
         known = [field.alias or name for name, field in _BoardFile.model_fields.items()]
         if key.startswith("memory."):
             known = list(_MemoryFile.model_fields)
-        elif key.startswith("qemu."):
-            known = list(_QemuFile.model_fields)
+        for table, fields in _TABLES.items():
+            if key.startswith(table + "."):
+                known = list(fields.model_fields)
         return f"unknown key; {_nearest(key.rpartition('.')[2], known)}"
     if kind == "missing":
         return "missing"
@@ -277,9 +406,9 @@ def _expectation(kind: str, message: str, value: Any, key: str) -> str:
 
 def _check_memories(memories: Sequence[Memory], core: Core, path: Path) -> None:
     where = str(path)
-    if core.system == "linux":
+    if core.system != "bare":
         if memories:
-            raise BoardError(f"key memory: {core.name} runs Linux, which places memory itself", where=where)
+            raise BoardError(f"key memory: {core.name} runs Linux or an app, which place memory itself", where=where)
         return
     for kind in ("flash", "ram"):
         if not any(memory.kind == kind for memory in memories):
@@ -312,3 +441,25 @@ def _check_emulators(file: _BoardFile, core: Core, path: Path) -> None:
         raise BoardError("key qemu.machine: missing; emulators lists 'qemu'", where=where)
     if core.system == "linux" and file.qemu.machine is not None:
         raise BoardError(f"key qemu.machine: {core.name} runs under user-mode qemu", where=where)
+
+
+def _check_probe(file: _BoardFile, core: Core, path: Path) -> None:
+    where, probe = str(path), file.probe
+    remote = {"ssh", "adb"}
+    if probe is not None:
+        for tool in probe.tools:
+            if (tool in remote) != (core.system == "linux"):
+                raise BoardError(f"key probe.tools: {tool} cannot program {core.name}", where=where)
+        for tool, key, value in (
+            ("pyocd", "pyocd", probe.pyocd),
+            ("openocd", "openocd", probe.openocd),
+            ("uf2", "uf2_family", probe.uf2_family),
+        ):
+            if tool in probe.tools and not value and value != 0:
+                raise BoardError(f"key probe.{key}: missing; tools lists '{tool}'", where=where)
+    if (core.system == "library") > bool(file.library):
+        raise BoardError(f"key library: missing; programs for {core.name} are part of an app", where=where)
+    if core.system == "library" and (probe is not None or file.emulators):
+        raise BoardError(f"key core: {core.name} is a library's; nothing can run it", where=where)
+    if file.boot != "plain" and core.system == "linux":
+        raise BoardError(f"key boot: {core.name} runs Linux, which starts programs itself", where=where)

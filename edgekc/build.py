@@ -13,10 +13,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from edgekc import boot2
 from edgekc.assets import CODEGEN, RUNTIME_C
 from edgekc.board import Board, Memory
 from edgekc.errors import BoardError, CapacityError, ToolError, UsageError
-from edgekc.toolchain import Compiler, arm_compiler
+from edgekc.toolchain import Compiler, arm_compiler, library_compiler
 
 # The stack gets what the first RAM region has left, up to 64 KiB (more would only take time to paint),
 # and the linker refuses less than 1 KiB: the harness and a few kernels' frames.
@@ -49,10 +50,15 @@ def build_image(
     out_dir: Path | str,
     *,
     trace: bool = False,
+    link: str = "",
     compiler: Compiler | None = None,
     extra_flags: Sequence[str] = (),
 ) -> Image:
     """Compiles folder/src with startup and harness for the board, into out_dir.
+
+    Args:
+        link: rtt, uart, semihosting or stdio: the program serves the console over that line; empty: it reads
+            input.bin and writes output.bin and report.txt.
 
     Raises:
         BoardError: the kernels need features that the board's core has not.
@@ -66,12 +72,18 @@ def build_image(
     manifest, sizes = _read_folder(source_dir)
     name = str(manifest["name"])
     _check_needs(manifest, board)
+    if board.core.system == "library":
+        raise BoardError("it takes a library, and no program of its own", where=f"board {board.name}",
+                         fix="build it with `edgekc build`, or choose another board to run it on")  # fmt: skip
     chosen = compiler or arm_compiler(board)
     bare = board.core.system == "bare"
 
     templates = _templates()
     view = {"name": name, "upper": name.upper(), "bare": bare}
-    (out / "harness.c").write_text(templates.get_template("harness.c.j2").render(view), encoding="utf-8")
+    if link:
+        view |= {"layers": len(manifest.get("layers", ())), "clock_hz": board.console.clock_hz if board.console else 0}
+    main = "console.c.j2" if link else "harness.c.j2"
+    (out / "harness.c").write_text(templates.get_template(main).render(view), encoding="utf-8")
     ours = [out / "harness.c"]
     if bare:
         startup = templates.get_template("startup.c.j2").render(_startup_view(board))
@@ -79,14 +91,19 @@ def build_image(
         script = templates.get_template("link.ld.j2").render(_link_view(board, sizes))
         (out / "link.ld").write_text(script, encoding="utf-8")
         ours += [out / "startup.c", _PORT / "ek_cortexm.c", _PORT / "ek_semihost.c"]
+        if board.boot == "rp2040":
+            ours.append(_second_stage(chosen, board, out))
     else:
         ours += [_PORT / "ek_linux.c"]
+    if link:
+        ours += [_PORT / "ek_console.c", _PORT / f"ek_link_{link}.c"]
     theirs = sorted((source_dir / "src").glob("*.c"))
 
     flags = _compile_flags(chosen, source_dir, out, bare=bare, trace=trace)
     objects = out / "obj"
     objects.mkdir(exist_ok=True)
-    jobs = [(path, objects / f"ekh_{path.stem}.o", flags) for path in ours]
+    console = ["-DEK_CONSOLE_FILES"] if link and bare else []
+    jobs = [(path, objects / f"ekh_{path.stem}.o", [*flags, *console]) for path in ours]
     # The caller's flags are for the model's code; the harness measures it and stays as it is.
     jobs += [(path, objects / f"{path.stem}.o", [*flags, *extra_flags]) for path in theirs]
     if bare and chosen.family == "zig":
@@ -114,6 +131,38 @@ def build_image(
         output_bytes=sizes["OUTPUT"],
         stack_usage=tuple(usage for usage in usages if usage.is_file()),
     )
+
+
+def build_library(folder: Path | str, board: Board, out_dir: Path | str) -> tuple[Path, ...]:
+    """The model's objects for an app on the board's system, beside which its own build may put the rest.
+
+    Raises:
+        BoardError, ToolError, UsageError: as build_image.
+    """
+    source, out = Path(folder).resolve(), Path(out_dir).resolve() / "lib"
+    manifest, _ = _read_folder(source)
+    _check_needs(manifest, board)
+    out.mkdir(parents=True, exist_ok=True)
+    # Freestanding, with our declaration of memcpy and memset: the system's headers are in the NDK and in Xcode.
+    flags = ["-O2", "-ffreestanding", "-fPIC", "-std=c99", "-isystem", str(_PORT / "freestanding")]
+    flags.append(f"-I{source / 'include'}")
+    compiler = library_compiler(board)
+    targets = []
+    for path in sorted((source / "src").glob("*.c")):
+        targets.append(out / f"{path.stem}.o")
+        _compile(compiler, board, path, targets[-1], flags)
+    return tuple(targets)
+
+
+def _second_stage(compiler: Compiler, board: Board, out: Path) -> Path:
+    """The RP2040's second-stage loader with its checksum, as a C source."""
+    code = out / "boot2.o"
+    _compile(compiler, board, _PORT / "ek_boot2_rp2040.c", code, [])
+    block = boot2.block(code)
+    path = out / "boot2.c"
+    view = {"board": board.name, "rows": [block[at : at + 12] for at in range(0, len(block), 12)]}
+    path.write_text(_templates().get_template("boot2.c.j2").render(view), encoding="utf-8")
+    return path
 
 
 def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, int]]:
@@ -168,6 +217,8 @@ def _startup_view(board: Board) -> dict[str, Any]:
         "fpu": bool(features & {"fpu", "mve"}),
         "mve": "mve" in features,
         "fault_status": "thumb1" not in features,  # ARMv6-M has HardFault only, and no CFSR
+        "vector_table_offset": board.vector_table_offset,
+        "image_definition": board.boot == "rp2350",
     }
 
 
@@ -183,6 +234,8 @@ def _link_view(board: Board, sizes: dict[str, int]) -> dict[str, Any]:
             }
             for memory in board.memories
         ],
+        "boot2": board.boot == "rp2040",
+        "image_definition": board.boot == "rp2350",
         "flash": board.flash.name,
         "ram": board.ram.name,
         "arena_region": arena_region(board, sum(sizes.values())).name,

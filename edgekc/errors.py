@@ -42,6 +42,18 @@ class ToolError(EdgekcError):
     """A compiler or emulator is missing or failed."""
 
 
+class FlashError(EdgekcError):
+    """A board could not be programmed, or what it holds afterwards is not what was sent.
+
+    Args:
+        problem: which of the ways that `edgekc.flashing.problems` lists.
+    """
+
+    def __init__(self, what: str, *, problem: str, where: str = "", fix: str = "") -> None:
+        super().__init__(what, where=where, fix=fix)
+        self.problem = problem
+
+
 class VerifyError(EdgekcError):
     """Two emulators computed different bytes."""
 

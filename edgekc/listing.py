@@ -32,12 +32,12 @@ def render_compiled(result: Compiled, folder: Path, console: Console | None = No
 def render_boards(boards: Sequence[Board], console: Console | None = None) -> None:
     """One row a board."""
     table = Table(title="boards", title_justify="left")
-    for column in ("board", "core", "features", "flash", "RAM", "emulators", "note"):
+    for column in ("board", "core", "features", "flash", "RAM", "reached by", "note"):
         table.add_column(column, justify="right" if column in ("flash", "RAM") else "left", overflow="fold")
     for b in boards:
         table.add_row(
             b.name, b.core.name, " ".join(sorted(b.features)), _kib(b.flash_bytes), _kib(b.ram_bytes),
-            ", ".join(b.emulators), b.note,
+            ", ".join(b.reached), b.note,
         )  # fmt: skip
     (console or Console()).print(table)
 

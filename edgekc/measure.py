@@ -17,7 +17,9 @@ from edgekc.build import Image, build_image
 from edgekc.emulate.device import DeviceRun, run_image
 from edgekc.emulate.plugin import Counts, LayerCounts, Unavailable, Violation, count, image_regions
 from edgekc.errors import ToolError, UsageError, VerifyError
+from edgekc.layer_ledger import RamRow, Row, split_flash, split_ram
 from edgekc.ledger import Ledger, read_ledger
+from edgekc.stack import StackBound, check_stack, stack_bound
 from edgekc.toolchain import Compiler, emulator, qemu_name, qemu_path
 
 UNIT = "instructions (emulated, exact), not cycles"
@@ -55,8 +57,11 @@ class Measurement:
     compiler: str
     emulator: str
     ledger: Ledger
+    by_layer: tuple[Row, ...]  # the ledger's flash again, split by layer
+    ram: tuple[RamRow, ...]  # every byte of the ELF's RAM
     arena_bytes: int
     stack_bytes: int | None  # peak below SP at the call: by the plugin; None if it could not tell
+    stack_bound: StackBound  # what it can be at most, by frames and calls
     painted_stack_bytes: int | None  # the same, by the harness's paint; None on Linux
     instructions: tuple[int, ...]  # per inference; empty if nothing could count
     resolution: int  # each count is right to within this many instructions; 1: exact
@@ -141,10 +146,15 @@ def _measure(
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     arena_bytes = int(manifest["arena_bytes"])
     ledger = read_ledger(image, arena_bytes, manifest.get("sections", ()))
+    ekc = folder / f"{image.name}.ekc"
     if inputs is None:
         inputs = np.random.default_rng(0).bytes(samples * image.input_bytes)
     run, counts, traced = _run(image, manifest, arena_bytes, inputs, timeout_s, cache)
 
+    bound = stack_bound(image)
+    stack_bytes = traced.stack_bytes if isinstance(traced, Counts) else None
+    for measured in (stack_bytes, run.peak_stack_bytes):
+        check_stack(bound, measured, f"{image.name} on {image.board.name}")
     layers: tuple[LayerCost, ...] = ()
     outside = None
     instructions, resolution = run.instructions or (), run.resolution or 1
@@ -160,8 +170,11 @@ def _measure(
         compiler=image.compiler,
         emulator=run.emulator,
         ledger=ledger,
+        by_layer=split_flash(image, ledger, manifest, ekc) if ekc.is_file() else (),
+        ram=split_ram(image, ledger, arena_bytes),
         arena_bytes=arena_bytes,
-        stack_bytes=traced.stack_bytes if isinstance(traced, Counts) else None,
+        stack_bytes=stack_bytes,
+        stack_bound=bound,
         painted_stack_bytes=run.peak_stack_bytes,
         instructions=instructions,
         resolution=resolution,

@@ -13,6 +13,9 @@ from typing import Any
 
 from .errors import UsageError
 
+BUILD = "build"  # folder below an output folder for what was built from it, by board
+FIRMWARE_FILE = "firmware.json"  # lists the files of such a build
+
 
 def read_manifest(folder: Path) -> dict[str, Any]:
     """The manifest of an output folder of `edgekc compile`; UsageError where it is missing or damaged."""
@@ -98,12 +101,24 @@ def check_output(target: Path, keep: Path | None = None) -> None:
     try:
         manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
         ours = {"manifest.json", *manifest["files"]} if manifest["tool"].startswith("edgekc ") else set()
+        ours |= _built(target)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         ours = set()
     foreign = sorted(present - ours)
     if foreign:
         more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
         raise UsageError(f"has other files in it, {foreign[0]}{more}", where=where, fix=fix)
+
+
+def _built(target: Path) -> set[str]:
+    """Files that `edgekc build` and `edgekc flash` put below an output folder: they can be made again."""
+    found: set[str] = set()
+    for listing in (target / BUILD).glob(f"*/{FIRMWARE_FILE}"):
+        place = listing.parent.relative_to(target).as_posix()
+        data = json.loads(listing.read_text(encoding="utf-8"))
+        names = ("readback.bin", "chip.bin", "image.uf2", FIRMWARE_FILE, *data["files"])
+        found |= {f"{place}/{name}" for name in names}
+    return found
 
 
 def write_folder(files: Mapping[str, bytes], target: Path) -> None:

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
 
+from edgekc.layer_ledger import COLUMNS
 from edgekc.ledger import FORMAT, HARNESS, HELPERS, KERNELS, NETWORK, PADDING, STATIC, TABLES, Entry
 from edgekc.measure import UNIT, LayerCost, Measurement
 
@@ -98,6 +99,9 @@ def _ram(m: Measurement) -> Table:
         table.add_row("[dim]the same[/dim]", "[dim]painted stack[/dim]", f"[dim]{_number(m.painted_stack_bytes)}[/dim]")
     else:
         table.add_row("peak stack", "painted stack", _number(m.painted_stack_bytes))
+    if m.stack_bound.size_bytes is not None:
+        how = "frames on the deepest path of calls"
+        table.add_row("[dim]at most[/dim]", f"[dim]{how}[/dim]", f"[dim]{m.stack_bound.size_bytes:,}[/dim]")
     table.add_row("[bold]model[/bold]", "", f"[bold]{_number(m.model_ram_bytes)}[/bold]", end_section=True)
     table.add_row("harness: input, output, guards, variables", "linked ELF", f"{m.ledger.harness_ram_bytes:,}")
     return table
@@ -154,6 +158,26 @@ def _spread(values: Sequence[int]) -> str:
 
 def _number(value: int | None) -> str:
     return "not known" if value is None else f"{value:,}"
+
+
+def render_ledger(measurement: Measurement) -> RenderableType:
+    """Flash as layer x kind, and RAM; the sums are the ELF's."""
+    m = measurement
+    kinds = [kind for kind in COLUMNS if any(row.kind == kind for row in m.by_layer)]
+    sizes = {(row.layer, row.kind): row.size_bytes for row in m.by_layer}
+    table = _table("Flash by layer", ("layer",), (*kinds, "all"), gap=1)
+    for layer in dict.fromkeys(row.layer for row in m.by_layer):
+        cells = [sizes.get((layer, kind), 0) for kind in kinds]
+        table.add_row(escape(layer), *(f"{n:,}" if n else "" for n in cells), f"{sum(cells):,}")
+    table.add_section()
+    sums = [sum(n for (_, kind), n in sizes.items() if kind == wanted) for wanted in kinds]
+    table.add_row("[bold]all[/bold]", *(f"[bold]{n:,}[/bold]" for n in (*sums, sum(sums))))
+    ram = _table("RAM of the firmware", ("what",), ("bytes",))
+    for row in m.ram:
+        ram.add_row(escape(row.what), f"{row.size_bytes:,}")
+    ram.add_section()
+    ram.add_row("[bold]all[/bold]", f"[bold]{sum(row.size_bytes for row in m.ram):,}[/bold]")
+    return Group(table, ram)
 
 
 def _violations(m: Measurement) -> Table:

@@ -122,6 +122,21 @@ def arm_compiler(board: Board) -> Compiler:
     raise ToolError(f"no compiler for {board.core.name}: {wanted[choice]}", where=f"board {board.name}", fix=fix)
 
 
+def library_compiler(board: Board) -> Compiler:
+    """A compiler for the board's library objects: clang, which knows every target, else zig.
+
+    Raises:
+        ToolError: neither is installed.
+    """
+    if found := _gcc("clang", (f"--target={board.library}",), "clang"):
+        return found
+    zig = "aarch64-ios" if "apple" in board.library else "aarch64-linux-android"
+    if found := _zig(("-target", zig)):
+        return found
+    raise ToolError("no compiler for the library: clang and zig are both missing", where=f"board {board.name}",
+                    fix=_ZIG_FIX)  # fmt: skip
+
+
 def host_compiler() -> Compiler:
     """A C compiler for this machine: $CC, gcc, clang, cc, else zig.
 

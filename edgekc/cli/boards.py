@@ -9,7 +9,7 @@ import typer
 
 
 def boards(as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False) -> None:
-    """List the boards with their core, memory and emulators."""
+    """List the boards with their core, memory, and how each is reached: flash tools and emulators."""
     from ..board import list_boards, load_board
     from ..listing import render_boards
 
@@ -24,6 +24,9 @@ def boards(as_json: Annotated[bool, typer.Option("--json", help="Print the list 
                 "flash_bytes": b.flash_bytes,
                 "ram_bytes": b.ram_bytes,
                 "emulators": list(b.emulators),
+                "flash_tools": list(b.flash_tools),
+                "real": b.probe is not None,
+                "source": b.source,
                 "note": b.note,
             }
             for b in found

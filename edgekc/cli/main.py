@@ -12,12 +12,17 @@ from .. import __version__
 from ..assets import BOARDS, CODEGEN, RUNTIME_C
 from ..errors import EdgekcError
 from .boards import boards
+from .build import build
 from .compile import compile_
 from .compress import compress
 from .demo import demo
+from .diff import diff
 from .doctor import doctor
+from .fit import fit
+from .flash import flash
 from .inspect import inspect
 from .measure import measure
+from .run import run as run_command
 from .verify import verify
 
 _OURS = (BOARDS, CODEGEN, RUNTIME_C, Path(__file__).resolve().parents[1])
@@ -32,8 +37,13 @@ app = typer.Typer(
 app.command(name="demo")(demo)
 app.command(name="compile")(compile_)
 app.command(name="compress")(compress)
+app.command(name="build")(build)
+app.command(name="flash")(flash)
+app.command(name="run")(run_command)
 app.command(name="verify")(verify)
 app.command(name="measure")(measure)
+app.command(name="diff")(diff)
+app.command(name="fit")(fit)
 app.command(name="inspect")(inspect)
 app.command(name="boards")(boards)
 app.command(name="doctor")(doctor)

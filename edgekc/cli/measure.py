@@ -16,25 +16,41 @@ def measure(
     ] = "",
     samples: Annotated[int, typer.Option(help="Inferences to run, on random inputs.", min=1)] = 2,
     timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds for each emulated run.", min=1)] = 300.0,
+    ledger: Annotated[bool, typer.Option("--ledger", help="Also print flash by layer and kind, and all RAM.")] = False,
+    max_flash: Annotated[
+        str, typer.Option(help="Fail if the model has more flash than this: 65536, 64k, 1M.", metavar="SIZE")
+    ] = "",
+    max_ram: Annotated[
+        str, typer.Option(help="Fail if arena, static data and stack are more than this.", metavar="SIZE")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the measurement as JSON.")] = False,
 ) -> None:
     """Build and run the model on the board's emulator: bytes of flash and RAM, instructions per layer.
 
     Instructions are counted exactly; they are neither cycles nor time. Exits with 2 when the model touched
-    memory outside of its arena, input, output, stack and constants.
+    memory outside of its arena, input, output, stack and constants, or is over a budget.
     """
     from rich.console import Console
 
     from edgekc.board import load_board
+    from edgekc.budget import check_budget, parse_size
     from edgekc.measure import check_accesses
     from edgekc.measure import measure as run
     from edgekc.output import read_manifest
-    from edgekc.report import render
+    from edgekc.report import render, render_ledger
 
+    limits = [parse_size(text, name) if text else None for name, text in _named(max_flash, max_ram)]
     target = load_board(board or str(read_manifest(folder).get("board", "")))
     measurement = run(folder, target, samples=samples, timeout_s=timeout_s)
     if as_json:
         typer.echo(json.dumps(measurement.as_json(), indent=2))
     else:
         Console().print(render(measurement))
+        if ledger:
+            Console().print(render_ledger(measurement))
     check_accesses(measurement)
+    check_budget(measurement, *limits)
+
+
+def _named(max_flash: str, max_ram: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    return ("--max-flash", max_flash), ("--max-ram", max_ram)

@@ -15,9 +15,22 @@ def verify(
     board: Annotated[str, typer.Option("--board", help="Default: the board that the folder was compiled for.")] = "",
     seed: Annotated[int, typer.Option(help="Seed of the random inputs.")] = 0,
     no_device: Annotated[bool, typer.Option("--no-device", help="Compare reference and host only.")] = False,
+    link: Annotated[
+        str, typer.Option(help="Ask the program on the board, over: rtt, semihosting, stdio, or auto.")
+    ] = "",
+    probe: Annotated[str, typer.Option(help="With --link: as in `edgekc flash`.")] = "",
+    tool: Annotated[str, typer.Option(help="With --link: as in `edgekc flash`.")] = "",
+    port: Annotated[str, typer.Option(help="With --link: HOST:PORT or serial port that carries the console.")] = "",
+    openocd_config: Annotated[Path | None, typer.Option(help="With --link: as in `edgekc flash`.")] = None,
+    tool_option: Annotated[list[str] | None, typer.Option(help="With --link: as in `edgekc flash`.")] = None,
+    no_flash: Annotated[bool, typer.Option("--no-flash", help="With --link: the program is there already.")] = False,
+    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds for each run or step.", min=1)] = 600.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Compare reference, host and device, layer by layer; exit 2 at the first difference."""
+    """Compare reference, host and device, layer by layer; exit 2 at the first difference.
+
+    The device is the board's emulator, or with --link the board itself (or its emulator over the same console).
+    """
     from ..board import load_board
     from ..emulate import host
     from ..emulate.compare import compare
@@ -25,7 +38,26 @@ def verify(
 
     manifest = read_manifest(folder)
     target = None if no_device else load_board(board or str(manifest.get("board", "")))
-    result = compare(folder, target, host.samples(manifest, samples, seed))
+    if link:
+        from ..on_board import Way, on_board, run_samples
+
+        way = Way(
+            "" if link == "auto" else link, tool, probe, port, openocd_config, tuple(tool_option or ()),
+            not no_flash, timeout_s,
+        )  # fmt: skip
+        inputs = host.samples(manifest, samples, seed)
+        result = compare(folder, None, inputs)
+        device = load_board(board or str(manifest.get("board", "")))
+        with on_board(folder, device, way, trace=True) as (console, image, line):
+            done = run_samples(console, image, folder, inputs, link=line, check=True, log=lambda _: None)
+        if as_json:
+            typer.echo(json.dumps({**result.as_json(), "on_board": done.as_json()}, indent=1))
+            return
+        who = f"reference = host = {done.board} (over {done.link})"
+        typer.echo(f"{result.network}: {who}, {done.samples} samples, {result.layers} layers, every byte equal")
+        typer.echo(f"outputs sha256 {result.output_sha256}")
+        return
+    result = compare(folder, target, host.samples(manifest, samples, seed), timeout_s=timeout_s)
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=1))
         return

@@ -249,6 +249,12 @@ def branch_targets(elf: Elf) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
+def indirect_calls(elf: Elf) -> tuple[int, ...]:
+    """Address after each call through a register."""
+    code = [section for section in elf.sections if section.executable and section.loaded]
+    return tuple(at for section in code for at in _indirect_calls(section, arm=elf.machine == "arm"))
+
+
 def _branches(section: Section, *, arm: bool) -> tuple[_Branches, ...]:
     return (_branches_thumb(section), _branches_a32(section)) if arm else (_branches_a64(section),)
 

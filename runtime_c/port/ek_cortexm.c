@@ -34,6 +34,7 @@ void ek_port_init(void)
     SYST_CSR = SYST_ENABLE_IRQ_CORE_CLOCK;
 }
 
+#ifndef EK_CONSOLE_FILES
 static uint32_t string_length(const char *text)
 {
     uint32_t length = 0;
@@ -84,6 +85,8 @@ EK_NORETURN void ek_port_exit(int ok)
         (void)ek_semihost(EK_SYS_EXIT, ok ? ADP_STOPPED_APPLICATION_EXIT : ADP_STOPPED_RUN_TIME_ERROR);
     }
 }
+
+#endif /* EK_CONSOLE_FILES */
 
 /* Field order is known to the assembly below. */
 typedef struct {
@@ -161,4 +164,44 @@ ekc_status ek_port_call(ek_port_run run, void *arena, const void *input, void *o
     cost->stack_bytes = (uint32_t)((uintptr_t)call.stack - (uintptr_t)lowest);
     cost->overflow = lowest == ek_stack_limit;
     return status;
+}
+
+/* The debug unit's cycle counter, which ARMv6-M does not have and some others leave out. */
+#define DEMCR (*(volatile uint32_t *)0xE000EDFCu)
+#define DEMCR_TRCENA (1u << 24)
+#define DWT_CTRL (*(volatile uint32_t *)0xE0001000u)
+#define DWT_CYCCNT (*(volatile uint32_t *)0xE0001004u)
+#define DWT_CYCCNTENA 1u
+#define COUNTER_SYSTICK 1u
+#define COUNTER_DWT 2u
+
+uint32_t ek_port_counter(void)
+{
+#if defined(__ARM_ARCH_6M__)
+    return COUNTER_SYSTICK;
+#else
+    static uint32_t found; /* 0: not looked yet */
+    if (found == 0) {
+        DEMCR |= DEMCR_TRCENA;
+        DWT_CTRL |= DWT_CYCCNTENA;
+        uint32_t before = DWT_CYCCNT;
+        for (volatile uint32_t i = 0; i < 16u; i++) {
+        }
+        found = DWT_CYCCNT != before ? COUNTER_DWT : COUNTER_SYSTICK;
+    }
+    return found;
+#endif
+}
+
+uint32_t ek_port_now(void)
+{
+    if (ek_port_counter() == COUNTER_DWT) {
+        return DWT_CYCCNT;
+    }
+    for (;;) {
+        uint32_t wraps = systick_wraps, down = SYST_CVR;
+        if (wraps == systick_wraps) {
+            return (wraps << 24) + (down == 0 ? 0u : SYST_MAX + 1u - down);
+        }
+    }
 }

@@ -54,6 +54,16 @@ ekc_status ek_port_call(ek_port_run run, void *arena, const void *input, void *o
     return ek_measured_call(run, arena, input, output);
 }
 
+uint32_t ek_port_now(void)
+{
+    return 0;
+}
+
+uint32_t ek_port_counter(void)
+{
+    return 0;
+}
+
 EK_NORETURN void ek_port_exit(int ok)
 {
     exit(ok ? EXIT_SUCCESS : EXIT_FAILURE);

@@ -15,7 +15,7 @@ typedef enum { EK_PORT_READ, EK_PORT_WRITE } ek_port_mode;
 typedef ekc_status (*ek_port_run)(void *arena, const void *input, void *output);
 
 typedef struct {
-    uint64_t ticks;       /* SysTick ticks spent in the call; 0 where there is no SysTick */
+    uint64_t ticks;       /* SysTick ticks (core clock) spent in the call; 0 where there is no SysTick */
     uint32_t stack_bytes; /* stack used by the call, from its first push; 0 where it is not measured */
     int overflow;         /* not 0: the call used all of the stack, so data below it may be damaged */
 } ek_port_cost;
@@ -36,6 +36,10 @@ void ek_port_close(int file);
 
 /* Calls run(arena, input, output), returns what it returned, and says what the call cost. */
 ekc_status ek_port_call(ek_port_run run, void *arena, const void *input, void *output, ek_port_cost *cost);
+
+/* Cycles within a call of ek_port_call, modulo 2^32, and what counts them: 0 nothing, 1 SysTick, 2 DWT. */
+uint32_t ek_port_now(void);
+uint32_t ek_port_counter(void);
 
 /* Ends the program; the emulator's exit status is 0 exactly when ok is not 0. */
 EK_NORETURN void ek_port_exit(int ok);

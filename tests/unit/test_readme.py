@@ -22,7 +22,7 @@ from edgekc.ops import OPS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-OUR_DOCS = ("README.md", "docs/walk.md", "docs/adding.md", "docs/testing.md", "docs/measuring.md")
+OUR_DOCS = ("README.md", "docs/walk.md", "docs/adding.md", "docs/testing.md", "docs/measuring.md", "docs/boards.md")
 # Operators whose name in the graph is not the file's name in lower case, without _2D.
 KINDS = {"CONV_2D": "conv2d", "DEPTHWISE_CONV_2D": "depthwise", "CONCATENATION": "concat"}
 KINDS |= {"RELU6": "relu", "RELU_N1_TO_1": "relu", "EXPAND_DIMS": "reshape", "SQUEEZE": "reshape", "PADV2": "pad"}
@@ -63,11 +63,11 @@ def operators() -> str:
 
 
 def boards() -> str:
-    rows = [("board", "core", "features", "flash", "RAM", "emulators", "note")]
+    rows = [("board", "core", "features", "flash", "RAM", "reached by", "note")]
     for name in list_boards():
         b = load_board(name)
         sizes = ("" if size is None else f"{size // 1024:,} KiB" for size in (b.flash_bytes, b.ram_bytes))
-        rows.append((f"`{name}`", b.core.name, " ".join(sorted(b.features)), *sizes, ", ".join(b.emulators), b.note))
+        rows.append((f"`{name}`", b.core.name, " ".join(sorted(b.features)), *sizes, ", ".join(b.reached), b.note))
     return markdown(rows)
 
 

@@ -1,0 +1,33 @@
+"""`edgekc build`: a compiled folder to a board's firmware."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def build(
+    folder: Annotated[Path, typer.Argument(help="What `edgekc compile -o` wrote.", metavar="DIR")],
+    board: Annotated[
+        str, typer.Option("--board", help="A board's name or file. Default: the board that DIR was compiled for.")
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The folder to write. Default: DIR/build/BOARD.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
+) -> None:
+    """Build the board's program: the model, startup, linker script and the measuring harness."""
+    from ..board import load_board
+    from ..firmware import build_all, firmware_folder
+    from ..output import read_manifest
+
+    target = load_board(board or str(read_manifest(folder).get("board", "")))
+    sizes = build_all(folder, target, out)
+    where = firmware_folder(folder, target, out)
+    if as_json:
+        typer.echo(json.dumps({"board": target.name, "folder": str(where), "files": sizes}, indent=1))
+        return
+    typer.echo(f"{where}: {', '.join(f'{name} {size:,} bytes' for name, size in sizes.items())}")

@@ -1,0 +1,53 @@
+"""`edgekc flash`: a compiled folder into a board's flash."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def flash(
+    folder: Annotated[Path, typer.Argument(help="What `edgekc compile -o` wrote.", metavar="DIR")],
+    board: Annotated[
+        str, typer.Option("--board", help="A board's name or file. Default: the board that DIR was compiled for.")
+    ] = "",
+    probe: Annotated[
+        str,
+        typer.Option(help="Which one, if several: unique id, remote:host:port, user@host, adb serial, UF2 drive."),
+    ] = "",
+    tool: Annotated[
+        str, typer.Option(help="pyocd, openocd, stlink, uf2, ssh, adb or gdb. Default: the first here.")
+    ] = "",
+    openocd_config: Annotated[
+        Path | None, typer.Option(help="OpenOCD: this file instead of the board's interface and target.")
+    ] = None,
+    tool_option: Annotated[
+        list[str] | None, typer.Option(help="One more word for the tool's command line; may be repeated.")
+    ] = None,
+    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds for each step.", min=1)] = 120.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Build, and print the exact commands only.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print each command before it runs.")] = False,
+) -> None:
+    """Build the board's program, put it into its flash, read it back and compare every byte."""
+    from ..board import load_board
+    from ..firmware import build_firmware, firmware_folder
+    from ..flashing import run
+    from ..output import read_manifest
+
+    target = load_board(board or str(read_manifest(folder).get("board", "")))
+    chosen = run.choose_tool(target, tool)
+    image = build_firmware(folder, target)
+    job = run.make_job(
+        image, firmware_folder(folder, target, None),
+        probe=probe, openocd_config=openocd_config, options=tuple(tool_option or ()),
+    )  # fmt: skip
+    if dry_run:
+        for line in run.command_lines(chosen, job):
+            typer.echo(line)
+        return
+    log = (lambda text: typer.echo(text)) if verbose else (lambda text: None)
+    done = run.flash(chosen, job, timeout_s=timeout_s, log=log)
+    checked = "read back and equal" if done.read_back else f"not read back: {done.tool} cannot"
+    typer.echo(f"{done.board}: {done.size_bytes:,} bytes at 0x{done.base:08x} by {done.tool}, {checked}")

@@ -1,0 +1,57 @@
+"""`edgekc run`: samples through the program on a board."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def run(
+    folder: Annotated[Path, typer.Argument(help="What `edgekc compile -o` wrote.", metavar="DIR")],
+    board: Annotated[
+        str, typer.Option("--board", help="A board's name or file. Default: the board that DIR was compiled for.")
+    ] = "",
+    data: Annotated[
+        Path | None, typer.Option("--input", help="Samples, one after the other, as NAME_run takes them.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Without --input: lowest, highest, a ramp, then random.")] = 4,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="File for the outputs.")] = None,
+    link: Annotated[str, typer.Option(help="rtt, semihosting or stdio. Default: the board's first.")] = "",
+    probe: Annotated[str, typer.Option(help="As in `edgekc flash`.")] = "",
+    tool: Annotated[str, typer.Option(help="As in `edgekc flash`.")] = "",
+    port: Annotated[str, typer.Option(help="HOST:PORT or serial port that carries the console.")] = "",
+    openocd_config: Annotated[Path | None, typer.Option(help="As in `edgekc flash`.")] = None,
+    tool_option: Annotated[list[str] | None, typer.Option(help="As in `edgekc flash`.")] = None,
+    no_flash: Annotated[bool, typer.Option("--no-flash", help="The program is on the board already.")] = False,
+    layers: Annotated[bool, typer.Option("--layers", help="Count cycles of each layer: a build with traces.")] = False,
+    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds for an inference, and each step.")] = 60.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Flash the board, run samples there, and print cycles and stack; over an emulated board's console too."""
+    from ..board import load_board
+    from ..emulate import host
+    from ..on_board import Way, on_board, run_samples
+    from ..output import read_manifest, write_file
+    from ..stack import check_stack, stack_bound
+
+    manifest = read_manifest(folder)
+    target = load_board(board or str(manifest.get("board", "")))
+    inputs = host.samples(manifest, samples, 0) if data is None else data.read_bytes()
+    way = Way(link, tool, probe, port, openocd_config, tuple(tool_option or ()), not no_flash, timeout_s)
+    with on_board(folder, target, way, trace=layers) as (console, image, line):
+        done = run_samples(console, image, folder, inputs, link=line, check=False, log=lambda _: None)
+    check_stack(stack_bound(image), done.stack_bytes or None, f"{done.network} on {done.board}")
+    if out is not None:
+        write_file(out, done.outputs)
+    if as_json:
+        typer.echo(json.dumps(done.as_json(), indent=1))
+        return
+    typer.echo(f"{done.network} on {done.board} over {done.link}: {done.samples} samples")
+    if done.counter != "none":
+        typer.echo(f"{done.counter}: {', '.join(f'{n:,}' for n in done.cycles)} cycles of the core's clock")
+        typer.echo(f"peak stack {done.stack_bytes:,} bytes")
+    for name, cycles in done.layer_cycles:
+        typer.echo(f"  {name} {cycles:,}")

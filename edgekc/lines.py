@@ -1,0 +1,181 @@
+"""Byte streams to a board: a program's standard streams, a TCP port, a serial port, pyOCD's RTT."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from edgekc.errors import ToolError
+
+_CHUNK = 4096
+_ENDING_S = 5.0
+_POLL_S = 0.002
+
+
+class ProcessLine:
+    """Standard input and output of a program: an emulator, ssh, or adb."""
+
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
+        self.name = command[0]
+        try:
+            self.process = subprocess.Popen(
+                command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0
+            )
+        except OSError as error:
+            raise ToolError(f"did not start: {error.strerror}", where=command[0]) from error
+
+    def send(self, data: bytes) -> None:
+        assert self.process.stdin is not None
+        view = memoryview(data)
+        while view:
+            view = view[self.process.stdin.write(view) or 0 :]
+
+    def receive(self, timeout_s: float) -> bytes:
+        assert self.process.stdout is not None
+        ready, _, _ = select.select([self.process.stdout], [], [], timeout_s)
+        if not ready:
+            return b""
+        data = os.read(self.process.stdout.fileno(), _CHUNK)
+        if not data:
+            raise EOFError(f"{self.name} ended")
+        return data
+
+    def close(self) -> None:
+        self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(_ENDING_S)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+
+class SocketLine:
+    """A TCP port, such as that of OpenOCD's `rtt server`."""
+
+    def __init__(self, host: str, port: int, timeout_s: float) -> None:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                self.socket = socket.create_connection((host, port), timeout=timeout_s)
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise ToolError(f"cannot connect: {error.strerror or error}", where=f"{host}:{port}") from error
+                time.sleep(0.05)
+
+    def send(self, data: bytes) -> None:
+        self.socket.sendall(data)
+
+    def receive(self, timeout_s: float) -> bytes:
+        self.socket.settimeout(max(timeout_s, 0.001))
+        try:
+            data = self.socket.recv(_CHUNK)
+        except TimeoutError:
+            return b""
+        if not data:
+            raise EOFError("the other end closed it")
+        return data
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+class SerialLine:
+    """A serial port, by pyserial."""
+
+    def __init__(self, port: str, baud: int) -> None:
+        try:
+            import serial
+        except ImportError as error:
+            raise ToolError("the package pyserial is not installed", fix="pip install 'edgekc[flash]'") from error
+        try:
+            open_port: Any = serial.serial_for_url  # untyped
+            self.port: Any = open_port(port, baudrate=baud, timeout=0)
+        except (OSError, ValueError) as error:
+            raise ToolError(f"cannot open the serial port: {error}", where=port, fix="name it with --port") from error
+
+    def send(self, data: bytes) -> None:
+        self.port.write(data)
+
+    def receive(self, timeout_s: float) -> bytes:
+        self.port.timeout = timeout_s
+        first = self.port.read(1)
+        return bytes(first + self.port.read(min(self.port.in_waiting, _CHUNK))) if first else b""
+
+    def close(self) -> None:
+        self.port.close()
+
+
+class PyocdLine:
+    """RTT by pyOCD's Python interface; the control block is where the ELF says."""
+
+    def __init__(self, target: str, probe: str, address: int, timeout_s: float) -> None:
+        try:
+            from pyocd.core.helpers import ConnectHelper
+            from pyocd.debug.rtt import GenericRTTControlBlock
+        except ImportError as error:
+            raise ToolError("pyocd is not installed", fix="pip install 'edgekc[flash]'") from error
+        where = f"pyocd, target {target}"
+        try:
+            self.session: Any = ConnectHelper.session_with_chosen_probe(
+                blocking=False,
+                return_first=False,
+                unique_id=probe or None,
+                target_override=target,
+                connect_mode="attach",
+            )
+            if self.session is None:
+                raise ToolError("no probe was found", where=where, fix="connect the board, or name it with --probe")
+            self.session.open()
+            core: Any = self.session.target
+            core.reset()
+            deadline = time.monotonic() + timeout_s
+            while True:
+                with suppress(Exception):  # what is there before the program has written it
+                    block = GenericRTTControlBlock.from_target(core, address, 16)
+                    block.start()
+                    break
+                if time.monotonic() > deadline:
+                    raise ToolError("the program does not offer RTT", where=where, fix="flash the board again")
+                time.sleep(0.05)
+            self.up, self.down = block.up_channels[0], block.down_channels[0]
+        except ToolError:
+            raise
+        except Exception as error:
+            raise ToolError(f"cannot talk to the board: {error}", where=where) from error
+
+    def send(self, data: bytes) -> None:
+        while data:
+            try:
+                sent = self.down.write(data)
+            except Exception as error:
+                raise EOFError(str(error)) from error
+            data = data[sent:]
+            if data:
+                time.sleep(_POLL_S)
+
+    def receive(self, timeout_s: float) -> bytes:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                data = bytes(self.up.read())
+            except Exception as error:
+                raise EOFError(str(error)) from error
+            if data or time.monotonic() > deadline:
+                return data
+            time.sleep(_POLL_S)
+
+    def close(self) -> None:
+        with suppress(Exception):
+            self.session.close()

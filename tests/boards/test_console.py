@@ -1,0 +1,325 @@
+"""The console: both ends over clean, lossy and hostile lines, and what each failure is called."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import struct
+import subprocess
+import zlib
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from edgekc import console as c
+from edgekc.board import load_board
+from edgekc.cli.main import app
+from edgekc.console import Console, Decoder, Frame, Patience, encode
+from edgekc.emulate import host
+from edgekc.errors import ToolError, UsageError, VerifyError
+from edgekc.lines import ProcessLine
+from edgekc.output import read_manifest, write_folder
+from edgekc.pipeline import compile_model, target_of
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "edgekc" / "demo_data"
+PORT, INCLUDE = ROOT / "runtime_c" / "port", ROOT / "runtime_c" / "include"
+QUICK = Patience(tries=8, answer_s=0.3, run_s=0.3)
+needs_cc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+
+# A network of two layers on 700 bytes, longer than a frame: y = x + 1, then y = 2 x.
+MODEL = """
+#include "ek_console.h"
+#include "ekc_trace.h"
+#include <string.h>
+#define N 700u
+static uint8_t arena[16], input[N], output[N];
+static uint32_t crc[2], cycles[2];
+static int intact(void) { return 1; }
+static ekc_status toy_run(void *a, const void *in, void *out)
+{
+    (void)a;
+    uint8_t *y = out;
+    for (uint32_t i = 0; i < N; i++) { y[i] = (uint8_t)(((const uint8_t *)in)[i] + 1u); }
+    ekc_trace(0, y, N);
+    for (uint32_t i = 0; i < N; i++) { y[i] = (uint8_t)(y[i] * 2u); }
+    ekc_trace(1, y, N);
+    return EKC_OK;
+}
+int main(void)
+{
+    static const ek_console_model model = {
+        .name = "toy", .run = toy_run, .arena = arena, .input = input, .output = output, .arena_bytes = sizeof arena,
+        .input_bytes = N, .output_bytes = N, .intact = intact, .layers = 2, .layer_crc = crc, .layer_cycles = cycles,
+    };
+    ek_console_serve(&model);
+    return 0;
+}
+"""
+SAMPLE = bytes(i * 31 % 256 for i in range(700))
+LAYER_0 = bytes((x + 1) % 256 for x in SAMPLE)
+LAYER_1 = bytes(2 * x % 256 for x in LAYER_0)
+
+
+@pytest.fixture(scope="module")
+def device(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The device's end, for this machine, under sanitizers."""
+    folder = tmp_path_factory.mktemp("device")
+    (folder / "main.c").write_text(MODEL)
+    flags = "-std=gnu99 -O1 -g -DEKC_TRACE -Wall -Wextra -Werror -Wconversion -fsanitize=address,undefined".split()
+    sources = [folder / "main.c", *(PORT / f"ek_{name}.c" for name in ("console", "link_stdio", "linux"))]
+    subprocess.run(
+        ["gcc", *flags, f"-I{PORT}", f"-I{INCLUDE}", *map(str, sources), "-o", str(folder / "device")], check=True
+    )
+    return folder / "device"
+
+
+class BadLine:
+    """Another line that loses, flips and invents bytes in both directions, at a rate and by a seed."""
+
+    def __init__(self, line: c.Line, rate: float, seed: int) -> None:
+        self.line, self.rate, self.random = line, rate, random.Random(seed)
+
+    def spoil(self, data: bytes) -> bytes:
+        out = bytearray()
+        for byte in data:
+            if self.random.random() >= self.rate:
+                out.append(byte)
+                continue
+            kind = self.random.randrange(3)
+            if kind == 1:
+                out.append(byte ^ 1 << self.random.randrange(8))
+            elif kind == 2:
+                out += bytes([byte, self.random.randrange(256)])
+        return bytes(out)
+
+    def send(self, data: bytes) -> None:
+        self.line.send(self.spoil(data))
+
+    def receive(self, timeout_s: float) -> bytes:
+        return self.spoil(self.line.receive(timeout_s))
+
+    def close(self) -> None:
+        self.line.close()
+
+
+@pytest.fixture
+def line(device: Path) -> Iterator[ProcessLine]:
+    opened = ProcessLine([str(device)], device.parent)
+    yield opened
+    opened.close()
+
+
+@needs_cc
+def test_a_conversation(line: ProcessLine) -> None:
+    console = Console(line, QUICK, "here")
+    hello = console.hello()
+    assert (hello.name, hello.layers, hello.input_bytes, hello.output_bytes) == ("toy", 2, 700, 700)
+    run = console.run(SAMPLE)
+    assert (run.status, run.problems, run.counter) == (0, (), "none")
+    assert console.output(700) == LAYER_1
+    assert [crc for crc, _ in console.layers(2)] == [zlib.crc32(LAYER_0), zlib.crc32(LAYER_1)]
+    assert console.layer(0, 700) == LAYER_0
+    assert console.layer(1, 700) == LAYER_1
+    assert console.resent == 0
+
+
+@needs_cc
+@pytest.mark.parametrize("seed", range(4))
+def test_a_lossy_line_only_costs_time(device: Path, seed: int) -> None:
+    """One byte in 700 is lost, flipped or doubled with a random one, both ways: most frames need a second try."""
+    bad = BadLine(ProcessLine([str(device)], device.parent), 1 / 700, seed)
+    try:
+        console = Console(bad, Patience(tries=40, answer_s=0.15, run_s=0.15), "here")
+        assert console.hello().name == "toy"
+        for _ in range(4):
+            assert console.run(SAMPLE).status == 0
+            assert console.output(700) == LAYER_1
+            assert console.layer(0, 700) == LAYER_0
+        assert console.resent > 0
+    finally:
+        bad.close()
+
+
+@needs_cc
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(garbage=st.binary(max_size=1500))
+def test_garbage_before_a_request_does_not_stop_the_device(device: Path, garbage: bytes) -> None:
+    """Any bytes, then (as after a lost answer) zeros and a request: it is answered."""
+    request = encode(Frame(c.HELLO, 9, b""))
+    done = subprocess.run(
+        [str(device)], input=garbage + bytes(600) + request, capture_output=True, timeout=20, check=True
+    )
+    assert 9 in [frame.sequence for frame in Decoder().feed(done.stdout) if frame.kind == c.HELLO | c.REPLY]
+    assert done.stderr == b""
+
+
+frames = st.builds(Frame, st.integers(0, 255), st.integers(0, 255), st.binary(max_size=c.MAX_PAYLOAD))
+
+
+@given(sent=st.lists(frames, max_size=5), noise=st.lists(st.binary(max_size=40), min_size=6, max_size=6),
+       cuts=st.lists(st.integers(0, 3000), max_size=8))  # fmt: skip
+@settings(deadline=None)
+def test_frames_are_found_in_any_stream(sent: list[Frame], noise: list[bytes], cuts: list[int]) -> None:
+    """However the stream is cut; noise that holds no magic is skipped."""
+    clean = [piece.replace(c.MAGIC[:1], b"") for piece in noise]
+    stream = b"".join(n + encode(f) for n, f in zip(clean, sent, strict=False)) + clean[-1]
+    edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    decoder = Decoder()
+    found = [frame for a, b in pairwise(edges) for frame in decoder.feed(stream[a:b])]
+    assert found == sent
+
+
+@given(frame=frames, data=st.data())
+def test_no_damaged_frame_is_taken(frame: Frame, data: st.DataObject) -> None:
+    good = bytearray(encode(frame))
+    at = data.draw(st.integers(0, len(good) - 1))
+    good[at] ^= 1 << data.draw(st.integers(0, 7))
+    assert frame not in list(Decoder().feed(bytes(good)))
+
+
+class Script:
+    """A line whose other end is a list of answers, one for each request."""
+
+    def __init__(self, *answers: bytes | BaseException) -> None:
+        self.answers, self.sent, self.waiting = list(answers), list[bytes](), b""
+
+    def send(self, data: bytes) -> None:
+        self.sent.append(data)
+        answer = self.answers.pop(0) if self.answers else b""
+        if isinstance(answer, BaseException):
+            raise answer
+        self.waiting += answer
+
+    def receive(self, timeout_s: float) -> bytes:
+        data, self.waiting = self.waiting, b""
+        return data
+
+    def close(self) -> None:
+        pass
+
+
+HELLO_BODY = struct.pack("<6I", 1, 0, 4, 4, 16, 1000) + b"toy"
+GREETING = encode(Frame(c.HELLO | c.REPLY, 1, HELLO_BODY))
+FAST = Patience(tries=3, answer_s=0.01, run_s=0.01)
+
+
+def test_silence_ends_in_a_message_not_in_waiting() -> None:
+    script = Script()
+    with pytest.raises(ToolError, match=r"board x: no answer within 0\.03 s, asked 3 times; check the connection"):
+        Console(script, FAST, "board x").hello()
+    assert len(script.sent) == 3
+    assert script.sent[1] == bytes(c._FRAME) + script.sent[0]
+
+
+def test_a_closed_line() -> None:
+    with pytest.raises(ToolError, match=r"board x: the line was closed \(qemu ended\)"):
+        Console(Script(EOFError("qemu ended")), FAST, "board x").hello()
+
+
+def test_a_reset_in_the_middle() -> None:
+    boot = encode(Frame(c.HELLO | c.REPLY, 0, HELLO_BODY))
+    console = Console(Script(boot + GREETING, boot), FAST, "board x")
+    console.hello()  # a start before the conversation is no reset
+    with pytest.raises(ToolError, match="board x: the board was reset in the middle of the run"):
+        console.run(b"abcd")
+
+
+def test_a_fault_on_the_board_is_shown() -> None:
+    parts = [encode(Frame(c.TEXT, 0, text)) for text in (b"HardFault", b" at pc=0x08000123", b"")]
+    console = Console(Script(GREETING, b"".join(parts)), FAST, "board x")
+    console.hello()
+    with pytest.raises(ToolError, match="the program stopped: HardFault at pc=0x08000123"):
+        console.run(b"abcd")
+
+
+def test_another_version_and_refusals() -> None:
+    old = encode(Frame(c.HELLO | c.REPLY, 1, struct.pack("<6I", 7, 0, 4, 4, 16, 0)))
+    with pytest.raises(ToolError, match="speaks version 7"):
+        Console(Script(old), FAST, "board x").hello()
+    with pytest.raises(ToolError, match="the board refuses: no such request; flash it again"):
+        Console(Script(encode(Frame(c.REFUSED, 1, b"no such request"))), FAST, "board x").hello()
+
+
+def test_a_late_answer_to_an_earlier_request_is_not_this_ones() -> None:
+    other = encode(Frame(c.HELLO | c.REPLY, 200, HELLO_BODY[:-3] + b"old"))
+    assert Console(Script(other, GREETING), FAST, "x").hello().name == "toy"
+
+
+# ---- whole programs on emulated cores ----
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("digits") / "out"
+    write_folder(compile_model(DATA / "digits_int8.tflite", "digits", target_of(load_board("m0plus-an385"))).files, out)
+    return out
+
+
+def need(*programs: str) -> None:
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+
+
+PROGRAMS = [
+    ("mps2-an386", "arm-none-eabi-gcc", "qemu-system-arm"),
+    ("microbit", "arm-none-eabi-gcc", "qemu-system-arm"),
+    ("mps3-an547", "arm-none-eabi-gcc", "qemu-system-arm"),
+    ("rpi4", "aarch64-linux-gnu-gcc", "qemu-aarch64"),
+]
+
+
+@pytest.mark.parametrize(("name", "compiler", "emulator"), PROGRAMS)
+def test_the_console_verifies_on_emulated_boards(name: str, compiler: str, emulator: str, folder: Path) -> None:
+    need(compiler, emulator, "gcc")
+    done = CliRunner().invoke(
+        app, ["verify", str(folder), "--board", name, "--link", "auto", "--samples", "3", "--timeout", "60"]
+    )
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert "3 samples, 9 layers, every byte equal" in done.stdout
+
+
+def test_run_counts_and_writes_outputs(folder: Path, tmp_path: Path) -> None:
+    need("arm-none-eabi-gcc", "qemu-system-arm", "gcc")
+    out = tmp_path / "outputs.bin"
+    done = CliRunner().invoke(
+        app, ["run", str(folder), "--board", "mps2-an386", "--samples", "2", "--layers", "-o", str(out)]
+    )
+    assert done.exit_code == 0, (done.output, done.exception)
+    manifest = read_manifest(folder)
+    assert out.read_bytes() == host.run(host.build(folder), host.samples(manifest, 2))
+    assert "SysTick: " in done.stdout and "conv_0 " in done.stdout
+
+
+def test_a_wrong_layer_is_found_by_bisection(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The device's third layer is one off in one element; the host's is not, as on a board with a bad compiler."""
+    need("aarch64-linux-gnu-gcc", "qemu-aarch64", "gcc")
+    from edgekc import on_board
+
+    changed = tmp_path / "changed"
+    shutil.copytree(folder, changed, ignore=shutil.ignore_patterns("build"))
+    source = changed / "src" / "digits.c"
+    text = source.read_text()
+    call = next(line for line in text.splitlines() if line.strip().startswith("ekc_trace(2, "))
+    output = call.strip().removeprefix("ekc_trace(2, ").partition(",")[0]
+    source.write_text(text.replace(call, f"    ((int8_t *)({output}))[5] ^= 1; {call.strip()}"))
+    way = on_board.Way("", "", "", "", None, (), False, 60.0)
+    inputs = host.samples(read_manifest(folder), 1)
+    with (
+        on_board.on_board(changed, load_board("rpi4"), way, trace=True) as (console, image, link),
+        pytest.raises(VerifyError, match=r"sample 0, layer 2 conv_2 .*element \(0, 0, 0, 5\): .*; 1 of \d+ differ"),
+    ):
+        on_board.run_samples(console, image, changed, inputs, link=link, check=True, log=lambda _: None)
+
+
+def test_lines_that_a_board_has_not(folder: Path) -> None:
+    done = CliRunner().invoke(app, ["run", str(folder), "--board", "rpi4", "--link", "rtt"])
+    assert isinstance(done.exception, UsageError) and "use stdio" in str(done.exception)
+    done = CliRunner().invoke(app, ["run", str(folder), "--board", "mps2-an386", "--link", "tin-cans"])
+    assert isinstance(done.exception, UsageError)

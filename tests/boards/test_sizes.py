@@ -1,0 +1,190 @@
+"""The ledger by layer sums to the ELF on every board; stack bounds hold; budgets and comparisons."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+from typer.testing import CliRunner
+
+from edgekc.board import list_boards, load_board
+from edgekc.budget import parse_size
+from edgekc.build import build_image
+from edgekc.cli.main import app
+from edgekc.errors import CapacityError, UsageError, VerifyError
+from edgekc.layer_ledger import OUTSIDE, split_flash, split_ram
+from edgekc.ledger import read_ledger
+from edgekc.output import read_manifest, write_folder
+from edgekc.pipeline import compile_model, target_of
+from edgekc.stack import StackBound, check_stack, stack_bound
+from edgekc.toolchain import arm_compiler
+
+DATA = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data"
+PROGRAMS = [name for name in list_boards() if load_board(name).core.system != "library"]
+BARE = [name for name in PROGRAMS if load_board(name).core.system == "bare"]
+CHOICES = [("gcc", name) for name in PROGRAMS] + [("zig", name) for name in ("mps2-an386", "rpi-pico", "mps2-an505")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("digits") / "out"
+    target = target_of(load_board("m0plus-an385"))
+    write_folder(compile_model(DATA / "digits_int8.tflite", "digits", target).files, out)
+    return out
+
+
+def choose(family: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if family == "zig" and importlib.util.find_spec("ziglang") is None:
+        pytest.skip("ziglang is not installed")
+    monkeypatch.setenv("EDGEKC_TOOLCHAIN", family)
+    program = arm_compiler(load_board(name)).command[0] if family == "zig" else None
+    gcc = {"bare": "arm-none-eabi-gcc"}.get(load_board(name).core.system)
+    if program is None and gcc is not None and shutil.which(gcc) is None:
+        pytest.skip(f"{gcc} is not installed")
+
+
+@pytest.mark.parametrize(("family", "name"), CHOICES)
+def test_the_ledger_by_layer_sums_to_the_elf(
+    family: str, name: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose(family, name, monkeypatch)
+    image = build_image(folder, load_board(name), tmp_path)
+    manifest = read_manifest(folder)
+    ledger = read_ledger(image, manifest["arena_bytes"], manifest["sections"])
+    flash = split_flash(image, ledger, manifest, folder / "digits.ekc")
+    ram = split_ram(image, ledger, manifest["arena_bytes"])
+    loaded = writable = 0
+    with image.elf.open("rb") as file:
+        for section in ELFFile(file).iter_sections():
+            if section["sh_flags"] & SH_FLAGS.SHF_ALLOC:
+                loaded += section["sh_size"] * (section["sh_type"] != "SHT_NOBITS")
+                writable += section["sh_size"] * bool(section["sh_flags"] & SH_FLAGS.SHF_WRITE)
+    assert sum(row.size_bytes for row in flash) == loaded
+    assert sum(row.size_bytes for row in ram) == writable
+    assert all(row.size_bytes > 0 for row in flash)
+    for layer in manifest["layers"]:
+        mine = {row.kind: row.size_bytes for row in flash if row.layer == layer["name"]}
+        named = sum(
+            mine.get(kind, 0) for kind in ("weights", "bias", "requant", "codebook", "index", "pairs", "centers")
+        )
+        assert named == layer["constant_bytes"]
+        assert mine["layer tables"] >= 8 and mine["code"] >= 4
+    rest = sum(row.size_bytes for row in flash if row.layer == OUTSIDE)
+    assert sum(row.size_bytes for row in flash) - rest == ledger.model_flash_bytes
+
+
+@pytest.mark.parametrize("name", BARE)
+def test_the_stack_bound_is_known(name: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose("gcc", name, monkeypatch)
+    bound = stack_bound(build_image(folder, load_board(name), tmp_path))
+    assert bound.size_bytes is not None, bound.reason
+    assert bound.path[0][0] == "digits_run"
+    assert sum(size for _, size in bound.path) == bound.size_bytes
+    assert 200 < bound.size_bytes < 1000
+
+
+def replaced(folder: Path, to: Path, old: str, new: str) -> Path:
+    shutil.copytree(folder, to)
+    source = to / "src" / "digits.c"
+    assert old in source.read_text()
+    source.write_text(source.read_text().replace(old, new, 1))
+    return to
+
+
+def test_frames_add_up_along_the_deepest_path(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function with a known array, called by another with one, deepens the bound by both."""
+    choose("gcc", "mps2-an386", monkeypatch)
+    deep = (
+        "__attribute__((noinline)) static void leaf(volatile char *p)"
+        " { volatile char big[2000]; big[p[0] & 7] = 1; p[0] = big[3]; }\n"
+        "__attribute__((noinline)) static void branch(volatile char *p)"
+        " { volatile char mid[600]; mid[1] = 0; leaf(mid); p[0] = mid[2]; }\n"
+        "ekc_status digits_run("
+    )
+    changed = replaced(folder, tmp_path / "deep", "ekc_status digits_run(", deep)
+    text = (changed / "src" / "digits.c").read_text()
+    text = text.replace("    return EKC_OK;", "    branch((volatile char *)arena);\n    return EKC_OK;")
+    (changed / "src" / "digits.c").write_text(text)
+    bound = stack_bound(build_image(changed, load_board("mps2-an386"), tmp_path / "out"))
+    names = [name for name, _ in bound.path]
+    assert names[:3] == ["digits_run", "branch", "leaf"]
+    assert bound.size_bytes is not None and 2600 < bound.size_bytes < 2800
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        ("static int again(volatile int n) { return n > 0 ? again(n - 1) * again(n - 2) : 1; }", "again calls itself"),
+        (
+            "static int again(volatile int n) { volatile char v[n]; v[0] = 1; return v[0]; }",
+            "again has a frame of dynamic size",
+        ),
+    ],
+)
+def test_no_bound_is_said_with_its_reason(
+    call: str, reason: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose("gcc", "mps2-an386", monkeypatch)
+    head = f"__attribute__((noinline)) {call}\nekc_status digits_run("
+    changed = replaced(folder, tmp_path / "x", "ekc_status digits_run(", head)
+    text = (changed / "src" / "digits.c").read_text()
+    text = text.replace(
+        "    return EKC_OK;", "    if (again((int)in[0]) == 77) return EKC_ERROR_NULL;\n    return EKC_OK;"
+    )
+    (changed / "src" / "digits.c").write_text(text)
+    bound = stack_bound(build_image(changed, load_board("mps2-an386"), tmp_path / "out"))
+    assert bound.size_bytes is None
+    assert bound.reason == reason
+
+
+def test_more_stack_than_the_bound_is_an_error() -> None:
+    bound = StackBound(100, (("a_run", 60), ("b", 40)), "")
+    check_stack(bound, 100, "here")
+    check_stack(bound, None, "here")
+    check_stack(StackBound(None, (), "why"), 5000, "here")
+    with pytest.raises(VerifyError, match=r"here: the stack reached 101 bytes, .* bound is 100 \(a_run > b\)"):
+        check_stack(bound, 101, "here")
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("65536", 65536),
+        ("64k", 65536),
+        ("64K", 65536),
+        ("64KiB", 65536),
+        ("1M", 1 << 20),
+        (" 2 mb ", 2 << 20),
+        ("7b", 7),
+    ],
+)
+def test_sizes_as_users_write_them(text: str, size: int) -> None:
+    assert parse_size(text, "--max-flash") == size
+
+
+@pytest.mark.parametrize("text", ["", "k", "-1", "1.5k", "64 g", "many"])
+def test_other_sizes_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--max-ram .*not a size"):
+        parse_size(text, "--max-ram")
+
+
+def test_budgets_gate_a_build(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose("gcc", "mps2-an386", monkeypatch)
+
+    def run(*options: str) -> object:
+        done = CliRunner().invoke(app, ["measure", str(folder), "--board", "mps2-an386", "--json", *options])
+        return done.exception if done.exception is not None else json.loads(done.stdout)
+
+    free = run()
+    assert isinstance(free, dict)
+    flash, ram = free["model_flash_bytes"], free["model_ram_bytes"]
+    assert isinstance(run("--max-flash", str(flash), "--max-ram", str(ram)), dict)
+    error = run("--max-flash", str(flash - 1))
+    assert isinstance(error, CapacityError) and "1 over the budget" in str(error)
+    error = run("--max-ram", str(ram - 3), "--max-flash", "1M")
+    assert isinstance(error, CapacityError) and "3 over the budget" in str(error) and "flash of" not in str(error)
