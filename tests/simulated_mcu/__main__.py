@@ -26,7 +26,8 @@ def main() -> None:
     parser.add_argument("--flash-kb", type=int, default=1024, help="what the flash size register says")
     parser.add_argument("--stuck", type=_number, action="append", default=[], metavar="ADDRESS",
                         help="a flash byte whose lowest bit reads 0")  # fmt: skip
-    parser.add_argument("--drop-after", type=int, metavar="N", help="unplug the probe after N accesses")
+    parser.add_argument("--unplug-after", type=int, metavar="N", help="unplug the probe after N accesses")
+    parser.add_argument("--vanish-after", type=int, metavar="N", help="and close the connections too")
     options = parser.parse_args()
     chip = Chip(
         device_id=options.device_id,
@@ -36,7 +37,7 @@ def main() -> None:
     )
     server = Server(
         Mcu(chip),
-        Trouble(drop_after=options.drop_after),
+        Trouble(unplug_after=options.unplug_after, vanish_after=options.vanish_after),
         pyocd_port=options.port,
         openocd_port=options.openocd_port,
         serial_port=options.serial_port,

@@ -73,7 +73,8 @@ class Mcu:
         self.serial_in.clear()
         self.core.reset()
         self._sticky |= _S_RESET
-        self.halted = self.enabled and bool(self.control & _C_HALT)
+        self.halted = False
+        self.control &= ~_C_HALT
         if self.enabled and self.system.words.get(s.DEMCR, 0) & _VC_CORERESET:
             self._halt(s.DFSR_VCATCH)
 

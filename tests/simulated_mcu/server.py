@@ -21,7 +21,7 @@ from simulated_mcu.mcu import Mcu
 # Instructions between two looks at the sockets: few while a tool is talking, since it waits for each answer.
 _SLICE_MIN, _SLICE_MAX = 250, 32_000
 _PROTOCOL_VERSION = 1
-_GENERAL_ERROR, _PROBE_ERROR, _TRANSFER_FAULT = 1, 3, 12
+_GENERAL_ERROR, _PROBE_DISCONNECTED, _TRANSFER_ERROR, _TRANSFER_FAULT = 1, 2, 10, 12
 _WORD = 0xFFFFFFFF
 Reader = Callable[[socket.socket, bytes], None]
 
@@ -30,12 +30,17 @@ Reader = Callable[[socket.socket, bytes], None]
 class Trouble:
     """What goes wrong with the probe itself."""
 
-    drop_after: int | None = None  # accesses of the access port, then the probe is unplugged
+    unplug_after: int | None = None  # accesses of the access port, then pyOCD's server loses the probe
+    vanish_after: int | None = None  # the same, and with it go the connections
     never_connects: bool = False  # the probe is there, the chip's power or wires are not
 
 
-class UnpluggedError(Exception):
-    """The probe is gone."""
+class ClosedError(Exception):
+    """The connection is to be closed."""
+
+
+class UnpluggedError(ClosedError):
+    """The probe is gone; remote_bitbang has no other word for it than to close."""
 
 
 class Probe:
@@ -48,13 +53,16 @@ class Probe:
             self.dap, core_idcode=mcu.chip.core_idcode, boundary_scan_idcode=mcu.chip.boundary_scan_idcode
         )
         self.accesses = 0
-        self.unplugged = False
+        self.unplugged = self.vanished = False
         self._tck = 0
 
     def _access(self, count: int) -> None:
         self.accesses += count
-        limit = self.trouble.drop_after
-        if limit is not None and self.accesses > limit:
+        unplug, vanish = self.trouble.unplug_after, self.trouble.vanish_after
+        if vanish is not None and self.accesses > vanish:
+            self.vanished = True
+            raise ClosedError
+        if unplug is not None and self.accesses > unplug:
             self.unplugged = True
             raise UnpluggedError
 
@@ -65,11 +73,15 @@ class Probe:
         try:
             request = json.loads(line)
             number = request["id"]
+            if self.unplugged:
+                raise UnpluggedError
+            if self.trouble.never_connects and request["request"].startswith(("read_", "write_")):
+                return self._error(number, _TRANSFER_ERROR, "No ACK received")
             result = self._request(request["request"], request.get("arguments", []))
         except FaultError:
             return self._error(number, _TRANSFER_FAULT, "access fault")
-        except ConnectionError as error:
-            return self._error(number, _PROBE_ERROR, str(error))
+        except UnpluggedError:
+            return self._error(number, _PROBE_DISCONNECTED, "the probe was unplugged")
         except (ValueError, KeyError, TypeError) as error:
             return self._error(number, _GENERAL_ERROR, f"bad request: {error!r}")
         answer: dict[str, Any] = {"id": number, "status": 0}
@@ -109,8 +121,6 @@ class Probe:
         }[name]  # fmt: skip
 
     def _connect(self, _protocol: str) -> None:
-        if self.trouble.never_connects:
-            raise ConnectionError("no answer from the target")
         self.dap = self.chain.dap = Dap(self.mcu)
 
     def _reset(self) -> None:
@@ -128,7 +138,7 @@ class Probe:
 
     # OpenOCD.
     def bits(self, text: bytes) -> bytes:
-        """The answers to some characters of remote_bitbang; raises UnpluggedError at Q."""
+        """The answers to some characters of remote_bitbang; raises ClosedError at Q."""
         answers = bytearray()
         chain = self.chain
         for character in text:
@@ -147,7 +157,7 @@ class Probe:
                     chain.test_reset()
                 self.mcu.hold_reset(bool(character - 114 & 1))
             elif character == 81:  # Q
-                raise UnpluggedError
+                raise ClosedError
         return bytes(answers)
 
 
@@ -202,7 +212,7 @@ class Server:
     ) -> None:
         if found is listener:
             client, _ = listener.accept()
-            if self.probe.unplugged:
+            if self.probe.vanished:
                 client.close()
                 return
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -214,9 +224,9 @@ class Server:
         try:
             data = found.recv(1 << 16)
             if not data:
-                raise UnpluggedError
+                raise ClosedError
             reader(found, data)
-        except (UnpluggedError, OSError):
+        except (ClosedError, OSError):
             self.selector.unregister(found)
             del self._partial[found]
             if found in self._serial_clients:

@@ -93,6 +93,18 @@ def test_a_held_reset_pin_stops_the_core() -> None:
     assert mcu.system.cycles >= 1000
 
 
+def test_a_reset_lets_a_halted_core_go_unless_halt_is_asked_for_while_the_pin_is_held() -> None:
+    mcu = chip_with([LOOP])
+    control(mcu, 3)
+    mcu.debug_write(s.AIRCR, 4, 0x05FA0004)
+    assert not status(mcu) & HALTED
+    mcu.hold_reset(True)
+    control(mcu, 3)
+    mcu.hold_reset(False)
+    mcu.run(100)
+    assert status(mcu) & HALTED and register(mcu, 15) == BASE + 0x100
+
+
 def test_bkpt_halts_with_a_debugger() -> None:
     mcu = chip_with([NOP, SEMIHOST, ADDS_R0_1, LOOP])
     control(mcu, 1)
