@@ -28,7 +28,9 @@ def _steps(job: Job) -> tuple[Step, ...]:
         words = ("-c", "; ".join(("init", *commands, "shutdown")))
         return Step(what, (*connect(job), *words))
 
-    identify = (step("identify the chip", "halt", f"dump_image {job.chip} 0x{chip.address:08x} 4"),) if chip else ()
+    # Not plain `halt`, which fails on a core that is locked up, as that of an erased chip is.
+    words = ("reset halt", f"dump_image {job.chip} 0x{chip.address:08x} 4") if chip else ()
+    identify = (step("identify the chip", *words),) if chip else ()
     return (
         *identify,
         step("program", "reset init", f"flash write_image erase {job.image} 0x{job.base:08x} bin"),
@@ -45,7 +47,7 @@ TOOL = Tool(
         Symptom(r"[Mm]ultiple (matching )?(devices|probes)|more than one (device|probe)", "two-probes"),
         Symptom(
             r"open failed|unable to find a matching|[Nn]o (J-Link )?device found|Couldn't connect|"
-            r"Failed to connect: Connection refused|unable to open|[Uu]nable to locate",
+            r"Failed to connect: Connection refused|'Failed to connect'|unable to open|[Uu]nable to locate",
             "no-probe",
         ),
         Symptom(r"Can't find \S+\.cfg|Unexpected command line argument", "unknown-target"),
@@ -54,7 +56,8 @@ TOOL = Tool(
             "wrong-chip",
         ),
         Symptom(
-            r"remote_bitbang: .*(closed|error)|[Rr]emote.*(closed|hung up)|LIBUSB_ERROR_(NO_DEVICE|IO|PIPE)|"
+            r"remote_bitbang: .*(closed|error)|remote_bitbang_(read_sample|fill_buf|putc)|"
+            r"[Rr]emote.*(closed|hung up)|LIBUSB_ERROR_(NO_DEVICE|IO|PIPE)|"
             r"socket: (broken|closed)|Connection reset|Broken pipe|read_response|adapter.*disconnected",
             "lost",
         ),

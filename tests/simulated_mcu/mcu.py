@@ -106,6 +106,7 @@ class Mcu:
 
     def _halt(self, why: int) -> None:
         self.halted = True
+        self.core.lockup = False  # what locked up would do so again
         self.control |= _C_HALT
         self.system.set_bits(s.DFSR, why)
 

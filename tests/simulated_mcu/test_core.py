@@ -135,6 +135,11 @@ def test_an_erased_chip_locks_up() -> None:
     mcu = Mcu(Chip())
     mcu.run(100)
     assert status(mcu) & LOCKUP
+    control(mcu, 3)
+    assert status(mcu) & (HALTED | LOCKUP) == HALTED
+    control(mcu, 1)
+    mcu.run(100)
+    assert status(mcu) & LOCKUP  # again
 
 
 def test_steps_and_breakpoints() -> None:

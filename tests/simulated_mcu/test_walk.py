@@ -1,0 +1,140 @@
+"""The walk of docs/testing.md: a .tflite becomes a program on the simulated board, by stock tools, as a user does it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("unicorn", reason="unicorn is not installed")
+
+from edgekc.assets import BOARDS
+from edgekc.board import load_board
+from edgekc.build import build_image
+from edgekc.emulate import host, unicorn_core
+from edgekc.errors import ToolError
+from edgekc.output import read_manifest
+from edgekc.toolchain import arm_compiler
+from simulated_mcu.bench import need_openocd, need_pyocd, run
+
+ROOT = Path(__file__).resolve().parents[2]
+MODEL = ROOT / "edgekc" / "demo_data" / "digits_int8.tflite"
+_CLI = "from edgekc.cli.main import run; run()"
+_TIMEOUT_S = 60
+_SAMPLES = 3
+# A tick is counted when its block of code is entered, at both ends of a call.
+_BLOCK = 64
+
+
+@contextmanager
+def simulator() -> Iterator[tuple[str, str]]:
+    """`python -m tests.simulated_mcu` in a process of its own; the ports of pyOCD and OpenOCD."""
+    command = [sys.executable, "-m", "tests.simulated_mcu", "--port", "0", "--openocd-port", "0", "--serial-port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            found = re.search(r"remote:localhost:(\d+), OpenOCD remote_bitbang port (\d+)", said)
+            assert found, said
+            yield found[1], found[2]
+        finally:
+            process.terminate()
+
+
+def edgekc(*arguments: str | Path) -> str:
+    """The command as a user types it; what it printed."""
+    status, said = run([sys.executable, "-c", _CLI, *map(str, arguments)], ROOT)
+    assert status == 0, said
+    return said
+
+
+@pytest.fixture(scope="module")
+def board_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The board with semihosting for its console, which both tools serve by themselves."""
+    text = (BOARDS / "nucleo-f412zg" / "board.toml").read_text()
+    changed = re.sub(r"links = \[.*\]", 'links = ["semihosting"]', text)
+    assert changed != text
+    path = tmp_path_factory.mktemp("board") / "board.toml"
+    path.write_text(changed)
+    try:
+        arm_compiler(load_board(path))
+    except ToolError as error:
+        pytest.skip(str(error))
+    return path
+
+
+def wait_for_report(process: subprocess.Popen[bytes], folder: Path) -> dict[str, list[int]]:
+    """The numbers of report.txt, once the program has written its end."""
+    deadline = time.monotonic() + _TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        text = (folder / "report.txt").read_text() if (folder / "report.txt").is_file() else ""
+        if text.endswith("done\n"):
+            numbers: dict[str, list[int]] = {}
+            for key, value in (line.split(" ") for line in text.splitlines()[:-1]):
+                numbers.setdefault(key, []).append(int(value))
+            return numbers
+        time.sleep(0.05)
+    raise AssertionError("no report")
+
+
+@pytest.mark.parametrize("tool", ["pyocd", "openocd"])
+def test_from_a_tflite_to_a_flashed_verified_and_measured_program(tool: str, board_file: Path, tmp_path: Path) -> None:
+    {"pyocd": need_pyocd, "openocd": need_openocd}[tool]()
+    out, work = tmp_path / "out", tmp_path / "work"
+    work.mkdir()
+    edgekc("compile", MODEL, "-o", out, "--name", "digits", "--board", board_file)
+    manifest = read_manifest(out)
+    inputs = host.samples(manifest, _SAMPLES, 0)
+    (work / "input.bin").write_bytes(inputs)
+    with simulator() as (pyocd_port, openocd_port):
+        if tool == "pyocd":
+            probe = ["--probe", f"remote:localhost:{pyocd_port}"]
+            command = [sys.executable, "-m", "pyocd", "run", "-u", probe[1], "-t", "stm32f412xg", "--no-config"]
+        else:
+            config = tmp_path / "simulated.cfg"
+            config.write_text(f"set PORT {openocd_port}\nsource {ROOT / 'tests/simulated_mcu/openocd.cfg'}\n")
+            probe = ["--tool", "openocd", "--openocd-config", str(config)]
+            ports = "gdb_port disabled; tcl_port disabled; telnet_port disabled"
+            start = "init; poll_period 5; arm semihosting enable; reset run"
+            command = ["openocd", "-c", ports, "-f", str(config), "-c", start]
+        said = edgekc("flash", out, "--board", board_file, *probe)
+        assert "read back and equal" in said
+        with (work / "said.txt").open("wb") as log, subprocess.Popen(
+            command, cwd=work, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        ) as process:  # fmt: skip
+            try:
+                report = wait_for_report(process, work)
+            except AssertionError as error:
+                raise AssertionError((work / "said.txt").read_text()) from error
+            finally:
+                process.terminate()
+    assert (work / "output.bin").read_bytes() == host.run(host.build(out), inputs)
+    assert report["samples"] == [_SAMPLES]
+
+    image = build_image(out, load_board(board_file), tmp_path / "counted")
+    (tmp_path / "counted" / "input.bin").write_bytes(inputs)
+    counted, failure = unicorn_core.run(image, tmp_path / "counted", timeout_s=_TIMEOUT_S, count=True)
+    assert not failure and counted is not None
+    assert np.abs(np.array(counted) - report["ticks"]).max() < _BLOCK
+
+
+def test_the_documented_commands_are_those_of_the_test() -> None:
+    text = (ROOT / "docs" / "testing.md").read_text()
+    section = text[text.index("## A simulated board") :]
+    commands = [shlex.split(line) for line in section.splitlines() if line.startswith("    ")]
+    assert [words[:2] for words in commands[:4]] == [
+        ["python", "-m"], ["edgekc", "compile"], ["edgekc", "flash"], ["openocd", "-f"],
+    ]  # fmt: skip
+    assert "--board" in commands[1] and commands[2][-2:] == ["--probe", "remote:localhost:5555"]
+    status, said = run([sys.executable, "-m", "tests.simulated_mcu", "--help"], ROOT)
+    assert status == 0
+    options = set(re.findall(r"`(--[a-z-]+)", section)) & set(re.findall(r"--[a-z-]+", said))
+    assert {"--protected", "--stuck", "--device-id", "--unplug-after"} <= options
