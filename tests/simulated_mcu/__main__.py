@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--flash-kb", type=int, default=1024, help="what the flash size register says")
     parser.add_argument("--stuck", type=_number, action="append", default=[], metavar="ADDRESS",
                         help="a flash byte whose lowest bit reads 0")  # fmt: skip
+    parser.add_argument("--brownout-after", type=int, metavar="N", help="lose power once, after N instructions")
     parser.add_argument("--unplug-after", type=int, metavar="N", help="unplug the probe after N accesses")
     parser.add_argument("--vanish-after", type=int, metavar="N", help="and close the connections too")
     options = parser.parse_args()
@@ -33,6 +34,7 @@ def main() -> None:
         device_id=options.device_id,
         flash_kb=options.flash_kb,
         protected=options.protected,
+        brownout_after=options.brownout_after,
         stuck=dict.fromkeys(options.stuck, 1),
     )
     server = Server(

@@ -51,6 +51,7 @@ class Core:
         self.ram[:] = _POWER_UP * RAM_BYTES
         self.code_changed = True  # since the last run, so what was translated is stale
         self.lockup = False
+        self.active = False  # inside Unicorn: an access is the program's own, not a debugger's
         self._lengths: dict[tuple[int, int], int] = {}  # of a block: instructions
         self._stop_at = 0  # cycles
         self._stopped = ""
@@ -80,7 +81,7 @@ class Core:
         try:
             return self.bus.read(base + offset, size)
         except BusError:
-            self._stop(f"data 0x{base + offset:08x}")
+            self.stop(f"data 0x{base + offset:08x}")
             return 0
 
     def _mmio_write(self, uc: Any, offset: int, size: int, value: int, base: int) -> None:
@@ -88,7 +89,7 @@ class Core:
         try:
             self.bus.write(base + offset, size, value)
         except BusError:
-            self._stop(f"data 0x{base + offset:08x}")
+            self.stop(f"data 0x{base + offset:08x}")
 
     def _block(self, uc: Any, address: int, size: int, _data: Any) -> None:
         if self._repairs:
@@ -103,12 +104,12 @@ class Core:
 
     def _interrupt(self, uc: Any, number: int, _data: Any) -> None:
         if number == _EXCP_EXIT:
-            self._stop("return")
+            self.stop("return")
         elif number == _EXCP_BKPT:
-            self._stop("bkpt")
+            self.stop("bkpt")
         else:
             kinds = {_EXCP_UNDEFINED: "undefined", _EXCP_PREFETCH: "fetch"}
-            self._stop(kinds.get(number, "other"))
+            self.stop(kinds.get(number, "other"))
 
     def _flash_write(self, uc: Any, _kind: int, address: int, size: int, value: int, _data: Any) -> bool:
         """Lets the controller decide what the flash holds after the store, which Unicorn then does all the same."""
@@ -129,7 +130,8 @@ class Core:
         self._stopped = self._stopped or f"data 0x{address:08x}"
         return False
 
-    def _stop(self, why: str) -> None:
+    def stop(self, why: str) -> None:
+        """From within an access: ends the run there."""
         self._stopped = self._stopped or why
         self.uc.emu_stop()
 
@@ -159,7 +161,8 @@ class Core:
         """Runs about that many instructions.
 
         Returns:
-            Empty when the budget is spent; "bkpt" at a BKPT instruction or a breakpoint, "lockup".
+            Empty when the budget is spent; "bkpt" at a BKPT instruction or a breakpoint, "reset" if the
+            program asked for one, "lockup".
         """
         self._forget_code()
         self._set_breakpoints(tuple(self.system.breakpoints()))
@@ -170,7 +173,7 @@ class Core:
             ahead = self.system.cycles_to_systick()
             self._stop_at = until if ahead is None else min(until, self.system.cycles + max(ahead, 1))
             reason = self._start(0)
-            if reason == "bkpt":
+            if reason:
                 return reason
         return "lockup" if self.lockup else ""
 
@@ -185,23 +188,26 @@ class Core:
         return reason
 
     def _start(self, count: int) -> str:
-        """Starts Unicorn; exceptions are taken here. Empty, or "bkpt"."""
+        """Starts Unicorn; exceptions are taken here. Empty, "bkpt" or "reset"."""
         self._stopped = ""
         if self.pc >= _EXC_RETURN:
             self._stopped = "fetch"
         else:
+            self.active = True
             try:
                 self.uc.emu_start(self.pc | 1, 0xFFFFFFFE, count=count)
             except UcError as error:
                 fetch = error.errno in (unicorn.UC_ERR_FETCH_UNMAPPED, unicorn.UC_ERR_FETCH_PROT)
                 self._stopped = self._stopped or ("fetch" if fetch else "undefined")
+            finally:
+                self.active = False
         self._repair()
         reason = self._stopped
         if reason in ("return", "fetch") and self.pc >= _EXC_RETURN and self.handler():
             self._leave()
-        elif reason not in ("", "bkpt"):
+        elif reason not in ("", "bkpt", "reset"):
             self.fault(reason)
-        return "bkpt" if reason == "bkpt" else ""
+        return reason if reason in ("bkpt", "reset") else ""
 
     def _forget_code(self) -> None:
         if self.code_changed or self.flash.changed:
@@ -214,7 +220,7 @@ class Core:
             return
         for hook in self._hooks:
             self.uc.hook_del(hook)
-        stop: Callable[..., None] = lambda *_: self._stop("bkpt")  # noqa: E731
+        stop: Callable[..., None] = lambda *_: self.stop("bkpt")  # noqa: E731
         self._hooks = [self.uc.hook_add(unicorn.UC_HOOK_CODE, stop, None, at, at) for at in addresses]
         self._breakpoints = addresses
         self.uc.ctl_flush_tb()

@@ -35,6 +35,7 @@ class Chip:
     protected: bool = False  # readout protection level 1
     write_protected_sectors: frozenset[int] = frozenset()
     stuck: dict[int, int] = field(default_factory=dict)  # flash address -> bits that read 0
+    brownout_after: int | None = None  # instructions; then, once, it loses power for a moment
 
 
 class Mcu:
@@ -51,6 +52,7 @@ class Mcu:
         self.control = 0  # the other bits of DHCSR
         self.reset_held = False  # the NRST pin
         self._sticky = 0
+        self._brownout = chip.brownout_after
         if chip.protected:
             self.flash.option_bytes = self.flash.option_bytes & ~0xFF00 | 0x5500
         for sector in chip.write_protected_sectors:
@@ -92,13 +94,19 @@ class Mcu:
         """Lets the core run about that many instructions, if it runs at all."""
         if not self.running:
             return
+        if self._brownout is not None and self.system.cycles >= self._brownout:
+            self._brownout = None
+            self.power_cycle()
+            return
         reason = self.core.run(budget)
         if reason:
             self._sticky |= _S_RETIRE
         self._stopped(reason)
 
     def _stopped(self, reason: str) -> None:
-        if reason == "bkpt":
+        if reason == "reset":
+            self.reset()
+        elif reason == "bkpt":
             if self.enabled:
                 self._halt(s.DFSR_BKPT)
             else:
@@ -171,13 +179,16 @@ class Mcu:
 
     def _write_system(self, address: int, value: int) -> None:
         if address == s.DHCSR:
-            if value >> 16 == 0xA05F:
+            if value >> 16 == 0xA05F and not self.core.active:  # a program cannot halt itself this way
                 self._control_core(value)
         elif address == s.DCRSR:
             self._transfer_register(value)
         elif address == s.AIRCR:
             if value >> 16 == 0x05FA and value & _SYSRESETREQ:
-                self.reset()
+                if self.core.active:
+                    self.core.stop("reset")
+                else:
+                    self.reset()
         else:
             self.system.write(address, value)
 

@@ -131,6 +131,38 @@ def test_bkpt_without_a_debugger_is_a_hard_fault_and_one_in_its_handler_a_lockup
     assert status(mcu) & LOCKUP
 
 
+def test_a_program_resets_its_chip_but_does_not_halt_itself() -> None:
+    # adds r4, #1; ldr r0, [pc, #8]; ldr r1, [pc, #8]; str r1, [r0]; dsb; adds r5, #1; b .; address, value
+    store = [0x3401, 0x4802, 0x4903, 0x6001, 0xE7FE, BKPT]
+    mcu = chip_with([*store, s.AIRCR & 0xFFFF, s.AIRCR >> 16, 0x0004, 0x05FA])
+    for _ in range(5):
+        mcu.run(100)
+    assert status(mcu) & RESET
+    control(mcu, 3)
+    assert register(mcu, 4) <= 1  # it never came further, and each time began anew
+    mcu = chip_with([*store, s.DHCSR & 0xFFFF, s.DHCSR >> 16, 0x0003, 0xA05F])
+    mcu.run(100)
+    mcu.run(100)
+    assert not status(mcu) & HALTED
+    control(mcu, 3)
+    assert register(mcu, 15) == BASE + 0x108
+
+
+def test_a_brownout_takes_ram_and_debug_state_once() -> None:
+    mcu = Mcu(Chip(brownout_after=500))
+    mcu.flash.memory[:] = chip_with([ADDS_R0_1, 0xE7FD]).flash.memory
+    mcu.reset()
+    control(mcu, 1)
+    mcu.debug_write(0x20000000, 4, 0x12345678)
+    while mcu.system.cycles < 500:
+        mcu.run(100)
+    mcu.run(100)
+    assert mcu.debug_read(0x20000000, 4) == 0xDBDBDBDB
+    assert status(mcu) & (RESET | 1) == RESET
+    mcu.run(1000)
+    assert not status(mcu) & RESET
+
+
 def test_an_erased_chip_locks_up() -> None:
     mcu = Mcu(Chip())
     mcu.run(100)

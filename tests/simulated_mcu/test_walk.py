@@ -1,4 +1,4 @@
-"""The walk of docs/testing.md: a .tflite becomes a program on the simulated board, by stock tools, as a user does it."""
+"""The walk of docs/testing.md: a .tflite becomes a program on the simulated board by stock tools."""
 
 from __future__ import annotations
 
