@@ -51,6 +51,7 @@ class Core:
         self.ram[:] = _POWER_UP * RAM_BYTES
         self.code_changed = True  # since the last run, so what was translated is stale
         self.lockup = False
+        self.idle = False  # in a branch to itself, which is not worth emulating
         self.active = False  # inside Unicorn: an access is the program's own, not a debugger's
         self._lengths: dict[tuple[int, int], int] = {}  # of a block: instructions
         self._stop_at = 0  # cycles
@@ -172,10 +173,21 @@ class Core:
                 self._enter(_SYSTICK, self.pc)
             ahead = self.system.cycles_to_systick()
             self._stop_at = until if ahead is None else min(until, self.system.cycles + max(ahead, 1))
+            self.idle = self._spins()
+            if self.idle:
+                self.system.cycles = self._stop_at
+                continue
             reason = self._start(0)
             if reason:
                 return reason
         return "lockup" if self.lockup else ""
+
+    def _spins(self) -> bool:
+        """The next instruction is `b .`, and no breakpoint is there."""
+        at = self.pc & ~1
+        base, memory = (RAM, self.ram) if at >= RAM else (flash_module.BASE, self.flash.memory)
+        here = bytes(memory[at - base : at - base + 2]) if at >= base else b""
+        return here == b"\xfe\xe7" and at not in self._breakpoints
 
     def step(self) -> str:
         """One instruction; interrupts are left pending."""

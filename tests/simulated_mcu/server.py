@@ -20,6 +20,7 @@ from simulated_mcu.mcu import Mcu
 
 # Instructions between two looks at the sockets: few while a tool is talking, since it waits for each answer.
 _SLICE_MIN, _SLICE_MAX = 250, 32_000
+_IDLE_S = 0.002  # a core that waits for an interrupt leaves the processor to others
 _PROTOCOL_VERSION = 1
 _GENERAL_ERROR, _PROBE_DISCONNECTED, _TRANSFER_ERROR, _TRANSFER_FAULT = 1, 2, 10, 12
 _WORD = 0xFFFFFFFF
@@ -192,7 +193,8 @@ class Server:
     def serve(self) -> None:
         budget = _SLICE_MIN
         while not self._closed:
-            ready = self.selector.select(0 if self.mcu.running else 1.0)
+            wait_s = 1.0 if not self.mcu.running else _IDLE_S if self.mcu.core.idle else 0.0
+            ready = self.selector.select(wait_s)
             for key, _ in ready:
                 if key.data is not None:
                     listener, reader = key.data

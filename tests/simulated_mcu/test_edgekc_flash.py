@@ -44,7 +44,7 @@ def tool(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def flash(tool: str, board: Bench, image: Image, tmp_path: Path, timeout_s: float = 60.0) -> run.Flashed:
+def flash(tool: str, board: Bench, image: Image, tmp_path: Path, timeout_s: float = 180.0) -> run.Flashed:
     """What the command does once the program is built."""
     config = None
     if tool == "openocd":
@@ -55,7 +55,7 @@ def flash(tool: str, board: Bench, image: Image, tmp_path: Path, timeout_s: floa
     return run.flash(run.TOOLS[tool], job, timeout_s=timeout_s, log=lambda _: None)
 
 
-def refusal(tool: str, board: Bench, image: Image, tmp_path: Path, timeout_s: float = 60.0) -> FlashError:
+def refusal(tool: str, board: Bench, image: Image, tmp_path: Path, timeout_s: float = 180.0) -> FlashError:
     with pytest.raises(FlashError) as caught:
         flash(tool, board, image, tmp_path, timeout_s)
     assert "\n" not in str(caught.value)

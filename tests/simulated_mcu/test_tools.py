@@ -22,7 +22,7 @@ _LOOP = 0xE7FE
 _STUCK = {BASE + 4: 1}
 
 
-def image(folder: Path, size: int = 20_000) -> bytes:
+def image(folder: Path, size: int = 3000) -> bytes:
     """A program that loops, and noise; written to folder/image.bin."""
     start = struct.pack("<II", 0x20001000, BASE + 9) + struct.pack("<H", _LOOP)
     data = start + random.Random(size).randbytes(size - len(start))
@@ -42,7 +42,7 @@ def openocd_here() -> None:
 
 @pytest.mark.usefixtures("pyocd_here")
 def test_pyocd_programs_reads_back_and_starts(tmp_path: Path) -> None:
-    data = image(tmp_path)
+    data = image(tmp_path, 20_000)  # two sectors
     with bench() as board:
         board.mcu.flash.memory[: 4 * len(data)] = bytes(4 * len(data))  # an older program, to be erased
         status, said = pyocd(board, tmp_path, "load", "image.bin", "--base-address", hex(BASE))
@@ -56,7 +56,7 @@ def test_pyocd_programs_reads_back_and_starts(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("openocd_here")
 def test_openocd_programs_verifies_and_starts(tmp_path: Path) -> None:
-    data = image(tmp_path)
+    data = image(tmp_path, 20_000)
     with bench() as board:
         status, said = openocd(board, tmp_path, f"program image.bin 0x{BASE:x} verify reset exit")
     assert status == 0 and "** Verified OK **" in said, said
@@ -117,7 +117,7 @@ def test_openocd_sees_a_stuck_bit(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("pyocd_here")
 def test_a_write_protected_sector(tmp_path: Path) -> None:
-    image(tmp_path)
+    image(tmp_path, 20_000)
     with bench(Chip(write_protected_sectors=frozenset({1}))) as board:
         status, said = pyocd(board, tmp_path, "load", "image.bin", "--base-address", hex(BASE))
     assert status != 0 and "address 0x08004000" in said
@@ -149,7 +149,7 @@ def test_pyocd_shows_which_chip_it_is(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("pyocd_here")
 def test_pyocd_and_a_probe_that_is_unplugged_in_the_middle(tmp_path: Path) -> None:
-    data = image(tmp_path)
+    data = image(tmp_path, 20_000)
     with bench(trouble=Trouble(unplug_after=4000)) as board:
         status, said = pyocd(board, tmp_path, "load", "image.bin", "--base-address", hex(BASE))
     assert status != 0 and "Error" in said
@@ -158,7 +158,7 @@ def test_pyocd_and_a_probe_that_is_unplugged_in_the_middle(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("openocd_here")
 def test_openocd_and_a_probe_that_is_unplugged_in_the_middle(tmp_path: Path) -> None:
-    data = image(tmp_path)
+    data = image(tmp_path, 20_000)
     with bench(trouble=Trouble(unplug_after=2000)) as board:
         status, _ = openocd(board, tmp_path, f"program image.bin 0x{BASE:x} verify reset exit")
     assert status != 0

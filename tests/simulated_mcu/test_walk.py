@@ -28,7 +28,7 @@ from simulated_mcu.bench import need_openocd, need_pyocd, run
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "edgekc" / "demo_data" / "digits_int8.tflite"
 _CLI = "from edgekc.cli.main import run; run()"
-_TIMEOUT_S = 60
+_TIMEOUT_S = 180
 _SAMPLES = 3
 # A tick is counted when its block of code is entered, at both ends of a call.
 _BLOCK = 64
