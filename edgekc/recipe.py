@@ -123,6 +123,9 @@ class Svd(_Step):
     method: Literal["svd"]
     rank: Count | None = Field(default=None, description="kept singular values")
     energy: Fraction | None = Field(default=None, description="instead: smallest rank with this share of the energy")
+    of: Literal["weights", "outputs"] = Field(
+        default="weights", description="whose error is least; outputs: on samples, the bias takes its mean"
+    )
     parts: Annotated[int, Field(ge=2, le=4)] = Field(default=2, description="layers that take the place of one")
 
     @model_validator(mode="after")

@@ -51,11 +51,15 @@ def truncate(weights: Array, rank: int, layers: int = 2, moment: Array | None = 
         raise UsageError(f"rank {rank} of weights {list(w.shape)}, expected 1 to {min(w.shape)}")
     if layers < 2:
         raise UsageError(f"{layers} layers, expected 2 or more")
-    root = None if moment is None else _root(moment, w.shape[1], damping)
-    u, s, vt = np.linalg.svd(w if root is None else w @ root, full_matrices=False)
-    u, s, vt = u[:, :rank], s[:rank], vt[:rank]
-    if root is not None:
-        vt = np.linalg.solve(root.T, vt.T).T
+    if moment is None:
+        u, s, vt = np.linalg.svd(w, full_matrices=False)
+        u, s, vt = u[:, :rank], s[:rank], vt[:rank]
+    else:
+        # S^2 and U of W L are eigenvalues and vectors of W H W^T, and S V^T L^-1 = U^T W: no root, no inverse.
+        values, vectors = np.linalg.eigh(w @ _damped(moment, w.shape[1], damping) @ w.T)
+        u = vectors[:, ::-1][:, :rank]
+        s = np.sqrt(np.maximum(values[::-1][:rank], max(float(values[-1]), 1e-300) * 1e-15))
+        vt = (u.T @ w) / s[:, None]
     share = s ** (1 / layers)
     factors = [share[:, None] * vt, *[np.diag(share)] * (layers - 2), u * share]
     stored = tuple(np.ascontiguousarray(f, np.float32) for f in factors)
@@ -156,8 +160,13 @@ def _matrix(weights: Array) -> Array:
 
 def _root(moment: Array, taps: int, damping: float) -> Array:
     """Lower L with L L^T = H, damped."""
+    return np.asarray(np.linalg.cholesky(_damped(moment, taps, damping)))
+
+
+def _damped(moment: Array, taps: int, damping: float) -> Array:
+    """H, its diagonal raised."""
     h = np.asarray(moment, np.float64)
     if h.shape != (taps, taps) or not np.isfinite(h).all():
         raise UsageError(f"second moments {list(h.shape)} for {taps} inputs, expected {[taps, taps]} finite values")
     mean = float(np.trace(h)) / taps
-    return np.asarray(np.linalg.cholesky(h + (max(damping, 1e-10) * mean if mean > 0 else 1.0) * np.eye(taps)))
+    return np.asarray(h + (max(damping, 1e-10) * mean if mean > 0 else 1.0) * np.eye(taps))

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 Log = Callable[[str], None]
 TrainingReport = Callable[[str, "Progress"], None]  # what is trained, and where it is
 _MOMENT_SAMPLES = 256  # whose activations weigh the errors of second-order assignment
+_SVD_SAMPLES = 2048  # the same of an SVD by outputs: a wide layer has thousands of inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +208,9 @@ def _cluster(job: Job, state: State, step: rc.Cluster, where: str) -> State:
     return replace(state, model=model, layers=layers)
 
 
-def _moments(job: Job, model: Model, node: Node) -> moments.Moments:
+def _moments(job: Job, model: Model, node: Node, count: int = _MOMENT_SAMPLES) -> moments.Moments:
     """Of a layer's inputs, as the layers before it are by now."""
-    chosen = subset(job.samples, _MOMENT_SAMPLES, 0)
+    chosen = subset(job.samples, count, 0)
     x = np.concatenate([float_reference.run(model.graph, [b])[node.inputs[0]] for b in real_batches(chosen)])
     return moments.of_layer(model.graph, node, x)
 
@@ -333,13 +334,20 @@ def _svd(job: Job, state: State, step: rc.Svd, where: str) -> State:
         if node.op == "conv2d" and w.shape[1:3] != (1, 1):
             continue
         flat = (w.shape[0], w.shape[-1])
-        rank = step.rank if step.rank is not None else lowrank.rank_for_energy(w, step.energy or 1.0)
+        known = _moments(job, state.model, node, _SVD_SAMPLES) if step.of == "outputs" else None
+        moment = None if known is None else known.covariance
+        rank = step.rank if step.rank is not None else lowrank.rank_for_energy(w, step.energy or 1.0, moment)
         if not lowrank.reduces(flat, rank):
             job.log(f"{node.name}: stays whole, rank {rank} of {flat[0]}x{flat[1]} would not reduce it")
             continue
-        low = lowrank.truncate(w, rank, step.parts)
+        low = lowrank.truncate(w, rank, step.parts, moment)
+        if known is not None:
+            bias = state.model.graph.tensors[node.inputs[2]]
+            moved = bias.value + moments.bias_shift(w.reshape(flat), lowrank.product(low.factors), known.mean)
+            state = replace(state, model=state.model.with_value(bias.name, moved).retrained())
         state = _with_graph(state, lowrank.rewrite(state.model.graph, node.name, low))
-        job.log(f"{node.name}: rank {rank} of {min(flat)}, relative error {low.relative_error:.4f}")
+        error = low.relative_error if low.output_error is None else low.output_error
+        job.log(f"{node.name}: rank {rank} of {min(flat)}, relative error of {step.of} {error:.4f}")
     return state
 
 

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 from float_nets import FloatNet
 
+from edgekc import recipe as rc
 from edgekc.compress import codebook, dominant, lowrank
+from edgekc.compress.run import compress
+from edgekc.data import Dataset
 from edgekc.emulate import float_reference
 from edgekc.errors import ModelError, UsageError
+from edgekc.evaluate import host_outputs, input_levels
+from edgekc.pack import pack, read
+from edgekc.pipeline import to_integer
 
 
 def matrix(seed: int, oc: int = 12, ic: int = 20) -> np.ndarray:
@@ -134,3 +140,24 @@ def test_dominant_refuses() -> None:
         dominant.decompose(np.ones((4, 3, 3, 4)), 5)
     with pytest.raises(ModelError, match="not finite"):
         dominant.decompose(np.full((4, 3, 3, 4), np.inf), 1)
+
+
+def test_an_svd_by_outputs_loses_less_on_correlated_inputs_than_one_by_weights() -> None:
+    rng = np.random.default_rng(11)
+    net = FloatNet(rng, (1, 48), "relu")
+    graph = net.graph(net.fully_connected(net.fully_connected("input", 40, "relu"), 10))
+    # Four directions hold nearly all of the inputs, and a mean that the bias has to make up for.
+    x = rng.normal(0, 1, (600, 4)) @ rng.normal(0, 1, (4, 48)) + rng.normal(0, 0.02, (600, 48)) + 1.5
+    data = Dataset(x.astype(np.float32), None, (), "correlated")
+    exact = float_reference.outputs(graph, [data.x])[0]
+    errors = {}
+    for of in ("weights", "outputs"):
+        text = f'[[compress]]\nmethod = "svd"\nlayers = ["fully_connected_0"]\nrank = 6\nof = "{of}"\n'
+        lines: list[str] = []
+        ekc = pack(to_integer(compress(graph, rc.parse(text), data, lines.append).graph, {}))
+        packed = read(ekc, "net").graph
+        (out,) = packed.of(packed.outputs)
+        levels = host_outputs(ekc, input_levels(data, packed))[0].astype(np.float64)
+        errors[of] = np.square(out.q.scale * (levels - out.q.zero_point) - exact).sum() / np.square(exact).sum()
+        assert f"relative error of {of}" in lines[0]
+    assert errors["outputs"] < 0.01 and 5 * errors["outputs"] < errors["weights"]
