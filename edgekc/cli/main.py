@@ -18,6 +18,7 @@ from .demo import demo
 from .doctor import doctor
 from .inspect import inspect
 from .measure import measure
+from .transfer import transfer
 from .verify import verify
 
 _OURS = (BOARDS, CODEGEN, RUNTIME_C, Path(__file__).resolve().parents[1])
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.command(name="demo")(demo)
 app.command(name="compile")(compile_)
 app.command(name="compress")(compress)
+app.command(name="transfer")(transfer)
 app.command(name="verify")(verify)
 app.command(name="measure")(measure)
 app.command(name="inspect")(inspect)
