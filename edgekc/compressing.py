@@ -14,7 +14,7 @@ from rich.table import Table
 from . import recipe as rc
 from .compress.run import Layer, Log, TrainingReport, compress
 from .compress.sizes import WEIGHT_PARTS, LayerSize, dense_weights, layer_sizes
-from .data import Dataset, Source, load
+from .data import Dataset, Source, fit, load
 from .errors import UsageError
 from .evaluate import Accuracy, float_accuracy, host_accuracy
 from .importers import import_model
@@ -91,11 +91,13 @@ def run(
         raise UsageError(
             "the model is quantised already; `compile` takes it as it is", where=str(model), fix="pass the float model"
         )
-    samples = None if data is None else _load(data, "train", recipe)
+    samples = None if data is None else read_samples(data, "train", recipe)
     result = compress(source, recipe, samples, log, report=report, checkpoints=checkpoints)
     text = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
     ekc = pack(to_integer(result.graph, source_metadata(model, model.read_bytes(), text), log=log))
-    labelled = _labelled(data, test, samples, recipe)
+    labelled = read_labelled(data, test, samples, recipe)
+    if labelled is not None:
+        labelled = fit(labelled, source)  # the packed model does not know its source's layout
     packed = read(ekc, "packed model")
     made = Report(
         layer_sizes(packed),
@@ -108,18 +110,20 @@ def run(
     return ekc, made
 
 
-def _labelled(data: Source | None, test: Source | None, samples: Dataset | None, recipe: rc.Recipe) -> Dataset | None:
+def read_labelled(
+    data: Source | None, test: Source | None, samples: Dataset | None, recipe: rc.Recipe
+) -> Dataset | None:
     """What accuracy is measured on; None where there are no labels."""
     if test is not None:
-        found: Dataset | None = _load(test, "test", recipe, everything=True)
+        found: Dataset | None = read_samples(test, "test", recipe, everything=True)
     elif isinstance(data, (str, Path)):
-        found = _load(data, "test", recipe, everything=True)
+        found = read_samples(data, "test", recipe, everything=True)
     else:
         found = samples
     return found if found is not None and found.y is not None else None
 
 
-def _load(source: Source, split: str, recipe: rc.Recipe, everything: bool = False) -> Dataset:
+def read_samples(source: Source, split: str, recipe: rc.Recipe, everything: bool = False) -> Dataset:
     """All samples of a split where there are splits; for calibration alone only as many as it takes."""
     settings = recipe.quantize
     trains = any(isinstance(step, (rc.Retrain, rc.Prune)) for step in recipe.compress)

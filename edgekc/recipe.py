@@ -139,6 +139,11 @@ class Dominant(_Step):
 
     method: Literal["dominant"]
     rank: Count = Field(default=1, description="dominant kernels of each input channel, at most kh * kw")
+    fit: Literal["weights", "responses"] = Field(
+        default="weights", description="what the 1x1 convolution approximates; responses: on samples, layer by layer"
+    )
+    samples: Count = Field(default=128, description="for responses")
+    seed: Seed = Field(default=0, description="picks them")
 
 
 class Gap(_Section):
@@ -212,7 +217,30 @@ class Retrain(_Training):
     arithmetic: Literal["float", "device"] = Field(
         default="float", description="device: forward passes compute with the integers that the device will have"
     )
+    transfer: Literal["none", "hints", "kp"] = Field(
+        default="none", description="what is learned from the teacher's activations: FitNets' hints, or pre-regression"
+    )
+    transfer_weight: Annotated[float, Field(gt=0)] = Field(
+        default=1.0, description="of the transfer's term, which is added to the loss"
+    )
+    transfer_layers: (
+        Annotated[tuple[str | Annotated[tuple[str, str], Field(strict=False)], ...], Field(min_length=1, strict=False)]
+        | None
+    ) = Field(
+        default=None, description="layers, or pairs of the teacher's and its own; else the last of each spatial size"
+    )
+    transfer_epochs: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="so many of the epochs come first and learn the transfer alone; 0: all learn all at once"
+    )
     seed: Seed = 0
+
+    @model_validator(mode="after")
+    def _transfers(self) -> Retrain:
+        if self.transfer == "none" and (self.transfer_layers is not None or self.transfer_epochs):
+            raise ValueError('transfer_layers and transfer_epochs need transfer = "hints" or "kp"')
+        if self.transfer_epochs >= self.epochs:
+            raise ValueError("transfer_epochs must be below epochs")
+        return self
 
 
 Step: TypeAlias = Cluster | Codebook | Pairs | Retrain | Svd | Dominant | Gap | Prune
@@ -280,7 +308,7 @@ def resolve(patterns: Iterable[str], graph: Graph, where: str = "layers") -> tup
     for pattern in patterns:
         found = fnmatch.filter(names, pattern) if any(c in pattern for c in "*?[") else {pattern} & set(names)
         if not found:
-            raise UsageError(f"no layer is called {pattern!r}", where=where, fix=_nearest(pattern, names, "layers"))
+            raise UsageError(f"no layer is called {pattern!r}", where=where, fix=nearest(pattern, names, "layers"))
         chosen.update(found)
     return tuple(name for name in names if name in chosen)
 
@@ -296,7 +324,8 @@ def _pairs(section: BaseModel) -> list[str]:
     return [f"{key} = {json.dumps(value)}" for key, value in values.items() if value is not None]
 
 
-def _nearest(wrong: str, valid: Sequence[str], what: str) -> str:
+def nearest(wrong: str, valid: Sequence[str], what: str) -> str:
+    """What to say about a wrong name: the nearest valid one, or the first valid ones."""
     close = difflib.get_close_matches(wrong, valid, n=1, cutoff=0.5)
     listed = ", ".join(valid[:12]) + (", ..." if len(valid) > 12 else "")
     return f"did you mean {close[0]!r}?" if close else f"{what}: {listed or 'none'}"
@@ -319,11 +348,11 @@ def _usage_error(error: ValidationError, table: dict[str, Any], where: str) -> U
             section = Quantize
         elif location[0] == "compress" and len(location) > 3:
             section = steps[str(location[2])]
-        return UsageError("unknown key", where=at, fix=_nearest(str(location[-1]), list(section.model_fields), "keys"))
+        return UsageError("unknown key", where=at, fix=nearest(str(location[-1]), list(section.model_fields), "keys"))
     if kind in ("union_tag_not_found", "union_tag_invalid"):
         tag = str(value.get("method", "")) if isinstance(value, dict) else ""
         what = f"unknown method {tag!r}" if tag else "has no method"
-        return UsageError(what, where=at, fix=_nearest(tag, list(steps), "methods"))
+        return UsageError(what, where=at, fix=nearest(tag, list(steps), "methods"))
     if kind == "literal_error":
         return UsageError(f"{value!r} is not {context['expected']}", where=at)
     if kind == "missing":

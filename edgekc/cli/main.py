@@ -23,6 +23,7 @@ from .flash import flash
 from .inspect import inspect
 from .measure import measure
 from .run import run as run_command
+from .transfer import transfer
 from .verify import verify
 
 _OURS = (BOARDS, CODEGEN, RUNTIME_C, Path(__file__).resolve().parents[1])
@@ -40,6 +41,7 @@ app.command(name="compress")(compress)
 app.command(name="build")(build)
 app.command(name="flash")(flash)
 app.command(name="run")(run_command)
+app.command(name="transfer")(transfer)
 app.command(name="verify")(verify)
 app.command(name="measure")(measure)
 app.command(name="diff")(diff)

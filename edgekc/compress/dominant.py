@@ -7,6 +7,12 @@ here as W[o, i] ~ sum over r of p[o, i, r] * D[i, r]: r kernels for each input c
 D are the top r right singular vectors of its slice of W, (oc, k*k), and p the projections on them; the squared
 error is the tail of the squared singular values. With r = 1 this is the kernel codebook with one template per
 input channel, index i and b = 0.
+
+Rank 1 misses more than half of a trained layer's energy, and what several layers miss adds up. `fit_responses` chooses
+the combination by what the layer answers instead: with the kernels given, p and the bias are the linear least-squares
+fit of the layer's responses before its activation, from the activations that the layers before it, decomposed already,
+give it; this is the asymmetric response approximation of Zhang, Zou, Ming, He, Sun (CVPR 2015, arXiv 1411.4229) for a
+combination of full rank, without their step for the activation.
 """
 
 from __future__ import annotations
@@ -15,6 +21,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..emulate import float_reference
 from ..errors import ModelError, UsageError
 from ..ir import Array, Graph, Node, Role, Tensor, constant, prune
 from .codebook import Codebook, LayerFit
@@ -97,3 +104,49 @@ def rewrite(graph: Graph, layer: str, dominant: Dominant) -> Graph:
     if len(nodes) == len(graph.nodes):
         raise UsageError("the graph has no such layer", where=layer)
     return prune(replace(graph, tensors=tensors, nodes=tuple(nodes)))
+
+
+def fit_responses(graph: Graph, layer: str, wanted: Array, x: Array) -> tuple[Graph, float]:
+    """A graph whose 1x1 convolution of a rewritten layer answers as the layer once did.
+
+    Args:
+        graph: FLOAT, with `layer` rewritten.
+        wanted: (n, h, w, oc) what the layer gave before its activation, see `responses`.
+        x: (n, *input shape) real numbers, the same samples.
+
+    Returns:
+        The graph, and the squared error of the responses over their squared distance from their mean.
+    """
+    node = next(node for node in graph.nodes if node.name == layer)
+    seen = _upto(graph, node.inputs[0], x).astype(np.float64)
+    features, targets = seen.reshape(-1, seen.shape[-1]), wanted.reshape(-1, wanted.shape[-1]).astype(np.float64)
+    mean, middle = features.mean(0), targets.mean(0)
+    features, targets = features - mean, targets - middle
+    gram = features.T @ features
+    # Kernels that never answer have no weight; the ridge keeps those that nearly never do from large ones.
+    gram[np.diag_indices_from(gram)] += 1e-6 * np.trace(gram) / len(gram) + 1e-30
+    weights = np.linalg.solve(gram, features.T @ targets)  # (ic * r, oc)
+    error = float(np.square(targets - features @ weights).sum() / max(np.square(targets).sum(), 1e-30))
+    tensors = dict(graph.tensors)
+    for name, value, role in (
+        (node.inputs[1], weights.T[:, None, None, :], Role.WEIGHTS),
+        (node.inputs[2], middle - mean @ weights, Role.BIAS),
+    ):
+        tensors[name] = constant(name, np.ascontiguousarray(value, np.float32), role)
+    return replace(graph, tensors=tensors), error
+
+
+def responses(graph: Graph, layer: str, x: Array) -> Array:
+    """What a layer of a FLOAT graph gives before its activation, (n, h, w, oc) float32."""
+    bare = [
+        replace(node, attrs=dict(node.attrs) | {"activation": "none"}) if node.name == layer else node
+        for node in graph.nodes
+    ]
+    output = next(node.outputs[0] for node in bare if node.name == layer)
+    return _upto(replace(graph, nodes=tuple(bare)), output, x)
+
+
+def _upto(graph: Graph, name: str, x: Array) -> Array:
+    """One activation; nothing behind it is computed."""
+    count = next(i for i, node in enumerate(graph.nodes) if name in node.outputs) + 1
+    return float_reference.outputs(replace(graph, nodes=graph.nodes[:count], outputs=(name,)), [x])[0]

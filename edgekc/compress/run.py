@@ -46,6 +46,7 @@ class Layer:
 class Result:
     graph: Graph  # QUANTIZED
     layers: dict[str, Layer]  # by name, those that a step changed
+    model: Model  # FLOAT, after the last step
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def compress(
     packed, dense = pack_layers(state.model, quantized)
     for name in dense:
         log(f"{name}: stays dense, it has no packed form")
-    return Result(packed, {name: layer for name, layer in state.layers.items() if name not in dense})
+    return Result(packed, {name: layer for name, layer in state.layers.items() if name not in dense}, state.model)
 
 
 def device_graph(job: Job, model: Model, ranges: dict[str, calibrate.Range]) -> Graph:
@@ -352,6 +353,9 @@ def _svd(job: Job, state: State, step: rc.Svd, where: str) -> State:
 
 
 def _dominant(job: Job, state: State, step: rc.Dominant, where: str) -> State:
+    before, x = state.model.graph, np.zeros(0)
+    if step.fit == "responses":
+        x = np.concatenate(list(real_batches(subset(job.samples, step.samples, step.seed))))
     for node in _free(state, step.layers, where, {"conv2d"}):
         w = _weights(state, node).value
         oc, k_h, k_w, ic = w.shape
@@ -359,8 +363,12 @@ def _dominant(job: Job, state: State, step: rc.Dominant, where: str) -> State:
             job.log(f"{node.name}: stays whole, rank {step.rank} would not reduce it")
             continue
         made = dominant.decompose(w, step.rank)
-        state = _with_graph(state, dominant.rewrite(state.model.graph, node.name, made))
-        job.log(f"{node.name}: rank {step.rank}, relative error {made.relative_error:.4f}")
+        graph, missed = dominant.rewrite(state.model.graph, node.name, made), ""
+        if step.fit == "responses":
+            graph, error = dominant.fit_responses(graph, node.name, dominant.responses(before, node.name, x), x)
+            missed = f", {error:.4f} of the responses"
+        state = _with_graph(state, graph)
+        job.log(f"{node.name}: rank {step.rank}, relative error {made.relative_error:.4f}{missed}")
     return state
 
 

@@ -11,7 +11,7 @@ exact; all other operators run their reference definition.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -46,11 +46,16 @@ class DeviceNet(Trainable):
 
     def forward(self, x: Tensor) -> Tensor:
         """The scores (n, ...) that the device gives, as real numbers."""
-        graph = self.integer(self.net.model())
-        name = self.net.scores
-        return self.activations(graph, x, name)
+        return self.activations(x, ())[self.scores]
 
-    def activations(self, graph: Graph, x: Tensor, wanted: str) -> Tensor:
+    @property
+    def scores(self) -> str:
+        """The activation that `forward` returns."""
+        return self.net.scores
+
+    def activations(self, x: Tensor, keep: Iterable[str]) -> dict[str, Tensor]:
+        """The activations of these names (n, ...) as the device has them, as real numbers, and the scores."""
+        graph, wanted = self.integer(self.net.model()), {*keep, self.scores}
         float_nodes = {node.name: node for node in self.net.source.graph.nodes}
         first = graph.tensors[graph.inputs[0]]
         levels: dict[str, Tensor] = {first.name: to_levels(x, first.q.scale, first.q.zero_point, first.dtype)}
@@ -64,9 +69,9 @@ class DeviceNet(Trainable):
             soft = inputs[0] if same is None else self.net.run_node(same, inputs).float()
             soft = soft.clamp(*_ends(graph, out))
             reals[out] = soft + (exact - soft).detach()
-            if out == wanted:
+            if wanted <= reals.keys():
                 break
-        return reals[wanted]
+        return {name: reals[name] for name in wanted}
 
     def reassign(self) -> float:
         return self.net.reassign()

@@ -58,7 +58,12 @@ def _conv2d(view: View, operands: Sequence[Tensor]) -> Tensor:
 
 def _depthwise(view: View, operands: Sequence[Tensor]) -> Tensor:
     x, w, bias = operands
-    return _convolved(view, x, w.permute(3, 0, 1, 2), bias, x.shape[3])
+    groups = x.shape[3]
+    if view["stride_h"] == view["stride_w"] == 1 or not torch.is_autocast_enabled("cpu"):
+        return _convolved(view, x, w.permute(3, 0, 1, 2), bias, groups)
+    # With a stride, the gradients of PyTorch's bfloat16 kernel take several times as long as those of float32.
+    with torch.autocast("cpu", enabled=False):
+        return _convolved(view, x.float(), w.permute(3, 0, 1, 2), bias, groups)
 
 
 def _fully_connected(view: View, operands: Sequence[Tensor]) -> Tensor:

@@ -10,6 +10,7 @@ Latent values end with `settle`; from then on centers and pairs themselves are t
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -21,16 +22,25 @@ from ..compress.model import Templates
 from ..compress.pairs import Pairs
 from ..ir import Array
 
+_TYPICAL = 0.1  # root mean square of a layer's weights where its inputs are about 1
+
 
 class Dense(nn.Module):
-    """Weights as they are."""
+    """Weights as they are, trained in a unit in which they are not tiny.
+
+    Adam moves every weight by about the learning rate, whatever its size; a layer that reads pixels 0 to 255 has
+    weights of a few thousandths, and would be lost within some steps. The unit is a power of two, so that weights
+    which no step has changed come back bit for bit.
+    """
 
     def __init__(self, weights: Array) -> None:
         super().__init__()
-        self.weights = nn.Parameter(_real(weights))
+        size = float(np.sqrt(np.square(weights, dtype=np.float64).mean()))
+        self.unit = 2.0 ** round(math.log2(size / _TYPICAL)) if 0 < size < _TYPICAL / 4 else 1.0
+        self.relative = nn.Parameter(_real(weights) / self.unit)
 
     def forward(self) -> Tensor:
-        return self.weights
+        return self.relative * self.unit
 
 
 class Clustered(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,10 @@ from ..ir import Graph
 from ..lower import lower
 from ..passes import QUANTIZED_PASSES
 from ..quantize import prepare
+from . import transfer
 from .batches import Augment
 from .device import DeviceNet
-from .fit import Loss, Options, fit, frozen, reproduce_loss, scores_loss
+from .fit import Loss, Options, Scores, fit, frozen, reproduce_loss, scores_loss
 from .net import Net
 
 if TYPE_CHECKING:
@@ -49,16 +51,40 @@ def retrain(
         reassign=step.reassign, optimizer=step.optimizer, weight_decay=step.weight_decay,
         augment=Augment(step.flip, step.shift), precision=step.precision, seed=step.seed,
     )  # fmt: skip
-    trained = net if quantized is None else DeviceNet(net, lambda model: integer(quantized(model)))
+    student = net if quantized is None else DeviceNet(net, lambda model: integer(quantized(model)))
+    source = _teacher(job, step, where)
     title = f"{where}: retrain"
-    fit(
-        trained,
-        job.samples,
-        loss_of(job, step, where),
-        options,
-        report=lambda progress: job.report(title, progress),
-        checkpoint=checkpoint,
+    if step.transfer == "none":
+        loss = loss_of(job, frozen(Net(source)), step, where)
+        fit(student, job.samples, loss, options, report=partial(job.report, title), checkpoint=checkpoint)
+        return net.model()
+    if step.transfer == "kp" and not is_classifier(job.samples, job.source):
+        raise UsageError(
+            "pre-regression needs classes", where=f"{where}.transfer", fix='pass labelled samples, or use "hints"'
+        )
+    pairs = transfer.matching(
+        source, state.model.graph, step.transfer_layers, step.transfer, f"{where}.transfer_layers"
     )
+    teacher = transfer.Teacher(Net(source), [pair.teacher for pair in pairs])
+    base = loss_of(job, teacher.scores, step, where)
+    trained, shares = transfer.attach(step.transfer, student, teacher, pairs, job.samples, options)
+    for i, pair in enumerate(pairs):
+        knows = f", which knows {100 * shares[i]:.1f}% of the samples" if shares else ""
+        job.log(f"{where}: {pair.student} learns from the teacher's {pair.teacher}{knows}")
+
+    def with_transfer(base: Loss | None) -> Loss:
+        return transfer.transfer_loss(base, teacher, step.transfer_weight, step.temperature)
+
+    first, rest = transfer.stages(options, step.transfer_epochs)
+    if first is not None:
+        trained.opening = True
+        fit(
+            trained, job.samples, with_transfer(None), first, report=partial(job.report, f"{title}, {step.transfer}"),
+            checkpoint=None if checkpoint is None else checkpoint.with_suffix(".opening"),
+        )  # fmt: skip
+        trained.opening = False
+    loss = base if first is not None else with_transfer(base)
+    fit(trained, job.samples, loss, rest, report=partial(job.report, title), checkpoint=checkpoint)
     return net.model()
 
 
@@ -69,15 +95,19 @@ def integer(quantized: Graph) -> Graph:
     return lower(quantized)
 
 
-def loss_of(job: Job, step: rc.Retrain, where: str) -> Loss:
-    """Labels and the teacher's scores; without labels and classes the teacher's outputs are reproduced."""
+def _teacher(job: Job, step: rc.Retrain, where: str) -> Graph:
+    """The FLOAT graph that the step learns from."""
     source = job.source if step.teacher is None else prepare(import_model(Path(step.teacher), "teacher"))
     shape, wanted = (g.tensors[g.outputs[0]].shape for g in (source, job.source))
     if shape != wanted:
         raise UsageError(
             f"the teacher gives {list(shape)}, the model {list(wanted)}", where=f"{where}.teacher: {step.teacher}"
         )
-    teacher = frozen(Net(source))
+    return source
+
+
+def loss_of(job: Job, teacher: Scores, step: rc.Retrain, where: str) -> Loss:
+    """Labels and the teacher's scores; without labels and classes the teacher's outputs are reproduced."""
     if is_classifier(job.samples, job.source):
         if job.samples.y is None and step.distill < 1:
             raise UsageError(

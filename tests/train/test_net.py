@@ -18,6 +18,7 @@ from edgekc.quantize import prepare
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from edgekc.train.net import Net  # noqa: E402 - needs PyTorch
+from edgekc.train.parameters import Dense  # noqa: E402
 
 
 def every_operator() -> Graph:
@@ -129,3 +130,12 @@ def test_dense_latent_weights_choose_templates_anew() -> None:
         assert module.reassign() > 0.1
         assert float((module() - module.latent).square().sum()) < before
         assert module.reassign() == 0.0
+
+
+@pytest.mark.parametrize("size", [1e-4, 0.003, 0.1, 2.0, 0.0])
+def test_weights_have_a_unit_in_which_a_step_is_small(size: float) -> None:
+    weights = (size * np.random.default_rng(0).standard_normal((4, 3, 3, 2))).astype(np.float32)
+    layer = Dense(weights)
+    np.testing.assert_array_equal(layer().detach().numpy(), weights)  # the unit is a power of two
+    trained = layer.relative.detach().numpy()
+    assert size == 0 or np.sqrt(np.square(trained).mean()) > 0.02
