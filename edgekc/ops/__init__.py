@@ -9,6 +9,7 @@ from . import (
     add,
     average_pool,
     clustered_conv2d,
+    clustered_depthwise,
     clustered_fully_connected,
     concat,
     conv2d,
@@ -22,13 +23,16 @@ from . import (
     reshape,
     softmax,
     template_conv2d,
+    template_depthwise,
     template_pairs_conv2d,
+    template_pairs_depthwise,
 )
 
 MODULES = (
     *(conv2d, depthwise, fully_connected, add, mul, average_pool, max_pool),
     *(mean, reshape, softmax, pad, lut, concat),
     *(clustered_conv2d, clustered_fully_connected, template_conv2d, template_pairs_conv2d),
+    *(clustered_depthwise, template_depthwise, template_pairs_depthwise),
 )
 OPS: dict[str, Op] = {module.OP.name: module.OP for module in MODULES}
 BY_CODE: dict[int, Op] = {op.code: op for op in OPS.values()}
