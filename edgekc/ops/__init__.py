@@ -15,6 +15,7 @@ from . import (
     conv2d,
     depthwise,
     fully_connected,
+    grouped_conv2d,
     lut,
     max_pool,
     mean,
@@ -33,6 +34,7 @@ MODULES = (
     *(mean, reshape, softmax, pad, lut, concat),
     *(clustered_conv2d, clustered_fully_connected, template_conv2d, template_pairs_conv2d),
     *(clustered_depthwise, template_depthwise, template_pairs_depthwise),
+    grouped_conv2d,
 )
 OPS: dict[str, Op] = {module.OP.name: module.OP for module in MODULES}
 BY_CODE: dict[int, Op] = {op.code: op for op in OPS.values()}

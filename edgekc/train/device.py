@@ -126,6 +126,7 @@ def _depthwise_by_coded_templates(attrs: dict[str, int], constants: list[Array])
 # Operator -> its weights as integers (oc, kh, kw, ic), (kh, kw, oc) or (oc, ic), from attributes and constants.
 _WEIGHTS: dict[str, Callable[[dict[str, int], list[Array]], Array]] = {
     "conv2d": _dense,
+    "grouped_conv2d": _dense,
     "depthwise": _dense,
     "fully_connected": _dense,
     "clustered_conv2d": _by_centers,
@@ -151,7 +152,7 @@ def _accumulators(view: View, x: Tensor, weights: Array) -> Tensor:
     for shift, digits in _digits(w.astype(np.int64)):
         filters = torch.from_numpy(digits.astype(np.float32))
         part = F.conv2d(
-            image, filters, stride=stride, dilation=dilation, groups=x.shape[3] if depthwise else 1
+            image, filters, stride=stride, dilation=dilation, groups=x.shape[3] // w.shape[1]
         )  # (n, oc, h, w)
         whole = part.permute(0, 2, 3, 1).long() << shift
         acc = whole if acc is None else acc.add_(whole)

@@ -164,6 +164,29 @@ def test_bytes_of_a_packed_depthwise_layer(net: tuple[Graph, Dataset]) -> None:
     assert found["pairs"].parts["pair indices"] == found["pairs"].parts["indices"]
 
 
+def test_grouped_convolutions_are_quantised_and_stay_dense(tmp_path: Path) -> None:
+    """Between layers that are equalised, pruned of constant channels and packed; they themselves are not touched."""
+    made = FloatNet(np.random.default_rng(5), (1, 8, 7, 4), "relu")
+    x = made.grouped(made.conv("input", 12), 18, groups=6, stride=2)
+    x = made.fully_connected(made.mean(made.conv(made.grouped(x, 8, groups=2, k=1), 12)), 10)
+    graph = made.graph(x)
+    samples = Dataset(np.random.default_rng(6).normal(0, 1, (64, 8, 7, 4)).astype(np.float32), None, (), "test")
+    exact = float_reference.outputs(graph, [samples.x])[0]
+    for recipe in ('[quantize]\nequalise = "on"\n', SECOND, CLUSTER + 'layers = ["grouped*", "conv*"]\n'):
+        lines: list[str] = []
+        data = pack(to_integer(compress(graph, rc.parse(recipe), samples, lines.append).graph, {}))
+        packed = read(data, "net.ekc").graph
+        assert [node.op for node in packed.nodes].count("grouped_conv2d") == 2
+        said = "grouped_conv2d_1: stays dense, grouped convolutions have no packed form"
+        assert (said in lines) == ("cluster" in recipe)
+        out = packed.tensors[packed.outputs[0]].q
+        levels = host_outputs(data, input_levels(samples, packed))[0].astype(np.float64)
+        actual = (levels - out.zero_point) * out.scale
+        assert np.linalg.norm(actual - exact) < 0.1 * np.linalg.norm(exact)
+        folder = written(data, tmp_path / "net", frozenset())
+        assert compare(folder, None, host.samples(read_manifest(folder), 6)).samples == 6
+
+
 def test_same_recipe_same_bytes(net: tuple[Graph, Dataset]) -> None:
     assert packed_by(net, RECIPES["chain"])[1] == packed_by(net, RECIPES["chain"])[1]
 

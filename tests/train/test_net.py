@@ -24,7 +24,7 @@ from edgekc.train.net import Net  # noqa: E402 - needs PyTorch
 def every_operator() -> Graph:
     net = FloatNet(np.random.default_rng(3), (1, 9, 7, 3), activation="relu")
     first = net.conv("input", 8, 3, stride=2)
-    deep = net.depthwise(first, 3, times=2, activation="relu6")
+    deep = net.depthwise(net.grouped(first, 8, 2), 3, times=2, activation="relu6")
     pooled = net.pool("max_pool", net.pad(deep, 1), 3, 2)
     averaged = net.pool("average_pool", net.pad(deep, 1), 3, 2)
     both = net.concat(pooled, averaged)
