@@ -1,6 +1,6 @@
 """KWS DS-CNN clustered without training data: bytes of weights against accuracy.
 
-    python benchmarks/kws_clustering.py [--models DIR] [--data kws01.npz] [--json]
+    python benchmarks/kws_clustering.py [--models DIR] [--data kws01.npz] [--json | --depthwise]
 
 Calibration uses the samples at even positions, accuracy those at odd ones: 250 samples, so that one of them is
 0.4 points. Asked: weights of at most 60 % of int8 at a loss of at most 1.0 point.
@@ -49,7 +49,7 @@ class Row:
         return self.share_of_int8 <= 0.60 and self.loss <= 1.0
 
 
-def measure(model: Path, data: Path) -> list[Row]:
+def measure(model: Path, data: Path, depthwise: bool) -> list[Row]:
     source = import_model(model, "kws")
     samples = load(data, quant=INPUT)
     everything = range(len(samples))
@@ -58,7 +58,9 @@ def measure(model: Path, data: Path) -> list[Row]:
     rows = []
     for bits in (3, 4, 5, 6):
         for assignment in ("nearest", "second-order"):
-            step = rc.Cluster(method="cluster", bits=bits, row_scale="rms", scale_rounds=2, assignment=assignment)
+            step = rc.Cluster(
+                method="cluster", bits=bits, row_scale="rms", scale_rounds=2, assignment=assignment, depthwise=depthwise
+            )
             recipe = rc.Recipe(compress=(step,), quantize=rc.Quantize(equalise="off"))
             ekc = pack(to_integer(compress(source, recipe, calibration).graph, {}))
             size = sum(layer.packed for layer in layer_sizes(read(ekc, "kws")))
@@ -71,9 +73,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, default=SHARED / "models", help="folder with kws_float.tflite")
     parser.add_argument("--data", type=Path, default=SHARED / "data" / "kws01.npz")
-    parser.add_argument("--json", action="store_true", help=f"write {RESULT.name}")
+    exclusive = parser.add_mutually_exclusive_group()
+    exclusive.add_argument("--json", action="store_true", help=f"write {RESULT.name}")
+    exclusive.add_argument("--depthwise", action="store_true", help="cluster the depthwise layers too")
     arguments = parser.parse_args()
-    rows = measure(arguments.models / "kws_float.tflite", arguments.data)
+    rows = measure(arguments.models / "kws_float.tflite", arguments.data, arguments.depthwise)
     table = Table(title="KWS DS-CNN, no training data; asked: <= 60 % of int8, <= 1.0 point")
     for column in ("bits", "assignment", "weights, bytes", "of int8", "float", "packed", "loss", "met"):
         table.add_column(column, justify="right")

@@ -66,6 +66,8 @@ def _only_layer_behind(graph: Graph, node: Node, readers: Mapping[str, list[Node
         if name in graph.outputs or len(readers[name]) != 1:
             return None
         reader = readers[name][0]
+        if reader.op == "grouped_conv2d":
+            return None  # its filters do not all read a channel
         if reader.op in FILTER_AXIS:
             # Row-major, channels last: element k of a row is of channel k % channels, also behind a flatten.
             row = graph.tensors[name].shape[-1]

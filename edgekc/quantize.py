@@ -21,7 +21,7 @@ SHARED = frozenset({"concat", "max_pool", "average_pool", "reshape", "pad"})
 # Operators whose output is in 0..1, and whose kernels are written for exactly these steps.
 FIXED = {"softmax": Quant((1 / 256,), (-128,)), "logistic": Quant((1 / 256,), (-128,))}
 # Linear operator -> axis of its weights that counts filters.
-FILTER_AXIS = {"conv2d": 0, "depthwise": 3, "fully_connected": 0}
+FILTER_AXIS = {"conv2d": 0, "grouped_conv2d": 0, "depthwise": 3, "fully_connected": 0}
 KNOWN = SHARED | FIXED.keys() | FILTER_AXIS.keys() | {"add", "mul", "mean", "relu", "quantize"}
 _BIAS_LIMIT = 2.0**30  # half of int32; the other half is the sum's, which `lower` proves
 

@@ -75,7 +75,15 @@ class _Step(_Section):
     )
 
 
-class Cluster(_Step):
+class _Packing(_Step):
+    """A step that packs layers of every kind, depthwise ones where it is told to: they are few bytes, and sensitive."""
+
+    depthwise: bool = Field(
+        default=False, description="true: patterns match depthwise layers too; a name in full always does"
+    )
+
+
+class Cluster(_Packing):
     """k-means clustering of weights: 16-bit fixed-point centers, indices of a few bits."""
 
     method: Literal["cluster"]
@@ -96,7 +104,7 @@ class Cluster(_Step):
     seed: Seed = 0
 
 
-class Codebook(_Step):
+class Codebook(_Packing):
     """Kernels as a * template + b: templates clustered by Pearson correlation, indices, pairs (a, b)."""
 
     method: Literal["codebook"]

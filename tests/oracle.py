@@ -129,6 +129,7 @@ Options = Callable[[View], dict[str, Any]]
 # operator: builtin name, options table, its fields
 BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "conv2d": ("CONV_2D", "Conv2DOptions", _conv),
+    "grouped_conv2d": ("CONV_2D", "Conv2DOptions", _conv),
     "depthwise": (
         "DEPTHWISE_CONV_2D",
         "DepthwiseConv2DOptions",

@@ -10,14 +10,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..ir import Array, Graph, Tensor, constant
+from ..ir import Array, Graph, Node, Tensor, constant
 from . import cluster, codebook
 from .pairs import Pairs
 
 
 @dataclass(frozen=True, slots=True)
 class Templates:
-    """A convolution on template kernels: W[o, :, :, i] = a[o, i] * book[index[o, i]] + b[o, i]."""
+    """A convolution on template kernels: W[o, :, :, i] = a[o, i] * book[index[o, i]] + b[o, i].
+
+    Of a depthwise convolution, whose weights are (1, kh, kw, oc), W is what `codebook.from_depthwise` makes of them.
+    """
 
     fit: codebook.LayerFit
     book: str  # the name of its templates in `Model.books`
@@ -60,7 +63,9 @@ class Model:
 
     def with_templates(self, layer: str, record: Templates, book: Array) -> Model:
         """The model with one layer made of template kernels."""
-        model = self.with_value(self.weights(layer), codebook.reconstruct(record.fit, book))
+        kernels = codebook.reconstruct(record.fit, book)
+        depthwise = self.node(layer).op == "depthwise"
+        model = self.with_value(self.weights(layer), codebook.to_depthwise(kernels) if depthwise else kernels)
         return replace(
             model,
             templates={**model.templates, layer: record},
@@ -69,7 +74,11 @@ class Model:
 
     def weights(self, layer: str) -> str:
         """The name of a layer's weights."""
-        return next(node.inputs[1] for node in self.graph.nodes if node.name == layer)
+        return self.node(layer).inputs[1]
+
+    def node(self, layer: str) -> Node:
+        """The layer's node."""
+        return next(node for node in self.graph.nodes if node.name == layer)
 
     def retrained(self) -> Model:
         """The model with what it is now as its original: retraining has made up for what the steps before lost."""

@@ -5,7 +5,7 @@ What a step loses, a `retrain` step behind it wins back; docs/compression.md say
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from ..emulate import float_reference
 from ..errors import UsageError
 from ..ir import Array, Graph, Node, Quant, Tensor
 from ..post_training import input_quant, post_training
-from ..quantize import prepare, quantize
+from ..quantize import FILTER_AXIS, prepare, quantize
 from . import cluster, codebook, dominant, gap, lowrank, moments, pairs, second_order, substitute
 from .checkpoints import Checkpoints
 from .model import Model, Templates
@@ -176,6 +176,17 @@ def _free(state: State, patterns: tuple[str, ...], where: str, kinds: set[str]) 
     return [nodes[n] for n in names if nodes[n].op in kinds and not state.model.packed(n)]
 
 
+def _packable(job: Job, state: State, step: rc.Cluster | rc.Codebook, where: str, kinds: Iterable[str]) -> list[Node]:
+    """As `_free`, without the depthwise layers that only a pattern matches, unless the step is for those too."""
+    for node in _free(state, step.layers, where, {"grouped_conv2d"}):
+        job.log(f"{node.name}: stays dense, grouped convolutions have no packed form")
+    found = _free(state, step.layers, where, set(kinds))
+    skipped = [n.name for n in found if n.op == "depthwise" and not step.depthwise and n.name not in step.layers]
+    for name in skipped:
+        job.log(f"{name}: left as it is by {where}, which takes depthwise layers by name or with depthwise = true")
+    return [n for n in found if n.name not in skipped]
+
+
 def _weights(state: State, node: Node) -> Tensor:
     return state.model.graph.tensors[node.inputs[1]]
 
@@ -190,19 +201,19 @@ def _cluster(job: Job, state: State, step: rc.Cluster, where: str) -> State:
         restarts=step.restarts,
     )  # fmt: skip
     model, layers = state.model, dict(state.layers)
-    for node in _free(state, step.layers, where, set(substitute.CLUSTERED)):
-        w = _weights(state, node).value
+    for node in _packable(job, state, step, where, substitute.CLUSTERED):
+        w, axis = _weights(state, node).value, FILTER_AXIS[node.op]
         if w.size <= 2**step.bits:
             job.log(f"{node.name}: stays dense, {w.size} weights are not more than {2**step.bits} centers")
             continue
-        record = cluster.cluster(w, 2**step.bits, options)
+        record = cluster.cluster(w, 2**step.bits, replace(options, channel_axis=axis))
         if step.assignment == "second-order":
             # The bias takes the mean of the error, so the assignment has to care for its variance only.
             known = _moments(job, model, node)
             record = second_order.compensate(w, record, known.covariance, second_order.Options())
-            stored = cluster.reconstruct(record).reshape(len(w), -1)
+            rows, stored = (cluster.to_rows(each, axis) for each in (w, cluster.reconstruct(record)))
             bias = model.graph.tensors[node.inputs[2]]
-            moved = bias.value + moments.bias_shift(w.reshape(len(w), -1), stored, known.mean)
+            moved = bias.value + moments.bias_shift(rows, stored, known.mean)
             model = model.with_value(bias.name, moved)
         model = model.with_cluster(node.name, record)
         layers[node.name] = Layer(f"cluster {step.bits} bits", record.relative_error, record.output_error)
@@ -217,12 +228,13 @@ def _moments(job: Job, model: Model, node: Node, count: int = _MOMENT_SAMPLES) -
 
 
 def _codebook(job: Job, state: State, step: rc.Codebook, where: str) -> State:
-    nodes = [n for n in _free(state, step.layers, where, {"conv2d"}) if np.prod(_weights(state, n).shape[1:3]) > 1]
+    nodes = _packable(job, state, step, where, substitute.TEMPLATED)
+    nodes = [node for node in nodes if np.prod(_weights(state, node).shape[1:3]) > 1]
     options = codebook.Options(seed=step.seed, restarts=step.restarts, weighting=step.weighting, offset=step.offset)
     groups = [nodes] if step.scope == "network" else [[node] for node in nodes]
     model, layers, trained = state.model, dict(state.layers), set(state.train_books)
     for group in filter(None, groups):
-        ws = [_weights(state, node).value for node in group]
+        ws = [_kernels(state, node) for node in group]
         kernels = sum(w.shape[0] * w.shape[3] for w in ws)
         most = min(256, kernels // 2)
         if most < 1 or (step.templates or 1) > most:
@@ -241,6 +253,12 @@ def _codebook(job: Job, state: State, step: rc.Codebook, where: str) -> State:
             model = model.with_templates(node.name, Templates(layer, name, None), book.templates)
             layers[node.name] = Layer(f"codebook {len(book.templates)}", layer.relative_error, None)
     return replace(state, model=model, layers=layers, train_books=frozenset(trained))
+
+
+def _kernels(state: State, node: Node) -> Array:
+    """A convolution's weights (oc, kh, kw, ic), ic being 1 in a depthwise one."""
+    w = _weights(state, node).value
+    return codebook.from_depthwise(w) if node.op == "depthwise" else w
 
 
 def _pairs(job: Job, state: State, step: rc.Pairs, where: str) -> State:

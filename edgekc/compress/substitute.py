@@ -14,10 +14,16 @@ import numpy as np
 from ..fixedpoint import INT32_MAX
 from ..ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
 from ..ops._template import PAIR_MAX, RESPONSE_MAX
-from .cluster import Clustered
+from .cluster import Clustered, to_rows
 from .codebook import LayerFit
 
-CLUSTERED = {"conv2d": "clustered_conv2d", "fully_connected": "clustered_fully_connected"}
+CLUSTERED = {
+    "conv2d": "clustered_conv2d",
+    "depthwise": "clustered_depthwise",
+    "fully_connected": "clustered_fully_connected",
+}
+TEMPLATED = {"conv2d": "template_conv2d", "depthwise": "template_depthwise"}
+_CODED = {"conv2d": "template_pairs_conv2d", "depthwise": "template_pairs_depthwise"}
 _LARGEST = PAIR_MAX - 1  # of a and b as integers
 
 
@@ -45,17 +51,20 @@ def clustered(graph: Graph, layer: str, record: Clustered) -> Graph | None:
     if node.op not in CLUSTERED or np.any(scales <= 0):
         return None
     raw, point = record.centers.astype(np.int64), record.point
+    rows = to_rows(record.index, record.channel_axis)
     while True:
         # Fewer bits where the sum of a filter could leave 32: the centers' last bit is worth least.
         steps = scales * 2.0**-point
-        w = raw[record.index].reshape(len(scales), -1)
+        w = raw[rows]
         levels = _bias(bias, weights, x, steps)
         if _fits(levels, w, x.q.zero_point):
             break
         raw, point = (raw + 1) >> 1, point - 1
     name = node.name
+    # Filter by filter: of a depthwise layer (1, kh, kw, oc) they become (oc, kh, kw).
+    index = rows.reshape(len(scales), *record.index.shape[1:3]) if node.op == "depthwise" else record.index
     constants = (
-        constant(f"{name}/indices", record.index, Role.INDEX, Quant(tuple(map(float, scales)), (0,) * len(scales), 0)),
+        constant(f"{name}/indices", index, Role.INDEX, _rows(scales)),
         constant(f"{name}/centers", raw[None].astype(np.int16), Role.CENTERS, Quant((2.0**-point,), (0,))),
         constant(f"{name}/bias", levels.astype(np.int32), Role.BIAS),
     )
@@ -66,10 +75,11 @@ def templated(graph: Graph, layer: str, fit: LayerFit, templates: Array) -> Grap
     """The graph with one dense convolution replaced by a template convolution; None where it must stay dense.
 
     Args:
+        fit: of a depthwise layer as `codebook.from_depthwise` has it, one kernel for each output channel.
         templates: (T, kh, kw) float32, T at most 256.
     """
     node = _node(graph, layer)
-    if node.op != "conv2d" or len(templates) > 256:
+    if node.op not in TEMPLATED or len(templates) > 256:
         return None
     x, weights, bias = graph.of(node.inputs)
     kernels, tau, ones = _integer_codebook(templates)
@@ -91,14 +101,14 @@ def templated(graph: Graph, layer: str, fit: LayerFit, templates: Array) -> Grap
         constant(f"{name}/pairs", whole.astype(np.float16), Role.PAIRS, _rows(steps)),
         constant(f"{name}/bias", levels.astype(np.int32), Role.BIAS),
     )
-    return _replaced(graph, node, "template_conv2d", constants, {"ones": ones})
+    return _replaced(graph, node, TEMPLATED[node.op], constants, {"ones": ones})
 
 
 def template_pairs(graph: Graph, layer: str, codes: PairCodes, templates: Array) -> Graph | None:
     """As `templated`, of a layer whose pairs are a codebook; all its channels share one step of a and b."""
     node = _node(graph, layer)
     scales = codes.scales.astype(np.float64)
-    if node.op != "conv2d" or max(len(templates), len(codes.pairs)) > 256 or np.any(scales <= 0):
+    if node.op not in _CODED or max(len(templates), len(codes.pairs)) > 256 or np.any(scales <= 0):
         return None
     x, weights, bias = graph.of(node.inputs)
     kernels, tau, ones = _integer_codebook(templates)
@@ -119,7 +129,7 @@ def template_pairs(graph: Graph, layer: str, codes: PairCodes, templates: Array)
         constant(f"{name}/pair_indices", codes.pair_index.astype(np.uint8), Role.INDEX),
         constant(f"{name}/bias", levels.astype(np.int32), Role.BIAS),
     )
-    return _replaced(graph, node, "template_pairs_conv2d", constants, {"ones": ones})
+    return _replaced(graph, node, _CODED[node.op], constants, {"ones": ones})
 
 
 def _integer_codebook(templates: Array) -> tuple[Array, float, int]:

@@ -123,6 +123,15 @@ def _conv2d(view: View, operands: Sequence[Array]) -> Array:
     return out
 
 
+def _grouped_conv2d(view: View, operands: Sequence[Array]) -> Array:
+    """Weights (oc, kh, kw, ic / groups): a convolution for each group, side by side."""
+    x, w, bias = operands
+    reads = w.shape[3]
+    groups = x.shape[3] // reads
+    parts = zip(np.split(x, groups, axis=3), np.split(w, groups), np.split(bias, groups), strict=True)
+    return np.concatenate([_conv2d(view, part) for part in parts], axis=3)
+
+
 def _depthwise(view: View, operands: Sequence[Array]) -> Array:
     """Channel o reads input channel o // (oc / ic)."""
     x, w, bias = operands
@@ -210,6 +219,7 @@ def _logistic(view: View, operands: Sequence[Array]) -> Array:
 # Operator name -> output before the activation, from the node and its operands (constants included).
 OPERATORS: dict[str, Callable[[View, Sequence[Array]], Array]] = {
     "conv2d": _conv2d,
+    "grouped_conv2d": _grouped_conv2d,
     "depthwise": _depthwise,
     "fully_connected": _fully_connected,
     "add": _add,

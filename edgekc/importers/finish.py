@@ -13,7 +13,7 @@ from ..errors import ModelError
 from ..ir import Array, Graph, Node, Role, Tensor, constant, consumers, producers, prune
 from ..passes import drop_identity_reshapes, fold_activations, fold_pads
 
-_LAYERS = ("conv2d", "depthwise", "fully_connected")
+_LAYERS = ("conv2d", "grouped_conv2d", "depthwise", "fully_connected")
 _PADS = ("pad_top", "pad_bottom", "pad_left", "pad_right")
 
 
@@ -98,6 +98,9 @@ def _fold_forward(graph: Graph) -> Graph | None:
         values = np.broadcast_to(per_channel, (channels,))
         if layer.op == "depthwise":
             values = np.repeat(values, w.shape[3] // channels)
+        if layer.op == "grouped_conv2d":  # of each filter (oc, 1, 1, ic / groups)
+            by_group = values.reshape(-1, w.shape[3])
+            values = np.repeat(by_group, w.shape[0] // len(by_group), axis=0)[:, None, None]
         if node.op == "mul":
             w = w * values
         else:

@@ -21,7 +21,7 @@ _CLAMPS = {(0.0, math.inf): "relu", (0.0, 6.0): "relu6", (-1.0, 1.0): "relu_n1_t
 def conv(
     b: Builder, x: Value, w: Value, bias: Value | None, stride: Pair, dilation: Pair, pads: Pads, groups: int
 ) -> Value:
-    """Convolution with weights (oc, ic / groups, kh, kw): dense, or depthwise (as many groups as channels)."""
+    """Convolution with weights (oc, ic / groups, kh, kw): dense, grouped, or depthwise (a group for each channel)."""
     weights = _weights(b, w, 4)
     if len(x.shape) != 4:
         raise b.unsupported(f"convolution of a tensor of shape {list(x.shape)}", "4 dimensions (2-D convolution)")
@@ -29,12 +29,10 @@ def conv(
     channels = x.shape[1]
     if groups < 1 or per_group * groups != channels or oc % groups:
         raise b.wrong(f"weights {list(w.shape)} and {groups} groups do not fit an input of {channels} channels")
-    if groups not in (1, channels):
-        raise b.unsupported(
-            f"convolution in {groups} groups of {per_group} channels", "1 group, or one for each input channel"
-        )
     depthwise = groups == channels and groups > 1
-    op, perm = ("depthwise", (1, 2, 3, 0)) if depthwise else ("conv2d", (0, 2, 3, 1))
+    op, perm = (
+        ("depthwise", (1, 2, 3, 0)) if depthwise else ("conv2d" if groups == 1 else "grouped_conv2d", (0, 2, 3, 1))
+    )
     attrs, (h, wide) = window(b, x.shape[2:], (k_h, k_w), stride, dilation, pads, False)
     tensor, name = b.nhwc(x), b.node_name(op, w.source)
     operands = (tensor, _moved(b, f"{name}/weights", weights, perm, w), _bias(b, name, bias, oc))

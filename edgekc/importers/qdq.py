@@ -123,7 +123,7 @@ def settle(graph: Graph, places: dict[str, str]) -> Graph:
         tensors[name] = tensor
     graph = replace(graph, tensors=tensors)
     for node in graph.nodes:
-        if node.op in ("conv2d", "depthwise", "fully_connected"):
+        if node.op in ("conv2d", "grouped_conv2d", "depthwise", "fully_connected"):
             tensors[node.inputs[2]] = _bias(graph, node, places)
     return replace(graph, tensors=tensors)
 

@@ -101,14 +101,23 @@ def _bias(b: Builder, op: FileOperator) -> tuple[str, ...]:
     return (b.const(op, t, "bias", Role.BIAS),)
 
 
+def conv_kind(b: Builder, op: FileOperator, x: str, filters: tuple[int, ...]) -> str:
+    """conv2d, or grouped_conv2d where filters (oc, kh, kw, ic) read a part of the channels of `x`."""
+    shape = b.tensors[x].shape
+    if len(shape) != 4 or shape[3] == filters[3]:
+        return "conv2d"
+    if min(filters) < 1 or shape[3] % filters[3] or filters[0] % (shape[3] // filters[3]):
+        raise ModelError(f"{filters[0]} filters of {filters[3]} channels on {shape[3]} channels", where=b.at(op))
+    return "grouped_conv2d"
+
+
 def _conv(b: Builder, op: FileOperator) -> None:
     x, w = b.operand(op, 0, "input"), _weights(b, op, 4, 0)
     shape = b.tensors[w].shape
-    if len(b.tensors[x].shape) == 4 and b.tensors[x].shape[3] != shape[3]:
-        raise b.unsupported(op, f"groups: input has {b.tensors[x].shape[3]} channels, filters {shape[3]}", "one group")
+    kind = conv_kind(b, op, x, shape)
     attrs = window(b, op, b.tensors[x], shape[1], shape[2])
     out = window_shape(b, x, attrs, shape[1], shape[2], shape[0])
-    b.add(op, "conv2d", (x, w, *_bias(b, op)), {**attrs, "activation": activation(b, op)}, out)
+    b.add(op, kind, (x, w, *_bias(b, op)), {**attrs, "activation": activation(b, op)}, out)
 
 
 def _depthwise(b: Builder, op: FileOperator) -> None:

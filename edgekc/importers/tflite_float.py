@@ -120,11 +120,9 @@ def _conv(b: Builder, op: FileOperator) -> None:
     x = b.operand(op, 0, "input")
     weights, bias, (oc, k_h, k_w, ic) = _layer(b, op, 4, 0)
     attrs = tflite.window(b, op, b.tensors[x], k_h, k_w)
-    channels = b.tensors[x].shape[3]
-    if channels != ic:
-        raise b.unsupported(op, f"groups: input has {channels} channels, filters {ic}", "one group")
+    kind = tflite.conv_kind(b, op, x, (oc, k_h, k_w, ic))
     out = tflite.window_shape(b, x, attrs, k_h, k_w, oc)
-    b.add(op, "conv2d", (x, weights, bias), {**attrs, "activation": tflite.activation(b, op)}, out)
+    b.add(op, kind, (x, weights, bias), {**attrs, "activation": tflite.activation(b, op)}, out)
 
 
 def _depthwise(b: Builder, op: FileOperator) -> None:

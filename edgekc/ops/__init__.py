@@ -9,11 +9,13 @@ from . import (
     add,
     average_pool,
     clustered_conv2d,
+    clustered_depthwise,
     clustered_fully_connected,
     concat,
     conv2d,
     depthwise,
     fully_connected,
+    grouped_conv2d,
     lut,
     max_pool,
     mean,
@@ -22,13 +24,17 @@ from . import (
     reshape,
     softmax,
     template_conv2d,
+    template_depthwise,
     template_pairs_conv2d,
+    template_pairs_depthwise,
 )
 
 MODULES = (
     *(conv2d, depthwise, fully_connected, add, mul, average_pool, max_pool),
     *(mean, reshape, softmax, pad, lut, concat),
     *(clustered_conv2d, clustered_fully_connected, template_conv2d, template_pairs_conv2d),
+    *(clustered_depthwise, template_depthwise, template_pairs_depthwise),
+    grouped_conv2d,
 )
 OPS: dict[str, Op] = {module.OP.name: module.OP for module in MODULES}
 BY_CODE: dict[int, Op] = {op.code: op for op in OPS.values()}

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..ir import Array, Tensor, constant
+from ..ir import Array, Role, Tensor, constant
 from ..op import ChannelRule, Interval, View
 
 
@@ -42,3 +42,17 @@ def channelwise(view: View) -> ChannelRule | None:
 def channelwise_shared(view: View) -> ChannelRule | None:
     """As `channelwise`, for operators whose constants do not belong to channels, such as a look-up table."""
     return _SHARED if channelwise(view) is not None else None
+
+
+def channelwise_filters(view: View) -> ChannelRule | None:
+    """As `channelwise`, for packed depthwise weights: what has a filter on its first axis is cut, codebooks stay."""
+
+    def slice_(view: View, keep_in: Sequence[Array], keep_out: Array, known: Sequence[Interval | None]) -> list[Tensor]:
+        def kept(t: Tensor) -> Tensor:
+            if t.role is Role.INDEX or (t.role is Role.PAIRS and t.value.ndim == 3):  # pairs (P, 2) are a codebook
+                return constant(t.name, t.value[keep_out], t.role)
+            return t if t.role in (Role.CODEBOOK, Role.CENTERS, Role.PAIRS) else keep_channels(t, keep_out)
+
+        return [kept(t) for t in view.inputs[1:]]
+
+    return replace(CHANNELWISE, slice=slice_) if channelwise(view) is not None else None

@@ -207,11 +207,14 @@ def _scratch(view: View) -> int:
     return 4 * words + lin.ring_bytes(view, k_h, k_w)
 
 
-FIELDS = (
+CODE_FIELDS = (
     ("const int8_t *", "templates"),
     ("const uint8_t *", "indices"),
     ("const ek_u16 *", "pairs"),
     ("const uint8_t *", "pair_indices"),
+)
+FIELDS = (
+    *CODE_FIELDS,
     *lin.REQUANT_FIELDS[1:],
     *lin.WINDOW_FIELDS,
     *lin.OUTPUT_FIELDS,
@@ -263,17 +266,17 @@ KERNELS = (
 )
 
 
-def _limit(taps: int) -> int:
+def response_limit(taps: int) -> int:
     """The largest value of a template whose response fits 16 bits whatever its other values are."""
     return max(RESPONSE_MAX // (128 * taps), 1)
 
 
-def _with_templates(
+def with_templates(
     rng: np.random.Generator, case: Case, shape: tuple[int, int, int], kernels: tuple[int, int], pair_count: int
 ) -> tuple[Array, ...]:
     """Operands of a dense case with templates for its weights, in a "high" case the largest of everything."""
     x, _, bias, multiplier, shift = case.inputs
-    limit, high = _limit(shape[1] * shape[2]), case.name.endswith("high")
+    limit, high = response_limit(shape[1] * shape[2]), case.name.endswith("high")
     pair_shape = (pair_count, 2) if pair_count else (*kernels, 2)
     templates = np.full(shape, -limit) if high else rng.integers(-limit, limit + 1, shape)
     largest = min(PAIR_MAX, 16 * PAIR_MAX // kernels[1])  # 16 channels of the largest fill an accumulator
@@ -312,7 +315,7 @@ def cases(rng: np.random.Generator, coded: bool) -> list[Case]:
         window.update(pad_top=pads[0], pad_bottom=pads[1], pad_left=pads[2], pad_right=pads[3])
         ic = x_shape[2]
         for case in linear_cases(rng, name, window, (1, *x_shape), (oc, k_h, k_w, ic), oc, k_h * k_w * ic):
-            attrs = {**case.attrs, "ones": _limit(k_h * k_w)}
-            operands = _with_templates(rng, case, (count, k_h, k_w), (oc, ic), pair_count if coded else 0)
+            attrs = {**case.attrs, "ones": response_limit(k_h * k_w)}
+            operands = with_templates(rng, case, (count, k_h, k_w), (oc, ic), pair_count if coded else 0)
             out.append(Case(case.name, attrs, operands))
     return out

@@ -75,6 +75,11 @@ def _params(view: View) -> dict[str, int | str]:
     return {**lin.window_params(view, *_k(view)), **lin.output_params(view), "pad_value": view["pad_value"]}
 
 
+def decoded_bytes(view: View, k_h: int, k_w: int) -> int:
+    """Scratch of the kernels for packed weights: a word for each weight of four channels, then the ring."""
+    return 4 * min(4, view.out.shape[3]) * k_h * k_w + lin.ring_bytes(view, k_h, k_w)
+
+
 def _accepts_3x3(view: View) -> bool:
     channels = view.out.shape[3]
     plain = (*_k(view), view["dilation_h"], view["dilation_w"]) == (3, 3, 1, 1) and view["stride_w"] in (1, 2)

@@ -52,14 +52,14 @@ def _chain(graph: Graph, first: Node) -> list[Node]:
             raise _unsupported(first)
         chain.append(reader)
     kinds = [n.op for n in chain[1:-1] if n.op != "reshape"]
-    if kinds not in (["conv2d"], ["depthwise"]):
+    if kinds not in (["conv2d"], ["grouped_conv2d"], ["depthwise"]):
         raise _unsupported(first)
     return chain
 
 
 def _fold(graph: Graph, first: Node) -> tuple[Graph, str]:
     chain = _chain(graph, first)
-    last, conv = chain[-1], next(n for n in chain if n.op in ("conv2d", "depthwise"))
+    last, conv = chain[-1], next(n for n in chain if n.op in ("conv2d", "grouped_conv2d", "depthwise"))
     x, y = graph.tensors[first.inputs[0]], graph.tensors[last.outputs[0]]
     if last.attrs["blocks"] != first.attrs["blocks"]:
         raise _unsupported(first)

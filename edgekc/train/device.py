@@ -22,7 +22,7 @@ from ..compress.model import Model
 from ..fixedpoint import SINGLE
 from ..ir import Array, Graph, Node
 from ..op import View, int_attrs
-from ..ops import OPS, _clustered, _template
+from ..ops import OPS, _clustered, _template, _template_depthwise
 from .fit import Trainable
 from .net import Net
 from .operators import padded
@@ -116,15 +116,31 @@ def _by_coded_templates(attrs: dict[str, int], constants: list[Array]) -> Array:
     return _template.expand(attrs["ones"], constants[0], constants[1], constants[2][constants[3]])
 
 
+def _depthwise_by_centers(attrs: dict[str, int], constants: list[Array]) -> Array:
+    return _by_centers(attrs, constants).transpose(1, 2, 0)
+
+
+def _depthwise_by_templates(attrs: dict[str, int], constants: list[Array]) -> Array:
+    return _template_depthwise.expand(attrs["ones"], constants[0], constants[1], constants[2])
+
+
+def _depthwise_by_coded_templates(attrs: dict[str, int], constants: list[Array]) -> Array:
+    return _template_depthwise.expand(attrs["ones"], constants[0], constants[1], constants[2][constants[3]])
+
+
 # Operator -> its weights as integers (oc, kh, kw, ic), (kh, kw, oc) or (oc, ic), from attributes and constants.
 _WEIGHTS: dict[str, Callable[[dict[str, int], list[Array]], Array]] = {
     "conv2d": _dense,
+    "grouped_conv2d": _dense,
     "depthwise": _dense,
     "fully_connected": _dense,
     "clustered_conv2d": _by_centers,
     "clustered_fully_connected": _by_centers,
     "template_conv2d": _by_templates,
     "template_pairs_conv2d": _by_coded_templates,
+    "clustered_depthwise": _depthwise_by_centers,
+    "template_depthwise": _depthwise_by_templates,
+    "template_pairs_depthwise": _depthwise_by_coded_templates,
 }
 
 
@@ -141,7 +157,7 @@ def _accumulators(view: View, x: Tensor, weights: Array) -> Tensor:
     for shift, digits in _digits(w.astype(np.int64)):
         filters = torch.from_numpy(digits.astype(np.float32))
         part = F.conv2d(
-            image, filters, stride=stride, dilation=dilation, groups=x.shape[3] if depthwise else 1
+            image, filters, stride=stride, dilation=dilation, groups=x.shape[3] // w.shape[1]
         )  # (n, oc, h, w)
         whole = part.permute(0, 2, 3, 1).long() << shift
         acc = whole if acc is None else acc.add_(whole)

@@ -52,7 +52,8 @@ class Net(Trainable):
         if (clustered := model.clusters.get(node.name)) is not None:
             self.layers[key] = Clustered(clustered, start)
         elif (record := model.templates.get(node.name)) is not None:
-            self.layers[key] = TemplateKernels(record, self.books[self._key(record.book)], start)
+            book = self.books[self._key(record.book)]
+            self.layers[key] = TemplateKernels(record, book, start, node.op == "depthwise")
         else:
             self.layers[key] = Dense(model.graph.tensors[node.inputs[1]].value)
         bias = model.graph.tensors[node.inputs[2]].value

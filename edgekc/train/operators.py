@@ -128,6 +128,7 @@ def _concat(view: View, operands: Sequence[Tensor]) -> Tensor:
 # Operator name -> output before the activation, from the node and its operands (constants included).
 OPERATORS: dict[str, Callable[[View, Sequence[Tensor]], Tensor]] = {
     "conv2d": _conv2d,
+    "grouped_conv2d": _conv2d,
     "depthwise": _depthwise,
     "fully_connected": _fully_connected,
     "add": _add,

@@ -92,16 +92,20 @@ class TemplateKernels(nn.Module):
     """weights[o, :, :, i] = a[o, i] * book[index[o, i]] + b[o, i]; a, b and, where asked for, the book are trained.
 
     Latent are the dense weights where each kernel has its own a and b: then templates are assigned anew. Where
-    pairs are clustered, the templates stay and the a and b of each kernel are latent.
+    pairs are clustered, the templates stay and the a and b of each kernel are latent. Weights and `original` of a
+    depthwise layer are (1, kh, kw, oc); inside they are (oc, kh, kw, 1), as `codebook.from_depthwise` has them.
     """
 
     index: Tensor
     pair_index: Tensor
     latent: nn.Parameter | None
 
-    def __init__(self, record: Templates, book: nn.Parameter, original: Array | None) -> None:
+    def __init__(self, record: Templates, book: nn.Parameter, original: Array | None, depthwise: bool) -> None:
         super().__init__()
         self.old = record
+        self.depthwise = depthwise
+        if original is not None and depthwise:
+            original = codebook.from_depthwise(original)
         self.book = book
         self.register_buffer("index", torch.from_numpy(record.fit.index.astype(np.int64)))
         pairs = record.pairs
@@ -128,9 +132,9 @@ class TemplateKernels(nn.Module):
     def forward(self) -> Tensor:
         a, b = self.pairs()
         kernels = (a[:, :, None, None] * self.book[self.index] + b[:, :, None, None]).permute(0, 2, 3, 1)
-        if self.latent is None or self.old.pairs is not None:
-            return kernels
-        return kernels + (self.latent - self.latent.detach())  # a and b are trained beside the latent weights
+        if self.latent is not None and self.old.pairs is None:
+            kernels = kernels + (self.latent - self.latent.detach())  # a and b are trained beside the latent weights
+        return kernels.permute(3, 1, 2, 0) if self.depthwise else kernels
 
     @torch.no_grad()
     def reassign(self) -> float:

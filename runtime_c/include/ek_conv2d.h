@@ -43,4 +43,31 @@ void ek_conv1x1_s8(const ek_conv2d_params *p, const int8_t *in, int8_t *out, voi
 void ek_conv2d_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 void ek_conv1x1_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+/* Output channels of a group read the input channels of the same group only; the groups follow each other. */
+typedef struct {
+    const int8_t *weights;      /* (out_c, k_h, k_w, in_c / groups) */
+    const int32_t *bias;        /* (out_c), the input's zero point folded in */
+    const int32_t *multiplier;  /* (out_c), or one */
+    const int8_t *shift;        /* (out_c), or one */
+    uint16_t in_h, in_w, in_c;
+    uint16_t out_h, out_w, out_c;
+    uint16_t k_h, k_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left;
+    int16_t out_zero;
+    int16_t act_min, act_max;   /* fused activation, in output units */
+    uint8_t rounding;           /* EK_ROUND_* */
+    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    int8_t pad_value;           /* what lies outside the image: the input's zero point */
+    uint16_t groups;            /* divides in_c and out_c */
+} ek_grouped_conv2d_params;
+
+/*
+ * Any window. scratch: what EK_RING wants (ek_ring.h), then two unrolled windows of k_h * k_w * in_c / groups bytes.
+ * `out` may start where `in` starts if every output row ends before the first input row that the ring has
+ * not taken yet.
+ */
+void ek_grouped_conv2d_s8(const ek_grouped_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 #endif

@@ -51,4 +51,37 @@ void ek_template_conv2d_s8(const ek_template_conv2d_params *p, const int8_t *in,
  */
 void ek_template_conv2d_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+/* The same with one kernel an output channel, which reads input channel c / (out_c / in_c). */
+typedef struct {
+    const int8_t *templates;    /* (count, k_h, k_w) */
+    const uint8_t *indices;     /* (out_c), bit-packed, least significant bit first */
+    const ek_u16 *pairs;        /* (.., 2): a and b, binary16 bits of integers up to 2048 */
+    const uint8_t *pair_indices; /* (out_c), bit-packed: the kernel's pair; NULL: pairs are (out_c, 2) */
+    const int32_t *bias;        /* (out_c), the input's zero point folded in */
+    const int32_t *multiplier;  /* (out_c), or one */
+    const int8_t *shift;        /* (out_c), or one */
+    uint16_t in_h, in_w, in_c;
+    uint16_t out_h, out_w, out_c; /* out_c = in_c * depth multiplier */
+    uint16_t k_h, k_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left;
+    int16_t out_zero;
+    int16_t act_min, act_max;   /* fused activation, in output units */
+    uint8_t rounding;           /* EK_ROUND_* */
+    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    int8_t pad_value;           /* what lies outside the image: the input's zero point */
+    uint8_t bits;               /* of an index, 1 to 8 */
+    uint8_t pair_bits;          /* of an index of a pair, 1 to 8 */
+    uint16_t ones;              /* value of the constant template */
+} ek_template_depthwise_params;
+
+/*
+ * scratch: n * k_h * k_w words, n being out_c, at most 4; then what EK_RING wants (ek_ring.h). The compiler has
+ * proved that sums fit 32 bits.
+ * `out` may start where `in` starts if every output row ends before the first input row that the ring has
+ * not taken yet.
+ */
+void ek_template_depthwise_s8(const ek_template_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 #endif

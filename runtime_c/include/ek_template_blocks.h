@@ -3,6 +3,7 @@
 #define EK_TEMPLATE_BLOCKS_H
 
 #include "ek_bits.h"
+#include "ek_half.h"
 #include "ek_output_s8.h"
 #include "ek_template.h"
 
@@ -12,15 +13,6 @@
  * The plan of a filter has two words for each input channel: where its template's responses begin, in bytes, and
  * its pair as one word, a in the low half and b in the high half.
  */
-
-/* The integer that a binary16 holds; 0 or of magnitude 1 to 2048, as the compiler has proved. */
-static inline int32_t ek_half_integer(uint32_t bits)
-{
-    const uint32_t exponent = (bits >> 10) & 31u; /* 15 more than the power of two */
-    const int32_t magnitude =
-        exponent == 0 ? 0 : (int32_t)((((bits & 1023u) | 1024u) << ((exponent - 15u) & 31u)) >> 10);
-    return bits & 0x8000u ? -magnitude : magnitude;
-}
 
 /* A pair as a word, `times` what it is. */
 static inline uint32_t ek_pair_word(const ek_u16 *pair, int32_t times)

@@ -30,6 +30,7 @@ from edgekc.plan import plan
 CLUSTER = '[[compress]]\nmethod = "cluster"\nbits = 5\n'
 SECOND = CLUSTER + 'row_scale = "rms"\nassignment = "second-order"\n'
 CODEBOOK = '[[compress]]\nmethod = "codebook"\nlayers = ["conv2d_0", "conv2d_1"]\ntemplates = 8\n'
+DEPTHWISE = '[[compress]]\nmethod = "codebook"\nlayers = ["depth*"]\ndepthwise = true\ntemplates = 6\n'
 RECIPES = {
     "cluster": CLUSTER,
     "second-order": SECOND,
@@ -38,6 +39,9 @@ RECIPES = {
     "network-codebook": CODEBOOK + 'scope = "network"\n',
     "chain": CODEBOOK + SECOND,
     "svd": '[[compress]]\nmethod = "svd"\nlayers = ["fully_connected_*"]\nenergy = 0.9\n' + CLUSTER,
+    "depthwise-cluster": SECOND + "depthwise = true\n",
+    "depthwise-codebook": CODEBOOK.replace('"conv2d_1"', '"conv2d_1", "depthwise_2"'),
+    "depthwise-pairs": DEPTHWISE + '[[compress]]\nmethod = "pairs"\nbits = 3\n' + CLUSTER,
     "dominant": '[[compress]]\nmethod = "dominant"\nlayers = ["conv2d_1"]\nrank = 2\n' + CLUSTER,
 }
 
@@ -83,6 +87,16 @@ def test_the_core_runs_it_from_its_packed_form(net: tuple[Graph, Dataset], board
     assert result.board == board
 
 
+@pytest.mark.parametrize("name", ["cluster", "codebook", "pairs"])
+def test_the_smallest_core_runs_packed_depthwise_layers(net: tuple[Graph, Dataset], name: str, tmp_path: Path) -> None:
+    board = load_board("m0plus-an385")
+    folder = written(packed_by(net, RECIPES[f"depthwise-{name}"])[1], tmp_path / "net", board.features)
+    kernels = {layer["name"]: layer["kernel"] for layer in read_manifest(folder)["layers"]}
+    expected = "ek_clustered_depthwise_s8" if name == "cluster" else "ek_template_depthwise_s8"
+    assert kernels["depthwise_2"] == expected
+    assert compare(folder, board, host.samples(read_manifest(folder), 4)).samples == 4
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_outputs_are_those_of_the_compressed_weights(net: tuple[Graph, Dataset], name: str) -> None:
     """What int8 activations lose is all that may come on top of what the method loses."""
@@ -92,7 +106,7 @@ def test_outputs_are_those_of_the_compressed_weights(net: tuple[Graph, Dataset],
     scale, zero = graph.tensors[graph.outputs[0]].q.scale, graph.tensors[graph.outputs[0]].q.zero_point
     actual = (host_outputs(data, input_levels(net[1], graph))[0].astype(np.float64) - zero) * scale
     error = float(np.linalg.norm(actual - exact) / np.linalg.norm(exact))
-    limit = {"cluster": 0.10, "second-order": 0.06}.get(name, 0.75)
+    limit = {"cluster": 0.10, "second-order": 0.06, "depthwise-cluster": 0.06}.get(name, 0.75)
     assert error < limit, error
     assert result.layers
 
@@ -123,6 +137,54 @@ def test_no_dense_weights_are_left(net: tuple[Graph, Dataset]) -> None:
     assert sizes["conv2d_1"].parts["indices"] == (kernels * 3 + 7) // 8
     assert sizes["conv2d_1"].parts["pairs"] == kernels * 4
     assert sizes["conv2d_3"].parts["indices"] == 24 * indices[0] * 5 // 8
+
+
+def test_depthwise_layers_are_packed_by_name_or_where_the_step_says_so(net: tuple[Graph, Dataset]) -> None:
+    lines: list[str] = []
+    assert "depthwise_2" not in compress(net[0], rc.parse(CLUSTER), net[1], lines.append).layers
+    assert (
+        "depthwise_2: left as it is by compress[0], which takes depthwise layers by name or with depthwise = true"
+        in (lines)
+    )
+    for more in ("depthwise = true\n", 'layers = ["conv*", "depthwise_2"]\n'):
+        assert "depthwise_2" in compress(net[0], rc.parse(CLUSTER + more), net[1]).layers
+
+
+def test_bytes_of_a_packed_depthwise_layer(net: tuple[Graph, Dataset]) -> None:
+    """Sixteen channels of nine weights: 5 bits each; or 3 bits a kernel and a pair of 4 bytes, or 3 bits."""
+    found = {}
+    for name in ("cluster", "codebook", "pairs"):
+        graph = read(packed_by(net, RECIPES[f"depthwise-{name}"])[1], "net.ekc")
+        found[name] = next(layer for layer in layer_sizes(graph) if layer.name == "depthwise_2")
+        channels = found[name].weights // 9
+        assert 12 <= channels <= 16 and found[name].weights == 9 * channels
+        expected = {"cluster": (45 * channels + 7) // 8, "codebook": (3 * channels + 7) // 8}
+        assert found[name].parts["indices"] == expected.get(name, (3 * channels + 7) // 8)
+        assert found[name].parts.get("pairs", 0) == {"codebook": 4 * channels, "pairs": 4 * 8}.get(name, 0)
+    assert found["pairs"].parts["pair indices"] == found["pairs"].parts["indices"]
+
+
+def test_grouped_convolutions_are_quantised_and_stay_dense(tmp_path: Path) -> None:
+    """Between layers that are equalised, pruned of constant channels and packed; they themselves are not touched."""
+    made = FloatNet(np.random.default_rng(5), (1, 8, 7, 4), "relu")
+    x = made.grouped(made.conv("input", 12), 18, groups=6, stride=2)
+    x = made.fully_connected(made.mean(made.conv(made.grouped(x, 8, groups=2, k=1), 12)), 10)
+    graph = made.graph(x)
+    samples = Dataset(np.random.default_rng(6).normal(0, 1, (64, 8, 7, 4)).astype(np.float32), None, (), "test")
+    exact = float_reference.outputs(graph, [samples.x])[0]
+    for recipe in ('[quantize]\nequalise = "on"\n', SECOND, CLUSTER + 'layers = ["grouped*", "conv*"]\n'):
+        lines: list[str] = []
+        data = pack(to_integer(compress(graph, rc.parse(recipe), samples, lines.append).graph, {}))
+        packed = read(data, "net.ekc").graph
+        assert [node.op for node in packed.nodes].count("grouped_conv2d") == 2
+        said = "grouped_conv2d_1: stays dense, grouped convolutions have no packed form"
+        assert (said in lines) == ("cluster" in recipe)
+        out = packed.tensors[packed.outputs[0]].q
+        levels = host_outputs(data, input_levels(samples, packed))[0].astype(np.float64)
+        actual = (levels - out.zero_point) * out.scale
+        assert np.linalg.norm(actual - exact) < 0.1 * np.linalg.norm(exact)
+        folder = written(data, tmp_path / "net", frozenset())
+        assert compare(folder, None, host.samples(read_manifest(folder), 6)).samples == 6
 
 
 def test_same_recipe_same_bytes(net: tuple[Graph, Dataset]) -> None:

@@ -86,6 +86,6 @@ def check_same(proto: Any, folder: Path, inputs: Sequence[Array], channels_last:
         close(got, expected if channels_last else nhwc(expected))
     for node in graph.nodes:
         assert node.outputs == (node.name,)
-        if node.op in ("conv2d", "depthwise", "fully_connected"):
+        if node.op in ("conv2d", "grouped_conv2d", "depthwise", "fully_connected"):
             assert node.inputs[1:] == (f"{node.name}/weights", f"{node.name}/bias")
     return graph

@@ -27,10 +27,6 @@ def _one(op, constants=None, inputs=None, outputs=("y",), shapes=None, opset=17,
 
 UNSUPPORTED = {
     "operator": (_one("HardSwish"), "HardSwish 'culprit': this operator is not implemented; supported: Add"),
-    "groups": (
-        _one("Conv", {"w": np.ones((4, 2, 3, 3), np.float32)}, shapes={"x": (1, 4, 6, 6)}, group=2),
-        "2 groups of 2 channels",
-    ),
     "conv-1d": (_one("Conv", {"w": np.ones((4, 2, 3), np.float32)}, shapes={"x": (1, 2, 9)}), "4 dimensions"),
     "computed-weights": (_one("Conv", inputs=["x", "w"], shapes={**X, "w": (1, 2, 3, 3)}), "computed at run time"),
     "clip": (_one("Clip", {"lo": np.float32(0), "hi": np.float32(4)}), "a clamp to 0.0 .. 4.0; supported: 0 .. inf"),

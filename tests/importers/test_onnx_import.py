@@ -32,15 +32,17 @@ def windows(draw):
     w=windows(),
     channels=st.integers(1, 4),
     filters=st.integers(1, 3),
-    depthwise=st.booleans(),
+    kind=st.sampled_from(("conv2d", "grouped_conv2d", "depthwise")),
     auto=st.sampled_from(("NOTSET", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")),
     bias=st.booleans(),
     seed=st.integers(0, 99),
 )
-def test_convolutions(tmp_path, w, channels, filters, depthwise, auto, bias, seed):
+def test_convolutions(tmp_path, w, channels, filters, kind, auto, bias, seed):
     rng = np.random.default_rng(seed)
-    groups = channels if depthwise else 1
-    oc = channels * filters if depthwise else filters
+    groups = {"conv2d": 1, "grouped_conv2d": 3, "depthwise": channels}[kind]
+    oc = groups * filters
+    if kind == "grouped_conv2d":
+        channels = groups * (channels + 1)
     attrs = dict(strides=w["stride"], dilations=w["dilation"], group=groups, auto_pad=auto)
     size = w["size"]
     if auto == "NOTSET":
@@ -53,7 +55,7 @@ def test_convolutions(tmp_path, w, channels, filters, depthwise, auto, bias, see
     proto = model([node("Conv", ["x", *constants], ["y"], **attrs)], {"x": (1, channels, *size)}, ["y"], constants)
     graph = check_same(proto, tmp_path, [floats(rng, 2, channels, *size)])
     assert graph.nodes[-1].name == "l_1"
-    assert graph.nodes[-1].op == ("depthwise" if groups > 1 else "conv2d")
+    assert graph.nodes[-1].op == ("conv2d" if groups == 1 else kind)
     assert graph.metadata["source_layout"] == "NCHW"
 
 
@@ -207,23 +209,24 @@ def test_several_inputs_and_outputs(tmp_path):
 
 
 @pytest.mark.parametrize("padded", [False, True])
-@pytest.mark.parametrize("depthwise", [False, True])
-def test_normalisation_in_front_of_a_convolution(tmp_path, padded, depthwise):
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_normalisation_in_front_of_a_convolution(tmp_path, padded, groups):
     """(x - mean) / std goes into the convolution; behind padding only the division may, the sum stays."""
     rng = np.random.default_rng(2)
     constants = {
-        "mean": floats(rng, 1, 3, 1, 1),
-        "std": rng.uniform(1, 2, (1, 3, 1, 1)).astype(np.float32),
-        "c.weight": floats(rng, 6, 1 if depthwise else 3, 3, 3),
+        "mean": floats(rng, 1, 4, 1, 1),
+        "std": rng.uniform(1, 2, (1, 4, 1, 1)).astype(np.float32),
+        "c.weight": floats(rng, 8, 4 // groups, 3, 3),
     }
     nodes = [
         node("Sub", ["x", "mean"], ["a"]),
         node("Div", ["a", "std"], ["b"]),
-        node("Conv", ["b", "c.weight"], ["y"], pads=[int(padded)] * 4, group=3 if depthwise else 1),
+        node("Conv", ["b", "c.weight"], ["y"], pads=[int(padded)] * 4, group=groups),
     ]
-    proto = model(nodes, {"x": (1, 3, 6, 6)}, ["y"], constants)
-    graph = check_same(proto, tmp_path, [floats(rng, 2, 3, 6, 6)])
-    assert [n.op for n in graph.nodes] == (["add"] if padded else []) + ["depthwise" if depthwise else "conv2d"]
+    proto = model(nodes, {"x": (1, 4, 6, 6)}, ["y"], constants)
+    graph = check_same(proto, tmp_path, [floats(rng, 2, 4, 6, 6)])
+    layer = {1: "conv2d", 2: "grouped_conv2d", 4: "depthwise"}[groups]
+    assert [n.op for n in graph.nodes] == (["add"] if padded else []) + [layer]
 
 
 @pytest.mark.parametrize("tail", ["pool", "flatten"])

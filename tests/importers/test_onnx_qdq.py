@@ -81,26 +81,27 @@ def check(net, tmp_path, shape, limit=1, share=0.05):
 
 @pytest.mark.parametrize("kind", [np.int8, np.uint8])
 @pytest.mark.parametrize("per_channel", [True, False])
-@pytest.mark.parametrize("depthwise", [True, False])
+@pytest.mark.parametrize("groups", [1, 2, 4])
 @pytest.mark.parametrize("relu", [True, False])
-def test_convolution(tmp_path, kind, per_channel, depthwise, relu):
+def test_convolution(tmp_path, kind, per_channel, groups, relu):
     rng, net = np.random.default_rng(1), Net(kind)
     zero = 128 if kind is np.uint8 else 0
     x = net.act("x", 0.03, zero - 4)
-    w = net.weights("c.weight", floats(rng, 6, 1 if depthwise else 3, 3, 3), 0 if per_channel else None)
-    b = net.bias("c.bias", floats(rng, 6), 0.03 * net.constants["c.weight_s"])
-    net.op("Conv", [x, w, b], "a", pads=[1, 1, 0, 0], strides=[2, 1], group=3 if depthwise else 1)
+    w = net.weights("c.weight", floats(rng, 8, 4 // groups, 3, 3), 0 if per_channel else None)
+    b = net.bias("c.bias", floats(rng, 8), 0.03 * net.constants["c.weight_s"])
+    net.op("Conv", [x, w, b], "a", pads=[1, 1, 0, 0], strides=[2, 1], group=groups)
     if relu:
         net.op("Relu", ["a"], "r")
     d = net.act("r" if relu else "a", 0.05, zero - 128 if relu else zero + 7)
     net.op("Identity", [d], "y")
-    graph = check(net, tmp_path, (1, 3, 7, 6))
+    graph = check(net, tmp_path, (1, 4, 7, 6))
     assert graph.tensors["input"].q.zero_point == -4
     (conv,) = graph.nodes
+    assert conv.op == {1: "conv2d", 2: "grouped_conv2d", 4: "depthwise"}[groups]
     assert conv.attrs["activation"] == ("relu" if relu else "none")
     weights, bias = graph.of(conv.inputs[1:])
-    assert len(weights.q.scales) == len(bias.q.scales) == (6 if per_channel else 1)
-    assert weights.q.axis == (3 if depthwise and per_channel else 0)
+    assert len(weights.q.scales) == len(bias.q.scales) == (8 if per_channel else 1)
+    assert weights.q.axis == (3 if groups == 4 and per_channel else 0)
     np.testing.assert_array_equal(bias.value, net.constants["c.bias"])
 
 

@@ -69,16 +69,17 @@ def windows(draw):
 
 
 @FEW
-@given(windows(), st.booleans(), st.integers(1, 3), st.integers(1, 4))
-def test_convolutions(window, depthwise, multiplier, channels):
+@given(windows(), st.sampled_from(("conv2d", "grouped_conv2d", "depthwise")), st.integers(1, 3), st.integers(1, 4))
+def test_convolutions(window, kind, multiplier, reads):
     attrs, size, out, kernel = window
-    oc = channels * multiplier if depthwise else multiplier
-    weights = (1, *kernel, oc) if depthwise else (oc, *kernel, channels)
-    kind = "depthwise" if depthwise else "conv2d"
+    groups = {"conv2d": 1, "grouped_conv2d": 2, "depthwise": reads}[kind]
+    channels, oc = (reads if kind == "depthwise" else groups * reads), groups * multiplier
+    weights = (1, *kernel, oc) if kind == "depthwise" else (oc, *kernel, reads)
     data = one(kind, (1, *size, channels), (1, *out, oc), [weights, (oc,)], **attrs)
     graph = check(data, [np.random.default_rng(1).normal(0, 1, (2, *size, channels)).astype(np.float32)])
     (node,) = graph.nodes
-    assert (node.name, len(node.inputs)) == ("depthwise_conv_0" if depthwise else "conv_0", 3)
+    assert (node.name, len(node.inputs)) == ("depthwise_conv_0" if kind == "depthwise" else "conv_0", 3)
+    assert node.op == kind
     assert {k: node.attrs[k] for k in attrs} == attrs
 
 

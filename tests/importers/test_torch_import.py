@@ -75,6 +75,7 @@ def ops(graph):
         (dict(kernel_size=3, dilation=2, padding="same"), (6, 9)),
         (dict(kernel_size=2, padding="same", bias=False), (6, 5)),
         (dict(kernel_size=5, stride=3, groups=4), (11, 8)),
+        (dict(kernel_size=3, padding=1, stride=2, groups=2), (8, 7)),
         (dict(kernel_size=1), (3, 3)),
     ],
 )
@@ -82,8 +83,8 @@ def test_convolutions(attrs, size):
     conv = nn.Conv2d(4, 8, **attrs)
     graph = check_same(nn.Sequential(conv, nn.BatchNorm2d(8), nn.ReLU6()), (4, *size))
     (node,) = graph.nodes
-    assert node.op == ("depthwise" if conv.groups > 1 else "conv2d")
-    assert (node.name, node.attrs["activation"]) == ("conv2d_0" if node.op == "conv2d" else "depthwise_0", "relu6")
+    assert node.op == {1: "conv2d", 2: "grouped_conv2d", 4: "depthwise"}[conv.groups]
+    assert (node.name, node.attrs["activation"]) == (f"{node.op}_0", "relu6")
 
 
 @pytest.mark.parametrize(
@@ -221,7 +222,6 @@ UNSUPPORTED = {
         nn.Sequential(nn.Conv2d(2, 2, 1), nn.GELU()),
         r"node gelu \(aten.gelu\) in module '1' \(GELU\): this op",
     ),
-    "groups": (nn.Conv2d(2, 2, 1), "4 groups of 2 channels"),
     "transposed": (Transposed(), r"\(aten.convolution\) in module 'up' \(ConvTranspose2d\): a transposed convolution"),
     "clamp": (Apply(lambda m, x: x.clamp(0, 4)), r"a clamp to 0 .. 4; supported: 0 .. infinity"),
     "slice": (Apply(lambda m, x: x[:, :1]), "a slice of an activation"),
@@ -235,8 +235,6 @@ UNSUPPORTED = {
 def test_unsupported_constructs_are_named(case):
     module, message = UNSUPPORTED[case]
     x = torch.zeros(1, 2, 5, 5)
-    if case == "groups":
-        module, x = nn.Conv2d(8, 8, 1, groups=4), torch.zeros(1, 8, 5, 5)
     if case == "input-type":
         x = x.long()
     with pytest.raises(UnsupportedError, match=message) as error:

@@ -119,6 +119,15 @@ def test_any_conv2d(geometry: dict[str, int], out_c: int) -> None:
 
 
 @PROPERTY
+@given(window_attrs(), st.integers(1, 5), st.integers(1, 6))
+def test_any_grouped(geometry: dict[str, int], groups: int, filters: int) -> None:
+    reads = geometry["channels"]
+    w_shape = (groups * filters, geometry["filter_h"], geometry["filter_w"], reads)
+    case = _window_case({**geometry, "channels": groups * reads}, w_shape, groups * filters)
+    assert host.check(OPS["grouped_conv2d"], case)
+
+
+@PROPERTY
 @given(window_attrs(), st.integers(1, 3))
 def test_any_depthwise(geometry: dict[str, int], times: int) -> None:
     out_c = geometry["channels"] * times

@@ -10,7 +10,8 @@ import oracle
 import pytest
 from random_models import ACTIVATIONS, Rng, compare, f32, fill, quant, random_quant, tensor, view_of, window
 
-from edgekc.errors import UnsupportedError
+from edgekc.errors import ModelError, UnsupportedError
+from edgekc.importers.tflite import import_tflite
 from edgekc.ir import Array, AttrValue, Quant, Role, Tensor, constant
 from edgekc.op import View
 from edgekc.ops import LOWER
@@ -55,7 +56,7 @@ def output_quant(rng: Rng, x: Tensor, w: Tensor, taps: int) -> Quant:
     return quant(spread * float(rng.uniform(0.2, 3.0)), int(rng.integers(-128, 128)))
 
 
-@pytest.mark.parametrize("op", ["conv2d", "depthwise"])
+@pytest.mark.parametrize("op", ["conv2d", "grouped_conv2d", "depthwise"])
 @pytest.mark.parametrize("part", range(4))
 def test_convolutions(op: str, part: int) -> None:
     rng = np.random.default_rng([part, len(op)])
@@ -66,15 +67,33 @@ def test_convolutions(op: str, part: int) -> None:
         in_c = int(rng.integers(1, 7))
         times = int(rng.integers(1, 4))
         out_c = int(rng.integers(1, 9)) if op == "conv2d" else in_c * times
+        reads = in_c  # input channels of a filter
+        if op == "grouped_conv2d":
+            in_c, out_c = in_c * (i % 3 + 2), times * (i % 3 + 2)
         x = tensor("x", (1, *size, in_c), random_quant(rng))
-        w_shape = (out_c, *kernel, in_c) if op == "conv2d" else (1, *kernel, out_c)
-        w = weights(rng, w_shape, 0 if op == "conv2d" else 3, per_channel=bool(rng.integers(2)))
+        w_shape = (1, *kernel, out_c) if op == "depthwise" else (out_c, *kernel, reads)
+        w = weights(rng, w_shape, 3 if op == "depthwise" else 0, per_channel=bool(rng.integers(2)))
         # LiteRT's convolutions of int8 demand a bias.
         inputs = [x, w, bias_of(x, w, rng.integers(-3000, 3000, out_c) * int(i % 5 != 0))]
-        taps = kernel[0] * kernel[1] * (in_c if op == "conv2d" else 1)
+        taps = kernel[0] * kernel[1] * (1 if op == "depthwise" else reads)
         out = tensor("y", (1, *out_size, out_c), output_quant(rng, x, w, taps))
         view = view_of(op, {**attrs, "activation": ACTIVATIONS[i % 4]}, inputs, out)
         compare(view, {"x": fill(rng, x.shape, i)})
+
+
+def grouped_view(channels: int, reads: int, filters: int) -> View:
+    rng = np.random.default_rng(0)
+    x, w = tensor("x", (1, 5, 5, channels), quant(0.1)), weights(rng, (filters, 3, 3, reads), 0, True)
+    out = tensor("y", (1, 3, 3, filters), quant(0.1))
+    return view_of("conv2d", UNIT_WINDOW, [x, w, bias_of(x, w, np.zeros(filters))], out)
+
+
+def test_the_importer_knows_groups_by_the_filters() -> None:
+    (node,) = import_tflite(oracle.model(grouped_view(6, 2, 9)), "net", "net.tflite").nodes
+    assert node.op == "grouped_conv2d"
+    for channels, reads, filters in ((6, 4, 9), (6, 2, 8)):
+        with pytest.raises(ModelError, match=f"{filters} filters of {reads} channels on 6 channels"):
+            import_tflite(oracle.model(grouped_view(channels, reads, filters)), "net", "net.tflite")
 
 
 def _fully_connected_attrs(activation: str = "none") -> dict[str, AttrValue]:

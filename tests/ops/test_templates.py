@@ -41,7 +41,7 @@ def template_cases(draw: st.DrawFn) -> Case:
         filters.append(k)
     ic, oc = draw(st.sampled_from([1, 2, 3, 4, 5, 8, 16, 24])), draw(st.integers(1, 9))
     count, pairs = 2 ** draw(st.integers(0, 8)), 2 ** draw(st.integers(0, 8))
-    limit = tp._limit(filters[0] * filters[1])
+    limit = tp.response_limit(filters[0] * filters[1])
     attrs.update(pad_value=int(rng.integers(-128, 128)), out_zero=int(rng.integers(-128, 128)))
     attrs.update(act_min=-128, act_max=127, rounding=draw(st.integers(0, 1)), ones=int(rng.integers(1, limit + 1)))
     return Case(

@@ -17,7 +17,7 @@ from edgekc.quantize import prepare, quantize
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from test_net import compressed, every_operator, samples  # noqa: E402 - needs PyTorch
+from test_net import compressed, compressed_depthwise, every_operator, samples  # noqa: E402 - needs PyTorch
 
 from edgekc.train.device import DeviceNet, run_integer, to_levels  # noqa: E402
 from edgekc.train.net import Net  # noqa: E402
@@ -25,7 +25,7 @@ from edgekc.train.retrain import integer  # noqa: E402
 
 
 def models() -> list[Model]:
-    return [Model(prepare(every_operator())), compressed()[0]]
+    return [Model(prepare(every_operator())), compressed()[0], compressed_depthwise()[0]]
 
 
 def quantized_by(model: Model, x: np.ndarray) -> Graph:
@@ -33,7 +33,7 @@ def quantized_by(model: Model, x: np.ndarray) -> Graph:
     return pack_layers(model, quantize(model.graph, calibrate.choose(observed, "min-max", 99.99)))[0]
 
 
-@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("index", [0, 1, 2])
 def test_every_activation_is_the_reference_s(index: int) -> None:
     model = models()[index]
     x = samples(model.graph, 3)
@@ -48,7 +48,7 @@ def test_every_activation_is_the_reference_s(index: int) -> None:
             np.testing.assert_array_equal(levels[name][i : i + 1].numpy(), expected[name], err_msg=name)
 
 
-@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("index", [0, 1, 2])
 def test_the_scores_are_those_of_the_packed_model(index: int) -> None:
     model = models()[index]
     x = samples(model.graph, 8)
@@ -69,8 +69,9 @@ def test_the_scores_are_those_of_the_packed_model(index: int) -> None:
         assert (scores.detach().numpy().argmax(1) == out.argmax(1)).mean() >= 0.7  # softmax ties
 
 
-def test_gradients_reach_every_trainable_value() -> None:
-    model = models()[1]
+@pytest.mark.parametrize("index", [1, 2])
+def test_gradients_reach_every_trainable_value(index: int) -> None:
+    model = models()[index]
     x = samples(model.graph, 8)
     net = Net(model)
     DeviceNet(net, lambda trained: integer(quantized_by(trained, x)))(torch.from_numpy(x)).square().sum().backward()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +25,7 @@ from edgekc.train.parameters import Dense  # noqa: E402
 def every_operator() -> Graph:
     net = FloatNet(np.random.default_rng(3), (1, 9, 7, 3), activation="relu")
     first = net.conv("input", 8, 3, stride=2)
-    deep = net.depthwise(first, 3, times=2, activation="relu6")
+    deep = net.depthwise(net.grouped(first, 8, 2), 3, times=2, activation="relu6")
     pooled = net.pool("max_pool", net.pad(deep, 1), 3, 2)
     averaged = net.pool("average_pool", net.pad(deep, 1), 3, 2)
     both = net.concat(pooled, averaged)
@@ -56,6 +57,27 @@ def compressed() -> tuple[Model, str, str]:
     return model.with_cluster(second, cluster.cluster(w, 8, cluster.Options(row_scale="rms"))), first, second
 
 
+def compressed_depthwise() -> tuple[Model, str, str]:
+    """A net with a depthwise layer on templates with clustered pairs, and a clustered one, of multiplier 2."""
+    net = FloatNet(np.random.default_rng(6), (1, 8, 8, 6), activation="relu")
+    first = net.depthwise(net.conv("input", 12, k=1), times=2)
+    second = net.depthwise(net.conv(first, 10, k=1), stride=2)
+    model = Model(prepare(net.graph(net.fully_connected(net.mean(second), 4))))
+    w = codebook.from_depthwise(model.graph.tensors[model.weights(first)].value)
+    book = codebook.fit([w], 5, codebook.Options())
+    grouped = pairs.cluster(book.layers[0], 9, 8, seed=0)
+    a, b = grouped.expanded()
+    free = np.stack([book.layers[0].a, book.layers[0].b], -1)
+    record = Templates(replace(book.layers[0], a=a, b=b), "book", grouped, free)
+    model = model.with_templates(first, record, book.templates)
+    w = model.graph.tensors[model.weights(second)].value
+    options = cluster.Options(row_scale="rms", channel_axis=3)
+    return model.with_cluster(second, cluster.cluster(w, 8, options)), first, second
+
+
+MODELS = [compressed, compressed_depthwise]
+
+
 def test_every_operator_as_the_float_reference() -> None:
     graph = every_operator()
     net, x = Net(graph), samples(graph)
@@ -66,8 +88,11 @@ def test_every_operator_as_the_float_reference() -> None:
     np.testing.assert_allclose(net(torch.from_numpy(x)).detach().numpy(), values[net.scores], rtol=1e-4, atol=1e-5)
 
 
-def test_compressed_layers_compute_their_reconstruction_and_come_back() -> None:
-    model, first, second = compressed()
+@pytest.mark.parametrize("made", MODELS)
+def test_compressed_layers_compute_their_reconstruction_and_come_back(
+    made: Callable[[], tuple[Model, str, str]],
+) -> None:
+    model, first, second = made()
     net, x = Net(model), samples(model.graph)
     expected = float_reference.outputs(model.graph, [x])[0]
     np.testing.assert_allclose(net(torch.from_numpy(x)).detach().numpy(), expected, rtol=1e-4, atol=1e-5)
@@ -93,9 +118,12 @@ def test_a_paper_net_trains_a_b_and_bias_but_not_templates_or_indices() -> None:
     assert {f"layers.{key}.values", f"layers.{key}.scales", f"biases.{key}"} <= changed
 
 
+@pytest.mark.parametrize("made", MODELS)
 @pytest.mark.parametrize("layer", [0, 1])
-def test_reassignment_brings_indices_and_centers_to_latent_values(layer: int) -> None:
-    model, first, second = compressed()
+def test_reassignment_brings_indices_and_centers_to_latent_values(
+    layer: int, made: Callable[[], tuple[Model, str, str]]
+) -> None:
+    model, first, second = made()
     net = Net(model, latent=True)
     module = net.layers[net._keys[(first, second)[layer]]]
     with torch.no_grad():
@@ -119,16 +147,22 @@ def test_reassignment_brings_indices_and_centers_to_latent_values(layer: int) ->
     assert errors[-1] < errors[0]
 
 
-def test_dense_latent_weights_choose_templates_anew() -> None:
-    model, first, _ = compressed()
+@pytest.mark.parametrize("made", MODELS)
+def test_dense_latent_weights_choose_templates_anew(made: Callable[[], tuple[Model, str, str]]) -> None:
+    model, first, _ = made()
     record = replace(model.templates[first], pairs=None)
     net = Net(replace(model, templates={first: record}), latent=True)
     module = net.layers[net._keys[first]]
+
+    def distance() -> float:
+        latent = module.latent.permute(3, 1, 2, 0) if module.depthwise else module.latent
+        return float((module() - latent).square().sum())
+
     with torch.no_grad():
         module.latent.copy_(module.latent.flip(0))  # kernels of other filters
-        before = float((module() - module.latent).square().sum())
+        before = distance()
         assert module.reassign() > 0.1
-        assert float((module() - module.latent).square().sum()) < before
+        assert distance() < before
         assert module.reassign() == 0.0
 
 

@@ -16,7 +16,7 @@ from edgekc.data import Dataset, take
 from edgekc.errors import UsageError
 from edgekc.evaluate import float_accuracy, host_accuracy
 from edgekc.ir import Graph
-from edgekc.pack import pack
+from edgekc.pack import pack, unpack
 from edgekc.pipeline import to_integer
 from edgekc.quantize import prepare
 
@@ -89,6 +89,21 @@ def test_pairs_and_centers_retrained_on_device_arithmetic(trained: Graph, digits
     packed, after = accuracy(trained, chain + device, digits)
     assert after > before
     assert len(packed) < 2500
+
+
+def test_depthwise_layers_are_retrained_in_their_packed_form(digits: tuple[Dataset, Dataset]) -> None:
+    """One on templates with four pairs, one on four centers, both on the device's integers."""
+    made = FloatNet(np.random.default_rng(3), (1, 8, 8, 1), "relu")
+    x = made.conv(made.depthwise(made.conv("input", 16, stride=2)), 32, k=1)
+    x = made.fully_connected(made.mean(made.depthwise(x, times=2)), 10)
+    net = Net(prepare(made.graph(x)))
+    fit(net, digits[0], scores_loss(None, 0.0, 1.0), replace(OPTIONS, epochs=20))
+    chain = CODEBOOK + 'layers = ["depthwise_1"]\ntrain_templates = true\n[[compress]]\nmethod = "pairs"\nbits = 2\n'
+    chain += '[[compress]]\nmethod = "cluster"\nlayers = ["depthwise_3"]\nbits = 2\nrow_scale = "rms"\n'
+    packed, before = accuracy(net.model().graph, chain, digits)
+    assert {"template_pairs_depthwise", "clustered_depthwise"} <= {n.op for n in unpack(packed, "net.ekc").nodes}
+    device = RETRAIN.replace("epochs = 6", "epochs = 2") + 'reassign = 20\narithmetic = "device"\n'
+    assert accuracy(net.model().graph, chain + device, digits)[1] > before + 10
 
 
 def test_a_seed_repeats_a_run(trained: Graph, digits: tuple[Dataset, Dataset]) -> None:

@@ -1,0 +1,46 @@
+"""Depthwise 2-D convolution on template kernels, int8, each with its own pair (a, b); see `_template_depthwise`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import ModelError
+from ..ir import Array
+from ..op import IntAttrs, Op, Shape
+from . import _template as tp
+from . import _template_depthwise as td
+from . import depthwise
+from ._channels import channelwise_filters
+
+
+def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
+    x, templates, indices, pairs = shapes[:4]
+    if len(templates) != 3 or len(indices) != 2 or indices[1] != 1 or pairs != (*indices, 2):
+        raise ModelError(
+            f"templates {list(templates)}, indices {list(indices)} and pairs {list(pairs)} should be "
+            "(count, kh, kw), (oc, 1) and (oc, 1, 2)"
+        )
+    return depthwise.infer(attrs, (x, (templates[1], templates[2], indices[0])))
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    """As depthwise with the expanded weights: integer arithmetic makes the two the same."""
+    x, templates, indices, pairs, *rest = inputs
+    return depthwise.reference(attrs, (x, td.expand(attrs["ones"], templates, indices, pairs), *rest))
+
+
+OP = Op(
+    name="template_depthwise",
+    code=19,
+    attrs=td.ATTRS,
+    operands=("x", "templates", "indices", "pairs", "bias", "multiplier", "shift"),
+    infer=infer,
+    reference=reference,
+    kernels=td.KERNELS,
+    lowers={"template_depthwise": tp.lower},
+    macs=tp.macs,
+    ranges=td.ranges,
+    channels=channelwise_filters,
+    validate=tp.validate,
+    cases=lambda rng: td.cases(rng, coded=False),
+)

@@ -1,0 +1,51 @@
+"""Depthwise 2-D convolution on template kernels, int8, whose pairs (a, b) are a codebook; see `_template_depthwise`.
+
+A channel is then two indices, and its scale, which is in its requantisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import ModelError
+from ..ir import Array
+from ..op import IntAttrs, Op, Shape
+from . import _template as tp
+from . import _template_depthwise as td
+from . import depthwise
+from ._channels import channelwise_filters
+
+
+def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
+    x, templates, indices, pairs, pair_indices = shapes[:5]
+    fits = len(templates) == 3 and len(indices) == 2 and indices[1] == 1 and pair_indices == indices
+    if not fits or len(pairs) != 2 or pairs[1] != 2 or not 1 <= pairs[0] <= 256:
+        raise ModelError(
+            f"templates {list(templates)}, indices {list(indices)}, pairs {list(pairs)} and pair_indices "
+            f"{list(pair_indices)} should be (count, kh, kw), (oc, 1), (1..256, 2) and (oc, 1)"
+        )
+    return depthwise.infer(attrs, (x, (templates[1], templates[2], indices[0])))
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    """As depthwise with the expanded weights: integer arithmetic makes the two the same."""
+    x, templates, indices, pairs, pair_indices, *rest = inputs
+    w = td.expand(attrs["ones"], templates, indices, pairs[pair_indices])
+    return depthwise.reference(attrs, (x, w, *rest))
+
+
+OP = Op(
+    name="template_pairs_depthwise",
+    code=20,
+    attrs=td.ATTRS,
+    operands=("x", "templates", "indices", "pairs", "pair_indices", "bias", "multiplier", "shift"),
+    infer=infer,
+    reference=reference,
+    kernels=td.KERNELS,
+    lowers={"template_pairs_depthwise": tp.lower},
+    macs=tp.macs,
+    ranges=td.ranges,
+    channels=channelwise_filters,
+    validate=tp.validate,
+    cases=lambda rng: td.cases(rng, coded=True),
+)
