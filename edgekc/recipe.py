@@ -174,9 +174,16 @@ class _Training(_Section):
     teacher: str | None = Field(default=None, description="a model file; else the model as it came")
     flip: bool = Field(default=False, description="mirror half of the images left to right")
     shift: Annotated[int, Field(ge=0)] = Field(default=0, description="move images by up to so many pixels")
+    mix: bool = Field(default=False, description="blend samples two by two; with distill = 1 only, labels do not blend")
     precision: Literal["float32", "bfloat16"] = Field(
         default="float32", description="bfloat16 is several times faster where the processor has it"
     )
+
+    @model_validator(mode="after")
+    def _labels_do_not_blend(self) -> _Training:
+        if self.mix and self.distill < 1:
+            raise ValueError("mix needs distill = 1: labels do not blend")
+        return self
 
 
 class Prune(_Step, _Training):

@@ -17,6 +17,8 @@ class Augment:
 
     flip: bool  # left to right, every second time
     shift: int  # up to so many pixels up, down, left, right; the border is mirrored
+    # Every sample blended with another by a share of its own: labels mean nothing any more, a teacher's scores do.
+    mix: bool = False
 
 
 def batches(dataset: Dataset, size: int, augment: Augment, rng: np.random.Generator) -> Iterator[tuple[Array, Array]]:
@@ -28,7 +30,8 @@ def batches(dataset: Dataset, size: int, augment: Augment, rng: np.random.Genera
     size = min(size, len(order))
     for at in range(0, len(order) - size + 1, size):
         chosen = order[at : at + size]
-        yield real(dataset, _augmented(dataset.x[chosen], augment, rng)), chosen
+        x = real(dataset, _augmented(dataset.x[chosen], augment, rng))
+        yield _mixed(x, rng) if augment.mix else x, chosen
 
 
 def real(dataset: Dataset, x: Array) -> Array:
@@ -52,3 +55,9 @@ def _augmented(x: Array, augment: Augment, rng: np.random.Generator) -> Array:
         columns = np.where(rng.random((n, 1)) < 0.5, columns[:, ::-1], columns)
     rows = (down + np.arange(h))[:, :, None]
     return np.ascontiguousarray(padded[np.arange(n)[:, None, None], rows, (right + columns)[:, None, :]])
+
+
+def _mixed(x: Array, rng: np.random.Generator) -> Array:
+    """Each sample blended with one of its batch (mixup, Zhang et al. 2018, arXiv 1710.09412), the share uniform."""
+    share = rng.random((len(x), *(1,) * (x.ndim - 1)), np.float32)
+    return np.asarray(share * x + (1 - share) * x[rng.permutation(len(x))])

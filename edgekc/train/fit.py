@@ -145,7 +145,7 @@ def fit(
     turns = _turns(total, options.reassign)
     first = _resume(checkpoint, net, optimizer, schedule, lambda epochs: _freezes(options, epochs * steps - 1, total))
     started = time.monotonic()
-    labels = None if dataset.y is None else torch.from_numpy(dataset.y)
+    labels = None if dataset.y is None or options.augment.mix else torch.from_numpy(dataset.y)
     net.train()
     for epoch in range(first, options.epochs):
         # Each epoch has its own stream, so that a resumed run draws what the first one would have drawn.

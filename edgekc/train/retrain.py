@@ -49,7 +49,7 @@ def retrain(
     options = Options(
         epochs=step.epochs, batch=step.batch, learning_rate=step.learning_rate, latent_rate=step.latent_rate,
         reassign=step.reassign, optimizer=step.optimizer, weight_decay=step.weight_decay,
-        augment=Augment(step.flip, step.shift), precision=step.precision, seed=step.seed,
+        augment=Augment(step.flip, step.shift, step.mix), precision=step.precision, seed=step.seed,
     )  # fmt: skip
     student = net if quantized is None else DeviceNet(net, lambda model: integer(quantized(model)))
     source = _teacher(job, step, where)

@@ -66,6 +66,7 @@ def test_reads_and_writes() -> None:
         ('[[compress]]\nmethod = "cluster"\nlayers = "a"', "r: compress[0].layers: 'a': should be a valid list"),
         ('[[compress]]\nmethod = "svd"', "r: compress[0]: needs either rank or energy"),
         ('[[compress]]\nmethod = "codebook"\ntemplates = 4\nerror = 0.1', "needs either templates or error"),
+        ('[[compress]]\nmethod = "retrain"\nepochs = 4\nmix = true', "mix needs distill = 1: labels do not blend"),
         ('[[compress]]\nmethod = "retrain"\nepochs = 4\nprecision = "float16"',
          "r: compress[0].precision: 'float16' is not 'float32' or 'bfloat16'"),
         ('[[compress]]\nmethod = "prune"', "r: compress[0].keep: is missing"),

@@ -111,6 +111,13 @@ def test_a_seed_repeats_a_run(trained: Graph, digits: tuple[Dataset, Dataset]) -
     assert accuracy(trained, short, digits)[0] == accuracy(trained, short, digits)[0]
 
 
+def test_a_student_of_blended_samples_needs_no_labels(trained: Graph, digits: tuple[Dataset, Dataset]) -> None:
+    before = accuracy(trained, CODEBOOK, digits)[1]
+    unlabelled = replace(digits[0], y=None), digits[1]
+    after = accuracy(trained, CODEBOOK + RETRAIN + "distill = 1.0\nmix = true\n", unlabelled)[1]
+    assert after > before + 2
+
+
 class KilledError(Exception):
     """What a test throws into a run."""
 
