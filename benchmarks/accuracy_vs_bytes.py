@@ -59,7 +59,7 @@ def codebook(templates: int) -> str:
 
 
 def dominant(rank: int) -> str:
-    return f'[[compress]]\nmethod = "dominant"\nlayers = {json.dumps(LARGE)}\nrank = {rank}\n'
+    return f'[[compress]]\nmethod = "dominant"\nlayers = {json.dumps(LARGE)}\nrank = {rank}\nfit = "responses"\n'
 
 
 def prune(keep: float) -> str:
@@ -68,8 +68,8 @@ def prune(keep: float) -> str:
 
 def retrain(epochs: int) -> str:
     return (
-        f'[[compress]]\nmethod = "retrain"\nepochs = {epochs}\nlearning_rate = 1e-3\nflip = true\nshift = 4\n'
-        'precision = "bfloat16"\n'
+        f'[[compress]]\nmethod = "retrain"\nepochs = {epochs}\nlearning_rate = 5e-4\ndistill = 1.0\nmix = true\n'
+        'flip = true\nshift = 4\nprecision = "bfloat16"\n'
     )
 
 
@@ -77,14 +77,13 @@ def settings(epochs: int) -> list[tuple[str, str, int, str]]:
     """(method, setting, epochs, recipe) of every point but magnitude pruning and the chain."""
     pairs = '[[compress]]\nmethod = "pairs"\nbits = 7\n'
     found = [("int8", "dense", 0, "")]
-    found += [("clustering", f"{bits} bits", 0, cluster(bits)) for bits in (2, 3, 4, 5, 6)]
-    found += [("clustering, retrained", f"{b} bits", epochs, cluster(b) + retrain(epochs)) for b in (2, 3)]
+    found += [("clustering", f"{bits} bits", 0, cluster(bits)) for bits in (2, 3, 4, 6)]
+    found += [("clustering, retrained", f"{bits} bits", epochs, cluster(bits) + retrain(epochs)) for bits in (2, 3)]
     found += [("templates", f"{t} a layer", 0, codebook(t)) for t in (4, 16, 64)]
     found += [("templates, retrained", f"{t} a layer", epochs, codebook(t) + retrain(epochs)) for t in (4, 16)]
-    found += [("templates and pairs", f"{t} a layer", 0, codebook(t) + pairs) for t in (16, 64)]
-    found += [("dominant kernels", f"rank {r}", 0, dominant(r)) for r in (1, 3)]
-    found += [("dominant kernels, retrained", f"rank {r}", epochs, dominant(r) + retrain(epochs)) for r in (1, 2)]
-    found += [("pruned filters, retrained", f"{k:.0%}", epochs, prune(k) + retrain(epochs)) for k in (0.7, 0.5)]
+    found += [("templates and coded pairs", f"{t} a layer", 0, codebook(t) + pairs) for t in (16, 64)]
+    found += [("dominant kernels, retrained", f"rank {r}", epochs, dominant(r) + retrain(epochs)) for r in (1, 3)]
+    found += [("pruned filters, retrained", f"{k:.0%}", epochs, prune(k) + retrain(epochs)) for k in (0.8, 0.6)]
     return found
 
 
@@ -145,7 +144,7 @@ def main() -> None:
         if (method, setting, epochs) not in done:
             ekc = pack(to_integer(compress(source, rc.parse(recipe), train).graph, {}))
             add(measured(method, setting, epochs, ekc, weights, test))
-    for share in (0.5, 0.3, 0.2, 0.1):
+    for share in (0.9, 0.8, 0.7, 0.5):
         if ("magnitude pruning", f"{share:.0%}", 0) not in done:
             add(by_magnitude(source, train, test, share))
     chain = ("chain", CHAIN.name, 0)

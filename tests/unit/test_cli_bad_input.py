@@ -120,7 +120,7 @@ def test_what_only_the_linker_sees_is_said_too(
         pytest.skip("no compiler for Arm")
     said = complaint(result)
     assert re.search(rf"overflows \w+ of {sizes[region]} bytes by \d+ bytes", said), said
-    assert ("peaks in layer depthwise_conv_3" in said) == (region == "ram")
+    assert ("peaks in layer depthwise_conv_" in said) == (region == "ram")
 
 
 def test_unknown_board(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Retraining from where users start it: a model file, the command line, and a PyTorch DataLoader."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+sys.path.append(str(Path(__file__).resolve().parents[1] / "unit"))
+
+from cli_command import call  # noqa: E402
+
+from edgekc import recipe as rc  # noqa: E402
+from edgekc.compressing import run  # noqa: E402
+from edgekc.pack import read  # noqa: E402
+
+RECIPE = """
+[[compress]]
+method = "cluster"
+bits = 3
+row_scale = "rms"
+
+[[compress]]
+method = "retrain"
+epochs = 6
+batch = 32
+learning_rate = 5e-3
+latent_rate = 5e-3
+distill = 0.0
+reassign = 30
+
+[[compress]]
+method = "retrain"
+epochs = 1
+batch = 32
+distill = 0.0
+arithmetic = "device"
+"""
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch's own deprecations
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained classifier of 8 x 8 images, exported."""
+    torch.manual_seed(0)
+    layers = [torch.nn.Conv2d(1, 8, 3, padding=1), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(512, 10)]
+    path = tmp_path_factory.mktemp("model") / "net.pt2"
+    torch.export.save(torch.export.export(torch.nn.Sequential(*layers).eval(), (torch.zeros(1, 1, 8, 8),)), path)
+    return path
+
+
+def digits(start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+    found = pytest.importorskip("sklearn.datasets", reason="scikit-learn is not installed").load_digits()
+    return (found.images[start:end, None] / 16).astype(np.float32), found.target[start:end].astype(np.int64)
+
+
+def test_a_data_loader_trains(model: Path) -> None:
+    x, y = digits(0, 600)
+    loader = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y)), batch_size=50
+    )
+    ekc, report = run(model, "net", rc.parse(RECIPE), loader, None, lambda text: None)
+    assert report.float_accuracy is not None and report.packed_accuracy is not None
+    assert report.packed_accuracy.total == 600
+    assert report.packed_accuracy.percent > report.float_accuracy.percent + 30  # it was not trained before
+    assert "clustered_conv2d" in {node.op for node in read(ekc, "net").graph.nodes}
+
+
+def test_the_command_reports_trains_and_resumes(model: Path, tmp_path: Path) -> None:
+    for name, (start, end) in {"train": (0, 600), "test": (600, 900)}.items():
+        x, y = digits(start, end)
+        np.savez(tmp_path / f"{name}.npz", x=x, y=y)
+    recipe, out = tmp_path / "r.toml", tmp_path / "net.ekc"
+    recipe.write_text(RECIPE)
+    line = ("compress", model, "--recipe", recipe, "--data", tmp_path / "train.npz", "--test", tmp_path / "test.npz")
+    more = ("--checkpoints", tmp_path / "work", "-o", out)
+    first = call(*line, *more, "--json")
+    assert first.code == 0, first.err
+    assert "compress[1]: retrain: epoch 6 of 6: loss" in first.err
+    report = json.loads(first.out)
+    assert report["packed_accuracy"]["total"] == 300
+    assert {layer["step"]["method"] for layer in report["layers"]} == {"cluster 3 bits"}
+    assert report["weights_packed_bytes"] < report["weights_int8_bytes"] / 2
+    made = out.read_bytes()
+    again = call(*line, *more, "--json", "-v")
+    assert "compress[1]: retrain is done, taken from" in again.err and "epoch" not in again.err
+    assert out.read_bytes() == made
+
+
+def test_quantisation_aware_training_alone(model: Path, tmp_path: Path) -> None:
+    x, y = digits(0, 300)
+    np.savez(tmp_path / "train.npz", x=x, y=y)
+    alone = '[[compress]]\nmethod = "retrain"\nepochs = 4\nbatch = 16\nlearning_rate = 5e-3\narithmetic = "device"\ndistill = 0.0\n'
+    ekc, report = run(model, "net", rc.parse(alone), tmp_path / "train.npz", None, lambda text: None)
+    assert {node.op for node in read(ekc, "net").graph.nodes} >= {"conv2d", "fully_connected"}
+    assert report.float_accuracy is not None and report.packed_accuracy is not None
+    assert report.packed_accuracy.percent > report.float_accuracy.percent + 30
