@@ -31,7 +31,7 @@ class StackBound:
 def stack_bound(image: Image) -> StackBound:
     """The sum of frames on the deepest path from NAME_run.
 
-    Frames come from -fstack-usage; those of code that has none (the library's, and all of zig's), from the
+    Frames come from -fstack-usage; those of code that has none (the library's, all of zig's, assembly), from the
     instructions by which it moves the stack pointer. Calls are those of the linked code.
     """
     if image.board.core.system != "bare":
@@ -61,7 +61,8 @@ def stack_bound(image: Image) -> StackBound:
             active.append(name)
             below = [deepest(callee) for callee in calls.get(name, ())]
             active.pop()
-            frame = usage[name] if name in usage else _moved(elf, function)
+            # Naked functions are assembly, whose frame the compiler states as 0.
+            frame = usage.get(name, 0) or _moved(elf, function)
             done[name] = ((name, frame), *max(below, key=_sum, default=()))
         return done[name]
 

@@ -50,7 +50,8 @@ def nearest_multipliers(scales: Sequence[float], reaches: Sequence[Span]) -> lis
     """(multiplier, shift) per channel, or one for all where there is one scale and one multiplier serves.
 
     Where no multiplier serves all accumulators of a channel it is the nearest, and levels within 2**-32 of
-    a half may come out one apart: accumulators would have to span more than some 2**24.
+    a half may come out one apart. Accumulators would have to span more than some 2**24, or the double product be a
+    half where it is exact and miss it by rounding elsewhere: at 0.7 it does, 15 giving 10.5 and 45 less than 31.5.
     """
     found = []
     for scale, reach in zip(scales, reaches, strict=True):

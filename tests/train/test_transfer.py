@@ -181,7 +181,7 @@ def test_stages_share_epochs_and_turns(epochs: int, opening: int, reassign: int)
 
 
 def test_on_the_device_s_arithmetic(trained: Graph, digits: Digits) -> None:  # noqa: F811
-    from test_device import quantized_by
+    from test_device_arithmetic import quantized_by
 
     x = digits[0].x[:64]
     student = Net(trained)
