@@ -140,16 +140,20 @@ def main() -> None:
             found = {"command": command, "float_percent": base, "points": [asdict(p) for p in points]}
             write_file(RESULT, (json.dumps(found, indent=1) + "\n").encode())
 
-    for method, setting, epochs, recipe in settings(arguments.epochs):
-        if (method, setting, epochs) not in done:
-            ekc = pack(to_integer(compress(source, rc.parse(recipe), train).graph, {}))
-            add(measured(method, setting, epochs, ekc, weights, test))
+    def add_all(retrained: bool) -> None:
+        for method, setting, epochs, recipe in settings(arguments.epochs):
+            if bool(epochs) == retrained and (method, setting, epochs) not in done:
+                ekc = pack(to_integer(compress(source, rc.parse(recipe), train).graph, {}))
+                add(measured(method, setting, epochs, ekc, weights, test))
+
+    add_all(retrained=False)
     for share in (0.9, 0.8, 0.7, 0.5):
         if ("magnitude pruning", f"{share:.0%}", 0) not in done:
             add(by_magnitude(source, train, test, share))
     chain = ("chain", CHAIN.name, 0)
     if chain not in done and CHAIN.exists():
         add(measured(*chain, CHAIN.read_bytes(), weights, test))
+    add_all(retrained=True)
     show(points)
     if arguments.json:
         try:

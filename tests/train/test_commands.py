@@ -95,8 +95,10 @@ def test_the_command_reports_trains_and_resumes(model: Path, tmp_path: Path) -> 
 def test_quantisation_aware_training_alone(model: Path, tmp_path: Path) -> None:
     x, y = digits(0, 300)
     np.savez(tmp_path / "train.npz", x=x, y=y)
-    alone = '[[compress]]\nmethod = "retrain"\nepochs = 4\nbatch = 16\nlearning_rate = 5e-3\narithmetic = "device"\ndistill = 0.0\n'
-    ekc, report = run(model, "net", rc.parse(alone), tmp_path / "train.npz", None, lambda text: None)
+    alone = '[[compress]]\nmethod = "retrain"\nepochs = 4\nbatch = 16\nlearning_rate = 5e-3\narithmetic = "device"\n'
+    ekc, report = run(
+        model, "net", rc.parse(alone + "distill = 0.0\n"), tmp_path / "train.npz", None, lambda text: None
+    )
     assert {node.op for node in read(ekc, "net").graph.nodes} >= {"conv2d", "fully_connected"}
     assert report.float_accuracy is not None and report.packed_accuracy is not None
     assert report.packed_accuracy.percent > report.float_accuracy.percent + 30
