@@ -8,6 +8,7 @@ import shutil
 import struct
 from pathlib import Path
 
+import fake_tools
 import pytest
 from typer.testing import CliRunner
 
@@ -19,7 +20,6 @@ from edgekc.flashing import problems, run, uf2, usb
 from edgekc.flashing.records import Job, Step
 from edgekc.output import write_folder
 from edgekc.pipeline import compile_model, target_of
-from tests.boards import fake_tools
 
 DATA = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data"
 REAL = [name for name in list_boards() if load_board(name).probe is not None]
