@@ -20,7 +20,7 @@ from ..bits import index_bits
 from ..errors import ModelError
 from ..fixedpoint import DOUBLE, INT32_MAX, quantize_multiplier
 from ..ir import Array, Role, Tensor, constant
-from ..op import Case, ChannelRule, Interval, Kernel, Lowered, View
+from ..op import Case, ChannelRule, Interval, Kernel, Lowered, Shape, View
 from . import _linear as lin
 from . import conv2d
 from ._testing import linear_cases
@@ -30,6 +30,31 @@ PAIR_MAX = 2048  # integers up to here are exact in float16
 RESPONSE_MAX = 2**15 - 1  # responses and window sums are held in 16 bits
 PIXELS_MAX = 16  # whose responses the kernels hold at a time, for which an index is decoded once
 RESPONSES_BYTES = 16 * 1024  # what the kernels hold of responses, if four pixels need no more
+
+
+def check_pairs(shapes: Sequence[Shape], ic: str) -> None:
+    """ModelError where a layer's templates, indices and pairs do not fit; `ic`: "ic", or "1" in a depthwise layer."""
+    templates, indices, pairs = shapes
+    if len(templates) != 3 or not _is_index(indices, ic) or pairs != (*indices, 2):
+        raise ModelError(
+            f"templates {list(templates)}, indices {list(indices)} and pairs {list(pairs)} should be "
+            f"(count, kh, kw), (oc, {ic}) and (oc, {ic}, 2)"
+        )
+
+
+def check_coded_pairs(shapes: Sequence[Shape], ic: str) -> None:
+    """As `check_pairs`, of a layer whose pairs are a codebook with indices of its own."""
+    templates, indices, pairs, pair_indices = shapes
+    fits = len(templates) == 3 and _is_index(indices, ic) and pair_indices == indices
+    if not fits or len(pairs) != 2 or pairs[1] != 2 or not 1 <= pairs[0] <= 256:
+        raise ModelError(
+            f"templates {list(templates)}, indices {list(indices)}, pairs {list(pairs)} and pair_indices "
+            f"{list(pair_indices)} should be (count, kh, kw), (oc, {ic}), (1..256, 2) and (oc, {ic})"
+        )
+
+
+def _is_index(shape: Shape, ic: str) -> bool:
+    return len(shape) == 2 and (ic != "1" or shape[1] == 1)
 
 
 def expand(ones: int, templates: Array, indices: Array, pairs: Array) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import ModelError
 from ..ir import Array
 from ..op import IntAttrs, Op, Shape
 from . import _template as tp
@@ -12,12 +11,8 @@ from . import conv2d
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
-    x, templates, indices, pairs = shapes[:4]
-    if len(templates) != 3 or len(indices) != 2 or pairs != (*indices, 2):
-        raise ModelError(
-            f"templates {list(templates)}, indices {list(indices)} and pairs {list(pairs)} should be "
-            "(count, kh, kw), (oc, ic) and (oc, ic, 2)"
-        )
+    tp.check_pairs(shapes[1:4], "ic")
+    x, templates, indices = shapes[:3]
     return conv2d.infer(attrs, (x, (indices[0], templates[1], templates[2], indices[1])))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import ModelError
 from ..ir import Array
 from ..op import IntAttrs, Op, Shape
 from . import _template as tp
@@ -14,12 +13,8 @@ from ._channels import channelwise_filters
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
-    x, templates, indices, pairs = shapes[:4]
-    if len(templates) != 3 or len(indices) != 2 or indices[1] != 1 or pairs != (*indices, 2):
-        raise ModelError(
-            f"templates {list(templates)}, indices {list(indices)} and pairs {list(pairs)} should be "
-            "(count, kh, kw), (oc, 1) and (oc, 1, 2)"
-        )
+    tp.check_pairs(shapes[1:4], "1")
+    x, templates, indices = shapes[:3]
     return depthwise.infer(attrs, (x, (templates[1], templates[2], indices[0])))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import ModelError
 from ..ir import Array
 from ..op import IntAttrs, Op, Shape
 from . import _template as tp
@@ -16,13 +15,8 @@ from . import conv2d
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
-    x, templates, indices, pairs, pair_indices = shapes[:5]
-    fits = len(templates) == 3 and len(indices) == 2 and pair_indices == indices
-    if not fits or len(pairs) != 2 or pairs[1] != 2 or not 1 <= pairs[0] <= 256:
-        raise ModelError(
-            f"templates {list(templates)}, indices {list(indices)}, pairs {list(pairs)} and pair_indices "
-            f"{list(pair_indices)} should be (count, kh, kw), (oc, ic), (1..256, 2) and (oc, ic)"
-        )
+    tp.check_coded_pairs(shapes[1:5], "ic")
+    x, templates, indices = shapes[:3]
     return conv2d.infer(attrs, (x, (indices[0], templates[1], templates[2], indices[1])))
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..errors import ModelError
 from ..ir import Array
 from ..op import IntAttrs, Op, Shape
 from . import _template as tp
@@ -17,13 +16,8 @@ from ._channels import channelwise_filters
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
-    x, templates, indices, pairs, pair_indices = shapes[:5]
-    fits = len(templates) == 3 and len(indices) == 2 and indices[1] == 1 and pair_indices == indices
-    if not fits or len(pairs) != 2 or pairs[1] != 2 or not 1 <= pairs[0] <= 256:
-        raise ModelError(
-            f"templates {list(templates)}, indices {list(indices)}, pairs {list(pairs)} and pair_indices "
-            f"{list(pair_indices)} should be (count, kh, kw), (oc, 1), (1..256, 2) and (oc, 1)"
-        )
+    tp.check_coded_pairs(shapes[1:5], "1")
+    x, templates, indices = shapes[:3]
     return depthwise.infer(attrs, (x, (templates[1], templates[2], indices[0])))
 
 
