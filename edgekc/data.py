@@ -101,10 +101,15 @@ def real_batches(dataset: Dataset, size: int = 64) -> Iterator[Array]:
     if dataset.x.dtype == np.int8 and dataset.quant is None:
         raise UsageError("int8 samples without scale and zero point", where=dataset.where, fix="state them")
     for start in range(0, len(dataset), size):
-        x = dataset.x[start : start + size].astype(np.float32)
-        if dataset.quant is not None:
-            x = np.float32(dataset.quant.scale) * (x - np.float32(dataset.quant.zero_point))
-        yield x
+        yield real(dataset, dataset.x[start : start + size])
+
+
+def real(dataset: Dataset, x: Array) -> Array:
+    """Samples as the dataset holds them, (n, *sample shape), as real numbers, float32."""
+    values = x.astype(np.float32)
+    if dataset.quant is not None:
+        values = np.float32(dataset.quant.scale) * (values - np.float32(dataset.quant.zero_point))
+    return values
 
 
 def fit(dataset: Dataset, graph: Graph) -> Dataset:

@@ -77,14 +77,21 @@ def input_quant(dataset: Dataset) -> Quant | None:
     return dataset.quant
 
 
-def _quantised(graph: Graph, dataset: Dataset, settings: Quantize, exact: Graph | None = None) -> SideBySide:
-    """Calibrated, quantised and, where asked for, corrected, with the outputs that tell how well."""
+def calibrated_ranges(graph: Graph, dataset: Dataset, settings: Quantize) -> dict[str, calibrate.Range]:
+    """The range of every activation of a FLOAT graph on these samples, by the recipe's [quantize]."""
     observed = calibrate.observe(graph, lambda: real_batches(dataset, _BATCH), settings.method != "min-max")
     ranges = calibrate.choose(observed, settings.method, settings.percentile)
     if settings.input_range is not None:
         ranges[graph.inputs[0]] = settings.input_range
+    return ranges
+
+
+def _quantised(graph: Graph, dataset: Dataset, settings: Quantize, exact: Graph | None = None) -> SideBySide:
+    """Calibrated, quantised and, where asked for, corrected, with the outputs that tell how well."""
     given = input_quant(dataset)
-    quantized = quantize(graph, ranges, {} if given is None else {graph.inputs[0]: given})
+    quantized = quantize(
+        graph, calibrated_ranges(graph, dataset, settings), {} if given is None else {graph.inputs[0]: given}
+    )
     sample = subset(dataset, _WALKED, settings.seed)
     return walk(
         graph if exact is None else exact,

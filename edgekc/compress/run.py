@@ -18,7 +18,7 @@ from ..data import Dataset, fit, real_batches, subset, synthetic
 from ..emulate import float_reference
 from ..errors import UsageError
 from ..ir import Array, Graph, Node, Quant, Tensor
-from ..post_training import input_quant, post_training
+from ..post_training import calibrated_ranges, input_quant, post_training
 from ..quantize import FILTER_AXIS, prepare, quantize
 from . import cluster, codebook, dominant, gap, lowrank, moments, pairs, second_order, substitute
 from .checkpoints import Checkpoints
@@ -308,7 +308,9 @@ def _retrain(job: Job, state: State, step: rc.Retrain, where: str, training: Pat
 
     ranges = state.ranges
     if step.arithmetic == "device" and ranges is None:
-        ranges = _ranges(job, state.model)
+        settings = job.recipe.quantize
+        chosen = subset(job.samples, settings.samples, settings.seed)
+        ranges = calibrated_ranges(state.model.graph, chosen, settings)
     elif step.arithmetic == "float":
         ranges = None  # weights change, and with them the ranges
 
@@ -335,16 +337,6 @@ def _prune(job: Job, state: State, step: rc.Prune, where: str) -> State:
 
     made = pruning.run(state.model.graph, step, where, job.samples, fine_tune, job.log)
     return replace(state, model=Model(made.graph), ranges=None)
-
-
-def _ranges(job: Job, model: Model) -> dict[str, calibrate.Range]:
-    settings = job.recipe.quantize
-    chosen = subset(job.samples, settings.samples, settings.seed)
-    observed = calibrate.observe(model.graph, lambda: real_batches(chosen), settings.method != "min-max")
-    ranges = calibrate.choose(observed, settings.method, settings.percentile)
-    if settings.input_range is not None:
-        ranges[model.graph.inputs[0]] = settings.input_range
-    return ranges
 
 
 def _svd(job: Job, state: State, step: rc.Svd, where: str) -> State:

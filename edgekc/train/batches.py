@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data import Dataset
+from ..data import Dataset, real
 from ..ir import Array
 
 
@@ -32,14 +32,6 @@ def batches(dataset: Dataset, size: int, augment: Augment, rng: np.random.Genera
         chosen = order[at : at + size]
         x = real(dataset, _augmented(dataset.x[chosen], augment, rng))
         yield _mixed(x, rng) if augment.mix else x, chosen
-
-
-def real(dataset: Dataset, x: Array) -> Array:
-    """Samples as real numbers, float32."""
-    values = x.astype(np.float32)
-    if dataset.quant is not None:
-        values = np.float32(dataset.quant.scale) * (values - np.float32(dataset.quant.zero_point))
-    return values
 
 
 def _augmented(x: Array, augment: Augment, rng: np.random.Generator) -> Array:
