@@ -215,6 +215,9 @@ class Pairs(_Step):
 
     method: Literal["pairs"]
     bits: Annotated[int, Field(ge=1, le=8)] = Field(default=7, description="of an index; 2**bits pairs a layer")
+    assignment: Literal["nearest", "second-order"] = Field(
+        default="nearest", description="second-order chooses template and pair together, for the outputs' sake"
+    )
     seed: Seed = 0
 
 

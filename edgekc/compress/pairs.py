@@ -6,7 +6,11 @@ as points in two dimensions, by k-means on the squared error that they cause in 
 
     |da * t + db|^2 = da^2 |t|^2 + 2 da db sum(t) + db^2 taps
 
-which is da^2 + taps * db^2 where t has zero mean and norm 1; `canonical` brings trained templates to that form.
+which is da^2 + taps * db^2 where t has zero mean and norm 1; `canonical` brings trained templates to that form. What
+it causes in the outputs is another matter: behind a ReLU the inputs of a window are positive and alike, so an error
+of b adds up over the window, and one of a, times a template of zero mean, nearly cancels. So db counts `WINDOW` times
+as much as in the weights. Measured on ResNet-8 with 6 bits for the pairs of its three largest layers, divergence of
+the scores from those without clustered pairs: 0.253 where it counts once, 0.079 twice, 0.068 three times, 0.093 four.
 Each output channel is divided by its own scale first: that scale is part of the requantisation and free.
 """
 
@@ -21,6 +25,7 @@ from ..ir import Array
 from .codebook import LayerFit
 
 MAX_PAIRS = 256
+WINDOW = 3.0  # how much more an error of b costs than its share in the squared error of the weights says
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ def cluster(fit: LayerFit, taps: int, count: int, seed: int) -> Pairs:
     a, b = fit.a.astype(np.float64), fit.b.astype(np.float64)
     size = np.sqrt((a**2 + taps * b**2).mean(1))
     scales = np.where(size > 0, size, size.max() or 1.0)
-    weight = np.array([1.0, np.sqrt(taps)])
+    weight = np.array([1.0, WINDOW * np.sqrt(taps)])
     points = (np.stack([a, b], -1) / scales[:, None, None] * weight).reshape(-1, 2)
     importance = np.repeat(scales**2, a.shape[1])  # an error of a filter counts with the square of its scale
     distinct = len(np.unique(points.astype(np.float32), axis=0))

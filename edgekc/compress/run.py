@@ -20,7 +20,7 @@ from ..errors import UsageError
 from ..ir import Array, Graph, Node, Quant, Tensor
 from ..post_training import calibrated_ranges, input_quant, post_training
 from ..quantize import FILTER_AXIS, prepare, quantize
-from . import cluster, codebook, dominant, gap, lowrank, moments, pairs, second_order, substitute
+from . import cluster, codebook, dominant, gap, lowrank, moments, pair_assignment, pairs, second_order, substitute
 from .checkpoints import Checkpoints
 from .model import Model, Templates
 
@@ -273,17 +273,42 @@ def _pairs(job: Job, state: State, step: rc.Pairs, where: str) -> State:
         if record.pairs is not None or record.fit.index.size <= 2**step.bits:
             job.log(f"{name}: its {record.fit.index.size} pairs stay as they are")
             continue
-        book = model.books[record.book]
-        grouped = pairs.cluster(record.fit, book[0].size, 2**step.bits, step.seed)
-        a, b = grouped.expanded()
-        fitted = replace(record.fit, a=a, b=b)
-        before = _original(model, name)
-        free = np.stack([record.fit.a, record.fit.b], -1)
-        model = model.with_templates(name, Templates(fitted, record.book, grouped, free), book)
+        nearest = pairs.cluster(record.fit, model.books[record.book][0].size, 2**step.bits, step.seed)
+        before, error = _original(model, name), None
+        if step.assignment == "second-order" and model.node(name).op == "conv2d":
+            model, error = _compensated_pairs(job, model, name, nearest, before)
+        else:
+            if step.assignment == "second-order":
+                job.log(f"{name}: its pairs are the nearest ones, second-order is for convolutions")
+            free = np.stack([record.fit.a, record.fit.b], -1)
+            model = _with_pairs(model, name, record.fit.index, nearest, free)
         off = model.graph.tensors[model.weights(name)].value - before
-        error = float(np.square(off).sum() / max(np.square(before).sum(), 1e-300))
-        layers[name] = Layer(f"{layers[name].method}, pairs {step.bits} bits", error, None)
+        missed = float(np.square(off).sum() / max(np.square(before).sum(), 1e-300))
+        layers[name] = Layer(f"{layers[name].method}, pairs {step.bits} bits", missed, error)
     return replace(state, model=model, layers=layers)
+
+
+def _with_pairs(model: Model, layer: str, index: Array, chosen: pairs.Pairs, free: Array | None) -> Model:
+    record = model.templates[layer]
+    a, b = chosen.expanded()
+    fitted = replace(record.fit, index=index, a=a, b=b)
+    return model.with_templates(layer, Templates(fitted, record.book, chosen, free), model.books[record.book])
+
+
+def _compensated_pairs(
+    job: Job, model: Model, layer: str, nearest: pairs.Pairs, before: Array
+) -> tuple[Model, float | None]:
+    """The model with a convolution's templates and pairs chosen for its outputs' sake, and what these miss."""
+    record, node = model.templates[layer], model.node(layer)
+    known = _moments(job, model, node)
+    found = pair_assignment.compensate(
+        before, model.books[record.book], record.fit.index, nearest, known.covariance, pair_assignment.Options()
+    )
+    model = _with_pairs(model, layer, found.index, found.pairs, None)
+    oc, stored = len(before), model.graph.tensors[model.weights(layer)].value
+    bias = model.graph.tensors[node.inputs[2]]
+    moved = bias.value + moments.bias_shift(before.reshape(oc, -1), stored.reshape(oc, -1), known.mean)
+    return model.with_value(bias.name, moved), found.output_error
 
 
 def _canonical(model: Model, book: str) -> Model:

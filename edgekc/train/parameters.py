@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ..compress import cluster, codebook
 from ..compress.model import Templates
-from ..compress.pairs import Pairs
+from ..compress.pairs import WINDOW, Pairs
 from ..ir import Array
 
 _TYPICAL = 0.1  # root mean square of a layer's weights where its inputs are about 1
@@ -154,8 +154,9 @@ class TemplateKernels(nn.Module):
 
     def _reassign_pairs(self, latent: Tensor) -> float:
         points = latent / self.scales.abs()[:, None, None]
-        # An error of b counts in every tap, one of a with the template's size.
-        weight = torch.stack([self.book.flatten(1).norm(dim=1).mean(), torch.tensor(self.book[0].numel() ** 0.5)])
+        # An error of b counts in every tap and adds up over the window, one of a with the template's size.
+        sums = torch.tensor(WINDOW * self.book[0].numel() ** 0.5)
+        weight = torch.stack([self.book.flatten(1).norm(dim=1).mean(), sums])
         found = torch.cdist((points * weight).reshape(-1, 2), self.values * weight).argmin(1)
         changed = (found.reshape_as(self.pair_index) != self.pair_index).float().mean()
         self.pair_index.copy_(found.reshape_as(self.pair_index))

@@ -36,6 +36,7 @@ RECIPES = {
     "second-order": SECOND,
     "codebook": CODEBOOK,
     "pairs": CODEBOOK + '[[compress]]\nmethod = "pairs"\nbits = 6\n',
+    "second-order-pairs": CODEBOOK + '[[compress]]\nmethod = "pairs"\nbits = 4\nassignment = "second-order"\n',
     "network-codebook": CODEBOOK + 'scope = "network"\n',
     "chain": CODEBOOK + SECOND,
     "svd": '[[compress]]\nmethod = "svd"\nlayers = ["fully_connected_*"]\nenergy = 0.9\n' + CLUSTER,
@@ -111,8 +112,10 @@ def test_outputs_are_those_of_the_compressed_weights(net: tuple[Graph, Dataset],
     assert result.layers
 
 
-def test_second_order_beats_nearest(net: tuple[Graph, Dataset]) -> None:
-    few = CLUSTER.replace("bits = 5", "bits = 2")
+@pytest.mark.parametrize(
+    "few", [CLUSTER.replace("bits = 5", "bits = 2"), CODEBOOK + '[[compress]]\nmethod = "pairs"\nbits = 2\n']
+)
+def test_second_order_beats_nearest(net: tuple[Graph, Dataset], few: str) -> None:
     exact = float_reference.outputs(net[0], [net[1].x])[0]
     errors = []
     for recipe in (few, few + 'assignment = "second-order"\n'):
