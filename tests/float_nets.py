@@ -35,11 +35,12 @@ class FloatNet:
         attrs, size = self._window(x, k, stride)
         return self._linear("conv2d", x, w, oc, (1, *size, oc), {**attrs, "activation": activation or self.activation})
 
-    def grouped(self, x: str, oc: int, groups: int, k: int = 3, stride: int = 1) -> str:
+    def grouped(self, x: str, oc: int, groups: int, k: int = 3, stride: int = 1, activation: str = "") -> str:
         reads = self.shape_of(x)[3] // groups
         attrs, size = self._window(x, k, stride)
         w = self._weights((oc, k, k, reads), k * k * reads)
-        return self._linear("grouped_conv2d", x, w, oc, (1, *size, oc), {**attrs, "activation": self.activation})
+        attrs = {**attrs, "activation": activation or self.activation}
+        return self._linear("grouped_conv2d", x, w, oc, (1, *size, oc), attrs)
 
     def depthwise(self, x: str, k: int = 3, stride: int = 1, times: int = 1, activation: str = "") -> str:
         oc = self.shape_of(x)[3] * times

@@ -23,7 +23,7 @@ _BLOCK_BYTES = 32 * 2**20  # of unrolled inputs at a time
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Depthwise layers have taps of their own for each output channel: a leading axis of oc."""
+    """Depthwise and grouped layers have taps of their own for each output channel: a leading axis of oc."""
 
     mean: Array  # (taps,) or (oc, taps) float64
     second: Array  # (taps, taps) or (oc, taps, taps) float64: E[x x^T]
@@ -36,14 +36,16 @@ class Moments:
 
 def of_layer(graph: Graph, node: Node, x: Array) -> Moments:
     """Moments of a FLOAT node with weights, from its input activation x (n, ...); taps in the weights' order."""
-    if node.op not in ("conv2d", "depthwise", "fully_connected"):
+    if node.op not in ("conv2d", "grouped_conv2d", "depthwise", "fully_connected"):
         raise UsageError(f"{node.op} has no weights", where=node.name)
     shape = graph.tensors[node.inputs[1]].shape
     attrs = {key: value for key, value in node.attrs.items() if isinstance(value, int)}
     if node.op == "conv2d":
         return of_conv2d(x, attrs, shape[1], shape[2])
+    if node.op == "grouped_conv2d":
+        return of_grouped(x, attrs, shape[1], shape[2], shape[3], shape[0])
     if node.op == "depthwise":
-        return of_depthwise(x, attrs, shape[1], shape[2], shape[3])
+        return of_grouped(x, attrs, shape[1], shape[2], 1, shape[3])
     return of_rows([np.asarray(x).reshape(-1, shape[1])])
 
 
@@ -66,11 +68,16 @@ def of_conv2d(x: Array, attrs: IntAttrs, k_h: int, k_w: int) -> Moments:
     return of_rows(patches.reshape(-1, taps) for patches in _patches(x, attrs, k_h, k_w))
 
 
-def of_depthwise(x: Array, attrs: IntAttrs, k_h: int, k_w: int, oc: int) -> Moments:
-    """Of a depthwise convolution: output channel o reads input channel o // (oc / c)."""
-    c = x.shape[3]
-    each = of_rows(p.reshape(-1, k_h * k_w, c).transpose(2, 0, 1) for p in _patches(x, attrs, k_h, k_w))
-    return Moments(np.repeat(each.mean, oc // c, axis=0), np.repeat(each.second, oc // c, axis=0))
+def of_grouped(x: Array, attrs: IntAttrs, k_h: int, k_w: int, reads: int, oc: int) -> Moments:
+    """Of a convolution in groups of `reads` input channels, 1 in a depthwise one; taps in the order (kh, kw, reads)."""
+    groups = x.shape[3] // reads
+
+    def by_group(patches: Array) -> Array:
+        split = patches.reshape(-1, k_h * k_w, groups, reads)
+        return split.transpose(2, 0, 1, 3).reshape(groups, -1, k_h * k_w * reads)
+
+    each = of_rows(by_group(patches) for patches in _patches(x, attrs, k_h, k_w))
+    return Moments(np.repeat(each.mean, oc // groups, axis=0), np.repeat(each.second, oc // groups, axis=0))
 
 
 def bias_shift(weights: Array, stored: Array, mean: Array) -> Array:

@@ -178,8 +178,6 @@ def _free(state: State, patterns: tuple[str, ...], where: str, kinds: set[str]) 
 
 def _packable(job: Job, state: State, step: rc.Cluster | rc.Codebook, where: str, kinds: Iterable[str]) -> list[Node]:
     """As `_free`, without the depthwise layers that only a pattern matches, unless the step is for those too."""
-    for node in _free(state, step.layers, where, {"grouped_conv2d"}):
-        job.log(f"{node.name}: stays dense, grouped convolutions have no packed form")
     found = _free(state, step.layers, where, set(kinds))
     skipped = [n.name for n in found if n.op == "depthwise" and not step.depthwise and n.name not in step.layers]
     for name in skipped:

@@ -44,7 +44,7 @@ def compensate(weights: Array, layer: Clustered, moment: Array, options: Options
 
     Args:
         weights: the layer's weights, of the shape of `layer.index`.
-        moment: H (taps, taps), or (oc, taps, taps) where each output channel has inputs of its own (depthwise).
+        moment: H (taps, taps), or (oc, taps, taps) where output channels read different inputs (depthwise, groups).
 
     Returns:
         The layer with `output_error` set; never of larger output error than `layer`.

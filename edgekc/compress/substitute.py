@@ -19,11 +19,20 @@ from .codebook import LayerFit
 
 CLUSTERED = {
     "conv2d": "clustered_conv2d",
+    "grouped_conv2d": "clustered_grouped_conv2d",
     "depthwise": "clustered_depthwise",
     "fully_connected": "clustered_fully_connected",
 }
-TEMPLATED = {"conv2d": "template_conv2d", "depthwise": "template_depthwise"}
-_CODED = {"conv2d": "template_pairs_conv2d", "depthwise": "template_pairs_depthwise"}
+TEMPLATED = {
+    "conv2d": "template_conv2d",
+    "grouped_conv2d": "template_grouped_conv2d",
+    "depthwise": "template_depthwise",
+}
+_CODED = {
+    "conv2d": "template_pairs_conv2d",
+    "grouped_conv2d": "template_pairs_grouped_conv2d",
+    "depthwise": "template_pairs_depthwise",
+}
 _LARGEST = PAIR_MAX - 1  # of a and b as integers
 
 

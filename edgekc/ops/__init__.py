@@ -11,6 +11,7 @@ from . import (
     clustered_conv2d,
     clustered_depthwise,
     clustered_fully_connected,
+    clustered_grouped_conv2d,
     concat,
     conv2d,
     depthwise,
@@ -25,8 +26,10 @@ from . import (
     softmax,
     template_conv2d,
     template_depthwise,
+    template_grouped_conv2d,
     template_pairs_conv2d,
     template_pairs_depthwise,
+    template_pairs_grouped_conv2d,
 )
 
 MODULES = (
@@ -34,7 +37,7 @@ MODULES = (
     *(mean, reshape, softmax, pad, lut, concat),
     *(clustered_conv2d, clustered_fully_connected, template_conv2d, template_pairs_conv2d),
     *(clustered_depthwise, template_depthwise, template_pairs_depthwise),
-    grouped_conv2d,
+    *(grouped_conv2d, clustered_grouped_conv2d, template_grouped_conv2d, template_pairs_grouped_conv2d),
 )
 OPS: dict[str, Op] = {module.OP.name: module.OP for module in MODULES}
 BY_CODE: dict[int, Op] = {op.code: op for op in OPS.values()}

@@ -39,7 +39,8 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     return depthwise.ranges(dense(view), inputs)
 
 
-def _params(view: View) -> dict[str, int | str]:
+def params(view: View) -> dict[str, int | str]:
+    """A value for each of FIELDS."""
     _, k_h, k_w = view.inputs[1].shape
     coded = view.inputs[4].role is Role.INDEX
     names = ("templates", "indices", "pairs", "pair_indices")[: 4 if coded else 3]
@@ -50,22 +51,23 @@ def _params(view: View) -> dict[str, int | str]:
     return {**values, "pair_bits": index_bits(view.inputs[4].value) if coded else 0}
 
 
+FIELDS = (
+    *tp.CODE_FIELDS,
+    *lin.REQUANT_FIELDS[1:],
+    *lin.WINDOW_FIELDS,
+    *lin.OUTPUT_FIELDS,
+    ("int8_t", "pad_value"),
+    ("uint8_t", "bits"),
+    ("uint8_t", "pair_bits"),
+    ("uint16_t", "ones"),
+)
 KERNELS = (
     Kernel(
         symbol="ek_template_depthwise_s8",
         header="ek_template.h",
         struct="ek_template_depthwise_params",
-        fields=(
-            *tp.CODE_FIELDS,
-            *lin.REQUANT_FIELDS[1:],
-            *lin.WINDOW_FIELDS,
-            *lin.OUTPUT_FIELDS,
-            ("int8_t", "pad_value"),
-            ("uint8_t", "bits"),
-            ("uint8_t", "pair_bits"),
-            ("uint16_t", "ones"),
-        ),
-        params=_params,
+        fields=FIELDS,
+        params=params,
         scratch=lambda view: depthwise.decoded_bytes(view, *view.inputs[1].shape[1:]),
         in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
         sources=("ek_output_s8",),

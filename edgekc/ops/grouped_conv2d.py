@@ -70,6 +70,11 @@ def _params(view: View) -> dict[str, int | str]:
     return {**values, "groups": groups_of(view.x.shape, w)}
 
 
+def decoded_bytes(view: View, filter_shape: Shape) -> int:
+    """Scratch of the kernels for packed weights: a word for each weight of a filter (kh, kw, reads), then the ring."""
+    return 4 * int(np.prod(filter_shape)) + lin.ring_bytes(view, *filter_shape[:2])
+
+
 KERNELS = (
     Kernel(
         symbol="ek_grouped_conv2d_s8",

@@ -99,4 +99,34 @@ typedef struct {
  */
 void ek_clustered_depthwise_s8(const ek_clustered_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+typedef struct {
+    const uint8_t *indices;     /* (out_c, k_h, k_w, in_c / groups), bit-packed */
+    const ek_s16 *centers;      /* up to 2^bits */
+    const int32_t *bias;        /* (out_c), the input's zero point folded in */
+    const int32_t *multiplier;  /* (out_c), or one */
+    const int8_t *shift;        /* (out_c), or one */
+    uint16_t in_h, in_w, in_c;
+    uint16_t out_h, out_w, out_c; /* in_c and out_c are multiples of groups */
+    uint16_t k_h, k_w;
+    uint16_t stride_h, stride_w;
+    uint16_t dilation_h, dilation_w;
+    uint16_t pad_top, pad_left;
+    int16_t out_zero;
+    int16_t act_min, act_max;   /* fused activation, in output units */
+    uint8_t rounding;           /* EK_ROUND_* */
+    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    int8_t pad_value;           /* what lies outside the image: the input's zero point */
+    uint8_t bits;               /* of an index, 1 to 8 */
+    uint16_t center_count;
+    uint16_t groups;            /* filters of a group read the input channels of the same group */
+} ek_clustered_grouped_conv2d_params;
+
+/*
+ * scratch: a word for each weight of a filter; then what EK_RING wants (ek_ring.h).
+ * `out` may start where `in` starts if every output row ends before the first input row that the ring has
+ * not taken yet.
+ */
+void ek_clustered_grouped_conv2d_s8(const ek_clustered_grouped_conv2d_params *p, const int8_t *in, int8_t *out,
+                                    void *scratch);
+
 #endif

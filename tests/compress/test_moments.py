@@ -17,6 +17,7 @@ def nets() -> list[tuple[Graph, str]]:
     for build in (
         lambda net: net.conv("input", 5, stride=2, activation="none"),
         lambda net: net.depthwise("input", times=2, activation="none"),
+        lambda net: net.grouped(net.conv("input", 6, k=1), 4, groups=2, stride=2, activation="none"),
         lambda net: net.fully_connected("input", 4),
     ):
         net = FloatNet(np.random.default_rng(9), (1, 7, 6, 3), "relu")
@@ -25,17 +26,18 @@ def nets() -> list[tuple[Graph, str]]:
     return out
 
 
-@pytest.mark.parametrize(("graph", "y"), nets(), ids=["conv2d", "depthwise", "fully_connected"])
+@pytest.mark.parametrize(("graph", "y"), nets(), ids=["conv2d", "depthwise", "grouped", "fully_connected"])
 @pytest.mark.parametrize("block_bytes", [1, 2**20])
 def test_moments_are_those_of_the_unrolled_input(
     graph: Graph, y: str, block_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(moments, "_BLOCK_BYTES", block_bytes)
     x = np.random.default_rng(10).standard_normal((4, 7, 6, 3)).astype(np.float32) + 0.5
-    node = graph.nodes[0]
+    node = graph.nodes[-1]
     w = cluster.to_rows(graph.tensors[f"{y}/weights"].value, 3 if node.op == "depthwise" else 0)
-    found = moments.of_layer(graph, node, x)
-    out = (float_reference.run(graph, [x])[y] - graph.tensors[f"{y}/bias"].value).reshape(-1, len(w))
+    values = float_reference.run(graph, [x])
+    found = moments.of_layer(graph, node, values[node.inputs[0]])
+    out = (values[y] - graph.tensors[f"{y}/bias"].value).reshape(-1, len(w))
     assert (w * found.mean).sum(1) == pytest.approx(out.mean(0), rel=1e-4, abs=1e-5)
     for h, expected in ((found.second, np.square(out).mean(0)), (found.covariance, out.var(0))):
         pushed = w @ h if h.ndim == 2 else np.einsum("ot,otu->ou", w, h)

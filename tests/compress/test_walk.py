@@ -167,27 +167,37 @@ def test_bytes_of_a_packed_depthwise_layer(net: tuple[Graph, Dataset]) -> None:
     assert found["pairs"].parts["pair indices"] == found["pairs"].parts["indices"]
 
 
-def test_grouped_convolutions_are_quantised_and_stay_dense(tmp_path: Path) -> None:
-    """Between layers that are equalised, pruned of constant channels and packed; they themselves are not touched."""
+TEMPLATES = '[[compress]]\nmethod = "codebook"\nlayers = ["grouped*"]\ntemplates = 16\n'
+GROUPED = {
+    "dense": ('[quantize]\nequalise = "on"\n', "grouped_conv2d"),
+    "cluster": (CLUSTER, "clustered_grouped_conv2d"),
+    "second-order": (SECOND.replace("bits = 5", "bits = 3"), "clustered_grouped_conv2d"),
+    "codebook": (TEMPLATES, "template_grouped_conv2d"),
+    "pairs": (TEMPLATES + '[[compress]]\nmethod = "pairs"\nbits = 5\n' + CLUSTER, "template_pairs_grouped_conv2d"),
+}
+
+
+@pytest.mark.parametrize("name", GROUPED)
+def test_convolutions_in_groups(name: str, tmp_path: Path) -> None:
+    """Between layers that are equalised, pruned of constant channels and packed: dense, and in each packed form."""
     made = FloatNet(np.random.default_rng(5), (1, 8, 7, 4), "relu")
     x = made.grouped(made.conv("input", 12), 18, groups=6, stride=2)
     x = made.fully_connected(made.mean(made.conv(made.grouped(x, 8, groups=2, k=1), 12)), 10)
     graph = made.graph(x)
     samples = Dataset(np.random.default_rng(6).normal(0, 1, (64, 8, 7, 4)).astype(np.float32), None, (), "test")
     exact = float_reference.outputs(graph, [samples.x])[0]
-    for recipe in ('[quantize]\nequalise = "on"\n', SECOND, CLUSTER + 'layers = ["grouped*", "conv*"]\n'):
-        lines: list[str] = []
-        data = pack(to_integer(compress(graph, rc.parse(recipe), samples, lines.append).graph, {}))
-        packed = read(data, "net.ekc").graph
-        assert [node.op for node in packed.nodes].count("grouped_conv2d") == 2
-        said = "grouped_conv2d_1: stays dense, grouped convolutions have no packed form"
-        assert (said in lines) == ("cluster" in recipe)
-        out = packed.tensors[packed.outputs[0]].q
-        levels = host_outputs(data, input_levels(samples, packed))[0].astype(np.float64)
-        actual = (levels - out.zero_point) * out.scale
-        assert np.linalg.norm(actual - exact) < 0.1 * np.linalg.norm(exact)
-        folder = written(data, tmp_path / "net", frozenset())
-        assert compare(folder, None, host.samples(read_manifest(folder), 6)).samples == 6
+    recipe, op = GROUPED[name]
+    data = pack(to_integer(compress(graph, rc.parse(recipe), samples).graph, {}))
+    packed = read(data, "net.ekc").graph
+    assert {node.op for node in packed.nodes if node.name == "grouped_conv2d_1"} == {op}
+    assert next(layer for layer in layer_sizes(read(data, "net.ekc")) if layer.op == op).weights == 18 * 9 * 2
+    out = packed.tensors[packed.outputs[0]].q
+    levels = host_outputs(data, input_levels(samples, packed))[0].astype(np.float64)
+    actual = (levels - out.zero_point) * out.scale
+    assert np.linalg.norm(actual - exact) < 0.1 * np.linalg.norm(exact)
+    board = load_board("m0plus-an385") if name in ("cluster", "pairs") else None
+    folder = written(data, tmp_path / "net", frozenset())
+    assert compare(folder, board, host.samples(read_manifest(folder), 6)).samples == 6
 
 
 def test_same_recipe_same_bytes(net: tuple[Graph, Dataset]) -> None:

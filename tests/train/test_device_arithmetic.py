@@ -17,7 +17,7 @@ from edgekc.quantize import prepare, quantize
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from test_net import compressed, compressed_depthwise, every_operator, samples  # noqa: E402 - needs PyTorch
+from test_net import MODELS, every_operator, samples  # noqa: E402 - needs PyTorch
 
 from edgekc.train.device import DeviceNet, run_integer, to_levels  # noqa: E402
 from edgekc.train.net import Net  # noqa: E402
@@ -25,7 +25,7 @@ from edgekc.train.retrain import integer  # noqa: E402
 
 
 def models() -> list[Model]:
-    return [Model(prepare(every_operator())), compressed()[0], compressed_depthwise()[0]]
+    return [Model(prepare(every_operator())), *(made()[0] for made in MODELS)]
 
 
 def quantized_by(model: Model, x: np.ndarray) -> Graph:
@@ -33,7 +33,7 @@ def quantized_by(model: Model, x: np.ndarray) -> Graph:
     return pack_layers(model, quantize(model.graph, calibrate.choose(observed, "min-max", 99.99)))[0]
 
 
-@pytest.mark.parametrize("index", [0, 1, 2])
+@pytest.mark.parametrize("index", range(1 + len(MODELS)))
 def test_every_activation_is_the_reference_s(index: int) -> None:
     model = models()[index]
     x = samples(model.graph, 3)
@@ -48,7 +48,7 @@ def test_every_activation_is_the_reference_s(index: int) -> None:
             np.testing.assert_array_equal(levels[name][i : i + 1].numpy(), expected[name], err_msg=name)
 
 
-@pytest.mark.parametrize("index", [0, 1, 2])
+@pytest.mark.parametrize("index", range(1 + len(MODELS)))
 def test_the_scores_are_those_of_the_packed_model(index: int) -> None:
     model = models()[index]
     x = samples(model.graph, 8)

@@ -75,7 +75,23 @@ def compressed_depthwise() -> tuple[Model, str, str]:
     return model.with_cluster(second, cluster.cluster(w, 8, options)), first, second
 
 
-MODELS = [compressed, compressed_depthwise]
+def compressed_grouped() -> tuple[Model, str, str]:
+    """A net with a layer in groups on templates with clustered pairs, and a clustered one."""
+    net = FloatNet(np.random.default_rng(7), (1, 8, 8, 6), activation="relu")
+    first = net.grouped(net.conv("input", 12, k=1), 9, groups=3)
+    second = net.grouped(net.conv(first, 10, k=1), 8, groups=2, stride=2)
+    model = Model(prepare(net.graph(net.fully_connected(net.mean(second), 4))))
+    book = codebook.fit([model.graph.tensors[model.weights(first)].value], 5, codebook.Options())
+    grouped = pairs.cluster(book.layers[0], 9, 8, seed=0)
+    a, b = grouped.expanded()
+    free = np.stack([book.layers[0].a, book.layers[0].b], -1)
+    record = Templates(replace(book.layers[0], a=a, b=b), "book", grouped, free)
+    model = model.with_templates(first, record, book.templates)
+    w = model.graph.tensors[model.weights(second)].value
+    return model.with_cluster(second, cluster.cluster(w, 8, cluster.Options(row_scale="rms"))), first, second
+
+
+MODELS = [compressed, compressed_depthwise, compressed_grouped]
 
 
 def test_every_operator_as_the_float_reference() -> None:
