@@ -15,7 +15,7 @@ from .generate import check_name, generate
 from .ir import Graph, Stage, dump
 from .lower import lower
 from .pack import Packed, pack, read
-from .passes import INTEGER_PASSES, QUANTIZED_PASSES, Pass
+from .passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
 from .plan import Plan, plan
 
 Log = Callable[[str], None]
@@ -123,23 +123,15 @@ def to_integer(
     graph: Graph, metadata: Mapping[str, str], rounding: str = "tflite", log: Log = _silent, keep: Path | None = None
 ) -> Graph:
     """A QUANTIZED graph to an INTEGER graph, through every pass; `metadata` joins the tool's version."""
-    graph = _passes(graph, QUANTIZED_PASSES, log)
+    graph = apply(graph, QUANTIZED_PASSES, log)
+    verify.check(graph)
     _keep(keep, "20-quantized.txt", dump(graph))
     graph = lower(graph, rounding)
     verify.check(graph)
-    graph = _passes(graph, INTEGER_PASSES, log)
+    graph = apply(graph, INTEGER_PASSES, log)
     graph = replace(graph, metadata={"tool": f"edgekc {__version__}", **metadata})
     verify.check(graph)
     _keep(keep, "30-integer.txt", dump(graph))
-    return graph
-
-
-def _passes(graph: Graph, passes: tuple[tuple[str, Pass], ...], log: Log) -> Graph:
-    for name, run in passes:
-        graph, notes = run(graph)
-        for note in notes:
-            log(f"{name}: {note}")
-    verify.check(graph)
     return graph
 
 

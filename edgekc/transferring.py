@@ -16,7 +16,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -24,9 +23,9 @@ from rich.table import Table
 from . import recipe as rc
 from .compress.run import Log, TrainingReport, compress
 from .compressing import read_labelled, read_samples
-from .data import Dataset, Source, fit, real_batches
+from .data import Dataset, Source, fit
 from .errors import UsageError
-from .evaluate import Accuracy, accuracy_of, host_accuracy
+from .evaluate import Accuracy, float_accuracy, host_accuracy
 from .importers import import_model
 from .ir import Graph, Role, Stage
 from .pack import pack
@@ -222,29 +221,12 @@ def parameters(graph: Graph) -> int:
 _TRAINED = (Role.WEIGHTS, Role.BIAS)
 
 
-def float_accuracy(graph: Graph, test: Dataset) -> Accuracy:
-    """Accuracy of a FLOAT graph as it was trained, in PyTorch; `evaluate` has the same in numpy, several times slower.
-
-    Raises:
-        UsageError: data and graph do not fit.
-    """
-    import torch
-
-    from .train.fit import frozen
-    from .train.net import Net
-
-    fitted = fit(test, graph)
-    scores = frozen(Net(graph))
-    parts = [scores(torch.from_numpy(x)).flatten(1).numpy() for x in real_batches(fitted, 256)]
-    return accuracy_of(np.concatenate(parts), fitted.labels)
-
-
 def _spread(values: list[float]) -> Spread:
     return Spread(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None)
 
 
 def _prefixed(log: Log, title: str) -> Log:
-    return lambda text: log(text if text.startswith("warning") else f"{title}: {text}")
+    return lambda text: log(text if text.startswith(("warning", "note")) else f"{title}: {text}")
 
 
 def _titled(report: TrainingReport, title: str) -> TrainingReport:

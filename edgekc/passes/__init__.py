@@ -25,3 +25,12 @@ QUANTIZED_PASSES: tuple[tuple[str, Pass], ...] = (
     ("drop-identity-reshapes", drop_identity_reshapes.run),
 )
 INTEGER_PASSES: tuple[tuple[str, Pass], ...] = (("fold-channels", fold_channels.run),)
+
+
+def apply(graph: Graph, passes: tuple[tuple[str, Pass], ...], log: Callable[[str], None]) -> Graph:
+    """The graph behind all of these passes; each note goes to `log`, behind its pass's name."""
+    for name, run in passes:
+        graph, notes = run(graph)
+        for note in notes:
+            log(f"{name}: {note}")
+    return graph

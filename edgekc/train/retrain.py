@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..importers import import_model
 from ..ir import Graph
 from ..lower import lower
-from ..passes import QUANTIZED_PASSES
+from ..passes import QUANTIZED_PASSES, apply
 from ..quantize import prepare
 from . import transfer
 from .batches import Augment
@@ -90,9 +90,7 @@ def retrain(
 
 def integer(quantized: Graph) -> Graph:
     """The INTEGER graph with the activations of the QUANTIZED one: no channel is folded away."""
-    for _, run in QUANTIZED_PASSES:
-        quantized, _ = run(quantized)
-    return lower(quantized)
+    return lower(apply(quantized, QUANTIZED_PASSES, lambda note: None))
 
 
 def _teacher(job: Job, step: rc.Retrain, where: str) -> Graph:

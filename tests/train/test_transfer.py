@@ -15,6 +15,7 @@ from edgekc import recipe as rc
 from edgekc.compress.run import compress
 from edgekc.data import Dataset
 from edgekc.errors import UsageError
+from edgekc.evaluate import float_accuracy
 from edgekc.ir import Graph
 from edgekc.quantize import prepare
 
@@ -27,7 +28,7 @@ from edgekc.train.device import DeviceNet  # noqa: E402
 from edgekc.train.fit import fit, scores_loss  # noqa: E402
 from edgekc.train.net import Net  # noqa: E402
 from edgekc.train.retrain import integer  # noqa: E402
-from edgekc.transferring import compare, float_accuracy, parameters, variants  # noqa: E402
+from edgekc.transferring import compare, parameters, variants  # noqa: E402
 
 Digits = tuple[Dataset, Dataset]
 DOMINANT = '[[compress]]\nmethod = "dominant"\nfit = "responses"\n'
