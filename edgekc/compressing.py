@@ -12,15 +12,19 @@ from rich.console import Console
 from rich.table import Table
 
 from . import recipe as rc
-from .compress.run import Layer, Log, TrainingReport, compress
-from .compress.sizes import WEIGHT_PARTS, LayerSize, dense_weights, layer_sizes
-from .data import Dataset, Source, fit, load
+from .compress.changes import Layer
+from .compress.run import Log, TrainingReport, compress, samples_wanted
+from .compress.sizes import WEIGHT_PARTS, LayerSize, before, dense_weights, layer_sizes
+from .data import Dataset, Source, fit, load, subset, synthetic
 from .errors import UsageError
-from .evaluate import Accuracy, float_accuracy, host_accuracy
+from .evaluate import Accuracy, float_accuracy, host_accuracy, output_error
 from .importers import import_model
-from .ir import Quant, Stage
+from .ir import Graph, Quant, Stage
 from .pack import pack, read
 from .pipeline import source_metadata, to_integer
+from .quantize import prepare
+
+_ERROR_SAMPLES = 256  # that the outputs of two models are compared on, where there are no labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +33,12 @@ class Report:
 
     layers: tuple[LayerSize, ...]
     changed: dict[str, Layer]
+    before: dict[str, int]  # weights of the source's layer that a layer was made of, see `sizes.before`
     weights: int  # of the source: bytes as int8
     ekc_bytes: int
     float_accuracy: Accuracy | None  # None without labelled samples
     packed_accuracy: Accuracy | None  # of the .ekc, on the bit-exact host emulator
+    output_error: float | None  # relative, of the .ekc on a few samples, where there are no labels
 
     @property
     def packed_weight_bytes(self) -> int:
@@ -47,9 +53,12 @@ class Report:
             "ekc_bytes": self.ekc_bytes,
             "float_accuracy": None if self.float_accuracy is None else asdict(self.float_accuracy),
             "packed_accuracy": None if self.packed_accuracy is None else asdict(self.packed_accuracy),
+            "output_error": self.output_error,
             "layers": [
                 {
                     **asdict(layer),
+                    "float32_bytes": 4 * self.before[layer.name],
+                    "int8_bytes": self.before[layer.name],
                     "packed": layer.packed,
                     "step": asdict(c) if (c := self.changed.get(layer.name)) else None,
                 }
@@ -92,22 +101,51 @@ def run(
             "the model is quantised already; `compile` takes it as it is", where=str(model), fix="pass the float model"
         )
     samples = None if data is None else read_samples(data, "train", recipe)
+    if samples is not None and samples_wanted(recipe) is None:
+        warn_of_missing_classes(samples, source, log)
     result = compress(source, recipe, samples, log, report=report, checkpoints=checkpoints)
     text = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
     ekc = pack(to_integer(result.graph, source_metadata(model, model.read_bytes(), text), log=log))
     labelled = read_labelled(data, test, samples, recipe)
     if labelled is not None:
         labelled = fit(labelled, source)  # the packed model does not know its source's layout
-    packed = read(ekc, "packed model")
+    sizes = layer_sizes(read(ekc, "packed model"))
     made = Report(
-        layer_sizes(packed),
+        sizes,
         result.layers,
+        before(prepare(source), sizes),
         dense_weights(source),
         len(ekc),
         None if labelled is None else float_accuracy(source, labelled),
         None if labelled is None else host_accuracy(ekc, labelled),
+        None if labelled is not None else _output_error(source, ekc, samples, recipe, log),
     )
     return ekc, made
+
+
+def warn_of_missing_classes(samples: Dataset, source: Graph, log: Log) -> None:
+    """A warning through `log` where a training set has no sample of some of the model's classes."""
+    if samples.y is None:
+        return
+    classes = source.tensors[source.outputs[0]].shape[-1]
+    missing = [str(k) for k in sorted(set(range(classes)) - set(samples.y.tolist()))]
+    if missing:
+        what = f"class {missing[0]}" if len(missing) == 1 else f"classes {', '.join(missing[:10])}"
+        log(f"warning: {samples.where}: no sample of {what}; a model that is trained on labels forgets what is missing")
+
+
+def _output_error(source: Graph, ekc: bytes, samples: Dataset | None, recipe: rc.Recipe, log: Log) -> float:
+    """What stands in for accuracy where there are no labels, said as a warning."""
+    settings = recipe.quantize
+    if samples is None:
+        samples = synthetic(source, _ERROR_SAMPLES, settings.seed + 1, settings.input_range)
+    chosen = subset(samples, _ERROR_SAMPLES, settings.seed + 1)
+    error = output_error(source, ekc, chosen)
+    log(
+        f"warning: no labels, so nobody knows the accuracy: on {len(chosen)} samples of {chosen.where} the outputs of "
+        f"the packed model are {error:.1%} off those of the float model"
+    )
+    return error
 
 
 def read_labelled(
@@ -126,8 +164,7 @@ def read_labelled(
 def read_samples(source: Source, split: str, recipe: rc.Recipe, everything: bool = False) -> Dataset:
     """All samples of a split where there are splits; for calibration alone only as many as it takes."""
     settings = recipe.quantize
-    trains = any(isinstance(step, (rc.Retrain, rc.Prune)) for step in recipe.compress)
-    count = None if everything or trains else settings.samples
+    count = None if everything else samples_wanted(recipe)
     splits = isinstance(source, (str, Path)) and has_splits(Path(source))
     given = settings.input_quant
     quant = None if given is None else Quant((given[0],), (given[1],))
@@ -153,18 +190,20 @@ def render(report: Report, console: Console | None = None) -> None:
     """The table of layers, and the totals."""
     console = console or Console()
     table = Table(title="bytes by layer", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in ("layer", "step", "int8", "packed", "made of", "error"):
+    for column in ("layer", "step", "float32", "int8", "packed", "made of", "error"):
         table.add_column(column, justify="left" if column in ("layer", "step", "made of") else "right")
     for layer in report.layers:
         step = report.changed.get(layer.name)
-        parts = [f"{part} {layer.parts[part]:,}" for part in WEIGHT_PARTS if part in layer.parts]
+        parts = [f"{part} {layer.parts[part]:,}" for part in (*WEIGHT_PARTS, "bias") if part in layer.parts]
+        count = report.before[layer.name]
         table.add_row(
             layer.name,
             "dense" if step is None else step.method,
-            f"{layer.weights:,}",
+            f"{4 * count:,}" if count else "",
+            f"{count:,}" if count else "",
             f"{layer.packed:,}",
-            ", ".join(parts) if step is not None else "",
-            "" if step is None else f"{step.relative_error:.4f}",
+            ", ".join(parts),
+            "" if step is None or step.relative_error is None else f"{step.relative_error:.4f}",
         )
     console.print(table)
     weights, packed = report.weights, report.packed_weight_bytes
@@ -177,3 +216,5 @@ def render(report: Report, console: Console | None = None) -> None:
         console.print(
             f"accuracy: float {report.float_accuracy}; packed, bit-exact on the host {report.packed_accuracy}"
         )
+    if report.output_error is not None:
+        console.print(f"outputs: {report.output_error:.2%} off those of the float model", highlight=False)

@@ -57,6 +57,20 @@ def host_accuracy(ekc: bytes, dataset: Dataset, where: str = "packed model") -> 
     return accuracy_of(host_outputs(ekc, input_levels(dataset, graph), where)[0], labels)
 
 
+def output_error(graph: Graph, ekc: bytes, dataset: Dataset, where: str = "packed model") -> float:
+    """Root of the packed model's squared output error over the squared outputs of its FLOAT graph."""
+    dataset = fit(dataset, graph)
+    packed = read(ekc, where).graph
+    errors, powers = 0.0, 0.0
+    exact = float_reference.outputs(graph, [np.concatenate(list(real_batches(dataset)))])
+    levels = host_outputs(ekc, input_levels(dataset, packed), where)
+    for wanted, found, t in zip(exact, levels, packed.of(packed.outputs), strict=True):
+        real = t.q.scale * (found.astype(np.float64) - t.q.zero_point)
+        errors += float(np.square(real - wanted).sum())
+        powers += float(np.square(wanted, dtype=np.float64).sum())
+    return float(np.sqrt(errors / max(powers, 1e-30)))
+
+
 def host_outputs(ekc: bytes, x: Array, where: str = "packed model") -> list[Array]:
     """Outputs of a packed model of one input, each (n, *shape[1:]) of the output's type.
 

@@ -331,6 +331,11 @@ def resolve(patterns: Iterable[str], graph: Graph, where: str = "layers") -> tup
     return tuple(name for name in names if name in chosen)
 
 
+def matches(patterns: Iterable[str], name: str) -> bool:
+    """Whether any of the patterns names a layer."""
+    return any(pattern == name or fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
 def _exactly_one(section: BaseModel, first: str, second: str) -> None:
     if (getattr(section, first) is None) == (getattr(section, second) is None):
         raise ValueError(f"needs either {first} or {second}")

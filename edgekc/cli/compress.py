@@ -31,7 +31,7 @@ def compress(
     from ..train.bars import training_bars
 
     def log(text: str) -> None:
-        if verbose or text.startswith("warning"):
+        if verbose or text.startswith(("warning", "note")):
             typer.echo(text, err=True)
 
     with training_bars() as progress:

@@ -15,31 +15,36 @@ import numpy as np
 from .. import calibrate
 from .. import recipe as rc
 from ..data import Dataset, fit, real_batches, subset, synthetic
-from ..emulate import float_reference
 from ..errors import UsageError
 from ..ir import Array, Graph, Node, Quant, Tensor
 from ..post_training import calibrated_ranges, input_quant, post_training
 from ..quantize import FILTER_AXIS, prepare, quantize
-from . import cluster, codebook, dominant, gap, lowrank, moments, pair_assignment, pairs, second_order, substitute
+from . import (
+    cluster,
+    codebook,
+    dominant,
+    front,
+    gap,
+    lowrank,
+    moments,
+    pair_assignment,
+    pairs,
+    second_order,
+    substitute,
+)
+from .changes import Layer, behind, shrunk, split
 from .checkpoints import Checkpoints
 from .model import Model, Templates
+from .sizes import clustered_bytes, coded_pair_bytes, template_bytes
 
 if TYPE_CHECKING:
     from ..train.fit import Progress
 
 Log = Callable[[str], None]
 TrainingReport = Callable[[str, "Progress"], None]  # what is trained, and where it is
-_MOMENT_SAMPLES = 256  # whose activations weigh the errors of second-order assignment
-_SVD_SAMPLES = 2048  # the same of an SVD by outputs: a wide layer has thousands of inputs
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """What a step did to a layer's weights."""
-
-    method: str
-    relative_error: float  # squared error over the squared norm of the weights, before any retraining
-    output_error: float | None  # the same of the layer's outputs, where it is known
+_MOMENT_SAMPLES = 256  # whose activations weigh the errors of second-order assignment, at least
+_SVD_SAMPLES = 2048  # the same of an SVD by outputs, and what no layer gets more than
+_ROWS_A_TAP = 4  # windows that moments are taken of, at least: fewer say little of how taps correlate
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +99,9 @@ def compress(
     graph = prepare(graph)
     settings = recipe.quantize
     samples = (
-        dataset if dataset is not None else synthetic(graph, settings.samples, settings.seed, settings.input_range)
+        dataset
+        if dataset is not None
+        else synthetic(graph, samples_wanted(recipe) or settings.samples, settings.seed, settings.input_range)
     )
     job = Job(graph, recipe, dataset, fit(samples, graph), log, report)
     store = Checkpoints.open(checkpoints, graph, recipe, job.samples)
@@ -117,8 +124,22 @@ def compress(
         quantized = post_training(state.model.graph, dataset, settings, log, state.model.exact())
     packed, dense = pack_layers(state.model, quantized)
     for name in dense:
-        log(f"{name}: stays dense, it has no packed form")
+        log(f"note: {name}: stays dense, it has no packed form")
     return Result(packed, {name: layer for name, layer in state.layers.items() if name not in dense}, state.model)
+
+
+def samples_wanted(recipe: rc.Recipe) -> int | None:
+    """How many samples the recipe makes use of; None: all, because it trains."""
+    wanted = recipe.quantize.samples
+    for step in recipe.compress:
+        match step:
+            case rc.Retrain() | rc.Prune():
+                return None
+            case rc.Cluster(assignment="second-order") | rc.Pairs(assignment="second-order") | rc.Svd(of="outputs"):
+                wanted = max(wanted, _SVD_SAMPLES)
+            case rc.Dominant(fit="responses"):
+                wanted = max(wanted, step.samples)
+    return wanted
 
 
 def device_graph(job: Job, model: Model, ranges: dict[str, calibrate.Range]) -> Graph:
@@ -199,30 +220,36 @@ def _cluster(job: Job, state: State, step: rc.Cluster, where: str) -> State:
         restarts=step.restarts,
     )  # fmt: skip
     model, layers = state.model, dict(state.layers)
-    for node in _packable(job, state, step, where, substitute.CLUSTERED):
+    nodes = _packable(job, state, step, where, substitute.CLUSTERED)
+    ahead = _front(job, model.graph, nodes, _MOMENT_SAMPLES) if step.assignment == "second-order" else None
+    for node in nodes:
         w, axis = _weights(state, node).value, FILTER_AXIS[node.op]
-        if w.size <= 2**step.bits:
-            job.log(f"{node.name}: stays dense, {w.size} weights are not more than {2**step.bits} centers")
+        if (size := clustered_bytes(w.size, step.bits)) >= w.size:
+            job.log(f"note: {node.name}: stays dense, {step.bits}-bit indices and centers take {_versus(size, w.size)}")
             continue
         record = cluster.cluster(w, 2**step.bits, replace(options, channel_axis=axis))
-        if step.assignment == "second-order":
+        if ahead is not None:
             # The bias takes the mean of the error, so the assignment has to care for its variance only.
-            known = _moments(job, model, node)
+            ahead = front.advance(ahead, model.graph, node.inputs[0])
+            known = moments.of_layer(model.graph, node, ahead.values[node.inputs[0]])
             record = second_order.compensate(w, record, known.covariance, second_order.Options())
             rows, stored = (cluster.to_rows(each, axis) for each in (w, cluster.reconstruct(record)))
             bias = model.graph.tensors[node.inputs[2]]
             moved = bias.value + moments.bias_shift(rows, stored, known.mean)
             model = model.with_value(bias.name, moved)
         model = model.with_cluster(node.name, record)
-        layers[node.name] = Layer(f"cluster {step.bits} bits", record.relative_error, record.output_error)
+        method = behind(layers, node.name, f"cluster {step.bits} bits")
+        layers[node.name] = Layer(method, record.relative_error, record.output_error)
     return replace(state, model=model, layers=layers)
 
 
-def _moments(job: Job, model: Model, node: Node, count: int = _MOMENT_SAMPLES) -> moments.Moments:
-    """Of a layer's inputs, as the layers before it are by now."""
-    chosen = subset(job.samples, count, 0)
-    x = np.concatenate([float_reference.run(model.graph, [b])[node.inputs[0]] for b in real_batches(chosen)])
-    return moments.of_layer(model.graph, node, x)
+def _front(job: Job, graph: Graph, nodes: list[Node], count: int) -> front.Front:
+    """In front of these layers, with `count` samples, or more where a layer sees few windows a sample."""
+    for node in nodes:
+        shape, windows = graph.tensors[node.inputs[1]].shape, int(np.prod(graph.tensors[node.outputs[0]].shape[1:-1]))
+        taps = int(np.prod(shape)) // shape[FILTER_AXIS[node.op]]
+        count = max(count, min(-(-_ROWS_A_TAP * taps // windows), _SVD_SAMPLES))
+    return front.start(graph, subset(job.samples, count, 0))
 
 
 def _codebook(job: Job, state: State, step: rc.Codebook, where: str) -> State:
@@ -236,7 +263,8 @@ def _codebook(job: Job, state: State, step: rc.Codebook, where: str) -> State:
         kernels = sum(w.shape[0] * w.shape[3] for w in ws)
         most = min(256, kernels // 2)
         if most < 1 or (step.templates or 1) > most:
-            job.log(f"{group[0].name}: stays dense, {kernels} kernels are too few for {step.templates} templates")
+            wanted = f"{step.templates or 'any'} templates"
+            job.log(f"note: {_names(group)}: stays dense, {kernels} kernels are too few for {wanted}")
             continue
         if len({w.shape[1:3] for w in ws}) > 1:
             raise UsageError("layers of different kernel sizes cannot share templates", where=where)
@@ -245,12 +273,33 @@ def _codebook(job: Job, state: State, step: rc.Codebook, where: str) -> State:
         else:
             assert step.error is not None
             book = codebook.fit_to_error(ws, step.error, most, options)
+        dense, each = sum(w.size for w in ws), [w.shape[0] * w.shape[3] for w in ws]
+        size = template_bytes(each, book.templates[0].size, len(book.templates), _pair_bits(job, step, group[0]))
+        if size >= dense:
+            job.log(f"note: {_names(group)}: stays dense, {len(book.templates)} templates take {_versus(size, dense)}")
+            continue
         name = f"{group[0].name}/book"
         trained.update({name} if step.train_templates else ())
         for node, layer in zip(group, book.layers, strict=True):
             model = model.with_templates(node.name, Templates(layer, name, None), book.templates)
-            layers[node.name] = Layer(f"codebook {len(book.templates)}", layer.relative_error, None)
+            method = behind(layers, node.name, f"codebook {len(book.templates)}")
+            layers[node.name] = Layer(method, layer.relative_error, None)
     return replace(state, model=model, layers=layers, train_books=frozenset(trained))
+
+
+def _pair_bits(job: Job, step: rc.Codebook, node: Node) -> int | None:
+    """Bits of the indices that a later step gives a layer's pairs; None: each kernel has its own pair."""
+    later = job.recipe.compress[job.recipe.compress.index(step) + 1 :]
+    found = [s.bits for s in later if isinstance(s, rc.Pairs) and rc.matches(s.layers, node.name)]
+    return found[0] if found else None
+
+
+def _versus(size: int, dense: int) -> str:
+    return f"{size} bytes, dense weights {dense}"
+
+
+def _names(group: list[Node]) -> str:
+    return ", ".join(node.name for node in group)
 
 
 def _kernels(state: State, node: Node) -> Array:
@@ -265,24 +314,30 @@ def _pairs(job: Job, state: State, step: rc.Pairs, where: str) -> State:
     if not chosen:
         fix = "put a codebook step before it"
         raise UsageError("no layer that it names is made of templates", where=where, fix=fix)
+    ahead: front.Front | None = None
     for name in chosen:
         model = _canonical(model, model.templates[name].book)
         record = model.templates[name]
-        if record.pairs is not None or record.fit.index.size <= 2**step.bits:
-            job.log(f"{name}: its {record.fit.index.size} pairs stay as they are")
+        kernels = record.fit.index.size
+        if record.pairs is not None or coded_pair_bytes(kernels, step.bits) >= 4 * kernels:
+            job.log(f"note: {name}: its {kernels} pairs stay, {step.bits}-bit indices would not reduce them")
             continue
         nearest = pairs.cluster(record.fit, model.books[record.book][0].size, 2**step.bits, step.seed)
         before, error = _original(model, name), None
-        if step.assignment == "second-order" and model.node(name).op == "conv2d":
-            model, error = _compensated_pairs(job, model, name, nearest, before)
+        node = model.node(name)
+        if step.assignment == "second-order" and node.op == "conv2d":
+            ahead = ahead or _front(job, model.graph, [model.node(n) for n in chosen], _MOMENT_SAMPLES)
+            ahead = front.advance(ahead, model.graph, node.inputs[0])
+            known = moments.of_layer(model.graph, node, ahead.values[node.inputs[0]])
+            model, error = _compensated_pairs(model, name, nearest, before, known)
         else:
             if step.assignment == "second-order":
-                job.log(f"{name}: its pairs are the nearest ones, second-order is for convolutions")
+                job.log(f"note: {name}: its pairs are the nearest ones, second-order is for convolutions")
             free = np.stack([record.fit.a, record.fit.b], -1)
             model = _with_pairs(model, name, record.fit.index, nearest, free)
         off = model.graph.tensors[model.weights(name)].value - before
         missed = float(np.square(off).sum() / max(np.square(before).sum(), 1e-300))
-        layers[name] = Layer(f"{layers[name].method}, pairs {step.bits} bits", missed, error)
+        layers[name] = Layer(behind(layers, name, f"pairs {step.bits} bits"), missed, error)
     return replace(state, model=model, layers=layers)
 
 
@@ -294,11 +349,10 @@ def _with_pairs(model: Model, layer: str, index: Array, chosen: pairs.Pairs, fre
 
 
 def _compensated_pairs(
-    job: Job, model: Model, layer: str, nearest: pairs.Pairs, before: Array
+    model: Model, layer: str, nearest: pairs.Pairs, before: Array, known: moments.Moments
 ) -> tuple[Model, float | None]:
     """The model with a convolution's templates and pairs chosen for its outputs' sake, and what these miss."""
     record, node = model.templates[layer], model.node(layer)
-    known = _moments(job, model, node)
     found = pair_assignment.compensate(
         before, model.books[record.book], record.fit.index, nearest, known.covariance, pair_assignment.Options()
     )
@@ -359,27 +413,35 @@ def _prune(job: Job, state: State, step: rc.Prune, where: str) -> State:
         return retrain(job, State(Model(graph)), step.fine_tuning, where, None, None).graph
 
     made = pruning.run(state.model.graph, step, where, job.samples, fine_tune, job.log)
-    return replace(state, model=Model(made.graph), ranges=None)
+    after = replace(state, model=Model(made.graph), ranges=None)
+    method = f"prune to {step.keep:.0%} of all {step.measure}"
+    return replace(after, layers=shrunk(state.layers, state.model.graph, made.graph, method))
 
 
 def _svd(job: Job, state: State, step: rc.Svd, where: str) -> State:
-    for node in _free(state, step.layers, where, {"fully_connected", "conv2d"}):
+    nodes = _free(state, step.layers, where, {"fully_connected", "conv2d"})
+    nodes = [n for n in nodes if n.op == "fully_connected" or _weights(state, n).shape[1:3] == (1, 1)]
+    ahead = _front(job, state.model.graph, nodes, _SVD_SAMPLES) if step.of == "outputs" else None
+    for node in nodes:
         w = _weights(state, node).value
-        if node.op == "conv2d" and w.shape[1:3] != (1, 1):
-            continue
-        flat = (w.shape[0], w.shape[-1])
-        known = _moments(job, state.model, node, _SVD_SAMPLES) if step.of == "outputs" else None
+        flat, known = (w.shape[0], w.shape[-1]), None
+        if ahead is not None:
+            ahead = front.advance(ahead, state.model.graph, node.inputs[0])
+            known = moments.of_layer(state.model.graph, node, ahead.values[node.inputs[0]])
         moment = None if known is None else known.covariance
         rank = step.rank if step.rank is not None else lowrank.rank_for_energy(w, step.energy or 1.0, moment)
         if not lowrank.reduces(flat, rank):
-            job.log(f"{node.name}: stays whole, rank {rank} of {flat[0]}x{flat[1]} would not reduce it")
+            job.log(f"note: {node.name}: stays whole, rank {rank} of {flat[0]}x{flat[1]} would not reduce it")
             continue
         low = lowrank.truncate(w, rank, step.parts, moment)
         if known is not None:
             bias = state.model.graph.tensors[node.inputs[2]]
             moved = bias.value + moments.bias_shift(w.reshape(flat), lowrank.product(low.factors), known.mean)
             state = replace(state, model=state.model.with_value(bias.name, moved).retrained())
-        state = _with_graph(state, lowrank.rewrite(state.model.graph, node.name, low))
+        graph = lowrank.rewrite(state.model.graph, node.name, low)
+        done = Layer(f"svd rank {rank}", low.relative_error, low.output_error)
+        layers = split(state.layers, state.model.graph, graph, done)
+        state = replace(_with_graph(state, graph), layers=layers)
         error = low.relative_error if low.output_error is None else low.output_error
         job.log(f"{node.name}: rank {rank} of {min(flat)}, relative error of {step.of} {error:.4f}")
     return state
@@ -393,14 +455,17 @@ def _dominant(job: Job, state: State, step: rc.Dominant, where: str) -> State:
         w = _weights(state, node).value
         oc, k_h, k_w, ic = w.shape
         if k_h * k_w == 1 or step.rank * ic * (oc + k_h * k_w) >= w.size:
-            job.log(f"{node.name}: stays whole, rank {step.rank} would not reduce it")
+            job.log(f"note: {node.name}: stays whole, rank {step.rank} would not reduce it")
             continue
         made = dominant.decompose(w, step.rank)
         graph, missed = dominant.rewrite(state.model.graph, node.name, made), ""
         if step.fit == "responses":
             graph, error = dominant.fit_responses(graph, node.name, dominant.responses(before, node.name, x), x)
             missed = f", {error:.4f} of the responses"
-        state = _with_graph(state, graph)
+        layers = split(
+            state.layers, state.model.graph, graph, Layer(f"dominant rank {step.rank}", made.relative_error, None)
+        )
+        state = replace(_with_graph(state, graph), layers=layers)
         job.log(f"{node.name}: rank {step.rank}, relative error {made.relative_error:.4f}{missed}")
     return state
 
@@ -409,4 +474,4 @@ def _gap(job: Job, state: State) -> State:
     graph, notes = gap.run(state.model.graph)
     for note in notes:
         job.log(f"gap: {note}")
-    return _with_graph(state, graph)
+    return replace(_with_graph(state, graph), layers=shrunk(state.layers, state.model.graph, graph, "gap"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..ir import Graph, Role
@@ -64,6 +65,47 @@ def _weights(view: View) -> int:
     templates = [t for t in view.inputs if t.role is Role.CODEBOOK]
     taps = math.prod(templates[0].shape[1:]) if templates else 1
     return math.prod(indices.shape) * taps
+
+
+def clustered_bytes(weights: int, bits: int) -> int:
+    """Of a layer with so many weights: its indices and 16-bit centers."""
+    return _stream(weights, bits) + (2 << bits)
+
+
+def template_bytes(kernels: Sequence[int], taps: int, templates: int, pair_bits: int | None) -> int:
+    """Of layers with so many kernels each on one codebook; `pair_bits`: of indices of pairs; None: a pair a kernel."""
+    found = templates * taps
+    for count in kernels:
+        found += _stream(count, max((templates - 1).bit_length(), 1))
+        found += 4 * count if pair_bits is None else min(coded_pair_bytes(count, pair_bits), 4 * count)
+    return found
+
+
+def coded_pair_bytes(kernels: int, bits: int) -> int:
+    """Of the indices of pairs, and the pairs; each kernel's own pair takes 4 bytes."""
+    return _stream(kernels, bits) + (4 << bits)
+
+
+def _stream(count: int, bits: int) -> int:
+    return -(-count * bits // 8)
+
+
+def before(source: Graph, packed: tuple[LayerSize, ...]) -> dict[str, int]:
+    """Number of weights of the layer of a FLOAT graph that each packed layer was made of.
+
+    Of several that one was split into (`fc` to `fc_0` and `fc`) the first has all of them, and the others none.
+    """
+    left = {
+        node.name: math.prod(source.tensors[node.inputs[1]].shape)
+        for node in source.nodes
+        if any(t.role is Role.BIAS for t in source.of(node.inputs))
+    }
+    names = sorted(left, key=len, reverse=True)
+    found = {}
+    for layer in packed:
+        origin = next((n for n in names if layer.name == n or layer.name.startswith(f"{n}_")), "")
+        found[layer.name] = left.pop(origin, 0)
+    return found
 
 
 def dense_weights(graph: Graph) -> int:

@@ -5,12 +5,12 @@ Convolutions go through im2col and one matrix product, so that a whole test set 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from ..errors import UnsupportedError, UsageError
-from ..ir import Array, Graph
+from ..ir import Array, Graph, Node
 from ..op import View
 
 # Patches of one slice of the batch: small enough to stay near the cache, large enough for the matrix product.
@@ -72,11 +72,16 @@ def _inputs(graph: Graph, inputs: Sequence[Array]) -> dict[str, Array]:
 def _walk(graph: Graph, values: dict[str, Array]) -> Iterator[tuple[str, Array]]:
     """(name, value) of each node's output, in order; the caller puts them into `values`."""
     for node in graph.nodes:
-        if node.op not in OPERATORS:
-            raise UnsupportedError(f"{node.op} has no float definition", where=node.name)
-        view = View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
-        operands = [values[n] if n in values else graph.tensors[n].value for n in node.inputs]
-        yield node.outputs[0], activate(OPERATORS[node.op](view, operands), str(node.attrs.get("activation", "none")))
+        yield node.outputs[0], run_node(graph, node, values)
+
+
+def run_node(graph: Graph, node: Node, values: Mapping[str, Array]) -> Array:
+    """A node's output from the activations that it reads, each (batch, *shape[1:]); constants are the graph's."""
+    if node.op not in OPERATORS:
+        raise UnsupportedError(f"{node.op} has no float definition", where=node.name)
+    view = View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
+    operands = [values[n] if n in values else graph.tensors[n].value for n in node.inputs]
+    return activate(OPERATORS[node.op](view, operands), str(node.attrs.get("activation", "none")))
 
 
 def activate(x: Array, activation: str) -> Array:

@@ -40,7 +40,7 @@ RECIPES = {
     "network-codebook": CODEBOOK + 'scope = "network"\n',
     "chain": CODEBOOK + SECOND,
     "svd": '[[compress]]\nmethod = "svd"\nlayers = ["fully_connected_*"]\nenergy = 0.9\n' + CLUSTER,
-    "depthwise-cluster": SECOND + "depthwise = true\n",
+    "depthwise-cluster": SECOND.replace("bits = 5", "bits = 4") + "depthwise = true\n",
     "depthwise-codebook": CODEBOOK.replace('"conv2d_1"', '"conv2d_1", "depthwise_2"'),
     "depthwise-pairs": DEPTHWISE + '[[compress]]\nmethod = "pairs"\nbits = 3\n' + CLUSTER,
     "dominant": '[[compress]]\nmethod = "dominant"\nlayers = ["conv2d_1"]\nrank = 2\n' + CLUSTER,
@@ -150,18 +150,18 @@ def test_depthwise_layers_are_packed_by_name_or_where_the_step_says_so(net: tupl
         in (lines)
     )
     for more in ("depthwise = true\n", 'layers = ["conv*", "depthwise_2"]\n'):
-        assert "depthwise_2" in compress(net[0], rc.parse(CLUSTER + more), net[1]).layers
+        assert "depthwise_2" in compress(net[0], rc.parse(CLUSTER.replace("= 5", "= 4") + more), net[1]).layers
 
 
 def test_bytes_of_a_packed_depthwise_layer(net: tuple[Graph, Dataset]) -> None:
-    """Sixteen channels of nine weights: 5 bits each; or 3 bits a kernel and a pair of 4 bytes, or 3 bits."""
+    """Sixteen channels of nine weights: 4 bits each; or 3 bits a kernel and a pair of 4 bytes, or 3 bits."""
     found = {}
     for name in ("cluster", "codebook", "pairs"):
         graph = read(packed_by(net, RECIPES[f"depthwise-{name}"])[1], "net.ekc")
         found[name] = next(layer for layer in layer_sizes(graph) if layer.name == "depthwise_2")
         channels = found[name].weights // 9
         assert 12 <= channels <= 16 and found[name].weights == 9 * channels
-        expected = {"cluster": (45 * channels + 7) // 8, "codebook": (3 * channels + 7) // 8}
+        expected = {"cluster": (36 * channels + 7) // 8, "codebook": (3 * channels + 7) // 8}
         assert found[name].parts["indices"] == expected.get(name, (3 * channels + 7) // 8)
         assert found[name].parts.get("pairs", 0) == {"codebook": 4 * channels, "pairs": 4 * 8}.get(name, 0)
     assert found["pairs"].parts["pair indices"] == found["pairs"].parts["indices"]
@@ -173,7 +173,7 @@ GROUPED = {
     "cluster": (CLUSTER, "clustered_grouped_conv2d"),
     "second-order": (SECOND.replace("bits = 5", "bits = 3"), "clustered_grouped_conv2d"),
     "codebook": (TEMPLATES, "template_grouped_conv2d"),
-    "pairs": (TEMPLATES + '[[compress]]\nmethod = "pairs"\nbits = 5\n' + CLUSTER, "template_pairs_grouped_conv2d"),
+    "pairs": (TEMPLATES + '[[compress]]\nmethod = "pairs"\nbits = 4\n' + CLUSTER, "template_pairs_grouped_conv2d"),
 }
 
 
@@ -207,11 +207,26 @@ def test_same_recipe_same_bytes(net: tuple[Graph, Dataset]) -> None:
 def test_a_layer_that_is_too_small_stays_dense(net: tuple[Graph, Dataset]) -> None:
     lines: list[str] = []
     result = compress(net[0], rc.parse(CLUSTER.replace("bits = 5", "bits = 8")), net[1], lines.append)
-    assert "fully_connected_6" not in result.layers or net[0].tensors["fully_connected_6/weights"].value.size > 256
+    assert not result.layers  # an index of 8 bits is a byte, as a dense weight is
+    said = "note: fully_connected_6: stays dense, 8-bit indices and centers take 832 bytes, dense weights 320"
+    assert said in lines
     templates = CODEBOOK.replace("templates = 8", "templates = 200")
     result = compress(net[0], rc.parse(templates), net[1], lines.append)
     assert any("conv2d_0: stays dense, 64 kernels are too few" in line for line in lines)
     assert "conv2d_0" not in result.layers
+
+
+def test_templates_that_would_take_more_bytes_leave_a_layer_dense(net: tuple[Graph, Dataset]) -> None:
+    """64 kernels of 9 weights with a pair each: 32 templates take 32 * 9 + 64 * 5 / 8 + 64 * 4 bytes, 8 fewer."""
+    lines: list[str] = []
+    many = CODEBOOK.replace("templates = 8", "templates = 32").replace('"conv2d_0", "conv2d_1"', '"conv2d_0"')
+    assert not compress(net[0], rc.parse(many), net[1], lines.append).layers
+    assert "note: conv2d_0: stays dense, 32 templates take 584 bytes, dense weights 576" in lines
+    with_pairs = many + '[[compress]]\nmethod = "pairs"\nbits = 4\n'
+    assert compress(net[0], rc.parse(with_pairs), net[1]).layers["conv2d_0"].method == "codebook 32, pairs 4 bits"
+    useless = CODEBOOK + '[[compress]]\nmethod = "pairs"\nlayers = ["conv2d_0"]\nbits = 6\n'
+    assert compress(net[0], rc.parse(useless), net[1], lines.append).layers["conv2d_0"].method == "codebook 8"
+    assert "note: conv2d_0: its 64 pairs stay, 6-bit indices would not reduce them" in lines
 
 
 def test_bad_recipes(net: tuple[Graph, Dataset]) -> None:

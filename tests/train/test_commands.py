@@ -102,3 +102,40 @@ def test_quantisation_aware_training_alone(model: Path, tmp_path: Path) -> None:
     assert {node.op for node in read(ekc, "net").graph.nodes} >= {"conv2d", "fully_connected"}
     assert report.float_accuracy is not None and report.packed_accuracy is not None
     assert report.packed_accuracy.percent > report.float_accuracy.percent + 30
+
+
+CLUSTER = '[[compress]]\nmethod = "cluster"\nbits = 3\nrow_scale = "rms"\n'
+
+
+@pytest.mark.parametrize("data", ["", "train.npz"], ids=["no data", "no labels"])
+def test_without_labels_the_outputs_are_compared_and_a_warning_says_so(model: Path, tmp_path: Path, data: str) -> None:
+    """Data-free and calibration-only use: what it costs is measured on what there is, by the packed model."""
+    x, y = digits(0, 60)
+    np.savez(tmp_path / "train.npz", x=x)
+    np.savez(tmp_path / "labelled.npz", x=x, y=y)
+    lines: list[str] = []
+    recipe = rc.parse(CLUSTER)
+    _, report = run(model, "net", recipe, tmp_path / data if data else None, None, lines.append)
+    assert report.packed_accuracy is None and report.output_error is not None
+    assert 0.001 < report.output_error < 0.5
+    warnings = [line for line in lines if line.startswith("warning")]
+    assert [line.startswith("warning: no data: ranges come from 512 samples") for line in warnings[:-1]] == [True] * (
+        not data
+    )
+    where = "60 samples of " + str(tmp_path / data) if data else "256 samples of synthetic data"
+    said = f"on {where} the outputs of the packed model are {report.output_error:.1%} off those of the float model"
+    assert warnings[-1] == f"warning: no labels, so nobody knows the accuracy: {said}"
+    labelled = run(model, "net", recipe, tmp_path / "labelled.npz", None, lambda text: None)[1]
+    assert labelled.packed_accuracy is not None and labelled.output_error is None
+
+
+def test_a_missing_class_is_said(model: Path, tmp_path: Path) -> None:
+    x, y = digits(0, 100)
+    np.savez(tmp_path / "train.npz", x=x[y != 3], y=y[y != 3])
+    lines: list[str] = []
+    short = CLUSTER + '[[compress]]\nmethod = "retrain"\nepochs = 1\n'
+    for recipe in (CLUSTER, short):
+        run(model, "net", rc.parse(recipe), tmp_path / "train.npz", None, lines.append)
+    warnings = [line for line in lines if line.startswith("warning")]
+    what = "no sample of class 3; a model that is trained on labels forgets what is missing"
+    assert warnings == [f"warning: {tmp_path / 'train.npz'}: {what}"]

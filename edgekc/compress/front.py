@@ -1,0 +1,58 @@
+"""The activations of samples in front of one layer after the other, while the layers behind may still change.
+
+A step that compresses layers in their order looks at what each of them reads, behind the layers that are compressed
+already. Each node is computed once, when the walk gets past it, and an activation is forgotten when all that read it
+are computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..data import Dataset, real_batches
+from ..emulate import float_reference
+from ..ir import Array, Graph
+
+_CHUNK = 64  # samples that an operator sees at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Where the walk is."""
+
+    values: dict[str, Array]  # activations that are still to be read, (n, ...) float32
+    done: frozenset[str]  # outputs of the nodes that it got past
+
+
+def start(graph: Graph, samples: Dataset) -> Front:
+    """In front of the first layer of a graph with one input, which the samples fit."""
+    return Front({graph.inputs[0]: np.concatenate(list(real_batches(samples)))}, frozenset())
+
+
+def advance(front: Front, graph: Graph, name: str) -> Front:
+    """In front of the readers of an activation, which has not been forgotten: layers are visited in their order.
+
+    Args:
+        graph: FLOAT; nodes that the walk got past may differ from those that it saw only in what nobody reads.
+    """
+    values, done = dict(front.values), set(front.done)
+    for node in graph.nodes:
+        if name in values:
+            return Front(values, frozenset(done))
+        out = node.outputs[0]
+        if out in done:
+            continue
+        read = [n for n in node.inputs if n in values]
+        parts = [
+            float_reference.run_node(graph, node, {n: values[n][at : at + _CHUNK] for n in read})
+            for at in range(0, len(values[read[0]]), _CHUNK)
+        ]
+        values[out] = np.concatenate(parts)
+        done.add(out)
+        for n in read:
+            if all(reader.outputs[0] in done for reader in graph.nodes if n in reader.inputs):
+                del values[n]
+    assert name in values, name
+    return Front(values, frozenset(done))
