@@ -109,7 +109,7 @@ def _codes(layer: Layer, rng: np.random.Generator) -> list[tuple[str, Array]]:
     if layer.op.startswith("clustered"):
         centers = rng.integers(-9000, 9000, (1, 2**bits)).astype(np.int16)
         return [("indices", _indices(rng, bits, shape)), ("centers", centers)]
-    return [("weights", rng.integers(-128, 128, shape).astype(np.int8))]
+    return [("weights", rng.integers(-127, 128, shape).astype(np.int8))]
 
 
 def network(layer: Layer) -> Graph:

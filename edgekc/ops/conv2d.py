@@ -110,7 +110,57 @@ def _dsp_scratch(view: View) -> int:
     return _dsp_columns(view) + -(-window // 4) * 4
 
 
+def parts_of_16_bits(view: View) -> bool:
+    """Whether the products of each two taps (0 and 1, 2 and 3, ...) of a filter add up to int16, for every int8 input.
+
+    Only -128 twice can do more: -128 * -128 * 2 is 2**15.
+    """
+    w = view.inputs[1].value.reshape(view.out.shape[3], -1)
+    even = w.shape[1] // 2 * 2
+    return not bool(np.any((w[:, 0:even:2] == -128) & (w[:, 1:even:2] == -128)))
+
+
+def _mul2_accepts(view: View) -> bool:
+    return lin.short_requant(view) and parts_of_16_bits(view)
+
+
+def _mul2_words(view: View) -> int:
+    """Bytes of the filters' records and of four pixels, as ek_mul2.h has them."""
+    return 16 * view.out.shape[3] + 16 * -(-_taps(view) // 2)
+
+
 _DSP = frozenset({"dsp"})
+# Portable C, but for cores without SIMD only: others multiply more than two bytes by one instruction.
+_MUL2 = tuple(
+    kernel
+    for needs in (frozenset({"thumb1"}), frozenset({"thumb2"}))
+    for kernel in (
+        Kernel(
+            symbol="ek_conv1x1_s8_mul2",
+            header="ek_conv2d.h",
+            struct="ek_conv2d_params",
+            fields=FIELDS,
+            params=_params,
+            needs=needs,
+            accepts=lambda view: _is_pointwise(view) and _mul2_accepts(view),
+            scratch=_mul2_words,
+            in_place=_pointwise_in_place,
+            sources=("ek_pixels_mul2",),
+        ),
+        Kernel(
+            symbol="ek_conv2d_s8_mul2",
+            header="ek_conv2d.h",
+            struct="ek_conv2d_params",
+            fields=FIELDS,
+            params=_params,
+            needs=needs,
+            accepts=_mul2_accepts,
+            scratch=lambda view: _mul2_words(view) + lin.ring_bytes(view, *_k(view)),
+            in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+            sources=("ek_pixels_mul2",),
+        ),
+    )
+)
 KERNELS = (
     Kernel(
         symbol="ek_conv1x1_s8_dsp",
@@ -136,6 +186,7 @@ KERNELS = (
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         sources=("ek_columns_dsp",),
     ),
+    *_MUL2,
     Kernel(
         symbol="ek_conv1x1_s8",
         header="ek_conv2d.h",
@@ -184,7 +235,15 @@ def cases(rng: np.random.Generator) -> list[Case]:
         attrs = dict(stride_h=stride[0], stride_w=stride[1], dilation_h=dilation[0], dilation_w=dilation[1])
         attrs.update(pad_top=pads[0], pad_bottom=pads[1], pad_left=pads[2], pad_right=pads[3])
         out += linear_cases(rng, name, attrs, (1, *x), (oc, k_h, k_w, x[2]), oc, k_h * k_w * x[2])
-    return out
+    return out + [_at_the_bound_of_pairs(case) for case in out if case.name.endswith("double")]
+
+
+def _at_the_bound_of_pairs(case: Case) -> Case:
+    """The largest weights that `parts_of_16_bits` accepts, and next to each column of one extreme one of the other."""
+    x, w, *rest = case.inputs
+    taps = np.where(np.arange(w[0].size) % 2 == 0, -128, -127).astype(np.int8)
+    x = np.where(np.arange(x.shape[2])[:, None] % 2 == 0, x, ~x).astype(np.int8)
+    return Case(f"{case.name}-pairs", case.attrs, (x, np.broadcast_to(taps.reshape(w[0].shape), w.shape).copy(), *rest))
 
 
 OP = Op(

@@ -3,6 +3,7 @@
 #define EK_COLUMNS_H
 
 #include "ek_dsp.h"
+#include "ek_filter.h"
 
 /*
  * A column is what one output pixel sees, `taps` values. Four of them lie interleaved: for each four taps the
@@ -10,11 +11,6 @@
  * 0, the last group holds the last four taps, with 0 for those that the group before has.
  */
 #define EK_COLUMNS_WORDS(taps) (((taps) + 3u) / 4u * 8u)
-
-/* What follows the accumulator of one filter, and what it starts with. */
-typedef struct {
-    int32_t bias, multiplier, offset, right; /* as ek_requant_short wants them */
-} ek_filter;
 
 typedef struct {
     const int8_t *weights;   /* (channels, taps); taps >= 4 */
@@ -25,24 +21,6 @@ typedef struct {
 
 /* `count` of the four columns to `count` pixels of `channels` bytes at `out`; the others must hold some pixel. */
 void ek_columns_dsp(const ek_columns *c, uint32_t count, int8_t *out);
-
-/* For kernels whose parameter struct names its requantisation as ek_conv2d_params does. */
-#define EK_FILTERS(p, filters) \
-    ek_filters_make((p)->bias, (p)->multiplier, (p)->shift, (p)->requant_step, (p)->out_zero, (p)->out_c, filters)
-
-static inline void ek_filters_make(const int32_t *bias, const int32_t *multiplier, const int8_t *shift,
-                                   uint32_t step, int32_t out_zero, uint32_t channels, ek_filter *filters)
-{
-    for (const ek_filter *const end = filters + channels; filters != end; filters++) {
-        const int32_t right = -1 - *shift;
-        filters->bias = *bias++;
-        filters->multiplier = *multiplier;
-        filters->offset = ek_requant_offset(out_zero, right);
-        filters->right = right;
-        multiplier += step;
-        shift += step;
-    }
-}
 
 /* `bytes` values, a multiple of four, to the column that `to` points into; returns where the next ones go. */
 static inline ek_pair *ek_column_put(ek_pair *to, const int8_t *from, uint32_t bytes)

@@ -141,11 +141,6 @@ static inline int32_t ek_half_s8(int32_t x) { return ek_clamp(x >> 1, -128, 127)
  * Rounding, out_zero and the division's half are one constant, since floors nest. The reference's second
  * rounding goes away from zero: hence one less for a negative accumulator. ek_requant_twice takes 2 * acc.
  */
-static inline int32_t ek_requant_offset(int32_t out_zero, int32_t n)
-{
-    return ek_shift_left(2 * out_zero + 1, n);
-}
-
 static inline int32_t ek_requant_twice(int32_t twice, int32_t multiplier, int32_t c, int32_t n)
 {
     return ek_half_s8((ek_smmlar(twice, multiplier, c) + (twice >> 31)) >> n);

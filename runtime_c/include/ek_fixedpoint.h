@@ -56,4 +56,15 @@ static inline int32_t ek_requant(int32_t x, int32_t multiplier, int32_t shift, i
                                        : ek_requant_double(x, multiplier, shift);
 }
 
+/*
+ * Zero point, rounding and halving as one constant, since floors nest: where `short_requant` in edgekc/ops/_linear.py
+ * has proved it, the output is (high + c + (acc < 0 ? -1 : 0)) >> n >> 1, the nearest int8, with n = -1 - shift,
+ * c = ek_requant_offset(out_zero, n) and high = ek_high_mul(acc, multiplier). The reference's second rounding goes
+ * away from zero: hence one less for a negative accumulator.
+ */
+static inline int32_t ek_requant_offset(int32_t out_zero, int32_t n)
+{
+    return ek_shift_left(2 * out_zero + 1, n);
+}
+
 #endif

@@ -27,7 +27,8 @@ from edgekc.toolchain import host_compiler
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
 SANITIZE = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
-EMULATED = frozenset({"dsp"})  # features of a core with a portable twin of their instructions
+# Features of a core whose kernels have a portable twin of its instructions.
+EMULATED = frozenset({"dsp", "thumb1", "thumb2"})
 EMULATE = ("-DEK_DSP_EMULATED",)
 GUARD = 64  # bytes before and after each buffer
 POISON = 0xA5

@@ -57,7 +57,10 @@ def operators() -> str:
             rewritten.append((f"`{builtin}`", "", REWRITTEN.get(builtin, "rewritten to the others on import")))
     rows = [("TensorFlow Lite", "edgekc", "C kernels")]
     for op in OPS.values():
-        kernels = [f"`{k.symbol}`" + (f" ({' '.join(sorted(k.needs))})" if k.needs else "") for k in op.kernels]
+        needs: dict[str, list[str]] = {}
+        for k in op.kernels:
+            needs.setdefault(k.symbol, []).extend([" ".join(sorted(k.needs))] if k.needs else [])
+        kernels = [f"`{symbol}`" + (f" ({' or '.join(words)})" if words else "") for symbol, words in needs.items()]
         rows.append((", ".join(files[op.name]), op.name, ", ".join(kernels)))
     return markdown([*rows, *rewritten])
 

@@ -1,0 +1,26 @@
+/* 1x1 convolution without padding, on cores without SIMD: four pixels at a time. */
+#include "ek_conv2d.h"
+#include "ek_mul2.h"
+
+void ek_conv1x1_s8_mul2(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+{
+    const uint32_t ic = p->in_c, oc = p->out_c;
+    const uint32_t dense = p->stride_h == 1 && p->stride_w == 1; /* then all pixels are one row */
+    const uint32_t rows = dense ? 1 : p->out_h, width = dense ? (uint32_t)p->out_h * p->out_w : p->out_w;
+    const uint32_t step_x = p->stride_w * ic, step_y = (uint32_t)p->stride_h * p->in_w * ic;
+    ek_filter *const filters = scratch;
+    uint32_t *const words = (uint32_t *)(filters + oc);
+    const ek_mul2 pixels = {p->weights, filters, words, oc, ic};
+    EK_FILTERS(p, filters);
+
+    /* Copies of the pixels make it legal to write over them; where an output pixel is larger than its input
+     * the walk goes backwards, so that it only ever covers inputs that have been used. */
+    for (uint32_t row = 0; row < rows; row++, in += step_y, out += width * oc) {
+        for (uint32_t done = 0, count; done < width; done += count) {
+            count = width - done < 4 ? width - done : 4;
+            const uint32_t first = oc > ic ? width - done - count : done;
+            ek_mul2_put(words, 0, in + first * step_x, ic, step_x, count);
+            ek_pixels_mul2(&pixels, count, out + first * oc);
+        }
+    }
+}
