@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..bits import index_bits
 from ..fixedpoint import DOUBLE
 from ..ir import Array
 from ..op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
 from . import _clustered as cl
+from . import _expand as ex
 from . import _linear as lin
 from . import conv2d
 from ._testing import clustered_cases
-
-WINDOWS_BYTES = 16 * 1024
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -35,34 +35,26 @@ def lower(view: View) -> Lowered:
     return Lowered("clustered_conv2d", attrs, (view.x.name,), cl.lower_constants(view))
 
 
-def _taps(view: View) -> int:
-    return int(np.prod(view.inputs[1].shape[1:]))
-
-
-def _block(view: View) -> int:
-    """Pixels whose windows the DSP kernel holds at a time, as int16: 4 to 16, in 16 KB if four need no more."""
-    _, out_h, out_w, _ = view.out.shape
-    affordable = max(WINDOWS_BYTES // (2 * _taps(view)) // 4 * 4, 4)
-    return min(16, affordable, (out_h * out_w + 3) // 4 * 4)
+def _decode(view: View) -> float:
+    """Instructions to expand a weight: two weights by one load of the table of pairs, or one by one."""
+    return 2.0 if index_bits(view.inputs[1].value) <= 4 else 4.0
 
 
 def _params(view: View) -> dict[str, int | str]:
     _, k_h, k_w, _ = view.inputs[1].shape
-    window = lin.window_params(view, k_h, k_w)
-    return {**window, **cl.params(view), "pad_value": view["pad_value"], "block": _block(view)}
+    as_dense = cl.dense(view)
+    values = {**lin.window_params(view, k_h, k_w), **cl.params(view), "pad_value": view["pad_value"]}
+    return {**values, "block": ex.block(as_dense, _decode(view)), "pointwise": int(ex.pointwise(as_dense))}
 
 
 def _scratch(view: View) -> int:
     """The ring, four windows, and a filter's centers."""
     _, k_h, k_w, _ = view.inputs[1].shape
-    return (lin.ring_bytes(view, k_h, k_w) + 3) // 4 * 4 + 4 * _taps(view) + 2 * _taps(view)
+    return (lin.ring_bytes(view, k_h, k_w) + 3) // 4 * 4 + 6 * ex.taps(view)
 
 
 def _scratch_dsp(view: View) -> int:
-    """The table, a filter's centers, the windows as int16, the ring, and a window."""
-    _, k_h, k_w, _ = view.inputs[1].shape
-    whole = (_taps(view) + 3) // 4 * 4
-    return cl.table_bytes(view) + 2 * whole * (1 + _block(view)) + lin.ring_bytes(view, k_h, k_w) + _taps(view)
+    return cl.table_bytes(view) + ex.scratch(cl.dense(view), _decode(view))
 
 
 FIELDS = (
@@ -72,6 +64,7 @@ FIELDS = (
     ("int8_t", "pad_value"),
     *cl.CODE_FIELDS,
     ("uint16_t", "block"),
+    ("uint8_t", "pointwise"),
 )
 
 KERNELS = (
@@ -82,9 +75,10 @@ KERNELS = (
         fields=FIELDS,
         params=_params,
         needs=frozenset({"dsp"}),
-        accepts=lambda view: lin.short_requant(cl.dense(view)),
+        accepts=lambda view: ex.fits(cl.dense(view)),
         scratch=_scratch_dsp,
-        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        in_place=lambda view: ex.in_place(cl.dense(view)),
+        sources=ex.SOURCES,
     ),
     Kernel(
         symbol="ek_clustered_conv2d_s8",

@@ -26,23 +26,55 @@ static inline void ek_center_table(const ek_s16 *centers, uint32_t count, uint32
     }
 }
 
-/* Bytes to words of two int16; `bytes` is a multiple of four, the words are `step` apart. */
-static inline ek_pair *ek_widen(const int8_t *from, uint32_t bytes, uint32_t step, ek_pair *to)
+/*
+ * Eights of weights by the table of pairs, to words that are `step` apart; inlined with constant bits, so that fields
+ * are at constant places.
+ */
+static inline const uint8_t *ek_eight_centers(const uint8_t *s, uint32_t bits, const ek_pair *table, uint32_t step,
+                                              ek_pair *to, const ek_pair *end)
 {
-    for (const int8_t *const end = from + bytes; from != end; from += 4, to += 2 * step) {
-        const uint32_t word = ek_load32(from);
-        const ek_pair even = ek_sxtb16(word), odd = ek_sxtb16_odd(word);
-        to[0] = ek_pack_low(even, odd);
-        to[step] = ek_pack_high(even, odd);
+    const uint32_t mask = (1u << 2 * bits) - 1;
+    for (; to != end; to += 4 * step, s += bits) {
+        uint32_t low, high;
+        ek_bits_eight(s, bits, &low, &high);
+        to[0] = table[low & mask];
+        to[step] = table[low >> 2 * bits & mask];
+        to[2 * step] = table[high & mask];
+        to[3 * step] = table[high >> 2 * bits & mask];
     }
-    return to;
+    return s;
 }
 
-/* The last 1 to 3 bytes, and 0 for what is missing of four. */
-static inline void ek_widen_rest(const int8_t *from, uint32_t bytes, uint32_t step, ek_pair *to)
+/* The next `count` weights of a stream as pairs, whose words are EK_CENTERS_STEP apart; a last half word is left. */
+enum { EK_CENTERS_STEP = 2 };
+
+static inline void ek_centers_apart(ek_bits *r, const ek_s16 *centers, const ek_pair *table, uint32_t count,
+                                    ek_pair *to)
 {
-    to[0] = ek_pair_of(from[0], bytes > 1 ? from[1] : 0);
-    to[step] = ek_pair_of(bytes > 2 ? from[2] : 0, 0);
+    const uint32_t bits = r->bits, mask = r->mask, done = r->count == 0 ? count & ~7u : 0;
+    const ek_pair *const end = to + EK_CENTERS_STEP * (done / 2);
+    const uint8_t *s = r->next;
+    switch (r->bits) {
+    case 4: s = ek_eight_centers(s, 4, table, EK_CENTERS_STEP, to, end); break;
+    case 3: s = ek_eight_centers(s, 3, table, EK_CENTERS_STEP, to, end); break;
+    case 2: s = ek_eight_centers(s, 2, table, EK_CENTERS_STEP, to, end); break;
+    case 1: s = ek_eight_centers(s, 1, table, EK_CENTERS_STEP, to, end); break;
+    default:
+        for (ek_pair *four = to; four != end; four += 4 * EK_CENTERS_STEP, s += bits) {
+            uint32_t low, high;
+            ek_bits_eight(s, bits, &low, &high);
+            four[0] = ek_pair_of(centers[low & mask], centers[low >> bits & mask]);
+            four[2] = ek_pair_of(centers[low >> 2 * bits & mask], centers[low >> 3 * bits & mask]);
+            four[4] = ek_pair_of(centers[high & mask], centers[high >> bits & mask]);
+            four[6] = ek_pair_of(centers[high >> 2 * bits & mask], centers[high >> 3 * bits & mask]);
+        }
+    }
+    r->next = s;
+    to += EK_CENTERS_STEP * (done / 2);
+    for (uint32_t i = done; i < count; i += 2, to += EK_CENTERS_STEP) {
+        const int32_t low = centers[ek_bits_next(r)];
+        *to = ek_pair_of(low, i + 1 < count ? centers[ek_bits_next(r)] : 0);
+    }
 }
 
 #endif

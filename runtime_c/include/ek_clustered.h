@@ -29,6 +29,7 @@ typedef struct {
     uint8_t bits;               /* of an index, 1 to 8 */
     uint16_t center_count;
     uint16_t block;             /* pixels whose windows are held at a time, a multiple of 4 */
+    uint8_t pointwise;          /* 1: 1x1 windows without padding */
 } ek_clustered_conv2d_params;
 
 /*
@@ -40,8 +41,8 @@ typedef struct {
 void ek_clustered_conv2d_s8(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
 /*
- * The same where ek_requant_short may be used (ek_dsp.h). scratch: words: 4^bits if bits <= 4; m / 2 for m, n rounded
- * up to a multiple of 4; block * m / 2; then what EK_RING wants; n bytes.
+ * The same where ek_requant_short may be used (ek_dsp.h). scratch: words: 4^bits if bits <= 4; then what EK_EXPAND wants
+ * (ek_expand.h). Pointwise, `out` may start where `in` starts if out_c <= in_c or both strides are 1.
  */
 void ek_clustered_conv2d_s8_dsp(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 

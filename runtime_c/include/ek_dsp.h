@@ -50,6 +50,21 @@ static inline int32_t ek_smlad(ek_pair a, ek_pair b, int32_t acc)
     return y;
 }
 
+/* Sums and differences of the halves, modulo 2^16. */
+static inline ek_pair ek_sadd16(ek_pair a, ek_pair b)
+{
+    ek_pair y;
+    __asm__("sadd16 %0, %1, %2" : "=r"(y) : "r"(a), "r"(b));
+    return y;
+}
+
+static inline ek_pair ek_ssub16(ek_pair a, ek_pair b)
+{
+    ek_pair y;
+    __asm__("ssub16 %0, %1, %2" : "=r"(y) : "r"(a), "r"(b));
+    return y;
+}
+
 /* Bytes 0 and 2, then 1 and 3, as a pair of int16. */
 static inline ek_pair ek_sxtb16(uint32_t x)
 {
@@ -108,6 +123,23 @@ static inline int32_t ek_half_s8(int32_t x)
 static inline int32_t ek_smlad(ek_pair a, ek_pair b, int32_t acc)
 {
     return acc + ek_pair_low(a) * ek_pair_low(b) + ek_pair_high(a) * ek_pair_high(b);
+}
+
+/* The same where sums may leave 32 bits on the way to one that does not. */
+static inline int32_t ek_smlad_wrapping(ek_pair a, ek_pair b, int32_t acc)
+{
+    return (int32_t)((uint32_t)acc + (uint32_t)(ek_pair_low(a) * ek_pair_low(b))
+                     + (uint32_t)(ek_pair_high(a) * ek_pair_high(b)));
+}
+
+static inline ek_pair ek_sadd16(ek_pair a, ek_pair b)
+{
+    return ((a + b) & 0xffffu) | ((a & 0xffff0000u) + (b & 0xffff0000u));
+}
+
+static inline ek_pair ek_ssub16(ek_pair a, ek_pair b)
+{
+    return ((a - b) & 0xffffu) | ((a & 0xffff0000u) - (b & 0xffff0000u));
 }
 
 static inline ek_pair ek_sxtb16(uint32_t x)

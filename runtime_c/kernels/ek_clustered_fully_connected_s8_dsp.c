@@ -1,6 +1,7 @@
 /* Fully connected layer with clustered weights, on cores with the DSP extension: two weights by one load. */
 #include "ek_center_pairs.h"
 #include "ek_clustered.h"
+#include "ek_widen.h"
 
 /* Eights of weights by the table of pairs; inlined with constant bits, so that fields are at constant places. */
 static inline int32_t eights(const uint8_t **stream, uint32_t bits, const ek_pair *table, const ek_pair *x,

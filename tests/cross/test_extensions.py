@@ -1,4 +1,4 @@
-"""Kernels for a core's extensions on an emulated core: every case with dense weights, as layers of one network."""
+"""Kernels for a core's extensions on an emulated core: every case, as layers of one network."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def network(features: frozenset[str]) -> tuple[Graph, bytes, set[str]]:
     nodes: list[Node] = []
     values: list[Array] = []
     symbols = set()
-    for op in (op for op in OPS.values() if "weights" in op.operands):
+    for op in (op for op in OPS.values() if any(k.needs for k in op.kernels)):
         for case in op.cases(np.random.default_rng(2)):
             if case.inputs[0].shape[0] != 1:  # one sample
                 continue
@@ -76,7 +76,8 @@ def network(features: frozenset[str]) -> tuple[Graph, bytes, set[str]]:
 
 def _constant(op: Op, name: str, position: int, value: Array) -> Tensor:
     operand = op.operands[position]
-    return constant(f"{name}_{operand}", value, OPERAND_ROLES[operand])
+    quant = Quant((2.0**-12,), (0,)) if operand == "centers" else None
+    return constant(f"{name}_{operand}", value, OPERAND_ROLES[operand], quant)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,65 @@
+"""What packed convolutions share on cores with the DSP extension: filters expanded to int16, two at a time.
+
+A filter is decoded once for a block of pixels and then meets them in a dense loop (runtime_c/include/ek_expand.h).
+The more pixels a block has the less decoding costs, and the more scratch its windows take.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..op import View
+from . import _linear as lin
+
+WINDOWS_BYTES = 32 * 1024  # of scratch for windows, if four pixels need no more
+SOURCES = ("ek_expand_columns_dsp", "ek_expand_dot_dsp", "ek_expand_outputs_dsp")
+
+
+def taps(dense: View) -> int:
+    return int(np.prod(dense.inputs[1].shape[1:]))
+
+
+def values(dense: View) -> int:
+    """The taps of a filter as the kernels hold them: up to a multiple of eight."""
+    return (taps(dense) + 7) // 8 * 8
+
+
+def fits(dense: View) -> bool:
+    """Whether every expanded weight is an int16, and the cheap requantisation is proved."""
+    w = dense.inputs[1].value
+    return bool(w.min() >= -(2**15) and w.max() < 2**15) and lin.short_requant(dense)
+
+
+def pointwise(dense: View) -> bool:
+    unpadded = not any(dense[p] for p in ("pad_top", "pad_bottom", "pad_left", "pad_right"))
+    return dense.inputs[1].shape[1:3] == (1, 1) and unpadded
+
+
+def block(dense: View, decode: float) -> int:
+    """Pixels of a pass, a multiple of four; `decode`: instructions to expand a weight.
+
+    As few passes as keep decoding below 3 % of a multiply-accumulate's instructions or the windows in their room;
+    then passes of one size.
+    """
+    _, out_h, out_w, _ = dense.out.shape
+    pixels = out_h * out_w
+    room = max(WINDOWS_BYTES // (2 * values(dense)), 4)
+    passes = -(-pixels // min(room, max(int(decode / 0.03), 16)))
+    return min(-(-pixels // passes) + 3, room) // 4 * 4
+
+
+def scratch(dense: View, decode: float) -> int:
+    """Two filters, the windows of a block, the ring, and a window."""
+    words = values(dense) + block(dense, decode) * values(dense) // 2
+    if pointwise(dense):
+        return 4 * words
+    _, k_h, k_w, _ = dense.inputs[1].shape
+    return 4 * words + lin.ring_bytes(dense, k_h, k_w) + taps(dense)
+
+
+def in_place(dense: View) -> tuple[int, ...]:
+    """The ring's rule; pixels of 1x1 windows are gathered before their outputs are written, backwards if need be."""
+    if not pointwise(dense):
+        return lin.ring_in_place(dense, dense.inputs[1].shape[1])
+    grows = dense.out.shape[3] > dense.x.shape[3]
+    return (0,) if not grows or dense["stride_h"] == dense["stride_w"] == 1 else ()

@@ -1,0 +1,97 @@
+/*
+ * Convolution with packed weights on cores with the DSP extension: two filters at a time are expanded to int16, and
+ * then meet many pixels in a dense loop.
+ *
+ * A kernel gathers pixels until its buffer is full, and then, for every two filters, decodes them and lets them meet
+ * all of the buffer:
+ *
+ *     while (ek_expand_columns_dsp(&e, in)) {
+ *         for (c = 0; c < out_c; c += 2) {
+ *             decode filters c and c + 1;
+ *             ek_expand_outputs_dsp(&e, c, out);
+ *         }
+ *     }
+ *
+ * The compiler has proved that the expanded weights fit 16 bits, and sums 32.
+ */
+#ifndef EK_EXPAND_H
+#define EK_EXPAND_H
+
+#include "ek_dsp.h"
+#include "ek_window.h"
+
+/*
+ * Weights are words of two values each: for each two values the word of one filter, then that of the other. Columns
+ * are words of two values of four columns: column 0 to 3, and then the next two values. Both come in positions of
+ * `values` each, a multiple of eight; what is beyond the last value of a filter is 0.
+ */
+typedef struct {
+    uint32_t x_bytes;       /* of a position of four columns: 8 * values */
+    const ek_pair *w_end;   /* the weights' end, which ends the last position */
+} ek_expand_shape;
+
+/* For each position eight sums: columns 0 to 3 of the first filter, and of the second; modulo 2^32. */
+void ek_expand_dot_dsp(const ek_pair *x, const ek_pair *w, int32_t *sums, const ek_expand_shape *shape);
+
+/* What follows the accumulators. */
+typedef struct {
+    const int32_t *bias, *multiplier;
+    const int8_t *shift;
+    uint32_t step; /* 1: multiplier and shift per channel, 0: one for all */
+    int32_t out_zero;
+    uint32_t channels;
+} ek_expand_requant;
+
+#define EK_EXPAND_REQUANT(p) {(p)->bias, (p)->multiplier, (p)->shift, (p)->requant_step, (p)->out_zero, (p)->out_c}
+
+typedef struct {
+    ek_expand_requant requant;
+    ek_pair *weights, *columns;
+    uint32_t taps, values, block;
+    uint32_t pixels, out_w, done;
+    uint32_t first, held;             /* pixels in the columns */
+    uint32_t x, y;                    /* the next one */
+    uint32_t backwards, pointwise;
+    uint32_t in_c, in_step, row_step; /* bytes: of a pixel, to the next window, to the next row of windows */
+    uint32_t stride_h;
+    ek_window window;
+    ek_ring ring;
+    int8_t *bytes; /* a window, where its runs are no whole words */
+} ek_expand;
+
+/*
+ * Scratch words: the weights, `values` of them; the columns, block * values / 2; for windows what EK_RING wants,
+ * and a window. `values`: the taps of a window, rounded up to a multiple of eight. 1x1 windows without padding need
+ * no ring; with growing channels they are walked backwards, so that the output may overwrite the input.
+ */
+#define EK_EXPAND(p, e, scratch)                                                                                     \
+    do {                                                                                                             \
+        const ek_expand_requant requant_of_p = EK_EXPAND_REQUANT(p);                                                 \
+        (e)->requant = requant_of_p;                                                                                 \
+        (e)->taps = (uint32_t)(p)->k_h * (p)->k_w * (p)->in_c;                                                       \
+        (e)->values = ((e)->taps + 7u) / 8u * 8u;                                                                    \
+        (e)->block = (p)->block;                                                                                     \
+        (e)->weights = (scratch);                                                                                    \
+        (e)->columns = (e)->weights + (e)->values;                                                                   \
+        (e)->pixels = (uint32_t)(p)->out_h * (p)->out_w;                                                             \
+        (e)->out_w = (p)->out_w;                                                                                     \
+        (e)->done = (e)->x = (e)->y = 0;                                                                             \
+        (e)->pointwise = (p)->pointwise;                                                                             \
+        (e)->backwards = (p)->pointwise && (p)->out_c > (p)->in_c && (p)->stride_h == 1 && (p)->stride_w == 1;       \
+        (e)->in_c = (p)->in_c;                                                                                       \
+        (e)->in_step = (uint32_t)(p)->stride_w * (p)->in_c;                                                          \
+        (e)->row_step = (uint32_t)(p)->stride_h * (p)->in_w * (p)->in_c;                                             \
+        (e)->stride_h = (p)->stride_h;                                                                               \
+        (e)->window = EK_WINDOW(p);                                                                                  \
+        (e)->ring = EK_RING(p, (e)->columns + (e)->block * (e)->values / 2);                                         \
+        (e)->bytes = ek_ring_end(&(e)->ring);                                                                        \
+        memset((e)->weights, 0, sizeof *(e)->weights * (e)->values);                                                 \
+    } while (0)
+
+/* Gathers the next pixels; 0: there are none. */
+uint32_t ek_expand_columns_dsp(ek_expand *e, const int8_t *in);
+
+/* The outputs of filters c and c + 1, if there is such a one, for the gathered pixels. */
+void ek_expand_outputs_dsp(const ek_expand *e, uint32_t c, int8_t *out);
+
+#endif

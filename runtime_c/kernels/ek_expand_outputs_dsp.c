@@ -1,0 +1,165 @@
+/* Two expanded filters on all gathered pixels: sums, and what follows them. */
+#include "ek_expand.h"
+
+/* Of one filter. */
+typedef struct {
+    int32_t bias, multiplier, offset, right; /* as ek_requant_short wants them */
+} filter;
+
+static filter filter_of(const ek_expand_requant *q, uint32_t c)
+{
+    const int32_t right = -1 - q->shift[q->step * c];
+    const filter f = {q->bias[c], q->multiplier[q->step * c], ek_requant_offset(q->out_zero, right), right};
+    return f;
+}
+
+/* Any number of pixels and filters: for the last ones, where assembly does the others. */
+static void some(const ek_expand *e, const ek_pair *x, const filter f[2], uint32_t filters, uint32_t left, int8_t *out)
+{
+    const uint32_t oc = e->requant.channels;
+    const ek_expand_shape shape = {8 * e->values, e->weights + e->values};
+    for (; left; x += 2 * e->values, out += 4 * oc) {
+        const uint32_t count = left < 4 ? left : 4;
+        int32_t sums[8];
+        ek_expand_dot_dsp(x, e->weights, sums, &shape);
+        for (uint32_t i = 0; i < filters; i++) {
+            for (uint32_t k = 0; k < count; k++) {
+                out[k * oc + i] =
+                    (int8_t)ek_requant_short(sums[4 * i + k] + f[i].bias, f[i].multiplier, f[i].offset, f[i].right);
+            }
+        }
+        left -= count;
+    }
+}
+
+#if EK_DSP
+
+/* Four whole columns at a time; `fours` knows the order. */
+typedef struct {
+    uint32_t x_bytes;     /* of four columns */
+    const ek_pair *w;
+    uint32_t channels;
+    const ek_pair *x_end;
+    int32_t bias[2];
+    int32_t multiplier1, offset1, right1, multiplier0, offset0, right0;
+} frame;
+
+#define TWO_COLUMNS(a, b, c, d)         \
+    "ldmia r0!, {r12, lr}\n\t"          \
+    "smlad " a ", r2, r12, " a "\n\t"   \
+    "smlad " b ", r2, lr, " b "\n\t"    \
+    "smlad " c ", r3, r12, " c "\n\t"   \
+    "smlad " d ", r3, lr, " d "\n\t"
+#define TWO_VALUES                      \
+    "ldmia r1!, {r2, r3}\n\t"           \
+    TWO_COLUMNS("r4", "r5", "r8", "r9") TWO_COLUMNS("r6", "r7", "r10", "r11")
+/* ek_requant_short of a sum, to its place. */
+#define OUTPUT(sum, place)              \
+    "lsl lr, " sum ", #1\n\t"           \
+    "smmlar lr, lr, r2, r3\n\t"         \
+    "add lr, lr, " sum ", asr #31\n\t"  \
+    "asr lr, lr, r12\n\t"               \
+    "ssat lr, #8, lr, asr #1\n\t"       \
+    "strb lr, " place "\n\t"
+
+/*
+ * r0: columns, r1: weights, r4 to r11: sums, and behind them what belongs to outputs. On the stack: where the four
+ * columns end, where to begin among their values, where the second filter's outputs go, and from 12 the frame.
+ */
+__attribute__((naked, noinline)) static void fours(__attribute__((unused)) const ek_pair *x,
+                                                   __attribute__((unused)) int8_t *out,
+                                                   __attribute__((unused)) const frame *constants)
+{
+    __asm__ volatile("push {r4-r11, lr}\n\t"
+                     "add r3, r1, #1\n\t"
+                     "ldmia r2!, {r4-r9}\n\t"
+                     "ldmia r2, {r10-r12, r14}\n\t"
+                     "ldrd r1, r2, [r2, #16]\n\t"
+                     "push {r1, r2}\n\t"
+                     "push {r4-r12, r14}\n\t"
+                     "adr.w r2, 3f\n\t"
+                     "tst r4, #64\n\t"
+                     "bne 5f\n\t"
+                     "adr.w r2, 2f\n"
+                     "5:\n\t"
+                     "orr r2, r2, #1\n\t"
+                     "add r1, r0, r4\n\t"
+                     "push {r1, r2, r3}\n"
+                     "1:\n\t"
+                     "ldrd r4, r8, [sp, #28]\n\t"
+                     "ldr r1, [sp, #16]\n\t"
+                     "mov r5, r4\n\tmov r6, r4\n\tmov r7, r4\n\t"
+                     "mov r9, r8\n\tmov r10, r8\n\tmov r11, r8\n\t"
+                     "ldr pc, [sp, #4]\n"
+                     "2:\n\t" TWO_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
+                     "3:\n\t" TWO_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
+                     "ldr r2, [sp]\n\t"
+                     "cmp r0, r2\n\t"
+                     "bne 2b\n\t"
+                     "ldr r1, [sp, #8]\n\t"
+                     "ldrd r2, r3, [sp, #36]\n\t"
+                     "ldr r12, [sp, #44]\n\t"
+                     OUTPUT("r8", "[r1]")
+                     "ldr r8, [sp, #20]\n\t" /* channels */
+                     OUTPUT("r9", "[r1, r8]") OUTPUT("r10", "[r1, r8, lsl #1]")
+                     "add r1, r1, r8, lsl #1\n\t"
+                     OUTPUT("r11", "[r1, r8]")
+                     "ldrd r2, r3, [sp, #48]\n\t"
+                     "ldr r12, [sp, #56]\n\t"
+                     "sub r1, r1, #1\n\t"
+                     OUTPUT("r7", "[r1, r8]") OUTPUT("r6", "[r1]")
+                     "sub r1, r1, r8, lsl #1\n\t"
+                     OUTPUT("r5", "[r1, r8]") OUTPUT("r4", "[r1], #1")
+                     "add r1, r1, r8, lsl #2\n\t"
+                     "str r1, [sp, #8]\n\t"
+                     "ldr r2, [sp, #12]\n\t"
+                     "ldr r3, [sp, #24]\n\t"
+                     "add r2, r2, r0\n\t"
+                     "str r2, [sp]\n\t"
+                     "cmp r0, r3\n\t"
+                     "bne 1b\n\t"
+                     "add sp, sp, #60\n\t"
+                     "pop {r4-r11, pc}");
+}
+
+static uint32_t whole(const ek_expand *e, const filter f[2], int8_t *out)
+{
+    const uint32_t done = e->held & ~3u;
+    const frame constants = {8 * e->values,
+                             e->weights,
+                             e->requant.channels,
+                             e->columns + done * e->values / 2,
+                             {f[0].bias, f[1].bias},
+                             f[1].multiplier,
+                             f[1].offset,
+                             f[1].right,
+                             f[0].multiplier,
+                             f[0].offset,
+                             f[0].right};
+    if (done) {
+        fours(e->columns, out, &constants);
+    }
+    return done;
+}
+
+#else
+
+static uint32_t whole(const ek_expand *e, const filter f[2], int8_t *out)
+{
+    some(e, e->columns, f, 2, e->held & ~3u, out);
+    return e->held & ~3u;
+}
+
+#endif
+
+void ek_expand_outputs_dsp(const ek_expand *e, uint32_t c, int8_t *out)
+{
+    const uint32_t filters = c + 1 < e->requant.channels ? 2 : 1;
+    const filter two[2] = {filter_of(&e->requant, c), filter_of(&e->requant, c + filters - 1)};
+    uint32_t done = 0;
+    out += e->first * e->requant.channels + c;
+    if (filters == 2) {
+        done = whole(e, two, out);
+    }
+    some(e, e->columns + done * e->values / 2, two, filters, e->held - done, out + done * e->requant.channels);
+}
