@@ -13,8 +13,10 @@ from rich.table import Table
 
 from . import recipe as rc
 from .compress.changes import Layer
-from .compress.run import Log, TrainingReport, compress, samples_wanted
+from .compress.run import compress
 from .compress.sizes import WEIGHT_PARTS, LayerSize, before, dense_weights, layer_sizes
+from .compress.state import Log, TrainingReport
+from .compress.steps import samples_wanted
 from .data import Dataset, Source, fit, load, subset, synthetic
 from .errors import UsageError
 from .evaluate import Accuracy, float_accuracy, host_accuracy, output_error

@@ -159,6 +159,17 @@ def _swap(new: Path, target: Path, old: Path) -> None:
         raise
 
 
+def check_writable(path: Path) -> None:
+    """UsageError where `write_file` could not write: to be said before hours of work, not behind them."""
+    if path.is_dir():
+        raise UsageError("is a folder", where=str(path), fix="name a file")
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not there.is_dir():
+        raise UsageError(f"cannot be written: {there} is not a folder", where=str(path))
+    if not os.access(there, os.W_OK):
+        raise UsageError(f"cannot be written: no permission in {there}", where=str(path))
+
+
 def write_file(path: Path, data: bytes) -> None:
     """Write one file completely or not at all."""
     if path.is_dir():

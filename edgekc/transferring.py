@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from . import recipe as rc
-from .compress.run import Log, TrainingReport, compress
+from .compress.run import compress
+from .compress.state import Log, TrainingReport
 from .compressing import read_labelled, read_samples
 from .data import Dataset, Source, fit
 from .errors import UsageError

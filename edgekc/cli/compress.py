@@ -26,7 +26,7 @@ def compress(
 ) -> None:
     """Compress, retrain and quantise a float model by a recipe, and print where every byte went."""
     from ..compressing import read_recipe, render, run
-    from ..output import write_file
+    from ..output import check_writable, write_file
     from ..pipeline import default_name
     from ..train.bars import training_bars
 
@@ -34,6 +34,7 @@ def compress(
         if verbose or text.startswith(("warning", "note")):
             typer.echo(text, err=True)
 
+    check_writable(out)
     with training_bars() as progress:
         ekc, report = run(
             model, name or default_name(out), read_recipe(recipe), data, test, log,

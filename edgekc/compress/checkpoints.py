@@ -20,7 +20,7 @@ from ..data import Dataset
 from ..ir import Graph, dump
 
 if TYPE_CHECKING:
-    from .run import State
+    from .state import State
 
 
 @dataclass(frozen=True, slots=True)

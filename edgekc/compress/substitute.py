@@ -16,6 +16,7 @@ from ..ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
 from ..ops._template import PAIR_MAX, RESPONSE_MAX
 from .cluster import Clustered, to_rows
 from .codebook import LayerFit
+from .model import Model
 
 CLUSTERED = {
     "conv2d": "clustered_conv2d",
@@ -47,6 +48,23 @@ class PairCodes:
     pair_index: Array  # (oc, ic), below 256
     pairs: Array  # (P, 2) real a and b, P at most 256
     scales: Array  # (oc,) positive
+
+
+def pack_layers(model: Model, quantized: Graph) -> tuple[Graph, list[str]]:
+    """The QUANTIZED graph with its compressed layers in packed form, and the layers that have none."""
+    dense: list[str] = []
+    for name, record in model.clusters.items():
+        after = clustered(quantized, name, record)
+        quantized, dense = (after, dense) if after is not None else (quantized, [*dense, name])
+    for name, layer in model.templates.items():
+        book = model.books[layer.book]
+        if layer.pairs is None:
+            after = templated(quantized, name, layer.fit, book)
+        else:
+            codes = PairCodes(layer.fit.index, layer.pairs.index, layer.pairs.values, layer.pairs.scales)
+            after = template_pairs(quantized, name, codes, book)
+        quantized, dense = (after, dense) if after is not None else (quantized, [*dense, name])
+    return quantized, dense
 
 
 def clustered(graph: Graph, layer: str, record: Clustered) -> Graph | None:

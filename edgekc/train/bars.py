@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 if TYPE_CHECKING:
-    from ..compress.run import TrainingReport
+    from ..compress.state import TrainingReport
     from .fit import Progress as Training
 
 

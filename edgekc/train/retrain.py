@@ -23,7 +23,7 @@ from .fit import Loss, Options, Scores, fit, frozen, reproduce_loss, scores_loss
 from .net import Net
 
 if TYPE_CHECKING:
-    from ..compress.run import Job, State
+    from ..compress.state import Job, State
 
 
 def retrain(

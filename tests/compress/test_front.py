@@ -9,7 +9,7 @@ from float_nets import FloatNet
 from edgekc import recipe as rc
 from edgekc.compress import front, lowrank
 from edgekc.compress.model import Model
-from edgekc.compress.run import samples_wanted
+from edgekc.compress.steps import samples_wanted
 from edgekc.data import Dataset
 from edgekc.emulate import float_reference
 from edgekc.ir import Graph

@@ -7,7 +7,7 @@ import pytest
 
 from edgekc import calibrate
 from edgekc.compress.model import Model
-from edgekc.compress.run import pack_layers
+from edgekc.compress.substitute import pack_layers
 from edgekc.emulate import reference
 from edgekc.evaluate import host_outputs
 from edgekc.ir import Graph

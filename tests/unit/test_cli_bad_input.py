@@ -249,3 +249,17 @@ def test_no_emulator(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert said.endswith("pip install unicorn")
     monkeypatch.setenv("EDGEKC_EMULATOR", "bochs")
     assert "EDGEKC_EMULATOR=bochs" in complaint(call("measure", compiled))
+
+
+# ---- output that cannot be written ----
+
+
+@pytest.mark.parametrize("out", ["", "taken/net.ekc"])
+def test_compress_looks_at_its_output_before_it_works(tmp_path: Path, out: str) -> None:
+    """The model is not even read: hours of training would be lost."""
+    (tmp_path / "taken").write_text("a file")
+    before = snapshot(tmp_path)
+    result = call("compress", tmp_path / "no-such-model.onnx", "-o", tmp_path / out)
+    assert result.code == 2 and "no-such-model" not in result.err
+    assert ("is a folder; name a file" if not out else "taken is not a folder") in result.err
+    assert snapshot(tmp_path) == before
