@@ -102,12 +102,12 @@ def _codes(layer: Layer, rng: np.random.Generator) -> list[tuple[str, Array]]:
         codes = [
             ("templates", rng.integers(-28, 29, (2**bits, k, k)).astype(np.int8)),
             ("indices", _indices(rng, bits, (oc, ic))),
-            ("pairs", rng.integers(-200, 201, pair_shape).astype(np.float16)),
+            ("pairs", rng.integers(-65, 66, pair_shape).astype(np.float16)),
         ]
         return codes + ([("pair_indices", _indices(rng, pair_bits, (oc, ic)))] if pair_bits else [])
     shape = {"depthwise": (k, k, oc)}.get(layer.op, (oc, k, k, ic) if k else (oc, ic))
     if layer.op.startswith("clustered"):
-        centers = rng.integers(-9000, 9000, (1, 2**bits)).astype(np.int16)
+        centers = rng.integers(-3640, 3640, (1, 2**bits)).astype(np.int16)
         return [("indices", _indices(rng, bits, shape)), ("centers", centers)]
     return [("weights", rng.integers(-127, 128, shape).astype(np.int8))]
 
@@ -122,7 +122,7 @@ def network(layer: Layer) -> Graph:
         **codes,
         "bias": rng.integers(-9999, 9999, oc).astype(np.int32),
         "multiplier": rng.integers(2**30, 2**31, oc).astype(np.int32),
-        "shift": np.full(oc, -17 if wide else -11, np.int8),
+        "shift": np.full(oc, -15 if wide else -11, np.int8),
     }
     attrs = dict(out_zero=3, act_min=-128, act_max=127, rounding=1 if layer.k else 0)
     x_shape: tuple[int, ...] = (1, *layer.x) if layer.k else (1, layer.x[2])

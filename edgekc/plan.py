@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .arena import Allocation, Span, allocate
@@ -46,6 +47,9 @@ class Plan:
     output_bytes: int
 
 
+Choice = Callable[[View, frozenset[str]], Kernel]
+
+
 def choose_kernel(view: View, features: frozenset[str]) -> Kernel:
     """The best kernel that the core can run and that accepts the layer: the cheapest by count, else the first."""
     kernels = [k for k in OPS[view.node.op].kernels if k.needs <= features and k.accepts(view)]
@@ -55,14 +59,14 @@ def choose_kernel(view: View, features: frozenset[str]) -> Kernel:
     return kernels[min(counted)[1]] if counted else kernels[0]
 
 
-def plan(graph: Graph, features: frozenset[str]) -> Plan:
+def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel) -> Plan:
     """Choose kernels and place every activation and scratch buffer."""
     storage = _Storage(graph)
     kernels: list[tuple[Node, View, Kernel]] = []
     for node in graph.nodes:
         view = View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
         if not OPS[node.op].view or storage.needs_copy(node):
-            kernels.append((node, view, choose_kernel(view, features)))
+            kernels.append((node, view, choose(view, features)))
     order = {node.name: i for i, (node, _, _) in enumerate(kernels)}
     lives = storage.lifetimes(order)
 

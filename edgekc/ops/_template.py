@@ -21,14 +21,17 @@ from ..errors import ModelError
 from ..fixedpoint import DOUBLE, INT32_MAX, quantize_multiplier
 from ..ir import Array, Role, Tensor, constant
 from ..op import Case, ChannelRule, Interval, Kernel, Lowered, Shape, View
+from . import _expand as ex
 from . import _linear as lin
+from . import _winograd as wg
 from . import conv2d
-from ._testing import linear_cases
+from ._testing import linear_cases, winograd_cases
 
 ATTRS = (*conv2d.ATTRS, "ones")
 PAIR_MAX = 2048  # integers up to here are exact in float16
 RESPONSE_MAX = 2**15 - 1  # responses and window sums are held in 16 bits
 PIXELS_MAX = 16  # whose responses the kernels hold at a time, for which an index is decoded once
+DECODE = 4.0  # instructions to expand a weight on cores with the DSP extension
 RESPONSES_BYTES = 16 * 1024  # what the kernels hold of responses, if four pixels need no more
 
 
@@ -212,7 +215,7 @@ def _params(view: View) -> dict[str, int | str]:
     values = lin.window_params(view, k_h, k_w)
     values.update(lin.output_params(view, (*names, "bias", "multiplier", "shift")))
     values.update(count=count, ones=view["ones"], bits=index_bits(view.inputs[2].value), pad_value=view["pad_value"])
-    values.update(block=block_pixels(view), pair_count=_pair_count(view), pair_bits=0)
+    values.update(block=block_pixels(view), pair_count=_pair_count(view), pair_bits=0, pointwise=0)
     if "pair_indices" in names:
         values["pair_bits"] = index_bits(view.inputs[4].value)
     else:
@@ -247,6 +250,7 @@ FIELDS = (
     ("uint8_t", "bits"),
     ("uint8_t", "pair_bits"),
     *(("uint16_t", name) for name in ("count", "pair_count", "ones", "block")),
+    ("uint8_t", "pointwise"),
 )
 
 
@@ -265,7 +269,41 @@ def _scratch_dsp(view: View) -> int:
     return 4 * words + lin.ring_bytes(view, 3, 3)
 
 
+def _entry_bytes(view: View, positions: int) -> int:
+    """The pair table, a filter's plan, and the templates as words."""
+    return 4 * (_pair_count(view) + 2 * view.x.shape[3] + positions * view.inputs[1].shape[0])
+
+
+def _expanded_params(view: View) -> dict[str, int | str]:
+    as_dense = dense(view)
+    return {**_params(view), "block": ex.block(as_dense, DECODE), "pointwise": int(ex.pointwise(as_dense))}
+
+
 KERNELS = (
+    Kernel(
+        symbol="ek_template_winograd_s8_dsp",
+        header="ek_template.h",
+        struct="ek_template_conv2d_params",
+        fields=FIELDS,
+        params=lambda view: {**_params(view), "block": wg.block(dense(view))},
+        needs=frozenset({"dsp"}),
+        accepts=lambda view: wg.accepts(dense(view)),
+        scratch=lambda view: _entry_bytes(view, wg.POSITIONS) + wg.scratch(dense(view)),
+        in_place=lambda view: wg.in_place(dense(view)),
+        sources=wg.SOURCES,
+    ),
+    Kernel(
+        symbol="ek_template_expanded_s8_dsp",
+        header="ek_template.h",
+        struct="ek_template_conv2d_params",
+        fields=FIELDS,
+        params=_expanded_params,
+        needs=frozenset({"dsp"}),
+        accepts=lambda view: view.x.shape[3] % 2 == 0 and ex.fits(dense(view)),
+        scratch=lambda view: _entry_bytes(view, view.inputs[1].value[0].size) + ex.scratch(dense(view), DECODE),
+        in_place=lambda view: ex.in_place(dense(view)),
+        sources=ex.SOURCES,
+    ),
     Kernel(
         symbol="ek_template_conv2d_s8_dsp",
         header="ek_template.h",
@@ -297,14 +335,19 @@ def response_limit(taps: int) -> int:
 
 
 def with_templates(
-    rng: np.random.Generator, case: Case, shape: tuple[int, int, int], kernels: tuple[int, int], pair_count: int
+    rng: np.random.Generator,
+    case: Case,
+    shape: tuple[int, int, int],
+    kernels: tuple[int, int],
+    pair_count: int,
+    limit_pairs: int = PAIR_MAX,
 ) -> tuple[Array, ...]:
     """Operands of a dense case with templates for its weights, in a "high" case the largest of everything."""
     x, _, bias, multiplier, shift = case.inputs
-    limit, high = response_limit(shape[1] * shape[2]), case.name.endswith("high")
+    limit, high = min(response_limit(shape[1] * shape[2]), 127), "high" in case.name
     pair_shape = (pair_count, 2) if pair_count else (*kernels, 2)
     templates = np.full(shape, -limit) if high else rng.integers(-limit, limit + 1, shape)
-    largest = min(PAIR_MAX, 16 * PAIR_MAX // kernels[1])  # 16 channels of the largest fill an accumulator
+    largest = min(limit_pairs, 16 * PAIR_MAX // kernels[1])  # 16 channels of the largest fill an accumulator
     pairs = np.full(pair_shape, -largest) if high else rng.integers(-largest, largest + 1, pair_shape)
 
     def indices(count: int) -> Array:
@@ -315,7 +358,7 @@ def with_templates(
     codes = [templates.astype(np.int8), indices(shape[0]), pairs.astype(np.float16)]
     codes += [indices(pair_count)] if pair_count else []
     # Weights are up to 2048 templates, so the output scale is larger too.
-    smaller = (shift - 8).astype(np.int8)
+    smaller = (shift - max(largest // 8, 1).bit_length()).astype(np.int8)
     return x, *codes, bias, multiplier, smaller
 
 
@@ -343,4 +386,22 @@ def cases(rng: np.random.Generator, coded: bool) -> list[Case]:
             attrs = {**case.attrs, "ones": response_limit(k_h * k_w)}
             operands = with_templates(rng, case, (count, k_h, k_w), (oc, ic), pair_count if coded else 0)
             out.append(Case(case.name, attrs, operands))
+    # Expanded, weights of these are as large as fits 16 bits: as they are, and transformed.
+    ones = response_limit(9)
+    for largest, dense_cases in (
+        ((2**15 - 1) // (2 * ones), conv2d.cases(rng)),
+        (wg.LARGEST // (2 * ones), winograd_cases(rng)),
+    ):
+        for i, case in enumerate(c for c in dense_cases if c.inputs[1].shape[1:3] in ((3, 3), (1, 1))):
+            oc, k_h, k_w, ic = case.inputs[1].shape
+            count, pair_count = 1 + 7 * i % 64, 2 + 9 * i % 128
+            operands = with_templates(
+                rng,
+                case,
+                (count, k_h, k_w),
+                (oc, ic),
+                pair_count if coded else 0,
+                largest if k_h == 3 else largest // 9,
+            )
+            out.append(Case(f"{case.name}-{largest}", {**case.attrs, "ones": response_limit(k_h * k_w)}, operands))
     return out

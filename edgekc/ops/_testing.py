@@ -54,13 +54,33 @@ def linear_cases(
     return out
 
 
-def clustered_cases(rng: np.random.Generator, case: Case, bits: int) -> Case:
-    """A case with dense weights turned into one with clustered weights of `bits`-bit indices."""
+def winograd_cases(rng: np.random.Generator) -> list[Case]:
+    """Dense cases for 3x3 windows of stride 1: odd and even sizes, paddings, several passes, and parts of one."""
+    shapes = [  # x (h, w, c), oc, pads (top, bottom, left, right)
+        ("tiles", (6, 8, 8), 4, (1, 1, 1, 1)),
+        ("tiles-odd", (5, 7, 12), 5, (1, 1, 1, 1)),
+        ("tiles-one-pixel", (1, 1, 4), 3, (1, 1, 1, 1)),
+        ("tiles-unpadded", (6, 5, 4), 2, (0, 0, 0, 0)),
+        ("tiles-asymmetric", (4, 6, 16), 3, (0, 2, 2, 0)),
+        ("tiles-many", (19, 17, 8), 7, (1, 1, 1, 1)),
+        ("tiles-growing", (9, 4, 4), 24, (1, 1, 1, 1)),
+    ]
+    out = []
+    for name, x, oc, pads in shapes:
+        attrs = dict(stride_h=1, stride_w=1, dilation_h=1, dilation_w=1)
+        attrs.update(zip(("pad_top", "pad_bottom", "pad_left", "pad_right"), pads, strict=True))
+        out += linear_cases(rng, name, attrs, (1, *x), (oc, 3, 3, x[2]), oc, 9 * x[2])
+    return out
+
+
+def clustered_cases(rng: np.random.Generator, case: Case, bits: int, largest: int = 2**15) -> Case:
+    """A case with dense weights turned into one with clustered weights of `bits`-bit indices, up to `largest`."""
     x, w, bias, multiplier, shift = case.inputs
-    centers = rng.integers(-(2**15), 2**15, (1, 2**bits)).astype(np.int16)
+    centers = rng.integers(-largest, largest, (1, 2**bits)).astype(np.int16)
     if "high" in case.name:
-        centers[:] = -(2**15)  # the largest products
+        centers[:] = -largest  # the largest products
     indices = rng.integers(0, 2**bits, w.shape).astype(np.uint8)
     indices.flat[0] = 2**bits - 1  # the width of an index follows from the largest
     # Centers are up to 256 times an int8 weight, so the output scale is too.
-    return Case(case.name, case.attrs, (x, indices, centers, bias, multiplier, (shift - 8).astype(np.int8)))
+    smaller = (shift - max((largest // 128).bit_length() - 1, 0)).astype(np.int8)
+    return Case(case.name, case.attrs, (x, indices, centers, bias, multiplier, smaller))

@@ -13,8 +13,9 @@ from ..op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
 from . import _clustered as cl
 from . import _expand as ex
 from . import _linear as lin
+from . import _winograd as wg
 from . import conv2d
-from ._testing import clustered_cases
+from ._testing import clustered_cases, winograd_cases
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -67,7 +68,25 @@ FIELDS = (
     ("uint8_t", "pointwise"),
 )
 
+
+def _scratch_winograd(view: View) -> int:
+    """The table, nine taps of a filter, and what the transform needs."""
+    return cl.table_bytes(view) + 4 * 9 * view.x.shape[3] + wg.scratch(cl.dense(view))
+
+
 KERNELS = (
+    Kernel(
+        symbol="ek_clustered_winograd_s8_dsp",
+        header="ek_clustered.h",
+        struct="ek_clustered_conv2d_params",
+        fields=FIELDS,
+        params=lambda view: {**_params(view), "block": wg.block(cl.dense(view))},
+        needs=frozenset({"dsp"}),
+        accepts=lambda view: wg.accepts(cl.dense(view)),
+        scratch=_scratch_winograd,
+        in_place=lambda view: wg.in_place(cl.dense(view)),
+        sources=wg.SOURCES,
+    ),
     Kernel(
         symbol="ek_clustered_conv2d_s8_dsp",
         header="ek_clustered.h",
@@ -97,6 +116,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
     out = []
     for i, case in enumerate(conv2d.cases(rng)):
         out.append(clustered_cases(rng, case, bits=1 + i % 8))
+    for i, case in enumerate(winograd_cases(rng)):
+        out.append(clustered_cases(rng, case, bits=1 + i % 8, largest=wg.LARGEST))
     return out
 
 

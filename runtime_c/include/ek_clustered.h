@@ -28,7 +28,7 @@ typedef struct {
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
     uint8_t bits;               /* of an index, 1 to 8 */
     uint16_t center_count;
-    uint16_t block;             /* pixels whose windows are held at a time, a multiple of 4 */
+    uint16_t block;             /* pixels, or tiles, that are held at a time, a multiple of 4 */
     uint8_t pointwise;          /* 1: 1x1 windows without padding */
 } ek_clustered_conv2d_params;
 
@@ -45,6 +45,12 @@ void ek_clustered_conv2d_s8(const ek_clustered_conv2d_params *p, const int8_t *i
  * (ek_expand.h). Pointwise, `out` may start where `in` starts if out_c <= in_c or both strides are 1.
  */
 void ek_clustered_conv2d_s8_dsp(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
+/*
+ * The same for 3x3 windows with strides and dilations of 1, in_c a multiple of 4, where transformed weights fit 16 bits.
+ * scratch: words: 4^bits if bits <= 4; 9 * in_c; then what EK_WINOGRAD wants (ek_winograd.h).
+ */
+void ek_clustered_winograd_s8_dsp(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
 typedef struct {
     const uint8_t *indices;     /* (out_c, in_c), bit-packed */

@@ -33,7 +33,8 @@ typedef struct {
     uint16_t count;             /* of templates */
     uint16_t pair_count;        /* of pairs that have indices, else 0 */
     uint16_t ones;              /* value of the constant template */
-    uint16_t block;             /* pixels whose responses are held at a time, a multiple of 4 */
+    uint16_t block;             /* pixels, or tiles, that are held at a time, a multiple of 4 */
+    uint8_t pointwise;          /* 1: 1x1 windows without padding */
 } ek_template_conv2d_params;
 
 /*
@@ -50,6 +51,19 @@ void ek_template_conv2d_s8(const ek_template_conv2d_params *p, const int8_t *in,
  * block * in_c * count; 5 * count; in_c * (2 * row + 1), row being (out_w - 1) * stride_w + 3; then what EK_RING wants.
  */
 void ek_template_conv2d_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
+/*
+ * The same by expanding two filters at a time, for in_c a multiple of 2, where ek_requant_short may be used and
+ * expanded weights fit 16 bits. scratch: words: pair_count; 2 * in_c; count * k_h * k_w; then what EK_EXPAND wants
+ * (ek_expand.h).
+ */
+void ek_template_expanded_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
+/*
+ * The same for 3x3 windows with strides and dilations of 1, in_c a multiple of 4, where transformed weights fit 16 bits.
+ * scratch: words: pair_count; 2 * in_c; 16 * count; then what EK_WINOGRAD wants (ek_winograd.h).
+ */
+void ek_template_winograd_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
 /* The same with one kernel an output channel, which reads input channel c / (out_c / in_c). */
 typedef struct {

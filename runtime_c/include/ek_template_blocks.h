@@ -21,6 +21,14 @@ static inline uint32_t ek_pair_word(const ek_u16 *pair, int32_t times)
            | (uint32_t)(times * ek_half_integer(pair[1])) << 16;
 }
 
+/* The pairs that have indices as words, `times` what they are. */
+static inline void ek_template_table(const ek_template_conv2d_params *p, int32_t times, uint32_t *table)
+{
+    for (uint32_t i = 0; i < p->pair_count; i++) {
+        table[i] = ek_pair_word(p->pairs + 2 * i, times);
+    }
+}
+
 /* The streams of a layer's kernels, read once from the first filter to the last. */
 typedef struct {
     ek_bits templates, pairs;
@@ -82,11 +90,12 @@ static inline void ek_plan_pairs(const uint8_t *s, uint32_t bits, const uint32_t
     }
 }
 
-/* The plan of the next filter; `entry`: bytes from one template's response to the next. */
+/* The plan of the next filter; bytes: `entry` from one template's response to the next, `step` to the next channel. */
 __attribute__((noinline)) static void ek_template_plan(const ek_template_conv2d_params *p, ek_template_stream *s,
-                                                       uint32_t offset, uint32_t entry, uint32_t *plan)
+                                                       uint32_t offset, uint32_t entry, uint32_t step,
+                                                       uint32_t *plan)
 {
-    const uint32_t step = p->count * entry, channels = p->in_c;
+    const uint32_t channels = p->in_c;
     uint32_t *const end = plan + 2 * channels;
     if (channels % 8 == 0) {
         const uint32_t bits = p->bits, pair_bits = p->pair_bits;

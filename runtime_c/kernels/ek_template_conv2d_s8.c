@@ -70,7 +70,7 @@ static void filters(const ek_template_conv2d_params *p, const ek_output *o, cons
     for (uint32_t c = 0; c < oc; c++) {
         const uint32_t *group = responses;
         int8_t *to = out + c;
-        ek_template_plan(p, &stream, 0, 4 * EK_GROUP, plan);
+        ek_template_plan(p, &stream, 0, 4 * EK_GROUP, 4u * EK_GROUP * p->count, plan);
         for (uint32_t left = pixels; left > 0; group += group_words) {
             const uint32_t n = left < EK_GROUP ? left : EK_GROUP;
             int32_t acc[4];
@@ -92,9 +92,7 @@ void ek_template_conv2d_s8(const ek_template_conv2d_params *p, const int8_t *in,
     uint32_t held = 0;
     ek_ring ring = EK_RING(p, tap + 2 * taps);
 
-    for (uint32_t i = 0; i < p->pair_count; i++) {
-        table[i] = ek_pair_word(p->pairs + 2 * i, 1);
-    }
+    ek_template_table(p, 1, table);
     if ((uint32_t)p->out_h * p->out_w < p->block) {
         /* The pixels that fill up an only block are computed, though not written, from what lies here. */
         memset(responses, 0, sizeof *responses * group_words * (p->block / EK_GROUP));

@@ -242,7 +242,7 @@ static void filters(const ek_template_conv2d_params *p, const uint32_t *table, u
         const int32_t right = -1 - *shift, offset = ek_requant_offset(p->out_zero, right), factor = *multiplier;
         const int32_t bias = 2 * p->bias[c];
         int8_t *to = out + c;
-        ek_template_plan(p, &stream, plan_base(responses), 4u * p->block, plan);
+        ek_template_plan(p, &stream, plan_base(responses), 4u * p->block, 4u * p->block * p->count, plan);
         for (uint32_t first = 0; first < pixels; first += EIGHT) {
             const uint32_t left = pixels - first;
             int32_t sums[EIGHT];
@@ -277,9 +277,7 @@ void ek_template_conv2d_s8_dsp(const ek_template_conv2d_params *p, const int8_t 
     ek_ring ring = EK_RING(p, columns + channels * apart);
 
     widen(p->templates, count, templates);
-    for (uint32_t i = 0; i < p->pair_count; i++) {
-        table[i] = ek_pair_word(p->pairs + 2 * i, 2);
-    }
+    ek_template_table(p, 2, table);
     for (uint32_t i = channels; i < entries; i++) {
         plan[2 * i] = plan_base(responses);
         plan[2 * i + 1] = 0;

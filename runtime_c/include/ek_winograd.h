@@ -1,0 +1,111 @@
+/*
+ * 3x3 convolution by Winograd's minimal filtering, F(2x2, 3x3), on cores with the DSP extension: sixteen
+ * multiplications for four outputs instead of 36, with every bit as in the plain sum.
+ *
+ * Source: Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, 2015 (arXiv 1509.09308). Filters are
+ * transformed by twice their G, whose values are then integers, in both directions: what comes out is four times the
+ * sum, exactly. Sums may leave 32 bits on the way; the compiler has proved that four times the result does not, and
+ * that transformed filters fit 16 bits.
+ *
+ * As in ek_expand.h, a kernel gathers tiles, and for every two filters writes their weights and takes the outputs:
+ *
+ *     while (ek_winograd_tiles_dsp(&w, in)) {
+ *         for (c = 0; c < out_c; c += 2) {
+ *             transform filters c and c + 1;
+ *             ek_winograd_outputs_dsp(&w, c, out);
+ *         }
+ *     }
+ */
+#ifndef EK_WINOGRAD_H
+#define EK_WINOGRAD_H
+
+#include "ek_expand.h"
+
+enum { EK_TILE = 16 }; /* positions */
+
+typedef struct {
+    ek_expand_requant requant;
+    ek_pair *weights; /* (position, two channels, filter): as ek_expand_dot_dsp wants them */
+    int32_t *sums;
+    ek_pair *rows;    /* a row of tiles transformed vertically: (column, 4, two channels) */
+    ek_pair *tiles;   /* (four tiles, position, two channels, tile) */
+    uint32_t in_c, values, block;
+    uint32_t out_h, out_w, across, left; /* tiles in a row of them, tiles not gathered yet */
+    uint32_t x, y;                       /* the next tile */
+    uint32_t first_x, first_y, held;     /* the gathered ones */
+    ek_ring ring;
+} ek_winograd;
+
+/*
+ * Scratch words, `values` being in_c rounded up to a multiple of eight, `across` (out_w + 1) / 2, in_c a multiple of
+ * four: 16 * values; 128; (across + 1) * 4 * in_c; block * 8 * values; four; then four rows of (2 * across + 2) * in_c
+ * bytes. `out` may start where `in` starts if every two rows of the output end before the first input row that the
+ * ring has not taken yet.
+ */
+#define EK_WINOGRAD(p, w, scratch)                                                                                 \
+    do {                                                                                                           \
+        const ek_expand_requant requant_of_p = EK_EXPAND_REQUANT(p);                                               \
+        (w)->requant = requant_of_p;                                                                               \
+        (w)->in_c = (p)->in_c;                                                                                     \
+        (w)->values = ((p)->in_c + 7u) / 8u * 8u;                                                                  \
+        (w)->block = (p)->block;                                                                                   \
+        (w)->out_h = (p)->out_h;                                                                                   \
+        (w)->out_w = (p)->out_w;                                                                                   \
+        (w)->across = ((p)->out_w + 1u) / 2u;                                                                      \
+        (w)->left = (w)->across * (((p)->out_h + 1u) / 2u);                                                        \
+        (w)->x = (w)->y = 0;                                                                                       \
+        (w)->weights = (scratch);                                                                                  \
+        (w)->sums = (int32_t *)((w)->weights + EK_TILE * (w)->values);                                             \
+        (w)->rows = (ek_pair *)((w)->sums + 8 * EK_TILE);                                                          \
+        (w)->tiles = (w)->rows + ((w)->across + 1) * 4 * (w)->in_c;                                                \
+        (w)->ring = ek_ring_make((w)->tiles + (w)->block * 8 * (w)->values, 4, 1, (2 * (w)->across + 2) * (p)->in_c, \
+                                 (p)->in_h, (uint32_t)(p)->in_w * (p)->in_c, (p)->pad_top,                         \
+                                 (uint32_t)(p)->pad_left * (p)->in_c, (p)->pad_value);                             \
+        memset((w)->weights, 0, sizeof *(w)->weights * EK_TILE * (w)->values);                                     \
+    } while (0)
+
+/* Gathers the next tiles; 0: there are none. */
+uint32_t ek_winograd_tiles_dsp(ek_winograd *w, const int8_t *in);
+
+/* The outputs of filters c and c + 1, if there is such a one, for the gathered tiles. */
+void ek_winograd_outputs_dsp(const ek_winograd *w, uint32_t c, int8_t *out);
+
+/* Four of a filter's values from three, times two; words `apart`. Returns where the next four go. */
+static inline ek_pair *ek_winograd_four(ek_pair g0, ek_pair g1, ek_pair g2, uint32_t apart, ek_pair *to)
+{
+    const ek_pair outer = ek_sadd16(g0, g2);
+    to[0] = ek_sadd16(g0, g0);
+    to[apart] = ek_sadd16(outer, g1);
+    to += 2 * apart;
+    to[0] = ek_ssub16(outer, g1);
+    to[apart] = ek_sadd16(g2, g2);
+    return to + 2 * apart;
+}
+
+/* A row of three taps, times two. */
+static inline ek_pair *ek_winograd_outer(const ek_pair *row, uint32_t tap, uint32_t apart, ek_pair *to)
+{
+    const ek_pair g0 = row[0], g1 = row[tap], g2 = row[2 * tap];
+    return ek_winograd_four(ek_sadd16(g0, g0), ek_sadd16(g1, g1), ek_sadd16(g2, g2), apart, to);
+}
+
+/*
+ * A filter, nine taps of `words` pairs of channels each, whose words are two apart, to its place among the weights,
+ * whose positions are `apart`. The order is that of few live values.
+ */
+static inline void ek_winograd_filter(const ek_pair *taps, uint32_t words, uint32_t apart, ek_pair *to)
+{
+    const uint32_t tap = 2 * words;
+    const ek_pair *r1 = taps + 3 * tap, *r2 = taps + 6 * tap;
+    for (const ek_pair *const end = taps + tap; taps != end; taps += 2, r1 += 2, r2 += 2, to += 2) {
+        ek_pair *at = ek_winograd_outer(taps, tap, apart, to);
+        const ek_pair o0 = ek_sadd16(taps[0], r2[0]), o1 = ek_sadd16(taps[tap], r2[tap]);
+        const ek_pair o2 = ek_sadd16(taps[2 * tap], r2[2 * tap]);
+        const ek_pair m0 = r1[0], m1 = r1[tap], m2 = r1[2 * tap];
+        at = ek_winograd_four(ek_sadd16(o0, m0), ek_sadd16(o1, m1), ek_sadd16(o2, m2), apart, at);
+        at = ek_winograd_four(ek_ssub16(o0, m0), ek_ssub16(o1, m1), ek_ssub16(o2, m2), apart, at);
+        ek_winograd_outer(r2, tap, apart, at);
+    }
+}
+
+#endif

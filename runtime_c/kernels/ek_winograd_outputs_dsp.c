@@ -1,0 +1,153 @@
+/* Two transformed filters on all gathered tiles: sums, their transform back, and what follows. */
+#include "ek_winograd.h"
+
+static inline int32_t add(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
+static inline int32_t subtract(int32_t a, int32_t b) { return (int32_t)((uint32_t)a - (uint32_t)b); }
+
+/* What one filter's outputs need. */
+typedef struct {
+    int32_t bias; /* four times */
+    int32_t multiplier, offset, right;
+    uint32_t channels, row; /* bytes to the next pixel, and to the next row */
+} filter;
+
+/* 2x2 outputs of one tile, or those of them that are in the image. `m`: sums, positions eight apart. */
+static void tile(const int32_t *m, const filter *f, uint32_t wide, uint32_t high, int8_t *to)
+{
+    for (uint32_t y = 0; y <= high; y++, to += f->row) {
+        int32_t column[4];
+        for (uint32_t i = 0; i < 4; i++) {
+            const int32_t m1 = i == 1 ? add(m[40], f->bias) : m[32 + 8 * i], m2 = m[64 + 8 * i];
+            column[i] = y ? subtract(subtract(m1, m2), m[96 + 8 * i]) : add(add(m[8 * i], m1), m2);
+        }
+        to[0] = (int8_t)ek_requant_twice(add(add(column[0], column[1]), column[2]) >> 1, f->multiplier, f->offset,
+                                         f->right);
+        if (wide) {
+            to[f->channels] = (int8_t)ek_requant_twice(subtract(subtract(column[1], column[2]), column[3]) >> 1,
+                                                       f->multiplier, f->offset, f->right);
+        }
+    }
+}
+
+#if EK_DSP
+
+/* Column i of sums: m0 + m1 + m2 and m1 - m2 - m3. */
+#define COLUMN(upper, lower, at0, at1, at2, at3, bias) \
+    "ldr r2, [r0, #" at0 "]\n\t"                       \
+    "ldr r3, [r0, #" at1 "]\n\t"                       \
+    "ldr r12, [r0, #" at2 "]\n\t"                      \
+    bias                                               \
+    "add lr, r3, r12\n\t"                              \
+    "add " upper ", r2, lr\n\t"                        \
+    "ldr lr, [r0, #" at3 "]\n\t"                       \
+    "sub r3, r3, r12\n\t"                              \
+    "sub " lower ", r3, lr\n\t"
+/* ek_requant_twice of half a sum, to its place. */
+#define OUTPUT(sum, place)                             \
+    "asr r2, " sum ", #1\n\t"                          \
+    "smmlar r2, r2, r6, r7\n\t"                        \
+    "add r2, r2, " sum ", asr #31\n\t"                 \
+    "asr r2, r2, r10\n\t"                              \
+    "ssat r2, #8, r2, asr #1\n\t"                      \
+    "strb r2, " place "\n\t"
+
+/* Whole tiles that follow each other in a row, from `m` to `end`. On the stack: `end`, then the filter. */
+__attribute__((naked, noinline)) static void tiles(__attribute__((unused)) const int32_t *m,
+                                                   __attribute__((unused)) int8_t *to,
+                                                   __attribute__((unused)) const filter *f,
+                                                   __attribute__((unused)) const int32_t *end)
+{
+    __asm__ volatile("push {r4-r11, lr}\n\t"
+                     "ldmia r2, {r4-r9}\n\t"
+                     "push {r3-r9}\n"
+                     "1:\n\t"
+                     COLUMN("r4", "r8", "0", "128", "256", "384", "")
+                     COLUMN("r5", "r9", "32", "160", "288", "416", "ldr lr, [sp, #4]\n\tadd r3, r3, lr\n\t")
+                     COLUMN("r6", "r10", "64", "192", "320", "448", "")
+                     COLUMN("r7", "r11", "96", "224", "352", "480", "")
+                     "add r4, r4, r5\n\t"
+                     "add r4, r4, r6\n\t"
+                     "sub r5, r5, r6\n\t"
+                     "sub r5, r5, r7\n\t"
+                     "add r8, r8, r9\n\t"
+                     "add r8, r8, r10\n\t"
+                     "sub r9, r9, r10\n\t"
+                     "sub r9, r9, r11\n\t"
+                     "ldrd r6, r7, [sp, #8]\n\t"
+                     "ldrd r10, r11, [sp, #16]\n\t"
+                     "ldr r12, [sp, #24]\n\t"
+                     "ldr lr, [sp]\n\t"
+                     "add r3, r1, r12\n\t"
+                     OUTPUT("r4", "[r1]") OUTPUT("r5", "[r1, r11]") OUTPUT("r8", "[r3]") OUTPUT("r9", "[r3, r11]")
+                     "add r1, r1, r11, lsl #1\n\t"
+                     "add r0, r0, #4\n\t"
+                     "cmp r0, lr\n\t"
+                     "bne 1b\n\t"
+                     "add sp, sp, #28\n\t"
+                     "pop {r4-r11, pc}");
+}
+
+#else
+
+static void tiles(const int32_t *m, int8_t *to, const filter *f, const int32_t *end)
+{
+    for (; m != end; m++, to += 2 * f->channels) {
+        tile(m, f, 1, 1, to);
+    }
+}
+
+#endif
+
+/* `count` tiles of one filter from tile (x, y) on. */
+static void tiles_from(const ek_winograd *w, const int32_t *m, const filter *f, uint32_t x, uint32_t y, uint32_t count,
+                       int8_t *out)
+{
+    while (count) {
+        int8_t *const to = out + 2 * y * f->row + 2 * x * f->channels;
+        const uint32_t whole = w->out_w / 2 > x && 2 * y + 1 < w->out_h ? w->out_w / 2 - x : 0;
+        const uint32_t run = whole < count ? (whole ? whole : 1) : count;
+        if (whole) {
+            tiles(m, to, f, m + run);
+        } else {
+            tile(m, f, 2 * x + 1 < w->out_w, 2 * y + 1 < w->out_h, to);
+        }
+        m += run;
+        count -= run;
+        x += run;
+        if (x == w->across) {
+            x = 0;
+            y++;
+        }
+    }
+}
+
+void ek_winograd_outputs_dsp(const ek_winograd *w, uint32_t c, int8_t *out)
+{
+    const ek_expand_requant *const q = &w->requant;
+    const uint32_t oc = q->channels, filters = c + 1 < oc ? 2 : 1;
+    const ek_expand_shape shape = {8 * w->values, w->weights + EK_TILE * w->values};
+    const ek_pair *x = w->tiles;
+    uint32_t first_x = w->first_x, first_y = w->first_y;
+    filter two[2];
+    for (uint32_t f = 0; f < filters; f++) {
+        const uint32_t at = q->step * (c + f);
+        const int32_t right = -1 - q->shift[at];
+        two[f].bias = 4 * q->bias[c + f];
+        two[f].multiplier = q->multiplier[at];
+        two[f].offset = ek_requant_offset(q->out_zero, right);
+        two[f].right = right;
+        two[f].channels = oc;
+        two[f].row = w->out_w * oc;
+    }
+    for (uint32_t left = w->held; left; x += EK_TILE * 2 * w->values) {
+        const uint32_t count = left < 4 ? left : 4;
+        ek_expand_dot_dsp(x, w->weights, w->sums, &shape);
+        for (uint32_t f = 0; f < filters; f++) {
+            tiles_from(w, w->sums + 4 * f, &two[f], first_x, first_y, count, out + c + f);
+        }
+        left -= count;
+        for (first_x += count; first_x >= w->across; first_x -= w->across) {
+            first_y++;
+        }
+    }
+}
