@@ -18,12 +18,15 @@ from edgekc.output import read_manifest, write_folder
 from edgekc.pack import pack, read
 from edgekc.plan import choose_kernel, plan
 
-FEATURES = frozenset({"dsp"})
-BOARDS = [name for name in list_boards() if load_board(name).features >= FEATURES]
+DSP, MVE = frozenset({"dsp"}), frozenset({"dsp", "mve"})
+SYMBOLS = {  # that the networks must hold
+    DSP: {"ek_conv2d_s8_dsp", "ek_conv1x1_s8_dsp", "ek_depthwise3x3_s8_dsp", "ek_fully_connected_s8_dsp"},
+    MVE: {"ek_conv2d_s8_mve", "ek_conv1x1_s8_mve", "ek_depthwise_s8_mve", "ek_fully_connected_s8_mve"},
+}
 ACTIVATION = Quant((0.5,), (0,))
 
 
-def network() -> tuple[Graph, bytes, set[str]]:
+def network(features: frozenset[str]) -> tuple[Graph, bytes, set[str]]:
     """A layer for each case that a kernel for the extension accepts, each with an input and an output of its own.
 
     Also the bytes of the cases' inputs, and the symbols of the kernels that the layers should get.
@@ -42,7 +45,7 @@ def network() -> tuple[Graph, bytes, set[str]]:
             result = op.reference(case.attrs, list(case.inputs))[0]
             out = Tensor(name, result.shape, "int8", ACTIVATION)
             node = Node(op.name, name, tuple(t.name for t in inputs), (name,), case.attrs)
-            kernel = choose_kernel(View(node, tuple(inputs), (out,)), FEATURES)
+            kernel = choose_kernel(View(node, tuple(inputs), (out,)), features)
             if kernel.needs:
                 tensors.update({t.name: t for t in (*inputs, out)})
                 nodes.append(node)
@@ -58,19 +61,28 @@ def _constant(op: Op, name: str, position: int, value: Array) -> Tensor:
     return constant(f"{name}_{operand}", value, OPERAND_ROLES[operand])
 
 
+BOARDS = [
+    pytest.param(features, name, id=f"{name}-{'-'.join(sorted(features))}")
+    for features in SYMBOLS
+    for name in list_boards()
+    if load_board(name).features >= features
+]
+
+
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
-    graph, inputs, symbols = network()
-    assert symbols >= {"ek_conv2d_s8_dsp", "ek_conv1x1_s8_dsp", "ek_depthwise3x3_s8_dsp", "ek_fully_connected_s8_dsp"}
+def compiled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    features = request.param
+    graph, inputs, symbols = network(features)
+    assert symbols >= SYMBOLS[features]
     data = pack(graph)
     packed = read(data, "net.ekc")
     folder = tmp_path_factory.mktemp("extensions") / "out"
-    write_folder(generate(plan(packed.graph, FEATURES), packed, data, "net", "test"), folder)
+    write_folder(generate(plan(packed.graph, features), packed, data, "net", "test"), folder)
     assert {layer["kernel"] for layer in read_manifest(folder)["layers"]} == symbols
     return folder, inputs
 
 
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize(("compiled", "board"), BOARDS, indirect=["compiled"])
 def test_every_case_on_the_core(compiled: tuple[Path, bytes], board: str) -> None:
     """Reference, host and device agree, layer by layer."""
     folder, inputs = compiled

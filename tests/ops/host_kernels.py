@@ -27,8 +27,8 @@ from edgekc.toolchain import host_compiler
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
 SANITIZE = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
-EMULATED = frozenset({"dsp"})  # features of a core with a portable twin of their instructions
-EMULATE = ("-DEK_DSP_EMULATED",)
+EMULATED = frozenset({"dsp", "mve"})  # features of a core with a portable twin of their instructions
+EMULATE = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED")
 GUARD = 64  # bytes before and after each buffer
 POISON = 0xA5
 ACTIVATIONS = ("x", "x*", "a", "b")  # operands that may be computed at run time; all others are constants
