@@ -151,7 +151,7 @@ def _moved(elf: Elf, function: Symbol) -> int:
             total += 4 * second.bit_count()
         elif first == 0xF84D and second & 0xFFF == 0xD04:  # PUSH {one}
             total += 4
-        elif first == 0xED2D and second >> 9 == 0b101:  # VPUSH
+        elif first == 0xED2D and second >> 9 & 7 == 0b101:  # VPUSH, of any registers
             total += 4 * (second & 0xFF)
         elif first & ~0x400 == 0xF1AD and second & 0x8F00 == 0x0D00:  # SUB.W sp, sp, #modified constant
             total += _modified((first >> 10 & 1) << 11 | (second >> 12 & 7) << 8 | second & 0xFF)

@@ -240,17 +240,33 @@ def short_requant(view: View) -> bool:
     return bool(np.all((shift >= -20) & (shift <= -1)) and np.all(accumulator_bound(view) < 2**30))
 
 
+def vector_requant(view: View) -> bool:
+    """Whether ek_voutput (ek_mve.h) gives the reference's bits for every accumulator of the layer.
+
+    It shifts right only, once at least, and of a single rounding no product may be half way.
+    """
+    multiplier, shift = (t.value for t in view.inputs[-2:])
+    if view["rounding"] == DOUBLE:
+        return bool(np.all((shift <= -1) | (multiplier == 0)))
+    return bool(np.all(shift <= -2)) and _no_product_half_way(view)
+
+
 def shorter_requant(view: View) -> bool:
     """Whether ek_requant_shorter (ek_dsp.h) gives the bits of the single rounding for every accumulator of the layer.
 
-    It rounds halves up, the definition away from zero: so no product may be half way. acc * multiplier is an odd
-    multiple of 2**(30 - shift) only if both together have that many factors of two.
+    It rounds halves up, the definition away from zero: so no product may be half way.
     """
     if (view["rounding"], view["act_min"], view["act_max"]) != (SINGLE, -128, 127):
         return False
+    shift = view.inputs[-1].value
+    return bool(np.all((shift >= -20) & (shift <= -2))) and _no_product_half_way(view)
+
+
+def _no_product_half_way(view: View) -> bool:
+    """acc * multiplier is an odd multiple of 2**(30 - shift) only if both together have that many factors of two."""
     multiplier, shift = (t.value.astype(np.int64) for t in view.inputs[-2:])
     twos = np.log2(np.maximum(multiplier & -multiplier, 1)) + np.floor(np.log2(np.maximum(accumulator_bound(view), 1)))
-    return bool(np.all((shift >= -20) & (shift <= -2)) and np.all(twos < 30 - shift))
+    return bool(np.all(twos < 30 - shift))
 
 
 def _filter_axis(view: View) -> int:

@@ -161,7 +161,48 @@ _MUL2 = tuple(
         ),
     )
 )
+
+
+def _mve_accepts(view: View) -> bool:
+    return view.out.shape[3] >= 4 and view["rounding"] == DOUBLE and lin.vector_requant(view)
+
+
+def _mve_pixels(view: View) -> int:
+    """Bytes of the sums and of two pixels, as ek_sums_mve.h has them."""
+    return 32 * -(-view.out.shape[3] // 4) + 32 * -(-_taps(view) // 16)
+
+
+def _mve_scratch(view: View) -> int:
+    run = view.x.shape[3] * (_k(view)[1] if view["dilation_w"] == 1 else 1)
+    return _mve_pixels(view) + lin.ring_bytes(view, *_k(view)) + (_taps(view) + 15 if run % 16 else 0)
+
+
+_MVE = frozenset({"mve"})
 KERNELS = (
+    Kernel(
+        symbol="ek_conv1x1_s8_mve",
+        header="ek_conv2d.h",
+        struct="ek_conv2d_params",
+        fields=FIELDS,
+        params=_params,
+        needs=_MVE,
+        accepts=lambda view: _is_pointwise(view) and _mve_accepts(view),
+        scratch=_mve_pixels,
+        in_place=_pointwise_in_place,
+        sources=("ek_sums_mve",),
+    ),
+    Kernel(
+        symbol="ek_conv2d_s8_mve",
+        header="ek_conv2d.h",
+        struct="ek_conv2d_params",
+        fields=FIELDS,
+        params=_params,
+        needs=_MVE,
+        accepts=_mve_accepts,
+        scratch=_mve_scratch,
+        in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+        sources=("ek_sums_mve",),
+    ),
     Kernel(
         symbol="ek_conv1x1_s8_dsp",
         header="ek_conv2d.h",

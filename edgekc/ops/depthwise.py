@@ -92,8 +92,24 @@ def _scratch_3x3(view: View) -> int:
     return min(channels, 16) * (44 + 12 * pairs)
 
 
+def _accepts_mve(view: View) -> bool:
+    channels = view.out.shape[3]
+    return 8 <= channels == view.x.shape[3] and view["rounding"] == DOUBLE and lin.vector_requant(view)
+
+
 FIELDS = (*lin.LINEAR_FIELDS, ("int8_t", "pad_value"))
 KERNELS = (
+    Kernel(
+        symbol="ek_depthwise_s8_mve",
+        header="ek_depthwise.h",
+        struct="ek_depthwise_params",
+        fields=FIELDS,
+        params=_params,
+        needs=frozenset({"mve"}),
+        accepts=_accepts_mve,
+        scratch=lambda view: 4 * _k(view)[0] * _k(view)[1] + lin.ring_bytes(view, *_k(view)),
+        in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+    ),
     Kernel(
         symbol="ek_depthwise3x3_s8_dsp",
         header="ek_depthwise.h",
@@ -132,6 +148,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("blocks", (3, 6, 18), 1, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
         ("stride2-blocks", (5, 9, 23), 1, (3, 3), (2, 2), (1, 1), (1, 1, 1, 1)),
         ("stride3", (7, 8, 4), 1, (3, 3), (3, 2), (1, 1), (0, 0, 2, 2)),
+        ("wide-window", (6, 7, 9), 1, (5, 4), (1, 2), (1, 1), (2, 2, 1, 2)),
+        ("dilated-blocks", (9, 8, 17), 1, (3, 3), (1, 1), (2, 3), (2, 2, 3, 3)),
         ("multiplier-on-one-channel", (5, 4, 1), 8, (3, 3), (2, 1), (1, 1), (1, 1, 1, 1)),
     ]
     out = []

@@ -86,6 +86,16 @@ FIELDS = (
 )
 KERNELS = (
     Kernel(
+        symbol="ek_fully_connected_s8_mve",
+        header="ek_fully_connected.h",
+        struct="ek_fully_connected_params",
+        fields=FIELDS,
+        params=_params,
+        needs=frozenset({"mve"}),
+        accepts=lambda view: view.out.shape[-1] >= 4 and lin.vector_requant(view),
+        scratch=lambda view: 16 * min(view.out.shape[-1] // 4, 16),
+    ),
+    Kernel(
         symbol="ek_fully_connected_s8_dsp",
         header="ek_fully_connected.h",
         struct="ek_fully_connected_params",

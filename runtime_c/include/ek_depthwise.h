@@ -36,4 +36,10 @@ void ek_depthwise_s8(const ek_depthwise_params *p, const int8_t *in, int8_t *out
  */
 void ek_depthwise3x3_s8_dsp(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+/*
+ * The same for cores with Helium: any window, out_c = in_c >= 8, and double rounding as ek_voutput (ek_mve.h) wants
+ * it. scratch: 4 bytes for each tap, then what EK_RING wants.
+ */
+void ek_depthwise_s8_mve(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 #endif

@@ -25,4 +25,10 @@ void ek_fully_connected_s8(const ek_fully_connected_params *p, const int8_t *in,
  */
 void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+/*
+ * The same for cores with Helium, for out_c >= 4 and requantisation as ek_voutput (ek_mve.h) wants it. scratch: 16
+ * bytes for each four filters, 256 at most.
+ */
+void ek_fully_connected_s8_mve(const ek_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 #endif

@@ -96,6 +96,24 @@ def replaced(folder: Path, to: Path, old: str, new: str) -> Path:
     return to
 
 
+def test_assembly_that_saves_vector_registers_is_counted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A naked function has no frame for the compiler; VPUSH of high registers was taken for something else once."""
+    choose("gcc", "mps2-an386", monkeypatch)
+    leaf = (
+        "__attribute__((noinline, naked)) static void leaf(void)"
+        ' { __asm__ volatile("push {r4, r5, lr}\\n vpush {d8, d9, d10}\\n sub sp, #504\\n add sp, #504\\n"'
+        ' "vpop {d8, d9, d10}\\n pop {r4, r5, pc}"); }\n'
+        "ekc_status digits_run("
+    )
+    changed = replaced(folder, tmp_path / "naked", "ekc_status digits_run(", leaf)
+    text = (changed / "src" / "digits.c").read_text()
+    (changed / "src" / "digits.c").write_text(text.replace("    return EKC_OK;", "    leaf();\n    return EKC_OK;"))
+    bound = stack_bound(build_image(changed, load_board("mps2-an386"), tmp_path / "out"))
+    assert bound.path[1] == ("leaf", 12 + 24 + 504)
+
+
 def test_frames_add_up_along_the_deepest_path(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A function with a known array, called by another with one, deepens the bound by both."""
     choose("gcc", "mps2-an386", monkeypatch)

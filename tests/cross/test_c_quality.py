@@ -41,7 +41,8 @@ COMPILERS = {
     "cortex-m55": ("arm-none-eabi-gcc", *CORES["cortex-m55"].gcc_flags),
     "aarch64": ("aarch64-linux-gnu-gcc",),
 }
-DSP = ("cortex-m4", "cortex-m55")  # all others compile the kernels of the DSP extension with its emulation
+# Kernels for an extension are compiled with its emulation on all others.
+EMULATED = {"-DEK_DSP_EMULATED": ("cortex-m4", "cortex-m55"), "-DEK_MVE_EMULATED": ("cortex-m55",)}
 MODELS = ("tiny", "digits")
 # What a kernel may call: the two functions of the C library, and routines that the compiler puts in by
 # itself where the core has no such instruction (names of the Arm run-time ABI and of libgcc).
@@ -72,7 +73,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def compile_all(compiler: str, sources: list[Path], include: Path, out: Path, *flags: str) -> list[Path]:
     """Objects of all sources; a warning fails the test."""
-    command = COMPILERS[compiler] + (() if compiler in DSP else ("-DEK_DSP_EMULATED",))
+    command = (*COMPILERS[compiler], *(flag for flag, cores in EMULATED.items() if compiler not in cores))
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     out.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ from edgekc.plan import choose_kernel, plan
 
 DENSE = {"ek_conv2d_s8", "ek_conv1x1_s8"}
 EXPECTED = {  # kernels that must be among those tried, by what a core has
+    frozenset({"dsp", "mve"}): {f"{s}_mve" for s in (*DENSE, "ek_depthwise_s8", "ek_fully_connected_s8")},
     frozenset({"dsp"}): {f"{s}_dsp" for s in (*DENSE, "ek_depthwise3x3_s8", "ek_fully_connected_s8")},
     frozenset({"thumb1"}): {f"{s}_mul2" for s in DENSE},
     frozenset({"thumb2"}): {f"{s}_mul2" for s in DENSE},
@@ -32,7 +33,8 @@ def _boards() -> dict[str, frozenset[str]]:
     """A board for each core that EXPECTED has kernels for, one that qemu has if any, and what its kernels need."""
     found: dict[str, tuple[bool, str, frozenset[str]]] = {}
     for board in map(load_board, list_boards()):
-        has = [words for words in EXPECTED if words <= board.features]  # DSP before the Thumb-2 that comes with it
+        # Helium comes before the DSP and the Thumb-2 that such a core has too.
+        has = [words for words in EXPECTED if words <= board.features]
         if has and board.emulators:
             found[board.core.name] = min(
                 found.get(board.core.name, (True, "~", has[0])), (board.machine is None, board.name, has[0])

@@ -28,8 +28,8 @@ RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
 SANITIZE = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
 # Features of a core whose kernels have a portable twin of its instructions.
-EMULATED = frozenset({"dsp", "thumb1", "thumb2"})
-EMULATE = ("-DEK_DSP_EMULATED",)
+EMULATED = frozenset({"dsp", "mve", "thumb1", "thumb2"})
+EMULATE = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED")
 GUARD = 64  # bytes before and after each buffer
 POISON = 0xA5
 ACTIVATIONS = ("x", "x*", "a", "b")  # operands that may be computed at run time; all others are constants

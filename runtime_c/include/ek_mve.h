@@ -1,0 +1,196 @@
+/*
+ * Helium, the vector extension MVE (Cortex-M55, M85), as functions of C: one each for an instruction that kernels use.
+ *
+ * A kernel that includes this is chosen only for boards whose core has the extension. With EK_MVE_EMULATED the
+ * same kernel sources run on any machine, with the same bits: that is how the host verifies and the sanitizers look.
+ */
+#ifndef EK_MVE_H
+#define EK_MVE_H
+
+#include <stdint.h>
+
+#include "ek_fixedpoint.h"
+
+#if defined(EK_MVE_EMULATED)
+#define EK_MVE 0
+#elif defined(__ARM_FEATURE_MVE) && __ARM_FEATURE_MVE
+#define EK_MVE 1
+#else
+#error "this kernel needs a core with Helium (MVE): compile the model for this board, or define EK_MVE_EMULATED"
+#endif
+
+#if EK_MVE
+
+#include <arm_mve.h>
+
+typedef int32x4_t ek_s32x4;
+typedef int8x16_t ek_s8x16;
+
+/* Loads and stores; of the first `lanes` lanes only where they say so: the others are 0, or stay. */
+static inline ek_s8x16 ek_vldrb(const int8_t *p) { return vldrbq_s8(p); }
+static inline ek_s8x16 ek_vldrb_first(const int8_t *p, uint32_t lanes) { return vldrbq_z_s8(p, vctp8q(lanes)); }
+static inline void ek_vstrb(int8_t *p, ek_s8x16 x) { vstrbq_s8(p, x); }
+static inline ek_s32x4 ek_vldrw(const int32_t *p) { return vldrwq_s32(p); }
+static inline ek_s32x4 ek_vldrb_s32(const int8_t *p) { return vldrbq_s32(p); }     /* four bytes, widened */
+static inline void ek_vstrb_s32(int8_t *p, ek_s32x4 x) { vstrbq_s32(p, x); }       /* the low byte of each lane */
+
+static inline ek_s32x4 ek_vdup(int32_t x) { return vdupq_n_s32(x); }
+static inline ek_s32x4 ek_vadd(ek_s32x4 a, ek_s32x4 b) { return vaddq_s32(a, b); }
+static inline ek_s32x4 ek_vadd_n(ek_s32x4 a, int32_t b) { return vaddq_n_s32(a, b); }
+static inline ek_s32x4 ek_vqadd(ek_s32x4 a, ek_s32x4 b) { return vqaddq_s32(a, b); } /* saturates */
+static inline ek_s32x4 ek_vmin(ek_s32x4 a, ek_s32x4 b) { return vminq_s32(a, b); }
+static inline ek_s32x4 ek_vmax(ek_s32x4 a, ek_s32x4 b) { return vmaxq_s32(a, b); }
+static inline ek_s32x4 ek_vsign(ek_s32x4 a) { return vshrq_n_s32(a, 31); }           /* -1 or 0 */
+/* floor(a * b / 2^32); round(2 * a * b / 2^32), halves up, saturated. */
+static inline ek_s32x4 ek_vmulh(ek_s32x4 a, ek_s32x4 b) { return vmulhq_s32(a, b); }
+static inline ek_s32x4 ek_vqrdmulh(ek_s32x4 a, ek_s32x4 b) { return vqrdmulhq_s32(a, b); }
+/* a * 2^n; where n is negative a / 2^-n to nearest, halves up. */
+static inline ek_s32x4 ek_vrshl(ek_s32x4 a, ek_s32x4 n) { return vrshlq_s32(a, n); }
+
+#else
+
+typedef struct {
+    int32_t lane[4];
+} ek_s32x4;
+typedef struct {
+    int8_t lane[16];
+} ek_s8x16;
+
+static inline ek_s8x16 ek_vldrb_first(const int8_t *p, uint32_t lanes)
+{
+    ek_s8x16 y;
+    for (uint32_t i = 0; i < 16; i++) {
+        y.lane[i] = (int8_t)(i < lanes ? p[i] : 0);
+    }
+    return y;
+}
+
+static inline ek_s8x16 ek_vldrb(const int8_t *p) { return ek_vldrb_first(p, 16); }
+
+static inline void ek_vstrb(int8_t *p, ek_s8x16 x)
+{
+    for (uint32_t i = 0; i < 16; i++) {
+        p[i] = x.lane[i];
+    }
+}
+
+/* What follows does the same in each of four lanes: lane i of the result from a, b, p at i. */
+#define EK_LANES(y, expression)          \
+    for (uint32_t i = 0; i < 4; i++) {   \
+        y.lane[i] = (expression);        \
+    }
+
+static inline ek_s32x4 ek_vldrw(const int32_t *p)
+{
+    ek_s32x4 y;
+    EK_LANES(y, p[i])
+    return y;
+}
+
+static inline ek_s32x4 ek_vldrb_s32(const int8_t *p)
+{
+    ek_s32x4 y;
+    EK_LANES(y, p[i])
+    return y;
+}
+
+static inline void ek_vstrb_s32(int8_t *p, ek_s32x4 x)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        p[i] = (int8_t)((x.lane[i] & 0xff) - (x.lane[i] & 0x80 ? 256 : 0));
+    }
+}
+
+static inline ek_s32x4 ek_vdup(int32_t x)
+{
+    ek_s32x4 y;
+    EK_LANES(y, x)
+    return y;
+}
+
+static inline int32_t ek_saturate(int64_t x)
+{
+    return x > INT32_MAX ? INT32_MAX : x < INT32_MIN ? INT32_MIN : (int32_t)x;
+}
+
+static inline ek_s32x4 ek_vadd(ek_s32x4 a, ek_s32x4 b)
+{
+    EK_LANES(a, (int32_t)((uint32_t)a.lane[i] + (uint32_t)b.lane[i]))
+    return a;
+}
+
+static inline ek_s32x4 ek_vadd_n(ek_s32x4 a, int32_t b) { return ek_vadd(a, ek_vdup(b)); }
+
+static inline ek_s32x4 ek_vqadd(ek_s32x4 a, ek_s32x4 b)
+{
+    EK_LANES(a, ek_saturate((int64_t)a.lane[i] + b.lane[i]))
+    return a;
+}
+
+static inline ek_s32x4 ek_vmin(ek_s32x4 a, ek_s32x4 b)
+{
+    EK_LANES(a, ek_min(a.lane[i], b.lane[i]))
+    return a;
+}
+
+static inline ek_s32x4 ek_vmax(ek_s32x4 a, ek_s32x4 b)
+{
+    EK_LANES(a, ek_max(a.lane[i], b.lane[i]))
+    return a;
+}
+
+static inline ek_s32x4 ek_vsign(ek_s32x4 a)
+{
+    EK_LANES(a, a.lane[i] >> 31)
+    return a;
+}
+
+static inline ek_s32x4 ek_vmulh(ek_s32x4 a, ek_s32x4 b)
+{
+    EK_LANES(a, (int32_t)(((int64_t)a.lane[i] * b.lane[i]) >> 32))
+    return a;
+}
+
+static inline ek_s32x4 ek_vqrdmulh(ek_s32x4 a, ek_s32x4 b)
+{
+    EK_LANES(a, ek_saturate(((int64_t)a.lane[i] * b.lane[i] + ((int64_t)1 << 30)) >> 31))
+    return a;
+}
+
+static inline int32_t ek_rounding_shift(int32_t a, int32_t n)
+{
+    if (n >= 0) {
+        return n < 32 ? ek_shift_left(a, n) : 0;
+    }
+    return n < -32 ? 0 : (int32_t)(((int64_t)a + ((int64_t)1 << (-n - 1))) >> -n);
+}
+
+static inline ek_s32x4 ek_vrshl(ek_s32x4 a, ek_s32x4 n)
+{
+    EK_LANES(a, ek_rounding_shift(a.lane[i], n.lane[i]))
+    return a;
+}
+
+#endif
+
+/*
+ * Requantisation of four accumulators, where the compiler has proved that it gives the reference's bits
+ * (`vector_requant` in edgekc/ops/_linear.py); shift is as the model has it. Then zero point and clamp.
+ *
+ * Double rounding: the second rounding goes away from zero, hence one less for a negative number; each shift is
+ * -1 or less, or the multiplier 0. Single rounding: no product is half way, and floors nest; each shift is -2 or less.
+ */
+static inline ek_s32x4 ek_voutput(ek_s32x4 acc, ek_s32x4 multiplier, ek_s32x4 shift, int single, int32_t out_zero,
+                                  ek_s32x4 act_min, ek_s32x4 act_max)
+{
+    ek_s32x4 y;
+    if (single) {
+        y = ek_vrshl(ek_vmulh(acc, multiplier), ek_vadd_n(shift, 1));
+    } else {
+        y = ek_vqrdmulh(acc, multiplier);
+        y = ek_vrshl(ek_vqadd(y, ek_vsign(y)), shift);
+    }
+    return ek_vmax(ek_vmin(ek_vadd_n(y, out_zero), act_max), act_min);
+}
+
+#endif

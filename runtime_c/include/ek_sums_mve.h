@@ -1,0 +1,74 @@
+/* Sums of int8 products on cores with Helium: the shared block of the dense kernels, and what follows the sums. */
+#ifndef EK_SUMS_MVE_H
+#define EK_SUMS_MVE_H
+
+#include "ek_mve.h"
+
+/*
+ * Pixels, or rows, against filters (channels, taps), channels >= 4. Channels are taken four at a time; if that
+ * leaves some, the last four are taken once more, with the same results.
+ */
+typedef struct {
+    const int8_t *weights;
+    const int32_t *bias, *multiplier;
+    const int8_t *shift;
+    uint32_t channels, taps;
+    uint32_t requant_step; /* 1: per channel, 0: one for all */
+    int32_t out_zero, act_min, act_max;
+    int rounding;
+} ek_filters_mve;
+
+/* For kernels whose parameter struct names its requantisation as ek_conv2d_params does. */
+#define EK_FILTERS_MVE(p, taps)                                                                   \
+    {(p)->weights,      (p)->bias,     (p)->multiplier, (p)->shift,   (p)->out_c,     (taps),      \
+     (p)->requant_step, (p)->out_zero, (p)->act_min,    (p)->act_max, (p)->rounding}
+
+/* Two pixels lie in blocks of 16 taps: those of pixel 0, then those of pixel 1. Bytes of it, and of their sums. */
+#define EK_PIXELS_BYTES(taps) (((taps) + 15u) / 16u * 32u)
+#define EK_SUMS_BYTES(channels) (((channels) + 3u) / 4u * 32u)
+
+/* Two pixels in blocks to `channels` bytes each; sums: EK_SUMS_BYTES. Only pixel 0 is wanted if out1 is out0. */
+void ek_sums_mve(const ek_filters_mve *f, const int8_t *pixels, int32_t *sums, int8_t *out0, int8_t *out1);
+
+/* `bytes` values to the blocks of the pixel that `to` points into; returns where the next block begins. */
+static inline int8_t *ek_pixel_put(int8_t *to, const int8_t *from, uint32_t bytes)
+{
+    for (uint32_t blocks = bytes / 16; blocks; blocks--, from += 16, to += 32) {
+        ek_vstrb(to, ek_vldrb(from));
+    }
+    if (bytes % 16) {
+        ek_vstrb(to, ek_vldrb_first(from, bytes % 16));
+        to += 32;
+    }
+    return to;
+}
+
+/*
+ * What follows the sums of four times `groups` channels from `channel` on: for each group those of each pixel.
+ * The last three numbers before the outputs are constants for the compiler: how many pixels there are, whether
+ * rounding is single, and requant_step.
+ */
+static inline void ek_outputs_mve(const ek_filters_mve *f, uint32_t channel, uint32_t groups, const int32_t *sums,
+                                  uint32_t pixels, int single, uint32_t step, int8_t *out0, int8_t *out1)
+{
+    const ek_s32x4 low = ek_vdup(f->act_min), high = ek_vdup(f->act_max);
+    const int32_t *multiplier = f->multiplier + step * channel, zero = f->out_zero;
+    const int8_t *shift = f->shift + step * channel;
+    ek_s32x4 m = ek_vdup(*multiplier), s = ek_vdup(*shift);
+    for (; groups; groups--, sums += 4 * pixels) {
+        if (step) {
+            m = ek_vldrw(multiplier);
+            s = ek_vldrb_s32(shift);
+            multiplier += 4;
+            shift += 4;
+        }
+        if (pixels == 2) { /* first, so that pixel 0 has the last word where both go to one place */
+            ek_vstrb_s32(out1, ek_voutput(ek_vldrw(sums + 4), m, s, single, zero, low, high));
+            out1 += 4;
+        }
+        ek_vstrb_s32(out0, ek_voutput(ek_vldrw(sums), m, s, single, zero, low, high));
+        out0 += 4;
+    }
+}
+
+#endif

@@ -1,0 +1,27 @@
+/* 1x1 convolution without padding, on cores with Helium: two pixels at a time. */
+#include "ek_conv2d.h"
+#include "ek_sums_mve.h"
+
+void ek_conv1x1_s8_mve(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+{
+    const uint32_t ic = p->in_c, oc = p->out_c;
+    const uint32_t dense = p->stride_h == 1 && p->stride_w == 1; /* then all pixels are one row */
+    const uint32_t rows = dense ? 1 : p->out_h, width = dense ? (uint32_t)p->out_h * p->out_w : p->out_w;
+    const uint32_t step_x = p->stride_w * ic, step_y = (uint32_t)p->stride_h * p->in_w * ic;
+    const ek_filters_mve filters = EK_FILTERS_MVE(p, ic);
+    int32_t *const sums = scratch;
+    int8_t *const pixels = (int8_t *)scratch + EK_SUMS_BYTES(oc);
+
+    /* Copies of the pixels make it legal to write over them; where an output pixel is larger than its input
+     * the walk goes backwards, so that it only ever covers inputs that have been used. */
+    for (uint32_t row = 0; row < rows; row++, in += step_y, out += width * oc) {
+        for (uint32_t done = 0; done < width; done += 2) {
+            const uint32_t count = width - done < 2 ? 1 : 2, first = oc > ic ? width - done - count : done;
+            const int8_t *const x = in + first * step_x;
+            int8_t *const y = out + first * oc;
+            ek_pixel_put(pixels, x, ic);
+            ek_pixel_put(pixels + 16, count == 2 ? x + step_x : x, ic);
+            ek_sums_mve(&filters, pixels, sums, y, count == 2 ? y + oc : y);
+        }
+    }
+}

@@ -1,0 +1,56 @@
+/* Convolution with any window, on cores with Helium: rows to a ring, two windows at a time. */
+#include "ek_conv2d.h"
+#include "ek_sums_mve.h"
+#include "ek_window.h"
+
+/* As ek_window_unroll, in vectors: up to 15 bytes are read behind a run and written behind the window. */
+static inline void unroll(const ek_window *w, const ek_ring *ring, const int8_t *column, int8_t *bytes)
+{
+    for (uint32_t ky = 0; ky < w->k_h; ky++) {
+        const int8_t *src = column + ring->window[ky];
+        for (uint32_t run = 0; run < w->runs; run++, src += w->run_step, bytes += w->run_bytes) {
+            for (uint32_t i = 0; i < w->run_bytes; i += 16) {
+                ek_vstrb(bytes + i, ek_vldrb(src + i));
+            }
+        }
+    }
+}
+
+void ek_conv2d_s8_mve(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+{
+    const ek_window window = EK_WINDOW(p);
+    const uint32_t taps = (uint32_t)p->k_h * p->k_w * p->in_c, whole = window.run_bytes % 16 == 0;
+    const ek_filters_mve filters = EK_FILTERS_MVE(p, taps);
+    int32_t *const sums = scratch;
+    int8_t *const pixels = (int8_t *)scratch + EK_SUMS_BYTES(p->out_c);
+    ek_ring ring = EK_RING(p, pixels + EK_PIXELS_BYTES(taps));
+    int8_t *const bytes = ek_ring_end(&ring); /* a window, where its runs are no whole vectors */
+    uint32_t second = 0;
+
+    for (uint32_t y = 0; y < p->out_h; y++) {
+        const int8_t *column = ring.rows;
+        ek_ring_fill(&ring, in, y * p->stride_h);
+        for (uint32_t x = 0; x < p->out_w; x++, column += window.step) {
+            int8_t *to = pixels + 16 * second;
+            if (whole) {
+                for (uint32_t ky = 0; ky < window.k_h; ky++) {
+                    const int8_t *src = column + ring.window[ky];
+                    for (uint32_t run = 0; run < window.runs; run++, src += window.run_step) {
+                        to = ek_pixel_put(to, src, window.run_bytes);
+                    }
+                }
+            } else {
+                unroll(&window, &ring, column, bytes);
+                ek_pixel_put(to, bytes, taps);
+            }
+            if (second) {
+                ek_sums_mve(&filters, pixels, sums, out, out + p->out_c);
+                out += 2 * p->out_c;
+            }
+            second ^= 1;
+        }
+    }
+    if (second) {
+        ek_sums_mve(&filters, pixels, sums, out, out); /* whatever the place of the second pixel holds */
+    }
+}
