@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from edgekc.assets import BOARDS
 from edgekc.errors import BoardError
+from edgekc.uart import FAMILIES, Step, Uart, check_uart
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -86,6 +87,7 @@ class Console:
 
     links: tuple[Link, ...]  # in order of preference
     clock_hz: int  # of the core after reset, which the program leaves as it is
+    uart: Uart | None  # for the link of that name
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +263,35 @@ class _ProbeFile(_Strict):
     unlock: str = ""
 
 
+class _StepFile(_Strict):
+    at: _Word
+    clear: _Word = 0
+    set: _Word = 0
+    write: _Word | None = None
+    until: _Word | None = None
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> _StepFile:
+        if (self.write is not None) + (self.until is not None) + bool(self.clear or self.set) != 1:
+            raise ValueError("expected one of: write; until; clear and set")
+        if self.at % 4:
+            raise ValueError(f"at: expected a multiple of 4, got 0x{self.at:08x}")
+        return self
+
+
+class _UartFile(_Strict):
+    family: str
+    base: _Word
+    clock_hz: Annotated[int, Field(gt=0)]
+    baud: Annotated[int, Field(gt=0)] = 115200
+    pins: str = ""
+    setup: list[_StepFile] = []
+
+
 class _ConsoleFile(_Strict):
     links: Annotated[list[Link], Field(min_length=1)]
     clock_hz: Annotated[int, Field(gt=0)]
+    uart: _UartFile | None = None
 
 
 class _BoardFile(_Strict):
@@ -289,6 +317,8 @@ _TABLES: dict[str, type[_Strict]] = {
     "probe": _ProbeFile,
     "probe.chip_id": _ChipIdFile,
     "console": _ConsoleFile,
+    "console.uart": _UartFile,
+    "console.uart.setup": _StepFile,
 }
 
 
@@ -356,7 +386,7 @@ def _read(path: Path) -> Board:
         qemu_cpu=file.qemu.cpu,
         systick_hz=file.qemu.systick_hz,
         probe=None if file.probe is None else _probe(file.probe),
-        console=None if file.console is None else Console(tuple(file.console.links), file.console.clock_hz),
+        console=None if file.console is None else _console(file.console, str(path)),
         boot=file.boot,
         library=file.library,
         source=file.source,
@@ -380,6 +410,23 @@ def _probe(file: _ProbeFile) -> Probe:
     )
 
 
+def _console(file: _ConsoleFile, where: str) -> Console:
+    if "uart" in file.links and file.uart is None:
+        raise BoardError("key console.uart: missing; links lists 'uart'", where=where)
+    if file.uart is None:
+        return Console(tuple(file.links), file.clock_hz, None)
+    if file.uart.family not in FAMILIES:
+        raise BoardError(
+            f"key console.uart.family: unknown family '{file.uart.family}'",
+            where=where,
+            fix=_nearest(file.uart.family, sorted(FAMILIES)),
+        )
+    steps = tuple(Step(s.at, s.clear, s.set, s.write, s.until) for s in file.uart.setup)
+    uart = Uart(file.uart.family, file.uart.base, file.uart.clock_hz, file.uart.baud, file.uart.pins, steps)
+    check_uart(uart, where)
+    return Console(tuple(file.links), file.clock_hz, uart)
+
+
 def _explain(error: ValidationError) -> str:
     """All of a file's errors on one line: `key memory.0.origin: expected an integer, got 'x'`."""
     lines = []
@@ -394,7 +441,7 @@ def _expectation(kind: str, message: str, value: Any, key: str) -> str:
         known = [field.alias or name for name, field in _BoardFile.model_fields.items()]
         if key.startswith("memory."):
             known = list(_MemoryFile.model_fields)
-        for table, fields in _TABLES.items():
+        for table, fields in _TABLES.items():  # the longest that matches comes last
             if key.startswith(table + "."):
                 known = list(fields.model_fields)
         return f"unknown key; {_nearest(key.rpartition('.')[2], known)}"

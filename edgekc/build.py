@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from edgekc import boot2
+from edgekc import boot2, uart
 from edgekc.assets import CODEGEN, RUNTIME_C
 from edgekc.board import Board, Memory
 from edgekc.errors import BoardError, CapacityError, ToolError, UsageError
@@ -96,7 +96,7 @@ def build_image(
     else:
         ours += [_PORT / "ek_linux.c"]
     if link:
-        ours += [_PORT / "ek_console.c", _PORT / f"ek_link_{link}.c"]
+        ours += [_PORT / "ek_console.c", _uart(board, out) if link == "uart" else _PORT / f"ek_link_{link}.c"]
     theirs = sorted((source_dir / "src").glob("*.c"))
 
     flags = _compile_flags(chosen, source_dir, out, bare=bare, trace=trace)
@@ -152,6 +152,16 @@ def build_library(folder: Path | str, board: Board, out_dir: Path | str) -> tupl
         targets.append(out / f"{path.stem}.o")
         _compile(compiler, board, path, targets[-1], flags)
     return tuple(targets)
+
+
+def _uart(board: Board, out: Path) -> Path:
+    """The line over the board's UART, as a C source."""
+    if board.console is None or board.console.uart is None:
+        raise BoardError("its file describes no UART", where=f"board {board.name}", fix="use another --link")
+    path = out / "ek_link_uart.c"
+    view = {"board": board.name, **uart.view(board.console.uart)}
+    path.write_text(_templates().get_template("uart.c.j2").render(view), encoding="utf-8")
+    return path
 
 
 def _second_stage(compiler: Compiler, board: Board, out: Path) -> Path:
