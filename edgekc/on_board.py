@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import socket
 import subprocess
 import zlib
@@ -46,6 +47,7 @@ class BoardRun:
     cycles: tuple[int, ...]  # per sample, without what traces took; under qemu instructions
     counter: str  # none: they are 0
     unit: str  # of cycles
+    resolution: int  # of cycles; more than 1: they are instructions, from qemu's virtual time
     stack_bytes: int  # largest
     layer_cycles: tuple[tuple[str, tuple[int, ...]], ...]  # per sample, of a build with traces; else empty
     resent: int
@@ -254,7 +256,7 @@ def run_samples(
             values = reference.run(graph, split_inputs(graph, sample, 1))
             _bisect(console, values, graph, manifest, seen if hello.layers else (), data, k, image.board.name)
         log(f"sample {k + 1} of {count}")
-    ticks_to_unit, unit = _unit(image.board, counter)
+    ticks_to_unit, unit, resolution = _unit(image.board, counter)
     names = [str(layer["name"]) for layer in manifest["layers"]] if counter != "none" and layers else []
     return BoardRun(
         network=str(manifest["name"]),
@@ -265,6 +267,7 @@ def run_samples(
         cycles=tuple(ticks_to_unit(n) for n in cycles),
         counter=counter,
         unit=unit,
+        resolution=resolution,
         stack_bytes=stack,
         layer_cycles=tuple(
             (name, tuple(ticks_to_unit(n) for n in column))
@@ -274,14 +277,15 @@ def run_samples(
     )
 
 
-def _unit(board: Board, counter: str) -> tuple[Callable[[int], int], str]:
-    """What a tick of the board's counter is; qemu's SysTick counts its virtual time, 1 ns an instruction."""
+def _unit(board: Board, counter: str) -> tuple[Callable[[int], int], str, int]:
+    """What a tick of the board's counter is: to its unit, that unit, and to within how many."""
     if counter == "none":
-        return lambda n: n, "nothing counts"
+        return lambda n: n, "nothing counts", 1
     if board.probe is None and board.systick_hz is not None:
+        # qemu's SysTick counts its virtual time, 1 ns an instruction.
         each = 10**9 / board.systick_hz
-        return lambda n: round(n * each), f"instructions (emulated, to within {each:g}), not cycles"
-    return lambda n: n, f"cycles of the core's clock ({counter})"
+        return lambda n: round(n * each), f"instructions (emulated, to within {each:g}), not cycles", math.ceil(each)
+    return lambda n: n, f"cycles of the core's clock ({counter})", 1
 
 
 def _check_program(hello: Hello, manifest: dict[str, Any], image: Image) -> None:
