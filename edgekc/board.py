@@ -1,4 +1,4 @@
-"""Turns boards/<name>/board.toml into a checked, frozen Board, and says what each Arm core can do."""
+"""Turns boards/<name>/board.toml into a checked, frozen Board."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from edgekc.assets import BOARDS
+from edgekc.cores import CORES, Core
 from edgekc.errors import BoardError
+from edgekc.uart import FAMILIES, Step, Uart, check_uart
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,23 +26,10 @@ SCHEMA = 1
 MemoryKind = Literal["flash", "ram"]
 # How fast the core reads it: tightly coupled (no wait states), on-chip SRAM, on-chip flash, or off the chip.
 MemorySpeed = Literal["tcm", "sram", "flash", "external"]
-System = Literal["bare", "linux", "library"]  # library: objects for an app, which edgekc does not run
 FlashTool = Literal["pyocd", "openocd", "stlink", "uf2", "ssh", "adb", "gdb"]
 Link = Literal["rtt", "uart", "semihosting"]
 # What lies before the vector table: nothing, a second-stage loader with its checksum, or an image definition.
 Boot = Literal["plain", "rp2040", "rp2350"]
-
-
-@dataclass(frozen=True, slots=True)
-class Core:
-    """What one processor core executes, and how each compiler is told so."""
-
-    name: str
-    features: frozenset[str]  # the words that Kernel.needs may use
-    gcc_flags: tuple[str, ...]
-    zig_flags: tuple[str, ...]  # the arguments of `zig cc`, target included
-    system: System = "bare"
-    unicorn_model: str | None = None  # X of unicorn's UC_CPU_ARM_X; None: unicorn has no such core
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +75,7 @@ class Console:
 
     links: tuple[Link, ...]  # in order of preference
     clock_hz: int  # of the core after reset, which the program leaves as it is
+    uart: Uart | None  # for the link of that name
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,73 +139,6 @@ class Board:
         return max((m.size_bytes for m in self.memories if m.kind == "ram"), default=None)
 
 
-_SOFT = "thumb-freestanding-eabi"
-_HARD = "thumb-freestanding-eabihf"
-
-
-def _cortex_m(name: str, features: str, gcc: str, zig: str, *, hard: bool = False, unicorn: str | None = None) -> Core:
-    abi = "hard" if hard else "soft"
-    return Core(
-        name,
-        frozenset(features.split()),
-        ("-mthumb", *gcc.split(), f"-mfloat-abi={abi}"),
-        ("-target", _HARD if hard else _SOFT, f"-mcpu={zig}"),
-        unicorn_model=unicorn,
-    )
-
-
-# thumb1: ARMv6-M, no unaligned access and no 32-bit Thumb; thumb2: ARMv7-M and later. dsp: SMLAD and
-# friends; mve: Helium; fpu: floating-point registers; neon: Advanced SIMD; dotprod: SDOT/UDOT.
-CORES: dict[str, Core] = {
-    core.name: core
-    for core in (
-        _cortex_m("cortex-m0", "thumb1", "-mcpu=cortex-m0", "cortex_m0", unicorn="CORTEX_M0"),
-        # Same instruction set as M0 (ARMv6-M), so unicorn's M0 is exact for it.
-        _cortex_m("cortex-m0plus", "thumb1", "-mcpu=cortex-m0plus", "cortex_m0plus", unicorn="CORTEX_M0"),
-        _cortex_m("cortex-m3", "thumb2", "-mcpu=cortex-m3", "cortex_m3", unicorn="CORTEX_M3"),
-        _cortex_m("cortex-m4", "thumb2 dsp", "-mcpu=cortex-m4", "cortex_m4", unicorn="CORTEX_M4"),
-        _cortex_m(
-            "cortex-m4f", "thumb2 dsp fpu", "-mcpu=cortex-m4 -mfpu=fpv4-sp-d16", "cortex_m4+vfp4d16sp",
-            hard=True, unicorn="CORTEX_M4",
-        ),
-        _cortex_m(
-            "cortex-m7", "thumb2 dsp fpu", "-mcpu=cortex-m7 -mfpu=fpv5-d16", "cortex_m7+fp_armv8d16",
-            hard=True, unicorn="CORTEX_M7",
-        ),
-        _cortex_m(
-            "cortex-m33", "thumb2 dsp fpu", "-mcpu=cortex-m33 -mfpu=fpv5-sp-d16",
-            "cortex_m33+dsp+fp_armv8d16sp", hard=True, unicorn="CORTEX_M33",
-        ),
-        _cortex_m(
-            "cortex-m33-nodsp", "thumb2", "-mcpu=cortex-m33+nodsp+nofp", "cortex_m33-dsp-fp_armv8d16sp",
-            unicorn="CORTEX_M33",
-        ),
-        _cortex_m("cortex-m55", "thumb2 dsp fpu mve", "-mcpu=cortex-m55", "cortex_m55+mve+mve_fp", hard=True),
-        Core(
-            "cortex-a7", frozenset({"fpu", "neon"}),
-            ("-mcpu=cortex-a7", "-mfpu=neon-vfpv4", "-mfloat-abi=hard"),
-            ("-target", "arm-linux-musleabihf", "-mcpu=cortex_a7"), system="linux",
-        ),
-        Core(
-            "cortex-a53", frozenset({"aarch64", "fpu", "neon"}), ("-mcpu=cortex-a53",),
-            ("-target", "aarch64-linux-musl", "-mcpu=cortex_a53"), system="linux",
-        ),
-        Core(
-            "cortex-a72", frozenset({"aarch64", "fpu", "neon"}), ("-mcpu=cortex-a72",),
-            ("-target", "aarch64-linux-musl", "-mcpu=cortex_a72"), system="linux",
-        ),
-        Core(
-            "armv8-a", frozenset({"aarch64", "fpu", "neon"}), ("-march=armv8-a",),
-            ("-march=armv8_a",), system="library",
-        ),
-        Core(
-            "cortex-a76", frozenset({"aarch64", "fpu", "neon", "dotprod"}), ("-mcpu=cortex-a76",),
-            ("-target", "aarch64-linux-musl", "-mcpu=cortex_a76"), system="linux",
-        ),
-    )
-}  # fmt: skip
-
-
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -261,9 +184,35 @@ class _ProbeFile(_Strict):
     unlock: str = ""
 
 
+class _StepFile(_Strict):
+    at: _Word
+    clear: _Word = 0
+    set: _Word = 0
+    write: _Word | None = None
+    until: _Word | None = None
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> _StepFile:
+        if (self.write is not None) + (self.until is not None) + bool(self.clear or self.set) != 1:
+            raise ValueError("expected one of: write; until; clear and set")
+        if self.at % 4:
+            raise ValueError(f"at: expected a multiple of 4, got 0x{self.at:08x}")
+        return self
+
+
+class _UartFile(_Strict):
+    family: str
+    base: _Word
+    clock_hz: Annotated[int, Field(gt=0)]
+    baud: Annotated[int, Field(gt=0)] = 115200
+    pins: str = ""
+    setup: list[_StepFile] = []
+
+
 class _ConsoleFile(_Strict):
     links: Annotated[list[Link], Field(min_length=1)]
     clock_hz: Annotated[int, Field(gt=0)]
+    uart: _UartFile | None = None
 
 
 class _BoardFile(_Strict):
@@ -289,6 +238,8 @@ _TABLES: dict[str, type[_Strict]] = {
     "probe": _ProbeFile,
     "probe.chip_id": _ChipIdFile,
     "console": _ConsoleFile,
+    "console.uart": _UartFile,
+    "console.uart.setup": _StepFile,
 }
 
 
@@ -356,7 +307,7 @@ def _read(path: Path) -> Board:
         qemu_cpu=file.qemu.cpu,
         systick_hz=file.qemu.systick_hz,
         probe=None if file.probe is None else _probe(file.probe),
-        console=None if file.console is None else Console(tuple(file.console.links), file.console.clock_hz),
+        console=None if file.console is None else _console(file.console, str(path)),
         boot=file.boot,
         library=file.library,
         source=file.source,
@@ -380,6 +331,23 @@ def _probe(file: _ProbeFile) -> Probe:
     )
 
 
+def _console(file: _ConsoleFile, where: str) -> Console:
+    if "uart" in file.links and file.uart is None:
+        raise BoardError("key console.uart: missing; links lists 'uart'", where=where)
+    if file.uart is None:
+        return Console(tuple(file.links), file.clock_hz, None)
+    if file.uart.family not in FAMILIES:
+        raise BoardError(
+            f"key console.uart.family: unknown family '{file.uart.family}'",
+            where=where,
+            fix=_nearest(file.uart.family, sorted(FAMILIES)),
+        )
+    steps = tuple(Step(s.at, s.clear, s.set, s.write, s.until) for s in file.uart.setup)
+    uart = Uart(file.uart.family, file.uart.base, file.uart.clock_hz, file.uart.baud, file.uart.pins, steps)
+    check_uart(uart, where)
+    return Console(tuple(file.links), file.clock_hz, uart)
+
+
 def _explain(error: ValidationError) -> str:
     """All of a file's errors on one line: `key memory.0.origin: expected an integer, got 'x'`."""
     lines = []
@@ -394,7 +362,7 @@ def _expectation(kind: str, message: str, value: Any, key: str) -> str:
         known = [field.alias or name for name, field in _BoardFile.model_fields.items()]
         if key.startswith("memory."):
             known = list(_MemoryFile.model_fields)
-        for table, fields in _TABLES.items():
+        for table, fields in _TABLES.items():  # the longest that matches comes last
             if key.startswith(table + "."):
                 known = list(fields.model_fields)
         return f"unknown key; {_nearest(key.rpartition('.')[2], known)}"

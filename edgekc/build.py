@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from edgekc import boot2
+from edgekc import boot2, uart
+from edgekc.advice import Shortage, advise
 from edgekc.assets import CODEGEN, RUNTIME_C
 from edgekc.board import Board, Memory
 from edgekc.errors import BoardError, CapacityError, ToolError, UsageError
+from edgekc.output import read_manifest
 from edgekc.toolchain import Compiler, arm_compiler, library_compiler
 
 # The stack gets what the first RAM region has left, up to 64 KiB (more would only take time to paint),
@@ -81,7 +82,7 @@ def build_image(
     templates = _templates()
     view = {"name": name, "upper": name.upper(), "bare": bare}
     if link:
-        view |= {"layers": len(manifest.get("layers", ())), "clock_hz": board.console.clock_hz if board.console else 0}
+        view |= {"layers": len(manifest["layers"]), "clock_hz": board.console.clock_hz if board.console else 0}
     main = "console.c.j2" if link else "harness.c.j2"
     (out / "harness.c").write_text(templates.get_template(main).render(view), encoding="utf-8")
     ours = [out / "harness.c"]
@@ -96,7 +97,7 @@ def build_image(
     else:
         ours += [_PORT / "ek_linux.c"]
     if link:
-        ours += [_PORT / "ek_console.c", _PORT / f"ek_link_{link}.c"]
+        ours += [_PORT / "ek_console.c", _uart(board, out) if link == "uart" else _PORT / f"ek_link_{link}.c"]
     theirs = sorted((source_dir / "src").glob("*.c"))
 
     flags = _compile_flags(chosen, source_dir, out, bare=bare, trace=trace)
@@ -117,7 +118,7 @@ def build_image(
     elf, map_file = out / f"{name}.elf", out / f"{name}.map"
     linked = [str(target) for _, target, _ in jobs]
     command = [*chosen.command, *_link_flags(chosen, out, map_file, bare=bare), *linked, "-o", str(elf)]
-    printed = _link(command, board, str(manifest.get("arena_peak_layer", "")))
+    printed = _link(command, board, manifest, sum(sizes.values()))
     if chosen.family == "zig":
         map_file.write_text(printed, encoding="utf-8")
     return Image(
@@ -154,6 +155,16 @@ def build_library(folder: Path | str, board: Board, out_dir: Path | str) -> tupl
     return tuple(targets)
 
 
+def _uart(board: Board, out: Path) -> Path:
+    """The line over the board's UART, as a C source."""
+    if board.console is None or board.console.uart is None:
+        raise BoardError("its file describes no UART", where=f"board {board.name}", fix="use another --link")
+    path = out / "ek_link_uart.c"
+    view = {"board": board.name, **uart.view(board.console.uart)}
+    path.write_text(_templates().get_template("uart.c.j2").render(view), encoding="utf-8")
+    return path
+
+
 def _second_stage(compiler: Compiler, board: Board, out: Path) -> Path:
     """The RP2040's second-stage loader with its checksum, as a C source."""
     code = out / "boot2.o"
@@ -167,15 +178,14 @@ def _second_stage(compiler: Compiler, board: Board, out: Path) -> Path:
 
 def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, int]]:
     """The manifest, and the bytes of the model's ARENA, INPUT and OUTPUT as its header says them."""
-    fix = "give the folder that `edgekc compile -o` wrote"
-    path = folder / "manifest.json"
+    manifest = read_manifest(folder)
+    name = str(manifest["name"])
+    header = folder / "include" / f"{name}.h"
+    fix = "compile the model again"
     try:
-        manifest = dict(json.loads(path.read_text(encoding="utf-8")))
-        name = str(manifest["name"])
-        header = folder / "include" / f"{name}.h"
         text = header.read_text(encoding="utf-8")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"not a folder of generated C ({error})", where=str(folder), fix=fix) from error
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot be read ({error})", where=str(header), fix=fix) from error
     sizes: dict[str, int] = {}
     for what in ("ARENA", "INPUT", "OUTPUT"):
         pattern = rf"^\s*#\s*define\s+{name.upper()}_{what}_BYTES\s+\(?\s*(\d+|0[xX][0-9a-fA-F]+)[uUlL]*\s*\)?"
@@ -188,7 +198,7 @@ def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, int]]:
 
 def _check_needs(manifest: dict[str, Any], board: Board) -> None:
     """The kernels were chosen for the core that the model was compiled for; another may lack an instruction."""
-    missing = sorted(set(manifest.get("needs", ())) - board.features)
+    missing = sorted(set(manifest["needs"]) - board.features)
     if missing:
         raise BoardError(
             f"the model was compiled for {manifest['board']} and its kernels need {', '.join(missing)}, "
@@ -300,7 +310,7 @@ def _compile(compiler: Compiler, board: Board, source: Path, target: Path, flags
         )
 
 
-def _link(command: Sequence[str], board: Board, peak_layer: str) -> str:
+def _link(command: Sequence[str], board: Board, manifest: Mapping[str, Any], buffers_bytes: int) -> str:
     """What the linker printed on standard output."""
     done = _run(command, board)
     if done.returncode == 0:
@@ -310,16 +320,31 @@ def _link(command: Sequence[str], board: Board, peak_layer: str) -> str:
     found = re.findall(r"region [`'\"](\w+)['\"]:? overflowed by (\d+) bytes", done.stderr)
     over = {region: max(int(n) for r, n in found if r == region) for region, _ in found}
     if over:
-        sizes = {memory.name: memory.size_bytes for memory in board.memories}
-        what = " and ".join(f"{r} of {sizes[r]} bytes by {n} bytes" for r, n in over.items())
-        if peak_layer and any(memory.name in over for memory in board.memories if memory.kind == "ram"):
-            what += f"; its arena peaks in layer {peak_layer}"
-        raise CapacityError(
-            f"the program overflows {what}",
-            where=f"board {board.name}",
-            fix="choose a larger board, or compress the model further",
-        )
+        raise _too_large(over, board, manifest, buffers_bytes)
     raise ToolError(f"the linker failed: {_first_error(done.stderr)}", where=f"board {board.name}")
+
+
+def _too_large(over: Mapping[str, int], board: Board, manifest: Mapping[str, Any], buffers_bytes: int) -> CapacityError:
+    """By how many bytes which regions overflow, which layer is to blame, and what to do."""
+    sizes = {memory.name: memory for memory in board.memories}
+    what = " and ".join(f"{r} of {sizes[r].size_bytes} bytes by {n} bytes" for r, n in over.items())
+    by_kind = {kind: max((n for r, n in over.items() if sizes[r].kind == kind), default=0) for kind in ("flash", "ram")}
+    constants = {str(y["name"]): int(y.get("constant_bytes", 0)) for y in manifest["layers"]}
+    weights = sum(int(s["bytes"]) for s in manifest["sections"] if s["kind"] == "weights")
+    flash_over, ram_over = by_kind["flash"], by_kind["ram"]
+    shortage = Shortage(
+        flash_over=flash_over,
+        ram_over=ram_over,
+        flash_needed=board.flash.size_bytes + flash_over if flash_over else sum(constants.values()),
+        ram_needed=max(buffers_bytes + _HARNESS_RAM_BYTES + STACK_MIN_BYTES, ram_over and board.ram.size_bytes + 1),
+        weight_bytes=weights,
+        layers=constants,
+    )
+    if flash_over and shortage.largest:
+        what += f"; its largest layer is {shortage.largest}"
+    if ram_over and manifest.get("arena_peak_layer"):
+        what += f"; its arena peaks in layer {manifest['arena_peak_layer']}"
+    return CapacityError(f"the program overflows {what}", where=f"board {board.name}", fix=advise(shortage, board.name))
 
 
 def _first_error(stderr: str) -> str:

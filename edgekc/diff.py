@@ -57,9 +57,10 @@ def figures(m: Mapping[str, Any]) -> dict[str, int]:
     stack = m["stack_bytes"] if m["stack_bytes"] is not None else m["painted_stack_bytes"]
     if stack is not None:
         found["peak stack"] = int(stack)
-    if m["instructions"]:
-        found["instructions"] = int(m["instructions"][0])
-    found |= {f"instructions, layer {y['name']}": int(y["instructions"][0]) for y in m["layers"] if y["instructions"]}
+    for what in ("instructions", "cycles"):  # of an emulator, of a board
+        if m.get(what):
+            found[what] = int(m[what][0])
+        found |= {f"{what}, layer {y['name']}": int(y[what][0]) for y in m["layers"] if y.get(what)}
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from edgekc import layout
 from edgekc.build import Image
-from edgekc.emulate.elfinfo import Elf, read_elf, run_ranges
+from edgekc.emulate.elfinfo import Elf, run_ranges
 from edgekc.errors import ToolError
 from edgekc.ir import Role
 from edgekc.ledger import FORMAT, HARNESS, HELPERS, KERNELS, NETWORK, PADDING, STATIC, TABLES, Ledger
@@ -41,17 +41,17 @@ class RamRow:
     size_bytes: int
 
 
-def split_flash(image: Image, ledger: Ledger, manifest: Mapping[str, Any], ekc: Path) -> tuple[Row, ...]:
+def split_flash(image: Image, elf: Elf, ledger: Ledger, manifest: Mapping[str, Any], ekc: Path) -> tuple[Row, ...]:
     """The ledger's flash by layer; sums to ledger.flash_bytes exactly.
 
     Args:
+        elf: the image's, as read_elf reads it.
         ekc: the packed model that the image embeds.
 
     Raises:
         ToolError: it does not sum up; FormatError: ekc is damaged.
     """
     packed = read(ekc.read_bytes(), str(ekc))
-    elf = read_elf(image.elf)
     layers = manifest["layers"]
     rows: Counter[tuple[str, str]] = Counter()
     constants = _constants(packed)
@@ -95,9 +95,8 @@ def split_flash(image: Image, ledger: Ledger, manifest: Mapping[str, Any], ekc: 
     return tuple(Row(layer, kind, size) for (layer, kind), size in ordered if size)
 
 
-def split_ram(image: Image, ledger: Ledger, arena_bytes: int) -> tuple[RamRow, ...]:
+def split_ram(image: Image, elf: Elf, ledger: Ledger, arena_bytes: int) -> tuple[RamRow, ...]:
     """Every byte of the ELF's writable sections, the stack's included; sums to them exactly."""
-    elf = read_elf(image.elf)
     total = sum(section.size_bytes for section in elf.sections if section.writable)
     stack = sum(section.size_bytes for section in elf.sections if section.name == ".ekc_stack")
     static = sum(entry.size_bytes for entry in ledger.model_static_ram)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import select
 import socket
@@ -17,6 +18,7 @@ from edgekc.errors import ToolError
 _CHUNK = 4096
 _ENDING_S = 5.0
 _POLL_S = 0.002
+_SENDING_S = 10.0  # for one request; a line that takes none of it is as good as closed
 
 
 class ProcessLine:
@@ -75,6 +77,7 @@ class SocketLine:
                 time.sleep(0.05)
 
     def send(self, data: bytes) -> None:
+        self.socket.settimeout(_SENDING_S)
         self.socket.sendall(data)
 
     def receive(self, timeout_s: float) -> bytes:
@@ -101,7 +104,7 @@ class SerialLine:
             raise ToolError("the package pyserial is not installed", fix="pip install 'edgekc[flash]'") from error
         try:
             open_port: Any = serial.serial_for_url  # untyped
-            self.port: Any = open_port(port, baudrate=baud, timeout=0)
+            self.port: Any = open_port(port, baudrate=baud, timeout=0, write_timeout=_SENDING_S)
         except (OSError, ValueError) as error:
             raise ToolError(f"cannot open the serial port: {error}", where=port, fix="name it with --port") from error
 
@@ -117,6 +120,19 @@ class SerialLine:
         self.port.close()
 
 
+def only_serial_port(where: str) -> str:
+    """The one USB serial port that is connected; ToolError where there is none, or more than one."""
+    try:
+        list_ports: Any = importlib.import_module("serial.tools.list_ports")  # untyped
+    except ImportError as error:
+        raise ToolError("the package pyserial is not installed", fix="pip install 'edgekc[flash]'") from error
+    found = sorted(str(port.device) for port in list_ports.comports() if port.vid is not None)
+    if len(found) == 1:
+        return found[0]
+    what = "no USB serial port was found" if not found else f"more than one USB serial port: {', '.join(found)}"
+    raise ToolError(what, where=where, fix="name the one with --port")
+
+
 class PyocdLine:
     """RTT by pyOCD's Python interface; the control block is where the ELF says."""
 
@@ -128,9 +144,14 @@ class PyocdLine:
             raise ToolError("pyocd is not installed", fix="pip install 'edgekc[flash]'") from error
         where = f"pyocd, target {target}"
         try:
+            # pyOCD would ask at the terminal which of several is meant.
+            probes = ConnectHelper.get_all_connected_probes(blocking=False, unique_id=probe or None)
+            if len(probes) > 1:
+                ids = ", ".join(str(found.unique_id) for found in probes)
+                raise ToolError(f"more than one probe is connected ({ids})", where=where, fix="name one with --probe")
             self.session: Any = ConnectHelper.session_with_chosen_probe(
                 blocking=False,
-                return_first=False,
+                return_first=True,
                 unique_id=probe or None,
                 target_override=target,
                 connect_mode="attach",
@@ -150,9 +171,10 @@ class PyocdLine:
                     raise ToolError("the program does not offer RTT", where=where, fix="flash the board again")
                 time.sleep(0.05)
             self.up, self.down = block.up_channels[0], block.down_channels[0]
-        except ToolError:
-            raise
         except Exception as error:
+            self.close()
+            if isinstance(error, ToolError):
+                raise
             raise ToolError(f"cannot talk to the board: {error}", where=where) from error
 
     def send(self, data: bytes) -> None:

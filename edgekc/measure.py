@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +14,12 @@ import numpy as np
 from edgekc.board import Board
 from edgekc.build import Image, build_image
 from edgekc.emulate.device import DeviceRun, run_image
+from edgekc.emulate.elfinfo import read_elf
 from edgekc.emulate.plugin import Counts, LayerCounts, Unavailable, Violation, count, image_regions
 from edgekc.errors import ToolError, UsageError, VerifyError
 from edgekc.layer_ledger import RamRow, Row, split_flash, split_ram
 from edgekc.ledger import Ledger, read_ledger
+from edgekc.output import read_manifest
 from edgekc.stack import StackBound, check_stack, stack_bound
 from edgekc.toolchain import Compiler, emulator, qemu_name, qemu_path
 
@@ -37,15 +38,21 @@ class LayerCost:
     op: str
     kernel: str
     macs: int
-    instructions: tuple[int, ...]  # per inference
+    instructions: tuple[int, ...]  # per inference; empty where a board counted cycles
+    cycles: tuple[int, ...]  # per inference; empty where an emulator counted instructions
     loads: int | None
     stores: int | None
     load_bytes: int | None
     store_bytes: int | None
 
     @property
-    def instructions_per_mac(self) -> float | None:
-        return self.instructions[0] / self.macs if self.macs else None
+    def counts(self) -> tuple[int, ...]:
+        """Whichever of the two there is."""
+        return self.cycles or self.instructions
+
+    @property
+    def per_mac(self) -> float | None:
+        return self.counts[0] / self.macs if self.macs and self.counts else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +70,26 @@ class Measurement:
     stack_bytes: int | None  # peak below SP at the call: by the plugin; None if it could not tell
     stack_bound: StackBound  # what it can be at most, by frames and calls
     painted_stack_bytes: int | None  # the same, by the harness's paint; None on Linux
-    instructions: tuple[int, ...]  # per inference; empty if nothing could count
+    instructions: tuple[int, ...]  # per inference; empty if nothing could count, or cycles were counted
+    cycles: tuple[int, ...]  # per inference, by a real board; else empty
+    cycles_unit: str
     resolution: int  # each count is right to within this many instructions; 1: exact
     systick_instructions: tuple[int, ...]  # per inference, by the board's timer, with the call around; or empty
     layers: tuple[LayerCost, ...]  # empty where nothing could count by layer
     outside: LayerCost | None  # entry, checks and return of the network function
     violations: tuple[Violation, ...] | None  # accesses outside of what the model may touch; None: nothing looked
     note: str  # why something is missing; empty if nothing is
+
+    @property
+    def unit(self) -> str:
+        """Of what `counts` has."""
+        if self.cycles:
+            return self.cycles_unit
+        return UNIT if self.resolution == 1 else f"instructions (emulated, to within {self.resolution}), not cycles"
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        return self.cycles or self.instructions
 
     @property
     def macs(self) -> int:
@@ -85,7 +105,7 @@ class Measurement:
     def as_json(self) -> dict[str, Any]:
         """Plain data, with the totals."""
         data = dataclasses.asdict(self)
-        data["unit"] = UNIT if self.resolution == 1 else f"instructions (emulated, to within {self.resolution})"
+        data["unit"] = self.unit
         data["model_flash_bytes"] = self.ledger.model_flash_bytes
         data["model_ram_bytes"] = self.model_ram_bytes
         data["macs"] = self.macs
@@ -143,15 +163,15 @@ def check_accesses(m: Measurement) -> None:
 def _measure(
     image: Image, folder: Path, samples: int, timeout_s: float, inputs: bytes | None, cache: Path | None
 ) -> Measurement:
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest = read_manifest(folder)
     arena_bytes = int(manifest["arena_bytes"])
-    ledger = read_ledger(image, arena_bytes, manifest.get("sections", ()))
+    ledger = read_ledger(image, arena_bytes, manifest["sections"])
     ekc = folder / f"{image.name}.ekc"
     if inputs is None:
         inputs = np.random.default_rng(0).bytes(samples * image.input_bytes)
     run, counts, traced = _run(image, manifest, arena_bytes, inputs, timeout_s, cache)
 
-    bound = stack_bound(image)
+    elf, bound = read_elf(image.elf), stack_bound(image)
     stack_bytes = traced.stack_bytes if isinstance(traced, Counts) else None
     for measured in (stack_bytes, run.peak_stack_bytes):
         check_stack(bound, measured, f"{image.name} on {image.board.name}")
@@ -170,13 +190,15 @@ def _measure(
         compiler=image.compiler,
         emulator=run.emulator,
         ledger=ledger,
-        by_layer=split_flash(image, ledger, manifest, ekc) if ekc.is_file() else (),
-        ram=split_ram(image, ledger, arena_bytes),
+        by_layer=split_flash(image, elf, ledger, manifest, ekc) if ekc.is_file() else (),
+        ram=split_ram(image, elf, ledger, arena_bytes),
         arena_bytes=arena_bytes,
         stack_bytes=stack_bytes,
         stack_bound=bound,
         painted_stack_bytes=run.peak_stack_bytes,
         instructions=instructions,
+        cycles=(),
+        cycles_unit="",
         resolution=resolution,
         systick_instructions=(run.instructions or ()) if layers else (),
         layers=layers,
@@ -243,6 +265,7 @@ def _cost(layer: Mapping[str, Any], counts: LayerCounts, memory: LayerCounts | N
         str(layer["kernel"]),
         int(layer["macs"]),
         counts.instructions,
+        (),
         memory.loads if memory else None,
         memory.stores if memory else None,
         memory.load_bytes if memory else None,

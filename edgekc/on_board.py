@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import socket
 import subprocess
 import zlib
@@ -26,12 +27,12 @@ from edgekc.flashing import remote
 from edgekc.flashing.openocd import connect
 from edgekc.flashing.records import Job
 from edgekc.flashing.run import choose_tool, flash, make_job, program_command
-from edgekc.lines import ProcessLine, PyocdLine, SerialLine, SocketLine
+from edgekc.lines import ProcessLine, PyocdLine, SerialLine, SocketLine, only_serial_port
 from edgekc.output import BUILD, read_manifest
 from edgekc.pack import read
 from edgekc.toolchain import qemu_name, qemu_path
 
-LINKS = ("rtt", "semihosting", "stdio")
+LINKS = ("rtt", "uart", "semihosting", "stdio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,12 @@ class BoardRun:
     link: str
     samples: int
     outputs: bytes
-    cycles: tuple[int, ...]  # per sample, of a build without traces
-    counter: str
+    cycles: tuple[int, ...]  # per sample, without what traces took; under qemu instructions
+    counter: str  # none: they are 0
+    unit: str  # of cycles
+    resolution: int  # of cycles; more than 1: they are instructions, from qemu's virtual time
     stack_bytes: int  # largest
-    layer_cycles: tuple[tuple[str, int], ...]  # of the last sample, of a build with traces; else empty
+    layer_cycles: tuple[tuple[str, tuple[int, ...]], ...]  # per sample, of a build with traces; else empty
     resent: int
 
     def as_json(self) -> dict[str, Any]:
@@ -67,7 +70,8 @@ def check_link(board: Board, link: str) -> str:
     """Raises UsageError for a line that does not exist or that this board has not."""
     if link not in LINKS:
         raise UsageError(f"--link {link}: no such line", fix="use one of: " + ", ".join(LINKS))
-    if (link == "stdio") != (board.core.system == "linux"):
+    has_uart = board.console is not None and board.console.uart is not None
+    if (link == "stdio") != (board.core.system == "linux") or (link == "uart" and not has_uart):
         raise UsageError(f"--link {link}: {board.name} has none", fix=f"use {default_link(board)}")
     return link
 
@@ -82,15 +86,16 @@ def open_line(image: Image, job: Job, link: str, tool: str, port: str, timeout_s
     """
     line: Line
     board = image.board
-    with _background(_rtt_server(image, job, tool)) as rtt_port:
+    with _background(_rtt_server(image, job, tool) if link == "rtt" else ((), 0)) as rtt_port:
+        emulated = board.machine is not None and board.probe is None
         if port:
-            name, colon, number = port.rpartition(":")
-            is_socket = bool(colon) and number.isdigit() and "/" not in port
-            line = SocketLine(name, int(number), timeout_s) if is_socket else SerialLine(port, 115200)
+            line = _port(port, _baud(board), timeout_s)
         elif board.core.system == "linux":
             line = ProcessLine(_linux_command(image, job, tool), job.folder)
-        elif link == "semihosting" and board.machine is not None and board.probe is None:
-            line = ProcessLine(_qemu_command(image), job.folder)
+        elif link in ("semihosting", "uart") and emulated:
+            line = ProcessLine(_qemu_command(image, link), job.folder)
+        elif link == "uart":
+            line = _port(only_serial_port(f"board {board.name}"), _baud(board), timeout_s)
         elif rtt_port:
             line = SocketLine("127.0.0.1", rtt_port, timeout_s)
         elif link == "rtt" and board.probe is not None and tool == "pyocd":
@@ -103,6 +108,18 @@ def open_line(image: Image, job: Job, link: str, tool: str, port: str, timeout_s
             yield line
         finally:
             line.close()
+
+
+def _port(port: str, baud: int, timeout_s: float) -> Line:
+    """HOST:PORT, a serial port's name, or a URL of pyserial's."""
+    name, colon, number = port.rpartition(":")
+    is_socket = bool(colon) and number.isdigit() and "/" not in port
+    return SocketLine(name, int(number), timeout_s) if is_socket else SerialLine(port, baud)
+
+
+def _baud(board: Board) -> int:
+    uart = board.console.uart if board.console is not None else None
+    return uart.baud if uart is not None else 115200
 
 
 def _rtt_address(image: Image) -> int:
@@ -156,16 +173,17 @@ def _linux_command(image: Image, job: Job, tool: str) -> list[str]:
     return [path, *(["-cpu", image.board.qemu_cpu] if image.board.qemu_cpu else []), str(image.elf)]
 
 
-def _qemu_command(image: Image) -> list[str]:
+def _qemu_command(image: Image, link: str) -> list[str]:
     board = image.board
     path = qemu_path(board)
     if path is None:
         raise ToolError(f"{qemu_name(board)} is not installed", where=f"board {board.name}", fix="see edgekc doctor")
     cpu = ["-cpu", board.qemu_cpu] if board.qemu_cpu else []
     # Without a chardev for it, the terminal is the program's own standard streams; a chardev's input hangs in qemu 7.2.
+    serial = "stdio" if link == "uart" else "none"
     return [
         path, "-M", str(board.machine), *cpu, "-kernel", str(image.elf), "-display", "none", "-monitor", "none",
-        "-serial", "none", "-icount", "shift=0", "-semihosting-config", "enable=on,target=native",
+        "-serial", serial, "-icount", "shift=0", "-semihosting-config", "enable=on,target=native",
     ]  # fmt: skip
 
 
@@ -193,7 +211,7 @@ def on_board(folder: Path, board: Board, way: Way, *, trace: bool) -> Iterator[t
     link = check_link(board, way.link or default_link(board))
     out = folder / BUILD / f"{board.name}-{link}"
     image = build_firmware(folder, board, out, trace=trace, link=link)
-    emulated = board.probe is None or (board.core.system == "linux" and not way.probe)
+    emulated = board.probe is None or (board.core.system == "linux" and not (way.probe or way.tool))
     tool = choose_tool(board, way.tool) if not emulated else None
     job = make_job(image, out, probe=way.probe, openocd_config=way.openocd_config, options=way.options)
     if tool is not None and way.flash:
@@ -219,7 +237,7 @@ def run_samples(
     _check_program(hello, manifest, image)
     graph = read((folder / f"{manifest['name']}.ekc").read_bytes(), f"{manifest['name']}.ekc").graph
     outputs, cycles, stack, counter = b"", [], 0, "none"
-    layer_cycles: tuple[tuple[str, int], ...] = ()
+    layers: list[list[int]] = []
     count = len(inputs) // size_in
     if not inputs or len(inputs) % size_in:
         raise UsageError(f"{len(inputs)} bytes are not a number of samples of {size_in} bytes", where="inputs")
@@ -233,15 +251,41 @@ def run_samples(
         stack, counter = max(stack, run.stack_bytes), run.counter
         if hello.layers:
             seen = console.layers(hello.layers)
-            layer_cycles = tuple((str(y["name"]), c) for y, (_, c) in zip(manifest["layers"], seen, strict=True))
+            layers.append([ticks for _, ticks in seen])
         if check:
             values = reference.run(graph, split_inputs(graph, sample, 1))
             _bisect(console, values, graph, manifest, seen if hello.layers else (), data, k, image.board.name)
         log(f"sample {k + 1} of {count}")
+    ticks_to_unit, unit, resolution = _unit(image.board, counter)
+    names = [str(layer["name"]) for layer in manifest["layers"]] if counter != "none" and layers else []
     return BoardRun(
-        str(manifest["name"]), image.board.name, link, count, outputs, tuple(cycles), counter, stack,
-        layer_cycles if counter != "none" else (), console.resent,
-    )  # fmt: skip
+        network=str(manifest["name"]),
+        board=image.board.name,
+        link=link,
+        samples=count,
+        outputs=outputs,
+        cycles=tuple(ticks_to_unit(n) for n in cycles),
+        counter=counter,
+        unit=unit,
+        resolution=resolution,
+        stack_bytes=stack,
+        layer_cycles=tuple(
+            (name, tuple(ticks_to_unit(n) for n in column))
+            for name, column in zip(names, zip(*layers, strict=True), strict=bool(names))
+        ),
+        resent=console.resent,
+    )
+
+
+def _unit(board: Board, counter: str) -> tuple[Callable[[int], int], str, int]:
+    """What a tick of the board's counter is: to its unit, that unit, and to within how many."""
+    if counter == "none":
+        return lambda n: n, "nothing counts", 1
+    if board.probe is None and board.systick_hz is not None:
+        # qemu's SysTick counts its virtual time, 1 ns an instruction.
+        each = 10**9 / board.systick_hz
+        return lambda n: round(n * each), f"instructions (emulated, to within {each:g}), not cycles", math.ceil(each)
+    return lambda n: n, f"cycles of the core's clock ({counter})", 1
 
 
 def _check_program(hello: Hello, manifest: dict[str, Any], image: Image) -> None:
@@ -300,5 +344,5 @@ def _bisect(
 
 
 def patience(timeout_s: float) -> Patience:
-    """Short questions several times, long ones as long as the user allows."""
-    return Patience(tries=4, answer_s=min(2.0, timeout_s), run_s=timeout_s)
+    """Short questions several times, long ones as long as the user allows; both grow with --timeout."""
+    return Patience(tries=4, answer_s=min(max(timeout_s / 30, 2.0), 10.0, timeout_s), run_s=timeout_s)

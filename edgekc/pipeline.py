@@ -12,7 +12,7 @@ from . import __version__, verify
 from .board import Board
 from .errors import CapacityError, UsageError
 from .generate import check_name, generate
-from .ir import Graph, Stage, dump
+from .ir import Graph, Role, Stage, dump
 from .lower import lower
 from .pack import Packed, pack, read
 from .passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
@@ -140,20 +140,34 @@ def check_fit(layout: Plan, ekc_bytes: int, target: Target) -> None:
 
     The linker has the last word; it also sees code and stack.
     """
-    if target.flash_bytes is not None and ekc_bytes > target.flash_bytes:
-        raise CapacityError(
-            f"the packed model has {ekc_bytes} bytes, {ekc_bytes - target.flash_bytes} more than the flash holds",
-            where=f"board {target.name}",
-            fix="choose a board with more flash, or compress the model",
-        )
     need = layout.arena_bytes + layout.input_bytes + layout.output_bytes
-    if target.ram_bytes is not None and need > target.ram_bytes:
-        raise CapacityError(
-            f"arena, input and output need {need} bytes, {need - target.ram_bytes} more than the RAM holds; "
-            f"the arena of {layout.arena_bytes} bytes peaks in layer {layout.peak_layer}",
-            where=f"board {target.name}",
-            fix="choose a board with more RAM, or a smaller input",
+    flash_over = 0 if target.flash_bytes is None else max(ekc_bytes - target.flash_bytes, 0)
+    ram_over = 0 if target.ram_bytes is None else max(need - target.ram_bytes, 0)
+    if not flash_over and not ram_over:
+        return
+    from .advice import Shortage, advise
+
+    constants = {s.view.node.name: [t for t in s.view.inputs if t.data is not None] for s in layout.steps}
+    shortage = Shortage(
+        flash_over=flash_over,
+        ram_over=ram_over,
+        flash_needed=ekc_bytes,
+        ram_needed=need,
+        weight_bytes=sum(t.nbytes for row in constants.values() for t in row if t.role is Role.WEIGHTS),
+        layers={name: sum(t.nbytes for t in row) for name, row in constants.items()},
+    )
+    over = []
+    if flash_over:
+        over.append(
+            f"the packed model has {ekc_bytes} bytes, {flash_over} more than the flash holds; "
+            f"its largest layer is {shortage.largest}"
         )
+    if ram_over:
+        over.append(
+            f"arena, input and output need {need} bytes, {ram_over} more than the RAM holds; "
+            f"the arena of {layout.arena_bytes} bytes peaks in layer {layout.peak_layer}"
+        )
+    raise CapacityError("; and ".join(over), where=f"board {target.name}", fix=advise(shortage, target.name))
 
 
 def default_name(path: Path) -> str:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from edgekc.layer_ledger import COLUMNS
 from edgekc.ledger import FORMAT, HARNESS, HELPERS, KERNELS, NETWORK, PADDING, STATIC, TABLES, Entry
-from edgekc.measure import UNIT, LayerCost, Measurement
+from edgekc.measure import LayerCost, Measurement
 
 # After the sections of the .ekc file, which come first by size.
 _ORDER = (FORMAT, TABLES, NETWORK, KERNELS, HELPERS, STATIC, HARNESS, PADDING)
@@ -108,16 +108,15 @@ def _ram(m: Measurement) -> Table:
 
 
 def _layers(m: Measurement) -> RenderableType:
-    unit = UNIT if m.resolution == 1 else f"instructions (emulated, to within {m.resolution}), not cycles"
     # Not the table's own title, which would wrap where the table is narrow.
-    title = f"[italic]One inference, by {m.emulator}: {escape(unit)}[/italic]"
+    title = f"[italic]One inference, by {m.emulator}: {escape(m.unit)}[/italic]"
     table = _table(
         "",
         ("layer", "kernel"),
-        ("MACs", "instructions", "per MAC", "share"),
+        ("MACs", "cycles" if m.cycles else "instructions", "per MAC", "share"),
         gap=1,
     )
-    total = m.instructions[0] if m.instructions else 0
+    total = m.counts[0] if m.counts else 0
     for layer in m.layers:
         table.add_row(escape(layer.name), escape(layer.kernel.removeprefix("ek_")), *_cells(layer, total))
     if m.outside is not None:
@@ -125,26 +124,26 @@ def _layers(m: Measurement) -> RenderableType:
     table.add_section()
     per_mac = f"{total / m.macs:.2f}" if m.macs and total else ""
     table.add_row("[bold]all[/bold]", "", f"{m.macs:,}" if m.layers else "",
-                  f"[bold]{_first(m.instructions)}[/bold]", per_mac, "")  # fmt: skip
+                  f"[bold]{_first(m.counts)}[/bold]", per_mac, "")  # fmt: skip
     if m.systick_instructions:
         table.add_row("[dim]by SysTick[/dim]", "", "",
                       f"[dim]{_first(m.systick_instructions)}[/dim]", "", "")  # fmt: skip
-    rows = [(layer.name, layer.instructions) for layer in m.layers] + [("all", m.instructions)]
+    rows = [(layer.name, layer.counts) for layer in m.layers] + [("all", m.counts)]
     varying = [f"{escape(name)} {_spread(counts)}" for name, counts in rows if len(set(counts)) > 1]
     if not varying:
         return Group(title, table)
     return Group(
-        title, table, f"The first of {len(m.instructions)} inferences. It varies with the input: {'; '.join(varying)}."
+        title, table, f"The first of {len(m.counts)} inferences. It varies with the input: {'; '.join(varying)}."
     )
 
 
 def _cells(layer: LayerCost, total: int) -> tuple[str, ...]:
-    per_mac = layer.instructions_per_mac
+    per_mac = layer.per_mac
     return (
         f"{layer.macs:,}" if layer.macs else "",
-        _first(layer.instructions),
+        _first(layer.counts),
         "" if per_mac is None else f"{per_mac:.2f}",
-        f"{100 * layer.instructions[0] / total:.1f} %" if total else "",
+        f"{100 * layer.counts[0] / total:.1f} %" if total else "",
     )
 
 

@@ -273,6 +273,7 @@ def doctor() -> list[Finding]:
         _program("gdb-multiarch", "flash over a gdb server"),
         _program("openocd", "flash over a debug probe"),
         _module("pyocd", "pyocd", "flash over a debug probe", "pip install pyocd"),
+        _module("pyserial", "serial", "the console over a serial port", "pip install pyserial"),
         _module("ai-edge-litert", "ai_edge_litert", "compare with LiteRT", "pip install ai-edge-litert"),
         _module("tensorflow", "tensorflow", "import Keras models", "pip install tensorflow"),
         _module("torch", "torch", "compress and retrain PyTorch models", "pip install torch"),

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from . import way
+
 
 def measure(
     folder: Annotated[Path, typer.Argument(help="What `edgekc compile -o` wrote.", metavar="DIR")],
@@ -15,7 +17,13 @@ def measure(
         str, typer.Option("--board", help="A board's name or file. Default: the board that DIR was compiled for.")
     ] = "",
     samples: Annotated[int, typer.Option(help="Inferences to run, on random inputs.", min=1)] = 2,
-    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds for each emulated run.", min=1)] = 300.0,
+    link: way.Link = "",
+    probe: way.Probe = "",
+    tool: way.Tool = "",
+    port: way.Port = "",
+    openocd_config: way.OpenocdConfig = None,
+    tool_option: way.ToolOption = None,
+    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds for each run or step.", min=1)] = 300.0,
     ledger: Annotated[bool, typer.Option("--ledger", help="Also print flash by layer and kind, and all RAM.")] = False,
     max_flash: Annotated[
         str, typer.Option(help="Fail if the model has more flash than this: 65536, 64k, 1M.", metavar="SIZE")
@@ -27,8 +35,10 @@ def measure(
 ) -> None:
     """Build and run the model on the board's emulator: bytes of flash and RAM, instructions per layer.
 
-    Instructions are counted exactly; they are neither cycles nor time. Exits with 2 when the model touched
-    memory outside of its arena, input, output, stack and constants, or is over a budget.
+    Instructions are counted exactly; they are neither cycles nor time. With --link, --probe, --tool or --port it
+    is the board itself that runs it, and cycles are counted. Exits with 2 when the model touched memory outside
+    of its arena, input, output, stack and constants, when its stack is deeper than the static bound, or when it
+    is over a budget.
     """
     from rich.console import Console
 
@@ -41,7 +51,13 @@ def measure(
 
     limits = [parse_size(text, name) if text else None for name, text in _named(max_flash, max_ram)]
     target = load_board(board or str(read_manifest(folder).get("board", "")))
-    measurement = run(folder, target, samples=samples, timeout_s=timeout_s)
+    reach = way.make_way(link, tool, probe, port, openocd_config, tool_option, flash=True, timeout_s=timeout_s)
+    if reach is None:
+        measurement = run(folder, target, samples=samples, timeout_s=timeout_s)
+    else:
+        from edgekc.measure_board import measure_on_board
+
+        measurement = measure_on_board(folder, target, reach, samples=samples)
     if as_json:
         typer.echo(json.dumps(measurement.as_json(), indent=2))
     else:

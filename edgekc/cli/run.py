@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from . import way
+
 
 def run(
     folder: Annotated[Path, typer.Argument(help="What `edgekc compile -o` wrote.", metavar="DIR")],
@@ -19,13 +21,13 @@ def run(
     ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Without --input: lowest, highest, a ramp, then random.")] = 4,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="File for the outputs.")] = None,
-    link: Annotated[str, typer.Option(help="rtt, semihosting or stdio. Default: the board's first.")] = "",
-    probe: Annotated[str, typer.Option(help="As in `edgekc flash`.")] = "",
-    tool: Annotated[str, typer.Option(help="As in `edgekc flash`.")] = "",
-    port: Annotated[str, typer.Option(help="HOST:PORT or serial port that carries the console.")] = "",
-    openocd_config: Annotated[Path | None, typer.Option(help="As in `edgekc flash`.")] = None,
-    tool_option: Annotated[list[str] | None, typer.Option(help="As in `edgekc flash`.")] = None,
-    no_flash: Annotated[bool, typer.Option("--no-flash", help="The program is on the board already.")] = False,
+    link: way.Link = "",
+    probe: way.Probe = "",
+    tool: way.Tool = "",
+    port: way.Port = "",
+    openocd_config: way.OpenocdConfig = None,
+    tool_option: way.ToolOption = None,
+    no_flash: way.NoFlash = False,
     layers: Annotated[bool, typer.Option("--layers", help="Count cycles of each layer: a build with traces.")] = False,
     timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds for an inference, and each step.")] = 60.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -33,15 +35,18 @@ def run(
     """Flash the board, run samples there, and print cycles and stack; over an emulated board's console too."""
     from ..board import load_board
     from ..emulate import host
-    from ..on_board import Way, on_board, run_samples
+    from ..on_board import on_board, run_samples
     from ..output import read_manifest, write_file
     from ..stack import check_stack, stack_bound
 
     manifest = read_manifest(folder)
     target = load_board(board or str(manifest.get("board", "")))
     inputs = host.samples(manifest, samples, 0) if data is None else data.read_bytes()
-    way = Way(link, tool, probe, port, openocd_config, tuple(tool_option or ()), not no_flash, timeout_s)
-    with on_board(folder, target, way, trace=layers) as (console, image, line):
+    reach = way.make_way(
+        link or "auto", tool, probe, port, openocd_config, tool_option, flash=not no_flash, timeout_s=timeout_s
+    )  # fmt: skip
+    assert reach is not None  # by "auto"
+    with on_board(folder, target, reach, trace=layers) as (console, image, line):
         done = run_samples(console, image, folder, inputs, link=line, check=False, log=lambda _: None)
     check_stack(stack_bound(image), done.stack_bytes or None, f"{done.network} on {done.board}")
     if out is not None:
@@ -51,7 +56,7 @@ def run(
         return
     typer.echo(f"{done.network} on {done.board} over {done.link}: {done.samples} samples")
     if done.counter != "none":
-        typer.echo(f"{done.counter}: {', '.join(f'{n:,}' for n in done.cycles)} cycles of the core's clock")
+        typer.echo(f"{', '.join(f'{n:,}' for n in done.cycles)} {done.unit}")
         typer.echo(f"peak stack {done.stack_bytes:,} bytes")
     for name, cycles in done.layer_cycles:
-        typer.echo(f"  {name} {cycles:,}")
+        typer.echo(f"  {name} {cycles[0]:,}")

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from . import way
+
 
 def verify(
     folder: Annotated[Path, typer.Argument(help="What `edgekc compile -o` wrote.")],
@@ -15,21 +17,20 @@ def verify(
     board: Annotated[str, typer.Option("--board", help="Default: the board that the folder was compiled for.")] = "",
     seed: Annotated[int, typer.Option(help="Seed of the random inputs.")] = 0,
     no_device: Annotated[bool, typer.Option("--no-device", help="Compare reference and host only.")] = False,
-    link: Annotated[
-        str, typer.Option(help="Ask the program on the board, over: rtt, semihosting, stdio, or auto.")
-    ] = "",
-    probe: Annotated[str, typer.Option(help="With --link: as in `edgekc flash`.")] = "",
-    tool: Annotated[str, typer.Option(help="With --link: as in `edgekc flash`.")] = "",
-    port: Annotated[str, typer.Option(help="With --link: HOST:PORT or serial port that carries the console.")] = "",
-    openocd_config: Annotated[Path | None, typer.Option(help="With --link: as in `edgekc flash`.")] = None,
-    tool_option: Annotated[list[str] | None, typer.Option(help="With --link: as in `edgekc flash`.")] = None,
-    no_flash: Annotated[bool, typer.Option("--no-flash", help="With --link: the program is there already.")] = False,
+    link: way.Link = "",
+    probe: way.Probe = "",
+    tool: way.Tool = "",
+    port: way.Port = "",
+    openocd_config: way.OpenocdConfig = None,
+    tool_option: way.ToolOption = None,
+    no_flash: way.NoFlash = False,
     timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds for each run or step.", min=1)] = 600.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Compare reference, host and device, layer by layer; exit 2 at the first difference.
 
-    The device is the board's emulator, or with --link the board itself (or its emulator over the same console).
+    The device is the board's emulator; with --link, --probe, --tool or --port it is the board itself (or its
+    emulator, asked over the same console).
     """
     from ..board import load_board
     from ..emulate import host
@@ -38,17 +39,16 @@ def verify(
 
     manifest = read_manifest(folder)
     target = None if no_device else load_board(board or str(manifest.get("board", "")))
-    if link:
-        from ..on_board import Way, on_board, run_samples
+    reach = way.make_way(
+        link, tool, probe, port, openocd_config, tool_option, flash=not no_flash, timeout_s=timeout_s
+    )  # fmt: skip
+    if reach is not None:
+        from ..on_board import on_board, run_samples
 
-        way = Way(
-            "" if link == "auto" else link, tool, probe, port, openocd_config, tuple(tool_option or ()),
-            not no_flash, timeout_s,
-        )  # fmt: skip
         inputs = host.samples(manifest, samples, seed)
         result = compare(folder, None, inputs)
         device = load_board(board or str(manifest.get("board", "")))
-        with on_board(folder, device, way, trace=True) as (console, image, line):
+        with on_board(folder, device, reach, trace=True) as (console, image, line):
             done = run_samples(console, image, folder, inputs, link=line, check=True, log=lambda _: None)
         if as_json:
             typer.echo(json.dumps({**result.as_json(), "on_board": done.as_json()}, indent=1))

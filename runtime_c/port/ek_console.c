@@ -23,6 +23,8 @@ static const ek_console_model *served;
 static struct {
     uint32_t layer, offset, count, copied;
     uint32_t before; /* when the layer began */
+    uint32_t spent;  /* cycles of this run that went into tracing */
+    int begun;       /* a layer of this run has ended */
 } trace;
 #define NO_LAYER 0xFFFFFFFFu
 
@@ -92,8 +94,11 @@ static void send_hello(uint8_t sequence)
 void ekc_trace(uint32_t layer, const void *data, uint32_t bytes)
 {
     uint32_t now = ek_port_now();
+    /* The first began with the call: before it the stack was painted. */
+    uint32_t before = trace.begun ? trace.before : ek_port_start();
+    trace.begun = 1;
     if (layer < served->layers) {
-        served->layer_cycles[layer] = now - trace.before;
+        served->layer_cycles[layer] = now - before;
         served->layer_crc[layer] = ek_console_crc(0, data, bytes);
     }
     if (layer == trace.layer && trace.offset <= bytes) {
@@ -101,6 +106,7 @@ void ekc_trace(uint32_t layer, const void *data, uint32_t bytes)
         memcpy(sent + HEADER, (const uint8_t *)data + trace.offset, trace.copied);
     }
     trace.before = ek_port_now(); /* what was done here is no layer's */
+    trace.spent += trace.before - now;
 }
 #endif
 
@@ -111,8 +117,10 @@ static ekc_status run(ek_port_cost *cost, uint32_t *flags)
     /* What an earlier run left behind must not matter. */
     memset(m->arena, ARENA_FILL, m->arena_bytes);
     memset(m->output, ARENA_FILL, m->output_bytes);
-    trace.before = ek_port_now();
+    trace.begun = 0;
+    trace.spent = 0;
     ekc_status status = ek_port_call(m->run, m->arena, m->input, m->output, cost);
+    cost->ticks -= trace.spent;
     *flags = cost->overflow ? EK_CONSOLE_STACK_OVERFLOW : 0u;
     *flags |= m->intact() ? 0u : EK_CONSOLE_GUARD_BROKEN;
     *flags |= ek_console_crc(0, m->input, m->input_bytes) == before ? 0u : EK_CONSOLE_INPUT_CHANGED;

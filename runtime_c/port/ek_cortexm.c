@@ -96,11 +96,12 @@ typedef struct {
     void *output;       /* 12 */
     uint32_t *limit;    /* 16: painted from here up to the stack pointer of the call */
     uint32_t *stack;    /* 20: out: the stack pointer of the call */
-    uint32_t start;     /* 24: out: SysTick before */
-    uint32_t end;       /* 28: out: SysTick after */
+    uint32_t start;     /* 24: out: *counter before */
+    uint32_t end;       /* 28: out: *counter after */
+    volatile uint32_t *counter; /* 32 */
 } measured_call;
 
-typedef char offsets_are_as_the_assembly_has_them[offsetof(measured_call, end) == 28 ? 1 : -1];
+typedef char offsets_are_as_the_assembly_has_them[offsetof(measured_call, counter) == 32 ? 1 : -1];
 
 ekc_status ek_measured_call(measured_call *call);
 
@@ -128,7 +129,7 @@ __asm__(".syntax unified\n"
         "    ldr r0, [r4, #4]\n"
         "    ldr r1, [r4, #8]\n"
         "    ldr r2, [r4, #12]\n"
-        "    ldr r5, 4f\n"
+        "    ldr r5, [r4, #32]\n"
         "    ldr r7, [r5]\n"
         "    str r7, [r4, #24]\n"
         ".global ek_call_begin\n"
@@ -141,30 +142,8 @@ __asm__(".syntax unified\n"
         "    pop {r3-r7, pc}\n"
         ".balign 4\n"
         "3:  .word 0xA5A5A5A5\n" /* PAINT */
-        "4:  .word 0xE000E018\n" /* SYST_CVR */
         ".size ek_measured_call, . - ek_measured_call\n"
         ".text\n");
-
-ekc_status ek_port_call(ek_port_run run, void *arena, const void *input, void *output, ek_port_cost *cost)
-{
-    measured_call call = {run, arena, input, output, ek_stack_limit, NULL, 0, 0};
-    SYST_CVR = 0; /* any write clears it, and the next tick reloads it */
-    systick_wraps = 0;
-    ekc_status status = ek_measured_call(&call);
-    uint32_t wraps = systick_wraps;
-    cost->ticks = ((uint64_t)wraps << 24) + call.start - call.end;
-    if (call.start == 0) {
-        /* Read before the reload, from which 0 counts like one past the top. */
-        cost->ticks += (uint64_t)SYST_MAX + 1u;
-    }
-    const uint32_t *lowest = ek_stack_limit;
-    while (lowest < call.stack && *lowest == PAINT) {
-        lowest++;
-    }
-    cost->stack_bytes = (uint32_t)((uintptr_t)call.stack - (uintptr_t)lowest);
-    cost->overflow = lowest == ek_stack_limit;
-    return status;
-}
 
 /* The debug unit's cycle counter, which ARMv6-M does not have and some others leave out. */
 #define DEMCR (*(volatile uint32_t *)0xE000EDFCu)
@@ -193,6 +172,11 @@ uint32_t ek_port_counter(void)
 #endif
 }
 
+static uint32_t systick_now(uint32_t wraps, uint32_t down)
+{
+    return (wraps << 24) + (down == 0 ? 0u : SYST_MAX + 1u - down);
+}
+
 uint32_t ek_port_now(void)
 {
     if (ek_port_counter() == COUNTER_DWT) {
@@ -201,7 +185,56 @@ uint32_t ek_port_now(void)
     for (;;) {
         uint32_t wraps = systick_wraps, down = SYST_CVR;
         if (wraps == systick_wraps) {
-            return (wraps << 24) + (down == 0 ? 0u : SYST_MAX + 1u - down);
+            return systick_now(wraps, down);
         }
     }
+}
+
+#ifdef EK_CONSOLE_FILES
+static const measured_call *running; /* NULL between calls */
+
+uint32_t ek_port_start(void)
+{
+    if (running == NULL) {
+        return ek_port_now();
+    }
+    return running->counter == &SYST_CVR ? systick_now(0, running->start) : running->start;
+}
+#endif
+
+ekc_status ek_port_call(ek_port_run run, void *arena, const void *input, void *output, ek_port_cost *cost)
+{
+    measured_call call = {run, arena, input, output, ek_stack_limit, NULL, 0, 0, &SYST_CVR};
+#ifdef EK_CONSOLE_FILES
+    /* A real board; what an emulator's SysTick counts is known, and its debug unit is often not there. */
+    if (ek_port_counter() == COUNTER_DWT) {
+        call.counter = &DWT_CYCCNT;
+    }
+    running = &call;
+#endif
+    SYST_CVR = 0; /* any write clears it, and the next tick reloads it */
+    systick_wraps = 0;
+    ekc_status status = ek_measured_call(&call);
+    uint32_t wraps = systick_wraps;
+#ifdef EK_CONSOLE_FILES
+    running = NULL;
+#endif
+    if (call.counter == &SYST_CVR) {
+        cost->ticks = ((uint64_t)wraps << 24) + call.start - call.end;
+        if (call.start == 0) {
+            /* Read before the reload, from which 0 counts like one past the top. */
+            cost->ticks += (uint64_t)SYST_MAX + 1u;
+        }
+    } else {
+        /* 32 bits of it: what is nearest to the full turns of SysTick. */
+        uint64_t near = (uint64_t)wraps << 24;
+        cost->ticks = near + (uint64_t)(int64_t)(int32_t)(call.end - call.start - (uint32_t)near);
+    }
+    const uint32_t *lowest = ek_stack_limit;
+    while (lowest < call.stack && *lowest == PAINT) {
+        lowest++;
+    }
+    cost->stack_bytes = (uint32_t)((uintptr_t)call.stack - (uintptr_t)lowest);
+    cost->overflow = lowest == ek_stack_limit;
+    return status;
 }

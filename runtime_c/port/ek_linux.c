@@ -59,6 +59,11 @@ uint32_t ek_port_now(void)
     return 0;
 }
 
+uint32_t ek_port_start(void)
+{
+    return 0;
+}
+
 uint32_t ek_port_counter(void)
 {
     return 0;

@@ -37,8 +37,10 @@ void ek_port_close(int file);
 /* Calls run(arena, input, output), returns what it returned, and says what the call cost. */
 ekc_status ek_port_call(ek_port_run run, void *arena, const void *input, void *output, ek_port_cost *cost);
 
-/* Cycles within a call of ek_port_call, modulo 2^32, and what counts them: 0 nothing, 1 SysTick, 2 DWT. */
+/* For the console, within a call of ek_port_call: cycles modulo 2^32, those of them when `run` was entered, and
+ * what counts them: 0 nothing, 1 SysTick, 2 DWT. */
 uint32_t ek_port_now(void);
+uint32_t ek_port_start(void);
 uint32_t ek_port_counter(void);
 
 /* Ends the program; the emulator's exit status is 0 exactly when ok is not 0. */

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 import struct
 import subprocess
@@ -10,8 +9,10 @@ import zlib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from console_lines import BadLine, toy_device
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
@@ -22,45 +23,15 @@ from edgekc.cli.main import app
 from edgekc.console import Console, Decoder, Frame, Patience, encode
 from edgekc.emulate import host
 from edgekc.errors import ToolError, UsageError, VerifyError
-from edgekc.lines import ProcessLine
+from edgekc.lines import ProcessLine, PyocdLine
 from edgekc.output import read_manifest, write_folder
 from edgekc.pipeline import compile_model, target_of
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "edgekc" / "demo_data"
-PORT, INCLUDE = ROOT / "runtime_c" / "port", ROOT / "runtime_c" / "include"
 QUICK = Patience(tries=8, answer_s=0.3, run_s=0.3)
 needs_cc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
-# A network of two layers on 700 bytes, longer than a frame: y = x + 1, then y = 2 x.
-MODEL = """
-#include "ek_console.h"
-#include "ekc_trace.h"
-#include <string.h>
-#define N 700u
-static uint8_t arena[16], input[N], output[N];
-static uint32_t crc[2], cycles[2];
-static int intact(void) { return 1; }
-static ekc_status toy_run(void *a, const void *in, void *out)
-{
-    (void)a;
-    uint8_t *y = out;
-    for (uint32_t i = 0; i < N; i++) { y[i] = (uint8_t)(((const uint8_t *)in)[i] + 1u); }
-    ekc_trace(0, y, N);
-    for (uint32_t i = 0; i < N; i++) { y[i] = (uint8_t)(y[i] * 2u); }
-    ekc_trace(1, y, N);
-    return EKC_OK;
-}
-int main(void)
-{
-    static const ek_console_model model = {
-        .name = "toy", .run = toy_run, .arena = arena, .input = input, .output = output, .arena_bytes = sizeof arena,
-        .input_bytes = N, .output_bytes = N, .intact = intact, .layers = 2, .layer_crc = crc, .layer_cycles = cycles,
-    };
-    ek_console_serve(&model);
-    return 0;
-}
-"""
 SAMPLE = bytes(i * 31 % 256 for i in range(700))
 LAYER_0 = bytes((x + 1) % 256 for x in SAMPLE)
 LAYER_1 = bytes(2 * x % 256 for x in LAYER_0)
@@ -68,44 +39,7 @@ LAYER_1 = bytes(2 * x % 256 for x in LAYER_0)
 
 @pytest.fixture(scope="module")
 def device(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The device's end, for this machine, under sanitizers."""
-    folder = tmp_path_factory.mktemp("device")
-    (folder / "main.c").write_text(MODEL)
-    flags = "-std=gnu99 -O1 -g -DEKC_TRACE -Wall -Wextra -Werror -Wconversion -fsanitize=address,undefined".split()
-    sources = [folder / "main.c", *(PORT / f"ek_{name}.c" for name in ("console", "link_stdio", "linux"))]
-    subprocess.run(
-        ["gcc", *flags, f"-I{PORT}", f"-I{INCLUDE}", *map(str, sources), "-o", str(folder / "device")], check=True
-    )
-    return folder / "device"
-
-
-class BadLine:
-    """Another line that loses, flips and invents bytes in both directions, at a rate and by a seed."""
-
-    def __init__(self, line: c.Line, rate: float, seed: int) -> None:
-        self.line, self.rate, self.random = line, rate, random.Random(seed)
-
-    def spoil(self, data: bytes) -> bytes:
-        out = bytearray()
-        for byte in data:
-            if self.random.random() >= self.rate:
-                out.append(byte)
-                continue
-            kind = self.random.randrange(3)
-            if kind == 1:
-                out.append(byte ^ 1 << self.random.randrange(8))
-            elif kind == 2:
-                out += bytes([byte, self.random.randrange(256)])
-        return bytes(out)
-
-    def send(self, data: bytes) -> None:
-        self.line.send(self.spoil(data))
-
-    def receive(self, timeout_s: float) -> bytes:
-        return self.spoil(self.line.receive(timeout_s))
-
-    def close(self) -> None:
-        self.line.close()
+    return toy_device(tmp_path_factory.mktemp("device"))
 
 
 @pytest.fixture
@@ -323,3 +257,12 @@ def test_lines_that_a_board_has_not(folder: Path) -> None:
     assert isinstance(done.exception, UsageError) and "use stdio" in str(done.exception)
     done = CliRunner().invoke(app, ["run", str(folder), "--board", "mps2-an386", "--link", "tin-cans"])
     assert isinstance(done.exception, UsageError)
+
+
+def test_of_two_probes_none_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pyOCD would wait at the terminal for an answer."""
+    helpers = pytest.importorskip("pyocd.core.helpers", reason="pyocd is not installed")
+    probes = [SimpleNamespace(unique_id="066E"), SimpleNamespace(unique_id="0671")]
+    monkeypatch.setattr(helpers.ConnectHelper, "get_all_connected_probes", lambda **_: probes)
+    with pytest.raises(ToolError, match=r"more than one probe is connected \(066E, 0671\); name one with --probe"):
+        PyocdLine("stm32f412xg", "", 0x20000000, 1.0)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from edgekc.advice import Shortage, advise, boards_with
 from edgekc.board import list_boards, load_board
 from edgekc.build import build_image
 from edgekc.cli.main import app
@@ -52,6 +55,43 @@ def test_the_linker_agrees_that_it_does_not_fit(tmp_path: Path) -> None:
     write_folder(compile_model(DIGITS, "digits", target_of(small)).files, tmp_path / "out")
     with pytest.raises(CapacityError):
         build_image(tmp_path / "out", small, tmp_path / "image")
+
+
+def test_a_program_that_is_too_large_names_layer_recipe_and_boards(tmp_path: Path) -> None:
+    (row,) = fit_boards(DIGITS, [load_board("nucleo-f446re")])
+    small = load_board(shrunk(tmp_path, row.needs.flash_bytes - 4, 131072))
+    write_folder(compile_model(DIGITS, "digits", target_of(small)).files, tmp_path / "out")
+    with pytest.raises(CapacityError) as caught:
+        build_image(tmp_path / "out", small, tmp_path / "image")
+    said = str(caught.value)
+    over = int(re.search(r"overflows flash of \d+ bytes by (\d+) bytes", said)[1])  # type: ignore[index]
+    assert over > 0 and "its largest layer is conv_4 (" in said
+    assert "examples/recipes/cluster4.toml" in said and "arena" not in said
+    assert "take a board that has room: microbit-v2" in said
+    assert (Path(__file__).resolve().parents[2] / "examples/recipes/cluster4.toml").is_file()
+
+
+def test_advice_names_only_boards_with_room_and_recipes_that_save_enough() -> None:
+    kib = 1024
+    flash = Shortage(40 * kib, 0, 168 * kib, 6 * kib, 100 * kib, {"a": 10, "b": 99})
+    assert flash.largest == "b (99 bytes)"
+    assert "which saves about 51,200 bytes" in advise(flash, "stm32vldiscovery")
+    assert "would save only about 1,024 bytes" in advise(replace(flash, weight_bytes=2 * kib), "stm32vldiscovery")
+    ram = Shortage(0, 1, 8 * kib, 600 * kib, 0, {})
+    said = advise(ram, "nucleo-f446re")
+    assert "take a smaller input" in said and "cluster4" not in said
+    for name in boards_with(8 * kib, 600 * kib):
+        board = load_board(name)
+        assert (board.flash_bytes or 0) >= 8 * kib and (board.ram_bytes or 0) >= 600 * kib
+    assert boards_with(8 * kib, 600 * kib)[0] == "nucleo-l4r5zi"  # the smallest real one
+    assert advise(Shortage(1, 0, 1 << 40, 0, 0, {}), "x") == "no board of edgekc's has room"
+
+
+def test_compile_says_the_same_of_a_board_that_is_far_too_small(tmp_path: Path) -> None:
+    with pytest.raises(
+        CapacityError, match=r"packed model has .* largest layer is .*; and arena, input .* take a board"
+    ):
+        compile_model(DIGITS, "digits", target_of(load_board(shrunk(tmp_path, 4096, 1024))))
 
 
 def test_buffers_may_lie_in_a_second_region() -> None:

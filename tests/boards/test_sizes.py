@@ -16,6 +16,7 @@ from edgekc.board import list_boards, load_board
 from edgekc.budget import parse_size
 from edgekc.build import build_image
 from edgekc.cli.main import app
+from edgekc.emulate.elfinfo import read_elf
 from edgekc.errors import CapacityError, UsageError, VerifyError
 from edgekc.layer_ledger import OUTSIDE, split_flash, split_ram
 from edgekc.ledger import read_ledger
@@ -56,8 +57,8 @@ def test_the_ledger_by_layer_sums_to_the_elf(
     image = build_image(folder, load_board(name), tmp_path)
     manifest = read_manifest(folder)
     ledger = read_ledger(image, manifest["arena_bytes"], manifest["sections"])
-    flash = split_flash(image, ledger, manifest, folder / "digits.ekc")
-    ram = split_ram(image, ledger, manifest["arena_bytes"])
+    flash = split_flash(image, read_elf(image.elf), ledger, manifest, folder / "digits.ekc")
+    ram = split_ram(image, read_elf(image.elf), ledger, manifest["arena_bytes"])
     loaded = writable = 0
     with image.elf.open("rb") as file:
         for section in ELFFile(file).iter_sections():

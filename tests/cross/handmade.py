@@ -71,7 +71,19 @@ def write_model(folder: Path, body: str = BODY, *, arena: int = 64) -> Path:
     (folder / "include" / "tiny.h").write_text(header)
     (folder / "src" / "tiny.c").write_text(_SOURCE + body)
     (folder / "manifest.json").write_text(
-        json.dumps({"name": "tiny", "arena_bytes": arena, "inputs": [], "outputs": []})
+        json.dumps(
+            {
+                "name": "tiny",
+                "board": "mps2-an386",
+                "needs": [],
+                "arena_bytes": arena,
+                "inputs": [],
+                "outputs": [],
+                "sections": [],
+                "layers": [],
+                "files": {},
+            }
+        )
     )
     return folder
 

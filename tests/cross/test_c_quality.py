@@ -18,7 +18,8 @@ from elftools.elf.elffile import ELFFile
 from nets import Net
 
 from edgekc.assets import RUNTIME_C
-from edgekc.board import CORES, load_board
+from edgekc.board import load_board
+from edgekc.cores import CORES
 from edgekc.demo import DATA
 from edgekc.emulate import host, reference
 from edgekc.emulate.compare import split_inputs

@@ -18,7 +18,7 @@ from simulated_mcu.mcu import Chip, Mcu
 from simulated_mcu.server import Server, Trouble
 
 OPENOCD_CONFIG = Path(__file__).parent / "openocd.cfg"
-_TIMEOUT_S = 300
+_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,13 @@
-"""The walk of docs/testing.md: a .tflite becomes a program on the simulated board by stock tools."""
+"""The README's walk: a .tflite becomes a flashed, verified and measured program on the simulated and emulated boards.
+
+And by OpenOCD, with the program's files by semihosting through the debugger, as docs/testing.md has it.
+"""
 
 from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -17,7 +21,7 @@ import pytest
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 
 from edgekc.assets import BOARDS
-from edgekc.board import load_board
+from edgekc.board import list_boards, load_board
 from edgekc.build import build_image
 from edgekc.emulate import host, unicorn_core
 from edgekc.errors import ToolError
@@ -85,26 +89,81 @@ def wait_for_report(process: subprocess.Popen[bytes], folder: Path) -> dict[str,
     raise AssertionError("no report")
 
 
-@pytest.mark.parametrize("tool", ["pyocd", "openocd"])
-def test_from_a_tflite_to_a_flashed_verified_and_measured_program(tool: str, board_file: Path, tmp_path: Path) -> None:
-    {"pyocd": need_pyocd, "openocd": need_openocd}[tool]()
+def readme(name: str) -> list[list[str]]:
+    """The words of each command of a block of the README."""
+    found = re.search(rf"<!-- command: {name} -->\n```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert found is not None
+    return [shlex.split(line) for line in found[1].splitlines()]
+
+
+def follow(commands: list[list[str]], folder: Path, replaced: dict[str, str]) -> list[str]:
+    """Runs them as they are written, but in `folder`, by this interpreter, with some words replaced; what they said."""
+    said = []
+    for program, *words in commands:
+        assert program == ".venv/bin/edgekc"
+        words = [replaced.get(word, word) for word in words]
+        status, text = run([sys.executable, "-c", _CLI, *words], folder)
+        assert status == 0, (words, text)
+        said.append(" ".join(text.split()))  # whatever the width of the terminal
+    return said
+
+
+def test_the_readmes_commands_on_the_simulated_board(tmp_path: Path) -> None:
+    need_pyocd()
+    need_arm("nucleo-f412zg")
+    commands = readme("board")
+    assert [words[1] for words in commands] == ["compile", "flash", "verify", "measure"]
+    (start,) = readme("simulator")
+    assert start[-4:] == ["-m", "tests.simulated_mcu", "--port", "5555"]
+    with simulator() as (port, _):
+        replaced = {"remote:localhost:5555": f"remote:localhost:{port}", str(MODEL.relative_to(ROOT)): str(MODEL)}
+        _, flashed, verified, measured = follow(commands, tmp_path, replaced)
+    assert "read back and equal" in flashed and "by pyocd" in flashed
+    assert "reference = host = nucleo-f412zg (over rtt), 2 samples, 9 layers, every byte equal" in verified
+    assert "cycles of the core's clock (DWT)" in measured and "frames on the deepest path of calls" in measured
+
+
+EMULATED = [name for name in list_boards() if load_board(name).flash_tools == ("gdb",)]
+
+
+@pytest.mark.parametrize("name", EMULATED)
+def test_the_readmes_commands_on_each_emulated_board(name: str, tmp_path: Path) -> None:
+    for program in ("gdb-multiarch", "qemu-system-arm"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    need_arm(name)
+    commands = readme("emulated")
+    assert [words[1] for words in commands] == ["compile", "flash", "verify", "measure"]
+    replaced = {"mps2-an386": name, str(MODEL.relative_to(ROOT)): str(MODEL)}
+    _, flashed, verified, measured = follow(commands, tmp_path, replaced)
+    assert "read back and equal" in flashed
+    assert f"reference = host = {name} (over semihosting), 16 samples, 9 layers, every byte equal" in verified
+    assert "Flash" in measured and "all that the ELF loads" in measured
+
+
+def need_arm(name: str) -> None:
+    """Skips where no compiler for the board is here."""
+    try:
+        arm_compiler(load_board(name))
+    except ToolError as error:
+        pytest.skip(str(error))
+
+
+def test_openocd_runs_the_program_with_its_files_by_semihosting(board_file: Path, tmp_path: Path) -> None:
+    need_openocd()
     out, work = tmp_path / "out", tmp_path / "work"
     work.mkdir()
     edgekc("compile", MODEL, "-o", out, "--name", "digits", "--board", board_file)
     manifest = read_manifest(out)
     inputs = host.samples(manifest, _SAMPLES, 0)
     (work / "input.bin").write_bytes(inputs)
-    with simulator() as (pyocd_port, openocd_port):
-        if tool == "pyocd":
-            probe = ["--probe", f"remote:localhost:{pyocd_port}"]
-            command = [sys.executable, "-m", "pyocd", "run", "-u", probe[1], "-t", "stm32f412xg", "--no-config"]
-        else:
-            config = tmp_path / "simulated.cfg"
-            config.write_text(f"set PORT {openocd_port}\nsource {ROOT / 'tests/simulated_mcu/openocd.cfg'}\n")
-            probe = ["--tool", "openocd", "--openocd-config", str(config)]
-            ports = "gdb_port disabled; tcl_port disabled; telnet_port disabled"
-            start = "init; poll_period 5; arm semihosting enable; reset run"
-            command = ["openocd", "-c", ports, "-f", str(config), "-c", start]
+    with simulator() as (_, openocd_port):
+        config = tmp_path / "simulated.cfg"
+        config.write_text(f"set PORT {openocd_port}\nsource {ROOT / 'tests/simulated_mcu/openocd.cfg'}\n")
+        probe = ["--tool", "openocd", "--openocd-config", str(config)]
+        ports = "gdb_port disabled; tcl_port disabled; telnet_port disabled"
+        start = "init; poll_period 5; arm semihosting enable; reset run"
+        command = ["openocd", "-c", ports, "-f", str(config), "-c", start]
         said = edgekc("flash", out, "--board", board_file, *probe)
         assert "read back and equal" in said
         with (work / "said.txt").open("wb") as log, subprocess.Popen(

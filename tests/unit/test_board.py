@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekc.board import CORES, list_boards, load_board
+from edgekc.board import list_boards, load_board
+from edgekc.cores import CORES
 from edgekc.errors import BoardError
 
 GOOD = """schema = 1

@@ -1,0 +1,109 @@
+"""`edgekc verify`, `measure` and `run` on the simulated board: over RTT by both probes' tools, and over its UART."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+pytest.importorskip("unicorn", reason="unicorn is not installed")
+
+from edgekc.board import load_board
+from edgekc.cli.main import app
+from edgekc.emulate import host
+from edgekc.errors import EdgekcError, ToolError
+from edgekc.measure import measure
+from edgekc.output import read_manifest, write_folder
+from edgekc.pipeline import compile_model, target_of
+from edgekc.toolchain import arm_compiler
+from simulated_mcu.bench import OPENOCD_CONFIG, Bench, bench, need_openocd, need_pyocd
+from simulated_mcu.mcu import Chip
+
+BOARD = "nucleo-f412zg"
+_MODEL = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data" / "digits_int8.tflite"
+# A tick is counted when its block of code is entered, at both ends of a layer; a trace's call is a few more.
+_BLOCK = 64
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    board = load_board(BOARD)
+    try:
+        arm_compiler(board)
+    except ToolError as error:
+        pytest.skip(str(error))
+    out = tmp_path_factory.mktemp("digits") / "out"
+    write_folder(compile_model(_MODEL, "digits", target_of(board)).files, out)
+    return out
+
+
+def reached(tool: str, board: Bench, tmp_path: Path) -> list[str]:
+    """The options that name this simulated board."""
+    if tool == "pyocd":
+        need_pyocd()
+        return ["--probe", board.probe]
+    need_openocd()
+    config = tmp_path / "simulated.cfg"
+    config.write_text(f"set PORT {board.openocd_port}\nsource {OPENOCD_CONFIG}\n")
+    return ["--tool", "openocd", "--openocd-config", str(config)]
+
+
+def edgekc(*words: str | Path) -> str:
+    """What the command printed; its error as it is."""
+    done = CliRunner().invoke(app, list(map(str, words)))
+    if done.exception is not None:
+        raise done.exception
+    return done.stdout
+
+
+def test_verify_over_rtt_by_openocd(folder: Path, tmp_path: Path) -> None:
+    with bench() as board:
+        said = edgekc("verify", folder, "--samples", "1", *reached("openocd", board, tmp_path))
+    assert f"reference = host = {BOARD} (over rtt), 1 samples, 9 layers, every byte equal" in said
+
+
+def test_measure_over_rtt_by_pyocd_counts_what_the_emulator_counts(folder: Path, tmp_path: Path) -> None:
+    with bench() as board:
+        said = edgekc("measure", folder, "--samples", "1", "--json", *reached("pyocd", board, tmp_path))
+    m = json.loads(said)
+    assert m["unit"] == "cycles of the core's clock (DWT)" and m["instructions"] == []
+    counted = measure(folder, load_board(BOARD), samples=1, timeout_s=120)  # on the same random input
+    assert abs(m["cycles"][0] - counted.instructions[0]) < _BLOCK
+    for layer, expected in zip(m["layers"], counted.layers, strict=True):
+        assert abs(layer["cycles"][0] - expected.instructions[0]) < 2 * _BLOCK, layer["name"]
+    assert 0 < m["painted_stack_bytes"] <= m["stack_bound"]["size_bytes"]
+    assert m["painted_stack_bytes"] == counted.painted_stack_bytes
+    assert sum(row["size_bytes"] for row in m["by_layer"]) == m["ledger"]["flash_bytes"]
+    assert m["model_flash_bytes"] == counted.ledger.model_flash_bytes
+
+
+def test_run_over_the_uart(folder: Path, tmp_path: Path) -> None:
+    """With somebody else's noise on the line at first."""
+    out = tmp_path / "outputs.bin"
+    with bench() as board:
+        port = f"localhost:{board.serial_port}"
+        with socket.create_connection(("localhost", board.serial_port)) as noise:
+            noise.sendall(random.Random(0).randbytes(700))
+            said = edgekc(
+                "run", folder, "--samples", "1", "--link", "uart", "--port", port, "-o", out,
+                *reached("pyocd", board, tmp_path),
+            )  # fmt: skip
+    assert f"digits on {BOARD} over uart: 1 samples" in said and "(DWT)" in said
+    assert out.read_bytes() == host.run(host.build(folder), host.samples(read_manifest(folder), 1))
+
+
+def test_a_brownout_in_the_middle_is_called_a_reset(folder: Path, tmp_path: Path) -> None:
+    with bench() as board:
+        reach = [*reached("pyocd", board, tmp_path), "--link", "uart", "--port", f"localhost:{board.serial_port}"]
+        edgekc("run", folder, "--samples", "1", *reach)
+    before = board.mcu.system.cycles
+    with bench(Chip(brownout_after=before)) as again:
+        again.mcu.flash.memory[:] = board.mcu.flash.memory  # the program is there already
+        again.mcu.reset()
+        port = f"localhost:{again.serial_port}"
+        with pytest.raises(EdgekcError, match="was reset in the middle of the run"):
+            edgekc("run", folder, "--samples", "200", "--link", "uart", "--port", port, "--no-flash")
