@@ -42,7 +42,12 @@ def build(folder: Path, *, trace: bool = False, flags: Sequence[str] = _FLAGS) -
     library = Path(temporary.name) / "net.so"
     sources = [*sorted((folder / "src").glob("*.c")), RUNTIME_C / "port" / "ekc_host.c"]
     # A model compiled for a core with extensions runs here with their emulation: same sources, same bits.
-    defines = ["-DEK_DSP_EMULATED", f"-DEKC_RUN={manifest['name']}_run", *(["-DEKC_TRACE"] if trace else [])]
+    defines = [
+        "-DEK_DSP_EMULATED",
+        "-DEK_VEC_EMULATED",
+        f"-DEKC_RUN={manifest['name']}_run",
+        *(["-DEKC_TRACE"] if trace else []),
+    ]
     command = [*compiler.command, *flags, *defines, f"-I{folder / 'include'}", *map(str, sources), "-o", str(library)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0 and "-march=native" in flags:

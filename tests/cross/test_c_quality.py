@@ -42,6 +42,7 @@ COMPILERS = {
     "aarch64": ("aarch64-linux-gnu-gcc",),
 }
 DSP = ("cortex-m4", "cortex-m55")  # all others compile the kernels of the DSP extension with its emulation
+VECTORS = ("aarch64",)  # and all others those for vector instructions
 MODELS = ("tiny", "digits")
 # What a kernel may call: the two functions of the C library, and routines that the compiler puts in by
 # itself where the core has no such instruction (names of the Arm run-time ABI and of libgcc).
@@ -73,6 +74,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def compile_all(compiler: str, sources: list[Path], include: Path, out: Path, *flags: str) -> list[Path]:
     """Objects of all sources; a warning fails the test."""
     command = COMPILERS[compiler] + (() if compiler in DSP else ("-DEK_DSP_EMULATED",))
+    command += () if compiler in VECTORS else ("-DEK_VEC_EMULATED",)
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     out.mkdir(parents=True, exist_ok=True)
