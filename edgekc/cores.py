@@ -36,7 +36,8 @@ def _cortex_m(name: str, features: str, gcc: str, zig: str, *, hard: bool = Fals
 
 
 # thumb1: ARMv6-M, no unaligned access and no 32-bit Thumb; thumb2: ARMv7-M and later. dsp: SMLAD and
-# friends; mve: Helium; fpu: floating-point registers; neon: Advanced SIMD; dotprod: SDOT/UDOT.
+# friends; mve: Helium; fpu: floating-point registers; neon: Advanced SIMD; dotprod: SDOT/UDOT; i8mm: SMMLA;
+# vector: ek_vec.h knows the core's vector instructions.
 CORES: dict[str, Core] = {
     core.name: core
     for core in (
@@ -63,25 +64,29 @@ CORES: dict[str, Core] = {
         ),
         _cortex_m("cortex-m55", "thumb2 dsp fpu mve", "-mcpu=cortex-m55", "cortex_m55+mve+mve_fp", hard=True),
         Core(
-            "cortex-a7", frozenset({"fpu", "neon"}),
+            "cortex-a7", frozenset({"fpu", "neon", "vector"}),
             ("-mcpu=cortex-a7", "-mfpu=neon-vfpv4", "-mfloat-abi=hard"),
             ("-target", "arm-linux-musleabihf", "-mcpu=cortex_a7"), system="linux",
         ),
         Core(
-            "cortex-a53", frozenset({"aarch64", "fpu", "neon"}), ("-mcpu=cortex-a53",),
+            "cortex-a53", frozenset({"aarch64", "fpu", "neon", "vector"}), ("-mcpu=cortex-a53",),
             ("-target", "aarch64-linux-musl", "-mcpu=cortex_a53"), system="linux",
         ),
         Core(
-            "cortex-a72", frozenset({"aarch64", "fpu", "neon"}), ("-mcpu=cortex-a72",),
+            "cortex-a72", frozenset({"aarch64", "fpu", "neon", "vector"}), ("-mcpu=cortex-a72",),
             ("-target", "aarch64-linux-musl", "-mcpu=cortex_a72"), system="linux",
         ),
         Core(
-            "armv8-a", frozenset({"aarch64", "fpu", "neon"}), ("-march=armv8-a",),
+            "armv8-a", frozenset({"aarch64", "fpu", "neon", "vector"}), ("-march=armv8-a",),
             ("-march=armv8_a",), system="library",
         ),
         Core(
-            "cortex-a76", frozenset({"aarch64", "fpu", "neon", "dotprod"}), ("-mcpu=cortex-a76",),
+            "cortex-a76", frozenset({"aarch64", "fpu", "neon", "dotprod", "vector"}), ("-mcpu=cortex-a76",),
             ("-target", "aarch64-linux-musl", "-mcpu=cortex_a76"), system="linux",
+        ),
+        Core(
+            "armv8.6-a", frozenset({"aarch64", "fpu", "neon", "dotprod", "i8mm", "vector"}), ("-march=armv8.6-a",),
+            ("-target", "aarch64-linux-musl", "-mcpu=generic+v8.6a"), system="linux",
         ),
     )
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,11 +15,12 @@ from . import __version__
 from .assets import CODEGEN, RUNTIME_C
 from .errors import UsageError
 from .ir import Node, Tensor
-from .op import Kernel
+from .op import LAID_OUT, Kernel
 from .pack import Packed
 from .plan import Location, Plan, Step
 
 MANIFEST_VERSION = 1
+_CACHE_LINE = 64  # bytes; a load across two of them takes twice as long
 _C_KEYWORDS = frozenset(
     "auto break case char const continue default do double else enum extern float for goto if inline int long "
     "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
@@ -90,6 +91,9 @@ class _NetView:
     words: int
     ekc_bytes: int
     sections: tuple[_SectionView, ...]
+    laid_out_words: int
+    laid_out_bytes: Mapping[int, int]  # by layer
+    laid_out: tuple[_SectionView, ...]
     sources: tuple[str, ...]
 
 
@@ -133,7 +137,7 @@ def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> 
         files[f"src/{source}"] = (RUNTIME_C / "kernels" / source).read_bytes()
     for header in _all_headers(net.headers, files):
         files[f"include/{header}"] = (RUNTIME_C / "include" / header).read_bytes()
-    files["manifest.json"] = _manifest(plan, packed, files, name, board)
+    files["manifest.json"] = _manifest(plan, packed, files, net.laid_out_bytes, name, board)
     return files
 
 
@@ -156,7 +160,8 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str) -> _NetView:
         edges(graph.of(graph.inputs), plan.input_offsets),
         edges(graph.of(graph.outputs), plan.output_offsets),
     )
-    layers = tuple(_layer_view(i, step, packed) for i, step in enumerate(plan.steps))
+    laid_out = _lay_out(plan)
+    layers = tuple(_layer_view(i, step, packed, laid_out) for i, step in enumerate(plan.steps))
     padded = data + bytes(-len(data) % 4)
     words = [f"0x{word:08x}u," for word in np.frombuffer(padded, "<u4")]
     shapes = " and ".join(_shape(e.shape) for e in inputs) + " -> " + " and ".join(_shape(e.shape) for e in outputs)
@@ -178,8 +183,29 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str) -> _NetView:
         words=len(words),
         ekc_bytes=len(data),
         sections=tuple(_section_views(packed, words)),
+        laid_out_words=sum(s.bytes for s in laid_out.values()) // 4,
+        laid_out_bytes={i: s.bytes for i, s in laid_out.items()},
+        laid_out=tuple(laid_out.values()),
         sources=tuple(sorted([f"{name}.c", f"{name}_data.c", *_kernel_sources(plan)])),
     )
+
+
+def _lay_out(plan: Plan) -> dict[int, _SectionView]:
+    """By layer, the constants that its kernel wants in an order of its own; each begins at a multiple of 64 bytes."""
+    views: dict[int, _SectionView] = {}
+    offset = 0
+    for i, step in enumerate(plan.steps):
+        if step.kernel.lays_out is not None:
+            data = step.kernel.lays_out(step.view).tobytes()
+            data += bytes(-len(data) % _CACHE_LINE)
+            words = [f"0x{word:08x}u," for word in np.frombuffer(data, "<u4")]
+            views[i] = _SectionView(_printable(step.view.node.name), offset, len(data), _rows(words))
+            offset += len(data)
+    return views
+
+
+def _rows(words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(" ".join(words[i : i + 8]) for i in range(0, len(words), 8))
 
 
 def _edge_views(name: str, direction: str, items: Sequence[Edge]) -> list[_EdgeView]:
@@ -200,13 +226,11 @@ def _section_views(packed: Packed, words: Sequence[str]) -> list[_SectionView]:
     sizes = [starts[1] if packed.sections else len(words) * 4] + [s.nbytes for s in packed.sections]
     views = []
     for kind, start, end, size in zip(names, starts, ends, sizes, strict=True):
-        chunk = words[start // 4 : end // 4]
-        rows = tuple(" ".join(chunk[i : i + 8]) for i in range(0, len(chunk), 8))
-        views.append(_SectionView(kind, start, size, rows))
+        views.append(_SectionView(kind, start, size, _rows(words[start // 4 : end // 4])))
     return views
 
 
-def _layer_view(index: int, step: Step, packed: Packed) -> _LayerView:
+def _layer_view(index: int, step: Step, packed: Packed, laid_out: Mapping[int, _SectionView]) -> _LayerView:
     view, kernel = step.view, step.kernel
     values = kernel.params(view)
     missing = {name for _, name in kernel.fields} ^ set(values)
@@ -221,7 +245,7 @@ def _layer_view(index: int, step: Step, packed: Packed) -> _LayerView:
         comment=_comment(step),
         struct=kernel.struct,
         params=params,
-        fields=tuple(_fields(kernel, values, packed)),
+        fields=tuple(_fields(kernel, values, packed, laid_out[index].offset if index in laid_out else None)),
         call=f"{kernel.symbol}({', '.join(arguments)});",
         output=_pointer(step.output),
         output_bytes=view.out.nbytes,
@@ -250,12 +274,14 @@ def _printable(name: str) -> str:
     return re.sub(r"[^\w./ -]", "_", name, flags=re.ASCII)
 
 
-def _fields(kernel: Kernel, values: dict[str, int | str], packed: Packed) -> list[str]:
+def _fields(kernel: Kernel, values: dict[str, int | str], packed: Packed, laid_out: int | None) -> list[str]:
     """Designated initialisers: pointers one a line, numbers packed into lines."""
     lines, numbers = [], []
     for ctype, name in kernel.fields:
         value = values[name]
-        if isinstance(value, str):
+        if value == LAID_OUT:
+            lines.append(f".{name} = LAID_OUT({laid_out}),")
+        elif isinstance(value, str):
             offset, _ = packed.offsets[value]
             macro = "WORDS" if "int32_t" in ctype else "BYTES"
             cast = "" if ctype in ("const int8_t *", "const int32_t *") else f"({ctype})"
@@ -306,7 +332,9 @@ def _includes(data: bytes) -> list[str]:
     return [line.split('"')[1] for line in lines if line.startswith('#include "')]
 
 
-def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], name: str, board: str) -> bytes:
+def _manifest(
+    plan: Plan, packed: Packed, files: dict[str, bytes], laid_out: Mapping[int, int], name: str, board: str
+) -> bytes:
     graph = plan.graph
     source = files[f"src/{name}.c"].decode().splitlines()
     layers = []
@@ -321,6 +349,7 @@ def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], name: str, bo
                 "kernel": step.kernel.symbol,
                 "macs": step.macs,
                 "constant_bytes": sum(packed.offsets[t.name][1] for t in step.view.inputs if t.data is not None),
+                "laid_out_bytes": laid_out.get(i, 0),
                 "output_shape": list(step.view.out.shape),
                 "output_bytes": step.view.out.nbytes,
                 "scratch_bytes": step.scratch_bytes,

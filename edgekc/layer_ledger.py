@@ -13,7 +13,7 @@ from edgekc.build import Image
 from edgekc.emulate.elfinfo import Elf, run_ranges
 from edgekc.errors import ToolError
 from edgekc.ir import Role
-from edgekc.ledger import FORMAT, HARNESS, HELPERS, KERNELS, NETWORK, PADDING, STATIC, TABLES, Ledger
+from edgekc.ledger import FORMAT, HARNESS, HELPERS, KERNELS, LAID_OUT, NETWORK, PADDING, STATIC, TABLES, Ledger
 from edgekc.pack import Packed, read
 
 # What is no layer's, in the order of the report.
@@ -22,7 +22,14 @@ WHOLE = "(network)"  # what the model has once: entry, names, metadata, library 
 OUTSIDE = "(harness)"
 # The constant kinds of the .ekc file, and what else a layer can have.
 CODE = "code"
-COLUMNS = (*(kind.name.lower() for kind in layout.Kind if kind < layout.Kind.GRAPH), TABLES, CODE, FORMAT, PADDING)
+COLUMNS = (
+    *(kind.name.lower() for kind in layout.Kind if kind < layout.Kind.GRAPH),
+    LAID_OUT,
+    TABLES,
+    CODE,
+    FORMAT,
+    PADDING,
+)
 _GRAPH = frozenset({layout.Kind.GRAPH.name.lower(), layout.Kind.METADATA.name.lower(), FORMAT})
 
 
@@ -72,6 +79,11 @@ def split_flash(image: Image, elf: Elf, ledger: Ledger, manifest: Mapping[str, A
             rows[WHOLE, PADDING] += entry.size_bytes - by_kind[entry.kind]
         elif entry.kind in _GRAPH:
             rows[WHOLE, FORMAT] += entry.size_bytes
+        elif entry.kind == LAID_OUT:
+            sizes = {str(layer["name"]): int(layer["laid_out_bytes"]) for layer in layers}
+            for name, size in sizes.items():
+                rows[name, LAID_OUT] += size
+            rows[WHOLE, PADDING] += entry.size_bytes - sum(sizes.values())
         elif entry.kind == TABLES:
             rows[WHOLE, TABLES] += entry.size_bytes - sum(tables.values())
         elif entry.kind == NETWORK:

@@ -21,6 +21,7 @@ from edgekc.mapfile import Piece, read_map
 # the manifest names them: weights, bias, requant, ...
 FORMAT = "format"  # header, section table and padding of the .ekc file
 TABLES = "layer tables"  # the parameter structs of the network function
+LAID_OUT = "laid out"  # weights once more, in the order in which vector kernels read them
 NETWORK = "network function"
 KERNELS = "kernels"
 HELPERS = "helpers"  # what model code calls of the compiler's and the C library: memcpy, 64-bit division
@@ -169,7 +170,7 @@ def _kinds(
     elif network:
         yield TABLES if constant else NETWORK, size, True
     elif Path(piece.object).stem == f"{name}_data":
-        yield FORMAT, size, True
+        yield LAID_OUT if piece.section.endswith("_laid_out") else FORMAT, size, True
     else:
         yield KERNELS, size, True
 

@@ -29,7 +29,8 @@ OPERAND_ROLES = {
     "pair_indices": Role.INDEX,
     "centers": Role.CENTERS,
 }
-Param = int | str  # a number, or the name of a constant operand whose address the C struct holds
+Param = int | str  # a number, or the name of a constant operand whose address the C struct holds, or LAID_OUT
+LAID_OUT = "laid out"  # the address of what Kernel.lays_out made
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,8 @@ class Kernel:
     in_place: Callable[[View], tuple[int, ...]] = lambda view: ()
     sources: tuple[str, ...] = ()  # further files in runtime_c/kernels/ that the symbol calls
     counted_cost: Callable[[View], float] | None = None  # instructions, to choose between kernels
+    # uint8: the layer's constants in the order in which the kernel reads them, kept beside the packed model.
+    lays_out: Callable[[View], Array] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ def build(folder: Path, *, trace: bool = False, flags: Sequence[str] = _FLAGS) -
     defines = [
         "-DEK_DSP_EMULATED",
         "-DEK_MVE_EMULATED",
+        "-DEK_VEC_EMULATED",
         f"-DEKC_RUN={manifest['name']}_run",
         *(["-DEKC_TRACE"] if trace else []),
     ]

@@ -35,8 +35,13 @@ def linear_cases(
     # The extremes once more as layers without a clamp of their own have them, which faster kernels are for.
     rules = (("double", DOUBLE), ("single", SINGLE))
     kinds += [(f"{name}-{rule}", x, rounding, False) for name, x, *_ in kinds[1:] for rule, rounding in rules]
+    # And all of it without weights of -128, as quantisers write them and some kernels want them.
+    kinds += [(f"{name}-narrow-double", x, DOUBLE, i == 0) for i, (name, x) in enumerate(fills(rng, x_shape))]
+    kinds += [(f"{name}-narrow-single", x, SINGLE, i == 2) for i, (name, x) in enumerate(fills(rng, x_shape))]
     for i, (fill, x, rounding, clamped) in enumerate(kinds):
         w = rng.integers(-128, 128, w_shape).astype(np.int8) if "high" not in fill else np.full(w_shape, -128, np.int8)
+        if "narrow" in fill:
+            w = np.maximum(w, -127)
         bias = rng.integers(-(2**16), 2**16, channels).astype(np.int32)
         count = 1 if i % 3 == 1 else channels
         real = rng.uniform(0.2, 2.0, count) / (128 * np.sqrt(taps) * 2)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..ir import Array
-from ..op import Case, IntAttrs, Interval, Lowered, Op, Param, View
+from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, View
 from . import _elementwise as ew
 from ._channels import channelwise
-from ._checks import channels_of, known, require_activation, spread
+from ._checks import channels_of, is_constant, known, require_activation, spread
 from ._linear import activation_range
+from ._vector import VECTOR
 
 LEFT_SHIFT = 20  # headroom in which both operands are brought to one scale
 ATTRS = (
@@ -94,6 +96,17 @@ FIELDS = (
 )
 
 
+def _same_shape(view: View) -> bool:
+    loops = ew.loops(view)
+    alike = all(loops[name] == 1 for name in ("outer", "mid", "a_inner", "b_inner"))
+    return alike and not is_constant(view.inputs[1])
+
+
+_PORTABLE = ew.kernels("add", FIELDS, _params)
+_VECTOR = replace(_PORTABLE[0], symbol="ek_add_s8_vec", needs=VECTOR, accepts=_same_shape)
+KERNELS: tuple[Kernel, ...] = (_VECTOR, *_PORTABLE)
+
+
 def cases(rng: np.random.Generator) -> list[Case]:
     out = []
     for i, (name, a, b) in enumerate(ew.pairs_of_inputs(rng)):
@@ -117,7 +130,7 @@ OP = Op(
     operands=("a", "b"),
     infer=ew.infer,
     reference=reference,
-    kernels=ew.kernels("add", FIELDS, _params),
+    kernels=KERNELS,
     lowers={"add": lower},
     ranges=ranges,
     validate=validate,

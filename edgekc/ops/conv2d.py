@@ -11,6 +11,7 @@ from ..fixedpoint import DOUBLE
 from ..ir import Array, Role, constant
 from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
 from . import _linear as lin
+from . import _vector as vec
 from ._testing import linear_cases
 
 ATTRS = (*lin.WINDOW, "pad_value", *lin.OUTPUT)
@@ -82,7 +83,7 @@ def _is_pointwise(view: View) -> bool:
 
 
 def _pointwise_in_place(view: View) -> tuple[int, ...]:
-    """Pixels are copied to scratch two at a time before their outputs are written.
+    """Pixels are copied to scratch, two or more at a time, before their outputs are written.
 
     Growing channels (stride 1 only) are walked from the last pixel back.
     """
@@ -202,6 +203,30 @@ KERNELS = (
         scratch=_mve_scratch,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         sources=("ek_sums_mve",),
+    ),
+    Kernel(
+        symbol="ek_conv1x1_s8_vec",
+        header="ek_vector.h",
+        struct="ek_vector_window_params",
+        fields=vec.WINDOW_FIELDS,
+        params=lambda view: vec.window_params(view, 1, 1),
+        needs=vec.VECTOR,
+        accepts=lambda view: _is_pointwise(view) and vec.accepts(view),
+        scratch=vec.matrix_scratch,
+        in_place=_pointwise_in_place,
+        lays_out=vec.matrix_records,
+    ),
+    Kernel(
+        symbol="ek_conv2d_s8_vec",
+        header="ek_vector.h",
+        struct="ek_vector_window_params",
+        fields=vec.WINDOW_FIELDS,
+        params=lambda view: vec.window_params(view, *_k(view)),
+        needs=vec.VECTOR,
+        accepts=vec.accepts,
+        scratch=vec.conv2d_scratch,
+        in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+        lays_out=vec.conv2d_records,
     ),
     Kernel(
         symbol="ek_conv1x1_s8_dsp",

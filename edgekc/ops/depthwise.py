@@ -11,6 +11,7 @@ from ..fixedpoint import DOUBLE
 from ..ir import Array, Role, constant
 from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
 from . import _linear as lin
+from . import _vector as vec
 from ._channels import channelwise
 from ._testing import linear_cases
 
@@ -109,6 +110,18 @@ KERNELS = (
         accepts=_accepts_mve,
         scratch=lambda view: 4 * _k(view)[0] * _k(view)[1] + lin.ring_bytes(view, *_k(view)),
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+    ),
+    Kernel(
+        symbol="ek_depthwise_s8_vec",
+        header="ek_vector.h",
+        struct="ek_vector_window_params",
+        fields=vec.WINDOW_FIELDS,
+        params=lambda view: vec.window_params(view, *_k(view)),
+        needs=vec.VECTOR,
+        accepts=lambda view: view.out.shape[3] == view.x.shape[3] and vec.accepts(view),
+        scratch=lambda view: lin.ring_bytes(view, *_k(view)) + vec.SLACK,
+        in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+        lays_out=lambda view: vec.channel_records(view, view.inputs[1].value),
     ),
     Kernel(
         symbol="ek_depthwise3x3_s8_dsp",

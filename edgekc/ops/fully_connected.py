@@ -10,8 +10,9 @@ import numpy as np
 from ..errors import ModelError
 from ..fixedpoint import DOUBLE, SINGLE
 from ..ir import Array, Role, Tensor, constant
-from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..op import LAID_OUT, Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
 from . import _linear as lin
+from . import _vector as vec
 from ._nearest import nearest_multipliers
 from ._testing import linear_cases
 
@@ -77,6 +78,12 @@ def _params(view: View) -> dict[str, int | str]:
     return {**sizes, **lin.output_params(view)}
 
 
+def _vector_params(view: View) -> dict[str, int | str]:
+    values: dict[str, int | str] = {"records": LAID_OUT, "rows": rows(view)}
+    values.update(in_c=view.x.shape[-1], out_c=view.out.shape[-1])
+    return {**values, **{name: view[name] for name in lin.OUTPUT}}
+
+
 FIELDS = (
     *lin.REQUANT_FIELDS,
     ("uint32_t", "rows"),
@@ -94,6 +101,17 @@ KERNELS = (
         needs=frozenset({"mve"}),
         accepts=lambda view: view.out.shape[-1] >= 4 and lin.vector_requant(view),
         scratch=lambda view: 16 * min(view.out.shape[-1] // 4, 16),
+    ),
+    Kernel(
+        symbol="ek_fully_connected_s8_vec",
+        header="ek_vector.h",
+        struct="ek_vector_matrix_params",
+        fields=vec.MATRIX_FIELDS,
+        params=_vector_params,
+        needs=vec.VECTOR,
+        accepts=vec.accepts,
+        scratch=vec.matrix_scratch,
+        lays_out=vec.matrix_records,
     ),
     Kernel(
         symbol="ek_fully_connected_s8_dsp",

@@ -43,7 +43,11 @@ COMPILERS = {
     "aarch64": ("aarch64-linux-gnu-gcc",),
 }
 # Kernels for an extension are compiled with its emulation on all others.
-EMULATED = {"-DEK_DSP_EMULATED": ("cortex-m4", "cortex-m55"), "-DEK_MVE_EMULATED": ("cortex-m55",)}
+EMULATED = {
+    "-DEK_DSP_EMULATED": ("cortex-m4", "cortex-m55"),
+    "-DEK_MVE_EMULATED": ("cortex-m55",),
+    "-DEK_VEC_EMULATED": ("aarch64",),
+}
 MODELS = ("tiny", "digits")
 # What a kernel may call: the two functions of the C library, and routines that the compiler puts in by
 # itself where the core has no such instruction (names of the Arm run-time ABI and of libgcc).

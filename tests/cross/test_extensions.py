@@ -26,6 +26,7 @@ EXPECTED = {  # kernels that must be among those tried, by what a core has
     frozenset({"dsp"}): {f"{s}_dsp" for s in (*DENSE, "ek_depthwise3x3_s8", "ek_fully_connected_s8")},
     frozenset({"thumb1"}): {f"{s}_mul2" for s in DENSE},
     frozenset({"thumb2"}): {f"{s}_mul2" for s in DENSE},
+    frozenset({"vector"}): {f"{s}_vec" for s in (*DENSE, "ek_depthwise_s8", "ek_fully_connected_s8", "ek_add_s8")},
 }
 
 
@@ -47,21 +48,23 @@ ACTIVATION = Quant((0.5,), (0,))
 
 
 def network(features: frozenset[str]) -> tuple[Graph, bytes, set[str]]:
-    """A layer for each case that a kernel for the extension accepts, each with an input and an output of its own.
+    """A layer for each case that a kernel for the extension accepts, each with inputs and an output of its own.
 
     Also the bytes of the cases' inputs, and the symbols of the kernels that the layers should get.
     """
     tensors: dict[str, Tensor] = {}
     nodes: list[Node] = []
     values: list[Array] = []
+    sources: list[str] = []
     symbols = set()
     for op in (op for op in OPS.values() if any(k.needs for k in op.kernels)):
         for case in op.cases(np.random.default_rng(2)):
             if case.inputs[0].shape[0] != 1:  # one sample
                 continue
             name = f"{op.name}_{case.name}".replace("-", "_")
-            inputs = [Tensor(f"{name}_in", case.inputs[0].shape, "int8", ACTIVATION)]
-            inputs += [_constant(op, name, i, case.inputs[i]) for i in range(1, len(case.inputs))]
+            count = sum(operand in ("x", "a", "b") for operand in op.operands)
+            inputs = [Tensor(f"{name}_in{i}", x.shape, "int8", ACTIVATION) for i, x in enumerate(case.inputs[:count])]
+            inputs += [_constant(op, name, i, case.inputs[i]) for i in range(count, len(case.inputs))]
             result = op.reference(case.attrs, list(case.inputs))[0]
             out = Tensor(name, result.shape, "int8", ACTIVATION)
             node = Node(op.name, name, tuple(t.name for t in inputs), (name,), case.attrs)
@@ -69,9 +72,10 @@ def network(features: frozenset[str]) -> tuple[Graph, bytes, set[str]]:
             if kernel.needs:
                 tensors.update({t.name: t for t in (*inputs, out)})
                 nodes.append(node)
-                values.append(case.inputs[0])
+                values += case.inputs[:count]
+                sources += [t.name for t in inputs[:count]]
                 symbols.add(kernel.symbol)
-    names = tuple(f"{n.name}_in" for n in nodes), tuple(n.name for n in nodes)
+    names = tuple(sources), tuple(n.name for n in nodes)
     graph = Graph("net", Stage.INTEGER, tensors, tuple(nodes), *names, {"tool": "test"})
     return graph, b"".join(v.tobytes() for v in values), symbols
 

@@ -1,7 +1,8 @@
 """The C kernels compiled for the host and called through ctypes, with guard bytes around every buffer.
 
-Run as a program it calls every kernel on every case; `test_kernels_vs_reference.py` does so under the
-address and undefined-behaviour sanitizers.
+Run as a program it calls kernels on every case; `test_kernels_vs_reference.py` does so under the
+address and undefined-behaviour sanitizers. Arguments: `exact`, without guards, or `guarded`; and what the names of the
+kernels must end with, if not all are to be called.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 
 from edgekc.bits import index_bits, pack_indices
 from edgekc.ir import Array, Node, Quant, Role, Tensor, constant
-from edgekc.op import OPERAND_ROLES, Case, Kernel, Op, View
+from edgekc.op import LAID_OUT, OPERAND_ROLES, Case, Kernel, Op, View
 from edgekc.ops import OPS
 from edgekc.toolchain import host_compiler
 
@@ -28,8 +29,8 @@ RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
 SANITIZE = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
 # Features of a core whose kernels have a portable twin of its instructions.
-EMULATED = frozenset({"dsp", "mve", "thumb1", "thumb2"})
-EMULATE = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED")
+EMULATED = frozenset({"dsp", "mve", "thumb1", "thumb2", "vector"})
+EMULATE = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED", "-DEK_VEC_EMULATED")
 GUARD = 64  # bytes before and after each buffer
 POISON = 0xA5
 ACTIVATIONS = ("x", "x*", "a", "b")  # operands that may be computed at run time; all others are constants
@@ -57,15 +58,16 @@ def host_kernels() -> list[tuple[Op, Kernel]]:
     return [(op, kernel) for op in OPS.values() for kernel in op.kernels if runs_here(kernel)]
 
 
-def sources() -> list[Path]:
-    """The C files of all kernels that run here."""
-    stems = {stem for _, kernel in host_kernels() for stem in (kernel.symbol, *kernel.sources)}
+def sources(ending: str = "") -> list[Path]:
+    """The C files of all kernels that run here, or of those whose names end so."""
+    kernels = [kernel for _, kernel in host_kernels() if kernel.symbol.endswith(ending)]
+    stems = {stem for kernel in kernels for stem in (kernel.symbol, *kernel.sources)}
     return [RUNTIME / "kernels" / f"{stem}.c" for stem in sorted(stems)]
 
 
-def build(folder: Path, flags: Sequence[str] = ("-O2",)) -> Path:
-    """One shared library of all kernels that run here."""
-    files = [str(file) for file in sources()]
+def build(folder: Path, flags: Sequence[str] = ("-O2",), ending: str = "") -> Path:
+    """One shared library of all kernels that run here, or of those whose names end so."""
+    files = [str(file) for file in sources(ending)]
     library = folder / "libkernels.so"
     include, shared = ("-I", str(RUNTIME / "include")), ("-fPIC", "-shared")
     subprocess.run(
@@ -171,6 +173,8 @@ def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | No
 
     try:
         constants = {t.name: buffer(len(stored(t)), stored(t)) for t in view.inputs if t.data is not None}
+        laid_out = b"" if kernel.lays_out is None else kernel.lays_out(view).tobytes()
+        constants[LAID_OUT] = buffer(len(laid_out), laid_out)
         params = pack(kernel, view, {name: b.address for name, b in constants.items()})
         activations = [i for i, t in enumerate(view.inputs) if t.data is None]
         sources = {}
@@ -190,6 +194,7 @@ def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | No
         for i in activations:
             if i != in_place:
                 assert sources[i].bytes() == inputs[i].tobytes(), f"{kernel.symbol} wrote to input {i}"
+        assert constants.pop(LAID_OUT).bytes() == laid_out, f"{kernel.symbol} wrote to its constants"
         for name, b in constants.items():
             assert b.bytes() == stored(view.inputs[int(name[2:])]), f"{kernel.symbol} wrote to {name}"
         return out.bytes()[: view.out.nbytes]
@@ -198,13 +203,16 @@ def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | No
             libc.free(b.base)
 
 
-def check(op: Op, case: Case, guard: int = GUARD) -> list[str]:
-    """Compare all kernels that accept a case with the reference; returns "symbol" or "symbol in place" for each."""
+def check(op: Op, case: Case, guard: int = GUARD, ending: str = "") -> list[str]:
+    """Compare all kernels that accept a case with the reference, or those of them whose names end so.
+
+    Returns "symbol" or "symbol in place" for each.
+    """
     expected = op.reference(case.attrs, list(case.inputs))[0].tobytes()
     done = []
     for view in views(op, case):
         for kernel in op.kernels:
-            if not runs_here(kernel) or not kernel.accepts(view):
+            if not runs_here(kernel) or not kernel.symbol.endswith(ending) or not kernel.accepts(view):
                 continue
             name = f"{op.name} {case.name} {kernel.symbol}"
             assert call(kernel, view, case.inputs, None, guard) == expected, name
@@ -222,7 +230,9 @@ def all_cases(seed: int = 0) -> Iterator[tuple[Op, Case]]:
 
 
 def main() -> None:
-    count = sum(len(check(op, case, guard=0)) for op, case in all_cases(seed=1))
+    mode, ending = sys.argv[1:] or ("exact", "")
+    guard = {"exact": 0, "guarded": GUARD}[mode]
+    count = sum(len(check(op, case, guard, ending)) for op, case in all_cases(seed=1))
     print(f"{count} calls")
 
 

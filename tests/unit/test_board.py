@@ -47,8 +47,10 @@ FEATURES = {
     "nucleo-l4r5zi": {"thumb2", "dsp", "fpu"},
     "nrf52840-dk": {"thumb2", "dsp", "fpu"},
     "rpi-pico": {"thumb1"},
-    "linux-arm": {"fpu", "neon"},
-    "linux-aarch64": {"aarch64", "fpu", "neon"},
+    "linux-arm": {"fpu", "neon", "vector"},
+    "linux-aarch64": {"aarch64", "fpu", "neon", "vector"},
+    "rpi5": {"aarch64", "fpu", "neon", "dotprod", "vector"},
+    "linux-aarch64-i8mm": {"aarch64", "fpu", "neon", "dotprod", "i8mm", "vector"},
 }
 
 

@@ -1,0 +1,164 @@
+"""Wall time of one inference on this machine, as a ratio to LiteRT with XNNPACK on one thread.
+
+    python benchmarks/litert.py [--models DIR] [--json]
+
+Both run in this process, in many short turns, one after the other. Other work on the machine only ever adds to a
+turn, so the wall time of an inference is the first decile over the turns of each; the processor time of the process,
+whose median is given beside it, hardly feels it. Ours is the generated C with the vector kernels, compiled for this
+machine (`edgekc.emulate.host`) and called through ctypes; theirs is Interpreter.invoke(). Inputs are in place before.
+Asked: at most 1.0 on the four int8 models of MLPerf Tiny and on a model of MobileNetV2's size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from mobilenet_v2 import mobilenet_v2
+
+from edgekc.emulate import host
+from edgekc.output import write_folder
+from edgekc.pipeline import Target, compile_model
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+RESULT = Path(__file__).resolve().parent / "results" / "litert.json"
+TARGET = Target("this machine", frozenset({"vector"}), None, None)
+NAMES = ("ic", "kws", "vww", "ad", "mobilenet_v2")
+ASKED = 1.0
+TURN_S, TURNS, SECONDS = 0.0003, 4000, 8.0  # at least so long a turn, at most so many turns or seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Microseconds of one inference, and the ratios of edgekc to LiteRT."""
+
+    model: str
+    macs: int
+    edgekc_us: float  # wall
+    litert_us: float
+    ratio: float
+    cpu_ratio: float
+
+
+def ours(model: Path, name: str, folder: Path) -> tuple[Callable[[], object], int]:
+    """A call of the network, and its MACs."""
+    compiled = compile_model(model, name, TARGET)
+    write_folder(compiled.files, folder / name)
+    program = host.build(folder / name)
+    sizes = (
+        int(program.manifest["arena_bytes"]),
+        host.input_bytes(program.manifest),
+        host.output_bytes(program.manifest),
+    )
+    buffers = [np.zeros(size + 128, np.uint8) for size in sizes]
+    buffers[1][:] = np.random.default_rng(0).integers(0, 256, buffers[1].size)
+    arguments = [ctypes.c_void_p(b.ctypes.data + -b.ctypes.data % 64) for b in buffers]
+    function = getattr(program.library, f"{name}_run")
+    function.argtypes = [ctypes.c_void_p] * 3
+
+    def call(kept: object = (buffers, program)) -> object:
+        return function(*arguments)
+
+    assert call() == 0
+    return call, int(program.manifest["macs"])
+
+
+def theirs(model: Path) -> Callable[[], object]:
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_path=str(model), num_threads=1)
+    interpreter.allocate_tensors()
+    rng = np.random.default_rng(0)
+    for detail in interpreter.get_input_details():
+        info = np.iinfo(detail["dtype"])
+        values = rng.integers(info.min, info.max + 1, detail["shape"]).astype(detail["dtype"])
+        interpreter.set_tensor(detail["index"], values)
+    call: Callable[[], object] = interpreter.invoke
+    return call
+
+
+def turn(call: Callable[[], object], count: int) -> tuple[float, float]:
+    """Seconds of one call, over `count` of them: wall time, and processor time of the process."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(count):
+        call()
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    return wall / count, cpu / count
+
+
+def compare(model: Path, name: str, folder: Path) -> Timing:
+    mine, macs = ours(model, name, folder)
+    calls = mine, theirs(model)
+    counts = [max(1, round(TURN_S / min(turn(call, 1)[0] for _ in range(50)))) for call in calls]
+    turns: list[list[tuple[float, float]]] = [[], []]
+    end = time.perf_counter() + SECONDS
+    while len(turns[0]) < TURNS and (time.perf_counter() < end or len(turns[0]) < 20):
+        for call, count, done in zip(calls, counts, turns, strict=True):
+            done.append(turn(call, count))
+    wall = [statistics.quantiles((t[0] for t in each), n=10)[0] * 1e6 for each in turns]
+    cpu = [statistics.median(t[1] for t in each) for each in turns]
+    ratios = wall[0] / wall[1], cpu[0] / cpu[1]
+    return Timing(name, macs, round(wall[0], 2), round(wall[1], 2), round(ratios[0], 3), round(ratios[1], 3))
+
+
+def models(folder: Path, scratch: Path, only: str | None) -> Iterator[tuple[str, Path]]:
+    for name in NAMES if only is None else (only,):
+        path = folder / f"{name}_int8.tflite"
+        if name == "mobilenet_v2":
+            path = scratch / f"{name}.tflite"
+            path.write_bytes(mobilenet_v2(seed=0))
+        yield name, path
+
+
+def processor() -> str:
+    """What the machine calls its processor."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=Path, default=SHARED / "models", help="folder with the int8 models")
+    parser.add_argument("--only", choices=NAMES, help="one model; --json then keeps what the file says of the others")
+    parser.add_argument("--json", action="store_true", help=f"write {RESULT.name}")
+    arguments = parser.parse_args()
+    found = []
+    with tempfile.TemporaryDirectory() as temporary:
+        for name, path in models(arguments.models, Path(temporary), arguments.only):
+            timing = compare(path, name, Path(temporary))
+            found.append(timing)
+            verdict = "met" if timing.ratio <= ASKED else "missed"
+            print(
+                f"{name:13} {timing.edgekc_us:>9.2f} us, LiteRT {timing.litert_us:>9.2f} us: ratio {timing.ratio:.3f} "
+                f"(processor time {timing.cpu_ratio:.3f}), asked {ASKED}: {verdict}",
+                flush=True,
+            )
+    if arguments.json:
+        import ai_edge_litert
+
+        rows = {timing.model: asdict(timing) for timing in found}
+        if arguments.only is not None and RESULT.is_file():
+            rows = {row["model"]: row for row in json.loads(RESULT.read_text())["models"]} | rows
+        record = {
+            "command": "python benchmarks/litert.py --json",
+            "processor": processor(),
+            "litert": ai_edge_litert.__version__,
+            "asked": ASKED,
+            "models": list(rows.values()),
+        }
+        RESULT.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+/* Tiles over the columns and filter blocks of a layer: what the vector kernels with whole filters share. */
+#ifndef EK_VEC_TILE_H
+#define EK_VEC_TILE_H
+
+#include "ek_vec.h"
+
+/* The filters of a layer. A column's taps are `runs` runs of `groups` groups; run i begins at offsets[i]. */
+typedef struct {
+    const int8_t *records;
+    const uint32_t *offsets;
+    uint32_t runs, groups, channels;
+    ek_vec_output output;
+} ek_vec_filters;
+
+EK_VEC_INLINE void ek_vec_tile_n(const int n, const ek_vec_filters *f, const int8_t *x, uint32_t step,
+                                 const int8_t *record, int8_t *out, uint32_t valid)
+{
+    ek_vec_rows sums;
+    const int8_t *w = record + EK_VEC_HEADER;
+    ek_vec_begin(n, &sums, record);
+    for (uint32_t run = 0; run < f->runs; run++, w += f->groups * EK_VEC_GROUP) {
+        ek_vec_run(n, &sums, x + f->offsets[run], step, w, f->groups);
+    }
+    ek_vec_end(n, &sums, record, &f->output, out, f->channels, valid);
+}
+
+/* All filters on `n` columns, at most EK_VEC_ROWS, whose taps lie `step` bytes apart. */
+static inline void ek_vec_tile(const ek_vec_filters *f, uint32_t n, const int8_t *x, uint32_t step, int8_t *out)
+{
+    const uint32_t record_bytes = EK_VEC_HEADER + f->runs * f->groups * EK_VEC_GROUP;
+    const int8_t *record = f->records;
+    for (uint32_t c = 0; c < f->channels; c += EK_VEC_BLOCK, record += record_bytes) {
+        const uint32_t left = f->channels - c, valid = left < EK_VEC_BLOCK ? left : EK_VEC_BLOCK;
+        switch (n) {
+#define EK_VEC_CASE(count)                                                 \
+        case count:                                                        \
+            ek_vec_tile_n(count, f, x, step, record, out + c, valid);      \
+            break;
+#if EK_VEC_MOST > 4
+        EK_VEC_CASE(8)
+        EK_VEC_CASE(7)
+        EK_VEC_CASE(6)
+        EK_VEC_CASE(5)
+#endif
+#if EK_VEC_MOST > 2
+        EK_VEC_CASE(4)
+        EK_VEC_CASE(3)
+#endif
+#if EK_VEC_MOST > 1
+        EK_VEC_CASE(2)
+#endif
+        default:
+            ek_vec_tile_n(1, f, x, step, record, out + c, valid);
+#undef EK_VEC_CASE
+        }
+    }
+}
+
+/* How many columns the next tile gets of `left`: as equal as they can be, for a small rest is dear. */
+static inline uint32_t ek_vec_columns(uint32_t left)
+{
+    const uint32_t tiles = (left + EK_VEC_MOST - 1) / EK_VEC_MOST;
+    return (left + tiles - 1) / tiles;
+}
+
+/* Taps as the instructions want them. */
+static inline void ek_vec_copy(int8_t *to, const int8_t *from, uint32_t bytes)
+{
+    if (EK_VEC_FLIP == 0) {
+        memcpy(to, from, bytes);
+    } else {
+        for (uint32_t i = 0; i < bytes; i++) {
+            to[i] = (int8_t)(from[i] ^ -EK_VEC_FLIP);
+        }
+    }
+}
+
+#endif
