@@ -100,7 +100,7 @@ def _ram(m: Measurement) -> Table:
     else:
         table.add_row("peak stack", "painted stack", _number(m.painted_stack_bytes))
     if m.stack_bound.size_bytes is not None:
-        how = "frames on the deepest path of calls"
+        how = "frames of the deepest calls"
         table.add_row("[dim]at most[/dim]", f"[dim]{how}[/dim]", f"[dim]{m.stack_bound.size_bytes:,}[/dim]")
     table.add_row("[bold]model[/bold]", "", f"[bold]{_number(m.model_ram_bytes)}[/bold]", end_section=True)
     table.add_row("harness: input, output, guards, variables", "linked ELF", f"{m.ledger.harness_ram_bytes:,}")
