@@ -140,7 +140,19 @@ def cases(rng: np.random.Generator) -> list[Case]:
     out = []
     for name, rows, ic, oc in sizes:
         out += linear_cases(rng, name, {}, (rows, ic), (oc, ic), oc, ic, padded=False)
-    return out
+    return out + [_at_the_bound(rng, rounding, sign) for rounding in (DOUBLE, SINGLE) for sign in (-1, 1)]
+
+
+def _at_the_bound(rng: np.random.Generator, rounding: int, sign: int) -> Case:
+    """Accumulators of 2**30 - 1, up to which vector kernels may double them, under every kind of shift."""
+    x = np.full((1, 16), -128, np.int8)
+    w = np.full((9, 16), -127 * sign, np.int8)
+    bias = np.full(9, sign * (vec.ACCUMULATOR_LIMIT - 1 - 128 * 127 * 16), np.int32)
+    multiplier = rng.integers(2**30, 2**31, 9).astype(np.int32)
+    multiplier[:2] = 2**31 - 1, 2**30
+    shift = -np.array([1, 30, 2, 8, 15, 22, 23, 24, 29]).astype(np.int8)
+    attrs = dict(out_zero=3, act_min=-128, act_max=127, rounding=rounding)
+    return Case(f"bound-{rounding}-{sign}", attrs, (x, w, bias, multiplier, shift))
 
 
 OP = Op(

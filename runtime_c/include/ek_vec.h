@@ -34,6 +34,26 @@ static inline uint32_t ek_vec_load32(const void *p)
     return word;
 }
 
+/* Fewer than 16 bytes, without a call. */
+static inline void ek_vec_put(int8_t *to, const int8_t *from, uint32_t bytes)
+{
+    if (bytes & 8) {
+        memcpy(to, from, 8);
+        to += 8, from += 8;
+    }
+    if (bytes & 4) {
+        memcpy(to, from, 4);
+        to += 4, from += 4;
+    }
+    if (bytes & 2) {
+        memcpy(to, from, 2);
+        to += 2, from += 2;
+    }
+    if (bytes & 1) {
+        *to = *from;
+    }
+}
+
 /* What follows the accumulators of a layer. */
 typedef struct {
     int32_t out_zero, act_min, act_max;

@@ -122,7 +122,7 @@ EK_VEC_INLINE void ek_vec_store(const ek_vec_scale *s, __m256i low, __m256i high
     } else {
         int8_t all[EK_VEC_BLOCK];
         _mm_storeu_si128((__m128i *)(void *)all, bytes);
-        memcpy(out, all, s->valid);
+        ek_vec_put(out, all, s->valid);
     }
 }
 

@@ -74,7 +74,7 @@ EK_VEC_INLINE void ek_vec_store(const ek_vec_scale *s, int32x4_t a, int32x4_t b,
     } else {
         int8_t all[EK_VEC_BLOCK];
         vst1q_s8(all, bytes);
-        memcpy(out, all, s->valid);
+        ek_vec_put(out, all, s->valid);
     }
 }
 

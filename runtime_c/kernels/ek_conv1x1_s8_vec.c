@@ -25,6 +25,7 @@ void ek_conv1x1_s8_vec(const ek_vector_window_params *p, const int8_t *in, int8_
                     ek_vec_copy(pixels + 4 * groups * i, x + i * step_x, ic);
                 }
             }
+            ek_vec_flip(pixels, count * 4 * groups);
             ek_vec_tile(&filters, count, pixels, 4 * groups, out + first * oc);
         }
     }

@@ -83,7 +83,8 @@ def test_kernels_compile_without_warnings(compiler: str, tmp_path: Path) -> None
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     include = ("-I", str(host.RUNTIME / "include"))
-    files = host.sources()
+    # Vector kernels, emulated, are for machines like this one.
+    files = [file for file in host.sources() if "arm" not in compiler or not file.stem.endswith("_vec")]
     objects = []
     for file in files:
         target = tmp_path / f"{file.stem}.o"

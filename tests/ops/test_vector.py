@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import host_kernels as host
@@ -94,6 +95,16 @@ def test_a_record_holds_what_the_header_says() -> None:
     assert (taps.transpose(1, 0, 2).reshape(16, 8)[:5, :7] == w).all()
     assert not taps[:, 5:].any()
     assert not taps[1, :, 3].any()
+
+
+@pytest.mark.parametrize("kind", ["bound-0--1", "bound-0-1", "bound-1--1", "bound-1-1"])
+def test_the_bound_is_the_last_that_is_accepted(kind: str) -> None:
+    """The cases at the bound are run by every form; one more, and doubling could overflow."""
+    view = _view("fully_connected", kind)
+    assert vec.accepts(view)
+    bias = view.inputs[2]
+    more = replace(bias, data=bias.value + np.sign(bias.value))
+    assert not vec.accepts(replace(view, inputs=(*view.inputs[:2], more, *view.inputs[3:])))
 
 
 @pytest.mark.parametrize(
