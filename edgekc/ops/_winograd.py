@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ir import Array
+from ..ir import Array, Node
 from ..op import View
 from . import _linear as lin
 
@@ -26,10 +26,15 @@ def transform(w: Array) -> Array:
     return np.asarray(np.einsum("ia,jb,oabc->oijc", _TWICE_G, _TWICE_G, w.astype(np.int64), optimize=True))
 
 
+def window(node: Node, w: tuple[int, ...]) -> bool:
+    """Whether a convolution with weights of this shape (oc, kh, kw, ic) has the window for it."""
+    steps = {node.int_attr(f"{key}_{axis}") for key in ("stride", "dilation") for axis in "hw"}
+    return w[1:3] == (3, 3) and steps == {1} and w[3] % 4 == 0
+
+
 def accepts(dense: View) -> bool:
     w = dense.inputs[1].value
-    steps = {dense[f"{key}_{axis}"] for key in ("stride", "dilation") for axis in "hw"}
-    if w.shape[1:3] != (3, 3) or steps != {1} or w.shape[3] % 4 or not lin.short_requant(dense):
+    if not window(dense.node, w.shape) or not lin.short_requant(dense):
         return False
     transformed = transform(w)
     fits = transformed.min() >= -(2**15) and transformed.max() < 2**15
