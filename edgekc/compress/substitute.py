@@ -36,7 +36,7 @@ _CODED = {
     "depthwise": "template_pairs_depthwise",
 }
 _LARGEST = PAIR_MAX - 1  # of a and b as integers
-_SMALLER = 1.002  # beyond the excess, for what rounding adds
+SMALLER = 1.002  # beyond the excess, for what rounding adds
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def clustered(graph: Graph, layer: str, record: Clustered) -> Graph | None:
         steps = scales * 2.0**-point
         w = raw[rows]
         levels = _bias(bias, weights, x, steps)
-        if _fits(levels, w, x.q.zero_point) and _excess(node, raw[record.index]).max() <= 1:
+        if _fits(levels, w, x.q.zero_point) and excess(node, raw[record.index]).max() <= 1:
             break
         raw, point = (raw + 1) >> 1, point - 1
     name = node.name
@@ -121,10 +121,10 @@ def templated(graph: Graph, layer: str, fit: LayerFit, templates: Array) -> Grap
         whole = np.rint(np.stack([a, b], axis=-1) / steps[:, None, None]).astype(np.int64)
         levels = _bias(bias, weights, x, steps)
         over = _over(levels, whole, reach[fit.index], x.q.zero_point)
-        excess = _excess(node, expand(ones, kernels, fit.index, whole))
-        if not over.any() and excess.max() <= 1:
+        beyond = excess(node, expand(ones, kernels, fit.index, whole))
+        if not over.any() and beyond.max() <= 1:
             break
-        steps = np.maximum(np.where(over, steps * 2, steps), steps * np.where(excess > 1, excess * _SMALLER, 1))
+        steps = np.maximum(np.where(over, steps * 2, steps), steps * np.where(beyond > 1, beyond * SMALLER, 1))
     name = node.name
     constants = (
         constant(f"{name}/templates", kernels, Role.CODEBOOK),
@@ -150,10 +150,10 @@ def template_pairs(graph: Graph, layer: str, codes: PairCodes, templates: Array)
         whole = np.rint(real / step).astype(np.int64)
         levels = _bias(bias, weights, x, scales * step)
         over = _over(levels, whole[codes.pair_index], reach, x.q.zero_point).any()
-        excess = float(_excess(node, expand(ones, kernels, codes.index, whole[codes.pair_index])).max())
-        if not over and excess <= 1:
+        beyond = float(excess(node, expand(ones, kernels, codes.index, whole[codes.pair_index])).max())
+        if not over and beyond <= 1:
             break
-        step = max(step * 2 if over else step, step * excess * _SMALLER if excess > 1 else step)
+        step = max(step * 2 if over else step, step * beyond * SMALLER if beyond > 1 else step)
     name = node.name
     constants = (
         constant(f"{name}/templates", kernels, Role.CODEBOOK),
@@ -183,7 +183,7 @@ def _over(levels: Array, pairs: Array, reach: Array, zero_point: int) -> Array:
     return np.asarray(np.abs(levels) + (128 + abs(zero_point)) * size > INT32_MAX)
 
 
-def _excess(node: Node, w: Array) -> Array:
+def excess(node: Node, w: Array) -> Array:
     """How many times larger than 16 bits a convolution's weights (oc, kh, kw, ic) are, transformed if they will be.
 
     Per output channel; kernels that expand a filter at run time want at most 1 (docs/numerics.md).
