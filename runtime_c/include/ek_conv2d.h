@@ -50,6 +50,8 @@ void ek_conv1x1_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out,
  */
 void ek_conv2d_s8_mul2(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 void ek_conv1x1_s8_mul2(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
+/*
  * The same for cores with Helium, for at least four filters and double rounding as ek_voutput (ek_mve.h) wants it.
  * scratch: EK_SUMS_BYTES and EK_PIXELS_BYTES (ek_sums_mve.h); for windows also what EK_RING wants and, if their runs
  * of adjacent bytes are no multiples of 16, one window with 15 bytes behind it.
