@@ -51,12 +51,18 @@ Choice = Callable[[View, frozenset[str]], Kernel]
 
 
 def choose_kernel(view: View, features: frozenset[str]) -> Kernel:
-    """The best kernel that the core can run and that accepts the layer: the cheapest by count, else the first."""
+    """The best kernel that the core can run and that accepts the layer: the first, or one for the same core if cheaper.
+
+    Cheaper is what `Kernel.counted_cost` says, where the first kernel has one.
+    """
     kernels = [k for k in OPS[view.node.op].kernels if k.needs <= features and k.accepts(view)]
     if not kernels:
         raise UnsupportedError(f"no kernel of {view.node.op} accepts this layer on this core", where=view.node.name)
-    counted = [(k.counted_cost(view), i) for i, k in enumerate(kernels) if k.counted_cost is not None]
-    return kernels[min(counted)[1]] if counted else kernels[0]
+    if kernels[0].counted_cost is None:
+        return kernels[0]
+    alike = [k for k in kernels if k.needs == kernels[0].needs]
+    counted = [(k.counted_cost(view), i) for i, k in enumerate(alike) if k.counted_cost is not None]
+    return alike[min(counted)[1]]
 
 
 def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel) -> Plan:

@@ -13,7 +13,8 @@ import numpy as np
 
 from ..fixedpoint import INT32_MAX
 from ..ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
-from ..ops._template import PAIR_MAX, RESPONSE_MAX
+from ..ops import _winograd as winograd
+from ..ops._template import PAIR_MAX, RESPONSE_MAX, expand
 from .cluster import Clustered, to_rows
 from .codebook import LayerFit
 from .model import Model
@@ -35,6 +36,7 @@ _CODED = {
     "depthwise": "template_pairs_depthwise",
 }
 _LARGEST = PAIR_MAX - 1  # of a and b as integers
+SMALLER = 1.002  # beyond the excess, for what rounding adds
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,12 @@ def clustered(graph: Graph, layer: str, record: Clustered) -> Graph | None:
     raw, point = record.centers.astype(np.int64), record.point
     rows = to_rows(record.index, record.channel_axis)
     while True:
-        # Fewer bits where the sum of a filter could leave 32: the centers' last bit is worth least.
+        # Fewer bits where the sum of a filter could leave 32, or kernels that expand weights want them smaller: the
+        # centers' last bit is worth least.
         steps = scales * 2.0**-point
         w = raw[rows]
         levels = _bias(bias, weights, x, steps)
-        if _fits(levels, w, x.q.zero_point):
+        if _fits(levels, w, x.q.zero_point) and excess(node, raw[record.index]).max() <= 1:
             break
         raw, point = (raw + 1) >> 1, point - 1
     name = node.name
@@ -118,9 +121,10 @@ def templated(graph: Graph, layer: str, fit: LayerFit, templates: Array) -> Grap
         whole = np.rint(np.stack([a, b], axis=-1) / steps[:, None, None]).astype(np.int64)
         levels = _bias(bias, weights, x, steps)
         over = _over(levels, whole, reach[fit.index], x.q.zero_point)
-        if not over.any():
+        beyond = excess(node, expand(ones, kernels, fit.index, whole))
+        if not over.any() and beyond.max() <= 1:
             break
-        steps = np.where(over, steps * 2, steps)
+        steps = np.maximum(np.where(over, steps * 2, steps), steps * np.where(beyond > 1, beyond * SMALLER, 1))
     name = node.name
     constants = (
         constant(f"{name}/templates", kernels, Role.CODEBOOK),
@@ -145,9 +149,11 @@ def template_pairs(graph: Graph, layer: str, codes: PairCodes, templates: Array)
     while True:
         whole = np.rint(real / step).astype(np.int64)
         levels = _bias(bias, weights, x, scales * step)
-        if not _over(levels, whole[codes.pair_index], reach, x.q.zero_point).any():
+        over = _over(levels, whole[codes.pair_index], reach, x.q.zero_point).any()
+        beyond = float(excess(node, expand(ones, kernels, codes.index, whole[codes.pair_index])).max())
+        if not over and beyond <= 1:
             break
-        step *= 2
+        step = max(step * 2 if over else step, step * beyond * SMALLER if beyond > 1 else step)
     name = node.name
     constants = (
         constant(f"{name}/templates", kernels, Role.CODEBOOK),
@@ -175,6 +181,19 @@ def _over(levels: Array, pairs: Array, reach: Array, zero_point: int) -> Array:
     """bool (oc,): the channel's sum could leave 32 bits; pairs and reach (oc, ic, 2)."""
     size = (np.abs(pairs) * reach).sum((1, 2))
     return np.asarray(np.abs(levels) + (128 + abs(zero_point)) * size > INT32_MAX)
+
+
+def excess(node: Node, w: Array) -> Array:
+    """How many times larger than 16 bits a convolution's weights (oc, kh, kw, ic) are, transformed if they will be.
+
+    Per output channel; kernels that expand a filter at run time want at most 1 (docs/numerics.md).
+    """
+    if node.op != "conv2d":
+        return np.zeros(len(w))
+    wide = w.astype(np.int64)
+    if winograd.window(node, w.shape):
+        wide = winograd.transform(wide)
+    return np.asarray(np.maximum(np.abs(w).max((1, 2, 3)), np.abs(wide).max((1, 2, 3))) / (2**15 - 1))
 
 
 def _rows(steps: Array) -> Quant:

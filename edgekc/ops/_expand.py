@@ -48,6 +48,41 @@ def block(dense: View, decode: float) -> int:
     return min(-(-pixels // passes) + 3, room) // 4 * 4
 
 
+# Instructions on a Cortex-M4 for each of `work`, fitted to counts on the emulator.
+INSTRUCTIONS = (1.0, 70.0, 100.0, 113.0, 2890.0, 3.5, 12.0, 8.4, 4.4)
+LOOP = 11 / 2 + 3 / 16  # for each value of two filters and four columns, as ek_expand_outputs_dsp.c has it
+
+
+def work(dense: View, decode: float) -> tuple[float, ...]:
+    """How often the kernels do what `INSTRUCTIONS` says.
+
+    The loop, four columns, parts of four, two filters, passes, values and pixels that are gathered, values whose runs
+    are no words, and weights that are decoded one by one because filters begin anywhere in a byte.
+    """
+    _, out_h, out_w, out_c = dense.out.shape
+    pixels, held = out_h * out_w, block(dense, decode)
+    times, rest = passes(dense, decode), pixels % held
+    fours, parts = pixels // held * (held // 4) + rest // 4, int(rest % 4 > 0)
+    pairs = -(-out_c // 2)
+    loop = (fours + parts) * pairs * values(dense) * LOOP
+    gathered = pixels * taps(dense)
+    run = dense.inputs[1].shape[3] * (dense.inputs[1].shape[2] if dense["dilation_w"] == 1 else 1)
+    bytewise = gathered if run % 4 else 0
+    streamed = times * dense.out.shape[3] * taps(dense) if taps(dense) % 8 else 0
+    return loop, fours * pairs, parts * pairs, times * pairs, times, gathered, pixels, bytewise, streamed
+
+
+def passes(dense: View, decode: float) -> int:
+    _, out_h, out_w, _ = dense.out.shape
+    return -(-out_h * out_w // block(dense, decode))
+
+
+def cost(dense: View, decode: float, weight: float) -> float:
+    """Estimated instructions of a layer; `decode` as for `block`, `weight`: for each weight in every pass."""
+    counted = sum(n * each for n, each in zip(work(dense, decode), INSTRUCTIONS, strict=True))
+    return counted + weight * passes(dense, decode) * dense.inputs[1].value.size
+
+
 def scratch(dense: View, decode: float) -> int:
     """Two filters, the windows of a block, the ring, and a window."""
     words = values(dense) + block(dense, decode) * values(dense) // 2

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ir import Array
+from ..ir import Array, Node
 from ..op import View
 from . import _linear as lin
 
@@ -26,10 +26,15 @@ def transform(w: Array) -> Array:
     return np.asarray(np.einsum("ia,jb,oabc->oijc", _TWICE_G, _TWICE_G, w.astype(np.int64), optimize=True))
 
 
+def window(node: Node, w: tuple[int, ...]) -> bool:
+    """Whether a convolution with weights of this shape (oc, kh, kw, ic) has the window for it."""
+    steps = {node.int_attr(f"{key}_{axis}") for key in ("stride", "dilation") for axis in "hw"}
+    return w[1:3] == (3, 3) and steps == {1} and w[3] % 4 == 0
+
+
 def accepts(dense: View) -> bool:
     w = dense.inputs[1].value
-    steps = {dense[f"{key}_{axis}"] for key in ("stride", "dilation") for axis in "hw"}
-    if w.shape[1:3] != (3, 3) or steps != {1} or w.shape[3] % 4 or not lin.short_requant(dense):
+    if not window(dense.node, w.shape) or not lin.short_requant(dense):
         return False
     transformed = transform(w)
     fits = transformed.min() >= -(2**15) and transformed.max() < 2**15
@@ -52,6 +57,36 @@ def block(dense: View) -> int:
     room = max(TILES_BYTES // (32 * values(dense)), 4)
     passes = -(-down * across // min(room, 64))
     return min(-(-down * across // passes) + 3, room) // 4 * 4
+
+
+# Instructions on a Cortex-M4 for each of `work`, fitted to counts on the emulator.
+INSTRUCTIONS = (1.0, 80.0, 266.0, 608.0, 89.0, 150.0)
+LOOP = 11 / 2 + 3 / 16  # for each value of two filters and four tiles, as ek_expand_dot_dsp.c has it
+
+
+def work(dense: View) -> tuple[float, ...]:
+    """How often the kernels do what `INSTRUCTIONS` says.
+
+    The loop, outputs of whole tiles and of others, two filters, and gathering: channels of tiles, and tiles.
+    """
+    _, out_h, out_w, out_c = dense.out.shape
+    (down, across), held, in_c = tiles(dense), block(dense), dense.x.shape[3]
+    count, whole, pairs = down * across, (out_h // 2) * (out_w // 2), -(-out_c // 2)
+    times = passes(dense)
+    fours = (times - 1) * (held // 4) + -(-(count - (times - 1) * held) // 4)
+    loop = fours * pairs * POSITIONS * values(dense) * LOOP
+    return loop, whole * out_c, (count - whole) * out_c, times * pairs, count * in_c, count
+
+
+def passes(dense: View) -> int:
+    down, across = tiles(dense)
+    return -(-down * across // block(dense))
+
+
+def cost(dense: View, kernel: float) -> float:
+    """Estimated instructions of a layer; `kernel`: to make one kernel's sixteen weights, in every pass."""
+    kernels = passes(dense) * dense.out.shape[3] * dense.x.shape[3]
+    return sum(n * each for n, each in zip(work(dense), INSTRUCTIONS, strict=True)) + kernel * kernels
 
 
 def scratch(dense: View) -> int:

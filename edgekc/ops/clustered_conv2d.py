@@ -17,6 +17,8 @@ from . import _winograd as wg
 from . import conv2d
 from ._testing import clustered_cases, winograd_cases
 
+TRANSFORM = 54.0  # instructions on a Cortex-M4 to transform a kernel of nine weights
+
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
     return conv2d.infer(attrs, (shapes[0], shapes[1]))
@@ -37,8 +39,13 @@ def lower(view: View) -> Lowered:
 
 
 def _decode(view: View) -> float:
-    """Instructions to expand a weight: two weights by one load of the table of pairs, or one by one."""
-    return 2.0 if index_bits(view.inputs[1].value) <= 4 else 4.0
+    """Instructions on a Cortex-M4 to expand a weight: two weights by one load of the table of pairs, or one by one."""
+    return 2.2 if index_bits(view.inputs[1].value) <= 4 else 5.8
+
+
+def _table(view: View) -> float:
+    """Instructions to make the table of pairs."""
+    return 2.2 * cl.table_bytes(view)
 
 
 def _params(view: View) -> dict[str, int | str]:
@@ -86,6 +93,7 @@ KERNELS = (
         scratch=_scratch_winograd,
         in_place=lambda view: wg.in_place(cl.dense(view)),
         sources=wg.SOURCES,
+        counted_cost=lambda view: _table(view) + wg.cost(cl.dense(view), TRANSFORM + 9 * _decode(view)),
     ),
     Kernel(
         symbol="ek_clustered_conv2d_s8_dsp",
@@ -98,6 +106,7 @@ KERNELS = (
         scratch=_scratch_dsp,
         in_place=lambda view: ex.in_place(cl.dense(view)),
         sources=ex.SOURCES,
+        counted_cost=lambda view: _table(view) + ex.cost(cl.dense(view), _decode(view), _decode(view)),
     ),
     Kernel(
         symbol="ek_clustered_conv2d_s8",

@@ -20,31 +20,60 @@ static void vertical(const ek_winograd *w)
     for (uint32_t column = 0; column < 2 * w->across + 2; column++, to += 3 * half) {
         for (const ek_pair *const end = to + half; to != end; to += 2, r0 += 4, r1 += 4, r2 += 4, r3 += 4) {
             const uint32_t d0 = ek_load32(r0), d1 = ek_load32(r1), d2 = ek_load32(r2), d3 = ek_load32(r3);
-            ek_pair even[4], odd[4];
-            four(ek_sxtb16(d0), ek_sxtb16(d1), ek_sxtb16(d2), ek_sxtb16(d3), even, 1);
-            four(ek_sxtb16_odd(d0), ek_sxtb16_odd(d1), ek_sxtb16_odd(d2), ek_sxtb16_odd(d3), odd, 1);
-            for (uint32_t i = 0; i < 4; i++) {
-                to[i * half] = ek_pack_low(even[i], odd[i]);
-                to[i * half + 1] = ek_pack_high(even[i], odd[i]);
-            }
+            const ek_pair e0 = ek_sxtb16(d0), e1 = ek_sxtb16(d1), e2 = ek_sxtb16(d2), e3 = ek_sxtb16(d3);
+            const ek_pair o0 = ek_sxtb16_odd(d0), o1 = ek_sxtb16_odd(d1), o2 = ek_sxtb16_odd(d2);
+            const ek_pair o3 = ek_sxtb16_odd(d3);
+            four(ek_pack_low(e0, o0), ek_pack_low(e1, o1), ek_pack_low(e2, o2), ek_pack_low(e3, o3), to, half);
+            four(ek_pack_high(e0, o0), ek_pack_high(e1, o1), ek_pack_high(e2, o2), ek_pack_high(e3, o3), to + 1, half);
         }
     }
 }
+
+/* Words from `from` to `end`, and those of three more columns, `column` bytes apart; to places `position` bytes apart. */
+#if EK_DSP
+
+static inline void row_of_tile(const ek_pair *from, const ek_pair *end, uint32_t column, uint32_t position, ek_pair *to)
+{
+    uint32_t a, b, c, d;
+    __asm__ volatile("1:\n\t"
+                     "ldr %[b], [%[from], %[column]]\n\t"
+                     "ldr %[c], [%[from], %[column], lsl #1]\n\t"
+                     "ldr %[d], [%[from], %[column3]]\n\t"
+                     "ldr %[a], [%[from]], #4\n\t"
+                     "ssub16 %[d], %[b], %[d]\n\t"
+                     "ssub16 %[a], %[a], %[c]\n\t"
+                     "str %[d], [%[to], %[position3]]\n\t"
+                     "sadd16 %[d], %[b], %[c]\n\t"
+                     "ssub16 %[c], %[c], %[b]\n\t"
+                     "str %[d], [%[to], %[position]]\n\t"
+                     "str %[c], [%[to], %[position], lsl #1]\n\t"
+                     "str %[a], [%[to]], #16\n\t"
+                     "cmp %[from], %[end]\n\t"
+                     "bne 1b"
+                     : [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [from] "+r"(from), [to] "+r"(to)
+                     : [column] "r"(column), [column3] "r"(3 * column), [position] "r"(position),
+                       [position3] "r"(3 * position), [end] "r"(end)
+                     : "cc", "memory");
+}
+
+#else
+
+static void row_of_tile(const ek_pair *from, const ek_pair *end, uint32_t column, uint32_t position, ek_pair *to)
+{
+    for (; from != end; from++, to += 4) {
+        four(from[0], from[column / 4], from[column / 2], from[3 * column / 4], to, position / 4);
+    }
+}
+
+#endif
 
 /* One tile horizontally, to its place among four. */
 static void horizontal(const ek_winograd *w, uint32_t x, ek_pair *to)
 {
     const uint32_t half = w->in_c / 2, column = 4 * half, position = 2 * w->values;
     const ek_pair *from = w->rows + 2 * x * column;
-    for (uint32_t row = 0; row < 4; row++, to += 4 * position) {
-        ek_pair *at = to;
-        for (const ek_pair *const end = from + half; from != end; from += 2, at += 8) {
-            const ek_pair a0 = from[0], b0 = from[1], a1 = from[column], b1 = from[column + 1];
-            const ek_pair a2 = from[2 * column], b2 = from[2 * column + 1];
-            const ek_pair a3 = from[3 * column], b3 = from[3 * column + 1];
-            four(a0, a1, a2, a3, at, position);
-            four(b0, b1, b2, b3, at + 4, position);
-        }
+    for (uint32_t row = 0; row < 4; row++, to += 4 * position, from += half) {
+        row_of_tile(from, from + half, 4 * column, 4 * position, to);
     }
 }
 

@@ -14,11 +14,11 @@ from edgekc.emulate.compare import compare
 from edgekc.errors import ToolError
 from edgekc.generate import generate
 from edgekc.ir import Array, Graph, Node, Quant, Stage, Tensor, constant
-from edgekc.op import OPERAND_ROLES, Op, View
+from edgekc.op import OPERAND_ROLES, Kernel, Op, View
 from edgekc.ops import OPS
 from edgekc.output import read_manifest, write_folder
 from edgekc.pack import pack, read
-from edgekc.plan import choose_kernel, plan
+from edgekc.plan import plan
 
 DENSE = {"ek_conv2d_s8", "ek_conv1x1_s8"}
 EXPECTED = {  # kernels that must be among those tried, by what a core has
@@ -47,37 +47,39 @@ BOARDS = _boards()
 ACTIVATION = Quant((0.5,), (0,))
 
 
-def network(features: frozenset[str]) -> tuple[Graph, bytes, set[str]]:
-    """A layer for each case that a kernel for the extension accepts, each with inputs and an output of its own.
+def network(features: frozenset[str]) -> tuple[Graph, bytes, dict[str, Kernel]]:
+    """A layer for each case and kernel for the extension that accepts it, each with inputs and output of its own.
 
-    Also the bytes of the cases' inputs, and the symbols of the kernels that the layers should get.
+    Also the bytes of the cases' inputs, and the kernel that each layer is to get.
     """
     tensors: dict[str, Tensor] = {}
     nodes: list[Node] = []
     values: list[Array] = []
     sources: list[str] = []
-    symbols = set()
+    kernels: dict[str, Kernel] = {}
     for op in (op for op in OPS.values() if any(k.needs for k in op.kernels)):
         for case in op.cases(np.random.default_rng(2)):
             if case.inputs[0].shape[0] != 1:  # one sample
                 continue
-            name = f"{op.name}_{case.name}".replace("-", "_")
-            count = sum(operand in ("x", "a", "b") for operand in op.operands)
-            inputs = [Tensor(f"{name}_in{i}", x.shape, "int8", ACTIVATION) for i, x in enumerate(case.inputs[:count])]
-            inputs += [_constant(op, name, i, case.inputs[i]) for i in range(count, len(case.inputs))]
-            result = op.reference(case.attrs, list(case.inputs))[0]
-            out = Tensor(name, result.shape, "int8", ACTIVATION)
-            node = Node(op.name, name, tuple(t.name for t in inputs), (name,), case.attrs)
-            kernel = choose_kernel(View(node, tuple(inputs), (out,)), features)
-            if kernel.needs:
-                tensors.update({t.name: t for t in (*inputs, out)})
-                nodes.append(node)
-                values += case.inputs[:count]
-                sources += [t.name for t in inputs[:count]]
-                symbols.add(kernel.symbol)
+            for k, kernel in enumerate(kernel for kernel in op.kernels if kernel.needs and kernel.needs <= features):
+                name = f"{op.name}_{case.name}_{k}".replace("-", "_")
+                count = sum(operand in ("x", "a", "b") for operand in op.operands)
+                inputs = [
+                    Tensor(f"{name}_in{i}", x.shape, "int8", ACTIVATION) for i, x in enumerate(case.inputs[:count])
+                ]
+                inputs += [_constant(op, name, i, case.inputs[i]) for i in range(count, len(case.inputs))]
+                result = op.reference(case.attrs, list(case.inputs))[0]
+                out = Tensor(name, result.shape, "int8", ACTIVATION)
+                node = Node(op.name, name, tuple(t.name for t in inputs), (name,), case.attrs)
+                if kernel.accepts(View(node, tuple(inputs), (out,))):
+                    tensors.update({t.name: t for t in (*inputs, out)})
+                    nodes.append(node)
+                    values += case.inputs[:count]
+                    sources += [t.name for t in inputs[:count]]
+                    kernels[name] = kernel
     names = tuple(sources), tuple(n.name for n in nodes)
     graph = Graph("net", Stage.INTEGER, tensors, tuple(nodes), *names, {"tool": "test"})
-    return graph, b"".join(v.tobytes() for v in values), symbols
+    return graph, b"".join(v.tobytes() for v in values), kernels
 
 
 def _constant(op: Op, name: str, position: int, value: Array) -> Tensor:
@@ -90,12 +92,18 @@ def _constant(op: Op, name: str, position: int, value: Array) -> Tensor:
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[frozenset[str]], tuple[Path, bytes]]:
     @functools.cache
     def make(features: frozenset[str]) -> tuple[Path, bytes]:
-        graph, inputs, symbols = network(features)
+        graph, inputs, kernels = network(features)
+        symbols = {kernel.symbol for kernel in kernels.values()}
         assert symbols >= EXPECTED[features]
         data = pack(graph)
         packed = read(data, "net.ekc")
         folder = tmp_path_factory.mktemp("extensions") / "out"
-        write_folder(generate(plan(packed.graph, features), packed, data, "net", "test"), folder)
+        write_folder(
+            generate(
+                plan(packed.graph, features, lambda view, _: kernels[view.node.name]), packed, data, "net", "test"
+            ),
+            folder,
+        )
         assert {layer["kernel"] for layer in read_manifest(folder)["layers"]} == symbols
         return folder, inputs
 

@@ -1,0 +1,144 @@
+"""Compressed models on an emulated core beside TensorFlow Lite Micro with CMSIS-NN on the same dense models.
+
+    python benchmarks/compressed_models.py                            the models of examples/models/
+    python benchmarks/compressed_models.py --models DIR --json        and a MobileNet; and the file
+    python benchmarks/compressed_models.py --images cifar10-jpeg.zip  and the image model's accuracy
+
+DIR holds vww_float.tflite; it is clustered with 4 bits and no data, so its figure is speed alone. A model whose codes
+are too large to be expanded is measured as it is and with its codes rounded (edgekc/compress/narrow.py), whose accuracy
+is another one. Exits with 1 if a figure misses what is asked of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from edgekc import __version__
+from edgekc.board import load_board
+from edgekc.compress.narrow import narrow
+from edgekc.data import load
+from edgekc.evaluate import host_accuracy
+from edgekc.measure import UNIT, measure
+from edgekc.output import write_folder
+from edgekc.pack import pack, read
+from edgekc.pipeline import compile_model, target_of
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "compressed_models.json"
+EXAMPLES = HERE.parent / "examples"
+BOARD = "mps2-an386"
+ASKED = {"ic": 0.35, "kws": 0.50, "vww": 0.25}  # of the peer's instructions on the dense model
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    model: str  # as the peer's table names it
+    variant: str
+    instructions: int
+    ratio: float
+    asked: float
+    weight_bytes: int  # weights, codebooks, indices, centers and pairs
+    arena_bytes: int
+    peer_arena_bytes: int
+    accuracy: str | None
+    layers: dict[str, tuple[str, int, int]]  # kernel, MACs, instructions
+
+    @property
+    def ok(self) -> bool:
+        return self.ratio <= self.asked
+
+
+def ramp(size_bytes: int) -> bytes:
+    """The input with which the peer was measured."""
+    return bytes((np.arange(size_bytes) * 37 + 11).astype(np.uint8))
+
+
+def row(model: str, variant: str, ekc: bytes, peer: dict[str, int], images: Path | None) -> Row:
+    """One inference of a packed model on the core."""
+    board = load_board(BOARD)
+    with tempfile.TemporaryDirectory() as temporary:
+        path, folder = Path(temporary) / "model.ekc", Path(temporary) / "out"
+        path.write_bytes(ekc)
+        compiled = compile_model(path, model, target_of(board))
+        write_folder(compiled.files, folder)
+        m = measure(folder, board, samples=1, timeout_s=600, inputs=ramp(compiled.plan.input_bytes))
+    kinds = ("weights", "codebook", "index", "pairs", "centers")
+    graph = compiled.packed.graph
+    stored = sum(
+        size for name, (_, size) in compiled.packed.offsets.items() if graph.tensors[name].role.name.lower() in kinds
+    )
+    accuracy = None if images is None else str(host_accuracy(ekc, load(images, split="test")))
+    layers = {c.name: (c.kernel, c.macs, c.instructions[0]) for c in m.layers if c.kernel}
+    ratio = round(m.instructions[0] / peer["instructions"], 4)
+    return Row(
+        model, variant, m.instructions[0], ratio, ASKED[model], stored, m.arena_bytes, peer["arena_bytes"], accuracy,
+        layers,
+    )  # fmt: skip
+
+
+def clustered_vww(models: Path, bits: int) -> bytes:
+    """The MobileNet with its convolutions clustered, quantised on made-up samples."""
+    recipe = (EXAMPLES / "recipes" / "cluster4.toml").read_text().replace("bits = 4", f"bits = {bits}")
+    with tempfile.TemporaryDirectory() as temporary:
+        path, out = Path(temporary) / "recipe.toml", Path(temporary) / "vww.ekc"
+        path.write_text(recipe)
+        program = "from edgekc.cli.main import run; run()"
+        command = [sys.executable, "-c", program, "compress", str(models / "vww_float.tflite"), "-o", str(out)]
+        subprocess.run([*command, "--recipe", str(path)], check=True, capture_output=True)
+        return out.read_bytes()
+
+
+def table(rows: list[Row]) -> Table:
+    out = Table(title=f"{BOARD}: {UNIT}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    out.add_column("model")
+    for name in ("instructions", "ratio", "asked", "weights", "arena", "accuracy"):
+        out.add_column(name, justify="right")
+    for r in rows:
+        ratio = f"{r.ratio:.3f}" if r.ok else f"[red]{r.ratio:.3f}[/red]"
+        sizes = f"{r.weight_bytes:,}", f"{r.arena_bytes:,}"
+        out.add_row(f"{r.model} {r.variant}", f"{r.instructions:,}", ratio, f"{r.asked:g}", *sizes, r.accuracy or "")
+    return out
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=Path, help="folder of vww_float.tflite")
+    parser.add_argument("--images", type=Path, help="cifar10-jpeg.zip")
+    parser.add_argument("--json", type=Path, nargs="?", const=RESULTS, help="write the figures to a file")
+    arguments = parser.parse_args()
+    peers = json.loads((HERE / "peers.json").read_text())
+    peer = peers["boards"][BOARD]
+    resnet = (EXAMPLES / "models" / "resnet8_cifar10.ekc").read_bytes()
+    rows = [row("ic", "resnet8_cifar10.ekc", resnet, peer["ic"], arguments.images)]
+    narrowed, notes = narrow(read(resnet, "resnet8_cifar10.ekc").graph)
+    if notes:
+        rows.append(row("ic", "the same, codes rounded", pack(narrowed), peer["ic"], arguments.images))
+    keywords = (EXAMPLES / "models" / "kws_dscnn.ekc").read_bytes()
+    rows.append(row("kws", "kws_dscnn.ekc", keywords, peer["kws"], None))
+    if arguments.models is not None:
+        rows.append(row("vww", "4-bit clusters", clustered_vww(arguments.models, 4), peer["vww"], None))
+    console = Console(width=max(Console().width, 110))
+    console.print(table(rows))
+    console.print(f"Ratio: to {peers['name']} on the dense int8 model; {peers['source']}.", highlight=False)
+    if arguments.json is not None:
+        command = shlex.join(["python", *sys.argv])
+        data = {"command": command, "edgekc": __version__, "unit": UNIT, "peer": peers["source"]}
+        arguments.json.write_text(json.dumps({**data, "rows": [asdict(r) for r in rows]}, indent=1) + "\n")
+        console.print(f"wrote {arguments.json}")
+    return 0 if all(any(r.ok for r in rows if r.model == model) for model in {r.model for r in rows}) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
