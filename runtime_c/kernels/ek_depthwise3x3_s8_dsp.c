@@ -46,8 +46,95 @@ static inline void turn(channel *c)
     w[5] = b1;
 }
 
+/* A row of the image on its way to the planes, four channels at a time; the assembly knows the order. */
+typedef struct {
+    ek_pair *to;
+    const int8_t *from;
+    uint32_t step, plane;    /* bytes from one column to the next, and from one plane to the next */
+    uint32_t odd, last;      /* 1: a column of padding shares the first, the last pair with one of the image */
+    uint32_t pairs;          /* bytes of a plane, 12 a pair, that the whole pairs between take */
+    ek_pair padding;
+    uint32_t groups;         /* of four channels, at least one */
+} strip;
+
+#if EK_DSP
+
+/* Four channels of one column, even ones to r9 and odd ones to r8, and four words r10, r11, r9, r8 to their planes. */
+#define COLUMN                     \
+    "ldr r8, [r1]\n\t"             \
+    "sxtb16 r9, r8\n\t"            \
+    "sxtb16 r8, r8, ror #8\n\t"
+#define TO_PLANES                  \
+    "str r11, [r0, r3]\n\t"        \
+    "str r9, [r0, r4]\n\t"         \
+    "str r8, [r0, r5]\n\t"         \
+    "str r10, [r0], #12\n\t"
+
+/*
+ * r0: to, r1: from, r2: step, r3 to r5: one, two, three times `plane`, r6: end of whole pairs, r7: padding, LR and r12:
+ * where the four channels begin in the image and in the planes; on the stack odd, last, pairs, padding, groups.
+ */
+static __attribute__((naked, noinline)) void put_strip(__attribute__((unused)) const strip *s)
+{
+    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
+                     "ldmia r0, {r0, r1, r2, r3, r4, r5, r6, r7, r8}\n\t"
+                     "push {r4, r5, r6, r7, r8}\n\t"
+                     "mov r12, r0\n\t"
+                     "mov lr, r1\n\t"
+                     "lsl r4, r3, #1\n\t"
+                     "add r5, r3, r4\n"
+                     "1:\n\t"
+                     "ldr r6, [sp]\n\t"
+                     "cbz r6, 2f\n\t" COLUMN
+                     "add r1, r1, r2\n\t"
+                     "pkhbt r10, r7, r9, lsl #16\n\t"
+                     "pkhbt r11, r7, r8, lsl #16\n\t"
+                     "pkhtb r9, r9, r7, asr #16\n\t"
+                     "pkhtb r8, r8, r7, asr #16\n\t" TO_PLANES
+                     "2:\n\t"
+                     "ldr r6, [sp, #8]\n\t"
+                     "cbz r6, 4f\n\t"
+                     "add r6, r6, r0\n"
+                     "3:\n\t"
+                     "ldr r11, [r1, r2]\n\t" COLUMN
+                     "sxtb16 r10, r11\n\t"
+                     "sxtb16 r11, r11, ror #8\n\t"
+                     "add r1, r1, r2, lsl #1\n\t"
+                     "pkhbt r7, r9, r10, lsl #16\n\t"
+                     "pkhtb r9, r10, r9, asr #16\n\t"
+                     "pkhbt r10, r8, r11, lsl #16\n\t"
+                     "pkhtb r8, r11, r8, asr #16\n\t"
+                     "str r10, [r0, r3]\n\t"
+                     "str r9, [r0, r4]\n\t"
+                     "str r8, [r0, r5]\n\t"
+                     "str r7, [r0], #12\n\t"
+                     "cmp r0, r6\n\t"
+                     "bne 3b\n\t"
+                     "ldr r7, [sp, #12]\n"
+                     "4:\n\t"
+                     "ldr r6, [sp, #4]\n\t"
+                     "cbz r6, 5f\n\t" COLUMN
+                     "pkhbt r10, r9, r7, lsl #16\n\t"
+                     "pkhbt r11, r8, r7, lsl #16\n\t"
+                     "pkhtb r9, r7, r9, asr #16\n\t"
+                     "pkhtb r8, r7, r8, asr #16\n\t" TO_PLANES
+                     "5:\n\t"
+                     "ldr r6, [sp, #16]\n\t"
+                     "add r12, r12, r3, lsl #2\n\t"
+                     "add lr, lr, #4\n\t"
+                     "mov r0, r12\n\t"
+                     "mov r1, lr\n\t"
+                     "subs r6, #1\n\t"
+                     "str r6, [sp, #16]\n\t"
+                     "bne 1b\n\t"
+                     "add sp, sp, #20\n\t"
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");
+}
+
+#else
+
 /* Two columns of four channels to their planes, `plane` words apart. */
-static inline void put(ek_pair *to, uint32_t plane, uint32_t left, uint32_t right)
+static void put(ek_pair *to, uint32_t plane, uint32_t left, uint32_t right)
 {
     const ek_pair even0 = ek_sxtb16(left), even1 = ek_sxtb16(right);
     const ek_pair odd0 = ek_sxtb16_odd(left), odd1 = ek_sxtb16_odd(right);
@@ -56,6 +143,28 @@ static inline void put(ek_pair *to, uint32_t plane, uint32_t left, uint32_t righ
     to[2 * plane] = ek_pack_high(even0, even1);
     to[3 * plane] = ek_pack_high(odd0, odd1);
 }
+
+static void put_strip(const strip *s)
+{
+    const uint32_t padding = (s->padding & 0xffu) * 0x01010101u, plane = s->plane / 4;
+    for (uint32_t group = 0; group < s->groups; group++) {
+        const int8_t *v = s->from + 4 * group;
+        ek_pair *x = s->to + 4 * group * plane;
+        if (s->odd) {
+            put(x, plane, padding, ek_load32(v));
+            v += s->step;
+            x += 3;
+        }
+        for (const ek_pair *const end = x + s->pairs / 4; x != end; x += 3, v += 2 * s->step) {
+            put(x, plane, ek_load32(v), ek_load32(v + s->step));
+        }
+        if (s->last) {
+            put(x, plane, ek_load32(v), padding);
+        }
+    }
+}
+
+#endif
 
 /* `words` words of padding. */
 static void pad(const ek_depthwise_params *p, ek_pair *x, uint32_t words)
@@ -73,7 +182,6 @@ static void fill(const ek_depthwise_params *p, const int8_t *in, uint32_t y, uin
     const uint32_t plane = 3 * pairs, channels = p->in_c, image_y = y - p->pad_top;
     const uint32_t odd = p->pad_left % 2u, width = p->in_w - odd, from = (p->pad_left + 1u) / 2;
     const uint32_t most = from + width / 2, to = most < pairs ? most : pairs; /* pairs that the image has whole */
-    const uint32_t padding = (uint8_t)p->pad_value * 0x01010101u;
     if (image_y >= p->in_h) { /* wraps to a large number above the image */
         for (uint32_t at = y % 3; at < count * plane; at += 3) {
             pad(p, planes + at, 1);
@@ -81,22 +189,15 @@ static void fill(const ek_depthwise_params *p, const int8_t *in, uint32_t y, uin
         return;
     }
     in += image_y * p->in_w * channels + first;
-    planes += y % 3;
-    for (uint32_t c = 0; c < count; c += 4) {
-        const uint32_t at = c + 4 <= count ? c : count - 4; /* the last four may begin among those before */
-        const int8_t *v = in + at;
-        ek_pair *x = planes + at * plane + 3 * from;
-        const ek_pair *const end = planes + at * plane + 3 * to;
-        if (odd && from <= pairs) {
-            put(x - 3, plane, padding, ek_load32(v));
-            v += channels;
-        }
-        for (; x < end; x += 3, v += 2 * channels) {
-            put(x, plane, ek_load32(v), ek_load32(v + channels));
-        }
-        if (width % 2 && most < pairs) {
-            put(x, plane, ek_load32(v), padding);
-        }
+    const uint32_t has_odd = odd && from <= pairs;
+    strip s = {planes + y % 3 + 3 * (from - has_odd), in, channels, 4 * plane, has_odd, width % 2 && most < pairs,
+               from < to ? 12 * (to - from) : 0, ek_pair_of(p->pad_value, p->pad_value), count / 4};
+    put_strip(&s);
+    if (count % 4) { /* the last four begin among those before */
+        s.to += (count - 4) * plane;
+        s.from += count - 4;
+        s.groups = 1;
+        put_strip(&s);
     }
 }
 

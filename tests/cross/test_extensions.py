@@ -33,7 +33,8 @@ def _boards() -> dict[str, frozenset[str]]:
     found: dict[str, tuple[bool, str, frozenset[str]]] = {}
     for board in map(load_board, list_boards()):
         has = [words for words in EXPECTED if words <= board.features]  # DSP before the Thumb-2 that comes with it
-        if has and board.emulators:
+        # The microbit, the only Cortex-M0, is too small; the M0+ has the same instructions.
+        if has and board.emulators and (board.ram_bytes or 0) >= 64 * 1024:
             found[board.core.name] = min(
                 found.get(board.core.name, (True, "~", has[0])), (board.machine is None, board.name, has[0])
             )
