@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..ir import Array
-from ..op import Case, IntAttrs, Interval, Lowered, Op, Param, View
+from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, View
 from . import _elementwise as ew
 from ._channels import channelwise
 from ._checks import channels_of, known, require_activation, spread
@@ -94,6 +95,19 @@ FIELDS = (
 )
 
 
+def _dsp(portable: Kernel) -> Kernel:
+    """The kernel for the DSP extension; a clamp to int8 is its SSAT, and out_zero * 2**out_right has to fit 32 bits."""
+
+    def accepts(view: View) -> bool:
+        whole = all(t.data is None and t.shape == view.out.shape for t in view.inputs)
+        return whole and (view["act_min"], view["act_max"]) == (-128, 127) and view["out_shift"] >= -22
+
+    return replace(portable, symbol="ek_add_s8_dsp", needs=frozenset({"dsp"}), accepts=accepts, sources=())
+
+
+PORTABLE = ew.kernels("add", FIELDS, _params)
+
+
 def cases(rng: np.random.Generator) -> list[Case]:
     out = []
     for i, (name, a, b) in enumerate(ew.pairs_of_inputs(rng)):
@@ -117,7 +131,7 @@ OP = Op(
     operands=("a", "b"),
     infer=ew.infer,
     reference=reference,
-    kernels=ew.kernels("add", FIELDS, _params),
+    kernels=(_dsp(PORTABLE[0]), *PORTABLE),
     lowers={"add": lower},
     ranges=ranges,
     validate=validate,

@@ -172,7 +172,7 @@ KERNELS = (
         accepts=lambda view: _is_pointwise(view) and _dsp_accepts(view),
         scratch=_dsp_columns,
         in_place=_pointwise_in_place,
-        sources=("ek_columns_dsp",),
+        sources=("ek_columns_dsp", "ek_columns_put_dsp"),
     ),
     Kernel(
         symbol="ek_conv2d_s8_dsp",
@@ -184,7 +184,7 @@ KERNELS = (
         accepts=_dsp_accepts,
         scratch=_dsp_scratch,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
-        sources=("ek_columns_dsp",),
+        sources=("ek_columns_dsp", "ek_columns_put_dsp"),
     ),
     *_MUL2,
     Kernel(

@@ -38,7 +38,7 @@ void ek_conv2d_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, 
                 for (uint32_t ky = 0; ky < window.k_h; ky++) {
                     const int8_t *src = column + ring.window[ky];
                     for (uint32_t run = 0; run < window.runs; run++, src += window.run_step) {
-                        to = ek_columns_put(to, src, window.step, window.run_bytes);
+                        to = ek_columns_put_dsp(to, src, window.step, window.run_bytes);
                     }
                 }
                 ek_columns_dsp(&columns, 4, out);

@@ -1,4 +1,4 @@
-"""Kernels for a core's extensions on an emulated core: every case with dense weights, as layers of one network."""
+"""Kernels for a core's extensions on an emulated core: every case without packed weights, as layers of one network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from edgekc.plan import choose_kernel, plan
 
 DENSE = {"ek_conv2d_s8", "ek_conv1x1_s8"}
 EXPECTED = {  # kernels that must be among those tried, by what a core has
-    frozenset({"dsp"}): {f"{s}_dsp" for s in (*DENSE, "ek_depthwise3x3_s8", "ek_fully_connected_s8")},
+    frozenset({"dsp"}): {f"{s}_dsp" for s in (*DENSE, "ek_depthwise3x3_s8", "ek_fully_connected_s8", "ek_add_s8")},
     frozenset({"thumb1"}): {f"{s}_mul2" for s in DENSE},
     frozenset({"thumb2"}): {f"{s}_mul2" for s in DENSE},
 }
@@ -54,13 +54,16 @@ def network(features: frozenset[str]) -> tuple[Graph, bytes, set[str]]:
     nodes: list[Node] = []
     values: list[Array] = []
     symbols = set()
-    for op in (op for op in OPS.values() if "weights" in op.operands):
+    for op in (op for op in OPS.values() if {"weights", "a"} & set(op.operands)):
+        computed = sum(operand in ("x", "a", "b") for operand in op.operands)
         for case in op.cases(np.random.default_rng(2)):
             if case.inputs[0].shape[0] != 1:  # one sample
                 continue
             name = f"{op.name}_{case.name}".replace("-", "_")
-            inputs = [Tensor(f"{name}_in", case.inputs[0].shape, "int8", ACTIVATION)]
-            inputs += [_constant(op, name, i, case.inputs[i]) for i in range(1, len(case.inputs))]
+            inputs = [
+                Tensor(f"{name}_in{i}", x.shape, "int8", ACTIVATION) for i, x in enumerate(case.inputs[:computed])
+            ]
+            inputs += [_constant(op, name, i, case.inputs[i]) for i in range(computed, len(case.inputs))]
             result = op.reference(case.attrs, list(case.inputs))[0]
             out = Tensor(name, result.shape, "int8", ACTIVATION)
             node = Node(op.name, name, tuple(t.name for t in inputs), (name,), case.attrs)
@@ -68,9 +71,9 @@ def network(features: frozenset[str]) -> tuple[Graph, bytes, set[str]]:
             if kernel.needs:
                 tensors.update({t.name: t for t in (*inputs, out)})
                 nodes.append(node)
-                values.append(case.inputs[0])
+                values += case.inputs[:computed]
                 symbols.add(kernel.symbol)
-    names = tuple(f"{n.name}_in" for n in nodes), tuple(n.name for n in nodes)
+    names = tuple(name for n in nodes for name in n.inputs if tensors[name].data is None), tuple(n.name for n in nodes)
     graph = Graph("net", Stage.INTEGER, tensors, tuple(nodes), *names, {"tool": "test"})
     return graph, b"".join(v.tobytes() for v in values), symbols
 
