@@ -1,4 +1,4 @@
-"""Kernels for a core's extensions on an emulated core: every case without packed weights, as layers of one network."""
+"""Kernels for a core's extensions on an emulated core: dense layers, depthwise ones, additions, in one network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from edgekc.plan import choose_kernel, plan
 
 DENSE = {"ek_conv2d_s8", "ek_conv1x1_s8"}
 EXPECTED = {  # kernels that must be among those tried, by what a core has
-    frozenset({"dsp"}): {f"{s}_dsp" for s in (*DENSE, "ek_depthwise3x3_s8", "ek_fully_connected_s8", "ek_add_s8")},
+    frozenset({"dsp"}): {f"{s}_dsp" for s in (*DENSE, "ek_fully_connected_s8", "ek_add_s8")}
+    | {f"ek_{kind}depthwise3x3_s8_dsp" for kind in ("", "clustered_")},
     frozenset({"thumb1"}): {f"{s}_mul2" for s in DENSE},
     frozenset({"thumb2"}): {f"{s}_mul2" for s in DENSE},
 }
@@ -42,7 +43,7 @@ def _boards() -> dict[str, frozenset[str]]:
 
 
 BOARDS = _boards()
-ACTIVATION = Quant((0.5,), (0,))
+ACTIVATION, UNIT = Quant((0.5,), (0,)), Quant((1.0,), (0,))
 
 
 def network(features: frozenset[str]) -> tuple[Graph, bytes, set[str]]:
@@ -54,7 +55,7 @@ def network(features: frozenset[str]) -> tuple[Graph, bytes, set[str]]:
     nodes: list[Node] = []
     values: list[Array] = []
     symbols = set()
-    for op in (op for op in OPS.values() if {"weights", "a"} & set(op.operands)):
+    for op in (op for op in OPS.values() if {"weights", "a"} & set(op.operands) or op.name.endswith("depthwise")):
         computed = sum(operand in ("x", "a", "b") for operand in op.operands)
         for case in op.cases(np.random.default_rng(2)):
             if case.inputs[0].shape[0] != 1:  # one sample
@@ -80,7 +81,7 @@ def network(features: frozenset[str]) -> tuple[Graph, bytes, set[str]]:
 
 def _constant(op: Op, name: str, position: int, value: Array) -> Tensor:
     operand = op.operands[position]
-    return constant(f"{name}_{operand}", value, OPERAND_ROLES[operand])
+    return constant(f"{name}_{operand}", value, OPERAND_ROLES[operand], UNIT if operand == "centers" else None)
 
 
 @pytest.fixture(scope="module")
