@@ -102,9 +102,19 @@ def _same_shape(view: View) -> bool:
     return alike and not is_constant(view.inputs[1])
 
 
+def _dsp(portable: Kernel) -> Kernel:
+    """The kernel for the DSP extension; a clamp to int8 is its SSAT, and out_zero * 2**out_right has to fit 32 bits."""
+
+    def accepts(view: View) -> bool:
+        whole = all(t.data is None and t.shape == view.out.shape for t in view.inputs)
+        return whole and (view["act_min"], view["act_max"]) == (-128, 127) and view["out_shift"] >= -22
+
+    return replace(portable, symbol="ek_add_s8_dsp", needs=frozenset({"dsp"}), accepts=accepts, sources=())
+
+
 _PORTABLE = ew.kernels("add", FIELDS, _params)
 _VECTOR = replace(_PORTABLE[0], symbol="ek_add_s8_vec", needs=VECTOR, accepts=_same_shape)
-KERNELS: tuple[Kernel, ...] = (_VECTOR, *_PORTABLE)
+KERNELS: tuple[Kernel, ...] = (_VECTOR, _dsp(_PORTABLE[0]), *_PORTABLE)
 
 
 def cases(rng: np.random.Generator) -> list[Case]:

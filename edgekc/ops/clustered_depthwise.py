@@ -58,12 +58,25 @@ def _params(view: View) -> dict[str, int | str]:
     return {**lin.window_params(view, k_h, k_w), **cl.params(view), "pad_value": view["pad_value"]}
 
 
+FIELDS = (*cl.FIELDS, *lin.WINDOW_FIELDS, *lin.OUTPUT_FIELDS, ("int8_t", "pad_value"), *cl.CODE_FIELDS)
 KERNELS = (
+    Kernel(
+        symbol="ek_clustered_depthwise3x3_s8_dsp",
+        header="ek_clustered.h",
+        struct="ek_clustered_depthwise_params",
+        fields=FIELDS,
+        params=_params,
+        needs=frozenset({"dsp"}),
+        accepts=lambda view: depthwise.accepts_3x3(dense(view)),
+        scratch=depthwise.scratch_3x3,
+        in_place=lambda view: lin.ring_in_place(view, 3),
+        sources=("ek_depthwise_wide_dsp",),
+    ),
     Kernel(
         symbol="ek_clustered_depthwise_s8",
         header="ek_clustered.h",
         struct="ek_clustered_depthwise_params",
-        fields=(*cl.FIELDS, *lin.WINDOW_FIELDS, *lin.OUTPUT_FIELDS, ("int8_t", "pad_value"), *cl.CODE_FIELDS),
+        fields=FIELDS,
         params=_params,
         scratch=lambda view: depthwise.decoded_bytes(view, *view.inputs[1].shape[1:]),
         in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),

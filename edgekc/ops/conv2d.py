@@ -238,7 +238,7 @@ KERNELS = (
         accepts=lambda view: _is_pointwise(view) and _dsp_accepts(view),
         scratch=_dsp_columns,
         in_place=_pointwise_in_place,
-        sources=("ek_columns_dsp",),
+        sources=("ek_columns_dsp", "ek_columns_put_dsp"),
     ),
     Kernel(
         symbol="ek_conv2d_s8_dsp",
@@ -250,7 +250,7 @@ KERNELS = (
         accepts=_dsp_accepts,
         scratch=_dsp_scratch,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
-        sources=("ek_columns_dsp",),
+        sources=("ek_columns_dsp", "ek_columns_put_dsp"),
     ),
     *_MUL2,
     Kernel(
@@ -293,6 +293,10 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("1x1-many", (3, 3, 21), (9, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
         ("1x1-many-growing", (3, 3, 7), (10, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
         ("1x1-many-stride2", (5, 6, 20), (8, 1, 1), (2, 2), (1, 1), (0, 0, 0, 0)),
+        ("1x1-eight", (3, 3, 8), (5, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("1x1-eights", (2, 4, 24), (3, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("1x1-more-eights", (1, 5, 56), (2, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("3x3-eights", (2, 5, 8), (3, 3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
         ("3x3-many", (3, 5, 12), (5, 3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
         ("window-in-padding", (2, 2, 2), (3, 5, 5), (1, 1), (1, 1), (2, 2, 2, 2)),
     ]

@@ -81,13 +81,13 @@ def decoded_bytes(view: View, k_h: int, k_w: int) -> int:
     return 4 * min(4, view.out.shape[3]) * k_h * k_w + lin.ring_bytes(view, k_h, k_w)
 
 
-def _accepts_3x3(view: View) -> bool:
+def accepts_3x3(view: View) -> bool:
     channels = view.out.shape[3]
     plain = (*_k(view), view["dilation_h"], view["dilation_w"]) == (3, 3, 1, 1) and view["stride_w"] in (1, 2)
     return plain and channels == view.x.shape[3] and channels >= 4 and lin.short_requant(view)
 
 
-def _scratch_3x3(view: View) -> int:
+def scratch_3x3(view: View) -> int:
     _, _, out_w, channels = view.out.shape
     pairs = out_w + 1 if view["stride_w"] == 2 else (out_w - 1) // 2 + 2
     return min(channels, 16) * (44 + 12 * pairs)
@@ -130,8 +130,8 @@ KERNELS = (
         fields=FIELDS,
         params=_params,
         needs=frozenset({"dsp"}),
-        accepts=_accepts_3x3,
-        scratch=_scratch_3x3,
+        accepts=accepts_3x3,
+        scratch=scratch_3x3,
         # Channel by channel as with the ring: bytes of a channel cover bytes of the same channel only.
         in_place=lambda view: lin.ring_in_place(view, 3),
     ),

@@ -137,6 +137,7 @@ KERNELS = (
 def cases(rng: np.random.Generator) -> list[Case]:
     sizes = [("plain", 1, 12, 8), ("odd", 3, 7, 5), ("one-output", 1, 9, 1), ("one-input", 2, 1, 6)]
     sizes += [("many", 2, 40, 9), ("one-row", 1, 68, 8), ("many-odd", 1, 35, 6)]
+    sizes += [("eight", 2, 8, 4), ("eights", 2, 48, 7), ("more-eights", 1, 72, 2)]
     out = []
     for name, rows, ic, oc in sizes:
         out += linear_cases(rng, name, {}, (rows, ic), (oc, ic), oc, ic, padded=False)

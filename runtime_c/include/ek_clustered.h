@@ -135,5 +135,10 @@ typedef struct {
  */
 void ek_clustered_grouped_conv2d_s8(const ek_clustered_grouped_conv2d_params *p, const int8_t *in, int8_t *out,
                                     void *scratch);
+/*
+ * The same for windows of 3x3 and requantisation as ek_depthwise3x3_s8_dsp (ek_depthwise.h) wants them, with its
+ * scratch.
+ */
+void ek_clustered_depthwise3x3_s8_dsp(const ek_clustered_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
 
 #endif

@@ -22,6 +22,12 @@ typedef struct {
 /* `count` of the four columns to `count` pixels of `channels` bytes at `out`; the others must hold some pixel. */
 void ek_columns_dsp(const ek_columns *c, uint32_t count, int8_t *out);
 
+/*
+ * `bytes` values, a multiple of four and not 0, to all four columns; column k has them at from + k * step. Returns
+ * where the next ones go.
+ */
+ek_pair *ek_columns_put_dsp(ek_pair *to, const int8_t *from, uint32_t step, uint32_t bytes);
+
 /* `bytes` values, a multiple of four, to the column that `to` points into; returns where the next ones go. */
 static inline ek_pair *ek_column_put(ek_pair *to, const int8_t *from, uint32_t bytes)
 {

@@ -110,11 +110,26 @@ static inline int32_t ek_smmla(int32_t a, int32_t b, int32_t c)
     return y;
 }
 
-/* x / 2, down, and then the nearest int8. */
+/* c + round(-a * b / 2^32), halves up. */
+static inline int32_t ek_smmlsr(int32_t a, int32_t b, int32_t c)
+{
+    int32_t y;
+    __asm__("smmlsr %0, %1, %2, %3" : "=r"(y) : "r"(a), "r"(b), "r"(c));
+    return y;
+}
+
+/* x / 2, down, and then the nearest int8; and the nearest int8 of x. */
 static inline int32_t ek_half_s8(int32_t x)
 {
     int32_t y;
     __asm__("ssat %0, #8, %1, asr #1" : "=r"(y) : "r"(x) : "cc");
+    return y;
+}
+
+static inline int32_t ek_nearest_s8(int32_t x)
+{
+    int32_t y;
+    __asm__("ssat %0, #8, %1" : "=r"(y) : "r"(x) : "cc");
     return y;
 }
 
@@ -161,7 +176,13 @@ static inline int32_t ek_smmlar(int32_t a, int32_t b, int32_t c)
 }
 
 static inline int32_t ek_smmla(int32_t a, int32_t b, int32_t c) { return c + (int32_t)(((int64_t)a * b) >> 32); }
+static inline int32_t ek_smmlsr(int32_t a, int32_t b, int32_t c)
+{
+    return c + (int32_t)((((int64_t)1 << 31) - (int64_t)a * b) >> 32);
+}
+
 static inline int32_t ek_half_s8(int32_t x) { return ek_clamp(x >> 1, -128, 127); }
+static inline int32_t ek_nearest_s8(int32_t x) { return ek_clamp(x, -128, 127); }
 
 #endif
 

@@ -10,6 +10,16 @@ typedef struct {
     uint32_t back;           /* bytes by which a last group's weights overlap the group before; 4: there is none */
 } frame;
 
+/* The same for filters of whole eights of taps; eights_4 knows the order. */
+typedef struct {
+    int8_t *out;
+    const ek_filter *filter;
+    uint32_t at1, at2, at3;
+    const ek_pair *columns;
+    uint32_t rounds, skip;   /* of four eights behind the first one; the first round leaves out `skip` of them */
+    const ek_filter *end;
+} eights;
+
 #if EK_DSP
 
 /* Four taps: two pairs of weights against two pairs of each column. */
@@ -90,6 +100,65 @@ static __attribute__((naked, noinline)) void filters_4(__attribute__((unused)) c
                      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");
 }
 
+/* Two taps: the pair w of weights against a pair of each column. */
+#define TWO_TAPS(w)                     \
+    "ldmia r0!, {r2, r3, r4, r5}\n\t"   \
+    "smlad r6, " w ", r2, r6\n\t"       \
+    "smlad r7, " w ", r3, r7\n\t"       \
+    "smlad r8, " w ", r4, r8\n\t"       \
+    "smlad r9, " w ", r5, r9\n\t"
+#define SIX_TAPS                        \
+    "sxtb16 r10, r10, ror #8\n\t" TWO_TAPS("r10") \
+    "sxtb16 r12, r11\n\t" TWO_TAPS("r12")         \
+    "sxtb16 r11, r11, ror #8\n\t" TWO_TAPS("r11")
+#define EIGHT_TAPS                      \
+    "ldrd r10, r11, [r1], #8\n\t"       \
+    "sxtb16 r12, r10\n\t" TWO_TAPS("r12") SIX_TAPS
+
+/*
+ * As filters_4, for whole eights of taps: the first one starts the sums from the bias, the loop over the others is
+ * entered where as many are left as there are. LR: rounds left, and the filter's record is on the stack.
+ */
+static __attribute__((naked, noinline)) void eights_4(__attribute__((unused)) const eights *constants,
+                                                      __attribute__((unused)) const int8_t *weights)
+{
+    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
+                     "ldmia r0, {r4, r5, r6, r7, r8, r9, r10, r11, r12}\n\t"
+                     "adr r2, 2f\n\t"
+                     "adr r3, 3f\n\t"
+                     "subs r3, r3, r2\n\t"
+                     "mla r2, r11, r3, r2\n\t"
+                     "orr r11, r2, #1\n\t"
+                     "push {r4, r5, r6, r7, r8, r9, r10, r11, r12}\n\t"
+                     "mov r0, r4\n\t"
+                     "mov r10, r5\n"
+                     "1:\n\t" /* a filter */
+                     "ldr r6, [r10], #4\n\t"
+                     "strd r0, r10, [sp]\n\t"
+                     "ldrd r0, lr, [sp, #20]\n\t"
+                     "ldrd r10, r11, [r1], #8\n\t"
+                     "ldmia r0!, {r2, r3, r4, r5}\n\t"
+                     "sxtb16 r12, r10\n\t"
+                     "smlad r7, r12, r3, r6\n\t"
+                     "smlad r8, r12, r4, r6\n\t"
+                     "smlad r9, r12, r5, r6\n\t"
+                     "smlad r6, r12, r2, r6\n\t" SIX_TAPS
+                     "ldr pc, [sp, #28]\n"
+                     "2:\n\t" EIGHT_TAPS
+                     "3:\n\t" EIGHT_TAPS EIGHT_TAPS EIGHT_TAPS
+                     "subs lr, #1\n\t"
+                     "bgt 2b\n\t"
+                     "ldmia sp, {r0, r10, r11, r12, lr}\n\t"
+                     "ldmia r10!, {r2, r3, r4}\n\t"
+                     OUTPUT("r9", "[r0, lr]") OUTPUT("r8", "[r0, r12]") OUTPUT("r7", "[r0, r11]")
+                     OUTPUT("r6", "[r0], #1")
+                     "ldr r2, [sp, #32]\n\t"
+                     "cmp r10, r2\n\t"
+                     "bne 1b\n\t"
+                     "add sp, sp, #36\n\t"
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");
+}
+
 #else
 
 static void filters_4(const ek_filter *f, const int8_t *w, int8_t *out, const frame *k)
@@ -112,16 +181,26 @@ static void filters_4(const ek_filter *f, const int8_t *w, int8_t *out, const fr
     }
 }
 
+static void eights_4(const eights *k, const int8_t *w)
+{
+    const uint32_t groups = 2 * (1 + 4 * k->rounds - k->skip);
+    const frame constants = {k->columns, groups, k->at1, k->at2, k->at3, k->end, 4};
+    filters_4(k->filter, w, k->out, &constants);
+}
+
 #endif
 
 void ek_columns_dsp(const ek_columns *c, uint32_t count, int8_t *out)
 {
-    const frame constants = {c->columns,
-                             c->taps / 4,
-                             count > 1 ? c->channels : 0,
-                             count > 2 ? 2 * c->channels : 0,
-                             count > 3 ? 3 * c->channels : 0,
-                             c->filters + c->channels,
-                             4 - c->taps % 4};
-    filters_4(c->filters, c->weights, out, &constants);
+    const uint32_t at1 = count > 1 ? c->channels : 0, at2 = count > 2 ? 2 * c->channels : 0;
+    const uint32_t at3 = count > 3 ? 3 * c->channels : 0;
+    const ek_filter *const end = c->filters + c->channels;
+    if (c->taps % 8 == 0 && (uintptr_t)c->weights % 4 == 0) { /* two words of weights by one load must be aligned */
+        const uint32_t more = c->taps / 8 - 1, rounds = more ? (more + 3) / 4 : 1;
+        const eights constants = {out, c->filters, at1, at2, at3, c->columns, rounds, 4 * rounds - more, end};
+        eights_4(&constants, c->weights);
+    } else {
+        const frame constants = {c->columns, c->taps / 4, at1, at2, at3, end, 4 - c->taps % 4};
+        filters_4(c->filters, c->weights, out, &constants);
+    }
 }

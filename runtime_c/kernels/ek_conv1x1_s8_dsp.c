@@ -20,9 +20,13 @@ void ek_conv1x1_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out,
             count = width - done < 4 ? width - done : 4;
             const uint32_t first = oc > ic ? width - done - count : done;
             const int8_t *x = in + first * step_x;
-            for (uint32_t k = 0; k < 4; k++) {
-                ek_column_put_all(pairs + k, x, ic);
-                x += k + 1 < count ? step_x : 0;
+            if (count == 4 && ic % 4 == 0) {
+                ek_columns_put_dsp(pairs, x, step_x, ic);
+            } else {
+                for (uint32_t k = 0; k < 4; k++) {
+                    ek_column_put_all(pairs + k, x, ic);
+                    x += k + 1 < count ? step_x : 0;
+                }
             }
             ek_columns_dsp(&columns, count, out + first * oc);
         }

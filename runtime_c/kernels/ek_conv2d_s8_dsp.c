@@ -31,7 +31,22 @@ void ek_conv2d_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, 
     for (uint32_t y = 0; y < p->out_h; y++) {
         const int8_t *column = ring.rows;
         ek_ring_fill(&ring, in, y * p->stride_h);
-        for (uint32_t x = 0; x < p->out_w; x++, column += window.step) {
+        uint32_t x = 0;
+        while (x < p->out_w) {
+            if (aligned && k == 0 && p->out_w - x >= 4) { /* four windows of this row */
+                ek_pair *to = pairs;
+                for (uint32_t ky = 0; ky < window.k_h; ky++) {
+                    const int8_t *src = column + ring.window[ky];
+                    for (uint32_t run = 0; run < window.runs; run++, src += window.run_step) {
+                        to = ek_columns_put_dsp(to, src, window.step, window.run_bytes);
+                    }
+                }
+                ek_columns_dsp(&columns, 4, out);
+                out += 4 * p->out_c;
+                x += 4;
+                column += 4 * window.step;
+                continue;
+            }
             if (aligned) {
                 ek_pair *to = pairs + k;
                 for (uint32_t ky = 0; ky < window.k_h; ky++) {
@@ -44,6 +59,8 @@ void ek_conv2d_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, 
                 unroll(&window, &ring, column, bytes);
                 ek_column_put_all(pairs + k, bytes, taps);
             }
+            x++;
+            column += window.step;
             if (++k == 4) {
                 ek_columns_dsp(&columns, 4, out);
                 out += 4 * p->out_c;

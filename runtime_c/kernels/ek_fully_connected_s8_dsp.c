@@ -1,4 +1,4 @@
-/* Fully connected layer, on cores with the DSP extension: each row, unpacked once, against four filters at a time. */
+/* Fully connected layer, on cores with the DSP extension: each row, unpacked once, against two or four filters at a time. */
 #include "ek_dsp.h"
 #include "ek_fully_connected.h"
 
@@ -7,6 +7,24 @@ typedef struct {
     int32_t f0, f1, f2, f3;
     uint32_t groups;
 } sums;
+
+/* What follows the sums, apart from the parameters, which the compiler would load anew after each output. */
+typedef struct {
+    const int32_t *multiplier;
+    const int8_t *shift;
+    uint32_t step;
+    int32_t out_zero, single;
+} requant;
+
+/* Two filters after the other, of whole eights of taps; the assembly knows the order. */
+typedef struct {
+    const ek_pair *x;
+    uint32_t rounds, skip;  /* of four eights; the first round leaves out `skip` of them */
+    const int32_t *bias;
+    requant q;              /* out_zero is 2 * out_zero + 1 here */
+    uint32_t n;
+    const int32_t *bias_end;
+} eights;
 
 /* Four taps of x and of a filter. */
 static inline int32_t dot4(const ek_pair *x, uint32_t word, int32_t acc)
@@ -57,6 +75,87 @@ static __attribute__((naked, noinline)) void dot(__attribute__((unused)) const i
                      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");
 }
 
+/* Four taps of a filter: raw weights against two pairs. */
+#define FOUR_OF_ONE(sum, raw, even, odd)               \
+    "sxtb16 r11, " raw "\n\t"                          \
+    "smlad " sum ", r11, " even ", " sum "\n\t"        \
+    "sxtb16 " raw ", " raw ", ror #8\n\t"              \
+    "smlad " sum ", " raw ", " odd ", " sum "\n\t"
+#define EIGHT_OF_ONE(sum, weights)                     \
+    "ldrd r9, r10, [" weights "], #8\n\t"              \
+    FOUR_OF_ONE(sum, "r9", "r3", "r4") FOUR_OF_ONE(sum, "r10", "r5", "r6")
+#define EIGHT_TAPS "ldmia r0!, {r3, r4, r5, r6}\n\t" EIGHT_OF_ONE("r7", "r1") EIGHT_OF_ONE("r8", "r2")
+/* Multiplier r9 and right = -1 - shift, r10, of the next filter. */
+#define REQUANT                       \
+    "ldr r9, [r3]\n\t"                \
+    "ldrsb r10, [r4]\n\t"             \
+    "add r3, r3, r5, lsl #2\n\t"      \
+    "add r4, r4, r5\n\t"              \
+    "mvn r10, r10\n\t"
+#define DOUBLE(sum) REQUANT           \
+    "lsl r11, r6, r10\n\t"            \
+    "lsl " sum ", " sum ", #1\n\t"    \
+    "smmlar r9, " sum ", r9, r11\n\t" \
+    "add r9, r9, " sum ", asr #31\n\t" \
+    "asr r9, r9, r10\n\t"             \
+    "ssat r9, #8, r9, asr #1\n\t"     \
+    "strb r9, [r12], #1\n\t"
+#define SINGLE(sum) REQUANT           \
+    "subs r10, r10, #1\n\t"           \
+    "lsl r11, r6, r10\n\t"            \
+    "smmla r9, " sum ", r9, r11\n\t"  \
+    "asr r9, r9, r10\n\t"             \
+    "ssat r9, #8, r9, asr #1\n\t"     \
+    "strb r9, [r12], #1\n\t"
+
+/*
+ * All filters, two at a time. r0: x, r1 and r2: weights, r7 and r8: sums, r12: out, LR: rounds left. The loop is
+ * entered where as many eights are left as there are.
+ */
+static __attribute__((naked, noinline)) void pairs_of_filters(__attribute__((unused)) const eights *constants,
+                                                              __attribute__((unused)) const int8_t *weights,
+                                                              __attribute__((unused)) int8_t *out)
+{
+    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
+                     "ldmia r0!, {r4, r5, r6, r7, r8, r9, r10}\n\t"
+                     "mov r12, r2\n\t"
+                     "adr r2, 2f\n\t"
+                     "adr r3, 3f\n\t"
+                     "subs r3, r3, r2\n\t"
+                     "mla r2, r6, r3, r2\n\t"
+                     "orr r6, r2, #1\n\t"
+                     "ldmia r0, {r0, r2, r3, r11}\n\t" /* out_zero, single, n, bias_end */
+                     "push {r0, r2, r3, r11}\n\t"
+                     "push {r4, r5, r6, r7, r8, r9, r10}\n\t"
+                     "add r2, r1, r3\n"
+                     "1:\n\t"
+                     "ldr r3, [sp, #12]\n\t"
+                     "ldrd r7, r8, [r3], #8\n\t"
+                     "str r3, [sp, #12]\n\t"
+                     "ldrd r0, lr, [sp]\n\t"
+                     "ldr pc, [sp, #8]\n"
+                     "2:\n\t" EIGHT_TAPS
+                     "3:\n\t" EIGHT_TAPS EIGHT_TAPS EIGHT_TAPS
+                     "subs lr, #1\n\t"
+                     "bgt 2b\n\t"
+                     "ldrd r0, r3, [sp, #32]\n\t"
+                     "mov r1, r2\n\t"
+                     "add r2, r2, r3\n\t"
+                     "ldrd r3, r4, [sp, #16]\n\t"
+                     "ldrd r5, r6, [sp, #24]\n\t"
+                     "cbnz r0, 4f\n\t" DOUBLE("r7") DOUBLE("r8")
+                     "b 5f\n"
+                     "4:\n\t" SINGLE("r7") SINGLE("r8")
+                     "5:\n\t"
+                     "strd r3, r4, [sp, #16]\n\t"
+                     "ldr r3, [sp, #12]\n\t"
+                     "ldr r4, [sp, #40]\n\t"
+                     "cmp r3, r4\n\t"
+                     "bne 1b\n\t"
+                     "add sp, sp, #44\n\t"
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");
+}
+
 #else
 
 static void dot(const int8_t *w, uint32_t n, const ek_pair *x, sums *acc)
@@ -71,14 +170,6 @@ static void dot(const int8_t *w, uint32_t n, const ek_pair *x, sums *acc)
 
 #endif
 
-/* What follows the sums, apart from the parameters, which the compiler would load anew after each output. */
-typedef struct {
-    const int32_t *multiplier;
-    const int8_t *shift;
-    uint32_t step;
-    int32_t out_zero, single;
-} requant;
-
 static inline int8_t output(requant *q, int32_t acc)
 {
     const int32_t multiplier = *q->multiplier, shift = *q->shift;
@@ -91,6 +182,24 @@ static inline int8_t output(requant *q, int32_t acc)
     const int32_t n = -1 - shift;
     return (int8_t)ek_requant_short(acc, multiplier, ek_requant_offset(q->out_zero, n), n);
 }
+
+#if !EK_DSP
+
+static void pairs_of_filters(const eights *k, const int8_t *w, int8_t *out)
+{
+    requant q = k->q;
+    q.out_zero >>= 1;
+    for (const int32_t *bias = k->bias; bias != k->bias_end; bias++, w += k->n) {
+        int32_t acc = *bias;
+        for (uint32_t i = 0; i < 4 * k->rounds - k->skip; i++) {
+            acc = dot4(k->x + 4 * i, ek_load32(w + 8 * i), acc);
+            acc = dot4(k->x + 4 * i + 2, ek_load32(w + 8 * i + 4), acc);
+        }
+        *out++ = output(&q, acc);
+    }
+}
+
+#endif
 
 void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch)
 {
@@ -111,6 +220,18 @@ void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t 
             const uint32_t known = 8 * (4 - rest), word = ek_load32(in + n - 4) >> known << known;
             x[0] = ek_sxtb16(word);
             x[1] = ek_sxtb16_odd(word);
+        }
+        if (n % 8 == 0 && channels > 1 && (uintptr_t)w % 4 == 0) { /* two words by one load must be aligned */
+            const uint32_t rounds = (n / 8 + 3) / 4;
+            eights constants = {pairs, rounds, 4 * rounds - n / 8, bias, q, n, bias + channels / 2 * 2};
+            constants.q.out_zero = 2 * q.out_zero + 1;
+            c = channels / 2 * 2;
+            pairs_of_filters(&constants, w, out);
+            w += c * n;
+            bias += c;
+            out += c;
+            q.multiplier += c * q.step;
+            q.shift += c * q.step;
         }
         for (; c + 4 <= channels; c += 4, w += 4 * n, bias += 4) {
             sums acc = {bias[0], bias[1], bias[2], bias[3], groups};

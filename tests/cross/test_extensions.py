@@ -23,7 +23,8 @@ from edgekc.plan import plan
 DENSE = {"ek_conv2d_s8", "ek_conv1x1_s8"}
 EXPECTED = {  # kernels that must be among those tried, by what a core has
     frozenset({"dsp", "mve"}): {f"{s}_mve" for s in (*DENSE, "ek_depthwise_s8", "ek_fully_connected_s8")},
-    frozenset({"dsp"}): {f"{s}_dsp" for s in (*DENSE, "ek_depthwise3x3_s8", "ek_fully_connected_s8")},
+    frozenset({"dsp"}): {f"{s}_dsp" for s in (*DENSE, "ek_fully_connected_s8", "ek_add_s8")}
+    | {f"ek_{kind}depthwise3x3_s8_dsp" for kind in ("", "clustered_")},
     frozenset({"thumb1"}): {f"{s}_mul2" for s in DENSE},
     frozenset({"thumb2"}): {f"{s}_mul2" for s in DENSE},
     frozenset({"vector"}): {f"{s}_vec" for s in (*DENSE, "ek_depthwise_s8", "ek_fully_connected_s8", "ek_add_s8")},
@@ -36,7 +37,8 @@ def _boards() -> dict[str, frozenset[str]]:
     for board in map(load_board, list_boards()):
         # Helium comes before the DSP and the Thumb-2 that such a core has too.
         has = [words for words in EXPECTED if words <= board.features]
-        if has and board.emulators:
+        # The microbit, the only Cortex-M0, is too small; the M0+ has the same instructions.
+        if has and board.emulators and (board.ram_bytes or 0) >= 64 * 1024:
             found[board.core.name] = min(
                 found.get(board.core.name, (True, "~", has[0])), (board.machine is None, board.name, has[0])
             )

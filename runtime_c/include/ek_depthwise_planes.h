@@ -1,0 +1,53 @@
+/*
+ * Depthwise 3x3 on cores with the DSP extension, a block of channels after the other. Input rows become planes of
+ * int16, one plane a channel: for each pair of columns the words of the three rows that a window covers.
+ *
+ * Weights are int8, and kept times two, or wide: int16 (ek_depthwise_planes_code.h with EK_PLANES_WIDE 1).
+ */
+#ifndef EK_DEPTHWISE_PLANES_H
+#define EK_DEPTHWISE_PLANES_H
+
+#include "ek_dsp.h"
+
+enum { EK_PLANES_BLOCK = 16 }; /* channels whose planes lie in scratch at the same time */
+
+/* The geometry, by the names of ek_depthwise_params, whose other members are given by 3x3 and in_c == out_c. */
+typedef struct {
+    uint32_t in_h, in_w, in_c, out_h, out_w, out_c, stride_h, stride_w, pad_top, pad_left;
+    int32_t pad_value;
+} ek_planes;
+
+#define EK_PLANES(p)                                                                                        \
+    {(p)->in_h,     (p)->in_w,     (p)->in_c,    (p)->out_h,    (p)->out_w,    (p)->out_c,                     \
+     (p)->stride_h, (p)->stride_w, (p)->pad_top, (p)->pad_left, (p)->pad_value}
+
+typedef struct {
+    /* For each row of the window (w0, w1), (w1, w2), in the order in which the planes have them: row r lies in place
+     * r % 3. All weights and the bias times two, unless they are wide. */
+    ek_pair weights[6];
+    int32_t bias[2];     /* twice, for one load of two registers */
+    int32_t multiplier, offset, right; /* as ek_requant_twice wants them */
+} ek_plane_channel;
+
+/* How many channels a block from `first` on has: none has fewer than four, which planes are filled by. */
+static inline uint32_t ek_planes_count(uint32_t channels, uint32_t first)
+{
+    const uint32_t left = channels - first;
+    return left <= EK_PLANES_BLOCK ? left : left < EK_PLANES_BLOCK + 4 ? EK_PLANES_BLOCK - 4 : EK_PLANES_BLOCK;
+}
+
+/* The record of a channel with weights w (3, 3); `times` is 2 where they are not wide. */
+static inline void ek_plane_channel_make(ek_plane_channel *to, const int32_t *w, int32_t bias, int32_t times,
+                                         int32_t multiplier, int32_t shift, int32_t out_zero)
+{
+    for (uint32_t ky = 0; ky < 3; ky++, w += 3) {
+        to->weights[2 * ky] = ek_pair_of(w[0] * times, w[1] * times);
+        to->weights[2 * ky + 1] = ek_pair_of(w[1] * times, w[2] * times);
+    }
+    to->bias[0] = to->bias[1] = bias * times;
+    to->multiplier = multiplier;
+    to->right = -1 - shift;
+    to->offset = ek_requant_offset(out_zero, to->right);
+}
+
+#endif

@@ -1,0 +1,353 @@
+/* The code of ek_depthwise_planes.h, for the one file of each width of weights that has it. */
+#ifndef EK_DEPTHWISE_PLANES_CODE_H
+#define EK_DEPTHWISE_PLANES_CODE_H
+
+#include "ek_depthwise_planes.h"
+
+#ifndef EK_PLANES_WIDE
+#define EK_PLANES_WIDE 0
+#endif
+
+/* The window moves down by one row: the row that was in place 2 of the weights is now in place 0, and so on. */
+static inline void turn(ek_plane_channel *c)
+{
+    ek_pair *const w = c->weights;
+    const ek_pair a0 = w[0], b0 = w[1], a1 = w[2], b1 = w[3];
+    w[0] = w[4];
+    w[1] = w[5];
+    w[2] = a0;
+    w[3] = b0;
+    w[4] = a1;
+    w[5] = b1;
+}
+
+/* A row of the image on its way to the planes, four channels at a time; the assembly knows the order. */
+typedef struct {
+    ek_pair *to;
+    const int8_t *from;
+    uint32_t step, plane;    /* bytes from one column to the next, and from one plane to the next */
+    uint32_t odd, last;      /* 1: a column of padding shares the first, the last pair with one of the image */
+    uint32_t pairs;          /* bytes of a plane, 12 a pair, that the whole pairs between take */
+    ek_pair padding;
+    uint32_t groups;         /* of four channels, at least one */
+} strip;
+
+#if EK_DSP
+
+/* Four channels of one column, even ones to r9 and odd ones to r8, and four words r10, r11, r9, r8 to their planes. */
+#define COLUMN                     \
+    "ldr r8, [r1]\n\t"             \
+    "sxtb16 r9, r8\n\t"            \
+    "sxtb16 r8, r8, ror #8\n\t"
+#define TO_PLANES                  \
+    "str r11, [r0, r3]\n\t"        \
+    "str r9, [r0, r4]\n\t"         \
+    "str r8, [r0, r5]\n\t"         \
+    "str r10, [r0], #12\n\t"
+
+/*
+ * r0: to, r1: from, r2: step, r3 to r5: one, two, three times `plane`, r6: end of whole pairs, r7: padding, LR and r12:
+ * where the four channels begin in the image and in the planes; on the stack odd, last, pairs, padding, groups.
+ */
+static __attribute__((naked, noinline)) void put_strip(__attribute__((unused)) const strip *s)
+{
+    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
+                     "ldmia r0, {r0, r1, r2, r3, r4, r5, r6, r7, r8}\n\t"
+                     "push {r4, r5, r6, r7, r8}\n\t"
+                     "mov r12, r0\n\t"
+                     "mov lr, r1\n\t"
+                     "lsl r4, r3, #1\n\t"
+                     "add r5, r3, r4\n"
+                     "1:\n\t"
+                     "ldr r6, [sp]\n\t"
+                     "cbz r6, 2f\n\t" COLUMN
+                     "add r1, r1, r2\n\t"
+                     "pkhbt r10, r7, r9, lsl #16\n\t"
+                     "pkhbt r11, r7, r8, lsl #16\n\t"
+                     "pkhtb r9, r9, r7, asr #16\n\t"
+                     "pkhtb r8, r8, r7, asr #16\n\t" TO_PLANES
+                     "2:\n\t"
+                     "ldr r6, [sp, #8]\n\t"
+                     "cbz r6, 4f\n\t"
+                     "add r6, r6, r0\n"
+                     "3:\n\t"
+                     "ldr r11, [r1, r2]\n\t" COLUMN
+                     "sxtb16 r10, r11\n\t"
+                     "sxtb16 r11, r11, ror #8\n\t"
+                     "add r1, r1, r2, lsl #1\n\t"
+                     "pkhbt r7, r9, r10, lsl #16\n\t"
+                     "pkhtb r9, r10, r9, asr #16\n\t"
+                     "pkhbt r10, r8, r11, lsl #16\n\t"
+                     "pkhtb r8, r11, r8, asr #16\n\t"
+                     "str r10, [r0, r3]\n\t"
+                     "str r9, [r0, r4]\n\t"
+                     "str r8, [r0, r5]\n\t"
+                     "str r7, [r0], #12\n\t"
+                     "cmp r0, r6\n\t"
+                     "bne 3b\n\t"
+                     "ldr r7, [sp, #12]\n"
+                     "4:\n\t"
+                     "ldr r6, [sp, #4]\n\t"
+                     "cbz r6, 5f\n\t" COLUMN
+                     "pkhbt r10, r9, r7, lsl #16\n\t"
+                     "pkhbt r11, r8, r7, lsl #16\n\t"
+                     "pkhtb r9, r7, r9, asr #16\n\t"
+                     "pkhtb r8, r7, r8, asr #16\n\t" TO_PLANES
+                     "5:\n\t"
+                     "ldr r6, [sp, #16]\n\t"
+                     "add r12, r12, r3, lsl #2\n\t"
+                     "add lr, lr, #4\n\t"
+                     "mov r0, r12\n\t"
+                     "mov r1, lr\n\t"
+                     "subs r6, #1\n\t"
+                     "str r6, [sp, #16]\n\t"
+                     "bne 1b\n\t"
+                     "add sp, sp, #20\n\t"
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");
+}
+
+#else
+
+/* Two columns of four channels to their planes, `plane` words apart. */
+static void put(ek_pair *to, uint32_t plane, uint32_t left, uint32_t right)
+{
+    const ek_pair even0 = ek_sxtb16(left), even1 = ek_sxtb16(right);
+    const ek_pair odd0 = ek_sxtb16_odd(left), odd1 = ek_sxtb16_odd(right);
+    to[0] = ek_pack_low(even0, even1);
+    to[plane] = ek_pack_low(odd0, odd1);
+    to[2 * plane] = ek_pack_high(even0, even1);
+    to[3 * plane] = ek_pack_high(odd0, odd1);
+}
+
+static void put_strip(const strip *s)
+{
+    const uint32_t padding = (s->padding & 0xffu) * 0x01010101u, plane = s->plane / 4;
+    for (uint32_t group = 0; group < s->groups; group++) {
+        const int8_t *v = s->from + 4 * group;
+        ek_pair *x = s->to + 4 * group * plane;
+        if (s->odd) {
+            put(x, plane, padding, ek_load32(v));
+            v += s->step;
+            x += 3;
+        }
+        for (const ek_pair *const end = x + s->pairs / 4; x != end; x += 3, v += 2 * s->step) {
+            put(x, plane, ek_load32(v), ek_load32(v + s->step));
+        }
+        if (s->last) {
+            put(x, plane, ek_load32(v), padding);
+        }
+    }
+}
+
+#endif
+
+/* `words` words of padding. */
+static void pad(const ek_planes *p, ek_pair *x, uint32_t words)
+{
+    const ek_pair fill = ek_pair_of(p->pad_value, p->pad_value);
+    for (const ek_pair *const end = x + words; x != end;) {
+        *x++ = fill;
+    }
+}
+
+/* Padded row y of the block that begins at channel `first`, to the planes, where columns outside are there already. */
+static void fill(const ek_planes *p, const int8_t *in, uint32_t y, uint32_t first, uint32_t count,
+                 uint32_t pairs, ek_pair *planes)
+{
+    const uint32_t plane = 3 * pairs, channels = p->in_c, image_y = y - p->pad_top;
+    const uint32_t odd = p->pad_left % 2u, width = p->in_w - odd, from = (p->pad_left + 1u) / 2;
+    const uint32_t most = from + width / 2, to = most < pairs ? most : pairs; /* pairs that the image has whole */
+    if (image_y >= p->in_h) { /* wraps to a large number above the image */
+        for (uint32_t at = y % 3; at < count * plane; at += 3) {
+            pad(p, planes + at, 1);
+        }
+        return;
+    }
+    in += image_y * p->in_w * channels + first;
+    const uint32_t has_odd = odd && from <= pairs;
+    strip s = {planes + y % 3 + 3 * (from - has_odd), in, channels, 4 * plane, has_odd, width % 2 && most < pairs,
+               from < to ? 12 * (to - from) : 0, ek_pair_of(p->pad_value, p->pad_value), count / 4};
+    put_strip(&s);
+    if (count % 4) { /* the last four begin among those before */
+        s.to += (count - 4) * plane;
+        s.from += count - 4;
+        s.groups = 1;
+        put_strip(&s);
+    }
+}
+
+/* What stays the same from channel to channel of a row; the assembly knows the order. */
+typedef struct {
+    int8_t *out;
+    const ek_pair *x;
+    uint32_t step;   /* bytes from one output pixel to the next */
+    uint32_t used;   /* bytes of a plane that pairs of outputs walk over */
+    uint32_t rest;   /* 1: one more output behind the pairs */
+    uint32_t plane;  /* bytes */
+    const ek_plane_channel *end;
+} frame;
+
+#if EK_DSP
+
+/* Row s of the window for outputs a (r7) and b (r9): x is the row's word of the first pair of columns, y of the second. */
+#define STRIDE_1(x, y, s, z)             \
+    "ldrd r10, r11, [r1, #" s "]\n\t"    \
+    "smlad r7, " x ", r10, r7\n\t"       \
+    "smlatb r9, " x ", r10, r9\n\t"      \
+    "smlabt r7, " y ", r11, r7\n\t"      \
+    "smlad r9, " y ", r11, r9\n\t"
+/* The same, z being where the row's word of the third pair lies. */
+#define STRIDE_2(x, y, s, z)             \
+    "ldrd r10, r11, [r1, #" s "]\n\t"    \
+    "smlad r7, " x ", r10, r7\n\t"       \
+    "ldr " x ", [r0, #" z "]\n\t"        \
+    "smlad r9, " y ", r10, r9\n\t"       \
+    "smlabt r7, " y ", r11, r7\n\t"      \
+    "smlabt r9, " x ", r11, r9\n\t"
+/* The same for one output. */
+#define LAST(x, y, s)                    \
+    "ldrd r10, r11, [r1, #" s "]\n\t"    \
+    "smlad r7, " x ", r10, r7\n\t"       \
+    "smlabt r7, " y ", r11, r7\n\t"
+#if EK_PLANES_WIDE
+#define TWICE(sum) "lsl " sum ", " sum ", #1\n\t"
+#else
+#define TWICE(sum)
+#endif
+#define WINDOW "ldmia r0, {r2, r3, r4, r5, r6, r8}\n\t"
+
+/*
+ * One row of outputs, channel by channel, and the weights moved on. r0: words of the plane, r1: channel, r12: out, LR: where pairs of outputs
+ * end; on the stack what `frame` has.
+ */
+#define ROW(name, body, words)                                                                                \
+    static __attribute__((naked, noinline)) void name(__attribute__((unused)) ek_plane_channel *c,               \
+                                                      __attribute__((unused)) const frame *f)                 \
+    {                                                                                                         \
+        __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                    \
+                         "ldmia r1, {r4, r5, r6, r7, r8, r9, r10}\n\t"                                        \
+                         "sub sp, sp, #4\n\t"                                                                 \
+                         "push {r4, r5, r6, r7, r8, r9, r10}\n\t"                                             \
+                         "mov r1, r0\n"                                                                       \
+                         "1:\n\t"                                                                             \
+                         "ldrd r12, r0, [sp]\n\t"                                                             \
+                         "ldr r5, [sp, #12]\n\t"                                                              \
+                         "add lr, r0, r5\n\t"                                                                 \
+                         "cmp r5, #0\n\t"                                                           \
+                         "beq 3f\n"                                                                  \
+                         "2:\n\t" /* two outputs */                                                           \
+                         "ldrd r7, r9, [r1, #24]\n\t" WINDOW                                                  \
+                         body("r2", "r5", "0", "24") body("r3", "r6", "8", "28") body("r4", "r8", "16", "32") \
+                         "adds r0, #" words "\n\t"                                                            \
+                         "ldrd r2, r3, [r1, #32]\n\t"                                                         \
+                         "ldr r4, [r1, #40]\n\t"                                                              \
+                         "ldr r5, [sp, #8]\n\t" TWICE("r7") TWICE("r9")                                        \
+                         "smmlar r6, r7, r2, r3\n\t"                                                          \
+                         "smmlar r2, r9, r2, r3\n\t"                                                          \
+                         "add r6, r6, r7, asr #31\n\t"                                                        \
+                         "add r2, r2, r9, asr #31\n\t"                                                        \
+                         "asr r6, r6, r4\n\t"                                                                 \
+                         "asr r2, r2, r4\n\t"                                                                 \
+                         "ssat r6, #8, r6, asr #1\n\t"                                                        \
+                         "ssat r2, #8, r2, asr #1\n\t"                                                        \
+                         "strb r2, [r12, r5]\n\t"                                                             \
+                         "strb r6, [r12]\n\t"                                                      \
+                         "add r12, r12, r5, lsl #1\n\t"                                        \
+                         "cmp r0, lr\n\t"                                                                     \
+                         "bne 2b\n"                                                                           \
+                         "3:\n\t"                                                                             \
+                         "ldr r5, [sp, #16]\n\t"                                                              \
+                         "cbz r5, 4f\n\t" /* one output */                                                    \
+                         "ldr r7, [r1, #24]\n\t" WINDOW                                                       \
+                         LAST("r2", "r5", "0") LAST("r3", "r6", "8") LAST("r4", "r8", "16")                   \
+                         "ldrd r2, r3, [r1, #32]\n\t"                                                         \
+                         "ldr r4, [r1, #40]\n\t" TWICE("r7")                                                   \
+                         "smmlar r6, r7, r2, r3\n\t"                                                          \
+                         "add r6, r6, r7, asr #31\n\t"                                                        \
+                         "asr r6, r6, r4\n\t"                                                                 \
+                         "ssat r6, #8, r6, asr #1\n\t"                                                        \
+                         "strb r6, [r12]\n"                                                                   \
+                         "4:\n\t" /* its weights move on by one row, then the next ek_plane_channel */                 \
+                         "ldmia r1, {r2, r3, r4, r5, r6, r8}\n\t"                                             \
+                         "strd r6, r8, [r1]\n\t"                                                              \
+                         "strd r2, r3, [r1, #8]\n\t"                                                          \
+                         "strd r4, r5, [r1, #16]\n\t"                                                         \
+                         "adds r1, #44\n\t"                                                                   \
+                         "ldrd r2, r3, [sp]\n\t"                                                              \
+                         "ldrd r4, r5, [sp, #20]\n\t"                                                         \
+                         "adds r2, #1\n\t"                                                                    \
+                         "adds r3, r3, r4\n\t"                                                                \
+                         "strd r2, r3, [sp]\n\t"                                                              \
+                         "cmp r1, r5\n\t"                                                                     \
+                         "bne 1b\n\t"                                                                         \
+                         "add sp, sp, #32\n\t"                                                                \
+                         "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");                                       \
+    }
+ROW(row_1, STRIDE_1, "12")
+ROW(row_2, STRIDE_2, "24")
+
+static inline void row(ek_plane_channel *c, const frame *f, uint32_t stride)
+{
+    if (stride == 1) {
+        row_1(c, f);
+    } else {
+        row_2(c, f);
+    }
+}
+
+#else
+
+/* acc and one window, whose first column is the low or the high half of *x. */
+static int32_t window(const ek_pair *x, uint32_t high, const ek_pair *w, int32_t acc)
+{
+    for (uint32_t s = 0; s < 3; s++, x++, w += 2) {
+        if (high) {
+            acc = ek_smlad(x[3], w[1], acc + ek_pair_high(x[0]) * ek_pair_low(w[0]));
+        } else {
+            acc = ek_smlad(x[0], w[0], acc) + ek_pair_low(x[3]) * ek_pair_high(w[1]);
+        }
+    }
+    return acc;
+}
+
+static void row(ek_plane_channel *c, const frame *f, uint32_t stride)
+{
+    int8_t *out = f->out;
+    const ek_pair *plane = f->x;
+    for (; c != f->end; c++, out++, plane += f->plane / 4) {
+        const uint32_t pairs = f->used / (12 * stride);
+        for (uint32_t i = 0; i < 2 * pairs + f->rest; i++) {
+            const int32_t acc = window(plane + i * stride / 2 * 3, i * stride % 2, c->weights, c->bias[i % 2]);
+            out[i * f->step] = (int8_t)ek_requant_twice(acc * (1 << EK_PLANES_WIDE), c->multiplier, c->offset, c->right);
+        }
+        turn(c);
+    }
+}
+
+#endif
+
+/* `count` channels from `first` on, whose records are made; their planes lie behind them. */
+static void block(const ek_planes *p, const int8_t *in, int8_t *out, uint32_t first, uint32_t count,
+                  ek_plane_channel *channels)
+{
+    const ek_plane_channel *const end = channels + count;
+    ek_pair *const planes = (ek_pair *)(channels + count);
+    const uint32_t stride = p->stride_w, pairs = stride == 1 ? (p->out_w - 1u) / 2 + 2 : p->out_w + 1u;
+    frame f = {out + first, planes, p->out_c, p->out_w / 2u * stride * 12, p->out_w % 2u, 12 * pairs, end};
+    uint32_t next = 0;
+    pad(p, planes, 3 * pairs * count);
+    for (uint32_t y = 0; y < p->out_h; y++, f.out += (uint32_t)p->out_w * p->out_c) {
+        const uint32_t top = y * p->stride_h;
+        for (next = next < top ? top : next; next < top + 3; next++) {
+            fill(p, in, next, first, count, pairs, planes);
+        }
+        row(channels, &f, stride);
+        for (uint32_t more = p->stride_h % 3u; more != 1; more = (more + 2) % 3) { /* one row has been done */
+            for (uint32_t i = 0; i < count; i++) {
+                turn(channels + i);
+            }
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,10 @@
+/* Depthwise 3x3 with weights of 16 bits: a block of channels whose weights somebody else has decoded. */
+#define EK_PLANES_WIDE 1
+#include "ek_depthwise_planes_code.h"
+#include "ek_depthwise_wide.h"
+
+void ek_depthwise_wide_dsp(const ek_planes *p, const int8_t *in, int8_t *out, uint32_t first, uint32_t count,
+                           ek_plane_channel *channels)
+{
+    block(p, in, out, first, count, channels);
+}
