@@ -18,6 +18,7 @@ from edgekc.errors import ToolError
 _CHUNK = 4096
 _ENDING_S = 5.0
 _POLL_S = 0.002
+_REBOOT_S = 3.0  # from a reset to the program's offer of RTT
 _SENDING_S = 10.0  # for one request; a line that takes none of it is as good as closed
 
 
@@ -161,28 +162,41 @@ class PyocdLine:
             self.session.open()
             core: Any = self.session.target
             core.reset()
-            deadline = time.monotonic() + timeout_s
-            while True:
-                with suppress(Exception):  # what is there before the program has written it
-                    block = GenericRTTControlBlock.from_target(core, address, 16)
-                    block.start()
-                    break
-                if time.monotonic() > deadline:
-                    raise ToolError("the program does not offer RTT", where=where, fix="flash the board again")
-                time.sleep(0.05)
-            self.up, self.down = block.up_channels[0], block.down_channels[0]
+            self.find_block: Any = lambda: GenericRTTControlBlock.from_target(core, address, 16)
+            if not self._attach(timeout_s):
+                raise ToolError("the program does not offer RTT", where=where, fix="flash the board again")
         except Exception as error:
             self.close()
             if isinstance(error, ToolError):
                 raise
             raise ToolError(f"cannot talk to the board: {error}", where=where) from error
 
+    def _attach(self, timeout_s: float) -> bool:
+        """Waits for the control block, in whose place there is anything before the program has written it."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            with suppress(Exception):
+                block = self.find_block()
+                block.start()
+                self.up, self.down = block.up_channels[0], block.down_channels[0]
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+
+    def _lost(self, error: Exception) -> None:
+        """After a reset the program offers the block anew; else the line has ended."""
+        if not self._attach(_REBOOT_S):
+            raise EOFError(str(error)) from error
+
     def send(self, data: bytes) -> None:
-        while data:
+        deadline = time.monotonic() + _SENDING_S
+        while data and time.monotonic() < deadline:  # a program that takes nothing will be asked again
             try:
                 sent = self.down.write(data)
             except Exception as error:
-                raise EOFError(str(error)) from error
+                self._lost(error)
+                return  # the console asks again, or sees the greeting of a program that has started
             data = data[sent:]
             if data:
                 time.sleep(_POLL_S)
@@ -190,10 +204,11 @@ class PyocdLine:
     def receive(self, timeout_s: float) -> bytes:
         deadline = time.monotonic() + timeout_s
         while True:
+            data = b""
             try:
                 data = bytes(self.up.read())
             except Exception as error:
-                raise EOFError(str(error)) from error
+                self._lost(error)
             if data or time.monotonic() > deadline:
                 return data
             time.sleep(_POLL_S)

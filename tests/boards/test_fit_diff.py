@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from portable_target import portable
 from typer.testing import CliRunner
 
 from edgekc.advice import Shortage, advise, boards_with
@@ -121,7 +122,7 @@ def measured(folder: Path, board: str, to: Path) -> Path:
 
 def test_diff_of_two_cores(tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    write_folder(compile_model(DIGITS, "digits", target_of(load_board("m0plus-an385"))).files, folder)
+    write_folder(compile_model(DIGITS, "digits", portable()).files, folder)
     m4, m0 = (measured(folder, name, tmp_path / f"{name}.json") for name in ("mps2-an386", "microbit"))
     done = CliRunner().invoke(app, ["diff", str(m4), str(m0), "--json"])
     rows = {row["what"]: row for row in json.loads(done.stdout)}

@@ -67,6 +67,10 @@ class Mcu:
         self.control = 0
         self.reset()
 
+    def brown_out(self) -> None:
+        """From any thread: power is lost for a moment, before the core next runs."""
+        self._brownout = 0
+
     def reset(self) -> None:
         """A system reset: NRST or AIRCR. Debug logic keeps its state."""
         self.flash.reset()

@@ -15,13 +15,13 @@ pytest.importorskip("unicorn", reason="unicorn is not installed")
 from edgekc.board import load_board
 from edgekc.cli.main import app
 from edgekc.emulate import host
-from edgekc.errors import EdgekcError, ToolError
+from edgekc.errors import ToolError
 from edgekc.measure import measure
+from edgekc.on_board import Way, on_board, run_samples
 from edgekc.output import read_manifest, write_folder
 from edgekc.pipeline import compile_model, target_of
 from edgekc.toolchain import arm_compiler
 from simulated_mcu.bench import OPENOCD_CONFIG, Bench, bench, need_openocd, need_pyocd
-from simulated_mcu.mcu import Chip
 
 BOARD = "nucleo-f412zg"
 _MODEL = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data" / "digits_int8.tflite"
@@ -96,14 +96,17 @@ def test_run_over_the_uart(folder: Path, tmp_path: Path) -> None:
     assert out.read_bytes() == host.run(host.build(folder), host.samples(read_manifest(folder), 1))
 
 
-def test_a_brownout_in_the_middle_is_called_a_reset(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("link", ["uart", "rtt"])
+def test_a_brownout_in_the_middle_is_called_a_reset(link: str, folder: Path) -> None:
+    need_pyocd()
+    inputs = host.samples(read_manifest(folder), 3)
     with bench() as board:
-        reach = [*reached("pyocd", board, tmp_path), "--link", "uart", "--port", f"localhost:{board.serial_port}"]
-        edgekc("run", folder, "--samples", "1", *reach)
-    before = board.mcu.system.cycles
-    with bench(Chip(brownout_after=before)) as again:
-        again.mcu.flash.memory[:] = board.mcu.flash.memory  # the program is there already
-        again.mcu.reset()
-        port = f"localhost:{again.serial_port}"
-        with pytest.raises(EdgekcError, match="was reset in the middle of the run"):
-            edgekc("run", folder, "--samples", "200", "--link", "uart", "--port", port, "--no-flash")
+        port = f"localhost:{board.serial_port}" if link == "uart" else ""
+        way = Way(link, "pyocd", board.probe, port, None, (), True, 120.0)
+        with (
+            on_board(folder, load_board(BOARD), way, trace=False) as (console, image, _),
+            pytest.raises(ToolError, match="the board was reset in the middle of the run"),
+        ):
+            run_samples(
+                console, image, folder, inputs, link=link, check=False, log=lambda _: board.mcu.brown_out()
+            )  # fmt: skip
