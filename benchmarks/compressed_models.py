@@ -90,10 +90,13 @@ def row(model: str, variant: str, ekc: bytes, peer: dict[str, int], images: Path
 
 
 def clustered(graph: Graph, bits: int) -> Graph:
-    """An INTEGER graph with the weights of its dense convolutions clustered, without data: for its speed alone."""
+    """An INTEGER graph with the weights of its dense convolutions clustered, without data: for its speed alone.
+
+    The first layer, with few input channels, stays dense: it has the fewest weights.
+    """
     tensors, nodes = dict(graph.tensors), []
     for node in graph.nodes:
-        if node.op != "conv2d":
+        if node.op != "conv2d" or graph.tensors[node.inputs[0]].shape[3] < 4:
             nodes.append(node)
             continue
         _, weights, bias, multiplier, shift = graph.of(node.inputs)
