@@ -12,8 +12,8 @@ static inline ek_pair *ek_two_positions(const ek_pair **t0, const ek_pair **t1, 
 #if EK_DSP
     const ek_pair *x = *t0, *y = *t1;
     ek_pair a, b, c, d;
-    __asm__("ldrd %[a], %[b], [%[x]], #8\n\t"
-            "ldrd %[c], %[d], [%[y]], #8\n\t"
+    __asm__ volatile("ldrd %[a], %[b], [%[x]], #8\n\t"
+                     "ldrd %[c], %[d], [%[y]], #8\n\t"
             "smuad %[a], %[a], %[ab0]\n\t"
             "smuad %[b], %[b], %[ab0]\n\t"
             "smuad %[c], %[c], %[ab1]\n\t"
