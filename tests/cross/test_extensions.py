@@ -38,7 +38,7 @@ def _boards() -> dict[str, frozenset[str]]:
         # Helium comes before the DSP and the Thumb-2 that such a core has too.
         has = [words for words in EXPECTED if words <= board.features]
         # The microbit, the only Cortex-M0, is too small; the M0+ has the same instructions.
-        if has and board.emulators and (board.ram_bytes or 0) >= 64 * 1024:
+        if has and board.emulators and (board.ram_bytes is None or board.ram_bytes >= 64 * 1024):
             found[board.core.name] = min(
                 found.get(board.core.name, (True, "~", has[0])), (board.machine is None, board.name, has[0])
             )
