@@ -31,4 +31,7 @@ void ek_add_const_s8(const ek_add_params *p, const int8_t *a, int8_t *out);
 /* Two activations of one shape, for cores with vector instructions: outer and mid are 1, and all steps of inner. */
 void ek_add_s8_vec(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t *out);
 
+/* The same for cores with Helium, for operands of one shape, which is one run of `inner` elements. */
+void ek_add_s8_mve(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t *out);
+
 #endif
