@@ -160,6 +160,7 @@ def pairs_of_inputs(rng: np.random.Generator) -> list[tuple[str, Array, Array]]:
         ("column", (1, 3, 4, 5), (1, 3, 1, 5)),
         ("outer-product", (1, 6, 1), (1, 1, 9)),
         ("vector", (1, 33), (1, 33)),
+        ("square", (1, 6, 1), (1, 1, 6)),
     ]
     out = []
     for name, a, b in shapes:

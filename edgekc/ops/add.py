@@ -114,7 +114,8 @@ def _dsp(portable: Kernel) -> Kernel:
 
 _PORTABLE = ew.kernels("add", FIELDS, _params)
 _VECTOR = replace(_PORTABLE[0], symbol="ek_add_s8_vec", needs=VECTOR, accepts=_same_shape)
-KERNELS: tuple[Kernel, ...] = (_VECTOR, _dsp(_PORTABLE[0]), *_PORTABLE)
+_HELIUM = replace(_PORTABLE[0], symbol="ek_add_s8_mve", needs=frozenset({"mve"}), accepts=_same_shape)
+KERNELS: tuple[Kernel, ...] = (_HELIUM, _VECTOR, _dsp(_PORTABLE[0]), *_PORTABLE)
 
 
 def cases(rng: np.random.Generator) -> list[Case]:

@@ -11,6 +11,7 @@ from ..fixedpoint import DOUBLE
 from ..ir import Array
 from ..op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
 from . import _clustered as cl
+from . import _decoded as decoded
 from . import _expand as ex
 from . import _linear as lin
 from . import _winograd as wg
@@ -81,7 +82,28 @@ def _scratch_winograd(view: View) -> int:
     return cl.table_bytes(view) + 4 * 9 * view.x.shape[3] + wg.scratch(cl.dense(view))
 
 
+def _block_mve(view: View) -> int:
+    return decoded.block(view, int(np.prod(view.inputs[1].shape[1:])))
+
+
+def _scratch_mve(view: View) -> int:
+    k_h, k_w = view.inputs[1].shape[1:3]
+    return decoded.scratch(view, k_h, k_w, _block_mve(view), planes=1)
+
+
 KERNELS = (
+    Kernel(
+        symbol="ek_clustered_conv2d_s8_mve",
+        header="ek_clustered.h",
+        struct="ek_clustered_conv2d_params",
+        fields=FIELDS,
+        params=lambda view: {**_params(view), "block": _block_mve(view)},
+        needs=frozenset({"mve"}),
+        accepts=lambda view: decoded.accepts(cl.dense(view)),
+        scratch=_scratch_mve,
+        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        sources=decoded.SOURCES,
+    ),
     Kernel(
         symbol="ek_clustered_winograd_s8_dsp",
         header="ek_clustered.h",

@@ -52,6 +52,12 @@ void ek_clustered_conv2d_s8_dsp(const ek_clustered_conv2d_params *p, const int8_
  */
 void ek_clustered_winograd_s8_dsp(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+/*
+ * The same for cores with Helium and double rounding as ek_voutput (ek_mve.h) wants it. scratch: EK_DECODED_BYTES
+ * (ek_decoded_mve.h), then what ek_conv2d_s8_mve has for windows; here `block` is even.
+ */
+void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 typedef struct {
     const uint8_t *indices;     /* (out_c, in_c), bit-packed */
     const ek_s16 *centers;      /* up to 2^bits */

@@ -3,6 +3,7 @@
 #define EK_SUMS_MVE_H
 
 #include "ek_mve.h"
+#include "ek_window.h"
 
 /*
  * Pixels, or rows, against filters (channels, taps), channels >= 4. Channels are taken four at a time; if that
@@ -41,6 +42,19 @@ static inline int8_t *ek_pixel_put(int8_t *to, const int8_t *from, uint32_t byte
         to += 32;
     }
     return to;
+}
+
+/* As ek_window_unroll, in vectors: up to 15 bytes are read behind a run and written behind the window. */
+static inline void ek_unroll_mve(const ek_window *w, const ek_ring *ring, const int8_t *column, int8_t *bytes)
+{
+    for (uint32_t ky = 0; ky < w->k_h; ky++) {
+        const int8_t *src = column + ring->window[ky];
+        for (uint32_t run = 0; run < w->runs; run++, src += w->run_step, bytes += w->run_bytes) {
+            for (uint32_t i = 0; i < w->run_bytes; i += 16) {
+                ek_vstrb(bytes + i, ek_vldrb(src + i));
+            }
+        }
+    }
 }
 
 /*

@@ -35,6 +35,7 @@ typedef struct {
     uint16_t ones;              /* value of the constant template */
     uint16_t block;             /* pixels, or tiles, that are held at a time, a multiple of 4 */
     uint8_t pointwise;          /* 1: 1x1 windows without padding */
+    uint8_t planes;             /* for Helium: 2 where weights do not fit 16 bits, else 1 */
 } ek_template_conv2d_params;
 
 /*
@@ -64,6 +65,13 @@ void ek_template_expanded_s8_dsp(const ek_template_conv2d_params *p, const int8_
  * scratch: words: pair_count; 2 * in_c; 16 * count; then what EK_WINOGRAD wants (ek_winograd.h).
  */
 void ek_template_winograd_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
+/*
+ * The same for cores with Helium: any window, count * k_h * k_w below 2^16, and double rounding as ek_voutput (ek_mve.h)
+ * wants it. scratch: EK_DECODED_BYTES (ek_decoded_mve.h); words: in_c, and for each plane pair_count, or in_c where
+ * pairs have no indices; then what ek_conv2d_s8_mve has for windows. Here `block` is even.
+ */
+void ek_template_conv2d_s8_mve(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
 /* The same with one kernel an output channel, which reads input channel c / (out_c / in_c). */
 typedef struct {

@@ -1,20 +1,6 @@
 /* Convolution with any window, on cores with Helium: rows to a ring, two windows at a time. */
 #include "ek_conv2d.h"
 #include "ek_sums_mve.h"
-#include "ek_window.h"
-
-/* As ek_window_unroll, in vectors: up to 15 bytes are read behind a run and written behind the window. */
-static inline void unroll(const ek_window *w, const ek_ring *ring, const int8_t *column, int8_t *bytes)
-{
-    for (uint32_t ky = 0; ky < w->k_h; ky++) {
-        const int8_t *src = column + ring->window[ky];
-        for (uint32_t run = 0; run < w->runs; run++, src += w->run_step, bytes += w->run_bytes) {
-            for (uint32_t i = 0; i < w->run_bytes; i += 16) {
-                ek_vstrb(bytes + i, ek_vldrb(src + i));
-            }
-        }
-    }
-}
 
 void ek_conv2d_s8_mve(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
 {
@@ -40,7 +26,7 @@ void ek_conv2d_s8_mve(const ek_conv2d_params *p, const int8_t *in, int8_t *out, 
                     }
                 }
             } else {
-                unroll(&window, &ring, column, bytes);
+                ek_unroll_mve(&window, &ring, column, bytes);
                 ek_pixel_put(to, bytes, taps);
             }
             if (second) {

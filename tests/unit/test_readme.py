@@ -37,6 +37,7 @@ FIGURES = (
     "peak stack, bytes",
     "instructions",
 )
+M55_FIGURES = ("flash with weights, bytes", "arena, bytes", "instructions")
 
 
 def markdown(rows: list[tuple[str, ...]]) -> str:
@@ -75,16 +76,23 @@ def boards() -> str:
 
 
 def figures() -> str:
-    """edgekc against the peer, from the committed result of benchmarks/tflm.py."""
-    result = json.loads((ROOT / "benchmarks" / "results" / "tflm_m4.json").read_text())
-    found: dict[tuple[str, str], dict[str, Any]] = {
-        (row["figure"], row["model"]): row for row in result["boards"]["mps2-an386"]["rows"]
-    }
+    """edgekc against the peer, from the committed results of benchmarks/tflm.py."""
     rows = [("edgekc / peer", *MODELS.values())]
-    for figure in FIGURES:
+    rows += _rows_of("tflm_m4.json", "mps2-an386", FIGURES)
+    rows += [(f"Cortex-M55: {name}", *cells) for name, *cells in _rows_of("tflm_m55.json", "mps3-an547", M55_FIGURES)]
+    return markdown(rows)
+
+
+def _rows_of(file: str, board: str, figures: tuple[str, ...]) -> list[tuple[str, ...]]:
+    result = json.loads((ROOT / "benchmarks" / "results" / file).read_text())
+    found: dict[tuple[str, str], dict[str, Any]] = {
+        (row["figure"], row["model"]): row for row in result["boards"][board]["rows"]
+    }
+    rows: list[tuple[str, ...]] = []
+    for figure in figures:
         cells = (found[figure, model] for model in MODELS)
         rows.append((figure, *(f"{c['ours']:,} / {c['peer']:,} = **{c['ratio']:.2f}**" for c in cells)))
-    return markdown(rows)
+    return rows
 
 
 def block(text: str, name: str) -> re.Match[str]:

@@ -1,0 +1,43 @@
+"""Packed filters on cores with Helium: what ek_decoded_mve.h needs of scratch, and pixels at a time."""
+
+from __future__ import annotations
+
+from ..fixedpoint import DOUBLE
+from ..ir import Array
+from ..op import View
+from . import _linear as lin
+
+PIXELS_BYTES = 16 * 1024
+SOURCES = ("ek_decoded_mve", "ek_decoded_sums_mve", "ek_indices_mve")
+
+
+def _row(taps: int) -> int:
+    return (taps + 15) // 16 * 16
+
+
+def block(view: View, taps: int) -> int:
+    """Pixels whose windows are held at a time, even: at most 32, in 16 KB unless two need more.
+
+    A filter is decoded once for all of them, so more of them are faster.
+    """
+    _, out_h, out_w, _ = view.out.shape
+    affordable = max(PIXELS_BYTES // _row(taps) // 2 * 2, 2)
+    return min(32, affordable, (out_h * out_w + 1) // 2 * 2)
+
+
+def scratch(view: View, k_h: int, k_w: int, at_once: int, planes: int) -> int:
+    """Four filters as int16, the block's sums and pixels, the ring, and a window whose runs are no whole vectors."""
+    taps = k_h * k_w * view.x.shape[3]
+    run = view.x.shape[3] * (k_w if view["dilation_w"] == 1 else 1)
+    window = taps + 15 if run % 16 else 0
+    return 8 * _row(taps) + (16 * planes + _row(taps)) * at_once + lin.ring_bytes(view, k_h, k_w) + window
+
+
+def fits(weights: Array) -> bool:
+    """Whether weights are numbers of 16 bits."""
+    return int(weights.min()) >= -(2**15) and int(weights.max()) < 2**15
+
+
+def accepts(dense: View) -> bool:
+    """Whether requantisation goes by vectors; `dense`: the layer with its weights as they are decoded."""
+    return dense["rounding"] == DOUBLE and lin.vector_requant(dense)
