@@ -3,9 +3,9 @@
 Each module's `forward` gives weights in the layout of the graph, and `record` turns what was trained back into the
 form that the packer takes. Indices are fixed, unless the layer has latent values: what the compressed form stands
 for, before it was brought to the nearest center, pair or template. The forward pass computes with the compressed
-form, the gradient goes to the latent values (straight-through, Bengio et al. 2013, arXiv 1308.3432), and `reassign`
-brings the two together: it chooses the nearest index for each, and moves centers and pairs to the mean of theirs.
-Latent values end with `settle`; from then on centers and pairs themselves are trained, with fixed indices.
+form; the gradient goes to centers, pairs and scales, and to the latent values as well (straight-through, Bengio et al.
+2013, arXiv 1308.3432), and `reassign` chooses the nearest index for each of these. Latent values end with `settle`;
+from then on centers and pairs are trained alone, with fixed indices.
 """
 
 from __future__ import annotations
@@ -77,8 +77,6 @@ class Clustered(nn.Module):
         found = order[torch.bucketize(places, (ordered[1:] + ordered[:-1]) / 2)]
         changed = (found != self.index).float().mean()
         self.index.copy_(found)
-        counts = (rows * rows).expand_as(places).flatten()
-        _move_to_means(self.centers[:, None], found.flatten(), places.reshape(-1, 1), counts)
         return float(changed)
 
     def settle(self) -> None:
@@ -132,8 +130,8 @@ class TemplateKernels(nn.Module):
     def forward(self) -> Tensor:
         a, b = self.pairs()
         kernels = (a[:, :, None, None] * self.book[self.index] + b[:, :, None, None]).permute(0, 2, 3, 1)
-        if self.latent is not None and self.old.pairs is None:
-            kernels = kernels + (self.latent - self.latent.detach())  # a and b are trained beside the latent weights
+        if self.old.pairs is None:
+            kernels = _straight_through(kernels, self.latent)
         return kernels.permute(3, 1, 2, 0) if self.depthwise else kernels
 
     @torch.no_grad()
@@ -160,8 +158,6 @@ class TemplateKernels(nn.Module):
         found = torch.cdist((points * weight).reshape(-1, 2), self.values * weight).argmin(1)
         changed = (found.reshape_as(self.pair_index) != self.pair_index).float().mean()
         self.pair_index.copy_(found.reshape_as(self.pair_index))
-        counts = self.scales.square()[:, None].expand_as(self.pair_index).flatten()
-        _move_to_means(self.values, found, points.reshape(-1, 2), counts)
         return float(changed)
 
     def settle(self) -> None:
@@ -178,16 +174,8 @@ class TemplateKernels(nn.Module):
 
 
 def _straight_through(compressed: Tensor, latent: Tensor | None) -> Tensor:
-    """The compressed values, with the gradient going to the latent ones where there are any."""
-    return compressed if latent is None else compressed.detach() + (latent - latent.detach())
-
-
-def _move_to_means(centers: Tensor, index: Tensor, points: Tensor, counts: Tensor) -> None:
-    """Lloyd's second step, in place: centers (k, d) to the mean of their points (n, d), counted as stated."""
-    total = torch.zeros(len(centers)).index_add_(0, index, counts)
-    summed = torch.zeros_like(centers).index_add_(0, index, points * counts[:, None])
-    used = total > 0
-    centers[used] = summed[used] / total[used, None]
+    """The compressed values; their gradient goes to the latent ones too, where there are any."""
+    return compressed if latent is None else compressed + (latent - latent.detach())
 
 
 def _real(x: Array) -> Tensor:
