@@ -23,7 +23,7 @@ from edgekc.plan import plan
 DENSE = {"ek_conv2d_s8", "ek_conv1x1_s8"}
 PACKED = {"ek_clustered_conv2d_s8", "ek_template_conv2d_s8"}
 EXPECTED = {  # kernels that must be among those tried, by what a core has
-    frozenset({"dsp", "mve"}): {f"{s}_mve" for s in (*DENSE, *PACKED, "ek_depthwise_s8", "ek_fully_connected_s8")},
+    frozenset({"mve"}): {f"{s}_mve" for s in (*DENSE, *PACKED, "ek_depthwise_s8", "ek_fully_connected_s8")},
     frozenset({"dsp"}): {f"{s}_dsp" for s in (*DENSE, "ek_fully_connected_s8", "ek_add_s8")}
     | {f"ek_{kind}depthwise3x3_s8_dsp" for kind in ("", "clustered_")},
     frozenset({"thumb1"}): {f"{s}_mul2" for s in DENSE},
@@ -36,7 +36,7 @@ def _boards() -> dict[str, frozenset[str]]:
     """A board for each core that EXPECTED has kernels for, one that qemu has if any, and what its kernels need."""
     found: dict[str, tuple[bool, str, frozenset[str]]] = {}
     for board in map(load_board, list_boards()):
-        # Helium comes before the DSP and the Thumb-2 that such a core has too.
+        # Helium comes before the DSP and the Thumb-2 that such a core has too: its flash has no room for all three.
         has = [words for words in EXPECTED if words <= board.features]
         # The microbit, the only Cortex-M0, is too small; the M0+ has the same instructions.
         if has and board.emulators and (board.ram_bytes is None or board.ram_bytes >= 64 * 1024):
