@@ -87,5 +87,5 @@ def clustered_cases(rng: np.random.Generator, case: Case, bits: int, largest: in
     indices = rng.integers(0, 2**bits, w.shape).astype(np.uint8)
     indices.flat[0] = 2**bits - 1  # the width of an index follows from the largest
     # Centers are up to 256 times an int8 weight, so the output scale is too.
-    smaller = (shift - max((largest // 128).bit_length() - 1, 0)).astype(np.int8)
+    smaller = np.maximum(shift.astype(np.int64) - max((largest // 128).bit_length() - 1, 0), -31).astype(np.int8)
     return Case(case.name, case.attrs, (x, indices, centers, bias, multiplier, smaller))

@@ -131,4 +131,5 @@ def test_what_the_proof_does_not_cover_is_refused(acc: int, shift: int, change: 
     case = layer(one * acc, one * (2**30 + 1), one * shift, DOUBLE)
     case = Case(case.name, {**case.attrs, **change}, case.inputs)
     assert not KERNEL.accepts(view_of(case))
-    assert host.check(OP, case) == ["ek_fully_connected_s8"]
+    done = host.check(OP, case)
+    assert KERNEL.symbol not in done and "ek_fully_connected_s8" in done
