@@ -20,7 +20,7 @@ from edgekc.firmware import build_firmware, firmware_folder
 from edgekc.flashing import problems, run, uf2, usb
 from edgekc.flashing.records import Job, Step
 from edgekc.output import write_folder
-from edgekc.pipeline import compile_model, target_of
+from edgekc.pipeline import compile_model
 
 DATA = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data"
 REAL = [name for name in list_boards() if load_board(name).probe is not None]
@@ -177,7 +177,7 @@ def test_a_compiled_folder_with_builds_can_be_written_again(compiled: Path, tmp_
     shutil.copytree(compiled, folder)
     shutil.rmtree(folder / "build", ignore_errors=True)
     build_firmware(folder, load_board("nucleo-f446re"))
-    files = compile_model(DATA / "digits_int8.tflite", "digits", target_of(load_board("microbit"))).files
+    files = compile_model(DATA / "digits_int8.tflite", "digits", portable()).files
     write_folder(files, folder)
     assert not (folder / "build").exists()
     build_firmware(folder, load_board("nucleo-f446re"))

@@ -208,7 +208,7 @@ def test_the_uarts_of_emulated_boards(name: str, rate: float, folder: Path, tmp_
         console = Console(BadLine(line, rate, 1), Patience(tries=60, answer_s=1.0, run_s=1.0), name)
         done = on_board.run_samples(console, image, folder, inputs, link="uart", check=True, log=lambda _: None)
     assert done.outputs == host.run(host.build(folder), inputs)
-    assert (done.resent > 0) == (rate > 0)
+    assert rate == 0 or done.resent > 0  # a slow machine may ask again without a loss too
 
 
 @pytest.fixture
