@@ -2,9 +2,10 @@
 #ifndef EK_VEC_AVX2_H
 #define EK_VEC_AVX2_H
 
-#include <immintrin.h>
+#include "ek_vec_common.h"
 
-#include "ek_vec.h"
+#if defined(EK_VEC_AVX2)
+#include <immintrin.h>
 
 #define EK_VEC_MOST 2
 #define EK_VEC_FLIP 0
@@ -220,4 +221,5 @@ EK_VEC_INLINE void ek_vec_add(ek_vec_addition k, const int8_t *x, const int8_t *
     _mm_storeu_si128((__m128i *)(void *)out, bytes);
 }
 
+#endif
 #endif

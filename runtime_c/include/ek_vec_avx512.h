@@ -2,9 +2,10 @@
 #ifndef EK_VEC_AVX512_H
 #define EK_VEC_AVX512_H
 
-#include <immintrin.h>
+#include "ek_vec_common.h"
 
-#include "ek_vec.h"
+#if defined(EK_VEC_AVX512)
+#include <immintrin.h>
 
 #define EK_VEC_MOST 8
 #define EK_VEC_FLIP 0x80
@@ -211,4 +212,5 @@ EK_VEC_INLINE void ek_vec_add(ek_vec_addition k, const int8_t *x, const int8_t *
     _mm_storeu_si128((__m128i *)(void *)out, bytes);
 }
 
+#endif
 #endif

@@ -2,7 +2,9 @@
 #ifndef EK_VEC_C_H
 #define EK_VEC_C_H
 
-#include "ek_vec.h"
+#include "ek_vec_common.h"
+
+#if defined(EK_VEC_C)
 
 #define EK_VEC_MOST 4
 #define EK_VEC_FLIP 0
@@ -129,4 +131,5 @@ EK_VEC_INLINE void ek_vec_add(ek_vec_addition k, const int8_t *x, const int8_t *
     }
 }
 
+#endif
 #endif

@@ -2,7 +2,17 @@
 #ifndef EK_VEC_NEON_DOT_H
 #define EK_VEC_NEON_DOT_H
 
-#include "ek_vec.h"
+#include "ek_vec_neon_shared.h"
+
+#if defined(EK_VEC_NEON_DOT) || defined(EK_VEC_NEON_I8MM)
+
+#if defined(EK_VEC_NEON_DOT)
+#define EK_VEC_MOST 4
+#define ek_vec_rows ek_vec_dot_rows
+#define ek_vec_begin ek_vec_dot_begin
+#define ek_vec_run ek_vec_dot_run
+#define ek_vec_end ek_vec_dot_end
+#endif
 
 typedef struct {
     ek_vec_sums r0, r1, r2, r3;
@@ -108,4 +118,5 @@ EK_VEC_INLINE ek_vec_sums ek_vec_depth(const int rows, ek_vec_sums s, ek_vec_col
     return s;
 }
 
+#endif
 #endif

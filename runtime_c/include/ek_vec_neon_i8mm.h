@@ -2,7 +2,9 @@
 #ifndef EK_VEC_NEON_I8MM_H
 #define EK_VEC_NEON_I8MM_H
 
-#include "ek_vec.h"
+#include "ek_vec_neon_shared.h"
+
+#if defined(EK_VEC_NEON_I8MM)
 
 #define EK_VEC_MOST 4
 
@@ -106,4 +108,5 @@ EK_VEC_INLINE void ek_vec_end(const int n, const ek_vec_rows *s, const int8_t *r
     }
 }
 
+#endif
 #endif

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import shutil
 import subprocess
 import threading
@@ -48,6 +49,16 @@ EMULATED = {
     "-DEK_MVE_EMULATED": ("cortex-m55",),
     "-DEK_VEC_EMULATED": ("aarch64",),
 }
+# A header for instructions is empty where the compiler has not got them, and must be whole where it has.
+HEADER_TARGETS = (
+    ("gcc", ()),
+    ("gcc", ("-mavx2",)),
+    ("gcc", ("-mavx2", "-mavx512vnni", "-mavx512bw", "-mavx512vl")),
+    ("cortex-m55", ()),
+    ("aarch64", ()),
+    ("aarch64", ("-march=armv8.2-a+dotprod",)),
+    ("aarch64", ("-march=armv8.6-a",)),
+)
 MODELS = ("tiny", "digits")
 # What a kernel may call: the two functions of the C library, and routines that the compiler puts in by
 # itself where the core has no such instruction (names of the Arm run-time ABI and of libgcc).
@@ -107,8 +118,11 @@ def test_no_kernel_has_a_warning(tmp_path: Path, compiler: str) -> None:
     assert len(objects) == len(kernels())
 
 
-def test_each_header_stands_alone(tmp_path: Path) -> None:
-    """A header that needs another one to be included before it works only by luck."""
+@pytest.mark.parametrize(("compiler", "flags"), HEADER_TARGETS)
+def test_each_header_stands_alone(tmp_path: Path, compiler: str, flags: tuple[str, ...]) -> None:
+    """A header that needs another one to be included before it works only by luck, whatever the core has."""
+    if "-mavx2" in flags and platform.machine() != "x86_64":
+        pytest.skip("the compiler of this machine is not for x86-64")
     sources = []
     for header in sorted((RUNTIME_C / "include").glob("*.h")):
         source = tmp_path / f"{header.stem}.c"
@@ -116,7 +130,8 @@ def test_each_header_stands_alone(tmp_path: Path) -> None:
             f'#include "{header.name}"\n#include "{header.name}"\ntypedef int {header.stem}_is_not_empty;\n'
         )
         sources.append(source)
-    compile_all("gcc", sources, RUNTIME_C / "include", tmp_path / "out", "-Wno-unused-function")
+    include = RUNTIME_C / "include"
+    compile_all(compiler, sources, include, tmp_path / "out", *flags, "-Wno-unused-function")
 
 
 # ---- no state, no libc ----
