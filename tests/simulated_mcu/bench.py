@@ -19,6 +19,12 @@ from simulated_mcu.server import Server, Trouble
 
 OPENOCD_CONFIG = Path(__file__).parent / "openocd.cfg"
 _TIMEOUT_S = 600
+# pyOCD gives a chip 2 to 10 s for a step by the wall clock; on a busy machine the simulated one may need longer.
+_PYOCD_WAITS = (
+    "reset.halt_timeout", "reset.core_recover.timeout", "reset.dap_recover.timeout", "flash.timeout.init",
+    "flash.timeout.analyzer", "flash.timeout.erase_sector", "flash.timeout.program",
+)  # fmt: skip
+PYOCD_PATIENCE = tuple(word for name in _PYOCD_WAITS for word in ("-O", f"{name}=120"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ def run(command: Sequence[str], folder: Path) -> tuple[int, str]:
 def pyocd(board: Bench, folder: Path, subcommand: str, *arguments: str) -> tuple[int, str]:
     """Stock pyOCD, told which probe and which target."""
     words = (sys.executable, "-m", "pyocd", subcommand, "-u", board.probe, "-t", "stm32f412xg", "--no-config")
-    return run([*words, *arguments], folder)
+    return run([*words, *PYOCD_PATIENCE, *arguments], folder)
 
 
 def openocd(board: Bench, folder: Path, *commands: str) -> tuple[int, str]:

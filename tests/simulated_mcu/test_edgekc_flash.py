@@ -16,7 +16,7 @@ from edgekc.flashing import run
 from edgekc.output import write_folder
 from edgekc.pipeline import compile_model, target_of
 from edgekc.toolchain import arm_compiler
-from simulated_mcu.bench import OPENOCD_CONFIG, Bench, bench, need_openocd, need_pyocd
+from simulated_mcu.bench import OPENOCD_CONFIG, PYOCD_PATIENCE, Bench, bench, need_openocd, need_pyocd
 from simulated_mcu.flash import BASE
 from simulated_mcu.mcu import Chip
 from simulated_mcu.server import Trouble
@@ -51,7 +51,8 @@ def flash(tool: str, board: Bench, image: Image, tmp_path: Path, timeout_s: floa
         config = tmp_path / "simulated.cfg"
         config.write_text(f"set PORT {board.openocd_port}\nsource {OPENOCD_CONFIG}\n")
     probe = board.probe if tool == "pyocd" else ""
-    job = run.make_job(image, tmp_path, probe=probe, openocd_config=config)
+    options = PYOCD_PATIENCE if tool == "pyocd" else ()
+    job = run.make_job(image, tmp_path, probe=probe, openocd_config=config, options=options)
     return run.flash(run.TOOLS[tool], job, timeout_s=timeout_s, log=lambda _: None)
 
 
@@ -76,7 +77,7 @@ def test_readout_protection(tool: str, image: Image, tmp_path: Path) -> None:
     with bench(Chip(protected=True)) as board:
         error = refusal(tool, board, image, tmp_path)
     # pyOCD cannot tell a protected flash from another refusal of its controller.
-    assert error.problem == {"pyocd": "refused", "openocd": "locked"}[tool]
+    assert error.problem == {"pyocd": "refused", "openocd": "locked"}[tool], error
     assert "lower the read-out protection" in str(error)
     assert set(board.mcu.flash.memory) == {0xFF}
 
@@ -84,20 +85,20 @@ def test_readout_protection(tool: str, image: Image, tmp_path: Path) -> None:
 def test_another_chip_is_not_written(tool: str, image: Image, tmp_path: Path) -> None:
     with bench(Chip(device_id=0x450)) as board:
         error = refusal(tool, board, image, tmp_path)
-    assert error.problem == "wrong-chip" and "0x00000450, expected 0x00000441" in str(error)
+    assert error.problem == "wrong-chip" and "0x00000450, expected 0x00000441" in str(error), error
     assert set(board.mcu.flash.memory) == {0xFF}
 
 
 def test_a_stuck_bit(tool: str, image: Image, tmp_path: Path) -> None:
     with bench(Chip(stuck=_RESET_VECTOR)) as board:
         error = refusal(tool, board, image, tmp_path)
-    assert error.problem == "verify" and "the first at 0x08000004" in str(error)
+    assert error.problem == "verify" and "the first at 0x08000004" in str(error), error
 
 
 def test_a_probe_that_is_unplugged_in_the_middle(tool: str, image: Image, tmp_path: Path) -> None:
     with bench(trouble=Trouble(unplug_after=3000)) as board:
         error = refusal(tool, board, image, tmp_path)
-    assert error.problem == "lost"
+    assert error.problem == "lost", error
     data = (tmp_path / "image.bin").read_bytes()
     assert bytes(board.mcu.flash.memory[: len(data)]) != data
 
@@ -113,7 +114,7 @@ def test_a_server_that_vanishes_in_the_middle_ends_by_the_timeout_at_the_latest(
 def test_no_power_on_the_board(tool: str, image: Image, tmp_path: Path) -> None:
     with bench(trouble=Trouble(never_connects=True)) as board:
         error = refusal(tool, board, image, tmp_path)
-    assert error.problem == "no-power"
+    assert error.problem == "no-power", error
 
 
 def test_no_probe(tool: str, image: Image, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from edgekc.on_board import Way, on_board, run_samples
 from edgekc.output import read_manifest, write_folder
 from edgekc.pipeline import compile_model, target_of
 from edgekc.toolchain import arm_compiler
-from simulated_mcu.bench import OPENOCD_CONFIG, Bench, bench, need_openocd, need_pyocd
+from simulated_mcu.bench import OPENOCD_CONFIG, PYOCD_PATIENCE, Bench, bench, need_openocd, need_pyocd
 
 BOARD = "nucleo-f412zg"
 _MODEL = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data" / "digits_int8.tflite"
@@ -45,7 +45,7 @@ def reached(tool: str, board: Bench, tmp_path: Path) -> list[str]:
     """The options that name this simulated board."""
     if tool == "pyocd":
         need_pyocd()
-        return ["--probe", board.probe]
+        return ["--probe", board.probe, *(f"--tool-option={word}" for word in PYOCD_PATIENCE)]
     need_openocd()
     config = tmp_path / "simulated.cfg"
     config.write_text(f"set PORT {board.openocd_port}\nsource {OPENOCD_CONFIG}\n")
@@ -102,7 +102,7 @@ def test_a_brownout_in_the_middle_is_called_a_reset(link: str, folder: Path) -> 
     inputs = host.samples(read_manifest(folder), 3)
     with bench() as board:
         port = f"localhost:{board.serial_port}" if link == "uart" else ""
-        way = Way(link, "pyocd", board.probe, port, None, (), True, 120.0)
+        way = Way(link, "pyocd", board.probe, port, None, PYOCD_PATIENCE, True, 120.0)
         with (
             on_board(folder, load_board(BOARD), way, trace=False) as (console, image, _),
             pytest.raises(ToolError, match="the board was reset in the middle of the run"),

@@ -82,7 +82,7 @@ def test_pyocd_and_readout_protection(tmp_path: Path) -> None:
     image(tmp_path)
     with bench(Chip(protected=True)) as board:
         status, said = pyocd(board, tmp_path, "load", "image.bin", "--base-address", hex(BASE))
-    assert status != 0 and "flash erase sector failure" in said
+    assert status != 0 and "flash erase sector failure" in said, said
     assert set(board.mcu.flash.memory) == {0xFF}
 
 
@@ -91,7 +91,7 @@ def test_openocd_and_readout_protection(tmp_path: Path) -> None:
     image(tmp_path)
     with bench(Chip(protected=True)) as board:
         status, said = openocd(board, tmp_path, f"program image.bin 0x{BASE:x} verify reset exit")
-    assert status != 0 and "stm32x device protected" in said
+    assert status != 0 and "stm32x device protected" in said, said
     assert set(board.mcu.flash.memory) == {0xFF}
 
 
@@ -112,7 +112,7 @@ def test_openocd_sees_a_stuck_bit(tmp_path: Path) -> None:
     image(tmp_path)
     with bench(Chip(stuck=_STUCK)) as board:
         status, said = openocd(board, tmp_path, f"program image.bin 0x{BASE:x} verify reset exit")
-    assert status != 0 and "** Verify Failed **" in said
+    assert status != 0 and "** Verify Failed **" in said, said
 
 
 @pytest.mark.usefixtures("pyocd_here")
@@ -120,7 +120,7 @@ def test_a_write_protected_sector(tmp_path: Path) -> None:
     image(tmp_path, 20_000)
     with bench(Chip(write_protected_sectors=frozenset({1}))) as board:
         status, said = pyocd(board, tmp_path, "load", "image.bin", "--base-address", hex(BASE))
-    assert status != 0 and "address 0x08004000" in said
+    assert status != 0 and "address 0x08004000" in said, said
 
 
 @pytest.mark.usefixtures("openocd_here")
@@ -152,7 +152,7 @@ def test_pyocd_and_a_probe_that_is_unplugged_in_the_middle(tmp_path: Path) -> No
     data = image(tmp_path, 20_000)
     with bench(trouble=Trouble(unplug_after=4000)) as board:
         status, said = pyocd(board, tmp_path, "load", "image.bin", "--base-address", hex(BASE))
-    assert status != 0 and "Error" in said
+    assert status != 0 and "Error" in said, said
     assert bytes(board.mcu.flash.memory[: len(data)]) != data
 
 
@@ -179,7 +179,7 @@ def test_pyocd_without_a_board(tmp_path: Path) -> None:
 def test_openocd_without_power_on_the_board(tmp_path: Path) -> None:
     with bench(trouble=Trouble(never_connects=True)) as board:
         status, said = openocd(board, tmp_path, "init", "shutdown")
-    assert status != 0 and "all ones" in said
+    assert status != 0 and "all ones" in said, said
 
 
 @pytest.mark.usefixtures("pyocd_here", "openocd_here")
