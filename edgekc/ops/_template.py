@@ -25,8 +25,10 @@ from . import _decoded as decoded
 from . import _expand as ex
 from . import _linear as lin
 from . import _winograd as wg
+from . import _words as words
 from . import conv2d
 from ._testing import linear_cases, winograd_cases
+from ._vector import VECTOR
 
 ATTRS = (*conv2d.ATTRS, "ones")
 PAIR_MAX = 2048  # integers up to here are exact in float16
@@ -344,6 +346,17 @@ def _scratch_mve(view: View) -> int:
     return 4 * words + decoded.scratch(view, k_h, k_w, _block_mve(view), _planes(view))
 
 
+def _words_part(view: View, as_dense: View) -> int:
+    """Taps of a filter that are decoded at a time: whole positions of the window."""
+    in_c = view.x.shape[3]
+    return max(words.part(as_dense) // in_c, 1) * in_c
+
+
+def _words_params(view: View) -> dict[str, int | str]:
+    as_dense = dense(view)
+    return {**_params(view), "block": words.block(as_dense), "pointwise": int(ex.pointwise(as_dense))}
+
+
 KERNELS = (
     Kernel(
         symbol="ek_template_conv2d_s8_mve",
@@ -356,6 +369,18 @@ KERNELS = (
         scratch=_scratch_mve,
         in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
         sources=decoded.SOURCES,
+    ),
+    Kernel(
+        symbol="ek_template_conv2d_s8_vec",
+        header="ek_template.h",
+        struct="ek_template_conv2d_params",
+        fields=FIELDS,
+        params=_words_params,
+        needs=VECTOR,
+        accepts=lambda view: words.accepts(as_dense := dense(view), _words_part(view, as_dense)),
+        scratch=lambda view: _entry_bytes(view, 0) + words.scratch(as_dense := dense(view), _words_part(view, as_dense)),
+        in_place=lambda view: ex.in_place(dense(view)),
+        sources=words.SOURCES,
     ),
     Kernel(
         symbol="ek_template_winograd_s8_dsp",

@@ -15,8 +15,10 @@ from . import _decoded as decoded
 from . import _expand as ex
 from . import _linear as lin
 from . import _winograd as wg
+from . import _words as words
 from . import conv2d
 from ._testing import clustered_cases, winograd_cases
+from ._vector import VECTOR
 
 TRANSFORM = 54.0  # instructions on a Cortex-M4 to transform a kernel of nine weights
 
@@ -103,6 +105,18 @@ KERNELS = (
         scratch=_scratch_mve,
         in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
         sources=decoded.SOURCES,
+    ),
+    Kernel(
+        symbol="ek_clustered_conv2d_s8_vec",
+        header="ek_clustered.h",
+        struct="ek_clustered_conv2d_params",
+        fields=FIELDS,
+        params=lambda view: {**_params(view), "block": words.block(cl.dense(view))},
+        needs=VECTOR,
+        accepts=lambda view: words.accepts(dense := cl.dense(view), words.part(dense)),
+        scratch=lambda view: words.scratch(dense := cl.dense(view), words.part(dense)),
+        in_place=lambda view: ex.in_place(cl.dense(view)),
+        sources=words.SOURCES,
     ),
     Kernel(
         symbol="ek_clustered_winograd_s8_dsp",

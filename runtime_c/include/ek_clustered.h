@@ -58,6 +58,9 @@ void ek_clustered_winograd_s8_dsp(const ek_clustered_conv2d_params *p, const int
  */
 void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+/* The same where weights and sums are as ek_words.h wants them. scratch: what EK_WORDS wants. In place as pointwise DSP. */
+void ek_clustered_conv2d_s8_vec(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 typedef struct {
     const uint8_t *indices;     /* (out_c, in_c), bit-packed */
     const ek_s16 *centers;      /* up to 2^bits */

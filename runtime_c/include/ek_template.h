@@ -73,6 +73,12 @@ void ek_template_winograd_s8_dsp(const ek_template_conv2d_params *p, const int8_
  */
 void ek_template_conv2d_s8_mve(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+/*
+ * The same where weights and sums are as ek_words.h wants them. scratch: words: pair_count; 2 * in_c; then what EK_WORDS
+ * wants. In place as ek_clustered_conv2d_s8_vec.
+ */
+void ek_template_conv2d_s8_vec(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 /* The same with one kernel an output channel, which reads input channel c / (out_c / in_c). */
 typedef struct {
     const int8_t *templates;    /* (count, k_h, k_w) */

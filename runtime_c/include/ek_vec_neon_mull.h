@@ -18,9 +18,6 @@
 #define EK_VEC_MOST 1
 #endif
 
-/* Keeps the compiler from loading the weights of all four quads before the first, for which registers are too few. */
-#define EK_VEC_ORDER() __asm__ volatile("" ::: "memory")
-
 /* Of filters 2i and 2i + 1: two sums each, side by side. */
 typedef struct {
     int32x4_t p0, p1, p2, p3, p4, p5, p6, p7;

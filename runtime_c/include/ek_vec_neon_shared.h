@@ -17,6 +17,9 @@
 
 #define EK_VEC_FLIP 0
 
+/* Keeps the compiler from loading weights earlier than there are registers for them. */
+#define EK_VEC_ORDER() __asm__ volatile("" ::: "memory")
+
 EK_VEC_INLINE int32x4_t ek_vec_load4(const int8_t *p) { return vreinterpretq_s32_s8(vld1q_s8(p)); }
 
 /* Four taps for all filters. */

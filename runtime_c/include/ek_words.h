@@ -1,0 +1,132 @@
+/*
+ * Layers with packed weights on cores with vector instructions: 16 filters at a time are decoded to 16-bit weights, and
+ * then meet many pixels in a dense loop.
+ *
+ * A kernel gathers windows until its buffer is full, and then decodes filter after filter, in parts where a layer is
+ * small or a filter long, so that never more than half of a layer's weights, and at most EK_WORDS_PART taps of 16
+ * filters, are in memory:
+ *
+ *     while (ek_words_columns_vec(&e, in)) {
+ *         for (c = 0; c < out_c; c += 16) {
+ *             for (k = 0; k < e.taps; k += e.part) {
+ *                 for (f = 0; f < 16 && c + f < out_c; f++) {
+ *                     decode e.part taps, or those that are left, of filter c + f, from tap k on, to e.row;
+ *                     ek_words_put(&e, f, taps);
+ *                 }
+ *                 ek_words_outputs_vec(&e, c, k, out);
+ *             }
+ *         }
+ *     }
+ *
+ * The compiler has proved that the weights fit 16 bits, and what ek_vec.h asks of sums and shifts.
+ */
+#ifndef EK_WORDS_H
+#define EK_WORDS_H
+
+#include "ek_types.h"
+#include "ek_window.h"
+#include "ek_words_avx2.h"
+#include "ek_words_avx512.h"
+#include "ek_words_c.h"
+#include "ek_words_neon.h"
+
+/*
+ * Each of these headers defines
+ *   EK_WORDS_MOST    how many columns one tile has at most
+ *   ek_words_eight   eight bytes of an input to taps
+ *   ek_words_begin   the sums of `n` columns: 16 each, those of column j at from + j * step
+ *   ek_words_run     adds `pairs` pairs of taps: column j's begin at x + j * step
+ *   ek_words_keep    the sums to memory, 16 for each column
+ *   ek_words_end     requantises column j to out + j * out_step
+ * Weights are for each pair of taps 16 times two of a filter.
+ */
+enum { EK_WORDS_PART = 640 };
+
+typedef struct {
+    ek_vec_output output;
+    const int32_t *bias, *multiplier;
+    const int8_t *shift;
+    uint32_t requant_step; /* 1: multiplier and shift per channel, 0: one for all */
+    uint32_t channels;
+    int32_t *header;       /* of the filters that are decoded: as in a record of ek_vec.h */
+    int16_t *row, *weights;
+    int32_t *sums;         /* of the gathered pixels, between the parts of a filter */
+    ek_words_tap *columns;
+    uint32_t taps, part, values, block;
+    uint32_t pixels, out_w, done;
+    uint32_t first, held;  /* pixels in the columns */
+    uint32_t x, y;         /* the next one */
+    uint32_t backwards, pointwise;
+    uint32_t in_c, in_step, row_step; /* bytes: of a pixel, to the next window, to the next row of windows */
+    uint32_t stride_h;
+    ek_window window;
+    ek_ring ring;
+} ek_words;
+
+/* Taps of a filter that are decoded at a time: a multiple of 8 or all of them. */
+static inline uint32_t ek_words_part(uint32_t taps, uint32_t channels)
+{
+    const uint32_t half = taps * channels / (2 * EK_VEC_BLOCK) / 8 * 8;
+    const uint32_t most = half < 8 ? 8 : half < EK_WORDS_PART ? half : EK_WORDS_PART;
+    return taps < most ? taps : most;
+}
+
+/*
+ * Scratch, for n taps decoded at a time (`part`, rounded up to a multiple of 8): 256 bytes; 2 * n; 32 * n; if a filter has
+ * several parts 64 * block; 2 * block * values + 16, `values` being the taps of a window, rounded up to a multiple of
+ * eight; for windows what EK_RING wants. 1x1 windows without padding need no ring; with growing channels they are walked
+ * backwards, so that the output may overwrite the input.
+ */
+#define EK_WORDS(p, e, at_once, scratch)                                                                             \
+    do {                                                                                                             \
+        const ek_vec_output output_of_p = EK_VEC_OUTPUT(p);                                                          \
+        uint32_t room;                                                                                               \
+        (e)->output = output_of_p;                                                                                   \
+        (e)->bias = (p)->bias;                                                                                       \
+        (e)->multiplier = (p)->multiplier;                                                                           \
+        (e)->shift = (p)->shift;                                                                                     \
+        (e)->requant_step = (p)->requant_step;                                                                       \
+        (e)->channels = (p)->out_c;                                                                                  \
+        (e)->taps = (uint32_t)(p)->k_h * (p)->k_w * (p)->in_c;                                                       \
+        (e)->part = (at_once);                                                                                       \
+        (e)->values = ((e)->taps + 7u) / 8u * 8u;                                                                    \
+        (e)->block = (p)->block;                                                                                     \
+        room = ((e)->part + 7u) / 8u * 8u;                                                                           \
+        (e)->header = (int32_t *)(void *)(scratch);                                                                  \
+        (e)->row = (int16_t *)((e)->header + EK_VEC_HEADER / 4);                                                     \
+        (e)->weights = (e)->row + room;                                                                              \
+        (e)->sums = (int32_t *)(void *)((e)->weights + EK_VEC_BLOCK * room);                                         \
+        (e)->columns = (ek_words_tap *)(void *)((e)->sums + ((e)->part < (e)->taps ? EK_VEC_BLOCK * (e)->block : 0)); \
+        (e)->pixels = (uint32_t)(p)->out_h * (p)->out_w;                                                             \
+        (e)->out_w = (p)->out_w;                                                                                     \
+        (e)->done = (e)->x = (e)->y = 0;                                                                             \
+        (e)->pointwise = (p)->pointwise;                                                                             \
+        (e)->backwards = (p)->pointwise && (p)->out_c > (p)->in_c && (p)->stride_h == 1 && (p)->stride_w == 1;       \
+        (e)->in_c = (p)->in_c;                                                                                       \
+        (e)->in_step = (uint32_t)(p)->stride_w * (p)->in_c;                                                          \
+        (e)->row_step = (uint32_t)(p)->stride_h * (p)->in_w * (p)->in_c;                                             \
+        (e)->stride_h = (p)->stride_h;                                                                               \
+        (e)->window = EK_WINDOW(p);                                                                                  \
+        (e)->ring = EK_RING(p, (int16_t *)(e)->columns + (e)->block * (e)->values + 8);                              \
+        memset((e)->weights, 0, sizeof *(e)->weights * EK_VEC_BLOCK * room);                                         \
+    } while (0)
+
+/* Filter f of the block is what `row` holds. */
+static inline void ek_words_put(const ek_words *e, uint32_t f, uint32_t taps)
+{
+    int16_t *to = e->weights + 2 * f;
+    if (taps % 2) {
+        e->row[taps] = 0;
+    }
+    for (uint32_t k = 0; k < taps; k += 2, to += 2 * EK_VEC_BLOCK) {
+        memcpy(to, e->row + k, 2 * sizeof *to);
+    }
+}
+
+/* Gathers the next pixels; 0: there are none. */
+uint32_t ek_words_columns_vec(ek_words *e, const int8_t *in);
+
+/* What the part from tap k on of filters c to c + 15 adds to the gathered pixels; after the last one their outputs. */
+void ek_words_outputs_vec(const ek_words *e, uint32_t c, uint32_t k, int8_t *out);
+
+#endif

@@ -1,0 +1,64 @@
+/* Blocks of 16 filters of 16-bit weights with AVX-512 VNNI: VPDPWSSD, 16 filters and two taps an instruction. */
+#ifndef EK_WORDS_AVX512_H
+#define EK_WORDS_AVX512_H
+
+#include "ek_vec.h"
+
+#if defined(EK_VEC_AVX512)
+
+#define EK_WORDS_MOST 8
+
+typedef int16_t ek_words_tap;
+typedef ek_vec_rows ek_words_rows;
+
+EK_VEC_INLINE void ek_words_eight(ek_words_tap *to, const int8_t *from)
+{
+    _mm_storeu_si128((__m128i *)(void *)to, _mm_cvtepi8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)from)));
+}
+
+EK_VEC_INLINE void ek_words_begin(const int n, ek_words_rows *s, const int32_t *from, uint32_t step)
+{
+#define EK_VEC_DO(j) s->r##j = _mm512_loadu_si512(from + (j) * step);
+    EK_VEC_EACH(n, EK_VEC_DO)
+#undef EK_VEC_DO
+}
+
+EK_VEC_INLINE __m512i ek_words_two(__m512i sum, const ek_words_tap *x, __m512i w)
+{
+    return _mm512_dpwssd_epi32(sum, _mm512_set1_epi32((int32_t)ek_vec_load32(x)), w);
+}
+
+EK_VEC_INLINE void ek_words_run(const int n, ek_words_rows *s, const ek_words_tap *x, uint32_t step, const int16_t *w,
+                                uint32_t pairs)
+{
+    const ek_words_tap *const x3 = x + 3 * step, *const x6 = x + 6 * step;
+    for (uint32_t k = 0; k < 2 * pairs; k += 2, w += 2 * EK_VEC_BLOCK) {
+        const __m512i weights = _mm512_loadu_si512(w);
+        s->r0 = ek_words_two(s->r0, x + k, weights);
+        if (n > 1) { s->r1 = ek_words_two(s->r1, x + step + k, weights); }
+        if (n > 2) { s->r2 = ek_words_two(s->r2, x + 2 * step + k, weights); }
+        if (n > 3) { s->r3 = ek_words_two(s->r3, x3 + k, weights); }
+        if (n > 4) { s->r4 = ek_words_two(s->r4, x3 + step + k, weights); }
+        if (n > 5) { s->r5 = ek_words_two(s->r5, x3 + 2 * step + k, weights); }
+        if (n > 6) { s->r6 = ek_words_two(s->r6, x6 + k, weights); }
+        if (n > 7) { s->r7 = ek_words_two(s->r7, x6 + step + k, weights); }
+    }
+}
+
+EK_VEC_INLINE void ek_words_keep(const int n, const ek_words_rows *s, int32_t *to)
+{
+#define EK_VEC_DO(j) _mm512_storeu_si512(to + (j) * EK_VEC_BLOCK, s->r##j);
+    EK_VEC_EACH(n, EK_VEC_DO)
+#undef EK_VEC_DO
+}
+
+EK_VEC_INLINE void ek_words_end(const int n, const ek_words_rows *s, const ek_vec_scale *scale, int8_t *out,
+                                uint32_t out_step)
+{
+#define EK_VEC_DO(j) ek_vec_depth_end(scale, s->r##j, out + (j) * out_step);
+    EK_VEC_EACH(n, EK_VEC_DO)
+#undef EK_VEC_DO
+}
+
+#endif
+#endif

@@ -1,0 +1,57 @@
+/* Blocks of 16 filters of 16-bit weights in plain C: the twin of the vector instructions. */
+#ifndef EK_WORDS_C_H
+#define EK_WORDS_C_H
+
+#include "ek_vec.h"
+
+#if defined(EK_VEC_C)
+
+#define EK_WORDS_MOST 4
+
+typedef int16_t ek_words_tap;
+
+typedef struct {
+    int32_t sum[EK_WORDS_MOST][EK_VEC_BLOCK];
+} ek_words_rows;
+
+EK_VEC_INLINE void ek_words_eight(ek_words_tap *to, const int8_t *from)
+{
+    for (int i = 0; i < 8; i++) {
+        to[i] = from[i];
+    }
+}
+
+EK_VEC_INLINE void ek_words_begin(const int n, ek_words_rows *s, const int32_t *from, uint32_t step)
+{
+    for (int j = 0; j < n; j++) {
+        memcpy(s->sum[j], from + (uint32_t)j * step, sizeof s->sum[j]);
+    }
+}
+
+EK_VEC_INLINE void ek_words_run(const int n, ek_words_rows *s, const ek_words_tap *x, uint32_t step, const int16_t *w,
+                                uint32_t pairs)
+{
+    for (int j = 0; j < n; j++) {
+        for (uint32_t k = 0; k < 2 * pairs; k++) {
+            for (uint32_t f = 0; f < EK_VEC_BLOCK; f++) {
+                s->sum[j][f] += x[(uint32_t)j * step + k] * w[k / 2 * 2 * EK_VEC_BLOCK + 2 * f + k % 2];
+            }
+        }
+    }
+}
+
+EK_VEC_INLINE void ek_words_keep(const int n, const ek_words_rows *s, int32_t *to)
+{
+    memcpy(to, s->sum, sizeof s->sum[0] * (uint32_t)n);
+}
+
+EK_VEC_INLINE void ek_words_end(const int n, const ek_words_rows *s, const ek_vec_scale *scale, int8_t *out,
+                                uint32_t out_step)
+{
+    for (int j = 0; j < n; j++) {
+        ek_vec_store(scale, s->sum[j], out + (uint32_t)j * out_step);
+    }
+}
+
+#endif
+#endif

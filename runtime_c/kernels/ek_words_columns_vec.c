@@ -1,0 +1,58 @@
+/* Windows of an image to columns of taps, until the buffer is full. */
+#include "ek_words.h"
+
+/* May write up to seven taps more. */
+static ek_words_tap *widen(ek_words_tap *to, const int8_t *from, uint32_t bytes)
+{
+    const uint32_t rest = bytes % 8;
+    ek_words_tap *const end = to + bytes;
+    for (; bytes >= 8; bytes -= 8, from += 8, to += 8) {
+        ek_words_eight(to, from);
+    }
+    if (rest) {
+        int8_t last[8] = {0};
+        ek_vec_put(last, from, rest);
+        ek_words_eight(to, last);
+    }
+    return end;
+}
+
+static void put_window(const ek_words *e, ek_words_tap *to)
+{
+    const ek_window *const w = &e->window;
+    const int8_t *const column = e->ring.rows + e->x * w->step;
+    for (uint32_t ky = 0; ky < w->k_h; ky++) {
+        const int8_t *from = column + e->ring.window[ky];
+        for (uint32_t run = 0; run < w->runs; run++, from += w->run_step) {
+            to = widen(to, from, w->run_bytes);
+        }
+    }
+}
+
+uint32_t ek_words_columns_vec(ek_words *e, const int8_t *in)
+{
+    const uint32_t left = e->pixels - e->done, count = left < e->block ? left : e->block;
+    ek_words_tap *to = e->columns;
+    e->held = count;
+    e->first = e->backwards ? left - count : e->done;
+    e->done += count;
+    for (uint32_t k = 0; k < count; k++, to += e->values) {
+        if (e->backwards) {
+            widen(to, in + (e->first + k) * e->in_c, e->taps);
+            continue;
+        }
+        if (e->pointwise) {
+            widen(to, in + e->y * e->row_step + e->x * e->in_step, e->taps);
+        } else {
+            if (e->x == 0) {
+                ek_ring_fill(&e->ring, in, e->y * e->stride_h);
+            }
+            put_window(e, to);
+        }
+        if (++e->x == e->out_w) {
+            e->x = 0;
+            e->y++;
+        }
+    }
+    return count;
+}
