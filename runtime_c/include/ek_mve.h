@@ -61,6 +61,7 @@ static inline ek_s32x4 ek_vadd(ek_s32x4 a, ek_s32x4 b) { return vaddq_s32(a, b);
 static inline ek_s32x4 ek_vadd_n(ek_s32x4 a, int32_t b) { return vaddq_n_s32(a, b); }
 static inline ek_s32x4 ek_vsub(ek_s32x4 a, ek_s32x4 b) { return vsubq_s32(a, b); }
 #define ek_vshl_n(a, n) vshlq_n_s32(a, n) /* n: a constant */
+#define ek_vshr_n(a, n) vshrq_n_s32(a, n)
 static inline ek_s32x4 ek_vqadd(ek_s32x4 a, ek_s32x4 b) { return vqaddq_s32(a, b); } /* saturates */
 static inline ek_s32x4 ek_vmin(ek_s32x4 a, ek_s32x4 b) { return vminq_s32(a, b); }
 static inline ek_s32x4 ek_vmax(ek_s32x4 a, ek_s32x4 b) { return vmaxq_s32(a, b); }
@@ -91,11 +92,17 @@ static inline void ek_vstrb_s16_at(int8_t *p, ek_u16x8 places, ek_s16x8 x) { vst
 static inline ek_s16x8 ek_vdup_s16(int32_t x) { return vdupq_n_s16((int16_t)x); }
 static inline ek_u16x8 ek_vsteps_u16(uint32_t step) { return vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)step); }
 static inline ek_s16x8 ek_vadd_s16(ek_s16x8 a, ek_s16x8 b) { return vaddq_s16(a, b); }
+static inline ek_s16x8 ek_vsub_s16(ek_s16x8 a, ek_s16x8 b) { return vsubq_s16(a, b); }
 static inline ek_s16x8 ek_vmul_s16(ek_s16x8 a, ek_s16x8 b) { return vmulq_s16(a, b); } /* the low halves */
+static inline ek_s16x8 ek_vmla_n_s16(ek_s16x8 a, ek_s16x8 b, int32_t n) { return vmlaq_n_s16(a, b, (int16_t)n); } /* a + b * n */
 static inline ek_u16x8 ek_vmul_n_u16(ek_u16x8 a, uint32_t b) { return vmulq_n_u16(a, (uint16_t)b); }
 static inline ek_u16x8 ek_vdup_u16(uint32_t x) { return vdupq_n_u16((uint16_t)x); }
 static inline ek_u16x8 ek_vand_u16(ek_u16x8 a, ek_u16x8 b) { return vandq_u16(a, b); }
 static inline ek_u16x8 ek_vshl_u16(ek_u16x8 a, ek_s16x8 n) { return vshlq_u16(a, n); } /* right where n is negative */
+static inline ek_u16x8 ek_vshr3_u16(ek_u16x8 a) { return vshrq_n_u16(a, 3); }
+static inline ek_u16x8 ek_vadd_n_u16(ek_u16x8 a, uint32_t b) { return vaddq_n_u16(a, (uint16_t)b); }
+static inline ek_u16x8 ek_vmin_u16(ek_u16x8 a, ek_u16x8 b) { return vminq_u16(a, b); }
+static inline ek_s16x8 ek_vneg_u16(ek_u16x8 a) { return vnegq_s16(vreinterpretq_s16_u16(a)); } /* of numbers below 2^15 */
 static inline ek_u16x8 ek_vsli_8(ek_u16x8 low, ek_u16x8 high) { return vsliq_n_u16(low, high, 8); } /* two bytes */
 
 #else
@@ -210,6 +217,12 @@ static inline ek_s32x4 ek_vsub(ek_s32x4 a, ek_s32x4 b)
 static inline ek_s32x4 ek_vshl_n(ek_s32x4 a, int32_t n)
 {
     EK_LANES(a, ek_shift_left(a.lane[i], n))
+    return a;
+}
+
+static inline ek_s32x4 ek_vshr_n(ek_s32x4 a, int32_t n)
+{
+    EK_LANES(a, a.lane[i] >> n)
     return a;
 }
 
@@ -349,6 +362,18 @@ static inline ek_s16x8 ek_vadd_s16(ek_s16x8 a, ek_s16x8 b)
     return a;
 }
 
+static inline ek_s16x8 ek_vsub_s16(ek_s16x8 a, ek_s16x8 b)
+{
+    EK_EIGHT(a, (int16_t)(a.lane[i] - b.lane[i]))
+    return a;
+}
+
+static inline ek_s16x8 ek_vmla_n_s16(ek_s16x8 a, ek_s16x8 b, int32_t n)
+{
+    EK_EIGHT(a, (int16_t)(a.lane[i] + b.lane[i] * n))
+    return a;
+}
+
 static inline ek_s16x8 ek_vmul_s16(ek_s16x8 a, ek_s16x8 b)
 {
     EK_EIGHT(a, (int16_t)(a.lane[i] * b.lane[i]))
@@ -378,6 +403,31 @@ static inline ek_u16x8 ek_vshl_u16(ek_u16x8 a, ek_s16x8 n)
 {
     EK_EIGHT(a, (uint16_t)(n.lane[i] < 0 ? a.lane[i] >> -n.lane[i] : a.lane[i] << n.lane[i]))
     return a;
+}
+
+static inline ek_u16x8 ek_vshr3_u16(ek_u16x8 a)
+{
+    EK_EIGHT(a, (uint16_t)(a.lane[i] >> 3))
+    return a;
+}
+
+static inline ek_u16x8 ek_vadd_n_u16(ek_u16x8 a, uint32_t b)
+{
+    EK_EIGHT(a, (uint16_t)(a.lane[i] + b))
+    return a;
+}
+
+static inline ek_u16x8 ek_vmin_u16(ek_u16x8 a, ek_u16x8 b)
+{
+    EK_EIGHT(a, a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i])
+    return a;
+}
+
+static inline ek_s16x8 ek_vneg_u16(ek_u16x8 a)
+{
+    ek_s16x8 y;
+    EK_EIGHT(y, (int16_t)-(int32_t)a.lane[i])
+    return y;
 }
 
 static inline ek_u16x8 ek_vsli_8(ek_u16x8 low, ek_u16x8 high)
