@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..fixedpoint import DOUBLE
 from ..ir import Array
 from ..op import View
@@ -41,3 +43,19 @@ def fits(weights: Array) -> bool:
 def accepts(dense: View) -> bool:
     """Whether requantisation goes by vectors; `dense`: the layer with its weights as they are decoded."""
     return dense["rounding"] == DOUBLE and lin.vector_requant(dense)
+
+
+# Instructions on a Cortex-M55 for each of `_work`, fitted to counts on the emulator.
+INSTRUCTIONS = (1.0, 22.0, 40.0, 2.0, 60.0)
+
+
+def cost(dense: View, at_once: int, decode: float, planes: int = 1) -> float:
+    """Estimated instructions of a layer; `at_once`: its block, `decode`: for each weight in every pass."""
+    _, out_h, out_w, out_c = dense.out.shape
+    pixels, taps, fours = out_h * out_w, int(np.prod(dense.inputs[1].shape[1:])), -(-out_c // 4)
+    passes = -(-pixels // at_once)
+    pairs = fours * -(-pixels // 2)
+    loop = planes * pairs * (30 * _row(taps) / 16 + 30)
+    work = (loop, pairs * 2, fours * passes, pixels * -(-taps // 16), pixels)
+    counted = sum(n * each for n, each in zip(work, INSTRUCTIONS, strict=True))
+    return counted + decode * planes * passes * dense.inputs[1].value.size

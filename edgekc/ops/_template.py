@@ -25,6 +25,7 @@ from . import _decoded as decoded
 from . import _expand as ex
 from . import _linear as lin
 from . import _winograd as wg
+from . import _winograd_mve as wgm
 from . import _words as words
 from . import conv2d
 from ._testing import linear_cases, winograd_cases
@@ -39,6 +40,8 @@ DECODE = 5.9  # instructions to expand a weight on cores with the DSP extension
 # its own, and for a template; EXPANDED for each of a template's values.
 TRANSFORMED = (69.5, 102.0, 452.0)
 EXPANDED = (5.9, 9.5, 19.0)
+# On a Cortex-M55: to decode a weight, to transform one too, and for a template.
+DECODE_MVE, TRANSFORM_MVE, TEMPLATE_MVE = 1.0, 1.5, 150.0
 PLANNED = (9.5, 42.3, 200.0)
 RESPONSE = (120.0, 122.0, 8.9, 25.2, 3940.0)
 RESPONSES_BYTES = 16 * 1024  # what the kernels hold of responses, if four pixels need no more
@@ -352,9 +355,21 @@ def _words_part(view: View, as_dense: View) -> int:
     return max(words.part(as_dense) // in_c, 1) * in_c
 
 
+def _words_scratch(view: View) -> int:
+    as_dense = dense(view)
+    return _entry_bytes(view, 0) + words.scratch(as_dense, _words_part(view, as_dense))
+
+
 def _words_params(view: View) -> dict[str, int | str]:
     as_dense = dense(view)
     return {**_params(view), "block": words.block(as_dense), "pointwise": int(ex.pointwise(as_dense))}
+
+
+def _scratch_winograd_mve(view: View) -> int:
+    """Indices of a filter's kernels, the pairs, and the templates transformed."""
+    in_c = view.x.shape[3]
+    words = in_c + (_pair_count(view) or in_c) + 8 * view.inputs[1].shape[0]
+    return 4 * words + wgm.scratch(dense(view))
 
 
 KERNELS = (
@@ -369,6 +384,20 @@ KERNELS = (
         scratch=_scratch_mve,
         in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
         sources=decoded.SOURCES,
+        counted_cost=lambda view: decoded.cost(dense(view), _block_mve(view), DECODE_MVE, _planes(view)),
+    ),
+    Kernel(
+        symbol="ek_template_winograd_s8_mve",
+        header="ek_template.h",
+        struct="ek_template_conv2d_params",
+        fields=FIELDS,
+        params=lambda view: {**_params(view), "block": wgm.block(dense(view))},
+        needs=frozenset({"mve"}),
+        accepts=lambda view: wgm.accepts(dense(view)),
+        scratch=_scratch_winograd_mve,
+        in_place=lambda view: wg.in_place(dense(view)),
+        sources=wgm.SOURCES,
+        counted_cost=lambda view: wgm.cost(dense(view), TRANSFORM_MVE) + TEMPLATE_MVE * view.inputs[1].shape[0],
     ),
     Kernel(
         symbol="ek_template_conv2d_s8_vec",
@@ -378,7 +407,9 @@ KERNELS = (
         params=_words_params,
         needs=VECTOR,
         accepts=lambda view: words.accepts(as_dense := dense(view), _words_part(view, as_dense)),
-        scratch=lambda view: _entry_bytes(view, 0) + words.scratch(as_dense := dense(view), _words_part(view, as_dense)),
+        scratch=lambda view: (
+            _entry_bytes(view, 0) + words.scratch(as_dense := dense(view), _words_part(view, as_dense))
+        ),
         in_place=lambda view: ex.in_place(dense(view)),
         sources=words.SOURCES,
     ),

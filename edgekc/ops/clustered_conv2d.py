@@ -15,11 +15,14 @@ from . import _decoded as decoded
 from . import _expand as ex
 from . import _linear as lin
 from . import _winograd as wg
+from . import _winograd_mve as wgm
 from . import _words as words
 from . import conv2d
 from ._testing import clustered_cases, winograd_cases
 from ._vector import VECTOR
 
+# Instructions on a Cortex-M55 to decode a weight, and to transform one too.
+DECODE_MVE, TRANSFORM_MVE = 2.0, 2.4
 TRANSFORM = 54.0  # instructions on a Cortex-M4 to transform a kernel of nine weights
 
 
@@ -105,6 +108,20 @@ KERNELS = (
         scratch=_scratch_mve,
         in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
         sources=decoded.SOURCES,
+        counted_cost=lambda view: decoded.cost(cl.dense(view), _block_mve(view), DECODE_MVE),
+    ),
+    Kernel(
+        symbol="ek_clustered_winograd_s8_mve",
+        header="ek_clustered.h",
+        struct="ek_clustered_conv2d_params",
+        fields=FIELDS,
+        params=lambda view: {**_params(view), "block": wgm.block(cl.dense(view))},
+        needs=frozenset({"mve"}),
+        accepts=lambda view: wgm.accepts(cl.dense(view)),
+        scratch=lambda view: 18 * view.x.shape[3] + wgm.scratch(cl.dense(view)),
+        in_place=lambda view: wg.in_place(cl.dense(view)),
+        sources=wgm.SOURCES,
+        counted_cost=lambda view: wgm.cost(cl.dense(view), TRANSFORM_MVE),
     ),
     Kernel(
         symbol="ek_clustered_conv2d_s8_vec",

@@ -98,8 +98,46 @@ def _accepts_mve(view: View) -> bool:
     return 8 <= channels == view.x.shape[3] and view["rounding"] == DOUBLE and lin.vector_requant(view)
 
 
+PLANES_BYTES = 4096  # EK_DEPTHWISE_PLANES_BYTES
+LONGEST_STRIP = 8000  # bytes, so that eight planes are within reach of 16-bit offsets
+
+
+def _strip(view: View) -> tuple[int, int]:
+    """Output rows and bytes of a strip of ek_depthwise3x3_s8_mve."""
+    rows = 3 if view["stride_h"] == 1 else 2
+    return rows, 5 * ((view.out.shape[2] - 1) * view["stride_w"] + 3)
+
+
+def _accepts_3x3_mve(view: View) -> bool:
+    window = (*_k(view), view["dilation_h"], view["dilation_w"]) == (3, 3, 1, 1)
+    strides = view["stride_h"] in (1, 2) and view["stride_w"] in (1, 2)
+    if not window or not strides or view.out.shape[3] != view.x.shape[3] or _strip(view)[1] >= LONGEST_STRIP:
+        return False
+    return view["rounding"] == DOUBLE and lin.vector_requant(view)
+
+
+def _scratch_3x3_mve(view: View) -> int:
+    """Weights of eight channels, sums of one, and eight planes."""
+    _, out_h, out_w, _ = view.out.shape
+    rows, strip = _strip(view)
+    held = max(min(PLANES_BYTES // (8 * strip), -(-out_h // rows)), 1)
+    return 128 * rows + 4 * (held * rows * out_w + 4) + 8 * (held * strip + 16)
+
+
 FIELDS = (*lin.LINEAR_FIELDS, ("int8_t", "pad_value"))
 KERNELS = (
+    Kernel(
+        symbol="ek_depthwise3x3_s8_mve",
+        header="ek_depthwise.h",
+        struct="ek_depthwise_params",
+        fields=FIELDS,
+        params=_params,
+        needs=frozenset({"mve"}),
+        accepts=_accepts_3x3_mve,
+        scratch=_scratch_3x3_mve,
+        # Channel by channel as with the ring: bytes of a channel cover bytes of the same channel only.
+        in_place=lambda view: lin.ring_in_place(view, 3),
+    ),
     Kernel(
         symbol="ek_depthwise_s8_mve",
         header="ek_depthwise.h",
@@ -163,6 +201,11 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("stride3", (7, 8, 4), 1, (3, 3), (3, 2), (1, 1), (0, 0, 2, 2)),
         ("wide-window", (6, 7, 9), 1, (5, 4), (1, 2), (1, 1), (2, 2, 1, 2)),
         ("dilated-blocks", (9, 8, 17), 1, (3, 3), (1, 1), (2, 3), (2, 2, 3, 3)),
+        ("tall", (23, 20, 9), 1, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),  # Helium holds some of its strips at a time
+        ("tall-stride2", (33, 35, 5), 1, (3, 3), (2, 2), (1, 1), (0, 1, 0, 1)),
+        ("one-strip", (7, 101, 3), 1, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("one-strip-strides", (11, 111, 2), 1, (3, 3), (2, 1), (1, 1), (0, 1, 1, 1)),
+        ("strides", (9, 12, 6), 1, (3, 3), (1, 2), (1, 1), (2, 2, 0, 3)),
         ("multiplier-on-one-channel", (5, 4, 1), 8, (3, 3), (2, 1), (1, 1), (1, 1, 1, 1)),
     ]
     out = []

@@ -61,6 +61,12 @@ void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_params *p, const int8_
 /* The same where weights and sums are as ek_words.h wants them. scratch: what EK_WORDS wants. In place as pointwise DSP. */
 void ek_clustered_conv2d_s8_vec(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+/*
+ * The same for cores with Helium, 3x3 windows with strides and dilations of 1, and in_c a multiple of 8, where transformed
+ * weights fit 16 bits. scratch: 18 * in_c bytes; then what EK_WINOGRAD_MVE wants (ek_winograd_mve.h).
+ */
+void ek_clustered_winograd_s8_mve(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 typedef struct {
     const uint8_t *indices;     /* (out_c, in_c), bit-packed */
     const ek_s16 *centers;      /* up to 2^bits */

@@ -41,12 +41,27 @@ static inline void ek_vstrb_s32(int8_t *p, ek_s32x4 x) { vstrbq_s32(p, x); }    
 
 static inline ek_s32x4 ek_vldrb_s32_first(const int8_t *p, uint32_t lanes) { return vldrbq_z_s32(p, vctp32q(lanes)); }
 static inline void ek_vstrb_s32_first(int8_t *p, ek_s32x4 x, uint32_t lanes) { vstrbq_p_s32(p, x, vctp32q(lanes)); }
+/* The first `lanes` to places of p. */
+static inline void ek_vstrb_s32_at(int8_t *p, ek_s32x4 places, ek_s32x4 x, uint32_t lanes)
+{
+    if (lanes == 4) {
+        vstrbq_scatter_offset_s32(p, vreinterpretq_u32_s32(places), x);
+    } else {
+        vstrbq_scatter_offset_p_s32(p, vreinterpretq_u32_s32(places), x, vctp32q(lanes));
+    }
+}
+/* 0, 1, 2 and 3 times `step`. */
+static inline ek_s32x4 ek_vsteps(uint32_t step)
+{
+    return vreinterpretq_s32_u32(vmulq_n_u32(vidupq_n_u32(0, 1), step));
+}
 
 static inline ek_s32x4 ek_vdup(int32_t x) { return vdupq_n_s32(x); }
 static inline ek_s32x4 ek_vadd(ek_s32x4 a, ek_s32x4 b) { return vaddq_s32(a, b); }
 static inline ek_s32x4 ek_vadd_n(ek_s32x4 a, int32_t b) { return vaddq_n_s32(a, b); }
 static inline ek_s32x4 ek_vsub(ek_s32x4 a, ek_s32x4 b) { return vsubq_s32(a, b); }
 #define ek_vshl_n(a, n) vshlq_n_s32(a, n) /* n: a constant */
+#define ek_vshr_n(a, n) vshrq_n_s32(a, n)
 static inline ek_s32x4 ek_vqadd(ek_s32x4 a, ek_s32x4 b) { return vqaddq_s32(a, b); } /* saturates */
 static inline ek_s32x4 ek_vmin(ek_s32x4 a, ek_s32x4 b) { return vminq_s32(a, b); }
 static inline ek_s32x4 ek_vmax(ek_s32x4 a, ek_s32x4 b) { return vmaxq_s32(a, b); }
@@ -70,12 +85,24 @@ static inline ek_s16x8 ek_vldrh_at(const ek_s16 *p, ek_u16x8 offsets)
     return vldrhq_gather_shifted_offset_s16((const int16_t *)p, offsets);
 }
 static inline ek_s16x8 ek_vldrb_s16_at(const int8_t *p, ek_u16x8 offsets) { return vldrbq_gather_offset_s16(p, offsets); }
+/* Eight bytes, widened; and the low byte of each lane to places of p. */
+static inline ek_s16x8 ek_vldrb_s16(const int8_t *p) { return vldrbq_s16(p); }
+static inline ek_s16x8 ek_vldrb_s16_first(const int8_t *p, uint32_t lanes) { return vldrbq_z_s16(p, vctp16q(lanes)); }
+static inline void ek_vstrb_s16_at(int8_t *p, ek_u16x8 places, ek_s16x8 x) { vstrbq_scatter_offset_s16(p, places, x); }
+static inline ek_s16x8 ek_vdup_s16(int32_t x) { return vdupq_n_s16((int16_t)x); }
+static inline ek_u16x8 ek_vsteps_u16(uint32_t step) { return vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)step); }
 static inline ek_s16x8 ek_vadd_s16(ek_s16x8 a, ek_s16x8 b) { return vaddq_s16(a, b); }
+static inline ek_s16x8 ek_vsub_s16(ek_s16x8 a, ek_s16x8 b) { return vsubq_s16(a, b); }
 static inline ek_s16x8 ek_vmul_s16(ek_s16x8 a, ek_s16x8 b) { return vmulq_s16(a, b); } /* the low halves */
+static inline ek_s16x8 ek_vmla_n_s16(ek_s16x8 a, ek_s16x8 b, int32_t n) { return vmlaq_n_s16(a, b, (int16_t)n); } /* a + b * n */
 static inline ek_u16x8 ek_vmul_n_u16(ek_u16x8 a, uint32_t b) { return vmulq_n_u16(a, (uint16_t)b); }
 static inline ek_u16x8 ek_vdup_u16(uint32_t x) { return vdupq_n_u16((uint16_t)x); }
 static inline ek_u16x8 ek_vand_u16(ek_u16x8 a, ek_u16x8 b) { return vandq_u16(a, b); }
 static inline ek_u16x8 ek_vshl_u16(ek_u16x8 a, ek_s16x8 n) { return vshlq_u16(a, n); } /* right where n is negative */
+static inline ek_u16x8 ek_vshr3_u16(ek_u16x8 a) { return vshrq_n_u16(a, 3); }
+static inline ek_u16x8 ek_vadd_n_u16(ek_u16x8 a, uint32_t b) { return vaddq_n_u16(a, (uint16_t)b); }
+static inline ek_u16x8 ek_vmin_u16(ek_u16x8 a, ek_u16x8 b) { return vminq_u16(a, b); }
+static inline ek_s16x8 ek_vneg_u16(ek_u16x8 a) { return vnegq_s16(vreinterpretq_s16_u16(a)); } /* of numbers below 2^15 */
 static inline ek_u16x8 ek_vsli_8(ek_u16x8 low, ek_u16x8 high) { return vsliq_n_u16(low, high, 8); } /* two bytes */
 
 #else
@@ -147,6 +174,20 @@ static inline void ek_vstrb_s32_first(int8_t *p, ek_s32x4 x, uint32_t lanes)
 
 static inline void ek_vstrb_s32(int8_t *p, ek_s32x4 x) { ek_vstrb_s32_first(p, x, 4); }
 
+static inline void ek_vstrb_s32_at(int8_t *p, ek_s32x4 places, ek_s32x4 x, uint32_t lanes)
+{
+    for (uint32_t i = 0; i < lanes; i++) {
+        p[(uint32_t)places.lane[i]] = (int8_t)((x.lane[i] & 0xff) - (x.lane[i] & 0x80 ? 256 : 0));
+    }
+}
+
+static inline ek_s32x4 ek_vsteps(uint32_t step)
+{
+    ek_s32x4 y;
+    EK_LANES(y, (int32_t)(i * step))
+    return y;
+}
+
 static inline ek_s32x4 ek_vdup(int32_t x)
 {
     ek_s32x4 y;
@@ -176,6 +217,12 @@ static inline ek_s32x4 ek_vsub(ek_s32x4 a, ek_s32x4 b)
 static inline ek_s32x4 ek_vshl_n(ek_s32x4 a, int32_t n)
 {
     EK_LANES(a, ek_shift_left(a.lane[i], n))
+    return a;
+}
+
+static inline ek_s32x4 ek_vshr_n(ek_s32x4 a, int32_t n)
+{
+    EK_LANES(a, a.lane[i] >> n)
     return a;
 }
 
@@ -279,9 +326,51 @@ static inline ek_s16x8 ek_vldrb_s16_at(const int8_t *p, ek_u16x8 offsets)
     return y;
 }
 
+static inline ek_s16x8 ek_vldrb_s16_first(const int8_t *p, uint32_t lanes)
+{
+    ek_s16x8 y;
+    EK_EIGHT(y, i < lanes ? p[i] : 0)
+    return y;
+}
+
+static inline ek_s16x8 ek_vldrb_s16(const int8_t *p) { return ek_vldrb_s16_first(p, 8); }
+
+static inline void ek_vstrb_s16_at(int8_t *p, ek_u16x8 places, ek_s16x8 x)
+{
+    for (uint32_t i = 0; i < 8; i++) {
+        p[places.lane[i]] = (int8_t)((x.lane[i] & 0xff) - (x.lane[i] & 0x80 ? 256 : 0));
+    }
+}
+
+static inline ek_s16x8 ek_vdup_s16(int32_t x)
+{
+    ek_s16x8 y;
+    EK_EIGHT(y, (int16_t)x)
+    return y;
+}
+
+static inline ek_u16x8 ek_vsteps_u16(uint32_t step)
+{
+    ek_u16x8 y;
+    EK_EIGHT(y, (uint16_t)(i * step))
+    return y;
+}
+
 static inline ek_s16x8 ek_vadd_s16(ek_s16x8 a, ek_s16x8 b)
 {
     EK_EIGHT(a, (int16_t)(a.lane[i] + b.lane[i]))
+    return a;
+}
+
+static inline ek_s16x8 ek_vsub_s16(ek_s16x8 a, ek_s16x8 b)
+{
+    EK_EIGHT(a, (int16_t)(a.lane[i] - b.lane[i]))
+    return a;
+}
+
+static inline ek_s16x8 ek_vmla_n_s16(ek_s16x8 a, ek_s16x8 b, int32_t n)
+{
+    EK_EIGHT(a, (int16_t)(a.lane[i] + b.lane[i] * n))
     return a;
 }
 
@@ -314,6 +403,31 @@ static inline ek_u16x8 ek_vshl_u16(ek_u16x8 a, ek_s16x8 n)
 {
     EK_EIGHT(a, (uint16_t)(n.lane[i] < 0 ? a.lane[i] >> -n.lane[i] : a.lane[i] << n.lane[i]))
     return a;
+}
+
+static inline ek_u16x8 ek_vshr3_u16(ek_u16x8 a)
+{
+    EK_EIGHT(a, (uint16_t)(a.lane[i] >> 3))
+    return a;
+}
+
+static inline ek_u16x8 ek_vadd_n_u16(ek_u16x8 a, uint32_t b)
+{
+    EK_EIGHT(a, (uint16_t)(a.lane[i] + b))
+    return a;
+}
+
+static inline ek_u16x8 ek_vmin_u16(ek_u16x8 a, ek_u16x8 b)
+{
+    EK_EIGHT(a, a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i])
+    return a;
+}
+
+static inline ek_s16x8 ek_vneg_u16(ek_u16x8 a)
+{
+    ek_s16x8 y;
+    EK_EIGHT(y, (int16_t)-(int32_t)a.lane[i])
+    return y;
 }
 
 static inline ek_u16x8 ek_vsli_8(ek_u16x8 low, ek_u16x8 high)

@@ -79,6 +79,13 @@ void ek_template_conv2d_s8_mve(const ek_template_conv2d_params *p, const int8_t 
  */
 void ek_template_conv2d_s8_vec(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+/*
+ * The same for cores with Helium, 3x3 windows with strides and dilations of 1, and in_c a multiple of 8, where transformed
+ * weights fit 16 bits. scratch: words: in_c; pair_count, or in_c where pairs have no indices; 8 * count; then what
+ * EK_WINOGRAD_MVE wants (ek_winograd_mve.h).
+ */
+void ek_template_winograd_s8_mve(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 /* The same with one kernel an output channel, which reads input channel c / (out_c / in_c). */
 typedef struct {
     const int8_t *templates;    /* (count, k_h, k_w) */

@@ -4,18 +4,12 @@
 void ek_indices_mve(const uint8_t *stream, uint32_t position, uint32_t bits, uint32_t count, uint16_t *to)
 {
     const uint32_t first = position % 8, mask = (1u << bits) - 1, last = (first + 8 * bits - 1) / 8;
-    uint16_t at[8], behind[8];
-    int16_t right[8];
     stream += position / 8;
     if (count >= 8) {
         /* Where the bits of each of the eight are: a byte, and the one behind it if eight indices reach that far. */
-        for (uint32_t k = 0, bit = first; k < 8; k++, bit += bits) {
-            at[k] = (uint16_t)(bit / 8);
-            behind[k] = (uint16_t)(bit / 8 < last ? bit / 8 + 1 : last);
-            right[k] = (int16_t)-(int32_t)(bit % 8);
-        }
-        const ek_u16x8 low = ek_vldrh_u16(at), high = ek_vldrh_u16(behind), mask8 = ek_vdup_u16(mask);
-        const ek_s16x8 shift = ek_vldrh(right);
+        const ek_u16x8 bit = ek_vadd_n_u16(ek_vsteps_u16(bits), first), low = ek_vshr3_u16(bit);
+        const ek_u16x8 high = ek_vmin_u16(ek_vadd_n_u16(low, 1), ek_vdup_u16(last)), mask8 = ek_vdup_u16(mask);
+        const ek_s16x8 shift = ek_vneg_u16(ek_vand_u16(bit, ek_vdup_u16(7)));
         for (uint32_t eights = count / 8; eights; eights--, stream += bits, to += 8) {
             const ek_u16x8 word = ek_vsli_8(ek_vldrb_u16_at(stream, low), ek_vldrb_u16_at(stream, high));
             ek_vstrh_u16(to, ek_vand_u16(ek_vshl_u16(word, shift), mask8));

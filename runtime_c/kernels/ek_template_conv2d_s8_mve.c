@@ -1,42 +1,13 @@
 /* Convolution on template kernels, on cores with Helium: four filters are made dense for a block of pixels. */
 #include "ek_decoded_mve.h"
-#include "ek_half.h"
-#include "ek_template.h"
-
-/* What the kernels of a filter are made of. */
-typedef struct {
-    uint16_t *index, *pair;  /* (in_c): the kernel's template, and its pair in a and b */
-    int16_t *a, *b;          /* (pairs): of one plane; b times `ones` */
-    uint32_t pairs;
-} parts;
-
-/* Pair `from` of the model to place `to`. Both planes fit 16 bits, and so does the only one, where it is one. */
-static inline void set_pair(const ek_template_conv2d_params *p, const parts *s, uint32_t plane, uint32_t from,
-                            uint32_t to)
-{
-    int32_t a = ek_half_integer(p->pairs[2 * from]), b = ek_half_integer(p->pairs[2 * from + 1]);
-    if (p->planes == 2) {
-        const int32_t mask = (1 << EK_PLANE_BITS) - 1;
-        a = plane ? a >> EK_PLANE_BITS : a & mask;
-        b = plane ? b >> EK_PLANE_BITS : b & mask;
-    }
-    s->a[to] = (int16_t)a;
-    s->b[to] = (int16_t)(p->ones * b);
-}
+#include "ek_template_mve.h"
 
 /* The weights of one plane of a filter, eight input channels at a time: weight = a * template + b. */
-static void decode(const ek_template_conv2d_params *p, const parts *s, uint32_t plane, uint32_t filter,
+static void decode(const ek_template_conv2d_params *p, const ek_template_parts *s, uint32_t plane, uint32_t filter,
                    int16_t *weights)
 {
     const uint32_t channels = p->in_c, window = (uint32_t)p->k_h * p->k_w, rest = channels % 8;
-    ek_indices_mve(p->indices, filter * channels * p->bits, p->bits, channels, s->index);
-    if (p->pair_indices) {
-        ek_indices_mve(p->pair_indices, filter * channels * p->pair_bits, p->pair_bits, channels, s->pair);
-    } else {
-        for (uint32_t c = 0; c < channels; c++) {
-            set_pair(p, s, plane, filter * channels + c, c);
-        }
-    }
+    ek_template_kernels(p, s, plane, filter);
     for (uint32_t c = 0; c < channels - rest; c += 8) {
         const ek_u16x8 pair = ek_vldrh_u16(s->pair + c), at = ek_vmul_n_u16(ek_vldrh_u16(s->index + c), window);
         const ek_s16x8 a = ek_vldrh_at(s->a, pair), b = ek_vldrh_at(s->b, pair);
@@ -54,12 +25,12 @@ static void decode(const ek_template_conv2d_params *p, const parts *s, uint32_t 
     }
 }
 
-static void filters(const ek_template_conv2d_params *p, const parts *s, const ek_decoded *d, uint32_t count, int8_t *out)
+static void filters(const ek_template_conv2d_params *p, const ek_template_parts *s, const ek_decoded *d, uint32_t count, int8_t *out)
 {
     for (uint32_t channel = 0; channel < d->channels; channel += 4) {
         const uint32_t lanes = d->channels - channel < 4 ? d->channels - channel : 4;
         for (uint32_t plane = d->planes; plane--;) {
-            const parts of_plane = {s->index, s->pair, s->a + 2 * s->pairs * plane, s->b + 2 * s->pairs * plane, s->pairs};
+            const ek_template_parts of_plane = {s->index, s->pair, s->a + 2 * s->pairs * plane, s->b + 2 * s->pairs * plane, s->pairs};
             for (uint32_t k = 0; k < lanes; k++) {
                 decode(p, &of_plane, plane, channel + k, d->weights + k * d->row);
             }
@@ -75,21 +46,13 @@ void ek_template_conv2d_s8_mve(const ek_template_conv2d_params *p, const int8_t 
     const uint32_t ic = p->in_c, taps = (uint32_t)p->k_h * p->k_w * ic, pairs = p->pair_indices ? p->pair_count : ic;
     const ek_decoded d = EK_DECODED(p, taps, p->planes, scratch);
     uint16_t *const index = (uint16_t *)(void *)(d.pixels + d.row * d.block);
-    const parts s = {index, index + ic, (int16_t *)index + 2 * ic, (int16_t *)index + 2 * ic + pairs, pairs};
+    const ek_template_parts s = {index, index + ic, (int16_t *)index + 2 * ic, (int16_t *)index + 2 * ic + pairs, pairs};
     ek_ring ring = EK_RING(p, (uint32_t *)(void *)index + ic + d.planes * pairs);
     int8_t *const bytes = ek_ring_end(&ring); /* a window, where its runs are no whole vectors */
     uint32_t held = 0;
-    if (p->pair_indices) {
-        for (uint32_t plane = 0; plane < d.planes; plane++) {
-            const parts of_plane = {s.index, s.pair, s.a + 2 * pairs * plane, s.b + 2 * pairs * plane, pairs};
-            for (uint32_t k = 0; k < pairs; k++) {
-                set_pair(p, &of_plane, plane, k, k);
-            }
-        }
-    } else {
-        for (uint32_t c = 0; c < ic; c++) {
-            s.pair[c] = (uint16_t)c;
-        }
+    for (uint32_t plane = 0; plane < d.planes; plane++) {
+        const ek_template_parts of_plane = {s.index, s.pair, s.a + 2 * pairs * plane, s.b + 2 * pairs * plane, pairs};
+        ek_template_pairs(p, &of_plane, plane);
     }
     for (uint32_t y = 0; y < p->out_h; y++) {
         const int8_t *column = ring.rows;

@@ -1,0 +1,95 @@
+/*
+ * 3x3 convolution by Winograd's minimal filtering, F(2x2, 3x3), on cores with Helium; ek_winograd.h says why it is exact.
+ *
+ * A kernel gathers tiles, and for every four filters writes their weights and takes the outputs:
+ *
+ *     while (ek_winograd_tiles_mve(&w, in)) {
+ *         for (c = 0; c < out_c; c += 4) {
+ *             transform filters c to c + 3;
+ *             ek_winograd_outputs_mve(&w, c, out);
+ *         }
+ *     }
+ */
+#ifndef EK_WINOGRAD_MVE_H
+#define EK_WINOGRAD_MVE_H
+
+#include "ek_mve.h"
+#include "ek_ring.h"
+
+/* Tiles are of 16 positions. Weights and tiles lie in vectors of eight channels, in the order in which they are read. */
+typedef struct {
+    const int32_t *bias, *multiplier;
+    const int8_t *shift;
+    uint32_t step;      /* 1: multiplier and shift per channel, 0: one for all */
+    uint32_t channels;  /* of the output */
+    int32_t out_zero, act_min, act_max;
+    int16_t *weights;   /* (16, values / 8, 4 filters, 8) */
+    int16_t *tiles;     /* (block / 2, 16, values / 8, 2 tiles, 8) */
+    int32_t *sums;      /* (16, 2 tiles, 4 filters) */
+    uint32_t in_c, values, block;
+    uint32_t out_h, out_w, across, left; /* tiles in a row of them, tiles not gathered yet */
+    uint32_t x, y;                       /* the next tile */
+    uint32_t first_x, first_y, held;     /* the gathered ones */
+    ek_ring ring;
+} ek_winograd_mve;
+
+/*
+ * Scratch bytes, in_c being a multiple of eight, `values` in_c rounded up to a multiple of 16, `across` (out_w + 1) / 2
+ * and `block` even: 128 * values; block * 32 * values; 512; 16; then four rows of (2 * across + 2) * in_c bytes. `out`
+ * may start where `in` starts if every two rows of the output end before the first input row that the ring has not
+ * taken yet.
+ */
+#define EK_WINOGRAD_MVE(p, w, scratch)                                                                             \
+    do {                                                                                                           \
+        (w)->bias = (p)->bias;                                                                                     \
+        (w)->multiplier = (p)->multiplier;                                                                         \
+        (w)->shift = (p)->shift;                                                                                   \
+        (w)->step = (p)->requant_step;                                                                             \
+        (w)->channels = (p)->out_c;                                                                                \
+        (w)->out_zero = (p)->out_zero;                                                                             \
+        (w)->act_min = (p)->act_min;                                                                               \
+        (w)->act_max = (p)->act_max;                                                                               \
+        (w)->in_c = (p)->in_c;                                                                                     \
+        (w)->values = ((p)->in_c + 15u) / 16u * 16u;                                                               \
+        (w)->block = (p)->block;                                                                                   \
+        (w)->out_h = (p)->out_h;                                                                                   \
+        (w)->out_w = (p)->out_w;                                                                                   \
+        (w)->across = ((p)->out_w + 1u) / 2u;                                                                      \
+        (w)->left = (w)->across * (((p)->out_h + 1u) / 2u);                                                        \
+        (w)->x = (w)->y = 0;                                                                                       \
+        (w)->weights = (scratch);                                                                                  \
+        (w)->tiles = (w)->weights + 64 * (w)->values;                                                              \
+        (w)->sums = (int32_t *)(void *)((w)->tiles + (w)->block * 16 * (w)->values);                               \
+        (w)->ring = ek_ring_make((w)->sums + 128, 4, 1, (2 * (w)->across + 2) * (p)->in_c, (p)->in_h,              \
+                                 (uint32_t)(p)->in_w * (p)->in_c, (p)->pad_top, (uint32_t)(p)->pad_left * (p)->in_c, \
+                                 (p)->pad_value);                                                                  \
+        memset((w)->weights, 0, 128 * (w)->values);                                                                \
+    } while (0)
+
+/* Gathers the next tiles; 0: there are none. */
+uint32_t ek_winograd_tiles_mve(ek_winograd_mve *w, const int8_t *in);
+
+/* The outputs of filters c to c + 3, or those of them that there are, for the gathered tiles. */
+void ek_winograd_outputs_mve(const ek_winograd_mve *w, uint32_t c, int8_t *out);
+
+/* Where position 0 of eight channels of filter k goes, and how far it is to the next position. */
+static inline int16_t *ek_winograd_place(const ek_winograd_mve *w, uint32_t channel, uint32_t k)
+{
+    return w->weights + 4 * channel + 8 * k;
+}
+
+static inline uint32_t ek_winograd_apart(const ek_winograd_mve *w) { return 4 * w->values; }
+
+/* Four of a filter's values from three, times two. Returns where the next four go. */
+static inline int16_t *ek_winograd_four_mve(ek_s16x8 g0, ek_s16x8 g1, ek_s16x8 g2, uint32_t apart, int16_t *to)
+{
+    const ek_s16x8 outer = ek_vadd_s16(g0, g2);
+    ek_vstrh(to, ek_vadd_s16(g0, g0));
+    ek_vstrh(to + apart, ek_vadd_s16(outer, g1));
+    to += 2 * apart;
+    ek_vstrh(to, ek_vsub_s16(outer, g1));
+    ek_vstrh(to + apart, ek_vadd_s16(g2, g2));
+    return to + 2 * apart;
+}
+
+#endif

@@ -1,0 +1,271 @@
+/* Depthwise convolution with windows of 3x3, on cores with Helium: a window is one vector, a product one instruction. */
+#include "ek_depthwise.h"
+#include "ek_mve.h"
+
+/*
+ * Eight channels at a time become planes of their own: strips of five input rows, in which a column's five bytes lie
+ * side by side. Three columns are then fifteen bytes in a row, which hold the windows of three output rows, or of two
+ * with stride_h 2: they differ in where the weights lie among zeros.
+ */
+enum { CHANNELS = 8, ROWS = 5, SLACK = 16 };
+
+/* Sums of a channel; the order is known to the assembly. All begin with the last two pixels of a row. */
+typedef struct {
+    const int8_t *columns;
+    const int8_t *weights;  /* (rows, 16) */
+    int32_t *sums;
+    uint32_t pairs, strips; /* pairs of pixels in a row; of an odd number the last has one that nobody wants */
+    uint32_t row_bytes;     /* of sums */
+    uint32_t next_columns, next_sums; /* bytes from where a strip ends to where the next begins */
+} frame;
+
+#if EK_MVE
+
+/* Going backwards, what a pair writes behind its row is written again, rightly, by the next row. */
+#define STRIPS(step, more_weights, more_rows, pixel_1, pixel_0, store)                        \
+    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                       \
+                     "mov r12, r0\n\t"                                                       \
+                     "ldrd r1, r2, [r12]\n\t"                                                \
+                     "vldrb.8 q0, [r2]\n\t"                                                  \
+                     "vldrb.8 q1, [r2, #16]\n\t" more_weights                                \
+                     "ldr r3, [r12, #8]\n\t"                                                 \
+                     "ldrd r9, r11, [r12, #16]\n"                                            \
+                     "1:\n\t"                                                                \
+                     "ldr r0, [r12, #12]\n\t"                                                \
+                     "add r5, r3, r11\n\t" more_rows                                         \
+                     "dls lr, r0\n"                                                          \
+                     "2:\n\t"                                                                \
+                     "vldrb.8 q3, [r1], #-" step "\n\t"                                      \
+                     "vmladav.s8 r2, q3, q0\n\t"                                             \
+                     "vmladav.s8 r6, q3, q1\n\t" pixel_1                                     \
+                     "vldrb.8 q3, [r1], #-" step "\n\t"                                      \
+                     "vmladav.s8 r0, q3, q0\n\t"                                             \
+                     "vmladav.s8 r4, q3, q1\n\t" pixel_0                                     \
+                     "strd r0, r2, [r3], #-8\n\t"                                            \
+                     "strd r4, r6, [r5], #-8\n\t" store                                      \
+                     "le lr, 2b\n\t"                                                         \
+                     "ldrd r0, r2, [r12, #24]\n\t"                                           \
+                     "add r1, r1, r0\n\t"                                                    \
+                     "add r3, r3, r2\n\t"                                                    \
+                     "subs r9, #1\n\t"                                                       \
+                     "bne 1b\n\t"                                                            \
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}")
+
+/* Of three rows and two, columns one and two apart. */
+#define THREE(name, step)                                                                           \
+    static __attribute__((naked, noinline)) void name(__attribute__((unused)) const frame *f)       \
+    {                                                                                               \
+        STRIPS(step, "vldrb.8 q2, [r2, #32]\n\t", "add r7, r5, r11\n\t", "vmladav.s8 r10, q3, q2\n\t", \
+               "vmladav.s8 r8, q3, q2\n\t", "strd r8, r10, [r7], #-8\n\t");                          \
+    }
+#define TWO(name, step)                                                                             \
+    static __attribute__((naked, noinline)) void name(__attribute__((unused)) const frame *f)       \
+    {                                                                                               \
+        STRIPS(step, "", "", "", "", "");                                                           \
+    }
+
+THREE(three_1, "5")
+THREE(three_2, "10")
+TWO(two_1, "5")
+TWO(two_2, "10")
+
+static void strips(const frame *f, uint32_t rows, uint32_t stride_w)
+{
+    if (rows == 3) {
+        (stride_w == 1 ? three_1 : three_2)(f);
+    } else {
+        (stride_w == 1 ? two_1 : two_2)(f);
+    }
+}
+
+#else
+
+static void strips(const frame *f, uint32_t rows, uint32_t stride_w)
+{
+    const uint32_t step = ROWS * stride_w, row = f->row_bytes / 4;
+    const int8_t *columns = f->columns;
+    int32_t *sums = f->sums;
+    for (uint32_t strip = 0; strip < f->strips; strip++) {
+        for (uint32_t pair = 0; pair < f->pairs; pair++, columns -= 2 * step, sums -= 2) {
+            for (uint32_t k = 0; k < rows; k++) {
+                for (uint32_t pixel = 0; pixel < 2; pixel++) {
+                    int32_t acc = 0;
+                    for (uint32_t i = 0; i < 15; i++) {
+                        acc += (columns - (1 - pixel) * step)[i] * f->weights[16 * k + i];
+                    }
+                    sums[k * row + pixel] = acc;
+                }
+            }
+        }
+        columns += (int32_t)f->next_columns;
+        sums += (int32_t)f->next_sums / 4;
+    }
+}
+
+#endif
+
+/* A layer in work, and where eight channels of it lie. */
+typedef struct {
+    const ek_depthwise_params *p;
+    uint32_t rows, span;           /* of a strip: output rows, and rows to the next strip */
+    uint32_t strip_bytes, plane_bytes;
+    uint32_t strips;               /* that a plane holds */
+    ek_u16x8 planes;               /* where each channel's begins */
+    int8_t *weights;               /* (CHANNELS, rows, 16) */
+    int32_t *sums;
+    int8_t *bytes;                 /* (CHANNELS, plane_bytes) */
+} layer;
+
+/* Each tap of eight channels to its places. */
+static void put_weights(const layer *l, const int8_t *from, uint32_t lanes, ek_u16x8 at)
+{
+    for (uint32_t tap = 0; tap < 9; tap++, from += l->p->out_c) {
+        const ek_s16x8 w = ek_vldrb_s16_first(from, lanes);
+        int8_t *to = l->weights + tap % 3 * ROWS + tap / 3;
+        for (uint32_t k = 0; k < l->rows; k++, to += 16 + l->p->stride_h) {
+            ek_vstrb_s16_at(to, at, w);
+        }
+    }
+}
+
+/* Columns of padding, and of input, `pixel` bytes apart, to one place of the strips or two. */
+static inline int8_t *put_padding(const layer *l, int8_t *to, uint32_t columns, uint32_t second, uint32_t twice)
+{
+    const ek_s16x8 x = ek_vdup_s16(l->p->pad_value);
+    for (; columns; columns--, to += ROWS) {
+        ek_vstrb_s16_at(to, l->planes, x);
+        if (twice) {
+            ek_vstrb_s16_at(to - second, l->planes, x);
+        }
+    }
+    return to;
+}
+
+static inline int8_t *put_input(const layer *l, int8_t *to, uint32_t columns, uint32_t second, uint32_t twice,
+                                const int8_t *from, uint32_t lanes)
+{
+    const uint32_t pixel = l->p->in_c;
+    for (; columns; columns--, to += ROWS, from += pixel) {
+        const ek_s16x8 x = lanes == CHANNELS ? ek_vldrb_s16(from) : ek_vldrb_s16_first(from, lanes);
+        ek_vstrb_s16_at(to, l->planes, x);
+        if (twice) {
+            ek_vstrb_s16_at(to - second, l->planes, x);
+        }
+    }
+    return to;
+}
+
+/* A padded row: `y` of the input, which may be outside. */
+static inline void put_row(const layer *l, const int8_t *in, uint32_t y, uint32_t lanes, int8_t *to, uint32_t second,
+                           uint32_t twice)
+{
+    const ek_depthwise_params *p = l->p;
+    const uint32_t width = l->strip_bytes / ROWS, left = p->pad_left < width ? p->pad_left : width;
+    const uint32_t room = width - left, inside = y >= p->in_h ? 0 : room < p->in_w ? room : p->in_w;
+    const int8_t *from = in;
+    if (!inside) {
+        put_padding(l, to, width, second, twice);
+        return;
+    }
+    from += y * p->in_w * p->in_c;
+    to = put_padding(l, to, left, second, twice);
+    if (lanes == CHANNELS) {
+        to = put_input(l, to, inside, second, twice, from, CHANNELS);
+    } else {
+        to = put_input(l, to, inside, second, twice, from, lanes);
+    }
+    put_padding(l, to, room - inside, second, twice);
+}
+
+/* Rows from `first` on of `strips` strips from output row `y` on; the rows before it are there. */
+static void put_rows(const layer *l, const int8_t *in, uint32_t y, uint32_t strips, uint32_t first, uint32_t lanes)
+{
+    const uint32_t top = y * l->p->stride_h - l->p->pad_top, second = l->strip_bytes - l->span;
+    for (uint32_t i = first; i < strips * l->span + ROWS - l->span; i++) {
+        const uint32_t strip = i / l->span, row = i % l->span;
+        int8_t *to = l->bytes + strip * l->strip_bytes + row;
+        if (strip == strips) { /* only the strip before it wants this row */
+            put_row(l, in, top + i, lanes, to - second, 0, 0);
+        } else if (strip && row < ROWS - l->span) {
+            put_row(l, in, top + i, lanes, to, second, 1);
+        } else {
+            put_row(l, in, top + i, lanes, to, 0, 0);
+        }
+    }
+}
+
+/* The last rows of the last strip become the first ones of the first; what follows them is still to be put. */
+static void carry(const layer *l)
+{
+    int8_t *to = l->bytes;
+    for (uint32_t k = 0; k < CHANNELS; k++, to += l->plane_bytes) {
+        const int8_t *const from = to + (l->strips - 1) * l->strip_bytes + l->span;
+        for (uint32_t i = 0; i < l->strip_bytes - l->span; i += 16) {
+            ek_vstrb(to + i, ek_vldrb(from + i));
+        }
+    }
+}
+
+/* `count` outputs of a channel, out_c bytes apart. */
+static void put_outputs(const layer *l, uint32_t channel, uint32_t count, int8_t *out)
+{
+    const ek_depthwise_params *p = l->p;
+    const uint32_t requant = p->requant_step * channel, pixel = p->out_c;
+    const ek_s32x4 low = ek_vdup(p->act_min), high = ek_vdup(p->act_max);
+    const ek_s32x4 m = ek_vdup(p->multiplier[requant]), s = ek_vdup(p->shift[requant]);
+    const ek_s32x4 at = ek_vsteps(pixel);
+    const int32_t *sums = l->sums, bias = p->bias[channel], zero = p->out_zero;
+    out += channel;
+    for (; count >= 4; count -= 4, sums += 4, out += 4 * pixel) {
+        ek_vstrb_s32_at(out, at, ek_voutput(ek_vadd_n(ek_vldrw(sums), bias), m, s, 0, zero, low, high), 4);
+    }
+    if (count) {
+        ek_vstrb_s32_at(out, at, ek_voutput(ek_vadd_n(ek_vldrw(sums), bias), m, s, 0, zero, low, high), count);
+    }
+}
+
+/* Outputs of `count` output rows, whose strips are there, for channels from `channel` on. */
+static void outputs(const layer *l, uint32_t channel, uint32_t lanes, uint32_t count, int8_t *out)
+{
+    const ek_depthwise_params *p = l->p;
+    const uint32_t pairs = (p->out_w + 1u) / 2, last = 2 * pairs - 1, step = (uint32_t)ROWS * p->stride_w;
+    const uint32_t row_bytes = 4u * p->out_w;
+    frame f = {l->bytes + last * step,
+               l->weights,
+               l->sums + last - 1,
+               pairs,
+               (count + l->rows - 1) / l->rows,
+               row_bytes,
+               l->strip_bytes + 2 * pairs * step,
+               l->rows * row_bytes + 8 * pairs};
+    for (uint32_t k = 0; k < lanes; k++, f.columns += l->plane_bytes, f.weights += 16 * l->rows) {
+        strips(&f, l->rows, p->stride_w);
+        put_outputs(l, channel + k, count * p->out_w, out);
+    }
+}
+
+void ek_depthwise3x3_s8_mve(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch)
+{
+    const uint32_t rows = p->stride_h == 1 ? 3 : 2, all = (p->out_h + rows - 1) / rows, channels = p->out_c;
+    const uint32_t strip_bytes = ROWS * ((p->out_w - 1u) * p->stride_w + 3);
+    const uint32_t affordable = EK_DEPTHWISE_PLANES_BYTES / (CHANNELS * strip_bytes);
+    const uint32_t at_once = affordable < 1 ? 1 : affordable < all ? affordable : all;
+    layer l = {p, rows, rows * p->stride_h, strip_bytes, at_once * strip_bytes + SLACK, at_once, ek_vdup_u16(0),
+               scratch, NULL, NULL};
+    l.planes = ek_vsteps_u16(l.plane_bytes);
+    l.sums = (int32_t *)(void *)(l.weights + CHANNELS * 16 * rows);
+    l.bytes = (int8_t *)(l.sums + at_once * rows * p->out_w + 4);
+    memset(l.weights, 0, CHANNELS * 16 * rows);
+    for (uint32_t c = 0; c < channels; c += CHANNELS) {
+        const uint32_t lanes = channels - c < CHANNELS ? channels - c : CHANNELS;
+        put_weights(&l, p->weights + c, lanes, ek_vsteps_u16(16 * rows));
+        for (uint32_t y = 0; y < p->out_h; y += at_once * rows) {
+            const uint32_t left = p->out_h - y, count = left < at_once * rows ? left : at_once * rows;
+            if (y) {
+                carry(&l);
+            }
+            put_rows(&l, in + c, y, (count + rows - 1) / rows, y ? ROWS - l.span : 0, lanes);
+            outputs(&l, c, lanes, count, out + y * p->out_w * channels);
+        }
+    }
+}
