@@ -65,6 +65,7 @@ class Elf:
     static: bool  # linked to fixed addresses
     symbols: tuple[Symbol, ...]  # defined ones, by address
     sections: tuple[Section, ...]  # allocated ones, by address
+    marks: tuple[tuple[int, str], ...]  # where A32 code ("a"), Thumb code ("t"), A64 code ("x"), data ("d") begin
 
     def symbol(self, name: str) -> Symbol | None:
         return next((symbol for symbol in self.symbols if symbol.name == name), None)
@@ -92,11 +93,13 @@ def _read(path: Path, elf: ELFFile) -> Elf:
         raise ToolError(f"expected an Arm ELF file, got {elf['e_machine']}", where=str(path))
     names = [section.name for section in elf.iter_sections()]
     table = elf.get_section_by_name(".symtab")
-    symbols = []
+    symbols, marks = [], []
     for entry in table.iter_symbols() if isinstance(table, SymbolTableSection) else ():
         index = entry["st_shndx"]
         if not isinstance(index, int) and index != "SHN_ABS":
             continue
+        if entry.name[:2] in ("$a", "$t", "$x", "$d"):  # mapping symbols of the Arm ABI
+            marks.append((entry["st_value"], entry.name[1]))
         kind = entry["st_info"]["type"].removeprefix("STT_").lower()
         if kind in ("section", "file") or entry.name.startswith("$"):
             continue
@@ -110,6 +113,7 @@ def _read(path: Path, elf: ELFFile) -> Elf:
         elf["e_type"] == "ET_EXEC",
         tuple(sorted(symbols, key=lambda s: (s.address, s.name))),
         tuple(sorted(_sections(elf), key=lambda s: (s.address, s.name))),
+        tuple(sorted(marks)),
     )
 
 
@@ -208,12 +212,12 @@ def return_addresses(elf: Elf, name: str) -> tuple[int, ...]:
     and compilers turn a last call into a jump, so that the return skips a level. Hence also: after each
     indirect call in ek_measured_call, and after each call of a function that jumps to one of these.
 
-    Found by decoding all code. What a literal pool adds by chance is harmless: an address only counts when
-    the program runs through it.
+    Found by decoding all code, each piece by its instruction set. What a literal pool without a mark adds by chance is
+    harmless: an address only counts when the program runs through it.
     """
     code = [section for section in elf.sections if section.executable and section.loaded]
     arm = elf.machine == "arm"
-    branches = [decoded for section in code for decoded in _branches(section, arm=arm)]
+    branches = [decoded for section in code for decoded in _branches(elf, section)]
     wrapper = elf.symbol("ek_measured_call")
     targets: set[int] = set()
     new = {s.address for s in (elf.symbol(f"{name}_run"), wrapper) if s is not None}
@@ -244,7 +248,7 @@ def branch_targets(elf: Elf) -> tuple[tuple[int, int], ...]:
     found: list[tuple[int, int]] = []
     for section in elf.sections:
         if section.executable and section.loaded:
-            after, to, _ = _branches(section, arm=elf.machine == "arm")[0]
+            after, to, _ = _branches(elf, section)[0]
             found.extend(zip(after.tolist(), to.tolist(), strict=True))
     return tuple(found)
 
@@ -255,8 +259,21 @@ def indirect_calls(elf: Elf) -> tuple[int, ...]:
     return tuple(at for section in code for at in _indirect_calls(section, arm=elf.machine == "arm"))
 
 
-def _branches(section: Section, *, arm: bool) -> tuple[_Branches, ...]:
-    return (_branches_thumb(section), _branches_a32(section)) if arm else (_branches_a64(section),)
+def _branches(elf: Elf, section: Section) -> tuple[_Branches, ...]:
+    if elf.machine != "arm":
+        return (_where(elf, "x", _branches_a64(section)),)
+    return _where(elf, "t", _branches_thumb(section)), _where(elf, "a", _branches_a32(section))
+
+
+def _where(elf: Elf, mark: str, branches: _Branches) -> _Branches:
+    """Those that end in code of one instruction set: Thumb code, read as A32, has calls that are none."""
+    after, to, link = branches
+    if not elf.marks:
+        return branches
+    places = np.array([address for address, _ in elf.marks])
+    is_mark = np.array([False, *(kind == mark for _, kind in elf.marks)])
+    hit = is_mark[np.searchsorted(places, after - 1, side="right")]
+    return after[hit], to[hit], link[hit]
 
 
 def _words(section: Section, dtype: str) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -240,6 +240,26 @@ def test_every_call_is_found_as_a_place_to_return_to(tmp_path: Path) -> None:
     assert return_addresses(read_elf(image), "tiny") == expected
 
 
+def test_thumb_code_is_not_read_as_a32(tmp_path: Path) -> None:
+    """Four bytes of a function that would be a jump to the network function as A32 code, 0xeafffffd."""
+    source, image = tmp_path / "code.S", tmp_path / "code.elf"
+    source.write_text(
+        ".syntax unified\n.thumb\n"
+        ".type tiny_run, %function\n.balign 4\ntiny_run: bx lr\nnop\n.size tiny_run, . - tiny_run\n"
+        ".type ek_other, %function\nek_other: .hword 0xfffd, 0xeaff\nbx lr\nnop\n.size ek_other, . - ek_other\n"
+        ".globl _start\n.type _start, %function\n_start: bl ek_other\nbl tiny_run\nb .\n.size _start, . - _start\n"
+    )
+    compiler = shutil.which("arm-none-eabi-gcc")
+    if compiler is None:
+        pytest.skip("arm-none-eabi-gcc is not installed")
+    flags = ("-mcpu=cortex-m4", "-mthumb", "-nostdlib", "-Wl,-e,_start")
+    subprocess.run([compiler, *flags, str(source), "-o", str(image)], check=True)
+    elf = read_elf(image)
+    start = elf.symbol("_start")
+    assert start is not None
+    assert return_addresses(elf, "tiny") == (start.address + 8,)
+
+
 def test_the_plugin_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = plugin.build_plugin("qemu-system-arm", tmp_path)
     if isinstance(first, plugin.Unavailable):
