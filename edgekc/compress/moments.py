@@ -85,6 +85,17 @@ def bias_shift(weights: Array, stored: Array, mean: Array) -> Array:
     return np.asarray(((np.asarray(weights, np.float64) - stored) * mean).sum(1))
 
 
+def times(rows: Array, h: Array) -> Array:
+    """Each row (oc, taps) times H, or times its own of (oc, taps, taps)."""
+    return np.asarray(rows @ h if h.ndim == 2 else np.einsum("ot,otu->ou", rows, h))
+
+
+def output_error(rows: Array, stored: Array, h: Array) -> float:
+    """Squared error of the outputs over their squared size, both expected under H; weights (oc, taps) and stored."""
+    size, off = float((times(rows, h) * rows).sum()), rows - stored
+    return float((times(off, h) * off).sum()) / size if size > 0 else 0.0
+
+
 def _patches(x: Array, attrs: IntAttrs, k_h: int, k_w: int) -> Iterator[Array]:
     """Unrolled inputs (n, out_h, out_w, kh, kw, c) of a few samples at a time."""
     sample_bytes = 4 * x[:1].size * k_h * k_w

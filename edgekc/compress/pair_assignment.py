@@ -23,6 +23,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..ir import Array
+from .moments import output_error
 from .pairs import Pairs
 
 _DAMPING = 0.01  # added to H's diagonal, as a fraction of its mean
@@ -81,10 +82,8 @@ def compensate(
 
 def _scored(rows: Array, shapes: Array, index: Array, pairs: Pairs, h: Array) -> Assignment:
     a, b = pairs.expanded()
-    off = rows - (a[..., None].astype(np.float64) * shapes[index] + b[..., None]).reshape(rows.shape)
-    size = float(((rows @ h) * rows).sum())
-    error = float(((off @ h) * off).sum()) / size if size > 0 else 0.0
-    return Assignment(np.asarray(index, np.int32), pairs, error)
+    stored = (a[..., None].astype(np.float64) * shapes[index] + b[..., None]).reshape(rows.shape)
+    return Assignment(np.asarray(index, np.int32), pairs, output_error(rows, stored, h))
 
 
 def _compensated(points: Array, words: Array, h: Array) -> Array:

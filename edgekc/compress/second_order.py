@@ -25,8 +25,9 @@ import numpy as np
 
 from ..errors import ModelError, UsageError
 from ..ir import Array
-from . import _kmeans
+from . import _kmeans, moments
 from .cluster import Clustered, decode, encode, pack, to_rows
+from .moments import times
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,7 @@ def compensate(weights: Array, layer: Clustered, moment: Array, options: Options
 def output_error(rows: Array, layer: Clustered, h: Array) -> float:
     """Squared error of the outputs over their squared size, both expected under H."""
     real = layer.scales.astype(np.float64)[:, None] * layer.real_centers[to_rows(layer.index, layer.channel_axis)]
-    size = float((_times(rows, h) * rows).sum())
-    return float((_times(rows - real, h) * (rows - real)).sum()) / size if size > 0 else 0.0
-
-
-def _times(rows: Array, h: Array) -> Array:
-    """Each row times its H: (oc, taps)."""
-    return np.asarray(rows @ h if h.ndim == 2 else np.einsum("ot,otu->ou", rows, h))
+    return moments.output_error(rows, real, h)
 
 
 def _compensated(values: Array, centers: Array, h: Array, options: Options, order: str) -> Array:
@@ -130,7 +125,7 @@ def _sweep(values: Array, index: Array, centers: Array, h: Array, options: Optio
     index = index.copy()
     power = np.broadcast_to(np.diagonal(h, axis1=-2, axis2=-1), values.shape)
     for _ in range(options.sweeps):
-        gradient = _times(values - centers[index], h)
+        gradient = times(values - centers[index], h)
         moved = False
         for at in range(0, values.shape[1], options.block):
             end = min(at + options.block, values.shape[1])
@@ -156,7 +151,7 @@ def _sweep(values: Array, index: Array, centers: Array, h: Array, options: Optio
 
 def _fit_scales(rows: Array, index: Array, centers: Array, h: Array, scales: Array) -> Array:
     values = centers[index]
-    pushed = _times(values, h)
+    pushed = times(values, h)
     power, match = (pushed * values).sum(1), (pushed * rows).sum(1)
     fitted = match / np.where(power > 0, power, 1)
     return np.where((power > 0) & (fitted > 0), fitted, scales).astype(np.float32).astype(np.float64)

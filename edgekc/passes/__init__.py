@@ -11,6 +11,7 @@ from . import (
     fold_channels,
     fold_dilations,
     fold_pads,
+    share_codebooks,
     strip_edge_casts,
 )
 
@@ -24,7 +25,10 @@ QUANTIZED_PASSES: tuple[tuple[str, Pass], ...] = (
     ("fold-pads", fold_pads.run),
     ("drop-identity-reshapes", drop_identity_reshapes.run),
 )
-INTEGER_PASSES: tuple[tuple[str, Pass], ...] = (("fold-channels", fold_channels.run),)
+INTEGER_PASSES: tuple[tuple[str, Pass], ...] = (
+    ("fold-channels", fold_channels.run),
+    ("share-codebooks", share_codebooks.run),
+)
 
 
 def apply(graph: Graph, passes: tuple[tuple[str, Pass], ...], log: Callable[[str], None]) -> Graph:

@@ -81,11 +81,23 @@ def test_reference_and_host_agree(net: tuple[Graph, Dataset], name: str, tmp_pat
 @pytest.mark.parametrize("board", ["m0plus-an385", "mps2-an386", "mps3-an547"])
 def test_the_core_runs_it_from_its_packed_form(net: tuple[Graph, Dataset], board: str, tmp_path: Path) -> None:
     folder = written(packed_by(net, RECIPES["chain"])[1], tmp_path / "net", load_board(board).features)
-    kernels = {layer["kernel"] for layer in read_manifest(folder)["layers"]}
-    kernels = {kernel.removesuffix("_dsp").removesuffix("_mve") for kernel in kernels}
-    assert {"ek_template_conv2d_s8", "ek_clustered_conv2d_s8", "ek_clustered_fully_connected_s8"} <= kernels
+    forms = {layer["name"]: layer["kernel"].split("_")[1] for layer in read_manifest(folder)["layers"]}
+    assert forms["conv2d_0"] == forms["conv2d_1"] == "template"
+    assert {form for name, form in forms.items() if name.startswith("fully_connected")} == {"clustered"}
     result = compare(folder, load_board(board), host.samples(read_manifest(folder), 4))
     assert result.board == board
+
+
+@pytest.mark.parametrize("pairs", ["", '[[compress]]\nmethod = "pairs"\nbits = 6\n'], ids=["own pairs", "coded pairs"])
+def test_layers_of_one_scope_share_a_codebook(net: tuple[Graph, Dataset], pairs: str, tmp_path: Path) -> None:
+    board = load_board("mps2-an386")
+    codebooks = {}
+    for scope in ("layer", "network"):
+        data = packed_by(net, CODEBOOK + f'scope = "{scope}"\n' + pairs)[1]
+        codebooks[scope] = [layer.parts.get("codebook", 0) for layer in layer_sizes(read(data, "net.ekc"))][:2]
+        folder = written(data, tmp_path / scope, board.features)
+        assert compare(folder, board, host.samples(read_manifest(folder), 2)).samples == 2
+    assert codebooks == {"layer": [72, 72], "network": [72, 0]}
 
 
 @pytest.mark.parametrize("name", ["cluster", "codebook", "pairs"])
