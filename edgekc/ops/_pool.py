@@ -5,7 +5,7 @@ The kernels read the input directly and clip each window to the image, so they n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -91,17 +91,23 @@ FIELDS = (
 )
 
 
-def kernels(symbol: str) -> tuple[Kernel, ...]:
-    return (
-        Kernel(
-            symbol=symbol,
-            header="ek_pool.h",
-            struct="ek_pool_params",
-            fields=FIELDS,
-            params=_params,
-            accepts=lambda view: view["dilation_h"] == view["dilation_w"] == 1,
-            in_place=in_place,
-        ),
+def _undilated(view: View) -> bool:
+    return view["dilation_h"] == view["dilation_w"] == 1
+
+
+def kernel(
+    symbol: str, needs: frozenset[str] = frozenset(), accepts: Callable[[View], bool] = lambda view: True
+) -> Kernel:
+    """Reads the input directly, and a channel's window before it writes the channel's output."""
+    return Kernel(
+        symbol=symbol,
+        header="ek_pool.h",
+        struct="ek_pool_params",
+        fields=FIELDS,
+        params=_params,
+        needs=needs,
+        accepts=lambda view: _undilated(view) and accepts(view),
+        in_place=in_place,
     )
 
 
@@ -117,6 +123,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("one-pixel", (1, 1, 9), (1, 1), (1, 1), (0, 0, 0, 0)),
         ("one-pixel-padded", (1, 1, 2), (3, 3), (1, 1), (1, 1, 1, 1)),
         ("wide-stride", (9, 3, 2), (2, 2), (4, 1), (0, 0, 1, 0)),
+        ("as-many-as-16-bits-take", (16, 16, 5), (16, 16), (1, 1), (0, 0, 0, 0)),
+        ("more-than-16-bits-take", (16, 17, 4), (16, 17), (1, 1), (0, 0, 0, 0)),
     ]
     out = []
     for name, x_shape, (k_h, k_w), (s_h, s_w), (top, bottom, left, right) in shapes:

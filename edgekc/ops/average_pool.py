@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..ir import Array
-from ..op import IntAttrs, Op
+from ..op import IntAttrs, Op, View
 from . import _pool as pool
 from ._channels import channelwise
 from ._checks import require_activation
@@ -27,6 +27,11 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
     return [np.clip(mean, attrs["act_min"], attrs["act_max"]).astype(np.int8)]
 
 
+def _fits_16_bits(view: View) -> bool:
+    """Whether the sum of a window of int8 is an int16: 256 times -128 is -2**15."""
+    return view["filter_h"] * view["filter_w"] <= 256 and view.x.shape[3] >= 4
+
+
 OP = Op(
     name="average_pool",
     code=6,
@@ -34,7 +39,10 @@ OP = Op(
     operands=("x",),
     infer=pool.infer,
     reference=reference,
-    kernels=pool.kernels("ek_average_pool_s8"),
+    kernels=(
+        pool.kernel("ek_average_pool_s8_dsp", frozenset({"dsp"}), _fits_16_bits),
+        pool.kernel("ek_average_pool_s8"),
+    ),
     lowers={"average_pool": pool.lower},
     macs=pool.macs,
     ranges=pool.ranges,

@@ -80,6 +80,21 @@ static inline ek_pair ek_sxtb16_odd(uint32_t x)
     return y;
 }
 
+/* The same, added to the halves of a, modulo 2^16. */
+static inline ek_pair ek_sxtab16(ek_pair a, uint32_t x)
+{
+    ek_pair y;
+    __asm__("sxtab16 %0, %1, %2" : "=r"(y) : "r"(a), "r"(x));
+    return y;
+}
+
+static inline ek_pair ek_sxtab16_odd(ek_pair a, uint32_t x)
+{
+    ek_pair y;
+    __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(y) : "r"(a), "r"(x));
+    return y;
+}
+
 /* (a.low, b.low), and (a.high, b.high). */
 static inline ek_pair ek_pack_low(ek_pair a, ek_pair b)
 {
@@ -167,6 +182,9 @@ static inline ek_pair ek_sxtb16_odd(uint32_t x)
     return ek_pair_of((int32_t)(x << 16) >> 24, (int32_t)x >> 24);
 }
 
+static inline ek_pair ek_sxtab16(ek_pair a, uint32_t x) { return ek_sadd16(a, ek_sxtb16(x)); }
+static inline ek_pair ek_sxtab16_odd(ek_pair a, uint32_t x) { return ek_sadd16(a, ek_sxtb16_odd(x)); }
+
 static inline ek_pair ek_pack_low(ek_pair a, ek_pair b) { return ek_pair_of((int32_t)a, (int32_t)b); }
 static inline ek_pair ek_pack_high(ek_pair a, ek_pair b) { return ek_pair_of((int32_t)(a >> 16), (int32_t)(b >> 16)); }
 
@@ -204,7 +222,7 @@ static inline int32_t ek_requant_short(int32_t acc, int32_t multiplier, int32_t 
     return ek_requant_twice(ek_shift_left(acc, 1), multiplier, c, n);
 }
 
-/* The same for ek_requant_single, with n = -2 - shift, -20 <= shift <= -2, where no product is half way. */
+/* The same for ek_requant_single, with n = -2 - shift, -24 <= shift <= -2, where no product is half way. */
 static inline int32_t ek_requant_shorter(int32_t acc, int32_t multiplier, int32_t c, int32_t n)
 {
     return ek_half_s8(ek_smmla(acc, multiplier, c) >> n);
