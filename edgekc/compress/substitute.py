@@ -184,16 +184,23 @@ def _over(levels: Array, pairs: Array, reach: Array, zero_point: int) -> Array:
 
 
 def excess(node: Node, w: Array) -> Array:
-    """How many times larger than 16 bits a convolution's weights (oc, kh, kw, ic) are, transformed if they will be.
+    """How many times larger than 16 bits a layer's weights (oc, kh, kw, ic) are, transformed if they will be.
 
-    Per output channel; kernels that expand a filter at run time want at most 1 (docs/numerics.md).
+    Per output channel; kernels that expand weights at run time want at most 1 (docs/numerics.md): of convolutions, and
+    of depthwise layers with windows of 3x3.
     """
+    wide = w.astype(np.int64)
+    if node.op == "depthwise" and w.shape[1:3] == (3, 3):
+        return _beyond(wide)
     if node.op != "conv2d":
         return np.zeros(len(w))
-    wide = w.astype(np.int64)
     if winograd.window(node, w.shape):
-        wide = winograd.transform(wide)
-    return np.asarray(np.maximum(np.abs(w).max((1, 2, 3)), np.abs(wide).max((1, 2, 3))) / (2**15 - 1))
+        return np.maximum(_beyond(wide), _beyond(winograd.transform(wide)))
+    return _beyond(wide)
+
+
+def _beyond(w: Array) -> Array:
+    return np.asarray(np.maximum(w.max((1, 2, 3)) / (2**15 - 1), w.min((1, 2, 3)) / -(2**15)))
 
 
 def _rows(steps: Array) -> Quant:

@@ -61,7 +61,28 @@ FIELDS = (
     ("uint8_t", "pair_bits"),
     ("uint16_t", "ones"),
 )
+
+
+def _accepts_3x3(view: View) -> bool:
+    """Whether the layer is one for the planes of int16, and its weights fit them."""
+    as_dense = dense(view)
+    w = as_dense.inputs[1].value
+    return bool(w.min() >= -(2**15) and w.max() < 2**15) and depthwise.accepts_3x3(as_dense)
+
+
 KERNELS = (
+    Kernel(
+        symbol="ek_template_depthwise3x3_s8_dsp",
+        header="ek_template.h",
+        struct="ek_template_depthwise_params",
+        fields=FIELDS,
+        params=params,
+        needs=frozenset({"dsp"}),
+        accepts=_accepts_3x3,
+        scratch=depthwise.scratch_3x3,
+        in_place=lambda view: lin.ring_in_place(view, 3),
+        sources=("ek_depthwise_wide_dsp",),
+    ),
     Kernel(
         symbol="ek_template_depthwise_s8",
         header="ek_template.h",
@@ -81,6 +102,13 @@ def cases(rng: np.random.Generator, coded: bool) -> list[Case]:
     for i, case in enumerate(depthwise.cases(rng)):
         k_h, k_w, oc = case.inputs[1].shape
         count, pair_count = (1, 2, 5, 16, 256)[i % 5], (1, 3, 8, 33, 256)[i // 5 % 5]
-        operands = tp.with_templates(rng, case, (count, k_h, k_w), (oc, 1), pair_count if coded else 0)
-        out.append(Case(case.name, {**case.attrs, "ones": tp.response_limit(k_h * k_w)}, operands))
+        shape, attrs = (count, k_h, k_w), {**case.attrs, "ones": tp.response_limit(k_h * k_w)}
+        out.append(Case(case.name, attrs, tp.with_templates(rng, case, shape, (oc, 1), pair_count if coded else 0)))
+        if (k_h, k_w) == (
+            3,
+            3,
+        ):  # once more with weights of up to 16 bits, to their very end, as the DSP kernel wants them
+            largest = 2**15 // (2 * attrs["ones"])
+            operands = tp.with_templates(rng, case, shape, (oc, 1), pair_count if coded else 0, largest)
+            out.append(Case(f"{case.name}-expanded", attrs, operands))
     return out

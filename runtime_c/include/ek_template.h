@@ -119,6 +119,13 @@ typedef struct {
  */
 void ek_template_depthwise_s8(const ek_template_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+/*
+ * The same for windows of 3x3 and requantisation as ek_depthwise3x3_s8_dsp (ek_depthwise.h) wants them, with its scratch,
+ * where expanded weights fit 16 bits.
+ */
+void ek_template_depthwise3x3_s8_dsp(const ek_template_depthwise_params *p, const int8_t *in, int8_t *out,
+                                     void *scratch);
+
 /* The same in groups: filters of a group read the input channels of the same group. reads is in_c / groups. */
 typedef struct {
     const int8_t *templates;    /* (count, k_h, k_w) */

@@ -1,0 +1,28 @@
+/* Depthwise 3x3 on template kernels, on cores with the DSP extension: each weight is decoded once. */
+#include "ek_bits.h"
+#include "ek_depthwise_wide.h"
+#include "ek_half.h"
+#include "ek_template.h"
+
+void ek_template_depthwise3x3_s8_dsp(const ek_template_depthwise_params *p, const int8_t *in, int8_t *out,
+                                     void *scratch)
+{
+    const ek_planes planes = EK_PLANES(p);
+    ek_plane_channel *const channels = scratch;
+    ek_bits templates = ek_bits_open(p->indices, p->bits), pairs = ek_bits_open(p->pair_indices, p->pair_bits);
+    for (uint32_t first = 0, count; first < p->out_c; first += count) {
+        count = ek_planes_count(p->out_c, first);
+        for (uint32_t i = 0; i < count; i++) {
+            const uint32_t c = first + i, q = c * p->requant_step;
+            const int8_t *const template = p->templates + ek_bits_next(&templates) * 9;
+            const ek_u16 *const pair = p->pairs + 2 * (p->pair_indices ? ek_bits_next(&pairs) : c);
+            const int32_t a = ek_half_integer(pair[0]), b = ek_half_integer(pair[1]) * p->ones;
+            int32_t weights[9];
+            for (uint32_t tap = 0; tap < 9; tap++) {
+                weights[tap] = a * template[tap] + b;
+            }
+            ek_plane_channel_make(channels + i, weights, p->bias[c], 1, p->multiplier[q], p->shift[q], p->out_zero);
+        }
+        ek_depthwise_wide_dsp(&planes, in, out, first, count, channels);
+    }
+}
