@@ -49,15 +49,16 @@ def block(dense: View, decode: float) -> int:
 
 
 # Instructions on a Cortex-M4 for each of `work`, fitted to counts on the emulator.
-INSTRUCTIONS = (1.0, 70.0, 100.0, 113.0, 2890.0, 3.5, 12.0, 8.4, 4.4)
+INSTRUCTIONS = (1.0, 43.7, 185.0, 246.0, 5.0, 212.0, 3.9, 33.5, 7.3, 1.4)
 LOOP = 11 / 2 + 3 / 16  # for each value of two filters and four columns, as ek_expand_outputs_dsp.c has it
 
 
 def work(dense: View, decode: float) -> tuple[float, ...]:
     """How often the kernels do what `INSTRUCTIONS` says.
 
-    The loop, four columns, parts of four, two filters, passes, values and pixels that are gathered, values whose runs
-    are no words, and weights that are decoded one by one because filters begin anywhere in a byte.
+    The loop, four columns, parts of four, two filters; values and runs of windows that are gathered four windows at a
+    time, and one by one; values whose runs are no words; and weights that are decoded one by one because filters begin
+    anywhere in a byte.
     """
     _, out_h, out_w, out_c = dense.out.shape
     pixels, held = out_h * out_w, block(dense, decode)
@@ -65,11 +66,27 @@ def work(dense: View, decode: float) -> tuple[float, ...]:
     fours, parts = pixels // held * (held // 4) + rest // 4, int(rest % 4 > 0)
     pairs = -(-out_c // 2)
     loop = (fours + parts) * pairs * values(dense) * LOOP
-    gathered = pixels * taps(dense)
-    run = dense.inputs[1].shape[3] * (dense.inputs[1].shape[2] if dense["dilation_w"] == 1 else 1)
-    bytewise = gathered if run % 4 else 0
+    together, alone = gathers(dense)
+    rows, columns = dense.inputs[1].shape[1:3]
+    runs = rows * (columns if dense["dilation_w"] != 1 else 1)
+    bytewise = pixels * taps(dense) if taps(dense) // runs % 4 else 0
     streamed = times * dense.out.shape[3] * taps(dense) if taps(dense) % 8 else 0
-    return loop, fours * pairs, parts * pairs, times * pairs, times, gathered, pixels, bytewise, streamed
+    gathered = together * taps(dense), together * runs, alone * taps(dense), alone * runs
+    return loop, fours * pairs, parts * pairs, times * pairs, *gathered, bytewise, streamed
+
+
+def gathers(dense: View) -> tuple[int, int]:
+    """How often ek_expand_columns_dsp.c gathers four windows together, and one alone."""
+    _, out_h, out_w, _ = dense.out.shape
+    pixels = out_h * out_w
+    if pointwise(dense) and dense["stride_h"] * dense.x.shape[2] == out_w * dense["stride_w"]:
+        return pixels // 4, pixels % 4  # all pixels are one row; passes are fours
+    together = 0
+    for y in range(out_h):
+        x = -(y * out_w) % 4  # until the columns are whole fours
+        while x + 4 <= out_w:
+            together, x = together + 1, x + 4
+    return together, pixels - 4 * together
 
 
 def passes(dense: View, decode: float) -> int:

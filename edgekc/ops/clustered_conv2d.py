@@ -51,7 +51,7 @@ def _decode(view: View) -> float:
 
 def _table(view: View) -> float:
     """Instructions to make the table of pairs."""
-    return 2.2 * cl.table_bytes(view)
+    return 1.0 * cl.table_bytes(view)
 
 
 def _params(view: View) -> dict[str, int | str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from ..bits import index_bits
 from ..fixedpoint import DOUBLE, SINGLE
 from ..ir import Array
 from ..op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
@@ -50,6 +52,14 @@ def _accepts_dsp(view: View) -> bool:
     return lin.short_requant(dense) or lin.shorter_requant(dense)
 
 
+def _scratch_dsp(view: View) -> int:
+    """The table of pairs of centers and the values as pairs; also from the second on where two filters share a byte."""
+    n = view.x.shape[-1]
+    pairs = 2 * ((n + 3) // 4 * 4)
+    shared = n % 2 and index_bits(view.inputs[1].value) == 4
+    return cl.table_bytes(view) + (max(pairs, 4 * n) if shared else pairs)
+
+
 KERNELS = (
     Kernel(
         symbol="ek_clustered_fully_connected_s8_dsp",
@@ -59,7 +69,7 @@ KERNELS = (
         params=_params,
         needs=frozenset({"dsp"}),
         accepts=_accepts_dsp,
-        scratch=lambda view: cl.table_bytes(view) + 2 * ((view.x.shape[-1] + 3) // 4 * 4),
+        scratch=_scratch_dsp,
     ),
     Kernel(
         symbol="ek_clustered_fully_connected_s8",
@@ -73,7 +83,13 @@ KERNELS = (
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    return [clustered_cases(rng, case, bits=1 + i % 8) for i, case in enumerate(fully_connected.cases(rng))]
+    dense = fully_connected.cases(rng)
+    out = [clustered_cases(rng, case, bits=1 + i % 8) for i, case in enumerate(dense)]
+    # Indices of 4 bits once more, which the DSP kernel takes two filters at a time.
+    bytes_ = [
+        replace(case, name=f"{case.name}-bytes") for case in dense if "double" in case.name or "single" in case.name
+    ]
+    return out + [clustered_cases(rng, case, bits=4) for case in bytes_]
 
 
 OP = Op(

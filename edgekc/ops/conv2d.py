@@ -107,7 +107,8 @@ def _dsp_columns(view: View) -> int:
 
 
 def _dsp_scratch(view: View) -> int:
-    window = lin.ring_bytes(view, *_k(view)) + _taps(view) + 3
+    run = view.x.shape[3] * (_k(view)[1] if view["dilation_w"] == 1 else 1)
+    window = lin.ring_bytes(view, *_k(view)) + (4 * ((_taps(view) + 6) // 4 * 4) if run % 4 else 3)
     return _dsp_columns(view) + -(-window // 4) * 4
 
 
@@ -250,7 +251,7 @@ KERNELS = (
         accepts=_dsp_accepts,
         scratch=_dsp_scratch,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
-        sources=("ek_columns_dsp", "ek_columns_put_dsp"),
+        sources=("ek_columns_dsp", "ek_columns_put_dsp", "ek_columns_windows_dsp"),
     ),
     *_MUL2,
     Kernel(

@@ -13,15 +13,22 @@ static inline uint32_t ek_center_table_words(uint32_t bits)
     return bits <= EK_TABLE_BITS ? 1u << 2 * bits : 0;
 }
 
+/* Words whose indices are beyond the last center are left as they are: such indices do not occur. */
 static inline void ek_center_table(const ek_s16 *centers, uint32_t count, uint32_t bits, ek_pair *table)
 {
     if (bits > EK_TABLE_BITS) {
         return;
     }
-    for (uint32_t second = 0; second < 1u << bits; second++) {
-        for (uint32_t first = 0; first < 1u << bits; first++) {
-            /* Indices beyond the last center do not occur. */
-            *table++ = first < count && second < count ? ek_pair_of(centers[first], centers[second]) : 0;
+    for (uint32_t second = 0; second < count; second++, table += 1u << bits) {
+        const ek_pair twice = ek_pair_of(centers[second], centers[second]);
+        uint32_t first = 0;
+        for (; first + 1 < count; first += 2) {
+            const ek_pair two = ek_load32(centers + first);
+            table[first] = ek_pack_low(two, twice);
+            table[first + 1] = ek_pack_high(two, twice);
+        }
+        if (first < count) {
+            table[first] = ek_pair_of(centers[first], centers[second]);
         }
     }
 }

@@ -88,7 +88,7 @@ void ek_clustered_fully_connected_s8(const ek_clustered_fully_connected_params *
 
 /*
  * The same where ek_requant_short or ek_requant_shorter may be used (ek_dsp.h). scratch: words: 4^bits if bits <= 4;
- * in_c / 2, in_c rounded up to a multiple of 4.
+ * in_c / 2, in_c rounded up to a multiple of 4, and where bits is 4 and in_c odd, in_c at least.
  */
 void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_params *p, const int8_t *in,
                                          int8_t *out, void *scratch);

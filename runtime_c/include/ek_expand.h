@@ -52,7 +52,7 @@ typedef struct {
     uint32_t first, held;             /* pixels in the columns */
     uint32_t x, y;                    /* the next one */
     uint32_t backwards, pointwise;
-    uint32_t in_c, in_step, row_step; /* bytes: of a pixel, to the next window, to the next row of windows */
+    uint32_t in_step, row_step; /* bytes to the next window, and to the next row of windows */
     uint32_t stride_h;
     ek_window window;
     ek_ring ring;
@@ -78,7 +78,6 @@ typedef struct {
         (e)->done = (e)->x = (e)->y = 0;                                                                             \
         (e)->pointwise = (p)->pointwise;                                                                             \
         (e)->backwards = (p)->pointwise && (p)->out_c > (p)->in_c && (p)->stride_h == 1 && (p)->stride_w == 1;       \
-        (e)->in_c = (p)->in_c;                                                                                       \
         (e)->in_step = (uint32_t)(p)->stride_w * (p)->in_c;                                                          \
         (e)->row_step = (uint32_t)(p)->stride_h * (p)->in_w * (p)->in_c;                                             \
         (e)->stride_h = (p)->stride_h;                                                                               \

@@ -1,4 +1,7 @@
-/* Fully connected layer with clustered weights, on cores with the DSP extension: two weights by one load. */
+/*
+ * Fully connected layer with clustered weights, on cores with the DSP extension: two weights by one load. With indices
+ * of 4 bits, two of which are a byte, two filters at a time.
+ */
 #include "ek_center_pairs.h"
 #include "ek_clustered.h"
 #include "ek_widen.h"
@@ -34,7 +37,7 @@ static inline int32_t four(uint32_t indices, uint32_t bits, uint32_t mask, const
     return acc + centers[indices & mask] * (int16_t)(x[1] >> 16);
 }
 
-/* The next filter on the n values of x. */
+/* The next filter on the n values of x, with indices of any bits but 4. */
 static int32_t dot(ek_bits *r, const ek_s16 *centers, const ek_pair *table, const ek_pair *x, uint32_t n, int32_t acc)
 {
     const uint32_t bits = r->bits, mask = r->mask, done = r->count == 0 ? n & ~7u : 0;
@@ -47,8 +50,6 @@ static int32_t dot(ek_bits *r, const ek_s16 *centers, const ek_pair *table, cons
             acc = four(low, bits, mask, centers, v, acc);
             acc = four(high, bits, mask, centers, v + 2, acc);
         }
-    } else if (bits == 4) {
-        acc = eights(&s, 4, table, x, end, acc);
     } else if (bits == 3) {
         acc = eights(&s, 3, table, x, end, acc);
     } else if (bits == 2) {
@@ -64,6 +65,197 @@ static int32_t dot(ek_bits *r, const ek_s16 *centers, const ek_pair *table, cons
     return acc;
 }
 
+/*
+ * Filters with indices of 4 bits, two after two. Where n is odd the byte in the middle of two filters has the last weight
+ * of one and the first of the other, whose pairs thus begin with the second value. The assembly knows the order.
+ */
+typedef struct {
+    const ek_pair *x;        /* n / 2 pairs of values; where n is odd then the pair (last, first) */
+    const int32_t *bias;
+    uint32_t half;           /* bytes from the pairs of one filter to those of the other */
+    const ek_pair *eights;   /* where whole eights of values end */
+    uint32_t begin, rest;    /* rest: pairs behind them. The assembly keeps here where to go for both */
+    int32_t twice_zero;      /* 2 * out_zero + 1 */
+    const int32_t *multiplier;
+    const int8_t *shift;
+    uint32_t step;           /* 1: multiplier and shift per channel, 0: one for all */
+    int32_t least;           /* bits to the right for a shift of 0: -1, or -2 with a single rounding */
+    const int8_t *out_end;
+    const ek_pair *x2;       /* where n is odd: n / 2 pairs from the second value on */
+} two_filters;
+
+#if EK_DSP
+
+#define PAIR(sum, stream, x)             \
+    "ldrb r10, [" stream "], #1\n\t"     \
+    "ldr r10, [r3, r10, lsl #2]\n\t"     \
+    "smlad " sum ", r10, " x ", " sum "\n\t"
+#define FOUR_PAIRS(sum, stream)                                                                             \
+    PAIR(sum, stream, "r6") PAIR(sum, stream, "r7") PAIR(sum, stream, "r8") PAIR(sum, stream, "r9")
+/* The output of a sum: multiplier at r6, shift at r7, both with an index; least r9, twice_zero r0. */
+#define REQUANT(multiplier, shift)       \
+    "ldr r10, " multiplier "\n\t"        \
+    "ldrsb r11, " shift "\n\t"           \
+    "sub r11, r9, r11\n\t"               \
+    "lsl lr, r0, r11\n\t"
+#define PUT                              \
+    "asr r10, r10, r11\n\t"              \
+    "ssat r10, #8, r10, asr #1\n\t"      \
+    "strb r10, [r12], #1\n\t"
+#define DOUBLE(sum)                      \
+    "lsl " sum ", " sum ", #1\n\t"       \
+    "smmlar r10, " sum ", r10, lr\n\t"   \
+    "add r10, r10, " sum ", asr #31\n\t" PUT
+#define SINGLE(sum) "smmla r10, " sum ", r10, lr\n\t" PUT
+#define FIRST REQUANT("[r6]", "[r7]")
+#define SECOND REQUANT("[r6, r8, lsl #2]", "[r7, r8]")
+
+/*
+ * r0 and r11: x and x2, r1 and r2: indices, r3: table, r4 and r5: sums, r12: out; on the stack what two_filters has.
+ * `apart` and what follows are for odd n.
+ */
+#define EIGHT(eight_apart) \
+    "ldmia r0!, {r6, r7, r8, r9}\n\t" FOUR_PAIRS("r4", "r1") eight_apart FOUR_PAIRS("r5", "r2")
+#define TWO(pair_apart) "ldr r6, [r0], #4\n\t" PAIR("r4", "r1", "r6") pair_apart PAIR("r5", "r2", "r6")
+#define FILTERS(name, apart, eight_apart, pair_apart, middle)                                                \
+    static __attribute__((naked, noinline)) void name(__attribute__((unused)) const two_filters *constants,  \
+                                                      __attribute__((unused)) const uint8_t *indices,        \
+                                                      __attribute__((unused)) int8_t *out,                   \
+                                                      __attribute__((unused)) const ek_pair *table)          \
+    {                                                                                                        \
+        __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                   \
+                         "mov r12, r2\n\t"                                                                   \
+                         "add r2, r0, #24\n\t"                                                               \
+                         "ldmia r2, {r4, r5, r6, r7, r8, r9, r10}\n\t"                                       \
+                         "push {r4, r5, r6, r7, r8, r9, r10}\n\t"                                            \
+                         "ldmia r0, {r4, r5, r6, r7, r8, r9}\n\t"                                            \
+                         "adr.w r10, 5f\n\t"                                                                 \
+                         "adr.w r11, 4f\n\t"                                                                 \
+                         "sub r11, r10, r11\n\t"                                                             \
+                         "mls r9, r9, r11, r10\n\t"                                                          \
+                         "orr r9, r9, #1\n\t"                                                                \
+                         "mov r8, r9\n\t"                                                                    \
+                         "subs r10, r7, r4\n\t"                                                              \
+                         "beq 6f\n\t" /* no eights */                                                        \
+                         "adr.w r8, 3f\n\t"                                                                  \
+                         "tst r10, #16\n\t"                                                                  \
+                         "bne 7f\n\t"                                                                        \
+                         "adr.w r8, 2f\n"                                                                    \
+                         "7:\n\t"                                                                            \
+                         "orr r8, r8, #1\n"                                                                  \
+                         "6:\n\t"                                                                            \
+                         "push {r4, r5, r6, r7, r8, r9}\n"                                                    \
+                         "1:\n\t" /* two filters */                                                          \
+                         "ldmia sp, {r0, r6, r7, lr}\n\t"                                                    \
+                         "ldrd r4, r5, [r6], #8\n\t"                                                         \
+                         "str r6, [sp, #4]\n\t" apart                                                        \
+                         "add r2, r1, r7\n\t"                                                                \
+                         "ldr pc, [sp, #16]\n"                                                               \
+                         "2:\n\t" EIGHT(eight_apart)                                                         \
+                         "3:\n\t" EIGHT(eight_apart)                                                         \
+                         "cmp r0, lr\n\t"                                                                    \
+                         "bne 2b\n\t"                                                                        \
+                         "ldr pc, [sp, #20]\n\t" TWO(pair_apart) TWO(pair_apart)                             \
+                         "4:\n\t" TWO(pair_apart)                                                            \
+                         "5:\n\t" middle                                                                     \
+                         "mov r1, r2\n\t"                                                                    \
+                         "add r0, sp, #24\n\t"                                                               \
+                         "ldmia r0, {r0, r6, r7, r8, r9}\n\t"                                                \
+                         "cmn r9, #2\n\t"                                                                    \
+                         "beq 6f\n\t" FIRST DOUBLE("r4") SECOND DOUBLE("r5")                                 \
+                         "b 7f\n"                                                                            \
+                         "6:\n\t" FIRST SINGLE("r4") SECOND SINGLE("r5")                                     \
+                         "7:\n\t"                                                                            \
+                         "ldr r11, [sp, #44]\n\t" /* out_end */                                              \
+                         "add r6, r6, r8, lsl #3\n\t"                                                        \
+                         "add r7, r7, r8, lsl #1\n\t"                                                        \
+                         "strd r6, r7, [sp, #28]\n\t"                                                        \
+                         "cmp r12, r11\n\t"                                                                  \
+                         "bne 1b\n\t"                                                                        \
+                         "add sp, sp, #52\n\t"                                                               \
+                         "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");                                      \
+    }
+
+FILTERS(even_filters, "", "", "", "")
+FILTERS(odd_filters, "ldr r11, [sp, #48]\n\t", "ldmia r11!, {r6, r7, r8, r9}\n\t", "ldr r6, [r11], #4\n\t",
+        "ldr r6, [r0]\n\t"
+        "ldrb r10, [r1]\n\t"
+        "ldr r10, [r3, r10, lsl #2]\n\t"
+        "smlabb r4, r10, r6, r4\n\t"
+        "smlatt r5, r10, r6, r5\n\t")
+
+#else
+
+static void filters_of_4_bits(const two_filters *k, const uint8_t *s, int8_t *out, const ek_pair *table, uint32_t odd)
+{
+    const uint32_t pairs = (uint32_t)(k->eights - k->x) + k->rest;
+    const ek_pair *const x2 = odd ? k->x2 : k->x;
+    for (uint32_t c = 0; out != k->out_end; c += 2, s += k->half + pairs) {
+        int32_t acc[2] = {k->bias[c], k->bias[c + 1]};
+        for (uint32_t i = 0; i < pairs; i++) {
+            acc[0] = ek_smlad_wrapping(table[s[i]], k->x[i], acc[0]);
+            acc[1] = ek_smlad_wrapping(table[s[k->half + i]], x2[i], acc[1]);
+        }
+        if (odd) {
+            const ek_pair w = table[s[pairs]], edge = k->x[pairs];
+            acc[0] = ek_smlad_wrapping(w & 0xffff, edge & 0xffff, acc[0]);
+            acc[1] = ek_smlad_wrapping(w >> 16, edge >> 16, acc[1]);
+        }
+        for (uint32_t i = 0; i < 2; i++) {
+            const uint32_t q = (c + i) * k->step;
+            const int32_t multiplier = k->multiplier[q], right = k->least - k->shift[q];
+            const int32_t offset = ek_shift_left(k->twice_zero, right);
+            *out++ = (int8_t)(k->least == -2 ? ek_requant_shorter(acc[i], multiplier, offset, right)
+                                             : ek_requant_short(acc[i], multiplier, offset, right));
+        }
+    }
+}
+
+static void even_filters(const two_filters *k, const uint8_t *s, int8_t *out, const ek_pair *table)
+{
+    filters_of_4_bits(k, s, out, table, 0);
+}
+
+static void odd_filters(const two_filters *k, const uint8_t *s, int8_t *out, const ek_pair *table)
+{
+    filters_of_4_bits(k, s, out, table, 1);
+}
+
+#endif
+
+/* All filters; n values are in x, and behind them is room for the pairs from the second on. */
+static void filters(const ek_clustered_fully_connected_params *p, ek_pair *x, const ek_pair *table, int8_t *out)
+{
+    const uint32_t n = p->in_c, pairs = n / 2, whole = p->out_c & ~1u;
+    ek_pair *const x2 = x + pairs + 1;
+    const int32_t least = p->rounding == EK_ROUND_SINGLE ? -2 : -1, twice_zero = 2 * p->out_zero + 1;
+    void (*const run)(const two_filters *, const uint8_t *, int8_t *, const ek_pair *) =
+        n % 2 ? odd_filters : even_filters;
+    two_filters k = {x, p->bias, pairs + n % 2, x + (pairs & ~3u), 0, pairs % 4, twice_zero,
+                     p->multiplier, p->shift, p->requant_step, least, out + whole, x2};
+    if (n % 2) {
+        for (uint32_t i = 0; i < pairs; i++) {
+            x2[i] = ek_pack_low(x[i] >> 16, x[i + 1]);
+        }
+        x[pairs] = ek_pack_low(x[pairs], x[0]);
+    }
+    if (whole) {
+        run(&k, p->indices, out, table);
+    }
+    if (p->out_c != whole) { /* the last one twice */
+        const int32_t bias[2] = {p->bias[whole], p->bias[whole]};
+        int8_t twice[2];
+        k.bias = bias;
+        k.half = 0;
+        k.multiplier += whole * p->requant_step;
+        k.shift += whole * p->requant_step;
+        k.step = 0;
+        k.out_end = twice + 2;
+        run(&k, p->indices + whole / 2 * n, twice, table);
+        out[whole] = twice[0];
+    }
+}
+
 void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_params *p, const int8_t *in, int8_t *out,
                                          void *scratch)
 {
@@ -72,13 +264,18 @@ void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_para
     ek_pair *const table = scratch, *const pairs = table + ek_center_table_words(p->bits);
     ek_center_table(p->centers, p->center_count, p->bits, table);
     for (uint32_t row = 0; row < p->rows; row++, in += n) {
-        const int32_t *multiplier = p->multiplier;
-        const int8_t *shift = p->shift;
-        ek_bits reader = ek_bits_open(p->indices, p->bits);
         ek_pair *const last = ek_widen(in, n - rest, 1, pairs);
         if (rest) {
             ek_widen_rest(in + n - rest, rest, 1, last);
         }
+        if (p->bits == 4) {
+            filters(p, pairs, table, out);
+            out += p->out_c;
+            continue;
+        }
+        const int32_t *multiplier = p->multiplier;
+        const int8_t *shift = p->shift;
+        ek_bits reader = ek_bits_open(p->indices, p->bits);
         for (uint32_t c = 0; c < p->out_c; c++, multiplier += p->requant_step, shift += p->requant_step) {
             const int32_t acc = dot(&reader, p->centers, table, pairs, n, p->bias[c]);
             const int32_t right = -1 - single - *shift, offset = ek_requant_offset(p->out_zero, right);

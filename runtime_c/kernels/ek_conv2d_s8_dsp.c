@@ -23,7 +23,7 @@ void ek_conv2d_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, 
     ek_filter *const filters = scratch;
     ek_pair *const pairs = (ek_pair *)(filters + p->out_c);
     ek_ring ring = EK_RING(p, pairs + EK_COLUMNS_WORDS(taps));
-    int8_t *const bytes = ek_ring_end(&ring); /* a window, where its runs are no whole words */
+    int8_t *const bytes = ek_ring_end(&ring); /* four windows, where their runs are no whole words */
     const ek_columns columns = {p->weights, filters, pairs, p->out_c, taps};
     uint32_t k = 0;
     EK_FILTERS(p, filters);
@@ -33,14 +33,8 @@ void ek_conv2d_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, 
         ek_ring_fill(&ring, in, y * p->stride_h);
         uint32_t x = 0;
         while (x < p->out_w) {
-            if (aligned && k == 0 && p->out_w - x >= 4) { /* four windows of this row */
-                ek_pair *to = pairs;
-                for (uint32_t ky = 0; ky < window.k_h; ky++) {
-                    const int8_t *src = column + ring.window[ky];
-                    for (uint32_t run = 0; run < window.runs; run++, src += window.run_step) {
-                        to = ek_columns_put_dsp(to, src, window.step, window.run_bytes);
-                    }
-                }
+            if (k == 0 && p->out_w - x >= 4) { /* four windows of this row */
+                ek_columns_windows_dsp(pairs, &window, &ring, column, taps, bytes);
                 ek_columns_dsp(&columns, 4, out);
                 out += 4 * p->out_c;
                 x += 4;

@@ -36,12 +36,16 @@ static void some(const ek_expand *e, const ek_pair *x, const filter f[2], uint32
 
 /* Four whole columns at a time; `fours` knows the order. */
 typedef struct {
+    int8_t *out;          /* of the second filter */
+    int32_t multiplier1, offset1, right1;
+    const ek_pair *four_end;
+    uint32_t begin;       /* where to go after a column's first eight values */
     uint32_t x_bytes;     /* of four columns */
+    const ek_pair *x_end;
     const ek_pair *w;
     uint32_t channels;
-    const ek_pair *x_end;
     int32_t bias[2];
-    int32_t multiplier1, offset1, right1, multiplier0, offset0, right0;
+    int32_t multiplier0, offset0, right0;
 } frame;
 
 #define TWO_COLUMNS(a, b, c, d)         \
@@ -53,6 +57,18 @@ typedef struct {
 #define TWO_VALUES                      \
     "ldmia r1!, {r2, r3}\n\t"           \
     TWO_COLUMNS("r4", "r5", "r8", "r9") TWO_COLUMNS("r6", "r7", "r10", "r11")
+/* The first two values: the sums begin as the biases, in r7 and r8. */
+#define START_VALUES                    \
+    "ldmia r1!, {r2, r3}\n\t"           \
+    "ldmia r0!, {r4, r5, r6, r12}\n\t"  \
+    "smlad r9, r3, r5, r8\n\t"          \
+    "smlad r10, r3, r6, r8\n\t"         \
+    "smlad r11, r3, r12, r8\n\t"        \
+    "smlad r8, r3, r4, r8\n\t"          \
+    "smlad r4, r2, r4, r7\n\t"          \
+    "smlad r5, r2, r5, r7\n\t"          \
+    "smlad r6, r2, r6, r7\n\t"          \
+    "smlad r7, r2, r12, r7\n\t"
 /* ek_requant_short of a sum, to its place. */
 #define OUTPUT(sum, place)              \
     "lsl lr, " sum ", #1\n\t"           \
@@ -62,45 +78,39 @@ typedef struct {
     "ssat lr, #8, lr, asr #1\n\t"       \
     "strb lr, " place "\n\t"
 
-/*
- * r0: columns, r1: weights, r4 to r11: sums, and behind them what belongs to outputs. On the stack: where the four
- * columns end, where to begin among their values, where the second filter's outputs go, and from 12 the frame.
- */
+/* r0: columns, r1: weights, r4 to r11: sums, and behind them what belongs to outputs. On the stack: the frame. */
 __attribute__((naked, noinline)) static void fours(__attribute__((unused)) const ek_pair *x,
-                                                   __attribute__((unused)) int8_t *out,
                                                    __attribute__((unused)) const frame *constants)
 {
     __asm__ volatile("push {r4-r11, lr}\n\t"
-                     "add r3, r1, #1\n\t"
-                     "ldmia r2!, {r4-r9}\n\t"
-                     "ldmia r2, {r10-r12, r14}\n\t"
-                     "ldrd r1, r2, [r2, #16]\n\t"
-                     "push {r1, r2}\n\t"
-                     "push {r4-r12, r14}\n\t"
-                     "adr.w r2, 3f\n\t"
-                     "tst r4, #64\n\t"
-                     "bne 5f\n\t"
-                     "adr.w r2, 2f\n"
+                     "add r2, r1, #32\n\t"
+                     "ldmia r2, {r4-r10}\n\t"
+                     "push {r4-r10}\n\t"
+                     "ldmia r1, {r4-r11}\n\t"
+                     "adr.w r9, 4f\n\t"
+                     "cmp r10, #64\n\t"
+                     "beq 5f\n\t"
+                     "adr.w r9, 3f\n\t"
+                     "tst r10, #64\n\t"
+                     "beq 5f\n\t"
+                     "adr.w r9, 2f\n"
                      "5:\n\t"
-                     "orr r2, r2, #1\n\t"
-                     "add r1, r0, r4\n\t"
-                     "push {r1, r2, r3}\n"
+                     "orr r9, r9, #1\n\t"
+                     "push {r4-r11}\n"
                      "1:\n\t"
-                     "ldrd r4, r8, [sp, #28]\n\t"
-                     "ldr r1, [sp, #16]\n\t"
-                     "mov r5, r4\n\tmov r6, r4\n\tmov r7, r4\n\t"
-                     "mov r9, r8\n\tmov r10, r8\n\tmov r11, r8\n\t"
-                     "ldr pc, [sp, #4]\n"
+                     "ldrd r7, r8, [sp, #40]\n\t"
+                     "ldr r1, [sp, #32]\n\t" START_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
+                     "ldr pc, [sp, #20]\n"
+                     ".p2align 1\n"
                      "2:\n\t" TWO_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
                      "3:\n\t" TWO_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
-                     "ldr r2, [sp]\n\t"
+                     "ldr r2, [sp, #16]\n\t"
                      "cmp r0, r2\n\t"
-                     "bne 2b\n\t"
-                     "ldr r1, [sp, #8]\n\t"
-                     "ldrd r2, r3, [sp, #36]\n\t"
-                     "ldr r12, [sp, #44]\n\t"
+                     "bne 2b\n"
+                     "4:\n\t"
+                     "ldmia sp, {r1, r2, r3, r12}\n\t"
                      OUTPUT("r8", "[r1]")
-                     "ldr r8, [sp, #20]\n\t" /* channels */
+                     "ldr r8, [sp, #36]\n\t" /* channels */
                      OUTPUT("r9", "[r1, r8]") OUTPUT("r10", "[r1, r8, lsl #1]")
                      "add r1, r1, r8, lsl #1\n\t"
                      OUTPUT("r11", "[r1, r8]")
@@ -110,12 +120,11 @@ __attribute__((naked, noinline)) static void fours(__attribute__((unused)) const
                      OUTPUT("r7", "[r1, r8]") OUTPUT("r6", "[r1]")
                      "sub r1, r1, r8, lsl #1\n\t"
                      OUTPUT("r5", "[r1, r8]") OUTPUT("r4", "[r1], #1")
+                     "ldrd r2, r3, [sp, #24]\n\t"
                      "add r1, r1, r8, lsl #2\n\t"
-                     "str r1, [sp, #8]\n\t"
-                     "ldr r2, [sp, #12]\n\t"
-                     "ldr r3, [sp, #24]\n\t"
+                     "str r1, [sp]\n\t"
                      "add r2, r2, r0\n\t"
-                     "str r2, [sp]\n\t"
+                     "str r2, [sp, #16]\n\t"
                      "cmp r0, r3\n\t"
                      "bne 1b\n\t"
                      "add sp, sp, #60\n\t"
@@ -125,19 +134,22 @@ __attribute__((naked, noinline)) static void fours(__attribute__((unused)) const
 static uint32_t whole(const ek_expand *e, const filter f[2], int8_t *out)
 {
     const uint32_t done = e->held & ~3u;
-    const frame constants = {8 * e->values,
-                             e->weights,
-                             e->requant.channels,
-                             e->columns + done * e->values / 2,
-                             {f[0].bias, f[1].bias},
+    const frame constants = {out + 1,
                              f[1].multiplier,
                              f[1].offset,
                              f[1].right,
+                             e->columns + 2 * e->values,
+                             0,
+                             8 * e->values,
+                             e->columns + done * e->values / 2,
+                             e->weights,
+                             e->requant.channels,
+                             {f[0].bias, f[1].bias},
                              f[0].multiplier,
                              f[0].offset,
                              f[0].right};
     if (done) {
-        fours(e->columns, out, &constants);
+        fours(e->columns, &constants);
     }
     return done;
 }
