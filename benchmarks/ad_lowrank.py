@@ -1,6 +1,7 @@
 """AD autoencoder by truncated SVD, clustering and fine-tuning, without recordings: bytes against output error.
 
     python benchmarks/ad_lowrank.py [--models DIR] [--json]
+    python benchmarks/ad_lowrank.py --ekc examples/models/ad_lowrank.ekc    the smallest of sounds that is good enough
 
 There are no recordings, so the inputs are made up, over the range of the benchmark's int8 model (scale 0.39101523,
 zero point 89: -84.9 to 14.9 dB) and rounded to its levels:
@@ -40,10 +41,10 @@ from edgekc.data import Dataset, real_batches
 from edgekc.emulate import float_reference
 from edgekc.evaluate import host_outputs, input_levels
 from edgekc.importers import import_model
-from edgekc.ir import Array, Quant
+from edgekc.ir import Array, Graph, Quant
 from edgekc.output import write_file
 from edgekc.pack import pack, read
-from edgekc.pipeline import to_integer
+from edgekc.pipeline import source_metadata, to_integer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 RESULT = Path(__file__).resolve().parent / "results" / "ad_lowrank.json"
@@ -151,6 +152,20 @@ def recipe(energy: float | None, bits: int | None, epochs: int) -> rc.Recipe:
     return rc.Recipe.model_validate({"compress": steps})
 
 
+def packed_model(model: Path, source: Graph, chosen: rc.Recipe, training: Dataset) -> bytes:
+    """An .ekc as `edgekc compress` writes it."""
+    text = json.dumps(chosen.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+    metadata = source_metadata(model, model.read_bytes(), text)
+    return pack(to_integer(compress(source, chosen, training).graph, metadata))
+
+
+def smallest(model: Path, rows: list[Row]) -> bytes:
+    """The model of the fewest bytes that meets what is asked of it on sounds, made anew."""
+    row = min((r for r in rows if r.met and r.distribution == "sounds"), key=lambda r: r.weight_bytes)
+    training = samples(row.distribution, TRAINING, 0)
+    return packed_model(model, import_model(model, "ad"), recipe(row.energy, row.bits, row.epochs), training)
+
+
 def relative(error: Array, size: Array) -> float:
     return float(np.sqrt(np.square(error).sum(dtype=np.float64) / np.square(size).sum(dtype=np.float64)))
 
@@ -165,7 +180,7 @@ def measure(model: Path, distribution: str, known: list[Row], add: Any) -> None:
     (exact,) = float_reference.outputs(source, [np.concatenate(list(real_batches(test)))])
     varying = exact - exact.mean(0)
     for energy, bits, epochs in missing:
-        ekc = pack(to_integer(compress(source, recipe(energy, bits, epochs), training).graph, {}))
+        ekc = packed_model(model, source, recipe(energy, bits, epochs), training)
         packed = read(ekc, "ad")
         (out,) = packed.graph.of(packed.graph.outputs)
         (y,) = host_outputs(ekc, input_levels(test, packed.graph))
@@ -194,9 +209,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, default=SHARED / "models", help="folder with ad_float.tflite")
     parser.add_argument("--json", action="store_true", help=f"write {RESULT.name}")
+    parser.add_argument("--ekc", type=Path, metavar="FILE", help=f"write a model of {RESULT.name}, and nothing else")
     arguments = parser.parse_args()
-    known = json.loads(RESULT.read_text())["rows"] if RESULT.exists() and arguments.json else []
+    known = json.loads(RESULT.read_text())["rows"] if RESULT.exists() and (arguments.json or arguments.ekc) else []
     rows = [Row(**row) for row in known]
+    if arguments.ekc is not None:
+        write_file(arguments.ekc, smallest(arguments.models / "ad_float.tflite", rows))
+        return
 
     def add(row: Row) -> None:
         rows.append(row)

@@ -40,7 +40,7 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "compressed_models.json"
 EXAMPLES = HERE.parent / "examples"
 BOARD = "mps2-an386"
-ASKED = {"ic": 0.35, "kws": 0.50, "vww": 0.25}  # of the peer's instructions on the dense model
+ASKED = {"ic": 0.35, "kws": 0.50, "vww": 0.25, "ad": 0.30}  # of the peer's instructions on the dense model
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +145,8 @@ def main() -> int:
         rows.append(row("ic", "the same, codes rounded", pack(narrowed), peer["ic"], arguments.images))
     keywords = (EXAMPLES / "models" / "kws_dscnn.ekc").read_bytes()
     rows.append(row("kws", "kws_dscnn.ekc", keywords, peer["kws"], None))
+    autoencoder = (EXAMPLES / "models" / "ad_lowrank.ekc").read_bytes()
+    rows.append(row("ad", "ad_lowrank.ekc", autoencoder, peer["ad"], None))
     if arguments.models is not None:
         path = arguments.models / "vww_int8.tflite"
         graph = integer_graph(path.read_bytes(), "vww", path, "tflite", lambda text: None)
