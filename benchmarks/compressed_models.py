@@ -4,9 +4,8 @@
     python benchmarks/compressed_models.py --models DIR --json        and a MobileNet; and the file
     python benchmarks/compressed_models.py --images cifar10-jpeg.zip  and the image model's accuracy
 
-DIR holds vww_int8.tflite; it is clustered with 4 bits and no data, so its figure is speed alone. A model whose codes
-are too large to be expanded is measured as it is and with its codes rounded (edgekc/compress/narrow.py), whose accuracy
-is another one. Exits with 1 if a figure misses what is asked of it.
+DIR holds vww_int8.tflite; it is clustered with 4 bits and no data, so its figure is speed alone. Exits with 1 if a
+figure misses what is asked of it.
 """
 
 from __future__ import annotations
@@ -27,13 +26,12 @@ from rich.table import Table
 from edgekc import __version__
 from edgekc.board import load_board
 from edgekc.compress.cluster import Options, cluster
-from edgekc.compress.narrow import narrow
 from edgekc.data import load
 from edgekc.evaluate import host_accuracy
 from edgekc.ir import Graph, Quant, Role, constant, prune
 from edgekc.measure import UNIT, measure
 from edgekc.output import write_folder
-from edgekc.pack import pack, read
+from edgekc.pack import pack
 from edgekc.pipeline import compile_model, integer_graph, target_of
 
 HERE = Path(__file__).resolve().parent
@@ -140,9 +138,6 @@ def main() -> int:
     peer = peers["boards"][BOARD]
     resnet = (EXAMPLES / "models" / "resnet8_cifar10.ekc").read_bytes()
     rows = [row("ic", "resnet8_cifar10.ekc", resnet, peer["ic"], arguments.images)]
-    narrowed, notes = narrow(read(resnet, "resnet8_cifar10.ekc").graph)
-    if notes:
-        rows.append(row("ic", "the same, codes rounded", pack(narrowed), peer["ic"], arguments.images))
     keywords = (EXAMPLES / "models" / "kws_dscnn.ekc").read_bytes()
     rows.append(row("kws", "kws_dscnn.ekc", keywords, peer["kws"], None))
     autoencoder = (EXAMPLES / "models" / "ad_lowrank.ekc").read_bytes()
