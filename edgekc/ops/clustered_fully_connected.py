@@ -11,8 +11,10 @@ from ..ir import Array
 from ..op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
 from . import _clustered as cl
 from . import _linear as lin
+from . import _words as words
 from . import fully_connected
-from ._testing import clustered_cases
+from ._testing import clustered_cases, linear_cases
+from ._vector import VECTOR
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -52,6 +54,16 @@ def _accepts_dsp(view: View) -> bool:
 
 KERNELS = (
     Kernel(
+        symbol="ek_clustered_fully_connected_s8_vec",
+        header="ek_clustered.h",
+        struct="ek_clustered_fully_connected_params",
+        fields=FIELDS,
+        params=_params,
+        needs=VECTOR,
+        accepts=lambda view: words.requantises(cl.dense(view)),
+        scratch=lambda view: 512 + 5 * 2 * (-(-view.x.shape[-1] // 16) * 16),
+    ),
+    Kernel(
         symbol="ek_clustered_fully_connected_s8_dsp",
         header="ek_clustered.h",
         struct="ek_clustered_fully_connected_params",
@@ -73,7 +85,10 @@ KERNELS = (
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    return [clustered_cases(rng, case, bits=1 + i % 8) for i, case in enumerate(fully_connected.cases(rng))]
+    dense = fully_connected.cases(rng)
+    for name, x, oc in (("long", (1, 80), 17), ("long-odd", (5, 83), 3)):  # more indices than a vector holds
+        dense += linear_cases(rng, name, {}, x, (oc, x[1]), oc, x[1], padded=False)
+    return [clustered_cases(rng, case, bits=1 + i % 8) for i, case in enumerate(dense)]
 
 
 OP = Op(
