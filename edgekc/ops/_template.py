@@ -24,6 +24,7 @@ from ..op import Case, ChannelRule, Interval, Kernel, Lowered, Shape, View
 from . import _decoded as decoded
 from . import _expand as ex
 from . import _linear as lin
+from . import _pixels as px
 from . import _winograd as wg
 from . import _winograd_mve as wgm
 from . import _words as words
@@ -44,6 +45,7 @@ EXPANDED = (5.9, 9.5, 19.0)
 DECODE_MVE, TRANSFORM_MVE, TEMPLATE_MVE = 1.0, 1.5, 150.0
 PLANNED = (9.5, 42.3, 200.0)
 RESPONSE = (120.0, 122.0, 8.9, 25.2, 3940.0)
+WORDS = 11.0  # instructions to expand a weight on aarch64
 RESPONSES_BYTES = 16 * 1024  # what the kernels hold of responses, if four pixels need no more
 
 
@@ -408,10 +410,25 @@ KERNELS = (
         needs=VECTOR,
         accepts=lambda view: words.accepts(as_dense := dense(view), _words_part(view, as_dense)),
         scratch=lambda view: (
-            _entry_bytes(view, 0) + words.scratch(as_dense := dense(view), _words_part(view, as_dense))
+            _entry_bytes(view, 0)
+            + words.scratch(as_dense := dense(view), _words_part(view, as_dense), words.block(as_dense))
         ),
         in_place=lambda view: ex.in_place(dense(view)),
         sources=words.SOURCES,
+        counted_cost=lambda view: words.cost(dense(view), WORDS),
+    ),
+    Kernel(
+        symbol="ek_template_pixels_s8_vec",
+        header="ek_template.h",
+        struct="ek_template_conv2d_params",
+        fields=FIELDS,
+        params=lambda view: {**_words_params(view), "block": px.block(view)},
+        needs=VECTOR,
+        accepts=lambda view: px.accepts(view, dense(view)),
+        scratch=lambda view: _entry_bytes(view, 0) + px.scratch(view, dense(view)),
+        in_place=lambda view: ex.in_place(dense(view)),
+        sources=words.SOURCES,
+        counted_cost=px.cost,
     ),
     Kernel(
         symbol="ek_template_winograd_s8_dsp",

@@ -131,7 +131,7 @@ KERNELS = (
         params=lambda view: {**_params(view), "block": words.block(cl.dense(view))},
         needs=VECTOR,
         accepts=lambda view: words.accepts(dense := cl.dense(view), words.part(dense)),
-        scratch=lambda view: words.scratch(dense := cl.dense(view), words.part(dense)),
+        scratch=lambda view: words.scratch(dense := cl.dense(view), words.part(dense), words.block(dense)),
         in_place=lambda view: ex.in_place(cl.dense(view)),
         sources=words.SOURCES,
     ),

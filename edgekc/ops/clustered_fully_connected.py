@@ -13,8 +13,10 @@ from ..ir import Array
 from ..op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
 from . import _clustered as cl
 from . import _linear as lin
+from . import _words as words
 from . import fully_connected
-from ._testing import clustered_cases
+from ._testing import clustered_cases, linear_cases
+from ._vector import VECTOR
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -62,6 +64,16 @@ def _scratch_dsp(view: View) -> int:
 
 KERNELS = (
     Kernel(
+        symbol="ek_clustered_fully_connected_s8_vec",
+        header="ek_clustered.h",
+        struct="ek_clustered_fully_connected_params",
+        fields=FIELDS,
+        params=_params,
+        needs=VECTOR,
+        accepts=lambda view: words.requantises(cl.dense(view)),
+        scratch=lambda view: 512 + 5 * 2 * (-(-view.x.shape[-1] // 16) * 16),
+    ),
+    Kernel(
         symbol="ek_clustered_fully_connected_s8_dsp",
         header="ek_clustered.h",
         struct="ek_clustered_fully_connected_params",
@@ -84,6 +96,8 @@ KERNELS = (
 
 def cases(rng: np.random.Generator) -> list[Case]:
     dense = fully_connected.cases(rng)
+    for name, x, oc in (("long", (1, 80), 17), ("long-odd", (5, 83), 3)):  # more indices than a vector holds
+        dense += linear_cases(rng, name, {}, x, (oc, x[1]), oc, x[1], padded=False)
     out = [clustered_cases(rng, case, bits=1 + i % 8) for i, case in enumerate(dense)]
     # Indices of 4 bits once more, which the DSP kernel takes two filters at a time.
     bytes_ = [

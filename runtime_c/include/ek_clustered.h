@@ -93,6 +93,13 @@ void ek_clustered_fully_connected_s8(const ek_clustered_fully_connected_params *
 void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_params *p, const int8_t *in,
                                          int8_t *out, void *scratch);
 
+/*
+ * The same where sums are as ek_words.h wants them. scratch: 512 bytes; with in_c rounded up to a multiple of 16, 5 * in_c
+ * int16.
+ */
+void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_params *p, const int8_t *in,
+                                         int8_t *out, void *scratch);
+
 typedef struct {
     const uint8_t *indices;     /* (out_c, k_h, k_w), bit-packed */
     const ek_s16 *centers;      /* up to 2^bits */

@@ -11,7 +11,7 @@
  *             for (k = 0; k < e.taps; k += e.part) {
  *                 for (f = 0; f < 16 && c + f < out_c; f++) {
  *                     decode e.part taps, or those that are left, of filter c + f, from tap k on, to e.row;
- *                     ek_words_put(&e, f, taps);
+ *                     ek_words_filter(&e, f, taps);
  *                 }
  *                 ek_words_outputs_vec(&e, c, k, out);
  *             }
@@ -29,16 +29,17 @@
 #include "ek_words_avx512.h"
 #include "ek_words_c.h"
 #include "ek_words_neon.h"
+#include "ek_words_planes.h"
 
 /*
  * Each of these headers defines
  *   EK_WORDS_MOST    how many columns one tile has at most
- *   ek_words_eight   eight bytes of an input to taps
+ *   ek_words_tap     what they multiply, and of eight or sixteen bytes of an input made by ek_words_eight and _sixteen
  *   ek_words_begin   the sums of `n` columns: 16 each, those of column j at from + j * step
- *   ek_words_run     adds `pairs` pairs of taps: column j's begin at x + j * step
+ *   ek_words_put     weights of a filter, `plane` being what the weights' high bytes take where they lie apart
+ *   ek_words_run     adds `taps` taps: column j's begin at x + j * step
  *   ek_words_keep    the sums to memory, 16 for each column
  *   ek_words_end     requantises column j to out + j * out_step
- * Weights are for each pair of taps 16 times two of a filter.
  */
 enum { EK_WORDS_PART = 640 };
 
@@ -50,9 +51,9 @@ typedef struct {
     uint32_t channels;
     int32_t *header;       /* of the filters that are decoded: as in a record of ek_vec.h */
     int16_t *row, *weights;
-    int32_t *sums;         /* of the gathered pixels, between the parts of a filter */
+    int32_t *sums;         /* 16 for each gathered pixel, between the parts of a filter */
     ek_words_tap *columns;
-    uint32_t taps, part, values, block;
+    uint32_t taps, part, plane, values, block;
     uint32_t pixels, out_w, done;
     uint32_t first, held;  /* pixels in the columns */
     uint32_t x, y;         /* the next one */
@@ -92,6 +93,7 @@ static inline uint32_t ek_words_part(uint32_t taps, uint32_t channels)
         (e)->values = ((e)->taps + 7u) / 8u * 8u;                                                                    \
         (e)->block = (p)->block;                                                                                     \
         room = ((e)->part + 7u) / 8u * 8u;                                                                           \
+        (e)->plane = EK_VEC_BLOCK * room;                                                                            \
         (e)->header = (int32_t *)(void *)(scratch);                                                                  \
         (e)->row = (int16_t *)((e)->header + EK_VEC_HEADER / 4);                                                     \
         (e)->weights = (e)->row + room;                                                                              \
@@ -112,21 +114,21 @@ static inline uint32_t ek_words_part(uint32_t taps, uint32_t channels)
     } while (0)
 
 /* Filter f of the block is what `row` holds. */
-static inline void ek_words_put(const ek_words *e, uint32_t f, uint32_t taps)
+static inline void ek_words_filter(const ek_words *e, uint32_t f, uint32_t taps)
 {
-    int16_t *to = e->weights + 2 * f;
-    if (taps % 2) {
-        e->row[taps] = 0;
+    for (uint32_t k = taps; k % 8; k++) {
+        e->row[k] = 0;
     }
-    for (uint32_t k = 0; k < taps; k += 2, to += 2 * EK_VEC_BLOCK) {
-        memcpy(to, e->row + k, 2 * sizeof *to);
-    }
+    ek_words_put(e->weights, f, e->row, taps, e->plane);
 }
 
 /* Gathers the next pixels; 0: there are none. */
 uint32_t ek_words_columns_vec(ek_words *e, const int8_t *in);
 
-/* What the part from tap k on of filters c to c + 15 adds to the gathered pixels; after the last one their outputs. */
+/*
+ * What the part from tap k on of filters c to c + 15 adds to the gathered pixels; after the last one their outputs. With
+ * k = taps those of whole sums that the caller put to `sums`.
+ */
 void ek_words_outputs_vec(const ek_words *e, uint32_t c, uint32_t k, int8_t *out);
 
 #endif

@@ -2,13 +2,28 @@
 #ifndef EK_WORDS_AVX2_H
 #define EK_WORDS_AVX2_H
 
-#include "ek_vec.h"
+#include "ek_words_common.h"
+
+#if defined(EK_VEC_AVX2) || defined(EK_VEC_AVX512)
+
+typedef int16_t ek_words_tap;
+
+EK_VEC_INLINE void ek_words_eight(ek_words_tap *to, const int8_t *from)
+{
+    _mm_storeu_si128((__m128i *)(void *)to, _mm_cvtepi8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)from)));
+}
+
+EK_VEC_INLINE void ek_words_sixteen(ek_words_tap *to, const int8_t *from)
+{
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)from);
+    _mm256_storeu_si256((__m256i *)(void *)to, _mm256_cvtepi8_epi16(bytes));
+}
+
+#endif
 
 #if defined(EK_VEC_AVX2)
 
 #define EK_WORDS_MOST 4
-
-typedef int16_t ek_words_tap;
 
 /* Sums of filters 0 to 7, and of 8 to 15. */
 typedef struct {
@@ -19,16 +34,18 @@ typedef struct {
     ek_words_sums r0, r1, r2, r3;
 } ek_words_rows;
 
-EK_VEC_INLINE void ek_words_eight(ek_words_tap *to, const int8_t *from)
-{
-    _mm_storeu_si128((__m128i *)(void *)to, _mm_cvtepi8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)from)));
-}
-
 EK_VEC_INLINE ek_words_sums ek_words_of(const int32_t *from)
 {
     const __m256i *const p = (const __m256i *)(const void *)from;
     const ek_words_sums s = {_mm256_loadu_si256(p), _mm256_loadu_si256(p + 1)};
     return s;
+}
+
+/* Filter f of a block is what `row` holds. */
+EK_VEC_INLINE void ek_words_put(int16_t *w, uint32_t f, const int16_t *row, uint32_t taps, uint32_t plane)
+{
+    (void)plane;
+    ek_words_put_pairs(w, f, row, taps);
 }
 
 EK_VEC_INLINE void ek_words_begin(const int n, ek_words_rows *s, const int32_t *from, uint32_t step)
@@ -47,11 +64,12 @@ EK_VEC_INLINE void ek_words_two(ek_words_sums *s, const ek_words_tap *x, __m256i
 }
 
 EK_VEC_INLINE void ek_words_run(const int n, ek_words_rows *s, const ek_words_tap *x, uint32_t step, const int16_t *w,
-                                uint32_t pairs)
+                                uint32_t taps, uint32_t plane)
 {
+    (void)plane;
     const __m256i *at = (const __m256i *)(const void *)w;
     const ek_words_tap *const x1 = x + step, *const x2 = x1 + step, *const x3 = x2 + step;
-    for (uint32_t k = 0; k < 2 * pairs; k += 2, at += 2) {
+    for (uint32_t k = 0; k < taps; k += 2, at += 2) {
         const __m256i low = _mm256_loadu_si256(at), high = _mm256_loadu_si256(at + 1);
         ek_words_two(&s->r0, x + k, low, high);
         if (n > 1) { ek_words_two(&s->r1, x1 + k, low, high); }

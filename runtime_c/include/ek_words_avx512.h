@@ -2,18 +2,19 @@
 #ifndef EK_WORDS_AVX512_H
 #define EK_WORDS_AVX512_H
 
-#include "ek_vec.h"
+#include "ek_words_avx2.h"
 
 #if defined(EK_VEC_AVX512)
 
 #define EK_WORDS_MOST 8
 
-typedef int16_t ek_words_tap;
 typedef ek_vec_rows ek_words_rows;
 
-EK_VEC_INLINE void ek_words_eight(ek_words_tap *to, const int8_t *from)
+/* Filter f of a block is what `row` holds. */
+EK_VEC_INLINE void ek_words_put(int16_t *w, uint32_t f, const int16_t *row, uint32_t taps, uint32_t plane)
 {
-    _mm_storeu_si128((__m128i *)(void *)to, _mm_cvtepi8_epi16(_mm_loadl_epi64((const __m128i *)(const void *)from)));
+    (void)plane;
+    ek_words_put_pairs(w, f, row, taps);
 }
 
 EK_VEC_INLINE void ek_words_begin(const int n, ek_words_rows *s, const int32_t *from, uint32_t step)
@@ -29,10 +30,11 @@ EK_VEC_INLINE __m512i ek_words_two(__m512i sum, const ek_words_tap *x, __m512i w
 }
 
 EK_VEC_INLINE void ek_words_run(const int n, ek_words_rows *s, const ek_words_tap *x, uint32_t step, const int16_t *w,
-                                uint32_t pairs)
+                                uint32_t taps, uint32_t plane)
 {
+    (void)plane;
     const ek_words_tap *const x3 = x + 3 * step, *const x6 = x + 6 * step;
-    for (uint32_t k = 0; k < 2 * pairs; k += 2, w += 2 * EK_VEC_BLOCK) {
+    for (uint32_t k = 0; k < taps; k += 2, w += 2 * EK_VEC_BLOCK) {
         const __m512i weights = _mm512_loadu_si512(w);
         s->r0 = ek_words_two(s->r0, x + k, weights);
         if (n > 1) { s->r1 = ek_words_two(s->r1, x + step + k, weights); }

@@ -2,7 +2,7 @@
 #ifndef EK_WORDS_C_H
 #define EK_WORDS_C_H
 
-#include "ek_vec.h"
+#include "ek_words_common.h"
 
 #if defined(EK_VEC_C)
 
@@ -21,6 +21,19 @@ EK_VEC_INLINE void ek_words_eight(ek_words_tap *to, const int8_t *from)
     }
 }
 
+EK_VEC_INLINE void ek_words_sixteen(ek_words_tap *to, const int8_t *from)
+{
+    ek_words_eight(to, from);
+    ek_words_eight(to + 8, from + 8);
+}
+
+/* Filter f of a block is what `row` holds. */
+EK_VEC_INLINE void ek_words_put(int16_t *w, uint32_t f, const int16_t *row, uint32_t taps, uint32_t plane)
+{
+    (void)plane;
+    ek_words_put_pairs(w, f, row, taps);
+}
+
 EK_VEC_INLINE void ek_words_begin(const int n, ek_words_rows *s, const int32_t *from, uint32_t step)
 {
     for (int j = 0; j < n; j++) {
@@ -29,10 +42,11 @@ EK_VEC_INLINE void ek_words_begin(const int n, ek_words_rows *s, const int32_t *
 }
 
 EK_VEC_INLINE void ek_words_run(const int n, ek_words_rows *s, const ek_words_tap *x, uint32_t step, const int16_t *w,
-                                uint32_t pairs)
+                                uint32_t taps, uint32_t plane)
 {
+    (void)plane;
     for (int j = 0; j < n; j++) {
-        for (uint32_t k = 0; k < 2 * pairs; k++) {
+        for (uint32_t k = 0; k < (taps + 1) / 2 * 2; k++) {
             for (uint32_t f = 0; f < EK_VEC_BLOCK; f++) {
                 s->sum[j][f] += x[(uint32_t)j * step + k] * w[k / 2 * 2 * EK_VEC_BLOCK + 2 * f + k % 2];
             }

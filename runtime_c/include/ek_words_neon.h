@@ -1,10 +1,10 @@
-/* Blocks of 16 filters of 16-bit weights with NEON: SMLAL by a lane of taps, four filters an instruction. */
+/* Blocks of 16 filters of 16-bit weights with NEON's plain products: SMLAL by a lane of taps, four filters an instruction. */
 #ifndef EK_WORDS_NEON_H
 #define EK_WORDS_NEON_H
 
-#include "ek_vec.h"
+#include "ek_words_common.h"
 
-#if defined(EK_VEC_NEON)
+#if defined(EK_VEC_NEON_MULL)
 
 /* 32 registers hold four columns' sums and a step's operands, 16 two columns'. */
 #if defined(__aarch64__)
@@ -21,10 +21,26 @@ typedef struct {
 
 EK_VEC_INLINE void ek_words_eight(ek_words_tap *to, const int8_t *from) { vst1q_s16(to, vmovl_s8(vld1_s8(from))); }
 
+EK_VEC_INLINE void ek_words_sixteen(ek_words_tap *to, const int8_t *from)
+{
+    const int8x16_t bytes = vld1q_s8(from);
+    vst1q_s16(to, vmovl_s8(vget_low_s8(bytes)));
+    vst1q_s16(to + 8, vmovl_s8(vget_high_s8(bytes)));
+}
+
+EK_VEC_INLINE int16x8_t ek_words_taps(const ek_words_tap *x) { return vld1q_s16(x); }
+
 EK_VEC_INLINE ek_vec_sums ek_words_of(const int32_t *from)
 {
     const ek_vec_sums s = {vld1q_s32(from), vld1q_s32(from + 4), vld1q_s32(from + 8), vld1q_s32(from + 12)};
     return s;
+}
+
+/* Filter f of a block is what `row` holds. */
+EK_VEC_INLINE void ek_words_put(int16_t *w, uint32_t f, const int16_t *row, uint32_t taps, uint32_t plane)
+{
+    (void)plane;
+    ek_words_put_pairs(w, f, row, taps);
 }
 
 EK_VEC_INLINE void ek_words_begin(const int n, ek_words_rows *s, const int32_t *from, uint32_t step)
@@ -66,8 +82,10 @@ EK_VEC_INLINE int16x8_t ek_words_two(const ek_words_tap *x)
 }
 
 EK_VEC_INLINE void ek_words_run(const int n, ek_words_rows *s, const ek_words_tap *x, uint32_t step, const int16_t *w,
-                                uint32_t pairs)
+                                uint32_t taps, uint32_t plane)
 {
+    uint32_t pairs = (taps + 1) / 2;
+    (void)plane;
     for (; pairs >= 4; pairs -= 4, x += 8, w += 8 * EK_VEC_BLOCK) {
         const int16x8_t x0 = vld1q_s16(x), x1 = n > 1 ? vld1q_s16(x + step) : x0;
         const int16x8_t x2 = n > 2 ? vld1q_s16(x + 2 * step) : x0, x3 = n > 3 ? vld1q_s16(x + 3 * step) : x0;

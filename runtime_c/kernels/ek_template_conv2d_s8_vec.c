@@ -35,7 +35,7 @@ void ek_template_conv2d_s8_vec(const ek_template_conv2d_params *p, const int8_t 
                 for (uint32_t f = 0; f < EK_VEC_BLOCK && c + f < p->out_c; f++) {
                     ek_template_plan(p, &next, 0, positions, 0, plan);
                     expand(p, plan, position, count, e.row);
-                    ek_words_put(&e, f, count * ic);
+                    ek_words_filter(&e, f, count * ic);
                 }
                 ek_words_outputs_vec(&e, c, position * ic, out);
             }

@@ -6,8 +6,12 @@ static ek_words_tap *widen(ek_words_tap *to, const int8_t *from, uint32_t bytes)
 {
     const uint32_t rest = bytes % 8;
     ek_words_tap *const end = to + bytes;
-    for (; bytes >= 8; bytes -= 8, from += 8, to += 8) {
+    for (; bytes >= 16; bytes -= 16, from += 16, to += 16) {
+        ek_words_sixteen(to, from);
+    }
+    if (bytes >= 8) {
         ek_words_eight(to, from);
+        from += 8, to += 8;
     }
     if (rest) {
         int8_t last[8] = {0};

@@ -4,7 +4,7 @@
 /* Where sums come from and what becomes of them. */
 typedef struct {
     const ek_words *e;
-    uint32_t pairs;
+    uint32_t taps;
     const int32_t *from;
     uint32_t from_step;
     int32_t *keep; /* NULL: to the outputs */
@@ -16,7 +16,7 @@ EK_VEC_INLINE void tile(const int n, const work *w, uint32_t column, const ek_wo
     const ek_words *const e = w->e;
     ek_words_rows sums;
     ek_words_begin(n, &sums, w->from + column * w->from_step, w->from_step);
-    ek_words_run(n, &sums, x + column * e->values, e->values, e->weights, w->pairs);
+    ek_words_run(n, &sums, x + column * e->values, e->values, e->weights, w->taps, e->plane);
     if (w->keep) {
         ek_words_keep(n, &sums, w->keep + column * EK_VEC_BLOCK);
     } else {
@@ -34,14 +34,14 @@ static uint32_t next_tile(uint32_t left)
 void ek_words_outputs_vec(const ek_words *e, uint32_t c, uint32_t k, int8_t *out)
 {
     const uint32_t filters = e->channels - c < EK_VEC_BLOCK ? e->channels - c : EK_VEC_BLOCK;
-    const uint32_t left = e->taps - k, taps = left < e->part ? left : e->part;
+    const uint32_t left = e->taps - k;
     work w;
     w.e = e;
-    w.pairs = (taps + 1) / 2;
+    w.taps = left < e->part ? left : e->part;
     w.from = k ? e->sums : e->header;
     w.from_step = k ? EK_VEC_BLOCK : 0;
     w.keep = left > e->part ? e->sums : NULL;
-    if (k == 0) {
+    if (k == 0 || k == e->taps) {
         memset(e->header, 0, EK_VEC_HEADER);
         for (uint32_t f = 0; f < filters; f++) {
             const uint32_t at = e->requant_step * (c + f);

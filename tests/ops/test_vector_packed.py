@@ -1,0 +1,89 @@
+"""Packed layers for vector instructions: what is accepted, at its bound, and how much is decoded at a time."""
+
+from __future__ import annotations
+
+import host_kernels as host
+import numpy as np
+import pytest
+
+from edgekc.ir import Array
+from edgekc.op import Case
+from edgekc.ops import OPS
+from edgekc.ops import _clustered as cl
+from edgekc.ops import _pixels as px
+from edgekc.ops import _template as tp
+from edgekc.ops import _words as words
+
+CONV, TEMPLATE = OPS["clustered_conv2d"], OPS["template_pairs_conv2d"]
+SYMBOL = "ek_clustered_conv2d_s8_vec"
+
+
+def case(centers: Array, indices: Array, x: Array, bias: int = 0, shift: int = -16) -> Case:
+    """A layer of the given indices (oc, kh, kw, ic), unpadded."""
+    attrs = dict.fromkeys(CONV.attrs, 0)
+    attrs.update(stride_h=1, stride_w=1, dilation_h=1, dilation_w=1, act_min=-128, act_max=127, rounding=1)
+    oc = indices.shape[0]
+    requant = np.full(oc, bias, np.int32), np.full(oc, 2**30 + 1, np.int32), np.full(oc, shift, np.int8)
+    return Case("bound", attrs, (x, indices, centers.astype(np.int16)[None], *requant))
+
+
+@pytest.mark.parametrize(("weight", "accepted"), [(32639, True), (32640, False), (-32768, True)])
+def test_the_largest_weight_is_one_whose_high_byte_is_a_byte(weight: int, accepted: bool) -> None:
+    indices = np.zeros((2, 3, 3, 4), np.uint8)
+    indices[1] = 1
+    for fill in (-128, 127):
+        c = case(np.array([weight, -weight // 2]), indices, np.full((1, 4, 5, 4), fill, np.int8))
+        assert (SYMBOL in host.check(CONV, c)) is accepted
+
+
+@pytest.mark.parametrize(("more", "accepted"), [(0, True), (1, False)])
+def test_a_sum_at_the_bound(more: int, accepted: bool) -> None:
+    """Requantisation doubles it in 32 bits."""
+    indices = np.zeros((1, 3, 3, 4), np.uint8)
+    used = 128 * 1000 * 36
+    for sign, fill in ((1, 127), (-1, -128)):
+        x = np.full((1, 4, 4, 4), -128, np.int8)
+        c = case(np.array([-1000 if fill > 0 else 1000]), indices, x, sign * (2**30 - 1 - used + more), -23)
+        assert (SYMBOL in host.check(CONV, c)) is accepted
+
+
+def test_filters_longer_than_a_part() -> None:
+    """More taps than are decoded at a time, several blocks of filters, and every width of an index."""
+    rng = np.random.default_rng(3)
+    for bits in range(1, 9):
+        indices = rng.integers(0, 2**bits, (35, 1, 1, words.PART + 61)).astype(np.uint8)
+        indices.flat[0] = 2**bits - 1
+        centers = rng.integers(-3000, 3001, 2**bits)
+        x = rng.integers(-128, 128, (1, 3, 7, indices.shape[3])).astype(np.int8)
+        assert SYMBOL in host.check(CONV, case(centers, indices, x, shift=-14))
+
+
+def test_never_all_weights_are_decoded_at_a_time() -> None:
+    """At most half of them, but for what rounds up to eight taps."""
+    tried = 0
+    for op, dense_of in ((CONV, cl.dense), (TEMPLATE, tp.dense)):
+        for c in op.cases(np.random.default_rng(4)):
+            view = host.view_of(op, c, 1)
+            dense = dense_of(view)
+            kernel = next(k for k in op.kernels if k.symbol.endswith("_conv2d_s8_vec"))
+            if kernel.accepts(view):
+                at_once = words.part(dense)
+                assert min(len(dense.inputs[1].value), words.BLOCK) * at_once < dense.inputs[1].value.size
+                assert words.BLOCK * at_once <= max(dense.inputs[1].value.size / 2, words.BLOCK * 8)
+                tried += 1
+    assert tried > 300
+
+
+def test_the_cheaper_kernel_for_templates_follows_from_their_number() -> None:
+    """Responses cost by template, expanded filters by kernel: few templates for many kernels are responses."""
+    attrs = dict.fromkeys(TEMPLATE.attrs, 1)
+    attrs.update(pad_value=0, out_zero=0, act_min=-128, act_max=127)
+    pairs, codes = np.array([[1, 2], [3, 4]], np.float16), np.zeros((64, 32), np.uint8)
+    requant = np.zeros(64, np.int32), np.full(64, 2**30, np.int32), np.full(64, -9, np.int8)
+    chosen = []
+    for count in (8, 128):
+        templates = np.ones((count, 3, 3), np.int8)
+        operands = (np.zeros((1, 8, 8, 32), np.int8), templates, codes, pairs, codes, *requant)
+        view = host.view_of(TEMPLATE, Case("few", attrs, operands), 1)
+        chosen.append("pixels" if px.cost(view) < words.cost(tp.dense(view), tp.WORDS) else "filters")
+    assert chosen == ["pixels", "filters"]
