@@ -85,7 +85,7 @@ def test_pairs_and_centers_retrained_on_device_arithmetic(trained: Graph, digits
         '[[compress]]\nmethod = "cluster"\nbits = 2\nrow_scale = "rms"\n'
     )
     before = accuracy(trained, chain, digits)[1]
-    device = RETRAIN + 'distill = 0.0\narithmetic = "device"\n'
+    device = RETRAIN.replace("epochs = 6", "epochs = 12") + 'distill = 0.0\narithmetic = "device"\n'
     packed, after = accuracy(trained, chain + device, digits)
     assert after > before + 10
     assert len(packed) < 2500
