@@ -9,30 +9,32 @@ from ..ir import Array
 from ..op import View
 from . import _linear as lin
 
-PIXELS_BYTES = 16 * 1024
-SOURCES = ("ek_decoded_mve", "ek_decoded_sums_mve", "ek_indices_mve")
+PIXELS_BYTES = 32 * 1024
+SOURCES = ("ek_decoded_outputs_mve", "ek_indices_mve")
 
 
-def _row(taps: int) -> int:
+def row(taps: int) -> int:
     return (taps + 15) // 16 * 16
 
 
 def block(view: View, taps: int) -> int:
-    """Pixels whose windows are held at a time, even: at most 32, in 16 KB unless two need more.
+    """Pixels whose windows are held at a time, even: in 32 KB unless two need more, and 256 at most.
 
-    A filter is decoded once for all of them, so more of them are faster.
+    A filter is decoded once for all of them, so more of them are faster; all passes have about one size.
     """
     _, out_h, out_w, _ = view.out.shape
-    affordable = max(PIXELS_BYTES // _row(taps) // 2 * 2, 2)
-    return min(32, affordable, (out_h * out_w + 1) // 2 * 2)
+    affordable = max(min(PIXELS_BYTES // row(taps), 256) // 2 * 2, 2)
+    passes = -(-out_h * out_w // affordable)
+    return (-(-out_h * out_w // passes) + 1) // 2 * 2
 
 
 def scratch(view: View, k_h: int, k_w: int, at_once: int, planes: int) -> int:
-    """Four filters as int16, the block's sums and pixels, the ring, and a window whose runs are no whole vectors."""
-    taps = k_h * k_w * view.x.shape[3]
+    """Four filters as int16, sums, the block's pixels, the ring, and a window whose runs are no whole vectors."""
+    held = row(k_h * k_w * view.x.shape[3])
     run = view.x.shape[3] * (k_w if view["dilation_w"] == 1 else 1)
-    window = taps + 15 if run % 16 else 0
-    return 8 * _row(taps) + (16 * planes + _row(taps)) * at_once + lin.ring_bytes(view, k_h, k_w) + window
+    window = k_h * k_w * view.x.shape[3] + 15 if run % 16 else 0
+    sums = 32 if planes == 1 else 32 * at_once
+    return 8 * held + sums + held * at_once + lin.ring_bytes(view, k_h, k_w) + window
 
 
 def fits(weights: Array) -> bool:
@@ -42,7 +44,8 @@ def fits(weights: Array) -> bool:
 
 def accepts(dense: View) -> bool:
     """Whether requantisation goes by vectors; `dense`: the layer with its weights as they are decoded."""
-    return dense["rounding"] == DOUBLE and lin.vector_requant(dense)
+    offsets = dense.out.shape[3] <= 2**16 - 4  # places of a pixel's neighbour are offsets of 16 bits
+    return offsets and dense["rounding"] == DOUBLE and lin.vector_requant(dense)
 
 
 # Instructions on a Cortex-M55 for each of `_work`, fitted to counts on the emulator.
@@ -55,7 +58,7 @@ def cost(dense: View, at_once: int, decode: float, planes: int = 1) -> float:
     pixels, taps, fours = out_h * out_w, int(np.prod(dense.inputs[1].shape[1:])), -(-out_c // 4)
     passes = -(-pixels // at_once)
     pairs = fours * -(-pixels // 2)
-    loop = planes * pairs * (30 * _row(taps) / 16 + 30)
+    loop = planes * pairs * (30 * row(taps) / 16 + 30)
     work = (loop, pairs * 2, fours * passes, pixels * -(-taps // 16), pixels)
     counted = sum(n * each for n, each in zip(work, INSTRUCTIONS, strict=True))
     return counted + decode * planes * passes * dense.inputs[1].value.size

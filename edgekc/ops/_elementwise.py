@@ -152,6 +152,7 @@ def pairs_of_inputs(rng: np.random.Generator) -> list[tuple[str, Array, Array]]:
     shapes: list[tuple[str, Shape, Shape]] = [
         ("same", (1, 3, 5, 7), (1, 3, 5, 7)),
         ("one-pixel", (1, 1, 1, 3), (1, 1, 1, 3)),
+        ("long", (1, 3, 7, 49), (1, 3, 7, 49)),
         ("scalar", (1, 3, 4, 5), (1, 1, 1, 1)),
         ("channel", (1, 3, 4, 5), (1, 1, 1, 5)),
         ("left", (1, 1, 1, 5), (1, 3, 4, 5)),

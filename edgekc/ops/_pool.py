@@ -122,6 +122,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("leftover", (7, 7, 1), (2, 3), (3, 2), (0, 0, 0, 0)),
         ("one-pixel", (1, 1, 9), (1, 1), (1, 1), (0, 0, 0, 0)),
         ("one-pixel-padded", (1, 1, 2), (3, 3), (1, 1), (1, 1, 1, 1)),
+        ("channels", (6, 5, 17), (3, 3), (2, 2), (1, 1, 1, 1)),
+        ("channels-global", (16, 16, 8), (16, 16), (1, 1), (0, 0, 0, 0)),  # as many pixels as 16 bits hold
         ("wide-stride", (9, 3, 2), (2, 2), (4, 1), (0, 0, 1, 0)),
         ("as-many-as-16-bits-take", (16, 16, 5), (16, 16), (1, 1), (0, 0, 0, 0)),
         ("more-than-16-bits-take", (16, 17, 4), (16, 17), (1, 1), (0, 0, 0, 0)),

@@ -63,7 +63,7 @@ def cost(dense: View, weight: float) -> float:
 
 
 def scratch(dense: View) -> int:
-    """Weights of four filters, the tiles of a block, sums of two of them, and the ring."""
+    """Weights of four filters, the tiles of a block, sums of two, a row of tiles half transformed, and the ring."""
     _, across = wg.tiles(dense)
     in_c = dense.x.shape[3]
-    return (128 + 32 * block(dense)) * _values(dense) + 512 + 16 + 4 * (2 * across + 2) * in_c
+    return (128 + 32 * block(dense)) * _values(dense) + 512 + 16 + 12 * (2 * across + 2) * in_c

@@ -114,7 +114,13 @@ def _dsp(portable: Kernel) -> Kernel:
 
 _PORTABLE = ew.kernels("add", FIELDS, _params)
 _VECTOR = replace(_PORTABLE[0], symbol="ek_add_s8_vec", needs=VECTOR, accepts=_same_shape)
-_HELIUM = replace(_PORTABLE[0], symbol="ek_add_s8_mve", needs=frozenset({"mve"}), accepts=_same_shape)
+_HELIUM = replace(
+    _PORTABLE[0],
+    symbol="ek_add_s8_mve",
+    needs=frozenset({"mve"}),
+    accepts=_same_shape,
+    scratch=lambda view: 1024 if view.out.nbytes >= 1024 else 0,  # EK_ADD_TABLE
+)
 KERNELS: tuple[Kernel, ...] = (_HELIUM, _VECTOR, _dsp(_PORTABLE[0]), *_PORTABLE)
 
 

@@ -1,4 +1,4 @@
-"""Average pooling, int8: the definition and its C kernel."""
+"""Average pooling, int8: the definition and its C kernels."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ OP = Op(
     infer=pool.infer,
     reference=reference,
     kernels=(
+        pool.kernel("ek_average_pool_s8_mve", frozenset({"mve"}), _fits_16_bits),
         pool.kernel("ek_average_pool_s8_dsp", frozenset({"dsp"}), _fits_16_bits),
         pool.kernel("ek_average_pool_s8"),
     ),

@@ -93,7 +93,8 @@ def _block_mve(view: View) -> int:
 
 def _scratch_mve(view: View) -> int:
     k_h, k_w = view.inputs[1].shape[1:3]
-    return decoded.scratch(view, k_h, k_w, _block_mve(view), planes=1)
+    indices = 2 * decoded.row(k_h * k_w * view.x.shape[3])
+    return indices + decoded.scratch(view, k_h, k_w, _block_mve(view), planes=1)
 
 
 KERNELS = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -98,20 +99,27 @@ def _params(view: View) -> dict[str, Param]:
     return {**values, **{name: view[name] for name in ("multiplier", "shift", "in_zero", "out_zero")}}
 
 
-KERNELS = (
-    Kernel(
-        symbol="ek_mean_s8",
-        header="ek_mean.h",
-        struct="ek_mean_params",
-        fields=(
-            *(("uint32_t", name) for name in ("outer", "reduce", "inner")),
-            *(("int32_t", name) for name in ("multiplier", "shift")),
-            *(("int16_t", name) for name in ("in_zero", "out_zero")),
-        ),
-        params=_params,
-        # Output (o, i) lies at or before input (o, 0, i), the first that it needs and the last to need it.
-        in_place=lambda view: (0,),
+_MEAN = Kernel(
+    symbol="ek_mean_s8",
+    header="ek_mean.h",
+    struct="ek_mean_params",
+    fields=(
+        *(("uint32_t", name) for name in ("outer", "reduce", "inner")),
+        *(("int32_t", name) for name in ("multiplier", "shift")),
+        *(("int16_t", name) for name in ("in_zero", "out_zero")),
     ),
+    params=_params,
+    # Output (o, i) lies at or before input (o, 0, i), the first that it needs and the last to need it.
+    in_place=lambda view: (0,),
+)
+KERNELS = (
+    replace(
+        _MEAN,
+        symbol="ek_mean_s8_mve",
+        needs=frozenset({"mve"}),
+        accepts=lambda view: int(str(_params(view)["reduce"])) <= 256,  # int8 values add up in 16 bits
+    ),
+    _MEAN,
 )
 
 
@@ -123,6 +131,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("columns", (1, 3, 4, 5), (2,), 0),
         ("sequence", (1, 11, 6), (1,), 0),
         ("one-pixel", (1, 1, 1, 3), (1, 2), 1),
+        ("channels", (1, 16, 16, 17), (1, 2), 0),  # as many pixels as 16 bits hold
         ("large", (1, 32, 33, 2), (1, 2), 0),
     ]
     out = []

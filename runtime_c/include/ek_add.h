@@ -33,7 +33,11 @@ void ek_add_s8_vec(const ek_add_params *p, const int8_t *a, const int8_t *b, int
 /* The same for cores with the DSP extension, without broadcasting or a clamp of its own, for out_right <= 22. */
 void ek_add_s8_dsp(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t *out);
 
-/* The same for cores with Helium, for operands of one shape, which is one run of `inner` elements. */
-void ek_add_s8_mve(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t *out);
+/*
+ * The same for cores with Helium, for operands of one shape, which is one run of `inner` elements. scratch: 1024 bytes
+ * where those are EK_ADD_TABLE at least, for what each value of y becomes; else none.
+ */
+#define EK_ADD_TABLE 1024u
+void ek_add_s8_mve(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t *out, void *scratch);
 
 #endif

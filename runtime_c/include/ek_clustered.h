@@ -54,7 +54,7 @@ void ek_clustered_winograd_s8_dsp(const ek_clustered_conv2d_params *p, const int
 
 /*
  * The same for cores with Helium and double rounding as ek_voutput (ek_mve.h) wants it. scratch: EK_DECODED_BYTES
- * (ek_decoded_mve.h), then what ek_conv2d_s8_mve has for windows; here `block` is even.
+ * (ek_decoded_mve.h), 2 * EK_DECODED_ROW, then what ek_conv2d_s8_mve has for windows; here `block` is even.
  */
 void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 

@@ -13,4 +13,7 @@ typedef struct {
 /* `out` may start where `in` starts. */
 void ek_mean_s8(const ek_mean_params *p, const int8_t *in, int8_t *out);
 
+/* The same for cores with Helium, for `reduce` up to 256. */
+void ek_mean_s8_mve(const ek_mean_params *p, const int8_t *in, int8_t *out);
+
 #endif

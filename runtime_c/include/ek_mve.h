@@ -35,7 +35,10 @@ typedef int8x16_t ek_s8x16;
 static inline ek_s8x16 ek_vldrb(const int8_t *p) { return vldrbq_s8(p); }
 static inline ek_s8x16 ek_vldrb_first(const int8_t *p, uint32_t lanes) { return vldrbq_z_s8(p, vctp8q(lanes)); }
 static inline void ek_vstrb(int8_t *p, ek_s8x16 x) { vstrbq_s8(p, x); }
+static inline void ek_vstrb_first(int8_t *p, ek_s8x16 x, uint32_t lanes) { vstrbq_p_s8(p, x, vctp8q(lanes)); }
+static inline ek_s8x16 ek_vdup_s8(int32_t x) { return vdupq_n_s8((int8_t)x); }
 static inline ek_s32x4 ek_vldrw(const int32_t *p) { return vldrwq_s32(p); }
+static inline void ek_vstrw(int32_t *p, ek_s32x4 x) { vstrwq_s32(p, x); }
 static inline ek_s32x4 ek_vldrb_s32(const int8_t *p) { return vldrbq_s32(p); }     /* four bytes, widened */
 static inline void ek_vstrb_s32(int8_t *p, ek_s32x4 x) { vstrbq_s32(p, x); }       /* the low byte of each lane */
 
@@ -131,11 +134,22 @@ static inline ek_s8x16 ek_vldrb_first(const int8_t *p, uint32_t lanes)
 
 static inline ek_s8x16 ek_vldrb(const int8_t *p) { return ek_vldrb_first(p, 16); }
 
-static inline void ek_vstrb(int8_t *p, ek_s8x16 x)
+static inline void ek_vstrb_first(int8_t *p, ek_s8x16 x, uint32_t lanes)
 {
-    for (uint32_t i = 0; i < 16; i++) {
+    for (uint32_t i = 0; i < 16 && i < lanes; i++) {
         p[i] = x.lane[i];
     }
+}
+
+static inline void ek_vstrb(int8_t *p, ek_s8x16 x) { ek_vstrb_first(p, x, 16); }
+
+static inline ek_s8x16 ek_vdup_s8(int32_t x)
+{
+    ek_s8x16 y;
+    for (uint32_t i = 0; i < 16; i++) {
+        y.lane[i] = (int8_t)x;
+    }
+    return y;
 }
 
 /* What follows does the same in each of four lanes: lane i of the result from a, b, p at i. */
@@ -150,6 +164,8 @@ static inline ek_s32x4 ek_vldrw(const int32_t *p)
     EK_LANES(y, p[i])
     return y;
 }
+
+static inline void ek_vstrw(int32_t *p, ek_s32x4 x) { memcpy(p, x.lane, sizeof x.lane); }
 
 static inline ek_s32x4 ek_vldrb_s32(const int8_t *p)
 {
@@ -459,6 +475,28 @@ static inline ek_s32x4 ek_voutput(ek_s32x4 acc, ek_s32x4 multiplier, ek_s32x4 sh
         y = ek_vrshl(ek_vqadd(y, ek_vsign(y)), shift);
     }
     return ek_vmax(ek_vmin(ek_vadd_n(y, out_zero), act_max), act_min);
+}
+
+/* As memcpy and memset, without their calls. */
+static inline void ek_vcopy(int8_t *to, const int8_t *from, uint32_t bytes)
+{
+    for (; bytes >= 16; bytes -= 16, to += 16, from += 16) {
+        ek_vstrb(to, ek_vldrb(from));
+    }
+    if (bytes) {
+        ek_vstrb_first(to, ek_vldrb_first(from, bytes), bytes);
+    }
+}
+
+static inline void ek_vfill(int8_t *to, int32_t value, uint32_t bytes)
+{
+    const ek_s8x16 x = ek_vdup_s8(value);
+    for (; bytes >= 16; bytes -= 16, to += 16) {
+        ek_vstrb(to, x);
+    }
+    if (bytes) {
+        ek_vstrb_first(to, x, bytes);
+    }
 }
 
 #endif

@@ -5,6 +5,12 @@
 #include <stdint.h>
 #include <string.h>
 
+/* How rows are copied and filled: as memcpy and memset, or by what ek_ring_mve.h has. */
+#ifndef EK_RING_COPY
+#define EK_RING_COPY memcpy
+#define EK_RING_SET memset
+#endif
+
 /*
  * Padding is written once per row, so the arithmetic has no branches for it; and a row of input is free as
  * soon as it is in the ring, so the output may overwrite it.
@@ -70,11 +76,11 @@ static inline void ek_ring_fill(ek_ring *r, const int8_t *in, uint32_t first)
         const uint32_t y = r->next - r->pad_top; /* wraps to a large number above the image */
         if (y < r->in_h) {
             const uint32_t tail = r->pad_bytes + r->copy_bytes;
-            memset(row, r->fill, r->pad_bytes);
-            memcpy(row + r->pad_bytes, in + y * r->in_row_bytes, r->copy_bytes);
-            memset(row + tail, r->fill, r->row_bytes - tail);
+            EK_RING_SET(row, r->fill, r->pad_bytes);
+            EK_RING_COPY(row + r->pad_bytes, in + y * r->in_row_bytes, r->copy_bytes);
+            EK_RING_SET(row + tail, r->fill, r->row_bytes - tail);
         } else {
-            memset(row, r->fill, r->row_bytes);
+            EK_RING_SET(row, r->fill, r->row_bytes);
         }
     }
     for (uint32_t ky = 0; ky < r->k_h; ky++) {

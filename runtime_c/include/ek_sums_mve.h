@@ -2,7 +2,7 @@
 #ifndef EK_SUMS_MVE_H
 #define EK_SUMS_MVE_H
 
-#include "ek_mve.h"
+#include "ek_ring_mve.h"
 #include "ek_window.h"
 
 /*
@@ -44,16 +44,31 @@ static inline int8_t *ek_pixel_put(int8_t *to, const int8_t *from, uint32_t byte
     return to;
 }
 
-/* As ek_window_unroll, in vectors: up to 15 bytes are read behind a run and written behind the window. */
-static inline void ek_unroll_mve(const ek_window *w, const ek_ring *ring, const int8_t *column, int8_t *bytes)
+/*
+ * As ek_window_unroll, in vectors, and then in blocks to the pixel that `to` points into: up to 15 bytes are read behind
+ * a run and written behind the window, and what lies there follows the last tap in its block.
+ */
+static inline void ek_unroll_mve(const ek_window *w, const ek_ring *ring, const int8_t *column, int8_t *bytes,
+                                 int8_t *to)
 {
-    for (uint32_t ky = 0; ky < w->k_h; ky++) {
-        const int8_t *src = column + ring->window[ky];
-        for (uint32_t run = 0; run < w->runs; run++, src += w->run_step, bytes += w->run_bytes) {
-            for (uint32_t i = 0; i < w->run_bytes; i += 16) {
-                ek_vstrb(bytes + i, ek_vldrb(src + i));
+    const uint32_t *row = ring->window;
+    int8_t *end = bytes;
+    if (w->runs == 1 && w->run_bytes <= 16) {
+        for (uint32_t rows = w->k_h; rows; rows--, end += w->run_bytes) {
+            ek_vstrb(end, ek_vldrb(column + *row++));
+        }
+    } else {
+        for (uint32_t ky = 0; ky < w->k_h; ky++) {
+            const int8_t *src = column + ring->window[ky];
+            for (uint32_t run = 0; run < w->runs; run++, src += w->run_step, end += w->run_bytes) {
+                for (uint32_t i = 0; i < w->run_bytes; i += 16) {
+                    ek_vstrb(end + i, ek_vldrb(src + i));
+                }
             }
         }
+    }
+    for (; bytes < end; bytes += 16, to += 32) {
+        ek_vstrb(to, ek_vldrb(bytes));
     }
 }
 

@@ -13,19 +13,16 @@
 #ifndef EK_WINOGRAD_MVE_H
 #define EK_WINOGRAD_MVE_H
 
-#include "ek_mve.h"
-#include "ek_ring.h"
+#include "ek_four_mve.h"
+#include "ek_ring_mve.h"
 
 /* Tiles are of 16 positions. Weights and tiles lie in vectors of eight channels, in the order in which they are read. */
 typedef struct {
-    const int32_t *bias, *multiplier;
-    const int8_t *shift;
-    uint32_t step;      /* 1: multiplier and shift per channel, 0: one for all */
-    uint32_t channels;  /* of the output */
-    int32_t out_zero, act_min, act_max;
+    ek_fours_mve requant;
     int16_t *weights;   /* (16, values / 8, 4 filters, 8) */
     int16_t *tiles;     /* (block / 2, 16, values / 8, 2 tiles, 8) */
     int32_t *sums;      /* (16, 2 tiles, 4 filters) */
+    int16_t *rows;      /* a row of tiles transformed vertically: (4, 2 * across + 2, in_c) */
     uint32_t in_c, values, block;
     uint32_t out_h, out_w, across, left; /* tiles in a row of them, tiles not gathered yet */
     uint32_t x, y;                       /* the next tile */
@@ -35,20 +32,14 @@ typedef struct {
 
 /*
  * Scratch bytes, in_c being a multiple of eight, `values` in_c rounded up to a multiple of 16, `across` (out_w + 1) / 2
- * and `block` even: 128 * values; block * 32 * values; 512; 16; then four rows of (2 * across + 2) * in_c bytes. `out`
- * may start where `in` starts if every two rows of the output end before the first input row that the ring has not
+ * and `block` even: 128 * values; block * 32 * values; 512; eight rows of (2 * across + 2) * in_c bytes; 16; four such rows.
+ * `out` may start where `in` starts if every two rows of the output end before the first input row that the ring has not
  * taken yet.
  */
 #define EK_WINOGRAD_MVE(p, w, scratch)                                                                             \
     do {                                                                                                           \
-        (w)->bias = (p)->bias;                                                                                     \
-        (w)->multiplier = (p)->multiplier;                                                                         \
-        (w)->shift = (p)->shift;                                                                                   \
-        (w)->step = (p)->requant_step;                                                                             \
-        (w)->channels = (p)->out_c;                                                                                \
-        (w)->out_zero = (p)->out_zero;                                                                             \
-        (w)->act_min = (p)->act_min;                                                                               \
-        (w)->act_max = (p)->act_max;                                                                               \
+        const ek_fours_mve requant_of_p = EK_FOURS_MVE(p);                                                         \
+        (w)->requant = requant_of_p;                                                                               \
         (w)->in_c = (p)->in_c;                                                                                     \
         (w)->values = ((p)->in_c + 15u) / 16u * 16u;                                                               \
         (w)->block = (p)->block;                                                                                   \
@@ -60,7 +51,8 @@ typedef struct {
         (w)->weights = (scratch);                                                                                  \
         (w)->tiles = (w)->weights + 64 * (w)->values;                                                              \
         (w)->sums = (int32_t *)(void *)((w)->tiles + (w)->block * 16 * (w)->values);                               \
-        (w)->ring = ek_ring_make((w)->sums + 128, 4, 1, (2 * (w)->across + 2) * (p)->in_c, (p)->in_h,              \
+        (w)->rows = (int16_t *)(void *)((w)->sums + 128);                                                          \
+        (w)->ring = ek_ring_make((w)->rows + 4 * (2 * (w)->across + 2) * (p)->in_c, 4, 1, (2 * (w)->across + 2) * (p)->in_c, (p)->in_h,              \
                                  (uint32_t)(p)->in_w * (p)->in_c, (p)->pad_top, (uint32_t)(p)->pad_left * (p)->in_c, \
                                  (p)->pad_value);                                                                  \
         memset((w)->weights, 0, 128 * (w)->values);                                                                \

@@ -1,6 +1,7 @@
 /* 3x3 convolution with clustered weights by Winograd's minimal filtering, on cores with Helium. */
 #include "ek_clustered.h"
-#include "ek_decoded_mve.h"
+#include "ek_indices_mve.h"
+#include "ek_types.h"
 #include "ek_winograd_mve.h"
 
 /* Nine taps of eight channels, `tap` indices apart, to their place among the weights. */

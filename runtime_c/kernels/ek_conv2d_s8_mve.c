@@ -26,8 +26,7 @@ void ek_conv2d_s8_mve(const ek_conv2d_params *p, const int8_t *in, int8_t *out, 
                     }
                 }
             } else {
-                ek_unroll_mve(&window, &ring, column, bytes);
-                ek_pixel_put(to, bytes, taps);
+                ek_unroll_mve(&window, &ring, column, bytes, to);
             }
             if (second) {
                 ek_sums_mve(&filters, pixels, sums, out, out + p->out_c);

@@ -1,7 +1,6 @@
 /* Depthwise convolution, on cores with Helium: rows to a ring, then eight channels of two pixels at a time. */
 #include "ek_depthwise.h"
-#include "ek_mve.h"
-#include "ek_ring.h"
+#include "ek_ring_mve.h"
 
 /* Eight channels of a row of pixels; the order of the fields is known to the assembly. */
 typedef struct {

@@ -1,5 +1,6 @@
 /* Indices of 1 to 8 bits to words of 16, eight at a time. */
-#include "ek_decoded_mve.h"
+#include "ek_indices_mve.h"
+#include "ek_mve.h"
 
 void ek_indices_mve(const uint8_t *stream, uint32_t position, uint32_t bits, uint32_t count, uint16_t *to)
 {

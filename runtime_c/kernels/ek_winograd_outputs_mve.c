@@ -27,16 +27,20 @@ static __attribute__((naked, noinline)) void positions(__attribute__((unused)) c
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "vpush {d8, d9, d10, d11}\n\t"
-                     "ldrd r1, r3, [r0]\n\t"
-                     "ldrd r5, r9, [r0, #8]\n\t"
+                     "mov r11, r0\n\t"
+                     "ldrd r1, r3, [r11]\n\t"
+                     "ldrd r5, r0, [r11, #8]\n\t"
+                     "adr r9, 3f\n\t" /* up to three times sixteen channels in a row, each 112 bytes of instructions */
+                     "movs r2, #112\n\t"
+                     "mls r9, r0, r2, r9\n\t"
+                     "cmp r0, #3\n\t"
+                     "it hi\n\t"
+                     "adrhi r9, 4f\n\t"
+                     "adds r9, #1\n\t"
                      "movs r7, #16\n"
                      "1:\n\t" EIGHT("") EIGHT("a")
-                     "mov r11, r9\n\t"
-                     "cmp r11, #0\n\t"
-                     "beq 3f\n"
-                     "2:\n\t" EIGHT("a") EIGHT("a")
-                     "subs r11, #1\n\t"
-                     "bne 2b\n"
+                     "bx r9\n\t"
+                     ".balign 4\n\t" EIGHT("a") EIGHT("a") EIGHT("a") EIGHT("a") EIGHT("a") EIGHT("a") "\n"
                      "3:\n\t"
                      "strd r0, r2, [r5], #8\n\t"
                      "strd r4, r6, [r5], #8\n\t"
@@ -45,7 +49,16 @@ static __attribute__((naked, noinline)) void positions(__attribute__((unused)) c
                      "subs r7, #1\n\t"
                      "bne 1b\n\t"
                      "vpop {d8, d9, d10, d11}\n\t"
-                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n\t"
+                     ".balign 4\n"
+                     "4:\n\t"
+                     "push {r11}\n\t"
+                     "ldr r11, [r11, #12]\n"
+                     "5:\n\t" EIGHT("a") EIGHT("a")
+                     "subs r11, #1\n\t"
+                     "bne 5b\n\t"
+                     "pop {r11}\n\t"
+                     "b 3b");
 }
 
 #else
@@ -78,15 +91,6 @@ static void positions(const frame *f)
 #define EK_WINOGRAD_SELDOM
 #endif
 
-/* What four filters' outputs need; the order is known to the assembly. */
-typedef struct {
-    int32_t bias[4], multiplier[4], shift[4]; /* bias: four times */
-    int16_t act_min[8], act_max[8];
-    uint16_t places[8]; /* of outputs: two pixels of each filter */
-    int32_t zero;
-    uint32_t lanes, channels, row; /* bytes to the next pixel, and to the next row */
-} filters;
-
 static inline ek_s32x4 upper(const int32_t *m)
 {
     return ek_vadd(ek_vadd(ek_vldrw(m), ek_vldrw(m + 32)), ek_vldrw(m + 64));
@@ -98,29 +102,25 @@ static inline ek_s32x4 lower(const int32_t *m)
 }
 
 /* Four times an accumulator, without its bias, to its place. */
-static void output(const filters *f, ek_s32x4 sum, int8_t *to)
+static void output(const ek_four_mve *f, ek_s32x4 sum, int8_t *to)
 {
-    const ek_s32x4 acc = ek_vshr_n(ek_vadd(sum, ek_vldrw(f->bias)), 2);
-    const ek_s32x4 y = ek_voutput(acc, ek_vldrw(f->multiplier), ek_vldrw(f->shift), 0, f->zero, ek_vdup(f->act_min[0]),
-                                  ek_vdup(f->act_max[0]));
-    ek_vstrb_s32_first(to, y, f->lanes);
-}
-
-/* A row of outputs from its columns of sums. */
-static void row(const filters *f, ek_s32x4 c0, ek_s32x4 c1, ek_s32x4 c2, ek_s32x4 c3, uint32_t wide, int8_t *to)
-{
-    output(f, ek_vadd(ek_vadd(c0, c1), c2), to);
-    if (wide) {
-        output(f, ek_vsub(ek_vsub(c1, c2), c3), to + f->channels);
-    }
+    ek_four_output(f, ek_vshr_n(ek_vadd(sum, ek_vldrw(f->bias)), 2), to);
 }
 
 /* 2x2 outputs of one tile, or those of them that are in the image. `m`: sums, positions eight apart. */
-static EK_WINOGRAD_SELDOM void tile(const int32_t *m, const filters *f, int8_t *to, uint32_t wide, uint32_t high)
+static EK_WINOGRAD_SELDOM void tile(const ek_winograd_mve *w, const int32_t *m, const ek_four_mve *f, uint32_t wide,
+                                    uint32_t high, int8_t *to)
 {
-    row(f, upper(m), upper(m + 8), upper(m + 16), upper(m + 24), wide, to);
+    const uint32_t next = w->requant.channels, row = w->out_w * next;
+    output(f, ek_vadd(ek_vadd(upper(m), upper(m + 8)), upper(m + 16)), to);
+    if (wide) {
+        output(f, ek_vsub(ek_vsub(upper(m + 8), upper(m + 16)), upper(m + 24)), to + next);
+    }
     if (high) {
-        row(f, lower(m), lower(m + 8), lower(m + 16), lower(m + 24), wide, to + f->row);
+        output(f, ek_vadd(ek_vadd(lower(m), lower(m + 8)), lower(m + 16)), to + row);
+    }
+    if (wide && high) {
+        output(f, ek_vsub(ek_vsub(lower(m + 8), lower(m + 16)), lower(m + 24)), to + row + next);
     }
 }
 
@@ -146,8 +146,9 @@ static EK_WINOGRAD_SELDOM void tile(const int32_t *m, const filters *f, int8_t *
 
 /* Of four filters all four outputs. q0 to q3: upper left, lower left, upper right and lower right. */
 static __attribute__((naked, noinline)) void whole_tile(__attribute__((unused)) const int32_t *m,
-                                                        __attribute__((unused)) const filters *f,
-                                                        __attribute__((unused)) int8_t *to)
+                                                        __attribute__((unused)) const ek_four_mve *f,
+                                                        __attribute__((unused)) int8_t *to,
+                                                        __attribute__((unused)) uint32_t row)
 {
     __asm__ volatile("vpush {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"
                      COLUMN("0", "128", "256", "384", "")
@@ -169,21 +170,20 @@ static __attribute__((naked, noinline)) void whole_tile(__attribute__((unused)) 
                      "vldrw.32 q5, [r1, #16]\n\t"
                      "vldrw.32 q6, [r1, #32]\n\t"
                      SCALED("q0") SCALED("q1") SCALED("q2") SCALED("q3")
-                     "ldr r3, [r1, #96]\n\t"
+                     "ldr r12, [r1, #96]\n\t"
                      "vqmovnb.s32 q0, q0\n\t"
                      "vqmovnb.s32 q1, q1\n\t"
                      "vldrh.16 q5, [r1, #48]\n\t"
                      "vqmovnt.s32 q0, q2\n\t"
                      "vqmovnt.s32 q1, q3\n\t"
                      "vldrh.16 q6, [r1, #64]\n\t"
-                     "vqadd.s16 q0, q0, r3\n\t"
-                     "vqadd.s16 q1, q1, r3\n\t"
+                     "vqadd.s16 q0, q0, r12\n\t"
+                     "vqadd.s16 q1, q1, r12\n\t"
                      "vldrh.16 q7, [r1, #80]\n\t"
                      "vmin.s16 q0, q0, q6\n\t"
                      "vmin.s16 q1, q1, q6\n\t"
                      "vmax.s16 q0, q0, q5\n\t"
                      "vmax.s16 q1, q1, q5\n\t"
-                     "ldr r3, [r1, #108]\n\t"
                      "vstrb.16 q0, [r2, q7]\n\t"
                      "add r2, r2, r3\n\t"
                      "vstrb.16 q1, [r2, q7]\n\t"
@@ -193,35 +193,25 @@ static __attribute__((naked, noinline)) void whole_tile(__attribute__((unused)) 
 
 #else
 
-static void whole_tile(const int32_t *m, const filters *f, int8_t *to) { tile(m, f, to, 1, 1); }
+static void whole_tile(const int32_t *m, const ek_four_mve *f, int8_t *to, uint32_t row)
+{
+    const uint32_t next = f->places[1];
+    output(f, ek_vadd(ek_vadd(upper(m), upper(m + 8)), upper(m + 16)), to);
+    output(f, ek_vsub(ek_vsub(upper(m + 8), upper(m + 16)), upper(m + 24)), to + next);
+    output(f, ek_vadd(ek_vadd(lower(m), lower(m + 8)), lower(m + 16)), to + row);
+    output(f, ek_vsub(ek_vsub(lower(m + 8), lower(m + 16)), lower(m + 24)), to + row + next);
+}
 
 #endif
 
-static void four(const ek_winograd_mve *w, uint32_t c, filters *f)
-{
-    memset(f, 0, sizeof *f);
-    f->lanes = w->channels - c < 4 ? w->channels - c : 4;
-    f->zero = w->out_zero;
-    f->channels = w->channels;
-    f->row = w->out_w * w->channels;
-    for (uint32_t k = 0; k < 8; k++) {
-        f->act_min[k] = (int16_t)w->act_min;
-        f->act_max[k] = (int16_t)w->act_max;
-        f->places[k] = (uint16_t)(k / 2 + k % 2 * w->channels);
-    }
-    for (uint32_t k = 0; k < f->lanes; k++) {
-        f->bias[k] = 4 * w->bias[c + k];
-        f->multiplier[k] = w->multiplier[(c + k) * w->step];
-        f->shift[k] = w->shift[(c + k) * w->step];
-    }
-}
-
 /* Up to two tiles, any of them. */
-static EK_WINOGRAD_SELDOM void tiles(const ek_winograd_mve *w, const filters *f, uint32_t count, uint32_t x, uint32_t y,
-                                     int8_t *out)
+static EK_WINOGRAD_SELDOM void tiles(const ek_winograd_mve *w, const ek_four_mve *f, uint32_t count, uint32_t x,
+                                     uint32_t y, int8_t *out)
 {
+    const uint32_t channels = w->requant.channels;
     for (uint32_t k = 0; k < count; k++) {
-        tile(w->sums + 4 * k, f, out + 2 * y * f->row + 2 * x * f->channels, 2 * x + 1 < w->out_w, 2 * y + 1 < w->out_h);
+        tile(w, w->sums + 4 * k, f, 2 * x + 1 < w->out_w, 2 * y + 1 < w->out_h,
+             out + 2 * (y * w->out_w + x) * channels);
         if (++x == w->across) {
             x = 0;
             y++;
@@ -231,19 +221,21 @@ static EK_WINOGRAD_SELDOM void tiles(const ek_winograd_mve *w, const filters *f,
 
 void ek_winograd_outputs_mve(const ek_winograd_mve *w, uint32_t c, int8_t *out)
 {
-    const uint32_t whole = w->out_w / 2, across = w->across;
+    const uint32_t whole = w->out_w / 2, across = w->across, channels = w->requant.channels, row = w->out_w * channels;
     frame constants = {w->tiles, w->weights, w->sums, w->values / 16 - 1};
     uint32_t x = w->first_x, y = w->first_y;
-    filters f;
-    four(w, c, &f);
+    ek_four_mve f = ek_four_of(&w->requant, c);
+    for (uint32_t k = 0; k < 4; k++) {
+        f.bias[k] *= 4;
+    }
     out += c;
     for (uint32_t left = w->held; left; constants.tiles += 32 * w->values) {
         const uint32_t count = left < 2 ? left : 2;
         positions(&constants);
         if (count == 2 && x + 2 <= whole && 2 * y + 1 < w->out_h && f.lanes == 4) {
-            int8_t *const to = out + 2 * y * f.row + 2 * x * f.channels;
-            whole_tile(w->sums, &f, to);
-            whole_tile(w->sums + 4, &f, to + 2 * f.channels);
+            int8_t *const to = out + 2 * y * row + 2 * x * channels;
+            whole_tile(w->sums, &f, to, row);
+            whole_tile(w->sums + 4, &f, to + 2 * channels, row);
         } else {
             tiles(w, &f, count, x, y, out);
         }
