@@ -36,7 +36,7 @@ def block(view: View) -> int:
 
 def scratch(view: View, dense: View) -> int:
     """A filter's sums, windows' sums, templates, transposed windows, responses, and what EK_WORDS wants."""
-    taps = int(view.inputs[1].value[0].size)
+    taps = (int(view.inputs[1].value[0].size) + 1) // 2 * 2
     held = 6 * PIXELS + 2 * taps * _templates(view) + 2 * taps * 8 * PIXELS
     return held + block(view) // PIXELS * _responses(view) + words.scratch(dense, 0, block(view))
 

@@ -6,8 +6,10 @@
  *   EK_PIXELS_ENTRY      bytes of the responses of a template
  *   EK_PIXELS_FIRST      bytes that windows' sums take before a channel's first response; 0 where responses hold them
  *   ek_pixels_transpose  eight pixels' eight values, `step` apart, to eight channels' pixels, EK_PIXELS apart
- *   ek_pixels_sum        of a channel's `taps` values, EK_PIXELS_STEP apart, times `ones`
- *   ek_pixels_respond    the responses of four templates, whose values for a tap are `step` from those for the next
+ *   ek_pixels_value      where a template's value for a tap is
+ *   ek_pixels_sum        of a channel's `taps` values, EK_PIXELS_STEP apart, times `ones`; may order them anew, and then
+ *                        wants room for an even number of taps
+ *   ek_pixels_respond    the responses of four of `step` templates, from those values
  *   ek_pixels_combine    the sums of a filter, whose plan is as ek_template_plan makes it
  * A response and a sum are numbers of 16 bits, as the compiler has proved.
  */

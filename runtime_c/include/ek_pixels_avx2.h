@@ -39,7 +39,12 @@ enum { EK_PIXELS_ENTRY = 128, EK_PIXELS_FIRST = 0 };
 EK_VEC_INLINE __m256i ek_pixels_load(const void *p) { return _mm256_loadu_si256((const __m256i *)p); }
 EK_VEC_INLINE void ek_pixels_store(void *p, __m256i x) { _mm256_storeu_si256((__m256i *)p, x); }
 
-static inline void ek_pixels_sum(const int16_t *x, uint32_t taps, int32_t ones, int16_t *sums)
+static inline uint32_t ek_pixels_value(uint32_t tap, uint32_t template, uint32_t templates)
+{
+    return tap * templates + template;
+}
+
+static inline void ek_pixels_sum(int16_t *x, uint32_t taps, int32_t ones, int16_t *sums)
 {
     const __m256i times = _mm256_set1_epi16((int16_t)ones);
     __m256i a = ek_pixels_load(x), b = ek_pixels_load(x + 16);

@@ -9,47 +9,67 @@
 /* A response is a word: that of the template in the low half, the window's sum in the high half. */
 enum { EK_PIXELS_ENTRY = 128, EK_PIXELS_FIRST = 0 };
 
-static inline void ek_pixels_sum(const int16_t *x, uint32_t taps, int32_t ones, int16_t *sums)
+/* Taps two at a time: their values in a template lie side by side. */
+static inline uint32_t ek_pixels_value(uint32_t tap, uint32_t template, uint32_t templates)
 {
-    __m512i sum = _mm512_loadu_si512(x);
-    for (uint32_t k = 1; k < taps; k++) {
-        sum = _mm512_add_epi16(sum, _mm512_loadu_si512(x + k * EK_PIXELS_STEP));
-    }
-    _mm512_storeu_si512(sums, _mm512_mullo_epi16(sum, _mm512_set1_epi16((int16_t)ones)));
+    return (tap / 2 * templates + template) * 2 + tap % 2;
 }
 
-EK_VEC_INLINE __m512i ek_pixels_add(__m512i sum, __m512i x, int16_t value)
-{
-    return _mm512_add_epi16(sum, _mm512_mullo_epi16(x, _mm512_set1_epi16(value)));
-}
-
-/* 32 responses and sums to words. */
-EK_VEC_INLINE void ek_pixels_words(__m512i responses, __m512i sums, int16_t *to)
+/* Also makes pairs of taps of the values: words of 16 pixels, and of the other 16. */
+static inline void ek_pixels_sum(int16_t *x, uint32_t taps, int32_t ones, int16_t *sums)
 {
     const __m512i order = _mm512_setr_epi32(0x200000, 0x210001, 0x220002, 0x230003, 0x240004, 0x250005, 0x260006,
                                             0x270007, 0x280008, 0x290009, 0x2a000a, 0x2b000b, 0x2c000c, 0x2d000d,
                                             0x2e000e, 0x2f000f);
     const __m512i later = _mm512_add_epi16(order, _mm512_set1_epi16(16));
-    _mm512_storeu_si512(to, _mm512_permutex2var_epi16(responses, order, sums));
-    _mm512_storeu_si512(to + 32, _mm512_permutex2var_epi16(responses, later, sums));
+    __m512i sum = _mm512_setzero_si512();
+    for (uint32_t k = 0; k < taps; k += 2, x += 2 * EK_PIXELS_STEP) {
+        const __m512i a = _mm512_loadu_si512(x);
+        const __m512i b = k + 1 < taps ? _mm512_loadu_si512(x + EK_PIXELS_STEP) : _mm512_setzero_si512();
+        sum = _mm512_add_epi16(sum, _mm512_add_epi16(a, b));
+        _mm512_storeu_si512(x, _mm512_permutex2var_epi16(a, order, b));
+        _mm512_storeu_si512(x + EK_PIXELS_STEP, _mm512_permutex2var_epi16(a, later, b));
+    }
+    _mm512_storeu_si512(sums, _mm512_mullo_epi16(sum, _mm512_set1_epi16((int16_t)ones)));
+}
+
+/* 16 pixels: the sum of a window goes above the response. */
+EK_VEC_INLINE void ek_pixels_words(__m512i responses, __m512i sums, int16_t *to)
+{
+    _mm512_storeu_si512(to, _mm512_mask_blend_epi16(0xaaaaaaaau, responses, sums));
+}
+
+EK_VEC_INLINE __m512i ek_pixels_pair(__m512i sum, __m512i x, const int16_t *values)
+{
+    return _mm512_dpwssd_epi32(sum, x, _mm512_set1_epi32((int32_t)ek_vec_load32(values)));
 }
 
 static inline void ek_pixels_respond(const int16_t *x, uint32_t taps, const int16_t *templates, uint32_t step,
                                      const int16_t *sums, int16_t *to)
 {
-    const __m512i s = _mm512_loadu_si512(sums);
-    __m512i r0 = _mm512_setzero_si512(), r1 = r0, r2 = r0, r3 = r0;
-    for (uint32_t k = 0; k < taps; k++, x += EK_PIXELS_STEP, templates += step) {
-        const __m512i pixels = _mm512_loadu_si512(x);
-        r0 = ek_pixels_add(r0, pixels, templates[0]);
-        r1 = ek_pixels_add(r1, pixels, templates[1]);
-        r2 = ek_pixels_add(r2, pixels, templates[2]);
-        r3 = ek_pixels_add(r3, pixels, templates[3]);
+    const __m256i *const s = (const __m256i *)(const void *)sums;
+    const __m512i low = _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(s)), 16);
+    const __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(s + 1)), 16);
+    __m512i a0 = _mm512_setzero_si512(), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+    for (uint32_t k = 0; k < taps; k += 2, x += 2 * EK_PIXELS_STEP, templates += 2 * step) {
+        const __m512i a = _mm512_loadu_si512(x), b = _mm512_loadu_si512(x + EK_PIXELS_STEP);
+        a0 = ek_pixels_pair(a0, a, templates);
+        b0 = ek_pixels_pair(b0, b, templates);
+        a1 = ek_pixels_pair(a1, a, templates + 2);
+        b1 = ek_pixels_pair(b1, b, templates + 2);
+        a2 = ek_pixels_pair(a2, a, templates + 4);
+        b2 = ek_pixels_pair(b2, b, templates + 4);
+        a3 = ek_pixels_pair(a3, a, templates + 6);
+        b3 = ek_pixels_pair(b3, b, templates + 6);
     }
-    ek_pixels_words(r0, s, to);
-    ek_pixels_words(r1, s, to + 64);
-    ek_pixels_words(r2, s, to + 128);
-    ek_pixels_words(r3, s, to + 192);
+    ek_pixels_words(a0, low, to);
+    ek_pixels_words(b0, high, to + 32);
+    ek_pixels_words(a1, low, to + 64);
+    ek_pixels_words(b1, high, to + 96);
+    ek_pixels_words(a2, low, to + 128);
+    ek_pixels_words(b2, high, to + 160);
+    ek_pixels_words(a3, low, to + 192);
+    ek_pixels_words(b3, high, to + 224);
 }
 
 /* Two channels in turn, so that no sum waits for the one before. */

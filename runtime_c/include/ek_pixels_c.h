@@ -17,8 +17,13 @@ static inline void ek_pixels_transpose(const int16_t *from, uint32_t step, int16
     }
 }
 
+static inline uint32_t ek_pixels_value(uint32_t tap, uint32_t template, uint32_t templates)
+{
+    return tap * templates + template;
+}
+
 /* What pixels hold that do not exist may be anything: their sums wrap. */
-static inline void ek_pixels_sum(const int16_t *x, uint32_t taps, int32_t ones, int16_t *sums)
+static inline void ek_pixels_sum(int16_t *x, uint32_t taps, int32_t ones, int16_t *sums)
 {
     for (uint32_t pixel = 0; pixel < EK_PIXELS; pixel++) {
         int32_t sum = 0;

@@ -47,7 +47,12 @@ static inline void ek_pixels_transpose(const ek_words_tap *from, uint32_t step, 
     vst1q_s16(to + 7 * EK_PIXELS, vcombine_s16(vget_high_s16(r3), vget_high_s16(r7)));
 }
 
-static inline void ek_pixels_sum(const int16_t *x, uint32_t taps, int32_t ones, int16_t *sums)
+static inline uint32_t ek_pixels_value(uint32_t tap, uint32_t template, uint32_t templates)
+{
+    return tap * templates + template;
+}
+
+static inline void ek_pixels_sum(int16_t *x, uint32_t taps, int32_t ones, int16_t *sums)
 {
     int16x8_t a = vld1q_s16(x), b = vld1q_s16(x + 8), c = vld1q_s16(x + 16), d = vld1q_s16(x + 24);
     for (uint32_t k = 1; k < taps; k++) {

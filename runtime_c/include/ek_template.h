@@ -88,8 +88,8 @@ void ek_template_winograd_s8_mve(const ek_template_conv2d_params *p, const int8_
 
 /*
  * The same by responses, 32 pixels at a time (ek_pixels.h), `block` a multiple of 32. scratch: words: pair_count; 2 * in_c;
- * 32; 16; with t templates, rounded up to a multiple of 4, k_h * k_w * t int16 and k_h * k_w * 256 int16; then 128 * t * in_c
- * bytes for every 32 pixels of a block; what EK_WORDS wants with nothing decoded.
+ * 32; 16; with t templates, rounded up to a multiple of 4, and n taps of a window, to one of 2, n * t int16 and n * 256
+ * int16; then 128 * t * in_c bytes for every 32 pixels of a block; what EK_WORDS wants with nothing decoded.
  */
 void ek_template_pixels_s8_vec(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 

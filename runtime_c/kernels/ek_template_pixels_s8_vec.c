@@ -26,11 +26,11 @@ static void respond(const ek_template_conv2d_params *p, const parts *s, const ek
             }
         }
         for (uint32_t c = 0; c < EK_PIXELS_CHANNELS && i + c < p->in_c; c++, to += s->channel_bytes) {
-            const int16_t *const x = s->x + c * EK_PIXELS;
+            int16_t *const x = s->x + c * EK_PIXELS;
             int16_t *const sums = EK_PIXELS_FIRST ? (int16_t *)(void *)to : s->sums;
             ek_pixels_sum(x, s->taps, p->ones, sums);
             for (uint32_t t = 0; t < s->count; t += 4) {
-                ek_pixels_respond(x, s->taps, s->templates + t, s->count, sums,
+                ek_pixels_respond(x, s->taps, s->templates + ek_pixels_value(0, t, s->count), s->count, sums,
                                   (int16_t *)(void *)(to + EK_PIXELS_FIRST + t * EK_PIXELS_ENTRY));
             }
         }
@@ -58,18 +58,18 @@ static void combine(const ek_template_conv2d_params *p, const parts *s, const ek
 
 void ek_template_pixels_s8_vec(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
 {
-    const uint32_t taps = (uint32_t)p->k_h * p->k_w, count = (p->count + 3u) / 4u * 4u;
+    const uint32_t taps = (uint32_t)p->k_h * p->k_w, even = taps + taps % 2, count = (p->count + 3u) / 4u * 4u;
     uint32_t *const table = scratch, *const plan = table + p->pair_count;
     int32_t *const acc = (int32_t *)(plan + 2u * p->in_c);
     int16_t *const sums = (int16_t *)(acc + EK_PIXELS), *const templates = sums + EK_PIXELS;
-    int16_t *const x = templates + taps * count;
-    const parts s = {taps, count, ek_pixels_channel(count), templates, sums, x, (int8_t *)(x + taps * EK_PIXELS_STEP),
+    int16_t *const x = templates + even * count;
+    const parts s = {taps, count, ek_pixels_channel(count), templates, sums, x, (int8_t *)(x + even * EK_PIXELS_STEP),
                      plan, acc};
     ek_words e;
     EK_WORDS(p, &e, 0, s.responses + (p->block + EK_PIXELS - 1u) / EK_PIXELS * p->in_c * s.channel_bytes);
-    for (uint32_t k = 0; k < taps; k++) {
+    for (uint32_t k = 0; k < even; k++) {
         for (uint32_t t = 0; t < count; t++) {
-            templates[k * count + t] = t < p->count ? p->templates[t * taps + k] : 0;
+            templates[ek_pixels_value(k, t, count)] = k < taps && t < p->count ? p->templates[t * taps + k] : 0;
         }
     }
     ek_template_table(p, 1, table);
