@@ -3,6 +3,7 @@
     python benchmarks/compressed_models.py                            the models of examples/models/
     python benchmarks/compressed_models.py --models DIR --json        and a MobileNet; and the file
     python benchmarks/compressed_models.py --images cifar10-jpeg.zip  and the image model's accuracy
+    python benchmarks/compressed_models.py --board mps2-an500         on a Cortex-M7; mps2-an505: M33, mps3-an547: M55
 
 DIR holds vww_int8.tflite; it is clustered with 4 bits and no data, so its figure is speed alone. Exits with 1 if a
 figure misses what is asked of it.
@@ -24,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgekc import __version__
-from edgekc.board import load_board
+from edgekc.board import Board, load_board
 from edgekc.compress.cluster import Options, cluster
 from edgekc.data import load
 from edgekc.evaluate import host_accuracy
@@ -39,6 +40,7 @@ RESULTS = HERE / "results" / "compressed_models.json"
 EXAMPLES = HERE.parent / "examples"
 BOARD = "mps2-an386"
 ASKED = {"ic": 0.35, "kws": 0.50, "vww": 0.25, "ad": 0.30}  # of the peer's instructions on the dense model
+HELIUM_BOARD, HELIUM_ASKED = "mps3-an547", 0.60  # of every model alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +66,8 @@ def ramp(size_bytes: int) -> bytes:
     return bytes((np.arange(size_bytes) * 37 + 11).astype(np.uint8))
 
 
-def row(model: str, variant: str, ekc: bytes, peer: dict[str, int], images: Path | None) -> Row:
+def row(board: Board, model: str, variant: str, ekc: bytes, peer: dict[str, int], images: Path | None) -> Row:
     """One inference of a packed model on the core."""
-    board = load_board(BOARD)
     with tempfile.TemporaryDirectory() as temporary:
         path, folder = Path(temporary) / "model.ekc", Path(temporary) / "out"
         path.write_bytes(ekc)
@@ -81,10 +82,9 @@ def row(model: str, variant: str, ekc: bytes, peer: dict[str, int], images: Path
     accuracy = None if images is None else str(host_accuracy(ekc, load(images, split="test")))
     layers = {c.name: (c.kernel, c.macs, c.instructions[0]) for c in m.layers if c.kernel}
     ratio = round(m.instructions[0] / peer["instructions"], 4)
-    return Row(
-        model, variant, m.instructions[0], ratio, ASKED[model], stored, m.arena_bytes, peer["arena_bytes"], accuracy,
-        layers,
-    )  # fmt: skip
+    asked = HELIUM_ASKED if board.name == HELIUM_BOARD else ASKED[model]
+    arenas = m.arena_bytes, peer["arena_bytes"]
+    return Row(model, variant, m.instructions[0], ratio, asked, stored, *arenas, accuracy, layers)
 
 
 def clustered(graph: Graph, bits: int) -> Graph:
@@ -116,8 +116,9 @@ def clustered(graph: Graph, bits: int) -> Graph:
     return prune(replace(graph, tensors=tensors, nodes=tuple(nodes)))
 
 
-def table(rows: list[Row]) -> Table:
-    out = Table(title=f"{BOARD}: {UNIT}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+def table(board: Board, rows: list[Row]) -> Table:
+    title = f"{board.name} ({board.core.name}): {UNIT}"
+    out = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     out.add_column("model")
     for name in ("instructions", "ratio", "asked", "weights", "arena", "accuracy"):
         out.add_column(name, justify="right")
@@ -132,26 +133,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, help="folder of vww_int8.tflite")
     parser.add_argument("--images", type=Path, help="cifar10-jpeg.zip")
+    parser.add_argument("--board", default=BOARD, help=f"where it runs; {BOARD} by default")
     parser.add_argument("--json", type=Path, nargs="?", const=RESULTS, help="write the figures to a file")
     arguments = parser.parse_args()
     peers = json.loads((HERE / "peers.json").read_text())
-    peer = peers["boards"][BOARD]
+    board = load_board(arguments.board)
+    of_board = peers["boards"].get(board.name, {})  # what was not measured there is as on the M4
+    peer = {model: {**row, **of_board.get(model, {})} for model, row in peers["boards"][BOARD].items()}
     resnet = (EXAMPLES / "models" / "resnet8_cifar10.ekc").read_bytes()
-    rows = [row("ic", "resnet8_cifar10.ekc", resnet, peer["ic"], arguments.images)]
+    rows = [row(board, "ic", "resnet8_cifar10.ekc", resnet, peer["ic"], arguments.images)]
     keywords = (EXAMPLES / "models" / "kws_dscnn.ekc").read_bytes()
-    rows.append(row("kws", "kws_dscnn.ekc", keywords, peer["kws"], None))
+    rows.append(row(board, "kws", "kws_dscnn.ekc", keywords, peer["kws"], None))
     autoencoder = (EXAMPLES / "models" / "ad_lowrank.ekc").read_bytes()
-    rows.append(row("ad", "ad_lowrank.ekc", autoencoder, peer["ad"], None))
+    rows.append(row(board, "ad", "ad_lowrank.ekc", autoencoder, peer["ad"], None))
     if arguments.models is not None:
         path = arguments.models / "vww_int8.tflite"
         graph = integer_graph(path.read_bytes(), "vww", path, "tflite", lambda text: None)
-        rows.append(row("vww", "4-bit clusters", pack(clustered(graph, 4)), peer["vww"], None))
+        rows.append(row(board, "vww", "4-bit clusters", pack(clustered(graph, 4)), peer["vww"], None))
     console = Console(width=max(Console().width, 110))
-    console.print(table(rows))
+    console.print(table(board, rows))
     console.print(f"Ratio: to {peers['name']} on the dense int8 model; {peers['source']}.", highlight=False)
     if arguments.json is not None:
         command = shlex.join(["python", *sys.argv])
-        data = {"command": command, "edgekc": __version__, "unit": UNIT, "peer": peers["source"]}
+        data = {"command": command, "edgekc": __version__, "board": board.name, "unit": UNIT, "peer": peers["source"]}
         arguments.json.write_text(json.dumps({**data, "rows": [asdict(r) for r in rows]}, indent=1) + "\n")
         console.print(f"wrote {arguments.json}")
     return 0 if all(any(r.ok for r in rows if r.model == model) for model in {r.model for r in rows}) else 1

@@ -63,6 +63,11 @@ CORES: dict[str, Core] = {
             unicorn="CORTEX_M33",
         ),
         _cortex_m("cortex-m55", "thumb2 dsp fpu mve", "-mcpu=cortex-m55", "cortex_m55+mve+mve_fp", hard=True),
+        # gcc knows this one by name from release 13 on; the architecture is all that any release needs.
+        _cortex_m(
+            "cortex-m85", "thumb2 dsp fpu mve", "-march=armv8.1-m.main+dsp+mve.fp+fp.dp",
+            "cortex_m85+mve+mve_fp", hard=True,
+        ),
         Core(
             "cortex-a7", frozenset({"fpu", "neon", "vector"}),
             ("-mcpu=cortex-a7", "-mfpu=neon-vfpv4", "-mfloat-abi=hard"),

@@ -39,11 +39,11 @@ PIXELS_MAX = 16  # whose responses the kernels hold at a time, for which an inde
 DECODE = 5.9  # instructions to expand a weight on cores with the DSP extension
 # Instructions on a Cortex-M4, fitted to counts on the emulator: for a kernel with a coded pair, for one with a pair of
 # its own, and for a template; EXPANDED for each of a template's values.
-TRANSFORMED = (69.5, 102.0, 452.0)
-EXPANDED = (5.9, 9.5, 19.0)
+TRANSFORMED = (69.5, 84.5, 452.0)
+EXPANDED = (5.9, 7.7, 19.0)
 # On a Cortex-M55: to decode a weight, to transform one too, and for a template.
 DECODE_MVE, TRANSFORM_MVE, TEMPLATE_MVE = 1.0, 1.5, 150.0
-PLANNED = (9.5, 42.3, 200.0)
+PLANNED = (9.5, 22.7, 200.0)
 RESPONSE = (120.0, 122.0, 8.9, 25.2, 3940.0)
 WORDS = 11.0  # instructions to expand a weight on aarch64
 RESPONSES_BYTES = 16 * 1024  # what the kernels hold of responses, if four pixels need no more

@@ -4,12 +4,14 @@
 
 #include <stdint.h>
 
-/* The integer that a binary16 holds; 0 or of magnitude 1 to 2048, as the compiler has proved. */
+/*
+ * The integer that a binary16 holds; 0 or of magnitude 1 to 2048, as the compiler has proved: its exponent is 0, or
+ * from 15 on (a power of 2^0) to 26. What is shifted out is 0; and 0 itself, whose mantissa has no leading 1, is
+ * shifted out whole.
+ */
 static inline int32_t ek_half_integer(uint32_t bits)
 {
-    const uint32_t exponent = (bits >> 10) & 31u; /* 15 more than the power of two */
-    const int32_t magnitude =
-        exponent == 0 ? 0 : (int32_t)((((bits & 1023u) | 1024u) << ((exponent - 15u) & 31u)) >> 10);
+    const int32_t magnitude = (int32_t)(((bits & 1023u) << 1 | 2048u) >> (26u - (bits >> 10 & 31u)));
     return bits & 0x8000u ? -magnitude : magnitude;
 }
 

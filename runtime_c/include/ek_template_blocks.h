@@ -14,12 +14,32 @@
  * its pair as one word, a in the low half and b in the high half.
  */
 
-/* A pair as a word, `times` what it is. */
+/* A pair as a word, `times` what it is: 1 or 2. */
+#if defined(EK_DSP) && EK_DSP /* kernels that include ek_dsp.h */
+static inline uint32_t ek_pair_word(const ek_u16 *pair, int32_t times)
+{
+    /* As ek_half_integer, both at once: mantissas with their leading 1, shifted right out of the upper half of a word;
+     * LSR takes 32 and more bits too. Signs are what the last SADD16 leaves for SEL. */
+    const uint32_t word = ek_load32(pair), both = (word & 0x03ff03ffu) | 0x04000400u, right = 42u - (uint32_t)times;
+    uint32_t a, b, y, negative, zero = 0;
+    __asm__("lsr %0, %1, %2" : "=r"(a) : "r"(both << 16), "r"(right - (word >> 10 & 31u)) : "cc");
+    __asm__("lsr %0, %1, %2" : "=r"(b) : "r"(both), "r"(right - (word >> 26 & 31u)) : "cc");
+    y = ek_pack_low(a, b);
+    __asm__("ssub16 %1, %2, %0\n\t"
+            "sadd16 %2, %3, %2\n\t"
+            "sel %0, %0, %1"
+            : "+&r"(y), "=&r"(negative), "+&r"(zero)
+            : "r"(word)
+            : "cc");
+    return y;
+}
+#else
 static inline uint32_t ek_pair_word(const ek_u16 *pair, int32_t times)
 {
     return ((uint32_t)(times * ek_half_integer(pair[0])) & 0xffffu)
            | (uint32_t)(times * ek_half_integer(pair[1])) << 16;
 }
+#endif
 
 /* The pairs that have indices as words, `times` what they are. */
 static inline void ek_template_table(const ek_template_conv2d_params *p, int32_t times, uint32_t *table)
@@ -126,14 +146,18 @@ __attribute__((noinline)) static void ek_template_plan(const ek_template_conv2d_
             entries[0] = offset + ek_bits_next(&s->templates) * entry;
         }
     }
-    for (; plan < end; plan += 2) {
-        if (p->pair_indices) {
+    if (p->pair_indices) {
+        for (; plan < end; plan += 2) {
             plan[1] = s->table[ek_bits_next(&s->pairs)];
-        } else {
-            plan[1] = ek_pair_word(s->next_pair, s->times);
-            s->next_pair += 2;
         }
+        return;
     }
+    const ek_u16 *pair = s->next_pair;
+    const int32_t times = s->times;
+    for (; plan < end; plan += 2, pair += 2) {
+        plan[1] = ek_pair_word(pair, times);
+    }
+    s->next_pair = pair;
 }
 
 #endif

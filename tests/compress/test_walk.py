@@ -110,6 +110,16 @@ def test_the_smallest_core_runs_packed_depthwise_layers(net: tuple[Graph, Datase
     assert compare(folder, board, host.samples(read_manifest(folder), 4)).samples == 4
 
 
+@pytest.mark.parametrize("name", ["cluster", "codebook", "pairs"])
+def test_packed_depthwise_layers_fit_the_dsp_extension(net: tuple[Graph, Dataset], name: str, tmp_path: Path) -> None:
+    """Their weights are chosen to fit the 16 bits that its kernels expand them to."""
+    board = load_board("mps2-an386")
+    folder = written(packed_by(net, RECIPES[f"depthwise-{name}"])[1], tmp_path / "net", board.features)
+    kernels = {layer["name"]: layer["kernel"] for layer in read_manifest(folder)["layers"]}
+    assert kernels["depthwise_2"] == f"ek_{'clustered' if name == 'cluster' else 'template'}_depthwise3x3_s8_dsp"
+    assert compare(folder, board, host.samples(read_manifest(folder), 4)).samples == 4
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_outputs_are_those_of_the_compressed_weights(net: tuple[Graph, Dataset], name: str) -> None:
     """What int8 activations lose is all that may come on top of what the method loses."""

@@ -113,7 +113,7 @@ def rows(shapes: Sequence[Shape]) -> list[Row]:
             name = f"l{i}_{j}"
             node, parts = layer(shape, name)
             view = View(node, tuple(parts[:-1]), (parts[-1],))
-            if kernel.counted_cost is None or not kernel.accepts(view):
+            if kernel.counted_cost is None or not kernel.needs <= board.features or not kernel.accepts(view):
                 continue
             chosen = choose_kernel(view, board.features) is kernel
             kernels[name] = (shape, kernel, view, chosen)
