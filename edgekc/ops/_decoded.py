@@ -28,13 +28,17 @@ def block(view: View, taps: int) -> int:
     return (-(-out_h * out_w // passes) + 1) // 2 * 2
 
 
+def held_bytes(taps: int, at_once: int, planes: int) -> int:
+    """EK_DECODED_BYTES: four filters as int16, sums, and the block's pixels."""
+    return 8 * row(taps) + (32 if planes == 1 else 32 * at_once) + row(taps) * at_once
+
+
 def scratch(view: View, k_h: int, k_w: int, at_once: int, planes: int) -> int:
-    """Four filters as int16, sums, the block's pixels, the ring, and a window whose runs are no whole vectors."""
-    held = row(k_h * k_w * view.x.shape[3])
+    """What is held, the ring, and a window whose runs are no whole vectors."""
+    taps = k_h * k_w * view.x.shape[3]
     run = view.x.shape[3] * (k_w if view["dilation_w"] == 1 else 1)
-    window = k_h * k_w * view.x.shape[3] + 15 if run % 16 else 0
-    sums = 32 if planes == 1 else 32 * at_once
-    return 8 * held + sums + held * at_once + lin.ring_bytes(view, k_h, k_w) + window
+    window = taps + 15 if run % 16 else 0
+    return held_bytes(taps, at_once, planes) + lin.ring_bytes(view, k_h, k_w) + window
 
 
 def fits(weights: Array) -> bool:

@@ -94,7 +94,17 @@ def _block_mve(view: View) -> int:
 def _scratch_mve(view: View) -> int:
     k_h, k_w = view.inputs[1].shape[1:3]
     indices = 2 * decoded.row(k_h * k_w * view.x.shape[3])
+    if ex.pointwise(view):
+        return indices + decoded.held_bytes(view.x.shape[3], _block_mve(view), planes=1)
     return indices + decoded.scratch(view, k_h, k_w, _block_mve(view), planes=1)
+
+
+def _in_place_mve(view: View) -> tuple[int, ...]:
+    """The ring's rule; without it, blocks of pixels are gathered before their outputs are written."""
+    if not ex.pointwise(view):
+        return lin.ring_in_place(view, view.inputs[1].shape[1])
+    _, out_h, out_w, out_c = view.out.shape
+    return (0,) if out_c <= view.x.shape[3] or out_h * out_w <= _block_mve(view) else ()
 
 
 KERNELS = (
@@ -107,7 +117,7 @@ KERNELS = (
         needs=frozenset({"mve"}),
         accepts=lambda view: decoded.accepts(cl.dense(view)),
         scratch=_scratch_mve,
-        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        in_place=_in_place_mve,
         sources=decoded.SOURCES,
         counted_cost=lambda view: decoded.cost(cl.dense(view), _block_mve(view), DECODE_MVE),
     ),

@@ -54,7 +54,8 @@ void ek_clustered_winograd_s8_dsp(const ek_clustered_conv2d_params *p, const int
 
 /*
  * The same for cores with Helium and double rounding as ek_voutput (ek_mve.h) wants it. scratch: EK_DECODED_BYTES
- * (ek_decoded_mve.h), 2 * EK_DECODED_ROW, then what ek_conv2d_s8_mve has for windows; here `block` is even.
+ * (ek_decoded_mve.h), 2 * EK_DECODED_ROW, then, but for pointwise layers, what ek_conv2d_s8_mve has for windows; here
+ * `block` is even. Pointwise, `out` may start where `in` starts if out_c <= in_c or a block holds all pixels.
  */
 void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 

@@ -34,8 +34,7 @@ typedef struct {
 /* For kernels whose parameter struct names its requantisation as ek_conv2d_params does. */
 #define EK_DECODED(p, d, of_taps, of_planes, scratch)                                            \
     do {                                                                                         \
-        const ek_fours_mve requant_of_p = EK_FOURS_MVE(p);                                       \
-        (d)->requant = requant_of_p;                                                             \
+        EK_FOURS_MVE(p, &(d)->requant);                                                          \
         (d)->taps = (of_taps);                                                                   \
         (d)->row = EK_DECODED_ROW(of_taps);                                                      \
         (d)->block = (p)->block;                                                                 \
@@ -53,16 +52,34 @@ static inline int16_t *ek_decoded_place(const ek_decoded *d, uint32_t tap, uint3
 }
 
 /*
- * What the four filters hold of a plane against the first `count` pixels of the block: their outputs, for filters from
+ * What the four filters hold of a plane against the first `count` pixels of the block, of which ek_decoded_last has seen
+ * the last: their outputs, for filters from
  * `channel` on, of one plane, or when of two planes the lower one, 0, comes after the other.
  */
-void ek_decoded_outputs_mve(const ek_decoded *d, uint32_t plane, uint32_t channel, uint32_t count, int8_t *out);
+void ek_decoded_outputs_mve(ek_decoded *d, uint32_t plane, uint32_t channel, uint32_t count, int8_t *out);
+
+/* Where the taps of the block's pixel `held` begin. */
+static inline int8_t *ek_decoded_pixel(const ek_decoded *d, uint32_t held)
+{
+    return d->pixels + held / 2 * (2 * d->row) + held % 2 * 16;
+}
+
+/* Of an odd number the last pixel has itself beside it. */
+static inline void ek_decoded_last(const ek_decoded *d, uint32_t count)
+{
+    if (count % 2) {
+        int8_t *x = ek_decoded_pixel(d, count - 1);
+        for (uint32_t sixteens = d->row / 16; sixteens; sixteens--, x += 32) {
+            ek_vstrb(x + 16, ek_vldrb(x));
+        }
+    }
+}
 
 /* The window of output column `column` to the block's pixel `held`; `bytes`: as ek_conv2d_s8_mve has it. */
 static inline void ek_decoded_window(const ek_decoded *d, const ek_window *w, const ek_ring *ring,
                                      const int8_t *column, uint32_t held, int8_t *bytes)
 {
-    int8_t *to = d->pixels + held / 2 * (2 * d->row) + held % 2 * 16;
+    int8_t *to = ek_decoded_pixel(d, held);
     if (w->run_bytes % 16 == 0) {
         for (uint32_t ky = 0; ky < w->k_h; ky++) {
             const int8_t *from = column + ring->window[ky];

@@ -46,7 +46,8 @@ void ek_depthwise_s8_mve(const ek_depthwise_params *p, const int8_t *in, int8_t 
  * The same for windows of 3x3 without dilation, strides of 1 or 2 and out_c = in_c. With stride_h 1 or 2 three or two
  * output rows make a strip of 5 * ((out_w - 1) * stride_w + 3) bytes, less than 8000, of each of eight channels; as
  * many strips are held as EK_DEPTHWISE_PLANES_BYTES has room for, one at least, and no more than the image has.
- * scratch: 128 bytes for each row of a strip; 4 for each output of the strips, and 16; 8 times the strips, and 128.
+ * scratch: 128 bytes for each row of a strip; 4 for each output of the strips, and 32; 8 times the strips, and 128.
+ * out_c is less than 9000.
  */
 #define EK_DEPTHWISE_PLANES_BYTES 4096u
 void ek_depthwise3x3_s8_mve(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);

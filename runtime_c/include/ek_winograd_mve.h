@@ -38,8 +38,7 @@ typedef struct {
  */
 #define EK_WINOGRAD_MVE(p, w, scratch)                                                                             \
     do {                                                                                                           \
-        const ek_fours_mve requant_of_p = EK_FOURS_MVE(p);                                                         \
-        (w)->requant = requant_of_p;                                                                               \
+        EK_FOURS_MVE(p, &(w)->requant);                                                                            \
         (w)->in_c = (p)->in_c;                                                                                     \
         (w)->values = ((p)->in_c + 15u) / 16u * 16u;                                                               \
         (w)->block = (p)->block;                                                                                   \
@@ -62,7 +61,7 @@ typedef struct {
 uint32_t ek_winograd_tiles_mve(ek_winograd_mve *w, const int8_t *in);
 
 /* The outputs of filters c to c + 3, or those of them that there are, for the gathered tiles. */
-void ek_winograd_outputs_mve(const ek_winograd_mve *w, uint32_t c, int8_t *out);
+void ek_winograd_outputs_mve(ek_winograd_mve *w, uint32_t c, int8_t *out);
 
 /* Where position 0 of eight channels of filter k goes, and how far it is to the next position. */
 static inline int16_t *ek_winograd_place(const ek_winograd_mve *w, uint32_t channel, uint32_t k)

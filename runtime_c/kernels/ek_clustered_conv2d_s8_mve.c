@@ -3,10 +3,11 @@
 #include "ek_decoded_mve.h"
 
 /* All filters on the pixels of a block. */
-static void filters(const ek_clustered_conv2d_params *p, const ek_decoded *d, uint16_t *indices, uint32_t count,
+static void filters(const ek_clustered_conv2d_params *p, ek_decoded *d, uint16_t *indices, uint32_t count,
                     int8_t *out)
 {
     const uint32_t taps = d->taps;
+    ek_decoded_last(d, count);
     for (uint32_t channel = 0; channel < p->out_c; channel++) {
         const uint16_t *index = indices;
         int16_t *w = ek_decoded_place(d, 0, channel % 4);
@@ -23,6 +24,27 @@ static void filters(const ek_clustered_conv2d_params *p, const ek_decoded *d, ui
     }
 }
 
+/* 1x1 windows without padding need no ring: pixels go to the block as they lie. */
+static void points(const ek_clustered_conv2d_params *p, ek_decoded *d, uint16_t *indices, const int8_t *in, int8_t *out)
+{
+    const uint32_t step = (uint32_t)p->stride_w * p->in_c, row = (uint32_t)p->stride_h * p->in_w * p->in_c;
+    uint32_t held = 0;
+    for (uint32_t y = p->out_h; y; y--, in += row) {
+        const int8_t *from = in;
+        for (uint32_t x = p->out_w; x; x--, from += step) {
+            ek_pixel_put(ek_decoded_pixel(d, held), from, p->in_c);
+            if (++held == d->block) {
+                filters(p, d, indices, held, out);
+                out += held * p->out_c;
+                held = 0;
+            }
+        }
+    }
+    if (held) {
+        filters(p, d, indices, held, out);
+    }
+}
+
 void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
 {
     const ek_window window = EK_WINDOW(p);
@@ -30,6 +52,10 @@ void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_params *p, const int8_
     ek_decoded d;
     EK_DECODED(p, &d, taps, 1, scratch);
     uint16_t *const indices = (uint16_t *)(void *)(d.pixels + d.row * d.block);
+    if (p->pointwise) {
+        points(p, &d, indices, in, out);
+        return;
+    }
     ek_ring ring = EK_RING(p, indices + d.row);
     int8_t *const bytes = ek_ring_end(&ring); /* a window, where its runs are no whole vectors */
     uint32_t held = 0;

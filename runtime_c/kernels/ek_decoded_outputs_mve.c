@@ -29,8 +29,24 @@ typedef struct {
     "vmladav" a ".s16 r10, q1, q3\n\t"                                        \
     "vmladav" a ".s16 r12, q1, q4\n\t"                                        \
     "vmladav" a ".s16 lr, q1, q5\n\t"
+/* Up to 64 taps, by a branch into as many eights as there are of 56 bytes of instructions; and more, by a loop. */
+#define SHORT_ENTRY                   \
+    "ldr r2, [r9, #20]\n\t"           \
+    "adr r7, 3f\n\t"                  \
+    "movs r0, #112\n\t"               \
+    "mls r7, r2, r0, r7\n\t"          \
+    "adds r7, #1\n\t"
+#define SHORT                                                                             \
+    "bx r7\n\t"                                                                           \
+    ".balign 4\n\t" EIGHT("a", "16", "-8") EIGHT("a", "16", "8") EIGHT("a", "16", "-8")    \
+    EIGHT("a", "16", "8") EIGHT("a", "16", "-8") EIGHT("a", "16", "8") "\n"
+#define LONG                                               \
+    "ldr r7, [r9, #20]\n"                                  \
+    "2:\n\t" EIGHT("a", "16", "-8") EIGHT("a", "16", "8")  \
+    "subs r7, #1\n\t"                                     \
+    "bne 2b\n"
 /* For all pairs of pixels their sums, and what is done with them; r1 runs through all pixels, r9: `frame`. */
-#define PAIRS(constants, done)                                                \
+#define PAIRS(constants, rest, done)                                          \
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"       \
                      "vpush {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"      \
                      "mov r9, r0\n\t" constants                              \
@@ -38,63 +54,80 @@ typedef struct {
                      "ldr r11, [r9, #16]\n"                                  \
                      "1:\n\t"                                                \
                      "ldr r3, [r9, #4]\n\t"                                  \
-                     "ldr r7, [r9, #20]\n\t"                                 \
-                     EIGHT("", "16", "-8") EIGHT("a", "16", "8")             \
-                     "cbz r7, 3f\n"                                          \
-                     "2:\n\t" EIGHT("a", "16", "-8") EIGHT("a", "16", "8")   \
-                     "subs r7, #1\n\t"                                       \
-                     "bne 2b\n"                                              \
+                     EIGHT("", "16", "-8") EIGHT("a", "16", "8") rest        \
                      "3:\n\t" done                                           \
                      "subs r11, #1\n\t"                                      \
                      "bne 1b\n\t"                                            \
                      "vpop {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"       \
                      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}")
-
-static __attribute__((naked, noinline)) void pairs_to_sums(__attribute__((unused)) const frame *f)
-{
-    PAIRS("ldr r5, [r9, #8]\n\t",
-          "strd r0, r2, [r5], #8\n\t"
-          "strd r4, r6, [r5], #8\n\t"
-          "strd r8, r10, [r5], #8\n\t"
-          "strd r12, lr, [r5], #8\n\t");
-}
-
+/* Sums to memory. */
+#define KEPT "ldr r5, [r9, #8]\n\t"
+#define KEEP                   \
+    "strd r0, r2, [r5], #8\n\t" \
+    "strd r4, r6, [r5], #8\n\t" \
+    "strd r8, r10, [r5], #8\n\t" \
+    "strd r12, lr, [r5], #8\n\t"
 /* As ek_voutput, until both pixels are narrowed; q6: multipliers, q7: shifts. */
-static __attribute__((naked, noinline)) void pairs_to_outputs(__attribute__((unused)) const frame *f)
+#define REQUANTISED            \
+    "ldr r1, [r9, #28]\n\t"    \
+    "ldr r5, [r9, #12]\n\t"    \
+    "vldrw.32 q6, [r1, #16]\n\t" \
+    "vldrw.32 q7, [r1, #32]\n\t"
+#define REQUANTISE                          \
+    "ldr r3, [r9, #28]\n\t"                 \
+    "vmov q0[2], q0[0], r0, r4\n\t"         \
+    "vmov q1[2], q1[0], r8, r12\n\t"        \
+    "vldrw.32 q2, [r3]\n\t"                 \
+    "vmov q0[3], q0[1], r2, r6\n\t"         \
+    "vmov q1[3], q1[1], r10, lr\n\t"        \
+    "vadd.i32 q0, q0, q2\n\t"               \
+    "vadd.i32 q1, q1, q2\n\t"               \
+    "vqrdmulh.s32 q0, q0, q6\n\t"           \
+    "vqrdmulh.s32 q1, q1, q6\n\t"           \
+    "vshr.s32 q2, q0, #31\n\t"              \
+    "vshr.s32 q3, q1, #31\n\t"              \
+    "vqadd.s32 q0, q0, q2\n\t"              \
+    "vqadd.s32 q1, q1, q3\n\t"              \
+    "vrshl.s32 q0, q0, q7\n\t"              \
+    "vrshl.s32 q1, q1, q7\n\t"              \
+    "ldrd r0, r2, [r3, #96]\n\t"            \
+    "vqmovnb.s32 q0, q0\n\t"                \
+    "vldrh.16 q4, [r3, #80]\n\t"            \
+    "vqmovnt.s32 q0, q1\n\t"                \
+    "ldr r4, [r9, #24]\n\t"                 \
+    "vqadd.s16 q0, q0, r0\n\t"              \
+    "cbz r2, 4f\n\t"                        \
+    "vldrh.16 q2, [r3, #64]\n\t"            \
+    "vldrh.16 q3, [r3, #48]\n\t"            \
+    "vmin.s16 q0, q0, q2\n\t"               \
+    "vmax.s16 q0, q0, q3\n"                 \
+    "4:\n\t"                                \
+    "vqmovnb.s16 q0, q0\n\t"                \
+    "vstrb.16 q0, [r5, q4]\n\t"             \
+    "add r5, r5, r4\n\t"
+
+static __attribute__((naked, noinline)) void short_to_sums(__attribute__((unused)) const frame *f)
 {
-    PAIRS("ldr r1, [r9, #28]\n\t"
-          "ldr r5, [r9, #12]\n\t"
-          "vldrw.32 q6, [r1, #16]\n\t"
-          "vldrw.32 q7, [r1, #32]\n\t",
-          "ldr r3, [r9, #28]\n\t"
-          "vmov q0[2], q0[0], r0, r4\n\t"
-          "vmov q1[2], q1[0], r8, r12\n\t"
-          "vldrw.32 q2, [r3]\n\t"
-          "vmov q0[3], q0[1], r2, r6\n\t"
-          "vmov q1[3], q1[1], r10, lr\n\t"
-          "vadd.i32 q0, q0, q2\n\t"
-          "vadd.i32 q1, q1, q2\n\t"
-          "vqrdmulh.s32 q0, q0, q6\n\t"
-          "vqrdmulh.s32 q1, q1, q6\n\t"
-          "vshr.s32 q2, q0, #31\n\t"
-          "vshr.s32 q3, q1, #31\n\t"
-          "vqadd.s32 q0, q0, q2\n\t"
-          "vqadd.s32 q1, q1, q3\n\t"
-          "vrshl.s32 q0, q0, q7\n\t"
-          "vrshl.s32 q1, q1, q7\n\t"
-          "ldr r0, [r3, #96]\n\t"
-          "vqmovnb.s32 q0, q0\n\t"
-          "vldrh.16 q2, [r3, #64]\n\t"
-          "vqmovnt.s32 q0, q1\n\t"
-          "vldrh.16 q3, [r3, #48]\n\t"
-          "vqadd.s16 q0, q0, r0\n\t"
-          "vldrh.16 q4, [r3, #80]\n\t"
-          "vmin.s16 q0, q0, q2\n\t"
-          "ldr r0, [r9, #24]\n\t"
-          "vmax.s16 q0, q0, q3\n\t"
-          "vstrb.16 q0, [r5, q4]\n\t"
-          "add r5, r5, r0\n\t");
+    PAIRS(KEPT SHORT_ENTRY, SHORT, KEEP);
 }
+
+static __attribute__((naked, noinline)) void long_to_sums(__attribute__((unused)) const frame *f)
+{
+    PAIRS(KEPT, LONG, KEEP);
+}
+
+static __attribute__((naked, noinline)) void short_to_outputs(__attribute__((unused)) const frame *f)
+{
+    PAIRS(REQUANTISED SHORT_ENTRY, SHORT, REQUANTISE);
+}
+
+static __attribute__((naked, noinline)) void long_to_outputs(__attribute__((unused)) const frame *f)
+{
+    PAIRS(REQUANTISED, LONG, REQUANTISE);
+}
+
+static void pairs_to_sums(const frame *f) { (f->sixteens > 3 ? long_to_sums : short_to_sums)(f); }
+static void pairs_to_outputs(const frame *f) { (f->sixteens > 3 ? long_to_outputs : short_to_outputs)(f); }
 
 #else
 
@@ -129,7 +162,7 @@ static void pairs_to_outputs(const frame *f)
         pair_to_sums(f, f->pixels + pair * (32 * f->sixteens + 32), sums);
         for (uint32_t k = 0; k < 2; k++) {
             ek_four_output(f->requant, ek_vadd(ek_vldrw(sums + 4 * k), ek_vldrw(f->requant->bias)),
-                           f->out + pair * f->step + k * (f->step / 2));
+                           f->out + pair * f->step + f->requant->places[k]);
         }
     }
 }
@@ -149,25 +182,33 @@ static void planes(const ek_decoded *d, uint32_t plane, frame *f, uint32_t count
     }
 }
 
-void ek_decoded_outputs_mve(const ek_decoded *d, uint32_t plane, uint32_t channel, uint32_t count, int8_t *out)
+void ek_decoded_outputs_mve(ek_decoded *d, uint32_t plane, uint32_t channel, uint32_t count, int8_t *out)
 {
-    const ek_four_mve four = ek_four_of(&d->requant, channel);
+    const ek_four_mve *const four = ek_four_of(&d->requant, channel);
     const uint32_t channels = d->requant.channels;
-    frame f = {d->pixels, d->weights, d->sums, out + channel, count / 2, d->row / 16 - 1, 2 * channels, &four};
+    frame f = {d->pixels, d->weights, d->sums, out + channel, count / 2, d->row / 16 - 1, 2 * channels, four};
     if (d->planes == 2) {
         planes(d, plane, &f, count);
         return;
     }
-    if (four.lanes == 4 && f.pairs) {
-        pairs_to_outputs(&f);
-        f.pixels += f.pairs * 2 * d->row;
-        f.out += f.pairs * f.step;
-        count %= 2;
+    if (four->lanes == 4) {
+        if (f.pairs) {
+            pairs_to_outputs(&f);
+        }
+        if (count % 2) {
+            f.pixels += f.pairs * 2 * d->row;
+            f.out += f.pairs * f.step;
+            f.pairs = 1;
+            ek_four_alike(&d->requant, 1);
+            pairs_to_outputs(&f);
+            ek_four_alike(&d->requant, 0);
+        }
+        return;
     }
-    for (f.pairs = 1; count; f.pixels += 2 * d->row) { /* what is left, a pair at a time */
+    for (f.pairs = 1; count; f.pixels += 2 * d->row) { /* a pair at a time */
         pairs_to_sums(&f);
         for (uint32_t k = 0; k < 2 && count; k++, count--, f.out += channels) {
-            ek_four_output(&four, ek_vadd(ek_vldrw(d->sums + 4 * k), ek_vldrw(four.bias)), f.out);
+            ek_four_output(four, ek_vadd(ek_vldrw(d->sums + 4 * k), ek_vldrw(four->bias)), f.out);
         }
     }
 }

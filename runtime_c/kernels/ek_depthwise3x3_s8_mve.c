@@ -104,6 +104,80 @@ static void strips(const frame *f, uint32_t rows, uint32_t stride_w)
 
 #endif
 
+/* Sums of a channel to its outputs; the order is known to the assembly. */
+typedef struct {
+    const int32_t *sums;
+    int8_t *out;
+    uint32_t eights, rest;  /* of outputs */
+    int32_t bias, multiplier, shift, zero;
+    uint32_t step;          /* bytes from an output to the next but seven */
+    uint16_t places[8];     /* of eight outputs */
+    int32_t act_min, act_max;
+} channel_outputs;
+
+#if EK_MVE
+
+/* As ek_voutput, in two vectors, of even outputs and odd ones, that become one when they are narrowed. */
+#define EIGHT(store)                  \
+    "vld20.32 {q0, q1}, [r1]\n\t"     \
+    "vld21.32 {q0, q1}, [r1]!\n\t"    \
+    "vadd.i32 q0, q0, r4\n\t"         \
+    "vadd.i32 q1, q1, r4\n\t"         \
+    "vqrdmulh.s32 q0, q0, r5\n\t"     \
+    "vqrdmulh.s32 q1, q1, r5\n\t"     \
+    "vshr.s32 q2, q0, #31\n\t"        \
+    "vshr.s32 q3, q1, #31\n\t"        \
+    "vqadd.s32 q0, q0, q2\n\t"        \
+    "vqadd.s32 q1, q1, q3\n\t"        \
+    "vrshl.s32 q0, r6\n\t"            \
+    "vrshl.s32 q1, r6\n\t"            \
+    "vqmovnb.s32 q0, q0\n\t"          \
+    "vqmovnt.s32 q0, q1\n\t"          \
+    "vqadd.s16 q0, q0, r7\n\t"        \
+    "vmin.s16 q0, q0, q5\n\t"         \
+    "vmax.s16 q0, q0, q4\n\t" store
+
+static __attribute__((naked, noinline)) void requantise(__attribute__((unused)) const channel_outputs *f)
+{
+    __asm__ volatile("push {r4, r5, r6, r7, r8, lr}\n\t"
+                     "vpush {d8, d9, d10, d11, d12, d13}\n\t"
+                     "ldrd r1, r2, [r0, #52]\n\t"
+                     "vdup.16 q4, r1\n\t"
+                     "vdup.16 q5, r2\n\t"
+                     "vldrh.16 q6, [r0, #36]\n\t"
+                     "ldrd r1, r2, [r0]\n\t"
+                     "ldrd lr, r12, [r0, #8]\n\t"
+                     "ldrd r4, r5, [r0, #16]\n\t"
+                     "ldrd r6, r7, [r0, #24]\n\t"
+                     "ldr r8, [r0, #32]\n\t"
+                     "wls lr, lr, 2f\n"
+                     "1:\n\t" EIGHT("vstrb.16 q0, [r2, q6]\n\t")
+                     "add r2, r2, r8\n\t"
+                     "le lr, 1b\n"
+                     "2:\n\t"
+                     "cmp r12, #0\n\t"
+                     "beq 3f\n\t"
+                     "vctp.16 r12\n\t" EIGHT("vpst\n\t" "vstrbt.16 q0, [r2, q6]\n")
+                     "3:\n\t"
+                     "vpop {d8, d9, d10, d11, d12, d13}\n\t"
+                     "pop {r4, r5, r6, r7, r8, pc}");
+}
+
+#else
+
+static void requantise(const channel_outputs *f)
+{
+    const uint32_t count = 8 * f->eights + f->rest;
+    for (uint32_t i = 0; i < count; i++) {
+        const ek_s32x4 acc = ek_vadd_n(ek_vdup(f->sums[i]), f->bias);
+        const ek_s32x4 y = ek_voutput(acc, ek_vdup(f->multiplier), ek_vdup(f->shift), 0, f->zero, ek_vdup(f->act_min),
+                                      ek_vdup(f->act_max));
+        ek_vstrb_s32_first(f->out + i / 8 * f->step + f->places[i % 8], y, 1);
+    }
+}
+
+#endif
+
 /* A layer in work, and where eight channels of it lie. */
 typedef struct {
     const ek_depthwise_params *p;
@@ -128,7 +202,7 @@ static void put_weights(const layer *l, const int8_t *from, uint32_t lanes, ek_u
     }
 }
 
-/* Columns of padding, and of input, `pixel` bytes apart, to one place of the strips or two. */
+/* Columns of padding, and of input, to one place of the strips or two; `second` is 0 where there is one. */
 static inline int8_t *put_padding(const layer *l, int8_t *to, uint32_t columns, uint32_t second, uint32_t twice)
 {
     const ek_s16x8 x = ek_vdup_s16(l->p->pad_value);
@@ -144,12 +218,23 @@ static inline int8_t *put_padding(const layer *l, int8_t *to, uint32_t columns, 
 static inline int8_t *put_input(const layer *l, int8_t *to, uint32_t columns, uint32_t second, uint32_t twice,
                                 const int8_t *from, uint32_t lanes)
 {
+    const ek_u16x8 planes = l->planes;
     const uint32_t pixel = l->p->in_c;
-    for (; columns; columns--, to += ROWS, from += pixel) {
-        const ek_s16x8 x = lanes == CHANNELS ? ek_vldrb_s16(from) : ek_vldrb_s16_first(from, lanes);
-        ek_vstrb_s16_at(to, l->planes, x);
-        if (twice) {
-            ek_vstrb_s16_at(to - second, l->planes, x);
+    if (lanes < CHANNELS) {
+        for (; columns; columns--, to += ROWS, from += pixel) {
+            const ek_s16x8 x = ek_vldrb_s16_first(from, lanes);
+            ek_vstrb_s16_at(to, planes, x);
+            ek_vstrb_s16_at(to - second, planes, x);
+        }
+    } else if (twice) {
+        for (; columns; columns--, to += ROWS, from += pixel) {
+            const ek_s16x8 x = ek_vldrb_s16(from);
+            ek_vstrb_s16_at(to, planes, x);
+            ek_vstrb_s16_at(to - second, planes, x);
+        }
+    } else {
+        for (; columns; columns--, to += ROWS, from += pixel) {
+            ek_vstrb_s16_at(to, planes, ek_vldrb_s16(from));
         }
     }
     return to;
@@ -169,11 +254,7 @@ static inline void put_row(const layer *l, const int8_t *in, uint32_t y, uint32_
     }
     from += y * p->in_w * p->in_c;
     to = put_padding(l, to, left, second, twice);
-    if (lanes == CHANNELS) {
-        to = put_input(l, to, inside, second, twice, from, CHANNELS);
-    } else {
-        to = put_input(l, to, inside, second, twice, from, lanes);
-    }
+    to = put_input(l, to, inside, second, twice, from, lanes);
     put_padding(l, to, room - inside, second, twice);
 }
 
@@ -194,6 +275,32 @@ static void put_rows(const layer *l, const int8_t *in, uint32_t y, uint32_t stri
     }
 }
 
+/* The whole image, for planes that hold all strips: padding is there. */
+static void put_image(const layer *l, const int8_t *in, uint32_t lanes)
+{
+    const ek_depthwise_params *p = l->p;
+    const uint32_t width = l->strip_bytes / ROWS, left = p->pad_left < width ? p->pad_left : width;
+    const uint32_t columns = width - left < p->in_w ? width - left : p->in_w, row_bytes = (uint32_t)p->in_w * p->in_c;
+    const uint32_t all = l->strips * l->span + ROWS - l->span, end = (uint32_t)p->pad_top + p->in_h;
+    const uint32_t second = l->strip_bytes - l->span;
+    uint32_t strip = p->pad_top / l->span, row = p->pad_top % l->span;
+    int8_t *to = l->bytes + strip * l->strip_bytes + row + left * ROWS;
+    for (uint32_t i = p->pad_top; i < all && i < end; i++, in += row_bytes, to++) {
+        if (strip == l->strips) { /* only the strip before it wants this row */
+            put_input(l, to - second, columns, 0, 0, in, lanes);
+        } else if (strip && row < ROWS - l->span) {
+            put_input(l, to, columns, second, 1, in, lanes);
+        } else {
+            put_input(l, to, columns, 0, 0, in, lanes);
+        }
+        if (++row == l->span) {
+            row = 0;
+            strip++;
+            to += l->strip_bytes - l->span;
+        }
+    }
+}
+
 /* The last rows of the last strip become the first ones of the first; what follows them is still to be put. */
 static void carry(const layer *l)
 {
@@ -203,24 +310,6 @@ static void carry(const layer *l)
         for (uint32_t i = 0; i < l->strip_bytes - l->span; i += 16) {
             ek_vstrb(to + i, ek_vldrb(from + i));
         }
-    }
-}
-
-/* `count` outputs of a channel, out_c bytes apart. */
-static void put_outputs(const layer *l, uint32_t channel, uint32_t count, int8_t *out)
-{
-    const ek_depthwise_params *p = l->p;
-    const uint32_t requant = p->requant_step * channel, pixel = p->out_c;
-    const ek_s32x4 low = ek_vdup(p->act_min), high = ek_vdup(p->act_max);
-    const ek_s32x4 m = ek_vdup(p->multiplier[requant]), s = ek_vdup(p->shift[requant]);
-    const ek_s32x4 at = ek_vsteps(pixel);
-    const int32_t *sums = l->sums, bias = p->bias[channel], zero = p->out_zero;
-    out += channel;
-    for (; count >= 4; count -= 4, sums += 4, out += 4 * pixel) {
-        ek_vstrb_s32_at(out, at, ek_voutput(ek_vadd_n(ek_vldrw(sums), bias), m, s, 0, zero, low, high), 4);
-    }
-    if (count) {
-        ek_vstrb_s32_at(out, at, ek_voutput(ek_vadd_n(ek_vldrw(sums), bias), m, s, 0, zero, low, high), count);
     }
 }
 
@@ -238,9 +327,17 @@ static void outputs(const layer *l, uint32_t channel, uint32_t lanes, uint32_t c
                row_bytes,
                l->strip_bytes + 2 * pairs * step,
                l->rows * row_bytes + 8 * pairs};
-    for (uint32_t k = 0; k < lanes; k++, f.columns += l->plane_bytes, f.weights += 16 * l->rows) {
+    const uint32_t all = count * p->out_w, each = p->out_c;
+    channel_outputs q = {l->sums, out + channel, all / 8, all % 8, 0, 0, 0, p->out_zero, 8 * each,
+                         {0, 0, 0, 0, 0, 0, 0, 0}, p->act_min, p->act_max};
+    ek_vstrh_u16(q.places, ek_vsteps_u16(each));
+    for (uint32_t k = 0; k < lanes; k++, f.columns += l->plane_bytes, f.weights += 16 * l->rows, q.out++) {
+        const uint32_t at = p->requant_step * (channel + k);
+        q.bias = p->bias[channel + k];
+        q.multiplier = p->multiplier[at];
+        q.shift = p->shift[at];
         strips(&f, l->rows, p->stride_w);
-        put_outputs(l, channel + k, count * p->out_w, out);
+        requantise(&q);
     }
 }
 
@@ -254,11 +351,19 @@ void ek_depthwise3x3_s8_mve(const ek_depthwise_params *p, const int8_t *in, int8
                scratch, NULL, NULL};
     l.planes = ek_vsteps_u16(l.plane_bytes);
     l.sums = (int32_t *)(void *)(l.weights + CHANNELS * 16 * rows);
-    l.bytes = (int8_t *)(l.sums + at_once * rows * p->out_w + 4);
+    l.bytes = (int8_t *)(l.sums + at_once * rows * p->out_w + 8);
     memset(l.weights, 0, CHANNELS * 16 * rows);
+    if (at_once == all) {
+        ek_vfill(l.bytes, p->pad_value, CHANNELS * l.plane_bytes);
+    }
     for (uint32_t c = 0; c < channels; c += CHANNELS) {
         const uint32_t lanes = channels - c < CHANNELS ? channels - c : CHANNELS;
         put_weights(&l, p->weights + c, lanes, ek_vsteps_u16(16 * rows));
+        if (at_once == all) {
+            put_image(&l, in + c, lanes);
+            outputs(&l, c, lanes, p->out_h, out);
+            continue;
+        }
         for (uint32_t y = 0; y < p->out_h; y += at_once * rows) {
             const uint32_t left = p->out_h - y, count = left < at_once * rows ? left : at_once * rows;
             if (y) {

@@ -33,9 +33,10 @@ static void decode_any(const ek_template_conv2d_params *p, const ek_template_par
     }
 }
 
-static void filters(const ek_template_conv2d_params *p, const ek_template_parts *s, const ek_decoded *d, uint32_t count,
+static void filters(const ek_template_conv2d_params *p, const ek_template_parts *s, ek_decoded *d, uint32_t count,
                     int8_t *out)
 {
+    ek_decoded_last(d, count);
     const uint32_t channels = p->out_c, next = 2 * s->pairs; /* in a and b, to the next plane */
     for (uint32_t channel = 0; channel < channels; channel += 4) {
         for (uint32_t plane = d->planes; plane--;) {

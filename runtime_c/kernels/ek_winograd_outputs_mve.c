@@ -173,17 +173,24 @@ static __attribute__((naked, noinline)) void whole_tile(__attribute__((unused)) 
                      "ldr r12, [r1, #96]\n\t"
                      "vqmovnb.s32 q0, q0\n\t"
                      "vqmovnb.s32 q1, q1\n\t"
-                     "vldrh.16 q5, [r1, #48]\n\t"
                      "vqmovnt.s32 q0, q2\n\t"
                      "vqmovnt.s32 q1, q3\n\t"
-                     "vldrh.16 q6, [r1, #64]\n\t"
+                     "ldr r0, [r1, #100]\n\t"
                      "vqadd.s16 q0, q0, r12\n\t"
                      "vqadd.s16 q1, q1, r12\n\t"
                      "vldrh.16 q7, [r1, #80]\n\t"
+                     "vqmovnb.s16 q0, q0\n\t"
+                     "vqmovnb.s16 q1, q1\n\t"
+                     "cbz r0, 1f\n\t"
+                     "vldrh.16 q5, [r1, #48]\n\t"
+                     "vldrh.16 q6, [r1, #64]\n\t"
+                     "vmovlb.s8 q0, q0\n\t"
+                     "vmovlb.s8 q1, q1\n\t"
                      "vmin.s16 q0, q0, q6\n\t"
                      "vmin.s16 q1, q1, q6\n\t"
                      "vmax.s16 q0, q0, q5\n\t"
-                     "vmax.s16 q1, q1, q5\n\t"
+                     "vmax.s16 q1, q1, q5\n"
+                     "1:\n\t"
                      "vstrb.16 q0, [r2, q7]\n\t"
                      "add r2, r2, r3\n\t"
                      "vstrb.16 q1, [r2, q7]\n\t"
@@ -219,25 +226,23 @@ static EK_WINOGRAD_SELDOM void tiles(const ek_winograd_mve *w, const ek_four_mve
     }
 }
 
-void ek_winograd_outputs_mve(const ek_winograd_mve *w, uint32_t c, int8_t *out)
+void ek_winograd_outputs_mve(ek_winograd_mve *w, uint32_t c, int8_t *out)
 {
     const uint32_t whole = w->out_w / 2, across = w->across, channels = w->requant.channels, row = w->out_w * channels;
     frame constants = {w->tiles, w->weights, w->sums, w->values / 16 - 1};
     uint32_t x = w->first_x, y = w->first_y;
-    ek_four_mve f = ek_four_of(&w->requant, c);
-    for (uint32_t k = 0; k < 4; k++) {
-        f.bias[k] *= 4;
-    }
+    const ek_four_mve *const f = ek_four_of(&w->requant, c);
+    ek_vstrw(w->requant.four.bias, ek_vshl_n(ek_vldrw(f->bias), 2)); /* as sums are four times the accumulators */
     out += c;
     for (uint32_t left = w->held; left; constants.tiles += 32 * w->values) {
         const uint32_t count = left < 2 ? left : 2;
         positions(&constants);
-        if (count == 2 && x + 2 <= whole && 2 * y + 1 < w->out_h && f.lanes == 4) {
+        if (count == 2 && x + 2 <= whole && 2 * y + 1 < w->out_h && f->lanes == 4) {
             int8_t *const to = out + 2 * y * row + 2 * x * channels;
-            whole_tile(w->sums, &f, to, row);
-            whole_tile(w->sums + 4, &f, to + 2 * channels, row);
+            whole_tile(w->sums, f, to, row);
+            whole_tile(w->sums + 4, f, to + 2 * channels, row);
         } else {
-            tiles(w, &f, count, x, y, out);
+            tiles(w, f, count, x, y, out);
         }
         left -= count;
         for (x += count; x >= across; x -= across) {
