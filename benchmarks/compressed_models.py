@@ -15,6 +15,7 @@ import json
 import shlex
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -116,6 +117,16 @@ def clustered(graph: Graph, bits: int) -> Graph:
     return prune(replace(graph, tensors=tensors, nodes=tuple(nodes)))
 
 
+def packed_models(models: Path | None) -> Iterator[tuple[str, str, bytes]]:
+    """Each packed model: what it is in the peer's table, which variant, and its bytes; `models`: of vww_int8.tflite."""
+    for model, name in (("ic", "resnet8_cifar10.ekc"), ("kws", "kws_dscnn.ekc"), ("ad", "ad_lowrank.ekc")):
+        yield model, name, (EXAMPLES / "models" / name).read_bytes()
+    if models is not None:
+        path = models / "vww_int8.tflite"
+        graph = integer_graph(path.read_bytes(), "vww", path, "tflite", lambda text: None)
+        yield "vww", "4-bit clusters", pack(clustered(graph, 4))
+
+
 def table(rows: list[Row]) -> Table:
     out = Table(title=f"{BOARD}: {UNIT}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     out.add_column("model")
@@ -136,16 +147,9 @@ def main() -> int:
     arguments = parser.parse_args()
     peers = json.loads((HERE / "peers.json").read_text())
     peer = peers["boards"][BOARD]
-    resnet = (EXAMPLES / "models" / "resnet8_cifar10.ekc").read_bytes()
-    rows = [row("ic", "resnet8_cifar10.ekc", resnet, peer["ic"], arguments.images)]
-    keywords = (EXAMPLES / "models" / "kws_dscnn.ekc").read_bytes()
-    rows.append(row("kws", "kws_dscnn.ekc", keywords, peer["kws"], None))
-    autoencoder = (EXAMPLES / "models" / "ad_lowrank.ekc").read_bytes()
-    rows.append(row("ad", "ad_lowrank.ekc", autoencoder, peer["ad"], None))
-    if arguments.models is not None:
-        path = arguments.models / "vww_int8.tflite"
-        graph = integer_graph(path.read_bytes(), "vww", path, "tflite", lambda text: None)
-        rows.append(row("vww", "4-bit clusters", pack(clustered(graph, 4)), peer["vww"], None))
+    rows = []
+    for model, variant, ekc in packed_models(arguments.models):
+        rows.append(row(model, variant, ekc, peer[model], arguments.images if model == "ic" else None))
     console = Console(width=max(Console().width, 110))
     console.print(table(rows))
     console.print(f"Ratio: to {peers['name']} on the dense int8 model; {peers['source']}.", highlight=False)
