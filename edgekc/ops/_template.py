@@ -359,7 +359,7 @@ def _words_part(view: View, as_dense: View) -> int:
 
 def _words_scratch(view: View) -> int:
     as_dense = dense(view)
-    return _entry_bytes(view, 0) + words.scratch(as_dense, _words_part(view, as_dense))
+    return _entry_bytes(view, 0) + words.scratch(as_dense, _words_part(view, as_dense), words.block(as_dense))
 
 
 def _words_params(view: View) -> dict[str, int | str]:
