@@ -357,11 +357,6 @@ def _words_part(view: View, as_dense: View) -> int:
     return max(words.part(as_dense) // in_c, 1) * in_c
 
 
-def _words_scratch(view: View) -> int:
-    as_dense = dense(view)
-    return _entry_bytes(view, 0) + words.scratch(as_dense, _words_part(view, as_dense), words.block(as_dense))
-
-
 def _words_params(view: View) -> dict[str, int | str]:
     as_dense = dense(view)
     return {**_params(view), "block": words.block(as_dense), "pointwise": int(ex.pointwise(as_dense))}
