@@ -16,6 +16,7 @@ import json
 import shlex
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -116,6 +117,16 @@ def clustered(graph: Graph, bits: int) -> Graph:
     return prune(replace(graph, tensors=tensors, nodes=tuple(nodes)))
 
 
+def packed_models(models: Path | None) -> Iterator[tuple[str, str, bytes]]:
+    """Each packed model: what it is in the peer's table, which variant, and its bytes; `models`: of vww_int8.tflite."""
+    for model, name in (("ic", "resnet8_cifar10.ekc"), ("kws", "kws_dscnn.ekc"), ("ad", "ad_lowrank.ekc")):
+        yield model, name, (EXAMPLES / "models" / name).read_bytes()
+    if models is not None:
+        path = models / "vww_int8.tflite"
+        graph = integer_graph(path.read_bytes(), "vww", path, "tflite", lambda text: None)
+        yield "vww", "4-bit clusters", pack(clustered(graph, 4))
+
+
 def table(board: Board, rows: list[Row]) -> Table:
     title = f"{board.name} ({board.core.name}): {UNIT}"
     out = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
@@ -140,16 +151,9 @@ def main() -> int:
     board = load_board(arguments.board)
     of_board = peers["boards"].get(board.name, {})  # what was not measured there is as on the M4
     peer = {model: {**row, **of_board.get(model, {})} for model, row in peers["boards"][BOARD].items()}
-    resnet = (EXAMPLES / "models" / "resnet8_cifar10.ekc").read_bytes()
-    rows = [row(board, "ic", "resnet8_cifar10.ekc", resnet, peer["ic"], arguments.images)]
-    keywords = (EXAMPLES / "models" / "kws_dscnn.ekc").read_bytes()
-    rows.append(row(board, "kws", "kws_dscnn.ekc", keywords, peer["kws"], None))
-    autoencoder = (EXAMPLES / "models" / "ad_lowrank.ekc").read_bytes()
-    rows.append(row(board, "ad", "ad_lowrank.ekc", autoencoder, peer["ad"], None))
-    if arguments.models is not None:
-        path = arguments.models / "vww_int8.tflite"
-        graph = integer_graph(path.read_bytes(), "vww", path, "tflite", lambda text: None)
-        rows.append(row(board, "vww", "4-bit clusters", pack(clustered(graph, 4)), peer["vww"], None))
+    rows = []
+    for model, variant, ekc in packed_models(arguments.models):
+        rows.append(row(board, model, variant, ekc, peer[model], arguments.images if model == "ic" else None))
     console = Console(width=max(Console().width, 110))
     console.print(table(board, rows))
     console.print(f"Ratio: to {peers['name']} on the dense int8 model; {peers['source']}.", highlight=False)

@@ -1,9 +1,10 @@
 """Instructions of one inference on emulated Arm application cores, with the vector kernels and with portable C.
 
-    python benchmarks/neon.py [--models DIR] [--boards A,B] [--json]
+    python benchmarks/neon.py [--models DIR] [--boards A,B] [--packed] [--json]
 
-The four int8 models of MLPerf Tiny, under user-mode qemu, exact by edgekc's plugin, on one random input. Without
---boards: armv7 NEON, and aarch64 with the baseline's products, with SDOT, and with SMMLA.
+The four int8 models of MLPerf Tiny, and the packed ones of compressed_models.py, under user-mode qemu, exact by
+edgekc's plugin, on one random input. Without --boards: armv7 NEON, and aarch64 with the baseline's products, with SDOT,
+and with SMMLA. With --packed the packed ones only; --json then keeps what the file says of the others.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from compressed_models import packed_models
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -40,6 +42,7 @@ class Row:
     board: str
     core: str
     model: str
+    variant: str  # "int8", or of a packed model
     macs: int
     portable: int
     vector: int
@@ -76,7 +79,8 @@ def table(rows: list[Row]) -> Table:
         view.add_column(head, justify="left" if head in ("board", "model") else "right")
     for row in rows:
         ratio, per_mac = f"{row.vector / row.portable:.3f}", f"{row.vector / row.macs:.3f}"
-        view.add_row(f"{row.board} ({row.core})", row.model, f"{row.portable:,}", f"{row.vector:,}", ratio, per_mac)
+        name = row.model if row.variant == "int8" else f"{row.model} {row.variant}"
+        view.add_row(f"{row.board} ({row.core})", name, f"{row.portable:,}", f"{row.vector:,}", ratio, per_mac)
     return view
 
 
@@ -84,23 +88,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, default=SHARED / "models", help="folder with the int8 models")
     parser.add_argument("--boards", default=",".join(BOARDS), help="comma-separated")
+    parser.add_argument("--packed", action="store_true", help="the packed models only")
     parser.add_argument("--json", action="store_true", help=f"write {RESULT.name}")
     arguments = parser.parse_args()
     rows, compilers = [], set()
+    models = [] if arguments.packed else [(m, "int8", arguments.models / f"{m}_int8.tflite") for m in MODELS]
+    folder = tempfile.TemporaryDirectory()
+    for k, (model, variant, ekc) in enumerate(packed_models(arguments.models)):
+        path = Path(folder.name) / f"{k}.ekc"
+        path.write_bytes(ekc)
+        models.append((model, variant, path))
     for name in arguments.boards.split(","):
         board = load_board(name)
         compilers.add(arm_compiler(board).description)
-        for model in MODELS:
-            path = arguments.models / f"{model}_int8.tflite"
+        for model, variant, path in models:
             portable, _ = counted(path, model, board, board.features - {"vector"})
             vector, macs = counted(path, model, board, board.features)
             totals = sum(portable.values()), sum(vector.values())
-            rows.append(Row(name, board.core.name, model, macs, *totals, vector))
-            print(f"{name} {model}: portable {totals[0]:,}, vector {totals[1]:,}", flush=True)
+            rows.append(Row(name, board.core.name, model, variant, macs, *totals, vector))
+            print(f"{name} {model} {variant}: portable {totals[0]:,}, vector {totals[1]:,}", flush=True)
     Console().print(table(rows))
     if arguments.json:
         command = "python benchmarks/neon.py --json"
-        record = {"command": command, "compilers": sorted(compilers), "rows": [asdict(row) for row in rows]}
+        kept = json.loads(RESULT.read_text())["rows"] if arguments.packed and RESULT.is_file() else []
+        records = [row for row in kept if row["variant"] == "int8"] + [asdict(row) for row in rows]
+        record = {"command": command, "compilers": sorted(compilers), "rows": records}
         RESULT.write_text(json.dumps(record, indent=1) + "\n")
 
 

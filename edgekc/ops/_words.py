@@ -41,9 +41,9 @@ def accepts(dense: View, at_once: int) -> bool:
 
 
 def part(dense: View) -> int:
-    """Taps of 16 filters that are decoded at a time: at most half of the weights, and a multiple of eight or all."""
-    half = dense.inputs[1].value.size // (2 * BLOCK) // 8 * 8
-    return min(ex.taps(dense), PART, max(half, 8))
+    """Taps of 16 filters that are decoded at a time: at most half of the weights, in eights unless they are few."""
+    half = dense.inputs[1].value.size // (2 * BLOCK)
+    return min(ex.taps(dense), PART, max(half if half < 8 else half // 8 * 8, 1))
 
 
 def block(dense: View) -> int:
@@ -67,8 +67,8 @@ def scratch(dense: View, at_once: int, pixels: int) -> int:
     """What EK_WORDS wants, `at_once` taps of a filter being decoded for so many pixels at a time."""
     room = -(-at_once // 8) * 8
     sums = 4 * BLOCK * pixels if at_once < ex.taps(dense) else 0
-    held = HEADER_BYTES + 2 * (1 + BLOCK) * room + sums + 2 * pixels * ex.values(dense) + 16
+    held = HEADER_BYTES + 2 * (1 + BLOCK) * room + sums + 2 * pixels * ex.values(dense) + 32
     if ex.pointwise(dense):
         return held
     _, k_h, k_w, _ = dense.inputs[1].shape
-    return held + lin.ring_bytes(dense, k_h, k_w)
+    return held + lin.ring_bytes(dense, k_h, k_w) + 16

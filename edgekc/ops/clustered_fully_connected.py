@@ -62,6 +62,12 @@ def _scratch_dsp(view: View) -> int:
     return cl.table_bytes(view) + (max(pairs, 4 * n) if shared else pairs)
 
 
+def _scratch_vec(view: View) -> int:
+    """Sums and what follows them, some filters, and four rows."""
+    in_c, filters = view.x.shape[-1], 1 if view.out.shape[-1] < 16 else 8
+    return 512 + 2 * (filters * in_c + 16 + 4 * (-(-in_c // 16) * 16))
+
+
 KERNELS = (
     Kernel(
         symbol="ek_clustered_fully_connected_s8_vec",
@@ -71,7 +77,7 @@ KERNELS = (
         params=_params,
         needs=VECTOR,
         accepts=lambda view: words.requantises(cl.dense(view)),
-        scratch=lambda view: 512 + 5 * 2 * (-(-view.x.shape[-1] // 16) * 16),
+        scratch=_scratch_vec,
     ),
     Kernel(
         symbol="ek_clustered_fully_connected_s8_dsp",

@@ -95,8 +95,8 @@ void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_para
                                          int8_t *out, void *scratch);
 
 /*
- * The same where sums are as ek_words.h wants them. scratch: 512 bytes; with in_c rounded up to a multiple of 16, 5 * in_c
- * int16.
+ * The same where sums are as ek_words.h wants them. scratch: 512 bytes; int16: in_c, with 16 filters or more 8 * in_c; 16;
+ * 4 * in_c, in_c rounded up to a multiple of 16.
  */
 void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_params *p, const int8_t *in,
                                          int8_t *out, void *scratch);

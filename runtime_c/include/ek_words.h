@@ -64,18 +64,18 @@ typedef struct {
     ek_ring ring;
 } ek_words;
 
-/* Taps of a filter that are decoded at a time: a multiple of 8 or all of them. */
+/* Taps of a filter that are decoded at a time: a multiple of 8, all of them, or in small layers fewer than 8. */
 static inline uint32_t ek_words_part(uint32_t taps, uint32_t channels)
 {
-    const uint32_t half = taps * channels / (2 * EK_VEC_BLOCK) / 8 * 8;
-    const uint32_t most = half < 8 ? 8 : half < EK_WORDS_PART ? half : EK_WORDS_PART;
+    const uint32_t half = taps * channels / (2 * EK_VEC_BLOCK), whole = half < 8 ? half : half / 8 * 8;
+    const uint32_t most = whole < 1 ? 1 : whole < EK_WORDS_PART ? whole : EK_WORDS_PART;
     return taps < most ? taps : most;
 }
 
 /*
  * Scratch, for n taps decoded at a time (`part`, rounded up to a multiple of 8): 256 bytes; 2 * n; 32 * n; if a filter has
- * several parts 64 * block; 2 * block * values + 16, `values` being the taps of a window, rounded up to a multiple of
- * eight; for windows what EK_RING wants. 1x1 windows without padding need no ring; with growing channels they are walked
+ * several parts 64 * block; 2 * block * values + 32, `values` being the taps of a window, rounded up to a multiple of
+ * eight; for windows what EK_RING wants, and 16 bytes. 1x1 windows without padding need no ring; with growing channels they are walked
  * backwards, so that the output may overwrite the input.
  */
 #define EK_WORDS(p, e, at_once, scratch)                                                                             \
@@ -109,7 +109,7 @@ static inline uint32_t ek_words_part(uint32_t taps, uint32_t channels)
         (e)->row_step = (uint32_t)(p)->stride_h * (p)->in_w * (p)->in_c;                                             \
         (e)->stride_h = (p)->stride_h;                                                                               \
         (e)->window = EK_WINDOW(p);                                                                                  \
-        (e)->ring = EK_RING(p, (int16_t *)(e)->columns + (e)->block * (e)->values + 8);                              \
+        (e)->ring = EK_RING(p, (int16_t *)(e)->columns + (e)->block * (e)->values + 16);                             \
         memset((e)->weights, 0, sizeof *(e)->weights * EK_VEC_BLOCK * room);                                         \
     } while (0)
 

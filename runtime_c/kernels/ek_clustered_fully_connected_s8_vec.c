@@ -1,10 +1,11 @@
-/* Fully connected layer with clustered weights, on cores with vector instructions: a filter is decoded for some rows. */
+/* Fully connected layer with clustered weights, on cores with vector instructions: a few filters are decoded for some rows. */
 #include "ek_centers_vec.h"
 #include "ek_clustered.h"
 #include "ek_words.h"
 #include "ek_words_dot.h"
 
-enum { ROWS = 4 };
+/* Eight filters end with a byte of indices; fewer than 16 are decoded one by one, for eight are most of them. */
+enum { ROWS = 4, FILTERS = 8 };
 
 void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_params *p, const int8_t *in, int8_t *out,
                                          void *scratch)
@@ -13,7 +14,8 @@ void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_para
     const ek_centers_table table = ek_centers_table_make(p->centers, p->center_count, p->bits);
     const uint32_t ic = p->in_c, oc = p->out_c, values = (ic + 15) / 16 * 16;
     int32_t *const header = scratch, *const sums = header + EK_VEC_HEADER / 4;
-    int16_t *const filter = (int16_t *)(sums + ROWS * EK_VEC_BLOCK), *const rows = filter + values;
+    const uint32_t at_once = oc < 2 * FILTERS ? 1 : FILTERS;
+    int16_t *const decoded = (int16_t *)(sums + ROWS * EK_VEC_BLOCK), *const rows = decoded + at_once * ic + 16;
 
     for (uint32_t left = p->rows, count; left; left -= count, in += count * ic, out += count * oc) {
         ek_bits indices = ek_bits_open(p->indices, p->bits);
@@ -32,7 +34,11 @@ void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_para
                 const uint32_t at = p->requant_step * (c + f);
                 header[2 * EK_VEC_BLOCK + f] = p->multiplier[at];
                 header[3 * EK_VEC_BLOCK + f] = -p->shift[at];
-                ek_centers_vec(&indices, p->centers, &table, ic, filter);
+                if (f % at_once == 0) {
+                    const uint32_t some = filters - f < at_once ? filters - f : at_once;
+                    ek_centers_vec(&indices, p->centers, &table, some * ic, decoded);
+                }
+                const int16_t *const filter = decoded + f % at_once * ic; /* what follows it meets zeros */
                 for (uint32_t row = 0; row < count; row++) {
                     sums[row * EK_VEC_BLOCK + f] = p->bias[c + f] + ek_words_dot(filter, rows + row * values, values);
                 }

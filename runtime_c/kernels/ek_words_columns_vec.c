@@ -2,33 +2,34 @@
 #include "ek_words.h"
 
 /* May write up to seven taps more. */
-static ek_words_tap *widen(ek_words_tap *to, const int8_t *from, uint32_t bytes)
+static void widen(ek_words_tap *to, const int8_t *from, uint32_t bytes)
 {
-    const uint32_t rest = bytes % 8;
-    ek_words_tap *const end = to + bytes;
     for (; bytes >= 16; bytes -= 16, from += 16, to += 16) {
         ek_words_sixteen(to, from);
     }
     if (bytes >= 8) {
         ek_words_eight(to, from);
-        from += 8, to += 8;
+        bytes -= 8, from += 8, to += 8;
     }
-    if (rest) {
+    if (bytes) {
         int8_t last[8] = {0};
-        ek_vec_put(last, from, rest);
+        ek_vec_put(last, from, bytes);
         ek_words_eight(to, last);
     }
-    return end;
 }
 
+/* May read and write up to 15 taps more. */
 static void put_window(const ek_words *e, ek_words_tap *to)
 {
     const ek_window *const w = &e->window;
+    const uint32_t bytes = w->run_bytes;
     const int8_t *const column = e->ring.rows + e->x * w->step;
     for (uint32_t ky = 0; ky < w->k_h; ky++) {
         const int8_t *from = column + e->ring.window[ky];
-        for (uint32_t run = 0; run < w->runs; run++, from += w->run_step) {
-            to = widen(to, from, w->run_bytes);
+        for (uint32_t run = 0; run < w->runs; run++, from += w->run_step, to += bytes) {
+            for (uint32_t i = 0; i < bytes; i += 16) {
+                ek_words_sixteen(to + i, from + i);
+            }
         }
     }
 }
@@ -40,6 +41,10 @@ uint32_t ek_words_columns_vec(ek_words *e, const int8_t *in)
     e->held = count;
     e->first = e->backwards ? left - count : e->done;
     e->done += count;
+    if (e->pointwise && e->in_step == e->taps && e->stride_h == 1 && e->values == e->taps) {
+        widen(to, in + e->first * e->taps, count * e->taps); /* the pixels lie as the columns will */
+        return count;
+    }
     for (uint32_t k = 0; k < count; k++, to += e->values) {
         if (e->backwards) {
             widen(to, in + (e->first + k) * e->in_c, e->taps);
