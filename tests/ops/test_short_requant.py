@@ -38,11 +38,14 @@ def view_of(case: Case) -> View:
 def test_random_accumulators(rounding: int, out_zero: int) -> None:
     rng = np.random.default_rng(out_zero & 0xFF)
     count = 20_000
-    shift = rng.integers(-20, 0 if rounding == DOUBLE else -1, count)
+    least, most = (-20, -1) if rounding == DOUBLE else (-24, -2)
+    shift = rng.integers(least, most + 1, count)
     multiplier = rng.integers(2**30, 2**31, count) | 1  # odd: no product is half way
+    shift[:4], multiplier[:4] = least, INT32_MAX
+    largest = 2**30 - 1 if rounding == DOUBLE else INT32_MAX
     reach = rng.uniform(0, 300, count) * 2.0 ** (-shift) * rng.choice([-1, 1], count)
-    accumulators = np.clip(reach, -(2**30) + 1, 2**30 - 1).astype(np.int64)
-    accumulators[:4] = [2**30 - 1, -(2**30) + 1, 0, -1]
+    accumulators = np.clip(reach, -largest, largest).astype(np.int64)
+    accumulators[:4] = [largest, -largest, 0, -1]
     case = layer(accumulators, multiplier, shift, rounding, out_zero)
     assert KERNEL.accepts(view_of(case))
     assert KERNEL.symbol in host.check(OP, case)
