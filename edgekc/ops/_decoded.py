@@ -9,7 +9,7 @@ from ..ir import Array
 from ..op import View
 from . import _linear as lin
 
-PIXELS_BYTES = 32 * 1024
+PIXELS_BYTES = 40 * 1024
 SOURCES = ("ek_decoded_outputs_mve", "ek_indices_mve")
 
 
@@ -18,7 +18,7 @@ def row(taps: int) -> int:
 
 
 def block(view: View, taps: int) -> int:
-    """Pixels whose windows are held at a time, even: in 32 KB unless two need more, and 256 at most.
+    """Pixels whose windows are held at a time, even: in 40 KB unless two need more, and 256 at most.
 
     A filter is decoded once for all of them, so more of them are faster; all passes have about one size.
     """

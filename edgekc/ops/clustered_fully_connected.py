@@ -68,7 +68,23 @@ def _scratch_vec(view: View) -> int:
     return 512 + 2 * (filters * in_c + 16 + 4 * (-(-in_c // 16) * 16))
 
 
+def _accepts_mve(view: View) -> bool:
+    """Filters of less than 48 taps have the DSP kernel, which takes less for each of them."""
+    fits = index_bits(view.inputs[1].value) == 4 and view.x.shape[-1] >= 48
+    return fits and lin.vector_requant(cl.dense(view))
+
+
 KERNELS = (
+    Kernel(
+        symbol="ek_clustered_fully_connected_s8_mve",
+        header="ek_clustered.h",
+        struct="ek_clustered_fully_connected_params",
+        fields=FIELDS,
+        params=_params,
+        needs=frozenset({"mve"}),
+        accepts=_accepts_mve,
+        scratch=lambda view: 4 * (view.x.shape[-1] // 2 + 1),
+    ),
     Kernel(
         symbol="ek_clustered_fully_connected_s8_vec",
         header="ek_clustered.h",

@@ -101,6 +101,13 @@ void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_para
 void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_params *p, const int8_t *in,
                                          int8_t *out, void *scratch);
 
+/*
+ * The same for cores with Helium, indices of 4 bits, and requantisation as ek_voutput (ek_mve.h) wants it. scratch: four
+ * times in_c / 2 + 1 bytes.
+ */
+void ek_clustered_fully_connected_s8_mve(const ek_clustered_fully_connected_params *p, const int8_t *in,
+                                         int8_t *out, void *scratch);
+
 typedef struct {
     const uint8_t *indices;     /* (out_c, k_h, k_w), bit-packed */
     const ek_s16 *centers;      /* up to 2^bits */

@@ -103,6 +103,10 @@ static inline ek_u16x8 ek_vdup_u16(uint32_t x) { return vdupq_n_u16((uint16_t)x)
 static inline ek_u16x8 ek_vand_u16(ek_u16x8 a, ek_u16x8 b) { return vandq_u16(a, b); }
 static inline ek_u16x8 ek_vshl_u16(ek_u16x8 a, ek_s16x8 n) { return vshlq_u16(a, n); } /* right where n is negative */
 static inline ek_u16x8 ek_vshr3_u16(ek_u16x8 a) { return vshrq_n_u16(a, 3); }
+static inline ek_u16x8 ek_vshr4_u16(ek_u16x8 a) { return vshrq_n_u16(a, 4); }
+static inline ek_u16x8 ek_vldrb_u16(const uint8_t *p) { return vldrbq_u16(p); } /* eight bytes, widened */
+static inline ek_u16x8 ek_vldrb_u16_first(const uint8_t *p, uint32_t lanes) { return vldrbq_z_u16(p, vctp16q(lanes)); }
+static inline int32_t ek_vmladava_s16(int32_t sum, ek_s16x8 a, ek_s16x8 b) { return vmladavaq_s16(sum, a, b); }
 static inline ek_u16x8 ek_vadd_n_u16(ek_u16x8 a, uint32_t b) { return vaddq_n_u16(a, (uint16_t)b); }
 static inline ek_u16x8 ek_vmin_u16(ek_u16x8 a, ek_u16x8 b) { return vminq_u16(a, b); }
 static inline ek_s16x8 ek_vneg_u16(ek_u16x8 a) { return vnegq_s16(vreinterpretq_s16_u16(a)); } /* of numbers below 2^15 */
@@ -425,6 +429,29 @@ static inline ek_u16x8 ek_vshr3_u16(ek_u16x8 a)
 {
     EK_EIGHT(a, (uint16_t)(a.lane[i] >> 3))
     return a;
+}
+
+static inline ek_u16x8 ek_vshr4_u16(ek_u16x8 a)
+{
+    EK_EIGHT(a, (uint16_t)(a.lane[i] >> 4))
+    return a;
+}
+
+static inline ek_u16x8 ek_vldrb_u16_first(const uint8_t *p, uint32_t lanes)
+{
+    ek_u16x8 y;
+    EK_EIGHT(y, i < lanes ? p[i] : 0)
+    return y;
+}
+
+static inline ek_u16x8 ek_vldrb_u16(const uint8_t *p) { return ek_vldrb_u16_first(p, 8); }
+
+static inline int32_t ek_vmladava_s16(int32_t sum, ek_s16x8 a, ek_s16x8 b)
+{
+    for (uint32_t i = 0; i < 8; i++) {
+        sum = (int32_t)((uint32_t)sum + (uint32_t)(a.lane[i] * b.lane[i]));
+    }
+    return sum;
 }
 
 static inline ek_u16x8 ek_vadd_n_u16(ek_u16x8 a, uint32_t b)

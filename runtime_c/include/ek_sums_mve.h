@@ -67,9 +67,11 @@ static inline void ek_unroll_mve(const ek_window *w, const ek_ring *ring, const 
             }
         }
     }
-    for (; bytes < end; bytes += 16, to += 32) {
+    do {
         ek_vstrb(to, ek_vldrb(bytes));
-    }
+        bytes += 16;
+        to += 32;
+    } while (bytes < end);
 }
 
 /*

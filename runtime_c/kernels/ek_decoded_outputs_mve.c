@@ -40,10 +40,14 @@ typedef struct {
     "bx r7\n\t"                                                                           \
     ".balign 4\n\t" EIGHT("a", "16", "-8") EIGHT("a", "16", "8") EIGHT("a", "16", "-8")    \
     EIGHT("a", "16", "8") EIGHT("a", "16", "-8") EIGHT("a", "16", "8") "\n"
-#define LONG                                               \
-    "ldr r7, [r9, #20]\n"                                  \
-    "2:\n\t" EIGHT("a", "16", "-8") EIGHT("a", "16", "8")  \
-    "subs r7, #1\n\t"                                     \
+#define LONG                                                \
+    "ldr r7, [r9, #20]\n\t"                                 \
+    "lsrs r7, r7, #1\n\t"                                   \
+    "bcc 2f\n\t" /* an even number of sixteens is left */   \
+    EIGHT("a", "16", "-8") EIGHT("a", "16", "8") "\n"        \
+    "2:\n\t" EIGHT("a", "16", "-8") EIGHT("a", "16", "8")   \
+    EIGHT("a", "16", "-8") EIGHT("a", "16", "8")             \
+    "subs r7, #1\n\t"                                       \
     "bne 2b\n"
 /* For all pairs of pixels their sums, and what is done with them; r1 runs through all pixels, r9: `frame`. */
 #define PAIRS(constants, rest, done)                                          \

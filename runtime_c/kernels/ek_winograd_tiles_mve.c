@@ -113,11 +113,12 @@ uint32_t ek_winograd_tiles_mve(ek_winograd_mve *w, const int8_t *in)
 {
     const uint32_t count = w->left < w->block ? w->left : w->block, values = (2 * w->across + 2) * w->in_c;
     frame f = {w->rows, w->tiles, 2 * w->in_c, 2 * values, 4 * w->values, w->in_c / 8};
+    const uint32_t pair = 32 * w->values;
     w->held = count;
     w->first_x = w->x;
     w->first_y = w->y;
     w->left -= count;
-    for (uint32_t k = 0; k < count; k++) {
+    for (uint32_t k = 0; k < count;) {
         if (w->x == 0) {
             const int8_t *rows[4];
             ek_ring_fill(&w->ring, in, 2 * w->y);
@@ -126,10 +127,14 @@ uint32_t ek_winograd_tiles_mve(ek_winograd_mve *w, const int8_t *in)
             }
             vertical(rows, w->rows, 2 * values, values / 8);
         }
+        const uint32_t room = w->across - w->x, run = count - k < room ? count - k : room;
         f.from = w->rows + 2 * w->x * w->in_c;
-        f.to = w->tiles + k / 2 * (32 * w->values) + k % 2 * 8;
-        horizontal(&f);
-        if (++w->x == w->across) {
+        for (uint32_t i = 0; i < run; i++, k++, f.from += f.column) { /* two columns, which have two bytes a value */
+            horizontal(&f);
+            f.to += k % 2 ? pair - 8 : 8;
+        }
+        w->x += run;
+        if (w->x == w->across) {
             w->x = 0;
             w->y++;
         }
