@@ -31,4 +31,15 @@
 #include "ek_vec_c.h"
 #include "ek_vec_neon.h"
 
+#if !defined(EK_VEC_OWN_ONE)
+EK_VEC_INLINE void ek_vec_one(const int8_t *x, const int8_t *record, uint32_t groups, const ek_vec_output *o,
+                              int8_t *out, uint32_t valid)
+{
+    ek_vec_rows s; /* several chains of sums already */
+    ek_vec_begin(1, &s, record);
+    ek_vec_run(1, &s, x, 0, record + EK_VEC_HEADER, groups);
+    ek_vec_end(1, &s, record, o, out, 0, valid);
+}
+#endif
+
 #endif

@@ -75,19 +75,6 @@ EK_VEC_INLINE void ek_vec_run(const int n, ek_vec_rows *s, const int8_t *x, uint
     }
 }
 
-/* What requantisation reads. */
-typedef struct {
-    const int8_t *record;
-    const ek_vec_output *output;
-    uint32_t valid;
-} ek_vec_scale;
-
-EK_VEC_INLINE ek_vec_scale ek_vec_scale_of(const int8_t *record, const ek_vec_output *o, uint32_t valid)
-{
-    const ek_vec_scale s = {record, o, valid};
-    return s;
-}
-
 /* Eight sums to eight int32 outputs, before the clamp: see ek_vec.h. */
 EK_VEC_INLINE __m256i ek_vec_scaled(__m256i sum, const int8_t *constants, const ek_vec_output *o)
 {
@@ -142,15 +129,6 @@ EK_VEC_INLINE void ek_vec_end(const int n, const ek_vec_rows *s, const int8_t *r
     if (n > 1) {
         ek_vec_depth_end(&scale, s->r1, out + out_step);
     }
-}
-
-EK_VEC_INLINE void ek_vec_one(const int8_t *x, const int8_t *record, uint32_t groups, const ek_vec_output *o,
-                              int8_t *out, uint32_t valid)
-{
-    ek_vec_rows s; /* eight chains of sums already */
-    ek_vec_begin(1, &s, record);
-    ek_vec_run(1, &s, x, 0, record + EK_VEC_HEADER, groups);
-    ek_vec_end(1, &s, record, o, out, 0, valid);
 }
 
 /* Depthwise: a column is four rows of 16 channels, channel by channel, as 16-bit numbers. */

@@ -116,6 +116,7 @@ EK_VEC_INLINE void ek_vec_end(const int n, const ek_vec_rows *s, const int8_t *r
 #undef EK_VEC_DO
 }
 
+#define EK_VEC_OWN_ONE /* for it has but one chain of sums */
 EK_VEC_INLINE void ek_vec_one(const int8_t *x, const int8_t *record, uint32_t groups, const ek_vec_output *o,
                               int8_t *out, uint32_t valid)
 {

@@ -32,19 +32,6 @@ EK_VEC_INLINE void ek_vec_run(const int n, ek_vec_rows *s, const int8_t *x, uint
     }
 }
 
-/* What requantisation reads. */
-typedef struct {
-    const int8_t *record;
-    const ek_vec_output *output;
-    uint32_t valid;
-} ek_vec_scale;
-
-EK_VEC_INLINE ek_vec_scale ek_vec_scale_of(const int8_t *record, const ek_vec_output *o, uint32_t valid)
-{
-    const ek_vec_scale s = {record, o, valid};
-    return s;
-}
-
 EK_VEC_INLINE void ek_vec_store(const ek_vec_scale *s, const int32_t *sums, int8_t *out)
 {
     const int rounding = s->output->single ? EK_ROUND_SINGLE : EK_ROUND_DOUBLE;
@@ -63,15 +50,6 @@ EK_VEC_INLINE void ek_vec_end(const int n, const ek_vec_rows *s, const int8_t *r
     for (int j = 0; j < n; j++) {
         ek_vec_store(&scale, s->sum[j], out + (uint32_t)j * out_step);
     }
-}
-
-EK_VEC_INLINE void ek_vec_one(const int8_t *x, const int8_t *record, uint32_t groups, const ek_vec_output *o,
-                              int8_t *out, uint32_t valid)
-{
-    ek_vec_rows s;
-    ek_vec_begin(1, &s, record);
-    ek_vec_run(1, &s, x, 0, record + EK_VEC_HEADER, groups);
-    ek_vec_end(1, &s, record, o, out, 0, valid);
 }
 
 /* Depthwise: a column is four rows of 16 channels. */

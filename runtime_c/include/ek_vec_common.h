@@ -75,4 +75,19 @@ typedef struct {
     int32_t y_negative, out_multiplier, y_right, out_right, x_zero, y_zero, out_zero, act_min, act_max;
 } ek_vec_addition;
 
+#if defined(EK_VEC_C) || defined(EK_VEC_AVX2)
+/* What requantisation reads, where registers do not hold all of it. */
+typedef struct {
+    const int8_t *record;
+    const ek_vec_output *output;
+    uint32_t valid;
+} ek_vec_scale;
+
+EK_VEC_INLINE ek_vec_scale ek_vec_scale_of(const int8_t *record, const ek_vec_output *o, uint32_t valid)
+{
+    const ek_vec_scale s = {record, o, valid};
+    return s;
+}
+#endif
+
 #endif

@@ -72,6 +72,8 @@ EK_VEC_INLINE void ek_vec_dot_end(const int n, const ek_vec_dot_rows *s, const i
     if (n > 3) { ek_vec_depth_end(&scale, s->r3, out + 3 * out_step); }
 }
 
+#if defined(EK_VEC_NEON_I8MM) /* whose rows are of two columns */
+#define EK_VEC_OWN_ONE
 EK_VEC_INLINE void ek_vec_one(const int8_t *x, const int8_t *record, uint32_t groups, const ek_vec_output *o,
                               int8_t *out, uint32_t valid)
 {
@@ -80,6 +82,7 @@ EK_VEC_INLINE void ek_vec_one(const int8_t *x, const int8_t *record, uint32_t gr
     ek_vec_dot_run(1, &s, x, 0, record + EK_VEC_HEADER, groups);
     ek_vec_dot_end(1, &s, record, o, out, 0, valid);
 }
+#endif
 
 /* Depthwise: a column is four rows of 16 channels, channel by channel. */
 typedef int8x16x4_t ek_vec_column;

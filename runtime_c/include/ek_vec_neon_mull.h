@@ -138,15 +138,6 @@ EK_VEC_INLINE void ek_vec_end(const int n, const ek_vec_rows *s, const int8_t *r
     }
 }
 
-EK_VEC_INLINE void ek_vec_one(const int8_t *x, const int8_t *record, uint32_t groups, const ek_vec_output *o,
-                              int8_t *out, uint32_t valid)
-{
-    ek_vec_rows s; /* eight chains of sums already */
-    ek_vec_begin(1, &s, record);
-    ek_vec_run(1, &s, x, 0, record + EK_VEC_HEADER, groups);
-    ek_vec_end(1, &s, record, o, out, 0, valid);
-}
-
 /* Depthwise: a column is four rows of 16 channels, and so are its weights. */
 typedef int8x16x4_t ek_vec_column;
 typedef int8x16x4_t ek_vec_plane;

@@ -1,8 +1,62 @@
-/* Blocks of 16 filters of 16-bit weights with NEON's plain products: SMLAL by a lane of taps, four filters an instruction. */
+/*
+ * Blocks of 16 filters of 16-bit weights with NEON: sums of a column in four registers, and for cores without SDOT their
+ * products: SMLAL by a lane of taps, four filters an instruction.
+ */
 #ifndef EK_WORDS_NEON_H
 #define EK_WORDS_NEON_H
 
 #include "ek_words_common.h"
+
+#if defined(EK_VEC_NEON_MULL) || defined(EK_VEC_NEON_DOT)
+
+#if defined(EK_VEC_NEON_DOT)
+typedef ek_vec_rows ek_words_rows;
+#else
+typedef struct {
+    ek_vec_sums r0, r1, r2, r3;
+} ek_words_rows;
+#endif
+
+EK_VEC_INLINE ek_vec_sums ek_words_of(const int32_t *from)
+{
+    const ek_vec_sums s = {vld1q_s32(from), vld1q_s32(from + 4), vld1q_s32(from + 8), vld1q_s32(from + 12)};
+    return s;
+}
+
+EK_VEC_INLINE void ek_words_begin(const int n, ek_words_rows *s, const int32_t *from, uint32_t step)
+{
+    s->r0 = ek_words_of(from);
+    if (n > 1) { s->r1 = ek_words_of(from + step); }
+    if (n > 2) { s->r2 = ek_words_of(from + 2 * step); }
+    if (n > 3) { s->r3 = ek_words_of(from + 3 * step); }
+}
+
+EK_VEC_INLINE void ek_words_put_sums(int32_t *to, ek_vec_sums s)
+{
+    vst1q_s32(to, s.q0);
+    vst1q_s32(to + 4, s.q1);
+    vst1q_s32(to + 8, s.q2);
+    vst1q_s32(to + 12, s.q3);
+}
+
+EK_VEC_INLINE void ek_words_keep(const int n, const ek_words_rows *s, int32_t *to)
+{
+    ek_words_put_sums(to, s->r0);
+    if (n > 1) { ek_words_put_sums(to + EK_VEC_BLOCK, s->r1); }
+    if (n > 2) { ek_words_put_sums(to + 2 * EK_VEC_BLOCK, s->r2); }
+    if (n > 3) { ek_words_put_sums(to + 3 * EK_VEC_BLOCK, s->r3); }
+}
+
+EK_VEC_INLINE void ek_words_end(const int n, const ek_words_rows *s, const ek_vec_scale *scale, int8_t *out,
+                                uint32_t out_step)
+{
+    ek_vec_depth_end(scale, s->r0, out);
+    if (n > 1) { ek_vec_depth_end(scale, s->r1, out + out_step); }
+    if (n > 2) { ek_vec_depth_end(scale, s->r2, out + 2 * out_step); }
+    if (n > 3) { ek_vec_depth_end(scale, s->r3, out + 3 * out_step); }
+}
+
+#endif
 
 #if defined(EK_VEC_NEON_MULL)
 
@@ -15,10 +69,6 @@
 
 typedef int16_t ek_words_tap;
 
-typedef struct {
-    ek_vec_sums r0, r1, r2, r3;
-} ek_words_rows;
-
 EK_VEC_INLINE void ek_words_eight(ek_words_tap *to, const int8_t *from) { vst1q_s16(to, vmovl_s8(vld1_s8(from))); }
 
 EK_VEC_INLINE void ek_words_sixteen(ek_words_tap *to, const int8_t *from)
@@ -30,25 +80,11 @@ EK_VEC_INLINE void ek_words_sixteen(ek_words_tap *to, const int8_t *from)
 
 EK_VEC_INLINE int16x8_t ek_words_taps(const ek_words_tap *x) { return vld1q_s16(x); }
 
-EK_VEC_INLINE ek_vec_sums ek_words_of(const int32_t *from)
-{
-    const ek_vec_sums s = {vld1q_s32(from), vld1q_s32(from + 4), vld1q_s32(from + 8), vld1q_s32(from + 12)};
-    return s;
-}
-
 /* Filter f of a block is what `row` holds. */
 EK_VEC_INLINE void ek_words_put(int16_t *w, uint32_t f, const int16_t *row, uint32_t taps, uint32_t plane)
 {
     (void)plane;
     ek_words_put_pairs(w, f, row, taps);
-}
-
-EK_VEC_INLINE void ek_words_begin(const int n, ek_words_rows *s, const int32_t *from, uint32_t step)
-{
-    s->r0 = ek_words_of(from);
-    if (n > 1) { s->r1 = ek_words_of(from + step); }
-    if (n > 2) { s->r2 = ek_words_of(from + 2 * step); }
-    if (n > 3) { s->r3 = ek_words_of(from + 3 * step); }
 }
 
 #if defined(__aarch64__)
@@ -101,31 +137,6 @@ EK_VEC_INLINE void ek_words_run(const int n, ek_words_rows *s, const ek_words_ta
         EK_WORDS_PAIR(0)
         (void)x1, (void)x2, (void)x3;
     }
-}
-
-EK_VEC_INLINE void ek_words_put_sums(int32_t *to, ek_vec_sums s)
-{
-    vst1q_s32(to, s.q0);
-    vst1q_s32(to + 4, s.q1);
-    vst1q_s32(to + 8, s.q2);
-    vst1q_s32(to + 12, s.q3);
-}
-
-EK_VEC_INLINE void ek_words_keep(const int n, const ek_words_rows *s, int32_t *to)
-{
-    ek_words_put_sums(to, s->r0);
-    if (n > 1) { ek_words_put_sums(to + EK_VEC_BLOCK, s->r1); }
-    if (n > 2) { ek_words_put_sums(to + 2 * EK_VEC_BLOCK, s->r2); }
-    if (n > 3) { ek_words_put_sums(to + 3 * EK_VEC_BLOCK, s->r3); }
-}
-
-EK_VEC_INLINE void ek_words_end(const int n, const ek_words_rows *s, const ek_vec_scale *scale, int8_t *out,
-                                uint32_t out_step)
-{
-    ek_vec_depth_end(scale, s->r0, out);
-    if (n > 1) { ek_vec_depth_end(scale, s->r1, out + out_step); }
-    if (n > 2) { ek_vec_depth_end(scale, s->r2, out + 2 * out_step); }
-    if (n > 3) { ek_vec_depth_end(scale, s->r3, out + 3 * out_step); }
 }
 
 #endif

@@ -5,14 +5,13 @@
 #ifndef EK_WORDS_PLANES_H
 #define EK_WORDS_PLANES_H
 
-#include "ek_words_common.h"
+#include "ek_words_neon.h"
 
 #if defined(EK_VEC_NEON_DOT) || defined(EK_VEC_NEON_I8MM)
 
 #define EK_WORDS_MOST EK_VEC_MOST
 
 typedef int8_t ek_words_tap;
-typedef ek_vec_rows ek_words_rows;
 
 EK_VEC_INLINE void ek_words_eight(ek_words_tap *to, const int8_t *from) { vst1_s8(to, vld1_s8(from)); }
 
@@ -38,20 +37,6 @@ EK_VEC_INLINE void ek_words_put(int16_t *w, uint32_t f, const int16_t *row, uint
 
 #if defined(EK_VEC_NEON_DOT)
 
-EK_VEC_INLINE ek_vec_sums ek_words_of(const int32_t *from)
-{
-    const ek_vec_sums s = {vld1q_s32(from), vld1q_s32(from + 4), vld1q_s32(from + 8), vld1q_s32(from + 12)};
-    return s;
-}
-
-EK_VEC_INLINE void ek_words_begin(const int n, ek_words_rows *s, const int32_t *from, uint32_t step)
-{
-    s->r0 = ek_words_of(from);
-    if (n > 1) { s->r1 = ek_words_of(from + step); }
-    if (n > 2) { s->r2 = ek_words_of(from + 2 * step); }
-    if (n > 3) { s->r3 = ek_words_of(from + 3 * step); }
-}
-
 /* 256 times what `high` has more. */
 EK_VEC_INLINE void ek_words_join(ek_vec_sums *s, ek_vec_sums high)
 {
@@ -69,32 +54,9 @@ EK_VEC_INLINE void ek_words_add(const int n, ek_words_rows *s, const ek_words_ro
     if (n > 3) { ek_words_join(&s->r3, high->r3); }
 }
 
-EK_VEC_INLINE void ek_words_put_sums(int32_t *to, ek_vec_sums s)
-{
-    vst1q_s32(to, s.q0);
-    vst1q_s32(to + 4, s.q1);
-    vst1q_s32(to + 8, s.q2);
-    vst1q_s32(to + 12, s.q3);
-}
-
-EK_VEC_INLINE void ek_words_keep(const int n, const ek_words_rows *s, int32_t *to)
-{
-    ek_words_put_sums(to, s->r0);
-    if (n > 1) { ek_words_put_sums(to + EK_VEC_BLOCK, s->r1); }
-    if (n > 2) { ek_words_put_sums(to + 2 * EK_VEC_BLOCK, s->r2); }
-    if (n > 3) { ek_words_put_sums(to + 3 * EK_VEC_BLOCK, s->r3); }
-}
-
-EK_VEC_INLINE void ek_words_end(const int n, const ek_words_rows *s, const ek_vec_scale *scale, int8_t *out,
-                                uint32_t out_step)
-{
-    ek_vec_depth_end(scale, s->r0, out);
-    if (n > 1) { ek_vec_depth_end(scale, s->r1, out + out_step); }
-    if (n > 2) { ek_vec_depth_end(scale, s->r2, out + 2 * out_step); }
-    if (n > 3) { ek_vec_depth_end(scale, s->r3, out + 3 * out_step); }
-}
-
 #else
+
+typedef ek_vec_rows ek_words_rows;
 
 #define EK_WORDS_EACH(DO) DO(0) DO(1) DO(2) DO(3) DO(4) DO(5) DO(6) DO(7)
 
