@@ -18,6 +18,7 @@ from ..op import Case, Interval, Kernel, View
 from . import _linear as lin
 from . import _template as tp
 from . import depthwise
+from ._template_kernels import CODE_FIELDS
 
 ATTRS = (*depthwise.ATTRS, "ones")
 
@@ -52,7 +53,7 @@ def params(view: View) -> dict[str, int | str]:
 
 
 FIELDS = (
-    *tp.CODE_FIELDS,
+    *CODE_FIELDS,
     *lin.REQUANT_FIELDS[1:],
     *lin.WINDOW_FIELDS,
     *lin.OUTPUT_FIELDS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -80,6 +81,7 @@ FIELDS = (
     ("uint16_t", "block"),
     ("uint8_t", "pointwise"),
 )
+_kernel = partial(Kernel, header="ek_clustered.h", struct="ek_clustered_conv2d_params", fields=FIELDS)
 
 
 def _scratch_winograd(view: View) -> int:
@@ -108,11 +110,8 @@ def _in_place_mve(view: View) -> tuple[int, ...]:
 
 
 KERNELS = (
-    Kernel(
+    _kernel(
         symbol="ek_clustered_conv2d_s8_mve",
-        header="ek_clustered.h",
-        struct="ek_clustered_conv2d_params",
-        fields=FIELDS,
         params=lambda view: {**_params(view), "block": _block_mve(view)},
         needs=frozenset({"mve"}),
         accepts=lambda view: decoded.accepts(cl.dense(view)),
@@ -121,11 +120,8 @@ KERNELS = (
         sources=decoded.SOURCES,
         counted_cost=lambda view: decoded.cost(cl.dense(view), _block_mve(view), DECODE_MVE),
     ),
-    Kernel(
+    _kernel(
         symbol="ek_clustered_winograd_s8_mve",
-        header="ek_clustered.h",
-        struct="ek_clustered_conv2d_params",
-        fields=FIELDS,
         params=lambda view: {**_params(view), "block": wgm.block(cl.dense(view))},
         needs=frozenset({"mve"}),
         accepts=lambda view: wgm.accepts(cl.dense(view)),
@@ -134,11 +130,8 @@ KERNELS = (
         sources=wgm.SOURCES,
         counted_cost=lambda view: wgm.cost(cl.dense(view), TRANSFORM_MVE),
     ),
-    Kernel(
+    _kernel(
         symbol="ek_clustered_conv2d_s8_vec",
-        header="ek_clustered.h",
-        struct="ek_clustered_conv2d_params",
-        fields=FIELDS,
         params=lambda view: {**_params(view), "block": words.block(cl.dense(view))},
         needs=VECTOR,
         accepts=lambda view: words.accepts(dense := cl.dense(view), words.part(dense)),
@@ -146,11 +139,8 @@ KERNELS = (
         in_place=lambda view: ex.in_place(cl.dense(view)),
         sources=words.SOURCES,
     ),
-    Kernel(
+    _kernel(
         symbol="ek_clustered_winograd_s8_dsp",
-        header="ek_clustered.h",
-        struct="ek_clustered_conv2d_params",
-        fields=FIELDS,
         params=lambda view: {**_params(view), "block": wg.block(cl.dense(view))},
         needs=frozenset({"dsp"}),
         accepts=lambda view: wg.accepts(cl.dense(view)),
@@ -159,11 +149,8 @@ KERNELS = (
         sources=wg.SOURCES,
         counted_cost=lambda view: _table(view) + wg.cost(cl.dense(view), TRANSFORM + 9 * _decode(view)),
     ),
-    Kernel(
+    _kernel(
         symbol="ek_clustered_conv2d_s8_dsp",
-        header="ek_clustered.h",
-        struct="ek_clustered_conv2d_params",
-        fields=FIELDS,
         params=_params,
         needs=frozenset({"dsp"}),
         accepts=lambda view: ex.fits(cl.dense(view)),
@@ -172,11 +159,8 @@ KERNELS = (
         sources=ex.SOURCES,
         counted_cost=lambda view: _table(view) + ex.cost(cl.dense(view), _decode(view), _decode(view)),
     ),
-    Kernel(
+    _kernel(
         symbol="ek_clustered_conv2d_s8",
-        header="ek_clustered.h",
-        struct="ek_clustered_conv2d_params",
-        fields=FIELDS,
         params=_params,
         scratch=_scratch,
         in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -71,6 +72,7 @@ def _params(view: View) -> dict[str, int | str]:
 
 
 FIELDS = (*lin.LINEAR_FIELDS, ("int8_t", "pad_value"))
+_kernel = partial(Kernel, header="ek_conv2d.h", struct="ek_conv2d_params", fields=FIELDS)
 
 
 def _scratch(view: View) -> int:
@@ -137,11 +139,8 @@ _MUL2 = tuple(
     kernel
     for needs in (frozenset({"thumb1"}), frozenset({"thumb2"}))
     for kernel in (
-        Kernel(
+        _kernel(
             symbol="ek_conv1x1_s8_mul2",
-            header="ek_conv2d.h",
-            struct="ek_conv2d_params",
-            fields=FIELDS,
             params=_params,
             needs=needs,
             accepts=lambda view: _is_pointwise(view) and _mul2_accepts(view),
@@ -149,11 +148,8 @@ _MUL2 = tuple(
             in_place=_pointwise_in_place,
             sources=("ek_pixels_mul2",),
         ),
-        Kernel(
+        _kernel(
             symbol="ek_conv2d_s8_mul2",
-            header="ek_conv2d.h",
-            struct="ek_conv2d_params",
-            fields=FIELDS,
             params=_params,
             needs=needs,
             accepts=_mul2_accepts,
@@ -181,11 +177,8 @@ def _mve_scratch(view: View) -> int:
 
 _MVE = frozenset({"mve"})
 KERNELS = (
-    Kernel(
+    _kernel(
         symbol="ek_conv1x1_s8_mve",
-        header="ek_conv2d.h",
-        struct="ek_conv2d_params",
-        fields=FIELDS,
         params=_params,
         needs=_MVE,
         accepts=lambda view: _is_pointwise(view) and _mve_accepts(view),
@@ -193,11 +186,8 @@ KERNELS = (
         in_place=_pointwise_in_place,
         sources=("ek_sums_mve",),
     ),
-    Kernel(
+    _kernel(
         symbol="ek_conv2d_s8_mve",
-        header="ek_conv2d.h",
-        struct="ek_conv2d_params",
-        fields=FIELDS,
         params=_params,
         needs=_MVE,
         accepts=_mve_accepts,
@@ -229,11 +219,8 @@ KERNELS = (
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         lays_out=vec.conv2d_records,
     ),
-    Kernel(
+    _kernel(
         symbol="ek_conv1x1_s8_dsp",
-        header="ek_conv2d.h",
-        struct="ek_conv2d_params",
-        fields=FIELDS,
         params=_params,
         needs=_DSP,
         accepts=lambda view: _is_pointwise(view) and _dsp_accepts(view),
@@ -241,11 +228,8 @@ KERNELS = (
         in_place=_pointwise_in_place,
         sources=("ek_columns_dsp", "ek_columns_put_dsp"),
     ),
-    Kernel(
+    _kernel(
         symbol="ek_conv2d_s8_dsp",
-        header="ek_conv2d.h",
-        struct="ek_conv2d_params",
-        fields=FIELDS,
         params=_params,
         needs=_DSP,
         accepts=_dsp_accepts,
@@ -254,22 +238,16 @@ KERNELS = (
         sources=("ek_columns_dsp", "ek_columns_put_dsp", "ek_columns_windows_dsp"),
     ),
     *_MUL2,
-    Kernel(
+    _kernel(
         symbol="ek_conv1x1_s8",
-        header="ek_conv2d.h",
-        struct="ek_conv2d_params",
-        fields=FIELDS,
         params=_params,
         accepts=_is_pointwise,
         scratch=lambda view: 2 * view.x.shape[3],
         in_place=_pointwise_in_place,
         sources=("ek_output_s8",),
     ),
-    Kernel(
+    _kernel(
         symbol="ek_conv2d_s8",
-        header="ek_conv2d.h",
-        struct="ek_conv2d_params",
-        fields=FIELDS,
         params=_params,
         scratch=_scratch,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),

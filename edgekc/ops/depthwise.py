@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -126,12 +127,10 @@ def _scratch_3x3_mve(view: View) -> int:
 
 
 FIELDS = (*lin.LINEAR_FIELDS, ("int8_t", "pad_value"))
+_kernel = partial(Kernel, header="ek_depthwise.h", struct="ek_depthwise_params", fields=FIELDS)
 KERNELS = (
-    Kernel(
+    _kernel(
         symbol="ek_depthwise3x3_s8_mve",
-        header="ek_depthwise.h",
-        struct="ek_depthwise_params",
-        fields=FIELDS,
         params=_params,
         needs=frozenset({"mve"}),
         accepts=_accepts_3x3_mve,
@@ -139,11 +138,8 @@ KERNELS = (
         # Channel by channel as with the ring: bytes of a channel cover bytes of the same channel only.
         in_place=lambda view: lin.ring_in_place(view, 3),
     ),
-    Kernel(
+    _kernel(
         symbol="ek_depthwise_s8_mve",
-        header="ek_depthwise.h",
-        struct="ek_depthwise_params",
-        fields=FIELDS,
         params=_params,
         needs=frozenset({"mve"}),
         accepts=_accepts_mve,
@@ -162,11 +158,8 @@ KERNELS = (
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         lays_out=lambda view: vec.channel_records(view, view.inputs[1].value),
     ),
-    Kernel(
+    _kernel(
         symbol="ek_depthwise3x3_s8_dsp",
-        header="ek_depthwise.h",
-        struct="ek_depthwise_params",
-        fields=FIELDS,
         params=_params,
         needs=frozenset({"dsp"}),
         accepts=accepts_3x3,
@@ -174,11 +167,8 @@ KERNELS = (
         # Channel by channel as with the ring: bytes of a channel cover bytes of the same channel only.
         in_place=lambda view: lin.ring_in_place(view, 3),
     ),
-    Kernel(
+    _kernel(
         symbol="ek_depthwise_s8",
-        header="ek_depthwise.h",
-        struct="ek_depthwise_params",
-        fields=FIELDS,
         params=_params,
         scratch=lambda view: lin.ring_bytes(view, *_k(view)),
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),

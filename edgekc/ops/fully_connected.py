@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -91,12 +92,10 @@ FIELDS = (
     ("uint32_t", "out_c"),
     *lin.OUTPUT_FIELDS,
 )
+_kernel = partial(Kernel, header="ek_fully_connected.h", struct="ek_fully_connected_params", fields=FIELDS)
 KERNELS = (
-    Kernel(
+    _kernel(
         symbol="ek_fully_connected_s8_mve",
-        header="ek_fully_connected.h",
-        struct="ek_fully_connected_params",
-        fields=FIELDS,
         params=_params,
         needs=frozenset({"mve"}),
         accepts=lambda view: view.out.shape[-1] >= 4 and lin.vector_requant(view),
@@ -113,21 +112,15 @@ KERNELS = (
         scratch=vec.matrix_scratch,
         lays_out=vec.matrix_records,
     ),
-    Kernel(
+    _kernel(
         symbol="ek_fully_connected_s8_dsp",
-        header="ek_fully_connected.h",
-        struct="ek_fully_connected_params",
-        fields=FIELDS,
         params=_params,
         needs=frozenset({"dsp"}),
         accepts=lambda view: view.x.shape[-1] >= 4 and (lin.short_requant(view) or lin.shorter_requant(view)),
         scratch=lambda view: 8 * -(-view.x.shape[-1] // 4),
     ),
-    Kernel(
+    _kernel(
         symbol="ek_fully_connected_s8",
-        header="ek_fully_connected.h",
-        struct="ek_fully_connected_params",
-        fields=FIELDS,
         params=_params,
         sources=("ek_output_s8",),
     ),

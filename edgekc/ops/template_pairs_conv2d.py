@@ -12,6 +12,7 @@ from ..ir import Array
 from ..op import IntAttrs, Op, Shape
 from . import _template as tp
 from . import conv2d
+from ._template_kernels import KERNELS
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -34,7 +35,7 @@ OP = Op(
     operands=("x", "templates", "indices", "pairs", "pair_indices", "bias", "multiplier", "shift"),
     infer=infer,
     reference=reference,
-    kernels=tp.KERNELS,
+    kernels=KERNELS,
     lowers={"template_pairs_conv2d": tp.lower},
     macs=tp.macs,
     ranges=tp.ranges,

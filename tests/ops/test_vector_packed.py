@@ -13,6 +13,7 @@ from edgekc.ops import _clustered as cl
 from edgekc.ops import _pixels as px
 from edgekc.ops import _template as tp
 from edgekc.ops import _words as words
+from edgekc.ops._template_kernels import WORDS
 
 CONV, TEMPLATE = OPS["clustered_conv2d"], OPS["template_pairs_conv2d"]
 SYMBOL = "ek_clustered_conv2d_s8_vec"
@@ -86,5 +87,5 @@ def test_the_cheaper_kernel_for_templates_follows_from_their_number() -> None:
         templates = np.ones((count, 3, 3), np.int8)
         operands = (np.zeros((1, 8, 8, 32), np.int8), templates, codes, pairs, codes, *requant)
         view = host.view_of(TEMPLATE, Case("few", attrs, operands), 1)
-        chosen.append("pixels" if px.cost(view) < words.cost(tp.dense(view), tp.WORDS) else "filters")
+        chosen.append("pixels" if px.cost(view) < words.cost(tp.dense(view), WORDS) else "filters")
     assert chosen == ["pixels", "filters"]
