@@ -147,6 +147,11 @@ def kernels(
     )
 
 
+def activation(out_zero: int, reach: int) -> dict[str, int]:
+    """Limits of a case's outputs that cut off what is further than `reach` from their zero."""
+    return {"act_min": max(out_zero - reach, -128), "act_max": min(out_zero + reach, 127)}
+
+
 def pairs_of_inputs(rng: np.random.Generator) -> list[tuple[str, Array, Array]]:
     """Operands for cases: every supported way to broadcast, random and extreme fills."""
     shapes: list[tuple[str, Shape, Shape]] = [

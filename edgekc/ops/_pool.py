@@ -133,6 +133,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         for i, (fill, x) in enumerate(fills(rng, (1, *x_shape))):
             attrs = dict(stride_h=s_h, stride_w=s_w, dilation_h=1, dilation_w=1, filter_h=k_h, filter_w=k_w)
             attrs.update(pad_top=top, pad_bottom=bottom, pad_left=left, pad_right=right)
-            attrs.update(act_min=-128 if i else -20, act_max=127 if i else 31)
+            attrs.update(act_min=-128, act_max=127)
             out.append(Case(f"{name}-{fill}", attrs, (x,)))
+            if i == 0:
+                out.append(Case(f"{name}-{fill}-limited", {**attrs, "act_min": -20, "act_max": 31}, (x,)))
     return out

@@ -135,7 +135,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
             scale_a, scale_b, scale_out = 0.25, 0.125, 0.5
         attrs = scale_attrs(float(scale_a), float(scale_b), float(scale_out))
         attrs.update({k: int(rng.integers(-128, 128)) for k in ("a_zero", "b_zero", "out_zero")})
-        attrs.update(act_min=-128 if i % 3 else -50, act_max=127 if i % 3 else 60)
+        attrs.update(ew.activation(attrs["out_zero"], 255 if i % 3 else 60))
         out.append(Case(name, attrs, (a, b)))
     return out
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -47,6 +48,7 @@ FIELDS = (
     *lin.OUTPUT_FIELDS,
     *cl.CODE_FIELDS,
 )
+_kernel = partial(Kernel, header="ek_clustered.h", struct="ek_clustered_fully_connected_params", fields=FIELDS)
 
 
 def _accepts_dsp(view: View) -> bool:
@@ -75,41 +77,29 @@ def _accepts_mve(view: View) -> bool:
 
 
 KERNELS = (
-    Kernel(
+    _kernel(
         symbol="ek_clustered_fully_connected_s8_mve",
-        header="ek_clustered.h",
-        struct="ek_clustered_fully_connected_params",
-        fields=FIELDS,
         params=_params,
         needs=frozenset({"mve"}),
         accepts=_accepts_mve,
         scratch=lambda view: 4 * (view.x.shape[-1] // 2 + 1),
     ),
-    Kernel(
+    _kernel(
         symbol="ek_clustered_fully_connected_s8_vec",
-        header="ek_clustered.h",
-        struct="ek_clustered_fully_connected_params",
-        fields=FIELDS,
         params=_params,
         needs=VECTOR,
         accepts=lambda view: words.requantises(cl.dense(view)),
         scratch=_scratch_vec,
     ),
-    Kernel(
+    _kernel(
         symbol="ek_clustered_fully_connected_s8_dsp",
-        header="ek_clustered.h",
-        struct="ek_clustered_fully_connected_params",
-        fields=FIELDS,
         params=_params,
         needs=frozenset({"dsp"}),
         accepts=_accepts_dsp,
         scratch=_scratch_dsp,
     ),
-    Kernel(
+    _kernel(
         symbol="ek_clustered_fully_connected_s8",
-        header="ek_clustered.h",
-        struct="ek_clustered_fully_connected_params",
-        fields=FIELDS,
         params=_params,
         sources=("ek_output_s8",),
     ),
