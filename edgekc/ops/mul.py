@@ -64,8 +64,8 @@ FIELDS = (
 def cases(rng: np.random.Generator) -> list[Case]:
     out = []
     for i, (name, a, b) in enumerate(ew.pairs_of_inputs(rng)):
-        # Every fourth case has a multiplier above one, which takes the left shift.
-        attrs = ew.fixed(float(rng.uniform(1.0, 9.0) if i % 4 == 0 else np.exp(rng.uniform(-7, -2))), "")
+        # Every fifth case has a multiplier above one, which takes the left shift.
+        attrs = ew.fixed(float(rng.uniform(1.0, 9.0) if i % 5 == 1 else np.exp(rng.uniform(-9, -5))), "")
         attrs.update({k: int(rng.integers(-128, 128)) for k in ("a_zero", "b_zero", "out_zero")})
         attrs.update(ew.activation(attrs["out_zero"], 255 if i % 3 else 60))
         out.append(Case(name, attrs, (a, b)))
