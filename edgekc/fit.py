@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import tempfile
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from edgekc.board import Board, Memory
 from edgekc.build import STACK_MIN_BYTES, build_image
+from edgekc.errors import CapacityError
 from edgekc.ledger import read_ledger
 from edgekc.output import read_manifest, write_folder
 from edgekc.pipeline import compile_model, target_of
@@ -48,16 +50,21 @@ class Fit:
         return {**asdict(self), "fits": self.fits}
 
 
-def needs_of(model: Path, board: Board) -> Needs:
+def needs_of(model: Path, board: Board, ram_bytes: int | None = None) -> Needs:
     """Compiles and links the model for the board's core.
 
+    Args:
+        ram_bytes: what kernels that want less scratch may be chosen for; None: the fastest are taken.
+
     Raises:
+        CapacityError: no kernels need as little RAM.
         ModelError, UnsupportedError, ToolError: as compile_model and build_image.
     """
     roomy = dataclasses.replace(board, memories=_ROOMY, boot="plain")
     with tempfile.TemporaryDirectory(prefix="edgekc-fit-") as temporary:
         folder = Path(temporary) / "model"
-        write_folder(compile_model(model, "model", target_of(roomy)).files, folder)
+        target = dataclasses.replace(target_of(roomy), ram_bytes=ram_bytes)
+        write_folder(compile_model(model, "model", target).files, folder)
         manifest = read_manifest(folder)
         image = build_image(folder, roomy, Path(temporary) / "image")
         arena = int(manifest["arena_bytes"])
@@ -68,7 +75,7 @@ def needs_of(model: Path, board: Board) -> Needs:
 
 
 def fit_boards(model: Path, boards: Sequence[Board]) -> tuple[Fit, ...]:
-    """All bare-metal boards of the list; one build for each kind of core."""
+    """All bare-metal boards of the list; one build for each kind of core, and for each board that lacks RAM."""
     known: dict[str, Needs] = {}
     found = []
     for board in boards:
@@ -76,7 +83,11 @@ def fit_boards(model: Path, boards: Sequence[Board]) -> tuple[Fit, ...]:
             continue
         if board.core.name not in known:
             known[board.core.name] = needs_of(model, board)
-        found.append(_fit(board, known[board.core.name]))
+        fit = _fit(board, known[board.core.name])
+        if fit.ram_missing and not fit.flash_missing:
+            with contextlib.suppress(CapacityError):
+                fit = _fit(board, needs_of(model, board, board.ram_bytes))
+        found.append(fit)
     return tuple(found)
 
 

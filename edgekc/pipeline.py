@@ -16,9 +16,10 @@ from .ir import Graph, Role, Stage, dump
 from .lower import lower
 from .pack import Packed, pack, read
 from .passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
-from .plan import Plan, plan
+from .plan import Plan, plan_within
 
 Log = Callable[[str], None]
+_OTHER_RAM_BYTES = 1536  # of a board, beside arena, input and output: the least stack, and the test harness
 
 
 def _silent(text: str) -> None:
@@ -77,11 +78,14 @@ def compile_model(
     if path.suffix != ".ekc":
         data = pack(integer_graph(data, name, path, rounding, log, keep))
     packed = read(data, str(path))
-    layout = plan(packed.graph, target.features)
+    room = None if target.ram_bytes is None else target.ram_bytes - _OTHER_RAM_BYTES
+    layout, slower = plan_within(packed.graph, target.features, room)
     check_fit(layout, len(data), target)
     files = generate(layout, packed, data, name, target.name)
     _keep(keep, "40-packed.txt", dump(packed.graph))
     _keep(keep, "50-plan.txt", describe_plan(layout))
+    if slower:
+        log(f"plan: {', '.join(slower)}: slower kernels of less scratch, for {target.ram_bytes} bytes of RAM")
     log(f"plan: arena {layout.arena_bytes} bytes, lower bound {layout.lower_bound}, peak during {layout.peak_layer}")
     return Compiled(layout, packed, files)
 

@@ -55,7 +55,7 @@ def choose_kernel(view: View, features: frozenset[str]) -> Kernel:
 
     Cheaper is what `Kernel.counted_cost` says, where the first kernel has one.
     """
-    kernels = [k for k in OPS[view.node.op].kernels if k.needs <= features and k.accepts(view)]
+    kernels = _accepting(view, features)
     if not kernels:
         raise UnsupportedError(f"no kernel of {view.node.op} accepts this layer on this core", where=view.node.name)
     if kernels[0].counted_cost is None:
@@ -63,6 +63,10 @@ def choose_kernel(view: View, features: frozenset[str]) -> Kernel:
     alike = [k for k in kernels if k.needs == kernels[0].needs]
     counted = [(k.counted_cost(view), i) for i, k in enumerate(alike) if k.counted_cost is not None]
     return alike[min(counted)[1]]
+
+
+def _accepting(view: View, features: frozenset[str]) -> list[Kernel]:
+    return [k for k in OPS[view.node.op].kernels if k.needs <= features and k.accepts(view)]
 
 
 def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel) -> Plan:
@@ -91,9 +95,9 @@ def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel)
                 block_of[out] = len(members)
                 members.append([])
             members[block_of[out]].append(Span(view.out.nbytes, *lives[out]))
-        if kernel.scratch is not None and kernel.scratch(view):
+        if scratch_bytes := _scratch(kernel, view):
             scratch_block[node.name] = len(members)
-            members.append([Span(kernel.scratch(view), step, step)])
+            members.append([Span(scratch_bytes, step, step)])
 
     allocation = allocate([tuple(block) for block in members])
     offsets = allocation.offsets
@@ -119,6 +123,39 @@ def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel)
             )
         )
     return _finish(graph, tuple(steps), allocation, storage)
+
+
+def plan_within(graph: Graph, features: frozenset[str], most_bytes: int | None) -> tuple[Plan, list[str]]:
+    """As `plan`; while arena, inputs and outputs are more than that, the layer at the peak gets a thriftier kernel.
+
+    That is the one with the next less scratch. The plan may still be too large: it is the smallest that was found.
+
+    Returns:
+        The plan, and the layers whose kernels are not the fastest.
+    """
+    taken: dict[str, Kernel] = {}
+
+    def choose(view: View, has: frozenset[str]) -> Kernel:
+        return taken.get(view.node.name) or choose_kernel(view, has)
+
+    best = found = plan(graph, features, choose)
+    while most_bytes is not None and _buffers(found) > most_bytes:
+        peak = next(step for step in found.steps if step.view.node.name == found.peak_layer)
+        thrifty = [k for k in _accepting(peak.view, features) if _scratch(k, peak.view) < peak.scratch_bytes]
+        if not thrifty:
+            break
+        taken[found.peak_layer] = max(thrifty, key=lambda k: _scratch(k, peak.view))
+        found = plan(graph, features, choose)
+        best = min(best, found, key=_buffers)
+    return best, [s.view.node.name for s in best.steps if s.kernel is not choose_kernel(s.view, features)]
+
+
+def _buffers(layout: Plan) -> int:
+    return layout.arena_bytes + layout.input_bytes + layout.output_bytes
+
+
+def _scratch(kernel: Kernel, view: View) -> int:
+    return kernel.scratch(view) if kernel.scratch is not None else 0
 
 
 def _finish(graph: Graph, steps: tuple[Step, ...], allocation: Allocation, storage: _Storage) -> Plan:
