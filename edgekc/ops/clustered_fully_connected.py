@@ -71,9 +71,13 @@ def _scratch_vec(view: View) -> int:
 
 
 def _accepts_mve(view: View) -> bool:
-    """Filters of less than 48 taps have the DSP kernel, which takes less for each of them."""
-    fits = index_bits(view.inputs[1].value) == 4 and view.x.shape[-1] >= 48
-    return fits and lin.vector_requant(cl.dense(view))
+    return index_bits(view.inputs[1].value) == 4 and lin.vector_requant(cl.dense(view))
+
+
+def _scratch_mve(view: View) -> int:
+    """The table of pairs of centers, sums of 16 filters, and a row of an odd number of values between zeros."""
+    n = view.x.shape[-1]
+    return cl.table_bytes(view) + 64 + (n + 2 if n % 2 else 0)
 
 
 KERNELS = (
@@ -82,7 +86,7 @@ KERNELS = (
         params=_params,
         needs=frozenset({"mve"}),
         accepts=_accepts_mve,
-        scratch=lambda view: 4 * (view.x.shape[-1] // 2 + 1),
+        scratch=_scratch_mve,
     ),
     _kernel(
         symbol="ek_clustered_fully_connected_s8_vec",
@@ -115,7 +119,16 @@ def cases(rng: np.random.Generator) -> list[Case]:
     bytes_ = [
         replace(case, name=f"{case.name}-bytes") for case in dense if "double" in case.name or "single" in case.name
     ]
-    return out + [clustered_cases(rng, case, bits=4) for case in bytes_]
+    out += [clustered_cases(rng, case, bits=4) for case in bytes_]
+    # What low-rank layers have: many filters of few taps, whatever is left of four of them, and not every center.
+    for name, taps, oc in (("rank-odd", 23, 39), ("rank-even", 18, 41), ("rank-short", 7, 22), ("rank-back", 61, 7)):
+        out += [clustered_cases(rng, c, 4) for c in linear_cases(rng, name, {}, (1, taps), (oc, taps), oc, taps, False)]
+    return out + [_of_nine_centers(case) for case in out if case.name.startswith("rank-") and "random" in case.name]
+
+
+def _of_nine_centers(case: Case) -> Case:
+    x, indices, centers, *rest = case.inputs
+    return replace(case, name=f"{case.name}-nine", inputs=(x, np.minimum(indices, 8), centers[:, :9], *rest))
 
 
 OP = Op(

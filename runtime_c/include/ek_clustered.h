@@ -102,8 +102,8 @@ void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_para
                                          int8_t *out, void *scratch);
 
 /*
- * The same for cores with Helium, indices of 4 bits, and requantisation as ek_voutput (ek_mve.h) wants it. scratch: four
- * times in_c / 2 + 1 bytes.
+ * The same for cores with Helium, indices of 4 bits, and requantisation as ek_voutput (ek_mve.h) wants it. scratch:
+ * words: 272; bytes where in_c is odd: in_c + 2.
  */
 void ek_clustered_fully_connected_s8_mve(const ek_clustered_fully_connected_params *p, const int8_t *in,
                                          int8_t *out, void *scratch);

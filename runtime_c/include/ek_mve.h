@@ -53,6 +53,11 @@ static inline void ek_vstrb_s32_at(int8_t *p, ek_s32x4 places, ek_s32x4 x, uint3
         vstrbq_scatter_offset_p_s32(p, vreinterpretq_u32_s32(places), x, vctp32q(lanes));
     }
 }
+/* Halfwords of bits, widened by zeros. */
+static inline ek_s32x4 ek_vldrh_u32_first(const ek_s16 *p, uint32_t lanes)
+{
+    return vreinterpretq_s32_u32(vldrhq_z_u32((const uint16_t *)p, vctp32q(lanes)));
+}
 /* 0, 1, 2 and 3 times `step`. */
 static inline ek_s32x4 ek_vsteps(uint32_t step)
 {
@@ -182,6 +187,13 @@ static inline ek_s32x4 ek_vldrb_s32_first(const int8_t *p, uint32_t lanes)
 {
     ek_s32x4 y;
     EK_LANES(y, i < lanes ? p[i] : 0)
+    return y;
+}
+
+static inline ek_s32x4 ek_vldrh_u32_first(const ek_s16 *p, uint32_t lanes)
+{
+    ek_s32x4 y;
+    EK_LANES(y, i < lanes ? (uint16_t)p[i] : 0)
     return y;
 }
 
