@@ -75,9 +75,9 @@ def _accepts_mve(view: View) -> bool:
 
 
 def _scratch_mve(view: View) -> int:
-    """The table of pairs of centers, sums of 16 filters, and a row of an odd number of values between zeros."""
+    """The table of pairs of centers, and a row of an odd number of values between zeros."""
     n = view.x.shape[-1]
-    return cl.table_bytes(view) + 64 + (n + 2 if n % 2 else 0)
+    return cl.table_bytes(view) + (n + 2 if n % 2 else 0)
 
 
 KERNELS = (

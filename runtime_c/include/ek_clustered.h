@@ -103,7 +103,7 @@ void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_para
 
 /*
  * The same for cores with Helium, indices of 4 bits, and requantisation as ek_voutput (ek_mve.h) wants it. scratch:
- * words: 272; bytes where in_c is odd: in_c + 2.
+ * words: 256; bytes where in_c is odd: in_c + 2.
  */
 void ek_clustered_fully_connected_s8_mve(const ek_clustered_fully_connected_params *p, const int8_t *in,
                                          int8_t *out, void *scratch);
