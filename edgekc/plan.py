@@ -139,7 +139,7 @@ def plan_within(graph: Graph, features: frozenset[str], most_bytes: int | None) 
         return taken.get(view.node.name) or choose_kernel(view, has)
 
     best = found = plan(graph, features, choose)
-    while most_bytes is not None and _buffers(found) > most_bytes:
+    while most_bytes is not None and found.steps and _buffers(found) > most_bytes:
         peak = next(step for step in found.steps if step.view.node.name == found.peak_layer)
         thrifty = [k for k in _accepting(peak.view, features) if _scratch(k, peak.view) < peak.scratch_bytes]
         if not thrifty:
