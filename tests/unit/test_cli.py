@@ -241,7 +241,7 @@ def test_a_failed_swap_brings_the_earlier_output_back(
 @pytest.mark.parametrize(
     "fault",
     [
-        "import edgekc.pipeline as p\ndef plan(*a): raise RuntimeError('a bug')\np.plan = plan",
+        "import edgekc.pipeline as p\ndef plan(*a): raise RuntimeError('a bug')\np.plan_within = plan",
         "import edgekc.generate as g\nfrom pathlib import Path\ng.CODEGEN = Path('/nowhere')",
         "import edgekc.generate as g\ng.RUNTIME_C = g.RUNTIME_C / 'gone'",
     ],
