@@ -207,8 +207,8 @@ class Server:
 
     def close(self) -> None:
         """From any thread; `serve` then returns."""
+        self._wake_out.send(b".")  # first: once it is closed, `serve` may shut the other end at any moment
         self._closed = True
-        self._wake_out.send(b".")
         self._wake_out.close()
 
     def _serve_socket(
