@@ -27,10 +27,6 @@ _PYOCD_WAITS = (
 PYOCD_PATIENCE = tuple(word for name in _PYOCD_WAITS for word in ("-O", f"{name}=120"))
 
 
-# pyOCD, OpenOCD and gdb give up by the wall clock, which a busy machine may exceed; what is wrong fails every time.
-BY_THE_CLOCK = pytest.mark.flaky(reruns=2)
-
-
 @dataclass(frozen=True, slots=True)
 class Bench:
     mcu: Mcu  # to be looked at only while no tool is connected

@@ -16,12 +16,10 @@ from edgekc.flashing import run
 from edgekc.output import write_folder
 from edgekc.pipeline import compile_model, target_of
 from edgekc.toolchain import arm_compiler
-from simulated_mcu.bench import BY_THE_CLOCK, OPENOCD_CONFIG, PYOCD_PATIENCE, Bench, bench, need_openocd, need_pyocd
+from simulated_mcu.bench import OPENOCD_CONFIG, PYOCD_PATIENCE, Bench, bench, need_openocd, need_pyocd
 from simulated_mcu.flash import BASE
 from simulated_mcu.mcu import Chip
 from simulated_mcu.server import Trouble
-
-pytestmark = BY_THE_CLOCK
 
 BOARD = "nucleo-f412zg"
 _MODEL = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data" / "digits_int8.tflite"

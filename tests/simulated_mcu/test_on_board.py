@@ -21,9 +21,7 @@ from edgekc.on_board import Way, on_board, run_samples
 from edgekc.output import read_manifest, write_folder
 from edgekc.pipeline import compile_model, target_of
 from edgekc.toolchain import arm_compiler
-from simulated_mcu.bench import BY_THE_CLOCK, OPENOCD_CONFIG, PYOCD_PATIENCE, Bench, bench, need_openocd, need_pyocd
-
-pytestmark = BY_THE_CLOCK
+from simulated_mcu.bench import OPENOCD_CONFIG, PYOCD_PATIENCE, Bench, bench, need_openocd, need_pyocd
 
 BOARD = "nucleo-f412zg"
 _MODEL = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data" / "digits_int8.tflite"

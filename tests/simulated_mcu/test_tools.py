@@ -12,12 +12,10 @@ import pytest
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 
 from simulated_mcu import system as s
-from simulated_mcu.bench import BY_THE_CLOCK, bench, need_openocd, need_pyocd, openocd, pyocd
+from simulated_mcu.bench import bench, need_openocd, need_pyocd, openocd, pyocd
 from simulated_mcu.flash import BASE, SIZE
 from simulated_mcu.mcu import Chip
 from simulated_mcu.server import Trouble
-
-pytestmark = BY_THE_CLOCK
 
 _LOOP = 0xE7FE
 # A bit of the reset vector that every program sets.

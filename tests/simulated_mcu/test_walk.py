@@ -27,9 +27,7 @@ from edgekc.emulate import host, unicorn_core
 from edgekc.errors import ToolError
 from edgekc.output import read_manifest
 from edgekc.toolchain import arm_compiler
-from simulated_mcu.bench import BY_THE_CLOCK, need_openocd, need_pyocd, run
-
-pytestmark = BY_THE_CLOCK
+from simulated_mcu.bench import need_openocd, need_pyocd, run
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "edgekc" / "demo_data" / "digits_int8.tflite"
