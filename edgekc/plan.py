@@ -133,21 +133,18 @@ def plan_within(graph: Graph, features: frozenset[str], most_bytes: int | None) 
     Returns:
         The plan, and the layers whose kernels are not the fastest.
     """
-    taken: dict[str, Kernel] = {}
-
-    def choose(view: View, has: frozenset[str]) -> Kernel:
-        return taken.get(view.node.name) or choose_kernel(view, has)
-
-    best = found = plan(graph, features, choose)
+    fastest = best = found = plan(graph, features)
+    kernels = {step.view.node.name: step.kernel for step in fastest.steps}
     while most_bytes is not None and found.steps and _buffers(found) > most_bytes:
         peak = next(step for step in found.steps if step.view.node.name == found.peak_layer)
         thrifty = [k for k in _accepting(peak.view, features) if _scratch(k, peak.view) < peak.scratch_bytes]
         if not thrifty:
             break
-        taken[found.peak_layer] = max(thrifty, key=lambda k: _scratch(k, peak.view))
-        found = plan(graph, features, choose)
+        kernels[found.peak_layer] = max(thrifty, key=lambda k: _scratch(k, peak.view))
+        found = plan(graph, features, lambda view, _: kernels[view.node.name])
         best = min(best, found, key=_buffers)
-    return best, [s.view.node.name for s in best.steps if s.kernel is not choose_kernel(s.view, features)]
+    both = zip(fastest.steps, best.steps, strict=True)
+    return best, [a.view.node.name for a, b in both if a.kernel is not b.kernel]
 
 
 def _buffers(layout: Plan) -> int:

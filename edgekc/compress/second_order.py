@@ -27,7 +27,6 @@ from ..errors import ModelError, UsageError
 from ..ir import Array
 from . import _kmeans, moments
 from .cluster import Clustered, decode, encode, pack, to_rows
-from .moments import times
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ def _sweep(values: Array, index: Array, centers: Array, h: Array, options: Optio
     index = index.copy()
     power = np.broadcast_to(np.diagonal(h, axis1=-2, axis2=-1), values.shape)
     for _ in range(options.sweeps):
-        gradient = times(values - centers[index], h)
+        gradient = moments.times(values - centers[index], h)
         moved = False
         for at in range(0, values.shape[1], options.block):
             end = min(at + options.block, values.shape[1])
@@ -151,7 +150,7 @@ def _sweep(values: Array, index: Array, centers: Array, h: Array, options: Optio
 
 def _fit_scales(rows: Array, index: Array, centers: Array, h: Array, scales: Array) -> Array:
     values = centers[index]
-    pushed = times(values, h)
+    pushed = moments.times(values, h)
     power, match = (pushed * values).sum(1), (pushed * rows).sum(1)
     fitted = match / np.where(power > 0, power, 1)
     return np.where((power > 0) & (fitted > 0), fitted, scales).astype(np.float32).astype(np.float64)

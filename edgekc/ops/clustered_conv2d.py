@@ -51,8 +51,8 @@ def _decode(view: View) -> float:
 
 
 def _table(view: View) -> float:
-    """Instructions to make the table of pairs."""
-    return 1.0 * cl.table_bytes(view)
+    """Instructions to make the table of pairs: one for each of its bytes."""
+    return float(cl.table_bytes(view))
 
 
 def _params(view: View) -> dict[str, int | str]:

@@ -51,9 +51,9 @@ typedef struct {
         (w)->tiles = (w)->weights + 64 * (w)->values;                                                              \
         (w)->sums = (int32_t *)(void *)((w)->tiles + (w)->block * 16 * (w)->values);                               \
         (w)->rows = (int16_t *)(void *)((w)->sums + 128);                                                          \
-        (w)->ring = ek_ring_make((w)->rows + 4 * (2 * (w)->across + 2) * (p)->in_c, 4, 1, (2 * (w)->across + 2) * (p)->in_c, (p)->in_h,              \
-                                 (uint32_t)(p)->in_w * (p)->in_c, (p)->pad_top, (uint32_t)(p)->pad_left * (p)->in_c, \
-                                 (p)->pad_value);                                                                  \
+        (w)->ring = ek_ring_make((w)->rows + 4 * (2 * (w)->across + 2) * (p)->in_c, 4, 1,                          \
+                                 (2 * (w)->across + 2) * (p)->in_c, (p)->in_h, (uint32_t)(p)->in_w * (p)->in_c,    \
+                                 (p)->pad_top, (uint32_t)(p)->pad_left * (p)->in_c, (p)->pad_value);               \
         memset((w)->weights, 0, 128 * (w)->values);                                                                \
     } while (0)
 
