@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ..fixedpoint import DOUBLE
-from ..ir import Array
 from ..op import View
 from . import _linear as lin
 
@@ -39,11 +38,6 @@ def scratch(view: View, k_h: int, k_w: int, at_once: int, planes: int) -> int:
     run = view.x.shape[3] * (k_w if view["dilation_w"] == 1 else 1)
     window = taps + 15 if run % 16 else 0
     return held_bytes(taps, at_once, planes) + lin.ring_bytes(view, k_h, k_w) + window
-
-
-def fits(weights: Array) -> bool:
-    """Whether weights are numbers of 16 bits."""
-    return int(weights.min()) >= -(2**15) and int(weights.max()) < 2**15
 
 
 def accepts(dense: View) -> bool:

@@ -26,8 +26,7 @@ def values(dense: View) -> int:
 
 def fits(dense: View) -> bool:
     """Whether every expanded weight is an int16, and the cheap requantisation is proved."""
-    w = dense.inputs[1].value
-    return bool(w.min() >= -(2**15) and w.max() < 2**15) and lin.short_requant(dense)
+    return lin.fits_int16(dense.inputs[1].value) and lin.short_requant(dense)
 
 
 def pointwise(dense: View) -> bool:

@@ -229,6 +229,11 @@ def validate(view: View) -> None:
         raise ModelError(f"act_min {view['act_min']} is above act_max {view['act_max']}")
 
 
+def fits_int16(weights: Array) -> bool:
+    """Whether all are numbers of 16 bits."""
+    return int(weights.min()) >= -(2**15) and int(weights.max()) < 2**15
+
+
 def short_requant(view: View) -> bool:
     """Whether ek_requant_short (ek_dsp.h) gives the bits of the double rounding for every accumulator of the layer.
 

@@ -67,8 +67,7 @@ FIELDS = (
 def _accepts_3x3(view: View) -> bool:
     """Whether the layer is one for the planes of int16, and its weights fit them."""
     as_dense = dense(view)
-    w = as_dense.inputs[1].value
-    return bool(w.min() >= -(2**15) and w.max() < 2**15) and depthwise.accepts_3x3(as_dense)
+    return lin.fits_int16(as_dense.inputs[1].value) and depthwise.accepts_3x3(as_dense)
 
 
 KERNELS = (
@@ -105,10 +104,8 @@ def cases(rng: np.random.Generator, coded: bool) -> list[Case]:
         count, pair_count = (1, 2, 5, 16, 256)[i % 5], (1, 3, 8, 33, 256)[i // 5 % 5]
         shape, attrs = (count, k_h, k_w), {**case.attrs, "ones": tp.response_limit(k_h * k_w)}
         out.append(Case(case.name, attrs, tp.with_templates(rng, case, shape, (oc, 1), pair_count if coded else 0)))
-        if (k_h, k_w) == (
-            3,
-            3,
-        ):  # once more with weights of up to 16 bits, to their very end, as the DSP kernel wants them
+        if (k_h, k_w) == (3, 3):
+            # Once more with weights of up to 16 bits, to their very end, as the DSP kernel wants them.
             largest = 2**15 // (2 * attrs["ones"])
             operands = tp.with_templates(rng, case, shape, (oc, 1), pair_count if coded else 0, largest)
             out.append(Case(f"{case.name}-expanded", attrs, operands))

@@ -171,7 +171,7 @@ def _planes(view: View) -> int:
 
     With halves of 6 bits, templates of 127 and `ones` of 255 (a window of one tap) they stay below 63 * (127 + 255).
     """
-    return 1 if decoded.fits(tp.dense(view).inputs[1].value) else 2
+    return 1 if lin.fits_int16(tp.dense(view).inputs[1].value) else 2
 
 
 def _accepts_mve(view: View) -> bool:

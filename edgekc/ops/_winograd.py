@@ -41,9 +41,7 @@ def exact(dense: View) -> bool:
     w = dense.inputs[1].value
     if not window(dense.node, w.shape):
         return False
-    transformed = transform(w)
-    fits = transformed.min() >= -(2**15) and transformed.max() < 2**15
-    return bool(fits and np.all(lin.accumulator_bound(dense) < 2**29))
+    return lin.fits_int16(transform(w)) and bool(np.all(lin.accumulator_bound(dense) < 2**29))
 
 
 def values(dense: View) -> int:
