@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Addition of int8 tensors with different scales, with broadcasting. */
 #ifndef EK_ADD_H
 #define EK_ADD_H

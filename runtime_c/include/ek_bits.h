@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a stream of unsigned indices of 1 to 8 bits, least significant bit first. */
 #ifndef EK_BITS_H
 #define EK_BITS_H

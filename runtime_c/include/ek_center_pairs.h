@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Clustered weights two at a time, on cores with the DSP extension: a table of all pairs of centers. */
 #ifndef EK_CENTER_PAIRS_H
 #define EK_CENTER_PAIRS_H

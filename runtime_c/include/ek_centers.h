@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Indices of clustered weights to their centers, a filter at a time. */
 #ifndef EK_CENTERS_H
 #define EK_CENTERS_H

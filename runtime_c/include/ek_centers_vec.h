@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Indices of clustered weights to their centers by vectors: a register is the table of up to 16 centers. */
 #ifndef EK_CENTERS_VEC_H
 #define EK_CENTERS_VEC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Layers with clustered weights: weight[i] = centers[index[i]], decoded in registers, never expanded.
  *

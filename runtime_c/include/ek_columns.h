@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Four columns of int16 against int8 filters: the shared block of the convolutions for cores with the DSP extension. */
 #ifndef EK_COLUMNS_H
 #define EK_COLUMNS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Concatenation of tensors with the same scale and zero point. */
 #ifndef EK_CONCAT_H
 #define EK_CONCAT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 2-D convolution, int8, NHWC. */
 #ifndef EK_CONV2D_H
 #define EK_CONV2D_H

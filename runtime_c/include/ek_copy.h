@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Copy, for a reshape whose output has a buffer of its own. */
 #ifndef EK_COPY_H
 #define EK_COPY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Packed filters on cores with Helium: four at a time are decoded to int16, for a block of pixels. */
 #ifndef EK_DECODED_MVE_H
 #define EK_DECODED_MVE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise 2-D convolution, int8, NHWC. */
 #ifndef EK_DEPTHWISE_H
 #define EK_DEPTHWISE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Depthwise 3x3 on cores with the DSP extension, a block of channels after the other. Input rows become planes of
  * int16, one plane a channel: for each pair of columns the words of the three rows that a window covers.

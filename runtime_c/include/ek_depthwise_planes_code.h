@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The code of ek_depthwise_planes.h, for the one file of each width of weights that has it. */
 #ifndef EK_DEPTHWISE_PLANES_CODE_H
 #define EK_DEPTHWISE_PLANES_CODE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A row of a depthwise convolution whose weights are packed: those of a few channels at a time are decoded. */
 #ifndef EK_DEPTHWISE_ROW_H
 #define EK_DEPTHWISE_ROW_H

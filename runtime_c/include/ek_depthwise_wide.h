@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise 3x3 with weights of 16 bits on cores with the DSP extension: the shared block of packed layers. */
 #ifndef EK_DEPTHWISE_WIDE_H
 #define EK_DEPTHWISE_WIDE_H

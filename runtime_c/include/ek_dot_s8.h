@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Dot products of int8 vectors in registers: the shared block of the dense kernels. */
 #ifndef EK_DOT_S8_H
 #define EK_DOT_S8_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The DSP extension (Cortex-M4, M7, M33, M55) as functions of C: two 16-bit products per instruction.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Convolution with packed weights on cores with the DSP extension: two filters at a time are expanded to int16, and
  * then meet many pixels in a dense loop.

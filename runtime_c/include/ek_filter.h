@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What follows the accumulator of one filter, as kernels keep it in scratch. */
 #ifndef EK_FILTER_H
 #define EK_FILTER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Integer requantisation; the C twin of edgekc/fixedpoint.py. docs/numerics.md is the specification. */
 #ifndef EK_FIXEDPOINT_H
 #define EK_FIXEDPOINT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Four filters' requantisation on cores with Helium, as assembly reads it. */
 #ifndef EK_FOUR_MVE_H
 #define EK_FOUR_MVE_H

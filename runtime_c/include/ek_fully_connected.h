@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layer, int8. */
 #ifndef EK_FULLY_CONNECTED_H
 #define EK_FULLY_CONNECTED_H

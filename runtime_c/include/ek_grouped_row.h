@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A row of one filter of a convolution in groups whose weights are packed: the filter's weights are decoded first. */
 #ifndef EK_GROUPED_ROW_H
 #define EK_GROUPED_ROW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Integers held as binary16, read without floating point. */
 #ifndef EK_HALF_H
 #define EK_HALF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Indices of packed weights on cores with Helium. */
 #ifndef EK_INDICES_MVE_H
 #define EK_INDICES_MVE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Look-up table over one byte. */
 #ifndef EK_LUT_H
 #define EK_LUT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Mean over adjacent axes, int8. */
 #ifndef EK_MEAN_H
 #define EK_MEAN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Product of int8 tensors, with broadcasting. */
 #ifndef EK_MUL_H
 #define EK_MUL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Two products by one 32-bit multiplication: the shared block of the convolutions for cores without SIMD. */
 #ifndef EK_MUL2_H
 #define EK_MUL2_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Helium, the vector extension MVE (Cortex-M55, M85), as functions of C: one each for an instruction that kernels use.
  *

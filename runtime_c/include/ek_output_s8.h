@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What follows every accumulator of an int8 kernel: requantise, add the zero point, clamp. */
 #ifndef EK_OUTPUT_S8_H
 #define EK_OUTPUT_S8_H

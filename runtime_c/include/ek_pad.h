@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Padding with a constant, int8, NHWC. */
 #ifndef EK_PAD_H
 #define EK_PAD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Template arithmetic on cores with vector instructions, 32 pixels at a time: the responses of templates and the sums of
  * windows, and from those the sums of a filter by two products for each kernel and pixel.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Template arithmetic on 32 pixels with AVX2: VPMADDWD multiplies a response and a window's sum by a kernel's pair. */
 #ifndef EK_PIXELS_AVX2_H
 #define EK_PIXELS_AVX2_H

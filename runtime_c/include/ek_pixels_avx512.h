@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Template arithmetic on 32 pixels with AVX-512: VPDPWSSD, 16 pixels of a kernel an instruction. */
 #ifndef EK_PIXELS_AVX512_H
 #define EK_PIXELS_AVX512_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Template arithmetic on 32 pixels in plain C: the twin of the vector instructions. */
 #ifndef EK_PIXELS_C_H
 #define EK_PIXELS_C_H

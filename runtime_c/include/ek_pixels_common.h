@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How pixels lie in all forms of template arithmetic by vectors. */
 #ifndef EK_PIXELS_COMMON_H
 #define EK_PIXELS_COMMON_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Template arithmetic on 32 pixels with NEON: MLA for responses, SMLAL by a kernel's pair, four pixels an instruction. */
 #ifndef EK_PIXELS_NEON_H
 #define EK_PIXELS_NEON_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Pooling, int8, NHWC. */
 #ifndef EK_POOL_H
 #define EK_POOL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A ring of padded input rows: the window kernels read their input only through it. */
 #ifndef EK_RING_H
 #define EK_RING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The ring of padded input rows (ek_ring.h), filled by vectors on cores with Helium. */
 #ifndef EK_RING_MVE_H
 #define EK_RING_MVE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Softmax over the last axis, int8, in fixed point. */
 #ifndef EK_SOFTMAX_H
 #define EK_SOFTMAX_H

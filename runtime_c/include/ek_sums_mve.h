@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sums of int8 products on cores with Helium: the shared block of the dense kernels, and what follows the sums. */
 #ifndef EK_SUMS_MVE_H
 #define EK_SUMS_MVE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Convolution on template kernels: kernel (o, i) is a * templates[index] + b * ones, never expanded.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the kernels for template convolutions share: pairs and indices to a plan, responses to outputs. */
 #ifndef EK_TEMPLATE_BLOCKS_H
 #define EK_TEMPLATE_BLOCKS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Kernels on templates to expanded weights: a * template + b * ones, two channels a word. */
 #ifndef EK_TEMPLATE_EXPAND_H
 #define EK_TEMPLATE_EXPAND_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Kernels of templates on cores with Helium: which template, and which numbers, eight channels at a time. */
 #ifndef EK_TEMPLATE_MVE_H
 #define EK_TEMPLATE_MVE_H

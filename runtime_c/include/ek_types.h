@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Types of constants that lie in the packed model, an array of words. */
 #ifndef EK_TYPES_H
 #define EK_TYPES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Blocks of 16 filters against groups of four taps: what the vector kernels are written with, for each instruction set.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks of 16 filters with AVX2: taps and weights widened to 16 bits, VPMADDWD adds two products, a filter has two sums. */
 #ifndef EK_VEC_AVX2_H
 #define EK_VEC_AVX2_H

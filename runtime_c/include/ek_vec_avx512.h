@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks of 16 filters with AVX-512 VNNI: one register holds the sums, VPDPBUSD multiplies unsigned taps. */
 #ifndef EK_VEC_AVX512_H
 #define EK_VEC_AVX512_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks of 16 filters in plain C: the twin of the vector instructions, for machines without them and for the tests. */
 #ifndef EK_VEC_C_H
 #define EK_VEC_C_H

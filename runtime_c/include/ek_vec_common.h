@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the vector kernels have in common on every instruction set: records, outputs, and which set the compiler has. */
 #ifndef EK_VEC_COMMON_H
 #define EK_VEC_COMMON_H

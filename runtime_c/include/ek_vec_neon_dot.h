@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks of 16 filters with NEON's SDOT: a lane of taps against four filters, 16 products an instruction. */
 #ifndef EK_VEC_NEON_DOT_H
 #define EK_VEC_NEON_DOT_H

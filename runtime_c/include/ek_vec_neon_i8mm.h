@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks of 16 filters with NEON's SMMLA: two columns against two filters over eight taps, 32 products an instruction. */
 #ifndef EK_VEC_NEON_I8MM_H
 #define EK_VEC_NEON_I8MM_H

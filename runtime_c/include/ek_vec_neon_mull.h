@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Blocks of 16 filters with NEON's plain products, aarch64 and armv7 alike.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks of 16 filters with NEON, aarch64 and armv7 alike: what the headers for its products share. */
 #ifndef EK_VEC_NEON_SHARED_H
 #define EK_VEC_NEON_SHARED_H

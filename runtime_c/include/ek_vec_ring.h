@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A ring of padded input rows (ek_ring.h) whose bytes are as the vector instructions want them. */
 #ifndef EK_VEC_RING_H
 #define EK_VEC_RING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Tiles over the columns and filter blocks of a layer: what the vector kernels with whole filters share. */
 #ifndef EK_VEC_TILE_H
 #define EK_VEC_TILE_H

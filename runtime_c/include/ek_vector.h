@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The kernels for cores with vector instructions; their weights are laid out for them (ek_vec.h). */
 #ifndef EK_VECTOR_H
 #define EK_VECTOR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes to words of two int16, on cores with the DSP extension. */
 #ifndef EK_WIDEN_H
 #define EK_WIDEN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Windows of a ring as consecutive bytes. */
 #ifndef EK_WINDOW_H
 #define EK_WINDOW_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sums over windows, eight channels at a time, on cores with Helium. */
 #ifndef EK_WINDOW_SUM_MVE_H
 #define EK_WINDOW_SUM_MVE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * 3x3 convolution by Winograd's minimal filtering, F(2x2, 3x3), on cores with the DSP extension: sixteen
  * multiplications for four outputs instead of 36, with every bit as in the plain sum.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * 3x3 convolution by Winograd's minimal filtering, F(2x2, 3x3), on cores with Helium; ek_winograd.h says why it is exact.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Layers with packed weights on cores with vector instructions: 16 filters at a time are decoded to 16-bit weights, and
  * then meet many pixels in a dense loop.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks of 16 filters of 16-bit weights with AVX2: VPMADDWD, eight filters and two taps an instruction. */
 #ifndef EK_WORDS_AVX2_H
 #define EK_WORDS_AVX2_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks of 16 filters of 16-bit weights with AVX-512 VNNI: VPDPWSSD, 16 filters and two taps an instruction. */
 #ifndef EK_WORDS_AVX512_H
 #define EK_WORDS_AVX512_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks of 16 filters of 16-bit weights in plain C: the twin of the vector instructions. */
 #ifndef EK_WORDS_C_H
 #define EK_WORDS_C_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What blocks of 16 filters of 16-bit weights have in common on every instruction set. */
 #ifndef EK_WORDS_COMMON_H
 #define EK_WORDS_COMMON_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A filter of 16-bit weights against a row of 16-bit taps: for layers with too few columns for blocks of filters. */
 #ifndef EK_WORDS_DOT_H
 #define EK_WORDS_DOT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Blocks of 16 filters of 16-bit weights with NEON: sums of a column in four registers, and for cores without SDOT their
  * products: SMLAL by a lane of taps, four filters an instruction.

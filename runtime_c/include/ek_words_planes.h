@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Blocks of 16 filters of 16-bit weights with NEON's SDOT or SMMLA: the high bytes of the weights, and then the low ones,
  * are blocks of bytes (ek_vec.h). weight = 256 * high + low, low being signed; the compiler has proved that high is a byte.

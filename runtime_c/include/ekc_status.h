@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The result of a generated network function. */
 #ifndef EKC_STATUS_H
 #define EKC_STATUS_H

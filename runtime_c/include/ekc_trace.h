@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Layer-by-layer observation: with EKC_TRACE defined, generated networks call ekc_trace after each layer. */
 #ifndef EKC_TRACE_H
 #define EKC_TRACE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Addition of a constant. */
 #include "ek_add.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Addition: one multiplication for the input with the smaller scale, one for the sum. */
 #include "ek_add.h"
 

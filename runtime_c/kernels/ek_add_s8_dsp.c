@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Addition on cores with the DSP extension: each multiplication adds its rounding and keeps the high word alone. */
 #include "ek_add.h"
 #include "ek_dsp.h"

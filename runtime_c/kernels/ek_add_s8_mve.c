@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Addition of tensors of one shape, on cores with Helium: eight elements at a time. */
 #include "ek_add.h"
 #include "ek_mve.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Addition of tensors of one shape, for cores with vector instructions: 16 elements at a time, all in units of half. */
 #include "ek_add.h"
 #include "ek_vec.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Average pooling on cores with the DSP extension: four channels at a time, whose sums are two words. */
 #include "ek_dsp.h"
 #include "ek_pool.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Average pooling, on cores with Helium: window by window, eight channels at a time. */
 #include "ek_fixedpoint.h"
 #include "ek_pool.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution with clustered weights: each filter is decoded once for four unrolled windows. */
 #include "ek_centers.h"
 #include "ek_clustered.h"

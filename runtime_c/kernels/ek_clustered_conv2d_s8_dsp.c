@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution with clustered weights, on cores with the DSP extension: two filters are decoded for many pixels. */
 #include "ek_center_pairs.h"
 #include "ek_clustered.h"

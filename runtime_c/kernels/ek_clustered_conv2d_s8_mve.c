@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution with clustered weights, on cores with Helium: four filters are decoded for a block of pixels. */
 #include "ek_clustered.h"
 #include "ek_decoded_mve.h"

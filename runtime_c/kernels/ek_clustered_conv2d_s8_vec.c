@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution with clustered weights, on cores with vector instructions: 16 filters are decoded for many pixels. */
 #include "ek_centers_vec.h"
 #include "ek_clustered.h"

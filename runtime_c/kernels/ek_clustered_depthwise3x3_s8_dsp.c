@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise 3x3 with clustered weights, on cores with the DSP extension: each weight is decoded once. */
 #include "ek_bits.h"
 #include "ek_clustered.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise convolution with clustered weights: four channels are decoded at a time, for a row of pixels. */
 #include "ek_bits.h"
 #include "ek_clustered.h"

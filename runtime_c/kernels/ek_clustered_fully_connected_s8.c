@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layer with clustered weights: the index stream is read once for each row. */
 #include "ek_centers.h"
 #include "ek_clustered.h"

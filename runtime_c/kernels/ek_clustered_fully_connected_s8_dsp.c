@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fully connected layer with clustered weights, on cores with the DSP extension: two weights by one load. With indices
  * of 4 bits, two of which are a byte, two filters at a time.

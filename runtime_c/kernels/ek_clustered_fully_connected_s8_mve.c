@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layer with clustered weights of 4 bits, on cores with Helium: four filters at a time. */
 #include <stddef.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layer with clustered weights, on cores with vector instructions: a few filters are decoded for some rows. */
 #include "ek_centers_vec.h"
 #include "ek_clustered.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution in groups with clustered weights: each filter is decoded once for a row of pixels. */
 #include "ek_bits.h"
 #include "ek_clustered.h"

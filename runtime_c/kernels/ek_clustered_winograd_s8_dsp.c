@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 3x3 convolution with clustered weights by Winograd's minimal filtering, on cores with the DSP extension. */
 #include "ek_center_pairs.h"
 #include "ek_clustered.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Four columns against all filters: each weight is unpacked once for four pixels. */
 #include "ek_columns.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes of four windows to four columns. */
 #include "ek_columns.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Four neighbouring windows of a ring to four columns. */
 #include "ek_columns.h"
 #include "ek_window.h"

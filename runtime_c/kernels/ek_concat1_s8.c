@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Concatenation of one tensor. */
 #include "ek_concat.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 1x1 convolution without padding: each pixel is a vector, no window to unroll. */
 #include "ek_conv2d.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 1x1 convolution without padding, on cores with the DSP extension: four pixels at a time. */
 #include "ek_columns.h"
 #include "ek_conv2d.h"

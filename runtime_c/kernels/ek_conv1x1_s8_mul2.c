@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 1x1 convolution without padding, on cores without SIMD: four pixels at a time. */
 #include "ek_conv2d.h"
 #include "ek_mul2.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 1x1 convolution without padding, on cores with Helium: two pixels at a time. */
 #include "ek_conv2d.h"
 #include "ek_sums_mve.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 1x1 convolution without padding, for cores with vector instructions: tiles of pixels, copied to scratch. */
 #include "ek_vec_tile.h"
 #include "ek_vector.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution with any window: rows to a ring, windows unrolled two at a time, dense dot products. */
 #include "ek_conv2d.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution with any window, on cores with the DSP extension: rows to a ring, four windows at a time. */
 #include "ek_columns.h"
 #include "ek_conv2d.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution with any window, on cores without SIMD: rows to a ring, four windows of a row at a time. */
 #include "ek_conv2d.h"
 #include "ek_mul2.h"

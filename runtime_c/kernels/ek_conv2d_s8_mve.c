@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution with any window, on cores with Helium: rows to a ring, two windows at a time. */
 #include "ek_conv2d.h"
 #include "ek_sums_mve.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution with any window, for cores with vector instructions: rows to a ring, tiles of pixels straight from it. */
 #include "ek_ring.h"
 #include "ek_vec_ring.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Four decoded filters against the pixels of a block, two at a time: sums, and what follows them. */
 #include "ek_decoded_mve.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise 3x3 on cores with the DSP extension. */
 #include "ek_depthwise.h"
 #include "ek_depthwise_planes_code.h"

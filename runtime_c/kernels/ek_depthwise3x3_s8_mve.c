@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise convolution with windows of 3x3, on cores with Helium: a window is one vector, a product one instruction. */
 #include "ek_depthwise.h"
 #include "ek_mve.h"

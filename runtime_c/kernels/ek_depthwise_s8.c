@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise convolution: rows to a ring, then four channels at a time over the window. */
 #include "ek_depthwise.h"
 

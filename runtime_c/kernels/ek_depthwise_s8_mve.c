@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise convolution, on cores with Helium: rows to a ring, then eight channels of two pixels at a time. */
 #include "ek_depthwise.h"
 #include "ek_ring_mve.h"

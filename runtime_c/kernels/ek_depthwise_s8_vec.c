@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise convolution, for cores with vector instructions: rows to a ring, 16 channels at a time along a row. */
 #include "ek_ring.h"
 #include "ek_vec.h"

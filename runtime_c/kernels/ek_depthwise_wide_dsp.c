@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise 3x3 with weights of 16 bits: a block of channels whose weights somebody else has decoded. */
 #define EK_PLANES_WIDE 1
 #include "ek_depthwise_planes_code.h"

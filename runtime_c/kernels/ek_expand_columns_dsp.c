@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Windows of an image to interleaved columns of int16, until the buffer is full. */
 #include "ek_expand.h"
 #include "ek_widen.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Two filters of int16 against four columns of int16: eleven instructions for sixteen multiply-accumulates. */
 #include "ek_expand.h"
 

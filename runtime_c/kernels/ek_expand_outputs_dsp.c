@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Two expanded filters on all gathered pixels: sums, and what follows them. */
 #include "ek_expand.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layer: each row against four filters at a time. */
 #include "ek_fully_connected.h"
 

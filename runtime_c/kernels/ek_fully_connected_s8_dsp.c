@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layer, on cores with the DSP extension: each row, unpacked once, against two or four filters at a time. */
 #include "ek_dsp.h"
 #include "ek_fully_connected.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layer, on cores with Helium: each row against four filters at a time. */
 #include "ek_fully_connected.h"
 #include "ek_sums_mve.h"

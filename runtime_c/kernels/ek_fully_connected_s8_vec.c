@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layer, for cores with vector instructions: tiles of rows, or one row with four chains of sums. */
 #include "ek_vec_tile.h"
 #include "ek_vector.h"

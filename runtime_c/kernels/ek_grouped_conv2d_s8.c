@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution in groups: for each row and group the group's windows unrolled two at a time, dense dot products. */
 #include "ek_conv2d.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Indices of 1 to 8 bits to words of 16, eight at a time. */
 #include "ek_indices_mve.h"
 #include "ek_mve.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Max pooling: window by window, channel by channel. */
 #include "ek_pool.h"
 

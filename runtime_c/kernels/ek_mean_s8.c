@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Mean: one sum per output value; the division is part of the multiplier. */
 #include "ek_mean.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Mean, on cores with Helium: sums of eight channels at a time. */
 #include "ek_fixedpoint.h"
 #include "ek_mean.h"

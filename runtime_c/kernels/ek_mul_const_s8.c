@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Product with a constant. */
 #include "ek_mul.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Product, requantised element by element. */
 #include "ek_mul.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requantisation of one accumulator, shared by all kernels with weights. */
 #include "ek_output_s8.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Padding: fill everything, then copy what lies inside. */
 #include "ek_pad.h"
 

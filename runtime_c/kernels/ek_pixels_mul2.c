@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Four pixels against all filters, two products a multiplication. */
 #include "ek_mul2.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Softmax: exponentials of the differences to the maximum, times the reciprocal of their sum.
  *
  * A number with i integer bits is held as value * 2^(31 - i), "Qi" below.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sums of int8 products: a vector of weights serves two pixels, and one of a pixel four filters. */
 #include "ek_sums_mve.h"
 

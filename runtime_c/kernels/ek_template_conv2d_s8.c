@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution on template kernels: responses of a block of pixels, then two products for each kernel and pixel. */
 #include "ek_template.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 3x3 convolution on template kernels, on cores with the DSP extension: one SMLAD for each kernel and pixel. */
 #include <stddef.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution on template kernels, on cores with Helium: four filters are made dense for a block of pixels. */
 #include "ek_template_mve.h"
 

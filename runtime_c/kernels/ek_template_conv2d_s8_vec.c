@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution on templates, on cores with vector instructions: 16 filters are expanded for many pixels. */
 #include "ek_template_blocks.h"
 #include "ek_words.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise convolution on template kernels: the weights of four channels at a time, for a row of pixels. */
 #include "ek_bits.h"
 #include "ek_depthwise_row.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution on templates, expanded to int16 two filters at a time, on cores with the DSP extension. */
 #include "ek_expand.h"
 #include "ek_template_expand.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution in groups on template kernels: each filter is decoded once for a row of pixels. */
 #include "ek_bits.h"
 #include "ek_grouped_row.h"

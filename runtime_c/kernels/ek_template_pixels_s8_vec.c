@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution on templates by their responses, on cores with vector instructions: vectors of pixels. */
 #include "ek_pixels.h"
 #include "ek_template_blocks.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 3x3 convolution on templates by Winograd's minimal filtering, on cores with Helium. */
 #include "ek_template_mve.h"
 #include "ek_winograd_mve.h"

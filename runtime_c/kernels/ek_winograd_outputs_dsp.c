@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Two transformed filters on all gathered tiles: sums, their transform back, and what follows. */
 #include "ek_winograd.h"
 

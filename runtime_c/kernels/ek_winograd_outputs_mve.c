@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Four transformed filters on all gathered tiles: sums, two tiles at a time, their transform back, and what follows. */
 #include "ek_winograd_mve.h"
 

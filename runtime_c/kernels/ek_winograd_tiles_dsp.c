@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An image to transformed tiles of 4x4 pixels, two apart, until the buffer is full. */
 #include "ek_winograd.h"
 

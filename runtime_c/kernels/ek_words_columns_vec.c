@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Windows of an image to columns of taps, until the buffer is full. */
 #include "ek_words.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 16 decoded filters, or a part of them, on all gathered pixels: sums, and what follows them. */
 #include "ek_words.h"
 

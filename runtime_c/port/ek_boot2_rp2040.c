@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Second-stage loader of the RP2040: its boot ROM copies the first 256 bytes of flash to RAM and runs them.
  *
  * It asks the ROM itself for memory-mapped flash (`_flash_enter_cmd_xip`: serial reads by command 03h, slow, and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The device's end of the framed console; edgekc/console.py is the other. */
 #include "ek_console.h"
 

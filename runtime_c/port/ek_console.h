@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A model served over a byte stream: requests in, replies out, in frames that survive a bad line.
  *
  * Frame: EC 4B, kind, sequence, payload length (2), payload, CRC-32 of all from kind on (4); little-endian.

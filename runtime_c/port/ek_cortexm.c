@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The harness's port on a bare Cortex-M: files by semihosting, cost by SysTick and a painted stack. */
 #include "ek_port.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The console's line through a debug probe: two ring buffers in RAM, which the probe finds and moves.
  * The layout is SEGGER's "Real Time Transfer" as the J-Link manual (UM08001, RTT) describes it, which pyOCD and
  * OpenOCD read too. */

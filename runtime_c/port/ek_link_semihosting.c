@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The console's line by semihosting: the debugger's or emulator's own terminal, opened as ":tt". */
 #include "ek_console.h"
 #include "ek_semihost.h"

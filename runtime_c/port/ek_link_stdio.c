@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The console's line on Linux: standard input and output, so that it goes through ssh, adb and pipes. */
 #include "ek_console.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The harness's port on Linux: files by stdio. Cost is counted from outside, by the emulator. */
 #include "ek_port.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the harness needs from the machine it runs on: files, an exit, and a measured call.
  * Implemented by ek_cortexm.c (bare Cortex-M, semihosting) and ek_linux.c (stdio). */
 #ifndef EK_PORT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The one instruction by which Thumb code on an M-profile core asks the host for something. */
 #include "ek_semihost.h"
 

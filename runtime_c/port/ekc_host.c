@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Shared library around one generated network, for the host emulator: many inferences in one call. */
 #include <stdint.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* QEMU TCG plugin: one emulated run of a firmware image -> exact counts for the network function.
  *
  * Counting starts at the first instruction of NAME_run and ends when its return address is reached.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The part of QEMU's TCG plugin interface that ekc_plugin.c uses, so that no QEMU header is needed.
  *
  * Declared from the documented interface, version 1 (QEMU 4.2 to 8.2). From version 2 on the plain

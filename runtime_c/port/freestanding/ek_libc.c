@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The memory functions that a compiler may call on its own, and strlen, for one that comes without a C library. */
 #include <stdint.h>
 #include <string.h>

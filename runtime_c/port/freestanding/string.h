@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* <string.h> for a compiler that comes without a C library (zig cc); ek_libc.c has the bodies. */
 #ifndef EK_FREESTANDING_STRING_H
 #define EK_FREESTANDING_STRING_H
