@@ -4,6 +4,7 @@
 #define EK_DEPTHWISE_PLANES_CODE_H
 
 #include "ek_depthwise_planes.h"
+#include "ek_naked.h"
 
 #ifndef EK_PLANES_WIDE
 #define EK_PLANES_WIDE 0
@@ -50,7 +51,7 @@ typedef struct {
  * r0: to, r1: from, r2: step, r3 to r5: one, two, three times `plane`, r6: end of whole pairs, r7: padding, LR and r12:
  * where the four channels begin in the image and in the planes; on the stack odd, last, pairs, padding, groups.
  */
-static __attribute__((naked, noinline)) void put_strip(__attribute__((unused)) const strip *s)
+static EK_NAKED void put_strip(EK_UNSEEN const strip *s)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "ldmia r0, {r0, r1, r2, r3, r4, r5, r6, r7, r8}\n\t"
@@ -222,8 +223,7 @@ typedef struct {
  * end; on the stack what `frame` has.
  */
 #define ROW(name, body, words)                                                                                \
-    static __attribute__((naked, noinline)) void name(__attribute__((unused)) ek_plane_channel *c,               \
-                                                      __attribute__((unused)) const frame *f)                 \
+    static EK_NAKED void name(EK_UNSEEN ek_plane_channel *c, EK_UNSEEN const frame *f)                        \
     {                                                                                                         \
         __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                    \
                          "ldmia r1, {r4, r5, r6, r7, r8, r9, r10}\n\t"                                        \

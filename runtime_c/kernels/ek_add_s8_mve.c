@@ -2,6 +2,7 @@
 /* Addition of tensors of one shape, on cores with Helium: eight elements at a time. */
 #include "ek_add.h"
 #include "ek_mve.h"
+#include "ek_naked.h"
 
 /* The order is known to the assembly. */
 typedef struct {
@@ -33,7 +34,7 @@ static inline ek_s32x4 sum(const frame *f, ek_s32x4 x, ek_s32x4 y)
  * Even elements and odd ones are loaded apart, so that they end side by side where both are narrowed. q4, q5: clamps,
  * q6, q7: places of even and odd elements, r6: 2^19, which scales x.
  */
-static __attribute__((naked, noinline)) void eights(__attribute__((unused)) const frame *f)
+static EK_NAKED void eights(EK_UNSEEN const frame *f)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, lr}\n\t"
                      "vpush {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"

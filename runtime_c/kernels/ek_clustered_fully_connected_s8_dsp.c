@@ -5,6 +5,7 @@
  */
 #include "ek_center_pairs.h"
 #include "ek_clustered.h"
+#include "ek_naked.h"
 #include "ek_widen.h"
 
 /* Eights of weights by the table of pairs; inlined with constant bits, so that fields are at constant places. */
@@ -119,10 +120,8 @@ typedef struct {
     "ldmia r0!, {r6, r7, r8, r9}\n\t" FOUR_PAIRS("r4", "r1") eight_apart FOUR_PAIRS("r5", "r2")
 #define TWO(pair_apart) "ldr r6, [r0], #4\n\t" PAIR("r4", "r1", "r6") pair_apart PAIR("r5", "r2", "r6")
 #define FILTERS(name, apart, eight_apart, pair_apart, middle)                                                \
-    static __attribute__((naked, noinline)) void name(__attribute__((unused)) const two_filters *constants,  \
-                                                      __attribute__((unused)) const uint8_t *indices,        \
-                                                      __attribute__((unused)) int8_t *out,                   \
-                                                      __attribute__((unused)) const ek_pair *table)          \
+    static EK_NAKED void name(EK_UNSEEN const two_filters *constants, EK_UNSEEN const uint8_t *indices,      \
+                              EK_UNSEEN int8_t *out, EK_UNSEEN const ek_pair *table)                         \
     {                                                                                                        \
         __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                   \
                          "mov r12, r2\n\t"                                                                   \

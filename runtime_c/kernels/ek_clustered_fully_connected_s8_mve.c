@@ -4,6 +4,7 @@
 
 #include "ek_clustered.h"
 #include "ek_mve.h"
+#include "ek_naked.h"
 
 #define PAIRS 256u /* of centers: a byte of two indices is the place of one */
 
@@ -55,7 +56,7 @@ typedef struct {
  * what `frame` begins with.
  */
 #define FILTERS(name, row, x, requantise)                                                                   \
-    static __attribute__((naked, noinline)) void name(__attribute__((unused)) const frame *f)               \
+    static EK_NAKED void name(EK_UNSEEN const frame *f)                                                     \
     {                                                                                                       \
         __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                  \
                          "vpush {d8, d9, d10, d11}\n\t"                                                     \

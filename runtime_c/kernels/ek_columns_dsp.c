@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Four columns against all filters: each weight is unpacked once for four pixels. */
 #include "ek_columns.h"
+#include "ek_naked.h"
 
 /* What stays the same from filter to filter; filters_4 knows the order. */
 typedef struct {
@@ -52,10 +53,8 @@ typedef struct {
  * counts where filters are small. r0: column words, r1: weights, r6 to r9: sums, r10: groups left, LR: filter;
  * on the stack `out` and what `frame` has.
  */
-static __attribute__((naked, noinline)) void filters_4(__attribute__((unused)) const ek_filter *f,
-                                                       __attribute__((unused)) const int8_t *weights,
-                                                       __attribute__((unused)) int8_t *out,
-                                                       __attribute__((unused)) const frame *constants)
+static EK_NAKED void filters_4(EK_UNSEEN const ek_filter *f, EK_UNSEEN const int8_t *weights, EK_UNSEEN int8_t *out,
+                               EK_UNSEEN const frame *constants)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "ldmia r3, {r4, r5, r6, r7, r8, r9, r10}\n\t"
@@ -120,8 +119,7 @@ static __attribute__((naked, noinline)) void filters_4(__attribute__((unused)) c
  * As filters_4, for whole eights of taps: the first one starts the sums from the bias, the loop over the others is
  * entered where as many are left as there are. LR: rounds left, and the filter's record is on the stack.
  */
-static __attribute__((naked, noinline)) void eights_4(__attribute__((unused)) const eights *constants,
-                                                      __attribute__((unused)) const int8_t *weights)
+static EK_NAKED void eights_4(EK_UNSEEN const eights *constants, EK_UNSEEN const int8_t *weights)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "ldmia r0, {r4, r5, r6, r7, r8, r9, r10, r11, r12}\n\t"

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes of four windows to four columns. */
 #include "ek_columns.h"
+#include "ek_naked.h"
 
 #if EK_DSP
 
 /* r1: the next four bytes of column 0, r2: step, LR: 3 * step, r3: end. */
-static __attribute__((naked, noinline)) void put_4(__attribute__((unused)) ek_pair *to,
-                                                   __attribute__((unused)) const int8_t *from,
-                                                   __attribute__((unused)) uint32_t step,
-                                                   __attribute__((unused)) const int8_t *end)
+static EK_NAKED void put_4(EK_UNSEEN ek_pair *to, EK_UNSEEN const int8_t *from, EK_UNSEEN uint32_t step,
+                           EK_UNSEEN const int8_t *end)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "add lr, r2, r2, lsl #1\n"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Four decoded filters against the pixels of a block, two at a time: sums, and what follows them. */
 #include "ek_decoded_mve.h"
+#include "ek_naked.h"
 
 /* The order is known to the assembly. */
 typedef struct {
@@ -111,22 +112,22 @@ typedef struct {
     "vstrb.16 q0, [r5, q4]\n\t"             \
     "add r5, r5, r4\n\t"
 
-static __attribute__((naked, noinline)) void short_to_sums(__attribute__((unused)) const frame *f)
+static EK_NAKED void short_to_sums(EK_UNSEEN const frame *f)
 {
     PAIRS(KEPT SHORT_ENTRY, SHORT, KEEP);
 }
 
-static __attribute__((naked, noinline)) void long_to_sums(__attribute__((unused)) const frame *f)
+static EK_NAKED void long_to_sums(EK_UNSEEN const frame *f)
 {
     PAIRS(KEPT, LONG, KEEP);
 }
 
-static __attribute__((naked, noinline)) void short_to_outputs(__attribute__((unused)) const frame *f)
+static EK_NAKED void short_to_outputs(EK_UNSEEN const frame *f)
 {
     PAIRS(REQUANTISED SHORT_ENTRY, SHORT, REQUANTISE);
 }
 
-static __attribute__((naked, noinline)) void long_to_outputs(__attribute__((unused)) const frame *f)
+static EK_NAKED void long_to_outputs(EK_UNSEEN const frame *f)
 {
     PAIRS(REQUANTISED, LONG, REQUANTISE);
 }

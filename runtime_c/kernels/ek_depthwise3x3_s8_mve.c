@@ -2,6 +2,7 @@
 /* Depthwise convolution with windows of 3x3, on cores with Helium: a window is one vector, a product one instruction. */
 #include "ek_depthwise.h"
 #include "ek_mve.h"
+#include "ek_naked.h"
 
 /*
  * Eight channels at a time become planes of their own: strips of five input rows, in which a column's five bytes lie
@@ -54,13 +55,13 @@ typedef struct {
 
 /* Of three rows and two, columns one and two apart. */
 #define THREE(name, step)                                                                           \
-    static __attribute__((naked, noinline)) void name(__attribute__((unused)) const frame *f)       \
+    static EK_NAKED void name(EK_UNSEEN const frame *f)                                             \
     {                                                                                               \
         STRIPS(step, "vldrb.8 q2, [r2, #32]\n\t", "add r7, r5, r11\n\t", "vmladav.s8 r10, q3, q2\n\t", \
                "vmladav.s8 r8, q3, q2\n\t", "strd r8, r10, [r7], #-8\n\t");                          \
     }
 #define TWO(name, step)                                                                             \
-    static __attribute__((naked, noinline)) void name(__attribute__((unused)) const frame *f)       \
+    static EK_NAKED void name(EK_UNSEEN const frame *f)                                             \
     {                                                                                               \
         STRIPS(step, "", "", "", "", "");                                                           \
     }
@@ -138,7 +139,7 @@ typedef struct {
     "vmin.s16 q0, q0, q5\n\t"         \
     "vmax.s16 q0, q0, q4\n\t" store
 
-static __attribute__((naked, noinline)) void requantise(__attribute__((unused)) const channel_outputs *f)
+static EK_NAKED void requantise(EK_UNSEEN const channel_outputs *f)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, lr}\n\t"
                      "vpush {d8, d9, d10, d11, d12, d13}\n\t"

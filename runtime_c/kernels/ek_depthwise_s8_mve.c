@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise convolution, on cores with Helium: rows to a ring, then eight channels of two pixels at a time. */
 #include "ek_depthwise.h"
+#include "ek_naked.h"
 #include "ek_ring_mve.h"
 
 /* Eight channels of a row of pixels; the order of the fields is known to the assembly. */
@@ -32,7 +33,7 @@ typedef struct {
  * and what one tap needs the other four. r4, r5: columns, r6, r7: outputs, of pixels 1 and 0, r9: pixels left less
  * two. A pixel without a neighbour is its own.
  */
-static __attribute__((naked, noinline)) void row(__attribute__((unused)) const eight *e)
+static EK_NAKED void row(EK_UNSEEN const eight *e)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "vpush {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Windows of an image to interleaved columns of int16, until the buffer is full. */
 #include "ek_expand.h"
+#include "ek_naked.h"
 #include "ek_widen.h"
 
 #if EK_DSP
 
 /* r1: the next four bytes of column 0, r2: step, LR: 3 * step, r3: end. */
-static __attribute__((naked, noinline)) void put_4(__attribute__((unused)) ek_pair *to,
-                                                   __attribute__((unused)) const int8_t *from,
-                                                   __attribute__((unused)) uint32_t step,
-                                                   __attribute__((unused)) const int8_t *end)
+static EK_NAKED void put_4(EK_UNSEEN ek_pair *to, EK_UNSEEN const int8_t *from, EK_UNSEEN uint32_t step,
+                           EK_UNSEEN const int8_t *end)
 {
 #define COLUMN(low, high, place)             \
     "ldr r12, " place "\n\t"                 \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two filters of int16 against four columns of int16: eleven instructions for sixteen multiply-accumulates. */
 #include "ek_expand.h"
+#include "ek_naked.h"
 
 #if EK_DSP
 
@@ -27,10 +28,8 @@
  * r0: columns, r1: weights, r4 to r11: sums. On the stack: where the columns of the position end, bytes of a position,
  * where the weights end, where to go after a position's first eight values, and where its sums go.
  */
-__attribute__((naked, noinline)) void ek_expand_dot_dsp(__attribute__((unused)) const ek_pair *x,
-                                                        __attribute__((unused)) const ek_pair *w,
-                                                        __attribute__((unused)) int32_t *sums,
-                                                        __attribute__((unused)) const ek_expand_shape *shape)
+EK_NAKED void ek_expand_dot_dsp(EK_UNSEEN const ek_pair *x, EK_UNSEEN const ek_pair *w, EK_UNSEEN int32_t *sums,
+                                EK_UNSEEN const ek_expand_shape *shape)
 {
     __asm__ volatile("push {r4-r11, lr}\n\t"
                      "mov r8, r2\n\t"

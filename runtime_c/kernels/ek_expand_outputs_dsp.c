@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two expanded filters on all gathered pixels: sums, and what follows them. */
 #include "ek_expand.h"
+#include "ek_naked.h"
 
 /* Of one filter. */
 typedef struct {
@@ -80,8 +81,7 @@ typedef struct {
     "strb lr, " place "\n\t"
 
 /* r0: columns, r1: weights, r4 to r11: sums, and behind them what belongs to outputs. On the stack: the frame. */
-__attribute__((naked, noinline)) static void fours(__attribute__((unused)) const ek_pair *x,
-                                                   __attribute__((unused)) const frame *constants)
+static EK_NAKED void fours(EK_UNSEEN const ek_pair *x, EK_UNSEEN const frame *constants)
 {
     __asm__ volatile("push {r4-r11, lr}\n\t"
                      "add r2, r1, #32\n\t"

@@ -2,6 +2,7 @@
 /* Fully connected layer, on cores with the DSP extension: each row, unpacked once, against two or four filters at a time. */
 #include "ek_dsp.h"
 #include "ek_fully_connected.h"
+#include "ek_naked.h"
 
 /* What `dot` takes and gives: the sums of four filters, and how many groups of four taps, at least one, to add. */
 typedef struct {
@@ -51,10 +52,8 @@ static inline int32_t dot4(const ek_pair *x, uint32_t word, int32_t acc)
  * The four filters at w, n bytes apart. In assembly from first to last, since it takes all registers but SP:
  * r4 to r7: sums, r8: groups left, r9: 3 * n.
  */
-static __attribute__((naked, noinline)) void dot(__attribute__((unused)) const int8_t *w,
-                                                 __attribute__((unused)) uint32_t n,
-                                                 __attribute__((unused)) const ek_pair *x,
-                                                 __attribute__((unused)) sums *acc)
+static EK_NAKED void dot(EK_UNSEEN const int8_t *w, EK_UNSEEN uint32_t n, EK_UNSEEN const ek_pair *x,
+                         EK_UNSEEN sums *acc)
 {
     __asm__ volatile("push {r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "ldmia r3, {r4, r5, r6, r7, r8}\n\t"
@@ -113,9 +112,8 @@ static __attribute__((naked, noinline)) void dot(__attribute__((unused)) const i
  * All filters, two at a time. r0: x, r1 and r2: weights, r7 and r8: sums, r12: out, LR: rounds left. The loop is
  * entered where as many eights are left as there are.
  */
-static __attribute__((naked, noinline)) void pairs_of_filters(__attribute__((unused)) const eights *constants,
-                                                              __attribute__((unused)) const int8_t *weights,
-                                                              __attribute__((unused)) int8_t *out)
+static EK_NAKED void pairs_of_filters(EK_UNSEEN const eights *constants, EK_UNSEEN const int8_t *weights,
+                                      EK_UNSEEN int8_t *out)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "ldmia r0!, {r4, r5, r6, r7, r8, r9, r10}\n\t"

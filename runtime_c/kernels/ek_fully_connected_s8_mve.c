@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layer, on cores with Helium: each row against four filters at a time. */
 #include "ek_fully_connected.h"
+#include "ek_naked.h"
 #include "ek_sums_mve.h"
 
 /* Groups of four filters, and where their sums go; the order is known to the assembly. */
@@ -20,7 +21,7 @@ typedef struct {
  * the instruction wants them; r3, r5, r7, r9: filters, r8: bias, r10: sums, r11: the next four filters, r12: taps; on
  * the stack row and end.
  */
-static __attribute__((naked, noinline)) void filters(__attribute__((unused)) const frame *f)
+static EK_NAKED void filters(EK_UNSEEN const frame *f)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "ldmia r0, {r1, r2, r11, r12}\n\t"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Four pixels against all filters, two products a multiplication. */
 #include "ek_mul2.h"
+#include "ek_naked.h"
 
 /* What stays the same from filter to filter; the assembly knows the order. */
 typedef struct {
@@ -75,8 +76,7 @@ enum { HALF = 0x8000 };
  * sums of pixels 1 and 3, r8 and r9 those of whole words; r10: `eights`, r11: number of the filter, LR: its record.
  * On the stack what `frame` has, but for the last.
  */
-static __attribute__((naked, noinline)) void filters_4(__attribute__((unused)) const ek_filter *f,
-                                                       __attribute__((unused)) const frame *constants)
+static EK_NAKED void filters_4(EK_UNSEEN const ek_filter *f, EK_UNSEEN const frame *constants)
 {
     __asm__ volatile(".syntax unified\n\t"
                      "push {r4, r5, r6, r7, lr}\n\t"
@@ -196,8 +196,7 @@ static __attribute__((naked, noinline)) void filters_4(__attribute__((unused)) c
  * sums of whole words, r9 and r10 those of pixels 1 and 3; r6: `eights`, r11: 0x8000, r12: number of the filter, LR:
  * its record. On the stack what `frame` has.
  */
-static __attribute__((naked, noinline)) void filters_4(__attribute__((unused)) const ek_filter *f,
-                                                       __attribute__((unused)) const frame *constants)
+static EK_NAKED void filters_4(EK_UNSEEN const ek_filter *f, EK_UNSEEN const frame *constants)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "ldmia r1!, {r2, r3, r4, r5, r6}\n\t"

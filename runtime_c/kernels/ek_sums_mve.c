@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sums of int8 products: a vector of weights serves two pixels, and one of a pixel four filters. */
 #include "ek_sums_mve.h"
+#include "ek_naked.h"
 
 /* Groups of four filters, and where their sums go; the order is known to the assembly. */
 typedef struct {
@@ -31,7 +32,7 @@ typedef struct {
  * Two pixels. Sums live in the even registers, as the instruction wants them, pointers in the odd ones (r1: pixels,
  * r3, r5, r7, r9: filters), r11 counts; P0 has the lanes of the last block from first to last. On the stack: `frame`.
  */
-static __attribute__((naked, noinline)) void filters_2(__attribute__((unused)) const frame *f)
+static EK_NAKED void filters_2(EK_UNSEEN const frame *f)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "vpush {d8, d9, d10, d11}\n\t"

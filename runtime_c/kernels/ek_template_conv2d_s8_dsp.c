@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "ek_dsp.h"
+#include "ek_naked.h"
 #include "ek_ring.h"
 #include "ek_template_blocks.h"
 
@@ -17,17 +18,6 @@
 enum { WORDS = 5, EIGHT = 8 };
 
 #if EK_DSP
-
-/*
- * Functions of assembly only, for loops that need every register. The compiler does not see that they use their
- * arguments, and must pass them all the same.
- */
-#if defined(__clang__)
-#define NAKED __attribute__((naked, noinline)) static void
-#else
-#define NAKED __attribute__((naked, noipa)) static void
-#endif
-#define UNSEEN __attribute__((unused))
 
 /* Where a plan's entry points: an address, which saves an addition for every kernel. */
 static inline uint32_t plan_base(const uint32_t *responses) { return (uint32_t)(uintptr_t)responses; }
@@ -48,8 +38,9 @@ static inline uint32_t plan_base(const uint32_t *responses) { return (uint32_t)(
  * bytes from a channel's words to the next channel's.
  */
 #define RESPOND(name, bytes)                                                                                       \
-    NAKED name(UNSEEN const ek_pair *window, UNSEEN const ek_pair *templates, UNSEEN uint32_t *to,                 \
-               UNSEEN uint32_t ones, UNSEEN uint32_t count, UNSEEN uint32_t channels, UNSEEN uint32_t apart)       \
+    static EK_NAKED void name(EK_UNSEEN const ek_pair *window, EK_UNSEEN const ek_pair *templates,                 \
+                              EK_UNSEEN uint32_t *to, EK_UNSEEN uint32_t ones, EK_UNSEEN uint32_t count,           \
+                              EK_UNSEEN uint32_t channels, EK_UNSEEN uint32_t apart)                               \
     {                                                                                                              \
         __asm__ volatile("push {r1, r3-r11, lr}\n\t" /* then at sp: templates, ones; at 44: count and the rest */  \
                          "ldrd r4, r5, [sp, #48]\n\t"                                                              \
@@ -110,7 +101,7 @@ RESPOND(respond_32, "128")
 
 /* Eight pixels. Arguments: what the sums start with, the plan (a multiple of eight entries), where the sums go. */
 #define COMBINE(name, add)                                                                                        \
-    NAKED name(UNSEEN int32_t bias, UNSEEN const uint32_t *plan, UNSEEN int32_t *sums)                            \
+    static EK_NAKED void name(EK_UNSEEN int32_t bias, EK_UNSEEN const uint32_t *plan, EK_UNSEEN int32_t *sums)    \
     {                                                                                                             \
         __asm__ volatile("push {r2, r4-r11, lr}\n\t"                                                              \
                          "mov r4, r0\n\tmov r5, r0\n\tmov r6, r0\n\tmov r7, r0\n\t"                               \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* 3x3 convolution on templates by Winograd's minimal filtering, on cores with Helium. */
 #include "ek_template_mve.h"
+#include "ek_naked.h"
 #include "ek_winograd_mve.h"
 
 /*
@@ -46,7 +47,7 @@ typedef struct {
     "vstrh.16 q4, [r2]\n\t"                      \
     "add r2, r2, r3\n\t"
 
-static __attribute__((naked, noinline)) void kernels(__attribute__((unused)) const frame *f)
+static EK_NAKED void kernels(EK_UNSEEN const frame *f)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "vpush {d8, d9}\n\t"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two transformed filters on all gathered tiles: sums, their transform back, and what follows. */
 #include "ek_winograd.h"
+#include "ek_naked.h"
 
 static inline int32_t add(int32_t a, int32_t b) { return (int32_t)((uint32_t)a + (uint32_t)b); }
 static inline int32_t subtract(int32_t a, int32_t b) { return (int32_t)((uint32_t)a - (uint32_t)b); }
@@ -53,10 +54,8 @@ static void tile(const int32_t *m, const filter *f, uint32_t wide, uint32_t high
     "strb r2, " place "\n\t"
 
 /* Whole tiles that follow each other in a row, from `m` to `end`. On the stack: `end`, then the filter. */
-__attribute__((naked, noinline)) static void tiles(__attribute__((unused)) const int32_t *m,
-                                                   __attribute__((unused)) int8_t *to,
-                                                   __attribute__((unused)) const filter *f,
-                                                   __attribute__((unused)) const int32_t *end)
+static EK_NAKED void tiles(EK_UNSEEN const int32_t *m, EK_UNSEEN int8_t *to, EK_UNSEEN const filter *f,
+                           EK_UNSEEN const int32_t *end)
 {
     __asm__ volatile("push {r4-r11, lr}\n\t"
                      "ldmia r2, {r4-r9}\n\t"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Four transformed filters on all gathered tiles: sums, two tiles at a time, their transform back, and what follows. */
 #include "ek_winograd_mve.h"
+#include "ek_naked.h"
 
 /* Kept out of the loop, whose registers it would take. */
 #if defined(__GNUC__)
@@ -136,7 +137,7 @@ static EK_WINOGRAD_SELDOM void tile(const ek_winograd_mve *w, const int32_t *m, 
  * registers, as the instruction wants them; r11: `frame`, r9: how many eights of channels are skipped, or the loop of
  * those that are more than eight.
  */
-static __attribute__((naked, noinline)) void pairs_of_tiles(__attribute__((unused)) frame *f)
+static EK_NAKED void pairs_of_tiles(EK_UNSEEN frame *f)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "vpush {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An image to transformed tiles of 4x4 pixels, two apart, until the buffer is full. */
 #include "ek_winograd_mve.h"
+#include "ek_naked.h"
 
 /* The order is known to the assembly. */
 typedef struct {
@@ -20,10 +21,8 @@ typedef struct {
     "vsub.i16 q2, q2, q1\n\t" store_2
 
 /* Rows of the ring to the four vertical transforms, `eights` of values each. */
-static __attribute__((naked, noinline)) void vertical(__attribute__((unused)) const int8_t *const rows[4],
-                                                      __attribute__((unused)) int16_t *to,
-                                                      __attribute__((unused)) uint32_t plane,
-                                                      __attribute__((unused)) uint32_t eights)
+static EK_NAKED void vertical(EK_UNSEEN const int8_t *const rows[4], EK_UNSEEN int16_t *to, EK_UNSEEN uint32_t plane,
+                              EK_UNSEEN uint32_t eights)
 {
     __asm__ volatile("push {r4, r5, r6, r7, lr}\n\t"
                      "add r4, r1, r2\n\t"
@@ -44,7 +43,7 @@ static __attribute__((naked, noinline)) void vertical(__attribute__((unused)) co
 }
 
 /* Of a tile. */
-static __attribute__((naked, noinline)) void horizontal(__attribute__((unused)) const frame *f)
+static EK_NAKED void horizontal(EK_UNSEEN const frame *f)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "mov r12, r0\n\t"
