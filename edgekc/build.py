@@ -117,7 +117,7 @@ def build_image(
 
     elf, map_file = out / f"{name}.elf", out / f"{name}.map"
     linked = [str(target) for _, target, _ in jobs]
-    command = [*chosen.command, *_link_flags(chosen, out, map_file, bare=bare), *linked, "-o", str(elf)]
+    command = [*(chosen.linker or chosen.command), *_link_flags(chosen, out, map_file, bare=bare), *linked, "-o", str(elf)]
     printed = _link(command, board, manifest, sum(sizes.values()))
     if chosen.family == "zig":
         map_file.write_text(printed, encoding="utf-8")
@@ -269,7 +269,7 @@ def _compile_flags(compiler: Compiler, source: Path, out: Path, *, bare: bool, t
     # The same bytes wherever the folders lie.
     for path, shown in ((out, "build"), (source, "model"), (RUNTIME_C, "runtime_c")):
         flags.append(f"-ffile-prefix-map={path}={shown}")
-    if bare and compiler.family == "zig":
+    if bare and compiler.family in ("zig", "clang"):
         flags += ["-ffreestanding", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
         flags += ["-fno-sanitize=all", "-isystem", str(_PORT / "freestanding")]
     if trace:
