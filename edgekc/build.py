@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -29,6 +29,10 @@ _HARNESS_RAM_BYTES = 512
 _PORT = RUNTIME_C / "port"
 _COMPILE_TIMEOUT_S = 300
 
+Optimise = Literal["speed", "size"]
+# For what the model's own code is compiled; its bits are the same with each.
+OPTIMISE_FLAGS: Mapping[Optimise, str] = {"speed": "-O2", "size": "-Os"}
+
 
 @dataclass(frozen=True, slots=True)
 class Image:
@@ -39,6 +43,7 @@ class Image:
     map: Path
     board: Board
     compiler: str
+    optimise: Optimise
     trace: bool  # built with EKC_TRACE: also writes each layer's output
     input_bytes: int  # of one sample
     output_bytes: int
@@ -52,14 +57,19 @@ def build_image(
     *,
     trace: bool = False,
     link: str = "",
+    optimise: Optimise = "speed",
     compiler: Compiler | None = None,
     extra_flags: Sequence[str] = (),
+    link_flags: Callable[[Sequence[Path]], Sequence[str]] | None = None,
 ) -> Image:
     """Compiles folder/src with startup and harness for the board, into out_dir.
 
     Args:
         link: rtt, uart, semihosting or stdio: the program serves the console over that line; empty: it reads
             input.bin and writes output.bin and report.txt.
+        optimise: for what the compiler optimises the model's code.
+        extra_flags: for the model's code, after all others.
+        link_flags: from the model's objects to arguments for the linker, before all others.
 
     Raises:
         BoardError: the kernels need features that the board's core has not.
@@ -100,13 +110,14 @@ def build_image(
         ours += [_PORT / "ek_console.c", _uart(board, out) if link == "uart" else _PORT / f"ek_link_{link}.c"]
     theirs = sorted((source_dir / "src").glob("*.c"))
 
-    flags = _compile_flags(chosen, source_dir, out, bare=bare, trace=trace)
+    flags = _compile_flags(chosen, source_dir, out, "speed", bare=bare, trace=trace)
     objects = out / "obj"
     objects.mkdir(exist_ok=True)
     console = ["-DEK_CONSOLE_FILES"] if link and bare else []
     jobs = [(path, objects / f"ekh_{path.stem}.o", [*flags, *console]) for path in ours]
-    # The caller's flags are for the model's code; the harness measures it and stays as it is.
-    jobs += [(path, objects / f"{path.stem}.o", [*flags, *extra_flags]) for path in theirs]
+    # What the caller chooses is for the model's code; the harness measures it and stays as it is.
+    model = [*_compile_flags(chosen, source_dir, out, optimise, bare=bare, trace=trace), *extra_flags]
+    jobs += [(path, objects / f"{path.stem}.o", model) for path in theirs]
     if bare and chosen.family == "zig":
         libc = _PORT / "freestanding" / "ek_libc.c"
         jobs.append((libc, objects / "ekh_libc.o", [*flags, "-fno-builtin"]))
@@ -117,7 +128,9 @@ def build_image(
 
     elf, map_file = out / f"{name}.elf", out / f"{name}.map"
     linked = [str(target) for _, target, _ in jobs]
-    command = [*chosen.command, *_link_flags(chosen, out, map_file, bare=bare), *linked, "-o", str(elf)]
+    own = link_flags([target for _, target, _ in jobs[len(ours) : len(ours) + len(theirs)]]) if link_flags else ()
+    command = [*(chosen.linker or chosen.command), *own, *_link_flags(chosen, out, map_file, bare=bare)]
+    command += [*linked, "-o", str(elf)]
     printed = _link(command, board, manifest, sum(sizes.values()))
     if chosen.family == "zig":
         map_file.write_text(printed, encoding="utf-8")
@@ -127,6 +140,7 @@ def build_image(
         map=map_file,
         board=board,
         compiler=chosen.description,
+        optimise=optimise,
         trace=trace,
         input_bytes=sizes["INPUT"],
         output_bytes=sizes["OUTPUT"],
@@ -134,7 +148,9 @@ def build_image(
     )
 
 
-def build_library(folder: Path | str, board: Board, out_dir: Path | str) -> tuple[Path, ...]:
+def build_library(
+    folder: Path | str, board: Board, out_dir: Path | str, *, optimise: Optimise = "speed"
+) -> tuple[Path, ...]:
     """The model's objects for an app on the board's system, beside which its own build may put the rest.
 
     Raises:
@@ -145,7 +161,7 @@ def build_library(folder: Path | str, board: Board, out_dir: Path | str) -> tupl
     _check_needs(manifest, board)
     out.mkdir(parents=True, exist_ok=True)
     # Freestanding, with our declaration of memcpy and memset: the system's headers are in the NDK and in Xcode.
-    flags = ["-O2", "-ffreestanding", "-fPIC", "-std=c99", "-isystem", str(_PORT / "freestanding")]
+    flags = [OPTIMISE_FLAGS[optimise], "-ffreestanding", "-fPIC", "-std=c99", "-isystem", str(_PORT / "freestanding")]
     flags.append(f"-I{source / 'include'}")
     compiler = library_compiler(board)
     targets = []
@@ -264,12 +280,14 @@ def arena_region(board: Board, buffers_bytes: int) -> Memory:
     return next((memory for memory in others if needed <= memory.size_bytes), first)
 
 
-def _compile_flags(compiler: Compiler, source: Path, out: Path, *, bare: bool, trace: bool) -> list[str]:
-    flags = ["-O2", "-g", "-ffunction-sections", "-fdata-sections", "-fstack-usage"]
+def _compile_flags(
+    compiler: Compiler, source: Path, out: Path, optimise: Optimise, *, bare: bool, trace: bool
+) -> list[str]:
+    flags = [OPTIMISE_FLAGS[optimise], "-g", "-ffunction-sections", "-fdata-sections", "-fstack-usage"]
     # The same bytes wherever the folders lie.
     for path, shown in ((out, "build"), (source, "model"), (RUNTIME_C, "runtime_c")):
         flags.append(f"-ffile-prefix-map={path}={shown}")
-    if bare and compiler.family == "zig":
+    if bare and compiler.family in ("zig", "clang"):
         flags += ["-ffreestanding", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
         flags += ["-fno-sanitize=all", "-isystem", str(_PORT / "freestanding")]
     if trace:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgekc.board import Board
-from edgekc.build import Image, build_image
+from edgekc.build import Image, Optimise, build_image
 from edgekc.emulate.device import DeviceRun, run_image
 from edgekc.emulate.elfinfo import read_elf
 from edgekc.emulate.plugin import Counts, LayerCounts, Unavailable, Violation, count, image_regions
@@ -62,6 +62,7 @@ class Measurement:
     name: str
     board: str
     compiler: str
+    optimise: Optimise
     emulator: str
     ledger: Ledger
     by_layer: tuple[Row, ...]  # the ledger's flash again, split by layer
@@ -120,6 +121,7 @@ def measure(
     timeout_s: float,
     inputs: bytes | None = None,
     out_dir: Path | str | None = None,
+    optimise: Optimise = "speed",
     compiler: Compiler | None = None,
     cache: Path | None = None,
 ) -> Measurement:
@@ -141,9 +143,9 @@ def measure(
         raise UsageError(f"samples: expected at least 1, got {samples}")
     if out_dir is None:
         with tempfile.TemporaryDirectory(prefix="edgekc-measure-") as temporary:
-            image = build_image(folder, board, temporary, compiler=compiler)
+            image = build_image(folder, board, temporary, optimise=optimise, compiler=compiler)
             return _measure(image, Path(folder), samples, timeout_s, inputs, cache)
-    image = build_image(folder, board, out_dir, compiler=compiler)
+    image = build_image(folder, board, out_dir, optimise=optimise, compiler=compiler)
     return _measure(image, Path(folder), samples, timeout_s, inputs, cache)
 
 
@@ -188,6 +190,7 @@ def _measure(
         name=image.name,
         board=image.board.name,
         compiler=image.compiler,
+        optimise=image.optimise,
         emulator=run.emulator,
         ledger=ledger,
         by_layer=split_flash(image, elf, ledger, manifest, ekc) if ekc.is_file() else (),

@@ -50,6 +50,7 @@ def measure_on_board(folder: Path, board: Board, way: Way, *, samples: int) -> M
         name=image.name,
         board=board.name,
         compiler=image.compiler,
+        optimise=image.optimise,
         emulator=f"the board over {link}",
         ledger=ledger,
         by_layer=by_layer,

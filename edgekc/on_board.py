@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 
 from edgekc.board import Board
-from edgekc.build import Image
+from edgekc.build import Image, Optimise
 from edgekc.console import Console, Hello, Line, Patience, Run
 from edgekc.emulate import host, reference
 from edgekc.emulate.compare import split_inputs
 from edgekc.emulate.elfinfo import read_elf
 from edgekc.errors import BoardError, ToolError, UsageError, VerifyError
-from edgekc.firmware import build_firmware
+from edgekc.firmware import build_firmware, firmware_folder
 from edgekc.flashing import remote
 from edgekc.flashing.openocd import connect
 from edgekc.flashing.records import Job
 from edgekc.flashing.run import choose_tool, flash, make_job, program_command
 from edgekc.lines import ProcessLine, PyocdLine, SerialLine, SocketLine, only_serial_port
-from edgekc.output import BUILD, read_manifest
+from edgekc.output import read_manifest
 from edgekc.pack import read
 from edgekc.toolchain import qemu_name, qemu_path
 
@@ -199,6 +199,7 @@ class Way:
     options: tuple[str, ...]
     flash: bool  # program it first
     timeout_s: float
+    optimise: Optimise = "speed"
 
 
 @contextmanager
@@ -209,8 +210,8 @@ def on_board(folder: Path, board: Board, way: Way, *, trace: bool) -> Iterator[t
         BoardError, CapacityError, FlashError, ToolError, UsageError: as build_firmware, flash and open_line.
     """
     link = check_link(board, way.link or default_link(board))
-    out = folder / BUILD / f"{board.name}-{link}"
-    image = build_firmware(folder, board, out, trace=trace, link=link)
+    out = firmware_folder(folder, board, None, link=link, optimise=way.optimise)
+    image = build_firmware(folder, board, out, trace=trace, link=link, optimise=way.optimise)
     emulated = board.probe is None or (board.core.system == "linux" and not (way.probe or way.tool))
     tool = choose_tool(board, way.tool) if not emulated else None
     job = make_job(image, out, probe=way.probe, openocd_config=way.openocd_config, options=way.options)

@@ -25,7 +25,8 @@ def render(measurement: Measurement) -> RenderableType:
     """Flash, RAM and layers of one firmware image."""
     m = measurement
     parts: list[RenderableType] = [
-        f"[bold]{escape(m.name)}[/bold] on {escape(m.board)}, {escape(m.compiler)}, {escape(m.emulator)}",
+        f"[bold]{escape(m.name)}[/bold] on {escape(m.board)}, {escape(m.compiler)}"
+        f"{' for size' if m.optimise == 'size' else ''}, {escape(m.emulator)}",
         _flash(m),
         _ram(m),
         _layers(m),

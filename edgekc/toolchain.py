@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from typing import Literal
@@ -34,6 +34,7 @@ class Compiler:
     family: Family
     command: tuple[str, ...]
     version: str  # as the compiler words it, on one line
+    linker: tuple[str, ...] = ()  # likewise, of the program that links; empty: the compiler does
 
     @property
     def description(self) -> str:
@@ -97,6 +98,30 @@ def _gcc(name: str, flags: Sequence[str], family: Family = "gcc") -> Compiler | 
     return Compiler(family, (path, *flags), _version(path, "--version"))
 
 
+def gcc_compiler(board: Board) -> Compiler | None:
+    """The GCC for the board's core; None where it is not installed."""
+    return _gcc(_gcc_name(board), board.gcc_flags)
+
+
+def zig_compiler(board: Board) -> Compiler | None:
+    """Zig's clang for the board's core; None where it is not installed."""
+    return _zig(board.zig_flags)
+
+
+def clang_compiler(board: Board, program: str = "clang") -> Compiler | None:
+    """Clang for the board's core, with libraries and linker of the GCC for it; None without both."""
+    name, gcc = _gcc_name(board), gcc_compiler(board)
+    if gcc is None:
+        return None
+    flags = (f"--target={name.removesuffix('-gcc')}", *board.gcc_flags)
+    found = _gcc(program, flags, "clang")
+    return None if found is None else replace(found, linker=gcc.command)
+
+
+def _gcc_name(board: Board) -> str:
+    return _LINUX_GCC["aarch64" in board.features] if board.core.system == "linux" else _ARM_GCC
+
+
 def _chosen(variable: str, allowed: Sequence[str]) -> str:
     value = os.environ.get(variable, "").strip() or "auto"
     if value not in allowed:
@@ -105,20 +130,22 @@ def _chosen(variable: str, allowed: Sequence[str]) -> str:
 
 
 def arm_compiler(board: Board) -> Compiler:
-    """The compiler for the board: GCC when it is there, else zig; EDGEKC_TOOLCHAIN=gcc|zig chooses.
+    """The compiler for the board: GCC when it is there, else zig; EDGEKC_TOOLCHAIN=gcc|zig|clang chooses.
 
     Raises:
-        ToolError: neither is installed.
+        ToolError: neither is installed, or not the chosen one.
     """
-    choice = _chosen("EDGEKC_TOOLCHAIN", ("auto", "gcc", "zig"))
-    linux = board.core.system == "linux"
-    name = _LINUX_GCC["aarch64" in board.features] if linux else _ARM_GCC
-    if choice in ("auto", "gcc") and (found := _gcc(name, board.gcc_flags)):
+    choice = _chosen("EDGEKC_TOOLCHAIN", ("auto", "gcc", "zig", "clang"))
+    name = _gcc_name(board)
+    if choice in ("auto", "gcc") and (found := gcc_compiler(board)):
         return found
-    if choice in ("auto", "zig") and (found := _zig(board.zig_flags)):
+    if choice in ("auto", "zig") and (found := zig_compiler(board)):
         return found
-    wanted = {"auto": f"{name} and zig are both missing", "gcc": f"{name} is missing", "zig": "zig is missing"}
-    fix = _apt(_PACKAGES[name]) if choice == "gcc" else _ZIG_FIX
+    if choice == "clang" and (found := clang_compiler(board)):
+        return found
+    wanted = {"auto": f"{name} and zig are both missing", "gcc": f"{name} is missing", "zig": "zig is missing",
+              "clang": f"clang is missing, or {name}, whose libraries and linker it takes"}  # fmt: skip
+    fix = {"gcc": _apt(_PACKAGES[name]), "clang": _apt(f"clang {_PACKAGES[name]}")}.get(choice, _ZIG_FIX)
     raise ToolError(f"no compiler for {board.core.name}: {wanted[choice]}", where=f"board {board.name}", fix=fix)
 
 

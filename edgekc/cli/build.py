@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from . import way
+
 
 def build(
     folder: Annotated[Path, typer.Argument(help="What `edgekc compile -o` wrote.", metavar="DIR")],
@@ -15,8 +17,9 @@ def build(
         str, typer.Option("--board", help="A board's name or file. Default: the board that DIR was compiled for.")
     ] = "",
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The folder to write. Default: DIR/build/BOARD.")
+        Path | None, typer.Option("-o", "--out", help="The folder to write. Default: DIR/build/BOARD, and -size.")
     ] = None,
+    optimise: way.OptimiseFor = way.Optimised.speed,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Build the board's program: the model, startup, linker script and the measuring harness."""
@@ -25,9 +28,10 @@ def build(
     from ..output import read_manifest
 
     target = load_board(board or str(read_manifest(folder).get("board", "")))
-    sizes = build_all(folder, target, out)
-    where = firmware_folder(folder, target, out)
+    sizes = build_all(folder, target, out, optimise=optimise.value)
+    where = firmware_folder(folder, target, out, optimise=optimise.value)
     if as_json:
-        typer.echo(json.dumps({"board": target.name, "folder": str(where), "files": sizes}, indent=1))
+        built = {"board": target.name, "optimise": optimise.value, "folder": str(where), "files": sizes}
+        typer.echo(json.dumps(built, indent=1))
         return
     typer.echo(f"{where}: {', '.join(f'{name} {size:,} bytes' for name, size in sizes.items())}")

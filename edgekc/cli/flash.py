@@ -7,12 +7,15 @@ from typing import Annotated
 
 import typer
 
+from . import way
+
 
 def flash(
     folder: Annotated[Path, typer.Argument(help="What `edgekc compile -o` wrote.", metavar="DIR")],
     board: Annotated[
         str, typer.Option("--board", help="A board's name or file. Default: the board that DIR was compiled for.")
     ] = "",
+    optimise: way.OptimiseFor = way.Optimised.speed,
     probe: Annotated[
         str,
         typer.Option(help="Which one, if several: unique id, remote:host:port, user@host, adb serial, UF2 drive."),
@@ -38,9 +41,9 @@ def flash(
 
     target = load_board(board or str(read_manifest(folder).get("board", "")))
     chosen = run.choose_tool(target, tool)
-    image = build_firmware(folder, target)
+    image = build_firmware(folder, target, optimise=optimise.value)
     job = run.make_job(
-        image, firmware_folder(folder, target, None),
+        image, firmware_folder(folder, target, None, optimise=optimise.value),
         probe=probe, openocd_config=openocd_config, options=tuple(tool_option or ()),
     )  # fmt: skip
     if dry_run:

@@ -17,6 +17,7 @@ def measure(
         str, typer.Option("--board", help="A board's name or file. Default: the board that DIR was compiled for.")
     ] = "",
     samples: Annotated[int, typer.Option(help="Inferences to run, on random inputs.", min=1)] = 2,
+    optimise: way.OptimiseFor = way.Optimised.speed,
     link: way.Link = "",
     probe: way.Probe = "",
     tool: way.Tool = "",
@@ -51,9 +52,11 @@ def measure(
 
     limits = [parse_size(text, name) if text else None for name, text in _named(max_flash, max_ram)]
     target = load_board(board or str(read_manifest(folder).get("board", "")))
-    reach = way.make_way(link, tool, probe, port, openocd_config, tool_option, flash=True, timeout_s=timeout_s)
+    reach = way.make_way(
+        link, tool, probe, port, openocd_config, tool_option, flash=True, timeout_s=timeout_s, optimise=optimise.value
+    )  # fmt: skip
     if reach is None:
-        measurement = run(folder, target, samples=samples, timeout_s=timeout_s)
+        measurement = run(folder, target, samples=samples, timeout_s=timeout_s, optimise=optimise.value)
     else:
         from edgekc.measure_board import measure_on_board
 

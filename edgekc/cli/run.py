@@ -21,6 +21,7 @@ def run(
     ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Without --input: lowest, highest, a ramp, then random.")] = 4,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="File for the outputs.")] = None,
+    optimise: way.OptimiseFor = way.Optimised.speed,
     link: way.Link = "",
     probe: way.Probe = "",
     tool: way.Tool = "",
@@ -43,7 +44,8 @@ def run(
     target = load_board(board or str(manifest.get("board", "")))
     inputs = host.samples(manifest, samples, 0) if data is None else data.read_bytes()
     reach = way.make_way(
-        link or "auto", tool, probe, port, openocd_config, tool_option, flash=not no_flash, timeout_s=timeout_s
+        link or "auto", tool, probe, port, openocd_config, tool_option, flash=not no_flash, timeout_s=timeout_s,
+        optimise=optimise.value,
     )  # fmt: skip
     assert reach is not None  # by "auto"
     with on_board(folder, target, reach, trace=layers) as (console, image, line):

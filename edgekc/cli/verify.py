@@ -17,6 +17,7 @@ def verify(
     board: Annotated[str, typer.Option("--board", help="Default: the board that the folder was compiled for.")] = "",
     seed: Annotated[int, typer.Option(help="Seed of the random inputs.")] = 0,
     no_device: Annotated[bool, typer.Option("--no-device", help="Compare reference and host only.")] = False,
+    optimise: way.OptimiseFor = way.Optimised.speed,
     link: way.Link = "",
     probe: way.Probe = "",
     tool: way.Tool = "",
@@ -40,7 +41,8 @@ def verify(
     manifest = read_manifest(folder)
     target = None if no_device else load_board(board or str(manifest.get("board", "")))
     reach = way.make_way(
-        link, tool, probe, port, openocd_config, tool_option, flash=not no_flash, timeout_s=timeout_s
+        link, tool, probe, port, openocd_config, tool_option, flash=not no_flash, timeout_s=timeout_s,
+        optimise=optimise.value,
     )  # fmt: skip
     if reach is not None:
         from ..on_board import on_board, run_samples
@@ -57,7 +59,9 @@ def verify(
         typer.echo(f"{result.network}: {who}, {done.samples} samples, {result.layers} layers, every byte equal")
         typer.echo(f"outputs sha256 {result.output_sha256}")
         return
-    result = compare(folder, target, host.samples(manifest, samples, seed), timeout_s=timeout_s)
+    result = compare(
+        folder, target, host.samples(manifest, samples, seed), timeout_s=timeout_s, optimise=optimise.value
+    )
     if as_json:
         typer.echo(json.dumps(result.as_json(), indent=1))
         return

@@ -1,15 +1,28 @@
-"""The options that say how a real board is reached, which several commands share."""
+"""The options that say how a program is built and how a real board is reached, which several commands share."""
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from ..build import Optimise
     from ..on_board import Way
 
+
+class Optimised(str, Enum):
+    """edgekc.build.Optimise, as the command line wants it."""
+
+    speed = "speed"
+    size = "size"
+
+
+OptimiseFor = Annotated[
+    Optimised, typer.Option("--optimise", help="Compile the model's code for speed (-O2) or size (-Os): same bits.")
+]
 Link = Annotated[
     str, typer.Option("--link", help="Ask the program on the board, over: rtt, uart, semihosting, stdio, or auto.")
 ]
@@ -23,7 +36,7 @@ NoFlash = Annotated[bool, typer.Option("--no-flash", help="The console's program
 
 def make_way(
     link: str, tool: str, probe: str, port: str, openocd_config: Path | None, options: list[str] | None, *,
-    flash: bool, timeout_s: float,
+    flash: bool, timeout_s: float, optimise: Optimise = "speed",
 ) -> Way | None:  # fmt: skip
     """How to reach the board; None where no option speaks of one, so that its emulator is meant."""
     from ..on_board import Way
@@ -31,4 +44,4 @@ def make_way(
     if not (link or tool or probe or port or openocd_config):
         return None
     named = "" if link == "auto" else link
-    return Way(named, tool, probe, port, openocd_config, tuple(options or ()), flash, timeout_s)
+    return Way(named, tool, probe, port, openocd_config, tuple(options or ()), flash, timeout_s, optimise)

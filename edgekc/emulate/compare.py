@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..board import Board
-from ..build import build_image
+from ..build import Optimise, build_image
 from ..errors import VerifyError
 from ..ir import Array, Graph
 from ..output import read_manifest
@@ -31,6 +31,7 @@ class Comparison:
     network: str
     board: str | None  # None: without a device
     emulator: str | None
+    optimise: Optimise | None  # for what the device's code was compiled
     samples: int
     layers: int
     traced_samples: int
@@ -40,7 +41,9 @@ class Comparison:
         return asdict(self)
 
 
-def compare(folder: Path, board: Board | None, inputs: bytes, *, timeout_s: float = 600.0) -> Comparison:
+def compare(
+    folder: Path, board: Board | None, inputs: bytes, *, timeout_s: float = 600.0, optimise: Optimise = "speed"
+) -> Comparison:
     """Run every sample on the numpy reference, the host and, where `board` is given, the emulated device.
 
     Raises:
@@ -67,7 +70,7 @@ def compare(folder: Path, board: Board | None, inputs: bytes, *, timeout_s: floa
     emulator = None
     if board is not None:
         with tempfile.TemporaryDirectory(prefix="edgekc-device-") as temporary:
-            trace_image = build_image(folder, board, Path(temporary) / "trace", trace=True)
+            trace_image = build_image(folder, board, Path(temporary) / "trace", trace=True, optimise=optimise)
 
             def trace(k: int, sample: bytes) -> list[tuple[int, bytes]]:
                 return list(run_image(trace_image, sample, timeout_s=timeout_s, count=False).trace)
@@ -75,7 +78,7 @@ def compare(folder: Path, board: Board | None, inputs: bytes, *, timeout_s: floa
             for k in range(first):
                 sample = inputs[k * size_in : (k + 1) * size_in]
                 _compare_layers(manifest, graph, sample, k, trace(k, sample), board.name)
-            image = build_image(folder, board, Path(temporary) / "plain")
+            image = build_image(folder, board, Path(temporary) / "plain", optimise=optimise)
             result = run_image(image, inputs, timeout_s=timeout_s, count=False)
             emulator = result.emulator
             _compare_all(result.outputs, expected, size_out, board.name, trace, manifest, graph, inputs, size_in)
@@ -83,6 +86,7 @@ def compare(folder: Path, board: Board | None, inputs: bytes, *, timeout_s: floa
         str(manifest["name"]),
         None if board is None else board.name,
         emulator,
+        None if board is None else optimise,
         count,
         len(manifest["layers"]),
         first,

@@ -371,3 +371,6 @@ def test_the_firmware_folder(tmp_path: Path) -> None:
     board = load_board("nucleo-l4r5zi")
     assert firmware_folder(tmp_path, board, None) == tmp_path / "build" / "nucleo-l4r5zi"
     assert firmware_folder(tmp_path, board, tmp_path / "x") == tmp_path / "x"
+    kinds = [firmware_folder(tmp_path, board, None, link=link, optimise=optimise)
+             for link in ("", "rtt") for optimise in ("speed", "size")]  # fmt: skip
+    assert [path.name.removeprefix("nucleo-l4r5zi") for path in kinds] == ["", "-size", "-rtt", "-rtt-size"]

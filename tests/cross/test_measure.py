@@ -30,12 +30,14 @@ TARGETS = [
     (toolchain, board)
     for toolchain in ("gcc", "zig")
     for board in ("microbit", "mps2-an385", "mps2-an386", "mps2-an505", "mps3-an547", *LINUX)
-]
+] + [("clang", board) for board in ("microbit", "mps3-an547", "linux-aarch64")]
 
 
 def _need(toolchain: str, board: str) -> None:
     gcc = LINUX.get(board, NEEDS["gcc"])
-    if toolchain == "gcc" and shutil.which(gcc) is None:
+    if toolchain == "clang" and shutil.which("clang") is None:
+        pytest.skip("clang is not installed")
+    if toolchain in ("gcc", "clang") and shutil.which(gcc) is None:
         pytest.skip(f"{gcc} is not installed")
     if toolchain == "zig" and importlib.util.find_spec("ziglang") is None:
         pytest.skip("ziglang is not installed")

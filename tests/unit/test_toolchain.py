@@ -52,6 +52,19 @@ def test_gcc_is_taken_before_zig(tools: Path, monkeypatch: pytest.MonkeyPatch) -
     assert toolchain.arm_compiler(board).family == "zig"
 
 
+def test_clang_is_taken_where_it_is_chosen_and_links_by_gcc(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = load_board("mps2-an386")
+    clang, gcc = install(tools, "clang", "clang version 16"), install(tools, "arm-none-eabi-gcc")
+    assert toolchain.arm_compiler(board).family == "gcc"
+    monkeypatch.setenv("EDGEKC_TOOLCHAIN", "clang")
+    chosen = toolchain.arm_compiler(board)
+    assert (chosen.family, chosen.version) == ("clang", "clang version 16")
+    assert chosen.command == (clang, "--target=arm-none-eabi", *board.gcc_flags)
+    assert chosen.linker == (gcc, *board.gcc_flags)
+    install(tools, "aarch64-linux-gnu-gcc")
+    assert toolchain.arm_compiler(load_board("linux-aarch64")).command[1] == "--target=aarch64-linux-gnu"
+
+
 def test_the_python_package_of_zig_is_enough(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     modules(monkeypatch, "ziglang")
     compiler = toolchain.arm_compiler(load_board("microbit"))
@@ -65,6 +78,11 @@ def test_the_python_package_of_zig_is_enough(tools: Path, monkeypatch: pytest.Mo
         ("microbit", "gcc", "arm-none-eabi-gcc is missing; sudo apt-get install gcc-arm-none-eabi"),
         ("linux-arm", "gcc", "arm-linux-gnueabihf-gcc is missing; sudo apt-get install gcc-arm-linux-gnueabihf"),
         ("linux-aarch64", "zig", "zig is missing; pip install ziglang"),
+        (
+            "microbit",
+            "clang",
+            "clang is missing, or arm-none-eabi-gcc, .*; sudo apt-get install clang gcc-arm-none-eabi",
+        ),
     ],
 )
 def test_no_compiler(board: str, choice: str, message: str, tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
