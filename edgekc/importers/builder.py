@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .. import limits
 from ..errors import ModelError, UnsupportedError
 from ..ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, Tensor, constant
 from . import order as od
@@ -50,12 +51,24 @@ class Builder:
     counts: Counter[str] = field(default_factory=Counter)  # nodes of each operator, for names
     places: dict[str, str] = field(default_factory=dict)  # graph tensor -> where the source makes it
     shaped: dict[tuple[str, Shape], str] = field(default_factory=dict)  # reshapes made, by tensor and shape
+    made_bytes: int = 0  # of constants that were computed here
+    held_bytes: int = 0  # of constants that the source holds
 
     def unsupported(self, what: str, supported: str) -> UnsupportedError:
         return UnsupportedError(f"{what}; supported: {supported}", where=self.at)
 
     def wrong(self, what: str) -> ModelError:
         return ModelError(what, where=self.at)
+
+    def count_made(self, nbytes: int) -> None:
+        """Before a constant is computed: a source of a few bytes may ask for all memory."""
+        self.made_bytes += nbytes
+        allowed = limits.MAX_MADE_BYTES + 8 * self.held_bytes
+        if self.made_bytes > allowed:
+            raise self.wrong(
+                f"computing its constants takes {self.made_bytes:,} bytes so far, {nbytes:,} of them here; "
+                f"{allowed:,} are allowed"
+            )
 
     def input(self, shape: Shape) -> Value:
         """A new input of the graph."""
