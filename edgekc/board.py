@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,12 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from edgekc.assets import BOARDS
 from edgekc.cores import CORES, Core
 from edgekc.errors import BoardError
+from edgekc.toml_file import read_toml
 from edgekc.uart import FAMILIES, Step, Uart, check_uart
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
 
 SCHEMA = 1
 MemoryKind = Literal["flash", "ram"]
@@ -272,10 +267,7 @@ def _nearest(word: str, known: Sequence[str]) -> str:
 
 
 def _read(path: Path) -> Board:
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BoardError(f"not valid TOML: {error}", where=str(path)) from error
+    data = read_toml(path, BoardError)
     if data.get("schema", SCHEMA) != SCHEMA:
         raise BoardError(
             f"key schema: expected {SCHEMA}, got {data['schema']!r}",

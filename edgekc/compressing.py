@@ -20,6 +20,7 @@ from .compress.steps import samples_wanted
 from .data import Dataset, Source, fit, load, subset, synthetic
 from .errors import UsageError
 from .evaluate import Accuracy, float_accuracy, host_accuracy, output_error
+from .images import open_tree
 from .importers import import_model
 from .ir import Graph, Quant, Stage
 from .pack import pack, read
@@ -177,15 +178,11 @@ def has_splits(path: Path) -> bool:
     """Whether a folder or zip has train/ and test/ above its classes."""
     if path.is_dir():
         return (path / "train").is_dir()
-    if path.suffix == ".zip" and path.is_file():
-        import zipfile
-
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return any(name.startswith("train/") for name in archive.namelist())
-        except zipfile.BadZipFile:
-            return False  # `load` says what is wrong with it
-    return False
+    if path.suffix != ".zip" or not path.is_file():
+        return False
+    tree = open_tree(path)
+    tree.close()
+    return any(name.startswith("train/") for name in tree.names)
 
 
 def render(report: Report, console: Console | None = None) -> None:

@@ -5,20 +5,17 @@ The order of samples depends on names and seed only, so that a run can be repeat
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from .errors import ToolError, UsageError
+from . import images, limits, npy
+from .errors import UsageError
 from .ir import Array, Graph, Quant
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp")
-_CHANNELS = {"L": 1, "RGB": 3, "RGBA": 4}  # of Pillow's modes; any other is converted to RGB
 Source: TypeAlias = "Path | str | Iterable[Any]"
 
 
@@ -64,7 +61,8 @@ def load(
         quant: of int8 samples, where the source does not say it.
 
     Raises:
-        UsageError: nothing there, an image that cannot be read, sizes that differ, a class without images.
+        UsageError: nothing there, an image that cannot be read, sizes that differ, a class without images, more
+            than fits into the memory that samples may take (`limits.unpacked_bytes`).
         ToolError: images without Pillow.
     """
     if not isinstance(source, (str, Path)):
@@ -88,6 +86,8 @@ def pick(total: int, count: int | None, seed: int) -> Array:
 
 def subset(dataset: Dataset, count: int | None, seed: int) -> Dataset:
     """`count` samples, picked by `seed`, in their order."""
+    if count is None or count >= len(dataset):
+        return dataset
     return take(dataset, pick(len(dataset), count, seed))
 
 
@@ -183,7 +183,8 @@ def _checked(x: Array, y: Array | None, classes: tuple[str, ...], where: str, qu
     if x.dtype not in (np.uint8, np.int8, np.float32):
         if x.dtype.kind not in "fiu":
             raise UsageError(f"x has type {x.dtype}, expected uint8, int8 or float32", where=where)
-        x = x.astype(np.float32)
+        with np.errstate(over="ignore"):
+            x = x.astype(np.float32)
     if x.dtype == np.float32 and not np.isfinite(x).all():
         raise UsageError("x holds NaN or infinity", where=where)
     if y is not None:
@@ -201,22 +202,25 @@ def _checked(x: Array, y: Array | None, classes: tuple[str, ...], where: str, qu
 
 def _from_npz(path: Path) -> Dataset:
     where = str(path)
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: np.asarray(file[key]) for key in ("x", "y", "scale", "zero_point") if key in file}
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror or error}", where=where) from error
-    except (ValueError, zipfile.BadZipFile, EOFError, TypeError) as error:
-        raise UsageError(f"is not an .npz of plain arrays ({error})", where=where) from error
+    arrays = npy.read_npz(path, where, UsageError, ("x", "y", "scale", "zero_point"))
     if "x" not in arrays:
         raise UsageError("has no array x", where=where)
-    quant = None
-    if "scale" in arrays or "zero_point" in arrays:
-        both = [arrays.get(key, np.zeros(0)) for key in ("scale", "zero_point")]
-        if any(a.size != 1 for a in both) or not float(both[0].item()) > 0:
-            raise UsageError("scale and zero_point must both be single numbers, scale positive", where=where)
-        quant = Quant((float(np.float32(both[0].item())),), (int(both[1].item()),))
+    quant = _quant(arrays, where) if "scale" in arrays or "zero_point" in arrays else None
     return _checked(arrays["x"], arrays.get("y"), (), where, quant)
+
+
+def _quant(arrays: Mapping[str, Array], where: str) -> Quant:
+    """The quantisation that an .npz states."""
+    both = [arrays.get(key, np.zeros(0)) for key in ("scale", "zero_point")]
+    if any(a.size != 1 for a in both):
+        raise UsageError("scale and zero_point must both be single numbers", where=where)
+    with np.errstate(over="ignore"):
+        scale, point = float(np.float32(both[0].item())), float(both[1].item())
+    if not 0 < scale < np.inf:
+        raise UsageError(f"scale is {both[0].item()}, expected a positive number", where=where)
+    if not -(2**31) <= point < 2**31 or point != int(point):
+        raise UsageError(f"zero_point is {both[1].item()}, expected an integer of 32 bits", where=where)
+    return Quant((scale,), (int(point),))
 
 
 def _array(value: Any) -> Array:
@@ -250,9 +254,16 @@ def _from_batches(batches: Iterable[Any]) -> Dataset:
 def _from_images(path: Path, split: str, count: int | None, seed: int) -> Dataset:
     """Images of a folder or zip; classes are numbered by name over all splits, so that splits agree."""
     where = str(path)
-    names, read = _open_tree(path)
-    images = [PurePosixPath(name) for name in sorted(names) if PurePosixPath(name).suffix.lower() in _SUFFIXES]
-    entries = [_entry(p) for p in images if len(p.parts) > 1]
+    tree = images.open_tree(path)
+    try:
+        return _from_tree(tree, where, split, count, seed)
+    finally:
+        tree.close()
+
+
+def _from_tree(tree: images.Tree, where: str, split: str, count: int | None, seed: int) -> Dataset:
+    paths = [PurePosixPath(name) for name in sorted(tree.names)]
+    entries = [_entry(p) for p in paths if p.suffix.lower() in images.SUFFIXES and len(p.parts) > 1]
     if not entries:
         raise UsageError("holds no images by class", where=where, fix="expected CLASS/NAME.jpg or SPLIT/CLASS/NAME.jpg")
     splits = sorted({s for s, _, _ in entries})
@@ -272,9 +283,14 @@ def _from_images(path: Path, split: str, count: int | None, seed: int) -> Datase
     x: Array | None = None
     for row, i in enumerate(index):
         name = chosen[i][1]
-        image = _decode(read, name, f"{where}: {name}")
+        image = images.decode(tree.read(name), f"{where}: {name}")
         if x is None:
             first = name
+            total = len(index) * image.nbytes
+            if total > limits.unpacked_bytes():
+                raise UsageError(
+                    limits.too_large(f"its {len(index):,} images take", total), where=where, fix=limits.RAISE_LIMIT
+                )
             x = np.empty((len(index), *image.shape), np.uint8)
         if image.shape != x.shape[1:]:
             raise UsageError(
@@ -291,34 +307,3 @@ def _from_images(path: Path, split: str, count: int | None, seed: int) -> Datase
 def _entry(path: PurePosixPath) -> tuple[str, str, str]:
     """(split, class, name) of an image's path; the split is empty where there is none."""
     return path.parts[-3] if len(path.parts) > 2 else "", path.parts[-2], str(path)
-
-
-def _open_tree(path: Path) -> tuple[list[str], Callable[[str], bytes]]:
-    """Names of all files below a folder or in a zip, and how to read one."""
-    where = str(path)
-    if path.is_dir():
-        files = [p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")]
-        return [p.relative_to(path).as_posix() for p in files], lambda name: (path / name).read_bytes()
-    try:
-        archive = zipfile.ZipFile(path)
-    except FileNotFoundError as error:
-        raise UsageError("does not exist", where=where) from error
-    except (OSError, zipfile.BadZipFile) as error:
-        raise UsageError("is not a folder, a zip or an .npz", where=where) from error
-    names = [n for n in archive.namelist() if not n.endswith("/") and not PurePosixPath(n).name.startswith(".")]
-    return names, archive.read
-
-
-def _decode(read: Callable[[str], bytes], name: str, where: str) -> Array:
-    """One image as uint8 (h, w, c), with the channels that the file has."""
-    try:
-        from PIL import Image, UnidentifiedImageError
-    except ImportError as error:
-        raise ToolError("images need Pillow", where=where, fix="pip install 'edgekc[data]'") from error
-    try:
-        with Image.open(io.BytesIO(read(name))) as image:
-            mode = image.mode if image.mode in _CHANNELS else "RGB"
-            pixels = np.asarray(image.convert(mode), np.uint8)
-    except (OSError, ValueError, SyntaxError, zipfile.BadZipFile, UnidentifiedImageError) as error:
-        raise UsageError(f"cannot be read as an image ({error})", where=where) from error
-    return pixels.reshape(*pixels.shape[:2], _CHANNELS[mode])

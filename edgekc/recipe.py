@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import fnmatch
 import json
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias, get_args
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from .errors import UsageError
 from .ir import Graph, Role
+from .toml_file import parse_toml, read_toml
 
 VERSION = 1  # of the recipe's keys; a recipe that states another one is refused
 
@@ -277,25 +277,15 @@ class Recipe(_Section):
 
 def load(path: Path) -> Recipe:
     """Read and validate a recipe. UsageError names the file, the key and the nearest valid one."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
-    except UnicodeDecodeError as error:
-        raise UsageError("is not UTF-8 text", where=str(path)) from error
-    return parse(text, str(path))
+    return _checked(read_toml(path, UsageError), str(path))
 
 
 def parse(text: str, where: str = "recipe") -> Recipe:
     """TOML text to a recipe; `where` names it in errors."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"is not TOML: {error}", where=where) from error
+    return _checked(parse_toml(text, where, UsageError), where)
+
+
+def _checked(table: dict[str, Any], where: str) -> Recipe:
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:

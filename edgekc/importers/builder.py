@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .. import limits
 from ..errors import ModelError, UnsupportedError
 from ..ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, Tensor, constant
 from . import order as od
 from .order import Order, Shape
 
 MAX_DIM = 65535  # the C parameter structs hold 16-bit sizes
+_MAX_ELEMENTS = 1 << 28  # of an activation; far above what any supported device holds
 _MAX_NAME = 32
 _PARAMETER = re.compile(r"[._/](weights?|kernel|w)(_quantized)?$", re.IGNORECASE)
 
@@ -50,12 +52,24 @@ class Builder:
     counts: Counter[str] = field(default_factory=Counter)  # nodes of each operator, for names
     places: dict[str, str] = field(default_factory=dict)  # graph tensor -> where the source makes it
     shaped: dict[tuple[str, Shape], str] = field(default_factory=dict)  # reshapes made, by tensor and shape
+    made_bytes: int = 0  # of constants that were computed here
+    held_bytes: int = 0  # of constants that the source holds
 
     def unsupported(self, what: str, supported: str) -> UnsupportedError:
         return UnsupportedError(f"{what}; supported: {supported}", where=self.at)
 
     def wrong(self, what: str) -> ModelError:
         return ModelError(what, where=self.at)
+
+    def count_made(self, nbytes: int) -> None:
+        """Before a constant is computed: a source of a few bytes may ask for all memory."""
+        self.made_bytes += nbytes
+        allowed = limits.MAX_MADE_BYTES + 16 * self.held_bytes
+        if self.made_bytes > allowed:
+            raise self.wrong(
+                f"computing its constants takes {self.made_bytes:,} bytes so far, {nbytes:,} of them here; "
+                f"{allowed:,} are allowed"
+            )
 
     def input(self, shape: Shape) -> Value:
         """A new input of the graph."""
@@ -108,6 +122,8 @@ class Builder:
     def _check_shape(self, shape: Shape) -> None:
         if any(not 1 <= d <= MAX_DIM for d in shape):
             raise self.unsupported(f"a tensor of shape {list(shape)}", f"dimensions of 1 to {MAX_DIM}")
+        if math.prod(shape) > _MAX_ELEMENTS:
+            raise self.unsupported(f"a tensor of shape {list(shape)}", f"up to {_MAX_ELEMENTS:,} elements")
         if len(shape) > 1 and shape[0] != 1:
             raise self.unsupported(f"batch size {shape[0]} (shape {list(shape)})", "1")
 

@@ -10,13 +10,14 @@ from typing import Any
 
 from ..errors import ModelError, ToolError, UnsupportedError
 from ..ir import Graph
+from .keras_file import check_keras
 from .tflite_float import import_tflite_float
 
 
 def import_keras(path: Path, name: str) -> Graph:
     """Turn a .keras or .h5 file into a graph called `name`; layers are numbered as the converter orders them.
 
-    Keras refuses to run code out of the file (lambdas), and so does this.
+    Code in the file (lambdas, custom classes) is refused before Keras reads it, see `keras_file`.
 
     Raises:
         ToolError: tensorflow is not installed.
@@ -31,6 +32,7 @@ def import_keras(path: Path, name: str) -> Graph:
         raise ToolError(
             "reading Keras models needs tensorflow", where=where, fix="pip install 'edgekc[keras]'"
         ) from error
+    check_keras(path)
     model = _load(tf, path, where)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # the converter prints what it saved where
@@ -48,7 +50,7 @@ def _load(tf: Any, path: Path, where: str) -> Any:
             super().__init__(*args, **kwargs)
 
     try:
-        return tf.keras.models.load_model(where, custom_objects={"DepthwiseConv2D": DepthwiseConv2D}, compile=False)
+        return tf.keras.models.load_model(where, custom_objects={"DepthwiseConv2D": DepthwiseConv2D}, compile=False, safe_mode=True)
     except Exception as error:
         raise ModelError(
             f"Keras cannot read the model ({_line(error)})",

@@ -184,7 +184,7 @@ def _with_constant(b: Builder, op: str, x: Value, y: Value) -> Value:
     if y.quant is not None and (len(y.quant.scales) > 1 or y.data.dtype != np.int8):
         raise b.unsupported("a constant operand with several scales", "int8 with one scale")
     native = b.native_shape(x)
-    data = od.arrange(x.order, np.broadcast_to(y.data, x.shape)).reshape(native)
+    data = _arranged(b, x, y.data, native)
     for axis in range(data.ndim):  # back to the smallest shape that broadcasts
         first = data.take([0], axis)
         if (data == first).all():
@@ -192,6 +192,20 @@ def _with_constant(b: Builder, op: str, x: Value, y: Value) -> Value:
     tensor, name = b.stored(x, native), b.node_name(op, "")
     const = b.const(f"{name}/b", data, Role.WEIGHTS, y.quant, y.source)
     return b.emit(op, (tensor, const), {"activation": "none"}, native, x.shape, x.order, name)
+
+
+def _arranged(b: Builder, x: Value, data: Array, native: Shape) -> Array:
+    """A constant that broadcasts to `x` in the order in which `x` is stored; as large as it is, where axes stay whole."""
+    rank = len(x.shape)
+    data = data.reshape((1,) * (rank - data.ndim) + data.shape)
+    if data.size == 1:
+        return data.reshape((1,) * len(native))
+    if x.order.plain and native in (x.shape, (1, *x.shape)):
+        return data.reshape((1,) * (len(native) - rank) + data.shape)
+    if rank == 4 and x.order == od.nhwc(x.shape):
+        return data.transpose(0, 2, 3, 1)
+    b.count_made(elements(x.shape) * data.itemsize)
+    return od.arrange(x.order, np.broadcast_to(data, x.shape)).reshape(native)
 
 
 def broadcast(b: Builder, x: Shape, y: Shape) -> Shape:

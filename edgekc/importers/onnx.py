@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..ir import Graph
-from . import nchw, onnx_file, qdq
+from . import nchw, onnx_file, onnx_fold, qdq
 from .builder import Builder, LayoutError, Value, constant_value, real
 from .finish import fold_affine, numbered, tidy
 from .onnx_args import Args, pair, sides, two
@@ -42,6 +42,7 @@ def _import(model: FileModel, name: str, where: str, channels_last: bool) -> Gra
     is_qdq = any(node.op in ("QuantizeLinear", "DequantizeLinear") for node in model.nodes)
     b = Builder(where, quantized=is_qdq, channels_last=channels_last)
     values = {key: constant_value(data, key) for key, data in model.constants.items()}
+    b.held_bytes = sum(data.nbytes for data in model.constants.values())
     inputs = []
     for k, item in enumerate(model.inputs):
         b.at = f"{where}: input {k} {item.name[:60]!r}"
@@ -70,10 +71,11 @@ def _outputs(a: Args, where: str) -> list[Value]:
         shape = np.array(operands[0].shape, np.int64)
         return [constant_value(shape[a.attr("start", 0) : a.attr("end", None)], a.node.outputs[0])]
     foldable = all(v is None or (v.data is not None and v.quant is None) for v in operands)
-    if foldable and a.node.op in onnx_file.FOLDABLE:
+    if foldable and a.node.op in onnx_fold.FOLDABLE:
         arrays = [None if v is None else v.data for v in operands]
+        a.b.count_made(onnx_fold.folded_bytes(a.node, arrays))
         source = next((v.source for v in operands if v is not None and v.data is not None and v.data.ndim > 1), "")
-        return [constant_value(r, source) for r in onnx_file.fold(a.node, arrays, a.opset, where)]
+        return [constant_value(r, source) for r in onnx_fold.fold(a.node, arrays, a.opset, where)]
     handler = _HANDLERS.get(a.node.op)
     if handler is None:
         raise a.b.unsupported("this operator is not implemented", ", ".join(sorted(_HANDLERS)))

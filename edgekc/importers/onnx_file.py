@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,9 @@ import numpy as np
 
 from ..errors import EdgekcError, ModelError, ToolError, UnsupportedError
 from ..ir import Array
+from .onnx_external import check_functions, load_external_data
 
 MIN_OPSET, MAX_OPSET = 11, 22
-
-# Operators that are computed here when all their inputs are constants; none of them is random.
-FOLDABLE = frozenset(
-    (
-        "Abs Add Cast Ceil Concat ConstantOfShape Div Equal Exp Expand Floor Gather Identity Max Min Mul Neg Pow "
-        "Range Reciprocal ReduceProd Reshape Shape Slice Split Sqrt Squeeze Sub Tile Transpose Unsqueeze Where"
-    ).split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +73,14 @@ def read(path: Path) -> FileModel:
             raise UnsupportedError(
                 f"opset {opset}; supported: {MIN_OPSET} to {MAX_OPSET}", where=where, fix="export with another opset"
             )
-        onnx.external_data_helper.load_external_data_for_model(model, str(path.resolve().parent))
+        load_external_data(model, path)
         for value in model.graph.output:
             value.type.tensor_type.shape.SetInParent()  # the checker wants a shape; nobody here reads it
         onnx.checker.check_model(model)
         if model.functions:
             from onnx import inliner
 
+            check_functions(model, where)
             model = inliner.inline_local_functions(model)
         return _read(model, opset, where)
     except EdgekcError:
@@ -154,21 +148,3 @@ def _input(value: Any, where: str) -> FileInput:
             )
         shape.append(int(dim.dim_value) if fixed else 1)
     return FileInput(value.name, helper.tensor_dtype_to_np_dtype(tensor.elem_type).name, tuple(shape))
-
-
-def fold(node: FileNode, inputs: Sequence[Array | None], opset: int, where: str) -> list[Array]:
-    """The outputs of a node whose inputs are all constants."""
-    from onnx import TensorProto, helper
-    from onnx.reference import ReferenceEvaluator
-
-    given = {name: value for name, value in zip(node.inputs, inputs, strict=True) if value is not None}
-    unknown = [helper.make_tensor_value_info(n, TensorProto.UNDEFINED, None) for n in (*given, *node.outputs)]
-    graph = helper.make_graph([node.proto], "fold", unknown[: len(given)], unknown[len(given) :])
-    try:
-        evaluator = ReferenceEvaluator(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)]))
-        return [np.asarray(value) for value in evaluator.run(None, given)]
-    except Exception as error:
-        line = " ".join(str(error).split())[:200]
-        raise ModelError(
-            f"cannot be computed from its constants ({type(error).__name__}: {line})", where=f"{where}: {node.title}"
-        ) from error

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import io
 import logging
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any
 
-from ..errors import EdgekcError, ModelError, ToolError, UnsupportedError, UsageError
-
-# Parts of an archive for which torch's loader unpickles or loads native code: reading a model must run none.
-_CODE = ("custom_obj_", "opaque_obj_", "data/aotinductor/", "data/executorch/")
+from ..errors import ModelError, ToolError, UnsupportedError, UsageError
+from .torch_archive import clean_archive
 
 
 def load_torch(where: str) -> Any:
@@ -57,50 +54,21 @@ def program_of(source: Any, example_inputs: Any, where: str) -> Any:
 
 def _load(torch: Any, path: Path) -> Any:
     where = str(path)
+    clean = clean_archive(path)
     try:
-        _refuse_code(path, where)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             level = logging.root.manager.disable
             logging.disable(logging.CRITICAL)  # torch logs tracebacks of what is one line for the user
             try:
-                return torch.export.load(path)
+                return torch.export.load(io.BytesIO(clean))
             finally:
                 logging.disable(level)
-    except EdgekcError:
-        raise
     except Exception as error:
-        # torch's loader asserts, and lets zip, JSON and its own errors through.
+        # torch's loader asserts, and lets JSON's and its own errors through.
         raise ModelError(
             f"not a sound torch.export program ({_line(error)})", where=where, fix="save it with torch.export.save"
         ) from error
-
-
-def _refuse_code(path: Path, where: str) -> None:
-    """UnsupportedError where loading the archive would run code from it."""
-    if not zipfile.is_zipfile(path):
-        raise ModelError(
-            "not a torch.export program (no zip archive)", where=where, fix="save the model with torch.export.save"
-        )
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        if not any(name.endswith("archive_format") for name in names):
-            raise ModelError(
-                "not a torch.export program (a state dict, or written by an older torch)",
-                where=where,
-                fix="save torch.export.export(model, inputs) with torch.export.save, torch 2.8 or newer",
-            )
-        suspects = [name for name in names if any(part in name for part in _CODE)]
-        for name in names:
-            if name.endswith("_config.json"):
-                records = json.loads(archive.read(name))["config"].values()
-                suspects += [f"{name}: {r['path_name']}" for r in records if r.get("use_pickle")]
-    if suspects:
-        raise UnsupportedError(
-            f"the archive holds pickled objects or native code ({suspects[0][:80]}), which are not loaded; "
-            "supported: plain tensors",
-            where=where,
-        )
 
 
 def _export(torch: Any, module: Any, example_inputs: Any, where: str) -> Any:

@@ -132,10 +132,13 @@ def test_bad_images(tmp_path: Path) -> None:
         ({"x": np.zeros((2, 4)), "y": np.zeros((2, 3), int)}, r"y has shape \[2, 3\], expected \[2\]"),
         ({"x": np.zeros((2, 4)), "y": np.zeros(2)}, "y has type float64, expected class numbers"),
         ({"x": np.zeros((2, 4)), "y": np.array([0, -1])}, "label -1 is negative"),
-        ({"x": np.array([["a"]])}, "x has type <U1, expected uint8, int8 or float32"),
+        ({"x": np.array([["a"]])}, r"x\.npy: is no array of numbers: its type is '<U1'"),
         ({"x": np.array([[np.nan]])}, "x holds NaN or infinity"),
         ({"x": np.zeros((2, 4), np.int8), "scale": 1.0}, "scale and zero_point must both be single numbers"),
-        ({"x": np.array([[None]])}, "is not an .npz of plain arrays"),
+        ({"x": np.array([[None]])}, r"x\.npy: is no array of numbers: its type is '\|O'"),
+        ({"x": np.zeros((2, 4), bool)}, "x has type bool, expected uint8, int8 or float32"),
+        ({"x": np.zeros((2, 4), np.int8), "scale": 1e-60, "zero_point": 0}, "scale is 1e-60, expected a positive"),
+        ({"x": np.zeros((2, 4), np.int8), "scale": 1.0, "zero_point": 0.5}, "zero_point is 0.5, expected an integer"),
     ],
 )
 def test_bad_npz(tmp_path: Path, arrays: dict[str, np.ndarray], expected: str) -> None:

@@ -70,7 +70,7 @@ def test_reads_and_writes() -> None:
         ('[[compress]]\nmethod = "retrain"\nepochs = 4\nprecision = "float16"',
          "r: compress[0].precision: 'float16' is not 'float32' or 'bfloat16'"),
         ('[[compress]]\nmethod = "prune"', "r: compress[0].keep: is missing"),
-        ("compress", "r: is not TOML: "),
+        ("compress", "r: is not valid TOML: "),
     ],
 )  # fmt: skip
 def test_one_line_for_each_defect(text: str, expected: str) -> None:
