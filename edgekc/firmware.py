@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 from edgekc import __version__
 from edgekc.board import Board
 from edgekc.build import Image, build_image, build_library
 from edgekc.flashing.image import flat_image
-from edgekc.output import BUILD, FIRMWARE_FILE, write_file
+from edgekc.output import BUILD, build_folder
+from edgekc.place import save
 
 _IMAGE = "image.bin"
 
@@ -19,7 +21,7 @@ def firmware_folder(folder: Path, board: Board, out: Path | None) -> Path:
     return folder / BUILD / board.name if out is None else out
 
 
-def build_all(folder: Path, board: Board, out: Path | None) -> dict[str, int]:
+def build_all(folder: Path, board: Board, out: Path | None, *, force: bool = False) -> dict[str, int]:
     """What `edgekc build` makes for the board: a program, library objects or both; names and sizes in bytes.
 
     Raises:
@@ -27,34 +29,51 @@ def build_all(folder: Path, board: Board, out: Path | None) -> dict[str, int]:
     """
     target = firmware_folder(folder, board, out)
     made: list[Path] = []
-    if board.library:
-        made += build_library(folder, board, target)
-    if board.core.system != "library":
-        image = build_firmware(folder, board, out)
-        made += [image.elf, image.map, target / _IMAGE]
-    else:
-        _list_files(target, board)
-    return {path.name: path.stat().st_size for path in made if path.is_file()}
+    with build_folder(target, _listing(board), force=force) as new:
+        if board.library:
+            made += build_library(folder, board, new)
+        if board.core.system != "library":
+            image = _build(folder, board, new, target)
+            made += [image.elf, image.map, new / _IMAGE]
+        return {path.name: path.stat().st_size for path in made if path.is_file()}
 
 
 def build_firmware(
-    folder: Path, board: Board, out: Path | None = None, *, trace: bool = False, link: str = ""
+    folder: Path,
+    board: Board,
+    out: Path | None = None,
+    *,
+    trace: bool = False,
+    link: str = "",
+    force: bool = False,
 ) -> Image:
     """Builds the board's program from what `edgekc compile` wrote, and lists its files in firmware.json.
 
     Raises:
-        BoardError, CapacityError, ToolError, UsageError: as build_image and flat_image.
+        BoardError, CapacityError, ToolError, UsageError: as build_image, flat_image and build_folder.
     """
     target = firmware_folder(folder, board, out)
-    image = build_image(folder, board, target, trace=trace, link=link)
+    with build_folder(target, _listing(board), force=force) as new:
+        image = _build(folder, board, new, target, trace=trace, link=link)
+    target = target.resolve()
+    return replace(
+        image,
+        elf=target / image.elf.name,
+        map=target / image.map.name,
+        stack_usage=tuple(target / path.relative_to(new) for path in image.stack_usage),
+    )
+
+
+def _build(folder: Path, board: Board, new: Path, target: Path, *, trace: bool = False, link: str = "") -> Image:
+    """The program in a folder that will be `target`."""
+    image = build_image(folder, board, new, trace=trace, link=link)
     if board.core.system == "bare":
         _, data = flat_image(image.elf, board)
-        write_file(target / _IMAGE, data)
-    _list_files(target, board)
+        save(new / _IMAGE, data)
+    # The linker's map, and nothing else, tells where its files lie.
+    save(image.map, image.map.read_bytes().replace(os.fsencode(new), os.fsencode(target.resolve())))
     return image
 
 
-def _list_files(target: Path, board: Board) -> None:
-    files = sorted(p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file())
-    listing = {"tool": f"edgekc {__version__}", "board": board.name, "files": [f for f in files if f != FIRMWARE_FILE]}
-    write_file(target / FIRMWARE_FILE, (json.dumps(listing, indent=1) + "\n").encode())
+def _listing(board: Board) -> dict[str, str]:
+    return {"tool": f"edgekc {__version__}", "board": board.name}
