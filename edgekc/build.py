@@ -18,6 +18,7 @@ from edgekc.assets import CODEGEN, RUNTIME_C
 from edgekc.board import Board, Memory
 from edgekc.errors import BoardError, CapacityError, ToolError, UsageError
 from edgekc.output import read_manifest
+from edgekc.place import save
 from edgekc.toolchain import Compiler, arm_compiler, library_compiler
 
 # The stack gets what the first RAM region has left, up to 64 KiB (more would only take time to paint),
@@ -94,13 +95,13 @@ def build_image(
     if link:
         view |= {"layers": len(manifest["layers"]), "clock_hz": board.console.clock_hz if board.console else 0}
     main = "console.c.j2" if link else "harness.c.j2"
-    (out / "harness.c").write_text(templates.get_template(main).render(view), encoding="utf-8")
+    save(out / "harness.c", templates.get_template(main).render(view))
     ours = [out / "harness.c"]
     if bare:
         startup = templates.get_template("startup.c.j2").render(_startup_view(board))
-        (out / "startup.c").write_text(startup, encoding="utf-8")
+        save(out / "startup.c", startup)
         script = templates.get_template("link.ld.j2").render(_link_view(board, sizes))
-        (out / "link.ld").write_text(script, encoding="utf-8")
+        save(out / "link.ld", script)
         ours += [out / "startup.c", _PORT / "ek_cortexm.c", _PORT / "ek_semihost.c"]
         if board.boot == "rp2040":
             ours.append(_second_stage(chosen, board, out))
@@ -133,7 +134,7 @@ def build_image(
     command += [*linked, "-o", str(elf)]
     printed = _link(command, board, manifest, sum(sizes.values()))
     if chosen.family == "zig":
-        map_file.write_text(printed, encoding="utf-8")
+        save(map_file, printed)
     return Image(
         name=name,
         elf=elf,
@@ -177,7 +178,7 @@ def _uart(board: Board, out: Path) -> Path:
         raise BoardError("its file describes no UART", where=f"board {board.name}", fix="use another --link")
     path = out / "ek_link_uart.c"
     view = {"board": board.name, **uart.view(board.console.uart)}
-    path.write_text(_templates().get_template("uart.c.j2").render(view), encoding="utf-8")
+    save(path, _templates().get_template("uart.c.j2").render(view))
     return path
 
 
@@ -188,7 +189,7 @@ def _second_stage(compiler: Compiler, board: Board, out: Path) -> Path:
     block = boot2.block(code)
     path = out / "boot2.c"
     view = {"board": board.name, "rows": [block[at : at + 12] for at in range(0, len(block), 12)]}
-    path.write_text(_templates().get_template("boot2.c.j2").render(view), encoding="utf-8")
+    save(path, _templates().get_template("boot2.c.j2").render(view))
     return path
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import recipe as rc
+from . import terminal
 from .compress.changes import Layer
 from .compress.run import compress
 from .compress.sizes import WEIGHT_PARTS, LayerSize, before, dense_weights, layer_sizes
@@ -187,7 +188,7 @@ def has_splits(path: Path) -> bool:
 
 def render(report: Report, console: Console | None = None) -> None:
     """The table of layers, and the totals."""
-    console = console or Console()
+    console = console or terminal.console()
     table = Table(title="bytes by layer", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for column in ("layer", "step", "float32", "int8", "packed", "made of", "error"):
         table.add_column(column, justify="left" if column in ("layer", "step", "made of") else "right")

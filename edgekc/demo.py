@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from . import terminal
 from .board import load_board
 from .emulate import host
 from .emulate.compare import compare
 from .listing import render_compiled
 from .measure import measure
-from .output import write_folder
+from .output import check_output, write_folder
 from .pipeline import compile_model, target_of
 from .report import render
 
@@ -20,13 +21,14 @@ DATA = Path(__file__).resolve().parent / "demo_data"
 _DEVICE_SAMPLES = 16
 
 
-def run_demo(out: Path, board_name: str, console: Console | None = None) -> None:
+def run_demo(out: Path, board_name: str, console: Console | None = None, *, force: bool = False) -> None:
     """The main job on a model and inputs that come with the package; raises what the stages raise."""
-    console = console or Console()
+    console = console or terminal.console()
     board = load_board(board_name)
+    check_output(out, force=force)
     console.rule("compile: int8 .tflite to C99")
     result = compile_model(DATA / "digits_int8.tflite", "digits", target_of(board))
-    write_folder(result.files, out)
+    write_folder(result.files, out, force=force)
     render_compiled(result, out, console)
 
     console.rule("verify: numpy reference, host and emulated core")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import os
+from dataclasses import replace
 from pathlib import Path
 
 from edgekc import __version__
 from edgekc.board import Board
 from edgekc.build import Image, Optimise, build_image, build_library
 from edgekc.flashing.image import flat_image
-from edgekc.output import BUILD, FIRMWARE_FILE, write_file
+from edgekc.output import BUILD, build_folder
+from edgekc.place import save
 
 _IMAGE = "image.bin"
 
@@ -26,7 +28,9 @@ def firmware_folder(
     return folder / BUILD / "-".join((board.name, *filter(None, (link, "size" if optimise == "size" else ""))))
 
 
-def build_all(folder: Path, board: Board, out: Path | None, *, optimise: Optimise = "speed") -> dict[str, int]:
+def build_all(
+    folder: Path, board: Board, out: Path | None, *, optimise: Optimise = "speed", force: bool = False
+) -> dict[str, int]:
     """What `edgekc build` makes for the board: a program, library objects or both; names and sizes in bytes.
 
     Raises:
@@ -34,14 +38,13 @@ def build_all(folder: Path, board: Board, out: Path | None, *, optimise: Optimis
     """
     target = firmware_folder(folder, board, out, optimise=optimise)
     made: list[Path] = []
-    if board.library:
-        made += build_library(folder, board, target, optimise=optimise)
-    if board.core.system != "library":
-        image = build_firmware(folder, board, out, optimise=optimise)
-        made += [image.elf, image.map, target / _IMAGE]
-    else:
-        _list_files(target, board, optimise)
-    return {path.name: path.stat().st_size for path in made if path.is_file()}
+    with build_folder(target, _listing(board, optimise), force=force) as new:
+        if board.library:
+            made += build_library(folder, board, new, optimise=optimise)
+        if board.core.system != "library":
+            image = _build(folder, board, new, target, optimise=optimise)
+            made += [image.elf, image.map, new / _IMAGE]
+        return {path.name: path.stat().st_size for path in made if path.is_file()}
 
 
 def build_firmware(
@@ -52,27 +55,44 @@ def build_firmware(
     trace: bool = False,
     link: str = "",
     optimise: Optimise = "speed",
+    force: bool = False,
 ) -> Image:
     """Builds the board's program from what `edgekc compile` wrote, and lists its files in firmware.json.
 
     Raises:
-        BoardError, CapacityError, ToolError, UsageError: as build_image and flat_image.
+        BoardError, CapacityError, ToolError, UsageError: as build_image, flat_image and build_folder.
     """
     target = firmware_folder(folder, board, out, link=link, optimise=optimise)
-    image = build_image(folder, board, target, trace=trace, link=link, optimise=optimise)
+    with build_folder(target, _listing(board, optimise), force=force) as new:
+        image = _build(folder, board, new, target, trace=trace, link=link, optimise=optimise)
+    target = target.resolve()
+    return replace(
+        image,
+        elf=target / image.elf.name,
+        map=target / image.map.name,
+        stack_usage=tuple(target / path.relative_to(new) for path in image.stack_usage),
+    )
+
+
+def _build(
+    folder: Path,
+    board: Board,
+    new: Path,
+    target: Path,
+    *,
+    trace: bool = False,
+    link: str = "",
+    optimise: Optimise = "speed",
+) -> Image:
+    """The program in a folder that will be `target`."""
+    image = build_image(folder, board, new, trace=trace, link=link, optimise=optimise)
     if board.core.system == "bare":
         _, data = flat_image(image.elf, board)
-        write_file(target / _IMAGE, data)
-    _list_files(target, board, optimise)
+        save(new / _IMAGE, data)
+    # The linker's map, and nothing else, tells where its files lie.
+    save(image.map, image.map.read_bytes().replace(os.fsencode(new), os.fsencode(target.resolve())))
     return image
 
 
-def _list_files(target: Path, board: Board, optimise: Optimise) -> None:
-    files = sorted(p.relative_to(target).as_posix() for p in target.rglob("*") if p.is_file())
-    listing = {
-        "tool": f"edgekc {__version__}",
-        "board": board.name,
-        "optimise": optimise,
-        "files": [f for f in files if f != FIRMWARE_FILE],
-    }
-    write_file(target / FIRMWARE_FILE, (json.dumps(listing, indent=1) + "\n").encode())
+def _listing(board: Board, optimise: Optimise) -> dict[str, str]:
+    return {"tool": f"edgekc {__version__}", "board": board.name, "optimise": optimise}

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,19 +10,15 @@ import numpy as np
 
 from . import __version__
 from .assets import CODEGEN, RUNTIME_C
-from .errors import UsageError
-from .ir import Node, Tensor
+from .ir import Tensor
+from .names import in_comment, params_names
 from .op import LAID_OUT, Kernel
+from .output import list_files
 from .pack import Packed
 from .plan import Location, Plan, Step
 
 MANIFEST_VERSION = 1
 _CACHE_LINE = 64  # bytes; a load across two of them takes twice as long
-_C_KEYWORDS = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long "
-    "register restrict return short signed sizeof static struct switch typedef union unsigned void volatile "
-    "while".split()
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +90,6 @@ class _NetView:
     sources: tuple[str, ...]
 
 
-def check_name(name: str) -> str:
-    """A network's name becomes C identifiers and file names. Raises UsageError where it cannot."""
-    if not name.isascii() or not name.isidentifier() or name in _C_KEYWORDS or name.startswith(("ek_", "ekc_", "_")):
-        raise UsageError(
-            f"the name {name!r} cannot be a C identifier",
-            fix="pass --name with letters, digits and underscores, not beginning with a digit, _, ek_ or ekc_",
-        )
-    return name
-
-
 def edges(tensors: Sequence[Tensor], offsets: Sequence[int]) -> tuple[Edge, ...]:
     return tuple(
         Edge(t.name, t.shape, t.dtype, offset, t.nbytes, t.q.scale, t.q.zero_point)
@@ -161,7 +144,8 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str) -> _NetView:
         edges(graph.of(graph.outputs), plan.output_offsets),
     )
     laid_out = _lay_out(plan)
-    layers = tuple(_layer_view(i, step, packed, laid_out) for i, step in enumerate(plan.steps))
+    params = _params(plan)
+    layers = tuple(_layer_view(i, step, params[i], packed, laid_out) for i, step in enumerate(plan.steps))
     padded = data + bytes(-len(data) % 4)
     words = [f"0x{word:08x}u," for word in np.frombuffer(padded, "<u4")]
     shapes = " and ".join(_shape(e.shape) for e in inputs) + " -> " + " and ".join(_shape(e.shape) for e in outputs)
@@ -175,7 +159,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str) -> _NetView:
         input_bytes=plan.input_bytes,
         output_bytes=plan.output_bytes,
         macs=sum(s.macs for s in plan.steps),
-        peak_layer=_printable(plan.peak_layer),
+        peak_layer=in_comment(plan.peak_layer),
         uses_arena=any("ram" in layer.call for layer in layers),
         headers=tuple(sorted({s.kernel.header for s in plan.steps})),
         edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),
@@ -199,7 +183,7 @@ def _lay_out(plan: Plan) -> dict[int, _SectionView]:
             data = step.kernel.lays_out(step.view).tobytes()
             data += bytes(-len(data) % _CACHE_LINE)
             words = [f"0x{word:08x}u," for word in np.frombuffer(data, "<u4")]
-            views[i] = _SectionView(_printable(step.view.node.name), offset, len(data), _rows(words))
+            views[i] = _SectionView(in_comment(step.view.node.name), offset, len(data), _rows(words))
             offset += len(data)
     return views
 
@@ -212,7 +196,7 @@ def _edge_views(name: str, direction: str, items: Sequence[Edge]) -> list[_EdgeV
     views = []
     for i, e in enumerate(items):
         number = "" if i == 0 else str(i)
-        comment = f"{direction.lower()} {_printable(e.name)}: {e.dtype} {_shape(e.shape)}, {e.bytes} bytes"
+        comment = f"{direction.lower()} {in_comment(e.name)}: {e.dtype} {_shape(e.shape)}, {e.bytes} bytes"
         # repr gives the shortest decimal that is the same double, and so the same float.
         views.append(_EdgeView(comment, f"{name.upper()}_{direction}{number}", e.offset, f"{e.scale!r}f", e.zero_point))
     return views
@@ -230,12 +214,13 @@ def _section_views(packed: Packed, words: Sequence[str]) -> list[_SectionView]:
     return views
 
 
-def _layer_view(index: int, step: Step, packed: Packed, laid_out: Mapping[int, _SectionView]) -> _LayerView:
+def _layer_view(
+    index: int, step: Step, params: str, packed: Packed, laid_out: Mapping[int, _SectionView]
+) -> _LayerView:
     view, kernel = step.view, step.kernel
     values = kernel.params(view)
     missing = {name for _, name in kernel.fields} ^ set(values)
     assert not missing, f"{kernel.symbol}: fields and params differ in {sorted(missing)}"
-    params = _params_name(index, view.node)
     arguments = [f"&{params}"]
     arguments += [_pointer(location) for location in step.inputs] + [_pointer(step.output)]
     if kernel.scratch is not None:
@@ -255,7 +240,7 @@ def _layer_view(index: int, step: Step, packed: Packed, laid_out: Mapping[int, _
 def _comment(step: Step) -> str:
     view = step.view
     shapes = ", ".join(_shape(t.shape) for t in view.inputs if t.data is None)
-    text = f"{_printable(view.node.name)}: {shapes} -> {_shape(view.out.shape)}"
+    text = f"{in_comment(view.node.name)}: {shapes} -> {_shape(view.out.shape)}"
     if "k_h" in {name for _, name in step.kernel.fields}:
         values = step.kernel.params(view)
         text += f", window {values['k_h']}x{values['k_w']}, stride {values['stride_h']}x{values['stride_w']}"
@@ -264,14 +249,9 @@ def _comment(step: Step) -> str:
     return text
 
 
-def _params_name(index: int, node: Node) -> str:
-    """The C name of a layer's parameters; a packed model may name its nodes as it likes."""
-    return f"{node.name}_params" if node.name.isascii() and node.name.isidentifier() else f"layer_{index}_params"
-
-
-def _printable(name: str) -> str:
-    """A name from a model file, safe inside a C comment."""
-    return re.sub(r"[^\w./ -]", "_", name, flags=re.ASCII)
+def _params(plan: Plan) -> tuple[str, ...]:
+    """The C name of each layer's parameters."""
+    return params_names([step.view.node.name for step in plan.steps])
 
 
 def _fields(kernel: Kernel, values: dict[str, int | str], packed: Packed, laid_out: int | None) -> list[str]:
@@ -337,9 +317,9 @@ def _manifest(
 ) -> bytes:
     graph = plan.graph
     source = files[f"src/{name}.c"].decode().splitlines()
-    layers = []
+    params, layers = _params(plan), []
     for i, step in enumerate(plan.steps):
-        call = f"    {step.kernel.symbol}(&{_params_name(i, step.view.node)},"
+        call = f"    {step.kernel.symbol}(&{params[i]},"
         line = next(n for n, text in enumerate(source, 1) if text.startswith(call))
         layers.append(
             {
@@ -373,9 +353,8 @@ def _manifest(
         "ekc_bytes": len(files[f"{name}.ekc"]),
         "sections": [{"kind": s.kind.name.lower(), "offset": s.offset, "bytes": s.nbytes} for s in packed.sections],
         "layers": layers,
-        "files": {path: hashlib.sha256(data).hexdigest() for path, data in sorted(files.items())},
     }
-    return (json.dumps(manifest, indent=1) + "\n").encode()
+    return list_files(manifest, files)
 
 
 def _edge_json(edge: Edge) -> dict[str, Any]:

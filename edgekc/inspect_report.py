@@ -10,6 +10,7 @@ from .ir import Node, Role, Tensor
 from .op import View
 from .ops import OPS
 from .pack import Packed, read
+from .terminal import lines, styled
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,9 +78,8 @@ def _constant(t: Tensor, packed: Packed) -> dict[str, Any]:
 
 def render(found: dict[str, Any], console: Console) -> None:
     """The report as tables."""
-    from rich.markup import escape
-
-    console.print(f"[bold]{escape(found['name'])}[/bold]: format {found['format']}, {found['file_bytes']:,} bytes")
+    title = styled(found["name"], "bold")
+    console.print(title.append(f": format {found['format']}, {found['file_bytes']:,} bytes", "not bold"))
     sections = _table("sections", ("kind", "offset", "bytes"), numbers=2)
     for s in found["sections"]:
         sections.add_row(s["kind"], f"{s['offset']:,}", f"{s['bytes']:,}")
@@ -87,30 +87,23 @@ def render(found: dict[str, Any], console: Console) -> None:
     layers = _table("layers", ("", "layer", "op", "input", "output", "constants", "bytes", "MACs"), numbers=2)
     for layer in found["layers"]:
         constants = ", ".join(f"{c['role']} {_size(c)}" for c in layer["constants"] if c["role"] != "requant")
-        ends = ["\n".join(_size(t) for t in layer[side]) for side in ("inputs", "outputs")]
+        ends = [lines(*(_size(t) for t in layer[side])) for side in ("inputs", "outputs")]
         tail = (constants, f"{layer['constant_bytes']:,}", f"{layer['macs']:,}")
-        layers.add_row(str(layer["index"]), escape(layer["name"]), layer["op"], *ends, *tail)
+        layers.add_row(str(layer["index"]), layer["name"], layer["op"], *ends, *tail)
     console.print(layers)
     edges = _table("inputs and outputs", ("", "name", "type", "scale", "zero point"), numbers=2)
     for side in ("inputs", "outputs"):
         for e in found[side]:
-            edges.add_row(
-                side[:-1], escape(e["name"]), f"{e['dtype']} {_size(e)}", str(e["scale"]), str(e["zero_point"])
-            )
+            edges.add_row(side[:-1], e["name"], f"{e['dtype']} {_size(e)}", str(e["scale"]), str(e["zero_point"]))
     console.print(edges)
     metadata = _table("metadata", ("key", "value"), numbers=0)
     for key, value in found["metadata"].items():
-        metadata.add_row(escape(_plain(key)), escape(_plain(value)))
+        metadata.add_row(key, value)
     console.print(metadata)
 
 
 def _size(t: dict[str, Any]) -> str:
     return "x".join(map(str, t["shape"])) + (f" ({t['bits']} bits)" if "bits" in t else "")
-
-
-def _plain(text: str) -> str:
-    """Metadata may hold control characters, which a terminal would obey."""
-    return text if text.isprintable() else ascii(text)
 
 
 def _table(title: str, columns: tuple[str, ...], numbers: int) -> Table:

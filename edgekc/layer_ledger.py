@@ -14,6 +14,7 @@ from edgekc.emulate.elfinfo import Elf, run_ranges
 from edgekc.errors import ToolError
 from edgekc.ir import Role
 from edgekc.ledger import FORMAT, HARNESS, HELPERS, KERNELS, LAID_OUT, NETWORK, PADDING, STATIC, TABLES, Ledger
+from edgekc.names import params_names
 from edgekc.pack import Packed, read
 
 # What is no layer's, in the order of the report.
@@ -142,11 +143,10 @@ def _constants(packed: Packed) -> Counter[tuple[str, str]]:
 def _tables(elf: Elf, layers: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     sizes = {symbol.name: symbol.size_bytes for symbol in elf.symbols if symbol.kind == "object"}
     found = {}
-    for layer in layers:
-        name = str(layer["name"])
-        size = sizes.get(f"{name}_params", sizes.get(f"layer_{layer['index']}_params", 0))
-        if size:
-            found[name] = size
+    names = [str(layer["name"]) for layer in layers]
+    for name, params in zip(names, params_names(names), strict=True):
+        if params in sizes:
+            found[name] = sizes[params]
     return found
 
 

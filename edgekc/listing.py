@@ -8,13 +8,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from . import terminal
 from .board import Board
 from .pipeline import Compiled
 
 
 def render_compiled(result: Compiled, folder: Path, console: Console | None = None) -> None:
     """Where the sources are and what the plan holds; sizes of code come from `edgekc measure`."""
-    console = console or Console()
+    console = console or terminal.console()
     plan = result.plan
     sizes = ", ".join(f"{s.kind.name.lower()} {s.nbytes:,}" for s in result.packed.sections)
     ekc = next(len(data) for path, data in result.files.items() if path.endswith(".ekc"))
@@ -39,7 +40,7 @@ def render_boards(boards: Sequence[Board], console: Console | None = None) -> No
             b.name, b.core.name, " ".join(sorted(b.features)), _kib(b.flash_bytes), _kib(b.ram_bytes),
             ", ".join(b.reached), b.note,
         )  # fmt: skip
-    (console or Console()).print(table)
+    (console or terminal.console()).print(table)
 
 
 def _kib(size: int | None) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,14 +10,18 @@ from pathlib import Path
 from . import __version__, verify
 from .board import Board
 from .errors import CapacityError, UsageError
-from .generate import check_name, generate
+from .generate import generate
 from .ir import Graph, Role, Stage, dump
 from .lower import lower
+from .names import check_name
+from .output import write_dump
 from .pack import Packed, pack, read
 from .passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
+from .place import recover
 from .plan import Plan, plan_within
 
 Log = Callable[[str], None]
+DUMPS = ("10-import.txt", "20-quantized.txt", "30-integer.txt", "40-packed.txt", "50-plan.txt")
 _OTHER_RAM_BYTES = 1536  # of a board, beside arena, input and output: the least stack, and the test harness
 
 
@@ -69,7 +72,7 @@ def compile_model(
         name: of the network; becomes C identifiers.
         rounding: see `lower.lower`; an .ekc has its rounding already.
         log: is given one line for each thing a pass did.
-        keep: folder for the text dump of each stage.
+        keep: folder for the text dump of each stage, over what is there.
     """
     check_name(name)
     data = read_model(path)
@@ -92,6 +95,7 @@ def compile_model(
 
 def read_model(path: Path) -> bytes:
     """The bytes of a file that the user named."""
+    recover(path.parent)
     try:
         return path.read_bytes()
     except OSError as error:
@@ -174,12 +178,6 @@ def check_fit(layout: Plan, ekc_bytes: int, target: Target) -> None:
     raise CapacityError("; and ".join(over), where=f"board {target.name}", fix=advise(shortage, target.name))
 
 
-def default_name(path: Path) -> str:
-    """A network name made of the file's name."""
-    name = re.sub(r"\W", "_", path.stem, flags=re.ASCII).lower()
-    return name if name[:1].isalpha() else f"net_{name}"
-
-
 def describe_plan(layout: Plan) -> str:
     """The plan as stable text: one line a step."""
     lines = [f"arena {layout.arena_bytes} lower_bound {layout.lower_bound} peak {layout.peak_layer}"]
@@ -195,5 +193,5 @@ def describe_plan(layout: Plan) -> str:
 
 def _keep(folder: Path | None, name: str, text: str) -> None:
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
+        assert name in DUMPS
+        write_dump(folder / name, text)

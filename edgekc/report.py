@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from edgekc.layer_ledger import COLUMNS
 from edgekc.ledger import FORMAT, HARNESS, HELPERS, KERNELS, NETWORK, PADDING, STATIC, TABLES, Entry
 from edgekc.measure import LayerCost, Measurement
+from edgekc.terminal import styled, visible
 
 # After the sections of the .ekc file, which come first by size.
 _ORDER = (FORMAT, TABLES, NETWORK, KERNELS, HELPERS, STATIC, HARNESS, PADDING)
@@ -25,8 +26,10 @@ def render(measurement: Measurement) -> RenderableType:
     """Flash, RAM and layers of one firmware image."""
     m = measurement
     parts: list[RenderableType] = [
-        f"[bold]{escape(m.name)}[/bold] on {escape(m.board)}, {escape(m.compiler)}"
-        f"{' for size' if m.optimise == 'size' else ''}, {escape(m.emulator)}",
+        styled(m.name, "bold").append(
+            visible(f" on {m.board}, {m.compiler}{' for size' if m.optimise == 'size' else ''}, {m.emulator}"),
+            "not bold",
+        ),
         _flash(m),
         _ram(m),
         _layers(m),
@@ -34,11 +37,11 @@ def render(measurement: Measurement) -> RenderableType:
     if m.violations:
         parts.append(_violations(m))
     if m.note:
-        parts.append(f"[yellow]no counts by layer:[/yellow] {escape(m.note)}")
+        parts.append(styled("no counts by layer:", "yellow").append(visible(f" {m.note}"), "default"))
     return Group(*parts)
 
 
-def _table(title: str, left: Sequence[str], right: Sequence[str], *, gap: int = 2) -> Table:
+def _table(title: str | Text, left: Sequence[str], right: Sequence[str], *, gap: int = 2) -> Table:
     # The box itself puts one space between two columns.
     table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, gap - 1, 0, 0))
     for name in left:
@@ -57,10 +60,10 @@ def _flash(m: Measurement) -> Table:
                 groups[entry.kind].append(entry)
         for kind in sorted(groups, key=lambda k: (_rank(k), -sum(e.size_bytes for e in groups[k]), k)):
             entries = groups[kind]
-            table.add_row(escape(kind), escape(_owners(entries)), f"{sum(e.size_bytes for e in entries):,}")
+            table.add_row(kind, _owners(entries), f"{sum(e.size_bytes for e in entries):,}")
         size = sum(e.size_bytes for entries in groups.values() for e in entries)
-        table.add_row(f"[bold]{total}[/bold]", "", f"[bold]{size:,}[/bold]", end_section=True)
-    table.add_row("[bold]all that the ELF loads[/bold]", "", f"[bold]{m.ledger.flash_bytes:,}[/bold]")
+        table.add_row(styled(total, "bold"), "", styled(f"{size:,}", "bold"), end_section=True)
+    table.add_row(styled("all that the ELF loads", "bold"), "", styled(f"{m.ledger.flash_bytes:,}", "bold"))
     return table
 
 
@@ -97,20 +100,22 @@ def _ram(m: Measurement) -> Table:
     table.add_row("static data of the model", "linker map", f"{static:,}")
     if m.stack_bytes is not None:
         table.add_row("peak stack", "traced stores, exact", _number(m.stack_bytes))
-        table.add_row("[dim]the same[/dim]", "[dim]painted stack[/dim]", f"[dim]{_number(m.painted_stack_bytes)}[/dim]")
+        table.add_row(
+            styled("the same", "dim"), styled("painted stack", "dim"), styled(_number(m.painted_stack_bytes), "dim")
+        )
     else:
         table.add_row("peak stack", "painted stack", _number(m.painted_stack_bytes))
     if m.stack_bound.size_bytes is not None:
         how = "frames of the deepest calls"
-        table.add_row("[dim]at most[/dim]", f"[dim]{how}[/dim]", f"[dim]{m.stack_bound.size_bytes:,}[/dim]")
-    table.add_row("[bold]model[/bold]", "", f"[bold]{_number(m.model_ram_bytes)}[/bold]", end_section=True)
+        table.add_row(styled("at most", "dim"), styled(how, "dim"), styled(f"{m.stack_bound.size_bytes:,}", "dim"))
+    table.add_row(styled("model", "bold"), "", styled(_number(m.model_ram_bytes), "bold"), end_section=True)
     table.add_row("harness: input, output, guards, variables", "linked ELF", f"{m.ledger.harness_ram_bytes:,}")
     return table
 
 
 def _layers(m: Measurement) -> RenderableType:
     # Not the table's own title, which would wrap where the table is narrow.
-    title = f"[italic]One inference, by {m.emulator}: {escape(m.unit)}[/italic]"
+    title = styled(f"One inference, by {m.emulator}: {m.unit}", "italic")
     table = _table(
         "",
         ("layer", "kernel"),
@@ -119,18 +124,18 @@ def _layers(m: Measurement) -> RenderableType:
     )
     total = m.counts[0] if m.counts else 0
     for layer in m.layers:
-        table.add_row(escape(layer.name), escape(layer.kernel.removeprefix("ek_")), *_cells(layer, total))
+        table.add_row(layer.name, layer.kernel.removeprefix("ek_"), *_cells(layer, total))
     if m.outside is not None:
-        table.add_row("[dim](entry, return)[/dim]", "", *_cells(m.outside, total))
+        table.add_row(styled("(entry, return)", "dim"), "", *_cells(m.outside, total))
     table.add_section()
     per_mac = f"{total / m.macs:.2f}" if m.macs and total else ""
-    table.add_row("[bold]all[/bold]", "", f"{m.macs:,}" if m.layers else "",
-                  f"[bold]{_first(m.counts)}[/bold]", per_mac, "")  # fmt: skip
+    table.add_row(styled("all", "bold"), "", f"{m.macs:,}" if m.layers else "",
+                  styled(_first(m.counts), "bold"), per_mac, "")  # fmt: skip
     if m.systick_instructions:
-        table.add_row("[dim]by SysTick[/dim]", "", "",
-                      f"[dim]{_first(m.systick_instructions)}[/dim]", "", "")  # fmt: skip
+        table.add_row(styled("by SysTick", "dim"), "", "",
+                      styled(_first(m.systick_instructions), "dim"), "", "")  # fmt: skip
     rows = [(layer.name, layer.counts) for layer in m.layers] + [("all", m.counts)]
-    varying = [f"{escape(name)} {_spread(counts)}" for name, counts in rows if len(set(counts)) > 1]
+    varying = [f"{name} {_spread(counts)}" for name, counts in rows if len(set(counts)) > 1]
     if not varying:
         return Group(title, table)
     return Group(
@@ -168,26 +173,26 @@ def render_ledger(measurement: Measurement) -> RenderableType:
     table = _table("Flash by layer", ("layer",), (*kinds, "all"), gap=1)
     for layer in dict.fromkeys(row.layer for row in m.by_layer):
         cells = [sizes.get((layer, kind), 0) for kind in kinds]
-        table.add_row(escape(layer), *(f"{n:,}" if n else "" for n in cells), f"{sum(cells):,}")
+        table.add_row(layer, *(f"{n:,}" if n else "" for n in cells), f"{sum(cells):,}")
     table.add_section()
     sums = [sum(n for (_, kind), n in sizes.items() if kind == wanted) for wanted in kinds]
-    table.add_row("[bold]all[/bold]", *(f"[bold]{n:,}[/bold]" for n in (*sums, sum(sums))))
+    table.add_row(styled("all", "bold"), *(styled(f"{n:,}", "bold") for n in (*sums, sum(sums))))
     ram = _table("RAM of the firmware", ("what",), ("bytes",))
     for row in m.ram:
-        ram.add_row(escape(row.what), f"{row.size_bytes:,}")
+        ram.add_row(row.what, f"{row.size_bytes:,}")
     ram.add_section()
-    ram.add_row("[bold]all[/bold]", f"[bold]{sum(row.size_bytes for row in m.ram):,}[/bold]")
+    ram.add_row(styled("all", "bold"), styled(f"{sum(row.size_bytes for row in m.ram):,}", "bold"))
     return Group(table, ram)
 
 
 def _violations(m: Measurement) -> Table:
-    table = _table("[red]Accesses outside of what the model may touch[/red]", ("layer", "function", "access"), ())
+    table = _table(styled("Accesses outside of what the model may touch", "red"), ("layer", "function", "access"), ())
     found = m.violations or ()
     for v in found[:_VIOLATIONS_SHOWN]:
         layer = "none" if v.layer is None else f"{v.layer} {m.layers[v.layer].name}"
         what = "store" if v.is_store else "load"
         access = f"{what} of {v.size_bytes} bytes at 0x{v.address:08x} by 0x{v.pc:08x}"
-        table.add_row(escape(layer), escape(v.function), access)
+        table.add_row(layer, v.function, access)
     if len(found) > _VIOLATIONS_SHOWN:
         table.add_row(f"and {len(found) - _VIOLATIONS_SHOWN} more", "", "")
     return table

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import recipe as rc
+from . import terminal
 from .compress.run import compress
 from .compress.state import Log, TrainingReport
 from .compressing import read_labelled, read_samples
@@ -236,7 +237,7 @@ def _titled(report: TrainingReport, title: str) -> TrainingReport:
 
 def render(comparison: Comparison, console: Console | None = None) -> None:
     """The table of variants."""
-    console = console or Console()
+    console = console or terminal.console()
     seeds = len({run.seed for run in comparison.runs})
     title = f"accuracy in % on {comparison.teacher_float.total:,} samples, mean and standard deviation of {seeds} seeds"
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ def boards(as_json: Annotated[bool, typer.Option("--json", help="Print the list 
     """List the boards with their core, memory, and how each is reached: flash tools and emulators."""
     from ..board import list_boards, load_board
     from ..listing import render_boards
+    from ..terminal import say_json
 
     found = [load_board(name) for name in list_boards()]
     if as_json:
@@ -31,6 +31,6 @@ def boards(as_json: Annotated[bool, typer.Option("--json", help="Print the list 
             }
             for b in found
         ]
-        typer.echo(json.dumps(rows, indent=1))
+        say_json(rows)
     else:
         render_boards(found)

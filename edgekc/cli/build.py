@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -20,18 +19,21 @@ def build(
         Path | None, typer.Option("-o", "--out", help="The folder to write. Default: DIR/build/BOARD, and -size.")
     ] = None,
     optimise: way.OptimiseFor = way.Optimised.speed,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite files of an earlier build that were changed.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Build the board's program: the model, startup, linker script and the measuring harness."""
     from ..board import load_board
     from ..firmware import build_all, firmware_folder
     from ..output import read_manifest
+    from ..terminal import say, say_json
 
     target = load_board(board or str(read_manifest(folder).get("board", "")))
-    sizes = build_all(folder, target, out, optimise=optimise.value)
+    sizes = build_all(folder, target, out, optimise=optimise.value, force=force)
     where = firmware_folder(folder, target, out, optimise=optimise.value)
     if as_json:
-        built = {"board": target.name, "optimise": optimise.value, "folder": str(where), "files": sizes}
-        typer.echo(json.dumps(built, indent=1))
+        say_json({"board": target.name, "optimise": optimise.value, "folder": str(where), "files": sizes})
         return
-    typer.echo(f"{where}: {', '.join(f'{name} {size:,} bytes' for name, size in sizes.items())}")
+    say(f"{where}: {', '.join(f'{name} {size:,} bytes' for name, size in sizes.items())}")

@@ -18,6 +18,9 @@ def compile_(
         typer.Option(help="tflite: as LiteRT's reference kernels. double: fully connected as in TFLM and CMSIS-NN."),
     ] = "tflite",
     keep: Annotated[Path | None, typer.Option(help="Write a text dump of every stage to this folder.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite files of an earlier output that were changed since.")
+    ] = False,
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Say what each pass did, and why it is exact.")
     ] = False,
@@ -25,14 +28,19 @@ def compile_(
     """Compile a model to C99 with static memory, and its packed form."""
     from ..board import load_board
     from ..listing import render_compiled
-    from ..output import check_output, write_folder
-    from ..pipeline import check_rounding, compile_model, default_name, target_of
+    from ..names import default_name
+    from ..output import check_dump, check_output, write_folder
+    from ..pipeline import DUMPS, check_rounding, compile_model, target_of
+    from ..terminal import say
 
-    check_output(out, keep)
+    check_output(out, keep, force=force)
+    if keep is not None:
+        for dump in DUMPS:
+            check_dump(keep / dump, force=force)
     target = target_of(load_board(board))
-    log = (lambda text: typer.echo(text)) if verbose else (lambda text: None)
+    log = say if verbose else (lambda text: None)
     result = compile_model(
         model, name or default_name(model), target, rounding=check_rounding(rounding), log=log, keep=keep
     )
-    write_folder(result.files, out)
+    write_folder(result.files, out, force=force)
     render_compiled(result, out)

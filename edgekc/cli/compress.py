@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -26,22 +25,24 @@ def compress(
 ) -> None:
     """Compress, retrain and quantise a float model by a recipe, and print where every byte went."""
     from ..compressing import read_recipe, render, run
+    from ..layout import MAGIC
+    from ..names import default_name
     from ..output import check_writable, write_file
-    from ..pipeline import default_name
+    from ..terminal import say, say_json
     from ..train.bars import training_bars
 
     def log(text: str) -> None:
         if verbose or text.startswith(("warning", "note")):
-            typer.echo(text, err=True)
+            say(text, err=True)
 
-    check_writable(out)
+    check_writable(out, magic=MAGIC)
     with training_bars() as progress:
         ekc, report = run(
             model, name or default_name(out), read_recipe(recipe), data, test, log,
             report=progress, checkpoints=checkpoints,
         )  # fmt: skip
-    write_file(out, ekc)
+    write_file(out, ekc, magic=MAGIC, force=False)
     if as_json:
-        typer.echo(json.dumps(report.as_json(), indent=1))
+        say_json(report.as_json())
     else:
         render(report)

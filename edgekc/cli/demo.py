@@ -13,8 +13,11 @@ def demo(
         "edgekc-demo"
     ),
     board: Annotated[str, typer.Option("--board", help="See `edgekc boards`.")] = "mps2-an386",
+    force: Annotated[
+        bool, typer.Option("--force", help="Overwrite files of an earlier output that were changed since.")
+    ] = False,
 ) -> None:
     """Compile a trained digit classifier, prove it bit-exact, run it on an emulated core, and measure it."""
     from ..demo import run_demo
 
-    run_demo(out, board)
+    run_demo(out, board, force=force)

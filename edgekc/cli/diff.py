@@ -17,15 +17,17 @@ def diff(
     as_json: Annotated[bool, typer.Option("--json", help="Print the changes as JSON.")] = False,
 ) -> None:
     """Compare two builds: flash by kind and layer, arena, stack, instructions."""
-    from rich.console import Console
     from rich.table import Table
 
     from ..board import load_board
     from ..diff import compare_measurements, read_measurement
     from ..measure import measure
     from ..output import read_manifest
+    from ..place import recover
+    from ..terminal import console, say, say_json
 
     def figures_of(path: Path) -> dict[str, Any]:
+        recover(path)
         if not path.is_dir():
             return read_measurement(path)
         target = load_board(board or str(read_manifest(path).get("board", "")))
@@ -34,7 +36,7 @@ def diff(
     changes = compare_measurements(figures_of(before), figures_of(after))
     if as_json:
         rows = [{"what": c.what, "before": c.before, "after": c.after, "delta": c.delta} for c in changes]
-        typer.echo(json.dumps(rows, indent=1))
+        say_json(rows)
         return
     table = Table(title=f"{before} -> {after}", title_justify="left")
     for column in ("", "before", "after", "change"):
@@ -43,6 +45,6 @@ def diff(
     for c in shown:
         table.add_row(c.what, *("" if n is None else f"{n:,}" for n in (c.before, c.after)), f"{c.delta:+,}")
     if shown:
-        Console().print(table)
+        console().print(table)
     else:
-        typer.echo("no figure differs")
+        say("no figure differs")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -18,15 +17,15 @@ def fit(
 
     Needs are of the linked model on each core: its code, constants, arena, input, output and stack.
     """
-    from rich.console import Console
     from rich.table import Table
 
     from ..board import list_boards, load_board
     from ..fit import fit_boards
+    from ..terminal import console, say, say_json, styled
 
     found = fit_boards(model, [load_board(name) for name in board or list_boards()])
     if as_json:
-        typer.echo(json.dumps([row.as_json() for row in found], indent=1))
+        say_json([row.as_json() for row in found])
         return
     table = Table(title=f"{model.name} on boards", title_justify="left")
     for column in ("board", "core", "flash", "RAM", ""):
@@ -37,9 +36,9 @@ def fit(
             for what, size in (("flash", row.flash_missing), ("RAM", row.ram_missing))
             if size
         ]
-        verdict = "[green]fits[/green]" if row.fits else f"[red]{', '.join(lacks)}[/red]"
+        verdict = styled("fits", "green") if row.fits else styled(", ".join(lacks), "red")
         ram = row.needs.buffers_bytes + row.needs.stack_bytes
         table.add_row(row.board, row.core, f"{row.needs.flash_bytes:,}", f"{ram:,}", verdict)
-    Console().print(table)
+    console().print(table)
     if not any(row.fits for row in found):
-        typer.echo("No board holds it: compress the model (edgekc compress --recipe), or take a smaller input.")
+        say("No board holds it: compress the model (edgekc compress --recipe), or take a smaller input.")

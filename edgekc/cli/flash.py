@@ -38,6 +38,7 @@ def flash(
     from ..firmware import build_firmware, firmware_folder
     from ..flashing import run
     from ..output import read_manifest
+    from ..terminal import say
 
     target = load_board(board or str(read_manifest(folder).get("board", "")))
     chosen = run.choose_tool(target, tool)
@@ -48,9 +49,9 @@ def flash(
     )  # fmt: skip
     if dry_run:
         for line in run.command_lines(chosen, job):
-            typer.echo(line)
+            say(line)
         return
-    log = (lambda text: typer.echo(text)) if verbose else (lambda text: None)
+    log = say if verbose else (lambda text: None)
     done = run.flash(chosen, job, timeout_s=timeout_s, log=log)
     checked = "read back and equal" if done.read_back else f"not read back: {done.tool} cannot"
-    typer.echo(f"{done.board}: {done.size_bytes:,} bytes at 0x{done.base:08x} by {done.tool}, {checked}")
+    say(f"{done.board}: {done.size_bytes:,} bytes at 0x{done.base:08x} by {done.tool}, {checked}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -14,13 +13,12 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print the same as JSON.")] = False,
 ) -> None:
     """Show header, sections, layers and metadata of an .ekc file, after checking every byte of it."""
-    from rich.console import Console
-
     from edgekc.inspect_report import render, report
     from edgekc.pipeline import read_model
+    from edgekc.terminal import console, say_json
 
     found = report(read_model(model), str(model))
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        say_json(found, indent=2)
     else:
-        render(found, Console())
+        render(found, console())

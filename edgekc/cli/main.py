@@ -11,6 +11,8 @@ import typer
 from .. import __version__
 from ..assets import BOARDS, CODEGEN, RUNTIME_C
 from ..errors import EdgekcError
+from ..stopping import orderly_stop
+from ..terminal import accept_any_text, say, visible
 from .boards import boards
 from .build import build
 from .compile import compile_
@@ -53,7 +55,7 @@ app.command(name="doctor")(doctor)
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"edgekc {__version__}")
+        say(f"edgekc {__version__}")
         raise typer.Exit
 
 
@@ -65,9 +67,11 @@ def _root(
 
 
 def run() -> None:
-    """Entry point. Exit codes: 0 success, 1 our own fault (with a traceback), 2 the user's input."""
+    """Entry point. Exit codes: 0 success, 1 our own fault (with a traceback), 2 the user's input, 130 Ctrl-C."""
+    accept_any_text()
     try:
-        app()
+        with orderly_stop():
+            app()
     except EdgekcError as error:
         _fail(str(error))
     except OSError as error:
@@ -80,6 +84,5 @@ def run() -> None:
 
 def _fail(what: str) -> NoReturn:
     """One line, whatever characters a file's name or a model's strings have."""
-    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(what.split()))
-    print(f"edgekc: error: {line}", file=sys.stderr)
+    print(f"edgekc: error: {visible(' '.join(what.split()))}", file=sys.stderr)
     sys.exit(2)

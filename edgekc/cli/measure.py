@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -41,14 +40,13 @@ def measure(
     of its arena, input, output, stack and constants, when its stack is deeper than the static bound, or when it
     is over a budget.
     """
-    from rich.console import Console
-
     from edgekc.board import load_board
     from edgekc.budget import check_budget, parse_size
     from edgekc.measure import check_accesses
     from edgekc.measure import measure as run
     from edgekc.output import read_manifest
     from edgekc.report import render, render_ledger
+    from edgekc.terminal import console, say_json
 
     limits = [parse_size(text, name) if text else None for name, text in _named(max_flash, max_ram)]
     target = load_board(board or str(read_manifest(folder).get("board", "")))
@@ -62,11 +60,11 @@ def measure(
 
         measurement = measure_on_board(folder, target, reach, samples=samples)
     if as_json:
-        typer.echo(json.dumps(measurement.as_json(), indent=2))
+        say_json(measurement.as_json(), indent=2)
     else:
-        Console().print(render(measurement))
+        console().print(render(measurement))
         if ledger:
-            Console().print(render_ledger(measurement))
+            console().print(render_ledger(measurement))
     check_accesses(measurement)
     check_budget(measurement, *limits)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -20,8 +19,9 @@ def run(
         Path | None, typer.Option("--input", help="Samples, one after the other, as NAME_run takes them.")
     ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Without --input: lowest, highest, a ramp, then random.")] = 4,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="File for the outputs.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="A new file for the outputs.")] = None,
     optimise: way.OptimiseFor = way.Optimised.speed,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file of -o.")] = False,
     link: way.Link = "",
     probe: way.Probe = "",
     tool: way.Tool = "",
@@ -37,10 +37,13 @@ def run(
     from ..board import load_board
     from ..emulate import host
     from ..on_board import on_board, run_samples
-    from ..output import read_manifest, write_file
+    from ..output import check_writable, read_manifest, write_file
     from ..stack import check_stack, stack_bound
+    from ..terminal import say, say_json
 
     manifest = read_manifest(folder)
+    if out is not None:
+        check_writable(out, force=force)
     target = load_board(board or str(manifest.get("board", "")))
     inputs = host.samples(manifest, samples, 0) if data is None else data.read_bytes()
     reach = way.make_way(
@@ -52,13 +55,13 @@ def run(
         done = run_samples(console, image, folder, inputs, link=line, check=False, log=lambda _: None)
     check_stack(stack_bound(image), done.stack_bytes or None, f"{done.network} on {done.board}")
     if out is not None:
-        write_file(out, done.outputs)
+        write_file(out, done.outputs, force=force)
     if as_json:
-        typer.echo(json.dumps(done.as_json(), indent=1))
+        say_json(done.as_json())
         return
-    typer.echo(f"{done.network} on {done.board} over {done.link}: {done.samples} samples")
+    say(f"{done.network} on {done.board} over {done.link}: {done.samples} samples")
     if done.counter != "none":
-        typer.echo(f"{', '.join(f'{n:,}' for n in done.cycles)} {done.unit}")
-        typer.echo(f"peak stack {done.stack_bytes:,} bytes")
+        say(f"{', '.join(f'{n:,}' for n in done.cycles)} {done.unit}")
+        say(f"peak stack {done.stack_bytes:,} bytes")
     for name, cycles in done.layer_cycles:
-        typer.echo(f"  {name} {cycles[0]:,}")
+        say(f"  {name} {cycles[0]:,}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -25,18 +24,19 @@ def transfer(
 ) -> None:
     """Compare plain retraining, distillation, FitNets' hints and knowledge pre-regression, over several seeds."""
     from ..compressing import read_recipe
+    from ..terminal import say, say_json
     from ..train.bars import training_bars
     from ..transferring import compare_files, render
 
     def log(text: str) -> None:
         if verbose or text.startswith("warning"):
-            typer.echo(text, err=True)
+            say(text, err=True)
 
     with training_bars() as progress:
         found = compare_files(
             model, read_recipe(recipe), data, test, seeds, log, report=progress, checkpoints=checkpoints
         )  # fmt: skip
     if as_json:
-        typer.echo(json.dumps(found.as_json(), indent=1))
+        say_json(found.as_json())
     else:
         render(found)

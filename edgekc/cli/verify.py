@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +36,7 @@ def verify(
     from ..emulate import host
     from ..emulate.compare import compare
     from ..output import read_manifest
+    from ..terminal import say, say_json
 
     manifest = read_manifest(folder)
     target = None if no_device else load_board(board or str(manifest.get("board", "")))
@@ -53,18 +53,18 @@ def verify(
         with on_board(folder, device, reach, trace=True) as (console, image, line):
             done = run_samples(console, image, folder, inputs, link=line, check=True, log=lambda _: None)
         if as_json:
-            typer.echo(json.dumps({**result.as_json(), "on_board": done.as_json()}, indent=1))
+            say_json({**result.as_json(), "on_board": done.as_json()})
             return
         who = f"reference = host = {done.board} (over {done.link})"
-        typer.echo(f"{result.network}: {who}, {done.samples} samples, {result.layers} layers, every byte equal")
-        typer.echo(f"outputs sha256 {result.output_sha256}")
+        say(f"{result.network}: {who}, {done.samples} samples, {result.layers} layers, every byte equal")
+        say(f"outputs sha256 {result.output_sha256}")
         return
     result = compare(
         folder, target, host.samples(manifest, samples, seed), timeout_s=timeout_s, optimise=optimise.value
     )
     if as_json:
-        typer.echo(json.dumps(result.as_json(), indent=1))
+        say_json(result.as_json())
         return
     who = "reference = host" + (f" = {result.board} ({result.emulator})" if target is not None else "")
-    typer.echo(f"{result.network}: {who}, {result.samples} samples, {result.layers} layers, every byte equal")
-    typer.echo(f"outputs sha256 {result.output_sha256}")
+    say(f"{result.network}: {who}, {result.samples} samples, {result.layers} layers, every byte equal")
+    say(f"outputs sha256 {result.output_sha256}")

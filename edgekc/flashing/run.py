@@ -18,6 +18,7 @@ from edgekc.errors import BoardError, UsageError
 from edgekc.flashing import gdb, openocd, problems, pyocd, remote, stlink, uf2, usb
 from edgekc.flashing.image import flat_image
 from edgekc.flashing.records import Job, Step, Tool
+from edgekc.output import write_file
 
 TOOLS: dict[str, Tool] = {
     tool.name: tool for tool in (pyocd.TOOL, openocd.TOOL, stlink.TOOL, uf2.TOOL, remote.SSH, remote.ADB, gdb.TOOL)
@@ -80,7 +81,7 @@ def make_job(
         name = "image.bin"
         base, data = flat_image(image.elf, image.board)
         size = len(data)
-        (folder / name).write_bytes(data)
+        write_file(folder / name, data)
     return Job(
         board=image.board,
         folder=folder,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from .. import terminal
+
 if TYPE_CHECKING:
     from ..compress.state import TrainingReport
     from .fit import Progress as Training
@@ -17,14 +19,19 @@ if TYPE_CHECKING:
 @contextmanager
 def training_bars(console: Console | None = None) -> Iterator[TrainingReport]:
     """A report for `compress`; a bar for each retraining, on standard error, gone from pipes and files."""
-    console = console or Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[state]}"))
+    console = console or terminal.console(stderr=True)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[state]}", markup=False),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}
 
         def report(title: str, now: Training) -> None:
             if title not in tasks:
-                tasks[title] = bars.add_task(title, total=now.epochs * now.steps, state="")
+                tasks[title] = bars.add_task(terminal.visible(title), total=now.epochs * now.steps, state="")
             done = now.epoch * now.steps + now.step + 1
             bars.update(tasks[title], completed=done, state=_state(now))
             if not console.is_terminal and now.step == now.steps - 1:

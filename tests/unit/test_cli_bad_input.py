@@ -170,7 +170,7 @@ def test_a_core_without_what_the_kernels_need(compiled: Path, tmp_path: Path) ->
 # ---- bad arguments ----
 
 
-@pytest.mark.parametrize("name", ["7up", "a-b", "int", "_x", "ek_x", "ekc_x", "é", "a b", "../x", "\x1b[31mred"])
+@pytest.mark.parametrize("name", ["7up", "a-b", "int", "_x", "é", "a b", "../x", "\x1b[31mred"])
 def test_bad_name(tmp_path: Path, name: str) -> None:
     said = complaint(call("compile", MODEL, "-o", tmp_path / "out", "--name", name))
     assert "cannot be a C identifier" in said

@@ -1,0 +1,87 @@
+"""All that edgekc prints. Text may come from a model file: a terminal obeys none of it, and any encoding takes it."""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from .errors import UsageError
+
+
+def visible(text: str) -> str:
+    """Text in which what a terminal would obey, hide or reorder by (controls, line ends, bidi marks) is an escape."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+def styled(text: str, style: str) -> Text:
+    """A cell or line in a style; strings have none, since their brackets are somebody's names."""
+    return Text(visible(text), style)
+
+
+def lines(*parts: str) -> Text:
+    """Several lines in one cell."""
+    return Text("\n".join(map(visible, parts)))
+
+
+class _Console(Console):
+    """Takes every string as plain text of one line."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        with _complaining():
+            super().print(*objects, **options)
+
+
+def console(*, stderr: bool = False, **options: Any) -> Console:
+    """Where tables go: no markup, no emoji codes, frames of ASCII where the encoding has no others."""
+    return _Console(stderr=stderr, markup=False, emoji=False, **options)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """One line."""
+    with _complaining():
+        print(visible(text), file=sys.stderr if err else sys.stdout, flush=True)
+
+
+def say_json(data: Any, indent: int = 1) -> None:
+    """JSON in ASCII, all else escaped."""
+    with _complaining():
+        print(json.dumps(data, indent=indent), flush=True)
+
+
+def accept_any_text() -> None:
+    """Standard output and error write an escape for a character that their encoding has not, such as under LC_ALL=C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _complaining() -> Iterator[None]:
+    """An output that cannot be written is the user's to know, by its name; a reader that went away is not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        _drop_output()
+        raise UsageError(f"cannot be written: {error.strerror}", where="standard output") from error
+
+
+def _drop_output() -> None:
+    """What is still buffered goes nowhere, lest the end of the process tries it again."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
