@@ -39,22 +39,6 @@ def unpack_indices(data: bytes, bits: int, count: int) -> Array:
     return np.packbits(stream.reshape(count, bits), axis=1, bitorder="little").reshape(count)
 
 
-def encode_pairs(a: Array, b: Array) -> Array:
-    """Real a and b of one shape (...) to float16 (..., 2), rounded to nearest even; ModelError on overflow."""
-    real = np.stack([a, b], axis=-1)
-    with np.errstate(over="ignore"):
-        pairs = real.astype(np.float16)
-    if not np.isfinite(pairs).all():
-        raise ModelError("an a/b pair is outside of binary16 (largest magnitude 65504)")
-    return pairs
-
-
-def decode_pairs(pairs: Array) -> tuple[Array, Array]:
-    """float16 (..., 2) to float32 a and b, exact."""
-    wide = pairs.astype(np.float32)
-    return wide[..., 0], wide[..., 1]
-
-
 def encode_centers(real: Array) -> tuple[Array, tuple[int, ...]]:
     """Real centers (groups, ...) to int16 of that shape and the binary point of each group.
 

@@ -21,7 +21,6 @@ class Stage(enum.Enum):
     """How far a graph has walked; `verify.check` says what is legal in each."""
 
     FLOAT = "float"  # float32 weights and activations
-    COMPRESSED = "compressed"  # some weights are codebooks, indices, pairs or centers
     QUANTIZED = "quantized"  # int8 tensors with float scales; attributes as the source says them
     INTEGER = "integer"  # integers only: what is packed, emulated and generated
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .ir import Array, AttrValue, Node, Role, Tensor
+from .ir import Array, Node, Role, Tensor
 
 Shape = tuple[int, ...]
-Attrs = Mapping[str, AttrValue]
 IntAttrs = Mapping[str, int]
 # What a constant operand of this name is, in every operator that has one.
 OPERAND_ROLES = {

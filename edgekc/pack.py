@@ -38,16 +38,6 @@ def unpack(data: bytes, where: str) -> Graph:
     return read(data, where).graph
 
 
-def section_map(data: bytes) -> list[Section]:
-    """The sections in file order, their checksums verified."""
-    return list(container.split(data, "packed model"))
-
-
-def constant_offsets(data: bytes) -> dict[str, tuple[int, int]]:
-    """Constant name -> (byte offset from file start, stored bytes): what generated code points into."""
-    return dict(read(data, "packed model").offsets)
-
-
 def read(data: bytes, where: str) -> Packed:
     """Everything in an .ekc file, all of it checked; `where` names the file in errors."""
     sections = container.split(data, where)

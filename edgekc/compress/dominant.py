@@ -24,7 +24,6 @@ import numpy as np
 from ..emulate import float_reference
 from ..errors import ModelError, UsageError
 from ..ir import Array, Graph, Node, Role, Tensor, constant, prune
-from .codebook import Codebook, LayerFit
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +66,6 @@ def reconstruct(dominant: Dominant) -> Array:
     kernels = dominant.depthwise[0].reshape(k_h, k_w, channels // r, r)
     mixing = dominant.pointwise[:, 0, 0].reshape(-1, channels // r, r)
     return np.ascontiguousarray(np.einsum("hwir,oir->ohwi", kernels, mixing), np.float32)
-
-
-def as_codebook(dominant: Dominant) -> Codebook:
-    """The same layer as a kernel codebook: template i for input channel i, b = 0. Rank 1 only."""
-    if dominant.rank != 1:
-        raise UsageError(f"{dominant.rank} kernels per channel: a codebook has one template per kernel")
-    a = np.ascontiguousarray(dominant.pointwise[:, 0, 0])
-    index = np.broadcast_to(np.arange(a.shape[1], dtype=np.int32), a.shape).copy()
-    error = dominant.relative_error
-    layer = LayerFit(index, a, np.zeros_like(a), error, error)
-    return Codebook(np.ascontiguousarray(dominant.depthwise[0].transpose(2, 0, 1)), (layer,), error)
 
 
 def rewrite(graph: Graph, layer: str, dominant: Dominant) -> Graph:

@@ -31,10 +31,6 @@ class LowRank:
     relative_error: float  # squared error over the squared norm of the weights
     output_error: float | None  # the same of the outputs, where their second moments were given
 
-    @property
-    def weight_count(self) -> int:
-        return sum(f.size for f in self.factors)
-
 
 def truncate(weights: Array, rank: int, layers: int = 2, moment: Array | None = None, damping: float = 1e-4) -> LowRank:
     """The best factors of a rank.
@@ -89,18 +85,6 @@ def rank_for_energy(weights: Array, energy: float, moment: Array | None = None, 
     kept = np.cumsum(s)
     # Rounding can leave the last sum a little below the target of 1.
     return min(int(np.searchsorted(kept, energy * kept[-1] * (1 - 1e-12))) + 1, len(s))
-
-
-def rank_for_bytes(shape: tuple[int, int], budget_bytes: float, bits_per_weight: float, layers: int = 2) -> int:
-    """The largest rank whose factors of (oc, ic) fit into a budget; UsageError where not even rank 1 does."""
-    oc, ic = shape
-    for rank in range(min(oc, ic), 0, -1):
-        if (rank * (oc + ic) + (layers - 2) * rank * rank) * bits_per_weight / 8 <= budget_bytes:
-            return rank
-    raise UsageError(
-        f"factors of {oc}x{ic} at {bits_per_weight:g} bits do not fit into {budget_bytes:g} bytes at rank 1",
-        fix=f"allow at least {(oc + ic + layers - 2) * bits_per_weight / 8:.0f} bytes",
-    )
 
 
 def reduces(shape: tuple[int, int], rank: int) -> bool:

@@ -45,15 +45,6 @@ static inline void ek_vstrb_s32(int8_t *p, ek_s32x4 x) { vstrbq_s32(p, x); }    
 
 static inline ek_s32x4 ek_vldrb_s32_first(const int8_t *p, uint32_t lanes) { return vldrbq_z_s32(p, vctp32q(lanes)); }
 static inline void ek_vstrb_s32_first(int8_t *p, ek_s32x4 x, uint32_t lanes) { vstrbq_p_s32(p, x, vctp32q(lanes)); }
-/* The first `lanes` to places of p. */
-static inline void ek_vstrb_s32_at(int8_t *p, ek_s32x4 places, ek_s32x4 x, uint32_t lanes)
-{
-    if (lanes == 4) {
-        vstrbq_scatter_offset_s32(p, vreinterpretq_u32_s32(places), x);
-    } else {
-        vstrbq_scatter_offset_p_s32(p, vreinterpretq_u32_s32(places), x, vctp32q(lanes));
-    }
-}
 /* Halfwords of bits, widened by zeros. */
 static inline ek_s32x4 ek_vldrh_u32_first(const ek_s16 *p, uint32_t lanes)
 {
@@ -109,10 +100,6 @@ static inline ek_u16x8 ek_vdup_u16(uint32_t x) { return vdupq_n_u16((uint16_t)x)
 static inline ek_u16x8 ek_vand_u16(ek_u16x8 a, ek_u16x8 b) { return vandq_u16(a, b); }
 static inline ek_u16x8 ek_vshl_u16(ek_u16x8 a, ek_s16x8 n) { return vshlq_u16(a, n); } /* right where n is negative */
 static inline ek_u16x8 ek_vshr3_u16(ek_u16x8 a) { return vshrq_n_u16(a, 3); }
-static inline ek_u16x8 ek_vshr4_u16(ek_u16x8 a) { return vshrq_n_u16(a, 4); }
-static inline ek_u16x8 ek_vldrb_u16(const uint8_t *p) { return vldrbq_u16(p); } /* eight bytes, widened */
-static inline ek_u16x8 ek_vldrb_u16_first(const uint8_t *p, uint32_t lanes) { return vldrbq_z_u16(p, vctp16q(lanes)); }
-static inline int32_t ek_vmladava_s16(int32_t sum, ek_s16x8 a, ek_s16x8 b) { return vmladavaq_s16(sum, a, b); }
 static inline ek_u16x8 ek_vadd_n_u16(ek_u16x8 a, uint32_t b) { return vaddq_n_u16(a, (uint16_t)b); }
 static inline ek_u16x8 ek_vmin_u16(ek_u16x8 a, ek_u16x8 b) { return vminq_u16(a, b); }
 static inline ek_s16x8 ek_vneg_u16(ek_u16x8 a) { return vnegq_s16(vreinterpretq_s16_u16(a)); } /* of numbers below 2^15 */
@@ -206,13 +193,6 @@ static inline void ek_vstrb_s32_first(int8_t *p, ek_s32x4 x, uint32_t lanes)
 }
 
 static inline void ek_vstrb_s32(int8_t *p, ek_s32x4 x) { ek_vstrb_s32_first(p, x, 4); }
-
-static inline void ek_vstrb_s32_at(int8_t *p, ek_s32x4 places, ek_s32x4 x, uint32_t lanes)
-{
-    for (uint32_t i = 0; i < lanes; i++) {
-        p[(uint32_t)places.lane[i]] = (int8_t)((x.lane[i] & 0xff) - (x.lane[i] & 0x80 ? 256 : 0));
-    }
-}
 
 static inline ek_s32x4 ek_vsteps(uint32_t step)
 {
@@ -442,29 +422,6 @@ static inline ek_u16x8 ek_vshr3_u16(ek_u16x8 a)
 {
     EK_EIGHT(a, (uint16_t)(a.lane[i] >> 3))
     return a;
-}
-
-static inline ek_u16x8 ek_vshr4_u16(ek_u16x8 a)
-{
-    EK_EIGHT(a, (uint16_t)(a.lane[i] >> 4))
-    return a;
-}
-
-static inline ek_u16x8 ek_vldrb_u16_first(const uint8_t *p, uint32_t lanes)
-{
-    ek_u16x8 y;
-    EK_EIGHT(y, i < lanes ? p[i] : 0)
-    return y;
-}
-
-static inline ek_u16x8 ek_vldrb_u16(const uint8_t *p) { return ek_vldrb_u16_first(p, 8); }
-
-static inline int32_t ek_vmladava_s16(int32_t sum, ek_s16x8 a, ek_s16x8 b)
-{
-    for (uint32_t i = 0; i < 8; i++) {
-        sum = (int32_t)((uint32_t)sum + (uint32_t)(a.lane[i] * b.lane[i]));
-    }
-    return sum;
 }
 
 static inline ek_u16x8 ek_vadd_n_u16(ek_u16x8 a, uint32_t b)

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekc.bits import encode_centers, encode_pairs
+from edgekc.bits import encode_centers
 from edgekc.container import Section
 from edgekc.errors import FormatError
 from edgekc.ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, Tensor, constant
 from edgekc.op import IntAttrs, Op, Shape
-from edgekc.pack import pack, unpack
+from edgekc.pack import pack, read, unpack
 
 WINDOW = dict(stride_h=1, stride_w=1, dilation_h=1, dilation_w=1)
 OUTPUT = dict(out_zero=-128, act_min=-128, act_max=127, rounding=1)
@@ -110,7 +110,7 @@ def compressed() -> Graph:
             constant("layer/templates", rng.integers(-128, 128, (6, 9)).astype(np.int8), Role.CODEBOOK),
             constant("layer/wide", rng.integers(-999, 999, (2, 3, 3)).astype(np.int16), Role.CODEBOOK),
             constant("layer/index", np.arange(35, dtype=np.uint8).reshape(5, 7) % 6, Role.INDEX),
-            constant("layer/pairs", encode_pairs(rng.normal(size=(5, 7)), rng.normal(size=(5, 7))), Role.PAIRS),
+            constant("layer/pairs", rng.normal(size=(2, 5, 7)).transpose(1, 2, 0).astype(np.float16), Role.PAIRS),
             centers,
         ]
     )
@@ -128,6 +128,16 @@ def sealed(data: bytes) -> bytes:
         struct.pack_into("<I", out, at + 12, zlib.crc32(bytes(out[offset : offset + nbytes])))
     struct.pack_into("<I", out, 12, zlib.crc32(bytes(out[:12] + out[16:end])))
     return bytes(out)
+
+
+def section_map(data: bytes) -> list[Section]:
+    """The sections in file order, their checksums verified."""
+    return list(read(data, "x").sections)
+
+
+def constant_offsets(data: bytes) -> dict[str, tuple[int, int]]:
+    """Constant name -> (byte offset from file start, stored bytes)."""
+    return dict(read(data, "x").offsets)
 
 
 def body(data: bytes, section: Section) -> bytes:

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 
 from edgekc.bits import (
     decode_centers,
-    decode_pairs,
     encode_centers,
-    encode_pairs,
     index_bits,
     pack_indices,
     packed_bytes,
@@ -43,14 +41,6 @@ def test_index_bits(top: int, bits: int) -> None:
 def test_index_too_large() -> None:
     with pytest.raises(ModelError, match="does not fit"):
         pack_indices(np.array([4], np.uint8), 2)
-
-
-def test_pairs_round_to_nearest_even() -> None:
-    pairs = encode_pairs(np.array([1.0, 2049.0, 2051.0]), np.array([-0.0, 65504.0, 2.0**-24]))
-    a, b = decode_pairs(pairs)
-    assert a.tolist() == [1.0, 2048.0, 2052.0] and b.tolist() == [-0.0, 65504.0, 2.0**-24]
-    with pytest.raises(ModelError, match="binary16"):
-        encode_pairs(np.array([65520.0]), np.array([0.0]))
 
 
 def test_centers_get_the_finest_step_that_fits() -> None:

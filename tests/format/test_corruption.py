@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from edgekc import container
 from edgekc.errors import FormatError
 from edgekc.layout import ENTRY_STRUCT, HEADER_STRUCT, Kind
-from edgekc.pack import constant_offsets, pack, section_map, unpack
+from edgekc.pack import pack, unpack
 from edgekc.wire import varint
 
 LIGHT = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -62,7 +62,7 @@ BASES = {"tiny": graphs.tiny(), "compressed": graphs.compressed()}
 def test_changes_under_right_checksums(base: str, draw: st.DataObject) -> None:
     """With the checksums made right, the checks below them are reached, most of all those of the graph section."""
     data = bytearray(pack(BASES[base]))
-    graph = next(s for s in section_map(bytes(data)) if s.kind is Kind.GRAPH)
+    graph = next(s for s in graphs.section_map(bytes(data)) if s.kind is Kind.GRAPH)
     anywhere = st.integers(0, len(data) - 1)
     inside = st.integers(graph.offset, graph.offset + graph.nbytes - 1)
     for _ in range(draw.draw(st.integers(1, 3))):
@@ -73,7 +73,7 @@ def test_changes_under_right_checksums(base: str, draw: st.DataObject) -> None:
 @pytest.mark.parametrize("base", sorted(BASES))
 def test_every_graph_byte_under_right_checksums(base: str) -> None:
     data = bytearray(pack(BASES[base]))
-    for section in section_map(bytes(data)):
+    for section in graphs.section_map(bytes(data)):
         if section.kind in (Kind.GRAPH, Kind.METADATA):
             for at in range(section.offset, section.offset + section.nbytes):
                 before = data[at]
@@ -88,7 +88,7 @@ def test_every_graph_byte_under_right_checksums(base: str) -> None:
 def test_spliced_sections_under_right_checksums(base: str, draw: st.DataObject) -> None:
     """Sections cut, extended or left out."""
     data = pack(BASES[base])
-    bodies = {s.kind: graphs.body(data, s) for s in section_map(data)}
+    bodies = {s.kind: graphs.body(data, s) for s in graphs.section_map(data)}
     kind = draw.draw(st.sampled_from(sorted(bodies)))
     cut = draw.draw(st.integers(0, len(bodies[kind])))
     bodies[kind] = (
@@ -175,7 +175,7 @@ def test_header(at: int, code: str, value: int, message: str) -> None:
 
 def test_padding_between_sections_must_be_zero() -> None:
     data = bytearray(pack(graphs.tiny()))
-    sections = section_map(bytes(data))
+    sections = graphs.section_map(bytes(data))
     gaps = [s.offset - 1 for a, s in itertools.pairwise(sections) if a.offset + a.nbytes < s.offset]
     assert gaps
     for at in gaps:
@@ -187,7 +187,7 @@ def test_padding_between_sections_must_be_zero() -> None:
 def test_newer_minor_version_may_bring_sections() -> None:
     """An unknown kind is skipped in a file of a newer minor version, and offsets stay right."""
     data = pack(graphs.tiny())
-    sections = {int(s.kind): graphs.body(data, s) for s in section_map(data)}
+    sections = {int(s.kind): graphs.body(data, s) for s in graphs.section_map(data)}
     sections[99] = b"from the future"
     table, blob, start = b"", b"", 16 + 16 * len(sections)
     for kind, body in sections.items():
@@ -197,8 +197,8 @@ def test_newer_minor_version_may_bring_sections() -> None:
     total = start + len(blob)
     newer = graphs.sealed(HEADER_STRUCT.pack(b"EKC\x1a", 1, 9, len(sections), total, 0) + table + blob)
     graphs.same(unpack(data, "x"), unpack(newer, "x"))
-    offsets = constant_offsets(newer)
-    for name, (offset, nbytes) in constant_offsets(data).items():
+    offsets = graphs.constant_offsets(newer)
+    for name, (offset, nbytes) in graphs.constant_offsets(data).items():
         there, count = offsets[name]
         assert newer[there : there + count] == data[offset : offset + nbytes]
     refused(header(newer, 5, "<B", 0), "does not exist")
@@ -234,7 +234,7 @@ def test_newer_minor_version_may_bring_sections() -> None:
 )
 def test_metadata(text: bytes, message: str) -> None:
     data = pack(graphs.tiny())
-    bodies = {s.kind: graphs.body(data, s) for s in section_map(data)}
+    bodies = {s.kind: graphs.body(data, s) for s in graphs.section_map(data)}
     refused(container.join({**bodies, Kind.METADATA: text}), message)
 
 

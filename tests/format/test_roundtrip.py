@@ -21,7 +21,7 @@ from edgekc.errors import ModelError
 from edgekc.ir import Array, Graph, Quant, Role, Stage, Tensor, constant
 from edgekc.layout import Kind
 from edgekc.ops import OPS
-from edgekc.pack import constant_offsets, pack, section_map, unpack
+from edgekc.pack import pack, unpack
 
 DOC = Path(__file__).parents[2] / "docs" / "format.md"
 LIGHT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -73,11 +73,11 @@ def test_layout_promises() -> None:
     """Sections at multiples of 16, tensors at multiples of 4, data in order of appearance, little-endian."""
     graph = graphs.tiny()
     data = pack(graph)
-    sections = section_map(data)
+    sections = graphs.section_map(data)
     assert [s.kind for s in sections] == sorted(s.kind for s in sections)
     assert all(s.offset % 16 == 0 for s in sections)
     assert sections[-1].offset + sections[-1].nbytes == len(data)
-    offsets = constant_offsets(data)
+    offsets = graphs.constant_offsets(data)
     assert list(offsets) == [n for node in graph.nodes for n in node.inputs[1:]]
     spans = {s.kind.name.lower(): (s.offset, s.offset + s.nbytes) for s in sections}
     for name, (offset, nbytes) in offsets.items():
@@ -94,7 +94,7 @@ def test_overhead_of_sixteen_layers() -> None:
     """The file is embedded in flash: header, tables, graph and metadata of 16 layers stay below 1 KB."""
     for graph in (graphs.deep(), replace(graphs.deep(), name="n" * 20)):
         data = pack(graph)
-        stored = sum(nbytes for _, nbytes in constant_offsets(data).values())
+        stored = sum(nbytes for _, nbytes in graphs.constant_offsets(data).values())
         assert len(data) - stored < 1024
 
 
@@ -132,7 +132,7 @@ def test_shared_constants_and_foreign_names() -> None:
     graph = replace(graph, tensors=tensors, nodes=nodes, outputs=("again", "dense"))
     again = unpack(pack(graph), "x")
     assert again.nodes == tuple(replace(n, attrs=dict(n.attrs)) for n in nodes)
-    assert sum(n == "shared" for n in constant_offsets(pack(graph))) == 1
+    assert sum(n == "shared" for n in graphs.constant_offsets(pack(graph))) == 1
     assert pack(again) == pack(graph)
 
 
@@ -155,7 +155,7 @@ def _check(*constants: Tensor) -> None:
     data = pack(graph)
     graphs.same(graph, unpack(data, "x"))
     assert pack(unpack(data, "x")) == data
-    offsets = constant_offsets(data)
+    offsets = graphs.constant_offsets(data)
     for t in constants:
         bits = index_bits(t.value) if t.role is Role.INDEX else t.value.itemsize * 8
         assert offsets[t.name][1] == -(-t.value.size * bits // 8)

@@ -1,0 +1,167 @@
+"""What a packed model loses, with its 95 % interval, and what it takes when it is linked: beside float and dense int8.
+
+    python benchmarks/losses.py [--models DIR] [--data DIR] [--json]
+
+Of each of two models in examples/models/ that came from labelled data, float, dense int8 and packed answer the same
+samples, so the interval is that of the paired difference: only samples on which the two answers are not both right or
+both wrong count. The dense model is the float model after `[quantize]` alone. Flash, RAM and instructions are those
+of the firmware linked for a Cortex-M4, as `edgekc measure` finds them; RAM is arena, static data and peak stack.
+DIRs: of resnet8_cifar10jpeg.onnx and kws_float.tflite; of cifar10-jpeg.zip and kws01.npz.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgekc.board import load_board
+from edgekc.data import Dataset, fit, load, real_batches
+from edgekc.emulate import float_reference
+from edgekc.evaluate import host_outputs, input_levels
+from edgekc.importers import import_model
+from edgekc.ir import Array, Graph, Quant
+from edgekc.measure import measure
+from edgekc.output import write_folder
+from edgekc.pack import pack, read
+from edgekc.pipeline import compile_model, target_of, to_integer
+from edgekc.post_training import post_training
+from edgekc.recipe import Quantize
+
+HERE = Path(__file__).resolve().parent
+SHARED = HERE.parents[1] / "shared"
+RESULT = HERE / "results" / "losses.json"
+EXAMPLES = HERE.parent / "examples" / "models"
+BOARD = "mps2-an386"
+Z = 1.959964  # of a normal distribution, 95 % lie within so many standard deviations
+# name, float model, packed model, data, the [quantize] of the dense model
+MODELS = (
+    ("ResNet-8", "resnet8_cifar10jpeg.onnx", "resnet8_cifar10.ekc", "cifar10-jpeg.zip", Quantize()),
+    (
+        "KWS DS-CNN",
+        "kws_float.tflite",
+        "kws_dscnn.ekc",
+        "kws01.npz",
+        Quantize(samples=500, equalise="off", input_quant=(0.5847029089927673, 83)),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The firmware of one model: what of it is the model's."""
+
+    flash_bytes: int
+    ram_bytes: int
+    arena_bytes: int
+    instructions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One form of a model against its float form, on the same samples."""
+
+    model: str
+    form: str
+    samples: int
+    right: int
+    float_right: int
+    only_float_right: int
+    only_this_right: int
+    points_lost: float
+    half_width: float  # of the 95 % interval, in points
+    linked: Linked
+
+
+def paired(before: Array, after: Array) -> tuple[float, float]:
+    """Points lost from `before` to `after`, two rows of "was it right", and half of the 95 % interval.
+
+    The variance of a mean of differences that are -1, 0 and 1.
+    """
+    n = len(before)
+    lost, won = int((before & ~after).sum()), int((after & ~before).sum())
+    variance = (lost + won - (lost - won) ** 2 / n) / n**2
+    return 100.0 * (lost - won) / n, 100.0 * Z * math.sqrt(variance)
+
+
+def wilson(right: int, total: int) -> tuple[float, float]:
+    """The 95 % interval of an accuracy, in percent, by Wilson's score."""
+    p, zz = right / total, Z * Z
+    centre = (p + zz / (2 * total)) / (1 + zz / total)
+    half = Z / (1 + zz / total) * math.sqrt(p * (1 - p) / total + zz / (4 * total**2))
+    return 100.0 * (centre - half), 100.0 * (centre + half)
+
+
+def float_right(graph: Graph, data: Dataset) -> Array:
+    data = fit(data, graph)
+    scores = np.concatenate([float_reference.outputs(graph, [x], 128)[0] for x in real_batches(data, 128)])
+    return np.asarray(scores.reshape(len(data), -1).argmax(1) == data.labels)
+
+
+def packed_right(ekc: bytes, data: Dataset) -> Array:
+    """By the bit-exact emulator, so as the device answers."""
+    graph = read(ekc, "packed model").graph
+    data = fit(data, graph)
+    scores = host_outputs(ekc, input_levels(data, graph))[0]
+    return np.asarray(scores.reshape(len(data), -1).argmax(1) == data.labels)
+
+
+def linked(ekc: bytes) -> Linked:
+    board = load_board(BOARD)
+    with tempfile.TemporaryDirectory() as temporary:
+        path, folder = Path(temporary) / "model.ekc", Path(temporary) / "out"
+        path.write_bytes(ekc)
+        write_folder(compile_model(path, "model", target_of(board)).files, folder)
+        m = measure(folder, board, samples=1, timeout_s=600)
+    ram = m.model_ram_bytes
+    assert ram is not None, "no plugin traced the stack, nor did the harness paint it"
+    return Linked(m.ledger.model_flash_bytes, ram, m.arena_bytes, m.instructions[0])
+
+
+def losses(models: Path, data: Path) -> list[Loss]:
+    rows = []
+    for name, source, packed, samples, settings in MODELS:
+        graph = import_model(models / source, name)
+        images = samples.endswith(".zip")
+        given = settings.input_quant
+        quant = None if given is None else Quant((given[0],), (given[1],))
+        test = load(data / samples, split="test" if images else "", quant=quant)
+        few = load(data / samples, split="train" if images else "", count=settings.samples, quant=quant)
+        dense = pack(to_integer(post_training(graph, few, settings), {"source": source}))
+        exact = float_right(graph, test)
+        for form, ekc in (("dense int8", dense), ("packed", (EXAMPLES / packed).read_bytes())):
+            found = packed_right(ekc, test)
+            points, half = paired(exact, found)
+            lost, won = int((exact & ~found).sum()), int((found & ~exact).sum())
+            counts = len(exact), int(found.sum()), int(exact.sum()), lost, won
+            rows.append(Loss(name, form, *counts, round(points, 2), round(half, 2), linked(ekc)))
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=Path, default=SHARED / "models", help="folder of the float models")
+    parser.add_argument("--data", type=Path, default=SHARED / "data", help="folder of the labelled samples")
+    parser.add_argument("--json", action="store_true", help=f"write {RESULT.name}")
+    arguments = parser.parse_args()
+    rows = losses(arguments.models, arguments.data)
+    for r in rows:
+        low, high = wilson(r.right, r.samples)
+        print(
+            f"{r.model} {r.form}: {r.right} of {r.samples} ({low:.1f} to {high:.1f} %), lost {r.points_lost:.2f} "
+            f"± {r.half_width:.2f} points; flash {r.linked.flash_bytes:,}, RAM {r.linked.ram_bytes:,}, arena "
+            f"{r.linked.arena_bytes:,}, instructions {r.linked.instructions:,}"
+        )
+    if arguments.json:
+        command = "python benchmarks/losses.py --json"
+        record = {"command": command, "board": BOARD, "rows": [asdict(r) for r in rows]}
+        RESULT.write_text(json.dumps(record, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
