@@ -14,12 +14,15 @@ import numpy as np
 from . import __version__
 from .assets import CODEGEN, RUNTIME_C
 from .errors import UsageError
+from .fixedpoint import DOUBLE, SINGLE
+from .front_matter import RIGHTS, front_matter
 from .ir import Node, Tensor
 from .op import LAID_OUT, Kernel
 from .pack import Packed
 from .plan import Location, Plan, Step
 
 MANIFEST_VERSION = 1
+_ROUNDING = {SINGLE: "EK_ROUND_SINGLE", DOUBLE: "EK_ROUND_DOUBLE"}  # ek_rounding.h
 _CACHE_LINE = 64  # bytes; a load across two of them takes twice as long
 _C_KEYWORDS = frozenset(
     "auto break case char const continue default do double else enum extern float for goto if inline int long "
@@ -77,7 +80,8 @@ class _NetView:
     name: str
     upper: str
     guard: str
-    version: str
+    front: tuple[str, ...]
+    rights: tuple[str, ...]
     summary: str
     arena_bytes: int
     input_bytes: int
@@ -123,7 +127,7 @@ def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> 
         name: of the network; see `check_name`.
         board: what the kernels were chosen for.
     """
-    net = _net_view(plan, packed, data, name)
+    net = _net_view(plan, packed, data, name, board)
     files: dict[str, bytes] = {f"{name}.ekc": data}
     for template, path in (
         ("network.h.j2", f"include/{name}.h"),
@@ -154,7 +158,7 @@ def _render(template: str, net: _NetView) -> bytes:
     return environment.get_template(template).render(net=net).encode()
 
 
-def _net_view(plan: Plan, packed: Packed, data: bytes, name: str) -> _NetView:
+def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> _NetView:
     graph = plan.graph
     inputs, outputs = (
         edges(graph.of(graph.inputs), plan.input_offsets),
@@ -169,7 +173,8 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str) -> _NetView:
         name=name,
         upper=name.upper(),
         guard=f"{name.upper()}_H",
-        version=__version__,
+        front=front_matter(graph.metadata, name, board),
+        rights=RIGHTS,
         summary=f"{len(layers)} layers, {shapes}",
         arena_bytes=plan.arena_bytes,
         input_bytes=plan.input_bytes,
@@ -212,7 +217,9 @@ def _edge_views(name: str, direction: str, items: Sequence[Edge]) -> list[_EdgeV
     views = []
     for i, e in enumerate(items):
         number = "" if i == 0 else str(i)
-        comment = f"{direction.lower()} {_printable(e.name)}: {e.dtype} {_shape(e.shape)}, {e.bytes} bytes"
+        word, called = direction.lower(), _printable(e.name)
+        called = word if called.lower() == word else f"{word} {called}"  # no "input input"
+        comment = f"{called}: {e.dtype} {_shape(e.shape)}, {e.bytes} bytes"
         # repr gives the shortest decimal that is the same double, and so the same float.
         views.append(_EdgeView(comment, f"{name.upper()}_{direction}{number}", e.offset, f"{e.scale!r}f", e.zero_point))
     return views
@@ -287,7 +294,7 @@ def _fields(kernel: Kernel, values: dict[str, int | str], packed: Packed, laid_o
             cast = "" if ctype in ("const int8_t *", "const int32_t *") else f"({ctype})"
             lines.append(f".{name} = {cast}{macro}({offset}),")
         else:
-            numbers.append(f".{name} = {value},")
+            numbers.append(f".{name} = {_ROUNDING[value] if name == 'rounding' else value},")
     row = ""
     for text in numbers:
         if row and len(row) + len(text) > 96:
