@@ -4,10 +4,11 @@
 
 Both run in this process, in many short turns, one after the other. Other work on the machine only ever adds to a
 turn, so the time of an inference is that of the fastest turn of each. Where the wall time of either is still a tenth
-above its processor time, it never ran alone: the row is marked as disturbed, and its processor time counts. Ours is
-the generated C with the vector kernels, compiled for this machine (`edgekc.emulate.host`) and called through ctypes;
-theirs is Interpreter.invoke(). Inputs are in place before. Asked: at most 1.0 on the four int8 models of MLPerf Tiny
-and on a model of MobileNetV2's size. The packed models of compressed_models.py meet LiteRT on the dense ones.
+above its processor time, it never ran alone: the row is disturbed, and measured again, three times in all. If that
+does not help it is not written, whatever else is, and the command exits with 1. Ours is the generated C with the
+vector kernels, compiled for this machine (`edgekc.emulate.host`) and called through ctypes; theirs is
+Interpreter.invoke(). Inputs are in place before. Asked: at most 1.0 on the four int8 models of MLPerf Tiny and on a
+model of MobileNetV2's size. The packed models of compressed_models.py meet LiteRT on the dense ones.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ import argparse
 import ctypes
 import json
 import platform
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from compressed_models import packed_models
@@ -36,6 +40,7 @@ TARGET = Target("this machine", frozenset({"vector"}), None, None)
 PAUSE_S = 0.004
 NAMES = ("ic", "kws", "vww", "ad", "mobilenet_v2", "packed")
 ASKED = 1.0
+TRIES = 3
 TURN_S, TURNS, SECONDS = 0.002, 1500, 12.0  # at least so long a turn, at most so many turns or seconds
 
 
@@ -146,7 +151,23 @@ def processor() -> str:
     return next(named, platform.processor() or platform.machine())
 
 
-def main() -> None:
+def undisturbed(measure: Callable[[], Timing]) -> Timing:
+    """The first timing that nothing disturbed, or the last of TRIES."""
+    for _ in range(TRIES):
+        timing = measure()
+        if not timing.disturbed:
+            break
+    return timing
+
+
+def recorded(before: Sequence[Mapping[str, Any]], found: Sequence[Timing]) -> list[dict[str, Any]]:
+    """The rows to write: those of before, under what was found; none that was disturbed, old or new."""
+    rows = {row["model"]: dict(row) for row in before} | {t.model: asdict(t) for t in found if not t.disturbed}
+    kept = [row for row in rows.values() if not row["disturbed"]]
+    return sorted(kept, key=lambda row: NAMES.index(row["model"]) if row["model"] in NAMES else len(NAMES))
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, default=SHARED / "models", help="folder with the int8 models")
     parser.add_argument(
@@ -159,10 +180,9 @@ def main() -> None:
     found = []
     with tempfile.TemporaryDirectory() as temporary:
         for name, path, dense in models(arguments.models, Path(temporary), arguments.only):
-            timing = compare(path, dense, name, Path(temporary))
+            timing = undisturbed(partial(compare, path, dense, name, Path(temporary)))
             found.append(timing)
-            counts = timing.cpu_ratio if timing.disturbed else timing.ratio
-            verdict = ("met" if counts <= ASKED else "missed") + (", disturbed" if timing.disturbed else "")
+            verdict = "DISTURBED" if timing.disturbed else "met" if timing.ratio <= ASKED else "missed"
             print(
                 f"{name:26} {timing.edgekc_us:>9.2f} us, LiteRT {timing.litert_us:>9.2f} us: ratio {timing.ratio:.3f} "
                 f"(processor time {timing.cpu_ratio:.3f}), asked {ASKED}: {verdict}",
@@ -171,18 +191,25 @@ def main() -> None:
     if arguments.json:
         import ai_edge_litert
 
-        rows = {timing.model: asdict(timing) for timing in found}
-        if arguments.only is not None and RESULT.is_file():
-            rows = {row["model"]: row for row in json.loads(RESULT.read_text())["models"]} | rows
+        keep = arguments.only is not None and RESULT.is_file()
+        rows = recorded(json.loads(RESULT.read_text())["models"] if keep else [], found)
         record = {
             "command": "python benchmarks/litert.py --json",
             "processor": processor(),
             "litert": ai_edge_litert.__version__,
             "asked": ASKED,
-            "models": list(rows.values()),
+            "models": rows,
         }
         RESULT.write_text(json.dumps(record, indent=1) + "\n")
+    disturbed = [timing.model for timing in found if timing.disturbed]
+    if disturbed:
+        print(
+            f"DISTURBED, and in no file: {', '.join(disturbed)}. Other work ran on this machine all the time; "
+            "measure them again on an idle one, with --only",
+            file=sys.stderr,
+        )
+    return 1 if disturbed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from edgekc import boot2, uart
+from edgekc import __version__, boot2, uart
 from edgekc.advice import Shortage, advise
 from edgekc.assets import CODEGEN, RUNTIME_C
 from edgekc.board import Board, Memory
@@ -226,7 +226,7 @@ def _check_needs(manifest: dict[str, Any], board: Board) -> None:
 
 
 def _templates() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(CODEGEN),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -234,6 +234,8 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
+    environment.globals["version"] = __version__
+    return environment
 
 
 def _startup_view(board: Board) -> dict[str, Any]:

@@ -22,6 +22,7 @@ _FRAME = _HEADER.size + MAX_PAYLOAD + 4
 
 HELLO, WRITE, RUN, READ, LAYERS, LAYER, TEXT, REFUSED, REPLY = 1, 2, 3, 4, 5, 6, 0xFE, 0xFF, 0x80
 COUNTERS = ("none", "SysTick", "DWT")
+COUNTS_INSTRUCTIONS = 256  # added to the counter by a program on a simulator, where a tick is an instruction
 FLAGS = ("the stack overflowed", "wrote beside arena, input or output", "changed its input")
 
 
@@ -65,6 +66,7 @@ class Run:
     stack_bytes: int
     problems: tuple[str, ...]
     counter: str
+    simulated: bool  # a tick is an instruction, as the program itself found out
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,9 @@ class Console:
         reply = self._ask(RUN, struct.pack("<I", zlib.crc32(sample)), self.patience.run_s, exact=24)
         status, low, high, stack, flags, counter = struct.unpack("<6I", reply)
         problems = tuple(text for bit, text in enumerate(FLAGS) if flags >> bit & 1)
-        return Run(status, high << 32 | low, stack, problems, COUNTERS[min(counter, len(COUNTERS) - 1)])
+        simulated, counter = bool(counter & COUNTS_INSTRUCTIONS), counter & (COUNTS_INSTRUCTIONS - 1)
+        name = COUNTERS[min(counter, len(COUNTERS) - 1)]
+        return Run(status, high << 32 | low, stack, problems, name, simulated)
 
     def output(self, size: int) -> bytes:
         """The last run's output."""

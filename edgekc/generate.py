@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 
 from . import __version__
 from .assets import CODEGEN, RUNTIME_C
+from .fixedpoint import DOUBLE, SINGLE
+from .front_matter import RIGHTS, front_matter
 from .ir import Tensor
 from .names import in_comment, params_names
 from .op import LAID_OUT, Kernel
@@ -18,6 +21,7 @@ from .pack import Packed
 from .plan import Location, Plan, Step
 
 MANIFEST_VERSION = 1
+_ROUNDING = {SINGLE: "EK_ROUND_SINGLE", DOUBLE: "EK_ROUND_DOUBLE"}  # ek_rounding.h
 _CACHE_LINE = 64  # bytes; a load across two of them takes twice as long
 
 
@@ -70,7 +74,8 @@ class _NetView:
     name: str
     upper: str
     guard: str
-    version: str
+    front: tuple[str, ...]
+    rights: tuple[str, ...]
     summary: str
     arena_bytes: int
     input_bytes: int
@@ -106,7 +111,7 @@ def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> 
         name: of the network; see `check_name`.
         board: what the kernels were chosen for.
     """
-    net = _net_view(plan, packed, data, name)
+    net = _net_view(plan, packed, data, name, board)
     files: dict[str, bytes] = {f"{name}.ekc": data}
     for template, path in (
         ("network.h.j2", f"include/{name}.h"),
@@ -137,7 +142,7 @@ def _render(template: str, net: _NetView) -> bytes:
     return environment.get_template(template).render(net=net).encode()
 
 
-def _net_view(plan: Plan, packed: Packed, data: bytes, name: str) -> _NetView:
+def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> _NetView:
     graph = plan.graph
     inputs, outputs = (
         edges(graph.of(graph.inputs), plan.input_offsets),
@@ -153,7 +158,8 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str) -> _NetView:
         name=name,
         upper=name.upper(),
         guard=f"{name.upper()}_H",
-        version=__version__,
+        front=front_matter(graph.metadata, name, board),
+        rights=RIGHTS,
         summary=f"{len(layers)} layers, {shapes}",
         arena_bytes=plan.arena_bytes,
         input_bytes=plan.input_bytes,
@@ -196,7 +202,9 @@ def _edge_views(name: str, direction: str, items: Sequence[Edge]) -> list[_EdgeV
     views = []
     for i, e in enumerate(items):
         number = "" if i == 0 else str(i)
-        comment = f"{direction.lower()} {in_comment(e.name)}: {e.dtype} {_shape(e.shape)}, {e.bytes} bytes"
+        word, called = direction.lower(), in_comment(e.name)
+        called = word if called.lower() == word else f"{word} {called}"  # no "input input"
+        comment = f"{called}: {e.dtype} {_shape(e.shape)}, {e.bytes} bytes"
         # repr gives the shortest decimal that is the same double, and so the same float.
         views.append(_EdgeView(comment, f"{name.upper()}_{direction}{number}", e.offset, f"{e.scale!r}f", e.zero_point))
     return views
@@ -267,7 +275,7 @@ def _fields(kernel: Kernel, values: dict[str, int | str], packed: Packed, laid_o
             cast = "" if ctype in ("const int8_t *", "const int32_t *") else f"({ctype})"
             lines.append(f".{name} = {cast}{macro}({offset}),")
         else:
-            numbers.append(f".{name} = {value},")
+            numbers.append(f".{name} = {_ROUNDING[value] if name == 'rounding' else value},")
     row = ""
     for text in numbers:
         if row and len(row) + len(text) > 96:

@@ -73,7 +73,7 @@ class Measurement:
     painted_stack_bytes: int | None  # the same, by the harness's paint; None on Linux
     instructions: tuple[int, ...]  # per inference; empty if nothing could count, or cycles were counted
     cycles: tuple[int, ...]  # per inference, by a real board; else empty
-    cycles_unit: str
+    board_unit: str  # of what a board counted, by its console; else empty
     resolution: int  # each count is right to within this many instructions; 1: exact
     systick_instructions: tuple[int, ...]  # per inference, by the board's timer, with the call around; or empty
     layers: tuple[LayerCost, ...]  # empty where nothing could count by layer
@@ -84,8 +84,8 @@ class Measurement:
     @property
     def unit(self) -> str:
         """Of what `counts` has."""
-        if self.cycles:
-            return self.cycles_unit
+        if self.board_unit:
+            return self.board_unit
         return UNIT if self.resolution == 1 else f"instructions (emulated, to within {self.resolution}), not cycles"
 
     @property
@@ -201,7 +201,7 @@ def _measure(
         painted_stack_bytes=run.peak_stack_bytes,
         instructions=instructions,
         cycles=(),
-        cycles_unit="",
+        board_unit="",
         resolution=resolution,
         systick_instructions=(run.instructions or ()) if layers else (),
         layers=layers,

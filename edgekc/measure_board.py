@@ -37,7 +37,7 @@ def measure_on_board(folder: Path, board: Board, way: Way, *, samples: int) -> M
         elf = read_elf(image.elf)
         by_layer = split_flash(image, elf, ledger, manifest, folder / f"{image.name}.ekc")
         ram = split_ram(image, elf, ledger, arena_bytes)
-    counts, emulated = plain.counter != "none", plain.resolution > 1
+    counts, emulated = plain.counter != "none", plain.emulated
     stack = plain.stack_bytes if counts else None
     check_stack(bound, stack, f"{image.name} on {board.name}")
     layers: tuple[LayerCost, ...] = ()
@@ -61,7 +61,7 @@ def measure_on_board(folder: Path, board: Board, way: Way, *, samples: int) -> M
         painted_stack_bytes=stack,
         instructions=plain.cycles if counts and emulated else (),
         cycles=plain.cycles if counts and not emulated else (),
-        cycles_unit=plain.unit,
+        board_unit=plain.unit,
         resolution=plain.resolution,
         systick_instructions=(),
         layers=layers,
@@ -78,8 +78,8 @@ def _layers(manifest: dict[str, Any], run: BoardRun) -> tuple[LayerCost, ...]:
             op=str(layer["op"]),
             kernel=str(layer["kernel"]),
             macs=int(layer["macs"]),
-            instructions=cycles if run.resolution > 1 else (),
-            cycles=cycles if run.resolution == 1 else (),
+            instructions=cycles if run.emulated else (),
+            cycles=() if run.emulated else cycles,
             loads=None,
             stores=None,
             load_bytes=None,

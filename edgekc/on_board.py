@@ -44,10 +44,11 @@ class BoardRun:
     link: str
     samples: int
     outputs: bytes
-    cycles: tuple[int, ...]  # per sample, without what traces took; under qemu instructions
+    cycles: tuple[int, ...]  # per sample, without what traces took; of an emulated core instructions
     counter: str  # none: they are 0
     unit: str  # of cycles
-    resolution: int  # of cycles; more than 1: they are instructions, from qemu's virtual time
+    resolution: int  # of cycles
+    emulated: bool  # they are instructions: qemu's virtual time, or a simulator where each takes a tick
     stack_bytes: int  # largest
     layer_cycles: tuple[tuple[str, tuple[int, ...]], ...]  # per sample, of a build with traces; else empty
     resent: int
@@ -237,7 +238,7 @@ def run_samples(
     hello = console.hello()
     _check_program(hello, manifest, image)
     graph = read((folder / f"{manifest['name']}.ekc").read_bytes(), f"{manifest['name']}.ekc").graph
-    outputs, cycles, stack, counter = b"", [], 0, "none"
+    outputs, cycles, stack, counter, simulated = b"", [], 0, "none", False
     layers: list[list[int]] = []
     count = len(inputs) // size_in
     if not inputs or len(inputs) % size_in:
@@ -249,7 +250,7 @@ def run_samples(
         data = console.output(size_out)
         outputs += data
         cycles.append(run.cycles)
-        stack, counter = max(stack, run.stack_bytes), run.counter
+        stack, counter, simulated = max(stack, run.stack_bytes), run.counter, run.simulated
         if hello.layers:
             seen = console.layers(hello.layers)
             layers.append([ticks for _, ticks in seen])
@@ -257,7 +258,7 @@ def run_samples(
             values = reference.run(graph, split_inputs(graph, sample, 1))
             _bisect(console, values, graph, manifest, seen if hello.layers else (), data, k, image.board.name)
         log(f"sample {k + 1} of {count}")
-    ticks_to_unit, unit, resolution = _unit(image.board, counter)
+    ticks_to_unit, unit, resolution, emulated = _unit(image.board, counter, simulated)
     names = [str(layer["name"]) for layer in manifest["layers"]] if counter != "none" and layers else []
     return BoardRun(
         network=str(manifest["name"]),
@@ -269,6 +270,7 @@ def run_samples(
         counter=counter,
         unit=unit,
         resolution=resolution,
+        emulated=emulated,
         stack_bytes=stack,
         layer_cycles=tuple(
             (name, tuple(ticks_to_unit(n) for n in column))
@@ -278,15 +280,18 @@ def run_samples(
     )
 
 
-def _unit(board: Board, counter: str) -> tuple[Callable[[int], int], str, int]:
-    """What a tick of the board's counter is: to its unit, that unit, and to within how many."""
+def _unit(board: Board, counter: str, simulated: bool) -> tuple[Callable[[int], int], str, int, bool]:
+    """What a tick of the board's counter is: to its unit, that unit, to within how many, and whether instructions."""
     if counter == "none":
-        return lambda n: n, "nothing counts", 1
+        return lambda n: n, "nothing counts", 1, False
     if board.probe is None and board.systick_hz is not None:
         # qemu's SysTick counts its virtual time, 1 ns an instruction.
         each = 10**9 / board.systick_hz
-        return lambda n: round(n * each), f"instructions (emulated, to within {each:g}), not cycles", math.ceil(each)
-    return lambda n: n, f"cycles of the core's clock ({counter})", 1
+        unit = f"instructions (emulated, to within {each:g}), not cycles"
+        return lambda n: round(n * each), unit, math.ceil(each), True
+    if simulated:
+        return lambda n: n, f"instructions (a simulated core, by its {counter}), not cycles", 1, True
+    return lambda n: n, f"cycles of the core's clock ({counter})", 1, False
 
 
 def _check_program(hello: Hello, manifest: dict[str, Any], image: Image) -> None:

@@ -8,6 +8,7 @@
 #ifndef EK_CLUSTERED_H
 #define EK_CLUSTERED_H
 
+#include "ek_rounding.h"
 #include "ek_types.h"
 
 typedef struct {

@@ -3,6 +3,8 @@
 #ifndef EK_CONV2D_H
 #define EK_CONV2D_H
 
+#include "ek_rounding.h"
+
 #include <stdint.h>
 
 typedef struct {

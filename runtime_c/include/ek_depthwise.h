@@ -3,6 +3,8 @@
 #ifndef EK_DEPTHWISE_H
 #define EK_DEPTHWISE_H
 
+#include "ek_rounding.h"
+
 #include <stdint.h>
 
 typedef struct {

@@ -3,12 +3,12 @@
 #ifndef EK_FIXEDPOINT_H
 #define EK_FIXEDPOINT_H
 
+#include "ek_rounding.h"
+
 #include <stdint.h>
 
 /* The whole runtime shifts negative numbers right and needs the sign to follow. */
 typedef char ek_requires_arithmetic_shift[((-1) >> 1) == -1 ? 1 : -1];
-
-enum { EK_ROUND_SINGLE = 0, EK_ROUND_DOUBLE = 1 };
 
 static inline int32_t ek_min(int32_t a, int32_t b) { return a < b ? a : b; }
 static inline int32_t ek_max(int32_t a, int32_t b) { return a > b ? a : b; }

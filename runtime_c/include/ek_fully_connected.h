@@ -3,6 +3,8 @@
 #ifndef EK_FULLY_CONNECTED_H
 #define EK_FULLY_CONNECTED_H
 
+#include "ek_rounding.h"
+
 #include <stdint.h>
 
 typedef struct {

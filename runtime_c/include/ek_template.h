@@ -8,6 +8,7 @@
 #ifndef EK_TEMPLATE_H
 #define EK_TEMPLATE_H
 
+#include "ek_rounding.h"
 #include "ek_types.h"
 
 typedef struct {

@@ -3,6 +3,8 @@
 #ifndef EK_VECTOR_H
 #define EK_VECTOR_H
 
+#include "ek_rounding.h"
+
 #include <stdint.h>
 
 typedef struct {

@@ -144,7 +144,7 @@ static void serve_run(uint8_t sequence, const uint8_t *in)
     put_word(out + 8, (uint32_t)(cost.ticks >> 32));
     put_word(out + 12, cost.stack_bytes);
     put_word(out + 16, flags);
-    put_word(out + 20, ek_port_counter());
+    put_word(out + 20, ek_port_counter() | (ek_port_counts_instructions() ? EK_CONSOLE_COUNTS_INSTRUCTIONS : 0u));
     send(RUN | REPLY, sequence, 24u);
 }
 

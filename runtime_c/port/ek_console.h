@@ -30,6 +30,9 @@
 #define EK_CONSOLE_GUARD_BROKEN 2u /* wrote beside arena, input or output */
 #define EK_CONSOLE_INPUT_CHANGED 4u
 
+/* Added to the counter of a run: a simulator, on which a tick is an instruction. */
+#define EK_CONSOLE_COUNTS_INSTRUCTIONS 256u
+
 typedef struct {
     const char *name;
     ek_port_run run;

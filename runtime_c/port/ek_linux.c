@@ -70,6 +70,11 @@ uint32_t ek_port_counter(void)
     return 0;
 }
 
+int ek_port_counts_instructions(void)
+{
+    return 0;
+}
+
 EK_NORETURN void ek_port_exit(int ok)
 {
     exit(ok ? EXIT_SUCCESS : EXIT_FAILURE);

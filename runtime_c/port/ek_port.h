@@ -44,6 +44,9 @@ uint32_t ek_port_now(void);
 uint32_t ek_port_start(void);
 uint32_t ek_port_counter(void);
 
+/* Not 0 on a simulator whose every instruction takes one tick: what it counts are instructions, not cycles. */
+int ek_port_counts_instructions(void);
+
 /* Ends the program; the emulator's exit status is 0 exactly when ok is not 0. */
 EK_NORETURN void ek_port_exit(int ok);
 
