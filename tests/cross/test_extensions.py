@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pytest
+from kernel_networks import ACTIVATION, constant_of, networks, written
 
 from edgekc.board import list_boards, load_board
 from edgekc.emulate.compare import compare
 from edgekc.errors import ToolError
 from edgekc.generate import generate
-from edgekc.ir import Array, Graph, Node, Quant, Stage, Tensor, constant
-from edgekc.op import OPERAND_ROLES, Case, Kernel, Op, View
+from edgekc.ir import Array, Graph, Node, Stage, Tensor
 from edgekc.ops import OPS
-from edgekc.output import read_manifest, write_folder
+from edgekc.output import write_folder
 from edgekc.pack import pack, read
 from edgekc.plan import plan
 
@@ -54,66 +53,6 @@ def _boards() -> dict[str, frozenset[str]]:
 
 
 BOARDS = _boards()
-ACTIVATION = Quant((0.5,), (0,))
-MOST_BYTES = 220_000  # of constants in one network: with its code it fits 512 KB of flash
-
-
-@dataclass(slots=True)
-class Network:
-    """Layers with inputs and outputs of their own, and what they compute on."""
-
-    tensors: dict[str, Tensor] = field(default_factory=dict)
-    nodes: list[Node] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
-    inputs: list[Array] = field(default_factory=list)
-    kernels: dict[str, Kernel] = field(default_factory=dict)  # what each layer is to get
-    constant_bytes: int = 0
-
-    def add(self, name: str, op: Op, case: Case, kernel: Kernel) -> None:
-        """A layer that computes the case, unless the kernel does not take it."""
-        count = sum(operand in ("x", "a", "b") for operand in op.operands)
-        inputs = [Tensor(f"{name}_in{i}", x.shape, "int8", ACTIVATION) for i, x in enumerate(case.inputs[:count])]
-        inputs += [_constant(op, name, i, case.inputs[i]) for i in range(count, len(case.inputs))]
-        result = op.reference(case.attrs, list(case.inputs))[0]
-        out = Tensor(name, result.shape, "int8", ACTIVATION)
-        node = Node(op.name, name, tuple(t.name for t in inputs), (name,), case.attrs)
-        if not kernel.accepts(View(node, tuple(inputs), (out,))):
-            return
-        self.tensors.update({t.name: t for t in (*inputs, out)})
-        self.nodes.append(node)
-        self.sources += [t.name for t in inputs[:count]]
-        self.inputs += case.inputs[:count]
-        self.kernels[name] = kernel
-        self.constant_bytes += sum(t.value.nbytes for t in inputs[count:])
-
-    def graph(self) -> Graph:
-        names = tuple(self.sources), tuple(n.name for n in self.nodes)
-        return Graph("net", Stage.INTEGER, self.tensors, tuple(self.nodes), *names, {"tool": "test"})
-
-    def samples(self) -> bytes:
-        """One sample of each input."""
-        return b"".join(v.tobytes() for v in self.inputs)
-
-
-def networks(features: frozenset[str]) -> list[Network]:
-    """A layer for each case and each kernel for the extension that accepts it; networks that fit the boards."""
-    found = [Network()]
-    for op in (op for op in OPS.values() if any(k.needs for k in op.kernels)):
-        own = [kernel for kernel in op.kernels if kernel.needs and kernel.needs <= features]
-        for case in op.cases(np.random.default_rng(2)):
-            if case.inputs[0].shape[0] != 1:  # one sample
-                continue
-            if found[-1].constant_bytes > MOST_BYTES:
-                found.append(Network())
-            for k, kernel in enumerate(own):
-                found[-1].add(f"{op.name}_{case.name}_{k}".replace("-", "_"), op, case, kernel)
-    return found
-
-
-def _constant(op: Op, name: str, position: int, value: Array) -> Tensor:
-    operand = op.operands[position]
-    quant = Quant((2.0**-12,), (0,)) if operand == "centers" else None
-    return constant(f"{name}_{operand}", value, OPERAND_ROLES[operand], quant)
 
 
 @pytest.fixture(scope="module")
@@ -125,16 +64,6 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[frozenset[st
         return [(written(net, features, tmp_path_factory.mktemp("extensions") / "out"), net.samples()) for net in made]
 
     return make
-
-
-def written(net: Network, features: frozenset[str], folder: Path) -> Path:
-    data = pack(net.graph())
-    packed = read(data, "net.ekc")
-    planned = plan(packed.graph, features, lambda view, _: net.kernels[view.node.name])
-    write_folder(generate(planned, packed, data, "net", "test"), folder)
-    symbols = {kernel.symbol for kernel in net.kernels.values()}
-    assert {layer["kernel"] for layer in read_manifest(folder)["layers"]} == symbols
-    return folder
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -174,7 +103,7 @@ def test_requantisation_on_the_core(tmp_path: Path, board: str) -> None:
     values = (np.zeros((acc.size, 1, 1, 4), np.int8), acc.astype(np.int32), multiplier.astype(np.int32))
     values = (*values, (-right).astype(np.int8))
     inputs = [Tensor("in", (1, 1, 3, 4), "int8", ACTIVATION)]
-    inputs += [_constant(OPS["conv2d"], "requant", i, value) for i, value in enumerate(values, 1)]
+    inputs += [constant_of(OPS["conv2d"], "requant", i, value) for i, value in enumerate(values, 1)]
     node = Node("conv2d", "requant", tuple(t.name for t in inputs), ("out",), attrs)
     tensors = {t.name: t for t in (*inputs, Tensor("out", (1, 1, 3, acc.size), "int8", ACTIVATION))}
     data = pack(Graph("net", Stage.INTEGER, tensors, (node,), ("in",), ("out",), {"tool": "test"}))

@@ -1,0 +1,134 @@
+"""Networks whose layers are operators' test cases, each with a kernel of choice: many kernels in one image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from edgekc.generate import generate
+from edgekc.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.op import OPERAND_ROLES, Case, Kernel, Op, View
+from edgekc.ops import OPS
+from edgekc.output import read_manifest, write_folder
+from edgekc.pack import pack, read
+from edgekc.plan import plan
+
+ACTIVATION = Quant((0.5,), (0,))
+ACTIVATIONS = ("x", "x*", "a", "b")  # operands that may be computed at run time; all others are constants
+MOST_BYTES = 220_000  # of constants in one network: with its code it fits 512 KB of flash
+PORTABLE_CASES = 3  # of a kernel for every core, in a network of `sampled`
+
+
+@dataclass(slots=True)
+class Network:
+    """Layers with inputs and outputs of their own, and what they compute on."""
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    inputs: list[Array] = field(default_factory=list)
+    kernels: dict[str, Kernel] = field(default_factory=dict)  # what each layer is to get
+    constant_bytes: int = 0
+
+    def add(self, name: str, op: Op, case: Case, kernel: Kernel) -> None:
+        """A layer that computes the case, unless the kernel does not take it."""
+        self._add(name, op, case, kernel, _computed(op, case))
+
+    def add_split(self, name: str, op: Op, case: Case, kernel: Kernel) -> bool:
+        """Likewise, with a constant as second operand where the kernel wants one; False: it does not take it."""
+        counts = (2, 1) if op.operands == ("a", "b") else (_computed(op, case),)
+        return any(self._add(name, op, case, kernel, count) for count in counts)
+
+    def _add(self, name: str, op: Op, case: Case, kernel: Kernel, count: int) -> bool:
+        inputs = [Tensor(f"{name}_in{i}", x.shape, "int8", ACTIVATION) for i, x in enumerate(case.inputs[:count])]
+        inputs += [constant_of(op, name, i, case.inputs[i]) for i in range(count, len(case.inputs))]
+        out = Tensor(name, _shape(op, case), "int8", ACTIVATION)
+        node = Node(op.name, name, tuple(t.name for t in inputs), (name,), case.attrs)
+        if not kernel.accepts(View(node, tuple(inputs), (out,))):
+            return False
+        self.tensors.update({t.name: t for t in (*inputs, out)})
+        self.nodes.append(node)
+        self.sources += [t.name for t in inputs[:count]]
+        self.inputs += case.inputs[:count]
+        self.kernels[name] = kernel
+        self.constant_bytes += sum(t.value.nbytes for t in inputs[count:])
+        return True
+
+    def graph(self) -> Graph:
+        names = tuple(self.sources), tuple(n.name for n in self.nodes)
+        return Graph("net", Stage.INTEGER, self.tensors, tuple(self.nodes), *names, {"tool": "test"})
+
+    def samples(self) -> bytes:
+        """One sample of each input."""
+        return b"".join(v.tobytes() for v in self.inputs)
+
+
+def _computed(op: Op, case: Case) -> int:
+    """How many of the case's inputs may be computed at run time: they come first."""
+    if op.operands == ("x*",):
+        return len(case.inputs)
+    return sum(operand in ACTIVATIONS for operand in op.operands)
+
+
+def _shape(op: Op, case: Case) -> tuple[int, ...]:
+    """Of the case's output."""
+    return op.infer(case.attrs, [x.shape for x in case.inputs])[0]
+
+
+def constant_of(op: Op, name: str, position: int, value: Array) -> Tensor:
+    operand = op.operands[position]
+    role = OPERAND_ROLES.get(operand, Role.WEIGHTS)
+    quant = Quant((2.0**-12,), (0,)) if operand == "centers" else ACTIVATION if operand in ACTIVATIONS else None
+    return constant(f"{name}_{operand}", value, role, quant)
+
+
+def cases(op: Op) -> Iterator[Case]:
+    """The operator's test cases that are of one sample."""
+    return (case for case in op.cases(np.random.default_rng(2)) if case.inputs[0].shape[0] == 1)
+
+
+def networks(features: frozenset[str]) -> list[Network]:
+    """A layer for each case and each kernel for the extension that accepts it; networks that fit the boards."""
+    found = [Network()]
+    for op in (op for op in OPS.values() if any(k.needs for k in op.kernels)):
+        own = [kernel for kernel in op.kernels if kernel.needs and kernel.needs <= features]
+        for case in cases(op):
+            if found[-1].constant_bytes > MOST_BYTES:
+                found.append(Network())
+            for k, kernel in enumerate(own):
+                found[-1].add(f"{op.name}_{case.name}_{k}".replace("-", "_"), op, case, kernel)
+    return found
+
+
+def sampled(features: frozenset[str], wants: Callable[[Op], bool], per_kernel: int) -> Network:
+    """Every kernel that runs on a core, each with some of its cases, spread over all that it takes.
+
+    Args:
+        wants: which operators.
+        per_kernel: at most so many layers for a kernel of an extension; of the portable ones, PORTABLE_CASES.
+    """
+    found = Network()
+    for op in filter(wants, OPS.values()):
+        # The definition of a reshape keeps the first axis, as networks do.
+        all_cases = [case for case in cases(op) if _shape(op, case)[0] == 1]
+        for kernel in {k.symbol: k for k in op.kernels if k.needs <= features}.values():
+            scratch = Network()
+            taken = [i for i, case in enumerate(all_cases) if scratch.add_split(f"c{i}", op, case, kernel)]
+            count = min(len(taken), per_kernel if kernel.needs else PORTABLE_CASES)
+            for at in sorted({taken[round(k)] for k in np.linspace(0, len(taken) - 1, count)} if taken else ()):
+                found.add_split(f"{op.name}_{at}_{kernel.symbol}", op, all_cases[at], kernel)
+    return found
+
+
+def written(net: Network, features: frozenset[str], folder: Path) -> Path:
+    """The folder that `edgekc compile` would write for the network."""
+    data = pack(net.graph())
+    packed = read(data, "net.ekc")
+    planned = plan(packed.graph, features, lambda view, _: net.kernels[view.node.name])
+    write_folder(generate(planned, packed, data, "net", "test"), folder)
+    symbols = {kernel.symbol for kernel in net.kernels.values()}
+    assert {layer["kernel"] for layer in read_manifest(folder)["layers"]} == symbols
+    return folder
