@@ -11,6 +11,7 @@ from . import terminal
 from .board import load_board
 from .emulate import host
 from .emulate.compare import compare
+from .emulate.origin import find_source
 from .listing import render_compiled
 from .measure import measure
 from .output import check_output, write_folder
@@ -35,11 +36,14 @@ def run_demo(out: Path, board_name: str, console: Console | None = None, *, forc
     with np.load(DATA / "digits_test.npz") as data:
         x, y = data["x"], data["y"]
     inputs = x[:_DEVICE_SAMPLES].tobytes()
-    checked = compare(out, board, inputs)
+    source = find_source(out, "digits", DATA / "digits_int8.tflite")
+    checked = compare(out, board, inputs, source=source)
     console.print(
         f"reference = host = {checked.board} ({checked.emulator}): {checked.samples} images, "
         f"{checked.layers} layers, every byte equal"
     )
+    for line in checked.origin_lines():
+        console.print(line)
     scores = np.frombuffer(host.run(host.build(out), x.tobytes()), np.int8).reshape(len(x), -1)
     right = int((scores.argmax(1) == y).sum())
     console.print(f"accuracy of the packed model: {right} of {len(x)} test images, {right / len(x):.2%}")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .errors import ModelError
+from .errors import ModelError, UnsupportedError
 from .ir import Graph, Node, Stage, Tensor, prune
-from .op import View, int_attrs
+from .op import Op, View, int_attrs
 from .ops import LOWER, OPS
 
 
@@ -24,20 +24,42 @@ def lower(graph: Graph, rounding: str = "tflite") -> Graph:
     tensors: dict[str, Tensor] = {n: t for n, t in graph.tensors.items() if t.data is None}
     nodes = []
     for node in graph.nodes:
-        if node.op == "fully_connected":
-            node = replace(node, attrs={**node.attrs, "rounding": rounding})
-        view = View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
-        lowered = LOWER[node.op](view)
-        op = OPS[lowered.op]
-        tensors.update({t.name: t for t in lowered.constants})
-        inputs = (*lowered.activations, *(t.name for t in lowered.constants))
-        result = Node(lowered.op, node.name, inputs, node.outputs, lowered.attrs)
-        inferred = op.infer(int_attrs(result), [tensors[n].shape for n in inputs])
-        stated = [tensors[n].shape for n in node.outputs]
-        if not op.view and inferred != stated:
-            raise ModelError(
-                f"the file gives its output shape {list(stated[0])}, its inputs make {list(inferred[0])}",
-                where=f"{graph.name}: {node.name}",
-            )
+        result, constants = lower_node(graph, node, rounding)
+        tensors.update({t.name: t for t in constants})
         nodes.append(result)
     return prune(replace(graph, stage=Stage.INTEGER, tensors=tensors, nodes=tuple(nodes)))
+
+
+def lower_node(graph: Graph, node: Node, rounding: str = "tflite") -> tuple[Node, tuple[Tensor, ...]]:
+    """One node of a QUANTIZED graph by itself: the INTEGER node, and the constants among its inputs; raises as `lower`.
+
+    Its activations keep their names.
+    """
+    if node.op == "fully_connected":
+        node = replace(node, attrs={**node.attrs, "rounding": rounding})
+    view = View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
+    if node.op not in LOWER:
+        raise UnsupportedError(f"{node.op} has no integer definition", where=node.name)
+    lowered = LOWER[node.op](view)
+    op = OPS[lowered.op]
+    inputs = (*graph.of(lowered.activations), *lowered.constants)
+    result = Node(lowered.op, node.name, tuple(t.name for t in inputs), node.outputs, lowered.attrs)
+    inferred = op.infer(int_attrs(result), [t.shape for t in inputs])
+    stated = [t.shape for t in view.outputs]
+    if not op.view and inferred != stated:
+        raise ModelError(
+            f"the file gives its output shape {list(stated[0])}, its inputs make {list(inferred[0])}",
+            where=f"{graph.name}: {node.name}",
+        )
+    _check_numbers(op, View(result, inputs, view.outputs))
+    return result, lowered.constants
+
+
+def _check_numbers(op: Op, view: View) -> None:
+    """What would be a damaged node in a packed model is, straight from a sound source, one that is not supported."""
+    try:
+        op.validate(view)
+    except ModelError as error:
+        raise UnsupportedError(
+            error.what, where=view.node.name, fix="quantise the model with a representative dataset of real inputs"
+        ) from error

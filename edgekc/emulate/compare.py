@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ import numpy as np
 from ..board import Board
 from ..build import Optimise, build_image
 from ..errors import VerifyError
-from ..ir import Array, Graph
+from ..ir import Array, Graph, Tensor
 from ..output import read_manifest
 from ..pack import read
-from . import host, reference
+from . import host, origin, reference
 from .device import run_image
 
 # Layer-by-layer traces go through the emulator's file calls, so only the first samples (all lowest, all
@@ -36,15 +37,30 @@ class Comparison:
     layers: int
     traced_samples: int
     output_sha256: str  # of all outputs, one after the other
+    oracles: tuple[str, ...] = ()  # what gave the same outputs from the user's own file
+    notes: tuple[str, ...] = ()  # what was not compared, and why
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    def origin_lines(self) -> list[str]:
+        """What the reference itself was compared with, for people: a line for all of it, and one for each note."""
+        return ([f"reference = {' = '.join(self.oracles)}"] if self.oracles else []) + list(self.notes)
+
 
 def compare(
-    folder: Path, board: Board | None, inputs: bytes, *, timeout_s: float = 600.0, optimise: Optimise = "speed"
+    folder: Path,
+    board: Board | None,
+    inputs: bytes,
+    *,
+    source: origin.Source | None = None,
+    timeout_s: float = 600.0,
+    optimise: Optimise = "speed",
 ) -> Comparison:
     """Run every sample on the numpy reference, the host and, where `board` is given, the emulated device.
+
+    Args:
+        source: what the packed model was made from, to be compared with its reference first.
 
     Raises:
         VerifyError: names the first sample, layer and element that differ, and both values.
@@ -54,6 +70,10 @@ def compare(
     size_in, size_out = host.input_bytes(manifest), host.output_bytes(manifest)
     count = len(inputs) // size_in
     expected = _reference_outputs(graph, inputs, count)
+    checked = origin.Checked((), ())
+    if source is not None:
+        ends = split_inputs(graph, inputs, count), _split(graph.of(graph.outputs), expected, count)
+        checked = origin.check(source, graph, manifest, *ends, min(count, TRACED_SAMPLES))
 
     traced = host.build(folder, trace=True)
     first = min(count, TRACED_SAMPLES)
@@ -91,14 +111,21 @@ def compare(
         len(manifest["layers"]),
         first,
         hashlib.sha256(expected).hexdigest(),
+        checked.oracles,
+        checked.notes,
     )
 
 
 def split_inputs(graph: Graph, inputs: bytes, count: int) -> list[Array]:
     """Samples as the C function takes them to one array per graph input, (count, *shape[1:])."""
-    rows = np.frombuffer(inputs, np.uint8).reshape(count, -1)
+    return _split(graph.of(graph.inputs), inputs, count)
+
+
+def _split(tensors: Sequence[Tensor], data: bytes, count: int) -> list[Array]:
+    """Samples of several tensors, one sample after the other, to one array per tensor."""
+    rows = np.frombuffer(data, np.uint8).reshape(count, -1)
     arrays, offset = [], 0
-    for tensor in graph.of(graph.inputs):
+    for tensor in tensors:
         part = np.ascontiguousarray(rows[:, offset : offset + tensor.nbytes])
         arrays.append(part.view(tensor.dtype).reshape(count, *tensor.shape[1:]))
         offset += tensor.nbytes

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..fixedpoint import DOUBLE, INT32_MAX, SINGLE, clamp_int8, quantize_multiplier, requantize
+from ..fixedpoint import DOUBLE, INT32_MAX, INT32_MIN, SINGLE, clamp_int8, quantize_multiplier, requantize
 from ..ir import Array, Role, Tensor, constant
 from ..op import ChannelRule, IntAttrs, Interval, View
 from ._channels import keep_channels
@@ -85,10 +85,19 @@ def requant_output(attrs: IntAttrs, acc: Array, multiplier: Array, shift: Array)
 
 
 def output_interval(view: View, acc_low: Array, acc_high: Array) -> Interval:
-    """Requantisation is monotone (multipliers are never negative), so the ends map to the ends."""
+    """Multipliers are never negative, so the ends map to the ends wherever requantisation is monotone.
+
+    It is not where a left shift takes an accumulator between the ends out of 32 bits and wraps: such a channel can
+    take any value that the activation allows, unless its accumulator is always the same.
+    """
     multiplier, shift = view.inputs[-2].value, view.inputs[-1].value
     attrs = {k: view[k] for k in OUTPUT}
     low, high = (requant_output(attrs, a, multiplier, shift).astype(np.int64) for a in (acc_low, acc_high))
+    if attrs["rounding"] == DOUBLE:
+        left = np.maximum(shift.astype(np.int64), 0)
+        wraps = ((acc_low << left) < INT32_MIN) | ((acc_high << left) > INT32_MAX)
+        anything = wraps & (acc_low != acc_high)
+        low, high = np.where(anything, attrs["act_min"], low), np.where(anything, attrs["act_max"], high)
     return Interval(low, high)
 
 
@@ -160,6 +169,11 @@ def activation_range(view: View) -> tuple[int, int]:
 
     def level(real: float) -> int:
         ratio = np.float32(real) / scale
+        if abs(float(ratio)) > INT32_MAX - 128:  # TensorFlow Lite holds levels in 32 bits
+            raise UnsupportedError(
+                f"an output scale of {float(scale):.6g}, in which the activation's bound {real:g} leaves 32 bits",
+                where=view.node.name,
+            )
         return zero + int(np.trunc(float(ratio) + np.copysign(0.5, float(ratio))))
 
     activation = view.node.attrs.get("activation", "none")
@@ -219,12 +233,52 @@ def accumulator_bound(view: View) -> Array:
     return np.asarray(np.abs(bias) + 128 * np.abs(w).sum(axes))
 
 
+def accumulator_reach(view: View) -> Array:
+    """int64 (oc,): the largest magnitude of an accumulator, over every int8 input; `accumulator_bound` is looser."""
+    w, bias = view.inputs[1].value.astype(np.int64), view.inputs[2].value.astype(np.int64)
+    axes = tuple(a for a in range(w.ndim) if a != _filter_axis(view))
+    positive, negative = np.maximum(w, 0).sum(axes), np.minimum(w, 0).sum(axes)
+    low, high = bias - 128 * positive + 127 * negative, bias + 127 * positive - 128 * negative
+    return np.asarray(np.maximum(np.abs(low), np.abs(high)))
+
+
+def check_requant(view: View) -> None:
+    """Prove that a requantised accumulator and its sum with the zero point stay within 32 bits.
+
+    What left them would not be defined in C, nor in TensorFlow Lite, whose kernels then differ between processors. A
+    left shift that wraps before the multiplication is defined (docs/numerics.md), and allowed.
+    """
+    multiplier, shift = (np.asarray(t.value, np.int64) for t in view.inputs[-2:])
+    reach = accumulator_reach(view)
+    if view["rounding"] == DOUBLE:
+        shifted = reach << np.maximum(shift, 0)
+        shifted = np.where(shifted > INT32_MAX, 2**31, shifted)  # what wraps can be anything
+        result = (shifted * multiplier >> 31 + np.maximum(-shift, 0)) + 1
+        # Larger real multipliers end as this pair too; TensorFlow Lite shifts by more than 31 bits then.
+        largest = (multiplier == INT32_MAX) & (shift == 30) & (reach > 0)
+    else:
+        result = (reach * multiplier >> 31 - shift) + 1
+        largest = np.zeros(1, bool)
+    wrong = (result + 128 > INT32_MAX) | largest
+    if np.any(wrong):
+        worst = int(np.argmax(wrong))
+        factor = float(multiplier[worst % multiplier.size]) * 2.0 ** (float(shift[worst % shift.size]) - 31)
+        raise ModelError(
+            f"requantising channel {worst} could leave 32 bits: its accumulators reach {int(reach[worst])} and are "
+            f"multiplied by {factor:.6g}"
+        )
+
+
 def validate(view: View) -> None:
-    """Prove that no accumulator of a layer (bias, sums of weights times int8) leaves 32 bits, in any order."""
+    """Prove that no accumulator of a layer (bias, sums of weights times int8) leaves 32 bits, in any order.
+
+    And that none leaves them while it is requantised.
+    """
     bound = accumulator_bound(view)
     if np.any(bound > INT32_MAX):
         worst = int(np.argmax(bound))
         raise ModelError(f"the accumulator of channel {worst} of {bound.shape[0]} could reach {int(bound[worst])}")
+    check_requant(view)
     if view["act_min"] > view["act_max"]:
         raise ModelError(f"act_min {view['act_min']} is above act_max {view['act_max']}")
 

@@ -144,6 +144,7 @@ def validate(view: View) -> None:
     if np.any(bound > INT32_MAX):
         worst = int(np.argmax(bound))
         raise ModelError(f"the accumulator of channel {worst} could reach {int(bound[worst])}", where=view.node.name)
+    lin.check_requant(dense(view))
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:

@@ -35,7 +35,12 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 def scale_attrs(a: float, b: float, out: float) -> dict[str, int]:
     """Multipliers of operands and output from their scales: twice the larger scale is the common one."""
     twice = 2.0 * max(a, b)
-    return {**ew.fixed(a / twice, "a_"), **ew.fixed(b / twice, "b_"), **ew.fixed(twice / (2.0**20 * out), "out_")}
+    ratios = {"a_": a / twice, "b_": b / twice, "out_": twice / (2.0**20 * out)}
+    attrs = {key: value for prefix, ratio in ratios.items() for key, value in ew.fixed(ratio, prefix).items()}
+    for prefix in ratios:
+        if attrs[f"{prefix}multiplier"] == 0:  # nothing, whatever the shift; kernels want one to the right
+            attrs[f"{prefix}shift"] = -1
+    return attrs
 
 
 def lower(view: View) -> Lowered:

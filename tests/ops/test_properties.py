@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import host_kernels as host
 import numpy as np
 import pytest
 
+from edgekc.errors import ModelError
 from edgekc.ir import Array
 from edgekc.op import Interval, Op, View
 from edgekc.ops import OPS
@@ -50,6 +53,52 @@ def test_ranges_are_sound(name: str) -> None:
                 values[i] = _within(rng, interval, inputs[i].shape, view.inputs[i].dtype, mode)
             out = op.reference(view.node.attrs, values)[0]
             assert (out >= found.low).all() and (out <= found.high).all(), f"{name} {view.node.name}"
+
+
+def _extreme(rng: Rng, view: View, inputs: list[Array]) -> View | None:
+    """The node with other multipliers and shifts, from 2**-31 to 2**30; None where its operator refuses them."""
+    constants = list(view.inputs)
+    attrs = dict(view.node.attrs)
+    if "shift" in attrs:
+        attrs["shift"] = int(rng.integers(-31, 31))
+    elif [t.name for t in constants[-2:]] == ["multiplier", "shift"] or len(constants) > 4:
+        shift = rng.integers(-31, 27, constants[-1].shape).astype(np.int8)
+        multiplier = rng.integers(2**30, 2**31 - 2**10, shift.shape).astype(np.int32)
+        constants[-2:] = [replace(t, data=d) for t, d in zip(constants[-2:], (multiplier, shift), strict=True)]
+    extreme = replace(view, node=replace(view.node, attrs=attrs), inputs=tuple(constants))
+    try:
+        OPS[view.node.op].validate(extreme)
+    except ModelError:
+        return None
+    return extreme
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_ranges_are_sound_where_multipliers_are_extreme(name: str) -> None:
+    """Left shifts wrap: between the ends of an interval the output may be anything."""
+    op, rng = OPS[name], np.random.default_rng(7)
+    views = _views(op)
+    tried = 0
+    for view, inputs in views[:: -(-len(views) // 40)]:
+        found = _extreme(rng, view, inputs)
+        if found is None:
+            continue
+        tried += 1
+        for narrow in (False, True):
+            known = {i: _interval(rng, view.inputs[i].shape[-1], view.inputs[i].dtype) for i in _activations(view)}
+            if narrow:  # a pruned network's: some four values a channel
+                known = {
+                    i: Interval(k.low, np.minimum(k.low + rng.integers(0, 4, k.low.shape), k.high))
+                    for i, k in known.items()
+                }
+            ends = op.ranges(found, [known.get(i) for i in range(len(inputs))])
+            for mode in range(4):
+                values = [x if i not in known else _within(rng, known[i], x.shape, view.inputs[i].dtype, mode)
+                          for i, x in enumerate(inputs)]  # fmt: skip
+                values = [t.data if t.data is not None else x for t, x in zip(found.inputs, values, strict=True)]
+                out = op.reference(found.node.attrs, values)[0]
+                assert (out >= ends.low).all() and (out <= ends.high).all(), f"{name} {view.node.name}"
+    assert tried >= 3
 
 
 @pytest.mark.parametrize("name", OPS)
