@@ -1,4 +1,4 @@
-"""Names that people and files give, to names that are safe in C, in comments, as files and as CMake targets."""
+"""Names that people and files give, to what is safe in C, in comments, on terminals, as files and CMake targets."""
 
 from __future__ import annotations
 
@@ -116,3 +116,8 @@ def in_comment(text: str) -> str:
     """Text from a file, safe in a comment of C, CMake or a linker script: it cannot end the comment, continue it on
     the next line, form a trigraph, or show another order of characters than the compiler sees."""
     return re.sub(r"[^\w./ -]", "_", text, flags=re.ASCII)
+
+
+def visible(text: str) -> str:
+    """One line in which what a screen would obey, hide or reorder by (controls, line ends, bidi marks) is an escape."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,10 @@ from rich.table import Table
 from unit.cli_command import MODEL, Result, call, complaint
 
 import edgekc
-from edgekc.terminal import console, lines, say, styled, visible
+from edgekc.ir import dump
+from edgekc.names import visible
+from edgekc.pack import unpack
+from edgekc.terminal import console, lines, say, styled
 
 HERE = Path(__file__).parent
 EVIL = HERE / "evil.ekc"
@@ -59,6 +63,14 @@ def test_names_stay_the_users_in_the_manifest(out: Path) -> None:
     assert [layer["name"] for layer in json.loads((out / "manifest.json").read_text())["layers"]] == NAMES
     for path in [*out.rglob("*.c"), *out.rglob("*.h"), out / "CMakeLists.txt"]:
         assert path.read_bytes().isascii(), path
+
+
+def test_dumps_have_one_line_for_each_thing() -> None:
+    graph = unpack(EVIL.read_bytes(), "evil.ekc")
+    text = dump(replace(graph, name="a\nb\x1b\u2066", metadata={"key": "one\ntwo"}))
+    check_text(text)
+    assert text.startswith("graph a\\nb\\x1b\\u2066 stage=integer\n  meta key = one\\ntwo\n")
+    assert all(f"\n  {name}: " in text for name in SHOWN)
 
 
 def test_a_difference_in_such_a_layer_is_one_line(out: Path, tmp_path: Path) -> None:
