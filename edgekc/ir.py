@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import ModelError, UnsupportedError
+from .names import visible
 
 Array = npt.NDArray[Any]
 AttrValue = int | float | str
@@ -160,7 +161,7 @@ def dump(graph: Graph) -> str:
     for node in graph.nodes:
         attrs = " ".join(f"{k}={node.attrs[k]}" for k in sorted(node.attrs))
         lines.append(f"  {node.name}: {', '.join(node.outputs)} = {node.op}({', '.join(node.inputs)}) {attrs}")
-    return "\n".join(lines) + "\n"
+    return "".join(f"{visible(line)}\n" for line in lines)
 
 
 def _crc(data: Array) -> int:

@@ -1,4 +1,4 @@
-"""Names that people and files give, to names that are safe in C, in comments, as files and as CMake targets."""
+"""Names that people and files give, to what is safe in C, in comments, on terminals, as files and CMake targets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _HEADERS = frozenset(
     "tar termios trace ulimit unistd utime utmpx wait wordexp "
     # what those of newlib, picolibc, glibc, musl, Apple and Android include or offer beside them
     "aliases alloca ar argp argz byteswap crypt curses elf envlock envz err error execinfo fastmath features "
-    "fpu_control fstab fts gconv gnumake gshadow ieeefp ifaddrs lastlog libio link malloc mcheck memory mntent "
+    "fpu_control fstab fts gconv gnumake gshadow ieee754 ieeefp ifaddrs lastlog libio link malloc mcheck memory mntent "
     "newlib nss obstack panel paths picolibc printf proc_service pty re_comp reent regdef regexp resolv rpmatch "
     "semihost sgtty shadow ssp stab stdio_ext syscall sysexits syslimits term termcap termio thread_db ttyent "
     "ucontext unctrl utmp values varargs xlocale "
@@ -38,7 +38,7 @@ _HEADERS = frozenset(
     "acc_prof altivec arm64intr arm_acle arm_bf16 arm_cde arm_cmse arm_fp16 arm_mve arm_mve_types arm_neon "
     "arm_neon_sve_bridge arm_sme arm_sme_draft_spec_subject_to_change arm_sve arm_vector_types armintr backtrace "
     "builtins cet cpuid gcov intrin intrin0 mm3dnow mm_malloc module omp openacc opencl quadmath quadmath_weak "
-    "stdfix tgmath unwind unwind_itanium vecintrin xsave".split()
+    "ptrauth stdcountof stddefer stdfix tgmath unwind unwind_itanium vadefs vecintrin xsave yvals_core".split()
 )
 # Targets that CMake or its generators make, words that its commands take for something else, and prefixes of its
 # variables, which project() would write.
@@ -116,3 +116,8 @@ def in_comment(text: str) -> str:
     """Text from a file, safe in a comment of C, CMake or a linker script: it cannot end the comment, continue it on
     the next line, form a trigraph, or show another order of characters than the compiler sees."""
     return re.sub(r"[^\w./ -]", "_", text, flags=re.ASCII)
+
+
+def visible(text: str) -> str:
+    """One line in which what a screen would obey, hide or reorder by (controls, line ends, bidi marks) is an escape."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

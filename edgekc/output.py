@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,16 @@ def check_output(target: Path, keep: Path | None = None, *, force: bool = False)
         raise UsageError("--keep names the output folder, or one below it", where=str(target))
     recover(target)
     sweep_below(target / BUILD)
-    _check_output(target, force)
+    with _in_turn(target):
+        _check_output(target, force)
+
+
+@contextmanager
+def _in_turn(target: Path) -> Iterator[None]:
+    """While no other edgekc replaces the target."""
+    parent = target.resolve().parent
+    with locked(parent) if parent.is_dir() else nullcontext():
+        yield
 
 
 def _check_output(target: Path, force: bool) -> None:
@@ -218,7 +227,8 @@ def build_folder(target: Path, listing: Mapping[str, Any], *, force: bool = Fals
         UsageError: the target is no earlier build, or holds files that were changed since and `force` is not given.
     """
     recover(target)
-    _check_build(target, force)
+    with _in_turn(target):
+        _check_build(target, force)
     shown, target = target, target.resolve()
     with beside(target) as work:
         new = work / "new"

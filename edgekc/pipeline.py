@@ -13,7 +13,7 @@ from .errors import CapacityError, UsageError
 from .generate import generate
 from .ir import Graph, Role, Stage, dump
 from .lower import lower
-from .names import check_name
+from .names import check_name, visible
 from .output import write_dump
 from .pack import Packed, pack, read
 from .passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
@@ -188,7 +188,7 @@ def describe_plan(layout: Plan) -> str:
             f"{i} {s.view.node.name} {s.kernel.symbol} {inputs} -> {s.output.space}+{s.output.offset}"
             f"[{s.view.out.nbytes}]{scratch}{' in-place' if s.in_place else ''}"
         )
-    return "\n".join(lines) + "\n"
+    return "".join(f"{visible(line)}\n" for line in lines)
 
 
 def _keep(folder: Path | None, name: str, text: str) -> None:

@@ -13,7 +13,8 @@ from rich.text import Text
 from edgekc.layer_ledger import COLUMNS
 from edgekc.ledger import FORMAT, HARNESS, HELPERS, KERNELS, NETWORK, PADDING, STATIC, TABLES, Entry
 from edgekc.measure import LayerCost, Measurement
-from edgekc.terminal import styled, visible
+from edgekc.names import visible
+from edgekc.terminal import styled
 
 # After the sections of the .ekc file, which come first by size.
 _ORDER = (FORMAT, TABLES, NETWORK, KERNELS, HELPERS, STATIC, HARNESS, PADDING)

@@ -15,11 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from .errors import UsageError
-
-
-def visible(text: str) -> str:
-    """Text in which what a terminal would obey, hide or reorder by (controls, line ends, bidi marks) is an escape."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+from .names import visible
 
 
 def styled(text: str, style: str) -> Text:

@@ -11,8 +11,9 @@ import typer
 from .. import __version__
 from ..assets import BOARDS, CODEGEN, RUNTIME_C
 from ..errors import EdgekcError
+from ..names import visible
 from ..stopping import orderly_stop
-from ..terminal import accept_any_text, say, visible
+from ..terminal import accept_any_text, say
 from .boards import boards
 from .build import build
 from .compile import compile_

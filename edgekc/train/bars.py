@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from .. import terminal
+from ..names import visible
 
 if TYPE_CHECKING:
     from ..compress.state import TrainingReport
@@ -31,7 +32,7 @@ def training_bars(console: Console | None = None) -> Iterator[TrainingReport]:
 
         def report(title: str, now: Training) -> None:
             if title not in tasks:
-                tasks[title] = bars.add_task(terminal.visible(title), total=now.epochs * now.steps, state="")
+                tasks[title] = bars.add_task(visible(title), total=now.epochs * now.steps, state="")
             done = now.epoch * now.steps + now.step + 1
             bars.update(tasks[title], completed=done, state=_state(now))
             if not console.is_terminal and now.step == now.steps - 1:
