@@ -26,7 +26,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise UsageError(
             "no manifest.json in it", where=str(folder), fix="pass the folder that `edgekc compile -o` wrote"
         ) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise UsageError(f"damaged ({error})", where=str(path), fix="compile the model again") from None
     return check_manifest(manifest, str(path))
 
@@ -102,7 +102,7 @@ def check_output(target: Path, keep: Path | None = None) -> None:
         manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
         ours = {"manifest.json", *manifest["files"]} if manifest["tool"].startswith("edgekc ") else set()
         ours |= _built(target)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         ours = set()
     foreign = sorted(present - ours)
     if foreign:

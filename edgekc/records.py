@@ -154,7 +154,9 @@ def _decode(tree: Any, hint: Any, arrays: Mapping[str, Array], at: _At) -> Any:
         kinds = args[:1] * len(tree) if origin is frozenset or args[-1] is Ellipsis else args
         if len(kinds) != len(tree):
             raise at.wrong(tree, f"{len(kinds)} values")
-        items = [_decode(item, kind, arrays, at.under(i)) for i, (item, kind) in enumerate(zip(tree, kinds, strict=True))]
+        items = [
+            _decode(item, kind, arrays, at.under(i)) for i, (item, kind) in enumerate(zip(tree, kinds, strict=True))
+        ]
         return origin(items)
     return _plain(tree, kinds, at)
 
