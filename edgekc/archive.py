@@ -61,7 +61,9 @@ def open_archive(source: Path | BinaryIO, where: str, kind: type[EdgekcError], w
         folded = unicodedata.normalize("NFKC", info.filename).casefold()
         if folded in seen:
             file.close()
-            raise kind(f"holds {seen[folded][:80]!r} and {info.filename[:80]!r}, which some readers mix up", where=where)
+            raise kind(
+                f"holds {seen[folded][:80]!r} and {info.filename[:80]!r}, which some readers mix up", where=where
+            )
         seen[folded] = info.filename
         if not info.filename.endswith("/"):
             members[info.filename] = info

@@ -32,7 +32,7 @@ def read_measurement(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         figures(data)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise UsageError(
             f"not a measurement ({error})", where=str(path), fix="pass a compiled folder, or a file of `measure --json`"
         ) from error

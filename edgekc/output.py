@@ -38,7 +38,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise UsageError(
             "no manifest.json in it", where=str(folder), fix="pass the folder that `edgekc compile -o` wrote"
         ) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise UsageError(f"damaged ({error})", where=str(path), fix="compile the model again") from None
     return check_manifest(manifest, str(path))
 
@@ -186,7 +186,7 @@ def _listed(folder: Path, listing: str) -> dict[str, str]:
             return {}
         own = found.pop(_OWN_HASH, None)
         files = {str(path): str(digest) for path, digest in found["files"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
     whole = own is None or data == _json({**found, _OWN_HASH: hashlib.sha256(_json(found)).hexdigest()})
     files[listing] = hashlib.sha256(data).hexdigest() if whole else "changed"

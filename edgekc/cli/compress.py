@@ -17,7 +17,7 @@ def compress(
     ] = None,
     test: Annotated[Path | None, typer.Option(help="Labelled samples to evaluate on. Default: the data's.")] = None,
     checkpoints: Annotated[
-        Path | None, typer.Option(help="A folder of your own that a killed run resumes from. Default: none is kept.")
+        Path | None, typer.Option(help="A folder that a killed run resumes from. Default: none is kept.")
     ] = None,
     name: Annotated[str, typer.Option("--name", help="The network's name. Default: from the output file.")] = "",
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what each step and pass did.")] = False,

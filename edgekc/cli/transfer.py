@@ -17,7 +17,7 @@ def transfer(
     test: Annotated[Path | None, typer.Option(help="Labelled samples to evaluate on. Default: the data's.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each variant.")] = 3,
     checkpoints: Annotated[
-        Path | None, typer.Option(help="A folder of your own that a killed run resumes from. Default: none is kept.")
+        Path | None, typer.Option(help="A folder that a killed run resumes from. Default: none is kept.")
     ] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what each step did.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,

@@ -1,26 +1,23 @@
 """What a run of a recipe has done so far, in a folder: a killed run resumes behind the last finished step.
 
 A checkpoint is valid for one model, recipe up to that step, and data; one of anything else is not taken. Files are
-written beside their place and then moved there, so that one which is there is whole. They are Python pickles:
-resume only from folders of your own.
+written beside their place and then moved there, so that one which is there is whole. They hold arrays, numbers and names
+(`edgekc.records`): nothing in them is run.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from .. import __version__
+from .. import __version__, records, verify
 from .. import recipe as rc
 from ..data import Dataset
+from ..errors import EdgekcError, UsageError
 from ..ir import Graph, dump
-
-if TYPE_CHECKING:
-    from .state import State
+from .state import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +46,15 @@ class Checkpoints:
         return Checkpoints(folder, tuple(keys))
 
     def load(self, step: int) -> State | None:
-        """The state after a step; None where there is none."""
+        """The state after a step; None where there is none. UsageError where the file is damaged."""
         path = self._path(step)
-        if path is None or not path.exists():
-            return None
-        state: State = pickle.loads(path.read_bytes())
-        return state
+        return None if path is None or not path.exists() else read_state(path)
 
     def save(self, step: int, state: State) -> None:
         path = self._path(step)
         if path is not None:
             part = path.with_suffix(".part")
-            part.write_bytes(pickle.dumps(state))
+            part.write_bytes(records.dump(state, State))
             part.replace(path)
 
     def training(self, step: int) -> Path | None:
@@ -69,3 +63,14 @@ class Checkpoints:
 
     def _path(self, step: int) -> Path | None:
         return None if self.folder is None else self.folder / f"{step:02}-{self.keys[step]}.state"
+
+
+def read_state(path: Path) -> State:
+    """The state in a file; UsageError where it holds anything else."""
+    try:
+        state: State = records.load(path.read_bytes(), State, str(path))
+        verify.check(state.model.graph)
+    except (EdgekcError, OSError) as error:
+        what = error.what if isinstance(error, EdgekcError) else error.strerror
+        raise UsageError(f"is no checkpoint of this version ({what})", where=str(path), fix="delete it") from error
+    return state

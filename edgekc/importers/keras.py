@@ -50,7 +50,9 @@ def _load(tf: Any, path: Path, where: str) -> Any:
             super().__init__(*args, **kwargs)
 
     try:
-        return tf.keras.models.load_model(where, custom_objects={"DepthwiseConv2D": DepthwiseConv2D}, compile=False, safe_mode=True)
+        return tf.keras.models.load_model(
+            where, custom_objects={"DepthwiseConv2D": DepthwiseConv2D}, compile=False, safe_mode=True
+        )
     except Exception as error:
         raise ModelError(
             f"Keras cannot read the model ({_line(error)})",

@@ -42,9 +42,7 @@ def load_external_data(model: Any, path: Path) -> None:
                 )
             total += count
             if total > limits.unpacked_bytes():
-                raise ModelError(
-                    limits.too_large("external data has", total), where=str(path), fix=limits.RAISE_LIMIT
-                )
+                raise ModelError(limits.too_large("external data has", total), where=str(path), fix=limits.RAISE_LIMIT)
             with file.open("rb") as opened:
                 opened.seek(start)
                 tensor.raw_data = opened.read(count)

@@ -22,7 +22,9 @@ from ..errors import ModelError, UnsupportedError
 from .torch_program import clean_program
 
 # Parts of an archive that torch's loader unpickles or loads as native code.
-_CODE = re.compile(r"(^|/)(custom_obj_|opaque_obj_)|^data/(aotinductor|executorch)/|^data/(weights|constants)/[^/]*\.pt$")
+_CODE = re.compile(
+    r"(^|/)(custom_obj_|opaque_obj_)|^data/(aotinductor|executorch)/|^data/(weights|constants)/[^/]*\.pt$"
+)
 _PROGRAM = "models/model.json"
 _WEIGHTS, _CONSTANTS = "data/weights/", "data/constants/"
 _PAYLOADS = (

@@ -158,7 +158,9 @@ def _is_node(spec: Any, depth: int) -> bool:
             isinstance(names, list) and all(isinstance(n, str) and _IDENTIFIER.fullmatch(n) for n in names)
         ):
             return False
-    return isinstance(spec["children_spec"], list) and all(_is_node(child, depth + 1) for child in spec["children_spec"])
+    return isinstance(spec["children_spec"], list) and all(
+        _is_node(child, depth + 1) for child in spec["children_spec"]
+    )
 
 
 def _is_name(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users know
 from torch import Tensor, nn
 
+from .. import records
 from ..data import Dataset
 from ..errors import ModelError, UsageError
 from .batches import Augment, batches
@@ -217,8 +218,26 @@ def _save(path: Path | None, epochs: int, net: Trainable, optimizer: torch.optim
         "schedule": schedule.state_dict(),
     }  # fmt: skip
     part = path.with_suffix(".part")
-    torch.save(state, part)
+    part.write_bytes(records.dump(_arrays(state), Any))
     part.replace(path)
+
+
+def _arrays(state: Any) -> Any:
+    """The same tree with arrays in place of tensors."""
+    if isinstance(state, Mapping):
+        return {key: _arrays(item) for key, item in state.items()}
+    if isinstance(state, (list, tuple)):
+        return type(state)(_arrays(item) for item in state)
+    return state.detach().cpu().numpy() if isinstance(state, Tensor) else state
+
+
+def _tensors(state: Any) -> Any:
+    """The same tree with tensors in place of arrays."""
+    if isinstance(state, dict):
+        return {key: _tensors(item) for key, item in state.items()}
+    if isinstance(state, (list, tuple)):
+        return type(state)(_tensors(item) for item in state)
+    return torch.from_numpy(state) if isinstance(state, np.ndarray) else state
 
 
 def _resume(
@@ -227,10 +246,17 @@ def _resume(
     """The number of epochs that are done; 0 without a checkpoint."""
     if path is None or not path.exists():
         return 0
-    state = torch.load(path, weights_only=True)
-    if frozen(int(state["epochs"])):
-        net.freeze_indices()
-    net.load_state_dict(state["net"])
-    optimizer.load_state_dict(state["optimizer"])
-    schedule.load_state_dict(state["schedule"])
-    return int(state["epochs"])
+    state = _tensors(records.load(path.read_bytes(), Any, str(path)))
+    try:
+        epochs = int(state["epochs"])
+        if frozen(epochs):
+            net.freeze_indices()
+        net.load_state_dict(state["net"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        line = " ".join(str(error).split())[:200]
+        raise UsageError(
+            f"is no checkpoint of this training ({type(error).__name__}: {line})", where=str(path), fix="delete it"
+        ) from error
+    return epochs

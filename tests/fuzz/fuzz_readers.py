@@ -1,0 +1,350 @@
+"""Every reader of a user's file, run on damaged files: it takes the file, or refuses it by an error for the user.
+
+Anything else is a find: another exception, ten seconds, a GiB of memory, or the end of the process. A case is the
+number of a reader and a number: the same everywhere, and again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import json
+import os
+import random
+import re
+import resource
+import signal
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import fuzz_mutations as mutations
+import fuzz_seeds
+
+from edgekc.errors import EdgekcError
+
+SECONDS = 10.0
+MEMORY_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Reader:
+    suffix: str  # of the file that it is given; empty: it is given the bytes
+    read: Callable[[Any], object]
+    mutate: mutations.Mutate
+    share: int  # of 300,000 cases
+    needs: tuple[str, ...] = ()  # packages
+
+
+class Hang(BaseException):
+    """Raised by the timer; no reader can take it for damage."""
+
+
+@dataclass
+class Tally:
+    """What became of the cases of one reader."""
+
+    inputs: int = 0
+    accepted: int = 0
+    refused: int = 0
+    foreign: dict[str, list[int]] = field(default_factory=dict)  # exception and place -> the first cases
+    hangs: list[int] = field(default_factory=list)
+    over_memory: list[int] = field(default_factory=list)
+    crashes: list[int] = field(default_factory=list)
+    worst_seconds: float = 0.0
+    worst_mib: float = 0.0  # above what the process had before the first case
+
+    def found(self) -> list[str]:
+        """What should not have happened, a line each."""
+        lines = [f"{what}: cases {cases}" for what, cases in self.foreign.items()]
+        for name in ("hangs", "over_memory", "crashes"):
+            cases = getattr(self, name)
+            lines += [f"{name}: cases {cases}"] if cases else []
+        return lines
+
+    def add(self, other: Tally) -> None:
+        for key in ("inputs", "accepted", "refused"):
+            setattr(self, key, getattr(self, key) + getattr(other, key))
+        for what, cases in other.foreign.items():
+            self.foreign[what] = sorted({*self.foreign.get(what, []), *cases})[:5]
+        for key in ("hangs", "over_memory", "crashes"):
+            setattr(self, key, (getattr(self, key) + getattr(other, key))[:20])
+        self.worst_seconds = max(self.worst_seconds, other.worst_seconds)
+        self.worst_mib = max(self.worst_mib, other.worst_mib)
+
+
+def _model(path: Path) -> None:
+    """As far as `compile` or `compress` go before they write: import, checks, lowering, packing, plan, C."""
+    from edgekc import verify
+    from edgekc.importers import import_model
+    from edgekc.ir import Stage
+    from edgekc.pipeline import Target, compile_model
+    from edgekc.quantize import prepare
+
+    graph = import_model(path, "net")
+    verify.check(graph)
+    if graph.stage is Stage.QUANTIZED:
+        compile_model(path, "net", Target("none", frozenset(("dsp", "fpu", "thumb2")), None, None))
+    else:
+        verify.check(prepare(graph))
+
+
+def _packed(path: Path) -> None:
+    from edgekc.inspect_report import report
+    from edgekc.pipeline import Target, compile_model
+
+    report(path.read_bytes(), str(path))
+    compile_model(path, "net", Target("none", frozenset(("dsp", "fpu", "thumb2")), None, None))
+
+
+def _data(path: Path) -> None:
+    from edgekc.compressing import has_splits
+    from edgekc.data import load, real_batches
+
+    dataset = load(path, split="train" if has_splits(path) else "")
+    if dataset.quant is not None or dataset.x.dtype.name != "int8":
+        next(real_batches(dataset))
+
+
+def _image(data: bytes) -> None:
+    from edgekc.images import decode
+
+    decode(data, "image")
+
+
+def _recipe(path: Path) -> None:
+    from edgekc import recipe
+
+    recipe.parse(recipe.dump(recipe.load(path)))
+
+
+def _board(path: Path) -> None:
+    from edgekc.board import load_board
+
+    load_board(path)
+
+
+def _manifest(path: Path) -> None:
+    from edgekc.emulate import host
+    from edgekc.output import check_output, read_manifest
+
+    check_output(path.parent)
+    manifest = read_manifest(path.parent)
+    host.samples(manifest, 1)
+    host.output_bytes(manifest)
+
+
+def _measurement(path: Path) -> None:
+    from edgekc.diff import compare_measurements, read_measurement
+
+    found = read_measurement(path)
+    compare_measurements(found, found)
+
+
+def _checkpoint(path: Path) -> None:
+    from edgekc.compress.checkpoints import read_state
+
+    read_state(path)
+
+
+def _console(data: bytes) -> None:
+    """A conversation with a board that says these bytes, in pieces, whatever it is asked."""
+    from edgekc.console import Console, Patience
+
+    class Line:
+        pieces = [piece for piece in re.split(rb"(?=\xec\x4b)", data) if piece]  # one for each request
+
+        def send(self, data: bytes) -> None: ...
+
+        def receive(self, timeout_s: float) -> bytes:
+            if not self.pieces:
+                raise EOFError
+            return self.pieces.pop(0)
+
+        def close(self) -> None: ...
+
+    console = Console(Line(), Patience(1, 0.05, 0.05), "board")
+    hello = console.hello()
+    console.run(b"12345678")
+    console.output(min(hello.output_bytes, 1 << 16))
+    console.layers(min(hello.layers, 64))
+    console.layer(0, 4)
+
+
+def _inside(name: str) -> mutations.Mutate:
+    """How a member of an archive is damaged."""
+    if name.endswith(".json"):
+        return mutations.js
+    if name.endswith(".npy"):
+        return mutations.npy
+    return mutations.png if name.endswith(".png") else mutations.blind
+
+
+def _checkpoint_member(name: str) -> mutations.Mutate:
+    return _tree if name == "tree.npy" else _inside(name)
+
+
+def _tree(rng: random.Random, data: bytes) -> bytes:
+    """The JSON inside an array of bytes."""
+    size = 10 + int.from_bytes(data[8:10], "little")
+    text = mutations.js(rng, data[size:])
+    head = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({len(text)},), }}".encode()
+    return data[:8] + len(head).to_bytes(2, "little") + head + text
+
+
+def _program(rng: random.Random, data: bytes) -> bytes:
+    return mutations.js(rng, data)
+
+
+_archive = mutations.zipped(_inside)
+READERS: dict[str, Reader] = {
+    "tflite": Reader(".tflite", _model, lambda r, d: r.choice((mutations.blind, mutations.numbers))(r, d), 40_000),
+    "float .tflite": Reader(
+        ".tflite", _model, lambda r, d: r.choice((mutations.blind, mutations.numbers))(r, d), 30_000
+    ),
+    ".ekc": Reader(".ekc", _packed, mutations.ekc, 40_000),
+    ".onnx": Reader(".onnx", _model, mutations.protobuf, 30_000, ("onnx",)),
+    ".npz": Reader(".npz", _data, _archive, 40_000),
+    "image": Reader("", _image, mutations.png, 25_000, ("PIL",)),
+    "zip of images": Reader(".zip", _data, _archive, 20_000, ("PIL",)),
+    "recipe": Reader(".toml", _recipe, mutations.toml, 20_000),
+    "board": Reader(".toml", _board, mutations.toml, 20_000),
+    "manifest.json": Reader("manifest.json", _manifest, mutations.js, 10_000),
+    "measurement": Reader(".json", _measurement, mutations.js, 5_000),
+    "checkpoint": Reader(".state", _checkpoint, mutations.zipped(_checkpoint_member), 10_000),
+    "console": Reader("", _console, mutations.frames, 6_000),
+    ".pt2": Reader(".pt2", _model, _archive, 4_000, ("torch",)),
+    ".keras": Reader(".keras", _model, _archive, 500, ("tensorflow",)),
+    ".h5": Reader(".h5", _model, mutations.blind, 500, ("tensorflow",)),
+}
+
+
+def missing(reader: Reader) -> str:
+    """The package that a reader lacks here; empty where there is none."""
+    import importlib.util
+
+    return next((name for name in reader.needs if importlib.util.find_spec(name) is None), "")
+
+
+def case(name: str, seeds: fuzz_seeds.Seeds, number: int) -> bytes:
+    """The damaged file of one case."""
+    rng = random.Random(f"{name} {number}")
+    data = READERS[name].mutate(rng, rng.choice(seeds))
+    while rng.random() < 0.15:
+        data = READERS[name].mutate(rng, data)
+    return data
+
+
+def run_cases(name: str, first: int, count: int, folder: Path, progress: Path | None = None) -> Tally:
+    """Run cases in this process.
+
+    Args:
+        folder: where each file is written before it is read.
+        progress: a file that always has the number of the case that is running, for whoever finds the process dead.
+    """
+    reader, tally = READERS[name], Tally()
+    seeds = fuzz_seeds.SEEDS[name]()
+    path = folder / "files" / (reader.suffix if reader.suffix.endswith(".json") else f"net{reader.suffix}")
+    path.parent.mkdir()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for seed in seeds:  # the first one of a kind imports packages, which takes its time
+            _one(reader, seed, path, Tally(), 0)
+        gc.collect()
+        before = _peak_kib()
+        _reset_peak()
+        for number in range(first, first + count):
+            data = case(name, seeds, number)
+            if progress is not None:
+                progress.write_text(str(number))
+            _one(reader, data, path, tally, number)
+            if number % 64 == 0:
+                gc.collect()
+        tally.worst_mib = round(max(_peak_kib() - before, 0) / 1024, 1)
+    return tally
+
+
+def _one(reader: Reader, data: bytes, path: Path, tally: Tally, number: int) -> None:
+    if reader.suffix:
+        path.write_bytes(data)
+    tally.inputs += 1
+    started = time.monotonic()
+    _limit_memory()
+    signal.signal(signal.SIGALRM, _ring)
+    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    try:
+        reader.read(path if reader.suffix else data)
+        tally.accepted += 1
+    except EdgekcError as error:
+        tally.refused += 1
+        if _has_memory_error(error):
+            tally.over_memory.append(number)
+        text = str(error)
+        if "\n" in text or len(text) > 4000:
+            _note(tally, "an error of several lines, or of thousands of characters", number)
+    except Hang:
+        tally.hangs.append(number)
+    except MemoryError:
+        tally.over_memory.append(number)
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)
+        ours = next((frame for frame in reversed(last) if "edgekc" in frame.filename), last[-1])
+        _note(tally, f"{type(error).__name__} at {Path(ours.filename).name}:{ours.name}: {str(error)[:80]}", number)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        _lift_memory()
+    tally.worst_seconds = round(max(tally.worst_seconds, time.monotonic() - started), 3)
+
+
+def _note(tally: Tally, what: str, number: int) -> None:
+    cases = tally.foreign.setdefault(what, [])
+    if len(cases) < 5:
+        cases.append(number)
+
+
+def _has_memory_error(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, MemoryError) or "cannot allocate" in str(error).lower():
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _ring(number: int, frame: FrameType | None) -> None:
+    raise Hang
+
+
+def _limit_memory() -> None:
+    """No allocation may take this process a GiB above what it has: the attempt is seen, not only the success."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    most = pages * os.sysconf("SC_PAGE_SIZE") + MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (most, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _lift_memory() -> None:
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+
+def _peak_kib() -> int:
+    """The most memory that this process had in RAM, since it was last reset."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+
+
+def _reset_peak() -> None:
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        pass  # not everywhere allowed: then the figure is too high
+
+
+if __name__ == "__main__":  # a worker of benchmarks/fuzz_readers.py: name, first, count, folder
+    made = run_cases(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), Path(sys.argv[4]) / "case")
+    print(json.dumps(dataclasses.asdict(made)))
