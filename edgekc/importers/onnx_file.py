@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import EdgekcError, ModelError, ToolError, UnsupportedError
 from ..ir import Array
+from .faults import is_ours
 
 MIN_OPSET, MAX_OPSET = 11, 22
 
@@ -92,6 +93,8 @@ def read(path: Path) -> FileModel:
     except EdgekcError:
         raise
     except Exception as error:
+        if is_ours(error):
+            raise
         # protobuf, the checker and numpy each have their own ways to refuse a damaged file; one for the user.
         line = " ".join(str(error).split())[:200]
         raise ModelError(
@@ -168,6 +171,8 @@ def fold(node: FileNode, inputs: Sequence[Array | None], opset: int, where: str)
         evaluator = ReferenceEvaluator(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)]))
         return [np.asarray(value) for value in evaluator.run(None, given)]
     except Exception as error:
+        if is_ours(error):
+            raise
         line = " ".join(str(error).split())[:200]
         raise ModelError(
             f"cannot be computed from its constants ({type(error).__name__}: {line})", where=f"{where}: {node.title}"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import EdgekcError, ModelError, ToolError, UnsupportedError, UsageError
+from .faults import is_ours
 
 # Parts of an archive for which torch's loader unpickles or loads native code: reading a model must run none.
 _CODE = ("custom_obj_", "opaque_obj_", "data/aotinductor/", "data/executorch/")
@@ -50,6 +51,8 @@ def program_of(source: Any, example_inputs: Any, where: str) -> Any:
             table.pop(torch.ops.aten.linear.default, None)  # as it is, not as views around a matrix product
             return program.run_decompositions(table)
     except Exception as error:
+        if is_ours(error):
+            raise
         raise UnsupportedError(
             f"torch cannot decompose the program into core ATen operators ({_line(error)})", where=where
         ) from error
@@ -70,6 +73,8 @@ def _load(torch: Any, path: Path) -> Any:
     except EdgekcError:
         raise
     except Exception as error:
+        if is_ours(error):
+            raise
         # torch's loader asserts, and lets zip, JSON and its own errors through.
         raise ModelError(
             f"not a sound torch.export program ({_line(error)})", where=where, fix="save it with torch.export.save"
@@ -118,6 +123,8 @@ def _export(torch: Any, module: Any, example_inputs: Any, where: str) -> Any:
             warnings.simplefilter("ignore")
             return torch.export.export(module, samples)
     except Exception as error:
+        if is_ours(error):
+            raise
         raise UnsupportedError(
             f"torch.export cannot trace the module ({_line(error)})",
             where=where,
