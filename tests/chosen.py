@@ -1,0 +1,76 @@
+"""Which tests are the fast ones, which are about one operator, and which another run had to skip."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Set
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+# Rooms whose tests take milliseconds, but for the files that start programs or sweep; single tests elsewhere have
+# the mark `fast` on them.
+_FAST_ROOMS = ("compress", "format", "importers", "quantize", "regression", "train", "unit")
+_FAST_FILES = ("test_tiny.py",)
+_NOT_FAST: tuple[str, ...] = ()
+
+
+def is_fast(item: pytest.Item) -> bool:
+    """Whether a test belongs to the tier that runs in a minute."""
+    path = item.path.relative_to(HERE).as_posix() if item.path.is_relative_to(HERE) else ""
+    if item.get_closest_marker("slow") is not None or path.startswith(_NOT_FAST):
+        return False
+    return path.split("/")[0] in _FAST_ROOMS or path in _FAST_FILES
+
+
+# ---- one operator ----
+
+
+def check_operator(name: str) -> None:
+    from edgekc.ops import OPS
+
+    if name not in OPS:
+        near = difflib.get_close_matches(name, OPS, 3) or sorted(OPS)
+        raise pytest.UsageError(f"--op {name}: no such operator; there are: {', '.join(near)}")
+
+
+def may_be_about(path: Path, op: str) -> bool:
+    """Whether a file may have tests of the operator: it goes through all of them, or names it."""
+    text = path.read_text(encoding="utf-8")
+    return bool(re.search(rf"\bOPS\b|\b{op}\b|_{op}\b", text))
+
+
+def is_about(item: pytest.Item, op: str) -> bool:
+    """Whether the test has the operator, or a kernel of it, as a parameter or in its own name."""
+    from edgekc.ops import OPS
+
+    words = {op, *(kernel.symbol for kernel in OPS[op].kernels)}
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and any(isinstance(v, str) and v in words for v in callspec.params.values()):
+        return True
+    name = getattr(item, "originalname", None) or item.name
+    for other in sorted(OPS, key=len, reverse=True):
+        if other != op and op in other:
+            name = name.replace(other, "")
+    return bool(re.search(rf"(^|_){op}($|_)", name))
+
+
+# ---- what another run had to skip ----
+
+
+def skipped_in(checkout: Path, key: str) -> frozenset[str]:
+    """Names of the tests and files that the last run in a checkout skipped, as its pytest's cache has them."""
+    path = checkout / ".pytest_cache" / "v" / key
+    try:
+        return frozenset(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise pytest.UsageError(f"--skipped-in {checkout}: no run of the tests there ({error.strerror})") from error
+
+
+def is_among(item: pytest.Item, names: Set[str]) -> bool:
+    """Whether a test, or the file or class that it is in, is among the names."""
+    return any(node.nodeid in names for node in item.listchain() if node.nodeid)
