@@ -275,7 +275,8 @@ def _fields(kernel: Kernel, values: dict[str, int | str], packed: Packed, laid_o
             cast = "" if ctype in ("const int8_t *", "const int32_t *") else f"({ctype})"
             lines.append(f".{name} = {cast}{macro}({offset}),")
         else:
-            numbers.append(f".{name} = {_ROUNDING[value] if name == 'rounding' else value},")
+            named = _ROUNDING[value] if name == "rounding" else "NULL" if "*" in ctype and value == 0 else value
+            numbers.append(f".{name} = {named},")
     row = ""
     for text in numbers:
         if row and len(row) + len(text) > 96:

@@ -1,6 +1,7 @@
 """README.md has the operators, boards and figures of the project, and the commands that .ci/run runs.
 
-`python tests/unit/test_readme.py` writes the tables anew, with `--demo` the report of `edgekc demo` too.
+`python tests/unit/test_readme.py` writes the tables anew, that of docs/measuring.md as well, and with `--demo` the
+report of `edgekc demo` too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,16 @@ from edgekc.ops import OPS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
-OUR_DOCS = ("README.md", "docs/walk.md", "docs/adding.md", "docs/testing.md", "docs/measuring.md", "docs/boards.md")
+MEASURING = ROOT / "docs" / "measuring.md"
+OUR_DOCS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/walk.md",
+    "docs/adding.md",
+    "docs/testing.md",
+    "docs/measuring.md",
+    "docs/boards.md",
+)
 # Operators whose name in the graph is not the file's name in lower case, without _2D.
 KINDS = {"CONV_2D": "conv2d", "DEPTHWISE_CONV_2D": "depthwise", "CONCATENATION": "concat"}
 KINDS |= {"RELU6": "relu", "RELU_N1_TO_1": "relu", "EXPAND_DIMS": "reshape", "SQUEEZE": "reshape", "PADV2": "pad"}
@@ -84,9 +94,8 @@ def figures() -> str:
 
 
 def _rows_of(file: str, board: str, figures: tuple[str, ...]) -> list[tuple[str, ...]]:
-    result = json.loads((ROOT / "benchmarks" / "results" / file).read_text())
     found: dict[tuple[str, str], dict[str, Any]] = {
-        (row["figure"], row["model"]): row for row in result["boards"][board]["rows"]
+        (row["figure"], row["model"]): row for row in _result(file)["boards"][board]["rows"]
     }
     rows: list[tuple[str, ...]] = []
     for figure in figures:
@@ -95,9 +104,37 @@ def _rows_of(file: str, board: str, figures: tuple[str, ...]) -> list[tuple[str,
     return rows
 
 
+def losses() -> str:
+    """Each packed model beside the dense int8 one, from the committed results of benchmarks/losses.py."""
+    rows = [("on a Cortex-M4", "flash, bytes", "RAM, bytes", "instructions", "right", "points lost to float, 95 %")]
+    for r in _result("losses.json")["rows"]:
+        linked = r["linked"]
+        sizes = (f"{linked[key]:,}" for key in ("flash_bytes", "ram_bytes", "instructions"))
+        right = f"{r['right']:,} of {r['samples']:,}"
+        rows.append((f"{r['model']}, {r['form']}", *sizes, right, f"{r['points_lost']:.2f} ± {r['half_width']:.2f}"))
+    return markdown(rows)
+
+
+def litert() -> str:
+    """Times beside LiteRT's, from the committed results of benchmarks/litert.py."""
+    rows = [("µs of one inference, edgekc / LiteRT", "wall", "processor")]
+    for r in _result("litert.json")["models"]:
+        wall, cpu = (
+            f"{r[f'edgekc_{u}us']:,.1f} / {r[f'litert_{u}us']:,.1f} = {r[f'edgekc_{u}us'] / r[f'litert_{u}us']:.2f}"
+            for u in ("", "cpu_")
+        )
+        rows.append((r["model"], wall, cpu))
+    return markdown(rows)
+
+
+def _result(file: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / file).read_text())
+    return found
+
+
 def block(text: str, name: str) -> re.Match[str]:
     found = re.search(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end -->)", text, re.DOTALL)
-    assert found is not None, f"README.md has no <!-- {name} --> ... <!-- end -->"
+    assert found is not None, f"there is no <!-- {name} --> ... <!-- end -->"
     return found
 
 
@@ -107,7 +144,8 @@ def with_block(text: str, name: str, content: str) -> str:
 
 
 def with_tables(text: str) -> str:
-    for name, content in (("operators", operators()), ("boards", boards()), ("figures", figures())):
+    tables = {"operators": operators(), "boards": boards(), "figures": figures(), "losses": losses()}
+    for name, content in tables.items():
         text = with_block(text, name, content)
     return text
 
@@ -120,6 +158,18 @@ def commands(text: str, name: str) -> list[str]:
 def test_tables_are_current() -> None:
     text = README.read_text()
     assert with_tables(text) == text, "run: python tests/unit/test_readme.py"
+    text = MEASURING.read_text()
+    assert with_block(text, "litert", litert()) == text, "run: python tests/unit/test_readme.py"
+
+
+def test_losses_of_packed_models_are_those_measured() -> None:
+    """The table of models has them by hand, beside what only a training run knows."""
+    text = README.read_text()
+    for r in _result("losses.json")["rows"]:
+        if r["form"] == "packed":
+            lost = f"{r['points_lost']:.2f} ± {r['half_width']:.2f}"
+            percent = (100 * r[key] / r["samples"] for key in ("float_right", "right"))
+            assert " | ".join([*(f"{p:.2f} %" for p in percent), lost]) in text, r["model"]
 
 
 def test_ci_runs_the_commands_first_and_as_they_stand() -> None:
@@ -183,3 +233,4 @@ if __name__ == "__main__":
     if "--demo" in sys.argv:
         fresh = with_block(fresh, "output: demo", demo_report())
     README.write_text(fresh)
+    MEASURING.write_text(with_block(MEASURING.read_text(), "litert", litert()))

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -66,6 +67,22 @@ def wheel(tree: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
     need_registry(run(sys.executable, "-m", "build", "--outdir", dist, source, cwd=dist), "building the wheel")
     (built,) = dist.glob("*.whl")
     return built
+
+
+def test_the_licence_is_in_both_packages(wheel: Path) -> None:
+    text = (ROOT / "LICENSE").read_bytes()
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/licenses/LICENSE"))
+        assert archive.read(name) == text
+        (metadata,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        said = archive.read(metadata).decode().splitlines()
+    assert "License-Expression: Apache-2.0" in said
+    assert "License-File: LICENSE" in said
+    (sdist,) = wheel.parent.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        (member,) = (m for m in archive.getmembers() if m.name.count("/") == 1 and m.name.endswith("/LICENSE"))
+        file = archive.extractfile(member)
+        assert file is not None and file.read() == text
 
 
 @pytest.fixture(scope="session")

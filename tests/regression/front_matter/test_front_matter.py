@@ -88,6 +88,13 @@ def test_roundings_are_named(model: Path, board: str) -> None:
 
 
 @pytest.mark.fast
+def test_a_pointer_to_nothing_is_null() -> None:
+    """`.constant` of an addition of two activations."""
+    text = texts(MODEL)["src/net.c"]
+    assert ".constant = NULL," in text and "#include <stddef.h>" in text
+
+
+@pytest.mark.fast
 def test_rounding_names_are_those_of_the_definition() -> None:
     header = (RUNTIME_C / "include" / "ek_rounding.h").read_text()
     named = dict(re.findall(r"(EK_ROUND_\w+) = (\d)", header))
