@@ -9,6 +9,7 @@
 #define EK_DEPTHWISE_PLANES_H
 
 #include "ek_dsp.h"
+#include "ek_offsets.h"
 
 enum { EK_PLANES_BLOCK = 16 }; /* channels whose planes lie in scratch at the same time */
 
@@ -29,6 +30,17 @@ typedef struct {
     int32_t bias[2];     /* twice, for one load of two registers */
     int32_t multiplier, offset, right; /* as ek_requant_twice wants them */
 } ek_plane_channel;
+#define EK_PLANE_CHANNEL_WEIGHTS 0
+#define EK_PLANE_CHANNEL_BIAS 24
+#define EK_PLANE_CHANNEL_MULTIPLIER 32
+#define EK_PLANE_CHANNEL_RIGHT 40
+#define EK_PLANE_CHANNEL_BYTES 44
+EK_CHECK_OFFSET(ek_plane_channel, weights, EK_PLANE_CHANNEL_WEIGHTS);
+EK_CHECK_OFFSET(ek_plane_channel, bias, EK_PLANE_CHANNEL_BIAS);
+EK_CHECK_OFFSET(ek_plane_channel, multiplier, EK_PLANE_CHANNEL_MULTIPLIER);
+EK_CHECK_OFFSET(ek_plane_channel, offset, 36);
+EK_CHECK_OFFSET(ek_plane_channel, right, EK_PLANE_CHANNEL_RIGHT);
+EK_CHECK_SIZE(ek_plane_channel, EK_PLANE_CHANNEL_BYTES);
 
 /* How many channels a block from `first` on has: none has fewer than four, which planes are filled by. */
 static inline uint32_t ek_planes_count(uint32_t channels, uint32_t first)

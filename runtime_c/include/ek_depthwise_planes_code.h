@@ -33,6 +33,20 @@ typedef struct {
     ek_pair padding;
     uint32_t groups;         /* of four channels, at least one */
 } strip;
+#define STRIP_ODD 16
+#define STRIP_LAST 20
+#define STRIP_PAIRS 24
+#define STRIP_PADDING 28
+#define STRIP_GROUPS 32
+EK_CHECK_OFFSET(strip, to, 0);
+EK_CHECK_OFFSET(strip, from, 4);
+EK_CHECK_OFFSET(strip, step, 8);
+EK_CHECK_OFFSET(strip, plane, 12);
+EK_CHECK_OFFSET(strip, odd, STRIP_ODD);
+EK_CHECK_OFFSET(strip, last, STRIP_LAST);
+EK_CHECK_OFFSET(strip, pairs, STRIP_PAIRS);
+EK_CHECK_OFFSET(strip, padding, STRIP_PADDING);
+EK_CHECK_OFFSET(strip, groups, STRIP_GROUPS);
 
 #if EK_DSP
 
@@ -69,7 +83,7 @@ static EK_NAKED void put_strip(EK_UNSEEN const strip *s)
                      "pkhtb r9, r9, r7, asr #16\n\t"
                      "pkhtb r8, r8, r7, asr #16\n\t" TO_PLANES
                      "2:\n\t"
-                     "ldr r6, [sp, #8]\n\t"
+                     "ldr r6, [sp, #" EK_TEXT(STRIP_PAIRS) " - " EK_TEXT(STRIP_ODD) "]\n\t"
                      "cbz r6, 4f\n\t"
                      "add r6, r6, r0\n"
                      "3:\n\t"
@@ -87,22 +101,22 @@ static EK_NAKED void put_strip(EK_UNSEEN const strip *s)
                      "str r7, [r0], #12\n\t"
                      "cmp r0, r6\n\t"
                      "bne 3b\n\t"
-                     "ldr r7, [sp, #12]\n"
+                     "ldr r7, [sp, #" EK_TEXT(STRIP_PADDING) " - " EK_TEXT(STRIP_ODD) "]\n"
                      "4:\n\t"
-                     "ldr r6, [sp, #4]\n\t"
+                     "ldr r6, [sp, #" EK_TEXT(STRIP_LAST) " - " EK_TEXT(STRIP_ODD) "]\n\t"
                      "cbz r6, 5f\n\t" COLUMN
                      "pkhbt r10, r9, r7, lsl #16\n\t"
                      "pkhbt r11, r8, r7, lsl #16\n\t"
                      "pkhtb r9, r7, r9, asr #16\n\t"
                      "pkhtb r8, r7, r8, asr #16\n\t" TO_PLANES
                      "5:\n\t"
-                     "ldr r6, [sp, #16]\n\t"
+                     "ldr r6, [sp, #" EK_TEXT(STRIP_GROUPS) " - " EK_TEXT(STRIP_ODD) "]\n\t"
                      "add r12, r12, r3, lsl #2\n\t"
                      "add lr, lr, #4\n\t"
                      "mov r0, r12\n\t"
                      "mov r1, lr\n\t"
                      "subs r6, #1\n\t"
-                     "str r6, [sp, #16]\n\t"
+                     "str r6, [sp, #" EK_TEXT(STRIP_GROUPS) " - " EK_TEXT(STRIP_ODD) "]\n\t"
                      "bne 1b\n\t"
                      "add sp, sp, #20\n\t"
                      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");
@@ -188,6 +202,17 @@ typedef struct {
     uint32_t plane;  /* bytes */
     const ek_plane_channel *end;
 } frame;
+#define FRAME_STEP 8
+#define FRAME_USED 12
+#define FRAME_REST 16
+#define FRAME_PLANE 20
+EK_CHECK_OFFSET(frame, out, 0);
+EK_CHECK_OFFSET(frame, x, 4);
+EK_CHECK_OFFSET(frame, step, FRAME_STEP);
+EK_CHECK_OFFSET(frame, used, FRAME_USED);
+EK_CHECK_OFFSET(frame, rest, FRAME_REST);
+EK_CHECK_OFFSET(frame, plane, FRAME_PLANE);
+EK_CHECK_OFFSET(frame, end, 24);
 
 #if EK_DSP
 
@@ -232,17 +257,17 @@ typedef struct {
                          "mov r1, r0\n"                                                                       \
                          "1:\n\t"                                                                             \
                          "ldrd r12, r0, [sp]\n\t"                                                             \
-                         "ldr r5, [sp, #12]\n\t"                                                              \
+                         "ldr r5, [sp, #" EK_TEXT(FRAME_USED) "]\n\t"                                         \
                          "add lr, r0, r5\n\t"                                                                 \
                          "cmp r5, #0\n\t"                                                           \
                          "beq 3f\n"                                                                  \
                          "2:\n\t" /* two outputs */                                                           \
-                         "ldrd r7, r9, [r1, #24]\n\t" WINDOW                                                  \
+                         "ldrd r7, r9, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_BIAS) "]\n\t" WINDOW                  \
                          body("r2", "r5", "0", "24") body("r3", "r6", "8", "28") body("r4", "r8", "16", "32") \
                          "adds r0, #" words "\n\t"                                                            \
-                         "ldrd r2, r3, [r1, #32]\n\t"                                                         \
-                         "ldr r4, [r1, #40]\n\t"                                                              \
-                         "ldr r5, [sp, #8]\n\t" TWICE("r7") TWICE("r9")                                        \
+                         "ldrd r2, r3, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_MULTIPLIER) "]\n\t"                   \
+                         "ldr r4, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_RIGHT) "]\n\t"                             \
+                         "ldr r5, [sp, #" EK_TEXT(FRAME_STEP) "]\n\t" TWICE("r7") TWICE("r9")                 \
                          "smmlar r6, r7, r2, r3\n\t"                                                          \
                          "smmlar r2, r9, r2, r3\n\t"                                                          \
                          "add r6, r6, r7, asr #31\n\t"                                                        \
@@ -257,12 +282,12 @@ typedef struct {
                          "cmp r0, lr\n\t"                                                                     \
                          "bne 2b\n"                                                                           \
                          "3:\n\t"                                                                             \
-                         "ldr r5, [sp, #16]\n\t"                                                              \
+                         "ldr r5, [sp, #" EK_TEXT(FRAME_REST) "]\n\t"                                         \
                          "cbz r5, 4f\n\t" /* one output */                                                    \
-                         "ldr r7, [r1, #24]\n\t" WINDOW                                                       \
+                         "ldr r7, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_BIAS) "]\n\t" WINDOW                       \
                          LAST("r2", "r5", "0") LAST("r3", "r6", "8") LAST("r4", "r8", "16")                   \
-                         "ldrd r2, r3, [r1, #32]\n\t"                                                         \
-                         "ldr r4, [r1, #40]\n\t" TWICE("r7")                                                   \
+                         "ldrd r2, r3, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_MULTIPLIER) "]\n\t"                   \
+                         "ldr r4, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_RIGHT) "]\n\t" TWICE("r7")                 \
                          "smmlar r6, r7, r2, r3\n\t"                                                          \
                          "add r6, r6, r7, asr #31\n\t"                                                        \
                          "asr r6, r6, r4\n\t"                                                                 \
@@ -271,11 +296,11 @@ typedef struct {
                          "4:\n\t" /* its weights move on by one row, then the next ek_plane_channel */                 \
                          "ldmia r1, {r2, r3, r4, r5, r6, r8}\n\t"                                             \
                          "strd r6, r8, [r1]\n\t"                                                              \
-                         "strd r2, r3, [r1, #8]\n\t"                                                          \
-                         "strd r4, r5, [r1, #16]\n\t"                                                         \
-                         "adds r1, #44\n\t"                                                                   \
+                         "strd r2, r3, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_WEIGHTS) " + 8]\n\t"                  \
+                         "strd r4, r5, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_WEIGHTS) " + 16]\n\t"                 \
+                         "adds r1, #" EK_TEXT(EK_PLANE_CHANNEL_BYTES) "\n\t"                                  \
                          "ldrd r2, r3, [sp]\n\t"                                                              \
-                         "ldrd r4, r5, [sp, #20]\n\t"                                                         \
+                         "ldrd r4, r5, [sp, #" EK_TEXT(FRAME_PLANE) "]\n\t"                                   \
                          "adds r2, #1\n\t"                                                                    \
                          "adds r3, r3, r4\n\t"                                                                \
                          "strd r2, r3, [sp]\n\t"                                                              \

@@ -19,6 +19,7 @@
 #define EK_EXPAND_H
 
 #include "ek_dsp.h"
+#include "ek_offsets.h"
 #include "ek_window.h"
 
 /*
@@ -30,6 +31,8 @@ typedef struct {
     uint32_t x_bytes;       /* of a position of four columns: 8 * values */
     const ek_pair *w_end;   /* the weights' end, which ends the last position */
 } ek_expand_shape;
+EK_CHECK_OFFSET(ek_expand_shape, x_bytes, 0);
+EK_CHECK_OFFSET(ek_expand_shape, w_end, 4);
 
 /* For each position eight sums: columns 0 to 3 of the first filter, and of the second; modulo 2^32. */
 void ek_expand_dot_dsp(const ek_pair *x, const ek_pair *w, int32_t *sums, const ek_expand_shape *shape);

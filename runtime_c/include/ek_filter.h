@@ -4,11 +4,17 @@
 #define EK_FILTER_H
 
 #include "ek_fixedpoint.h"
+#include "ek_offsets.h"
 
 /* For ek_requant_offset and the requantisation that it belongs to (`short_requant` in edgekc/ops/_linear.py). */
 typedef struct {
     int32_t bias, multiplier, offset, right; /* right = -1 - shift */
 } ek_filter;
+EK_CHECK_OFFSET(ek_filter, bias, 0);
+EK_CHECK_OFFSET(ek_filter, multiplier, 4);
+EK_CHECK_OFFSET(ek_filter, offset, 8);
+EK_CHECK_OFFSET(ek_filter, right, 12);
+EK_CHECK_SIZE(ek_filter, 16); /* filters follow each other */
 
 /* For kernels whose parameter struct names its requantisation as ek_conv2d_params does. */
 #define EK_FILTERS(p, filters) \

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ek_mve.h"
+#include "ek_offsets.h"
 
 /* The order is known to the assembly. */
 typedef struct {
@@ -16,6 +17,22 @@ typedef struct {
     uint32_t clamped;   /* 1: act_min and act_max are not those of int8 */
     uint32_t lanes;     /* filters that there are */
 } ek_four_mve;
+#define EK_FOUR_MULTIPLIER 16
+#define EK_FOUR_SHIFT 32
+#define EK_FOUR_ACT_MIN 48
+#define EK_FOUR_ACT_MAX 64
+#define EK_FOUR_PLACES 80
+#define EK_FOUR_ZERO 96
+#define EK_FOUR_CLAMPED 100
+EK_CHECK_OFFSET(ek_four_mve, bias, 0);
+EK_CHECK_OFFSET(ek_four_mve, multiplier, EK_FOUR_MULTIPLIER);
+EK_CHECK_OFFSET(ek_four_mve, shift, EK_FOUR_SHIFT);
+EK_CHECK_OFFSET(ek_four_mve, act_min, EK_FOUR_ACT_MIN);
+EK_CHECK_OFFSET(ek_four_mve, act_max, EK_FOUR_ACT_MAX);
+EK_CHECK_OFFSET(ek_four_mve, places, EK_FOUR_PLACES);
+EK_CHECK_OFFSET(ek_four_mve, zero, EK_FOUR_ZERO);
+EK_CHECK_OFFSET(ek_four_mve, clamped, EK_FOUR_CLAMPED);
+EK_CHECK_OFFSET(ek_four_mve, lanes, 104);
 
 /* What a layer's filters have in common, and what four of them have. */
 typedef struct {

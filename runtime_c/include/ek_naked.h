@@ -12,11 +12,16 @@
 #ifndef EK_NAKED_H
 #define EK_NAKED_H
 
+#include "ek_offsets.h"
+
 #if defined(__clang__)
 #define EK_NAKED __attribute__((naked, noinline, aligned(4))) /* clang looks into no naked function */
 #else
 #define EK_NAKED __attribute__((naked, noipa, aligned(4)))
 #endif
 #define EK_UNSEEN __attribute__((unused))
+
+/* Such a function is one string, often longer than the 4095 characters that C99 demands of a compiler. */
+#pragma GCC diagnostic ignored "-Woverlength-strings"
 
 #endif

@@ -14,6 +14,20 @@ typedef struct {
     int32_t out_zero;
     int32_t act_min, act_max;
 } frame;
+#define FRAME_OUT 8
+#define FRAME_TABLE 16
+#define FRAME_OUT_LEFT 24
+#define FRAME_ACT_MIN 32
+EK_CHECK_OFFSET(frame, x, 0);
+EK_CHECK_OFFSET(frame, y, 4);
+EK_CHECK_OFFSET(frame, out, FRAME_OUT);
+EK_CHECK_OFFSET(frame, eights, 12);
+EK_CHECK_OFFSET(frame, table, FRAME_TABLE);
+EK_CHECK_OFFSET(frame, out_multiplier, 20);
+EK_CHECK_OFFSET(frame, out_left, FRAME_OUT_LEFT);
+EK_CHECK_OFFSET(frame, out_zero, 28);
+EK_CHECK_OFFSET(frame, act_min, FRAME_ACT_MIN);
+EK_CHECK_OFFSET(frame, act_max, 36);
 
 /* As ek_add.h says, in four lanes: y less what the zero point of x makes. */
 static inline ek_s32x4 addend(const ek_add_params *p, ek_s32x4 y)
@@ -42,13 +56,13 @@ static EK_NAKED void eights(EK_UNSEEN const frame *f)
                      "vidup.u32 q6, r4, #2\n\t"
                      "mov r4, #1\n\t"
                      "vadd.i32 q7, q6, r4\n\t"
-                     "ldrd r4, r10, [r0, #32]\n\t"
+                     "ldrd r4, r10, [r0, #" EK_TEXT(FRAME_ACT_MIN) "]\n\t"
                      "vdup.16 q4, r4\n\t"
                      "vdup.16 q5, r10\n\t"
                      "mov r6, #0x80000\n\t"
-                     "ldrd r5, r7, [r0, #16]\n\t"
-                     "ldrd r8, r9, [r0, #24]\n\t"
-                     "ldrd r2, r3, [r0, #8]\n\t"
+                     "ldrd r5, r7, [r0, #" EK_TEXT(FRAME_TABLE) "]\n\t"
+                     "ldrd r8, r9, [r0, #" EK_TEXT(FRAME_OUT_LEFT) "]\n\t"
+                     "ldrd r2, r3, [r0, #" EK_TEXT(FRAME_OUT) "]\n\t"
                      "ldrd r0, r1, [r0]\n\t"
                      "dls lr, r3\n"
                      "1:\n\t"

@@ -85,6 +85,26 @@ typedef struct {
     const int8_t *out_end;
     const ek_pair *x2;       /* where n is odd: n / 2 pairs from the second value on */
 } two_filters;
+#define TWO_FILTERS_BIAS 4
+#define TWO_FILTERS_BEGIN 16
+#define TWO_FILTERS_REST 20
+#define TWO_FILTERS_TWICE_ZERO 24
+#define TWO_FILTERS_MULTIPLIER 28
+#define TWO_FILTERS_OUT_END 44
+#define TWO_FILTERS_X2 48
+EK_CHECK_OFFSET(two_filters, x, 0);
+EK_CHECK_OFFSET(two_filters, bias, TWO_FILTERS_BIAS);
+EK_CHECK_OFFSET(two_filters, half, 8);
+EK_CHECK_OFFSET(two_filters, eights, 12);
+EK_CHECK_OFFSET(two_filters, begin, TWO_FILTERS_BEGIN);
+EK_CHECK_OFFSET(two_filters, rest, TWO_FILTERS_REST);
+EK_CHECK_OFFSET(two_filters, twice_zero, TWO_FILTERS_TWICE_ZERO);
+EK_CHECK_OFFSET(two_filters, multiplier, TWO_FILTERS_MULTIPLIER);
+EK_CHECK_OFFSET(two_filters, shift, 32);
+EK_CHECK_OFFSET(two_filters, step, 36);
+EK_CHECK_OFFSET(two_filters, least, 40);
+EK_CHECK_OFFSET(two_filters, out_end, TWO_FILTERS_OUT_END);
+EK_CHECK_OFFSET(two_filters, x2, TWO_FILTERS_X2);
 
 #if EK_DSP
 
@@ -125,7 +145,7 @@ typedef struct {
     {                                                                                                        \
         __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                   \
                          "mov r12, r2\n\t"                                                                   \
-                         "add r2, r0, #24\n\t"                                                               \
+                         "add r2, r0, #" EK_TEXT(TWO_FILTERS_TWICE_ZERO) "\n\t"                              \
                          "ldmia r2, {r4, r5, r6, r7, r8, r9, r10}\n\t"                                       \
                          "push {r4, r5, r6, r7, r8, r9, r10}\n\t"                                            \
                          "ldmia r0, {r4, r5, r6, r7, r8, r9}\n\t"                                            \
@@ -148,28 +168,28 @@ typedef struct {
                          "1:\n\t" /* two filters */                                                          \
                          "ldmia sp, {r0, r6, r7, lr}\n\t"                                                    \
                          "ldrd r4, r5, [r6], #8\n\t"                                                         \
-                         "str r6, [sp, #4]\n\t" apart                                                        \
+                         "str r6, [sp, #" EK_TEXT(TWO_FILTERS_BIAS) "]\n\t" apart                            \
                          "add r2, r1, r7\n\t"                                                                \
-                         "ldr pc, [sp, #16]\n"                                                               \
+                         "ldr pc, [sp, #" EK_TEXT(TWO_FILTERS_BEGIN) "]\n"                                   \
                          "2:\n\t" EIGHT(eight_apart)                                                         \
                          "3:\n\t" EIGHT(eight_apart)                                                         \
                          "cmp r0, lr\n\t"                                                                    \
                          "bne 2b\n\t"                                                                        \
-                         "ldr pc, [sp, #20]\n\t" TWO(pair_apart) TWO(pair_apart)                             \
+                         "ldr pc, [sp, #" EK_TEXT(TWO_FILTERS_REST) "]\n\t" TWO(pair_apart) TWO(pair_apart)  \
                          "4:\n\t" TWO(pair_apart)                                                            \
                          "5:\n\t" middle                                                                     \
                          "mov r1, r2\n\t"                                                                    \
-                         "add r0, sp, #24\n\t"                                                               \
+                         "add r0, sp, #" EK_TEXT(TWO_FILTERS_TWICE_ZERO) "\n\t"                              \
                          "ldmia r0, {r0, r6, r7, r8, r9}\n\t"                                                \
                          "cmn r9, #2\n\t"                                                                    \
                          "beq 6f\n\t" FIRST DOUBLE("r4") SECOND DOUBLE("r5")                                 \
                          "b 7f\n"                                                                            \
                          "6:\n\t" FIRST SINGLE("r4") SECOND SINGLE("r5")                                     \
                          "7:\n\t"                                                                            \
-                         "ldr r11, [sp, #44]\n\t" /* out_end */                                              \
+                         "ldr r11, [sp, #" EK_TEXT(TWO_FILTERS_OUT_END) "]\n\t" /* out_end */                \
                          "add r6, r6, r8, lsl #3\n\t"                                                        \
                          "add r7, r7, r8, lsl #1\n\t"                                                        \
-                         "strd r6, r7, [sp, #28]\n\t"                                                        \
+                         "strd r6, r7, [sp, #" EK_TEXT(TWO_FILTERS_MULTIPLIER) "]\n\t"                       \
                          "cmp r12, r11\n\t"                                                                  \
                          "bne 1b\n\t"                                                                        \
                          "add sp, sp, #52\n\t"                                                               \
@@ -177,7 +197,8 @@ typedef struct {
     }
 
 FILTERS(even_filters, "", "", "", "")
-FILTERS(odd_filters, "ldr r11, [sp, #48]\n\t", "ldmia r11!, {r6, r7, r8, r9}\n\t", "ldr r6, [r11], #4\n\t",
+FILTERS(odd_filters, "ldr r11, [sp, #" EK_TEXT(TWO_FILTERS_X2) "]\n\t", "ldmia r11!, {r6, r7, r8, r9}\n\t",
+        "ldr r6, [r11], #4\n\t",
         "ldr r6, [r0]\n\t"
         "ldrb r10, [r1]\n\t"
         "ldr r10, [r3, r10, lsl #2]\n\t"

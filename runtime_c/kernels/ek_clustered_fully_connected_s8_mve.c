@@ -29,6 +29,25 @@ typedef struct {
     const int32_t *bias;
     const uint32_t *pairs;
 } frame;
+#define FRAME_MULTIPLIER 28
+#define FRAME_END 52
+EK_CHECK_OFFSET(frame, bytes, 0);
+EK_CHECK_OFFSET(frame, at, 4);
+EK_CHECK_OFFSET(frame, even, 16);
+EK_CHECK_OFFSET(frame, odd, 20);
+EK_CHECK_OFFSET(frame, step, 24);
+EK_CHECK_OFFSET(frame, multiplier, FRAME_MULTIPLIER);
+EK_CHECK_OFFSET(frame, shift, 32);
+EK_CHECK_OFFSET(frame, out, 36);
+EK_CHECK_OFFSET(frame, zero, 40);
+EK_CHECK_OFFSET(frame, multiplier_step, 44);
+EK_CHECK_OFFSET(frame, shift_step, 48);
+EK_CHECK_OFFSET(frame, end, FRAME_END);
+EK_CHECK_OFFSET(frame, act_min, 56);
+EK_CHECK_OFFSET(frame, act_max, 60);
+EK_CHECK_OFFSET(frame, indices, 64);
+EK_CHECK_OFFSET(frame, bias, 68);
+EK_CHECK_OFFSET(frame, pairs, 72);
 
 #if EK_MVE
 
@@ -65,7 +84,7 @@ typedef struct {
                          "ldmia r12!, {r0, r1, r2, r3, r4, r5, r6}\n\t"                                     \
                          "stmia sp, {r0, r1, r2, r3, r4, r5, r6}\n\t"                                       \
                          "ldmia r12!, {r0, r1, r2, r3, r4, r5, r6}\n\t"                                     \
-                         "add lr, sp, #28\n\t"                                                              \
+                         "add lr, sp, #" EK_TEXT(FRAME_MULTIPLIER) "\n\t"                                   \
                          "stmia lr, {r0, r1, r2, r3, r4, r5, r6}\n\t"                                       \
                          "ldmia r12, {r1, r2, r7, r9, r11}\n\t"                                             \
                          "vdup.32 q4, r1\n\t"                                                               \
@@ -85,7 +104,7 @@ typedef struct {
                          FOUR_BYTES("r0", "r1", "q0") FOUR_BYTES("r8", "r2", x)                             \
                          FOUR_BYTES("r10", "r3", "q0") FOUR_BYTES("r12", "r4", x)                           \
                          "letp lr, 2b\n\t"                                                                  \
-                         "add lr, sp, #28\n\t"                                                              \
+                         "add lr, sp, #" EK_TEXT(FRAME_MULTIPLIER) "\n\t"                                   \
                          "ldmia lr, {r1, r2, r3, r4, r5, r6}\n\t"                                           \
                          "vmov q0[2], q0[0], r0, r10\n\t"                                                   \
                          "vmov q0[3], q0[1], r8, r12\n\t"                                                   \
@@ -93,7 +112,7 @@ typedef struct {
                          "vldrb.s32 q2, [r2]\n\t"                                                           \
                          "add r1, r1, r5\n\t"                                                               \
                          "add r2, r2, r6\n\t" requantise                                                    \
-                         "ldr r6, [sp, #52]\n\t"                                                            \
+                         "ldr r6, [sp, #" EK_TEXT(FRAME_END) "]\n\t"                                        \
                          "vadd.i32 q0, q0, r4\n\t"                                                          \
                          "vmin.s32 q0, q0, q5\n\t"                                                          \
                          "vmax.s32 q0, q0, q4\n\t"                                                          \

@@ -11,6 +11,19 @@ typedef struct {
     const ek_filter *end;
     uint32_t back;           /* bytes by which a last group's weights overlap the group before; 4: there is none */
 } frame;
+#define FRAME_COLUMNS 0
+#define FRAME_GROUPS 4
+#define FRAME_AT1 8
+#define FRAME_AT3 16
+#define FRAME_END 20
+#define FRAME_BACK 24
+EK_CHECK_OFFSET(frame, columns, FRAME_COLUMNS);
+EK_CHECK_OFFSET(frame, groups, FRAME_GROUPS);
+EK_CHECK_OFFSET(frame, at1, FRAME_AT1);
+EK_CHECK_OFFSET(frame, at2, 12);
+EK_CHECK_OFFSET(frame, at3, FRAME_AT3);
+EK_CHECK_OFFSET(frame, end, FRAME_END);
+EK_CHECK_OFFSET(frame, back, FRAME_BACK);
 
 /* The same for filters of whole eights of taps; eights_4 knows the order. */
 typedef struct {
@@ -21,6 +34,18 @@ typedef struct {
     uint32_t rounds, skip;   /* of four eights behind the first one; the first round leaves out `skip` of them */
     const ek_filter *end;
 } eights;
+#define EIGHTS_COLUMNS 20
+#define EIGHTS_SKIP 28
+#define EIGHTS_END 32
+EK_CHECK_OFFSET(eights, out, 0);
+EK_CHECK_OFFSET(eights, filter, 4);
+EK_CHECK_OFFSET(eights, at1, 8);
+EK_CHECK_OFFSET(eights, at2, 12);
+EK_CHECK_OFFSET(eights, at3, 16);
+EK_CHECK_OFFSET(eights, columns, EIGHTS_COLUMNS);
+EK_CHECK_OFFSET(eights, rounds, 24);
+EK_CHECK_OFFSET(eights, skip, EIGHTS_SKIP);
+EK_CHECK_OFFSET(eights, end, EIGHTS_END);
 
 #if EK_DSP
 
@@ -62,8 +87,8 @@ static EK_NAKED void filters_4(EK_UNSEEN const ek_filter *f, EK_UNSEEN const int
                      "mov lr, r0\n"
                      "1:\n\t" /* a filter */
                      "ldr r6, [lr], #4\n\t"
-                     "ldr r0, [sp, #4]\n\t"
-                     "ldr r10, [sp, #8]\n\t"
+                     "ldr r0, [sp, #" EK_TEXT(FRAME_COLUMNS) " + 4]\n\t"
+                     "ldr r10, [sp, #" EK_TEXT(FRAME_GROUPS) " + 4]\n\t"
                      "mov r7, r6\n\t"
                      "mov r8, r6\n\t"
                      "mov r9, r6\n\t"
@@ -80,7 +105,7 @@ static EK_NAKED void filters_4(EK_UNSEEN const ek_filter *f, EK_UNSEEN const int
                      "bgt 4b\n" /* negative behind the last group that overlaps */
                      "blt 6f\n"
                      "5:\n\t"
-                     "ldr r2, [sp, #28]\n\t"
+                     "ldr r2, [sp, #" EK_TEXT(FRAME_BACK) " + 4]\n\t"
                      "cmp r2, #4\n\t"
                      "itt ne\n\t"
                      "subne r1, r1, r2\n\t"
@@ -88,11 +113,12 @@ static EK_NAKED void filters_4(EK_UNSEEN const ek_filter *f, EK_UNSEEN const int
                      "6:\n\t"
                      "ldr r0, [sp]\n\t"
                      "ldmia lr!, {r2, r3, r4}\n\t"
-                     "ldrd r10, r11, [sp, #12]\n\t"
-                     "ldr r12, [sp, #20]\n\t" /* a column that nobody wants writes where column 0 does after it */
+                     "ldrd r10, r11, [sp, #" EK_TEXT(FRAME_AT1) " + 4]\n\t"
+                     /* A column that nobody wants writes where column 0 does after it. */
+                     "ldr r12, [sp, #" EK_TEXT(FRAME_AT3) " + 4]\n\t"
                      OUTPUT("r9", "[r0, r12]") OUTPUT("r8", "[r0, r11]") OUTPUT("r7", "[r0, r10]")
                      OUTPUT("r6", "[r0], #1")
-                     "ldr r2, [sp, #24]\n\t"
+                     "ldr r2, [sp, #" EK_TEXT(FRAME_END) " + 4]\n\t"
                      "str r0, [sp]\n\t"
                      "cmp lr, r2\n\t"
                      "bne 1b\n\t"
@@ -134,7 +160,7 @@ static EK_NAKED void eights_4(EK_UNSEEN const eights *constants, EK_UNSEEN const
                      "1:\n\t" /* a filter */
                      "ldr r6, [r10], #4\n\t"
                      "strd r0, r10, [sp]\n\t"
-                     "ldrd r0, lr, [sp, #20]\n\t"
+                     "ldrd r0, lr, [sp, #" EK_TEXT(EIGHTS_COLUMNS) "]\n\t"
                      "ldrd r10, r11, [r1], #8\n\t"
                      "ldmia r0!, {r2, r3, r4, r5}\n\t"
                      "sxtb16 r12, r10\n\t"
@@ -142,7 +168,7 @@ static EK_NAKED void eights_4(EK_UNSEEN const eights *constants, EK_UNSEEN const
                      "smlad r8, r12, r4, r6\n\t"
                      "smlad r9, r12, r5, r6\n\t"
                      "smlad r6, r12, r2, r6\n\t" SIX_TAPS
-                     "ldr pc, [sp, #28]\n"
+                     "ldr pc, [sp, #" EK_TEXT(EIGHTS_SKIP) "]\n"
                      "2:\n\t" EIGHT_TAPS
                      "3:\n\t" EIGHT_TAPS EIGHT_TAPS EIGHT_TAPS
                      "subs lr, #1\n\t"
@@ -151,7 +177,7 @@ static EK_NAKED void eights_4(EK_UNSEEN const eights *constants, EK_UNSEEN const
                      "ldmia r10!, {r2, r3, r4}\n\t"
                      OUTPUT("r9", "[r0, lr]") OUTPUT("r8", "[r0, r12]") OUTPUT("r7", "[r0, r11]")
                      OUTPUT("r6", "[r0], #1")
-                     "ldr r2, [sp, #32]\n\t"
+                     "ldr r2, [sp, #" EK_TEXT(EIGHTS_END) "]\n\t"
                      "cmp r10, r2\n\t"
                      "bne 1b\n\t"
                      "add sp, sp, #36\n\t"

@@ -14,6 +14,21 @@ typedef struct {
     uint32_t step;     /* bytes from a pixel's outputs to those of the next but one */
     const ek_four_mve *requant;
 } frame;
+#define FRAME_WEIGHTS 4
+#define FRAME_SUMS 8
+#define FRAME_OUT 12
+#define FRAME_PAIRS 16
+#define FRAME_SIXTEENS 20
+#define FRAME_STEP 24
+#define FRAME_REQUANT 28
+EK_CHECK_OFFSET(frame, pixels, 0);
+EK_CHECK_OFFSET(frame, weights, FRAME_WEIGHTS);
+EK_CHECK_OFFSET(frame, sums, FRAME_SUMS);
+EK_CHECK_OFFSET(frame, out, FRAME_OUT);
+EK_CHECK_OFFSET(frame, pairs, FRAME_PAIRS);
+EK_CHECK_OFFSET(frame, sixteens, FRAME_SIXTEENS);
+EK_CHECK_OFFSET(frame, step, FRAME_STEP);
+EK_CHECK_OFFSET(frame, requant, FRAME_REQUANT);
 
 #if EK_MVE
 
@@ -32,24 +47,24 @@ typedef struct {
     "vmladav" a ".s16 r12, q1, q4\n\t"                                        \
     "vmladav" a ".s16 lr, q1, q5\n\t"
 /* Up to 64 taps, by a branch into as many eights as there are of 56 bytes of instructions; and more, by a loop. */
-#define SHORT_ENTRY                   \
-    "ldr r2, [r9, #20]\n\t"           \
-    "adr r7, 3f\n\t"                  \
-    "movs r0, #112\n\t"               \
-    "mls r7, r2, r0, r7\n\t"          \
+#define SHORT_ENTRY                                  \
+    "ldr r2, [r9, #" EK_TEXT(FRAME_SIXTEENS) "]\n\t" \
+    "adr r7, 3f\n\t"                                 \
+    "movs r0, #112\n\t"                              \
+    "mls r7, r2, r0, r7\n\t"                         \
     "adds r7, #1\n\t"
 #define SHORT                                                                             \
     "bx r7\n\t"                                                                           \
     ".balign 4\n\t" EIGHT("a", "16", "-8") EIGHT("a", "16", "8") EIGHT("a", "16", "-8")    \
     EIGHT("a", "16", "8") EIGHT("a", "16", "-8") EIGHT("a", "16", "8") "\n"
-#define LONG                                                \
-    "ldr r7, [r9, #20]\n\t"                                 \
-    "lsrs r7, r7, #1\n\t"                                   \
-    "bcc 2f\n\t" /* an even number of sixteens is left */   \
+#define LONG                                                 \
+    "ldr r7, [r9, #" EK_TEXT(FRAME_SIXTEENS) "]\n\t"         \
+    "lsrs r7, r7, #1\n\t"                                    \
+    "bcc 2f\n\t" /* an even number of sixteens is left */    \
     EIGHT("a", "16", "-8") EIGHT("a", "16", "8") "\n"        \
-    "2:\n\t" EIGHT("a", "16", "-8") EIGHT("a", "16", "8")   \
+    "2:\n\t" EIGHT("a", "16", "-8") EIGHT("a", "16", "8")    \
     EIGHT("a", "16", "-8") EIGHT("a", "16", "8")             \
-    "subs r7, #1\n\t"                                       \
+    "subs r7, #1\n\t"                                        \
     "bne 2b\n"
 /* For all pairs of pixels their sums, and what is done with them; r1 runs through all pixels, r9: `frame`. */
 #define PAIRS(constants, rest, done)                                          \
@@ -57,9 +72,9 @@ typedef struct {
                      "vpush {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"      \
                      "mov r9, r0\n\t" constants                              \
                      "ldr r1, [r9]\n\t"                                      \
-                     "ldr r11, [r9, #16]\n"                                  \
+                     "ldr r11, [r9, #" EK_TEXT(FRAME_PAIRS) "]\n"            \
                      "1:\n\t"                                                \
-                     "ldr r3, [r9, #4]\n\t"                                  \
+                     "ldr r3, [r9, #" EK_TEXT(FRAME_WEIGHTS) "]\n\t"         \
                      EIGHT("", "16", "-8") EIGHT("a", "16", "8") rest        \
                      "3:\n\t" done                                           \
                      "subs r11, #1\n\t"                                      \
@@ -67,49 +82,49 @@ typedef struct {
                      "vpop {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"       \
                      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}")
 /* Sums to memory. */
-#define KEPT "ldr r5, [r9, #8]\n\t"
+#define KEPT "ldr r5, [r9, #" EK_TEXT(FRAME_SUMS) "]\n\t"
 #define KEEP                   \
     "strd r0, r2, [r5], #8\n\t" \
     "strd r4, r6, [r5], #8\n\t" \
     "strd r8, r10, [r5], #8\n\t" \
     "strd r12, lr, [r5], #8\n\t"
 /* As ek_voutput, until both pixels are narrowed; q6: multipliers, q7: shifts. */
-#define REQUANTISED            \
-    "ldr r1, [r9, #28]\n\t"    \
-    "ldr r5, [r9, #12]\n\t"    \
-    "vldrw.32 q6, [r1, #16]\n\t" \
-    "vldrw.32 q7, [r1, #32]\n\t"
-#define REQUANTISE                          \
-    "ldr r3, [r9, #28]\n\t"                 \
-    "vmov q0[2], q0[0], r0, r4\n\t"         \
-    "vmov q1[2], q1[0], r8, r12\n\t"        \
-    "vldrw.32 q2, [r3]\n\t"                 \
-    "vmov q0[3], q0[1], r2, r6\n\t"         \
-    "vmov q1[3], q1[1], r10, lr\n\t"        \
-    "vadd.i32 q0, q0, q2\n\t"               \
-    "vadd.i32 q1, q1, q2\n\t"               \
-    "vqrdmulh.s32 q0, q0, q6\n\t"           \
-    "vqrdmulh.s32 q1, q1, q6\n\t"           \
-    "vshr.s32 q2, q0, #31\n\t"              \
-    "vshr.s32 q3, q1, #31\n\t"              \
-    "vqadd.s32 q0, q0, q2\n\t"              \
-    "vqadd.s32 q1, q1, q3\n\t"              \
-    "vrshl.s32 q0, q0, q7\n\t"              \
-    "vrshl.s32 q1, q1, q7\n\t"              \
-    "ldrd r0, r2, [r3, #96]\n\t"            \
-    "vqmovnb.s32 q0, q0\n\t"                \
-    "vldrh.16 q4, [r3, #80]\n\t"            \
-    "vqmovnt.s32 q0, q1\n\t"                \
-    "ldr r4, [r9, #24]\n\t"                 \
-    "vqadd.s16 q0, q0, r0\n\t"              \
-    "cbz r2, 4f\n\t"                        \
-    "vldrh.16 q2, [r3, #64]\n\t"            \
-    "vldrh.16 q3, [r3, #48]\n\t"            \
-    "vmin.s16 q0, q0, q2\n\t"               \
-    "vmax.s16 q0, q0, q3\n"                 \
-    "4:\n\t"                                \
-    "vqmovnb.s16 q0, q0\n\t"                \
-    "vstrb.16 q0, [r5, q4]\n\t"             \
+#define REQUANTISED                                           \
+    "ldr r1, [r9, #" EK_TEXT(FRAME_REQUANT) "]\n\t"           \
+    "ldr r5, [r9, #" EK_TEXT(FRAME_OUT) "]\n\t"               \
+    "vldrw.32 q6, [r1, #" EK_TEXT(EK_FOUR_MULTIPLIER) "]\n\t" \
+    "vldrw.32 q7, [r1, #" EK_TEXT(EK_FOUR_SHIFT) "]\n\t"
+#define REQUANTISE                                         \
+    "ldr r3, [r9, #" EK_TEXT(FRAME_REQUANT) "]\n\t"        \
+    "vmov q0[2], q0[0], r0, r4\n\t"                        \
+    "vmov q1[2], q1[0], r8, r12\n\t"                       \
+    "vldrw.32 q2, [r3]\n\t"                                \
+    "vmov q0[3], q0[1], r2, r6\n\t"                        \
+    "vmov q1[3], q1[1], r10, lr\n\t"                       \
+    "vadd.i32 q0, q0, q2\n\t"                              \
+    "vadd.i32 q1, q1, q2\n\t"                              \
+    "vqrdmulh.s32 q0, q0, q6\n\t"                          \
+    "vqrdmulh.s32 q1, q1, q6\n\t"                          \
+    "vshr.s32 q2, q0, #31\n\t"                             \
+    "vshr.s32 q3, q1, #31\n\t"                             \
+    "vqadd.s32 q0, q0, q2\n\t"                             \
+    "vqadd.s32 q1, q1, q3\n\t"                             \
+    "vrshl.s32 q0, q0, q7\n\t"                             \
+    "vrshl.s32 q1, q1, q7\n\t"                             \
+    "ldrd r0, r2, [r3, #" EK_TEXT(EK_FOUR_ZERO) "]\n\t"    \
+    "vqmovnb.s32 q0, q0\n\t"                               \
+    "vldrh.16 q4, [r3, #" EK_TEXT(EK_FOUR_PLACES) "]\n\t"  \
+    "vqmovnt.s32 q0, q1\n\t"                               \
+    "ldr r4, [r9, #" EK_TEXT(FRAME_STEP) "]\n\t"           \
+    "vqadd.s16 q0, q0, r0\n\t"                             \
+    "cbz r2, 4f\n\t"                                       \
+    "vldrh.16 q2, [r3, #" EK_TEXT(EK_FOUR_ACT_MAX) "]\n\t" \
+    "vldrh.16 q3, [r3, #" EK_TEXT(EK_FOUR_ACT_MIN) "]\n\t" \
+    "vmin.s16 q0, q0, q2\n\t"                              \
+    "vmax.s16 q0, q0, q3\n"                                \
+    "4:\n\t"                                               \
+    "vqmovnb.s16 q0, q0\n\t"                               \
+    "vstrb.16 q0, [r5, q4]\n\t"                            \
     "add r5, r5, r4\n\t"
 
 static EK_NAKED void short_to_sums(EK_UNSEEN const frame *f)

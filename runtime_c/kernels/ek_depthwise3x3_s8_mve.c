@@ -20,6 +20,18 @@ typedef struct {
     uint32_t row_bytes;     /* of sums */
     uint32_t next_columns, next_sums; /* bytes from where a strip ends to where the next begins */
 } frame;
+#define FRAME_SUMS 8
+#define FRAME_PAIRS 12
+#define FRAME_STRIPS 16
+#define FRAME_NEXT_COLUMNS 24
+EK_CHECK_OFFSET(frame, columns, 0);
+EK_CHECK_OFFSET(frame, weights, 4);
+EK_CHECK_OFFSET(frame, sums, FRAME_SUMS);
+EK_CHECK_OFFSET(frame, pairs, FRAME_PAIRS);
+EK_CHECK_OFFSET(frame, strips, FRAME_STRIPS);
+EK_CHECK_OFFSET(frame, row_bytes, 20);
+EK_CHECK_OFFSET(frame, next_columns, FRAME_NEXT_COLUMNS);
+EK_CHECK_OFFSET(frame, next_sums, 28);
 
 #if EK_MVE
 
@@ -30,10 +42,10 @@ typedef struct {
                      "ldrd r1, r2, [r12]\n\t"                                                \
                      "vldrb.8 q0, [r2]\n\t"                                                  \
                      "vldrb.8 q1, [r2, #16]\n\t" more_weights                                \
-                     "ldr r3, [r12, #8]\n\t"                                                 \
-                     "ldrd r9, r11, [r12, #16]\n"                                            \
+                     "ldr r3, [r12, #" EK_TEXT(FRAME_SUMS) "]\n\t"                           \
+                     "ldrd r9, r11, [r12, #" EK_TEXT(FRAME_STRIPS) "]\n"                     \
                      "1:\n\t"                                                                \
-                     "ldr r0, [r12, #12]\n\t"                                                \
+                     "ldr r0, [r12, #" EK_TEXT(FRAME_PAIRS) "]\n\t"                          \
                      "add r5, r3, r11\n\t" more_rows                                         \
                      "dls lr, r0\n"                                                          \
                      "2:\n\t"                                                                \
@@ -46,7 +58,7 @@ typedef struct {
                      "strd r0, r2, [r3], #-8\n\t"                                            \
                      "strd r4, r6, [r5], #-8\n\t" store                                      \
                      "le lr, 2b\n\t"                                                         \
-                     "ldrd r0, r2, [r12, #24]\n\t"                                           \
+                     "ldrd r0, r2, [r12, #" EK_TEXT(FRAME_NEXT_COLUMNS) "]\n\t"              \
                      "add r1, r1, r0\n\t"                                                    \
                      "add r3, r3, r2\n\t"                                                    \
                      "subs r9, #1\n\t"                                                       \
@@ -116,6 +128,24 @@ typedef struct {
     uint16_t places[8];     /* of eight outputs */
     int32_t act_min, act_max;
 } channel_outputs;
+#define OUTPUTS_EIGHTS 8
+#define OUTPUTS_BIAS 16
+#define OUTPUTS_SHIFT 24
+#define OUTPUTS_STEP 32
+#define OUTPUTS_PLACES 36
+#define OUTPUTS_ACT_MIN 52
+EK_CHECK_OFFSET(channel_outputs, sums, 0);
+EK_CHECK_OFFSET(channel_outputs, out, 4);
+EK_CHECK_OFFSET(channel_outputs, eights, OUTPUTS_EIGHTS);
+EK_CHECK_OFFSET(channel_outputs, rest, 12);
+EK_CHECK_OFFSET(channel_outputs, bias, OUTPUTS_BIAS);
+EK_CHECK_OFFSET(channel_outputs, multiplier, 20);
+EK_CHECK_OFFSET(channel_outputs, shift, OUTPUTS_SHIFT);
+EK_CHECK_OFFSET(channel_outputs, zero, 28);
+EK_CHECK_OFFSET(channel_outputs, step, OUTPUTS_STEP);
+EK_CHECK_OFFSET(channel_outputs, places, OUTPUTS_PLACES);
+EK_CHECK_OFFSET(channel_outputs, act_min, OUTPUTS_ACT_MIN);
+EK_CHECK_OFFSET(channel_outputs, act_max, 56);
 
 #if EK_MVE
 
@@ -143,15 +173,15 @@ static EK_NAKED void requantise(EK_UNSEEN const channel_outputs *f)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, lr}\n\t"
                      "vpush {d8, d9, d10, d11, d12, d13}\n\t"
-                     "ldrd r1, r2, [r0, #52]\n\t"
+                     "ldrd r1, r2, [r0, #" EK_TEXT(OUTPUTS_ACT_MIN) "]\n\t"
                      "vdup.16 q4, r1\n\t"
                      "vdup.16 q5, r2\n\t"
-                     "vldrh.16 q6, [r0, #36]\n\t"
+                     "vldrh.16 q6, [r0, #" EK_TEXT(OUTPUTS_PLACES) "]\n\t"
                      "ldrd r1, r2, [r0]\n\t"
-                     "ldrd lr, r12, [r0, #8]\n\t"
-                     "ldrd r4, r5, [r0, #16]\n\t"
-                     "ldrd r6, r7, [r0, #24]\n\t"
-                     "ldr r8, [r0, #32]\n\t"
+                     "ldrd lr, r12, [r0, #" EK_TEXT(OUTPUTS_EIGHTS) "]\n\t"
+                     "ldrd r4, r5, [r0, #" EK_TEXT(OUTPUTS_BIAS) "]\n\t"
+                     "ldrd r6, r7, [r0, #" EK_TEXT(OUTPUTS_SHIFT) "]\n\t"
+                     "ldr r8, [r0, #" EK_TEXT(OUTPUTS_STEP) "]\n\t"
                      "wls lr, lr, 2f\n"
                      "1:\n\t" EIGHT("vstrb.16 q0, [r2, q6]\n\t")
                      "add r2, r2, r8\n\t"

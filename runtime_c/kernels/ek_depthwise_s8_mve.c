@@ -19,6 +19,33 @@ typedef struct {
     int32_t out_zero;
     int16_t act_min[8], act_max[8];
 } eight;
+#define EIGHT_COUNT 8
+#define EIGHT_OUT_C 12
+#define EIGHT_TWO_STEPS 16
+#define EIGHT_COLUMN 20
+#define EIGHT_OUT 28
+#define EIGHT_WIDTH 36
+#define EIGHT_SHIFT 44
+#define EIGHT_BIAS 48
+#define EIGHT_OUT_ZERO 52
+#define EIGHT_ACT_MIN 56
+#define EIGHT_ACT_MAX 72
+EK_CHECK_OFFSET(eight, taps, 0);
+EK_CHECK_OFFSET(eight, weights, 4);
+EK_CHECK_OFFSET(eight, count, EIGHT_COUNT);
+EK_CHECK_OFFSET(eight, out_c, EIGHT_OUT_C);
+EK_CHECK_OFFSET(eight, two_steps, EIGHT_TWO_STEPS);
+EK_CHECK_OFFSET(eight, column, EIGHT_COLUMN);
+EK_CHECK_OFFSET(eight, next, 24);
+EK_CHECK_OFFSET(eight, out, EIGHT_OUT);
+EK_CHECK_OFFSET(eight, out_next, 32);
+EK_CHECK_OFFSET(eight, width, EIGHT_WIDTH);
+EK_CHECK_OFFSET(eight, multiplier, 40);
+EK_CHECK_OFFSET(eight, shift, EIGHT_SHIFT);
+EK_CHECK_OFFSET(eight, bias, EIGHT_BIAS);
+EK_CHECK_OFFSET(eight, out_zero, EIGHT_OUT_ZERO);
+EK_CHECK_OFFSET(eight, act_min, EIGHT_ACT_MIN);
+EK_CHECK_OFFSET(eight, act_max, EIGHT_ACT_MAX);
 
 #if EK_MVE
 
@@ -38,17 +65,17 @@ static EK_NAKED void row(EK_UNSEEN const eight *e)
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "vpush {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"
                      "mov r12, r0\n\t"
-                     "ldr r8, [r12, #12]\n\t"
-                     "ldrd r4, r5, [r12, #20]\n\t"
-                     "ldrd r7, r6, [r12, #28]\n\t"
-                     "ldrd r9, r10, [r12, #36]\n\t"
-                     "ldr r11, [r12, #44]\n\t"
+                     "ldr r8, [r12, #" EK_TEXT(EIGHT_OUT_C) "]\n\t"
+                     "ldrd r4, r5, [r12, #" EK_TEXT(EIGHT_COLUMN) "]\n\t"
+                     "ldrd r7, r6, [r12, #" EK_TEXT(EIGHT_OUT) "]\n\t"
+                     "ldrd r9, r10, [r12, #" EK_TEXT(EIGHT_WIDTH) "]\n\t"
+                     "ldr r11, [r12, #" EK_TEXT(EIGHT_SHIFT) "]\n\t"
                      "subs r9, #2\n\t"
                      "blt 3f\n"
                      "1:\n\t" /* two pixels */
-                     "ldr r2, [r12, #48]\n\t"
+                     "ldr r2, [r12, #" EK_TEXT(EIGHT_BIAS) "]\n\t"
                      "ldrd r0, r1, [r12]\n\t"
-                     "ldr r3, [r12, #8]\n\t"
+                     "ldr r3, [r12, #" EK_TEXT(EIGHT_COUNT) "]\n\t"
                      "vld20.32 {q0, q1}, [r2]\n\t"
                      "vld21.32 {q0, q1}, [r2]\n\t"
                      "vmov q2, q0\n\t"
@@ -83,9 +110,9 @@ static EK_NAKED void row(EK_UNSEEN const eight *e)
                      "vmovlt.s16 q5, q6\n\t"
                      SCALED("q0", "q4", "q6") SCALED("q1", "q5", "q7")
                      SCALED("q2", "q4", "q6") SCALED("q3", "q5", "q7")
-                     "ldr r0, [r12, #52]\n\t"
-                     "vldrh.16 q7, [r12, #56]\n\t"
-                     "vldrh.16 q6, [r12, #72]\n\t"
+                     "ldr r0, [r12, #" EK_TEXT(EIGHT_OUT_ZERO) "]\n\t"
+                     "vldrh.16 q7, [r12, #" EK_TEXT(EIGHT_ACT_MIN) "]\n\t"
+                     "vldrh.16 q6, [r12, #" EK_TEXT(EIGHT_ACT_MAX) "]\n\t"
                      "vqmovnb.s32 q0, q0\n\t"
                      "vqmovnb.s32 q2, q2\n\t"
                      "vqmovnt.s32 q0, q1\n\t"
@@ -97,7 +124,7 @@ static EK_NAKED void row(EK_UNSEEN const eight *e)
                      "vmax.s16 q0, q0, q7\n\t"
                      "vmax.s16 q2, q2, q7\n\t"
                      "vstrb.16 q2, [r6]\n\t"
-                     "ldr r2, [r12, #16]\n\t"
+                     "ldr r2, [r12, #" EK_TEXT(EIGHT_TWO_STEPS) "]\n\t"
                      "vstrb.16 q0, [r7]\n\t"
                      "add r6, r6, r8, lsl #1\n\t"
                      "add r7, r7, r8, lsl #1\n\t"

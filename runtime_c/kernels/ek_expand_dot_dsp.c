@@ -24,10 +24,12 @@
     "ldmia r1!, {r2, r3}\n\t"           \
     START_COLUMNS("r4", "r5", "r8", "r9") START_COLUMNS("r6", "r7", "r10", "r11")
 
-/*
- * r0: columns, r1: weights, r4 to r11: sums. On the stack: where the columns of the position end, bytes of a position,
- * where the weights end, where to go after a position's first eight values, and where its sums go.
- */
+/* On the stack, behind where the columns of a position end, and the bytes of a position. */
+#define W_END 8   /* where the weights end */
+#define BEGIN 12  /* where to go after a position's first eight values */
+#define TO 16     /* where its sums go */
+
+/* r0: columns, r1: weights, r4 to r11: sums. */
 EK_NAKED void ek_expand_dot_dsp(EK_UNSEEN const ek_pair *x, EK_UNSEEN const ek_pair *w, EK_UNSEEN int32_t *sums,
                                 EK_UNSEEN const ek_expand_shape *shape)
 {
@@ -46,7 +48,7 @@ EK_NAKED void ek_expand_dot_dsp(EK_UNSEEN const ek_pair *x, EK_UNSEEN const ek_p
                      "orr r7, r7, #1\n\t"
                      "push {r4, r5, r6, r7, r8}\n"
                      "1:\n\t" START_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
-                     "ldr pc, [sp, #12]\n"
+                     "ldr pc, [sp, #" EK_TEXT(BEGIN) "]\n"
                      ".p2align 1\n"
                      "2:\n\t" TWO_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
                      "3:\n\t" TWO_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
@@ -54,11 +56,11 @@ EK_NAKED void ek_expand_dot_dsp(EK_UNSEEN const ek_pair *x, EK_UNSEEN const ek_p
                      "cmp r0, r2\n\t"
                      "bne 2b\n"
                      "4:\n\t"
-                     "ldr r2, [sp, #16]\n\t"
+                     "ldr r2, [sp, #" EK_TEXT(TO) "]\n\t"
                      "stmia r2!, {r4-r11}\n\t"
-                     "str r2, [sp, #16]\n\t"
+                     "str r2, [sp, #" EK_TEXT(TO) "]\n\t"
                      "ldrd r2, r3, [sp]\n\t"
-                     "ldr r12, [sp, #8]\n\t"
+                     "ldr r12, [sp, #" EK_TEXT(W_END) "]\n\t"
                      "add r2, r2, r3\n\t"
                      "str r2, [sp]\n\t"
                      "cmp r1, r12\n\t"

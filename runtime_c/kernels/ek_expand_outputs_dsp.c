@@ -49,6 +49,28 @@ typedef struct {
     int32_t bias[2];
     int32_t multiplier0, offset0, right0;
 } frame;
+#define FRAME_FOUR_END 16
+#define FRAME_BEGIN 20
+#define FRAME_X_BYTES 24
+#define FRAME_W 32
+#define FRAME_CHANNELS 36
+#define FRAME_BIAS 40
+#define FRAME_MULTIPLIER0 48
+#define FRAME_RIGHT0 56
+EK_CHECK_OFFSET(frame, out, 0);
+EK_CHECK_OFFSET(frame, multiplier1, 4);
+EK_CHECK_OFFSET(frame, offset1, 8);
+EK_CHECK_OFFSET(frame, right1, 12);
+EK_CHECK_OFFSET(frame, four_end, FRAME_FOUR_END);
+EK_CHECK_OFFSET(frame, begin, FRAME_BEGIN);
+EK_CHECK_OFFSET(frame, x_bytes, FRAME_X_BYTES);
+EK_CHECK_OFFSET(frame, x_end, 28);
+EK_CHECK_OFFSET(frame, w, FRAME_W);
+EK_CHECK_OFFSET(frame, channels, FRAME_CHANNELS);
+EK_CHECK_OFFSET(frame, bias, FRAME_BIAS);
+EK_CHECK_OFFSET(frame, multiplier0, FRAME_MULTIPLIER0);
+EK_CHECK_OFFSET(frame, offset0, 52);
+EK_CHECK_OFFSET(frame, right0, FRAME_RIGHT0);
 
 #define TWO_COLUMNS(a, b, c, d)         \
     "ldmia r0!, {r12, lr}\n\t"          \
@@ -84,7 +106,7 @@ typedef struct {
 static EK_NAKED void fours(EK_UNSEEN const ek_pair *x, EK_UNSEEN const frame *constants)
 {
     __asm__ volatile("push {r4-r11, lr}\n\t"
-                     "add r2, r1, #32\n\t"
+                     "add r2, r1, #" EK_TEXT(FRAME_W) "\n\t"
                      "ldmia r2, {r4-r10}\n\t"
                      "push {r4-r10}\n\t"
                      "ldmia r1, {r4-r11}\n\t"
@@ -99,33 +121,33 @@ static EK_NAKED void fours(EK_UNSEEN const ek_pair *x, EK_UNSEEN const frame *co
                      "orr r9, r9, #1\n\t"
                      "push {r4-r11}\n"
                      "1:\n\t"
-                     "ldrd r7, r8, [sp, #40]\n\t"
-                     "ldr r1, [sp, #32]\n\t" START_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
-                     "ldr pc, [sp, #20]\n"
+                     "ldrd r7, r8, [sp, #" EK_TEXT(FRAME_BIAS) "]\n\t"
+                     "ldr r1, [sp, #" EK_TEXT(FRAME_W) "]\n\t" START_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
+                     "ldr pc, [sp, #" EK_TEXT(FRAME_BEGIN) "]\n"
                      ".p2align 1\n"
                      "2:\n\t" TWO_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
                      "3:\n\t" TWO_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
-                     "ldr r2, [sp, #16]\n\t"
+                     "ldr r2, [sp, #" EK_TEXT(FRAME_FOUR_END) "]\n\t"
                      "cmp r0, r2\n\t"
                      "bne 2b\n"
                      "4:\n\t"
                      "ldmia sp, {r1, r2, r3, r12}\n\t"
                      OUTPUT("r8", "[r1]")
-                     "ldr r8, [sp, #36]\n\t" /* channels */
+                     "ldr r8, [sp, #" EK_TEXT(FRAME_CHANNELS) "]\n\t" /* channels */
                      OUTPUT("r9", "[r1, r8]") OUTPUT("r10", "[r1, r8, lsl #1]")
                      "add r1, r1, r8, lsl #1\n\t"
                      OUTPUT("r11", "[r1, r8]")
-                     "ldrd r2, r3, [sp, #48]\n\t"
-                     "ldr r12, [sp, #56]\n\t"
+                     "ldrd r2, r3, [sp, #" EK_TEXT(FRAME_MULTIPLIER0) "]\n\t"
+                     "ldr r12, [sp, #" EK_TEXT(FRAME_RIGHT0) "]\n\t"
                      "sub r1, r1, #1\n\t"
                      OUTPUT("r7", "[r1, r8]") OUTPUT("r6", "[r1]")
                      "sub r1, r1, r8, lsl #1\n\t"
                      OUTPUT("r5", "[r1, r8]") OUTPUT("r4", "[r1], #1")
-                     "ldrd r2, r3, [sp, #24]\n\t"
+                     "ldrd r2, r3, [sp, #" EK_TEXT(FRAME_X_BYTES) "]\n\t"
                      "add r1, r1, r8, lsl #2\n\t"
                      "str r1, [sp]\n\t"
                      "add r2, r2, r0\n\t"
-                     "str r2, [sp, #16]\n\t"
+                     "str r2, [sp, #" EK_TEXT(FRAME_FOUR_END) "]\n\t"
                      "cmp r0, r3\n\t"
                      "bne 1b\n\t"
                      "add sp, sp, #60\n\t"

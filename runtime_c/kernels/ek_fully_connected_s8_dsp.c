@@ -9,6 +9,11 @@ typedef struct {
     int32_t f0, f1, f2, f3;
     uint32_t groups;
 } sums;
+EK_CHECK_OFFSET(sums, f0, 0);
+EK_CHECK_OFFSET(sums, f1, 4);
+EK_CHECK_OFFSET(sums, f2, 8);
+EK_CHECK_OFFSET(sums, f3, 12);
+EK_CHECK_OFFSET(sums, groups, 16);
 
 /* What follows the sums, apart from the parameters, which the compiler would load anew after each output. */
 typedef struct {
@@ -17,6 +22,13 @@ typedef struct {
     uint32_t step;
     int32_t out_zero, single;
 } requant;
+#define REQUANT_STEP 8
+#define REQUANT_SINGLE 16
+EK_CHECK_OFFSET(requant, multiplier, 0);
+EK_CHECK_OFFSET(requant, shift, 4);
+EK_CHECK_OFFSET(requant, step, REQUANT_STEP);
+EK_CHECK_OFFSET(requant, out_zero, 12);
+EK_CHECK_OFFSET(requant, single, REQUANT_SINGLE);
 
 /* Two filters after the other, of whole eights of taps; the assembly knows the order. */
 typedef struct {
@@ -27,6 +39,17 @@ typedef struct {
     uint32_t n;
     const int32_t *bias_end;
 } eights;
+#define EIGHTS_SKIP 8
+#define EIGHTS_BIAS 12
+#define EIGHTS_Q 16
+#define EIGHTS_BIAS_END 40
+EK_CHECK_OFFSET(eights, x, 0);
+EK_CHECK_OFFSET(eights, rounds, 4);
+EK_CHECK_OFFSET(eights, skip, EIGHTS_SKIP);
+EK_CHECK_OFFSET(eights, bias, EIGHTS_BIAS);
+EK_CHECK_OFFSET(eights, q, EIGHTS_Q);
+EK_CHECK_OFFSET(eights, n, 36);
+EK_CHECK_OFFSET(eights, bias_end, EIGHTS_BIAS_END);
 
 /* Four taps of x and of a filter. */
 static inline int32_t dot4(const ek_pair *x, uint32_t word, int32_t acc)
@@ -128,27 +151,27 @@ static EK_NAKED void pairs_of_filters(EK_UNSEEN const eights *constants, EK_UNSE
                      "push {r4, r5, r6, r7, r8, r9, r10}\n\t"
                      "add r2, r1, r3\n"
                      "1:\n\t"
-                     "ldr r3, [sp, #12]\n\t"
+                     "ldr r3, [sp, #" EK_TEXT(EIGHTS_BIAS) "]\n\t"
                      "ldrd r7, r8, [r3], #8\n\t"
-                     "str r3, [sp, #12]\n\t"
+                     "str r3, [sp, #" EK_TEXT(EIGHTS_BIAS) "]\n\t"
                      "ldrd r0, lr, [sp]\n\t"
-                     "ldr pc, [sp, #8]\n"
+                     "ldr pc, [sp, #" EK_TEXT(EIGHTS_SKIP) "]\n"
                      "2:\n\t" EIGHT_TAPS
                      "3:\n\t" EIGHT_TAPS EIGHT_TAPS EIGHT_TAPS
                      "subs lr, #1\n\t"
                      "bgt 2b\n\t"
-                     "ldrd r0, r3, [sp, #32]\n\t"
+                     "ldrd r0, r3, [sp, #" EK_TEXT(EIGHTS_Q) " + " EK_TEXT(REQUANT_SINGLE) "]\n\t"
                      "mov r1, r2\n\t"
                      "add r2, r2, r3\n\t"
-                     "ldrd r3, r4, [sp, #16]\n\t"
-                     "ldrd r5, r6, [sp, #24]\n\t"
+                     "ldrd r3, r4, [sp, #" EK_TEXT(EIGHTS_Q) "]\n\t"
+                     "ldrd r5, r6, [sp, #" EK_TEXT(EIGHTS_Q) " + " EK_TEXT(REQUANT_STEP) "]\n\t"
                      "cbnz r0, 4f\n\t" DOUBLE("r7") DOUBLE("r8")
                      "b 5f\n"
                      "4:\n\t" SINGLE("r7") SINGLE("r8")
                      "5:\n\t"
-                     "strd r3, r4, [sp, #16]\n\t"
-                     "ldr r3, [sp, #12]\n\t"
-                     "ldr r4, [sp, #40]\n\t"
+                     "strd r3, r4, [sp, #" EK_TEXT(EIGHTS_Q) "]\n\t"
+                     "ldr r3, [sp, #" EK_TEXT(EIGHTS_BIAS) "]\n\t"
+                     "ldr r4, [sp, #" EK_TEXT(EIGHTS_BIAS_END) "]\n\t"
                      "cmp r3, r4\n\t"
                      "bne 1b\n\t"
                      "add sp, sp, #44\n\t"

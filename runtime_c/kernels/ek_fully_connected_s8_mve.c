@@ -13,6 +13,14 @@ typedef struct {
     const int32_t *bias;
     int32_t *sums;
 } frame;
+#define FRAME_END 4
+#define FRAME_BIAS 16
+EK_CHECK_OFFSET(frame, row, 0);
+EK_CHECK_OFFSET(frame, end, FRAME_END);
+EK_CHECK_OFFSET(frame, weights, 8);
+EK_CHECK_OFFSET(frame, taps, 12);
+EK_CHECK_OFFSET(frame, bias, FRAME_BIAS);
+EK_CHECK_OFFSET(frame, sums, 20);
 
 #if EK_MVE
 
@@ -25,7 +33,7 @@ static EK_NAKED void filters(EK_UNSEEN const frame *f)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "ldmia r0, {r1, r2, r11, r12}\n\t"
-                     "ldrd r8, r10, [r0, #16]\n\t"
+                     "ldrd r8, r10, [r0, #" EK_TEXT(FRAME_BIAS) "]\n\t"
                      "push {r1, r2}\n"
                      "1:\n\t"
                      "mov r3, r11\n\t"
@@ -49,7 +57,7 @@ static EK_NAKED void filters(EK_UNSEEN const frame *f)
                      "vmladava.s8 r6, q0, q1\n\t"
                      "letp lr, 2b\n\t"
                      "strd r0, r2, [r10], #8\n\t"
-                     "ldr r1, [sp, #4]\n\t"
+                     "ldr r1, [sp, #" EK_TEXT(FRAME_END) "]\n\t"
                      "strd r4, r6, [r10], #8\n\t"
                      "cmp r10, r1\n\t"
                      "bne 1b\n\t"

@@ -14,6 +14,22 @@ typedef struct {
     uint32_t channels;
     uint32_t less;             /* what the sums of whole words are to begin below the bias, where parting adds halves */
 } frame;
+#define FRAME_OUT 0
+#define FRAME_WEIGHTS 16
+#define FRAME_PIXELS 20
+#define FRAME_EIGHTS 24
+#define FRAME_TWOS 28
+#define FRAME_ODD 32
+#define FRAME_CHANNELS 36
+#define FRAME_LESS 40
+EK_CHECK_OFFSET(frame, out, FRAME_OUT);
+EK_CHECK_OFFSET(frame, weights, FRAME_WEIGHTS);
+EK_CHECK_OFFSET(frame, pixels, FRAME_PIXELS);
+EK_CHECK_OFFSET(frame, eights, FRAME_EIGHTS);
+EK_CHECK_OFFSET(frame, twos, FRAME_TWOS);
+EK_CHECK_OFFSET(frame, odd, FRAME_ODD);
+EK_CHECK_OFFSET(frame, channels, FRAME_CHANNELS);
+EK_CHECK_OFFSET(frame, less, FRAME_LESS);
 
 #define HALF ((uint32_t)0x8000)
 
@@ -103,9 +119,9 @@ static EK_NAKED void filters_4(EK_UNSEEN const ek_filter *f, EK_UNSEEN const fra
                      "adds r3, r3, r6\n\t"
                      "mov r8, r3\n\t"
                      "mov r9, r3\n\t"
-                     "ldr r1, [sp, #16]\n\t"
-                     "ldr r0, [sp, #20]\n\t"
-                     "ldr r4, [sp, #24]\n\t"
+                     "ldr r1, [sp, #" EK_TEXT(FRAME_WEIGHTS) "]\n\t"
+                     "ldr r0, [sp, #" EK_TEXT(FRAME_PIXELS) "]\n\t"
+                     "ldr r4, [sp, #" EK_TEXT(FRAME_EIGHTS) "]\n\t"
                      "mov r10, r4\n\t"
                      "cmp r0, r10\n\t"
                      "beq 3f\n"
@@ -114,13 +130,13 @@ static EK_NAKED void filters_4(EK_UNSEEN const ek_filter *f, EK_UNSEEN const fra
                      "cmp r0, r10\n\t"
                      "bne 2b\n"
                      "3:\n\t"
-                     "ldr r4, [sp, #28]\n\t"
+                     "ldr r4, [sp, #" EK_TEXT(FRAME_TWOS) "]\n\t"
                      "cmp r0, r4\n\t"
                      "beq 4f\n\t" TWO_TAPS("0", "1")
                      "adds r1, #2\n\t"
                      "b 3b\n"
                      "4:\n\t"
-                     "ldr r4, [sp, #32]\n\t"
+                     "ldr r4, [sp, #" EK_TEXT(FRAME_ODD) "]\n\t"
                      "cmp r4, #0\n\t"
                      "beq 5f\n\t"
                      "ldrb r2, [r1]\n\t"
@@ -131,7 +147,7 @@ static EK_NAKED void filters_4(EK_UNSEEN const ek_filter *f, EK_UNSEEN const fra
                      "ldmia r0!, {r4, r5}\n\t"
                      "muls r4, r2\n\t" PART("r9", "r7")
                      "5:\n\t" /* the sums of pixels 0 and 2, then all but the first out of the way */
-                     "str r1, [sp, #16]\n\t"
+                     "str r1, [sp, #" EK_TEXT(FRAME_WEIGHTS) "]\n\t"
                      "lsls r0, r6, #16\n\t"
                      "mov r1, r8\n\t"
                      "subs r0, r1, r0\n\t"
@@ -147,13 +163,13 @@ static EK_NAKED void filters_4(EK_UNSEEN const ek_filter *f, EK_UNSEEN const fra
                      "mov r12, r3\n\t"
                      "lsrs r4, r2, #16\n\t"
                      "uxth r5, r2\n\t"
-                     "adds r6, #1\n\t" OUTPUT("0")
-                     "mov r0, r8\n\t" OUTPUT("4")
-                     "mov r0, r9\n\t" OUTPUT("8")
-                     "mov r0, r10\n\t" OUTPUT("12")
+                     "adds r6, #1\n\t" OUTPUT(EK_TEXT(FRAME_OUT))
+                     "mov r0, r8\n\t" OUTPUT(EK_TEXT(FRAME_OUT) " + 4")
+                     "mov r0, r9\n\t" OUTPUT(EK_TEXT(FRAME_OUT) " + 8")
+                     "mov r0, r10\n\t" OUTPUT(EK_TEXT(FRAME_OUT) " + 12")
                      "adds r3, #1\n\t"
                      "mov r11, r3\n\t"
-                     "ldr r2, [sp, #36]\n\t"
+                     "ldr r2, [sp, #" EK_TEXT(FRAME_CHANNELS) "]\n\t"
                      "cmp r3, r2\n\t"
                      "beq 6f\n\t"
                      "b 1b\n"
@@ -207,9 +223,9 @@ static EK_NAKED void filters_4(EK_UNSEEN const ek_filter *f, EK_UNSEEN const fra
                      "mov r11, #0x8000\n"
                      "1:\n\t" /* a filter: half a unit less for each word that is to be parted */
                      "ldr r9, [lr], #4\n\t"
-                     "ldr r1, [sp, #16]\n\t"
-                     "ldrd r0, r6, [sp, #20]\n\t"
-                     "ldr r7, [sp, #40]\n\t"
+                     "ldr r1, [sp, #" EK_TEXT(FRAME_WEIGHTS) "]\n\t"
+                     "ldrd r0, r6, [sp, #" EK_TEXT(FRAME_PIXELS) "]\n\t"
+                     "ldr r7, [sp, #" EK_TEXT(FRAME_LESS) "]\n\t"
                      "mov r10, r9\n\t"
                      "add r7, r9, r7\n\t"
                      "add r7, r7, r9, lsl #16\n\t"
@@ -220,23 +236,24 @@ static EK_NAKED void filters_4(EK_UNSEEN const ek_filter *f, EK_UNSEEN const fra
                      "cmp r0, r6\n\t"
                      "bne 2b\n"
                      "3:\n\t"
-                     "ldr r6, [sp, #28]\n\t"
+                     "ldr r6, [sp, #" EK_TEXT(FRAME_TWOS) "]\n\t"
                      "cmp r0, r6\n\t"
                      "beq 4f\n\t" TWO_TAPS
                      "b 3b\n"
                      "4:\n\t"
-                     "ldr r6, [sp, #32]\n\t"
+                     "ldr r6, [sp, #" EK_TEXT(FRAME_ODD) "]\n\t"
                      "cbz r6, 5f\n\t"
                      "ldrsb r2, [r1], #1\n\t"
                      "mov r3, #0\n\t" PAIR("r7", "r9") PAIR("r8", "r10")
                      "5:\n\t"
-                     "str r1, [sp, #16]\n\t"
+                     "str r1, [sp, #" EK_TEXT(FRAME_WEIGHTS) "]\n\t"
                      "sub r7, r7, r9, lsl #16\n\t"
                      "sub r8, r8, r10, lsl #16\n\t"
-                     "ldmia lr!, {r2, r3, r4}\n\t" OUTPUT("r7", "0") OUTPUT("r9", "4") OUTPUT("r8", "8")
-                     OUTPUT("r10", "12")
+                     "ldmia lr!, {r2, r3, r4}\n\t"
+                     OUTPUT("r7", EK_TEXT(FRAME_OUT)) OUTPUT("r9", EK_TEXT(FRAME_OUT) " + 4")
+                     OUTPUT("r8", EK_TEXT(FRAME_OUT) " + 8") OUTPUT("r10", EK_TEXT(FRAME_OUT) " + 12")
                      "add r12, r12, #1\n\t"
-                     "ldr r6, [sp, #36]\n\t"
+                     "ldr r6, [sp, #" EK_TEXT(FRAME_CHANNELS) "]\n\t"
                      "cmp r12, r6\n\t"
                      "bne 1b\n\t"
                      "add sp, sp, #44\n\t"

@@ -13,6 +13,18 @@ typedef struct {
     const int32_t *end;     /* of the sums */
     const int8_t *weights;
 } frame;
+#define FRAME_TAPS 8
+#define FRAME_REST 12
+#define FRAME_BIAS 16
+#define FRAME_SUMS 20
+EK_CHECK_OFFSET(frame, pixels, 0);
+EK_CHECK_OFFSET(frame, blocks, 4);
+EK_CHECK_OFFSET(frame, taps, FRAME_TAPS);
+EK_CHECK_OFFSET(frame, rest, FRAME_REST);
+EK_CHECK_OFFSET(frame, bias, FRAME_BIAS);
+EK_CHECK_OFFSET(frame, sums, FRAME_SUMS);
+EK_CHECK_OFFSET(frame, end, 24);
+EK_CHECK_OFFSET(frame, weights, 28);
 
 #if EK_MVE
 
@@ -41,11 +53,11 @@ static EK_NAKED void filters_2(EK_UNSEEN const frame *f)
                      "vctp.8 r5\n\t"
                      "mov r3, r9\n"
                      "1:\n\t" /* four filters */
-                     "ldr r11, [sp, #16]\n\t"
+                     "ldr r11, [sp, #" EK_TEXT(FRAME_BIAS) "]\n\t"
                      "ldrd r0, r2, [r11], #8\n\t"
                      "ldrd r4, r6, [r11], #8\n\t"
-                     "str r11, [sp, #16]\n\t"
-                     "ldr r11, [sp, #8]\n\t"
+                     "str r11, [sp, #" EK_TEXT(FRAME_BIAS) "]\n\t"
+                     "ldr r11, [sp, #" EK_TEXT(FRAME_TAPS) "]\n\t"
                      "mov r8, r0\n\t"
                      "mov r10, r2\n\t"
                      "mov r12, r4\n\t"
@@ -74,7 +86,7 @@ static EK_NAKED void filters_2(EK_UNSEEN const frame *f)
                      "vmladava.s8 r4, q0, q4\n\t"
                      "vmladava.s8 r6, q0, q5\n\t"
                      "vldrb.8 q1, [r1, #16]\n\t"
-                     "ldrd r11, r1, [sp, #20]\n\t"
+                     "ldrd r11, r1, [sp, #" EK_TEXT(FRAME_SUMS) "]\n\t"
                      "vmladava.s8 r8, q1, q2\n\t"
                      "vmladava.s8 r10, q1, q3\n\t"
                      "vmladava.s8 r12, q1, q4\n\t"
@@ -83,9 +95,9 @@ static EK_NAKED void filters_2(EK_UNSEEN const frame *f)
                      "strd r4, r6, [r11, #8]\n\t"
                      "strd r8, r10, [r11, #16]\n\t"
                      "strd r12, lr, [r11, #24]\n\t"
-                     "ldr r3, [sp, #12]\n\t"
+                     "ldr r3, [sp, #" EK_TEXT(FRAME_REST) "]\n\t"
                      "add r11, r11, #32\n\t"
-                     "str r11, [sp, #20]\n\t"
+                     "str r11, [sp, #" EK_TEXT(FRAME_SUMS) "]\n\t"
                      "add r3, r3, r9\n\t"
                      "cmp r11, r1\n\t"
                      "bne 1b\n\t"

@@ -32,6 +32,9 @@ static inline uint32_t plan_base(const uint32_t *responses) { return (uint32_t)(
     "pkhbt r7, r7, r3, lsl #16\n\t"         \
     "str r7, [r2], #" bytes "\n\t"
 
+/* Where arguments that have no register lie, behind the 11 that are saved; `apart` follows. Each push is 4 more. */
+#define COUNT 44
+#define CHANNELS 48
 /*
  * The responses of one pixel. Arguments: its window in the first channel's words, the templates, where the first
  * response goes, `ones` in both halves of a word; on the stack the number of templates and of channels, and the
@@ -42,11 +45,11 @@ static inline uint32_t plan_base(const uint32_t *responses) { return (uint32_t)(
                               EK_UNSEEN uint32_t *to, EK_UNSEEN uint32_t ones, EK_UNSEEN uint32_t count,           \
                               EK_UNSEEN uint32_t channels, EK_UNSEEN uint32_t apart)                               \
     {                                                                                                              \
-        __asm__ volatile("push {r1, r3-r11, lr}\n\t" /* then at sp: templates, ones; at 44: count and the rest */  \
-                         "ldrd r4, r5, [sp, #48]\n\t"                                                              \
+        __asm__ volatile("push {r1, r3-r11, lr}\n\t" /* then at sp: templates, ones */                             \
+                         "ldrd r4, r5, [sp, #" EK_TEXT(CHANNELS) "]\n\t"                                           \
                          "push {r5}\n\t" /* before them */                                                         \
                          "mla r4, r4, r5, r0\n\t"                                                                  \
-                         "str r4, [sp, #52]\n\t" /* where the last channel ends */                                 \
+                         "str r4, [sp, #" EK_TEXT(CHANNELS) " + 4]\n\t" /* where the last channel ends */          \
                          "mov lr, r0\n"                                                                            \
                          "1:\n\t"                                                                                  \
                          "ldmia lr, {r4, r5, r6, r7, r8, r9}\n\t"                                                  \
@@ -58,7 +61,7 @@ static inline uint32_t plan_base(const uint32_t *responses) { return (uint32_t)(
                          "smlad r3, r8, r10, r3\n\t"                                                               \
                          "smlabb r3, r9, r10, r3\n\t"                                                              \
                          "push {r0}\n\t"                                                                           \
-                         "ldr r0, [sp, #52]\n\t"                                                                   \
+                         "ldr r0, [sp, #" EK_TEXT(COUNT) " + 8]\n\t"                                               \
                          "tst r0, #3\n\t"                                                                          \
                          "bne 3f\n"                                                                                \
                          "2:\n\t"                                                                                  \
@@ -67,7 +70,7 @@ static inline uint32_t plan_base(const uint32_t *responses) { return (uint32_t)(
                          "bne 2b\n"                                                                                \
                          "4:\n\t"                                                                                  \
                          "pop {lr}\n\t"                                                                            \
-                         "ldr r0, [sp, #52]\n\t"                                                                   \
+                         "ldr r0, [sp, #" EK_TEXT(CHANNELS) " + 4]\n\t"                                            \
                          "cmp lr, r0\n\t"                                                                          \
                          "bne 1b\n\t"                                                                              \
                          "pop {r0, r1, r3-r11, pc}\n"                                                              \

@@ -35,6 +35,20 @@ typedef struct {
     uint32_t to_pair;       /* bytes from an index to its pair's */
     uint32_t eights;        /* of channels */
 } frame;
+#define FRAME_TO 8
+#define FRAME_A 16
+#define FRAME_INDEX 24
+#define FRAME_TO_PAIR 28
+#define FRAME_EIGHTS 32
+EK_CHECK_OFFSET(frame, table, 0);
+EK_CHECK_OFFSET(frame, next, 4);
+EK_CHECK_OFFSET(frame, to, FRAME_TO);
+EK_CHECK_OFFSET(frame, apart, 12);
+EK_CHECK_OFFSET(frame, a, FRAME_A);
+EK_CHECK_OFFSET(frame, b, 20);
+EK_CHECK_OFFSET(frame, index, FRAME_INDEX);
+EK_CHECK_OFFSET(frame, to_pair, FRAME_TO_PAIR);
+EK_CHECK_OFFSET(frame, eights, FRAME_EIGHTS);
 
 #if EK_MVE
 
@@ -52,9 +66,9 @@ static EK_NAKED void kernels(EK_UNSEEN const frame *f)
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "vpush {d8, d9}\n\t"
                      "mov r11, r0\n\t"
-                     "ldr lr, [r11, #32]\n\t"
-                     "ldr r12, [r11, #24]\n\t"
-                     "ldrd r2, r3, [r11, #8]\n\t"
+                     "ldr lr, [r11, #" EK_TEXT(FRAME_EIGHTS) "]\n\t"
+                     "ldr r12, [r11, #" EK_TEXT(FRAME_INDEX) "]\n\t"
+                     "ldrd r2, r3, [r11, #" EK_TEXT(FRAME_TO) "]\n\t"
                      "movs r5, #1\n\t"
                      "movs r6, #2\n\t"
                      "movs r7, #3\n\t"
@@ -63,8 +77,8 @@ static EK_NAKED void kernels(EK_UNSEEN const frame *f)
                      "mov r10, #9\n\t"
                      "dls lr, lr\n"
                      "1:\n\t"
-                     "ldr r4, [r11, #28]\n\t"
-                     "ldrd r0, r1, [r11, #16]\n\t"
+                     "ldr r4, [r11, #" EK_TEXT(FRAME_TO_PAIR) "]\n\t"
+                     "ldrd r0, r1, [r11, #" EK_TEXT(FRAME_A) "]\n\t"
                      "add r4, r4, r12\n\t"
                      "vldrh.16 q0, [r12], #16\n\t"
                      "vldrh.16 q1, [r4]\n\t"

@@ -12,6 +12,16 @@ typedef struct {
     int32_t multiplier, offset, right;
     uint32_t channels, row; /* bytes to the next pixel, and to the next row */
 } filter;
+#define FILTER_BIAS 0
+#define FILTER_MULTIPLIER 4
+#define FILTER_RIGHT 12
+#define FILTER_ROW 20
+EK_CHECK_OFFSET(filter, bias, FILTER_BIAS);
+EK_CHECK_OFFSET(filter, multiplier, FILTER_MULTIPLIER);
+EK_CHECK_OFFSET(filter, offset, 8);
+EK_CHECK_OFFSET(filter, right, FILTER_RIGHT);
+EK_CHECK_OFFSET(filter, channels, 16);
+EK_CHECK_OFFSET(filter, row, FILTER_ROW);
 
 /* 2x2 outputs of one tile, or those of them that are in the image. `m`: sums, positions eight apart. */
 static void tile(const int32_t *m, const filter *f, uint32_t wide, uint32_t high, int8_t *to)
@@ -62,7 +72,8 @@ static EK_NAKED void tiles(EK_UNSEEN const int32_t *m, EK_UNSEEN int8_t *to, EK_
                      "push {r3-r9}\n"
                      "1:\n\t"
                      COLUMN("r4", "r8", "0", "128", "256", "384", "")
-                     COLUMN("r5", "r9", "32", "160", "288", "416", "ldr lr, [sp, #4]\n\tadd r3, r3, lr\n\t")
+                     COLUMN("r5", "r9", "32", "160", "288", "416",
+                            "ldr lr, [sp, #" EK_TEXT(FILTER_BIAS) " + 4]\n\tadd r3, r3, lr\n\t")
                      COLUMN("r6", "r10", "64", "192", "320", "448", "")
                      COLUMN("r7", "r11", "96", "224", "352", "480", "")
                      "add r4, r4, r5\n\t"
@@ -73,9 +84,9 @@ static EK_NAKED void tiles(EK_UNSEEN const int32_t *m, EK_UNSEEN int8_t *to, EK_
                      "add r8, r8, r10\n\t"
                      "sub r9, r9, r10\n\t"
                      "sub r9, r9, r11\n\t"
-                     "ldrd r6, r7, [sp, #8]\n\t"
-                     "ldrd r10, r11, [sp, #16]\n\t"
-                     "ldr r12, [sp, #24]\n\t"
+                     "ldrd r6, r7, [sp, #" EK_TEXT(FILTER_MULTIPLIER) " + 4]\n\t"
+                     "ldrd r10, r11, [sp, #" EK_TEXT(FILTER_RIGHT) " + 4]\n\t"
+                     "ldr r12, [sp, #" EK_TEXT(FILTER_ROW) " + 4]\n\t"
                      "ldr lr, [sp]\n\t"
                      "add r3, r1, r12\n\t"
                      OUTPUT("r4", "[r1]") OUTPUT("r5", "[r1, r11]") OUTPUT("r8", "[r3]") OUTPUT("r9", "[r3, r11]")

@@ -20,6 +20,23 @@ typedef struct {
     uint32_t row, next; /* bytes to the next row of outputs, and to the next tile's */
     uint32_t pairs;     /* of tiles whose outputs are all in the image; 0: only sums, of one pair */
 } frame;
+#define FRAME_WEIGHTS 4
+#define FRAME_SUMS 8
+#define FRAME_SIXTEENS 12
+#define FRAME_REQUANT 16
+#define FRAME_TO 20
+#define FRAME_ROW 24
+#define FRAME_NEXT 28
+#define FRAME_PAIRS 32
+EK_CHECK_OFFSET(frame, tiles, 0);
+EK_CHECK_OFFSET(frame, weights, FRAME_WEIGHTS);
+EK_CHECK_OFFSET(frame, sums, FRAME_SUMS);
+EK_CHECK_OFFSET(frame, sixteens, FRAME_SIXTEENS);
+EK_CHECK_OFFSET(frame, requant, FRAME_REQUANT);
+EK_CHECK_OFFSET(frame, to, FRAME_TO);
+EK_CHECK_OFFSET(frame, row, FRAME_ROW);
+EK_CHECK_OFFSET(frame, next, FRAME_NEXT);
+EK_CHECK_OFFSET(frame, pairs, FRAME_PAIRS);
 
 static inline ek_s32x4 upper(const int32_t *m)
 {
@@ -103,24 +120,24 @@ static EK_WINOGRAD_SELDOM void tile(const ek_winograd_mve *w, const int32_t *m, 
     COLUMN("q5", "q4", "96", "224", "352", "480", "")                                                \
     "vsub.i32 q2, q2, q5\n\t"                                                                        \
     "vsub.i32 q3, q3, q4\n\t"                                                                        \
-    "vldrw.32 q5, [r4, #16]\n\t"                                                                     \
-    "vldrw.32 q6, [r4, #32]\n\t"                                                                     \
+    "vldrw.32 q5, [r4, #" EK_TEXT(EK_FOUR_MULTIPLIER) "]\n\t"                                        \
+    "vldrw.32 q6, [r4, #" EK_TEXT(EK_FOUR_SHIFT) "]\n\t"                                             \
     SCALED("q0") SCALED("q1") SCALED("q2") SCALED("q3")                                              \
-    "ldr r10, [r4, #96]\n\t"                                                                         \
+    "ldr r10, [r4, #" EK_TEXT(EK_FOUR_ZERO) "]\n\t"                                                  \
     "vqmovnb.s32 q0, q0\n\t"                                                                         \
     "vqmovnb.s32 q1, q1\n\t"                                                                         \
     "vqmovnt.s32 q0, q2\n\t"                                                                         \
     "vqmovnt.s32 q1, q3\n\t"                                                                         \
-    "ldr r12, [r4, #100]\n\t"                                                                        \
+    "ldr r12, [r4, #" EK_TEXT(EK_FOUR_CLAMPED) "]\n\t"                                               \
     "vqadd.s16 q0, q0, r10\n\t"                                                                      \
     "vqadd.s16 q1, q1, r10\n\t"                                                                      \
-    "vldrh.16 q7, [r4, #80]\n\t"                                                                     \
+    "vldrh.16 q7, [r4, #" EK_TEXT(EK_FOUR_PLACES) "]\n\t"                                            \
     "vqmovnb.s16 q0, q0\n\t"                                                                         \
     "vqmovnb.s16 q1, q1\n\t"                                                                         \
     "cmp r12, #0\n\t"                                                                                \
     "beq 6f\n\t"                                                                                     \
-    "vldrh.16 q5, [r4, #48]\n\t"                                                                     \
-    "vldrh.16 q6, [r4, #64]\n\t"                                                                     \
+    "vldrh.16 q5, [r4, #" EK_TEXT(EK_FOUR_ACT_MIN) "]\n\t"                                           \
+    "vldrh.16 q6, [r4, #" EK_TEXT(EK_FOUR_ACT_MAX) "]\n\t"                                           \
     "vmovlb.s8 q0, q0\n\t"                                                                           \
     "vmovlb.s8 q1, q1\n\t"                                                                           \
     "vmin.s16 q0, q0, q6\n\t"                                                                        \
@@ -143,7 +160,7 @@ static EK_NAKED void pairs_of_tiles(EK_UNSEEN frame *f)
                      "vpush {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"
                      "mov r11, r0\n\t"
                      "ldr r1, [r11]\n\t"
-                     "ldr r0, [r11, #12]\n\t"
+                     "ldr r0, [r11, #" EK_TEXT(FRAME_SIXTEENS) "]\n\t"
                      "adr r9, 3f\n\t" /* up to three times sixteen channels in a row, each 112 bytes of instructions */
                      "movs r2, #112\n\t"
                      "mls r9, r0, r2, r9\n\t"
@@ -152,14 +169,14 @@ static EK_NAKED void pairs_of_tiles(EK_UNSEEN frame *f)
                      "adrhi r9, 4f\n\t"
                      "adds r9, #1\n"
                      "5:\n\t"
-                     "ldrd r3, r5, [r11, #4]\n\t"
+                     "ldrd r3, r5, [r11, #" EK_TEXT(FRAME_WEIGHTS) "]\n\t"
                      "movs r7, #16\n"
                      "1:\n\t" EIGHT("") EIGHT("a")
                      "bx r9\n\t"
                      ".balign 4\n"
                      "4:\n\t" /* more than that */
                      "push {r11}\n\t"
-                     "ldr r11, [r11, #12]\n"
+                     "ldr r11, [r11, #" EK_TEXT(FRAME_SIXTEENS) "]\n"
                      "7:\n\t" EIGHT("a") EIGHT("a")
                      "subs r11, #1\n\t"
                      "bne 7b\n\t"
@@ -173,22 +190,22 @@ static EK_NAKED void pairs_of_tiles(EK_UNSEEN frame *f)
                      "strd r12, lr, [r5], #8\n\t"
                      "subs r7, #1\n\t"
                      "bne 1b\n\t"
-                     "ldr r7, [r11, #32]\n\t"
+                     "ldr r7, [r11, #" EK_TEXT(FRAME_PAIRS) "]\n\t"
                      "cmp r7, #0\n\t"
                      "beq 8f\n\t"
-                     "ldr r0, [r11, #8]\n\t"
-                     "ldrd r4, r6, [r11, #16]\n\t"
-                     "ldr r8, [r11, #24]\n\t"
+                     "ldr r0, [r11, #" EK_TEXT(FRAME_SUMS) "]\n\t"
+                     "ldrd r4, r6, [r11, #" EK_TEXT(FRAME_REQUANT) "]\n\t"
+                     "ldr r8, [r11, #" EK_TEXT(FRAME_ROW) "]\n\t"
                      TILE
-                     "ldr r10, [r11, #28]\n\t"
+                     "ldr r10, [r11, #" EK_TEXT(FRAME_NEXT) "]\n\t"
                      "add r0, r0, #16\n\t"
                      "add r6, r6, r10\n\t"
                      TILE
-                     "ldr r10, [r11, #28]\n\t"
+                     "ldr r10, [r11, #" EK_TEXT(FRAME_NEXT) "]\n\t"
                      "subs r7, #1\n\t"
                      "add r6, r6, r10\n\t"
-                     "str r6, [r11, #20]\n\t"
-                     "str r7, [r11, #32]\n\t"
+                     "str r6, [r11, #" EK_TEXT(FRAME_TO) "]\n\t"
+                     "str r7, [r11, #" EK_TEXT(FRAME_PAIRS) "]\n\t"
                      "bne 5b\n"
                      "8:\n\t"
                      "vpop {d8, d9, d10, d11, d12, d13, d14, d15}\n\t"

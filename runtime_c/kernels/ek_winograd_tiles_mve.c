@@ -10,6 +10,14 @@ typedef struct {
     uint32_t column, plane, position; /* bytes to the next column, the next of the four, and the next place in `to` */
     uint32_t eights;                  /* of channels */
 } frame;
+#define FRAME_COLUMN 8
+#define FRAME_POSITION 16
+EK_CHECK_OFFSET(frame, from, 0);
+EK_CHECK_OFFSET(frame, to, 4);
+EK_CHECK_OFFSET(frame, column, FRAME_COLUMN);
+EK_CHECK_OFFSET(frame, plane, 12);
+EK_CHECK_OFFSET(frame, position, FRAME_POSITION);
+EK_CHECK_OFFSET(frame, eights, 20);
 
 #if EK_MVE
 
@@ -48,10 +56,10 @@ static EK_NAKED void horizontal(EK_UNSEEN const frame *f)
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "mov r12, r0\n\t"
                      "ldrd r8, r4, [r12]\n\t"
-                     "ldrd r9, r10, [r12, #8]\n\t"
+                     "ldrd r9, r10, [r12, #" EK_TEXT(FRAME_COLUMN) "]\n\t"
                      "mov r11, #4\n"
                      "1:\n\t"
-                     "ldrd r7, lr, [r12, #16]\n\t"
+                     "ldrd r7, lr, [r12, #" EK_TEXT(FRAME_POSITION) "]\n\t"
                      "mov r0, r8\n\t"
                      "add r1, r8, r9\n\t"
                      "add r2, r1, r9\n\t"
@@ -68,7 +76,7 @@ static EK_NAKED void horizontal(EK_UNSEEN const frame *f)
                      FOUR("vstrh.16 q0, [r4], #32\n\t", "vstrh.16 q0, [r5], #32\n\t", "vstrh.16 q2, [r6], #32\n\t",
                           "vstrh.16 q3, [r7], #32\n\t")
                      "le lr, 2b\n\t"
-                     "ldrd r4, lr, [r12, #16]\n\t" /* behind the fourth place: of so many eights */
+                     "ldrd r4, lr, [r12, #" EK_TEXT(FRAME_POSITION) "]\n\t" /* behind the fourth place */
                      "add r8, r8, r10\n\t"
                      "sub r7, r7, lr, lsl #5\n\t"
                      "add r4, r7, r4\n\t"
