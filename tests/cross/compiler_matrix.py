@@ -1,0 +1,294 @@
+"""The same bits from every compiler, flag, core and kind of model: the axes, and one image at a time.
+
+`benchmarks/compiler_matrix.py` runs all of it, `test_compiler_matrix.py` a covering part.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from elftools.elf.elffile import ELFFile
+from kernel_networks import sampled, written
+
+from edgekc.assets import CODEGEN, RUNTIME_C
+from edgekc.board import Board, load_board
+from edgekc.build import Image, build_image
+from edgekc.emulate import host, reference
+from edgekc.emulate.compare import split_inputs
+from edgekc.emulate.device import run_image
+from edgekc.errors import CapacityError, ToolError
+from edgekc.op import Op
+from edgekc.output import read_manifest, write_folder
+from edgekc.pack import read
+from edgekc.pipeline import compile_model, target_of
+from edgekc.toolchain import Compiler, clang_compiler, gcc_compiler, zig_compiler
+
+ROOT = Path(__file__).resolve().parents[2]
+# A board of each core, by the name that the tables have.
+CORES = {
+    "M0+": "m0plus-an385",
+    "M3": "mps2-an385",
+    "M4": "mps2-an386",
+    "M33": "mps2-an505",
+    "M55": "mps3-an547",
+    "armv7": "linux-arm",
+    "aarch64": "linux-aarch64",
+}
+LTO, DISPLACED = "-flto", "displaced"
+FLAGS: Mapping[str, tuple[str, ...]] = {  # of each column; `flags_of` has the exceptions
+    "-O0": ("-O0",),
+    "-Og": ("-Og",),
+    "-O1": ("-O1",),
+    "-Os": ("-Os",),
+    "-O2": ("-O2",),
+    "-O3": ("-O3",),
+    LTO: ("-O2", "-flto"),
+    # Functions without an alignment of their own, each at an address that is 2 more than a multiple of 4.
+    DISPLACED: ("-Os",),
+}
+CLANGS = ("clang-16", "clang-19", "clang")  # the first that is there
+KERNELS = {"dense kernels": False, "packed kernels": True}  # every kernel that runs on the core
+FILES = {  # models that come with the project
+    "digits": ROOT / "edgekc" / "demo_data" / "digits_int8.tflite",
+    "IC packed": ROOT / "examples" / "models" / "resnet8_cifar10.ekc",
+    "KWS packed": ROOT / "examples" / "models" / "kws_dscnn.ekc",
+    "AD packed": ROOT / "examples" / "models" / "ad_lowrank.ekc",
+}
+MLPERF = ("IC", "KWS", "VWW", "AD")
+CASES_PER_KERNEL = 12
+_OF_EXTREMES = 3  # samples of lowest, highest and ramp values, beside the cases' own
+_TIMEOUT_S = 600.0
+
+EQUAL, WRONG, FAULT, REFUSED, TOO_LARGE, NOT_HERE = "equal", "wrong", "fault", "refused", "too large", "does not apply"
+
+
+def flags_of(flag: str, compiler: Compiler) -> tuple[str, ...]:
+    """Of the column, as this compiler is told."""
+    if flag == DISPLACED and compiler.family == "gcc":
+        return ("-O2", "-falign-functions=1")  # clang keeps an alignment of 4 at -O2
+    return FLAGS[flag]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A model's folder for one core, and what its program must answer."""
+
+    folder: Path
+    inputs: bytes
+    expected: bytes
+    digest: str  # of all that makes the program, compiler and flags apart
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    result: str
+    detail: str = ""  # which kernels are wrong, what the tool said, why it does not apply
+    displaced: int = 0  # functions that were
+
+
+class DoesNotApplyError(Exception):
+    """This flag says nothing about this compiler's code for this core."""
+
+
+def is_packed(op: Op) -> bool:
+    return op.name.startswith(("clustered", "template"))
+
+
+def board_of(core: str) -> Board:
+    board = load_board(CORES[core])
+    # Unicorn has an ARMv6-M core; qemu would run this board's code on a Cortex-M3, which forgives more.
+    return replace(board, emulators=("unicorn", "qemu")) if core == "M0+" else board
+
+
+def compilers(board: Board) -> dict[str, Compiler | None]:
+    """By the name of the table's column; None: it is not here."""
+    clangs = (clang_compiler(board, name) for name in CLANGS)
+    return {
+        "gcc": gcc_compiler(board),
+        "zig": zig_compiler(board),
+        "clang": next((found for found in clangs if found), None),
+    }
+
+
+# ---- models ----
+
+
+def case_of(model: str, core: str, folder: Path, models: Path | None = None) -> Case:
+    """Compiles the model for the core into the folder.
+
+    Args:
+        models: the folder of the MLPerf Tiny models.
+    """
+    board = board_of(core)
+    own = b""
+    if model in KERNELS:
+        net = sampled(board.features, lambda op: is_packed(op) == KERNELS[model], CASES_PER_KERNEL)
+        written(net, board.features, folder)
+        own = net.samples()
+    else:
+        path = FILES[model] if model in FILES else _mlperf(models, model)
+        name = "".join(c for c in model.lower() if c.isalnum())
+        write_folder(compile_model(path, name, target_of(board)).files, folder)
+    manifest = read_manifest(folder)
+    inputs = own + host.samples(manifest, _OF_EXTREMES + (0 if own else 1))
+    sources = sorted((*RUNTIME_C.glob("port/**/*.[ch]"), *CODEGEN.iterdir()))
+    made_of = [json.dumps(manifest["files"], sort_keys=True).encode(), inputs, *(path.read_bytes() for path in sources)]
+    digest = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in made_of)).hexdigest()
+    return Case(folder, inputs, _expected(folder, inputs), digest)
+
+
+def _mlperf(models: Path | None, model: str) -> Path:
+    assert models is not None
+    return models / f"{model.lower()}_int8.tflite"
+
+
+def _expected(folder: Path, inputs: bytes) -> bytes:
+    """All outputs by the definition."""
+    manifest = read_manifest(folder)
+    graph = read((folder / f"{manifest['name']}.ekc").read_bytes(), "model.ekc").graph
+    size = host.input_bytes(manifest)
+    rows = []
+    for start in range(0, len(inputs), size):  # one at a time: a case's reshape may move its first axis
+        outputs = reference.outputs(graph, split_inputs(graph, inputs[start : start + size], 1))
+        rows += [np.ascontiguousarray(y).tobytes() for y in outputs]
+    return b"".join(rows)
+
+
+# ---- one image ----
+
+
+def run_cell(case: Case, core: str, compiler: Compiler, flag: str, work: Path) -> Outcome:
+    """Builds the case's program with the compiler and the flag, runs it on the core, and compares every byte."""
+    board = board_of(core)
+    placed: list[str] = []
+
+    def link_flags(objects: Sequence[Path]) -> Sequence[str]:
+        if flag == DISPLACED:
+            placed.extend(displaceable(objects))
+            return _displace(placed, work, bare=board.core.system == "bare")
+        return _lto(compiler, work) if flag == LTO else ()
+
+    try:
+        image = build_image(
+            case.folder, board, work, compiler=compiler, extra_flags=flags_of(flag, compiler), link_flags=link_flags
+        )  # fmt: skip
+        moved = _check_displaced(image, placed) if flag == DISPLACED else 0
+    except DoesNotApplyError as error:
+        return Outcome(NOT_HERE, str(error))
+    except CapacityError as error:
+        return Outcome(TOO_LARGE, str(error))
+    except ToolError as error:
+        if "did not run" in str(error):  # zig builds a C library first, which a busy machine may not do in time
+            raise
+        return Outcome(REFUSED, str(error))
+    try:
+        found = run_image(image, case.inputs, timeout_s=_TIMEOUT_S, count=False).outputs
+    except ToolError as error:
+        if "install" in str(error):
+            raise
+        return Outcome(FAULT, str(error), moved)
+    wrong = _wrong(case, found)
+    return Outcome(WRONG if wrong else EQUAL, wrong, moved)
+
+
+def _wrong(case: Case, found: bytes) -> str:
+    """The kernels of the outputs that differ, with how many of their layers; empty if all are equal."""
+    if found == case.expected:
+        return ""
+    manifest = read_manifest(case.folder)
+    kernel_of = {layer["name"]: layer["kernel"] for layer in manifest["layers"]}
+    size = host.output_bytes(manifest)
+    a, b = (np.frombuffer(data, np.uint8).reshape(-1, size) for data in (found, case.expected))
+    different, counts, start = (a != b).any(axis=0), dict[str, int](), 0
+    for edge in manifest["outputs"]:
+        stop = start + int(edge["bytes"])
+        if different[start:stop].any():
+            kernel = kernel_of.get(edge["name"], "an output")
+            counts[kernel] = counts.get(kernel, 0) + 1
+        start = stop
+    return ", ".join(f"{kernel} in {n}" for kernel, n in sorted(counts.items()))
+
+
+# ---- functions at addresses that are not a multiple of 4 ----
+
+
+def displaceable(objects: Sequence[Path]) -> list[str]:
+    """OBJECT(SECTION) of each function's section that asks for less than 4 bytes of alignment."""
+    found = []
+    for path in objects:
+        with path.open("rb") as file:
+            for section in ELFFile(file).iter_sections():
+                if section.name.startswith(".text.") and section["sh_size"] and section["sh_addralign"] < 4:
+                    found.append(f"*{path.name}({section.name})")
+    if not found:
+        raise DoesNotApplyError("the compiler aligns each function to 4 bytes or more")
+    return found
+
+
+def _displace(sections: Sequence[str], work: Path, *, bare: bool) -> Sequence[str]:
+    lines = "\n".join(f"        . = ALIGN(4); . += 2; {section}" for section in sections)
+    if bare:  # our own script: the first pattern that matches a section places it
+        script = work / "link.ld"
+        text, anchor = script.read_text(), "        *(.text .text.*)\n"
+        assert text.count(anchor) == 1
+        script.write_text(text.replace(anchor, f"{lines}\n{anchor}"))
+        return ()
+    script = work / "displaced.ld"
+    script.write_text(f"SECTIONS {{\n    .text_displaced :\n    {{\n{lines}\n    }}\n}}\nINSERT AFTER .text;\n")
+    return (f"-Wl,-T,{script}",)
+
+
+def _check_displaced(image: Image, sections: Sequence[str]) -> int:
+    """How many functions lie as they should; AssertionError if one of those sections does not."""
+    names = {section.partition("(.text.")[2].rstrip(")") for section in sections}
+    with image.elf.open("rb") as file:
+        table = ELFFile(file).get_section_by_name(".symtab")
+        functions = [s for s in table.iter_symbols() if s["st_info"]["type"] == "STT_FUNC" and s.name in names]
+    odd = {s.name for s in functions if s["st_value"] & ~1 & 3 == 2}
+    # A static function elsewhere may have one's name.
+    assert odd and odd == {s.name for s in functions}, sorted({s.name for s in functions} - odd)
+    return len(odd)
+
+
+def _lto(compiler: Compiler, work: Path) -> Sequence[str]:
+    """GNU ld has no plugin for clang's objects here; lld reads them."""
+    if compiler.family != "clang":
+        return ("-flto",)
+    lld = _lld()
+    if lld is None:
+        raise DoesNotApplyError("lld, which links clang's -flto, is not installed")
+    (work / "ld.lld").unlink(missing_ok=True)
+    os.symlink(lld, work / "ld.lld")
+    return ("-fuse-ld=lld", f"-B{work}")
+
+
+@cache
+def _lld() -> str | None:
+    return next((path for name in ("ld.lld-19", "ld.lld-16", "ld.lld") if (path := shutil.which(name))), None)
+
+
+# ---- a covering part ----
+
+COMPILERS = ("gcc", "zig", "clang")
+# Where assembly is: there each flag meets each compiler, and each flag both kinds of kernel.
+ASSEMBLY_CORES = ("M4", "M55")
+
+
+def covering() -> list[tuple[str, str, str, str]]:
+    """(core, model, compiler, flag) of a part that has every value of every axis, and the pairs that are risky."""
+    cells = []
+    for i, (core, model) in enumerate((core, model) for core in ASSEMBLY_CORES for model in KERNELS):
+        cells += [(core, model, COMPILERS[(i + j) % len(COMPILERS)], flag) for j, flag in enumerate(FLAGS)]
+    for i, core in enumerate(core for core in CORES if core not in ASSEMBLY_CORES):
+        for j, compiler in enumerate(COMPILERS):
+            model = list(KERNELS)[(i + j) % 2]
+            cells.append((core, model, compiler, list(FLAGS)[(len(COMPILERS) * i + j) % len(FLAGS)]))
+    return cells
