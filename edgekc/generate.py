@@ -176,7 +176,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str) -> _NetView:
         output_bytes=plan.output_bytes,
         macs=sum(s.macs for s in plan.steps),
         peak_layer=_printable(plan.peak_layer),
-        uses_arena=any("ram" in layer.call for layer in layers),
+        uses_arena=any(re.search(r"\bram\b", layer.call) for layer in layers),
         headers=tuple(sorted({s.kernel.header for s in plan.steps})),
         edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),
         layers=layers,

@@ -22,7 +22,7 @@ static inline void ek_four_centers(uint32_t indices, uint32_t bits, uint32_t mas
 static inline void ek_centers(ek_bits *r, const ek_s16 *centers, uint32_t count, ek_s16 *to)
 {
     const uint32_t bits = r->bits, mask = r->mask;
-    const ek_s16 *const end = to + count, *const eights = to + (r->count == 0 ? count & ~7u : 0);
+    const ek_s16 *const end = to + count, *const eights = to + (r->count == 0 ? count & ~(uint32_t)7 : 0);
     const uint8_t *s = r->next;
     for (; to != eights; to += 8, s += bits) {
         uint32_t low, high;

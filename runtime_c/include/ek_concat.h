@@ -21,7 +21,7 @@ void ek_concat4_s8(const ek_concat_params *p, const int8_t *in0, const int8_t *i
 /* One input's bytes of a row; returns where the next input's go. */
 static inline int8_t *ek_concat_part(int8_t *out, const int8_t *in, uint32_t row, uint32_t bytes)
 {
-    memcpy(out, in + row * bytes, bytes);
+    memcpy(out, in + row * bytes, (size_t)bytes);
     return out + bytes;
 }
 

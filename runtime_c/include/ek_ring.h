@@ -8,8 +8,8 @@
 
 /* How rows are copied and filled: as memcpy and memset, or by what ek_ring_mve.h has. */
 #ifndef EK_RING_COPY
-#define EK_RING_COPY memcpy
-#define EK_RING_SET memset
+#define EK_RING_COPY(to, from, bytes) memcpy(to, from, (size_t)(bytes))
+#define EK_RING_SET(to, value, bytes) memset(to, value, (size_t)(bytes))
 #endif
 
 /*
@@ -34,7 +34,8 @@ typedef struct {
  */
 #define EK_RING(p, scratch)                                                                                   \
     ek_ring_make(scratch, (p)->k_h, (p)->dilation_h,                                                          \
-                 (((p)->out_w - 1u) * (p)->stride_w + ((p)->k_w - 1u) * (p)->dilation_w + 1u) * (p)->in_c,     \
+                 (((uint32_t)(p)->out_w - 1) * (p)->stride_w + ((uint32_t)(p)->k_w - 1) * (p)->dilation_w + 1) \
+                     * (p)->in_c,                                                                              \
                  (p)->in_h, (uint32_t)(p)->in_w * (p)->in_c, (p)->pad_top, (uint32_t)(p)->pad_left * (p)->in_c, \
                  (p)->pad_value)
 

@@ -70,7 +70,7 @@ static inline ek_template_stream ek_template_open(const ek_template_conv2d_param
 static inline void ek_plan_four(uint32_t word, uint32_t bits, uint32_t offset, uint32_t entry, uint32_t step,
                                 uint32_t *plan)
 {
-    const uint32_t mask = (1u << bits) - 1;
+    const uint32_t mask = ((uint32_t)1 << bits) - 1;
     plan[0] = offset + (word & mask) * entry;
     offset += step;
     plan[2] = offset + (word >> bits & mask) * entry;
@@ -96,7 +96,7 @@ static inline void ek_plan_offsets(const uint8_t *s, uint32_t bits, uint32_t off
 static inline void ek_plan_pairs(const uint8_t *s, uint32_t bits, const uint32_t *table, uint32_t *plan,
                                  const uint32_t *end)
 {
-    const uint32_t mask = (1u << bits) - 1;
+    const uint32_t mask = ((uint32_t)1 << bits) - 1;
     for (; plan < end; s += bits, plan += 16) {
         uint32_t low, high;
         ek_bits_eight(s, bits, &low, &high);

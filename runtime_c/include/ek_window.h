@@ -31,7 +31,7 @@ static inline void ek_window_unroll(const ek_window *w, const ek_ring *ring, uin
     for (uint32_t ky = 0; ky < w->k_h; ky++) {
         const int8_t *src = column + ring->window[ky];
         for (uint32_t run = 0; run < w->runs; run++) {
-            memcpy(bytes, src, w->run_bytes);
+            memcpy(bytes, src, (size_t)w->run_bytes);
             bytes += w->run_bytes;
             src += w->run_step;
         }

@@ -24,15 +24,16 @@ void ek_add_s8(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t 
     const uint32_t y_right = p->y_right, out_right = p->out_right, x_inner = p->x_inner, y_inner = p->y_inner;
     const int32_t y_half = (int32_t)((uint32_t)1 << (y_right - 1)), out_half = (int32_t)((uint32_t)1 << (out_right - 1));
     /* Zero points in the units in which they are subtracted. */
-    const int32_t x_zero = p->x_zero * (1 << 20), y_zero = p->y_zero * (1 << 21), out_zero = p->out_zero;
+    const int32_t x_unit = (int32_t)1 << 20, y_unit = (int32_t)1 << 21;
+    const int32_t x_zero = p->x_zero * x_unit, y_zero = p->y_zero * y_unit, out_zero = p->out_zero;
     const int32_t act_min = p->act_min, act_max = p->act_max;
 
     for (uint32_t o = 0; o < p->outer; o++) {
         for (uint32_t m = 0; m < p->mid; m++) {
             const int8_t *vx = x + o * p->x_outer + m * p->x_mid, *vy = y + o * p->y_outer + m * p->y_mid;
             for (const int8_t *const end = out + p->inner; out != end; vx += x_inner, vy += y_inner) {
-                const int32_t scaled = divide(high_mul(y_zero - *vy * (1 << 21), y_negative), y_half, y_right);
-                const int32_t twice = *vx * (1 << 20) - x_zero + scaled * 2;
+                const int32_t scaled = divide(high_mul(y_zero - *vy * y_unit, y_negative), y_half, y_right);
+                const int32_t twice = *vx * x_unit - x_zero + scaled * 2;
                 const int32_t value = divide(high_mul(twice, out_multiplier), out_half, out_right);
                 *out++ = (int8_t)ek_clamp(value + out_zero, act_min, act_max);
             }

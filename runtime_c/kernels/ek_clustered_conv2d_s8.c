@@ -39,7 +39,7 @@ void ek_clustered_conv2d_s8(const ek_clustered_conv2d_params *p, const int8_t *i
         for (uint32_t k = 0; k < 4; k++) {
             /* What the windows of an incomplete last four hold is computed, though not written. */
             if (k >= count) {
-                memcpy(windows + k * taps, windows, taps);
+                memcpy(windows + k * taps, windows, (size_t)taps);
                 continue;
             }
             if (x == 0) {

@@ -20,7 +20,7 @@ static inline int32_t four(uint32_t indices, uint32_t bits, uint32_t mask, const
 static int32_t dot(ek_bits *r, const ek_s16 *centers, const int8_t *x, uint32_t n, int32_t acc)
 {
     const uint32_t bits = r->bits, mask = r->mask;
-    const int8_t *const end = x + n, *const eights = x + (r->count == 0 ? n & ~7u : 0);
+    const int8_t *const end = x + n, *const eights = x + (r->count == 0 ? n & ~(uint32_t)7 : 0);
     const uint8_t *s = r->next;
     for (; x != eights; x += 8, s += bits) {
         uint32_t low, high;

@@ -23,9 +23,9 @@ void ek_conv1x1_s8(const ek_conv2d_params *p, const int8_t *in, int8_t *out, voi
             const uint32_t first = oc > ic ? width - done - count : done;
             const int8_t *const x = in + first * step_x;
             int8_t *const y = out + first * oc;
-            memcpy(pixel0, x, ic);
+            memcpy(pixel0, x, (size_t)ic);
             if (count == 2) {
-                memcpy(pixel1, x + step_x, ic);
+                memcpy(pixel1, x + step_x, (size_t)ic);
                 ek_filters_2(&output, p->weights, oc, ic, pixel0, pixel1, y, y + oc);
             } else {
                 ek_filters_1(&output, p->weights, oc, ic, pixel0, y);

@@ -7,6 +7,6 @@
 void ek_copy_s8(const ek_copy_params *p, const int8_t *in, int8_t *out)
 {
     if (in != out) {
-        memcpy(out, in, p->bytes);
+        memcpy(out, in, (size_t)p->bytes);
     }
 }

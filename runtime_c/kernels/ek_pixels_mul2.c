@@ -15,7 +15,7 @@ typedef struct {
     uint32_t less;             /* what the sums of whole words are to begin below the bias, where parting adds halves */
 } frame;
 
-enum { HALF = 0x8000 };
+#define HALF ((uint32_t)0x8000)
 
 #if defined(__thumb__) && !defined(__thumb2__)
 
@@ -295,6 +295,6 @@ void ek_pixels_mul2(const ek_mul2 *m, uint32_t count, int8_t *out)
                              m->pixels + m->taps / 2 * 4,
                              m->taps % 2,
                              m->channels,
-                             0u - (m->taps + 1) / 2 * HALF};
+                             0 - (m->taps + 1) / 2 * HALF};
     filters_4(m->filters, &constants);
 }

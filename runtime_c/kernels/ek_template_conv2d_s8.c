@@ -6,7 +6,7 @@
 #include "ek_template_blocks.h"
 
 /* Responses lie as [group of 4 pixels][input channel][template][pixel]. */
-#define EK_GROUP 4u
+#define EK_GROUP ((uint32_t)4)
 
 /*
  * The responses of one pixel, two channels in one multiplication: as responses fit 16 bits, those of the second
@@ -71,7 +71,7 @@ static void filters(const ek_template_conv2d_params *p, const ek_output *o, cons
     for (uint32_t c = 0; c < oc; c++) {
         const uint32_t *group = responses;
         int8_t *to = out + c;
-        ek_template_plan(p, &stream, 0, 4 * EK_GROUP, 4u * EK_GROUP * p->count, plan);
+        ek_template_plan(p, &stream, 0, 4 * EK_GROUP, 4 * EK_GROUP * p->count, plan);
         for (uint32_t left = pixels; left > 0; group += group_words) {
             const uint32_t n = left < EK_GROUP ? left : EK_GROUP;
             int32_t acc[4];
@@ -87,8 +87,8 @@ static void filters(const ek_template_conv2d_params *p, const ek_output *o, cons
 void ek_template_conv2d_s8(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
 {
     const ek_output output = EK_OUTPUT(p);
-    const uint32_t taps = (uint32_t)p->k_h * p->k_w, group_words = p->in_c * p->count * EK_GROUP;
-    uint32_t *const table = scratch, *const plan = table + p->pair_count, *const responses = plan + 2u * p->in_c;
+    const uint32_t taps = (uint32_t)p->k_h * p->k_w, group_words = EK_GROUP * p->in_c * p->count;
+    uint32_t *const table = scratch, *const plan = table + p->pair_count, *const responses = plan + (uint32_t)2 * p->in_c;
     uint32_t *const tap = responses + group_words * (p->block / EK_GROUP);
     uint32_t held = 0;
     ek_ring ring = EK_RING(p, tap + 2 * taps);
@@ -96,7 +96,7 @@ void ek_template_conv2d_s8(const ek_template_conv2d_params *p, const int8_t *in,
     ek_template_table(p, 1, table);
     if ((uint32_t)p->out_h * p->out_w < p->block) {
         /* The pixels that fill up an only block are computed, though not written, from what lies here. */
-        memset(responses, 0, sizeof *responses * group_words * (p->block / EK_GROUP));
+        memset(responses, 0, (size_t)(sizeof *responses * group_words * (p->block / EK_GROUP)));
     }
     for (uint32_t y = 0; y < p->out_h; y++) {
         ek_ring_fill(&ring, in, y * p->stride_h);

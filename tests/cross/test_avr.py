@@ -1,0 +1,166 @@
+"""Portable kernels where `int` and pointers have 16 bits: no warning, and the definition's bytes on a simulated AVR."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import avr
+import numpy as np
+import pytest
+from nets import Net
+
+from edgekc.assets import RUNTIME_C
+from edgekc.generate import generate
+from edgekc.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.lower import lower
+from edgekc.op import OPERAND_ROLES, Case, Kernel, Op, View
+from edgekc.ops import OPS
+from edgekc.output import write_folder
+from edgekc.pack import pack, read
+from edgekc.plan import plan
+
+ACTIVATION = Quant((0.5,), (0,))
+COMPUTED = ("x", "x*", "a", "b")  # operands that a layer may compute; all others are constants
+# Of a network's constants, input, output and scratch; parameters of its layers and the stack take the rest.
+NETWORK_BYTES = 10 * 1024
+CASES = 24  # of each kernel, evenly over all that fit
+LAYER_BYTES = 250  # of parameters, and of what the packed model says of a layer and its tensors
+
+
+def is_portable(kernel: Kernel) -> bool:
+    """Plain C on any core; kernels for cores without SIMD have such a twin."""
+    return kernel.needs <= frozenset({"thumb1", "thumb2"})
+
+
+KERNELS = {k.symbol: k for op in OPS.values() for k in op.kernels if is_portable(k)}
+SOURCES = sorted({stem for k in KERNELS.values() for stem in (k.symbol, *k.sources)})
+
+
+def sources() -> list[Path]:
+    return [RUNTIME_C / "kernels" / f"{stem}.c" for stem in SOURCES]
+
+
+@pytest.mark.parametrize("level", ["-O0", "-Os", "-O2"])
+def test_no_portable_kernel_has_a_warning(tmp_path: Path, level: str) -> None:
+    avr.need()
+    avr.compile_sources(sources(), RUNTIME_C / "include", tmp_path, level)
+
+
+def test_a_narrow_shift_is_seen(tmp_path: Path) -> None:
+    """The check above would find it."""
+    avr.need()
+    source = tmp_path / "narrow.c"
+    source.write_text("long f(signed char x);\nlong f(signed char x) { return x * (1 << 20); }\n")
+    with pytest.raises(AssertionError, match="shift"):
+        avr.compile_sources([source], tmp_path, tmp_path / "out")
+
+
+def test_a_network_that_pointers_do_not_reach_is_refused(tmp_path: Path) -> None:
+    """33,800 bytes of input: the compiler stops, where sizes would wrap."""
+    avr.need()
+    net = Net(np.random.default_rng(1), (1, 130, 130, 2))
+    data = pack(replace(lower(net.graph(net.unary("relu", "input"))), metadata={"tool": "test"}))
+    packed = read(data, "net.ekc")
+    write_folder(generate(plan(packed.graph, frozenset()), packed, data, "net", "none"), tmp_path / "net")
+    with pytest.raises(AssertionError, match="larger buffers than pointers of this machine reach"):
+        avr.compile_sources([tmp_path / "net" / "src" / "net.c"], tmp_path / "net" / "include", tmp_path / "out")
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    node: Node
+    tensors: tuple[Tensor, ...]  # activations, constants, output
+    samples: tuple[Array, ...]  # of the activations
+    expected: bytes
+    kernel: Kernel
+
+    @property
+    def nbytes(self) -> int:
+        view = View(self.node, self.tensors[:-1], self.tensors[-1:])
+        scratch = self.kernel.scratch(view) if self.kernel.scratch else 0
+        return sum(t.nbytes for t in self.tensors) + scratch + LAYER_BYTES
+
+
+def layers() -> Iterator[Layer]:
+    """Each case, with each split of its inputs into computed and constant, for each portable kernel that takes it."""
+    number = 0
+    for op in OPS.values():
+        kernels = [kernel for kernel in op.kernels if is_portable(kernel)]
+        for case in op.cases(np.random.default_rng(3)):
+            most = len(case.inputs) if op.operands == ("x*",) else sum(name in COMPUTED for name in op.operands)
+            fewest = most if op.operands == ("x*",) else 1
+            for count in range(fewest, most + 1):
+                for kernel in kernels if case.inputs[0].shape[0] == 1 else ():
+                    layer = _layer(f"l{number}", op, case, count, kernel)
+                    if layer is not None:
+                        number += 1
+                        yield layer
+
+
+def _layer(name: str, op: Op, case: Case, computed: int, kernel: Kernel) -> Layer | None:
+    inputs = [Tensor(f"{name}{chr(97 + i)}", x.shape, "int8", ACTIVATION) for i, x in enumerate(case.inputs[:computed])]
+    for i, value in enumerate(case.inputs[computed:], computed):
+        operand = op.operands[i]
+        quant = {"centers": Quant((2.0**-12,), (0,)), "b": ACTIVATION}.get(operand)
+        inputs.append(constant(f"{name}{chr(97 + i)}", value, OPERAND_ROLES.get(operand, Role.WEIGHTS), quant))
+    result = op.reference(case.attrs, list(case.inputs))[0]
+    out = Tensor(name, result.shape, "int8", ACTIVATION)
+    node = Node(op.name, name, tuple(t.name for t in inputs), (name,), case.attrs)
+    if not kernel.accepts(View(node, tuple(inputs), (out,))):
+        return None
+    return Layer(node, (*inputs, out), case.inputs[:computed], result.tobytes(), kernel)
+
+
+def chosen() -> list[Layer]:
+    """CASES layers of each kernel among those that fit the RAM."""
+    fitting: dict[str, list[Layer]] = {symbol: [] for symbol in KERNELS}
+    for layer in layers():
+        if layer.nbytes <= NETWORK_BYTES:
+            fitting[layer.kernel.symbol].append(layer)
+    return [
+        found[i] for found in fitting.values() for i in np.unique(np.linspace(0, len(found) - 1, CASES).astype(int))
+    ]
+
+
+def batches(found: list[Layer]) -> Iterator[list[Layer]]:
+    """Layers that fit the RAM together."""
+    batch: list[Layer] = []
+    for layer in found:
+        if sum(other.nbytes for other in batch) + layer.nbytes > NETWORK_BYTES:
+            yield batch
+            batch = []
+        batch.append(layer)
+    if batch:
+        yield batch
+
+
+def network(batch: list[Layer], folder: Path) -> None:
+    """A folder of C whose layers are independent of each other."""
+    tensors = {t.name: t for layer in batch for t in layer.tensors}
+    names = tuple(t.name for layer in batch for t in layer.tensors[: len(layer.samples)])
+    nodes, kernels = tuple(layer.node for layer in batch), {layer.node.name: layer.kernel for layer in batch}
+    outputs = tuple(node.name for node in nodes)
+    data = pack(Graph("net", Stage.INTEGER, tensors, nodes, names, outputs, {"tool": "test"}))
+    packed = read(data, "net.ekc")
+    planned = plan(packed.graph, frozenset(), lambda view, _: kernels[view.node.name])
+    write_folder(generate(planned, packed, data, "net", "test"), folder)
+
+
+@pytest.mark.slow
+def test_cases_of_every_kernel(tmp_path: Path) -> None:
+    avr.need()
+    objects = avr.compile_sources(sources(), RUNTIME_C / "include", tmp_path / "kernels")
+    wrong, reached = [], set()
+    for i, batch in enumerate(batches(chosen())):
+        network(batch, tmp_path / str(i))
+        samples = b"".join(value.tobytes() for layer in batch for value in layer.samples)
+        outputs = avr.run(tmp_path / str(i), samples, tmp_path / f"{i}.built", objects)
+        for layer in batch:
+            got, outputs = outputs[: len(layer.expected)], outputs[len(layer.expected) :]
+            if got != layer.expected:
+                wrong.append(f"{layer.node.op} {layer.kernel.symbol} {layer.node.attrs}")
+            reached.add(layer.kernel.symbol)
+    assert wrong == []
+    assert reached == set(KERNELS)
