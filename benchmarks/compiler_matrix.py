@@ -82,7 +82,7 @@ def run_model(
             for flag in wanted["flags"]:
                 command = [compiler.version, *compiler.command[1:], *matrix.flags_of(flag, compiler), flag]
                 key = hashlib.sha256(json.dumps([case.digest, core, model, command]).encode()).hexdigest()
-                if key not in done:
+                if key not in done or done[key].result in BAD:  # what failed is tried again
                     try:
                         found = matrix.run_cell(case, core, compiler, flag, Path(temporary) / "build")
                     except ToolError as error:
