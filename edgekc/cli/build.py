@@ -17,7 +17,7 @@ def build(
         str, typer.Option("--board", help="A board's name or file. Default: the board that DIR was compiled for.")
     ] = "",
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The folder to write. Default: DIR/build/BOARD, and -size.")
+        Path | None, typer.Option("-o", "--out", help="The folder to write. Default: DIR/build/BOARD, or BOARD-size.")
     ] = None,
     optimise: way.OptimiseFor = way.Optimised.speed,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
