@@ -82,7 +82,7 @@ def run_model(
             for flag in wanted["flags"]:
                 command = [compiler.version, *compiler.command[1:], *matrix.flags_of(flag, compiler), flag]
                 key = hashlib.sha256(json.dumps([case.digest, core, model, command]).encode()).hexdigest()
-                if key not in done:
+                if key not in done or done[key].result in BAD:  # what failed is tried again
                     try:
                         found = matrix.run_cell(case, core, compiler, flag, Path(temporary) / "build")
                     except ToolError as error:
@@ -211,7 +211,10 @@ def main() -> int:
     for text in sorted(set(missing)):
         print(f"not run: {text}")
     if arguments.json is not None:
-        command = shlex.join(["python", *sys.argv])
+        chosen = {f"--{axis}": ",".join(wanted[axis]) for axis in AXES if wanted[axis] != list(AXES[axis])}
+        if arguments.models is not None:
+            chosen["--models"] = str(arguments.models)
+        command = shlex.join(["python", "benchmarks/compiler_matrix.py", *(w for o in chosen.items() for w in o)])
         arguments.json.write_text(json.dumps(as_json(rows, missing, command), indent=1) + "\n")
     if arguments.docs:
         write_docs(DOCS, table(rows))

@@ -292,7 +292,9 @@ def _compile_flags(
         flags.append(f"-ffile-prefix-map={path}={shown}")
     if bare and compiler.family in ("zig", "clang"):
         flags += ["-ffreestanding", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
-        flags += ["-fno-sanitize=all", "-isystem", str(_PORT / "freestanding")]
+        flags += ["-isystem", str(_PORT / "freestanding")]
+    if compiler.family == "zig":
+        flags.append("-fno-sanitize=all")  # which it turns on below -O2
     if trace:
         flags.append("-DEKC_TRACE")
     # The model's own headers first: they belong to its sources.

@@ -16,7 +16,7 @@ def build(
         str, typer.Option("--board", help="A board's name or file. Default: the board that DIR was compiled for.")
     ] = "",
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The folder to write. Default: DIR/build/BOARD, and -size.")
+        Path | None, typer.Option("-o", "--out", help="The folder to write. Default: DIR/build/BOARD, or BOARD-size.")
     ] = None,
     optimise: way.OptimiseFor = way.Optimised.speed,
     force: Annotated[

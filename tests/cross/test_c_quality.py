@@ -325,7 +325,8 @@ def _extreme_inputs(manifest: dict[str, Any]) -> bytes:
     return host.samples(manifest, 12) + b"".join(x.astype(np.int8).tobytes() for x in corners + checkered)
 
 
-def test_cmake_builds_it(folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", ["-O2", "-Os"])
+def test_cmake_builds_it(folder: Path, tmp_path: Path, level: str) -> None:
     if shutil.which("cmake") is None:
         pytest.skip("cmake is not installed")
     environment = {key: value for key, value in os.environ.items() if key not in ("CFLAGS", "CMAKE_GENERATOR")}
@@ -337,10 +338,14 @@ def test_cmake_builds_it(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "main.c").write_text(MAIN.replace("@name@", name).replace("@UPPER@", name.upper()))
     # Out of source, and the model's folder stays as it was.
     before = sorted(folder.rglob("*"))
-    for command in (["-S", str(tmp_path), "-B", str(tmp_path / "build")], ["--build", str(tmp_path / "build")]):
+    chosen = [] if level == "-O2" else [f"-D{name.upper()}_OPTIMISATION={level}"]
+    build = str(tmp_path / "build")
+    for command in (["-S", str(tmp_path), "-B", build, *chosen], ["--build", build]):
         done = subprocess.run(["cmake", *command], capture_output=True, text=True, check=False, env=environment)
         assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(folder.rglob("*")) == before
+    (flags,) = (tmp_path / "build" / "model").rglob("flags.make")
+    assert f" {level}" in flags.read_text()
     inputs = _extreme_inputs(read_manifest(folder))
     ran = subprocess.run([str(tmp_path / "build" / "user")], input=inputs, capture_output=True, check=True)
     assert ran.stdout == host.run(host.build(folder), inputs)

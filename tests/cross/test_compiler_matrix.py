@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib.util
 import itertools
-import json
 import subprocess
 import sys
 from collections.abc import Callable
