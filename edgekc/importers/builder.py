@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -69,6 +69,18 @@ class Builder:
             raise self.wrong(
                 f"computing its constants takes {self.made_bytes:,} bytes so far, {nbytes:,} of them here; "
                 f"{allowed:,} are allowed"
+            )
+
+    def check_stated(self, shape: Shape, stated: Sequence[int | None] | None) -> None:
+        """ModelError where the source itself states another shape of what is computed here; None: not stated."""
+        if stated is None:
+            return
+        if len(stated) != len(shape) or any(s not in (None, d) for s, d in zip(stated, shape, strict=True)):
+            said = ["?" if s is None else s for s in stated]
+            raise ModelError(
+                f"the file gives its output shape {said}, its inputs make {list(shape)}".replace("'", ""),
+                where=self.at,
+                fix="export the model again, with its shapes inferred anew; if this stays, it is a fault of edgekc",
             )
 
     def input(self, shape: Shape) -> Value:

@@ -117,12 +117,12 @@ def window(
             raise b.wrong(f"window {k}, stride {s}, dilation {d}, padding {low} and {high}: impossible")
         span = (k - 1) * d + 1
         room = size[i] + low + high - span
-        if room < 0:
+        count = (room + (s - 1 if ceil else 0)) // s + 1
+        if ceil and (count - 1) * s >= size[i] + low:  # a window may not start in the padding at the end
+            count -= 1
+        if count < 1:
             raise b.wrong(f"a window of {span} does not fit into {size[i]} plus {low + high} padding")
-        count = room // s + 1
-        if ceil and room % s and count * s < size[i] + low:  # a window may not start in the padding at the end
-            high = count * s + span - size[i] - low
-            count += 1
+        high = max(high, (count - 1) * s + span - size[i] - low)  # further than that where `ceil` adds a window
         attrs |= {f"stride_{axis}": s, f"dilation_{axis}": d, before: low, after: high}
         out.append(count)
     return attrs, (out[0], out[1])
@@ -144,11 +144,13 @@ def pool(
         raise b.unsupported(f"pooling with dilation {list(dilation)}", "1")
     if len(x.shape) != 4:
         raise b.unsupported(f"pooling of a tensor of shape {list(x.shape)}", "4 dimensions")
+    # The windows are those of the source's own size: padding that becomes a node is not what `ceil` may start in.
+    attrs, (h, w) = window(b, x.shape[2:], kernel, stride, dilation, pads, ceil)
     if op == "average_pool" and count_include_pad and any(pads):
         x = pad(b, x, [(0, 0), (0, 0), (pads[0], pads[1]), (pads[2], pads[3])], 0.0)
-        pads = (0, 0, 0, 0)
+        beyond = (int(attrs["pad_bottom"]) - pads[1], int(attrs["pad_right"]) - pads[3])  # by `ceil`; never counted
+        attrs |= {"pad_top": 0, "pad_left": 0, "pad_bottom": beyond[0], "pad_right": beyond[1]}
     tensor, c = b.nhwc(x), x.shape[1]
-    attrs, (h, w) = window(b, x.shape[2:], kernel, stride, dilation, pads, ceil)
     attrs |= {"filter_h": kernel[0], "filter_w": kernel[1], "activation": "none"}
     return b.emit(op, (tensor,), attrs, (1, h, w, c), (1, c, h, w), od.nhwc((1, c, h, w)))
 

@@ -56,7 +56,9 @@ def _import(model: FileModel, name: str, where: str, channels_last: bool) -> Gra
             if key and key not in values:
                 raise b.wrong(f"tensor {key[:60]!r} is read before it is computed, or is a further output")
         results = _outputs(Args(b, node, values, model.opset), where)
-        values.update(zip(node.outputs, results, strict=False))
+        for key, value in zip(node.outputs, results, strict=False):
+            b.check_stated(value.shape, model.shapes.get(key))
+            values[key] = value
     for key in model.outputs:
         if key not in values:
             raise ModelError(f"output {key[:60]!r} is never computed", where=where)

@@ -60,7 +60,11 @@ def sides(a: Args, size: tuple[int, ...], kernel: list[int], stride: list[int], 
     elif mode in ("SAME_UPPER", "SAME_LOWER"):
         for i in range(2):
             span = (kernel[i] - 1) * dilation[i] + 1
-            total = max((-(-size[i] // max(stride[i], 1)) - 1) * stride[i] + span - size[i], 0)
+            total = (-(-size[i] // max(stride[i], 1)) - 1) * stride[i] + span - size[i]
+            if total < 0 and a.node.op == "AveragePool":
+                # The standard says nothing of padding below zero, and onnxruntime moves the windows of some opsets.
+                raise a.b.unsupported(f"auto_pad {mode!r} with a stride of {stride[i]} over windows of {span}", "pads")
+            total = max(total, 0)
             small, large = total // 2, total - total // 2
             pads[i], pads[i + 2] = (small, large) if mode == "SAME_UPPER" else (large, small)
     elif mode != "NOTSET":

@@ -46,6 +46,7 @@ class FileModel:
     constants: Mapping[str, Array]
     inputs: tuple[FileInput, ...]
     outputs: tuple[str, ...]
+    shapes: Mapping[str, tuple[int | None, ...]]  # that the file states of what its nodes compute; None: a free size
 
 
 def read(path: Path) -> FileModel:
@@ -75,6 +76,7 @@ def read(path: Path) -> FileModel:
                 f"opset {opset}; supported: {MIN_OPSET} to {MAX_OPSET}", where=where, fix="export with another opset"
             )
         load_external_data(model, path)
+        shapes = _stated(model.graph)
         for value in model.graph.output:
             value.type.tensor_type.shape.SetInParent()  # the checker wants a shape; nobody here reads it
         onnx.checker.check_model(model)
@@ -83,7 +85,7 @@ def read(path: Path) -> FileModel:
 
             check_functions(model, where)
             model = inliner.inline_local_functions(model)
-        return _read(model, opset, where)
+        return _read(model, opset, where, shapes)
     except EdgekcError:
         raise
     except Exception as error:
@@ -96,7 +98,28 @@ def read(path: Path) -> FileModel:
         ) from error
 
 
-def _read(model: Any, opset: int, where: str) -> FileModel:
+def _stated(graph: Any) -> dict[str, tuple[int | None, ...]]:
+    """The shapes in the file, of outputs and of what is between; where the batch size is free, the first axis is too.
+
+    Converters that free the batch size leave the old one in the shapes behind it.
+    """
+
+    def sizes(value: Any) -> tuple[int | None, ...] | None:
+        tensor = value.type.tensor_type
+        if value.type.WhichOneof("value") != "tensor_type" or not tensor.shape.dim:  # a scalar has no layer
+            return None
+        fixed = (d.dim_value if d.WhichOneof("value") == "dim_value" else 0 for d in tensor.shape.dim)
+        return tuple(d or None for d in fixed)
+
+    constants = {t.name for t in graph.initializer}
+    batches = [shape[0] for v in graph.input if v.name not in constants and (shape := sizes(v))]
+    found = {v.name: shape for v in (*graph.value_info, *graph.output) if (shape := sizes(v)) is not None}
+    if None in batches:
+        found = {name: (None, *shape[1:]) if shape else shape for name, shape in found.items()}
+    return found
+
+
+def _read(model: Any, opset: int, where: str, shapes: Mapping[str, tuple[int | None, ...]]) -> FileModel:
     from onnx import helper, numpy_helper
 
     graph = model.graph
@@ -116,7 +139,7 @@ def _read(model: Any, opset: int, where: str) -> FileModel:
     outputs = tuple(value.name for value in graph.output)
     if not inputs or not outputs:
         raise ModelError("the model has no inputs or no outputs", where=where)
-    return FileModel(opset, tuple(nodes), constants, inputs, outputs)
+    return FileModel(opset, tuple(nodes), constants, inputs, outputs, shapes)
 
 
 def _constant(node: FileNode, where: str) -> Array:

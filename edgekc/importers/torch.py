@@ -52,8 +52,18 @@ def _import(program: Any, name: str, where: str, channels_last: bool) -> Graph:
         b.at = f"{where}: {title(node)}"
         if node.op != "call_function":
             raise b.unsupported(f"a graph node of kind {node.op}", "calls of ATen operators")
-        values[node.name] = _result(b, node, values)
+        values[node.name] = _checked(b, node, _result(b, node, values))
     return numbered(tidy(fold_affine(b.graph(name, inputs, _results(program, b, values)))))
+
+
+def _checked(b: Builder, node: Any, result: Any) -> Any:
+    """What a call gives, of the shapes that torch recorded when the program was traced."""
+    metas = node.meta.get("val")
+    pairs = zip(result, metas, strict=False) if isinstance(result, tuple) and metas else [(result, metas)]
+    for value, meta in pairs:
+        if isinstance(value, Value) and hasattr(meta, "shape"):
+            b.check_stated(value.shape, [d if isinstance(d, int) else None for d in meta.shape])
+    return result
 
 
 def _placeholders(program: Any, b: Builder, values: dict[str, Any]) -> list[Value]:
@@ -217,14 +227,17 @@ def _pool(op: str) -> Callable[[Call], Value]:
     return handler
 
 
-def _adaptive_average(c: Call) -> Value:
-    x, out = c.value("self"), c.pair("output_size")
-    if len(x.shape) != 4 or x.shape[2] % out[0] or x.shape[3] % out[1]:
-        raise c.b.unsupported(f"an adaptive pool of {list(x.shape)} to {list(out)}", "sizes that divide evenly")
-    if out == (1, 1):
-        return nchw.mean(c.b, x, (2, 3), True)
-    kernel = (x.shape[2] // out[0], x.shape[3] // out[1])
-    return nchw.pool(c.b, "average_pool", x, kernel, kernel, (1, 1), (0, 0, 0, 0), False)
+def _adaptive(op: str) -> Callable[[Call], Value]:
+    def handler(c: Call) -> Value:
+        x, out = c.value("self"), c.pair("output_size")
+        if len(x.shape) != 4 or min(out) < 1 or x.shape[2] % out[0] or x.shape[3] % out[1]:
+            raise c.b.unsupported(f"an adaptive pool of {list(x.shape)} to {list(out)}", "sizes that divide evenly")
+        if op == "average_pool" and out == (1, 1):
+            return nchw.mean(c.b, x, (2, 3), True)
+        kernel = (x.shape[2] // out[0], x.shape[3] // out[1])
+        return nchw.pool(c.b, op, x, kernel, kernel, (1, 1), (0, 0, 0, 0), False)
+
+    return handler
 
 
 def _mean(c: Call) -> Value:
@@ -292,12 +305,13 @@ def _cat(c: Call) -> Value:
 
 
 _HANDLERS: dict[str, Callable[[Call], Any]] = {
-    "_adaptive_avg_pool2d": _adaptive_average,
+    "_adaptive_avg_pool2d": _adaptive("average_pool"),
     "_native_batch_norm_legit_no_training": _batch_norm,
     "_softmax": _softmax,
     "_to_copy": _cast,
     "_unsafe_view": lambda c: nchw.reshape(c.b, c.value("self"), c.ints("size")),
-    "adaptive_avg_pool2d": _adaptive_average,
+    "adaptive_avg_pool2d": _adaptive("average_pool"),
+    "adaptive_max_pool2d": lambda c: (_adaptive("max_pool")(c), None),
     "add": _add(1.0),
     "addmm": _addmm,
     "alias": _same,
