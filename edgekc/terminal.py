@@ -5,10 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import json
-import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -71,13 +70,4 @@ def _complaining() -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.EPIPE:
             raise
-        _drop_output()
         raise UsageError(f"cannot be written: {error.strerror}", where="standard output") from error
-
-
-def _drop_output() -> None:
-    """What is still buffered goes nowhere, lest the end of the process tries it again."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)

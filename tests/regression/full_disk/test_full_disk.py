@@ -85,7 +85,7 @@ def test_a_limit_of_the_system_itself(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no /dev/full here")
 @pytest.mark.parametrize("command", [("boards",), ("boards", "--json"), ("doctor", "--json"), ("--version",)])
 def test_standard_output(command: tuple[str, ...]) -> None:
-    """Said once, by the exit code too, and not again when Python ends."""
+    """Said once, by the exit code too."""
     full = "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 1)"
     assert complaint(real(*command, before=full)) == "standard output: cannot be written: No space left on device"
 
