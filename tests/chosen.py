@@ -18,6 +18,39 @@ _FAST_ROOMS = ("compress", "format", "importers", "quantize", "regression", "tra
 _FAST_FILES = ("test_tiny.py",)
 _NOT_FAST: tuple[str, ...] = ()
 
+# Sweeps of which the default run has a sample, by the name of the test below tests/, or how it starts; other tests have
+# the mark `slow` on them. The core, board or compiler that stays in the default run is the one that most users have.
+SLOW = (
+    "cross/test_c_quality.py::test_no_kernel_has_a_warning[clang]",
+    "cross/test_c_quality.py::test_no_kernel_has_a_warning[cortex-m0plus]",
+    "cross/test_c_quality.py::test_no_kernel_has_a_warning[cortex-m55]",
+    "cross/test_c_quality.py::test_no_kernel_has_a_warning[cortex-m85]",
+    "cross/test_c_quality.py::test_no_kernel_has_a_warning[aarch64]",
+    "cross/test_device.py::test_zig_builds_the_same_program[microbit]",
+    "cross/test_device.py::test_zig_builds_the_same_program[mps2-an505]",
+    "cross/test_device.py::test_zig_builds_the_same_program[mps3-an547]",
+    "ops/test_structs.py::test_kernels_compile_without_warnings[clang]",
+    "ops/test_structs.py::test_kernels_compile_without_warnings[arm",
+    "ops/test_vector.py::test_every_case[avx2]",
+    "ops/test_vector.py::test_every_case[avx512]",
+    "wheel/test_wheel.py",
+)
+_SWEEPS = {  # of these all but the boards that are named
+    "cross/test_extensions.py::test_every_case_on_the_core": ("m0plus-an385", "mps2-an386", "corstone-300"),
+    "simulated_mcu/test_walk.py::test_the_readmes_commands_on_each_emulated_board": ("mps2-an386",),
+}
+
+
+def is_slow(item: pytest.Item) -> bool:
+    """Whether only `.ci/run` runs a test, though it has no mark of its own."""
+    if not item.path.is_relative_to(HERE):
+        return False
+    name = f"{item.path.relative_to(HERE).as_posix()}::{item.nodeid.split('::', 1)[-1]}"
+    if name.startswith(SLOW):
+        return True
+    test, _, parameter = name.partition("[")
+    return test in _SWEEPS and parameter.removesuffix("]") not in _SWEEPS[test]
+
 
 def is_fast(item: pytest.Item) -> bool:
     """Whether a test belongs to the tier that runs in a minute."""

@@ -51,6 +51,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
+        if chosen.is_slow(item):
+            item.add_marker(pytest.mark.slow)
         if chosen.is_fast(item):
             item.add_marker(pytest.mark.fast)
     keep = items

@@ -62,6 +62,15 @@ def test_fast_rooms_exist_and_slow_tests_are_not_among_them() -> None:
     assert chosen.is_fast(item("unit/test_arena.py"))
     assert not chosen.is_fast(item("unit/test_arena.py", "test_it", "slow"))
     assert not chosen.is_fast(item("wheel/test_wheel.py"))
+    for name in (*chosen.SLOW, *chosen._SWEEPS):
+        path, _, test = name.partition("::")
+        assert (ROOT / "tests" / path).is_file(), name
+        assert f"def {test.partition('[')[0]}" in (ROOT / "tests" / path).read_text(encoding="utf-8"), name
+    assert chosen.is_slow(item("ops/test_vector.py", "test_every_case[avx2]"))
+    assert not chosen.is_slow(item("ops/test_vector.py", "test_every_case[native]"))
+    every = "test_every_case_on_the_core"
+    assert chosen.is_slow(item("cross/test_extensions.py", f"{every}[rpi5]"))
+    assert not chosen.is_slow(item("cross/test_extensions.py", f"{every}[mps2-an386]"))
 
 
 def test_tests_of_one_operator() -> None:
