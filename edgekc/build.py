@@ -12,7 +12,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from edgekc import boot2, uart
+from edgekc import boot2, objects, uart
 from edgekc.advice import Shortage, advise
 from edgekc.assets import CODEGEN, RUNTIME_C
 from edgekc.board import Board, Memory
@@ -302,12 +302,16 @@ def _run(command: Sequence[str], board: Board) -> subprocess.CompletedProcess[st
 
 
 def _compile(compiler: Compiler, board: Board, source: Path, target: Path, flags: Sequence[str]) -> None:
+    key = objects.key_of(compiler, flags, source)
+    if objects.fetch(key, target):
+        return
     done = _run([*compiler.command, *flags, "-c", str(source), "-o", str(target)], board)
     if done.returncode != 0:
         raise ToolError(
             f"{compiler.description} refused {source.name}: {_first_error(done.stderr)}",
             where=f"board {board.name}",
         )
+    objects.keep(key, target)
 
 
 def _link(command: Sequence[str], board: Board, manifest: Mapping[str, Any], buffers_bytes: int) -> str:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .. import objects
 from ..assets import RUNTIME_C
 from ..errors import ToolError, UsageError, VerifyError
 from ..ir import Array
 from ..output import read_manifest
-from ..toolchain import host_compiler
+from ..toolchain import Compiler, host_compiler
 
 _GUARD_BYTES = 64  # as in ekc_host.c
 _ALIGNMENT = 16  # of the arena, by the API's contract
@@ -49,13 +52,34 @@ def build(folder: Path, *, trace: bool = False, flags: Sequence[str] = _FLAGS) -
         f"-DEKC_RUN={manifest['name']}_run",
         *(["-DEKC_TRACE"] if trace else []),
     ]
-    command = [*compiler.command, *flags, *defines, f"-I{folder / 'include'}", *map(str, sources), "-o", str(library)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    compile_flags = [*flags, *defines, f"-I{folder / 'include'}"]
+    targets = [library.with_name(f"{i}.o") for i in range(len(sources))]
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        jobs = list(zip(sources, targets, strict=True))
+        results = list(pool.map(lambda job: _compile(compiler, compile_flags, *job), jobs))
+    failed = next((done for done in results if done is not None and done.returncode != 0), None)
+    link = [*compiler.command, *flags, *map(str, targets), "-o", str(library)]
+    done = failed or subprocess.run(link, capture_output=True, text=True, check=False)
     if done.returncode != 0 and "-march=native" in flags:
         return build(folder, trace=trace, flags=[f for f in flags if f != "-march=native"])
     if done.returncode != 0:
         raise ToolError(f"the host compiler failed: {done.stderr.strip()[:2000]}", where=str(folder))
     return HostProgram(manifest, ctypes.CDLL(str(library)), trace, temporary)
+
+
+def _compile(
+    compiler: Compiler, flags: Sequence[str], source: Path, target: Path
+) -> subprocess.CompletedProcess[str] | None:
+    """One source to an object, and what the compiler said; None where the object was kept from before."""
+    flags = [flag for flag in flags if flag != "-shared"]
+    key = objects.key_of(compiler, flags, source)
+    if objects.fetch(key, target):
+        return None
+    command = [*compiler.command, *flags, "-c", str(source), "-o", str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        objects.keep(key, target)
+    return done
 
 
 def input_bytes(manifest: dict[str, Any]) -> int:

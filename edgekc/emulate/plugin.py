@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +15,7 @@ from typing import Any
 from edgekc.assets import RUNTIME_C
 from edgekc.emulate.elfinfo import CodeRange, Elf, entry_sp, read_elf, return_addresses, run_ranges
 from edgekc.errors import ToolError
+from edgekc.objects import user_cache
 
 _SOURCE = RUNTIME_C / "port" / "ekc_plugin.c"
 _HEADER = RUNTIME_C / "port" / "ekc_plugin_api.h"
@@ -247,7 +247,7 @@ def build_plugin(qemu: str, cache: Path | None = None) -> Path | Unavailable:
             )
         )
     ).hexdigest()[:20]
-    built = (cache or _user_cache()) / f"ekc_plugin-{key}.so"
+    built = (cache or user_cache()) / f"ekc_plugin-{key}.so"
     try:
         return built if built.is_file() else _compile(compiler, flags, built)
     except OSError as error:
@@ -265,10 +265,6 @@ def _compile(compiler: str, flags: Sequence[str], built: Path) -> Path | Unavail
             return Unavailable(f"{compiler} cannot build the plugin: {done.stderr.strip()[:500]}")
         fresh.replace(built)  # atomic, so that two processes may build at once
     return built
-
-
-def _user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekc"
 
 
 def _stdout(*command: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..errors import ModelError, ToolError, UnsupportedError
 from ..ir import Graph
+from .faults import is_ours
 from .keras_file import check_keras
 from .tflite_float import import_tflite_float
 
@@ -38,6 +39,8 @@ def import_keras(path: Path, name: str) -> Graph:
         with contextlib.redirect_stdout(io.StringIO()):  # the converter prints what it saved where
             data = tf.lite.TFLiteConverter.from_keras_model(model).convert()
     except Exception as error:
+        if is_ours(error):
+            raise
         raise UnsupportedError(f"TensorFlow Lite cannot convert the model ({_line(error)})", where=where) from error
     return import_tflite_float(bytes(data), name, where)
 
@@ -54,6 +57,8 @@ def _load(tf: Any, path: Path, where: str) -> Any:
             where, custom_objects={"DepthwiseConv2D": DepthwiseConv2D}, compile=False, safe_mode=True
         )
     except Exception as error:
+        if is_ours(error):
+            raise
         raise ModelError(
             f"Keras cannot read the model ({_line(error)})",
             where=where,

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import EdgekcError, ModelError, ToolError, UnsupportedError
 from ..ir import Array
+from .faults import is_ours
 from .onnx_external import check_functions, load_external_data
 
 MIN_OPSET, MAX_OPSET = 11, 22
@@ -86,6 +87,8 @@ def read(path: Path) -> FileModel:
     except EdgekcError:
         raise
     except Exception as error:
+        if is_ours(error):
+            raise
         # protobuf, the checker and numpy each have their own ways to refuse a damaged file; one for the user.
         line = " ".join(str(error).split())[:200]
         raise ModelError(

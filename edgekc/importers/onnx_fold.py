@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..ir import Array
+from .faults import is_ours
 from .onnx_file import FileNode
 
 # Operators that are computed here when all their inputs are constants; none of them is random.
@@ -75,6 +76,8 @@ def fold(node: FileNode, inputs: Sequence[Array | None], opset: int, where: str)
         with np.errstate(all="ignore"):
             results = [np.asarray(value) for value in evaluator.run(None, given)]
     except Exception as error:
+        if is_ours(error):
+            raise
         line = " ".join(str(error).split())[:200]
         raise ModelError(
             f"cannot be computed from its constants ({type(error).__name__}: {line})", where=f"{where}: {node.title}"

@@ -2,52 +2,75 @@
 
 from __future__ import annotations
 
-import importlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..ir import Array, Quant
+from .flatbuffer import DamagedError, Table, root
+from .tflite_names import OPERATORS, TYPES
 
-# Options tables: builtin operator -> (flatbuffer table, its fields). The reader's accessor of field `StrideH`
-# is a method of the same name.
-_OPTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "CONV_2D": (
-        "Conv2DOptions",
-        ("Padding", "StrideH", "StrideW", "DilationHFactor", "DilationWFactor", "FusedActivationFunction"),
-    ),
-    "DEPTHWISE_CONV_2D": (
-        "DepthwiseConv2DOptions",
-        ("Padding", "StrideH", "StrideW", "DilationHFactor", "DilationWFactor", "FusedActivationFunction"),
-    ),
-    "FULLY_CONNECTED": ("FullyConnectedOptions", ("FusedActivationFunction", "WeightsFormat", "KeepNumDims")),
-    "ADD": ("AddOptions", ("FusedActivationFunction",)),
-    "MUL": ("MulOptions", ("FusedActivationFunction",)),
-    "AVERAGE_POOL_2D": (
-        "Pool2DOptions",
-        ("Padding", "StrideH", "StrideW", "FilterHeight", "FilterWidth", "FusedActivationFunction"),
-    ),
-    "MAX_POOL_2D": (
-        "Pool2DOptions",
-        ("Padding", "StrideH", "StrideW", "FilterHeight", "FilterWidth", "FusedActivationFunction"),
-    ),
-    "MEAN": ("ReducerOptions", ("KeepDims",)),
-    "REDUCE_MAX": ("ReducerOptions", ("KeepDims",)),
-    "REDUCE_PROD": ("ReducerOptions", ("KeepDims",)),
-    "STRIDED_SLICE": (
-        "StridedSliceOptions",
-        ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask"),
-    ),
-    "PACK": ("PackOptions", ("Axis",)),
-    "GATHER": ("GatherOptions", ("Axis", "BatchDims")),
-    "SOFTMAX": ("SoftmaxOptions", ("Beta",)),
-    "CONCATENATION": ("ConcatenationOptions", ("Axis", "FusedActivationFunction")),
+# Options of operators: builtin operator -> the fields of its table that are read, each with its number in the schema
+# of TensorFlow Lite, what `struct` calls its type, and the value that it has where the file leaves it out.
+_Fields = Mapping[str, tuple[int, str, int]]
+_PADDING, _STRIDES = (0, "b", 0), {"StrideW": (1, "i", 0), "StrideH": (2, "i", 0)}
+_POOL: _Fields = {
+    "Padding": _PADDING,
+    **_STRIDES,
+    "FilterWidth": (3, "i", 0),
+    "FilterHeight": (4, "i", 0),
+    "FusedActivationFunction": (5, "b", 0),
 }
+_ACTIVATION: _Fields = {"FusedActivationFunction": (0, "b", 0)}
+_REDUCER: _Fields = {"KeepDims": (0, "?", 0)}
+OPTIONS: Mapping[str, _Fields] = {
+    "CONV_2D": {
+        "Padding": _PADDING,
+        **_STRIDES,
+        "FusedActivationFunction": (3, "b", 0),
+        "DilationWFactor": (4, "i", 1),
+        "DilationHFactor": (5, "i", 1),
+    },
+    "DEPTHWISE_CONV_2D": {
+        "Padding": _PADDING,
+        **_STRIDES,
+        "FusedActivationFunction": (4, "b", 0),
+        "DilationWFactor": (5, "i", 1),
+        "DilationHFactor": (6, "i", 1),
+    },
+    "FULLY_CONNECTED": {**_ACTIVATION, "WeightsFormat": (1, "b", 0), "KeepNumDims": (2, "?", 0)},
+    "ADD": _ACTIVATION,
+    "MUL": _ACTIVATION,
+    "AVERAGE_POOL_2D": _POOL,
+    "MAX_POOL_2D": _POOL,
+    "MEAN": _REDUCER,
+    "REDUCE_MAX": _REDUCER,
+    "REDUCE_PROD": _REDUCER,
+    "STRIDED_SLICE": {
+        "BeginMask": (0, "i", 0),
+        "EndMask": (1, "i", 0),
+        "EllipsisMask": (2, "i", 0),
+        "NewAxisMask": (3, "i", 0),
+        "ShrinkAxisMask": (4, "i", 0),
+    },
+    "PACK": {"Axis": (1, "i", 0)},
+    "GATHER": {"Axis": (0, "i", 0), "BatchDims": (1, "i", 0)},
+    "SOFTMAX": {"Beta": (0, "f", 0)},
+    "CONCATENATION": {"Axis": (0, "i", 0), "FusedActivationFunction": (1, "b", 0)},
+}
+# Numbers of fields of the other tables.
+_MODEL_CODES, _MODEL_SUBGRAPHS, _MODEL_BUFFERS = 1, 2, 4
+_CODE_DEPRECATED, _CODE_CUSTOM, _CODE_BUILTIN = 0, 1, 3
+_GRAPH_TENSORS, _GRAPH_INPUTS, _GRAPH_OUTPUTS, _GRAPH_OPERATORS = 0, 1, 2, 3
+_TENSOR_SHAPE, _TENSOR_TYPE, _TENSOR_BUFFER, _TENSOR_NAME, _TENSOR_QUANTIZATION, _TENSOR_SPARSITY = 0, 1, 2, 3, 4, 6
+_QUANT_SCALE, _QUANT_ZERO_POINT, _QUANT_DIMENSION = 2, 3, 6
+_OPERATOR_CODE, _OPERATOR_INPUTS, _OPERATOR_OUTPUTS, _OPERATOR_OPTIONS = 0, 1, 2, 4
+_BUFFER_DATA, _BUFFER_OFFSET = 0, 1
 _CONTROL_FLOW = ("WHILE", "IF", "CALL", "CALL_ONCE")
+_MAX_DIMENSIONS = 8  # no operator of TensorFlow Lite takes more
 _MAX_ELEMENTS = 1 << 28  # far above what any supported device holds; guards against absurd dimensions
 
 
@@ -91,57 +114,42 @@ def read(data: bytes, where: str) -> FileModel:
             where=where,
             fix="pass a .tflite file written by the TensorFlow Lite converter",
         )
-    import tflite  # here, so that a broken installation is not mistaken for a broken file
-
     try:
-        return _read(tflite, data, where)
-    except (ModelError, UnsupportedError):
-        raise
-    except Exception as error:
-        # The flatbuffers reader trusts its input: damaged offsets surface as struct, index, type, Unicode,
-        # overflow or memory errors. All of them mean the same to the user.
+        return _read(root(data), where)
+    except DamagedError as error:
         raise ModelError(
-            f"the file is truncated or damaged ({type(error).__name__} while reading it)",
-            where=where,
-            fix="export the model again",
+            f"the file is truncated or damaged ({error})", where=where, fix="export the model again"
         ) from error
 
 
-def _read(tflite: Any, data: bytes, where: str) -> FileModel:
-    types = {value: name.lower() for name, value in vars(tflite.TensorType).items() if isinstance(value, int)}
-    builtins = {value: name for name, value in vars(tflite.BuiltinOperator).items() if isinstance(value, int)}
-    model = tflite.Model.GetRootAs(data, 0)
+def _read(model: Table, where: str) -> FileModel:
     codes = []
-    for i in range(_count(model.OperatorCodesLength(), data)):
-        code = model.OperatorCodes(i)
+    for code in model.tables(_MODEL_CODES):
         # Files from before the enumeration outgrew a byte hold the number in the deprecated field only.
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-        name = builtins.get(number, f"operator number {number}")
-        codes.append(f"CUSTOM {_text(code.CustomCode())}" if name == "CUSTOM" else name)
-    _refuse_control_flow(model, codes, data, where)
-    graph = model.Subgraphs(0)
-    tensors = tuple(
-        _tensor(model, graph.Tensors(i), i, types, data, where) for i in range(_count(graph.TensorsLength(), data))
-    )
-    operators = tuple(
-        _operator(graph.Operators(i), i, codes, len(tensors), where)
-        for i in range(_count(graph.OperatorsLength(), data))
-    )
-    inputs = tuple(_indices(graph, "Inputs", len(tensors), False))
-    outputs = tuple(_indices(graph, "Outputs", len(tensors), False))
+        number = max(code.whole(_CODE_BUILTIN, "i"), code.whole(_CODE_DEPRECATED, "b"))
+        name = OPERATORS.get(number, f"operator number {number}")
+        codes.append(f"CUSTOM {code.text(_CODE_CUSTOM)}" if name == "CUSTOM" else name)
+    subgraphs = model.tables(_MODEL_SUBGRAPHS)
+    if not subgraphs:
+        raise DamagedError("it has no subgraph")
+    graph, buffers = subgraphs[0], model.tables(_MODEL_BUFFERS)
+    rows = graph.tables(_GRAPH_OPERATORS)
+    _refuse_control_flow(len(subgraphs), rows, codes, where)
+    tensors = tuple(_tensor(tensor, i, buffers, where) for i, tensor in enumerate(graph.tables(_GRAPH_TENSORS)))
+    operators = tuple(_operator(row, i, codes, len(tensors), where) for i, row in enumerate(rows))
+    inputs = _indices(graph, _GRAPH_INPUTS, len(tensors), False)
+    outputs = _indices(graph, _GRAPH_OUTPUTS, len(tensors), False)
     if not inputs or not outputs:
         raise ModelError("the model has no inputs or no outputs", where=where)
     return FileModel(tensors, operators, inputs, outputs)
 
 
-def _refuse_control_flow(model: Any, codes: list[str], data: bytes, where: str) -> None:
-    count = _count(model.SubgraphsLength(), data)
+def _refuse_control_flow(count: int, rows: Sequence[Table], codes: Sequence[str], where: str) -> None:
     if count == 1:
         return
     what = f"the model has {count} subgraphs"
-    graph = model.Subgraphs(0)
-    for i in range(_count(graph.OperatorsLength(), data)):
-        builtin = codes[graph.Operators(i).OpcodeIndex()]
+    for i, row in enumerate(rows):
+        builtin = _builtin(row, codes)
         if builtin in _CONTROL_FLOW:
             where = f"{where}: operator {i} {builtin}"
             what += " (control flow, which recurrent layers as LSTM and GRU become)"
@@ -149,41 +157,45 @@ def _refuse_control_flow(model: Any, codes: list[str], data: bytes, where: str) 
     raise UnsupportedError(f"{what}; one is supported", where=where)
 
 
-def _tensor(model: Any, tensor: Any, index: int, types: Mapping[int, str], data: bytes, where: str) -> FileTensor:
-    name = _text(tensor.Name())
+def _tensor(tensor: Table, index: int, buffers: Sequence[Table], where: str) -> FileTensor:
+    name = tensor.text(_TENSOR_NAME)
     here = f"{where}: tensor {index} {name[:60]!r}"
-    dtype = types.get(tensor.Type(), f"type {tensor.Type()}")
-    shape = tuple(int(tensor.Shape(i)) for i in range(_count(tensor.ShapeLength(), data)))
+    number = tensor.whole(_TENSOR_TYPE, "b")
+    dtype = TYPES.get(number, f"type {number}")
+    dimensions = tensor.numbers(_TENSOR_SHAPE, "int32")
+    shape = tuple(int(d) for d in dimensions[: _MAX_DIMENSIONS + 1])
     shape = tuple(1 if i == 0 and d == -1 else d for i, d in enumerate(shape))  # a free batch size is one here
-    if any(d < 1 for d in shape) or math.prod(shape) > _MAX_ELEMENTS:
+    if len(shape) > _MAX_DIMENSIONS or any(d < 1 for d in shape) or math.prod(shape) > _MAX_ELEMENTS:
         raise ModelError(f"impossible shape {list(shape)}", where=here)
-    if tensor.Sparsity() is not None:
+    if tensor.table(_TENSOR_SPARSITY) is not None:
         raise UnsupportedError("sparse tensors are not supported; dense ones are", where=here)
-    buffer = model.Buffers(tensor.Buffer())
-    raw = b""
-    if _count(buffer.DataLength(), data):
-        raw = buffer.DataAsNumpy().tobytes()
-    elif buffer.Offset() > 1:  # buffers may lie behind the flatbuffer in files of over 2 GB
+    place = tensor.whole(_TENSOR_BUFFER, "I")
+    if place >= len(buffers):
+        raise DamagedError(f"tensor {index} is in buffer {place} of {len(buffers)}")
+    raw = buffers[place].numbers(_BUFFER_DATA, "uint8")
+    if not raw.size and buffers[place].whole(_BUFFER_OFFSET, "Q") > 1:  # behind the flatbuffer, in files of over 2 GB
         raise UnsupportedError("weights outside the flatbuffer are not supported", where=here)
     value = None
-    if raw:
+    if raw.size:
         if dtype not in ("int8", "uint8", "int16", "int32", "int64", "float32", "float16"):
             raise UnsupportedError(f"constant of type {dtype}; int8, int32 are supported", where=here)
-        if len(raw) != math.prod(shape) * np.dtype(dtype).itemsize:
+        if raw.size != math.prod(shape) * np.dtype(dtype).itemsize:
             raise ModelError(
-                f"holds {len(raw)} bytes, its shape {list(shape)} and type {dtype} need another number", where=here
+                f"holds {raw.size} bytes, its shape {list(shape)} and type {dtype} need another number", where=here
             )
-        value = np.frombuffer(raw, np.dtype(dtype).newbyteorder("<")).reshape(shape)
-    return FileTensor(index, name, shape, dtype, _quant(tensor.Quantization(), shape, data, here), value)
+        value = np.frombuffer(raw.tobytes(), np.dtype(dtype).newbyteorder("<")).reshape(shape)
+    return FileTensor(index, name, shape, dtype, _quant(tensor.table(_TENSOR_QUANTIZATION), shape, here), value)
 
 
-def _quant(record: Any, shape: tuple[int, ...], data: bytes, here: str) -> Quant | None:
-    if record is None or not _count(record.ScaleLength(), data):
+def _quant(record: Table | None, shape: tuple[int, ...], here: str) -> Quant | None:
+    if record is None:
         return None
-    count = record.ScaleLength()
-    scales = tuple(float(record.Scale(i)) for i in range(count))
-    points = tuple(int(record.ZeroPoint(i)) for i in range(_count(record.ZeroPointLength(), data))) or (0,) * count
-    axis = int(record.QuantizedDimension())
+    scales = tuple(float(s) for s in record.numbers(_QUANT_SCALE, "float32"))
+    count = len(scales)
+    if not count:
+        return None
+    points = tuple(int(z) for z in record.numbers(_QUANT_ZERO_POINT, "int64")) or (0,) * count
+    axis = record.whole(_QUANT_DIMENSION, "i")
     if not all(math.isfinite(s) and s > 0 for s in scales):
         raise ModelError("a scale is not a positive finite number", where=here)
     if len(points) == 1:
@@ -193,42 +205,34 @@ def _quant(record: Any, shape: tuple[int, ...], data: bytes, here: str) -> Quant
     return Quant(scales, points, axis)
 
 
-def _operator(op: Any, index: int, codes: list[str], tensors: int, where: str) -> FileOperator:
-    builtin = codes[op.OpcodeIndex()]
+def _builtin(row: Table, codes: Sequence[str]) -> str:
+    code = row.whole(_OPERATOR_CODE, "I")
+    if code >= len(codes):
+        raise DamagedError(f"an operator has code {code} of {len(codes)}")
+    return codes[code]
+
+
+def _operator(row: Table, index: int, codes: Sequence[str], tensors: int, where: str) -> FileOperator:
+    builtin = _builtin(row, codes)
     options: dict[str, int | float] = {}
-    table = op.BuiltinOptions()
-    if builtin in _OPTIONS and table is not None:
-        name, fields = _OPTIONS[builtin]
-        record = getattr(importlib.import_module(f"tflite.{name}"), name)()
-        record.Init(table.Bytes, table.Pos)
-        options = {field: getattr(record, field)() for field in fields}
-    elif builtin in _OPTIONS:
-        raise ModelError("the operator has no options", where=f"{where}: operator {index} {builtin}")
+    if builtin in OPTIONS:
+        table = row.table(_OPERATOR_OPTIONS)
+        if table is None:
+            raise ModelError("the operator has no options", where=f"{where}: operator {index} {builtin}")
+        options = {name: table.number(*field) for name, field in OPTIONS[builtin].items()}
     return FileOperator(
         index,
         builtin,
-        tuple(_indices(op, "Inputs", tensors, True)),
-        tuple(_indices(op, "Outputs", tensors, False)),
+        _indices(row, _OPERATOR_INPUTS, tensors, True),
+        _indices(row, _OPERATOR_OUTPUTS, tensors, False),
         options,
     )
 
 
-def _indices(record: Any, field: str, limit: int, optional: bool) -> list[int]:
-    count = getattr(record, f"{field}Length")()
-    if count > limit + 64:
-        raise ValueError("more operands than tensors")
-    values = [int(getattr(record, field)(i)) for i in range(count)]
-    if any(v >= limit or v < (-1 if optional else 0) for v in values):
-        raise ValueError("tensor index out of range")
-    return values
-
-
-def _count(count: int, data: bytes) -> int:
-    """A vector's length, refused where the file could not hold it: damaged lengths must not cost minutes."""
-    if not 0 <= count <= len(data):
-        raise ValueError("vector longer than the file")
-    return count
-
-
-def _text(raw: bytes | None) -> str:
-    return (raw or b"").decode("utf-8", "replace")
+def _indices(record: Table, field: int, limit: int, optional: bool) -> tuple[int, ...]:
+    values = record.numbers(field, "int32")
+    if values.size > limit + 64:
+        raise DamagedError(f"{values.size} operands, and {limit} tensors")
+    if values.size and (values.max() >= limit or values.min() < (-1 if optional else 0)):
+        raise DamagedError(f"an operand is tensor {values.max()} of {limit}")
+    return tuple(int(v) for v in values)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelError, ToolError, UnsupportedError, UsageError
+from .faults import is_ours
 from .torch_archive import clean_archive
 
 
@@ -47,6 +48,8 @@ def program_of(source: Any, example_inputs: Any, where: str) -> Any:
             table.pop(torch.ops.aten.linear.default, None)  # as it is, not as views around a matrix product
             return program.run_decompositions(table)
     except Exception as error:
+        if is_ours(error):
+            raise
         raise UnsupportedError(
             f"torch cannot decompose the program into core ATen operators ({_line(error)})", where=where
         ) from error
@@ -65,6 +68,8 @@ def _load(torch: Any, path: Path) -> Any:
             finally:
                 logging.disable(level)
     except Exception as error:
+        if is_ours(error):
+            raise
         # torch's loader asserts, and lets JSON's and its own errors through.
         raise ModelError(
             f"not a sound torch.export program ({_line(error)})", where=where, fix="save it with torch.export.save"
@@ -86,6 +91,8 @@ def _export(torch: Any, module: Any, example_inputs: Any, where: str) -> Any:
             warnings.simplefilter("ignore")
             return torch.export.export(module, samples)
     except Exception as error:
+        if is_ours(error):
+            raise
         raise UnsupportedError(
             f"torch.export cannot trace the module ({_line(error)})",
             where=where,

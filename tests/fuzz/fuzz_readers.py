@@ -6,6 +6,7 @@ number of a reader and a number: the same everywhere, and again.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 import json
@@ -157,15 +158,15 @@ def _console(data: bytes) -> None:
     """A conversation with a board that says these bytes, in pieces, whatever it is asked."""
     from edgekc.console import Console, Patience
 
-    class Line:
-        pieces = [piece for piece in re.split(rb"(?=\xec\x4b)", data) if piece]  # one for each request
+    pieces = [piece for piece in re.split(rb"(?=\xec\x4b)", data) if piece]  # one for each request
 
+    class Line:
         def send(self, data: bytes) -> None: ...
 
         def receive(self, timeout_s: float) -> bytes:
-            if not self.pieces:
+            if not pieces:
                 raise EOFError
-            return self.pieces.pop(0)
+            return pieces.pop(0)
 
         def close(self) -> None: ...
 
@@ -339,10 +340,8 @@ def _peak_kib() -> int:
 
 
 def _reset_peak() -> None:
-    try:
+    with contextlib.suppress(OSError):  # not everywhere allowed: then the figure is too high
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass  # not everywhere allowed: then the figure is too high
 
 
 if __name__ == "__main__":  # a worker of benchmarks/fuzz_readers.py: name, first, count, folder

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-import subprocess
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from built import shared_library
 
 from edgekc.bits import index_bits, pack_indices
 from edgekc.ir import Array, Node, Quant, Role, Tensor, constant
@@ -67,14 +68,8 @@ def sources(ending: str = "") -> list[Path]:
 
 def build(folder: Path, flags: Sequence[str] = ("-O2",), ending: str = "") -> Path:
     """One shared library of all kernels that run here, or of those whose names end so."""
-    files = [str(file) for file in sources(ending)]
-    library = folder / "libkernels.so"
-    include, shared = ("-I", str(RUNTIME / "include")), ("-fPIC", "-shared")
-    subprocess.run(
-        [*host_compiler().command, *WARNINGS, *EMULATE, *flags, *shared, *include, *files, "-o", str(library)],
-        check=True,
-    )
-    return library
+    own = [*WARNINGS, *EMULATE, *flags, "-I", str(RUNTIME / "include")]
+    return Path(shutil.copy(shared_library(host_compiler(), own, sources(ending)), folder))
 
 
 @functools.cache

@@ -1,0 +1,58 @@
+"""C files compiled and linked for tests: each object once by its content, each library once for all processes."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from edgekc import objects
+from edgekc.toolchain import Compiler
+
+
+@contextmanager
+def alone(name: str) -> Iterator[Path]:
+    """A folder of that name in the cache, which no other process of these tests is in."""
+    folder = objects.user_cache() / "tests" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
+def compiled(compiler: Compiler, flags: Sequence[str], sources: Sequence[Path], folder: Path) -> list[Path]:
+    """An object of each source, in `folder`. CalledProcessError where the compiler refuses one, even by a warning."""
+
+    def one(source: Path) -> Path:
+        target = folder / f"{source.stem}.o"
+        key = objects.key_of(compiler, flags, source)
+        if not objects.fetch(key, target):
+            subprocess.run([*compiler.command, *flags, "-c", str(source), "-o", str(target)], check=True)
+            objects.keep(key, target)
+        return target
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        return list(pool.map(one, sources))
+
+
+def shared_library(compiler: Compiler, flags: Sequence[str], sources: Sequence[Path]) -> Path:
+    """One shared library of the sources. Processes that want the same wait for the first one."""
+    flags = [*flags, "-fPIC"]
+    keys = [objects.key_of(compiler, flags, source) for source in sources]
+    name = hashlib.sha256("\0".join(str(key) for key in keys).encode()).hexdigest()
+    with alone(f"library-{name}") as folder:
+        library = folder / "libkernels.so"
+        if None in keys or not library.is_file():
+            parts = compiled(compiler, flags, sources, folder)
+            fresh = folder / "fresh.so"
+            subprocess.run([*compiler.command, *flags, "-shared", *map(str, parts), "-o", str(fresh)], check=True)
+            fresh.replace(library)
+            for part in parts:
+                part.unlink()
+    return library
