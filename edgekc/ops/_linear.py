@@ -159,7 +159,10 @@ def activation_range(view: View) -> tuple[int, int]:
     scale, zero = np.float32(view.out.q.scale), view.out.q.zero_point
 
     def level(real: float) -> int:
-        ratio = np.float32(real) / scale
+        with np.errstate(over="ignore"):
+            ratio = np.float32(real) / scale
+        if np.isinf(ratio):  # of a scale that float32 hardly holds: beyond all levels
+            return (1 << 31) if ratio > 0 else -(1 << 31)
         return zero + int(np.trunc(float(ratio) + np.copysign(0.5, float(ratio))))
 
     activation = view.node.attrs.get("activation", "none")

@@ -379,7 +379,11 @@ def png(rng: random.Random, data: bytes) -> bytes:
     k = rng.randrange(len(chunks))
     kind, body = chunks[k]
     if kind == b"IDAT" and rng.random() < 0.5:
-        body = zlib.compress(blind(rng, zlib.decompress(body)) * rng.choice((1, 1, 50)))
+        try:
+            pixels = zlib.decompress(body)
+        except zlib.error:  # of a file that is damaged already
+            pixels = body
+        body = zlib.compress(blind(rng, pixels) * rng.choice((1, 1, 50)))
     else:
         body = blind(rng, body)
     if rng.random() < 0.1:
