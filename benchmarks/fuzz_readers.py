@@ -95,17 +95,17 @@ def main() -> None:
         if lacking:
             print(f"{name}: skipped, {lacking} is not installed")
             continue
-        wanted = given.cases or READERS[name].share
+        end = given.first + (given.cases or READERS[name].share)
         tally = tallies.setdefault(name, Tally())
         with ThreadPoolExecutor(given.jobs) as pool:
-            starts = range(given.first + tally.inputs, given.first + wanted, CHUNK)
-            chunks = pool.map(lambda at: run_chunk(name, at, min(CHUNK, given.first + wanted - at)), starts)
-            for chunk in chunks:
-                tally.add(chunk)
+            starts = range(given.first + tally.inputs, end, CHUNK)
+            for made in [pool.submit(run_chunk, name, at, min(CHUNK, end - at)) for at in starts]:
+                tally.add(made.result())
                 given.out.parent.mkdir(parents=True, exist_ok=True)
                 given.out.write_text(json.dumps(as_json(tallies), indent=1) + "\n")
-        print(f"{name}: {tally.inputs} inputs, {tally.accepted} accepted, {tally.refused} refused, "
-              f"worst {tally.worst_seconds} s, {tally.worst_mib} MiB", *tally.found(), sep="\n  ", flush=True)  # fmt: skip
+        line = f"{name}: {tally.inputs} inputs, {tally.accepted} accepted, {tally.refused} refused"
+        worst = f"worst {tally.worst_seconds} s, {tally.worst_mib} MiB"
+        print(f"{line}, {worst}", *tally.found(), sep="\n  ", flush=True)
     if any(tally.found() for tally in tallies.values()):
         raise SystemExit("something was found")
 

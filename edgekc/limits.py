@@ -1,4 +1,4 @@
-"""How much a file may unpack to: a few kilobytes can ask for all of a machine's memory, and then get one clear error."""
+"""How much a file may unpack to: a few kilobytes can ask for all of a machine's memory, and get one clear error."""
 
 from __future__ import annotations
 

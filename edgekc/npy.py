@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -95,12 +96,14 @@ def _dtype(descr: str) -> np.dtype[np.generic] | None:
     """The numpy type of `<f4` and its like; None for what is no number."""
     if descr[:1] not in "<>|=" or descr[1:] not in _TYPES:
         return None
-    order = "=" if descr[0] == "|" else descr[0]
-    return _TYPES[descr[1:]].newbyteorder(order)
+    return _TYPES[descr[1:]].newbyteorder(">" if descr[0] == ">" else "<")
 
 
 def write_npz(arrays: Mapping[str, Array]) -> bytes:
     """The bytes of an .npz of arrays of numbers."""
     buffer = io.BytesIO()
-    np.savez(buffer, **{name: np.asarray(array) for name, array in arrays.items()})
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asarray(array), allow_pickle=False)
     return buffer.getvalue()

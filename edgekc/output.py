@@ -45,7 +45,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def check_manifest(manifest: Any, where: str) -> dict[str, Any]:
     """A manifest whose keys have the types that the other commands rely on."""
-    from pydantic import BaseModel, ConfigDict, ValidationError
+    from typing import Annotated, Literal
+
+    from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
     strict = ConfigDict(strict=True)
 
@@ -53,9 +55,9 @@ def check_manifest(manifest: Any, where: str) -> dict[str, Any]:
         model_config = strict
         name: str
         shape: list[int]
-        dtype: str
+        dtype: Literal["int8", "uint8", "int16", "int32"]
         offset: int
-        bytes: int
+        bytes: Annotated[int, Field(ge=1, le=1 << 25)]  # samples of it are made in memory
         scale: float
         zero_point: int
 
@@ -78,7 +80,7 @@ def check_manifest(manifest: Any, where: str) -> dict[str, Any]:
 
     class Manifest(BaseModel):
         model_config = strict
-        name: str
+        name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]  # of files in the folder
         board: str
         needs: list[str]
         inputs: list[Edge]

@@ -1,8 +1,8 @@
 """What a run of a recipe has done so far, in a folder: a killed run resumes behind the last finished step.
 
 A checkpoint is valid for one model, recipe up to that step, and data; one of anything else is not taken. Files are
-written beside their place and then moved there, so that one which is there is whole. They hold arrays, numbers and names
-(`edgekc.records`): nothing in them is run.
+written beside their place and then moved there, so that one which is there is whole. They hold arrays, numbers and
+names (`edgekc.records`): nothing in them is run.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A .keras or .h5 file, before Keras reads it: only layers that hold no code, only data that lies in the file.
 
-Keras refuses lambdas in .keras files, runs them in .h5 files (where it ignores `safe_mode`), and in some versions imports
-whatever module a configuration names. Here the configuration is read first: every class that it names must be one of
-those below.
+Keras refuses lambdas in .keras files, runs them in .h5 files (where it ignores `safe_mode`), and in some versions
+imports whatever module a configuration names. Here the configuration is read first: every class that it names must be
+one of those below.
 """
 
 from __future__ import annotations
@@ -17,23 +17,25 @@ from typing import Any, BinaryIO
 from .. import limits
 from ..archive import open_archive, read
 from ..errors import EdgekcError, ModelError, UnsupportedError
+from .faults import is_ours
 
 _MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
 _LAYERS = frozenset(
     (
-        "Activation ActivityRegularization Add Average AveragePooling1D AveragePooling2D BatchNormalization Concatenate "
-        "Conv1D Conv2D Convolution2D Cropping2D Dense DepthwiseConv1D DepthwiseConv2D Dropout ELU Flatten Functional "
-        "GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D "
-        "GlobalMaxPooling2D InputLayer LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D Maximum Minimum Model "
+        "Activation ActivityRegularization Add Average AveragePooling1D AveragePooling2D BatchNormalization "
+        "Concatenate Conv1D Conv2D Convolution2D Cropping2D Dense DepthwiseConv1D DepthwiseConv2D Dropout ELU Flatten "
+        "Functional GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D "
+        "GlobalMaxPooling1D GlobalMaxPooling2D InputLayer LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D "
+        "Maximum Minimum Model "
         "Multiply PReLU Permute ReLU RepeatVector Rescaling Reshape SeparableConv1D SeparableConv2D Sequential Softmax "
         "SpatialDropout1D SpatialDropout2D Subtract UpSampling2D ZeroPadding1D ZeroPadding2D"
     ).split()
 )
 _PARTS = frozenset(
     (
-        "Constant DTypePolicy FloatDTypePolicy Policy GlorotNormal GlorotUniform HeNormal HeUniform Identity L1 L1L2 L2 "
-        "LecunNormal LecunUniform MaxNorm MinMaxNorm NonNeg Ones Orthogonal RandomNormal RandomUniform TruncatedNormal "
-        "UnitNorm VarianceScaling Zeros __keras_tensor__ __numpy__ __tensor__"
+        "Constant DTypePolicy FloatDTypePolicy Policy GlorotNormal GlorotUniform HeNormal HeUniform Identity L1 L1L2 "
+        "L2 LecunNormal LecunUniform MaxNorm MinMaxNorm NonNeg Ones Orthogonal RandomNormal RandomUniform "
+        "TruncatedNormal UnitNorm VarianceScaling Zeros __keras_tensor__ __numpy__ __tensor__"
     ).split()
 )
 _MODULE = re.compile(r"(tf_)?keras(\.[a-z_0-9]+)*")
@@ -69,6 +71,8 @@ def check_keras(path: Path) -> None:
     except EdgekcError:
         raise
     except Exception as error:  # h5py lets the errors of its library through
+        if is_ours(error):
+            raise
         line = " ".join(str(error).split())[:200]
         raise ModelError(
             f"cannot be read ({type(error).__name__}: {line})", where=where, fix="save the model again"

@@ -197,7 +197,7 @@ def _with_constant(b: Builder, op: str, x: Value, y: Value) -> Value:
 
 
 def _arranged(b: Builder, x: Value, data: Array, native: Shape) -> Array:
-    """A constant that broadcasts to `x` in the order in which `x` is stored; as large as it is, where axes stay whole."""
+    """A constant that broadcasts to `x` in the order of `x`; no larger than it is where axes stay whole."""
     rank = len(x.shape)
     data = data.reshape((1,) * (rank - data.ndim) + data.shape)
     if data.size == 1:

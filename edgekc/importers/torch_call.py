@@ -71,14 +71,14 @@ def op_name(node: Any) -> str:
 FOLDABLE = frozenset(
     (
         "_to_copy _unsafe_view abs add addmm alias amax amin any arange argmax argmin as_strided_copy bitwise_and "
-        "bitwise_not bitwise_or bmm cat ceil clamp clamp_max clamp_min clone constant_pad_nd contiguous convolution cos "
-        "cumsum detach diagonal div elu empty_permuted eq erf exp exp2 expand expm1 eye fill flip floor fmod full "
+        "bitwise_not bitwise_or bmm cat ceil clamp clamp_max clamp_min clone constant_pad_nd contiguous convolution "
+        "cos cumsum detach diagonal div elu empty_permuted eq erf exp exp2 expand expm1 eye fill flip floor fmod full "
         "full_like gather ge gelu gt hardtanh index index_select isinf isnan le lift_fresh_copy linalg_vector_norm "
         "linear log log10 log1p log2 logical_and logical_not logical_or lt masked_fill maximum mean minimum mm mul "
         "native_batch_norm _native_batch_norm_legit_no_training ne neg ones ones_like permute pow prod reciprocal relu "
-        "remainder repeat round rsqrt scalar_tensor select select_scatter sigmoid sign sin slice slice_scatter _softmax "
-        "split split_with_sizes sqrt squeeze stack sub sum t tan tanh transpose tril triu trunc unbind unsqueeze var view "
-        "view_as_real where zeros zeros_like"
+        "remainder repeat round rsqrt scalar_tensor select select_scatter sigmoid sign sin slice slice_scatter "
+        "_softmax split split_with_sizes sqrt squeeze stack sub sum t tan tanh transpose tril triu trunc "
+        "unbind unsqueeze var view view_as_real where zeros zeros_like"
     ).split()
 )
 
@@ -107,7 +107,7 @@ def is_constant(node: Any, args: list[Any]) -> bool:
 
 
 def evaluate(b: Builder, node: Any, args: Any, kwargs: Any) -> Any:
-    """What an operator of FOLDABLE makes of constants; sizes were computed by torch before, so nothing large is tried."""
+    """What an operator of FOLDABLE makes of constants; torch knows the size before, so nothing large is tried."""
     import torch
 
     if op_name(node).removeprefix("aten.") not in FOLDABLE:

@@ -1,8 +1,8 @@
 """The JSON of a torch.export program to one that torch may read: every text in it is of a known kind, or refused.
 
-torch turns this file into Python: symbolic sizes are evaluated, operators are looked up by dotted paths that reach every
-module that torch imports, names become the source of a function that is compiled. None of that is meant for files of
-strangers, so here each text is checked by what its key says that it is; what the import does not need is left out.
+torch turns this file into Python: symbolic sizes are evaluated, operators are looked up by dotted paths that reach
+every module that torch imports, names become the source of a function that is compiled. None of that is meant for files
+of strangers, so here each text is checked by what its key says that it is; what the import does not need is left out.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def _node(node: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _is_plain_operator(target: str) -> bool:
-    """Whether this is an operator of ATen that takes tensors and numbers: none with file names, objects or functions."""
+    """Whether this is an operator of ATen that takes tensors and numbers: no file names, objects or functions."""
     import torch
 
     match = _ATEN.fullmatch(target)

@@ -168,7 +168,8 @@ def activation_range(view: View) -> tuple[int, int]:
     scale, zero = np.float32(view.out.q.scale), view.out.q.zero_point
 
     def level(real: float) -> int:
-        ratio = np.float32(real) / scale
+        with np.errstate(over="ignore"):  # of a scale that float32 hardly holds: infinite, and refused below
+            ratio = np.float32(real) / scale
         if abs(float(ratio)) > INT32_MAX - 128:  # TensorFlow Lite holds levels in 32 bits
             raise UnsupportedError(
                 f"an output scale of {float(scale):.6g}, in which the activation's bound {real:g} leaves 32 bits",

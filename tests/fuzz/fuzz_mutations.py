@@ -1,4 +1,4 @@
-"""Damage to bytes: blind, and by the structure of zip, .npy, JSON, TOML, protobuf and .ekc, checksums made right again."""
+"""Damage to bytes: blind, and by the structure of zip, .npy, JSON, TOML, protobuf and .ekc, checksums made right."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ _JSON_VALUES = (None, True, False, 0, 1, -1, 2, 255, 65536, -(2**31), 2**31, 2**
                 1e308, float("inf"), float("nan"), "", "x", "../x", "\x00", "\ud800", "é" * 40, "a b", "1e9", [], {},
                 [[]], {"": None})  # fmt: skip
 _NAMES = ("x.npy", "X.npy", "../x", "/x", "a\\b", "x" * 300, "é.npy", "", "model.json", "y.npy")
+_TYPES = ("'<f4'", "'>i2'", "'|O'", "'<U9'", "'|V0'", "'<c16'", "'<f8,<f8'", "'|S'", "'<M8[s]'")
+_SHAPES = ("()", "(1,)", "(0,)", "(1, 1, 1, 1)", "(99999999999,)", "(1, 0, 3)", "(" + "1, " * 40 + ")")
+_TOML_VALUES = ("1", "-1", "1e400", "nan", "inf", "9" * 5000, '""', '"x"', "[]", "{}", "true", "1979-05-27", "[" * 400,
+                "0x7fffffffffffffffffff", '"\\ud800"', '"""', "{a = {b = 1}}", "[1, 'x', {}]", "07:32:00")  # fmt: skip
 
 
 def blind(rng: random.Random, data: bytes) -> bytes:
@@ -134,9 +138,9 @@ def npy(rng: random.Random, data: bytes) -> bytes:
     changes = (
         (r"\d+", str(rng.choice(_NUMBERS))),
         (r"\d+", "-1"),
-        (r"'[<>|=]\w+'", rng.choice(("'<f4'", "'>i2'", "'|O'", "'<U9'", "'|V0'", "'<c16'", "'<f8,<f8'", "'|S'", "'<M8[s]'"))),
+        (r"'[<>|=]\w+'", rng.choice(_TYPES)),
         (r"True|False", rng.choice(("True", "False", "None", "1"))),
-        (r"\(.*?\)", rng.choice(("()", "(1,)", "(0,)", "(1, 1, 1, 1)", "(99999999999,)", "(1, 0, 3)", "(" + "1, " * 40 + ")"))),
+        (r"\(.*?\)", rng.choice(_SHAPES)),
         (r"'shape'", rng.choice(("'shape', 'shape'", "'x'", ""))),
         (r"\}", rng.choice(("", "}}", "} + __import__('os')", "{" * 200))),
     )  # fmt: skip
@@ -207,9 +211,7 @@ def toml(rng: random.Random, data: bytes) -> bytes:
                 at, rng.choice(("[x]", "[[compress]]", "[memory]", "a.b.c = 1", "\x00", "x = '''", "= 1", '"" = 1'))
             )
         elif kind == 3 and "=" in lines[at]:
-            values = ("1", "-1", "1e400", "nan", "inf", "9" * 5000, '""', '"x"', "[]", "{}", "true", "1979-05-27", "[" * 400,
-                      "0x7fffffffffffffffffff", '"\\ud800"', '"""', "{a = {b = 1}}", "[1, 'x', {}]", "07:32:00")  # fmt: skip
-            lines[at] = lines[at].split("=")[0] + "= " + rng.choice(values)
+            lines[at] = lines[at].split("=")[0] + "= " + rng.choice(_TOML_VALUES)
         elif kind == 4:
             lines[at] = re.sub(r"\d+", lambda _: str(rng.choice(_NUMBERS)), lines[at])
         elif kind == 5:
@@ -377,7 +379,11 @@ def png(rng: random.Random, data: bytes) -> bytes:
     k = rng.randrange(len(chunks))
     kind, body = chunks[k]
     if kind == b"IDAT" and rng.random() < 0.5:
-        body = zlib.compress(blind(rng, zlib.decompress(body)) * rng.choice((1, 1, 50)))
+        try:
+            pixels = zlib.decompress(body)
+        except zlib.error:  # of a file that is damaged already
+            pixels = body
+        body = zlib.compress(blind(rng, pixels) * rng.choice((1, 1, 50)))
     else:
         body = blind(rng, body)
     if rng.random() < 0.1:

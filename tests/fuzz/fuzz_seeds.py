@@ -217,7 +217,8 @@ def measurements() -> Seeds:
     layer = {"name": "conv_0", "instructions": [10, 11], "cycles": None}
     entry = {"of_model": True, "kind": "weights", "size_bytes": 20}
     found = {
-        "model_flash_bytes": 100, "ledger": {"flash": [entry, entry]}, "by_layer": [{"layer": "conv_0", "size_bytes": 9}],
+        "model_flash_bytes": 100, "ledger": {"flash": [entry, entry]},
+        "by_layer": [{"layer": "conv_0", "size_bytes": 9}],
         "arena_bytes": 64, "model_ram_bytes": 80, "stack_bytes": None, "painted_stack_bytes": 90,
         "instructions": [100, 101], "cycles": None, "layers": [layer, layer],
     }  # fmt: skip
