@@ -2,6 +2,7 @@
 /* The harness's port on a bare Cortex-M: files by semihosting, cost by SysTick and a painted stack. */
 #include "ek_port.h"
 
+#include "../include/ek_offsets.h"
 #include "ek_semihost.h"
 
 #include <stddef.h>
@@ -91,18 +92,33 @@ EK_NORETURN void ek_port_exit(int ok)
 
 /* Field order is known to the assembly below. */
 typedef struct {
-    ek_port_run run;    /* 0 */
-    void *arena;        /* 4 */
-    const void *input;  /* 8 */
-    void *output;       /* 12 */
-    uint32_t *limit;    /* 16: painted from here up to the stack pointer of the call */
-    uint32_t *stack;    /* 20: out: the stack pointer of the call */
-    uint32_t start;     /* 24: out: *counter before */
-    uint32_t end;       /* 28: out: *counter after */
-    volatile uint32_t *counter; /* 32 */
+    ek_port_run run;
+    void *arena;
+    const void *input;
+    void *output;
+    uint32_t *limit;            /* painted from here up to the stack pointer of the call */
+    uint32_t *stack;            /* out: the stack pointer of the call */
+    uint32_t start, end;        /* out: *counter before and after */
+    volatile uint32_t *counter;
 } measured_call;
-
-typedef char offsets_are_as_the_assembly_has_them[offsetof(measured_call, counter) == 32 ? 1 : -1];
+#define CALL_RUN 0
+#define CALL_ARENA 4
+#define CALL_INPUT 8
+#define CALL_OUTPUT 12
+#define CALL_LIMIT 16
+#define CALL_STACK 20
+#define CALL_START 24
+#define CALL_END 28
+#define CALL_COUNTER 32
+EK_CHECK_OFFSET(measured_call, run, CALL_RUN);
+EK_CHECK_OFFSET(measured_call, arena, CALL_ARENA);
+EK_CHECK_OFFSET(measured_call, input, CALL_INPUT);
+EK_CHECK_OFFSET(measured_call, output, CALL_OUTPUT);
+EK_CHECK_OFFSET(measured_call, limit, CALL_LIMIT);
+EK_CHECK_OFFSET(measured_call, stack, CALL_STACK);
+EK_CHECK_OFFSET(measured_call, start, CALL_START);
+EK_CHECK_OFFSET(measured_call, end, CALL_END);
+EK_CHECK_OFFSET(measured_call, counter, CALL_COUNTER);
 
 ekc_status ek_measured_call(measured_call *call);
 
@@ -119,27 +135,27 @@ __asm__(".syntax unified\n"
         "    push {r3-r7, lr}\n" /* r3 keeps the stack 8-byte aligned */
         "    mov r4, r0\n"
         "    mov r5, sp\n"
-        "    str r5, [r4, #20]\n"
+        "    str r5, [r4, #" EK_TEXT(CALL_STACK) "]\n"
         "    ldr r6, 3f\n"
-        "    ldr r7, [r4, #16]\n"
+        "    ldr r7, [r4, #" EK_TEXT(CALL_LIMIT) "]\n"
         "1:  cmp r7, r5\n"
         "    bhs 2f\n"
         "    stmia r7!, {r6}\n"
         "    b 1b\n"
-        "2:  ldr r6, [r4, #0]\n"
-        "    ldr r0, [r4, #4]\n"
-        "    ldr r1, [r4, #8]\n"
-        "    ldr r2, [r4, #12]\n"
-        "    ldr r5, [r4, #32]\n"
+        "2:  ldr r6, [r4, #" EK_TEXT(CALL_RUN) "]\n"
+        "    ldr r0, [r4, #" EK_TEXT(CALL_ARENA) "]\n"
+        "    ldr r1, [r4, #" EK_TEXT(CALL_INPUT) "]\n"
+        "    ldr r2, [r4, #" EK_TEXT(CALL_OUTPUT) "]\n"
+        "    ldr r5, [r4, #" EK_TEXT(CALL_COUNTER) "]\n"
         "    ldr r7, [r5]\n"
-        "    str r7, [r4, #24]\n"
+        "    str r7, [r4, #" EK_TEXT(CALL_START) "]\n"
         ".global ek_call_begin\n"
         "ek_call_begin:\n"
         "    blx r6\n"
         ".global ek_call_end\n"
         "ek_call_end:\n"
         "    ldr r7, [r5]\n"
-        "    str r7, [r4, #28]\n"
+        "    str r7, [r4, #" EK_TEXT(CALL_END) "]\n"
         "    pop {r3-r7, pc}\n"
         ".balign 4\n"
         "3:  .word 0xA5A5A5A5\n" /* PAINT */

@@ -25,7 +25,7 @@ CLANG_TARGETS = {
     "cortex-m55": ("--target=thumbv8.1m.main-none-eabihf", "-mcpu=cortex-m55"),
 }
 CLANGS = ("clang-16", "clang-19")
-# Functions lie close together and switches have no tables: then each `adr` is one of ours.
+# Functions lie close together, and switches have no tables, which would be addressed by `adr` too.
 FLAGS = ("-std=c99", "-falign-functions=1", "-fno-jump-tables", "-ffreestanding")
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
 ADR = re.compile(r"\t(?:adr|(?:add|sub)\S*\t\w+, pc\b)")  # objdump writes `adr` as what it adds to the program counter
@@ -35,18 +35,18 @@ FUNCTION = re.compile(r"^([0-9a-f]+) <([^>]+)>:$")
 
 def compiler_of(family: str, core: str) -> tuple[str, ...]:
     """The first words of a command; skips the test where the compiler is absent."""
+    headers = ("-isystem", str(RUNTIME_C / "port" / "freestanding"))  # memcpy and memset, where there is no C library
     if family == "zig":
         found = subprocess.run([sys.executable, "-c", "import ziglang"], capture_output=True, check=False)
         if found.returncode != 0:
             pytest.skip("ziglang is not installed")
-        return (sys.executable, "-m", "ziglang", "cc", *CORES[core].zig_flags)
+        return (sys.executable, "-m", "ziglang", "cc", *CORES[core].zig_flags, *headers)
     name = "arm-none-eabi-gcc" if family == "gcc" else family
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
     if family == "gcc":
         return (name, *CORES[core].gcc_flags)
-    # Headers for memcpy and memset without a C library.
-    return (name, *CLANG_TARGETS[core], "-isystem", str(RUNTIME_C / "port" / "freestanding"))
+    return (name, *CLANG_TARGETS[core], *headers)
 
 
 def kernels(ending: str, *, only_jumps: bool = False) -> list[Path]:
@@ -58,11 +58,14 @@ def kernels(ending: str, *, only_jumps: bool = False) -> list[Path]:
 def objects(command: tuple[str, ...], sources: list[Path], out: Path, *flags: str) -> list[Path]:
     """All sources compiled; a warning fails the test."""
     out.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        [*command, *FLAGS, *WARNINGS, *flags, f"-I{RUNTIME_C / 'include'}", "-c", *map(str, sources)],
-        cwd=out, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[:4000]
+    # zig takes one source at a time.
+    for group in [[source] for source in sources] if "ziglang" in command else [sources]:
+        to = ("-o", str(out / f"{group[0].stem}.o")) if len(group) == 1 else ()
+        done = subprocess.run(
+            [*command, *FLAGS, *WARNINGS, *flags, f"-I{RUNTIME_C / 'include'}", "-c", *map(str, group), *to],
+            cwd=out, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[:4000]
     return [out / f"{source.stem}.o" for source in sources]
 
 
@@ -106,13 +109,13 @@ def check(family: str, level: str, out: Path, *, only_jumps: bool) -> None:
         sources = kernels(ending, only_jumps=only_jumps)
         for core in cores if sources else ():
             command = compiler_of(family, core)
-            for split in ("-ffunction-sections", "-fno-function-sections"):
-                for path in objects(command, sources, out / f"{core}{split}", level, split):
-                    found, any_jumps = misplaced(path)
-                    wrong += found
-                    seen |= {path.stem} if any_jumps else set()
+            # A section of its own shows what each function asks for; in one with others it may lie well by luck.
+            for path in objects(command, sources, out / core, level, "-ffunction-sections"):
+                found, any_jumps = misplaced(path)
+                wrong += found
+                seen |= {path.stem} if any_jumps else set()
     assert wrong == []
-    assert seen == {path.stem for ending in CORES_OF for path in kernels(ending, only_jumps=True)}
+    assert seen >= {path.stem for ending in CORES_OF for path in kernels(ending, only_jumps=True)}
 
 
 @pytest.mark.parametrize("level", ["-O0", "-Os"])
@@ -121,8 +124,12 @@ def test_code_that_counts_from_the_program_counter_is_aligned(tmp_path: Path, le
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("family", ["gcc", *CLANGS, "zig"])
+@pytest.mark.parametrize(
+    ("family", "level"),
+    [("gcc", level) for level in LEVELS]
+    + [(family, level) for family in CLANGS for level in ("-O0", "-Os", "-O2")]
+    + [("zig", "-Os")],
+)
 def test_every_kernel_by_every_compiler(tmp_path: Path, family: str, level: str) -> None:
     """No warning, no want of registers, and aligned."""
     check(family, level, tmp_path, only_jumps=False)

@@ -15,7 +15,7 @@ from edgekc.cores import CORES
 STRUCT = re.compile(r"typedef struct \{([^}]*)\} (\w+);")
 CHECKED = re.compile(r"EK_CHECK_OFFSET\((\w+), (\w+), ")
 SIGNATURE = re.compile(r"EK_NAKED void \w+\(([^)]*)\)")
-FIELD_TYPE = re.compile(r"(?:const )?(\w+) (\**\w+(?:\[\d+\])?(?:, \**\w+(?:\[\d+\])?)*)$")
+FIELD_TYPE = re.compile(r"(?:(?:const|volatile) )*(\w+) ([*\w\[\], ]+)$")
 OFFSET = re.compile(r"\[(sp|lr|r\d+), #-?\d+\]")
 # Registers that point to arrays, not to structs, where instructions have a number: weights, pixels, sums, pointers.
 ARRAYS = {"ek_depthwise3x3_s8_mve.c": {"r2"}, "ek_sums_mve.c": {"r1", "r11"}, "ek_winograd_tiles_mve.c": {"r0"}}
@@ -39,8 +39,8 @@ def structs(text: str) -> dict[str, dict[str, str]]:
         found[name] = {}
         for line in filter(None, (" ".join(part.split()) for part in body.split(";"))):
             declared = FIELD_TYPE.match(line)
-            if declared:
-                found[name] |= {field.strip(" *").split("[")[0]: declared[1] for field in declared[2].split(",")}
+            assert declared, f"{name}: cannot read {line!r}"
+            found[name] |= {field.strip(" *").split("[")[0]: declared[1] for field in declared[2].split(",")}
     return found
 
 
@@ -74,6 +74,13 @@ def test_offsets_are_checked_and_named(path: Path) -> None:
     text = path.read_text()
     assert unchecked(text, HEADERS) == []
     assert bare(text, ARRAYS.get(path.name, set())) == []
+
+
+def test_the_harness_names_its_offsets() -> None:
+    text = (RUNTIME_C / "port" / "ek_cortexm.c").read_text()
+    fields = structs(text)["measured_call"]
+    assert {field for name, field in CHECKED.findall(text) if name == "measured_call"} == set(fields)
+    assert bare(text, set()) == []
 
 
 def test_there_are_such_files() -> None:
