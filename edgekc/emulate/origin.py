@@ -21,7 +21,7 @@ from ..pack import read as read_packed
 from ..passes import INTEGER_PASSES, QUANTIZED_PASSES
 from . import imported, litert, reference
 
-IMPORTED, LITERT = "as imported, before any pass", "LiteRT's reference kernels"
+IMPORTED = "as imported, before any pass"
 _RECIPES = {"none": "tflite", "rounding=double": "double"}  # what `compile` does to a file; others are `compress`'s
 
 
@@ -244,7 +244,7 @@ def _litert(
         _, seen = litert.run(interpreter, source.path or Path(), at_k, sorted(layers), 1)
         return layer(imported.run(program, at_k), seen) or "all layers that could be compared agree"
 
-    oracle = f"{LITERT} ({interpreter.title})"
+    oracle = f"LiteRT ({interpreter.title})"
     _same(found, edges.to_device(outputs), f"{source.path.name} {IMPORTED},", oracle, why)
     for k in range(min(traced, len(real[0]))):
         difference = layer(imported.run(program, [x[k : k + 1] for x in real]), {i: v[k] for i, v in inner.items()})

@@ -1,7 +1,8 @@
 """Removes channels that always have one value, and channels that nobody reads.
 
 A channel is constant when the smallest and the largest accumulator that its inputs allow requantise to the
-same byte: a filter of zeros, or one whose every result the activation clamps. Its contribution to the next
+same byte, and none between them wraps in a left shift: a filter of zeros, or one whose every result the activation
+clamps. Its contribution to the next
 layer is the same number everywhere and moves into that layer's bias. What then is read by nobody is removed
 together with the filter that made it. Both are identities of integer arithmetic, so every output byte stays.
 """

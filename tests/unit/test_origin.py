@@ -17,13 +17,15 @@ import edgekc.passes
 import edgekc.pipeline
 from edgekc.emulate import host, imported, litert, origin, reference
 from edgekc.emulate.compare import split_inputs
-from edgekc.errors import VerifyError
+from edgekc.errors import UnsupportedError, VerifyError
 from edgekc.ir import Graph
 from edgekc.op import Lowered, View
+from edgekc.pack import read
 from edgekc.passes import INTEGER_PASSES, QUANTIZED_PASSES, Pass
 from edgekc.pipeline import Target, compile_model
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "converter"
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "models"
 MODELS = sorted(DATA.glob("*.tflite"))
 needs_litert = pytest.mark.skipif(litert.find("tflite") is None, reason="ai-edge-litert is not installed")
 ANY = Target("any", frozenset(), None, None)
@@ -44,7 +46,7 @@ def test_a_packed_model_is_its_file(path: Path) -> None:
     checked = check(path)
     assert checked.oracles[0] == f"{path.name} as imported, before any pass"
     if litert.find("tflite") is not None:
-        assert checked.oracles[1].startswith("LiteRT's reference kernels (ai-edge-litert ")
+        assert checked.oracles[1].startswith("LiteRT (ai-edge-litert ")
         assert checked.notes == ()
 
 
@@ -105,6 +107,31 @@ def test_double_rounding_is_not_litert_s() -> None:
     assert checked.oracles[0] == "alone.tflite as imported, before any pass"
     if any(n.op == "fully_connected" for n in graph.nodes) and litert.find("double") is None:
         assert "do not round as --rounding double does" in checked.notes[0]
+
+
+@pytest.mark.slow
+@needs_litert
+def test_random_networks_are_their_files(tmp_path: Path) -> None:
+    random_nets = pytest.importorskip("random_nets", reason="there is no maker of random networks")
+    path = tmp_path / "random.tflite"
+    equal = 0
+    for seed in range(60):
+        path.write_bytes(random_nets.random_model(seed))
+        try:
+            equal += len(check(path).oracles) == 2
+        except UnsupportedError:
+            continue
+    assert equal >= 55
+
+
+def test_a_recipe_s_model_has_no_file_to_go_back_to(tmp_path: Path) -> None:
+    """The source of a compressed model is float: found or not, it does not say what the packed model computes."""
+    packed = read((EXAMPLES / "ad_lowrank.ekc").read_bytes(), "ad")
+    assert packed.graph.metadata["recipe"] not in ("none", "rounding=double")
+    (tmp_path / "ad.ekc").write_bytes((EXAMPLES / "ad_lowrank.ekc").read_bytes())
+    source = origin.find_source(tmp_path, "ad")
+    assert source.path is None
+    assert source.note.startswith("the reference starts at the packed model: a recipe quantised and compressed its")
 
 
 @pytest.fixture(scope="module")
