@@ -1,4 +1,4 @@
-"""One QUANTIZED node turned into a .tflite file and run by TensorFlow Lite's reference kernels: the outside oracle."""
+"""QUANTIZED nodes turned into a .tflite file and run by TensorFlow Lite's reference kernels: the outside oracle."""
 
 from __future__ import annotations
 
@@ -50,18 +50,25 @@ def _interpreter_module() -> Any:
 
 def interpret(model: bytes, inputs: Sequence[Array]) -> list[Array]:
     """All outputs of a model under the reference kernels; RuntimeError where it refuses the model."""
+    return interpret_all(model, [inputs])[0]
+
+
+def interpret_all(model: bytes, samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
+    """As `interpret`, of several samples in a row; an input's batch axis may be longer than the model's one."""
     module = _interpreter_module()
     resolver = module.OpResolverType.BUILTIN_REF
     runner = module.Interpreter(model_content=model, experimental_op_resolver_type=resolver, num_threads=1)
-    details = runner.get_input_details()
-    for detail, value in zip(details, inputs, strict=True):
+    details, results = runner.get_input_details(), []
+    for detail, value in zip(details, samples[0], strict=True):
         if tuple(detail["shape"]) != value.shape:
             runner.resize_tensor_input(detail["index"], value.shape)
     runner.allocate_tensors()
-    for detail, value in zip(details, inputs, strict=True):
-        runner.set_tensor(detail["index"], value)
-    runner.invoke()
-    return [runner.get_tensor(detail["index"]) for detail in runner.get_output_details()]
+    for inputs in samples:
+        for detail, value in zip(details, inputs, strict=True):
+            runner.set_tensor(detail["index"], value)
+        runner.invoke()
+        results.append([runner.get_tensor(detail["index"]) for detail in runner.get_output_details()])
+    return results
 
 
 def run(view: View, inputs: Sequence[Array]) -> list[Array]:
@@ -122,8 +129,20 @@ def _activated(view: View) -> dict[str, Any]:
     return dict(FusedActivationFunction=_activation(view))
 
 
+def _squeeze(view: View) -> dict[str, Any]:
+    return dict(SqueezeDims=[int(a) for a in str(view.node.attrs["axes"]).split(",")])
+
+
 VERSION = 2  # where int8 kernels came in, for most operators
-FIRST_VERSION = ("RESHAPE", "RELU_N1_TO_1")  # those that have no second version
+FIRST_VERSION = (
+    "RESHAPE",
+    "RELU_N1_TO_1",
+    "EXPAND_DIMS",
+    "SQUEEZE",
+    "SHAPE",
+    "STRIDED_SLICE",
+    "PACK",
+)  # have no second
 
 Options = Callable[[View], dict[str, Any]]
 # operator: builtin name, options table, its fields
@@ -138,7 +157,7 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "fully_connected": (
         "FULLY_CONNECTED",
         "FullyConnectedOptions",
-        lambda view: dict(**_activated(view), KeepNumDims=len(view.x.shape) > 2),
+        lambda view: dict(**_activated(view), KeepNumDims=len(view.out.shape) > 2),
     ),
     "add": ("ADD", "AddOptions", _activated),
     "mul": ("MUL", "MulOptions", _activated),
@@ -151,6 +170,18 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "logistic": ("LOGISTIC", None, lambda view: {}),
     "quantize": ("QUANTIZE", "QuantizeOptions", lambda view: {}),
     "concat": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(**_activated(view), Axis=view["axis"])),
+    # What files have, and the importer turns into other operators.
+    "dequantize": ("DEQUANTIZE", "DequantizeOptions", lambda view: {}),
+    "expand_dims": ("EXPAND_DIMS", "ExpandDimsOptions", lambda view: {}),
+    "squeeze": ("SQUEEZE", "SqueezeOptions", _squeeze),
+    "padv2": ("PADV2", "PadV2Options", lambda view: {}),
+    "reduce_max": ("REDUCE_MAX", "ReducerOptions", lambda view: dict(KeepDims=bool(view["keep_dims"]))),
+    "space_to_batch": ("SPACE_TO_BATCH_ND", "SpaceToBatchNDOptions", lambda view: {}),
+    "batch_to_space": ("BATCH_TO_SPACE_ND", "BatchToSpaceNDOptions", lambda view: {}),
+    # Arithmetic on shapes: int32 tensors, which only a reshape reads.
+    "shape": ("SHAPE", "ShapeOptions", lambda view: dict(OutType=tflite.TensorType.INT32)),
+    "strided_slice": ("STRIDED_SLICE", "StridedSliceOptions", lambda view: dict(ShrinkAxisMask=1)),
+    "pack": ("PACK", "PackOptions", lambda view: dict(ValuesCount=len(view.inputs), Axis=0)),
 }
 RELU = {"relu": "RELU", "relu6": "RELU6", "relu_n1_to_1": "RELU_N1_TO_1"}
 
@@ -162,18 +193,34 @@ def _builtin(view: View) -> tuple[str, str | None, dict[str, Any]]:
     return name, table, options(view)
 
 
+def _ints(view: View, attribute: str) -> list[int]:
+    return [int(v) for v in str(view.node.attrs[attribute]).split(",")]
+
+
 def _extra_inputs(view: View) -> tuple[Tensor, ...]:
     """What the node holds as an attribute and the file as one more constant input."""
-    attrs = view.node.attrs
-    if view.node.op == "mean":
-        return (_parameter("axes", [int(a) for a in str(attrs["axes"]).split(",")]),)
+    name = view.node.name
+    if view.node.op in ("mean", "reduce_max"):
+        return (_parameter(f"{name}/axes", _ints(view, "axes")),)
+    if view.node.op == "expand_dims":
+        return (_parameter(f"{name}/axis", [view["axis"]]),)
     if view.node.op == "pad":
-        pads = _parameter("pads", [int(p) for p in str(attrs["pads"]).split(",")])
-        assert pads.data is not None
-        return (Tensor("pads", (pads.shape[0] // 2, 2), "int32", data=pads.data.reshape(-1, 2)),)
-    if view.node.op == "reshape":
-        return (_parameter("shape", view.out.shape),)
+        return (_pairs(f"{name}/pads", _ints(view, "pads")),)
+    if view.node.op == "padv2":
+        fill = np.full(1, view.x.q.zero_point, np.int8)
+        value = Tensor(f"{name}/value", (1,), "int8", view.x.quant, data=fill)
+        return (_pairs(f"{name}/pads", _ints(view, "pads")), value)
+    if view.node.op in ("space_to_batch", "batch_to_space"):
+        edges = "pads" if view.node.op == "space_to_batch" else "crops"
+        return (_parameter(f"{name}/blocks", _ints(view, "blocks")), _pairs(f"{name}/{edges}", _ints(view, edges)))
+    if view.node.op == "reshape" and len(view.inputs) == 1:
+        return (_parameter(f"{name}/shape", view.out.shape),)
     return ()
+
+
+def _pairs(name: str, values: Sequence[int]) -> Tensor:
+    """Values before and after each axis."""
+    return Tensor(name, (len(values) // 2, 2), "int32", data=np.asarray(values, np.int32).reshape(-1, 2))
 
 
 def _tensor(b: flatbuffers.Builder, tensor: Tensor, buffer: int) -> int:
@@ -190,15 +237,24 @@ def _tensor(b: flatbuffers.Builder, tensor: Tensor, buffer: int) -> int:
 
 def model(view: View) -> bytes:
     """The .tflite file of one QUANTIZED node."""
+    free = list(dict.fromkeys(t.name for t in view.inputs if t.data is None))
+    return network([view], free, [t.name for t in view.outputs])
+
+
+def network(views: Sequence[View], inputs: Sequence[str], outputs: Sequence[str]) -> bytes:
+    """The .tflite file of nodes in execution order; tensors of one name are one tensor.
+
+    Args:
+        inputs: names of the network's inputs.
+        outputs: names of its outputs, in order.
+    """
     b = flatbuffers.Builder(1024)
-    builtin, options_kind, options = _builtin(view)
-    tensors = list(dict.fromkeys([t.name for t in view.inputs]))
-    by_name = {t.name: t for t in view.inputs}
-    sources = [by_name[n] for n in tensors] + list(_extra_inputs(view)) + list(view.outputs)
-    index = {t.name: i for i, t in enumerate(sources)}
+    operands = [(*view.inputs, *_extra_inputs(view)) for view in views]
+    sources = {t.name: t for view, row in zip(views, operands, strict=True) for t in (*row, *view.outputs)}
+    index = {name: i for i, name in enumerate(sources)}
 
     buffers, tables = [_table(b, "Buffer")], []
-    for tensor in sources:
+    for tensor in sources.values():
         slot = 0
         if tensor.data is not None:
             data = b.CreateByteVector(np.ascontiguousarray(tensor.data).tobytes())
@@ -206,19 +262,38 @@ def model(view: View) -> bytes:
             buffers.append(_table(b, "Buffer", Data=data))
         tables.append(_tensor(b, tensor, slot))
 
-    ins = [index[t.name] for t in (*view.inputs, *_extra_inputs(view))]
-    outs = [index[t.name] for t in view.outputs]
-    free = [index[n] for n in tensors if by_name[n].data is None]
-    option_table = _table(b, options_kind, **options) if options_kind else None
-    kind = getattr(tflite.BuiltinOptions, options_kind) if options_kind else None
-    operator_fields = dict(Inputs=_vector(b, ins, "int32"), Outputs=_vector(b, outs, "int32"))
-    operator = _table(b, "Operator", **operator_fields, BuiltinOptions=option_table, BuiltinOptionsType=kind)
-    parts = dict(Tensors=_offsets(b, tables), Operators=_offsets(b, [operator]))
-    graph = _table(b, "SubGraph", **parts, Inputs=_vector(b, free, "int32"), Outputs=_vector(b, outs, "int32"))
-    number = getattr(tflite.BuiltinOperator, builtin)
-    version = 1 if builtin in FIRST_VERSION else VERSION
-    code = _table(b, "OperatorCode", BuiltinCode=number, DeprecatedBuiltinCode=min(number, 127), Version=version)
-    lists = dict(OperatorCodes=_offsets(b, [code]), Subgraphs=_offsets(b, [graph]), Buffers=_offsets(b, buffers))
+    codes: dict[str, int] = {}  # builtin -> its place in the list of operator codes
+    operators = [
+        _operator(b, view, [index[t.name] for t in row], [index[t.name] for t in view.outputs], codes)
+        for view, row in zip(views, operands, strict=True)
+    ]
+    parts = dict(Tensors=_offsets(b, tables), Operators=_offsets(b, operators))
+    ends = dict(
+        Inputs=_vector(b, [index[n] for n in inputs], "int32"), Outputs=_vector(b, [index[n] for n in outputs], "int32")
+    )
+    graph = _table(b, "SubGraph", **parts, **ends)
+    code_tables = [_operator_code(b, builtin) for builtin in codes]
+    lists = dict(OperatorCodes=_offsets(b, code_tables), Subgraphs=_offsets(b, [graph]), Buffers=_offsets(b, buffers))
     root = _table(b, "Model", Version=3, **lists)
     b.Finish(root, b"TFL3")
     return bytes(b.Output())
+
+
+def _operator(
+    b: flatbuffers.Builder, view: View, inputs: Sequence[int], outputs: Sequence[int], codes: dict[str, int]
+) -> int:
+    builtin, options_kind, options = _builtin(view)
+    for key, value in options.items():
+        if isinstance(value, list):
+            options[key] = _vector(b, value, "int32")
+    option_table = _table(b, options_kind, **options) if options_kind else None
+    kind = getattr(tflite.BuiltinOptions, options_kind) if options_kind else None
+    ends = dict(Inputs=_vector(b, inputs, "int32"), Outputs=_vector(b, outputs, "int32"))
+    place = codes.setdefault(builtin, len(codes))
+    return _table(b, "Operator", OpcodeIndex=place, **ends, BuiltinOptions=option_table, BuiltinOptionsType=kind)
+
+
+def _operator_code(b: flatbuffers.Builder, builtin: str) -> int:
+    number = getattr(tflite.BuiltinOperator, builtin)
+    version = 1 if builtin in FIRST_VERSION else VERSION
+    return _table(b, "OperatorCode", BuiltinCode=number, DeprecatedBuiltinCode=min(number, 127), Version=version)
