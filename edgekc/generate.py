@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -142,16 +143,21 @@ def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> 
 
 
 def _render(template: str, net: _NetView) -> bytes:
+    return bytes(_environment().get_template(template).render(net=net).encode())
+
+
+@cache
+def _environment() -> Any:
+    """Of all templates; each is parsed once."""
     import jinja2
 
-    environment = jinja2.Environment(
+    return jinja2.Environment(
         loader=jinja2.FileSystemLoader(CODEGEN),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template(template).render(net=net).encode()
 
 
 def _net_view(plan: Plan, packed: Packed, data: bytes, name: str) -> _NetView:
@@ -176,7 +182,9 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str) -> _NetView:
         output_bytes=plan.output_bytes,
         macs=sum(s.macs for s in plan.steps),
         peak_layer=_printable(plan.peak_layer),
-        uses_arena=any("ram" in layer.call for layer in layers),
+        uses_arena=any(
+            at is not None and at.space == "arena" for s in plan.steps for at in (*s.inputs, s.output, s.scratch)
+        ),
         headers=tuple(sorted({s.kernel.header for s in plan.steps})),
         edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),
         layers=layers,
