@@ -50,25 +50,41 @@ def _interpreter_module() -> Any:
 
 def interpret(model: bytes, inputs: Sequence[Array]) -> list[Array]:
     """All outputs of a model under the reference kernels; RuntimeError where it refuses the model."""
-    return interpret_all(model, [inputs])[0]
+    runner = _prepared(model, inputs)
+    return [runner.get_tensor(detail["index"]) for detail in runner.get_output_details()]
 
 
-def interpret_all(model: bytes, samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
-    """As `interpret`, of several samples in a row; an input's batch axis may be longer than the model's one."""
+def every_tensor(model: bytes, samples: Sequence[Sequence[Array]]) -> list[dict[str, Array]]:
+    """For each sample all tensors by name, those inside the network too."""
+    runner = _prepared(model, samples[0], keep=True)
+    results = []
+    for inputs in samples:
+        _invoke(runner, inputs)
+        results.append({d["name"]: runner.get_tensor(d["index"]) for d in runner.get_tensor_details()})
+    return results
+
+
+def _prepared(model: bytes, inputs: Sequence[Array], keep: bool = False) -> Any:
+    """An interpreter after its first run; an input's batch axis may be longer than the model's one."""
     module = _interpreter_module()
-    resolver = module.OpResolverType.BUILTIN_REF
-    runner = module.Interpreter(model_content=model, experimental_op_resolver_type=resolver, num_threads=1)
-    details, results = runner.get_input_details(), []
-    for detail, value in zip(details, samples[0], strict=True):
+    runner = module.Interpreter(
+        model_content=model,
+        experimental_op_resolver_type=module.OpResolverType.BUILTIN_REF,
+        experimental_preserve_all_tensors=keep,
+        num_threads=1,
+    )
+    for detail, value in zip(runner.get_input_details(), inputs, strict=True):
         if tuple(detail["shape"]) != value.shape:
             runner.resize_tensor_input(detail["index"], value.shape)
     runner.allocate_tensors()
-    for inputs in samples:
-        for detail, value in zip(details, inputs, strict=True):
-            runner.set_tensor(detail["index"], value)
-        runner.invoke()
-        results.append([runner.get_tensor(detail["index"]) for detail in runner.get_output_details()])
-    return results
+    _invoke(runner, inputs)
+    return runner
+
+
+def _invoke(runner: Any, inputs: Sequence[Array]) -> None:
+    for detail, value in zip(runner.get_input_details(), inputs, strict=True):
+        runner.set_tensor(detail["index"], value)
+    runner.invoke()
 
 
 def run(view: View, inputs: Sequence[Array]) -> list[Array]:
@@ -191,6 +207,11 @@ def _builtin(view: View) -> tuple[str, str | None, dict[str, Any]]:
         return RELU[str(view.node.attrs["activation"])], None, {}
     name, table, options = BUILTIN[view.node.op]
     return name, table, options(view)
+
+
+def builtin_name(view: View) -> str:
+    """The operator as the file names it."""
+    return _builtin(view)[0]
 
 
 def _ints(view: View, attribute: str) -> list[int]:

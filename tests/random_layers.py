@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from random_models import ACTIVATIONS, Rng, f32, quant, tensor, window
+from random_packed import templated_filters
 
 from edgekc.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
 from edgekc.op import View
 
 SCALES = (1e-9, 1e3)  # of activations
-MOST = 3000  # values of an activation, so that numpy is quick
+MOST = 4000  # values of an activation, so that numpy is quick
 PROBABILITY = quant(1 / 256, -128)  # what softmax and logistic demand of their outputs
 Layer = Callable[["Builder", Tensor], "Tensor | None"]
 
@@ -92,8 +93,8 @@ class Builder:
 
 def filters(b: Builder, shape: tuple[int, ...], axis: int) -> Array:
     """int8 weights: dense, pruned, constant, at their limits, or all zero; some filters of nothing but zeros."""
-    kind = b.rng.choice(["dense", "pruned", "small", "constant", "limits", "lowest", "zero"],
-                        p=[0.4, 0.22, 0.12, 0.06, 0.12, 0.05, 0.03])  # fmt: skip
+    kind = b.rng.choice(["dense", "pruned", "small", "constant", "limits", "lowest", "zero", "templates"],
+                        p=[0.32, 0.2, 0.12, 0.06, 0.12, 0.05, 0.03, 0.1])  # fmt: skip
     dense = b.rng.integers(-127, 128, shape)
     per_filter = [shape[axis] if i == axis else 1 for i in range(len(shape))]
     if kind == "pruned":
@@ -108,6 +109,8 @@ def filters(b: Builder, shape: tuple[int, ...], axis: int) -> Array:
         dense = b.rng.choice([-128, 127], shape)
     elif kind == "zero":
         dense = np.zeros(shape, np.int64)
+    elif kind == "templates" and len(shape) == 4:
+        dense = templated_filters(b.rng, (shape[0], shape[3]), (shape[1], shape[2])).transpose(0, 2, 3, 1)
     if b.chance(0.2):
         dense = dense * (b.rng.random(per_filter) < 0.6)
     return np.ascontiguousarray(dense).astype(np.int8)
@@ -135,11 +138,17 @@ def linear(b: Builder, op: str, attrs: dict[str, AttrValue], x: Tensor, w: Array
 
 
 def _multipliers(b: Builder, spread: Array) -> Array:
-    """Real multipliers, one or one per filter: such that outputs fill int8, or anything up to 2**24."""
-    if b.chance(0.2 if b.extreme else 0.05):
+    """Real multipliers, one or one per filter: such that outputs fill int8, or anything up to 2**24.
+
+    Filters of few weights get the largest, as in pruned networks: there left shifts wrap.
+    """
+    style = b.rng.choice(["usual", "anything", "left"], p=[0.65, 0.15, 0.2] if b.extreme else [0.9, 0.05, 0.05])
+    if style == "anything":
         real = 2.0 ** b.rng.uniform(-24, 24) * 2.0 ** b.rng.uniform(-2, 2, spread.size)
     else:
         real = 60 / spread * b.rng.uniform(0.3, 2.0, spread.size)
+    if style == "left":
+        return np.where(b.rng.random(spread.size) < 0.5, 2.0 ** b.rng.uniform(8, 26, spread.size), real)
     if b.chance(0.4):
         return np.median(real, keepdims=True)
     if b.chance(0.2):
@@ -199,6 +208,25 @@ def depthwise(b: Builder, x: Tensor) -> Tensor | None:
     kernel, attrs, out = found
     channels = x.shape[3] * (b.between(2, 4) if x.shape[3] <= 12 and b.chance(0.3) else 1)
     return linear(b, "depthwise", attrs, x, filters(b, (1, *kernel, channels), 3), 3, (1, *out, channels))
+
+
+def body(b: Builder, x: Tensor) -> Tensor | None:
+    """A 3x3 window of SAME padding as the bodies of trained networks have, of more channels, for the kernels for it."""
+    if len(x.shape) != 4 or x.shape[0] != 1:
+        return None
+    stride = b.between(1, 2) if b.chance(0.3) else 1
+    attrs: dict[str, AttrValue] = {"stride_h": stride, "stride_w": stride, "dilation_h": 1, "dilation_w": 1}
+    sizes = []
+    for size, before, after in ((x.shape[1], "pad_top", "pad_bottom"), (x.shape[2], "pad_left", "pad_right")):
+        sizes.append(-(-size // stride))
+        total = max((sizes[-1] - 1) * stride + 3 - size, 0)
+        attrs |= {before: total // 2, after: total - total // 2}
+    if x.shape[3] >= 4 and b.chance(0.5):
+        return linear(b, "depthwise", attrs, x, filters(b, (1, 3, 3, x.shape[3]), 3), 3, (1, *sizes, x.shape[3]))
+    usual = int(b.rng.choice([8, 16, 24, 32])) if b.chance(0.6) else b.between(8, 32)
+    channels = min(usual, MOST // math.prod(sizes))
+    w = filters(b, (channels, 3, 3, x.shape[3]), 0)
+    return linear(b, "conv2d", attrs, x, w, 0, (1, *sizes, channels)) if channels else None
 
 
 def dilated_in_phases(b: Builder, x: Tensor) -> Tensor | None:

@@ -97,22 +97,22 @@ def reduce_max(b: Builder, x: Tensor) -> Tensor | None:
 # ---- tables ---------------------------------------------------------------------------------------------
 
 
-def _rescaled(b: Builder, x: Tensor) -> Quant:
-    """Another quantisation, of a ratio to that of `x` that LiteRT's shifts hold."""
+def rescaled(b: Builder, q: Quant) -> Quant:
+    """Another quantisation, of a ratio to that one which LiteRT's shifts hold."""
     factor = 2.0 ** b.rng.uniform(-20, 20) if b.extreme and b.chance(0.5) else b.rng.uniform(0.3, 3.0)
-    scale = f32(min(max(x.q.scale * factor, 1e-9), 1e3))
-    return Quant((scale,), (b.zero(),)) if x.q.scale / scale < 2.0**21 else x.q
+    scale = f32(min(max(q.scale * factor, 1e-9), 1e3))
+    return Quant((scale,), (b.zero(),)) if q.scale / scale < 2.0**21 else q
 
 
 def relu(b: Builder, x: Tensor) -> Tensor | None:
     """Alone, with the scale of its input (so that it can be folded) or another."""
-    q = x.q if b.chance(0.4) else _rescaled(b, x)
+    q = x.q if b.chance(0.4) else rescaled(b, x.q)
     kinds = ["relu", "relu6", "relu_n1_to_1"] if 6 / q.scale < 2.0**30 else ["relu"]
     return b.emit("relu", {"activation": str(b.rng.choice(kinds))}, [x], b.new("relu", x.shape, q))
 
 
 def requantise(b: Builder, x: Tensor) -> Tensor | None:
-    return b.emit("quantize", {}, [x], b.new("quantize", x.shape, _rescaled(b, x)))
+    return b.emit("quantize", {}, [x], b.new("quantize", x.shape, rescaled(b, x.q)))
 
 
 def logistic(b: Builder, x: Tensor) -> Tensor | None:
@@ -239,7 +239,7 @@ def output_cast(b: Builder, x: Tensor) -> Tensor:
     """An output given as float32 or as uint8."""
     if b.chance(0.5):
         return b.emit("dequantize", {}, [x], Tensor(b.name("dequantize"), x.shape, "float32"), live=False)
-    q = quant(_rescaled(b, x).scale, b.zero("uint8"))
+    q = quant(rescaled(b, x.q).scale, b.zero("uint8"))
     return b.emit("quantize", {}, [x], b.new("quantize", x.shape, q, "uint8"), live=False)
 
 

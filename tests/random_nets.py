@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ import oracle
 from random_layers import (
     Builder,
     Layer,
+    body,
     conv2d,
     depthwise,
     dilated_in_phases,
@@ -23,13 +24,13 @@ from random_layers import (
 )
 from random_models import fill, tensor
 from random_moves import LAYERS as MOVES
-from random_moves import input_cast, output_cast
+from random_moves import input_cast, output_cast, relu
 
 from edgekc.ir import Array, Tensor
 from edgekc.op import View
 
 LAYERS: dict[Layer, float] = {
-    conv2d: 5, grouped_conv2d: 2.5, depthwise: 4, dilated_in_phases: 0.8, pool: 2.5, global_pool: 0.8,
+    conv2d: 4, body: 4, grouped_conv2d: 2.5, depthwise: 3, dilated_in_phases: 0.8, pool: 2.5, global_pool: 0.8,
     fully_connected: 2.5, **MOVES,
 }  # fmt: skip
 
@@ -59,15 +60,16 @@ def random_net(seed: int) -> RandomNet:
     inputs = _inputs(b)
     names, weights = list(LAYERS), np.array(list(LAYERS.values()))
     layers, wanted = len(b.views), b.between(2, 14)
+    if math.prod(b.live[0].shape[:-1]) >= 100 and b.chance(0.7):
+        for _ in range(b.between(1, 3)):  # as trained networks begin
+            body(b, b.live[-1])
     for _ in range(8 * wanted):
         if len(b.views) - layers >= wanted:
             break
         recent = b.live[-3:] if b.chance(0.7) else b.live
         x = recent[b.between(0, len(recent) - 1)]
         names[rng.choice(len(names), p=weights / weights.sum())](b, x)
-    if not any(t.name not in {i.name for i in inputs} for t in b.live):
-        names[-1](b, b.live[0])
-    outputs = _outputs(b, inputs)
+    outputs = _outputs(b)
     return RandomNet(seed, tuple(b.views), tuple(t for t in inputs if t.name in b.read), outputs)
 
 
@@ -77,6 +79,8 @@ def _inputs(b: Builder) -> tuple[Tensor, ...]:
         rank = b.rng.choice([4, 3, 2], p=[0.8, 0.1, 0.1])
         channels = b.between(1, 8) if b.chance(0.6) else b.between(9, 33)
         shape = (1, *(b.between(1, 11) for _ in range(rank - 2)), channels)
+        if rank == 4 and b.chance(0.25):  # of the sizes that kernels for many pixels are chosen for
+            shape = (1, b.between(10, 14), b.between(10, 14), int(b.rng.choice([4, 8, 8, 16, 16])))
         if i and b.chance(0.5) and len(b.live[0].shape) == 4:
             shape = tuple(b.live[0].shape)  # for branches that meet again
         if b.chance(0.15):
@@ -87,9 +91,12 @@ def _inputs(b: Builder) -> tuple[Tensor, ...]:
     return tuple(inputs)
 
 
-def _outputs(b: Builder, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+def _outputs(b: Builder) -> tuple[Tensor, ...]:
     """What nobody reads, now and then less one (a branch without effect), and some that are read."""
-    given = {t.name for t in inputs}
+    written = {v.out.name: v for v in b.views}
+    given = {t.name for t in b.live if t.name not in written or written[t.name].x.dtype == "float32"}
+    if len(given) == len(b.live):
+        relu(b, b.live[0])  # no layer fitted
     found = [t for t in b.live if t.name not in b.read and t.name not in given]
     if len(found) > 1 and b.chance(0.1):
         found.pop(b.between(0, len(found) - 1))

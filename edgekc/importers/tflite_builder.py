@@ -17,7 +17,10 @@ _INPUTS = {"QUANTIZE": ("int8", "uint8", "float32"), "DEQUANTIZE": ("int8", "uin
 _OUTPUTS = {"QUANTIZE": ("int8", "uint8"), "DEQUANTIZE": ("float32",)}
 _QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
 # Operators that treat a tensor as rows, and so may have any number of them in place of the batch.
-_ROWWISE = ("RESHAPE", "FULLY_CONNECTED", "SOFTMAX", "RELU", "RELU6", "RELU_N1_TO_1", "LOGISTIC", "QUANTIZE")
+_ROWWISE = (
+    *("RESHAPE", "FULLY_CONNECTED", "SOFTMAX", "RELU", "RELU6", "RELU_N1_TO_1", "LOGISTIC", "QUANTIZE"),
+    "DEQUANTIZE",
+)
 
 
 @dataclass(slots=True)
