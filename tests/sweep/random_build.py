@@ -1,0 +1,256 @@
+"""Many networks compiled for this machine in a few files, against kernels compiled once per family, and run together.
+
+A family is what a kind of core makes the planner choose: the kernels for its extensions run by their twins in C.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import subprocess
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from edgekc.cores import CORES
+from edgekc.generate import generate
+from edgekc.ir import Array
+from edgekc.ops import OPS
+from edgekc.pack import Packed, read
+from edgekc.plan import Plan, plan
+from edgekc.toolchain import Compiler, host_compiler
+
+HERE = Path(__file__).resolve().parent
+RUNTIME = HERE.parents[1] / "runtime_c"
+SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
+EMULATE = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED", "-DEK_VEC_EMULATED")
+SPACES = ("arena", "input", "output")
+PER_FILE = 40  # networks in one file for the compiler: headers are read once for all of them
+STATIC = re.compile(r"^static const \w+ (\w+) =", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Kernels that go together. `flags`: those by which its own kernels are compiled, beside EMULATE."""
+
+    name: str
+    features: frozenset[str]
+    flags: tuple[str, ...] = ()
+
+
+@cache
+def families() -> tuple[Family, ...]:
+    """One for each set of kernels that the cores' features allow, and the vector units of this machine."""
+    kernels = [k for op in OPS.values() for k in op.kernels]
+    asked = frozenset().union(*(k.needs for k in kernels))
+    alike: dict[frozenset[str], frozenset[str]] = {}  # symbols -> features
+    for features in (frozenset[str](), *(core.features & asked for core in CORES.values())):
+        alike.setdefault(frozenset(k.symbol for k in kernels if k.needs <= features), features)
+    found = [Family("-".join(sorted(f)) or "portable", f) for f in alike.values()]
+    vector = [f for f in found if "vector" in f.features]
+    flags = _processor_flags()
+    for family in vector:
+        if "avx2" in flags:
+            found.append(Family(f"{family.name}-avx2", family.features, ("-mavx2",)))
+        if {"avx512vnni", "avx512bw", "avx512vl"} <= {f.replace("_", "") for f in flags}:
+            found.append(
+                Family(f"{family.name}-avx512", family.features, ("-mavx512vnni", "-mavx512bw", "-mavx512vl", "-mavx2"))
+            )
+    return tuple(found)
+
+
+def _processor_flags() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+    except OSError:
+        return set()
+    return next((set(line.split(":")[1].split()) for line in lines if line.startswith("flags")), set())
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One network on one family: what the driver is given, and by which of its layers the results are told apart."""
+
+    name: str
+    family: Family
+    layout: Plan
+    packed: Packed
+    data: bytes  # the .ekc that `packed` was read from
+    samples: bytes  # inputs of `count` samples, one after the other
+    count: int
+
+    @property
+    def kernels(self) -> tuple[str, ...]:
+        return tuple(step.kernel.symbol for step in self.layout.steps)
+
+    @property
+    def sources(self) -> set[str]:
+        """Files of runtime_c/kernels that its layers need."""
+        return {f"{stem}.c" for s in self.layout.steps for stem in (s.kernel.symbol, *s.kernel.sources)}
+
+
+def jobs_of(name: str, data: bytes, inputs: Sequence[Array], chosen: Sequence[Family] | None = None) -> list[Job]:
+    """A job for each family that chooses other kernels than those before it.
+
+    Args:
+        name: begins the C names.
+        data: an .ekc.
+        inputs: one array per graph input, a sample along the first axis.
+    """
+    packed, count = read(data, f"{name}.ekc"), inputs[0].shape[0]
+    rows = [np.ascontiguousarray(x).reshape(count, -1).view(np.uint8) for x in inputs]
+    samples = np.concatenate(rows, axis=1).tobytes()
+    found: dict[tuple[object, ...], Job] = {}
+    for i, family in enumerate(families() if chosen is None else chosen):
+        layout = plan(packed.graph, family.features)
+        symbols = [step.kernel.symbol for step in layout.steps]
+        own = any(symbol.endswith("_vec") for symbol in symbols)  # else the family's flags compile nothing
+        key = (*symbols, family.flags if own else ())
+        found.setdefault(key, Job(f"{name}_{i}", family, layout, packed, data, samples, count))
+    return list(found.values())
+
+
+# ---- building -------------------------------------------------------------------------------------------
+
+
+def compiled(compiler: Compiler, flags: Sequence[str], sources: Sequence[Path], folder: Path) -> list[Path]:
+    """An object of each source, in `folder`."""
+
+    def one(source: Path) -> Path:
+        target = folder / f"{source.stem}.o"
+        subprocess.run([*compiler.command, *flags, "-c", str(source), "-o", str(target)], check=True)
+        return target
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        return list(pool.map(one, sources))
+
+
+class Kernels:
+    """The kernels' objects, each compiled at its first use: once for all families, but what has flags of its own."""
+
+    def __init__(self, folder: Path, flags: Sequence[str]) -> None:
+        self.folder, self.flags = folder, (*flags, *EMULATE, "-I", str(RUNTIME / "include"))
+        self._objects: dict[tuple[str, tuple[str, ...]], Path] = {}
+
+    def objects(self, jobs: Sequence[Job]) -> list[Path]:
+        """Objects for jobs of families with equal flags."""
+        sources = sorted(set().union(*(job.sources for job in jobs)))
+        own = jobs[0].family.flags
+        result = []
+        for flags, files in _by_flags(sources, own).items():
+            missing = [RUNTIME / "kernels" / f for f in files if (f, flags) not in self._objects]
+            place = self.folder / ("-".join(flags) or "common")
+            fresh = compiled(host_compiler(), (*WARNINGS, *self.flags, *flags), missing, place)
+            self._objects.update({(p.with_suffix(".c").name, flags): p for p in fresh})
+            result += [self._objects[f, flags] for f in files]
+        return result
+
+
+def _by_flags(sources: Sequence[str], own: tuple[str, ...]) -> dict[tuple[str, ...], list[str]]:
+    found: dict[tuple[str, ...], list[str]] = {}
+    for source in sources:
+        found.setdefault(own if source.endswith("_vec.c") else (), []).append(source)
+    return found
+
+
+def build(jobs: Sequence[Job], kernels: Kernels, folder: Path) -> Path:
+    """A program that runs all of these jobs, of families with equal flags."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for job in jobs:
+        _write(job, folder)
+    parts = [jobs[i : i + PER_FILE] for i in range(0, len(jobs), PER_FILE)]
+    files = []
+    for i, part in enumerate(parts):
+        files.append(folder / f"part_{i}.c")
+        files[-1].write_text("".join(_included(job, folder) for job in part))
+    table = folder / "table.c"
+    table.write_text(_table(jobs))
+    flags = [*kernels.flags, "-O0", "-DEKC_TRACE", "-Wall", "-Wextra", "-Werror", "-std=gnu99"]
+    flags += ["-I", str(folder / "include"), "-I", str(HERE)]
+    objects = compiled(host_compiler(), flags, [*files, table, HERE / "random_driver.c"], folder / "objects")
+    program = folder / "networks"
+    objects += kernels.objects(jobs)
+    subprocess.run([*host_compiler().command, *kernels.flags, *map(str, objects), "-o", str(program)], check=True)
+    return program
+
+
+def _write(job: Job, folder: Path) -> None:
+    files = generate(job.layout, job.packed, job.data, job.name, "random")
+    for path in (f"src/{job.name}.c", f"src/{job.name}_data.c", f"include/{job.name}.h", f"include/{job.name}_data.h"):
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_bytes(files[path])
+
+
+def _included(job: Job, folder: Path) -> str:
+    """A network as a part of a larger file: its static names get the network's own, and its macros go."""
+    source = (folder / "src" / f"{job.name}.c").read_text()
+    names = STATIC.findall(source)
+    lines = [f"#define {name} {job.name}_{name}" for name in names]
+    lines += [f'#include "../src/{job.name}{part}.c"' for part in ("", "_data")]
+    return "\n".join([*lines, *(f"#undef {name}" for name in (*names, "BYTES", "WORDS", "LAID_OUT")), ""])
+
+
+def _table(jobs: Sequence[Job]) -> str:
+    lines = ['#include "random_driver.h"']
+    for job in jobs:
+        rows = [f"    {{{layer}, {space}, {offset}, {size}}}," for layer, space, offset, size in _regions(job.layout)]
+        lines += [f'#include "{job.name}.h"', f"static const ekr_region {job.name}_regions[] = {{", *rows, "};"]
+    lines += ["const ekr_network ekr_networks[] = {"]
+    for job in jobs:
+        layout, count = job.layout, len(_regions(job.layout))
+        sizes = f"{layout.arena_bytes}, {layout.input_bytes}, {layout.output_bytes}"
+        lines.append(f'    {{"{job.name}", {job.name}_run, {sizes}, {job.name}_regions, {count}}},')
+    return "\n".join([*lines, "};", f"const uint32_t ekr_network_count = {len(jobs)};", ""])
+
+
+def _regions(layout: Plan) -> list[tuple[int, int, int, int]]:
+    """(layer, space, offset, bytes) of all that a layer may touch."""
+    found = []
+    for i, step in enumerate(layout.steps):
+        read = [t for t in step.view.inputs if t.data is None]
+        places = [(at, t.nbytes) for at, t in zip(step.inputs, read, strict=True)]
+        places.append((step.output, step.view.out.nbytes))
+        if step.scratch is not None:
+            places.append((step.scratch, step.scratch_bytes))
+        found += [(i, SPACES.index(at.space), at.offset, size) for at, size in places]
+    return found
+
+
+# ---- running --------------------------------------------------------------------------------------------
+
+
+def run(program: Path, jobs: Sequence[Job]) -> tuple[list[list[list[bytes]]], str | None]:
+    """For each job and sample the output of each layer, then the network's outputs.
+
+    Where a sanitizer or a status of a network stops the program, the results of the jobs before, and what it said.
+    """
+    given, results = program.with_suffix(".in"), program.with_suffix(".out")
+    given.write_bytes(b"".join(struct.pack("<I", job.count) + job.samples for job in jobs))
+    environment = {**os.environ, "ASAN_OPTIONS": "detect_leaks=0:allow_user_poisoning=1"}
+    done = subprocess.run([str(program), str(given), str(results)], capture_output=True, text=True, env=environment)
+    finished, stopped = len(jobs), None
+    if done.returncode != 0:
+        said = done.stdout.splitlines()
+        name, sample = next(line.split() for line in reversed(said) if re.fullmatch(r"\w+ \d+", line))
+        finished = next(i for i, job in enumerate(jobs) if job.name == name)
+        stopped = f"sample {sample}: stopped with {done.returncode}: {said[-1]}\n{done.stderr[:6000]}"
+    data, at = results.read_bytes(), 0
+    found: list[list[list[bytes]]] = []
+    for job in jobs[:finished]:
+        sizes = [step.view.out.nbytes for step in job.layout.steps] + [job.layout.output_bytes]
+        rows = []
+        for _ in range(job.count):
+            ends = np.cumsum([at, *sizes])
+            rows.append([data[a:b] for a, b in pairwise(ends)])
+            at = int(ends[-1])
+        found.append(rows)
+    assert stopped or at == len(data)
+    return found, stopped

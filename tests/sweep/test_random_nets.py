@@ -1,0 +1,151 @@
+"""Random networks: LiteRT, the numpy definition and the C of every family of kernels give the same bytes."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import oracle
+import pytest
+import random_build as rb
+import random_failures as failures
+import random_sweep as sweep
+from random_nets import RandomNet, random_net
+
+from edgekc.errors import ToolError
+from edgekc.importers.tflite import HANDLERS
+from edgekc.op import Lowered, View
+from edgekc.ops import LOWER
+from edgekc.toolchain import host_compiler
+
+GRAPHS = 300
+MOST_REFUSED = 0.02  # of the graphs
+
+pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
+
+
+def kernels(folder: Path, flags: Sequence[str] = ()) -> rb.Kernels:
+    try:
+        return rb.Kernels(folder, ("-O0", *flags))
+    except ToolError as error:
+        pytest.skip(f"no compiler for this machine: {error}")
+
+
+@pytest.fixture
+def sanitized(tmp_path: Path) -> rb.Kernels:
+    """Kernels under the address and undefined-behaviour sanitizers."""
+    probe = tmp_path / "probe.c"
+    probe.write_text("int main(void) { return 0; }\n")
+    found = kernels(tmp_path / "sanitized", rb.SANITIZE)
+    command = [*host_compiler().command, *rb.SANITIZE, str(probe), "-o", str(tmp_path / "probe")]
+    if subprocess.run(command, capture_output=True).returncode or subprocess.run([str(tmp_path / "probe")]).returncode:
+        pytest.skip(f"{host_compiler().command[0]} has no sanitizers here")
+    return found
+
+
+def emulated() -> list[rb.Family]:
+    """The families that run by their twins in C."""
+    return [family for family in rb.families() if not family.flags]
+
+
+@pytest.mark.fast
+def test_a_dozen_networks(tmp_path: Path) -> None:
+    found = kernels(tmp_path / "kernels")
+    out = sweep.sweep(range(12), found, tmp_path, ("dense",), emulated())
+    assert not out.findings, failures.explained(out.findings, found, tmp_path)
+    assert len(out.refused) <= 1, out.refused
+    assert len(out.families) >= 5
+
+
+@pytest.mark.slow
+def test_every_family_of_kernels(sanitized: rb.Kernels, tmp_path: Path) -> None:
+    """300 networks, each as it is, packed exactly and packed with wide weights, under the sanitizers."""
+    out = sweep.sweep(range(GRAPHS), sanitized, tmp_path)
+    print(sweep.table(out))
+    assert not out.findings, failures.explained(out.findings, sanitized, tmp_path)
+    assert len(out.refused) <= MOST_REFUSED * out.graphs, "\n".join(map(str, out.refused))
+    assert not sweep.unreached(out), f"kernel files that no random network reaches: {sweep.unreached(out)}"
+    assert {family.name for family in rb.families()} == set(out.families)
+
+
+@pytest.mark.fast
+def test_networks_have_every_operator_of_the_importer() -> None:
+    """A handler that none reaches was added without a layer in tests/random_layers.py or tests/random_moves.py."""
+    found = {oracle.builtin_name(view) for seed in range(100) for view in random_net(seed).views}
+    assert not set(HANDLERS) - found
+
+
+def test_networks_are_repeatable_and_extreme() -> None:
+    assert random_net(7).model() == random_net(7).model()
+    scales = [t.quant.scale for seed in range(40) for v in random_net(seed).views for t in (v.x, v.out) if t.quant]
+    assert min(scales) < 1e-8 and max(scales) > 1e2
+    assert max(len(random_net(seed).inputs) for seed in range(40)) > 1
+    assert max(len(random_net(seed).outputs) for seed in range(40)) > 1
+
+
+def _off_by_three(view: View) -> Lowered:
+    lowered = LOWERINGS[view.node.op](view)
+    return Lowered(
+        lowered.op, {**lowered.attrs, "out_zero": lowered.attrs["out_zero"] - 3}, lowered.activations, lowered.constants
+    )
+
+
+LOWERINGS = dict(LOWER)
+
+
+def test_a_wrong_lowering_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The message has the seed, output, element and both values; the folder a part of one node that fails too."""
+    monkeypatch.setitem(LOWER, "depthwise", _off_by_three)
+    seed = next(s for s in range(50) if any(v.node.op == "depthwise" for v in random_net(s).views))
+    found = kernels(tmp_path / "kernels")
+    out = sweep.sweep([seed], found, tmp_path, ("dense",), emulated()[:1])
+    text = failures.explained(out.findings, found, tmp_path)
+    assert f"seed {seed}, dense: sample 0, " in text and "LiteRT" in text and "element" in text
+    part = sweep_part(tmp_path, seed)
+    assert sum(line.startswith("  ") for line in part) == 1 and "= depthwise(" in "".join(part)
+    assert (tmp_path / f"seed_{seed}_dense" / "model.tflite").read_bytes()[4:8] == b"TFL3"
+    assert np.load(tmp_path / f"seed_{seed}_dense" / "inputs.npz").files
+
+
+def sweep_part(folder: Path, seed: int) -> list[str]:
+    return (folder / f"seed_{seed}_dense" / "finding.txt").read_text().splitlines()
+
+
+def test_a_wrong_kernel_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The message has the seed, family, layer and kernel."""
+    write = rb._write
+
+    def wrong(job: rb.Job, folder: Path) -> None:
+        write(job, folder)
+        path = folder / "src" / f"{job.name}.c"
+        text = path.read_text()
+        path.write_text(text.replace(".out_zero = ", ".out_zero = 3 + "))
+
+    monkeypatch.setattr(rb, "_write", wrong)
+    found = kernels(tmp_path / "kernels")
+    out = sweep.sweep(range(4), found, tmp_path, ("dense",), emulated()[:1])
+    assert out.findings
+    assert "portable, sample 0, layer" in str(out.findings[0]) and "(ek_" in str(out.findings[0])
+
+
+def test_what_a_layer_may_not_touch_is_watched(
+    monkeypatch: pytest.MonkeyPatch, sanitized: rb.Kernels, tmp_path: Path
+) -> None:
+    """Bytes that are not a layer's own stop the program, though all of them are inside the arena."""
+    regions = rb._regions
+    monkeypatch.setattr(rb, "_regions", lambda layout: [(*r[:3], max(r[3] - 1, 0)) for r in regions(layout)])
+    out = sweep.sweep([3], sanitized, tmp_path, ("dense",), emulated()[:1])
+    assert "AddressSanitizer" in str(out.findings[0]) and "seed 3" in str(out.findings[0])
+
+
+def test_a_finding_becomes_small() -> None:
+    """Here what fails is any network with a softmax."""
+
+    def has_softmax(net: RandomNet) -> bool:
+        return any(v.node.op == "softmax" for v in net.views)
+
+    seed = next(s for s in range(50) if has_softmax(random_net(s)) and len(random_net(s).views) > 5)
+    part = failures.shrunk(random_net(seed), has_softmax)
+    assert [v.node.op for v in part.views] == ["softmax"]
