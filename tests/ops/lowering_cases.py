@@ -1,0 +1,196 @@
+"""Cases of every lowering for LiteRT's reference kernels: usual and extreme scales, and tables over all 256 inputs.
+
+`CASES` has an entry for each name in `lowers` of an operator; `test_every_lowering.py` fails where one is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import oracle
+import random_layers as layers
+import random_moves as moves
+from random_layers import Builder, Layer
+from random_models import Rng, fill, tensor
+from random_packed import factored
+
+from edgekc.ir import Array, Node, Quant, Role, Tensor, constant
+from edgekc.op import View
+
+ROUNDS = 60  # of each layer
+EVERY = np.arange(256, dtype=np.uint8).reshape(1, 256)
+
+
+@dataclass(frozen=True, slots=True)
+class LoweringCase:
+    """A QUANTIZED node, the values of its activations, and the node of the same meaning that LiteRT is given."""
+
+    view: View
+    values: dict[str, Array]
+    plain: View
+
+
+Cases = Callable[[], Iterator[LoweringCase]]
+Repack = Callable[[View, Rng], "View | None"]
+
+
+def _shape(rng: Rng, rank: int) -> tuple[int, ...]:
+    sizes = (int(rng.integers(1, 10)) for _ in range(rank - 2))
+    return (1, *sizes, int(rng.choice([1, 2, 3, 4, 6, 8, 12, 17])))
+
+
+def _views(op: str, layer: Layer, ranks: tuple[int, ...]) -> Iterator[tuple[View, Rng, int]]:
+    """Nodes of one operator that a layer of random networks makes, every second one with extreme scales."""
+    for i in range(ROUNDS):
+        rng = np.random.default_rng([i, *op.encode()])
+        b = Builder(rng, extreme=i % 2 == 1)
+        x = tensor("x", _shape(rng, ranks[i % len(ranks)]), b.quant())
+        y = tensor("y", (*x.shape[:-1], x.shape[-1] + int(rng.integers(2))), b.quant())  # for layers of two inputs
+        b.live += [x, y]
+        layer(b, x)
+        for view in b.views[-1:]:
+            if view.node.op == op:
+                yield view, rng, i
+
+
+def _layer(op: str, layer: Layer, *ranks: int) -> Cases:
+    def cases() -> Iterator[LoweringCase]:
+        for view, rng, i in _views(op, layer, ranks):
+            view = _with_rounding(view)
+            free = {t.name: t for t in view.inputs if t.data is None}
+            for k in (i, 3, 5):  # random or special, all lowest, all highest
+                yield LoweringCase(view, {name: fill(rng, t.shape, k) for name, t in free.items()}, view)
+
+    return cases
+
+
+def _with_rounding(view: View) -> View:
+    if not view.node.op.endswith("fully_connected"):
+        return view
+    attrs = {**view.node.attrs, "rounding": oracle.fully_connected_rounding()}
+    return replace(view, node=replace(view.node, attrs=attrs))
+
+
+def _table(op: str, layer: Layer) -> Cases:
+    """An operator on one value, over all 256 of them."""
+
+    def cases() -> Iterator[LoweringCase]:
+        for i in range(2 * ROUNDS):
+            rng = np.random.default_rng([i, *op.encode()])
+            b = Builder(rng, extreme=i % 2 == 1)
+            x = tensor("x", EVERY.shape, b.quant())
+            b.live.append(x)
+            layer(b, x)
+            yield LoweringCase(b.views[-1], {"x": EVERY.view(np.int8)}, b.views[-1])
+
+    return cases
+
+
+def _quantize() -> Iterator[LoweringCase]:
+    yield from _table("quantize", moves.requantise)()
+    for i in range(ROUNDS):
+        rng = np.random.default_rng([i, 5])
+        b = Builder(rng, extreme=i % 2 == 1)
+        kinds = ("int8", "uint8") if i % 3 else ("uint8", "int8")
+        q = Quant((b.scale(),), (b.zero(kinds[0]),))
+        out = Quant(moves.rescaled(b, q).scales, (b.zero(kinds[1]),))
+        x, y = tensor("x", EVERY.shape, q, kinds[0]), tensor("y", EVERY.shape, out, kinds[1])
+        view = View(Node("quantize", "y", ("x",), ("y",), {}), (x,), (y,))
+        yield LoweringCase(view, {"x": EVERY.view(kinds[0])}, view)
+
+
+# ---- packed layers: LiteRT is given the dense one that they expand to -----------------------------------
+
+
+def _packed(base: str, layer: Layer, repack: Repack, *ranks: int) -> Cases:
+    def cases() -> Iterator[LoweringCase]:
+        for view, rng, i in _views(base, layer, ranks):
+            view = _with_rounding(view)
+            if len(view.inputs) == 3 and (packed := repack(view, rng)) is not None:
+                yield LoweringCase(packed, {"x": fill(rng, view.x.shape, i)}, view)
+
+    return cases
+
+
+def _filters(view: View) -> Array:
+    """Weights with the output channels first."""
+    w = view.inputs[1].value
+    return w[0].transpose(2, 0, 1) if view.node.op == "depthwise" else w
+
+
+def _rows(view: View, factor: float = 1.0) -> Quant:
+    """A scale for each output channel."""
+    scales = view.inputs[1].q.scales
+    count = view.out.shape[-1]
+    scales = scales * count if len(scales) == 1 else scales
+    return Quant(tuple(s * factor for s in scales), (0,) * count, 0)
+
+
+def _operands(view: View, op: str, codes: list[Tensor], **more: int) -> View:
+    inputs = (view.x, *codes, view.inputs[2])
+    node = replace(view.node, op=op, inputs=tuple(t.name for t in inputs), attrs={**view.node.attrs, **more})
+    return replace(view, node=node, inputs=inputs)
+
+
+def _clustered(view: View, rng: Rng) -> View | None:
+    """Centers are the dense layer's values, at a binary point that the row scales take back."""
+    w, point = _filters(view), int(rng.integers(0, 8))
+    values, index = np.unique(w, return_inverse=True)
+    codes = [
+        constant("indices", index.reshape(w.shape).astype(np.uint8), Role.INDEX, _rows(view, 2.0**point)),
+        constant("centers", values[None].astype(np.int16), Role.CENTERS, Quant((2.0**-point,), (0,))),
+    ]
+    return _operands(view, f"clustered_{view.node.op}", codes)
+
+
+def _templated(coded: bool) -> Repack:
+    def repack(view: View, rng: Rng) -> View | None:
+        w = _filters(view)
+        kernels = w[:, None] if view.node.op == "depthwise" else w.transpose(0, 3, 1, 2)
+        if (parts := factored(kernels, rng)) is None:
+            return None
+        ones, templates, indices, pairs = parts
+        codes = [
+            constant("templates", templates.astype(np.int8), Role.CODEBOOK),
+            constant("indices", indices.astype(np.uint8), Role.INDEX),
+        ]
+        if not coded:
+            codes.append(constant("pairs", pairs.astype(np.float16), Role.PAIRS, _rows(view)))
+            return _operands(view, f"template_{view.node.op}", codes, ones=ones)
+        book, chosen = np.unique(pairs.reshape(-1, 2), axis=0, return_inverse=True)
+        if len(book) > 256:
+            return None
+        codes.append(constant("pairs", book.astype(np.float16), Role.PAIRS, _rows(view)))
+        codes.append(constant("pair_indices", chosen.reshape(indices.shape).astype(np.uint8), Role.INDEX))
+        return _operands(view, f"template_pairs_{view.node.op}", codes, ones=ones)
+
+    return repack
+
+
+WINDOWS: dict[str, Layer] = {
+    "conv2d": layers.conv2d,
+    "grouped_conv2d": layers.grouped_conv2d,
+    "depthwise": layers.depthwise,
+}
+CASES: dict[str, Cases] = {
+    **{op: _layer(op, layer, 4) for op, layer in WINDOWS.items()},
+    "fully_connected": _layer("fully_connected", layers.fully_connected, 2, 3),
+    "add": _layer("add", moves.binary, 4, 3, 2),
+    "mul": _layer("mul", moves.binary, 4, 3, 2),
+    "average_pool": _layer("average_pool", layers.pool, 4),
+    "max_pool": _layer("max_pool", layers.pool, 4),
+    "mean": _layer("mean", moves.mean, 4, 3),
+    "reshape": _layer("reshape", moves.reshape, 4, 3, 2),
+    "softmax": _layer("softmax", moves.softmax, 2, 3, 4),
+    "pad": _layer("pad", moves.pad, 4, 3, 2),
+    "concat": _layer("concat", moves.concat, 4, 3),
+    "relu": _table("relu", moves.relu),
+    "logistic": _table("logistic", moves.logistic),
+    "quantize": _quantize,
+    **{f"clustered_{op}": _packed(op, layer, _clustered, 4) for op, layer in WINDOWS.items()},
+    "clustered_fully_connected": _packed("fully_connected", layers.fully_connected, _clustered, 2, 3),
+    **{f"template_{op}": _packed(op, layer, _templated(False), 4) for op, layer in WINDOWS.items()},
+    **{f"template_pairs_{op}": _packed(op, layer, _templated(True), 4) for op, layer in WINDOWS.items()},
+}
