@@ -11,14 +11,14 @@ from dataclasses import replace
 import numpy as np
 from random_models import Rng
 
-from edgekc.compress.substitute import CLUSTERED
 from edgekc.errors import ModelError
 from edgekc.ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
 from edgekc.op import View
 from edgekc.ops import OPS
 from edgekc.ops._template import PAIR_MAX, response_limit
 
-TEMPLATED = {"conv2d": "conv2d", "grouped_conv2d": "grouped_conv2d", "depthwise": "depthwise"}
+TEMPLATED = ("conv2d", "grouped_conv2d", "depthwise")  # operators that have forms on templates
+CLUSTERED = (*TEMPLATED, "fully_connected")
 LARGEST = (
     127,
     3640,
@@ -91,7 +91,7 @@ def _with_centers(view: View, centers: Array, index: Array, rest: tuple[Tensor, 
         constant(f"{name}/indices", index.astype(np.uint8), Role.INDEX),
         constant(f"{name}/centers", centers[None].astype(np.int16), Role.CENTERS, Quant((1.0,), (0,))),
     ]
-    return CLUSTERED[view.node.op], {}, [*codes, *rest]
+    return f"clustered_{view.node.op}", {}, [*codes, *rest]
 
 
 Parts = tuple[int, Array, Array, Array]  # ones, templates (t, kh, kw), indices (oc, ic), pairs (oc, ic, 2)
@@ -135,7 +135,7 @@ def factored(kernels: Array, rng: Rng) -> Parts | None:
 
 def _with_templates(view: View, rng: Rng, parts: Parts, rest: tuple[Tensor, ...]) -> Packed:
     ones, templates, indices, pairs = parts
-    name, base = view.node.name, TEMPLATED[view.node.op]
+    name, base = view.node.name, view.node.op
     codes = [
         constant(f"{name}/templates", templates.astype(np.int8), Role.CODEBOOK),
         constant(f"{name}/indices", indices.astype(np.uint8), Role.INDEX),

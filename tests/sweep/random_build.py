@@ -165,7 +165,7 @@ def build(jobs: Sequence[Job], kernels: Kernels, folder: Path) -> Path:
     """A program that runs all of these jobs, of families with equal flags."""
     folder.mkdir(parents=True, exist_ok=True)
     for job in jobs:
-        _write(job, folder)
+        write_sources(job, folder)
     parts = [jobs[i : i + PER_FILE] for i in range(0, len(jobs), PER_FILE)]
     files = []
     for i, part in enumerate(parts):
@@ -182,7 +182,7 @@ def build(jobs: Sequence[Job], kernels: Kernels, folder: Path) -> Path:
     return program
 
 
-def _write(job: Job, folder: Path) -> None:
+def write_sources(job: Job, folder: Path) -> None:
     files = generate(job.layout, job.packed, job.data, job.name, "random")
     for path in (f"src/{job.name}.c", f"src/{job.name}_data.c", f"include/{job.name}.h", f"include/{job.name}_data.h"):
         (folder / path).parent.mkdir(exist_ok=True)
@@ -201,17 +201,17 @@ def _included(job: Job, folder: Path) -> str:
 def _table(jobs: Sequence[Job]) -> str:
     lines = ['#include "random_driver.h"']
     for job in jobs:
-        rows = [f"    {{{layer}, {space}, {offset}, {size}}}," for layer, space, offset, size in _regions(job.layout)]
+        rows = [f"    {{{layer}, {space}, {offset}, {size}}}," for layer, space, offset, size in regions_of(job.layout)]
         lines += [f'#include "{job.name}.h"', f"static const ekr_region {job.name}_regions[] = {{", *rows, "};"]
     lines += ["const ekr_network ekr_networks[] = {"]
     for job in jobs:
-        layout, count = job.layout, len(_regions(job.layout))
+        layout, count = job.layout, len(regions_of(job.layout))
         sizes = f"{layout.arena_bytes}, {layout.input_bytes}, {layout.output_bytes}"
         lines.append(f'    {{"{job.name}", {job.name}_run, {sizes}, {job.name}_regions, {count}}},')
     return "\n".join([*lines, "};", f"const uint32_t ekr_network_count = {len(jobs)};", ""])
 
 
-def _regions(layout: Plan) -> list[tuple[int, int, int, int]]:
+def regions_of(layout: Plan) -> list[tuple[int, int, int, int]]:
     """(layer, space, offset, bytes) of all that a layer may touch."""
     found = []
     for i, step in enumerate(layout.steps):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,26 +22,26 @@ from edgekc.toolchain import host_compiler
 GRAPHS = 300
 MOST_REFUSED = 0.02  # of the graphs
 
-pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
 
-
-def kernels(folder: Path, flags: Sequence[str] = ()) -> rb.Kernels:
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> rb.Kernels:
     try:
-        return rb.Kernels(folder, ("-O0", *flags))
+        host_compiler()
     except ToolError as error:
         pytest.skip(f"no compiler for this machine: {error}")
+    return rb.Kernels(tmp_path_factory.mktemp("plain"), ("-O0",))
 
 
-@pytest.fixture
-def sanitized(tmp_path: Path) -> rb.Kernels:
+@pytest.fixture(scope="module")
+def sanitized(plain: rb.Kernels, tmp_path_factory: pytest.TempPathFactory) -> rb.Kernels:
     """Kernels under the address and undefined-behaviour sanitizers."""
-    probe = tmp_path / "probe.c"
+    folder = tmp_path_factory.mktemp("sanitized")
+    probe, program = folder / "probe.c", folder / "probe"
     probe.write_text("int main(void) { return 0; }\n")
-    found = kernels(tmp_path / "sanitized", rb.SANITIZE)
-    command = [*host_compiler().command, *rb.SANITIZE, str(probe), "-o", str(tmp_path / "probe")]
-    if subprocess.run(command, capture_output=True).returncode or subprocess.run([str(tmp_path / "probe")]).returncode:
+    command = [*host_compiler().command, *rb.SANITIZE, str(probe), "-o", str(program)]
+    if subprocess.run(command, capture_output=True).returncode or subprocess.run([str(program)]).returncode:
         pytest.skip(f"{host_compiler().command[0]} has no sanitizers here")
-    return found
+    return rb.Kernels(folder, ("-O0", *rb.SANITIZE))
 
 
 def emulated() -> list[rb.Family]:
@@ -51,10 +50,9 @@ def emulated() -> list[rb.Family]:
 
 
 @pytest.mark.fast
-def test_a_dozen_networks(tmp_path: Path) -> None:
-    found = kernels(tmp_path / "kernels")
-    out = sweep.sweep(range(12), found, tmp_path, ("dense",), emulated())
-    assert not out.findings, failures.explained(out.findings, found, tmp_path)
+def test_a_dozen_networks(plain: rb.Kernels, tmp_path: Path) -> None:
+    out = sweep.sweep(range(12), plain, tmp_path, ("dense",), emulated())
+    assert not out.findings, failures.explained(out.findings, plain, tmp_path)
     assert len(out.refused) <= 1, out.refused
     assert len(out.families) >= 5
 
@@ -95,13 +93,13 @@ def _off_by_three(view: View) -> Lowered:
 LOWERINGS = dict(LOWER)
 
 
-def test_a_wrong_lowering_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
+def test_a_wrong_lowering_is_found(plain: rb.Kernels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The message has the seed, output, element and both values; the folder a part of one node that fails too."""
     monkeypatch.setitem(LOWER, "depthwise", _off_by_three)
     seed = next(s for s in range(50) if any(v.node.op == "depthwise" for v in random_net(s).views))
-    found = kernels(tmp_path / "kernels")
-    out = sweep.sweep([seed], found, tmp_path, ("dense",), emulated()[:1])
-    text = failures.explained(out.findings, found, tmp_path)
+    out = sweep.sweep([seed], plain, tmp_path, ("dense",), emulated()[:1])
+    text = failures.explained(out.findings, plain, tmp_path)
     assert f"seed {seed}, dense: sample 0, " in text and "LiteRT" in text and "element" in text
     part = sweep_part(tmp_path, seed)
     assert sum(line.startswith("  ") for line in part) == 1 and "= depthwise(" in "".join(part)
@@ -113,9 +111,9 @@ def sweep_part(folder: Path, seed: int) -> list[str]:
     return (folder / f"seed_{seed}_dense" / "finding.txt").read_text().splitlines()
 
 
-def test_a_wrong_kernel_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_wrong_kernel_is_found(plain: rb.Kernels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The message has the seed, family, layer and kernel."""
-    write = rb._write
+    write = rb.write_sources
 
     def wrong(job: rb.Job, folder: Path) -> None:
         write(job, folder)
@@ -123,9 +121,8 @@ def test_a_wrong_kernel_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         text = path.read_text()
         path.write_text(text.replace(".out_zero = ", ".out_zero = 3 + "))
 
-    monkeypatch.setattr(rb, "_write", wrong)
-    found = kernels(tmp_path / "kernels")
-    out = sweep.sweep(range(4), found, tmp_path, ("dense",), emulated()[:1])
+    monkeypatch.setattr(rb, "write_sources", wrong)
+    out = sweep.sweep(range(4), plain, tmp_path, ("dense",), emulated()[:1])
     assert out.findings
     assert "portable, sample 0, layer" in str(out.findings[0]) and "(ek_" in str(out.findings[0])
 
@@ -134,8 +131,8 @@ def test_what_a_layer_may_not_touch_is_watched(
     monkeypatch: pytest.MonkeyPatch, sanitized: rb.Kernels, tmp_path: Path
 ) -> None:
     """Bytes that are not a layer's own stop the program, though all of them are inside the arena."""
-    regions = rb._regions
-    monkeypatch.setattr(rb, "_regions", lambda layout: [(*r[:3], max(r[3] - 1, 0)) for r in regions(layout)])
+    regions = rb.regions_of
+    monkeypatch.setattr(rb, "regions_of", lambda layout: [(*r[:3], max(r[3] - 1, 0)) for r in regions(layout)])
     out = sweep.sweep([3], sanitized, tmp_path, ("dense",), emulated()[:1])
     assert "AddressSanitizer" in str(out.findings[0]) and "seed 3" in str(out.findings[0])
 
