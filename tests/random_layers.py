@@ -2,11 +2,13 @@
 
 Every operator that the importer takes is here, with what LiteRT leaves undefined kept out of reach:
 
-- relu6 and relu_n1_to_1 fused or alone where 6 / scale leaves int32: LiteRT casts the quotient to int32.
-- Fully connected layers where accumulator times multiplier leaves int32: LiteRT casts the product to int32.
-- Softmax over rows of so many equal values that the exponentials add up to 512: LiteRT aborts the process.
-- Additions whose output scale is below 2**-18 of the inputs', products of 2**14 output scales and more, and
-  requantisations by 2**22 and more: LiteRT's left shift leaves int32, and edgekc refuses them.
+- relu6 and relu_n1_to_1, fused or alone, where 6 / scale leaves int32: LiteRT casts the quotient to int32, which is
+  undefined.
+- Fully connected layers where accumulator times multiplier leaves int32: LiteRT casts that product too.
+- Softmax over rows of so many equal values that the exponentials add up to 512, or of beta * scale <= 2**-26, and
+  additions whose output scale is below about 2**-18 of an input's: LiteRT aborts the process.
+- Products of 2**13 output scales and more, and requantisations by 2**21 and more: LiteRT's left shift leaves int32,
+  a signed overflow in C++; edgekc refuses what is twice as large.
 
 Left shifts of convolutions may wrap: LiteRT multiplies in 32 bits, and what it gives there is what edgekc defines.
 """
