@@ -47,7 +47,9 @@ def compress(
 
     Raises:
         UsageError: a step that needs what is not given, names no layer, or comes too late.
+        ToolError: a step that needs a package which is not installed.
     """
+    steps.check_possible(recipe, dataset)
     graph = prepare(graph)
     settings = recipe.quantize
     samples = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -10,8 +11,8 @@ import numpy as np
 
 from .. import calibrate
 from .. import recipe as rc
-from ..data import real_batches, subset
-from ..errors import UsageError
+from ..data import Dataset, real_batches, subset
+from ..errors import ToolError, UsageError
 from ..ir import Array, Graph, Node, Quant, Tensor
 from ..post_training import calibrated_ranges, input_quant
 from ..quantize import FILTER_AXIS, quantize
@@ -50,6 +51,27 @@ def samples_wanted(recipe: rc.Recipe) -> int | None:
             case rc.Dominant(fit="responses"):
                 wanted = max(wanted, step.samples)
     return wanted
+
+
+# What a step needs beyond the core: module, the package's name, and how to install it.
+_TORCH = ("torch", "PyTorch", "pip install 'edgekc[torch]'")
+_SKLEARN = ("sklearn", "scikit-learn", "pip install 'edgekc[compress]'")
+_PACKAGES = {"retrain": _TORCH, "prune": _TORCH, "pairs": _SKLEARN}
+
+
+def check_possible(recipe: rc.Recipe, dataset: Dataset | None) -> None:
+    """Refuses, before hours of work, what a later step could not do.
+
+    Raises:
+        UsageError: a pruning step whose samples have no labels.
+        ToolError: a step that needs a package which is not installed.
+    """
+    for i, step in enumerate(recipe.compress):
+        if isinstance(step, rc.Prune) and dataset is not None:
+            _ = dataset.labels
+        module, package, fix = _PACKAGES.get(step.method, ("", "", ""))
+        if module and importlib.util.find_spec(module) is None:
+            raise ToolError(f"method {step.method} needs {package}", where=f"compress[{i}]", fix=fix)
 
 
 def apply(job: Job, state: State, step: rc.Step, where: str, training: Path | None) -> State:
@@ -293,14 +315,14 @@ def _retrain(job: Job, state: State, step: rc.Retrain, where: str, training: Pat
 
 
 def _prune(job: Job, state: State, step: rc.Prune, where: str) -> State:
-    from ..train import pruning  # needs PyTorch
-    from ..train.retrain import retrain
-
     if packed := sorted({**state.model.clusters, **state.model.templates}):
         fix = "put the prune step in front of those that pack layers"
         raise UsageError(f"{packed[0]} is packed already and cannot lose filters", where=where, fix=fix)
     if job.dataset is None:
         raise UsageError("pruning needs labelled samples", where=where, fix="pass --data, or leave the step out")
+
+    from ..train import pruning  # needs PyTorch
+    from ..train.retrain import retrain
 
     def fine_tune(graph: Graph) -> Graph:
         return retrain(job, State(Model(graph)), step.fine_tuning, where, None, None).graph
