@@ -8,17 +8,86 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
+
+import chosen  # noqa: E402
+import reached  # noqa: E402
+
+# A busy machine is no failure.
+hypothesis.settings.register_profile("edgekc", deadline=None)
+hypothesis.settings.load_profile("edgekc")
 _INSISTED = ("boards", "simulated_mcu")
+_SKIPPED = "edgekc/skipped"  # in pytest's cache: what the last run left out for want of a tool
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("edgekc")
+    group.addoption("--op", metavar="NAME", help="only the tests of one operator, as edgekc/ops calls it")
+    group.addoption("--skipped-in", metavar="DIR", help="only the tests that a run in another checkout had to skip")
+    group.addoption("--reach", action="store_true", help="fail where the tests leave a module of edgekc/ unused")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """What is compiled stays in pytest's cache, for all processes and for the next run; `--cache-clear` empties it."""
-    if "XDG_CACHE_HOME" not in os.environ and config.cache is not None:
-        os.environ["XDG_CACHE_HOME"] = str(config.cache.mkdir("compiled"))
+    cache = getattr(config, "cache", None)  # none with -p no:cacheprovider
+    if "XDG_CACHE_HOME" not in os.environ and cache is not None:
+        os.environ["XDG_CACHE_HOME"] = str(cache.mkdir("compiled"))
+    if config.getoption("--op"):
+        chosen.check_operator(config.getoption("--op"))
+        os.environ["EDGEKC_TEST_OP"] = config.getoption("--op")
+    if config.getoption("--reach"):
+        config.pluginmanager.register(reached.Watch(config), "edgekc-reach")
+    if cache is not None and not hasattr(config, "workerinput"):  # workers report to the first process
+        config.pluginmanager.register(_Skipped(cache), "edgekc-skipped")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `--op` most files need not even be imported."""
+    op = config.getoption("--op")
+    if op and collection_path.name.startswith("test_") and collection_path.suffix == ".py":
+        return True if not chosen.may_be_about(collection_path, op) else None
+    return None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if chosen.is_slow(item):
+            item.add_marker(pytest.mark.slow)
+        if chosen.is_fast(item):
+            item.add_marker(pytest.mark.fast)
+    keep = items
+    if op := config.getoption("--op"):
+        keep = [item for item in keep if chosen.is_about(item, op)]
+    if folder := config.getoption("--skipped-in"):
+        names = chosen.skipped_in(Path(folder), _SKIPPED)
+        keep = [item for item in keep if chosen.is_among(item, names)]
+    if len(keep) < len(items):
+        kept = set(map(id, keep))
+        config.hook.pytest_deselected(items=[item for item in items if id(item) not in kept])
+        items[:] = keep
+
+
+class _Skipped:
+    """Keeps the names of skipped tests, and of skipped files, in pytest's cache."""
+
+    def __init__(self, cache: pytest.Cache) -> None:
+        self.cache, self.names = cache, set[str]()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped:
+            self.names.add(report.nodeid)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self.names.add(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        self.cache.set(_SKIPPED, sorted(self.names))
 
 
 def _insist(report: Any, path: Path) -> Any:

@@ -122,10 +122,16 @@ def test_tables_are_current() -> None:
     assert with_tables(text) == text, "run: python tests/unit/test_readme.py"
 
 
-def test_ci_runs_the_test_command() -> None:
-    (command,) = commands(README.read_text(), "command: test")
-    ci = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line.strip()]
-    assert ci[-1] == command
+def test_ci_runs_the_commands_first_and_as_they_stand() -> None:
+    """.ci/run asks .ci/readme.py for them, and installs nothing before."""
+    for name in ("demo", "test"):
+        printed = subprocess.run(
+            [sys.executable, str(ROOT / ".ci" / "readme.py"), name], capture_output=True, text=True, check=True
+        )
+        assert printed.stdout.splitlines() == commands(README.read_text(), f"command: {name}")
+    ci = (ROOT / ".ci" / "run").read_text()
+    assert "for name in demo test; do" in ci
+    assert ci.index('.ci/readme.py "$name"') < ci.index("pip install")
 
 
 def test_demo_command_installs_the_extra_that_exists() -> None:

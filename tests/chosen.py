@@ -1,0 +1,147 @@
+"""Which tests are the fast ones, which are about one operator, and which another run had to skip."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Set
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+# The fast tier, by how the name below tests/ starts: rooms and files whose tests take milliseconds, and of each module
+# that only slower tests reach a test. Single tests elsewhere may have the mark `fast` on them.
+FAST = (
+    "test_tiny.py",
+    "unit/",
+    "format/",
+    "importers/",
+    "quantize/",
+    "regression/",
+    "boards/test_boot.py",
+    "boards/test_console.py",
+    "boards/test_fit_diff.py",
+    "boards/test_flash.py",
+    "boards/test_uart.py",
+    "compress/test_codebook.py",
+    "compress/test_front.py",
+    "compress/test_lowrank.py",
+    "compress/test_moments.py",
+    "compress/test_pair_assignment.py",
+    "compress/test_prune.py",
+    "compress/test_recipes.py",
+    "compress/test_responses.py",
+    "compress/test_second_order.py",
+    "compress/test_table.py",
+    "compress/test_walk.py::test_reference_and_host_agree[chain]",
+    "compress/test_walk.py::test_reference_and_host_agree[dominant]",
+    "compress/test_walk.py::test_reference_and_host_agree[svd]",
+    "cross/test_measure.py::test_gnu_map",
+    "cross/test_measure.py::test_lld_map",
+    "cross/test_measure.py::test_measurement[gcc-microbit]",
+    "cross/test_measure.py::test_report",
+    "cross/test_unicorn_layers.py::test_the_command_takes_the_models_board",
+    "ops/test_kernels_vs_reference.py::test_cases[conv2d]",
+    "simulated_mcu/test_edgekc_flash.py",
+    "train/test_net.py",
+    "train/test_commands.py",
+)
+NOT_FAST = (  # but for these
+    "quantize/test_keyword_spotting.py",
+    "quantize/test_post_training.py",
+    "unit/test_examples.py",
+)
+
+# Sweeps of which the default run has a sample, by the name of the test below tests/, or how it starts; other tests have
+# the mark `slow` on them. The core, board or compiler that stays in the default run is the one that most users have.
+SLOW = (
+    "cross/test_c_quality.py::test_no_kernel_has_a_warning[clang]",
+    "cross/test_c_quality.py::test_no_kernel_has_a_warning[cortex-m0plus]",
+    "cross/test_c_quality.py::test_no_kernel_has_a_warning[cortex-m55]",
+    "cross/test_c_quality.py::test_no_kernel_has_a_warning[cortex-m85]",
+    "cross/test_c_quality.py::test_no_kernel_has_a_warning[aarch64]",
+    "cross/test_device.py::test_zig_builds_the_same_program[microbit]",
+    "cross/test_device.py::test_zig_builds_the_same_program[mps2-an505]",
+    "cross/test_device.py::test_zig_builds_the_same_program[mps3-an547]",
+    "ops/test_structs.py::test_kernels_compile_without_warnings[clang]",
+    "ops/test_structs.py::test_kernels_compile_without_warnings[arm",
+    "ops/test_vector.py::test_every_case[avx2]",
+    "ops/test_vector.py::test_every_case[avx512]",
+    "wheel/test_wheel.py",
+)
+_SWEEPS = {  # of these all but the boards that are named
+    "cross/test_extensions.py::test_every_case_on_the_core": ("m0plus-an385", "mps2-an386", "corstone-300"),
+    "simulated_mcu/test_walk.py::test_the_readmes_commands_on_each_emulated_board": ("mps2-an386",),
+}
+
+
+def _name(item: pytest.Item) -> str:
+    """A test's name below tests/; empty where it lies elsewhere."""
+    if not item.path.is_relative_to(HERE):
+        return ""
+    return f"{item.path.relative_to(HERE).as_posix()}::{item.nodeid.split('::', 1)[-1]}"
+
+
+def is_slow(item: pytest.Item) -> bool:
+    """Whether only `.ci/run` runs a test, though it has no mark of its own."""
+    name = _name(item)
+    test, _, parameter = name.partition("[")
+    return name.startswith(SLOW) or (test in _SWEEPS and parameter.removesuffix("]") not in _SWEEPS[test])
+
+
+def is_fast(item: pytest.Item) -> bool:
+    """Whether a test belongs to the tier that runs in a minute."""
+    name = _name(item)
+    return item.get_closest_marker("slow") is None and name.startswith(FAST) and not name.startswith(NOT_FAST)
+
+
+# ---- one operator ----
+
+
+def check_operator(name: str) -> None:
+    from edgekc.ops import OPS
+
+    if name not in OPS:
+        near = difflib.get_close_matches(name, OPS, 3) or sorted(OPS)
+        raise pytest.UsageError(f"--op {name}: no such operator; there are: {', '.join(near)}")
+
+
+def may_be_about(path: Path, op: str) -> bool:
+    """Whether a file may have tests of the operator: it goes through all of them, or names it."""
+    text = path.read_text(encoding="utf-8")
+    return bool(re.search(rf"\bOPS\b|\b{op}\b|_{op}\b", text))
+
+
+def is_about(item: pytest.Item, op: str) -> bool:
+    """Whether the test has the operator, or a kernel of it, as a parameter or in its own name."""
+    from edgekc.ops import OPS
+
+    words = {op, *(kernel.symbol for kernel in OPS[op].kernels)}
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and any(isinstance(v, str) and v in words for v in callspec.params.values()):
+        return True
+    name = getattr(item, "originalname", None) or item.name
+    for other in sorted(OPS, key=len, reverse=True):
+        if other != op and op in other:
+            name = name.replace(other, "")
+    return bool(re.search(rf"(^|_){op}($|_)", name))
+
+
+# ---- what another run had to skip ----
+
+
+def skipped_in(checkout: Path, key: str) -> frozenset[str]:
+    """Names of the tests and files that the last run in a checkout skipped, as its pytest's cache has them."""
+    path = checkout / ".pytest_cache" / "v" / key
+    try:
+        return frozenset(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise pytest.UsageError(f"--skipped-in {checkout}: no run of the tests there ({error.strerror})") from error
+
+
+def is_among(item: pytest.Item, names: Set[str]) -> bool:
+    """Whether a test, or the file or class that it is in, is among the names."""
+    return any(node.nodeid in names for node in item.listchain() if node.nodeid)
