@@ -12,11 +12,48 @@ import pytest
 
 HERE = Path(__file__).parent
 
-# Rooms whose tests take milliseconds, but for the files that start programs or sweep; single tests elsewhere have
-# the mark `fast` on them.
-_FAST_ROOMS = ("compress", "format", "importers", "quantize", "regression", "train", "unit")
-_FAST_FILES = ("test_tiny.py",)
-_NOT_FAST: tuple[str, ...] = ()
+# The fast tier, by how the name below tests/ starts: rooms and files whose tests take milliseconds, and of each module
+# that only slower tests reach a test. Single tests elsewhere may have the mark `fast` on them.
+FAST = (
+    "test_tiny.py",
+    "unit/",
+    "format/",
+    "importers/",
+    "quantize/",
+    "regression/",
+    "boards/test_boot.py",
+    "boards/test_console.py",
+    "boards/test_fit_diff.py",
+    "boards/test_flash.py",
+    "boards/test_uart.py",
+    "compress/test_codebook.py",
+    "compress/test_front.py",
+    "compress/test_lowrank.py",
+    "compress/test_moments.py",
+    "compress/test_pair_assignment.py",
+    "compress/test_prune.py",
+    "compress/test_recipes.py",
+    "compress/test_responses.py",
+    "compress/test_second_order.py",
+    "compress/test_table.py",
+    "compress/test_walk.py::test_reference_and_host_agree[chain]",
+    "compress/test_walk.py::test_reference_and_host_agree[dominant]",
+    "compress/test_walk.py::test_reference_and_host_agree[svd]",
+    "cross/test_measure.py::test_gnu_map",
+    "cross/test_measure.py::test_lld_map",
+    "cross/test_measure.py::test_measurement[gcc-microbit]",
+    "cross/test_measure.py::test_report",
+    "cross/test_unicorn_layers.py::test_the_command_takes_the_models_board",
+    "ops/test_kernels_vs_reference.py::test_cases[conv2d]",
+    "simulated_mcu/test_edgekc_flash.py",
+    "train/test_net.py",
+    "train/test_commands.py",
+)
+NOT_FAST = (  # but for these
+    "quantize/test_keyword_spotting.py",
+    "quantize/test_post_training.py",
+    "unit/test_examples.py",
+)
 
 # Sweeps of which the default run has a sample, by the name of the test below tests/, or how it starts; other tests have
 # the mark `slow` on them. The core, board or compiler that stays in the default run is the one that most users have.
@@ -41,23 +78,24 @@ _SWEEPS = {  # of these all but the boards that are named
 }
 
 
+def _name(item: pytest.Item) -> str:
+    """A test's name below tests/; empty where it lies elsewhere."""
+    if not item.path.is_relative_to(HERE):
+        return ""
+    return f"{item.path.relative_to(HERE).as_posix()}::{item.nodeid.split('::', 1)[-1]}"
+
+
 def is_slow(item: pytest.Item) -> bool:
     """Whether only `.ci/run` runs a test, though it has no mark of its own."""
-    if not item.path.is_relative_to(HERE):
-        return False
-    name = f"{item.path.relative_to(HERE).as_posix()}::{item.nodeid.split('::', 1)[-1]}"
-    if name.startswith(SLOW):
-        return True
+    name = _name(item)
     test, _, parameter = name.partition("[")
-    return test in _SWEEPS and parameter.removesuffix("]") not in _SWEEPS[test]
+    return name.startswith(SLOW) or (test in _SWEEPS and parameter.removesuffix("]") not in _SWEEPS[test])
 
 
 def is_fast(item: pytest.Item) -> bool:
     """Whether a test belongs to the tier that runs in a minute."""
-    path = item.path.relative_to(HERE).as_posix() if item.path.is_relative_to(HERE) else ""
-    if item.get_closest_marker("slow") is not None or path.startswith(_NOT_FAST):
-        return False
-    return path.split("/")[0] in _FAST_ROOMS or path in _FAST_FILES
+    name = _name(item)
+    return item.get_closest_marker("slow") is None and name.startswith(FAST) and not name.startswith(NOT_FAST)
 
 
 # ---- one operator ----

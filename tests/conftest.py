@@ -8,6 +8,7 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 HERE = Path(__file__).parent
@@ -16,6 +17,9 @@ sys.path.insert(0, str(HERE))
 import chosen  # noqa: E402
 import reached  # noqa: E402
 
+# A busy machine is no failure.
+hypothesis.settings.register_profile("edgekc", deadline=None)
+hypothesis.settings.load_profile("edgekc")
 _INSISTED = ("boards", "simulated_mcu")
 _SKIPPED = "edgekc/skipped"  # in pytest's cache: what the last run left out for want of a tool
 
@@ -29,15 +33,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """What is compiled stays in pytest's cache, for all processes and for the next run; `--cache-clear` empties it."""
-    if "XDG_CACHE_HOME" not in os.environ and config.cache is not None:
-        os.environ["XDG_CACHE_HOME"] = str(config.cache.mkdir("compiled"))
+    cache = getattr(config, "cache", None)  # none with -p no:cacheprovider
+    if "XDG_CACHE_HOME" not in os.environ and cache is not None:
+        os.environ["XDG_CACHE_HOME"] = str(cache.mkdir("compiled"))
     if config.getoption("--op"):
         chosen.check_operator(config.getoption("--op"))
         os.environ["EDGEKC_TEST_OP"] = config.getoption("--op")
     if config.getoption("--reach"):
         config.pluginmanager.register(reached.Watch(config), "edgekc-reach")
-    if not hasattr(config, "workerinput"):  # workers report to the first process
-        config.pluginmanager.register(_Skipped(config), "edgekc-skipped")
+    if cache is not None and not hasattr(config, "workerinput"):  # workers report to the first process
+        config.pluginmanager.register(_Skipped(cache), "edgekc-skipped")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -70,8 +75,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 class _Skipped:
     """Keeps the names of skipped tests, and of skipped files, in pytest's cache."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        self.config, self.names = config, set[str]()
+    def __init__(self, cache: pytest.Cache) -> None:
+        self.cache, self.names = cache, set[str]()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.skipped:
@@ -82,8 +87,7 @@ class _Skipped:
             self.names.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
-        if self.config.cache is not None:
-            self.config.cache.set(_SKIPPED, sorted(self.names))
+        self.cache.set(_SKIPPED, sorted(self.names))
 
 
 def _insist(report: Any, path: Path) -> Any:
