@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import itertools
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -145,3 +146,11 @@ def test_the_table(command: ModuleType) -> None:
     assert data["results"] == {matrix.EQUAL: 1, matrix.WRONG: 1, matrix.NOT_HERE: 1}
     assert [row["detail"] for row in data["not_equal"]] == ["ek_x in 2"]
     assert data["does_not_apply"] == ["gcc -O2 aarch64: why"]
+
+
+def test_the_committed_run_has_no_wrong_image(command: ModuleType) -> None:
+    data = json.loads(command.RESULTS.read_text())
+    assert not set(data["results"]) & set(command.BAD), data["not_equal"]
+    assert list(data["flags"]) == list(matrix.FLAGS)
+    assert data["images"] == sum(data["results"].values()) > 0
+    assert "<!-- matrix -->\n\n| compiler, flags |" in command.DOCS.read_text()
