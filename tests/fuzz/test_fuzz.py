@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -121,6 +122,11 @@ def test_the_committed_results_are_clean() -> None:
     found = json.loads(RESULTS.read_text())
     assert not found["found"]
     assert found["total"]["inputs"] >= 300_000
+    spec = importlib.util.spec_from_file_location("benchmark", RESULTS.parents[1] / "fuzz_readers.py")
+    assert spec is not None and spec.loader is not None
+    command = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(command)
+    assert command.table(found) in (HERE.parents[1] / "SECURITY.md").read_text(encoding="utf-8")
     for row in found["readers"].values():
         tally = Tally(**row)
         assert {f.name for f in fields(tally)} == row.keys()
