@@ -18,6 +18,7 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACES = [str(ROOT / "tests" / "fuzz"), str(ROOT / "tests"), str(ROOT)]
@@ -28,6 +29,8 @@ import fuzz_seeds  # noqa: E402
 from fuzz_readers import READERS, Tally  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "fuzz_readers.json"
+SECURITY = ROOT / "SECURITY.md"
+MARKS = ("<!-- fuzz -->", "<!-- end -->")
 CHUNK = 1000  # cases of one process
 CHUNK_S = 1200.0
 
@@ -60,7 +63,7 @@ def run_chunk(name: str, first: int, count: int) -> Tally:
     return total
 
 
-def as_json(tallies: dict[str, Tally]) -> dict[str, object]:
+def as_json(tallies: dict[str, Tally]) -> dict[str, Any]:
     """The results file: totals, then a row for each reader."""
     rows = {name: dataclasses.asdict(tallies[name]) for name in READERS if name in tallies}
     numbers = ("inputs", "accepted", "refused")
@@ -71,6 +74,30 @@ def as_json(tallies: dict[str, Tally]) -> dict[str, object]:
         "found": {name: tally.found() for name, tally in tallies.items() if tally.found()},
         "readers": rows,
     }
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results as SECURITY.md shows them."""
+    lines = [
+        "| reader | damaged files | taken | refused | anything else | worst, seconds of computing | worst, MiB |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in results["readers"].items():
+        tally = Tally(**row)
+        counts = " | ".join(f"{n:,}" for n in (tally.inputs, tally.accepted, tally.refused))
+        others = tally.inputs - tally.accepted - tally.refused
+        lines.append(f"| {name} | {counts} | {others} | {tally.worst_seconds:.2f} | {tally.worst_mib:.0f} |")
+    total = " | ".join(f"{results['total'][key]:,}" for key in ("inputs", "accepted", "refused"))
+    return "\n".join([*lines, f"| all | {total} | | | |"])
+
+
+def write_table(results: dict[str, Any]) -> None:
+    """Put the table into SECURITY.md, between its marks."""
+    text = SECURITY.read_text(encoding="utf-8")
+    head, rest = text.split(MARKS[0])
+    SECURITY.write_text(
+        f"{head}{MARKS[0]}\n\n{table(results)}\n\n{MARKS[1]}{rest.split(MARKS[1])[1]}", encoding="utf-8"
+    )
 
 
 def main() -> None:
@@ -98,14 +125,17 @@ def main() -> None:
         end = given.first + (given.cases or READERS[name].share)
         tally = tallies.setdefault(name, Tally())
         with ThreadPoolExecutor(given.jobs) as pool:
-            starts = range(given.first + tally.inputs, end, CHUNK)
-            for made in [pool.submit(run_chunk, name, at, min(CHUNK, end - at)) for at in starts]:
+            size = CHUNK // 10 if "torch" in READERS[name].needs else CHUNK
+            starts = range(given.first + tally.inputs, end, size)
+            for made in [pool.submit(run_chunk, name, at, min(size, end - at)) for at in starts]:
                 tally.add(made.result())
                 given.out.parent.mkdir(parents=True, exist_ok=True)
                 given.out.write_text(json.dumps(as_json(tallies), indent=1) + "\n")
         line = f"{name}: {tally.inputs} inputs, {tally.accepted} accepted, {tally.refused} refused"
         worst = f"worst {tally.worst_seconds} s, {tally.worst_mib} MiB"
         print(f"{line}, {worst}", *tally.found(), sep="\n  ", flush=True)
+    if given.out == RESULTS:
+        write_table(json.loads(RESULTS.read_text()))
     if any(tally.found() for tally in tallies.values()):
         raise SystemExit("something was found")
 

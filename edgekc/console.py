@@ -17,6 +17,7 @@ from edgekc.errors import ToolError
 MAGIC = b"\xec\x4b"
 MAX_PAYLOAD = 512
 VERSION = 1
+_MAX_TEXT = 4096  # of what a board says before it stops
 _HEADER = struct.Struct("<2sBBH")
 _FRAME = _HEADER.size + MAX_PAYLOAD + 4
 
@@ -193,7 +194,7 @@ class Console:
 
     def _is_answer(self, frame: Frame, kind: int) -> bool:
         if frame.kind == TEXT:
-            self.text += frame.payload
+            self.text = (self.text + frame.payload)[-_MAX_TEXT:]
             if not frame.payload:
                 raise self._error(f"the program stopped: {self.text.decode(errors='replace')}", "")
         if frame.kind == HELLO | REPLY and frame.sequence == 0 and self.started:
