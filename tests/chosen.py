@@ -50,6 +50,12 @@ FAST = (
     "train/test_commands.py",
 )
 NOT_FAST = (  # but for these
+    "boards/test_flash.py::test_dry_run_prints_the_exact_commands",
+    "format/test_corruption.py::test_every_graph_byte_under_right_checksums",
+    "format/test_every_op.py",
+    "importers/test_torch_import.py::test_convolutions",
+    "importers/test_torch_import.py::test_functions",
+    "importers/test_torch_import.py::test_resnet8_and_its_onnx_twin",
     "quantize/test_keyword_spotting.py",
     "quantize/test_post_training.py",
     "unit/test_examples.py",
