@@ -1,8 +1,7 @@
 """What a run of a recipe has done so far, in a folder: a killed run resumes behind the last finished step.
 
-A checkpoint is valid for one model, recipe up to that step, and data; one of anything else is not taken. Files are
-written beside their place and then moved there, so that one which is there is whole. They hold arrays, numbers and
-names (`edgekc.records`): nothing in them is run.
+A checkpoint is valid for one model, recipe up to that step, and data; one of anything else is not taken. A file that
+is there is whole. Files hold arrays, numbers and names (`edgekc.records`): nothing in them is run.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from .. import recipe as rc
 from ..data import Dataset
 from ..errors import EdgekcError, UsageError
 from ..ir import Graph, dump
+from ..output import write_file
 from .state import State
 
 
@@ -53,9 +53,7 @@ class Checkpoints:
     def save(self, step: int, state: State) -> None:
         path = self._path(step)
         if path is not None:
-            part = path.with_suffix(".part")
-            part.write_bytes(records.dump(state, State))
-            part.replace(path)
+            write_file(path, records.dump(state, State))
 
     def training(self, step: int) -> Path | None:
         """Where the training of a step keeps its own checkpoint."""

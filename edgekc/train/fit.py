@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from .. import records
 from ..data import Dataset
 from ..errors import ModelError, UsageError
+from ..output import write_file
 from .batches import Augment, batches
 
 # Net, x (n, ...), labels (n,) or None to the loss, and the scores (n, classes) where there are classes.
@@ -210,16 +211,14 @@ def _turns(total: int, count: int) -> frozenset[int]:
 
 
 def _save(path: Path | None, epochs: int, net: Trainable, optimizer: torch.optim.Optimizer, schedule: Any) -> None:
-    """Write the checkpoint beside its place, then move it there: a file that is there is whole."""
+    """Write the checkpoint: a file that is there is whole."""
     if path is None:
         return
     state = {
         "epochs": epochs, "net": net.state_dict(), "optimizer": optimizer.state_dict(),
         "schedule": schedule.state_dict(),
     }  # fmt: skip
-    part = path.with_suffix(".part")
-    part.write_bytes(records.dump(_arrays(state), Any))
-    part.replace(path)
+    write_file(path, records.dump(_arrays(state), Any))
 
 
 def _arrays(state: Any) -> Any:

@@ -10,13 +10,13 @@ import re
 import struct
 import subprocess
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from built import compiled
 
 from edgekc.cores import CORES
 from edgekc.generate import generate
@@ -24,7 +24,7 @@ from edgekc.ir import Array
 from edgekc.ops import OPS
 from edgekc.pack import Packed, read
 from edgekc.plan import Plan, plan
-from edgekc.toolchain import Compiler, host_compiler
+from edgekc.toolchain import host_compiler
 
 HERE = Path(__file__).resolve().parent
 RUNTIME = HERE.parents[1] / "runtime_c"
@@ -118,19 +118,6 @@ def jobs_of(name: str, data: bytes, inputs: Sequence[Array], chosen: Sequence[Fa
 
 
 # ---- building -------------------------------------------------------------------------------------------
-
-
-def compiled(compiler: Compiler, flags: Sequence[str], sources: Sequence[Path], folder: Path) -> list[Path]:
-    """An object of each source, in `folder`."""
-
-    def one(source: Path) -> Path:
-        target = folder / f"{source.stem}.o"
-        subprocess.run([*compiler.command, *flags, "-c", str(source), "-o", str(target)], check=True)
-        return target
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        return list(pool.map(one, sources))
 
 
 class Kernels:

@@ -11,7 +11,7 @@ from edgekc import recipe
 from edgekc.board import load_board
 from edgekc.diff import read_measurement
 from edgekc.emulate import host
-from edgekc.errors import EdgekcError
+from edgekc.errors import EdgekcError, UnsupportedError
 from edgekc.output import read_manifest
 from edgekc.pipeline import Target, compile_model
 
@@ -64,5 +64,6 @@ def test_measurements(tmp_path: Path) -> None:
 
 
 def test_a_scale_that_float32_hardly_holds() -> None:
-    """6 / scale is infinite: the clamp is beyond all levels."""
-    assert compile_model(HERE / "tiny_scale.tflite", "net", Target("none", frozenset(), None, None)).files
+    """6 / scale is infinite, beyond the 32 bits in which TensorFlow Lite holds levels: refused, without a traceback."""
+    with pytest.raises(UnsupportedError, match="leaves 32 bits"):
+        compile_model(HERE / "tiny_scale.tflite", "net", Target("none", frozenset(), None, None))
