@@ -287,8 +287,8 @@ def _compile_flags(
     compiler: Compiler, source: Path, out: Path, optimise: Optimise, *, bare: bool, trace: bool
 ) -> list[str]:
     flags = [OPTIMISE_FLAGS[optimise], "-g", "-ffunction-sections", "-fdata-sections", "-fstack-usage"]
-    # The same bytes wherever the folders lie.
-    for path, shown in ((out, "build"), (source, "model"), (RUNTIME_C, "runtime_c")):
+    # The same bytes wherever the folders lie. `out` is often below `source`: compilers take the last that fits.
+    for path, shown in ((RUNTIME_C, "runtime_c"), (source, "model"), (out, "build")):
         flags.append(f"-ffile-prefix-map={path}={shown}")
     if bare and compiler.family in ("zig", "clang"):
         flags += ["-ffreestanding", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]

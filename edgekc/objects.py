@@ -141,10 +141,10 @@ def _split(flags: Sequence[str]) -> tuple[list[Path], dict[str, str], list[str]]
 
 
 def _shown(path: Path, moved: Mapping[str, str]) -> str:
-    """How debug information may name a path: which of several prefixes that fit is taken, compilers differ in."""
+    """How debug information names a path: of several prefixes that fit the last is taken."""
     text = str(path)
     fits = [new + text[len(old) :] for old, new in moved.items() if text.startswith(old)]
-    return "\n".join(fits) or text
+    return fits[-1] if fits else text
 
 
 def _closure(source: Path, folders: Sequence[Path]) -> dict[Path, bytes] | None:

@@ -157,6 +157,8 @@ def test_channels_can_be_taken_out(name: str) -> None:
 def test_cases_are_valid(name: str) -> None:
     """Every case passes its operator's own checks, and has the attributes that it declares."""
     op = OPS[name]
+    names = [case.name for case in op.cases(np.random.default_rng(0))]
+    assert len(set(names)) == len(names)  # layers and files are called so
     for view, inputs in _views(op):
         assert set(view.node.attrs) == set(op.attrs)
         assert op.infer(view.node.attrs, [x.shape for x in inputs])[0] == view.out.shape
