@@ -64,23 +64,35 @@ NOT_FAST = (  # but for these
 # Sweeps of which the default run has a sample, by the name of the test below tests/, or how it starts; other tests have
 # the mark `slow` on them. The core, board or compiler that stays in the default run is the one that most users have.
 SLOW = (
+    "boards/test_console.py::test_a_lossy_line_only_costs_time[2]",
+    "boards/test_console.py::test_a_lossy_line_only_costs_time[3]",
+    "boards/test_console.py::test_the_console_verifies_on_emulated_boards[mps3-an547",
+    "boards/test_sizes.py::test_the_ledger_by_layer_sums_to_the_elf[zig-rpi-pico]",
+    "boards/test_sizes.py::test_the_ledger_by_layer_sums_to_the_elf[zig-mps2-an505]",
+    "cross/test_c_quality.py::test_no_kernel_has_a_warning[gcc]",
     "cross/test_c_quality.py::test_no_kernel_has_a_warning[clang]",
     "cross/test_c_quality.py::test_no_kernel_has_a_warning[cortex-m0plus]",
     "cross/test_c_quality.py::test_no_kernel_has_a_warning[cortex-m55]",
     "cross/test_c_quality.py::test_no_kernel_has_a_warning[cortex-m85]",
     "cross/test_c_quality.py::test_no_kernel_has_a_warning[aarch64]",
+    "cross/test_measure.py::test_measurement[zig-linux",
     "cross/test_device.py::test_zig_builds_the_same_program[microbit]",
     "cross/test_device.py::test_zig_builds_the_same_program[mps2-an505]",
     "cross/test_device.py::test_zig_builds_the_same_program[mps3-an547]",
     "ops/test_structs.py::test_kernels_compile_without_warnings[clang]",
     "ops/test_structs.py::test_kernels_compile_without_warnings[arm",
+    "ops/test_kernels_vs_reference.py::test_sanitizers",  # tests/sweep has some networks under them
+    "ops/test_vector.py::test_sanitizers_on_this_machine_s_instructions",
     "ops/test_vector.py::test_every_case[avx2]",
     "ops/test_vector.py::test_every_case[avx512]",
+    "simulated_mcu/test_walk.py::test_openocd_runs_the_program_with_its_files_by_semihosting",
     "wheel/test_wheel.py",
 )
-_SWEEPS = {  # of these all but the boards that are named
-    "cross/test_extensions.py::test_every_case_on_the_core": ("m0plus-an385", "mps2-an386", "corstone-300"),
-    "simulated_mcu/test_walk.py::test_the_readmes_commands_on_each_emulated_board": ("mps2-an386",),
+_SWEEPS = {  # of these all but what is named
+    "cross/test_c_quality.py::test_each_header_stands_alone": ("gcc-flags0",),
+    "cross/test_c_quality.py::test_no_kernel_has_state_or_needs_a_library": ("gcc", "cortex-m4"),
+    "cross/test_extensions.py::test_every_case_on_the_core": ("m0plus-an385", "mps2-an386"),
+    "simulated_mcu/test_walk.py::test_the_readmes_commands_on_each_emulated_board": (),
 }
 
 
