@@ -85,6 +85,7 @@ SLOW = (
     "ops/test_vector.py::test_sanitizers_on_this_machine_s_instructions",
     "ops/test_vector.py::test_every_case[avx2]",
     "ops/test_vector.py::test_every_case[avx512]",
+    "simulated_mcu/test_walk.py::test_the_readmes_commands_on_the_simulated_board",
     "simulated_mcu/test_walk.py::test_openocd_runs_the_program_with_its_files_by_semihosting",
     "wheel/test_wheel.py",
 )

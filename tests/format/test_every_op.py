@@ -34,15 +34,16 @@ def graph_of(op: Op, case: Case) -> Graph:
     return Graph(case.name, Stage.INTEGER, tensors, (node,), inputs, ("out",), {})
 
 
+@pytest.mark.parametrize("damages", [8, pytest.param(60, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", sorted(OPS))
-def test_cases(name: str) -> None:
+def test_cases(name: str, damages: int) -> None:
     rng = random.Random(name)
     for case in OPS[name].cases(np.random.default_rng(0)):
         graph = graph_of(OPS[name], case)
         data = pack(graph)
         graphs.same(graph, unpack(data, "x"))
         assert pack(unpack(data, "x")) == data
-        for _ in range(60):
+        for _ in range(damages):
             damaged = bytearray(data)
             damaged[rng.randrange(len(data))] = rng.choice((0, 1, 127, 128, 255, rng.randrange(256)))
             damaged[-rng.randrange(1, min(len(data), 150))] = rng.randrange(256)
