@@ -44,10 +44,15 @@ FAST = (
     "cross/test_measure.py::test_measurement[gcc-microbit]",
     "cross/test_measure.py::test_report",
     "cross/test_unicorn_layers.py::test_the_command_takes_the_models_board",
-    "ops/test_kernels_vs_reference.py::test_cases[conv2d]",
-    "simulated_mcu/test_edgekc_flash.py",
+    "cross/test_unicorn_layers.py::test_layers_equal_the_plugins[by hand-microbit",
+    "ops/test_kernels_vs_reference.py::test_cases_have_extreme_inputs",
+    "simulated_mcu/test_edgekc_flash.py::test_another_chip_is_not_written",
+    "simulated_mcu/test_on_board.py::test_measure_over_rtt",
+    "train/test_commands.py::test_a_data_loader_trains",
+    "train/test_commands.py::test_the_command_reports_trains_and_resumes",
     "train/test_net.py",
-    "train/test_commands.py",
+    "train/test_transfer.py::test_stages_share_epochs_and_turns",
+    "train/test_transfer.py::test_variants_differ_in_what_is_learned_alone",
 )
 NOT_FAST = (  # but for these
     "boards/test_flash.py::test_dry_run_prints_the_exact_commands",
@@ -58,6 +63,8 @@ NOT_FAST = (  # but for these
     "importers/test_torch_import.py::test_resnet8_and_its_onnx_twin",
     "quantize/test_keyword_spotting.py",
     "quantize/test_post_training.py",
+    "unit/test_cli_bad_input.py::test_any_changed_byte_of_an_ekc_is_found",
+    "unit/test_cli_bad_input.py::test_flipped_bits",
     "unit/test_examples.py",
 )
 

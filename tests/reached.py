@@ -26,7 +26,7 @@ def modules() -> set[str]:
 
 
 class Watch:
-    """Sees every call while a test runs; what a process has seen goes through a file to the first one."""
+    """Sees every call; what a process has seen goes through a file to the first one."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config, self.files = config, set[str]()
@@ -36,20 +36,17 @@ class Watch:
         if self.worker is None:
             for old in self.folder.iterdir():
                 old.unlink()
+        threading.setprofile(self._call)
+        sys.setprofile(self._call)  # from now on: some functions run when their module is imported
 
     def _call(self, frame: FrameType, event: str, _: Any) -> None:
         if event == "call":
             self.files.add(frame.f_code.co_filename)
 
-    @pytest.hookimpl(wrapper=True)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self) -> Any:
-        threading.setprofile(self._call)
-        sys.setprofile(self._call)
-        try:
-            return (yield)
-        finally:
-            sys.setprofile(None)
-            threading.setprofile(None)  # type: ignore[arg-type]
+        sys.setprofile(self._call)  # again for each test: some tests take the profiler away
+        return (yield)
 
     def _ours(self) -> set[str]:
         paths = (Path(name) for name in self.files)
@@ -57,6 +54,7 @@ class Watch:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        sys.setprofile(None)
         name = "first" if self.worker is None else self.worker["workerid"]
         (self.folder / f"{name}.json").write_text(json.dumps(sorted(self._ours())))
         if self.worker is None and session.exitstatus == pytest.ExitCode.OK and self.unused():
