@@ -376,6 +376,8 @@ def png(rng: random.Random, data: bytes) -> bytes:
         size = int.from_bytes(data[at : at + 4], "big")
         chunks.append((data[at + 4 : at + 8], data[at + 8 : at + 8 + size]))
         at += 12 + size
+    if not chunks:  # cut short by an earlier change
+        return blind(rng, data)
     k = rng.randrange(len(chunks))
     kind, body = chunks[k]
     if kind == b"IDAT" and rng.random() < 0.5:
