@@ -325,16 +325,12 @@ def _run(command: Sequence[str], board: Board) -> subprocess.CompletedProcess[st
 
 
 def _compile(compiler: Compiler, board: Board, source: Path, target: Path, flags: Sequence[str]) -> None:
-    key = objects.key_of(compiler, flags, source)
-    if objects.fetch(key, target):
-        return
-    done = _run([*compiler.command, *flags, "-c", str(source), "-o", str(target)], board)
-    if done.returncode != 0:
+    done = objects.compile_once(compiler, flags, source, target, lambda command: _run(command, board))
+    if done is not None and done.returncode != 0:
         raise ToolError(
             f"{compiler.description} refused {source.name}: {_first_error(done.stderr)}",
             where=f"board {board.name}",
         )
-    objects.keep(key, target)
 
 
 def _link(command: Sequence[str], board: Board, manifest: Mapping[str, Any], buffers_bytes: int) -> str:

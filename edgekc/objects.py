@@ -7,8 +7,9 @@ import hashlib
 import os
 import platform
 import re
+import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -53,6 +54,23 @@ def key_of(compiler: Compiler, flags: Sequence[str], source: Path) -> str | None
     for path, text in files.items():
         parts += [_shown(path, moved) if debug else path.name, hashlib.sha256(text).hexdigest()]
     return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()
+
+
+def compile_once(
+    compiler: Compiler,
+    flags: Sequence[str],
+    source: Path,
+    target: Path,
+    run: Callable[[Sequence[str]], subprocess.CompletedProcess[str]],
+) -> subprocess.CompletedProcess[str] | None:
+    """One source to an object by `run`, and what that gave; None where the object was kept from before."""
+    key = key_of(compiler, flags, source)
+    if fetch(key, target):
+        return None
+    done = run([*compiler.command, *flags, "-c", str(source), "-o", str(target)])
+    if done.returncode == 0:
+        keep(key, target)
+    return done
 
 
 def fetch(key: str | None, target: Path) -> bool:

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from edgekc import objects
@@ -30,10 +31,7 @@ def compiled(compiler: Compiler, flags: Sequence[str], sources: Sequence[Path], 
 
     def one(source: Path) -> Path:
         target = folder / f"{source.stem}.o"
-        key = objects.key_of(compiler, flags, source)
-        if not objects.fetch(key, target):
-            subprocess.run([*compiler.command, *flags, "-c", str(source), "-o", str(target)], check=True)
-            objects.keep(key, target)
+        objects.compile_once(compiler, flags, source, target, partial(subprocess.run, check=True, text=True))
         return target
 
     folder.mkdir(parents=True, exist_ok=True)

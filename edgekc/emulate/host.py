@@ -72,14 +72,13 @@ def _compile(
 ) -> subprocess.CompletedProcess[str] | None:
     """One source to an object, and what the compiler said; None where the object was kept from before."""
     flags = [flag for flag in flags if flag != "-shared"]
-    key = objects.key_of(compiler, flags, source)
-    if objects.fetch(key, target):
-        return None
-    command = [*compiler.command, *flags, "-c", str(source), "-o", str(target)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        objects.keep(key, target)
-    return done
+    return objects.compile_once(
+        compiler,
+        flags,
+        source,
+        target,
+        lambda command: subprocess.run(command, capture_output=True, text=True, check=False),
+    )
 
 
 def input_bytes(manifest: dict[str, Any]) -> int:
