@@ -21,13 +21,21 @@ if TYPE_CHECKING:
 def training_bars(console: Console | None = None) -> Iterator[TrainingReport]:
     """A report for `compress`; a bar for each retraining, on standard error, gone from pipes and files."""
     console = console or terminal.console(stderr=True)
+    if not console.is_terminal:  # no bars at all: older rich prints an empty line where it shows none
+
+        def report_epochs(title: str, now: Training) -> None:
+            if now.step == now.steps - 1:
+                console.print(f"{title}: {_state(now)}", highlight=False)
+
+        yield report_epochs
+        return
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[state]}", markup=False),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+    with Progress(*columns, console=console) as bars:
         tasks: dict[str, TaskID] = {}
 
         def report(title: str, now: Training) -> None:
@@ -35,8 +43,6 @@ def training_bars(console: Console | None = None) -> Iterator[TrainingReport]:
                 tasks[title] = bars.add_task(visible(title), total=now.epochs * now.steps, state="")
             done = now.epoch * now.steps + now.step + 1
             bars.update(tasks[title], completed=done, state=_state(now))
-            if not console.is_terminal and now.step == now.steps - 1:
-                console.print(f"{title}: {_state(now)}", highlight=False)
 
         yield report
 
