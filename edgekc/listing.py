@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import terminal
-from .board import Board
+from .boards.board import Board
 from .pipeline import Compiled
 
 

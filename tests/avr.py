@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgekc.emulate import host
-from edgekc.output import read_manifest
+from edgekc.files.output import read_manifest
 
 MCU = "atmega1284p"
 RAM_BYTES = 16 * 1024  # constants lie there too: for this core a const array is data

@@ -9,7 +9,7 @@ import typer
 
 def boards(as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False) -> None:
     """List the boards with their core, memory, and how each is reached: flash tools and emulators."""
-    from ..board import list_boards, load_board
+    from ..boards.board import list_boards, load_board
     from ..listing import render_boards
     from ..terminal import say_json
 

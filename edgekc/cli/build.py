@@ -25,9 +25,9 @@ def build(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Build the board's program: the model, startup, linker script and the measuring harness."""
-    from ..board import load_board
-    from ..firmware import build_all, firmware_folder
-    from ..output import read_manifest
+    from ..boards.board import load_board
+    from ..files.output import read_manifest
+    from ..firmware.folder import build_all, firmware_folder
     from ..terminal import say, say_json
 
     target = load_board(board or str(read_manifest(folder).get("board", "")))

@@ -26,10 +26,10 @@ def compile_(
     ] = False,
 ) -> None:
     """Compile a model to C99 with static memory, and its packed form."""
-    from ..board import load_board
+    from ..boards.board import load_board
+    from ..files.output import check_dump, check_output, write_folder
     from ..listing import render_compiled
     from ..names import default_name
-    from ..output import check_dump, check_output, write_folder
     from ..pipeline import DUMPS, check_rounding, compile_model, target_of
     from ..terminal import say
 

@@ -24,10 +24,10 @@ def compress(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Compress, retrain and quantise a float model by a recipe, and print where every byte went."""
-    from ..compressing import read_recipe, render, run
-    from ..layout import MAGIC
+    from ..compress.walk import read_recipe, render, run
+    from ..files.output import check_writable, write_file
+    from ..format.fields import MAGIC
     from ..names import default_name
-    from ..output import check_writable, write_file
     from ..terminal import say, say_json
     from ..train.bars import training_bars
 

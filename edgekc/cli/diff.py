@@ -19,11 +19,11 @@ def diff(
     """Compare two builds: flash by kind and layer, arena, stack, instructions."""
     from rich.table import Table
 
-    from ..board import load_board
-    from ..diff import compare_measurements, read_measurement
-    from ..measure import measure
-    from ..output import read_manifest
-    from ..place import recover
+    from ..boards.board import load_board
+    from ..files.output import read_manifest
+    from ..files.place import recover
+    from ..measure.difference import compare_measurements, read_measurement
+    from ..measure.emulated import measure
     from ..terminal import console, say, say_json
 
     def figures_of(path: Path) -> dict[str, Any]:

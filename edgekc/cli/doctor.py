@@ -17,8 +17,8 @@ def doctor(
     """
     from rich.table import Table
 
-    from edgekc.terminal import console, say_json, styled
-    from edgekc.toolchain import doctor as look
+    from ..firmware.toolchain import doctor as look
+    from ..terminal import console, say_json, styled
 
     findings = look()
     if as_json:

@@ -19,8 +19,8 @@ def fit(
     """
     from rich.table import Table
 
-    from ..board import list_boards, load_board
-    from ..fit import fit_boards
+    from ..boards.board import list_boards, load_board
+    from ..measure.which_boards import fit_boards
     from ..terminal import console, say, say_json, styled
 
     found = fit_boards(model, [load_board(name) for name in board or list_boards()])

@@ -34,10 +34,10 @@ def flash(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Print each command before it runs.")] = False,
 ) -> None:
     """Build the board's program, put it into its flash, read it back and compare every byte."""
-    from ..board import load_board
-    from ..firmware import build_firmware, firmware_folder
+    from ..boards.board import load_board
+    from ..files.output import read_manifest
+    from ..firmware.folder import build_firmware, firmware_folder
     from ..flashing import run
-    from ..output import read_manifest
     from ..terminal import say
 
     target = load_board(board or str(read_manifest(folder).get("board", "")))

@@ -13,9 +13,9 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print the same as JSON.")] = False,
 ) -> None:
     """Show header, sections, layers and metadata of an .ekc file, after checking every byte of it."""
-    from edgekc.inspect_report import render, report
-    from edgekc.pipeline import read_model
-    from edgekc.terminal import console, say_json
+    from ..format.inspect import render, report
+    from ..pipeline import read_model
+    from ..terminal import console, say_json
 
     found = report(read_model(model), str(model))
     if as_json:

@@ -11,8 +11,8 @@ import typer
 from .. import __version__
 from ..assets import BOARDS, CODEGEN, RUNTIME_C
 from ..errors import EdgekcError
+from ..files.stopping import orderly_stop
 from ..names import visible
-from ..stopping import orderly_stop
 from ..terminal import accept_any_text, say
 from .boards import boards
 from .build import build

@@ -40,13 +40,13 @@ def measure(
     of its arena, input, output, stack and constants, when its stack is deeper than the static bound, or when it
     is over a budget.
     """
-    from edgekc.board import load_board
-    from edgekc.budget import check_budget, parse_size
-    from edgekc.measure import check_accesses
-    from edgekc.measure import measure as run
-    from edgekc.output import read_manifest
-    from edgekc.report import render, render_ledger
-    from edgekc.terminal import console, say_json
+    from ..boards.board import load_board
+    from ..files.output import read_manifest
+    from ..measure.budget import check_budget, parse_size
+    from ..measure.emulated import check_accesses
+    from ..measure.emulated import measure as run
+    from ..measure.report import render, render_ledger
+    from ..terminal import console, say_json
 
     limits = [parse_size(text, name) if text else None for name, text in _named(max_flash, max_ram)]
     target = load_board(board or str(read_manifest(folder).get("board", "")))
@@ -56,7 +56,7 @@ def measure(
     if reach is None:
         measurement = run(folder, target, samples=samples, timeout_s=timeout_s, optimise=optimise.value)
     else:
-        from edgekc.measure_board import measure_on_board
+        from ..measure.on_board import measure_on_board
 
         measurement = measure_on_board(folder, target, reach, samples=samples)
     if as_json:

@@ -34,11 +34,11 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Flash the board, run samples there, and print cycles and stack; over an emulated board's console too."""
-    from ..board import load_board
+    from ..boards.board import load_board
+    from ..console.session import on_board, run_samples
     from ..emulate import host
-    from ..on_board import on_board, run_samples
-    from ..output import check_writable, read_manifest, write_file
-    from ..stack import check_stack, stack_bound
+    from ..files.output import check_writable, read_manifest, write_file
+    from ..measure.stack import check_stack, stack_bound
     from ..terminal import say, say_json
 
     manifest = read_manifest(folder)

@@ -23,10 +23,10 @@ def transfer(
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
     """Compare plain retraining, distillation, FitNets' hints and knowledge pre-regression, over several seeds."""
-    from ..compressing import read_recipe
+    from ..compress.walk import read_recipe
     from ..terminal import say, say_json
     from ..train.bars import training_bars
-    from ..transferring import compare_files, render
+    from ..train.comparison import compare_files, render
 
     def log(text: str) -> None:
         if verbose or text.startswith("warning"):

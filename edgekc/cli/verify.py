@@ -41,11 +41,11 @@ def verify(
     The device is the board's emulator; with --link, --probe, --tool or --port it is the board itself (or its
     emulator, asked over the same console).
     """
-    from ..board import load_board
+    from ..boards.board import load_board
     from ..emulate import host
     from ..emulate.compare import compare
     from ..emulate.origin import find_source
-    from ..output import read_manifest
+    from ..files.output import read_manifest
     from ..terminal import say, say_json
 
     manifest = read_manifest(folder)
@@ -56,7 +56,7 @@ def verify(
         optimise=optimise.value,
     )  # fmt: skip
     if reach is not None:
-        from ..on_board import on_board, run_samples
+        from ..console.session import on_board, run_samples
 
         inputs = host.samples(manifest, samples, seed)
         result = compare(folder, None, inputs, source=source)

@@ -13,16 +13,16 @@ import pytest
 from portable_target import portable
 from typer.testing import CliRunner
 
-from edgekc.board import Board, list_boards, load_board
+from edgekc.boards.board import Board, list_boards, load_board
 from edgekc.cli.main import app
 from edgekc.errors import BoardError, CapacityError, EdgekcError, FlashError, UsageError
-from edgekc.firmware import build_firmware, firmware_folder
+from edgekc.files.output import write_folder
+from edgekc.firmware.folder import build_firmware, firmware_folder
 from edgekc.flashing import problems, run, uf2, usb
 from edgekc.flashing.records import Job, Step
-from edgekc.output import write_folder
 from edgekc.pipeline import compile_model
 
-DATA = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data"
+DATA = Path(__file__).resolve().parents[2] / "edgekc" / "demo" / "data"
 REAL = [name for name in list_boards() if load_board(name).probe is not None]
 BARE = [name for name in REAL if load_board(name).core.system == "bare"]
 needs_gcc = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")

@@ -13,7 +13,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from edgekc.assets import RUNTIME_C
-from edgekc.cores import CORES
+from edgekc.boards.cores import CORES
 
 LEVELS = ("-O0", "-Og", "-O1", "-Os", "-O2", "-O3")
 # Kernels by the ends of their files' names, and cores that run them.

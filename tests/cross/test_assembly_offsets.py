@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edgekc.assets import RUNTIME_C
-from edgekc.cores import CORES
+from edgekc.boards.cores import CORES
 
 STRUCT = re.compile(r"typedef struct \{([^}]*)\} (\w+);")
 CHECKED = re.compile(r"EK_CHECK_OFFSET\((\w+), (\w+), ")

@@ -12,14 +12,14 @@ import pytest
 from nets import Net
 
 from edgekc.assets import RUNTIME_C
-from edgekc.generate import generate
-from edgekc.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.lower import lower
-from edgekc.op import OPERAND_ROLES, Case, Kernel, Op, View
+from edgekc.files.output import write_folder
+from edgekc.format.pack import pack, read
+from edgekc.generate.plan import plan
+from edgekc.generate.sources import generate
+from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.graph.op import OPERAND_ROLES, Case, Kernel, Op, View
 from edgekc.ops import OPS
-from edgekc.output import write_folder
-from edgekc.pack import pack, read
-from edgekc.plan import plan
+from edgekc.passes.lower import lower
 
 ACTIVATION = Quant((0.5,), (0,))
 COMPUTED = ("x", "x*", "a", "b")  # operands that a layer may compute; all others are constants

@@ -19,17 +19,17 @@ from elftools.elf.elffile import ELFFile
 from nets import Net
 
 from edgekc.assets import RUNTIME_C
-from edgekc.board import load_board
-from edgekc.cores import CORES
-from edgekc.demo import DATA
+from edgekc.boards.board import load_board
+from edgekc.boards.cores import CORES
+from edgekc.demo.walk import DATA
 from edgekc.emulate import host, reference
 from edgekc.emulate.compare import split_inputs
-from edgekc.generate import generate
-from edgekc.lower import lower
-from edgekc.output import read_manifest, write_folder
-from edgekc.pack import pack, read
+from edgekc.files.output import read_manifest, write_folder
+from edgekc.format.pack import pack, read
+from edgekc.generate.plan import plan
+from edgekc.generate.sources import generate
+from edgekc.passes.lower import lower
 from edgekc.pipeline import compile_model, target_of
-from edgekc.plan import plan
 
 WARNINGS = (
     "-std=c99", "-pedantic", "-Wall", "-Wextra", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wcast-align",

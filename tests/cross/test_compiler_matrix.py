@@ -16,8 +16,8 @@ import compiler_matrix as matrix
 import pytest
 
 from edgekc.errors import ToolError
+from edgekc.firmware.toolchain import Compiler, emulator
 from edgekc.ops import OPS
-from edgekc.toolchain import Compiler, emulator
 
 Cases = Callable[[str, str], matrix.Case]
 

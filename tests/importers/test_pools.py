@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from onnx_models import close, floats, helper, model, nhwc, onnx, ort_outputs, save
 
-from edgekc.emulate import float_reference
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
-from edgekc.importers.onnx import import_onnx
-from edgekc.importers.torch import import_torch
+from edgekc.importers.onnx.importer import import_onnx
+from edgekc.importers.torch.importer import import_torch
+from edgekc.quantize import float_reference
 
 Rng = np.random.Generator
 KINDS = {"same", "refused", "onnxruntime refuses"}

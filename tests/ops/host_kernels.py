@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 from built import shared_library
 
-from edgekc.bits import index_bits, pack_indices
-from edgekc.ir import Array, Node, Quant, Role, Tensor, constant
-from edgekc.op import LAID_OUT, OPERAND_ROLES, Case, Kernel, Op, View
+from edgekc.firmware.toolchain import host_compiler
+from edgekc.graph.bits import index_bits, pack_indices
+from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
+from edgekc.graph.op import LAID_OUT, OPERAND_ROLES, Case, Kernel, Op, View
 from edgekc.ops import OPS
-from edgekc.toolchain import host_compiler
 
 RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")

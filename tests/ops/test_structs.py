@@ -11,9 +11,9 @@ from pathlib import Path
 import host_kernels as host
 import pytest
 
-from edgekc.op import Kernel
+from edgekc.firmware.toolchain import host_compiler
+from edgekc.graph.op import Kernel
 from edgekc.ops import OPS
-from edgekc.toolchain import host_compiler
 
 KERNELS = {kernel.symbol: kernel for op in OPS.values() for kernel in op.kernels}
 MEMBER = re.compile(r"^(?P<type>(?:const )?\w+(?: \*)?)\s*(?P<names>\w+(?:, \*?\w+)*)$")

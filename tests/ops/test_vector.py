@@ -13,9 +13,9 @@ import host_kernels as host
 import numpy as np
 import pytest
 
-from edgekc.op import View
+from edgekc.graph.op import View
 from edgekc.ops import OPS
-from edgekc.ops import _vector as vec
+from edgekc.ops.kernels import vector as vec
 
 # Flags of each form, and what /proc/cpuinfo calls the instructions.
 FORMS = {

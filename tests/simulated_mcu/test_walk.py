@@ -21,16 +21,16 @@ import pytest
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 
 from edgekc.assets import BOARDS
-from edgekc.board import list_boards, load_board
-from edgekc.build import build_image
+from edgekc.boards.board import list_boards, load_board
 from edgekc.emulate import host, unicorn_core
 from edgekc.errors import ToolError
-from edgekc.output import read_manifest
-from edgekc.toolchain import arm_compiler
+from edgekc.files.output import read_manifest
+from edgekc.firmware.build import build_image
+from edgekc.firmware.toolchain import arm_compiler
 from simulated_mcu.bench import need_openocd, need_pyocd, run
 
 ROOT = Path(__file__).resolve().parents[2]
-MODEL = ROOT / "edgekc" / "demo_data" / "digits_int8.tflite"
+MODEL = ROOT / "edgekc" / "demo" / "data" / "digits_int8.tflite"
 _CLI = "from edgekc.cli.main import run; run()"
 _TIMEOUT_S = 180
 _SAMPLES = 3

@@ -18,13 +18,13 @@ from pathlib import Path
 import numpy as np
 from built import compiled
 
-from edgekc.cores import CORES
-from edgekc.generate import generate
-from edgekc.ir import Array
+from edgekc.boards.cores import CORES
+from edgekc.firmware.toolchain import host_compiler
+from edgekc.format.pack import Packed, read
+from edgekc.generate.plan import Plan, plan
+from edgekc.generate.sources import generate
+from edgekc.graph.ir import Array
 from edgekc.ops import OPS
-from edgekc.pack import Packed, read
-from edgekc.plan import Plan, plan
-from edgekc.toolchain import host_compiler
 
 HERE = Path(__file__).resolve().parent
 RUNTIME = HERE.parents[1] / "runtime_c"

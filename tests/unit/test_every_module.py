@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from float_nets import FloatNet
 
-from edgekc.board import list_boards, load_board
-from edgekc.cores import CORES
+from edgekc.boards.board import list_boards, load_board
+from edgekc.boards.cores import CORES
 from edgekc.data import Dataset
 from edgekc.errors import ToolError
+from edgekc.firmware.toolchain import arm_compiler, emulator
 from edgekc.pipeline import Target, compile_model
-from edgekc.toolchain import arm_compiler, emulator
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "models"
 FEATURES = {frozenset(core.features) for core in CORES.values()}

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekc import fixedpoint as fp
-from edgekc.toolchain import host_compiler
+from edgekc.firmware.toolchain import host_compiler
+from edgekc.graph import fixedpoint as fp
 
 INCLUDE = Path(__file__).resolve().parents[2] / "runtime_c" / "include"
 EDGES = [0, 1, -1, 2, -2, 3, -3, 127, -128, 2**15, -(2**15), 2**30, -(2**30), 2**31 - 1, -(2**31)]

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from edgekc.board import list_boards, load_board
-from edgekc.importers.tflite import HANDLERS
+from edgekc.boards.board import list_boards, load_board
+from edgekc.importers.tflite.int8 import HANDLERS
 from edgekc.ops import OPS
 
 ROOT = Path(__file__).resolve().parents[2]

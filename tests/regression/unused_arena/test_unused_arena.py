@@ -9,9 +9,9 @@ import pytest
 from portable_target import portable
 
 from edgekc.errors import ToolError
-from edgekc.output import write_folder
+from edgekc.files.output import write_folder
+from edgekc.firmware.toolchain import host_compiler
 from edgekc.pipeline import compile_model
-from edgekc.toolchain import host_compiler
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
 
