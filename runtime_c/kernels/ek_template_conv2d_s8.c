@@ -4,6 +4,7 @@
 
 #include "ek_ring.h"
 #include "ek_template_blocks.h"
+#include "ek_types.h"
 
 /* Responses lie as [group of 4 pixels][input channel][template][pixel]. */
 #define EK_GROUP ((uint32_t)4)
@@ -48,6 +49,7 @@ static void combine(const uint32_t *group, const uint32_t *plan, uint32_t channe
 {
     const uint32_t *const end = plan + 2 * channels;
     int32_t a0 = bias, a1 = bias, a2 = bias, a3 = bias;
+    EK_SCALAR_LOOP
     for (; plan < end; plan += 2) {
         const uint32_t *const r = (const uint32_t *)(const void *)((const char *)group + plan[0]);
         const int32_t a = (int16_t)plan[1], b = (int32_t)plan[1] >> 16;
