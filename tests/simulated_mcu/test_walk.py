@@ -1,4 +1,4 @@
-"""The README's walk: a .tflite becomes a flashed, verified and measured program on the simulated and emulated boards.
+"""The walk of docs/using.md: a .tflite is flashed, verified and measured on the simulated and the emulated boards.
 
 And by OpenOCD, with the program's files by semihosting through the debugger, as docs/testing.md has it.
 """
@@ -89,9 +89,9 @@ def wait_for_report(process: subprocess.Popen[bytes], folder: Path) -> dict[str,
     raise AssertionError("no report")
 
 
-def readme(name: str) -> list[list[str]]:
-    """The words of each command of a block of the README."""
-    found = re.search(rf"<!-- command: {name} -->\n```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def documented(name: str) -> list[list[str]]:
+    """The words of each command of a block of docs/using.md."""
+    found = re.search(rf"<!-- command: {name} -->\n```\n(.*?)```", (ROOT / "docs" / "using.md").read_text(), re.DOTALL)
     assert found is not None
     return [shlex.split(line) for line in found[1].splitlines()]
 
@@ -100,7 +100,7 @@ def follow(commands: list[list[str]], folder: Path, replaced: dict[str, str]) ->
     """Runs them as they are written, but in `folder`, by this interpreter, with some words replaced; what they said."""
     said = []
     for program, *words in commands:
-        assert program == ".venv/bin/edgekc"
+        assert program == "edgekc"
         words = [replaced.get(word, word) for word in words]
         status, text = run([sys.executable, "-c", _CLI, *words], folder)
         assert status == 0, (words, text)
@@ -108,12 +108,12 @@ def follow(commands: list[list[str]], folder: Path, replaced: dict[str, str]) ->
     return said
 
 
-def test_the_readmes_commands_on_the_simulated_board(tmp_path: Path) -> None:
+def test_the_documented_commands_on_the_simulated_board(tmp_path: Path) -> None:
     need_pyocd()
     need_arm("nucleo-f412zg")
-    commands = readme("board")
+    commands = documented("board")
     assert [words[1] for words in commands] == ["compile", "flash", "verify", "measure"]
-    (start,) = readme("simulator")
+    (start,) = documented("simulator")
     assert start[-4:] == ["-m", "tests.simulated_mcu", "--port", "5555"]
     with simulator() as (port, _):
         replaced = {"remote:localhost:5555": f"remote:localhost:{port}", str(MODEL.relative_to(ROOT)): str(MODEL)}
@@ -130,12 +130,12 @@ EMULATED = [name for name in list_boards() if load_board(name).flash_tools == ("
 
 
 @pytest.mark.parametrize("name", EMULATED)
-def test_the_readmes_commands_on_each_emulated_board(name: str, tmp_path: Path) -> None:
+def test_the_documented_commands_on_each_emulated_board(name: str, tmp_path: Path) -> None:
     for program in ("gdb-multiarch", "qemu-system-arm"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
     need_arm(name)
-    commands = readme("emulated")
+    commands = documented("emulated")
     assert [words[1] for words in commands] == ["compile", "flash", "verify", "measure"]
     replaced = {"mps2-an386": name, str(MODEL.relative_to(ROOT)): str(MODEL)}
     _, flashed, verified, measured = follow(commands, tmp_path, replaced)
