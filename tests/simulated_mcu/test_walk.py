@@ -27,7 +27,7 @@ from edgekc.errors import ToolError
 from edgekc.files.output import read_manifest
 from edgekc.firmware.build import build_image
 from edgekc.firmware.toolchain import arm_compiler
-from simulated_mcu.bench import need_openocd, need_pyocd, run
+from simulated_mcu.bench import OPENOCD_CONFIG, need_openocd, need_pyocd, run
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "edgekc" / "demo" / "data" / "digits_int8.tflite"
@@ -40,8 +40,8 @@ _BLOCK = 64
 
 @contextmanager
 def simulator() -> Iterator[tuple[str, str]]:
-    """`python -m tests.simulated_mcu` in a process of its own; the ports of pyOCD and OpenOCD."""
-    command = [sys.executable, "-m", "tests.simulated_mcu", "--port", "0", "--openocd-port", "0", "--serial-port", "0"]
+    """`edgekc simulate` in a process of its own; the ports of pyOCD and OpenOCD."""
+    command = [sys.executable, "-c", _CLI, "simulate", "--port", "0", "--openocd-port", "0", "--serial-port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -114,7 +114,7 @@ def test_the_documented_commands_on_the_simulated_board(tmp_path: Path) -> None:
     commands = documented("board")
     assert [words[1] for words in commands] == ["compile", "flash", "verify", "measure"]
     (start,) = documented("simulator")
-    assert start[-4:] == ["-m", "tests.simulated_mcu", "--port", "5555"]
+    assert start[-4:] == ["edgekc", "simulate", "--port", "5555"]
     with simulator() as (port, _):
         replaced = {"remote:localhost:5555": f"remote:localhost:{port}", str(MODEL.relative_to(ROOT)): str(MODEL)}
         _, flashed, verified, measured = follow(commands, tmp_path, replaced)
@@ -162,7 +162,7 @@ def test_openocd_runs_the_program_with_its_files_by_semihosting(board_file: Path
     (work / "input.bin").write_bytes(inputs)
     with simulator() as (_, openocd_port):
         config = tmp_path / "simulated.cfg"
-        config.write_text(f"set PORT {openocd_port}\nsource {ROOT / 'tests/simulated_mcu/openocd.cfg'}\n")
+        config.write_text(f"set PORT {openocd_port}\nsource {OPENOCD_CONFIG}\n")
         probe = ["--tool", "openocd", "--openocd-config", str(config)]
         ports = "gdb_port disabled; tcl_port disabled; telnet_port disabled"
         start = "init; poll_period 5; arm semihosting enable; reset run"
@@ -193,10 +193,10 @@ def test_the_documented_commands_are_those_of_the_test() -> None:
     section = text[text.index("## A simulated board") :]
     commands = [shlex.split(line) for line in section.splitlines() if line.startswith("    ")]
     assert [words[:2] for words in commands[:4]] == [
-        ["python", "-m"], ["edgekc", "compile"], ["edgekc", "flash"], ["openocd", "-f"],
+        ["edgekc", "simulate"], ["edgekc", "compile"], ["edgekc", "flash"], ["openocd", "-f"],
     ]  # fmt: skip
     assert "--board" in commands[1] and commands[2][-2:] == ["--probe", "remote:localhost:5555"]
-    status, said = run([sys.executable, "-m", "tests.simulated_mcu", "--help"], ROOT)
+    status, said = run([sys.executable, "-c", _CLI, "simulate", "--help"], ROOT)
     assert status == 0
     options = set(re.findall(r"`(--[a-z-]+)", section)) & set(re.findall(r"--[a-z-]+", said))
     assert {"--protected", "--stuck", "--device-id", "--unplug-after"} <= options
