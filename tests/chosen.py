@@ -64,6 +64,7 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "boards/test_uart.py::test_the_uarts_of_emulated_boards[stm32vldiscovery",
     "compress/test_pair_assignment.py::test_is_never_worse_than_its_start",
     "compress/test_pair_assignment.py::test_loses_less_of_the_outputs_than_nearest_pairs_do",
+    "cross/test_unicorn_layers.py::test_the_command_takes_the_models_board_and_refuses_forbidden_accesses[False",
     "format/test_corruption.py::test_every_graph_byte_under_right_checksums",
     "format/test_corruption.py::test_spliced_sections_under_right_checksums",
     "format/test_every_op.py",
@@ -74,12 +75,17 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "importers/test_torch_import.py::test_a_free_batch_size",
     "importers/test_torch_import.py::test_convolutions",
     "importers/test_torch_import.py::test_functions",
+    "importers/test_torch_import.py::test_pools[AdaptiveAvgPool2d(output_size=1",
+    "importers/test_torch_import.py::test_pools[AvgPool2d(kernel_size=3",
+    "importers/test_torch_import.py::test_pools[MaxPool2d",
     "importers/test_torch_import.py::test_programs_in_training_mode",
     "importers/test_torch_import.py::test_resnet8_and_its_onnx_twin",
     "quantize/test_keyword_spotting.py",
     "quantize/test_post_training.py",
     "regression/dead_code/test_dead_code.py::test_every_name_has_a_user",
     "regression/full_disk/test_full_disk.py::test_a_limit_of_the_system_itself",
+    "regression/full_disk/test_full_disk.py::test_compile[True-step1",
+    "regression/full_disk/test_full_disk.py::test_compile[True-step2",
     "regression/full_disk/test_full_disk.py::test_standard_output[command0]",
     "regression/full_disk/test_full_disk.py::test_standard_output[command1]",
     "regression/full_disk/test_full_disk.py::test_standard_output[command2]",
@@ -100,11 +106,19 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "regression/stopped/test_stopped.py::test_what_is_ignored_stays_ignored",
     "regression/terminal_text/test_terminal_text.py::test_commands_without_tools_in_the_c_locale",
     "unit/test_cli.py::test_two_runs_give_identical_bytes",
+    "unit/test_cli.py::test_an_internal_fault_exits_with_1[a ",
     "unit/test_cli_bad_input.py::test_any_changed_byte_of_an_ekc_is_found",
     "unit/test_cli_bad_input.py::test_flipped_bits",
     "unit/test_examples.py",
     "unit/test_importer.py::test_flipped_bits",
     "unit/test_objects.py::test_a_network_is_compiled_once",
+    "unit/test_origin.py::test_a_packed_model_is_its_file[convolutions",
+    "unit/test_origin.py::test_a_packed_model_is_its_file[conv1d",
+    "unit/test_origin.py::test_a_packed_model_is_its_file[mobilenet_v2",
+    "unit/test_origin.py::test_a_packed_model_is_its_file[per_tensor",
+    "unit/test_origin.py::test_a_packed_model_is_its_file[pooling",
+    "unit/test_origin.py::test_a_packed_model_is_its_file[shapes",
+    "unit/test_origin.py::test_a_packed_model_is_its_file[uint8_edges",
     "unit/test_origin.py::test_the_file_is_found_by_name_and_hash",
 )
 
@@ -162,6 +176,14 @@ def is_fast(item: pytest.Item) -> bool:
     """Whether a test belongs to the tier that runs in a minute."""
     name = _name(item)
     return item.get_closest_marker("slow") is None and name.startswith(FAST) and not name.startswith(NOT_FAST)
+
+
+def may_have_fast(path: Path) -> bool:
+    """Whether a file may have tests of that tier: the lists name it or its room, or it has the mark somewhere."""
+    name = path.relative_to(HERE).as_posix()
+    if name.startswith(tuple(entry for entry in NOT_FAST if "::" not in entry)):
+        return False
+    return name.startswith(tuple(entry.partition("::")[0] for entry in FAST)) or "mark.fast" in path.read_text("utf-8")
 
 
 # ---- one operator ----
