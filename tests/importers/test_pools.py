@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from onnx_models import close, floats, helper, model, nhwc, onnx, ort_outputs, save
 
@@ -16,6 +17,10 @@ from edgekc.importers.onnx import import_onnx
 from edgekc.importers.torch import import_torch
 
 Rng = np.random.Generator
+# Before 1.30, which needs Python 3.11, its shapes and averages at the edge were others than its own shape inference's.
+agreeing = pytest.mark.skipif(
+    tuple(map(int, onnxruntime.__version__.split(".")[:2])) < (1, 30), reason="onnxruntime before 1.30 pools otherwise"
+)
 KINDS = {"same", "refused", "onnxruntime refuses"}
 REFUSED = ("does not fit into", "auto_pad", "padding as large as", "impossible")
 
@@ -73,6 +78,7 @@ def onnx_convs(seed: int, count: int, folder: Path) -> Counter[str]:
     return done
 
 
+@agreeing
 def test_onnx_pools(tmp_path: Path) -> None:
     done = onnx_pools(0, 150, tmp_path)
     assert done["same"] >= 90 and done.keys() <= KINDS, done
@@ -83,6 +89,7 @@ def test_onnx_convolutions(tmp_path: Path) -> None:
     assert done["same"] >= 40 and done.keys() <= KINDS, done
 
 
+@agreeing
 @pytest.mark.slow
 def test_many_onnx_windows(tmp_path: Path) -> None:
     pools, convs = onnx_pools(1, 3000, tmp_path), onnx_convs(1, 1500, tmp_path)
