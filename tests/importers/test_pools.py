@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 from onnx_models import close, floats, helper, model, nhwc, onnx, ort_outputs, save
 
@@ -18,8 +19,9 @@ from edgekc.importers.torch import import_torch
 
 Rng = np.random.Generator
 # Before 1.30, which needs Python 3.11, its shapes and averages at the edge were others than its own shape inference's.
+_RUNTIME = importlib.metadata.version("onnxruntime") if importlib.util.find_spec("onnxruntime") else "0.0"
 agreeing = pytest.mark.skipif(
-    tuple(map(int, onnxruntime.__version__.split(".")[:2])) < (1, 30), reason="onnxruntime before 1.30 pools otherwise"
+    tuple(map(int, _RUNTIME.split(".")[:2])) < (1, 30), reason="onnxruntime before 1.30 pools otherwise"
 )
 KINDS = {"same", "refused", "onnxruntime refuses"}
 REFUSED = ("does not fit into", "auto_pad", "padding as large as", "impossible")
