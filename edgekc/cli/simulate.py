@@ -45,6 +45,7 @@ def simulate(
     runs and answers, not how fast a real core is.
     """
     from ..errors import UsageError
+    from ..files.stopping import uninterrupted
     from ..terminal import say
 
     try:
@@ -70,4 +71,4 @@ def simulate(
         "Ctrl-C ends it"
     )
     say(f"OpenOCD's configuration: {OPENOCD_CONFIG}")
-    server.serve()
+    server.serve(uninterrupted)

@@ -11,6 +11,7 @@ import json
 import selectors
 import socket
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -197,7 +198,12 @@ class Server:
         self.selector.register(listener, selectors.EVENT_READ, (listener, reader))
         return int(listener.getsockname()[1])
 
-    def serve(self) -> None:
+    def serve(self, step: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        """Answers until `close`.
+
+        Args:
+            step: is around each run of the core, which loses what a signal raises inside of it.
+        """
         budget = _SLICE_MIN
         while not self._closed:
             wait_s = 1.0 if not self.mcu.running else _IDLE_S if self.mcu.core.idle else 0.0
@@ -207,7 +213,8 @@ class Server:
                     listener, reader = key.data
                     self._serve_socket(key.fileobj, listener, reader)
             budget = _SLICE_MIN if ready else min(2 * budget, _SLICE_MAX)
-            self.mcu.run(budget)
+            with step():
+                self.mcu.run(budget)
         for key in list(self.selector.get_map().values()):
             key.fileobj.close()  # type: ignore[union-attr]
         self.selector.close()

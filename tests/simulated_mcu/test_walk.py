@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -51,6 +52,7 @@ def simulator() -> Iterator[tuple[str, str]]:
             yield found[1], found[2]
         finally:
             process.terminate()
+            assert process.wait(timeout=60) == 128 + signal.SIGTERM
 
 
 def edgekc(*arguments: str | Path) -> str:
