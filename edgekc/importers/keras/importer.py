@@ -18,7 +18,7 @@ from .file import check_keras
 def import_keras(path: Path, name: str) -> Graph:
     """Turn a .keras or .h5 file into a graph called `name`; layers are numbered as the converter orders them.
 
-    Code in the file (lambdas, custom classes) is refused before Keras reads it, see `keras_file`.
+    Code in the file (lambdas, custom classes) is refused before Keras reads it, see `check_keras`.
 
     Raises:
         ToolError: tensorflow is not installed.
