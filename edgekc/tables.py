@@ -81,10 +81,11 @@ class Sheet:
         if self.title.plain:
             yield from self.title.wrap(screen, options.max_width)
         for part, widths, gap in self._parts(options.max_width):
-            heads = [styled(self.columns[i].title, "bold") for i in part]
-            yield from self._lines(screen, heads, part, widths, gap)
-            rule = styled(" " * gap if gap > 1 else " ", "").join(styled(bar * w, "") for w in widths)
-            yield rule
+            rule = styled(" " * gap, "").join(styled(bar * w, "") for w in widths)
+            if any(column.title for column in self.columns):
+                heads = [styled(self.columns[i].title, "bold") for i in part]
+                yield from self._lines(screen, heads, part, widths, gap)
+                yield rule
             for k, row in enumerate(self.rows):
                 yield from self._lines(screen, [row[i] for i in part], part, widths, gap)
                 if k in self.rules and k < len(self.rows) - 1:

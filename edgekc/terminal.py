@@ -7,7 +7,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -66,6 +66,12 @@ def say(text: str, *, err: bool = False) -> None:
     """One line."""
     with _complaining():
         print(visible(text), file=sys.stderr if err else sys.stdout, flush=True)
+
+
+def say_row(cells: Iterable[str]) -> None:
+    """One line for programs, with tabs between its cells."""
+    with _complaining():
+        print("\t".join(map(visible, cells)), flush=True)
 
 
 def say_json(data: Any, indent: int = 1) -> None:

@@ -57,7 +57,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(tables.Shown):
     """The teacher, and the runs that are done."""
 
     teacher_parameters: int
@@ -73,6 +73,14 @@ class Comparison:
 
     def real(self, variant: str) -> Spread:
         return _spread([run.float_percent for run in self.runs if run.variant == variant])
+
+    def parts(self) -> list[tables.Part]:
+        """The table of variants."""
+        return _parts(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `edgekc transfer --json` prints."""
+        return self.as_json()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -233,7 +241,7 @@ def _titled(report: TrainingReport, title: str) -> TrainingReport:
     return lambda step, progress: report(f"{title}: {step}", progress)
 
 
-def parts(comparison: Comparison) -> list[tables.Part]:
+def _parts(comparison: Comparison) -> list[tables.Part]:
     """The table of variants."""
     seeds = len({run.seed for run in comparison.runs})
     title = f"accuracy in % on {comparison.teacher_float.total:,} samples, mean and standard deviation of {seeds} seeds"
@@ -258,4 +266,4 @@ def parts(comparison: Comparison) -> list[tables.Part]:
 
 def render(comparison: Comparison, console: Console | None = None) -> None:
     """Print it."""
-    tables.show(parts(comparison), console)
+    tables.show(_parts(comparison), console)

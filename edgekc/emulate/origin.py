@@ -42,9 +42,9 @@ class Checked:
     notes: tuple[str, ...]
 
 
-def find_source(folder: Path, name: str, named: Path | None = None) -> Source:
+def find_source(folder: Path, name: str, named: Path | None = None, beside: Sequence[Path] = ()) -> Source:
     """The source of the packed model `name` in an output folder: the file that the user named, or one of its name and
-    hash in the current folder, beside the output folder or in it.
+    hash in the current folder, beside the output folder or in it, or in the folders `beside`.
 
     Raises:
         UsageError: the named file is not what the packed model was made from, or cannot be read.
@@ -63,7 +63,8 @@ def find_source(folder: Path, name: str, named: Path | None = None) -> Source:
             )
         found: Path | None = named
     else:
-        places = [place / name for place in (Path(), folder.parent, folder)] if name and Path(name).name == name else []
+        folders = (Path(), folder.parent, folder, *beside)
+        places = [place / name for place in folders] if name and Path(name).name == name else []
         there = [path for path in places if path.is_file()]
         found = next((path for path in there if _hash(path) == digest), None)
         if found is None and there:
