@@ -18,8 +18,12 @@ from typing import TypeAlias
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from .figures import short_hash, short_size, size
 from .terminal import console, styled
 
+__all__ = [
+    "Column", "Part", "Sheet", "Shown", "html", "number", "short_hash", "short_size", "show", "size", "text", "words",
+]  # fmt: skip
 Cell: TypeAlias = "str | Text"
 _SHORTEST = 8  # characters that a shortened name keeps at least
 
@@ -252,24 +256,3 @@ class Shown:
 
     def _repr_html_(self) -> str:
         return html(self.parts())
-
-
-# ---- figures ----
-
-
-def size(count: int | None, unknown: str = "not known") -> str:
-    """Bytes, or any other count, with a comma at each thousand: 12,345."""
-    return unknown if count is None else f"{count:,}"
-
-
-def short_size(size_bytes: int | None) -> str:
-    """A memory of a board: 512K or 4M, where K is 1024 bytes."""
-    if size_bytes is None:
-        return "-"
-    mib, rest = divmod(size_bytes, 1 << 20)
-    return f"{mib}M" if mib and not rest else f"{size_bytes // 1024}K"
-
-
-def short_hash(digest: str) -> str:
-    """The beginning of a SHA-256, enough to tell two files apart."""
-    return f"{digest[:16]}..." if len(digest) > 16 else digest

@@ -64,7 +64,7 @@ class Boards(tables.Shown):
         )
 
     def parts(self) -> list[tables.Part]:
-        """One table."""
+        """One table, a line for each."""
         number = tables.number
         sheet = tables.Sheet("", "board", "core", number("flash"), number("RAM"), tables.words("reached by"))
         for b in self.found:
@@ -199,7 +199,7 @@ class Tools(tables.Shown):
         return {"findings": [dataclasses.asdict(finding) for finding in self.findings]}
 
     def parts(self) -> list[tables.Part]:
-        """One table."""
+        """One table, a line for each."""
         words = tables.words
         sheet = tables.Sheet("edgekc doctor", "", words("tool"), words("for"), words("found, or how to add it"))
         for finding in self.findings:

@@ -96,7 +96,7 @@ class Program(tables.Shown):
 
     @property
     def folder(self) -> Path:
-        """Where its files are: the folder it was saved in or opened from, else a temporary one."""
+        """Where its files are: where it was saved or opened; else a temporary folder, which lives as long as the program."""
         if self._folder is not None:
             return self._folder
         if self._temporary is None:
@@ -119,7 +119,7 @@ class Program(tables.Shown):
         return target
 
     def to_dict(self) -> dict[str, Any]:
-        """The manifest."""
+        """The manifest, as manifest.json has it."""
         return dict(self.manifest)
 
     def parts(self) -> list[tables.Part]:
@@ -332,6 +332,7 @@ class Program(tables.Shown):
 
         Args:
             way: its tool, probe, openocd_config, options and timeout_s (for each step) are used.
+            optimise: what the model's code is compiled for, `speed` or `size`.
             log: is given each command before it runs.
 
         Raises:
@@ -343,7 +344,14 @@ class Program(tables.Shown):
         return flashing.flash(tool, job, timeout_s=way.timeout_s, log=log or (lambda text: None))
 
     def flash_commands(self, way: Way | None = None, *, optimise: Optimise = "speed") -> tuple[str, ...]:
-        """What a shell would be told to flash the board, line by line; the program is built, and nothing is flashed."""
+        """What a shell would be told to flash the board, line by line; the program is built, and nothing is flashed.
+
+        Args:
+            way, optimise: as in `flash`.
+
+        Raises:
+            BoardError, CapacityError, ToolError, UsageError: it cannot be built or reached.
+        """
         return tuple(flashing.command_lines(*flash_job(self.folder, self.board, way or Way(), optimise)))
 
     def run_on_board(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,8 @@ def batch_of(x: Any, manifest: Mapping[str, Any]) -> Batch:
                 f"{', '.join(map(str, shape))}]",
                 where=str(manifest["name"]),
             )
+        if not array.size:
+            raise UsageError("there are no samples", where=str(manifest["name"]))
         levels, real = _levels(array, edge)
         levels = np.ascontiguousarray(levels.reshape(1 if single else len(array), -1))
         rows.append(levels.view(np.uint8))
@@ -63,8 +66,6 @@ def batch_of(x: Any, manifest: Mapping[str, Any]) -> Batch:
         reals.append(real)
     if len(counts) > 1 or len(singles) > 1:
         raise UsageError("the inputs have different numbers of samples", where=str(manifest["name"]))
-    if 0 in counts:
-        raise UsageError("there are no samples", where=str(manifest["name"]))
     return Batch(np.concatenate(rows, axis=1).tobytes(), counts.pop(), singles.pop(), all(reals))
 
 
@@ -110,19 +111,12 @@ def dataset_of(x: Any, y: Any, graph: Graph, count: int | None = None) -> Datase
     source = source_of(x if y is None else (np.asarray(x), np.asarray(y)))
     if source is None:
         raise UsageError("there are no samples", where="data")
-    splits = isinstance(source, str) or hasattr(source, "__fspath__")
-    split = "test" if splits and has_splits(_path(source)) else ""
+    split = "test" if isinstance(source, (str, Path)) and has_splits(Path(source)) else ""
     found = fit(load_data(source, split=split), graph)
     if count is None or count >= len(found):
         return found
     y = None if found.y is None else found.y[:count]
     return Dataset(found.x[:count], y, found.classes, found.where, found.quant)
-
-
-def _path(source: Any) -> Any:
-    from pathlib import Path
-
-    return Path(source)
 
 
 def batch_of_dataset(dataset: Dataset, graph: Graph) -> Batch:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import EdgekcError, ToolError, UnsupportedError, UsageError, VerifyError
+from ..figures import short_hash
 from ..ir import Array, Graph, Stage
 from ..lower import lower
 from ..pack import read as read_packed
@@ -57,7 +58,7 @@ def find_source(folder: Path, name: str, named: Path | None = None, beside: Sequ
         if _hash(named) != digest:
             raise UsageError(
                 f"is not what the packed model was made from: that was {name or 'not recorded'}"
-                + (f" with the SHA-256 {digest[:16]}..." if digest else ""),
+                + (f" with the SHA-256 {short_hash(digest)}" if digest else ""),
                 where=str(named),
                 fix="name that file, or compile this one",
             )
