@@ -96,7 +96,7 @@ class Program(tables.Shown):
 
     @property
     def folder(self) -> Path:
-        """Where its files are: where it was saved or opened; else a temporary folder, which lives as long as the program."""
+        """Where its files are: where it was saved or opened; else a temporary folder, as long as the program lives."""
         if self._folder is not None:
             return self._folder
         if self._temporary is None:

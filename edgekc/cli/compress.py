@@ -12,7 +12,7 @@ from . import way
 EXAMPLES = (
     "edgekc compress net.onnx --data samples.npz -o net.ekc",
     "edgekc compress net.pt2 --data images.zip --recipe cluster4 -o net.ekc",
-    "edgekc compress net.keras --data train.npz --test test.npz --recipe my.toml -o net.ekc",
+    "edgekc compress net.h5 --data x.npz --test y.npz --recipe my.toml -o net.ekc",
 )
 
 
