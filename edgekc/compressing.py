@@ -42,6 +42,7 @@ class Report:
     float_accuracy: Accuracy | None  # None without labelled samples
     packed_accuracy: Accuracy | None  # of the .ekc, on the bit-exact host emulator
     output_error: float | None  # relative, of the .ekc on a few samples, where there are no labels
+    source_layout: str = ""  # NCHW: the source's images are (c, h, w), and so may those be that it is given
 
     @property
     def packed_weight_bytes(self) -> int:
@@ -130,6 +131,7 @@ def run(
         None if labelled is None else float_accuracy(source, labelled),
         None if labelled is None else host_accuracy(ekc, labelled),
         None if labelled is not None else _output_error(source, ekc, samples, recipe, log),
+        source.metadata.get("source_layout", ""),
     )
     return ekc, made
 

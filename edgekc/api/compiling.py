@@ -64,7 +64,14 @@ def compile(  # the name of the command
         raise UsageError("a packed model has its rounding already", where=f"--rounding {rounding}", fix="leave it out")
     data = source.data if source.graph.stage is Stage.INTEGER else _pack(source, name, rounding, log, dumps)
     found = compile_packed(data, source.where, name, target_of(target_board), log=log, keep=dumps)
-    return Program(found.files, None, target_board, json.loads(found.files["manifest.json"]), source.path)
+    return Program(
+        found.files,
+        None,
+        target_board,
+        json.loads(found.files["manifest.json"]),
+        source.path,
+        source.graph.metadata.get("source_layout", ""),
+    )
 
 
 def packed_bytes(model: Model) -> bytes:

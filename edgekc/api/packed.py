@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -53,7 +53,10 @@ class Packed(tables.Shown):
     def model(self) -> Model:
         """The same as `load` gives of its file. FormatError where the bytes are damaged."""
         where = f"{self.name}.ekc"
-        return Model(self.name, read(self.data, where).graph, where, Path(where), self.data)
+        graph = read(self.data, where).graph
+        if self.report.source_layout:
+            graph = replace(graph, metadata={**graph.metadata, "source_layout": self.report.source_layout})
+        return Model(self.name, graph, where, Path(where), self.data)
 
     def save(self, path: str | Path) -> Path:
         """Write the .ekc file, completely or not at all, over an earlier .ekc or an empty file.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,7 +39,18 @@ class Program(tables.Shown):
         manifest: what manifest.json says: inputs, outputs, layers, arena_bytes, ...
     """
 
-    __slots__ = ("_board", "_files", "_folder", "_graph", "_host", "_source", "_temporary", "manifest", "name")
+    __slots__ = (
+        "_board",
+        "_files",
+        "_folder",
+        "_graph",
+        "_host",
+        "_layout",
+        "_source",
+        "_temporary",
+        "manifest",
+        "name",
+    )
 
     def __init__(
         self,
@@ -47,6 +59,7 @@ class Program(tables.Shown):
         board: str | Path | Board,
         manifest: Mapping[str, Any],
         source: Path | None = None,
+        layout: str = "",
     ) -> None:
         """Use `compile` or `open_program`.
 
@@ -55,9 +68,11 @@ class Program(tables.Shown):
             folder: where they are saved; None: nowhere yet.
             board: name, file or record.
             source: the file that was compiled.
+            layout: NCHW: images may also come as (c, h, w), as the framework has them that the model comes from.
         """
         self.manifest, self.name = manifest, str(manifest["name"])
         self._files, self._folder, self._board, self._source = files, folder, board, source
+        self._layout = layout
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._graph: Graph | None = None
         self._host: host.HostProgram | None = None
@@ -91,7 +106,8 @@ class Program(tables.Shown):
     def graph(self) -> Graph:
         """The packed model's operators, in integers. FormatError where its file is damaged."""
         if self._graph is None:
-            self._graph = read(self.ekc, f"{self.name}.ekc").graph
+            graph = read(self.ekc, f"{self.name}.ekc").graph
+            self._graph = replace(graph, metadata={**graph.metadata, "source_layout": self._layout})
         return self._graph
 
     @property
@@ -146,9 +162,9 @@ class Program(tables.Shown):
         """Outputs of samples.
 
         Args:
-            x: an array, or one for each input: (n, *shape) or a single sample (*shape), images NHWC. int8 (or
-                whatever type the input has) goes in as it is; float, and uint8 images, are quantised by the manifest's
-                scale and zero point.
+            x: an array, or one for each input: (n, *shape) or a single sample (*shape), images NHWC, or NCHW where the
+                program was compiled here from a model that has them so. int8 (or whatever type the input has) goes in
+                as it is; float, and uint8 images, are quantised by the manifest's scale and zero point.
             device: `host`: the generated C, compiled for this machine: the same bits as on every board. `board`: the
                 board's emulator, or the board itself where `way` is given.
             way: how the board's console is reached, see `Way`.
@@ -162,7 +178,7 @@ class Program(tables.Shown):
             UsageError: shape or type do not fit.
             ToolError: there is no compiler or emulator, or the device failed.
         """
-        batch = batch_of(x, self.manifest)
+        batch = batch_of(x, self.manifest, self._layout)
         return outputs_of(self._outputs(batch.data, device, way, timeout_s, silent), batch, self.manifest)
 
     def evaluate(
@@ -379,7 +395,7 @@ class Program(tables.Shown):
         if x is None:
             inputs = host.samples(dict(self.manifest), samples, 0)
         else:
-            inputs = x if isinstance(x, bytes) else batch_of(x, self.manifest).data
+            inputs = x if isinstance(x, bytes) else batch_of(x, self.manifest, self._layout).data
         return ask(self.folder, self.board, way or Way(), inputs, layers=layers, progress=progress)
 
     # ---- how ----

@@ -36,8 +36,11 @@ class Batch:
     real: bool = False
 
 
-def batch_of(x: Any, manifest: Mapping[str, Any]) -> Batch:
+def batch_of(x: Any, manifest: Mapping[str, Any], layout: str = "") -> Batch:
     """Arrays to a batch: one for each input, (n, *shape) or (*shape), of the input's type or real numbers.
+
+    Args:
+        layout: NCHW: images may also be (n, c, h, w) or (c, h, w).
 
     Raises:
         UsageError: another number of arrays, another shape or type, or NaN.
@@ -48,7 +51,9 @@ def batch_of(x: Any, manifest: Mapping[str, Any]) -> Batch:
         raise UsageError(f"{len(arrays)} arrays for {len(edges)} inputs", where=str(manifest["name"]))
     rows, counts, singles, reals = [], set(), set(), []
     for value, edge in zip(arrays, edges, strict=True):
-        array, shape = np.asarray(value), tuple(edge["shape"][1:])
+        array, shape = _array(value), tuple(edge["shape"][1:])
+        if layout == "NCHW":
+            array = _channels_last(array, shape)
         single = array.shape == shape
         if not single and array.shape[1:] != shape:
             raise UsageError(
@@ -67,6 +72,19 @@ def batch_of(x: Any, manifest: Mapping[str, Any]) -> Batch:
     if len(counts) > 1 or len(singles) > 1:
         raise UsageError("the inputs have different numbers of samples", where=str(manifest["name"]))
     return Batch(np.concatenate(rows, axis=1).tobytes(), counts.pop(), singles.pop(), all(reals))
+
+
+def _channels_last(array: Array, shape: tuple[int, ...]) -> Array:
+    """An image of channels first, where it is none of channels last."""
+    first = (*shape[-1:], *shape[:-1])
+    if len(shape) != 3 or shape in (array.shape, array.shape[1:]) or first not in (array.shape, array.shape[1:]):
+        return array
+    return np.moveaxis(array, -3, -1)
+
+
+def _array(value: Any) -> Array:
+    """An array, also of a tensor that is trained."""
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
 
 
 def _levels(array: Array, edge: Mapping[str, Any]) -> tuple[Array, bool]:
@@ -108,7 +126,7 @@ def dataset_of(x: Any, y: Any, graph: Graph, count: int | None = None) -> Datase
     Raises:
         UsageError: it cannot be read, or does not fit the model.
     """
-    source = source_of(x if y is None else (np.asarray(x), np.asarray(y)))
+    source = source_of(x if y is None else (_array(x), _array(y)))
     if source is None:
         raise UsageError("there are no samples", where="data")
     split = "test" if isinstance(source, (str, Path)) and has_splits(Path(source)) else ""
