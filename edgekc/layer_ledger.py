@@ -22,7 +22,7 @@ SHARED = "(several layers)"  # kernels that more than one layer calls
 WHOLE = "(network)"  # what the model has once: entry, names, metadata, library code
 OUTSIDE = "(harness)"
 # Rows of RAM that others look for.
-INPUT, OUTPUT = "input", "output"
+INPUT, OUTPUT, STACK = "input", "output", "stack, at least"
 # The constant kinds of the .ekc file, and what else a layer can have.
 CODE = "code"
 COLUMNS = (
@@ -121,7 +121,7 @@ def split_ram(image: Image, elf: Elf, ledger: Ledger, arena_bytes: int) -> tuple
         RamRow(INPUT, image.input_bytes),
         RamRow(OUTPUT, image.output_bytes),
         RamRow("static data of the model", static),
-        RamRow("stack, at least", stack),
+        RamRow(STACK, stack),
         RamRow("harness: guards, variables, padding", rest),
     )
     if rest < 0:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from edgekc.board import Board
-from edgekc.build import STACK_MIN_BYTES, Image, Optimise, build_image
+from edgekc.build import Image, Optimise, build_image
 from edgekc.emulate.device import DeviceRun, run_image
 from edgekc.emulate.elfinfo import read_elf
 from edgekc.emulate.plugin import Counts, LayerCounts, Unavailable, Violation, count, image_regions
 from edgekc.errors import ToolError, UsageError, VerifyError
-from edgekc.layer_ledger import INPUT, OUTPUT, RamRow, Row, split_flash, split_ram
+from edgekc.layer_ledger import INPUT, OUTPUT, STACK, RamRow, Row, split_flash, split_ram
 from edgekc.ledger import Ledger, read_ledger
 from edgekc.output import read_manifest
 from edgekc.progress import Progress, silent
@@ -112,11 +112,12 @@ class Measurement:
     @property
     def board_ram_bytes(self) -> int | None:
         """What `edgekc fit` compares with a board's RAM: also input and output, and a stack of the static bound, at
-        least of what the linker insists on. None if there is no bound."""
-        if self.stack_bound.size_bytes is None:
+        least of what the linker insists on, which stands alone where there is no bound. None on Linux."""
+        insisted = sum(row.size_bytes for row in self.ram if row.what == STACK)
+        if not insisted:
             return None
         static = sum(entry.size_bytes for entry in self.ledger.model_static_ram)
-        return self.arena_bytes + static + self.io_bytes + max(self.stack_bound.size_bytes, STACK_MIN_BYTES)
+        return self.arena_bytes + static + self.io_bytes + max(self.stack_bound.size_bytes or 0, insisted)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, with the totals."""

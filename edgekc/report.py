@@ -100,7 +100,8 @@ def _ram(m: Measurement) -> Sheet:
     table.add(styled("model", "bold"), "", styled(size(m.model_ram_bytes), "bold"))
     table.rule()
     if m.board_ram_bytes is not None:
-        how = "arena, input, output, stack at most"
+        known = m.stack_bound.size_bytes is not None
+        how = f"arena, input, output, {'stack at most' if known else 'the least stack'}"
         table.add("a board needs, as `edgekc fit` counts", how, size(m.board_ram_bytes))
     table.add("harness: input, output, guards, variables", "linked ELF", size(m.ledger.harness_ram_bytes))
     return table

@@ -147,7 +147,7 @@ class Costs(tables.Shown):
         io_bytes: input and output, which the caller holds.
         stack_bytes: peak of an inference; None where it is not known.
         board_ram_bytes: what a board needs: arena, static data, input, output, and the most that the stack can take,
-            at least what the linker insists on. `edgekc fit` compares this figure. None where there is no bound.
+            at least what the linker insists on. `edgekc fit` compares this figure. None on Linux.
         instructions: of the first inference; None where nothing counted them.
         cycles: of the first inference, by a real board; None otherwise.
         layers: the same by layer; figures are None where nothing counts by layer.
