@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 FAST = (
     "test_tiny.py",
     "unit/",
+    "api/",
     "format/",
     "importers/",
     "quantize/",
@@ -55,6 +56,7 @@ FAST = (
     "train/test_transfer.py::test_variants_differ_in_what_is_learned_alone",
 )
 NOT_FAST = (  # but for these
+    "api/test_notebook.py",
     "boards/test_flash.py::test_dry_run_prints_the_exact_commands",
     "format/test_corruption.py::test_every_graph_byte_under_right_checksums",
     "format/test_every_op.py",
