@@ -233,6 +233,23 @@ def test_verify_on_data(program: edgekc.Program, digits: tuple[Any, Any]) -> Non
     assert found.output_sha256 == hashlib.sha256(program.run(x[:5]).tobytes()).hexdigest()
 
 
+def test_the_commands_take_real_samples(program: edgekc.Program, tmp_path: Path) -> None:
+    folder = edgekc.compile(MODEL, board=BOARD, name="digits").save(tmp_path / "out")
+    checked = json.loads(call("verify", folder, "--no-device", "--data", TEST, "--samples", "5", "--json").out)
+    assert checked["output_sha256"] == program.verify(samples=5, data=TEST, device=False).output_sha256
+    result = call("measure", folder, "--data", TEST, "--samples", "3", "--json")
+    if result.code == 2:
+        need_arm(edgekc.ToolError(result.err))
+    counted = json.loads(result.out)["instructions"]
+    assert counted == list(program.measure(3, data=TEST).measurement.instructions)
+    if counted:
+        assert len(counted) == 3
+        assert counted != list(program.measure(3).measurement.instructions)  # another path through the softmax
+    for command in ("verify", "measure", "evaluate"):
+        result = call(command, folder, "--data", tmp_path / "none.npz")
+        assert result.code == 2 and "none.npz" in result.err
+
+
 def test_a_difference_is_a_record_and_the_commands_error(program: edgekc.Program, tmp_path: Path) -> None:
     folder = copy(dict(program.files), tmp_path / "out")
     source = folder / "src" / "digits.c"
