@@ -9,7 +9,7 @@ from rich.console import Console
 from . import tables, terminal
 from .api.compiling import check_program_folder, compile
 from .errors import VerifyError
-from .progress import Progress, silent
+from .train.bars import bars
 
 DATA = Path(__file__).resolve().parent / "demo_data"
 _DEVICE_SAMPLES = 16
@@ -21,7 +21,6 @@ def run_demo(
     console: Console | None = None,
     *,
     force: bool = False,
-    progress: Progress = silent,
 ) -> None:
     """The main job on a model and inputs that come with the package, printed step by step.
 
@@ -29,7 +28,6 @@ def run_demo(
         out: the folder for the C sources.
         board: see `list_boards`.
         force: overwrite files of an earlier output that were changed since.
-        progress: is told what runs.
 
     Raises:
         UsageError, BoardError, CapacityError, ToolError, VerifyError: as `compile`, `Program.verify` and `measure`.
@@ -43,7 +41,8 @@ def run_demo(
     tables.show(program.parts(), console)
 
     console.rule("verify: numpy reference, host and emulated core")
-    checked = program.verify(_DEVICE_SAMPLES, data=test, model=model, progress=progress)
+    with bars() as shown:
+        checked = program.verify(_DEVICE_SAMPLES, data=test, model=model, progress=shown.progress)
     if not checked.ok:
         raise VerifyError(checked.difference)
     console.print(
@@ -58,5 +57,6 @@ def run_demo(
     )  # fmt: skip
 
     console.rule("measure: the linked firmware image")
-    costs = program.measure(_DEVICE_SAMPLES, data=test, progress=progress)
+    with bars() as shown:
+        costs = program.measure(_DEVICE_SAMPLES, data=test, progress=shown.progress)
     tables.show(costs.parts(), console)

@@ -63,7 +63,7 @@ def compile_(
     from ..train.bars import bars
 
     check_program_folder(out, keep, force=force)
-    with bars() as shown:
+    with bars(shown=not verbose) as shown:
         shown.progress(f"compile {model.name}", 0, 0)
         program = compile(
             model, board=board, name=name, rounding=rounding, keep=keep, log=say if verbose else (lambda text: None)

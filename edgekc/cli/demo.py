@@ -26,7 +26,5 @@ def demo(
 ) -> None:
     """Compile a trained digit classifier, prove it bit-exact, run it on an emulated core, and measure it."""
     from ..demo import run_demo
-    from ..train.bars import bars
 
-    with bars() as shown:
-        run_demo(out, board, force=force, progress=shown.progress)
+    run_demo(out, board, force=force)

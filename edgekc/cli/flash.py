@@ -53,7 +53,7 @@ def flash(
         for line in program.flash_commands(reach, optimise=optimise.value):
             say(line)
         return
-    with bars() as shown:
+    with bars(shown=not verbose) as shown:
         shown.progress(f"build and flash {program.board.name}", 0, 0)
         done = program.flash(reach, optimise=optimise.value, log=say if verbose else None)
     show(done.parts())

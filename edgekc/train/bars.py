@@ -37,8 +37,15 @@ class Bars:
 
 
 @contextmanager
-def bars(console: Console | None = None) -> Iterator[Bars]:
-    """A line for what is being done now, and one for each training."""
+def bars(console: Console | None = None, *, shown: bool = True) -> Iterator[Bars]:
+    """A line for what is being done now, and one for each training. Print nothing to standard output meanwhile.
+
+    Args:
+        shown: False: nothing is, because the command prints what it does.
+    """
+    if not shown:
+        yield Bars(progress.silent, lambda title, now: None)
+        return
     console = console or terminal.console(stderr=True)
     if not console.is_terminal:  # no bars at all: older rich prints an empty line where it shows none
 
@@ -55,20 +62,21 @@ def bars(console: Console | None = None) -> Iterator[Bars]:
         TextColumn("{task.fields[state]}", markup=False),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as shown:
+    # Rich would take what goes to standard output and print it to this console, away from a pipe.
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as screen:
         tasks: dict[str, TaskID] = {}
-        now_doing = shown.add_task("", total=None, state="")
+        now_doing = screen.add_task("", total=None, state="")
 
         def step(what: str, done: int, total: int) -> None:
             state = f"{done} of {total}" if total else ""
-            shown.update(now_doing, description=_short(what), completed=done, total=total or None, state=state)
+            screen.update(now_doing, description=_short(what), completed=done, total=total or None, state=state)
 
         def report(title: str, now: Training) -> None:
             if title not in tasks:
-                shown.update(now_doing, visible=False)
-                tasks[title] = shown.add_task(_short(title), total=now.epochs * now.steps, state="")
+                screen.update(now_doing, visible=False)
+                tasks[title] = screen.add_task(_short(title), total=now.epochs * now.steps, state="")
             done = now.epoch * now.steps + now.step + 1
-            shown.update(tasks[title], completed=done, state=_state(now))
+            screen.update(tasks[title], completed=done, state=_state(now))
 
         yield Bars(step, report)
 

@@ -21,7 +21,7 @@ from edgekc.board import list_boards, load_board
 from edgekc.cli.guide import GUIDE
 from edgekc.cli.main import app
 from edgekc.cli.way import complete_board, complete_recipe
-from edgekc.terminal import console
+from edgekc.terminal import console, say
 from edgekc.train.bars import bars
 
 COMMANDS: dict[str, Any] = dict(get_command(app).commands)  # type: ignore[attr-defined]
@@ -165,6 +165,16 @@ def test_a_terminal_sees_what_is_being_done() -> None:
         now = SimpleNamespace(epoch=0, epochs=2, step=4, steps=5, loss=0.5, accuracy=None, seconds_left=61)
         shown.training("compress[0]: retrain", now)  # type: ignore[arg-type]
     assert "compress[0]: retrain" in file.getvalue() and "epoch 1 of 2: loss 0.5000, 1:01 left" in file.getvalue()
+
+
+def test_what_goes_to_standard_output_stays_there(capsys: pytest.CaptureFixture[str]) -> None:
+    """Also where standard error is a terminal, as in `edgekc demo > report.txt`."""
+    file = io.StringIO()
+    with bars(console(file=file, force_terminal=True, width=100)) as shown:
+        shown.progress("count", 0, 0)
+        say("a result")
+    assert capsys.readouterr().out == "a result\n"
+    assert "a result" not in file.getvalue()
 
 
 def test_a_pipe_sees_the_epochs_only() -> None:
