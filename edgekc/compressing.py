@@ -71,11 +71,6 @@ class Report:
         }
 
 
-def read_recipe(path: Path | None) -> rc.Recipe:
-    """The recipe of a file; without one, post-training quantisation alone."""
-    return rc.Recipe() if path is None else rc.load(path)
-
-
 def run(
     model: Path | Graph,
     name: str,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,9 @@ def load(source: Any, example_inputs: Any = None, *, name: str = "") -> Model:
         return _from_file(Path(source), name)
     from ..importers.torch import import_torch
 
+    if "torch" not in sys.modules:  # no object of PyTorch's is there without it
+        what = f"a {type(source).__name__}; expected a path, an nn.Module, an ExportedProgram, a Model or a Packed"
+        raise UsageError(what, where="load")
     name = name or default_name(Path(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(source).__name__)))
     graph = import_torch(source, name, _tensors(example_inputs))
     return Model(name, graph, f"torch {type(source).__name__}", None, b"")

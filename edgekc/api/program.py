@@ -39,18 +39,7 @@ class Program(tables.Shown):
         manifest: what manifest.json says: inputs, outputs, layers, arena_bytes, ...
     """
 
-    __slots__ = (
-        "_board",
-        "_files",
-        "_folder",
-        "_graph",
-        "_host",
-        "_layout",
-        "_source",
-        "_temporary",
-        "manifest",
-        "name",
-    )
+    __slots__ = "_board _files _folder _graph _host _layout _source _temporary manifest name".split()
 
     def __init__(
         self,
@@ -61,12 +50,9 @@ class Program(tables.Shown):
         source: Path | None = None,
         layout: str = "",
     ) -> None:
-        """Use `compile` or `open_program`.
+        """Use `compile` or `open_program`. `files` are in the folder where None, `folder` is None where they are not saved.
 
         Args:
-            files: path below the output folder -> content; None: they are in the folder.
-            folder: where they are saved; None: nowhere yet.
-            board: name, file or record.
             source: the file that was compiled.
             layout: NCHW: images may also come as (c, h, w), as the framework has them that the model comes from.
         """
@@ -140,11 +126,7 @@ class Program(tables.Shown):
 
     def parts(self) -> list[tables.Part]:
         """Files, packed model and arena, a line each. Sizes of code come from `measure`."""
-        return self.summary(str(self._folder or self.name))
-
-    def summary(self, title: str) -> list[tables.Part]:
-        """The same under another title."""
-        m = self.manifest
+        title, m = self._folder or self.name, self.manifest
         sources = sum(str(path).startswith("src/") for path in m["files"])
         sizes = ", ".join(f"{s['kind']} {tables.size(s['bytes'])}" for s in m["sections"])
         arena, least = int(m["arena_bytes"]), int(m["arena_lower_bound"])

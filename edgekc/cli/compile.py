@@ -69,4 +69,4 @@ def compile_(
             model, board=board, name=name, rounding=rounding, keep=keep, log=say if verbose else (lambda text: None)
         )
     program.save(out, force=force)
-    show(program.summary(str(out)))
+    show(program.parts())

@@ -44,10 +44,6 @@ class Comparison:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def origin_lines(self) -> list[str]:
-        """What the reference itself was compared with, for people: a line for all of it, and one for each note."""
-        return ([f"reference = {' = '.join(self.oracles)}"] if self.oracles else []) + list(self.notes)
-
 
 def compare(
     folder: Path,

@@ -77,6 +77,8 @@ def test_errors_have_their_classes(tmp_path: Path) -> None:
         edgekc.compile(MODEL, board="mps2-an368")
     with pytest.raises(edgekc.UsageError, match="cannot be a C identifier"):
         edgekc.compile(MODEL, name="7up")
+    with pytest.raises(edgekc.UsageError, match="a int; expected"):
+        edgekc.load(3)
     packed = edgekc.compile(MODEL, name="a")
     with pytest.raises(edgekc.UsageError, match="has its rounding already"):
         edgekc.compile(packed.folder / "a.ekc", rounding="double")
