@@ -50,7 +50,7 @@ class Program(tables.Shown):
         source: Path | None = None,
         layout: str = "",
     ) -> None:
-        """Use `compile` or `open_program`. `files` are in the folder where None, `folder` is None where they are not saved.
+        """Use `compile` or `open_program`. Without `files` they are in the folder; without a folder they are not saved.
 
         Args:
             source: the file that was compiled.
