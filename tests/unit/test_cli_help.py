@@ -67,7 +67,7 @@ def test_examples_are_right(name: str) -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_metavars_say_what_goes_there(name: str) -> None:
     for parameter in COMMANDS[name].params:
-        assert parameter.help or parameter.name == "help", parameter.name
+        assert parameter.param_type_name == "argument" or parameter.help, parameter.name
         if not getattr(parameter, "is_flag", False):
             assert parameter.metavar and parameter.metavar not in ("TEXT", "PATH", "INTEGER", "FLOAT"), parameter.name
 
