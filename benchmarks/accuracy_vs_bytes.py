@@ -25,12 +25,12 @@ from edgekc.compress.run import compress
 from edgekc.compress.sizes import dense_weights, layer_sizes
 from edgekc.data import Dataset, load, subset
 from edgekc.evaluate import float_accuracy, host_accuracy
+from edgekc.files.output import write_file
+from edgekc.format.pack import pack, read
+from edgekc.graph.ir import Graph
 from edgekc.importers import import_model
-from edgekc.ir import Graph
-from edgekc.output import write_file
-from edgekc.pack import pack, read
 from edgekc.pipeline import to_integer
-from edgekc.quantize import prepare
+from edgekc.quantize.to_int8 import prepare
 
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared"

@@ -38,13 +38,13 @@ from edgekc import recipe as rc
 from edgekc.compress.run import compress
 from edgekc.compress.sizes import dense_weights, layer_sizes
 from edgekc.data import Dataset, real_batches
-from edgekc.emulate import float_reference
 from edgekc.evaluate import host_outputs, input_levels
+from edgekc.files.output import write_file
+from edgekc.format.pack import pack, read
+from edgekc.graph.ir import Array, Graph, Quant
 from edgekc.importers import import_model
-from edgekc.ir import Array, Graph, Quant
-from edgekc.output import write_file
-from edgekc.pack import pack, read
 from edgekc.pipeline import source_metadata, to_integer
+from edgekc.quantize import float_reference
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 RESULT = Path(__file__).resolve().parent / "results" / "ad_lowrank.json"

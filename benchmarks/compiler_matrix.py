@@ -25,7 +25,7 @@ from pathlib import Path
 
 from edgekc import __version__
 from edgekc.errors import ToolError
-from edgekc.toolchain import emulator
+from edgekc.firmware.toolchain import emulator
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests" / "cross"))

@@ -26,14 +26,14 @@ from rich.console import Console
 from rich.table import Table
 
 from edgekc import __version__
-from edgekc.board import Board, load_board
-from edgekc.compress.cluster import Options, cluster
+from edgekc.boards.board import Board, load_board
+from edgekc.compress.methods.cluster import Options, cluster
 from edgekc.data import load
 from edgekc.evaluate import host_accuracy
-from edgekc.ir import Graph, Quant, Role, constant, prune
-from edgekc.measure import UNIT, measure
-from edgekc.output import write_folder
-from edgekc.pack import pack
+from edgekc.files.output import write_folder
+from edgekc.format.pack import pack
+from edgekc.graph.ir import Graph, Quant, Role, constant, prune
+from edgekc.measure.emulated import UNIT, measure
 from edgekc.pipeline import compile_model, integer_graph, target_of
 
 HERE = Path(__file__).resolve().parent

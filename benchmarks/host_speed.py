@@ -15,9 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from edgekc.board import load_board
+from edgekc.boards.board import load_board
 from edgekc.emulate import host
-from edgekc.output import write_folder
+from edgekc.files.output import write_folder
 from edgekc.pipeline import compile_model, target_of
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

@@ -19,7 +19,7 @@ import numpy as np
 from edgekc import recipe as rc
 from edgekc.data import Dataset, load, take
 from edgekc.importers import import_model
-from edgekc.transferring import Comparison, compare, render
+from edgekc.train.comparison import Comparison, compare, render
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "knowledge_transfer.json"

@@ -21,9 +21,9 @@ from edgekc.compress.run import compress
 from edgekc.compress.sizes import dense_weights, layer_sizes
 from edgekc.data import load, take
 from edgekc.evaluate import float_accuracy, host_accuracy
+from edgekc.format.pack import pack, read
+from edgekc.graph.ir import Quant
 from edgekc.importers import import_model
-from edgekc.ir import Quant
-from edgekc.pack import pack, read
 from edgekc.pipeline import to_integer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

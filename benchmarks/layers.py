@@ -24,15 +24,15 @@ from rich.console import Console
 from rich.table import Table
 
 from edgekc import __version__
-from edgekc.board import load_board
-from edgekc.generate import generate
-from edgekc.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.measure import UNIT, measure
-from edgekc.op import OPERAND_ROLES
+from edgekc.boards.board import load_board
+from edgekc.files.output import write_folder
+from edgekc.format.pack import pack, read
+from edgekc.generate.plan import plan
+from edgekc.generate.sources import generate
+from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.graph.op import OPERAND_ROLES
+from edgekc.measure.emulated import UNIT, measure
 from edgekc.ops import OPS
-from edgekc.output import write_folder
-from edgekc.pack import pack, read
-from edgekc.plan import plan
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "layers.json"

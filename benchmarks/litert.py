@@ -31,7 +31,7 @@ from compressed_models import packed_models
 from mobilenet_v2 import mobilenet_v2
 
 from edgekc.emulate import host
-from edgekc.output import write_folder
+from edgekc.files.output import write_folder
 from edgekc.pipeline import Target, compile_model
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"

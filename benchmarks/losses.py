@@ -20,17 +20,17 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekc.board import load_board
+from edgekc.boards.board import load_board
 from edgekc.data import Dataset, fit, load, real_batches
-from edgekc.emulate import float_reference
 from edgekc.evaluate import host_outputs, input_levels
+from edgekc.files.output import write_folder
+from edgekc.format.pack import pack, read
+from edgekc.graph.ir import Array, Graph, Quant
 from edgekc.importers import import_model
-from edgekc.ir import Array, Graph, Quant
-from edgekc.measure import measure
-from edgekc.output import write_folder
-from edgekc.pack import pack, read
+from edgekc.measure.emulated import measure
 from edgekc.pipeline import compile_model, target_of, to_integer
-from edgekc.post_training import post_training
+from edgekc.quantize import float_reference
+from edgekc.quantize.post_training import post_training
 from edgekc.recipe import Quantize
 
 HERE = Path(__file__).resolve().parent

@@ -23,11 +23,11 @@ import numpy as np
 
 from edgekc.data import Dataset
 from edgekc.evaluate import Accuracy, host_accuracy
-from edgekc.ir import Array, Graph, Role, constant
-from edgekc.pack import pack
+from edgekc.format.pack import pack
+from edgekc.graph.ir import Array, Graph, Role, constant
 from edgekc.pipeline import to_integer
-from edgekc.post_training import post_training
-from edgekc.quantize import FILTER_AXIS
+from edgekc.quantize.post_training import post_training
+from edgekc.quantize.to_int8 import FILTER_AXIS
 from edgekc.recipe import Quantize
 
 

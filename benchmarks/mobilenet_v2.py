@@ -14,7 +14,7 @@ import flatbuffers
 import numpy as np
 import tflite
 
-from edgekc.ir import Array
+from edgekc.graph.ir import Array
 
 BLOCKS = (  # expansion, channels, repeats, stride of the first
     (1, 16, 1, 1),

@@ -21,13 +21,13 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from edgekc.board import Board, load_board
-from edgekc.build import build_image
+from edgekc.boards.board import Board, load_board
 from edgekc.emulate.device import run_image
 from edgekc.emulate.plugin import Unavailable, count
-from edgekc.output import read_manifest, write_folder
+from edgekc.files.output import read_manifest, write_folder
+from edgekc.firmware.build import build_image
+from edgekc.firmware.toolchain import arm_compiler, qemu_path
 from edgekc.pipeline import Target, compile_model
-from edgekc.toolchain import arm_compiler, qemu_path
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 RESULT = Path(__file__).resolve().parent / "results" / "neon.json"

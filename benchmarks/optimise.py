@@ -18,16 +18,16 @@ from pathlib import Path
 from compressed_models import BOARD, packed_models, ramp
 
 from edgekc import __version__
-from edgekc.board import Board, load_board
-from edgekc.build import Optimise
-from edgekc.measure import Measurement, measure
-from edgekc.output import write_folder
+from edgekc.boards.board import Board, load_board
+from edgekc.files.output import write_folder
+from edgekc.firmware.build import Optimise
+from edgekc.firmware.toolchain import arm_compiler
+from edgekc.measure.emulated import Measurement, measure
 from edgekc.pipeline import compile_model, target_of
-from edgekc.toolchain import arm_compiler
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "optimise.json"
-DIGITS = HERE.parent / "edgekc" / "demo_data" / "digits_int8.tflite"
+DIGITS = HERE.parent / "edgekc" / "demo" / "data" / "digits_int8.tflite"
 
 
 @dataclass(frozen=True, slots=True)

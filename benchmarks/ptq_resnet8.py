@@ -14,10 +14,10 @@ from pathlib import Path
 
 from edgekc.data import load
 from edgekc.evaluate import float_accuracy, host_accuracy
-from edgekc.importers.onnx import import_onnx
-from edgekc.pack import pack
+from edgekc.format.pack import pack
+from edgekc.importers.onnx.importer import import_onnx
 from edgekc.pipeline import to_integer
-from edgekc.post_training import post_training
+from edgekc.quantize.post_training import post_training
 from edgekc.recipe import Quantize
 
 SETTINGS: list[tuple[bool, dict[str, object]]] = [  # (with data, [quantize])

@@ -28,10 +28,10 @@ from rich.console import Console
 from rich.table import Table
 
 from edgekc import __version__
-from edgekc.board import load_board
+from edgekc.boards.board import load_board
 from edgekc.errors import CapacityError
-from edgekc.ledger import HELPERS, KERNELS, NETWORK, TABLES
-from edgekc.measure import UNIT, measure
+from edgekc.measure.emulated import UNIT, measure
+from edgekc.measure.ledger import HELPERS, KERNELS, NETWORK, TABLES
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "tflm_m4.json"

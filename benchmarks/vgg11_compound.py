@@ -31,17 +31,17 @@ import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users kn
 from torch import nn
 
 from edgekc import recipe as rc
-from edgekc.compress import prune
+from edgekc.compress.methods import prune
 from edgekc.compress.run import compress
 from edgekc.compress.sizes import dense_weights, layer_sizes
 from edgekc.data import Dataset, load
 from edgekc.evaluate import float_accuracy, host_accuracy
-from edgekc.importers.torch import import_torch
-from edgekc.ir import Quant
-from edgekc.pack import pack, read
+from edgekc.format.pack import pack, read
+from edgekc.graph.ir import Quant
+from edgekc.importers.torch.importer import import_torch
 from edgekc.pipeline import to_integer
 from edgekc.train.batches import Augment, batches
-from edgekc.train.fit import Progress
+from edgekc.train.loop import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"

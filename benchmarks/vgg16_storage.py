@@ -33,11 +33,11 @@ from rich.console import Console
 from rich.table import Table
 
 from edgekc import recipe as rc
-from edgekc.compress import gap, prune
+from edgekc.compress.methods import gap, prune
 from edgekc.compress.run import compress
 from edgekc.compress.sizes import layer_sizes
-from edgekc.ir import AttrValue, Graph, Node, Role, Stage, Tensor, constant
-from edgekc.pack import pack, read
+from edgekc.format.pack import pack, read
+from edgekc.graph.ir import AttrValue, Graph, Node, Role, Stage, Tensor, constant
 from edgekc.pipeline import to_integer
 
 RESULT = Path(__file__).resolve().parent / "results" / "vgg16_storage.json"

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from .api.packed import Packed, compress, list_recipes, load_recipe, transfer
     from .api.program import Program
     from .api.results import Costs, Evaluation, LayerCosts, Verification
-    from .board import Board, load_board
-    from .demo import run_demo
-    from .on_board import Way
+    from .boards.board import Board, load_board
+    from .console.session import Way
+    from .demo.walk import run_demo
 
 __version__ = "0.1.0"
 
@@ -98,9 +98,9 @@ _PLACES = {
     "api.packed": ("Packed", "list_recipes", "load_recipe", "transfer"),
     "api.program": ("Program",),
     "api.results": ("Costs", "Evaluation", "LayerCosts", "Verification"),
-    "board": ("Board", "load_board"),
-    "demo": ("run_demo",),
-    "on_board": ("Way",),
+    "boards.board": ("Board", "load_board"),
+    "console.session": ("Way",),
+    "demo.walk": ("run_demo",),
 }
 _PLACE = {name: module for module, names in _PLACES.items() for name in names}
 

@@ -12,3 +12,12 @@ CODEGEN = _ROOT / "codegen"
 RUNTIME_C = _ROOT / "runtime_c"
 BOARDS = _ROOT / "boards"
 RECIPES = _ROOT / "recipes" if _ROOT.name == "_assets" else _ROOT / "examples" / "recipes"
+
+# Sources of kernels by instruction set, each with its building blocks; include/ has what a caller needs of them.
+FAMILIES = ("portable", "dsp", "mve", "vec", "mul2")
+INCLUDES = (RUNTIME_C / "include", *(RUNTIME_C / "kernels" / family for family in FAMILIES))
+
+
+def runtime_file(name: str) -> Path:
+    """The source or header of a kernel by its name alone, which is unique: output folders are flat."""
+    return next((path for folder in INCLUDES if (path := folder / name).is_file()), RUNTIME_C / "include" / name)

@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from . import images, limits, npy
 from .errors import UsageError
-from .ir import Array, Graph, Quant
+from .files import images, limits, npy
+from .graph.ir import Array, Graph, Quant
 
 Source: TypeAlias = "Path | str | Iterable[Any]"
 

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from .data import Dataset, fit, real_batches
-from .emulate import float_reference, host
-from .generate import generate
-from .ir import Array, Graph, Tensor
-from .output import write_folder
-from .pack import read
-from .plan import plan
+from .emulate import host
+from .files.output import write_folder
+from .format.pack import read
+from .generate.plan import plan
+from .generate.sources import generate
+from .graph.ir import Array, Graph, Tensor
+from .quantize import float_reference
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,18 +7,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from . import __version__, verify
-from .board import Board
+from . import __version__
+from .boards.board import Board
 from .errors import CapacityError, UsageError
-from .generate import generate
-from .ir import Graph, Role, Stage, dump
-from .lower import lower
+from .files.output import write_dump
+from .files.place import recover
+from .format.pack import Packed, pack, read
+from .generate.plan import Plan, plan_within
+from .generate.sources import generate
+from .graph.ir import Graph, Role, Stage, dump
 from .names import check_name, visible
-from .output import write_dump
-from .pack import Packed, pack, read
+from .ops import legal
 from .passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
-from .place import recover
-from .plan import Plan, plan_within
+from .passes.lower import lower
 
 Log = Callable[[str], None]
 DUMPS = ("10-import.txt", "20-quantized.txt", "30-integer.txt", "40-packed.txt", "50-plan.txt")
@@ -148,13 +149,13 @@ def to_integer(
 ) -> Graph:
     """A QUANTIZED graph to an INTEGER graph, through every pass; `metadata` joins the tool's version."""
     graph = apply(graph, QUANTIZED_PASSES, log)
-    verify.check(graph)
+    legal.check(graph)
     _keep(keep, "20-quantized.txt", dump(graph))
     graph = lower(graph, rounding)
-    verify.check(graph)
+    legal.check(graph)
     graph = apply(graph, INTEGER_PASSES, log)
     graph = replace(graph, metadata={"tool": f"edgekc {__version__}", **metadata})
-    verify.check(graph)
+    legal.check(graph)
     _keep(keep, "30-integer.txt", dump(graph))
     return graph
 
@@ -169,7 +170,7 @@ def check_fit(layout: Plan, ekc_bytes: int, target: Target) -> None:
     ram_over = 0 if target.ram_bytes is None else max(need - target.ram_bytes, 0)
     if not flash_over and not ram_over:
         return
-    from .advice import Shortage, advise
+    from .boards.advice import Shortage, advise
 
     constants = {s.view.node.name: [t for t in s.view.inputs if t.data is not None] for s in layout.steps}
     shortage = Shortage(

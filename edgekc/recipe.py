@@ -16,8 +16,8 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import UsageError
-from .ir import Graph, Role
-from .toml_file import parse_toml, read_toml
+from .files.toml_file import parse_toml, read_toml
+from .graph.ir import Graph, Role
 
 VERSION = 1  # of the recipe's keys; a recipe that states another one is refused
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from edgekc import objects
-from edgekc.toolchain import Compiler
+from edgekc.firmware import objects
+from edgekc.firmware.toolchain import Compiler
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgekc.ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.ops._template import response_limit
+from edgekc.graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.ops.packed.template import response_limit
 
 Rng = np.random.Generator
 ACTIVATIONS = ("none", "none", "none", "relu", "relu6", "relu_n1_to_1")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgekc.ir import Array, AttrValue, Graph, Node, Role, Stage, Tensor, constant
+from edgekc.graph.ir import Array, AttrValue, Graph, Node, Role, Stage, Tensor, constant
 
 
 @dataclass

@@ -10,8 +10,8 @@ import flatbuffers
 import numpy as np
 import tflite
 
-from edgekc.ir import Array, Tensor
-from edgekc.op import View
+from edgekc.graph.ir import Array, Tensor
+from edgekc.graph.op import View
 
 ACTIVATION = {
     "none": tflite.ActivationFunctionType.NONE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edgekc.board import load_board
+from edgekc.boards.board import load_board
 from edgekc.pipeline import Target, target_of
 
 

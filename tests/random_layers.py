@@ -23,8 +23,8 @@ import numpy as np
 from random_models import ACTIVATIONS, Rng, f32, quant, tensor, window
 from random_packed import templated_filters
 
-from edgekc.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
-from edgekc.op import View
+from edgekc.graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
+from edgekc.graph.op import View
 
 SCALES = (1e-9, 1e3)  # of activations
 MOST = 4000  # values of an activation, so that numpy is quick

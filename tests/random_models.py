@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import oracle
 
-from edgekc.ir import Array, AttrValue, Node, Quant, Tensor
-from edgekc.op import View
+from edgekc.graph.ir import Array, AttrValue, Node, Quant, Tensor
+from edgekc.graph.op import View
 from edgekc.ops import LOWER, OPS
 
 ACTIVATIONS = ("none", "relu", "relu6", "relu_n1_to_1")

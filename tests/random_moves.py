@@ -8,7 +8,7 @@ import numpy as np
 from random_layers import MOST, PROBABILITY, Builder, Layer
 from random_models import f32, quant, tensor
 
-from edgekc.ir import Quant, Role, Tensor, constant
+from edgekc.graph.ir import Quant, Role, Tensor, constant
 
 BROADCASTS = ("all", "channel", "vector", "value", "map", "row", "column")
 

@@ -12,10 +12,10 @@ import numpy as np
 from random_models import Rng
 
 from edgekc.errors import ModelError
-from edgekc.ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
-from edgekc.op import View
+from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
+from edgekc.graph.op import View
 from edgekc.ops import OPS
-from edgekc.ops._template import PAIR_MAX, response_limit
+from edgekc.ops.packed.template import PAIR_MAX, response_limit
 
 TEMPLATED = ("conv2d", "grouped_conv2d", "depthwise")  # operators that have forms on templates
 CLUSTERED = (*TEMPLATED, "fully_connected")

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from nets import Net
 
-from edgekc import verify
 from edgekc.emulate import host, reference
 from edgekc.emulate.compare import compare
 from edgekc.errors import VerifyError
-from edgekc.generate import generate
-from edgekc.lower import lower
-from edgekc.output import read_manifest, write_folder
-from edgekc.pack import pack, read
-from edgekc.plan import plan
+from edgekc.files.output import read_manifest, write_folder
+from edgekc.format.pack import pack, read
+from edgekc.generate.plan import plan
+from edgekc.generate.sources import generate
+from edgekc.ops import legal
+from edgekc.passes.lower import lower
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     x = net.conv(x, 4, k=1)
     graph = lower(net.graph(x))
     graph = replace(graph, metadata={"tool": "test"})
-    verify.check(graph)
+    legal.check(graph)
     data = pack(graph)
     packed = read(data, "tiny.ekc")
     target = tmp_path_factory.mktemp("tiny") / "out"

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import fit, tables, toolchain
-from ..board import Board, load_board
-from ..board import list_boards as board_names
+from .. import tables
+from ..boards.board import Board, load_board
+from ..boards.board import list_boards as board_names
 from ..errors import UsageError
+from ..firmware import toolchain
+from ..measure import which_boards
 from ..progress import Progress, silent
 from ..recipe import nearest
 from ..terminal import styled
@@ -128,7 +130,7 @@ class Fits(tables.Shown):
     """
 
     model: str
-    rows: tuple[fit.Fit, ...]
+    rows: tuple[which_boards.Fit, ...]
 
     @property
     def boards(self) -> tuple[str, ...]:
@@ -179,7 +181,7 @@ def find_boards(model: Any, boards: Sequence[str | Path | Board] = (), *, progre
     """
     chosen = [b if isinstance(b, Board) else load_board(b) for b in boards or board_names()]
     source = load(model)
-    rows = fit.fit_boards(packed_bytes(source), chosen, progress)
+    rows = which_boards.fit_boards(packed_bytes(source), chosen, progress)
     return Fits(Path(source.where).name, rows)
 
 

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import diff, inspect_report, tables
+from .. import tables
+from ..format import inspect as inspect_report
+from ..measure import difference
 from ..pipeline import read_model
 
 if TYPE_CHECKING:
@@ -85,10 +87,10 @@ class Difference(tables.Shown):
 
     before: str
     after: str
-    changes: tuple[diff.Change, ...]
+    changes: tuple[difference.Change, ...]
 
     @property
-    def changed(self) -> tuple[diff.Change, ...]:
+    def changed(self) -> tuple[difference.Change, ...]:
         """Only the figures that differ, or that one of the two has not."""
         return tuple(c for c in self.changes if c.delta or c.before is None or c.after is None)
 
@@ -101,7 +103,7 @@ class Difference(tables.Shown):
         """The figures that differ."""
         return self.table(self.changed)
 
-    def table(self, changes: tuple[diff.Change, ...]) -> list[tables.Part]:
+    def table(self, changes: tuple[difference.Change, ...]) -> list[tables.Part]:
         """Some of the figures."""
         if not changes:
             return ["no figure differs"]
@@ -124,7 +126,7 @@ def compare_builds(before: Any, after: Any, *, board: str = "") -> Difference:
         UsageError: one of them is something else.
         BoardError, CapacityError, ToolError: as `Program.measure`.
     """
-    changes = diff.compare_measurements(_figures(before, board), _figures(after, board))
+    changes = difference.compare_measurements(_figures(before, board), _figures(after, board))
     return Difference(_title(before), _title(after), changes)
 
 
@@ -135,7 +137,7 @@ def _title(build: Any) -> str:
 
 
 def _figures(build: Program | Costs | str | Path, board: str) -> dict[str, Any]:
-    from ..place import recover
+    from ..files.place import recover
     from .compiling import open_program
     from .program import Program
     from .results import Costs
@@ -144,7 +146,7 @@ def _figures(build: Program | Costs | str | Path, board: str) -> dict[str, Any]:
         path = Path(build)
         recover(path)
         if not path.is_dir():
-            return diff.read_measurement(path)
+            return difference.read_measurement(path)
         build = open_program(path, board=board)
     if isinstance(build, Program):
         build = build.measure(samples=1)

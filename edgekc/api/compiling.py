@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..board import Board, load_board
+from ..boards.board import Board, load_board
 from ..errors import UsageError
-from ..ir import Stage
+from ..files.output import check_dump, check_output, read_manifest
+from ..format.pack import pack
+from ..graph.ir import Stage
 from ..names import check_name, default_name
-from ..output import check_dump, check_output, read_manifest
-from ..pack import pack
 from ..pipeline import DUMPS, check_rounding, compile_packed, imported_to_integer, target_of
 from .model import Model, load
 from .program import Program

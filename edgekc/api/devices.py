@@ -5,15 +5,15 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from ..board import Board
-from ..build import Optimise, build_image
+from ..boards.board import Board
+from ..console.session import BoardRun, Way, on_board, run_samples
 from ..emulate.device import run_image
-from ..firmware import build_firmware, firmware_folder
+from ..firmware.build import Optimise, build_image
+from ..firmware.folder import build_firmware, firmware_folder
 from ..flashing import run as flashing
 from ..flashing.records import Job, Tool
-from ..on_board import BoardRun, Way, on_board, run_samples
+from ..measure.stack import check_stack, stack_bound
 from ..progress import Progress, silent
-from ..stack import check_stack, stack_bound
 
 
 def emulate(folder: Path, board: Board, inputs: bytes, timeout_s: float) -> bytes:

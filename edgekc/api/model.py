@@ -11,10 +11,10 @@ from typing import Any
 
 from .. import tables
 from ..errors import UsageError
+from ..format.pack import read
+from ..graph.ir import Array, Graph, Stage
 from ..importers import import_model
-from ..ir import Array, Graph, Stage
 from ..names import default_name
-from ..pack import read
 from ..pipeline import read_model
 
 _STAGES = {Stage.FLOAT: "float", Stage.QUANTIZED: "quantised", Stage.INTEGER: "packed"}
@@ -101,7 +101,7 @@ def load(source: Any, example_inputs: Any = None, *, name: str = "") -> Model:
         return source.model
     if isinstance(source, (str, Path)):
         return _from_file(Path(source), name)
-    from ..importers.torch import import_torch
+    from ..importers.torch.importer import import_torch
 
     if "torch" not in sys.modules:  # no object of PyTorch's is there without it
         what = f"a {type(source).__name__}; expected a path, an nn.Module, an ExportedProgram, a Model or a Packed"

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from .. import compressing, tables, transferring
 from .. import recipe as rc
+from .. import tables
 from ..assets import RECIPES
+from ..compress import walk
 from ..data import Source
 from ..errors import UsageError
-from ..layout import MAGIC
+from ..files.output import check_writable, write_file
+from ..format.fields import MAGIC
+from ..format.pack import read
 from ..names import default_name
-from ..output import check_writable, write_file
-from ..pack import read
+from ..train import comparison
 from .model import Model, check_float, load
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class Packed(tables.Shown):
 
     name: str
     data: bytes = field(repr=False)
-    report: compressing.Report = field(repr=False)
+    report: walk.Report = field(repr=False)
 
     @property
     def model(self) -> Model:
@@ -74,7 +76,7 @@ class Packed(tables.Shown):
 
     def parts(self) -> list[tables.Part]:
         """The table of layers, and the totals."""
-        return compressing.parts(self.report)
+        return walk.parts(self.report)
 
 
 def check_packed_path(path: str | Path) -> None:
@@ -159,12 +161,12 @@ def compress(
     if isinstance(model, (str, Path)):
         path = Path(model)
         chosen = name or default_name(path)
-        ekc, made = compressing.run(path, chosen, steps, samples, labelled, log, **more)  # type: ignore[arg-type]
+        ekc, made = walk.run(path, chosen, steps, samples, labelled, log, **more)  # type: ignore[arg-type]
         return Packed(chosen, ekc, made)
     source = load(model, name=name)
     check_float(source)
     chosen = name or source.name
-    ekc, made = compressing.run(
+    ekc, made = walk.run(
         source.graph, chosen, steps, samples, labelled, log, origin=source.origin, **more  # type: ignore[arg-type]
     )  # fmt: skip
     return Packed(chosen, ekc, made)
@@ -180,7 +182,7 @@ def transfer(
     checkpoints: str | Path | None = None,
     log: Log = _silent,
     report: TrainingReport = _no_report,
-) -> transferring.Comparison:
+) -> comparison.Comparison:
     """Compare what the student of a recipe learns best from its teacher: nothing, its scores, or its activations.
 
     Args:
@@ -195,7 +197,7 @@ def transfer(
         UsageError: the recipe does not retrain, there are no labels, or data and model do not fit.
         ToolError: PyTorch is not installed.
     """
-    return transferring.compare_files(
+    return comparison.compare_files(
         Path(model), load_recipe(recipe), source_of(data), source_of(test), seeds, log, report=report,  # type: ignore[arg-type]
         checkpoints=None if checkpoints is None else Path(checkpoints),
     )  # fmt: skip

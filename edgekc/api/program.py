@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .. import tables
-from ..board import Board, load_board
-from ..build import Optimise
+from ..boards.board import Board, load_board
+from ..console.session import BoardRun, Way
 from ..emulate import host
 from ..emulate.compare import compare
 from ..emulate.origin import find_source
 from ..errors import UsageError, VerifyError
-from ..firmware import build_all, firmware_folder
+from ..files.output import write_folder
+from ..firmware.build import Optimise
+from ..firmware.folder import build_all, firmware_folder
 from ..flashing import run as flashing
-from ..ir import Array, Graph
-from ..measure import measure
-from ..on_board import BoardRun, Way
-from ..output import write_folder
-from ..pack import read
+from ..format.pack import read
+from ..graph.ir import Array, Graph
+from ..measure.emulated import measure
 from ..progress import Progress, silent
 from .builds import Built
 from .devices import ask, emulate, flash_job
@@ -296,7 +296,7 @@ class Program(tables.Shown):
                 progress=progress,
             )  # fmt: skip
         else:
-            from ..measure_board import measure_on_board
+            from ..measure.on_board import measure_on_board
 
             found = measure_on_board(
                 self.folder, self.board, way, samples=samples, inputs=inputs, progress=progress

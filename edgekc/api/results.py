@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from .. import report, tables
-from ..budget import check_budget
-from ..build import Optimise
-from ..measure import Measurement, check_accesses
-from ..on_board import BoardRun
+from .. import tables
+from ..console.session import BoardRun
+from ..firmware.build import Optimise
+from ..measure import report
+from ..measure.budget import check_budget
+from ..measure.emulated import Measurement, check_accesses
 
 
 @dataclass(frozen=True, slots=True)

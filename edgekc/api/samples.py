@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..compressing import has_splits
+from ..compress.walk import has_splits
 from ..data import Dataset, fit
 from ..data import load as load_data
 from ..emulate.imported import dequantize, quantize
 from ..errors import UsageError
 from ..evaluate import input_levels
-from ..ir import Array, Graph
+from ..graph.ir import Array, Graph
 from .packed import source_of
 
 

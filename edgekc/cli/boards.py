@@ -41,7 +41,7 @@ def boards(
     """
     from .. import tables
     from ..api.boards import board_dict, describe_board, list_boards
-    from ..board import load_board
+    from ..boards.board import load_board
     from ..terminal import console, say_json, say_row
 
     if name:

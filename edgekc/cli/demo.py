@@ -25,6 +25,6 @@ def demo(
     ] = False,
 ) -> None:
     """Compile a trained digit classifier, prove it bit-exact, run it on an emulated core, and measure it."""
-    from ..demo import run_demo
+    from ..demo.walk import run_demo
 
     run_demo(out, board, force=force)

@@ -42,7 +42,7 @@ def flash(
 ) -> None:
     """Build the board's program, put it into its flash, read it back and compare every byte."""
     from ..api.compiling import open_program
-    from ..on_board import Way
+    from ..console.session import Way
     from ..tables import show
     from ..terminal import say
     from ..train.bars import bars

@@ -15,9 +15,9 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Print the same as JSON.")] = False,
 ) -> None:
     """Show header, sections, layers and metadata of an .ekc file, after checking every byte of it."""
-    from edgekc.api.builds import inspect as read
-    from edgekc.tables import show
-    from edgekc.terminal import say_json
+    from ..api.builds import inspect as read
+    from ..tables import show
+    from ..terminal import say_json
 
     found = read(model)
     if as_json:

@@ -13,8 +13,8 @@ import typer
 from .. import __version__
 from ..assets import BOARDS, CODEGEN, RUNTIME_C
 from ..errors import EdgekcError
+from ..files.stopping import orderly_stop
 from ..names import visible
-from ..stopping import orderly_stop
 from ..terminal import accept_any_text, say
 from . import (
     boards,
@@ -29,6 +29,7 @@ from . import (
     flash,
     inspect,
     measure,
+    simulate,
     transfer,
     verify,
 )
@@ -44,7 +45,7 @@ _COMMANDS: tuple[tuple[str, tuple[tuple[ModuleType, Callable[..., None]], ...]],
     ("With a compiled folder", ((verify, verify.verify), (evaluate, evaluate.evaluate), (measure, measure.measure),
                                 (diff, diff.diff))),
     ("With a board", ((boards, boards.boards), (build, build.build), (flash, flash.flash),
-                      (run_command, run_command.run))),
+                      (run_command, run_command.run), (simulate, simulate.simulate))),
     ("This machine", ((doctor, doctor.doctor),)),
 )  # fmt: skip
 

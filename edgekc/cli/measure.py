@@ -50,8 +50,8 @@ def measure(
     is over a budget.
     """
     from ..api.compiling import open_program
-    from ..budget import parse_size
-    from ..report import ledger_parts
+    from ..measure.budget import parse_size
+    from ..measure.report import ledger_parts
     from ..tables import show
     from ..terminal import say_json
     from ..train.bars import bars

@@ -44,7 +44,7 @@ def run(
 ) -> None:
     """Flash the board, run samples there, and print cycles and stack; over an emulated board's console too."""
     from ..api.compiling import open_program
-    from ..output import check_writable, write_file
+    from ..files.output import check_writable, write_file
     from ..tables import show
     from ..terminal import say_json
     from ..train.bars import bars

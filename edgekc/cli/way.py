@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from ..build import Optimise
-    from ..on_board import Way
+    from ..console.session import Way
+    from ..firmware.build import Optimise
 
 
 class Optimised(str, Enum):
-    """edgekc.build.Optimise, as the command line wants it."""
+    """edgekc.firmware.build.Optimise, as the command line wants it."""
 
     speed = "speed"
     size = "size"
@@ -92,7 +92,7 @@ def make_way(
     flash: bool, timeout_s: float, optimise: Optimise = "speed",
 ) -> Way | None:  # fmt: skip
     """How to reach the board; None where no option speaks of one, so that its emulator is meant."""
-    from ..on_board import Way
+    from ..console.session import Way
 
     if not (link or tool or probe or port or openocd_config):
         return None

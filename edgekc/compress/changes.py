@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ..ir import Graph
-from ..quantize import FILTER_AXIS
+from ..graph.ir import Graph
+from ..quantize.to_int8 import FILTER_AXIS
 
 
 @dataclass(frozen=True, slots=True)

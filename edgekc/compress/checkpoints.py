@@ -1,7 +1,7 @@
 """What a run of a recipe has done so far, in a folder: a killed run resumes behind the last finished step.
 
 A checkpoint is valid for one model, recipe up to that step, and data; one of anything else is not taken. A file that
-is there is whole. Files hold arrays, numbers and names (`edgekc.records`): nothing in them is run.
+is there is whole. Files hold arrays, numbers and names (`edgekc.files.records`): nothing in them is run.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import __version__, records, verify
+from .. import __version__
 from .. import recipe as rc
 from ..data import Dataset
 from ..errors import EdgekcError, UsageError
-from ..ir import Graph, dump
-from ..output import write_file
+from ..files import records
+from ..files.output import write_file
+from ..graph.ir import Graph, dump
+from ..ops import legal
 from .state import State
 
 
@@ -67,7 +69,7 @@ def read_state(path: Path) -> State:
     """The state in a file; UsageError where it holds anything else."""
     try:
         state: State = records.load(path.read_bytes(), State, str(path))
-        verify.check(state.model.graph)
+        legal.check(state.model.graph)
     except (EdgekcError, OSError) as error:
         what = error.what if isinstance(error, EdgekcError) else error.strerror
         raise UsageError(f"is no checkpoint of this version ({what})", where=str(path), fix="delete it") from error

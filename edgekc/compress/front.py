@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data import Dataset, real_batches
-from ..emulate import float_reference
-from ..ir import Array, Graph
+from ..graph.ir import Array, Graph
+from ..quantize import float_reference
 
 _CHUNK = 64  # samples that an operator sees at a time
 

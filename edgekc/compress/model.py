@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..ir import Array, Graph, Node, Tensor, constant
-from . import cluster, codebook
-from .pairs import Pairs
+from ..graph.ir import Array, Graph, Node, Tensor, constant
+from .methods import cluster, codebook
+from .methods.pairs import Pairs
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from .. import recipe as rc
 from ..data import Dataset, fit, synthetic
-from ..ir import Graph
-from ..post_training import post_training
-from ..quantize import prepare
+from ..graph.ir import Graph
+from ..quantize.post_training import post_training
+from ..quantize.to_int8 import prepare
 from . import steps
 from .changes import Layer
 from .checkpoints import Checkpoints

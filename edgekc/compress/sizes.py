@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..ir import Graph, Role
-from ..op import View
+from ..format.pack import Packed
+from ..graph.ir import Graph, Role
+from ..graph.op import View
 from ..ops import OPS
-from ..pack import Packed
 
 PARTS = {
     Role.WEIGHTS: "weights",

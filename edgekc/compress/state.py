@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from .. import calibrate
 from .. import recipe as rc
 from ..data import Dataset
-from ..ir import Graph
+from ..graph.ir import Graph
+from ..quantize import calibrate
 from .changes import Layer
 from .model import Model
 
 if TYPE_CHECKING:
-    from ..train.fit import Progress
+    from ..train.loop import Progress
 
 Log = Callable[[str], None]
 TrainingReport = Callable[[str, "Progress"], None]  # what is trained, and where it is

@@ -9,27 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import calibrate
 from .. import recipe as rc
 from ..data import Dataset, real_batches, subset
 from ..errors import ToolError, UsageError
-from ..ir import Array, Graph, Node, Quant, Tensor
-from ..post_training import calibrated_ranges, input_quant
-from ..quantize import FILTER_AXIS, quantize
-from . import (
-    cluster,
-    codebook,
-    dominant,
-    front,
-    gap,
-    lowrank,
-    moments,
-    pair_assignment,
-    pairs,
-    second_order,
-    substitute,
-)
+from ..graph.ir import Array, Graph, Node, Quant, Tensor
+from ..quantize import calibrate
+from ..quantize.post_training import calibrated_ranges, input_quant
+from ..quantize.to_int8 import FILTER_AXIS, quantize
+from . import front, substitute
 from .changes import Layer, behind, shrunk, split
+from .methods import cluster, codebook, dominant, gap, lowrank, moments, pair_assignment, pairs, second_order
 from .model import Model, Templates
 from .sizes import clustered_bytes, coded_pair_bytes, template_bytes
 from .state import Job, State

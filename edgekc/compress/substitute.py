@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..fixedpoint import INT32_MAX
-from ..ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
-from ..ops import _winograd as winograd
-from ..ops._template import PAIR_MAX, RESPONSE_MAX, expand
-from .cluster import Clustered, to_rows
-from .codebook import LayerFit
+from ..graph.fixedpoint import INT32_MAX
+from ..graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
+from ..ops.kernels import winograd
+from ..ops.packed.template import PAIR_MAX, RESPONSE_MAX, expand
+from .methods.cluster import Clustered, to_rows
+from .methods.codebook import LayerFit
 from .model import Model
 
 CLUSTERED = {

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..board import Board
-from ..build import Optimise, build_image
+from ..boards.board import Board
 from ..errors import VerifyError
-from ..ir import Array, Graph, Tensor
-from ..output import read_manifest
-from ..pack import read
+from ..files.output import read_manifest
+from ..firmware.build import Optimise, build_image
+from ..format.pack import read
+from ..graph.ir import Array, Graph, Tensor
 from ..progress import Progress, silent
 from . import host, origin, reference
 from .device import run_image

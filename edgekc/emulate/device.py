@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgekc.build import Image
-from edgekc.errors import ToolError, UsageError
-from edgekc.toolchain import Emulator, emulator, qemu_name, qemu_path
+from ..errors import ToolError, UsageError
+from ..firmware.build import Image
+from ..firmware.toolchain import Emulator, emulator, qemu_name, qemu_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def run_image(
         (folder / "input.bin").write_bytes(inputs)
         counted: tuple[int, ...] | None = None
         if kind == "unicorn":
-            from edgekc.emulate import unicorn_core  # the only user of the unicorn package
+            from . import unicorn_core  # the only user of the unicorn package
 
             counted, failure = unicorn_core.run(image, folder, timeout_s=timeout_s, count=count)
         else:

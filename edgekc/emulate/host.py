@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import objects
 from ..assets import RUNTIME_C
 from ..errors import ToolError, UsageError, VerifyError
-from ..ir import Array
-from ..output import read_manifest
-from ..toolchain import Compiler, host_compiler
+from ..files.output import read_manifest
+from ..firmware import objects
+from ..firmware.toolchain import Compiler, host_compiler
+from ..graph.ir import Array
 
 _GUARD_BYTES = 64  # as in ekc_host.c
 _ALIGNMENT = 16  # of the arena, by the API's contract

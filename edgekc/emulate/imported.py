@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ir import Array, Graph, Node
-from ..lower import lower_node
-from ..op import View, int_attrs
+from ..graph.ir import Array, Graph, Node
+from ..graph.op import View, int_attrs
 from ..ops import OPS
+from ..passes.lower import lower_node
 
 
 @dataclass(frozen=True, slots=True)

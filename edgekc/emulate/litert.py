@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ToolError
-from ..ir import Array
+from ..graph.ir import Array
 
 # (module, package, the rounding of fully connected layers that its reference kernels have: docs/numerics.md)
 _INTERPRETERS = (

@@ -16,10 +16,10 @@ import numpy as np
 
 from ..errors import EdgekcError, ToolError, UnsupportedError, UsageError, VerifyError
 from ..figures import short_hash
-from ..ir import Array, Graph, Stage
-from ..lower import lower
-from ..pack import read as read_packed
+from ..format.pack import read as read_packed
+from ..graph.ir import Array, Graph, Stage
 from ..passes import INTEGER_PASSES, QUANTIZED_PASSES
+from ..passes.lower import lower
 from . import imported, litert, reference
 
 IMPORTED = "as imported, before any pass"
@@ -211,7 +211,7 @@ def _litert(
 ) -> tuple[list[str], list[str]]:  # fmt: skip
     """(oracle) where LiteRT gives the same bytes, or (note) why it was not asked."""
     assert source.path is not None
-    from ..importers.tflite_file import FileModel, read
+    from ..importers.tflite.file import FileModel, read
 
     data = source.path.read_bytes()
     if data[4:8] != b"TFL3":

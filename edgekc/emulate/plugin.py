@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekc.assets import RUNTIME_C
-from edgekc.emulate.elfinfo import CodeRange, Elf, entry_sp, read_elf, return_addresses, run_ranges
-from edgekc.errors import ToolError
-from edgekc.objects import user_cache
+from ..assets import RUNTIME_C
+from ..errors import ToolError
+from ..firmware.elf import CodeRange, Elf, entry_sp, read_elf, return_addresses, run_ranges
+from ..firmware.objects import user_cache
 
 _SOURCE = RUNTIME_C / "port" / "ekc_plugin.c"
 _HEADER = RUNTIME_C / "port" / "ekc_plugin_api.h"

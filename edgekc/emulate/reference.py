@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..ir import Array, Graph
-from ..op import int_attrs
+from ..graph.ir import Array, Graph
+from ..graph.op import int_attrs
 from ..ops import OPS
 
 

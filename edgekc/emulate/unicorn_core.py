@@ -16,10 +16,10 @@ from elftools.elf.sections import SymbolTableSection
 from unicorn import arm_const as arm
 from unicorn.unicorn import Uc, UcError
 
-from edgekc.build import Image
-from edgekc.emulate.elfinfo import CodeRange, read_elf, run_ranges
-from edgekc.emulate.plugin import MAX_VIOLATIONS, READ, WRITE, Counts, LayerCounts, Region, Unavailable, Violation
-from edgekc.errors import ToolError
+from ..errors import ToolError
+from ..firmware.build import Image
+from ..firmware.elf import CodeRange, read_elf, run_ranges
+from .plugin import MAX_VIOLATIONS, READ, WRITE, Counts, LayerCounts, Region, Unavailable, Violation
 
 _PAGE = 4096
 # System control space: SysTick, CPACR and the fault registers, as plain memory. Nothing there counts;

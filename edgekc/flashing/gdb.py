@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from edgekc.flashing.records import Job, Step, Symptom, Tool
+from .records import Job, Step, Symptom, Tool
 
 _HOST = "127.0.0.1"
 

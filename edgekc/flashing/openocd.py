@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgekc.flashing.records import Job, Step, Symptom, Tool
+from .records import Job, Step, Symptom, Tool
 
 # Another OpenOCD may hold the usual ports, and this one needs none.
 _NO_SERVERS = "gdb_port disabled; tcl_port disabled; telnet_port disabled"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from edgekc.board import Board
-from edgekc.errors import FlashError
-from edgekc.flashing.records import Job, Problem, Step, Tool
+from ..boards.board import Board
+from ..errors import FlashError
+from .records import Job, Problem, Step, Tool
 
 # What happened and what to do, with {fields} that _words gives.
 _TEXTS: dict[Problem, tuple[str, str]] = {

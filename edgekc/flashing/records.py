@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from edgekc.board import Board
+from ..boards.board import Board
 
 Problem = Literal[
     "no-tool", "no-probe", "two-probes", "unknown-target", "wrong-chip", "locked", "too-large", "no-power",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from edgekc.flashing.records import Job, Step, Symptom, Tool
+from .records import Job, Step, Symptom, Tool
 
 _SSH = ("-o", "BatchMode=yes", "-o", "ConnectTimeout=10")
 

@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgekc import tables
-from edgekc.board import Board
-from edgekc.build import Image
-from edgekc.errors import BoardError, UsageError
-from edgekc.flashing import gdb, openocd, problems, pyocd, remote, stlink, uf2, usb
-from edgekc.flashing.image import flat_image
-from edgekc.flashing.records import Job, Step, Tool
-from edgekc.output import write_file
+from .. import tables
+from ..boards.board import Board
+from ..errors import BoardError, UsageError
+from ..files.output import write_file
+from ..firmware.build import Image
+from ..firmware.flat import flat_image
+from . import gdb, openocd, problems, pyocd, remote, stlink, uf2, usb
+from .records import Job, Step, Tool
 
 TOOLS: dict[str, Tool] = {
     tool.name: tool for tool in (pyocd.TOOL, openocd.TOOL, stlink.TOOL, uf2.TOOL, remote.SSH, remote.ADB, gdb.TOOL)

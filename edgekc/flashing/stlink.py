@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgekc.flashing.records import Job, Step, Symptom, Tool
+from .records import Job, Step, Symptom, Tool
 
 
 def _steps(job: Job) -> tuple[Step, ...]:

@@ -6,9 +6,9 @@ import getpass
 from collections.abc import Sequence
 from pathlib import Path
 
-from edgekc.errors import ToolError
-from edgekc.flashing import problems
-from edgekc.flashing.records import Job, Step, Tool
+from ..errors import ToolError
+from . import problems
+from .records import Job, Step, Tool
 
 _FILE = "image.uf2"
 _INFO = "INFO_UF2.TXT"

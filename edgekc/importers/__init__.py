@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UsageError
-from ..ir import Graph
+from ..graph.ir import Graph
 
 SUFFIXES = (".tflite", ".onnx", ".pt2", ".keras", ".h5")
 
@@ -31,15 +31,15 @@ def import_model(path: Path, name: str) -> Graph:
     if kind == ".tflite":
         return _tflite(path, name)
     if kind == ".onnx":
-        from .onnx import import_onnx
+        from .onnx.importer import import_onnx
 
         return import_onnx(path, name)
     if kind == ".pt2":
-        from .torch import import_torch
+        from .torch.importer import import_torch
 
         return import_torch(path, name)
     if kind in (".keras", ".h5"):
-        from .keras import import_keras
+        from .keras.importer import import_keras
 
         return import_keras(path, name)
     fix = "pass one of these"
@@ -51,9 +51,9 @@ def import_model(path: Path, name: str) -> Graph:
 
 
 def _tflite(path: Path, name: str) -> Graph:
-    from .tflite import import_tflite
-    from .tflite_file import read
-    from .tflite_float import import_tflite_float, is_float
+    from .tflite.file import read
+    from .tflite.float32 import import_tflite_float, is_float
+    from .tflite.int8 import import_tflite
 
     data = path.read_bytes()
     importer = import_tflite_float if is_float(read(data, str(path))) else import_tflite

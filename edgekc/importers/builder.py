@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .. import limits
 from ..errors import ModelError, UnsupportedError
-from ..ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, Tensor, constant
+from ..files import limits
+from ..graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, Tensor, constant
 from . import order as od
 from .order import Order, Shape
 

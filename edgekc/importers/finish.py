@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import ModelError
-from ..ir import Array, Graph, Node, Role, Tensor, constant, consumers, producers, prune
+from ..graph.ir import Array, Graph, Node, Role, Tensor, constant, consumers, producers, prune
 from ..passes import drop_identity_reshapes, fold_activations, fold_pads
 
 _LAYERS = ("conv2d", "grouped_conv2d", "depthwise", "fully_connected")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..ir import Array, AttrValue, Quant, Role
+from ..graph.ir import Array, AttrValue, Quant, Role
 from . import order as od
 from .builder import Builder, Value, constant_value, elements, real, with_batch
 from .order import Shape

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..ir import Array
+from ..graph.ir import Array
 
 Shape = tuple[int, ...]
 

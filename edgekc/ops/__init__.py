@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..op import Lowered, Op, View
+from ..graph.op import Lowered, Op, View
 from . import (
     add,
     average_pool,
-    clustered_conv2d,
-    clustered_depthwise,
-    clustered_fully_connected,
-    clustered_grouped_conv2d,
     concat,
     conv2d,
     depthwise,
@@ -24,6 +20,12 @@ from . import (
     pad,
     reshape,
     softmax,
+)
+from .packed import (
+    clustered_conv2d,
+    clustered_depthwise,
+    clustered_fully_connected,
+    clustered_grouped_conv2d,
     template_conv2d,
     template_depthwise,
     template_grouped_conv2d,

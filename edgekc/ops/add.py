@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..ir import Array
-from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, View
-from . import _elementwise as ew
-from ._channels import channelwise
-from ._checks import channels_of, is_constant, known, require_activation, spread
-from ._linear import activation_range
-from ._vector import VECTOR
+from ..graph.ir import Array
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, View
+from .kernels.vector import VECTOR
+from .shared import elementwise as ew
+from .shared.channels import channelwise
+from .shared.checks import channels_of, is_constant, known, require_activation, spread
+from .shared.linear import activation_range
 
 LEFT_SHIFT = 20  # headroom in which both operands are brought to one scale
 ATTRS = (

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..ir import Array
-from ..op import IntAttrs, Op, View
-from . import _pool as pool
-from ._channels import channelwise
-from ._checks import require_activation
+from ..graph.ir import Array
+from ..graph.op import IntAttrs, Op, View
+from .shared import pool
+from .shared.channels import channelwise
+from .shared.checks import require_activation
 
 
 def divide_rounded(total: Array, count: Array) -> Array:

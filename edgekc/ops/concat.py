@@ -11,10 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..ir import Array
-from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
-from ._checks import activation_inputs, known, require_same_quant
-from ._testing import fills
+from ..graph.ir import Array
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from .shared.checks import activation_inputs, known, require_same_quant
+from .shared.testing import fills
 
 ATTRS = ("axis",)
 MAX_INPUTS = 4  # one C function for each number of inputs

@@ -8,12 +8,12 @@ from functools import partial
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..fixedpoint import DOUBLE
-from ..ir import Array, Role, constant
-from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
-from . import _linear as lin
-from . import _vector as vec
-from ._testing import linear_cases
+from ..graph.fixedpoint import DOUBLE
+from ..graph.ir import Array, Role, constant
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from .kernels import vector as vec
+from .shared import linear as lin
+from .shared.testing import linear_cases
 
 ATTRS = (*lin.WINDOW, "pad_value", *lin.OUTPUT)
 

@@ -9,13 +9,13 @@ from functools import partial
 import numpy as np
 
 from ..errors import ModelError
-from ..fixedpoint import DOUBLE, SINGLE
-from ..ir import Array, Role, Tensor, constant
-from ..op import LAID_OUT, Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
-from . import _linear as lin
-from . import _vector as vec
-from ._nearest import nearest_multipliers
-from ._testing import linear_cases
+from ..graph.fixedpoint import DOUBLE, SINGLE
+from ..graph.ir import Array, Role, Tensor, constant
+from ..graph.op import LAID_OUT, Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from .kernels import vector as vec
+from .shared import linear as lin
+from .shared.nearest import nearest_multipliers
+from .shared.testing import linear_cases
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ModelError
-from ..ir import Array
-from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
-from . import _linear as lin
+from ..graph.ir import Array
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
 from . import conv2d
-from ._testing import linear_cases
+from .shared import linear as lin
+from .shared.testing import linear_cases
 
 
 def groups_of(x: Shape, w: Shape) -> int:

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..fixedpoint import DOUBLE, quantize_multiplier, requantize
-from ..ir import Array, Role, constant
-from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
-from ._channels import channelwise_shared
-from ._checks import activation_inputs, known, require_int8
-from ._linear import activation_range
-from ._testing import fills
+from ..graph.fixedpoint import DOUBLE, quantize_multiplier, requantize
+from ..graph.ir import Array, Role, constant
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from .shared.channels import channelwise_shared
+from .shared.checks import activation_inputs, known, require_int8
+from .shared.linear import activation_range
+from .shared.testing import fills
 
 ATTRS = ("out_unsigned",)  # 1: the output is uint8, its bits held in the table's int8
 

@@ -13,12 +13,12 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..fixedpoint import DOUBLE, clamp_int8, quantize_multiplier, requantize
-from ..ir import Array
-from ..op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
-from ._channels import channelwise
-from ._checks import activation_inputs, known, require_int8
-from ._testing import fills
+from ..graph.fixedpoint import DOUBLE, clamp_int8, quantize_multiplier, requantize
+from ..graph.ir import Array
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from .shared.channels import channelwise
+from .shared.checks import activation_inputs, known, require_int8
+from .shared.testing import fills
 
 ATTRS = ("axes", "keep_dims", "in_zero", "multiplier", "shift", "out_zero")  # axes: bit i is axis i
 

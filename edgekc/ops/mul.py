@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..ir import Array
-from ..op import Case, IntAttrs, Interval, Lowered, Op, Param, View
-from . import _elementwise as ew
-from ._channels import channelwise
-from ._checks import channels_of, known, require_activation, spread
-from ._linear import activation_range
+from ..graph.ir import Array
+from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, Param, View
+from .shared import elementwise as ew
+from .shared.channels import channelwise
+from .shared.checks import channels_of, known, require_activation, spread
+from .shared.linear import activation_range
 
 ATTRS = ("a_zero", "b_zero", "multiplier", "shift", "out_zero", "act_min", "act_max")
 MAX_SHIFT = 14  # a product, at most 255 * 255, times 2**14 stays within 32 bits

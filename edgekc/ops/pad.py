@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..ir import Array
-from ..op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
-from ._channels import channelwise
-from ._checks import activation_inputs, known, require_int8, require_same_quant
-from ._testing import fills
+from ..graph.ir import Array
+from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from .shared.channels import channelwise
+from .shared.checks import activation_inputs, known, require_int8, require_same_quant
+from .shared.testing import fills
 
 AMOUNTS = ("pad_top", "pad_bottom", "pad_left", "pad_right", "pad_front", "pad_back")  # h, w, c: before, after
 ATTRS = (*AMOUNTS, "pad_value")

@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..ir import Array
-from ..op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
-from ._channels import CHANNELWISE
-from ._checks import activation_inputs, channels_of, known, require_same_quant, spread
-from ._testing import fills
+from ..graph.ir import Array
+from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from .shared.channels import CHANNELWISE
+from .shared.checks import activation_inputs, channels_of, known, require_same_quant, spread
+from .shared.testing import fills
 
 MAX_RANK = 6
 DIMS = tuple(f"dim{i}" for i in range(1, MAX_RANK))

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..fixedpoint import INT32_MAX, quantize_multiplier, rounding_divide_by_pot, rounding_doubling_high_mul
-from ..ir import Array
-from ..op import Case, IntAttrs, Kernel, Lowered, Op, Param, Shape, View
-from ._checks import activation_inputs, require_int8
-from ._testing import fills
+from ..graph.fixedpoint import INT32_MAX, quantize_multiplier, rounding_divide_by_pot, rounding_doubling_high_mul
+from ..graph.ir import Array
+from ..graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Shape, View
+from .shared.checks import activation_inputs, require_int8
+from .shared.testing import fills
 
 ATTRS = ("multiplier", "shift", "diff_min")
 DIFF_BITS = 5  # integer bits of the scaled difference to the row's maximum

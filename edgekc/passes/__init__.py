@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..ir import Graph
+from ..graph.ir import Graph
 from . import (
     drop_identity_reshapes,
     fold_activations,

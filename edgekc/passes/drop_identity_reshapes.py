@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Graph, Node, Tensor, consumers, prune
+from ..graph.ir import Graph, Node, Tensor, consumers, prune
 
 
 def run(graph: Graph) -> tuple[Graph, list[str]]:

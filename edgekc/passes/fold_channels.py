@@ -14,8 +14,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..ir import Array, Graph, Node, Tensor, prune
-from ..op import Interval, View, int_attrs
+from ..graph.ir import Array, Graph, Node, Tensor, prune
+from ..graph.op import Interval, View, int_attrs
 from ..ops import OPS
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Graph, consumers, prune
+from ..graph.ir import Graph, consumers, prune
 
 _WINDOW_PADS = ("pad_top", "pad_bottom", "pad_left", "pad_right")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..ir import Graph, Role, prune
+from ..graph.ir import Graph, Role, prune
 
 
 def run(graph: Graph) -> tuple[Graph, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..errors import UnsupportedError
-from ..ir import Graph, consumers, producers, prune
+from ..graph.ir import Graph, consumers, producers, prune
 
 
 def run(graph: Graph) -> tuple[Graph, list[str]]:

@@ -18,7 +18,7 @@ from ..names import visible
 
 if TYPE_CHECKING:
     from ..compress.state import TrainingReport
-    from .fit import Progress as Training
+    from .loop import Progress as Training
 
 _LONGEST = 60  # characters of what a line says
 

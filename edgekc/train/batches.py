@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..data import Dataset, real
-from ..ir import Array
+from ..graph.ir import Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,12 @@ import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users kn
 from torch import Tensor
 
 from ..compress.model import Model
-from ..fixedpoint import SINGLE
-from ..ir import Array, Graph, Node
-from ..op import View, int_attrs
-from ..ops import OPS, _clustered, _template, _template_depthwise
-from .fit import Trainable
+from ..graph.fixedpoint import SINGLE
+from ..graph.ir import Array, Graph, Node
+from ..graph.op import View, int_attrs
+from ..ops import OPS
+from ..ops.packed import clustered, depthwise_on_templates, template
+from .loop import Trainable
 from .net import Net
 from .operators import padded
 
@@ -105,15 +106,15 @@ def _dense(attrs: dict[str, int], constants: list[Array]) -> Array:
 
 
 def _by_centers(attrs: dict[str, int], constants: list[Array]) -> Array:
-    return _clustered.expand(constants[0], constants[1])
+    return clustered.expand(constants[0], constants[1])
 
 
 def _by_templates(attrs: dict[str, int], constants: list[Array]) -> Array:
-    return _template.expand(attrs["ones"], constants[0], constants[1], constants[2])
+    return template.expand(attrs["ones"], constants[0], constants[1], constants[2])
 
 
 def _by_coded_templates(attrs: dict[str, int], constants: list[Array]) -> Array:
-    return _template.expand(attrs["ones"], constants[0], constants[1], constants[2][constants[3]])
+    return template.expand(attrs["ones"], constants[0], constants[1], constants[2][constants[3]])
 
 
 def _depthwise_by_centers(attrs: dict[str, int], constants: list[Array]) -> Array:
@@ -121,11 +122,11 @@ def _depthwise_by_centers(attrs: dict[str, int], constants: list[Array]) -> Arra
 
 
 def _depthwise_by_templates(attrs: dict[str, int], constants: list[Array]) -> Array:
-    return _template_depthwise.expand(attrs["ones"], constants[0], constants[1], constants[2])
+    return depthwise_on_templates.expand(attrs["ones"], constants[0], constants[1], constants[2])
 
 
 def _depthwise_by_coded_templates(attrs: dict[str, int], constants: list[Array]) -> Array:
-    return _template_depthwise.expand(attrs["ones"], constants[0], constants[1], constants[2][constants[3]])
+    return depthwise_on_templates.expand(attrs["ones"], constants[0], constants[1], constants[2][constants[3]])
 
 
 # Operator -> its weights as integers (oc, kh, kw, ic), (kh, kw, oc) or (oc, ic), from attributes and constants.

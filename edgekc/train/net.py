@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from ..compress.model import Model
 from ..errors import UnsupportedError
-from ..ir import Array, Graph, Node, Role, constant
-from ..op import View
-from .fit import Trainable
+from ..graph.ir import Array, Graph, Node, Role, constant
+from ..graph.op import View
+from .loop import Trainable
 from .operators import OPERATORS, activate
 from .parameters import Clustered, Dense, TemplateKernels
 

@@ -1,4 +1,4 @@
-"""The operators of a FLOAT graph in PyTorch: the twin of emulate/float_reference, with gradients.
+"""The operators of a FLOAT graph in PyTorch: the twin of quantize/float_reference, with gradients.
 
 Activations are NHWC as everywhere in edgekc; a convolution sees a permuted view, which PyTorch knows as its
 channels-last format.
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users know
 from torch import Tensor
 
-from ..op import View
+from ..graph.op import View
 
 # Functions of their own, not torch.clamp: their gradients take a third of its time.
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..compress import cluster, codebook
+from ..compress.methods import cluster, codebook
+from ..compress.methods.pairs import WINDOW, Pairs
 from ..compress.model import Templates
-from ..compress.pairs import WINDOW, Pairs
-from ..ir import Array
+from ..graph.ir import Array
 
 _TYPICAL = 0.1  # root mean square of a layer's weights where its inputs are about 1
 

@@ -1,8 +1,8 @@
 """A recipe's pruning step to a smaller FLOAT graph: loss, importance of filters and fine-tuning come from PyTorch.
 
-`compress/prune.py` has the scheme that decides the order; here is what it asks for. The loss is the cross entropy
-on a small calibration set of labelled samples. The criteria `apoz` and `taylor` look at the same samples: zeros of a
-layer's output, and what the loss would change by without it. A layer without a rectifier has no zeros to count, so
+`compress/methods/prune.py` has the scheme that decides the order; here is what it asks for. The loss is the cross
+entropy on a small calibration set of labelled samples. The criteria `apoz` and `taylor` look at the same samples: zeros
+of a layer's output, and what the loss would change by without it. A layer without a rectifier has no zeros to count, so
 that equal filters are told apart by their L1 norm, which alone decides there.
 """
 
@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users know
 
 from .. import recipe as rc
-from ..compress import prune
+from ..compress.methods import prune
 from ..data import Dataset, fit, real_batches, subset
 from ..errors import UsageError
-from ..ir import Array, Graph
+from ..graph.ir import Array, Graph
 from .net import Net
 
 _BATCH = 256

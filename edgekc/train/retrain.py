@@ -11,15 +11,15 @@ from .. import recipe as rc
 from ..compress.model import Model
 from ..data import Dataset, check_labels
 from ..errors import UsageError
+from ..graph.ir import Graph
 from ..importers import import_model
-from ..ir import Graph
-from ..lower import lower
 from ..passes import QUANTIZED_PASSES, apply
-from ..quantize import prepare
+from ..passes.lower import lower
+from ..quantize.to_int8 import prepare
 from . import transfer
 from .batches import Augment
 from .device import DeviceNet
-from .fit import Loss, Options, Scores, fit, frozen, reproduce_loss, scores_loss
+from .loop import Loss, Options, Scores, fit, frozen, reproduce_loss, scores_loss
 from .net import Net
 
 if TYPE_CHECKING:

@@ -28,10 +28,10 @@ from torch import Tensor, nn
 
 from ..data import Dataset, real_batches
 from ..errors import UsageError
-from ..ir import Graph
+from ..graph.ir import Graph
 from ..recipe import nearest
 from .device import DeviceNet
-from .fit import Loss, Options, Trainable, soft_cross_entropy
+from .loop import Loss, Options, Trainable, soft_cross_entropy
 from .net import Net
 
 Kind: TypeAlias = Literal["hints", "kp"]

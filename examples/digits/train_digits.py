@@ -27,7 +27,7 @@ PIXEL_MAX = 16  # the data set's pixels are 0..16
 # The network sees pixel / 16. With this scale q = 15 * pixel - 128, so every pixel value is exact in int8.
 INPUT_QUANT = Quant(np.array([1 / (15 * PIXEL_MAX)], np.float32), -128)
 
-DEMO_DATA = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data"
+DEMO_DATA = Path(__file__).resolve().parents[2] / "edgekc" / "demo" / "data"
 
 
 class Digits(NamedTuple):

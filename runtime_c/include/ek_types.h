@@ -14,4 +14,15 @@ typedef int16_t ek_s16;
 typedef uint16_t ek_u16;
 #endif
 
+/*
+ * Before a loop that clang must not turn into vectors on Helium. Where its vectors do not fit the registers, clang 16
+ * reloads a constant one inside the loop's last pass, whose predicate clears lanes, and takes it as whole when the loop
+ * runs again.
+ */
+#if defined(__clang__) && defined(__ARM_FEATURE_MVE)
+#define EK_SCALAR_LOOP _Pragma("clang loop vectorize(disable)")
+#else
+#define EK_SCALAR_LOOP
+#endif
+
 #endif

@@ -13,7 +13,7 @@ import pytest
 from unit.cli_command import BOARD, GOOD, MODEL, call, copy, snapshot
 
 import edgekc
-from edgekc.demo import DATA
+from edgekc.demo.walk import DATA
 from edgekc.emulate import host
 from edgekc.emulate.imported import dequantize
 from edgekc.tables import Sheet, html

@@ -12,7 +12,7 @@ from unit.cli_command import MODEL, call, complaint
 
 import edgekc
 from edgekc import recipe as rc
-from edgekc.demo import DATA
+from edgekc.demo.walk import DATA
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "recipes"
 

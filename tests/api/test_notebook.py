@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import edgekc
-from edgekc.toolchain import arm_compiler
+from edgekc.firmware.toolchain import arm_compiler
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "notebook" / "digits.ipynb"
 CELLS = [cell for cell in json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]

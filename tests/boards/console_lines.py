@@ -6,7 +6,7 @@ import random
 import subprocess
 from pathlib import Path
 
-from edgekc import console as c
+from edgekc.console import protocol as c
 
 ROOT = Path(__file__).resolve().parents[2]
 PORT, INCLUDE = ROOT / "runtime_c" / "port", ROOT / "runtime_c" / "include"

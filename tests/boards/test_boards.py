@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from edgekc.board import list_boards, load_board
+from edgekc.boards.board import list_boards, load_board
 from edgekc.cli.main import app
 from edgekc.errors import BoardError
-from edgekc.output import write_folder
+from edgekc.files.output import write_folder
 from edgekc.pipeline import compile_model, target_of
 
-DATA = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data"
+DATA = Path(__file__).resolve().parents[2] / "edgekc" / "demo" / "data"
 KIB = 1024
 # Flash and RAM in KiB, from the data sheets that the files cite; written down a second time.
 SIZES = {

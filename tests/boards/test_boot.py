@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edgekc.board import load_board
-from edgekc.boot2 import block, checksum
-from edgekc.build import _second_stage
-from edgekc.toolchain import arm_compiler
+from edgekc.boards.board import load_board
+from edgekc.firmware.boot2 import block, checksum
+from edgekc.firmware.build import _second_stage
+from edgekc.firmware.toolchain import arm_compiler
 
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 

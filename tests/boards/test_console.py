@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 import subprocess
@@ -18,18 +19,18 @@ from hypothesis import strategies as st
 from portable_target import portable
 from typer.testing import CliRunner
 
-from edgekc import console as c
-from edgekc.board import load_board
+from edgekc.boards.board import load_board
 from edgekc.cli.main import app
-from edgekc.console import Console, Decoder, Frame, Patience, encode
+from edgekc.console import protocol as c
+from edgekc.console.lines import ProcessLine, PyocdLine
+from edgekc.console.protocol import Console, Decoder, Frame, Patience, encode
 from edgekc.emulate import host
 from edgekc.errors import ToolError, UsageError, VerifyError
-from edgekc.lines import ProcessLine, PyocdLine
-from edgekc.output import read_manifest, write_folder
+from edgekc.files.output import read_manifest, write_folder
 from edgekc.pipeline import compile_model
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "edgekc" / "demo_data"
+DATA = ROOT / "edgekc" / "demo" / "data"
 QUICK = Patience(tries=8, answer_s=0.3, run_s=0.3)
 needs_cc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
@@ -232,10 +233,24 @@ def test_run_counts_and_writes_outputs(folder: Path, tmp_path: Path) -> None:
     assert "instructions (emulated" in done.stdout and "conv_0 " in done.stdout
 
 
+def test_measure_through_the_console(folder: Path) -> None:
+    need("arm-none-eabi-gcc", "qemu-system-arm")
+    done = CliRunner().invoke(
+        app, ["measure", str(folder), "--board", "mps2-an386", "--link", "auto", "--samples", "1", "--json"]
+    )
+    assert done.exit_code == 0, (done.output, done.exception)
+    said = json.loads(done.stdout)
+    assert said["unit"].startswith("instructions (emulated") and said["cycles"] == []
+    names = [layer["name"] for layer in read_manifest(folder)["layers"]]
+    assert [layer["name"] for layer in said["layers"]] == names
+    assert 0 < sum(layer["instructions"][0] for layer in said["layers"]) < 1.1 * said["instructions"][0]
+    assert 0 < said["painted_stack_bytes"] <= said["stack_bound"]["size_bytes"]
+
+
 def test_a_wrong_layer_is_found_by_bisection(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The device's third layer is one off in one element; the host's is not, as on a board with a bad compiler."""
     need("aarch64-linux-gnu-gcc", "qemu-aarch64", "gcc")
-    from edgekc import on_board
+    from edgekc.console import session
 
     changed = tmp_path / "changed"
     shutil.copytree(folder, changed, ignore=shutil.ignore_patterns("build"))
@@ -244,13 +259,13 @@ def test_a_wrong_layer_is_found_by_bisection(folder: Path, tmp_path: Path, monke
     call = next(line for line in text.splitlines() if line.strip().startswith("ekc_trace(2, "))
     output = call.strip().removeprefix("ekc_trace(2, ").partition(",")[0]
     source.write_text(text.replace(call, f"    ((int8_t *)({output}))[5] ^= 1; {call.strip()}"))
-    way = on_board.Way("", "", "", "", None, (), False, 60.0)
+    way = session.Way("", "", "", "", None, (), False, 60.0)
     inputs = host.samples(read_manifest(folder), 1)
     with (
-        on_board.on_board(changed, load_board("rpi4"), way, trace=True) as (console, image, link),
+        session.on_board(changed, load_board("rpi4"), way, trace=True) as (console, image, link),
         pytest.raises(VerifyError, match=r"sample 0, layer 2 conv_2 .*element \(0, 0, 0, 5\): .*; 1 of \d+ differ"),
     ):
-        on_board.run_samples(console, image, changed, inputs, link=link, check=True, log=lambda _: None)
+        session.run_samples(console, image, changed, inputs, link=link, check=True, log=lambda _: None)
 
 
 def test_lines_that_a_board_has_not(folder: Path) -> None:

@@ -13,17 +13,17 @@ from portable_target import portable
 from typer.testing import CliRunner
 
 import edgekc
-from edgekc.advice import Shortage, advise, boards_with
-from edgekc.board import list_boards, load_board
-from edgekc.build import build_image
+from edgekc.boards.advice import Shortage, advise, boards_with
+from edgekc.boards.board import list_boards, load_board
 from edgekc.cli.main import app
-from edgekc.diff import Change, compare_measurements, figures
 from edgekc.errors import CapacityError, UsageError
-from edgekc.fit import Needs, _fit, fit_boards
-from edgekc.output import write_folder
+from edgekc.files.output import write_folder
+from edgekc.firmware.build import build_image
+from edgekc.measure.difference import Change, compare_measurements, figures
+from edgekc.measure.which_boards import Needs, _fit, fit_boards
 from edgekc.pipeline import compile_model, target_of
 
-DATA = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data"
+DATA = Path(__file__).resolve().parents[2] / "edgekc" / "demo" / "data"
 DIGITS = DATA / "digits_int8.tflite"
 pytestmark = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
 

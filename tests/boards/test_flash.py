@@ -13,16 +13,16 @@ import pytest
 from portable_target import portable
 from typer.testing import CliRunner
 
-from edgekc.board import Board, list_boards, load_board
+from edgekc.boards.board import Board, list_boards, load_board
 from edgekc.cli.main import app
 from edgekc.errors import BoardError, CapacityError, EdgekcError, FlashError, UsageError
-from edgekc.firmware import build_firmware, firmware_folder
+from edgekc.files.output import write_folder
+from edgekc.firmware.folder import build_firmware, firmware_folder
 from edgekc.flashing import problems, run, uf2, usb
 from edgekc.flashing.records import Job, Step
-from edgekc.output import write_folder
 from edgekc.pipeline import compile_model
 
-DATA = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data"
+DATA = Path(__file__).resolve().parents[2] / "edgekc" / "demo" / "data"
 REAL = [name for name in list_boards() if load_board(name).probe is not None]
 BARE = [name for name in REAL if load_board(name).core.system == "bare"]
 needs_gcc = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed")
@@ -121,6 +121,16 @@ def test_every_board_says_how_it_is_programmed(name: str) -> None:
         scripts = Path("/usr/share/openocd/scripts")
         files = [file for file in board.probe.openocd if file.endswith(".cfg")]
         assert not scripts.is_dir() or all((scripts / file).is_file() for file in files)
+
+
+@pytest.mark.parametrize("tool", run.TOOLS)
+def test_every_tool_runs_its_own_programs_on_the_image(tool: str, tmp_path: Path) -> None:
+    job = job_for(load_board("nucleo-l4r5zi"), tmp_path)
+    steps = run.TOOLS[tool].steps(job)
+    words = [word for step in steps for word in step.command]
+    assert {step.command[0] for step in steps} <= set(run.TOOLS[tool].programs)
+    assert any(name in word for word in words for name in (job.image, job.elf, "image.uf2")), words
+    assert not run.TOOLS[tool].reads_back or any(job.readback in word for word in words)
 
 
 @needs_gcc

@@ -13,20 +13,20 @@ from elftools.elf.elffile import ELFFile
 from portable_target import portable
 from typer.testing import CliRunner
 
-from edgekc.board import list_boards, load_board
-from edgekc.budget import parse_size
-from edgekc.build import build_image
+from edgekc.boards.board import list_boards, load_board
 from edgekc.cli.main import app
-from edgekc.emulate.elfinfo import read_elf
 from edgekc.errors import CapacityError, UsageError, VerifyError
-from edgekc.layer_ledger import OUTSIDE, split_flash, split_ram
-from edgekc.ledger import read_ledger
-from edgekc.output import read_manifest, write_folder
+from edgekc.files.output import read_manifest, write_folder
+from edgekc.firmware.build import build_image
+from edgekc.firmware.elf import read_elf
+from edgekc.firmware.toolchain import arm_compiler
+from edgekc.measure.budget import parse_size
+from edgekc.measure.by_layer import OUTSIDE, split_flash, split_ram
+from edgekc.measure.ledger import read_ledger
+from edgekc.measure.stack import StackBound, check_stack, stack_bound
 from edgekc.pipeline import compile_model
-from edgekc.stack import StackBound, check_stack, stack_bound
-from edgekc.toolchain import arm_compiler
 
-DATA = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data"
+DATA = Path(__file__).resolve().parents[2] / "edgekc" / "demo" / "data"
 PROGRAMS = [name for name in list_boards() if load_board(name).core.system != "library"]
 BARE = [name for name in PROGRAMS if load_board(name).core.system == "bare"]
 CHOICES = [("gcc", name) for name in PROGRAMS] + [("zig", name) for name in ("mps2-an386", "rpi-pico", "mps2-an505")]

@@ -18,17 +18,17 @@ from console_lines import BadLine, toy_device
 from portable_target import portable
 from uart_models import MODELS, Model, stm32_v1
 
-from edgekc import on_board
-from edgekc.board import Board, list_boards, load_board
-from edgekc.build import build_image
-from edgekc.console import Console, Patience
+from edgekc.boards.board import Board, list_boards, load_board
+from edgekc.boards.uart import FAMILIES, Step, Uart, view
+from edgekc.console import session
+from edgekc.console.lines import SerialLine
+from edgekc.console.protocol import Console, Patience
+from edgekc.console.session import check_link
 from edgekc.emulate import host
 from edgekc.errors import BoardError, ToolError
-from edgekc.lines import SerialLine
-from edgekc.on_board import check_link
-from edgekc.output import read_manifest, write_folder
+from edgekc.files.output import read_manifest, write_folder
+from edgekc.firmware.build import build_image
 from edgekc.pipeline import compile_model
-from edgekc.uart import FAMILIES, Step, Uart, view
 
 ROOT = Path(__file__).resolve().parents[2]
 PORT, INCLUDE = ROOT / "runtime_c" / "port", ROOT / "runtime_c" / "include"
@@ -44,7 +44,7 @@ BASE = 0x40004000
 
 def write_c(uart: Uart, folder: Path) -> Path:
     """The driver, as the build writes it."""
-    from edgekc.build import _templates
+    from edgekc.firmware.build import _templates
 
     path = folder / "ek_link_uart.c"
     path.write_text(_templates().get_template("uart.c.j2").render({"board": "test", **view(uart)}))
@@ -180,7 +180,7 @@ def test_the_setup_is_done_in_its_order(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("digits") / "out"
-    model = ROOT / "edgekc" / "demo_data" / "digits_int8.tflite"
+    model = ROOT / "edgekc" / "demo" / "data" / "digits_int8.tflite"
     write_folder(compile_model(model, "digits", portable()).files, out)
     return out
 
@@ -203,10 +203,10 @@ def test_the_uarts_of_emulated_boards(name: str, rate: float, folder: Path, tmp_
     board = load_board(name)
     image = build_image(folder, board, tmp_path, trace=True, link="uart")
     inputs = host.samples(read_manifest(folder), 2)
-    job = on_board.make_job(image, tmp_path)
-    with on_board.open_line(image, job, "uart", "", "", 60.0) as line:
+    job = session.make_job(image, tmp_path)
+    with session.open_line(image, job, "uart", "", "", 60.0) as line:
         console = Console(BadLine(line, rate, 1), Patience(tries=60, answer_s=1.0, run_s=1.0), name)
-        done = on_board.run_samples(console, image, folder, inputs, link="uart", check=True, log=lambda _: None)
+        done = session.run_samples(console, image, folder, inputs, link="uart", check=True, log=lambda _: None)
     assert done.outputs == host.run(host.build(folder), inputs)
     assert rate == 0 or done.resent > 0  # a slow machine may ask again without a loss too
 
@@ -251,7 +251,7 @@ def test_a_serial_port_that_is_not_there() -> None:
 
 def test_which_usb_serial_port(monkeypatch: pytest.MonkeyPatch) -> None:
     listing = pytest.importorskip("serial.tools.list_ports", reason="pyserial is not installed")
-    from edgekc.lines import only_serial_port
+    from edgekc.console.lines import only_serial_port
 
     @dataclass
     class Found:

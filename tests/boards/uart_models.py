@@ -1,4 +1,4 @@
-"""Models of UARTs by their reference manuals: a second statement of the registers, beside edgekc/uart.py."""
+"""Models of UARTs by their reference manuals: a second statement of the registers, beside edgekc/boards/uart.py."""
 
 from __future__ import annotations
 

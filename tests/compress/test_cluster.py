@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekc import bits
-from edgekc.compress import _kmeans, cluster
-from edgekc.compress.cluster import Options
+from edgekc.compress.methods import cluster, kmeans
+from edgekc.compress.methods.cluster import Options
 from edgekc.errors import ModelError, UsageError
+from edgekc.graph import bits
 
 
 def weights(seed: int, shape: tuple[int, ...] = (8, 3, 3, 6)) -> np.ndarray:
@@ -32,7 +32,7 @@ def brute_force(x: np.ndarray, w: np.ndarray, count: int) -> float:
 
 
 def error_of(x: np.ndarray, w: np.ndarray, centers: np.ndarray) -> float:
-    return float((w * (x - centers[_kmeans.nearest(x, centers)]) ** 2).sum())
+    return float((w * (x - centers[kmeans.nearest(x, centers)]) ** 2).sum())
 
 
 @given(st.lists(st.integers(-50, 50), min_size=2, max_size=9), st.integers(2, 5), st.integers(0, 1000), st.booleans())
@@ -40,7 +40,7 @@ def error_of(x: np.ndarray, w: np.ndarray, centers: np.ndarray) -> float:
 def test_optimal_centers_are_those_of_brute_force(values: list[int], count: int, seed: int, far: bool) -> None:
     x = np.array(values, np.float64) + 1e4 * far
     w = np.random.default_rng(seed).uniform(0.1, 3, len(x))
-    centers = _kmeans.optimal(x, w, count)
+    centers = kmeans.optimal(x, w, count)
     assert len(centers) == min(count, len(set(values))) and (np.diff(centers) > 0).all()
     expected = brute_force(x, w, count) if len(x) > count else 0.0
     assert error_of(x, w, centers) == pytest.approx(expected, rel=1e-6, abs=1e-4 if far else 1e-9)
@@ -50,22 +50,22 @@ def test_optimal_centers_are_those_of_brute_force(values: list[int], count: int,
 def test_optimal_is_not_worse_than_scikit_learn_and_linear(count: int) -> None:
     x = np.random.default_rng(1).standard_t(4, 3000)
     w = np.ones(3000)
-    best = error_of(x, w, _kmeans.optimal(x, w, count))
+    best = error_of(x, w, kmeans.optimal(x, w, count))
     pytest.importorskip("sklearn")
-    assert best <= error_of(x, w, _kmeans.sklearn_centers(x, w, count, 0, 2)) * (1 + 1e-9)
-    assert best <= error_of(x, w, _kmeans.linear_centers(x, w, count)) * (1 + 1e-9)
+    assert best <= error_of(x, w, kmeans.sklearn_centers(x, w, count, 0, 2)) * (1 + 1e-9)
+    assert best <= error_of(x, w, kmeans.linear_centers(x, w, count)) * (1 + 1e-9)
 
 
 def test_binned_optimum_of_many_values_is_close() -> None:
     x, w = np.random.default_rng(2).standard_t(3, 4000), np.ones(4000)
-    exact = error_of(x, w, _kmeans.optimal(x, w, 16))
+    exact = error_of(x, w, kmeans.optimal(x, w, 16))
     many = np.concatenate([x, x * (1 + 1e-7), x * (1 - 1e-7)])  # 12,000 distinct values, practically the same set
-    assert error_of(x, w, _kmeans.optimal(many, np.ones(12000), 16)) <= exact * 1.02
+    assert error_of(x, w, kmeans.optimal(many, np.ones(12000), 16)) <= exact * 1.02
 
 
 def test_outliers_that_empty_the_bins() -> None:
     x = np.concatenate([np.linspace(0, 1, 5000), [1e9]])
-    centers = _kmeans.optimal(x, np.ones(5001), 4)
+    centers = kmeans.optimal(x, np.ones(5001), 4)
     assert len(centers) == 4 and centers[-1] == 1e9
 
 

@@ -7,12 +7,13 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
-from edgekc.compress import front, lowrank
+from edgekc.compress import front
+from edgekc.compress.methods import lowrank
 from edgekc.compress.model import Model
 from edgekc.compress.steps import samples_wanted
 from edgekc.data import Dataset
-from edgekc.emulate import float_reference
-from edgekc.ir import Graph
+from edgekc.graph.ir import Graph
+from edgekc.quantize import float_reference
 
 
 def net() -> Graph:

@@ -7,14 +7,14 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
-from edgekc.compress import dominant, lowrank
+from edgekc.compress.methods import dominant, lowrank
 from edgekc.compress.run import compress
 from edgekc.data import Dataset
-from edgekc.emulate import float_reference
 from edgekc.errors import ModelError, UsageError
 from edgekc.evaluate import host_outputs, input_levels
-from edgekc.pack import pack, read
+from edgekc.format.pack import pack, read
 from edgekc.pipeline import to_integer
+from edgekc.quantize import float_reference
 
 
 def matrix(seed: int, oc: int = 12, ic: int = 20) -> np.ndarray:

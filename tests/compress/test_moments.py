@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from float_nets import FloatNet
 
-from edgekc.compress import cluster, moments, second_order
-from edgekc.emulate import float_reference
+from edgekc.compress.methods import cluster, moments, second_order
 from edgekc.errors import UsageError
-from edgekc.ir import Graph
+from edgekc.graph.ir import Graph
+from edgekc.quantize import float_reference
 
 
 def nets() -> list[tuple[Graph, str]]:

@@ -10,12 +10,14 @@ from float_nets import FloatNet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekc import ir, verify
-from edgekc.compress import _tied, gap, prune
-from edgekc.compress.prune import Budget, Schedule
-from edgekc.emulate import float_reference
+from edgekc.compress.methods import gap, prune
+from edgekc.compress.methods import tied as _tied
+from edgekc.compress.methods.prune import Budget, Schedule
 from edgekc.errors import UsageError
-from edgekc.ir import Graph, Tensor
+from edgekc.graph import ir
+from edgekc.graph.ir import Graph, Tensor
+from edgekc.ops import legal
+from edgekc.quantize import float_reference
 
 
 def zeroed(graph: ir.Graph, layer: str, filters: np.ndarray) -> ir.Graph:
@@ -71,7 +73,7 @@ def test_the_rest_computes_what_zeroed_filters_leave(seed, build, which, data) -
     oc = graph.tensors[layer].shape[-1]
     gone = np.array(sorted(data.draw(st.sets(st.integers(0, oc - 1), min_size=1, max_size=oc // 2 - 1))))
     pruned = prune.remove_filters(graph, layer, gone)
-    verify.check(pruned)
+    legal.check(pruned)
     x = [np.random.default_rng(seed).standard_normal((2, 8, 8, 3)).astype(np.float32)]
     expected = float_reference.outputs(zeroed(graph, layer, gone), x)[0]
     assert float_reference.outputs(pruned, x)[0] == pytest.approx(expected, rel=1e-4, abs=1e-5)
@@ -214,7 +216,7 @@ def test_global_average_pooling_merges_rows() -> None:
     first = net.fully_connected(net.op("reshape", y, shape=(1, 96)), 12, activation="relu")
     graph = net.graph(net.fully_connected(first, 4))
     pooled, notes = gap.run(graph)
-    verify.check(pooled)
+    legal.check(pooled)
     assert notes == [f"{first}: 96 -> 6 inputs, 1080 weights less"]
     assert [n.op for n in pooled.nodes] == ["conv2d", "max_pool", "mean", "fully_connected", "fully_connected"]
     w = graph.tensors[f"{first}/weights"].value

@@ -9,23 +9,23 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
-from edgekc import verify
-from edgekc.compress import prune
+from edgekc.compress.methods import prune
 from edgekc.compress.run import compress
 from edgekc.compress.sizes import layer_sizes
 from edgekc.data import Dataset, take
-from edgekc.emulate import float_reference
 from edgekc.errors import UsageError
 from edgekc.evaluate import float_accuracy, host_accuracy
-from edgekc.ir import Graph, Role
-from edgekc.pack import pack, read
+from edgekc.format.pack import pack, read
+from edgekc.graph.ir import Graph, Role
+from edgekc.ops import legal
 from edgekc.pipeline import to_integer
-from edgekc.quantize import prepare
+from edgekc.quantize import float_reference
+from edgekc.quantize.to_int8 import prepare
 
 torch = pytest.importorskip("torch", reason="retraining needs PyTorch")
 from edgekc.train import pruning  # noqa: E402
 from edgekc.train.batches import Augment  # noqa: E402
-from edgekc.train.fit import Options, fit, scores_loss  # noqa: E402
+from edgekc.train.loop import Options, fit, scores_loss  # noqa: E402
 from edgekc.train.net import Net  # noqa: E402
 
 CRITERIA = ("l1", "l2", "apoz", "taylor")
@@ -81,7 +81,7 @@ def test_half_the_computation_at_little_loss(trained: Graph, digits: tuple[Datas
 
     lines: list[str] = []
     made = pruning.run(trained, step(criterion=criterion), "compress[0]", digits[0], fine_tune, lines.append)
-    verify.check(made.graph)
+    legal.check(made.graph)
     assert made.reached and prune.macs(made.graph) <= prune.macs(trained) // 2
     assert tuned and tuned[-1] == prune.macs(made.graph)  # what is left was trained
     assert float_accuracy(made.graph, digits[1]).percent > before.percent - 3

@@ -9,12 +9,12 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
-from edgekc.compress import dominant
+from edgekc.compress.methods import dominant
 from edgekc.compress.run import compress
 from edgekc.data import Dataset
-from edgekc.emulate import float_reference
-from edgekc.ir import Graph, constant
-from edgekc.quantize import prepare
+from edgekc.graph.ir import Graph, constant
+from edgekc.quantize import float_reference
+from edgekc.quantize.to_int8 import prepare
 
 
 def two_convolutions() -> tuple[Graph, list[str], np.ndarray]:

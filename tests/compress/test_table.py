@@ -12,10 +12,10 @@ from rich.console import Console
 from edgekc import recipe as rc
 from edgekc.compress.run import compress
 from edgekc.compress.sizes import before, dense_weights, layer_sizes
-from edgekc.compressing import Report, render
+from edgekc.compress.walk import Report, render
 from edgekc.data import Dataset
-from edgekc.ir import Graph
-from edgekc.pack import pack, read
+from edgekc.format.pack import pack, read
+from edgekc.graph.ir import Graph
 from edgekc.pipeline import to_integer
 
 SVD = '[[compress]]\nmethod = "svd"\nlayers = ["fully_connected_*"]\nrank = 3\n'

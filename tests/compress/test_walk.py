@@ -11,21 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekc import recipe as rc
-from edgekc.board import load_board
+from edgekc.boards.board import load_board
 from edgekc.compress import substitute
 from edgekc.compress.run import Result, compress
 from edgekc.compress.sizes import layer_sizes
 from edgekc.data import Dataset
-from edgekc.emulate import float_reference, host
+from edgekc.emulate import host
 from edgekc.emulate.compare import compare
 from edgekc.errors import UsageError
 from edgekc.evaluate import host_outputs, input_levels
-from edgekc.generate import generate
-from edgekc.ir import Graph, Role, constant
-from edgekc.output import read_manifest, write_folder
-from edgekc.pack import Packed, pack, read
+from edgekc.files.output import read_manifest, write_folder
+from edgekc.format.pack import Packed, pack, read
+from edgekc.generate.plan import plan
+from edgekc.generate.sources import generate
+from edgekc.graph.ir import Graph, Role, constant
 from edgekc.pipeline import to_integer
-from edgekc.plan import plan
+from edgekc.quantize import float_reference
 
 CLUSTER = '[[compress]]\nmethod = "cluster"\nbits = 5\n'
 SECOND = CLUSTER + 'row_scale = "rms"\nassignment = "second-order"\n'

@@ -18,19 +18,19 @@ import numpy as np
 from elftools.elf.elffile import ELFFile
 from kernel_networks import sampled, written
 
-from edgekc import build
 from edgekc.assets import CODEGEN, RUNTIME_C
-from edgekc.board import Board, load_board
-from edgekc.build import Image, build_image
+from edgekc.boards.board import Board, load_board
 from edgekc.emulate import host, reference
 from edgekc.emulate.compare import split_inputs
 from edgekc.emulate.device import run_image
 from edgekc.errors import CapacityError, ToolError
-from edgekc.op import Op
-from edgekc.output import read_manifest, write_folder
-from edgekc.pack import read
+from edgekc.files.output import read_manifest, write_folder
+from edgekc.firmware import build
+from edgekc.firmware.build import Image, build_image
+from edgekc.firmware.toolchain import Compiler, clang_compiler, gcc_compiler, zig_compiler
+from edgekc.format.pack import read
+from edgekc.graph.op import Op
 from edgekc.pipeline import compile_model, target_of
-from edgekc.toolchain import Compiler, clang_compiler, gcc_compiler, zig_compiler
 
 ROOT = Path(__file__).resolve().parents[2]
 # A board of each core, by the name that the tables have.
@@ -58,7 +58,7 @@ FLAGS: Mapping[str, tuple[str, ...]] = {  # of each column; `flags_of` has the e
 CLANGS = ("clang-16", "clang-19", "clang")  # the first that is there
 KERNELS = {"dense kernels": False, "packed kernels": True}  # every kernel that runs on the core
 FILES = {  # models that come with the project
-    "digits": ROOT / "edgekc" / "demo_data" / "digits_int8.tflite",
+    "digits": ROOT / "edgekc" / "demo" / "data" / "digits_int8.tflite",
     "IC packed": ROOT / "examples" / "models" / "resnet8_cifar10.ekc",
     "KWS packed": ROOT / "examples" / "models" / "kws_dscnn.ekc",
     "AD packed": ROOT / "examples" / "models" / "ad_lowrank.ekc",

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekc.board import load_board
-from edgekc.generate import generate
-from edgekc.ir import Array, Graph, Node, Quant, Stage, Tensor, constant
-from edgekc.measure import measure
-from edgekc.op import OPERAND_ROLES, Kernel, View
+from edgekc.boards.board import load_board
+from edgekc.files.output import write_folder
+from edgekc.format.pack import pack, read
+from edgekc.generate.plan import choose_kernel, plan
+from edgekc.generate.sources import generate
+from edgekc.graph.ir import Array, Graph, Node, Quant, Stage, Tensor, constant
+from edgekc.graph.op import OPERAND_ROLES, Kernel, View
+from edgekc.measure.emulated import measure
 from edgekc.ops import OPS
-from edgekc.output import write_folder
-from edgekc.pack import pack, read
-from edgekc.plan import choose_kernel, plan
 
 BOARD = "mps2-an386"  # Cortex-M4
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edgekc.generate import generate
-from edgekc.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.op import OPERAND_ROLES, Case, Kernel, Op, View
+from edgekc.files.output import read_manifest, write_folder
+from edgekc.format.pack import pack, read
+from edgekc.generate.plan import plan
+from edgekc.generate.sources import generate
+from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.graph.op import OPERAND_ROLES, Case, Kernel, Op, View
 from edgekc.ops import OPS
-from edgekc.output import read_manifest, write_folder
-from edgekc.pack import pack, read
-from edgekc.plan import plan
 
 ACTIVATION = Quant((0.5,), (0,))
 ACTIVATIONS = ("x", "x*", "a", "b")  # operands that may be computed at run time; all others are constants

@@ -9,17 +9,18 @@ from pathlib import Path
 import avr
 import numpy as np
 import pytest
+from kernel_files import INCLUDE_FLAGS
 from nets import Net
 
-from edgekc.assets import RUNTIME_C
-from edgekc.generate import generate
-from edgekc.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.lower import lower
-from edgekc.op import OPERAND_ROLES, Case, Kernel, Op, View
+from edgekc.assets import runtime_file
+from edgekc.files.output import write_folder
+from edgekc.format.pack import pack, read
+from edgekc.generate.plan import plan
+from edgekc.generate.sources import generate
+from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.graph.op import OPERAND_ROLES, Case, Kernel, Op, View
 from edgekc.ops import OPS
-from edgekc.output import write_folder
-from edgekc.pack import pack, read
-from edgekc.plan import plan
+from edgekc.passes.lower import lower
 
 ACTIVATION = Quant((0.5,), (0,))
 COMPUTED = ("x", "x*", "a", "b")  # operands that a layer may compute; all others are constants
@@ -39,13 +40,13 @@ SOURCES = sorted({stem for k in KERNELS.values() for stem in (k.symbol, *k.sourc
 
 
 def sources() -> list[Path]:
-    return [RUNTIME_C / "kernels" / f"{stem}.c" for stem in SOURCES]
+    return [runtime_file(f"{stem}.c") for stem in SOURCES]
 
 
 @pytest.mark.parametrize("level", ["-O0", "-Os", "-O2"])
 def test_no_portable_kernel_has_a_warning(tmp_path: Path, level: str) -> None:
     avr.need()
-    avr.compile_sources(sources(), RUNTIME_C / "include", tmp_path, level)
+    avr.compile_sources(sources(), tmp_path, *INCLUDE_FLAGS, level)
 
 
 def test_a_narrow_shift_is_seen(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_a_network_that_pointers_do_not_reach_is_refused(tmp_path: Path) -> None
     packed = read(data, "net.ekc")
     write_folder(generate(plan(packed.graph, frozenset()), packed, data, "net", "none"), tmp_path / "net")
     with pytest.raises(AssertionError, match="larger buffers than pointers of this machine reach"):
-        avr.compile_sources([tmp_path / "net" / "src" / "net.c"], tmp_path / "net" / "include", tmp_path / "out")
+        avr.compile_sources([tmp_path / "net" / "src" / "net.c"], tmp_path / "out", f"-I{tmp_path / 'net' / 'include'}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ def network(batch: list[Layer], folder: Path) -> None:
 @pytest.mark.slow
 def test_cases_of_every_kernel(tmp_path: Path) -> None:
     avr.need()
-    objects = avr.compile_sources(sources(), RUNTIME_C / "include", tmp_path / "kernels")
+    objects = avr.compile_sources(sources(), tmp_path / "kernels", *INCLUDE_FLAGS)
     wrong, reached = [], set()
     for i, batch in enumerate(batches(chosen())):
         network(batch, tmp_path / str(i))

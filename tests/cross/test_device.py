@@ -12,11 +12,11 @@ import pytest
 from handmade import BODY, expected_layers, run_body, write_model
 
 from edgekc.assets import RUNTIME_C
-from edgekc.board import Board, list_boards, load_board
-from edgekc.build import Image, build_image
+from edgekc.boards.board import Board, list_boards, load_board
 from edgekc.emulate.device import DeviceRun, parse_trace, qemu_command, run_image
 from edgekc.errors import CapacityError, ToolError, UsageError
-from edgekc.toolchain import qemu_path
+from edgekc.firmware.build import Image, build_image
+from edgekc.firmware.toolchain import qemu_path
 
 SAMPLES = bytes(range(100, 116)) + b"\x80" * 16 + b"\x7f" * 16 + bytes(16)
 EXPECTED = [expected_layers(SAMPLES[at : at + 16]) for at in range(0, len(SAMPLES), 16)]

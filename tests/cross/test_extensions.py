@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from kernel_networks import ACTIVATION, constant_of, networks, written
 
-from edgekc.board import list_boards, load_board
+from edgekc.boards.board import list_boards, load_board
 from edgekc.emulate.compare import compare
 from edgekc.errors import ToolError
-from edgekc.generate import generate
-from edgekc.ir import Array, Graph, Node, Stage, Tensor
+from edgekc.files.output import write_folder
+from edgekc.format.pack import pack, read
+from edgekc.generate.plan import plan
+from edgekc.generate.sources import generate
+from edgekc.graph.ir import Array, Graph, Node, Stage, Tensor
 from edgekc.ops import OPS
-from edgekc.output import write_folder
-from edgekc.pack import pack, read
-from edgekc.plan import plan
 
 DENSE = {"ek_conv2d_s8", "ek_conv1x1_s8"}
 PACKED = {f"ek_{code}_conv2d_s8" for code in ("clustered", "template")}

@@ -13,16 +13,16 @@ import measured_folder as tiny
 import pytest
 from rich.console import Console
 
-from edgekc import ledger
-from edgekc.board import load_board
-from edgekc.build import Image, build_image
+from edgekc.boards.board import load_board
 from edgekc.emulate import plugin
 from edgekc.emulate.plugin import Unavailable
-from edgekc.ledger import Ledger, read_ledger
-from edgekc.mapfile import Piece, read_map
-from edgekc.measure import UNIT, Measurement, measure
-from edgekc.report import render
-from edgekc.toolchain import qemu_path
+from edgekc.firmware.build import Image, build_image
+from edgekc.firmware.mapfile import Piece, read_map
+from edgekc.firmware.toolchain import qemu_path
+from edgekc.measure import ledger
+from edgekc.measure.emulated import UNIT, Measurement, measure
+from edgekc.measure.ledger import Ledger, read_ledger
+from edgekc.measure.report import render
 
 NEEDS = {"gcc": "arm-none-eabi-gcc", "zig": "ziglang"}
 LINUX = {"linux-aarch64": "aarch64-linux-gnu-gcc", "linux-arm": "arm-linux-gnueabihf-gcc"}
@@ -121,7 +121,7 @@ def test_counts_equal_unicorns(
     if by_plugin.note:
         pytest.skip(by_plugin.note)
     monkeypatch.setenv("EDGEKC_EMULATOR", "unicorn")
-    monkeypatch.setattr("edgekc.measure.count", lambda *_, **__: Unavailable("by unicorn"))
+    monkeypatch.setattr("edgekc.measure.emulated.count", lambda *_, **__: Unavailable("by unicorn"))
     by_unicorn = measure(folder, load_board(board), samples=3, timeout_s=60, out_dir=tmp_path, cache=cache)
     assert by_unicorn.emulator == "unicorn"
     assert by_unicorn.instructions == by_plugin.instructions

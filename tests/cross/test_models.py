@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from models import MODELS, SHARED, model_path
 
-from edgekc.board import Board, list_boards, load_board
+from edgekc.boards.board import Board, list_boards, load_board
 from edgekc.emulate import host
 from edgekc.emulate.compare import compare
 from edgekc.errors import CapacityError, ToolError
-from edgekc.output import read_manifest, write_folder
+from edgekc.files.output import read_manifest, write_folder
 from edgekc.pipeline import Compiled, compile_model, target_of
 
 # Figures of issue "the whole road once": arena against TensorFlow Lite Micro's with CMSIS-NN on Cortex-M4.

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
-from edgekc.board import load_board
+from edgekc.boards.board import load_board
 from edgekc.errors import ToolError
-from edgekc.toolchain import arm_compiler, emulator
+from edgekc.firmware.toolchain import arm_compiler, emulator
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 from cli_command import BOARD, call, compile_demo

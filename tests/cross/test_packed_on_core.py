@@ -8,17 +8,17 @@ import kernel_costs as costs
 import numpy as np
 import pytest
 
-from edgekc.board import load_board
-from edgekc.build import build_image
+from edgekc.boards.board import load_board
 from edgekc.emulate.device import run_image
 from edgekc.errors import ToolError
-from edgekc.generate import generate
-from edgekc.ir import Graph, Node, Stage, Tensor
-from edgekc.op import Kernel, View, int_attrs
+from edgekc.files.output import write_folder
+from edgekc.firmware.build import build_image
+from edgekc.format.pack import pack, read
+from edgekc.generate.plan import plan
+from edgekc.generate.sources import generate
+from edgekc.graph.ir import Graph, Node, Stage, Tensor
+from edgekc.graph.op import Kernel, View, int_attrs
 from edgekc.ops import OPS
-from edgekc.output import write_folder
-from edgekc.pack import pack, read
-from edgekc.plan import plan
 
 SHAPES = (
     costs.Shape("template_pairs_conv2d", (7, 9, 12), 5, 3, 1, (3, 5)),

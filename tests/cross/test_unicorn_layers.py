@@ -15,16 +15,16 @@ import measured_folder as tiny
 import pytest
 from rich.console import Console
 
-from edgekc.board import load_board
-from edgekc.build import build_image
+from edgekc.boards.board import load_board
 from edgekc.emulate import plugin
 from edgekc.emulate.plugin import READ, WRITE, Counts, Region
 from edgekc.errors import ToolError, VerifyError
-from edgekc.measure import UNIT, Measurement, check_accesses, measure
-from edgekc.output import write_folder
+from edgekc.files.output import write_folder
+from edgekc.firmware.build import build_image
+from edgekc.firmware.toolchain import qemu_path
+from edgekc.measure.emulated import UNIT, Measurement, check_accesses, measure
+from edgekc.measure.report import render
 from edgekc.pipeline import compile_model, target_of
-from edgekc.report import render
-from edgekc.toolchain import qemu_path
 
 unicorn_core = pytest.importorskip("edgekc.emulate.unicorn_core", reason="unicorn is not installed")
 
@@ -52,7 +52,7 @@ def _measure(
 
 
 def _demo(folder: Path, board: str) -> Path:
-    from edgekc.demo import DATA
+    from edgekc.demo.walk import DATA
 
     write_folder(compile_model(DATA / "digits_int8.tflite", "digits", target_of(load_board(board))).files, folder)
     return folder

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekc.bits import encode_centers
-from edgekc.container import Section
 from edgekc.errors import FormatError
-from edgekc.ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.op import IntAttrs, Op, Shape
-from edgekc.pack import pack, read, unpack
+from edgekc.format.container import Section
+from edgekc.format.pack import pack, read, unpack
+from edgekc.graph.bits import encode_centers
+from edgekc.graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.graph.op import IntAttrs, Op, Shape
 
 WINDOW = dict(stride_h=1, stride_w=1, dilation_h=1, dilation_w=1)
 OUTPUT = dict(out_zero=-128, act_min=-128, act_max=127, rounding=1)

@@ -7,15 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekc.bits import (
-    decode_centers,
-    encode_centers,
-    index_bits,
-    pack_indices,
-    packed_bytes,
-    unpack_indices,
-)
 from edgekc.errors import ModelError
+from edgekc.graph.bits import decode_centers, encode_centers, index_bits, pack_indices, packed_bytes, unpack_indices
 
 
 @settings(max_examples=150, deadline=None)

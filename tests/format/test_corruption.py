@@ -12,11 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgekc import container
 from edgekc.errors import FormatError
-from edgekc.layout import ENTRY_STRUCT, HEADER_STRUCT, Kind
-from edgekc.pack import pack, unpack
-from edgekc.wire import varint
+from edgekc.format import container
+from edgekc.format.fields import ENTRY_STRUCT, HEADER_STRUCT, Kind
+from edgekc.format.pack import pack, unpack
+from edgekc.format.wire import varint
 
 LIGHT = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 pytestmark = pytest.mark.usefixtures("holder_op")

@@ -9,12 +9,12 @@ import graphs
 import numpy as np
 import pytest
 
-from edgekc import container
 from edgekc.errors import FormatError
-from edgekc.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.layout import Kind
-from edgekc.pack import pack, unpack
-from edgekc.wire import f32, svarint, varint
+from edgekc.format import container
+from edgekc.format.fields import Kind
+from edgekc.format.pack import pack, unpack
+from edgekc.format.wire import f32, svarint, varint
+from edgekc.graph.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
 
 pytestmark = pytest.mark.usefixtures("holder_op")
 

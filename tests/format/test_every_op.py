@@ -8,10 +8,10 @@ import graphs
 import numpy as np
 import pytest
 
-from edgekc.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.op import OPERAND_ROLES, Case, Op
+from edgekc.format.pack import pack, unpack
+from edgekc.graph.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.graph.op import OPERAND_ROLES, Case, Op
 from edgekc.ops import OPS
-from edgekc.pack import pack, unpack
 
 
 def graph_of(op: Op, case: Case) -> Graph:

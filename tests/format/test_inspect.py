@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from edgekc.cli.inspect import inspect
 from edgekc.errors import FormatError
-from edgekc.inspect_report import report
-from edgekc.pack import pack
+from edgekc.format.inspect import report
+from edgekc.format.pack import pack
 
 APP = typer.Typer()
 APP.command()(inspect)

@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from second_reader import Reader, operators
 
-from edgekc.bits import index_bits
 from edgekc.errors import ModelError
-from edgekc.ir import Array, Graph, Quant, Role, Stage, Tensor, constant
-from edgekc.layout import Kind
+from edgekc.format.fields import Kind
+from edgekc.format.pack import pack, unpack
+from edgekc.graph.bits import index_bits
+from edgekc.graph.ir import Array, Graph, Quant, Role, Stage, Tensor, constant
 from edgekc.ops import OPS
-from edgekc.pack import pack, unpack
 
 DOC = Path(__file__).parents[2] / "docs" / "format.md"
 LIGHT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -100,7 +100,7 @@ def test_overhead_of_sixteen_layers() -> None:
 
 def test_same_bytes_whatever_the_hash_seed() -> None:
     """Dict and set order must not reach the file; nor may the order of metadata and tensors."""
-    code = "import sys, zlib; sys.path.insert(0, sys.argv[1]); import graphs; from edgekc.pack import pack\n"
+    code = "import sys, zlib; sys.path.insert(0, sys.argv[1]); import graphs; from edgekc.format.pack import pack\n"
     code += "print(zlib.crc32(pack(graphs.deep())))"
     found = set()
     for seed in ("0", "1", "77"):

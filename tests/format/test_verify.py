@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from edgekc.errors import ModelError
-from edgekc.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.verify import check
+from edgekc.graph.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.ops.legal import check
 
 CONV, DENSE = 0, 2
 

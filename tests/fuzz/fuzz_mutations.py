@@ -339,7 +339,7 @@ def ekc(rng: random.Random, data: bytes) -> bytes:
     """A section changed, and all checksums made right: what a program wrote that does not know the rules."""
     if rng.random() < 0.05:
         return blind(rng, data)
-    from edgekc import container
+    from edgekc.format import container
 
     try:
         sections = container.split(data, "seed")
@@ -355,7 +355,7 @@ def ekc(rng: random.Random, data: bytes) -> bytes:
 
 def frames(rng: random.Random, data: bytes) -> bytes:
     """The payload of one console frame after the other, checksums made right."""
-    from edgekc.console import MAGIC, Decoder, Frame, encode
+    from edgekc.console.protocol import MAGIC, Decoder, Frame, encode
 
     if rng.random() < 0.3:
         return blind(rng, data)

@@ -85,26 +85,26 @@ class Tally:
 
 def _model(path: Path) -> None:
     """As far as `compile` or `compress` go before they write: import, checks, lowering, packing, plan."""
-    from edgekc import verify
+    from edgekc.format.pack import pack
+    from edgekc.graph.ir import Stage
     from edgekc.importers import import_model
-    from edgekc.ir import Stage
-    from edgekc.pack import pack
+    from edgekc.ops import legal
     from edgekc.pipeline import to_integer
-    from edgekc.quantize import prepare
+    from edgekc.quantize.to_int8 import prepare
 
     graph = import_model(path, "net")
-    verify.check(graph)
+    legal.check(graph)
     if graph.stage is Stage.QUANTIZED:
         _plan(pack(to_integer(graph, {"source": "net"})))
     else:
-        verify.check(prepare(graph))
+        legal.check(prepare(graph))
 
 
 def _plan(data: bytes) -> None:
     """From the packed model on; one in eight as far as the C sources."""
-    from edgekc.generate import generate
-    from edgekc.pack import read
-    from edgekc.plan import plan_within
+    from edgekc.format.pack import read
+    from edgekc.generate.plan import plan_within
+    from edgekc.generate.sources import generate
 
     packed = read(data, "net.ekc")
     layout, _ = plan_within(packed.graph, frozenset(("dsp", "fpu", "thumb2")), 1 << 20)
@@ -113,7 +113,7 @@ def _plan(data: bytes) -> None:
 
 
 def _packed(path: Path) -> None:
-    from edgekc.inspect_report import report
+    from edgekc.format.inspect import report
 
     data = path.read_bytes()
     report(data, str(path))
@@ -121,7 +121,7 @@ def _packed(path: Path) -> None:
 
 
 def _data(path: Path) -> None:
-    from edgekc.compressing import has_splits
+    from edgekc.compress.walk import has_splits
     from edgekc.data import load, real_batches
 
     dataset = load(path, split="train" if has_splits(path) else "")
@@ -130,7 +130,7 @@ def _data(path: Path) -> None:
 
 
 def _image(data: bytes) -> None:
-    from edgekc.images import decode
+    from edgekc.files.images import decode
 
     decode(data, "image")
 
@@ -142,14 +142,14 @@ def _recipe(path: Path) -> None:
 
 
 def _board(path: Path) -> None:
-    from edgekc.board import load_board
+    from edgekc.boards.board import load_board
 
     load_board(path)
 
 
 def _manifest(path: Path) -> None:
     from edgekc.emulate import host
-    from edgekc.output import check_output, read_manifest
+    from edgekc.files.output import check_output, read_manifest
 
     check_output(path.parent)
     manifest = read_manifest(path.parent)
@@ -158,7 +158,7 @@ def _manifest(path: Path) -> None:
 
 
 def _measurement(path: Path) -> None:
-    from edgekc.diff import compare_measurements, read_measurement
+    from edgekc.measure.difference import compare_measurements, read_measurement
 
     found = read_measurement(path)
     compare_measurements(found, found)
@@ -172,7 +172,7 @@ def _checkpoint(path: Path) -> None:
 
 def _console(data: bytes) -> None:
     """A conversation with a board that says these bytes, in pieces, whatever it is asked."""
-    from edgekc.console import Console, Patience
+    from edgekc.console.protocol import Console, Patience
 
     pieces = [piece for piece in re.split(rb"(?=\xec\x4b)", data) if piece]  # one for each request
 

@@ -27,9 +27,9 @@ def tflite_float() -> Seeds:
 def ekc() -> Seeds:
     import nets
 
+    from edgekc.format.pack import pack
+    from edgekc.graph.ir import Stage
     from edgekc.importers import import_model
-    from edgekc.ir import Stage
-    from edgekc.pack import pack
     from edgekc.pipeline import to_integer
 
     found = []
@@ -52,7 +52,7 @@ def _packed() -> Seeds:
 
     from edgekc import recipe as rc
     from edgekc.compress.run import compress
-    from edgekc.pack import pack
+    from edgekc.format.pack import pack
     from edgekc.pipeline import to_integer
 
     found = []
@@ -229,12 +229,12 @@ def checkpoints() -> Seeds:
     from float_nets import FloatNet
 
     from edgekc import recipe as rc
-    from edgekc import records
     from edgekc.compress import steps
     from edgekc.compress.model import Model
     from edgekc.compress.state import Job, State
     from edgekc.data import fit, synthetic
-    from edgekc.quantize import prepare
+    from edgekc.files import records
+    from edgekc.quantize.to_int8 import prepare
 
     net = FloatNet(np.random.default_rng(0), (1, 6, 6, 3))
     graph = prepare(net.graph(net.fully_connected(net.mean(net.conv("input", 4)), 3)))
@@ -255,7 +255,7 @@ def console() -> Seeds:
     """What a board sends: a greeting, then answers to a whole run."""
     import struct
 
-    from edgekc.console import HELLO, LAYER, LAYERS, READ, REPLY, RUN, TEXT, WRITE, Frame, encode
+    from edgekc.console.protocol import HELLO, LAYER, LAYERS, READ, REPLY, RUN, TEXT, WRITE, Frame, encode
 
     replies = (
         (HELLO, struct.pack("<6I", 1, 2, 8, 4, 64, 1_000_000) + b"net"), (WRITE, b""),

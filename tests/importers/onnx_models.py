@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekc import verify
-from edgekc.emulate import float_reference
-from edgekc.importers.onnx import import_onnx
-from edgekc.ir import Array, Graph, Stage
+from edgekc.graph.ir import Array, Graph, Stage
+from edgekc.importers.onnx.importer import import_onnx
+from edgekc.ops import legal
+from edgekc.quantize import float_reference
 
 pytest.importorskip("onnx", reason="the ONNX importer needs the package onnx")
 import onnx
@@ -79,7 +79,7 @@ def check_same(proto: Any, folder: Path, inputs: Sequence[Array], channels_last:
     path = save(proto, folder)
     graph = import_onnx(path, "net")
     assert graph.stage is Stage.FLOAT
-    verify.check(graph)
+    legal.check(graph)
     want = ort_outputs(path, inputs)
     fed = inputs if channels_last else [nhwc(x) for x in inputs]
     for got, expected in zip(float_reference.outputs(graph, fed), want, strict=True):

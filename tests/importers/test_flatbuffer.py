@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekc.demo import DATA
+from edgekc.demo.walk import DATA
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
-from edgekc.importers import tflite_file
 from edgekc.importers.faults import is_ours
-from edgekc.importers.flatbuffer import DamagedError, root
-from edgekc.importers.tflite import import_tflite
-from edgekc.importers.tflite_file import OPTIONS, read
-from edgekc.importers.tflite_names import OPERATORS, TYPES
+from edgekc.importers.tflite import file
+from edgekc.importers.tflite.file import OPTIONS, read
+from edgekc.importers.tflite.flatbuffer import DamagedError, root
+from edgekc.importers.tflite.int8 import import_tflite
+from edgekc.importers.tflite.names import OPERATORS, TYPES
 
 DIGITS = (DATA / "digits_int8.tflite").read_bytes()
 TABLES = {"AVERAGE_POOL_2D": "Pool2DOptions", "MAX_POOL_2D": "Pool2DOptions", "MEAN": "ReducerOptions"}
@@ -113,7 +113,7 @@ def test_a_fault_of_ours_is_not_blamed_on_the_file(monkeypatch: pytest.MonkeyPat
     def broken(*_: Any) -> None:
         raise TypeError("a fault of ours")
 
-    monkeypatch.setattr(tflite_file, "_quant", broken)
+    monkeypatch.setattr(file, "_quant", broken)
     with pytest.raises(TypeError, match="a fault of ours"):
         import_tflite(DIGITS, "net", "net.tflite")
 
@@ -122,14 +122,14 @@ def test_a_package_that_lacks_a_function_is_not_blamed_on_the_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     onnx = pytest.importorskip("onnx", reason="the ONNX importer needs the package onnx")
-    from edgekc.importers import onnx_file
+    from edgekc.importers.onnx import file
 
     (tmp_path / "net.onnx").write_bytes(b"not a protobuf at all")
     with pytest.raises(ModelError, match="not a sound ONNX model"):
-        onnx_file.read(tmp_path / "net.onnx")
+        file.read(tmp_path / "net.onnx")
     monkeypatch.delattr(onnx, "load_model_from_string")
     with pytest.raises(AttributeError):
-        onnx_file.read(tmp_path / "net.onnx")
+        file.read(tmp_path / "net.onnx")
 
 
 def test_whose_fault_an_exception_is() -> None:

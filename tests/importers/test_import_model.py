@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from edgekc.errors import ModelError, ToolError, UsageError
+from edgekc.graph.ir import Stage
 from edgekc.importers import import_model
-from edgekc.ir import Stage
 
 CONVERTED = Path(__file__).resolve().parents[1] / "data" / "converter"
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "models"
@@ -103,7 +103,7 @@ def test_frameworks_are_imported_only_when_used():
 
 
 def _check_keras(model, path, *shapes):
-    from edgekc.emulate import float_reference
+    from edgekc.quantize import float_reference
 
     model.save(path)
     graph = import_model(path, "net")
@@ -135,7 +135,7 @@ def test_keras(tmp_path, suffix):
 def test_keras_files_of_mlperf_tiny(name):
     """Written by Keras 2; the float .tflite beside each is the same network."""
     pytest.importorskip("tensorflow", reason="the Keras importer needs tensorflow")
-    from edgekc.emulate import float_reference
+    from edgekc.quantize import float_reference
 
     path = SHARED / f"{name}.h5"
     if not path.is_file():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from onnx_models import floats, helper, model, onnx, save
 
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
-from edgekc.importers.onnx import import_onnx
+from edgekc.importers.onnx.importer import import_onnx
 
 node = helper.make_node
 W = np.ones((4, 2, 3, 3), np.float32)

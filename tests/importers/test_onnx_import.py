@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx_models import SHARED, check_same, close, floats, helper, model, nhwc, onnx, ort_outputs, save
 
-from edgekc.emulate import float_reference
-from edgekc.importers.onnx import import_onnx
+from edgekc.importers.onnx.importer import import_onnx
+from edgekc.quantize import float_reference
 
 node = helper.make_node
 FEW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from onnx_models import SHARED, floats, helper, model, nhwc, ort_outputs, save
 
-from edgekc import verify
 from edgekc.emulate import reference
 from edgekc.errors import UnsupportedError
-from edgekc.importers.onnx import import_onnx
-from edgekc.ir import Stage
-from edgekc.lower import lower
+from edgekc.graph.ir import Stage
+from edgekc.importers.onnx.importer import import_onnx
+from edgekc.ops import legal
 from edgekc.passes import QUANTIZED_PASSES
+from edgekc.passes.lower import lower
 
 node = helper.make_node
 
@@ -60,14 +60,14 @@ def check(net, tmp_path, shape, limit=1, share=0.05):
     path = save(model(net.nodes, {"x": shape}, ["y"], net.constants), tmp_path)
     graph = import_onnx(path, "q")
     assert graph.stage is Stage.QUANTIZED
-    verify.check(graph)
+    legal.check(graph)
     assert all(t.dtype in ("int8", "int32") for t in graph.tensors.values())
     source, target = graph.tensors[graph.inputs[0]].q, graph.tensors[graph.outputs[0]].q
     integers = graph
     for _, run in QUANTIZED_PASSES:
         integers, _ = run(integers)
     integers = lower(integers)
-    verify.check(integers)
+    legal.check(integers)
     x = np.random.default_rng(0).normal(0, 1, (20, *shape[1:])).astype(np.float32)
     levels = np.clip(np.rint(x / np.float32(source.scale)) + source.zero_point, -128, 127).astype(np.int8)
     got = reference.outputs(integers, [nhwc(levels)])[0].astype(int)

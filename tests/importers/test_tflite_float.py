@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekc import verify
-from edgekc.emulate import float_reference
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
-from edgekc.importers.tflite import import_tflite
-from edgekc.importers.tflite_float import import_tflite_float
-from edgekc.ir import Node, Role, Stage, Tensor, constant
-from edgekc.op import View
+from edgekc.graph.ir import Node, Role, Stage, Tensor, constant
+from edgekc.graph.op import View
+from edgekc.importers.tflite.float32 import import_tflite_float
+from edgekc.importers.tflite.int8 import import_tflite
+from edgekc.ops import legal
+from edgekc.quantize import float_reference
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 CONVERTED = Path(__file__).resolve().parents[1] / "data" / "converter" / "refused"
@@ -28,7 +28,7 @@ def check(data, samples, rtol=1e-4):
     """Import and compare with TensorFlow Lite on the samples, one array for each input."""
     graph = import_tflite_float(data, "net", "net.tflite")
     assert graph.stage is Stage.FLOAT
-    verify.check(graph)
+    legal.check(graph)
     assert all(t.dtype == "float32" and t.quant is None for t in graph.tensors.values())
     rows = [oracle.interpret(data, [x[k : k + 1] for x in samples]) for k in range(len(samples[0]))]
     for i, got in enumerate(float_reference.outputs(graph, samples)):
@@ -189,6 +189,6 @@ def test_damaged_files(data):
     for _ in range(data.draw(st.integers(1, 6))):
         model[data.draw(st.integers(0, len(model) - 1))] = data.draw(st.integers(0, 255))
     try:
-        verify.check(import_tflite_float(bytes(model), "net", "net.tflite"))
+        legal.check(import_tflite_float(bytes(model), "net", "net.tflite"))
     except EdgekcError as error:
         assert "\n" not in str(error)  # noqa: PT017

@@ -13,12 +13,12 @@ from onnx_models import SHARED, close, nhwc  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812
 
-from edgekc import verify  # noqa: E402
-from edgekc.emulate import float_reference  # noqa: E402
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError, UsageError  # noqa: E402
-from edgekc.importers.onnx import import_onnx  # noqa: E402
-from edgekc.importers.torch import import_torch  # noqa: E402
-from edgekc.ir import Stage  # noqa: E402
+from edgekc.graph.ir import Stage  # noqa: E402
+from edgekc.importers.onnx.importer import import_onnx  # noqa: E402
+from edgekc.importers.torch.importer import import_torch  # noqa: E402
+from edgekc.ops import legal  # noqa: E402
+from edgekc.quantize import float_reference  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's own deprecations
 
@@ -53,7 +53,7 @@ def check_same(module, *shapes, samples=3):
     inputs = [torch.randn(samples, *s) for s in shapes]
     graph = import_torch(module, "net", tuple(inputs))
     assert graph.stage is Stage.FLOAT
-    verify.check(graph)
+    legal.check(graph)
     with torch.no_grad():
         want = module(*inputs)
     want = want if isinstance(want, tuple) else (want,)

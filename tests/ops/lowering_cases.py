@@ -16,8 +16,8 @@ from random_layers import Builder, Layer
 from random_models import Rng, fill, tensor
 from random_packed import factored
 
-from edgekc.ir import Array, Node, Quant, Role, Tensor, constant
-from edgekc.op import View
+from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
+from edgekc.graph.op import View
 
 ROUNDS = 60  # of each layer
 EVERY = np.arange(256, dtype=np.uint8).reshape(1, 256)

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekc.errors import ModelError
-from edgekc.fixedpoint import INT32_MAX
-from edgekc.ir import Array
-from edgekc.op import Case
+from edgekc.graph.fixedpoint import INT32_MAX
+from edgekc.graph.ir import Array
+from edgekc.graph.op import Case
 from edgekc.ops import OPS
 
 PROPERTY = settings(max_examples=150, deadline=None, derandomize=True)

@@ -11,8 +11,8 @@ from lowering_cases import CASES
 from random_models import compare
 
 from edgekc.errors import UnsupportedError
-from edgekc.ir import Array
-from edgekc.op import IntAttrs, Lowered
+from edgekc.graph.ir import Array
+from edgekc.graph.op import IntAttrs, Lowered
 from edgekc.ops import LOWER, OPS
 
 LEAST = 20  # comparisons of each lowering

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from edgekc.compress.substitute import excess
-from edgekc.ir import Array
-from edgekc.op import Case, View
+from edgekc.format.pack import read
+from edgekc.graph.ir import Array
+from edgekc.graph.op import Case, View
 from edgekc.ops import OPS
-from edgekc.ops import _clustered as cl
-from edgekc.ops import _template as tp
-from edgekc.ops import _winograd as wg
-from edgekc.pack import read
+from edgekc.ops.kernels import winograd as wg
+from edgekc.ops.packed import clustered as cl
+from edgekc.ops.packed import template as tp
 
 OP = OPS["clustered_conv2d"]
 EXPANDED, WINOGRAD = "ek_clustered_conv2d_s8_dsp", "ek_clustered_winograd_s8_dsp"

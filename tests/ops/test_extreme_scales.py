@@ -11,8 +11,8 @@ import pytest
 from random_models import ACTIVATIONS, Rng, f32, fill, lowered_reference, quant, tensor, view_of
 
 from edgekc.errors import EdgekcError
-from edgekc.ir import AttrValue, Quant, Role, Tensor, constant
-from edgekc.op import View
+from edgekc.graph.ir import AttrValue, Quant, Role, Tensor, constant
+from edgekc.graph.op import View
 from edgekc.ops import LOWER, OPS
 
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgekc.errors import ModelError
-from edgekc.fixedpoint import DOUBLE, SINGLE, quantize_multiplier
-from edgekc.op import Case
+from edgekc.graph.fixedpoint import DOUBLE, SINGLE, quantize_multiplier
+from edgekc.graph.op import Case
 from edgekc.ops import OPS
 
 PROPERTY = settings(max_examples=120, deadline=None, derandomize=True)

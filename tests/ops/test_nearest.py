@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from edgekc.fixedpoint import SINGLE, quantize_multiplier, requantize
-from edgekc.ops._nearest import nearest_multipliers
+from edgekc.graph.fixedpoint import SINGLE, quantize_multiplier, requantize
+from edgekc.ops.shared.nearest import nearest_multipliers
 
 
 def _double(acc: np.ndarray, scale: float) -> np.ndarray:

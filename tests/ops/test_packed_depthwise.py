@@ -13,13 +13,13 @@ from test_clustered import codes, requantisation
 
 from edgekc.emulate import reference
 from edgekc.errors import ModelError
-from edgekc.fixedpoint import INT32_MAX
-from edgekc.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.op import OPERAND_ROLES, Case
+from edgekc.format.pack import pack, unpack
+from edgekc.graph.fixedpoint import INT32_MAX
+from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.graph.op import OPERAND_ROLES, Case
 from edgekc.ops import OPS
-from edgekc.ops import _template as tp
-from edgekc.ops import _template_depthwise as td
-from edgekc.pack import pack, unpack
+from edgekc.ops.packed import depthwise_on_templates as td
+from edgekc.ops.packed import template as tp
 from edgekc.passes import fold_channels
 
 Geometry = tuple[dict[str, int], tuple[int, int], Array, int]  # attributes, window, input, output channels

@@ -13,11 +13,11 @@ from test_clustered import codes, requantisation
 from test_packed_depthwise import PLAIN
 
 from edgekc.errors import ModelError
-from edgekc.fixedpoint import INT32_MAX
-from edgekc.ir import Array
-from edgekc.op import Case
+from edgekc.graph.fixedpoint import INT32_MAX
+from edgekc.graph.ir import Array
+from edgekc.graph.op import Case
 from edgekc.ops import OPS
-from edgekc.ops import _template as tp
+from edgekc.ops.packed import template as tp
 
 Geometry = tuple[
     dict[str, int], Array, tuple[int, int, int, int]

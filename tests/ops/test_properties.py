@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edgekc.errors import ModelError
-from edgekc.ir import Array
-from edgekc.op import Interval, Op, View
+from edgekc.graph.ir import Array
+from edgekc.graph.op import Interval, Op, View
 from edgekc.ops import OPS
 
 Rng = np.random.Generator

@@ -9,11 +9,11 @@ import host_kernels as host
 import numpy as np
 import pytest
 
-from edgekc.fixedpoint import DOUBLE, SINGLE
-from edgekc.ir import Array
-from edgekc.op import Case, View
+from edgekc.graph.fixedpoint import DOUBLE, SINGLE
+from edgekc.graph.ir import Array
+from edgekc.graph.op import Case, View
 from edgekc.ops import OPS
-from edgekc.ops import _linear as lin
+from edgekc.ops.shared import linear as lin
 
 OP = OPS["fully_connected"]
 KERNEL = next(k for k in OP.kernels if k.needs == {"dsp"})

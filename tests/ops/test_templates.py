@@ -11,17 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nets import Net
 
-from edgekc.compress import codebook, substitute
+from edgekc.compress import substitute
+from edgekc.compress.methods import codebook
 from edgekc.emulate import reference
 from edgekc.errors import ModelError
-from edgekc.fixedpoint import INT32_MAX
-from edgekc.ir import Array, Graph, Role, constant
-from edgekc.lower import lower
-from edgekc.op import Case, View
+from edgekc.format.pack import pack, unpack
+from edgekc.graph.fixedpoint import INT32_MAX
+from edgekc.graph.ir import Array, Graph, Role, constant
+from edgekc.graph.op import Case, View
 from edgekc.ops import OPS
-from edgekc.ops import _template as tp
-from edgekc.pack import pack, unpack
+from edgekc.ops.packed import template as tp
 from edgekc.passes import fold_channels
+from edgekc.passes.lower import lower
 
 NAMES = ["template_conv2d", "template_pairs_conv2d"]
 
@@ -190,7 +191,7 @@ def test_dead_channels_are_folded(name: str) -> None:
 def test_code_widths_are_what_the_file_holds() -> None:
     """Two indices a kernel: the pair codebook and both index streams have the bytes that the report shows."""
     from edgekc.compress.sizes import layer_sizes
-    from edgekc.pack import read
+    from edgekc.format.pack import read
 
     _, made = substituted("template_pairs_conv2d")
     sizes = {s.name: s for s in layer_sizes(read(pack(made), "net.ekc"))}["conv2d_1"]

@@ -6,14 +6,14 @@ import host_kernels as host
 import numpy as np
 import pytest
 
-from edgekc.ir import Array
-from edgekc.op import Case
+from edgekc.graph.ir import Array
+from edgekc.graph.op import Case
 from edgekc.ops import OPS
-from edgekc.ops import _clustered as cl
-from edgekc.ops import _pixels as px
-from edgekc.ops import _template as tp
-from edgekc.ops import _words as words
-from edgekc.ops._template_kernels import WORDS
+from edgekc.ops.kernels import pixels as px
+from edgekc.ops.kernels import words
+from edgekc.ops.kernels.template import WORDS
+from edgekc.ops.packed import clustered as cl
+from edgekc.ops.packed import template as tp
 
 CONV, TEMPLATE = OPS["clustered_conv2d"], OPS["template_pairs_conv2d"]
 SYMBOL = "ek_clustered_conv2d_s8_vec"

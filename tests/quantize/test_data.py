@@ -12,7 +12,7 @@ from float_nets import FloatNet
 
 from edgekc.data import Dataset, fit, load, pick, real_batches, subset
 from edgekc.errors import UsageError
-from edgekc.ir import Graph, Quant
+from edgekc.graph.ir import Graph, Quant
 
 
 def write_images(folder: Path, splits: dict[str, dict[str, int]], size: tuple[int, int] = (5, 4)) -> Path:

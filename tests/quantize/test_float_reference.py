@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from float_nets import FloatNet
 
-from edgekc.emulate import float_reference
 from edgekc.errors import UsageError
-from edgekc.ir import Graph, Node, Role, Stage, Tensor, constant
+from edgekc.graph.ir import Graph, Node, Role, Stage, Tensor, constant
+from edgekc.quantize import float_reference
 
 
 def window_net(op: str, x: tuple[int, ...], k: tuple[int, int], oc: int, **geometry: int) -> Graph:

@@ -8,10 +8,10 @@ from models import SHARED
 
 from edgekc.data import load, take
 from edgekc.evaluate import float_accuracy, host_accuracy
-from edgekc.ir import Quant
-from edgekc.pack import pack
+from edgekc.format.pack import pack
+from edgekc.graph.ir import Quant
 from edgekc.pipeline import to_integer
-from edgekc.post_training import post_training
+from edgekc.quantize.post_training import post_training
 from edgekc.recipe import Quantize
 
 
@@ -20,7 +20,7 @@ def test_keyword_spotting_loses_at_most_a_point() -> None:
     for path in (model, samples):
         if not path.is_file():
             pytest.skip(f"{path.name} is not here: models and data are not part of the project")
-    from edgekc.importers.tflite_float import import_tflite_float
+    from edgekc.importers.tflite.float32 import import_tflite_float
 
     graph = import_tflite_float(model.read_bytes(), "kws", str(model))
     data = load(samples, quant=Quant((0.58470290,), (83,)))

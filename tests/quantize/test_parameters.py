@@ -8,12 +8,12 @@ from float_nets import FloatNet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekc.calibrate import BINS, Observed, by_percentile, choose, least_error, min_max, observe
-from edgekc.emulate import float_reference
-from edgekc.equalise import equalise, pairs
 from edgekc.errors import ModelError, UsageError
-from edgekc.ir import Role, constant
-from edgekc.quantize import parameters, quantized_bias, quantized_weights, to_int8, to_real, weight_scales
+from edgekc.graph.ir import Role, constant
+from edgekc.quantize import float_reference
+from edgekc.quantize.calibrate import BINS, Observed, by_percentile, choose, least_error, min_max, observe
+from edgekc.quantize.equalise import equalise, pairs
+from edgekc.quantize.to_int8 import parameters, quantized_bias, quantized_weights, to_int8, to_real, weight_scales
 
 REAL = st.floats(-(2.0**99), 2.0**99, width=32)
 

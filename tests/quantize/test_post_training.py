@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from float_nets import FloatNet
 
-from edgekc import verify
 from edgekc.data import Dataset
-from edgekc.emulate import float_reference, reference
+from edgekc.emulate import reference
 from edgekc.errors import ModelError, UnsupportedError
 from edgekc.evaluate import host_outputs, input_levels
-from edgekc.ir import Graph, Quant, Stage, constant
-from edgekc.ops import LOWER
-from edgekc.pack import pack, unpack
+from edgekc.format.pack import pack, unpack
+from edgekc.graph.ir import Graph, Quant, Stage, constant
+from edgekc.ops import LOWER, legal
 from edgekc.pipeline import to_integer
-from edgekc.post_training import post_training
-from edgekc.quantize import FIXED, KNOWN, SHARED, prepare, to_real
+from edgekc.quantize import float_reference
+from edgekc.quantize.post_training import post_training
+from edgekc.quantize.to_int8 import FIXED, KNOWN, SHARED, prepare, to_real
 from edgekc.recipe import Quantize
 
 
@@ -170,7 +170,7 @@ def test_degenerate_nets_stay_legal(what: str) -> None:
     data = Dataset(x, None, (), "test")
     graph = net.graph(out)
     quantized = post_training(graph, data, Quantize(equalise="on"))
-    verify.check(quantized)
+    legal.check(quantized)
     assert error_in_steps(graph, quantized, data) < 1.5
 
 

@@ -8,21 +8,21 @@ import pytest
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 
-from edgekc.board import load_board
-from edgekc.build import Image
+from edgekc.boards.board import load_board
 from edgekc.errors import FlashError, ToolError
-from edgekc.firmware import build_firmware
+from edgekc.files.output import write_folder
+from edgekc.firmware.build import Image
+from edgekc.firmware.folder import build_firmware
+from edgekc.firmware.toolchain import arm_compiler
 from edgekc.flashing import run
-from edgekc.output import write_folder
 from edgekc.pipeline import compile_model, target_of
-from edgekc.toolchain import arm_compiler
+from edgekc.simulate.flash import BASE
+from edgekc.simulate.mcu import Chip
+from edgekc.simulate.server import Trouble
 from simulated_mcu.bench import OPENOCD_CONFIG, PYOCD_PATIENCE, Bench, bench, need_openocd, need_pyocd
-from simulated_mcu.flash import BASE
-from simulated_mcu.mcu import Chip
-from simulated_mcu.server import Trouble
 
 BOARD = "nucleo-f412zg"
-_MODEL = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data" / "digits_int8.tflite"
+_MODEL = Path(__file__).resolve().parents[2] / "edgekc" / "demo" / "data" / "digits_int8.tflite"
 _RESET_VECTOR = {BASE + 4: 1}  # a bit that every program sets
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from edgekc.board import load_board
-from edgekc.build import Image, build_image
+from edgekc.boards.board import load_board
 from edgekc.emulate import host
 from edgekc.errors import ToolError
-from edgekc.output import read_manifest, write_folder
+from edgekc.files.output import read_manifest, write_folder
+from edgekc.firmware.build import Image, build_image
 from edgekc.pipeline import compile_model, target_of
 
-_MODEL = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data" / "digits_int8.tflite"
+_MODEL = Path(__file__).resolve().parents[2] / "edgekc" / "demo" / "data" / "digits_int8.tflite"
 _TIMEOUT_S = 60
 
 

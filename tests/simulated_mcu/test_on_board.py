@@ -12,19 +12,19 @@ from typer.testing import CliRunner
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 
-from edgekc.board import load_board
+from edgekc.boards.board import load_board
 from edgekc.cli.main import app
+from edgekc.console.session import Way, on_board, run_samples
 from edgekc.emulate import host
 from edgekc.errors import ToolError
-from edgekc.measure import measure
-from edgekc.on_board import Way, on_board, run_samples
-from edgekc.output import read_manifest, write_folder
+from edgekc.files.output import read_manifest, write_folder
+from edgekc.firmware.toolchain import arm_compiler
+from edgekc.measure.emulated import measure
 from edgekc.pipeline import compile_model, target_of
-from edgekc.toolchain import arm_compiler
 from simulated_mcu.bench import OPENOCD_CONFIG, PYOCD_PATIENCE, Bench, bench, need_openocd, need_pyocd
 
 BOARD = "nucleo-f412zg"
-_MODEL = Path(__file__).resolve().parents[2] / "edgekc" / "demo_data" / "digits_int8.tflite"
+_MODEL = Path(__file__).resolve().parents[2] / "edgekc" / "demo" / "data" / "digits_int8.tflite"
 # A tick is counted when its block of code is entered, at both ends of a layer; a trace's call is a few more.
 _BLOCK = 64
 

@@ -11,8 +11,8 @@ import random_sweep as sweep
 from random_nets import RandomNet, random_net, random_samples
 
 from edgekc.errors import EdgekcError
-from edgekc.ir import Tensor
-from edgekc.op import View
+from edgekc.graph.ir import Tensor
+from edgekc.graph.op import View
 
 MOST = 3  # findings that are made small; the others are named
 

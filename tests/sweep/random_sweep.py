@@ -14,19 +14,20 @@ from pathlib import Path
 import numpy as np
 import oracle
 import random_build as rb
+from kernel_files import kernel_sources
 from random_nets import RandomNet, random_net, random_samples
 from random_packed import pack_layers
 
-from edgekc import verify
 from edgekc.emulate import reference
 from edgekc.errors import EdgekcError
-from edgekc.importers.tflite import import_tflite
-from edgekc.importers.tflite_builder import node_name
-from edgekc.importers.tflite_file import FileOperator
-from edgekc.ir import Array, Graph
-from edgekc.lower import lower
-from edgekc.pack import pack, read
+from edgekc.format.pack import pack, read
+from edgekc.graph.ir import Array, Graph
+from edgekc.importers.tflite.builder import node_name
+from edgekc.importers.tflite.file import FileOperator
+from edgekc.importers.tflite.int8 import import_tflite
+from edgekc.ops import legal
 from edgekc.passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
+from edgekc.passes.lower import lower
 
 FORMS = ("dense", "exact", "wide")
 SAMPLES = 5
@@ -89,12 +90,12 @@ class Outcome:
 def integer_graph(net: RandomNet, form: str = "dense") -> Graph:
     """The pipeline up to the packed model, with packed layers put in behind the lowering. EdgekcError: refused."""
     graph = apply(import_tflite(net.model(), "net", "random.tflite"), QUANTIZED_PASSES, _silent)
-    verify.check(graph)
+    legal.check(graph)
     older = not oracle.missing() and oracle.fully_connected_rounding() == "double"
     graph = lower(graph, "double" if older else "tflite")
     if form != "dense":
         graph = pack_layers(graph, np.random.default_rng([net.seed, 22]), form == "exact")
-    verify.check(graph)
+    legal.check(graph)
     return replace(apply(graph, INTEGER_PASSES, _silent), metadata=METADATA)
 
 
@@ -231,7 +232,7 @@ def run_jobs(
 
 
 def kernel_files() -> list[str]:
-    return sorted(file.name for file in (rb.RUNTIME / "kernels").glob("*.c"))
+    return [path.name for path in kernel_sources()]
 
 
 def unreached(out: Outcome) -> list[str]:

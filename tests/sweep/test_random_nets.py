@@ -14,10 +14,10 @@ import random_sweep as sweep
 from random_nets import RandomNet, random_net
 
 from edgekc.errors import ToolError
-from edgekc.importers.tflite import HANDLERS
-from edgekc.op import Lowered, View
+from edgekc.firmware.toolchain import host_compiler
+from edgekc.graph.op import Lowered, View
+from edgekc.importers.tflite.int8 import HANDLERS
 from edgekc.ops import LOWER
-from edgekc.toolchain import host_compiler
 
 GRAPHS = 300
 MOST_REFUSED = 0.02  # of the graphs

@@ -15,8 +15,8 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "unit"))
 from cli_command import call  # noqa: E402
 
 from edgekc import recipe as rc  # noqa: E402
-from edgekc.compressing import run  # noqa: E402
-from edgekc.pack import read  # noqa: E402
+from edgekc.compress.walk import run  # noqa: E402
+from edgekc.format.pack import read  # noqa: E402
 
 RECIPE = """
 [[compress]]
@@ -72,16 +72,16 @@ def test_a_data_loader_trains(model: Path) -> None:
 
 
 def test_the_command_reports_trains_and_resumes(model: Path, tmp_path: Path) -> None:
-    for name, (start, end) in {"train": (0, 600), "test": (600, 900)}.items():
+    for name, (start, end) in {"train": (0, 300), "test": (600, 900)}.items():
         x, y = digits(start, end)
         np.savez(tmp_path / f"{name}.npz", x=x, y=y)
     recipe, out = tmp_path / "r.toml", tmp_path / "net.ekc"
-    recipe.write_text(RECIPE)
+    recipe.write_text(RECIPE.replace("epochs = 6", "epochs = 2"))
     line = ("compress", model, "--recipe", recipe, "--data", tmp_path / "train.npz", "--test", tmp_path / "test.npz")
     more = ("--checkpoints", tmp_path / "work", "-o", out)
     first = call(*line, *more, "--json")
     assert first.code == 0, first.err
-    assert "compress[1]: retrain: epoch 6 of 6: loss" in first.err
+    assert "compress[1]: retrain: epoch 2 of 2: loss" in first.err
     report = json.loads(first.out)
     assert report["packed_accuracy"]["total"] == 300
     assert {layer["step"]["method"] for layer in report["layers"]} == {"cluster 3 bits"}

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekc import calibrate
 from edgekc.compress.model import Model
 from edgekc.compress.substitute import pack_layers
 from edgekc.emulate import reference
 from edgekc.evaluate import host_outputs
-from edgekc.ir import Graph
-from edgekc.pack import pack
+from edgekc.format.pack import pack
+from edgekc.graph.ir import Graph
 from edgekc.pipeline import to_integer
-from edgekc.quantize import prepare, quantize
+from edgekc.quantize import calibrate
+from edgekc.quantize.to_int8 import prepare, quantize
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 

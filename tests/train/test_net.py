@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from float_nets import FloatNet
 
-from edgekc.compress import cluster, codebook, pairs
+from edgekc.compress.methods import cluster, codebook, pairs
 from edgekc.compress.model import Model, Templates
-from edgekc.emulate import float_reference
-from edgekc.ir import Graph
-from edgekc.quantize import prepare
+from edgekc.graph.ir import Graph
+from edgekc.quantize import float_reference
+from edgekc.quantize.to_int8 import prepare
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 

@@ -15,15 +15,15 @@ from edgekc.compress.run import compress
 from edgekc.data import Dataset, take
 from edgekc.errors import UsageError
 from edgekc.evaluate import float_accuracy, host_accuracy
-from edgekc.ir import Graph
-from edgekc.pack import pack, unpack
+from edgekc.format.pack import pack, unpack
+from edgekc.graph.ir import Graph
 from edgekc.pipeline import to_integer
-from edgekc.quantize import prepare
+from edgekc.quantize.to_int8 import prepare
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from edgekc.train.batches import Augment  # noqa: E402 - needs PyTorch
-from edgekc.train.fit import Options, fit, scores_loss  # noqa: E402
+from edgekc.train.loop import Options, fit, scores_loss  # noqa: E402
 from edgekc.train.net import Net  # noqa: E402
 
 CODEBOOK = '[[compress]]\nmethod = "codebook"\ntemplates = 4\n'

@@ -16,19 +16,19 @@ from edgekc.compress.run import compress
 from edgekc.data import Dataset
 from edgekc.errors import UsageError
 from edgekc.evaluate import float_accuracy
-from edgekc.ir import Graph
-from edgekc.quantize import prepare
+from edgekc.graph.ir import Graph
+from edgekc.quantize.to_int8 import prepare
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from test_retrain import OPTIONS, KilledError, digits, trained  # noqa: E402, F401 - needs PyTorch; fixtures
 
 from edgekc.train import transfer  # noqa: E402
+from edgekc.train.comparison import compare, parameters, variants  # noqa: E402
 from edgekc.train.device import DeviceNet  # noqa: E402
-from edgekc.train.fit import fit, scores_loss  # noqa: E402
+from edgekc.train.loop import fit, scores_loss  # noqa: E402
 from edgekc.train.net import Net  # noqa: E402
 from edgekc.train.retrain import integer  # noqa: E402
-from edgekc.transferring import compare, parameters, variants  # noqa: E402
 
 Digits = tuple[Dataset, Dataset]
 DOMINANT = '[[compress]]\nmethod = "dominant"\nfit = "responses"\n'

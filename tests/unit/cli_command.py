@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from edgekc.assets import BOARDS
 from edgekc.cli.main import run
-from edgekc.demo import DATA
+from edgekc.demo.walk import DATA
 
 MODEL = DATA / "digits_int8.tflite"
 GOOD = MODEL.read_bytes()

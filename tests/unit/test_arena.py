@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgekc.arena import ALIGNMENT, Block, Span, allocate, lower_bound
+from edgekc.generate.arena import ALIGNMENT, Block, Span, allocate, lower_bound
 
 spans = st.builds(
     lambda size, first, length: Span(size, first, first + length),

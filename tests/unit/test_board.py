@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edgekc.board import list_boards, load_board
-from edgekc.cores import CORES
+from edgekc.boards.board import list_boards, load_board
+from edgekc.boards.cores import CORES
 from edgekc.errors import BoardError
 
 GOOD = """schema = 1

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from cli_command import BOARD, GOOD, MODEL, call, compile_demo, complaint, copy, real, snapshot
 
-import edgekc.output
-from edgekc.importers.tflite import import_tflite
+import edgekc.files.output
+from edgekc.importers.tflite.int8 import import_tflite
 
 
 @pytest.fixture(scope="module")
@@ -229,7 +229,7 @@ def test_a_failed_swap_brings_the_earlier_output_back(
         replace(source, target)
 
     with monkeypatch.context() as patch:
-        patch.setattr(edgekc.output.os, "replace", failing)
+        patch.setattr(edgekc.files.output.os, "replace", failing)
         said = complaint(call("compile", MODEL, "-o", tmp_path / "out", "--name", "digits"))
     assert "No space left on device" in said
     assert snapshot(tmp_path) == before
@@ -242,8 +242,8 @@ def test_a_failed_swap_brings_the_earlier_output_back(
     "fault",
     [
         "import edgekc.pipeline as p\ndef plan(*a): raise RuntimeError('a bug')\np.plan_within = plan",
-        "import edgekc.generate as g\nfrom pathlib import Path\ng.CODEGEN = Path('/nowhere')",
-        "import edgekc.generate as g\ng.RUNTIME_C = g.RUNTIME_C / 'gone'",
+        "import edgekc.generate.sources as g\nfrom pathlib import Path\ng.CODEGEN = Path('/nowhere')",
+        "import edgekc.assets as a\na.INCLUDES = (a.RUNTIME_C / 'gone',)",
     ],
     ids=["an exception", "a template is missing", "a kernel is missing"],
 )

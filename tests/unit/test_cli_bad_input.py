@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from cli_command import BOARD, GOOD, MODEL, call, compile_demo, complaint, copy, small_board, snapshot
 
-import edgekc.toolchain
+import edgekc.firmware.toolchain
 from edgekc.assets import BOARDS
-from edgekc.board import load_board
-from edgekc.pack import unpack
-from edgekc.plan import plan_within
+from edgekc.boards.board import load_board
+from edgekc.format.pack import unpack
+from edgekc.generate.plan import plan_within
 
 
 @pytest.fixture(scope="module")
@@ -236,7 +236,7 @@ def test_no_tools_at_all(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     for variable in ("CC", "EDGEKC_TOOLCHAIN", "EDGEKC_EMULATOR"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("edgekc.toolchain._has_module", lambda name: False)
+    monkeypatch.setattr("edgekc.firmware.toolchain._has_module", lambda name: False)
     assert "no C compiler on this machine; pip install ziglang" in complaint(call("verify", compiled))
     assert "pip install ziglang" in complaint(call("measure", compiled))
     monkeypatch.setenv("CC", "no-such-cc")
@@ -245,9 +245,9 @@ def test_no_tools_at_all(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_no_emulator(compiled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EDGEKC_EMULATOR", raising=False)
-    monkeypatch.setattr("edgekc.toolchain.qemu_path", lambda board: None)
-    has = edgekc.toolchain._has_module
-    monkeypatch.setattr("edgekc.toolchain._has_module", lambda name: name != "unicorn" and has(name))
+    monkeypatch.setattr("edgekc.firmware.toolchain.qemu_path", lambda board: None)
+    has = edgekc.firmware.toolchain._has_module
+    monkeypatch.setattr("edgekc.firmware.toolchain._has_module", lambda name: name != "unicorn" and has(name))
     result = call("measure", compiled)
     if "no compiler" in result.err:
         pytest.skip("no compiler for Arm")

@@ -17,7 +17,7 @@ from cli_command import MODEL, call, complaint, real
 from typer.main import get_command
 
 import edgekc
-from edgekc.board import list_boards, load_board
+from edgekc.boards.board import list_boards, load_board
 from edgekc.cli.guide import GUIDE
 from edgekc.cli.main import app
 from edgekc.cli.way import complete_board, complete_recipe

@@ -11,8 +11,8 @@ from edgekc import recipe as rc
 from edgekc.compress.sizes import layer_sizes
 from edgekc.data import load, subset
 from edgekc.evaluate import host_accuracy
-from edgekc.ir import Quant
-from edgekc.pack import read
+from edgekc.format.pack import read
+from edgekc.graph.ir import Quant
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 MODELS = sorted((EXAMPLES / "models").glob("*.ekc"))

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekc import verify
-from edgekc.demo import DATA
+from edgekc.demo.walk import DATA
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
-from edgekc.importers.tflite import import_tflite
-from edgekc.ir import Stage
-from edgekc.lower import lower
+from edgekc.graph.ir import Stage
+from edgekc.importers.tflite.int8 import import_tflite
+from edgekc.ops import legal
+from edgekc.passes.lower import lower
 
 GOOD = (DATA / "digits_int8.tflite").read_bytes()
 
@@ -22,7 +22,7 @@ GOOD = (DATA / "digits_int8.tflite").read_bytes()
 def load(data: bytes) -> None:
     """What `compile` does with the bytes before it packs them."""
     graph = import_tflite(data, "net", "net.tflite")
-    verify.check(lower(graph))
+    legal.check(lower(graph))
 
 
 def complaint(data: bytes) -> str:
@@ -37,7 +37,7 @@ def complaint(data: bytes) -> str:
 def test_a_sound_model() -> None:
     graph = import_tflite(GOOD, "digits", "digits.tflite")
     assert graph.stage is Stage.QUANTIZED
-    verify.check(graph)
+    legal.check(graph)
     assert graph.tensors["input"].shape == (1, 8, 8, 1)
     assert graph.nodes[0].op == "conv2d"
     assert graph.nodes[0].name == "conv_0"  # operator and index, as any .tflite viewer shows them

@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nets import Net
 
-from edgekc import verify
 from edgekc.emulate import reference
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
-from edgekc.importers import tflite_shapes
-from edgekc.importers.tflite import import_tflite
-from edgekc.ir import Graph
-from edgekc.lower import lower
+from edgekc.graph.ir import Graph
+from edgekc.importers.tflite import shapes
+from edgekc.importers.tflite.int8 import import_tflite
+from edgekc.ops import legal
 from edgekc.passes import QUANTIZED_PASSES, drop_identity_reshapes
+from edgekc.passes.lower import lower
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "converter"
 
@@ -29,7 +29,7 @@ def load(data: bytes) -> Graph:
     graph = import_tflite(data, "net", "net.tflite")
     for _, run in QUANTIZED_PASSES:
         graph, _ = run(graph)
-    verify.check(lower(graph))
+    legal.check(lower(graph))
     return graph
 
 
@@ -63,13 +63,13 @@ def first(model: Any, graph: Any, builtin: int) -> Any:
     [([1, -1], 24, (1, 24)), ([2, 3, 4], 24, (2, 3, 4)), ([-1, 1, 6], 24, (4, 1, 6)), ([], 1, ()), ([-1], 1, (1,))],
 )
 def test_resolve(target: list[int], elements: int, shape: tuple[int, ...]) -> None:
-    assert tflite_shapes.resolve(target, elements) == shape
+    assert shapes.resolve(target, elements) == shape
 
 
 @pytest.mark.parametrize("target", [[5, -1], [-1, -1], [2, 3], [0, 24], [-2, 12], [0, -1], [2**31, 2**31]])
 def test_resolve_refuses(target: list[int]) -> None:
     with pytest.raises(ValueError, match="do not reshape"):
-        tflite_shapes.resolve(target, 24)
+        shapes.resolve(target, 24)
 
 
 @settings(deadline=None, max_examples=100)
@@ -80,10 +80,10 @@ def test_slices_are_numpy_s(begin: int, end: int, step: int, open_begin: bool, o
     operands = [vector, *(np.array([v]) for v in (begin, end, step))]
     if step == 0:
         with pytest.raises(ValueError, match="zero"):
-            tflite_shapes.fold("STRIDED_SLICE", options, operands)
+            shapes.fold("STRIDED_SLICE", options, operands)
         return
     expected = vector[slice(None if open_begin else begin, None if open_end else end, step)]
-    np.testing.assert_array_equal(tflite_shapes.fold("STRIDED_SLICE", options, operands), expected)
+    np.testing.assert_array_equal(shapes.fold("STRIDED_SLICE", options, operands), expected)
 
 
 def test_arithmetic_that_is_not_known_is_refused() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from edgekc import objects
 from edgekc.emulate import host
-from edgekc.toolchain import Compiler, host_compiler
+from edgekc.firmware import objects
+from edgekc.firmware.toolchain import Compiler, host_compiler
 
 FLAGS = ("-O2", "-DEK_ONE=1", "-DEK_UNUSED=2")
 
@@ -121,8 +121,8 @@ def test_the_folder_does_not_grow_without_end(source: Path, tmp_path: Path, monk
 
 def test_a_network_is_compiled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: Path) -> None:
     """The second build, of a copy of the folder, calls the compiler for linking only, and gives the same outputs."""
-    from edgekc.demo import DATA
-    from edgekc.output import read_manifest, write_folder
+    from edgekc.demo.walk import DATA
+    from edgekc.files.output import read_manifest, write_folder
     from edgekc.pipeline import Target, compile_model
 
     compiled = compile_model(DATA / "digits_int8.tflite", "digits", Target("none", frozenset(), None, None))

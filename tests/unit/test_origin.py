@@ -12,15 +12,15 @@ import cli_command as cli
 import numpy as np
 import pytest
 
-import edgekc.lower
 import edgekc.passes
+import edgekc.passes.lower
 import edgekc.pipeline
 from edgekc.emulate import host, imported, litert, origin, reference
 from edgekc.emulate.compare import split_inputs
 from edgekc.errors import UnsupportedError, VerifyError
-from edgekc.ir import Graph
-from edgekc.op import Lowered, View
-from edgekc.pack import read
+from edgekc.format.pack import read
+from edgekc.graph.ir import Graph
+from edgekc.graph.op import Lowered, View
 from edgekc.passes import INTEGER_PASSES, QUANTIZED_PASSES, Pass
 from edgekc.pipeline import Target, compile_model
 
@@ -84,7 +84,7 @@ def test_a_pass_that_lies_is_named(liar: str, monkeypatch: pytest.MonkeyPatch) -
 @needs_litert
 def test_a_lowering_that_lies_is_seen_by_litert(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pass is at fault, and the reference of the file tells the same lie: only the other oracle can know."""
-    right = edgekc.lower.LOWER["logistic"]
+    right = edgekc.passes.lower.LOWER["logistic"]
 
     def off_by_one(view: View) -> Lowered:
         lowered = right(view)
@@ -92,7 +92,7 @@ def test_a_lowering_that_lies_is_seen_by_litert(monkeypatch: pytest.MonkeyPatch)
         data = np.where(table.value > 0, table.value - 1, table.value).astype(np.int8)
         return replace(lowered, constants=(replace(table, data=data),))
 
-    monkeypatch.setitem(edgekc.lower.LOWER, "logistic", off_by_one)
+    monkeypatch.setitem(edgekc.passes.lower.LOWER, "logistic", off_by_one)
     with pytest.raises(VerifyError, match=r"the first layer that differs is LOGISTIC \d+"):
         check(DATA / "squeeze_excite.tflite")
 

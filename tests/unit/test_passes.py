@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from nets import Net
 
 from edgekc.emulate import reference
-from edgekc.ir import Graph, Quant
-from edgekc.lower import lower
+from edgekc.graph.ir import Graph, Quant
 from edgekc.passes import QUANTIZED_PASSES, fold_activations, fold_channels, fold_pads
+from edgekc.passes.lower import lower
 
 
 def outputs(graph: Graph, seed: int = 0, count: int = 6) -> list[np.ndarray]:

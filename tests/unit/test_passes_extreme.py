@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from extreme_nets import extreme_graph
 
-from edgekc import verify
 from edgekc.emulate import imported, reference
 from edgekc.errors import UnsupportedError
-from edgekc.ir import Array, Graph, consumers
-from edgekc.lower import lower
-from edgekc.op import Interval, View
-from edgekc.ops import _linear as lin
+from edgekc.graph.ir import Array, Graph, consumers
+from edgekc.graph.op import Interval, View
+from edgekc.ops import legal
+from edgekc.ops.shared import linear as lin
 from edgekc.passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
+from edgekc.passes.lower import lower
 from edgekc.pipeline import to_integer
 
 COUNT = 8  # samples
@@ -49,7 +49,7 @@ def outputs(graph: Graph, levels: Array) -> list[Array]:
 def accepted(seed: int) -> tuple[Graph, Graph] | None:
     """The graph of a seed as it is and as it is packed; None where its numbers are refused."""
     graph = extreme_graph(seed)
-    verify.check(graph)
+    legal.check(graph)
     try:
         imported.prepare(graph)
         return graph, to_integer(graph, {})

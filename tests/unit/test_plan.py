@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from edgekc.board import load_board
-from edgekc.ir import Graph
-from edgekc.pack import unpack
+from edgekc.boards.board import load_board
+from edgekc.format.pack import unpack
+from edgekc.generate.plan import Plan, plan, plan_within
+from edgekc.graph.ir import Graph
 from edgekc.pipeline import Target, compile_model
-from edgekc.plan import Plan, plan, plan_within
 
 MODEL = Path(__file__).resolve().parents[2] / "examples" / "models" / "resnet8_cifar10.ekc"
 M4 = load_board("mps2-an386").features

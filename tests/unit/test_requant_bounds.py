@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from nets import Net
 
-from edgekc import verify
 from edgekc.errors import ModelError, UnsupportedError
-from edgekc.ir import Graph, Quant
-from edgekc.lower import lower
+from edgekc.graph.ir import Graph, Quant
+from edgekc.ops import legal
+from edgekc.passes.lower import lower
 
 
 def scaled(net: Net, name: str, scale: float, activation: str = "none") -> Graph:
@@ -41,15 +41,15 @@ def test_a_packed_model_must_as_well() -> None:
     graph = lower(fully_connected(1e-5))
     shift = graph.tensors["fully_connected_0/shift"]
     changed = replace(shift, data=np.full_like(shift.value, 25))
-    verify.check(graph)
+    legal.check(graph)
     with pytest.raises(ModelError, match="requantising channel 0 could leave 32 bits"):
-        verify.check(replace(graph, tensors={**graph.tensors, shift.name: changed}))
+        legal.check(replace(graph, tensors={**graph.tensors, shift.name: changed}))
 
 
 def test_a_left_shift_of_a_convolution_may_wrap() -> None:
     graph = lower(conv(1e-9))
     assert graph.tensors["conv2d_0/shift"].value.max() > 15
-    verify.check(graph)
+    legal.check(graph)
 
 
 def test_the_largest_multipliers_are_refused() -> None:

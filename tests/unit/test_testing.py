@@ -98,8 +98,8 @@ def test_tests_that_another_run_skipped(tmp_path: Path) -> None:
 
 def test_modules_are_those_with_functions() -> None:
     found = reached.modules()
-    assert {"pipeline.py", "cli/main.py", "train/net.py", "importers/keras.py"} <= found
-    assert "errors.py" in found and "importers/tflite_names.py" in found
+    assert {"pipeline.py", "cli/main.py", "train/net.py", "importers/keras/importer.py"} <= found
+    assert "errors.py" in found and "importers/tflite/names.py" in found
     assert len(found) > 100
 
 

@@ -10,10 +10,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from edgekc import toolchain
-from edgekc.board import load_board
+from edgekc.boards.board import load_board
 from edgekc.cli.doctor import doctor as doctor_command
 from edgekc.errors import ToolError, UsageError
+from edgekc.firmware import toolchain
 
 
 @pytest.fixture

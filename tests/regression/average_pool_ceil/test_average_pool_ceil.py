@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("onnx", reason="the ONNX importer needs the package onnx")
 
-from edgekc.emulate import float_reference
 from edgekc.importers import import_model
+from edgekc.quantize import float_reference
 
 MODEL = Path(__file__).parent / "pool.onnx"
 

@@ -15,10 +15,10 @@ from format.graphs import tiny
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgekc.generate import generate
+from edgekc.format.pack import pack, read
+from edgekc.generate.plan import plan
+from edgekc.generate.sources import generate
 from edgekc.names import in_comment, params_names
-from edgekc.pack import pack, read
-from edgekc.plan import plan
 
 HERE = Path(__file__).parent
 GCC = shutil.which("gcc")

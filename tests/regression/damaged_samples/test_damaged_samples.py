@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgekc import limits
 from edgekc.data import load
 from edgekc.errors import UsageError
+from edgekc.files import limits
 
 FILES = sorted(path for path in Path(__file__).parent.iterdir() if path.suffix in (".npz", ".zip"))
 
@@ -93,7 +93,7 @@ def test_images_of_other_formats_and_sizes(tmp_path: Path, monkeypatch: pytest.M
 
 def test_arrays_of_every_number(tmp_path: Path) -> None:
     """The strict reader takes what numpy writes."""
-    from edgekc.npy import read_npz
+    from edgekc.files.npy import read_npz
 
     rng = np.random.default_rng(0)
     arrays = {f"{kind}{size}": rng.integers(0, 2, (2, 3)).astype(f"{order}{kind}{size}")

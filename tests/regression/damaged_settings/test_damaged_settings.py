@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from edgekc import recipe
-from edgekc.board import load_board
-from edgekc.diff import read_measurement
+from edgekc.boards.board import load_board
 from edgekc.emulate import host
 from edgekc.errors import EdgekcError, UnsupportedError
-from edgekc.output import read_manifest
+from edgekc.files.output import read_manifest
+from edgekc.measure.difference import read_measurement
 from edgekc.pipeline import Target, compile_model
 
 HERE = Path(__file__).parent

@@ -12,14 +12,14 @@ import pytest
 
 from edgekc import __version__
 from edgekc.assets import RUNTIME_C
-from edgekc.board import load_board
-from edgekc.demo import DATA
-from edgekc.fixedpoint import DOUBLE, SINGLE
-from edgekc.front_matter import front_matter
-from edgekc.generate import generate
-from edgekc.pack import pack, read
+from edgekc.boards.board import load_board
+from edgekc.demo.walk import DATA
+from edgekc.format.pack import pack, read
+from edgekc.generate.front_matter import front_matter
+from edgekc.generate.plan import plan
+from edgekc.generate.sources import generate
+from edgekc.graph.fixedpoint import DOUBLE, SINGLE
 from edgekc.pipeline import compile_model, target_of
-from edgekc.plan import plan
 
 MODEL = DATA / "digits_int8.tflite"
 PACKED = Path(__file__).resolve().parents[3] / "examples" / "models" / "resnet8_cifar10.ekc"

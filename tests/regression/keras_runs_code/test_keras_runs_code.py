@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edgekc.errors import EdgekcError
-from edgekc.importers.keras_file import check_keras
+from edgekc.importers.keras.file import check_keras
 
 LAMBDA = {"module": "keras.layers", "class_name": "Lambda", "config": {"function": {"class_name": "__lambda__"}}}
 DENSE = {"module": "keras.layers", "class_name": "Dense", "registered_name": None, "config": {"units": 2}}

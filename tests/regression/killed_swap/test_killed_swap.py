@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from unit.cli_command import MODEL, call, snapshot
 
-from edgekc.output import build_folder, list_files, read_manifest, write_file, write_folder
-from edgekc.place import recover
+from edgekc.files.output import build_folder, list_files, read_manifest, write_file, write_folder
+from edgekc.files.place import recover
 
 KILLED = 9
 STEPS = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.chmod", "open", "shutil.rmtree")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edgekc.board import load_board
-from edgekc.demo import DATA
-from edgekc.front_matter import RIGHTS
+from edgekc.boards.board import load_board
+from edgekc.demo.walk import DATA
+from edgekc.generate.front_matter import RIGHTS
 from edgekc.pipeline import compile_model, target_of
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from edgekc.board import load_board
-from edgekc.build import build_image
-from edgekc.demo import DATA
+from edgekc.boards.board import load_board
+from edgekc.demo.walk import DATA
 from edgekc.emulate import host, reference
 from edgekc.emulate.compare import split_inputs
 from edgekc.emulate.device import run_image
 from edgekc.errors import ToolError
-from edgekc.output import read_manifest, write_folder
-from edgekc.pack import read
+from edgekc.files.output import read_manifest, write_folder
+from edgekc.firmware.build import build_image
+from edgekc.format.pack import read
 from edgekc.pipeline import compile_model, target_of
 
 BOARD = "mps2-an386"

@@ -14,7 +14,7 @@ from edgekc.errors import EdgekcError
 onnx = pytest.importorskip("onnx", reason="the ONNX importer needs the package onnx")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 
-from edgekc.importers.onnx import import_onnx  # noqa: E402 - needs onnx
+from edgekc.importers.onnx.importer import import_onnx  # noqa: E402 - needs onnx
 
 NODE = helper.make_node
 HUGE = np.array([1 << 17, 1 << 17])

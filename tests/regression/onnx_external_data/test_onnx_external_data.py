@@ -12,7 +12,7 @@ from edgekc.errors import EdgekcError
 onnx = pytest.importorskip("onnx", reason="the ONNX importer needs the package onnx")
 from onnx import TensorProto, helper  # noqa: E402
 
-from edgekc.importers.onnx import import_onnx  # noqa: E402 - needs onnx
+from edgekc.importers.onnx.importer import import_onnx  # noqa: E402 - needs onnx
 
 VALUES = np.arange(8, dtype=np.float32).reshape(2, 4)
 

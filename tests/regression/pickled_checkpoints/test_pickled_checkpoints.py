@@ -13,14 +13,14 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
-from edgekc import records
 from edgekc.compress import steps
 from edgekc.compress.checkpoints import Checkpoints, read_state
 from edgekc.compress.model import Model
 from edgekc.compress.state import Job, State
 from edgekc.data import fit, synthetic
 from edgekc.errors import UsageError
-from edgekc.quantize import prepare
+from edgekc.files import records
+from edgekc.quantize.to_int8 import prepare
 
 STEPS = (
     '[[compress]]\nmethod = "codebook"\nlayers = ["conv*"]\ntemplates = 4\n'
@@ -96,7 +96,7 @@ def test_a_pickle_in_the_place_of_a_training_is_refused(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="training needs PyTorch")
     from edgekc.data import Dataset
     from edgekc.train.batches import Augment
-    from edgekc.train.fit import Options, Trainable, fit, scores_loss
+    from edgekc.train.loop import Options, Trainable, fit, scores_loss
 
     class Line(Trainable):
         def __init__(self) -> None:

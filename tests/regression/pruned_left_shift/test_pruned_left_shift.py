@@ -7,8 +7,8 @@ import oracle
 import pytest
 
 from edgekc.emulate import imported, reference
+from edgekc.graph.ir import Array, Graph
 from edgekc.importers import import_model
-from edgekc.ir import Array, Graph
 from edgekc.pipeline import to_integer
 
 MODEL = Path(__file__).parent / "pruned.tflite"

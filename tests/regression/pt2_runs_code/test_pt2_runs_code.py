@@ -14,7 +14,7 @@ import pytest
 from edgekc.errors import EdgekcError
 
 torch = pytest.importorskip("torch", reason="the PyTorch importer needs torch")
-from edgekc.importers.torch import import_torch  # noqa: E402 - needs torch
+from edgekc.importers.torch.importer import import_torch  # noqa: E402 - needs torch
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 Members = dict[str, bytes]

@@ -11,7 +11,7 @@ import pytest
 
 PROGRAM = """
 import numpy
-import edgekc.importers.tflite_file as reader
+import edgekc.importers.tflite.file as reader
 from edgekc.cli.main import run
 {fault}
 run()
@@ -27,7 +27,7 @@ run()
     ],
 )
 def test_a_fault_of_the_reader_is_ours(tmp_path: Path, fault: str, code: int, said: str) -> None:
-    from edgekc.demo import DATA
+    from edgekc.demo.walk import DATA
 
     command = [sys.executable, "-c", PROGRAM.format(fault=fault), "compile", str(DATA / "digits_int8.tflite")]
     command += ["-o", str(tmp_path / "out"), "--board", "mps2-an386"]

@@ -13,7 +13,7 @@ from edgekc import recipe as rc
 from edgekc.compress.run import compress
 from edgekc.data import Dataset
 from edgekc.errors import ToolError, UsageError
-from edgekc.ir import Graph
+from edgekc.graph.ir import Graph
 
 FIRST = '[[compress]]\nmethod = "cluster"\nbits = 5\n'
 STEPS = {

@@ -9,7 +9,7 @@ import oracle
 import pytest
 
 from edgekc.emulate import reference
-from edgekc.importers.tflite import import_tflite
+from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.pipeline import to_integer
 
 

@@ -9,17 +9,17 @@ import pytest
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 
-from simulated_mcu import core
 from simulated_mcu.bench import PYOCD_PATIENCE, bench, need_pyocd
 
-from edgekc.board import load_board
-from edgekc.demo import DATA
+from edgekc.boards.board import load_board
+from edgekc.console.session import BoardRun, Way, on_board, run_samples
+from edgekc.demo.walk import DATA
 from edgekc.emulate import host
 from edgekc.errors import ToolError
-from edgekc.on_board import BoardRun, Way, on_board, run_samples
-from edgekc.output import read_manifest, write_folder
+from edgekc.files.output import read_manifest, write_folder
+from edgekc.firmware.toolchain import arm_compiler
 from edgekc.pipeline import compile_model, target_of
-from edgekc.toolchain import arm_compiler
+from edgekc.simulate import core
 
 BOARD = "nucleo-f412zg"
 

@@ -8,12 +8,12 @@ import avr
 import pytest
 from portable_target import portable
 
-from edgekc.board import load_board
-from edgekc.demo import DATA
+from edgekc.boards.board import load_board
+from edgekc.demo.walk import DATA
 from edgekc.emulate import host, reference
 from edgekc.emulate.compare import split_inputs
-from edgekc.output import read_manifest, write_folder
-from edgekc.pack import read
+from edgekc.files.output import read_manifest, write_folder
+from edgekc.format.pack import read
 from edgekc.pipeline import compile_model, target_of
 
 MODELS = {"demo": DATA / "digits_int8.tflite", "packed": Path(__file__).parent / "packed.ekc"}

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from unit.cli_command import MODEL, call, real, snapshot
 
-from edgekc.stopping import Stopped, orderly_stop, uninterrupted
+from edgekc.files.stopping import Stopped, orderly_stop, uninterrupted
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 # The process gets the signal in its nth call of a function.
 AT = """
-import os, pathlib, signal, subprocess, tempfile, edgekc.build, edgekc.compressing
+import os, pathlib, signal, subprocess, tempfile, edgekc.firmware.build, edgekc.compress.walk
 def stop_in(owner, name, at, sent=[0]):
     whole = getattr(owner, name)
     def stopped(*arguments, **options):
@@ -26,7 +26,7 @@ def stop_in(owner, name, at, sent=[0]):
     setattr(owner, name, stopped)
 class Report:
     as_json = dict
-edgekc.compressing.run = lambda *_, **__: (b"EKC", Report)
+edgekc.compress.walk.run = lambda *_, **__: (b"EKC", Report)
 """
 
 
@@ -64,12 +64,12 @@ def test_compress(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", SIGNALS[:2])
 def test_build_in_the_middle_of_its_compilers(tmp_path: Path, name: str) -> None:
     assert call("compile", MODEL, "-o", tmp_path / "out").code == 0
-    stopped(tmp_path, name, "stop_in(edgekc.build, '_compile', 2)", "build", tmp_path / "out")
+    stopped(tmp_path, name, "stop_in(edgekc.firmware.build, '_compile', 2)", "build", tmp_path / "out")
 
 
 def test_measure_and_its_temporary_folders(tmp_path: Path) -> None:
     assert call("compile", MODEL, "-o", tmp_path / "out").code == 0
-    stopped(tmp_path, "SIGTERM", "stop_in(edgekc.build, '_link', 1)", "measure", tmp_path / "out")
+    stopped(tmp_path, "SIGTERM", "stop_in(edgekc.firmware.build, '_link', 1)", "measure", tmp_path / "out")
 
 
 def test_a_swap_that_is_begun_is_ended(tmp_path: Path) -> None:

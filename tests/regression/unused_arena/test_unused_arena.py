@@ -9,9 +9,9 @@ import pytest
 from portable_target import portable
 
 from edgekc.errors import ToolError
-from edgekc.output import write_folder
+from edgekc.files.output import write_folder
+from edgekc.firmware.toolchain import host_compiler
 from edgekc.pipeline import compile_model
-from edgekc.toolchain import host_compiler
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror")
 
@@ -25,6 +25,14 @@ def test_a_network_without_an_arena(tmp_path: Path) -> None:
     assert made.plan.arena_bytes == 0
     write_folder(made.files, tmp_path / "out")
     source = tmp_path / "out" / "src" / "net.c"
-    command = [*compiler.command, *WARNINGS, "-fsyntax-only", f"-I{tmp_path / 'out' / 'include'}", str(source)]
+    command = [
+        *compiler.command,
+        *WARNINGS,
+        f"-I{tmp_path / 'out' / 'include'}",
+        "-c",
+        str(source),
+        "-o",
+        str(tmp_path / "net.o"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -10,14 +10,14 @@ from types import SimpleNamespace
 import pytest
 from unit.cli_command import MODEL, call, complaint, snapshot
 
-import edgekc.build
-import edgekc.compressing
-import edgekc.on_board
-import edgekc.stack
-from edgekc.board import load_board
+import edgekc.compress.walk
+import edgekc.console.session
+import edgekc.firmware.build
+import edgekc.measure.stack
+from edgekc.boards.board import load_board
 from edgekc.errors import UsageError
-from edgekc.firmware import build_firmware
-from edgekc.output import build_folder, check_writable, write_file
+from edgekc.files.output import build_folder, check_writable, write_file
+from edgekc.firmware.folder import build_firmware
 
 LISTING = {"tool": "edgekc test", "board": "b"}
 EDITS = ["src/digits.c", "include/digits.h", "CMakeLists.txt", "digits.ekc", "manifest.json"]
@@ -151,7 +151,7 @@ def test_a_build_that_fails_leaves_the_last_one(tmp_path: Path, monkeypatch: pyt
     def failing(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(edgekc.build, "_compile", failing)
+    monkeypatch.setattr(edgekc.firmware.build, "_compile", failing)
     try:
         build_firmware(out, load_board("mps2-an386"))
     except KeyboardInterrupt:
@@ -170,7 +170,7 @@ def test_compress_overwrites_nothing_but_an_ekc(tmp_path: Path, monkeypatch: pyt
     def never(*_: object, **__: object) -> None:
         raise AssertionError("hours of work are begun for nothing")
 
-    monkeypatch.setattr(edgekc.compressing, "run", never)
+    monkeypatch.setattr(edgekc.compress.walk, "run", never)
     (tmp_path / "x.ekc").write_bytes(text)
     said = complaint(call("compress", MODEL, "-o", tmp_path / "x.ekc"))
     assert "x.ekc: exists, and edgekc did not write it" in said
@@ -181,7 +181,7 @@ def test_compress_overwrites_an_ekc(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     out = compiled(tmp_path / "out")
     new = (out / "digits.ekc").read_bytes()
     shown = SimpleNamespace(as_json=dict)
-    monkeypatch.setattr(edgekc.compressing, "run", lambda *_, **__: (new, shown))
+    monkeypatch.setattr(edgekc.compress.walk, "run", lambda *_, **__: (new, shown))
     for earlier in (b"", new[:4] + b"older"):
         (tmp_path / "x.ekc").write_bytes(earlier)
         assert call("compress", MODEL, "-o", tmp_path / "x.ekc", "--json").code == 0
@@ -196,7 +196,7 @@ def test_run_asks_before_the_board_does(tmp_path: Path, monkeypatch: pytest.Monk
     def never(*_: object, **__: object) -> None:
         raise AssertionError("the board is asked for nothing")
 
-    monkeypatch.setattr(edgekc.on_board, "on_board", never)
+    monkeypatch.setattr(edgekc.console.session, "on_board", never)
     out = compiled(tmp_path / "out")
     (tmp_path / "outputs").write_bytes(b"mine")
     said = complaint(call("run", out, "-o", tmp_path / "outputs"))

@@ -1,0 +1,428 @@
+"""Turns boards/<name>/board.toml into a checked, frozen Board."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..assets import BOARDS
+from ..errors import BoardError
+from ..files.toml_file import read_toml
+from .cores import CORES, Core
+from .uart import FAMILIES, Step, Uart, check_uart
+
+SCHEMA = 1
+MemoryKind = Literal["flash", "ram"]
+# How fast the core reads it: tightly coupled (no wait states), on-chip SRAM, on-chip flash, or off the chip.
+MemorySpeed = Literal["tcm", "sram", "flash", "external"]
+FlashTool = Literal["pyocd", "openocd", "stlink", "uf2", "ssh", "adb", "gdb"]
+Link = Literal["rtt", "uart", "semihosting"]
+# What lies before the vector table: nothing, a second-stage loader with its checksum, or an image definition.
+Boot = Literal["plain", "rp2040", "rp2350"]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    name: str
+    kind: MemoryKind
+    origin: int
+    size_bytes: int
+    speed: MemorySpeed | None  # None: the file does not say
+
+    @property
+    def end(self) -> int:
+        return self.origin + self.size_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ChipId:
+    """A word by which the chip says what it is: memory[address] & mask == value."""
+
+    address: int
+    mask: int
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How a program gets onto a real board."""
+
+    tools: tuple[FlashTool, ...]  # in order of preference
+    pyocd_target: str  # of `pyocd -t`; empty: pyocd has none
+    pyocd_pack: bool  # that target is in a CMSIS pack, which `pyocd pack install` fetches
+    openocd: tuple[str, ...]  # in order: files (*.cfg) of `openocd -f`, commands of `openocd -c`
+    uf2_family: int | None
+    uf2_board: str  # Board-ID in the drive's INFO_UF2.TXT; empty: not checked
+    address: str  # user@host of ssh; empty: the user has to say
+    chip_id: ChipId | None  # None: the tool's own check must do
+    unlock: str  # what to do when the flash is locked
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """How the program on the board talks."""
+
+    links: tuple[Link, ...]  # in order of preference
+    clock_hz: int  # of the core after reset, which the program leaves as it is
+    uart: Uart | None  # for the link of that name
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    name: str
+    description: str
+    core: Core
+    gcc_flags: tuple[str, ...]
+    zig_flags: tuple[str, ...]
+    memories: tuple[Memory, ...]  # first flash holds the program, first RAM the stack; empty on Linux
+    emulators: tuple[str, ...]  # in order of preference: "qemu", "unicorn"
+    machine: str | None  # qemu-system-arm -M; None on Linux
+    qemu_cpu: str | None  # -cpu; None: what the machine has
+    systick_hz: int | None  # clock that SysTick counts, for instructions under -icount
+    probe: Probe | None  # None: there is no such hardware, or edgekc cannot program it
+    console: Console | None
+    boot: Boot
+    library: str  # compiler target of the objects for an app; empty: the board is no library target
+    source: str  # where the memory sizes come from
+    note: str
+    path: Path
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What the core executes beyond its base: dsp, mve, ..."""
+        return self.core.features
+
+    @property
+    def flash(self) -> Memory:
+        """The first region of flash, which holds the program; bare-metal boards have one."""
+        return next(memory for memory in self.memories if memory.kind == "flash")
+
+    @property
+    def ram(self) -> Memory:
+        """The first region of RAM, which holds the stack; bare-metal boards have one."""
+        return next(memory for memory in self.memories if memory.kind == "ram")
+
+    @property
+    def vector_table_offset(self) -> bool:
+        """Startup must tell the core where the vectors are: it looks at 0 after a reset (Cortex-M0 can do no other)."""
+        return self.core.name != "cortex-m0" and self.flash.origin != 0
+
+    @property
+    def flash_tools(self) -> tuple[FlashTool, ...]:
+        """What can program it; a board of qemu's is programmed through qemu's gdb server."""
+        if self.probe is not None:
+            return self.probe.tools
+        return ("gdb",) if self.machine is not None else ()
+
+    @property
+    def reached(self) -> tuple[str, ...]:
+        """All ways to run a program of this board: flash tools of the real one, then emulators."""
+        library = ("library",) if self.library else ()
+        return (*(self.probe.tools if self.probe is not None else ()), *library, *self.emulators)
+
+    @property
+    def flash_bytes(self) -> int | None:
+        """Room for code and weights; None on Linux, where it is not the board's to say."""
+        return self.flash.size_bytes if self.memories else None
+
+    @property
+    def ram_bytes(self) -> int | None:
+        """The largest single RAM region, which bounds the arena; None on Linux."""
+        return max((m.size_bytes for m in self.memories if m.kind == "ram"), default=None)
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _MemoryFile(_Strict):
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+    kind: MemoryKind
+    origin: Annotated[int, Field(ge=0, lt=2**32)]
+    size_bytes: Annotated[int, Field(gt=0, le=2**32)]
+    speed: MemorySpeed | None = None
+
+    @model_validator(mode="after")
+    def _fits_the_address_space(self) -> _MemoryFile:
+        if self.origin + self.size_bytes > 2**32:
+            raise ValueError("origin + size_bytes lies beyond the 32-bit address space")
+        return self
+
+
+class _QemuFile(_Strict):
+    machine: str | None = None
+    cpu: str | None = None
+    systick_hz: Annotated[int, Field(gt=0)] | None = None
+
+
+_Word = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class _ChipIdFile(_Strict):
+    address: _Word
+    mask: _Word = 0xFFFFFFFF
+    value: _Word
+
+
+class _ProbeFile(_Strict):
+    tools: Annotated[list[FlashTool], Field(min_length=1)]
+    pyocd: str = ""
+    pyocd_pack: bool = False
+    openocd: list[str] = []
+    uf2_family: _Word | None = None
+    uf2_board: str = ""
+    address: str = ""
+    chip_id: _ChipIdFile | None = None
+    unlock: str = ""
+
+
+class _StepFile(_Strict):
+    at: _Word
+    clear: _Word = 0
+    set: _Word = 0
+    write: _Word | None = None
+    until: _Word | None = None
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> _StepFile:
+        if (self.write is not None) + (self.until is not None) + bool(self.clear or self.set) != 1:
+            raise ValueError("expected one of: write; until; clear and set")
+        if self.at % 4:
+            raise ValueError(f"at: expected a multiple of 4, got 0x{self.at:08x}")
+        return self
+
+
+class _UartFile(_Strict):
+    family: str
+    base: _Word
+    clock_hz: Annotated[int, Field(gt=0)]
+    baud: Annotated[int, Field(gt=0)] = 115200
+    pins: str = ""
+    setup: list[_StepFile] = []
+
+
+class _ConsoleFile(_Strict):
+    links: Annotated[list[Link], Field(min_length=1)]
+    clock_hz: Annotated[int, Field(gt=0)]
+    uart: _UartFile | None = None
+
+
+class _BoardFile(_Strict):
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    description: Annotated[str, Field(min_length=1)]
+    core: str
+    emulators: list[Literal["qemu", "unicorn"]]
+    gcc_flags: list[str] | None = None
+    zig_flags: list[str] | None = None
+    memory: list[_MemoryFile] = []
+    qemu: _QemuFile = _QemuFile()
+    probe: _ProbeFile | None = None
+    console: _ConsoleFile | None = None
+    boot: Boot = "plain"
+    library: str = ""
+    source: str = ""
+    note: str = ""
+
+
+_TABLES: dict[str, type[_Strict]] = {
+    "qemu": _QemuFile,
+    "probe": _ProbeFile,
+    "probe.chip_id": _ChipIdFile,
+    "console": _ConsoleFile,
+    "console.uart": _UartFile,
+    "console.uart.setup": _StepFile,
+}
+
+
+def list_boards() -> list[str]:
+    """Names of the boards that come with edgekc, sorted."""
+    return sorted(path.parent.name for path in BOARDS.glob("*/board.toml"))
+
+
+def load_board(name_or_path: str | Path) -> Board:
+    """The board of that name, or the one described by that board.toml (or the folder that holds it).
+
+    Raises:
+        BoardError: no such board, or its file is wrong; names file, key and what was expected.
+    """
+    text = str(name_or_path)
+    bundled = BOARDS / text / "board.toml"
+    if not ("/" in text or "\\" in text or text.endswith(".toml")) and bundled.is_file():
+        return _read(bundled)
+    path = Path(name_or_path)
+    path = path / "board.toml" if path.is_dir() else path
+    if path.is_file():
+        return _read(path)
+    fix = _nearest(text, list_boards())
+    raise BoardError(f"no board is called '{text}', and no such file exists", fix=fix)
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean '{close[0]}'?" if close else "use one of: " + ", ".join(known)
+
+
+def _read(path: Path) -> Board:
+    data = read_toml(path, BoardError)
+    if data.get("schema", SCHEMA) != SCHEMA:
+        raise BoardError(
+            f"key schema: expected {SCHEMA}, got {data['schema']!r}",
+            where=str(path),
+            fix="write the file for this version of edgekc, or install the edgekc that reads it",
+        )
+    try:
+        file = _BoardFile.model_validate(data)
+    except ValidationError as error:
+        raise BoardError(_explain(error), where=str(path)) from error
+    if file.core not in CORES:
+        raise BoardError(
+            f"key core: unknown core '{file.core}'", where=str(path), fix=_nearest(file.core, sorted(CORES))
+        )
+    core = CORES[file.core]
+    memories = tuple(Memory(m.name, m.kind, m.origin, m.size_bytes, m.speed) for m in file.memory)
+    _check_memories(memories, core, path)
+    _check_emulators(file, core, path)
+    _check_probe(file, core, path)
+    return Board(
+        name=file.name,
+        description=file.description,
+        core=core,
+        gcc_flags=core.gcc_flags if file.gcc_flags is None else tuple(file.gcc_flags),
+        zig_flags=core.zig_flags if file.zig_flags is None else tuple(file.zig_flags),
+        memories=memories,
+        emulators=tuple(file.emulators),
+        machine=file.qemu.machine,
+        qemu_cpu=file.qemu.cpu,
+        systick_hz=file.qemu.systick_hz,
+        probe=None if file.probe is None else _probe(file.probe),
+        console=None if file.console is None else _console(file.console, str(path)),
+        boot=file.boot,
+        library=file.library,
+        source=file.source,
+        note=file.note,
+        path=path,
+    )
+
+
+def _probe(file: _ProbeFile) -> Probe:
+    chip = file.chip_id
+    return Probe(
+        tools=tuple(file.tools),
+        pyocd_target=file.pyocd,
+        pyocd_pack=file.pyocd_pack,
+        openocd=tuple(file.openocd),
+        uf2_family=file.uf2_family,
+        uf2_board=file.uf2_board,
+        address=file.address,
+        chip_id=None if chip is None else ChipId(chip.address, chip.mask, chip.value),
+        unlock=file.unlock,
+    )
+
+
+def _console(file: _ConsoleFile, where: str) -> Console:
+    if "uart" in file.links and file.uart is None:
+        raise BoardError("key console.uart: missing; links lists 'uart'", where=where)
+    if file.uart is None:
+        return Console(tuple(file.links), file.clock_hz, None)
+    if file.uart.family not in FAMILIES:
+        raise BoardError(
+            f"key console.uart.family: unknown family '{file.uart.family}'",
+            where=where,
+            fix=_nearest(file.uart.family, sorted(FAMILIES)),
+        )
+    steps = tuple(Step(s.at, s.clear, s.set, s.write, s.until) for s in file.uart.setup)
+    uart = Uart(file.uart.family, file.uart.base, file.uart.clock_hz, file.uart.baud, file.uart.pins, steps)
+    check_uart(uart, where)
+    return Console(tuple(file.links), file.clock_hz, uart)
+
+
+def _explain(error: ValidationError) -> str:
+    """All of a file's errors on one line: `key memory.0.origin: expected an integer, got 'x'`."""
+    lines = []
+    for detail in error.errors():
+        key = ".".join(str(part) for part in detail["loc"]) or "(file)"
+        lines.append(f"key {key}: {_expectation(detail['type'], detail['msg'], detail['input'], key)}")
+    return "; ".join(lines)
+
+
+def _expectation(kind: str, message: str, value: Any, key: str) -> str:
+    if kind == "extra_forbidden":
+        known = [field.alias or name for name, field in _BoardFile.model_fields.items()]
+        if key.startswith("memory."):
+            known = list(_MemoryFile.model_fields)
+        for table, fields in _TABLES.items():  # the longest that matches comes last
+            if key.startswith(table + "."):
+                known = list(fields.model_fields)
+        return f"unknown key; {_nearest(key.rpartition('.')[2], known)}"
+    if kind == "missing":
+        return "missing"
+    shown = repr(value)
+    return f"{message[:1].lower()}{message[1:]}, got {shown if len(shown) <= 60 else shown[:57] + '...'}"
+
+
+def _check_memories(memories: Sequence[Memory], core: Core, path: Path) -> None:
+    where = str(path)
+    if core.system != "bare":
+        if memories:
+            raise BoardError(f"key memory: {core.name} runs Linux or an app, which place memory itself", where=where)
+        return
+    for kind in ("flash", "ram"):
+        if not any(memory.kind == kind for memory in memories):
+            raise BoardError(f"key memory: expected at least one region of kind '{kind}', found none", where=where)
+    names = [memory.name for memory in memories]
+    for name in names:
+        if names.count(name) > 1:
+            raise BoardError(f"key memory: two regions are called '{name}'", where=where)
+    ordered = sorted(memories, key=lambda memory: memory.origin)
+    for low, high in pairwise(ordered):
+        if low.end > high.origin:
+            raise BoardError(
+                f"key memory: regions '{low.name}' (0x{low.origin:08x}..0x{low.end - 1:08x}) and "
+                f"'{high.name}' (from 0x{high.origin:08x}) overlap",
+                where=where,
+            )
+    for memory in memories:
+        if memory.origin % 32:
+            raise BoardError(
+                f"key memory: region '{memory.name}' starts at 0x{memory.origin:08x}; expected a multiple of 32",
+                where=where,
+            )
+
+
+def _check_emulators(file: _BoardFile, core: Core, path: Path) -> None:
+    where = str(path)
+    if "unicorn" in file.emulators and core.unicorn_model is None:
+        raise BoardError(f"key emulators: unicorn has no {core.name}", where=where, fix="use 'qemu'")
+    if "qemu" in file.emulators and core.system == "bare" and file.qemu.machine is None:
+        raise BoardError("key qemu.machine: missing; emulators lists 'qemu'", where=where)
+    if core.system == "linux" and file.qemu.machine is not None:
+        raise BoardError(f"key qemu.machine: {core.name} runs under user-mode qemu", where=where)
+
+
+def _check_probe(file: _BoardFile, core: Core, path: Path) -> None:
+    where, probe = str(path), file.probe
+    remote = {"ssh", "adb"}
+    if probe is not None:
+        for tool in probe.tools:
+            if (tool in remote) != (core.system == "linux"):
+                raise BoardError(f"key probe.tools: {tool} cannot program {core.name}", where=where)
+        for tool, key, value in (
+            ("pyocd", "pyocd", probe.pyocd),
+            ("openocd", "openocd", probe.openocd),
+            ("uf2", "uf2_family", probe.uf2_family),
+        ):
+            if tool in probe.tools and not value and value != 0:
+                raise BoardError(f"key probe.{key}: missing; tools lists '{tool}'", where=where)
+    if (core.system == "library") > bool(file.library):
+        raise BoardError(f"key library: missing; programs for {core.name} are part of an app", where=where)
+    if core.system == "library" and (probe is not None or file.emulators):
+        raise BoardError(f"key core: {core.name} is a library's; nothing can run it", where=where)
+    if file.boot != "plain" and core.system == "linux":
+        raise BoardError(f"key boot: {core.name} runs Linux, which starts programs itself", where=where)

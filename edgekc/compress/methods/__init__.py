@@ -1,0 +1,1 @@
+"""Compression methods, one file each: codebook, cluster, second_order, lowrank, dominant, prune, gap."""

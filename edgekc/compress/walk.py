@@ -1,0 +1,229 @@
+"""The walk of `compress`: a float model, a recipe and data to an .ekc, its accuracy, and a table of its bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from .. import recipe as rc
+from .. import tables
+from ..data import Dataset, Source, fit, load, subset, synthetic
+from ..errors import UsageError
+from ..evaluate import Accuracy, float_accuracy, host_accuracy, output_error
+from ..files.images import open_tree
+from ..format.pack import pack, read
+from ..graph.ir import Graph, Quant, Stage
+from ..importers import import_model
+from ..pipeline import source_metadata, to_integer
+from ..quantize.to_int8 import prepare
+from .changes import Layer
+from .run import compress
+from .sizes import WEIGHT_PARTS, LayerSize, before, dense_weights, layer_sizes
+from .state import Log, TrainingReport
+from .steps import samples_wanted
+
+_ERROR_SAMPLES = 256  # that the outputs of two models are compared on, where there are no labels
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What went in, what came out, and what it costs."""
+
+    layers: tuple[LayerSize, ...]
+    changed: dict[str, Layer]
+    before: dict[str, int]  # weights of the source's layer that a layer was made of, see `sizes.before`
+    weights: int  # of the source: bytes as int8
+    ekc_bytes: int
+    float_accuracy: Accuracy | None  # None without labelled samples
+    packed_accuracy: Accuracy | None  # of the .ekc, on the bit-exact host emulator
+    output_error: float | None  # relative, of the .ekc on a few samples, where there are no labels
+    source_layout: str = ""  # NCHW: the source's images are (c, h, w), and so may those be that it is given
+
+    @property
+    def packed_weight_bytes(self) -> int:
+        return sum(layer.packed for layer in self.layers)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "schema": 1,
+            "weights_float32_bytes": 4 * self.weights,
+            "weights_int8_bytes": self.weights,
+            "weights_packed_bytes": self.packed_weight_bytes,
+            "ekc_bytes": self.ekc_bytes,
+            "float_accuracy": None if self.float_accuracy is None else asdict(self.float_accuracy),
+            "packed_accuracy": None if self.packed_accuracy is None else asdict(self.packed_accuracy),
+            "output_error": self.output_error,
+            "layers": [
+                {
+                    **asdict(layer),
+                    "float32_bytes": 4 * self.before[layer.name],
+                    "int8_bytes": self.before[layer.name],
+                    "packed": layer.packed,
+                    "step": asdict(c) if (c := self.changed.get(layer.name)) else None,
+                }
+                for layer in self.layers
+            ],
+        }
+
+
+def run(
+    model: Path | Graph,
+    name: str,
+    recipe: rc.Recipe,
+    data: Source | None,
+    test: Source | None,
+    log: Log,
+    *,
+    report: TrainingReport = lambda title, progress: None,
+    checkpoints: Path | None = None,
+    origin: Mapping[str, str] | None = None,
+) -> tuple[bytes, Report]:
+    """Compress and evaluate.
+
+    Args:
+        model: a file, or the FLOAT graph that one was imported to.
+        data: samples to train and calibrate on: a folder or zip of images by class, an .npz, or any iterable of
+            batches such as a PyTorch DataLoader; of a folder or zip with splits, `train`.
+        test: labelled samples to evaluate on; None: the `test` split of `data`, or `data` itself.
+        report: is given the progress of each retraining.
+        checkpoints: a folder that a killed run resumes from; None: none is kept.
+        origin: of a graph: what the packed model says of its source, see `pipeline.source_metadata`.
+
+    Raises:
+        UsageError: the model is quantised already, or data and model do not fit.
+    """
+    source = import_model(model, name) if isinstance(model, Path) else replace(model, name=name)
+    if source.stage is not Stage.FLOAT:
+        raise UsageError(
+            "the model is quantised already; `compile` takes it as it is",
+            where=str(model) if isinstance(model, Path) else model.name,
+            fix="pass the float model",
+        )
+    samples = None if data is None else read_samples(data, "train", recipe)
+    if samples is not None and samples_wanted(recipe) is None:
+        warn_of_missing_classes(samples, source, log)
+    result = compress(source, recipe, samples, log, report=report, checkpoints=checkpoints)
+    text = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+    metadata = source_metadata(model, model.read_bytes(), text) if isinstance(model, Path) else {
+        **(origin or {}), "recipe": text
+    }  # fmt: skip
+    ekc = pack(to_integer(result.graph, metadata, log=log))
+    labelled = read_labelled(data, test, samples, recipe)
+    if labelled is not None:
+        labelled = fit(labelled, source)  # the packed model does not know its source's layout
+    sizes = layer_sizes(read(ekc, "packed model"))
+    made = Report(
+        sizes,
+        result.layers,
+        before(prepare(source), sizes),
+        dense_weights(source),
+        len(ekc),
+        None if labelled is None else float_accuracy(source, labelled),
+        None if labelled is None else host_accuracy(ekc, labelled),
+        None if labelled is not None else _output_error(source, ekc, samples, recipe, log),
+        source.metadata.get("source_layout", ""),
+    )
+    return ekc, made
+
+
+def warn_of_missing_classes(samples: Dataset, source: Graph, log: Log) -> None:
+    """A warning through `log` where a training set has no sample of some of the model's classes."""
+    if samples.y is None:
+        return
+    classes = source.tensors[source.outputs[0]].shape[-1]
+    missing = [str(k) for k in sorted(set(range(classes)) - set(samples.y.tolist()))]
+    if missing:
+        what = f"class {missing[0]}" if len(missing) == 1 else f"classes {', '.join(missing[:10])}"
+        log(f"warning: {samples.where}: no sample of {what}; a model that is trained on labels forgets what is missing")
+
+
+def _output_error(source: Graph, ekc: bytes, samples: Dataset | None, recipe: rc.Recipe, log: Log) -> float:
+    """What stands in for accuracy where there are no labels, said as a warning."""
+    settings = recipe.quantize
+    if samples is None:
+        samples = synthetic(source, _ERROR_SAMPLES, settings.seed + 1, settings.input_range)
+    chosen = subset(samples, _ERROR_SAMPLES, settings.seed + 1)
+    error = output_error(source, ekc, chosen)
+    log(
+        f"warning: no labels, so nobody knows the accuracy: on {len(chosen)} samples of {chosen.where} the outputs of "
+        f"the packed model are {error:.1%} off those of the float model"
+    )
+    return error
+
+
+def read_labelled(
+    data: Source | None, test: Source | None, samples: Dataset | None, recipe: rc.Recipe
+) -> Dataset | None:
+    """What accuracy is measured on; None where there are no labels."""
+    if test is not None:
+        found: Dataset | None = read_samples(test, "test", recipe, everything=True)
+    elif isinstance(data, (str, Path)):
+        found = read_samples(data, "test", recipe, everything=True)
+    else:
+        found = samples
+    return found if found is not None and found.y is not None else None
+
+
+def read_samples(source: Source, split: str, recipe: rc.Recipe, everything: bool = False) -> Dataset:
+    """All samples of a split where there are splits; for calibration alone only as many as it takes."""
+    settings = recipe.quantize
+    count = None if everything else samples_wanted(recipe)
+    splits = isinstance(source, (str, Path)) and has_splits(Path(source))
+    given = settings.input_quant
+    quant = None if given is None else Quant((given[0],), (given[1],))
+    return load(source, split=split if splits else "", count=count, seed=settings.seed, quant=quant)
+
+
+def has_splits(path: Path) -> bool:
+    """Whether a folder or zip has train/ and test/ above its classes."""
+    if path.is_dir():
+        return (path / "train").is_dir()
+    if path.suffix != ".zip" or not path.is_file():
+        return False
+    tree = open_tree(path)
+    tree.close()
+    return any(name.startswith("train/") for name in tree.names)
+
+
+def parts(report: Report) -> list[tables.Part]:
+    """The table of layers, and the totals."""
+    number, words = tables.number, tables.words
+    sheet = tables.Sheet(
+        "bytes by layer", "layer", words("step"), number("float32"), number("int8"), number("packed"),
+        words("made of"), number("error"),
+    )  # fmt: skip
+    for layer in report.layers:
+        step = report.changed.get(layer.name)
+        made_of = [f"{part} {layer.parts[part]:,}" for part in (*WEIGHT_PARTS, "bias") if part in layer.parts]
+        count = report.before[layer.name]
+        sheet.add(
+            layer.name,
+            "dense" if step is None else step.method,
+            f"{4 * count:,}" if count else "",
+            f"{count:,}" if count else "",
+            f"{layer.packed:,}",
+            ", ".join(made_of),
+            "" if step is None or step.relative_error is None else f"{step.relative_error:.4f}",
+        )
+    weights, packed = report.weights, report.packed_weight_bytes
+    times = f"{4 * weights / packed:.2f} and {weights / packed:.2f} times smaller"
+    shown: list[tables.Part] = [
+        sheet,
+        f"weights: {4 * weights:,} bytes as float32, {weights:,} as int8, {packed:,} packed: {times}",
+        f"the whole .ekc: {report.ekc_bytes:,} bytes",
+    ]
+    if report.float_accuracy is not None:
+        shown.append(f"accuracy: float {report.float_accuracy}; packed, bit-exact on the host {report.packed_accuracy}")
+    if report.output_error is not None:
+        shown.append(f"outputs: {report.output_error:.2%} off those of the float model")
+    return shown
+
+
+def render(report: Report, console: Console | None = None) -> None:
+    """Print them."""
+    tables.show(parts(report), console)

@@ -1,0 +1,1 @@
+"""The demo: a digit classifier and test images that come with the package."""

@@ -1,0 +1,1 @@
+"""A folder of C to a linked image for a board: compilers, startup, linker script, and what the ELF says."""

@@ -1,0 +1,378 @@
+"""Turns a folder of generated C and a board into an image that an emulator of that board can run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from .. import __version__
+from ..assets import CODEGEN, RUNTIME_C
+from ..boards import uart
+from ..boards.advice import Shortage, advise
+from ..boards.board import Board, Memory
+from ..errors import BoardError, CapacityError, ToolError, UsageError
+from ..files.output import read_manifest
+from ..files.place import save
+from . import boot2, objects
+from .toolchain import Compiler, arm_compiler, library_compiler
+
+# The stack gets what the first RAM region has left, up to 64 KiB (more would only take time to paint),
+# and the linker refuses less than 1 KiB: the harness and a few kernels' frames.
+STACK_MIN_BYTES = 1024
+STACK_MAX_BYTES = 64 * 1024
+# RAM of the harness itself beside the three buffers: guards and variables.
+_HARNESS_RAM_BYTES = 512
+_PORT = RUNTIME_C / "port"
+_COMPILE_TIMEOUT_S = 300
+
+Optimise = Literal["speed", "size"]
+# For what the model's own code is compiled; its bits are the same with each.
+OPTIMISE_FLAGS: Mapping[Optimise, str] = {"speed": "-O2", "size": "-Os"}
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A linked program: the model's code, the harness around it, and what it was made with."""
+
+    name: str
+    elf: Path
+    map: Path
+    board: Board
+    compiler: str
+    optimise: Optimise
+    trace: bool  # built with EKC_TRACE: also writes each layer's output
+    input_bytes: int  # of one sample
+    output_bytes: int
+    stack_usage: tuple[Path, ...]  # a .su file per source of the model, as -fstack-usage writes them
+
+
+def build_image(
+    folder: Path | str,
+    board: Board,
+    out_dir: Path | str,
+    *,
+    trace: bool = False,
+    link: str = "",
+    optimise: Optimise = "speed",
+    compiler: Compiler | None = None,
+    extra_flags: Sequence[str] = (),
+    link_flags: Callable[[Sequence[Path]], Sequence[str]] | None = None,
+) -> Image:
+    """Compiles folder/src with startup and harness for the board, into out_dir.
+
+    Args:
+        link: rtt, uart, semihosting or stdio: the program serves the console over that line; empty: it reads
+            input.bin and writes output.bin and report.txt.
+        optimise: for what the compiler optimises the model's code.
+        extra_flags: for the model's code, after all others.
+        link_flags: from the model's objects to arguments for the linker, before all others.
+
+    Raises:
+        BoardError: the kernels need features that the board's core has not.
+        CapacityError: it does not fit; names the region and by how many bytes.
+        ToolError: no compiler, or it failed.
+        UsageError: folder is not what `edgekc compile` writes.
+    """
+    # Absolute, because each compiler's output folder and map file are named to it from elsewhere.
+    source_dir, out = Path(folder).resolve(), Path(out_dir).resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    manifest, sizes = _read_folder(source_dir)
+    name = str(manifest["name"])
+    _check_needs(manifest, board)
+    if board.core.system == "library":
+        raise BoardError("it takes a library, and no program of its own", where=f"board {board.name}",
+                         fix="build it with `edgekc build`, or choose another board to run it on")  # fmt: skip
+    chosen = compiler or arm_compiler(board)
+    bare = board.core.system == "bare"
+
+    templates = _templates()
+    view = {"name": name, "upper": name.upper(), "bare": bare}
+    if link:
+        view |= {"layers": len(manifest["layers"]), "clock_hz": board.console.clock_hz if board.console else 0}
+    main = "console.c.j2" if link else "harness.c.j2"
+    save(out / "harness.c", templates.get_template(main).render(view))
+    ours = [out / "harness.c"]
+    if bare:
+        startup = templates.get_template("startup.c.j2").render(_startup_view(board))
+        save(out / "startup.c", startup)
+        script = templates.get_template("link.ld.j2").render(_link_view(board, sizes))
+        save(out / "link.ld", script)
+        ours += [out / "startup.c", _PORT / "ek_cortexm.c", _PORT / "ek_semihost.c"]
+        if board.boot == "rp2040":
+            ours.append(_second_stage(chosen, board, out))
+    else:
+        ours += [_PORT / "ek_linux.c"]
+    if link:
+        ours += [_PORT / "ek_console.c", _uart(board, out) if link == "uart" else _PORT / f"ek_link_{link}.c"]
+    theirs = sorted((source_dir / "src").glob("*.c"))
+
+    flags = _compile_flags(chosen, source_dir, out, "speed", bare=bare, trace=trace)
+    objects = out / "obj"
+    objects.mkdir(exist_ok=True)
+    console = ["-DEK_CONSOLE_FILES"] if link and bare else []
+    jobs = [(path, objects / f"ekh_{path.stem}.o", [*flags, *console]) for path in ours]
+    # What the caller chooses is for the model's code; the harness measures it and stays as it is.
+    model = [*_compile_flags(chosen, source_dir, out, optimise, bare=bare, trace=trace), *extra_flags]
+    jobs += [(path, objects / f"{path.stem}.o", model) for path in theirs]
+    if bare and chosen.family == "zig":
+        libc = _PORT / "freestanding" / "ek_libc.c"
+        jobs.append((libc, objects / "ekh_libc.o", [*flags, "-fno-builtin"]))
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        list(pool.map(lambda job: _compile(chosen, board, *job), jobs))
+
+    usages = [target.with_suffix(".su") for _, target, _ in jobs[len(ours) : len(ours) + len(theirs)]]
+
+    elf, map_file = out / f"{name}.elf", out / f"{name}.map"
+    linked = [str(target) for _, target, _ in jobs]
+    own = link_flags([target for _, target, _ in jobs[len(ours) : len(ours) + len(theirs)]]) if link_flags else ()
+    command = [*(chosen.linker or chosen.command), *own, *_link_flags(chosen, out, map_file, bare=bare)]
+    command += [*linked, "-o", str(elf)]
+    printed = _link(command, board, manifest, sum(sizes.values()))
+    if chosen.family == "zig":
+        save(map_file, printed)
+    return Image(
+        name=name,
+        elf=elf,
+        map=map_file,
+        board=board,
+        compiler=chosen.description,
+        optimise=optimise,
+        trace=trace,
+        input_bytes=sizes["INPUT"],
+        output_bytes=sizes["OUTPUT"],
+        stack_usage=tuple(usage for usage in usages if usage.is_file()),
+    )
+
+
+def build_library(
+    folder: Path | str, board: Board, out_dir: Path | str, *, optimise: Optimise = "speed"
+) -> tuple[Path, ...]:
+    """The model's objects for an app on the board's system, beside which its own build may put the rest.
+
+    Raises:
+        BoardError, ToolError, UsageError: as build_image.
+    """
+    source, out = Path(folder).resolve(), Path(out_dir).resolve() / "lib"
+    manifest, _ = _read_folder(source)
+    _check_needs(manifest, board)
+    out.mkdir(parents=True, exist_ok=True)
+    # Freestanding, with our declaration of memcpy and memset: the system's headers are in the NDK and in Xcode.
+    flags = [OPTIMISE_FLAGS[optimise], "-ffreestanding", "-fPIC", "-std=c99", "-isystem", str(_PORT / "freestanding")]
+    flags.append(f"-I{source / 'include'}")
+    compiler = library_compiler(board)
+    targets = []
+    for path in sorted((source / "src").glob("*.c")):
+        targets.append(out / f"{path.stem}.o")
+        _compile(compiler, board, path, targets[-1], flags)
+    return tuple(targets)
+
+
+def _uart(board: Board, out: Path) -> Path:
+    """The line over the board's UART, as a C source."""
+    if board.console is None or board.console.uart is None:
+        raise BoardError("its file describes no UART", where=f"board {board.name}", fix="use another --link")
+    path = out / "ek_link_uart.c"
+    view = {"board": board.name, **uart.view(board.console.uart)}
+    save(path, _templates().get_template("uart.c.j2").render(view))
+    return path
+
+
+def _second_stage(compiler: Compiler, board: Board, out: Path) -> Path:
+    """The RP2040's second-stage loader with its checksum, as a C source."""
+    code = out / "boot2.o"
+    _compile(compiler, board, _PORT / "ek_boot2_rp2040.c", code, [])
+    block = boot2.block(code)
+    path = out / "boot2.c"
+    view = {"board": board.name, "rows": [block[at : at + 12] for at in range(0, len(block), 12)]}
+    save(path, _templates().get_template("boot2.c.j2").render(view))
+    return path
+
+
+def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """The manifest, and the bytes of the model's ARENA, INPUT and OUTPUT as its header says them."""
+    manifest = read_manifest(folder)
+    name = str(manifest["name"])
+    header = folder / "include" / f"{name}.h"
+    fix = "compile the model again"
+    try:
+        text = header.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot be read ({error})", where=str(header), fix=fix) from error
+    sizes: dict[str, int] = {}
+    for what in ("ARENA", "INPUT", "OUTPUT"):
+        pattern = rf"^\s*#\s*define\s+{name.upper()}_{what}_BYTES\s+\(?\s*(\d+|0[xX][0-9a-fA-F]+)[uUlL]*\s*\)?"
+        match = re.search(pattern, text, re.MULTILINE)
+        if match is None:
+            raise UsageError(f"{name.upper()}_{what}_BYTES is not defined as a number", where=str(header), fix=fix)
+        sizes[what] = int(match[1], 0)
+    return manifest, sizes
+
+
+def _check_needs(manifest: dict[str, Any], board: Board) -> None:
+    """The kernels were chosen for the core that the model was compiled for; another may lack an instruction."""
+    missing = sorted(set(manifest["needs"]) - board.features)
+    if missing:
+        raise BoardError(
+            f"the model was compiled for {manifest['board']} and its kernels need {', '.join(missing)}, "
+            f"which {board.core.name} has not",
+            where=f"board {board.name}",
+            fix=f"compile it with --board {board.name}",
+        )
+
+
+def _templates() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(CODEGEN),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.globals["version"] = __version__
+    return environment
+
+
+def _startup_view(board: Board) -> dict[str, Any]:
+    features = board.features
+    return {
+        "board": board.name,
+        "core": board.core.name,
+        "fpu": bool(features & {"fpu", "mve"}),
+        "mve": "mve" in features,
+        "fault_status": "thumb1" not in features,  # ARMv6-M has HardFault only, and no CFSR
+        "vector_table_offset": board.vector_table_offset,
+        "image_definition": board.boot == "rp2350",
+    }
+
+
+def _link_view(board: Board, sizes: dict[str, int]) -> dict[str, Any]:
+    return {
+        "board": board.name,
+        "memories": [
+            {
+                "name": memory.name,
+                "access": "rx" if memory.kind == "flash" else "rwx",
+                "origin": f"0x{memory.origin:08X}",
+                "length": str(memory.size_bytes),
+            }
+            for memory in board.memories
+        ],
+        "boot2": board.boot == "rp2040",
+        "image_definition": board.boot == "rp2350",
+        "flash": board.flash.name,
+        "ram": board.ram.name,
+        "arena_region": arena_region(board, sum(sizes.values())).name,
+        "stack_min_bytes": STACK_MIN_BYTES,
+        "stack_max_bytes": STACK_MAX_BYTES,
+    }
+
+
+def arena_region(board: Board, buffers_bytes: int) -> Memory:
+    """Where arena, input and output go: beside the stack if they fit, else the first RAM that holds them."""
+    first, *others = (memory for memory in board.memories if memory.kind == "ram")
+    needed = buffers_bytes + _HARNESS_RAM_BYTES
+    if needed + STACK_MIN_BYTES <= first.size_bytes:
+        return first
+    # None is large enough: the first one, for whose overflow the linker then gives the number.
+    return next((memory for memory in others if needed <= memory.size_bytes), first)
+
+
+def _compile_flags(
+    compiler: Compiler, source: Path, out: Path, optimise: Optimise, *, bare: bool, trace: bool
+) -> list[str]:
+    flags = [OPTIMISE_FLAGS[optimise], "-g", "-ffunction-sections", "-fdata-sections", "-fstack-usage"]
+    # The same bytes wherever the folders lie. `out` is often below `source`: compilers take the last that fits.
+    for path, shown in ((RUNTIME_C, "runtime_c"), (source, "model"), (out, "build")):
+        flags.append(f"-ffile-prefix-map={path}={shown}")
+    if bare and compiler.family in ("zig", "clang"):
+        flags += ["-ffreestanding", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
+        flags += ["-isystem", str(_PORT / "freestanding")]
+    if compiler.family == "zig":
+        flags.append("-fno-sanitize=all")  # which it turns on below -O2
+    if trace:
+        flags.append("-DEKC_TRACE")
+    # The model's own headers first: they belong to its sources.
+    return [*flags, f"-I{source / 'include'}", f"-I{_PORT}", f"-I{RUNTIME_C / 'include'}"]
+
+
+def _link_flags(compiler: Compiler, out: Path, map_file: Path, *, bare: bool) -> list[str]:
+    # `zig cc` knows no -Map; what it prints instead, _link writes to the map file.
+    to_map = "-Wl,--print-map" if compiler.family == "zig" else f"-Wl,-Map={map_file}"
+    flags = ["-O2", "-g", "-Wl,--gc-sections", to_map, "-Wl,--build-id=none"]
+    if not bare:
+        return [*flags, "-static"]
+    flags += ["-T", str(out / "link.ld")]
+    if compiler.family == "zig":
+        return flags
+    # newlib for memcpy and memset, as a user's program has it (not nano, whose memcpy is slow).
+    return [*flags, "-nostartfiles"]
+
+
+def _run(command: Sequence[str], board: Board) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_S, stdin=subprocess.DEVNULL,
+            check=False, errors="replace",
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"the compiler did not run: {error}", where=f"board {board.name}") from error
+
+
+def _compile(compiler: Compiler, board: Board, source: Path, target: Path, flags: Sequence[str]) -> None:
+    done = objects.compile_once(compiler, flags, source, target, lambda command: _run(command, board))
+    if done is not None and done.returncode != 0:
+        raise ToolError(
+            f"{compiler.description} refused {source.name}: {_first_error(done.stderr)}",
+            where=f"board {board.name}",
+        )
+
+
+def _link(command: Sequence[str], board: Board, manifest: Mapping[str, Any], buffers_bytes: int) -> str:
+    """What the linker printed on standard output."""
+    done = _run(command, board)
+    if done.returncode == 0:
+        return done.stdout
+    # GNU ld: region `ram' overflowed by 12 bytes; lld: section '.bss' will not fit in region 'ram':
+    # overflowed by 12 bytes (one line per section, each counting from the region's end: the last is all).
+    found = re.findall(r"region [`'\"](\w+)['\"]:? overflowed by (\d+) bytes", done.stderr)
+    over = {region: max(int(n) for r, n in found if r == region) for region, _ in found}
+    if over:
+        raise _too_large(over, board, manifest, buffers_bytes)
+    raise ToolError(f"the linker failed: {_first_error(done.stderr)}", where=f"board {board.name}")
+
+
+def _too_large(over: Mapping[str, int], board: Board, manifest: Mapping[str, Any], buffers_bytes: int) -> CapacityError:
+    """By how many bytes which regions overflow, which layer is to blame, and what to do."""
+    sizes = {memory.name: memory for memory in board.memories}
+    what = " and ".join(f"{r} of {sizes[r].size_bytes} bytes by {n} bytes" for r, n in over.items())
+    by_kind = {kind: max((n for r, n in over.items() if sizes[r].kind == kind), default=0) for kind in ("flash", "ram")}
+    constants = {str(y["name"]): int(y.get("constant_bytes", 0)) for y in manifest["layers"]}
+    weights = sum(int(s["bytes"]) for s in manifest["sections"] if s["kind"] == "weights")
+    flash_over, ram_over = by_kind["flash"], by_kind["ram"]
+    shortage = Shortage(
+        flash_over=flash_over,
+        ram_over=ram_over,
+        flash_needed=board.flash.size_bytes + flash_over if flash_over else sum(constants.values()),
+        ram_needed=max(buffers_bytes + _HARNESS_RAM_BYTES + STACK_MIN_BYTES, ram_over and board.ram.size_bytes + 1),
+        weight_bytes=weights,
+        layers=constants,
+    )
+    if flash_over and shortage.largest:
+        what += f"; its largest layer is {shortage.largest}"
+    if ram_over and manifest.get("arena_peak_layer"):
+        what += f"; its arena peaks in layer {manifest['arena_peak_layer']}"
+    return CapacityError(f"the program overflows {what}", where=f"board {board.name}", fix=advise(shortage, board.name))
+
+
+def _first_error(stderr: str) -> str:
+    """The line that says what is wrong, rather than where the compiler was when it saw it."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    return next((line for line in lines if "error" in line or "undefined" in line), lines[-1] if lines else "")

@@ -1,0 +1,215 @@
+"""The field tables of the .ekc format, from which writer, reader and the tables of docs/format.md derive.
+
+Everything is little-endian. `docs/format.md` is the specification in words; a test compares its tables with
+`tables()`.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..graph.ir import Role
+
+MAGIC = b"EKC\x1a"  # 0x1a ends the output of `type` and `more` on some systems, as in PNG
+MAJOR, MINOR = 1, 0  # the format's own version; docs/format.md says when each of them changes
+SECTION_ALIGN = 16  # of a section's offset in the file: what the widest vector loads want
+TENSOR_ALIGN = 4  # of a tensor's data inside its section: int32 loads on cores without unaligned access
+
+# Limits that a reader checks before it allocates or computes anything.
+MAX_FILE_BYTES = 2**31 - 1
+MAX_DIMS = 8
+MAX_ACTIVATION_DIM = 65535  # generated code holds sizes in uint16_t
+MAX_ELEMENTS = 2**31 - 1
+MAX_NAME_BYTES = 4096
+MAX_TEXT_BYTES = 2**22  # of all strings and constants' names together: shared prefixes could expand without end
+MAX_POINT = 63  # |binary point| of a group of centers
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a fixed record: `code` is a struct module format without byte order."""
+
+    name: str
+    code: str
+    meaning: str
+
+
+HEADER = (
+    Field("magic", "4s", "the bytes 45 4B 43 1A"),
+    Field("major", "B", f"format version; this is {MAJOR}"),
+    Field("minor", "B", f"format version; this is {MINOR}"),
+    Field("section_count", "H", "entries of the section table, which follows the header"),
+    Field("total_bytes", "I", "length of the file"),
+    Field("header_crc", "I", "CRC-32 of the 12 bytes before this field and of the section table"),
+)
+SECTION_ENTRY = (
+    Field("kind", "I", "which section; the table is sorted by it and names none twice"),
+    Field("offset", "I", "from the start of the file; a multiple of 16"),
+    Field("nbytes", "I", "length without padding; at least 1"),
+    Field("crc", "I", "CRC-32 of these bytes"),
+)
+
+
+def _struct(fields: tuple[Field, ...]) -> struct.Struct:
+    return struct.Struct("<" + "".join(f.code for f in fields))
+
+
+HEADER_STRUCT = _struct(HEADER)
+ENTRY_STRUCT = _struct(SECTION_ENTRY)
+CRC_OFFSET = HEADER_STRUCT.size - 4  # the CRC is the header's last field
+
+
+class Kind(enum.IntEnum):
+    """Section kinds; the constant kinds come first, so that reads just past a tensor stay inside the file."""
+
+    WEIGHTS = 1
+    BIAS = 2
+    REQUANT = 3
+    CODEBOOK = 4
+    INDEX = 5
+    PAIRS = 6
+    CENTERS = 7
+    GRAPH = 8
+    METADATA = 9
+
+
+KIND_MEANING = {
+    Kind.WEIGHTS: "dense weights",
+    Kind.BIAS: "biases, accumulator scale",
+    Kind.REQUANT: "multipliers, shifts and look-up tables",
+    Kind.CODEBOOK: "template kernels",
+    Kind.INDEX: "unsigned indices of 1 to 8 bits, bit-packed",
+    Kind.PAIRS: "a/b pairs, binary16",
+    Kind.CENTERS: "16-bit fixed-point centers; binary points are in the tensor records",
+    Kind.GRAPH: "strings, tensors and nodes: a graph record",
+    Kind.METADATA: "one JSON object: tool version, source hash, recipe",
+}
+
+# A tensor record's role number; a constant's is also the kind of the section that holds its data.
+ROLE_CODE = {Role.ACTIVATION: 0, **{Role(kind.name.lower()): int(kind) for kind in Kind if kind < Kind.GRAPH}}
+ROLE_OF = {code: role for role, code in ROLE_CODE.items()}
+DTYPE_CODE = {"int8": 1, "uint8": 2, "int16": 3, "int32": 4, "float16": 5}
+DTYPE_OF = {code: name for name, code in DTYPE_CODE.items()}
+ROLE_DTYPES = {
+    Role.ACTIVATION: ("int8", "uint8", "int16", "int32"),
+    Role.WEIGHTS: ("int8", "int16"),
+    Role.BIAS: ("int16", "int32"),
+    Role.REQUANT: ("int8", "uint8", "int16", "int32"),
+    Role.CODEBOOK: ("int8", "int16"),
+    Role.INDEX: ("uint8",),
+    Role.PAIRS: ("float16",),
+    Role.CENTERS: ("int16",),
+}
+
+# A type record starts with one byte: flag << 7 | role << 4 | dtype.
+TAG_FLAG = 0x80
+TAG_ROLE_SHIFT, TAG_ROLE_MASK = 4, 7
+TAG_DTYPE_MASK = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a variable record of the graph section, in stored order."""
+
+    name: str
+    encoding: str
+    meaning: str
+
+
+GRAPH = (
+    Part("strings", "list of string", "every string used, each once, sorted by its bytes"),
+    Part("types", "list of type", "every type used, each once, in order of first use"),
+    Part("operations", "list of operation", "every operation used, each once, in order of first use"),
+    Part("name", "varint", "the graph's name, a string number"),
+    Part("inputs", "list of activation", "the graph's inputs"),
+    Part("nodes", "list of node", "in execution order"),
+    Part("outputs", "list of varint", "the graph's outputs, references to activations"),
+)
+STRING = (
+    Part("shared", "varint", "length of the longest prefix shared with the previous string (0 for the first)"),
+    Part("length", "varint", "length of the rest"),
+    Part("rest", "bytes", "the rest; prefix and rest together are UTF-8 without control characters"),
+)
+TYPE = (
+    Part("tag", "u8", "flag << 7 \\| role << 4 \\| dtype"),
+    Part("bits", "u8", "only for role index: bits per element, 1 to 8"),
+    Part("name", "varint", "only for constants, a string number: name inside the node, or, with the flag, full name"),
+    Part("shape", "list of varint", "sizes, outermost first; none is 0"),
+)
+OPERATION = (
+    Part("op", "varint", "operator number"),
+    Part("attributes", "list of svarint", "in the operator's order"),
+)
+NODE = (
+    Part("operation", "varint", "operation number"),
+    Part("name", "varint", "string number; no two nodes have the same"),
+    Part("operands", "list of operand", "in the operator's order"),
+    Part("results", "list of activation", "what the node writes"),
+)
+OPERAND = (
+    Part("link", "varint", "even: a reference, times 2; odd: a constant of type `link >> 1` is defined here"),
+    Part("points", "svarint each", "only for a constant of role centers: a binary point per index of the first axis"),
+)
+ACTIVATION = (
+    Part("type", "varint", "type number; its role is activation"),
+    Part("name", "varint", "string number"),
+    Part("scale", "f32", "only if the type has the flag: real = scale * (q - zero_point)"),
+    Part("zero_point", "svarint", "only if the type has the flag"),
+)
+RECORDS = {
+    "graph": GRAPH,
+    "string": STRING,
+    "type": TYPE,
+    "operation": OPERATION,
+    "node": NODE,
+    "operand": OPERAND,
+    "activation": ACTIVATION,
+}
+
+
+def _markdown(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _fixed_table(fields: tuple[Field, ...]) -> str:
+    rows, offset = [], 0
+    types = {"B": "u8", "H": "u16", "I": "u32", "4s": "4 bytes"}
+    for f in fields:
+        rows.append((str(offset), types[f.code], f"`{f.name}`", f.meaning))
+        offset += struct.calcsize("<" + f.code)
+    return _markdown(("offset", "type", "field", "meaning"), rows)
+
+
+def tables() -> dict[str, str]:
+    """The Markdown tables of docs/format.md by their marker."""
+    from ..ops import OPS
+
+    out = {"header": _fixed_table(HEADER), "section-entry": _fixed_table(SECTION_ENTRY)}
+    out["kinds"] = _markdown(
+        ("kind", "section", "holds"), [(str(int(k)), f"`{k.name.lower()}`", KIND_MEANING[k]) for k in Kind]
+    )
+    for name, parts in RECORDS.items():
+        out[f"record-{name}"] = _markdown(
+            ("part", "encoding", "meaning"), [(f"`{p.name}`", p.encoding, p.meaning) for p in parts]
+        )
+    out["roles"] = _markdown(
+        ("role", "name", "dtypes"),
+        [(str(code), f"`{role.value}`", ", ".join(ROLE_DTYPES[role])) for role, code in sorted_roles()],
+    )
+    out["dtypes"] = _markdown(("dtype", "name"), [(str(code), f"`{name}`") for code, name in sorted(DTYPE_OF.items())])
+    out["operators"] = _markdown(
+        ("op", "name", "operands", "attributes"),
+        [
+            (str(op.code), f"`{op.name}`", ", ".join(op.operands), ", ".join(op.attrs))
+            for op in sorted(OPS.values(), key=lambda op: op.code)
+        ],
+    )
+    return out
+
+
+def sorted_roles() -> list[tuple[Role, int]]:
+    return sorted(ROLE_CODE.items(), key=lambda item: item[1])

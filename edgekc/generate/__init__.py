@@ -1,0 +1,1 @@
+"""A packed graph to C: kernels chosen, buffers placed, sources written."""

@@ -1,0 +1,377 @@
+"""A Plan and its packed model to {path: text}: the C sources, CMake file and manifest of one network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..assets import CODEGEN, runtime_file
+from ..files.output import list_files
+from ..format.pack import Packed
+from ..graph.fixedpoint import DOUBLE, SINGLE
+from ..graph.ir import Tensor
+from ..graph.op import LAID_OUT, Kernel
+from ..names import in_comment, params_names
+from .front_matter import RIGHTS, front_matter
+from .plan import Location, Plan, Step
+
+MANIFEST_VERSION = 1
+_ROUNDING = {SINGLE: "EK_ROUND_SINGLE", DOUBLE: "EK_ROUND_DOUBLE"}  # ek_rounding.h
+_CACHE_LINE = 64  # bytes; a load across two of them takes twice as long
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An input or output of the network, as header and manifest tell it."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    offset: int  # bytes into the caller's buffer
+    bytes: int
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True, slots=True)
+class _EdgeView:
+    comment: str
+    macro: str
+    offset: int
+    scale: str
+    zero_point: int
+
+
+@dataclass(frozen=True, slots=True)
+class _LayerView:
+    index: int
+    comment: str
+    struct: str
+    params: str
+    fields: tuple[str, ...]
+    call: str
+    output: str
+    output_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _SectionView:
+    kind: str
+    offset: int
+    bytes: int
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _NetView:
+    """All that the templates see; they do no arithmetic."""
+
+    name: str
+    upper: str
+    guard: str
+    front: tuple[str, ...]
+    rights: tuple[str, ...]
+    summary: str
+    arena_bytes: int
+    input_bytes: int
+    output_bytes: int
+    macs: int
+    peak_layer: str
+    uses_arena: bool
+    headers: tuple[str, ...]
+    edges: tuple[_EdgeView, ...]
+    layers: tuple[_LayerView, ...]
+    words: int
+    ekc_bytes: int
+    sections: tuple[_SectionView, ...]
+    laid_out_words: int
+    laid_out_bytes: Mapping[int, int]  # by layer
+    laid_out: tuple[_SectionView, ...]
+    sources: tuple[str, ...]
+
+
+def edges(tensors: Sequence[Tensor], offsets: Sequence[int]) -> tuple[Edge, ...]:
+    return tuple(
+        Edge(t.name, t.shape, t.dtype, offset, t.nbytes, t.q.scale, t.q.zero_point)
+        for t, offset in zip(tensors, offsets, strict=True)
+    )
+
+
+def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> dict[str, bytes]:
+    """All files of the output folder, by path below it.
+
+    Args:
+        plan: made from `packed.graph`.
+        data: the bytes of the .ekc file that `packed` was read from.
+        name: of the network; see `check_name`.
+        board: what the kernels were chosen for.
+    """
+    net = _net_view(plan, packed, data, name, board)
+    files: dict[str, bytes] = {f"{name}.ekc": data}
+    for template, path in (
+        ("network.h.j2", f"include/{name}.h"),
+        ("data.h.j2", f"include/{name}_data.h"),
+        ("network.c.j2", f"src/{name}.c"),
+        ("data.c.j2", f"src/{name}_data.c"),
+        ("CMakeLists.txt.j2", "CMakeLists.txt"),
+    ):
+        files[path] = _render(template, net)
+    for source in _kernel_sources(plan):
+        files[f"src/{source}"] = runtime_file(source).read_bytes()
+    for header in _all_headers(net.headers, files):
+        files[f"include/{header}"] = runtime_file(header).read_bytes()
+    files["manifest.json"] = _manifest(plan, packed, files, net.laid_out_bytes, name, board)
+    return files
+
+
+def _render(template: str, net: _NetView) -> bytes:
+    return bytes(_environment().get_template(template).render(net=net).encode())
+
+
+@cache
+def _environment() -> Any:
+    """Of all templates; each is parsed once."""
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(CODEGEN),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> _NetView:
+    graph = plan.graph
+    inputs, outputs = (
+        edges(graph.of(graph.inputs), plan.input_offsets),
+        edges(graph.of(graph.outputs), plan.output_offsets),
+    )
+    laid_out = _lay_out(plan)
+    params = _params(plan)
+    layers = tuple(_layer_view(i, step, params[i], packed, laid_out) for i, step in enumerate(plan.steps))
+    padded = data + bytes(-len(data) % 4)
+    words = [f"0x{word:08x}u," for word in np.frombuffer(padded, "<u4")]
+    shapes = " and ".join(_shape(e.shape) for e in inputs) + " -> " + " and ".join(_shape(e.shape) for e in outputs)
+    return _NetView(
+        name=name,
+        upper=name.upper(),
+        guard=f"{name.upper()}_H",
+        front=front_matter(graph.metadata, name, board),
+        rights=RIGHTS,
+        summary=f"{len(layers)} layers, {shapes}",
+        arena_bytes=plan.arena_bytes,
+        input_bytes=plan.input_bytes,
+        output_bytes=plan.output_bytes,
+        macs=sum(s.macs for s in plan.steps),
+        peak_layer=in_comment(plan.peak_layer),
+        uses_arena=any(
+            at is not None and at.space == "arena" for s in plan.steps for at in (*s.inputs, s.output, s.scratch)
+        ),
+        headers=tuple(sorted({s.kernel.header for s in plan.steps})),
+        edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),
+        layers=layers,
+        words=len(words),
+        ekc_bytes=len(data),
+        sections=tuple(_section_views(packed, words)),
+        laid_out_words=sum(s.bytes for s in laid_out.values()) // 4,
+        laid_out_bytes={i: s.bytes for i, s in laid_out.items()},
+        laid_out=tuple(laid_out.values()),
+        sources=tuple(sorted([f"{name}.c", f"{name}_data.c", *_kernel_sources(plan)])),
+    )
+
+
+def _lay_out(plan: Plan) -> dict[int, _SectionView]:
+    """By layer, the constants that its kernel wants in an order of its own; each begins at a multiple of 64 bytes."""
+    views: dict[int, _SectionView] = {}
+    offset = 0
+    for i, step in enumerate(plan.steps):
+        if step.kernel.lays_out is not None:
+            data = step.kernel.lays_out(step.view).tobytes()
+            data += bytes(-len(data) % _CACHE_LINE)
+            words = [f"0x{word:08x}u," for word in np.frombuffer(data, "<u4")]
+            views[i] = _SectionView(in_comment(step.view.node.name), offset, len(data), _rows(words))
+            offset += len(data)
+    return views
+
+
+def _rows(words: Sequence[str]) -> tuple[str, ...]:
+    return tuple(" ".join(words[i : i + 8]) for i in range(0, len(words), 8))
+
+
+def _edge_views(name: str, direction: str, items: Sequence[Edge]) -> list[_EdgeView]:
+    views = []
+    for i, e in enumerate(items):
+        number = "" if i == 0 else str(i)
+        word, called = direction.lower(), in_comment(e.name)
+        called = word if called.lower() == word else f"{word} {called}"  # no "input input"
+        comment = f"{called}: {e.dtype} {_shape(e.shape)}, {e.bytes} bytes"
+        # repr gives the shortest decimal that is the same double, and so the same float.
+        views.append(_EdgeView(comment, f"{name.upper()}_{direction}{number}", e.offset, f"{e.scale!r}f", e.zero_point))
+    return views
+
+
+def _section_views(packed: Packed, words: Sequence[str]) -> list[_SectionView]:
+    """The words of the file under a comment for each section; the padding before a section goes with the one before."""
+    starts = [0] + [s.offset for s in packed.sections]
+    ends = [s.offset for s in packed.sections] + [len(words) * 4]
+    names = ["header"] + [s.kind.name.lower() for s in packed.sections]
+    sizes = [starts[1] if packed.sections else len(words) * 4] + [s.nbytes for s in packed.sections]
+    views = []
+    for kind, start, end, size in zip(names, starts, ends, sizes, strict=True):
+        views.append(_SectionView(kind, start, size, _rows(words[start // 4 : end // 4])))
+    return views
+
+
+def _layer_view(
+    index: int, step: Step, params: str, packed: Packed, laid_out: Mapping[int, _SectionView]
+) -> _LayerView:
+    view, kernel = step.view, step.kernel
+    values = kernel.params(view)
+    missing = {name for _, name in kernel.fields} ^ set(values)
+    assert not missing, f"{kernel.symbol}: fields and params differ in {sorted(missing)}"
+    arguments = [f"&{params}"]
+    arguments += [_pointer(location) for location in step.inputs] + [_pointer(step.output)]
+    if kernel.scratch is not None:
+        arguments.append(_pointer(step.scratch) if step.scratch is not None else "NULL")
+    return _LayerView(
+        index=index,
+        comment=_comment(step),
+        struct=kernel.struct,
+        params=params,
+        fields=tuple(_fields(kernel, values, packed, laid_out[index].offset if index in laid_out else None)),
+        call=f"{kernel.symbol}({', '.join(arguments)});",
+        output=_pointer(step.output),
+        output_bytes=view.out.nbytes,
+    )
+
+
+def _comment(step: Step) -> str:
+    view = step.view
+    shapes = ", ".join(_shape(t.shape) for t in view.inputs if t.data is None)
+    text = f"{in_comment(view.node.name)}: {shapes} -> {_shape(view.out.shape)}"
+    if "k_h" in {name for _, name in step.kernel.fields}:
+        values = step.kernel.params(view)
+        text += f", window {values['k_h']}x{values['k_w']}, stride {values['stride_h']}x{values['stride_w']}"
+    if step.in_place:
+        text += ", in place"
+    return text
+
+
+def _params(plan: Plan) -> tuple[str, ...]:
+    """The C name of each layer's parameters."""
+    return params_names([step.view.node.name for step in plan.steps])
+
+
+def _fields(kernel: Kernel, values: dict[str, int | str], packed: Packed, laid_out: int | None) -> list[str]:
+    """Designated initialisers: pointers one a line, numbers packed into lines."""
+    lines, numbers = [], []
+    for ctype, name in kernel.fields:
+        value = values[name]
+        if value == LAID_OUT:
+            lines.append(f".{name} = LAID_OUT({laid_out}),")
+        elif isinstance(value, str):
+            offset, _ = packed.offsets[value]
+            macro = "WORDS" if "int32_t" in ctype else "BYTES"
+            cast = "" if ctype in ("const int8_t *", "const int32_t *") else f"({ctype})"
+            lines.append(f".{name} = {cast}{macro}({offset}),")
+        else:
+            named = _ROUNDING[value] if name == "rounding" else "NULL" if "*" in ctype and value == 0 else value
+            numbers.append(f".{name} = {named},")
+    row = ""
+    for text in numbers:
+        if row and len(row) + len(text) > 96:
+            lines.append(row)
+            row = ""
+        row = f"{row} {text}" if row else text
+    return [*lines, row] if row else lines
+
+
+def _pointer(location: Location | None) -> str:
+    assert location is not None
+    base = {"arena": "ram", "input": "in", "output": "out"}[location.space]
+    return f"{base} + {location.offset}" if location.offset else base
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _kernel_sources(plan: Plan) -> list[str]:
+    """The C files that this network needs, sorted."""
+    return sorted({f"{stem}.c" for s in plan.steps for stem in (s.kernel.symbol, *s.kernel.sources)})
+
+
+def _all_headers(roots: Sequence[str], files: dict[str, bytes]) -> list[str]:
+    """Runtime headers that the sources include, directly or through each other."""
+    found: set[str] = set()
+    queue = ["ekc_status.h", "ekc_trace.h", *roots]
+    for path, data in files.items():
+        if path.startswith("src/ek_"):
+            queue += _includes(data)
+    while queue:
+        header = queue.pop()
+        if header not in found:
+            found.add(header)
+            queue += _includes(runtime_file(header).read_bytes())
+    return sorted(found)
+
+
+def _includes(data: bytes) -> list[str]:
+    lines = data.decode().splitlines()
+    return [line.split('"')[1] for line in lines if line.startswith('#include "')]
+
+
+def _manifest(
+    plan: Plan, packed: Packed, files: dict[str, bytes], laid_out: Mapping[int, int], name: str, board: str
+) -> bytes:
+    graph = plan.graph
+    source = files[f"src/{name}.c"].decode().splitlines()
+    params, layers = _params(plan), []
+    for i, step in enumerate(plan.steps):
+        call = f"    {step.kernel.symbol}(&{params[i]},"
+        line = next(n for n, text in enumerate(source, 1) if text.startswith(call))
+        layers.append(
+            {
+                "index": i,
+                "name": step.view.node.name,
+                "op": step.view.node.op,
+                "kernel": step.kernel.symbol,
+                "macs": step.macs,
+                "constant_bytes": sum(packed.offsets[t.name][1] for t in step.view.inputs if t.data is not None),
+                "laid_out_bytes": laid_out.get(i, 0),
+                "output_shape": list(step.view.out.shape),
+                "output_bytes": step.view.out.nbytes,
+                "scratch_bytes": step.scratch_bytes,
+                "in_place": step.in_place,
+                "source_lines": [line, line],
+            }
+        )
+    manifest: dict[str, Any] = {
+        "manifest_version": MANIFEST_VERSION,
+        "tool": f"edgekc {__version__}",
+        "name": name,
+        "board": board,
+        "needs": sorted(frozenset().union(*(s.kernel.needs for s in plan.steps))),
+        "metadata": dict(graph.metadata),
+        "inputs": [_edge_json(e) for e in edges(graph.of(graph.inputs), plan.input_offsets)],
+        "outputs": [_edge_json(e) for e in edges(graph.of(graph.outputs), plan.output_offsets)],
+        "arena_bytes": plan.arena_bytes,
+        "arena_lower_bound": plan.lower_bound,
+        "arena_peak_layer": plan.peak_layer,
+        "macs": sum(s.macs for s in plan.steps),
+        "ekc_bytes": len(files[f"{name}.ekc"]),
+        "sections": [{"kind": s.kind.name.lower(), "offset": s.offset, "bytes": s.nbytes} for s in packed.sections],
+        "layers": layers,
+    }
+    return list_files(manifest, files)
+
+
+def _edge_json(edge: Edge) -> dict[str, Any]:
+    return {**asdict(edge), "shape": list(edge.shape)}

@@ -1,0 +1,1 @@
+"""A .keras or .h5 file to a FLOAT graph."""

@@ -1,0 +1,148 @@
+"""A .keras or .h5 file, before Keras reads it: only layers that hold no code, only data that lies in the file.
+
+Keras refuses lambdas in .keras files, runs them in .h5 files (where it ignores `safe_mode`), and in some versions
+imports whatever module a configuration names. Here the configuration is read first: every class that it names must be
+one of those below.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ...errors import EdgekcError, ModelError, UnsupportedError
+from ...files import limits
+from ...files.archive import open_archive, read
+from ..faults import is_ours
+
+_MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
+_LAYERS = frozenset(
+    (
+        "Activation ActivityRegularization Add Average AveragePooling1D AveragePooling2D BatchNormalization "
+        "Concatenate Conv1D Conv2D Convolution2D Cropping2D Dense DepthwiseConv1D DepthwiseConv2D Dropout ELU Flatten "
+        "Functional GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D "
+        "GlobalMaxPooling1D GlobalMaxPooling2D InputLayer LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D "
+        "Maximum Minimum Model "
+        "Multiply PReLU Permute ReLU RepeatVector Rescaling Reshape SeparableConv1D SeparableConv2D Sequential Softmax "
+        "SpatialDropout1D SpatialDropout2D Subtract UpSampling2D ZeroPadding1D ZeroPadding2D"
+    ).split()
+)
+_PARTS = frozenset(
+    (
+        "Constant DTypePolicy FloatDTypePolicy Policy GlorotNormal GlorotUniform HeNormal HeUniform Identity L1 L1L2 "
+        "L2 LecunNormal LecunUniform MaxNorm MinMaxNorm NonNeg Ones Orthogonal RandomNormal RandomUniform "
+        "TruncatedNormal UnitNorm VarianceScaling Zeros __keras_tensor__ __numpy__ __tensor__"
+    ).split()
+)
+_MODULE = re.compile(r"(tf_)?keras(\.[a-z_0-9]+)*")
+_CODE = re.compile(r"__lambda__|__typespec__|^function$|Lambda|TensorFlowOpLayer|TFOpLambda|SlicingOpLambda")
+
+
+def check_keras(path: Path) -> None:
+    """Refuse a file that could run code, read another file, or unpack to more memory than is allowed.
+
+    Raises:
+        UnsupportedError: a layer that is not in the list, such as Lambda.
+        ModelError: the file is damaged, or too large.
+    """
+    where = str(path)
+    try:
+        if path.suffix.lower() == ".h5":
+            with path.open("rb") as file:
+                _check_h5(file, where, legacy=True)
+            return
+        with open_archive(path, where, ModelError, "a .keras archive") as archive:
+            for name in archive.members:
+                if name not in _MEMBERS:
+                    raise UnsupportedError(f"holds {name[:80]!r}; supported: {', '.join(_MEMBERS)}", where=where)
+            for name in _MEMBERS:
+                if name not in archive.members:
+                    raise ModelError(f"{name} is missing", where=where, fix="save the model again")
+            total = sum(info.file_size for info in archive.members.values())
+            if total > limits.unpacked_bytes():
+                raise ModelError(limits.too_large("unpacks to", total), where=where, fix=limits.RAISE_LIMIT)
+            for name in _MEMBERS[:2]:
+                _check_config(read(archive, name, limits.MAX_JSON_BYTES), f"{where}: {name}")
+            _check_h5(io.BytesIO(read(archive, _MEMBERS[2])), where, legacy=False)
+    except EdgekcError:
+        raise
+    except Exception as error:  # h5py lets the errors of its library through
+        if is_ours(error):
+            raise
+        line = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"cannot be read ({type(error).__name__}: {line})", where=where, fix="save the model again"
+        ) from error
+
+
+def _check_config(raw: bytes | str, where: str) -> None:
+    try:
+        config = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"is no JSON ({type(error).__name__})", where=where) from error
+    if isinstance(config, dict):
+        config.pop("compile_config", None)  # optimiser and losses, which Keras is told to leave out
+    for part in _parts(config):
+        name, module, registered = (part.get(key) for key in ("class_name", "module", "registered_name"))
+        if name is not None and (not isinstance(name, str) or name not in _LAYERS | _PARTS):
+            code = "holds code, which is not run" if _CODE.search(str(name)) else "is not supported"
+            raise UnsupportedError(
+                f"{str(name)[:60]!r} {code}; supported: {', '.join(sorted(_LAYERS))}",
+                where=where,
+                fix="write the model with layers of Keras's own",
+            )
+        if module is not None and (not isinstance(module, str) or not _MODULE.fullmatch(module)):
+            raise UnsupportedError(f"a class of module {str(module)[:60]!r}; supported: Keras's own", where=where)
+        if registered is not None and registered != name:
+            raise UnsupportedError(f"the custom class {str(registered)[:60]!r}; supported: Keras's own", where=where)
+
+
+def _parts(value: Any) -> Iterator[dict[str, Any]]:
+    """All objects of a configuration, at any depth."""
+    if isinstance(value, dict):
+        yield value
+        for item in value.values():
+            yield from _parts(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _parts(item)
+
+
+def _check_h5(file: BinaryIO, where: str, legacy: bool) -> None:
+    """The data of an HDF5 file lies in it, and is not much larger than it says; `legacy`: it has the configuration."""
+    import h5py
+
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    with h5py.File(file, "r") as opened:
+        if legacy:
+            config = opened.attrs.get("model_config")
+            if config is None:
+                raise ModelError("holds weights, but no model", where=where, fix="save it with model.save")
+            _check_config(config, where)
+        total, left = 0, [(opened, 0)]
+        while left:
+            group, depth = left.pop()
+            if depth > 40:
+                raise ModelError("its groups are nested too deeply", where=where)
+            for name in group:
+                link = group.get(name, getlink=True)
+                if not isinstance(link, h5py.HardLink):
+                    raise UnsupportedError(f"{name[:60]!r} is a link out of its group; data must lie in the file",
+                                           where=where)  # fmt: skip
+                item = group[name]
+                if isinstance(item, h5py.Group):
+                    left.append((item, depth + 1))
+                    continue
+                if not isinstance(item, h5py.Dataset) or item.external or item.is_virtual:
+                    raise UnsupportedError(f"{name[:60]!r} lies in another file; data must lie in this one",
+                                           where=where)  # fmt: skip
+                total += item.size * item.dtype.itemsize
+                allowed = min(limits.unpacked_bytes(), limits.MAX_MADE_BYTES + 16 * size)
+                if total > allowed:
+                    what = f"{size:,} bytes that unpack to arrays of {total:,}; {allowed:,} are allowed"
+                    raise ModelError(what, where=where, fix=limits.RAISE_LIMIT)

@@ -1,0 +1,163 @@
+"""QuantizeLinear and DequantizeLinear of ONNX: scales and zero points onto the tensors of a QUANTIZED graph."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...errors import ModelError, UnsupportedError
+from ...graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, consumers
+from .. import nchw
+from .. import order as od
+from ..builder import Builder, Value, constant_value, real
+
+# Operators whose int8 kernel copies bytes: input and output share scale and zero point.
+_COPIES = ("reshape", "max_pool", "pad")
+# What TensorFlow Lite fixes for outputs in 0 .. 1, used where the source leaves the last operator in float.
+_UNIT = Quant((1 / 256,), (-128,))
+
+
+def parameters(b: Builder, scale: Value, zero: Value | None, axis: int, rank: int, signed: bool) -> Quant:
+    """Scale and zero point as constants say them; those of uint8 are shifted to int8."""
+    if scale.data is None or (zero is not None and zero.data is None):
+        raise b.unsupported("a scale or zero point that is computed at run time", "constants")
+    scales = np.asarray(scale.data, np.float32).ravel()
+    if not np.isfinite(scales).all() or (scales <= 0).any():
+        raise b.wrong("a scale is not a positive finite number")
+    points = np.zeros(scales.size, np.int64)
+    if zero is not None:
+        assert zero.data is not None
+        if zero.data.size != scales.size:
+            raise b.wrong(f"{scales.size} scales and {zero.data.size} zero points")
+        points = zero.data.astype(np.int64).ravel()
+    if not signed:
+        points = points - 128
+    if scales.size > 1 and not -rank <= axis < rank:
+        raise b.wrong(f"axis {axis} does not exist in {rank} dimensions")
+    return Quant(tuple(scales.tolist()), tuple(points.tolist()), axis % rank if scales.size > 1 else 0)
+
+
+def quantize(b: Builder, x: Value, scale: Value, zero: Value | None, axis: int, dtype: str) -> Value:
+    """QuantizeLinear: states the quantisation of the tensor that it reads."""
+    if dtype not in ("int8", "uint8"):
+        raise b.unsupported(f"quantisation to {dtype}", "int8, uint8")
+    quant = parameters(b, scale, zero, axis, len(x.shape), dtype == "int8")
+    if x.data is not None:
+        return _constant(b, x, quant)
+    if len(quant.scales) > 1:
+        raise b.unsupported("an activation with a scale for each channel", "one scale")
+    tensor = b.tensors[x.name]
+    if tensor.quant is None:
+        b.tensors[x.name] = replace(tensor, quant=quant)
+        return replace(x, settled=True)
+    if tensor.quant == quant:
+        return replace(x, settled=True)
+    if not x.settled:
+        raise b.unsupported("a tensor that is quantised in two ways", "one scale and zero point for each tensor")
+    out = nchw.unary(b, "quantize", x)
+    b.tensors[out.name] = replace(b.tensors[out.name], quant=quant)
+    return replace(out, settled=True)
+
+
+def _constant(b: Builder, x: Value, quant: Quant) -> Value:
+    data = real(x)
+    if not np.isfinite(data).all():
+        raise b.wrong(f"the constants of tensor {x.source!r} hold NaN or infinity")
+    scales, points = np.array(quant.scales), np.array(quant.zero_points)
+    if scales.size > 1:
+        if data.shape[quant.axis] != scales.size:
+            raise b.wrong(f"{scales.size} scales for shape {list(data.shape)}")
+        shape = [-1 if i == quant.axis else 1 for i in range(data.ndim)]
+        scales, points = scales.reshape(shape), points.reshape(shape)
+    levels = np.clip(np.rint(data / scales) + points, -128, 127).astype(np.int8)
+    return constant_value(levels, x.source, quant)
+
+
+def dequantize(b: Builder, x: Value, scale: Value, zero: Value | None, axis: int) -> Value:
+    """DequantizeLinear: of a constant, integers with their scale; of an activation, the same bytes."""
+    if x.data is None:
+        if not x.settled:
+            raise b.unsupported("DequantizeLinear of a tensor that is not quantised", "one behind QuantizeLinear")
+        signed = zero is None or zero.data is None or zero.data.dtype != np.uint8
+        if parameters(b, scale, zero, axis, len(x.shape), signed) != b.tensors[x.name].quant:
+            raise b.unsupported("a scale other than that of QuantizeLinear", "the same scale and zero point")
+        return x
+    if x.quant is not None:
+        return x  # a constant that this file quantised itself
+    data = x.data
+    if data.dtype.name not in ("int8", "uint8", "int32"):
+        raise b.unsupported(f"constant {x.source!r} of type {data.dtype}", "int8, uint8, int32")
+    quant = parameters(b, scale, zero, axis, data.ndim, data.dtype != np.uint8)
+    if len(quant.scales) > 1 and data.shape[quant.axis] != len(quant.scales):
+        raise b.wrong(f"{len(quant.scales)} scales for shape {list(data.shape)}")
+    if data.dtype == np.uint8:
+        data = (data.astype(np.int16) - 128).astype(np.int8)
+    return constant_value(data, x.source, quant)
+
+
+def settle(graph: Graph, places: dict[str, str]) -> Graph:
+    """Every activation int8 with a scale, every bias int32 with the product of its scales.
+
+    Args:
+        places: where in the source each tensor comes from, for errors.
+
+    Raises:
+        UnsupportedError: a tensor has no QuantizeLinear, and none can be derived.
+    """
+    quants = {name: t.quant for name, t in graph.tensors.items()}
+    _spread(graph, quants)
+    tensors = {}
+    for name, tensor in graph.tensors.items():
+        quant = quants[name]
+        if tensor.role is Role.ACTIVATION:
+            if quant is None:
+                raise UnsupportedError(
+                    "its output is float in a quantised model; supported: QuantizeLinear behind every operator",
+                    where=places.get(name, graph.name),
+                    fix="quantise the whole model to int8 in the QDQ form",
+                )
+            if not -128 <= quant.zero_point <= 127:
+                raise ModelError(f"zero point {quant.zero_point} is out of range", where=places.get(name, graph.name))
+            tensor = replace(tensor, dtype="int8", quant=quant)
+        tensors[name] = tensor
+    graph = replace(graph, tensors=tensors)
+    for node in graph.nodes:
+        if node.op in ("conv2d", "grouped_conv2d", "depthwise", "fully_connected"):
+            tensors[node.inputs[2]] = _bias(graph, node, places)
+    return replace(graph, tensors=tensors)
+
+
+def _spread(graph: Graph, quants: dict[str, Quant | None]) -> None:
+    """Scales across operators that copy bytes, both ways, and back over a clamp, which then is exact."""
+    readers = consumers(graph)
+    changed = True
+    while changed:
+        changed = False
+        for node in graph.nodes:
+            source, target = node.inputs[0], node.outputs[0]
+            alone = len(readers[source]) == 1 and source not in graph.outputs
+            if quants[target] is None and quants[source] is not None and node.op in _COPIES:
+                quants[target], changed = quants[source], True
+            elif quants[source] is None and quants[target] is not None and alone and node.op in (*_COPIES, "relu"):
+                quants[source], changed = quants[target], True
+            elif quants[target] is None and node.op in ("softmax", "logistic") and target in graph.outputs:
+                quants[target], changed = _UNIT, True
+
+
+def _bias(graph: Graph, node: Node, places: dict[str, str]) -> Tensor:
+    """The bias in units of input scale times weight scale, whatever units the source has it in."""
+    x, w, bias = graph.of(node.inputs)
+    units = (np.float32(x.q.scale) * np.array(w.q.scales, np.float32)).astype(np.float32)
+    channels = bias.shape[0]
+    data: Array = bias.value
+    if bias.quant is not None and data.dtype == np.int32 and not any(bias.quant.zero_points):
+        stated = np.array(bias.quant.scales, np.float64)
+        if np.allclose(stated, units, rtol=1e-5, atol=0):
+            return constant(bias.name, data, Role.BIAS, Quant(tuple(units.tolist()), (0,) * units.size, 0))
+    wide = real(Value(bias.shape, od.plain(bias.shape), data=data, quant=bias.quant))
+    levels = np.rint(wide / np.broadcast_to(units.astype(np.float64), (channels,)))
+    if np.abs(levels).max(initial=0) > 2**31 - 1:
+        raise ModelError("the bias overflows 32 bits in its scale", where=places.get(node.outputs[0], node.name))
+    quant = Quant(tuple(units.tolist()), (0,) * units.size, 0)
+    return constant(bias.name, levels.astype(np.int32), Role.BIAS, quant)

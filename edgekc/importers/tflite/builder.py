@@ -1,0 +1,210 @@
+"""The graph under construction while a .tflite file is imported, and the checks that every operator needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ...errors import ModelError, UnsupportedError
+from ...graph.ir import Array, AttrValue, Node, Role, Tensor, constant
+from . import shapes
+from .file import FileModel, FileOperator, FileTensor
+
+MAX_DIM = 65535  # the C parameter structs hold 16-bit sizes
+_INPUTS = {"QUANTIZE": ("int8", "uint8", "float32"), "DEQUANTIZE": ("int8", "uint8")}  # others: int8 alone
+_OUTPUTS = {"QUANTIZE": ("int8", "uint8"), "DEQUANTIZE": ("float32",)}
+_QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
+# Operators that treat a tensor as rows, and so may have any number of them in place of the batch.
+_ROWWISE = (
+    *("RESHAPE", "FULLY_CONNECTED", "SOFTMAX", "RELU", "RELU6", "RELU_N1_TO_1", "LOGISTIC", "QUANTIZE"),
+    "DEQUANTIZE",
+)
+
+
+@dataclass(slots=True)
+class Builder:
+    """The graph under construction, and what every handler needs to speak of the file."""
+
+    model: FileModel
+    where: str
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
+    names: dict[int, str] = field(default_factory=dict)  # file tensor index -> graph tensor name
+    values: dict[int, Array] = field(default_factory=dict)  # file tensor index -> shape arithmetic, done here
+    rows: set[str] = field(default_factory=set)  # graph tensors that have a one in front of the file's shape
+    phased: set[str] = field(default_factory=set)  # graph tensors between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND
+
+    def walk(self, handlers: Mapping[str, Handler], missing: str) -> tuple[str, ...]:
+        """Add every operator of the file through its handler; returns the names of the graph's outputs.
+
+        Args:
+            handlers: by builtin operator.
+            missing: what an error says of an operator without a handler.
+        """
+        for op in self.model.operators:
+            is_shape = bool(op.outputs) and all(self.model.tensors[i].dtype in ("int32", "int64") for i in op.outputs)
+            if is_shape and (op.builtin == "SHAPE" or op.builtin in shapes.FOLDS):
+                self.fold(op)
+                continue
+            if op.builtin not in handlers:
+                tensor = self.model.tensors[op.outputs[0]].name[:60] if op.outputs else ""
+                raise self.unsupported(op, f"this operator (tensor {tensor!r}) {missing}", ", ".join(sorted(handlers)))
+            handlers[op.builtin](self, op)
+        for k, i in enumerate(self.model.outputs):
+            if i not in self.names:
+                raise ModelError(f"output {k} is never computed", where=self.where)
+        return tuple(self.names[i] for i in self.model.outputs)
+
+    def at(self, op: FileOperator) -> str:
+        return f"{self.where}: operator {op.index} {op.builtin}"
+
+    def unsupported(self, op: FileOperator, what: str, supported: str, fix: str = "") -> UnsupportedError:
+        return UnsupportedError(f"{what}; supported: {supported}", where=self.at(op), fix=fix)
+
+    def check_type(self, op: FileOperator, what: str, t: FileTensor, allowed: tuple[str, ...]) -> None:
+        if t.dtype not in allowed:
+            text = f"{what} (tensor {t.index} {t.name[:60]!r}) has type {t.dtype}"
+            raise self.unsupported(op, text, allowed[0], _QUANTISE)
+
+    def file_tensor(self, op: FileOperator, position: int, what: str) -> FileTensor:
+        if position >= len(op.inputs) or op.inputs[position] < 0:
+            raise ModelError(f"operand {position} ({what}) is missing", where=self.at(op))
+        return self.model.tensors[op.inputs[position]]
+
+    def operand(self, op: FileOperator, position: int, what: str) -> str:
+        """The graph name of an int8 or uint8 operand, activation or constant."""
+        t = self.file_tensor(op, position, what)
+        self.check_type(op, what, t, _INPUTS.get(op.builtin, ("int8",)))
+        if t.data is not None:
+            if op.builtin not in ("ADD", "MUL"):
+                raise self.unsupported(op, f"{what} (tensor {t.index} {t.name[:60]!r}) is a constant", "an activation")
+            return self.const(op, t, what, Role.WEIGHTS)
+        name = self.written(op, t)
+        if name in self.rows and op.builtin not in _ROWWISE:
+            shape = list(self.file_shape(name))
+            raise self.unsupported(op, f"{what} (tensor {t.index}) has batch size {shape[0]} of {shape}", "1")
+        return name
+
+    def file_shape(self, name: str) -> tuple[int, ...]:
+        """The shape that the operators of the file see."""
+        shape = self.tensors[name].shape
+        return shape[1:] if name in self.rows else shape
+
+    def written(self, op: FileOperator, t: FileTensor) -> str:
+        if t.index not in self.names:
+            raise ModelError(f"tensor {t.index} {t.name[:60]!r} is read before it is written", where=self.at(op))
+        return self.names[t.index]
+
+    def ints(self, op: FileOperator, position: int, what: str) -> list[int]:
+        """The values of an int32 or int64 operand: a constant, or computed from shapes."""
+        t = self.file_tensor(op, position, what)
+        data = self.values.get(t.index, t.data)
+        if data is None or t.dtype not in ("int32", "int64"):
+            raise self.unsupported(
+                op, f"{what} (tensor {t.index}) that is computed at run time", "a constant int32 tensor"
+            )
+        return [int(v) for v in data.ravel()]
+
+    def const(self, op: FileOperator, t: FileTensor, what: str, role: Role) -> str:
+        if t.data is None:
+            raise self.unsupported(
+                op, f"{what} (tensor {t.index} {t.name[:60]!r}) is computed at run time", "a constant"
+            )
+        name = f"{node_name(op)}/{what}"
+        self.tensors[name] = constant(name, t.data, role, t.quant)
+        return name
+
+    def file_output(self, op: FileOperator) -> FileTensor:
+        if len(op.outputs) != 1:
+            raise self.unsupported(op, f"{len(op.outputs)} outputs", "one")
+        t = self.model.tensors[op.outputs[0]]
+        if t.index in self.names or t.index in self.values:
+            raise ModelError(f"tensor {t.index} is written twice", where=self.at(op))
+        return t
+
+    def output(self, op: FileOperator, shape: tuple[int, ...] | None, phased: bool) -> str:
+        """The graph name of the output. `shape`: where the importer knows better than the file, in which a
+        tensor that depends on a free batch size has a placeholder."""
+        t = self.file_output(op)
+        self.check_type(op, "output", t, _OUTPUTS.get(op.builtin, ("int8",)))
+        shape, name = t.shape if shape is None else shape, node_name(op)
+        if phased:
+            self.phased.add(name)
+        elif graph_shape(shape) != shape:
+            shape = graph_shape(shape)
+            self.rows.add(name)
+        return self.activation(replace(t, shape=shape), name, self.at(op))
+
+    def fold(self, op: FileOperator) -> None:
+        """Compute an operator on shapes."""
+        out = self.file_output(op)
+        if op.builtin == "SHAPE":
+            t = self.file_tensor(op, 0, "input")
+            shape = t.shape if t.data is not None else self.file_shape(self.written(op, t))
+            self.values[out.index] = np.array(shape, np.int64)
+            return
+        inputs = [
+            np.array(self.ints(op, i, f"operand {i}"), np.int64).reshape(self._shape_of(op.inputs[i]))
+            for i in range(len(op.inputs))
+        ]
+        try:
+            self.values[out.index] = shapes.fold(op.builtin, op.options, inputs)
+        except ValueError as error:
+            raise self.unsupported(
+                op, f"integers that edgekc cannot compute ({error})", "arithmetic on shapes"
+            ) from error
+
+    def _shape_of(self, index: int) -> tuple[int, ...]:
+        return self.values[index].shape if index in self.values else self.model.tensors[index].shape
+
+    def activation(self, t: FileTensor, name: str, where: str) -> str:
+        if any(d > MAX_DIM for d in t.shape):
+            raise UnsupportedError(f"a dimension of {list(t.shape)} is over {MAX_DIM}", where=where)
+        if t.dtype in ("int8", "uint8"):
+            if t.quant is None:
+                raise ModelError(f"tensor {t.index} {t.name[:60]!r} has no quantisation", where=where)
+            info = np.iinfo(t.dtype)
+            if len(t.quant.scales) != 1 or not info.min <= t.quant.zero_point <= info.max:
+                raise ModelError(
+                    f"tensor {t.index}: an activation needs one scale, and a zero point in range", where=where
+                )
+        self.names[t.index] = name
+        self.tensors[name] = Tensor(name, t.shape, t.dtype, t.quant)
+        return name
+
+    def add(
+        self,
+        op: FileOperator,
+        kind: str,
+        inputs: tuple[str, ...],
+        attrs: Mapping[str, AttrValue],
+        shape: tuple[int, ...] | None = None,
+    ) -> None:
+        phased = kind != "batch_to_space" and (kind == "space_to_batch" or not self.phased.isdisjoint(inputs))
+        output = self.output(op, shape, phased)
+        self.nodes.append(Node(kind, node_name(op), inputs, (output,), dict(attrs)))
+
+    def view(self, op: FileOperator, name: str, x: str, shape: tuple[int, ...]) -> str:
+        """The same bytes under a shape that the file has no tensor for."""
+        t = self.tensors[x]
+        if t.shape == shape:
+            return x
+        name = f"{node_name(op)}_{name}"
+        self.tensors[name] = Tensor(name, shape, t.dtype, t.quant)
+        self.nodes.append(Node("reshape", name, (x,), (name,), {}))
+        return name
+
+
+def graph_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The first axis of every tensor in a graph is the batch; rows in its place become the second."""
+    return (1, *shape) if shape and shape[0] != 1 else shape
+
+
+def node_name(op: FileOperator) -> str:
+    """Named by operator and index, so that a user finds the layer in any .tflite viewer."""
+    return f"{op.builtin.lower().removesuffix('_2d').replace(' ', '_')}_{op.index}"
+
+
+Handler = Callable[[Builder, FileOperator], None]

@@ -1,0 +1,238 @@
+"""Bytes of a .tflite file to plain records: everything that touches the flatbuffer, and nothing else."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...errors import ModelError, UnsupportedError
+from ...graph.ir import Array, Quant
+from .flatbuffer import DamagedError, Table, root
+from .names import OPERATORS, TYPES
+
+# Options of operators: builtin operator -> the fields of its table that are read, each with its number in the schema
+# of TensorFlow Lite, what `struct` calls its type, and the value that it has where the file leaves it out.
+_Fields = Mapping[str, tuple[int, str, int]]
+_PADDING, _STRIDES = (0, "b", 0), {"StrideW": (1, "i", 0), "StrideH": (2, "i", 0)}
+_POOL: _Fields = {
+    "Padding": _PADDING,
+    **_STRIDES,
+    "FilterWidth": (3, "i", 0),
+    "FilterHeight": (4, "i", 0),
+    "FusedActivationFunction": (5, "b", 0),
+}
+_ACTIVATION: _Fields = {"FusedActivationFunction": (0, "b", 0)}
+_REDUCER: _Fields = {"KeepDims": (0, "?", 0)}
+OPTIONS: Mapping[str, _Fields] = {
+    "CONV_2D": {
+        "Padding": _PADDING,
+        **_STRIDES,
+        "FusedActivationFunction": (3, "b", 0),
+        "DilationWFactor": (4, "i", 1),
+        "DilationHFactor": (5, "i", 1),
+    },
+    "DEPTHWISE_CONV_2D": {
+        "Padding": _PADDING,
+        **_STRIDES,
+        "FusedActivationFunction": (4, "b", 0),
+        "DilationWFactor": (5, "i", 1),
+        "DilationHFactor": (6, "i", 1),
+    },
+    "FULLY_CONNECTED": {**_ACTIVATION, "WeightsFormat": (1, "b", 0), "KeepNumDims": (2, "?", 0)},
+    "ADD": _ACTIVATION,
+    "MUL": _ACTIVATION,
+    "AVERAGE_POOL_2D": _POOL,
+    "MAX_POOL_2D": _POOL,
+    "MEAN": _REDUCER,
+    "REDUCE_MAX": _REDUCER,
+    "REDUCE_PROD": _REDUCER,
+    "STRIDED_SLICE": {
+        "BeginMask": (0, "i", 0),
+        "EndMask": (1, "i", 0),
+        "EllipsisMask": (2, "i", 0),
+        "NewAxisMask": (3, "i", 0),
+        "ShrinkAxisMask": (4, "i", 0),
+    },
+    "PACK": {"Axis": (1, "i", 0)},
+    "GATHER": {"Axis": (0, "i", 0), "BatchDims": (1, "i", 0)},
+    "SOFTMAX": {"Beta": (0, "f", 0)},
+    "CONCATENATION": {"Axis": (0, "i", 0), "FusedActivationFunction": (1, "b", 0)},
+}
+# Numbers of fields of the other tables.
+_MODEL_CODES, _MODEL_SUBGRAPHS, _MODEL_BUFFERS = 1, 2, 4
+_CODE_DEPRECATED, _CODE_CUSTOM, _CODE_BUILTIN = 0, 1, 3
+_GRAPH_TENSORS, _GRAPH_INPUTS, _GRAPH_OUTPUTS, _GRAPH_OPERATORS = 0, 1, 2, 3
+_TENSOR_SHAPE, _TENSOR_TYPE, _TENSOR_BUFFER, _TENSOR_NAME, _TENSOR_QUANTIZATION, _TENSOR_SPARSITY = 0, 1, 2, 3, 4, 6
+_QUANT_SCALE, _QUANT_ZERO_POINT, _QUANT_DIMENSION = 2, 3, 6
+_OPERATOR_CODE, _OPERATOR_INPUTS, _OPERATOR_OUTPUTS, _OPERATOR_OPTIONS = 0, 1, 2, 4
+_BUFFER_DATA, _BUFFER_OFFSET = 0, 1
+_CONTROL_FLOW = ("WHILE", "IF", "CALL", "CALL_ONCE")
+_MAX_DIMENSIONS = 8  # no operator of TensorFlow Lite takes more
+_MAX_ELEMENTS = 1 << 28  # far above what any supported device holds; guards against absurd dimensions
+
+
+@dataclass(frozen=True, slots=True)
+class FileTensor:
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    quant: Quant | None
+    data: Array | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileOperator:
+    index: int
+    builtin: str  # as TFLite spells it: CONV_2D
+    inputs: tuple[int, ...]  # tensor indices; -1: operand left out
+    outputs: tuple[int, ...]
+    options: Mapping[str, int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class FileModel:
+    tensors: tuple[FileTensor, ...]
+    operators: tuple[FileOperator, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def read(data: bytes, where: str) -> FileModel:
+    """Parse a .tflite file.
+
+    Raises:
+        ModelError: the bytes are not a sound TensorFlow Lite model.
+        UnsupportedError: more than one subgraph, or a tensor type that edgekc does not know.
+    """
+    if len(data) < 8 or data[4:8] != b"TFL3":
+        raise ModelError(
+            "not a TensorFlow Lite file (the identifier TFL3 is missing)",
+            where=where,
+            fix="pass a .tflite file written by the TensorFlow Lite converter",
+        )
+    try:
+        return _read(root(data), where)
+    except DamagedError as error:
+        raise ModelError(
+            f"the file is truncated or damaged ({error})", where=where, fix="export the model again"
+        ) from error
+
+
+def _read(model: Table, where: str) -> FileModel:
+    codes = []
+    for code in model.tables(_MODEL_CODES):
+        # Files from before the enumeration outgrew a byte hold the number in the deprecated field only.
+        number = max(code.whole(_CODE_BUILTIN, "i"), code.whole(_CODE_DEPRECATED, "b"))
+        name = OPERATORS.get(number, f"operator number {number}")
+        codes.append(f"CUSTOM {code.text(_CODE_CUSTOM)}" if name == "CUSTOM" else name)
+    subgraphs = model.tables(_MODEL_SUBGRAPHS)
+    if not subgraphs:
+        raise DamagedError("it has no subgraph")
+    graph, buffers = subgraphs[0], model.tables(_MODEL_BUFFERS)
+    rows = graph.tables(_GRAPH_OPERATORS)
+    _refuse_control_flow(len(subgraphs), rows, codes, where)
+    tensors = tuple(_tensor(tensor, i, buffers, where) for i, tensor in enumerate(graph.tables(_GRAPH_TENSORS)))
+    operators = tuple(_operator(row, i, codes, len(tensors), where) for i, row in enumerate(rows))
+    inputs = _indices(graph, _GRAPH_INPUTS, len(tensors), False)
+    outputs = _indices(graph, _GRAPH_OUTPUTS, len(tensors), False)
+    if not inputs or not outputs:
+        raise ModelError("the model has no inputs or no outputs", where=where)
+    return FileModel(tensors, operators, inputs, outputs)
+
+
+def _refuse_control_flow(count: int, rows: Sequence[Table], codes: Sequence[str], where: str) -> None:
+    if count == 1:
+        return
+    what = f"the model has {count} subgraphs"
+    for i, row in enumerate(rows):
+        builtin = _builtin(row, codes)
+        if builtin in _CONTROL_FLOW:
+            where = f"{where}: operator {i} {builtin}"
+            what += " (control flow, which recurrent layers as LSTM and GRU become)"
+            break
+    raise UnsupportedError(f"{what}; one is supported", where=where)
+
+
+def _tensor(tensor: Table, index: int, buffers: Sequence[Table], where: str) -> FileTensor:
+    name = tensor.text(_TENSOR_NAME)
+    here = f"{where}: tensor {index} {name[:60]!r}"
+    number = tensor.whole(_TENSOR_TYPE, "b")
+    dtype = TYPES.get(number, f"type {number}")
+    dimensions = tensor.numbers(_TENSOR_SHAPE, "int32")
+    shape = tuple(int(d) for d in dimensions[: _MAX_DIMENSIONS + 1])
+    shape = tuple(1 if i == 0 and d == -1 else d for i, d in enumerate(shape))  # a free batch size is one here
+    if len(shape) > _MAX_DIMENSIONS or any(d < 1 for d in shape) or math.prod(shape) > _MAX_ELEMENTS:
+        raise ModelError(f"impossible shape {list(shape)}", where=here)
+    if tensor.table(_TENSOR_SPARSITY) is not None:
+        raise UnsupportedError("sparse tensors are not supported; dense ones are", where=here)
+    place = tensor.whole(_TENSOR_BUFFER, "I")
+    if place >= len(buffers):
+        raise DamagedError(f"tensor {index} is in buffer {place} of {len(buffers)}")
+    raw = buffers[place].numbers(_BUFFER_DATA, "uint8")
+    if not raw.size and buffers[place].whole(_BUFFER_OFFSET, "Q") > 1:  # behind the flatbuffer, in files of over 2 GB
+        raise UnsupportedError("weights outside the flatbuffer are not supported", where=here)
+    value = None
+    if raw.size:
+        if dtype not in ("int8", "uint8", "int16", "int32", "int64", "float32", "float16"):
+            raise UnsupportedError(f"constant of type {dtype}; int8, int32 are supported", where=here)
+        if raw.size != math.prod(shape) * np.dtype(dtype).itemsize:
+            raise ModelError(
+                f"holds {raw.size} bytes, its shape {list(shape)} and type {dtype} need another number", where=here
+            )
+        value = np.frombuffer(raw.tobytes(), np.dtype(dtype).newbyteorder("<")).reshape(shape)
+    return FileTensor(index, name, shape, dtype, _quant(tensor.table(_TENSOR_QUANTIZATION), shape, here), value)
+
+
+def _quant(record: Table | None, shape: tuple[int, ...], here: str) -> Quant | None:
+    if record is None:
+        return None
+    scales = tuple(float(s) for s in record.numbers(_QUANT_SCALE, "float32"))
+    count = len(scales)
+    if not count:
+        return None
+    points = tuple(int(z) for z in record.numbers(_QUANT_ZERO_POINT, "int64")) or (0,) * count
+    axis = record.whole(_QUANT_DIMENSION, "i")
+    if not all(math.isfinite(s) and s > 0 for s in scales):
+        raise ModelError("a scale is not a positive finite number", where=here)
+    if len(points) == 1:
+        points *= count
+    if len(points) != count or (count > 1 and (axis not in range(len(shape)) or shape[axis] != count)):
+        raise ModelError(f"{count} scales and {len(points)} zero points do not match shape {list(shape)}", where=here)
+    return Quant(scales, points, axis)
+
+
+def _builtin(row: Table, codes: Sequence[str]) -> str:
+    code = row.whole(_OPERATOR_CODE, "I")
+    if code >= len(codes):
+        raise DamagedError(f"an operator has code {code} of {len(codes)}")
+    return codes[code]
+
+
+def _operator(row: Table, index: int, codes: Sequence[str], tensors: int, where: str) -> FileOperator:
+    builtin = _builtin(row, codes)
+    options: dict[str, int | float] = {}
+    if builtin in OPTIONS:
+        table = row.table(_OPERATOR_OPTIONS)
+        if table is None:
+            raise ModelError("the operator has no options", where=f"{where}: operator {index} {builtin}")
+        options = {name: table.number(*field) for name, field in OPTIONS[builtin].items()}
+    return FileOperator(
+        index,
+        builtin,
+        _indices(row, _OPERATOR_INPUTS, tensors, True),
+        _indices(row, _OPERATOR_OUTPUTS, tensors, False),
+        options,
+    )
+
+
+def _indices(record: Table, field: int, limit: int, optional: bool) -> tuple[int, ...]:
+    values = record.numbers(field, "int32")
+    if values.size > limit + 64:
+        raise DamagedError(f"{values.size} operands, and {limit} tensors")
+    if values.size and (values.max() >= limit or values.min() < (-1 if optional else 0)):
+        raise DamagedError(f"an operand is tensor {values.max()} of {limit}")
+    return tuple(int(v) for v in values)

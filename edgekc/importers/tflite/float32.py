@@ -1,0 +1,176 @@
+"""A float .tflite file to a FLOAT graph; nodes have the names that the int8 importer gives to the same operators."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from ...errors import ModelError, UnsupportedError
+from ...graph.ir import Array, Graph, Role, Stage, constant
+from ..finish import fold_affine, tidy
+from . import file, int8
+from .builder import Builder, graph_shape, node_name
+from .file import FileModel, FileOperator, FileTensor
+
+
+class _FloatBuilder(Builder):
+    """The int8 importer's builder, with float32 in place of int8 and int32."""
+
+    def check_type(self, op: FileOperator, what: str, t: FileTensor, allowed: tuple[str, ...]) -> None:
+        if t.dtype != "float32":
+            raise self.unsupported(
+                op, f"{what} (tensor {t.index} {t.name[:60]!r}) has type {t.dtype} in a float model", "float32"
+            )
+
+    def const(self, op: FileOperator, t: FileTensor, what: str, role: Role) -> str:
+        if t.data is not None and t.dtype == "float32" and not np.isfinite(t.data).all():
+            raise ModelError(f"tensor {t.index} {t.name[:60]!r} holds NaN or infinity", where=self.at(op))
+        return Builder.const(self, op, replace(t, quant=None), what, role)
+
+
+def is_float(model: FileModel) -> bool:
+    """Whether what the operators compute is float: no activation has an integer quantisation."""
+    activations = {i for op in model.operators for i in op.outputs} | set(model.inputs)
+    return not any(model.tensors[i].dtype in ("int8", "uint8", "int16") for i in activations)
+
+
+def import_tflite_float(data: bytes, name: str, where: str) -> Graph:
+    """Turn the bytes of a float model into a FLOAT graph called `name`.
+
+    Weights that are stored as float16 or int8 (dynamic range quantisation) are widened to float32; LiteRT then
+    also rounds activations of such layers to 8 bits while it runs, this graph does not.
+
+    Raises:
+        ModelError: the file is damaged, contradicts itself, or holds NaN.
+        UnsupportedError: an operator, type or attribute that edgekc does not have; names operator, index
+            and tensor.
+    """
+    model = _widened(file.read(data, where), where)
+    b = _FloatBuilder(model, where)
+    inputs = []
+    for k, i in enumerate(model.inputs):
+        t, at = model.tensors[i], f"{where}: input {k}"
+        if t.dtype != "float32":
+            raise UnsupportedError(f"type {t.dtype}; supported: float32", where=at)
+        if len(t.shape) > 1 and t.shape[0] != 1:
+            raise UnsupportedError(f"batch size {t.shape[0]} of {list(t.shape)}; supported: 1", where=at)
+        inputs.append(b.activation(replace(t, quant=None), "input" if k == 0 else f"input_{k}", at))
+    outputs = b.walk(_HANDLERS, "is not implemented in float")
+    tensors = {n: t if t.data is not None else replace(t, dtype="float32", quant=None) for n, t in b.tensors.items()}
+    graph = Graph(name, Stage.FLOAT, tensors, tuple(b.nodes), tuple(inputs), outputs, {})
+    return tidy(fold_affine(graph))
+
+
+def _widened(model: FileModel, where: str) -> FileModel:
+    """Constants that are stored as float16 or int8, behind a DEQUANTIZE or as weights, as float32."""
+    tensors, operators = list(model.tensors), []
+    for op in model.operators:
+        position = {"DEQUANTIZE": 0, "CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1}.get(op.builtin, 9)
+        index = op.inputs[position] if position < len(op.inputs) else -1
+        value = _real(tensors[index]) if index >= 0 else None
+        if value is not None and op.builtin == "DEQUANTIZE":
+            if len(op.outputs) != 1 or tensors[op.outputs[0]].shape != value.shape:
+                raise ModelError(
+                    "its output does not fit its input", where=f"{where}: operator {op.index} {op.builtin}"
+                )
+            target = tensors[op.outputs[0]]
+            tensors[target.index] = replace(target, data=value, dtype="float32", quant=None)
+            continue
+        if value is not None:
+            tensors[index] = replace(tensors[index], data=value, dtype="float32", quant=None)
+        operators.append(op)
+    return replace(model, tensors=tuple(tensors), operators=tuple(operators))
+
+
+def _real(t: FileTensor) -> Array | None:
+    """A constant of float16 or int8 as float32; None for any other tensor."""
+    if t.data is None or t.dtype not in ("float16", "int8"):
+        return None
+    if t.dtype == "float16":
+        return t.data.astype(np.float32)
+    if t.quant is None:
+        return None
+    shape = [-1 if len(t.quant.scales) > 1 and i == t.quant.axis else 1 for i in range(t.data.ndim)]
+    scales, points = (np.array(v).reshape(shape) for v in (t.quant.scales, t.quant.zero_points))
+    return np.asarray((t.data - points) * scales, np.float32)
+
+
+def _layer(b: Builder, op: FileOperator, rank: int, axis: int) -> tuple[str, str, tuple[int, ...]]:
+    """(weights, bias, shape of the weights); zeros where the file has no bias. `axis`: of the output channels."""
+    t = b.file_tensor(op, 1, "weights")
+    b.check_type(op, "weights", t, ("float32",))
+    if len(t.shape) != rank:
+        raise ModelError(f"weights must have {rank} dimensions, got {list(t.shape)}", where=b.at(op))
+    weights, channels = b.const(op, t, "weights", Role.WEIGHTS), t.shape[axis]
+    if len(op.inputs) < 3 or op.inputs[2] < 0:
+        bias = f"{node_name(op)}/bias"
+        b.tensors[bias] = constant(bias, np.zeros(channels, np.float32), Role.BIAS)
+        return weights, bias, t.shape
+    given = b.file_tensor(op, 2, "bias")
+    b.check_type(op, "bias", given, ("float32",))
+    if given.shape != (channels,):
+        raise ModelError(f"bias of shape {list(given.shape)} for {channels} channels", where=b.at(op))
+    return weights, b.const(op, given, "bias", Role.BIAS), t.shape
+
+
+def _conv(b: Builder, op: FileOperator) -> None:
+    x = b.operand(op, 0, "input")
+    weights, bias, (oc, k_h, k_w, ic) = _layer(b, op, 4, 0)
+    attrs = int8.window(b, op, b.tensors[x], k_h, k_w)
+    kind = int8.conv_kind(b, op, x, (oc, k_h, k_w, ic))
+    out = int8.window_shape(b, x, attrs, k_h, k_w, oc)
+    b.add(op, kind, (x, weights, bias), {**attrs, "activation": int8.activation(b, op)}, out)
+
+
+def _depthwise(b: Builder, op: FileOperator) -> None:
+    x = b.operand(op, 0, "input")
+    weights, bias, (one, k_h, k_w, oc) = _layer(b, op, 4, 3)
+    attrs = int8.window(b, op, b.tensors[x], k_h, k_w)
+    if one != 1 or oc % b.tensors[x].shape[3]:
+        raise ModelError(
+            f"{oc} output channels are not a multiple of {b.tensors[x].shape[3]} input channels", where=b.at(op)
+        )
+    out = int8.window_shape(b, x, attrs, k_h, k_w, oc)
+    b.add(op, "depthwise", (x, weights, bias), {**attrs, "activation": int8.activation(b, op)}, out)
+
+
+def _fully_connected(b: Builder, op: FileOperator) -> None:
+    if op.options["WeightsFormat"] != 0:
+        raise b.unsupported(op, "shuffled weights", "the default weights format")
+    x = b.operand(op, 0, "input")
+    weights, bias, (units, in_c) = _layer(b, op, 2, 0)
+    t = b.tensors[x]
+    rows = math.prod(t.shape) // in_c
+    if rows * in_c != math.prod(t.shape):
+        raise ModelError(f"input of {math.prod(t.shape)} values does not divide into rows of {in_c}", where=b.at(op))
+    out = b.model.tensors[op.outputs[0]].shape if op.outputs else ()
+    if math.prod(out) != rows * units or out[-1] != units:  # a placeholder
+        out = (*b.file_shape(x)[:-1], units) if op.options["KeepNumDims"] and t.shape[-1] == in_c else (rows, units)
+    x = b.view(op, "rows", x, graph_shape((*out[:-1], in_c)))
+    b.add(op, "fully_connected", (x, weights, bias), {"activation": int8.activation(b, op)}, out)
+
+
+def _binary(b: Builder, op: FileOperator) -> None:
+    """The int8 importer's node, its constant last and of the output's rank, whose first axis is the batch's."""
+    int8.HANDLERS[op.builtin](b, op)
+    node = b.nodes[-1]
+    rank = len(b.tensors[node.outputs[0]].shape)
+    for name in node.inputs:
+        t = b.tensors[name]
+        if t.data is not None and len(t.shape) < rank:
+            b.tensors[name] = constant(name, t.data.reshape((1,) * (rank - t.data.ndim) + t.shape), t.role)
+    b.nodes[-1] = replace(node, inputs=tuple(sorted(node.inputs, key=lambda n: b.tensors[n].data is not None)))
+
+
+# Everything without weights of its own is as in the int8 importer.
+_HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
+    **{k: v for k, v in int8.HANDLERS.items() if k not in ("QUANTIZE", "DEQUANTIZE")},
+    "CONV_2D": _conv,
+    "DEPTHWISE_CONV_2D": _depthwise,
+    "FULLY_CONNECTED": _fully_connected,
+    "ADD": _binary,
+    "MUL": _binary,
+}

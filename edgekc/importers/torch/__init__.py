@@ -1,0 +1,1 @@
+"""A torch.export program, or an nn.Module, to a FLOAT graph."""

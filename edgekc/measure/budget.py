@@ -1,0 +1,54 @@
+"""Sizes as users write them, and the gates that fail a build which has grown too large."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import CapacityError, UsageError
+from .by_layer import Row
+from .emulated import Measurement
+
+_UNITS = {"": 1, "k": 1024, "m": 1024 * 1024}
+
+
+def parse_size(text: str, option: str) -> int:
+    """Bytes of 65536, 64k, 64K, 64KiB, 1M.
+
+    Raises:
+        UsageError: it is no such size.
+    """
+    match = re.fullmatch(r"\s*(\d+)\s*(?:([km])(?:i?b)?|b)?\s*", text, re.IGNORECASE)
+    if match is None:
+        raise UsageError(f"{option} {text!r}: not a size", fix="write it like 65536, 64k or 1M")
+    return int(match[1]) * _UNITS[(match[2] or "").lower()]
+
+
+def check_budget(m: Measurement, max_flash: int | None, max_ram: int | None) -> None:
+    """Raises CapacityError where the model has more flash, or more arena, static data and stack, than it may."""
+    over = []
+    if max_flash is not None and m.ledger.model_flash_bytes > max_flash:
+        largest = _largest(m.by_layer)
+        over.append(
+            f"flash of the model is {m.ledger.model_flash_bytes:,} bytes, {m.ledger.model_flash_bytes - max_flash:,} "
+            f"over the budget of {max_flash:,} (most: {largest})"
+        )
+    if max_ram is not None:
+        used = m.model_ram_bytes
+        if used is None:
+            raise UsageError("--max-ram: the stack is not known on this board", where=f"board {m.board}")
+        if used > max_ram:
+            over.append(
+                f"RAM of the model is {used:,} bytes, {used - max_ram:,} over the budget of {max_ram:,} "
+                f"(arena {m.arena_bytes:,})"
+            )
+    if over:
+        raise CapacityError("; ".join(over), where=f"{m.name} on {m.board}")
+
+
+def _largest(rows: tuple[Row, ...]) -> str:
+    layers: dict[str, int] = {}
+    for row in rows:
+        layers[row.layer] = layers.get(row.layer, 0) + row.size_bytes
+    layers.pop("(harness)", None)
+    name, size = max(layers.items(), key=lambda item: item[1])
+    return f"{name} {size:,}"

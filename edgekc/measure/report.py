@@ -1,0 +1,184 @@
+"""Turns a Measurement into tables for the terminal."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+
+from ..names import visible
+from ..tables import Part, Sheet, number, size, words
+from ..terminal import styled
+from .by_layer import COLUMNS
+from .emulated import LayerCost, Measurement
+from .ledger import FORMAT, HARNESS, HELPERS, KERNELS, NETWORK, PADDING, STATIC, TABLES, Entry
+
+# After the sections of the .ekc file, which come first by size.
+_ORDER = (FORMAT, TABLES, NETWORK, KERNELS, HELPERS, STATIC, HARNESS, PADDING)
+_VIOLATIONS_SHOWN = 10
+# A terminal's 80 columns less what the other two columns of the flash table take.
+_OWNERS_WIDTH = 44
+
+
+def render(measurement: Measurement) -> RenderableType:
+    """Flash, RAM and layers of one firmware image, as what a console prints."""
+    return Group(*parts(measurement))
+
+
+def parts(measurement: Measurement) -> list[Part]:
+    """Flash, RAM and layers of one firmware image."""
+    m = measurement
+    title = styled(m.name, "bold").append(
+        visible(f" on {m.board}, {m.compiler}{' for size' if m.optimise == 'size' else ''}, {m.emulator}"),
+        "not bold",
+    )
+    found: list[Part] = [title, _flash(m), _ram(m), *_layers(m)]
+    if m.violations:
+        found.append(_violations(m))
+    if m.note:
+        found.append(styled("no counts by layer:", "yellow").append(visible(f" {m.note}"), "default"))
+    return found
+
+
+def _flash(m: Measurement) -> Sheet:
+    table = Sheet("Flash", "kind", words("from"), number("bytes"))
+    for of_model, total in ((True, "model"), (False, "not the model's")):
+        groups: dict[str, list[Entry]] = defaultdict(list)
+        for entry in m.ledger.flash:
+            if entry.of_model == of_model:
+                groups[entry.kind].append(entry)
+        for kind in sorted(groups, key=lambda k: (_rank(k), -sum(e.size_bytes for e in groups[k]), k)):
+            entries = groups[kind]
+            table.add(kind, _owners(entries), size(sum(e.size_bytes for e in entries)))
+        total_bytes = sum(e.size_bytes for entries in groups.values() for e in entries)
+        table.add(styled(total, "bold"), "", styled(size(total_bytes), "bold"))
+        table.rule()
+    table.add(styled("all that the ELF loads", "bold"), "", styled(size(m.ledger.flash_bytes), "bold"))
+    return table
+
+
+def _rank(kind: str) -> int:
+    return _ORDER.index(kind) if kind in _ORDER else -1
+
+
+def _owners(entries: Sequence[Entry]) -> str:
+    """The largest, with their sizes if there are several, as many as fit on a line."""
+    largest = sorted(entries, key=lambda e: (-e.size_bytes, e.owner))
+    if len(largest) == 1:
+        return _owner(largest[0])
+    texts = [f"{_owner(e)} {e.size_bytes:,}" for e in largest]
+    for shown in range(len(texts), 1, -1):
+        line = ", ".join(texts[:shown]) + _more(len(texts) - shown)
+        if len(line) <= _OWNERS_WIDTH:
+            return line
+    return texts[0] + _more(len(texts) - 1)
+
+
+def _owner(entry: Entry) -> str:
+    """Object files without their ending, libc's `libg.a(lib_a-memcpy.o)` as `libg.a(memcpy)`."""
+    return entry.owner.replace("(lib_a-", "(").replace(".o)", ")").removesuffix(".o")
+
+
+def _more(count: int) -> str:
+    return f", {count} more" if count else ""
+
+
+def _ram(m: Measurement) -> Sheet:
+    table = Sheet("RAM", words("what"), words("how it is known"), number("bytes"))
+    table.add("arena", "compiled in", size(m.arena_bytes))
+    static = sum(entry.size_bytes for entry in m.ledger.model_static_ram)
+    table.add("static data of the model", "linker map", size(static))
+    if m.stack_bytes is not None:
+        table.add("peak stack", "traced stores, exact", size(m.stack_bytes))
+        table.add(styled("the same", "dim"), styled("painted stack", "dim"), styled(size(m.painted_stack_bytes), "dim"))
+    else:
+        table.add("peak stack", "painted stack", size(m.painted_stack_bytes))
+    if m.stack_bound.size_bytes is not None:
+        how = "frames of the deepest calls"
+        table.add(styled("at most", "dim"), styled(how, "dim"), styled(size(m.stack_bound.size_bytes), "dim"))
+    table.add(styled("model", "bold"), "", styled(size(m.model_ram_bytes), "bold"))
+    table.rule()
+    if m.board_ram_bytes is not None:
+        known = m.stack_bound.size_bytes is not None
+        how = f"arena, input, output, {'stack at most' if known else 'the least stack'}"
+        table.add("a board needs, as `edgekc fit` counts", how, size(m.board_ram_bytes))
+    table.add("harness: input, output, guards, variables", "linked ELF", size(m.ledger.harness_ram_bytes))
+    return table
+
+
+def _layers(m: Measurement) -> list[Part]:
+    counted = "cycles" if m.cycles else "instructions"
+    headings = map(number, ("MACs", counted, "per MAC", "share"))
+    table = Sheet(f"One inference, by {m.emulator}: {m.unit}", "layer", "kernel", *headings)
+    total = m.counts[0] if m.counts else 0
+    for layer in m.layers:
+        table.add(layer.name, layer.kernel.removeprefix("ek_"), *_cells(layer, total))
+    if m.outside is not None:
+        table.add(styled("(entry, return)", "dim"), "", *_cells(m.outside, total))
+    table.rule()
+    per_mac = f"{total / m.macs:.2f}" if m.macs and total else ""
+    table.add(styled("all", "bold"), "", size(m.macs) if m.layers else "", styled(_first(m.counts), "bold"), per_mac)
+    if m.systick_instructions:
+        table.add(styled("by SysTick", "dim"), "", "", styled(_first(m.systick_instructions), "dim"))
+    rows = [(layer.name, layer.counts) for layer in m.layers] + [("all", m.counts)]
+    varying = [f"{name} {_spread(counts)}" for name, counts in rows if len(set(counts)) > 1]
+    if not varying:
+        return [table]
+    return [table, f"The first of {len(m.counts)} inferences. It varies with the input: {'; '.join(varying)}."]
+
+
+def _cells(layer: LayerCost, total: int) -> tuple[str, ...]:
+    per_mac = layer.per_mac
+    return (
+        size(layer.macs) if layer.macs else "",
+        _first(layer.counts),
+        "" if per_mac is None else f"{per_mac:.2f}",
+        f"{100 * layer.counts[0] / total:.1f} %" if total else "",
+    )
+
+
+def _first(values: Sequence[int]) -> str:
+    return f"{values[0]:,}" if values else "not known"
+
+
+def _spread(values: Sequence[int]) -> str:
+    return f"{min(values):,} to {max(values):,}"
+
+
+def render_ledger(measurement: Measurement) -> RenderableType:
+    """Flash as layer x kind, and RAM, as what a console prints."""
+    return Group(*ledger_parts(measurement))
+
+
+def ledger_parts(measurement: Measurement) -> list[Part]:
+    """Flash as layer x kind, and RAM; the sums are the ELF's."""
+    m = measurement
+    kinds = [kind for kind in COLUMNS if any(row.kind == kind for row in m.by_layer)]
+    sizes = {(row.layer, row.kind): row.size_bytes for row in m.by_layer}
+    table = Sheet("Flash by layer", "layer", *map(number, kinds), number("all"))
+    for layer in dict.fromkeys(row.layer for row in m.by_layer):
+        cells = [sizes.get((layer, kind), 0) for kind in kinds]
+        table.add(layer, *(size(n) if n else "" for n in cells), size(sum(cells)))
+    table.rule()
+    sums = [sum(n for (_, kind), n in sizes.items() if kind == wanted) for wanted in kinds]
+    table.add(styled("all", "bold"), *(styled(size(n), "bold") for n in (*sums, sum(sums))))
+    ram = Sheet("RAM of the firmware", "what", number("bytes"))
+    for row in m.ram:
+        ram.add(row.what, size(row.size_bytes))
+    ram.rule()
+    ram.add(styled("all", "bold"), styled(size(sum(row.size_bytes for row in m.ram)), "bold"))
+    return [table, ram]
+
+
+def _violations(m: Measurement) -> Sheet:
+    title = styled("Accesses outside of what the model may touch", "red")
+    table = Sheet(title, "layer", "function", words("access"))
+    found = m.violations or ()
+    for v in found[:_VIOLATIONS_SHOWN]:
+        layer = "none" if v.layer is None else f"{v.layer} {m.layers[v.layer].name}"
+        what = "store" if v.is_store else "load"
+        table.add(layer, v.function, f"{what} of {v.size_bytes} bytes at 0x{v.address:08x} by 0x{v.pc:08x}")
+    if len(found) > _VIOLATIONS_SHOWN:
+        table.add(f"and {len(found) - _VIOLATIONS_SHOWN} more")
+    return table

@@ -1,0 +1,1 @@
+"""Families of C kernels: what each accepts, needs and costs."""

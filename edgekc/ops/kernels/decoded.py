@@ -1,0 +1,62 @@
+"""Packed filters on cores with Helium: what ek_decoded_mve.h needs of scratch, and pixels at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...graph.fixedpoint import DOUBLE
+from ...graph.op import View
+from ..shared import linear as lin
+
+PIXELS_BYTES = 40 * 1024
+SOURCES = ("ek_decoded_outputs_mve", "ek_indices_mve")
+
+
+def row(taps: int) -> int:
+    return (taps + 15) // 16 * 16
+
+
+def block(view: View, taps: int) -> int:
+    """Pixels whose windows are held at a time, even: in 40 KB unless two need more, and 256 at most.
+
+    A filter is decoded once for all of them, so more of them are faster; all passes have about one size.
+    """
+    _, out_h, out_w, _ = view.out.shape
+    affordable = max(min(PIXELS_BYTES // row(taps), 256) // 2 * 2, 2)
+    passes = -(-out_h * out_w // affordable)
+    return (-(-out_h * out_w // passes) + 1) // 2 * 2
+
+
+def held_bytes(taps: int, at_once: int, planes: int) -> int:
+    """EK_DECODED_BYTES: four filters as int16, sums, and the block's pixels."""
+    return 8 * row(taps) + (32 if planes == 1 else 32 * at_once) + row(taps) * at_once
+
+
+def scratch(view: View, k_h: int, k_w: int, at_once: int, planes: int) -> int:
+    """What is held, the ring, and a window whose runs are no whole vectors."""
+    taps = k_h * k_w * view.x.shape[3]
+    run = view.x.shape[3] * (k_w if view["dilation_w"] == 1 else 1)
+    window = taps + 15 if run % 16 else 0
+    return held_bytes(taps, at_once, planes) + lin.ring_bytes(view, k_h, k_w) + window
+
+
+def accepts(dense: View) -> bool:
+    """Whether requantisation goes by vectors; `dense`: the layer with its weights as they are decoded."""
+    offsets = dense.out.shape[3] <= 2**16 - 4  # places of a pixel's neighbour are offsets of 16 bits
+    return offsets and dense["rounding"] == DOUBLE and lin.vector_requant(dense)
+
+
+# Instructions on a Cortex-M55 for each of `_work`, fitted to counts on the emulator.
+INSTRUCTIONS = (1.0, 22.0, 40.0, 2.0, 60.0)
+
+
+def cost(dense: View, at_once: int, decode: float, planes: int = 1) -> float:
+    """Estimated instructions of a layer; `at_once`: its block, `decode`: for each weight in every pass."""
+    _, out_h, out_w, out_c = dense.out.shape
+    pixels, taps, fours = out_h * out_w, int(np.prod(dense.inputs[1].shape[1:])), -(-out_c // 4)
+    passes = -(-pixels // at_once)
+    pairs = fours * -(-pixels // 2)
+    loop = planes * pairs * (30 * row(taps) / 16 + 30)
+    work = (loop, pairs * 2, fours * passes, pixels * -(-taps // 16), pixels)
+    counted = sum(n * each for n, each in zip(work, INSTRUCTIONS, strict=True))
+    return counted + decode * planes * passes * dense.inputs[1].value.size

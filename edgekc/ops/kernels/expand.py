@@ -1,0 +1,116 @@
+"""What packed convolutions share on cores with the DSP extension: filters expanded to int16, two at a time.
+
+A filter is decoded once for a block of pixels and then meets them in a dense loop (runtime_c/kernels/dsp/ek_expand.h).
+The more pixels a block has the less decoding costs, and the more scratch its windows take.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...graph.op import View
+from ..shared import linear as lin
+
+WINDOWS_BYTES = 32 * 1024  # of scratch for windows, if four pixels need no more
+SOURCES = ("ek_expand_columns_dsp", "ek_expand_dot_dsp", "ek_expand_outputs_dsp")
+
+
+def taps(dense: View) -> int:
+    return int(np.prod(dense.inputs[1].shape[1:]))
+
+
+def values(dense: View) -> int:
+    """The taps of a filter as the kernels hold them: up to a multiple of eight."""
+    return (taps(dense) + 7) // 8 * 8
+
+
+def fits(dense: View) -> bool:
+    """Whether every expanded weight is an int16, and the cheap requantisation is proved."""
+    return lin.fits_int16(dense.inputs[1].value) and lin.short_requant(dense)
+
+
+def pointwise(dense: View) -> bool:
+    unpadded = not any(dense[p] for p in ("pad_top", "pad_bottom", "pad_left", "pad_right"))
+    return dense.inputs[1].shape[1:3] == (1, 1) and unpadded
+
+
+def block(dense: View, decode: float) -> int:
+    """Pixels of a pass, a multiple of four; `decode`: instructions to expand a weight.
+
+    As few passes as keep decoding below 3 % of a multiply-accumulate's instructions or the windows in their room;
+    then passes of one size.
+    """
+    _, out_h, out_w, _ = dense.out.shape
+    pixels = out_h * out_w
+    room = max(WINDOWS_BYTES // (2 * values(dense)), 4)
+    passes = -(-pixels // min(room, max(int(decode / 0.03), 16)))
+    return min(-(-pixels // passes) + 3, room) // 4 * 4
+
+
+# Instructions on a Cortex-M4 for each of `work`, fitted to counts on the emulator.
+INSTRUCTIONS = (1.0, 43.7, 185.0, 246.0, 5.0, 212.0, 3.9, 33.5, 7.3, 1.4)
+LOOP = 11 / 2 + 3 / 16  # for each value of two filters and four columns, as ek_expand_outputs_dsp.c has it
+
+
+def work(dense: View, decode: float) -> tuple[float, ...]:
+    """How often the kernels do what `INSTRUCTIONS` says.
+
+    The loop, four columns, parts of four, two filters; values and runs of windows that are gathered four windows at a
+    time, and one by one; values whose runs are no words; and weights that are decoded one by one because filters begin
+    anywhere in a byte.
+    """
+    _, out_h, out_w, out_c = dense.out.shape
+    pixels, held = out_h * out_w, block(dense, decode)
+    times, rest = passes(dense, decode), pixels % held
+    fours, parts = pixels // held * (held // 4) + rest // 4, int(rest % 4 > 0)
+    pairs = -(-out_c // 2)
+    loop = (fours + parts) * pairs * values(dense) * LOOP
+    together, alone = gathers(dense)
+    rows, columns = dense.inputs[1].shape[1:3]
+    runs = rows * (columns if dense["dilation_w"] != 1 else 1)
+    bytewise = pixels * taps(dense) if taps(dense) // runs % 4 else 0
+    streamed = times * dense.out.shape[3] * taps(dense) if taps(dense) % 8 else 0
+    gathered = together * taps(dense), together * runs, alone * taps(dense), alone * runs
+    return loop, fours * pairs, parts * pairs, times * pairs, *gathered, bytewise, streamed
+
+
+def gathers(dense: View) -> tuple[int, int]:
+    """How often ek_expand_columns_dsp.c gathers four windows together, and one alone."""
+    _, out_h, out_w, _ = dense.out.shape
+    pixels = out_h * out_w
+    if pointwise(dense) and dense["stride_h"] * dense.x.shape[2] == out_w * dense["stride_w"]:
+        return pixels // 4, pixels % 4  # all pixels are one row; passes are fours
+    together = 0
+    for y in range(out_h):
+        x = -(y * out_w) % 4  # until the columns are whole fours
+        while x + 4 <= out_w:
+            together, x = together + 1, x + 4
+    return together, pixels - 4 * together
+
+
+def passes(dense: View, decode: float) -> int:
+    _, out_h, out_w, _ = dense.out.shape
+    return -(-out_h * out_w // block(dense, decode))
+
+
+def cost(dense: View, decode: float, weight: float) -> float:
+    """Estimated instructions of a layer; `decode` as for `block`, `weight`: for each weight in every pass."""
+    counted = sum(n * each for n, each in zip(work(dense, decode), INSTRUCTIONS, strict=True))
+    return counted + weight * passes(dense, decode) * dense.inputs[1].value.size
+
+
+def scratch(dense: View, decode: float) -> int:
+    """Two filters, the windows of a block, the ring, and a window."""
+    words = values(dense) + block(dense, decode) * values(dense) // 2
+    if pointwise(dense):
+        return 4 * words
+    _, k_h, k_w, _ = dense.inputs[1].shape
+    return 4 * words + lin.ring_bytes(dense, k_h, k_w) + taps(dense)
+
+
+def in_place(dense: View) -> tuple[int, ...]:
+    """The ring's rule; pixels of 1x1 windows are gathered before their outputs are written, backwards if need be."""
+    if not pointwise(dense):
+        return lin.ring_in_place(dense, dense.inputs[1].shape[1])
+    grows = dense.out.shape[3] > dense.x.shape[3]
+    return (0,) if not grows or dense["stride_h"] == dense["stride_w"] == 1 else ()

@@ -1,0 +1,291 @@
+"""Kernels of template convolutions on each kind of core, and what they need and cost."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ...graph.bits import index_bits
+from ...graph.ir import Role
+from ...graph.op import Kernel, View
+from ..packed import template as tp
+from ..shared import linear as lin
+from . import decoded, words
+from . import expand as ex
+from . import pixels as px
+from . import winograd as wg
+from . import winograd_mve as wgm
+from .vector import VECTOR
+
+PIXELS_MAX = 16  # whose responses the kernels hold at a time, for which an index is decoded once
+DECODE = 5.9  # instructions to expand a weight on cores with the DSP extension
+# Instructions on a Cortex-M4, fitted to counts on the emulator: for a kernel with a coded pair, for one with a pair of
+# its own, and for a template; EXPANDED for each of a template's values.
+TRANSFORMED = (69.5, 84.5, 452.0)
+EXPANDED = (5.9, 7.7, 19.0)
+# On a Cortex-M55: to decode a weight, to transform one too, and for a template.
+DECODE_MVE, TRANSFORM_MVE, TEMPLATE_MVE = 1.0, 1.5, 150.0
+PLANNED = (9.5, 22.7, 200.0)
+RESPONSE = (120.0, 122.0, 8.9, 25.2, 3940.0)
+WORDS = 11.0  # instructions to expand a weight on aarch64
+RESPONSES_BYTES = 16 * 1024  # what the kernels hold of responses, if four pixels need no more
+
+
+def _responses(view: View) -> int:
+    """Responses of one pixel, a word each."""
+    return view.x.shape[3] * view.inputs[1].shape[0]
+
+
+def block_pixels(view: View) -> int:
+    """Pixels whose responses the portable kernel holds at a time, a multiple of four.
+
+    An index is decoded once for all of them, so more of them are faster; their responses are most of the scratch.
+    """
+    _, out_h, out_w, _ = view.out.shape
+    affordable = max(RESPONSES_BYTES // (4 * _responses(view)) // 4 * 4, 4)
+    return min(PIXELS_MAX, affordable, (out_h * out_w + 3) // 4 * 4)
+
+
+def _block_dsp(view: View) -> int:
+    """As `block_pixels`: 32, 16 or 8."""
+    _, out_h, out_w, _ = view.out.shape
+    if 4 * 32 * _responses(view) <= RESPONSES_BYTES and out_h * out_w > 16:
+        return 32
+    return 16 if 4 * 16 * _responses(view) <= 2 * RESPONSES_BYTES and out_h * out_w > 8 else 8
+
+
+def _accepts_dsp(view: View) -> bool:
+    _, k_h, k_w = view.inputs[1].shape
+    window = (k_h, k_w, view["dilation_w"]) == (3, 3, 1)
+    fits = view.x.shape[3] % 4 == 0 and 4 * 8 * _responses(view) <= 4 * RESPONSES_BYTES
+    return window and fits and lin.short_requant(tp.dense(view))
+
+
+def _params(view: View) -> dict[str, int | str]:
+    count, k_h, k_w = view.inputs[1].shape
+    names = ("templates", "indices", "pairs", "pair_indices")[: len(tp.codes(view))]
+    values = lin.window_params(view, k_h, k_w)
+    values.update(lin.output_params(view, (*names, "bias", "multiplier", "shift")))
+    values.update(count=count, ones=view["ones"], bits=index_bits(view.inputs[2].value), pad_value=view["pad_value"])
+    values.update(
+        block=block_pixels(view), pair_count=_pair_count(view), pair_bits=0, pointwise=0, planes=_planes(view)
+    )
+    if "pair_indices" in names:
+        values["pair_bits"] = index_bits(view.inputs[4].value)
+    else:
+        values["pair_indices"] = 0
+    return values
+
+
+def _pair_count(view: View) -> int:
+    """Of pairs that have indices."""
+    return len(view.inputs[3].value) if view.inputs[4].role is Role.INDEX else 0
+
+
+def _scratch(view: View) -> int:
+    """The pair table, a filter's plan, the responses, the offsets and values of a window's taps, and the ring."""
+    _, k_h, k_w = view.inputs[1].shape
+    words = _pair_count(view) + 2 * view.x.shape[3] + _responses(view) * block_pixels(view) + 2 * k_h * k_w
+    return 4 * words + lin.ring_bytes(view, k_h, k_w)
+
+
+CODE_FIELDS = (
+    ("const int8_t *", "templates"),
+    ("const uint8_t *", "indices"),
+    ("const ek_u16 *", "pairs"),
+    ("const uint8_t *", "pair_indices"),
+)
+FIELDS = (
+    *CODE_FIELDS,
+    *lin.REQUANT_FIELDS[1:],
+    *lin.WINDOW_FIELDS,
+    *lin.OUTPUT_FIELDS,
+    ("int8_t", "pad_value"),
+    ("uint8_t", "bits"),
+    ("uint8_t", "pair_bits"),
+    *(("uint16_t", name) for name in ("count", "pair_count", "ones", "block")),
+    ("uint8_t", "pointwise"),
+    ("uint8_t", "planes"),
+)
+
+
+def _scratch_dsp(view: View) -> int:
+    """The pair table, a filter's plan, the responses, the templates and three rows as words, and the ring."""
+    in_c, count = view.x.shape[3], view.inputs[1].shape[0]
+    apart = 2 * ((view.out.shape[2] - 1) * view["stride_w"] + 3) + 1
+    words = (
+        _pair_count(view)
+        + 2 * ((in_c + 7) // 8 * 8)
+        + 1
+        + _responses(view) * _block_dsp(view)
+        + 5 * count
+        + in_c * apart
+    )
+    return 4 * words + lin.ring_bytes(view, 3, 3)
+
+
+def _entry_bytes(view: View, positions: int) -> int:
+    """The pair table, a filter's plan, and the templates as words."""
+    return 4 * (_pair_count(view) + 2 * view.x.shape[3] + positions * view.inputs[1].shape[0])
+
+
+def _codes_cost(view: View, cost: tuple[float, float, float], passes: int) -> float:
+    """Instructions to decode all kernels in every pass, and to make words of templates and pairs once."""
+    coded, own, template = cost
+    each = coded if _pair_count(view) else own
+    return passes * view.inputs[2].value.size * each + template * view.inputs[1].shape[0] + 25 * _pair_count(view)
+
+
+def _winograd_cost(view: View) -> float:
+    return wg.cost(tp.dense(view), 0) + _codes_cost(view, TRANSFORMED, wg.passes(tp.dense(view)))
+
+
+def _expanded_cost(view: View) -> float:
+    positions = view.inputs[1].value[0].size
+    coded, own, template = (positions * each for each in EXPANDED)
+    as_dense = tp.dense(view)
+    return ex.cost(as_dense, DECODE, 0) + _codes_cost(view, (coded, own, template), ex.passes(as_dense, DECODE))
+
+
+def _response_cost(view: View) -> float:
+    """Of the kernel that works on responses: eight pixels of eight kernels, outputs, responses, gathering."""
+    _, out_h, out_w, out_c = view.out.shape
+    in_c, pixels, held = view.x.shape[3], out_h * out_w, _block_dsp(view)
+    eights = pixels // held * (held // 8) + -(-(pixels % held) // 8)
+    work = (eights * out_c * ((in_c + 7) // 8), eights * out_c, pixels * _responses(view), pixels * in_c, 1)
+    counted = sum(n * each for n, each in zip(work, RESPONSE, strict=True))
+    return counted + _codes_cost(view, PLANNED, -(-pixels // held))
+
+
+def _expanded_params(view: View) -> dict[str, int | str]:
+    as_dense = tp.dense(view)
+    return {**_params(view), "block": ex.block(as_dense, DECODE), "pointwise": int(ex.pointwise(as_dense))}
+
+
+def _block_mve(view: View) -> int:
+    return decoded.block(view, view.inputs[1].value[0].size * view.x.shape[3])
+
+
+def _planes(view: View) -> int:
+    """1 where weights fit 16 bits; else a and b are cut in two, each half of which makes weights that do.
+
+    With halves of 6 bits, templates of 127 and `ones` of 255 (a window of one tap) they stay below 63 * (127 + 255).
+    """
+    return 1 if lin.fits_int16(tp.dense(view).inputs[1].value) else 2
+
+
+def _accepts_mve(view: View) -> bool:
+    """Two planes take about 0.7 instructions per MAC, the DSP kernel 0.3 and 0.8 * templates / filters."""
+    templates = view.inputs[1].value
+    better = _planes(view) == 1 or not _accepts_dsp(view) or 2 * len(templates) >= view.out.shape[3]
+    return better and templates.size < 2**16 and decoded.accepts(tp.dense(view))
+
+
+def _scratch_mve(view: View) -> int:
+    """What decoded filters want, indices of a filter's kernels, and the pairs."""
+    in_c = view.x.shape[3]
+    words = in_c + _planes(view) * (_pair_count(view) or in_c)
+    k_h, k_w = view.inputs[1].shape[1:]
+    return 4 * words + decoded.scratch(view, k_h, k_w, _block_mve(view), _planes(view))
+
+
+def _words_part(view: View, as_dense: View) -> int:
+    """Taps of a filter that are decoded at a time: whole positions of the window."""
+    in_c = view.x.shape[3]
+    return max(words.part(as_dense) // in_c, 1) * in_c
+
+
+def _words_params(view: View) -> dict[str, int | str]:
+    as_dense = tp.dense(view)
+    return {**_params(view), "block": words.block(as_dense), "pointwise": int(ex.pointwise(as_dense))}
+
+
+def _scratch_winograd_mve(view: View) -> int:
+    """Indices of a filter's kernels, the pairs, and the templates transformed."""
+    in_c = view.x.shape[3]
+    words = in_c + (_pair_count(view) or in_c) + 8 * view.inputs[1].shape[0]
+    return 4 * words + wgm.scratch(tp.dense(view))
+
+
+_kernel = partial(Kernel, header="ek_template.h", struct="ek_template_conv2d_params", fields=FIELDS)
+KERNELS = (
+    _kernel(
+        symbol="ek_template_conv2d_s8_mve",
+        params=lambda view: {**_params(view), "block": _block_mve(view)},
+        needs=frozenset({"mve"}),
+        accepts=_accepts_mve,
+        scratch=_scratch_mve,
+        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        sources=decoded.SOURCES,
+        counted_cost=lambda view: decoded.cost(tp.dense(view), _block_mve(view), DECODE_MVE, _planes(view)),
+    ),
+    _kernel(
+        symbol="ek_template_winograd_s8_mve",
+        params=lambda view: {**_params(view), "block": wgm.block(tp.dense(view))},
+        needs=frozenset({"mve"}),
+        accepts=lambda view: wgm.accepts(tp.dense(view)),
+        scratch=_scratch_winograd_mve,
+        in_place=lambda view: wg.in_place(tp.dense(view)),
+        sources=wgm.SOURCES,
+        counted_cost=lambda view: wgm.cost(tp.dense(view), TRANSFORM_MVE) + TEMPLATE_MVE * view.inputs[1].shape[0],
+    ),
+    _kernel(
+        symbol="ek_template_conv2d_s8_vec",
+        params=_words_params,
+        needs=VECTOR,
+        accepts=lambda view: words.accepts(as_dense := tp.dense(view), _words_part(view, as_dense)),
+        scratch=lambda view: (
+            _entry_bytes(view, 0)
+            + words.scratch(as_dense := tp.dense(view), _words_part(view, as_dense), words.block(as_dense))
+        ),
+        in_place=lambda view: ex.in_place(tp.dense(view)),
+        sources=words.SOURCES,
+        counted_cost=lambda view: words.cost(tp.dense(view), WORDS),
+    ),
+    _kernel(
+        symbol="ek_template_pixels_s8_vec",
+        params=lambda view: {**_words_params(view), "block": px.block(view)},
+        needs=VECTOR,
+        accepts=lambda view: px.accepts(view, tp.dense(view)),
+        scratch=lambda view: _entry_bytes(view, 0) + px.scratch(view, tp.dense(view)),
+        in_place=lambda view: ex.in_place(tp.dense(view)),
+        sources=words.SOURCES,
+        counted_cost=px.cost,
+    ),
+    _kernel(
+        symbol="ek_template_winograd_s8_dsp",
+        params=lambda view: {**_params(view), "block": wg.block(tp.dense(view))},
+        needs=frozenset({"dsp"}),
+        accepts=lambda view: wg.accepts(tp.dense(view)),
+        scratch=lambda view: _entry_bytes(view, wg.POSITIONS) + wg.scratch(tp.dense(view)),
+        in_place=lambda view: wg.in_place(tp.dense(view)),
+        sources=wg.SOURCES,
+        counted_cost=_winograd_cost,
+    ),
+    _kernel(
+        symbol="ek_template_expanded_s8_dsp",
+        params=_expanded_params,
+        needs=frozenset({"dsp"}),
+        accepts=lambda view: view.x.shape[3] % 2 == 0 and ex.fits(tp.dense(view)),
+        scratch=lambda view: _entry_bytes(view, view.inputs[1].value[0].size) + ex.scratch(tp.dense(view), DECODE),
+        in_place=lambda view: ex.in_place(tp.dense(view)),
+        sources=ex.SOURCES,
+        counted_cost=_expanded_cost,
+    ),
+    _kernel(
+        symbol="ek_template_conv2d_s8_dsp",
+        params=lambda view: {**_params(view), "block": _block_dsp(view)},
+        needs=frozenset({"dsp"}),
+        accepts=_accepts_dsp,
+        scratch=_scratch_dsp,
+        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        counted_cost=_response_cost,
+    ),
+    _kernel(
+        symbol="ek_template_conv2d_s8",
+        params=_params,
+        accepts=lambda view: view.inputs[1].shape[0] <= 256,
+        scratch=_scratch,
+        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        sources=("ek_output_s8",),
+    ),
+)

@@ -1,0 +1,114 @@
+"""Kernels for cores with vector instructions: what they accept, and their weights in the order they are read.
+
+One layout serves every instruction set (runtime_c/kernels/vec/ek_vec.h): filters in blocks of 16, taps in groups of
+four, as SDOT and VPDPBUSD multiply them; narrower instructions take the same groups in halves.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...graph.fixedpoint import DOUBLE, SINGLE
+from ...graph.ir import Array
+from ...graph.op import LAID_OUT, Param, View
+from ..shared import linear as lin
+
+VECTOR = frozenset({"vector"})
+BLOCK = 16  # filters of a record
+GROUP = 4  # taps that one instruction adds for a filter
+SLACK = 64  # bytes behind the taps in scratch, which are read for weights of zero
+COLUMNS = 8  # the most that a tile has
+ACCUMULATOR_LIMIT = 2**30
+RECORDS = (("const int8_t *", "records"),)
+_OUTPUT = tuple(field for field in lin.OUTPUT_FIELDS if field[1] != "requant_step")
+WINDOW_FIELDS = (*RECORDS, *lin.WINDOW_FIELDS, *_OUTPUT, ("int8_t", "pad_value"))
+MATRIX_FIELDS = (*RECORDS, *(("uint32_t", name) for name in ("rows", "in_c", "out_c")), *_OUTPUT)
+
+
+def accepts(view: View) -> bool:
+    """Whether requantisation in 32 bits has the reference's bits, and pairs of products fit 16 bits.
+
+    Doubling the accumulator must not overflow, and every shift goes right. -128 * -128 twice would leave int16, in
+    which NEON without SDOT adds two products.
+    """
+    shift = view.inputs[-1].value
+    return bool(
+        view["rounding"] in (DOUBLE, SINGLE)
+        and np.all((shift >= -30) & (shift <= -1))
+        and np.all(lin.accumulator_bound(view) < ACCUMULATOR_LIMIT)
+        and np.all(view.inputs[1].value > -128)
+    )
+
+
+def records(view: View, filters: Array) -> Array:
+    """uint8: a record for each block of filters.
+
+    Args:
+        filters: int8 (oc, runs, taps); the taps of each run are filled up to whole groups.
+    """
+    channels, runs, taps = filters.shape
+    groups = -(-taps // GROUP)
+    blocks = -(-channels // BLOCK)
+    padded = np.zeros((blocks * BLOCK, runs, groups * GROUP), np.int8)
+    padded[:channels, :, :taps] = filters
+    weights = padded.reshape(blocks, BLOCK, runs * groups, GROUP).transpose(0, 2, 1, 3)
+    return _with_headers(view, filters.reshape(channels, -1), weights.reshape(blocks, -1))
+
+
+def channel_records(view: View, filters: Array) -> Array:
+    """uint8: a record for each block of channels of a depthwise layer.
+
+    Args:
+        filters: int8 (kh, kw, oc). For each column of the window, four rows of it at a time are a group.
+    """
+    k_h, k_w, channels = filters.shape
+    groups = -(-k_h // GROUP)
+    blocks = -(-channels // BLOCK)
+    padded = np.zeros((groups * GROUP, k_w, blocks * BLOCK), np.int8)
+    padded[:k_h, :, :channels] = filters
+    weights = padded.reshape(groups, GROUP, k_w, blocks, BLOCK).transpose(3, 2, 0, 4, 1)
+    return _with_headers(view, filters.reshape(-1, channels).T, weights.reshape(blocks, -1))
+
+
+def _with_headers(view: View, filters: Array, weights: Array) -> Array:
+    """Records of bias, 128 times the sum of the weights, multiplier and right shift, and then the weights."""
+    bias, multiplier, shift = (tensor.value.astype(np.int64) for tensor in view.inputs[2:])
+    channels, blocks = filters.shape[0], weights.shape[0]
+    header = np.zeros((4, blocks * BLOCK), np.int64)
+    header[0, :channels] = bias
+    header[1, :channels] = 128 * filters.astype(np.int64).sum(1)
+    header[2, :channels] = multiplier
+    header[3] = 1  # a shift that exists, for filters that do not
+    header[3, :channels] = -shift
+    words = header.astype("<i4").reshape(4, blocks, BLOCK).transpose(1, 0, 2).reshape(blocks, -1)
+    return np.concatenate([np.ascontiguousarray(words).view(np.uint8), weights.view(np.uint8)], axis=1).reshape(-1)
+
+
+def window_params(view: View, k_h: int, k_w: int) -> dict[str, Param]:
+    values: dict[str, Param] = {"records": LAID_OUT, **lin.window_params(view, k_h, k_w)}
+    values.update({name: view[name] for name in (*lin.OUTPUT, "pad_value")})
+    return values
+
+
+def conv2d_records(view: View) -> Array:
+    """A run is a row of the window, or with dilation one pixel of it."""
+    w = view.inputs[1].value
+    oc, k_h, k_w, ic = w.shape
+    runs = (k_h * k_w, ic) if view["dilation_w"] > 1 else (k_h, k_w * ic)
+    return records(view, w.reshape(oc, *runs))
+
+
+def conv2d_scratch(view: View) -> int:
+    _, k_h, k_w, _ = view.inputs[1].shape
+    runs = k_h * (k_w if view["dilation_w"] > 1 else 1)
+    return 4 * runs + lin.ring_bytes(view, k_h, k_w) + SLACK
+
+
+def matrix_scratch(view: View) -> int:
+    """Columns of in_c taps, of a 1x1 convolution or a fully connected layer."""
+    return COLUMNS * -(-view.x.shape[-1] // GROUP) * GROUP + SLACK
+
+
+def matrix_records(view: View) -> Array:
+    w = view.inputs[1].value
+    return records(view, w.reshape(w.shape[0], 1, -1))

@@ -1,0 +1,111 @@
+"""3x3 convolutions by Winograd's minimal filtering on cores with the DSP extension: when, and what they need.
+
+Source: Lavin and Gray, 2015 (arXiv 1509.09308), F(2x2, 3x3). With twice their G in both directions every transformed
+weight is an integer and the result four times the sum, so all of it is exact modulo 2**32, whatever the order; what has
+to be proved is that transformed weights fit 16 bits and that four times an accumulator fits 32
+(runtime_c/kernels/dsp/ek_winograd.h).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...graph.ir import Array, Node
+from ...graph.op import View
+from ..shared import linear as lin
+
+TILES_BYTES = 32 * 1024  # of scratch for transformed tiles, if four of them need no more
+SOURCES = ("ek_winograd_tiles_dsp", "ek_winograd_outputs_dsp", "ek_expand_dot_dsp")
+_TWICE_G = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]])
+POSITIONS = 16
+LARGEST = (2**15 - 1) // 9  # of a weight that fits transformed whatever the others are
+
+
+def transform(w: Array) -> Array:
+    """Weights (oc, 3, 3, ic) to int64 (oc, 4, 4, ic), four times Lavin and Gray's."""
+    return np.asarray(np.einsum("ia,jb,oabc->oijc", _TWICE_G, _TWICE_G, w.astype(np.int64), optimize=True))
+
+
+def window(node: Node, w: tuple[int, ...]) -> bool:
+    """Whether a convolution with weights of this shape (oc, kh, kw, ic) has the window for it."""
+    steps = {node.int_attr(f"{key}_{axis}") for key in ("stride", "dilation") for axis in "hw"}
+    return w[1:3] == (3, 3) and steps == {1} and w[3] % 4 == 0
+
+
+def accepts(dense: View) -> bool:
+    return lin.short_requant(dense) and exact(dense)
+
+
+def exact(dense: View) -> bool:
+    """Whether the layer has the window, its transformed weights fit 16 bits, and four times its sums 32."""
+    w = dense.inputs[1].value
+    if not window(dense.node, w.shape):
+        return False
+    return lin.fits_int16(transform(w)) and bool(np.all(lin.accumulator_bound(dense) < 2**29))
+
+
+def values(dense: View) -> int:
+    return (dense.x.shape[3] + 7) // 8 * 8
+
+
+def tiles(dense: View) -> tuple[int, int]:
+    """(down, across)."""
+    _, out_h, out_w, _ = dense.out.shape
+    return (out_h + 1) // 2, (out_w + 1) // 2
+
+
+def block(dense: View) -> int:
+    """Tiles of a pass, a multiple of four: as few passes as the room allows, of one size."""
+    down, across = tiles(dense)
+    room = max(TILES_BYTES // (32 * values(dense)), 4)
+    passes = -(-down * across // min(room, 64))
+    return min(-(-down * across // passes) + 3, room) // 4 * 4
+
+
+# Instructions on a Cortex-M4 for each of `work`, fitted to counts on the emulator.
+INSTRUCTIONS = (1.0, 80.0, 266.0, 608.0, 89.0, 150.0)
+LOOP = 11 / 2 + 3 / 16  # for each value of two filters and four tiles, as ek_expand_dot_dsp.c has it
+
+
+def work(dense: View) -> tuple[float, ...]:
+    """How often the kernels do what `INSTRUCTIONS` says.
+
+    The loop, outputs of whole tiles and of others, two filters, and gathering: channels of tiles, and tiles.
+    """
+    _, out_h, out_w, out_c = dense.out.shape
+    (down, across), held, in_c = tiles(dense), block(dense), dense.x.shape[3]
+    count, whole, pairs = down * across, (out_h // 2) * (out_w // 2), -(-out_c // 2)
+    times = passes(dense)
+    fours = (times - 1) * (held // 4) + -(-(count - (times - 1) * held) // 4)
+    loop = fours * pairs * POSITIONS * values(dense) * LOOP
+    return loop, whole * out_c, (count - whole) * out_c, times * pairs, count * in_c, count
+
+
+def passes(dense: View) -> int:
+    down, across = tiles(dense)
+    return -(-down * across // block(dense))
+
+
+def cost(dense: View, kernel: float) -> float:
+    """Estimated instructions of a layer; `kernel`: to make one kernel's sixteen weights, in every pass."""
+    kernels = passes(dense) * dense.out.shape[3] * dense.x.shape[3]
+    return sum(n * each for n, each in zip(work(dense), INSTRUCTIONS, strict=True)) + kernel * kernels
+
+
+def scratch(dense: View) -> int:
+    """Two filters, their sums, a row of tiles transformed vertically, the tiles of a block, and the ring."""
+    _, across = tiles(dense)
+    in_c = dense.x.shape[3]
+    words = POSITIONS * values(dense) + 8 * POSITIONS + (across + 1) * 4 * in_c + block(dense) * 8 * values(dense)
+    return 4 * (words + 4) + 4 * (2 * across + 2) * in_c
+
+
+def in_place(dense: View) -> tuple[int, ...]:
+    """As `lin.ring_in_place`: two rows of the output are written when four of the padded input are in the ring."""
+    _, in_h, in_w, in_c = dense.x.shape
+    _, out_h, out_w, out_c = dense.out.shape
+    for y in range(0, out_h, 2):
+        copied = min(in_h, max(0, y - dense["pad_top"] + 4))
+        if copied < in_h and min(y + 2, out_h) * out_w * out_c > copied * in_w * in_c:
+            return ()
+    return (0,)

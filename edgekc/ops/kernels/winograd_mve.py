@@ -1,0 +1,69 @@
+"""3x3 convolutions by Winograd's minimal filtering on cores with Helium: when, and what they need.
+
+The arithmetic and its proof are those of `winograd.py`; runtime_c/kernels/mve/ek_winograd_mve.h has the layout.
+"""
+
+from __future__ import annotations
+
+from ...graph.fixedpoint import DOUBLE
+from ...graph.op import View
+from ..shared import linear as lin
+from . import winograd as wg
+
+TILES_BYTES = 32 * 1024  # of scratch for transformed tiles, if two of them need no more
+SOURCES = ("ek_winograd_tiles_mve", "ek_winograd_outputs_mve", "ek_indices_mve")
+
+
+def accepts(dense: View) -> bool:
+    in_c, out_c = dense.x.shape[3], dense.out.shape[3]
+    if in_c % 8 or out_c > 2**16 - 4:  # places of a pixel's neighbour are offsets of 16 bits
+        return False
+    return wg.exact(dense) and dense["rounding"] == DOUBLE and lin.vector_requant(dense)
+
+
+def _values(dense: View) -> int:
+    """Channels as the kernels hold them."""
+    return (dense.x.shape[3] + 15) // 16 * 16
+
+
+def block(dense: View) -> int:
+    """Tiles of a pass, even: as few passes as the room allows, of one size."""
+    down, across = wg.tiles(dense)
+    room = max(TILES_BYTES // (32 * _values(dense)) // 2 * 2, 2)
+    passes = -(-down * across // room)
+    return (-(-down * across // passes) + 1) // 2 * 2
+
+
+def _passes(dense: View) -> int:
+    down, across = wg.tiles(dense)
+    return -(-down * across // block(dense))
+
+
+# Instructions on a Cortex-M55 for each of `_work`, fitted to counts on the emulator.
+INSTRUCTIONS = (1.0, 152.0, 110.0, 110.0, 60.0)
+
+
+def _work(dense: View) -> tuple[float, ...]:
+    """How often the kernels do what `INSTRUCTIONS` says.
+
+    The loop over two tiles and four filters, its outputs, tiles and eights of channels that are gathered, and passes of
+    four filters.
+    """
+    down, across = wg.tiles(dense)
+    out_c, in_c = dense.out.shape[3], dense.x.shape[3]
+    fours, pairs = -(-out_c // 4), -(-down * across // 2)
+    loop = fours * pairs * wg.POSITIONS * (28 * _values(dense) / 16 + 10)
+    return loop, fours * down * across, down * across * in_c / 8, down * across, fours * _passes(dense)
+
+
+def cost(dense: View, weight: float) -> float:
+    """Estimated instructions of a layer; `weight`: to decode and transform one, in every pass."""
+    counted = sum(n * each for n, each in zip(_work(dense), INSTRUCTIONS, strict=True))
+    return counted + weight * _passes(dense) * dense.inputs[1].value.size
+
+
+def scratch(dense: View) -> int:
+    """Weights of four filters, the tiles of a block, sums of two, a row of tiles half transformed, and the ring."""
+    _, across = wg.tiles(dense)
+    in_c = dense.x.shape[3]
+    return (128 + 32 * block(dense)) * _values(dense) + 512 + 16 + 12 * (2 * across + 2) * in_c

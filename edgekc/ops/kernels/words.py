@@ -1,0 +1,74 @@
+"""Packed filters on cores with vector instructions: 16 at a time as 16-bit weights, for a block of pixels.
+
+Filters are decoded once for the pixels whose windows are in scratch (runtime_c/kernels/vec/ek_words.h), in parts where
+more than half of the layer's weights would be in memory at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...graph.fixedpoint import DOUBLE, SINGLE
+from ...graph.op import View
+from ..shared import linear as lin
+from . import expand as ex
+from .vector import ACCUMULATOR_LIMIT, BLOCK
+
+WINDOWS_BYTES = 128 * 1024  # of scratch for windows, if 16 pixels need no more
+PART = 640  # taps of a filter that are decoded at a time, at most
+HEADER_BYTES = 256
+SOURCES = ("ek_words_columns_vec", "ek_words_outputs_vec")
+# Instructions on aarch64 without SDOT: for each product, output and value of a window.
+INSTRUCTIONS = (0.33, 12.0, 0.6)
+LARGEST = 127 * 256 + 127  # of a weight whose high byte, rounded, is one
+
+
+def requantises(dense: View) -> bool:
+    """Whether requantisation in 32 bits has the reference's bits."""
+    shift = dense.inputs[-1].value
+    return bool(
+        dense["rounding"] in (DOUBLE, SINGLE)
+        and np.all((shift >= -30) & (shift <= -1))
+        and np.all(lin.accumulator_bound(dense) < ACCUMULATOR_LIMIT)
+    )
+
+
+def accepts(dense: View, at_once: int) -> bool:
+    """Whether weights fit 16 bits, and never all of them are decoded at once."""
+    w = dense.inputs[1].value
+    in_parts = min(len(w), BLOCK) * at_once < w.size
+    return in_parts and int(w.min()) >= -(2**15) and int(w.max()) <= LARGEST and requantises(dense)
+
+
+def part(dense: View) -> int:
+    """Taps of 16 filters that are decoded at a time: at most half of the weights, in eights unless they are few."""
+    half = dense.inputs[1].value.size // (2 * BLOCK)
+    return min(ex.taps(dense), PART, max(half if half < 8 else half // 8 * 8, 1))
+
+
+def block(dense: View) -> int:
+    """Pixels of a pass: as few passes as the room for windows allows, of one size."""
+    _, out_h, out_w, _ = dense.out.shape
+    pixels = out_h * out_w
+    passes = -(-pixels // max(WINDOWS_BYTES // (2 * ex.values(dense)), 16))
+    return -(-pixels // passes)
+
+
+def cost(dense: View, decode: float) -> float:
+    """Estimated instructions of a layer; `decode`: for each weight in every pass."""
+    _, out_h, out_w, out_c = dense.out.shape
+    pixels, weights = out_h * out_w, dense.inputs[1].value.size
+    work = (pixels * weights, pixels * out_c, pixels * ex.taps(dense))
+    counted = sum(n * each for n, each in zip(work, INSTRUCTIONS, strict=True))
+    return counted + decode * weights * -(-pixels // block(dense))
+
+
+def scratch(dense: View, at_once: int, pixels: int) -> int:
+    """What EK_WORDS wants, `at_once` taps of a filter being decoded for so many pixels at a time."""
+    room = -(-at_once // 8) * 8
+    sums = 4 * BLOCK * pixels if at_once < ex.taps(dense) else 0
+    held = HEADER_BYTES + 2 * (1 + BLOCK) * room + sums + 2 * pixels * ex.values(dense) + 32
+    if ex.pointwise(dense):
+        return held
+    _, k_h, k_w, _ = dense.inputs[1].shape
+    return held + lin.ring_bytes(dense, k_h, k_w) + 16

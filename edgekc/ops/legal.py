@@ -1,0 +1,220 @@
+"""What is legal in each stage of a graph, in one place; checked at every boundary between stages."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..errors import EdgekcError, ModelError
+from ..format import fields
+from ..graph.ir import Graph, Node, Role, Stage, Tensor
+from ..graph.op import OPERAND_ROLES, Op, View, int_attrs
+from . import OPS
+
+# C pointer type of a kernel's field -> dtype of the constant that it points to
+_POINTEES = {
+    "const int8_t *": "int8",
+    "const uint8_t *": "uint8",
+    "const int16_t *": "int16",
+    "const int32_t *": "int32",
+    "const ek_s16 *": "int16",
+    "const ek_u16 *": "float16",  # its bits
+}
+
+
+def op_of(node: Node) -> Op:
+    """The operator of an INTEGER node."""
+    if node.op not in OPS:
+        raise ModelError(f"operator {node.op} does not exist", where=node.name)
+    return OPS[node.op]
+
+
+def check(graph: Graph) -> None:
+    """Raises ModelError where the graph is not legal in its stage.
+
+    Every stage: names resolve, constants have the value that they say, each activation is written once and
+    before it is read. INTEGER: also operands, attributes and shapes as the operators say.
+    """
+    _check_tensors(graph)
+    _check_order(graph)
+    if graph.stage is Stage.INTEGER:
+        _check_integer(graph)
+
+
+def _check_tensors(graph: Graph) -> None:
+    for name, t in graph.tensors.items():
+        if t.name != name:
+            raise ModelError(f"the tensor calls itself {t.name}", where=name)
+        if (t.role is Role.ACTIVATION) != (t.data is None):
+            raise ModelError(f"role {t.role.value} and {'no' if t.data is None else 'a'} value", where=name)
+        if t.data is not None and (t.data.shape != t.shape or t.data.dtype != np.dtype(t.dtype)):
+            raise ModelError(
+                f"the value is {t.data.dtype}{list(t.data.shape)}, not {t.dtype}{list(t.shape)}", where=name
+            )
+
+
+def _check_order(graph: Graph) -> None:
+    if not graph.inputs or not graph.outputs:
+        raise ModelError("the graph needs at least one input and one output", where=graph.name)
+    mentioned = {n for node in graph.nodes for n in (*node.inputs, *node.outputs)}.union(graph.inputs, graph.outputs)
+    missing = sorted(mentioned - graph.tensors.keys())
+    if missing:
+        raise ModelError("the tensor does not exist", where=missing[0])
+    written: set[str] = set()
+
+    def write(name: str, by: str) -> None:
+        if graph.tensors[name].role is not Role.ACTIVATION:
+            raise ModelError(f"{by} writes the constant {name}", where=graph.name)
+        if name in written:
+            raise ModelError(f"{by} writes {name}, which is written before", where=graph.name)
+        written.add(name)
+
+    for name in graph.inputs:
+        write(name, "the caller")
+    seen: set[str] = set()
+    for node in graph.nodes:
+        if node.name in seen:
+            raise ModelError("two nodes have this name", where=node.name)
+        seen.add(node.name)
+        for name in node.inputs:
+            if graph.tensors[name].role is Role.ACTIVATION and name not in written:
+                raise ModelError(f"reads {name} before it is written", where=node.name)
+        for name in node.outputs:
+            write(name, node.name)
+    for name in graph.outputs:
+        if name not in written:
+            raise ModelError("the graph's output is never written", where=name)
+    if len(set(graph.outputs)) != len(graph.outputs):
+        raise ModelError("a tensor is listed twice among the outputs", where=graph.name)
+
+
+def _check_integer(graph: Graph) -> None:
+    for t in graph.tensors.values():
+        _check_integer_tensor(t)
+    for name in (*graph.inputs, *graph.outputs):
+        _check_interface(graph.tensors[name])
+    for node in graph.nodes:
+        _check_node(graph, node)
+
+
+def _check_integer_tensor(t: Tensor) -> None:
+    if t.dtype not in fields.ROLE_DTYPES[t.role]:
+        allowed = " or ".join(fields.ROLE_DTYPES[t.role])
+        raise ModelError(f"a tensor of role {t.role.value} must be {allowed}, not {t.dtype}", where=t.name)
+    if len(t.shape) > fields.MAX_DIMS or any(d < 1 for d in t.shape) or math.prod(t.shape) > fields.MAX_ELEMENTS:
+        raise ModelError(f"impossible shape {list(t.shape)}", where=t.name)
+    if t.role is Role.ACTIVATION and any(d > fields.MAX_ACTIVATION_DIM for d in t.shape):
+        raise ModelError(f"shape {list(t.shape)} exceeds {fields.MAX_ACTIVATION_DIM}", where=t.name)
+    if t.role is Role.PAIRS and (not t.shape or t.shape[-1] != 2 or not np.isfinite(t.value).all()):
+        raise ModelError("a/b pairs must have a last axis of 2 and be finite", where=t.name)
+    if t.role is Role.CENTERS:
+        binary_points(t)
+
+
+def _check_interface(t: Tensor) -> None:
+    """Quantisation of the graph's inputs and outputs, where it is known: one float32 scale, one zero point."""
+    if t.quant is None:
+        return
+    info = np.iinfo(t.dtype)
+    if len(t.quant.scales) != 1 or len(t.quant.zero_points) != 1:
+        raise ModelError("an input or output must have one scale", where=t.name)
+    scale, zero = t.quant.scale, t.quant.zero_point
+    with np.errstate(over="ignore"):
+        is_float32 = float(np.float32(scale)) == scale
+    if not (is_float32 and 0 < scale < math.inf) or not info.min <= zero <= info.max:
+        raise ModelError(f"impossible scale {scale!r} or zero point {zero}", where=t.name)
+
+
+def binary_points(t: Tensor) -> tuple[int, ...]:
+    """The binary point of each group of centers: its scales are 2**-point along the first axis."""
+    quant = t.q
+    if not t.shape or len(quant.scales) != t.shape[0] or quant.axis != 0 or any(quant.zero_points):
+        raise ModelError(
+            "centers need one scale for every index of their first axis and zero points of 0", where=t.name
+        )
+    points = []
+    for scale in quant.scales:
+        mantissa, exponent = math.frexp(scale)
+        if mantissa != 0.5 or abs(exponent - 1) > fields.MAX_POINT:
+            raise ModelError(f"the scale of centers must be 2**-point, |point| <= {fields.MAX_POINT}", where=t.name)
+        points.append(1 - exponent)
+    return tuple(points)
+
+
+def _check_node(graph: Graph, node: Node) -> None:
+    op = op_of(node)
+    if set(node.attrs) != set(op.attrs):
+        wrong = sorted(set(node.attrs) ^ set(op.attrs))
+        raise ModelError(f"{op.name} has other attributes: {', '.join(wrong)} differ", where=node.name)
+    if any(type(v) is not int for v in node.attrs.values()):
+        raise ModelError(f"an attribute of {op.name} is not an integer", where=node.name)
+    many = any(o.endswith("*") for o in op.operands)
+    count, expected = len(node.inputs), len(op.operands)
+    if count != expected and not (many and count > expected):
+        raise ModelError(f"{op.name} has {count} operands, expected {'at least ' * many}{expected}", where=node.name)
+    if len(node.outputs) != 1:
+        raise ModelError(f"{op.name} has {len(node.outputs)} outputs, expected 1", where=node.name)
+    for name, value in int_attrs(node).items():
+        low, high = _attribute_range(name)
+        if not low <= value <= high:
+            raise ModelError(f"{name} of {op.name} is {value}, expected {low} to {high}", where=node.name)
+    tensors = graph.of(node.inputs)
+    is_constant = [t.role is not Role.ACTIVATION for t in tensors]
+    if is_constant != sorted(is_constant):
+        raise ModelError(f"a constant operand of {op.name} comes before an activation", where=node.name)
+    try:
+        inferred = op.infer(int_attrs(node), [t.shape for t in tensors])
+    except EdgekcError as error:
+        raise ModelError(str(error), where=node.name) from error
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # A shape rule may assume what its importer guarantees; a damaged file guarantees nothing.
+        raise ModelError(f"shapes and attributes of {op.name} do not fit ({error})", where=node.name) from error
+    found = [t.shape for t in graph.of(node.outputs)]
+    if found != inferred:
+        raise ModelError(f"output shapes {found} should be {inferred}", where=node.name)
+    _check_constants(op, node, tensors, found[0][-1] if found[0] else 1)
+    op.validate(View(node, tuple(tensors), tuple(graph.of(node.outputs))))
+
+
+def _attribute_range(name: str) -> tuple[int, int]:
+    """Attributes of one name mean one thing in all operators; the ends are what the C structs and kernels hold."""
+    if name.endswith("multiplier"):
+        return 0, 2**31 - 1
+    if name.endswith("shift"):
+        return -31, 30
+    if name.endswith("_zero") or name in ("act_min", "act_max", "pad_value"):
+        return -128, 127
+    if name.startswith(("stride_", "dilation_", "filter_")):
+        return 1, fields.MAX_ACTIVATION_DIM
+    if name.startswith("pad_"):
+        return 0, fields.MAX_ACTIVATION_DIM
+    return (0, 1) if name == "rounding" else (-(2**31), 2**31 - 1)
+
+
+def _check_constants(op: Op, node: Node, tensors: list[Tensor], channels: int) -> None:
+    """What C reads through a pointer must have the pointer's type and length."""
+    if tensors[0].role is not Role.ACTIVATION:
+        raise ModelError(f"the first operand of {op.name} is a constant", where=node.name)
+    named = dict(zip(op.operands, tensors, strict=False))
+    for name, t in named.items():
+        role = OPERAND_ROLES.get(name)
+        if role is not None and t.role not in (role, Role.ACTIVATION):
+            raise ModelError(f"{name} of {op.name} has role {t.role.value}, not {role.value}", where=node.name)
+    for c_type, field in (f for kernel in op.kernels for f in kernel.fields):
+        if field not in named or not c_type.endswith("*"):
+            continue
+        if named[field].role is Role.ACTIVATION:
+            raise ModelError(f"{field} of {op.name} must be a constant", where=node.name)
+        if named[field].dtype != _POINTEES.get(c_type):
+            raise ModelError(
+                f"{field} of {op.name} must be {c_type.strip()}, not {named[field].dtype}", where=node.name
+            )
+    if not {"bias", "multiplier", "shift"} <= named.keys():
+        return
+    bias, multiplier, shift = (named[key] for key in ("bias", "multiplier", "shift"))
+    if bias.shape != (channels,) or multiplier.shape not in ((1,), (channels,)) or shift.shape != multiplier.shape:
+        what = f"bias {bias.shape}, multiplier {multiplier.shape} and shift {shift.shape}"
+        raise ModelError(f"{what} do not fit {channels} channels", where=node.name)
+    if multiplier.value.min() < 0 or shift.value.min() < -31 or shift.value.max() > 30:
+        raise ModelError("a multiplier is negative, or a shift outside of -31 to 30", where=node.name)

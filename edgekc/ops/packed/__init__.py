@@ -1,0 +1,1 @@
+"""Operators that compute on compressed weights: clustered, and on template kernels."""

@@ -1,0 +1,104 @@
+"""What layers with clustered weights share: weight[i] = center[index[i]], never expanded on the device.
+
+Source: the compound compression of Hsiao et al., J. Systems Architecture 95 (2019): k-means per layer, centers
+stored as 16-bit fixed point. A row scale per output channel, where there is one, is part of the requantisation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...errors import ModelError
+from ...graph.bits import index_bits
+from ...graph.fixedpoint import quantize_multiplier
+from ...graph.ir import Array, Role, Tensor, constant
+from ...graph.op import ChannelRule, Interval, View
+from ..shared import linear as lin
+
+OPERANDS = ("x", "indices", "centers", "bias", "multiplier", "shift")
+FIELDS = (("const uint8_t *", "indices"), ("const ek_s16 *", "centers"), *lin.REQUANT_FIELDS[1:])
+CODE_FIELDS = (("uint8_t", "bits"), ("uint16_t", "center_count"))
+
+
+def expand(indices: Array, centers: Array) -> Array:
+    """Dense int64 weights of the shape of `indices`; centers (1, k) int16."""
+    return np.asarray(centers[0].astype(np.int64)[indices])
+
+
+def dense(view: View) -> View:
+    """The same node as a layer with dense weights, for what both kinds have in common."""
+    x, indices, centers, *rest = view.inputs
+    check_indices(view)
+    w = expand(indices.value, centers.value).astype(np.int32)
+    weights = constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
+    return replace(view, inputs=(x, weights, *rest))
+
+
+def check_indices(view: View) -> None:
+    indices, centers = view.inputs[1].value, view.inputs[2].value
+    if centers.ndim != 2 or centers.shape[0] != 1 or not 1 <= centers.shape[1] <= 256:
+        raise ModelError(f"centers must have shape (1, 1..256), got {list(centers.shape)}", where=view.node.name)
+    if int(indices.max(initial=0)) >= centers.shape[1]:
+        raise ModelError(f"index {int(indices.max())} has no center among {centers.shape[1]}", where=view.node.name)
+
+
+def lower_constants(view: View) -> tuple[Tensor, ...]:
+    """(indices, centers, bias, multiplier, shift) of a QUANTIZED node (x, indices, centers, bias).
+
+    The quantisation of `indices` holds the row scales, that of `centers` the binary point: weight =
+    row scale * 2**-point * center. The bias has scale x.scale * row scale * 2**-point.
+    """
+    x, indices, centers = view.inputs[:3]
+    check_indices(view)
+    name = view.node.name
+    wide = expand(indices.value, centers.value).reshape(indices.shape[0], -1)
+    as_dense = replace(view, inputs=(x, indices, *view.inputs[3:]))
+    bias = lin.lower_bias(as_dense, wide.sum(1), np.abs(wide).sum(1))
+    step = centers.q.scale
+    pairs = [quantize_multiplier(x.q.scale * scale * step / view.out.q.scale) for scale in indices.q.scales]
+    return (
+        constant(f"{name}/indices", indices.value, Role.INDEX),
+        constant(f"{name}/centers", centers.value, Role.CENTERS, centers.q),
+        bias,
+        constant(f"{name}/multiplier", np.array([p[0] for p in pairs], np.int32), Role.REQUANT),
+        constant(f"{name}/shift", np.array([p[1] for p in pairs], np.int8), Role.REQUANT),
+    )
+
+
+def params(view: View) -> dict[str, int | str]:
+    """Values for FIELDS, OUTPUT_FIELDS and CODE_FIELDS."""
+    values = lin.output_params(view, ("indices", "centers", "bias", "multiplier", "shift"))
+    return {**values, "bits": index_bits(view.inputs[1].value), "center_count": view.inputs[2].shape[1]}
+
+
+def table_bytes(view: View) -> int:
+    """The table of all pairs of centers that the DSP kernels make where indices have up to four bits."""
+    bits = index_bits(view.inputs[1].value)
+    return int(4 * 4**bits) if bits <= 4 else 0
+
+
+def ranges(view: View, interval: Interval | None) -> Interval:
+    d = dense(view)
+    low, high = lin.product_interval(d.inputs[1].value, lin.input_interval(d, interval))
+    axes = tuple(range(1, low.ndim))
+    bias = d.inputs[2].value
+    return lin.output_interval(d, low.sum(axes) + bias, high.sum(axes) + bias)
+
+
+def validate(view: View) -> None:
+    lin.validate(dense(view))
+
+
+def channel_rule(channel_axis: int) -> ChannelRule:
+    """As for dense weights: filters of zeros and unread inputs go, whatever centers they use."""
+    rule = lin.mixing_rule(channel_axis)
+
+    def slice_(view: View, keep_in, keep_out, known):  # type: ignore[no-untyped-def]
+        _, bias, multiplier, shift = rule.slice(dense(view), keep_in, keep_out, known)
+        indices, centers = view.inputs[1:3]
+        kept = np.compress(keep_in[0], indices.value[keep_out], axis=channel_axis)
+        return [constant(indices.name, kept, Role.INDEX), centers, bias, multiplier, shift]
+
+    return ChannelRule(lambda view, keep_out, known: rule.needs(dense(view), keep_out, known), slice_)

@@ -1,0 +1,194 @@
+"""2-D convolution with clustered weights, int8 activations: the definition and its C kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from ...graph.bits import index_bits
+from ...graph.fixedpoint import DOUBLE
+from ...graph.ir import Array
+from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
+from .. import conv2d
+from ..kernels import decoded, words
+from ..kernels import expand as ex
+from ..kernels import winograd as wg
+from ..kernels import winograd_mve as wgm
+from ..kernels.vector import VECTOR
+from ..shared import linear as lin
+from ..shared.testing import clustered_cases, winograd_cases
+from . import clustered as cl
+
+# Instructions on a Cortex-M55 to decode a weight, and to transform one too.
+DECODE_MVE, TRANSFORM_MVE = 2.0, 2.4
+TRANSFORM = 54.0  # instructions on a Cortex-M4 to transform a kernel of nine weights
+
+
+def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
+    return conv2d.infer(attrs, (shapes[0], shapes[1]))
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    """As conv2d with w = center[index]."""
+    x, indices, centers, *rest = inputs
+    return conv2d.reference(attrs, (x, cl.expand(indices, centers), *rest))
+
+
+def lower(view: View) -> Lowered:
+    act_min, act_max = lin.activation_range(view)
+    attrs = {name: view[name] for name in lin.WINDOW}
+    attrs.update(pad_value=view.x.q.zero_point, out_zero=view.out.q.zero_point)
+    attrs.update(act_min=act_min, act_max=act_max, rounding=DOUBLE)
+    return Lowered("clustered_conv2d", attrs, (view.x.name,), cl.lower_constants(view))
+
+
+def _decode(view: View) -> float:
+    """Instructions on a Cortex-M4 to expand a weight: two weights by one load of the table of pairs, or one by one."""
+    return 2.2 if index_bits(view.inputs[1].value) <= 4 else 5.8
+
+
+def _table(view: View) -> float:
+    """Instructions to make the table of pairs: one for each of its bytes."""
+    return float(cl.table_bytes(view))
+
+
+def _params(view: View) -> dict[str, int | str]:
+    _, k_h, k_w, _ = view.inputs[1].shape
+    as_dense = cl.dense(view)
+    values = {**lin.window_params(view, k_h, k_w), **cl.params(view), "pad_value": view["pad_value"]}
+    return {**values, "block": ex.block(as_dense, _decode(view)), "pointwise": int(ex.pointwise(as_dense))}
+
+
+def _scratch(view: View) -> int:
+    """The ring, four windows, and a filter's centers."""
+    _, k_h, k_w, _ = view.inputs[1].shape
+    return (lin.ring_bytes(view, k_h, k_w) + 3) // 4 * 4 + 6 * ex.taps(view)
+
+
+def _scratch_dsp(view: View) -> int:
+    return cl.table_bytes(view) + ex.scratch(cl.dense(view), _decode(view))
+
+
+FIELDS = (
+    *cl.FIELDS,
+    *lin.WINDOW_FIELDS,
+    *lin.OUTPUT_FIELDS,
+    ("int8_t", "pad_value"),
+    *cl.CODE_FIELDS,
+    ("uint16_t", "block"),
+    ("uint8_t", "pointwise"),
+)
+_kernel = partial(Kernel, header="ek_clustered.h", struct="ek_clustered_conv2d_params", fields=FIELDS)
+
+
+def _scratch_winograd(view: View) -> int:
+    """The table, nine taps of a filter, and what the transform needs."""
+    return cl.table_bytes(view) + 4 * 9 * view.x.shape[3] + wg.scratch(cl.dense(view))
+
+
+def _block_mve(view: View) -> int:
+    return decoded.block(view, int(np.prod(view.inputs[1].shape[1:])))
+
+
+def _scratch_mve(view: View) -> int:
+    k_h, k_w = view.inputs[1].shape[1:3]
+    indices = 2 * decoded.row(k_h * k_w * view.x.shape[3])
+    if ex.pointwise(view):
+        return indices + decoded.held_bytes(view.x.shape[3], _block_mve(view), planes=1)
+    return indices + decoded.scratch(view, k_h, k_w, _block_mve(view), planes=1)
+
+
+def _in_place_mve(view: View) -> tuple[int, ...]:
+    """The ring's rule; without it, blocks of pixels are gathered before their outputs are written."""
+    if not ex.pointwise(view):
+        return lin.ring_in_place(view, view.inputs[1].shape[1])
+    _, out_h, out_w, out_c = view.out.shape
+    return (0,) if out_c <= view.x.shape[3] or out_h * out_w <= _block_mve(view) else ()
+
+
+KERNELS = (
+    _kernel(
+        symbol="ek_clustered_conv2d_s8_mve",
+        params=lambda view: {**_params(view), "block": _block_mve(view)},
+        needs=frozenset({"mve"}),
+        accepts=lambda view: decoded.accepts(cl.dense(view)),
+        scratch=_scratch_mve,
+        in_place=_in_place_mve,
+        sources=decoded.SOURCES,
+        counted_cost=lambda view: decoded.cost(cl.dense(view), _block_mve(view), DECODE_MVE),
+    ),
+    _kernel(
+        symbol="ek_clustered_winograd_s8_mve",
+        params=lambda view: {**_params(view), "block": wgm.block(cl.dense(view))},
+        needs=frozenset({"mve"}),
+        accepts=lambda view: wgm.accepts(cl.dense(view)),
+        scratch=lambda view: 18 * view.x.shape[3] + wgm.scratch(cl.dense(view)),
+        in_place=lambda view: wg.in_place(cl.dense(view)),
+        sources=wgm.SOURCES,
+        counted_cost=lambda view: wgm.cost(cl.dense(view), TRANSFORM_MVE),
+    ),
+    _kernel(
+        symbol="ek_clustered_conv2d_s8_vec",
+        params=lambda view: {**_params(view), "block": words.block(cl.dense(view))},
+        needs=VECTOR,
+        accepts=lambda view: words.accepts(dense := cl.dense(view), words.part(dense)),
+        scratch=lambda view: words.scratch(dense := cl.dense(view), words.part(dense), words.block(dense)),
+        in_place=lambda view: ex.in_place(cl.dense(view)),
+        sources=words.SOURCES,
+    ),
+    _kernel(
+        symbol="ek_clustered_winograd_s8_dsp",
+        params=lambda view: {**_params(view), "block": wg.block(cl.dense(view))},
+        needs=frozenset({"dsp"}),
+        accepts=lambda view: wg.accepts(cl.dense(view)),
+        scratch=_scratch_winograd,
+        in_place=lambda view: wg.in_place(cl.dense(view)),
+        sources=wg.SOURCES,
+        counted_cost=lambda view: _table(view) + wg.cost(cl.dense(view), TRANSFORM + 9 * _decode(view)),
+    ),
+    _kernel(
+        symbol="ek_clustered_conv2d_s8_dsp",
+        params=_params,
+        needs=frozenset({"dsp"}),
+        accepts=lambda view: ex.fits(cl.dense(view)),
+        scratch=_scratch_dsp,
+        in_place=lambda view: ex.in_place(cl.dense(view)),
+        sources=ex.SOURCES,
+        counted_cost=lambda view: _table(view) + ex.cost(cl.dense(view), _decode(view), _decode(view)),
+    ),
+    _kernel(
+        symbol="ek_clustered_conv2d_s8",
+        params=_params,
+        scratch=_scratch,
+        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        sources=("ek_output_s8",),
+    ),
+)
+
+
+def cases(rng: np.random.Generator) -> list[Case]:
+    out = []
+    for i, case in enumerate(conv2d.cases(rng)):
+        out.append(clustered_cases(rng, case, bits=1 + i % 8))
+    for i, case in enumerate(winograd_cases(rng)):
+        out.append(clustered_cases(rng, case, bits=1 + i % 8, largest=wg.LARGEST))
+    return out
+
+
+OP = Op(
+    name="clustered_conv2d",
+    code=14,
+    attrs=conv2d.ATTRS,
+    operands=cl.OPERANDS,
+    infer=infer,
+    reference=reference,
+    kernels=KERNELS,
+    lowers={"clustered_conv2d": lower},
+    macs=conv2d.macs,
+    ranges=lambda view, inputs: cl.ranges(view, inputs[0]),
+    channels=lambda view: cl.channel_rule(3),
+    validate=cl.validate,
+    cases=cases,
+)

@@ -1,0 +1,148 @@
+"""Fully connected layer with clustered weights, int8 activations: the definition and its C kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from ...graph.bits import index_bits
+from ...graph.fixedpoint import DOUBLE, SINGLE
+from ...graph.ir import Array
+from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
+from .. import fully_connected
+from ..kernels import words
+from ..kernels.vector import VECTOR
+from ..shared import linear as lin
+from ..shared.testing import clustered_cases, linear_cases
+from . import clustered as cl
+
+
+def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
+    return fully_connected.infer(attrs, (shapes[0], shapes[1]))
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    """As fully_connected with w = center[index]."""
+    x, indices, centers, *rest = inputs
+    return fully_connected.reference(attrs, (x, cl.expand(indices, centers), *rest))
+
+
+def lower(view: View) -> Lowered:
+    act_min, act_max = lin.activation_range(view)
+    rounding = DOUBLE if view.node.attrs.get("rounding") == "double" else SINGLE
+    attrs = dict(out_zero=view.out.q.zero_point, act_min=act_min, act_max=act_max, rounding=rounding)
+    return Lowered("clustered_fully_connected", attrs, (view.x.name,), cl.lower_constants(view))
+
+
+def _params(view: View) -> dict[str, int | str]:
+    sizes = dict(rows=fully_connected.rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
+    return {**sizes, **cl.params(view)}
+
+
+FIELDS = (
+    *cl.FIELDS,
+    *(("uint32_t", name) for name in ("rows", "in_c", "out_c")),
+    *lin.OUTPUT_FIELDS,
+    *cl.CODE_FIELDS,
+)
+_kernel = partial(Kernel, header="ek_clustered.h", struct="ek_clustered_fully_connected_params", fields=FIELDS)
+
+
+def _accepts_dsp(view: View) -> bool:
+    dense = cl.dense(view)
+    return lin.short_requant(dense) or lin.shorter_requant(dense)
+
+
+def _scratch_dsp(view: View) -> int:
+    """The table of pairs of centers and the values as pairs; also from the second on where two filters share a byte."""
+    n = view.x.shape[-1]
+    pairs = 2 * ((n + 3) // 4 * 4)
+    shared = n % 2 and index_bits(view.inputs[1].value) == 4
+    return cl.table_bytes(view) + (max(pairs, 4 * n) if shared else pairs)
+
+
+def _scratch_vec(view: View) -> int:
+    """Sums and what follows them, some filters, and four rows."""
+    in_c, filters = view.x.shape[-1], 1 if view.out.shape[-1] < 16 else 8
+    return 512 + 2 * (filters * in_c + 16 + 4 * (-(-in_c // 16) * 16))
+
+
+def _accepts_mve(view: View) -> bool:
+    return index_bits(view.inputs[1].value) == 4 and lin.vector_requant(cl.dense(view))
+
+
+def _scratch_mve(view: View) -> int:
+    """The table of pairs of centers, and a row of an odd number of values between zeros."""
+    n = view.x.shape[-1]
+    return cl.table_bytes(view) + (n + 2 if n % 2 else 0)
+
+
+KERNELS = (
+    _kernel(
+        symbol="ek_clustered_fully_connected_s8_mve",
+        params=_params,
+        needs=frozenset({"mve"}),
+        accepts=_accepts_mve,
+        scratch=_scratch_mve,
+    ),
+    _kernel(
+        symbol="ek_clustered_fully_connected_s8_vec",
+        params=_params,
+        needs=VECTOR,
+        accepts=lambda view: words.requantises(cl.dense(view)),
+        scratch=_scratch_vec,
+    ),
+    _kernel(
+        symbol="ek_clustered_fully_connected_s8_dsp",
+        params=_params,
+        needs=frozenset({"dsp"}),
+        accepts=_accepts_dsp,
+        scratch=_scratch_dsp,
+    ),
+    _kernel(
+        symbol="ek_clustered_fully_connected_s8",
+        params=_params,
+        sources=("ek_output_s8",),
+    ),
+)
+
+
+def cases(rng: np.random.Generator) -> list[Case]:
+    dense = fully_connected.cases(rng)
+    for name, x, oc in (("long", (1, 80), 17), ("long-odd", (5, 83), 3)):  # more indices than a vector holds
+        dense += linear_cases(rng, name, {}, x, (oc, x[1]), oc, x[1], padded=False)
+    out = [clustered_cases(rng, case, bits=1 + i % 8) for i, case in enumerate(dense)]
+    # Indices of 4 bits once more, which the DSP kernel takes two filters at a time.
+    bytes_ = [
+        replace(case, name=f"{case.name}-bytes") for case in dense if "double" in case.name or "single" in case.name
+    ]
+    out += [clustered_cases(rng, case, bits=4) for case in bytes_]
+    # What low-rank layers have: many filters of few taps, whatever is left of four of them, and not every center.
+    for name, taps, oc in (("rank-odd", 23, 39), ("rank-even", 18, 41), ("rank-short", 7, 22), ("rank-back", 61, 7)):
+        out += [clustered_cases(rng, c, 4) for c in linear_cases(rng, name, {}, (1, taps), (oc, taps), oc, taps, False)]
+    return out + [_of_nine_centers(case) for case in out if case.name.startswith("rank-") and "random" in case.name]
+
+
+def _of_nine_centers(case: Case) -> Case:
+    x, indices, centers, *rest = case.inputs
+    return replace(case, name=f"{case.name}-nine", inputs=(x, np.minimum(indices, 8), centers[:, :9], *rest))
+
+
+OP = Op(
+    name="clustered_fully_connected",
+    code=15,
+    attrs=lin.OUTPUT,
+    operands=cl.OPERANDS,
+    infer=infer,
+    reference=reference,
+    kernels=KERNELS,
+    lowers={"clustered_fully_connected": lower},
+    macs=fully_connected.OP.macs,
+    ranges=lambda view, inputs: cl.ranges(view, inputs[0]),
+    channels=lambda view: cl.channel_rule(1),
+    validate=cl.validate,
+    cases=cases,
+)

@@ -1,0 +1,112 @@
+"""What depthwise convolutions on template kernels share: weights[:, :, c] = a[c] * template[index[c]] + b[c] * ones.
+
+The integers, their proofs and their packed form are those of template convolutions (`template.py`) with one input
+channel a filter, so indices are (oc, 1) and pairs (oc, 1, 2). The arithmetic differs: as every kernel has an input
+of its own, no response is shared, and a kernel's few weights are decoded once for a row of pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ...graph.bits import index_bits
+from ...graph.ir import Array, Role, constant
+from ...graph.op import Case, Interval, Kernel, View
+from .. import depthwise
+from ..kernels.template import CODE_FIELDS
+from ..shared import linear as lin
+from . import template as tp
+
+ATTRS = (*depthwise.ATTRS, "ones")
+
+
+def expand(ones: int, templates: Array, indices: Array, pairs: Array) -> Array:
+    """Dense int64 weights (kh, kw, oc); indices (oc, 1), pairs (oc, 1, 2)."""
+    return np.asarray(tp.expand(ones, templates, indices, pairs)[..., 0].transpose(1, 2, 0))
+
+
+def dense(view: View) -> View:
+    """The same node as a depthwise layer with dense weights."""
+    as_filters = tp.dense(view)
+    x, filters, *rest = as_filters.inputs
+    w = constant(filters.name, filters.value[..., 0].transpose(1, 2, 0), Role.WEIGHTS)
+    return replace(view, inputs=(x, w, *rest))
+
+
+def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
+    return depthwise.ranges(dense(view), inputs)
+
+
+def params(view: View) -> dict[str, int | str]:
+    """A value for each of FIELDS."""
+    _, k_h, k_w = view.inputs[1].shape
+    coded = view.inputs[4].role is Role.INDEX
+    names = ("templates", "indices", "pairs", "pair_indices")[: 4 if coded else 3]
+    values = lin.window_params(view, k_h, k_w)
+    values.update(lin.output_params(view, (*names, "bias", "multiplier", "shift")))
+    values.update(ones=view["ones"], bits=index_bits(view.inputs[2].value), pad_value=view["pad_value"])
+    values.update(pair_indices=view.inputs[4].name if coded else 0)
+    return {**values, "pair_bits": index_bits(view.inputs[4].value) if coded else 0}
+
+
+FIELDS = (
+    *CODE_FIELDS,
+    *lin.REQUANT_FIELDS[1:],
+    *lin.WINDOW_FIELDS,
+    *lin.OUTPUT_FIELDS,
+    ("int8_t", "pad_value"),
+    ("uint8_t", "bits"),
+    ("uint8_t", "pair_bits"),
+    ("uint16_t", "ones"),
+)
+
+
+def _accepts_3x3(view: View) -> bool:
+    """Whether the layer is one for the planes of int16, and its weights fit them."""
+    as_dense = dense(view)
+    return lin.fits_int16(as_dense.inputs[1].value) and depthwise.accepts_3x3(as_dense)
+
+
+KERNELS = (
+    Kernel(
+        symbol="ek_template_depthwise3x3_s8_dsp",
+        header="ek_template.h",
+        struct="ek_template_depthwise_params",
+        fields=FIELDS,
+        params=params,
+        needs=frozenset({"dsp"}),
+        accepts=_accepts_3x3,
+        scratch=depthwise.scratch_3x3,
+        in_place=lambda view: lin.ring_in_place(view, 3),
+        sources=("ek_depthwise_wide_dsp",),
+    ),
+    Kernel(
+        symbol="ek_template_depthwise_s8",
+        header="ek_template.h",
+        struct="ek_template_depthwise_params",
+        fields=FIELDS,
+        params=params,
+        scratch=lambda view: depthwise.decoded_bytes(view, *view.inputs[1].shape[1:]),
+        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        sources=("ek_output_s8",),
+    ),
+)
+
+
+def cases(rng: np.random.Generator, coded: bool) -> list[Case]:
+    """Those of dense depthwise layers on templates, with a pair for each kernel or with coded pairs."""
+    out = []
+    for i, case in enumerate(depthwise.cases(rng)):
+        k_h, k_w, oc = case.inputs[1].shape
+        count, pair_count = (1, 2, 5, 16, 256)[i % 5], (1, 3, 8, 33, 256)[i // 5 % 5]
+        shape, attrs = (count, k_h, k_w), {**case.attrs, "ones": tp.response_limit(k_h * k_w)}
+        out.append(Case(case.name, attrs, tp.with_templates(rng, case, shape, (oc, 1), pair_count if coded else 0)))
+        if (k_h, k_w) == (3, 3):
+            # Once more with weights of up to 16 bits, to their very end, as the DSP kernel wants them.
+            largest = 2**15 // (2 * attrs["ones"])
+            operands = tp.with_templates(rng, case, shape, (oc, 1), pair_count if coded else 0, largest)
+            out.append(Case(f"{case.name}-expanded", attrs, operands))
+    return out

@@ -1,0 +1,39 @@
+"""2-D convolution in groups on template kernels, int8, each with its own pair (a, b).
+
+`grouped_on_templates.py` has the proofs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...graph.ir import Array
+from ...graph.op import IntAttrs, Op, Shape
+from . import grouped_on_templates as tg
+from . import template as tp
+
+
+def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
+    tp.check_pairs(shapes[1:4], "ic")
+    return tg.infer(attrs, shapes)
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    x, templates, indices, pairs, *rest = inputs
+    return [tg.reference(attrs, x, templates, indices, pairs, rest)]
+
+
+OP = Op(
+    name="template_grouped_conv2d",
+    code=23,
+    attrs=tp.ATTRS,
+    operands=("x", "templates", "indices", "pairs", "bias", "multiplier", "shift"),
+    infer=infer,
+    reference=reference,
+    kernels=tg.KERNELS,
+    lowers={"template_grouped_conv2d": tp.lower},
+    macs=tp.macs,
+    ranges=tg.ranges,
+    validate=tp.validate,
+    cases=lambda rng: tg.cases(rng, coded=False),
+)

@@ -1,0 +1,1 @@
+"""What lowerings and definitions of several operators share."""

@@ -1,0 +1,65 @@
+"""A QUANTIZED graph to an INTEGER graph: float scales become multipliers and shifts, and are gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..errors import ModelError, UnsupportedError
+from ..graph.ir import Graph, Node, Stage, Tensor, prune
+from ..graph.op import Op, View, int_attrs
+from ..ops import LOWER, OPS
+
+
+def lower(graph: Graph, rounding: str = "tflite") -> Graph:
+    """Turn every node into integers.
+
+    Args:
+        rounding: "tflite" gives the bits of LiteRT's reference kernels; "double" rounds fully connected
+            layers as gemmlowp does (TensorFlow Lite Micro, CMSIS-NN).
+
+    Raises:
+        ModelError: shapes in the file contradict the operators.
+        UnsupportedError: an accumulator could overflow 32 bits, or an operator's case is not implemented.
+    """
+    tensors: dict[str, Tensor] = {n: t for n, t in graph.tensors.items() if t.data is None}
+    nodes = []
+    for node in graph.nodes:
+        result, constants = lower_node(graph, node, rounding)
+        tensors.update({t.name: t for t in constants})
+        nodes.append(result)
+    return prune(replace(graph, stage=Stage.INTEGER, tensors=tensors, nodes=tuple(nodes)))
+
+
+def lower_node(graph: Graph, node: Node, rounding: str = "tflite") -> tuple[Node, tuple[Tensor, ...]]:
+    """One node of a QUANTIZED graph by itself: the INTEGER node, and the constants among its inputs; raises as `lower`.
+
+    Its activations keep their names.
+    """
+    if node.op == "fully_connected":
+        node = replace(node, attrs={**node.attrs, "rounding": rounding})
+    view = View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
+    if node.op not in LOWER:
+        raise UnsupportedError(f"{node.op} has no integer definition", where=node.name)
+    lowered = LOWER[node.op](view)
+    op = OPS[lowered.op]
+    inputs = (*graph.of(lowered.activations), *lowered.constants)
+    result = Node(lowered.op, node.name, tuple(t.name for t in inputs), node.outputs, lowered.attrs)
+    inferred = op.infer(int_attrs(result), [t.shape for t in inputs])
+    stated = [t.shape for t in view.outputs]
+    if not op.view and inferred != stated:
+        raise ModelError(
+            f"the file gives its output shape {list(stated[0])}, its inputs make {list(inferred[0])}",
+            where=f"{graph.name}: {node.name}",
+        )
+    _check_numbers(op, View(result, inputs, view.outputs))
+    return result, lowered.constants
+
+
+def _check_numbers(op: Op, view: View) -> None:
+    """What would be a damaged node in a packed model is, straight from a sound source, one that is not supported."""
+    try:
+        op.validate(view)
+    except ModelError as error:
+        raise UnsupportedError(
+            error.what, where=view.node.name, fix="quantise the model with a representative dataset of real inputs"
+        ) from error

@@ -1,0 +1,1 @@
+"""A FLOAT graph and samples to a QUANTIZED graph: calibration, equalisation, rounding, bias correction."""

@@ -1,0 +1,99 @@
+"""A FLOAT graph and its QUANTIZED one to biases without the mean error that rounding and clipping bring.
+
+Both graphs are walked side by side on the same samples, the quantised one in float32 with every tensor on its
+int8 grid. What a channel of a layer is off in the mean, before its activation, goes into its bias; the layers
+behind see the corrected one (empirical bias correction of Nagel et al. 2019, arXiv 1906.04721, section 4.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..graph.ir import Array, Graph, Node, Role, Tensor, constant
+from ..graph.op import View
+from .float_reference import OPERATORS, activate
+from .to_int8 import FILTER_AXIS, to_int8, to_real
+
+
+@dataclass(frozen=True, slots=True)
+class SideBySide:
+    """What the walk found."""
+
+    graph: Graph  # the QUANTIZED graph, with corrected biases where asked for
+    expected: tuple[Array, ...]  # the FLOAT graph's outputs, (batch, *shape[1:])
+    actual: tuple[Array, ...]  # the QUANTIZED graph's, dequantised
+
+    @property
+    def relative_error(self) -> float:
+        """Root of the squared output error over the squared output, all outputs together."""
+        pairs = zip(self.expected, self.actual, strict=True)
+        errors, powers = zip(
+            *((float(np.square(e - a).sum()), float(np.square(e).sum())) for e, a in pairs), strict=True
+        )
+        return float(np.sqrt(sum(errors) / max(sum(powers), 1e-30)))
+
+
+def walk(graph: Graph, quantized: Graph, x: Array, correct: bool) -> SideBySide:
+    """Run both graphs on x, (batch, *sample shape) real numbers.
+
+    Args:
+        graph: FLOAT, with the tensor names of `quantized`.
+        correct: put each channel's mean error into its bias.
+    """
+    exact: dict[str, Array] = {graph.inputs[0]: np.asarray(x, np.float32)}
+    rough = {graph.inputs[0]: _on_grid(exact[graph.inputs[0]], quantized.tensors[graph.inputs[0]])}
+    tensors = dict(quantized.tensors)
+    last = {name: i for i, node in enumerate(quantized.nodes) for name in node.inputs}
+    for index, node in enumerate(quantized.nodes):
+        view = View(node, tuple(quantized.of(node.inputs)), tuple(quantized.of(node.outputs)))
+        float_in = [exact[n] if n in exact else graph.tensors[n].value for n in node.inputs]
+        rough_in = [rough[n] if n in rough else _constant(node, n, tensors) for n in node.inputs]
+        if node.op == "quantize":
+            before, after = float_in[0], rough_in[0]
+        else:
+            before, after = (OPERATORS[node.op](view, operands) for operands in (float_in, rough_in))
+        if correct and node.op in FILTER_AXIS:
+            bias = tensors[node.inputs[2]]
+            step = _bias_steps(node, tensors)
+            moved = np.round((before - after).reshape(-1, bias.shape[0]).mean(0, np.float64) / step)
+            tensors[bias.name] = constant(bias.name, _add_int32(bias.value, moved), Role.BIAS)
+            after = after + (moved * step).astype(np.float32)
+        activation = str(node.attrs.get("activation", "none"))
+        exact[node.outputs[0]] = activate(before, activation)
+        rough[node.outputs[0]] = _on_grid(activate(after, activation), view.out)
+        for name in node.inputs:
+            if last[name] == index and name not in graph.outputs:
+                exact.pop(name, None)
+                rough.pop(name, None)
+    outputs = [tuple(values[n] for n in graph.outputs) for values in (exact, rough)]
+    return SideBySide(replace(quantized, tensors=tensors), *outputs)
+
+
+def _on_grid(x: Array, t: Tensor) -> Array:
+    """x rounded and clipped to what the int8 tensor can hold."""
+    return to_real(to_int8(x, t.q), t.q)
+
+
+def _bias_steps(node: Node, tensors: Mapping[str, Tensor]) -> Array:
+    """(channels,) real value of one unit of the accumulator."""
+    x, weights = tensors[node.inputs[0]], tensors[node.inputs[1]]
+    return x.q.scale * np.array(weights.q.scales, np.float64)
+
+
+def _constant(node: Node, name: str, tensors: Mapping[str, Tensor]) -> Array:
+    """The real numbers of a constant operand."""
+    t = tensors[name]
+    if t.role is Role.BIAS:
+        return (t.value * _bias_steps(node, tensors)).astype(np.float32)
+    if node.op not in FILTER_AXIS:
+        return to_real(t.value, t.q)
+    shape = [-1 if a == t.q.axis else 1 for a in range(len(t.shape))]
+    return np.asarray(t.value * np.array(t.q.scales, np.float32).reshape(shape))
+
+
+def _add_int32(bias: Array, moved: Array) -> Array:
+    # Half of int32 stays free for the sum, as in quantize.weight_scales.
+    return np.asarray(np.clip(bias + moved, -(2**30), 2**30).astype(np.int32))

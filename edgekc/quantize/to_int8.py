@@ -1,0 +1,225 @@
+"""A FLOAT graph and ranges of its activations to a QUANTIZED graph: int8 tensors, int32 biases, float scales.
+
+Weights are symmetric, one scale a filter; activations have one scale and zero point a tensor; a bias has the
+product of its layer's input and weight scale. docs/numerics.md says what happens to these numbers later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from ..errors import ModelError, UnsupportedError
+from ..graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant, prune
+from ..passes import drop_identity_reshapes, fold_activations, fold_pads
+from .calibrate import Range
+
+# Operators that copy or compare bytes: TensorFlow Lite's kernels want one scale for input and output.
+SHARED = frozenset({"concat", "max_pool", "average_pool", "reshape", "pad"})
+# Operators whose output is in 0..1, and whose kernels are written for exactly these steps.
+FIXED = {"softmax": Quant((1 / 256,), (-128,)), "logistic": Quant((1 / 256,), (-128,))}
+# Linear operator -> axis of its weights that counts filters.
+FILTER_AXIS = {"conv2d": 0, "grouped_conv2d": 0, "depthwise": 3, "fully_connected": 0}
+KNOWN = SHARED | FIXED.keys() | FILTER_AXIS.keys() | {"add", "mul", "mean", "relu", "quantize"}
+_BIAS_LIMIT = 2.0**30  # half of int32; the other half is the sum's, which `lower` proves
+
+
+def prepare(graph: Graph) -> Graph:
+    """Fold what must not get a quantisation of its own: activations, padding, reshapes. Exact in real numbers.
+
+    Calibrate the graph that this returns, so that a range is what is left after the activation.
+    """
+    graph = fold_activations.run(graph)[0]
+    graph = fold_activations.run(_activate_before_concat(graph))[0]
+    return drop_identity_reshapes.run(fold_pads.run(graph)[0])[0]
+
+
+def _activate_before_concat(graph: Graph) -> Graph:
+    """Move a concatenation's activation to its inputs: the kernel copies bytes and clamps none."""
+    tensors, nodes = dict(graph.tensors), []
+    for node in graph.nodes:
+        activation = node.attrs.get("activation", "none")
+        if node.op == "concat" and activation != "none":
+            inputs = []
+            for i, name in enumerate(node.inputs):
+                new = f"{node.name}_in{i}"
+                tensors[new] = replace(tensors[name], name=new)
+                nodes.append(Node("relu", new, (name,), (new,), {"activation": activation}))
+                inputs.append(new)
+            node = replace(node, inputs=tuple(inputs), attrs={**node.attrs, "activation": "none"})
+        nodes.append(node)
+    return replace(graph, tensors=tensors, nodes=tuple(nodes))
+
+
+def quantize(graph: Graph, ranges: Mapping[str, Range], inputs: Mapping[str, Quant] | None = None) -> Graph:
+    """The QUANTIZED graph.
+
+    Args:
+        graph: FLOAT, as `prepare` returns it.
+        ranges: of every activation, by name; 0 lies in each.
+        inputs: quantisation of graph inputs that is given, not chosen: pixels are 0 to 255 in steps of 1. They
+            need no range.
+
+    Raises:
+        ModelError: a weight is NaN or infinite, or an activation has no range.
+        UnsupportedError: an operator that has no int8 form.
+    """
+    for node in graph.nodes:
+        if node.op not in KNOWN:
+            raise UnsupportedError(f"{node.op} cannot be quantised", where=node.name)
+    given = dict(inputs or {})
+    graph = _separate_fixed(graph, given)
+    copies = {node.outputs[0]: node.inputs[0] for node in graph.nodes if node.op == "quantize"}
+    ranges = {**ranges, **{new: ranges[old] for new, old in copies.items() if old in ranges}}
+    quants = activation_quants(graph, ranges, given)
+    tensors: dict[str, Tensor] = {}
+    for name, t in graph.tensors.items():
+        if t.data is None:
+            tensors[name] = Tensor(name, t.shape, "int8", quants[name])
+    for node in graph.nodes:
+        if node.op in FILTER_AXIS:
+            for t in _linear_constants(graph, node, quants):
+                tensors[t.name] = t
+        else:
+            for t in graph.of(node.inputs):
+                if t.data is not None:
+                    tensors[t.name] = per_tensor_constant(t)
+    # The order of tensors is that of the source, so that dumps compare.
+    tensors = {name: tensors[name] for name in graph.tensors if name in tensors}
+    return prune(replace(graph, stage=Stage.QUANTIZED, tensors=tensors))
+
+
+def parameters(low: float, high: float) -> Quant:
+    """Scale and zero point of a range, widened to hold 0, which gets a level of its own.
+
+    The scale is a float32 number; the ends move by at most half a step so that 0 falls on a level.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    tiny = float(np.finfo(np.float32).tiny)
+    scale = float(np.float32((high - low) / 255.0))
+    if scale < tiny:  # nothing but zeros; any scale holds them
+        return Quant((1.0 / 256,), (-128 if low == 0.0 else 127,))
+    return Quant((scale,), (int(np.clip(round(-128 - low / scale), -128, 127)),))
+
+
+def activation_quants(graph: Graph, ranges: Mapping[str, Range], given: Mapping[str, Quant]) -> dict[str, Quant]:
+    """Scale and zero point of every activation; tensors that must share them get the union of their ranges."""
+    groups = _groups(graph)
+    fixed: dict[str, Quant] = {groups[name]: quant for name, quant in given.items()}
+    for node in graph.nodes:
+        if node.op in FIXED:
+            fixed[groups[node.outputs[0]]] = FIXED[node.op]
+    union: dict[str, Range] = {}
+    for name, group in groups.items():
+        if group in fixed:
+            continue
+        if name not in ranges:
+            raise ModelError("the activation has no range; it was not calibrated", where=name)
+        low, high = union.get(group, (0.0, 0.0))
+        union[group] = (min(low, ranges[name][0]), max(high, ranges[name][1]))
+    quants = {**fixed, **{group: parameters(*ends) for group, ends in union.items()}}
+    return {name: quants[group] for name, group in groups.items()}
+
+
+def _groups(graph: Graph) -> dict[str, str]:
+    """Activation to the first of those that share its quantisation."""
+    parent = {name: name for name, t in graph.tensors.items() if t.data is None}
+
+    def root(name: str) -> str:
+        while parent[name] != name:
+            name = parent[name]
+        return name
+
+    for node in graph.nodes:
+        if node.op in SHARED:
+            for name in (*node.inputs, *node.outputs):
+                if name in parent:
+                    parent[root(name)] = root(node.inputs[0])
+    return {name: root(name) for name in parent}
+
+
+def _separate_fixed(graph: Graph, given: Iterable[str]) -> Graph:
+    """Requantise where a tensor of fixed steps (softmax, pixels) meets others in a concatenation.
+
+    Sharing would force its steps on the others, 0..1 say, and clip them.
+    """
+    pinned = set(given)
+    tensors, nodes = dict(graph.tensors), []
+    for node in graph.nodes:
+        if node.op in FIXED or (node.op in SHARED and node.op != "concat" and node.inputs[0] in pinned):
+            pinned.update(node.outputs)
+        if node.op == "concat" and pinned & set(node.inputs):
+            inputs = []
+            for i, name in enumerate(node.inputs):
+                if name in pinned:
+                    new = f"{node.name}_requant{i}"
+                    tensors[new] = replace(tensors[name], name=new)
+                    nodes.append(Node("quantize", new, (name,), (new,), {}))
+                    name = new
+                inputs.append(name)
+            node = replace(node, inputs=tuple(inputs))
+        nodes.append(node)
+    return replace(graph, tensors=tensors, nodes=tuple(nodes))
+
+
+def _linear_constants(graph: Graph, node: Node, quants: Mapping[str, Quant]) -> list[Tensor]:
+    x, weights, bias = graph.of(node.inputs)
+    if weights.data is None or bias.data is None:
+        raise UnsupportedError(f"{node.op} with weights that are computed at run time", where=node.name)
+    quant = quants[x.name]
+    scales = weight_scales(weights, bias.data, quant.scale, FILTER_AXIS[node.op])
+    return [
+        quantized_weights(weights, scales, FILTER_AXIS[node.op]),
+        quantized_bias(bias, quant.scale, scales),
+    ]
+
+
+def weight_scales(weights: Tensor, bias: Array, x_scale: float, axis: int) -> tuple[float, ...]:
+    """One float32 scale for each filter: its largest weight becomes 127.
+
+    A filter whose bias would leave half of int32 gets a coarser scale; one of zeros gets the layer's largest.
+    """
+    w = weights.value.astype(np.float64)
+    if not np.isfinite(w).all() or not np.isfinite(bias).all():
+        raise ModelError("holds NaN or infinity", where=weights.name)
+    peaks = np.abs(w).max(tuple(a for a in range(w.ndim) if a != axis)) / 127.0
+    peaks[peaks == 0] = peaks.max() or 1.0
+    least = np.abs(bias.astype(np.float64)) / (x_scale * _BIAS_LIMIT)
+    scales = np.maximum(np.maximum(peaks, least), np.finfo(np.float32).tiny).astype(np.float32)
+    return tuple(float(s) for s in scales)
+
+
+def quantized_weights(weights: Tensor, scales: tuple[float, ...], axis: int) -> Tensor:
+    """int8 weights of these scales along `axis`, rounded to nearest, within -127..127."""
+    shape = [-1 if a == axis else 1 for a in range(len(weights.shape))]
+    steps = np.array(scales, np.float64).reshape(shape)
+    levels = np.clip(np.round(weights.value / steps), -127, 127).astype(np.int8)
+    return constant(weights.name, levels, Role.WEIGHTS, Quant(scales, (0,) * len(scales), axis))
+
+
+def quantized_bias(bias: Tensor, x_scale: float, scales: tuple[float, ...]) -> Tensor:
+    """int32 bias in units of the accumulator, x_scale * weight scale."""
+    levels = np.round(bias.value.astype(np.float64) / (x_scale * np.array(scales, np.float64)))
+    return constant(bias.name, levels.astype(np.int32), Role.BIAS)
+
+
+def per_tensor_constant(t: Tensor) -> Tensor:
+    """A constant operand of add or mul as int8 with one scale and zero point."""
+    if not np.isfinite(t.value).all():
+        raise ModelError("holds NaN or infinity", where=t.name)
+    quant = parameters(float(t.value.min()), float(t.value.max()))
+    return constant(t.name, to_int8(t.value, quant), Role.WEIGHTS, quant)
+
+
+def to_int8(real: Array, quant: Quant) -> Array:
+    """Real numbers to int8, as TensorFlow Lite's QUANTIZE: float32 division, halves away from zero, clipped."""
+    scaled = np.asarray(real, np.float32) / np.float32(quant.scale)
+    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled))
+    return np.asarray(np.clip(rounded.astype(np.float64) + quant.zero_point, -128, 127).astype(np.int8))
+
+
+def to_real(levels: Array, quant: Quant) -> Array:
+    """int8 to the real numbers they stand for, float32."""
+    return np.float32(quant.scale) * (levels.astype(np.float32) - np.float32(quant.zero_point))

@@ -1,0 +1,269 @@
+"""A teacher, a recipe that makes and retrains a student, and data to a comparison of what to learn from the teacher.
+
+The recipe is run several times; its retraining learns from the labels alone (plain), and from one thing more: the
+teacher's scores (distillation), its activations as they are (hints), or what they say of the classes (kp). All else,
+the student's start and the order of samples included, is the same for all.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import tempfile
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from .. import recipe as rc
+from .. import tables
+from ..compress.run import compress
+from ..compress.state import Log, TrainingReport
+from ..compress.walk import read_labelled, read_samples
+from ..data import Dataset, Source, fit
+from ..errors import UsageError
+from ..evaluate import Accuracy, float_accuracy, host_accuracy
+from ..format.pack import pack
+from ..graph.ir import Graph, Role, Stage
+from ..importers import import_model
+from ..pipeline import source_metadata, to_integer
+from ..quantize.to_int8 import prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One student of one variant."""
+
+    variant: str
+    seed: int  # added to the seed of each retraining
+    parameters: int
+    ekc_bytes: int
+    float_percent: float
+    packed_percent: float  # of the .ekc on the bit-exact host emulator
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Figures of several seeds."""
+
+    mean: float
+    deviation: float | None  # of a sample, with n - 1; None for one seed
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2f}" if self.deviation is None else f"{self.mean:.2f} ± {self.deviation:.2f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison(tables.Shown):
+    """The teacher, and the runs that are done."""
+
+    teacher_parameters: int
+    teacher_float: Accuracy
+    runs: tuple[Run, ...]
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(run.variant for run in self.runs))
+
+    def packed(self, variant: str) -> Spread:
+        return _spread([run.packed_percent for run in self.runs if run.variant == variant])
+
+    def real(self, variant: str) -> Spread:
+        return _spread([run.float_percent for run in self.runs if run.variant == variant])
+
+    def parts(self) -> list[tables.Part]:
+        """The table of variants."""
+        return _parts(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `edgekc transfer --json` prints."""
+        return self.as_json()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "schema": 1,
+            "teacher": {"parameters": self.teacher_parameters, "float_percent": self.teacher_float.percent},
+            "test_samples": self.teacher_float.total,
+            "student_parameters": max((run.parameters for run in self.runs), default=0),
+            "variants": {
+                name: {"packed_percent": asdict(self.packed(name)), "float_percent": asdict(self.real(name))}
+                for name in self.variants
+            },
+            "runs": [asdict(run) for run in self.runs],
+        }
+
+
+def variants(recipe: rc.Recipe) -> dict[str, rc.Recipe]:
+    """The recipe by what its retraining learns beside the labels.
+
+    Distillation is compared where the recipe has a share of it; hints that come first, as in FitNets' two stages,
+    where it has `transfer_epochs`.
+
+    Raises:
+        UsageError: the recipe does not retrain.
+    """
+    steps = [step for step in recipe.compress if isinstance(step, rc.Retrain)]
+    if not steps:
+        raise UsageError("the recipe does not retrain", where="compress", fix='add a step with method = "retrain"')
+    plain: dict[str, object] = {"distill": 0.0, "transfer": "none", "transfer_layers": None, "transfer_epochs": 0}
+    made = {"plain": _with(recipe, lambda step: plain)}
+    if any(step.distill > 0 for step in steps):
+        made["distillation"] = _with(recipe, lambda step: {**plain, "distill": step.distill})
+    beside = {"distill": 0.0, "transfer_epochs": 0}
+    made["hints"] = _with(recipe, lambda step: {**beside, "transfer": "hints"})
+    if any(step.transfer_epochs for step in steps):
+        made["hints first"] = _with(recipe, lambda step: {"distill": 0.0, "transfer": "hints"})
+    made["kp"] = _with(recipe, lambda step: {**beside, "transfer": "kp"})
+    return made
+
+
+def _with(recipe: rc.Recipe, changes: Callable[[rc.Retrain], dict[str, object]]) -> rc.Recipe:
+    """The recipe with changes to each of its retrainings."""
+    steps = tuple(
+        step.model_copy(update=changes(step)) if isinstance(step, rc.Retrain) else step for step in recipe.compress
+    )
+    return recipe.model_copy(update={"compress": steps})
+
+
+def _seeded(recipe: rc.Recipe, seed: int) -> rc.Recipe:
+    return _with(recipe, lambda step: {"seed": step.seed + seed})
+
+
+def compare(
+    source: Graph,
+    recipe: rc.Recipe,
+    samples: Dataset,
+    test: Dataset,
+    seeds: int,
+    log: Log,
+    *,
+    metadata: Callable[[rc.Recipe], dict[str, str]] = lambda recipe: {},
+    report: TrainingReport = lambda title, progress: None,
+    checkpoints: Path | None = None,
+    done: Callable[[Comparison], None] = lambda comparison: None,
+) -> Comparison:
+    """Run all variants for each seed, one seed after the other.
+
+    Args:
+        source: FLOAT; the teacher, unless the recipe's retraining names another model.
+        samples: labelled; trained on.
+        test: labelled; accuracy is measured on all of it.
+        metadata: what a packed model of a recipe says of its source.
+        checkpoints: a folder that a killed run resumes from; None: none is kept. Steps in front of the retraining
+            are done once for all variants.
+        done: is given the comparison so far after each run.
+
+    Raises:
+        UsageError: the recipe does not retrain, or samples have no labels.
+    """
+    source = prepare(source)
+    recipes = variants(recipe)
+    _ = samples.labels  # plain training needs them
+    test = fit(test, source)  # a packed model does not know its source's layout
+    comparison = Comparison(parameters(source), float_accuracy(source, test), ())
+    kept = nullcontext(checkpoints) if checkpoints is not None else tempfile.TemporaryDirectory(prefix="edgekc-")
+    with kept as folder:
+        for seed in range(seeds):
+            for name, variant in recipes.items():
+                title = f"{name}, seed {seed}"
+                seeded = _seeded(variant, seed)
+                result = compress(
+                    source, seeded, samples, _prefixed(log, title), report=_titled(report, title),
+                    checkpoints=Path(str(folder)),
+                )  # fmt: skip
+                student = result.model.graph
+                ekc = pack(to_integer(result.graph, metadata(seeded)))
+                exact, packed = float_accuracy(student, test), host_accuracy(ekc, test)
+                log(f"{title}: float {exact}, packed {packed}")
+                run = Run(name, seed, parameters(student), len(ekc), exact.percent, packed.percent)
+                comparison = Comparison(
+                    comparison.teacher_parameters, comparison.teacher_float, (*comparison.runs, run)
+                )
+                done(comparison)
+    return comparison
+
+
+def compare_files(
+    model: Path,
+    recipe: rc.Recipe,
+    data: Source,
+    test: Source | None,
+    seeds: int,
+    log: Log,
+    *,
+    report: TrainingReport = lambda title, progress: None,
+    checkpoints: Path | None = None,
+) -> Comparison:
+    """`compare` for files; data and test as in `compressing.run`.
+
+    Raises:
+        UsageError: the model is quantised already, data and model do not fit, or there are no labels.
+    """
+    variants(recipe)  # complains before anything is read
+    source = import_model(model, "teacher")
+    if source.stage is not Stage.FLOAT:
+        raise UsageError("the model is quantised already", where=str(model), fix="pass the float model")
+    samples = read_samples(data, "train", recipe)
+    labelled = read_labelled(data, test, samples, recipe)
+    if samples.y is None or labelled is None:
+        where = samples.where if samples.y is None or test is None else str(test)
+        raise UsageError("has no labels", where=where, fix="plain training and accuracy need them")
+    content = model.read_bytes()
+
+    def metadata(variant: rc.Recipe) -> dict[str, str]:
+        return source_metadata(model, content, json.dumps(variant.model_dump(mode="json", exclude_defaults=True)))
+
+    return compare(
+        source, recipe, samples, labelled, seeds, log, metadata=metadata, report=report, checkpoints=checkpoints
+    )  # fmt: skip
+
+
+def parameters(graph: Graph) -> int:
+    """Weights and biases of a FLOAT graph."""
+    return sum(t.value.size for t in graph.tensors.values() if t.data is not None and t.role in _TRAINED)
+
+
+_TRAINED = (Role.WEIGHTS, Role.BIAS)
+
+
+def _spread(values: list[float]) -> Spread:
+    return Spread(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else None)
+
+
+def _prefixed(log: Log, title: str) -> Log:
+    return lambda text: log(text if text.startswith(("warning", "note")) else f"{title}: {text}")
+
+
+def _titled(report: TrainingReport, title: str) -> TrainingReport:
+    return lambda step, progress: report(f"{title}: {step}", progress)
+
+
+def _parts(comparison: Comparison) -> list[tables.Part]:
+    """The table of variants."""
+    seeds = len({run.seed for run in comparison.runs})
+    title = f"accuracy in % on {comparison.teacher_float.total:,} samples, mean and standard deviation of {seeds} seeds"
+    headings = map(tables.number, ("packed", "float", "parameters", ".ekc bytes"))
+    sheet = tables.Sheet(title, tables.words("learns from labels and"), *headings)
+    for name in comparison.variants:
+        runs = [run for run in comparison.runs if run.variant == name]
+        sheet.add(
+            "nothing else (plain)" if name == "plain" else name,
+            str(comparison.packed(name)),
+            str(comparison.real(name)),
+            f"{runs[0].parameters:,}",
+            f"{runs[0].ekc_bytes:,}",
+        )
+    least = max((run.parameters for run in comparison.runs), default=0)
+    return [
+        sheet,
+        f"teacher: {comparison.teacher_parameters:,} parameters, {comparison.teacher_float.percent:.2f}% as float; "
+        f"the student has {100 * least / comparison.teacher_parameters:.1f}% of them",
+    ]
+
+
+def render(comparison: Comparison, console: Console | None = None) -> None:
+    """Print it."""
+    tables.show(_parts(comparison), console)

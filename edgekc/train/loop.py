@@ -1,0 +1,261 @@
+"""A trainable net and samples to a trained one: the loop, its loss, and checkpoints that a killed run resumes from."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users know
+from torch import Tensor, nn
+
+from ..data import Dataset
+from ..errors import ModelError, UsageError
+from ..files import records
+from ..files.output import write_file
+from .batches import Augment, batches
+
+# Net, x (n, ...), labels (n,) or None to the loss, and the scores (n, classes) where there are classes.
+Loss = Callable[["Trainable", Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
+Scores = Callable[[Tensor], Tensor]  # samples (n, ...) to scores or outputs
+
+
+class Trainable(nn.Module):
+    """What `fit` trains: any module; one with indices overrides these."""
+
+    def reassign(self) -> float:
+        """Choose indices anew; the share that changed."""
+        return 0.0
+
+    def freeze_indices(self) -> None:
+        """From now on indices stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How long and how fast. The learning rate falls by a cosine to 0 after a short warm-up."""
+
+    epochs: int
+    batch: int
+    learning_rate: float
+    latent_rate: float  # learning rate of latent weights, which decide indices; unused where there are none
+    reassign: int  # times that indices are chosen anew, evenly over the first four fifths; 0: never
+    optimizer: Literal["adam", "sgd"]
+    weight_decay: float
+    augment: Augment
+    precision: Literal["float32", "bfloat16"]  # of convolutions and products; parameters stay float32
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a training is, after each of its steps."""
+
+    epoch: int  # from 0
+    epochs: int
+    step: int  # of the epoch, from 0
+    steps: int
+    loss: float  # mean of the epoch so far
+    accuracy: float | None  # of the epoch so far on augmented training samples, 0..1; None without labels
+    seconds_left: float
+
+
+def scores_loss(teacher: Scores | None, share: float, temperature: float) -> Loss:
+    """Cross entropy with the labels, and with a teacher's softened scores.
+
+    Hinton, Vinyals, Dean 2015 (arXiv 1503.02531): the soft term is multiplied by the square of the temperature,
+    so that its gradient keeps its size.
+
+    Args:
+        teacher: None: labels alone.
+        share: of the teacher's term, 0..1; 1 needs no labels.
+    """
+    share = 0.0 if teacher is None else share
+
+    def loss(net: Trainable, x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        scores: Tensor = net(x).flatten(1).float()
+        total = scores.new_zeros(())
+        if teacher is not None and share > 0:
+            total = total + share * soft_cross_entropy(scores, teacher(x).flatten(1).float(), temperature)
+        if share < 1:
+            assert labels is not None  # `fit` has checked
+            total = total + (1 - share) * F.cross_entropy(scores, labels)
+        return total, scores.detach()
+
+    return loss
+
+
+def soft_cross_entropy(scores: Tensor, teacher_scores: Tensor, temperature: float) -> Tensor:
+    """Kullback-Leibler divergence from softened teacher scores (n, classes), times temperature squared."""
+    soft = F.softmax(teacher_scores / temperature, 1)
+    return temperature**2 * F.kl_div(F.log_softmax(scores / temperature, 1), soft, reduction="batchmean")
+
+
+def reproduce_loss(teacher: Scores) -> Loss:
+    """Mean squared difference from the teacher's outputs, over their mean square: for nets without classes."""
+
+    def loss(net: Trainable, x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        wanted, found = teacher(x).float(), net(x).float()
+        return F.mse_loss(found, wanted) / wanted.square().mean().clamp_min(1e-12), None
+
+    return loss
+
+
+def frozen(net: nn.Module) -> Scores:
+    """A net as a teacher: no gradient, nothing of it changes."""
+    net.eval()
+
+    def scores(x: Tensor) -> Tensor:
+        with torch.no_grad():
+            out: Tensor = net(x)
+        return out
+
+    return scores
+
+
+def fit(
+    net: Trainable,
+    dataset: Dataset,
+    loss: Loss,
+    options: Options,
+    *,
+    report: Callable[[Progress], None] = lambda progress: None,
+    checkpoint: Path | None = None,
+) -> None:
+    """Train `net` in place.
+
+    Args:
+        dataset: in the layout of the net's input (`data.fit`); labels as the loss needs them.
+        checkpoint: a file that is written after each epoch and, if it is there, resumed from; the result is
+            that of a run which was never interrupted. None: none is written.
+
+    Raises:
+        UsageError: no samples. ModelError: the loss is not a number any more.
+    """
+    if len(dataset) == 0:
+        raise UsageError("holds no samples", where=dataset.where)
+    torch.manual_seed(options.seed)
+    optimizer = _optimizer(net, options)
+    steps = max(len(dataset) // options.batch, 1)
+    total = steps * options.epochs
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, total))
+    turns = _turns(total, options.reassign)
+    first = _resume(checkpoint, net, optimizer, schedule, lambda epochs: _freezes(options, epochs * steps - 1, total))
+    started = time.monotonic()
+    labels = None if dataset.y is None or options.augment.mix else torch.from_numpy(dataset.y)
+    net.train()
+    for epoch in range(first, options.epochs):
+        # Each epoch has its own stream, so that a resumed run draws what the first one would have drawn.
+        rng = np.random.default_rng((options.seed, epoch))
+        losses, right, seen = 0.0, 0, 0
+        for step, (x, chosen) in enumerate(batches(dataset, options.batch, options.augment, rng)):
+            now = epoch * steps + step
+            if now in turns:
+                net.reassign()
+            if _freezes(options, now, total):
+                net.freeze_indices()
+            y = None if labels is None else labels[torch.from_numpy(chosen)]
+            with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
+                value, scores = loss(net, torch.from_numpy(x), y)
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()
+            optimizer.step()
+            schedule.step()
+            losses += value.item()
+            if not math.isfinite(losses):
+                raise ModelError(f"the loss is not a number in epoch {epoch + 1}; lower the learning rate")
+            seen += len(x)
+            if y is not None and scores is not None:
+                right += int((scores.argmax(1) == y).sum())
+            left = (time.monotonic() - started) / (now + 1 - first * steps) * (total - now - 1)
+            accuracy = right / seen if y is not None and scores is not None else None
+            report(Progress(epoch, options.epochs, step, steps, losses / (step + 1), accuracy, left))
+        _save(checkpoint, epoch + 1, net, optimizer, schedule)
+    net.eval()
+
+
+def _optimizer(net: Trainable, options: Options) -> torch.optim.Optimizer:
+    named = [(name, p) for name, p in net.named_parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for name, p in named if not name.endswith(".latent")], "lr": options.learning_rate},
+        {"params": [p for name, p in named if name.endswith(".latent")], "lr": options.latent_rate},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if options.optimizer == "sgd":
+        return torch.optim.SGD(groups, momentum=0.9, nesterov=True, weight_decay=options.weight_decay)
+    return torch.optim.AdamW(groups, weight_decay=options.weight_decay)
+
+
+def _rate(step: int, total: int) -> float:
+    """Warm-up over 2% of the steps, then a cosine."""
+    warm = max(total // 50, 1)
+    return min((step + 1) / warm, 1.0) * 0.5 * (1 + math.cos(math.pi * min(step, total) / total))
+
+
+def _settled(total: int) -> int:
+    """The step after which indices stay."""
+    return total * 4 // 5
+
+
+def _freezes(options: Options, step: int, total: int) -> bool:
+    return options.reassign > 0 and step >= _settled(total)
+
+
+def _turns(total: int, count: int) -> frozenset[int]:
+    return frozenset(round(_settled(total) * (i + 1) / count) for i in range(count))
+
+
+def _save(path: Path | None, epochs: int, net: Trainable, optimizer: torch.optim.Optimizer, schedule: Any) -> None:
+    """Write the checkpoint: a file that is there is whole."""
+    if path is None:
+        return
+    state = {
+        "epochs": epochs, "net": net.state_dict(), "optimizer": optimizer.state_dict(),
+        "schedule": schedule.state_dict(),
+    }  # fmt: skip
+    write_file(path, records.dump(_arrays(state), Any))
+
+
+def _arrays(state: Any) -> Any:
+    """The same tree with arrays in place of tensors."""
+    if isinstance(state, Mapping):
+        return {key: _arrays(item) for key, item in state.items()}
+    if isinstance(state, (list, tuple)):
+        return type(state)(_arrays(item) for item in state)
+    return state.detach().cpu().numpy() if isinstance(state, Tensor) else state
+
+
+def _tensors(state: Any) -> Any:
+    """The same tree with tensors in place of arrays."""
+    if isinstance(state, dict):
+        return {key: _tensors(item) for key, item in state.items()}
+    if isinstance(state, (list, tuple)):
+        return type(state)(_tensors(item) for item in state)
+    return torch.from_numpy(state) if isinstance(state, np.ndarray) else state
+
+
+def _resume(
+    path: Path | None, net: Trainable, optimizer: torch.optim.Optimizer, schedule: Any, frozen: Callable[[int], bool]
+) -> int:
+    """The number of epochs that are done; 0 without a checkpoint."""
+    if path is None or not path.exists():
+        return 0
+    state = _tensors(records.load(path.read_bytes(), Any, str(path)))
+    try:
+        epochs = int(state["epochs"])
+        if frozen(epochs):
+            net.freeze_indices()
+        net.load_state_dict(state["net"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        line = " ".join(str(error).split())[:200]
+        raise UsageError(
+            f"is no checkpoint of this training ({type(error).__name__}: {line})", where=str(path), fix="delete it"
+        ) from error
+    return epochs

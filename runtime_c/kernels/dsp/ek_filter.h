@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What follows the accumulator of one filter, as kernels keep it in scratch. */
+#ifndef EK_FILTER_H
+#define EK_FILTER_H
+
+#include "ek_fixedpoint.h"
+#include "ek_offsets.h"
+
+/* For ek_requant_offset and the requantisation that it belongs to (`short_requant` in edgekc). */
+typedef struct {
+    int32_t bias, multiplier, offset, right; /* right = -1 - shift */
+} ek_filter;
+EK_CHECK_OFFSET(ek_filter, bias, 0);
+EK_CHECK_OFFSET(ek_filter, multiplier, 4);
+EK_CHECK_OFFSET(ek_filter, offset, 8);
+EK_CHECK_OFFSET(ek_filter, right, 12);
+EK_CHECK_SIZE(ek_filter, 16); /* filters follow each other */
+
+/* For kernels whose parameter struct names its requantisation as ek_conv2d_params does. */
+#define EK_FILTERS(p, filters) \
+    ek_filters_make((p)->bias, (p)->multiplier, (p)->shift, (p)->requant_step, (p)->out_zero, (p)->out_c, filters)
+
+/* The output of an accumulator in portable C; the comment of ek_requant_offset says why these are the bits. */
+static inline int32_t ek_filter_output(const ek_filter *f, int32_t acc)
+{
+    const int32_t sum = ek_high_mul(acc, f->multiplier) + f->offset + (acc >> 31);
+    return ek_clamp(sum >> f->right >> 1, -128, 127);
+}
+
+static inline void ek_filters_make(const int32_t *bias, const int32_t *multiplier, const int8_t *shift,
+                                   uint32_t step, int32_t out_zero, uint32_t channels, ek_filter *filters)
+{
+    for (const ek_filter *const end = filters + channels; filters != end; filters++) {
+        const int32_t right = -1 - *shift;
+        filters->bias = *bias++;
+        filters->multiplier = *multiplier;
+        filters->offset = ek_requant_offset(out_zero, right);
+        filters->right = right;
+        multiplier += step;
+        shift += step;
+    }
+}
+
+#endif
