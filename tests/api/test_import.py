@@ -47,7 +47,7 @@ def test_every_name_is_there_and_listed() -> None:
         edgekc.nothing  # noqa: B018
 
 
-@pytest.mark.parametrize("before", ["", "import edgekc.compress.run\n", "from edgekc.compress import cluster\n"])
+@pytest.mark.parametrize("before", ["", "import edgekc.compress.run\n", "from edgekc.compress import run\n"])
 def test_compress_is_a_function_whatever_was_imported(before: str) -> None:
     """A package has the same name."""
     said = python(
