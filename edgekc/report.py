@@ -146,11 +146,6 @@ def _spread(values: Sequence[int]) -> str:
     return f"{min(values):,} to {max(values):,}"
 
 
-def render_ledger(measurement: Measurement) -> RenderableType:
-    """Flash as layer x kind, and RAM, as what a console prints."""
-    return Group(*ledger_parts(measurement))
-
-
 def ledger_parts(measurement: Measurement) -> list[Part]:
     """Flash as layer x kind, and RAM; the sums are the ELF's."""
     m = measurement
