@@ -40,12 +40,13 @@ if TYPE_CHECKING:
     from .api.program import Program
     from .api.results import Costs, Evaluation, LayerCosts, Verification
     from .board import Board, load_board
-    from .demo import run_demo
+    from .demo import DEMO_DATA, run_demo
     from .on_board import Way
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "DEMO_DATA",
     "Board",
     "BoardError",
     "Boards",
@@ -99,7 +100,7 @@ _PLACES = {
     "api.program": ("Program",),
     "api.results": ("Costs", "Evaluation", "LayerCosts", "Verification"),
     "board": ("Board", "load_board"),
-    "demo": ("run_demo",),
+    "demo": ("DEMO_DATA", "run_demo"),
     "on_board": ("Way",),
 }
 _PLACE = {name: module for module, names in _PLACES.items() for name in names}

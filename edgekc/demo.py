@@ -12,6 +12,7 @@ from .errors import VerifyError
 from .train.bars import bars
 
 DATA = Path(__file__).resolve().parent / "demo_data"
+DEMO_DATA = DATA  # digits_int8.tflite, and digits_test.npz with x and y: what the public name stands for
 _DEVICE_SAMPLES = 16
 
 
