@@ -41,11 +41,12 @@ if TYPE_CHECKING:
     from .api.results import Costs, Evaluation, LayerCosts, Verification
     from .boards.board import Board, load_board
     from .console.session import Way
-    from .demo.walk import run_demo
+    from .demo.walk import DEMO_DATA, run_demo
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "DEMO_DATA",
     "Board",
     "BoardError",
     "Boards",
@@ -100,7 +101,7 @@ _PLACES = {
     "api.results": ("Costs", "Evaluation", "LayerCosts", "Verification"),
     "boards.board": ("Board", "load_board"),
     "console.session": ("Way",),
-    "demo.walk": ("run_demo",),
+    "demo.walk": ("DEMO_DATA", "run_demo"),
 }
 _PLACE = {name: module for module, names in _PLACES.items() for name in names}
 
