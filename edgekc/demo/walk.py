@@ -11,12 +11,8 @@ from ..api.compiling import check_program_folder, compile
 from ..errors import VerifyError
 from ..train.bars import bars
 
-<<<<<<< HEAD:edgekc/demo/walk.py
 DATA = Path(__file__).resolve().parent / "data"
-=======
-DATA = Path(__file__).resolve().parent / "demo_data"
 DEMO_DATA = DATA  # digits_int8.tflite, and digits_test.npz with x and y: what the public name stands for
->>>>>>> face:edgekc/demo.py
 _DEVICE_SAMPLES = 16
 
 
