@@ -1,3 +1,120 @@
-"""edgekc: trained CNNs to small, bit-exact C99 for small Arm devices."""
+"""edgekc: trained CNNs to small, bit-exact C99 for small Arm devices.
+
+    import edgekc
+
+    model = edgekc.load("net.tflite")
+    packed = edgekc.compress(model, data="samples.npz", recipe="cluster4")
+    program = edgekc.compile(packed, board="nucleo-f446re", name="kws")
+    assert program.verify(samples=16).ok
+    print(program.measure())
+    program.save("out")
+
+A model that is quantised already goes straight to `compile`. Everything named here is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import errors as errors
+from .errors import (
+    BoardError,
+    CapacityError,
+    EdgekcError,
+    FlashError,
+    FormatError,
+    ModelError,
+    ToolError,
+    UnsupportedError,
+    UsageError,
+    VerifyError,
+)
+
+if TYPE_CHECKING:
+    from .api.boards import Boards, Fits, Tools, check_tools, find_boards, list_boards
+    from .api.builds import Built, Difference, Inspection, compare_builds, inspect
+    from .api.compiling import compile, open_program
+    from .api.model import Model, load
+    from .api.packed import Packed, compress, list_recipes, load_recipe, transfer
+    from .api.program import Program
+    from .api.results import Costs, Evaluation, LayerCosts, Verification
+    from .boards.board import Board, load_board
+    from .console.session import Way
+    from .demo.walk import DEMO_DATA, run_demo
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "DEMO_DATA",
+    "Board",
+    "BoardError",
+    "Boards",
+    "Built",
+    "CapacityError",
+    "Costs",
+    "Difference",
+    "EdgekcError",
+    "Evaluation",
+    "Fits",
+    "FlashError",
+    "FormatError",
+    "Inspection",
+    "LayerCosts",
+    "Model",
+    "ModelError",
+    "Packed",
+    "Program",
+    "ToolError",
+    "Tools",
+    "UnsupportedError",
+    "UsageError",
+    "Verification",
+    "VerifyError",
+    "Way",
+    "__version__",
+    "check_tools",
+    "compare_builds",
+    "compile",
+    "compress",
+    "errors",
+    "find_boards",
+    "inspect",
+    "list_boards",
+    "list_recipes",
+    "load",
+    "load_board",
+    "load_recipe",
+    "open_program",
+    "run_demo",
+    "transfer",
+]
+
+# Where each name is that is not here yet.
+_PLACES = {
+    "api.boards": ("Boards", "Fits", "Tools", "check_tools", "find_boards", "list_boards"),
+    "api.builds": ("Built", "Difference", "Inspection", "compare_builds", "inspect"),
+    "api.compiling": ("compile", "open_program"),
+    "api.model": ("Model", "load"),
+    "api.packed": ("Packed", "list_recipes", "load_recipe", "transfer"),
+    "api.program": ("Program",),
+    "api.results": ("Costs", "Evaluation", "LayerCosts", "Verification"),
+    "boards.board": ("Board", "load_board"),
+    "console.session": ("Way",),
+    "demo.walk": ("DEMO_DATA", "run_demo"),
+}
+_PLACE = {name: module for module, names in _PLACES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "compress":  # the package of that name, which can be called
+        return importlib.import_module(".compress", __name__)
+    if name not in _PLACE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_PLACE[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

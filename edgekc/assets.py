@@ -1,4 +1,4 @@
-"""Where codegen/, runtime_c/ and boards/ lie, in a checkout and in an installed wheel."""
+"""Where codegen/, runtime_c/, boards/ and the recipes lie, in a checkout and in an installed wheel."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ _ROOT = _HERE / "_assets" if (_HERE / "_assets").is_dir() else _HERE.parent
 CODEGEN = _ROOT / "codegen"
 RUNTIME_C = _ROOT / "runtime_c"
 BOARDS = _ROOT / "boards"
+RECIPES = _ROOT / "recipes" if _ROOT.name == "_assets" else _ROOT / "examples" / "recipes"
 
 # Sources of kernels by instruction set, each with its building blocks; include/ has what a caller needs of them.
 FAMILIES = ("portable", "dsp", "mve", "vec", "mul2")

@@ -81,7 +81,14 @@ def compile_model(
         raise UsageError("a packed model has its rounding already", where=f"--rounding {rounding}", fix="leave it out")
     if path.suffix != ".ekc":
         data = pack(integer_graph(data, name, path, rounding, log, keep))
-    packed = read(data, str(path))
+    return compile_packed(data, str(path), name, target, log=log, keep=keep)
+
+
+def compile_packed(
+    data: bytes, where: str, name: str, target: Target, *, log: Log = _silent, keep: Path | None = None
+) -> Compiled:
+    """The second half of the walk, from the bytes of an .ekc; `where` is what errors call them."""
+    packed = read(data, where)
     room = None if target.ram_bytes is None else target.ram_bytes - _OTHER_RAM_BYTES
     layout, slower = plan_within(packed.graph, target.features, room)
     check_fit(layout, len(data), target)
@@ -107,16 +114,25 @@ def integer_graph(data: bytes, name: str, path: Path, rounding: str, log: Log, k
     """A quantised source model to an INTEGER graph, through every pass; `data` is what `path` holds."""
     from .importers import import_model
 
-    graph = import_model(path, name)
+    recipe = "none" if rounding == "tflite" else f"rounding={rounding}"
+    return imported_to_integer(
+        import_model(path, name), str(path), source_metadata(path, data, recipe), rounding, log, keep
+    )  # fmt: skip
+
+
+def imported_to_integer(
+    graph: Graph, where: str, metadata: Mapping[str, str], rounding: str, log: Log, keep: Path | None = None
+) -> Graph:
+    """A graph as an importer made it to an INTEGER graph. UsageError where it is float."""
     _keep(keep, "10-import.txt", dump(graph))
     if graph.stage is not Stage.QUANTIZED:
+        file = Path(where).name
         raise UsageError(
             "the model is float",
-            where=str(path),
-            fix=f"quantise it first: edgekc compress {path.name} --data DATA -o {path.stem}.ekc",
+            where=where,
+            fix=f"quantise it first: edgekc compress {file} --data DATA -o {Path(file).stem}.ekc",
         )
-    recipe = "none" if rounding == "tflite" else f"rounding={rounding}"
-    return to_integer(graph, source_metadata(path, data, recipe), rounding, log, keep)
+    return to_integer(graph, metadata, rounding, log, keep)
 
 
 def source_metadata(path: Path, data: bytes, recipe: str) -> dict[str, str]:

@@ -285,6 +285,11 @@ def parse(text: str, where: str = "recipe") -> Recipe:
     return _checked(parse_toml(text, where, UsageError), where)
 
 
+def from_table(table: dict[str, Any], where: str = "recipe") -> Recipe:
+    """A table with a recipe's keys, as TOML has them, to a recipe; `where` names it in errors."""
+    return _checked(table, where)
+
+
 def _checked(table: dict[str, Any], where: str) -> Recipe:
     try:
         return Recipe.model_validate(table)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,6 +28,10 @@ def lines(*parts: str) -> Text:
     return Text("\n".join(map(visible, parts)))
 
 
+_PIPE_COLUMNS = 10_000  # no line of ours is longer
+_RULE_COLUMNS = 80  # of a rule in a pipe
+
+
 class _Console(Console):
     """Takes every string as plain text of one line."""
 
@@ -37,16 +42,36 @@ class _Console(Console):
         with _complaining():
             super().print(*objects, **options)
 
+    def rule(self, title: Any = "", **options: Any) -> None:
+        before = self.width
+        try:
+            self.width = min(before, _RULE_COLUMNS) if before == _PIPE_COLUMNS else before
+            super().rule(title, **options)
+        finally:
+            self.width = before
+
 
 def console(*, stderr: bool = False, **options: Any) -> Console:
-    """Where tables go: no markup, no emoji codes, frames of ASCII where the encoding has no others."""
-    return _Console(stderr=stderr, markup=False, emoji=False, **options)
+    """Where tables go: no markup, no emoji codes, frames of ASCII where the encoding has no others.
+
+    A pipe or file has room for whole lines, unless COLUMNS or `width` says otherwise.
+    """
+    made = _Console(stderr=stderr, markup=False, emoji=False, **options)
+    if not made.is_terminal and options.get("width") is None and not os.environ.get("COLUMNS"):
+        made.width = _PIPE_COLUMNS
+    return made
 
 
 def say(text: str, *, err: bool = False) -> None:
     """One line."""
     with _complaining():
         print(visible(text), file=sys.stderr if err else sys.stdout, flush=True)
+
+
+def say_row(cells: Iterable[str]) -> None:
+    """One line for programs, with tabs between its cells."""
+    with _complaining():
+        print("\t".join(map(visible, cells)), flush=True)
 
 
 def say_json(data: Any, indent: int = 1) -> None:

@@ -17,6 +17,7 @@ HERE = Path(__file__).parent
 FAST = (
     "test_tiny.py",
     "unit/",
+    "api/",
     "format/",
     "importers/",
     "quantize/",
@@ -55,6 +56,7 @@ FAST = (
 NOT_FAST = (  # but for these: each takes a second or several, and a cheaper test reaches its module too
     "boards/test_fit_diff.py::test_diff_of_two_cores",
     "boards/test_flash.py::test_a_broken_run_is_told_apart[hangs",
+    "api/test_notebook.py",
     "boards/test_flash.py::test_dry_run_prints_the_exact_commands",
     "boards/test_console.py::test_a_lossy_line_only_costs_time",
     "boards/test_console.py::test_run_counts_and_writes_outputs",

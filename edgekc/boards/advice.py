@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .board import Board, list_boards, load_board
 
 _SHOWN = 3
-_RECIPE = "examples/recipes/cluster4.toml"
+_RECIPE = "--recipe cluster4"
 _CLUSTER_BITS = 4  # of that recipe
 
 
@@ -38,7 +38,7 @@ def advise(shortage: Shortage, board: str) -> str:
         if saved >= shortage.flash_over:
             ways.append(f"compress the float model with {_RECIPE}, which saves about {saved:,} bytes of weights")
         elif saved:
-            ways.append(f"compress it further than {_RECIPE}, which would save only about {saved:,} bytes")
+            ways.append(f"compress it further than with {_RECIPE}, which would save only about {saved:,} bytes")
     if shortage.ram_over:
         ways.append("take a smaller input, since no recipe makes the arena smaller")
     found = [name for name in boards_with(shortage.flash_needed, shortage.ram_needed) if name != board]

@@ -95,14 +95,17 @@ class Board:
 
     @property
     def features(self) -> frozenset[str]:
+        """What the core executes beyond its base: dsp, mve, ..."""
         return self.core.features
 
     @property
     def flash(self) -> Memory:
+        """The first region of flash, which holds the program; bare-metal boards have one."""
         return next(memory for memory in self.memories if memory.kind == "flash")
 
     @property
     def ram(self) -> Memory:
+        """The first region of RAM, which holds the stack; bare-metal boards have one."""
         return next(memory for memory in self.memories if memory.kind == "ram")
 
     @property

@@ -6,31 +6,56 @@ from typing import Annotated
 
 import typer
 
+from . import way
 
-def boards(as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False) -> None:
-    """List the boards with their core, memory, and how each is reached: flash tools and emulators."""
-    from ..boards.board import list_boards, load_board
-    from ..listing import render_boards
-    from ..terminal import say_json
+EXAMPLES = (
+    "edgekc boards",
+    "edgekc boards nucleo-f446re",
+    "edgekc boards --core 'cortex-m4*'",
+    "edgekc boards --reach qemu --json",
+)
 
-    found = [load_board(name) for name in list_boards()]
+
+def boards(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="One board: everything about it.",
+            metavar="BOARD",
+            show_default=False,
+            autocompletion=way.complete_board,
+        ),
+    ] = "",
+    core: Annotated[
+        str, typer.Option("--core", metavar="CORE", help="Only boards with this core, such as 'cortex-m*'.")
+    ] = "",
+    reach: Annotated[
+        str, typer.Option("--reach", metavar="WAY", help="Only boards that this reaches: pyocd, qemu, ssh, ...")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+) -> None:
+    """List the boards: name, core, flash, RAM, and how each is reached.
+
+    K and M are 1,024 and 1,048,576 bytes. In a pipe each board is a line with tabs between its columns, and sizes are
+    in bytes.
+    """
+    from .. import tables
+    from ..api.boards import board_dict, describe_board, list_boards
+    from ..boards.board import load_board
+    from ..terminal import console, say_json, say_row
+
+    if name:
+        board = load_board(name)
+        if as_json:
+            say_json(board_dict(board))
+        else:
+            tables.show(describe_board(board))
+        return
+    found = list_boards(core=core, reach=reach)
     if as_json:
-        rows = [
-            {
-                "name": b.name,
-                "description": b.description,
-                "core": b.core.name,
-                "features": sorted(b.features),
-                "flash_bytes": b.flash_bytes,
-                "ram_bytes": b.ram_bytes,
-                "emulators": list(b.emulators),
-                "flash_tools": list(b.flash_tools),
-                "real": b.probe is not None,
-                "source": b.source,
-                "note": b.note,
-            }
-            for b in found
-        ]
-        say_json(rows)
+        say_json(found.to_dict()["boards"])
+    elif console().is_terminal:
+        tables.show(found.parts())
     else:
-        render_boards(found)
+        for row in found.rows():
+            say_row(row)

@@ -7,17 +7,48 @@ from typing import Annotated
 
 import typer
 
+from . import way
+
+EXAMPLES = (
+    "edgekc compile net.tflite -o out --board nucleo-f446re --name kws",
+    "edgekc compile kws.ekc -o out --board rpi-pico2 --keep dumps -v",
+)
+
 
 def compile_(
-    model: Annotated[Path, typer.Argument(help="An int8 .tflite model, or a packed .ekc.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to write; replaced if it is an earlier output.")],
-    board: Annotated[str, typer.Option("--board", help="A board's name (see `edgekc boards`) or file.")] = "mps2-an386",
-    name: Annotated[str, typer.Option("--name", help="The network's name in C. Default: from the file.")] = "",
+    model: Annotated[Path, typer.Argument(help="An int8 .tflite or .onnx model, or a packed .ekc.", metavar="MODEL")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="DIR",
+            help="The folder to write; replaced if it is an earlier output.",
+            show_default=False,
+        ),
+    ],
+    board: Annotated[
+        str,
+        typer.Option(
+            "--board",
+            metavar="BOARD",
+            help="A board's name (see `edgekc boards`) or file.",
+            autocompletion=way.complete_board,
+        ),
+    ] = "mps2-an386",
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="The network's name in C. Default: from the file.")
+    ] = "",
     rounding: Annotated[
         str,
-        typer.Option(help="tflite: as LiteRT's reference kernels. double: fully connected as in TFLM and CMSIS-NN."),
+        typer.Option(
+            metavar="tflite|double",
+            help="tflite: as LiteRT's reference kernels. double: fully connected as in TFLM and CMSIS-NN.",
+        ),
     ] = "tflite",
-    keep: Annotated[Path | None, typer.Option(help="Write a text dump of every stage to this folder.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write a text dump of every stage to this folder.")
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite files of an earlier output that were changed since.")
     ] = False,
@@ -25,22 +56,17 @@ def compile_(
         bool, typer.Option("-v", "--verbose", help="Say what each pass did, and why it is exact.")
     ] = False,
 ) -> None:
-    """Compile a model to C99 with static memory, and its packed form."""
-    from ..boards.board import load_board
-    from ..files.output import check_dump, check_output, write_folder
-    from ..listing import render_compiled
-    from ..names import default_name
-    from ..pipeline import DUMPS, check_rounding, compile_model, target_of
+    """Compile a quantised model to C99 with static memory, and its packed form."""
+    from ..api.compiling import check_program_folder, compile
+    from ..tables import show
     from ..terminal import say
+    from ..train.bars import bars
 
-    check_output(out, keep, force=force)
-    if keep is not None:
-        for dump in DUMPS:
-            check_dump(keep / dump, force=force)
-    target = target_of(load_board(board))
-    log = say if verbose else (lambda text: None)
-    result = compile_model(
-        model, name or default_name(model), target, rounding=check_rounding(rounding), log=log, keep=keep
-    )
-    write_folder(result.files, out, force=force)
-    render_compiled(result, out)
+    check_program_folder(out, keep, force=force)
+    with bars(shown=not verbose) as shown:
+        shown.progress(f"compile {model.name}", 0, 0)
+        program = compile(
+            model, board=board, name=name, rounding=rounding, keep=keep, log=say if verbose else (lambda text: None)
+        )
+    program.save(out, force=force)
+    show(program.parts())

@@ -7,42 +7,69 @@ from typing import Annotated
 
 import typer
 
+from . import way
+
+EXAMPLES = (
+    "edgekc compress net.onnx --data samples.npz -o net.ekc",
+    "edgekc compress net.pt2 --data images.zip --recipe cluster4 -o net.ekc",
+    "edgekc compress net.h5 --data x.npz --test y.npz --recipe my.toml -o net.ekc",
+)
+
 
 def compress(
-    model: Annotated[Path, typer.Argument(help="A float model: .onnx, .pt2, .tflite, .keras, .h5.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The .ekc file to write.")],
-    recipe: Annotated[Path | None, typer.Option(help="A TOML file of steps. Default: quantise only.")] = None,
+    model: Annotated[Path, typer.Argument(help="A float model: .onnx, .pt2, .tflite, .keras, .h5.", metavar="MODEL")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="FILE", help="The .ekc file to write.", show_default=False)
+    ],
+    recipe: Annotated[
+        str,
+        typer.Option(
+            metavar="RECIPE",
+            help="A recipe's name, such as cluster4, or a TOML file of steps. Default: quantise only.",
+            autocompletion=way.complete_recipe,
+        ),
+    ] = "",
     data: Annotated[
-        Path | None, typer.Option(help="Samples: a folder or zip of images by class, or an .npz with x and y.")
+        Path | None,
+        typer.Option(metavar="DATA", help="Samples: a folder or zip of images by class, or an .npz with x and y."),
     ] = None,
-    test: Annotated[Path | None, typer.Option(help="Labelled samples to evaluate on. Default: the data's.")] = None,
+    test: Annotated[
+        Path | None, typer.Option(metavar="DATA", help="Labelled samples to evaluate on. Default: the data's.")
+    ] = None,
     checkpoints: Annotated[
-        Path | None, typer.Option(help="A folder that a killed run resumes from. Default: none is kept.")
+        Path | None,
+        typer.Option(metavar="DIR", help="A folder that a killed run resumes from. Default: none is kept."),
     ] = None,
-    name: Annotated[str, typer.Option("--name", help="The network's name. Default: from the output file.")] = "",
+    name: Annotated[
+        str, typer.Option("--name", metavar="NAME", help="The network's name. Default: from the output file.")
+    ] = "",
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what each step and pass did.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Compress, retrain and quantise a float model by a recipe, and print where every byte went."""
-    from ..compress.walk import read_recipe, render, run
-    from ..files.output import check_writable, write_file
-    from ..format.fields import MAGIC
+    from ..api.packed import check_packed_path, load_recipe
+    from ..api.packed import compress as run
     from ..names import default_name
+    from ..tables import show
     from ..terminal import say, say_json
-    from ..train.bars import training_bars
+    from ..train.bars import bars
 
-    def log(text: str) -> None:
-        if verbose or text.startswith(("warning", "note")):
-            say(text, err=True)
+    check_packed_path(out)
+    steps = load_recipe(recipe or None)
+    with bars() as shown:
 
-    check_writable(out, magic=MAGIC)
-    with training_bars() as progress:
-        ekc, report = run(
-            model, name or default_name(out), read_recipe(recipe), data, test, log,
-            report=progress, checkpoints=checkpoints,
+        def log(text: str) -> None:
+            shown.progress(text, 0, 0)
+            if verbose or text.startswith(("warning", "note")):
+                say(text, err=True)
+
+        shown.progress(f"compress {model.name}", 0, 0)
+        packed = run(
+            model, data=data, recipe=steps, test=test, name=name or default_name(out), checkpoints=checkpoints, log=log,
+            report=shown.training,
         )  # fmt: skip
-    write_file(out, ekc, magic=MAGIC, force=False)
+    packed.save(out)
     if as_json:
-        say_json(report.as_json())
+        say_json(packed.to_dict())
     else:
-        render(report)
+        show(packed.parts())

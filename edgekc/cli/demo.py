@@ -7,12 +7,19 @@ from typing import Annotated
 
 import typer
 
+from . import way
+
+EXAMPLES = ("edgekc demo", "edgekc demo --board nucleo-f446re -o digits")
+
 
 def demo(
-    out: Annotated[Path, typer.Option("-o", "--out", help="The folder to write the C sources to.")] = Path(
-        "edgekc-demo"
-    ),
-    board: Annotated[str, typer.Option("--board", help="See `edgekc boards`.")] = "mps2-an386",
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="DIR", help="The folder to write the C sources to.")
+    ] = Path("edgekc-demo"),
+    board: Annotated[
+        str,
+        typer.Option("--board", metavar="BOARD", help="See `edgekc boards`.", autocompletion=way.complete_board),
+    ] = "mps2-an386",
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite files of an earlier output that were changed since.")
     ] = False,

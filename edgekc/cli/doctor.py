@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Annotated
 
 import typer
+
+EXAMPLES = ("edgekc doctor",)
 
 
 def doctor(
@@ -15,28 +16,17 @@ def doctor(
 
     Exits with 2 when something required is missing.
     """
-    from rich.table import Table
+    from ..api.boards import check_tools
+    from ..tables import show
+    from ..terminal import say_json
+    from ..train.bars import bars
 
-    from ..firmware.toolchain import doctor as look
-    from ..terminal import console, say_json, styled
-
-    findings = look()
+    with bars() as shown:
+        shown.progress("look for compilers and emulators", 0, 0)
+        tools = check_tools()
     if as_json:
-        say_json([dataclasses.asdict(finding) for finding in findings], indent=2)
+        say_json(tools.to_dict()["findings"], indent=2)
     else:
-        table = Table(title="edgekc doctor", title_justify="left")
-        for column in ("", "tool", "for", "found, or how to add it"):
-            table.add_column(column, overflow="fold")
-        for finding in findings:
-            if finding.found:
-                mark, last = styled("yes", "green"), styled(finding.version or finding.path, "")
-            else:
-                mark = styled("NO", "red") if finding.required else styled("no", "yellow")
-                last = styled(finding.install, "bold")
-            tool = styled(finding.tool, "")
-            if finding.required:
-                tool.append(" (required)", "dim")
-            table.add_row(mark, tool, finding.purpose, last)
-        console().print(table)
-    if any(finding.required and not finding.found for finding in findings):
+        show(tools.parts())
+    if not tools.ok:
         raise typer.Exit(2)

@@ -7,38 +7,33 @@ from typing import Annotated
 
 import typer
 
+from . import way
+
+EXAMPLES = ("edgekc fit net.tflite", "edgekc fit net.ekc --board microbit --board rpi-pico")
+
 
 def fit(
-    model: Annotated[Path, typer.Argument(help="What `edgekc compile` takes.")],
-    board: Annotated[list[str] | None, typer.Option("--board", help="Only this; may be repeated.")] = None,
+    model: Annotated[Path, typer.Argument(help="What `edgekc compile` takes.", metavar="MODEL")],
+    board: Annotated[
+        list[str] | None,
+        typer.Option("--board", metavar="BOARD", help="Only this; may be repeated.", autocompletion=way.complete_board),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
     """List the boards whose flash and RAM hold the model, and by how much the others are too small.
 
-    Needs are of the linked model on each core: its code, constants, arena, input, output and stack.
+    Flash is that of the linked model on each core: code and constants. RAM is the arena, input, output, and the most
+    that the stack can take; `edgekc measure` prints the same figure as what a board needs.
     """
-    from rich.table import Table
+    from ..api.boards import find_boards
+    from ..tables import show
+    from ..terminal import say_json
+    from ..train.bars import bars
 
-    from ..boards.board import list_boards, load_board
-    from ..measure.which_boards import fit_boards
-    from ..terminal import console, say, say_json, styled
-
-    found = fit_boards(model, [load_board(name) for name in board or list_boards()])
+    with bars() as shown:
+        shown.progress(f"read {model.name}", 0, 0)
+        found = find_boards(model, board or (), progress=shown.progress)
     if as_json:
-        say_json([row.as_json() for row in found])
-        return
-    table = Table(title=f"{model.name} on boards", title_justify="left")
-    for column in ("board", "core", "flash", "RAM", ""):
-        table.add_column(column, justify="right" if column in ("flash", "RAM") else "left")
-    for row in found:
-        lacks = [
-            f"{what} lacks {size:,} bytes"
-            for what, size in (("flash", row.flash_missing), ("RAM", row.ram_missing))
-            if size
-        ]
-        verdict = styled("fits", "green") if row.fits else styled(", ".join(lacks), "red")
-        ram = row.needs.buffers_bytes + row.needs.stack_bytes
-        table.add_row(row.board, row.core, f"{row.needs.flash_bytes:,}", f"{ram:,}", verdict)
-    console().print(table)
-    if not any(row.fits for row in found):
-        say("No board holds it: compress the model (edgekc compress --recipe), or take a smaller input.")
+        say_json(found.to_dict()["rows"])
+    else:
+        show(found.parts())

@@ -7,18 +7,20 @@ from typing import Annotated
 
 import typer
 
+EXAMPLES = ("edgekc inspect net.ekc", "edgekc inspect out/kws.ekc --json")
+
 
 def inspect(
-    model: Annotated[Path, typer.Argument(help="An .ekc file.")],
+    model: Annotated[Path, typer.Argument(help="An .ekc file.", metavar="FILE")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the same as JSON.")] = False,
 ) -> None:
     """Show header, sections, layers and metadata of an .ekc file, after checking every byte of it."""
-    from ..format.inspect import render, report
-    from ..pipeline import read_model
-    from ..terminal import console, say_json
+    from ..api.builds import inspect as read
+    from ..tables import show
+    from ..terminal import say_json
 
-    found = report(read_model(model), str(model))
+    found = read(model)
     if as_json:
-        say_json(found, indent=2)
+        say_json(found.to_dict(), indent=2)
     else:
-        render(found, console())
+        show(found.parts())

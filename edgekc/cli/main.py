@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 import typer
@@ -14,46 +16,60 @@ from ..errors import EdgekcError
 from ..files.stopping import orderly_stop
 from ..names import visible
 from ..terminal import accept_any_text, say
-from .boards import boards
-from .build import build
-from .compile import compile_
-from .compress import compress
-from .demo import demo
-from .diff import diff
-from .doctor import doctor
-from .fit import fit
-from .flash import flash
-from .inspect import inspect
-from .measure import measure
-from .run import run as run_command
-from .simulate import simulate
-from .transfer import transfer
-from .verify import verify
+from . import (
+    boards,
+    build,
+    compile,
+    compress,
+    demo,
+    diff,
+    doctor,
+    evaluate,
+    fit,
+    flash,
+    inspect,
+    measure,
+    simulate,
+    transfer,
+    verify,
+)
+from . import run as run_command
+from .guide import GUIDE
 
 _OURS = (BOARDS, CODEGEN, RUNTIME_C, Path(__file__).resolve().parents[1])
+
+# Headings of the help, with the file and the function of each command below them.
+_COMMANDS: tuple[tuple[str, tuple[tuple[ModuleType, Callable[..., None]], ...]], ...] = (
+    ("From a model", ((demo, demo.demo), (compile, compile.compile_), (compress, compress.compress),
+                      (transfer, transfer.transfer), (fit, fit.fit), (inspect, inspect.inspect))),
+    ("With a compiled folder", ((verify, verify.verify), (evaluate, evaluate.evaluate), (measure, measure.measure),
+                                (diff, diff.diff))),
+    ("With a board", ((boards, boards.boards), (build, build.build), (flash, flash.flash),
+                      (run_command, run_command.run), (simulate, simulate.simulate))),
+    ("This machine", ((doctor, doctor.doctor),)),
+)  # fmt: skip
 
 app = typer.Typer(
     name="edgekc",
     help="Trained CNNs to small, bit-exact C99 for Arm Cortex-M and Cortex-A.",
-    no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
 )
-app.command(name="demo")(demo)
-app.command(name="compile")(compile_)
-app.command(name="compress")(compress)
-app.command(name="build")(build)
-app.command(name="flash")(flash)
-app.command(name="run")(run_command)
-app.command(name="simulate")(simulate)
-app.command(name="transfer")(transfer)
-app.command(name="verify")(verify)
-app.command(name="measure")(measure)
-app.command(name="diff")(diff)
-app.command(name="fit")(fit)
-app.command(name="inspect")(inspect)
-app.command(name="boards")(boards)
-app.command(name="doctor")(doctor)
+
+
+def _paragraphs(text: str | None) -> str:
+    """A docstring whose lines the terminal may break where it likes."""
+    return "\n\n".join(" ".join(part.split()) for part in (text or "").split("\n\n"))
+
+
+for _panel, _group in _COMMANDS:
+    for _module, _function in _group:
+        app.command(
+            name=_module.__name__.rpartition(".")[2],
+            help=_paragraphs(_function.__doc__),
+            epilog="\n\n".join(("Examples:", *(f"$ {line}" for line in _module.EXAMPLES))),
+            rich_help_panel=_panel,
+        )(_function)
 
 
 def _version(value: bool) -> None:
@@ -62,11 +78,15 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
 ) -> None:
-    pass
+    if context.invoked_subcommand is None:
+        for line in GUIDE:
+            say(line)
+        raise typer.Exit(2)
 
 
 def run() -> None:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from . import way
 
+EXAMPLES = (
+    "edgekc measure out",
+    "edgekc measure out --data test.npz --samples 8",
+    "edgekc measure out --max-flash 64k --max-ram 16k --json",
+    "edgekc measure out --board nucleo-f446re --link auto",
+)
+
 
 def measure(
-    folder: Annotated[Path, typer.Argument(help="What `edgekc compile -o` wrote.", metavar="DIR")],
-    board: Annotated[
-        str, typer.Option("--board", help="A board's name or file. Default: the board that DIR was compiled for.")
-    ] = "",
-    samples: Annotated[int, typer.Option(help="Inferences to run, on random inputs.", min=1)] = 2,
+    folder: way.Folder,
+    board: way.OtherBoard = "",
+    samples: Annotated[
+        int, typer.Option(metavar="N", help="Inferences to run, on random inputs or on the first of --data.", min=1)
+    ] = 2,
+    data: way.Data = "",
     optimise: way.OptimiseFor = way.Optimised.speed,
     link: way.Link = "",
     probe: way.Probe = "",
@@ -23,7 +30,9 @@ def measure(
     port: way.Port = "",
     openocd_config: way.OpenocdConfig = None,
     tool_option: way.ToolOption = None,
-    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds for each run or step.", min=1)] = 300.0,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="For each run or step.", min=1)
+    ] = 300.0,
     ledger: Annotated[bool, typer.Option("--ledger", help="Also print flash by layer and kind, and all RAM.")] = False,
     max_flash: Annotated[
         str, typer.Option(help="Fail if the model has more flash than this: 65536, 64k, 1M.", metavar="SIZE")
@@ -40,34 +49,27 @@ def measure(
     of its arena, input, output, stack and constants, when its stack is deeper than the static bound, or when it
     is over a budget.
     """
-    from ..boards.board import load_board
-    from ..files.output import read_manifest
-    from ..measure.budget import check_budget, parse_size
-    from ..measure.emulated import check_accesses
-    from ..measure.emulated import measure as run
-    from ..measure.report import render, render_ledger
-    from ..terminal import console, say_json
+    from ..api.compiling import open_program
+    from ..measure.budget import parse_size
+    from ..measure.report import ledger_parts
+    from ..tables import show
+    from ..terminal import say_json
+    from ..train.bars import bars
 
-    limits = [parse_size(text, name) if text else None for name, text in _named(max_flash, max_ram)]
-    target = load_board(board or str(read_manifest(folder).get("board", "")))
+    most = [
+        parse_size(text, f"--{name}") if text else None
+        for name, text in (("max-flash", max_flash), ("max-ram", max_ram))
+    ]
+    program = open_program(folder, board=board)
     reach = way.make_way(
         link, tool, probe, port, openocd_config, tool_option, flash=True, timeout_s=timeout_s, optimise=optimise.value
     )  # fmt: skip
-    if reach is None:
-        measurement = run(folder, target, samples=samples, timeout_s=timeout_s, optimise=optimise.value)
-    else:
-        from ..measure.on_board import measure_on_board
-
-        measurement = measure_on_board(folder, target, reach, samples=samples)
+    with bars() as shown:
+        costs = program.measure(
+            samples, data=data or None, way=reach, optimise=optimise.value, timeout_s=timeout_s, progress=shown.progress
+        )  # fmt: skip
     if as_json:
-        say_json(measurement.as_json(), indent=2)
+        say_json(costs.measurement.as_json(), indent=2)
     else:
-        console().print(render(measurement))
-        if ledger:
-            console().print(render_ledger(measurement))
-    check_accesses(measurement)
-    check_budget(measurement, *limits)
-
-
-def _named(max_flash: str, max_ram: str) -> tuple[tuple[str, str], tuple[str, str]]:
-    return ("--max-flash", max_flash), ("--max-ram", max_ram)
+        show([*costs.parts(), *(ledger_parts(costs.measurement) if ledger else ())])
+    costs.check(max_flash_bytes=most[0], max_ram_bytes=most[1])

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+EXAMPLES = ("edgekc simulate", "edgekc simulate --port 0 --openocd-port 0 --serial-port 0 --protected")
+
 
 def _number(text: str) -> int:
     try:

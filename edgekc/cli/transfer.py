@@ -7,36 +7,62 @@ from typing import Annotated
 
 import typer
 
+from . import way
+
+EXAMPLES = ("edgekc transfer net.onnx --recipe dominant_student --data images.zip --seeds 5",)
+
 
 def transfer(
-    model: Annotated[Path, typer.Argument(help="A float model, the teacher: .onnx, .pt2, .tflite, .keras, .h5.")],
-    recipe: Annotated[Path, typer.Option(help="A TOML file of steps that make a student and retrain it.")],
-    data: Annotated[
-        Path, typer.Option(help="Labelled samples: a folder or zip of images by class, or an .npz with x and y.")
+    model: Annotated[
+        Path, typer.Argument(help="A float model, the teacher: .onnx, .pt2, .tflite, .keras, .h5.", metavar="MODEL")
     ],
-    test: Annotated[Path | None, typer.Option(help="Labelled samples to evaluate on. Default: the data's.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Runs of each variant.")] = 3,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            metavar="RECIPE",
+            help="A recipe's name, or a TOML file of steps, that makes a student and retrains it.",
+            show_default=False,
+            autocompletion=way.complete_recipe,
+        ),
+    ],
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="DATA",
+            help="Labelled samples: a folder or zip of images by class, or an .npz with x and y.",
+            show_default=False,
+        ),
+    ],
+    test: Annotated[
+        Path | None, typer.Option(metavar="DATA", help="Labelled samples to evaluate on. Default: the data's.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Runs of each variant.")] = 3,
     checkpoints: Annotated[
-        Path | None, typer.Option(help="A folder that a killed run resumes from. Default: none is kept.")
+        Path | None,
+        typer.Option(metavar="DIR", help="A folder that a killed run resumes from. Default: none is kept."),
     ] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what each step did.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
     """Compare plain retraining, distillation, FitNets' hints and knowledge pre-regression, over several seeds."""
-    from ..compress.walk import read_recipe
+    from ..api.packed import transfer as run
+    from ..tables import show
     from ..terminal import say, say_json
-    from ..train.bars import training_bars
-    from ..train.comparison import compare_files, render
+    from ..train.bars import bars
 
-    def log(text: str) -> None:
-        if verbose or text.startswith("warning"):
-            say(text, err=True)
+    with bars() as shown:
 
-    with training_bars() as progress:
-        found = compare_files(
-            model, read_recipe(recipe), data, test, seeds, log, report=progress, checkpoints=checkpoints
+        def log(text: str) -> None:
+            shown.progress(text, 0, 0)
+            if verbose or text.startswith("warning"):
+                say(text, err=True)
+
+        shown.progress(f"read {model.name}", 0, 0)
+        found = run(
+            model, recipe=recipe, data=data, test=test, seeds=seeds, checkpoints=checkpoints, log=log,
+            report=shown.training,
         )  # fmt: skip
     if as_json:
-        say_json(found.as_json())
+        say_json(found.to_dict())
     else:
-        render(found)
+        show(found.parts())

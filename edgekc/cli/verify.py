@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from . import way
 
-if TYPE_CHECKING:
-    from ..emulate.compare import Comparison
+EXAMPLES = (
+    "edgekc verify out",
+    "edgekc verify out --samples 100 --no-device",
+    "edgekc verify out --data test.npz --model net.tflite",
+    "edgekc verify out --board nucleo-f446re --link auto",
+)
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(help="What `edgekc compile -o` wrote.")],
-    samples: Annotated[int, typer.Option(min=1, help="How many inputs: lowest, highest, a ramp, then random.")] = 16,
-    board: Annotated[str, typer.Option("--board", help="Default: the board that the folder was compiled for.")] = "",
-    seed: Annotated[int, typer.Option(help="Seed of the random inputs.")] = 0,
+    folder: way.Folder,
+    samples: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=1, help="How many inputs: lowest, highest, a ramp, then random; or the first of --data."
+        ),
+    ] = 16,
+    board: way.OtherBoard = "",
+    data: way.Data = "",
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random inputs.")] = 0,
     model: Annotated[
         Path | None,
-        typer.Option("--model", help="The file that was compiled, where it is not beside the folder or here."),
+        typer.Option(
+            "--model", metavar="FILE", help="The file that was compiled, where it is not beside the folder or here."
+        ),
     ] = None,
     no_device: Annotated[bool, typer.Option("--no-device", help="Compare reference and host only.")] = False,
     optimise: way.OptimiseFor = way.Optimised.speed,
@@ -31,8 +43,10 @@ def verify(
     openocd_config: way.OpenocdConfig = None,
     tool_option: way.ToolOption = None,
     no_flash: way.NoFlash = False,
-    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds for each run or step.", min=1)] = 600.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", metavar="SECONDS", help="For each run or step.", min=1)
+    ] = 600.0,
+    as_json: way.AsJson = False,
 ) -> None:
     """Compare reference, host and device, layer by layer; exit 2 at the first difference.
 
@@ -41,54 +55,25 @@ def verify(
     The device is the board's emulator; with --link, --probe, --tool or --port it is the board itself (or its
     emulator, asked over the same console).
     """
-    from ..boards.board import load_board
-    from ..emulate import host
-    from ..emulate.compare import compare
-    from ..emulate.origin import find_source
-    from ..files.output import read_manifest
-    from ..terminal import say, say_json
+    from ..api.compiling import open_program
+    from ..errors import VerifyError
+    from ..tables import show
+    from ..terminal import say_json
+    from ..train.bars import bars
 
-    manifest = read_manifest(folder)
-    source = find_source(folder, str(manifest["name"]), model)
-    target = None if no_device else load_board(board or str(manifest.get("board", "")))
+    program = open_program(folder, board=board)
     reach = way.make_way(
         link, tool, probe, port, openocd_config, tool_option, flash=not no_flash, timeout_s=timeout_s,
         optimise=optimise.value,
     )  # fmt: skip
-    if reach is not None:
-        from ..console.session import on_board, run_samples
-
-        inputs = host.samples(manifest, samples, seed)
-        result = compare(folder, None, inputs, source=source)
-        device = load_board(board or str(manifest.get("board", "")))
-        with on_board(folder, device, reach, trace=True) as (console, image, line):
-            done = run_samples(console, image, folder, inputs, link=line, check=True, log=lambda _: None)
-        if as_json:
-            say_json({**result.as_json(), "on_board": done.as_json()})
-            return
-        who = f"reference = host = {done.board} (over {done.link})"
-        say(f"{result.network}: {who}, {done.samples} samples, {result.layers} layers, every byte equal")
-        _say(result)
-        return
-    result = compare(
-        folder,
-        target,
-        host.samples(manifest, samples, seed),
-        source=source,
-        timeout_s=timeout_s,
-        optimise=optimise.value,
-    )
+    with bars() as shown:
+        found = program.verify(
+            samples, seed=seed, data=data or None, device=not no_device, model=model, way=reach,
+            optimise=optimise.value, timeout_s=timeout_s, progress=shown.progress,
+        )  # fmt: skip
+    if not found.ok:
+        raise VerifyError(found.difference)
     if as_json:
-        say_json(result.as_json())
-        return
-    who = "reference = host" + (f" = {result.board} ({result.emulator})" if target is not None else "")
-    say(f"{result.network}: {who}, {result.samples} samples, {result.layers} layers, every byte equal")
-    _say(result)
-
-
-def _say(result: Comparison) -> None:
-    from ..terminal import say
-
-    for line in result.origin_lines():
-        say(line)
-    say(f"outputs sha256 {result.output_sha256}")
+        say_json(found.to_dict())
+    else:
+        show(found.parts())

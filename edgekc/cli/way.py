@@ -1,4 +1,4 @@
-"""The options that say how a program is built and how a real board is reached, which several commands share."""
+"""Arguments and options that several commands share: a compiled folder, its board, and how a real board is reached."""
 
 from __future__ import annotations
 
@@ -20,18 +20,71 @@ class Optimised(str, Enum):
     size = "size"
 
 
+def complete_board(incomplete: str) -> list[str]:
+    """Names of boards for the shell, without reading their files."""
+    from ..assets import BOARDS
+
+    return sorted(p.parent.name for p in BOARDS.glob("*/board.toml") if p.parent.name.startswith(incomplete))
+
+
+def complete_recipe(incomplete: str) -> list[str]:
+    """Names of recipes for the shell."""
+    from ..assets import RECIPES
+
+    return sorted(p.stem for p in RECIPES.glob("*.toml") if p.stem.startswith(incomplete))
+
+
+Folder = Annotated[Path, typer.Argument(help="What `edgekc compile -o` wrote.", metavar="DIR")]
+OtherBoard = Annotated[
+    str,
+    typer.Option(
+        "--board",
+        metavar="BOARD",
+        help="A board's name or file. Default: the board that DIR was compiled for.",
+        autocompletion=complete_board,
+    ),
+]
 OptimiseFor = Annotated[
-    Optimised, typer.Option("--optimise", help="Compile the model's code for speed (-O2) or size (-Os): same bits.")
+    Optimised,
+    typer.Option(
+        "--optimise",
+        metavar="speed|size",
+        help="Compile the model's code for speed (-O2) or size (-Os). The outputs are the same.",
+    ),
 ]
 Link = Annotated[
-    str, typer.Option("--link", help="Ask the program on the board, over: rtt, uart, semihosting, stdio, or auto.")
+    str,
+    typer.Option(
+        "--link",
+        metavar="LINK",
+        help="Ask the program on the board over its console: rtt, uart, semihosting, stdio, or auto.",
+    ),
 ]
-Probe = Annotated[str, typer.Option("--probe", help="As in `edgekc flash`; asks the board, as --link does.")]
-Tool = Annotated[str, typer.Option("--tool", help="As in `edgekc flash`; asks the board, as --link does.")]
-Port = Annotated[str, typer.Option("--port", help="HOST:PORT or serial port that carries the console.")]
-OpenocdConfig = Annotated[Path | None, typer.Option("--openocd-config", help="As in `edgekc flash`.")]
-ToolOption = Annotated[list[str] | None, typer.Option("--tool-option", help="As in `edgekc flash`.")]
+Probe = Annotated[
+    str,
+    typer.Option(
+        "--probe", metavar="PROBE", help="Which board, if there are several; see `edgekc flash -h`. Asks the board."
+    ),
+]
+Tool = Annotated[
+    str, typer.Option("--tool", metavar="TOOL", help="What reaches the board; see `edgekc flash -h`. Asks the board.")
+]
+Port = Annotated[
+    str, typer.Option("--port", metavar="PORT", help="Serial port, or HOST:PORT, that carries the console.")
+]
+OpenocdConfig = Annotated[
+    Path | None, typer.Option("--openocd-config", metavar="FILE", help="OpenOCD: this file instead of the board's.")
+]
+ToolOption = Annotated[
+    list[str] | None,
+    typer.Option("--tool-option", metavar="WORD", help="One more word for the tool's command line; may be repeated."),
+]
 NoFlash = Annotated[bool, typer.Option("--no-flash", help="The console's program is on the board already.")]
+Data = Annotated[
+    str,
+    typer.Option("--data", metavar="DATA", help="Real samples: an .npz with x, or a folder or zip of images by class."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 def make_way(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from .. import recipe as rc
-from .. import terminal
+from .. import tables
 from ..data import Dataset, Source, fit, load, subset, synthetic
 from ..errors import UsageError
 from ..evaluate import Accuracy, float_accuracy, host_accuracy, output_error
@@ -43,6 +42,7 @@ class Report:
     float_accuracy: Accuracy | None  # None without labelled samples
     packed_accuracy: Accuracy | None  # of the .ekc, on the bit-exact host emulator
     output_error: float | None  # relative, of the .ekc on a few samples, where there are no labels
+    source_layout: str = ""  # NCHW: the source's images are (c, h, w), and so may those be that it is given
 
     @property
     def packed_weight_bytes(self) -> int:
@@ -71,13 +71,8 @@ class Report:
         }
 
 
-def read_recipe(path: Path | None) -> rc.Recipe:
-    """The recipe of a file; without one, post-training quantisation alone."""
-    return rc.Recipe() if path is None else rc.load(path)
-
-
 def run(
-    model: Path,
+    model: Path | Graph,
     name: str,
     recipe: rc.Recipe,
     data: Source | None,
@@ -86,30 +81,38 @@ def run(
     *,
     report: TrainingReport = lambda title, progress: None,
     checkpoints: Path | None = None,
+    origin: Mapping[str, str] | None = None,
 ) -> tuple[bytes, Report]:
     """Compress and evaluate.
 
     Args:
+        model: a file, or the FLOAT graph that one was imported to.
         data: samples to train and calibrate on: a folder or zip of images by class, an .npz, or any iterable of
             batches such as a PyTorch DataLoader; of a folder or zip with splits, `train`.
         test: labelled samples to evaluate on; None: the `test` split of `data`, or `data` itself.
         report: is given the progress of each retraining.
         checkpoints: a folder that a killed run resumes from; None: none is kept.
+        origin: of a graph: what the packed model says of its source, see `pipeline.source_metadata`.
 
     Raises:
         UsageError: the model is quantised already, or data and model do not fit.
     """
-    source = import_model(model, name)
+    source = import_model(model, name) if isinstance(model, Path) else replace(model, name=name)
     if source.stage is not Stage.FLOAT:
         raise UsageError(
-            "the model is quantised already; `compile` takes it as it is", where=str(model), fix="pass the float model"
+            "the model is quantised already; `compile` takes it as it is",
+            where=str(model) if isinstance(model, Path) else model.name,
+            fix="pass the float model",
         )
     samples = None if data is None else read_samples(data, "train", recipe)
     if samples is not None and samples_wanted(recipe) is None:
         warn_of_missing_classes(samples, source, log)
     result = compress(source, recipe, samples, log, report=report, checkpoints=checkpoints)
     text = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
-    ekc = pack(to_integer(result.graph, source_metadata(model, model.read_bytes(), text), log=log))
+    metadata = source_metadata(model, model.read_bytes(), text) if isinstance(model, Path) else {
+        **(origin or {}), "recipe": text
+    }  # fmt: skip
+    ekc = pack(to_integer(result.graph, metadata, log=log))
     labelled = read_labelled(data, test, samples, recipe)
     if labelled is not None:
         labelled = fit(labelled, source)  # the packed model does not know its source's layout
@@ -123,6 +126,7 @@ def run(
         None if labelled is None else float_accuracy(source, labelled),
         None if labelled is None else host_accuracy(ekc, labelled),
         None if labelled is not None else _output_error(source, ekc, samples, recipe, log),
+        source.metadata.get("source_layout", ""),
     )
     return ekc, made
 
@@ -186,35 +190,40 @@ def has_splits(path: Path) -> bool:
     return any(name.startswith("train/") for name in tree.names)
 
 
-def render(report: Report, console: Console | None = None) -> None:
+def parts(report: Report) -> list[tables.Part]:
     """The table of layers, and the totals."""
-    console = console or terminal.console()
-    table = Table(title="bytes by layer", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in ("layer", "step", "float32", "int8", "packed", "made of", "error"):
-        table.add_column(column, justify="left" if column in ("layer", "step", "made of") else "right")
+    number, words = tables.number, tables.words
+    sheet = tables.Sheet(
+        "bytes by layer", "layer", words("step"), number("float32"), number("int8"), number("packed"),
+        words("made of"), number("error"),
+    )  # fmt: skip
     for layer in report.layers:
         step = report.changed.get(layer.name)
-        parts = [f"{part} {layer.parts[part]:,}" for part in (*WEIGHT_PARTS, "bias") if part in layer.parts]
+        made_of = [f"{part} {layer.parts[part]:,}" for part in (*WEIGHT_PARTS, "bias") if part in layer.parts]
         count = report.before[layer.name]
-        table.add_row(
+        sheet.add(
             layer.name,
             "dense" if step is None else step.method,
             f"{4 * count:,}" if count else "",
             f"{count:,}" if count else "",
             f"{layer.packed:,}",
-            ", ".join(parts),
+            ", ".join(made_of),
             "" if step is None or step.relative_error is None else f"{step.relative_error:.4f}",
         )
-    console.print(table)
     weights, packed = report.weights, report.packed_weight_bytes
     times = f"{4 * weights / packed:.2f} and {weights / packed:.2f} times smaller"
-    console.print(
-        f"weights: {4 * weights:,} bytes as float32, {weights:,} as int8, {packed:,} packed: {times}", highlight=False
-    )
-    console.print(f"the whole .ekc: {report.ekc_bytes:,} bytes", highlight=False)
+    shown: list[tables.Part] = [
+        sheet,
+        f"weights: {4 * weights:,} bytes as float32, {weights:,} as int8, {packed:,} packed: {times}",
+        f"the whole .ekc: {report.ekc_bytes:,} bytes",
+    ]
     if report.float_accuracy is not None:
-        console.print(
-            f"accuracy: float {report.float_accuracy}; packed, bit-exact on the host {report.packed_accuracy}"
-        )
+        shown.append(f"accuracy: float {report.float_accuracy}; packed, bit-exact on the host {report.packed_accuracy}")
     if report.output_error is not None:
-        console.print(f"outputs: {report.output_error:.2%} off those of the float model", highlight=False)
+        shown.append(f"outputs: {report.output_error:.2%} off those of the float model")
+    return shown
+
+
+def render(report: Report, console: Console | None = None) -> None:
+    """Print them."""
+    tables.show(parts(report), console)

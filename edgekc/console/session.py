@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import tables
 from ..boards.board import Board
 from ..emulate import host, reference
 from ..emulate.compare import split_inputs
@@ -36,7 +37,7 @@ LINKS = ("rtt", "uart", "semihosting", "stdio")
 
 
 @dataclass(frozen=True, slots=True)
-class BoardRun:
+class BoardRun(tables.Shown):
     """All samples, as the board computed them."""
 
     network: str
@@ -52,6 +53,18 @@ class BoardRun:
     stack_bytes: int  # largest
     layer_cycles: tuple[tuple[str, tuple[int, ...]], ...]  # per sample, of a build with traces; else empty
     resent: int
+
+    def parts(self) -> list[tables.Part]:
+        """Cycles of each sample, the deepest stack, and cycles of each layer of the first sample."""
+        shown: list[tables.Part] = [f"{self.network} on {self.board} over {self.link}: {self.samples} samples"]
+        if self.counter != "none":
+            shown.append(f"{', '.join(map(tables.size, self.cycles))} {self.unit}")
+            shown.append(f"peak stack {tables.size(self.stack_bytes)} bytes")
+        return shown + [f"  {name} {tables.size(cycles[0])}" for name, cycles in self.layer_cycles]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `edgekc run --json` prints: the outputs are their SHA-256."""
+        return self.as_json()
 
     def as_json(self) -> dict[str, Any]:
         data = asdict(self)
@@ -192,14 +205,14 @@ def _qemu_command(image: Image, link: str) -> list[str]:
 class Way:
     """How the user wants the board reached; empty: as the board's file says."""
 
-    link: str
-    tool: str
-    probe: str
-    port: str
-    openocd_config: Path | None
-    options: tuple[str, ...]
-    flash: bool  # program it first
-    timeout_s: float
+    link: str = ""  # rtt, uart, semihosting or stdio
+    tool: str = ""  # pyocd, openocd, stlink, uf2, ssh, adb or gdb
+    probe: str = ""  # unique id, remote:host:port, user@host, adb serial or UF2 drive
+    port: str = ""  # HOST:PORT or serial port that carries the console
+    openocd_config: Path | None = None
+    options: tuple[str, ...] = ()  # more words for the tool's command line
+    flash: bool = True  # program it first
+    timeout_s: float = 60.0  # for an inference, and each step
     optimise: Optimise = "speed"
 
 

@@ -4,49 +4,60 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 
-from .. import terminal
-from ..boards.board import load_board
-from ..emulate import host
-from ..emulate.compare import compare
-from ..emulate.origin import find_source
-from ..files.output import check_output, write_folder
-from ..listing import render_compiled
-from ..measure.emulated import measure
-from ..measure.report import render
-from ..pipeline import compile_model, target_of
+from .. import tables, terminal
+from ..api.compiling import check_program_folder, compile
+from ..errors import VerifyError
+from ..train.bars import bars
 
 DATA = Path(__file__).resolve().parent / "data"
+DEMO_DATA = DATA  # digits_int8.tflite, and digits_test.npz with x and y: what the public name stands for
 _DEVICE_SAMPLES = 16
 
 
-def run_demo(out: Path, board_name: str, console: Console | None = None, *, force: bool = False) -> None:
-    """The main job on a model and inputs that come with the package; raises what the stages raise."""
+def run_demo(
+    out: str | Path = "edgekc-demo",
+    board: str = "mps2-an386",
+    console: Console | None = None,
+    *,
+    force: bool = False,
+) -> None:
+    """The main job on a model and inputs that come with the package, printed step by step.
+
+    Args:
+        out: the folder for the C sources.
+        board: see `list_boards`.
+        force: overwrite files of an earlier output that were changed since.
+
+    Raises:
+        UsageError, BoardError, CapacityError, ToolError, VerifyError: as `compile`, `Program.verify` and `measure`.
+    """
     console = console or terminal.console()
-    board = load_board(board_name)
-    check_output(out, force=force)
+    model, test = DATA / "digits_int8.tflite", DATA / "digits_test.npz"
+    check_program_folder(out, force=force)
     console.rule("compile: int8 .tflite to C99")
-    result = compile_model(DATA / "digits_int8.tflite", "digits", target_of(board))
-    write_folder(result.files, out, force=force)
-    render_compiled(result, out, console)
+    program = compile(model, board=board, name="digits")
+    program.save(out, force=force)
+    tables.show(program.parts(), console)
 
     console.rule("verify: numpy reference, host and emulated core")
-    with np.load(DATA / "digits_test.npz") as data:
-        x, y = data["x"], data["y"]
-    inputs = x[:_DEVICE_SAMPLES].tobytes()
-    source = find_source(out, "digits", DATA / "digits_int8.tflite")
-    checked = compare(out, board, inputs, source=source)
+    with bars() as shown:
+        checked = program.verify(_DEVICE_SAMPLES, data=test, model=model, progress=shown.progress)
+    if not checked.ok:
+        raise VerifyError(checked.difference)
     console.print(
         f"reference = host = {checked.board} ({checked.emulator}): {checked.samples} images, "
         f"{checked.layers} layers, every byte equal"
     )
     for line in checked.origin_lines():
         console.print(line)
-    scores = np.frombuffer(host.run(host.build(out), x.tobytes()), np.int8).reshape(len(x), -1)
-    right = int((scores.argmax(1) == y).sum())
-    console.print(f"accuracy of the packed model: {right} of {len(x)} test images, {right / len(x):.2%}")
+    found = program.evaluate(test)
+    console.print(
+        f"accuracy of the packed model: {found.right} of {found.total} test images, {found.accuracy:.2%}"
+    )  # fmt: skip
 
     console.rule("measure: the linked firmware image")
-    console.print(render(measure(out, board, samples=2, timeout_s=300.0, inputs=inputs)))
+    with bars() as shown:
+        costs = program.measure(_DEVICE_SAMPLES, data=test, progress=shown.progress)
+    tables.show(costs.parts(), console)

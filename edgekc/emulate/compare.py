@@ -17,6 +17,7 @@ from ..files.output import read_manifest
 from ..firmware.build import Optimise, build_image
 from ..format.pack import read
 from ..graph.ir import Array, Graph, Tensor
+from ..progress import Progress, silent
 from . import host, origin, reference
 from .device import run_image
 
@@ -43,10 +44,6 @@ class Comparison:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def origin_lines(self) -> list[str]:
-        """What the reference itself was compared with, for people: a line for all of it, and one for each note."""
-        return ([f"reference = {' = '.join(self.oracles)}"] if self.oracles else []) + list(self.notes)
-
 
 def compare(
     folder: Path,
@@ -56,11 +53,13 @@ def compare(
     source: origin.Source | None = None,
     timeout_s: float = 600.0,
     optimise: Optimise = "speed",
+    progress: Progress = silent,
 ) -> Comparison:
     """Run every sample on the numpy reference, the host and, where `board` is given, the emulated device.
 
     Args:
         source: what the packed model was made from, to be compared with its reference first.
+        progress: is told what runs.
 
     Raises:
         VerifyError: names the first sample, layer and element that differ, and both values.
@@ -69,12 +68,14 @@ def compare(
     graph = read((folder / f"{manifest['name']}.ekc").read_bytes(), f"{manifest['name']}.ekc").graph
     size_in, size_out = host.input_bytes(manifest), host.output_bytes(manifest)
     count = len(inputs) // size_in
-    expected = _reference_outputs(graph, inputs, count)
+    expected = _reference_outputs(graph, inputs, count, progress)
     checked = origin.Checked((), ())
     if source is not None:
+        progress("compare with the file that was compiled", 0, 0)
         ends = split_inputs(graph, inputs, count), _split(graph.of(graph.outputs), expected, count)
         checked = origin.check(source, graph, manifest, *ends, min(count, TRACED_SAMPLES))
 
+    progress("build and run on the host", 0, 0)
     traced = host.build(folder, trace=True)
     first = min(count, TRACED_SAMPLES)
     for k in range(first):
@@ -90,14 +91,17 @@ def compare(
     emulator = None
     if board is not None:
         with tempfile.TemporaryDirectory(prefix="edgekc-device-") as temporary:
+            progress(f"build the program for {board.name}", 0, 0)
             trace_image = build_image(folder, board, Path(temporary) / "trace", trace=True, optimise=optimise)
 
             def trace(k: int, sample: bytes) -> list[tuple[int, bytes]]:
                 return list(run_image(trace_image, sample, timeout_s=timeout_s, count=False).trace)
 
             for k in range(first):
+                progress(f"compare every layer on {board.name}", k, first)
                 sample = inputs[k * size_in : (k + 1) * size_in]
                 _compare_layers(manifest, graph, sample, k, trace(k, sample), board.name)
+            progress(f"run {count} samples on {board.name}", 0, 0)
             image = build_image(folder, board, Path(temporary) / "plain", optimise=optimise)
             result = run_image(image, inputs, timeout_s=timeout_s, count=False)
             emulator = result.emulator
@@ -132,11 +136,12 @@ def _split(tensors: Sequence[Tensor], data: bytes, count: int) -> list[Array]:
     return arrays
 
 
-def _reference_outputs(graph: Graph, inputs: bytes, count: int, chunk: int = 32) -> bytes:
+def _reference_outputs(graph: Graph, inputs: bytes, count: int, progress: Progress = silent, chunk: int = 32) -> bytes:
     """All outputs by the definition; in chunks, because it keeps every activation of a chunk in memory."""
     arrays = split_inputs(graph, inputs, count)
     parts = []
     for start in range(0, count, chunk):
+        progress("run the numpy reference", start, count)
         outputs = reference.outputs(graph, [a[start : start + chunk] for a in arrays])
         rows = [np.ascontiguousarray(y).reshape(y.shape[0], -1).view(np.uint8) for y in outputs]
         parts.append(np.concatenate(rows, axis=1).tobytes())

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import EdgekcError, ToolError, UnsupportedError, UsageError, VerifyError
+from ..figures import short_hash
 from ..format.pack import read as read_packed
 from ..graph.ir import Array, Graph, Stage
 from ..passes import INTEGER_PASSES, QUANTIZED_PASSES
@@ -42,9 +43,9 @@ class Checked:
     notes: tuple[str, ...]
 
 
-def find_source(folder: Path, name: str, named: Path | None = None) -> Source:
+def find_source(folder: Path, name: str, named: Path | None = None, beside: Sequence[Path] = ()) -> Source:
     """The source of the packed model `name` in an output folder: the file that the user named, or one of its name and
-    hash in the current folder, beside the output folder or in it.
+    hash in the current folder, beside the output folder or in it, or in the folders `beside`.
 
     Raises:
         UsageError: the named file is not what the packed model was made from, or cannot be read.
@@ -57,13 +58,14 @@ def find_source(folder: Path, name: str, named: Path | None = None) -> Source:
         if _hash(named) != digest:
             raise UsageError(
                 f"is not what the packed model was made from: that was {name or 'not recorded'}"
-                + (f" with the SHA-256 {digest[:16]}..." if digest else ""),
+                + (f" with the SHA-256 {short_hash(digest)}" if digest else ""),
                 where=str(named),
                 fix="name that file, or compile this one",
             )
         found: Path | None = named
     else:
-        places = [place / name for place in (Path(), folder.parent, folder)] if name and Path(name).name == name else []
+        folders = (Path(), folder.parent, folder, *beside)
+        places = [place / name for place in folders] if name and Path(name).name == name else []
         there = [path for path in places if path.is_file()]
         found = next((path for path in there if _hash(path) == digest), None)
         if found is None and there:

@@ -9,9 +9,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from .. import tables
 from ..boards.board import Board
 from ..errors import BoardError, UsageError
 from ..files.output import write_file
@@ -29,7 +31,7 @@ _MODULES = {"pyocd"}
 
 
 @dataclass(frozen=True, slots=True)
-class Flashed:
+class Flashed(tables.Shown):
     """What is on the board now."""
 
     board: str
@@ -37,6 +39,15 @@ class Flashed:
     base: int
     size_bytes: int
     read_back: bool  # and found equal; False: the tool cannot read
+
+    def to_dict(self) -> dict[str, Any]:
+        """Board, tool, address, bytes, and whether they were read back."""
+        return asdict(self)
+
+    def parts(self) -> list[tables.Part]:
+        """One line."""
+        checked = "read back and equal" if self.read_back else f"not read back: {self.tool} cannot"
+        return [f"{self.board}: {tables.size(self.size_bytes)} bytes at 0x{self.base:08x} by {self.tool}, {checked}"]
 
 
 def choose_tool(board: Board, name: str = "") -> Tool:

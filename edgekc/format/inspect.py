@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rich.console import Console
+
+from .. import tables
 from ..graph.bits import index_bits
 from ..graph.ir import Node, Role, Tensor
 from ..graph.op import View
@@ -11,10 +14,6 @@ from ..ops import OPS
 from ..terminal import lines, styled
 from . import fields
 from .pack import Packed, read
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
 
 SCHEMA = 1  # raised when a key of the JSON changes its meaning or goes away; new keys do not raise it
 
@@ -76,42 +75,35 @@ def _constant(t: Tensor, packed: Packed) -> dict[str, Any]:
     return out
 
 
-def render(found: dict[str, Any], console: Console) -> None:
+def parts(found: dict[str, Any]) -> list[tables.Part]:
     """The report as tables."""
+    number, words = tables.number, tables.words
     title = styled(found["name"], "bold")
-    console.print(title.append(f": format {found['format']}, {found['file_bytes']:,} bytes", "not bold"))
-    sections = _table("sections", ("kind", "offset", "bytes"), numbers=2)
+    sections = tables.Sheet("sections", "kind", number("offset"), number("bytes"))
     for s in found["sections"]:
-        sections.add_row(s["kind"], f"{s['offset']:,}", f"{s['bytes']:,}")
-    console.print(sections)
-    layers = _table("layers", ("", "layer", "op", "input", "output", "constants", "bytes", "MACs"), numbers=2)
+        sections.add(s["kind"], tables.size(s["offset"]), tables.size(s["bytes"]))
+    figures = (number("bytes"), number("MACs"), words("constants"))
+    layers = tables.Sheet("layers", number(""), "layer", "op", "input", "output", *figures, keys=2)
     for layer in found["layers"]:
         constants = ", ".join(f"{c['role']} {_size(c)}" for c in layer["constants"] if c["role"] != "requant")
         ends = [lines(*(_size(t) for t in layer[side])) for side in ("inputs", "outputs")]
-        tail = (constants, f"{layer['constant_bytes']:,}", f"{layer['macs']:,}")
-        layers.add_row(str(layer["index"]), layer["name"], layer["op"], *ends, *tail)
-    console.print(layers)
-    edges = _table("inputs and outputs", ("", "name", "type", "scale", "zero point"), numbers=2)
+        tail = (tables.size(layer["constant_bytes"]), tables.size(layer["macs"]), constants)
+        layers.add(str(layer["index"]), layer["name"], layer["op"], *ends, *tail)
+    edges = tables.Sheet("inputs and outputs", "", "name", words("type"), number("scale"), number("zero point"))
     for side in ("inputs", "outputs"):
         for e in found[side]:
-            edges.add_row(side[:-1], e["name"], f"{e['dtype']} {_size(e)}", str(e["scale"]), str(e["zero_point"]))
-    console.print(edges)
-    metadata = _table("metadata", ("key", "value"), numbers=0)
+            edges.add(side[:-1], e["name"], f"{e['dtype']} {_size(e)}", str(e["scale"]), str(e["zero_point"]))
+    metadata = tables.Sheet("metadata", "key", words("value"))
     for key, value in found["metadata"].items():
-        metadata.add_row(key, value)
-    console.print(metadata)
+        metadata.add(key, value)
+    heading = title.append(f": format {found['format']}, {tables.size(found['file_bytes'])} bytes", "not bold")
+    return [heading, sections, layers, edges, metadata]
+
+
+def render(found: dict[str, Any], console: Console | None = None) -> None:
+    """Print them."""
+    tables.show(parts(found), console)
 
 
 def _size(t: dict[str, Any]) -> str:
     return "x".join(map(str, t["shape"])) + (f" ({t['bits']} bits)" if "bits" in t else "")
-
-
-def _table(title: str, columns: tuple[str, ...], numbers: int) -> Table:
-    """An empty table whose last `numbers` columns are aligned to the right."""
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    for i, column in enumerate(columns):
-        is_number = i >= len(columns) - numbers
-        table.add_column(column, justify="right" if is_number else "left", overflow="fold")
-    return table

@@ -21,6 +21,8 @@ from .ledger import FORMAT, HARNESS, HELPERS, KERNELS, LAID_OUT, NETWORK, PADDIN
 SHARED = "(several layers)"  # kernels that more than one layer calls
 WHOLE = "(network)"  # what the model has once: entry, names, metadata, library code
 OUTSIDE = "(harness)"
+# Rows of RAM that others look for.
+INPUT, OUTPUT, STACK = "input", "output", "stack, at least"
 # The constant kinds of the .ekc file, and what else a layer can have.
 CODE = "code"
 COLUMNS = (
@@ -116,10 +118,10 @@ def split_ram(image: Image, elf: Elf, ledger: Ledger, arena_bytes: int) -> tuple
     rest = total - stack - static - arena_bytes - image.input_bytes - image.output_bytes
     rows = (
         RamRow("arena", arena_bytes),
-        RamRow("input", image.input_bytes),
-        RamRow("output", image.output_bytes),
+        RamRow(INPUT, image.input_bytes),
+        RamRow(OUTPUT, image.output_bytes),
         RamRow("static data of the model", static),
-        RamRow("stack, at least", stack),
+        RamRow(STACK, stack),
         RamRow("harness: guards, variables, padding", rest),
     )
     if rest < 0:

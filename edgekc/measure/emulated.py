@@ -19,7 +19,8 @@ from ..files.output import read_manifest
 from ..firmware.build import Image, Optimise, build_image
 from ..firmware.elf import read_elf
 from ..firmware.toolchain import Compiler, emulator, qemu_name, qemu_path
-from .by_layer import RamRow, Row, split_flash, split_ram
+from ..progress import Progress, silent
+from .by_layer import INPUT, OUTPUT, STACK, RamRow, Row, split_flash, split_ram
 from .ledger import Ledger, read_ledger
 from .stack import StackBound, check_stack, stack_bound
 
@@ -103,12 +104,28 @@ class Measurement:
         static = sum(entry.size_bytes for entry in self.ledger.model_static_ram)
         return None if stack is None else self.arena_bytes + static + stack
 
+    @property
+    def io_bytes(self) -> int:
+        """Input and output of one inference."""
+        return sum(row.size_bytes for row in self.ram if row.what in (INPUT, OUTPUT))
+
+    @property
+    def board_ram_bytes(self) -> int | None:
+        """What `edgekc fit` compares with a board's RAM: also input and output, and a stack of the static bound, at
+        least of what the linker insists on, which stands alone where there is no bound. None on Linux."""
+        insisted = sum(row.size_bytes for row in self.ram if row.what == STACK)
+        if not insisted:
+            return None
+        static = sum(entry.size_bytes for entry in self.ledger.model_static_ram)
+        return self.arena_bytes + static + self.io_bytes + max(self.stack_bound.size_bytes or 0, insisted)
+
     def as_json(self) -> dict[str, Any]:
         """Plain data, with the totals."""
         data = dataclasses.asdict(self)
         data["unit"] = self.unit
         data["model_flash_bytes"] = self.ledger.model_flash_bytes
         data["model_ram_bytes"] = self.model_ram_bytes
+        data["board_ram_bytes"] = self.board_ram_bytes
         data["macs"] = self.macs
         return data
 
@@ -124,6 +141,7 @@ def measure(
     optimise: Optimise = "speed",
     compiler: Compiler | None = None,
     cache: Path | None = None,
+    progress: Progress = silent,
 ) -> Measurement:
     """Builds, links and runs what `edgekc compile` wrote.
 
@@ -134,6 +152,7 @@ def measure(
         inputs: the samples to run, one after the other.
         out_dir: where the image stays; None: a folder that is removed.
         cache: where the built plugin stays; None: the user's cache folder.
+        progress: is told of the build and of each run.
 
     Raises:
         CapacityError, ToolError, UsageError: as build_image and run_image; ToolError too if two ways to
@@ -141,12 +160,13 @@ def measure(
     """
     if inputs is None and samples < 1:
         raise UsageError(f"samples: expected at least 1, got {samples}")
+    progress("build the program", 0, 0)
     if out_dir is None:
         with tempfile.TemporaryDirectory(prefix="edgekc-measure-") as temporary:
             image = build_image(folder, board, temporary, optimise=optimise, compiler=compiler)
-            return _measure(image, Path(folder), samples, timeout_s, inputs, cache)
+            return _measure(image, Path(folder), samples, timeout_s, inputs, cache, progress)
     image = build_image(folder, board, out_dir, optimise=optimise, compiler=compiler)
-    return _measure(image, Path(folder), samples, timeout_s, inputs, cache)
+    return _measure(image, Path(folder), samples, timeout_s, inputs, cache, progress)
 
 
 def check_accesses(m: Measurement) -> None:
@@ -163,15 +183,16 @@ def check_accesses(m: Measurement) -> None:
 
 
 def _measure(
-    image: Image, folder: Path, samples: int, timeout_s: float, inputs: bytes | None, cache: Path | None
-) -> Measurement:
+    image: Image, folder: Path, samples: int, timeout_s: float, inputs: bytes | None, cache: Path | None,
+    progress: Progress,
+) -> Measurement:  # fmt: skip
     manifest = read_manifest(folder)
     arena_bytes = int(manifest["arena_bytes"])
     ledger = read_ledger(image, arena_bytes, manifest["sections"])
     ekc = folder / f"{image.name}.ekc"
     if inputs is None:
         inputs = np.random.default_rng(0).bytes(samples * image.input_bytes)
-    run, counts, traced = _run(image, manifest, arena_bytes, inputs, timeout_s, cache)
+    run, counts, traced = _run(image, manifest, arena_bytes, inputs, timeout_s, cache, progress)
 
     elf, bound = read_elf(image.elf), stack_bound(image)
     stack_bytes = traced.stack_bytes if isinstance(traced, Counts) else None
@@ -218,9 +239,11 @@ def _run(
     inputs: bytes,
     timeout_s: float,
     cache: Path | None,
+    progress: Progress,
 ) -> tuple[DeviceRun, Counts | Unavailable, Counts | Unavailable]:
     """All samples counted, and the first one traced, which is slower."""
     lines = [(int(first), int(last)) for first, last in (layer["source_lines"] for layer in manifest["layers"])]
+    progress(f"count {len(inputs) // max(image.input_bytes, 1)} inferences on {image.board.name}", 0, 0)
     if emulator(image.board) == "unicorn":
         return _run_unicorn(image, lines, arena_bytes, inputs, timeout_s)
     qemu = qemu_path(image.board) or qemu_name(image.board)
@@ -237,6 +260,7 @@ def _run(
         run = runs[0] if runs else run_image(image, inputs, timeout_s=timeout_s)
         return run, counts, counts
     regions = image_regions(image.elf, arena_bytes)
+    progress("trace every access of the first inference", 0, 0)
     traced = count(image.elf, image.name, lines, qemu, run_first, regions=regions, cache=cache)
     run = runs[0]
     if isinstance(traced, Counts) and traced.instructions[0] != counts.instructions[0]:

@@ -11,17 +11,28 @@ from ..boards.board import Board
 from ..console.session import BoardRun, Way, on_board, run_samples
 from ..files.output import read_manifest
 from ..firmware.elf import read_elf
+from ..progress import Progress, silent
 from .by_layer import split_flash, split_ram
 from .emulated import LayerCost, Measurement
 from .ledger import read_ledger
 from .stack import check_stack, stack_bound
 
 
-def measure_on_board(folder: Path, board: Board, way: Way, *, samples: int) -> Measurement:
+def measure_on_board(
+    folder: Path,
+    board: Board,
+    way: Way,
+    *,
+    samples: int,
+    inputs: bytes | None = None,
+    progress: Progress = silent,
+) -> Measurement:
     """Flashes two programs: one without traces for the totals and the stack, then one with, for the layers.
 
     Args:
-        samples: inferences to run with each, on random bytes that are the same each time.
+        samples: inferences to run with each, on random bytes that are the same each time; ignored with inputs.
+        inputs: the samples to run, one after the other.
+        progress: is told of each program and sample.
 
     Raises:
         BoardError, CapacityError, FlashError, ToolError, UsageError: as on_board.
@@ -29,9 +40,15 @@ def measure_on_board(folder: Path, board: Board, way: Way, *, samples: int) -> M
     """
     manifest = read_manifest(folder)
     arena_bytes = int(manifest["arena_bytes"])
-    inputs = np.random.default_rng(0).bytes(samples * sum(int(edge["bytes"]) for edge in manifest["inputs"]))
+    if inputs is None:
+        inputs = np.random.default_rng(0).bytes(samples * sum(int(edge["bytes"]) for edge in manifest["inputs"]))
+
+    def log(text: str) -> None:
+        progress(f"{board.name}: {text}", 0, 0)
+
+    progress(f"build and flash {board.name}", 0, 0)
     with on_board(folder, board, way, trace=False) as (console, image, link):
-        plain = run_samples(console, image, folder, inputs, link=link, check=False, log=lambda _: None)
+        plain = run_samples(console, image, folder, inputs, link=link, check=False, log=log)
         # Now, since the program with traces is built in the same place.
         ledger, bound = read_ledger(image, arena_bytes, manifest["sections"]), stack_bound(image)
         elf = read_elf(image.elf)
@@ -42,10 +59,9 @@ def measure_on_board(folder: Path, board: Board, way: Way, *, samples: int) -> M
     check_stack(bound, stack, f"{image.name} on {board.name}")
     layers: tuple[LayerCost, ...] = ()
     if counts:
+        progress(f"build and flash {board.name} again, with traces", 0, 0)
         with on_board(folder, board, way, trace=True) as (console, traced, link):
-            layers = _layers(
-                manifest, run_samples(console, traced, folder, inputs, link=link, check=False, log=lambda _: None)
-            )
+            layers = _layers(manifest, run_samples(console, traced, folder, inputs, link=link, check=False, log=log))
     return Measurement(
         name=image.name,
         board=board.name,

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
 
 from ..names import visible
+from ..tables import Part, Sheet, number, size, words
 from ..terminal import styled
 from .by_layer import COLUMNS
 from .emulated import LayerCost, Measurement
@@ -24,36 +22,27 @@ _OWNERS_WIDTH = 44
 
 
 def render(measurement: Measurement) -> RenderableType:
+    """Flash, RAM and layers of one firmware image, as what a console prints."""
+    return Group(*parts(measurement))
+
+
+def parts(measurement: Measurement) -> list[Part]:
     """Flash, RAM and layers of one firmware image."""
     m = measurement
-    parts: list[RenderableType] = [
-        styled(m.name, "bold").append(
-            visible(f" on {m.board}, {m.compiler}{' for size' if m.optimise == 'size' else ''}, {m.emulator}"),
-            "not bold",
-        ),
-        _flash(m),
-        _ram(m),
-        _layers(m),
-    ]
+    title = styled(m.name, "bold").append(
+        visible(f" on {m.board}, {m.compiler}{' for size' if m.optimise == 'size' else ''}, {m.emulator}"),
+        "not bold",
+    )
+    found: list[Part] = [title, _flash(m), _ram(m), *_layers(m)]
     if m.violations:
-        parts.append(_violations(m))
+        found.append(_violations(m))
     if m.note:
-        parts.append(styled("no counts by layer:", "yellow").append(visible(f" {m.note}"), "default"))
-    return Group(*parts)
+        found.append(styled("no counts by layer:", "yellow").append(visible(f" {m.note}"), "default"))
+    return found
 
 
-def _table(title: str | Text, left: Sequence[str], right: Sequence[str], *, gap: int = 2) -> Table:
-    # The box itself puts one space between two columns.
-    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, gap - 1, 0, 0))
-    for name in left:
-        table.add_column(name, overflow="ellipsis")  # names of layers and kernels have no place to break
-    for name in right:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
-def _flash(m: Measurement) -> Table:
-    table = _table("Flash", ("kind", "from"), ("bytes",))
+def _flash(m: Measurement) -> Sheet:
+    table = Sheet("Flash", "kind", words("from"), number("bytes"))
     for of_model, total in ((True, "model"), (False, "not the model's")):
         groups: dict[str, list[Entry]] = defaultdict(list)
         for entry in m.ledger.flash:
@@ -61,10 +50,11 @@ def _flash(m: Measurement) -> Table:
                 groups[entry.kind].append(entry)
         for kind in sorted(groups, key=lambda k: (_rank(k), -sum(e.size_bytes for e in groups[k]), k)):
             entries = groups[kind]
-            table.add_row(kind, _owners(entries), f"{sum(e.size_bytes for e in entries):,}")
-        size = sum(e.size_bytes for entries in groups.values() for e in entries)
-        table.add_row(styled(total, "bold"), "", styled(f"{size:,}", "bold"), end_section=True)
-    table.add_row(styled("all that the ELF loads", "bold"), "", styled(f"{m.ledger.flash_bytes:,}", "bold"))
+            table.add(kind, _owners(entries), size(sum(e.size_bytes for e in entries)))
+        total_bytes = sum(e.size_bytes for entries in groups.values() for e in entries)
+        table.add(styled(total, "bold"), "", styled(size(total_bytes), "bold"))
+        table.rule()
+    table.add(styled("all that the ELF loads", "bold"), "", styled(size(m.ledger.flash_bytes), "bold"))
     return table
 
 
@@ -94,60 +84,54 @@ def _more(count: int) -> str:
     return f", {count} more" if count else ""
 
 
-def _ram(m: Measurement) -> Table:
-    table = _table("RAM", ("what", "how it is known"), ("bytes",))
-    table.add_row("arena", "compiled in", f"{m.arena_bytes:,}")
+def _ram(m: Measurement) -> Sheet:
+    table = Sheet("RAM", words("what"), words("how it is known"), number("bytes"))
+    table.add("arena", "compiled in", size(m.arena_bytes))
     static = sum(entry.size_bytes for entry in m.ledger.model_static_ram)
-    table.add_row("static data of the model", "linker map", f"{static:,}")
+    table.add("static data of the model", "linker map", size(static))
     if m.stack_bytes is not None:
-        table.add_row("peak stack", "traced stores, exact", _number(m.stack_bytes))
-        table.add_row(
-            styled("the same", "dim"), styled("painted stack", "dim"), styled(_number(m.painted_stack_bytes), "dim")
-        )
+        table.add("peak stack", "traced stores, exact", size(m.stack_bytes))
+        table.add(styled("the same", "dim"), styled("painted stack", "dim"), styled(size(m.painted_stack_bytes), "dim"))
     else:
-        table.add_row("peak stack", "painted stack", _number(m.painted_stack_bytes))
+        table.add("peak stack", "painted stack", size(m.painted_stack_bytes))
     if m.stack_bound.size_bytes is not None:
         how = "frames of the deepest calls"
-        table.add_row(styled("at most", "dim"), styled(how, "dim"), styled(f"{m.stack_bound.size_bytes:,}", "dim"))
-    table.add_row(styled("model", "bold"), "", styled(_number(m.model_ram_bytes), "bold"), end_section=True)
-    table.add_row("harness: input, output, guards, variables", "linked ELF", f"{m.ledger.harness_ram_bytes:,}")
+        table.add(styled("at most", "dim"), styled(how, "dim"), styled(size(m.stack_bound.size_bytes), "dim"))
+    table.add(styled("model", "bold"), "", styled(size(m.model_ram_bytes), "bold"))
+    table.rule()
+    if m.board_ram_bytes is not None:
+        known = m.stack_bound.size_bytes is not None
+        how = f"arena, input, output, {'stack at most' if known else 'the least stack'}"
+        table.add("a board needs, as `edgekc fit` counts", how, size(m.board_ram_bytes))
+    table.add("harness: input, output, guards, variables", "linked ELF", size(m.ledger.harness_ram_bytes))
     return table
 
 
-def _layers(m: Measurement) -> RenderableType:
-    # Not the table's own title, which would wrap where the table is narrow.
-    title = styled(f"One inference, by {m.emulator}: {m.unit}", "italic")
-    table = _table(
-        "",
-        ("layer", "kernel"),
-        ("MACs", "cycles" if m.cycles else "instructions", "per MAC", "share"),
-        gap=1,
-    )
+def _layers(m: Measurement) -> list[Part]:
+    counted = "cycles" if m.cycles else "instructions"
+    headings = map(number, ("MACs", counted, "per MAC", "share"))
+    table = Sheet(f"One inference, by {m.emulator}: {m.unit}", "layer", "kernel", *headings)
     total = m.counts[0] if m.counts else 0
     for layer in m.layers:
-        table.add_row(layer.name, layer.kernel.removeprefix("ek_"), *_cells(layer, total))
+        table.add(layer.name, layer.kernel.removeprefix("ek_"), *_cells(layer, total))
     if m.outside is not None:
-        table.add_row(styled("(entry, return)", "dim"), "", *_cells(m.outside, total))
-    table.add_section()
+        table.add(styled("(entry, return)", "dim"), "", *_cells(m.outside, total))
+    table.rule()
     per_mac = f"{total / m.macs:.2f}" if m.macs and total else ""
-    table.add_row(styled("all", "bold"), "", f"{m.macs:,}" if m.layers else "",
-                  styled(_first(m.counts), "bold"), per_mac, "")  # fmt: skip
+    table.add(styled("all", "bold"), "", size(m.macs) if m.layers else "", styled(_first(m.counts), "bold"), per_mac)
     if m.systick_instructions:
-        table.add_row(styled("by SysTick", "dim"), "", "",
-                      styled(_first(m.systick_instructions), "dim"), "", "")  # fmt: skip
+        table.add(styled("by SysTick", "dim"), "", "", styled(_first(m.systick_instructions), "dim"))
     rows = [(layer.name, layer.counts) for layer in m.layers] + [("all", m.counts)]
     varying = [f"{name} {_spread(counts)}" for name, counts in rows if len(set(counts)) > 1]
     if not varying:
-        return Group(title, table)
-    return Group(
-        title, table, f"The first of {len(m.counts)} inferences. It varies with the input: {'; '.join(varying)}."
-    )
+        return [table]
+    return [table, f"The first of {len(m.counts)} inferences. It varies with the input: {'; '.join(varying)}."]
 
 
 def _cells(layer: LayerCost, total: int) -> tuple[str, ...]:
     per_mac = layer.per_mac
     return (
-        f"{layer.macs:,}" if layer.macs else "",
+        size(layer.macs) if layer.macs else "",
         _first(layer.counts),
         "" if per_mac is None else f"{per_mac:.2f}",
         f"{100 * layer.counts[0] / total:.1f} %" if total else "",
@@ -162,38 +146,34 @@ def _spread(values: Sequence[int]) -> str:
     return f"{min(values):,} to {max(values):,}"
 
 
-def _number(value: int | None) -> str:
-    return "not known" if value is None else f"{value:,}"
-
-
-def render_ledger(measurement: Measurement) -> RenderableType:
+def ledger_parts(measurement: Measurement) -> list[Part]:
     """Flash as layer x kind, and RAM; the sums are the ELF's."""
     m = measurement
     kinds = [kind for kind in COLUMNS if any(row.kind == kind for row in m.by_layer)]
     sizes = {(row.layer, row.kind): row.size_bytes for row in m.by_layer}
-    table = _table("Flash by layer", ("layer",), (*kinds, "all"), gap=1)
+    table = Sheet("Flash by layer", "layer", *map(number, kinds), number("all"))
     for layer in dict.fromkeys(row.layer for row in m.by_layer):
         cells = [sizes.get((layer, kind), 0) for kind in kinds]
-        table.add_row(layer, *(f"{n:,}" if n else "" for n in cells), f"{sum(cells):,}")
-    table.add_section()
+        table.add(layer, *(size(n) if n else "" for n in cells), size(sum(cells)))
+    table.rule()
     sums = [sum(n for (_, kind), n in sizes.items() if kind == wanted) for wanted in kinds]
-    table.add_row(styled("all", "bold"), *(styled(f"{n:,}", "bold") for n in (*sums, sum(sums))))
-    ram = _table("RAM of the firmware", ("what",), ("bytes",))
+    table.add(styled("all", "bold"), *(styled(size(n), "bold") for n in (*sums, sum(sums))))
+    ram = Sheet("RAM of the firmware", "what", number("bytes"))
     for row in m.ram:
-        ram.add_row(row.what, f"{row.size_bytes:,}")
-    ram.add_section()
-    ram.add_row(styled("all", "bold"), styled(f"{sum(row.size_bytes for row in m.ram):,}", "bold"))
-    return Group(table, ram)
+        ram.add(row.what, size(row.size_bytes))
+    ram.rule()
+    ram.add(styled("all", "bold"), styled(size(sum(row.size_bytes for row in m.ram)), "bold"))
+    return [table, ram]
 
 
-def _violations(m: Measurement) -> Table:
-    table = _table(styled("Accesses outside of what the model may touch", "red"), ("layer", "function", "access"), ())
+def _violations(m: Measurement) -> Sheet:
+    title = styled("Accesses outside of what the model may touch", "red")
+    table = Sheet(title, "layer", "function", words("access"))
     found = m.violations or ()
     for v in found[:_VIOLATIONS_SHOWN]:
         layer = "none" if v.layer is None else f"{v.layer} {m.layers[v.layer].name}"
         what = "store" if v.is_store else "load"
-        access = f"{what} of {v.size_bytes} bytes at 0x{v.address:08x} by 0x{v.pc:08x}"
-        table.add_row(layer, v.function, access)
+        table.add(layer, v.function, f"{what} of {v.size_bytes} bytes at 0x{v.address:08x} by 0x{v.pc:08x}")
     if len(found) > _VIOLATIONS_SHOWN:
-        table.add_row(f"and {len(found) - _VIOLATIONS_SHOWN} more", "", "")
+        table.add(f"and {len(found) - _VIOLATIONS_SHOWN} more")
     return table

@@ -14,7 +14,8 @@ from ..boards.board import Board, Memory
 from ..errors import CapacityError
 from ..files.output import read_manifest, write_folder
 from ..firmware.build import STACK_MIN_BYTES, build_image
-from ..pipeline import compile_model, target_of
+from ..pipeline import compile_model, compile_packed, target_of
+from ..progress import Progress, silent
 from .ledger import read_ledger
 from .stack import stack_bound
 
@@ -33,6 +34,11 @@ class Needs:
     buffers_bytes: int  # arena, input, output
     stack_bytes: int  # bound of an inference; at least what the linker script insists on
 
+    @property
+    def ram_bytes(self) -> int:
+        """Of a board; `Measurement.board_ram_bytes` is the same figure."""
+        return self.buffers_bytes + self.stack_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Fit:
@@ -50,10 +56,11 @@ class Fit:
         return {**asdict(self), "fits": self.fits}
 
 
-def needs_of(model: Path, board: Board, ram_bytes: int | None = None) -> Needs:
+def needs_of(model: Path | bytes, board: Board, ram_bytes: int | None = None) -> Needs:
     """Compiles and links the model for the board's core.
 
     Args:
+        model: a file, or the bytes of an .ekc.
         ram_bytes: what kernels that want less scratch may be chosen for; None: the fastest are taken.
 
     Raises:
@@ -64,7 +71,11 @@ def needs_of(model: Path, board: Board, ram_bytes: int | None = None) -> Needs:
     with tempfile.TemporaryDirectory(prefix="edgekc-fit-") as temporary:
         folder = Path(temporary) / "model"
         target = dataclasses.replace(target_of(roomy), ram_bytes=ram_bytes)
-        write_folder(compile_model(model, "model", target).files, folder)
+        if isinstance(model, bytes):
+            compiled = compile_packed(model, "packed model", "model", target)
+        else:
+            compiled = compile_model(model, "model", target)
+        write_folder(compiled.files, folder)
         manifest = read_manifest(folder)
         image = build_image(folder, roomy, Path(temporary) / "image")
         arena = int(manifest["arena_bytes"])
@@ -74,13 +85,13 @@ def needs_of(model: Path, board: Board, ram_bytes: int | None = None) -> Needs:
     return Needs(ledger.model_flash_bytes, buffers, max(bound, STACK_MIN_BYTES))
 
 
-def fit_boards(model: Path, boards: Sequence[Board]) -> tuple[Fit, ...]:
+def fit_boards(model: Path | bytes, boards: Sequence[Board], progress: Progress = silent) -> tuple[Fit, ...]:
     """All bare-metal boards of the list; one build for each kind of core, and for each board that lacks RAM."""
     known: dict[str, Needs] = {}
-    found = []
-    for board in boards:
-        if board.core.system != "bare":
-            continue
+    found: list[Fit] = []
+    bare = [board for board in boards if board.core.system == "bare"]
+    for board in bare:
+        progress(f"build for {board.core.name}, {board.name}", len(found), len(bare))
         if board.core.name not in known:
             known[board.core.name] = needs_of(model, board)
         fit = _fit(board, known[board.core.name])

@@ -1,25 +1,51 @@
-"""The progress of retraining to bars on the terminal: loss, accuracy, and time left."""
+"""Progress to bars on the terminal: what a command does and for how long; of a training loss, accuracy and time left.
+
+They are on standard error, and only where that is a terminal. A training says each epoch in pipes and files too.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from .. import terminal
+from .. import progress, terminal
 from ..names import visible
 
 if TYPE_CHECKING:
     from ..compress.state import TrainingReport
     from .loop import Progress as Training
 
+_LONGEST = 60  # characters of what a line says
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Where progress is told.
+
+    Attributes:
+        progress: what is being done, how many are done, of how many.
+        training: the state of a training, batch by batch.
+    """
+
+    progress: progress.Progress
+    training: TrainingReport
+
 
 @contextmanager
-def training_bars(console: Console | None = None) -> Iterator[TrainingReport]:
-    """A report for `compress`; a bar for each retraining, on standard error, gone from pipes and files."""
+def bars(console: Console | None = None, *, shown: bool = True) -> Iterator[Bars]:
+    """A line for what is being done now, and one for each training. Print nothing to standard output meanwhile.
+
+    Args:
+        shown: False: nothing is, because the command prints what it does.
+    """
+    if not shown:
+        yield Bars(progress.silent, lambda title, now: None)
+        return
     console = console or terminal.console(stderr=True)
     if not console.is_terminal:  # no bars at all: older rich prints an empty line where it shows none
 
@@ -27,24 +53,37 @@ def training_bars(console: Console | None = None) -> Iterator[TrainingReport]:
             if now.step == now.steps - 1:
                 console.print(f"{title}: {_state(now)}", highlight=False)
 
-        yield report_epochs
+        yield Bars(progress.silent, report_epochs)
         return
     columns = (
+        SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
+        BarColumn(bar_width=20),
         TextColumn("{task.fields[state]}", markup=False),
+        TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console) as bars:
+    # Rich would take what goes to standard output and print it to this console, away from a pipe.
+    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as screen:
         tasks: dict[str, TaskID] = {}
+        now_doing = screen.add_task("", total=None, state="")
+
+        def step(what: str, done: int, total: int) -> None:
+            state = f"{done} of {total}" if total else ""
+            screen.update(now_doing, description=_short(what), completed=done, total=total or None, state=state)
 
         def report(title: str, now: Training) -> None:
             if title not in tasks:
-                tasks[title] = bars.add_task(visible(title), total=now.epochs * now.steps, state="")
+                screen.update(now_doing, visible=False)
+                tasks[title] = screen.add_task(_short(title), total=now.epochs * now.steps, state="")
             done = now.epoch * now.steps + now.step + 1
-            bars.update(tasks[title], completed=done, state=_state(now))
+            screen.update(tasks[title], completed=done, state=_state(now))
 
-        yield report
+        yield Bars(step, report)
+
+
+def _short(text: str) -> str:
+    text = visible(text)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _state(now: Training) -> str:

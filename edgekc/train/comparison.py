@@ -16,12 +16,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from .. import recipe as rc
-from .. import terminal
+from .. import tables
 from ..compress.run import compress
 from ..compress.state import Log, TrainingReport
 from ..compress.walk import read_labelled, read_samples
@@ -59,7 +57,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(tables.Shown):
     """The teacher, and the runs that are done."""
 
     teacher_parameters: int
@@ -75,6 +73,14 @@ class Comparison:
 
     def real(self, variant: str) -> Spread:
         return _spread([run.float_percent for run in self.runs if run.variant == variant])
+
+    def parts(self) -> list[tables.Part]:
+        """The table of variants."""
+        return _parts(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `edgekc transfer --json` prints."""
+        return self.as_json()
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -235,27 +241,29 @@ def _titled(report: TrainingReport, title: str) -> TrainingReport:
     return lambda step, progress: report(f"{title}: {step}", progress)
 
 
-def render(comparison: Comparison, console: Console | None = None) -> None:
+def _parts(comparison: Comparison) -> list[tables.Part]:
     """The table of variants."""
-    console = console or terminal.console()
     seeds = len({run.seed for run in comparison.runs})
     title = f"accuracy in % on {comparison.teacher_float.total:,} samples, mean and standard deviation of {seeds} seeds"
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for column in ("learns from labels and", "packed", "float", "parameters", ".ekc bytes"):
-        table.add_column(column, justify="left" if column.startswith("learns") else "right")
+    headings = map(tables.number, ("packed", "float", "parameters", ".ekc bytes"))
+    sheet = tables.Sheet(title, tables.words("learns from labels and"), *headings)
     for name in comparison.variants:
         runs = [run for run in comparison.runs if run.variant == name]
-        table.add_row(
+        sheet.add(
             "nothing else (plain)" if name == "plain" else name,
             str(comparison.packed(name)),
             str(comparison.real(name)),
             f"{runs[0].parameters:,}",
             f"{runs[0].ekc_bytes:,}",
         )
-    console.print(table)
     least = max((run.parameters for run in comparison.runs), default=0)
-    console.print(
+    return [
+        sheet,
         f"teacher: {comparison.teacher_parameters:,} parameters, {comparison.teacher_float.percent:.2f}% as float; "
         f"the student has {100 * least / comparison.teacher_parameters:.1f}% of them",
-        highlight=False,
-    )
+    ]
+
+
+def render(comparison: Comparison, console: Console | None = None) -> None:
+    """Print it."""
+    tables.show(_parts(comparison), console)

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ASSETS = ("codegen", "runtime_c", "boards")
+# Folders of the tree, and what they are called below edgekc/_assets.
+ASSETS = {"codegen": "codegen", "runtime_c": "runtime_c", "boards": "boards", "examples/recipes": "recipes"}
 # What `edgekc --help` must not import: it has to answer at once, on machines that have none of these.
 HEAVY = ("torch", "tensorflow", "keras", "numpy", "pydantic", "jinja2", "elftools", "tflite", "onnx", "sklearn")
 # How pip and urllib say that there is no package registry within reach.
@@ -121,7 +122,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_file_is_in_the_wheel(tree: list[str], wheel: Path) -> None:
     expected = {name for name in tree if name.startswith("edgekc/")}
-    expected |= {f"edgekc/_assets/{name}" for name in tree if name.split("/")[0] in ASSETS}
+    for folder, asset in ASSETS.items():
+        inside = (name.removeprefix(f"{folder}/") for name in tree if name.startswith(f"{folder}/"))
+        expected |= {f"edgekc/_assets/{asset}/{name}" for name in inside}
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     assert sorted(expected - names) == [], "missing; is a package absent from pyproject.toml's list?"
@@ -133,6 +136,7 @@ def test_works_in_an_empty_environment(installed: Path, tree: list[str], tmp_pat
     help_is_light(installed, tmp_path)
     frameworks_are_not_installed(installed, tmp_path)
     boards_ship(installed, tree, tmp_path)
+    the_package_is_typed_and_finds_its_recipes(installed, tree, tmp_path)
     demo_runs(installed, tmp_path)
 
 
@@ -167,6 +171,19 @@ def boards_ship(installed: Path, tree: list[str], tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     boards = {name.split("/")[1] for name in tree if name.startswith("boards/") and name.endswith("/board.toml")}
     assert {row["name"] for row in json.loads(done.stdout)} == boards
+
+
+def the_package_is_typed_and_finds_its_recipes(installed: Path, tree: list[str], tmp_path: Path) -> None:
+    code = (
+        "import edgekc, pathlib\n"
+        "assert (pathlib.Path(edgekc.__file__).parent / 'py.typed').is_file()\n"
+        "print(*edgekc.list_recipes())\n"
+        "assert edgekc.load_recipe('cluster4').compress[0].bits == 4"
+    )
+    done = run(installed / "python", "-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    recipes = sorted(Path(name).stem for name in tree if name.startswith("examples/recipes/"))
+    assert done.stdout.split() == recipes
 
 
 def demo_runs(installed: Path, tmp_path: Path) -> None:

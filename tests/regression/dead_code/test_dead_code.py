@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-BY_FRAMEWORKS = {"forward", "model_config"}  # PyTorch calls the one, pydantic reads the other
+# PyTorch calls the first, pydantic reads the second, notebooks call the third.
+BY_FRAMEWORKS = {"forward", "model_config", "_repr_html_"}
 BY_TOOLS = {"memcmp", "qemu_plugin_install"}  # compilers want the one of a freestanding library, qemu calls the other
 # The operator's record makes these names: `ek_concat{n}_s8` and `..._const_...`.
 BY_NAME = re.compile(r"ek_concat\d_s8|ek_\w+_const_s8")

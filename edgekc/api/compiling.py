@@ -1,0 +1,113 @@
+"""A quantised or packed model and a board to a Program, and an output folder back to one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..boards.board import Board, load_board
+from ..errors import UsageError
+from ..files.output import check_dump, check_output, read_manifest
+from ..format.pack import pack
+from ..graph.ir import Stage
+from ..names import check_name, default_name
+from ..pipeline import DUMPS, check_rounding, compile_packed, imported_to_integer, target_of
+from .model import Model, load
+from .program import Program
+
+Log = Callable[[str], None]
+DEFAULT_BOARD = "mps2-an386"  # a Cortex-M4F, emulated by what `pip install edgekc[arm]` brings
+
+
+def _silent(text: str) -> None:
+    """Drops what a pass says."""
+
+
+def compile(  # the name of the command
+    model: Any,
+    *,
+    board: str | Path | Board = DEFAULT_BOARD,
+    name: str = "",
+    rounding: str = "tflite",
+    keep: str | Path | None = None,
+    log: Log = _silent,
+) -> Program:
+    """Compile a quantised or packed model to C99 with static memory. Nothing is written but `keep`; see `Program.save`.
+
+    Args:
+        model: what `compress` gave; or a path, a Model or whatever else `load` takes, if it is quantised.
+        board: the name of one that comes with edgekc, the path of a board file, or a Board.
+        name: of the network; becomes C identifiers. Default: the model's.
+        rounding: `tflite`: as LiteRT's reference kernels. `double`: fully connected as in TFLM and CMSIS-NN. A packed
+            model has its rounding already.
+        keep: a folder for the text dump of every stage, over what is there.
+        log: is given one line for each thing that a pass did.
+
+    Raises:
+        UsageError: the model is float, the name is none for C, or the file cannot be read.
+        BoardError: there is no such board.
+        CapacityError: weights or arena alone are too large for the board; says by how much, and what to do.
+        ModelError, FormatError, UnsupportedError, ToolError: as `load`.
+    """
+    target_board = board if isinstance(board, Board) else load_board(board)
+    check_rounding(rounding)
+    if isinstance(model, (str, Path)):
+        name = name or default_name(Path(model))
+        check_name(name)
+    source = load(model, name=name)
+    name = check_name(name or source.name)
+    dumps = None if keep is None else Path(keep)
+    if source.graph.stage is Stage.INTEGER and rounding != "tflite":
+        raise UsageError("a packed model has its rounding already", where=f"--rounding {rounding}", fix="leave it out")
+    data = source.data if source.graph.stage is Stage.INTEGER else _pack(source, name, rounding, log, dumps)
+    found = compile_packed(data, source.where, name, target_of(target_board), log=log, keep=dumps)
+    return Program(
+        found.files,
+        None,
+        target_board,
+        json.loads(found.files["manifest.json"]),
+        source.path,
+        source.graph.metadata.get("source_layout", ""),
+    )
+
+
+def packed_bytes(model: Model) -> bytes:
+    """The .ekc of a quantised or packed model. UsageError where it is float."""
+    if model.graph.stage is Stage.INTEGER:
+        return model.data
+    return _pack(model, model.name, "tflite", _silent, None)
+
+
+def _pack(model: Model, name: str, rounding: str, log: Log, keep: Path | None) -> bytes:
+    if model.graph.stage is Stage.FLOAT and model.path is None:
+        raise UsageError(
+            "the model is float", where=model.where, fix="quantise it first: edgekc.compress(model, data=...)"
+        )
+    recipe = "none" if rounding == "tflite" else f"rounding={rounding}"
+    metadata = {**model.origin, "recipe": recipe}
+    return pack(imported_to_integer(replace(model.graph, name=name), model.where, metadata, rounding, log, keep))
+
+
+def open_program(folder: str | Path, *, board: str | Path | Board = "") -> Program:
+    """A folder that `Program.save` or `edgekc compile -o` wrote.
+
+    Args:
+        board: to build and run it for another board. Default: the one that it was compiled for.
+
+    Raises:
+        UsageError: it is no such folder, or its manifest is damaged.
+    """
+    path = Path(folder)
+    manifest = read_manifest(path)
+    return Program(None, path, board or str(manifest["board"]), manifest)
+
+
+def check_program_folder(folder: str | Path, keep: str | Path | None = None, *, force: bool = False) -> None:
+    """UsageError where `Program.save` and `keep` would lose something that edgekc cannot make again."""
+    out, dumps = Path(folder), None if keep is None else Path(keep)
+    check_output(out, dumps, force=force)
+    for dump in () if dumps is None else DUMPS:
+        check_dump(Path(dumps or "") / dump, force=force)

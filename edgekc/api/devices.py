@@ -1,0 +1,61 @@
+"""A compiled folder and a board to outputs and to jobs for flash tools: by an emulator, or by the board itself."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from ..boards.board import Board
+from ..console.session import BoardRun, Way, on_board, run_samples
+from ..emulate.device import run_image
+from ..firmware.build import Optimise, build_image
+from ..firmware.folder import build_firmware, firmware_folder
+from ..flashing import run as flashing
+from ..flashing.records import Job, Tool
+from ..measure.stack import check_stack, stack_bound
+from ..progress import Progress, silent
+
+
+def emulate(folder: Path, board: Board, inputs: bytes, timeout_s: float) -> bytes:
+    """Outputs of the samples by the board's emulator."""
+    with tempfile.TemporaryDirectory(prefix="edgekc-device-") as temporary:
+        image = build_image(folder, board, Path(temporary))
+        return run_image(image, inputs, timeout_s=timeout_s, count=False).outputs
+
+
+def ask(
+    folder: Path,
+    board: Board,
+    way: Way,
+    inputs: bytes,
+    *,
+    layers: bool = False,
+    check: bool = False,
+    progress: Progress = silent,
+) -> BoardRun:
+    """The samples through the console of the program on the board, which is built and flashed first.
+
+    Args:
+        layers: with traces, so that each layer is counted.
+        check: compare each sample with the reference.
+    """
+
+    def log(text: str) -> None:
+        progress(f"{board.name}: {text}", 0, 0)
+
+    progress(f"build and flash {board.name}", 0, 0)
+    with on_board(folder, board, way, trace=layers) as (console, image, link):
+        done = run_samples(console, image, folder, inputs, link=link, check=check, log=log)
+    if not check:
+        check_stack(stack_bound(image), done.stack_bytes or None, f"{done.network} on {done.board}")
+    return done
+
+
+def flash_job(folder: Path, board: Board, way: Way, optimise: Optimise) -> tuple[Tool, Job]:
+    """The tool that programs the board, and what it is given; the program is built."""
+    tool = flashing.choose_tool(board, way.tool)
+    image = build_firmware(folder, board, optimise=optimise)
+    place = firmware_folder(folder, board, None, optimise=optimise)
+    return tool, flashing.make_job(
+        image, place, probe=way.probe, openocd_config=way.openocd_config, options=way.options
+    )  # fmt: skip

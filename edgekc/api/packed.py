@@ -1,0 +1,203 @@
+"""A float model, a recipe and data to a Packed model, and the comparison of what a student learns from its teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from .. import recipe as rc
+from .. import tables
+from ..assets import RECIPES
+from ..compress import walk
+from ..data import Source
+from ..errors import UsageError
+from ..files.output import check_writable, write_file
+from ..format.fields import MAGIC
+from ..format.pack import read
+from ..names import default_name
+from ..train import comparison
+from .model import Model, check_float, load
+
+if TYPE_CHECKING:
+    from ..compress.state import TrainingReport
+
+RecipeLike: TypeAlias = "rc.Recipe | str | Path | Mapping[str, Any] | None"
+Log: TypeAlias = Callable[[str], None]
+
+
+def _silent(text: str) -> None:
+    """Drops what a step says."""
+
+
+def _no_report(title: str, progress: Any) -> None:
+    """Drops how far a training is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed(tables.Shown):
+    """A compressed and quantised model, and what that cost.
+
+    Attributes:
+        name: of the network.
+        data: the bytes of the .ekc file.
+        report: bytes by layer, and the accuracy of the float and of the packed model where there were labels.
+    """
+
+    name: str
+    data: bytes = field(repr=False)
+    report: walk.Report = field(repr=False)
+
+    @property
+    def model(self) -> Model:
+        """The same as `load` gives of its file. FormatError where the bytes are damaged."""
+        where = f"{self.name}.ekc"
+        graph = read(self.data, where).graph
+        if self.report.source_layout:
+            graph = replace(graph, metadata={**graph.metadata, "source_layout": self.report.source_layout})
+        return Model(self.name, graph, where, Path(where), self.data)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the .ekc file, completely or not at all, over an earlier .ekc or an empty file.
+
+        Raises:
+            UsageError: something else is there, or it cannot be written.
+        """
+        target = Path(path)
+        write_file(target, self.data, magic=MAGIC, force=False)
+        return target
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `edgekc compress --json` prints."""
+        return self.report.as_json()
+
+    def parts(self) -> list[tables.Part]:
+        """The table of layers, and the totals."""
+        return walk.parts(self.report)
+
+
+def check_packed_path(path: str | Path) -> None:
+    """UsageError where `Packed.save` could not write: to be said before hours of training, not behind them."""
+    check_writable(Path(path), magic=MAGIC)
+
+
+def list_recipes() -> tuple[str, ...]:
+    """Names of the recipes that come with edgekc, sorted."""
+    return tuple(sorted(path.stem for path in RECIPES.glob("*.toml")))
+
+
+def load_recipe(recipe: RecipeLike) -> rc.Recipe:
+    """The steps that `compress` takes.
+
+    Args:
+        recipe: the name of one that comes with edgekc (`cluster4`), the path of a TOML file, a mapping with the keys
+            of one, or a Recipe. None: quantise only.
+
+    Raises:
+        UsageError: there is no such recipe, or one of its keys or values is wrong; names the nearest valid one.
+    """
+    if recipe is None:
+        return rc.Recipe()
+    if isinstance(recipe, rc.Recipe):
+        return recipe
+    if isinstance(recipe, Mapping):
+        return rc.from_table(dict(recipe), "recipe")
+    path = Path(recipe)
+    if path.suffix or len(path.parts) > 1 or path.is_file():
+        return rc.load(path)
+    names = list_recipes()
+    if str(recipe) not in names:
+        fix = rc.nearest(str(recipe), names, "recipes")
+        raise UsageError(f"no recipe is called {str(recipe)!r}, and no such file exists", fix=fix)
+    return rc.load(RECIPES / f"{recipe}.toml")
+
+
+def source_of(data: Any) -> Source | None:
+    """Data as `edgekc.data` reads it; a pair of arrays (x, y) is one batch."""
+    pair = isinstance(data, (tuple, list)) and len(data) == 2 and all(hasattr(part, "shape") for part in data)
+    if pair and np.ndim(data[1]) == 1 and len(data[0]) == len(data[1]):
+        return [tuple(data)]
+    if isinstance(data, np.ndarray):
+        return [data]
+    return data  # type: ignore[no-any-return]
+
+
+def compress(
+    model: Any,
+    *,
+    data: Any = None,
+    recipe: RecipeLike = None,
+    test: Any = None,
+    name: str = "",
+    checkpoints: str | Path | None = None,
+    log: Log = _silent,
+    report: TrainingReport = _no_report,
+) -> Packed:
+    """Compress, retrain and quantise a float model by a recipe.
+
+    Args:
+        model: a path or Model, or whatever else `load` takes.
+        data: samples to train and calibrate on: a folder or zip of images by class, an .npz with x and y, arrays
+            (x, y) with x of shape (n, *sample), or any iterable of batches, such as a PyTorch DataLoader. A folder
+            with splits gives `train`. None: made-up samples set the ranges, and nothing can be retrained.
+        recipe: see `load_recipe`. None: quantise only.
+        test: labelled samples to evaluate on. Default: the split `test` of the data, or the data itself.
+        name: of the network. Default: the model's.
+        checkpoints: a folder that a killed run resumes from; None: none is kept.
+        log: is given what each step and pass did, a line each; those that begin with `warning` matter.
+        report: is given a title and the state of each training, batch by batch.
+
+    Raises:
+        UsageError: the model is quantised already, data and model do not fit, or the recipe is wrong.
+        ModelError, UnsupportedError: as `load`.
+        ToolError: a package that the recipe or the data needs is not installed.
+    """
+    steps = load_recipe(recipe)
+    more = {"report": report, "checkpoints": None if checkpoints is None else Path(checkpoints)}
+    samples, labelled = source_of(data), source_of(test)
+    if isinstance(model, (str, Path)):
+        path = Path(model)
+        chosen = name or default_name(path)
+        ekc, made = walk.run(path, chosen, steps, samples, labelled, log, **more)  # type: ignore[arg-type]
+        return Packed(chosen, ekc, made)
+    source = load(model, name=name)
+    check_float(source)
+    chosen = name or source.name
+    ekc, made = walk.run(
+        source.graph, chosen, steps, samples, labelled, log, origin=source.origin, **more  # type: ignore[arg-type]
+    )  # fmt: skip
+    return Packed(chosen, ekc, made)
+
+
+def transfer(
+    model: str | Path,
+    *,
+    recipe: RecipeLike,
+    data: Any,
+    test: Any = None,
+    seeds: int = 3,
+    checkpoints: str | Path | None = None,
+    log: Log = _silent,
+    report: TrainingReport = _no_report,
+) -> comparison.Comparison:
+    """Compare what the student of a recipe learns best from its teacher: nothing, its scores, or its activations.
+
+    Args:
+        model: path of the float model, the teacher.
+        recipe: as in `load_recipe`; it makes a student and retrains it.
+        data: labelled samples to train on, as in `compress`.
+        test: labelled samples to evaluate on. Default: the split `test` of the data, or the data itself.
+        seeds: runs of each variant.
+        checkpoints, log, report: as in `compress`.
+
+    Raises:
+        UsageError: the recipe does not retrain, there are no labels, or data and model do not fit.
+        ToolError: PyTorch is not installed.
+    """
+    return comparison.compare_files(
+        Path(model), load_recipe(recipe), source_of(data), source_of(test), seeds, log, report=report,  # type: ignore[arg-type]
+        checkpoints=None if checkpoints is None else Path(checkpoints),
+    )  # fmt: skip

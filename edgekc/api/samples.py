@@ -1,0 +1,156 @@
+"""Arrays and data of a user to the bytes that NAME_run takes, and the bytes that it gives back to arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..compress.walk import has_splits
+from ..data import Dataset, fit
+from ..data import load as load_data
+from ..emulate.imported import dequantize, quantize
+from ..errors import UsageError
+from ..evaluate import input_levels
+from ..graph.ir import Array, Graph
+from .packed import source_of
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Samples as the C function takes them, one after the other.
+
+    Attributes:
+        data: all inputs of the first sample, then those of the second, and so on.
+        count: samples.
+        single: the user gave one sample without a batch axis, and wants the outputs so.
+        real: the user gave real numbers, and wants the outputs so.
+    """
+
+    data: bytes
+    count: int
+    single: bool = False
+    real: bool = False
+
+
+def batch_of(x: Any, manifest: Mapping[str, Any], layout: str = "") -> Batch:
+    """Arrays to a batch: one for each input, (n, *shape) or (*shape), of the input's type or real numbers.
+
+    Args:
+        layout: NCHW: images may also be (n, c, h, w) or (c, h, w).
+
+    Raises:
+        UsageError: another number of arrays, another shape or type, or NaN.
+    """
+    edges = manifest["inputs"]
+    arrays = list(x) if isinstance(x, (tuple, list)) and len(edges) > 1 else [x]
+    if len(arrays) != len(edges):
+        raise UsageError(f"{len(arrays)} arrays for {len(edges)} inputs", where=str(manifest["name"]))
+    rows, counts, singles, reals = [], set(), set(), []
+    for value, edge in zip(arrays, edges, strict=True):
+        array, shape = _array(value), tuple(edge["shape"][1:])
+        if layout == "NCHW":
+            array = _channels_last(array, shape)
+        single = array.shape == shape
+        if not single and array.shape[1:] != shape:
+            raise UsageError(
+                f"input {edge['name']} has shape {list(array.shape)}, expected {list(shape)} or [n, "
+                f"{', '.join(map(str, shape))}]",
+                where=str(manifest["name"]),
+            )
+        if not array.size:
+            raise UsageError("there are no samples", where=str(manifest["name"]))
+        levels, real = _levels(array, edge)
+        levels = np.ascontiguousarray(levels.reshape(1 if single else len(array), -1))
+        rows.append(levels.view(np.uint8))
+        counts.add(len(levels))
+        singles.add(single)
+        reals.append(real)
+    if len(counts) > 1 or len(singles) > 1:
+        raise UsageError("the inputs have different numbers of samples", where=str(manifest["name"]))
+    return Batch(np.concatenate(rows, axis=1).tobytes(), counts.pop(), singles.pop(), all(reals))
+
+
+def _channels_last(array: Array, shape: tuple[int, ...]) -> Array:
+    """An image of channels first, where it is none of channels last."""
+    first = (*shape[-1:], *shape[:-1])
+    if len(shape) != 3 or shape in (array.shape, array.shape[1:]) or first not in (array.shape, array.shape[1:]):
+        return array
+    return np.moveaxis(array, -3, -1)
+
+
+def _array(value: Any) -> Array:
+    """An array, also of a tensor that is trained."""
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+
+
+def _levels(array: Array, edge: Mapping[str, Any]) -> tuple[Array, bool]:
+    """The array in the input's type, and whether it was real numbers."""
+    if array.dtype == edge["dtype"]:
+        return array, False
+    if array.dtype.kind != "f" and array.dtype != np.uint8:
+        raise UsageError(
+            f"input {edge['name']} has type {array.dtype}, expected {edge['dtype']} as the model takes it, or float32",
+            where="samples",
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise UsageError(f"input {edge['name']} holds NaN or infinity", where="samples")
+    return quantize(array, edge["scale"], edge["zero_point"], edge["dtype"]), True
+
+
+def outputs_of(data: bytes, batch: Batch, manifest: Mapping[str, Any]) -> Array | tuple[Array, ...]:
+    """Output bytes to an array for each output, (n, *shape), or (*shape) of a single sample; one output is no tuple."""
+    rows = np.frombuffer(data, np.uint8).reshape(batch.count, -1)
+    found, offset = [], 0
+    for edge in manifest["outputs"]:
+        part = np.ascontiguousarray(rows[:, offset : offset + int(edge["bytes"])])
+        offset += int(edge["bytes"])
+        values = part.view(edge["dtype"]).reshape(batch.count, *edge["shape"][1:])
+        if batch.real:
+            values = dequantize(values, edge["scale"], edge["zero_point"])
+        found.append(values[0] if batch.single else values)
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def dataset_of(x: Any, y: Any, graph: Graph, count: int | None = None) -> Dataset:
+    """Data of any kind, in the layout of the graph's one input.
+
+    Args:
+        x: a path, an iterable of batches, or an array; of a folder with splits, `test` is taken.
+        y: labels (n,), where x is an array.
+        count: only the first so many.
+
+    Raises:
+        UsageError: it cannot be read, or does not fit the model.
+    """
+    source = source_of(x if y is None else (_array(x), _array(y)))
+    if source is None:
+        raise UsageError("there are no samples", where="data")
+    split = "test" if isinstance(source, (str, Path)) and has_splits(Path(source)) else ""
+    found = fit(load_data(source, split=split), graph)
+    if count is None or count >= len(found):
+        return found
+    y = None if found.y is None else found.y[:count]
+    return Dataset(found.x[:count], y, found.classes, found.where, found.quant)
+
+
+def batch_of_dataset(dataset: Dataset, graph: Graph) -> Batch:
+    """The samples of a dataset as the graph's one input takes them."""
+    levels = np.ascontiguousarray(input_levels(dataset, graph))
+    return Batch(levels.tobytes(), len(levels))
+
+
+def confusion_of(scores: Array, labels: Array) -> tuple[tuple[int, ...], ...]:
+    """Counts by label (rows) and answer (columns), of scores (n, ..., classes); the first of equal scores wins."""
+    scores = scores.reshape(len(labels), -1)
+    classes = scores.shape[1]
+    counts = np.bincount(labels * classes + scores.argmax(1), minlength=classes * classes)
+    return tuple(tuple(int(n) for n in row) for row in counts.reshape(classes, classes))
+
+
+def class_names(names: Sequence[str], count: int) -> tuple[str, ...]:
+    """The names of the data's classes where there are as many, else numbers."""
+    return tuple(names) if len(names) == count else tuple(map(str, range(count)))
