@@ -1,1 +1,1 @@
-"""The steps of a recipe that need no training, one file each: the keys of a table, and what it does to a model."""
+"""A model to a smaller one: the steps of a recipe that do not train, a file each, keys beside what they do."""

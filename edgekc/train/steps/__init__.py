@@ -1,1 +1,1 @@
-"""The steps of a recipe that train, one file each; the trainer that they are given imports PyTorch, they do not."""
+"""A model to a trained or pruned one: the steps of a recipe that train; what imports PyTorch is given to them."""
