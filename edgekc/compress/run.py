@@ -67,16 +67,9 @@ def compress(
         if dataset is not None
         else synthetic(graph, recipe.samples_wanted or settings.samples, settings.seed, settings.input_range)
     )
-    job = Job(
-        graph,
-        recipe,
-        dataset,
-        for_graph(samples, graph),
-        log,
-        on_progress,
-        trainer() if trainer and recipe.trains else None,
-    )
-    store = Checkpoints.open(checkpoints, graph, recipe, job.samples)
+    fed = for_graph(samples, graph)
+    job = Job(graph, recipe, dataset, fed, log, on_progress, trainer() if trainer and recipe.trains else None)
+    store = Checkpoints.open(checkpoints, graph, recipe, fed)
     state = State(Model(graph))
     for i, step in enumerate(recipe.compress):
         where = f"compress[{i}]"
