@@ -27,8 +27,8 @@ from edgekc.format.pack import pack
 from edgekc.graph.ir import Array, Graph, Role, constant
 from edgekc.pipeline import to_integer
 from edgekc.quantize.post_training import post_training
+from edgekc.quantize.settings import Quantize
 from edgekc.quantize.to_int8 import FILTER_AXIS
-from edgekc.recipe import Quantize
 
 
 def keep(graph: Graph, share: float) -> Graph:

@@ -58,7 +58,9 @@ def command(*words: object) -> str:
 def files_of(folder: Path, name: str, error: str = "") -> Hashes:
     """The hash of each file below the folder; of the error where there is one."""
     if error:
-        return {f"{name}: error": _hash(re.sub(r"/\S*(edgekc-same-|/cc)\w+", "WORK", error.replace(str(ROOT), "")).encode())}
+        return {
+            f"{name}: error": _hash(re.sub(r"/\S*(edgekc-same-|/cc)\w+", "WORK", error.replace(str(ROOT), "")).encode())
+        }
     found = (path for path in sorted(folder.rglob("*")) if path.is_file())
     found = (path for path in found if path.suffix not in PLACED and path.name != "firmware.json")
     return {f"{name}: {path.relative_to(folder)}": _hash(path.read_bytes()) for path in found}

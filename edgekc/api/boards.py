@@ -13,10 +13,10 @@ from .. import tables
 from ..boards.board import Board, load_board
 from ..boards.board import list_boards as board_names
 from ..errors import UsageError
+from ..files.sections import nearest
 from ..firmware import toolchain
 from ..measure import which_boards
 from ..progress import Progress, silent
-from ..recipe import nearest
 from ..terminal import styled
 from .compiling import packed_bytes
 from .model import load

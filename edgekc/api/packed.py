@@ -16,14 +16,16 @@ from ..compress import walk
 from ..data import Source
 from ..errors import UsageError
 from ..files.output import check_writable, write_file
+from ..files.sections import nearest
 from ..format.fields import MAGIC
 from ..format.pack import read
 from ..names import default_name
 from ..train import comparison
+from ..train.pytorch import trainer
 from .model import Model, check_float, load
 
 if TYPE_CHECKING:
-    from ..compress.state import TrainingReport
+    from ..compress.state import OnProgress
 
 RecipeLike: TypeAlias = "rc.Recipe | str | Path | Mapping[str, Any] | None"
 Log: TypeAlias = Callable[[str], None]
@@ -33,7 +35,7 @@ def _silent(text: str) -> None:
     """Drops what a step says."""
 
 
-def _no_report(title: str, progress: Any) -> None:
+def _no_progress(title: str, progress: Any) -> None:
     """Drops how far a training is."""
 
 
@@ -110,7 +112,7 @@ def load_recipe(recipe: RecipeLike) -> rc.Recipe:
         return rc.load(path)
     names = list_recipes()
     if str(recipe) not in names:
-        fix = rc.nearest(str(recipe), names, "recipes")
+        fix = nearest(str(recipe), names, "recipes")
         raise UsageError(f"no recipe is called {str(recipe)!r}, and no such file exists", fix=fix)
     return rc.load(RECIPES / f"{recipe}.toml")
 
@@ -134,7 +136,7 @@ def compress(
     name: str = "",
     checkpoints: str | Path | None = None,
     log: Log = _silent,
-    report: TrainingReport = _no_report,
+    on_progress: OnProgress = _no_progress,
 ) -> Packed:
     """Compress, retrain and quantise a float model by a recipe.
 
@@ -148,7 +150,7 @@ def compress(
         name: of the network. Default: the model's.
         checkpoints: a folder that a killed run resumes from; None: none is kept.
         log: is given what each step and pass did, a line each; those that begin with `warning` matter.
-        report: is given a title and the state of each training, batch by batch.
+        on_progress: is given a title and the state of each training, batch by batch.
 
     Raises:
         UsageError: the model is quantised already, data and model do not fit, or the recipe is wrong.
@@ -156,7 +158,11 @@ def compress(
         ToolError: a package that the recipe or the data needs is not installed.
     """
     steps = load_recipe(recipe)
-    more = {"report": report, "checkpoints": None if checkpoints is None else Path(checkpoints)}
+    more = {
+        "on_progress": on_progress,
+        "trainer": trainer,
+        "checkpoints": None if checkpoints is None else Path(checkpoints),
+    }
     samples, labelled = source_of(data), source_of(test)
     if isinstance(model, (str, Path)):
         path = Path(model)
@@ -181,7 +187,7 @@ def transfer(
     seeds: int = 3,
     checkpoints: str | Path | None = None,
     log: Log = _silent,
-    report: TrainingReport = _no_report,
+    on_progress: OnProgress = _no_progress,
 ) -> comparison.Comparison:
     """Compare what the student of a recipe learns best from its teacher: nothing, its scores, or its activations.
 
@@ -191,13 +197,13 @@ def transfer(
         data: labelled samples to train on, as in `compress`.
         test: labelled samples to evaluate on. Default: the split `test` of the data, or the data itself.
         seeds: runs of each variant.
-        checkpoints, log, report: as in `compress`.
+        checkpoints, log, on_progress: as in `compress`.
 
     Raises:
         UsageError: the recipe does not retrain, there are no labels, or data and model do not fit.
         ToolError: PyTorch is not installed.
     """
     return comparison.compare_files(
-        Path(model), load_recipe(recipe), source_of(data), source_of(test), seeds, log, report=report,  # type: ignore[arg-type]
+        Path(model), load_recipe(recipe), source_of(data), source_of(test), seeds, log, on_progress=on_progress,  # type: ignore[arg-type]
         checkpoints=None if checkpoints is None else Path(checkpoints),
     )  # fmt: skip

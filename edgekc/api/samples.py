@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..compress.walk import has_splits
-from ..data import Dataset, fit
+from ..data import Dataset, for_graph
 from ..data import load as load_data
 from ..emulate.imported import dequantize, quantize
 from ..errors import UsageError
@@ -130,7 +130,7 @@ def dataset_of(x: Any, y: Any, graph: Graph, count: int | None = None) -> Datase
     if source is None:
         raise UsageError("there are no samples", where="data")
     split = "test" if isinstance(source, (str, Path)) and has_splits(Path(source)) else ""
-    found = fit(load_data(source, split=split), graph)
+    found = for_graph(load_data(source, split=split), graph)
     if count is None or count >= len(found):
         return found
     y = None if found.y is None else found.y[:count]

@@ -66,7 +66,7 @@ def compress(
         shown.progress(f"compress {model.name}", 0, 0)
         packed = run(
             model, data=data, recipe=steps, test=test, name=name or default_name(out), checkpoints=checkpoints, log=log,
-            report=shown.training,
+            on_progress=shown.training,
         )  # fmt: skip
     packed.save(out)
     if as_json:

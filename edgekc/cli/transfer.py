@@ -60,7 +60,7 @@ def transfer(
         shown.progress(f"read {model.name}", 0, 0)
         found = run(
             model, recipe=recipe, data=data, test=test, seeds=seeds, checkpoints=checkpoints, log=log,
-            report=shown.training,
+            on_progress=shown.training,
         )  # fmt: skip
     if as_json:
         say_json(found.to_dict())

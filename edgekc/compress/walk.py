@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from .. import recipe as rc
 from .. import tables
-from ..data import Dataset, Source, fit, load, subset, synthetic
+from ..data import Dataset, Source, for_graph, load, subset, synthetic
 from ..errors import UsageError
 from ..evaluate import Accuracy, float_accuracy, host_accuracy, output_error
 from ..files.images import open_tree
@@ -24,8 +23,11 @@ from ..quantize.to_int8 import prepare
 from .changes import Layer
 from .run import compress
 from .sizes import WEIGHT_PARTS, LayerSize, before, dense_weights, layer_sizes
-from .state import Log, TrainingReport
-from .steps import samples_wanted
+from .state import Log, OnProgress
+
+if TYPE_CHECKING:
+    from ..recipe import Recipe
+    from ..train.trainer import Trainer
 
 _ERROR_SAMPLES = 256  # that the outputs of two models are compared on, where there are no labels
 
@@ -74,12 +76,13 @@ class Report:
 def run(
     model: Path | Graph,
     name: str,
-    recipe: rc.Recipe,
+    recipe: Recipe,
     data: Source | None,
     test: Source | None,
     log: Log,
     *,
-    report: TrainingReport = lambda title, progress: None,
+    on_progress: OnProgress = lambda title, progress: None,
+    trainer: Callable[[], Trainer] | None = None,
     checkpoints: Path | None = None,
     origin: Mapping[str, str] | None = None,
 ) -> tuple[bytes, Report]:
@@ -90,7 +93,8 @@ def run(
         data: samples to train and calibrate on: a folder or zip of images by class, an .npz, or any iterable of
             batches such as a PyTorch DataLoader; of a folder or zip with splits, `train`.
         test: labelled samples to evaluate on; None: the `test` split of `data`, or `data` itself.
-        report: is given the progress of each retraining.
+        on_progress: is given the progress of each retraining.
+        trainer: see `run.compress`.
         checkpoints: a folder that a killed run resumes from; None: none is kept.
         origin: of a graph: what the packed model says of its source, see `pipeline.source_metadata`.
 
@@ -105,9 +109,9 @@ def run(
             fix="pass the float model",
         )
     samples = None if data is None else read_samples(data, "train", recipe)
-    if samples is not None and samples_wanted(recipe) is None:
+    if samples is not None and recipe.samples_wanted is None:
         warn_of_missing_classes(samples, source, log)
-    result = compress(source, recipe, samples, log, report=report, checkpoints=checkpoints)
+    result = compress(source, recipe, samples, log, on_progress=on_progress, trainer=trainer, checkpoints=checkpoints)
     text = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
     metadata = source_metadata(model, model.read_bytes(), text) if isinstance(model, Path) else {
         **(origin or {}), "recipe": text
@@ -115,7 +119,7 @@ def run(
     ekc = pack(to_integer(result.graph, metadata, log=log))
     labelled = read_labelled(data, test, samples, recipe)
     if labelled is not None:
-        labelled = fit(labelled, source)  # the packed model does not know its source's layout
+        labelled = for_graph(labelled, source)  # the packed model does not know its source's layout
     sizes = layer_sizes(read(ekc, "packed model"))
     made = Report(
         sizes,
@@ -142,7 +146,7 @@ def warn_of_missing_classes(samples: Dataset, source: Graph, log: Log) -> None:
         log(f"warning: {samples.where}: no sample of {what}; a model that is trained on labels forgets what is missing")
 
 
-def _output_error(source: Graph, ekc: bytes, samples: Dataset | None, recipe: rc.Recipe, log: Log) -> float:
+def _output_error(source: Graph, ekc: bytes, samples: Dataset | None, recipe: Recipe, log: Log) -> float:
     """What stands in for accuracy where there are no labels, said as a warning."""
     settings = recipe.quantize
     if samples is None:
@@ -156,9 +160,7 @@ def _output_error(source: Graph, ekc: bytes, samples: Dataset | None, recipe: rc
     return error
 
 
-def read_labelled(
-    data: Source | None, test: Source | None, samples: Dataset | None, recipe: rc.Recipe
-) -> Dataset | None:
+def read_labelled(data: Source | None, test: Source | None, samples: Dataset | None, recipe: Recipe) -> Dataset | None:
     """What accuracy is measured on; None where there are no labels."""
     if test is not None:
         found: Dataset | None = read_samples(test, "test", recipe, everything=True)
@@ -169,10 +171,10 @@ def read_labelled(
     return found if found is not None and found.y is not None else None
 
 
-def read_samples(source: Source, split: str, recipe: rc.Recipe, everything: bool = False) -> Dataset:
+def read_samples(source: Source, split: str, recipe: Recipe, everything: bool = False) -> Dataset:
     """All samples of a split where there are splits; for calibration alone only as many as it takes."""
     settings = recipe.quantize
-    count = None if everything else samples_wanted(recipe)
+    count = None if everything else recipe.samples_wanted
     splits = isinstance(source, (str, Path)) and has_splits(Path(source))
     given = settings.input_quant
     quant = None if given is None else Quant((given[0],), (given[1],))

@@ -17,8 +17,8 @@ from .. import progress, terminal
 from ..names import visible
 
 if TYPE_CHECKING:
-    from ..compress.state import TrainingReport
-    from .loop import Progress as Training
+    from ..compress.state import OnProgress
+    from ..compress.state import Progress as Training
 
 _LONGEST = 60  # characters of what a line says
 
@@ -33,7 +33,7 @@ class Bars:
     """
 
     progress: progress.Progress
-    training: TrainingReport
+    training: OnProgress
 
 
 @contextmanager
@@ -71,14 +71,14 @@ def bars(console: Console | None = None, *, shown: bool = True) -> Iterator[Bars
             state = f"{done} of {total}" if total else ""
             screen.update(now_doing, description=_short(what), completed=done, total=total or None, state=state)
 
-        def report(title: str, now: Training) -> None:
+        def on_progress(title: str, now: Training) -> None:
             if title not in tasks:
                 screen.update(now_doing, visible=False)
                 tasks[title] = screen.add_task(_short(title), total=now.epochs * now.steps, state="")
             done = now.epoch * now.steps + now.step + 1
             screen.update(tasks[title], completed=done, state=_state(now))
 
-        yield Bars(step, report)
+        yield Bars(step, on_progress)
 
 
 def _short(text: str) -> str:

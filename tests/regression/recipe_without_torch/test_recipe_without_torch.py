@@ -55,3 +55,12 @@ def test_a_missing_package_is_one_line_before_any_work(method: str, monkeypatch:
 def test_samples_without_labels_are_the_error_with_and_without_torch() -> None:
     with pytest.raises(UsageError, match="samples: has no labels"):
         compress(graph(), rc.parse(f"[[compress]]\n{STEPS['prune'][0]}"), data(labels=False))
+
+
+def test_a_forgotten_trainer_is_one_line_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    find: Any = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: "there" if name == "torch" else find(name))
+    lines: list[str] = []
+    with pytest.raises(ToolError, match=r"compress\[1\]: method retrain needs a trainer; pass trainer="):
+        compress(graph(), rc.parse(f"{FIRST}[[compress]]\n{STEPS['retrain'][0]}"), data(labels=True), lines.append)
+    assert lines == []
