@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..graph.ir import Array, Graph, Node
-from ..graph.op import View, int_attrs
+from ..graph.op import View, int_attrs, view_of
 from ..ops import OPS
 from ..passes.lower import lower_node
 
@@ -68,7 +68,7 @@ def outputs(program: Program, inputs: Sequence[Array]) -> list[Array]:
 
 
 def _step(graph: Graph, node: Node, rounding: str) -> Step:
-    view = View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
+    view = view_of(graph, node)
     direct = _DIRECT.get(node.op)
     if direct is not None and (node.op in _DEALING or "float32" in (view.x.dtype, view.out.dtype)):
         return Step(node, node.inputs[:1], lambda operands: direct(view, operands[0]))

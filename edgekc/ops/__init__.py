@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..graph.op import Lowered, Op, View
+from ..graph.op import OPERANDS, Lowered, Op, View
 from . import (
     add,
     average_pool,
@@ -43,4 +43,5 @@ MODULES = (
 )
 OPS: dict[str, Op] = {module.OP.name: module.OP for module in MODULES}
 BY_CODE: dict[int, Op] = {op.code: op for op in OPS.values()}
+OPERANDS.update({op.name: op.operands for op in OPS.values()})
 LOWER: dict[str, Callable[[View], Lowered]] = {name: fn for op in OPS.values() for name, fn in op.lowers.items()}

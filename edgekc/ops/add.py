@@ -15,6 +15,7 @@ from .shared import elementwise as ew
 from .shared.channels import channelwise
 from .shared.checks import channels_of, is_constant, known, require_activation, spread
 from .shared.linear import activation_range
+from .shared.operands import A, B
 
 LEFT_SHIFT = 20  # headroom in which both operands are brought to one scale
 ATTRS = (
@@ -104,7 +105,7 @@ FIELDS = (
 def _same_shape(view: View) -> bool:
     loops = ew.loops(view)
     alike = all(loops[name] == 1 for name in ("outer", "mid", "a_inner", "b_inner"))
-    return alike and not is_constant(view.inputs[1])
+    return alike and not is_constant(view.operand("b"))
 
 
 def _dsp(portable: Kernel) -> Kernel:
@@ -154,7 +155,7 @@ OP = Op(
     name="add",
     code=4,
     attrs=ATTRS,
-    operands=("a", "b"),
+    operands=(A, B),
     infer=ew.infer,
     reference=reference,
     kernels=KERNELS,

@@ -11,6 +11,7 @@ from ..graph.op import IntAttrs, Op, View
 from .shared import pool
 from .shared.channels import channelwise
 from .shared.checks import require_activation
+from .shared.operands import X
 
 
 def divide_rounded(total: Array, count: Array) -> Array:
@@ -36,7 +37,7 @@ OP = Op(
     name="average_pool",
     code=6,
     attrs=pool.ATTRS,
-    operands=("x",),
+    operands=(X,),
     infer=pool.infer,
     reference=reference,
     kernels=(

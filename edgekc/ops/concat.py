@@ -14,6 +14,7 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from .shared.checks import activation_inputs, known, require_same_quant
+from .shared.operands import PARTS
 from .shared.testing import fills
 
 ATTRS = ("axis",)
@@ -95,7 +96,7 @@ OP = Op(
     name="concat",
     code=13,
     attrs=ATTRS,
-    operands=("x*",),
+    operands=(PARTS,),
     infer=infer,
     reference=reference,
     kernels=tuple(_kernel(count) for count in range(1, MAX_INPUTS + 1)),

@@ -17,6 +17,7 @@ from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, Vie
 from .shared.channels import channelwise_shared
 from .shared.checks import activation_inputs, known, require_int8
 from .shared.linear import activation_range
+from .shared.operands import TABLE, X
 from .shared.testing import fills
 
 ATTRS = ("out_unsigned",)  # 1: the output is uint8, its bits held in the table's int8
@@ -96,7 +97,7 @@ def lower_logistic(view: View) -> Lowered:
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     """The extremes of the table over the values that a channel takes."""
     x = known(view.x, inputs[0])
-    table = view.inputs[1].value.view(view.out.dtype).astype(np.int64)
+    table = view.operand("table").value.view(view.out.dtype).astype(np.int64)
     order = np.argsort(_levels(view.x.dtype), kind="stable")
     base = int(np.iinfo(view.x.dtype).min)
     slices = [table[order[low - base : high - base + 1]] for low, high in zip(x.low, x.high, strict=True)]
@@ -109,7 +110,7 @@ KERNELS = (
         header="ek_lut.h",
         struct="ek_lut_params",
         fields=(("const int8_t *", "table"), ("uint32_t", "bytes")),
-        params=lambda view: dict(table=view.inputs[1].name, bytes=view.x.nbytes),
+        params=lambda view: dict(table=view.operand("table").name, bytes=view.x.nbytes),
         in_place=lambda view: (0,),
     ),
 )
@@ -132,7 +133,7 @@ OP = Op(
     name="lut",
     code=12,
     attrs=ATTRS,
-    operands=("x", "table"),
+    operands=(X, TABLE),
     infer=infer,
     reference=reference,
     kernels=KERNELS,

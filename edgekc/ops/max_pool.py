@@ -11,6 +11,7 @@ from ..graph.op import IntAttrs, Op
 from .shared import pool
 from .shared.channels import channelwise
 from .shared.checks import require_activation
+from .shared.operands import X
 
 
 def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
@@ -23,7 +24,7 @@ OP = Op(
     name="max_pool",
     code=7,
     attrs=pool.ATTRS,
-    operands=("x",),
+    operands=(X,),
     infer=pool.infer,
     reference=reference,
     kernels=(pool.kernel("ek_max_pool_s8"),),

@@ -18,6 +18,7 @@ from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from .shared.channels import channelwise
 from .shared.checks import activation_inputs, known, require_int8
+from .shared.operands import X
 from .shared.testing import fills
 
 ATTRS = ("axes", "keep_dims", "in_zero", "multiplier", "shift", "out_zero")  # axes: bit i is axis i
@@ -149,7 +150,7 @@ OP = Op(
     name="mean",
     code=8,
     attrs=ATTRS,
-    operands=("x",),
+    operands=(X,),
     infer=infer,
     reference=reference,
     kernels=KERNELS,

@@ -13,6 +13,7 @@ from .shared import elementwise as ew
 from .shared.channels import channelwise
 from .shared.checks import channels_of, known, require_activation, spread
 from .shared.linear import activation_range
+from .shared.operands import A, B
 
 ATTRS = ("a_zero", "b_zero", "multiplier", "shift", "out_zero", "act_min", "act_max")
 MAX_SHIFT = 14  # a product, at most 255 * 255, times 2**14 stays within 32 bits
@@ -76,7 +77,7 @@ OP = Op(
     name="mul",
     code=5,
     attrs=ATTRS,
-    operands=("a", "b"),
+    operands=(A, B),
     infer=ew.infer,
     reference=reference,
     kernels=ew.kernels("mul", FIELDS, _params),

@@ -14,6 +14,7 @@ from ..graph.ir import Array
 from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from .shared.channels import channelwise
 from .shared.checks import activation_inputs, known, require_int8, require_same_quant
+from .shared.operands import X
 from .shared.testing import fills
 
 AMOUNTS = ("pad_top", "pad_bottom", "pad_left", "pad_right", "pad_front", "pad_back")  # h, w, c: before, after
@@ -115,7 +116,7 @@ OP = Op(
     name="pad",
     code=11,
     attrs=ATTRS,
-    operands=("x",),
+    operands=(X,),
     infer=infer,
     reference=reference,
     kernels=KERNELS,

@@ -13,6 +13,7 @@ from ..graph.ir import Array
 from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
 from .shared.channels import CHANNELWISE
 from .shared.checks import activation_inputs, channels_of, known, require_same_quant, spread
+from .shared.operands import X
 from .shared.testing import fills
 
 MAX_RANK = 6
@@ -90,7 +91,7 @@ OP = Op(
     name="reshape",
     code=9,
     attrs=ATTRS,
-    operands=("x",),
+    operands=(X,),
     infer=infer,
     reference=reference,
     kernels=KERNELS,

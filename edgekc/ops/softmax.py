@@ -15,6 +15,7 @@ from ..graph.fixedpoint import INT32_MAX, quantize_multiplier, rounding_divide_b
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Shape, View
 from .shared.checks import activation_inputs, require_int8
+from .shared.operands import X
 from .shared.testing import fills
 
 ATTRS = ("multiplier", "shift", "diff_min")
@@ -150,7 +151,7 @@ OP = Op(
     name="softmax",
     code=10,
     attrs=ATTRS,
-    operands=("x",),
+    operands=(X,),
     infer=infer,
     reference=reference,
     kernels=KERNELS,

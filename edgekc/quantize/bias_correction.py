@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..graph.ir import Array, Graph, Node, Role, Tensor, constant
-from ..graph.op import View
+from ..graph.op import view_of
 from .float_reference import OPERATORS, activate
 from .to_int8 import FILTER_AXIS, to_int8, to_real
 
@@ -48,7 +48,7 @@ def walk(graph: Graph, quantized: Graph, x: Array, correct: bool) -> SideBySide:
     tensors = dict(quantized.tensors)
     last = {name: i for i, node in enumerate(quantized.nodes) for name in node.inputs}
     for index, node in enumerate(quantized.nodes):
-        view = View(node, tuple(quantized.of(node.inputs)), tuple(quantized.of(node.outputs)))
+        view = view_of(quantized, node)
         float_in = [exact[n] if n in exact else graph.tensors[n].value for n in node.inputs]
         rough_in = [rough[n] if n in rough else _constant(node, n, tensors) for n in node.inputs]
         if node.op == "quantize":

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import UnsupportedError, UsageError
 from ..graph.ir import Array, Graph, Node
-from ..graph.op import View
+from ..graph.op import View, view_of
 
 # Patches of one slice of the batch: small enough to stay near the cache, large enough for the matrix product.
 _PATCH_BYTES = 16 * 2**20
@@ -79,7 +79,7 @@ def run_node(graph: Graph, node: Node, values: Mapping[str, Array]) -> Array:
     """A node's output from the activations that it reads, each (batch, *shape[1:]); constants are the graph's."""
     if node.op not in OPERATORS:
         raise UnsupportedError(f"{node.op} has no float definition", where=node.name)
-    view = View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
+    view = view_of(graph, node)
     operands = [values[n] if n in values else graph.tensors[n].value for n in node.inputs]
     return activate(OPERATORS[node.op](view, operands), str(node.attrs.get("activation", "none")))
 

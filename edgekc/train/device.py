@@ -21,7 +21,7 @@ from torch import Tensor
 from ..compress.model import Model
 from ..graph.fixedpoint import SINGLE
 from ..graph.ir import Array, Graph, Node
-from ..graph.op import View, int_attrs
+from ..graph.op import View, int_attrs, view_of
 from ..ops import OPS
 from ..ops.packed import clustered, depthwise_on_templates, template
 from .loop import Trainable
@@ -88,7 +88,7 @@ def run_integer(graph: Graph, node: Node, levels: dict[str, Tensor]) -> Tensor:
     constants = {n: graph.tensors[n].value for n in node.inputs if n not in levels}
     attrs = int_attrs(node)
     if node.op in _WEIGHTS:
-        view = View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
+        view = view_of(graph, node)
         weights = _WEIGHTS[node.op](attrs, list(constants.values()))
         bias, multiplier, shift = (torch.from_numpy(constants[n].copy()) for n in node.inputs[-3:])
         acc = _accumulators(view, levels[node.inputs[0]], weights)

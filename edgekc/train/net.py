@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..compress.model import Model
 from ..errors import UnsupportedError
 from ..graph.ir import Array, Graph, Node, Role, constant
-from ..graph.op import View
+from ..graph.op import view_of
 from .loop import Trainable
 from .operators import OPERATORS, activate
 from .parameters import Clustered, Dense, TemplateKernels
@@ -92,7 +92,7 @@ class Net(Trainable):
     def run_node(self, node: Node, inputs: list[Tensor]) -> Tensor:
         """A node's output from its activations; constants are the module's."""
         graph = self.source.graph
-        view = View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
+        view = view_of(graph, node)
         if _has_weights(graph, node):
             key = self._keys[node.name]
             operands = [*inputs, self.layers[key](), self.biases[key]]

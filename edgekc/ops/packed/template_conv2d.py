@@ -8,6 +8,7 @@ from ...graph.ir import Array
 from ...graph.op import IntAttrs, Op, Shape
 from .. import conv2d
 from ..kernels.template import KERNELS
+from ..shared.operands import TEMPLATED
 from . import template as tp
 
 
@@ -27,7 +28,7 @@ OP = Op(
     name="template_conv2d",
     code=16,
     attrs=tp.ATTRS,
-    operands=("x", "templates", "indices", "pairs", "bias", "multiplier", "shift"),
+    operands=TEMPLATED,
     infer=infer,
     reference=reference,
     kernels=KERNELS,

@@ -11,6 +11,7 @@ from ...graph.ir import Array
 from ...graph.op import IntAttrs, Op, Shape
 from .. import depthwise
 from ..shared.channels import channelwise_filters
+from ..shared.operands import TEMPLATED
 from . import depthwise_on_templates as td
 from . import template as tp
 
@@ -31,7 +32,7 @@ OP = Op(
     name="template_depthwise",
     code=19,
     attrs=td.ATTRS,
-    operands=("x", "templates", "indices", "pairs", "bias", "multiplier", "shift"),
+    operands=TEMPLATED,
     infer=infer,
     reference=reference,
     kernels=td.KERNELS,

@@ -12,6 +12,7 @@ from ...graph.ir import Array
 from ...graph.op import IntAttrs, Op, Shape
 from .. import conv2d
 from ..kernels.template import KERNELS
+from ..shared.operands import CODED
 from . import template as tp
 
 
@@ -32,7 +33,7 @@ OP = Op(
     name="template_pairs_conv2d",
     code=17,
     attrs=tp.ATTRS,
-    operands=("x", "templates", "indices", "pairs", "pair_indices", "bias", "multiplier", "shift"),
+    operands=CODED,
     infer=infer,
     reference=reference,
     kernels=KERNELS,

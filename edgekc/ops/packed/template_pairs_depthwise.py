@@ -13,6 +13,7 @@ from ...graph.ir import Array
 from ...graph.op import IntAttrs, Op, Shape
 from .. import depthwise
 from ..shared.channels import channelwise_filters
+from ..shared.operands import CODED
 from . import depthwise_on_templates as td
 from . import template as tp
 
@@ -34,7 +35,7 @@ OP = Op(
     name="template_pairs_depthwise",
     code=20,
     attrs=td.ATTRS,
-    operands=("x", "templates", "indices", "pairs", "pair_indices", "bias", "multiplier", "shift"),
+    operands=CODED,
     infer=infer,
     reference=reference,
     kernels=td.KERNELS,

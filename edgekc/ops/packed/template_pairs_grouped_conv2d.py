@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ...graph.ir import Array
 from ...graph.op import IntAttrs, Op, Shape
+from ..shared.operands import CODED
 from . import grouped_on_templates as tg
 from . import template as tp
 
@@ -27,7 +28,7 @@ OP = Op(
     name="template_pairs_grouped_conv2d",
     code=24,
     attrs=tp.ATTRS,
-    operands=("x", "templates", "indices", "pairs", "pair_indices", "bias", "multiplier", "shift"),
+    operands=CODED,
     infer=infer,
     reference=reference,
     kernels=tg.KERNELS,
