@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..graph.ir import Array, Graph, Node, Tensor, constant
+from ..ops import layer_filters
 from .methods import cluster, codebook
 from .methods.pairs import Pairs
 
@@ -64,8 +65,9 @@ class Model:
     def with_templates(self, layer: str, record: Templates, book: Array) -> Model:
         """The model with one layer made of template kernels."""
         kernels = codebook.reconstruct(record.fit, book)
-        depthwise = self.node(layer).op == "depthwise"
-        model = self.with_value(self.weights(layer), codebook.to_depthwise(kernels) if depthwise else kernels)
+        depthwise = layer_filters(self.node(layer)).depthwise
+        value = codebook.to_depthwise(kernels) if depthwise else kernels
+        model = self.with_value(self.weights(layer), value)
         return replace(
             model,
             templates={**model.templates, layer: record},

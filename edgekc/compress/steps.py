@@ -13,9 +13,10 @@ from .. import recipe as rc
 from ..data import Dataset, real_batches, subset
 from ..errors import ToolError, UsageError
 from ..graph.ir import Array, Graph, Node, Quant, Tensor
+from ..ops import layer_filters
 from ..quantize import calibrate
 from ..quantize.post_training import calibrated_ranges, input_quant
-from ..quantize.to_int8 import FILTER_AXIS, quantize
+from ..quantize.to_int8 import quantize
 from . import front, substitute
 from .changes import Layer, behind, shrunk, split
 from .methods import cluster, codebook, dominant, gap, lowrank, moments, pair_assignment, pairs, second_order
@@ -104,7 +105,7 @@ def _free(state: State, patterns: tuple[str, ...], where: str, kinds: set[str]) 
 def _packable(job: Job, state: State, step: rc.Cluster | rc.Codebook, where: str, kinds: Iterable[str]) -> list[Node]:
     """As `_free`, without the depthwise layers that only a pattern matches, unless the step is for those too."""
     found = _free(state, step.layers, where, set(kinds))
-    skipped = [n.name for n in found if n.op == "depthwise" and not step.depthwise and n.name not in step.layers]
+    skipped = [n.name for n in found if layer_filters(n).depthwise and not step.depthwise and n.name not in step.layers]
     for name in skipped:
         job.log(f"{name}: left as it is by {where}, which takes depthwise layers by name or with depthwise = true")
     return [n for n in found if n.name not in skipped]
@@ -127,7 +128,7 @@ def _cluster(job: Job, state: State, step: rc.Cluster, where: str) -> State:
     nodes = _packable(job, state, step, where, substitute.CLUSTERED)
     ahead = _front(job, model.graph, nodes, _MOMENT_SAMPLES) if step.assignment == "second-order" else None
     for node in nodes:
-        w, axis = _weights(state, node).value, FILTER_AXIS[node.op]
+        w, axis = _weights(state, node).value, layer_filters(node).axis
         if (size := clustered_bytes(w.size, step.bits)) >= w.size:
             job.log(f"note: {node.name}: stays dense, {step.bits}-bit indices and centers take {_versus(size, w.size)}")
             continue
@@ -151,7 +152,7 @@ def _front(job: Job, graph: Graph, nodes: list[Node], count: int) -> front.Front
     """In front of these layers, with `count` samples, or more where a layer sees few windows a sample."""
     for node in nodes:
         shape, windows = graph.tensors[node.inputs[1]].shape, int(np.prod(graph.tensors[node.outputs[0]].shape[1:-1]))
-        taps = int(np.prod(shape)) // shape[FILTER_AXIS[node.op]]
+        taps = int(np.prod(shape)) // shape[layer_filters(node).axis]
         count = max(count, min(-(-_ROWS_A_TAP * taps // windows), _SVD_SAMPLES))
     return front.start(graph, subset(job.samples, count, 0))
 
@@ -209,7 +210,7 @@ def _names(group: list[Node]) -> str:
 def _kernels(state: State, node: Node) -> Array:
     """A convolution's weights (oc, kh, kw, ic), ic being 1 in a depthwise one."""
     w = _weights(state, node).value
-    return codebook.from_depthwise(w) if node.op == "depthwise" else w
+    return codebook.from_depthwise(w) if layer_filters(node).depthwise else w
 
 
 def _pairs(job: Job, state: State, step: rc.Pairs, where: str) -> State:
@@ -229,7 +230,7 @@ def _pairs(job: Job, state: State, step: rc.Pairs, where: str) -> State:
         nearest = pairs.cluster(record.fit, model.books[record.book][0].size, 2**step.bits, step.seed)
         before, error = _original(model, name), None
         node = model.node(name)
-        if step.assignment == "second-order" and node.op == "conv2d":
+        if step.assignment == "second-order" and layer_filters(node).dense_window:
             ahead = ahead or _front(job, model.graph, [model.node(n) for n in chosen], _MOMENT_SAMPLES)
             ahead = front.advance(ahead, model.graph, node.inputs[0])
             known = moments.of_layer(model.graph, node, ahead.values[node.inputs[0]])
@@ -324,7 +325,7 @@ def _prune(job: Job, state: State, step: rc.Prune, where: str) -> State:
 
 def _svd(job: Job, state: State, step: rc.Svd, where: str) -> State:
     nodes = _free(state, step.layers, where, {"fully_connected", "conv2d"})
-    nodes = [n for n in nodes if n.op == "fully_connected" or _weights(state, n).shape[1:3] == (1, 1)]
+    nodes = [n for n in nodes if not layer_filters(n).window or _weights(state, n).shape[1:3] == (1, 1)]
     ahead = _front(job, state.model.graph, nodes, _SVD_SAMPLES) if step.of == "outputs" else None
     for node in nodes:
         w = _weights(state, node).value

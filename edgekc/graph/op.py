@@ -218,7 +218,9 @@ class Op:
         infer: output shapes from the shapes of all inputs. Raises ModelError on shapes that cannot be.
         reference: THE definition: integer numpy, outputs from inputs. Activations have their leading batch
             axis and any batch size: the definition maps each sample by itself.
-        lowers: QUANTIZED operator name -> that node turned into integers. Usually one entry, the same name.
+        weights: of a layer: its weights as integers (oc, kh, kw, ic), (kh, kw, oc) or (oc, ic), from the attributes
+            and the constant operands.
+        packs: the operator whose weights it holds in another form; empty: it is none such.
         macs: multiply-accumulates of one inference.
         ranges: per-channel value intervals of the output (a sound over-approximation), for channel folding.
         channels: the rule for taking channels out of a node; None: no channel of it is ever removed.
@@ -234,7 +236,8 @@ class Op:
     infer: Callable[[IntAttrs, Sequence[Shape]], list[Shape]]
     reference: Callable[[IntAttrs, Sequence[Array]], list[Array]]
     kernels: tuple[Kernel, ...] = ()
-    lowers: Mapping[str, Callable[[View], Lowered]] = field(default_factory=dict)
+    weights: Callable[[IntAttrs, Sequence[Array]], Array] | None = None
+    packs: str = ""
     macs: Callable[[View], int] = lambda view: 0
     ranges: Callable[[View, Sequence[Interval | None]], Interval] = full_range
     channels: Callable[[View], ChannelRule | None] = lambda view: None

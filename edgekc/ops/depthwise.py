@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +12,14 @@ from ..errors import ModelError
 from ..graph.fixedpoint import DOUBLE
 from ..graph.ir import Array, Role, constant
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from .kernels import vector as vec
+from .shared import floats as fl
 from .shared import linear as lin
 from .shared.channels import channelwise
 from .shared.operands import DENSE
 from .shared.testing import linear_cases
+from .shared.ties import repeated
 
 ATTRS = (*lin.WINDOW, "pad_value", *lin.OUTPUT)
 
@@ -209,6 +213,28 @@ def cases(rng: np.random.Generator) -> list[Case]:
     return out
 
 
+def real(view: View, operands: Sequence[Array]) -> Array:
+    """Weights (1, kh, kw, oc); channel o reads input channel o // (oc / ic)."""
+    x, w, bias = operands
+    _, k_h, k_w, oc = w.shape
+    times = oc // x.shape[3]
+    out = np.zeros((x.shape[0], *view.out.shape[1:]), np.float32)
+    for i, j, seen in fl.windows(view, x, k_h, k_w):
+        out += (np.repeat(seen, times, axis=3) if times > 1 else seen) * w[0, i, j]
+    out += bias
+    return out
+
+
+def in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
+    x, w, bias = operands
+    groups = x.shape[3]
+    if view["stride_h"] == view["stride_w"] == 1 or not torch.is_autocast_enabled("cpu"):
+        return fl.convolved(torch, view, x, w.permute(3, 0, 1, 2), bias, groups)
+    # With a stride, the gradients of PyTorch's bfloat16 kernel take several times as long as those of float32.
+    with torch.autocast("cpu", enabled=False):
+        return fl.convolved(torch, view, x.float(), w.permute(3, 0, 1, 2), bias, groups)
+
+
 OP = Op(
     name="depthwise",
     code=2,
@@ -217,10 +243,13 @@ OP = Op(
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"depthwise": lower},
+    weights=lambda attrs, constants: constants[0],
     macs=macs,
     ranges=ranges,
     validate=lin.validate,
     channels=channelwise,
     cases=cases,
+)
+SOURCE = SourceOp(
+    "depthwise", lower, FloatHalf(real, in_torch, repeated), Filters(axis=3, reads=Reads.ONE, window=True)
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -12,11 +13,13 @@ from ..errors import ModelError
 from ..graph.fixedpoint import DOUBLE, SINGLE
 from ..graph.ir import Array, Role, Tensor, constant
 from ..graph.op import LAID_OUT, Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from .kernels import vector as vec
 from .shared import linear as lin
 from .shared.nearest import nearest_multipliers
 from .shared.operands import DENSE
 from .shared.testing import linear_cases
+from .shared.ties import new_channels
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -150,6 +153,15 @@ def _at_the_bound(rng: np.random.Generator, rounding: int, sign: int) -> Case:
     return Case(f"bound-{rounding}-{sign}", attrs, (x, w, bias, multiplier, shift))
 
 
+def real(view: View, operands: Sequence[Array]) -> Array:
+    x, w, bias = operands
+    return np.asarray(x @ w.T + bias)
+
+
+def in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
+    return torch.nn.functional.linear(*operands)
+
+
 OP = Op(
     name="fully_connected",
     code=3,
@@ -158,10 +170,17 @@ OP = Op(
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"fully_connected": lower},
+    weights=lambda attrs, constants: constants[0],
     macs=lambda view: rows(view) * math.prod(view.weights.shape),
     ranges=ranges,
     validate=lin.validate,
     channels=lambda view: lin.mixing_rule(channel_axis=1),
     cases=cases,
+)
+SOURCE = SourceOp(
+    "fully_connected",
+    lower,
+    FloatHalf(real, in_torch, new_channels),
+    Filters(axis=0, reads=Reads.ALL, window=False),
+    two_roundings=True,
 )

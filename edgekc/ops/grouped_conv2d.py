@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import ModelError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from . import conv2d
 from .shared import linear as lin
 from .shared.operands import DENSE
@@ -112,6 +113,14 @@ def cases(rng: np.random.Generator) -> list[Case]:
     return out
 
 
+def real(view: View, operands: Sequence[Array]) -> Array:
+    """A convolution for each group, side by side."""
+    x, w, bias = operands
+    groups = x.shape[3] // w.shape[3]
+    parts = zip(np.split(x, groups, axis=3), np.split(w, groups), np.split(bias, groups), strict=True)
+    return np.concatenate([conv2d.real(view, part) for part in parts], axis=3)
+
+
 OP = Op(
     name="grouped_conv2d",
     code=21,
@@ -120,9 +129,12 @@ OP = Op(
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"grouped_conv2d": lower},
+    weights=lambda attrs, constants: constants[0],
     macs=conv2d.macs,
     ranges=ranges,
     validate=lin.validate,
     cases=cases,
+)
+SOURCE = SourceOp(
+    "grouped_conv2d", lower, FloatHalf(real, conv2d.in_torch), Filters(axis=0, reads=Reads.GROUP, window=True)
 )

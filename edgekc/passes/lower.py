@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Graph, Node, Stage, Tensor, prune
 from ..graph.op import Op, View, int_attrs, view_of
-from ..ops import LOWER, OPS
+from ..ops import LOWER, OPS, source_of
 from ..ops.legal import wrong_operand
 
 
@@ -36,12 +36,13 @@ def lower_node(graph: Graph, node: Node, rounding: str = "tflite") -> tuple[Node
 
     Its activations keep their names.
     """
-    if node.op == "fully_connected":
+    if source_of(node).two_roundings:
         node = replace(node, attrs={**node.attrs, "rounding": rounding})
     view = view_of(graph, node)
-    if node.op not in LOWER:
+    to_integers = LOWER.get(node.op)
+    if to_integers is None:
         raise UnsupportedError(f"{node.op} has no integer definition", where=node.name)
-    lowered = LOWER[node.op](view)
+    lowered = to_integers(view)
     op = OPS[lowered.op]
     inputs = (*graph.of(lowered.activations), *lowered.constants)
     result = Node(lowered.op, node.name, tuple(t.name for t in inputs), node.outputs, lowered.attrs)

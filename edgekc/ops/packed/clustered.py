@@ -7,6 +7,7 @@ stored as 16-bit fixed point. A row scale per output channel, where there is one
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from ...errors import ModelError
 from ...graph.bits import index_bits
 from ...graph.fixedpoint import quantize_multiplier
 from ...graph.ir import Array, Role, Tensor, constant
-from ...graph.op import ChannelRule, Interval, View
+from ...graph.op import ChannelRule, IntAttrs, Interval, View
 from ..shared import linear as lin
 from ..shared.operands import DENSE
 
@@ -28,13 +29,18 @@ def expand(indices: Array, centers: Array) -> Array:
     return np.asarray(centers[0].astype(np.int64)[indices])
 
 
+def weights(attrs: IntAttrs, constants: Sequence[Array]) -> Array:
+    """`Op.weights` of layers whose indices lie as their weights do."""
+    return expand(constants[0], constants[1])
+
+
 def dense(view: View) -> View:
     """The same node as a layer with dense weights, for what both kinds have in common."""
     x, indices, centers, *rest = view.inputs
     check_indices(view)
     w = expand(indices.value, centers.value).astype(np.int32)
-    weights = constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
-    return replace(view, inputs=(x, weights, *rest), operands=DENSE)
+    held = constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
+    return replace(view, inputs=(x, held, *rest), operands=DENSE)
 
 
 def check_indices(view: View) -> None:

@@ -11,6 +11,7 @@ from ...graph.bits import index_bits
 from ...graph.fixedpoint import DOUBLE
 from ...graph.ir import Array
 from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
+from ...graph.source import SourceOp
 from .. import conv2d
 from ..kernels import decoded, words
 from ..kernels import expand as ex
@@ -190,10 +191,12 @@ OP = Op(
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"clustered_conv2d": lower},
+    weights=cl.weights,
+    packs="conv2d",
     macs=cl.macs,
     ranges=lambda view, inputs: cl.ranges(view, inputs[0]),
     channels=lambda view: cl.channel_rule(3),
     validate=cl.validate,
     cases=cases,
 )
+SOURCE = SourceOp("clustered_conv2d", lower)

@@ -14,6 +14,7 @@ from ...errors import ModelError
 from ...graph.fixedpoint import DOUBLE
 from ...graph.ir import Array, Role, constant
 from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ...graph.source import SourceOp
 from .. import depthwise
 from ..shared import linear as lin
 from ..shared.channels import channelwise_filters
@@ -104,10 +105,12 @@ OP = Op(
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"clustered_depthwise": lower},
+    weights=lambda attrs, constants: cl.weights(attrs, constants).transpose(1, 2, 0),
+    packs="depthwise",
     macs=cl.macs,
     ranges=ranges,
     validate=lambda view: lin.validate(dense(view)),
     channels=channelwise_filters,
     cases=cases,
 )
+SOURCE = SourceOp("clustered_depthwise", lower)

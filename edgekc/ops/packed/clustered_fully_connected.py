@@ -12,6 +12,7 @@ from ...graph.bits import index_bits
 from ...graph.fixedpoint import DOUBLE, SINGLE
 from ...graph.ir import Array
 from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
+from ...graph.source import SourceOp
 from .. import fully_connected
 from ..kernels import words
 from ..kernels.vector import VECTOR
@@ -140,10 +141,12 @@ OP = Op(
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"clustered_fully_connected": lower},
+    weights=cl.weights,
+    packs="fully_connected",
     macs=cl.macs,
     ranges=lambda view, inputs: cl.ranges(view, inputs[0]),
     channels=lambda view: cl.channel_rule(1),
     validate=cl.validate,
     cases=cases,
 )
+SOURCE = SourceOp("clustered_fully_connected", lower)

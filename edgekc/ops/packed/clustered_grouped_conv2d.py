@@ -9,6 +9,7 @@ import numpy as np
 
 from ...graph.ir import Array
 from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ...graph.source import SourceOp
 from .. import conv2d, grouped_conv2d
 from ..shared import linear as lin
 from ..shared.operands import CLUSTERED
@@ -74,9 +75,11 @@ OP = Op(
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"clustered_grouped_conv2d": lower},
+    weights=cl.weights,
+    packs="grouped_conv2d",
     macs=cl.macs,
     ranges=ranges,
     validate=cl.validate,
     cases=cases,
 )
+SOURCE = SourceOp("clustered_grouped_conv2d", lower)

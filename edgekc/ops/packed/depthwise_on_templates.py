@@ -14,7 +14,7 @@ import numpy as np
 
 from ...graph.bits import index_bits
 from ...graph.ir import Array, Role, constant
-from ...graph.op import Case, Interval, Kernel, View
+from ...graph.op import Case, IntAttrs, Interval, Kernel, View
 from .. import depthwise
 from ..kernels.template import CODE_FIELDS
 from ..shared import linear as lin
@@ -26,6 +26,11 @@ ATTRS = (*depthwise.ATTRS, "ones")
 def expand(ones: int, templates: Array, indices: Array, pairs: Array) -> Array:
     """Dense int64 weights (kh, kw, oc); indices (oc, 1), pairs (oc, 1, 2)."""
     return np.asarray(tp.expand(ones, templates, indices, pairs)[..., 0].transpose(1, 2, 0))
+
+
+def weights(attrs: IntAttrs, constants: Sequence[Array]) -> Array:
+    """`Op.weights`."""
+    return np.asarray(tp.weights(attrs, constants)[..., 0].transpose(1, 2, 0))
 
 
 def dense(view: View) -> View:

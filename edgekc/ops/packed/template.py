@@ -19,7 +19,7 @@ import numpy as np
 from ...errors import ModelError
 from ...graph.fixedpoint import DOUBLE, INT32_MAX, quantize_multiplier
 from ...graph.ir import Array, Role, Tensor, constant
-from ...graph.op import Case, ChannelRule, Interval, Lowered, Shape, View
+from ...graph.op import Case, ChannelRule, IntAttrs, Interval, Lowered, Shape, View
 from .. import conv2d
 from ..kernels import winograd as wg
 from ..shared import linear as lin
@@ -63,6 +63,12 @@ def expand(ones: int, templates: Array, indices: Array, pairs: Array) -> Array:
     return np.asarray(w.transpose(0, 2, 3, 1))
 
 
+def weights(attrs: IntAttrs, constants: Sequence[Array]) -> Array:
+    """`Op.weights` of convolutions; pairs of each kernel have three axes, a codebook of them has two."""
+    templates, indices, pairs, pair_indices = constants[:4]
+    return expand(attrs["ones"], templates, indices, pairs if pairs.ndim == 3 else pairs[pair_indices])
+
+
 def kernel_pairs(view: View) -> Array:
     """The pair of every kernel, (oc, ic, 2); ModelError where an index has no pair."""
     pairs = view.pairs.value
@@ -83,8 +89,8 @@ def dense(view: View) -> View:
     """The same node as a layer with dense weights."""
     check_values(view)
     w = expand(view["ones"], view.templates.value, view.indices.value, kernel_pairs(view))
-    weights = constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
-    return replace(view, inputs=(view.x, weights, *_rest(view)), operands=DENSE)
+    held = constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
+    return replace(view, inputs=(view.x, held, *_rest(view)), operands=DENSE)
 
 
 def lower(view: View) -> Lowered:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from ...graph.ir import Array
 from ...graph.op import IntAttrs, Op, Shape
+from ...graph.source import SourceOp
 from ..shared.operands import TEMPLATED
 from . import grouped_on_templates as tg
 from . import template as tp
@@ -32,9 +33,11 @@ OP = Op(
     infer=infer,
     reference=reference,
     kernels=tg.KERNELS,
-    lowers={"template_grouped_conv2d": tp.lower},
+    weights=tp.weights,
+    packs="grouped_conv2d",
     macs=tp.macs,
     ranges=tg.ranges,
     validate=tp.validate,
     cases=lambda rng: tg.cases(rng, coded=False),
 )
+SOURCE = SourceOp("template_grouped_conv2d", tp.lower)

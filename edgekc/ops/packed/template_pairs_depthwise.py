@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from ...graph.ir import Array
 from ...graph.op import IntAttrs, Op, Shape
+from ...graph.source import SourceOp
 from .. import depthwise
 from ..shared.channels import channelwise_filters
 from ..shared.operands import CODED
@@ -39,10 +40,12 @@ OP = Op(
     infer=infer,
     reference=reference,
     kernels=td.KERNELS,
-    lowers={"template_pairs_depthwise": tp.lower},
+    weights=td.weights,
+    packs="depthwise",
     macs=tp.macs,
     ranges=td.ranges,
     channels=channelwise_filters,
     validate=tp.validate,
     cases=lambda rng: td.cases(rng, coded=True),
 )
+SOURCE = SourceOp("template_pairs_depthwise", tp.lower)
