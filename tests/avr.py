@@ -88,11 +88,11 @@ def need() -> None:
             pytest.skip(f"{tool} is not installed: apt-get install {package}")
 
 
-def compile_sources(sources: Sequence[Path], include: Path, out: Path, *flags: str) -> list[Path]:
+def compile_sources(sources: Sequence[Path], out: Path, *flags: str) -> list[Path]:
     """An object for each source; a warning fails the test."""
     out.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [*COMPILER, "-Os", "-ffunction-sections", *WARNINGS, *flags, f"-I{include}", "-c", *map(str, sources)],
+        [*COMPILER, "-Os", "-ffunction-sections", *WARNINGS, *flags, "-c", *map(str, sources)],
         cwd=out, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[:4000]
@@ -111,7 +111,7 @@ def run(folder: Path, samples: bytes, out: Path, kernels: Sequence[Path] = ()) -
     text = _MAIN.replace("@name@", name).replace("@UPPER@", name.upper()).replace("@count@", str(len(samples) // size))
     (out / "main.c").write_text(text.replace("@samples@", ",".join(map(str, samples))))
     wanted = f"{name}*.c" if kernels else "*.c"
-    objects = compile_sources(sorted((folder / "src").glob(wanted)), folder / "include", out)
+    objects = compile_sources(sorted((folder / "src").glob(wanted)), out, f"-I{folder / 'include'}")
     program = out / f"{name}.elf"
     command = [*COMPILER, "-Os", "-Wl,--gc-sections", f"-I{folder / 'include'}", str(out / "main.c")]
     command += [str(path) for path in (*objects, *kernels)]

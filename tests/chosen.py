@@ -92,7 +92,7 @@ SLOW = (
     "ops/test_vector.py::test_sanitizers_on_this_machine_s_instructions",
     "ops/test_vector.py::test_every_case[avx2]",
     "ops/test_vector.py::test_every_case[avx512]",
-    "simulated_mcu/test_walk.py::test_the_readmes_commands_on_the_simulated_board",
+    "simulated_mcu/test_walk.py::test_the_documented_commands_on_the_simulated_board",
     "simulated_mcu/test_walk.py::test_openocd_runs_the_program_with_its_files_by_semihosting",
     "wheel/test_wheel.py",
 )
@@ -100,7 +100,7 @@ _SWEEPS = {  # of these all but what is named
     "cross/test_c_quality.py::test_each_header_stands_alone": ("gcc-flags0",),
     "cross/test_c_quality.py::test_no_kernel_has_state_or_needs_a_library": ("gcc", "cortex-m4"),
     "cross/test_extensions.py::test_every_case_on_the_core": ("m0plus-an385", "mps2-an386"),
-    "simulated_mcu/test_walk.py::test_the_readmes_commands_on_each_emulated_board": (),
+    "simulated_mcu/test_walk.py::test_the_documented_commands_on_each_emulated_board": (),
 }
 
 

@@ -26,6 +26,7 @@ from .flash import flash
 from .inspect import inspect
 from .measure import measure
 from .run import run as run_command
+from .simulate import simulate
 from .transfer import transfer
 from .verify import verify
 
@@ -44,6 +45,7 @@ app.command(name="compress")(compress)
 app.command(name="build")(build)
 app.command(name="flash")(flash)
 app.command(name="run")(run_command)
+app.command(name="simulate")(simulate)
 app.command(name="transfer")(transfer)
 app.command(name="verify")(verify)
 app.command(name="measure")(measure)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..assets import CODEGEN, RUNTIME_C
+from ..assets import CODEGEN, runtime_file
 from ..files.output import list_files
 from ..format.pack import Packed
 from ..graph.fixedpoint import DOUBLE, SINGLE
@@ -122,9 +122,9 @@ def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> 
     ):
         files[path] = _render(template, net)
     for source in _kernel_sources(plan):
-        files[f"src/{source}"] = (RUNTIME_C / "kernels" / source).read_bytes()
+        files[f"src/{source}"] = runtime_file(source).read_bytes()
     for header in _all_headers(net.headers, files):
-        files[f"include/{header}"] = (RUNTIME_C / "include" / header).read_bytes()
+        files[f"include/{header}"] = runtime_file(header).read_bytes()
     files["manifest.json"] = _manifest(plan, packed, files, net.laid_out_bytes, name, board)
     return files
 
@@ -319,7 +319,7 @@ def _all_headers(roots: Sequence[str], files: dict[str, bytes]) -> list[str]:
         header = queue.pop()
         if header not in found:
             found.add(header)
-            queue += _includes((RUNTIME_C / "include" / header).read_bytes())
+            queue += _includes(runtime_file(header).read_bytes())
     return sorted(found)
 
 

@@ -47,7 +47,7 @@ void ek_conv2d_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, 
 void ek_conv1x1_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
 
 /*
- * The same for cores without SIMD, for weights that `parts_of_16_bits` (edgekc/ops/conv2d.py) lets through and
+ * The same for cores without SIMD, for weights that `parts_of_16_bits` in edgekc lets through and
  * requantisation as ek_filter_output (ek_filter.h) wants it. scratch: 16 * out_c bytes for the filters, 16 for each
  * two taps, and for windows what EK_RING wants.
  */

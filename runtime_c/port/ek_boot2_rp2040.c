@@ -4,7 +4,7 @@
  * It asks the ROM itself for memory-mapped flash (`_flash_enter_cmd_xip`: serial reads by command 03h, slow, and
  * understood by every flash chip), and then starts the program whose vectors follow in flash. RP2040 datasheet,
  * sections 2.7.2.1 (a table of functions at 0x14, its look-up function at 0x18) and 2.8.3.1.3.
- * Position-independent, no data but its own literals; edgekc/firmware/boot2.py adds the checksum. */
+ * Position-independent, no data but its own literals; edgekc adds the checksum. */
 __asm__(".syntax unified\n"
         ".section .text.ek_boot2,\"ax\",%progbits\n"
         ".balign 4\n"

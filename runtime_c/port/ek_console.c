@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The device's end of the framed console; edgekc/console/protocol.py is the other. */
+/* The device's end of the framed console; edgekc is the other. */
 #include "ek_console.h"
 
 #ifdef EKC_TRACE

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
+from kernel_files import INCLUDE_FLAGS, kernel_sources
 
 from edgekc.assets import RUNTIME_C
 from edgekc.boards.cores import CORES
@@ -51,7 +52,7 @@ def compiler_of(family: str, core: str) -> tuple[str, ...]:
 
 def kernels(ending: str, *, only_jumps: bool = False) -> list[Path]:
     """Kernels with that ending; or those of them alone whose assembly takes addresses of its own code."""
-    found = sorted((RUNTIME_C / "kernels").glob(f"*{ending}.c"))
+    found = [path for path in kernel_sources() if path.stem.endswith(ending)]
     return [path for path in found if re.search(r'"adr', path.read_text())] if only_jumps else found
 
 
@@ -62,7 +63,7 @@ def objects(command: tuple[str, ...], sources: list[Path], out: Path, *flags: st
     for group in [[source] for source in sources] if "ziglang" in command else [sources]:
         to = ("-o", str(out / f"{group[0].stem}.o")) if len(group) == 1 else ()
         done = subprocess.run(
-            [*command, *FLAGS, *WARNINGS, *flags, f"-I{RUNTIME_C / 'include'}", "-c", *map(str, group), *to],
+            [*command, *FLAGS, *WARNINGS, *flags, *INCLUDE_FLAGS, "-c", *map(str, group), *to],
             cwd=out, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[:4000]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgekc.assets import RUNTIME_C
+from edgekc.assets import INCLUDES, RUNTIME_C
 from edgekc.boards.cores import CORES
 
 STRUCT = re.compile(r"typedef struct \{([^}]*)\} (\w+);")
@@ -23,7 +23,7 @@ ARRAYS = {"ek_depthwise3x3_s8_mve.c": {"r2"}, "ek_sums_mve.c": {"r1", "r11"}, "e
 
 def with_assembly() -> list[Path]:
     """The files whose functions are assembly only."""
-    found = [p for folder in ("kernels", "include") for p in sorted((RUNTIME_C / folder).iterdir())]
+    found = [p for folder in INCLUDES for p in sorted(folder.iterdir()) if p.is_file()]
     return [p for p in found if "EK_NAKED void" in p.read_text() and p.name != "ek_naked.h"]
 
 
@@ -66,7 +66,7 @@ def bare(text: str, arrays: set[str]) -> list[str]:
     return [match[0] for match in OFFSET.finditer(plain(text)) if match[1] not in arrays]
 
 
-HEADERS = "\n".join(path.read_text() for path in sorted((RUNTIME_C / "include").glob("*.h")))
+HEADERS = "\n".join(path.read_text() for path in sorted(p for folder in INCLUDES for p in folder.glob("*.h")))
 
 
 @pytest.mark.parametrize("path", with_assembly(), ids=lambda path: path.name)

@@ -9,9 +9,10 @@ from pathlib import Path
 import avr
 import numpy as np
 import pytest
+from kernel_files import INCLUDE_FLAGS
 from nets import Net
 
-from edgekc.assets import RUNTIME_C
+from edgekc.assets import runtime_file
 from edgekc.files.output import write_folder
 from edgekc.format.pack import pack, read
 from edgekc.generate.plan import plan
@@ -38,13 +39,13 @@ SOURCES = sorted({stem for k in KERNELS.values() for stem in (k.symbol, *k.sourc
 
 
 def sources() -> list[Path]:
-    return [RUNTIME_C / "kernels" / f"{stem}.c" for stem in SOURCES]
+    return [runtime_file(f"{stem}.c") for stem in SOURCES]
 
 
 @pytest.mark.parametrize("level", ["-O0", "-Os", "-O2"])
 def test_no_portable_kernel_has_a_warning(tmp_path: Path, level: str) -> None:
     avr.need()
-    avr.compile_sources(sources(), RUNTIME_C / "include", tmp_path, level)
+    avr.compile_sources(sources(), tmp_path, *INCLUDE_FLAGS, level)
 
 
 def test_a_narrow_shift_is_seen(tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_a_network_that_pointers_do_not_reach_is_refused(tmp_path: Path) -> None
     packed = read(data, "net.ekc")
     write_folder(generate(plan(packed.graph, frozenset()), packed, data, "net", "none"), tmp_path / "net")
     with pytest.raises(AssertionError, match="larger buffers than pointers of this machine reach"):
-        avr.compile_sources([tmp_path / "net" / "src" / "net.c"], tmp_path / "net" / "include", tmp_path / "out")
+        avr.compile_sources([tmp_path / "net" / "src" / "net.c"], tmp_path / "out", f"-I{tmp_path / 'net' / 'include'}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +149,7 @@ def network(batch: list[Layer], folder: Path) -> None:
 @pytest.mark.slow
 def test_cases_of_every_kernel(tmp_path: Path) -> None:
     avr.need()
-    objects = avr.compile_sources(sources(), RUNTIME_C / "include", tmp_path / "kernels")
+    objects = avr.compile_sources(sources(), tmp_path / "kernels", *INCLUDE_FLAGS)
     wrong, reached = [], set()
     for i, batch in enumerate(batches(chosen())):
         network(batch, tmp_path / str(i))

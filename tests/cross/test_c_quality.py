@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
+from kernel_files import INCLUDE_FLAGS, kernel_sources
 from nets import Net
 
-from edgekc.assets import RUNTIME_C
+from edgekc.assets import INCLUDES
 from edgekc.boards.board import load_board
 from edgekc.boards.cores import CORES
 from edgekc.demo.walk import DATA
@@ -88,35 +89,31 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return target
 
 
-def compile_all(compiler: str, sources: list[Path], include: Path, out: Path, *flags: str) -> list[Path]:
+def compile_all(compiler: str, sources: list[Path], out: Path, *flags: str) -> list[Path]:
     """Objects of all sources; a warning fails the test."""
     command = (*COMPILERS[compiler], *(flag for flag, cores in EMULATED.items() if compiler not in cores))
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     out.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [*command, "-O2", *WARNINGS, *flags, f"-I{include}", "-c", *map(str, sources)],
+        [*command, "-O2", *WARNINGS, *flags, "-c", *map(str, sources)],
         cwd=out, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[:4000]
     return sorted(out.glob("*.o"))
 
 
-def kernels() -> list[Path]:
-    return sorted((RUNTIME_C / "kernels").glob("*.c"))
-
-
 @pytest.mark.parametrize("compiler", COMPILERS)
 @pytest.mark.parametrize("trace", [False, True], ids=["", "trace"])
 def test_generated_c_has_no_warning(folder: Path, tmp_path: Path, compiler: str, trace: bool) -> None:
     sources = sorted((folder / "src").glob("*.c"))
-    compile_all(compiler, sources, folder / "include", tmp_path, *(["-DEKC_TRACE"] if trace else []))
+    compile_all(compiler, sources, tmp_path, f"-I{folder / 'include'}", *(["-DEKC_TRACE"] if trace else []))
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_no_kernel_has_a_warning(tmp_path: Path, compiler: str) -> None:
-    objects = compile_all(compiler, kernels(), RUNTIME_C / "include", tmp_path)
-    assert len(objects) == len(kernels())
+    objects = compile_all(compiler, kernel_sources(), tmp_path, *INCLUDE_FLAGS)
+    assert len(objects) == len(kernel_sources())
 
 
 @pytest.mark.parametrize(("compiler", "flags"), HEADER_TARGETS)
@@ -125,14 +122,13 @@ def test_each_header_stands_alone(tmp_path: Path, compiler: str, flags: tuple[st
     if "-mavx2" in flags and platform.machine() != "x86_64":
         pytest.skip("the compiler of this machine is not for x86-64")
     sources = []
-    for header in sorted((RUNTIME_C / "include").glob("*.h")):
+    for header in sorted(path for folder in INCLUDES for path in folder.glob("*.h")):
         source = tmp_path / f"{header.stem}.c"
         source.write_text(
             f'#include "{header.name}"\n#include "{header.name}"\ntypedef int {header.stem}_is_not_empty;\n'
         )
         sources.append(source)
-    include = RUNTIME_C / "include"
-    compile_all(compiler, sources, include, tmp_path / "out", *flags, "-Wno-unused-function")
+    compile_all(compiler, sources, tmp_path / "out", *INCLUDE_FLAGS, *flags, "-Wno-unused-function")
 
 
 # ---- no state, no libc ----
@@ -161,17 +157,18 @@ def symbols(objects: list[Path]) -> tuple[set[str], set[str], dict[str, int]]:
 
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_no_kernel_has_state_or_needs_a_library(tmp_path: Path, compiler: str) -> None:
-    defined, undefined, mutable = symbols(compile_all(compiler, kernels(), RUNTIME_C / "include", tmp_path, "-fno-pie"))
+    defined, undefined, mutable = symbols(compile_all(compiler, kernel_sources(), tmp_path, *INCLUDE_FLAGS, "-fno-pie"))
     assert mutable == {}
     assert undefined <= LIBC | SUPPORT
-    assert {path.stem for path in kernels()} <= defined  # file name = function name
+    assert {path.stem for path in kernel_sources()} <= defined  # file name = function name
     assert all(name.startswith("ek_") for name in defined)
 
 
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_generated_c_is_complete_and_without_state(folder: Path, tmp_path: Path, compiler: str) -> None:
     name = read_manifest(folder)["name"]
-    objects = compile_all(compiler, sorted((folder / "src").glob("*.c")), folder / "include", tmp_path, "-fno-pie")
+    sources = sorted((folder / "src").glob("*.c"))
+    objects = compile_all(compiler, sources, tmp_path, f"-I{folder / 'include'}", "-fno-pie")
     defined, undefined, mutable = symbols(objects)
     assert mutable == {}
     assert undefined <= LIBC | SUPPORT
@@ -183,7 +180,7 @@ def test_state_is_seen(tmp_path: Path) -> None:
     """The check above would find it."""
     source = tmp_path / "state.c"
     source.write_text("int f(void);\nint g(void);\nint f(void)\n{\n    static int n;\n    return n++ + g();\n}\n")
-    defined, undefined, mutable = symbols(compile_all("gcc", [source], tmp_path, tmp_path / "out"))
+    defined, undefined, mutable = symbols(compile_all("gcc", [source], tmp_path / "out"))
     assert (defined, undefined, mutable) == ({"f"}, {"g"}, {"state.o:.bss": 4})
 
 

@@ -152,5 +152,8 @@ def test_the_committed_run_has_no_wrong_image(command: ModuleType) -> None:
     data = json.loads(command.RESULTS.read_text())
     assert not set(data["results"]) & set(command.BAD), data["not_equal"]
     assert list(data["flags"]) == list(matrix.FLAGS)
+    assert {(m, c) for m, cores in data["rows"].items() for c in cores} >= set(
+        itertools.product(command.EVERYWHERE, matrix.CORES)
+    )
     assert data["images"] == sum(data["results"].values()) > 0
     assert "<!-- matrix -->\n\n| compiler, flags |" in command.DOCS.read_text()

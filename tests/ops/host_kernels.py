@@ -19,14 +19,15 @@ from pathlib import Path
 
 import numpy as np
 from built import shared_library
+from kernel_files import INCLUDE_FLAGS
 
+from edgekc.assets import runtime_file
 from edgekc.firmware.toolchain import host_compiler
 from edgekc.graph.bits import index_bits, pack_indices
 from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import LAID_OUT, Case, Kernel, Op, View, computed, operand_at
 from edgekc.ops import OPS
 
-RUNTIME = Path(__file__).resolve().parents[2] / "runtime_c"
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
 SANITIZE = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
 # Features of a core whose kernels have a portable twin of its instructions.
@@ -64,12 +65,12 @@ def sources(ending: str = "") -> list[Path]:
     pairs = [(op, kernel) for op, kernel in host_kernels() if only in (None, op.name)]
     kernels = [kernel for _, kernel in pairs if kernel.symbol.endswith(ending)]
     stems = {stem for kernel in kernels for stem in (kernel.symbol, *kernel.sources)}
-    return [RUNTIME / "kernels" / f"{stem}.c" for stem in sorted(stems)]
+    return [runtime_file(f"{stem}.c") for stem in sorted(stems)]
 
 
 def build(folder: Path, flags: Sequence[str] = ("-O2",), ending: str = "") -> Path:
     """One shared library of all kernels that run here, or of those whose names end so."""
-    own = [*WARNINGS, *EMULATE, *flags, "-I", str(RUNTIME / "include")]
+    own = [*WARNINGS, *EMULATE, *flags, *INCLUDE_FLAGS]
     return Path(shutil.copy(shared_library(host_compiler(), own, sources(ending)), folder))
 
 

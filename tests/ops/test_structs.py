@@ -10,7 +10,9 @@ from pathlib import Path
 
 import host_kernels as host
 import pytest
+from kernel_files import INCLUDE_FLAGS
 
+from edgekc.assets import runtime_file
 from edgekc.firmware.toolchain import host_compiler
 from edgekc.graph.op import Kernel
 from edgekc.ops import OPS
@@ -21,7 +23,7 @@ MEMBER = re.compile(r"^(?P<type>(?:const )?\w+(?: \*)?)\s*(?P<names>\w+(?:, \*?\
 
 def header_fields(kernel: Kernel) -> tuple[tuple[str, str], ...]:
     """(C type, name) of the struct's members, in order, read from the header's text."""
-    text = re.sub(r"/\*.*?\*/", "", (host.RUNTIME / "include" / kernel.header).read_text(), flags=re.DOTALL)
+    text = re.sub(r"/\*.*?\*/", "", runtime_file(kernel.header).read_text(), flags=re.DOTALL)
     body = re.search(r"typedef struct \{([^}]*)\} " + kernel.struct + ";", text)
     assert body, f"{kernel.header} does not define {kernel.struct}"
     fields = []
@@ -48,7 +50,7 @@ def test_the_comparison_sees_order_and_type() -> None:
 def test_every_file_is_named_after_its_function(symbol: str) -> None:
     kernel = KERNELS[symbol]
     for stem in (symbol, *kernel.sources):
-        source = host.RUNTIME / "kernels" / f"{stem}.c"
+        source = runtime_file(f"{stem}.c")
         assert re.search(rf"^\w[\w *]*\b{stem}\(", source.read_text(), re.MULTILINE), f"{source} does not define {stem}"
 
 
@@ -63,9 +65,8 @@ def test_offsets_and_sizes(tmp_path: Path) -> None:
         lines += [f'printf("{struct}.{n} %zu\\n", offsetof({struct}, {n}));' for _, n in kernel.fields]
     (tmp_path / "offsets.c").write_text("\n".join([*lines, "return 0; }"]))
     program = str(tmp_path / "offsets")
-    include = str(host.RUNTIME / "include")
     subprocess.run(
-        [*host_compiler().command, "-std=c99", "-I", include, str(tmp_path / "offsets.c"), "-o", program], check=True
+        [*host_compiler().command, "-std=c99", *INCLUDE_FLAGS, str(tmp_path / "offsets.c"), "-o", program], check=True
     )
     printed = subprocess.run([program], capture_output=True, text=True, check=True).stdout
     expected = []
@@ -82,13 +83,14 @@ def test_kernels_compile_without_warnings(compiler: str, tmp_path: Path) -> None
     command = [*compiler.split(), *host.EMULATE]
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
-    include = ("-I", str(host.RUNTIME / "include"))
     # Vector kernels, emulated, are for machines like this one.
     files = [file for file in host.sources() if "arm" not in compiler or not file.stem.endswith("_vec")]
     objects = []
     for file in files:
         target = tmp_path / f"{file.stem}.o"
-        subprocess.run([*command, *host.WARNINGS, "-Os", *include, "-c", str(file), "-o", str(target)], check=True)
+        subprocess.run(
+            [*command, *host.WARNINGS, "-Os", *INCLUDE_FLAGS, "-c", str(file), "-o", str(target)], check=True
+        )
         objects.append(str(target))
     listing = subprocess.run(["nm", "-u", *objects], capture_output=True, text=True, check=True).stdout
     undefined = {line.split()[-1] for line in listing.splitlines() if line.strip().startswith("U ")}

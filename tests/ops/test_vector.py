@@ -12,7 +12,9 @@ from pathlib import Path
 import host_kernels as host
 import numpy as np
 import pytest
+from kernel_files import INCLUDE_FLAGS
 
+from edgekc.assets import runtime_file
 from edgekc.graph.op import View
 from edgekc.ops import OPS
 from edgekc.ops.kernels import vector as vec
@@ -63,11 +65,11 @@ def test_sanitizers_on_this_machine_s_instructions(tmp_path: Path) -> None:
 
 def test_a_core_without_vectors_is_refused_at_compile_time(tmp_path: Path) -> None:
     """Neither NEON nor AVX2, and nobody asked for the emulation."""
-    source = host.RUNTIME / "kernels" / "ek_conv2d_s8_vec.c"
+    source = runtime_file("ek_conv2d_s8_vec.c")
     for command in (["gcc", "-msse2", "-mno-avx2"], ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb"]):
         if shutil.which(command[0]) is None:
             continue
-        line = [*command, "-std=c99", "-I", str(host.RUNTIME / "include"), "-c", str(source), "-o", os.devnull]
+        line = [*command, "-std=c99", *INCLUDE_FLAGS, "-c", str(source), "-o", os.devnull]
         done = subprocess.run(line, capture_output=True, text=True)
         assert done.returncode != 0
         assert "needs NEON or AVX2" in done.stderr

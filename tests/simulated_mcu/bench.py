@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from simulated_mcu.mcu import Chip, Mcu
-from simulated_mcu.server import Server, Trouble
+from edgekc.simulate.mcu import Chip, Mcu
+from edgekc.simulate.server import OPENOCD_CONFIG, Server, Trouble
 
-OPENOCD_CONFIG = Path(__file__).parent / "openocd.cfg"
 _TIMEOUT_S = 600
 # pyOCD gives a chip 2 to 10 s for a step by the wall clock; on a busy machine the simulated one may need longer.
 _PYOCD_WAITS = (

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 
-from simulated_mcu import system as s
-from simulated_mcu.flash import BASE, BusError
-from simulated_mcu.mcu import Chip, Mcu
+from edgekc.simulate import system as s
+from edgekc.simulate.flash import BASE, BusError
+from edgekc.simulate.mcu import Chip, Mcu
 
 HALTED, LOCKUP, RESET = 1 << 17, 1 << 19, 1 << 25
 STACK = 0x20001000

@@ -16,10 +16,10 @@ from edgekc.firmware.folder import build_firmware
 from edgekc.firmware.toolchain import arm_compiler
 from edgekc.flashing import run
 from edgekc.pipeline import compile_model, target_of
+from edgekc.simulate.flash import BASE
+from edgekc.simulate.mcu import Chip
+from edgekc.simulate.server import Trouble
 from simulated_mcu.bench import OPENOCD_CONFIG, PYOCD_PATIENCE, Bench, bench, need_openocd, need_pyocd
-from simulated_mcu.flash import BASE
-from simulated_mcu.mcu import Chip
-from simulated_mcu.server import Trouble
 
 BOARD = "nucleo-f412zg"
 _MODEL = Path(__file__).resolve().parents[2] / "edgekc" / "demo" / "data" / "digits_int8.tflite"

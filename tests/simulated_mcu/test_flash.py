@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulated_mcu import flash as f
-from simulated_mcu.flash import BASE, BusError, Flash
+from edgekc.simulate import flash as f
+from edgekc.simulate.flash import BASE, BusError, Flash
 
 X32 = 2 << 8  # CR.PSIZE
 

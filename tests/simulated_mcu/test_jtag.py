@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulated_mcu.dap import Dap, FaultError
-from simulated_mcu.flash import BusError
-from simulated_mcu.jtag import BOUNDARY_SCAN_IDCODE, CORE_IDCODE, STATES, Chain
+from edgekc.simulate.dap import Dap, FaultError
+from edgekc.simulate.flash import BusError
+from edgekc.simulate.jtag import BOUNDARY_SCAN_IDCODE, CORE_IDCODE, STATES, Chain
 
 _ABORT, _DPACC, _APACC, _BYPASS = 0x8, 0xA, 0xB, 0xF
 _POWER = 0x50000000

@@ -11,11 +11,11 @@ import pytest
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 
-from simulated_mcu import system as s
+from edgekc.simulate import system as s
+from edgekc.simulate.flash import BASE, SIZE
+from edgekc.simulate.mcu import Chip
+from edgekc.simulate.server import Trouble
 from simulated_mcu.bench import bench, need_openocd, need_pyocd, openocd, pyocd
-from simulated_mcu.flash import BASE, SIZE
-from simulated_mcu.mcu import Chip
-from simulated_mcu.server import Trouble
 
 _LOOP = 0xE7FE
 # A bit of the reset vector that every program sets.

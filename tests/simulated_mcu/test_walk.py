@@ -1,4 +1,4 @@
-"""The README's walk: a .tflite becomes a flashed, verified and measured program on the simulated and emulated boards.
+"""The walk of docs/using.md: a .tflite is flashed, verified and measured on the simulated and the emulated boards.
 
 And by OpenOCD, with the program's files by semihosting through the debugger, as docs/testing.md has it.
 """
@@ -27,7 +27,7 @@ from edgekc.errors import ToolError
 from edgekc.files.output import read_manifest
 from edgekc.firmware.build import build_image
 from edgekc.firmware.toolchain import arm_compiler
-from simulated_mcu.bench import need_openocd, need_pyocd, run
+from simulated_mcu.bench import OPENOCD_CONFIG, need_openocd, need_pyocd, run
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "edgekc" / "demo" / "data" / "digits_int8.tflite"
@@ -40,8 +40,8 @@ _BLOCK = 64
 
 @contextmanager
 def simulator() -> Iterator[tuple[str, str]]:
-    """`python -m tests.simulated_mcu` in a process of its own; the ports of pyOCD and OpenOCD."""
-    command = [sys.executable, "-m", "tests.simulated_mcu", "--port", "0", "--openocd-port", "0", "--serial-port", "0"]
+    """`edgekc simulate` in a process of its own; the ports of pyOCD and OpenOCD."""
+    command = [sys.executable, "-c", _CLI, "simulate", "--port", "0", "--openocd-port", "0", "--serial-port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -89,9 +89,9 @@ def wait_for_report(process: subprocess.Popen[bytes], folder: Path) -> dict[str,
     raise AssertionError("no report")
 
 
-def readme(name: str) -> list[list[str]]:
-    """The words of each command of a block of the README."""
-    found = re.search(rf"<!-- command: {name} -->\n```\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def documented(name: str) -> list[list[str]]:
+    """The words of each command of a block of docs/using.md."""
+    found = re.search(rf"<!-- command: {name} -->\n```\n(.*?)```", (ROOT / "docs" / "using.md").read_text(), re.DOTALL)
     assert found is not None
     return [shlex.split(line) for line in found[1].splitlines()]
 
@@ -100,7 +100,7 @@ def follow(commands: list[list[str]], folder: Path, replaced: dict[str, str]) ->
     """Runs them as they are written, but in `folder`, by this interpreter, with some words replaced; what they said."""
     said = []
     for program, *words in commands:
-        assert program == ".venv/bin/edgekc"
+        assert program == "edgekc"
         words = [replaced.get(word, word) for word in words]
         status, text = run([sys.executable, "-c", _CLI, *words], folder)
         assert status == 0, (words, text)
@@ -108,13 +108,13 @@ def follow(commands: list[list[str]], folder: Path, replaced: dict[str, str]) ->
     return said
 
 
-def test_the_readmes_commands_on_the_simulated_board(tmp_path: Path) -> None:
+def test_the_documented_commands_on_the_simulated_board(tmp_path: Path) -> None:
     need_pyocd()
     need_arm("nucleo-f412zg")
-    commands = readme("board")
+    commands = documented("board")
     assert [words[1] for words in commands] == ["compile", "flash", "verify", "measure"]
-    (start,) = readme("simulator")
-    assert start[-4:] == ["-m", "tests.simulated_mcu", "--port", "5555"]
+    (start,) = documented("simulator")
+    assert start[-4:] == ["edgekc", "simulate", "--port", "5555"]
     with simulator() as (port, _):
         replaced = {"remote:localhost:5555": f"remote:localhost:{port}", str(MODEL.relative_to(ROOT)): str(MODEL)}
         _, flashed, verified, measured = follow(commands, tmp_path, replaced)
@@ -130,12 +130,12 @@ EMULATED = [name for name in list_boards() if load_board(name).flash_tools == ("
 
 
 @pytest.mark.parametrize("name", EMULATED)
-def test_the_readmes_commands_on_each_emulated_board(name: str, tmp_path: Path) -> None:
+def test_the_documented_commands_on_each_emulated_board(name: str, tmp_path: Path) -> None:
     for program in ("gdb-multiarch", "qemu-system-arm"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
     need_arm(name)
-    commands = readme("emulated")
+    commands = documented("emulated")
     assert [words[1] for words in commands] == ["compile", "flash", "verify", "measure"]
     replaced = {"mps2-an386": name, str(MODEL.relative_to(ROOT)): str(MODEL)}
     _, flashed, verified, measured = follow(commands, tmp_path, replaced)
@@ -162,7 +162,7 @@ def test_openocd_runs_the_program_with_its_files_by_semihosting(board_file: Path
     (work / "input.bin").write_bytes(inputs)
     with simulator() as (_, openocd_port):
         config = tmp_path / "simulated.cfg"
-        config.write_text(f"set PORT {openocd_port}\nsource {ROOT / 'tests/simulated_mcu/openocd.cfg'}\n")
+        config.write_text(f"set PORT {openocd_port}\nsource {OPENOCD_CONFIG}\n")
         probe = ["--tool", "openocd", "--openocd-config", str(config)]
         ports = "gdb_port disabled; tcl_port disabled; telnet_port disabled"
         start = "init; poll_period 5; arm semihosting enable; reset run"
@@ -193,10 +193,10 @@ def test_the_documented_commands_are_those_of_the_test() -> None:
     section = text[text.index("## A simulated board") :]
     commands = [shlex.split(line) for line in section.splitlines() if line.startswith("    ")]
     assert [words[:2] for words in commands[:4]] == [
-        ["python", "-m"], ["edgekc", "compile"], ["edgekc", "flash"], ["openocd", "-f"],
+        ["edgekc", "simulate"], ["edgekc", "compile"], ["edgekc", "flash"], ["openocd", "-f"],
     ]  # fmt: skip
     assert "--board" in commands[1] and commands[2][-2:] == ["--probe", "remote:localhost:5555"]
-    status, said = run([sys.executable, "-m", "tests.simulated_mcu", "--help"], ROOT)
+    status, said = run([sys.executable, "-c", _CLI, "simulate", "--help"], ROOT)
     assert status == 0
     options = set(re.findall(r"`(--[a-z-]+)", section)) & set(re.findall(r"--[a-z-]+", said))
     assert {"--protected", "--stuck", "--device-id", "--unplug-after"} <= options

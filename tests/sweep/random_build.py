@@ -17,7 +17,9 @@ from pathlib import Path
 
 import numpy as np
 from built import compiled
+from kernel_files import INCLUDE_FLAGS
 
+from edgekc.assets import runtime_file
 from edgekc.boards.cores import CORES
 from edgekc.firmware.toolchain import host_compiler
 from edgekc.format.pack import Packed, read
@@ -27,7 +29,6 @@ from edgekc.graph.ir import Array
 from edgekc.ops import OPS
 
 HERE = Path(__file__).resolve().parent
-RUNTIME = HERE.parents[1] / "runtime_c"
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
 EMULATE = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED", "-DEK_VEC_EMULATED")
@@ -124,7 +125,7 @@ class Kernels:
     """The kernels' objects, each compiled at its first use: once for all families, but what has flags of its own."""
 
     def __init__(self, folder: Path, flags: Sequence[str]) -> None:
-        self.folder, self.flags = folder, (*flags, *EMULATE, "-I", str(RUNTIME / "include"))
+        self.folder, self.flags = folder, (*flags, *EMULATE, *INCLUDE_FLAGS)
         self._objects: dict[tuple[str, tuple[str, ...]], Path] = {}
 
     def objects(self, jobs: Sequence[Job]) -> list[Path]:
@@ -133,7 +134,7 @@ class Kernels:
         own = jobs[0].family.flags
         result = []
         for flags, files in _by_flags(sources, own).items():
-            missing = [RUNTIME / "kernels" / f for f in files if (f, flags) not in self._objects]
+            missing = [runtime_file(f) for f in files if (f, flags) not in self._objects]
             place = self.folder / ("-".join(flags) or "common")
             fresh = compiled(host_compiler(), (*WARNINGS, *self.flags, *flags), missing, place)
             self._objects.update({(p.with_suffix(".c").name, flags): p for p in fresh})

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import oracle
 import random_build as rb
+from kernel_files import kernel_sources
 from random_nets import RandomNet, random_net, random_samples
 from random_packed import pack_layers
 
@@ -231,7 +232,7 @@ def run_jobs(
 
 
 def kernel_files() -> list[str]:
-    return sorted(file.name for file in (rb.RUNTIME / "kernels").glob("*.c"))
+    return [path.name for path in kernel_sources()]
 
 
 def unreached(out: Outcome) -> list[str]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import ctypes
 import subprocess
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernel_files import INCLUDE_FLAGS
 
 from edgekc.firmware.toolchain import host_compiler
 from edgekc.graph import fixedpoint as fp
 
-INCLUDE = Path(__file__).resolve().parents[2] / "runtime_c" / "include"
 EDGES = [0, 1, -1, 2, -2, 3, -3, 127, -128, 2**15, -(2**15), 2**30, -(2**30), 2**31 - 1, -(2**31)]
 MULTIPLIERS = [0, 2**30, 2**30 + 1, 3 * 2**29, 2**31 - 2, 2**31 - 1]
 SHIFTS = [-31, -30, -16, -8, -2, -1, 0, 1, 2, 7]
@@ -35,7 +34,7 @@ def c(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     folder = tmp_path_factory.mktemp("fixedpoint")
     (folder / "wrapper.c").write_text(WRAPPER)
     library = folder / "wrapper.so"
-    flags = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-shared", "-fPIC", "-I", str(INCLUDE)]
+    flags = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-shared", "-fPIC", *INCLUDE_FLAGS]
     subprocess.run([*host_compiler().command, *flags, str(folder / "wrapper.c"), "-o", str(library)], check=True)
     return ctypes.CDLL(str(library))
 

@@ -1,237 +1,125 @@
-"""README.md has the operators, boards and figures of the project, and the commands that .ci/run runs.
+"""README.md is short, and what it shows is true: its commands, its Python, its lines of output.
 
-`python tests/unit/test_readme.py` writes the tables anew, that of docs/measuring.md as well, and with `--demo` the
-report of `edgekc demo` too.
+`python tests/unit/test_readme.py` writes .ci/package_index.md anew: README's links as a package index needs them.
 """
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
-from typing import Any
 
+import cli_command as cli
 import pytest
 
-from edgekc.boards.board import list_boards, load_board
-from edgekc.importers.tflite.int8 import HANDLERS
-from edgekc.ops import LOWER, OPS, SOURCES
+from edgekc.boards.board import load_board
+from edgekc.errors import ToolError
+from edgekc.firmware.toolchain import arm_compiler, emulator
 
 ROOT = Path(__file__).resolve().parents[2]
-README = ROOT / "README.md"
-MEASURING = ROOT / "docs" / "measuring.md"
-OUR_DOCS = (
-    "README.md",
-    "CONTRIBUTING.md",
-    "docs/walk.md",
-    "docs/adding.md",
-    "docs/testing.md",
-    "docs/measuring.md",
-    "docs/boards.md",
-)
-# Operators whose name in the graph is not the file's name in lower case, without _2D.
-KINDS = {"CONV_2D": "conv2d", "DEPTHWISE_CONV_2D": "depthwise", "CONCATENATION": "concat"}
-KINDS |= {"RELU6": "relu", "RELU_N1_TO_1": "relu", "EXPAND_DIMS": "reshape", "SQUEEZE": "reshape", "PADV2": "pad"}
-# Operators that no operator of ours is a lowering of.
-REWRITTEN = {"DEQUANTIZE": "dropped at the outputs, which are then int8"}
-MODELS = {"ic": "IC ResNet-8", "kws": "KWS DS-CNN", "vww": "VWW MobileNetV1 0.25", "ad": "AD autoencoder"}
-FIGURES = (
-    "code and tables, bytes",
-    "flash with weights, bytes",
-    "arena, bytes",
-    "arena, input and output, bytes",
-    "peak stack, bytes",
-    "instructions",
-)
-M55_FIGURES = ("flash with weights, bytes", "arena, bytes", "instructions")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+USING = (ROOT / "docs" / "using.md").read_text(encoding="utf-8")
+SOURCE = "https://github.com/edgekc/edgekc"
+PACKAGE_INDEX = ROOT / ".ci" / "package_index.md"
+PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
 
 
-def markdown(rows: list[tuple[str, ...]]) -> str:
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
-
-
-def operators() -> str:
-    """One row an operator, with what TensorFlow Lite calls it."""
-    files: dict[str, list[str]] = {name: [] for name in OPS}
-    rewritten = []
-    for builtin in HANDLERS:
-        kind = KINDS.get(builtin, builtin.lower().removesuffix("_2d"))
-        name = (SOURCES[kind].becomes or kind) if kind in LOWER else None
-        if name is not None:
-            files[name].append(f"`{builtin}`")
-        else:
-            rewritten.append((f"`{builtin}`", "", REWRITTEN.get(builtin, "rewritten to the others on import")))
-    rows = [("TensorFlow Lite", "edgekc", "C kernels")]
-    for op in OPS.values():
-        needs: dict[str, list[str]] = {}
-        for k in op.kernels:
-            needs.setdefault(k.symbol, []).extend([" ".join(sorted(k.needs))] if k.needs else [])
-        kernels = [f"`{symbol}`" + (f" ({' or '.join(words)})" if words else "") for symbol, words in needs.items()]
-        rows.append((", ".join(files[op.name]), op.name, ", ".join(kernels)))
-    return markdown([*rows, *rewritten])
-
-
-def boards() -> str:
-    rows = [("board", "core", "features", "flash", "RAM", "reached by", "note")]
-    for name in list_boards():
-        b = load_board(name)
-        sizes = ("" if size is None else f"{size // 1024:,} KiB" for size in (b.flash_bytes, b.ram_bytes))
-        rows.append((f"`{name}`", b.core.name, " ".join(sorted(b.features)), *sizes, ", ".join(b.reached), b.note))
-    return markdown(rows)
-
-
-def figures() -> str:
-    """edgekc against the peer, from the committed results of benchmarks/tflm.py."""
-    rows = [("edgekc / peer", *MODELS.values())]
-    rows += _rows_of("tflm_m4.json", "mps2-an386", FIGURES)
-    rows += [(f"Cortex-M55: {name}", *cells) for name, *cells in _rows_of("tflm_m55.json", "mps3-an547", M55_FIGURES)]
-    return markdown(rows)
-
-
-def _rows_of(file: str, board: str, figures: tuple[str, ...]) -> list[tuple[str, ...]]:
-    found: dict[tuple[str, str], dict[str, Any]] = {
-        (row["figure"], row["model"]): row for row in _result(file)["boards"][board]["rows"]
-    }
-    rows: list[tuple[str, ...]] = []
-    for figure in figures:
-        cells = (found[figure, model] for model in MODELS)
-        rows.append((figure, *(f"{c['ours']:,} / {c['peer']:,} = **{c['ratio']:.2f}**" for c in cells)))
-    return rows
-
-
-def losses() -> str:
-    """Each packed model beside the dense int8 one, from the committed results of benchmarks/losses.py."""
-    rows = [("on a Cortex-M4", "flash, bytes", "RAM, bytes", "instructions", "right", "points lost to float, 95 %")]
-    for r in _result("losses.json")["rows"]:
-        linked = r["linked"]
-        sizes = (f"{linked[key]:,}" for key in ("flash_bytes", "ram_bytes", "instructions"))
-        right = f"{r['right']:,} of {r['samples']:,}"
-        rows.append((f"{r['model']}, {r['form']}", *sizes, right, f"{r['points_lost']:.2f} ± {r['half_width']:.2f}"))
-    return markdown(rows)
-
-
-def litert() -> str:
-    """Times beside LiteRT's, from the committed results of benchmarks/litert.py."""
-    rows = [("µs of one inference, edgekc / LiteRT", "wall", "processor")]
-    for r in _result("litert.json")["models"]:
-        wall, cpu = (
-            f"{r[f'edgekc_{u}us']:,.1f} / {r[f'litert_{u}us']:,.1f} = {r[f'edgekc_{u}us'] / r[f'litert_{u}us']:.2f}"
-            for u in ("", "cpu_")
-        )
-        rows.append((r["model"], wall, cpu))
-    return markdown(rows)
-
-
-def _result(file: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / file).read_text())
-    return found
-
-
-def block(text: str, name: str) -> re.Match[str]:
-    found = re.search(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end -->)", text, re.DOTALL)
-    assert found is not None, f"there is no <!-- {name} --> ... <!-- end -->"
-    return found
-
-
-def with_block(text: str, name: str, content: str) -> str:
-    found = block(text, name)
-    return f"{text[: found.start()]}\n{content}\n\n{text[found.end() :]}"
-
-
-def with_tables(text: str) -> str:
-    tables = {"operators": operators(), "boards": boards(), "figures": figures(), "losses": losses()}
-    for name, content in tables.items():
-        text = with_block(text, name, content)
-    return text
-
-
-def commands(text: str, name: str) -> list[str]:
+def block(text: str, name: str) -> list[str]:
     """The lines of the code block under a marker."""
-    return [line for line in block(text, name)[0].splitlines() if line.strip() and not line.startswith("```")]
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- end -->", text, re.DOTALL)
+    assert found is not None, f"there is no <!-- {name} --> ... <!-- end -->"
+    return [line for line in found[1].splitlines() if line.strip() and not line.startswith("```")]
 
 
-def test_tables_are_current() -> None:
-    text = README.read_text()
-    assert with_tables(text) == text, "run: python tests/unit/test_readme.py"
-    text = MEASURING.read_text()
-    assert with_block(text, "litert", litert()) == text, "run: python tests/unit/test_readme.py"
+def test_readme_is_short() -> None:
+    assert len(README.splitlines()) <= 150
+    assert PYTHON and len(PYTHON[0].splitlines()) <= 15
+    assert len(block(README, "lines: demo")) == 6
 
 
-def test_losses_of_packed_models_are_those_measured() -> None:
-    """The table of models has them by hand, beside what only a training run knows."""
-    text = README.read_text()
-    for r in _result("losses.json")["rows"]:
-        if r["form"] == "packed":
-            lost = f"{r['points_lost']:.2f} ± {r['half_width']:.2f}"
-            percent = (100 * r[key] / r["samples"] for key in ("float_right", "right"))
-            assert " | ".join([*(f"{p:.2f} %" for p in percent), lost]) in text, r["model"]
+def test_readme_says_early_what_was_not_done() -> None:
+    limits = re.findall(r"Nothing has been flashed to real hardware yet|They are not cycles and not time", README)
+    assert len(limits) == 2
+    assert README.index(limits[-1]) < README.index("## Try it")
 
 
-def test_ci_runs_the_commands_first_and_as_they_stand() -> None:
+def test_readme_lines_of_output_are_of_the_report() -> None:
+    report = block(USING, "output: demo")
+    assert [line for line in block(README, "lines: demo") if line not in report] == []
+
+
+def test_readme_sums_are_of_the_report() -> None:
+    """Flash, RAM and instructions, which the report has in tables."""
+    report = [" ".join(line.split()) for line in block(USING, "output: demo")]
+    flash, ram = (line.removeprefix("model ") for line in report if re.fullmatch(r"model [\d,]+", line))
+    (total,) = (line for line in report if line.startswith("all ") and not line.startswith("all that"))
+    said = f"{flash} bytes of flash, {ram} bytes of RAM and {total.split()[2]} instructions"
+    assert said in " ".join(README.split())
+
+
+def test_readme_commands_are_what_ci_runs_first_and_as_they_stand() -> None:
     """.ci/run asks .ci/readme.py for them, and installs nothing before."""
     for name in ("demo", "test"):
         printed = subprocess.run(
             [sys.executable, str(ROOT / ".ci" / "readme.py"), name], capture_output=True, text=True, check=True
         )
-        assert printed.stdout.splitlines() == commands(README.read_text(), f"command: {name}")
+        assert printed.stdout.splitlines() == block(README, f"command: {name}")
     ci = (ROOT / ".ci" / "run").read_text()
     assert "for name in demo test; do" in ci
     assert ci.index('.ci/readme.py "$name"') < ci.index("pip install")
 
 
-def test_demo_command_installs_the_extra_that_exists() -> None:
-    (command,) = commands(README.read_text(), "command: demo")
+def test_readme_demo_command_installs_the_extra_that_exists() -> None:
+    (command,) = block(README, "command: demo")
     project = (ROOT / "pyproject.toml").read_text()
     extras = re.findall(r"'\.\[(\w+)\]'", command)
     assert extras == ["arm"]
     assert re.search(r"^arm = \[.*ziglang.*unicorn", project, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", OUR_DOCS)
-def test_named_files_exist(name: str) -> None:
-    """Paths in backquotes, and links, are of files that are there."""
-    text = (ROOT / name).read_text()
-    tops = r"edgekc|codegen|runtime_c|boards|tests|docs|benchmarks|examples|\.ci"
-    named = {path for path in re.findall(rf"`((?:{tops})/[\w./-]+)`", text) if "foo" not in path and "NNN" not in path}
-    linked = {str(Path(name).parent / to) for to in re.findall(r"\]\((?!https?:|#)([^)#]+)", text)}
-    assert sorted(path for path in named | linked if not (ROOT / path).exists()) == []
+def test_readme_calls_edgekc_one_way() -> None:
+    """In the activated environment, everywhere a stranger reads."""
+    for name in ("demo", "test"):
+        assert ". .venv/bin/activate && " in block(README, f"command: {name}")[0]
+    assert ".venv/bin/" not in (README + USING).replace(". .venv/bin/activate", "")
 
 
-@pytest.mark.parametrize("name", OUR_DOCS)
-def test_named_commands_exist(name: str) -> None:
-    from typer.main import get_command
+@pytest.mark.parametrize("number", range(len(PYTHON)))
+def test_readme_python_runs(number: int, tmp_path: Path) -> None:
+    """As it stands but for the folder: it writes where it runs."""
+    try:
+        arm_compiler(load_board(cli.BOARD))
+        emulator(load_board(cli.BOARD))
+    except ToolError as error:
+        pytest.skip(str(error))
+    program = re.sub(r'"(?=edgekc/)', f'"{ROOT.as_posix()}/', PYTHON[number])
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{program}"],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=600, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "99.4" in done.stdout  # 358 of 360
+    assert {"manifest.json", "src", "include"} <= {path.name for path in (tmp_path / "out").iterdir()}
 
-    from edgekc.cli.main import app
 
-    known = set(get_command(app).commands)  # type: ignore[attr-defined]
-    text = (ROOT / name).read_text()
-    code = "\n".join(re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
-    used = {*re.findall(r"[`/]edgekc ([a-z]+)", text), *re.findall(r"^edgekc ([a-z]+)", code, re.MULTILINE)}
-    assert sorted(used - known) == []
+def package_index() -> str:
+    """README's link definitions with full addresses; pictures come from where the file itself is served."""
+    lines = []
+    for name, target in re.findall(r"^\[([\w-]+)\]: (\S+)$", README, re.MULTILINE):
+        is_picture = target.endswith(".svg")
+        base = "https://raw.githubusercontent.com/edgekc/edgekc/main/" if is_picture else f"{SOURCE}/blob/main/"
+        lines.append(f"[{name}]: {base}{target}")
+    return "\n".join(lines) + "\n"
 
 
-def demo_report() -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        # README's command brings no LiteRT.
-        program = "import sys; sys.modules['ai_edge_litert'] = None; from edgekc.cli.main import run; run()"
-        environment = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(
-            [sys.executable, "-c", program, "demo"], cwd=folder, env=environment, capture_output=True, text=True,
-            check=True,
-        )  # fmt: skip
-    lines = [line.rstrip() for line in done.stdout.splitlines()]
-    text = re.sub(r"\n{2,}", "\n\n", "\n".join(lines)).strip()
-    return f"```\n{text}\n```"
+def test_readme_links_are_whole_on_a_package_index() -> None:
+    assert re.findall(r"\]\((?!https://)[^)]*\)", README) == [], "link by a definition at the end: [words][name]"
+    assert package_index() == PACKAGE_INDEX.read_text(encoding="utf-8"), "run: python tests/unit/test_readme.py"
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'Source = "{SOURCE}"' in project
+    assert '[".ci/package_index.md", "README.md"]' in project
 
 
 if __name__ == "__main__":
-    fresh = with_tables(README.read_text())
-    if "--demo" in sys.argv:
-        fresh = with_block(fresh, "output: demo", demo_report())
-    README.write_text(fresh)
-    MEASURING.write_text(with_block(MEASURING.read_text(), "litert", litert()))
+    PACKAGE_INDEX.write_text(package_index(), encoding="utf-8")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import email
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -83,6 +85,26 @@ def test_the_licence_is_in_both_packages(wheel: Path) -> None:
         (member,) = (m for m in archive.getmembers() if m.name.count("/") == 1 and m.name.endswith("/LICENSE"))
         file = archive.extractfile(member)
         assert file is not None and file.read() == text
+
+
+def test_a_package_index_takes_both_and_can_show_the_readme(wheel: Path, tmp_path: Path) -> None:
+    pytest.importorskip("twine", reason="the package `twine` is not installed")
+    markdown = pytest.importorskip("readme_renderer.markdown", reason="`readme-renderer` is not installed")
+    packages = sorted(wheel.parent.iterdir())
+    assert len(packages) == 2
+    done = run(sys.executable, "-m", "twine", "check", "--strict", *packages, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    urls = dict(str(row).split(", ") for row in metadata.get_all("Project-URL") or [])
+    assert urls.keys() == {"Homepage", "Documentation", "Source", "Changelog", "Issues"}
+    shown = markdown.render(metadata.get_payload())
+    if shown is None and markdown.render("words") is None:
+        pytest.skip("`readme-renderer[md]` is not installed")
+    assert "<table>" in shown and "<img" in shown
+    targets = re.findall(r'(?:href|src)="([^"]*)"', shown)
+    assert [t for t in targets if not t.startswith(("https://", "#"))] == [], "a link that needs the repository"
 
 
 @pytest.fixture(scope="session")

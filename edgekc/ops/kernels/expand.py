@@ -1,6 +1,6 @@
 """What packed convolutions share on cores with the DSP extension: filters expanded to int16, two at a time.
 
-A filter is decoded once for a block of pixels and then meets them in a dense loop (runtime_c/include/ek_expand.h).
+A filter is decoded once for a block of pixels and then meets them in a dense loop (runtime_c/kernels/dsp/ek_expand.h).
 The more pixels a block has the less decoding costs, and the more scratch its windows take.
 """
 

@@ -1,7 +1,7 @@
 """Kernels for cores with vector instructions: what they accept, and their weights in the order they are read.
 
-One layout serves every instruction set (runtime_c/include/ek_vec.h): filters in blocks of 16, taps in groups of four,
-as SDOT and VPDPBUSD multiply them; narrower instructions take the same groups in halves.
+One layout serves every instruction set (runtime_c/kernels/vec/ek_vec.h): filters in blocks of 16, taps in groups of
+four, as SDOT and VPDPBUSD multiply them; narrower instructions take the same groups in halves.
 """
 
 from __future__ import annotations

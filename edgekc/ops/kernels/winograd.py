@@ -3,7 +3,7 @@
 Source: Lavin and Gray, 2015 (arXiv 1509.09308), F(2x2, 3x3). With twice their G in both directions every transformed
 weight is an integer and the result four times the sum, so all of it is exact modulo 2**32, whatever the order; what has
 to be proved is that transformed weights fit 16 bits and that four times an accumulator fits 32
-(runtime_c/include/ek_winograd.h).
+(runtime_c/kernels/dsp/ek_winograd.h).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """3x3 convolutions by Winograd's minimal filtering on cores with Helium: when, and what they need.
 
-The arithmetic and its proof are those of `winograd.py`; runtime_c/include/ek_winograd_mve.h has the layout.
+The arithmetic and its proof are those of `winograd.py`; runtime_c/kernels/mve/ek_winograd_mve.h has the layout.
 """
 
 from __future__ import annotations

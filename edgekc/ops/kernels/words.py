@@ -1,7 +1,7 @@
 """Packed filters on cores with vector instructions: 16 at a time as 16-bit weights, for a block of pixels.
 
-Filters are decoded once for the pixels whose windows are in scratch (runtime_c/include/ek_words.h), in parts where more
-than half of the layer's weights would be in memory at once.
+Filters are decoded once for the pixels whose windows are in scratch (runtime_c/kernels/vec/ek_words.h), in parts where
+more than half of the layer's weights would be in memory at once.
 """
 
 from __future__ import annotations

@@ -12,11 +12,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from kernel_files import INCLUDE_FLAGS, kernel_sources
 
 from edgekc.assets import RUNTIME_C
 
 # Of the kernels, all that a Cortex-M55 may run.
-KERNELS = sorted(p for p in (RUNTIME_C / "kernels").glob("*.c") if not p.stem.endswith("_vec"))
+KERNELS = [path for path in kernel_sources() if not path.stem.endswith("_vec")]
 CLANGS = [name for name in ("clang-16", "clang-19") if shutil.which(name)]
 OBJDUMP = "arm-none-eabi-objdump"
 RELOAD = re.compile(r"\tvldr\w\.\w+\tq(\d), \[sp")
@@ -61,7 +62,7 @@ def _is_for_the_next_pass(line: str, rest: list[str]) -> bool:
 
 def compiled(clang: str, level: str, sources: list[Path], folder: Path) -> str:
     flags = ["--target=thumbv8.1m.main-none-eabihf", "-mcpu=cortex-m55", level, "-std=c99", "-ffreestanding"]
-    flags += [f"-I{RUNTIME_C / 'include'}", "-isystem", str(RUNTIME_C / "port" / "freestanding")]
+    flags += [*INCLUDE_FLAGS, "-isystem", str(RUNTIME_C / "port" / "freestanding")]
     subprocess.run([clang, *flags, "-c", *map(str, sources)], check=True, cwd=folder)
     objects = sorted(folder.glob("*.o"))
     command = [OBJDUMP, "-d", "-m", "armv8.1-m.main", "--no-show-raw-insn", *map(str, objects)]

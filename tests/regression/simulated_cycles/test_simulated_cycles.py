@@ -9,7 +9,6 @@ import pytest
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
 
-from simulated_mcu import core
 from simulated_mcu.bench import PYOCD_PATIENCE, bench, need_pyocd
 
 from edgekc.boards.board import load_board
@@ -20,6 +19,7 @@ from edgekc.errors import ToolError
 from edgekc.files.output import read_manifest, write_folder
 from edgekc.firmware.toolchain import arm_compiler
 from edgekc.pipeline import compile_model, target_of
+from edgekc.simulate import core
 
 BOARD = "nucleo-f412zg"
 

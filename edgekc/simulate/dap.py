@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from simulated_mcu.flash import BusError
+from .flash import BusError
 
 DPIDR_SWD = 0x2BA01477
 _ABORT, _CTRL_STAT, _SELECT, _RDBUFF = 0x0, 0x4, 0x8, 0xC

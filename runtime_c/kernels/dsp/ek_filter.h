@@ -6,7 +6,7 @@
 #include "ek_fixedpoint.h"
 #include "ek_offsets.h"
 
-/* For ek_requant_offset and the requantisation that it belongs to (`short_requant` in edgekc/ops/shared/linear.py). */
+/* For ek_requant_offset and the requantisation that it belongs to (`short_requant` in edgekc). */
 typedef struct {
     int32_t bias, multiplier, offset, right; /* right = -1 - shift */
 } ek_filter;

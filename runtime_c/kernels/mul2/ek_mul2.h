@@ -8,7 +8,7 @@
 /*
  * x0 + x1 * 2^16 times a weight w is x0 * w + x1 * w * 2^16: one value each of two pixels by one multiplication.
  * Products of two taps are added before they are parted, for which their sum must fit 16 bits: it does unless both
- * weights are -128 (`parts_of_16_bits` in edgekc/ops/conv2d.py).
+ * weights are -128 (`parts_of_16_bits` in edgekc).
  *
  * Four pixels lie as words: for each two taps those of pixels (0, 1), then those of pixels (2, 3). If taps is odd,
  * the second tap of the last group is not read.

@@ -207,7 +207,7 @@ static inline int32_t ek_nearest_s8(int32_t x) { return ek_clamp(x, -128, 127); 
 
 /*
  * Requantisation in five instructions, zero point and clamp to int8 included, where the compiler has proved
- * that it gives the bits of ek_requant_double (`short_requant` in edgekc/ops/shared/linear.py): for -20 <= shift <= -1
+ * that it gives the bits of ek_requant_double (`short_requant` in edgekc): for -20 <= shift <= -1
  * and |acc| < 2^30. With c = ek_requant_offset(out_zero, n) and n = -1 - shift.
  *
  * Rounding, out_zero and the division's half are one constant, since floors nest. The reference's second

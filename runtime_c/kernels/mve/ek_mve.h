@@ -456,7 +456,7 @@ static inline ek_s32x4 ek_vaway(ek_s32x4 a, int32_t n) { return ek_vrshl_n(ek_vq
 
 /*
  * Requantisation of four accumulators, where the compiler has proved that it gives the reference's bits
- * (`vector_requant` in edgekc/ops/shared/linear.py); shift is as the model has it. Then zero point and clamp.
+ * (`vector_requant` in edgekc); shift is as the model has it. Then zero point and clamp.
  *
  * Double rounding: the second rounding goes away from zero, hence one less for a negative number; each shift is
  * -1 or less, or the multiplier 0. Single rounding: no product is half way, and floors nest; each shift is -2 or less.

@@ -12,11 +12,13 @@ import selectors
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from simulated_mcu.dap import Dap, FaultError
-from simulated_mcu.jtag import Chain
-from simulated_mcu.mcu import Mcu
+from ..errors import UsageError
+from .dap import Dap, FaultError
+from .jtag import Chain
+from .mcu import Mcu
 
 # Instructions between two looks at the sockets: few while a tool is talking, since it waits for each answer.
 _SLICE_MIN, _SLICE_MAX = 250, 32_000
@@ -24,6 +26,7 @@ _IDLE_S = 0.002  # a core that waits for an interrupt leaves the processor to ot
 _PROTOCOL_VERSION = 1
 _GENERAL_ERROR, _PROBE_DISCONNECTED, _TRANSFER_ERROR, _TRANSFER_FAULT = 1, 2, 10, 12
 _WORD = 0xFFFFFFFF
+OPENOCD_CONFIG = Path(__file__).resolve().parent / "openocd.cfg"
 Reader = Callable[[socket.socket, bytes], None]
 
 
@@ -186,7 +189,11 @@ class Server:
     def _listen(self, port: int | None, reader: Reader) -> int | None:
         if port is None:
             return None
-        listener = socket.create_server(("127.0.0.1", port))
+        try:
+            listener = socket.create_server(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or "there is no such port"
+            raise UsageError(reason, where=f"port {port}", fix="choose another; 0 takes any that is free") from error
         self.selector.register(listener, selectors.EVENT_READ, (listener, reader))
         return int(listener.getsockname()[1])
 

@@ -29,7 +29,7 @@
 #endif
 
 /*
- * A record is what a block of 16 filters needs, as the compiler laid it out (edgekc/ops/kernels/vector.py): int32 for each
+ * A record is what a block of 16 filters needs, as the compiler laid it out in edgekc: int32 for each
  * filter of bias, of 128 times the sum of its weights, of the multiplier and of the right shift; then for each group of
  * four taps 16 times four weights. Filters that do not exist and taps behind the last one are zero.
  */

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from unicorn import arm_const as arm
 
-from simulated_mcu import flash as flash_module
-from simulated_mcu import system as s
-from simulated_mcu.core import PERIPHERALS, RAM, RAM_BYTES, REGISTERS, SYSTEM_MEMORY, SYSTEM_MEMORY_BYTES, Core
-from simulated_mcu.flash import BusError, Flash
+from . import flash as flash_module
+from . import system as s
+from .core import PERIPHERALS, RAM, RAM_BYTES, REGISTERS, SYSTEM_MEMORY, SYSTEM_MEMORY_BYTES, Core
+from .flash import BusError, Flash
 
 STM32F412 = 0x441  # DEV_ID of DBGMCU_IDCODE (RM0402, section 30.6.1)
 _IDCODE, _UNIQUE_ID, _FLASH_SIZE = 0xE0042000, 0x1FFF7A10, 0x1FFF7A22

@@ -11,9 +11,9 @@ import unicorn
 from unicorn import arm_const as arm
 from unicorn.unicorn import Uc, UcError
 
-from simulated_mcu import flash as flash_module
-from simulated_mcu.flash import BusError, Flash
-from simulated_mcu.system import BFAR, CFSR, HFSR, VTOR, System
+from . import flash as flash_module
+from .flash import BusError, Flash
+from .system import BFAR, CFSR, HFSR, VTOR, System
 
 RAM, RAM_BYTES = 0x20000000, 0x40000
 SYSTEM_MEMORY, SYSTEM_MEMORY_BYTES = 0x1FFF0000, 0x10000

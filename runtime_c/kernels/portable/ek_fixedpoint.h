@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Integer requantisation; the C twin of edgekc/graph/fixedpoint.py. docs/numerics.md is the specification. */
+/* Integer requantisation; the C twin of the fixed point in edgekc. docs/numerics.md is the specification. */
 #ifndef EK_FIXEDPOINT_H
 #define EK_FIXEDPOINT_H
 
@@ -58,7 +58,7 @@ static inline int32_t ek_requant(int32_t x, int32_t multiplier, int32_t shift, i
 }
 
 /*
- * Zero point, rounding and halving as one constant, since floors nest: where `short_requant` in edgekc/ops/shared/linear.py
+ * Zero point, rounding and halving as one constant, since floors nest: where `short_requant` in edgekc
  * has proved it, the output is (high + c + (acc < 0 ? -1 : 0)) >> n >> 1, the nearest int8, with n = -1 - shift,
  * c = ek_requant_offset(out_zero, n) and high = ek_high_mul(acc, multiplier). The reference's second rounding goes
  * away from zero: hence one less for a negative accumulator.

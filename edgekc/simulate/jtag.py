@@ -5,7 +5,7 @@ TAP controller by IEEE 1149.1; the JTAG-DP by ARM IHI 0031, chapter 3; the chain
 
 from __future__ import annotations
 
-from simulated_mcu.dap import Dap, FaultError
+from .dap import Dap, FaultError
 
 CORE_IDCODE = 0x4BA00477
 BOUNDARY_SCAN_IDCODE = 0x06441041

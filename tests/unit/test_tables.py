@@ -1,0 +1,245 @@
+"""The tables of README.md and docs/ are those of the project: operators, boards, figures, losses, times, the picture.
+
+`python tests/unit/test_tables.py` writes them anew, and with `--demo` the report of `edgekc demo` too.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edgekc.boards.board import list_boards, load_board
+from edgekc.importers.tflite.int8 import HANDLERS
+from edgekc.ops import LOWER, OPS, SOURCES
+
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+DOCS = ROOT / "docs"
+USING = DOCS / "using.md"
+PICTURE = DOCS / "peers.svg"
+# Operators whose name in the graph is not the file's name in lower case, without _2D.
+KINDS = {"CONV_2D": "conv2d", "DEPTHWISE_CONV_2D": "depthwise", "CONCATENATION": "concat"}
+KINDS |= {"RELU6": "relu", "RELU_N1_TO_1": "relu", "EXPAND_DIMS": "reshape", "SQUEEZE": "reshape", "PADV2": "pad"}
+# Operators that no operator of ours is a lowering of.
+REWRITTEN = {"DEQUANTIZE": "dropped at the outputs, which are then int8"}
+NAMES = {
+    "ic": "image classification, ResNet-8",
+    "kws": "keyword spotting, DS-CNN",
+    "vww": "visual wake words, MobileNetV1 0.25",
+    "ad": "anomaly detection, autoencoder",
+}
+MODELS = {"ic": "IC ResNet-8", "kws": "KWS DS-CNN", "vww": "VWW MobileNetV1 0.25", "ad": "AD autoencoder"}
+FIGURES = (
+    "code and tables, bytes",
+    "flash with weights, bytes",
+    "arena, bytes",
+    "arena, input and output, bytes",
+    "peak stack, bytes",
+    "instructions",
+)
+M55_FIGURES = ("flash with weights, bytes", "arena, bytes", "instructions")
+
+
+def markdown(rows: list[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|" + "---|" * len(rows[0]), *lines[1:]])
+
+
+def operators() -> str:
+    """One row an operator, with what TensorFlow Lite calls it."""
+    files: dict[str, list[str]] = {name: [] for name in OPS}
+    rewritten = []
+    for builtin in HANDLERS:
+        kind = KINDS.get(builtin, builtin.lower().removesuffix("_2d"))
+        name = (SOURCES[kind].becomes or kind) if kind in LOWER else None
+        if name is not None:
+            files[name].append(f"`{builtin}`")
+        else:
+            rewritten.append((f"`{builtin}`", "", REWRITTEN.get(builtin, "rewritten to the others on import")))
+    rows = [("TensorFlow Lite", "edgekc", "C kernels")]
+    for op in OPS.values():
+        needs: dict[str, list[str]] = {}
+        for k in op.kernels:
+            needs.setdefault(k.symbol, []).extend([" ".join(sorted(k.needs))] if k.needs else [])
+        kernels = [f"`{symbol}`" + (f" ({' or '.join(words)})" if words else "") for symbol, words in needs.items()]
+        rows.append((", ".join(files[op.name]), op.name, ", ".join(kernels)))
+    return markdown([*rows, *rewritten])
+
+
+def boards() -> str:
+    rows = [("board", "core", "features", "flash", "RAM", "reached by", "note")]
+    for name in list_boards():
+        b = load_board(name)
+        sizes = ("" if size is None else f"{size // 1024:,} KiB" for size in (b.flash_bytes, b.ram_bytes))
+        rows.append((f"`{name}`", b.core.name, " ".join(sorted(b.features)), *sizes, ", ".join(b.reached), b.note))
+    return markdown(rows)
+
+
+def figures() -> str:
+    """edgekc against the peer, from the committed results of benchmarks/tflm.py."""
+    rows = [("edgekc / peer", *MODELS.values())]
+    rows += _rows_of("tflm_m4.json", "mps2-an386", FIGURES)
+    rows += [(f"Cortex-M55: {name}", *cells) for name, *cells in _rows_of("tflm_m55.json", "mps3-an547", M55_FIGURES)]
+    return markdown(rows)
+
+
+def compared() -> str:
+    """The README's short table: flash, RAM and instructions of each model, edgekc / peer."""
+    found: dict[tuple[str, str], dict[str, Any]] = {
+        (row["figure"], row["model"]): row for row in _result("tflm_m4.json")["boards"]["mps2-an386"]["rows"]
+    }
+
+    def cell(model: str, *figures: str) -> str:
+        ours, peer = (sum(found[figure, model][side] for figure in figures) for side in ("ours", "peer"))
+        return f"{ours:,} / {peer:,} = **{ours / peer:.2f}**"
+
+    rows = [("model", "flash, bytes", "RAM, bytes", "instructions")]
+    for model, name in NAMES.items():
+        flash = cell(model, "flash with weights, bytes")
+        ram = cell(model, "arena, input and output, bytes", "peak stack, bytes")
+        rows.append((name, flash, ram, cell(model, "instructions")))
+    return markdown(rows)
+
+
+def _rows_of(file: str, board: str, figures: tuple[str, ...]) -> list[tuple[str, ...]]:
+    found: dict[tuple[str, str], dict[str, Any]] = {
+        (row["figure"], row["model"]): row for row in _result(file)["boards"][board]["rows"]
+    }
+    rows: list[tuple[str, ...]] = []
+    for figure in figures:
+        cells = (found[figure, model] for model in MODELS)
+        rows.append((figure, *(f"{c['ours']:,} / {c['peer']:,} = **{c['ratio']:.2f}**" for c in cells)))
+    return rows
+
+
+def losses() -> str:
+    """Each packed model beside the dense int8 one, from the committed results of benchmarks/losses.py."""
+    rows = [("on a Cortex-M4", "flash, bytes", "RAM, bytes", "instructions", "right", "points lost to float, 95 %")]
+    for r in _result("losses.json")["rows"]:
+        linked = r["linked"]
+        sizes = (f"{linked[key]:,}" for key in ("flash_bytes", "ram_bytes", "instructions"))
+        right = f"{r['right']:,} of {r['samples']:,}"
+        rows.append((f"{r['model']}, {r['form']}", *sizes, right, f"{r['points_lost']:.2f} ± {r['half_width']:.2f}"))
+    return markdown(rows)
+
+
+def litert() -> str:
+    """Times beside LiteRT's, from the committed results of benchmarks/litert.py."""
+    rows = [("µs of one inference, edgekc / LiteRT", "wall", "processor")]
+    for r in _result("litert.json")["models"]:
+        wall, cpu = (
+            f"{r[f'edgekc_{u}us']:,.1f} / {r[f'litert_{u}us']:,.1f} = {r[f'edgekc_{u}us'] / r[f'litert_{u}us']:.2f}"
+            for u in ("", "cpu_")
+        )
+        rows.append((r["model"], wall, cpu))
+    return markdown(rows)
+
+
+def _result(file: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / "benchmarks" / "results" / file).read_text())
+    return found
+
+
+def block(text: str, name: str) -> re.Match[str]:
+    found = re.search(rf"(?<=<!-- {name} -->\n).*?(?=<!-- end -->)", text, re.DOTALL)
+    assert found is not None, f"there is no <!-- {name} --> ... <!-- end -->"
+    return found
+
+
+def with_block(text: str, name: str, content: str) -> str:
+    found = block(text, name)
+    return f"{text[: found.start()]}\n{content}\n\n{text[found.end() :]}"
+
+
+# Page to its tables, each by the marker that it stands under.
+TABLES = {
+    README: {"compared": compared},
+    DOCS / "operators.md": {"operators": operators},
+    DOCS / "boards.md": {"boards": boards},
+    DOCS / "figures.md": {"figures": figures, "losses": losses},
+    DOCS / "measuring.md": {"litert": litert},
+}
+
+
+def with_tables(page: Path) -> str:
+    text = page.read_text(encoding="utf-8")
+    for name, content in TABLES[page].items():
+        text = with_block(text, name, content())
+    return text
+
+
+def picture() -> str:
+    """The README's picture, as benchmarks/peer_chart.py draws it from the committed results."""
+    spec = importlib.util.spec_from_file_location("peer_chart", ROOT / "benchmarks" / "peer_chart.py")
+    assert spec is not None and spec.loader is not None
+    chart = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(chart)
+    drawn: str = chart.picture()
+    return drawn
+
+
+def demo_report() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        # README's command brings no LiteRT.
+        program = "import sys; sys.modules['ai_edge_litert'] = None; from edgekc.cli.main import run; run()"
+        environment = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, "-c", program, "demo"], cwd=folder, env=environment, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+    lines = [line.rstrip() for line in done.stdout.splitlines()]
+    text = re.sub(r"\n{2,}", "\n\n", "\n".join(lines)).strip()
+    return f"```\n{text}\n```"
+
+
+@pytest.mark.parametrize("page", TABLES, ids=lambda page: page.stem)
+def test_docs_tables_are_current(page: Path) -> None:
+    assert with_tables(page) == page.read_text(encoding="utf-8"), "run: python tests/unit/test_tables.py"
+
+
+def test_readme_picture_is_current() -> None:
+    assert PICTURE.read_text(encoding="utf-8") == picture(), "run: python benchmarks/peer_chart.py"
+
+
+def test_docs_losses_of_packed_models_are_those_measured() -> None:
+    """The table of models has them by hand, beside what only a training run knows."""
+    text = (DOCS / "figures.md").read_text(encoding="utf-8")
+    for r in _result("losses.json")["rows"]:
+        if r["form"] == "packed":
+            lost = f"{r['points_lost']:.2f} ± {r['half_width']:.2f}"
+            percent = (100 * r[key] / r["samples"] for key in ("float_right", "right"))
+            assert " | ".join([*(f"{p:.2f} %" for p in percent), lost]) in text, r["model"]
+
+
+def test_docs_rounded_figures_are_those_measured() -> None:
+    """Sentences that round a figure of a results file say the number that is there."""
+    dense, packed = (r["linked"] for r in _result("losses.json")["rows"] if r["model"] == "ResNet-8")
+    sizes = {key: tuple(round(r[key] / 1000) for r in (packed, dense)) for key in ("flash_bytes", "ram_bytes")}
+    share = packed["instructions"] / dense["instructions"]
+    readme = " ".join(README.read_text(encoding="utf-8").split())
+    flash, ram = (
+        f"{n[0]} KB of {w} instead of {n[1]} KB"
+        for n, w in ((sizes["flash_bytes"], "flash"), (sizes["ram_bytes"], "RAM"))
+    )
+    assert flash in readme and ram in readme and f"{share:.2f} of the instructions" in readme
+    (lost,) = (r for r in _result("losses.json")["rows"] if (r["model"], r["form"]) == ("ResNet-8", "packed"))
+    assert f"it loses {lost['points_lost']:.2f} ± {lost['half_width']:.2f} points on the images that chose" in readme
+    zero = "82.8 % of its weights are zero"
+    assert zero in readme and zero in " ".join((DOCS / "figures.md").read_text(encoding="utf-8").split())
+
+
+if __name__ == "__main__":
+    for page in TABLES:
+        page.write_text(with_tables(page), encoding="utf-8")
+    PICTURE.write_text(picture(), encoding="utf-8")
+    if "--demo" in sys.argv:
+        USING.write_text(with_block(USING.read_text(encoding="utf-8"), "output: demo", demo_report()), encoding="utf-8")
