@@ -68,10 +68,8 @@ def _fold_back(graph: Graph) -> Graph | None:
         if node.op == "add":
             c = c + values
         else:
-            w, c = (
-                w * (values if layer_filters(layer).depthwise else values.reshape(-1, *(1,) * (w.ndim - 1))),
-                c * values,
-            )
+            axis = layer_filters(layer).axis
+            w, c = w * values.reshape([-1 if i == axis else 1 for i in range(w.ndim)]), c * values
         merged = replace(
             layer, outputs=node.outputs, attrs={**layer.attrs, "activation": node.attrs.get("activation", "none")}
         )
