@@ -94,6 +94,7 @@ def test_pointwise_operators() -> None:
         net.binary("add", "input", "input", activation="relu6"),
         net.unary("softmax", "input", beta=2.0),
         net.unary("logistic", "input"),
+        net.unary("tanh", "input"),
         net.mean("input"),
         net.pad("input", 1),
         net.concat("input", "input", activation="relu"),

@@ -311,5 +311,6 @@ HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
     "QUANTIZE": _unary("quantize"),
     "DEQUANTIZE": _unary("dequantize"),
     "LOGISTIC": _unary("logistic"),
+    "TANH": _unary("tanh"),
     "CONCATENATION": _concat,
 }
