@@ -108,6 +108,7 @@ def test_pointwise_operators() -> None:
         np.clip(2 * x, 0, 6),
         exps / exps.sum(-1, keepdims=True),
         1 / (1 + np.exp(-x.astype(np.float64))),
+        np.tanh(x.astype(np.float64)),
         x.mean((1, 2)),
         np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))),
         np.maximum(np.concatenate([x, x], 3), 0),
