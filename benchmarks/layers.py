@@ -29,8 +29,7 @@ from edgekc.files.output import write_folder
 from edgekc.format.pack import pack, read
 from edgekc.generate.plan import plan
 from edgekc.generate.sources import generate
-from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.graph.op import OPERAND_ROLES
+from edgekc.graph.ir import Array, Graph, Node, Quant, Stage, Tensor, constant
 from edgekc.measure.emulated import UNIT, measure
 from edgekc.ops import OPS
 
@@ -138,9 +137,9 @@ def network(layer: Layer) -> Graph:
     quant = {"centers": Quant((2.0**-12,), (0,))}
     tensors = {"x": Tensor("x", x_shape, "int8", Quant((0.0625,), (-4,)))}
     for operand in op.operands[1:]:
-        role = OPERAND_ROLES[operand]
-        assert role is not Role.ACTIVATION
-        tensors[f"layer/{operand}"] = constant(f"layer/{operand}", values[operand], role, quant.get(operand))
+        assert operand.role is not None
+        name = f"layer/{operand.name}"
+        tensors[name] = constant(name, values[operand.name], operand.role, quant.get(operand.name))
     out = op.infer(attrs, [t.shape for t in tensors.values()])[0]
     node = Node(layer.op, "layer", tuple(tensors), ("y",), attrs)
     tensors["y"] = Tensor("y", out, "int8", Quant((0.125,), (3,)))

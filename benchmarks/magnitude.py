@@ -25,15 +25,15 @@ from edgekc.data import Dataset
 from edgekc.evaluate import Accuracy, host_accuracy
 from edgekc.format.pack import pack
 from edgekc.graph.ir import Array, Graph, Role, constant
+from edgekc.ops import filters_of
 from edgekc.pipeline import to_integer
 from edgekc.quantize.post_training import post_training
 from edgekc.quantize.settings import Quantize
-from edgekc.quantize.to_int8 import FILTER_AXIS
 
 
 def keep(graph: Graph, share: float) -> Graph:
     """The FLOAT graph with only this share (0..1) of its weights not zero: the largest, in their layer's deviations."""
-    names = [node.inputs[1] for node in graph.nodes if node.op in FILTER_AXIS]
+    names = [node.inputs[1] for node in graph.nodes if filters_of(node) is not None]
     sizes = {name: np.abs(graph.tensors[name].value) / max(float(graph.tensors[name].value.std()), 1e-30) for name in names}  # fmt: skip  # noqa: E501
     every = np.sort(np.concatenate([size.ravel() for size in sizes.values()]))[::-1]
     threshold = every[max(round(share * every.size) - 1, 0)]
@@ -88,7 +88,7 @@ def stored(quantized: Graph) -> int:
     """Bytes of all weights of a QUANTIZED graph, each layer in its smallest form."""
     total = 0
     for node in quantized.nodes:
-        if node.op not in FILTER_AXIS:
+        if filters_of(node) is None:
             continue
         weights = quantized.tensors[node.inputs[1]].value
         bitmap, steps = to_bitmap(weights), to_steps(weights)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ..graph.ir import Graph
-from ..quantize.to_int8 import FILTER_AXIS
+from ..ops import filters_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def behind(layers: Layers, name: str, method: str) -> str:
 def split(layers: Layers, before: Graph, after: Graph, done: Layer) -> dict[str, Layer]:
     """With what was done to the layers that are new in a graph, or not the nodes that they were."""
     old = {node.name: node for node in before.nodes}
-    changed = [node.name for node in after.nodes if node.op in FILTER_AXIS and old.get(node.name) != node]
+    changed = [node.name for node in after.nodes if filters_of(node) is not None and old.get(node.name) != node]
     return {**layers, **{n: replace(done, method=behind(layers, n, done.method)) for n in changed}}
 
 
@@ -38,7 +38,7 @@ def shrunk(layers: Layers, before: Graph, after: Graph, method: str) -> dict[str
     """With a method that left some layers fewer weights than before."""
     found = dict(layers)
     for node in after.nodes:
-        if node.op not in FILTER_AXIS:
+        if filters_of(node) is None:
             continue
         name = node.inputs[1]
         if after.tensors[name].shape != before.tensors[name].shape:

@@ -14,8 +14,8 @@ import numpy as np
 
 from ..data import Dataset, real_batches, subset
 from ..graph.ir import Array, Graph, Node
+from ..ops import layer_filters
 from ..quantize import float_reference
-from ..quantize.to_int8 import FILTER_AXIS
 
 MOMENT_SAMPLES = 256  # whose activations weigh the errors of second-order assignment, at least
 MOST_SAMPLES = 2048  # of any layer; at least as many for an SVD by outputs
@@ -40,7 +40,7 @@ def before(samples: Dataset, graph: Graph, nodes: Sequence[Node], count: int) ->
     """In front of these layers, with `count` samples, or more where a layer sees few windows a sample."""
     for node in nodes:
         shape, windows = graph.tensors[node.inputs[1]].shape, int(np.prod(graph.tensors[node.outputs[0]].shape[1:-1]))
-        taps = int(np.prod(shape)) // shape[FILTER_AXIS[node.op]]
+        taps = int(np.prod(shape)) // shape[layer_filters(node).axis]
         count = max(count, min(-(-_ROWS_A_TAP * taps // windows), MOST_SAMPLES))
     return start(graph, subset(samples, count, 0))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..graph.ir import Array, Graph, Node, Tensor, constant
+from ..ops import layer_filters
 from .methods import cluster, codebook
 from .methods.pairs import Pairs
 
@@ -64,7 +65,7 @@ class Model:
     def with_templates(self, layer: str, record: Templates, book: Array) -> Model:
         """The model with one layer made of template kernels."""
         dense = codebook.reconstruct(record.kernels, book)
-        depthwise = self.node(layer).op == "depthwise"
+        depthwise = layer_filters(self.node(layer)).depthwise
         model = self.with_value(self.weights(layer), codebook.to_depthwise(dense) if depthwise else dense)
         return replace(
             model,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..format.pack import Packed
 from ..graph.ir import Graph, Role
-from ..graph.op import View
+from ..graph.op import View, operand_at, view_of
 from ..ops import OPS
 
 PARTS = {
@@ -44,16 +44,16 @@ def layer_sizes(packed: Packed) -> tuple[LayerSize, ...]:
     """The layers with constants, in execution order; a codebook that layers share counts with the first."""
     found, seen = [], set()
     for node in packed.graph.nodes:
-        view = View(node, tuple(packed.graph.of(node.inputs)), tuple(packed.graph.of(node.outputs)))
+        view = view_of(packed.graph, node)
         parts: dict[str, int] = {}
-        names = OPS[node.op].operands
+        op = OPS[node.op]
         for i, t in enumerate(view.inputs):
             if t.data is not None and t.name not in seen:
                 seen.add(t.name)
-                part = "pair indices" if names[min(i, len(names) - 1)] == "pair_indices" else PARTS[t.role]
+                part = "pair indices" if operand_at(op, i).name == "pair_indices" else PARTS[t.role]
                 parts[part] = parts.get(part, 0) + packed.offsets[t.name][1]
         if any(part in parts for part in WEIGHT_PARTS):
-            found.append(LayerSize(node.name, node.op, _weights(view), OPS[node.op].macs(view), parts))
+            found.append(LayerSize(node.name, node.op, _weights(view), op.macs(view), parts))
     return tuple(found)
 
 

@@ -13,28 +13,22 @@ import numpy as np
 
 from ..graph.fixedpoint import INT32_MAX
 from ..graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
+from ..graph.op import Operand
+from ..ops import OPS, layer_filters
 from ..ops.kernels import winograd
 from ..ops.packed.template import PAIR_MAX, RESPONSE_MAX, expand
+from ..ops.shared import operands
 from .methods.cluster import Clustered, to_rows
 from .methods.codebook import LayerKernels
 from .model import Model
 
-CLUSTERED = {
-    "conv2d": "clustered_conv2d",
-    "grouped_conv2d": "clustered_grouped_conv2d",
-    "depthwise": "clustered_depthwise",
-    "fully_connected": "clustered_fully_connected",
-}
-TEMPLATED = {
-    "conv2d": "template_conv2d",
-    "grouped_conv2d": "template_grouped_conv2d",
-    "depthwise": "template_depthwise",
-}
-_CODED = {
-    "conv2d": "template_pairs_conv2d",
-    "grouped_conv2d": "template_pairs_grouped_conv2d",
-    "depthwise": "template_pairs_depthwise",
-}
+
+def _forms(operands: tuple[Operand, ...]) -> dict[str, str]:
+    """Operator with dense weights -> that which holds them as these operands."""
+    return {op.packs: op.name for op in OPS.values() if op.packs and op.operands == operands}
+
+
+CLUSTERED, TEMPLATED, _CODED = (_forms(held) for held in (operands.CLUSTERED, operands.TEMPLATED, operands.CODED))
 _LARGEST = PAIR_MAX - 1  # of a and b as integers
 SMALLER = 1.002  # beyond the excess, for what rounding adds
 
@@ -77,7 +71,8 @@ def clustered(graph: Graph, layer: str, record: Clustered) -> Graph | None:
     node = _node(graph, layer)
     x, weights, bias = graph.of(node.inputs)
     scales = record.scales.astype(np.float64)
-    if node.op not in CLUSTERED or np.any(scales <= 0):
+    form = CLUSTERED.get(node.op)
+    if form is None or np.any(scales <= 0):
         return None
     raw, point = record.centers.astype(np.int64), record.point
     rows = to_rows(record.index, record.channel_axis)
@@ -92,13 +87,13 @@ def clustered(graph: Graph, layer: str, record: Clustered) -> Graph | None:
         raw, point = (raw + 1) >> 1, point - 1
     name = node.name
     # Filter by filter: of a depthwise layer (1, kh, kw, oc) they become (oc, kh, kw).
-    index = rows.reshape(len(scales), *record.index.shape[1:3]) if node.op == "depthwise" else record.index
+    index = rows.reshape(len(scales), *record.index.shape[1:3]) if layer_filters(node).depthwise else record.index
     constants = (
         constant(f"{name}/indices", index, Role.INDEX, _rows(scales)),
         constant(f"{name}/centers", raw[None].astype(np.int16), Role.CENTERS, Quant((2.0**-point,), (0,))),
         constant(f"{name}/bias", levels.astype(np.int32), Role.BIAS),
     )
-    return _replaced(graph, node, CLUSTERED[node.op], constants, {})
+    return _replaced(graph, node, form, constants, {})
 
 
 def templated(graph: Graph, layer: str, chosen: LayerKernels, templates: Array) -> Graph | None:
@@ -109,7 +104,8 @@ def templated(graph: Graph, layer: str, chosen: LayerKernels, templates: Array) 
         templates: (T, kh, kw) float32, T at most 256.
     """
     node = _node(graph, layer)
-    if node.op not in TEMPLATED or len(templates) > 256:
+    form = TEMPLATED.get(node.op)
+    if form is None or len(templates) > 256:
         return None
     x, weights, bias = graph.of(node.inputs)
     kernels, tau, ones = _integer_codebook(templates)
@@ -132,14 +128,15 @@ def templated(graph: Graph, layer: str, chosen: LayerKernels, templates: Array) 
         constant(f"{name}/pairs", whole.astype(np.float16), Role.PAIRS, _rows(steps)),
         constant(f"{name}/bias", levels.astype(np.int32), Role.BIAS),
     )
-    return _replaced(graph, node, TEMPLATED[node.op], constants, {"ones": ones})
+    return _replaced(graph, node, form, constants, {"ones": ones})
 
 
 def template_pairs(graph: Graph, layer: str, codes: PairCodes, templates: Array) -> Graph | None:
     """As `templated`, of a layer whose pairs are a codebook; all its channels share one step of a and b."""
     node = _node(graph, layer)
     scales = codes.scales.astype(np.float64)
-    if node.op not in _CODED or max(len(templates), len(codes.pairs)) > 256 or np.any(scales <= 0):
+    form = _CODED.get(node.op)
+    if form is None or max(len(templates), len(codes.pairs)) > 256 or np.any(scales <= 0):
         return None
     x, weights, bias = graph.of(node.inputs)
     kernels, tau, ones = _integer_codebook(templates)
@@ -162,7 +159,7 @@ def template_pairs(graph: Graph, layer: str, codes: PairCodes, templates: Array)
         constant(f"{name}/pair_indices", codes.pair_index.astype(np.uint8), Role.INDEX),
         constant(f"{name}/bias", levels.astype(np.int32), Role.BIAS),
     )
-    return _replaced(graph, node, _CODED[node.op], constants, {"ones": ones})
+    return _replaced(graph, node, form, constants, {"ones": ones})
 
 
 def _integer_codebook(templates: Array) -> tuple[Array, float, int]:
@@ -190,9 +187,10 @@ def excess(node: Node, w: Array) -> Array:
     of depthwise layers with windows of 3x3.
     """
     wide = w.astype(np.int64)
-    if node.op == "depthwise" and w.shape[1:3] == (3, 3):
+    filters = layer_filters(node)
+    if filters.depthwise and w.shape[1:3] == (3, 3):
         return _beyond(wide)
-    if node.op != "conv2d":
+    if not filters.dense_window:
         return np.zeros(len(w))
     if winograd.window(node, w.shape):
         return np.maximum(_beyond(wide), _beyond(winograd.transform(wide)))

@@ -18,6 +18,9 @@ from ..errors import EdgekcError, ToolError, UnsupportedError, UsageError, Verif
 from ..figures import short_hash
 from ..format.pack import read as read_packed
 from ..graph.ir import Array, Graph, Stage
+from ..ops import source_of
+from ..ops.dequantize import reals_of
+from ..ops.quantize import levels_of
 from ..passes import INTEGER_PASSES, QUANTIZED_PASSES
 from ..passes.lower import lower
 from . import imported, litert, reference
@@ -144,13 +147,13 @@ class _Edges:
 
     def from_device(self, levels: Sequence[Array]) -> list[Array]:
         return [
-            imported.dequantize(x, edge["scale"], edge["zero_point"]) if t.dtype == "float32" else x
+            reals_of(x, edge["scale"], edge["zero_point"]) if t.dtype == "float32" else x
             for x, edge, t in zip(levels, self.manifest["inputs"], self.graph.of(self.graph.inputs), strict=True)
         ]
 
     def to_device(self, values: Sequence[Array]) -> list[Array]:
         return [
-            imported.quantize(y, edge["scale"], edge["zero_point"], edge["dtype"]) if y.dtype == np.float32 else y
+            levels_of(y, edge["scale"], edge["zero_point"], edge["dtype"]) if y.dtype == np.float32 else y
             for y, edge in zip(values, self.manifest["outputs"], strict=True)
         ]
 
@@ -216,7 +219,7 @@ def _litert(
     data = source.path.read_bytes()
     if data[4:8] != b"TFL3":
         return [], [f"not compared with LiteRT, which reads no {source.path.suffix}"]
-    rounds = any(n.op == "fully_connected" for n in graph.nodes)
+    rounds = any(source_of(n).two_roundings for n in graph.nodes)
     interpreter = litert.find(source.rounding if rounds else None)
     if interpreter is None and source.rounding == "double":
         return [], ["not compared with LiteRT: its fully connected layers do not round as --rounding double does"]

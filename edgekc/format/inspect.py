@@ -9,7 +9,7 @@ from rich.console import Console
 from .. import tables
 from ..graph.bits import index_bits
 from ..graph.ir import Node, Role, Tensor
-from ..graph.op import View
+from ..graph.op import view_of
 from ..ops import OPS
 from ..terminal import lines, styled
 from . import fields
@@ -59,7 +59,7 @@ def _layer(index: int, node: Node, packed: Packed) -> dict[str, Any]:
         "attributes": dict(node.attrs),
         "constants": constants,
         "constant_bytes": sum(c["bytes"] for c in constants),
-        "macs": OPS[node.op].macs(View(node, tuple(inputs), tuple(outputs))),
+        "macs": OPS[node.op].macs(view_of(graph, node)),
     }
 
 

@@ -46,7 +46,7 @@ def tables() -> dict[str, str]:
     out["operators"] = _markdown(
         ("op", "name", "operands", "attributes"),
         [
-            (str(op.code), f"`{op.name}`", ", ".join(op.operands), ", ".join(op.attrs))
+            (str(op.code), f"`{op.name}`", ", ".join(map(str, op.operands)), ", ".join(op.attrs))
             for op in sorted(OPS.values(), key=lambda op: op.code)
         ],
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..errors import UnsupportedError
 from ..graph.ir import Graph, Node
-from ..graph.op import Kernel, View
+from ..graph.op import Kernel, View, view_of
 from ..ops import OPS
 from .arena import Allocation, Span, allocate
 
@@ -74,7 +74,7 @@ def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel)
     storage = _Storage(graph)
     kernels: list[tuple[Node, View, Kernel]] = []
     for node in graph.nodes:
-        view = View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
+        view = view_of(graph, node)
         if not OPS[node.op].view or storage.needs_copy(node):
             kernels.append((node, view, choose(view, features)))
     order = {node.name: i for i, (node, _, _) in enumerate(kernels)}

@@ -6,30 +6,44 @@ adding an operator touches one file and one word in `ops/__init__.py`.
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from .ir import Array, Node, Role, Tensor
+from ..errors import ModelError
+from .ir import Array, Graph, Node, Role, Tensor
 
 Shape = tuple[int, ...]
 IntAttrs = Mapping[str, int]
-# What a constant operand of this name is, in every operator that has one.
-OPERAND_ROLES = {
-    "weights": Role.WEIGHTS,
-    "bias": Role.BIAS,
-    "multiplier": Role.REQUANT,
-    "shift": Role.REQUANT,
-    "table": Role.REQUANT,
-    "templates": Role.CODEBOOK,
-    "indices": Role.INDEX,
-    "pairs": Role.PAIRS,
-    "pair_indices": Role.INDEX,
-    "centers": Role.CENTERS,
-}
 Param = int | str  # a number, or the name of a constant operand whose address the C struct holds, or LAID_OUT
 LAID_OUT = "laid out"  # the address of what Kernel.lays_out made
+
+
+class Constant(enum.Enum):
+    """Whether an operand is a value that the model holds, or one that is computed at run time."""
+
+    NEVER = "never"
+    MAYBE = "maybe"  # kernels for either
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """One input of an operator. Those that may be constants come behind those that never are."""
+
+    name: str
+    constant: Constant = Constant.NEVER
+    role: Role | None = None  # of a constant, which names its section in the .ekc; None: any role
+    many: bool = False  # one or more; the last of its operator
+
+    def __str__(self) -> str:
+        return f"{self.name}*" if self.many else self.name
+
+
+# The operands of every operator, by its name; `edgekc/ops/__init__.py` fills it from their records.
+OPERANDS: dict[str, tuple[Operand, ...]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +53,72 @@ class View:
     node: Node
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    operands: tuple[Operand, ...] = ()  # empty: those of the node's operator; a packed layer made dense has others
 
     def __getitem__(self, key: str) -> int:
         return self.node.int_attr(key)
 
+    def operand(self, name: str) -> Tensor:
+        """The input of this name; ModelError where the node leaves it out, KeyError where its operator has none."""
+        names = self._names()
+        if name not in names:
+            raise KeyError(f"{self.node.op} has the operands {', '.join(names)}, but not {name}")
+        if names.index(name) >= len(self.inputs):
+            raise ModelError(f"{self.node.op} has no {name}", where=self.node.name)
+        return self.inputs[names.index(name)]
+
+    def has(self, name: str) -> bool:
+        """Whether the node's operator has an operand of this name, and the node does not leave it out."""
+        return name in self._names()[: len(self.inputs)]
+
+    def _names(self) -> list[str]:
+        return [operand.name for operand in self.operands or OPERANDS[self.node.op]]
+
     @property
     def x(self) -> Tensor:
+        """The first input, whatever its name."""
         return self.inputs[0]
+
+    @property
+    def weights(self) -> Tensor:
+        return self.operand("weights")
+
+    @property
+    def bias(self) -> Tensor:
+        return self.operand("bias")
+
+    @property
+    def multiplier(self) -> Tensor:
+        return self.operand("multiplier")
+
+    @property
+    def shift(self) -> Tensor:
+        return self.operand("shift")
+
+    @property
+    def templates(self) -> Tensor:
+        return self.operand("templates")
+
+    @property
+    def indices(self) -> Tensor:
+        return self.operand("indices")
+
+    @property
+    def pairs(self) -> Tensor:
+        return self.operand("pairs")
+
+    @property
+    def centers(self) -> Tensor:
+        return self.operand("centers")
 
     @property
     def out(self) -> Tensor:
         return self.outputs[0]
+
+
+def view_of(graph: Graph, node: Node) -> View:
+    """A node of the graph with its tensors."""
+    return View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +214,13 @@ class Op:
     Attributes:
         code: its number in .ekc files; never reused.
         attrs: names of its integer attributes, in the order in which .ekc stores them.
-        operands: names of its inputs; the activations come first. "*" after a name: one or more.
+        operands: its inputs, in order.
         infer: output shapes from the shapes of all inputs. Raises ModelError on shapes that cannot be.
         reference: THE definition: integer numpy, outputs from inputs. Activations have their leading batch
             axis and any batch size: the definition maps each sample by itself.
-        lowers: QUANTIZED operator name -> that node turned into integers. Usually one entry, the same name.
+        weights: of a layer: its weights as integers (oc, kh, kw, ic), (kh, kw, oc) or (oc, ic), from the attributes
+            and the constant operands.
+        packs: the operator whose weights it holds in another form; empty: it is none such.
         macs: multiply-accumulates of one inference.
         ranges: per-channel value intervals of the output (a sound over-approximation), for channel folding.
         channels: the rule for taking channels out of a node; None: no channel of it is ever removed.
@@ -161,17 +232,31 @@ class Op:
     name: str
     code: int
     attrs: tuple[str, ...]
-    operands: tuple[str, ...]
+    operands: tuple[Operand, ...]
     infer: Callable[[IntAttrs, Sequence[Shape]], list[Shape]]
     reference: Callable[[IntAttrs, Sequence[Array]], list[Array]]
     kernels: tuple[Kernel, ...] = ()
-    lowers: Mapping[str, Callable[[View], Lowered]] = field(default_factory=dict)
+    weights: Callable[[IntAttrs, Sequence[Array]], Array] | None = None
+    packs: str = ""
     macs: Callable[[View], int] = lambda view: 0
     ranges: Callable[[View, Sequence[Interval | None]], Interval] = full_range
     channels: Callable[[View], ChannelRule | None] = lambda view: None
     validate: Callable[[View], None] = lambda view: None
     view: bool = False
     cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
+
+
+def computed(op: Op, count: int) -> range:
+    """How many of a node's `count` inputs may be computed at run time; they come first, the others are constants."""
+    kinds = [operand.constant for operand in op.operands]
+    kinds += [kinds[-1]] * (count - len(kinds))
+    fewest = sum(kind is Constant.NEVER for kind in kinds)
+    return range(fewest, fewest + sum(kind is Constant.MAYBE for kind in kinds) + 1)
+
+
+def operand_at(op: Op, index: int) -> Operand:
+    """The record of a node's input; the last one stands for all behind it where it is `many`."""
+    return op.operands[min(index, len(op.operands) - 1)]
 
 
 def int_attrs(node: Node) -> dict[str, int]:

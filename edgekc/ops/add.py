@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, View
+from ..graph.source import FloatHalf, SourceOp
 from .kernels.vector import VECTOR
 from .shared import elementwise as ew
+from .shared import floats as fl
 from .shared.channels import channelwise
 from .shared.checks import channels_of, is_constant, known, require_activation, spread
 from .shared.linear import activation_range
+from .shared.operands import A, B
+from .shared.ties import channelwise as channelwise_ties
 
 LEFT_SHIFT = 20  # headroom in which both operands are brought to one scale
 ATTRS = (
@@ -104,7 +109,7 @@ FIELDS = (
 def _same_shape(view: View) -> bool:
     loops = ew.loops(view)
     alike = all(loops[name] == 1 for name in ("outer", "mid", "a_inner", "b_inner"))
-    return alike and not is_constant(view.inputs[1])
+    return alike and not is_constant(view.operand("b"))
 
 
 def _dsp(portable: Kernel) -> Kernel:
@@ -150,17 +155,23 @@ def cases(rng: np.random.Generator) -> list[Case]:
     return out
 
 
+def real(view: View, operands: Sequence[Any]) -> Any:
+    """Of numpy or PyTorch."""
+    a, b = fl.aligned(operands)
+    return a + b
+
+
 OP = Op(
     name="add",
     code=4,
     attrs=ATTRS,
-    operands=("a", "b"),
+    operands=(A, B),
     infer=ew.infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"add": lower},
     ranges=ranges,
     validate=validate,
     channels=channelwise,
     cases=cases,
 )
+SOURCE = SourceOp("add", lower, FloatHalf(real, lambda torch, view, operands: real(view, operands), channelwise_ties))

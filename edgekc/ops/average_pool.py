@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..graph.ir import Array
 from ..graph.op import IntAttrs, Op, View
+from ..graph.source import FloatHalf, SourceOp
+from .shared import floats as fl
 from .shared import pool
 from .shared.channels import channelwise
 from .shared.checks import require_activation
+from .shared.operands import X
+from .shared.ties import channelwise as channelwise_ties
 
 
 def divide_rounded(total: Array, count: Array) -> Array:
@@ -32,11 +37,31 @@ def _fits_16_bits(view: View) -> bool:
     return view["filter_h"] * view["filter_w"] <= 256 and view.x.shape[3] >= 4
 
 
+def _real(view: View, operands: Sequence[Array]) -> Array:
+    """The mean of the pixels inside the image."""
+    x = operands[0]
+    k_h, k_w = view["filter_h"], view["filter_w"]
+    total = np.zeros((x.shape[0], *view.out.shape[1:]), np.float32)
+    for _, _, seen in fl.windows(view, x, k_h, k_w):
+        total += seen
+    ones = np.ones((1, *x.shape[1:3], 1), np.float32)
+    count = sum(seen for _, _, seen in fl.windows(view, ones, k_h, k_w))
+    return np.asarray(total / count)
+
+
+def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
+    size, stride = (view["filter_h"], view["filter_w"]), (view["stride_h"], view["stride_w"])
+    x, mean = operands[0], torch.nn.functional.avg_pool2d
+    total = mean(fl.padded(torch, view, x), size, stride, divisor_override=1)
+    inside = mean(fl.padded(torch, view, torch.ones_like(x[:1])), size, stride, divisor_override=1)
+    return (total / inside).permute(0, 2, 3, 1)
+
+
 OP = Op(
     name="average_pool",
     code=6,
     attrs=pool.ATTRS,
-    operands=("x",),
+    operands=(X,),
     infer=pool.infer,
     reference=reference,
     kernels=(
@@ -44,10 +69,12 @@ OP = Op(
         pool.kernel("ek_average_pool_s8_dsp", frozenset({"dsp"}), _fits_16_bits),
         pool.kernel("ek_average_pool_s8"),
     ),
-    lowers={"average_pool": pool.lower},
     macs=pool.macs,
     ranges=pool.ranges,
     validate=require_activation,
     channels=channelwise,
     cases=pool.cases,
+)
+SOURCE = SourceOp(
+    "average_pool", pool.lower, FloatHalf(_real, _in_torch, channelwise_ties, shares_scale=True, scales_along=True)
 )

@@ -13,7 +13,9 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
-from .shared.checks import activation_inputs, known, require_same_quant
+from ..graph.source import FloatHalf, SourceOp, Tie
+from .shared.checks import activation_inputs, channels_of, known, require_same_quant
+from .shared.operands import PARTS
 from .shared.testing import fills
 
 ATTRS = ("axis",)
@@ -91,15 +93,35 @@ def cases(rng: np.random.Generator) -> list[Case]:
     return out
 
 
+def _ties(view: View) -> Sequence[Tie]:
+    """A part's channels to those of the output where it lies, or to the same ones along another axis."""
+    parts = [t for t in view.inputs if t.data is None]
+    each = [np.arange(channels_of(t)) for t in parts]
+    if view["axis"] % len(view.out.shape) != len(view.out.shape) - 1:
+        return list(zip(parts, each, each, strict=True))
+    starts = np.cumsum([0, *map(len, each)])
+    return [(t, own, own + start) for t, own, start in zip(parts, each, starts.tolist(), strict=False)]
+
+
 OP = Op(
     name="concat",
     code=13,
     attrs=ATTRS,
-    operands=("x*",),
+    operands=(PARTS,),
     infer=infer,
     reference=reference,
     kernels=tuple(_kernel(count) for count in range(1, MAX_INPUTS + 1)),
-    lowers={"concat": lower},
     ranges=ranges,
     cases=cases,
+)
+SOURCE = SourceOp(
+    "concat",
+    lower,
+    FloatHalf(
+        lambda view, operands: np.concatenate(operands, view["axis"]),
+        lambda torch, view, operands: torch.cat(list(operands), view["axis"]),
+        _ties,
+        shares_scale=True,
+    ),
+    clamps=False,
 )

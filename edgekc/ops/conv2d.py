@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -11,9 +12,13 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import DOUBLE
 from ..graph.ir import Array, Role, constant
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from .kernels import vector as vec
+from .shared import floats as fl
 from .shared import linear as lin
+from .shared.operands import DENSE
 from .shared.testing import linear_cases
+from .shared.ties import new_channels
 
 ATTRS = (*lin.WINDOW, "pad_value", *lin.OUTPUT)
 
@@ -39,8 +44,8 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 def lower(view: View) -> Lowered:
-    w = view.inputs[1].value
-    x = view.inputs[0]
+    w = view.weights.value
+    x = view.x
     wide = w.astype(np.int64).reshape(w.shape[0], -1)
     bias = lin.lower_bias(view, wide.sum(1), np.abs(wide).sum(1))
     multiplier, shift = lin.lower_requant(view, float32_product=False)
@@ -53,18 +58,18 @@ def lower(view: View) -> Lowered:
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
-    low, high = lin.product_interval(view.inputs[1].value, lin.input_interval(view, inputs[0]))
-    bias = view.inputs[2].value
+    low, high = lin.product_interval(view.weights.value, lin.input_interval(view, inputs[0]))
+    bias = view.bias.value
     return lin.output_interval(view, low.sum((1, 2, 3)) + bias, high.sum((1, 2, 3)) + bias)
 
 
 def macs(view: View) -> int:
     _, out_h, out_w, _ = view.out.shape
-    return out_h * out_w * int(np.prod(view.inputs[1].shape))
+    return out_h * out_w * int(np.prod(view.weights.shape))
 
 
 def _k(view: View) -> tuple[int, int]:
-    return view.inputs[1].shape[1], view.inputs[1].shape[2]
+    return view.weights.shape[1], view.weights.shape[2]
 
 
 def _params(view: View) -> dict[str, int | str]:
@@ -76,7 +81,7 @@ _kernel = partial(Kernel, header="ek_conv2d.h", struct="ek_conv2d_params", field
 
 
 def _scratch(view: View) -> int:
-    return lin.ring_bytes(view, *_k(view)) + 2 * int(np.prod(view.inputs[1].shape[1:]))
+    return lin.ring_bytes(view, *_k(view)) + 2 * int(np.prod(view.weights.shape[1:]))
 
 
 def _is_pointwise(view: View) -> bool:
@@ -96,7 +101,7 @@ def _pointwise_in_place(view: View) -> tuple[int, ...]:
 
 
 def _taps(view: View) -> int:
-    return int(np.prod(view.inputs[1].shape[1:]))
+    return int(np.prod(view.weights.shape[1:]))
 
 
 def _dsp_accepts(view: View) -> bool:
@@ -119,7 +124,7 @@ def parts_of_16_bits(view: View) -> bool:
 
     Only -128 twice can do more: -128 * -128 * 2 is 2**15.
     """
-    w = view.inputs[1].value.reshape(view.out.shape[3], -1)
+    w = view.weights.value.reshape(view.out.shape[3], -1)
     even = w.shape[1] // 2 * 2
     return not bool(np.any((w[:, 0:even:2] == -128) & (w[:, 1:even:2] == -128)))
 
@@ -295,18 +300,44 @@ def _at_the_bound_of_pairs(case: Case) -> Case:
     return Case(f"{case.name}-pairs", case.attrs, (x, np.broadcast_to(taps.reshape(w[0].shape), w.shape).copy(), *rest))
 
 
+_PATCH_BYTES = 16 * 2**20  # of a slice of the batch: near the cache, and large enough for the matrix product
+
+
+def real(view: View, operands: Sequence[Array]) -> Array:
+    """Through im2col and one matrix product, so that a whole test set takes a minute, not an hour."""
+    x, w, bias = operands
+    oc, k_h, k_w, ic = w.shape
+    _, out_h, out_w, _ = view.out.shape
+    matrix = np.ascontiguousarray(w.reshape(oc, -1).T)
+    out = np.empty((x.shape[0], out_h, out_w, oc), np.float32)
+    step = max(1, _PATCH_BYTES // (out_h * out_w * k_h * k_w * ic * 4))
+    for start in range(0, x.shape[0], step):
+        part = fl.patches(view, x[start : start + step], k_h, k_w)
+        np.matmul(part, matrix, out=out[start : start + step])
+    out += bias
+    return out
+
+
+def in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
+    x, w, bias = operands
+    return fl.convolved(torch, view, x, w.permute(0, 3, 1, 2), bias, x.shape[3] // w.shape[3])
+
+
 OP = Op(
     name="conv2d",
     code=1,
     attrs=ATTRS,
-    operands=("x", "weights", "bias", "multiplier", "shift"),
+    operands=DENSE,
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"conv2d": lower},
+    weights=lambda attrs, constants: constants[0],
     macs=macs,
     ranges=ranges,
     validate=lin.validate,
     channels=lambda view: lin.mixing_rule(channel_axis=3),
     cases=cases,
+)
+SOURCE = SourceOp(
+    "conv2d", lower, FloatHalf(real, in_torch, new_channels), Filters(axis=0, reads=Reads.ALL, window=True)
 )

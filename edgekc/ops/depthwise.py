@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -11,10 +12,14 @@ from ..errors import ModelError
 from ..graph.fixedpoint import DOUBLE
 from ..graph.ir import Array, Role, constant
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from .kernels import vector as vec
+from .shared import floats as fl
 from .shared import linear as lin
 from .shared.channels import channelwise
+from .shared.operands import DENSE
 from .shared.testing import linear_cases
+from .shared.ties import repeated
 
 ATTRS = (*lin.WINDOW, "pad_value", *lin.OUTPUT)
 
@@ -40,10 +45,10 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 def lower(view: View) -> Lowered:
-    w = view.inputs[1].value
+    w = view.weights.value
     if w.ndim != 4 or w.shape[0] != 1:
         raise ModelError(f"depthwise weights must have shape (1, kh, kw, oc), got {list(w.shape)}")
-    x = view.inputs[0]
+    x = view.x
     wide = w[0].astype(np.int64)
     bias = lin.lower_bias(view, wide.sum((0, 1)), np.abs(wide).sum((0, 1)))
     multiplier, shift = lin.lower_requant(view, float32_product=False)
@@ -59,18 +64,18 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     x = lin.input_interval(view, inputs[0])
     per_input = view.out.shape[3] // view.x.shape[3]
     spread = Interval(np.repeat(x.low, per_input), np.repeat(x.high, per_input))
-    low, high = lin.product_interval(view.inputs[1].value, spread)
-    bias = view.inputs[2].value
+    low, high = lin.product_interval(view.weights.value, spread)
+    bias = view.bias.value
     return lin.output_interval(view, low.sum((0, 1)) + bias, high.sum((0, 1)) + bias)
 
 
 def macs(view: View) -> int:
     _, out_h, out_w, _ = view.out.shape
-    return out_h * out_w * int(np.prod(view.inputs[1].shape))
+    return out_h * out_w * int(np.prod(view.weights.shape))
 
 
 def _k(view: View) -> tuple[int, int]:
-    return view.inputs[1].shape[0], view.inputs[1].shape[1]
+    return view.weights.shape[0], view.weights.shape[1]
 
 
 def _params(view: View) -> dict[str, int | str]:
@@ -156,7 +161,7 @@ KERNELS = (
         accepts=lambda view: view.out.shape[3] == view.x.shape[3] and vec.accepts(view),
         scratch=lambda view: lin.ring_bytes(view, *_k(view)) + vec.SLACK,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
-        lays_out=lambda view: vec.channel_records(view, view.inputs[1].value),
+        lays_out=lambda view: vec.channel_records(view, view.weights.value),
     ),
     _kernel(
         symbol="ek_depthwise3x3_s8_dsp",
@@ -208,18 +213,43 @@ def cases(rng: np.random.Generator) -> list[Case]:
     return out
 
 
+def real(view: View, operands: Sequence[Array]) -> Array:
+    """Weights (1, kh, kw, oc); channel o reads input channel o // (oc / ic)."""
+    x, w, bias = operands
+    _, k_h, k_w, oc = w.shape
+    times = oc // x.shape[3]
+    out = np.zeros((x.shape[0], *view.out.shape[1:]), np.float32)
+    for i, j, seen in fl.windows(view, x, k_h, k_w):
+        out += (np.repeat(seen, times, axis=3) if times > 1 else seen) * w[0, i, j]
+    out += bias
+    return out
+
+
+def in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
+    x, w, bias = operands
+    groups = x.shape[3]
+    if view["stride_h"] == view["stride_w"] == 1 or not torch.is_autocast_enabled("cpu"):
+        return fl.convolved(torch, view, x, w.permute(3, 0, 1, 2), bias, groups)
+    # With a stride, the gradients of PyTorch's bfloat16 kernel take several times as long as those of float32.
+    with torch.autocast("cpu", enabled=False):
+        return fl.convolved(torch, view, x.float(), w.permute(3, 0, 1, 2), bias, groups)
+
+
 OP = Op(
     name="depthwise",
     code=2,
     attrs=ATTRS,
-    operands=("x", "weights", "bias", "multiplier", "shift"),
+    operands=DENSE,
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"depthwise": lower},
+    weights=lambda attrs, constants: constants[0],
     macs=macs,
     ranges=ranges,
     validate=lin.validate,
     channels=channelwise,
     cases=cases,
+)
+SOURCE = SourceOp(
+    "depthwise", lower, FloatHalf(real, in_torch, repeated), Filters(axis=3, reads=Reads.ONE, window=True)
 )

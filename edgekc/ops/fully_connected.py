@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -12,10 +13,13 @@ from ..errors import ModelError
 from ..graph.fixedpoint import DOUBLE, SINGLE
 from ..graph.ir import Array, Role, Tensor, constant
 from ..graph.op import LAID_OUT, Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from .kernels import vector as vec
 from .shared import linear as lin
 from .shared.nearest import nearest_multipliers
+from .shared.operands import DENSE
 from .shared.testing import linear_cases
+from .shared.ties import new_channels
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -32,13 +36,13 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 def lower(view: View) -> Lowered:
-    w = view.inputs[1].value
-    x = view.inputs[0]
+    w = view.weights.value
+    x = view.x
     wide = w.astype(np.int64)
     bias = lin.lower_bias(view, wide.sum(1), np.abs(wide).sum(1))
     if view.node.attrs.get("rounding") == "double":
         rounding = DOUBLE
-        multiplier, shift = lin.lower_requant(view, float32_product=len(view.inputs[1].q.scales) == 1)
+        multiplier, shift = lin.lower_requant(view, float32_product=len(view.weights.q.scales) == 1)
     else:
         rounding = SINGLE
         multiplier, shift = _nearest_requant(view, bias.value.astype(np.int64), wide)
@@ -53,7 +57,7 @@ def _nearest_requant(view: View, bias: Array, weights: Array) -> tuple[Tensor, T
 
     Its convolutions use integers and round twice (docs/numerics.md).
     """
-    scales = view.inputs[1].q.scales
+    scales = view.weights.q.scales
     if len(scales) == 1:
         scales *= bias.shape[0]
     ends = np.sort(np.stack([-128 * weights, 127 * weights]), axis=0).sum(2) + bias  # (2, oc)
@@ -65,8 +69,8 @@ def _nearest_requant(view: View, bias: Array, weights: Array) -> tuple[Tensor, T
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
-    low, high = lin.product_interval(view.inputs[1].value, lin.input_interval(view, inputs[0]))
-    bias = view.inputs[2].value
+    low, high = lin.product_interval(view.weights.value, lin.input_interval(view, inputs[0]))
+    bias = view.bias.value
     return lin.output_interval(view, low.sum(1) + bias, high.sum(1) + bias)
 
 
@@ -149,18 +153,34 @@ def _at_the_bound(rng: np.random.Generator, rounding: int, sign: int) -> Case:
     return Case(f"bound-{rounding}-{sign}", attrs, (x, w, bias, multiplier, shift))
 
 
+def real(view: View, operands: Sequence[Array]) -> Array:
+    x, w, bias = operands
+    return np.asarray(x @ w.T + bias)
+
+
+def in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
+    return torch.nn.functional.linear(*operands)
+
+
 OP = Op(
     name="fully_connected",
     code=3,
     attrs=lin.OUTPUT,
-    operands=("x", "weights", "bias", "multiplier", "shift"),
+    operands=DENSE,
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"fully_connected": lower},
-    macs=lambda view: rows(view) * math.prod(view.inputs[1].shape),
+    weights=lambda attrs, constants: constants[0],
+    macs=lambda view: rows(view) * math.prod(view.weights.shape),
     ranges=ranges,
     validate=lin.validate,
     channels=lambda view: lin.mixing_rule(channel_axis=1),
     cases=cases,
+)
+SOURCE = SourceOp(
+    "fully_connected",
+    lower,
+    FloatHalf(real, in_torch, new_channels),
+    Filters(axis=0, reads=Reads.ALL, window=False),
+    two_roundings=True,
 )

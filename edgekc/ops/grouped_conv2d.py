@@ -13,8 +13,10 @@ import numpy as np
 from ..errors import ModelError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from . import conv2d
 from .shared import linear as lin
+from .shared.operands import DENSE
 from .shared.testing import linear_cases
 
 
@@ -54,18 +56,18 @@ def lower(view: View) -> Lowered:
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
-    x, w = lin.input_interval(view, inputs[0]), view.inputs[1].value
+    x, w = lin.input_interval(view, inputs[0]), view.weights.value
     groups, times = groups_of(view.x.shape, w.shape), w.shape[0] // groups_of(view.x.shape, w.shape)
     low, high = (
         np.repeat(end.reshape(groups, 1, 1, w.shape[3]), times, axis=0) for end in (x.low, x.high)
     )  # (oc, 1, 1, ic / groups)
     low, high = lin.product_interval(w, Interval(low, high))
-    bias = view.inputs[2].value
+    bias = view.bias.value
     return lin.output_interval(view, low.sum((1, 2, 3)) + bias, high.sum((1, 2, 3)) + bias)
 
 
 def _params(view: View) -> dict[str, int | str]:
-    w = view.inputs[1].shape
+    w = view.weights.shape
     values = {**lin.window_params(view, w[1], w[2]), **lin.output_params(view), "pad_value": view["pad_value"]}
     return {**values, "groups": groups_of(view.x.shape, w)}
 
@@ -82,10 +84,8 @@ KERNELS = (
         struct="ek_grouped_conv2d_params",
         fields=(*lin.LINEAR_FIELDS, ("int8_t", "pad_value"), ("uint16_t", "groups")),
         params=_params,
-        scratch=lambda view: (
-            lin.ring_bytes(view, *view.inputs[1].shape[1:3]) + 2 * int(np.prod(view.inputs[1].shape[1:]))
-        ),
-        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        scratch=lambda view: lin.ring_bytes(view, *view.weights.shape[1:3]) + 2 * int(np.prod(view.weights.shape[1:])),
+        in_place=lambda view: lin.ring_in_place(view, view.weights.shape[1]),
         sources=("ek_output_s8",),
     ),
 )
@@ -113,17 +113,28 @@ def cases(rng: np.random.Generator) -> list[Case]:
     return out
 
 
+def real(view: View, operands: Sequence[Array]) -> Array:
+    """A convolution for each group, side by side."""
+    x, w, bias = operands
+    groups = x.shape[3] // w.shape[3]
+    parts = zip(np.split(x, groups, axis=3), np.split(w, groups), np.split(bias, groups), strict=True)
+    return np.concatenate([conv2d.real(view, part) for part in parts], axis=3)
+
+
 OP = Op(
     name="grouped_conv2d",
     code=21,
     attrs=conv2d.ATTRS,
-    operands=("x", "weights", "bias", "multiplier", "shift"),
+    operands=DENSE,
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"grouped_conv2d": lower},
+    weights=lambda attrs, constants: constants[0],
     macs=conv2d.macs,
     ranges=ranges,
     validate=lin.validate,
     cases=cases,
+)
+SOURCE = SourceOp(
+    "grouped_conv2d", lower, FloatHalf(real, conv2d.in_torch), Filters(axis=0, reads=Reads.GROUP, window=True)
 )

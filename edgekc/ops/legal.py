@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..errors import EdgekcError, ModelError
 from ..graph import bounds
 from ..graph.ir import Graph, Node, Role, Stage, Tensor
-from ..graph.op import OPERAND_ROLES, Op, View, int_attrs
+from ..graph.op import Constant, Op, int_attrs, operand_at, view_of
 from . import OPS
 
 # C pointer type of a kernel's field -> dtype of the constant that it points to
@@ -149,7 +150,7 @@ def _check_node(graph: Graph, node: Node) -> None:
         raise ModelError(f"{op.name} has other attributes: {', '.join(wrong)} differ", where=node.name)
     if any(type(v) is not int for v in node.attrs.values()):
         raise ModelError(f"an attribute of {op.name} is not an integer", where=node.name)
-    many = any(o.endswith("*") for o in op.operands)
+    many = any(operand.many for operand in op.operands)
     count, expected = len(node.inputs), len(op.operands)
     if count != expected and not (many and count > expected):
         raise ModelError(f"{op.name} has {count} operands, expected {'at least ' * many}{expected}", where=node.name)
@@ -160,6 +161,8 @@ def _check_node(graph: Graph, node: Node) -> None:
         if not low <= value <= high:
             raise ModelError(f"{name} of {op.name} is {value}, expected {low} to {high}", where=node.name)
     tensors = graph.of(node.inputs)
+    if refused := wrong_operand(op, tensors):
+        raise ModelError(refused, where=node.name)
     is_constant = [t.role is not Role.ACTIVATION for t in tensors]
     if is_constant != sorted(is_constant):
         raise ModelError(f"a constant operand of {op.name} comes before an activation", where=node.name)
@@ -174,7 +177,26 @@ def _check_node(graph: Graph, node: Node) -> None:
     if found != inferred:
         raise ModelError(f"output shapes {found} should be {inferred}", where=node.name)
     _check_constants(op, node, tensors, found[0][-1] if found[0] else 1)
-    op.validate(View(node, tuple(tensors), tuple(graph.of(node.outputs))))
+    op.validate(view_of(graph, node))
+
+
+def wrong_operand(op: Op, tensors: Sequence[Tensor]) -> str:
+    """What is wrong with the operands of a node in their order: a constant where none may be, or none where one must.
+
+    Empty where they are as the operator's record says. Kernels rest on it: an argument stands for each activation, and
+    a field of the struct for each constant.
+    """
+    for i, t in enumerate(tensors):
+        operand = operand_at(op, i)
+        what = f"operand {i} ({operand.name}) of {op.name}" if operand.many else f"{operand.name} of {op.name}"
+        if t.role is Role.ACTIVATION:
+            if operand.constant is Constant.ALWAYS:
+                return f"{what} must be a constant"
+        elif operand.constant is Constant.NEVER:
+            return f"{what} is a constant, but must be computed at run time"
+        elif operand.role not in (None, t.role):
+            return f"{what} has role {t.role.value}, not {operand.role.value}"
+    return ""
 
 
 def _attribute_range(name: str) -> tuple[int, int]:
@@ -194,18 +216,10 @@ def _attribute_range(name: str) -> tuple[int, int]:
 
 def _check_constants(op: Op, node: Node, tensors: list[Tensor], channels: int) -> None:
     """What C reads through a pointer must have the pointer's type and length."""
-    if tensors[0].role is not Role.ACTIVATION:
-        raise ModelError(f"the first operand of {op.name} is a constant", where=node.name)
-    named = dict(zip(op.operands, tensors, strict=False))
-    for name, t in named.items():
-        role = OPERAND_ROLES.get(name)
-        if role is not None and t.role not in (role, Role.ACTIVATION):
-            raise ModelError(f"{name} of {op.name} has role {t.role.value}, not {role.value}", where=node.name)
+    named = dict(zip((operand.name for operand in op.operands), tensors, strict=False))
     for c_type, field in (f for kernel in op.kernels for f in kernel.fields):
         if field not in named or not c_type.endswith("*"):
             continue
-        if named[field].role is Role.ACTIVATION:
-            raise ModelError(f"{field} of {op.name} must be a constant", where=node.name)
         if named[field].dtype != _POINTEES.get(c_type):
             raise ModelError(
                 f"{field} of {op.name} must be {c_type.strip()}, not {named[field].dtype}", where=node.name

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..graph.ir import Array
-from ..graph.op import IntAttrs, Op
+from ..graph.op import IntAttrs, Op, View
+from ..graph.source import FloatHalf, SourceOp
+from .shared import floats as fl
 from .shared import pool
 from .shared.channels import channelwise
 from .shared.checks import require_activation
+from .shared.operands import X
+from .shared.ties import channelwise as channelwise_ties
 
 
 def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
@@ -19,18 +24,34 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
     return [np.clip(largest, attrs["act_min"], attrs["act_max"]).astype(np.int8)]
 
 
+def _real(view: View, operands: Sequence[Array]) -> Array:
+    x = operands[0]
+    out = np.full((x.shape[0], *view.out.shape[1:]), -np.inf, np.float32)
+    for _, _, seen in fl.windows(view, x, view["filter_h"], view["filter_w"], fill=-np.inf):
+        np.maximum(out, seen, out=out)
+    return out
+
+
+def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
+    size, stride = (view["filter_h"], view["filter_w"]), (view["stride_h"], view["stride_w"])
+    x = fl.padded(torch, view, operands[0], float("-inf"))
+    return torch.nn.functional.max_pool2d(x, size, stride).permute(0, 2, 3, 1)
+
+
 OP = Op(
     name="max_pool",
     code=7,
     attrs=pool.ATTRS,
-    operands=("x",),
+    operands=(X,),
     infer=pool.infer,
     reference=reference,
     kernels=(pool.kernel("ek_max_pool_s8"),),
-    lowers={"max_pool": pool.lower},
     macs=pool.macs,
     ranges=pool.ranges,
     validate=require_activation,
     channels=channelwise,
     cases=pool.cases,
+)
+SOURCE = SourceOp(
+    "max_pool", pool.lower, FloatHalf(_real, _in_torch, channelwise_ties, shares_scale=True, scales_along=True)
 )

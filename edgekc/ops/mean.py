@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +17,12 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import DOUBLE, clamp_int8, quantize_multiplier, requantize
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.source import FloatHalf, SourceOp, Tie
 from .shared.channels import channelwise
 from .shared.checks import activation_inputs, known, require_int8
+from .shared.operands import X
 from .shared.testing import fills
+from .shared.ties import channelwise as channelwise_ties
 
 ATTRS = ("axes", "keep_dims", "in_zero", "multiplier", "shift", "out_zero")  # axes: bit i is axis i
 
@@ -145,18 +149,37 @@ def cases(rng: np.random.Generator) -> list[Case]:
     return out
 
 
+def _real_axes(view: View, rank: int) -> tuple[int, ...]:
+    return tuple(int(a) % rank for a in str(view.node.attrs["axes"]).split(","))
+
+
+def _real(view: View, operands: Sequence[Array]) -> Array:
+    x = operands[0]
+    return np.asarray(x.mean(_real_axes(view, x.ndim), dtype=np.float32, keepdims=bool(view["keep_dims"])))
+
+
+def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
+    x = operands[0]
+    return x.mean(_real_axes(view, x.ndim), keepdim=bool(view["keep_dims"]))
+
+
+def _ties(view: View) -> Sequence[Tie] | None:
+    rank = len(view.x.shape)
+    return channelwise_ties(view) if rank - 1 not in _real_axes(view, rank) else None
+
+
 OP = Op(
     name="mean",
     code=8,
     attrs=ATTRS,
-    operands=("x",),
+    operands=(X,),
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"mean": lower},
     macs=lambda view: math.prod(view.x.shape[1:]),
     ranges=ranges,
     validate=validate,
     channels=channelwise,
     cases=cases,
 )
+SOURCE = SourceOp("mean", lower, FloatHalf(_real, _in_torch, _ties, scales_along=True))

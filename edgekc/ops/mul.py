@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, Param, View
+from ..graph.source import FloatHalf, SourceOp
 from .shared import elementwise as ew
+from .shared import floats as fl
 from .shared.channels import channelwise
 from .shared.checks import channels_of, known, require_activation, spread
 from .shared.linear import activation_range
+from .shared.operands import A, B
+from .shared.ties import channelwise as channelwise_ties
 
 ATTRS = ("a_zero", "b_zero", "multiplier", "shift", "out_zero", "act_min", "act_max")
 MAX_SHIFT = 14  # a product, at most 255 * 255, times 2**14 stays within 32 bits
@@ -72,17 +77,23 @@ def cases(rng: np.random.Generator) -> list[Case]:
     return out
 
 
+def real(view: View, operands: Sequence[Any]) -> Any:
+    """Of numpy or PyTorch."""
+    a, b = fl.aligned(operands)
+    return a * b
+
+
 OP = Op(
     name="mul",
     code=5,
     attrs=ATTRS,
-    operands=("a", "b"),
+    operands=(A, B),
     infer=ew.infer,
     reference=reference,
     kernels=ew.kernels("mul", FIELDS, _params),
-    lowers={"mul": lower},
     ranges=ranges,
     validate=validate,
     channels=channelwise,
     cases=cases,
 )
+SOURCE = SourceOp("mul", lower, FloatHalf(real, lambda torch, view, operands: real(view, operands), channelwise_ties))

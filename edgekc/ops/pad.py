@@ -6,15 +6,19 @@ A tensor of less than four dimensions is seen as (n, h, w, c) with ones in front
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.source import FloatHalf, SourceOp, Tie
 from .shared.channels import channelwise
 from .shared.checks import activation_inputs, known, require_int8, require_same_quant
+from .shared.operands import X
 from .shared.testing import fills
+from .shared.ties import channelwise as channelwise_ties
 
 AMOUNTS = ("pad_top", "pad_bottom", "pad_left", "pad_right", "pad_front", "pad_back")  # h, w, c: before, after
 ATTRS = (*AMOUNTS, "pad_value")
@@ -111,16 +115,36 @@ def _channels(view: View) -> ChannelRule | None:
     return None if view["pad_front"] or view["pad_back"] else channelwise(view)
 
 
+def _amounts(view: View) -> list[int]:
+    """Before and after each axis."""
+    return [int(v) for v in str(view.node.attrs["pads"]).split(",")]
+
+
+def _real(view: View, operands: Sequence[Array]) -> Array:
+    amounts = _amounts(view)
+    return np.pad(operands[0], list(zip(amounts[::2], amounts[1::2], strict=True)))
+
+
+def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
+    amounts = _amounts(view)
+    backwards = [p for axis in range(len(amounts) - 2, -1, -2) for p in amounts[axis : axis + 2]]
+    return torch.nn.functional.pad(operands[0], backwards)
+
+
+def _ties(view: View) -> Sequence[Tie] | None:
+    return None if any(_amounts(view)[-2:]) else channelwise_ties(view)
+
+
 OP = Op(
     name="pad",
     code=11,
     attrs=ATTRS,
-    operands=("x",),
+    operands=(X,),
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"pad": lower},
     ranges=ranges,
     channels=_channels,
     cases=cases,
 )
+SOURCE = SourceOp("pad", lower, FloatHalf(_real, _in_torch, _ties, shares_scale=True, scales_along=True))

@@ -11,9 +11,13 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.source import FloatHalf, SourceOp
 from .shared.channels import CHANNELWISE
 from .shared.checks import activation_inputs, channels_of, known, require_same_quant, spread
+from .shared.floats import reshaped
+from .shared.operands import X
 from .shared.testing import fills
+from .shared.ties import flattened
 
 MAX_RANK = 6
 DIMS = tuple(f"dim{i}" for i in range(1, MAX_RANK))
@@ -90,13 +94,24 @@ OP = Op(
     name="reshape",
     code=9,
     attrs=ATTRS,
-    operands=("x",),
+    operands=(X,),
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"reshape": lower},
     ranges=ranges,
     channels=_channels,
     view=True,
     cases=cases,
+)
+SOURCE = SourceOp(
+    "reshape",
+    lower,
+    FloatHalf(
+        lambda view, operands: reshaped(view, operands[0]),
+        lambda torch, view, operands: reshaped(view, operands[0]),
+        flattened,
+        shares_scale=True,
+        scales_along=True,
+    ),
+    view=True,
 )

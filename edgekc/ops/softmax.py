@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,10 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import INT32_MAX, quantize_multiplier, rounding_divide_by_pot, rounding_doubling_high_mul
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.source import FloatHalf, SourceOp
 from .shared.checks import activation_inputs, require_int8
+from .shared.floats import UNIT
+from .shared.operands import X
 from .shared.testing import fills
 
 ATTRS = ("multiplier", "shift", "diff_min")
@@ -146,15 +150,31 @@ def cases(rng: np.random.Generator) -> list[Case]:
     return out
 
 
+def _beta(view: View) -> float:
+    beta = view.node.attrs["beta"]
+    assert isinstance(beta, (int, float))
+    return beta
+
+
+def _real(view: View, operands: Sequence[Array]) -> Array:
+    x = operands[0] * np.float32(_beta(view))
+    exps = np.exp(x - x.max(-1, keepdims=True))
+    return np.asarray(exps / exps.sum(-1, keepdims=True))
+
+
+def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
+    return torch.nn.functional.softmax(operands[0] * _beta(view), -1)
+
+
 OP = Op(
     name="softmax",
     code=10,
     attrs=ATTRS,
-    operands=("x",),
+    operands=(X,),
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"softmax": lower},
     validate=validate,
     cases=cases,
 )
+SOURCE = SourceOp("softmax", lower, FloatHalf(_real, _in_torch, fixed_quant=UNIT), makes_probabilities=True)

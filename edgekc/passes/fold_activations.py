@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..graph.ir import Graph, Node, consumers, producers, prune
+from ..ops import source_of
 
 
 def run(graph: Graph) -> tuple[Graph, list[str]]:
@@ -15,7 +16,7 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
     notes = []
     nodes = {n.name: n for n in graph.nodes}
     for relu in graph.nodes:
-        if relu.op != "relu":
+        if not source_of(relu).is_activation:
             continue
         producer = producers(replace(graph, nodes=tuple(nodes.values()))).get(relu.inputs[0])
         if producer is None or not _foldable(graph, producer, relu):
@@ -31,6 +32,5 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
 def _foldable(graph: Graph, producer: Node, relu: Node) -> bool:
     before, after = graph.tensors[relu.inputs[0]], graph.tensors[relu.outputs[0]]
     only_reader = len(consumers(graph)[before.name]) == 1 and before.name not in graph.outputs
-    # A concatenation moves bytes and has no clamp to fold into, although the attribute is there.
-    clamps = producer.op != "concat" and producer.attrs.get("activation") == "none"
+    clamps = source_of(producer).clamps and producer.attrs.get("activation") == "none"
     return only_reader and before.quant == after.quant and clamps

@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..graph.ir import Array, Graph, Node, Tensor, prune
-from ..graph.op import Interval, View, int_attrs
+from ..graph.op import Interval, View, int_attrs, view_of
 from ..ops import OPS
 
 
@@ -59,11 +59,6 @@ def intervals(graph: Graph) -> dict[str, Interval | None]:
         acts, _ = _split(view)
         known[node.outputs[0]] = OPS[node.op].ranges(view, [known[t.name] for t in acts])
     return known
-
-
-def view_of(graph: Graph, node: Node) -> View:
-    """A node with its tensors."""
-    return View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
 
 
 def _split(view: View) -> tuple[list[Tensor], list[Tensor]]:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ..errors import UnsupportedError
 from ..graph.ir import Graph, Node, Tensor, consumers, prune
+from ..ops import filters_of, source_of
 
 
 def run(graph: Graph) -> tuple[Graph, list[str]]:
@@ -51,15 +52,20 @@ def _chain(graph: Graph, first: Node) -> list[Node]:
         if reader is None or len(chain) > 4 or reader.inputs[0] != chain[-1].outputs[0]:
             raise _unsupported(first)
         chain.append(reader)
-    kinds = [n.op for n in chain[1:-1] if n.op != "reshape"]
-    if kinds not in (["conv2d"], ["grouped_conv2d"], ["depthwise"]):
+    inner = [n for n in chain[1:-1] if not source_of(n).view]
+    if len(inner) != 1 or not _slides(inner[0]):
         raise _unsupported(first)
     return chain
 
 
+def _slides(node: Node) -> bool:
+    filters = filters_of(node)
+    return filters is not None and filters.window
+
+
 def _fold(graph: Graph, first: Node) -> tuple[Graph, str]:
     chain = _chain(graph, first)
-    last, conv = chain[-1], next(n for n in chain if n.op in ("conv2d", "grouped_conv2d", "depthwise"))
+    last, conv = chain[-1], next(n for n in chain if _slides(n))
     x, y = graph.tensors[first.inputs[0]], graph.tensors[last.outputs[0]]
     if last.attrs["blocks"] != first.attrs["blocks"]:
         raise _unsupported(first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..graph.ir import Graph, consumers, prune
+from ..ops import filters_of
 
 _WINDOW_PADS = ("pad_top", "pad_bottom", "pad_left", "pad_right")
 
@@ -21,7 +22,8 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
         amounts = [int(v) for v in str(pad.attrs["pads"]).split(",")]
         spatial = len(amounts) == 8 and not any(amounts[:2] + amounts[6:])
         same_quant = graph.tensors[pad.inputs[0]].quant == graph.tensors[pad.outputs[0]].quant
-        if reader.op not in ("conv2d", "grouped_conv2d", "depthwise") or not spatial or not same_quant:
+        filters = filters_of(reader)
+        if filters is None or not filters.window or not spatial or not same_quant:
             continue
         attrs = dict(reader.attrs)
         for key, amount in zip(_WINDOW_PADS, amounts[2:6], strict=True):

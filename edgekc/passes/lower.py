@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Graph, Node, Stage, Tensor, prune
-from ..graph.op import Op, View, int_attrs
-from ..ops import LOWER, OPS
+from ..graph.op import Op, View, int_attrs, view_of
+from ..ops import LOWER, OPS, source_of
+from ..ops.legal import wrong_operand
 
 
 def lower(graph: Graph, rounding: str = "tflite") -> Graph:
@@ -35,15 +36,18 @@ def lower_node(graph: Graph, node: Node, rounding: str = "tflite") -> tuple[Node
 
     Its activations keep their names.
     """
-    if node.op == "fully_connected":
+    if source_of(node).two_roundings:
         node = replace(node, attrs={**node.attrs, "rounding": rounding})
-    view = View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
-    if node.op not in LOWER:
+    view = view_of(graph, node)
+    to_integers = LOWER.get(node.op)
+    if to_integers is None:
         raise UnsupportedError(f"{node.op} has no integer definition", where=node.name)
-    lowered = LOWER[node.op](view)
+    lowered = to_integers(view)
     op = OPS[lowered.op]
     inputs = (*graph.of(lowered.activations), *lowered.constants)
     result = Node(lowered.op, node.name, tuple(t.name for t in inputs), node.outputs, lowered.attrs)
+    if wrong := wrong_operand(op, inputs):
+        raise UnsupportedError(wrong, where=node.name)
     inferred = op.infer(int_attrs(result), [t.shape for t in inputs])
     stated = [t.shape for t in view.outputs]
     if not op.view and inferred != stated:

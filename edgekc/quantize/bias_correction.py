@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..graph.ir import Array, Graph, Node, Role, Tensor, constant
-from ..graph.op import View
-from .float_reference import OPERATORS, activate
-from .to_int8 import FILTER_AXIS, to_int8, to_real
+from ..graph.op import view_of
+from ..ops import filters_of, floats_of
+from .float_reference import activate
+from .to_int8 import to_int8, to_real
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,11 @@ def walk(graph: Graph, quantized: Graph, x: Array, correct: bool) -> SideBySide:
     tensors = dict(quantized.tensors)
     last = {name: i for i, node in enumerate(quantized.nodes) for name in node.inputs}
     for index, node in enumerate(quantized.nodes):
-        view = View(node, tuple(quantized.of(node.inputs)), tuple(quantized.of(node.outputs)))
+        view = view_of(quantized, node)
         float_in = [exact[n] if n in exact else graph.tensors[n].value for n in node.inputs]
         rough_in = [rough[n] if n in rough else _constant(node, n, tensors) for n in node.inputs]
-        if node.op == "quantize":
-            before, after = float_in[0], rough_in[0]
-        else:
-            before, after = (OPERATORS[node.op](view, operands) for operands in (float_in, rough_in))
-        if correct and node.op in FILTER_AXIS:
+        before, after = (floats_of(node).compute(view, operands) for operands in (float_in, rough_in))
+        if correct and filters_of(node) is not None:
             bias = tensors[node.inputs[2]]
             step = _bias_steps(node, tensors)
             moved = np.round((before - after).reshape(-1, bias.shape[0]).mean(0, np.float64) / step)
@@ -88,7 +86,7 @@ def _constant(node: Node, name: str, tensors: Mapping[str, Tensor]) -> Array:
     t = tensors[name]
     if t.role is Role.BIAS:
         return (t.value * _bias_steps(node, tensors)).astype(np.float32)
-    if node.op not in FILTER_AXIS:
+    if filters_of(node) is None:
         return to_real(t.value, t.q)
     shape = [-1 if a == t.q.axis else 1 for a in range(len(t.shape))]
     return np.asarray(t.value * np.array(t.q.scales, np.float32).reshape(shape))

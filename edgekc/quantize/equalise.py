@@ -14,11 +14,10 @@ import numpy as np
 
 from ..graph.ir import Array, Graph, Node, Tensor, consumers
 from ..graph.ir import constant as make_constant
-from .to_int8 import FILTER_AXIS
+from ..graph.source import Reads
+from ..ops import filters_of, floats_of, layer_filters, source_of
 
-# Operators that commute with a positive factor on each channel.
-_TRANSPARENT = frozenset({"max_pool", "average_pool", "mean", "reshape", "relu", "pad"})
-_HOMOGENEOUS = frozenset({"none", "relu"})  # activations that do; ReLU6 does not
+_HOMOGENEOUS = frozenset({"none", "relu"})  # activations that commute with a positive factor; ReLU6 does not
 _ROUNDS = 40  # at most; a chain of layers settles in about ten
 _SETTLED = 1e-3  # largest |log s| of a round that is the last one
 
@@ -51,7 +50,7 @@ def pairs(graph: Graph) -> list[Pair]:
     """All pairs of layers that can exchange factors, in execution order."""
     readers, found = consumers(graph), []
     for node in graph.nodes:
-        if node.op not in FILTER_AXIS or node.attrs.get("activation", "none") not in _HOMOGENEOUS:
+        if filters_of(node) is None or node.attrs.get("activation", "none") not in _HOMOGENEOUS:
             continue
         second = _only_layer_behind(graph, node, readers)
         if second is not None:
@@ -66,17 +65,17 @@ def _only_layer_behind(graph: Graph, node: Node, readers: Mapping[str, list[Node
         if name in graph.outputs or len(readers[name]) != 1:
             return None
         reader = readers[name][0]
-        if reader.op == "grouped_conv2d":
-            return None  # its filters do not all read a channel
-        if reader.op in FILTER_AXIS:
+        if (filters := filters_of(reader)) is not None:
+            if filters.reads is Reads.GROUP:
+                return None  # its filters do not all read a channel
             # Row-major, channels last: element k of a row is of channel k % channels, also behind a flatten.
             row = graph.tensors[name].shape[-1]
-            fits = row % channels == 0 if reader.op == "fully_connected" else row == channels
+            fits = row == channels if filters.window else row % channels == 0
             return reader if fits and reader.inputs[0] == name else None
-        if reader.op not in _TRANSPARENT or reader.attrs.get("activation", "none") not in _HOMOGENEOUS:
+        if not floats_of(reader).scales_along or reader.attrs.get("activation", "none") not in _HOMOGENEOUS:
             return None
-        kept = reader.op == "reshape" or graph.tensors[reader.outputs[0]].shape[-1] == channels
-        if not kept or (reader.op != "reshape" and graph.tensors[name].shape[-1] != channels):
+        ends = (name, reader.outputs[0])
+        if not source_of(reader).view and any(graph.tensors[end].shape[-1] != channels for end in ends):
             return None
         name = reader.outputs[0]
 
@@ -84,7 +83,7 @@ def _only_layer_behind(graph: Graph, node: Node, readers: Mapping[str, list[Node
 def _equalise_pair(pair: Pair, values: dict[str, Array]) -> float:
     """Move factors between the two layers' weights in `values`; the largest |log s|."""
     w1, b1, w2 = pair.first.inputs[1], pair.first.inputs[2], pair.second.inputs[1]
-    axis = FILTER_AXIS[pair.first.op]
+    axis = layer_filters(pair.first).axis
     channels = values[w1].shape[axis]
     r1 = np.abs(values[w1]).max(tuple(a for a in range(values[w1].ndim) if a != axis))
     by_input = _by_input(pair.second, values[w2], channels)
@@ -104,7 +103,7 @@ def _by_input(node: Node, w: Array, channels: int) -> Array:
     depthwise (1, kh, kw, oc): filter o reads channel o // (oc / channels). conv2d (oc, kh, kw, ic).
     fully_connected (oc, ic): input k is of channel k % channels.
     """
-    if node.op == "depthwise":
+    if layer_filters(node).depthwise:
         return w.reshape(-1, channels, w.shape[-1] // channels)
     return w.reshape(-1, channels, 1)
 

@@ -13,16 +13,10 @@ import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant, prune
+from ..ops import filters_of, floats_of, source_of
 from ..passes import drop_identity_reshapes, fold_activations, fold_pads
 from .calibrate import Range
 
-# Operators that copy or compare bytes: TensorFlow Lite's kernels want one scale for input and output.
-SHARED = frozenset({"concat", "max_pool", "average_pool", "reshape", "pad"})
-# Operators whose output is in 0..1, and whose kernels are written for exactly these steps.
-FIXED = {"softmax": Quant((1 / 256,), (-128,)), "logistic": Quant((1 / 256,), (-128,))}
-# Linear operator -> axis of its weights that counts filters.
-FILTER_AXIS = {"conv2d": 0, "grouped_conv2d": 0, "depthwise": 3, "fully_connected": 0}
-KNOWN = SHARED | FIXED.keys() | FILTER_AXIS.keys() | {"add", "mul", "mean", "relu", "quantize"}
 _BIAS_LIMIT = 2.0**30  # half of int32; the other half is the sum's, which `lower` proves
 
 
@@ -41,7 +35,7 @@ def _activate_before_concat(graph: Graph) -> Graph:
     tensors, nodes = dict(graph.tensors), []
     for node in graph.nodes:
         activation = node.attrs.get("activation", "none")
-        if node.op == "concat" and activation != "none":
+        if activation != "none" and not source_of(node).clamps:
             inputs = []
             for i, name in enumerate(node.inputs):
                 new = f"{node.name}_in{i}"
@@ -67,11 +61,10 @@ def quantize(graph: Graph, ranges: Mapping[str, Range], inputs: Mapping[str, Qua
         UnsupportedError: an operator that has no int8 form.
     """
     for node in graph.nodes:
-        if node.op not in KNOWN:
+        if source_of(node).floats is None:
             raise UnsupportedError(f"{node.op} cannot be quantised", where=node.name)
     given = dict(inputs or {})
-    graph = _separate_fixed(graph, given)
-    copies = {node.outputs[0]: node.inputs[0] for node in graph.nodes if node.op == "quantize"}
+    graph, copies = _separate_fixed(graph, given)
     ranges = {**ranges, **{new: ranges[old] for new, old in copies.items() if old in ranges}}
     quants = activation_quants(graph, ranges, given)
     tensors: dict[str, Tensor] = {}
@@ -79,8 +72,8 @@ def quantize(graph: Graph, ranges: Mapping[str, Range], inputs: Mapping[str, Qua
         if t.data is None:
             tensors[name] = Tensor(name, t.shape, "int8", quants[name])
     for node in graph.nodes:
-        if node.op in FILTER_AXIS:
-            for t in _linear_constants(graph, node, quants):
+        if (filters := filters_of(node)) is not None:
+            for t in _linear_constants(graph, node, filters.axis, quants):
                 tensors[t.name] = t
         else:
             for t in graph.of(node.inputs):
@@ -109,8 +102,8 @@ def activation_quants(graph: Graph, ranges: Mapping[str, Range], given: Mapping[
     groups = _groups(graph)
     fixed: dict[str, Quant] = {groups[name]: quant for name, quant in given.items()}
     for node in graph.nodes:
-        if node.op in FIXED:
-            fixed[groups[node.outputs[0]]] = FIXED[node.op]
+        if (quant := floats_of(node).fixed_quant) is not None:
+            fixed[groups[node.outputs[0]]] = quant
     union: dict[str, Range] = {}
     for name, group in groups.items():
         if group in fixed:
@@ -133,45 +126,47 @@ def _groups(graph: Graph) -> dict[str, str]:
         return name
 
     for node in graph.nodes:
-        if node.op in SHARED:
+        if floats_of(node).shares_scale:
             for name in (*node.inputs, *node.outputs):
                 if name in parent:
                     parent[root(name)] = root(node.inputs[0])
     return {name: root(name) for name in parent}
 
 
-def _separate_fixed(graph: Graph, given: Iterable[str]) -> Graph:
+def _separate_fixed(graph: Graph, given: Iterable[str]) -> tuple[Graph, dict[str, str]]:
     """Requantise where a tensor of fixed steps (softmax, pixels) meets others in a concatenation.
 
-    Sharing would force its steps on the others, 0..1 say, and clip them.
+    Sharing would force its steps on the others, 0..1 say, and clip them. Also returns what each new tensor is a copy
+    of, in real numbers.
     """
-    pinned = set(given)
+    pinned, copies = set(given), {}
     tensors, nodes = dict(graph.tensors), []
     for node in graph.nodes:
-        if node.op in FIXED or (node.op in SHARED and node.op != "concat" and node.inputs[0] in pinned):
+        floats, joins = floats_of(node), source_of(node).joins
+        if floats.fixed_quant is not None or (floats.shares_scale and not joins and node.inputs[0] in pinned):
             pinned.update(node.outputs)
-        if node.op == "concat" and pinned & set(node.inputs):
+        if joins and pinned & set(node.inputs):
             inputs = []
             for i, name in enumerate(node.inputs):
                 if name in pinned:
                     new = f"{node.name}_requant{i}"
-                    tensors[new] = replace(tensors[name], name=new)
+                    tensors[new], copies[new] = replace(tensors[name], name=new), name
                     nodes.append(Node("quantize", new, (name,), (new,), {}))
                     name = new
                 inputs.append(name)
             node = replace(node, inputs=tuple(inputs))
         nodes.append(node)
-    return replace(graph, tensors=tensors, nodes=tuple(nodes))
+    return replace(graph, tensors=tensors, nodes=tuple(nodes)), copies
 
 
-def _linear_constants(graph: Graph, node: Node, quants: Mapping[str, Quant]) -> list[Tensor]:
+def _linear_constants(graph: Graph, node: Node, axis: int, quants: Mapping[str, Quant]) -> list[Tensor]:
     x, weights, bias = graph.of(node.inputs)
     if weights.data is None or bias.data is None:
         raise UnsupportedError(f"{node.op} with weights that are computed at run time", where=node.name)
     quant = quants[x.name]
-    scales = weight_scales(weights, bias.data, quant.scale, FILTER_AXIS[node.op])
+    scales = weight_scales(weights, bias.data, quant.scale, axis)
     return [
-        quantized_weights(weights, scales, FILTER_AXIS[node.op]),
+        quantized_weights(weights, scales, axis),
         quantized_bias(bias, quant.scale, scales),
     ]
 

@@ -21,12 +21,11 @@ from torch import Tensor
 from ..compress.model import Model
 from ..graph.fixedpoint import SINGLE
 from ..graph.ir import Array, Graph, Node
-from ..graph.op import View, int_attrs
+from ..graph.op import View, int_attrs, view_of
 from ..ops import OPS
-from ..ops.packed import clustered, depthwise_on_templates, template
+from ..ops.shared.floats import padded
 from .loop import Trainable
 from .net import Net
-from .operators import padded
 
 Integer = Callable[[Model], Graph]  # the INTEGER graph of a model, its activations' quantisation being fixed
 
@@ -87,10 +86,11 @@ def run_integer(graph: Graph, node: Node, levels: dict[str, Tensor]) -> Tensor:
     op = OPS[node.op]
     constants = {n: graph.tensors[n].value for n in node.inputs if n not in levels}
     attrs = int_attrs(node)
-    if node.op in _WEIGHTS:
-        view = View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
-        weights = _WEIGHTS[node.op](attrs, list(constants.values()))
-        bias, multiplier, shift = (torch.from_numpy(constants[n].copy()) for n in node.inputs[-3:])
+    if op.weights is not None:
+        view = view_of(graph, node)
+        weights = op.weights(attrs, list(constants.values()))
+        last = (view.bias, view.multiplier, view.shift)
+        bias, multiplier, shift = (torch.from_numpy(t.value.copy()) for t in last)
         acc = _accumulators(view, levels[node.inputs[0]], weights)
         acc += bias
         return _requantised(acc, multiplier, shift, attrs)
@@ -101,59 +101,12 @@ def run_integer(graph: Graph, node: Node, levels: dict[str, Tensor]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(op.reference(attrs, operands)[0]))
 
 
-def _dense(attrs: dict[str, int], constants: list[Array]) -> Array:
-    return constants[0]
-
-
-def _by_centers(attrs: dict[str, int], constants: list[Array]) -> Array:
-    return clustered.expand(constants[0], constants[1])
-
-
-def _by_templates(attrs: dict[str, int], constants: list[Array]) -> Array:
-    return template.expand(attrs["ones"], constants[0], constants[1], constants[2])
-
-
-def _by_coded_templates(attrs: dict[str, int], constants: list[Array]) -> Array:
-    return template.expand(attrs["ones"], constants[0], constants[1], constants[2][constants[3]])
-
-
-def _depthwise_by_centers(attrs: dict[str, int], constants: list[Array]) -> Array:
-    return _by_centers(attrs, constants).transpose(1, 2, 0)
-
-
-def _depthwise_by_templates(attrs: dict[str, int], constants: list[Array]) -> Array:
-    return depthwise_on_templates.expand(attrs["ones"], constants[0], constants[1], constants[2])
-
-
-def _depthwise_by_coded_templates(attrs: dict[str, int], constants: list[Array]) -> Array:
-    return depthwise_on_templates.expand(attrs["ones"], constants[0], constants[1], constants[2][constants[3]])
-
-
-# Operator -> its weights as integers (oc, kh, kw, ic), (kh, kw, oc) or (oc, ic), from attributes and constants.
-_WEIGHTS: dict[str, Callable[[dict[str, int], list[Array]], Array]] = {
-    "conv2d": _dense,
-    "grouped_conv2d": _dense,
-    "depthwise": _dense,
-    "fully_connected": _dense,
-    "clustered_conv2d": _by_centers,
-    "clustered_grouped_conv2d": _by_centers,
-    "clustered_fully_connected": _by_centers,
-    "template_conv2d": _by_templates,
-    "template_grouped_conv2d": _by_templates,
-    "template_pairs_conv2d": _by_coded_templates,
-    "template_pairs_grouped_conv2d": _by_coded_templates,
-    "clustered_depthwise": _depthwise_by_centers,
-    "template_depthwise": _depthwise_by_templates,
-    "template_pairs_depthwise": _depthwise_by_coded_templates,
-}
-
-
 def _accumulators(view: View, x: Tensor, weights: Array) -> Tensor:
     """int64 (n, ..., oc), without bias."""
     if weights.ndim == 2:
         product = x.reshape(-1, weights.shape[1]).double() @ torch.from_numpy(weights.astype(np.float64)).T
         return product.reshape(len(x), *view.out.shape[1:]).long()
-    image = padded(view, x.float(), float(view["pad_value"]))
+    image: Tensor = padded(torch, view, x.float(), float(view["pad_value"]))
     depthwise = weights.ndim == 3
     w = weights.transpose(2, 0, 1)[:, None] if depthwise else weights.transpose(0, 3, 1, 2)
     stride, dilation = (view["stride_h"], view["stride_w"]), (view["dilation_h"], view["dilation_w"])

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from ..compress.model import Model
 from ..errors import UnsupportedError
 from ..graph.ir import Array, Graph, Node, Role, constant
-from ..graph.op import View
+from ..graph.op import view_of
+from ..ops import layer_filters, source_of
+from . import operators
 from .loop import Trainable
-from .operators import OPERATORS, activate
 from .parameters import Clustered, Dense, TemplateKernels
 
 
@@ -38,7 +39,7 @@ class Net(Trainable):
         for name, book in self.source.books.items():
             self.books[self._key(name)] = nn.Parameter(torch.from_numpy(book.copy()), requires_grad=name in train_books)
         for node in graph.nodes:
-            if node.op not in OPERATORS:
+            if source_of(node).floats is None:
                 raise UnsupportedError(f"{node.op} cannot be trained", where=node.name)
             if _has_weights(graph, node):
                 self._add_layer(node, latent)
@@ -53,7 +54,7 @@ class Net(Trainable):
             self.layers[key] = Clustered(clustered, start)
         elif (record := model.templates.get(node.name)) is not None:
             book = self.books[self._key(record.book)]
-            self.layers[key] = TemplateKernels(record, book, start, node.op == "depthwise")
+            self.layers[key] = TemplateKernels(record, book, start, layer_filters(node).depthwise)
         else:
             self.layers[key] = Dense(model.graph.tensors[node.inputs[1]].value)
         bias = model.graph.tensors[node.inputs[2]].value
@@ -75,7 +76,7 @@ class Net(Trainable):
         """The activation that `forward` returns."""
         graph = self.source.graph
         last = next(node for node in graph.nodes if graph.outputs[0] in node.outputs)
-        return last.inputs[0] if last.op == "softmax" else graph.outputs[0]
+        return last.inputs[0] if source_of(last).makes_probabilities else graph.outputs[0]
 
     def activations(self, x: Tensor, keep: Iterable[str]) -> dict[str, Tensor]:
         """The activations of these names (n, ...), and the scores; a graph's output too if it is named."""
@@ -92,7 +93,7 @@ class Net(Trainable):
     def run_node(self, node: Node, inputs: list[Tensor]) -> Tensor:
         """A node's output from its activations; constants are the module's."""
         graph = self.source.graph
-        view = View(node, tuple(graph.of(node.inputs)), tuple(graph.of(node.outputs)))
+        view = view_of(graph, node)
         if _has_weights(graph, node):
             key = self._keys[node.name]
             operands = [*inputs, self.layers[key](), self.biases[key]]
@@ -101,8 +102,7 @@ class Net(Trainable):
             operands = [
                 next(given) if graph.tensors[n].data is None else getattr(self, self._keys[n]) for n in node.inputs
             ]
-        out = OPERATORS[node.op](view, operands)
-        return activate(out, str(node.attrs.get("activation", "none")))
+        return operators.run(node, view, operands)
 
     @torch.no_grad()
     def reassign(self) -> float:

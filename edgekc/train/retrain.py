@@ -12,6 +12,7 @@ from ..data import Dataset, check_labels
 from ..errors import UsageError
 from ..graph.ir import Graph
 from ..importers import import_model
+from ..ops import source_of
 from ..passes import QUANTIZED_PASSES, apply
 from ..passes.lower import lower
 from ..quantize.to_int8 import prepare
@@ -118,6 +119,6 @@ def is_classifier(samples: Dataset, graph: Graph) -> bool:
     """Whether outputs are scores of classes: the samples have labels, or the graph ends in a softmax."""
     last = next(node for node in graph.nodes if graph.outputs[0] in node.outputs)
     if samples.y is None:
-        return last.op == "softmax"
+        return source_of(last).makes_probabilities
     check_labels(samples.y, graph.tensors[graph.outputs[0]].shape[-1], samples.where)
     return True

@@ -30,6 +30,7 @@ from ..data import Dataset, real_batches
 from ..errors import UsageError
 from ..files.sections import nearest
 from ..graph.ir import Graph
+from ..ops import source_of
 from .device import DeviceNet
 from .loop import Loss, Options, Trainable, soft_cross_entropy
 from .net import Net
@@ -284,7 +285,7 @@ def _hidden(graph: Graph) -> list[str]:
     """Activations that are neither input nor scores nor what is made of the scores, in execution order."""
     names = [node.outputs[0] for node in graph.nodes]
     last = next(node for node in graph.nodes if graph.outputs[0] in node.outputs)
-    scores = last.inputs[0] if last.op == "softmax" else graph.outputs[0]
+    scores = last.inputs[0] if source_of(last).makes_probabilities else graph.outputs[0]
     return [name for name in names if name not in (scores, graph.outputs[0])]
 
 

@@ -18,7 +18,7 @@ from edgekc.format.pack import pack, read
 from edgekc.generate.plan import choose_kernel, plan
 from edgekc.generate.sources import generate
 from edgekc.graph.ir import Array, Graph, Node, Quant, Stage, Tensor, constant
-from edgekc.graph.op import OPERAND_ROLES, Kernel, View
+from edgekc.graph.op import Kernel, View
 from edgekc.measure.emulated import measure
 from edgekc.ops import OPS
 
@@ -96,7 +96,7 @@ def layer(shape: Shape, name: str) -> tuple[Node, list[Tensor]]:
     quant = {"centers": Quant((2.0**-12,), (0,))}
     tensors = [Tensor(f"{name}_x", (1, *shape.x), "int8", Quant((0.0625,), (-4,)))]
     for operand in op.operands[1:]:
-        tensors.append(constant(f"{name}_{operand}", values[operand], OPERAND_ROLES[operand], quant.get(operand)))
+        tensors.append(constant(f"{name}_{operand.name}", values[operand.name], operand.role, quant.get(operand.name)))
     out = op.infer(attrs, [t.shape for t in tensors])[0]
     node = Node(shape.op, name, tuple(t.name for t in tensors), (f"{name}_y",), attrs)
     return node, [*tensors, Tensor(f"{name}_y", out, "int8", Quant((0.125,), (3,)))]

@@ -13,11 +13,10 @@ from edgekc.format.pack import pack, read
 from edgekc.generate.plan import plan
 from edgekc.generate.sources import generate
 from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.graph.op import OPERAND_ROLES, Case, Kernel, Op, View
+from edgekc.graph.op import Case, Constant, Kernel, Op, View, computed, operand_at
 from edgekc.ops import OPS
 
 ACTIVATION = Quant((0.5,), (0,))
-ACTIVATIONS = ("x", "x*", "a", "b")  # operands that may be computed at run time; all others are constants
 MOST_BYTES = 220_000  # of constants in one network: with its code it fits 512 KB of flash
 PORTABLE_CASES = 3  # of a kernel for every core, in a network of `sampled`
 
@@ -39,7 +38,7 @@ class Network:
 
     def add_split(self, name: str, op: Op, case: Case, kernel: Kernel) -> bool:
         """Likewise, with a constant as second operand where the kernel wants one; False: it does not take it."""
-        counts = (2, 1) if op.operands == ("a", "b") else (_computed(op, case),)
+        counts = reversed(computed(op, len(case.inputs)))
         return any(self._add(name, op, case, kernel, count) for count in counts)
 
     def _add(self, name: str, op: Op, case: Case, kernel: Kernel, count: int) -> bool:
@@ -68,9 +67,7 @@ class Network:
 
 def _computed(op: Op, case: Case) -> int:
     """How many of the case's inputs may be computed at run time: they come first."""
-    if op.operands == ("x*",):
-        return len(case.inputs)
-    return sum(operand in ACTIVATIONS for operand in op.operands)
+    return computed(op, len(case.inputs))[-1]
 
 
 def _shape(op: Op, case: Case) -> tuple[int, ...]:
@@ -79,10 +76,10 @@ def _shape(op: Op, case: Case) -> tuple[int, ...]:
 
 
 def constant_of(op: Op, name: str, position: int, value: Array) -> Tensor:
-    operand = op.operands[position]
-    role = OPERAND_ROLES.get(operand, Role.WEIGHTS)
-    quant = Quant((2.0**-12,), (0,)) if operand == "centers" else ACTIVATION if operand in ACTIVATIONS else None
-    return constant(f"{name}_{operand}", value, role, quant)
+    operand = operand_at(op, position)
+    may_be_either = operand.constant is not Constant.ALWAYS
+    quant = Quant((2.0**-12,), (0,)) if operand.role is Role.CENTERS else ACTIVATION if may_be_either else None
+    return constant(f"{name}_{operand.name}", value, operand.role or Role.WEIGHTS, quant)
 
 
 def cases(op: Op) -> Iterator[Case]:

@@ -18,12 +18,11 @@ from edgekc.format.pack import pack, read
 from edgekc.generate.plan import plan
 from edgekc.generate.sources import generate
 from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.graph.op import OPERAND_ROLES, Case, Kernel, Op, View
+from edgekc.graph.op import Case, Kernel, Op, View, computed, operand_at
 from edgekc.ops import OPS
 from edgekc.passes.lower import lower
 
 ACTIVATION = Quant((0.5,), (0,))
-COMPUTED = ("x", "x*", "a", "b")  # operands that a layer may compute; all others are constants
 # Of a network's constants, input, output and scratch; parameters of its layers and the stack take the rest.
 NETWORK_BYTES = 10 * 1024
 CASES = 24  # of each kernel, evenly over all that fit
@@ -90,9 +89,7 @@ def layers() -> Iterator[Layer]:
     for op in OPS.values():
         kernels = [kernel for kernel in op.kernels if is_portable(kernel)]
         for case in op.cases(np.random.default_rng(3)):
-            most = len(case.inputs) if op.operands == ("x*",) else sum(name in COMPUTED for name in op.operands)
-            fewest = most if op.operands == ("x*",) else 1
-            for count in range(fewest, most + 1):
+            for count in computed(op, len(case.inputs)):
                 for kernel in kernels if case.inputs[0].shape[0] == 1 else ():
                     layer = _layer(f"l{number}", op, case, count, kernel)
                     if layer is not None:
@@ -103,9 +100,9 @@ def layers() -> Iterator[Layer]:
 def _layer(name: str, op: Op, case: Case, computed: int, kernel: Kernel) -> Layer | None:
     inputs = [Tensor(f"{name}{chr(97 + i)}", x.shape, "int8", ACTIVATION) for i, x in enumerate(case.inputs[:computed])]
     for i, value in enumerate(case.inputs[computed:], computed):
-        operand = op.operands[i]
-        quant = {"centers": Quant((2.0**-12,), (0,)), "b": ACTIVATION}.get(operand)
-        inputs.append(constant(f"{name}{chr(97 + i)}", value, OPERAND_ROLES.get(operand, Role.WEIGHTS), quant))
+        operand = operand_at(op, i)
+        quant = {"centers": Quant((2.0**-12,), (0,)), "b": ACTIVATION}.get(operand.name)
+        inputs.append(constant(f"{name}{chr(97 + i)}", value, operand.role or Role.WEIGHTS, quant))
     result = op.reference(case.attrs, list(case.inputs))[0]
     out = Tensor(name, result.shape, "int8", ACTIVATION)
     node = Node(op.name, name, tuple(t.name for t in inputs), (name,), case.attrs)

@@ -14,7 +14,7 @@ from edgekc.format.container import Section
 from edgekc.format.pack import pack, read, unpack
 from edgekc.graph.bits import encode_centers
 from edgekc.graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.graph.op import IntAttrs, Op, Shape
+from edgekc.graph.op import Constant, IntAttrs, Op, Operand, Shape
 
 WINDOW = dict(stride_h=1, stride_w=1, dilation_h=1, dilation_w=1)
 OUTPUT = dict(out_zero=-128, act_min=-128, act_max=127, rounding=1)
@@ -90,7 +90,8 @@ def _same_value(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 # Any constants of any role: what the format must carry before the operators that read it exist.
-HOLDER = Op("holder", 250, ("variant",), ("x", "constants*"), _same_shape, _same_value)
+OPERANDS = (Operand("x"), Operand("constants", Constant.MAYBE, many=True))
+HOLDER = Op("holder", 250, ("variant",), OPERANDS, _same_shape, _same_value)
 
 
 def holder(constants: Sequence[Tensor], metadata: dict[str, str] | None = None) -> Graph:

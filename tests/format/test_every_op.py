@@ -10,20 +10,19 @@ import pytest
 
 from edgekc.format.pack import pack, unpack
 from edgekc.graph.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.graph.op import OPERAND_ROLES, Case, Op
+from edgekc.graph.op import Case, Constant, Op, operand_at
 from edgekc.ops import OPS
 
 
 def graph_of(op: Op, case: Case) -> Graph:
-    """The case as a net of one layer; operands that C reads through a pointer in its struct are constants."""
-    pointers = {name for kernel in op.kernels for c_type, name in kernel.fields if c_type.endswith("*")}
+    """The case as a net of one layer; operands are constants where they may be."""
     tensors: dict[str, Tensor] = {}
-    names = [*op.operands, *(f"more{i}" for i in range(len(case.inputs) - len(op.operands)))]
-    for operand, value in zip(names, case.inputs, strict=True):
-        name = f"layer/{operand}"
-        role = OPERAND_ROLES.get(operand, Role.WEIGHTS)
+    for i, value in enumerate(case.inputs):
+        operand = operand_at(op, i)
+        name = f"layer/{operand.name}{i}"
+        role = operand.role or Role.WEIGHTS
         quant = Quant((1.0,), (0,)) if role is Role.CENTERS else None
-        is_constant = operand in pointers
+        is_constant = operand.constant is not Constant.NEVER
         tensors[name] = (
             constant(name, value, role, quant) if is_constant else Tensor(name, value.shape, value.dtype.name)
         )

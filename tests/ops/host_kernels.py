@@ -25,7 +25,7 @@ from edgekc.assets import runtime_file
 from edgekc.firmware.toolchain import host_compiler
 from edgekc.graph.bits import index_bits, pack_indices
 from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
-from edgekc.graph.op import LAID_OUT, OPERAND_ROLES, Case, Kernel, Op, View
+from edgekc.graph.op import LAID_OUT, Case, Kernel, Op, View, computed, operand_at
 from edgekc.ops import OPS
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
@@ -35,7 +35,6 @@ EMULATED = frozenset({"dsp", "mve", "thumb1", "thumb2", "vector"})
 EMULATE = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED", "-DEK_VEC_EMULATED")
 GUARD = 64  # bytes before and after each buffer
 POISON = 0xA5
-ACTIVATIONS = ("x", "x*", "a", "b")  # operands that may be computed at run time; all others are constants
 CTYPES = {
     "int8_t": ctypes.c_int8,
     "uint8_t": ctypes.c_uint8,
@@ -123,7 +122,7 @@ def view_of(op: Op, case: Case, activations: int) -> View:
         if i < activations:
             inputs.append(Tensor(f"in{i}", value.shape, value.dtype.name))
         else:
-            role = OPERAND_ROLES.get(op.operands[i], Role.WEIGHTS)
+            role = operand_at(op, i).role or Role.WEIGHTS
             inputs.append(constant(f"in{i}", value, role, Quant((1.0,), (0,))))
     results = op.reference(case.attrs, list(case.inputs))
     outputs = tuple(Tensor(f"out{i}", r.shape, r.dtype.name) for i, r in enumerate(results))
@@ -133,12 +132,7 @@ def view_of(op: Op, case: Case, activations: int) -> View:
 
 def views(op: Op, case: Case) -> Iterator[View]:
     """Every way in which the case's inputs may be split into activations and constants."""
-    if op.operands == ("x*",):
-        counts = [len(case.inputs)]
-    else:
-        most = sum(name in ACTIVATIONS for name in op.operands)
-        counts = list(range(1, most + 1))
-    for count in counts:
+    for count in computed(op, len(case.inputs)):
         yield view_of(op, case, count)
 
 

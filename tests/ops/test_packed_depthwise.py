@@ -16,7 +16,7 @@ from edgekc.errors import ModelError
 from edgekc.format.pack import pack, unpack
 from edgekc.graph.fixedpoint import INT32_MAX
 from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
-from edgekc.graph.op import OPERAND_ROLES, Case
+from edgekc.graph.op import Case
 from edgekc.ops import OPS
 from edgekc.ops.packed import depthwise_on_templates as td
 from edgekc.ops.packed import template as tp
@@ -159,11 +159,11 @@ def three_layers(name: str) -> Graph:
     nodes = []
 
     def add(op: str, layer: str, source: str, out: str, attrs: dict[str, int], values: tuple[Array, ...]) -> None:
-        names = [f"{layer}/{operand}" for operand in OPS[op].operands[1:]]
+        names = [f"{layer}/{operand.name}" for operand in OPS[op].operands[1:]]
         for full, operand, value in zip(names, OPS[op].operands[1:], values, strict=True):
-            role = OPERAND_ROLES[operand]
-            quant = Quant((1.0,), (0,)) if role is Role.CENTERS else None
-            tensors[full] = constant(full, value, role, quant)
+            assert operand.role is not None
+            quant = Quant((1.0,), (0,)) if operand.role is Role.CENTERS else None
+            tensors[full] = constant(full, value, operand.role, quant)
         nodes.append(Node(op, layer, (source, *names), (out,), attrs))
 
     def pointwise(oc: int, ic: int, dead: tuple[int, ...]) -> tuple[Array, ...]:

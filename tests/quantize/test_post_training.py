@@ -15,12 +15,12 @@ from edgekc.errors import ModelError, UnsupportedError
 from edgekc.evaluate import host_outputs, input_levels
 from edgekc.format.pack import pack, unpack
 from edgekc.graph.ir import Graph, Quant, Stage, constant
-from edgekc.ops import LOWER, legal
+from edgekc.ops import LOWER, OPS, SOURCES, legal
 from edgekc.pipeline import to_integer
 from edgekc.quantize import float_reference
 from edgekc.quantize.post_training import post_training
 from edgekc.quantize.settings import Quantize
-from edgekc.quantize.to_int8 import FIXED, KNOWN, SHARED, prepare, to_real
+from edgekc.quantize.to_int8 import prepare, to_real
 
 
 def residual(net: FloatNet) -> str:
@@ -110,11 +110,9 @@ def test_the_bound_can_fail() -> None:
 
 
 def test_every_operator_that_lowers_can_be_quantised() -> None:
-    """The quantiser's tables against the operators': dequantize is an edge, and compressed layers come later."""
-    later = {name for name in LOWER if name.startswith(("clustered_", "template_"))}
-    assert LOWER.keys() - later - {"dequantize"} <= KNOWN
-    assert LOWER.keys() >= SHARED
-    assert FIXED.keys() <= LOWER.keys()
+    """All but compressed layers, which come later."""
+    later = {op.name for op in OPS.values() if op.packs}
+    assert LOWER.keys() - later == {name for name, source in SOURCES.items() if source.floats is not None}
 
 
 def test_shared_and_fixed_parameters() -> None:

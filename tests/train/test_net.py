@@ -30,7 +30,7 @@ def every_operator() -> Graph:
     both = net.concat(pooled, averaged)
     scaled = net.binary("mul", both, net.constant(np.linspace(0.5, 1.5, 32).reshape(1, 1, 1, 32)))
     added = net.binary("add", scaled, both, activation="relu_n1_to_1")
-    flat = net.mean(net.unary("logistic", added))
+    flat = net.mean(net.unary("tanh", net.unary("logistic", added)))
     out = net.unary("softmax", net.fully_connected(flat, 5), beta=1.0)
     return net.graph(out)
 

@@ -12,7 +12,7 @@ from edgekc.emulate import imported, reference
 from edgekc.errors import UnsupportedError
 from edgekc.graph.ir import Array, Graph, consumers
 from edgekc.graph.op import Interval, View
-from edgekc.ops import legal
+from edgekc.ops import dequantize, legal, quantize
 from edgekc.ops.shared import linear as lin
 from edgekc.passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
 from edgekc.passes.lower import lower
@@ -37,11 +37,11 @@ def outputs(graph: Graph, levels: Array) -> list[Array]:
     source, x = graph.tensors[graph.inputs[0]], levels
     if source.dtype == "float32":
         cast = graph.tensors[consumers(graph)[source.name][0].outputs[0]]
-        x = imported.dequantize(levels, cast.q.scale, cast.q.zero_point)
+        x = dequantize.reals_of(levels, cast.q.scale, cast.q.zero_point)
     found = imported.outputs(imported.prepare(graph), [x])
     casts = {n.outputs[0]: graph.tensors[n.inputs[0]].q for n in graph.nodes if n.op == "dequantize"}
     return [
-        imported.quantize(y, casts[name].scale, casts[name].zero_point, "int8") if name in casts else y
+        quantize.levels_of(y, casts[name].scale, casts[name].zero_point, "int8") if name in casts else y
         for name, y in zip(graph.outputs, found, strict=True)
     ]
 

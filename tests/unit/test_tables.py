@@ -19,7 +19,7 @@ import pytest
 
 from edgekc.boards.board import list_boards, load_board
 from edgekc.importers.tflite.int8 import HANDLERS
-from edgekc.ops import OPS
+from edgekc.ops import LOWER, OPS, SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -60,7 +60,7 @@ def operators() -> str:
     rewritten = []
     for builtin in HANDLERS:
         kind = KINDS.get(builtin, builtin.lower().removesuffix("_2d"))
-        name = next((op.name for op in OPS.values() if kind in op.lowers), None)
+        name = (SOURCES[kind].becomes or kind) if kind in LOWER else None
         if name is not None:
             files[name].append(f"`{builtin}`")
         else:

@@ -23,6 +23,7 @@ import numpy as np
 
 from ...errors import ModelError, UsageError
 from ...graph.ir import Array, Graph, Node, Role, Tensor, constant, prune
+from ...ops import filters_of
 from ...quantize import float_reference
 
 
@@ -75,7 +76,8 @@ def rewrite(graph: Graph, layer: str, dominant: Dominant) -> Graph:
         if node.name != layer:
             nodes.append(node)
             continue
-        if node.op != "conv2d":
+        filters = filters_of(node)
+        if filters is None or not filters.dense_window:
             raise UsageError(f"{node.op} cannot be replaced by dominant kernels", where=layer)
         out, name = tensors[node.outputs[0]], f"{layer}_dk"
         channels = dominant.depthwise.shape[-1]

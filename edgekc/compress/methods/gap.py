@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...graph.ir import Array, Graph, Node, Role, Tensor, constant, consumers, producers, prune
+from ...ops import filters_of, source_of
 
 
 def merge(weights: Array, positions: int) -> Array:
@@ -23,14 +24,19 @@ def merge(weights: Array, positions: int) -> Array:
     return np.asarray(wide.sum(1).astype(weights.dtype))
 
 
+def _reads_rows(node: Node) -> bool:
+    filters = filters_of(node)
+    return filters is not None and not filters.window
+
+
 def run(graph: Graph) -> tuple[Graph, list[str]]:
     """FLOAT graph to FLOAT graph; the notes say what was done, or why nothing was."""
     makers, readers = producers(graph), consumers(graph)
-    first = next((node for node in graph.nodes if node.op == "fully_connected"), None)
+    first = next((node for node in graph.nodes if _reads_rows(node)), None)
     if first is None:
         return graph, ["no fully connected layer: no global average pooling to put in front of it"]
     flatten = makers.get(first.inputs[0])
-    if flatten is None or flatten.op != "reshape":
+    if flatten is None or not source_of(flatten).view:
         return graph, [f"{first.name}: its input is not a flattened map; left as it is"]
     x, flat = graph.tensors[flatten.inputs[0]], graph.tensors[first.inputs[0]]
     positions = math.prod(x.shape[1:-1])

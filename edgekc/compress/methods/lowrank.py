@@ -20,6 +20,7 @@ import numpy as np
 
 from ...errors import ModelError, UsageError
 from ...graph.ir import Array, Graph, Node, Role, Tensor, constant, prune
+from ...ops import filters_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,9 @@ def rewrite(graph: Graph, layer: str, low: LowRank) -> Graph:
 
 
 def _chain(node: Node, low: LowRank, tensors: dict[str, Tensor]) -> list[Node]:
-    pointwise = node.op == "conv2d" and tensors[node.inputs[1]].shape[1:3] == (1, 1)
-    if not pointwise and node.op != "fully_connected":
+    filters = filters_of(node)
+    pointwise = filters is not None and filters.dense_window and tensors[node.inputs[1]].shape[1:3] == (1, 1)
+    if filters is None or (filters.window and not pointwise):
         raise UsageError("only fully connected layers and 1x1 convolutions can be factored", where=node.name)
     out, x, nodes, attrs = tensors[node.outputs[0]], node.inputs[0], [], dict(node.attrs)
     last = len(low.factors) - 1

@@ -16,6 +16,7 @@ import numpy as np
 from ...errors import UsageError
 from ...graph.ir import Array, Graph, Node
 from ...graph.op import IntAttrs
+from ...ops import filters_of
 from ...ops.shared.linear import windows
 
 _BLOCK_BYTES = 32 * 2**20  # of unrolled inputs at a time
@@ -36,17 +37,17 @@ class Moments:
 
 def of_layer(graph: Graph, node: Node, x: Array) -> Moments:
     """Moments of a FLOAT node with weights, from its input activation x (n, ...); taps in the weights' order."""
-    if node.op not in ("conv2d", "grouped_conv2d", "depthwise", "fully_connected"):
+    filters = filters_of(node)
+    if filters is None:
         raise UsageError(f"{node.op} has no weights", where=node.name)
     shape = graph.tensors[node.inputs[1]].shape
     attrs = {key: value for key, value in node.attrs.items() if isinstance(value, int)}
-    if node.op == "conv2d":
+    if not filters.window:
+        return of_rows([np.asarray(x).reshape(-1, shape[1])])
+    if filters.dense_window:
         return of_conv2d(x, attrs, shape[1], shape[2])
-    if node.op == "grouped_conv2d":
-        return of_grouped(x, attrs, shape[1], shape[2], shape[3], shape[0])
-    if node.op == "depthwise":
-        return of_grouped(x, attrs, shape[1], shape[2], 1, shape[3])
-    return of_rows([np.asarray(x).reshape(-1, shape[1])])
+    reads = 1 if filters.depthwise else shape[3]
+    return of_grouped(x, attrs, shape[1], shape[2], reads, shape[filters.axis])
 
 
 def of_rows(blocks: Iterable[Array]) -> Moments:

@@ -26,7 +26,9 @@ import numpy as np
 
 from ...errors import UsageError
 from ...graph.ir import Array, Graph, Node
-from .tied import LAYERS, WEIGHTED, Groups, groups, node_of, removable, remove
+from ...graph.op import view_of
+from ...ops import layer_filters
+from .tied import Groups, groups, makes_channels, node_of, removable, remove, weighted
 
 _LEAST_SHARE = 0.25  # of Schedule.step, for layers with little of the computation
 Score = Callable[[Graph], Mapping[str, Array]]  # layer -> (oc,) how much each filter matters
@@ -184,13 +186,11 @@ def prune_to_budget(
 
 
 def _layers(graph: Graph) -> list[Node]:
-    return [node for node in graph.nodes if node.op in WEIGHTED]
+    return [node for node in graph.nodes if weighted(node)]
 
 
 def _filters(graph: Graph, node: Node) -> Array:
-    weights = graph.tensors[node.inputs[1]].value
-    if node.op == "depthwise":
-        weights = np.moveaxis(weights, 3, 0)
+    weights = np.moveaxis(view_of(graph, node).weights.value, layer_filters(node).axis, 0)
     return weights.reshape(len(weights), -1).astype(np.float64)
 
 
@@ -209,7 +209,7 @@ def _candidates(graph: Graph, tied: Groups) -> list[tuple[tuple[str, ...], float
     """Layers that share tie groups, and the part of a step that they are offered, by their computation."""
     sets: list[tuple[set[int], list[str]]] = []
     for node in graph.nodes:
-        if node.op not in LAYERS:
+        if not makes_channels(node):
             continue
         own, names = set(removable(graph, tied, node.name).tolist()), [node.name]
         if not own:

@@ -15,16 +15,27 @@ import numpy as np
 
 from ...errors import UsageError
 from ...graph.ir import Array, Graph, Node, Tensor, constant
-
-LAYERS = ("conv2d", "fully_connected")  # whose output channels are new
-WEIGHTED = (*LAYERS, "depthwise")
-_CHANNELWISE = ("relu", "logistic", "average_pool", "max_pool", "add", "mul", "mean", "pad")
+from ...graph.op import view_of
+from ...graph.source import Reads
+from ...ops import filters_of, source_of
 
 
 @dataclass(frozen=True, slots=True)
 class Groups:
     labels: dict[str, Array]  # activation -> (channels,) int64, the tie group of each channel
     pinned: Array  # (groups,) bool: cannot be removed (the graph's inputs and outputs, operators that mix channels)
+
+
+def weighted(node: Node) -> bool:
+    """A layer with filters, none of which reads a group of channels: those keep all channels that they have."""
+    filters = filters_of(node)
+    return filters is not None and filters.reads is not Reads.GROUP
+
+
+def makes_channels(node: Node) -> bool:
+    """A layer whose output channels are new, since each filter reads every input channel."""
+    filters = filters_of(node)
+    return filters is not None and filters.reads is Reads.ALL
 
 
 def groups(graph: Graph) -> Groups:
@@ -44,13 +55,14 @@ def groups(graph: Graph) -> Groups:
 
     pinned_names = {*graph.inputs, *graph.outputs}
     for node in graph.nodes:
-        ties = _ties(graph, node)
+        floats, out = source_of(node).floats, node.outputs[0]
+        ties = None if floats is None else floats.ties(view_of(graph, node))
         if ties is None:
             pinned_names |= {n for n in (*node.inputs, *node.outputs) if n in starts}
             continue
-        for a, at_a, b, at_b in ties:
-            for i, j in zip(at_a.tolist(), at_b.tolist(), strict=True):
-                x, y = root(starts[a] + i), root(starts[b] + j)
+        for t, inside, outside in ties:
+            for i, j in zip(inside.tolist(), outside.tolist(), strict=True):
+                x, y = root(starts[t.name] + i), root(starts[out] + j)
                 parent[max(x, y)] = min(x, y)
     roots = np.array([root(i) for i in range(total)], np.int64)
     unique, numbers = np.unique(roots, return_inverse=True)
@@ -93,9 +105,9 @@ def remove(graph: Graph, tied: Groups, gone: Array) -> Graph:
 def node_of(graph: Graph, layer: str) -> Node:
     """The convolution, depthwise or fully connected node of this name; UsageError otherwise."""
     for node in graph.nodes:
-        if node.name == layer and node.op in WEIGHTED:
+        if node.name == layer and weighted(node):
             return node
-    names = ", ".join(node.name for node in graph.nodes if node.op in WEIGHTED)
+    names = ", ".join(node.name for node in graph.nodes if weighted(node))
     raise UsageError("no such layer with weights", where=layer, fix=f"layers: {names}")
 
 
@@ -107,62 +119,16 @@ def _where(tied: Groups, bad: Array) -> str:
     return next(name for name, labels in tied.labels.items() if bad[labels].any())
 
 
-def _ties(graph: Graph, node: Node) -> list[tuple[str, Array, str, Array]] | None:
-    """(tensor, channels, tensor, channels) tied one to one; None: all channels of its tensors must stay."""
-    out = graph.tensors[node.outputs[0]]
-    acts = [t for t in graph.of(node.inputs) if t.data is None]
-    each = np.arange(_channels(out))
-    if node.op in LAYERS:
-        grouped = graph.tensors[node.inputs[1]].shape[-1] != _channels(acts[0])
-        return None if grouped else []
-    if node.op == "depthwise":
-        return [(acts[0].name, each // (len(each) // _channels(acts[0])), out.name, each)]
-    if node.op in _CHANNELWISE:
-        if not _keeps_channels(node, acts[0]):
-            return None
-        # An operand with one channel is spread over all: it has no channel of its own to lose.
-        return [(t.name, each, out.name, each) for t in acts if _channels(t) == len(each)]
-    if node.op == "concat":
-        return _concat_ties(node, acts, out)
-    if node.op == "reshape":
-        wide = np.arange(max(len(each), _channels(acts[0])))
-        if len(wide) % len(each) or len(wide) % _channels(acts[0]):
-            return None
-        return [(acts[0].name, wide % _channels(acts[0]), out.name, wide % len(each))]
-    return None
-
-
-def _keeps_channels(node: Node, x: Tensor) -> bool:
-    rank = len(x.shape)
-    if node.op == "mean":
-        return all(int(a) % rank != rank - 1 for a in str(node.attrs["axes"]).split(","))
-    if node.op == "pad":
-        return not any(int(p) for p in str(node.attrs["pads"]).split(",")[-2:])
-    return rank > 0
-
-
-def _concat_ties(node: Node, acts: list[Tensor], out: Tensor) -> list[tuple[str, Array, str, Array]]:
-    if node.int_attr("axis") % len(out.shape) != len(out.shape) - 1:
-        return [(t.name, np.arange(_channels(t)), out.name, np.arange(_channels(t))) for t in acts]
-    ends = np.cumsum([_channels(t) for t in acts])
-    each = [np.arange(_channels(t)) for t in acts]
-    return [
-        (t.name, own, out.name, own + end - len(own)) for t, own, end in zip(acts, each, ends.tolist(), strict=True)
-    ]
-
-
 def constant_masks(graph: Graph, node: Node, keep: dict[str, Array]) -> Iterator[tuple[str, int, Array]]:
     """(constant, axis, bool mask) of a node's constants; the masks speak of the graph before removal."""
     after = keep[node.outputs[0]]
     constants = [t for t in graph.of(node.inputs) if t.data is not None]
-    if node.op in LAYERS:
-        weights = constants[0]
-        yield weights.name, 0, after
-        if weights.shape[-1] == len(keep[node.inputs[0]]):  # else a grouped convolution, which keeps all channels
-            yield weights.name, len(weights.shape) - 1, keep[node.inputs[0]]
-        yield from ((t.name, 0, after) for t in constants[1:])
-    elif node.op == "depthwise":
-        yield constants[0].name, 3, after
+    filters = filters_of(node)
+    if filters is not None and filters.reads is not Reads.GROUP:
+        weights, before = constants[0], keep[node.inputs[0]]
+        yield weights.name, filters.axis, after
+        if filters.reads is Reads.ALL and weights.shape[-1] == len(before):  # else it keeps all channels
+            yield weights.name, len(weights.shape) - 1, before
         yield from ((t.name, 0, after) for t in constants[1:])
     else:
         yield from ((t.name, len(t.shape) - 1, after) for t in constants if t.shape and t.shape[-1] == len(after))

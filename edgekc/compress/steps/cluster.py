@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ...files.sections import Count, Seed
-from ...quantize.to_int8 import FILTER_AXIS
+from ...ops import layer_filters
 from .. import front, substitute
 from ..changes import Layer, behind
 from ..methods import cluster, moments, second_order
@@ -46,14 +46,14 @@ class Cluster(Packing):
             restarts=self.restarts,
         )  # fmt: skip
         model, layers = state.model, dict(state.layers)
-        nodes = self.packable(job, state, substitute.CLUSTERED)
+        nodes = self.packable(job, state, lambda node: substitute.CLUSTERED.get(node.op) is not None)
         ahead = (
             front.before(job.samples, model.graph, nodes, front.MOMENT_SAMPLES)
             if self.assignment == "second-order"
             else None
         )
         for node in nodes:
-            w, axis = weights(state, node).value, FILTER_AXIS[node.op]
+            w, axis = weights(state, node).value, layer_filters(node).axis
             if (size := clustered_bytes(w.size, self.bits)) >= w.size:
                 job.log(
                     f"note: {node.name}: stays dense, {self.bits}-bit indices and centers take {versus(size, w.size)}"

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from ...errors import UsageError
 from ...files.sections import Count, Fraction, Seed, exactly_one
 from ...graph.ir import Array, Node
+from ...ops import layer_filters
 from .. import substitute
 from ..changes import Layer, behind
 from ..layers import matches
@@ -43,7 +44,7 @@ class Codebook(Packing):
         return self
 
     def apply(self, job: Job, state: State) -> State:
-        nodes = self.packable(job, state, substitute.TEMPLATED)
+        nodes = self.packable(job, state, lambda node: substitute.TEMPLATED.get(node.op) is not None)
         nodes = [node for node in nodes if np.prod(weights(state, node).shape[1:3]) > 1]
         options = codebook.Options(seed=self.seed, restarts=self.restarts, weighting=self.weighting, offset=self.offset)
         groups = [nodes] if self.scope == "network" else [[node] for node in nodes]
@@ -93,4 +94,4 @@ def _names(group: list[Node]) -> str:
 def _kernels(state: State, node: Node) -> Array:
     """A convolution's weights (oc, kh, kw, ic), ic being 1 in a depthwise one."""
     w = weights(state, node).value
-    return codebook.from_depthwise(w) if node.op == "depthwise" else w
+    return codebook.from_depthwise(w) if layer_filters(node).depthwise else w

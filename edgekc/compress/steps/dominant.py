@@ -10,6 +10,7 @@ from pydantic import Field
 
 from ...data import real_batches, subset
 from ...files.sections import Count, Seed
+from ...ops import layer_filters
 from ..changes import Layer, split
 from ..methods import dominant
 from ..state import Job, State
@@ -34,7 +35,7 @@ class Dominant(LayerStep):
         before, x = state.model.graph, np.zeros(0)
         if self.fit == "responses":
             x = np.concatenate(list(real_batches(subset(job.samples, self.samples, self.seed))))
-        for node in self.free(job, state, {"conv2d"}):
+        for node in self.free(job, state, lambda node: layer_filters(node).dense_window):
             w = weights(state, node).value
             oc, k_h, k_w, ic = w.shape
             if k_h * k_w == 1 or self.rank * ic * (oc + k_h * k_w) >= w.size:

@@ -11,6 +11,7 @@ from pydantic import Field
 from ...errors import UsageError
 from ...files.sections import Seed
 from ...graph.ir import Array
+from ...ops import layer_filters
 from .. import front
 from ..changes import Layer, behind
 from ..layers import resolve
@@ -53,7 +54,7 @@ class Pairs(LayerStep):
             nearest = pairs.cluster(record.kernels, model.books[record.book][0].size, 2**self.bits, self.seed)
             before, error = _original(model, name), None
             node = model.node(name)
-            if self.assignment == "second-order" and node.op == "conv2d":
+            if self.assignment == "second-order" and layer_filters(node).dense_window:
                 ahead = ahead or front.before(
                     job.samples, model.graph, [model.node(n) for n in chosen], front.MOMENT_SAMPLES
                 )

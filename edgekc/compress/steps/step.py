@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
@@ -12,6 +12,7 @@ from pydantic import Field
 from ...data import Dataset
 from ...files.sections import Section
 from ...graph.ir import Graph, Node, Tensor
+from ...ops import layer_filters
 from ..layers import resolve
 from ..state import Job, State
 
@@ -54,12 +55,12 @@ class LayerStep(Step):
         default=("*",), description="names of layers, or patterns with * and ?"
     )
 
-    def free(self, job: Job, state: State, kinds: Iterable[str]) -> list[Node]:
-        """The layers of these kinds that it names, without those that an earlier step has packed."""
+    def free(self, job: Job, state: State, takes: Callable[[Node], bool]) -> list[Node]:
+        """The layers that it names and takes, without those that an earlier step has packed."""
         graph = state.model.graph
         names = resolve(self.layers, graph, f"{job.where}.layers")
         nodes = {node.name: node for node in graph.nodes}
-        return [nodes[n] for n in names if nodes[n].op in kinds and not state.model.packed(n)]
+        return [nodes[n] for n in names if takes(nodes[n]) and not state.model.packed(n)]
 
 
 class Packing(LayerStep):
@@ -69,10 +70,11 @@ class Packing(LayerStep):
         default=False, description="true: patterns match depthwise layers too; a name in full always does"
     )
 
-    def packable(self, job: Job, state: State, kinds: Iterable[str]) -> list[Node]:
+    def packable(self, job: Job, state: State, takes: Callable[[Node], bool]) -> list[Node]:
         """As `free`, without the depthwise layers that only a pattern matches, unless the step is for those too."""
-        found = self.free(job, state, kinds)
-        skipped = [n.name for n in found if n.op == "depthwise" and not self.depthwise and n.name not in self.layers]
+        found = self.free(job, state, takes)
+        few = [] if self.depthwise else [n.name for n in found if layer_filters(n).depthwise]
+        skipped = [name for name in few if name not in self.layers]
         for name in skipped:
             job.log(
                 f"{name}: left as it is by {job.where}, which takes depthwise layers by name or with depthwise = true"

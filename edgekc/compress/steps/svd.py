@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ...files.sections import Count, Fraction, exactly_one
+from ...graph.source import Reads
+from ...ops import layer_filters
 from .. import front
 from ..changes import Layer, split
 from ..methods import lowrank, moments
@@ -35,8 +37,8 @@ class Svd(LayerStep):
         return front.MOST_SAMPLES if self.of == "outputs" else 0
 
     def apply(self, job: Job, state: State) -> State:
-        nodes = self.free(job, state, {"fully_connected", "conv2d"})
-        nodes = [n for n in nodes if n.op == "fully_connected" or weights(state, n).shape[1:3] == (1, 1)]
+        nodes = self.free(job, state, lambda node: layer_filters(node).reads is Reads.ALL)
+        nodes = [n for n in nodes if not layer_filters(n).window or weights(state, n).shape[1:3] == (1, 1)]
         ahead = (
             front.before(job.samples, state.model.graph, nodes, front.MOST_SAMPLES) if self.of == "outputs" else None
         )

@@ -131,7 +131,7 @@ def _depthwise(b: Builder, op: FileOperator) -> None:
 def _fully_connected(b: Builder, op: FileOperator) -> None:
     if op.options["WeightsFormat"] != 0:
         raise b.unsupported(op, "shuffled weights", "the default weights format")
-    x, w = b.operand(op, 0, "input"), _weights(b, op, 2, 0)
+    x, w = b.operand(op, 0, "input", rowwise=True), _weights(b, op, 2, 0)
     units, in_c = b.tensors[w].shape
     t = b.tensors[x]
     rows = math.prod(t.shape) // in_c
@@ -146,7 +146,7 @@ def _fully_connected(b: Builder, op: FileOperator) -> None:
 
 def _binary(kind: str) -> Callable[[Builder, FileOperator], None]:
     def handler(b: Builder, op: FileOperator) -> None:
-        operands = (b.operand(op, 0, "a"), b.operand(op, 1, "b"))
+        operands = tuple(b.operand(op, i, what, may_be_constant=True) for i, what in enumerate("ab"))
         b.add(op, kind, operands, {"activation": activation(b, op)})
 
     return handler
@@ -210,7 +210,7 @@ def _pad(b: Builder, op: FileOperator) -> None:
 
 
 def _reshape(b: Builder, op: FileOperator) -> None:
-    x = b.operand(op, 0, "input")
+    x = b.operand(op, 0, "input", rowwise=op.builtin == "RESHAPE")
     shape = b.file_shape(x)
     target = list(b.file_output(op).shape)
     if op.builtin == "RESHAPE" and len(op.inputs) > 1 and op.inputs[1] >= 0:
@@ -274,7 +274,7 @@ def _concat(b: Builder, op: FileOperator) -> None:
 
 def _unary(kind: str, **attrs: AttrValue) -> Callable[[Builder, FileOperator], None]:
     def handler(b: Builder, op: FileOperator) -> None:
-        x = b.operand(op, 0, "input")
+        x = b.operand(op, 0, "input", rowwise=True)
         b.add(op, kind, (x,), attrs, b.file_shape(x) if x in b.rows else None)
 
     return handler
@@ -311,5 +311,6 @@ HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
     "QUANTIZE": _unary("quantize"),
     "DEQUANTIZE": _unary("dequantize"),
     "LOGISTIC": _unary("logistic"),
+    "TANH": _unary("tanh"),
     "CONCATENATION": _concat,
 }

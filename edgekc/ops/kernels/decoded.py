@@ -53,10 +53,10 @@ INSTRUCTIONS = (1.0, 22.0, 40.0, 2.0, 60.0)
 def cost(dense: View, at_once: int, decode: float, planes: int = 1) -> float:
     """Estimated instructions of a layer; `at_once`: its block, `decode`: for each weight in every pass."""
     _, out_h, out_w, out_c = dense.out.shape
-    pixels, taps, fours = out_h * out_w, int(np.prod(dense.inputs[1].shape[1:])), -(-out_c // 4)
+    pixels, taps, fours = out_h * out_w, int(np.prod(dense.weights.shape[1:])), -(-out_c // 4)
     passes = -(-pixels // at_once)
     pairs = fours * -(-pixels // 2)
     loop = planes * pairs * (30 * row(taps) / 16 + 30)
     work = (loop, pairs * 2, fours * passes, pixels * -(-taps // 16), pixels)
     counted = sum(n * each for n, each in zip(work, INSTRUCTIONS, strict=True))
-    return counted + decode * planes * passes * dense.inputs[1].value.size
+    return counted + decode * planes * passes * dense.weights.value.size

@@ -16,7 +16,7 @@ SOURCES = ("ek_expand_columns_dsp", "ek_expand_dot_dsp", "ek_expand_outputs_dsp"
 
 
 def taps(dense: View) -> int:
-    return int(np.prod(dense.inputs[1].shape[1:]))
+    return int(np.prod(dense.weights.shape[1:]))
 
 
 def values(dense: View) -> int:
@@ -26,12 +26,15 @@ def values(dense: View) -> int:
 
 def fits(dense: View) -> bool:
     """Whether every expanded weight is an int16, and the cheap requantisation is proved."""
-    return lin.fits_int16(dense.inputs[1].value) and lin.short_requant(dense)
+    return lin.fits_int16(dense.weights.value) and lin.short_requant(dense)
 
 
 def pointwise(dense: View) -> bool:
-    unpadded = not any(dense[p] for p in ("pad_top", "pad_bottom", "pad_left", "pad_right"))
-    return dense.inputs[1].shape[1:3] == (1, 1) and unpadded
+    return dense.weights.shape[1:3] == (1, 1) and unpadded(dense)
+
+
+def unpadded(view: View) -> bool:
+    return not any(view[p] for p in ("pad_top", "pad_bottom", "pad_left", "pad_right"))
 
 
 def block(dense: View, decode: float) -> int:
@@ -66,7 +69,7 @@ def work(dense: View, decode: float) -> tuple[float, ...]:
     pairs = -(-out_c // 2)
     loop = (fours + parts) * pairs * values(dense) * LOOP
     together, alone = gathers(dense)
-    rows, columns = dense.inputs[1].shape[1:3]
+    rows, columns = dense.weights.shape[1:3]
     runs = rows * (columns if dense["dilation_w"] != 1 else 1)
     bytewise = pixels * taps(dense) if taps(dense) // runs % 4 else 0
     streamed = times * dense.out.shape[3] * taps(dense) if taps(dense) % 8 else 0
@@ -96,7 +99,7 @@ def passes(dense: View, decode: float) -> int:
 def cost(dense: View, decode: float, weight: float) -> float:
     """Estimated instructions of a layer; `decode` as for `block`, `weight`: for each weight in every pass."""
     counted = sum(n * each for n, each in zip(work(dense, decode), INSTRUCTIONS, strict=True))
-    return counted + weight * passes(dense, decode) * dense.inputs[1].value.size
+    return counted + weight * passes(dense, decode) * dense.weights.value.size
 
 
 def scratch(dense: View, decode: float) -> int:
@@ -104,13 +107,13 @@ def scratch(dense: View, decode: float) -> int:
     words = values(dense) + block(dense, decode) * values(dense) // 2
     if pointwise(dense):
         return 4 * words
-    _, k_h, k_w, _ = dense.inputs[1].shape
+    _, k_h, k_w, _ = dense.weights.shape
     return 4 * words + lin.ring_bytes(dense, k_h, k_w) + taps(dense)
 
 
 def in_place(dense: View) -> tuple[int, ...]:
     """The ring's rule; pixels of 1x1 windows are gathered before their outputs are written, backwards if need be."""
     if not pointwise(dense):
-        return lin.ring_in_place(dense, dense.inputs[1].shape[1])
+        return lin.ring_in_place(dense, dense.weights.shape[1])
     grows = dense.out.shape[3] > dense.x.shape[3]
     return (0,) if not grows or dense["stride_h"] == dense["stride_w"] == 1 else ()

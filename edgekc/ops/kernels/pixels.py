@@ -14,7 +14,7 @@ INSTRUCTIONS = (24.0, 50.0, 29.0, 10.0, 14.0, 38.0)
 
 def _templates(view: View) -> int:
     """The responses of four are made at once."""
-    return -(-view.inputs[1].shape[0] // 4) * 4
+    return -(-view.templates.shape[0] // 4) * 4
 
 
 def _responses(view: View) -> int:
@@ -36,7 +36,7 @@ def block(view: View) -> int:
 
 def scratch(view: View, dense: View) -> int:
     """A filter's sums, windows' sums, templates, transposed windows, responses, and what EK_WORDS wants."""
-    taps = (int(view.inputs[1].value[0].size) + 1) // 2 * 2
+    taps = (int(view.templates.value[0].size) + 1) // 2 * 2
     held = 6 * PIXELS + 2 * taps * _templates(view) + 2 * taps * 8 * PIXELS
     return held + block(view) // PIXELS * _responses(view) + words.scratch(dense, 0, block(view))
 
@@ -44,7 +44,7 @@ def scratch(view: View, dense: View) -> int:
 def cost(view: View) -> float:
     """Estimated instructions: four templates' taps, what follows; kernels; kernels decoded; outputs; windows."""
     _, out_h, out_w, out_c = view.out.shape
-    taps, kernels = int(view.inputs[1].value[0].size), int(view.inputs[2].value.size)
+    taps, kernels = int(view.templates.value[0].size), int(view.indices.value.size)
     vectors, passes = -(-out_h * out_w // PIXELS), -(-out_h * out_w // block(view))
     channels = vectors * view.x.shape[3]
     fours = channels * _templates(view) // 4

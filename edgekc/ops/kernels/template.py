@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 
 from ...graph.bits import index_bits
-from ...graph.ir import Role
 from ...graph.op import Kernel, View
 from ..packed import template as tp
 from ..shared import linear as lin
@@ -32,7 +31,7 @@ RESPONSES_BYTES = 16 * 1024  # what the kernels hold of responses, if four pixel
 
 def _responses(view: View) -> int:
     """Responses of one pixel, a word each."""
-    return view.x.shape[3] * view.inputs[1].shape[0]
+    return view.x.shape[3] * view.templates.shape[0]
 
 
 def block_pixels(view: View) -> int:
@@ -54,23 +53,23 @@ def _block_dsp(view: View) -> int:
 
 
 def _accepts_dsp(view: View) -> bool:
-    _, k_h, k_w = view.inputs[1].shape
+    _, k_h, k_w = view.templates.shape
     window = (k_h, k_w, view["dilation_w"]) == (3, 3, 1)
     fits = view.x.shape[3] % 4 == 0 and 4 * 8 * _responses(view) <= 4 * RESPONSES_BYTES
     return window and fits and lin.short_requant(tp.dense(view))
 
 
 def _params(view: View) -> dict[str, int | str]:
-    count, k_h, k_w = view.inputs[1].shape
+    count, k_h, k_w = view.templates.shape
     names = ("templates", "indices", "pairs", "pair_indices")[: len(tp.codes(view))]
     values = lin.window_params(view, k_h, k_w)
     values.update(lin.output_params(view, (*names, "bias", "multiplier", "shift")))
-    values.update(count=count, ones=view["ones"], bits=index_bits(view.inputs[2].value), pad_value=view["pad_value"])
+    values.update(count=count, ones=view["ones"], bits=index_bits(view.indices.value), pad_value=view["pad_value"])
     values.update(
         block=block_pixels(view), pair_count=_pair_count(view), pair_bits=0, pointwise=0, planes=_planes(view)
     )
     if "pair_indices" in names:
-        values["pair_bits"] = index_bits(view.inputs[4].value)
+        values["pair_bits"] = index_bits(view.operand("pair_indices").value)
     else:
         values["pair_indices"] = 0
     return values
@@ -78,12 +77,12 @@ def _params(view: View) -> dict[str, int | str]:
 
 def _pair_count(view: View) -> int:
     """Of pairs that have indices."""
-    return len(view.inputs[3].value) if view.inputs[4].role is Role.INDEX else 0
+    return len(view.pairs.value) if view.has("pair_indices") else 0
 
 
 def _scratch(view: View) -> int:
     """The pair table, a filter's plan, the responses, the offsets and values of a window's taps, and the ring."""
-    _, k_h, k_w = view.inputs[1].shape
+    _, k_h, k_w = view.templates.shape
     words = _pair_count(view) + 2 * view.x.shape[3] + _responses(view) * block_pixels(view) + 2 * k_h * k_w
     return 4 * words + lin.ring_bytes(view, k_h, k_w)
 
@@ -110,7 +109,7 @@ FIELDS = (
 
 def _scratch_dsp(view: View) -> int:
     """The pair table, a filter's plan, the responses, the templates and three rows as words, and the ring."""
-    in_c, count = view.x.shape[3], view.inputs[1].shape[0]
+    in_c, count = view.x.shape[3], view.templates.shape[0]
     apart = 2 * ((view.out.shape[2] - 1) * view["stride_w"] + 3) + 1
     words = (
         _pair_count(view)
@@ -125,14 +124,14 @@ def _scratch_dsp(view: View) -> int:
 
 def _entry_bytes(view: View, positions: int) -> int:
     """The pair table, a filter's plan, and the templates as words."""
-    return 4 * (_pair_count(view) + 2 * view.x.shape[3] + positions * view.inputs[1].shape[0])
+    return 4 * (_pair_count(view) + 2 * view.x.shape[3] + positions * view.templates.shape[0])
 
 
 def _codes_cost(view: View, cost: tuple[float, float, float], passes: int) -> float:
     """Instructions to decode all kernels in every pass, and to make words of templates and pairs once."""
     coded, own, template = cost
     each = coded if _pair_count(view) else own
-    return passes * view.inputs[2].value.size * each + template * view.inputs[1].shape[0] + 25 * _pair_count(view)
+    return passes * view.indices.value.size * each + template * view.templates.shape[0] + 25 * _pair_count(view)
 
 
 def _winograd_cost(view: View) -> float:
@@ -140,7 +139,7 @@ def _winograd_cost(view: View) -> float:
 
 
 def _expanded_cost(view: View) -> float:
-    positions = view.inputs[1].value[0].size
+    positions = view.templates.value[0].size
     coded, own, template = (positions * each for each in EXPANDED)
     as_dense = tp.dense(view)
     return ex.cost(as_dense, DECODE, 0) + _codes_cost(view, (coded, own, template), ex.passes(as_dense, DECODE))
@@ -162,7 +161,7 @@ def _expanded_params(view: View) -> dict[str, int | str]:
 
 
 def _block_mve(view: View) -> int:
-    return decoded.block(view, view.inputs[1].value[0].size * view.x.shape[3])
+    return decoded.block(view, view.templates.value[0].size * view.x.shape[3])
 
 
 def _planes(view: View) -> int:
@@ -170,12 +169,12 @@ def _planes(view: View) -> int:
 
     With halves of 6 bits, templates of 127 and `ones` of 255 (a window of one tap) they stay below 63 * (127 + 255).
     """
-    return 1 if lin.fits_int16(tp.dense(view).inputs[1].value) else 2
+    return 1 if lin.fits_int16(tp.dense(view).weights.value) else 2
 
 
 def _accepts_mve(view: View) -> bool:
     """Two planes take about 0.7 instructions per MAC, the DSP kernel 0.3 and 0.8 * templates / filters."""
-    templates = view.inputs[1].value
+    templates = view.templates.value
     better = _planes(view) == 1 or not _accepts_dsp(view) or 2 * len(templates) >= view.out.shape[3]
     return better and templates.size < 2**16 and decoded.accepts(tp.dense(view))
 
@@ -184,7 +183,7 @@ def _scratch_mve(view: View) -> int:
     """What decoded filters want, indices of a filter's kernels, and the pairs."""
     in_c = view.x.shape[3]
     words = in_c + _planes(view) * (_pair_count(view) or in_c)
-    k_h, k_w = view.inputs[1].shape[1:]
+    k_h, k_w = view.templates.shape[1:]
     return 4 * words + decoded.scratch(view, k_h, k_w, _block_mve(view), _planes(view))
 
 
@@ -202,7 +201,7 @@ def _words_params(view: View) -> dict[str, int | str]:
 def _scratch_winograd_mve(view: View) -> int:
     """Indices of a filter's kernels, the pairs, and the templates transformed."""
     in_c = view.x.shape[3]
-    words = in_c + (_pair_count(view) or in_c) + 8 * view.inputs[1].shape[0]
+    words = in_c + (_pair_count(view) or in_c) + 8 * view.templates.shape[0]
     return 4 * words + wgm.scratch(tp.dense(view))
 
 
@@ -214,7 +213,7 @@ KERNELS = (
         needs=frozenset({"mve"}),
         accepts=_accepts_mve,
         scratch=_scratch_mve,
-        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
         sources=decoded.SOURCES,
         counted_cost=lambda view: decoded.cost(tp.dense(view), _block_mve(view), DECODE_MVE, _planes(view)),
     ),
@@ -226,7 +225,7 @@ KERNELS = (
         scratch=_scratch_winograd_mve,
         in_place=lambda view: wg.in_place(tp.dense(view)),
         sources=wgm.SOURCES,
-        counted_cost=lambda view: wgm.cost(tp.dense(view), TRANSFORM_MVE) + TEMPLATE_MVE * view.inputs[1].shape[0],
+        counted_cost=lambda view: wgm.cost(tp.dense(view), TRANSFORM_MVE) + TEMPLATE_MVE * view.templates.shape[0],
     ),
     _kernel(
         symbol="ek_template_conv2d_s8_vec",
@@ -266,7 +265,7 @@ KERNELS = (
         params=_expanded_params,
         needs=frozenset({"dsp"}),
         accepts=lambda view: view.x.shape[3] % 2 == 0 and ex.fits(tp.dense(view)),
-        scratch=lambda view: _entry_bytes(view, view.inputs[1].value[0].size) + ex.scratch(tp.dense(view), DECODE),
+        scratch=lambda view: _entry_bytes(view, view.templates.value[0].size) + ex.scratch(tp.dense(view), DECODE),
         in_place=lambda view: ex.in_place(tp.dense(view)),
         sources=ex.SOURCES,
         counted_cost=_expanded_cost,
@@ -277,15 +276,15 @@ KERNELS = (
         needs=frozenset({"dsp"}),
         accepts=_accepts_dsp,
         scratch=_scratch_dsp,
-        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
         counted_cost=_response_cost,
     ),
     _kernel(
         symbol="ek_template_conv2d_s8",
         params=_params,
-        accepts=lambda view: view.inputs[1].shape[0] <= 256,
+        accepts=lambda view: view.templates.shape[0] <= 256,
         scratch=_scratch,
-        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
         sources=("ek_output_s8",),
     ),
 )

@@ -31,12 +31,12 @@ def accepts(view: View) -> bool:
     Doubling the accumulator must not overflow, and every shift goes right. -128 * -128 twice would leave int16, in
     which NEON without SDOT adds two products.
     """
-    shift = view.inputs[-1].value
+    shift = view.shift.value
     return bool(
         view["rounding"] in (DOUBLE, SINGLE)
         and np.all((shift >= -30) & (shift <= -1))
         and np.all(lin.accumulator_bound(view) < ACCUMULATOR_LIMIT)
-        and np.all(view.inputs[1].value > -128)
+        and np.all(view.weights.value > -128)
     )
 
 
@@ -72,7 +72,8 @@ def channel_records(view: View, filters: Array) -> Array:
 
 def _with_headers(view: View, filters: Array, weights: Array) -> Array:
     """Records of bias, 128 times the sum of the weights, multiplier and right shift, and then the weights."""
-    bias, multiplier, shift = (tensor.value.astype(np.int64) for tensor in view.inputs[2:])
+    constants = (view.bias, view.multiplier, view.shift)
+    bias, multiplier, shift = (tensor.value.astype(np.int64) for tensor in constants)
     channels, blocks = filters.shape[0], weights.shape[0]
     header = np.zeros((4, blocks * BLOCK), np.int64)
     header[0, :channels] = bias
@@ -92,14 +93,14 @@ def window_params(view: View, k_h: int, k_w: int) -> dict[str, Param]:
 
 def conv2d_records(view: View) -> Array:
     """A run is a row of the window, or with dilation one pixel of it."""
-    w = view.inputs[1].value
+    w = view.weights.value
     oc, k_h, k_w, ic = w.shape
     runs = (k_h * k_w, ic) if view["dilation_w"] > 1 else (k_h, k_w * ic)
     return records(view, w.reshape(oc, *runs))
 
 
 def conv2d_scratch(view: View) -> int:
-    _, k_h, k_w, _ = view.inputs[1].shape
+    _, k_h, k_w, _ = view.weights.shape
     runs = k_h * (k_w if view["dilation_w"] > 1 else 1)
     return 4 * runs + lin.ring_bytes(view, k_h, k_w) + SLACK
 
@@ -110,5 +111,5 @@ def matrix_scratch(view: View) -> int:
 
 
 def matrix_records(view: View) -> Array:
-    w = view.inputs[1].value
+    w = view.weights.value
     return records(view, w.reshape(w.shape[0], 1, -1))

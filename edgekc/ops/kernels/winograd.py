@@ -38,7 +38,7 @@ def accepts(dense: View) -> bool:
 
 def exact(dense: View) -> bool:
     """Whether the layer has the window, its transformed weights fit 16 bits, and four times its sums 32."""
-    w = dense.inputs[1].value
+    w = dense.weights.value
     if not window(dense.node, w.shape):
         return False
     return lin.fits_int16(transform(w)) and bool(np.all(lin.accumulator_bound(dense) < 2**29))

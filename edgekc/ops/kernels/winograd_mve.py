@@ -59,7 +59,7 @@ def _work(dense: View) -> tuple[float, ...]:
 def cost(dense: View, weight: float) -> float:
     """Estimated instructions of a layer; `weight`: to decode and transform one, in every pass."""
     counted = sum(n * each for n, each in zip(_work(dense), INSTRUCTIONS, strict=True))
-    return counted + weight * _passes(dense) * dense.inputs[1].value.size
+    return counted + weight * _passes(dense) * dense.weights.value.size
 
 
 def scratch(dense: View) -> int:

@@ -25,7 +25,7 @@ LARGEST = 127 * 256 + 127  # of a weight whose high byte, rounded, is one
 
 def requantises(dense: View) -> bool:
     """Whether requantisation in 32 bits has the reference's bits."""
-    shift = dense.inputs[-1].value
+    shift = dense.shift.value
     return bool(
         dense["rounding"] in (DOUBLE, SINGLE)
         and np.all((shift >= -30) & (shift <= -1))
@@ -35,14 +35,14 @@ def requantises(dense: View) -> bool:
 
 def accepts(dense: View, at_once: int) -> bool:
     """Whether weights fit 16 bits, and never all of them are decoded at once."""
-    w = dense.inputs[1].value
+    w = dense.weights.value
     in_parts = min(len(w), BLOCK) * at_once < w.size
     return in_parts and int(w.min()) >= -(2**15) and int(w.max()) <= LARGEST and requantises(dense)
 
 
 def part(dense: View) -> int:
     """Taps of 16 filters that are decoded at a time: at most half of the weights, in eights unless they are few."""
-    half = dense.inputs[1].value.size // (2 * BLOCK)
+    half = dense.weights.value.size // (2 * BLOCK)
     return min(ex.taps(dense), PART, max(half if half < 8 else half // 8 * 8, 1))
 
 
@@ -57,7 +57,7 @@ def block(dense: View) -> int:
 def cost(dense: View, decode: float) -> float:
     """Estimated instructions of a layer; `decode`: for each weight in every pass."""
     _, out_h, out_w, out_c = dense.out.shape
-    pixels, weights = out_h * out_w, dense.inputs[1].value.size
+    pixels, weights = out_h * out_w, dense.weights.value.size
     work = (pixels * weights, pixels * out_c, pixels * ex.taps(dense))
     counted = sum(n * each for n, each in zip(work, INSTRUCTIONS, strict=True))
     return counted + decode * weights * -(-pixels // block(dense))
@@ -70,5 +70,5 @@ def scratch(dense: View, at_once: int, pixels: int) -> int:
     held = HEADER_BYTES + 2 * (1 + BLOCK) * room + sums + 2 * pixels * ex.values(dense) + 32
     if ex.pointwise(dense):
         return held
-    _, k_h, k_w, _ = dense.inputs[1].shape
+    _, k_h, k_w, _ = dense.weights.shape
     return held + lin.ring_bytes(dense, k_h, k_w) + 16

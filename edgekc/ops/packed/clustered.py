@@ -6,6 +6,8 @@ stored as 16-bit fixed point. A row scale per output channel, where there is one
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,10 +16,10 @@ from ...errors import ModelError
 from ...graph.bits import index_bits
 from ...graph.fixedpoint import quantize_multiplier
 from ...graph.ir import Array, Role, Tensor, constant
-from ...graph.op import ChannelRule, Interval, View
+from ...graph.op import ChannelRule, IntAttrs, Interval, View
 from ..shared import linear as lin
+from ..shared.operands import DENSE
 
-OPERANDS = ("x", "indices", "centers", "bias", "multiplier", "shift")
 FIELDS = (("const uint8_t *", "indices"), ("const ek_s16 *", "centers"), *lin.REQUANT_FIELDS[1:])
 CODE_FIELDS = (("uint8_t", "bits"), ("uint16_t", "center_count"))
 
@@ -27,17 +29,22 @@ def expand(indices: Array, centers: Array) -> Array:
     return np.asarray(centers[0].astype(np.int64)[indices])
 
 
+def weights(attrs: IntAttrs, constants: Sequence[Array]) -> Array:
+    """`Op.weights` of layers whose indices lie as their weights do."""
+    return expand(constants[0], constants[1])
+
+
 def dense(view: View) -> View:
     """The same node as a layer with dense weights, for what both kinds have in common."""
     x, indices, centers, *rest = view.inputs
     check_indices(view)
     w = expand(indices.value, centers.value).astype(np.int32)
-    weights = constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
-    return replace(view, inputs=(x, weights, *rest))
+    held = constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
+    return replace(view, inputs=(x, held, *rest), operands=DENSE)
 
 
 def check_indices(view: View) -> None:
-    indices, centers = view.inputs[1].value, view.inputs[2].value
+    indices, centers = view.indices.value, view.centers.value
     if centers.ndim != 2 or centers.shape[0] != 1 or not 1 <= centers.shape[1] <= 256:
         raise ModelError(f"centers must have shape (1, 1..256), got {list(centers.shape)}", where=view.node.name)
     if int(indices.max(initial=0)) >= centers.shape[1]:
@@ -50,12 +57,11 @@ def lower_constants(view: View) -> tuple[Tensor, ...]:
     The quantisation of `indices` holds the row scales, that of `centers` the binary point: weight =
     row scale * 2**-point * center. The bias has scale x.scale * row scale * 2**-point.
     """
-    x, indices, centers = view.inputs[:3]
+    x, indices, centers = view.x, view.indices, view.centers
     check_indices(view)
     name = view.node.name
     wide = expand(indices.value, centers.value).reshape(indices.shape[0], -1)
-    as_dense = replace(view, inputs=(x, indices, *view.inputs[3:]))
-    bias = lin.lower_bias(as_dense, wide.sum(1), np.abs(wide).sum(1))
+    bias = lin.lower_bias(view, wide.sum(1), np.abs(wide).sum(1))
     step = centers.q.scale
     pairs = [quantize_multiplier(x.q.scale * scale * step / view.out.q.scale) for scale in indices.q.scales]
     return (
@@ -70,21 +76,26 @@ def lower_constants(view: View) -> tuple[Tensor, ...]:
 def params(view: View) -> dict[str, int | str]:
     """Values for FIELDS, OUTPUT_FIELDS and CODE_FIELDS."""
     values = lin.output_params(view, ("indices", "centers", "bias", "multiplier", "shift"))
-    return {**values, "bits": index_bits(view.inputs[1].value), "center_count": view.inputs[2].shape[1]}
+    return {**values, "bits": index_bits(view.indices.value), "center_count": view.centers.shape[1]}
 
 
 def table_bytes(view: View) -> int:
     """The table of all pairs of centers that the DSP kernels make where indices have up to four bits."""
-    bits = index_bits(view.inputs[1].value)
+    bits = index_bits(view.indices.value)
     return int(4 * 4**bits) if bits <= 4 else 0
 
 
 def ranges(view: View, interval: Interval | None) -> Interval:
     d = dense(view)
-    low, high = lin.product_interval(d.inputs[1].value, lin.input_interval(d, interval))
+    low, high = lin.product_interval(d.weights.value, lin.input_interval(d, interval))
     axes = tuple(range(1, low.ndim))
-    bias = d.inputs[2].value
+    bias = d.bias.value
     return lin.output_interval(d, low.sum(axes) + bias, high.sum(axes) + bias)
+
+
+def macs(view: View) -> int:
+    """Of the dense layer that it stands for."""
+    return math.prod(view.out.shape[:-1]) * math.prod(view.indices.shape)
 
 
 def validate(view: View) -> None:
@@ -97,7 +108,7 @@ def channel_rule(channel_axis: int) -> ChannelRule:
 
     def slice_(view: View, keep_in, keep_out, known):  # type: ignore[no-untyped-def]
         _, bias, multiplier, shift = rule.slice(dense(view), keep_in, keep_out, known)
-        indices, centers = view.inputs[1:3]
+        indices, centers = view.indices, view.centers
         kept = np.compress(keep_in[0], indices.value[keep_out], axis=channel_axis)
         return [constant(indices.name, kept, Role.INDEX), centers, bias, multiplier, shift]
 

@@ -11,6 +11,7 @@ from ...graph.bits import index_bits
 from ...graph.fixedpoint import DOUBLE
 from ...graph.ir import Array
 from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
+from ...graph.source import SourceOp
 from .. import conv2d
 from ..kernels import decoded, words
 from ..kernels import expand as ex
@@ -18,6 +19,7 @@ from ..kernels import winograd as wg
 from ..kernels import winograd_mve as wgm
 from ..kernels.vector import VECTOR
 from ..shared import linear as lin
+from ..shared.operands import CLUSTERED
 from ..shared.testing import clustered_cases, winograd_cases
 from . import clustered as cl
 
@@ -46,7 +48,7 @@ def lower(view: View) -> Lowered:
 
 def _decode(view: View) -> float:
     """Instructions on a Cortex-M4 to expand a weight: two weights by one load of the table of pairs, or one by one."""
-    return 2.2 if index_bits(view.inputs[1].value) <= 4 else 5.8
+    return 2.2 if index_bits(view.indices.value) <= 4 else 5.8
 
 
 def _table(view: View) -> float:
@@ -55,16 +57,20 @@ def _table(view: View) -> float:
 
 
 def _params(view: View) -> dict[str, int | str]:
-    _, k_h, k_w, _ = view.inputs[1].shape
+    _, k_h, k_w, _ = view.indices.shape
     as_dense = cl.dense(view)
     values = {**lin.window_params(view, k_h, k_w), **cl.params(view), "pad_value": view["pad_value"]}
     return {**values, "block": ex.block(as_dense, _decode(view)), "pointwise": int(ex.pointwise(as_dense))}
 
 
+def _pointwise(view: View) -> bool:
+    return view.indices.shape[1:3] == (1, 1) and ex.unpadded(view)
+
+
 def _scratch(view: View) -> int:
     """The ring, four windows, and a filter's centers."""
-    _, k_h, k_w, _ = view.inputs[1].shape
-    return (lin.ring_bytes(view, k_h, k_w) + 3) // 4 * 4 + 6 * ex.taps(view)
+    _, k_h, k_w, _ = view.indices.shape
+    return (lin.ring_bytes(view, k_h, k_w) + 3) // 4 * 4 + 6 * int(np.prod(view.indices.shape[1:]))
 
 
 def _scratch_dsp(view: View) -> int:
@@ -89,21 +95,21 @@ def _scratch_winograd(view: View) -> int:
 
 
 def _block_mve(view: View) -> int:
-    return decoded.block(view, int(np.prod(view.inputs[1].shape[1:])))
+    return decoded.block(view, int(np.prod(view.indices.shape[1:])))
 
 
 def _scratch_mve(view: View) -> int:
-    k_h, k_w = view.inputs[1].shape[1:3]
+    k_h, k_w = view.indices.shape[1:3]
     indices = 2 * decoded.row(k_h * k_w * view.x.shape[3])
-    if ex.pointwise(view):
+    if _pointwise(view):
         return indices + decoded.held_bytes(view.x.shape[3], _block_mve(view), planes=1)
     return indices + decoded.scratch(view, k_h, k_w, _block_mve(view), planes=1)
 
 
 def _in_place_mve(view: View) -> tuple[int, ...]:
     """The ring's rule; without it, blocks of pixels are gathered before their outputs are written."""
-    if not ex.pointwise(view):
-        return lin.ring_in_place(view, view.inputs[1].shape[1])
+    if not _pointwise(view):
+        return lin.ring_in_place(view, view.indices.shape[1])
     _, out_h, out_w, out_c = view.out.shape
     return (0,) if out_c <= view.x.shape[3] or out_h * out_w <= _block_mve(view) else ()
 
@@ -162,7 +168,7 @@ KERNELS = (
         symbol="ek_clustered_conv2d_s8",
         params=_params,
         scratch=_scratch,
-        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        in_place=lambda view: lin.ring_in_place(view, view.indices.shape[1]),
         sources=("ek_output_s8",),
     ),
 )
@@ -181,14 +187,16 @@ OP = Op(
     name="clustered_conv2d",
     code=14,
     attrs=conv2d.ATTRS,
-    operands=cl.OPERANDS,
+    operands=CLUSTERED,
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"clustered_conv2d": lower},
-    macs=conv2d.macs,
+    weights=cl.weights,
+    packs="conv2d",
+    macs=cl.macs,
     ranges=lambda view, inputs: cl.ranges(view, inputs[0]),
     channels=lambda view: cl.channel_rule(3),
     validate=cl.validate,
     cases=cases,
 )
+SOURCE = SourceOp("clustered_conv2d", lower)

@@ -14,9 +14,11 @@ from ...errors import ModelError
 from ...graph.fixedpoint import DOUBLE
 from ...graph.ir import Array, Role, constant
 from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ...graph.source import SourceOp
 from .. import depthwise
 from ..shared import linear as lin
 from ..shared.channels import channelwise_filters
+from ..shared.operands import CLUSTERED
 from ..shared.testing import clustered_cases
 from . import clustered as cl
 
@@ -38,7 +40,8 @@ def dense(view: View) -> View:
     """The same node as a depthwise layer with dense weights (kh, kw, oc)."""
     as_filters = cl.dense(view)
     x, filters, *rest = as_filters.inputs
-    return replace(view, inputs=(x, constant(filters.name, filters.value.transpose(1, 2, 0), Role.WEIGHTS), *rest))
+    weights = constant(filters.name, filters.value.transpose(1, 2, 0), Role.WEIGHTS)
+    return replace(as_filters, inputs=(x, weights, *rest))
 
 
 def lower(view: View) -> Lowered:
@@ -54,7 +57,7 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
 
 
 def _params(view: View) -> dict[str, int | str]:
-    _, k_h, k_w = view.inputs[1].shape
+    _, k_h, k_w = view.indices.shape
     return {**lin.window_params(view, k_h, k_w), **cl.params(view), "pad_value": view["pad_value"]}
 
 
@@ -78,8 +81,8 @@ KERNELS = (
         struct="ek_clustered_depthwise_params",
         fields=FIELDS,
         params=_params,
-        scratch=lambda view: depthwise.decoded_bytes(view, *view.inputs[1].shape[1:]),
-        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        scratch=lambda view: depthwise.decoded_bytes(view, *view.indices.shape[1:]),
+        in_place=lambda view: lin.ring_in_place(view, view.indices.shape[1]),
         sources=("ek_output_s8",),
     ),
 )
@@ -98,14 +101,16 @@ OP = Op(
     name="clustered_depthwise",
     code=18,
     attrs=depthwise.ATTRS,
-    operands=cl.OPERANDS,
+    operands=CLUSTERED,
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"clustered_depthwise": lower},
-    macs=depthwise.macs,
+    weights=lambda attrs, constants: cl.weights(attrs, constants).transpose(1, 2, 0),
+    packs="depthwise",
+    macs=cl.macs,
     ranges=ranges,
     validate=lambda view: lin.validate(dense(view)),
     channels=channelwise_filters,
     cases=cases,
 )
+SOURCE = SourceOp("clustered_depthwise", lower)

@@ -12,10 +12,12 @@ from ...graph.bits import index_bits
 from ...graph.fixedpoint import DOUBLE, SINGLE
 from ...graph.ir import Array
 from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
+from ...graph.source import SourceOp
 from .. import fully_connected
 from ..kernels import words
 from ..kernels.vector import VECTOR
 from ..shared import linear as lin
+from ..shared.operands import CLUSTERED
 from ..shared.testing import clustered_cases, linear_cases
 from . import clustered as cl
 
@@ -60,7 +62,7 @@ def _scratch_dsp(view: View) -> int:
     """The table of pairs of centers and the values as pairs; also from the second on where two filters share a byte."""
     n = view.x.shape[-1]
     pairs = 2 * ((n + 3) // 4 * 4)
-    shared = n % 2 and index_bits(view.inputs[1].value) == 4
+    shared = n % 2 and index_bits(view.indices.value) == 4
     return cl.table_bytes(view) + (max(pairs, 4 * n) if shared else pairs)
 
 
@@ -71,7 +73,7 @@ def _scratch_vec(view: View) -> int:
 
 
 def _accepts_mve(view: View) -> bool:
-    return index_bits(view.inputs[1].value) == 4 and lin.vector_requant(cl.dense(view))
+    return index_bits(view.indices.value) == 4 and lin.vector_requant(cl.dense(view))
 
 
 def _scratch_mve(view: View) -> int:
@@ -135,14 +137,16 @@ OP = Op(
     name="clustered_fully_connected",
     code=15,
     attrs=lin.OUTPUT,
-    operands=cl.OPERANDS,
+    operands=CLUSTERED,
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"clustered_fully_connected": lower},
-    macs=fully_connected.OP.macs,
+    weights=cl.weights,
+    packs="fully_connected",
+    macs=cl.macs,
     ranges=lambda view, inputs: cl.ranges(view, inputs[0]),
     channels=lambda view: cl.channel_rule(1),
     validate=cl.validate,
     cases=cases,
 )
+SOURCE = SourceOp("clustered_fully_connected", lower)

@@ -9,8 +9,10 @@ import numpy as np
 
 from ...graph.ir import Array
 from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ...graph.source import SourceOp
 from .. import conv2d, grouped_conv2d
 from ..shared import linear as lin
+from ..shared.operands import CLUSTERED
 from ..shared.testing import clustered_cases
 from . import clustered as cl
 from . import clustered_conv2d
@@ -35,7 +37,7 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
 
 
 def _params(view: View) -> dict[str, int | str]:
-    indices = view.inputs[1].shape
+    indices = view.indices.shape
     values = {**lin.window_params(view, *indices[1:3]), **cl.params(view), "pad_value": view["pad_value"]}
     return {**values, "groups": grouped_conv2d.groups_of(view.x.shape, indices)}
 
@@ -54,8 +56,8 @@ KERNELS = (
             ("uint16_t", "groups"),
         ),
         params=_params,
-        scratch=lambda view: grouped_conv2d.decoded_bytes(view, view.inputs[1].shape[1:]),
-        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        scratch=lambda view: grouped_conv2d.decoded_bytes(view, view.indices.shape[1:]),
+        in_place=lambda view: lin.ring_in_place(view, view.indices.shape[1]),
         sources=("ek_output_s8",),
     ),
 )
@@ -69,13 +71,15 @@ OP = Op(
     name="clustered_grouped_conv2d",
     code=22,
     attrs=conv2d.ATTRS,
-    operands=cl.OPERANDS,
+    operands=CLUSTERED,
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"clustered_grouped_conv2d": lower},
-    macs=conv2d.macs,
+    weights=cl.weights,
+    packs="grouped_conv2d",
+    macs=cl.macs,
     ranges=ranges,
     validate=cl.validate,
     cases=cases,
 )
+SOURCE = SourceOp("clustered_grouped_conv2d", lower)

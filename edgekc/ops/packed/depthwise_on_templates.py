@@ -14,7 +14,7 @@ import numpy as np
 
 from ...graph.bits import index_bits
 from ...graph.ir import Array, Role, constant
-from ...graph.op import Case, Interval, Kernel, View
+from ...graph.op import Case, IntAttrs, Interval, Kernel, View
 from .. import depthwise
 from ..kernels.template import CODE_FIELDS
 from ..shared import linear as lin
@@ -28,12 +28,17 @@ def expand(ones: int, templates: Array, indices: Array, pairs: Array) -> Array:
     return np.asarray(tp.expand(ones, templates, indices, pairs)[..., 0].transpose(1, 2, 0))
 
 
+def weights(attrs: IntAttrs, constants: Sequence[Array]) -> Array:
+    """`Op.weights`."""
+    return np.asarray(tp.weights(attrs, constants)[..., 0].transpose(1, 2, 0))
+
+
 def dense(view: View) -> View:
     """The same node as a depthwise layer with dense weights."""
     as_filters = tp.dense(view)
     x, filters, *rest = as_filters.inputs
     w = constant(filters.name, filters.value[..., 0].transpose(1, 2, 0), Role.WEIGHTS)
-    return replace(view, inputs=(x, w, *rest))
+    return replace(as_filters, inputs=(x, w, *rest))
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
@@ -42,14 +47,14 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
 
 def params(view: View) -> dict[str, int | str]:
     """A value for each of FIELDS."""
-    _, k_h, k_w = view.inputs[1].shape
-    coded = view.inputs[4].role is Role.INDEX
+    _, k_h, k_w = view.templates.shape
+    coded = view.has("pair_indices")
     names = ("templates", "indices", "pairs", "pair_indices")[: 4 if coded else 3]
     values = lin.window_params(view, k_h, k_w)
     values.update(lin.output_params(view, (*names, "bias", "multiplier", "shift")))
-    values.update(ones=view["ones"], bits=index_bits(view.inputs[2].value), pad_value=view["pad_value"])
-    values.update(pair_indices=view.inputs[4].name if coded else 0)
-    return {**values, "pair_bits": index_bits(view.inputs[4].value) if coded else 0}
+    values.update(ones=view["ones"], bits=index_bits(view.indices.value), pad_value=view["pad_value"])
+    values.update(pair_indices=view.operand("pair_indices").name if coded else 0)
+    return {**values, "pair_bits": index_bits(view.operand("pair_indices").value) if coded else 0}
 
 
 FIELDS = (
@@ -67,7 +72,7 @@ FIELDS = (
 def _accepts_3x3(view: View) -> bool:
     """Whether the layer is one for the planes of int16, and its weights fit them."""
     as_dense = dense(view)
-    return lin.fits_int16(as_dense.inputs[1].value) and depthwise.accepts_3x3(as_dense)
+    return lin.fits_int16(as_dense.weights.value) and depthwise.accepts_3x3(as_dense)
 
 
 KERNELS = (
@@ -89,8 +94,8 @@ KERNELS = (
         struct="ek_template_depthwise_params",
         fields=FIELDS,
         params=params,
-        scratch=lambda view: depthwise.decoded_bytes(view, *view.inputs[1].shape[1:]),
-        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        scratch=lambda view: depthwise.decoded_bytes(view, *view.templates.shape[1:]),
+        in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
         sources=("ek_output_s8",),
     ),
 )

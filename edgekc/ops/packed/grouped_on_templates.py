@@ -39,7 +39,7 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
 
 def _weights(view: View) -> Shape:
     """(oc, kh, kw, ic / groups)."""
-    (_, k_h, k_w), (oc, reads) = view.inputs[1].shape, view.inputs[2].shape
+    (_, k_h, k_w), (oc, reads) = view.templates.shape, view.indices.shape
     return oc, k_h, k_w, reads
 
 
@@ -55,7 +55,7 @@ KERNELS = (
         fields=(*td.FIELDS, ("uint16_t", "groups")),
         params=_params,
         scratch=lambda view: grouped_conv2d.decoded_bytes(view, _weights(view)[1:]),
-        in_place=lambda view: lin.ring_in_place(view, view.inputs[1].shape[1]),
+        in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
         sources=("ek_output_s8",),
     ),
 )

@@ -19,10 +19,11 @@ import numpy as np
 from ...errors import ModelError
 from ...graph.fixedpoint import DOUBLE, INT32_MAX, quantize_multiplier
 from ...graph.ir import Array, Role, Tensor, constant
-from ...graph.op import Case, ChannelRule, Interval, Lowered, Shape, View
+from ...graph.op import Case, ChannelRule, IntAttrs, Interval, Lowered, Shape, View
 from .. import conv2d
 from ..kernels import winograd as wg
 from ..shared import linear as lin
+from ..shared.operands import DENSE
 from ..shared.testing import linear_cases, winograd_cases
 
 ATTRS = (*conv2d.ATTRS, "ones")
@@ -62,12 +63,18 @@ def expand(ones: int, templates: Array, indices: Array, pairs: Array) -> Array:
     return np.asarray(w.transpose(0, 2, 3, 1))
 
 
+def weights(attrs: IntAttrs, constants: Sequence[Array]) -> Array:
+    """`Op.weights` of convolutions; pairs of each kernel have three axes, a codebook of them has two."""
+    templates, indices, pairs, pair_indices = constants[:4]
+    return expand(attrs["ones"], templates, indices, pairs if pairs.ndim == 3 else pairs[pair_indices])
+
+
 def kernel_pairs(view: View) -> Array:
     """The pair of every kernel, (oc, ic, 2); ModelError where an index has no pair."""
-    pairs = view.inputs[3].value
-    if view.inputs[4].role is not Role.INDEX:
+    pairs = view.pairs.value
+    if not view.has("pair_indices"):
         return pairs
-    pair_indices = view.inputs[4].value
+    pair_indices = view.operand("pair_indices").value
     if int(pair_indices.max(initial=0)) >= len(pairs):
         raise ModelError(f"index {int(pair_indices.max())} has no pair among {len(pairs)}", where=view.node.name)
     return np.asarray(pairs[pair_indices])
@@ -75,15 +82,15 @@ def kernel_pairs(view: View) -> Array:
 
 def _rest(view: View) -> tuple[Tensor, ...]:
     """The operands from the bias on."""
-    return view.inputs[5 if view.inputs[4].role is Role.INDEX else 4 :]
+    return view.inputs[4 + view.has("pair_indices") :]
 
 
 def dense(view: View) -> View:
     """The same node as a layer with dense weights."""
-    x, templates, indices = view.inputs[:3]
     check_values(view)
-    w = expand(view["ones"], templates.value, indices.value, kernel_pairs(view))
-    return replace(view, inputs=(x, constant(f"{view.node.name}/weights", w, Role.WEIGHTS), *_rest(view)))
+    w = expand(view["ones"], view.templates.value, view.indices.value, kernel_pairs(view))
+    held = constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
+    return replace(view, inputs=(view.x, held, *_rest(view)), operands=DENSE)
 
 
 def lower(view: View) -> Lowered:
@@ -91,10 +98,10 @@ def lower(view: View) -> Lowered:
 
     The quantisation of `pairs` holds the row scales, one for each output channel.
     """
-    x, pairs = view.inputs[0], view.inputs[3]
+    x, pairs = view.x, view.pairs
     as_dense = dense(view)
     name = view.node.name
-    w = as_dense.inputs[1].value.reshape(view.out.shape[-1], -1)
+    w = as_dense.weights.value.reshape(view.out.shape[-1], -1)
     if len(pairs.q.scales) != len(w):
         raise ModelError(f"{len(pairs.q.scales)} row scales for {len(w)} output channels", where=name)
     bias = lin.lower_bias(as_dense, w.sum(1), np.abs(w).sum(1))
@@ -120,7 +127,7 @@ def codes(view: View) -> tuple[Tensor, ...]:
 
 def check_values(view: View) -> None:
     """Indices have a template and a pair, pairs are integers that float16 holds, responses fit 16 bits."""
-    templates, indices, pairs = (t.value for t in view.inputs[1:4])
+    templates, indices, pairs = (t.value for t in (view.templates, view.indices, view.pairs))
     if int(indices.max(initial=0)) >= templates.shape[0]:
         raise ModelError(f"index {int(indices.max())} has no template among {templates.shape[0]}", where=view.node.name)
     kernel_pairs(view)
@@ -136,8 +143,8 @@ def check_values(view: View) -> None:
 def validate(view: View) -> None:
     """Prove that responses fit 16 bits, and sums of a * response and b * sum 32 bits in any order."""
     check_values(view)
-    templates, indices = (t.value for t in view.inputs[1:3])
-    pairs, bias = kernel_pairs(view), _rest(view)[0].value
+    templates, indices, bias = (t.value for t in (view.templates, view.indices, view.bias))
+    pairs = kernel_pairs(view)
     size = np.abs(templates.astype(np.int64)).sum((1, 2))
     a, b = (np.abs(pairs[..., k].astype(np.int64)) for k in (0, 1))
     bound = np.abs(bias.astype(np.int64)) + 128 * (a * size[indices] + b * templates[0].size * view["ones"]).sum(1)
@@ -154,8 +161,8 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
 def macs(view: View) -> int:
     """Of the dense layer that it stands for."""
     _, out_h, out_w, _ = view.out.shape
-    _, k_h, k_w = view.inputs[1].shape
-    return out_h * out_w * k_h * k_w * int(np.prod(view.inputs[2].shape))
+    _, k_h, k_w = view.templates.shape
+    return out_h * out_w * k_h * k_w * int(np.prod(view.indices.shape))
 
 
 def channel_rule(view: View) -> ChannelRule:
@@ -166,7 +173,7 @@ def channel_rule(view: View) -> ChannelRule:
         _, *rest = rule.slice(dense(view), keep_in, keep_out, known)
 
         def kept(t: Tensor) -> Tensor:
-            per_kernel = t.shape[:2] == view.inputs[2].shape and t.role is not Role.CODEBOOK
+            per_kernel = t.shape[:2] == view.indices.shape and t.role is not Role.CODEBOOK
             return constant(t.name, t.value[keep_out][:, keep_in[0]], t.role) if per_kernel else t
 
         templates, indices, pairs, *coded = codes(view)

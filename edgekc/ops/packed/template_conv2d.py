@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from ...graph.ir import Array
 from ...graph.op import IntAttrs, Op, Shape
+from ...graph.source import SourceOp
 from .. import conv2d
 from ..kernels.template import KERNELS
+from ..shared.operands import TEMPLATED
 from . import template as tp
 
 
@@ -27,14 +29,16 @@ OP = Op(
     name="template_conv2d",
     code=16,
     attrs=tp.ATTRS,
-    operands=("x", "templates", "indices", "pairs", "bias", "multiplier", "shift"),
+    operands=TEMPLATED,
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"template_conv2d": tp.lower},
+    weights=tp.weights,
+    packs="conv2d",
     macs=tp.macs,
     ranges=tp.ranges,
     channels=tp.channel_rule,
     validate=tp.validate,
     cases=lambda rng: tp.cases(rng, coded=False),
 )
+SOURCE = SourceOp("template_conv2d", tp.lower)

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 
 from ...graph.ir import Array
 from ...graph.op import IntAttrs, Op, Shape
+from ...graph.source import SourceOp
 from .. import depthwise
 from ..shared.channels import channelwise_filters
+from ..shared.operands import TEMPLATED
 from . import depthwise_on_templates as td
 from . import template as tp
 
@@ -31,14 +33,16 @@ OP = Op(
     name="template_depthwise",
     code=19,
     attrs=td.ATTRS,
-    operands=("x", "templates", "indices", "pairs", "bias", "multiplier", "shift"),
+    operands=TEMPLATED,
     infer=infer,
     reference=reference,
     kernels=td.KERNELS,
-    lowers={"template_depthwise": tp.lower},
+    weights=td.weights,
+    packs="depthwise",
     macs=tp.macs,
     ranges=td.ranges,
     channels=channelwise_filters,
     validate=tp.validate,
     cases=lambda rng: td.cases(rng, coded=False),
 )
+SOURCE = SourceOp("template_depthwise", tp.lower)

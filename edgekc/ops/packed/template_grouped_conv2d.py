@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from ...graph.ir import Array
 from ...graph.op import IntAttrs, Op, Shape
+from ...graph.source import SourceOp
+from ..shared.operands import TEMPLATED
 from . import grouped_on_templates as tg
 from . import template as tp
 
@@ -27,13 +29,15 @@ OP = Op(
     name="template_grouped_conv2d",
     code=23,
     attrs=tp.ATTRS,
-    operands=("x", "templates", "indices", "pairs", "bias", "multiplier", "shift"),
+    operands=TEMPLATED,
     infer=infer,
     reference=reference,
     kernels=tg.KERNELS,
-    lowers={"template_grouped_conv2d": tp.lower},
+    weights=tp.weights,
+    packs="grouped_conv2d",
     macs=tp.macs,
     ranges=tg.ranges,
     validate=tp.validate,
     cases=lambda rng: tg.cases(rng, coded=False),
 )
+SOURCE = SourceOp("template_grouped_conv2d", tp.lower)

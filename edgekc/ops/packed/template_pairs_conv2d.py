@@ -10,8 +10,10 @@ from collections.abc import Sequence
 
 from ...graph.ir import Array
 from ...graph.op import IntAttrs, Op, Shape
+from ...graph.source import SourceOp
 from .. import conv2d
 from ..kernels.template import KERNELS
+from ..shared.operands import CODED
 from . import template as tp
 
 
@@ -32,14 +34,16 @@ OP = Op(
     name="template_pairs_conv2d",
     code=17,
     attrs=tp.ATTRS,
-    operands=("x", "templates", "indices", "pairs", "pair_indices", "bias", "multiplier", "shift"),
+    operands=CODED,
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    lowers={"template_pairs_conv2d": tp.lower},
+    weights=tp.weights,
+    packs="conv2d",
     macs=tp.macs,
     ranges=tp.ranges,
     channels=tp.channel_rule,
     validate=tp.validate,
     cases=lambda rng: tp.cases(rng, coded=True),
 )
+SOURCE = SourceOp("template_pairs_conv2d", tp.lower)

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 
 from ...graph.ir import Array
 from ...graph.op import IntAttrs, Op, Shape
+from ...graph.source import SourceOp
 from .. import depthwise
 from ..shared.channels import channelwise_filters
+from ..shared.operands import CODED
 from . import depthwise_on_templates as td
 from . import template as tp
 
@@ -34,14 +36,16 @@ OP = Op(
     name="template_pairs_depthwise",
     code=20,
     attrs=td.ATTRS,
-    operands=("x", "templates", "indices", "pairs", "pair_indices", "bias", "multiplier", "shift"),
+    operands=CODED,
     infer=infer,
     reference=reference,
     kernels=td.KERNELS,
-    lowers={"template_pairs_depthwise": tp.lower},
+    weights=td.weights,
+    packs="depthwise",
     macs=tp.macs,
     ranges=td.ranges,
     channels=channelwise_filters,
     validate=tp.validate,
     cases=lambda rng: td.cases(rng, coded=True),
 )
+SOURCE = SourceOp("template_pairs_depthwise", tp.lower)

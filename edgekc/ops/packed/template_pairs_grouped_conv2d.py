@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from ...graph.ir import Array
 from ...graph.op import IntAttrs, Op, Shape
+from ...graph.source import SourceOp
+from ..shared.operands import CODED
 from . import grouped_on_templates as tg
 from . import template as tp
 
@@ -27,13 +29,15 @@ OP = Op(
     name="template_pairs_grouped_conv2d",
     code=24,
     attrs=tp.ATTRS,
-    operands=("x", "templates", "indices", "pairs", "pair_indices", "bias", "multiplier", "shift"),
+    operands=CODED,
     infer=infer,
     reference=reference,
     kernels=tg.KERNELS,
-    lowers={"template_pairs_grouped_conv2d": tp.lower},
+    weights=tp.weights,
+    packs="grouped_conv2d",
     macs=tp.macs,
     ranges=tg.ranges,
     validate=tp.validate,
     cases=lambda rng: tg.cases(rng, coded=True),
 )
+SOURCE = SourceOp("template_pairs_grouped_conv2d", tp.lower)

@@ -98,7 +98,7 @@ def lowered_inputs(view: View, a: Tensor, b: Tensor) -> tuple[tuple[str, ...], t
 
 def loops(view: View) -> dict[str, Param]:
     """Values for LOOP_FIELDS: the sizes of the runs, and byte strides of both operands."""
-    runs = _runs(view.out.shape, view.inputs[0].shape, view.inputs[1].shape)
+    runs = _runs(view.out.shape, view.x.shape, view.operand("b").shape)
     values: dict[str, Param] = {}
     steps = {"a": 1, "b": 1}
     for axis, (size, in_a, in_b) in reversed(list(zip(("outer", "mid", "inner"), runs, strict=True))):
@@ -117,7 +117,7 @@ def in_place(view: View) -> tuple[int, ...]:
 
 
 def _has_constant(view: View) -> bool:
-    return is_constant(view.inputs[1])
+    return is_constant(view.operand("b"))
 
 
 def kernels(
@@ -126,7 +126,7 @@ def kernels(
     """The kernel of two activations, and that of an activation and a constant."""
 
     def with_constant(view: View) -> dict[str, Param]:
-        b = view.inputs[1]
+        b = view.operand("b")
         return {**params(view), "constant": b.name if is_constant(b) else 0}
 
     symbol = f"ek_{op}_s8"

@@ -90,7 +90,7 @@ def output_interval(view: View, acc_low: Array, acc_high: Array) -> Interval:
     It is not where a left shift takes an accumulator between the ends out of 32 bits and wraps: such a channel can
     take any value that the activation allows, unless its accumulator is always the same.
     """
-    multiplier, shift = view.inputs[-2].value, view.inputs[-1].value
+    multiplier, shift = view.multiplier.value, view.shift.value
     attrs = {k: view[k] for k in OUTPUT}
     low, high = (requant_output(attrs, a, multiplier, shift).astype(np.int64) for a in (acc_low, acc_high))
     if attrs["rounding"] == DOUBLE:
@@ -129,12 +129,12 @@ def mixing_rule(channel_axis: int) -> ChannelRule:
         return known.constant & ((known.low == view["pad_value"]) if padded else True)
 
     def needs(view: View, keep_out: Array, known: Sequence[Interval | None]) -> list[Array]:
-        w = view.inputs[1].value[keep_out]
+        w = view.weights.value[keep_out]
         read = np.any(w != 0, axis=tuple(a for a in range(w.ndim) if a != channel_axis))
         return [read & ~foldable(view, known[0])]
 
     def slice_(view: View, keep_in: Sequence[Array], keep_out: Array, known: Sequence[Interval | None]) -> list[Tensor]:
-        weights, bias, *requant = view.inputs[1:]
+        weights, bias = view.weights, view.bias
         w = weights.value[keep_out]
         new_bias = bias.value[keep_out].astype(np.int64)
         interval = known[0]
@@ -145,7 +145,7 @@ def mixing_rule(channel_axis: int) -> ChannelRule:
         return [
             constant(weights.name, np.compress(keep_in[0], w, axis=channel_axis), Role.WEIGHTS),
             constant(bias.name, new_bias.astype(np.int32), Role.BIAS),
-            *(keep_channels(t, keep_out) for t in requant),
+            *(keep_channels(t, keep_out) for t in (view.multiplier, view.shift)),
         ]
 
     return ChannelRule(needs, slice_)
@@ -193,7 +193,7 @@ def lower_requant(view: View, float32_product: bool) -> tuple[Tensor, Tensor]:
     `float32_product`: older TFLite runtimes multiply input and weight scale in float32 for per-tensor fully
     connected layers, and in double everywhere else; the last bit of the multiplier depends on it.
     """
-    x, w, out = view.inputs[0], view.inputs[1], view.out
+    x, w, out = view.x, view.weights, view.out
     pairs = []
     for scale in w.q.scales:
         product = float(np.float32(x.q.scale) * np.float32(scale)) if float32_product else x.q.scale * scale
@@ -210,10 +210,10 @@ def lower_bias(view: View, weight_sums: Array, weight_abs_sums: Array) -> Tensor
     Sum over (x - zero) * w equals sum over x * w minus zero * sum(w), padding being `zero` itself. Every
     partial sum lies within |bias| + (128 + |zero|) * sum|w|, in whatever order a kernel adds.
     """
-    x = view.inputs[0]
+    x = view.x
     zero = x.q.zero_point
     channels = weight_sums.shape[0]
-    bias = view.inputs[2].value.astype(np.int64) if len(view.inputs) > 2 else np.zeros(channels, np.int64)
+    bias = view.bias.value.astype(np.int64) if view.has("bias") else np.zeros(channels, np.int64)
     if bias.shape != (channels,):
         raise ModelError(f"bias has shape {list(bias.shape)}, expected [{channels}]", where=view.node.name)
     bound = np.abs(bias) + (128 + abs(zero)) * weight_abs_sums
@@ -229,14 +229,14 @@ def lower_bias(view: View, weight_sums: Array, weight_abs_sums: Array) -> Tensor
 
 def accumulator_bound(view: View) -> Array:
     """int64 (oc,): what no partial sum of bias and weights times int8 exceeds in magnitude, in any order."""
-    w, bias = view.inputs[1].value.astype(np.int64), view.inputs[2].value.astype(np.int64)
+    w, bias = view.weights.value.astype(np.int64), view.bias.value.astype(np.int64)
     axes = tuple(a for a in range(w.ndim) if a != _filter_axis(view))
     return np.asarray(np.abs(bias) + 128 * np.abs(w).sum(axes))
 
 
 def accumulator_reach(view: View) -> Array:
     """int64 (oc,): the largest magnitude of an accumulator, over every int8 input; `accumulator_bound` is looser."""
-    w, bias = view.inputs[1].value.astype(np.int64), view.inputs[2].value.astype(np.int64)
+    w, bias = view.weights.value.astype(np.int64), view.bias.value.astype(np.int64)
     axes = tuple(a for a in range(w.ndim) if a != _filter_axis(view))
     positive, negative = np.maximum(w, 0).sum(axes), np.minimum(w, 0).sum(axes)
     low, high = bias - 128 * positive + 127 * negative, bias + 127 * positive - 128 * negative
@@ -249,7 +249,7 @@ def check_requant(view: View) -> None:
     What left them would not be defined in C, nor in TensorFlow Lite, whose kernels then differ between processors. A
     left shift that wraps before the multiplication is defined (docs/numerics.md), and allowed.
     """
-    multiplier, shift = (np.asarray(t.value, np.int64) for t in view.inputs[-2:])
+    multiplier, shift = (np.asarray(t.value, np.int64) for t in (view.multiplier, view.shift))
     reach = accumulator_reach(view)
     if view["rounding"] == DOUBLE:
         shifted = reach << np.maximum(shift, 0)
@@ -296,7 +296,7 @@ def short_requant(view: View) -> bool:
     """
     if (view["rounding"], view["act_min"], view["act_max"]) != (DOUBLE, -128, 127):
         return False
-    shift = view.inputs[-1].value
+    shift = view.shift.value
     return bool(np.all((shift >= -20) & (shift <= -1)) and np.all(accumulator_bound(view) < 2**30))
 
 
@@ -305,7 +305,7 @@ def vector_requant(view: View) -> bool:
 
     It shifts right only, once at least, and of a single rounding no product may be half way.
     """
-    multiplier, shift = (t.value for t in view.inputs[-2:])
+    multiplier, shift = (t.value for t in (view.multiplier, view.shift))
     if view["rounding"] == DOUBLE:
         return bool(np.all((shift <= -1) | (multiplier == 0)))
     return bool(np.all(shift <= -2)) and _no_product_half_way(view)
@@ -319,20 +319,20 @@ def shorter_requant(view: View) -> bool:
     """
     if (view["rounding"], view["act_min"], view["act_max"]) != (SINGLE, -128, 127):
         return False
-    shift = view.inputs[-1].value
+    shift = view.shift.value
     return bool(np.all((shift >= -24) & (shift <= -2))) and _no_product_half_way(view)
 
 
 def _no_product_half_way(view: View) -> bool:
     """acc * multiplier is an odd multiple of 2**(30 - shift) only if both together have that many factors of two."""
-    multiplier, shift = (t.value.astype(np.int64) for t in view.inputs[-2:])
+    multiplier, shift = (t.value.astype(np.int64) for t in (view.multiplier, view.shift))
     twos = np.log2(np.maximum(multiplier & -multiplier, 1)) + np.floor(np.log2(np.maximum(accumulator_bound(view), 1)))
     return bool(np.all(twos < 30 - shift))
 
 
 def _filter_axis(view: View) -> int:
     """The axis of the weights that counts output channels: last in (kh, kw, oc), first everywhere else."""
-    return 2 if view.inputs[1].value.ndim == 3 else 0
+    return 2 if view.weights.value.ndim == 3 else 0
 
 
 def window_params(view: View, k_h: int, k_w: int) -> dict[str, int | str]:
@@ -349,12 +349,10 @@ def window_params(view: View, k_h: int, k_w: int) -> dict[str, int | str]:
 def output_params(
     view: View, constants: Sequence[str] = ("weights", "bias", "multiplier", "shift")
 ) -> dict[str, int | str]:
-    """Values for REQUANT_FIELDS and OUTPUT_FIELDS: the last operands are the named constants."""
-    values: dict[str, int | str] = {
-        name: tensor.name for name, tensor in zip(constants, view.inputs[-len(constants) :], strict=True)
-    }
+    """Values for REQUANT_FIELDS and OUTPUT_FIELDS; `constants`: the operands that the struct points to."""
+    values: dict[str, int | str] = {name: view.operand(name).name for name in constants}
     values.update({name: view[name] for name in OUTPUT})
-    values["requant_step"] = int(view.inputs[-2].shape[0] > 1)
+    values["requant_step"] = int(view.multiplier.shape[0] > 1)
     return values
 
 
