@@ -22,6 +22,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / room) for room in ("", "cross", "ops"))]
 BOARDS = sorted(path.parent.name for path in (ROOT / "boards").glob("*/board.toml"))
@@ -113,11 +115,14 @@ def firmware(board: str) -> Hashes:
 
 
 def compressed(model: Path, recipe: str, data: Path) -> Hashes:
-    with tempfile.TemporaryDirectory(prefix="edgekc-same-") as work:
-        out = Path(work) / "out.ekc"
+    """`data`: an .npz whose x is int8; the model is given its numbers as they are."""
+    with tempfile.TemporaryDirectory(prefix="edgekc-same-") as work, np.load(data) as samples:
+        out, real = Path(work) / "out.ekc", Path(work) / "real.npz"
+        np.savez(real, x=samples["x"].astype(np.float32))
         chosen = ("--recipe", ROOT / "examples" / "recipes" / f"{recipe}.toml") if recipe else ()
-        error = command("compress", model, "-o", out, "--data", data, *chosen)
-        return files_of(Path(work), f"{model.name} by {recipe or 'no recipe'}", error)
+        error = command("compress", model, "-o", out, "--data", real, *chosen)
+        assert not error, error
+        return files_of(out.parent, f"{model.name} by {recipe or 'no recipe'}")
 
 
 Job = tuple[Callable[..., Hashes], tuple[Any, ...]]

@@ -33,12 +33,12 @@ from .errors import (
 
 if TYPE_CHECKING:
     from .api.boards import Boards, Fits, Tools, check_tools, find_boards, list_boards
-    from .api.builds import Built, Difference, Inspection, compare_builds, inspect
+    from .api.builds import Difference, Inspection, compare_builds, inspect
     from .api.compiling import compile, open_program
     from .api.model import Model, load
     from .api.packed import Packed, compress, list_recipes, load_recipe, transfer
     from .api.program import Program
-    from .api.results import Costs, Evaluation, LayerCosts, Verification
+    from .api.results import Built, Costs, Evaluation, LayerCosts, Verification
     from .boards.board import Board, load_board
     from .console.session import Way
     from .demo.walk import DEMO_DATA, run_demo
@@ -93,12 +93,12 @@ __all__ = [
 # Where each name is that is not here yet.
 _PLACES = {
     "api.boards": ("Boards", "Fits", "Tools", "check_tools", "find_boards", "list_boards"),
-    "api.builds": ("Built", "Difference", "Inspection", "compare_builds", "inspect"),
+    "api.builds": ("Difference", "Inspection", "compare_builds", "inspect"),
     "api.compiling": ("compile", "open_program"),
     "api.model": ("Model", "load"),
     "api.packed": ("Packed", "list_recipes", "load_recipe", "transfer"),
     "api.program": ("Program",),
-    "api.results": ("Costs", "Evaluation", "LayerCosts", "Verification"),
+    "api.results": ("Built", "Costs", "Evaluation", "LayerCosts", "Verification"),
     "boards.board": ("Board", "load_board"),
     "console.session": ("Way",),
     "demo.walk": ("DEMO_DATA", "run_demo"),

@@ -6,43 +6,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import tables
+from ..files.place import recover
 from ..format import inspect as inspect_report
 from ..measure import difference
 from ..pipeline import read_model
-
-if TYPE_CHECKING:
-    from .program import Program
-    from .results import Costs
-
-
-@dataclass(frozen=True, slots=True)
-class Built(tables.Shown):
-    """Firmware on disk.
-
-    Attributes:
-        board: it is for this board.
-        optimise: what the model's code was compiled for.
-        folder: where it is.
-        files: name -> bytes.
-    """
-
-    board: str
-    optimise: str
-    folder: Path
-    files: Mapping[str, int]
-
-    def to_dict(self) -> dict[str, Any]:
-        """What `edgekc build --json` prints."""
-        files = dict(self.files)
-        return {"board": self.board, "optimise": self.optimise, "folder": str(self.folder), "files": files}
-
-    def parts(self) -> list[tables.Part]:
-        """Folder, names and sizes on one line."""
-        sizes = ", ".join(f"{name} {tables.size(count)} bytes" for name, count in self.files.items())
-        return [f"{self.folder}: {sizes}"]
+from .compiling import open_program
+from .program import Program
+from .results import Costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +110,6 @@ def _title(build: Any) -> str:
 
 
 def _figures(build: Program | Costs | str | Path, board: str) -> dict[str, Any]:
-    from ..files.place import recover
-    from .compiling import open_program
-    from .program import Program
-    from .results import Costs
-
     if isinstance(build, (str, Path)):
         path = Path(build)
         recover(path)

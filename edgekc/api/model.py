@@ -12,7 +12,7 @@ from typing import Any
 from .. import tables
 from ..errors import UsageError
 from ..format.pack import read
-from ..graph.ir import Array, Graph, Stage
+from ..graph.ir import Graph, Stage
 from ..importers import import_model
 from ..names import default_name
 from ..pipeline import read_model
@@ -93,12 +93,10 @@ def load(source: Any, example_inputs: Any = None, *, name: str = "") -> Model:
         UnsupportedError: it uses an operator, type or attribute that edgekc does not have.
         ToolError: the package that reads it is not installed; names the command that adds it.
     """
-    from .packed import Packed
-
     if isinstance(source, Model):
         return source
-    if isinstance(source, Packed):
-        return source.model
+    if isinstance(model := getattr(source, "model", None), Model):  # a Packed
+        return model
     if isinstance(source, (str, Path)):
         return _from_file(Path(source), name)
     from ..importers.torch.importer import import_torch
@@ -107,7 +105,7 @@ def load(source: Any, example_inputs: Any = None, *, name: str = "") -> Model:
         what = f"a {type(source).__name__}; expected a path, an nn.Module, an ExportedProgram, a Model or a Packed"
         raise UsageError(what, where="load")
     name = name or default_name(Path(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(source).__name__)))
-    graph = import_torch(source, name, _tensors(example_inputs))
+    graph = import_torch(source, name, example_inputs)
     return Model(name, graph, f"torch {type(source).__name__}", None, b"")
 
 
@@ -116,20 +114,6 @@ def _from_file(path: Path, name: str) -> Model:
     data = read_model(path)
     graph = read(data, str(path)).graph if path.suffix == ".ekc" else import_model(path, name)
     return Model(name, graph, str(path), path, data)
-
-
-def _tensors(example_inputs: Any) -> Any:
-    """Arrays of numpy as torch wants them; all else as it is."""
-    if isinstance(example_inputs, (tuple, list)):
-        return tuple(map(_tensors, example_inputs))
-    if not hasattr(example_inputs, "__array_interface__"):
-        return example_inputs
-    try:
-        import torch
-    except ImportError:
-        return example_inputs  # the importer says what is missing
-    array: Array = example_inputs
-    return torch.from_numpy(array)
 
 
 def check_float(model: Model) -> None:

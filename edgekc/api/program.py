@@ -23,9 +23,8 @@ from ..format.pack import read
 from ..graph.ir import Array, Graph
 from ..measure.emulated import measure
 from ..progress import Progress, silent
-from .builds import Built
 from .devices import ask, emulate, flash_job
-from .results import Costs, Evaluation, Verification, costs_of
+from .results import Built, Costs, Evaluation, Verification, costs_of
 from .samples import batch_of, batch_of_dataset, class_names, confusion_of, dataset_of, outputs_of
 
 Device = Literal["host", "board"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from .. import tables
@@ -11,6 +13,33 @@ from ..firmware.build import Optimise
 from ..measure import report
 from ..measure.budget import check_budget
 from ..measure.emulated import Measurement, check_accesses
+
+
+@dataclass(frozen=True, slots=True)
+class Built(tables.Shown):
+    """Firmware on disk.
+
+    Attributes:
+        board: it is for this board.
+        optimise: what the model's code was compiled for.
+        folder: where it is.
+        files: name -> bytes.
+    """
+
+    board: str
+    optimise: str
+    folder: Path
+    files: Mapping[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `edgekc build --json` prints."""
+        files = dict(self.files)
+        return {"board": self.board, "optimise": self.optimise, "folder": str(self.folder), "files": files}
+
+    def parts(self) -> list[tables.Part]:
+        """Folder, names and sizes on one line."""
+        sizes = ", ".join(f"{name} {tables.size(count)} bytes" for name, count in self.files.items())
+        return [f"{self.folder}: {sizes}"]
 
 
 @dataclass(frozen=True, slots=True)

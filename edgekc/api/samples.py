@@ -12,10 +12,11 @@ import numpy as np
 from ..compress.walk import has_splits
 from ..data import Dataset, for_graph
 from ..data import load as load_data
-from ..emulate.imported import dequantize, quantize
 from ..errors import UsageError
 from ..evaluate import input_levels
 from ..graph.ir import Array, Graph
+from ..ops.dequantize import reals_of
+from ..ops.quantize import levels_of
 from .packed import source_of
 
 
@@ -98,7 +99,7 @@ def _levels(array: Array, edge: Mapping[str, Any]) -> tuple[Array, bool]:
         )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise UsageError(f"input {edge['name']} holds NaN or infinity", where="samples")
-    return quantize(array, edge["scale"], edge["zero_point"], edge["dtype"]), True
+    return levels_of(array, edge["scale"], edge["zero_point"], edge["dtype"]), True
 
 
 def outputs_of(data: bytes, batch: Batch, manifest: Mapping[str, Any]) -> Array | tuple[Array, ...]:
@@ -110,7 +111,7 @@ def outputs_of(data: bytes, batch: Batch, manifest: Mapping[str, Any]) -> Array 
         offset += int(edge["bytes"])
         values = part.view(edge["dtype"]).reshape(batch.count, *edge["shape"][1:])
         if batch.real:
-            values = dequantize(values, edge["scale"], edge["zero_point"])
+            values = reals_of(values, edge["scale"], edge["zero_point"])
         found.append(values[0] if batch.single else values)
     return found[0] if len(found) == 1 else tuple(found)
 

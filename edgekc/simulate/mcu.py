@@ -11,6 +11,7 @@ from . import flash as flash_module
 from . import system as s
 from .core import PERIPHERALS, RAM, RAM_BYTES, REGISTERS, SYSTEM_MEMORY, SYSTEM_MEMORY_BYTES, Core
 from .flash import BusError, Flash
+from .jtag import BOUNDARY_SCAN_IDCODE, CORE_IDCODE
 
 STM32F412 = 0x441  # DEV_ID of DBGMCU_IDCODE (RM0402, section 30.6.1)
 _IDCODE, _UNIQUE_ID, _FLASH_SIZE = 0xE0042000, 0x1FFF7A10, 0x1FFF7A22
@@ -29,8 +30,8 @@ class Chip:
     """Which chip it is, and what is wrong with it."""
 
     device_id: int = STM32F412
-    core_idcode: int = 0x4BA00477  # of the JTAG TAPs
-    boundary_scan_idcode: int = 0x06441041
+    core_idcode: int = CORE_IDCODE  # of the JTAG TAPs
+    boundary_scan_idcode: int = BOUNDARY_SCAN_IDCODE
     flash_kb: int = 1024  # as the chip itself says
     protected: bool = False  # readout protection level 1
     write_protected_sectors: frozenset[int] = frozenset()

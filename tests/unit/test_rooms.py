@@ -170,5 +170,5 @@ def test_the_list_of_packages_is_the_tree() -> None:
     project = (ROOT / "pyproject.toml").read_text()
     (block,) = re.findall(r"^packages = \[\n(.*?)^\]", project, re.MULTILINE | re.DOTALL)
     listed = re.findall(r'"(.+?)"', block)
-    assets = [f"edgekc._assets.{name}" for name in ("codegen", "runtime_c", "boards")]
+    assets = [f"edgekc._assets.{name}" for name in ("codegen", "runtime_c", "boards", "recipes")]
     assert listed == [*sorted(m for m, path in MODULES.items() if path.name == "__init__.py"), *assets]

@@ -8,6 +8,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ...errors import ModelError, ToolError, UnsupportedError, UsageError
 from ..faults import is_ours
 from .archive import clean_archive
@@ -22,12 +24,19 @@ def load_torch(where: str) -> Any:
     return torch
 
 
+def _tensors(torch: Any, example_inputs: Any) -> Any:
+    """Arrays of numpy as torch wants them; all else as it is."""
+    if isinstance(example_inputs, (tuple, list)):
+        return tuple(_tensors(torch, each) for each in example_inputs)
+    return torch.from_numpy(example_inputs) if isinstance(example_inputs, np.ndarray) else example_inputs
+
+
 def program_of(source: Any, example_inputs: Any, where: str) -> Any:
     """An ExportedProgram whose operators are decomposed to core ATen.
 
     Args:
         source: a path to a .pt2 file, an ExportedProgram, or an nn.Module.
-        example_inputs: for a module only: a tensor or a tuple of them; one sample of the batch is used.
+        example_inputs: for a module only: a tensor or array, or a tuple of them; one sample of the batch is used.
     """
     torch = load_torch(where)
     if isinstance(source, (str, Path)):
@@ -35,7 +44,7 @@ def program_of(source: Any, example_inputs: Any, where: str) -> Any:
     elif isinstance(source, torch.export.ExportedProgram):
         program = source
     elif isinstance(source, torch.nn.Module):
-        program = _export(torch, source, example_inputs, where)
+        program = _export(torch, source, _tensors(torch, example_inputs), where)
     else:
         raise UsageError(
             f"a {type(source).__name__}; expected an ExportedProgram, an nn.Module or the path of a .pt2 file",
