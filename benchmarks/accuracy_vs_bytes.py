@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from edgekc import recipe as rc
-from edgekc.compress.run import compress
-from edgekc.compress.sizes import dense_weights, layer_sizes
+from edgekc.compression.run import compress
+from edgekc.compression.sizes import dense_weights, layer_sizes
 from edgekc.data import Dataset, load, subset
 from edgekc.evaluate import float_accuracy, host_accuracy
 from edgekc.files.output import write_file

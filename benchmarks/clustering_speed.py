@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekc import __version__
-from edgekc.compress.methods import codebook
+from edgekc.compression.methods import codebook
 
 RESULT = Path(__file__).resolve().parent / "results" / "clustering_speed.json"
 CHANNELS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)  # VGG-16, configuration D

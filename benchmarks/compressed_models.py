@@ -27,7 +27,7 @@ from rich.table import Table
 
 from edgekc import __version__
 from edgekc.boards.board import Board, load_board
-from edgekc.compress.methods.cluster import Options, cluster
+from edgekc.compression.methods.cluster import Options, cluster
 from edgekc.data import load
 from edgekc.evaluate import host_accuracy
 from edgekc.files.output import write_folder

@@ -17,9 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from edgekc import recipe as rc
-from edgekc.compress.run import compress
-from edgekc.compress.sizes import dense_weights, layer_sizes
-from edgekc.compress.steps.cluster import Cluster
+from edgekc.compression.run import compress
+from edgekc.compression.sizes import dense_weights, layer_sizes
+from edgekc.compression.steps.cluster import Cluster
 from edgekc.data import load, take
 from edgekc.evaluate import float_accuracy, host_accuracy
 from edgekc.format.pack import pack, read

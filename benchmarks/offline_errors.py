@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edgekc import __version__
-from edgekc.compress.methods import cluster, codebook, dominant
+from edgekc.compression.methods import cluster, codebook, dominant
 
 RESULT = Path(__file__).resolve().parent / "results" / "offline_errors.json"
 NORM_OF = {0: 0, 1: 1, 2: 2, 3: 3, 4: 4, 6: 5, 7: 6}  # convolution -> batch norm; shortcuts have none

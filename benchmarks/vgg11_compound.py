@@ -31,9 +31,9 @@ import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users kn
 from torch import nn
 
 from edgekc import recipe as rc
-from edgekc.compress.methods import prune
-from edgekc.compress.run import compress
-from edgekc.compress.sizes import dense_weights, layer_sizes
+from edgekc.compression.methods import prune
+from edgekc.compression.run import compress
+from edgekc.compression.sizes import dense_weights, layer_sizes
 from edgekc.data import Dataset, load
 from edgekc.evaluate import float_accuracy, host_accuracy
 from edgekc.format.pack import pack, read

@@ -33,9 +33,9 @@ from rich.console import Console
 from rich.table import Table
 
 from edgekc import recipe as rc
-from edgekc.compress.methods import gap, prune
-from edgekc.compress.run import compress
-from edgekc.compress.sizes import layer_sizes
+from edgekc.compression.methods import gap, prune
+from edgekc.compression.run import compress
+from edgekc.compression.sizes import layer_sizes
 from edgekc.format.pack import pack, read
 from edgekc.graph.ir import AttrValue, Graph, Node, Role, Stage, Tensor, constant
 from edgekc.pipeline import to_integer

@@ -96,7 +96,7 @@ _PLACES = {
     "api.builds": ("Difference", "Inspection", "compare_builds", "inspect"),
     "api.compiling": ("compile", "open_program"),
     "api.model": ("Model", "load"),
-    "api.packed": ("Packed", "list_recipes", "load_recipe", "transfer"),
+    "api.packed": ("Packed", "compress", "list_recipes", "load_recipe", "transfer"),
     "api.program": ("Program",),
     "api.results": ("Built", "Costs", "Evaluation", "LayerCosts", "Verification"),
     "boards.board": ("Board", "load_board"),
@@ -107,8 +107,6 @@ _PLACE = {name: module for module, names in _PLACES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "compress":  # the package of that name, which can be called
-        return importlib.import_module(".compress", __name__)
     if name not in _PLACE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(f".{_PLACE[name]}", __name__), name)

@@ -12,12 +12,12 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import BaseModel, Field, ValidationError
 
-from .compress.steps.cluster import Cluster
-from .compress.steps.codebook import Codebook
-from .compress.steps.dominant import Dominant
-from .compress.steps.gap import Gap
-from .compress.steps.pairs import Pairs
-from .compress.steps.svd import Svd
+from .compression.steps.cluster import Cluster
+from .compression.steps.codebook import Codebook
+from .compression.steps.dominant import Dominant
+from .compression.steps.gap import Gap
+from .compression.steps.pairs import Pairs
+from .compression.steps.svd import Svd
 from .errors import UsageError
 from .files.sections import Section, nearest
 from .files.toml_file import parse_toml, read_toml

@@ -33,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """What is compiled stays in pytest's cache, for all processes and for the next run; `--cache-clear` empties it."""
+    os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; in a pipe lines are whole without it
     cache = getattr(config, "cache", None)  # none with -p no:cacheprovider
     if "XDG_CACHE_HOME" not in os.environ and cache is not None:
         os.environ["XDG_CACHE_HOME"] = str(cache.mkdir("compiled"))

@@ -12,7 +12,7 @@ import numpy as np
 from .. import recipe as rc
 from .. import tables
 from ..assets import RECIPES
-from ..compress import walk
+from ..compression import walk
 from ..data import Source
 from ..errors import UsageError
 from ..files.output import check_writable, write_file
@@ -25,7 +25,7 @@ from ..train.pytorch import trainer
 from .model import Model, check_float, load
 
 if TYPE_CHECKING:
-    from ..compress.state import OnProgress
+    from ..compression.state import OnProgress
 
 RecipeLike: TypeAlias = "rc.Recipe | str | Path | Mapping[str, Any] | None"
 Log: TypeAlias = Callable[[str], None]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..compress.walk import has_splits
+from ..compression.walk import has_splits
 from ..data import Dataset, for_graph
 from ..data import load as load_data
 from ..errors import UsageError

@@ -17,8 +17,8 @@ from .. import progress, terminal
 from ..names import visible
 
 if TYPE_CHECKING:
-    from ..compress.state import OnProgress
-    from ..compress.state import Progress as Training
+    from ..compression.state import OnProgress
+    from ..compression.state import Progress as Training
 
 _LONGEST = 60  # characters of what a line says
 

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from .. import tables
-from ..compress.run import compress
-from ..compress.state import Log, OnProgress
-from ..compress.walk import read_labelled, read_samples
+from ..compression.run import compress
+from ..compression.state import Log, OnProgress
+from ..compression.walk import read_labelled, read_samples
 from ..data import Dataset, Source, for_graph
 from ..errors import UsageError
 from ..evaluate import Accuracy, float_accuracy, host_accuracy

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users know
 from torch import Tensor
 
-from ..compress.model import Model
+from ..compression.model import Model
 from ..graph.fixedpoint import SINGLE
 from ..graph.ir import Array, Graph, Node
 from ..graph.op import View, int_attrs, view_of

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users know
 from torch import Tensor, nn
 
-from ..compress.state import Progress
+from ..compression.state import Progress
 from ..data import Dataset
 from ..errors import ModelError, UsageError
 from ..files import records

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..compress.model import Model
+from ..compression.model import Model
 from ..errors import UnsupportedError
 from ..graph.ir import Array, Graph, Node, Role, constant
 from ..graph.op import view_of

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..compress.methods import cluster, codebook
-from ..compress.methods.pairs import WINDOW, Pairs
-from ..compress.model import Templates
+from ..compression.methods import cluster, codebook
+from ..compression.methods.pairs import WINDOW, Pairs
+from ..compression.model import Templates
 from ..graph.ir import Array
 
 _TYPICAL = 0.1  # root mean square of a layer's weights where its inputs are about 1

@@ -1,6 +1,6 @@
 """A recipe's pruning step to a smaller FLOAT graph: loss, importance of filters and fine-tuning come from PyTorch.
 
-`compress/methods/prune.py` has the scheme that decides the order; here is what it asks for. The loss is the cross
+`compression/methods/prune.py` has the scheme that decides the order; here is what it asks for. The loss is the cross
 entropy on a small calibration set of labelled samples. The criteria `apoz` and `taylor` look at the same samples: zeros
 of a layer's output, and what the loss would change by without it. A layer without a rectifier has no zeros to count, so
 that equal filters are told apart by their L1 norm, which alone decides there.
@@ -15,8 +15,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users know
 
-from ..compress.layers import resolve
-from ..compress.methods import prune
+from ..compression.layers import resolve
+from ..compression.methods import prune
 from ..data import Dataset, for_graph, real_batches, subset
 from ..errors import UsageError
 from ..graph.ir import Array, Graph

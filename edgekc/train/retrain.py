@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from ..compress.model import Model
-from ..compress.state import Job, State
+from ..compression.model import Model
+from ..compression.state import Job, State
 from ..data import Dataset, check_labels
 from ..errors import UsageError
 from ..graph.ir import Graph

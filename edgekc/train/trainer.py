@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ..compress.methods.prune import Pruned
-from ..compress.model import Model
-from ..compress.state import Job, Log, State
+from ..compression.methods.prune import Pruned
+from ..compression.model import Model
+from ..compression.state import Job, Log, State
 from ..data import Dataset
 from ..graph.ir import Graph
 from .steps.prune import Prune

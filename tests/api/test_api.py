@@ -15,7 +15,7 @@ from unit.cli_command import BOARD, GOOD, MODEL, call, copy, snapshot
 import edgekc
 from edgekc.demo.walk import DATA
 from edgekc.emulate import host
-from edgekc.emulate.imported import dequantize
+from edgekc.ops.dequantize import reals_of
 from edgekc.tables import Sheet, html
 
 TEST = DATA / "digits_test.npz"
@@ -142,10 +142,10 @@ def test_levels_give_levels(program: edgekc.Program, digits: tuple[Any, Any]) ->
 def test_real_numbers_give_real_numbers(program: edgekc.Program, digits: tuple[Any, Any]) -> None:
     x, _ = digits
     edge, out = program.manifest["inputs"][0], program.manifest["outputs"][0]
-    real = dequantize(x, edge["scale"], edge["zero_point"])
+    real = reals_of(x, edge["scale"], edge["zero_point"])
     y = program.run(real)
     assert (y.shape, y.dtype) == ((360, 10), np.float32)
-    assert np.array_equal(y, dequantize(program.run(x), out["scale"], out["zero_point"]))
+    assert np.array_equal(y, reals_of(program.run(x), out["scale"], out["zero_point"]))
     assert np.allclose(y.sum(1), 1, atol=0.05)  # a softmax
     assert np.array_equal(program.run(real.astype(np.float64)), y)
 

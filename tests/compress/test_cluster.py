@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekc.compress.methods import cluster, kmeans
-from edgekc.compress.methods.cluster import Options
+from edgekc.compression.methods import cluster, kmeans
+from edgekc.compression.methods.cluster import Options
 from edgekc.errors import ModelError, UsageError
 from edgekc.graph import bits
 

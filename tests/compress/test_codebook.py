@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekc.compress.methods import codebook
+from edgekc.compression.methods import codebook
 from edgekc.errors import ModelError, UsageError
 
 OPTIONS = codebook.Options()

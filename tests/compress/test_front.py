@@ -7,9 +7,9 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
-from edgekc.compress import front
-from edgekc.compress.methods import lowrank
-from edgekc.compress.model import Model
+from edgekc.compression import front
+from edgekc.compression.methods import lowrank
+from edgekc.compression.model import Model
 from edgekc.data import Dataset
 from edgekc.graph.ir import Graph
 from edgekc.quantize import float_reference

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgekc import recipe as rc
-from edgekc.compress.walk import run
+from edgekc.compression.walk import run
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 

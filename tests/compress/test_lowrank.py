@@ -7,8 +7,8 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
-from edgekc.compress.methods import dominant, lowrank
-from edgekc.compress.run import compress
+from edgekc.compression.methods import dominant, lowrank
+from edgekc.compression.run import compress
 from edgekc.data import Dataset
 from edgekc.errors import ModelError, UsageError
 from edgekc.evaluate import host_outputs, input_levels

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from float_nets import FloatNet
 
-from edgekc.compress.methods import cluster, moments, second_order
+from edgekc.compression.methods import cluster, moments, second_order
 from edgekc.errors import UsageError
 from edgekc.graph.ir import Graph
 from edgekc.quantize import float_reference

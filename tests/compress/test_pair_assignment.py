@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekc.compress.methods import codebook, moments, pairs
-from edgekc.compress.methods.pair_assignment import Assignment, Options, compensate
+from edgekc.compression.methods import codebook, moments, pairs
+from edgekc.compression.methods.pair_assignment import Assignment, Options, compensate
 from edgekc.errors import UsageError
 
 Start = tuple[np.ndarray, np.ndarray, np.ndarray, pairs.Pairs]

@@ -10,9 +10,9 @@ from float_nets import FloatNet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekc.compress.methods import gap, prune
-from edgekc.compress.methods import tied as _tied
-from edgekc.compress.methods.prune import Budget, Schedule
+from edgekc.compression.methods import gap, prune
+from edgekc.compression.methods import tied as _tied
+from edgekc.compression.methods.prune import Budget, Schedule
 from edgekc.errors import UsageError
 from edgekc.graph import ir
 from edgekc.graph.ir import Graph, Tensor

@@ -9,9 +9,9 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
-from edgekc.compress.methods import prune
-from edgekc.compress.run import compress
-from edgekc.compress.sizes import layer_sizes
+from edgekc.compression.methods import prune
+from edgekc.compression.run import compress
+from edgekc.compression.sizes import layer_sizes
 from edgekc.data import Dataset, take
 from edgekc.errors import UsageError
 from edgekc.evaluate import float_accuracy, host_accuracy

@@ -9,8 +9,8 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
-from edgekc.compress.methods import dominant
-from edgekc.compress.run import compress
+from edgekc.compression.methods import dominant
+from edgekc.compression.run import compress
 from edgekc.data import Dataset
 from edgekc.graph.ir import Graph, constant
 from edgekc.quantize import float_reference

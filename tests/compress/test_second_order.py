@@ -8,8 +8,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from edgekc.compress.methods import cluster, moments, second_order
-from edgekc.compress.methods.second_order import Options
+from edgekc.compression.methods import cluster, moments, second_order
+from edgekc.compression.methods.second_order import Options
 from edgekc.errors import ModelError, UsageError
 
 PLAIN = Options(sweeps=0, rounds=0)  # compensation alone

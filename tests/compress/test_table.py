@@ -10,9 +10,9 @@ from float_nets import FloatNet
 from rich.console import Console
 
 from edgekc import recipe as rc
-from edgekc.compress.run import compress
-from edgekc.compress.sizes import before, dense_weights, layer_sizes
-from edgekc.compress.walk import Report, render
+from edgekc.compression.run import compress
+from edgekc.compression.sizes import before, dense_weights, layer_sizes
+from edgekc.compression.walk import Report, render
 from edgekc.data import Dataset
 from edgekc.format.pack import pack, read
 from edgekc.graph.ir import Graph

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from edgekc import recipe as rc
 from edgekc.boards.board import load_board
-from edgekc.compress import substitute
-from edgekc.compress.run import Result, compress
-from edgekc.compress.sizes import layer_sizes
+from edgekc.compression import substitute
+from edgekc.compression.run import Result, compress
+from edgekc.compression.sizes import layer_sizes
 from edgekc.data import Dataset
 from edgekc.emulate import host
 from edgekc.emulate.compare import compare

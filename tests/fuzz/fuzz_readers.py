@@ -121,7 +121,7 @@ def _packed(path: Path) -> None:
 
 
 def _data(path: Path) -> None:
-    from edgekc.compress.walk import has_splits
+    from edgekc.compression.walk import has_splits
     from edgekc.data import load, real_batches
 
     dataset = load(path, split="train" if has_splits(path) else "")
@@ -165,7 +165,7 @@ def _measurement(path: Path) -> None:
 
 
 def _checkpoint(path: Path) -> None:
-    from edgekc.compress.checkpoints import read_state
+    from edgekc.compression.checkpoints import read_state
 
     read_state(path)
 

@@ -51,7 +51,7 @@ def _packed() -> Seeds:
     from float_nets import FloatNet
 
     from edgekc import recipe as rc
-    from edgekc.compress.run import compress
+    from edgekc.compression.run import compress
     from edgekc.format.pack import pack
     from edgekc.pipeline import to_integer
 
@@ -231,8 +231,8 @@ def checkpoints() -> Seeds:
     from float_nets import FloatNet
 
     from edgekc import recipe as rc
-    from edgekc.compress.model import Model
-    from edgekc.compress.state import Job, State
+    from edgekc.compression.model import Model
+    from edgekc.compression.state import Job, State
     from edgekc.data import for_graph, synthetic
     from edgekc.files import records
     from edgekc.quantize.to_int8 import prepare

@@ -9,7 +9,7 @@ import host_kernels as host
 import numpy as np
 import pytest
 
-from edgekc.compress.substitute import excess
+from edgekc.compression.substitute import excess
 from edgekc.format.pack import read
 from edgekc.graph.ir import Array
 from edgekc.graph.op import Case, View

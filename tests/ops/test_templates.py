@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from nets import Net
 
-from edgekc.compress import substitute
-from edgekc.compress.methods import codebook
+from edgekc.compression import substitute
+from edgekc.compression.methods import codebook
 from edgekc.emulate import reference
 from edgekc.errors import ModelError
 from edgekc.format.pack import pack, unpack
@@ -190,7 +190,7 @@ def test_dead_channels_are_folded(name: str) -> None:
 
 def test_code_widths_are_what_the_file_holds() -> None:
     """Two indices a kernel: the pair codebook and both index streams have the bytes that the report shows."""
-    from edgekc.compress.sizes import layer_sizes
+    from edgekc.compression.sizes import layer_sizes
     from edgekc.format.pack import read
 
     _, made = substituted("template_pairs_conv2d")

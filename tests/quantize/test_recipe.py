@@ -9,7 +9,7 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe
-from edgekc.compress.layers import layer_names, resolve
+from edgekc.compression.layers import layer_names, resolve
 from edgekc.errors import UsageError
 
 FULL = """

@@ -15,7 +15,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "unit"))
 from cli_command import call  # noqa: E402
 
 from edgekc import recipe as rc  # noqa: E402
-from edgekc.compress.walk import run  # noqa: E402
+from edgekc.compression.walk import run  # noqa: E402
 from edgekc.format.pack import read  # noqa: E402
 from edgekc.train.pytorch import trainer  # noqa: E402
 

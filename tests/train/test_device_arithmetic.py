@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edgekc.compress.model import Model
-from edgekc.compress.substitute import pack_layers
+from edgekc.compression.model import Model
+from edgekc.compression.substitute import pack_layers
 from edgekc.emulate import reference
 from edgekc.evaluate import host_outputs
 from edgekc.format.pack import pack

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from float_nets import FloatNet
 
-from edgekc.compress.methods import cluster, codebook, pairs
-from edgekc.compress.model import Model, Templates
+from edgekc.compression.methods import cluster, codebook, pairs
+from edgekc.compression.model import Model, Templates
 from edgekc.graph.ir import Graph
 from edgekc.quantize import float_reference
 from edgekc.quantize.to_int8 import prepare

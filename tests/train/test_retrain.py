@@ -10,8 +10,8 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
-from edgekc.compress.checkpoints import Checkpoints
-from edgekc.compress.run import compress
+from edgekc.compression.checkpoints import Checkpoints
+from edgekc.compression.run import compress
 from edgekc.data import Dataset, take
 from edgekc.errors import UsageError
 from edgekc.evaluate import float_accuracy, host_accuracy

@@ -12,7 +12,7 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
-from edgekc.compress.run import compress
+from edgekc.compression.run import compress
 from edgekc.data import Dataset
 from edgekc.errors import UsageError
 from edgekc.evaluate import float_accuracy

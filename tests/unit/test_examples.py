@@ -8,7 +8,7 @@ import pytest
 from models import SHARED
 
 from edgekc import recipe as rc
-from edgekc.compress.sizes import layer_sizes
+from edgekc.compression.sizes import layer_sizes
 from edgekc.data import load, subset
 from edgekc.evaluate import host_accuracy
 from edgekc.format.pack import read

@@ -13,9 +13,9 @@ from cli_command import MODEL
 import edgekc
 from edgekc import tables
 from edgekc.api.boards import describe_board
-from edgekc.compress import walk
-from edgekc.compress.changes import Layer
-from edgekc.compress.sizes import LayerSize
+from edgekc.compression import walk
+from edgekc.compression.changes import Layer
+from edgekc.compression.sizes import LayerSize
 from edgekc.demo.walk import DATA
 from edgekc.evaluate import Accuracy
 from edgekc.measure.difference import Change

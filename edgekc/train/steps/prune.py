@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ...compress.changes import shrunk
-from ...compress.model import Model
-from ...compress.state import Job, State
-from ...compress.steps.step import LayerStep
+from ...compression.changes import shrunk
+from ...compression.model import Model
+from ...compression.state import Job, State
+from ...compression.steps.step import LayerStep
 from ...data import Dataset
 from ...errors import UsageError
 from ...files.sections import Count, Fraction, Seed

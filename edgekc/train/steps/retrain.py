@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ...compress import substitute
-from ...compress.model import Model
-from ...compress.quantized import device_graph
-from ...compress.state import Job, State
+from ...compression import substitute
+from ...compression.model import Model
+from ...compression.quantized import device_graph
+from ...compression.state import Job, State
 from ...data import subset
 from ...files.sections import Count, Seed
 from ...graph.ir import Graph

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from ...compress.steps.step import TORCH, Package, Step
+from ...compression.steps.step import TORCH, Package, Step
 from ...files.sections import Count
 
 

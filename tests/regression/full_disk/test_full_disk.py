@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from unit.cli_command import MODEL, call, complaint, real, snapshot
 
-import edgekc.compress.walk
+import edgekc.compression.walk
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
@@ -45,7 +45,7 @@ def test_compile(
 
 @pytest.mark.parametrize("step", [(Path, "write_bytes"), (os, "fsync"), (os, "replace")])
 def test_compress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: tuple[Any, str]) -> None:
-    monkeypatch.setattr(edgekc.compress.walk, "run", lambda *_, **__: (b"", SimpleNamespace(as_json=dict)))
+    monkeypatch.setattr(edgekc.compression.walk, "run", lambda *_, **__: (b"", SimpleNamespace(as_json=dict)))
     with monkeypatch.context() as patch:
         patch.setattr(*step, failing(errno.ENOSPC))
         said = complaint(call("compress", MODEL, "-o", tmp_path / "x.ekc"))

@@ -13,9 +13,9 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
-from edgekc.compress.checkpoints import Checkpoints, read_state
-from edgekc.compress.model import Model
-from edgekc.compress.state import Job, State
+from edgekc.compression.checkpoints import Checkpoints, read_state
+from edgekc.compression.model import Model
+from edgekc.compression.state import Job, State
 from edgekc.data import for_graph, synthetic
 from edgekc.errors import UsageError
 from edgekc.files import records

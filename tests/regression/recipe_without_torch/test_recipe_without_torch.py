@@ -10,7 +10,7 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
-from edgekc.compress.run import compress
+from edgekc.compression.run import compress
 from edgekc.data import Dataset
 from edgekc.errors import ToolError, UsageError
 from edgekc.graph.ir import Graph

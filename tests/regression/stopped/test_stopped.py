@@ -15,7 +15,7 @@ SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 # The process gets the signal in its nth call of a function.
 AT = """
-import os, pathlib, signal, subprocess, tempfile, edgekc.firmware.build, edgekc.compress.walk
+import os, pathlib, signal, subprocess, tempfile, edgekc.firmware.build, edgekc.compression.walk
 def stop_in(owner, name, at, sent=[0]):
     whole = getattr(owner, name)
     def stopped(*arguments, **options):
@@ -26,7 +26,7 @@ def stop_in(owner, name, at, sent=[0]):
     setattr(owner, name, stopped)
 class Report:
     as_json = dict
-edgekc.compress.walk.run = lambda *_, **__: (b"EKC", Report)
+edgekc.compression.walk.run = lambda *_, **__: (b"EKC", Report)
 """
 
 

@@ -145,13 +145,13 @@ def is_printing(node: ast.AST) -> bool:
 
 
 def test_nobody_else_prints() -> None:
-    """So that nothing can be printed unescaped; two more print one line each, which is fixed or escaped."""
+    """So that nothing can be printed unescaped; three more print one line each, fixed or escaped."""
     found = {
         path.relative_to(SOURCES).as_posix()
         for path in SOURCES.rglob("*.py")
         if any(is_printing(node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
     }
-    ours = {"terminal.py", "files/stopping.py", "cli/main.py"}
+    ours = {"terminal.py", "importers/keras/hdf5.py", "files/stopping.py", "cli/main.py"}
     boards = {"boards/board.py", "console/session.py"}  # their Console is the line to a board
     assert found - boards == ours
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from unit.cli_command import MODEL, call, complaint, snapshot
 
-import edgekc.compress.walk
+import edgekc.compression.walk
 import edgekc.console.session
 import edgekc.firmware.build
 import edgekc.measure.stack
@@ -170,7 +170,7 @@ def test_compress_overwrites_nothing_but_an_ekc(tmp_path: Path, monkeypatch: pyt
     def never(*_: object, **__: object) -> None:
         raise AssertionError("hours of work are begun for nothing")
 
-    monkeypatch.setattr(edgekc.compress.walk, "run", never)
+    monkeypatch.setattr(edgekc.compression.walk, "run", never)
     (tmp_path / "x.ekc").write_bytes(text)
     said = complaint(call("compress", MODEL, "-o", tmp_path / "x.ekc"))
     assert "x.ekc: exists, and edgekc did not write it" in said
@@ -181,7 +181,7 @@ def test_compress_overwrites_an_ekc(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     out = compiled(tmp_path / "out")
     new = (out / "digits.ekc").read_bytes()
     shown = SimpleNamespace(as_json=dict)
-    monkeypatch.setattr(edgekc.compress.walk, "run", lambda *_, **__: (new, shown))
+    monkeypatch.setattr(edgekc.compression.walk, "run", lambda *_, **__: (new, shown))
     for earlier in (b"", new[:4] + b"older"):
         (tmp_path / "x.ekc").write_bytes(earlier)
         assert call("compress", MODEL, "-o", tmp_path / "x.ekc", "--json").code == 0

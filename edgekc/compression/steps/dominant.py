@@ -1,4 +1,4 @@
-"""`dominant`: a convolution to a depthwise and a 1x1 one, which `edgekc/compress/methods/dominant.py` finds."""
+"""`dominant`: a convolution to a depthwise and a 1x1 one, which `edgekc/compression/methods/dominant.py` finds."""
 
 from __future__ import annotations
 

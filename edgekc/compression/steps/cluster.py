@@ -1,4 +1,4 @@
-"""`cluster`: weights to 16-bit centers and indices of a few bits, which `edgekc/compress/methods/cluster.py` finds."""
+"""`cluster`: weights to 16-bit centers and indices of a few bits, found by `methods/cluster.py`."""
 
 from __future__ import annotations
 

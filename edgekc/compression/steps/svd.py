@@ -1,4 +1,4 @@
-"""`svd`: a matrix to a chain of smaller ones, which `edgekc/compress/methods/lowrank.py` finds."""
+"""`svd`: a matrix to a chain of smaller ones, which `edgekc/compression/methods/lowrank.py` finds."""
 
 from __future__ import annotations
 

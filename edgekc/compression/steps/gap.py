@@ -1,4 +1,4 @@
-"""`gap`: pooling in front of the first fully connected layer, which `edgekc/compress/methods/gap.py` puts there."""
+"""`gap`: pooling in front of the first fully connected layer, which `edgekc/compression/methods/gap.py` puts there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pairs`: the pairs (a, b) of template layers to a few, which `edgekc/compress/methods/pairs.py` finds."""
+"""`pairs`: the pairs (a, b) of template layers to a few, which `edgekc/compression/methods/pairs.py` finds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`codebook`: kernels to a * template + b, which `edgekc/compress/methods/codebook.py` finds."""
+"""`codebook`: kernels to a * template + b, which `edgekc/compression/methods/codebook.py` finds."""
 
 from __future__ import annotations
 
