@@ -89,7 +89,13 @@ def test_the_steps_of(title: str, tmp_path: Path) -> None:
 
 def test_an_operator_a_kernel_a_board_a_step_and_a_pass_are_walked() -> None:
     made = {block.path.rsplit("/", 1)[0] for each in sections().values() for block in each if block.language != "diff"}
-    assert {"edgekc/ops", "runtime_c/kernels/portable", "boards/small-an386", "edgekc/compress/steps"} <= made
+    assert {
+        "edgekc/ops",
+        "runtime_c/kernels/portable",
+        "runtime_c/kernels/dsp",
+        "boards/small-an386",
+        "edgekc/compress/steps",
+    } <= made
     assert "edgekc/passes" in made
 
 
