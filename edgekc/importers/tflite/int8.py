@@ -272,10 +272,12 @@ def _concat(b: Builder, op: FileOperator) -> None:
     b.add(op, "concat", names, {"axis": axis % rank, "activation": activation(b, op)})
 
 
-def _unary(kind: str, **attrs: AttrValue) -> Callable[[Builder, FileOperator], None]:
+def _plain(kind: str, *operands: str, **attrs: AttrValue) -> Callable[[Builder, FileOperator], None]:
+    """An operator on activations of one shape, each element by itself, whose options do not matter."""
+
     def handler(b: Builder, op: FileOperator) -> None:
-        x = b.operand(op, 0, "input", rowwise=True)
-        b.add(op, kind, (x,), attrs, b.file_shape(x) if x in b.rows else None)
+        names = tuple(b.operand(op, i, what, rowwise=True) for i, what in enumerate(operands or ("input",)))
+        b.add(op, kind, names, attrs, b.file_shape(names[0]) if names[0] in b.rows else None)
 
     return handler
 
@@ -284,7 +286,7 @@ def _softmax(b: Builder, op: FileOperator) -> None:
     beta = float(op.options["Beta"])
     if not 0 < beta < 1e6:
         raise ModelError(f"beta is {beta}, expected a positive number", where=b.at(op))
-    _unary("softmax", beta=beta)(b, op)
+    _plain("softmax", beta=beta)(b, op)
 
 
 HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
@@ -305,12 +307,12 @@ HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
     "REDUCE_MAX": _reduce_max,
     "SPACE_TO_BATCH_ND": _space_to_batch,
     "BATCH_TO_SPACE_ND": _batch_to_space,
-    "RELU": _unary("relu", activation="relu"),
-    "RELU6": _unary("relu", activation="relu6"),
-    "RELU_N1_TO_1": _unary("relu", activation="relu_n1_to_1"),
-    "QUANTIZE": _unary("quantize"),
-    "DEQUANTIZE": _unary("dequantize"),
-    "LOGISTIC": _unary("logistic"),
-    "TANH": _unary("tanh"),
+    "RELU": _plain("relu", activation="relu"),
+    "RELU6": _plain("relu", activation="relu6"),
+    "RELU_N1_TO_1": _plain("relu", activation="relu_n1_to_1"),
+    "QUANTIZE": _plain("quantize"),
+    "DEQUANTIZE": _plain("dequantize"),
+    "LOGISTIC": _plain("logistic"),
+    "TANH": _plain("tanh"),
     "CONCATENATION": _concat,
 }
