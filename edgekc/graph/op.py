@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import ModelError
 from .ir import Array, Graph, Node, Role, Tensor
+from .scratch import Regions
 
 Shape = tuple[int, ...]
 IntAttrs = Mapping[str, int]
@@ -152,7 +153,9 @@ class Kernel:
     """A C function that computes an operator, and how to call it.
 
     The C signature is `void symbol(const STRUCT *p, const int8_t *in0[, const int8_t *in1 ...], int8_t *out
-    [, void *scratch])`: activations in node order, `scratch` only where `scratch` is given.
+    [, void *scratch])`: activations in node order, `scratch` only where `scratch` is given. Where that has more
+    than one region, the first parameter is `const symbol_params *params`: a STRUCT `layer`, and the regions' offsets
+    (`scratch.py`).
     """
 
     symbol: str  # also the stem of the source file in runtime_c/kernels/
@@ -162,7 +165,7 @@ class Kernel:
     params: Callable[[View], dict[str, Param]]  # a value for every field
     needs: frozenset[str] = frozenset()  # core features: dsp, mve, neon, ...
     accepts: Callable[[View], bool] = lambda view: True
-    scratch: Callable[[View], int] | None = None  # bytes
+    scratch: Callable[[View], Regions] | None = None  # of the same names for every layer
     # Indices of the activation operands whose buffer the output may overwrite, starting at the same byte. It
     # must hold for exactly this geometry.
     in_place: Callable[[View], tuple[int, ...]] = lambda view: ()
@@ -170,6 +173,10 @@ class Kernel:
     counted_cost: Callable[[View], float] | None = None  # instructions, to choose between kernels
     # uint8: the layer's constants in the order in which the kernel reads them, kept beside the packed model.
     lays_out: Callable[[View], Array] | None = None
+
+    def struct_of(self, regions: Regions) -> str:
+        """The C type of what the kernel's first parameter points to."""
+        return f"{self.symbol}_params" if len(regions) > 1 else self.struct
 
 
 @dataclass(frozen=True, slots=True)

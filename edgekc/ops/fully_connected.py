@@ -13,6 +13,7 @@ from ..errors import ModelError
 from ..graph.fixedpoint import DOUBLE, SINGLE
 from ..graph.ir import Array, Role, Tensor, constant
 from ..graph.op import LAID_OUT, Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.scratch import Region
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from .kernels import vector as vec
 from .shared import linear as lin
@@ -103,7 +104,7 @@ KERNELS = (
         params=_params,
         needs=frozenset({"mve"}),
         accepts=lambda view: view.out.shape[-1] >= 4 and lin.vector_requant(view),
-        scratch=lambda view: 16 * min(view.out.shape[-1] // 4, 16),
+        scratch=lambda view: (Region("sums", 16 * min(view.out.shape[-1] // 4, 16), "int32: of 64 filters"),),
     ),
     Kernel(
         symbol="ek_fully_connected_s8_vec",
@@ -113,7 +114,7 @@ KERNELS = (
         params=_vector_params,
         needs=vec.VECTOR,
         accepts=vec.accepts,
-        scratch=vec.matrix_scratch,
+        scratch=vec.matrix_regions,
         lays_out=vec.matrix_records,
     ),
     _kernel(
@@ -121,7 +122,7 @@ KERNELS = (
         params=_params,
         needs=frozenset({"dsp"}),
         accepts=lambda view: view.x.shape[-1] >= 4 and (lin.short_requant(view) or lin.shorter_requant(view)),
-        scratch=lambda view: 8 * -(-view.x.shape[-1] // 4),
+        scratch=lambda view: (Region("pairs", 8 * -(-view.x.shape[-1] // 4), "int16: a row, as weights unpack"),),
     ),
     _kernel(
         symbol="ek_fully_connected_s8",

@@ -9,6 +9,7 @@
 #define EK_CLUSTERED_H
 
 #include "ek_rounding.h"
+#include "ek_scratch.h"
 #include "ek_types.h"
 
 typedef struct {
@@ -34,41 +35,73 @@ typedef struct {
     uint8_t pointwise;          /* 1: 1x1 windows without padding */
 } ek_clustered_conv2d_params;
 
+typedef struct {
+    ek_clustered_conv2d_params layer;
+    struct { uint32_t rows, windows, weights; } scratch;
+} ek_clustered_conv2d_s8_params;
+
 /*
- * scratch: what EK_RING wants (ek_ring.h), to a multiple of 4 bytes; four unrolled windows of n = k_h * k_w * in_c
- * bytes; n int16.
  * `out` may start where `in` starts if every output row ends before the first input row that the ring has
  * not taken yet.
  */
-void ek_clustered_conv2d_s8(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_clustered_conv2d_s8(const ek_clustered_conv2d_s8_params *params, const int8_t *in, int8_t *out, void *scratch);
+
+typedef struct {
+    ek_clustered_conv2d_params layer;
+    struct { uint32_t weights, columns, window, rows, unrolled; } scratch;
+} ek_clustered_conv2d_s8_dsp_params;
 
 /*
- * The same where ek_requant_short may be used (ek_dsp.h). scratch: words: 4^bits if bits <= 4; then what EK_EXPAND wants
- * (ek_expand.h). Pointwise, `out` may start where `in` starts if out_c <= in_c or both strides are 1.
+ * The same where ek_requant_short may be used (ek_dsp.h). Pointwise, `out` may start where `in` starts if out_c <=
+ * in_c or both strides are 1.
  */
-void ek_clustered_conv2d_s8_dsp(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_clustered_conv2d_s8_dsp(const ek_clustered_conv2d_s8_dsp_params *params, const int8_t *in, int8_t *out,
+                                void *scratch);
+
+typedef struct {
+    ek_clustered_conv2d_params layer;
+    struct { uint32_t taps, weights, sums, vertical, tiles, window, rows; } scratch;
+} ek_clustered_winograd_s8_dsp_params;
 
 /*
- * The same for 3x3 windows with strides and dilations of 1, in_c a multiple of 4, where transformed weights fit 16 bits.
- * scratch: words: 4^bits if bits <= 4; 9 * in_c; then what EK_WINOGRAD wants (ek_winograd.h).
+ * The same for 3x3 windows with strides and dilations of 1, in_c a multiple of 4, where transformed weights fit 16
+ * bits. In place as EK_WINOGRAD (ek_winograd.h) says.
  */
-void ek_clustered_winograd_s8_dsp(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_clustered_winograd_s8_dsp(const ek_clustered_winograd_s8_dsp_params *params, const int8_t *in, int8_t *out,
+                                  void *scratch);
+
+typedef struct {
+    ek_clustered_conv2d_params layer;
+    struct { uint32_t sums, pixels, indices, window, rows, unrolled; } scratch;
+} ek_clustered_conv2d_s8_mve_params;
 
 /*
- * The same for cores with Helium and double rounding as ek_voutput (ek_mve.h) wants it. scratch: EK_DECODED_BYTES
- * (ek_decoded_mve.h), 2 * EK_DECODED_ROW, then, but for pointwise layers, what ek_conv2d_s8_mve has for windows; here
- * `block` is even. Pointwise, `out` may start where `in` starts if out_c <= in_c or a block holds all pixels.
+ * The same for cores with Helium and double rounding as ek_voutput (ek_mve.h) wants it. `block` is even. Pointwise,
+ * `out` may start where `in` starts if out_c <= in_c or a block holds all pixels.
  */
-void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_s8_mve_params *params, const int8_t *in, int8_t *out,
+                                void *scratch);
 
-/* The same where weights and sums are as ek_words.h wants them. scratch: what EK_WORDS wants. In place as pointwise DSP. */
-void ek_clustered_conv2d_s8_vec(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+typedef struct {
+    ek_clustered_conv2d_params layer;
+    struct { uint32_t row, weights, sums, columns, window, rows; } scratch;
+} ek_clustered_conv2d_s8_vec_params;
+
+/* The same where weights and sums are as ek_words.h wants them. In place as ek_clustered_conv2d_s8_dsp. */
+void ek_clustered_conv2d_s8_vec(const ek_clustered_conv2d_s8_vec_params *params, const int8_t *in, int8_t *out,
+                                void *scratch);
+
+typedef struct {
+    ek_clustered_conv2d_params layer;
+    struct { uint32_t weights, tiles, sums, vertical, window, rows; } scratch;
+} ek_clustered_winograd_s8_mve_params;
 
 /*
- * The same for cores with Helium, 3x3 windows with strides and dilations of 1, and in_c a multiple of 8, where transformed
- * weights fit 16 bits. scratch: 18 * in_c bytes; then what EK_WINOGRAD_MVE wants (ek_winograd_mve.h).
+ * The same for cores with Helium, 3x3 windows with strides and dilations of 1, and in_c a multiple of 8, where
+ * transformed weights fit 16 bits. In place as EK_WINOGRAD_MVE (ek_winograd_mve.h) says.
  */
-void ek_clustered_winograd_s8_mve(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_clustered_winograd_s8_mve(const ek_clustered_winograd_s8_mve_params *params, const int8_t *in, int8_t *out,
+                                  void *scratch);
 
 typedef struct {
     const uint8_t *indices;     /* (out_c, in_c), bit-packed */
@@ -89,25 +122,31 @@ typedef struct {
 void ek_clustered_fully_connected_s8(const ek_clustered_fully_connected_params *p, const int8_t *in,
                                      int8_t *out);
 
-/*
- * The same where ek_requant_short or ek_requant_shorter may be used (ek_dsp.h). scratch: words: 4^bits if bits <= 4;
- * in_c / 2, in_c rounded up to a multiple of 4, and where bits is 4 and in_c odd, in_c at least.
- */
-void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_params *p, const int8_t *in,
+typedef struct {
+    ek_clustered_fully_connected_params layer;
+    struct { uint32_t pairs; } scratch;
+} ek_clustered_fully_connected_s8_dsp_params;
+
+/* The same where ek_requant_short or ek_requant_shorter may be used (ek_dsp.h). */
+void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_s8_dsp_params *params, const int8_t *in,
                                          int8_t *out, void *scratch);
 
-/*
- * The same where sums are as ek_words.h wants them. scratch: 512 bytes; int16: in_c, with 16 filters or more 8 * in_c; 16;
- * 4 * in_c, in_c rounded up to a multiple of 16.
- */
-void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_params *p, const int8_t *in,
+typedef struct {
+    ek_clustered_fully_connected_params layer;
+    struct { uint32_t sums, weights, rows; } scratch;
+} ek_clustered_fully_connected_s8_vec_params;
+
+/* The same where sums are as ek_words.h wants them. */
+void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_s8_vec_params *params, const int8_t *in,
                                          int8_t *out, void *scratch);
 
-/*
- * The same for cores with Helium, indices of 4 bits, and requantisation as ek_voutput (ek_mve.h) wants it. scratch:
- * words: 256; bytes where in_c is odd: in_c + 2.
- */
-void ek_clustered_fully_connected_s8_mve(const ek_clustered_fully_connected_params *p, const int8_t *in,
+typedef struct {
+    ek_clustered_fully_connected_params layer;
+    struct { uint32_t odd; } scratch;
+} ek_clustered_fully_connected_s8_mve_params;
+
+/* The same for cores with Helium, indices of 4 bits, and requantisation as ek_voutput (ek_mve.h) wants it. */
+void ek_clustered_fully_connected_s8_mve(const ek_clustered_fully_connected_s8_mve_params *params, const int8_t *in,
                                          int8_t *out, void *scratch);
 
 typedef struct {
@@ -131,12 +170,17 @@ typedef struct {
     uint16_t center_count;
 } ek_clustered_depthwise_params;
 
+typedef struct {
+    ek_clustered_depthwise_params layer;
+    struct { uint32_t window, rows; } scratch;
+} ek_clustered_depthwise_s8_params;
+
 /*
- * scratch: n * k_h * k_w words, n being out_c, at most 4; then what EK_RING wants (ek_ring.h).
  * `out` may start where `in` starts if every output row ends before the first input row that the ring has
  * not taken yet.
  */
-void ek_clustered_depthwise_s8(const ek_clustered_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_clustered_depthwise_s8(const ek_clustered_depthwise_s8_params *params, const int8_t *in, int8_t *out,
+                               void *scratch);
 
 typedef struct {
     const uint8_t *indices;     /* (out_c, k_h, k_w, in_c / groups), bit-packed */
@@ -160,17 +204,25 @@ typedef struct {
     uint16_t groups;            /* filters of a group read the input channels of the same group */
 } ek_clustered_grouped_conv2d_params;
 
+typedef struct {
+    ek_clustered_grouped_conv2d_params layer;
+    struct { uint32_t window, rows; } scratch;
+} ek_clustered_grouped_conv2d_s8_params;
+
+typedef struct {
+    ek_clustered_depthwise_params layer;
+    struct { uint32_t planes; } scratch;
+} ek_clustered_depthwise3x3_s8_dsp_params;
+
 /*
- * scratch: a word for each weight of a filter; then what EK_RING wants (ek_ring.h).
  * `out` may start where `in` starts if every output row ends before the first input row that the ring has
  * not taken yet.
  */
-void ek_clustered_grouped_conv2d_s8(const ek_clustered_grouped_conv2d_params *p, const int8_t *in, int8_t *out,
+void ek_clustered_grouped_conv2d_s8(const ek_clustered_grouped_conv2d_s8_params *params, const int8_t *in, int8_t *out,
                                     void *scratch);
-/*
- * The same for windows of 3x3 and requantisation as ek_depthwise3x3_s8_dsp (ek_depthwise.h) wants them, with its
- * scratch.
- */
-void ek_clustered_depthwise3x3_s8_dsp(const ek_clustered_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
+
+/* The same for windows of 3x3 and requantisation as ek_depthwise3x3_s8_dsp (ek_depthwise.h) wants them. */
+void ek_clustered_depthwise3x3_s8_dsp(const ek_clustered_depthwise3x3_s8_dsp_params *params, const int8_t *in,
+                                      int8_t *out, void *scratch);
 
 #endif

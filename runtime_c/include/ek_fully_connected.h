@@ -24,14 +24,11 @@ void ek_fully_connected_s8(const ek_fully_connected_params *p, const int8_t *in,
 
 /*
  * The same for cores with the DSP extension, for in_c >= 4 and requantisation as ek_requant_short or
- * ek_requant_shorter (ek_dsp.h) want it. scratch: 8 bytes for each four values of a row.
+ * ek_requant_shorter (ek_dsp.h) want it.
  */
 void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch);
 
-/*
- * The same for cores with Helium, for out_c >= 4 and requantisation as ek_voutput (ek_mve.h) wants it. scratch: 16
- * bytes for each four filters, 256 at most.
- */
+/* The same for cores with Helium, for out_c >= 4 and requantisation as ek_voutput (ek_mve.h) wants it. */
 void ek_fully_connected_s8_mve(const ek_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch);
 
 #endif

@@ -26,6 +26,7 @@ from edgekc.firmware.toolchain import host_compiler
 from edgekc.graph.bits import index_bits, pack_indices
 from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import LAID_OUT, Case, Kernel, Op, View, computed, operand_at
+from edgekc.graph.scratch import Regions, offsets, scratch_bytes
 from edgekc.ops import OPS
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
@@ -83,8 +84,23 @@ def library() -> ctypes.CDLL:
 
 @functools.cache
 def struct_type(kernel: Kernel) -> type[ctypes.Structure]:
+    """Of the layer, without the offsets of scratch."""
     fields = [(name, ctypes.c_void_p if "*" in ctype else CTYPES[ctype]) for ctype, name in kernel.fields]
     return type(kernel.struct, (ctypes.Structure,), {"_fields_": fields})
+
+
+@functools.cache
+def params_type(kernel: Kernel, names: tuple[str, ...]) -> type[ctypes.Structure]:
+    """Of what the kernel's first parameter points to; `names`: of the regions of its scratch."""
+    layer = struct_type(kernel)
+    if len(names) < 2:
+        return layer
+    scratch = type("scratch", (ctypes.Structure,), {"_fields_": [(name, ctypes.c_uint32) for name in names[1:]]})
+    return type(f"{kernel.symbol}_params", (ctypes.Structure,), {"_fields_": [("layer", layer), ("scratch", scratch)]})
+
+
+def regions_of(kernel: Kernel, view: View) -> Regions:
+    return kernel.scratch(view) if kernel.scratch is not None else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +168,14 @@ def pack(kernel: Kernel, view: View, pointers: dict[str, int]) -> ctypes.Structu
         setattr(packed, name, number)
         if not isinstance(value, str) and "*" not in {n: t for t, n in kernel.fields}[name]:
             assert getattr(packed, name) == value, f"{kernel.symbol}.{name}: {value} does not fit its type"
-    return packed
+    regions = regions_of(kernel, view)
+    if len(regions) < 2:
+        return packed
+    params = params_type(kernel, tuple(region.name for region in regions))(layer=packed)
+    places = offsets(regions)
+    for region in regions[1:]:
+        setattr(params.scratch, region.name, places[region.name])
+    return params
 
 
 def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | None, guard: int = GUARD) -> bytes:
@@ -177,7 +200,7 @@ def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | No
         arguments = [ctypes.byref(params), *(ctypes.c_void_p(sources[i].address) for i in activations)]
         arguments.append(ctypes.c_void_p(out.address))
         if kernel.scratch is not None:
-            arguments.append(ctypes.c_void_p(buffer(kernel.scratch(view)).address))
+            arguments.append(ctypes.c_void_p(buffer(scratch_bytes(kernel.scratch(view))).address))
         function = getattr(library(), kernel.symbol)
         function.restype = None
         function(*arguments)

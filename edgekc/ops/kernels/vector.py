@@ -11,6 +11,7 @@ import numpy as np
 from ...graph.fixedpoint import DOUBLE, SINGLE
 from ...graph.ir import Array
 from ...graph.op import LAID_OUT, Param, View
+from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
 
 VECTOR = frozenset({"vector"})
@@ -99,15 +100,17 @@ def conv2d_records(view: View) -> Array:
     return records(view, w.reshape(oc, *runs))
 
 
-def conv2d_scratch(view: View) -> int:
+def conv2d_regions(view: View) -> Regions:
     _, k_h, k_w, _ = view.weights.shape
     runs = k_h * (k_w if view["dilation_w"] > 1 else 1)
-    return 4 * runs + lin.ring_bytes(view, k_h, k_w) + SLACK
+    offsets = Region("offsets", 4 * runs, "uint32 (runs): where the runs of a window begin in `rows`")
+    return (offsets, *lin.ring_regions(view, k_h, k_w, behind=SLACK))
 
 
-def matrix_scratch(view: View) -> int:
-    """Columns of in_c taps, of a 1x1 convolution or a fully connected layer."""
-    return COLUMNS * -(-view.x.shape[-1] // GROUP) * GROUP + SLACK
+def matrix_regions(view: View) -> Regions:
+    """Of a 1x1 convolution or a fully connected layer."""
+    columns = COLUMNS * -(-view.x.shape[-1] // GROUP) * GROUP + SLACK
+    return (Region("columns", columns, "int8 (8, in_c to whole groups of taps): pixels, or rows", align=1),)
 
 
 def matrix_records(view: View) -> Array:

@@ -17,6 +17,7 @@ from ...graph.bits import index_bits
 from ...graph.fixedpoint import quantize_multiplier
 from ...graph.ir import Array, Role, Tensor, constant
 from ...graph.op import ChannelRule, IntAttrs, Interval, View
+from ...graph.scratch import Region
 from ..shared import linear as lin
 from ..shared.operands import DENSE
 
@@ -79,10 +80,10 @@ def params(view: View) -> dict[str, int | str]:
     return {**values, "bits": index_bits(view.indices.value), "center_count": view.centers.shape[1]}
 
 
-def table_bytes(view: View) -> int:
-    """The table of all pairs of centers that the DSP kernels make where indices have up to four bits."""
+def table(view: View) -> Region:
+    """What kernels make where indices have up to four bits."""
     bits = index_bits(view.indices.value)
-    return int(4 * 4**bits) if bits <= 4 else 0
+    return Region("table", 4 * 4**bits if bits <= 4 else 0, "int16 (4^bits, 2): all pairs of centers")
 
 
 def ranges(view: View, interval: Interval | None) -> Interval:

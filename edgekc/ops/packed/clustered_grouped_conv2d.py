@@ -56,7 +56,7 @@ KERNELS = (
             ("uint16_t", "groups"),
         ),
         params=_params,
-        scratch=lambda view: grouped_conv2d.decoded_bytes(view, view.indices.shape[1:]),
+        scratch=lambda view: grouped_conv2d.decoded_regions(view, view.indices.shape[1:]),
         in_place=lambda view: lin.ring_in_place(view, view.indices.shape[1]),
         sources=("ek_output_s8",),
     ),

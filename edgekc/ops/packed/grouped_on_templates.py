@@ -54,7 +54,7 @@ KERNELS = (
         struct="ek_template_grouped_conv2d_params",
         fields=(*td.FIELDS, ("uint16_t", "groups")),
         params=_params,
-        scratch=lambda view: grouped_conv2d.decoded_bytes(view, _weights(view)[1:]),
+        scratch=lambda view: grouped_conv2d.decoded_regions(view, _weights(view)[1:]),
         in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
         sources=("ek_output_s8",),
     ),

@@ -10,6 +10,7 @@ from ...errors import ModelError, UnsupportedError
 from ...graph.fixedpoint import DOUBLE, INT32_MAX, INT32_MIN, SINGLE, clamp_int8, quantize_multiplier, requantize
 from ...graph.ir import Array, Role, Tensor, constant
 from ...graph.op import ChannelRule, IntAttrs, Interval, View
+from ...graph.scratch import Region, Regions
 from .channels import keep_channels
 
 # Attributes of every operator that slides a window, in .ekc order.
@@ -356,11 +357,22 @@ def output_params(
     return values
 
 
-def ring_bytes(view: View, k_h: int, k_w: int) -> int:
-    """What EK_RING needs of scratch: 4 bytes for each row of the window, and the ring of padded input rows."""
+def ring_regions(view: View, k_h: int, k_w: int, behind: int = 0) -> Regions:
+    """What EK_RING wants of scratch; `behind`: bytes that are read or written behind the last row."""
     rows = (k_h - 1) * view["dilation_h"] + 1
     width = (view.out.shape[2] - 1) * view["stride_w"] + (k_w - 1) * view["dilation_w"] + 1
-    return 4 * k_h + rows * width * view.x.shape[3]
+    return ring_of(k_h, rows, width * view.x.shape[3], behind)
+
+
+def ring_of(k_h: int, rows: int, row_bytes: int, behind: int = 0) -> Regions:
+    """The same by numbers; nothing of it where `rows` is 0."""
+    return (
+        Region("window", 4 * k_h, "uint32 (k_h): where the rows of the window begin in `rows`"),
+        Region("rows", rows * row_bytes + behind, "int8 (rows, row bytes): the ring of padded input rows", align=1),
+    )
+
+
+NO_RING = ring_of(0, 0, 0)
 
 
 def ring_in_place(view: View, k_h: int) -> tuple[int, ...]:

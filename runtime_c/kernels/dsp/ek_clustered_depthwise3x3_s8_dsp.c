@@ -4,10 +4,11 @@
 #include "ek_clustered.h"
 #include "ek_depthwise_wide.h"
 
-void ek_clustered_depthwise3x3_s8_dsp(const ek_clustered_depthwise_params *p, const int8_t *in, int8_t *out,
-                                      void *scratch)
+void ek_clustered_depthwise3x3_s8_dsp(const ek_clustered_depthwise3x3_s8_dsp_params *params, const int8_t *in,
+                                      int8_t *out, void *scratch)
 {
-    const ek_planes planes = EK_PLANES(p);
+    const ek_clustered_depthwise_params *const p = &params->layer;
+    const ek_planes planes = EK_PLANES(p, ek_region(scratch, params->scratch.planes));
     ek_plane_channel *const channels = scratch;
     ek_bits reader = ek_bits_open(p->indices, p->bits);
     for (uint32_t first = 0, count; first < p->out_c; first += count) {

@@ -277,12 +277,13 @@ static void filters(const ek_clustered_fully_connected_params *p, ek_pair *x, co
     }
 }
 
-void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_params *p, const int8_t *in, int8_t *out,
-                                         void *scratch)
+void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_s8_dsp_params *params, const int8_t *in,
+                                         int8_t *out, void *scratch)
 {
+    const ek_clustered_fully_connected_params *const p = &params->layer;
     const uint32_t n = p->in_c, rest = n % 4;
     const int32_t single = p->rounding == EK_ROUND_SINGLE;
-    ek_pair *const table = scratch, *const pairs = table + ek_center_table_words(p->bits);
+    ek_pair *const table = scratch, *const pairs = ek_region(scratch, params->scratch.pairs);
     ek_center_table(p->centers, p->center_count, p->bits, table);
     for (uint32_t row = 0; row < p->rows; row++, in += n) {
         ek_pair *const last = ek_widen(in, n - rest, 1, pairs);

@@ -4,12 +4,14 @@
 #include "ek_clustered.h"
 #include "ek_winograd.h"
 
-void ek_clustered_winograd_s8_dsp(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_clustered_winograd_s8_dsp(const ek_clustered_winograd_s8_dsp_params *params, const int8_t *in, int8_t *out,
+                                  void *scratch)
 {
+    const ek_clustered_conv2d_params *const p = &params->layer;
     const uint32_t words = p->in_c / 2u;
-    ek_pair *const table = scratch, *const taps = table + ek_center_table_words(p->bits);
+    ek_pair *const table = scratch, *const taps = ek_region(scratch, params->scratch.taps);
     ek_winograd w;
-    EK_WINOGRAD(p, &w, taps + 2 * 9 * words);
+    EK_WINOGRAD(p, &w, &params->scratch, scratch);
     ek_center_table(p->centers, p->center_count, p->bits, table);
     while (ek_winograd_tiles_dsp(&w, in)) {
         ek_bits indices = ek_bits_open(p->indices, p->bits);

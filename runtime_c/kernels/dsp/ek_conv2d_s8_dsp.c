@@ -17,14 +17,15 @@ static inline void unroll(const ek_window *w, const ek_ring *ring, const int8_t 
     }
 }
 
-void ek_conv2d_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_conv2d_s8_dsp(const ek_conv2d_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
+    const ek_conv2d_params *const p = &params->layer;
     const ek_window window = EK_WINDOW(p);
     const uint32_t taps = (uint32_t)p->k_h * p->k_w * p->in_c, aligned = window.run_bytes % 4 == 0;
     ek_filter *const filters = scratch;
-    ek_pair *const pairs = (ek_pair *)(filters + p->out_c);
-    ek_ring ring = EK_RING(p, pairs + EK_COLUMNS_WORDS(taps));
-    int8_t *const bytes = ek_ring_end(&ring); /* four windows, where their runs are no whole words */
+    ek_pair *const pairs = ek_region(scratch, params->scratch.columns);
+    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.window), ek_region(scratch, params->scratch.rows));
+    int8_t *const bytes = ek_region(scratch, params->scratch.windows);
     const ek_columns columns = {p->weights, filters, pairs, p->out_c, taps};
     uint32_t k = 0;
     EK_FILTERS(p, filters);

@@ -3,9 +3,10 @@
 #include "ek_depthwise.h"
 #include "ek_depthwise_planes_code.h"
 
-void ek_depthwise3x3_s8_dsp(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_depthwise3x3_s8_dsp(const ek_depthwise3x3_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
-    const ek_planes planes = EK_PLANES(p);
+    const ek_depthwise_params *const p = &params->layer;
+    const ek_planes planes = EK_PLANES(p, ek_region(scratch, params->scratch.planes));
     ek_plane_channel *const channels = scratch;
     for (uint32_t first = 0, count; first < p->out_c; first += count) {
         count = ek_planes_count(p->out_c, first);

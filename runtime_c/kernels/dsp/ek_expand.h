@@ -64,19 +64,18 @@ typedef struct {
 } ek_expand;
 
 /*
- * Scratch words: the weights, `values` of them; the columns, block * values / 2; for windows what EK_RING wants,
- * and a window. `values`: the taps of a window, rounded up to a multiple of eight. 1x1 windows without padding need
- * no ring; with growing channels they are walked backwards, so that the output may overwrite the input.
+ * `at` are the offsets of the regions weights, columns, window, rows and unrolled of scratch. 1x1 windows without padding
+ * need no ring; with growing channels they are walked backwards, so that the output may overwrite the input.
  */
-#define EK_EXPAND(p, e, scratch)                                                                                     \
+#define EK_EXPAND(p, e, at, scratch)                                                                                 \
     do {                                                                                                             \
         const ek_expand_requant requant_of_p = EK_EXPAND_REQUANT(p);                                                 \
         (e)->requant = requant_of_p;                                                                                 \
         (e)->taps = (uint32_t)(p)->k_h * (p)->k_w * (p)->in_c;                                                       \
         (e)->values = ((e)->taps + 7u) / 8u * 8u;                                                                    \
         (e)->block = (p)->block;                                                                                     \
-        (e)->weights = (scratch);                                                                                    \
-        (e)->columns = (e)->weights + (e)->values;                                                                   \
+        (e)->weights = ek_region(scratch, (at)->weights);                                                            \
+        (e)->columns = ek_region(scratch, (at)->columns);                                                            \
         (e)->pixels = (uint32_t)(p)->out_h * (p)->out_w;                                                             \
         (e)->out_w = (p)->out_w;                                                                                     \
         (e)->done = (e)->x = (e)->y = 0;                                                                             \
@@ -86,8 +85,8 @@ typedef struct {
         (e)->row_step = (uint32_t)(p)->stride_h * (p)->in_w * (p)->in_c;                                             \
         (e)->stride_h = (p)->stride_h;                                                                               \
         (e)->window = EK_WINDOW(p);                                                                                  \
-        (e)->ring = EK_RING(p, (e)->columns + (e)->block * (e)->values / 2);                                         \
-        (e)->bytes = ek_ring_end(&(e)->ring);                                                                        \
+        (e)->ring = EK_RING(p, ek_region(scratch, (at)->window), ek_region(scratch, (at)->rows));                    \
+        (e)->bytes = ek_region(scratch, (at)->unrolled);                                                             \
         memset((e)->weights, 0, sizeof *(e)->weights * (e)->values);                                                 \
     } while (0)
 

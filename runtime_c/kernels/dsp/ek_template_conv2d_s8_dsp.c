@@ -261,15 +261,18 @@ static void filters(const ek_template_conv2d_params *p, const uint32_t *table, u
     }
 }
 
-void ek_template_conv2d_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_template_conv2d_s8_dsp(const ek_template_conv2d_s8_dsp_params *params, const int8_t *in, int8_t *out,
+                               void *scratch)
 {
+    const ek_template_conv2d_params *const p = &params->layer;
     const uint32_t channels = p->in_c, count = p->count, block = p->block, words = channels * count * block;
     const uint32_t entries = (channels + 7) / 8 * 8; /* of a plan; those beyond the channels add nothing */
     const uint32_t apart = 2 * ((p->out_w - 1u) * p->stride_w + 3) + 1, ones = p->ones * 0x10001u;
-    uint32_t *const table = scratch, *const plan = table + p->pair_count, *const responses = plan + 2 * entries + 1;
-    ek_pair *const templates = responses + words, *const columns = templates + count * WORDS;
+    uint32_t *const table = scratch, *const plan = ek_region(scratch, params->scratch.plan);
+    uint32_t *const responses = ek_region(scratch, params->scratch.responses);
+    ek_pair *const templates = ek_region(scratch, params->scratch.templates), *const columns = ek_region(scratch, params->scratch.columns);
     uint32_t held = 0;
-    ek_ring ring = EK_RING(p, columns + channels * apart);
+    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.window), ek_region(scratch, params->scratch.rows));
 
     widen(p->templates, count, templates);
     ek_template_table(p, 2, table);

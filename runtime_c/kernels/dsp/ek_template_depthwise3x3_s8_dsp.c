@@ -5,10 +5,11 @@
 #include "ek_half.h"
 #include "ek_template.h"
 
-void ek_template_depthwise3x3_s8_dsp(const ek_template_depthwise_params *p, const int8_t *in, int8_t *out,
-                                     void *scratch)
+void ek_template_depthwise3x3_s8_dsp(const ek_template_depthwise3x3_s8_dsp_params *params, const int8_t *in,
+                                     int8_t *out, void *scratch)
 {
-    const ek_planes planes = EK_PLANES(p);
+    const ek_template_depthwise_params *const p = &params->layer;
+    const ek_planes planes = EK_PLANES(p, ek_region(scratch, params->scratch.planes));
     ek_plane_channel *const channels = scratch;
     ek_bits templates = ek_bits_open(p->indices, p->bits), pairs = ek_bits_open(p->pair_indices, p->pair_bits);
     for (uint32_t first = 0, count; first < p->out_c; first += count) {

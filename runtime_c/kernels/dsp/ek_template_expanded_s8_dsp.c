@@ -3,13 +3,15 @@
 #include "ek_expand.h"
 #include "ek_template_expand.h"
 
-void ek_template_expanded_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_template_expanded_s8_dsp(const ek_template_expanded_s8_dsp_params *params, const int8_t *in, int8_t *out,
+                                 void *scratch)
 {
+    const ek_template_conv2d_params *const p = &params->layer;
     const uint32_t positions = (uint32_t)p->k_h * p->k_w, words = positions * p->count;
-    uint32_t *const table = scratch, *const plan = table + p->pair_count;
-    ek_pair *const entries = plan + 2u * p->in_c;
+    uint32_t *const table = scratch, *const plan = ek_region(scratch, params->scratch.plan);
+    ek_pair *const entries = ek_region(scratch, params->scratch.templates);
     ek_expand e;
-    EK_EXPAND(p, &e, entries + words);
+    EK_EXPAND(p, &e, &params->scratch, scratch);
     for (uint32_t i = 0; i < words; i++) {
         entries[i] = ek_pair_of(p->templates[i], p->ones);
     }

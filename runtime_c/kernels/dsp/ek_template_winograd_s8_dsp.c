@@ -42,12 +42,14 @@ static void entries_of(const ek_template_conv2d_params *p, ek_pair *to)
     }
 }
 
-void ek_template_winograd_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_template_winograd_s8_dsp(const ek_template_winograd_s8_dsp_params *params, const int8_t *in, int8_t *out,
+                                 void *scratch)
 {
-    uint32_t *const table = scratch, *const plan = table + p->pair_count;
-    ek_pair *const entries = plan + 2u * p->in_c;
+    const ek_template_conv2d_params *const p = &params->layer;
+    uint32_t *const table = scratch, *const plan = ek_region(scratch, params->scratch.plan);
+    ek_pair *const entries = ek_region(scratch, params->scratch.templates);
     ek_winograd w;
-    EK_WINOGRAD(p, &w, entries + EK_TILE * p->count);
+    EK_WINOGRAD(p, &w, &params->scratch, scratch);
     entries_of(p, entries);
     ek_template_table(p, 1, table);
     while (ek_winograd_tiles_dsp(&w, in)) {

@@ -38,12 +38,10 @@ typedef struct {
 } ek_winograd;
 
 /*
- * Scratch words, `values` being in_c rounded up to a multiple of eight, `across` (out_w + 1) / 2, in_c a multiple of
- * four: 16 * values; 128; (across + 1) * 4 * in_c; block * 8 * values; four; then four rows of (2 * across + 2) * in_c
- * bytes. `out` may start where `in` starts if every two rows of the output end before the first input row that the
+ * `at` are the offsets of the regions weights, sums, vertical, tiles, window and rows of scratch. `out` may start where `in` starts if every two rows of the output end before the first input row that the
  * ring has not taken yet.
  */
-#define EK_WINOGRAD(p, w, scratch)                                                                                 \
+#define EK_WINOGRAD(p, w, at, scratch)                                                                             \
     do {                                                                                                           \
         const ek_expand_requant requant_of_p = EK_EXPAND_REQUANT(p);                                               \
         (w)->requant = requant_of_p;                                                                               \
@@ -55,13 +53,13 @@ typedef struct {
         (w)->across = ((p)->out_w + 1u) / 2u;                                                                      \
         (w)->left = (w)->across * (((p)->out_h + 1u) / 2u);                                                        \
         (w)->x = (w)->y = 0;                                                                                       \
-        (w)->weights = (scratch);                                                                                  \
-        (w)->sums = (int32_t *)((w)->weights + EK_TILE * (w)->values);                                             \
-        (w)->rows = (ek_pair *)((w)->sums + 8 * EK_TILE);                                                          \
-        (w)->tiles = (w)->rows + ((w)->across + 1) * 4 * (w)->in_c;                                                \
-        (w)->ring = ek_ring_make((w)->tiles + (w)->block * 8 * (w)->values, 4, 1, (2 * (w)->across + 2) * (p)->in_c, \
-                                 (p)->in_h, (uint32_t)(p)->in_w * (p)->in_c, (p)->pad_top,                         \
-                                 (uint32_t)(p)->pad_left * (p)->in_c, (p)->pad_value);                             \
+        (w)->weights = ek_region(scratch, (at)->weights);                                                          \
+        (w)->sums = ek_region(scratch, (at)->sums);                                                                \
+        (w)->rows = ek_region(scratch, (at)->vertical);                                                            \
+        (w)->tiles = ek_region(scratch, (at)->tiles);                                                              \
+        (w)->ring = ek_ring_make(ek_region(scratch, (at)->window), ek_region(scratch, (at)->rows), 4, 1,           \
+                                 (2 * (w)->across + 2) * (p)->in_c, (p)->in_h, (uint32_t)(p)->in_w * (p)->in_c,    \
+                                 (p)->pad_top, (uint32_t)(p)->pad_left * (p)->in_c, (p)->pad_value);               \
         memset((w)->weights, 0, sizeof *(w)->weights * EK_TILE * (w)->values);                                     \
     } while (0)
 

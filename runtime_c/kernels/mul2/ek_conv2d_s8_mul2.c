@@ -4,13 +4,14 @@
 #include "ek_mul2.h"
 #include "ek_window.h"
 
-void ek_conv2d_s8_mul2(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_conv2d_s8_mul2(const ek_conv2d_s8_mul2_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
+    const ek_conv2d_params *const p = &params->layer;
     const ek_window window = EK_WINDOW(p);
     const uint32_t taps = (uint32_t)p->k_h * p->k_w * p->in_c;
     ek_filter *const filters = scratch;
-    uint32_t *const words = (uint32_t *)(filters + p->out_c);
-    ek_ring ring = EK_RING(p, words + EK_MUL2_WORDS(taps));
+    uint32_t *const words = ek_region(scratch, params->scratch.pixels);
+    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.window), ek_region(scratch, params->scratch.rows));
     const ek_mul2 pixels = {p->weights, filters, words, p->out_c, taps};
     EK_FILTERS(p, filters);
 

@@ -46,19 +46,21 @@ static void points(const ek_clustered_conv2d_params *p, ek_decoded *d, uint16_t 
     }
 }
 
-void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_s8_mve_params *params, const int8_t *in, int8_t *out,
+                                void *scratch)
 {
+    const ek_clustered_conv2d_params *const p = &params->layer;
     const ek_window window = EK_WINDOW(p);
     const uint32_t taps = (uint32_t)p->k_h * p->k_w * p->in_c;
     ek_decoded d;
-    EK_DECODED(p, &d, taps, 1, scratch);
-    uint16_t *const indices = (uint16_t *)(void *)(d.pixels + d.row * d.block);
+    EK_DECODED(p, &d, taps, 1, &params->scratch, scratch);
+    uint16_t *const indices = ek_region(scratch, params->scratch.indices);
     if (p->pointwise) {
         points(p, &d, indices, in, out);
         return;
     }
-    ek_ring ring = EK_RING(p, indices + d.row);
-    int8_t *const bytes = ek_ring_end(&ring); /* a window, where its runs are no whole vectors */
+    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.window), ek_region(scratch, params->scratch.rows));
+    int8_t *const bytes = ek_region(scratch, params->scratch.unrolled); /* a window, where its runs are no whole vectors */
     uint32_t held = 0;
     for (uint32_t y = 0; y < p->out_h; y++) {
         const int8_t *column = ring.rows;

@@ -207,13 +207,14 @@ static inline void take(const ek_clustered_fully_connected_params *p, uint32_t c
     }
 }
 
-void ek_clustered_fully_connected_s8_mve(const ek_clustered_fully_connected_params *p, const int8_t *in, int8_t *out,
-                                         void *scratch)
+void ek_clustered_fully_connected_s8_mve(const ek_clustered_fully_connected_s8_mve_params *params, const int8_t *in,
+                                         int8_t *out, void *scratch)
 {
+    const ek_clustered_fully_connected_params *const p = &params->layer;
     const uint32_t n = p->in_c, whole = p->out_c & ~3u, rest = p->out_c - whole;
     const uint32_t single = p->rounding == EK_ROUND_SINGLE;
     uint32_t *const pairs = scratch;
-    int8_t *const between = (int8_t *)(pairs + PAIRS); /* zeros, an odd row */
+    int8_t *const between = ek_region(scratch, params->scratch.odd);
     frame f = {(n + 1) / 2, {0, 0, 0}, NULL, NULL,       2 * n,      NULL, NULL, NULL, p->out_zero,
                16,          4,         NULL, p->act_min, p->act_max, NULL, NULL, pairs};
     make_pairs(p->centers, p->center_count, pairs);

@@ -3,15 +3,16 @@
 #include "ek_conv2d.h"
 #include "ek_sums_mve.h"
 
-void ek_conv2d_s8_mve(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_conv2d_s8_mve(const ek_conv2d_s8_mve_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
+    const ek_conv2d_params *const p = &params->layer;
     const ek_window window = EK_WINDOW(p);
     const uint32_t taps = (uint32_t)p->k_h * p->k_w * p->in_c, whole = window.run_bytes % 16 == 0;
     const ek_filters_mve filters = EK_FILTERS_MVE(p, taps);
     int32_t *const sums = scratch;
-    int8_t *const pixels = (int8_t *)scratch + EK_SUMS_BYTES(p->out_c);
-    ek_ring ring = EK_RING(p, pixels + EK_PIXELS_BYTES(taps));
-    int8_t *const bytes = ek_ring_end(&ring); /* a window, where its runs are no whole vectors */
+    int8_t *const pixels = ek_region(scratch, params->scratch.pixels);
+    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.window), ek_region(scratch, params->scratch.rows));
+    int8_t *const bytes = ek_region(scratch, params->scratch.unrolled); /* a window, where its runs are no whole vectors */
     uint32_t second = 0;
 
     for (uint32_t y = 0; y < p->out_h; y++) {

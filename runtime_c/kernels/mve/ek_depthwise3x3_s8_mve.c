@@ -373,8 +373,9 @@ static void outputs(const layer *l, uint32_t channel, uint32_t lanes, uint32_t c
     }
 }
 
-void ek_depthwise3x3_s8_mve(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_depthwise3x3_s8_mve(const ek_depthwise3x3_s8_mve_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
+    const ek_depthwise_params *const p = &params->layer;
     const uint32_t rows = p->stride_h == 1 ? 3 : 2, all = (p->out_h + rows - 1) / rows, channels = p->out_c;
     const uint32_t strip_bytes = ROWS * ((p->out_w - 1u) * p->stride_w + 3);
     const uint32_t affordable = EK_DEPTHWISE_PLANES_BYTES / (CHANNELS * strip_bytes);
@@ -382,8 +383,8 @@ void ek_depthwise3x3_s8_mve(const ek_depthwise_params *p, const int8_t *in, int8
     layer l = {p, rows, rows * p->stride_h, strip_bytes, at_once * strip_bytes + SLACK, at_once, ek_vdup_u16(0),
                scratch, NULL, NULL};
     l.planes = ek_vsteps_u16(l.plane_bytes);
-    l.sums = (int32_t *)(void *)(l.weights + CHANNELS * 16 * rows);
-    l.bytes = (int8_t *)(l.sums + at_once * rows * p->out_w + 8);
+    l.sums = ek_region(scratch, params->scratch.sums);
+    l.bytes = ek_region(scratch, params->scratch.planes);
     memset(l.weights, 0, CHANNELS * 16 * rows);
     if (at_once == all) {
         ek_vfill(l.bytes, p->pad_value, CHANNELS * l.plane_bytes);

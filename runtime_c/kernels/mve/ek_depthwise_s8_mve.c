@@ -165,11 +165,12 @@ static void row(const eight *e)
 
 #endif
 
-void ek_depthwise_s8_mve(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_depthwise_s8_mve(const ek_depthwise_s8_mve_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
+    const ek_depthwise_params *const p = &params->layer;
     const uint32_t channels = p->out_c, step = (uint32_t)p->stride_w * channels;
     uint32_t *const taps = scratch;
-    ek_ring ring = EK_RING(p, taps + (uint32_t)p->k_h * p->k_w);
+    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.window), ek_region(scratch, params->scratch.rows));
     int32_t multiplier[8];
     int8_t shift[8];
     eight e = {taps, p->weights, (uint32_t)p->k_h * p->k_w, channels, 2 * step, 0, 0, out, out, p->out_w,

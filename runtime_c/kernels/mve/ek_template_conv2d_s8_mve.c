@@ -54,17 +54,19 @@ static void filters(const ek_template_conv2d_params *p, const ek_template_parts 
     }
 }
 
-void ek_template_conv2d_s8_mve(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_template_conv2d_s8_mve(const ek_template_conv2d_s8_mve_params *params, const int8_t *in, int8_t *out,
+                               void *scratch)
 {
+    const ek_template_conv2d_params *const p = &params->layer;
     const ek_window window = EK_WINDOW(p);
     const uint32_t ic = p->in_c, taps = (uint32_t)p->k_h * p->k_w * ic, pairs = p->pair_indices ? p->pair_count : ic;
     ek_decoded d;
-    EK_DECODED(p, &d, taps, p->planes, scratch);
-    uint16_t *const index = (uint16_t *)(void *)(d.pixels + d.row * d.block);
-    int16_t *const a = (int16_t *)index + 2 * ic;
+    EK_DECODED(p, &d, taps, p->planes, &params->scratch, scratch);
+    uint16_t *const index = ek_region(scratch, params->scratch.kernels);
+    int16_t *const a = ek_region(scratch, params->scratch.pairs);
     const ek_template_parts s = {index, index + ic, a, a + pairs, pairs};
-    ek_ring ring = EK_RING(p, (uint32_t *)(void *)index + ic + d.planes * pairs);
-    int8_t *const bytes = ek_ring_end(&ring); /* a window, where its runs are no whole vectors */
+    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.window), ek_region(scratch, params->scratch.rows));
+    int8_t *const bytes = ek_region(scratch, params->scratch.unrolled); /* a window, where its runs are no whole vectors */
     uint32_t held = 0;
     for (uint32_t plane = 0; plane < d.planes; plane++) {
         const ek_template_parts of_plane = {index, index + ic, a + 2 * pairs * plane, a + 2 * pairs * plane + pairs, pairs};

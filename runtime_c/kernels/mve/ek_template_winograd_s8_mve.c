@@ -114,17 +114,19 @@ static void kernels(const frame *f)
 
 #endif
 
-void ek_template_winograd_s8_mve(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_template_winograd_s8_mve(const ek_template_winograd_s8_mve_params *params, const int8_t *in, int8_t *out,
+                                 void *scratch)
 {
+    const ek_template_conv2d_params *const p = &params->layer;
     const uint32_t channels = p->in_c, count = p->count, pairs = p->pair_indices ? p->pair_count : channels;
     uint16_t *const index = scratch;
-    int16_t *const a = (int16_t *)scratch + 2 * channels, *const table = a + 2 * pairs;
+    int16_t *const a = ek_region(scratch, params->scratch.pairs), *const table = ek_region(scratch, params->scratch.templates);
     const ek_template_parts s = {index, index + channels, a, a + pairs, pairs};
     ek_winograd_mve w;
     for (uint32_t eights = (count + 7) / 8; eights--;) { /* before what lies behind the table is made */
         transform(p->templates, 8 * eights, count, table);
     }
-    EK_WINOGRAD_MVE(p, &w, table + 16 * count);
+    EK_WINOGRAD_MVE(p, &w, &params->scratch, scratch);
     ek_template_pairs(p, &s, 0);
     while (ek_winograd_tiles_mve(&w, in)) {
         for (uint32_t c = 0; c < p->out_c; c++) {

@@ -59,10 +59,11 @@ static void pixel_n(const ek_depthwise_params *p, const ek_output *o, const int8
     }
 }
 
-void ek_depthwise_s8(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_depthwise_s8(const ek_depthwise_s8_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
+    const ek_depthwise_params *const p = &params->layer;
     const ek_output output = EK_OUTPUT(p);
-    ek_ring ring = EK_RING(p, scratch);
+    ek_ring ring = EK_RING(p, scratch, ek_region(scratch, params->scratch.rows));
     for (uint32_t y = 0; y < p->out_h; y++) {
         ek_ring_fill(&ring, in, y * p->stride_h);
         for (uint32_t x = 0; x < p->out_w; x++, out += p->out_c) {

@@ -5,13 +5,14 @@
 #include "ek_dot_s8.h"
 #include "ek_window.h"
 
-void ek_grouped_conv2d_s8(const ek_grouped_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_grouped_conv2d_s8(const ek_grouped_conv2d_s8_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
+    const ek_grouped_conv2d_params *const p = &params->layer;
     const uint32_t in_c = p->in_c, oc = p->out_c, reads = in_c / p->groups, filters = oc / p->groups;
     const uint32_t taps = (uint32_t)p->k_h * p->k_w * reads;
     const ek_window window = {p->k_h, p->stride_w * in_c, p->k_w, reads, p->dilation_w * in_c};
-    ek_ring ring = EK_RING(p, scratch);
-    int8_t *const window0 = ek_ring_end(&ring), *const window1 = window0 + taps;
+    ek_ring ring = EK_RING(p, scratch, ek_region(scratch, params->scratch.rows));
+    int8_t *const window0 = ek_region(scratch, params->scratch.windows), *const window1 = window0 + taps;
 
     for (uint32_t y = 0; y < p->out_h; y++, out += p->out_w * oc) {
         const int8_t *weights = p->weights;

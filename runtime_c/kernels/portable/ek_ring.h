@@ -28,25 +28,24 @@ typedef struct {
 } ek_ring;
 
 /*
- * A ring for a kernel whose parameter struct names its geometry as ek_conv2d_params does. `scratch` is
- * 4-byte aligned and has 4 * k_h bytes for the window and span_h * row bytes for the rows, row being
- * ((out_w - 1) * stride_w + span_w) * in_c and span = (k - 1) * dilation + 1.
+ * A ring for a kernel whose parameter struct names its geometry as ek_conv2d_params does, in the regions `window` and
+ * `rows` of scratch. A row holds what the windows of a row of outputs cover.
  */
-#define EK_RING(p, scratch)                                                                                   \
-    ek_ring_make(scratch, (p)->k_h, (p)->dilation_h,                                                          \
+#define EK_RING(p, in_window, in_rows)                                                                         \
+    ek_ring_make(in_window, in_rows, (p)->k_h, (p)->dilation_h,                                                \
                  (((uint32_t)(p)->out_w - 1) * (p)->stride_w + ((uint32_t)(p)->k_w - 1) * (p)->dilation_w + 1) \
                      * (p)->in_c,                                                                              \
                  (p)->in_h, (uint32_t)(p)->in_w * (p)->in_c, (p)->pad_top, (uint32_t)(p)->pad_left * (p)->in_c, \
                  (p)->pad_value)
 
-static inline ek_ring ek_ring_make(void *scratch, uint32_t k_h, uint32_t dilation_h, uint32_t row_bytes,
+static inline ek_ring ek_ring_make(void *window, void *rows, uint32_t k_h, uint32_t dilation_h, uint32_t row_bytes,
                                    uint32_t in_h, uint32_t in_row_bytes, uint32_t pad_top, uint32_t pad_bytes,
                                    int8_t fill)
 {
     const uint32_t pad = pad_bytes < row_bytes ? pad_bytes : row_bytes, room = row_bytes - pad;
     ek_ring ring;
-    ring.window = scratch;
-    ring.rows = (int8_t *)(ring.window + k_h);
+    ring.window = window;
+    ring.rows = rows;
     ring.row_bytes = row_bytes;
     ring.row_count = (k_h - 1) * dilation_h + 1;
     ring.k_h = k_h;
@@ -59,12 +58,6 @@ static inline ek_ring ek_ring_make(void *scratch, uint32_t k_h, uint32_t dilatio
     ring.next = 0;
     ring.fill = fill;
     return ring;
-}
-
-/* The first byte behind the ring in the scratch that it was made in. */
-static inline int8_t *ek_ring_end(const ek_ring *r)
-{
-    return r->rows + r->row_count * r->row_bytes;
 }
 
 /* Make the padded rows first .. first + row_count - 1 present. `first` never goes back. */

@@ -86,14 +86,15 @@ static void filters(const ek_template_conv2d_params *p, const ek_output *o, cons
     }
 }
 
-void ek_template_conv2d_s8(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_template_conv2d_s8(const ek_template_conv2d_s8_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
+    const ek_template_conv2d_params *const p = &params->layer;
     const ek_output output = EK_OUTPUT(p);
     const uint32_t taps = (uint32_t)p->k_h * p->k_w, group_words = EK_GROUP * p->in_c * p->count;
-    uint32_t *const table = scratch, *const plan = table + p->pair_count, *const responses = plan + (uint32_t)2 * p->in_c;
-    uint32_t *const tap = responses + group_words * (p->block / EK_GROUP);
+    uint32_t *const table = scratch, *const plan = ek_region(scratch, params->scratch.plan);
+    uint32_t *const responses = ek_region(scratch, params->scratch.responses), *const tap = ek_region(scratch, params->scratch.taps);
     uint32_t held = 0;
-    ek_ring ring = EK_RING(p, tap + 2 * taps);
+    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.window), ek_region(scratch, params->scratch.rows));
 
     ek_template_table(p, 1, table);
     if ((uint32_t)p->out_h * p->out_w < p->block) {

@@ -5,14 +5,15 @@
 #include "ek_half.h"
 #include "ek_template.h"
 
-void ek_template_grouped_conv2d_s8(const ek_template_grouped_conv2d_params *p, const int8_t *in, int8_t *out,
+void ek_template_grouped_conv2d_s8(const ek_template_grouped_conv2d_s8_params *params, const int8_t *in, int8_t *out,
                                    void *scratch)
 {
+    const ek_template_grouped_conv2d_params *const p = &params->layer;
     const ek_output output = EK_OUTPUT(p);
     const ek_grouped_row row = EK_GROUPED_ROW(p);
     const uint32_t taps = row.k_h * row.k_w;
     int32_t *const weights = scratch;
-    ek_ring ring = EK_RING(p, weights + taps * row.reads);
+    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.window), ek_region(scratch, params->scratch.rows));
     for (uint32_t y = 0; y < p->out_h; y++, out += row.out_w * row.out_c) {
         ek_bits templates = ek_bits_open(p->indices, p->bits), pairs = ek_bits_open(p->pair_indices, p->pair_bits);
         const ek_u16 *own = p->pairs;

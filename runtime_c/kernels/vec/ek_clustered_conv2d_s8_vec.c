@@ -4,12 +4,14 @@
 #include "ek_clustered.h"
 #include "ek_words.h"
 
-void ek_clustered_conv2d_s8_vec(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_clustered_conv2d_s8_vec(const ek_clustered_conv2d_s8_vec_params *params, const int8_t *in, int8_t *out,
+                                void *scratch)
 {
+    const ek_clustered_conv2d_params *const p = &params->layer;
     const uint32_t taps = (uint32_t)p->k_h * p->k_w * p->in_c;
     const ek_centers_table table = ek_centers_table_make(p->centers, p->center_count, p->bits);
     ek_words e;
-    EK_WORDS(p, &e, ek_words_part(taps, p->out_c), scratch);
+    EK_WORDS(p, &e, ek_words_part(taps, p->out_c), scratch, &params->scratch, scratch);
     while (ek_words_columns_vec(&e, in)) {
         for (uint32_t c = 0; c < p->out_c; c += EK_VEC_BLOCK) {
             for (uint32_t k = 0; k < taps; k += e.part) {

@@ -5,15 +5,16 @@
 #include "ek_vec_tile.h"
 #include "ek_vector.h"
 
-void ek_conv2d_s8_vec(const ek_vector_window_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_conv2d_s8_vec(const ek_conv2d_s8_vec_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
+    const ek_vector_window_params *const p = &params->layer;
     /* Neighbours in a row of the window are neighbours in memory, if it is not dilated. */
     const uint32_t split = p->dilation_w > 1 ? p->k_w : 1, runs = p->k_h * split;
     const uint32_t ic = p->in_c, oc = p->out_c, groups = ((split > 1 ? 1u : p->k_w) * ic + 3) / 4;
     uint32_t *const offsets = scratch;
     const ek_vec_filters filters = {p->records, offsets, runs, groups, oc, EK_VEC_OUTPUT(p)};
     const uint32_t step = p->stride_w * ic;
-    ek_ring ring = EK_RING(p, offsets + runs);
+    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.window), ek_region(scratch, params->scratch.rows));
     ring.fill = (int8_t)(p->pad_value ^ -EK_VEC_FLIP);
 
     for (uint32_t y = 0; y < p->out_h; y++) {

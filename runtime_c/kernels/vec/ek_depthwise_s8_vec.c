@@ -39,13 +39,14 @@ EK_VEC_INLINE void three(const int stride, const row *r, const ek_vec_scale *sca
 #undef NEXT
 }
 
-void ek_depthwise_s8_vec(const ek_vector_window_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_depthwise_s8_vec(const ek_depthwise_s8_vec_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
+    const ek_vector_window_params *const p = &params->layer;
     const ek_vec_output output = EK_VEC_OUTPUT(p);
     const uint32_t channels = p->out_c, k_h = p->k_h, k_w = p->k_w, groups = (k_h + 3) / 4;
     const uint32_t step = (uint32_t)p->stride_w * channels, record_bytes = EK_VEC_HEADER + k_w * groups * EK_VEC_GROUP;
     const int dense = k_h <= 3 && k_w == 3 && p->dilation_w == 1 && p->stride_w <= 2;
-    ek_ring ring = EK_RING(p, scratch);
+    ek_ring ring = EK_RING(p, scratch, ek_region(scratch, params->scratch.rows));
     ring.fill = (int8_t)(p->pad_value ^ -EK_VEC_FLIP);
 
     for (uint32_t y = 0; y < p->out_h; y++, out += p->out_w * channels) {

@@ -18,13 +18,15 @@ static void expand(const ek_template_conv2d_params *p, const uint32_t *plan, uin
     }
 }
 
-void ek_template_conv2d_s8_vec(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_template_conv2d_s8_vec(const ek_template_conv2d_s8_vec_params *params, const int8_t *in, int8_t *out,
+                               void *scratch)
 {
+    const ek_template_conv2d_params *const p = &params->layer;
     const uint32_t positions = (uint32_t)p->k_h * p->k_w, ic = p->in_c;
     const uint32_t some = ek_words_part(positions * ic, p->out_c) / ic, step = some ? some : 1;
-    uint32_t *const table = scratch, *const plan = table + p->pair_count;
+    uint32_t *const table = scratch, *const plan = ek_region(scratch, params->scratch.plan);
     ek_words e;
-    EK_WORDS(p, &e, step * ic, plan + 2 * ic);
+    EK_WORDS(p, &e, step * ic, ek_region(scratch, params->scratch.header), &params->scratch, scratch);
     ek_template_table(p, 1, table);
     while (ek_words_columns_vec(&e, in)) {
         ek_template_stream next = ek_template_open(p, table, 1);

@@ -57,17 +57,24 @@ static void combine(const ek_template_conv2d_params *p, const parts *s, const ek
     }
 }
 
-void ek_template_pixels_s8_vec(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_template_pixels_s8_vec(const ek_template_pixels_s8_vec_params *params, const int8_t *in, int8_t *out,
+                               void *scratch)
 {
+    const ek_template_conv2d_params *const p = &params->layer;
     const uint32_t taps = (uint32_t)p->k_h * p->k_w, even = taps + taps % 2, count = (p->count + 3u) / 4u * 4u;
-    uint32_t *const table = scratch, *const plan = table + p->pair_count;
-    int32_t *const acc = (int32_t *)(plan + 2u * p->in_c);
-    int16_t *const sums = (int16_t *)(acc + EK_PIXELS), *const templates = sums + EK_PIXELS;
-    int16_t *const x = templates + even * count;
-    const parts s = {taps, count, ek_pixels_channel(count), templates, sums, x, (int8_t *)(x + even * EK_PIXELS_STEP),
-                     plan, acc};
+    uint32_t *const table = scratch;
+    int16_t *const templates = ek_region(scratch, params->scratch.templates);
+    const parts s = {taps,
+                     count,
+                     ek_pixels_channel(count),
+                     templates,
+                     ek_region(scratch, params->scratch.window_sums),
+                     ek_region(scratch, params->scratch.values),
+                     ek_region(scratch, params->scratch.responses),
+                     ek_region(scratch, params->scratch.plan),
+                     ek_region(scratch, params->scratch.filter_sums)};
     ek_words e;
-    EK_WORDS(p, &e, 0, s.responses + (p->block + EK_PIXELS - 1u) / EK_PIXELS * p->in_c * s.channel_bytes);
+    EK_WORDS(p, &e, 0, ek_region(scratch, params->scratch.header), &params->scratch, scratch);
     for (uint32_t k = 0; k < even; k++) {
         for (uint32_t t = 0; t < count; t++) {
             templates[ek_pixels_value(k, t, count)] = k < taps && t < p->count ? p->templates[t * taps + k] : 0;
