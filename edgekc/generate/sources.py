@@ -15,7 +15,7 @@ from ..files.output import list_files
 from ..format.pack import Packed
 from ..graph.fixedpoint import DOUBLE, SINGLE
 from ..graph.ir import Tensor
-from ..graph.op import LAID_OUT, Kernel
+from ..graph.op import LAID_OUT, Field, Param, Struct
 from ..graph.scratch import Region, offsets
 from ..names import in_comment, params_names
 from .front_matter import RIGHTS, front_matter
@@ -235,12 +235,10 @@ def _layer_view(
 ) -> _LayerView:
     view, kernel = step.view, step.kernel
     values = kernel.params(view)
-    missing = {name for _, name in kernel.fields} ^ set(values)
-    assert not missing, f"{kernel.symbol}: fields and params differ in {sorted(missing)}"
     arguments = [f"&{params}"]
     arguments += [_pointer(location) for location in step.inputs] + [_pointer(step.output)]
     regions = kernel.scratch(view) if kernel.scratch is not None else ()
-    fields = _fields(kernel, values, packed, laid_out[index].offset if index in laid_out else None)
+    fields = _fields(kernel.fields, values, packed, laid_out[index].offset if index in laid_out else None)
     if kernel.scratch is not None:
         arguments.append(_pointer(step.scratch) if step.scratch is not None else "NULL")
     return _LayerView(
@@ -259,9 +257,9 @@ def _comment(step: Step) -> str:
     view = step.view
     shapes = ", ".join(_shape(t.shape) for t in view.inputs if t.data is None)
     text = f"{in_comment(view.node.name)}: {shapes} -> {_shape(view.out.shape)}"
-    if "k_h" in {name for _, name in step.kernel.fields}:
-        values = step.kernel.params(view)
-        text += f", window {values['k_h']}x{values['k_w']}, stride {values['stride_h']}x{values['stride_w']}"
+    window = step.kernel.params(view).get("window")
+    if isinstance(window, Mapping):
+        text += f", window {window['k_h']}x{window['k_w']}, stride {window['stride_h']}x{window['stride_w']}"
     if step.in_place:
         text += ", in place"
     return text
@@ -272,12 +270,19 @@ def _params(plan: Plan) -> tuple[str, ...]:
     return params_names([step.view.node.name for step in plan.steps])
 
 
-def _fields(kernel: Kernel, values: dict[str, int | str], packed: Packed, laid_out: int | None) -> list[str]:
-    """Designated initialisers: pointers one a line, numbers packed into lines."""
+def _fields(fields: Sequence[Field], values: Mapping[str, Param], packed: Packed, laid_out: int | None) -> list[str]:
+    """Designated initialisers: pointers one a line and nested structs, then numbers packed into lines."""
+    missing = {name for _, name in fields} ^ set(values)
+    assert not missing, f"fields and params differ in {sorted(missing)}"
     lines, numbers = [], []
-    for ctype, name in kernel.fields:
+    for ctype, name in fields:
         value = values[name]
-        if value == LAID_OUT:
+        if isinstance(ctype, Struct):
+            assert isinstance(value, Mapping), f"{name}: expected a value for each field of {ctype.name}"
+            lines += [f".{name} = {{", *_indented(_fields(ctype.fields, value, packed, laid_out)), "},"]
+        elif isinstance(value, Mapping):
+            raise AssertionError(f"{name}: {ctype} is no struct")
+        elif value == LAID_OUT:
             lines.append(f".{name} = LAID_OUT({laid_out}),")
         elif isinstance(value, str):
             offset, _ = packed.offsets[value]

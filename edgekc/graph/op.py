@@ -7,7 +7,7 @@ adding an operator touches one file and one word in `ops/__init__.py`.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,8 +18,29 @@ from .scratch import Regions
 
 Shape = tuple[int, ...]
 IntAttrs = Mapping[str, int]
-Param = int | str  # a number, or the name of a constant operand whose address the C struct holds, or LAID_OUT
+Number = int | str  # a number, or the name of a constant operand whose address the C struct holds, or LAID_OUT
+Param = Number | Mapping[str, Number]  # the latter of a nested struct
 LAID_OUT = "laid out"  # the address of what Kernel.lays_out made
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """A C struct that parameters of several operators nest (runtime_c/include/ek_layer.h)."""
+
+    name: str
+    fields: tuple[Field, ...]  # in the struct's order; a test compares the header
+
+
+Field = tuple[str | Struct, str]  # C type, or a struct that is nested; name
+
+
+def plain_fields(fields: Sequence[Field]) -> Iterator[tuple[str, str]]:
+    """(C type, name) of all fields, those of nested structs in their place."""
+    for ctype, name in fields:
+        if isinstance(ctype, Struct):
+            yield from plain_fields(ctype.fields)
+        else:
+            yield ctype, name
 
 
 class Constant(enum.Enum):
@@ -161,7 +182,7 @@ class Kernel:
     symbol: str  # also the stem of the source file in runtime_c/kernels/
     header: str  # in runtime_c/include/, declares STRUCT and symbol
     struct: str
-    fields: tuple[tuple[str, str], ...]  # (C type, name) in the struct's order; a test compares the header
+    fields: tuple[Field, ...]  # in the struct's order; a test compares the header
     params: Callable[[View], dict[str, Param]]  # a value for every field
     needs: frozenset[str] = frozenset()  # core features: dsp, mve, neon, ...
     accepts: Callable[[View], bool] = lambda view: True

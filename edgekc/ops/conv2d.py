@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import DOUBLE
 from ..graph.ir import Array, Role, constant
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from .kernels import decoded
@@ -74,12 +74,11 @@ def _k(view: View) -> tuple[int, int]:
     return view.weights.shape[1], view.weights.shape[2]
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     return {**lin.window_params(view, *_k(view)), **lin.output_params(view), "pad_value": view["pad_value"]}
 
 
-FIELDS = (*lin.LINEAR_FIELDS, ("int8_t", "pad_value"))
-_kernel = partial(Kernel, header="ek_conv2d.h", struct="ek_conv2d_params", fields=FIELDS)
+_kernel = partial(Kernel, header="ek_conv2d.h", struct="ek_conv2d_params", fields=lin.LINEAR_FIELDS)
 
 
 def _regions(view: View) -> Regions:

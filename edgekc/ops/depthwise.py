@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ModelError
 from ..graph.fixedpoint import DOUBLE
 from ..graph.ir import Array, Role, constant
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from .kernels import vector as vec
@@ -79,7 +79,7 @@ def _k(view: View) -> tuple[int, int]:
     return view.weights.shape[0], view.weights.shape[1]
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     return {**lin.window_params(view, *_k(view)), **lin.output_params(view), "pad_value": view["pad_value"]}
 
 
@@ -146,8 +146,7 @@ def _regions_3x3_mve(view: View) -> Regions:
     )
 
 
-FIELDS = (*lin.LINEAR_FIELDS, ("int8_t", "pad_value"))
-_kernel = partial(Kernel, header="ek_depthwise.h", struct="ek_depthwise_params", fields=FIELDS)
+_kernel = partial(Kernel, header="ek_depthwise.h", struct="ek_depthwise_params", fields=lin.LINEAR_FIELDS)
 KERNELS = (
     _kernel(
         symbol="ek_depthwise3x3_s8_mve",

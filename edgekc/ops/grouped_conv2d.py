@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..graph.ir import Array
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from . import conv2d
@@ -67,7 +67,7 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     return lin.output_interval(view, low.sum((1, 2, 3)) + bias, high.sum((1, 2, 3)) + bias)
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     w = view.weights.shape
     values = {**lin.window_params(view, w[1], w[2]), **lin.output_params(view), "pad_value": view["pad_value"]}
     return {**values, "groups": groups_of(view.x.shape, w)}
@@ -90,7 +90,7 @@ KERNELS = (
         symbol="ek_grouped_conv2d_s8",
         header="ek_conv2d.h",
         struct="ek_grouped_conv2d_params",
-        fields=(*lin.LINEAR_FIELDS, ("int8_t", "pad_value"), ("uint16_t", "groups")),
+        fields=(*lin.LINEAR_FIELDS, ("uint16_t", "groups")),
         params=_params,
         scratch=_regions,
         in_place=lambda view: lin.ring_in_place(view, view.weights.shape[1]),

@@ -8,7 +8,7 @@
 #ifndef EK_CLUSTERED_H
 #define EK_CLUSTERED_H
 
-#include "ek_rounding.h"
+#include "ek_layer.h"
 #include "ek_scratch.h"
 #include "ek_types.h"
 
@@ -16,18 +16,8 @@ typedef struct {
     const uint8_t *indices;     /* (out_c, k_h, k_w, in_c), bit-packed */
     const ek_s16 *centers;      /* up to 2^bits */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c;
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    ek_requant_params requant;
+    ek_window_params window;
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
     uint8_t bits;               /* of an index, 1 to 8 */
     uint16_t center_count;
@@ -48,7 +38,7 @@ void ek_clustered_conv2d_s8(const ek_clustered_conv2d_s8_params *params, const i
 
 typedef struct {
     ek_clustered_conv2d_params layer;
-    struct { uint32_t weights, columns, window, rows, unrolled; } scratch;
+    struct { uint32_t weights, columns, starts, rows, unrolled; } scratch;
 } ek_clustered_conv2d_s8_dsp_params;
 
 /*
@@ -60,7 +50,7 @@ void ek_clustered_conv2d_s8_dsp(const ek_clustered_conv2d_s8_dsp_params *params,
 
 typedef struct {
     ek_clustered_conv2d_params layer;
-    struct { uint32_t taps, weights, sums, vertical, tiles, window, rows; } scratch;
+    struct { uint32_t taps, weights, sums, vertical, tiles, starts, rows; } scratch;
 } ek_clustered_winograd_s8_dsp_params;
 
 /*
@@ -72,7 +62,7 @@ void ek_clustered_winograd_s8_dsp(const ek_clustered_winograd_s8_dsp_params *par
 
 typedef struct {
     ek_clustered_conv2d_params layer;
-    struct { uint32_t sums, pixels, indices, window, rows, unrolled; } scratch;
+    struct { uint32_t sums, pixels, indices, starts, rows, unrolled; } scratch;
 } ek_clustered_conv2d_s8_mve_params;
 
 /*
@@ -84,7 +74,7 @@ void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_s8_mve_params *params,
 
 typedef struct {
     ek_clustered_conv2d_params layer;
-    struct { uint32_t row, weights, sums, columns, window, rows; } scratch;
+    struct { uint32_t row, weights, sums, columns, starts, rows; } scratch;
 } ek_clustered_conv2d_s8_vec_params;
 
 /* The same where weights and sums are as ek_words.h wants them. In place as ek_clustered_conv2d_s8_dsp. */
@@ -93,7 +83,7 @@ void ek_clustered_conv2d_s8_vec(const ek_clustered_conv2d_s8_vec_params *params,
 
 typedef struct {
     ek_clustered_conv2d_params layer;
-    struct { uint32_t weights, tiles, sums, vertical, window, rows; } scratch;
+    struct { uint32_t weights, tiles, sums, vertical, starts, rows; } scratch;
 } ek_clustered_winograd_s8_mve_params;
 
 /*
@@ -107,13 +97,8 @@ typedef struct {
     const uint8_t *indices;     /* (out_c, in_c), bit-packed */
     const ek_s16 *centers;      /* up to 2^bits */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
+    ek_requant_params requant;
     uint32_t rows, in_c, out_c;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
     uint8_t bits;               /* of an index, 1 to 8 */
     uint16_t center_count;
 } ek_clustered_fully_connected_params;
@@ -153,18 +138,8 @@ typedef struct {
     const uint8_t *indices;     /* (out_c, k_h, k_w), bit-packed */
     const ek_s16 *centers;      /* up to 2^bits */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c; /* out_c = in_c * depth multiplier */
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    ek_requant_params requant;
+    ek_window_params window;    /* out_c = in_c * depth multiplier */
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
     uint8_t bits;               /* of an index, 1 to 8 */
     uint16_t center_count;
@@ -172,7 +147,7 @@ typedef struct {
 
 typedef struct {
     ek_clustered_depthwise_params layer;
-    struct { uint32_t window, rows; } scratch;
+    struct { uint32_t starts, rows; } scratch;
 } ek_clustered_depthwise_s8_params;
 
 /*
@@ -186,18 +161,8 @@ typedef struct {
     const uint8_t *indices;     /* (out_c, k_h, k_w, in_c / groups), bit-packed */
     const ek_s16 *centers;      /* up to 2^bits */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c; /* in_c and out_c are multiples of groups */
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    ek_requant_params requant;
+    ek_window_params window;    /* in_c and out_c are multiples of groups */
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
     uint8_t bits;               /* of an index, 1 to 8 */
     uint16_t center_count;
@@ -206,7 +171,7 @@ typedef struct {
 
 typedef struct {
     ek_clustered_grouped_conv2d_params layer;
-    struct { uint32_t window, rows; } scratch;
+    struct { uint32_t starts, rows; } scratch;
 } ek_clustered_grouped_conv2d_s8_params;
 
 typedef struct {

@@ -3,7 +3,7 @@
 #ifndef EK_CONV2D_H
 #define EK_CONV2D_H
 
-#include "ek_rounding.h"
+#include "ek_layer.h"
 #include "ek_scratch.h"
 
 #include <stdint.h>
@@ -11,18 +11,8 @@
 typedef struct {
     const int8_t *weights;      /* (out_c, k_h, k_w, in_c) */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c;
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    ek_requant_params requant;
+    ek_window_params window;
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
 } ek_conv2d_params;
 
@@ -42,7 +32,7 @@ void ek_conv1x1_s8(const ek_conv2d_params *p, const int8_t *in, int8_t *out, voi
 
 typedef struct {
     ek_conv2d_params layer;
-    struct { uint32_t columns, window, rows, windows; } scratch;
+    struct { uint32_t columns, starts, rows, windows; } scratch;
 } ek_conv2d_s8_dsp_params;
 
 typedef struct {
@@ -59,7 +49,7 @@ void ek_conv1x1_s8_dsp(const ek_conv1x1_s8_dsp_params *params, const int8_t *in,
 
 typedef struct {
     ek_conv2d_params layer;
-    struct { uint32_t pixels, window, rows; } scratch;
+    struct { uint32_t pixels, starts, rows; } scratch;
 } ek_conv2d_s8_mul2_params;
 
 typedef struct {
@@ -76,7 +66,7 @@ void ek_conv1x1_s8_mul2(const ek_conv1x1_s8_mul2_params *params, const int8_t *i
 
 typedef struct {
     ek_conv2d_params layer;
-    struct { uint32_t pixels, window, rows, unrolled; } scratch;
+    struct { uint32_t pixels, starts, rows, unrolled; } scratch;
 } ek_conv2d_s8_mve_params;
 
 typedef struct {
@@ -92,18 +82,8 @@ void ek_conv1x1_s8_mve(const ek_conv1x1_s8_mve_params *params, const int8_t *in,
 typedef struct {
     const int8_t *weights;      /* (out_c, k_h, k_w, in_c / groups) */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c;
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    ek_requant_params requant;
+    ek_window_params window;
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
     uint16_t groups;            /* divides in_c and out_c */
 } ek_grouped_conv2d_params;

@@ -3,7 +3,7 @@
 #ifndef EK_DEPTHWISE_H
 #define EK_DEPTHWISE_H
 
-#include "ek_rounding.h"
+#include "ek_layer.h"
 #include "ek_scratch.h"
 
 #include <stdint.h>
@@ -11,18 +11,8 @@
 typedef struct {
     const int8_t *weights;      /* (k_h, k_w, out_c) */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c; /* out_c = in_c * depth multiplier */
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    ek_requant_params requant;
+    ek_window_params window;    /* out_c = in_c * depth multiplier */
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
 } ek_depthwise_params;
 
@@ -50,7 +40,7 @@ void ek_depthwise3x3_s8_dsp(const ek_depthwise3x3_s8_dsp_params *params, const i
 
 typedef struct {
     ek_depthwise_params layer;
-    struct { uint32_t window, rows; } scratch;
+    struct { uint32_t starts, rows; } scratch;
 } ek_depthwise_s8_mve_params;
 
 /*

@@ -8,7 +8,7 @@
 #ifndef EK_TEMPLATE_H
 #define EK_TEMPLATE_H
 
-#include "ek_rounding.h"
+#include "ek_layer.h"
 #include "ek_scratch.h"
 #include "ek_types.h"
 
@@ -18,18 +18,8 @@ typedef struct {
     const ek_u16 *pairs;        /* (.., 2): a and b, binary16 bits of integers up to 2048 */
     const uint8_t *pair_indices; /* (out_c, in_c), bit-packed: the kernel's pair; NULL: pairs are (out_c, in_c, 2) */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c;
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    ek_requant_params requant;
+    ek_window_params window;
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
     uint8_t bits;               /* of an index, 1 to 8 */
     uint8_t pair_bits;          /* of an index of a pair, 1 to 8 */
@@ -43,7 +33,7 @@ typedef struct {
 
 typedef struct {
     ek_template_conv2d_params layer;
-    struct { uint32_t plan, responses, taps, window, rows; } scratch;
+    struct { uint32_t plan, responses, taps, starts, rows; } scratch;
 } ek_template_conv2d_s8_params;
 
 /*
@@ -55,7 +45,7 @@ void ek_template_conv2d_s8(const ek_template_conv2d_s8_params *params, const int
 
 typedef struct {
     ek_template_conv2d_params layer;
-    struct { uint32_t plan, responses, templates, columns, window, rows; } scratch;
+    struct { uint32_t plan, responses, templates, columns, starts, rows; } scratch;
 } ek_template_conv2d_s8_dsp_params;
 
 /*
@@ -67,7 +57,7 @@ void ek_template_conv2d_s8_dsp(const ek_template_conv2d_s8_dsp_params *params, c
 
 typedef struct {
     ek_template_conv2d_params layer;
-    struct { uint32_t plan, templates, weights, columns, window, rows, unrolled; } scratch;
+    struct { uint32_t plan, templates, weights, columns, starts, rows, unrolled; } scratch;
 } ek_template_expanded_s8_dsp_params;
 
 /*
@@ -79,7 +69,7 @@ void ek_template_expanded_s8_dsp(const ek_template_expanded_s8_dsp_params *param
 
 typedef struct {
     ek_template_conv2d_params layer;
-    struct { uint32_t plan, templates, weights, sums, vertical, tiles, window, rows; } scratch;
+    struct { uint32_t plan, templates, weights, sums, vertical, tiles, starts, rows; } scratch;
 } ek_template_winograd_s8_dsp_params;
 
 /*
@@ -91,7 +81,7 @@ void ek_template_winograd_s8_dsp(const ek_template_winograd_s8_dsp_params *param
 
 typedef struct {
     ek_template_conv2d_params layer;
-    struct { uint32_t sums, pixels, kernels, pairs, window, rows, unrolled; } scratch;
+    struct { uint32_t sums, pixels, kernels, pairs, starts, rows, unrolled; } scratch;
 } ek_template_conv2d_s8_mve_params;
 
 /*
@@ -103,7 +93,7 @@ void ek_template_conv2d_s8_mve(const ek_template_conv2d_s8_mve_params *params, c
 
 typedef struct {
     ek_template_conv2d_params layer;
-    struct { uint32_t plan, header, row, weights, sums, columns, window, rows; } scratch;
+    struct { uint32_t plan, header, row, weights, sums, columns, starts, rows; } scratch;
 } ek_template_conv2d_s8_vec_params;
 
 /* The same where weights and sums are as ek_words.h wants them. In place as ek_clustered_conv2d_s8_vec. */
@@ -112,7 +102,7 @@ void ek_template_conv2d_s8_vec(const ek_template_conv2d_s8_vec_params *params, c
 
 typedef struct {
     ek_template_conv2d_params layer;
-    struct { uint32_t pairs, templates, weights, tiles, sums, vertical, window, rows; } scratch;
+    struct { uint32_t pairs, templates, weights, tiles, sums, vertical, starts, rows; } scratch;
 } ek_template_winograd_s8_mve_params;
 
 /*
@@ -126,7 +116,7 @@ typedef struct {
     ek_template_conv2d_params layer;
     struct {
         uint32_t plan, filter_sums, window_sums, templates, values, responses;
-        uint32_t header, row, weights, sums, columns, window, rows;
+        uint32_t header, row, weights, sums, columns, starts, rows;
     } scratch;
 } ek_template_pixels_s8_vec_params;
 
@@ -141,18 +131,8 @@ typedef struct {
     const ek_u16 *pairs;        /* (.., 2): a and b, binary16 bits of integers up to 2048 */
     const uint8_t *pair_indices; /* (out_c), bit-packed: the kernel's pair; NULL: pairs are (out_c, 2) */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c; /* out_c = in_c * depth multiplier */
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    ek_requant_params requant;
+    ek_window_params window;    /* out_c = in_c * depth multiplier */
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
     uint8_t bits;               /* of an index, 1 to 8 */
     uint8_t pair_bits;          /* of an index of a pair, 1 to 8 */
@@ -161,7 +141,7 @@ typedef struct {
 
 typedef struct {
     ek_template_depthwise_params layer;
-    struct { uint32_t window, rows; } scratch;
+    struct { uint32_t starts, rows; } scratch;
 } ek_template_depthwise_s8_params;
 
 /*
@@ -191,18 +171,8 @@ typedef struct {
     const ek_u16 *pairs;        /* (.., 2): a and b, binary16 bits of integers up to 2048 */
     const uint8_t *pair_indices; /* (out_c, reads), bit-packed: the kernel's pair; NULL: pairs are (out_c, reads, 2) */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c; /* in_c and out_c are multiples of groups */
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    ek_requant_params requant;
+    ek_window_params window;    /* in_c and out_c are multiples of groups */
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
     uint8_t bits;               /* of an index, 1 to 8 */
     uint8_t pair_bits;          /* of an index of a pair, 1 to 8 */
@@ -212,7 +182,7 @@ typedef struct {
 
 typedef struct {
     ek_template_grouped_conv2d_params layer;
-    struct { uint32_t window, rows; } scratch;
+    struct { uint32_t starts, rows; } scratch;
 } ek_template_grouped_conv2d_s8_params;
 
 /*

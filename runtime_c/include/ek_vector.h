@@ -3,38 +3,29 @@
 #ifndef EK_VECTOR_H
 #define EK_VECTOR_H
 
-#include "ek_rounding.h"
+#include "ek_layer.h"
 #include "ek_scratch.h"
 
 #include <stdint.h>
 
 typedef struct {
     const int8_t *records;      /* one for each 16 output channels: ek_vec.h */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c;
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
+    ek_requant_params requant;
+    ek_window_params window;
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
 } ek_vector_window_params;
 
 typedef struct {
     const int8_t *records;
+    ek_requant_params requant;
     uint32_t rows;
     uint32_t in_c;
     uint32_t out_c;
-    int16_t out_zero;
-    int16_t act_min, act_max;
-    uint8_t rounding;
 } ek_vector_matrix_params;
 
 typedef struct {
     ek_vector_window_params layer;
-    struct { uint32_t window, rows; } scratch;
+    struct { uint32_t starts, rows; } scratch;
 } ek_conv2d_s8_vec_params;
 
 /*

@@ -16,7 +16,7 @@ from kernel_files import INCLUDE_FLAGS
 
 from edgekc.assets import runtime_file
 from edgekc.firmware.toolchain import host_compiler
-from edgekc.graph.op import Kernel
+from edgekc.graph.op import Struct
 from edgekc.graph.scratch import Region, offsets, scratch_bytes
 from edgekc.ops import OPS
 
@@ -24,29 +24,36 @@ KERNELS = {kernel.symbol: kernel for op in OPS.values() for kernel in op.kernels
 MEMBER = re.compile(r"^(?P<type>(?:const )?\w+(?: \*)?)\s*(?P<names>\w+(?:, \*?\w+)*)$")
 
 
-def header_fields(kernel: Kernel) -> tuple[tuple[str, str], ...]:
+def header_fields(header: str, struct: str) -> tuple[tuple[str, str], ...]:
     """(C type, name) of the struct's members, in order, read from the header's text."""
-    text = re.sub(r"/\*.*?\*/", "", runtime_file(kernel.header).read_text(), flags=re.DOTALL)
-    body = re.search(r"typedef struct \{([^}]*)\} " + kernel.struct + ";", text)
-    assert body, f"{kernel.header} does not define {kernel.struct}"
+    text = re.sub(r"/\*.*?\*/", "", runtime_file(header).read_text(), flags=re.DOTALL)
+    body = re.search(r"typedef struct \{([^}]*)\} " + struct + ";", text)
+    assert body, f"{header} does not define {struct}"
     fields = []
     for line in body[1].split(";"):
         if line.strip():
             member = MEMBER.match(" ".join(line.split()))
-            assert member, f"{kernel.header}: cannot read {line.strip()!r}"
+            assert member, f"{header}: cannot read {line.strip()!r}"
             fields += [(member["type"], name) for name in member["names"].split(", ")]
     return tuple(fields)
 
 
 @pytest.mark.parametrize("symbol", KERNELS)
 def test_fields_are_the_headers(symbol: str) -> None:
-    assert KERNELS[symbol].fields == header_fields(KERNELS[symbol])
+    kernel = KERNELS[symbol]
+    fields = tuple((ctype.name if isinstance(ctype, Struct) else ctype, name) for ctype, name in kernel.fields)
+    assert fields == header_fields(kernel.header, kernel.struct)
+    for ctype, _ in kernel.fields:
+        if isinstance(ctype, Struct):
+            assert ctype.fields == header_fields("ek_layer.h", ctype.name)
 
 
 def test_the_comparison_sees_order_and_type() -> None:
     kernel = KERNELS["ek_lut_s8"]
-    assert header_fields(kernel) == (("const int8_t *", "table"), ("uint32_t", "bytes"))
-    assert header_fields(kernel) != (("uint32_t", "bytes"), ("const int8_t *", "table"))
+    assert kernel.fields == (("const int8_t *", "table"), ("uint32_t", "bytes"))
+    fields = header_fields(kernel.header, kernel.struct)
+    assert fields == (("const int8_t *", "table"), ("uint32_t", "bytes"))
+    assert fields != (("uint32_t", "bytes"), ("const int8_t *", "table"))
 
 
 @functools.cache

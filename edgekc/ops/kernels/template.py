@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ...graph.bits import index_bits
-from ...graph.op import Kernel, View
+from ...graph.op import Kernel, Param, View
 from ...graph.scratch import Region, Regions
 from ..packed import template as tp
 from ..shared import linear as lin
@@ -60,11 +60,11 @@ def _accepts_dsp(view: View) -> bool:
     return window and fits and lin.short_requant(tp.dense(view))
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     count, k_h, k_w = view.templates.shape
     names = ("templates", "indices", "pairs", "pair_indices")[: len(tp.codes(view))]
     values = lin.window_params(view, k_h, k_w)
-    values.update(lin.output_params(view, (*names, "bias", "multiplier", "shift")))
+    values.update(lin.output_params(view, names))
     values.update(count=count, ones=view["ones"], bits=index_bits(view.indices.value), pad_value=view["pad_value"])
     values.update(
         block=block_pixels(view), pair_count=_pair_count(view), pair_bits=0, pointwise=0, planes=_planes(view)
@@ -108,9 +108,9 @@ CODE_FIELDS = (
 )
 FIELDS = (
     *CODE_FIELDS,
-    *lin.REQUANT_FIELDS[1:],
-    *lin.WINDOW_FIELDS,
-    *lin.OUTPUT_FIELDS,
+    lin.BIAS_FIELD,
+    lin.REQUANT_FIELD,
+    lin.WINDOW_FIELD,
     ("int8_t", "pad_value"),
     ("uint8_t", "bits"),
     ("uint8_t", "pair_bits"),
@@ -175,7 +175,7 @@ def _response_cost(view: View) -> float:
     return counted + _codes_cost(view, PLANNED, -(-pixels // held))
 
 
-def _expanded_params(view: View) -> dict[str, int | str]:
+def _expanded_params(view: View) -> dict[str, Param]:
     as_dense = tp.dense(view)
     return {**_params(view), "block": ex.block(as_dense, DECODE), "pointwise": int(ex.pointwise(as_dense))}
 
@@ -226,7 +226,7 @@ def _words_part(view: View, as_dense: View) -> int:
     return max(words.part(as_dense) // in_c, 1) * in_c
 
 
-def _words_params(view: View) -> dict[str, int | str]:
+def _words_params(view: View) -> dict[str, Param]:
     as_dense = tp.dense(view)
     return {**_params(view), "block": words.block(as_dense), "pointwise": int(ex.pointwise(as_dense))}
 

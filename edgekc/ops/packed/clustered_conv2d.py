@@ -10,7 +10,7 @@ import numpy as np
 from ...graph.bits import index_bits
 from ...graph.fixedpoint import DOUBLE
 from ...graph.ir import Array
-from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
+from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Shape, View
 from ...graph.scratch import Region, Regions
 from ...graph.source import SourceOp
 from .. import conv2d
@@ -57,7 +57,7 @@ def _table(view: View) -> float:
     return float(cl.table(view).bytes)
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     _, k_h, k_w, _ = view.indices.shape
     as_dense = cl.dense(view)
     values = {**lin.window_params(view, k_h, k_w), **cl.params(view), "pad_value": view["pad_value"]}
@@ -87,8 +87,7 @@ def _regions_dsp(view: View) -> Regions:
 
 FIELDS = (
     *cl.FIELDS,
-    *lin.WINDOW_FIELDS,
-    *lin.OUTPUT_FIELDS,
+    lin.WINDOW_FIELD,
     ("int8_t", "pad_value"),
     *cl.CODE_FIELDS,
     ("uint16_t", "block"),

@@ -11,7 +11,7 @@ import numpy as np
 from ...graph.bits import index_bits
 from ...graph.fixedpoint import DOUBLE, SINGLE
 from ...graph.ir import Array
-from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
+from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Shape, View
 from ...graph.scratch import Region, Regions
 from ...graph.source import SourceOp
 from .. import fully_connected
@@ -40,7 +40,7 @@ def lower(view: View) -> Lowered:
     return Lowered("clustered_fully_connected", attrs, (view.x.name,), cl.lower_constants(view))
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     sizes = dict(rows=fully_connected.rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
     return {**sizes, **cl.params(view)}
 
@@ -48,7 +48,6 @@ def _params(view: View) -> dict[str, int | str]:
 FIELDS = (
     *cl.FIELDS,
     *(("uint32_t", name) for name in ("rows", "in_c", "out_c")),
-    *lin.OUTPUT_FIELDS,
     *cl.CODE_FIELDS,
 )
 _kernel = partial(Kernel, header="ek_clustered.h", struct="ek_clustered_fully_connected_params", fields=FIELDS)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...graph.ir import Array
-from ...graph.op import Case, IntAttrs, Interval, Kernel, Shape, View
+from ...graph.op import Case, IntAttrs, Interval, Kernel, Param, Shape, View
 from .. import grouped_conv2d
 from ..shared import linear as lin
 from . import depthwise_on_templates as td
@@ -43,7 +43,7 @@ def _weights(view: View) -> Shape:
     return oc, k_h, k_w, reads
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     return {**td.params(view), "groups": grouped_conv2d.groups_of(view.x.shape, _weights(view))}
 
 

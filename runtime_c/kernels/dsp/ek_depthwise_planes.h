@@ -20,9 +20,10 @@ typedef struct {
     ek_pair *planes; /* of the channels of a block */
 } ek_planes;
 
-#define EK_PLANES(p, in_planes)                                                                             \
-    {(p)->in_h,     (p)->in_w,     (p)->in_c,    (p)->out_h,    (p)->out_w,    (p)->out_c,                     \
-     (p)->stride_h, (p)->stride_w, (p)->pad_top, (p)->pad_left, (p)->pad_value, (in_planes)}
+#define EK_PLANES(p, in_planes)                                                                                \
+    {(p)->window.in_h, (p)->window.in_w, (p)->window.in_c, (p)->window.out_h, (p)->window.out_w,               \
+     (p)->window.out_c, (p)->window.stride_h, (p)->window.stride_w, (p)->window.pad_top, (p)->window.pad_left, \
+     (p)->pad_value, (in_planes)}
 
 typedef struct {
     /* For each row of the window (w0, w1), (w1, w2), in the order in which the planes have them: row r lies in place

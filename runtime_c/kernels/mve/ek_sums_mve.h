@@ -21,9 +21,10 @@ typedef struct {
 } ek_filters_mve;
 
 /* For kernels whose parameter struct names its requantisation as ek_conv2d_params does. */
-#define EK_FILTERS_MVE(p, taps)                                                                   \
-    {(p)->weights,      (p)->bias,     (p)->multiplier, (p)->shift,   (p)->out_c,     (taps),      \
-     (p)->requant_step, (p)->out_zero, (p)->act_min,    (p)->act_max, (p)->rounding}
+#define EK_FILTERS_MVE(p, channels, taps)                                                                  \
+    {(p)->weights,         (p)->bias,            (p)->requant.multiplier, (p)->requant.shift,              \
+     (channels),           (taps),               (p)->requant.step,       (p)->requant.out_zero,           \
+     (p)->requant.act_min, (p)->requant.act_max, (p)->requant.rounding}
 
 /*
  * Two pixels to `channels` bytes each. They lie in blocks of 16 taps: those of pixel 0, then those of pixel 1. There is

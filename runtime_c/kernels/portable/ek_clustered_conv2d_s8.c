@@ -28,7 +28,8 @@ void ek_clustered_conv2d_s8(const ek_clustered_conv2d_s8_params *params, const i
     const ek_clustered_conv2d_params *const p = &params->layer;
     const ek_output output = EK_OUTPUT(p);
     const ek_window window = EK_WINDOW(p);
-    const uint32_t oc = p->out_c, taps = (uint32_t)p->k_h * p->k_w * p->in_c, pixels = (uint32_t)p->out_h * p->out_w;
+    const uint32_t oc = p->window.out_c, taps = (uint32_t)p->window.k_h * p->window.k_w * p->window.in_c;
+    const uint32_t pixels = (uint32_t)p->window.out_h * p->window.out_w;
     ek_ring ring = EK_RING(p, scratch, ek_region(scratch, params->scratch.rows));
     int8_t *const windows = ek_region(scratch, params->scratch.windows);
     ek_s16 *const weights = ek_region(scratch, params->scratch.weights);
@@ -44,10 +45,10 @@ void ek_clustered_conv2d_s8(const ek_clustered_conv2d_s8_params *params, const i
                 continue;
             }
             if (x == 0) {
-                ek_ring_fill(&ring, in, y * p->stride_h);
+                ek_ring_fill(&ring, in, y * p->window.stride_h);
             }
             ek_window_unroll(&window, &ring, x, windows + k * taps);
-            if (++x == p->out_w) {
+            if (++x == p->window.out_w) {
                 x = 0;
                 y++;
             }

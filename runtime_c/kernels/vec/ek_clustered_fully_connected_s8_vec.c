@@ -17,7 +17,8 @@ void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_s8_v
     const uint32_t ic = p->in_c, oc = p->out_c, values = (ic + 15) / 16 * 16;
     int32_t *const header = scratch, *const sums = ek_region(scratch, params->scratch.sums);
     const uint32_t at_once = oc < 2 * FILTERS ? 1 : FILTERS;
-    int16_t *const decoded = ek_region(scratch, params->scratch.weights), *const rows = ek_region(scratch, params->scratch.rows);
+    int16_t *const decoded = ek_region(scratch, params->scratch.weights);
+    int16_t *const rows = ek_region(scratch, params->scratch.rows);
 
     for (uint32_t left = p->rows, count; left; left -= count, in += count * ic, out += count * oc) {
         ek_bits indices = ek_bits_open(p->indices, p->bits);
@@ -33,9 +34,9 @@ void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_s8_v
             memset(sums, 0, sizeof *sums * ROWS * EK_VEC_BLOCK);
             memset(header, 0, EK_VEC_HEADER);
             for (uint32_t f = 0; f < filters; f++) {
-                const uint32_t at = p->requant_step * (c + f);
-                header[2 * EK_VEC_BLOCK + f] = p->multiplier[at];
-                header[3 * EK_VEC_BLOCK + f] = -p->shift[at];
+                const uint32_t at = p->requant.step * (c + f);
+                header[2 * EK_VEC_BLOCK + f] = p->requant.multiplier[at];
+                header[3 * EK_VEC_BLOCK + f] = -p->requant.shift[at];
                 if (f % at_once == 0) {
                     const uint32_t some = filters - f < at_once ? filters - f : at_once;
                     ek_centers_vec(&indices, p->centers, &table, some * ic, decoded);
