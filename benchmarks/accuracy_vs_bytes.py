@@ -31,6 +31,7 @@ from edgekc.graph.ir import Graph
 from edgekc.importers import import_model
 from edgekc.pipeline import to_integer
 from edgekc.quantize.to_int8 import prepare
+from edgekc.train.pytorch import trainer
 
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared"
@@ -146,7 +147,7 @@ def main() -> None:
     def add_all(train: Dataset, retrained: bool) -> None:
         for method, setting, epochs, recipe in settings(arguments.epochs):
             if bool(epochs) == retrained and (method, setting, epochs) not in done:
-                ekc = pack(to_integer(compress(source, rc.parse(recipe), train).graph, {}))
+                ekc = pack(to_integer(compress(source, rc.parse(recipe), train, trainer=trainer).graph, {}))
                 add(measured(method, setting, epochs, ekc, weights, test))
 
     add(measured("chain", CHAIN.name, 0, CHAIN.read_bytes(), weights, test))

@@ -45,6 +45,7 @@ from edgekc.graph.ir import Array, Graph, Quant
 from edgekc.importers import import_model
 from edgekc.pipeline import source_metadata, to_integer
 from edgekc.quantize import float_reference
+from edgekc.train.pytorch import trainer
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 RESULT = Path(__file__).resolve().parent / "results" / "ad_lowrank.json"
@@ -156,7 +157,7 @@ def packed_model(model: Path, source: Graph, chosen: rc.Recipe, training: Datase
     """An .ekc as `edgekc compress` writes it."""
     text = json.dumps(chosen.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
     metadata = source_metadata(model, model.read_bytes(), text)
-    return pack(to_integer(compress(source, chosen, training).graph, metadata))
+    return pack(to_integer(compress(source, chosen, training, trainer=trainer).graph, metadata))
 
 
 def smallest(model: Path, rows: list[Row]) -> bytes:

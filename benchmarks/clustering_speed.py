@@ -42,7 +42,7 @@ def main() -> int:
         for ic, oc in pairwise(CHANNELS)
     ]
     start, start_cpu = time.monotonic(), time.process_time()
-    book = codebook.fit(layers, TEMPLATES, codebook.Options(restarts=args.restarts, equal_layers=True))
+    book = codebook.find(layers, TEMPLATES, codebook.Options(restarts=args.restarts, equal_layers=True))
     seconds = time.monotonic() - start
     cpu_seconds = time.process_time() - start_cpu
     peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

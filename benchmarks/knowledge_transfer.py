@@ -20,6 +20,7 @@ from edgekc import recipe as rc
 from edgekc.data import Dataset, load, take
 from edgekc.importers import import_model
 from edgekc.train.comparison import Comparison, compare, render
+from edgekc.train.steps.retrain import Retrain
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "knowledge_transfer.json"
@@ -44,7 +45,7 @@ def main() -> None:
     args = parser.parse_args()
     recipe = rc.load(RECIPE)
     steps = tuple(
-        step.model_copy(update={"epochs": args.epochs}) if isinstance(step, rc.Retrain) else step
+        step.model_copy(update={"epochs": args.epochs}) if isinstance(step, Retrain) else step
         for step in recipe.compress
     )
     images = args.shared / "data" / "cifar10-jpeg.zip"

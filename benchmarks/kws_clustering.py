@@ -19,12 +19,14 @@ from rich.table import Table
 from edgekc import recipe as rc
 from edgekc.compress.run import compress
 from edgekc.compress.sizes import dense_weights, layer_sizes
+from edgekc.compress.steps.cluster import Cluster
 from edgekc.data import load, take
 from edgekc.evaluate import float_accuracy, host_accuracy
 from edgekc.format.pack import pack, read
 from edgekc.graph.ir import Quant
 from edgekc.importers import import_model
 from edgekc.pipeline import to_integer
+from edgekc.quantize.settings import Quantize
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 RESULT = Path(__file__).resolve().parent / "results" / "kws_clustering.json"
@@ -58,10 +60,10 @@ def measure(model: Path, data: Path, depthwise: bool) -> list[Row]:
     rows = []
     for bits in (3, 4, 5, 6):
         for assignment in ("nearest", "second-order"):
-            step = rc.Cluster(
+            step = Cluster(
                 method="cluster", bits=bits, row_scale="rms", scale_rounds=2, assignment=assignment, depthwise=depthwise
             )
-            recipe = rc.Recipe(compress=(step,), quantize=rc.Quantize(equalise="off"))
+            recipe = rc.Recipe(compress=(step,), quantize=Quantize(equalise="off"))
             ekc = pack(to_integer(compress(source, recipe, calibration).graph, {}))
             size = sum(layer.packed for layer in layer_sizes(read(ekc, "kws")))
             share = size / dense_weights(source)

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from edgekc.boards.board import load_board
-from edgekc.data import Dataset, fit, load, real_batches
+from edgekc.data import Dataset, for_graph, load, real_batches
 from edgekc.evaluate import host_outputs, input_levels
 from edgekc.files.output import write_folder
 from edgekc.format.pack import pack, read
@@ -31,7 +31,7 @@ from edgekc.measure.emulated import measure
 from edgekc.pipeline import compile_model, target_of, to_integer
 from edgekc.quantize import float_reference
 from edgekc.quantize.post_training import post_training
-from edgekc.recipe import Quantize
+from edgekc.quantize.settings import Quantize
 
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared"
@@ -98,7 +98,7 @@ def wilson(right: int, total: int) -> tuple[float, float]:
 
 
 def float_right(graph: Graph, data: Dataset) -> Array:
-    data = fit(data, graph)
+    data = for_graph(data, graph)
     scores = np.concatenate([float_reference.outputs(graph, [x], 128)[0] for x in real_batches(data, 128)])
     return np.asarray(scores.reshape(len(data), -1).argmax(1) == data.labels)
 
@@ -106,7 +106,7 @@ def float_right(graph: Graph, data: Dataset) -> Array:
 def packed_right(ekc: bytes, data: Dataset) -> Array:
     """By the bit-exact emulator, so as the device answers."""
     graph = read(ekc, "packed model").graph
-    data = fit(data, graph)
+    data = for_graph(data, graph)
     scores = host_outputs(ekc, input_levels(data, graph))[0]
     return np.asarray(scores.reshape(len(data), -1).argmax(1) == data.labels)
 

@@ -28,7 +28,7 @@ from edgekc.graph.ir import Array, Graph, Role, constant
 from edgekc.ops import filters_of
 from edgekc.pipeline import to_integer
 from edgekc.quantize.post_training import post_training
-from edgekc.recipe import Quantize
+from edgekc.quantize.settings import Quantize
 
 
 def keep(graph: Graph, share: float) -> Graph:

@@ -53,7 +53,7 @@ def measure(layers: dict[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {"templates": {}, "dominant": {}, "cluster": {}, "cluster_row_scales": {}}
     for name, w in layers.items():
         if w.ndim == 4 and w.shape[1] > 1:
-            books = {t: codebook.fit([w], t, codebook.Options(restarts=8)) for t in TEMPLATES}
+            books = {t: codebook.find([w], t, codebook.Options(restarts=8)) for t in TEMPLATES}
             out["templates"][name] = {t: book.residual for t, book in books.items()}
             out["dominant"][name] = {r: dominant.decompose(w, r).relative_error for r in KERNELS}
         scaled = cluster.Options(row_scale="rms", scale_rounds=4)
@@ -61,7 +61,7 @@ def measure(layers: dict[str, Any]) -> dict[str, Any]:
         out["cluster_row_scales"][name] = {b: cluster.cluster(w, 2**b, scaled).relative_error for b in BITS}
     spatial = [w for w in layers.values() if w.ndim == 4 and w.shape[1] > 1][1:]  # the first layer stays dense
     out["templates_shared"] = {
-        "c_1 .. c_7": {t: codebook.fit(spatial, t, codebook.Options()).residual for t in (*TEMPLATES, 64, 128)}
+        "c_1 .. c_7": {t: codebook.find(spatial, t, codebook.Options()).residual for t in (*TEMPLATES, 64, 128)}
     }
     return out
 

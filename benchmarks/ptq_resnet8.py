@@ -18,7 +18,7 @@ from edgekc.format.pack import pack
 from edgekc.importers.onnx.importer import import_onnx
 from edgekc.pipeline import to_integer
 from edgekc.quantize.post_training import post_training
-from edgekc.recipe import Quantize
+from edgekc.quantize.settings import Quantize
 
 SETTINGS: list[tuple[bool, dict[str, object]]] = [  # (with data, [quantize])
     (True, {}),

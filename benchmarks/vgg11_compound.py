@@ -42,6 +42,7 @@ from edgekc.importers.torch.importer import import_torch
 from edgekc.pipeline import to_integer
 from edgekc.train.batches import Augment, batches
 from edgekc.train.loop import Progress
+from edgekc.train.pytorch import trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -140,13 +141,15 @@ def measure(shared: Path, work: Path) -> dict[str, Any]:
         lines.append(text)
         print(text, flush=True)
 
-    def report(title: str, progress: object) -> None:
+    def on_progress(title: str, progress: object) -> None:
         assert isinstance(progress, Progress)
         if progress.step + 1 == progress.steps:
             print(f"{title}: epoch {progress.epoch + 1}: loss {progress.loss:.4f}, {progress.accuracy:.2%}", flush=True)
 
     start = time.process_time()
-    result = compress(graph, recipe, data["train"], log, report=report, checkpoints=work / "compound")
+    result = compress(
+        graph, recipe, data["train"], log, on_progress=on_progress, checkpoints=work / "compound", trainer=trainer
+    )
     seconds = time.process_time() - start
     ekc = pack(to_integer(result.graph, {"recipe": RECIPE.name}))
     (work / "vgg11_compound.ekc").write_bytes(ekc)

@@ -112,7 +112,7 @@ def real(dataset: Dataset, x: Array) -> Array:
     return values
 
 
-def fit(dataset: Dataset, graph: Graph) -> Dataset:
+def for_graph(dataset: Dataset, graph: Graph) -> Dataset:
     """The dataset in the layout of the graph's one input, checked against the graph.
 
     A last axis of one channel may be missing, and samples (c, h, w) are transposed where the model came from a

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .data import Dataset, fit, real_batches
+from .data import Dataset, for_graph, real_batches
 from .emulate import host
 from .files.output import write_folder
 from .format.pack import read
@@ -44,7 +44,7 @@ def accuracy_of(scores: Array, labels: Array) -> Accuracy:
 
 def float_accuracy(graph: Graph, dataset: Dataset, chunk: int = 128) -> Accuracy:
     """Accuracy of a FLOAT graph. UsageError where data and graph do not fit."""
-    dataset = fit(dataset, graph)
+    dataset = for_graph(dataset, graph)
     labels = dataset.labels
     parts = [float_reference.outputs(graph, [x], chunk)[0] for x in real_batches(dataset, chunk)]
     return accuracy_of(np.concatenate(parts), labels)
@@ -53,14 +53,14 @@ def float_accuracy(graph: Graph, dataset: Dataset, chunk: int = 128) -> Accuracy
 def host_accuracy(ekc: bytes, dataset: Dataset, where: str = "packed model") -> Accuracy:
     """Accuracy of the bytes of an .ekc by the bit-exact host emulator. ToolError without a C compiler."""
     graph = read(ekc, where).graph
-    dataset = fit(dataset, graph)
+    dataset = for_graph(dataset, graph)
     labels = dataset.labels
     return accuracy_of(host_outputs(ekc, input_levels(dataset, graph), where)[0], labels)
 
 
 def output_error(graph: Graph, ekc: bytes, dataset: Dataset, where: str = "packed model") -> float:
     """Root of the packed model's squared output error over the squared outputs of its FLOAT graph."""
-    dataset = fit(dataset, graph)
+    dataset = for_graph(dataset, graph)
     packed = read(ekc, where).graph
     errors, powers = 0.0, 0.0
     exact = float_reference.outputs(graph, [np.concatenate(list(real_batches(dataset)))])

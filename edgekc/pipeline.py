@@ -9,13 +9,14 @@ from pathlib import Path
 
 from . import __version__
 from .boards.board import Board
-from .errors import CapacityError, UsageError
+from .errors import UsageError
 from .files.output import write_dump
 from .files.place import recover
 from .format.pack import Packed, pack, read
+from .generate.fits import Target, check_fit, room_for_buffers
 from .generate.plan import Plan, plan_within
 from .generate.sources import generate
-from .graph.ir import Graph, Role, Stage, dump
+from .graph.ir import Graph, Stage, dump
 from .names import check_name, visible
 from .ops import legal
 from .passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
@@ -23,21 +24,10 @@ from .passes.lower import lower
 
 Log = Callable[[str], None]
 DUMPS = ("10-import.txt", "20-quantized.txt", "30-integer.txt", "40-packed.txt", "50-plan.txt")
-_OTHER_RAM_BYTES = 1536  # of a board, beside arena, input and output: the least stack, and the test harness
 
 
 def _silent(text: str) -> None:
     """Drops what a stage says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What the compiler must know of a board: kernels it can run, and room. None: not limited."""
-
-    name: str
-    features: frozenset[str]
-    flash_bytes: int | None
-    ram_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +72,15 @@ def compile_model(
     if path.suffix != ".ekc":
         data = pack(integer_graph(data, name, path, rounding, log, keep))
     packed = read(data, str(path))
-    room = None if target.ram_bytes is None else target.ram_bytes - _OTHER_RAM_BYTES
-    layout, slower = plan_within(packed.graph, target.features, room)
-    check_fit(layout, len(data), target)
-    files = generate(layout, packed, data, name, target.name)
+    plan, slower = plan_within(packed.graph, target.features, room_for_buffers(target))
+    check_fit(plan, len(data), target)
+    files = generate(plan, packed, data, name, target.name)
     _keep(keep, "40-packed.txt", dump(packed.graph))
-    _keep(keep, "50-plan.txt", describe_plan(layout))
+    _keep(keep, "50-plan.txt", describe_plan(plan))
     if slower:
         log(f"plan: {', '.join(slower)}: slower kernels of less scratch, for {target.ram_bytes} bytes of RAM")
-    log(f"plan: arena {layout.arena_bytes} bytes, lower bound {layout.lower_bound}, peak during {layout.peak_layer}")
-    return Compiled(layout, packed, files)
+    log(f"plan: arena {plan.arena_bytes} bytes, lower bound {plan.lower_bound}, peak during {plan.peak_layer}")
+    return Compiled(plan, packed, files)
 
 
 def read_model(path: Path) -> bytes:
@@ -144,45 +133,10 @@ def to_integer(
     return graph
 
 
-def check_fit(layout: Plan, ekc_bytes: int, target: Target) -> None:
-    """CapacityError where the weights or the arena alone are too large for the board.
-
-    The linker has the last word; it also sees code and stack.
-    """
-    need = layout.arena_bytes + layout.input_bytes + layout.output_bytes
-    flash_over = 0 if target.flash_bytes is None else max(ekc_bytes - target.flash_bytes, 0)
-    ram_over = 0 if target.ram_bytes is None else max(need - target.ram_bytes, 0)
-    if not flash_over and not ram_over:
-        return
-    from .boards.advice import Shortage, advise
-
-    constants = {s.view.node.name: [t for t in s.view.inputs if t.data is not None] for s in layout.steps}
-    shortage = Shortage(
-        flash_over=flash_over,
-        ram_over=ram_over,
-        flash_needed=ekc_bytes,
-        ram_needed=need,
-        weight_bytes=sum(t.nbytes for row in constants.values() for t in row if t.role is Role.WEIGHTS),
-        layers={name: sum(t.nbytes for t in row) for name, row in constants.items()},
-    )
-    over = []
-    if flash_over:
-        over.append(
-            f"the packed model has {ekc_bytes} bytes, {flash_over} more than the flash holds; "
-            f"its largest layer is {shortage.largest}"
-        )
-    if ram_over:
-        over.append(
-            f"arena, input and output need {need} bytes, {ram_over} more than the RAM holds; "
-            f"the arena of {layout.arena_bytes} bytes peaks in layer {layout.peak_layer}"
-        )
-    raise CapacityError("; and ".join(over), where=f"board {target.name}", fix=advise(shortage, target.name))
-
-
-def describe_plan(layout: Plan) -> str:
+def describe_plan(plan: Plan) -> str:
     """The plan as stable text: one line a step."""
-    lines = [f"arena {layout.arena_bytes} lower_bound {layout.lower_bound} peak {layout.peak_layer}"]
-    for i, s in enumerate(layout.steps):
+    lines = [f"arena {plan.arena_bytes} lower_bound {plan.lower_bound} peak {plan.peak_layer}"]
+    for i, s in enumerate(plan.steps):
         inputs = ", ".join(f"{x.space}+{x.offset}" for x in s.inputs)
         scratch = f" scratch arena+{s.scratch.offset}[{s.scratch_bytes}]" if s.scratch else ""
         lines.append(

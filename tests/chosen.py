@@ -47,25 +47,79 @@ FAST = (
     "cross/test_unicorn_layers.py::test_layers_equal_the_plugins[by hand-microbit",
     "ops/test_kernels_vs_reference.py::test_cases_have_extreme_inputs",
     "simulated_mcu/test_edgekc_flash.py::test_another_chip_is_not_written",
-    "simulated_mcu/test_on_board.py::test_measure_over_rtt",
-    "train/test_commands.py::test_a_data_loader_trains",
     "train/test_commands.py::test_the_command_reports_trains_and_resumes",
     "train/test_net.py",
     "train/test_transfer.py::test_stages_share_epochs_and_turns",
     "train/test_transfer.py::test_variants_differ_in_what_is_learned_alone",
 )
-NOT_FAST = (  # but for these
+NOT_FAST = (  # but for these: each takes a second or several, and a cheaper test reaches its module too
+    "boards/test_fit_diff.py::test_diff_of_two_cores",
+    "boards/test_flash.py::test_a_broken_run_is_told_apart[hangs",
     "boards/test_flash.py::test_dry_run_prints_the_exact_commands",
+    "boards/test_console.py::test_a_lossy_line_only_costs_time",
+    "boards/test_console.py::test_run_counts_and_writes_outputs",
+    "boards/test_console.py::test_the_console_verifies_on_emulated_boards[m",
+    "boards/test_uart.py::test_the_c_of_every_board_compiles_without_warnings",
+    "boards/test_uart.py::test_the_uarts_of_emulated_boards[mps",
+    "boards/test_uart.py::test_the_uarts_of_emulated_boards[stm32vldiscovery",
+    "compress/test_pair_assignment.py::test_is_never_worse_than_its_start",
+    "compress/test_pair_assignment.py::test_loses_less_of_the_outputs_than_nearest_pairs_do",
+    "cross/test_unicorn_layers.py::test_the_command_takes_the_models_board_and_refuses_forbidden_accesses[False",
     "format/test_corruption.py::test_every_graph_byte_under_right_checksums",
+    "format/test_corruption.py::test_spliced_sections_under_right_checksums",
     "format/test_every_op.py",
+    "format/test_roundtrip.py::test_same_bytes_whatever_the_hash_seed",
+    "importers/test_import_model.py::test_models_by_suffix[resnet8_cifar10jpeg.pt2",
+    "importers/test_pools.py::test_other_torch_pools",
+    "importers/test_pools.py::test_torch_pools",
+    "importers/test_torch_import.py::test_a_free_batch_size",
     "importers/test_torch_import.py::test_convolutions",
     "importers/test_torch_import.py::test_functions",
+    "importers/test_torch_import.py::test_pools[AdaptiveAvgPool2d(output_size=1",
+    "importers/test_torch_import.py::test_pools[AvgPool2d(kernel_size=3",
+    "importers/test_torch_import.py::test_pools[MaxPool2d",
+    "importers/test_torch_import.py::test_programs_in_training_mode",
     "importers/test_torch_import.py::test_resnet8_and_its_onnx_twin",
     "quantize/test_keyword_spotting.py",
     "quantize/test_post_training.py",
+    "regression/dead_code/test_dead_code.py::test_every_name_has_a_user",
+    "regression/full_disk/test_full_disk.py::test_a_limit_of_the_system_itself",
+    "regression/full_disk/test_full_disk.py::test_compile[True-step1",
+    "regression/full_disk/test_full_disk.py::test_compile[True-step2",
+    "regression/full_disk/test_full_disk.py::test_standard_output[command0]",
+    "regression/full_disk/test_full_disk.py::test_standard_output[command1]",
+    "regression/full_disk/test_full_disk.py::test_standard_output[command2]",
+    "regression/killed_swap/test_killed_swap.py::test_a_build_survives_a_kill_at_any_step",
+    "regression/killed_swap/test_killed_swap.py::test_a_folder_survives_a_kill_at_any_step[True]",
+    "regression/killed_swap/test_killed_swap.py::test_each_command_finds_the_folder_again[command4]",
+    "regression/killed_swap/test_killed_swap.py::test_each_command_finds_the_folder_again[command5]",
+    "regression/reader_blames_the_file/test_reader_blames_the_file.py::test_a_fault_of_the_reader_is_ours[reader",
+    "regression/simulated_cycles/",
+    "regression/sixteen_bit_int/test_sixteen_bit_int.py::test_every_output_byte[demo-rpi-pico]",
+    "regression/sixteen_bit_int/test_sixteen_bit_int.py::test_every_output_byte[packed",
+    "regression/stopped/test_stopped.py::test_a_swap_that_is_begun_is_ended",
+    "regression/stopped/test_stopped.py::test_build_in_the_middle_of_its_compilers[SIGTERM]",
+    "regression/stopped/test_stopped.py::test_compile[",
+    "regression/stopped/test_stopped.py::test_compile_over_an_earlier_output[SIGHUP]",
+    "regression/stopped/test_stopped.py::test_compile_over_an_earlier_output[SIGINT]",
+    "regression/stopped/test_stopped.py::test_measure_and_its_temporary_folders",
+    "regression/stopped/test_stopped.py::test_what_is_ignored_stays_ignored",
+    "regression/terminal_text/test_terminal_text.py::test_commands_without_tools_in_the_c_locale",
+    "unit/test_cli.py::test_two_runs_give_identical_bytes",
+    "unit/test_cli.py::test_an_internal_fault_exits_with_1[a ",
     "unit/test_cli_bad_input.py::test_any_changed_byte_of_an_ekc_is_found",
     "unit/test_cli_bad_input.py::test_flipped_bits",
     "unit/test_examples.py",
+    "unit/test_importer.py::test_flipped_bits",
+    "unit/test_objects.py::test_a_network_is_compiled_once",
+    "unit/test_origin.py::test_a_packed_model_is_its_file[convolutions",
+    "unit/test_origin.py::test_a_packed_model_is_its_file[conv1d",
+    "unit/test_origin.py::test_a_packed_model_is_its_file[mobilenet_v2",
+    "unit/test_origin.py::test_a_packed_model_is_its_file[per_tensor",
+    "unit/test_origin.py::test_a_packed_model_is_its_file[pooling",
+    "unit/test_origin.py::test_a_packed_model_is_its_file[shapes",
+    "unit/test_origin.py::test_a_packed_model_is_its_file[uint8_edges",
+    "unit/test_origin.py::test_the_file_is_found_by_name_and_hash",
 )
 
 # Sweeps of which the default run has a sample, by the name of the test below tests/, or how it starts; other tests have
@@ -122,6 +176,14 @@ def is_fast(item: pytest.Item) -> bool:
     """Whether a test belongs to the tier that runs in a minute."""
     name = _name(item)
     return item.get_closest_marker("slow") is None and name.startswith(FAST) and not name.startswith(NOT_FAST)
+
+
+def may_have_fast(path: Path) -> bool:
+    """Whether a file may have tests of that tier: the lists name it or its room, or it has the mark somewhere."""
+    name = path.relative_to(HERE).as_posix()
+    if name.startswith(tuple(entry for entry in NOT_FAST if "::" not in entry)):
+        return False
+    return name.startswith(tuple(entry.partition("::")[0] for entry in FAST)) or "mark.fast" in path.read_text("utf-8")
 
 
 # ---- one operator ----

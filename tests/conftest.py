@@ -46,10 +46,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With `--op` most files need not even be imported."""
-    op = config.getoption("--op")
-    if op and collection_path.name.startswith("test_") and collection_path.suffix == ".py":
-        return True if not chosen.may_be_about(collection_path, op) else None
+    """With `--op`, or `-m fast`, many files need not even be imported."""
+    op, fast = config.getoption("--op"), config.getoption("-m") == "fast"
+    if not (collection_path.name.startswith("test_") and collection_path.suffix == ".py"):
+        return None
+    if (op and not chosen.may_be_about(collection_path, op)) or (fast and not chosen.may_have_fast(collection_path)):
+        return True
     return None
 
 

@@ -184,6 +184,7 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "softmax": ("SOFTMAX", "SoftmaxOptions", lambda view: dict(Beta=view.node.attrs["beta"])),
     "pad": ("PAD", "PadOptions", lambda view: {}),
     "logistic": ("LOGISTIC", None, lambda view: {}),
+    "tanh": ("TANH", None, lambda view: {}),
     "quantize": ("QUANTIZE", "QuantizeOptions", lambda view: {}),
     "concat": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(**_activated(view), Axis=view["axis"])),
     # What files have, and the importer turns into other operators.

@@ -29,6 +29,7 @@ from edgekc.graph.op import View
 SCALES = (1e-9, 1e3)  # of activations
 MOST = 4000  # values of an activation, so that numpy is quick
 PROBABILITY = quant(1 / 256, -128)  # what softmax and logistic demand of their outputs
+SIGNED_UNIT = quant(1 / 128, 0)  # what tanh demands of its output
 Layer = Callable[["Builder", Tensor], "Tensor | None"]
 
 

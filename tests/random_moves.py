@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from random_layers import MOST, PROBABILITY, Builder, Layer
+from random_layers import MOST, PROBABILITY, SIGNED_UNIT, Builder, Layer
 from random_models import f32, quant, tensor
 
 from edgekc.graph.ir import Quant, Role, Tensor, constant
@@ -117,6 +117,10 @@ def requantise(b: Builder, x: Tensor) -> Tensor | None:
 
 def logistic(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("logistic", {}, [x], b.new("logistic", x.shape, PROBABILITY))
+
+
+def tanh(b: Builder, x: Tensor) -> Tensor | None:
+    return b.emit("tanh", {}, [x], b.new("tanh", x.shape, SIGNED_UNIT))
 
 
 def softmax(b: Builder, x: Tensor) -> Tensor | None:
@@ -244,6 +248,6 @@ def output_cast(b: Builder, x: Tensor) -> Tensor:
 
 
 LAYERS: dict[Layer, float] = {
-    binary: 3, gate: 0.7, mean: 1, reduce_max: 0.6, relu: 1.2, requantise: 0.7, logistic: 0.6, softmax: 0.7,
+    binary: 3, gate: 0.7, mean: 1, reduce_max: 0.6, relu: 1.2, requantise: 0.7, logistic: 0.6, tanh: 0.5, softmax: 0.7,
     pad: 1.2, concat: 1.6, reshape: 0.8, expand_dims: 0.5, squeeze: 0.7, computed_reshape: 0.4,
 }  # fmt: skip

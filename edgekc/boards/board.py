@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from ..assets import BOARDS
 from ..errors import BoardError
 from ..files.toml_file import read_toml
 from .cores import CORES, Core
+from .schema import BoardFile, Boot, ConsoleFile, FlashTool, Link, MemoryKind, MemorySpeed, ProbeFile, explain, nearest
 from .uart import FAMILIES, Step, Uart, check_uart
 
 SCHEMA = 1
-MemoryKind = Literal["flash", "ram"]
-# How fast the core reads it: tightly coupled (no wait states), on-chip SRAM, on-chip flash, or off the chip.
-MemorySpeed = Literal["tcm", "sram", "flash", "external"]
-FlashTool = Literal["pyocd", "openocd", "stlink", "uf2", "ssh", "adb", "gdb"]
-Link = Literal["rtt", "uart", "semihosting"]
-# What lies before the vector table: nothing, a second-stage loader with its checksum, or an image definition.
-Boot = Literal["plain", "rp2040", "rp2350"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,110 +126,6 @@ class Board:
         return max((m.size_bytes for m in self.memories if m.kind == "ram"), default=None)
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-
-
-class _MemoryFile(_Strict):
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    kind: MemoryKind
-    origin: Annotated[int, Field(ge=0, lt=2**32)]
-    size_bytes: Annotated[int, Field(gt=0, le=2**32)]
-    speed: MemorySpeed | None = None
-
-    @model_validator(mode="after")
-    def _fits_the_address_space(self) -> _MemoryFile:
-        if self.origin + self.size_bytes > 2**32:
-            raise ValueError("origin + size_bytes lies beyond the 32-bit address space")
-        return self
-
-
-class _QemuFile(_Strict):
-    machine: str | None = None
-    cpu: str | None = None
-    systick_hz: Annotated[int, Field(gt=0)] | None = None
-
-
-_Word = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-class _ChipIdFile(_Strict):
-    address: _Word
-    mask: _Word = 0xFFFFFFFF
-    value: _Word
-
-
-class _ProbeFile(_Strict):
-    tools: Annotated[list[FlashTool], Field(min_length=1)]
-    pyocd: str = ""
-    pyocd_pack: bool = False
-    openocd: list[str] = []
-    uf2_family: _Word | None = None
-    uf2_board: str = ""
-    address: str = ""
-    chip_id: _ChipIdFile | None = None
-    unlock: str = ""
-
-
-class _StepFile(_Strict):
-    at: _Word
-    clear: _Word = 0
-    set: _Word = 0
-    write: _Word | None = None
-    until: _Word | None = None
-
-    @model_validator(mode="after")
-    def _does_one_thing(self) -> _StepFile:
-        if (self.write is not None) + (self.until is not None) + bool(self.clear or self.set) != 1:
-            raise ValueError("expected one of: write; until; clear and set")
-        if self.at % 4:
-            raise ValueError(f"at: expected a multiple of 4, got 0x{self.at:08x}")
-        return self
-
-
-class _UartFile(_Strict):
-    family: str
-    base: _Word
-    clock_hz: Annotated[int, Field(gt=0)]
-    baud: Annotated[int, Field(gt=0)] = 115200
-    pins: str = ""
-    setup: list[_StepFile] = []
-
-
-class _ConsoleFile(_Strict):
-    links: Annotated[list[Link], Field(min_length=1)]
-    clock_hz: Annotated[int, Field(gt=0)]
-    uart: _UartFile | None = None
-
-
-class _BoardFile(_Strict):
-    schema_version: Annotated[Literal[1], Field(alias="schema")]
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
-    description: Annotated[str, Field(min_length=1)]
-    core: str
-    emulators: list[Literal["qemu", "unicorn"]]
-    gcc_flags: list[str] | None = None
-    zig_flags: list[str] | None = None
-    memory: list[_MemoryFile] = []
-    qemu: _QemuFile = _QemuFile()
-    probe: _ProbeFile | None = None
-    console: _ConsoleFile | None = None
-    boot: Boot = "plain"
-    library: str = ""
-    source: str = ""
-    note: str = ""
-
-
-_TABLES: dict[str, type[_Strict]] = {
-    "qemu": _QemuFile,
-    "probe": _ProbeFile,
-    "probe.chip_id": _ChipIdFile,
-    "console": _ConsoleFile,
-    "console.uart": _UartFile,
-    "console.uart.setup": _StepFile,
-}
-
-
 def list_boards() -> list[str]:
     """Names of the boards that come with edgekc, sorted."""
     return sorted(path.parent.name for path in BOARDS.glob("*/board.toml"))
@@ -257,13 +145,8 @@ def load_board(name_or_path: str | Path) -> Board:
     path = path / "board.toml" if path.is_dir() else path
     if path.is_file():
         return _read(path)
-    fix = _nearest(text, list_boards())
+    fix = nearest(text, list_boards())
     raise BoardError(f"no board is called '{text}', and no such file exists", fix=fix)
-
-
-def _nearest(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean '{close[0]}'?" if close else "use one of: " + ", ".join(known)
 
 
 def _read(path: Path) -> Board:
@@ -275,12 +158,12 @@ def _read(path: Path) -> Board:
             fix="write the file for this version of edgekc, or install the edgekc that reads it",
         )
     try:
-        file = _BoardFile.model_validate(data)
+        file = BoardFile.model_validate(data)
     except ValidationError as error:
-        raise BoardError(_explain(error), where=str(path)) from error
+        raise BoardError(explain(error), where=str(path)) from error
     if file.core not in CORES:
         raise BoardError(
-            f"key core: unknown core '{file.core}'", where=str(path), fix=_nearest(file.core, sorted(CORES))
+            f"key core: unknown core '{file.core}'", where=str(path), fix=nearest(file.core, sorted(CORES))
         )
     core = CORES[file.core]
     memories = tuple(Memory(m.name, m.kind, m.origin, m.size_bytes, m.speed) for m in file.memory)
@@ -308,7 +191,7 @@ def _read(path: Path) -> Board:
     )
 
 
-def _probe(file: _ProbeFile) -> Probe:
+def _probe(file: ProbeFile) -> Probe:
     chip = file.chip_id
     return Probe(
         tools=tuple(file.tools),
@@ -323,7 +206,7 @@ def _probe(file: _ProbeFile) -> Probe:
     )
 
 
-def _console(file: _ConsoleFile, where: str) -> Console:
+def _console(file: ConsoleFile, where: str) -> Console:
     if "uart" in file.links and file.uart is None:
         raise BoardError("key console.uart: missing; links lists 'uart'", where=where)
     if file.uart is None:
@@ -332,36 +215,12 @@ def _console(file: _ConsoleFile, where: str) -> Console:
         raise BoardError(
             f"key console.uart.family: unknown family '{file.uart.family}'",
             where=where,
-            fix=_nearest(file.uart.family, sorted(FAMILIES)),
+            fix=nearest(file.uart.family, sorted(FAMILIES)),
         )
     steps = tuple(Step(s.at, s.clear, s.set, s.write, s.until) for s in file.uart.setup)
     uart = Uart(file.uart.family, file.uart.base, file.uart.clock_hz, file.uart.baud, file.uart.pins, steps)
     check_uart(uart, where)
     return Console(tuple(file.links), file.clock_hz, uart)
-
-
-def _explain(error: ValidationError) -> str:
-    """All of a file's errors on one line: `key memory.0.origin: expected an integer, got 'x'`."""
-    lines = []
-    for detail in error.errors():
-        key = ".".join(str(part) for part in detail["loc"]) or "(file)"
-        lines.append(f"key {key}: {_expectation(detail['type'], detail['msg'], detail['input'], key)}")
-    return "; ".join(lines)
-
-
-def _expectation(kind: str, message: str, value: Any, key: str) -> str:
-    if kind == "extra_forbidden":
-        known = [field.alias or name for name, field in _BoardFile.model_fields.items()]
-        if key.startswith("memory."):
-            known = list(_MemoryFile.model_fields)
-        for table, fields in _TABLES.items():  # the longest that matches comes last
-            if key.startswith(table + "."):
-                known = list(fields.model_fields)
-        return f"unknown key; {_nearest(key.rpartition('.')[2], known)}"
-    if kind == "missing":
-        return "missing"
-    shown = repr(value)
-    return f"{message[:1].lower()}{message[1:]}, got {shown if len(shown) <= 60 else shown[:57] + '...'}"
 
 
 def _check_memories(memories: Sequence[Memory], core: Core, path: Path) -> None:
@@ -393,7 +252,7 @@ def _check_memories(memories: Sequence[Memory], core: Core, path: Path) -> None:
             )
 
 
-def _check_emulators(file: _BoardFile, core: Core, path: Path) -> None:
+def _check_emulators(file: BoardFile, core: Core, path: Path) -> None:
     where = str(path)
     if "unicorn" in file.emulators and core.unicorn_model is None:
         raise BoardError(f"key emulators: unicorn has no {core.name}", where=where, fix="use 'qemu'")
@@ -403,7 +262,7 @@ def _check_emulators(file: _BoardFile, core: Core, path: Path) -> None:
         raise BoardError(f"key qemu.machine: {core.name} runs under user-mode qemu", where=where)
 
 
-def _check_probe(file: _BoardFile, core: Core, path: Path) -> None:
+def _check_probe(file: BoardFile, core: Core, path: Path) -> None:
     where, probe = str(path), file.probe
     remote = {"ssh", "adb"}
     if probe is not None:

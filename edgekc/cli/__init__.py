@@ -1,1 +1,1 @@
-"""The command line: one subcommand per file, no logic."""
+"""Words of the command line to calls of what does the work: one subcommand a file, no logic."""

@@ -24,12 +24,14 @@ def compress(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Compress, retrain and quantise a float model by a recipe, and print where every byte went."""
-    from ..compress.walk import read_recipe, render, run
+    from .. import recipe as rc
+    from ..compress.walk import render, run
     from ..files.output import check_writable, write_file
     from ..format.fields import MAGIC
     from ..names import default_name
     from ..terminal import say, say_json
     from ..train.bars import training_bars
+    from ..train.pytorch import trainer
 
     def log(text: str) -> None:
         if verbose or text.startswith(("warning", "note")):
@@ -38,8 +40,8 @@ def compress(
     check_writable(out, magic=MAGIC)
     with training_bars() as progress:
         ekc, report = run(
-            model, name or default_name(out), read_recipe(recipe), data, test, log,
-            report=progress, checkpoints=checkpoints,
+            model, name or default_name(out), rc.read(recipe), data, test, log,
+            on_progress=progress, trainer=trainer, checkpoints=checkpoints,
         )  # fmt: skip
     write_file(out, ekc, magic=MAGIC, force=False)
     if as_json:

@@ -23,7 +23,7 @@ def transfer(
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
     """Compare plain retraining, distillation, FitNets' hints and knowledge pre-regression, over several seeds."""
-    from ..compress.walk import read_recipe
+    from .. import recipe as rc
     from ..terminal import say, say_json
     from ..train.bars import training_bars
     from ..train.comparison import compare_files, render
@@ -34,7 +34,7 @@ def transfer(
 
     with training_bars() as progress:
         found = compare_files(
-            model, read_recipe(recipe), data, test, seeds, log, report=progress, checkpoints=checkpoints
+            model, rc.read(recipe), data, test, seeds, log, on_progress=progress, checkpoints=checkpoints
         )  # fmt: skip
     if as_json:
         say_json(found.as_json())

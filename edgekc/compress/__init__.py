@@ -1,1 +1,1 @@
-"""Compression methods, one file each: codebook, cluster, second_order, lowrank, dominant, prune, gap; moments."""
+"""A FLOAT graph, a recipe's steps and samples to a QUANTIZED graph with packed layers, and the table of its bytes."""

@@ -10,9 +10,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import __version__
-from .. import recipe as rc
 from ..data import Dataset
 from ..errors import EdgekcError, UsageError
 from ..files import records
@@ -20,6 +20,9 @@ from ..files.output import write_file
 from ..graph.ir import Graph, dump
 from ..ops import legal
 from .state import State
+
+if TYPE_CHECKING:
+    from ..recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Checkpoints:
     keys: tuple[str, ...]  # of each step: what its result depends on
 
     @staticmethod
-    def open(folder: Path | None, graph: Graph, recipe: rc.Recipe, samples: Dataset) -> Checkpoints:
+    def open(folder: Path | None, graph: Graph, recipe: Recipe, samples: Dataset) -> Checkpoints:
         """The checkpoints of a run; the folder is made where it is not there."""
         if folder is None:
             return Checkpoints(None, ())

@@ -7,14 +7,19 @@ are computed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..data import Dataset, real_batches
-from ..graph.ir import Array, Graph
+from ..data import Dataset, real_batches, subset
+from ..graph.ir import Array, Graph, Node
+from ..ops import layer_filters
 from ..quantize import float_reference
 
+MOMENT_SAMPLES = 256  # whose activations weigh the errors of second-order assignment, at least
+MOST_SAMPLES = 2048  # of any layer; at least as many for an SVD by outputs
+_ROWS_A_TAP = 4  # windows that moments are taken of, at least: fewer say little of how taps correlate
 _CHUNK = 64  # samples that an operator sees at a time
 
 
@@ -29,6 +34,15 @@ class Front:
 def start(graph: Graph, samples: Dataset) -> Front:
     """In front of the first layer of a graph with one input, which the samples fit."""
     return Front({graph.inputs[0]: np.concatenate(list(real_batches(samples)))}, frozenset())
+
+
+def before(samples: Dataset, graph: Graph, nodes: Sequence[Node], count: int) -> Front:
+    """In front of these layers, with `count` samples, or more where a layer sees few windows a sample."""
+    for node in nodes:
+        shape, windows = graph.tensors[node.inputs[1]].shape, int(np.prod(graph.tensors[node.outputs[0]].shape[1:-1]))
+        taps = int(np.prod(shape)) // shape[layer_filters(node).axis]
+        count = max(count, min(-(-_ROWS_A_TAP * taps // windows), MOST_SAMPLES))
+    return start(graph, subset(samples, count, 0))
 
 
 def advance(front: Front, graph: Graph, name: str) -> Front:

@@ -23,7 +23,7 @@ class Templates:
     Of a depthwise convolution, whose weights are (1, kh, kw, oc), W is what `codebook.from_depthwise` makes of them.
     """
 
-    fit: codebook.LayerFit
+    kernels: codebook.LayerKernels
     book: str  # the name of its templates in `Model.books`
     pairs: Pairs | None  # what a and b are made of; None: each kernel has its own
     unclustered: Array | None = None  # (oc, ic, 2) a and b before they were clustered: where retraining starts
@@ -64,10 +64,9 @@ class Model:
 
     def with_templates(self, layer: str, record: Templates, book: Array) -> Model:
         """The model with one layer made of template kernels."""
-        kernels = codebook.reconstruct(record.fit, book)
+        dense = codebook.reconstruct(record.kernels, book)
         depthwise = layer_filters(self.node(layer)).depthwise
-        value = codebook.to_depthwise(kernels) if depthwise else kernels
-        model = self.with_value(self.weights(layer), value)
+        model = self.with_value(self.weights(layer), codebook.to_depthwise(dense) if depthwise else dense)
         return replace(
             model,
             templates={**model.templates, layer: record},

@@ -5,20 +5,27 @@ What a step loses, a `retrain` step behind it wins back; docs/compression.md say
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .. import recipe as rc
-from ..data import Dataset, fit, synthetic
+from ..data import Dataset, for_graph, synthetic
+from ..errors import ToolError
 from ..graph.ir import Graph
 from ..quantize.post_training import post_training
 from ..quantize.to_int8 import prepare
-from . import steps
 from .changes import Layer
 from .checkpoints import Checkpoints
 from .model import Model
-from .state import Job, Log, State, TrainingReport
+from .quantized import device_graph
+from .state import Job, Log, OnProgress, State
 from .substitute import pack_layers
+
+if TYPE_CHECKING:
+    from ..recipe import Recipe
+    from ..train.trainer import Trainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +37,12 @@ class Result:
 
 def compress(
     graph: Graph,
-    recipe: rc.Recipe,
+    recipe: Recipe,
     dataset: Dataset | None,
     log: Log = lambda text: None,
     *,
-    report: TrainingReport = lambda title, progress: None,
+    on_progress: OnProgress = lambda title, progress: None,
+    trainer: Callable[[], Trainer] | None = None,
     checkpoints: Path | None = None,
 ) -> Result:
     """Apply the recipe's steps, quantise what stays dense, and pack what was compressed.
@@ -42,23 +50,26 @@ def compress(
     Args:
         graph: FLOAT.
         dataset: training samples, of which some calibrate; None: synthetic ones, with a warning from the quantiser.
-        report: is given the progress of each retraining.
+        on_progress: is given the progress of each retraining.
+        trainer: makes what the steps that train need, `edgekc.train.pytorch.trainer`; called only where there are
+            such steps. None: there are none.
         checkpoints: a folder that a killed run of the same recipe, model and data resumes from; None: none.
 
     Raises:
         UsageError: a step that needs what is not given, names no layer, or comes too late.
         ToolError: a step that needs a package which is not installed.
     """
-    steps.check_possible(recipe, dataset)
+    check_possible(recipe, dataset, trainer is not None)
     graph = prepare(graph)
     settings = recipe.quantize
     samples = (
         dataset
         if dataset is not None
-        else synthetic(graph, steps.samples_wanted(recipe) or settings.samples, settings.seed, settings.input_range)
+        else synthetic(graph, recipe.samples_wanted or settings.samples, settings.seed, settings.input_range)
     )
-    job = Job(graph, recipe, dataset, fit(samples, graph), log, report)
-    store = Checkpoints.open(checkpoints, graph, recipe, job.samples)
+    fed = for_graph(samples, graph)
+    job = Job(graph, recipe, dataset, fed, log, on_progress, trainer() if trainer and recipe.trains else None)
+    store = Checkpoints.open(checkpoints, graph, recipe, fed)
     state = State(Model(graph))
     for i, step in enumerate(recipe.compress):
         where = f"compress[{i}]"
@@ -67,10 +78,10 @@ def compress(
             log(f"{where}: {step.method} is done, taken from {store.folder}")
             state = done
             continue
-        state = steps.apply(job, state, step, where, store.training(i))
+        state = step.apply(replace(job, where=where, training=store.training(i)), state)
         store.save(i, state)
     if state.ranges is not None:
-        quantized = steps.device_graph(job, state.model, state.ranges)
+        quantized = device_graph(job, state.model, state.ranges)
     else:
         if state.layers and settings.equalise != "off":
             log("equalise: off, because it would change weights that are compressed")
@@ -80,3 +91,20 @@ def compress(
     for name in dense:
         log(f"note: {name}: stays dense, it has no packed form")
     return Result(packed, {name: layer for name, layer in state.layers.items() if name not in dense}, state.model)
+
+
+def check_possible(recipe: Recipe, dataset: Dataset | None, can_train: bool) -> None:
+    """Refuses, before hours of work, what a later step could not do.
+
+    Raises:
+        UsageError: a pruning step whose samples have no labels.
+        ToolError: a step that needs a package which is not installed, or a trainer that was not passed.
+    """
+    for i, step in enumerate(recipe.compress):
+        where, package = f"compress[{i}]", step.package
+        step.check(dataset)
+        if package is not None and importlib.util.find_spec(package.module) is None:
+            raise ToolError(f"method {step.method} needs {package.name}", where=where, fix=package.fix)
+        if step.trains and not can_train:
+            fix = "pass trainer=edgekc.train.pytorch.trainer"
+            raise ToolError(f"method {step.method} needs a trainer", where=where, fix=fix)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from .. import recipe as rc
 from ..data import Dataset
 from ..graph.ir import Graph
 from ..quantize import calibrate
@@ -14,22 +14,41 @@ from .changes import Layer
 from .model import Model
 
 if TYPE_CHECKING:
-    from ..train.loop import Progress
+    from ..recipe import Recipe
+    from ..train.trainer import Trainer
 
-Log = Callable[[str], None]
-TrainingReport = Callable[[str, "Progress"], None]  # what is trained, and where it is
+Log: TypeAlias = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a training is, after each of its steps."""
+
+    epoch: int  # from 0
+    epochs: int
+    step: int  # of the epoch, from 0
+    steps: int
+    loss: float  # mean of the epoch so far
+    accuracy: float | None  # of the epoch so far on augmented training samples, 0..1; None without labels
+    seconds_left: float
+
+
+OnProgress: TypeAlias = Callable[[str, Progress], None]  # what is trained, and where it is
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a run of a recipe is given, and stays."""
+    """What a step is given beside the state."""
 
     source: Graph  # FLOAT, prepared: the teacher of retraining
-    recipe: rc.Recipe
+    recipe: Recipe
     dataset: Dataset | None  # as given; None: none
     samples: Dataset  # the dataset, or synthetic samples, in the layout of the graph's input
     log: Log
-    report: TrainingReport
+    on_progress: OnProgress
+    trainer: Trainer | None = None  # of the steps that train; None where the recipe has none
+    where: str = ""  # the step's place in the recipe, for errors: compress[1]
+    training: Path | None = None  # where the step's training keeps its own checkpoint; None: nowhere
 
 
 @dataclass(frozen=True, slots=True)

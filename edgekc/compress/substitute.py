@@ -19,7 +19,7 @@ from ..ops.kernels import winograd
 from ..ops.packed.template import PAIR_MAX, RESPONSE_MAX, expand
 from ..ops.shared import operands
 from .methods.cluster import Clustered, to_rows
-from .methods.codebook import LayerFit
+from .methods.codebook import LayerKernels
 from .model import Model
 
 
@@ -55,9 +55,9 @@ def pack_layers(model: Model, quantized: Graph) -> tuple[Graph, list[str]]:
     for name, layer in model.templates.items():
         book = model.books[layer.book]
         if layer.pairs is None:
-            after = templated(quantized, name, layer.fit, book)
+            after = templated(quantized, name, layer.kernels, book)
         else:
-            codes = PairCodes(layer.fit.index, layer.pairs.index, layer.pairs.values, layer.pairs.scales)
+            codes = PairCodes(layer.kernels.index, layer.pairs.index, layer.pairs.values, layer.pairs.scales)
             after = template_pairs(quantized, name, codes, book)
         quantized, dense = (after, dense) if after is not None else (quantized, [*dense, name])
     return quantized, dense
@@ -96,11 +96,11 @@ def clustered(graph: Graph, layer: str, record: Clustered) -> Graph | None:
     return _replaced(graph, node, form, constants, {})
 
 
-def templated(graph: Graph, layer: str, fit: LayerFit, templates: Array) -> Graph | None:
+def templated(graph: Graph, layer: str, chosen: LayerKernels, templates: Array) -> Graph | None:
     """The graph with one dense convolution replaced by a template convolution; None where it must stay dense.
 
     Args:
-        fit: of a depthwise layer as `codebook.from_depthwise` has it, one kernel for each output channel.
+        chosen: of a depthwise layer as `codebook.from_depthwise` has it, one kernel for each output channel.
         templates: (T, kh, kw) float32, T at most 256.
     """
     node = _node(graph, layer)
@@ -110,21 +110,21 @@ def templated(graph: Graph, layer: str, fit: LayerFit, templates: Array) -> Grap
     x, weights, bias = graph.of(node.inputs)
     kernels, tau, ones = _integer_codebook(templates)
     reach = _reach(kernels, ones)
-    a, b = fit.a.astype(np.float64) * tau, fit.b.astype(np.float64) / ones  # in units of an integer a and b
+    a, b = chosen.a.astype(np.float64) * tau, chosen.b.astype(np.float64) / ones  # in units of an integer a and b
     peak = np.maximum(np.abs(a).max(1), np.abs(b).max(1))
     steps = np.where(peak > 0, peak, 1.0) / _LARGEST
     while True:
         whole = np.rint(np.stack([a, b], axis=-1) / steps[:, None, None]).astype(np.int64)
         levels = _bias(bias, weights, x, steps)
-        over = _over(levels, whole, reach[fit.index], x.q.zero_point)
-        beyond = excess(node, expand(ones, kernels, fit.index, whole))
+        over = _over(levels, whole, reach[chosen.index], x.q.zero_point)
+        beyond = excess(node, expand(ones, kernels, chosen.index, whole))
         if not over.any() and beyond.max() <= 1:
             break
         steps = np.maximum(np.where(over, steps * 2, steps), steps * np.where(beyond > 1, beyond * SMALLER, 1))
     name = node.name
     constants = (
         constant(f"{name}/templates", kernels, Role.CODEBOOK),
-        constant(f"{name}/indices", fit.index.astype(np.uint8), Role.INDEX),
+        constant(f"{name}/indices", chosen.index.astype(np.uint8), Role.INDEX),
         constant(f"{name}/pairs", whole.astype(np.float16), Role.PAIRS, _rows(steps)),
         constant(f"{name}/bias", levels.astype(np.int32), Role.BIAS),
     )

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from .. import recipe as rc
 from .. import terminal
-from ..data import Dataset, Source, fit, load, subset, synthetic
+from ..data import Dataset, Source, for_graph, load, subset, synthetic
 from ..errors import UsageError
 from ..evaluate import Accuracy, float_accuracy, host_accuracy, output_error
 from ..files.images import open_tree
@@ -25,8 +25,11 @@ from ..quantize.to_int8 import prepare
 from .changes import Layer
 from .run import compress
 from .sizes import WEIGHT_PARTS, LayerSize, before, dense_weights, layer_sizes
-from .state import Log, TrainingReport
-from .steps import samples_wanted
+from .state import Log, OnProgress
+
+if TYPE_CHECKING:
+    from ..recipe import Recipe
+    from ..train.trainer import Trainer
 
 _ERROR_SAMPLES = 256  # that the outputs of two models are compared on, where there are no labels
 
@@ -71,20 +74,16 @@ class Report:
         }
 
 
-def read_recipe(path: Path | None) -> rc.Recipe:
-    """The recipe of a file; without one, post-training quantisation alone."""
-    return rc.Recipe() if path is None else rc.load(path)
-
-
 def run(
     model: Path,
     name: str,
-    recipe: rc.Recipe,
+    recipe: Recipe,
     data: Source | None,
     test: Source | None,
     log: Log,
     *,
-    report: TrainingReport = lambda title, progress: None,
+    on_progress: OnProgress = lambda title, progress: None,
+    trainer: Callable[[], Trainer] | None = None,
     checkpoints: Path | None = None,
 ) -> tuple[bytes, Report]:
     """Compress and evaluate.
@@ -93,7 +92,8 @@ def run(
         data: samples to train and calibrate on: a folder or zip of images by class, an .npz, or any iterable of
             batches such as a PyTorch DataLoader; of a folder or zip with splits, `train`.
         test: labelled samples to evaluate on; None: the `test` split of `data`, or `data` itself.
-        report: is given the progress of each retraining.
+        on_progress: is given the progress of each retraining.
+        trainer: see `run.compress`.
         checkpoints: a folder that a killed run resumes from; None: none is kept.
 
     Raises:
@@ -105,14 +105,14 @@ def run(
             "the model is quantised already; `compile` takes it as it is", where=str(model), fix="pass the float model"
         )
     samples = None if data is None else read_samples(data, "train", recipe)
-    if samples is not None and samples_wanted(recipe) is None:
+    if samples is not None and recipe.samples_wanted is None:
         warn_of_missing_classes(samples, source, log)
-    result = compress(source, recipe, samples, log, report=report, checkpoints=checkpoints)
+    result = compress(source, recipe, samples, log, on_progress=on_progress, trainer=trainer, checkpoints=checkpoints)
     text = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
     ekc = pack(to_integer(result.graph, source_metadata(model, model.read_bytes(), text), log=log))
     labelled = read_labelled(data, test, samples, recipe)
     if labelled is not None:
-        labelled = fit(labelled, source)  # the packed model does not know its source's layout
+        labelled = for_graph(labelled, source)  # the packed model does not know its source's layout
     sizes = layer_sizes(read(ekc, "packed model"))
     made = Report(
         sizes,
@@ -138,7 +138,7 @@ def warn_of_missing_classes(samples: Dataset, source: Graph, log: Log) -> None:
         log(f"warning: {samples.where}: no sample of {what}; a model that is trained on labels forgets what is missing")
 
 
-def _output_error(source: Graph, ekc: bytes, samples: Dataset | None, recipe: rc.Recipe, log: Log) -> float:
+def _output_error(source: Graph, ekc: bytes, samples: Dataset | None, recipe: Recipe, log: Log) -> float:
     """What stands in for accuracy where there are no labels, said as a warning."""
     settings = recipe.quantize
     if samples is None:
@@ -152,9 +152,7 @@ def _output_error(source: Graph, ekc: bytes, samples: Dataset | None, recipe: rc
     return error
 
 
-def read_labelled(
-    data: Source | None, test: Source | None, samples: Dataset | None, recipe: rc.Recipe
-) -> Dataset | None:
+def read_labelled(data: Source | None, test: Source | None, samples: Dataset | None, recipe: Recipe) -> Dataset | None:
     """What accuracy is measured on; None where there are no labels."""
     if test is not None:
         found: Dataset | None = read_samples(test, "test", recipe, everything=True)
@@ -165,10 +163,10 @@ def read_labelled(
     return found if found is not None and found.y is not None else None
 
 
-def read_samples(source: Source, split: str, recipe: rc.Recipe, everything: bool = False) -> Dataset:
+def read_samples(source: Source, split: str, recipe: Recipe, everything: bool = False) -> Dataset:
     """All samples of a split where there are splits; for calibration alone only as many as it takes."""
     settings = recipe.quantize
-    count = None if everything else samples_wanted(recipe)
+    count = None if everything else recipe.samples_wanted
     splits = isinstance(source, (str, Path)) and has_splits(Path(source))
     given = settings.input_quant
     quant = None if given is None else Quant((given[0],), (given[1],))

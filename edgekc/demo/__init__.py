@@ -1,1 +1,1 @@
-"""The demo: a digit classifier and test images that come with the package."""
+"""A digit classifier and test images, which come with the package, to firmware that is checked and measured."""

@@ -1,1 +1,1 @@
-"""Three ways to run a packed model, and the comparison between them."""
+"""A packed model and samples to outputs in three ways, and to the first byte in which two of them differ."""

@@ -1,1 +1,1 @@
-"""The user's files: read under limits, written whole, and nothing of anybody else's overwritten."""
+"""Files of the user to checked values and back: read under limits, written whole, nobody else's overwritten."""

@@ -1,1 +1,1 @@
-"""Programs an image into a board by a tool that people have, reads it back, and words what went wrong."""
+"""An image to the flash of a board, by a tool that people have: read back, and what went wrong in words."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ModelError
+from ..graph import bounds
 from ..graph.bits import index_bits, pack_indices, packed_bytes, unpack_indices
 from ..graph.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
 from ..ops import BY_CODE, OPS
@@ -124,14 +125,14 @@ class _Reader:
         role = fields.ROLE_OF[tag >> fields.TAG_ROLE_SHIFT & fields.TAG_ROLE_MASK]
         number = tag & fields.TAG_DTYPE_MASK
         dtype = fields.DTYPE_OF.get(number, "")
-        if dtype not in fields.ROLE_DTYPES[role]:
+        if dtype not in bounds.ROLE_DTYPES[role]:
             at.fail(f"a tensor of role {role.value} cannot have dtype {number}")
         bits = at.u8("bits") if role is Role.INDEX else 0
         if role is Role.INDEX and not 1 <= bits <= 8:
             at.fail(f"indices of {bits} bits; 1 to 8 are possible")
         name = "" if role is Role.ACTIVATION else self.name()
-        shape = tuple(at.list("dimensions", lambda: at.varint("dimension"), fields.MAX_DIMS))
-        if not all(shape) or math.prod(shape) > fields.MAX_ELEMENTS:
+        shape = tuple(at.list("dimensions", lambda: at.varint("dimension"), bounds.MAX_DIMS))
+        if not all(shape) or math.prod(shape) > bounds.MAX_ELEMENTS:
             at.fail(f"the shape {list(shape)} is impossible")
         return Type(role, dtype, bool(tag & fields.TAG_FLAG), bits, name, shape)
 
@@ -228,8 +229,8 @@ class _Reader:
         if not 1 <= groups <= len(at.data) - at.at:
             at.fail(f"{groups} groups of centers, {len(at.data) - at.at} bytes are left for their binary points")
         points = [at.svarint("binary point") for _ in range(groups)]
-        if max(map(abs, points)) > fields.MAX_POINT:
-            at.fail(f"a binary point is beyond {fields.MAX_POINT}")
+        if max(map(abs, points)) > bounds.MAX_POINT:
+            at.fail(f"a binary point is beyond {bounds.MAX_POINT}")
         return Quant(tuple(2.0**-p for p in points), (0,) * groups)
 
     def metadata(self) -> dict[str, str]:

@@ -1,14 +1,12 @@
 """The field tables of the .ekc format, from which writer, reader and the tables of docs/format.md derive.
 
-Everything is little-endian. `docs/format.md` is the specification in words; a test compares its tables with
-`tables()`.
+Everything is little-endian. `docs/format.md` is the specification in words; `tables.py` makes its tables of these.
 """
 
 from __future__ import annotations
 
 import enum
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..graph.ir import Role
@@ -18,14 +16,10 @@ MAJOR, MINOR = 1, 0  # the format's own version; docs/format.md says when each o
 SECTION_ALIGN = 16  # of a section's offset in the file: what the widest vector loads want
 TENSOR_ALIGN = 4  # of a tensor's data inside its section: int32 loads on cores without unaligned access
 
-# Limits that a reader checks before it allocates or computes anything.
+# Limits that a reader checks before it allocates or computes anything; those of tensors are in `graph/bounds.py`.
 MAX_FILE_BYTES = 2**31 - 1
-MAX_DIMS = 8
-MAX_ACTIVATION_DIM = 65535  # generated code holds sizes in uint16_t
-MAX_ELEMENTS = 2**31 - 1
 MAX_NAME_BYTES = 4096
 MAX_TEXT_BYTES = 2**22  # of all strings and constants' names together: shared prefixes could expand without end
-MAX_POINT = 63  # |binary point| of a group of centers
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +87,6 @@ ROLE_CODE = {Role.ACTIVATION: 0, **{Role(kind.name.lower()): int(kind) for kind 
 ROLE_OF = {code: role for role, code in ROLE_CODE.items()}
 DTYPE_CODE = {"int8": 1, "uint8": 2, "int16": 3, "int32": 4, "float16": 5}
 DTYPE_OF = {code: name for name, code in DTYPE_CODE.items()}
-ROLE_DTYPES = {
-    Role.ACTIVATION: ("int8", "uint8", "int16", "int32"),
-    Role.WEIGHTS: ("int8", "int16"),
-    Role.BIAS: ("int16", "int32"),
-    Role.REQUANT: ("int8", "uint8", "int16", "int32"),
-    Role.CODEBOOK: ("int8", "int16"),
-    Role.INDEX: ("uint8",),
-    Role.PAIRS: ("float16",),
-    Role.CENTERS: ("int16",),
-}
 
 # A type record starts with one byte: flag << 7 | role << 4 | dtype.
 TAG_FLAG = 0x80
@@ -168,48 +152,3 @@ RECORDS = {
     "operand": OPERAND,
     "activation": ACTIVATION,
 }
-
-
-def _markdown(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _fixed_table(fields: tuple[Field, ...]) -> str:
-    rows, offset = [], 0
-    types = {"B": "u8", "H": "u16", "I": "u32", "4s": "4 bytes"}
-    for f in fields:
-        rows.append((str(offset), types[f.code], f"`{f.name}`", f.meaning))
-        offset += struct.calcsize("<" + f.code)
-    return _markdown(("offset", "type", "field", "meaning"), rows)
-
-
-def tables() -> dict[str, str]:
-    """The Markdown tables of docs/format.md by their marker."""
-    from ..ops import OPS
-
-    out = {"header": _fixed_table(HEADER), "section-entry": _fixed_table(SECTION_ENTRY)}
-    out["kinds"] = _markdown(
-        ("kind", "section", "holds"), [(str(int(k)), f"`{k.name.lower()}`", KIND_MEANING[k]) for k in Kind]
-    )
-    for name, parts in RECORDS.items():
-        out[f"record-{name}"] = _markdown(
-            ("part", "encoding", "meaning"), [(f"`{p.name}`", p.encoding, p.meaning) for p in parts]
-        )
-    out["roles"] = _markdown(
-        ("role", "name", "dtypes"),
-        [(str(code), f"`{role.value}`", ", ".join(ROLE_DTYPES[role])) for role, code in sorted_roles()],
-    )
-    out["dtypes"] = _markdown(("dtype", "name"), [(str(code), f"`{name}`") for code, name in sorted(DTYPE_OF.items())])
-    out["operators"] = _markdown(
-        ("op", "name", "operands", "attributes"),
-        [
-            (str(op.code), f"`{op.name}`", ", ".join(map(str, op.operands)), ", ".join(op.attrs))
-            for op in sorted(OPS.values(), key=lambda op: op.code)
-        ],
-    )
-    return out
-
-
-def sorted_roles() -> list[tuple[Role, int]]:
-    return sorted(ROLE_CODE.items(), key=lambda item: item[1])

@@ -148,8 +148,8 @@ def plan_within(graph: Graph, features: frozenset[str], most_bytes: int | None) 
     return best, [a.view.node.name for a, b in both if a.kernel is not b.kernel]
 
 
-def _buffers(layout: Plan) -> int:
-    return layout.arena_bytes + layout.input_bytes + layout.output_bytes
+def _buffers(plan: Plan) -> int:
+    return plan.arena_bytes + plan.input_bytes + plan.output_bytes
 
 
 def _scratch(kernel: Kernel, view: View) -> int:

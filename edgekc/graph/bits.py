@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ModelError
-from ..format.fields import MAX_POINT
+from .bounds import MAX_POINT
 from .ir import Array
 
 

@@ -19,7 +19,7 @@ AttrValue = int | float | str
 
 
 class Stage(enum.Enum):
-    """How far a graph has walked; `verify.check` says what is legal in each."""
+    """How far a graph has walked; `ops/legal.py` says what is legal in each."""
 
     FLOAT = "float"  # float32 weights and activations
     QUANTIZED = "quantized"  # int8 tensors with float scales; attributes as the source says them

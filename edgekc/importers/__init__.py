@@ -1,4 +1,4 @@
-"""One importer per source format, each onto the same graph; frameworks are imported only when they are used."""
+"""A model file to a Graph: one importer per source format; frameworks are imported only when they are used."""
 
 from __future__ import annotations
 

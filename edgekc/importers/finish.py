@@ -11,9 +11,10 @@ import numpy as np
 
 from ..errors import ModelError
 from ..graph.ir import Array, Graph, Node, Role, Tensor, constant, consumers, producers, prune
+from ..graph.source import Reads
+from ..ops import filters_of, layer_filters
 from ..passes import drop_identity_reshapes, fold_activations, fold_pads
 
-_LAYERS = ("conv2d", "grouped_conv2d", "depthwise", "fully_connected")
 _PADS = ("pad_top", "pad_bottom", "pad_left", "pad_right")
 
 
@@ -48,7 +49,7 @@ def numbered(graph: Graph) -> Graph:
 
 
 def _is_numbered(node: Node) -> bool:
-    return node.op not in _LAYERS and re.fullmatch(rf"{node.op}_\d+", node.name) is not None
+    return filters_of(node) is None and re.fullmatch(rf"{node.op}_\d+", node.name) is not None
 
 
 def _fold_back(graph: Graph) -> Graph | None:
@@ -57,7 +58,7 @@ def _fold_back(graph: Graph) -> Graph | None:
     for node in graph.nodes:
         per_channel = _per_channel(graph, node)
         layer = writers.get(node.inputs[0])
-        if per_channel is None or layer is None or layer.op not in _LAYERS or layer.attrs["activation"] != "none":
+        if per_channel is None or layer is None or filters_of(layer) is None or layer.attrs["activation"] != "none":
             continue
         if len(readers[node.inputs[0]]) > 1 or node.inputs[0] in graph.outputs:
             continue
@@ -67,7 +68,8 @@ def _fold_back(graph: Graph) -> Graph | None:
         if node.op == "add":
             c = c + values
         else:
-            w, c = w * (values if layer.op == "depthwise" else values.reshape(-1, *(1,) * (w.ndim - 1))), c * values
+            axis = layer_filters(layer).axis
+            w, c = w * values.reshape([-1 if i == axis else 1 for i in range(w.ndim)]), c * values
         merged = replace(
             layer, outputs=node.outputs, attrs={**layer.attrs, "activation": node.attrs.get("activation", "none")}
         )
@@ -87,7 +89,7 @@ def _fold_forward(graph: Graph) -> Graph | None:
         if per_channel is None or node.attrs.get("activation", "none") != "none" or node.outputs[0] in graph.outputs:
             continue
         following = readers[node.outputs[0]]
-        if len(following) != 1 or following[0].op not in _LAYERS:
+        if len(following) != 1 or filters_of(following[0]) is None:
             continue
         layer = following[0]
         if node.op == "add" and any(layer.attrs.get(p, 0) for p in _PADS):
@@ -96,16 +98,16 @@ def _fold_forward(graph: Graph) -> Graph | None:
         w, c = weights.value.astype(np.float64), bias.value.astype(np.float64)
         channels = graph.tensors[node.inputs[0]].shape[-1]
         values = np.broadcast_to(per_channel, (channels,))
-        if layer.op == "depthwise":
+        if layer_filters(layer).depthwise:
             values = np.repeat(values, w.shape[3] // channels)
-        if layer.op == "grouped_conv2d":  # of each filter (oc, 1, 1, ic / groups)
+        if layer_filters(layer).reads is Reads.GROUP:  # of each filter (oc, 1, 1, ic / groups)
             by_group = values.reshape(-1, w.shape[3])
             values = np.repeat(by_group, w.shape[0] // len(by_group), axis=0)[:, None, None]
         if node.op == "mul":
             w = w * values
         else:
             moved = w * values
-            c = c + (moved.sum((0, 1, 2)) if layer.op == "depthwise" else moved.reshape(w.shape[0], -1).sum(1))
+            c = c + (moved.sum((0, 1, 2)) if layer_filters(layer).depthwise else moved.reshape(w.shape[0], -1).sum(1))
         merged = replace(layer, inputs=(node.inputs[0], *layer.inputs[1:]))
         return _replaced(graph, node, layer, merged, weights, w, bias, c)
     return None

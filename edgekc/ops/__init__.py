@@ -6,57 +6,28 @@ A file holds `OP`, what the device computes, `SOURCE`, what source models are ma
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 
 from ..errors import UnsupportedError
 from ..graph.ir import Node
 from ..graph.op import OPERANDS, Lowered, Op, View
 from ..graph.source import Filters, FloatHalf, SourceOp
-from . import (
-    add,
-    average_pool,
-    concat,
-    conv2d,
-    depthwise,
-    dequantize,
-    fully_connected,
-    grouped_conv2d,
-    logistic,
-    lut,
-    max_pool,
-    mean,
-    mul,
-    pad,
-    phases,
-    quantize,
-    relu,
-    reshape,
-    softmax,
-)
-from .packed import (
-    clustered_conv2d,
-    clustered_depthwise,
-    clustered_fully_connected,
-    clustered_grouped_conv2d,
-    template_conv2d,
-    template_depthwise,
-    template_grouped_conv2d,
-    template_pairs_conv2d,
-    template_pairs_depthwise,
-    template_pairs_grouped_conv2d,
-)
 
-MODULES = (
-    *(conv2d, depthwise, fully_connected, add, mul, average_pool, max_pool),
-    *(mean, reshape, softmax, pad, lut, concat),
-    *(relu, logistic, quantize, dequantize, phases),
-    *(clustered_conv2d, clustered_fully_connected, template_conv2d, template_pairs_conv2d),
-    *(clustered_depthwise, template_depthwise, template_pairs_depthwise),
-    *(grouped_conv2d, clustered_grouped_conv2d, template_grouped_conv2d, template_pairs_grouped_conv2d),
-)
+# The files below this folder, in the order in which tables list their operators.
+FILES = """
+conv2d depthwise fully_connected add mul average_pool max_pool mean reshape softmax pad lut concat
+relu logistic tanh quantize dequantize phases
+packed.clustered_conv2d packed.clustered_fully_connected packed.template_conv2d packed.template_pairs_conv2d
+packed.clustered_depthwise packed.template_depthwise packed.template_pairs_depthwise
+grouped_conv2d packed.clustered_grouped_conv2d packed.template_grouped_conv2d packed.template_pairs_grouped_conv2d
+""".split()
+MODULES = tuple(import_module(f".{name}", __name__) for name in FILES)
 OPS: dict[str, Op] = {module.OP.name: module.OP for module in MODULES if hasattr(module, "OP")}
 BY_CODE: dict[int, Op] = {op.code: op for op in OPS.values()}
-_FOUND: list[SourceOp] = [module.SOURCE for module in MODULES if hasattr(module, "SOURCE")]
-SOURCES: dict[str, SourceOp] = {source.name: source for source in (*_FOUND, *phases.SOURCES)}
+_FOUND: list[tuple[SourceOp, ...]] = [
+    getattr(m, "SOURCES", (m.SOURCE,) if hasattr(m, "SOURCE") else ()) for m in MODULES
+]
+SOURCES: dict[str, SourceOp] = {source.name: source for found in _FOUND for source in found}
 LOWER: dict[str, Callable[[View], Lowered]] = {s.name: s.lower for s in SOURCES.values() if s.lower is not None}
 OPERANDS.update({source.name: source.operands for source in SOURCES.values()})
 OPERANDS.update({op.name: op.operands for op in OPS.values()})

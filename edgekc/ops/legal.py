@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import EdgekcError, ModelError
-from ..format import fields
+from ..graph import bounds
 from ..graph.ir import Graph, Node, Role, Stage, Tensor
 from ..graph.op import Constant, Op, int_attrs, operand_at, plain_fields, view_of
 from . import OPS
@@ -100,13 +100,13 @@ def _check_integer(graph: Graph) -> None:
 
 
 def _check_integer_tensor(t: Tensor) -> None:
-    if t.dtype not in fields.ROLE_DTYPES[t.role]:
-        allowed = " or ".join(fields.ROLE_DTYPES[t.role])
+    if t.dtype not in bounds.ROLE_DTYPES[t.role]:
+        allowed = " or ".join(bounds.ROLE_DTYPES[t.role])
         raise ModelError(f"a tensor of role {t.role.value} must be {allowed}, not {t.dtype}", where=t.name)
-    if len(t.shape) > fields.MAX_DIMS or any(d < 1 for d in t.shape) or math.prod(t.shape) > fields.MAX_ELEMENTS:
+    if len(t.shape) > bounds.MAX_DIMS or any(d < 1 for d in t.shape) or math.prod(t.shape) > bounds.MAX_ELEMENTS:
         raise ModelError(f"impossible shape {list(t.shape)}", where=t.name)
-    if t.role is Role.ACTIVATION and any(d > fields.MAX_ACTIVATION_DIM for d in t.shape):
-        raise ModelError(f"shape {list(t.shape)} exceeds {fields.MAX_ACTIVATION_DIM}", where=t.name)
+    if t.role is Role.ACTIVATION and any(d > bounds.MAX_ACTIVATION_DIM for d in t.shape):
+        raise ModelError(f"shape {list(t.shape)} exceeds {bounds.MAX_ACTIVATION_DIM}", where=t.name)
     if t.role is Role.PAIRS and (not t.shape or t.shape[-1] != 2 or not np.isfinite(t.value).all()):
         raise ModelError("a/b pairs must have a last axis of 2 and be finite", where=t.name)
     if t.role is Role.CENTERS:
@@ -137,8 +137,8 @@ def binary_points(t: Tensor) -> tuple[int, ...]:
     points = []
     for scale in quant.scales:
         mantissa, exponent = math.frexp(scale)
-        if mantissa != 0.5 or abs(exponent - 1) > fields.MAX_POINT:
-            raise ModelError(f"the scale of centers must be 2**-point, |point| <= {fields.MAX_POINT}", where=t.name)
+        if mantissa != 0.5 or abs(exponent - 1) > bounds.MAX_POINT:
+            raise ModelError(f"the scale of centers must be 2**-point, |point| <= {bounds.MAX_POINT}", where=t.name)
         points.append(1 - exponent)
     return tuple(points)
 
@@ -208,9 +208,9 @@ def _attribute_range(name: str) -> tuple[int, int]:
     if name.endswith("_zero") or name in ("act_min", "act_max", "pad_value"):
         return -128, 127
     if name.startswith(("stride_", "dilation_", "filter_")):
-        return 1, fields.MAX_ACTIVATION_DIM
+        return 1, bounds.MAX_ACTIVATION_DIM
     if name.startswith("pad_"):
-        return 0, fields.MAX_ACTIVATION_DIM
+        return 0, bounds.MAX_ACTIVATION_DIM
     return (0, 1) if name == "rounding" else (-(2**31), 2**31 - 1)
 
 

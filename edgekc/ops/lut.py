@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..graph.fixedpoint import DOUBLE, quantize_multiplier, requantize
-from ..graph.ir import Array, Role, constant
+from ..graph.fixedpoint import DOUBLE, INT32_MAX, quantize_multiplier, requantize
+from ..graph.ir import Array, Quant, Role, constant
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
 from .shared.channels import channelwise_shared
 from .shared.checks import activation_inputs, known, require_int8
@@ -55,14 +55,25 @@ def rescaled(view: View, ratio: float) -> Array:
     return requantize(centred, multiplier, shift, DOUBLE) + view.out.q.zero_point
 
 
-def tabulated(view: View, function: Callable[[float], float]) -> Lowered:
-    """A real function as TFLite's own tables of it: computed in float32, rounded half away from zero, clamped."""
+def tabulated(view: View, function: Callable[[float], float], fixed: Quant | None = None) -> Lowered:
+    """A real function as TFLite's own tables of it: computed in float32, rounded half away from zero, clamped.
+
+    UnsupportedError where the output's quantisation is not the one that TFLite fixes, if it fixes one.
+    """
     require_int8(view)
     x, out = view.x.q, view.out.q
+    if fixed is not None and (out.scale, out.zero_point) != (fixed.scale, fixed.zero_point):
+        raise UnsupportedError(
+            f"{view.node.op} output with scale {out.scale} and zero point {out.zero_point}, "
+            f"not {fixed.scale} and {fixed.zero_point}",
+            where=view.node.name,
+        )
     real = np.float32(x.scale) * (byte_values("int8") - x.zero_point).astype(np.float32)
     # A value in double precision, rounded to float32, is the correctly rounded one; float32's own may be off by a bit.
     value = np.array([function(float(v)) for v in real]).astype(np.float32)
-    scaled = value * np.float32(1 / out.scale)
+    scaled = value * (np.float32(1) / np.float32(out.scale))
+    if np.abs(scaled).max() > INT32_MAX // 2:  # TFLite holds levels in 32 bits
+        raise UnsupportedError(f"{view.node.op} whose outputs leave 32 bits in their scale", where=view.node.name)
     return lowered(view, np.clip(np.trunc(scaled + np.copysign(np.float32(0.5), scaled)) + out.zero_point, -128, 127))
 
 

@@ -1,4 +1,4 @@
-"""Graph passes: functions from graph to graph, each lossless, in the order in which they run."""
+"""A graph to a graph that computes the same: one lossless pass a file, in the order in which they run."""
 
 from __future__ import annotations
 

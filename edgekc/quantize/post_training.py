@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..data import Dataset, fit, real_batches, subset, synthetic
+from ..data import Dataset, for_graph, real_batches, subset, synthetic
 from ..graph.ir import Graph, Quant
 from ..ops import legal
-from ..recipe import Quantize
 from . import calibrate
 from .bias_correction import SideBySide, walk
 from .equalise import equalise
+from .settings import Quantize
 from .to_int8 import prepare, quantize
 
 _WALKED = 256  # samples of bias correction: a channel's mean is then known well below one step
@@ -53,7 +53,7 @@ def post_training(
             f"can tell; {fix}"
         )
     else:
-        chosen = fit(subset(dataset, settings.samples, settings.seed), graph)
+        chosen = for_graph(subset(dataset, settings.samples, settings.seed), graph)
     equalised, notes = equalise(graph) if settings.equalise != "off" else (graph, [])
     if settings.equalise == "off" or (settings.equalise == "auto" and not notes):
         return _finish(_quantised(graph, chosen, settings, exact), log)

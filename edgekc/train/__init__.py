@@ -1,1 +1,1 @@
-"""Retraining of compressed graphs in PyTorch: only this package and the importer of its models import torch."""
+"""A compressed graph and samples to a retrained one, in PyTorch; only here and in its importer is it imported."""

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from .. import terminal
+from ..compress.state import OnProgress
+from ..compress.state import Progress as Training
 from ..names import visible
-
-if TYPE_CHECKING:
-    from ..compress.state import TrainingReport
-    from .loop import Progress as Training
 
 
 @contextmanager
-def training_bars(console: Console | None = None) -> Iterator[TrainingReport]:
-    """A report for `compress`; a bar for each retraining, on standard error, gone from pipes and files."""
+def training_bars(console: Console | None = None) -> Iterator[OnProgress]:
+    """What `compress` tells its progress to: a bar for each retraining on standard error, none in pipes and files."""
     console = console or terminal.console(stderr=True)
     if not console.is_terminal:  # no bars at all: older rich prints an empty line where it shows none
 
@@ -38,13 +35,13 @@ def training_bars(console: Console | None = None) -> Iterator[TrainingReport]:
     with Progress(*columns, console=console) as bars:
         tasks: dict[str, TaskID] = {}
 
-        def report(title: str, now: Training) -> None:
+        def on_progress(title: str, now: Training) -> None:
             if title not in tasks:
                 tasks[title] = bars.add_task(visible(title), total=now.epochs * now.steps, state="")
             done = now.epoch * now.steps + now.step + 1
             bars.update(tasks[title], completed=done, state=_state(now))
 
-        yield report
+        yield on_progress
 
 
 def _state(now: Training) -> str:

@@ -14,18 +14,17 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from .. import recipe as rc
 from .. import terminal
 from ..compress.run import compress
-from ..compress.state import Log, TrainingReport
+from ..compress.state import Log, OnProgress
 from ..compress.walk import read_labelled, read_samples
-from ..data import Dataset, Source, fit
+from ..data import Dataset, Source, for_graph
 from ..errors import UsageError
 from ..evaluate import Accuracy, float_accuracy, host_accuracy
 from ..format.pack import pack
@@ -33,6 +32,11 @@ from ..graph.ir import Graph, Role, Stage
 from ..importers import import_model
 from ..pipeline import source_metadata, to_integer
 from ..quantize.to_int8 import prepare
+from .pytorch import trainer
+from .steps.retrain import Retrain
+
+if TYPE_CHECKING:
+    from ..recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class Comparison:
         }
 
 
-def variants(recipe: rc.Recipe) -> dict[str, rc.Recipe]:
+def variants(recipe: Recipe) -> dict[str, Recipe]:
     """The recipe by what its retraining learns beside the labels.
 
     Distillation is compared where the recipe has a share of it; hints that come first, as in FitNets' two stages,
@@ -99,7 +103,7 @@ def variants(recipe: rc.Recipe) -> dict[str, rc.Recipe]:
     Raises:
         UsageError: the recipe does not retrain.
     """
-    steps = [step for step in recipe.compress if isinstance(step, rc.Retrain)]
+    steps = [step for step in recipe.compress if isinstance(step, Retrain)]
     if not steps:
         raise UsageError("the recipe does not retrain", where="compress", fix='add a step with method = "retrain"')
     plain: dict[str, object] = {"distill": 0.0, "transfer": "none", "transfer_layers": None, "transfer_epochs": 0}
@@ -114,28 +118,28 @@ def variants(recipe: rc.Recipe) -> dict[str, rc.Recipe]:
     return made
 
 
-def _with(recipe: rc.Recipe, changes: Callable[[rc.Retrain], dict[str, object]]) -> rc.Recipe:
+def _with(recipe: Recipe, changes: Callable[[Retrain], dict[str, object]]) -> Recipe:
     """The recipe with changes to each of its retrainings."""
     steps = tuple(
-        step.model_copy(update=changes(step)) if isinstance(step, rc.Retrain) else step for step in recipe.compress
+        step.model_copy(update=changes(step)) if isinstance(step, Retrain) else step for step in recipe.compress
     )
     return recipe.model_copy(update={"compress": steps})
 
 
-def _seeded(recipe: rc.Recipe, seed: int) -> rc.Recipe:
+def _seeded(recipe: Recipe, seed: int) -> Recipe:
     return _with(recipe, lambda step: {"seed": step.seed + seed})
 
 
 def compare(
     source: Graph,
-    recipe: rc.Recipe,
+    recipe: Recipe,
     samples: Dataset,
     test: Dataset,
     seeds: int,
     log: Log,
     *,
-    metadata: Callable[[rc.Recipe], dict[str, str]] = lambda recipe: {},
-    report: TrainingReport = lambda title, progress: None,
+    metadata: Callable[[Recipe], dict[str, str]] = lambda recipe: {},
+    on_progress: OnProgress = lambda title, progress: None,
     checkpoints: Path | None = None,
     done: Callable[[Comparison], None] = lambda comparison: None,
 ) -> Comparison:
@@ -156,7 +160,7 @@ def compare(
     source = prepare(source)
     recipes = variants(recipe)
     _ = samples.labels  # plain training needs them
-    test = fit(test, source)  # a packed model does not know its source's layout
+    test = for_graph(test, source)  # a packed model does not know its source's layout
     comparison = Comparison(parameters(source), float_accuracy(source, test), ())
     kept = nullcontext(checkpoints) if checkpoints is not None else tempfile.TemporaryDirectory(prefix="edgekc-")
     with kept as folder:
@@ -165,8 +169,8 @@ def compare(
                 title = f"{name}, seed {seed}"
                 seeded = _seeded(variant, seed)
                 result = compress(
-                    source, seeded, samples, _prefixed(log, title), report=_titled(report, title),
-                    checkpoints=Path(str(folder)),
+                    source, seeded, samples, _prefixed(log, title), on_progress=_titled(on_progress, title),
+                    trainer=trainer, checkpoints=Path(str(folder)),
                 )  # fmt: skip
                 student = result.model.graph
                 ekc = pack(to_integer(result.graph, metadata(seeded)))
@@ -182,16 +186,16 @@ def compare(
 
 def compare_files(
     model: Path,
-    recipe: rc.Recipe,
+    recipe: Recipe,
     data: Source,
     test: Source | None,
     seeds: int,
     log: Log,
     *,
-    report: TrainingReport = lambda title, progress: None,
+    on_progress: OnProgress = lambda title, progress: None,
     checkpoints: Path | None = None,
 ) -> Comparison:
-    """`compare` for files; data and test as in `compressing.run`.
+    """`compare` for files; data and test as in `compress.walk.run`.
 
     Raises:
         UsageError: the model is quantised already, data and model do not fit, or there are no labels.
@@ -207,11 +211,12 @@ def compare_files(
         raise UsageError("has no labels", where=where, fix="plain training and accuracy need them")
     content = model.read_bytes()
 
-    def metadata(variant: rc.Recipe) -> dict[str, str]:
+    def metadata(variant: Recipe) -> dict[str, str]:
         return source_metadata(model, content, json.dumps(variant.model_dump(mode="json", exclude_defaults=True)))
 
     return compare(
-        source, recipe, samples, labelled, seeds, log, metadata=metadata, report=report, checkpoints=checkpoints
+        source, recipe, samples, labelled, seeds, log, metadata=metadata, on_progress=on_progress,
+        checkpoints=checkpoints,
     )  # fmt: skip
 
 
@@ -231,8 +236,8 @@ def _prefixed(log: Log, title: str) -> Log:
     return lambda text: log(text if text.startswith(("warning", "note")) else f"{title}: {text}")
 
 
-def _titled(report: TrainingReport, title: str) -> TrainingReport:
-    return lambda step, progress: report(f"{title}: {step}", progress)
+def _titled(on_progress: OnProgress, title: str) -> OnProgress:
+    return lambda step, progress: on_progress(f"{title}: {step}", progress)
 
 
 def render(comparison: Comparison, console: Console | None = None) -> None:

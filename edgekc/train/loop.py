@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users know
 from torch import Tensor, nn
 
+from ..compress.state import Progress
 from ..data import Dataset
 from ..errors import ModelError, UsageError
 from ..files import records
@@ -26,7 +27,7 @@ Scores = Callable[[Tensor], Tensor]  # samples (n, ...) to scores or outputs
 
 
 class Trainable(nn.Module):
-    """What `fit` trains: any module; one with indices overrides these."""
+    """What `train` trains: any module; one with indices overrides these."""
 
     def reassign(self) -> float:
         """Choose indices anew; the share that changed."""
@@ -52,19 +53,6 @@ class Options:
     seed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a training is, after each of its steps."""
-
-    epoch: int  # from 0
-    epochs: int
-    step: int  # of the epoch, from 0
-    steps: int
-    loss: float  # mean of the epoch so far
-    accuracy: float | None  # of the epoch so far on augmented training samples, 0..1; None without labels
-    seconds_left: float
-
-
 def scores_loss(teacher: Scores | None, share: float, temperature: float) -> Loss:
     """Cross entropy with the labels, and with a teacher's softened scores.
 
@@ -83,7 +71,7 @@ def scores_loss(teacher: Scores | None, share: float, temperature: float) -> Los
         if teacher is not None and share > 0:
             total = total + share * soft_cross_entropy(scores, teacher(x).flatten(1).float(), temperature)
         if share < 1:
-            assert labels is not None  # `fit` has checked
+            assert labels is not None  # `train` has checked
             total = total + (1 - share) * F.cross_entropy(scores, labels)
         return total, scores.detach()
 
@@ -118,19 +106,19 @@ def frozen(net: nn.Module) -> Scores:
     return scores
 
 
-def fit(
+def train(
     net: Trainable,
     dataset: Dataset,
     loss: Loss,
     options: Options,
     *,
-    report: Callable[[Progress], None] = lambda progress: None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
     checkpoint: Path | None = None,
 ) -> None:
     """Train `net` in place.
 
     Args:
-        dataset: in the layout of the net's input (`data.fit`); labels as the loss needs them.
+        dataset: in the layout of the net's input (`data.for_graph`); labels as the loss needs them.
         checkpoint: a file that is written after each epoch and, if it is there, resumed from; the result is
             that of a run which was never interrupted. None: none is written.
 
@@ -174,7 +162,7 @@ def fit(
                 right += int((scores.argmax(1) == y).sum())
             left = (time.monotonic() - started) / (now + 1 - first * steps) * (total - now - 1)
             accuracy = right / seen if y is not None and scores is not None else None
-            report(Progress(epoch, options.epochs, step, steps, losses / (step + 1), accuracy, left))
+            on_progress(Progress(epoch, options.epochs, step, steps, losses / (step + 1), accuracy, left))
         _save(checkpoint, epoch + 1, net, optimizer, schedule)
     net.eval()
 

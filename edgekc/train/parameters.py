@@ -105,10 +105,10 @@ class TemplateKernels(nn.Module):
         if original is not None and depthwise:
             original = codebook.from_depthwise(original)
         self.book = book
-        self.register_buffer("index", torch.from_numpy(record.fit.index.astype(np.int64)))
+        self.register_buffer("index", torch.from_numpy(record.kernels.index.astype(np.int64)))
         pairs = record.pairs
         if pairs is None:
-            self.a, self.b = nn.Parameter(_real(record.fit.a)), nn.Parameter(_real(record.fit.b))
+            self.a, self.b = nn.Parameter(_real(record.kernels.a)), nn.Parameter(_real(record.kernels.b))
             self.latent = None if original is None else nn.Parameter(_real(original))
         else:
             self.values, self.scales = nn.Parameter(_real(pairs.values)), nn.Parameter(_real(pairs.scales))
@@ -142,11 +142,11 @@ class TemplateKernels(nn.Module):
         return self._reassign_templates(self.latent) if self.old.pairs is None else self._reassign_pairs(self.latent)
 
     def _reassign_templates(self, latent: Tensor) -> float:
-        fit = codebook.assign(_array(latent), _array(self.book), codebook.Options())
-        found = torch.from_numpy(fit.index.astype(np.int64))
+        kernels = codebook.assign(_array(latent), _array(self.book), codebook.Options())
+        found = torch.from_numpy(kernels.index.astype(np.int64))
         changed = found != self.index
         self.index.copy_(found)
-        for mine, fitted in ((self.a, fit.a), (self.b, fit.b)):
+        for mine, fitted in ((self.a, kernels.a), (self.b, kernels.b)):
             mine[changed] = _real(fitted)[changed]
         return float(changed.float().mean())
 
@@ -166,11 +166,11 @@ class TemplateKernels(nn.Module):
     def record(self) -> Templates:
         a, b = (_array(part) for part in self.pairs())
         # The errors of the record speak of the weights that the layer was fitted to, not of the trained ones.
-        fit = replace(self.old.fit, index=_array(self.index).astype(np.int32), a=a, b=b)
+        kernels = replace(self.old.kernels, index=_array(self.index).astype(np.int32), a=a, b=b)
         pairs = self.old.pairs
         if pairs is not None:
             pairs = Pairs(_array(self.values), _array(self.pair_index).astype(np.int32), _array(self.scales.abs()))
-        return replace(self.old, fit=fit, pairs=pairs, unclustered=None)
+        return replace(self.old, kernels=kernels, pairs=pairs, unclustered=None)
 
 
 def _straight_through(compressed: Tensor, latent: Tensor | None) -> Tensor:

@@ -15,12 +15,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users know
 
-from .. import recipe as rc
+from ..compress.layers import resolve
 from ..compress.methods import prune
-from ..data import Dataset, fit, real_batches, subset
+from ..data import Dataset, for_graph, real_batches, subset
 from ..errors import UsageError
 from ..graph.ir import Array, Graph
 from .net import Net
+from .steps.prune import Prune
 
 _BATCH = 256
 
@@ -38,7 +39,7 @@ class Calibration:
 
 def calibration(graph: Graph, dataset: Dataset, count: int, seed: int) -> Calibration:
     """`count` labelled samples in the layout of the graph. UsageError: none there, no labels, or another shape."""
-    chosen = fit(subset(dataset, count, seed), graph)
+    chosen = for_graph(subset(dataset, count, seed), graph)
     labels = torch.from_numpy(np.asarray(chosen.labels, np.int64))
     return Calibration(tuple(torch.from_numpy(x) for x in real_batches(chosen, _BATCH)), tuple(labels.split(_BATCH)))
 
@@ -84,7 +85,7 @@ def _scores(
 
 def run(
     graph: Graph,
-    step: rc.Prune,
+    step: Prune,
     where: str,
     dataset: Dataset,
     fine_tune: Callable[[Graph], Graph],
@@ -102,7 +103,7 @@ def run(
     Raises:
         UsageError: no samples, no labels, a pattern that names no layer, or layers that are not to be pruned.
     """
-    allowed = frozenset(rc.resolve(step.layers, graph, f"{where}.layers"))
+    allowed = frozenset(resolve(step.layers, graph, f"{where}.layers"))
     samples = calibration(graph, dataset, step.samples, step.seed)
     if step.measure == "macs":
         budget = prune.Budget(macs=int(step.keep * prune.macs(graph)))

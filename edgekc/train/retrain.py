@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from .. import recipe as rc
 from ..compress.model import Model
+from ..compress.state import Job, State
 from ..data import Dataset, check_labels
 from ..errors import UsageError
 from ..graph.ir import Graph
@@ -20,20 +19,16 @@ from ..quantize.to_int8 import prepare
 from . import transfer
 from .batches import Augment
 from .device import DeviceNet
-from .loop import Loss, Options, Scores, fit, frozen, reproduce_loss, scores_loss
+from .loop import Loss, Options, Scores, frozen, reproduce_loss, scores_loss, train
 from .net import Net
-
-if TYPE_CHECKING:
-    from ..compress.state import Job, State
+from .steps.retrain import Retrain
 
 
 def retrain(
     job: Job,
     state: State,
-    step: rc.Retrain,
-    where: str,
+    step: Retrain,
     quantized: Callable[[Model], Graph] | None,
-    checkpoint: Path | None,
 ) -> Model:
     """Train all parameters of the model that the steps before left free.
 
@@ -44,6 +39,7 @@ def retrain(
     Raises:
         UsageError: no data, or no labels where the loss needs them.
     """
+    where, checkpoint = job.where, job.training
     if job.dataset is None:
         raise UsageError("retraining needs samples", where=where, fix="pass --data, or leave the step out")
     net = Net(state.model, latent=step.reassign > 0, train_books=state.train_books)
@@ -53,11 +49,11 @@ def retrain(
         augment=Augment(step.flip, step.shift, step.mix), precision=step.precision, seed=step.seed,
     )  # fmt: skip
     student = net if quantized is None else DeviceNet(net, lambda model: integer(quantized(model)))
-    source = _teacher(job, step, where)
+    source = _teacher(job, step)
     title = f"{where}: retrain"
     if step.transfer == "none":
-        loss = loss_of(job, frozen(Net(source)), step, where)
-        fit(student, job.samples, loss, options, report=partial(job.report, title), checkpoint=checkpoint)
+        loss = loss_of(job, frozen(Net(source)), step)
+        train(student, job.samples, loss, options, on_progress=partial(job.on_progress, title), checkpoint=checkpoint)
         return net.model()
     if step.transfer == "kp" and not is_classifier(job.samples, job.source):
         raise UsageError(
@@ -67,7 +63,7 @@ def retrain(
         source, state.model.graph, step.transfer_layers, step.transfer, f"{where}.transfer_layers"
     )
     teacher = transfer.Teacher(Net(source), [pair.teacher for pair in pairs])
-    base = loss_of(job, teacher.scores, step, where)
+    base = loss_of(job, teacher.scores, step)
     trained, shares = transfer.attach(step.transfer, student, teacher, pairs, job.samples, options)
     for i, pair in enumerate(pairs):
         knows = f", which knows {100 * shares[i]:.1f}% of the samples" if shares else ""
@@ -79,13 +75,14 @@ def retrain(
     first, rest = transfer.stages(options, step.transfer_epochs)
     if first is not None:
         trained.opening = True
-        fit(
-            trained, job.samples, with_transfer(None), first, report=partial(job.report, f"{title}, {step.transfer}"),
+        train(
+            trained, job.samples, with_transfer(None), first,
+            on_progress=partial(job.on_progress, f"{title}, {step.transfer}"),
             checkpoint=None if checkpoint is None else checkpoint.with_suffix(".opening"),
         )  # fmt: skip
         trained.opening = False
     loss = base if first is not None else with_transfer(base)
-    fit(trained, job.samples, loss, rest, report=partial(job.report, title), checkpoint=checkpoint)
+    train(trained, job.samples, loss, rest, on_progress=partial(job.on_progress, title), checkpoint=checkpoint)
     return net.model()
 
 
@@ -94,23 +91,25 @@ def integer(quantized: Graph) -> Graph:
     return lower(apply(quantized, QUANTIZED_PASSES, lambda note: None))
 
 
-def _teacher(job: Job, step: rc.Retrain, where: str) -> Graph:
+def _teacher(job: Job, step: Retrain) -> Graph:
     """The FLOAT graph that the step learns from."""
     source = job.source if step.teacher is None else prepare(import_model(Path(step.teacher), "teacher"))
     shape, wanted = (g.tensors[g.outputs[0]].shape for g in (source, job.source))
     if shape != wanted:
         raise UsageError(
-            f"the teacher gives {list(shape)}, the model {list(wanted)}", where=f"{where}.teacher: {step.teacher}"
+            f"the teacher gives {list(shape)}, the model {list(wanted)}", where=f"{job.where}.teacher: {step.teacher}"
         )
     return source
 
 
-def loss_of(job: Job, teacher: Scores, step: rc.Retrain, where: str) -> Loss:
+def loss_of(job: Job, teacher: Scores, step: Retrain) -> Loss:
     """Labels and the teacher's scores; without labels and classes the teacher's outputs are reproduced."""
     if is_classifier(job.samples, job.source):
         if job.samples.y is None and step.distill < 1:
             raise UsageError(
-                "the samples have no labels", where=f"{where}.distill", fix="set distill = 1 to learn from the teacher"
+                "the samples have no labels",
+                where=f"{job.where}.distill",
+                fix="set distill = 1 to learn from the teacher",
             )
         return scores_loss(teacher, step.distill, step.temperature)
     return reproduce_loss(teacher)

@@ -28,9 +28,9 @@ from torch import Tensor, nn
 
 from ..data import Dataset, real_batches
 from ..errors import UsageError
+from ..files.sections import nearest
 from ..graph.ir import Graph
 from ..ops import source_of
-from ..recipe import nearest
 from .device import DeviceNet
 from .loop import Loss, Options, Trainable, soft_cross_entropy
 from .net import Net

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 import subprocess
@@ -230,6 +231,20 @@ def test_run_counts_and_writes_outputs(folder: Path, tmp_path: Path) -> None:
     manifest = read_manifest(folder)
     assert out.read_bytes() == host.run(host.build(folder), host.samples(manifest, 2))
     assert "instructions (emulated" in done.stdout and "conv_0 " in done.stdout
+
+
+def test_measure_through_the_console(folder: Path) -> None:
+    need("arm-none-eabi-gcc", "qemu-system-arm")
+    done = CliRunner().invoke(
+        app, ["measure", str(folder), "--board", "mps2-an386", "--link", "auto", "--samples", "1", "--json"]
+    )
+    assert done.exit_code == 0, (done.output, done.exception)
+    said = json.loads(done.stdout)
+    assert said["unit"].startswith("instructions (emulated") and said["cycles"] == []
+    names = [layer["name"] for layer in read_manifest(folder)["layers"]]
+    assert [layer["name"] for layer in said["layers"]] == names
+    assert 0 < sum(layer["instructions"][0] for layer in said["layers"]) < 1.1 * said["instructions"][0]
+    assert 0 < said["painted_stack_bytes"] <= said["stack_bound"]["size_bytes"]
 
 
 def test_a_wrong_layer_is_found_by_bisection(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

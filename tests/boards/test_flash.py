@@ -123,6 +123,16 @@ def test_every_board_says_how_it_is_programmed(name: str) -> None:
         assert not scripts.is_dir() or all((scripts / file).is_file() for file in files)
 
 
+@pytest.mark.parametrize("tool", run.TOOLS)
+def test_every_tool_runs_its_own_programs_on_the_image(tool: str, tmp_path: Path) -> None:
+    job = job_for(load_board("nucleo-l4r5zi"), tmp_path)
+    steps = run.TOOLS[tool].steps(job)
+    words = [word for step in steps for word in step.command]
+    assert {step.command[0] for step in steps} <= set(run.TOOLS[tool].programs)
+    assert any(name in word for word in words for name in (job.image, job.elf, "image.uf2")), words
+    assert not run.TOOLS[tool].reads_back or any(job.readback in word for word in words)
+
+
 @needs_gcc
 @pytest.mark.parametrize("name", BARE)
 def test_dry_run_prints_the_exact_commands(name: str, compiled: Path) -> None:

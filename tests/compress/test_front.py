@@ -10,7 +10,6 @@ from edgekc import recipe as rc
 from edgekc.compress import front
 from edgekc.compress.methods import lowrank
 from edgekc.compress.model import Model
-from edgekc.compress.steps import samples_wanted
 from edgekc.data import Dataset
 from edgekc.graph.ir import Graph
 from edgekc.quantize import float_reference
@@ -60,4 +59,4 @@ def test_activations_are_those_of_the_graph_as_it_is_by_then() -> None:
     ],
 )
 def test_samples_that_a_recipe_makes_use_of(text: str, count: int | None) -> None:
-    assert samples_wanted(rc.parse(text)) == count
+    assert rc.parse(text).samples_wanted == count

@@ -19,7 +19,7 @@ Start = tuple[np.ndarray, np.ndarray, np.ndarray, pairs.Pairs]
 def start(seed: int, oc: int, ic: int, templates: int, count: int) -> Start:
     """Weights (oc, 3, 3, ic), templates, their index, and nearest pairs."""
     w = np.random.default_rng(seed).standard_normal((oc, 3, 3, ic)).astype(np.float32)
-    book = codebook.fit([w], templates, codebook.Options(seed=seed))
+    book = codebook.find([w], templates, codebook.Options(seed=seed))
     fit = pairs.canonical(book.layers[0], book.templates)
     return w, pairs.normalised(book.templates), fit.index, pairs.cluster(fit, 9, count, seed)
 

@@ -23,10 +23,12 @@ from edgekc.quantize import float_reference
 from edgekc.quantize.to_int8 import prepare
 
 torch = pytest.importorskip("torch", reason="retraining needs PyTorch")
-from edgekc.train import pruning  # noqa: E402
+from edgekc.train import loop, pruning  # noqa: E402
 from edgekc.train.batches import Augment  # noqa: E402
-from edgekc.train.loop import Options, fit, scores_loss  # noqa: E402
+from edgekc.train.loop import Options, scores_loss  # noqa: E402
 from edgekc.train.net import Net  # noqa: E402
+from edgekc.train.pytorch import trainer  # noqa: E402
+from edgekc.train.steps.prune import Prune  # noqa: E402
 
 CRITERIA = ("l1", "l2", "apoz", "taylor")
 
@@ -47,7 +49,7 @@ def train(graph: Graph, data: Dataset, epochs: int, rate: float) -> Graph:
         epochs=epochs, batch=64, learning_rate=rate, latent_rate=0.0, reassign=0, optimizer="adam", weight_decay=0.0,
         augment=Augment(False, 0), precision="float32", seed=0,
     )  # fmt: skip
-    fit(net, data, scores_loss(None, 0.0, 1.0), options)
+    loop.train(net, data, scores_loss(None, 0.0, 1.0), options)
     return net.model().graph
 
 
@@ -65,8 +67,8 @@ def trained(digits: tuple[Dataset, Dataset]) -> Graph:
     return train(untrained(), digits[0], 6, 3e-3)
 
 
-def step(**keys: object) -> rc.Prune:
-    return rc.Prune.model_validate({"method": "prune", "keep": 0.5, "samples": 256, **keys})
+def step(**keys: object) -> Prune:
+    return Prune.model_validate({"method": "prune", "keep": 0.5, "samples": 256, **keys})
 
 
 @pytest.mark.parametrize("criterion", CRITERIA)
@@ -198,7 +200,7 @@ def test_a_recipe_prunes_and_packs(trained: Graph, digits: tuple[Dataset, Datase
     epochs = 2
     """
     lines: list[str] = []
-    result = compress(trained, rc.parse(text), digits[0], lines.append)
+    result = compress(trained, rc.parse(text), digits[0], lines.append, trainer=trainer)
     assert any(line.startswith("prune: ") for line in lines)
     ekc = pack(to_integer(result.graph, {}))
     sizes = layer_sizes(read(ekc, "digits"))
@@ -221,8 +223,8 @@ PRUNE = '[[compress]]\nmethod = "prune"\nkeep = 0.8\n'
 
 def test_pruning_comes_before_packing_and_needs_samples(trained: Graph, digits: tuple[Dataset, Dataset]) -> None:
     with pytest.raises(UsageError, match=r"compress\[1\]: conv2d_0 is packed already"):
-        compress(trained, rc.parse('[[compress]]\nmethod = "cluster"\nbits = 4\n' + PRUNE), digits[0])
+        compress(trained, rc.parse('[[compress]]\nmethod = "cluster"\nbits = 4\n' + PRUNE), digits[0], trainer=trainer)
     with pytest.raises(UsageError, match=r"compress\[0\]: pruning needs labelled samples; pass --data"):
-        compress(trained, rc.parse(PRUNE), None)
+        compress(trained, rc.parse(PRUNE), None, trainer=trainer)
     with pytest.raises(UsageError, match="digits: has no labels"):
-        compress(trained, rc.parse(PRUNE), replace(digits[0], y=None))
+        compress(trained, rc.parse(PRUNE), replace(digits[0], y=None), trainer=trainer)

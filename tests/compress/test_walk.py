@@ -271,7 +271,7 @@ def test_integer_templates_fit(count: int, size: tuple[int, int], power: float, 
 
 
 def test_large_weights_give_up_bits_not_correctness(net: tuple[Graph, Dataset]) -> None:
-    """Weights and biases at the edge of what 32-bit sums hold: fewer bits, proved to fit by `verify`."""
+    """Weights and biases at the edge of what 32-bit sums hold: fewer bits, proved to fit by `ops/legal.py`."""
     made = FloatNet(np.random.default_rng(3), (1, 5, 5, 64))
     name = made.conv("input", 8)
     bias = made.tensors[f"{name}/bias"]

@@ -1,11 +1,11 @@
-"""docs/format.md has the tables of edgekc/format/fields.py. `python tests/format/test_docs.py` writes them anew."""
+"""docs/format.md has the tables of edgekc/format/tables.py. `python tests/format/test_docs.py` writes them anew."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from edgekc.format.fields import tables
+from edgekc.format.tables import tables
 
 DOC = Path(__file__).parents[2] / "docs" / "format.md"
 TABLE = re.compile(r"<!-- table: (\S+) -->\n.*?<!-- end -->", re.S)

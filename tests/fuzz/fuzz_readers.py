@@ -107,9 +107,9 @@ def _plan(data: bytes) -> None:
     from edgekc.generate.sources import generate
 
     packed = read(data, "net.ekc")
-    layout, _ = plan_within(packed.graph, frozenset(("dsp", "fpu", "thumb2")), 1 << 20)
+    found, _ = plan_within(packed.graph, frozenset(("dsp", "fpu", "thumb2")), 1 << 20)
     if zlib.crc32(data) % 8 == 0:
-        generate(layout, packed, data, "net", "none")
+        generate(found, packed, data, "net", "none")
 
 
 def _packed(path: Path) -> None:

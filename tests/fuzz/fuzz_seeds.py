@@ -226,13 +226,14 @@ def measurements() -> Seeds:
 
 
 def checkpoints() -> Seeds:
+    from dataclasses import replace
+
     from float_nets import FloatNet
 
     from edgekc import recipe as rc
-    from edgekc.compress import steps
     from edgekc.compress.model import Model
     from edgekc.compress.state import Job, State
-    from edgekc.data import fit, synthetic
+    from edgekc.data import for_graph, synthetic
     from edgekc.files import records
     from edgekc.quantize.to_int8 import prepare
 
@@ -243,10 +244,10 @@ def checkpoints() -> Seeds:
         '[[compress]]\nmethod = "pairs"\nbits = 2\n[[compress]]\nmethod = "cluster"\nlayers = ["fully*"]\nbits = 2\n'
     )
     samples = synthetic(graph, 4, 0, None)
-    job = Job(graph, recipe, None, fit(samples, graph), lambda text: None, lambda title, progress: None)
+    job = Job(graph, recipe, None, for_graph(samples, graph), lambda text: None, lambda title, progress: None)
     state, found = State(Model(graph)), []
     for i, step in enumerate(recipe.compress):
-        state = steps.apply(job, state, step, f"compress[{i}]", None)
+        state = step.apply(replace(job, where=f"compress[{i}]"), state)
         found.append(records.dump(state, State))
     return found
 

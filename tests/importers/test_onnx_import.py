@@ -137,7 +137,8 @@ TAILS = {
         [
             node("GlobalAveragePool", ["c"], ["g"]),
             node("Squeeze", ["g", "ax"], ["f"]),
-            node("Sigmoid", ["f"], ["s"]),
+            node("Tanh", ["f"], ["t"]),
+            node("Sigmoid", ["t"], ["s"]),
             node("Unsqueeze", ["s", "ax"], ["u"]),
             node("Mul", ["c", "u"], ["y"]),
         ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,11 @@ from edgekc.importers.torch.importer import import_torch
 from edgekc.quantize import float_reference
 
 Rng = np.random.Generator
+# Before 1.30, which needs Python 3.11, its shapes and averages at the edge were others than its own shape inference's.
+_RUNTIME = importlib.metadata.version("onnxruntime") if importlib.util.find_spec("onnxruntime") else "0.0"
+agreeing = pytest.mark.skipif(
+    tuple(map(int, _RUNTIME.split(".")[:2])) < (1, 30), reason="onnxruntime before 1.30 pools otherwise"
+)
 KINDS = {"same", "refused", "onnxruntime refuses"}
 REFUSED = ("does not fit into", "auto_pad", "padding as large as", "impossible")
 
@@ -73,6 +80,7 @@ def onnx_convs(seed: int, count: int, folder: Path) -> Counter[str]:
     return done
 
 
+@agreeing
 def test_onnx_pools(tmp_path: Path) -> None:
     done = onnx_pools(0, 150, tmp_path)
     assert done["same"] >= 90 and done.keys() <= KINDS, done
@@ -83,6 +91,7 @@ def test_onnx_convolutions(tmp_path: Path) -> None:
     assert done["same"] >= 40 and done.keys() <= KINDS, done
 
 
+@agreeing
 @pytest.mark.slow
 def test_many_onnx_windows(tmp_path: Path) -> None:
     pools, convs = onnx_pools(1, 3000, tmp_path), onnx_convs(1, 1500, tmp_path)

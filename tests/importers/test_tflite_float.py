@@ -109,6 +109,7 @@ SIMPLE = {
     "mean": dict(op="mean", shape=(1, 4, 5, 3), out=(1, 3), axes="1,2", keep_dims=0),
     "softmax": dict(op="softmax", shape=(1, 9), out=(1, 9), beta=0.5),
     "logistic": dict(op="logistic", shape=(1, 9), out=(1, 9)),
+    "tanh": dict(op="tanh", shape=(1, 9), out=(1, 9)),
     "relu6": dict(op="relu", shape=(1, 2, 2, 3), out=(1, 2, 2, 3), activation="relu6"),
     "reshape": dict(op="reshape", shape=(1, 2, 2, 3), out=(1, 12)),
     "pad": dict(op="pad", shape=(1, 2, 2, 3), out=(1, 4, 5, 3), pads="0,0,1,1,0,3,0,0"),

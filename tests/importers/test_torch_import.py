@@ -108,7 +108,7 @@ def test_pools(pool):
 
 FUNCTIONS = {
     "alpha": (lambda m, x: torch.sub(m["c"](x), m["c"](x), alpha=3), (3, 4, 5)),
-    "mlp": (lambda m, x: m["b"](F.dropout(torch.sigmoid(m["a"](x)), 0.5, False)), (6,)),
+    "mlp": (lambda m, x: m["b"](F.dropout(torch.tanh(torch.sigmoid(m["a"](x))), 0.5, False)), (6,)),
     "flatten": (lambda m, x: m["f"](F.relu(m["c"](x)).flatten(1)), (3, 4, 5)),
     "view": (lambda m, x: F.softmax(m["f"](m["c"](x).contiguous().view(x.shape[0], -1)), dim=1), (3, 4, 5)),
     "norm-of-features": (lambda m, x: m["g"](m["f"](torch.flatten(m["c"](x), 1))), (3, 4, 5)),

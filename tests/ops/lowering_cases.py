@@ -188,6 +188,7 @@ CASES: dict[str, Cases] = {
     "concat": _layer("concat", moves.concat, 4, 3),
     "relu": _table("relu", moves.relu),
     "logistic": _table("logistic", moves.logistic),
+    "tanh": _table("tanh", moves.tanh),
     "quantize": _quantize,
     **{f"clustered_{op}": _packed(op, layer, _clustered, 4) for op, layer in WINDOWS.items()},
     "clustered_fully_connected": _packed("fully_connected", layers.fully_connected, _clustered, 2, 3),

@@ -153,7 +153,7 @@ def substituted(name: str, dead: int = 0) -> tuple[Graph, Graph]:
     scales = np.array(dense.tensors[f"{middle}/weights"].q.scales) * np.ones(6)
     templates = shapes.astype(np.float32)
     if name == "template_conv2d":
-        fit = codebook.LayerFit(index, a * scales[:, None], b * scales[:, None], 0.0, 0.0)
+        fit = codebook.LayerKernels(index, a * scales[:, None], b * scales[:, None], 0.0, 0.0)
         made = substitute.templated(dense, middle, fit, templates)
     else:
         table, pair_index = np.unique(np.stack([a, b], -1).reshape(-1, 2), axis=0, return_inverse=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from float_nets import FloatNet
 
-from edgekc.data import Dataset, fit, load, pick, real_batches, subset
+from edgekc.data import Dataset, for_graph, load, pick, real_batches, subset
 from edgekc.errors import UsageError
 from edgekc.graph.ir import Graph, Quant
 
@@ -83,15 +83,15 @@ def test_npz_and_batches(tmp_path: Path) -> None:
 def test_layouts() -> None:
     x = np.random.default_rng(0).normal(size=(2, 3, 5, 4)).astype(np.float32)
     data = Dataset(x, np.array([0, 3]), (), "d")
-    np.testing.assert_array_equal(fit(data, model(5, 4, 3, source_layout="NCHW")).x, x.transpose(0, 2, 3, 1))
+    np.testing.assert_array_equal(for_graph(data, model(5, 4, 3, source_layout="NCHW")).x, x.transpose(0, 2, 3, 1))
     grey = Dataset(x[:, 0], None, (), "d")
-    assert fit(grey, model(5, 4, 1)).x.shape == (2, 5, 4, 1)
+    assert for_graph(grey, model(5, 4, 1)).x.shape == (2, 5, 4, 1)
     with pytest.raises(UsageError, match=r"d: samples have shape \[3, 5, 4\], the model takes \[5, 4, 3\]"):
-        fit(data, model(5, 4, 3))
+        for_graph(data, model(5, 4, 3))
     with pytest.raises(UsageError, match="d: samples have 4 channels, the model takes 1"):
-        fit(data, model(3, 5, 1))
+        for_graph(data, model(3, 5, 1))
     with pytest.raises(UsageError, match=r"label 3 of sample 1 is out of range; the model has 3 classes"):
-        fit(data, model(3, 5, 4, classes=3))
+        for_graph(data, model(3, 5, 4, classes=3))
     with pytest.raises(UsageError, match="has no labels"):
         _ = grey.labels
     with pytest.raises(UsageError, match="int8 samples without scale and zero point"):

@@ -12,7 +12,7 @@ from edgekc.format.pack import pack
 from edgekc.graph.ir import Quant
 from edgekc.pipeline import to_integer
 from edgekc.quantize.post_training import post_training
-from edgekc.recipe import Quantize
+from edgekc.quantize.settings import Quantize
 
 
 def test_keyword_spotting_loses_at_most_a_point() -> None:

@@ -19,8 +19,8 @@ from edgekc.ops import LOWER, OPS, SOURCES, legal
 from edgekc.pipeline import to_integer
 from edgekc.quantize import float_reference
 from edgekc.quantize.post_training import post_training
+from edgekc.quantize.settings import Quantize
 from edgekc.quantize.to_int8 import prepare, to_real
-from edgekc.recipe import Quantize
 
 
 def residual(net: FloatNet) -> str:

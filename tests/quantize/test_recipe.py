@@ -9,6 +9,7 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe
+from edgekc.compress.layers import layer_names, resolve
 from edgekc.errors import UsageError
 
 FULL = """
@@ -95,11 +96,11 @@ def test_layer_names() -> None:
     net = FloatNet(np.random.default_rng(0), (1, 4, 4, 3))
     x = net.conv(net.conv("input", 4), 4)
     graph = net.graph(net.fully_connected(net.mean(x), 3))
-    assert recipe.resolve(["*"], graph) == ("conv2d_0", "conv2d_1", "fully_connected_3")
-    assert recipe.resolve(["fully_connected_3", "conv2d_?", "conv2d_0"], graph) == recipe.layer_names(graph)
+    assert resolve(["*"], graph) == ("conv2d_0", "conv2d_1", "fully_connected_3")
+    assert resolve(["fully_connected_3", "conv2d_?", "conv2d_0"], graph) == layer_names(graph)
     with pytest.raises(UsageError, match=r"no layer is called 'conv_1'; did you mean 'conv2d_1'\?"):
-        recipe.resolve(["conv_1"], graph)
+        resolve(["conv_1"], graph)
     with pytest.raises(UsageError, match=r"no layer is called 'x\*'; layers: conv2d_0, conv2d_1, fully_connected_3"):
-        recipe.resolve(["x*"], graph)
+        resolve(["x*"], graph)
     with pytest.raises(UsageError, match="'mean_2'"):  # has no weights
-        recipe.resolve(["mean_2"], graph)
+        resolve(["mean_2"], graph)

@@ -81,7 +81,7 @@ class Job:
 
     name: str
     family: Family
-    layout: Plan
+    plan: Plan
     packed: Packed
     data: bytes  # the .ekc that `packed` was read from
     samples: bytes  # inputs of `count` samples, one after the other
@@ -89,12 +89,12 @@ class Job:
 
     @property
     def kernels(self) -> tuple[str, ...]:
-        return tuple(step.kernel.symbol for step in self.layout.steps)
+        return tuple(step.kernel.symbol for step in self.plan.steps)
 
     @property
     def sources(self) -> set[str]:
         """Files of runtime_c/kernels that its layers need."""
-        return {f"{stem}.c" for s in self.layout.steps for stem in (s.kernel.symbol, *s.kernel.sources)}
+        return {f"{stem}.c" for s in self.plan.steps for stem in (s.kernel.symbol, *s.kernel.sources)}
 
 
 def jobs_of(name: str, data: bytes, inputs: Sequence[Array], chosen: Sequence[Family] | None = None) -> list[Job]:
@@ -110,11 +110,11 @@ def jobs_of(name: str, data: bytes, inputs: Sequence[Array], chosen: Sequence[Fa
     samples = np.concatenate(rows, axis=1).tobytes()
     found: dict[tuple[object, ...], Job] = {}
     for i, family in enumerate(families() if chosen is None else chosen):
-        layout = plan(packed.graph, family.features)
-        symbols = [step.kernel.symbol for step in layout.steps]
+        planned = plan(packed.graph, family.features)
+        symbols = [step.kernel.symbol for step in planned.steps]
         own = any(symbol.endswith("_vec") for symbol in symbols)  # else the family's flags compile nothing
         key = (*symbols, family.flags if own else ())
-        found.setdefault(key, Job(f"{name}_{i}", family, layout, packed, data, samples, count))
+        found.setdefault(key, Job(f"{name}_{i}", family, planned, packed, data, samples, count))
     return list(found.values())
 
 
@@ -171,7 +171,7 @@ def build(jobs: Sequence[Job], kernels: Kernels, folder: Path) -> Path:
 
 
 def write_sources(job: Job, folder: Path) -> None:
-    files = generate(job.layout, job.packed, job.data, job.name, "random")
+    files = generate(job.plan, job.packed, job.data, job.name, "random")
     for path in (f"src/{job.name}.c", f"src/{job.name}_data.c", f"include/{job.name}.h", f"include/{job.name}_data.h"):
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_bytes(files[path])
@@ -189,20 +189,20 @@ def _included(job: Job, folder: Path) -> str:
 def _table(jobs: Sequence[Job]) -> str:
     lines = ['#include "random_driver.h"']
     for job in jobs:
-        rows = [f"    {{{layer}, {space}, {offset}, {size}}}," for layer, space, offset, size in regions_of(job.layout)]
+        rows = [f"    {{{layer}, {space}, {offset}, {size}}}," for layer, space, offset, size in regions_of(job.plan)]
         lines += [f'#include "{job.name}.h"', f"static const ekr_region {job.name}_regions[] = {{", *rows, "};"]
     lines += ["const ekr_network ekr_networks[] = {"]
     for job in jobs:
-        layout, count = job.layout, len(regions_of(job.layout))
-        sizes = f"{layout.arena_bytes}, {layout.input_bytes}, {layout.output_bytes}"
+        planned, count = job.plan, len(regions_of(job.plan))
+        sizes = f"{planned.arena_bytes}, {planned.input_bytes}, {planned.output_bytes}"
         lines.append(f'    {{"{job.name}", {job.name}_run, {sizes}, {job.name}_regions, {count}}},')
     return "\n".join([*lines, "};", f"const uint32_t ekr_network_count = {len(jobs)};", ""])
 
 
-def regions_of(layout: Plan) -> list[tuple[int, int, int, int]]:
+def regions_of(planned: Plan) -> list[tuple[int, int, int, int]]:
     """(layer, space, offset, bytes) of all that a layer may touch."""
     found = []
-    for i, step in enumerate(layout.steps):
+    for i, step in enumerate(planned.steps):
         read = [t for t in step.view.inputs if t.data is None]
         places = [(at, t.nbytes) for at, t in zip(step.inputs, read, strict=True)]
         places.append((step.output, step.view.out.nbytes))
@@ -233,7 +233,7 @@ def run(program: Path, jobs: Sequence[Job]) -> tuple[list[list[list[bytes]]], st
     data, at = results.read_bytes(), 0
     found: list[list[list[bytes]]] = []
     for job in jobs[:finished]:
-        sizes = [step.view.out.nbytes for step in job.layout.steps] + [job.layout.output_bytes]
+        sizes = [step.view.out.nbytes for step in job.plan.steps] + [job.plan.output_bytes]
         rows = []
         for _ in range(job.count):
             ends = np.cumsum([at, *sizes])

@@ -161,11 +161,11 @@ def differs_from_definition(s: Subject, job: rb.Job, results: Sequence[Sequence[
     """The first layer and element that the C computes otherwise than the definition."""
     for k, row in enumerate(results):
         outputs = b"".join(np.ascontiguousarray(s.values[n][k]).tobytes() for n in s.graph.outputs)
-        expected = [np.ascontiguousarray(s.values[step.view.node.outputs[0]][k]).tobytes() for step in job.layout.steps]
+        expected = [np.ascontiguousarray(s.values[step.view.node.outputs[0]][k]).tobytes() for step in job.plan.steps]
         for i, (ours, theirs) in enumerate(zip([*expected, outputs], row, strict=True)):
             text = _difference(np.frombuffer(theirs, np.int8), np.frombuffer(ours, np.int8), "the C", "the definition")
             if text:
-                steps = job.layout.steps
+                steps = job.plan.steps
                 layer = (
                     f"layer {i} {steps[i].view.node.name} ({steps[i].kernel.symbol})" if i < len(steps) else "output"
                 )

@@ -132,7 +132,7 @@ def test_what_a_layer_may_not_touch_is_watched(
 ) -> None:
     """Bytes that are not a layer's own stop the program, though all of them are inside the arena."""
     regions = rb.regions_of
-    monkeypatch.setattr(rb, "regions_of", lambda layout: [(*r[:3], max(r[3] - 1, 0)) for r in regions(layout)])
+    monkeypatch.setattr(rb, "regions_of", lambda plan: [(*r[:3], max(r[3] - 1, 0)) for r in regions(plan)])
     out = sweep.sweep([3], sanitized, tmp_path, ("dense",), emulated()[:1])
     assert "AddressSanitizer" in str(out.findings[0]) and "seed 3" in str(out.findings[0])
 

@@ -17,6 +17,7 @@ from cli_command import call  # noqa: E402
 from edgekc import recipe as rc  # noqa: E402
 from edgekc.compress.walk import run  # noqa: E402
 from edgekc.format.pack import read  # noqa: E402
+from edgekc.train.pytorch import trainer  # noqa: E402
 
 RECIPE = """
 [[compress]]
@@ -64,7 +65,7 @@ def test_a_data_loader_trains(model: Path) -> None:
     loader = torch.utils.data.DataLoader(
         torch.utils.data.TensorDataset(torch.from_numpy(x), torch.from_numpy(y)), batch_size=50
     )
-    ekc, report = run(model, "net", rc.parse(RECIPE), loader, None, lambda text: None)
+    ekc, report = run(model, "net", rc.parse(RECIPE), loader, None, lambda text: None, trainer=trainer)
     assert report.float_accuracy is not None and report.packed_accuracy is not None
     assert report.packed_accuracy.total == 600
     assert report.packed_accuracy.percent > report.float_accuracy.percent + 30  # it was not trained before
@@ -72,16 +73,16 @@ def test_a_data_loader_trains(model: Path) -> None:
 
 
 def test_the_command_reports_trains_and_resumes(model: Path, tmp_path: Path) -> None:
-    for name, (start, end) in {"train": (0, 600), "test": (600, 900)}.items():
+    for name, (start, end) in {"train": (0, 300), "test": (600, 900)}.items():
         x, y = digits(start, end)
         np.savez(tmp_path / f"{name}.npz", x=x, y=y)
     recipe, out = tmp_path / "r.toml", tmp_path / "net.ekc"
-    recipe.write_text(RECIPE)
+    recipe.write_text(RECIPE.replace("epochs = 6", "epochs = 2"))
     line = ("compress", model, "--recipe", recipe, "--data", tmp_path / "train.npz", "--test", tmp_path / "test.npz")
     more = ("--checkpoints", tmp_path / "work", "-o", out)
     first = call(*line, *more, "--json")
     assert first.code == 0, first.err
-    assert "compress[1]: retrain: epoch 6 of 6: loss" in first.err
+    assert "compress[1]: retrain: epoch 2 of 2: loss" in first.err
     report = json.loads(first.out)
     assert report["packed_accuracy"]["total"] == 300
     assert {layer["step"]["method"] for layer in report["layers"]} == {"cluster 3 bits"}
@@ -97,7 +98,13 @@ def test_quantisation_aware_training_alone(model: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "train.npz", x=x, y=y)
     alone = '[[compress]]\nmethod = "retrain"\nepochs = 4\nbatch = 16\nlearning_rate = 5e-3\narithmetic = "device"\n'
     ekc, report = run(
-        model, "net", rc.parse(alone + "distill = 0.0\n"), tmp_path / "train.npz", None, lambda text: None
+        model,
+        "net",
+        rc.parse(alone + "distill = 0.0\n"),
+        tmp_path / "train.npz",
+        None,
+        lambda text: None,
+        trainer=trainer,
     )
     assert {node.op for node in read(ekc, "net").graph.nodes} >= {"conv2d", "fully_connected"}
     assert report.float_accuracy is not None and report.packed_accuracy is not None
@@ -115,7 +122,7 @@ def test_without_labels_the_outputs_are_compared_and_a_warning_says_so(model: Pa
     np.savez(tmp_path / "labelled.npz", x=x, y=y)
     lines: list[str] = []
     recipe = rc.parse(CLUSTER)
-    _, report = run(model, "net", recipe, tmp_path / data if data else None, None, lines.append)
+    _, report = run(model, "net", recipe, tmp_path / data if data else None, None, lines.append, trainer=trainer)
     assert report.packed_accuracy is None and report.output_error is not None
     assert 0.001 < report.output_error < 0.5
     warnings = [line for line in lines if line.startswith("warning")]
@@ -125,7 +132,7 @@ def test_without_labels_the_outputs_are_compared_and_a_warning_says_so(model: Pa
     where = "60 samples of " + str(tmp_path / data) if data else "256 samples of synthetic data"
     said = f"on {where} the outputs of the packed model are {report.output_error:.1%} off those of the float model"
     assert warnings[-1] == f"warning: no labels, so nobody knows the accuracy: {said}"
-    labelled = run(model, "net", recipe, tmp_path / "labelled.npz", None, lambda text: None)[1]
+    labelled = run(model, "net", recipe, tmp_path / "labelled.npz", None, lambda text: None, trainer=trainer)[1]
     assert labelled.packed_accuracy is not None and labelled.output_error is None
 
 
@@ -135,7 +142,7 @@ def test_a_missing_class_is_said(model: Path, tmp_path: Path) -> None:
     lines: list[str] = []
     short = CLUSTER + '[[compress]]\nmethod = "retrain"\nepochs = 1\n'
     for recipe in (CLUSTER, short):
-        run(model, "net", rc.parse(recipe), tmp_path / "train.npz", None, lines.append)
+        run(model, "net", rc.parse(recipe), tmp_path / "train.npz", None, lines.append, trainer=trainer)
     warnings = [line for line in lines if line.startswith("warning")]
     what = "no sample of class 3; a model that is trained on labels forgets what is missing"
     assert warnings == [f"warning: {tmp_path / 'train.npz'}: {what}"]

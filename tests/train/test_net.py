@@ -30,7 +30,7 @@ def every_operator() -> Graph:
     both = net.concat(pooled, averaged)
     scaled = net.binary("mul", both, net.constant(np.linspace(0.5, 1.5, 32).reshape(1, 1, 1, 32)))
     added = net.binary("add", scaled, both, activation="relu_n1_to_1")
-    flat = net.mean(net.unary("logistic", added))
+    flat = net.mean(net.unary("tanh", net.unary("logistic", added)))
     out = net.unary("softmax", net.fully_connected(flat, 5), beta=1.0)
     return net.graph(out)
 
@@ -46,11 +46,11 @@ def compressed() -> tuple[Model, str, str]:
     second = net.conv(first, 10)
     model = Model(prepare(net.graph(net.fully_connected(net.mean(second), 4))))
     w = model.graph.tensors[model.weights(first)].value
-    book = codebook.fit([w], 6, codebook.Options())
+    book = codebook.find([w], 6, codebook.Options())
     layer = book.layers[0]
     grouped = pairs.cluster(layer, 9, 16, seed=0)
     a, b = grouped.expanded()
-    record = Templates(codebook.LayerFit(layer.index, a, b, layer.residual, layer.relative_error), "book", grouped)
+    record = Templates(codebook.LayerKernels(layer.index, a, b, layer.residual, layer.relative_error), "book", grouped)
     model = model.with_templates(first, record, book.templates)
     w = model.graph.tensors[model.weights(second)].value
     return model.with_cluster(second, cluster.cluster(w, 8, cluster.Options(row_scale="rms"))), first, second
@@ -63,7 +63,7 @@ def compressed_depthwise() -> tuple[Model, str, str]:
     second = net.depthwise(net.conv(first, 10, k=1), stride=2)
     model = Model(prepare(net.graph(net.fully_connected(net.mean(second), 4))))
     w = codebook.from_depthwise(model.graph.tensors[model.weights(first)].value)
-    book = codebook.fit([w], 5, codebook.Options())
+    book = codebook.find([w], 5, codebook.Options())
     grouped = pairs.cluster(book.layers[0], 9, 8, seed=0)
     a, b = grouped.expanded()
     free = np.stack([book.layers[0].a, book.layers[0].b], -1)
@@ -80,7 +80,7 @@ def compressed_grouped() -> tuple[Model, str, str]:
     first = net.grouped(net.conv("input", 12, k=1), 9, groups=3)
     second = net.grouped(net.conv(first, 10, k=1), 8, groups=2, stride=2)
     model = Model(prepare(net.graph(net.fully_connected(net.mean(second), 4))))
-    book = codebook.fit([model.graph.tensors[model.weights(first)].value], 5, codebook.Options())
+    book = codebook.find([model.graph.tensors[model.weights(first)].value], 5, codebook.Options())
     grouped = pairs.cluster(book.layers[0], 9, 8, seed=0)
     a, b = grouped.expanded()
     free = np.stack([book.layers[0].a, book.layers[0].b], -1)
@@ -117,7 +117,7 @@ def test_compressed_layers_compute_their_reconstruction_and_come_back(
             np.testing.assert_allclose(back.graph.tensors[name].value, t.value, rtol=1e-5, atol=1e-6, err_msg=name)
     np.testing.assert_array_equal(back.clusters[second].centers, model.clusters[second].centers)
     np.testing.assert_array_equal(back.clusters[second].index, model.clusters[second].index)
-    np.testing.assert_array_equal(back.templates[first].fit.index, model.templates[first].fit.index)
+    np.testing.assert_array_equal(back.templates[first].kernels.index, model.templates[first].kernels.index)
 
 
 def test_a_paper_net_trains_a_b_and_bias_but_not_templates_or_indices() -> None:

@@ -23,8 +23,9 @@ from edgekc.quantize.to_int8 import prepare
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from edgekc.train.batches import Augment  # noqa: E402 - needs PyTorch
-from edgekc.train.loop import Options, fit, scores_loss  # noqa: E402
+from edgekc.train.loop import Options, scores_loss, train  # noqa: E402
 from edgekc.train.net import Net  # noqa: E402
+from edgekc.train.pytorch import trainer  # noqa: E402
 
 CODEBOOK = '[[compress]]\nmethod = "codebook"\ntemplates = 4\n'
 RETRAIN = '[[compress]]\nmethod = "retrain"\nepochs = 6\nbatch = 32\nlearning_rate = 3e-3\n'
@@ -51,12 +52,12 @@ def trained(digits: tuple[Dataset, Dataset]) -> Graph:
     x = made.conv(made.conv("input", 8), 16, stride=2)
     x = made.fully_connected(made.mean(made.conv(x, 16)), 10)
     net = Net(prepare(made.graph(made.unary("softmax", x, beta=1.0))))
-    fit(net, digits[0], scores_loss(None, 0.0, 1.0), replace(OPTIONS, epochs=20))
+    train(net, digits[0], scores_loss(None, 0.0, 1.0), replace(OPTIONS, epochs=20))
     return net.model().graph
 
 
 def accuracy(graph: Graph, recipe: str, digits: tuple[Dataset, Dataset], **more: object) -> tuple[bytes, float]:
-    packed = pack(to_integer(compress(graph, rc.parse(recipe), digits[0], **more).graph, {}))
+    packed = pack(to_integer(compress(graph, rc.parse(recipe), digits[0], trainer=trainer, **more).graph, {}))
     return packed, host_accuracy(packed, digits[1]).percent
 
 
@@ -97,7 +98,7 @@ def test_depthwise_layers_are_retrained_in_their_packed_form(digits: tuple[Datas
     x = made.conv(made.depthwise(made.conv("input", 16, stride=2)), 32, k=1)
     x = made.fully_connected(made.mean(made.depthwise(x, times=2)), 10)
     net = Net(prepare(made.graph(x)))
-    fit(net, digits[0], scores_loss(None, 0.0, 1.0), replace(OPTIONS, epochs=20))
+    train(net, digits[0], scores_loss(None, 0.0, 1.0), replace(OPTIONS, epochs=20))
     chain = CODEBOOK + 'layers = ["depthwise_1"]\ntrain_templates = true\n[[compress]]\nmethod = "pairs"\nbits = 2\n'
     chain += '[[compress]]\nmethod = "cluster"\nlayers = ["depthwise_3"]\nbits = 2\nrow_scale = "rms"\n'
     packed, before = accuracy(net.model().graph, chain, digits)
@@ -133,15 +134,15 @@ def test_a_killed_run_resumes_with_the_same_result(
             raise KilledError
 
     with pytest.raises(KilledError):
-        accuracy(trained, recipe, digits, report=kill, checkpoints=tmp_path)
+        accuracy(trained, recipe, digits, on_progress=kill, checkpoints=tmp_path)
     assert list(tmp_path.glob("*.training")) and not list(tmp_path.glob("*.part"))
     steps = []
     resumed = accuracy(
-        trained, recipe, digits, report=lambda title, p: steps.append(p.epoch), checkpoints=tmp_path
+        trained, recipe, digits, on_progress=lambda title, p: steps.append(p.epoch), checkpoints=tmp_path
     )[0]  # fmt: skip
     assert set(steps) == {2}  # the first two epochs are not run again
     assert resumed == whole
-    assert accuracy(trained, recipe, digits, report=kill, checkpoints=tmp_path)[0] == whole  # nothing is trained
+    assert accuracy(trained, recipe, digits, on_progress=kill, checkpoints=tmp_path)[0] == whole  # nothing is trained
 
 
 def test_checkpoints_of_other_data_or_recipes_are_not_taken(
@@ -157,10 +158,10 @@ def test_checkpoints_of_other_data_or_recipes_are_not_taken(
 def test_what_retraining_needs(trained: Graph, digits: tuple[Dataset, Dataset], tmp_path: Path) -> None:
     recipe = rc.parse(CODEBOOK + RETRAIN)
     with pytest.raises(UsageError, match=r"compress\[1\]: retraining needs samples; pass --data"):
-        compress(trained, recipe, None)
+        compress(trained, recipe, None, trainer=trainer)
     with pytest.raises(UsageError, match=r"compress\[1\]\.distill: the samples have no labels"):
-        compress(trained, recipe, replace(digits[0], y=None))
+        compress(trained, recipe, replace(digits[0], y=None), trainer=trainer)
     labels = digits[0].labels.copy()
     labels[3] = 10
     with pytest.raises(UsageError, match="label 10 of sample 3 is out of range; the model has 10 classes"):
-        compress(trained, recipe, replace(digits[0], y=labels))
+        compress(trained, recipe, replace(digits[0], y=labels), trainer=trainer)

@@ -26,8 +26,9 @@ from test_retrain import OPTIONS, KilledError, digits, trained  # noqa: E402, F4
 from edgekc.train import transfer  # noqa: E402
 from edgekc.train.comparison import compare, parameters, variants  # noqa: E402
 from edgekc.train.device import DeviceNet  # noqa: E402
-from edgekc.train.loop import fit, scores_loss  # noqa: E402
+from edgekc.train.loop import scores_loss, train  # noqa: E402
 from edgekc.train.net import Net  # noqa: E402
+from edgekc.train.pytorch import trainer  # noqa: E402
 from edgekc.train.retrain import integer  # noqa: E402
 
 Digits = tuple[Dataset, Dataset]
@@ -76,7 +77,7 @@ def test_the_teacher_s_heads_know_the_classes_and_stay(trained: Graph, digits: D
     net, asked, shares = attached("kp", student, student.source.graph, trained, digits[0])
     assert len(shares) == 2 and shares[1] > 0.85 and min(shares) > 0.2  # ten classes; the last maps know most
     before = {name: p.detach().clone() for name, p in net.state_dict().items()}
-    fit(
+    train(
         net, digits[0], transfer.transfer_loss(scores_loss(None, 0.0, 1.0), asked, 1.0, 3.0),
         replace(OPTIONS, epochs=1),
     )  # fmt: skip
@@ -109,7 +110,7 @@ def test_a_narrow_student_comes_nearer_to_its_teacher(
         net, asked, _ = attached(kind, student, student.source.graph, trained, digits[0])
         base = scores_loss(None, 0.0, 1.0)
         loss = transfer.transfer_loss(base, asked, weight, 3.0)
-        fit(net, digits[0], loss, replace(OPTIONS, learning_rate=1e-2))
+        train(net, digits[0], loss, replace(OPTIONS, learning_rate=1e-2))
         with torch.no_grad():
             net(x)
             return float(net.term(asked.activations(x), 3.0)), float_accuracy(student.model().graph, digits[1]).percent
@@ -122,9 +123,9 @@ def test_a_narrow_student_comes_nearer_to_its_teacher(
 
 @pytest.mark.parametrize("kind", ["hints", "kp"])
 def test_by_recipe_it_wins_back_what_dominant_kernels_lost(kind: str, trained: Graph, digits: Digits) -> None:  # noqa: F811
-    before = compress(trained, rc.parse(DOMINANT), digits[0]).model.graph
+    before = compress(trained, rc.parse(DOMINANT), digits[0], trainer=trainer).model.graph
     extra = f'transfer = "{kind}"\n'
-    after = compress(trained, rc.parse(DOMINANT + RETRAIN + extra), digits[0]).model.graph
+    after = compress(trained, rc.parse(DOMINANT + RETRAIN + extra), digits[0], trainer=trainer).model.graph
     assert parameters(after) == parameters(before) < 0.5 * parameters(trained)
     base, lost, won = (float_accuracy(graph, digits[1]).percent for graph in (trained, before, after))
     assert lost < base - 3
@@ -133,7 +134,7 @@ def test_by_recipe_it_wins_back_what_dominant_kernels_lost(kind: str, trained: G
 
 def test_without_labels_the_teacher_s_own_answers_are_learned(trained: Graph, digits: Digits) -> None:  # noqa: F811
     recipe = rc.parse(DOMINANT + RETRAIN.replace("distill = 0.0", "distill = 1.0") + 'transfer = "kp"\n')
-    after = compress(trained, recipe, replace(digits[0], y=None)).model.graph
+    after = compress(trained, recipe, replace(digits[0], y=None), trainer=trainer).model.graph
     assert float_accuracy(after, digits[1]).percent > 45  # it starts at 26
 
 
@@ -144,20 +145,20 @@ def test_a_killed_run_resumes_with_the_same_result(
 ) -> None:  # fmt: skip
     codebook = '[[compress]]\nmethod = "codebook"\ntemplates = 4\ntrain_templates = true\n'
     recipe = rc.parse(codebook + RETRAIN + "reassign = 6\n" + extra)
-    whole = compress(trained, recipe, digits[0]).model
+    whole = compress(trained, recipe, digits[0], trainer=trainer).model
 
     def kill(title: str, progress: object) -> None:
         if (getattr(progress, "epoch", 0), getattr(progress, "step", 0)) == stop:
             raise KilledError
 
     with pytest.raises(KilledError):
-        compress(trained, recipe, digits[0], report=kill, checkpoints=tmp_path)
-    resumed = compress(trained, recipe, digits[0], checkpoints=tmp_path).model
+        compress(trained, recipe, digits[0], on_progress=kill, checkpoints=tmp_path, trainer=trainer)
+    resumed = compress(trained, recipe, digits[0], checkpoints=tmp_path, trainer=trainer).model
     for name, t in whole.graph.tensors.items():
         if t.data is not None:
             np.testing.assert_array_equal(resumed.graph.tensors[name].value, t.value, err_msg=name)
     for name, layer in whole.templates.items():
-        np.testing.assert_array_equal(resumed.templates[name].fit.index, layer.fit.index)
+        np.testing.assert_array_equal(resumed.templates[name].kernels.index, layer.kernels.index)
 
 
 def test_the_first_stage_learns_the_transfer_alone(trained: Graph, digits: Digits) -> None:  # noqa: F811
@@ -166,7 +167,7 @@ def test_the_first_stage_learns_the_transfer_alone(trained: Graph, digits: Digit
     net, asked, _ = attached("hints", student, student.source.graph, trained, digits[0])
     fc = student._keys[next(n.name for n in trained.nodes if n.op == "fully_connected")]
     before = {name: p.detach().clone() for name, p in student.named_parameters()}
-    fit(net, digits[0], transfer.transfer_loss(None, asked, 1.0, 3.0), replace(OPTIONS, epochs=1))
+    train(net, digits[0], transfer.transfer_loss(None, asked, 1.0, 3.0), replace(OPTIONS, epochs=1))
     same = {name for name, p in student.named_parameters() if torch.equal(p, before[name])}
     assert same == {f"layers.{fc}.relative", f"biases.{fc}"}
 
@@ -213,7 +214,7 @@ def test_wrong_names_and_keys(trained: Graph, digits: Digits) -> None:  # noqa: 
     first, second, _ = hidden(trained)
 
     def run(extra: str) -> None:
-        compress(trained, rc.parse(DOMINANT + RETRAIN + extra), digits[0])
+        compress(trained, rc.parse(DOMINANT + RETRAIN + extra), digits[0], trainer=trainer)
 
     wrong = first[:-1] + "x" + first[-1]
     with pytest.raises(UsageError, match=rf"transfer_layers: teacher: no layer .*{wrong}.*; did you mean '{first}'"):
@@ -239,7 +240,7 @@ def test_pre_regression_needs_classes(digits: Digits) -> None:  # noqa: F811
     samples = replace(digits[0], y=None)
     recipe = rc.parse(RETRAIN.replace("distill = 0.0", "distill = 1.0") + 'transfer = "kp"\n')
     with pytest.raises(UsageError, match=r"compress\[0\]\.transfer: pre-regression needs classes"):
-        compress(graph, recipe, samples)
+        compress(graph, recipe, samples, trainer=trainer)
 
 
 def test_a_recipe_with_transfer_comes_back_from_its_text() -> None:

@@ -15,6 +15,7 @@ from edgekc.boards.cores import CORES
 from edgekc.data import Dataset
 from edgekc.errors import ToolError
 from edgekc.firmware.toolchain import arm_compiler, emulator
+from edgekc.ops import OPS
 from edgekc.pipeline import Target, compile_model
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "models"
@@ -85,3 +86,11 @@ def test_filters_are_judged_on_labelled_samples() -> None:
     samples = pruning.calibration(graph, Dataset(x, np.arange(12) % 3, (), "test"), 8, 0)
     assert len(samples) == 8
     assert 0 < pruning.loss_of(graph, samples, bfloat16=False) < 100
+
+
+def test_definitions_give_what_they_infer() -> None:
+    """One case of each operator, the smallest: kernels are compared with the definition elsewhere."""
+    for op in OPS.values():
+        case = min(op.cases(np.random.default_rng(0)), key=lambda case: sum(x.size for x in case.inputs))
+        outputs = op.reference(case.attrs, case.inputs)
+        assert [y.shape for y in outputs] == op.infer(case.attrs, [x.shape for x in case.inputs]), op.name

@@ -21,30 +21,30 @@ def graph() -> Graph:
     return unpack(MODEL.read_bytes(), MODEL.name)
 
 
-def buffers(layout: Plan) -> int:
-    return layout.arena_bytes + layout.input_bytes + layout.output_bytes
+def buffers(found: Plan) -> int:
+    return found.arena_bytes + found.input_bytes + found.output_bytes
 
 
 def test_with_room_the_fastest_kernels_are_taken(graph: Graph) -> None:
     fastest = plan(graph, M4)
     for room in (None, buffers(fastest)):
-        layout, slower = plan_within(graph, M4, room)
-        assert slower == [] and [s.kernel for s in layout.steps] == [s.kernel for s in fastest.steps]
+        found, slower = plan_within(graph, M4, room)
+        assert slower == [] and [s.kernel for s in found.steps] == [s.kernel for s in fastest.steps]
 
 
 def test_only_what_is_too_large_gets_slower(graph: Graph) -> None:
     fastest = plan(graph, M4)
     assert buffers(fastest) > 64_000  # else there is nothing to save
-    layout, slower = plan_within(graph, M4, 64_000)
-    assert buffers(layout) <= 64_000
-    changed = [(a, b) for a, b in zip(fastest.steps, layout.steps, strict=True) if a.kernel.symbol != b.kernel.symbol]
-    assert [b.view.node.name for _, b in changed] == slower and 0 < len(slower) < len(layout.steps) // 2
+    found, slower = plan_within(graph, M4, 64_000)
+    assert buffers(found) <= 64_000
+    changed = [(a, b) for a, b in zip(fastest.steps, found.steps, strict=True) if a.kernel.symbol != b.kernel.symbol]
+    assert [b.view.node.name for _, b in changed] == slower and 0 < len(slower) < len(found.steps) // 2
     assert all(b.scratch_bytes < a.scratch_bytes for a, b in changed)
 
 
 def test_the_smallest_plan_comes_back_where_none_fits(graph: Graph) -> None:
-    layout, _ = plan_within(graph, M4, 1000)
-    assert 1000 < buffers(layout) <= buffers(plan_within(graph, M4, 64_000)[0])
+    found, _ = plan_within(graph, M4, 1000)
+    assert 1000 < buffers(found) <= buffers(plan_within(graph, M4, 64_000)[0])
 
 
 def test_compile_says_so() -> None:

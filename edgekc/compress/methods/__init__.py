@@ -1,1 +1,1 @@
-"""Compression methods, one file each: codebook, cluster, second_order, lowrank, dominant, prune, gap."""
+"""Weights to the arrays of a compressed form, one method a file: codebook, cluster, svd, dominant, prune, gap."""

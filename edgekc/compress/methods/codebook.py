@@ -50,7 +50,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerFit:
+class LayerKernels:
     """One layer in terms of templates: W[o, :, :, i] ~ a[o, i] * templates[index[o, i]] + b[o, i]."""
 
     index: Array  # (oc, ic) int32
@@ -65,11 +65,11 @@ class Codebook:
     """Templates shared by one or more layers. `templates` has fewer than asked where fewer represent all exactly."""
 
     templates: Array  # (T, kh, kw) float32; norm 1, zero mean unless b = 0
-    layers: tuple[LayerFit, ...]
-    residual: float  # as LayerFit.residual, over all layers
+    layers: tuple[LayerKernels, ...]
+    residual: float  # as LayerKernels.residual, over all layers
 
 
-def fit(
+def find(
     layers: Sequence[Array], templates: int, options: Options, importance: Sequence[Array] | None = None
 ) -> Codebook:
     """Templates for one layer, a group of layers or a whole net.
@@ -94,7 +94,7 @@ def fit(
     return _finish(layers, _search(y, templates, options, None), options)
 
 
-def fit_to_error(
+def find_to_error(
     layers: Sequence[Array],
     residual: float,
     max_templates: int,
@@ -134,7 +134,7 @@ def fit_to_error(
     return _finish(layers, found, options)
 
 
-def assign(weights: Array, templates: Array, options: Options) -> LayerFit:
+def assign(weights: Array, templates: Array, options: Options) -> LayerKernels:
     """One layer (oc, kh, kw, ic) on given templates (T, kh, kw): the index of least error, then a and b.
 
     For re-assignment between rounds of retraining, also when the templates themselves were trained: they need
@@ -152,7 +152,7 @@ def assign(weights: Array, templates: Array, options: Options) -> LayerFit:
     return fit_pairs(weights, templates, labels.reshape(oc, ic), options.offset)
 
 
-def fit_pairs(weights: Array, templates: Array, index: Array, offset: bool) -> LayerFit:
+def fit_pairs(weights: Array, templates: Array, index: Array, offset: bool) -> LayerKernels:
     """Least-squares a and b of each kernel of (oc, kh, kw, ic) on its template; a = 0 where one is constant."""
     k = _kernels(weights)
     t = np.asarray(templates, np.float64).reshape(len(templates), -1)
@@ -169,7 +169,7 @@ def fit_pairs(weights: Array, templates: Array, index: Array, offset: bool) -> L
     difference = k - (a[:, None].astype(np.float64) * t[labels] + b[:, None])
     error = float(np.einsum("nd,nd->", difference, difference))
     shape = np.asarray(index).shape
-    return LayerFit(
+    return LayerKernels(
         labels.astype(np.int32).reshape(shape),
         a.reshape(shape),
         b.reshape(shape),
@@ -178,7 +178,7 @@ def fit_pairs(weights: Array, templates: Array, index: Array, offset: bool) -> L
     )
 
 
-def reconstruct(layer: LayerFit, templates: Array) -> Array:
+def reconstruct(layer: LayerKernels, templates: Array) -> Array:
     """The weights (oc, kh, kw, ic) float32 that a layer's index, a and b stand for."""
     dense = layer.a[:, :, None, None] * np.asarray(templates, np.float32)[layer.index] + layer.b[:, :, None, None]
     return np.ascontiguousarray(dense.transpose(0, 2, 3, 1))

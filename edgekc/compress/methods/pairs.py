@@ -22,7 +22,7 @@ import numpy as np
 
 from ...errors import UsageError
 from ...graph.ir import Array
-from .codebook import LayerFit
+from .codebook import LayerKernels
 
 MAX_PAIRS = 256
 WINDOW = 3.0  # how much more an error of b costs than its share in the squared error of the weights says
@@ -42,14 +42,14 @@ class Pairs:
         return pairs[..., 0].astype(np.float32), pairs[..., 1].astype(np.float32)
 
 
-def canonical(fit: LayerFit, templates: Array) -> LayerFit:
+def canonical(kernels: LayerKernels, templates: Array) -> LayerKernels:
     """The same kernels on `normalised(templates)`: what a and b become."""
     means, sizes = _means(templates), _sizes(templates)
-    a, b = fit.a.astype(np.float64), fit.b.astype(np.float64)
+    a, b = kernels.a.astype(np.float64), kernels.b.astype(np.float64)
     return replace(
-        fit,
-        a=(a * sizes[fit.index]).astype(np.float32),
-        b=(b + a * means[fit.index]).astype(np.float32),
+        kernels,
+        a=(a * sizes[kernels.index]).astype(np.float32),
+        b=(b + a * means[kernels.index]).astype(np.float32),
     )
 
 
@@ -60,7 +60,7 @@ def normalised(templates: Array) -> Array:
     return np.asarray((centred / np.where(sizes > 0, sizes, 1)[:, None, None]).astype(np.float32))
 
 
-def cluster(fit: LayerFit, taps: int, count: int, seed: int) -> Pairs:
+def cluster(kernels: LayerKernels, taps: int, count: int, seed: int) -> Pairs:
     """k-means of the pairs (a, b) of a layer on templates of zero mean and norm 1.
 
     Args:
@@ -74,7 +74,7 @@ def cluster(fit: LayerFit, taps: int, count: int, seed: int) -> Pairs:
 
     if not 2 <= count <= MAX_PAIRS:
         raise UsageError(f"{count} pairs; expected 2 to {MAX_PAIRS}")
-    a, b = fit.a.astype(np.float64), fit.b.astype(np.float64)
+    a, b = kernels.a.astype(np.float64), kernels.b.astype(np.float64)
     size = np.sqrt((a**2 + taps * b**2).mean(1))
     scales = np.where(size > 0, size, size.max() or 1.0)
     weight = np.array([1.0, WINDOW * np.sqrt(taps)])

@@ -99,7 +99,8 @@ def _compensated(values: Array, centers: Array, h: Array, options: Options, orde
     taken = by_power if order == "activation" else np.arange(taps)
     damping = options.damping * power.mean(-1)
     damping = np.where(damping > 0, damping, 1.0)  # no damping asked, or inputs that are always 0
-    if options.damping == 0 and (np.linalg.eigvalsh(h)[..., 0] > 0).all():
+    spectrum = np.linalg.eigvalsh(h)  # ascending; rounding may leave a singular h a tiny positive eigenvalue
+    if options.damping == 0 and (spectrum[..., 0] > taps * np.finfo(float).eps * spectrum[..., -1]).all():
         damping = np.zeros_like(damping)
     h = h[..., taken, :][..., taken] + damping[..., None, None] * np.eye(taps)
     factor = np.swapaxes(np.linalg.cholesky(np.linalg.inv(h)), -1, -2)  # upper, inverse of H = factor^T factor

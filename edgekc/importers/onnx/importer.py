@@ -355,6 +355,7 @@ _HANDLERS: dict[str, Callable[[Args], Value]] = {
     "Squeeze": _squeeze,
     "Sub": _sub,
     "Sum": _sum,
+    "Tanh": lambda a: nchw.unary(a.b, "tanh", a.need(0, "input")),
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }

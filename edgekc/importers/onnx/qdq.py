@@ -8,14 +8,13 @@ import numpy as np
 
 from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, consumers
+from ...ops import filters_of, floats_of
 from .. import nchw
 from .. import order as od
 from ..builder import Builder, Value, constant_value, real
 
 # Operators whose int8 kernel copies bytes: input and output share scale and zero point.
 _COPIES = ("reshape", "max_pool", "pad")
-# What TensorFlow Lite fixes for outputs in 0 .. 1, used where the source leaves the last operator in float.
-_UNIT = Quant((1 / 256,), (-128,))
 
 
 def parameters(b: Builder, scale: Value, zero: Value | None, axis: int, rank: int, signed: bool) -> Quant:
@@ -123,13 +122,16 @@ def settle(graph: Graph, places: dict[str, str]) -> Graph:
         tensors[name] = tensor
     graph = replace(graph, tensors=tensors)
     for node in graph.nodes:
-        if node.op in ("conv2d", "grouped_conv2d", "depthwise", "fully_connected"):
+        if filters_of(node) is not None:
             tensors[node.inputs[2]] = _bias(graph, node, places)
     return replace(graph, tensors=tensors)
 
 
 def _spread(graph: Graph, quants: dict[str, Quant | None]) -> None:
-    """Scales across operators that copy bytes, both ways, and back over a clamp, which then is exact."""
+    """Scales across operators that copy bytes, both ways, and back over a clamp, which then is exact.
+
+    An output of the graph that the source leaves in float gets what its operator's kernel fixes.
+    """
     readers = consumers(graph)
     changed = True
     while changed:
@@ -141,8 +143,8 @@ def _spread(graph: Graph, quants: dict[str, Quant | None]) -> None:
                 quants[target], changed = quants[source], True
             elif quants[source] is None and quants[target] is not None and alone and node.op in (*_COPIES, "relu"):
                 quants[source], changed = quants[target], True
-            elif quants[target] is None and node.op in ("softmax", "logistic") and target in graph.outputs:
-                quants[target], changed = _UNIT, True
+            elif quants[target] is None and target in graph.outputs and (fixed := floats_of(node).fixed_quant):
+                quants[target], changed = fixed, True
 
 
 def _bias(graph: Graph, node: Node, places: dict[str, str]) -> Tensor:

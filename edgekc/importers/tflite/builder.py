@@ -16,11 +16,6 @@ MAX_DIM = 65535  # the C parameter structs hold 16-bit sizes
 _INPUTS = {"QUANTIZE": ("int8", "uint8", "float32"), "DEQUANTIZE": ("int8", "uint8")}  # others: int8 alone
 _OUTPUTS = {"QUANTIZE": ("int8", "uint8"), "DEQUANTIZE": ("float32",)}
 _QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
-# Operators that treat a tensor as rows, and so may have any number of them in place of the batch.
-_ROWWISE = (
-    *("RESHAPE", "FULLY_CONNECTED", "SOFTMAX", "RELU", "RELU6", "RELU_N1_TO_1", "LOGISTIC", "QUANTIZE"),
-    "DEQUANTIZE",
-)
 
 
 @dataclass(slots=True)
@@ -73,16 +68,22 @@ class Builder:
             raise ModelError(f"operand {position} ({what}) is missing", where=self.at(op))
         return self.model.tensors[op.inputs[position]]
 
-    def operand(self, op: FileOperator, position: int, what: str) -> str:
-        """The graph name of an int8 or uint8 operand, activation or constant."""
+    def operand(
+        self, op: FileOperator, position: int, what: str, *, rowwise: bool = False, may_be_constant: bool = False
+    ) -> str:
+        """The graph name of an int8 or uint8 operand.
+
+        Args:
+            rowwise: the operator treats a tensor as rows, and so may have any number of them in place of the batch.
+        """
         t = self.file_tensor(op, position, what)
         self.check_type(op, what, t, _INPUTS.get(op.builtin, ("int8",)))
         if t.data is not None:
-            if op.builtin not in ("ADD", "MUL"):
+            if not may_be_constant:
                 raise self.unsupported(op, f"{what} (tensor {t.index} {t.name[:60]!r}) is a constant", "an activation")
             return self.const(op, t, what, Role.WEIGHTS)
         name = self.written(op, t)
-        if name in self.rows and op.builtin not in _ROWWISE:
+        if name in self.rows and not rowwise:
             shape = list(self.file_shape(name))
             raise self.unsupported(op, f"{what} (tensor {t.index}) has batch size {shape[0]} of {shape}", "1")
         return name

@@ -140,7 +140,7 @@ def _depthwise(b: Builder, op: FileOperator) -> None:
 def _fully_connected(b: Builder, op: FileOperator) -> None:
     if op.options["WeightsFormat"] != 0:
         raise b.unsupported(op, "shuffled weights", "the default weights format")
-    x = b.operand(op, 0, "input")
+    x = b.operand(op, 0, "input", rowwise=True)
     weights, bias, (units, in_c) = _layer(b, op, 2, 0)
     t = b.tensors[x]
     rows = math.prod(t.shape) // in_c

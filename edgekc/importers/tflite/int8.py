@@ -131,7 +131,7 @@ def _depthwise(b: Builder, op: FileOperator) -> None:
 def _fully_connected(b: Builder, op: FileOperator) -> None:
     if op.options["WeightsFormat"] != 0:
         raise b.unsupported(op, "shuffled weights", "the default weights format")
-    x, w = b.operand(op, 0, "input"), _weights(b, op, 2, 0)
+    x, w = b.operand(op, 0, "input", rowwise=True), _weights(b, op, 2, 0)
     units, in_c = b.tensors[w].shape
     t = b.tensors[x]
     rows = math.prod(t.shape) // in_c
@@ -146,7 +146,7 @@ def _fully_connected(b: Builder, op: FileOperator) -> None:
 
 def _binary(kind: str) -> Callable[[Builder, FileOperator], None]:
     def handler(b: Builder, op: FileOperator) -> None:
-        operands = (b.operand(op, 0, "a"), b.operand(op, 1, "b"))
+        operands = tuple(b.operand(op, i, what, may_be_constant=True) for i, what in enumerate("ab"))
         b.add(op, kind, operands, {"activation": activation(b, op)})
 
     return handler
@@ -210,7 +210,7 @@ def _pad(b: Builder, op: FileOperator) -> None:
 
 
 def _reshape(b: Builder, op: FileOperator) -> None:
-    x = b.operand(op, 0, "input")
+    x = b.operand(op, 0, "input", rowwise=op.builtin == "RESHAPE")
     shape = b.file_shape(x)
     target = list(b.file_output(op).shape)
     if op.builtin == "RESHAPE" and len(op.inputs) > 1 and op.inputs[1] >= 0:
@@ -272,10 +272,12 @@ def _concat(b: Builder, op: FileOperator) -> None:
     b.add(op, "concat", names, {"axis": axis % rank, "activation": activation(b, op)})
 
 
-def _unary(kind: str, **attrs: AttrValue) -> Callable[[Builder, FileOperator], None]:
+def _plain(kind: str, *operands: str, **attrs: AttrValue) -> Callable[[Builder, FileOperator], None]:
+    """An operator on activations of one shape, each element by itself, whose options do not matter."""
+
     def handler(b: Builder, op: FileOperator) -> None:
-        x = b.operand(op, 0, "input")
-        b.add(op, kind, (x,), attrs, b.file_shape(x) if x in b.rows else None)
+        names = tuple(b.operand(op, i, what, rowwise=True) for i, what in enumerate(operands or ("input",)))
+        b.add(op, kind, names, attrs, b.file_shape(names[0]) if names[0] in b.rows else None)
 
     return handler
 
@@ -284,7 +286,7 @@ def _softmax(b: Builder, op: FileOperator) -> None:
     beta = float(op.options["Beta"])
     if not 0 < beta < 1e6:
         raise ModelError(f"beta is {beta}, expected a positive number", where=b.at(op))
-    _unary("softmax", beta=beta)(b, op)
+    _plain("softmax", beta=beta)(b, op)
 
 
 HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
@@ -305,11 +307,12 @@ HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
     "REDUCE_MAX": _reduce_max,
     "SPACE_TO_BATCH_ND": _space_to_batch,
     "BATCH_TO_SPACE_ND": _batch_to_space,
-    "RELU": _unary("relu", activation="relu"),
-    "RELU6": _unary("relu", activation="relu6"),
-    "RELU_N1_TO_1": _unary("relu", activation="relu_n1_to_1"),
-    "QUANTIZE": _unary("quantize"),
-    "DEQUANTIZE": _unary("dequantize"),
-    "LOGISTIC": _unary("logistic"),
+    "RELU": _plain("relu", activation="relu"),
+    "RELU6": _plain("relu", activation="relu6"),
+    "RELU_N1_TO_1": _plain("relu", activation="relu_n1_to_1"),
+    "QUANTIZE": _plain("quantize"),
+    "DEQUANTIZE": _plain("dequantize"),
+    "LOGISTIC": _plain("logistic"),
+    "TANH": _plain("tanh"),
     "CONCATENATION": _concat,
 }

@@ -342,6 +342,7 @@ _HANDLERS: dict[str, Callable[[Call], Any]] = {
     "slice": _slice,
     "squeeze": _squeeze,
     "sub": _add(-1.0),
+    "tanh": lambda c: nchw.unary(c.b, "tanh", c.value("self")),
     "unsqueeze": _unsqueeze,
     "view": lambda c: nchw.reshape(c.b, c.value("self"), c.ints("size")),
 }

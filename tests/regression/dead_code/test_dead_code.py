@@ -64,7 +64,6 @@ def texts(*folders: str) -> list[str]:
     return [p.read_text() for p in found]
 
 
-@pytest.mark.fast
 def test_every_name_has_a_user() -> None:
     others = [p.read_text() for f in ("benchmarks", "examples") for p in sorted((ROOT / f).rglob("*.py"))]
     assert unused_python(texts("edgekc"), others) == []

@@ -13,11 +13,10 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
-from edgekc.compress import steps
 from edgekc.compress.checkpoints import Checkpoints, read_state
 from edgekc.compress.model import Model
 from edgekc.compress.state import Job, State
-from edgekc.data import fit, synthetic
+from edgekc.data import for_graph, synthetic
 from edgekc.errors import UsageError
 from edgekc.files import records
 from edgekc.quantize.to_int8 import prepare
@@ -40,10 +39,10 @@ def states() -> tuple[Job, list[State]]:
     net = FloatNet(np.random.default_rng(0), (1, 6, 6, 3))
     graph = prepare(net.graph(net.fully_connected(net.mean(net.conv("input", 4)), 3)))
     samples = synthetic(graph, 4, 0, None)
-    job = Job(graph, rc.parse(STEPS), None, fit(samples, graph), lambda text: None, lambda title, progress: None)
+    job = Job(graph, rc.parse(STEPS), None, for_graph(samples, graph), lambda text: None, lambda title, progress: None)
     found = [State(Model(graph), ranges={"input": (0.0, 1.5)}, train_books=frozenset(("a", "b")))]
     for i, step in enumerate(job.recipe.compress):
-        found.append(steps.apply(job, found[-1], step, f"compress[{i}]", None))
+        found.append(step.apply(dataclasses.replace(job, where=f"compress[{i}]"), found[-1]))
     return job, found
 
 
@@ -96,7 +95,7 @@ def test_a_pickle_in_the_place_of_a_training_is_refused(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="training needs PyTorch")
     from edgekc.data import Dataset
     from edgekc.train.batches import Augment
-    from edgekc.train.loop import Options, Trainable, fit, scores_loss
+    from edgekc.train.loop import Options, Trainable, scores_loss, train
 
     class Line(Trainable):
         def __init__(self) -> None:
@@ -111,8 +110,8 @@ def test_a_pickle_in_the_place_of_a_training_is_refused(tmp_path: Path) -> None:
     marker, path = tmp_path / "marker", tmp_path / "x.training"
     path.write_bytes(pickle.dumps(Payload(marker)))
     with pytest.raises(UsageError):
-        fit(Line(), data, scores_loss(None, 0.0, 1.0), options, checkpoint=path)
+        train(Line(), data, scores_loss(None, 0.0, 1.0), options, checkpoint=path)
     assert not marker.exists()
     path.write_bytes(records.dump({"epochs": 1, "net": {}, "optimizer": {}, "schedule": {}}, Any))
     with pytest.raises(UsageError, match="is no checkpoint of this training"):
-        fit(Line(), data, scores_loss(None, 0.0, 1.0), options, checkpoint=path)
+        train(Line(), data, scores_loss(None, 0.0, 1.0), options, checkpoint=path)

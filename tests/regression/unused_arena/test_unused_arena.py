@@ -25,6 +25,14 @@ def test_a_network_without_an_arena(tmp_path: Path) -> None:
     assert made.plan.arena_bytes == 0
     write_folder(made.files, tmp_path / "out")
     source = tmp_path / "out" / "src" / "net.c"
-    command = [*compiler.command, *WARNINGS, "-fsyntax-only", f"-I{tmp_path / 'out' / 'include'}", str(source)]
+    command = [
+        *compiler.command,
+        *WARNINGS,
+        f"-I{tmp_path / 'out' / 'include'}",
+        "-c",
+        str(source),
+        "-o",
+        str(tmp_path / "net.o"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,75 @@
+"""`cluster`: weights to 16-bit centers and indices of a few bits, which `edgekc/compress/methods/cluster.py` finds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ...files.sections import Count, Seed
+from ...ops import layer_filters
+from .. import front, substitute
+from ..changes import Layer, behind
+from ..methods import cluster, moments, second_order
+from ..sizes import clustered_bytes
+from ..state import Job, State
+from .step import Packing, versus, weights
+
+
+class Cluster(Packing):
+    """k-means clustering of weights: 16-bit fixed-point centers, indices of a few bits."""
+
+    method: Literal["cluster"]
+    bits: Annotated[int, Field(ge=1, le=8)] = Field(default=4, description="of an index; 2**bits centers a layer")
+    centers: Literal["optimal", "sklearn", "linear"] = Field(
+        default="optimal", description="dynamic programming, k-means++, or Lloyd from equal steps"
+    )
+    row_scale: Literal["none", "rms", "max"] = Field(
+        default="none", description="what the weights of an output channel are divided by first"
+    )
+    scale_rounds: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="times that row scales and centers are fitted to each other"
+    )
+    assignment: Literal["nearest", "second-order"] = Field(
+        default="nearest", description="second-order compensates a weight's error in those not yet assigned"
+    )
+    restarts: Count = Field(default=4, description="of sklearn")
+    seed: Seed = 0
+
+    def samples_wanted(self) -> int:
+        return front.MOST_SAMPLES if self.assignment == "second-order" else 0
+
+    def apply(self, job: Job, state: State) -> State:
+        options = cluster.Options(
+            method=self.centers, row_scale=self.row_scale, scale_rounds=self.scale_rounds, seed=self.seed,
+            restarts=self.restarts,
+        )  # fmt: skip
+        model, layers = state.model, dict(state.layers)
+        nodes = self.packable(job, state, lambda node: substitute.CLUSTERED.get(node.op) is not None)
+        ahead = (
+            front.before(job.samples, model.graph, nodes, front.MOMENT_SAMPLES)
+            if self.assignment == "second-order"
+            else None
+        )
+        for node in nodes:
+            w, axis = weights(state, node).value, layer_filters(node).axis
+            if (size := clustered_bytes(w.size, self.bits)) >= w.size:
+                job.log(
+                    f"note: {node.name}: stays dense, {self.bits}-bit indices and centers take {versus(size, w.size)}"
+                )
+                continue
+            record = cluster.cluster(w, 2**self.bits, replace(options, channel_axis=axis))
+            if ahead is not None:
+                # The bias takes the mean of the error, so the assignment has to care for its variance only.
+                ahead = front.advance(ahead, model.graph, node.inputs[0])
+                known = moments.of_layer(model.graph, node, ahead.values[node.inputs[0]])
+                record = second_order.compensate(w, record, known.covariance, second_order.Options())
+                rows, stored = (cluster.to_rows(each, axis) for each in (w, cluster.reconstruct(record)))
+                bias = model.graph.tensors[node.inputs[2]]
+                moved = bias.value + moments.bias_shift(rows, stored, known.mean)
+                model = model.with_value(bias.name, moved)
+            model = model.with_cluster(node.name, record)
+            method = behind(layers, node.name, f"cluster {self.bits} bits")
+            layers[node.name] = Layer(method, record.relative_error, record.output_error)
+        return replace(state, model=model, layers=layers)

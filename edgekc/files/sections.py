@@ -1,0 +1,32 @@
+"""What every table of a recipe is: settings that are frozen, and strict about types and keys."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Annotated, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fraction: TypeAlias = Annotated[float, Field(gt=0, le=1)]
+Count: TypeAlias = Annotated[int, Field(ge=1)]
+Seed: TypeAlias = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class Section(BaseModel):
+    """A table: its fields are the keys. Strict about types (no "4" for 4) and about keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def exactly_one(section: Section, first: str, second: str) -> None:
+    """ValueError unless one of two keys is there, and the other is not."""
+    if (getattr(section, first) is None) == (getattr(section, second) is None):
+        raise ValueError(f"needs either {first} or {second}")
+
+
+def nearest(wrong: str, valid: Sequence[str], what: str) -> str:
+    """What to say about a wrong name: the nearest valid one, or the first valid ones."""
+    close = difflib.get_close_matches(wrong, valid, n=1, cutoff=0.5)
+    listed = ", ".join(valid[:12]) + (", ..." if len(valid) > 12 else "")
+    return f"did you mean {close[0]!r}?" if close else f"{what}: {listed or 'none'}"

@@ -1,0 +1,60 @@
+"""A plan and a board's sizes to nothing, or to the error that says what is too large and what would help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..boards.advice import Shortage, advise
+from ..errors import CapacityError
+from ..graph.ir import Role
+from .plan import Plan
+
+_OTHER_RAM_BYTES = 1536  # of a board, beside arena, input and output: the least stack, and the test harness
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What the compiler must know of a board: kernels it can run, and room. None: not limited."""
+
+    name: str
+    features: frozenset[str]
+    flash_bytes: int | None
+    ram_bytes: int | None
+
+
+def room_for_buffers(target: Target) -> int | None:
+    """Bytes of RAM that arena, input and output may take; None: not limited."""
+    return None if target.ram_bytes is None else target.ram_bytes - _OTHER_RAM_BYTES
+
+
+def check_fit(plan: Plan, ekc_bytes: int, target: Target) -> None:
+    """CapacityError where the weights or the arena alone are too large for the board.
+
+    The linker has the last word; it also sees code and stack.
+    """
+    need = plan.arena_bytes + plan.input_bytes + plan.output_bytes
+    flash_over = 0 if target.flash_bytes is None else max(ekc_bytes - target.flash_bytes, 0)
+    ram_over = 0 if target.ram_bytes is None else max(need - target.ram_bytes, 0)
+    if not flash_over and not ram_over:
+        return
+    constants = {s.view.node.name: [t for t in s.view.inputs if t.data is not None] for s in plan.steps}
+    shortage = Shortage(
+        flash_over=flash_over,
+        ram_over=ram_over,
+        flash_needed=ekc_bytes,
+        ram_needed=need,
+        weight_bytes=sum(t.nbytes for row in constants.values() for t in row if t.role is Role.WEIGHTS),
+        layers={name: sum(t.nbytes for t in row) for name, row in constants.items()},
+    )
+    over = []
+    if flash_over:
+        over.append(
+            f"the packed model has {ekc_bytes} bytes, {flash_over} more than the flash holds; "
+            f"its largest layer is {shortage.largest}"
+        )
+    if ram_over:
+        over.append(
+            f"arena, input and output need {need} bytes, {ram_over} more than the RAM holds; "
+            f"the arena of {plan.arena_bytes} bytes peaks in layer {plan.peak_layer}"
+        )
+    raise CapacityError("; and ".join(over), where=f"board {target.name}", fix=advise(shortage, target.name))

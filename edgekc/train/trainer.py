@@ -1,0 +1,37 @@
+"""What the steps that train leave to a framework, as one record: the walk of a recipe is given it, or none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..compress.methods.prune import Pruned
+from ..compress.model import Model
+from ..compress.state import Job, Log, State
+from ..data import Dataset
+from ..graph.ir import Graph
+from .steps.prune import Prune
+from .steps.retrain import Retrain
+
+
+class RetrainModel(Protocol):
+    """Trains all parameters that the steps before left free; see `retrain.retrain`."""
+
+    def __call__(self, job: Job, state: State, step: Retrain, quantized: Callable[[Model], Graph] | None) -> Model: ...
+
+
+class PruneGraph(Protocol):
+    """Removes filters until a step's budget is met; see `pruning.run`."""
+
+    def __call__(
+        self, graph: Graph, step: Prune, where: str, dataset: Dataset, fine_tune: Callable[[Graph], Graph], log: Log
+    ) -> Pruned: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Trainer:
+    """How a framework trains a model, and prunes one; `pytorch.trainer` makes the one that there is."""
+
+    retrain: RetrainModel
+    prune: PruneGraph
