@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..errors import UnsupportedError
 from ..graph.ir import Graph, Node
 from ..graph.op import Kernel, View, view_of
+from ..graph.scratch import scratch_bytes
 from ..ops import OPS
 from .arena import Allocation, Span, allocate
 
@@ -95,9 +96,9 @@ def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel)
                 block_of[out] = len(members)
                 members.append([])
             members[block_of[out]].append(Span(view.out.nbytes, *lives[out]))
-        if scratch_bytes := _scratch(kernel, view):
+        if needed := _scratch(kernel, view):
             scratch_block[node.name] = len(members)
-            members.append([Span(scratch_bytes, step, step)])
+            members.append([Span(needed, step, step)])
 
     allocation = allocate([tuple(block) for block in members])
     offsets = allocation.offsets
@@ -152,7 +153,7 @@ def _buffers(plan: Plan) -> int:
 
 
 def _scratch(kernel: Kernel, view: View) -> int:
-    return kernel.scratch(view) if kernel.scratch is not None else 0
+    return scratch_bytes(kernel.scratch(view)) if kernel.scratch is not None else 0
 
 
 def _finish(graph: Graph, steps: tuple[Step, ...], allocation: Allocation, storage: _Storage) -> Plan:

@@ -15,7 +15,8 @@ from ..files.output import list_files
 from ..format.pack import Packed
 from ..graph.fixedpoint import DOUBLE, SINGLE
 from ..graph.ir import Tensor
-from ..graph.op import LAID_OUT, Kernel
+from ..graph.op import LAID_OUT, Field, Param, Struct
+from ..graph.scratch import Region, offsets
 from ..names import in_comment, params_names
 from .front_matter import RIGHTS, front_matter
 from .plan import Location, Plan, Step
@@ -95,10 +96,10 @@ class _NetView:
     sources: tuple[str, ...]
 
 
-def edges(tensors: Sequence[Tensor], offsets: Sequence[int]) -> tuple[Edge, ...]:
+def edges(tensors: Sequence[Tensor], places: Sequence[int]) -> tuple[Edge, ...]:
     return tuple(
         Edge(t.name, t.shape, t.dtype, offset, t.nbytes, t.q.scale, t.q.zero_point)
-        for t, offset in zip(tensors, offsets, strict=True)
+        for t, offset in zip(tensors, places, strict=True)
     )
 
 
@@ -234,18 +235,18 @@ def _layer_view(
 ) -> _LayerView:
     view, kernel = step.view, step.kernel
     values = kernel.params(view)
-    missing = {name for _, name in kernel.fields} ^ set(values)
-    assert not missing, f"{kernel.symbol}: fields and params differ in {sorted(missing)}"
     arguments = [f"&{params}"]
     arguments += [_pointer(location) for location in step.inputs] + [_pointer(step.output)]
+    regions = kernel.scratch(view) if kernel.scratch is not None else ()
+    fields = _fields(kernel.fields, values, packed, laid_out[index].offset if index in laid_out else None)
     if kernel.scratch is not None:
         arguments.append(_pointer(step.scratch) if step.scratch is not None else "NULL")
     return _LayerView(
         index=index,
         comment=_comment(step),
-        struct=kernel.struct,
+        struct=kernel.struct_of(regions),
         params=params,
-        fields=tuple(_fields(kernel, values, packed, laid_out[index].offset if index in laid_out else None)),
+        fields=tuple(_with_regions(regions, fields)),
         call=f"{kernel.symbol}({', '.join(arguments)});",
         output=_pointer(step.output),
         output_bytes=view.out.nbytes,
@@ -256,9 +257,9 @@ def _comment(step: Step) -> str:
     view = step.view
     shapes = ", ".join(_shape(t.shape) for t in view.inputs if t.data is None)
     text = f"{in_comment(view.node.name)}: {shapes} -> {_shape(view.out.shape)}"
-    if "k_h" in {name for _, name in step.kernel.fields}:
-        values = step.kernel.params(view)
-        text += f", window {values['k_h']}x{values['k_w']}, stride {values['stride_h']}x{values['stride_w']}"
+    window = step.kernel.params(view).get("window")
+    if isinstance(window, Mapping):
+        text += f", window {window['k_h']}x{window['k_w']}, stride {window['stride_h']}x{window['stride_w']}"
     if step.in_place:
         text += ", in place"
     return text
@@ -269,12 +270,19 @@ def _params(plan: Plan) -> tuple[str, ...]:
     return params_names([step.view.node.name for step in plan.steps])
 
 
-def _fields(kernel: Kernel, values: dict[str, int | str], packed: Packed, laid_out: int | None) -> list[str]:
-    """Designated initialisers: pointers one a line, numbers packed into lines."""
+def _fields(fields: Sequence[Field], values: Mapping[str, Param], packed: Packed, laid_out: int | None) -> list[str]:
+    """Designated initialisers: pointers one a line and nested structs, then numbers packed into lines."""
+    missing = {name for _, name in fields} ^ set(values)
+    assert not missing, f"fields and params differ in {sorted(missing)}"
     lines, numbers = [], []
-    for ctype, name in kernel.fields:
+    for ctype, name in fields:
         value = values[name]
-        if value == LAID_OUT:
+        if isinstance(ctype, Struct):
+            assert isinstance(value, Mapping), f"{name}: expected a value for each field of {ctype.name}"
+            lines += [f".{name} = {{", *_indented(_fields(ctype.fields, value, packed, laid_out)), "},"]
+        elif isinstance(value, Mapping):
+            raise AssertionError(f"{name}: {ctype} is no struct")
+        elif value == LAID_OUT:
             lines.append(f".{name} = LAID_OUT({laid_out}),")
         elif isinstance(value, str):
             offset, _ = packed.offsets[value]
@@ -284,13 +292,31 @@ def _fields(kernel: Kernel, values: dict[str, int | str], packed: Packed, laid_o
         else:
             named = _ROUNDING[value] if name == "rounding" else "NULL" if "*" in ctype and value == 0 else value
             numbers.append(f".{name} = {named},")
-    row = ""
-    for text in numbers:
-        if row and len(row) + len(text) > 96:
-            lines.append(row)
-            row = ""
-        row = f"{row} {text}" if row else text
-    return [*lines, row] if row else lines
+    return [*lines, *_packed(numbers)]
+
+
+def _with_regions(regions: Sequence[Region], layer: Sequence[str]) -> list[str]:
+    """The layer's initialisers, or where there is more than one region of scratch, those of `Kernel.struct_of`."""
+    if len(regions) < 2:
+        return list(layer)
+    places = offsets(regions)
+    numbers = _packed([f".{region.name} = {places[region.name]}," for region in regions[1:]])
+    return [".layer = {", *_indented(layer), "},", ".scratch = {", *_indented(numbers), "},"]
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"    {line}" for line in lines]
+
+
+def _packed(initialisers: Sequence[str]) -> list[str]:
+    """Several in a line."""
+    lines: list[str] = []
+    for text in initialisers:
+        if lines and len(lines[-1]) + len(text) <= 96:
+            lines[-1] = f"{lines[-1]} {text}"
+        else:
+            lines.append(text)
+    return lines
 
 
 def _pointer(location: Location | None) -> str:

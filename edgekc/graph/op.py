@@ -7,18 +7,40 @@ adding an operator touches one file and one word in `ops/__init__.py`.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..errors import ModelError
 from .ir import Array, Graph, Node, Role, Tensor
+from .scratch import Regions
 
 Shape = tuple[int, ...]
 IntAttrs = Mapping[str, int]
-Param = int | str  # a number, or the name of a constant operand whose address the C struct holds, or LAID_OUT
+Number = int | str  # a number, or the name of a constant operand whose address the C struct holds, or LAID_OUT
+Param = Number | Mapping[str, Number]  # the latter of a nested struct
 LAID_OUT = "laid out"  # the address of what Kernel.lays_out made
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """A C struct that parameters of several operators nest (runtime_c/include/ek_layer.h)."""
+
+    name: str
+    fields: tuple[Field, ...]  # in the struct's order; a test compares the header
+
+
+Field = tuple[str | Struct, str]  # C type, or a struct that is nested; name
+
+
+def plain_fields(fields: Sequence[Field]) -> Iterator[tuple[str, str]]:
+    """(C type, name) of all fields, those of nested structs in their place."""
+    for ctype, name in fields:
+        if isinstance(ctype, Struct):
+            yield from plain_fields(ctype.fields)
+        else:
+            yield ctype, name
 
 
 class Constant(enum.Enum):
@@ -152,17 +174,19 @@ class Kernel:
     """A C function that computes an operator, and how to call it.
 
     The C signature is `void symbol(const STRUCT *p, const int8_t *in0[, const int8_t *in1 ...], int8_t *out
-    [, void *scratch])`: activations in node order, `scratch` only where `scratch` is given.
+    [, void *scratch])`: activations in node order, `scratch` only where `scratch` is given. Where that has more
+    than one region, the first parameter is `const symbol_params *params`: a STRUCT `layer`, and the regions' offsets
+    (`scratch.py`).
     """
 
     symbol: str  # also the stem of the source file in runtime_c/kernels/
     header: str  # in runtime_c/include/, declares STRUCT and symbol
     struct: str
-    fields: tuple[tuple[str, str], ...]  # (C type, name) in the struct's order; a test compares the header
+    fields: tuple[Field, ...]  # in the struct's order; a test compares the header
     params: Callable[[View], dict[str, Param]]  # a value for every field
     needs: frozenset[str] = frozenset()  # core features: dsp, mve, neon, ...
     accepts: Callable[[View], bool] = lambda view: True
-    scratch: Callable[[View], int] | None = None  # bytes
+    scratch: Callable[[View], Regions] | None = None  # of the same names for every layer
     # Indices of the activation operands whose buffer the output may overwrite, starting at the same byte. It
     # must hold for exactly this geometry.
     in_place: Callable[[View], tuple[int, ...]] = lambda view: ()
@@ -170,6 +194,10 @@ class Kernel:
     counted_cost: Callable[[View], float] | None = None  # instructions, to choose between kernels
     # uint8: the layer's constants in the order in which the kernel reads them, kept beside the packed model.
     lays_out: Callable[[View], Array] | None = None
+
+    def struct_of(self, regions: Regions) -> str:
+        """The C type of what the kernel's first parameter points to."""
+        return f"{self.symbol}_params" if len(regions) > 1 else self.struct
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, View
+from ..graph.scratch import Region, Regions
 from ..graph.source import FloatHalf, SourceOp
 from .kernels.vector import VECTOR
 from .shared import elementwise as ew
@@ -112,6 +113,13 @@ def _same_shape(view: View) -> bool:
     return alike and not is_constant(view.operand("b"))
 
 
+TABLE = 1024  # elements from which a table of y pays: EK_ADD_TABLE
+
+
+def _table_mve(view: View) -> Regions:
+    return (Region("table", 1024 if view.out.nbytes >= TABLE else 0, "int32 (256): what each value of y becomes"),)
+
+
 def _dsp(portable: Kernel) -> Kernel:
     """The kernel for the DSP extension; a clamp to int8 is its SSAT, and out_zero * 2**out_right has to fit 32 bits."""
 
@@ -129,7 +137,7 @@ _HELIUM = replace(
     symbol="ek_add_s8_mve",
     needs=frozenset({"mve"}),
     accepts=_same_shape,
-    scratch=lambda view: 1024 if view.out.nbytes >= 1024 else 0,  # EK_ADD_TABLE
+    scratch=_table_mve,
 )
 KERNELS: tuple[Kernel, ...] = (_HELIUM, _VECTOR, _dsp(_PORTABLE[0]), *_PORTABLE)
 

@@ -11,8 +11,10 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import DOUBLE
 from ..graph.ir import Array, Role, constant
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
+from .kernels import decoded
 from .kernels import vector as vec
 from .shared import floats as fl
 from .shared import linear as lin
@@ -72,16 +74,15 @@ def _k(view: View) -> tuple[int, int]:
     return view.weights.shape[1], view.weights.shape[2]
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     return {**lin.window_params(view, *_k(view)), **lin.output_params(view), "pad_value": view["pad_value"]}
 
 
-FIELDS = (*lin.LINEAR_FIELDS, ("int8_t", "pad_value"))
-_kernel = partial(Kernel, header="ek_conv2d.h", struct="ek_conv2d_params", fields=FIELDS)
+_kernel = partial(Kernel, header="ek_conv2d.h", struct="ek_conv2d_params", fields=lin.LINEAR_FIELDS)
 
 
-def _scratch(view: View) -> int:
-    return lin.ring_bytes(view, *_k(view)) + 2 * int(np.prod(view.weights.shape[1:]))
+def _regions(view: View) -> Regions:
+    return (*lin.ring_regions(view, *_k(view)), Region("windows", 2 * _taps(view), "int8 (2, taps): unrolled", align=1))
 
 
 def _is_pointwise(view: View) -> bool:
@@ -108,15 +109,22 @@ def _dsp_accepts(view: View) -> bool:
     return _taps(view) >= 4 and lin.short_requant(view)
 
 
-def _dsp_columns(view: View) -> int:
-    """Bytes of the filters' records and of four columns, as ek_columns.h has them."""
-    return 16 * view.out.shape[3] + 32 * -(-_taps(view) // 4)
+def _filters(view: View) -> Region:
+    return Region("filters", 16 * view.out.shape[3], "ek_filter (out_c): what follows each accumulator")
 
 
-def _dsp_scratch(view: View) -> int:
+def _dsp_columns(view: View) -> Regions:
+    columns = Region("columns", 32 * -(-_taps(view) // 4), "what four pixels see, as ek_columns.h has it")
+    return _filters(view), columns
+
+
+def _dsp_regions(view: View) -> Regions:
     run = view.x.shape[3] * (_k(view)[1] if view["dilation_w"] == 1 else 1)
-    window = lin.ring_bytes(view, *_k(view)) + (4 * ((_taps(view) + 6) // 4 * 4) if run % 4 else 3)
-    return _dsp_columns(view) + -(-window // 4) * 4
+    ring = lin.ring_regions(view, *_k(view))
+    room = 4 * ((_taps(view) + 6) // 4 * 4) if run % 4 else 3  # three bytes behind a run are read
+    windows = room + -(ring[1].bytes + room) % 4
+    held = "int8 (4, EK_COLUMNS_ROOM): unrolled, where their runs are no whole words"
+    return (*_dsp_columns(view), *ring, Region("windows", windows, held, align=1))
 
 
 def parts_of_16_bits(view: View) -> bool:
@@ -133,9 +141,8 @@ def _mul2_accepts(view: View) -> bool:
     return lin.short_requant(view) and parts_of_16_bits(view)
 
 
-def _mul2_words(view: View) -> int:
-    """Bytes of the filters' records and of four pixels, as ek_mul2.h has them."""
-    return 16 * view.out.shape[3] + 16 * -(-_taps(view) // 2)
+def _mul2_pixels(view: View) -> Regions:
+    return _filters(view), Region("pixels", 16 * -(-_taps(view) // 2), "what four pixels see, as ek_mul2.h has it")
 
 
 _DSP = frozenset({"dsp"})
@@ -149,7 +156,7 @@ _MUL2 = tuple(
             params=_params,
             needs=needs,
             accepts=lambda view: _is_pointwise(view) and _mul2_accepts(view),
-            scratch=_mul2_words,
+            scratch=_mul2_pixels,
             in_place=_pointwise_in_place,
             sources=("ek_pixels_mul2",),
         ),
@@ -158,7 +165,7 @@ _MUL2 = tuple(
             params=_params,
             needs=needs,
             accepts=_mul2_accepts,
-            scratch=lambda view: _mul2_words(view) + lin.ring_bytes(view, *_k(view)),
+            scratch=lambda view: (*_mul2_pixels(view), *lin.ring_regions(view, *_k(view))),
             in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
             sources=("ek_pixels_mul2",),
         ),
@@ -170,14 +177,16 @@ def _mve_accepts(view: View) -> bool:
     return view.out.shape[3] >= 4 and view["rounding"] == DOUBLE and lin.vector_requant(view)
 
 
-def _mve_pixels(view: View) -> int:
-    """Bytes of the sums and of two pixels, as ek_sums_mve.h has them."""
-    return 32 * -(-view.out.shape[3] // 4) + 32 * -(-_taps(view) // 16)
+def _mve_pixels(view: View) -> Regions:
+    return (
+        Region("sums", 32 * -(-view.out.shape[3] // 4), "int32 (channels / 4, 2, 4): of two pixels"),
+        Region("pixels", 32 * -(-_taps(view) // 16), "int8 (taps / 16, 2, 16): what two pixels see"),
+    )
 
 
-def _mve_scratch(view: View) -> int:
-    run = view.x.shape[3] * (_k(view)[1] if view["dilation_w"] == 1 else 1)
-    return _mve_pixels(view) + lin.ring_bytes(view, *_k(view)) + (_taps(view) + 15 if run % 16 else 0)
+def _mve_regions(view: View) -> Regions:
+    _, k_h, k_w, _ = view.weights.shape
+    return (*_mve_pixels(view), *lin.ring_regions(view, k_h, k_w), decoded.unrolled(view, k_h, k_w))
 
 
 _MVE = frozenset({"mve"})
@@ -196,7 +205,7 @@ KERNELS = (
         params=_params,
         needs=_MVE,
         accepts=_mve_accepts,
-        scratch=_mve_scratch,
+        scratch=_mve_regions,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         sources=("ek_sums_mve",),
     ),
@@ -208,7 +217,7 @@ KERNELS = (
         params=lambda view: vec.window_params(view, 1, 1),
         needs=vec.VECTOR,
         accepts=lambda view: _is_pointwise(view) and vec.accepts(view),
-        scratch=vec.matrix_scratch,
+        scratch=vec.matrix_regions,
         in_place=_pointwise_in_place,
         lays_out=vec.matrix_records,
     ),
@@ -220,7 +229,7 @@ KERNELS = (
         params=lambda view: vec.window_params(view, *_k(view)),
         needs=vec.VECTOR,
         accepts=vec.accepts,
-        scratch=vec.conv2d_scratch,
+        scratch=vec.conv2d_regions,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         lays_out=vec.conv2d_records,
     ),
@@ -238,7 +247,7 @@ KERNELS = (
         params=_params,
         needs=_DSP,
         accepts=_dsp_accepts,
-        scratch=_dsp_scratch,
+        scratch=_dsp_regions,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         sources=("ek_columns_dsp", "ek_columns_put_dsp", "ek_columns_windows_dsp"),
     ),
@@ -247,14 +256,14 @@ KERNELS = (
         symbol="ek_conv1x1_s8",
         params=_params,
         accepts=_is_pointwise,
-        scratch=lambda view: 2 * view.x.shape[3],
+        scratch=lambda view: (Region("pixels", 2 * view.x.shape[3], "int8 (2, in_c)", align=1),),
         in_place=_pointwise_in_place,
         sources=("ek_output_s8",),
     ),
     _kernel(
         symbol="ek_conv2d_s8",
         params=_params,
-        scratch=_scratch,
+        scratch=_regions,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         sources=("ek_output_s8",),
     ),

@@ -11,7 +11,8 @@ import numpy as np
 from ..errors import ModelError
 from ..graph.fixedpoint import DOUBLE
 from ..graph.ir import Array, Role, constant
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from .kernels import vector as vec
 from .shared import floats as fl
@@ -78,13 +79,14 @@ def _k(view: View) -> tuple[int, int]:
     return view.weights.shape[0], view.weights.shape[1]
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     return {**lin.window_params(view, *_k(view)), **lin.output_params(view), "pad_value": view["pad_value"]}
 
 
-def decoded_bytes(view: View, k_h: int, k_w: int) -> int:
-    """Scratch of the kernels for packed weights: a word for each weight of four channels, then the ring."""
-    return 4 * min(4, view.out.shape[3]) * k_h * k_w + lin.ring_bytes(view, k_h, k_w)
+def decoded_regions(view: View, k_h: int, k_w: int) -> Regions:
+    """Of the portable kernels for packed weights."""
+    weights = 4 * min(4, view.out.shape[3]) * k_h * k_w
+    return (Region("weights", weights, "int32 (4, k_h, k_w): of four channels"), *lin.ring_regions(view, k_h, k_w))
 
 
 def accepts_3x3(view: View) -> bool:
@@ -93,10 +95,20 @@ def accepts_3x3(view: View) -> bool:
     return plain and channels == view.x.shape[3] and channels >= 4 and lin.short_requant(view)
 
 
-def scratch_3x3(view: View) -> int:
+def regions_3x3(view: View) -> Regions:
+    """Of the kernels on cores with the DSP extension, which hold 16 channels at a time."""
     _, _, out_w, channels = view.out.shape
-    pairs = out_w + 1 if view["stride_w"] == 2 else (out_w - 1) // 2 + 2
-    return min(channels, 16) * (44 + 12 * pairs)
+    pairs, held = out_w + 1 if view["stride_w"] == 2 else (out_w - 1) // 2 + 2, min(channels, 16)
+    return (
+        Region("channels", 44 * held, "ek_plane_channel (channels): weights, and what follows the sums"),
+        Region("planes", 12 * pairs * held, "(channels, pairs of columns, 3 rows, 2) int16: what three rows hold"),
+    )
+
+
+def _regions_mve(view: View) -> Regions:
+    k_h, k_w = _k(view)
+    taps = Region("taps", 4 * k_h * k_w, "uint32 (k_h, k_w): where a window's taps lie in `rows`")
+    return (taps, *lin.ring_regions(view, k_h, k_w))
 
 
 def _accepts_mve(view: View) -> bool:
@@ -123,23 +135,25 @@ def _accepts_3x3_mve(view: View) -> bool:
     return offsets and view["rounding"] == DOUBLE and lin.vector_requant(view)
 
 
-def _scratch_3x3_mve(view: View) -> int:
-    """Weights of eight channels, sums of one, and eight planes."""
+def _regions_3x3_mve(view: View) -> Regions:
     _, out_h, out_w, _ = view.out.shape
     rows, strip = _strip(view)
     held = max(min(PLANES_BYTES // (8 * strip), -(-out_h // rows)), 1)
-    return 128 * rows + 4 * (held * rows * out_w + 8) + 8 * (held * strip + 16)
+    return (
+        Region("weights", 128 * rows, "int8 (8 channels, rows, 16): a vector for each output row of a strip"),
+        Region("sums", 4 * (held * rows * out_w + 8), "int32 (output rows, out_w): of one channel; 32 bytes behind"),
+        Region("planes", 8 * (held * strip + 16), "int8 (8 channels, strips, columns, 5 rows); 16 bytes behind each"),
+    )
 
 
-FIELDS = (*lin.LINEAR_FIELDS, ("int8_t", "pad_value"))
-_kernel = partial(Kernel, header="ek_depthwise.h", struct="ek_depthwise_params", fields=FIELDS)
+_kernel = partial(Kernel, header="ek_depthwise.h", struct="ek_depthwise_params", fields=lin.LINEAR_FIELDS)
 KERNELS = (
     _kernel(
         symbol="ek_depthwise3x3_s8_mve",
         params=_params,
         needs=frozenset({"mve"}),
         accepts=_accepts_3x3_mve,
-        scratch=_scratch_3x3_mve,
+        scratch=_regions_3x3_mve,
         # Channel by channel as with the ring: bytes of a channel cover bytes of the same channel only.
         in_place=lambda view: lin.ring_in_place(view, 3),
     ),
@@ -148,7 +162,7 @@ KERNELS = (
         params=_params,
         needs=frozenset({"mve"}),
         accepts=_accepts_mve,
-        scratch=lambda view: 4 * _k(view)[0] * _k(view)[1] + lin.ring_bytes(view, *_k(view)),
+        scratch=_regions_mve,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
     ),
     Kernel(
@@ -159,7 +173,7 @@ KERNELS = (
         params=lambda view: vec.window_params(view, *_k(view)),
         needs=vec.VECTOR,
         accepts=lambda view: view.out.shape[3] == view.x.shape[3] and vec.accepts(view),
-        scratch=lambda view: lin.ring_bytes(view, *_k(view)) + vec.SLACK,
+        scratch=lambda view: lin.ring_regions(view, *_k(view), behind=vec.SLACK),
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         lays_out=lambda view: vec.channel_records(view, view.weights.value),
     ),
@@ -168,14 +182,14 @@ KERNELS = (
         params=_params,
         needs=frozenset({"dsp"}),
         accepts=accepts_3x3,
-        scratch=scratch_3x3,
+        scratch=regions_3x3,
         # Channel by channel as with the ring: bytes of a channel cover bytes of the same channel only.
         in_place=lambda view: lin.ring_in_place(view, 3),
     ),
     _kernel(
         symbol="ek_depthwise_s8",
         params=_params,
-        scratch=lambda view: lin.ring_bytes(view, *_k(view)),
+        scratch=lambda view: lin.ring_regions(view, *_k(view)),
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         sources=("ek_output_s8",),
     ),

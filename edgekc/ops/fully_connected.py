@@ -12,7 +12,8 @@ import numpy as np
 from ..errors import ModelError
 from ..graph.fixedpoint import DOUBLE, SINGLE
 from ..graph.ir import Array, Role, Tensor, constant
-from ..graph.op import LAID_OUT, Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.op import LAID_OUT, Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.scratch import Region
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from .kernels import vector as vec
 from .shared import linear as lin
@@ -78,23 +79,22 @@ def rows(view: View) -> int:
     return math.prod(view.x.shape[:-1])
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     sizes = dict(rows=rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
     return {**sizes, **lin.output_params(view)}
 
 
-def _vector_params(view: View) -> dict[str, int | str]:
-    values: dict[str, int | str] = {"records": LAID_OUT, "rows": rows(view)}
+def _vector_params(view: View) -> dict[str, Param]:
+    values: dict[str, Param] = {"records": LAID_OUT, "rows": rows(view)}
     values.update(in_c=view.x.shape[-1], out_c=view.out.shape[-1])
-    return {**values, **{name: view[name] for name in lin.OUTPUT}}
+    return {**values, **lin.requant_params(view, laid_out=True)}
 
 
 FIELDS = (
-    *lin.REQUANT_FIELDS,
+    *lin.MATRIX_FIELDS,
     ("uint32_t", "rows"),
     ("uint32_t", "in_c"),
     ("uint32_t", "out_c"),
-    *lin.OUTPUT_FIELDS,
 )
 _kernel = partial(Kernel, header="ek_fully_connected.h", struct="ek_fully_connected_params", fields=FIELDS)
 KERNELS = (
@@ -103,7 +103,7 @@ KERNELS = (
         params=_params,
         needs=frozenset({"mve"}),
         accepts=lambda view: view.out.shape[-1] >= 4 and lin.vector_requant(view),
-        scratch=lambda view: 16 * min(view.out.shape[-1] // 4, 16),
+        scratch=lambda view: (Region("sums", 16 * min(view.out.shape[-1] // 4, 16), "int32: of 64 filters"),),
     ),
     Kernel(
         symbol="ek_fully_connected_s8_vec",
@@ -113,7 +113,7 @@ KERNELS = (
         params=_vector_params,
         needs=vec.VECTOR,
         accepts=vec.accepts,
-        scratch=vec.matrix_scratch,
+        scratch=vec.matrix_regions,
         lays_out=vec.matrix_records,
     ),
     _kernel(
@@ -121,7 +121,7 @@ KERNELS = (
         params=_params,
         needs=frozenset({"dsp"}),
         accepts=lambda view: view.x.shape[-1] >= 4 and (lin.short_requant(view) or lin.shorter_requant(view)),
-        scratch=lambda view: 8 * -(-view.x.shape[-1] // 4),
+        scratch=lambda view: (Region("pairs", 8 * -(-view.x.shape[-1] // 4), "int16: a row, as weights unpack"),),
     ),
     _kernel(
         symbol="ek_fully_connected_s8",

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..errors import ModelError
 from ..graph.ir import Array
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from . import conv2d
 from .shared import linear as lin
@@ -66,15 +67,22 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     return lin.output_interval(view, low.sum((1, 2, 3)) + bias, high.sum((1, 2, 3)) + bias)
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     w = view.weights.shape
     values = {**lin.window_params(view, w[1], w[2]), **lin.output_params(view), "pad_value": view["pad_value"]}
     return {**values, "groups": groups_of(view.x.shape, w)}
 
 
-def decoded_bytes(view: View, filter_shape: Shape) -> int:
-    """Scratch of the kernels for packed weights: a word for each weight of a filter (kh, kw, reads), then the ring."""
-    return 4 * int(np.prod(filter_shape)) + lin.ring_bytes(view, *filter_shape[:2])
+def decoded_regions(view: View, filter_shape: Shape) -> Regions:
+    """Of the kernels for packed weights; the shape of a filter is (kh, kw, reads)."""
+    weights = Region("weights", 4 * int(np.prod(filter_shape)), "int32 (k_h, k_w, reads): of one filter")
+    return (weights, *lin.ring_regions(view, *filter_shape[:2]))
+
+
+def _regions(view: View) -> Regions:
+    _, k_h, k_w, reads = view.weights.shape
+    windows = Region("windows", 2 * k_h * k_w * reads, "int8 (2, k_h, k_w, reads): unrolled, of one group", align=1)
+    return (*lin.ring_regions(view, k_h, k_w), windows)
 
 
 KERNELS = (
@@ -82,9 +90,9 @@ KERNELS = (
         symbol="ek_grouped_conv2d_s8",
         header="ek_conv2d.h",
         struct="ek_grouped_conv2d_params",
-        fields=(*lin.LINEAR_FIELDS, ("int8_t", "pad_value"), ("uint16_t", "groups")),
+        fields=(*lin.LINEAR_FIELDS, ("uint16_t", "groups")),
         params=_params,
-        scratch=lambda view: lin.ring_bytes(view, *view.weights.shape[1:3]) + 2 * int(np.prod(view.weights.shape[1:])),
+        scratch=_regions,
         in_place=lambda view: lin.ring_in_place(view, view.weights.shape[1]),
         sources=("ek_output_s8",),
     ),

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import EdgekcError, ModelError
 from ..graph import bounds
 from ..graph.ir import Graph, Node, Role, Stage, Tensor
-from ..graph.op import Constant, Op, int_attrs, operand_at, view_of
+from ..graph.op import Constant, Op, int_attrs, operand_at, plain_fields, view_of
 from . import OPS
 
 # C pointer type of a kernel's field -> dtype of the constant that it points to
@@ -217,7 +217,7 @@ def _attribute_range(name: str) -> tuple[int, int]:
 def _check_constants(op: Op, node: Node, tensors: list[Tensor], channels: int) -> None:
     """What C reads through a pointer must have the pointer's type and length."""
     named = dict(zip((operand.name for operand in op.operands), tensors, strict=False))
-    for c_type, field in (f for kernel in op.kernels for f in kernel.fields):
+    for c_type, field in (f for kernel in op.kernels for f in plain_fields(kernel.fields)):
         if field not in named or not c_type.endswith("*"):
             continue
         if named[field].dtype != _POINTEES.get(c_type):

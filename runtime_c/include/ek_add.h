@@ -35,8 +35,8 @@ void ek_add_s8_vec(const ek_add_params *p, const int8_t *a, const int8_t *b, int
 void ek_add_s8_dsp(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t *out);
 
 /*
- * The same for cores with Helium, for operands of one shape, which is one run of `inner` elements. scratch: 1024 bytes
- * where those are EK_ADD_TABLE at least, for what each value of y becomes; else none.
+ * The same for cores with Helium, for operands of one shape, which is one run of `inner` elements. There is scratch
+ * where those are EK_ADD_TABLE at least.
  */
 #define EK_ADD_TABLE 1024u
 void ek_add_s8_mve(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t *out, void *scratch);

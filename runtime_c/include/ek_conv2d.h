@@ -3,90 +3,100 @@
 #ifndef EK_CONV2D_H
 #define EK_CONV2D_H
 
-#include "ek_rounding.h"
+#include "ek_layer.h"
+#include "ek_scratch.h"
 
 #include <stdint.h>
 
 typedef struct {
     const int8_t *weights;      /* (out_c, k_h, k_w, in_c) */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c;
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    ek_requant_params requant;
+    ek_window_params window;
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
 } ek_conv2d_params;
 
-/*
- * Any window. scratch: what EK_RING wants (ek_ring.h), then two unrolled windows of k_h * k_w * in_c bytes.
- * `out` may start where `in` starts if every output row ends before the first input row that the ring has
- * not taken yet.
- */
-void ek_conv2d_s8(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+typedef struct {
+    ek_conv2d_params layer;
+    struct { uint32_t rows, windows; } scratch;
+} ek_conv2d_s8_params;
 
 /*
- * 1x1 without padding. scratch: 2 * in_c bytes. `out` may start where `in` starts if out_c <= in_c or
- * both strides are 1.
+ * Any window. `out` may start where `in` starts if every output row ends before the first input row that the ring has
+ * not taken yet.
  */
+void ek_conv2d_s8(const ek_conv2d_s8_params *params, const int8_t *in, int8_t *out, void *scratch);
+
+/* 1x1 without padding. `out` may start where `in` starts if out_c <= in_c or both strides are 1. */
 void ek_conv1x1_s8(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+
+typedef struct {
+    ek_conv2d_params layer;
+    struct { uint32_t columns, starts, rows, windows; } scratch;
+} ek_conv2d_s8_dsp_params;
+
+typedef struct {
+    ek_conv2d_params layer;
+    struct { uint32_t columns; } scratch;
+} ek_conv1x1_s8_dsp_params;
 
 /*
  * The same for cores with the DSP extension, for at least four taps and requantisation as ek_requant_short
- * (ek_dsp.h) wants it. scratch: 16 * out_c bytes for the filters, 32 for each four taps, and
- * for windows what EK_RING wants, rounded up to words, and one window with three bytes behind it.
+ * (ek_dsp.h) wants it.
  */
-void ek_conv2d_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
-void ek_conv1x1_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_conv2d_s8_dsp(const ek_conv2d_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
+void ek_conv1x1_s8_dsp(const ek_conv1x1_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
+
+typedef struct {
+    ek_conv2d_params layer;
+    struct { uint32_t pixels, starts, rows; } scratch;
+} ek_conv2d_s8_mul2_params;
+
+typedef struct {
+    ek_conv2d_params layer;
+    struct { uint32_t pixels; } scratch;
+} ek_conv1x1_s8_mul2_params;
 
 /*
  * The same for cores without SIMD, for weights that `parts_of_16_bits` in edgekc lets through and
- * requantisation as ek_filter_output (ek_filter.h) wants it. scratch: 16 * out_c bytes for the filters, 16 for each
- * two taps, and for windows what EK_RING wants.
+ * requantisation as ek_filter_output (ek_filter.h) wants it.
  */
-void ek_conv2d_s8_mul2(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
-void ek_conv1x1_s8_mul2(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_conv2d_s8_mul2(const ek_conv2d_s8_mul2_params *params, const int8_t *in, int8_t *out, void *scratch);
+void ek_conv1x1_s8_mul2(const ek_conv1x1_s8_mul2_params *params, const int8_t *in, int8_t *out, void *scratch);
 
-/*
- * The same for cores with Helium, for at least four filters and double rounding as ek_voutput (ek_mve.h) wants it.
- * scratch: EK_SUMS_BYTES and EK_PIXELS_BYTES (ek_sums_mve.h); for windows also what EK_RING wants and, if their runs
- * of adjacent bytes are no multiples of 16, one window with 15 bytes behind it.
- */
-void ek_conv2d_s8_mve(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
-void ek_conv1x1_s8_mve(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+typedef struct {
+    ek_conv2d_params layer;
+    struct { uint32_t pixels, starts, rows, unrolled; } scratch;
+} ek_conv2d_s8_mve_params;
+
+typedef struct {
+    ek_conv2d_params layer;
+    struct { uint32_t pixels; } scratch;
+} ek_conv1x1_s8_mve_params;
+
+/* The same for cores with Helium, for at least four filters and double rounding as ek_voutput (ek_mve.h) wants it. */
+void ek_conv2d_s8_mve(const ek_conv2d_s8_mve_params *params, const int8_t *in, int8_t *out, void *scratch);
+void ek_conv1x1_s8_mve(const ek_conv1x1_s8_mve_params *params, const int8_t *in, int8_t *out, void *scratch);
 
 /* Output channels of a group read the input channels of the same group only; the groups follow each other. */
 typedef struct {
     const int8_t *weights;      /* (out_c, k_h, k_w, in_c / groups) */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c;
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    ek_requant_params requant;
+    ek_window_params window;
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
     uint16_t groups;            /* divides in_c and out_c */
 } ek_grouped_conv2d_params;
 
+typedef struct {
+    ek_grouped_conv2d_params layer;
+    struct { uint32_t rows, windows; } scratch;
+} ek_grouped_conv2d_s8_params;
+
 /*
- * Any window. scratch: what EK_RING wants (ek_ring.h), then two unrolled windows of k_h * k_w * in_c / groups bytes.
- * `out` may start where `in` starts if every output row ends before the first input row that the ring has
+ * Any window. `out` may start where `in` starts if every output row ends before the first input row that the ring has
  * not taken yet.
  */
-void ek_grouped_conv2d_s8(const ek_grouped_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_grouped_conv2d_s8(const ek_grouped_conv2d_s8_params *params, const int8_t *in, int8_t *out, void *scratch);
 
 #endif

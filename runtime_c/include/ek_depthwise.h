@@ -3,56 +3,64 @@
 #ifndef EK_DEPTHWISE_H
 #define EK_DEPTHWISE_H
 
-#include "ek_rounding.h"
+#include "ek_layer.h"
+#include "ek_scratch.h"
 
 #include <stdint.h>
 
 typedef struct {
     const int8_t *weights;      /* (k_h, k_w, out_c) */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c; /* out_c = in_c * depth multiplier */
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    ek_requant_params requant;
+    ek_window_params window;    /* out_c = in_c * depth multiplier */
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
 } ek_depthwise_params;
 
+typedef struct {
+    ek_depthwise_params layer;
+    struct { uint32_t rows; } scratch;
+} ek_depthwise_s8_params;
+
 /*
- * scratch: what EK_RING wants (ek_ring.h).
  * `out` may start where `in` starts if every output row ends before the first input row that the ring has
  * not taken yet.
  */
-void ek_depthwise_s8(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_depthwise_s8(const ek_depthwise_s8_params *params, const int8_t *in, int8_t *out, void *scratch);
+
+typedef struct {
+    ek_depthwise_params layer;
+    struct { uint32_t planes; } scratch;
+} ek_depthwise3x3_s8_dsp_params;
 
 /*
  * The same for cores with the DSP extension: windows of 3x3 without dilation, stride_w 1 or 2, out_c = in_c >= 4,
- * and requantisation as ek_requant_short (ek_dsp.h) wants it. scratch: for each of 16 channels (or out_c, if that
- * is less) 44 bytes and 12 for each pair of columns: (out_w - 1) / 2 + 2 pairs, or out_w + 1 with stride_w 2.
+ * and requantisation as ek_requant_short (ek_dsp.h) wants it.
  */
-void ek_depthwise3x3_s8_dsp(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_depthwise3x3_s8_dsp(const ek_depthwise3x3_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
+
+typedef struct {
+    ek_depthwise_params layer;
+    struct { uint32_t starts, rows; } scratch;
+} ek_depthwise_s8_mve_params;
 
 /*
  * The same for cores with Helium: any window, out_c = in_c >= 8, and double rounding as ek_voutput (ek_mve.h) wants
- * it. scratch: 4 bytes for each tap, then what EK_RING wants.
+ * it.
  */
-void ek_depthwise_s8_mve(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_depthwise_s8_mve(const ek_depthwise_s8_mve_params *params, const int8_t *in, int8_t *out, void *scratch);
+
+typedef struct {
+    ek_depthwise_params layer;
+    struct { uint32_t sums, planes; } scratch;
+} ek_depthwise3x3_s8_mve_params;
 
 /*
  * The same for windows of 3x3 without dilation, strides of 1 or 2 and out_c = in_c. With stride_h 1 or 2 three or two
  * output rows make a strip of 5 * ((out_w - 1) * stride_w + 3) bytes, less than 8000, of each of eight channels; as
  * many strips are held as EK_DEPTHWISE_PLANES_BYTES has room for, one at least, and no more than the image has.
- * scratch: 128 bytes for each row of a strip; 4 for each output of the strips, and 32; 8 times the strips, and 128.
  * out_c is less than 9000.
  */
 #define EK_DEPTHWISE_PLANES_BYTES 4096u
-void ek_depthwise3x3_s8_mve(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_depthwise3x3_s8_mve(const ek_depthwise3x3_s8_mve_params *params, const int8_t *in, int8_t *out, void *scratch);
 
 #endif

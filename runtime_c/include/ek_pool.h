@@ -3,14 +3,12 @@
 #ifndef EK_POOL_H
 #define EK_POOL_H
 
+#include "ek_layer.h"
+
 #include <stdint.h>
 
 typedef struct {
-    uint16_t in_h, in_w, channels;
-    uint16_t out_h, out_w;
-    uint16_t filter_h, filter_w;
-    uint16_t stride_h, stride_w;
-    uint16_t pad_top, pad_left;
+    ek_window_params window;    /* not dilated, as many output as input channels */
     int16_t act_min, act_max;   /* fused activation, in output units */
 } ek_pool_params;
 

@@ -8,7 +8,8 @@
 #ifndef EK_TEMPLATE_H
 #define EK_TEMPLATE_H
 
-#include "ek_rounding.h"
+#include "ek_layer.h"
+#include "ek_scratch.h"
 #include "ek_types.h"
 
 typedef struct {
@@ -17,18 +18,8 @@ typedef struct {
     const ek_u16 *pairs;        /* (.., 2): a and b, binary16 bits of integers up to 2048 */
     const uint8_t *pair_indices; /* (out_c, in_c), bit-packed: the kernel's pair; NULL: pairs are (out_c, in_c, 2) */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c;
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    ek_requant_params requant;
+    ek_window_params window;
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
     uint8_t bits;               /* of an index, 1 to 8 */
     uint8_t pair_bits;          /* of an index of a pair, 1 to 8 */
@@ -40,60 +31,98 @@ typedef struct {
     uint8_t planes;             /* for Helium: 2 where weights do not fit 16 bits, else 1 */
 } ek_template_conv2d_params;
 
+typedef struct {
+    ek_template_conv2d_params layer;
+    struct { uint32_t plan, responses, taps, starts, rows; } scratch;
+} ek_template_conv2d_s8_params;
+
 /*
- * scratch: words, in this order: pair_count; 2 * in_c; block * in_c * count; 2 * k_h * k_w; then what EK_RING
- * wants (ek_ring.h). The compiler has proved that responses fit 16 bits and sums 32.
+ * The compiler has proved that responses fit 16 bits and sums 32.
  * `out` may start where `in` starts if every output row ends before the first input row that the ring has
  * not taken yet.
  */
-void ek_template_conv2d_s8(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_template_conv2d_s8(const ek_template_conv2d_s8_params *params, const int8_t *in, int8_t *out, void *scratch);
+
+typedef struct {
+    ek_template_conv2d_params layer;
+    struct { uint32_t plan, responses, templates, columns, starts, rows; } scratch;
+} ek_template_conv2d_s8_dsp_params;
 
 /*
  * The same for 3x3 windows, not dilated horizontally, in_c a multiple of 4, block 8, 16 or 32, where ek_requant_short
- * may be used (ek_dsp.h). scratch: words: pair_count; 2 * in_c + 1, in_c rounded up to a multiple of 8;
- * block * in_c * count; 5 * count; in_c * (2 * row + 1), row being (out_w - 1) * stride_w + 3; then what EK_RING wants.
+ * may be used (ek_dsp.h).
  */
-void ek_template_conv2d_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_template_conv2d_s8_dsp(const ek_template_conv2d_s8_dsp_params *params, const int8_t *in, int8_t *out,
+                               void *scratch);
+
+typedef struct {
+    ek_template_conv2d_params layer;
+    struct { uint32_t plan, templates, weights, columns, starts, rows, unrolled; } scratch;
+} ek_template_expanded_s8_dsp_params;
 
 /*
  * The same by expanding two filters at a time, for in_c a multiple of 2, where ek_requant_short may be used and
- * expanded weights fit 16 bits. scratch: words: pair_count; 2 * in_c; count * k_h * k_w; then what EK_EXPAND wants
- * (ek_expand.h).
+ * expanded weights fit 16 bits.
  */
-void ek_template_expanded_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_template_expanded_s8_dsp(const ek_template_expanded_s8_dsp_params *params, const int8_t *in, int8_t *out,
+                                 void *scratch);
+
+typedef struct {
+    ek_template_conv2d_params layer;
+    struct { uint32_t plan, templates, weights, sums, vertical, tiles, starts, rows; } scratch;
+} ek_template_winograd_s8_dsp_params;
 
 /*
- * The same for 3x3 windows with strides and dilations of 1, in_c a multiple of 4, where transformed weights fit 16 bits.
- * scratch: words: pair_count; 2 * in_c; 16 * count; then what EK_WINOGRAD wants (ek_winograd.h).
+ * The same for 3x3 windows with strides and dilations of 1, in_c a multiple of 4, where transformed weights fit 16
+ * bits. In place as EK_WINOGRAD (ek_winograd.h) says.
  */
-void ek_template_winograd_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_template_winograd_s8_dsp(const ek_template_winograd_s8_dsp_params *params, const int8_t *in, int8_t *out,
+                                 void *scratch);
+
+typedef struct {
+    ek_template_conv2d_params layer;
+    struct { uint32_t sums, pixels, kernels, pairs, starts, rows, unrolled; } scratch;
+} ek_template_conv2d_s8_mve_params;
 
 /*
- * The same for cores with Helium: any window, count * k_h * k_w below 2^16, and double rounding as ek_voutput (ek_mve.h)
- * wants it. scratch: EK_DECODED_BYTES (ek_decoded_mve.h); words: in_c, and for each plane pair_count, or in_c where
- * pairs have no indices; then what ek_conv2d_s8_mve has for windows. Here `block` is even.
+ * The same for cores with Helium: any window, count * k_h * k_w below 2^16, and double rounding as ek_voutput
+ * (ek_mve.h) wants it. Here `block` is even.
  */
-void ek_template_conv2d_s8_mve(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_template_conv2d_s8_mve(const ek_template_conv2d_s8_mve_params *params, const int8_t *in, int8_t *out,
+                               void *scratch);
+
+typedef struct {
+    ek_template_conv2d_params layer;
+    struct { uint32_t plan, header, row, weights, sums, columns, starts, rows; } scratch;
+} ek_template_conv2d_s8_vec_params;
+
+/* The same where weights and sums are as ek_words.h wants them. In place as ek_clustered_conv2d_s8_vec. */
+void ek_template_conv2d_s8_vec(const ek_template_conv2d_s8_vec_params *params, const int8_t *in, int8_t *out,
+                               void *scratch);
+
+typedef struct {
+    ek_template_conv2d_params layer;
+    struct { uint32_t pairs, templates, weights, tiles, sums, vertical, starts, rows; } scratch;
+} ek_template_winograd_s8_mve_params;
 
 /*
- * The same where weights and sums are as ek_words.h wants them. scratch: words: pair_count; 2 * in_c; then what EK_WORDS
- * wants. In place as ek_clustered_conv2d_s8_vec.
+ * The same for cores with Helium, 3x3 windows with strides and dilations of 1, and in_c a multiple of 8, where
+ * transformed weights fit 16 bits. In place as EK_WINOGRAD_MVE (ek_winograd_mve.h) says.
  */
-void ek_template_conv2d_s8_vec(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_template_winograd_s8_mve(const ek_template_winograd_s8_mve_params *params, const int8_t *in, int8_t *out,
+                                 void *scratch);
 
-/*
- * The same for cores with Helium, 3x3 windows with strides and dilations of 1, and in_c a multiple of 8, where transformed
- * weights fit 16 bits. scratch: words: in_c; pair_count, or in_c where pairs have no indices; 8 * count; then what
- * EK_WINOGRAD_MVE wants (ek_winograd_mve.h).
- */
-void ek_template_winograd_s8_mve(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+typedef struct {
+    ek_template_conv2d_params layer;
+    struct {
+        uint32_t plan, filter_sums, window_sums, templates, values, responses;
+        uint32_t header, row, weights, sums, columns, starts, rows;
+    } scratch;
+} ek_template_pixels_s8_vec_params;
 
-/*
- * The same by responses, 32 pixels at a time (ek_pixels.h), `block` a multiple of 32. scratch: words: pair_count; 2 * in_c;
- * 32; 16; with t templates, rounded up to a multiple of 4, and n taps of a window, to one of 2, n * t int16 and n * 256
- * int16; then 128 * t * in_c bytes for every 32 pixels of a block; what EK_WORDS wants with nothing decoded.
- */
-void ek_template_pixels_s8_vec(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch);
+/* The same by responses, 32 pixels at a time (ek_pixels.h), `block` a multiple of 32. */
+void ek_template_pixels_s8_vec(const ek_template_pixels_s8_vec_params *params, const int8_t *in, int8_t *out,
+                               void *scratch);
 
 /* The same with one kernel an output channel, which reads input channel c / (out_c / in_c). */
 typedef struct {
@@ -102,38 +131,38 @@ typedef struct {
     const ek_u16 *pairs;        /* (.., 2): a and b, binary16 bits of integers up to 2048 */
     const uint8_t *pair_indices; /* (out_c), bit-packed: the kernel's pair; NULL: pairs are (out_c, 2) */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c; /* out_c = in_c * depth multiplier */
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    ek_requant_params requant;
+    ek_window_params window;    /* out_c = in_c * depth multiplier */
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
     uint8_t bits;               /* of an index, 1 to 8 */
     uint8_t pair_bits;          /* of an index of a pair, 1 to 8 */
     uint16_t ones;              /* value of the constant template */
 } ek_template_depthwise_params;
 
+typedef struct {
+    ek_template_depthwise_params layer;
+    struct { uint32_t starts, rows; } scratch;
+} ek_template_depthwise_s8_params;
+
 /*
- * scratch: n * k_h * k_w words, n being out_c, at most 4; then what EK_RING wants (ek_ring.h). The compiler has
- * proved that sums fit 32 bits.
+ * The compiler has proved that sums fit 32 bits.
  * `out` may start where `in` starts if every output row ends before the first input row that the ring has
  * not taken yet.
  */
-void ek_template_depthwise_s8(const ek_template_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_template_depthwise_s8(const ek_template_depthwise_s8_params *params, const int8_t *in, int8_t *out,
+                              void *scratch);
+
+typedef struct {
+    ek_template_depthwise_params layer;
+    struct { uint32_t planes; } scratch;
+} ek_template_depthwise3x3_s8_dsp_params;
 
 /*
- * The same for windows of 3x3 and requantisation as ek_depthwise3x3_s8_dsp (ek_depthwise.h) wants them, with its scratch,
- * where expanded weights fit 16 bits.
+ * The same for windows of 3x3 and requantisation as ek_depthwise3x3_s8_dsp (ek_depthwise.h) wants them, where expanded
+ * weights fit 16 bits.
  */
-void ek_template_depthwise3x3_s8_dsp(const ek_template_depthwise_params *p, const int8_t *in, int8_t *out,
-                                     void *scratch);
+void ek_template_depthwise3x3_s8_dsp(const ek_template_depthwise3x3_s8_dsp_params *params, const int8_t *in,
+                                     int8_t *out, void *scratch);
 
 /* The same in groups: filters of a group read the input channels of the same group. reads is in_c / groups. */
 typedef struct {
@@ -142,18 +171,8 @@ typedef struct {
     const ek_u16 *pairs;        /* (.., 2): a and b, binary16 bits of integers up to 2048 */
     const uint8_t *pair_indices; /* (out_c, reads), bit-packed: the kernel's pair; NULL: pairs are (out_c, reads, 2) */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */
-    const int32_t *multiplier;  /* (out_c), or one */
-    const int8_t *shift;        /* (out_c), or one */
-    uint16_t in_h, in_w, in_c;
-    uint16_t out_h, out_w, out_c; /* in_c and out_c are multiples of groups */
-    uint16_t k_h, k_w;
-    uint16_t stride_h, stride_w;
-    uint16_t dilation_h, dilation_w;
-    uint16_t pad_top, pad_left;
-    int16_t out_zero;
-    int16_t act_min, act_max;   /* fused activation, in output units */
-    uint8_t rounding;           /* EK_ROUND_* */
-    uint8_t requant_step;       /* 1: multiplier and shift per channel, 0: one for all */
+    ek_requant_params requant;
+    ek_window_params window;    /* in_c and out_c are multiples of groups */
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
     uint8_t bits;               /* of an index, 1 to 8 */
     uint8_t pair_bits;          /* of an index of a pair, 1 to 8 */
@@ -161,13 +180,17 @@ typedef struct {
     uint16_t groups;
 } ek_template_grouped_conv2d_params;
 
+typedef struct {
+    ek_template_grouped_conv2d_params layer;
+    struct { uint32_t starts, rows; } scratch;
+} ek_template_grouped_conv2d_s8_params;
+
 /*
- * scratch: a word for each weight of a filter; then what EK_RING wants (ek_ring.h). The compiler has
- * proved that sums fit 32 bits.
+ * The compiler has proved that sums fit 32 bits.
  * `out` may start where `in` starts if every output row ends before the first input row that the ring has
  * not taken yet.
  */
-void ek_template_grouped_conv2d_s8(const ek_template_grouped_conv2d_params *p, const int8_t *in, int8_t *out,
-                                    void *scratch);
+void ek_template_grouped_conv2d_s8(const ek_template_grouped_conv2d_s8_params *params, const int8_t *in, int8_t *out,
+                                   void *scratch);
 
 #endif

@@ -12,6 +12,7 @@ import pytest
 from edgekc.assets import INCLUDES, RUNTIME_C
 from edgekc.boards.cores import CORES
 
+NESTED = re.compile(r"(?<!typedef )struct \{[^{}]*\} (\w+);")
 STRUCT = re.compile(r"typedef struct \{([^}]*)\} (\w+);")
 CHECKED = re.compile(r"EK_CHECK_OFFSET\((\w+), (\w+), ")
 SIGNATURE = re.compile(r"EK_NAKED void \w+\(([^)]*)\)")
@@ -33,9 +34,9 @@ def plain(text: str) -> str:
 
 
 def structs(text: str) -> dict[str, dict[str, str]]:
-    """By struct, its fields and their types."""
+    """By struct, its fields and their types; one that has no name is a field of the type `struct`."""
     found: dict[str, dict[str, str]] = {}
-    for body, name in STRUCT.findall(plain(text)):
+    for body, name in STRUCT.findall(NESTED.sub(r"struct \1;", plain(text))):
         found[name] = {}
         for line in filter(None, (" ".join(part.split()) for part in body.split(";"))):
             declared = FIELD_TYPE.match(line)
@@ -93,12 +94,13 @@ def test_a_field_that_nobody_checks_is_seen() -> None:
 typedef struct {
     const inner *first; /* a pointer */
     int32_t sums[4], last;
+    struct { uint32_t a, b; } places;
 } frame;
 EK_CHECK_OFFSET(frame, first, 0);
 static EK_NAKED void f(EK_UNSEEN const frame *k, EK_UNSEEN uint32_t n) { __asm__("ldr r0, [sp, #28]\\n\\t"); }
 """
     headers = "typedef struct { int32_t a; } inner;\nEK_CHECK_OFFSET(frame, last, 4);\n"  # another frame's
-    assert unchecked(text, headers) == ["frame.last", "frame.sums", "inner.a"]
+    assert unchecked(text, headers) == ["frame.last", "frame.places", "frame.sums", "inner.a"]
     assert bare(text, {"r1"}) == ["[sp, #28]"]
     assert bare(text, {"sp"}) == []
 

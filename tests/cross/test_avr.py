@@ -19,6 +19,7 @@ from edgekc.generate.plan import plan
 from edgekc.generate.sources import generate
 from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
 from edgekc.graph.op import Case, Kernel, Op, View, computed, operand_at
+from edgekc.graph.scratch import scratch_bytes
 from edgekc.ops import OPS
 from edgekc.passes.lower import lower
 
@@ -79,7 +80,7 @@ class Layer:
     @property
     def nbytes(self) -> int:
         view = View(self.node, self.tensors[:-1], self.tensors[-1:])
-        scratch = self.kernel.scratch(view) if self.kernel.scratch else 0
+        scratch = scratch_bytes(self.kernel.scratch(view)) if self.kernel.scratch else 0
         return sum(t.nbytes for t in self.tensors) + scratch + LAYER_BYTES
 
 

@@ -13,7 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from edgekc.assets import runtime_file
 from edgekc.firmware.toolchain import host_compiler
 from edgekc.graph.bits import index_bits, pack_indices
 from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
-from edgekc.graph.op import LAID_OUT, Case, Kernel, Op, View, computed, operand_at
+from edgekc.graph.op import LAID_OUT, Case, Field, Kernel, Op, Param, Struct, View, computed, operand_at
+from edgekc.graph.scratch import Regions, offsets, scratch_bytes
 from edgekc.ops import OPS
 
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
@@ -82,9 +83,34 @@ def library() -> ctypes.CDLL:
 
 
 @functools.cache
+def nested_type(struct: Struct) -> type[ctypes.Structure]:
+    fields = []
+    for ctype, name in struct.fields:
+        if isinstance(ctype, Struct):
+            fields.append((name, nested_type(ctype)))
+        else:
+            fields.append((name, ctypes.c_void_p if "*" in ctype else CTYPES[ctype]))
+    return type(struct.name, (ctypes.Structure,), {"_fields_": fields})
+
+
+@functools.cache
 def struct_type(kernel: Kernel) -> type[ctypes.Structure]:
-    fields = [(name, ctypes.c_void_p if "*" in ctype else CTYPES[ctype]) for ctype, name in kernel.fields]
-    return type(kernel.struct, (ctypes.Structure,), {"_fields_": fields})
+    """Of the layer, without the offsets of scratch."""
+    return nested_type(Struct(kernel.struct, kernel.fields))
+
+
+@functools.cache
+def params_type(kernel: Kernel, names: tuple[str, ...]) -> type[ctypes.Structure]:
+    """Of what the kernel's first parameter points to; `names`: of the regions of its scratch."""
+    layer = struct_type(kernel)
+    if len(names) < 2:
+        return layer
+    scratch = type("scratch", (ctypes.Structure,), {"_fields_": [(name, ctypes.c_uint32) for name in names[1:]]})
+    return type(f"{kernel.symbol}_params", (ctypes.Structure,), {"_fields_": [("layer", layer), ("scratch", scratch)]})
+
+
+def regions_of(kernel: Kernel, view: View) -> Regions:
+    return kernel.scratch(view) if kernel.scratch is not None else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,16 +169,36 @@ def stored(tensor: Tensor) -> bytes:
     return tensor.value.tobytes()
 
 
+def fill(
+    packed: ctypes.Structure,
+    fields: Sequence[Field],
+    values: Mapping[str, Param],
+    pointers: Mapping[str, int],
+    where: str,
+) -> None:
+    assert set(values) == {name for _, name in fields}, f"{where}: params do not match the fields"
+    for ctype, name in fields:
+        value = values[name]
+        if isinstance(ctype, Struct):
+            fill(getattr(packed, name), ctype.fields, value, pointers, f"{where}.{name}")
+            continue
+        setattr(packed, name, pointers[value] if isinstance(value, str) else value)
+        if not isinstance(value, str) and "*" not in ctype:
+            assert getattr(packed, name) == value, f"{where}.{name}: {value} does not fit its type"
+
+
 def pack(kernel: Kernel, view: View, pointers: dict[str, int]) -> ctypes.Structure:
     values = kernel.params(view)
-    assert set(values) == {name for _, name in kernel.fields}, f"{kernel.symbol}: params do not match the fields"
     packed = struct_type(kernel)()
-    for name, value in values.items():
-        number = pointers[value] if isinstance(value, str) else value
-        setattr(packed, name, number)
-        if not isinstance(value, str) and "*" not in {n: t for t, n in kernel.fields}[name]:
-            assert getattr(packed, name) == value, f"{kernel.symbol}.{name}: {value} does not fit its type"
-    return packed
+    fill(packed, kernel.fields, values, pointers, kernel.symbol)
+    regions = regions_of(kernel, view)
+    if len(regions) < 2:
+        return packed
+    params = params_type(kernel, tuple(region.name for region in regions))(layer=packed)
+    places = offsets(regions)
+    for region in regions[1:]:
+        setattr(params.scratch, region.name, places[region.name])
+    return params
 
 
 def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | None, guard: int = GUARD) -> bytes:
@@ -177,7 +223,7 @@ def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | No
         arguments = [ctypes.byref(params), *(ctypes.c_void_p(sources[i].address) for i in activations)]
         arguments.append(ctypes.c_void_p(out.address))
         if kernel.scratch is not None:
-            arguments.append(ctypes.c_void_p(buffer(kernel.scratch(view)).address))
+            arguments.append(ctypes.c_void_p(buffer(scratch_bytes(kernel.scratch(view))).address))
         function = getattr(library(), kernel.symbol)
         function.restype = None
         function(*arguments)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...graph.fixedpoint import DOUBLE
 from ...graph.op import View
+from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
 
 PIXELS_BYTES = 40 * 1024
@@ -27,17 +28,22 @@ def block(view: View, taps: int) -> int:
     return (-(-out_h * out_w // passes) + 1) // 2 * 2
 
 
-def held_bytes(taps: int, at_once: int, planes: int) -> int:
-    """EK_DECODED_BYTES: four filters as int16, sums, and the block's pixels."""
-    return 8 * row(taps) + (32 if planes == 1 else 32 * at_once) + row(taps) * at_once
+def regions(taps: int, at_once: int, planes: int) -> Regions:
+    """What EK_DECODED wants of scratch, for `at_once` pixels in a block."""
+    sums = "int32: of one plane (2 pixels, 4 filters), of two planes (2, block, 4)"
+    return (
+        Region("weights", 8 * row(taps), "int16 (row / 8, 4 filters, 8)"),
+        Region("sums", 32 if planes == 1 else 32 * at_once, sums),
+        Region("pixels", row(taps) * at_once, "int8 (block / 2, row / 16, 2, 16): what the pixels of a block see"),
+    )
 
 
-def scratch(view: View, k_h: int, k_w: int, at_once: int, planes: int) -> int:
-    """What is held, the ring, and a window whose runs are no whole vectors."""
-    taps = k_h * k_w * view.x.shape[3]
-    run = view.x.shape[3] * (k_w if view["dilation_w"] == 1 else 1)
-    window = taps + 15 if run % 16 else 0
-    return held_bytes(taps, at_once, planes) + lin.ring_bytes(view, k_h, k_w) + window
+def unrolled(view: View, k_h: int, k_w: int) -> Region:
+    """What kernels unroll a window to, and 15 bytes behind it; nothing where `k_h` is 0."""
+    in_c = view.x.shape[3]
+    run = in_c * (k_w if view["dilation_w"] == 1 else 1)
+    needed = k_h * k_w * in_c + 15 if k_h and run % 16 else 0
+    return Region("unrolled", needed, "int8 (taps): a window, where its runs are no whole vectors", align=1)
 
 
 def accepts(dense: View) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...graph.op import View
+from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
 
 WINDOWS_BYTES = 32 * 1024  # of scratch for windows, if four pixels need no more
@@ -102,13 +103,17 @@ def cost(dense: View, decode: float, weight: float) -> float:
     return counted + weight * passes(dense, decode) * dense.weights.value.size
 
 
-def scratch(dense: View, decode: float) -> int:
-    """Two filters, the windows of a block, the ring, and a window."""
-    words = values(dense) + block(dense, decode) * values(dense) // 2
-    if pointwise(dense):
-        return 4 * words
+def regions(dense: View, decode: float) -> Regions:
+    """What EK_EXPAND wants of scratch. Pixels of 1x1 windows without padding need no ring."""
     _, k_h, k_w, _ = dense.weights.shape
-    return 4 * words + lin.ring_bytes(dense, k_h, k_w) + taps(dense)
+    alone = pointwise(dense)
+    windows = "int16 (block / 4, values / 2, 4, 2): what the pixels of a block see, four by four"
+    return (
+        Region("weights", 4 * values(dense), "int16 (values / 2, 2 filters, 2)"),
+        Region("columns", 2 * block(dense, decode) * values(dense), windows),
+        *(lin.NO_RING if alone else lin.ring_regions(dense, k_h, k_w)),
+        Region("unrolled", 0 if alone else taps(dense), "int8 (taps): a window, where its runs are no whole words", 1),
+    )
 
 
 def in_place(dense: View) -> tuple[int, ...]:

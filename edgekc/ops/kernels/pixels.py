@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...graph.op import View
+from ...graph.scratch import Region, Regions
 from . import words
 
 PIXELS = 32
@@ -34,11 +35,18 @@ def block(view: View) -> int:
     return -(-vectors // passes) * PIXELS
 
 
-def scratch(view: View, dense: View) -> int:
-    """A filter's sums, windows' sums, templates, transposed windows, responses, and what EK_WORDS wants."""
+def regions(view: View, dense: View) -> Regions:
+    """What the kernel wants behind the plan of a filter, and EK_WORDS with nothing decoded."""
     taps = (int(view.templates.value[0].size) + 1) // 2 * 2
-    held = 6 * PIXELS + 2 * taps * _templates(view) + 2 * taps * 8 * PIXELS
-    return held + block(view) // PIXELS * _responses(view) + words.scratch(dense, 0, block(view))
+    responses = block(view) // PIXELS * _responses(view)
+    return (
+        Region("filter_sums", 4 * PIXELS, "int32 (32): of one filter"),
+        Region("window_sums", 2 * PIXELS, "int16 (32): of a channel, where `responses` does not hold them"),
+        Region("templates", 2 * taps * _templates(view), "int16 (taps to an even number, templates)"),
+        Region("values", 16 * taps * PIXELS, "int16 (taps to an even number, 8 channels, 32): transposed windows"),
+        Region("responses", responses, "int16 (vectors of pixels, in_c, templates, ...): as ek_pixels.h has them"),
+        *words.regions(dense, 0, block(view)),
+    )
 
 
 def cost(view: View) -> float:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from ...graph.bits import index_bits
-from ...graph.op import Kernel, View
+from ...graph.op import Kernel, Param, View
+from ...graph.scratch import Region, Regions
 from ..packed import template as tp
 from ..shared import linear as lin
 from . import decoded, words
@@ -59,11 +60,11 @@ def _accepts_dsp(view: View) -> bool:
     return window and fits and lin.short_requant(tp.dense(view))
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     count, k_h, k_w = view.templates.shape
     names = ("templates", "indices", "pairs", "pair_indices")[: len(tp.codes(view))]
     values = lin.window_params(view, k_h, k_w)
-    values.update(lin.output_params(view, (*names, "bias", "multiplier", "shift")))
+    values.update(lin.output_params(view, names))
     values.update(count=count, ones=view["ones"], bits=index_bits(view.indices.value), pad_value=view["pad_value"])
     values.update(
         block=block_pixels(view), pair_count=_pair_count(view), pair_bits=0, pointwise=0, planes=_planes(view)
@@ -80,11 +81,23 @@ def _pair_count(view: View) -> int:
     return len(view.pairs.value) if view.has("pair_indices") else 0
 
 
-def _scratch(view: View) -> int:
-    """The pair table, a filter's plan, the responses, the offsets and values of a window's taps, and the ring."""
+def _plan(view: View) -> Regions:
+    """What all kernels begin with, but for those on cores with Helium."""
+    return (
+        Region("table", 4 * _pair_count(view), "uint32 (pair_count): pairs that have indices, as words"),
+        Region("plan", 8 * view.x.shape[3], "uint32 (in_c, 2): of one filter, as ek_template_plan makes it"),
+    )
+
+
+def _regions(view: View) -> Regions:
     _, k_h, k_w = view.templates.shape
-    words = _pair_count(view) + 2 * view.x.shape[3] + _responses(view) * block_pixels(view) + 2 * k_h * k_w
-    return 4 * words + lin.ring_bytes(view, k_h, k_w)
+    responses = "uint32 (block / 4, in_c, templates, 4 pixels)"
+    return (
+        *_plan(view),
+        Region("responses", 4 * _responses(view) * block_pixels(view), responses),
+        Region("taps", 8 * k_h * k_w, "uint32 (2, k_h, k_w): a window's values, and where they lie in `rows`"),
+        *lin.ring_regions(view, k_h, k_w),
+    )
 
 
 CODE_FIELDS = (
@@ -95,9 +108,9 @@ CODE_FIELDS = (
 )
 FIELDS = (
     *CODE_FIELDS,
-    *lin.REQUANT_FIELDS[1:],
-    *lin.WINDOW_FIELDS,
-    *lin.OUTPUT_FIELDS,
+    lin.BIAS_FIELD,
+    lin.REQUANT_FIELD,
+    lin.WINDOW_FIELD,
     ("int8_t", "pad_value"),
     ("uint8_t", "bits"),
     ("uint8_t", "pair_bits"),
@@ -107,24 +120,31 @@ FIELDS = (
 )
 
 
-def _scratch_dsp(view: View) -> int:
-    """The pair table, a filter's plan, the responses, the templates and three rows as words, and the ring."""
+def _regions_dsp(view: View) -> Regions:
     in_c, count = view.x.shape[3], view.templates.shape[0]
     apart = 2 * ((view.out.shape[2] - 1) * view["stride_w"] + 3) + 1
-    words = (
-        _pair_count(view)
-        + 2 * ((in_c + 7) // 8 * 8)
-        + 1
-        + _responses(view) * _block_dsp(view)
-        + 5 * count
-        + in_c * apart
+    table, _ = _plan(view)
+    plan = "uint32 (in_c to a multiple of 8, 2), and a 0: of one filter, as ek_template_plan makes it"
+    return (
+        table,
+        Region("plan", 8 * ((in_c + 7) // 8 * 8) + 4, plan),
+        Region("responses", 4 * _responses(view) * _block_dsp(view), "uint32 (in_c, templates, block)"),
+        Region("templates", 20 * count, "int16 (templates, 5, 2): widened"),
+        Region("columns", 4 * in_c * apart, "int16 (in_c, apart, 2): three rows, columns side by side"),
+        *lin.ring_regions(view, 3, 3),
     )
-    return 4 * words + lin.ring_bytes(view, 3, 3)
 
 
-def _entry_bytes(view: View, positions: int) -> int:
-    """The pair table, a filter's plan, and the templates as words."""
-    return 4 * (_pair_count(view) + 2 * view.x.shape[3] + positions * view.templates.shape[0])
+def _templates(view: View, positions: int) -> Region:
+    return Region("templates", 4 * positions * view.templates.shape[0], "int16 (templates, positions, 2): with `ones`")
+
+
+def _regions_winograd(view: View) -> Regions:
+    return (*_plan(view), _templates(view, wg.POSITIONS), *wg.regions(tp.dense(view)))
+
+
+def _regions_expanded(view: View) -> Regions:
+    return (*_plan(view), _templates(view, view.templates.value[0].size), *ex.regions(tp.dense(view), DECODE))
 
 
 def _codes_cost(view: View, cost: tuple[float, float, float], passes: int) -> float:
@@ -155,7 +175,7 @@ def _response_cost(view: View) -> float:
     return counted + _codes_cost(view, PLANNED, -(-pixels // held))
 
 
-def _expanded_params(view: View) -> dict[str, int | str]:
+def _expanded_params(view: View) -> dict[str, Param]:
     as_dense = tp.dense(view)
     return {**_params(view), "block": ex.block(as_dense, DECODE), "pointwise": int(ex.pointwise(as_dense))}
 
@@ -179,12 +199,25 @@ def _accepts_mve(view: View) -> bool:
     return better and templates.size < 2**16 and decoded.accepts(tp.dense(view))
 
 
-def _scratch_mve(view: View) -> int:
-    """What decoded filters want, indices of a filter's kernels, and the pairs."""
+def _kernels_mve(view: View, planes: int) -> Regions:
+    """Which kernels a filter has, on cores with Helium."""
     in_c = view.x.shape[3]
-    words = in_c + _planes(view) * (_pair_count(view) or in_c)
+    pairs = "int16 (planes, 2, pairs): a, and b times `ones`, of all pairs that have indices, or of one filter's"
+    return (
+        Region("kernels", 4 * in_c, "uint16 (2, in_c): of one filter, templates and places in `pairs`"),
+        Region("pairs", 4 * planes * (_pair_count(view) or in_c), pairs),
+    )
+
+
+def _regions_mve(view: View) -> Regions:
     k_h, k_w = view.templates.shape[1:]
-    return 4 * words + decoded.scratch(view, k_h, k_w, _block_mve(view), _planes(view))
+    planes = _planes(view)
+    return (
+        *decoded.regions(k_h * k_w * view.x.shape[3], _block_mve(view), planes),
+        *_kernels_mve(view, planes),
+        *lin.ring_regions(view, k_h, k_w),
+        decoded.unrolled(view, k_h, k_w),
+    )
 
 
 def _words_part(view: View, as_dense: View) -> int:
@@ -193,16 +226,19 @@ def _words_part(view: View, as_dense: View) -> int:
     return max(words.part(as_dense) // in_c, 1) * in_c
 
 
-def _words_params(view: View) -> dict[str, int | str]:
+def _words_params(view: View) -> dict[str, Param]:
     as_dense = tp.dense(view)
     return {**_params(view), "block": words.block(as_dense), "pointwise": int(ex.pointwise(as_dense))}
 
 
-def _scratch_winograd_mve(view: View) -> int:
-    """Indices of a filter's kernels, the pairs, and the templates transformed."""
-    in_c = view.x.shape[3]
-    words = in_c + (_pair_count(view) or in_c) + 8 * view.templates.shape[0]
-    return 4 * words + wgm.scratch(tp.dense(view))
+def _regions_words(view: View) -> Regions:
+    as_dense = tp.dense(view)
+    return (*_plan(view), *words.regions(as_dense, _words_part(view, as_dense), words.block(as_dense)))
+
+
+def _regions_winograd_mve(view: View) -> Regions:
+    templates = Region("templates", 32 * view.templates.shape[0], "int16 (16, templates): transformed")
+    return (*_kernels_mve(view, planes=1), templates, *wgm.regions(tp.dense(view)))
 
 
 _kernel = partial(Kernel, header="ek_template.h", struct="ek_template_conv2d_params", fields=FIELDS)
@@ -212,7 +248,7 @@ KERNELS = (
         params=lambda view: {**_params(view), "block": _block_mve(view)},
         needs=frozenset({"mve"}),
         accepts=_accepts_mve,
-        scratch=_scratch_mve,
+        scratch=_regions_mve,
         in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
         sources=decoded.SOURCES,
         counted_cost=lambda view: decoded.cost(tp.dense(view), _block_mve(view), DECODE_MVE, _planes(view)),
@@ -222,7 +258,7 @@ KERNELS = (
         params=lambda view: {**_params(view), "block": wgm.block(tp.dense(view))},
         needs=frozenset({"mve"}),
         accepts=lambda view: wgm.accepts(tp.dense(view)),
-        scratch=_scratch_winograd_mve,
+        scratch=_regions_winograd_mve,
         in_place=lambda view: wg.in_place(tp.dense(view)),
         sources=wgm.SOURCES,
         counted_cost=lambda view: wgm.cost(tp.dense(view), TRANSFORM_MVE) + TEMPLATE_MVE * view.templates.shape[0],
@@ -232,10 +268,7 @@ KERNELS = (
         params=_words_params,
         needs=VECTOR,
         accepts=lambda view: words.accepts(as_dense := tp.dense(view), _words_part(view, as_dense)),
-        scratch=lambda view: (
-            _entry_bytes(view, 0)
-            + words.scratch(as_dense := tp.dense(view), _words_part(view, as_dense), words.block(as_dense))
-        ),
+        scratch=_regions_words,
         in_place=lambda view: ex.in_place(tp.dense(view)),
         sources=words.SOURCES,
         counted_cost=lambda view: words.cost(tp.dense(view), WORDS),
@@ -245,7 +278,7 @@ KERNELS = (
         params=lambda view: {**_words_params(view), "block": px.block(view)},
         needs=VECTOR,
         accepts=lambda view: px.accepts(view, tp.dense(view)),
-        scratch=lambda view: _entry_bytes(view, 0) + px.scratch(view, tp.dense(view)),
+        scratch=lambda view: (*_plan(view), *px.regions(view, tp.dense(view))),
         in_place=lambda view: ex.in_place(tp.dense(view)),
         sources=words.SOURCES,
         counted_cost=px.cost,
@@ -255,7 +288,7 @@ KERNELS = (
         params=lambda view: {**_params(view), "block": wg.block(tp.dense(view))},
         needs=frozenset({"dsp"}),
         accepts=lambda view: wg.accepts(tp.dense(view)),
-        scratch=lambda view: _entry_bytes(view, wg.POSITIONS) + wg.scratch(tp.dense(view)),
+        scratch=_regions_winograd,
         in_place=lambda view: wg.in_place(tp.dense(view)),
         sources=wg.SOURCES,
         counted_cost=_winograd_cost,
@@ -265,7 +298,7 @@ KERNELS = (
         params=_expanded_params,
         needs=frozenset({"dsp"}),
         accepts=lambda view: view.x.shape[3] % 2 == 0 and ex.fits(tp.dense(view)),
-        scratch=lambda view: _entry_bytes(view, view.templates.value[0].size) + ex.scratch(tp.dense(view), DECODE),
+        scratch=_regions_expanded,
         in_place=lambda view: ex.in_place(tp.dense(view)),
         sources=ex.SOURCES,
         counted_cost=_expanded_cost,
@@ -275,7 +308,7 @@ KERNELS = (
         params=lambda view: {**_params(view), "block": _block_dsp(view)},
         needs=frozenset({"dsp"}),
         accepts=_accepts_dsp,
-        scratch=_scratch_dsp,
+        scratch=_regions_dsp,
         in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
         counted_cost=_response_cost,
     ),
@@ -283,7 +316,7 @@ KERNELS = (
         symbol="ek_template_conv2d_s8",
         params=_params,
         accepts=lambda view: view.templates.shape[0] <= 256,
-        scratch=_scratch,
+        scratch=_regions,
         in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
         sources=("ek_output_s8",),
     ),

@@ -10,7 +10,8 @@ import numpy as np
 
 from ...graph.fixedpoint import DOUBLE, SINGLE
 from ...graph.ir import Array
-from ...graph.op import LAID_OUT, Param, View
+from ...graph.op import LAID_OUT, Field, Param, View
+from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
 
 VECTOR = frozenset({"vector"})
@@ -19,10 +20,9 @@ GROUP = 4  # taps that one instruction adds for a filter
 SLACK = 64  # bytes behind the taps in scratch, which are read for weights of zero
 COLUMNS = 8  # the most that a tile has
 ACCUMULATOR_LIMIT = 2**30
-RECORDS = (("const int8_t *", "records"),)
-_OUTPUT = tuple(field for field in lin.OUTPUT_FIELDS if field[1] != "requant_step")
-WINDOW_FIELDS = (*RECORDS, *lin.WINDOW_FIELDS, *_OUTPUT, ("int8_t", "pad_value"))
-MATRIX_FIELDS = (*RECORDS, *(("uint32_t", name) for name in ("rows", "in_c", "out_c")), *_OUTPUT)
+_RECORDS: tuple[Field, ...] = (("const int8_t *", "records"), lin.REQUANT_FIELD)
+WINDOW_FIELDS: tuple[Field, ...] = (*_RECORDS, lin.WINDOW_FIELD, ("int8_t", "pad_value"))
+MATRIX_FIELDS: tuple[Field, ...] = (*_RECORDS, *(("uint32_t", name) for name in ("rows", "in_c", "out_c")))
 
 
 def accepts(view: View) -> bool:
@@ -86,9 +86,8 @@ def _with_headers(view: View, filters: Array, weights: Array) -> Array:
 
 
 def window_params(view: View, k_h: int, k_w: int) -> dict[str, Param]:
-    values: dict[str, Param] = {"records": LAID_OUT, **lin.window_params(view, k_h, k_w)}
-    values.update({name: view[name] for name in (*lin.OUTPUT, "pad_value")})
-    return values
+    held = lin.requant_params(view, laid_out=True)
+    return {"records": LAID_OUT, **held, **lin.window_params(view, k_h, k_w), "pad_value": view["pad_value"]}
 
 
 def conv2d_records(view: View) -> Array:
@@ -99,15 +98,17 @@ def conv2d_records(view: View) -> Array:
     return records(view, w.reshape(oc, *runs))
 
 
-def conv2d_scratch(view: View) -> int:
+def conv2d_regions(view: View) -> Regions:
     _, k_h, k_w, _ = view.weights.shape
     runs = k_h * (k_w if view["dilation_w"] > 1 else 1)
-    return 4 * runs + lin.ring_bytes(view, k_h, k_w) + SLACK
+    offsets = Region("offsets", 4 * runs, "uint32 (runs): where the runs of a window begin in `rows`")
+    return (offsets, *lin.ring_regions(view, k_h, k_w, behind=SLACK))
 
 
-def matrix_scratch(view: View) -> int:
-    """Columns of in_c taps, of a 1x1 convolution or a fully connected layer."""
-    return COLUMNS * -(-view.x.shape[-1] // GROUP) * GROUP + SLACK
+def matrix_regions(view: View) -> Regions:
+    """Of a 1x1 convolution or a fully connected layer."""
+    columns = COLUMNS * -(-view.x.shape[-1] // GROUP) * GROUP + SLACK
+    return (Region("columns", columns, "int8 (8, in_c to whole groups of taps): pixels, or rows", align=1),)
 
 
 def matrix_records(view: View) -> Array:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...graph.ir import Array, Node
 from ...graph.op import View
+from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
 
 TILES_BYTES = 32 * 1024  # of scratch for transformed tiles, if four of them need no more
@@ -92,12 +93,18 @@ def cost(dense: View, kernel: float) -> float:
     return sum(n * each for n, each in zip(work(dense), INSTRUCTIONS, strict=True)) + kernel * kernels
 
 
-def scratch(dense: View) -> int:
-    """Two filters, their sums, a row of tiles transformed vertically, the tiles of a block, and the ring."""
+def regions(dense: View) -> Regions:
+    """What EK_WINOGRAD wants of scratch."""
     _, across = tiles(dense)
-    in_c = dense.x.shape[3]
-    words = POSITIONS * values(dense) + 8 * POSITIONS + (across + 1) * 4 * in_c + block(dense) * 8 * values(dense)
-    return 4 * (words + 4) + 4 * (2 * across + 2) * in_c
+    row = (2 * across + 2) * dense.x.shape[3]
+    vertical = "int16 (2 * across + 2, 4, in_c / 2, 2): a row of tiles, transformed vertically"
+    return (
+        Region("weights", 4 * POSITIONS * values(dense), "int16 (16, values / 2, 2 filters, 2)"),
+        Region("sums", 32 * POSITIONS, "int32 (16, 8): of four tiles and two filters"),
+        Region("vertical", 8 * row, vertical),
+        Region("tiles", 32 * block(dense) * values(dense), "int16 (block / 4, 16, values / 2, 4 tiles, 2)"),
+        *lin.ring_of(4, 4, row),
+    )
 
 
 def in_place(dense: View) -> tuple[int, ...]:

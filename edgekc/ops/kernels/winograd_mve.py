@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ...graph.fixedpoint import DOUBLE
 from ...graph.op import View
+from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
 from . import winograd as wg
 
@@ -62,8 +63,14 @@ def cost(dense: View, weight: float) -> float:
     return counted + weight * _passes(dense) * dense.weights.value.size
 
 
-def scratch(dense: View) -> int:
-    """Weights of four filters, the tiles of a block, sums of two, a row of tiles half transformed, and the ring."""
+def regions(dense: View) -> Regions:
+    """What EK_WINOGRAD_MVE wants of scratch."""
     _, across = wg.tiles(dense)
-    in_c = dense.x.shape[3]
-    return (128 + 32 * block(dense)) * _values(dense) + 512 + 16 + 12 * (2 * across + 2) * in_c
+    row = (2 * across + 2) * dense.x.shape[3]
+    return (
+        Region("weights", 128 * _values(dense), "int16 (16, values / 8, 4 filters, 8)"),
+        Region("tiles", 32 * block(dense) * _values(dense), "int16 (block / 2, 16, values / 8, 2 tiles, 8)"),
+        Region("sums", 512, "int32 (16, 2 tiles, 4 filters)"),
+        Region("vertical", 8 * row, "int16 (4, 2 * across + 2, in_c): a row of tiles, transformed vertically"),
+        *lin.ring_of(4, 4, row),
+    )

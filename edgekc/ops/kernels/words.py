@@ -10,6 +10,7 @@ import numpy as np
 
 from ...graph.fixedpoint import DOUBLE, SINGLE
 from ...graph.op import View
+from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
 from . import expand as ex
 from .vector import ACCUMULATOR_LIMIT, BLOCK
@@ -63,12 +64,16 @@ def cost(dense: View, decode: float) -> float:
     return counted + decode * weights * -(-pixels // block(dense))
 
 
-def scratch(dense: View, at_once: int, pixels: int) -> int:
-    """What EK_WORDS wants, `at_once` taps of a filter being decoded for so many pixels at a time."""
+def regions(dense: View, at_once: int, pixels: int) -> Regions:
+    """What EK_WORDS wants of scratch, `at_once` taps of a filter being decoded for so many pixels at a time."""
+    _, k_h, k_w, _ = dense.weights.shape
     room = -(-at_once // 8) * 8
     sums = 4 * BLOCK * pixels if at_once < ex.taps(dense) else 0
-    held = HEADER_BYTES + 2 * (1 + BLOCK) * room + sums + 2 * pixels * ex.values(dense) + 32
-    if ex.pointwise(dense):
-        return held
-    _, k_h, k_w, _ = dense.weights.shape
-    return held + lin.ring_bytes(dense, k_h, k_w) + 16
+    return (
+        Region("header", HEADER_BYTES, "as in a record of ek_vec.h: what follows the sums of 16 filters"),
+        Region("row", 2 * room, "int16 (taps at a time): of one filter, as it is decoded"),
+        Region("weights", 2 * BLOCK * room, "16 filters, as ek_words_put has them"),
+        Region("sums", sums, "int32 (pixels, 16): between the parts of filters"),
+        Region("columns", 2 * pixels * ex.values(dense) + 32, "(pixels, values): their windows; 32 bytes behind"),
+        *(lin.NO_RING if ex.pointwise(dense) else lin.ring_regions(dense, k_h, k_w, behind=16)),
+    )

@@ -16,12 +16,18 @@ from ...errors import ModelError
 from ...graph.bits import index_bits
 from ...graph.fixedpoint import quantize_multiplier
 from ...graph.ir import Array, Role, Tensor, constant
-from ...graph.op import ChannelRule, IntAttrs, Interval, View
+from ...graph.op import ChannelRule, Field, IntAttrs, Interval, Param, View
+from ...graph.scratch import Region
 from ..shared import linear as lin
 from ..shared.operands import DENSE
 
-FIELDS = (("const uint8_t *", "indices"), ("const ek_s16 *", "centers"), *lin.REQUANT_FIELDS[1:])
-CODE_FIELDS = (("uint8_t", "bits"), ("uint16_t", "center_count"))
+FIELDS: tuple[Field, ...] = (
+    ("const uint8_t *", "indices"),
+    ("const ek_s16 *", "centers"),
+    lin.BIAS_FIELD,
+    lin.REQUANT_FIELD,
+)
+CODE_FIELDS: tuple[Field, ...] = (("uint8_t", "bits"), ("uint16_t", "center_count"))
 
 
 def expand(indices: Array, centers: Array) -> Array:
@@ -73,16 +79,16 @@ def lower_constants(view: View) -> tuple[Tensor, ...]:
     )
 
 
-def params(view: View) -> dict[str, int | str]:
-    """Values for FIELDS, OUTPUT_FIELDS and CODE_FIELDS."""
-    values = lin.output_params(view, ("indices", "centers", "bias", "multiplier", "shift"))
+def params(view: View) -> dict[str, Param]:
+    """Values for FIELDS and CODE_FIELDS."""
+    values = lin.output_params(view, ("indices", "centers"))
     return {**values, "bits": index_bits(view.indices.value), "center_count": view.centers.shape[1]}
 
 
-def table_bytes(view: View) -> int:
-    """The table of all pairs of centers that the DSP kernels make where indices have up to four bits."""
+def table(view: View) -> Region:
+    """What kernels make where indices have up to four bits."""
     bits = index_bits(view.indices.value)
-    return int(4 * 4**bits) if bits <= 4 else 0
+    return Region("table", 4 * 4**bits if bits <= 4 else 0, "int16 (4^bits, 2): all pairs of centers")
 
 
 def ranges(view: View, interval: Interval | None) -> Interval:

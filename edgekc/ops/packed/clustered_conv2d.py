@@ -10,7 +10,8 @@ import numpy as np
 from ...graph.bits import index_bits
 from ...graph.fixedpoint import DOUBLE
 from ...graph.ir import Array
-from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
+from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Shape, View
+from ...graph.scratch import Region, Regions
 from ...graph.source import SourceOp
 from .. import conv2d
 from ..kernels import decoded, words
@@ -53,10 +54,10 @@ def _decode(view: View) -> float:
 
 def _table(view: View) -> float:
     """Instructions to make the table of pairs: one for each of its bytes."""
-    return float(cl.table_bytes(view))
+    return float(cl.table(view).bytes)
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     _, k_h, k_w, _ = view.indices.shape
     as_dense = cl.dense(view)
     values = {**lin.window_params(view, k_h, k_w), **cl.params(view), "pad_value": view["pad_value"]}
@@ -67,20 +68,26 @@ def _pointwise(view: View) -> bool:
     return view.indices.shape[1:3] == (1, 1) and ex.unpadded(view)
 
 
-def _scratch(view: View) -> int:
-    """The ring, four windows, and a filter's centers."""
+def _taps(view: View) -> int:
+    return int(np.prod(view.indices.shape[1:]))
+
+
+def _regions(view: View) -> Regions:
     _, k_h, k_w, _ = view.indices.shape
-    return (lin.ring_bytes(view, k_h, k_w) + 3) // 4 * 4 + 6 * int(np.prod(view.indices.shape[1:]))
+    return (
+        *lin.ring_regions(view, k_h, k_w),
+        Region("windows", 4 * _taps(view), "int8 (4, taps): unrolled"),
+        Region("weights", 2 * _taps(view), "int16 (taps): of one filter"),
+    )
 
 
-def _scratch_dsp(view: View) -> int:
-    return cl.table_bytes(view) + ex.scratch(cl.dense(view), _decode(view))
+def _regions_dsp(view: View) -> Regions:
+    return (cl.table(view), *ex.regions(cl.dense(view), _decode(view)))
 
 
 FIELDS = (
     *cl.FIELDS,
-    *lin.WINDOW_FIELDS,
-    *lin.OUTPUT_FIELDS,
+    lin.WINDOW_FIELD,
     ("int8_t", "pad_value"),
     *cl.CODE_FIELDS,
     ("uint16_t", "block"),
@@ -89,21 +96,28 @@ FIELDS = (
 _kernel = partial(Kernel, header="ek_clustered.h", struct="ek_clustered_conv2d_params", fields=FIELDS)
 
 
-def _scratch_winograd(view: View) -> int:
-    """The table, nine taps of a filter, and what the transform needs."""
-    return cl.table_bytes(view) + 4 * 9 * view.x.shape[3] + wg.scratch(cl.dense(view))
+def _regions_winograd(view: View) -> Regions:
+    taps = Region("taps", 4 * 9 * view.x.shape[3], "int16 (9, in_c / 2, 2, 2): of one filter, words apart")
+    return (cl.table(view), taps, *wg.regions(cl.dense(view)))
 
 
 def _block_mve(view: View) -> int:
-    return decoded.block(view, int(np.prod(view.indices.shape[1:])))
+    return decoded.block(view, _taps(view))
 
 
-def _scratch_mve(view: View) -> int:
-    k_h, k_w = view.indices.shape[1:3]
-    indices = 2 * decoded.row(k_h * k_w * view.x.shape[3])
-    if _pointwise(view):
-        return indices + decoded.held_bytes(view.x.shape[3], _block_mve(view), planes=1)
-    return indices + decoded.scratch(view, k_h, k_w, _block_mve(view), planes=1)
+def _regions_mve(view: View) -> Regions:
+    k_h, k_w = (0, 0) if _pointwise(view) else view.indices.shape[1:3]
+    return (
+        *decoded.regions(_taps(view), _block_mve(view), planes=1),
+        Region("indices", 2 * decoded.row(_taps(view)), "uint16 (row): of one filter"),
+        *(lin.ring_regions(view, k_h, k_w) if k_h else lin.NO_RING),
+        decoded.unrolled(view, k_h, k_w),
+    )
+
+
+def _regions_winograd_mve(view: View) -> Regions:
+    indices = Region("indices", 18 * view.x.shape[3], "uint16 (9, in_c): of one filter")
+    return (indices, *wgm.regions(cl.dense(view)))
 
 
 def _in_place_mve(view: View) -> tuple[int, ...]:
@@ -120,7 +134,7 @@ KERNELS = (
         params=lambda view: {**_params(view), "block": _block_mve(view)},
         needs=frozenset({"mve"}),
         accepts=lambda view: decoded.accepts(cl.dense(view)),
-        scratch=_scratch_mve,
+        scratch=_regions_mve,
         in_place=_in_place_mve,
         sources=decoded.SOURCES,
         counted_cost=lambda view: decoded.cost(cl.dense(view), _block_mve(view), DECODE_MVE),
@@ -130,7 +144,7 @@ KERNELS = (
         params=lambda view: {**_params(view), "block": wgm.block(cl.dense(view))},
         needs=frozenset({"mve"}),
         accepts=lambda view: wgm.accepts(cl.dense(view)),
-        scratch=lambda view: 18 * view.x.shape[3] + wgm.scratch(cl.dense(view)),
+        scratch=_regions_winograd_mve,
         in_place=lambda view: wg.in_place(cl.dense(view)),
         sources=wgm.SOURCES,
         counted_cost=lambda view: wgm.cost(cl.dense(view), TRANSFORM_MVE),
@@ -140,7 +154,7 @@ KERNELS = (
         params=lambda view: {**_params(view), "block": words.block(cl.dense(view))},
         needs=VECTOR,
         accepts=lambda view: words.accepts(dense := cl.dense(view), words.part(dense)),
-        scratch=lambda view: words.scratch(dense := cl.dense(view), words.part(dense), words.block(dense)),
+        scratch=lambda view: words.regions(dense := cl.dense(view), words.part(dense), words.block(dense)),
         in_place=lambda view: ex.in_place(cl.dense(view)),
         sources=words.SOURCES,
     ),
@@ -149,7 +163,7 @@ KERNELS = (
         params=lambda view: {**_params(view), "block": wg.block(cl.dense(view))},
         needs=frozenset({"dsp"}),
         accepts=lambda view: wg.accepts(cl.dense(view)),
-        scratch=_scratch_winograd,
+        scratch=_regions_winograd,
         in_place=lambda view: wg.in_place(cl.dense(view)),
         sources=wg.SOURCES,
         counted_cost=lambda view: _table(view) + wg.cost(cl.dense(view), TRANSFORM + 9 * _decode(view)),
@@ -159,7 +173,7 @@ KERNELS = (
         params=_params,
         needs=frozenset({"dsp"}),
         accepts=lambda view: ex.fits(cl.dense(view)),
-        scratch=_scratch_dsp,
+        scratch=_regions_dsp,
         in_place=lambda view: ex.in_place(cl.dense(view)),
         sources=ex.SOURCES,
         counted_cost=lambda view: _table(view) + ex.cost(cl.dense(view), _decode(view), _decode(view)),
@@ -167,7 +181,7 @@ KERNELS = (
     _kernel(
         symbol="ek_clustered_conv2d_s8",
         params=_params,
-        scratch=_scratch,
+        scratch=_regions,
         in_place=lambda view: lin.ring_in_place(view, view.indices.shape[1]),
         sources=("ek_output_s8",),
     ),

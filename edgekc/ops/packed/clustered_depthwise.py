@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import ModelError
 from ...graph.fixedpoint import DOUBLE
 from ...graph.ir import Array, Role, constant
-from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ...graph.source import SourceOp
 from .. import depthwise
 from ..shared import linear as lin
@@ -56,12 +56,12 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     return depthwise.ranges(dense(view), inputs)
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     _, k_h, k_w = view.indices.shape
     return {**lin.window_params(view, k_h, k_w), **cl.params(view), "pad_value": view["pad_value"]}
 
 
-FIELDS = (*cl.FIELDS, *lin.WINDOW_FIELDS, *lin.OUTPUT_FIELDS, ("int8_t", "pad_value"), *cl.CODE_FIELDS)
+FIELDS = (*cl.FIELDS, lin.WINDOW_FIELD, ("int8_t", "pad_value"), *cl.CODE_FIELDS)
 KERNELS = (
     Kernel(
         symbol="ek_clustered_depthwise3x3_s8_dsp",
@@ -71,7 +71,7 @@ KERNELS = (
         params=_params,
         needs=frozenset({"dsp"}),
         accepts=lambda view: depthwise.accepts_3x3(dense(view)),
-        scratch=depthwise.scratch_3x3,
+        scratch=depthwise.regions_3x3,
         in_place=lambda view: lin.ring_in_place(view, 3),
         sources=("ek_depthwise_wide_dsp",),
     ),
@@ -81,7 +81,7 @@ KERNELS = (
         struct="ek_clustered_depthwise_params",
         fields=FIELDS,
         params=_params,
-        scratch=lambda view: depthwise.decoded_bytes(view, *view.indices.shape[1:]),
+        scratch=lambda view: depthwise.decoded_regions(view, *view.indices.shape[1:]),
         in_place=lambda view: lin.ring_in_place(view, view.indices.shape[1]),
         sources=("ek_output_s8",),
     ),

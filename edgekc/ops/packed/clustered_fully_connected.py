@@ -11,7 +11,8 @@ import numpy as np
 from ...graph.bits import index_bits
 from ...graph.fixedpoint import DOUBLE, SINGLE
 from ...graph.ir import Array
-from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Shape, View
+from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Shape, View
+from ...graph.scratch import Region, Regions
 from ...graph.source import SourceOp
 from .. import fully_connected
 from ..kernels import words
@@ -39,7 +40,7 @@ def lower(view: View) -> Lowered:
     return Lowered("clustered_fully_connected", attrs, (view.x.name,), cl.lower_constants(view))
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     sizes = dict(rows=fully_connected.rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
     return {**sizes, **cl.params(view)}
 
@@ -47,7 +48,6 @@ def _params(view: View) -> dict[str, int | str]:
 FIELDS = (
     *cl.FIELDS,
     *(("uint32_t", name) for name in ("rows", "in_c", "out_c")),
-    *lin.OUTPUT_FIELDS,
     *cl.CODE_FIELDS,
 )
 _kernel = partial(Kernel, header="ek_clustered.h", struct="ek_clustered_fully_connected_params", fields=FIELDS)
@@ -58,28 +58,31 @@ def _accepts_dsp(view: View) -> bool:
     return lin.short_requant(dense) or lin.shorter_requant(dense)
 
 
-def _scratch_dsp(view: View) -> int:
-    """The table of pairs of centers and the values as pairs; also from the second on where two filters share a byte."""
+def _regions_dsp(view: View) -> Regions:
     n = view.x.shape[-1]
     pairs = 2 * ((n + 3) // 4 * 4)
     shared = n % 2 and index_bits(view.indices.value) == 4
-    return cl.table_bytes(view) + (max(pairs, 4 * n) if shared else pairs)
+    held = "int16: a row as pairs of values; also from the second value on where two filters share a byte"
+    return cl.table(view), Region("pairs", max(pairs, 4 * n) if shared else pairs, held)
 
 
-def _scratch_vec(view: View) -> int:
-    """Sums and what follows them, some filters, and four rows."""
+def _regions_vec(view: View) -> Regions:
     in_c, filters = view.x.shape[-1], 1 if view.out.shape[-1] < 16 else 8
-    return 512 + 2 * (filters * in_c + 16 + 4 * (-(-in_c // 16) * 16))
+    return (
+        Region("header", 256, "as in a record of ek_vec.h: what follows the sums of 16 filters"),
+        Region("sums", 256, "int32 (4 rows, 16 filters)"),
+        Region("weights", 2 * (filters * in_c + 16), "int16 (filters, in_c): decoded at a time; 16 that meet zeros"),
+        Region("rows", 8 * (-(-in_c // 16) * 16), "int16 (4, in_c to a multiple of 16): inputs", align=2),
+    )
 
 
 def _accepts_mve(view: View) -> bool:
     return index_bits(view.indices.value) == 4 and lin.vector_requant(cl.dense(view))
 
 
-def _scratch_mve(view: View) -> int:
-    """The table of pairs of centers, and a row of an odd number of values between zeros."""
+def _regions_mve(view: View) -> Regions:
     n = view.x.shape[-1]
-    return cl.table_bytes(view) + (n + 2 if n % 2 else 0)
+    return cl.table(view), Region("odd", n + 2 if n % 2 else 0, "int8: a row of an odd number of values between zeros")
 
 
 KERNELS = (
@@ -88,21 +91,21 @@ KERNELS = (
         params=_params,
         needs=frozenset({"mve"}),
         accepts=_accepts_mve,
-        scratch=_scratch_mve,
+        scratch=_regions_mve,
     ),
     _kernel(
         symbol="ek_clustered_fully_connected_s8_vec",
         params=_params,
         needs=VECTOR,
         accepts=lambda view: words.requantises(cl.dense(view)),
-        scratch=_scratch_vec,
+        scratch=_regions_vec,
     ),
     _kernel(
         symbol="ek_clustered_fully_connected_s8_dsp",
         params=_params,
         needs=frozenset({"dsp"}),
         accepts=_accepts_dsp,
-        scratch=_scratch_dsp,
+        scratch=_regions_dsp,
     ),
     _kernel(
         symbol="ek_clustered_fully_connected_s8",

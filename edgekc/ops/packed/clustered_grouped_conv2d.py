@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...graph.ir import Array
-from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ...graph.source import SourceOp
 from .. import conv2d, grouped_conv2d
 from ..shared import linear as lin
@@ -36,7 +36,7 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     return grouped_conv2d.ranges(cl.dense(view), inputs)
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     indices = view.indices.shape
     values = {**lin.window_params(view, *indices[1:3]), **cl.params(view), "pad_value": view["pad_value"]}
     return {**values, "groups": grouped_conv2d.groups_of(view.x.shape, indices)}
@@ -49,14 +49,13 @@ KERNELS = (
         struct="ek_clustered_grouped_conv2d_params",
         fields=(
             *cl.FIELDS,
-            *lin.WINDOW_FIELDS,
-            *lin.OUTPUT_FIELDS,
+            lin.WINDOW_FIELD,
             ("int8_t", "pad_value"),
             *cl.CODE_FIELDS,
             ("uint16_t", "groups"),
         ),
         params=_params,
-        scratch=lambda view: grouped_conv2d.decoded_bytes(view, view.indices.shape[1:]),
+        scratch=lambda view: grouped_conv2d.decoded_regions(view, view.indices.shape[1:]),
         in_place=lambda view: lin.ring_in_place(view, view.indices.shape[1]),
         sources=("ek_output_s8",),
     ),

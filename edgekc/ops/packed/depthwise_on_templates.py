@@ -14,7 +14,7 @@ import numpy as np
 
 from ...graph.bits import index_bits
 from ...graph.ir import Array, Role, constant
-from ...graph.op import Case, IntAttrs, Interval, Kernel, View
+from ...graph.op import Case, IntAttrs, Interval, Kernel, Param, View
 from .. import depthwise
 from ..kernels.template import CODE_FIELDS
 from ..shared import linear as lin
@@ -45,13 +45,13 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     return depthwise.ranges(dense(view), inputs)
 
 
-def params(view: View) -> dict[str, int | str]:
+def params(view: View) -> dict[str, Param]:
     """A value for each of FIELDS."""
     _, k_h, k_w = view.templates.shape
     coded = view.has("pair_indices")
     names = ("templates", "indices", "pairs", "pair_indices")[: 4 if coded else 3]
     values = lin.window_params(view, k_h, k_w)
-    values.update(lin.output_params(view, (*names, "bias", "multiplier", "shift")))
+    values.update(lin.output_params(view, names))
     values.update(ones=view["ones"], bits=index_bits(view.indices.value), pad_value=view["pad_value"])
     values.update(pair_indices=view.operand("pair_indices").name if coded else 0)
     return {**values, "pair_bits": index_bits(view.operand("pair_indices").value) if coded else 0}
@@ -59,9 +59,9 @@ def params(view: View) -> dict[str, int | str]:
 
 FIELDS = (
     *CODE_FIELDS,
-    *lin.REQUANT_FIELDS[1:],
-    *lin.WINDOW_FIELDS,
-    *lin.OUTPUT_FIELDS,
+    lin.BIAS_FIELD,
+    lin.REQUANT_FIELD,
+    lin.WINDOW_FIELD,
     ("int8_t", "pad_value"),
     ("uint8_t", "bits"),
     ("uint8_t", "pair_bits"),
@@ -84,7 +84,7 @@ KERNELS = (
         params=params,
         needs=frozenset({"dsp"}),
         accepts=_accepts_3x3,
-        scratch=depthwise.scratch_3x3,
+        scratch=depthwise.regions_3x3,
         in_place=lambda view: lin.ring_in_place(view, 3),
         sources=("ek_depthwise_wide_dsp",),
     ),
@@ -94,7 +94,7 @@ KERNELS = (
         struct="ek_template_depthwise_params",
         fields=FIELDS,
         params=params,
-        scratch=lambda view: depthwise.decoded_bytes(view, *view.templates.shape[1:]),
+        scratch=lambda view: depthwise.decoded_regions(view, *view.templates.shape[1:]),
         in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
         sources=("ek_output_s8",),
     ),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...graph.ir import Array
-from ...graph.op import Case, IntAttrs, Interval, Kernel, Shape, View
+from ...graph.op import Case, IntAttrs, Interval, Kernel, Param, Shape, View
 from .. import grouped_conv2d
 from ..shared import linear as lin
 from . import depthwise_on_templates as td
@@ -43,7 +43,7 @@ def _weights(view: View) -> Shape:
     return oc, k_h, k_w, reads
 
 
-def _params(view: View) -> dict[str, int | str]:
+def _params(view: View) -> dict[str, Param]:
     return {**td.params(view), "groups": grouped_conv2d.groups_of(view.x.shape, _weights(view))}
 
 
@@ -54,7 +54,7 @@ KERNELS = (
         struct="ek_template_grouped_conv2d_params",
         fields=(*td.FIELDS, ("uint16_t", "groups")),
         params=_params,
-        scratch=lambda view: grouped_conv2d.decoded_bytes(view, _weights(view)[1:]),
+        scratch=lambda view: grouped_conv2d.decoded_regions(view, _weights(view)[1:]),
         in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
         sources=("ek_output_s8",),
     ),

@@ -9,7 +9,8 @@ import numpy as np
 from ...errors import ModelError, UnsupportedError
 from ...graph.fixedpoint import DOUBLE, INT32_MAX, INT32_MIN, SINGLE, clamp_int8, quantize_multiplier, requantize
 from ...graph.ir import Array, Role, Tensor, constant
-from ...graph.op import ChannelRule, IntAttrs, Interval, View
+from ...graph.op import ChannelRule, Field, IntAttrs, Interval, Number, Param, Struct, View
+from ...graph.scratch import Region, Regions
 from .channels import keep_channels
 
 # Attributes of every operator that slides a window, in .ekc order.
@@ -25,25 +26,29 @@ WINDOW = (
 )
 # What follows the accumulator, in .ekc order.
 OUTPUT = ("out_zero", "act_min", "act_max", "rounding")
-REQUANT_FIELDS = (
-    ("const int8_t *", "weights"),
-    ("const int32_t *", "bias"),
-    ("const int32_t *", "multiplier"),
-    ("const int8_t *", "shift"),
+_WINDOW_STRUCT = Struct(
+    "ek_window_params",
+    (
+        *(("uint16_t", name) for name in ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c", "k_h", "k_w")),
+        *(("uint16_t", name) for name in ("stride_h", "stride_w", "dilation_h", "dilation_w")),
+        *(("uint16_t", name) for name in ("pad_top", "pad_left")),
+    ),
 )
-WINDOW_FIELDS = (
-    *(("uint16_t", name) for name in ("in_h", "in_w", "in_c", "out_h", "out_w", "out_c", "k_h", "k_w")),
-    *(("uint16_t", name) for name in ("stride_h", "stride_w", "dilation_h", "dilation_w")),
-    *(("uint16_t", name) for name in ("pad_top", "pad_left")),
+_REQUANT_STRUCT = Struct(
+    "ek_requant_params",
+    (
+        ("const int32_t *", "multiplier"),
+        ("const int8_t *", "shift"),
+        *(("int16_t", name) for name in ("out_zero", "act_min", "act_max")),
+        ("uint8_t", "rounding"),
+        ("uint8_t", "step"),
+    ),
 )
-OUTPUT_FIELDS = (
-    ("int16_t", "out_zero"),
-    ("int16_t", "act_min"),
-    ("int16_t", "act_max"),
-    ("uint8_t", "rounding"),
-    ("uint8_t", "requant_step"),
-)
-LINEAR_FIELDS = (*REQUANT_FIELDS, *WINDOW_FIELDS, *OUTPUT_FIELDS)
+WINDOW_FIELD: Field = (_WINDOW_STRUCT, "window")
+REQUANT_FIELD: Field = (_REQUANT_STRUCT, "requant")
+BIAS_FIELD: Field = ("const int32_t *", "bias")
+MATRIX_FIELDS: tuple[Field, ...] = (("const int8_t *", "weights"), BIAS_FIELD, REQUANT_FIELD)
+LINEAR_FIELDS: tuple[Field, ...] = (*MATRIX_FIELDS, WINDOW_FIELD, ("int8_t", "pad_value"))
 
 
 def out_size(size: int, kernel: int, stride: int, dilation: int, pad_total: int, what: str) -> int:
@@ -335,32 +340,47 @@ def _filter_axis(view: View) -> int:
     return 2 if view.weights.value.ndim == 3 else 0
 
 
-def window_params(view: View, k_h: int, k_w: int) -> dict[str, int | str]:
-    """Values for WINDOW_FIELDS."""
+def window_params(view: View, k_h: int, k_w: int) -> dict[str, Param]:
+    """A value for WINDOW_FIELD."""
     _, in_h, in_w, in_c = view.x.shape
     _, out_h, out_w, out_c = view.out.shape
-    values: dict[str, int | str] = dict(in_h=in_h, in_w=in_w, in_c=in_c, out_h=out_h, out_w=out_w, out_c=out_c)
+    values: dict[str, Number] = dict(in_h=in_h, in_w=in_w, in_c=in_c, out_h=out_h, out_w=out_w, out_c=out_c)
     values.update(k_h=k_h, k_w=k_w)
     for name in ("stride_h", "stride_w", "dilation_h", "dilation_w", "pad_top", "pad_left"):
         values[name] = view[name]
-    return values
+    return {"window": values}
 
 
-def output_params(
-    view: View, constants: Sequence[str] = ("weights", "bias", "multiplier", "shift")
-) -> dict[str, int | str]:
-    """Values for REQUANT_FIELDS and OUTPUT_FIELDS; `constants`: the operands that the struct points to."""
-    values: dict[str, int | str] = {name: view.operand(name).name for name in constants}
-    values.update({name: view[name] for name in OUTPUT})
-    values["requant_step"] = int(view.multiplier.shape[0] > 1)
-    return values
+def requant_params(view: View, laid_out: bool = False) -> dict[str, Param]:
+    """A value for REQUANT_FIELD; `laid_out`: multiplier and shift lie with the weights that the kernel lays out."""
+    values: dict[str, Number] = {name: view[name] for name in OUTPUT}
+    values.update(multiplier=0, shift=0, step=0)
+    if not laid_out:
+        values.update(multiplier=view.multiplier.name, shift=view.shift.name, step=int(view.multiplier.shape[0] > 1))
+    return {"requant": values}
 
 
-def ring_bytes(view: View, k_h: int, k_w: int) -> int:
-    """What EK_RING needs of scratch: 4 bytes for each row of the window, and the ring of padded input rows."""
+def output_params(view: View, constants: Sequence[str] = ("weights",)) -> dict[str, Param]:
+    """Values for the operands that the struct points to, BIAS_FIELD and REQUANT_FIELD."""
+    return {**{name: view.operand(name).name for name in (*constants, "bias")}, **requant_params(view)}
+
+
+def ring_regions(view: View, k_h: int, k_w: int, behind: int = 0) -> Regions:
+    """What EK_RING wants of scratch; `behind`: bytes that are read or written behind the last row."""
     rows = (k_h - 1) * view["dilation_h"] + 1
     width = (view.out.shape[2] - 1) * view["stride_w"] + (k_w - 1) * view["dilation_w"] + 1
-    return 4 * k_h + rows * width * view.x.shape[3]
+    return ring_of(k_h, rows, width * view.x.shape[3], behind)
+
+
+def ring_of(k_h: int, rows: int, row_bytes: int, behind: int = 0) -> Regions:
+    """The same by numbers; nothing of it where `rows` is 0."""
+    return (
+        Region("starts", 4 * k_h, "uint32 (k_h): where the rows of a window begin in `rows`"),
+        Region("rows", rows * row_bytes + behind, "int8 (rows, row bytes): the ring of padded input rows", align=1),
+    )
+
+
+NO_RING = ring_of(0, 0, 0)
 
 
 def ring_in_place(view: View, k_h: int) -> tuple[int, ...]:

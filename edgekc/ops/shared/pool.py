@@ -77,18 +77,11 @@ def in_place(view: View) -> tuple[int, ...]:
 
 
 def _params(view: View) -> dict[str, Param]:
-    _, in_h, in_w, channels = view.x.shape
-    _, out_h, out_w, _ = view.out.shape
-    values: dict[str, Param] = dict(in_h=in_h, in_w=in_w, channels=channels, out_h=out_h, out_w=out_w)
-    names = ("filter_h", "filter_w", "stride_h", "stride_w", "pad_top", "pad_left", "act_min", "act_max")
-    return {**values, **{name: view[name] for name in names}}
+    window = lin.window_params(view, view["filter_h"], view["filter_w"])
+    return {**window, "act_min": view["act_min"], "act_max": view["act_max"]}
 
 
-FIELDS = (
-    *(("uint16_t", name) for name in ("in_h", "in_w", "channels", "out_h", "out_w", "filter_h", "filter_w")),
-    *(("uint16_t", name) for name in ("stride_h", "stride_w", "pad_top", "pad_left")),
-    *(("int16_t", name) for name in ("act_min", "act_max")),
-)
+FIELDS = (lin.WINDOW_FIELD, ("int16_t", "act_min"), ("int16_t", "act_max"))
 
 
 def _undilated(view: View) -> bool:

@@ -9,11 +9,6 @@
 /* Two indices of up to this many bits find their centers by one load; the table has 4^bits words. */
 enum { EK_TABLE_BITS = 4 };
 
-static inline uint32_t ek_center_table_words(uint32_t bits)
-{
-    return bits <= EK_TABLE_BITS ? 1u << 2 * bits : 0;
-}
-
 /* Words whose indices are beyond the last center are left as they are: such indices do not occur. */
 static inline void ek_center_table(const ek_s16 *centers, uint32_t count, uint32_t bits, ek_pair *table)
 {

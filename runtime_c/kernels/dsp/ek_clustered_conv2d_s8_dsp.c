@@ -4,16 +4,18 @@
 #include "ek_clustered.h"
 #include "ek_expand.h"
 
-void ek_clustered_conv2d_s8_dsp(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_clustered_conv2d_s8_dsp(const ek_clustered_conv2d_s8_dsp_params *params, const int8_t *in, int8_t *out,
+                                void *scratch)
 {
+    const ek_clustered_conv2d_params *const p = &params->layer;
     ek_pair *const table = scratch;
     ek_expand e;
-    EK_EXPAND(p, &e, table + ek_center_table_words(p->bits));
+    EK_EXPAND(p, &e, &params->scratch, scratch);
     ek_center_table(p->centers, p->center_count, p->bits, table);
     while (ek_expand_columns_dsp(&e, in)) {
         ek_bits indices = ek_bits_open(p->indices, p->bits);
-        for (uint32_t c = 0; c < p->out_c; c += 2) {
-            for (uint32_t f = 0; f < 2 && c + f < p->out_c; f++) {
+        for (uint32_t c = 0; c < p->window.out_c; c += 2) {
+            for (uint32_t f = 0; f < 2 && c + f < p->window.out_c; f++) {
                 ek_centers_apart(&indices, p->centers, table, e.taps, e.weights + f);
             }
             ek_expand_outputs_dsp(&e, c, out);

@@ -4,21 +4,23 @@
 #include "ek_clustered.h"
 #include "ek_depthwise_wide.h"
 
-void ek_clustered_depthwise3x3_s8_dsp(const ek_clustered_depthwise_params *p, const int8_t *in, int8_t *out,
-                                      void *scratch)
+void ek_clustered_depthwise3x3_s8_dsp(const ek_clustered_depthwise3x3_s8_dsp_params *params, const int8_t *in,
+                                      int8_t *out, void *scratch)
 {
-    const ek_planes planes = EK_PLANES(p);
+    const ek_clustered_depthwise_params *const p = &params->layer;
+    const ek_planes planes = EK_PLANES(p, ek_region(scratch, params->scratch.planes));
     ek_plane_channel *const channels = scratch;
     ek_bits reader = ek_bits_open(p->indices, p->bits);
-    for (uint32_t first = 0, count; first < p->out_c; first += count) {
-        count = ek_planes_count(p->out_c, first);
+    for (uint32_t first = 0, count; first < p->window.out_c; first += count) {
+        count = ek_planes_count(p->window.out_c, first);
         for (uint32_t i = 0; i < count; i++) {
-            const uint32_t c = first + i, q = c * p->requant_step;
+            const uint32_t c = first + i, q = c * p->requant.step;
             int32_t weights[9];
             for (uint32_t tap = 0; tap < 9; tap++) {
                 weights[tap] = p->centers[ek_bits_next(&reader)];
             }
-            ek_plane_channel_make(channels + i, weights, p->bias[c], 1, p->multiplier[q], p->shift[q], p->out_zero);
+            ek_plane_channel_make(channels + i, weights, p->bias[c], 1,
+                                  p->requant.multiplier[q], p->requant.shift[q], p->requant.out_zero);
         }
         ek_depthwise_wide_dsp(&planes, in, out, first, count, channels);
     }

@@ -112,7 +112,7 @@ EK_CHECK_OFFSET(two_filters, x2, TWO_FILTERS_X2);
     "ldrb r10, [" stream "], #1\n\t"     \
     "ldr r10, [r3, r10, lsl #2]\n\t"     \
     "smlad " sum ", r10, " x ", " sum "\n\t"
-#define FOUR_PAIRS(sum, stream)                                                                             \
+#define FOUR_PAIRS(sum, stream) \
     PAIR(sum, stream, "r6") PAIR(sum, stream, "r7") PAIR(sum, stream, "r8") PAIR(sum, stream, "r9")
 /* The output of a sum: multiplier at r6, shift at r7, both with an index; least r9, twice_zero r0. */
 #define REQUANT(multiplier, shift)       \
@@ -139,61 +139,61 @@ EK_CHECK_OFFSET(two_filters, x2, TWO_FILTERS_X2);
 #define EIGHT(eight_apart) \
     "ldmia r0!, {r6, r7, r8, r9}\n\t" FOUR_PAIRS("r4", "r1") eight_apart FOUR_PAIRS("r5", "r2")
 #define TWO(pair_apart) "ldr r6, [r0], #4\n\t" PAIR("r4", "r1", "r6") pair_apart PAIR("r5", "r2", "r6")
-#define FILTERS(name, apart, eight_apart, pair_apart, middle)                                                \
-    static EK_NAKED void name(EK_UNSEEN const two_filters *constants, EK_UNSEEN const uint8_t *indices,      \
-                              EK_UNSEEN int8_t *out, EK_UNSEEN const ek_pair *table)                         \
-    {                                                                                                        \
-        __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                   \
-                         "mov r12, r2\n\t"                                                                   \
-                         "add r2, r0, #" EK_TEXT(TWO_FILTERS_TWICE_ZERO) "\n\t"                              \
-                         "ldmia r2, {r4, r5, r6, r7, r8, r9, r10}\n\t"                                       \
-                         "push {r4, r5, r6, r7, r8, r9, r10}\n\t"                                            \
-                         "ldmia r0, {r4, r5, r6, r7, r8, r9}\n\t"                                            \
-                         "adr.w r10, 5f\n\t"                                                                 \
-                         "adr.w r11, 4f\n\t"                                                                 \
-                         "sub r11, r10, r11\n\t"                                                             \
-                         "mls r9, r9, r11, r10\n\t"                                                          \
-                         "orr r9, r9, #1\n\t"                                                                \
-                         "mov r8, r9\n\t"                                                                    \
-                         "subs r10, r7, r4\n\t"                                                              \
-                         "beq 6f\n\t" /* no eights */                                                        \
-                         "adr.w r8, 3f\n\t"                                                                  \
-                         "tst r10, #16\n\t"                                                                  \
-                         "bne 7f\n\t"                                                                        \
-                         "adr.w r8, 2f\n"                                                                    \
-                         "7:\n\t"                                                                            \
-                         "orr r8, r8, #1\n"                                                                  \
-                         "6:\n\t"                                                                            \
-                         "push {r4, r5, r6, r7, r8, r9}\n"                                                    \
-                         "1:\n\t" /* two filters */                                                          \
-                         "ldmia sp, {r0, r6, r7, lr}\n\t"                                                    \
-                         "ldrd r4, r5, [r6], #8\n\t"                                                         \
-                         "str r6, [sp, #" EK_TEXT(TWO_FILTERS_BIAS) "]\n\t" apart                            \
-                         "add r2, r1, r7\n\t"                                                                \
-                         "ldr pc, [sp, #" EK_TEXT(TWO_FILTERS_BEGIN) "]\n"                                   \
-                         "2:\n\t" EIGHT(eight_apart)                                                         \
-                         "3:\n\t" EIGHT(eight_apart)                                                         \
-                         "cmp r0, lr\n\t"                                                                    \
-                         "bne 2b\n\t"                                                                        \
-                         "ldr pc, [sp, #" EK_TEXT(TWO_FILTERS_REST) "]\n\t" TWO(pair_apart) TWO(pair_apart)  \
-                         "4:\n\t" TWO(pair_apart)                                                            \
-                         "5:\n\t" middle                                                                     \
-                         "mov r1, r2\n\t"                                                                    \
-                         "add r0, sp, #" EK_TEXT(TWO_FILTERS_TWICE_ZERO) "\n\t"                              \
-                         "ldmia r0, {r0, r6, r7, r8, r9}\n\t"                                                \
-                         "cmn r9, #2\n\t"                                                                    \
-                         "beq 6f\n\t" FIRST DOUBLE("r4") SECOND DOUBLE("r5")                                 \
-                         "b 7f\n"                                                                            \
-                         "6:\n\t" FIRST SINGLE("r4") SECOND SINGLE("r5")                                     \
-                         "7:\n\t"                                                                            \
-                         "ldr r11, [sp, #" EK_TEXT(TWO_FILTERS_OUT_END) "]\n\t" /* out_end */                \
-                         "add r6, r6, r8, lsl #3\n\t"                                                        \
-                         "add r7, r7, r8, lsl #1\n\t"                                                        \
-                         "strd r6, r7, [sp, #" EK_TEXT(TWO_FILTERS_MULTIPLIER) "]\n\t"                       \
-                         "cmp r12, r11\n\t"                                                                  \
-                         "bne 1b\n\t"                                                                        \
-                         "add sp, sp, #52\n\t"                                                               \
-                         "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");                                      \
+#define FILTERS(name, apart, eight_apart, pair_apart, middle)                                               \
+    static EK_NAKED void name(EK_UNSEEN const two_filters *constants, EK_UNSEEN const uint8_t *indices,     \
+                              EK_UNSEEN int8_t *out, EK_UNSEEN const ek_pair *table)                        \
+    {                                                                                                       \
+        __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                  \
+                         "mov r12, r2\n\t"                                                                  \
+                         "add r2, r0, #" EK_TEXT(TWO_FILTERS_TWICE_ZERO) "\n\t"                             \
+                         "ldmia r2, {r4, r5, r6, r7, r8, r9, r10}\n\t"                                      \
+                         "push {r4, r5, r6, r7, r8, r9, r10}\n\t"                                           \
+                         "ldmia r0, {r4, r5, r6, r7, r8, r9}\n\t"                                           \
+                         "adr.w r10, 5f\n\t"                                                                \
+                         "adr.w r11, 4f\n\t"                                                                \
+                         "sub r11, r10, r11\n\t"                                                            \
+                         "mls r9, r9, r11, r10\n\t"                                                         \
+                         "orr r9, r9, #1\n\t"                                                               \
+                         "mov r8, r9\n\t"                                                                   \
+                         "subs r10, r7, r4\n\t"                                                             \
+                         "beq 6f\n\t" /* no eights */                                                       \
+                         "adr.w r8, 3f\n\t"                                                                 \
+                         "tst r10, #16\n\t"                                                                 \
+                         "bne 7f\n\t"                                                                       \
+                         "adr.w r8, 2f\n"                                                                   \
+                         "7:\n\t"                                                                           \
+                         "orr r8, r8, #1\n"                                                                 \
+                         "6:\n\t"                                                                           \
+                         "push {r4, r5, r6, r7, r8, r9}\n"                                                  \
+                         "1:\n\t" /* two filters */                                                         \
+                         "ldmia sp, {r0, r6, r7, lr}\n\t"                                                   \
+                         "ldrd r4, r5, [r6], #8\n\t"                                                        \
+                         "str r6, [sp, #" EK_TEXT(TWO_FILTERS_BIAS) "]\n\t" apart                           \
+                         "add r2, r1, r7\n\t"                                                               \
+                         "ldr pc, [sp, #" EK_TEXT(TWO_FILTERS_BEGIN) "]\n"                                  \
+                         "2:\n\t" EIGHT(eight_apart)                                                        \
+                         "3:\n\t" EIGHT(eight_apart)                                                        \
+                         "cmp r0, lr\n\t"                                                                   \
+                         "bne 2b\n\t"                                                                       \
+                         "ldr pc, [sp, #" EK_TEXT(TWO_FILTERS_REST) "]\n\t" TWO(pair_apart) TWO(pair_apart) \
+                         "4:\n\t" TWO(pair_apart)                                                           \
+                         "5:\n\t" middle                                                                    \
+                         "mov r1, r2\n\t"                                                                   \
+                         "add r0, sp, #" EK_TEXT(TWO_FILTERS_TWICE_ZERO) "\n\t"                             \
+                         "ldmia r0, {r0, r6, r7, r8, r9}\n\t"                                               \
+                         "cmn r9, #2\n\t"                                                                   \
+                         "beq 6f\n\t" FIRST DOUBLE("r4") SECOND DOUBLE("r5")                                \
+                         "b 7f\n"                                                                           \
+                         "6:\n\t" FIRST SINGLE("r4") SECOND SINGLE("r5")                                    \
+                         "7:\n\t"                                                                           \
+                         "ldr r11, [sp, #" EK_TEXT(TWO_FILTERS_OUT_END) "]\n\t" /* out_end */               \
+                         "add r6, r6, r8, lsl #3\n\t"                                                       \
+                         "add r7, r7, r8, lsl #1\n\t"                                                       \
+                         "strd r6, r7, [sp, #" EK_TEXT(TWO_FILTERS_MULTIPLIER) "]\n\t"                      \
+                         "cmp r12, r11\n\t"                                                                 \
+                         "bne 1b\n\t"                                                                       \
+                         "add sp, sp, #52\n\t"                                                              \
+                         "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");                                     \
     }
 
 FILTERS(even_filters, "", "", "", "")
@@ -249,11 +249,11 @@ static void filters(const ek_clustered_fully_connected_params *p, ek_pair *x, co
 {
     const uint32_t n = p->in_c, pairs = n / 2, whole = p->out_c & ~1u;
     ek_pair *const x2 = x + pairs + 1;
-    const int32_t least = p->rounding == EK_ROUND_SINGLE ? -2 : -1, twice_zero = 2 * p->out_zero + 1;
+    const int32_t least = p->requant.rounding == EK_ROUND_SINGLE ? -2 : -1, twice_zero = 2 * p->requant.out_zero + 1;
     void (*const run)(const two_filters *, const uint8_t *, int8_t *, const ek_pair *) =
         n % 2 ? odd_filters : even_filters;
     two_filters k = {x, p->bias, pairs + n % 2, x + (pairs & ~3u), 0, pairs % 4, twice_zero,
-                     p->multiplier, p->shift, p->requant_step, least, out + whole, x2};
+                     p->requant.multiplier, p->requant.shift, p->requant.step, least, out + whole, x2};
     if (n % 2) {
         for (uint32_t i = 0; i < pairs; i++) {
             x2[i] = ek_pack_low(x[i] >> 16, x[i + 1]);
@@ -268,8 +268,8 @@ static void filters(const ek_clustered_fully_connected_params *p, ek_pair *x, co
         int8_t twice[2];
         k.bias = bias;
         k.half = 0;
-        k.multiplier += whole * p->requant_step;
-        k.shift += whole * p->requant_step;
+        k.multiplier += whole * p->requant.step;
+        k.shift += whole * p->requant.step;
         k.step = 0;
         k.out_end = twice + 2;
         run(&k, p->indices + whole / 2 * n, twice, table);
@@ -277,12 +277,13 @@ static void filters(const ek_clustered_fully_connected_params *p, ek_pair *x, co
     }
 }
 
-void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_params *p, const int8_t *in, int8_t *out,
-                                         void *scratch)
+void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_s8_dsp_params *params, const int8_t *in,
+                                         int8_t *out, void *scratch)
 {
+    const ek_clustered_fully_connected_params *const p = &params->layer;
     const uint32_t n = p->in_c, rest = n % 4;
-    const int32_t single = p->rounding == EK_ROUND_SINGLE;
-    ek_pair *const table = scratch, *const pairs = table + ek_center_table_words(p->bits);
+    const int32_t single = p->requant.rounding == EK_ROUND_SINGLE;
+    ek_pair *const table = scratch, *const pairs = ek_region(scratch, params->scratch.pairs);
     ek_center_table(p->centers, p->center_count, p->bits, table);
     for (uint32_t row = 0; row < p->rows; row++, in += n) {
         ek_pair *const last = ek_widen(in, n - rest, 1, pairs);
@@ -294,12 +295,12 @@ void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_para
             out += p->out_c;
             continue;
         }
-        const int32_t *multiplier = p->multiplier;
-        const int8_t *shift = p->shift;
+        const int32_t *multiplier = p->requant.multiplier;
+        const int8_t *shift = p->requant.shift;
         ek_bits reader = ek_bits_open(p->indices, p->bits);
-        for (uint32_t c = 0; c < p->out_c; c++, multiplier += p->requant_step, shift += p->requant_step) {
+        for (uint32_t c = 0; c < p->out_c; c++, multiplier += p->requant.step, shift += p->requant.step) {
             const int32_t acc = dot(&reader, p->centers, table, pairs, n, p->bias[c]);
-            const int32_t right = -1 - single - *shift, offset = ek_requant_offset(p->out_zero, right);
+            const int32_t right = -1 - single - *shift, offset = ek_requant_offset(p->requant.out_zero, right);
             *out++ = (int8_t)(single ? ek_requant_shorter(acc, *multiplier, offset, right)
                                      : ek_requant_short(acc, *multiplier, offset, right));
         }

@@ -17,27 +17,28 @@ static inline void unroll(const ek_window *w, const ek_ring *ring, const int8_t 
     }
 }
 
-void ek_conv2d_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_conv2d_s8_dsp(const ek_conv2d_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
+    const ek_conv2d_params *const p = &params->layer;
     const ek_window window = EK_WINDOW(p);
-    const uint32_t taps = (uint32_t)p->k_h * p->k_w * p->in_c, aligned = window.run_bytes % 4 == 0;
+    const uint32_t taps = (uint32_t)p->window.k_h * p->window.k_w * p->window.in_c, aligned = window.run_bytes % 4 == 0;
     ek_filter *const filters = scratch;
-    ek_pair *const pairs = (ek_pair *)(filters + p->out_c);
-    ek_ring ring = EK_RING(p, pairs + EK_COLUMNS_WORDS(taps));
-    int8_t *const bytes = ek_ring_end(&ring); /* four windows, where their runs are no whole words */
-    const ek_columns columns = {p->weights, filters, pairs, p->out_c, taps};
+    ek_pair *const pairs = ek_region(scratch, params->scratch.columns);
+    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.starts), ek_region(scratch, params->scratch.rows));
+    int8_t *const bytes = ek_region(scratch, params->scratch.windows);
+    const ek_columns columns = {p->weights, filters, pairs, p->window.out_c, taps};
     uint32_t k = 0;
     EK_FILTERS(p, filters);
 
-    for (uint32_t y = 0; y < p->out_h; y++) {
+    for (uint32_t y = 0; y < p->window.out_h; y++) {
         const int8_t *column = ring.rows;
-        ek_ring_fill(&ring, in, y * p->stride_h);
+        ek_ring_fill(&ring, in, y * p->window.stride_h);
         uint32_t x = 0;
-        while (x < p->out_w) {
-            if (k == 0 && p->out_w - x >= 4) { /* four windows of this row */
+        while (x < p->window.out_w) {
+            if (k == 0 && p->window.out_w - x >= 4) { /* four windows of this row */
                 ek_columns_windows_dsp(pairs, &window, &ring, column, taps, bytes);
                 ek_columns_dsp(&columns, 4, out);
-                out += 4 * p->out_c;
+                out += 4 * p->window.out_c;
                 x += 4;
                 column += 4 * window.step;
                 continue;
@@ -58,7 +59,7 @@ void ek_conv2d_s8_dsp(const ek_conv2d_params *p, const int8_t *in, int8_t *out, 
             column += window.step;
             if (++k == 4) {
                 ek_columns_dsp(&columns, 4, out);
-                out += 4 * p->out_c;
+                out += 4 * p->window.out_c;
                 k = 0;
             }
         }

@@ -17,11 +17,13 @@ enum { EK_PLANES_BLOCK = 16 }; /* channels whose planes lie in scratch at the sa
 typedef struct {
     uint32_t in_h, in_w, in_c, out_h, out_w, out_c, stride_h, stride_w, pad_top, pad_left;
     int32_t pad_value;
+    ek_pair *planes; /* of the channels of a block */
 } ek_planes;
 
-#define EK_PLANES(p)                                                                                        \
-    {(p)->in_h,     (p)->in_w,     (p)->in_c,    (p)->out_h,    (p)->out_w,    (p)->out_c,                     \
-     (p)->stride_h, (p)->stride_w, (p)->pad_top, (p)->pad_left, (p)->pad_value}
+#define EK_PLANES(p, in_planes)                                                                                \
+    {(p)->window.in_h, (p)->window.in_w, (p)->window.in_c, (p)->window.out_h, (p)->window.out_w,               \
+     (p)->window.out_c, (p)->window.stride_h, (p)->window.stride_w, (p)->window.pad_top, (p)->window.pad_left, \
+     (p)->pad_value, (in_planes)}
 
 typedef struct {
     /* For each row of the window (w0, w1), (w1, w2), in the order in which the planes have them: row r lies in place

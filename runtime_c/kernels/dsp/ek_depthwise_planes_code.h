@@ -352,12 +352,12 @@ static void row(ek_plane_channel *c, const frame *f, uint32_t stride)
 
 #endif
 
-/* `count` channels from `first` on, whose records are made; their planes lie behind them. */
+/* `count` channels from `first` on, whose records are made. */
 static void block(const ek_planes *p, const int8_t *in, int8_t *out, uint32_t first, uint32_t count,
                   ek_plane_channel *channels)
 {
     const ek_plane_channel *const end = channels + count;
-    ek_pair *const planes = (ek_pair *)(channels + count);
+    ek_pair *const planes = p->planes;
     const uint32_t stride = p->stride_w, pairs = stride == 1 ? (p->out_w - 1u) / 2 + 2 : p->out_w + 1u;
     frame f = {out + first, planes, p->out_c, p->out_w / 2u * stride * 12, p->out_w % 2u, 12 * pairs, end};
     uint32_t next = 0;

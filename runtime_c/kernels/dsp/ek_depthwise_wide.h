@@ -5,7 +5,7 @@
 
 #include "ek_depthwise_planes.h"
 
-/* `count` channels from `first` on, whose records are made; their planes lie behind them. */
+/* `count` channels from `first` on, whose records are made. */
 void ek_depthwise_wide_dsp(const ek_planes *p, const int8_t *in, int8_t *out, uint32_t first, uint32_t count,
                            ek_plane_channel *channels);
 

@@ -46,7 +46,9 @@ typedef struct {
     uint32_t channels;
 } ek_expand_requant;
 
-#define EK_EXPAND_REQUANT(p) {(p)->bias, (p)->multiplier, (p)->shift, (p)->requant_step, (p)->out_zero, (p)->out_c}
+#define EK_EXPAND_REQUANT(p)                                                                \
+    {(p)->bias,         (p)->requant.multiplier, (p)->requant.shift,                        \
+     (p)->requant.step, (p)->requant.out_zero,   (p)->window.out_c}
 
 typedef struct {
     ek_expand_requant requant;
@@ -64,31 +66,31 @@ typedef struct {
 } ek_expand;
 
 /*
- * Scratch words: the weights, `values` of them; the columns, block * values / 2; for windows what EK_RING wants,
- * and a window. `values`: the taps of a window, rounded up to a multiple of eight. 1x1 windows without padding need
- * no ring; with growing channels they are walked backwards, so that the output may overwrite the input.
+ * `at` are the offsets of the regions weights, columns, starts, rows and unrolled of scratch. 1x1 windows without
+ * padding need no ring; with growing channels they are walked backwards, so that the output may overwrite the input.
  */
-#define EK_EXPAND(p, e, scratch)                                                                                     \
-    do {                                                                                                             \
-        const ek_expand_requant requant_of_p = EK_EXPAND_REQUANT(p);                                                 \
-        (e)->requant = requant_of_p;                                                                                 \
-        (e)->taps = (uint32_t)(p)->k_h * (p)->k_w * (p)->in_c;                                                       \
-        (e)->values = ((e)->taps + 7u) / 8u * 8u;                                                                    \
-        (e)->block = (p)->block;                                                                                     \
-        (e)->weights = (scratch);                                                                                    \
-        (e)->columns = (e)->weights + (e)->values;                                                                   \
-        (e)->pixels = (uint32_t)(p)->out_h * (p)->out_w;                                                             \
-        (e)->out_w = (p)->out_w;                                                                                     \
-        (e)->done = (e)->x = (e)->y = 0;                                                                             \
-        (e)->pointwise = (p)->pointwise;                                                                             \
-        (e)->backwards = (p)->pointwise && (p)->out_c > (p)->in_c && (p)->stride_h == 1 && (p)->stride_w == 1;       \
-        (e)->in_step = (uint32_t)(p)->stride_w * (p)->in_c;                                                          \
-        (e)->row_step = (uint32_t)(p)->stride_h * (p)->in_w * (p)->in_c;                                             \
-        (e)->stride_h = (p)->stride_h;                                                                               \
-        (e)->window = EK_WINDOW(p);                                                                                  \
-        (e)->ring = EK_RING(p, (e)->columns + (e)->block * (e)->values / 2);                                         \
-        (e)->bytes = ek_ring_end(&(e)->ring);                                                                        \
-        memset((e)->weights, 0, sizeof *(e)->weights * (e)->values);                                                 \
+#define EK_EXPAND(p, e, at, scratch)                                                                         \
+    do {                                                                                                     \
+        const ek_expand_requant requant_of_p = EK_EXPAND_REQUANT(p);                                         \
+        (e)->requant = requant_of_p;                                                                         \
+        (e)->taps = (uint32_t)(p)->window.k_h * (p)->window.k_w * (p)->window.in_c;                          \
+        (e)->values = ((e)->taps + 7u) / 8u * 8u;                                                            \
+        (e)->block = (p)->block;                                                                             \
+        (e)->weights = ek_region(scratch, (at)->weights);                                                    \
+        (e)->columns = ek_region(scratch, (at)->columns);                                                    \
+        (e)->pixels = (uint32_t)(p)->window.out_h * (p)->window.out_w;                                       \
+        (e)->out_w = (p)->window.out_w;                                                                      \
+        (e)->done = (e)->x = (e)->y = 0;                                                                     \
+        (e)->pointwise = (p)->pointwise;                                                                     \
+        (e)->backwards = (p)->pointwise && (p)->window.out_c > (p)->window.in_c && (p)->window.stride_h == 1 \
+                         && (p)->window.stride_w == 1;                                                       \
+        (e)->in_step = (uint32_t)(p)->window.stride_w * (p)->window.in_c;                                    \
+        (e)->row_step = (uint32_t)(p)->window.stride_h * (p)->window.in_w * (p)->window.in_c;                \
+        (e)->stride_h = (p)->window.stride_h;                                                                \
+        (e)->window = EK_WINDOW(p);                                                                          \
+        (e)->ring = EK_RING(p, ek_region(scratch, (at)->starts), ek_region(scratch, (at)->rows));            \
+        (e)->bytes = ek_region(scratch, (at)->unrolled);                                                     \
+        memset((e)->weights, 0, sizeof *(e)->weights * (e)->values);                                         \
     } while (0)
 
 /* Gathers the next pixels; 0: there are none. */

@@ -17,8 +17,9 @@ EK_CHECK_OFFSET(ek_filter, right, 12);
 EK_CHECK_SIZE(ek_filter, 16); /* filters follow each other */
 
 /* For kernels whose parameter struct names its requantisation as ek_conv2d_params does. */
-#define EK_FILTERS(p, filters) \
-    ek_filters_make((p)->bias, (p)->multiplier, (p)->shift, (p)->requant_step, (p)->out_zero, (p)->out_c, filters)
+#define EK_FILTERS(p, filters)                                                                                        \
+    ek_filters_make((p)->bias, (p)->requant.multiplier, (p)->requant.shift, (p)->requant.step, (p)->requant.out_zero, \
+                    (p)->window.out_c, filters)
 
 /* The output of an accumulator in portable C; the comment of ek_requant_offset says why these are the bits. */
 static inline int32_t ek_filter_output(const ek_filter *f, int32_t acc)

@@ -59,9 +59,9 @@ static inline int32_t dot4(const ek_pair *x, uint32_t word, int32_t acc)
 
 #if EK_DSP
 
-#define FILTER(sum)                      \
-    "sxtb16 r12, lr\n\t"                 \
-    "sxtb16 lr, lr, ror #8\n\t"          \
+#define FILTER(sum)                        \
+    "sxtb16 r12, lr\n\t"                   \
+    "sxtb16 lr, lr, ror #8\n\t"            \
     "smlad " sum ", r12, r10, " sum "\n\t" \
     "smlad " sum ", lr, r11, " sum "\n\t"
 #define FOUR_TAPS                                  \
@@ -115,13 +115,13 @@ static EK_NAKED void dot(EK_UNSEEN const int8_t *w, EK_UNSEEN uint32_t n, EK_UNS
     "add r3, r3, r5, lsl #2\n\t"      \
     "add r4, r4, r5\n\t"              \
     "mvn r10, r10\n\t"
-#define DOUBLE(sum) REQUANT           \
-    "lsl r11, r6, r10\n\t"            \
-    "lsl " sum ", " sum ", #1\n\t"    \
-    "smmlar r9, " sum ", r9, r11\n\t" \
+#define DOUBLE(sum) REQUANT            \
+    "lsl r11, r6, r10\n\t"             \
+    "lsl " sum ", " sum ", #1\n\t"     \
+    "smmlar r9, " sum ", r9, r11\n\t"  \
     "add r9, r9, " sum ", asr #31\n\t" \
-    "asr r9, r9, r10\n\t"             \
-    "ssat r9, #8, r9, asr #1\n\t"     \
+    "asr r9, r9, r10\n\t"              \
+    "ssat r9, #8, r9, asr #1\n\t"      \
     "strb r9, [r12], #1\n\t"
 #define SINGLE(sum) REQUANT           \
     "subs r10, r10, #1\n\t"           \
@@ -228,7 +228,8 @@ void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t 
     const uint32_t n = p->in_c, channels = p->out_c, groups = n / 4, rest = n % 4;
     ek_pair *const pairs = scratch;
     for (uint32_t row = 0; row < p->rows; row++, in += n) {
-        requant q = {p->multiplier, p->shift, p->requant_step, p->out_zero, p->rounding == EK_ROUND_SINGLE};
+        requant q = {p->requant.multiplier, p->requant.shift, p->requant.step, p->requant.out_zero,
+                     p->requant.rounding == EK_ROUND_SINGLE};
         const int8_t *w = p->weights;
         const int32_t *bias = p->bias;
         ek_pair *x = pairs;

@@ -22,14 +22,14 @@ enum { WORDS = 5, EIGHT = 8 };
 /* Where a plan's entry points: an address, which saves an addition for every kernel. */
 static inline uint32_t plan_base(const uint32_t *responses) { return (uint32_t)(uintptr_t)responses; }
 
-#define ONE_TEMPLATE(bytes)                 \
+#define ONE_TEMPLATE(bytes)                  \
     "ldmia r1!, {r7, r10, r11, r12, lr}\n\t" \
-    "smuad r7, r4, r7\n\t"                  \
-    "smlad r7, r5, r10, r7\n\t"             \
-    "smlad r7, r6, r11, r7\n\t"             \
-    "smlad r7, r8, r12, r7\n\t"             \
-    "smlad r7, r9, lr, r7\n\t"              \
-    "pkhbt r7, r7, r3, lsl #16\n\t"         \
+    "smuad r7, r4, r7\n\t"                   \
+    "smlad r7, r5, r10, r7\n\t"              \
+    "smlad r7, r6, r11, r7\n\t"              \
+    "smlad r7, r8, r12, r7\n\t"              \
+    "smlad r7, r9, lr, r7\n\t"               \
+    "pkhbt r7, r7, r3, lsl #16\n\t"          \
     "str r7, [r2], #" bytes "\n\t"
 
 /* Where arguments that have no register lie, behind the 11 that are saved; `apart` follows. Each push is 4 more. */
@@ -87,19 +87,19 @@ RESPOND(respond_8, "32")
 RESPOND(respond_16, "64")
 RESPOND(respond_32, "128")
 
-#define ONE_KERNEL(add)          \
-    "ldrd r12, lr, [r1], #8\n\t" \
-    add                          \
+#define ONE_KERNEL(add)            \
+    "ldrd r12, lr, [r1], #8\n\t"   \
+    add                            \
     "ldmia r12!, {r0, r2, r3}\n\t" \
-    "smlad r4, lr, r0, r4\n\t"   \
-    "smlad r5, lr, r2, r5\n\t"   \
-    "smlad r6, lr, r3, r6\n\t"   \
+    "smlad r4, lr, r0, r4\n\t"     \
+    "smlad r5, lr, r2, r5\n\t"     \
+    "smlad r6, lr, r3, r6\n\t"     \
     "ldmia r12!, {r0, r2, r3}\n\t" \
-    "smlad r7, lr, r0, r7\n\t"   \
-    "smlad r8, lr, r2, r8\n\t"   \
-    "smlad r9, lr, r3, r9\n\t"   \
-    "ldrd r0, r2, [r12]\n\t"     \
-    "smlad r10, lr, r0, r10\n\t" \
+    "smlad r7, lr, r0, r7\n\t"     \
+    "smlad r8, lr, r2, r8\n\t"     \
+    "smlad r9, lr, r3, r9\n\t"     \
+    "ldrd r0, r2, [r12]\n\t"       \
+    "smlad r10, lr, r0, r10\n\t"   \
     "smlad r11, lr, r2, r11\n\t"
 
 /* Eight pixels. Arguments: what the sums start with, the plan (a multiple of eight entries), where the sums go. */
@@ -229,12 +229,12 @@ static void split(const int8_t *const row[3], uint32_t channels, uint32_t apart,
 static void filters(const ek_template_conv2d_params *p, const uint32_t *table, uint32_t *plan,
                     const uint32_t *responses, uint32_t pixels, int8_t *out)
 {
-    const uint32_t oc = p->out_c;
-    const int32_t *multiplier = p->multiplier;
-    const int8_t *shift = p->shift;
+    const uint32_t oc = p->window.out_c;
+    const int32_t *multiplier = p->requant.multiplier;
+    const int8_t *shift = p->requant.shift;
     ek_template_stream stream = ek_template_open(p, table, 2);
-    for (uint32_t c = 0; c < oc; c++, multiplier += p->requant_step, shift += p->requant_step) {
-        const int32_t right = -1 - *shift, offset = ek_requant_offset(p->out_zero, right), factor = *multiplier;
+    for (uint32_t c = 0; c < oc; c++, multiplier += p->requant.step, shift += p->requant.step) {
+        const int32_t right = -1 - *shift, offset = ek_requant_offset(p->requant.out_zero, right), factor = *multiplier;
         const int32_t bias = 2 * p->bias[c];
         int8_t *to = out + c;
         ek_template_plan(p, &stream, plan_base(responses), 4u * p->block, 4u * p->block * p->count, plan);
@@ -261,15 +261,19 @@ static void filters(const ek_template_conv2d_params *p, const uint32_t *table, u
     }
 }
 
-void ek_template_conv2d_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_template_conv2d_s8_dsp(const ek_template_conv2d_s8_dsp_params *params, const int8_t *in, int8_t *out,
+                               void *scratch)
 {
-    const uint32_t channels = p->in_c, count = p->count, block = p->block, words = channels * count * block;
+    const ek_template_conv2d_params *const p = &params->layer;
+    const uint32_t channels = p->window.in_c, count = p->count, block = p->block, words = channels * count * block;
     const uint32_t entries = (channels + 7) / 8 * 8; /* of a plan; those beyond the channels add nothing */
-    const uint32_t apart = 2 * ((p->out_w - 1u) * p->stride_w + 3) + 1, ones = p->ones * 0x10001u;
-    uint32_t *const table = scratch, *const plan = table + p->pair_count, *const responses = plan + 2 * entries + 1;
-    ek_pair *const templates = responses + words, *const columns = templates + count * WORDS;
+    const uint32_t apart = 2 * ((p->window.out_w - 1u) * p->window.stride_w + 3) + 1, ones = p->ones * 0x10001u;
+    uint32_t *const table = scratch, *const plan = ek_region(scratch, params->scratch.plan);
+    uint32_t *const responses = ek_region(scratch, params->scratch.responses);
+    ek_pair *const templates = ek_region(scratch, params->scratch.templates);
+    ek_pair *const columns = ek_region(scratch, params->scratch.columns);
     uint32_t held = 0;
-    ek_ring ring = EK_RING(p, columns + channels * apart);
+    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.starts), ek_region(scratch, params->scratch.rows));
 
     widen(p->templates, count, templates);
     ek_template_table(p, 2, table);
@@ -278,19 +282,19 @@ void ek_template_conv2d_s8_dsp(const ek_template_conv2d_params *p, const int8_t 
         plan[2 * i + 1] = 0;
     }
     plan[2 * entries] = 0; /* ends the plan */
-    if ((uint32_t)p->out_h * p->out_w < block) {
+    if ((uint32_t)p->window.out_h * p->window.out_w < block) {
         /* The pixels that fill up an only block are computed, though not written, from what lies here. */
         memset(responses, 0, sizeof *responses * words);
     }
-    for (uint32_t y = 0; y < p->out_h; y++) {
+    for (uint32_t y = 0; y < p->window.out_h; y++) {
         const ek_pair *window = columns + 1;
         const int8_t *row[3];
-        ek_ring_fill(&ring, in, y * p->stride_h);
+        ek_ring_fill(&ring, in, y * p->window.stride_h);
         for (uint32_t ky = 0; ky < 3; ky++) {
             row[ky] = ring.rows + ring.window[ky];
         }
         split(row, channels, apart, columns);
-        for (uint32_t x = 0; x < p->out_w; x++, window += 2u * p->stride_w) {
+        for (uint32_t x = 0; x < p->window.out_w; x++, window += 2u * p->window.stride_w) {
             if (block == 32) {
                 respond_32(window, templates, responses + held, ones, count, channels, 4 * apart);
             } else if (block == 16) {
@@ -300,7 +304,7 @@ void ek_template_conv2d_s8_dsp(const ek_template_conv2d_params *p, const int8_t 
             }
             if (++held == block) {
                 filters(p, table, plan, responses, held, out);
-                out += held * p->out_c;
+                out += held * p->window.out_c;
                 held = 0;
             }
         }

@@ -5,16 +5,17 @@
 #include "ek_half.h"
 #include "ek_template.h"
 
-void ek_template_depthwise3x3_s8_dsp(const ek_template_depthwise_params *p, const int8_t *in, int8_t *out,
-                                     void *scratch)
+void ek_template_depthwise3x3_s8_dsp(const ek_template_depthwise3x3_s8_dsp_params *params, const int8_t *in,
+                                     int8_t *out, void *scratch)
 {
-    const ek_planes planes = EK_PLANES(p);
+    const ek_template_depthwise_params *const p = &params->layer;
+    const ek_planes planes = EK_PLANES(p, ek_region(scratch, params->scratch.planes));
     ek_plane_channel *const channels = scratch;
     ek_bits templates = ek_bits_open(p->indices, p->bits), pairs = ek_bits_open(p->pair_indices, p->pair_bits);
-    for (uint32_t first = 0, count; first < p->out_c; first += count) {
-        count = ek_planes_count(p->out_c, first);
+    for (uint32_t first = 0, count; first < p->window.out_c; first += count) {
+        count = ek_planes_count(p->window.out_c, first);
         for (uint32_t i = 0; i < count; i++) {
-            const uint32_t c = first + i, q = c * p->requant_step;
+            const uint32_t c = first + i, q = c * p->requant.step;
             const int8_t *const template = p->templates + ek_bits_next(&templates) * 9;
             const ek_u16 *const pair = p->pairs + 2 * (p->pair_indices ? ek_bits_next(&pairs) : c);
             const int32_t a = ek_half_integer(pair[0]), b = ek_half_integer(pair[1]) * p->ones;
@@ -22,7 +23,8 @@ void ek_template_depthwise3x3_s8_dsp(const ek_template_depthwise_params *p, cons
             for (uint32_t tap = 0; tap < 9; tap++) {
                 weights[tap] = a * template[tap] + b;
             }
-            ek_plane_channel_make(channels + i, weights, p->bias[c], 1, p->multiplier[q], p->shift[q], p->out_zero);
+            ek_plane_channel_make(channels + i, weights, p->bias[c], 1,
+                                  p->requant.multiplier[q], p->requant.shift[q], p->requant.out_zero);
         }
         ek_depthwise_wide_dsp(&planes, in, out, first, count, channels);
     }

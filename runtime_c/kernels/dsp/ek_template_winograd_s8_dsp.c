@@ -42,20 +42,22 @@ static void entries_of(const ek_template_conv2d_params *p, ek_pair *to)
     }
 }
 
-void ek_template_winograd_s8_dsp(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_template_winograd_s8_dsp(const ek_template_winograd_s8_dsp_params *params, const int8_t *in, int8_t *out,
+                                 void *scratch)
 {
-    uint32_t *const table = scratch, *const plan = table + p->pair_count;
-    ek_pair *const entries = plan + 2u * p->in_c;
+    const ek_template_conv2d_params *const p = &params->layer;
+    uint32_t *const table = scratch, *const plan = ek_region(scratch, params->scratch.plan);
+    ek_pair *const entries = ek_region(scratch, params->scratch.templates);
     ek_winograd w;
-    EK_WINOGRAD(p, &w, entries + EK_TILE * p->count);
+    EK_WINOGRAD(p, &w, &params->scratch, scratch);
     entries_of(p, entries);
     ek_template_table(p, 1, table);
     while (ek_winograd_tiles_dsp(&w, in)) {
         ek_template_stream stream = ek_template_open(p, table, 1);
-        for (uint32_t c = 0; c < p->out_c; c += 2) {
-            for (uint32_t f = 0; f < 2 && c + f < p->out_c; f++) {
+        for (uint32_t c = 0; c < p->window.out_c; c += 2) {
+            for (uint32_t f = 0; f < 2 && c + f < p->window.out_c; f++) {
                 ek_template_plan(p, &stream, 0, 4 * EK_TILE, 0, plan);
-                ek_template_expand(plan, p->in_c, entries, EK_TILE, w.values, w.weights + f);
+                ek_template_expand(plan, p->window.in_c, entries, EK_TILE, w.values, w.weights + f);
             }
             ek_winograd_outputs_dsp(&w, c, out);
         }

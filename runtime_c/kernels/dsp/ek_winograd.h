@@ -38,31 +38,28 @@ typedef struct {
 } ek_winograd;
 
 /*
- * Scratch words, `values` being in_c rounded up to a multiple of eight, `across` (out_w + 1) / 2, in_c a multiple of
- * four: 16 * values; 128; (across + 1) * 4 * in_c; block * 8 * values; four; then four rows of (2 * across + 2) * in_c
- * bytes. `out` may start where `in` starts if every two rows of the output end before the first input row that the
- * ring has not taken yet.
+ * `at` are the offsets of the regions weights, sums, vertical, tiles, starts and rows of scratch. `out` may start
+ * where `in` starts if every two rows of the output end before the first input row that the ring has not taken yet.
  */
-#define EK_WINOGRAD(p, w, scratch)                                                                                 \
-    do {                                                                                                           \
-        const ek_expand_requant requant_of_p = EK_EXPAND_REQUANT(p);                                               \
-        (w)->requant = requant_of_p;                                                                               \
-        (w)->in_c = (p)->in_c;                                                                                     \
-        (w)->values = ((p)->in_c + 7u) / 8u * 8u;                                                                  \
-        (w)->block = (p)->block;                                                                                   \
-        (w)->out_h = (p)->out_h;                                                                                   \
-        (w)->out_w = (p)->out_w;                                                                                   \
-        (w)->across = ((p)->out_w + 1u) / 2u;                                                                      \
-        (w)->left = (w)->across * (((p)->out_h + 1u) / 2u);                                                        \
-        (w)->x = (w)->y = 0;                                                                                       \
-        (w)->weights = (scratch);                                                                                  \
-        (w)->sums = (int32_t *)((w)->weights + EK_TILE * (w)->values);                                             \
-        (w)->rows = (ek_pair *)((w)->sums + 8 * EK_TILE);                                                          \
-        (w)->tiles = (w)->rows + ((w)->across + 1) * 4 * (w)->in_c;                                                \
-        (w)->ring = ek_ring_make((w)->tiles + (w)->block * 8 * (w)->values, 4, 1, (2 * (w)->across + 2) * (p)->in_c, \
-                                 (p)->in_h, (uint32_t)(p)->in_w * (p)->in_c, (p)->pad_top,                         \
-                                 (uint32_t)(p)->pad_left * (p)->in_c, (p)->pad_value);                             \
-        memset((w)->weights, 0, sizeof *(w)->weights * EK_TILE * (w)->values);                                     \
+#define EK_WINOGRAD(p, w, at, scratch)                                                                     \
+    do {                                                                                                   \
+        const ek_expand_requant requant_of_p = EK_EXPAND_REQUANT(p);                                       \
+        (w)->requant = requant_of_p;                                                                       \
+        (w)->in_c = (p)->window.in_c;                                                                      \
+        (w)->values = ((p)->window.in_c + 7u) / 8u * 8u;                                                   \
+        (w)->block = (p)->block;                                                                           \
+        (w)->out_h = (p)->window.out_h;                                                                    \
+        (w)->out_w = (p)->window.out_w;                                                                    \
+        (w)->across = ((p)->window.out_w + 1u) / 2u;                                                       \
+        (w)->left = (w)->across * (((p)->window.out_h + 1u) / 2u);                                         \
+        (w)->x = (w)->y = 0;                                                                               \
+        (w)->weights = ek_region(scratch, (at)->weights);                                                  \
+        (w)->sums = ek_region(scratch, (at)->sums);                                                        \
+        (w)->rows = ek_region(scratch, (at)->vertical);                                                    \
+        (w)->tiles = ek_region(scratch, (at)->tiles);                                                      \
+        (w)->ring = ek_ring_make(&(p)->window, (p)->pad_value, ek_region(scratch, (at)->starts),           \
+                                 ek_region(scratch, (at)->rows), 4, 1, (2 * (w)->across + 2) * (w)->in_c); \
+        memset((w)->weights, 0, sizeof *(w)->weights * EK_TILE * (w)->values);                             \
     } while (0)
 
 /* Gathers the next tiles; 0: there are none. */

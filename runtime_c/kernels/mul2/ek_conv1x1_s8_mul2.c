@@ -3,14 +3,16 @@
 #include "ek_conv2d.h"
 #include "ek_mul2.h"
 
-void ek_conv1x1_s8_mul2(const ek_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_conv1x1_s8_mul2(const ek_conv1x1_s8_mul2_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
-    const uint32_t ic = p->in_c, oc = p->out_c;
-    const uint32_t dense = p->stride_h == 1 && p->stride_w == 1; /* then all pixels are one row */
-    const uint32_t rows = dense ? 1 : p->out_h, width = dense ? (uint32_t)p->out_h * p->out_w : p->out_w;
-    const uint32_t step_x = p->stride_w * ic, step_y = (uint32_t)p->stride_h * p->in_w * ic;
+    const ek_conv2d_params *const p = &params->layer;
+    const uint32_t ic = p->window.in_c, oc = p->window.out_c;
+    const uint32_t dense = p->window.stride_h == 1 && p->window.stride_w == 1; /* then all pixels are one row */
+    const uint32_t rows = dense ? 1 : p->window.out_h;
+    const uint32_t width = dense ? (uint32_t)p->window.out_h * p->window.out_w : p->window.out_w;
+    const uint32_t step_x = p->window.stride_w * ic, step_y = (uint32_t)p->window.stride_h * p->window.in_w * ic;
     ek_filter *const filters = scratch;
-    uint32_t *const words = (uint32_t *)(filters + oc);
+    uint32_t *const words = ek_region(scratch, params->scratch.pixels);
     const ek_mul2 pixels = {p->weights, filters, words, oc, ic};
     EK_FILTERS(p, filters);
 

@@ -13,7 +13,6 @@
  * Four pixels lie as words: for each two taps those of pixels (0, 1), then those of pixels (2, 3). If taps is odd,
  * the second tap of the last group is not read.
  */
-#define EK_MUL2_WORDS(taps) (((taps) + 1u) / 2u * 4u)
 
 typedef struct {
     const int8_t *weights; /* (channels, taps) */

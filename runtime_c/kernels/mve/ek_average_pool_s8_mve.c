@@ -6,11 +6,12 @@
 
 void ek_average_pool_s8_mve(const ek_pool_params *p, const int8_t *in, int8_t *out)
 {
-    const uint32_t channels = p->channels, row_bytes = p->in_w * channels;
-    for (uint32_t oy = 0; oy < p->out_h; oy++) {
-        const ek_pool_span y = ek_pool_clip(oy * p->stride_h, p->pad_top, p->filter_h, p->in_h);
-        for (uint32_t ox = 0; ox < p->out_w; ox++) {
-            const ek_pool_span x = ek_pool_clip(ox * p->stride_w, p->pad_left, p->filter_w, p->in_w);
+    const uint32_t channels = p->window.in_c, row_bytes = p->window.in_w * channels;
+    for (uint32_t oy = 0; oy < p->window.out_h; oy++) {
+        const ek_pool_span y = ek_pool_clip(oy * p->window.stride_h, p->window.pad_top, p->window.k_h, p->window.in_h);
+        for (uint32_t ox = 0; ox < p->window.out_w; ox++) {
+            const ek_pool_span x = ek_pool_clip(ox * p->window.stride_w, p->window.pad_left,
+                                                p->window.k_w, p->window.in_w);
             const int8_t *const window = in + y.first * row_bytes + x.first * channels;
             const ek_window_shape shape = {y.count, row_bytes, x.count, channels};
             const int32_t count = (int32_t)(y.count * x.count), half = count / 2;

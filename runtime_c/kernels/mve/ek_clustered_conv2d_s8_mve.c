@@ -9,7 +9,7 @@ static void filters(const ek_clustered_conv2d_params *p, ek_decoded *d, uint16_t
 {
     const uint32_t taps = d->taps;
     ek_decoded_last(d, count);
-    for (uint32_t channel = 0; channel < p->out_c; channel++) {
+    for (uint32_t channel = 0; channel < p->window.out_c; channel++) {
         const uint16_t *index = indices;
         int16_t *w = ek_decoded_place(d, 0, channel % 4);
         ek_indices_mve(p->indices, channel * taps * p->bits, p->bits, taps, indices);
@@ -19,7 +19,7 @@ static void filters(const ek_clustered_conv2d_params *p, ek_decoded *d, uint16_t
         for (uint32_t left = taps % 8; left; left--) {
             *w++ = p->centers[*index++];
         }
-        if (channel % 4 == 3 || channel + 1 == p->out_c) {
+        if (channel % 4 == 3 || channel + 1 == p->window.out_c) {
             ek_decoded_outputs_mve(d, 0, channel / 4 * 4, count, out);
         }
     }
@@ -28,15 +28,16 @@ static void filters(const ek_clustered_conv2d_params *p, ek_decoded *d, uint16_t
 /* 1x1 windows without padding need no ring: pixels go to the block as they lie. */
 static void points(const ek_clustered_conv2d_params *p, ek_decoded *d, uint16_t *indices, const int8_t *in, int8_t *out)
 {
-    const uint32_t step = (uint32_t)p->stride_w * p->in_c, row = (uint32_t)p->stride_h * p->in_w * p->in_c;
+    const uint32_t step = (uint32_t)p->window.stride_w * p->window.in_c;
+    const uint32_t row = (uint32_t)p->window.stride_h * p->window.in_w * p->window.in_c;
     uint32_t held = 0;
-    for (uint32_t y = p->out_h; y; y--, in += row) {
+    for (uint32_t y = p->window.out_h; y; y--, in += row) {
         const int8_t *from = in;
-        for (uint32_t x = p->out_w; x; x--, from += step) {
-            ek_pixel_put(ek_decoded_pixel(d, held), from, p->in_c);
+        for (uint32_t x = p->window.out_w; x; x--, from += step) {
+            ek_pixel_put(ek_decoded_pixel(d, held), from, p->window.in_c);
             if (++held == d->block) {
                 filters(p, d, indices, held, out);
-                out += held * p->out_c;
+                out += held * p->window.out_c;
                 held = 0;
             }
         }
@@ -46,28 +47,30 @@ static void points(const ek_clustered_conv2d_params *p, ek_decoded *d, uint16_t 
     }
 }
 
-void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_s8_mve_params *params, const int8_t *in, int8_t *out,
+                                void *scratch)
 {
+    const ek_clustered_conv2d_params *const p = &params->layer;
     const ek_window window = EK_WINDOW(p);
-    const uint32_t taps = (uint32_t)p->k_h * p->k_w * p->in_c;
+    const uint32_t taps = (uint32_t)p->window.k_h * p->window.k_w * p->window.in_c;
     ek_decoded d;
-    EK_DECODED(p, &d, taps, 1, scratch);
-    uint16_t *const indices = (uint16_t *)(void *)(d.pixels + d.row * d.block);
+    EK_DECODED(p, &d, taps, 1, &params->scratch, scratch);
+    uint16_t *const indices = ek_region(scratch, params->scratch.indices);
     if (p->pointwise) {
         points(p, &d, indices, in, out);
         return;
     }
-    ek_ring ring = EK_RING(p, indices + d.row);
-    int8_t *const bytes = ek_ring_end(&ring); /* a window, where its runs are no whole vectors */
+    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.starts), ek_region(scratch, params->scratch.rows));
+    int8_t *const bytes = ek_region(scratch, params->scratch.unrolled);
     uint32_t held = 0;
-    for (uint32_t y = 0; y < p->out_h; y++) {
+    for (uint32_t y = 0; y < p->window.out_h; y++) {
         const int8_t *column = ring.rows;
-        ek_ring_fill(&ring, in, y * p->stride_h);
-        for (uint32_t x = 0; x < p->out_w; x++, column += window.step) {
+        ek_ring_fill(&ring, in, y * p->window.stride_h);
+        for (uint32_t x = 0; x < p->window.out_w; x++, column += window.step) {
             ek_decoded_window(&d, &window, &ring, column, held, bytes);
             if (++held == d.block) {
                 filters(p, &d, indices, held, out);
-                out += held * p->out_c;
+                out += held * p->window.out_c;
                 held = 0;
             }
         }

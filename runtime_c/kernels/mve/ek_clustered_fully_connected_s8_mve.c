@@ -200,22 +200,23 @@ typedef struct {
 static inline void take(const ek_clustered_fully_connected_params *p, uint32_t channel, uint32_t lanes, four *q)
 {
     for (uint32_t k = 0; k < 4; k++) {
-        const uint32_t c = channel + (k < lanes ? k : 0), s = c * p->requant_step;
+        const uint32_t c = channel + (k < lanes ? k : 0), s = c * p->requant.step;
         q->bias[k] = p->bias[c];
-        q->multiplier[k] = p->multiplier[s];
-        q->shift[k] = p->shift[s];
+        q->multiplier[k] = p->requant.multiplier[s];
+        q->shift[k] = p->requant.shift[s];
     }
 }
 
-void ek_clustered_fully_connected_s8_mve(const ek_clustered_fully_connected_params *p, const int8_t *in, int8_t *out,
-                                         void *scratch)
+void ek_clustered_fully_connected_s8_mve(const ek_clustered_fully_connected_s8_mve_params *params, const int8_t *in,
+                                         int8_t *out, void *scratch)
 {
+    const ek_clustered_fully_connected_params *const p = &params->layer;
     const uint32_t n = p->in_c, whole = p->out_c & ~3u, rest = p->out_c - whole;
-    const uint32_t single = p->rounding == EK_ROUND_SINGLE;
+    const uint32_t single = p->requant.rounding == EK_ROUND_SINGLE;
     uint32_t *const pairs = scratch;
-    int8_t *const between = (int8_t *)(pairs + PAIRS); /* zeros, an odd row */
-    frame f = {(n + 1) / 2, {0, 0, 0}, NULL, NULL,       2 * n,      NULL, NULL, NULL, p->out_zero,
-               16,          4,         NULL, p->act_min, p->act_max, NULL, NULL, pairs};
+    int8_t *const between = ek_region(scratch, params->scratch.odd);
+    frame f = {(n + 1) / 2, {0, 0, 0}, NULL, NULL,       2 * n,      NULL, NULL, NULL, p->requant.out_zero,
+               16,          4,         NULL, p->requant.act_min, p->requant.act_max, NULL, NULL, pairs};
     make_pairs(p->centers, p->center_count, pairs);
     for (uint32_t row = 0; row < p->rows; row++, in += n, out += p->out_c) {
         f.even = f.odd = in;
@@ -233,9 +234,9 @@ void ek_clustered_fully_connected_s8_mve(const ek_clustered_fully_connected_para
             four alike;
             f.indices = p->indices;
             f.bias = p->bias;
-            f.multiplier = p->multiplier;
-            f.shift = p->shift;
-            if (!p->requant_step) {
+            f.multiplier = p->requant.multiplier;
+            f.shift = p->requant.shift;
+            if (!p->requant.step) {
                 take(p, 0, 1, &alike);
                 f.multiplier = alike.multiplier;
                 f.shift = alike.shift;

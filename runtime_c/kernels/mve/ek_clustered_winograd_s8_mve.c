@@ -25,19 +25,21 @@ static inline void transform(const ek_s16 *centers, const uint16_t *indices, uin
     ek_winograd_four_mve(ek_vsub_s16(o0, m0), ek_vsub_s16(o1, m1), ek_vsub_s16(o2, m2), apart, to);
 }
 
-void ek_clustered_winograd_s8_mve(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_clustered_winograd_s8_mve(const ek_clustered_winograd_s8_mve_params *params, const int8_t *in, int8_t *out,
+                                  void *scratch)
 {
-    const uint32_t channels = p->in_c, taps = 9 * channels;
+    const ek_clustered_conv2d_params *const p = &params->layer;
+    const uint32_t channels = p->window.in_c, taps = 9 * channels;
     uint16_t *const indices = scratch;
     ek_winograd_mve w;
-    EK_WINOGRAD_MVE(p, &w, (int16_t *)scratch + taps);
+    EK_WINOGRAD_MVE(p, &w, &params->scratch, scratch);
     while (ek_winograd_tiles_mve(&w, in)) {
-        for (uint32_t c = 0; c < p->out_c; c++) {
+        for (uint32_t c = 0; c < p->window.out_c; c++) {
             ek_indices_mve(p->indices, c * taps * p->bits, p->bits, taps, indices);
             for (uint32_t i = 0; i < channels; i += 8) {
                 transform(p->centers, indices + i, channels, ek_winograd_apart(&w), ek_winograd_place(&w, i, c % 4));
             }
-            if (c % 4 == 3 || c + 1 == p->out_c) {
+            if (c % 4 == 3 || c + 1 == p->window.out_c) {
                 ek_winograd_outputs_mve(&w, c / 4 * 4, out);
             }
         }

@@ -14,7 +14,7 @@
 #define EK_DECODED_ROW(taps) (((taps) + 15u) / 16u * 16u)
 
 /*
- * A layer in work. The pixels of a block lie two by two as EK_PIXELS_BYTES says, and eight taps of each filter side by
+ * A layer in work. The pixels of a block lie two by two as ek_sums_mve.h has them, and eight taps of each filter side by
  * side. How filters are decoded is the kernel's, which leaves the zeros behind the taps. Weights of more than 16 bits
  * are two planes, high * 2^EK_PLANE_BITS + low, whose sums are made one after the other.
  */
@@ -25,15 +25,15 @@ typedef struct {
     uint32_t taps, row;
     int16_t *weights;       /* (row / 8, 4, 8) */
     int32_t *sums;          /* of one plane (2, 4); of two (2, block, 4): low, high */
-    int8_t *pixels;         /* (block / 2, EK_PIXELS_BYTES) */
+    int8_t *pixels;         /* (block / 2, row / 16, 2, 16) */
     uint32_t block, planes; /* block: even */
 } ek_decoded;
 
-/* Bytes of weights, sums and pixels. */
-#define EK_DECODED_BYTES(row, block, planes) (8u * (row) + ((planes) == 1 ? 32u : 32u * (block)) + (row) * (block))
-
-/* For kernels whose parameter struct names its requantisation as ek_conv2d_params does. */
-#define EK_DECODED(p, d, of_taps, of_planes, scratch)                                            \
+/*
+ * For kernels whose parameter struct names its requantisation as ek_conv2d_params does. Weights lie where scratch begins;
+ * `at` are the offsets of the regions sums and pixels.
+ */
+#define EK_DECODED(p, d, of_taps, of_planes, at, scratch)                                        \
     do {                                                                                         \
         EK_FOURS_MVE(p, &(d)->requant);                                                          \
         (d)->taps = (of_taps);                                                                   \
@@ -41,8 +41,8 @@ typedef struct {
         (d)->block = (p)->block;                                                                 \
         (d)->planes = (of_planes);                                                               \
         (d)->weights = (scratch);                                                                \
-        (d)->sums = (int32_t *)(void *)((d)->weights + 4 * (d)->row);                            \
-        (d)->pixels = (int8_t *)((d)->sums + ((d)->planes == 1 ? 8 : 8 * (d)->block));           \
+        (d)->sums = ek_region(scratch, (at)->sums);                                              \
+        (d)->pixels = ek_region(scratch, (at)->pixels);                                          \
         memset((d)->weights, 0, 8 * (d)->row);                                                   \
     } while (0)
 

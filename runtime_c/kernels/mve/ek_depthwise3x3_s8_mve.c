@@ -36,46 +36,46 @@ EK_CHECK_OFFSET(frame, next_sums, 28);
 #if EK_MVE
 
 /* Going backwards, what a pair writes behind its row is written again, rightly, by the next row. */
-#define STRIPS(step, more_weights, more_rows, pixel_1, pixel_0, store)                        \
-    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                       \
-                     "mov r12, r0\n\t"                                                       \
-                     "ldrd r1, r2, [r12]\n\t"                                                \
-                     "vldrb.8 q0, [r2]\n\t"                                                  \
-                     "vldrb.8 q1, [r2, #16]\n\t" more_weights                                \
-                     "ldr r3, [r12, #" EK_TEXT(FRAME_SUMS) "]\n\t"                           \
-                     "ldrd r9, r11, [r12, #" EK_TEXT(FRAME_STRIPS) "]\n"                     \
-                     "1:\n\t"                                                                \
-                     "ldr r0, [r12, #" EK_TEXT(FRAME_PAIRS) "]\n\t"                          \
-                     "add r5, r3, r11\n\t" more_rows                                         \
-                     "dls lr, r0\n"                                                          \
-                     "2:\n\t"                                                                \
-                     "vldrb.8 q3, [r1], #-" step "\n\t"                                      \
-                     "vmladav.s8 r2, q3, q0\n\t"                                             \
-                     "vmladav.s8 r6, q3, q1\n\t" pixel_1                                     \
-                     "vldrb.8 q3, [r1], #-" step "\n\t"                                      \
-                     "vmladav.s8 r0, q3, q0\n\t"                                             \
-                     "vmladav.s8 r4, q3, q1\n\t" pixel_0                                     \
-                     "strd r0, r2, [r3], #-8\n\t"                                            \
-                     "strd r4, r6, [r5], #-8\n\t" store                                      \
-                     "le lr, 2b\n\t"                                                         \
-                     "ldrd r0, r2, [r12, #" EK_TEXT(FRAME_NEXT_COLUMNS) "]\n\t"              \
-                     "add r1, r1, r0\n\t"                                                    \
-                     "add r3, r3, r2\n\t"                                                    \
-                     "subs r9, #1\n\t"                                                       \
-                     "bne 1b\n\t"                                                            \
+#define STRIPS(step, more_weights, more_rows, pixel_1, pixel_0, store)          \
+    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"          \
+                     "mov r12, r0\n\t"                                          \
+                     "ldrd r1, r2, [r12]\n\t"                                   \
+                     "vldrb.8 q0, [r2]\n\t"                                     \
+                     "vldrb.8 q1, [r2, #16]\n\t" more_weights                   \
+                     "ldr r3, [r12, #" EK_TEXT(FRAME_SUMS) "]\n\t"              \
+                     "ldrd r9, r11, [r12, #" EK_TEXT(FRAME_STRIPS) "]\n"        \
+                     "1:\n\t"                                                   \
+                     "ldr r0, [r12, #" EK_TEXT(FRAME_PAIRS) "]\n\t"             \
+                     "add r5, r3, r11\n\t" more_rows                            \
+                     "dls lr, r0\n"                                             \
+                     "2:\n\t"                                                   \
+                     "vldrb.8 q3, [r1], #-" step "\n\t"                         \
+                     "vmladav.s8 r2, q3, q0\n\t"                                \
+                     "vmladav.s8 r6, q3, q1\n\t" pixel_1                        \
+                     "vldrb.8 q3, [r1], #-" step "\n\t"                         \
+                     "vmladav.s8 r0, q3, q0\n\t"                                \
+                     "vmladav.s8 r4, q3, q1\n\t" pixel_0                        \
+                     "strd r0, r2, [r3], #-8\n\t"                               \
+                     "strd r4, r6, [r5], #-8\n\t" store                         \
+                     "le lr, 2b\n\t"                                            \
+                     "ldrd r0, r2, [r12, #" EK_TEXT(FRAME_NEXT_COLUMNS) "]\n\t" \
+                     "add r1, r1, r0\n\t"                                       \
+                     "add r3, r3, r2\n\t"                                       \
+                     "subs r9, #1\n\t"                                          \
+                     "bne 1b\n\t"                                               \
                      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}")
 
 /* Of three rows and two, columns one and two apart. */
-#define THREE(name, step)                                                                           \
-    static EK_NAKED void name(EK_UNSEEN const frame *f)                                             \
-    {                                                                                               \
+#define THREE(name, step)                                                                              \
+    static EK_NAKED void name(EK_UNSEEN const frame *f)                                                \
+    {                                                                                                  \
         STRIPS(step, "vldrb.8 q2, [r2, #32]\n\t", "add r7, r5, r11\n\t", "vmladav.s8 r10, q3, q2\n\t", \
-               "vmladav.s8 r8, q3, q2\n\t", "strd r8, r10, [r7], #-8\n\t");                          \
+               "vmladav.s8 r8, q3, q2\n\t", "strd r8, r10, [r7], #-8\n\t");                            \
     }
-#define TWO(name, step)                                                                             \
-    static EK_NAKED void name(EK_UNSEEN const frame *f)                                             \
-    {                                                                                               \
-        STRIPS(step, "", "", "", "", "");                                                           \
+#define TWO(name, step)                                 \
+    static EK_NAKED void name(EK_UNSEEN const frame *f) \
+    {                                                   \
+        STRIPS(step, "", "", "", "", "");               \
     }
 
 THREE(three_1, "5")
@@ -225,10 +225,10 @@ typedef struct {
 /* Each tap of eight channels to its places. */
 static void put_weights(const layer *l, const int8_t *from, uint32_t lanes, ek_u16x8 at)
 {
-    for (uint32_t tap = 0; tap < 9; tap++, from += l->p->out_c) {
+    for (uint32_t tap = 0; tap < 9; tap++, from += l->p->window.out_c) {
         const ek_s16x8 w = ek_vldrb_s16_first(from, lanes);
         int8_t *to = l->weights + tap % 3 * ROWS + tap / 3;
-        for (uint32_t k = 0; k < l->rows; k++, to += 16 + l->p->stride_h) {
+        for (uint32_t k = 0; k < l->rows; k++, to += 16 + l->p->window.stride_h) {
             ek_vstrb_s16_at(to, at, w);
         }
     }
@@ -251,7 +251,7 @@ static inline int8_t *put_input(const layer *l, int8_t *to, uint32_t columns, ui
                                 const int8_t *from, uint32_t lanes)
 {
     const ek_u16x8 planes = l->planes;
-    const uint32_t pixel = l->p->in_c;
+    const uint32_t pixel = l->p->window.in_c;
     if (lanes < CHANNELS) {
         for (; columns; columns--, to += ROWS, from += pixel) {
             const ek_s16x8 x = ek_vldrb_s16_first(from, lanes);
@@ -277,14 +277,15 @@ static inline void put_row(const layer *l, const int8_t *in, uint32_t y, uint32_
                            uint32_t twice)
 {
     const ek_depthwise_params *p = l->p;
-    const uint32_t width = l->strip_bytes / ROWS, left = p->pad_left < width ? p->pad_left : width;
-    const uint32_t room = width - left, inside = y >= p->in_h ? 0 : room < p->in_w ? room : p->in_w;
+    const uint32_t width = l->strip_bytes / ROWS, left = p->window.pad_left < width ? p->window.pad_left : width;
+    const uint32_t room = width - left;
+    const uint32_t inside = y >= p->window.in_h ? 0 : room < p->window.in_w ? room : p->window.in_w;
     const int8_t *from = in;
     if (!inside) {
         put_padding(l, to, width, second, twice);
         return;
     }
-    from += y * p->in_w * p->in_c;
+    from += y * p->window.in_w * p->window.in_c;
     to = put_padding(l, to, left, second, twice);
     to = put_input(l, to, inside, second, twice, from, lanes);
     put_padding(l, to, room - inside, second, twice);
@@ -293,7 +294,7 @@ static inline void put_row(const layer *l, const int8_t *in, uint32_t y, uint32_
 /* Rows from `first` on of `strips` strips from output row `y` on; the rows before it are there. */
 static void put_rows(const layer *l, const int8_t *in, uint32_t y, uint32_t strips, uint32_t first, uint32_t lanes)
 {
-    const uint32_t top = y * l->p->stride_h - l->p->pad_top, second = l->strip_bytes - l->span;
+    const uint32_t top = y * l->p->window.stride_h - l->p->window.pad_top, second = l->strip_bytes - l->span;
     for (uint32_t i = first; i < strips * l->span + ROWS - l->span; i++) {
         const uint32_t strip = i / l->span, row = i % l->span;
         int8_t *to = l->bytes + strip * l->strip_bytes + row;
@@ -311,13 +312,14 @@ static void put_rows(const layer *l, const int8_t *in, uint32_t y, uint32_t stri
 static void put_image(const layer *l, const int8_t *in, uint32_t lanes)
 {
     const ek_depthwise_params *p = l->p;
-    const uint32_t width = l->strip_bytes / ROWS, left = p->pad_left < width ? p->pad_left : width;
-    const uint32_t columns = width - left < p->in_w ? width - left : p->in_w, row_bytes = (uint32_t)p->in_w * p->in_c;
-    const uint32_t all = l->strips * l->span + ROWS - l->span, end = (uint32_t)p->pad_top + p->in_h;
+    const uint32_t width = l->strip_bytes / ROWS, left = p->window.pad_left < width ? p->window.pad_left : width;
+    const uint32_t columns = width - left < p->window.in_w ? width - left : p->window.in_w;
+    const uint32_t row_bytes = (uint32_t)p->window.in_w * p->window.in_c;
+    const uint32_t all = l->strips * l->span + ROWS - l->span, end = (uint32_t)p->window.pad_top + p->window.in_h;
     const uint32_t second = l->strip_bytes - l->span;
-    uint32_t strip = p->pad_top / l->span, row = p->pad_top % l->span;
+    uint32_t strip = p->window.pad_top / l->span, row = p->window.pad_top % l->span;
     int8_t *to = l->bytes + strip * l->strip_bytes + row + left * ROWS;
-    for (uint32_t i = p->pad_top; i < all && i < end; i++, in += row_bytes, to++) {
+    for (uint32_t i = p->window.pad_top; i < all && i < end; i++, in += row_bytes, to++) {
         if (strip == l->strips) { /* only the strip before it wants this row */
             put_input(l, to - second, columns, 0, 0, in, lanes);
         } else if (strip && row < ROWS - l->span) {
@@ -349,8 +351,8 @@ static void carry(const layer *l)
 static void outputs(const layer *l, uint32_t channel, uint32_t lanes, uint32_t count, int8_t *out)
 {
     const ek_depthwise_params *p = l->p;
-    const uint32_t pairs = (p->out_w + 1u) / 2, last = 2 * pairs - 1, step = (uint32_t)ROWS * p->stride_w;
-    const uint32_t row_bytes = 4u * p->out_w;
+    const uint32_t pairs = (p->window.out_w + 1u) / 2, last = 2 * pairs - 1, step = (uint32_t)ROWS * p->window.stride_w;
+    const uint32_t row_bytes = 4u * p->window.out_w;
     frame f = {l->bytes + last * step,
                l->weights,
                l->sums + last - 1,
@@ -359,31 +361,33 @@ static void outputs(const layer *l, uint32_t channel, uint32_t lanes, uint32_t c
                row_bytes,
                l->strip_bytes + 2 * pairs * step,
                l->rows * row_bytes + 8 * pairs};
-    const uint32_t all = count * p->out_w, each = p->out_c;
-    channel_outputs q = {l->sums, out + channel, all / 8, all % 8, 0, 0, 0, p->out_zero, 8 * each,
-                         {0, 0, 0, 0, 0, 0, 0, 0}, p->act_min, p->act_max};
+    const uint32_t all = count * p->window.out_w, each = p->window.out_c;
+    channel_outputs q = {l->sums, out + channel, all / 8, all % 8, 0, 0, 0, p->requant.out_zero, 8 * each,
+                         {0, 0, 0, 0, 0, 0, 0, 0}, p->requant.act_min, p->requant.act_max};
     ek_vstrh_u16(q.places, ek_vsteps_u16(each));
     for (uint32_t k = 0; k < lanes; k++, f.columns += l->plane_bytes, f.weights += 16 * l->rows, q.out++) {
-        const uint32_t at = p->requant_step * (channel + k);
+        const uint32_t at = p->requant.step * (channel + k);
         q.bias = p->bias[channel + k];
-        q.multiplier = p->multiplier[at];
-        q.shift = p->shift[at];
-        strips(&f, l->rows, p->stride_w);
+        q.multiplier = p->requant.multiplier[at];
+        q.shift = p->requant.shift[at];
+        strips(&f, l->rows, p->window.stride_w);
         requantise(&q);
     }
 }
 
-void ek_depthwise3x3_s8_mve(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_depthwise3x3_s8_mve(const ek_depthwise3x3_s8_mve_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
-    const uint32_t rows = p->stride_h == 1 ? 3 : 2, all = (p->out_h + rows - 1) / rows, channels = p->out_c;
-    const uint32_t strip_bytes = ROWS * ((p->out_w - 1u) * p->stride_w + 3);
+    const ek_depthwise_params *const p = &params->layer;
+    const uint32_t rows = p->window.stride_h == 1 ? 3 : 2, all = (p->window.out_h + rows - 1) / rows;
+    const uint32_t channels = p->window.out_c;
+    const uint32_t strip_bytes = ROWS * ((p->window.out_w - 1u) * p->window.stride_w + 3);
     const uint32_t affordable = EK_DEPTHWISE_PLANES_BYTES / (CHANNELS * strip_bytes);
     const uint32_t at_once = affordable < 1 ? 1 : affordable < all ? affordable : all;
-    layer l = {p, rows, rows * p->stride_h, strip_bytes, at_once * strip_bytes + SLACK, at_once, ek_vdup_u16(0),
+    layer l = {p, rows, rows * p->window.stride_h, strip_bytes, at_once * strip_bytes + SLACK, at_once, ek_vdup_u16(0),
                scratch, NULL, NULL};
     l.planes = ek_vsteps_u16(l.plane_bytes);
-    l.sums = (int32_t *)(void *)(l.weights + CHANNELS * 16 * rows);
-    l.bytes = (int8_t *)(l.sums + at_once * rows * p->out_w + 8);
+    l.sums = ek_region(scratch, params->scratch.sums);
+    l.bytes = ek_region(scratch, params->scratch.planes);
     memset(l.weights, 0, CHANNELS * 16 * rows);
     if (at_once == all) {
         ek_vfill(l.bytes, p->pad_value, CHANNELS * l.plane_bytes);
@@ -393,16 +397,16 @@ void ek_depthwise3x3_s8_mve(const ek_depthwise_params *p, const int8_t *in, int8
         put_weights(&l, p->weights + c, lanes, ek_vsteps_u16(16 * rows));
         if (at_once == all) {
             put_image(&l, in + c, lanes);
-            outputs(&l, c, lanes, p->out_h, out);
+            outputs(&l, c, lanes, p->window.out_h, out);
             continue;
         }
-        for (uint32_t y = 0; y < p->out_h; y += at_once * rows) {
-            const uint32_t left = p->out_h - y, count = left < at_once * rows ? left : at_once * rows;
+        for (uint32_t y = 0; y < p->window.out_h; y += at_once * rows) {
+            const uint32_t left = p->window.out_h - y, count = left < at_once * rows ? left : at_once * rows;
             if (y) {
                 carry(&l);
             }
             put_rows(&l, in + c, y, (count + rows - 1) / rows, y ? ROWS - l.span : 0, lanes);
-            outputs(&l, c, lanes, count, out + y * p->out_w * channels);
+            outputs(&l, c, lanes, count, out + y * p->window.out_w * channels);
         }
     }
 }

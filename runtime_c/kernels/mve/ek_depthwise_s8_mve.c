@@ -165,27 +165,28 @@ static void row(const eight *e)
 
 #endif
 
-void ek_depthwise_s8_mve(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_depthwise_s8_mve(const ek_depthwise_s8_mve_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
-    const uint32_t channels = p->out_c, step = (uint32_t)p->stride_w * channels;
+    const ek_depthwise_params *const p = &params->layer;
+    const uint32_t channels = p->window.out_c, step = (uint32_t)p->window.stride_w * channels;
     uint32_t *const taps = scratch;
-    ek_ring ring = EK_RING(p, taps + (uint32_t)p->k_h * p->k_w);
+    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.starts), ek_region(scratch, params->scratch.rows));
     int32_t multiplier[8];
     int8_t shift[8];
-    eight e = {taps, p->weights, (uint32_t)p->k_h * p->k_w, channels, 2 * step, 0, 0, out, out, p->out_w,
-               multiplier, shift, p->bias, p->out_zero, {0}, {0}};
+    eight e = {taps, p->weights, (uint32_t)p->window.k_h * p->window.k_w, channels, 2 * step, 0, 0, out, out,
+               p->window.out_w, multiplier, shift, p->bias, p->requant.out_zero, {0}, {0}};
     for (uint32_t k = 0; k < 8; k++) {
-        multiplier[k] = *p->multiplier;
-        shift[k] = *p->shift;
-        e.act_min[k] = p->act_min;
-        e.act_max[k] = p->act_max;
+        multiplier[k] = *p->requant.multiplier;
+        shift[k] = *p->requant.shift;
+        e.act_min[k] = p->requant.act_min;
+        e.act_max[k] = p->requant.act_max;
     }
-    for (uint32_t y = 0; y < p->out_h; y++, out += p->out_w * channels) {
+    for (uint32_t y = 0; y < p->window.out_h; y++, out += p->window.out_w * channels) {
         uint32_t *tap = taps;
-        ek_ring_fill(&ring, in, y * p->stride_h);
-        for (uint32_t ky = 0; ky < p->k_h; ky++) {
-            for (uint32_t kx = 0; kx < p->k_w; kx++) {
-                *tap++ = ring.window[ky] + kx * p->dilation_w * channels;
+        ek_ring_fill(&ring, in, y * p->window.stride_h);
+        for (uint32_t ky = 0; ky < p->window.k_h; ky++) {
+            for (uint32_t kx = 0; kx < p->window.k_w; kx++) {
+                *tap++ = ring.window[ky] + kx * p->window.dilation_w * channels;
             }
         }
         for (uint32_t done = 0; done < channels; done += 8) {
@@ -197,9 +198,9 @@ void ek_depthwise_s8_mve(const ek_depthwise_params *p, const int8_t *in, int8_t 
             e.out = out + c;
             e.out_next = e.out + channels;
             e.bias = p->bias + c;
-            if (p->requant_step) {
-                e.multiplier = p->multiplier + c;
-                e.shift = p->shift + c;
+            if (p->requant.step) {
+                e.multiplier = p->requant.multiplier + c;
+                e.shift = p->requant.shift + c;
             }
             row(&e);
         }

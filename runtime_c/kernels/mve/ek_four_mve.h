@@ -43,9 +43,9 @@ typedef struct {
 } ek_fours_mve;
 
 /* For kernels whose parameter struct names its requantisation as ek_conv2d_params does. */
-#define EK_FOURS_MVE(p, q)                                                                                           \
-    ek_fours_make((p)->bias, (p)->multiplier, (p)->shift, (p)->requant_step, (p)->out_c, (p)->out_zero, (p)->act_min, \
-                  (p)->act_max, q)
+#define EK_FOURS_MVE(p, q)                                                                                      \
+    ek_fours_make((p)->bias, (p)->requant.multiplier, (p)->requant.shift, (p)->requant.step, (p)->window.out_c, \
+                  (p)->requant.out_zero, (p)->requant.act_min, (p)->requant.act_max, q)
 
 static inline void ek_fours_make(const int32_t *bias, const int32_t *multiplier, const int8_t *shift, uint32_t step,
                                  uint32_t channels, int32_t out_zero, int32_t act_min, int32_t act_max, ek_fours_mve *q)

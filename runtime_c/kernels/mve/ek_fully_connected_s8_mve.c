@@ -106,7 +106,7 @@ static void channels(const ek_filters_mve *f, uint32_t channel, uint32_t groups,
 
 void ek_fully_connected_s8_mve(const ek_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch)
 {
-    const ek_filters_mve f = EK_FILTERS_MVE(p, p->in_c);
+    const ek_filters_mve f = EK_FILTERS_MVE(p, p->out_c, p->in_c);
     for (uint32_t row = 0; row < p->rows; row++, in += f.taps, out += f.channels) {
         for (uint32_t done = 0, groups = f.channels / 4; done < groups; done += GROUPS) {
             channels(&f, 4 * done, groups - done < GROUPS ? groups - done : GROUPS, in, scratch, out);

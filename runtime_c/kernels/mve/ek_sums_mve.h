@@ -21,15 +21,15 @@ typedef struct {
 } ek_filters_mve;
 
 /* For kernels whose parameter struct names its requantisation as ek_conv2d_params does. */
-#define EK_FILTERS_MVE(p, taps)                                                                   \
-    {(p)->weights,      (p)->bias,     (p)->multiplier, (p)->shift,   (p)->out_c,     (taps),      \
-     (p)->requant_step, (p)->out_zero, (p)->act_min,    (p)->act_max, (p)->rounding}
+#define EK_FILTERS_MVE(p, channels, taps)                                                                  \
+    {(p)->weights,         (p)->bias,            (p)->requant.multiplier, (p)->requant.shift,              \
+     (channels),           (taps),               (p)->requant.step,       (p)->requant.out_zero,           \
+     (p)->requant.act_min, (p)->requant.act_max, (p)->requant.rounding}
 
-/* Two pixels lie in blocks of 16 taps: those of pixel 0, then those of pixel 1. Bytes of it, and of their sums. */
-#define EK_PIXELS_BYTES(taps) (((taps) + 15u) / 16u * 32u)
-#define EK_SUMS_BYTES(channels) (((channels) + 3u) / 4u * 32u)
-
-/* Two pixels in blocks to `channels` bytes each; sums: EK_SUMS_BYTES. Only pixel 0 is wanted if out1 is out0. */
+/*
+ * Two pixels to `channels` bytes each. They lie in blocks of 16 taps: those of pixel 0, then those of pixel 1. There is
+ * room for two sums of each four channels, whole or not. Only pixel 0 is wanted if out1 is out0.
+ */
 void ek_sums_mve(const ek_filters_mve *f, const int8_t *pixels, int32_t *sums, int8_t *out0, int8_t *out1);
 
 /* `bytes` values to the blocks of the pixel that `to` points into; returns where the next block begins. */

@@ -44,7 +44,7 @@ static inline void ek_template_pairs(const ek_template_conv2d_params *p, const e
 static inline void ek_template_kernels(const ek_template_conv2d_params *p, const ek_template_parts *s, uint32_t plane,
                                        uint32_t filter)
 {
-    const uint32_t channels = p->in_c;
+    const uint32_t channels = p->window.in_c;
     ek_indices_mve(p->indices, filter * channels * p->bits, p->bits, channels, s->index);
     if (p->pair_indices) {
         ek_indices_mve(p->pair_indices, filter * channels * p->pair_bits, p->pair_bits, channels, s->pair);

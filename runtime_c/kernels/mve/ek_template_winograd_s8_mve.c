@@ -10,7 +10,8 @@
  */
 static void transform(const int8_t *templates, uint32_t first, uint32_t count, int16_t *table)
 {
-    const ek_u16x8 whole = ek_vadd_n_u16(ek_vsteps_u16(9), 9 * first), at = ek_vmin_u16(whole, ek_vdup_u16(9 * (count - 1)));
+    const ek_u16x8 whole = ek_vadd_n_u16(ek_vsteps_u16(9), 9 * first);
+    const ek_u16x8 at = ek_vmin_u16(whole, ek_vdup_u16(9 * (count - 1)));
     const ek_s16x8 t0 = ek_vldrb_s16_at(templates, at), t1 = ek_vldrb_s16_at(templates + 1, at);
     const ek_s16x8 t2 = ek_vldrb_s16_at(templates + 2, at), b0 = ek_vldrb_s16_at(templates + 6, at);
     const ek_s16x8 b1 = ek_vldrb_s16_at(templates + 7, at), b2 = ek_vldrb_s16_at(templates + 8, at);
@@ -114,26 +115,29 @@ static void kernels(const frame *f)
 
 #endif
 
-void ek_template_winograd_s8_mve(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_template_winograd_s8_mve(const ek_template_winograd_s8_mve_params *params, const int8_t *in, int8_t *out,
+                                 void *scratch)
 {
-    const uint32_t channels = p->in_c, count = p->count, pairs = p->pair_indices ? p->pair_count : channels;
+    const ek_template_conv2d_params *const p = &params->layer;
+    const uint32_t channels = p->window.in_c, count = p->count, pairs = p->pair_indices ? p->pair_count : channels;
     uint16_t *const index = scratch;
-    int16_t *const a = (int16_t *)scratch + 2 * channels, *const table = a + 2 * pairs;
+    int16_t *const a = ek_region(scratch, params->scratch.pairs);
+    int16_t *const table = ek_region(scratch, params->scratch.templates);
     const ek_template_parts s = {index, index + channels, a, a + pairs, pairs};
     ek_winograd_mve w;
     for (uint32_t eights = (count + 7) / 8; eights--;) { /* before what lies behind the table is made */
         transform(p->templates, 8 * eights, count, table);
     }
-    EK_WINOGRAD_MVE(p, &w, table + 16 * count);
+    EK_WINOGRAD_MVE(p, &w, &params->scratch, scratch);
     ek_template_pairs(p, &s, 0);
     while (ek_winograd_tiles_mve(&w, in)) {
-        for (uint32_t c = 0; c < p->out_c; c++) {
+        for (uint32_t c = 0; c < p->window.out_c; c++) {
             ek_template_kernels(p, &s, 0, c);
             const frame f = {table, 2 * count,  ek_winograd_place(&w, 0, c % 4), 2 * ek_winograd_apart(&w),
                              s.a,   s.b,        s.index,                         2 * channels,
                              channels / 8};
             kernels(&f);
-            if (c % 4 == 3 || c + 1 == p->out_c) {
+            if (c % 4 == 3 || c + 1 == p->window.out_c) {
                 ek_winograd_outputs_mve(&w, c / 4 * 4, out);
             }
         }

@@ -32,30 +32,29 @@ typedef struct {
 } ek_winograd_mve;
 
 /*
- * Scratch bytes, in_c being a multiple of eight, `values` in_c rounded up to a multiple of 16, `across` (out_w + 1) / 2
- * and `block` even: 128 * values; block * 32 * values; 512; eight rows of (2 * across + 2) * in_c bytes; 16; four such rows.
+ * `at` are the offsets of the regions weights, tiles, sums, vertical, starts and rows of scratch. in_c is a multiple of
+ * eight, `block` even.
  * `out` may start where `in` starts if every two rows of the output end before the first input row that the ring has not
  * taken yet.
  */
-#define EK_WINOGRAD_MVE(p, w, scratch)                                                                             \
-    do {                                                                                                           \
-        EK_FOURS_MVE(p, &(w)->requant);                                                                            \
-        (w)->in_c = (p)->in_c;                                                                                     \
-        (w)->values = ((p)->in_c + 15u) / 16u * 16u;                                                               \
-        (w)->block = (p)->block;                                                                                   \
-        (w)->out_h = (p)->out_h;                                                                                   \
-        (w)->out_w = (p)->out_w;                                                                                   \
-        (w)->across = ((p)->out_w + 1u) / 2u;                                                                      \
-        (w)->left = (w)->across * (((p)->out_h + 1u) / 2u);                                                        \
-        (w)->x = (w)->y = 0;                                                                                       \
-        (w)->weights = (scratch);                                                                                  \
-        (w)->tiles = (w)->weights + 64 * (w)->values;                                                              \
-        (w)->sums = (int32_t *)(void *)((w)->tiles + (w)->block * 16 * (w)->values);                               \
-        (w)->rows = (int16_t *)(void *)((w)->sums + 128);                                                          \
-        (w)->ring = ek_ring_make((w)->rows + 4 * (2 * (w)->across + 2) * (p)->in_c, 4, 1,                          \
-                                 (2 * (w)->across + 2) * (p)->in_c, (p)->in_h, (uint32_t)(p)->in_w * (p)->in_c,    \
-                                 (p)->pad_top, (uint32_t)(p)->pad_left * (p)->in_c, (p)->pad_value);               \
-        memset((w)->weights, 0, 128 * (w)->values);                                                                \
+#define EK_WINOGRAD_MVE(p, w, at, scratch)                                                                 \
+    do {                                                                                                   \
+        EK_FOURS_MVE(p, &(w)->requant);                                                                    \
+        (w)->in_c = (p)->window.in_c;                                                                      \
+        (w)->values = ((p)->window.in_c + 15u) / 16u * 16u;                                                \
+        (w)->block = (p)->block;                                                                           \
+        (w)->out_h = (p)->window.out_h;                                                                    \
+        (w)->out_w = (p)->window.out_w;                                                                    \
+        (w)->across = ((p)->window.out_w + 1u) / 2u;                                                       \
+        (w)->left = (w)->across * (((p)->window.out_h + 1u) / 2u);                                         \
+        (w)->x = (w)->y = 0;                                                                               \
+        (w)->weights = ek_region(scratch, (at)->weights);                                                  \
+        (w)->tiles = ek_region(scratch, (at)->tiles);                                                      \
+        (w)->sums = ek_region(scratch, (at)->sums);                                                        \
+        (w)->rows = ek_region(scratch, (at)->vertical);                                                    \
+        (w)->ring = ek_ring_make(&(p)->window, (p)->pad_value, ek_region(scratch, (at)->starts),           \
+                                 ek_region(scratch, (at)->rows), 4, 1, (2 * (w)->across + 2) * (w)->in_c); \
+        memset((w)->weights, 0, 128 * (w)->values);                                                        \
     } while (0)
 
 /* Gathers the next tiles; 0: there are none. */

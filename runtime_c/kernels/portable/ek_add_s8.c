@@ -22,7 +22,8 @@ void ek_add_s8(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t 
     const int8_t *const x = p->swap ? b : a, *const y = p->swap ? a : b;
     const int32_t y_negative = p->y_negative, out_multiplier = p->out_multiplier;
     const uint32_t y_right = p->y_right, out_right = p->out_right, x_inner = p->x_inner, y_inner = p->y_inner;
-    const int32_t y_half = (int32_t)((uint32_t)1 << (y_right - 1)), out_half = (int32_t)((uint32_t)1 << (out_right - 1));
+    const int32_t y_half = (int32_t)((uint32_t)1 << (y_right - 1));
+    const int32_t out_half = (int32_t)((uint32_t)1 << (out_right - 1));
     /* Zero points in the units in which they are subtracted. */
     const int32_t x_unit = (int32_t)1 << 20, y_unit = (int32_t)1 << 21;
     const int32_t x_zero = p->x_zero * x_unit, y_zero = p->y_zero * y_unit, out_zero = p->out_zero;

@@ -23,14 +23,16 @@ static void dot(const ek_s16 *w, uint32_t taps, const int8_t *x0, int32_t bias, 
     acc[3] = a3;
 }
 
-void ek_clustered_conv2d_s8(const ek_clustered_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_clustered_conv2d_s8(const ek_clustered_conv2d_s8_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
+    const ek_clustered_conv2d_params *const p = &params->layer;
     const ek_output output = EK_OUTPUT(p);
     const ek_window window = EK_WINDOW(p);
-    const uint32_t oc = p->out_c, taps = (uint32_t)p->k_h * p->k_w * p->in_c, pixels = (uint32_t)p->out_h * p->out_w;
-    ek_ring ring = EK_RING(p, scratch);
-    int8_t *const windows = ek_ring_end(&ring) + (4 - (uintptr_t)ek_ring_end(&ring) % 4) % 4;
-    ek_s16 *const weights = (ek_s16 *)(void *)(windows + 4 * taps);
+    const uint32_t oc = p->window.out_c, taps = (uint32_t)p->window.k_h * p->window.k_w * p->window.in_c;
+    const uint32_t pixels = (uint32_t)p->window.out_h * p->window.out_w;
+    ek_ring ring = EK_RING(p, scratch, ek_region(scratch, params->scratch.rows));
+    int8_t *const windows = ek_region(scratch, params->scratch.windows);
+    ek_s16 *const weights = ek_region(scratch, params->scratch.weights);
     uint32_t x = 0, y = 0;
 
     for (uint32_t done = 0; done < pixels; done += 4, out += 4 * oc) {
@@ -43,10 +45,10 @@ void ek_clustered_conv2d_s8(const ek_clustered_conv2d_params *p, const int8_t *i
                 continue;
             }
             if (x == 0) {
-                ek_ring_fill(&ring, in, y * p->stride_h);
+                ek_ring_fill(&ring, in, y * p->window.stride_h);
             }
             ek_window_unroll(&window, &ring, x, windows + k * taps);
-            if (++x == p->out_w) {
+            if (++x == p->window.out_w) {
                 x = 0;
                 y++;
             }

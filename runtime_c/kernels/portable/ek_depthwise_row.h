@@ -15,9 +15,16 @@ typedef struct {
 } ek_depthwise_row;
 
 /* For a kernel whose parameter struct names its geometry as ek_depthwise_params does. */
-#define EK_DEPTHWISE_ROW(p)                                                                              \
-    {(p)->in_c, (p)->out_c, (uint32_t)(p)->out_c / (p)->in_c, (p)->out_w, (p)->k_h, (p)->k_w,            \
-     (uint32_t)(p)->k_h * (p)->k_w, (uint32_t)(p)->stride_w * (p)->in_c, (uint32_t)(p)->dilation_w * (p)->in_c}
+#define EK_DEPTHWISE_ROW(p)                             \
+    {(p)->window.in_c,                                  \
+     (p)->window.out_c,                                 \
+     (uint32_t)(p)->window.out_c / (p)->window.in_c,    \
+     (p)->window.out_w,                                 \
+     (p)->window.k_h,                                   \
+     (p)->window.k_w,                                   \
+     (uint32_t)(p)->window.k_h * (p)->window.k_w,       \
+     (uint32_t)(p)->window.stride_w * (p)->window.in_c, \
+     (uint32_t)(p)->window.dilation_w * (p)->window.in_c}
 
 /* One output column of four channels that read the four input channels at `pixel`. */
 static inline void ek_depthwise_four(const ek_depthwise_row *r, const ek_output *o, const ek_ring *ring,

@@ -9,14 +9,14 @@
 static void pixel_1(const ek_depthwise_params *p, const ek_output *o, const int8_t *rows, const uint32_t *window,
                     int8_t *out)
 {
-    const uint32_t channels = p->out_c, step = (uint32_t)p->dilation_w * channels;
+    const uint32_t channels = p->window.out_c, step = (uint32_t)p->window.dilation_w * channels;
     uint32_t c = 0;
     for (; c + 4 <= channels; c += 4) {
         int32_t a0 = o->bias[c], a1 = o->bias[c + 1], a2 = o->bias[c + 2], a3 = o->bias[c + 3];
         const int8_t *w = p->weights + c;
-        for (uint32_t ky = 0; ky < p->k_h; ky++) {
+        for (uint32_t ky = 0; ky < p->window.k_h; ky++) {
             const int8_t *v = rows + window[ky] + c;
-            for (uint32_t kx = 0; kx < p->k_w; kx++, v += step, w += channels) {
+            for (uint32_t kx = 0; kx < p->window.k_w; kx++, v += step, w += channels) {
                 a0 += (int32_t)v[0] * w[0];
                 a1 += (int32_t)v[1] * w[1];
                 a2 += (int32_t)v[2] * w[2];
@@ -31,9 +31,9 @@ static void pixel_1(const ek_depthwise_params *p, const ek_output *o, const int8
     for (; c < channels; c++) {
         int32_t acc = o->bias[c];
         const int8_t *w = p->weights + c;
-        for (uint32_t ky = 0; ky < p->k_h; ky++) {
+        for (uint32_t ky = 0; ky < p->window.k_h; ky++) {
             const int8_t *v = rows + window[ky] + c;
-            for (uint32_t kx = 0; kx < p->k_w; kx++, v += step, w += channels) {
+            for (uint32_t kx = 0; kx < p->window.k_w; kx++, v += step, w += channels) {
                 acc += (int32_t)v[0] * w[0];
             }
         }
@@ -45,13 +45,14 @@ static void pixel_1(const ek_depthwise_params *p, const ek_output *o, const int8
 static void pixel_n(const ek_depthwise_params *p, const ek_output *o, const int8_t *rows, const uint32_t *window,
                     int8_t *out)
 {
-    const uint32_t per_input = (uint32_t)p->out_c / p->in_c, step = (uint32_t)p->dilation_w * p->in_c;
-    for (uint32_t c = 0; c < p->out_c; c++) {
+    const uint32_t per_input = (uint32_t)p->window.out_c / p->window.in_c;
+    const uint32_t step = (uint32_t)p->window.dilation_w * p->window.in_c;
+    for (uint32_t c = 0; c < p->window.out_c; c++) {
         int32_t acc = o->bias[c];
         const int8_t *w = p->weights + c;
-        for (uint32_t ky = 0; ky < p->k_h; ky++) {
+        for (uint32_t ky = 0; ky < p->window.k_h; ky++) {
             const int8_t *v = rows + window[ky] + c / per_input;
-            for (uint32_t kx = 0; kx < p->k_w; kx++, v += step, w += p->out_c) {
+            for (uint32_t kx = 0; kx < p->window.k_w; kx++, v += step, w += p->window.out_c) {
                 acc += (int32_t)v[0] * w[0];
             }
         }
@@ -59,15 +60,16 @@ static void pixel_n(const ek_depthwise_params *p, const ek_output *o, const int8
     }
 }
 
-void ek_depthwise_s8(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_depthwise_s8(const ek_depthwise_s8_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
+    const ek_depthwise_params *const p = &params->layer;
     const ek_output output = EK_OUTPUT(p);
-    ek_ring ring = EK_RING(p, scratch);
-    for (uint32_t y = 0; y < p->out_h; y++) {
-        ek_ring_fill(&ring, in, y * p->stride_h);
-        for (uint32_t x = 0; x < p->out_w; x++, out += p->out_c) {
-            const int8_t *const column = ring.rows + x * p->stride_w * p->in_c;
-            if (p->in_c == p->out_c) {
+    ek_ring ring = EK_RING(p, scratch, ek_region(scratch, params->scratch.rows));
+    for (uint32_t y = 0; y < p->window.out_h; y++) {
+        ek_ring_fill(&ring, in, y * p->window.stride_h);
+        for (uint32_t x = 0; x < p->window.out_w; x++, out += p->window.out_c) {
+            const int8_t *const column = ring.rows + x * p->window.stride_w * p->window.in_c;
+            if (p->window.in_c == p->window.out_c) {
                 pixel_1(p, &output, column, ring.window, out);
             } else {
                 pixel_n(p, &output, column, ring.window, out);

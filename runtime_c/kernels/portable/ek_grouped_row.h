@@ -13,9 +13,15 @@ typedef struct {
 } ek_grouped_row;
 
 /* For a kernel whose parameter struct names its geometry as ek_grouped_conv2d_params does. */
-#define EK_GROUPED_ROW(p)                                                                              \
-    {(uint32_t)(p)->in_c / (p)->groups, (uint32_t)(p)->out_c / (p)->groups, (p)->out_c, (p)->out_w,    \
-     (p)->k_h, (p)->k_w, (uint32_t)(p)->stride_w * (p)->in_c, (uint32_t)(p)->dilation_w * (p)->in_c}
+#define EK_GROUPED_ROW(p)                               \
+    {(uint32_t)(p)->window.in_c / (p)->groups,          \
+     (uint32_t)(p)->window.out_c / (p)->groups,         \
+     (p)->window.out_c,                                 \
+     (p)->window.out_w,                                 \
+     (p)->window.k_h,                                   \
+     (p)->window.k_w,                                   \
+     (uint32_t)(p)->window.stride_w * (p)->window.in_c, \
+     (uint32_t)(p)->window.dilation_w * (p)->window.in_c}
 
 /* Output channel `channel` of a row that begins at `out`; weights (k_h, k_w, reads). The ring holds its window. */
 static inline void ek_grouped_filter(const ek_grouped_row *r, const ek_output *o, const ek_ring *ring,

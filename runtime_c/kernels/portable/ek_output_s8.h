@@ -14,9 +14,9 @@ typedef struct {
 } ek_output;
 
 /* The parameter structs of all kernels with weights name these fields alike. */
-#define EK_OUTPUT(p)                                                                                   \
-    {(p)->bias,     (p)->multiplier, (p)->shift,   (p)->requant_step,                                    \
-     (p)->out_zero, (p)->act_min,    (p)->act_max, (p)->rounding}
+#define EK_OUTPUT(p)                                                                  \
+    {(p)->bias,     (p)->requant.multiplier, (p)->requant.shift,   (p)->requant.step, \
+     (p)->requant.out_zero, (p)->requant.act_min,    (p)->requant.act_max, (p)->requant.rounding}
 
 /* One accumulator of `channel` to int8. One function for all kernels: it keeps code small. */
 int8_t ek_output_s8(const ek_output *o, int32_t acc, uint32_t channel);

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "ek_layer.h"
+
 /* How rows are copied and filled: as memcpy and memset, or by what ek_ring_mve.h has. */
 #ifndef EK_RING_COPY
 #define EK_RING_COPY(to, from, bytes) memcpy(to, from, (size_t)(bytes))
@@ -28,25 +30,17 @@ typedef struct {
 } ek_ring;
 
 /*
- * A ring for a kernel whose parameter struct names its geometry as ek_conv2d_params does. `scratch` is
- * 4-byte aligned and has 4 * k_h bytes for the window and span_h * row bytes for the rows, row being
- * ((out_w - 1) * stride_w + span_w) * in_c and span = (k - 1) * dilation + 1.
+ * A ring in the regions `starts` and `rows` of scratch, for windows of k_h rows of which a row of outputs covers
+ * `row_bytes` each.
  */
-#define EK_RING(p, scratch)                                                                                   \
-    ek_ring_make(scratch, (p)->k_h, (p)->dilation_h,                                                          \
-                 (((uint32_t)(p)->out_w - 1) * (p)->stride_w + ((uint32_t)(p)->k_w - 1) * (p)->dilation_w + 1) \
-                     * (p)->in_c,                                                                              \
-                 (p)->in_h, (uint32_t)(p)->in_w * (p)->in_c, (p)->pad_top, (uint32_t)(p)->pad_left * (p)->in_c, \
-                 (p)->pad_value)
-
-static inline ek_ring ek_ring_make(void *scratch, uint32_t k_h, uint32_t dilation_h, uint32_t row_bytes,
-                                   uint32_t in_h, uint32_t in_row_bytes, uint32_t pad_top, uint32_t pad_bytes,
-                                   int8_t fill)
+static inline ek_ring ek_ring_make(const ek_window_params *w, int8_t fill, void *starts, void *rows, uint32_t k_h,
+                                   uint32_t dilation_h, uint32_t row_bytes)
 {
+    const uint32_t in_row_bytes = (uint32_t)w->in_w * w->in_c, pad_bytes = (uint32_t)w->pad_left * w->in_c;
     const uint32_t pad = pad_bytes < row_bytes ? pad_bytes : row_bytes, room = row_bytes - pad;
     ek_ring ring;
-    ring.window = scratch;
-    ring.rows = (int8_t *)(ring.window + k_h);
+    ring.window = starts;
+    ring.rows = rows;
     ring.row_bytes = row_bytes;
     ring.row_count = (k_h - 1) * dilation_h + 1;
     ring.k_h = k_h;
@@ -54,18 +48,23 @@ static inline ek_ring ek_ring_make(void *scratch, uint32_t k_h, uint32_t dilatio
     ring.pad_bytes = pad;
     ring.copy_bytes = room < in_row_bytes ? room : in_row_bytes;
     ring.in_row_bytes = in_row_bytes;
-    ring.in_h = in_h;
-    ring.pad_top = pad_top;
+    ring.in_h = w->in_h;
+    ring.pad_top = w->pad_top;
     ring.next = 0;
     ring.fill = fill;
     return ring;
 }
 
-/* The first byte behind the ring in the scratch that it was made in. */
-static inline int8_t *ek_ring_end(const ek_ring *r)
+/* The same for the window itself. */
+static inline ek_ring ek_ring_of(const ek_window_params *w, int8_t fill, void *starts, void *rows)
 {
-    return r->rows + r->row_count * r->row_bytes;
+    const uint32_t span = ((uint32_t)w->k_w - 1) * w->dilation_w + 1;
+    return ek_ring_make(w, fill, starts, rows, w->k_h, w->dilation_h,
+                        (((uint32_t)w->out_w - 1) * w->stride_w + span) * w->in_c);
 }
+
+/* For a kernel whose parameter struct has them as ek_conv2d_params does. */
+#define EK_RING(p, starts, rows) ek_ring_of(&(p)->window, (p)->pad_value, starts, rows)
 
 /* Make the padded rows first .. first + row_count - 1 present. `first` never goes back. */
 static inline void ek_ring_fill(ek_ring *r, const int8_t *in, uint32_t first)

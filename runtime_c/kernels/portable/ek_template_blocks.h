@@ -116,7 +116,7 @@ __attribute__((noinline)) static void ek_template_plan(const ek_template_conv2d_
                                                        uint32_t offset, uint32_t entry, uint32_t step,
                                                        uint32_t *plan)
 {
-    const uint32_t channels = p->in_c;
+    const uint32_t channels = p->window.in_c;
     uint32_t *const end = plan + 2 * channels;
     if (channels % 8 == 0) {
         const uint32_t bits = p->bits, pair_bits = p->pair_bits;

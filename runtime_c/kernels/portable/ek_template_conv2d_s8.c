@@ -15,7 +15,7 @@
  */
 static void respond(const ek_template_conv2d_params *p, const int8_t *pixel, uint32_t *tap, uint32_t *responses)
 {
-    const uint32_t channels = p->in_c, count = p->count, taps = (uint32_t)p->k_h * p->k_w;
+    const uint32_t channels = p->window.in_c, count = p->count, taps = (uint32_t)p->window.k_h * p->window.k_w;
     const uint32_t *const offset = tap + taps;
     for (uint32_t i = 0; i < channels; i += 2) {
         const int8_t *template = p->templates;
@@ -68,7 +68,7 @@ static void combine(const uint32_t *group, const uint32_t *plan, uint32_t channe
 static void filters(const ek_template_conv2d_params *p, const ek_output *o, const uint32_t *table, uint32_t *plan,
                     const uint32_t *responses, uint32_t pixels, int8_t *out)
 {
-    const uint32_t channels = p->in_c, oc = p->out_c, group_words = channels * p->count * EK_GROUP;
+    const uint32_t channels = p->window.in_c, oc = p->window.out_c, group_words = channels * p->count * EK_GROUP;
     ek_template_stream stream = ek_template_open(p, table, 1);
     for (uint32_t c = 0; c < oc; c++) {
         const uint32_t *group = responses;
@@ -86,33 +86,35 @@ static void filters(const ek_template_conv2d_params *p, const ek_output *o, cons
     }
 }
 
-void ek_template_conv2d_s8(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_template_conv2d_s8(const ek_template_conv2d_s8_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
+    const ek_template_conv2d_params *const p = &params->layer;
     const ek_output output = EK_OUTPUT(p);
-    const uint32_t taps = (uint32_t)p->k_h * p->k_w, group_words = EK_GROUP * p->in_c * p->count;
-    uint32_t *const table = scratch, *const plan = table + p->pair_count, *const responses = plan + (uint32_t)2 * p->in_c;
-    uint32_t *const tap = responses + group_words * (p->block / EK_GROUP);
+    const uint32_t taps = (uint32_t)p->window.k_h * p->window.k_w, group_words = EK_GROUP * p->window.in_c * p->count;
+    uint32_t *const table = scratch, *const plan = ek_region(scratch, params->scratch.plan);
+    uint32_t *const responses = ek_region(scratch, params->scratch.responses);
+    uint32_t *const tap = ek_region(scratch, params->scratch.taps);
     uint32_t held = 0;
-    ek_ring ring = EK_RING(p, tap + 2 * taps);
+    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.starts), ek_region(scratch, params->scratch.rows));
 
     ek_template_table(p, 1, table);
-    if ((uint32_t)p->out_h * p->out_w < p->block) {
+    if ((uint32_t)p->window.out_h * p->window.out_w < p->block) {
         /* The pixels that fill up an only block are computed, though not written, from what lies here. */
         memset(responses, 0, (size_t)(sizeof *responses * group_words * (p->block / EK_GROUP)));
     }
-    for (uint32_t y = 0; y < p->out_h; y++) {
-        ek_ring_fill(&ring, in, y * p->stride_h);
-        for (uint32_t ky = 0, k = taps; ky < p->k_h; ky++) {
-            for (uint32_t kx = 0; kx < p->k_w; kx++, k++) {
-                tap[k] = ring.window[ky] + kx * p->dilation_w * p->in_c;
+    for (uint32_t y = 0; y < p->window.out_h; y++) {
+        ek_ring_fill(&ring, in, y * p->window.stride_h);
+        for (uint32_t ky = 0, k = taps; ky < p->window.k_h; ky++) {
+            for (uint32_t kx = 0; kx < p->window.k_w; kx++, k++) {
+                tap[k] = ring.window[ky] + kx * p->window.dilation_w * p->window.in_c;
             }
         }
-        for (uint32_t x = 0; x < p->out_w; x++) {
-            respond(p, ring.rows + x * p->stride_w * p->in_c, tap,
+        for (uint32_t x = 0; x < p->window.out_w; x++) {
+            respond(p, ring.rows + x * p->window.stride_w * p->window.in_c, tap,
                     responses + held / EK_GROUP * group_words + held % EK_GROUP);
             if (++held == p->block) {
                 filters(p, &output, table, plan, responses, held, out);
-                out += held * p->out_c;
+                out += held * p->window.out_c;
                 held = 0;
             }
         }

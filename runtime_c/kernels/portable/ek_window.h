@@ -11,18 +11,17 @@ typedef struct {
     uint32_t run_step;          /* ... whose starts are this far apart */
 } ek_window;
 
-/* For a kernel whose parameter struct names its geometry as ek_conv2d_params does. */
-#define EK_WINDOW(p)                                                                                       \
-    ek_window_make((p)->k_h, (p)->k_w, (uint32_t)(p)->stride_w * (p)->in_c, (p)->dilation_w, (p)->in_c)
-
-static inline ek_window ek_window_make(uint32_t k_h, uint32_t k_w, uint32_t step, uint32_t dilation_w,
-                                       uint32_t pixel)
+static inline ek_window ek_window_of(const ek_window_params *w)
 {
     /* With adjacent columns a window row is one run of bytes. */
-    const ek_window window = {k_h, step, dilation_w == 1 ? 1 : k_w, dilation_w == 1 ? k_w * pixel : pixel,
-                              dilation_w * pixel};
+    const uint32_t pixel = w->in_c, adjacent = w->dilation_w == 1;
+    const ek_window window = {w->k_h, w->stride_w * pixel, adjacent ? 1 : w->k_w, adjacent ? w->k_w * pixel : pixel,
+                              w->dilation_w * pixel};
     return window;
 }
+
+/* For a kernel whose parameter struct has them as ek_conv2d_params does. */
+#define EK_WINDOW(p) ek_window_of(&(p)->window)
 
 /* Copy the window of output column x into k_h * k_w * in_c consecutive bytes. */
 static inline void ek_window_unroll(const ek_window *w, const ek_ring *ring, uint32_t x, int8_t *bytes)

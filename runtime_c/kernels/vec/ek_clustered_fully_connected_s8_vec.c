@@ -8,15 +8,17 @@
 /* Eight filters end with a byte of indices; fewer than 16 are decoded one by one, for eight are most of them. */
 enum { ROWS = 4, FILTERS = 8 };
 
-void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_params *p, const int8_t *in, int8_t *out,
-                                         void *scratch)
+void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_s8_vec_params *params, const int8_t *in,
+                                         int8_t *out, void *scratch)
 {
+    const ek_clustered_fully_connected_params *const p = &params->layer;
     const ek_vec_output output = EK_VEC_OUTPUT(p);
     const ek_centers_table table = ek_centers_table_make(p->centers, p->center_count, p->bits);
     const uint32_t ic = p->in_c, oc = p->out_c, values = (ic + 15) / 16 * 16;
-    int32_t *const header = scratch, *const sums = header + EK_VEC_HEADER / 4;
+    int32_t *const header = scratch, *const sums = ek_region(scratch, params->scratch.sums);
     const uint32_t at_once = oc < 2 * FILTERS ? 1 : FILTERS;
-    int16_t *const decoded = (int16_t *)(sums + ROWS * EK_VEC_BLOCK), *const rows = decoded + at_once * ic + 16;
+    int16_t *const decoded = ek_region(scratch, params->scratch.weights);
+    int16_t *const rows = ek_region(scratch, params->scratch.rows);
 
     for (uint32_t left = p->rows, count; left; left -= count, in += count * ic, out += count * oc) {
         ek_bits indices = ek_bits_open(p->indices, p->bits);
@@ -32,9 +34,9 @@ void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_para
             memset(sums, 0, sizeof *sums * ROWS * EK_VEC_BLOCK);
             memset(header, 0, EK_VEC_HEADER);
             for (uint32_t f = 0; f < filters; f++) {
-                const uint32_t at = p->requant_step * (c + f);
-                header[2 * EK_VEC_BLOCK + f] = p->multiplier[at];
-                header[3 * EK_VEC_BLOCK + f] = -p->shift[at];
+                const uint32_t at = p->requant.step * (c + f);
+                header[2 * EK_VEC_BLOCK + f] = p->requant.multiplier[at];
+                header[3 * EK_VEC_BLOCK + f] = -p->requant.shift[at];
                 if (f % at_once == 0) {
                     const uint32_t some = filters - f < at_once ? filters - f : at_once;
                     ek_centers_vec(&indices, p->centers, &table, some * ic, decoded);

@@ -18,7 +18,7 @@ EK_VEC_INLINE void three(const int stride, const row *r, const ek_vec_scale *sca
     const ek_vec_plane w0 = ek_vec_plane_of(w), w1 = ek_vec_plane_of(w + 64), w2 = ek_vec_plane_of(w + 128);
     const ek_vec_sums start = ek_vec_start(record);
     const uint32_t channels = r->channels;
-#define NEXT(column)                             \
+#define NEXT(column)                              \
     column = ek_vec_column_of(3, r0, r1, r2, r2); \
     r0 += channels, r1 += channels, r2 += channels;
     ek_vec_column a, b, c;
@@ -39,37 +39,39 @@ EK_VEC_INLINE void three(const int stride, const row *r, const ek_vec_scale *sca
 #undef NEXT
 }
 
-void ek_depthwise_s8_vec(const ek_vector_window_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_depthwise_s8_vec(const ek_depthwise_s8_vec_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
+    const ek_vector_window_params *const p = &params->layer;
     const ek_vec_output output = EK_VEC_OUTPUT(p);
-    const uint32_t channels = p->out_c, k_h = p->k_h, k_w = p->k_w, groups = (k_h + 3) / 4;
-    const uint32_t step = (uint32_t)p->stride_w * channels, record_bytes = EK_VEC_HEADER + k_w * groups * EK_VEC_GROUP;
-    const int dense = k_h <= 3 && k_w == 3 && p->dilation_w == 1 && p->stride_w <= 2;
-    ek_ring ring = EK_RING(p, scratch);
+    const uint32_t channels = p->window.out_c, k_h = p->window.k_h, k_w = p->window.k_w, groups = (k_h + 3) / 4;
+    const uint32_t step = (uint32_t)p->window.stride_w * channels;
+    const uint32_t record_bytes = EK_VEC_HEADER + k_w * groups * EK_VEC_GROUP;
+    const int dense = k_h <= 3 && k_w == 3 && p->window.dilation_w == 1 && p->window.stride_w <= 2;
+    ek_ring ring = EK_RING(p, scratch, ek_region(scratch, params->scratch.rows));
     ring.fill = (int8_t)(p->pad_value ^ -EK_VEC_FLIP);
 
-    for (uint32_t y = 0; y < p->out_h; y++, out += p->out_w * channels) {
+    for (uint32_t y = 0; y < p->window.out_h; y++, out += p->window.out_w * channels) {
         const int8_t *record = p->records;
-        ek_vec_ring_fill(&ring, in, y * p->stride_h);
+        ek_vec_ring_fill(&ring, in, y * p->window.stride_h);
         for (uint32_t c = 0; c < channels; c += EK_VEC_BLOCK, record += record_bytes) {
             const uint32_t left = channels - c;
             const ek_vec_scale scale = ek_vec_scale_of(record, &output, left < EK_VEC_BLOCK ? left : EK_VEC_BLOCK);
             const int8_t *const rows = ring.rows + c;
             if (dense) {
                 const row r = {rows + ring.window[0], rows + ring.window[k_h > 1 ? 1 : 0],
-                               rows + ring.window[k_h - 1], p->out_w, channels};
-                if (p->stride_w == 1) {
+                               rows + ring.window[k_h - 1], p->window.out_w, channels};
+                if (p->window.stride_w == 1) {
                     three(1, &r, &scale, record, out + c);
                 } else {
                     three(2, &r, &scale, record, out + c);
                 }
                 continue;
             }
-            for (uint32_t x = 0; x < p->out_w; x++) {
+            for (uint32_t x = 0; x < p->window.out_w; x++) {
                 const int8_t *w = record + EK_VEC_HEADER, *const at = rows + x * step;
                 ek_vec_sums sums = ek_vec_start(record);
                 for (uint32_t kx = 0; kx < k_w; kx++) {
-                    const int8_t *const column = at + kx * p->dilation_w * channels;
+                    const int8_t *const column = at + kx * p->window.dilation_w * channels;
                     for (uint32_t g = 0; g < k_h; g += 4, w += EK_VEC_GROUP) {
                         /* Rows that the window does not have meet weights of zero. */
                         const uint32_t r1 = g + 1 < k_h ? g + 1 : g, r2 = g + 2 < k_h ? g + 2 : g;

@@ -7,7 +7,7 @@
 static void expand(const ek_template_conv2d_params *p, const uint32_t *plan, uint32_t position, uint32_t count,
                    int16_t *row)
 {
-    const uint32_t channels = p->in_c;
+    const uint32_t channels = p->window.in_c;
     for (const uint32_t *const end = plan + 2 * channels; plan != end; plan += 2, row++) {
         const int8_t *t = p->templates + plan[0] + position;
         const int32_t a = (int16_t)(plan[1] & 0xffffu), b = p->ones * (int16_t)(plan[1] >> 16);
@@ -18,22 +18,24 @@ static void expand(const ek_template_conv2d_params *p, const uint32_t *plan, uin
     }
 }
 
-void ek_template_conv2d_s8_vec(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_template_conv2d_s8_vec(const ek_template_conv2d_s8_vec_params *params, const int8_t *in, int8_t *out,
+                               void *scratch)
 {
-    const uint32_t positions = (uint32_t)p->k_h * p->k_w, ic = p->in_c;
-    const uint32_t some = ek_words_part(positions * ic, p->out_c) / ic, step = some ? some : 1;
-    uint32_t *const table = scratch, *const plan = table + p->pair_count;
+    const ek_template_conv2d_params *const p = &params->layer;
+    const uint32_t positions = (uint32_t)p->window.k_h * p->window.k_w, ic = p->window.in_c;
+    const uint32_t some = ek_words_part(positions * ic, p->window.out_c) / ic, step = some ? some : 1;
+    uint32_t *const table = scratch, *const plan = ek_region(scratch, params->scratch.plan);
     ek_words e;
-    EK_WORDS(p, &e, step * ic, plan + 2 * ic);
+    EK_WORDS(p, &e, step * ic, ek_region(scratch, params->scratch.header), &params->scratch, scratch);
     ek_template_table(p, 1, table);
     while (ek_words_columns_vec(&e, in)) {
         ek_template_stream next = ek_template_open(p, table, 1);
-        for (uint32_t c = 0; c < p->out_c; c += EK_VEC_BLOCK) {
+        for (uint32_t c = 0; c < p->window.out_c; c += EK_VEC_BLOCK) {
             const ek_template_stream first = next;
             for (uint32_t position = 0; position < positions; position += step) {
                 const uint32_t count = positions - position < step ? positions - position : step;
                 next = first;
-                for (uint32_t f = 0; f < EK_VEC_BLOCK && c + f < p->out_c; f++) {
+                for (uint32_t f = 0; f < EK_VEC_BLOCK && c + f < p->window.out_c; f++) {
                     ek_template_plan(p, &next, 0, positions, 0, plan);
                     expand(p, plan, position, count, e.row);
                     ek_words_filter(&e, f, count * ic);

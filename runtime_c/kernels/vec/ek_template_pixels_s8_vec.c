@@ -19,14 +19,14 @@ typedef struct {
 static void respond(const ek_template_conv2d_params *p, const parts *s, const ek_words_tap *columns, uint32_t values,
                     int8_t *to)
 {
-    for (uint32_t i = 0; i < p->in_c; i += EK_PIXELS_CHANNELS) {
+    for (uint32_t i = 0; i < p->window.in_c; i += EK_PIXELS_CHANNELS) {
         for (uint32_t k = 0; k < s->taps; k++) {
             for (uint32_t pixel = 0; pixel < EK_PIXELS; pixel += 8) {
-                ek_pixels_transpose(columns + pixel * values + k * p->in_c + i, values,
+                ek_pixels_transpose(columns + pixel * values + k * p->window.in_c + i, values,
                                     s->x + k * EK_PIXELS_STEP + pixel);
             }
         }
-        for (uint32_t c = 0; c < EK_PIXELS_CHANNELS && i + c < p->in_c; c++, to += s->channel_bytes) {
+        for (uint32_t c = 0; c < EK_PIXELS_CHANNELS && i + c < p->window.in_c; c++, to += s->channel_bytes) {
             int16_t *const x = s->x + c * EK_PIXELS;
             int16_t *const sums = EK_PIXELS_FIRST ? (int16_t *)(void *)to : s->sums;
             ek_pixels_sum(x, s->taps, p->ones, sums);
@@ -42,14 +42,14 @@ static void respond(const ek_template_conv2d_params *p, const parts *s, const ek
 static void combine(const ek_template_conv2d_params *p, const parts *s, const ek_words *e, ek_template_stream *stream,
                     uint32_t c)
 {
-    const uint32_t filters = p->out_c - c < EK_VEC_BLOCK ? p->out_c - c : EK_VEC_BLOCK;
+    const uint32_t filters = p->window.out_c - c < EK_VEC_BLOCK ? p->window.out_c - c : EK_VEC_BLOCK;
     for (uint32_t f = 0; f < filters; f++) {
         const int8_t *responses = s->responses;
         ek_template_plan(p, stream, EK_PIXELS_FIRST, EK_PIXELS_ENTRY, s->channel_bytes, s->plan);
-        for (uint32_t first = 0; first < e->held; first += EK_PIXELS, responses += p->in_c * s->channel_bytes) {
+        for (uint32_t first = 0; first < e->held; first += EK_PIXELS, responses += p->window.in_c * s->channel_bytes) {
             const uint32_t left = e->held - first, count = left < EK_PIXELS ? left : EK_PIXELS;
             int32_t *const to = e->sums + first * EK_VEC_BLOCK + f;
-            ek_pixels_combine(s->plan, p->in_c, responses, s->channel_bytes, p->bias[c + f], s->acc);
+            ek_pixels_combine(s->plan, p->window.in_c, responses, s->channel_bytes, p->bias[c + f], s->acc);
             for (uint32_t pixel = 0; pixel < count; pixel++) {
                 to[pixel * EK_VEC_BLOCK] = s->acc[pixel];
             }
@@ -57,17 +57,25 @@ static void combine(const ek_template_conv2d_params *p, const parts *s, const ek
     }
 }
 
-void ek_template_pixels_s8_vec(const ek_template_conv2d_params *p, const int8_t *in, int8_t *out, void *scratch)
+void ek_template_pixels_s8_vec(const ek_template_pixels_s8_vec_params *params, const int8_t *in, int8_t *out,
+                               void *scratch)
 {
-    const uint32_t taps = (uint32_t)p->k_h * p->k_w, even = taps + taps % 2, count = (p->count + 3u) / 4u * 4u;
-    uint32_t *const table = scratch, *const plan = table + p->pair_count;
-    int32_t *const acc = (int32_t *)(plan + 2u * p->in_c);
-    int16_t *const sums = (int16_t *)(acc + EK_PIXELS), *const templates = sums + EK_PIXELS;
-    int16_t *const x = templates + even * count;
-    const parts s = {taps, count, ek_pixels_channel(count), templates, sums, x, (int8_t *)(x + even * EK_PIXELS_STEP),
-                     plan, acc};
+    const ek_template_conv2d_params *const p = &params->layer;
+    const uint32_t taps = (uint32_t)p->window.k_h * p->window.k_w, even = taps + taps % 2;
+    const uint32_t count = (p->count + 3u) / 4u * 4u;
+    uint32_t *const table = scratch;
+    int16_t *const templates = ek_region(scratch, params->scratch.templates);
+    const parts s = {taps,
+                     count,
+                     ek_pixels_channel(count),
+                     templates,
+                     ek_region(scratch, params->scratch.window_sums),
+                     ek_region(scratch, params->scratch.values),
+                     ek_region(scratch, params->scratch.responses),
+                     ek_region(scratch, params->scratch.plan),
+                     ek_region(scratch, params->scratch.filter_sums)};
     ek_words e;
-    EK_WORDS(p, &e, 0, s.responses + (p->block + EK_PIXELS - 1u) / EK_PIXELS * p->in_c * s.channel_bytes);
+    EK_WORDS(p, &e, 0, ek_region(scratch, params->scratch.header), &params->scratch, scratch);
     for (uint32_t k = 0; k < even; k++) {
         for (uint32_t t = 0; t < count; t++) {
             templates[ek_pixels_value(k, t, count)] = k < taps && t < p->count ? p->templates[t * taps + k] : 0;
@@ -79,9 +87,9 @@ void ek_template_pixels_s8_vec(const ek_template_conv2d_params *p, const int8_t 
         int8_t *to = s.responses;
         for (uint32_t first = 0; first < e.held; first += EK_PIXELS) {
             respond(p, &s, e.columns + first * e.values, e.values, to);
-            to += p->in_c * s.channel_bytes;
+            to += p->window.in_c * s.channel_bytes;
         }
-        for (uint32_t c = 0; c < p->out_c; c += EK_VEC_BLOCK) {
+        for (uint32_t c = 0; c < p->window.out_c; c += EK_VEC_BLOCK) {
             combine(p, &s, &e, &stream, c);
             ek_words_outputs_vec(&e, c, e.taps, out);
         }

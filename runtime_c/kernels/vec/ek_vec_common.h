@@ -69,7 +69,9 @@ typedef struct {
     int32_t single; /* not 0: EK_ROUND_SINGLE */
 } ek_vec_output;
 
-#define EK_VEC_OUTPUT(p) {(p)->out_zero, (p)->act_min, (p)->act_max, (p)->rounding == EK_ROUND_SINGLE}
+#define EK_VEC_OUTPUT(p)                                                        \
+    {(p)->requant.out_zero, (p)->requant.act_min, (p)->requant.act_max,         \
+     (p)->requant.rounding == EK_ROUND_SINGLE}
 
 /* Constants of an addition (ek_add.h). */
 typedef struct {

@@ -74,44 +74,44 @@ static inline uint32_t ek_words_part(uint32_t taps, uint32_t channels)
 }
 
 /*
- * Scratch, for n taps decoded at a time (`part`, rounded up to a multiple of 8): 256 bytes; 2 * n; 32 * n; if a filter has
- * several parts 64 * block; 2 * block * values + 32, `values` being the taps of a window, rounded up to a multiple of
- * eight; for windows what EK_RING wants, and 16 bytes. 1x1 windows without padding need no ring; with growing channels they are walked
+ * For `at_once` taps that are decoded at a time. `at` are the offsets of the regions row, weights, sums, columns,
+ * starts and rows of scratch. 1x1 windows without padding need no ring; with growing channels they are walked
  * backwards, so that the output may overwrite the input.
  */
-#define EK_WORDS(p, e, at_once, scratch)                                                                             \
-    do {                                                                                                             \
-        const ek_vec_output output_of_p = EK_VEC_OUTPUT(p);                                                          \
-        uint32_t room;                                                                                               \
-        (e)->output = output_of_p;                                                                                   \
-        (e)->bias = (p)->bias;                                                                                       \
-        (e)->multiplier = (p)->multiplier;                                                                           \
-        (e)->shift = (p)->shift;                                                                                     \
-        (e)->requant_step = (p)->requant_step;                                                                       \
-        (e)->channels = (p)->out_c;                                                                                  \
-        (e)->taps = (uint32_t)(p)->k_h * (p)->k_w * (p)->in_c;                                                       \
-        (e)->part = (at_once);                                                                                       \
-        (e)->values = ((e)->taps + 7u) / 8u * 8u;                                                                    \
-        (e)->block = (p)->block;                                                                                     \
-        room = ((e)->part + 7u) / 8u * 8u;                                                                           \
-        (e)->plane = EK_VEC_BLOCK * room;                                                                            \
-        (e)->header = (int32_t *)(void *)(scratch);                                                                  \
-        (e)->row = (int16_t *)((e)->header + EK_VEC_HEADER / 4);                                                     \
-        (e)->weights = (e)->row + room;                                                                              \
-        (e)->sums = (int32_t *)(void *)((e)->weights + EK_VEC_BLOCK * room);                                         \
-        (e)->columns = (ek_words_tap *)(void *)((e)->sums + ((e)->part < (e)->taps ? EK_VEC_BLOCK * (e)->block : 0)); \
-        (e)->pixels = (uint32_t)(p)->out_h * (p)->out_w;                                                             \
-        (e)->out_w = (p)->out_w;                                                                                     \
-        (e)->done = (e)->x = (e)->y = 0;                                                                             \
-        (e)->pointwise = (p)->pointwise;                                                                             \
-        (e)->backwards = (p)->pointwise && (p)->out_c > (p)->in_c && (p)->stride_h == 1 && (p)->stride_w == 1;       \
-        (e)->in_c = (p)->in_c;                                                                                       \
-        (e)->in_step = (uint32_t)(p)->stride_w * (p)->in_c;                                                          \
-        (e)->row_step = (uint32_t)(p)->stride_h * (p)->in_w * (p)->in_c;                                             \
-        (e)->stride_h = (p)->stride_h;                                                                               \
-        (e)->window = EK_WINDOW(p);                                                                                  \
-        (e)->ring = EK_RING(p, (int16_t *)(e)->columns + (e)->block * (e)->values + 16);                             \
-        memset((e)->weights, 0, sizeof *(e)->weights * EK_VEC_BLOCK * room);                                         \
+#define EK_WORDS(p, e, at_once, in_header, at, scratch)                                                      \
+    do {                                                                                                     \
+        const ek_vec_output output_of_p = EK_VEC_OUTPUT(p);                                                  \
+        uint32_t room;                                                                                       \
+        (e)->output = output_of_p;                                                                           \
+        (e)->bias = (p)->bias;                                                                               \
+        (e)->multiplier = (p)->requant.multiplier;                                                           \
+        (e)->shift = (p)->requant.shift;                                                                     \
+        (e)->requant_step = (p)->requant.step;                                                               \
+        (e)->channels = (p)->window.out_c;                                                                   \
+        (e)->taps = (uint32_t)(p)->window.k_h * (p)->window.k_w * (p)->window.in_c;                          \
+        (e)->part = (at_once);                                                                               \
+        (e)->values = ((e)->taps + 7u) / 8u * 8u;                                                            \
+        (e)->block = (p)->block;                                                                             \
+        room = ((e)->part + 7u) / 8u * 8u;                                                                   \
+        (e)->plane = EK_VEC_BLOCK * room;                                                                    \
+        (e)->header = (in_header);                                                                           \
+        (e)->row = ek_region(scratch, (at)->row);                                                            \
+        (e)->weights = ek_region(scratch, (at)->weights);                                                    \
+        (e)->sums = ek_region(scratch, (at)->sums);                                                          \
+        (e)->columns = ek_region(scratch, (at)->columns);                                                    \
+        (e)->pixels = (uint32_t)(p)->window.out_h * (p)->window.out_w;                                       \
+        (e)->out_w = (p)->window.out_w;                                                                      \
+        (e)->done = (e)->x = (e)->y = 0;                                                                     \
+        (e)->pointwise = (p)->pointwise;                                                                     \
+        (e)->backwards = (p)->pointwise && (p)->window.out_c > (p)->window.in_c && (p)->window.stride_h == 1 \
+                         && (p)->window.stride_w == 1;                                                       \
+        (e)->in_c = (p)->window.in_c;                                                                        \
+        (e)->in_step = (uint32_t)(p)->window.stride_w * (p)->window.in_c;                                    \
+        (e)->row_step = (uint32_t)(p)->window.stride_h * (p)->window.in_w * (p)->window.in_c;                \
+        (e)->stride_h = (p)->window.stride_h;                                                                \
+        (e)->window = EK_WINDOW(p);                                                                          \
+        (e)->ring = EK_RING(p, ek_region(scratch, (at)->starts), ek_region(scratch, (at)->rows));            \
+        memset((e)->weights, 0, sizeof *(e)->weights * EK_VEC_BLOCK * room);                                 \
     } while (0)
 
 /* Filter f of the block is what `row` holds. */
