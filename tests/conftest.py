@@ -33,6 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """What is compiled stays in pytest's cache, for all processes and for the next run; `--cache-clear` empties it."""
+    if hasattr(config, "workerinput"):  # the processes share the cores; threads of each on top would only wait
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.pop("COLUMNS", None)  # pytest-xdist sets it; in a pipe lines are whole without it
     cache = getattr(config, "cache", None)  # none with -p no:cacheprovider
     if "XDG_CACHE_HOME" not in os.environ and cache is not None:
