@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ..graph.ir import Graph
+from ..graph.op import view_of
 from ..ops import filters_of
 
 
@@ -40,7 +41,7 @@ def shrunk(layers: Layers, before: Graph, after: Graph, method: str) -> dict[str
     for node in after.nodes:
         if filters_of(node) is None:
             continue
-        name = node.inputs[1]
+        name = view_of(after, node).weights.name
         if after.tensors[name].shape != before.tensors[name].shape:
             found[node.name] = Layer(behind(layers, node.name, method), None, None)
     return found

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..data import Dataset, real_batches, subset
 from ..graph.ir import Array, Graph, Node
+from ..graph.op import view_of
 from ..ops import layer_filters
 from ..quantize import float_reference
 
@@ -39,7 +40,7 @@ def start(graph: Graph, samples: Dataset) -> Front:
 def before(samples: Dataset, graph: Graph, nodes: Sequence[Node], count: int) -> Front:
     """In front of these layers, with `count` samples, or more where a layer sees few windows a sample."""
     for node in nodes:
-        shape, windows = graph.tensors[node.inputs[1]].shape, int(np.prod(graph.tensors[node.outputs[0]].shape[1:-1]))
+        shape, windows = view_of(graph, node).weights.shape, int(np.prod(graph.tensors[node.outputs[0]].shape[1:-1]))
         taps = int(np.prod(shape)) // shape[layer_filters(node).axis]
         count = max(count, min(-(-_ROWS_A_TAP * taps // windows), MOST_SAMPLES))
     return start(graph, subset(samples, count, 0))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..graph.ir import Array, Graph, Node, Tensor, constant
+from ..graph.op import view_of
 from ..ops import layer_filters
 from .methods import cluster, codebook
 from .methods.pairs import Pairs
@@ -75,7 +76,7 @@ class Model:
 
     def weights(self, layer: str) -> str:
         """The name of a layer's weights."""
-        return self.node(layer).inputs[1]
+        return view_of(self.graph, self.node(layer)).weights.name
 
     def node(self, layer: str) -> Node:
         """The layer's node."""

@@ -96,7 +96,7 @@ def before(source: Graph, packed: tuple[LayerSize, ...]) -> dict[str, int]:
     Of several that one was split into (`fc` to `fc_0` and `fc`) the first has all of them, and the others none.
     """
     left = {
-        node.name: math.prod(source.tensors[node.inputs[1]].shape)
+        node.name: math.prod(view_of(source, node).weights.shape)
         for node in source.nodes
         if any(t.role is Role.BIAS for t in source.of(node.inputs))
     }

@@ -13,16 +13,13 @@ from .. import __version__
 from ..assets import CODEGEN, runtime_file
 from ..files.output import list_files
 from ..format.pack import Packed
-from ..graph.fixedpoint import DOUBLE, SINGLE
 from ..graph.ir import Tensor
-from ..graph.op import LAID_OUT, Field, Param, Struct
-from ..graph.scratch import Region, offsets
 from ..names import in_comment, params_names
 from .front_matter import RIGHTS, front_matter
+from .initialisers import fields_of, with_regions
 from .plan import Location, Plan, Step
 
 MANIFEST_VERSION = 1
-_ROUNDING = {SINGLE: "EK_ROUND_SINGLE", DOUBLE: "EK_ROUND_DOUBLE"}  # ek_rounding.h
 _CACHE_LINE = 64  # bytes; a load across two of them takes twice as long
 
 
@@ -238,7 +235,7 @@ def _layer_view(
     arguments = [f"&{params}"]
     arguments += [_pointer(location) for location in step.inputs] + [_pointer(step.output)]
     regions = kernel.scratch(view) if kernel.scratch is not None else ()
-    fields = _fields(kernel.fields, values, packed, laid_out[index].offset if index in laid_out else None)
+    fields = fields_of(kernel.fields, values, packed, laid_out[index].offset if index in laid_out else None)
     if kernel.scratch is not None:
         arguments.append(_pointer(step.scratch) if step.scratch is not None else "NULL")
     return _LayerView(
@@ -246,7 +243,7 @@ def _layer_view(
         comment=_comment(step),
         struct=kernel.struct_of(regions),
         params=params,
-        fields=tuple(_with_regions(regions, fields)),
+        fields=tuple(with_regions(regions, fields)),
         call=f"{kernel.symbol}({', '.join(arguments)});",
         output=_pointer(step.output),
         output_bytes=view.out.nbytes,
@@ -268,55 +265,6 @@ def _comment(step: Step) -> str:
 def _params(plan: Plan) -> tuple[str, ...]:
     """The C name of each layer's parameters."""
     return params_names([step.view.node.name for step in plan.steps])
-
-
-def _fields(fields: Sequence[Field], values: Mapping[str, Param], packed: Packed, laid_out: int | None) -> list[str]:
-    """Designated initialisers: pointers one a line and nested structs, then numbers packed into lines."""
-    missing = {name for _, name in fields} ^ set(values)
-    assert not missing, f"fields and params differ in {sorted(missing)}"
-    lines, numbers = [], []
-    for ctype, name in fields:
-        value = values[name]
-        if isinstance(ctype, Struct):
-            assert isinstance(value, Mapping), f"{name}: expected a value for each field of {ctype.name}"
-            lines += [f".{name} = {{", *_indented(_fields(ctype.fields, value, packed, laid_out)), "},"]
-        elif isinstance(value, Mapping):
-            raise AssertionError(f"{name}: {ctype} is no struct")
-        elif value == LAID_OUT:
-            lines.append(f".{name} = LAID_OUT({laid_out}),")
-        elif isinstance(value, str):
-            offset, _ = packed.offsets[value]
-            macro = "WORDS" if "int32_t" in ctype else "BYTES"
-            cast = "" if ctype in ("const int8_t *", "const int32_t *") else f"({ctype})"
-            lines.append(f".{name} = {cast}{macro}({offset}),")
-        else:
-            named = _ROUNDING[value] if name == "rounding" else "NULL" if "*" in ctype and value == 0 else value
-            numbers.append(f".{name} = {named},")
-    return [*lines, *_packed(numbers)]
-
-
-def _with_regions(regions: Sequence[Region], layer: Sequence[str]) -> list[str]:
-    """The layer's initialisers, or where there is more than one region of scratch, those of `Kernel.struct_of`."""
-    if len(regions) < 2:
-        return list(layer)
-    places = offsets(regions)
-    numbers = _packed([f".{region.name} = {places[region.name]}," for region in regions[1:]])
-    return [".layer = {", *_indented(layer), "},", ".scratch = {", *_indented(numbers), "},"]
-
-
-def _indented(lines: Sequence[str]) -> list[str]:
-    return [f"    {line}" for line in lines]
-
-
-def _packed(initialisers: Sequence[str]) -> list[str]:
-    """Several in a line."""
-    lines: list[str] = []
-    for text in initialisers:
-        if lines and len(lines[-1]) + len(text) <= 96:
-            lines[-1] = f"{lines[-1]} {text}"
-        else:
-            lines.append(text)
-    return lines
 
 
 def _pointer(location: Location | None) -> str:

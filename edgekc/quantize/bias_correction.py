@@ -54,7 +54,7 @@ def walk(graph: Graph, quantized: Graph, x: Array, correct: bool) -> SideBySide:
         rough_in = [rough[n] if n in rough else _constant(node, n, tensors) for n in node.inputs]
         before, after = (floats_of(node).compute(view, operands) for operands in (float_in, rough_in))
         if correct and filters_of(node) is not None:
-            bias = tensors[node.inputs[2]]
+            bias = tensors[view.bias.name]
             step = _bias_steps(node, tensors)
             moved = np.round((before - after).reshape(-1, bias.shape[0]).mean(0, np.float64) / step)
             tensors[bias.name] = constant(bias.name, _add_int32(bias.value, moved), Role.BIAS)

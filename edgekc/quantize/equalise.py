@@ -14,6 +14,7 @@ import numpy as np
 
 from ..graph.ir import Array, Graph, Node, Tensor, consumers
 from ..graph.ir import constant as make_constant
+from ..graph.op import view_of
 from ..graph.source import Reads
 from ..ops import filters_of, floats_of, layer_filters, source_of
 
@@ -33,15 +34,15 @@ class Pair:
 def equalise(graph: Graph) -> tuple[Graph, list[str]]:
     """The equalised graph, and one line for each pair of layers; exact but for float32 rounding."""
     found = pairs(graph)
+    names = [_names(graph, pair) for pair in found]
     values = {n: t.value.astype(np.float64) for n, t in graph.tensors.items() if t.data is not None}
     for _ in range(_ROUNDS):
-        moved = [_equalise_pair(pair, values) for pair in found]
+        moved = [_equalise_pair(pair, constants, values) for pair, constants in zip(found, names, strict=True)]
         if max(moved, default=0.0) < _SETTLED:
             break
     tensors = dict(graph.tensors)
-    for pair in found:
-        for name in (*pair.first.inputs[1:3], pair.second.inputs[1]):
-            tensors[name] = _like(tensors[name], values[name])
+    for name in (name for constants in names for name in constants):
+        tensors[name] = _like(tensors[name], values[name])
     notes = [f"{p.first.name} -> {p.second.name}: channel ranges equalised" for p in found]
     return replace(graph, tensors=tensors), notes
 
@@ -80,9 +81,15 @@ def _only_layer_behind(graph: Graph, node: Node, readers: Mapping[str, list[Node
         name = reader.outputs[0]
 
 
-def _equalise_pair(pair: Pair, values: dict[str, Array]) -> float:
+def _names(graph: Graph, pair: Pair) -> tuple[str, str, str]:
+    """Of the first layer's weights and bias, and of the second one's weights."""
+    first = view_of(graph, pair.first)
+    return first.weights.name, first.bias.name, view_of(graph, pair.second).weights.name
+
+
+def _equalise_pair(pair: Pair, names: tuple[str, str, str], values: dict[str, Array]) -> float:
     """Move factors between the two layers' weights in `values`; the largest |log s|."""
-    w1, b1, w2 = pair.first.inputs[1], pair.first.inputs[2], pair.second.inputs[1]
+    w1, b1, w2 = names
     axis = layer_filters(pair.first).axis
     channels = values[w1].shape[axis]
     r1 = np.abs(values[w1]).max(tuple(a for a in range(values[w1].ndim) if a != axis))

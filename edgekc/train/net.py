@@ -48,17 +48,16 @@ class Net(Trainable):
                 self.register_buffer(self._key(name), torch.from_numpy(np.array(t.value, np.float32)))
 
     def _add_layer(self, node: Node, latent: bool) -> None:
-        model, key = self.source, self._key(node.name)
-        start = model.originals.get(node.inputs[1], model.graph.tensors[node.inputs[1]]).value if latent else None
+        model, key, view = self.source, self._key(node.name), view_of(self.source.graph, node)
+        start = model.originals.get(view.weights.name, view.weights).value if latent else None
         if (clustered := model.clusters.get(node.name)) is not None:
             self.layers[key] = Clustered(clustered, start)
         elif (record := model.templates.get(node.name)) is not None:
             book = self.books[self._key(record.book)]
             self.layers[key] = TemplateKernels(record, book, start, layer_filters(node).depthwise)
         else:
-            self.layers[key] = Dense(model.graph.tensors[node.inputs[1]].value)
-        bias = model.graph.tensors[node.inputs[2]].value
-        self.biases[key] = nn.Parameter(torch.from_numpy(np.array(bias, np.float32)))
+            self.layers[key] = Dense(view.weights.value)
+        self.biases[key] = nn.Parameter(torch.from_numpy(np.array(view.bias.value, np.float32)))
 
     def _key(self, name: str) -> str:
         return self._keys.setdefault(name, f"{len(self._keys)}_{name.replace('.', '_').replace('/', '_')}")

@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...graph.ir import Array, Graph, Node, Role, Tensor, constant, consumers, producers, prune
+from ...graph.op import view_of
 from ...ops import filters_of, source_of
 
 
@@ -42,7 +43,7 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
     positions = math.prod(x.shape[1:-1])
     if len(x.shape) != 4 or flat.shape != (1, positions * x.shape[3]) or positions == 1:
         return graph, [f"{first.name}: reads a map of {list(x.shape)}; nothing to average, left as it is"]
-    pooled, weights = f"{first.name}_gap", graph.tensors[first.inputs[1]]
+    pooled, weights = f"{first.name}_gap", view_of(graph, first).weights
     merged = constant(weights.name, merge(weights.value, positions), Role.WEIGHTS)
     tensors = dict(graph.tensors) | {pooled: Tensor(pooled, (1, x.shape[3]), "float32"), weights.name: merged}
     mean = Node("mean", pooled, (x.name,), (pooled,), {"axes": "1,2", "keep_dims": 0})

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import UsageError
 from ...graph.ir import Array, Graph, Node
-from ...graph.op import IntAttrs
+from ...graph.op import IntAttrs, view_of
 from ...ops import filters_of
 from ...ops.shared.linear import windows
 
@@ -40,7 +40,7 @@ def of_layer(graph: Graph, node: Node, x: Array) -> Moments:
     filters = filters_of(node)
     if filters is None:
         raise UsageError(f"{node.op} has no weights", where=node.name)
-    shape = graph.tensors[node.inputs[1]].shape
+    shape = view_of(graph, node).weights.shape
     attrs = {key: value for key, value in node.attrs.items() if isinstance(value, int)}
     if not filters.window:
         return of_rows([np.asarray(x).reshape(-1, shape[1])])

@@ -120,7 +120,7 @@ def layer_macs(graph: Graph) -> dict[str, int]:
     """Layer to its multiply-accumulates."""
     counts = {}
     for node in _layers(graph):
-        weights, out = graph.tensors[node.inputs[1]], graph.tensors[node.outputs[0]]
+        weights, out = view_of(graph, node).weights, graph.tensors[node.outputs[0]]
         counts[node.name] = math.prod(out.shape[:-1]) * math.prod(weights.shape)
     return counts
 

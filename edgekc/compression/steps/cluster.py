@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ...files.sections import Count, Seed
+from ...graph.op import view_of
 from ...ops import layer_filters
 from .. import front, substitute
 from ..changes import Layer, behind
@@ -66,7 +67,7 @@ class Cluster(Packing):
                 known = moments.of_layer(model.graph, node, ahead.values[node.inputs[0]])
                 record = second_order.compensate(w, record, known.covariance, second_order.Options())
                 rows, stored = (cluster.to_rows(each, axis) for each in (w, cluster.reconstruct(record)))
-                bias = model.graph.tensors[node.inputs[2]]
+                bias = view_of(model.graph, node).bias
                 moved = bias.value + moments.bias_shift(rows, stored, known.mean)
                 model = model.with_value(bias.name, moved)
             model = model.with_cluster(node.name, record)

@@ -11,6 +11,7 @@ from pydantic import Field
 from ...errors import UsageError
 from ...files.sections import Seed
 from ...graph.ir import Array
+from ...graph.op import view_of
 from ...ops import layer_filters
 from .. import front
 from ..changes import Layer, behind
@@ -89,7 +90,7 @@ def _compensated_pairs(
     )
     model = _with_pairs(model, layer, found.index, found.pairs, None)
     oc, stored = len(before), model.graph.tensors[model.weights(layer)].value
-    bias = model.graph.tensors[node.inputs[2]]
+    bias = view_of(model.graph, node).bias
     moved = bias.value + moments.bias_shift(before.reshape(oc, -1), stored.reshape(oc, -1), known.mean)
     return model.with_value(bias.name, moved), found.output_error
 

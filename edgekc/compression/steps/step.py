@@ -12,6 +12,7 @@ from pydantic import Field
 from ...data import Dataset
 from ...files.sections import Section
 from ...graph.ir import Graph, Node, Tensor
+from ...graph.op import view_of
 from ...ops import layer_filters
 from ..layers import resolve
 from ..state import Job, State
@@ -84,7 +85,7 @@ class Packing(LayerStep):
 
 def weights(state: State, node: Node) -> Tensor:
     """A layer's weights."""
-    return state.model.graph.tensors[node.inputs[1]]
+    return view_of(state.model.graph, node).weights
 
 
 def with_graph(state: State, graph: Graph) -> State:

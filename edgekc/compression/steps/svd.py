@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ...files.sections import Count, Fraction, exactly_one
+from ...graph.op import view_of
 from ...graph.source import Reads
 from ...ops import layer_filters
 from .. import front
@@ -55,7 +56,7 @@ class Svd(LayerStep):
                 continue
             low = lowrank.truncate(w, rank, self.parts, moment)
             if known is not None:
-                bias = state.model.graph.tensors[node.inputs[2]]
+                bias = view_of(state.model.graph, node).bias
                 moved = bias.value + moments.bias_shift(w.reshape(flat), lowrank.product(low.factors), known.mean)
                 state = replace(state, model=state.model.with_value(bias.name, moved).retrained())
             graph = lowrank.rewrite(state.model.graph, node.name, low)

@@ -78,7 +78,7 @@ static inline void ek_unroll_mve(const ek_window *w, const ek_ring *ring, const 
 /*
  * What follows the sums of four times `groups` channels from `channel` on: for each group those of each pixel.
  * The last three numbers before the outputs are constants for the compiler: how many pixels there are, whether
- * rounding is single, and requant_step.
+ * rounding is single, and the step of multipliers.
  */
 static inline void ek_outputs_mve(const ek_filters_mve *f, uint32_t channel, uint32_t groups, const int32_t *sums,
                                   uint32_t pixels, int single, uint32_t step, int8_t *out0, int8_t *out1)
