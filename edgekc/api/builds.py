@@ -91,8 +91,9 @@ def compare_builds(before: Any, after: Any, *, board: str = "") -> Difference:
     """Two builds: flash by kind and layer, arena, stack, instructions.
 
     Args:
-        before, after: compiled folders, files of `edgekc measure --json`, Programs, or Costs. Folders and programs are
+        before: a compiled folder, a file of `edgekc measure --json`, a Program, or Costs. Folders and programs are
             measured with one inference.
+        after: likewise.
         board: for folders. Default: what each was compiled for.
 
     Raises:

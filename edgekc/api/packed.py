@@ -197,7 +197,9 @@ def transfer(
         data: labelled samples to train on, as in `compress`.
         test: labelled samples to evaluate on. Default: the split `test` of the data, or the data itself.
         seeds: runs of each variant.
-        checkpoints, log, on_progress: as in `compress`.
+        checkpoints: as in `compress`.
+        log: as in `compress`.
+        on_progress: as in `compress`.
 
     Raises:
         UsageError: the recipe does not retrain, there are no labels, or data and model do not fit.

@@ -176,11 +176,12 @@ class Program(tables.Shown):
         """Accuracy over labelled samples, and the confusion matrix.
 
         Args:
-            x: an array (n, *shape); or without y: a path or an iterable of batches, as `compress` takes. Of a folder
-                with splits, `test` is taken.
+            x: an array (n, *shape); or without y: data as `compress` takes it, and its split `test`.
             y: class numbers (n,).
-            device, way, timeout_s: as in `run`.
-            count: only the first so many samples; None: all.
+            device: as in `run`.
+            way: as in `run`.
+            timeout_s: as in `run`.
+            count: only the first so many samples.
             progress: is told what runs.
 
         Raises:
@@ -344,7 +345,8 @@ class Program(tables.Shown):
         """What a shell would be told to flash the board, line by line; the program is built, and nothing is flashed.
 
         Args:
-            way, optimise: as in `flash`.
+            way: as in `flash`.
+            optimise: as in `flash`.
 
         Raises:
             BoardError, CapacityError, ToolError, UsageError: it cannot be built or reached.

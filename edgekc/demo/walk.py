@@ -12,7 +12,8 @@ from ..errors import VerifyError
 from ..train.bars import bars
 
 DATA = Path(__file__).resolve().parent / "data"
-DEMO_DATA = DATA  # digits_int8.tflite, and digits_test.npz with x and y: what the public name stands for
+DEMO_DATA = DATA
+"""The folder of the demo: `digits_int8.tflite`, and `digits_test.npz` with images x and labels y."""
 _DEVICE_SAMPLES = 16
 
 
