@@ -82,7 +82,10 @@ def lower_constants(view: View) -> tuple[Tensor, ...]:
 def params(view: View) -> dict[str, Param]:
     """Values for FIELDS and CODE_FIELDS."""
     values = lin.output_params(view, ("indices", "centers"))
-    return {**values, "bits": index_bits(view.indices.value), "center_count": view.centers.shape[1]}
+    bits = index_bits(view.indices.value)
+    # Centers behind the last that an index of these bits can name have no place in the tables that kernels make. They
+    # are left over where the rows that used them were taken out.
+    return {**values, "bits": bits, "center_count": min(view.centers.shape[1], 1 << bits)}
 
 
 def table(view: View) -> Region:

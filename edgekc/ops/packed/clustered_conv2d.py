@@ -21,7 +21,7 @@ from ..kernels import winograd_mve as wgm
 from ..kernels.vector import VECTOR
 from ..shared import linear as lin
 from ..shared.operands import CLUSTERED
-from ..shared.testing import clustered_cases, winograd_cases
+from ..shared.testing import clustered_cases, unused_centers, winograd_cases
 from . import clustered as cl
 
 # Instructions on a Cortex-M55 to decode a weight, and to transform one too.
@@ -194,7 +194,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         out.append(clustered_cases(rng, case, bits=1 + i % 8))
     for i, case in enumerate(winograd_cases(rng)):
         out.append(clustered_cases(rng, case, bits=1 + i % 8, largest=wg.LARGEST))
-    return out
+    return out + unused_centers(rng, out[:4] + [case for case in out if case.name.startswith("winograd")][:4])
 
 
 OP = Op(

@@ -19,7 +19,7 @@ from .. import depthwise
 from ..shared import linear as lin
 from ..shared.channels import channelwise_filters
 from ..shared.operands import CLUSTERED
-from ..shared.testing import clustered_cases
+from ..shared.testing import clustered_cases, unused_centers
 from . import clustered as cl
 
 
@@ -94,7 +94,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         x, w, *rest = case.inputs
         by_filter = replace(case, inputs=(x, np.ascontiguousarray(w.transpose(2, 0, 1)), *rest))
         out.append(clustered_cases(rng, by_filter, bits=1 + i % 8))
-    return out
+    return out + unused_centers(rng, out[:4])
 
 
 OP = Op(

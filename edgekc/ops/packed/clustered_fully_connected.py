@@ -19,7 +19,7 @@ from ..kernels import words
 from ..kernels.vector import VECTOR
 from ..shared import linear as lin
 from ..shared.operands import CLUSTERED
-from ..shared.testing import clustered_cases, linear_cases
+from ..shared.testing import clustered_cases, linear_cases, unused_centers
 from . import clustered as cl
 
 
@@ -128,7 +128,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
     # What low-rank layers have: many filters of few taps, whatever is left of four of them, and not every center.
     for name, taps, oc in (("rank-odd", 23, 39), ("rank-even", 18, 41), ("rank-short", 7, 22), ("rank-back", 61, 7)):
         out += [clustered_cases(rng, c, 4) for c in linear_cases(rng, name, {}, (1, taps), (oc, taps), oc, taps, False)]
-    return out + [_of_nine_centers(case) for case in out if case.name.startswith("rank-") and "random" in case.name]
+    out += [_of_nine_centers(case) for case in out if case.name.startswith("rank-") and "random" in case.name]
+    return out + unused_centers(rng, out[:4])
 
 
 def _of_nine_centers(case: Case) -> Case:

@@ -13,7 +13,7 @@ from ...graph.source import SourceOp
 from .. import conv2d, grouped_conv2d
 from ..shared import linear as lin
 from ..shared.operands import CLUSTERED
-from ..shared.testing import clustered_cases
+from ..shared.testing import clustered_cases, unused_centers
 from . import clustered as cl
 from . import clustered_conv2d
 
@@ -63,7 +63,8 @@ KERNELS = (
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    return [clustered_cases(rng, case, bits=1 + i % 8) for i, case in enumerate(grouped_conv2d.cases(rng))]
+    out = [clustered_cases(rng, case, bits=1 + i % 8) for i, case in enumerate(grouped_conv2d.cases(rng))]
+    return out + unused_centers(rng, out[:2])
 
 
 OP = Op(

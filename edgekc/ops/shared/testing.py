@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ...graph.fixedpoint import DOUBLE, SINGLE, quantize_multiplier
@@ -89,3 +91,14 @@ def clustered_cases(rng: np.random.Generator, case: Case, bits: int, largest: in
     # Centers are up to 256 times an int8 weight, so the output scale is too.
     smaller = np.maximum(shift.astype(np.int64) - max((largest // 128).bit_length() - 1, 0), -31).astype(np.int8)
     return Case(case.name, case.attrs, (x, indices, centers, bias, multiplier, smaller))
+
+
+def unused_centers(rng: np.random.Generator, cases: Sequence[Case]) -> list[Case]:
+    """Cases with clustered weights turned into ones whose last centers no index names, nor can."""
+    found = []
+    for case in cases:
+        x, indices, centers, *rest = case.inputs
+        more = rng.integers(-(2**15), 2**15, (1, min(5, 256 - centers.shape[1]))).astype(np.int16)
+        inputs = (x, indices, np.concatenate((centers, more), axis=1), *rest)
+        found.append(Case(f"{case.name}-unused", case.attrs, inputs))
+    return found
