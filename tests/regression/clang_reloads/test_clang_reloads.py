@@ -75,7 +75,7 @@ def test_the_listing_is_read() -> None:
 
 
 @pytest.mark.skipif(not CLANGS or shutil.which(OBJDUMP) is None, reason="clang 16 or 19 and binutils for Arm")
-@pytest.mark.parametrize("level", ["-Os", *(pytest.param(level, marks=pytest.mark.slow) for level in ("-O2", "-O3"))])
+@pytest.mark.parametrize("level", ["-Os", "-O2", "-O3"])
 @pytest.mark.parametrize("clang", CLANGS)
 def test_no_loop_reloads_a_vector_under_its_predicate(tmp_path: Path, clang: str, level: str) -> None:
     listing = compiled(clang, level, KERNELS, tmp_path)
