@@ -131,6 +131,7 @@ SLOW = (
     "boards/test_console.py::test_a_lossy_line_only_costs_time[3]",
     "boards/test_console.py::test_the_console_verifies_on_emulated_boards[mps3-an547",
     "boards/test_console.py::test_the_console_verifies_on_emulated_boards[microbit",
+    "boards/test_console.py::test_measure_through_the_console",  # simulated_mcu measures over a line, too
     "boards/test_sizes.py::test_the_ledger_by_layer_sums_to_the_elf[zig-rpi-pico]",
     "boards/test_sizes.py::test_the_ledger_by_layer_sums_to_the_elf[zig-mps2-an505]",
     "cross/test_c_quality.py::test_no_kernel_has_a_warning[gcc]",
@@ -150,6 +151,8 @@ SLOW = (
     "ops/test_vector.py::test_every_case[c]",
     "ops/test_vector.py::test_every_case[avx2]",
     "ops/test_vector.py::test_every_case[avx512]",
+    "simulated_mcu/test_edgekc_flash.py::test_a_stuck_bit[openocd]",
+    "simulated_mcu/test_on_board.py::test_measure_over_rtt_by_pyocd_counts_what_the_emulator_counts",
     "simulated_mcu/test_walk.py::test_the_documented_commands_on_the_simulated_board",
     "simulated_mcu/test_walk.py::test_openocd_runs_the_program_with_its_files_by_semihosting",
     "simulated_mcu/test_edgekc_flash.py::test_a_server_that_vanishes_in_the_middle_ends_by_the_timeout_at_the_latest[pyocd]",
@@ -157,6 +160,8 @@ SLOW = (
     "unit/test_adding.py::test_the_steps_of[A compression method]",
     "unit/test_adding.py::test_the_steps_of[A faster kernel]",
     "unit/test_adding.py::test_the_steps_of[A pass]",
+    "unit/test_adding.py::test_the_steps_of[An operator with a kernel of its own]",
+    "unit/test_cli_bad_input.py::test_any_changed_byte_of_an_ekc_is_found",  # the default run flips bits
     "wheel/test_wheel.py",
 )
 _SWEEPS = {  # of these all but what is named
