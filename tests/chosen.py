@@ -152,7 +152,6 @@ SLOW = (
     "ops/test_vector.py::test_every_case[avx2]",
     "ops/test_vector.py::test_every_case[avx512]",
     "simulated_mcu/test_edgekc_flash.py::test_a_stuck_bit[openocd]",
-    "simulated_mcu/test_on_board.py::test_measure_over_rtt_by_pyocd_counts_what_the_emulator_counts",
     "simulated_mcu/test_walk.py::test_the_documented_commands_on_the_simulated_board",
     "simulated_mcu/test_walk.py::test_openocd_runs_the_program_with_its_files_by_semihosting",
     "simulated_mcu/test_edgekc_flash.py::test_a_server_that_vanishes_in_the_middle_ends_by_the_timeout_at_the_latest[pyocd]",

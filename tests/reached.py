@@ -22,9 +22,14 @@ def modules() -> set[str]:
     found = set()
     for path in PACKAGE.rglob("*.py"):
         body = ast.parse(path.read_text(encoding="utf-8"))
-        if any(isinstance(node, _FUNCTIONS) for node in ast.walk(body)):
+        if any(_runs(node) for node in ast.walk(body)):
             found.add(path.relative_to(PACKAGE).as_posix())
     return found
+
+
+def _runs(node: ast.AST) -> bool:
+    """Whether this is a function that can run; those of a protocol have no body."""
+    return isinstance(node, _FUNCTIONS) and ast.unparse(node.body[-1]) != "..."
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import zipfile
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgekc.errors import EdgekcError
+from edgekc.errors import EdgekcError, ModelError
 from edgekc.importers.keras.file import check_keras
+from edgekc.importers.keras.hdf5 import check_h5
 
 LAMBDA = {"module": "keras.layers", "class_name": "Lambda", "config": {"function": {"class_name": "__lambda__"}}}
 DENSE = {"module": "keras.layers", "class_name": "Dense", "registered_name": None, "config": {"units": 2}}
@@ -87,3 +89,10 @@ def test_data(tmp_path: Path) -> None:
     path.write_bytes(b"no hdf5")
     with pytest.raises(EdgekcError, match="cannot be read"):
         check_keras(path)
+
+
+def test_bytes_that_are_no_hdf5() -> None:
+    """The process that reads them says so; without h5py it says that, and nobody's file is blamed."""
+    has_h5py = importlib.util.find_spec("h5py") is not None
+    with pytest.raises(ModelError if has_h5py else RuntimeError, match="cannot be read" if has_h5py else "h5py"):
+        check_h5(b"not an HDF5 file", "net.h5")
