@@ -54,6 +54,14 @@ FAST = (
     "train/test_transfer.py::test_variants_differ_in_what_is_learned_alone",
 )
 NOT_FAST = (  # but for these: each takes a second or several, and a cheaper test reaches its module too
+    "api/test_api.py::test_the_commands_take_real_samples",
+    "api/test_compress.py::test_a_float_model_is_not_compiled",
+    "api/test_compress.py::test_data_of_every_kind_gives_the_same_bytes",
+    "api/test_compress.py::test_the_command_writes_the_same",
+    "importers/test_pools.py::test_torch_s_average_of_a_padded_image_with_ceil",
+    "regression/clang_reloads/",
+    "unit/test_adding.py::test_the_steps_of",
+    "unit/test_readme.py::test_readme_python_runs",
     "boards/test_fit_diff.py::test_diff_of_two_cores",
     "boards/test_flash.py::test_a_broken_run_is_told_apart[hangs",
     "api/test_notebook.py",
@@ -131,7 +139,6 @@ SLOW = (
     "boards/test_console.py::test_a_lossy_line_only_costs_time[3]",
     "boards/test_console.py::test_the_console_verifies_on_emulated_boards[mps3-an547",
     "boards/test_console.py::test_the_console_verifies_on_emulated_boards[microbit",
-    "boards/test_console.py::test_measure_through_the_console",  # simulated_mcu measures over a line, too
     "boards/test_sizes.py::test_the_ledger_by_layer_sums_to_the_elf[zig-rpi-pico]",
     "boards/test_sizes.py::test_the_ledger_by_layer_sums_to_the_elf[zig-mps2-an505]",
     "cross/test_c_quality.py::test_no_kernel_has_a_warning[gcc]",
