@@ -29,7 +29,9 @@ def check_h5(data: bytes, where: str) -> str | None:
         UnsupportedError: data that does not lie in the file.
         ModelError: the file is damaged, or much larger than it says.
     """
-    command = [sys.executable, "-m", __name__, str(limits.unpacked_bytes())]
+    # Modules come from where this process has its own, and not from the current folder, as with -m.
+    code = f"import sys; sys.path[:] = sys.argv[2:]; from {__name__} import main; main()"
+    command = [sys.executable, "-c", code, str(limits.unpacked_bytes()), *sys.path]
     again = "save the model again"
     try:
         done = subprocess.run(command, input=data, capture_output=True, timeout=_WALL_S, check=False)
@@ -51,7 +53,7 @@ def check_h5(data: bytes, where: str) -> str | None:
 # ---- in the process ----
 
 
-def _main() -> None:
+def main() -> None:
     """Bytes on standard input to JSON on standard output."""
     allowed = int(sys.argv[1])
     _limit(allowed)
@@ -110,7 +112,3 @@ def _walk(opened: Any, size: int, allowed: int) -> None:
                 raise ModelError(what, fix=limits.RAISE_LIMIT)
             list(item.attrs.values())
             item[()]
-
-
-if __name__ == "__main__":
-    _main()

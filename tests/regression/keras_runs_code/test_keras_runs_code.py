@@ -96,3 +96,12 @@ def test_bytes_that_are_no_hdf5() -> None:
     has_h5py = importlib.util.find_spec("h5py") is not None
     with pytest.raises(ModelError if has_h5py else RuntimeError, match="cannot be read" if has_h5py else "h5py"):
         check_h5(b"not an HDF5 file", "net.h5")
+
+
+def test_no_module_comes_from_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("h5py", "json", "edgekc"):
+        (tmp_path / f"{name}.py").write_text("open('ran', 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((ModelError, RuntimeError)):
+        check_h5(b"not an HDF5 file", "net.h5")
+    assert not (tmp_path / "ran").exists()
