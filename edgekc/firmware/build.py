@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from .. import __version__
-from ..assets import CODEGEN, RUNTIME_C
+from ..assets import RUNTIME_C
 from ..boards import uart
 from ..boards.advice import Shortage, advise
 from ..boards.board import Board, Memory
 from ..errors import BoardError, CapacityError, ToolError, UsageError
 from ..files.output import read_manifest
 from ..files.place import save
+from ..templates import environment
 from . import boot2, objects
 from .toolchain import Compiler, arm_compiler, library_compiler
 
@@ -92,7 +90,7 @@ def build_image(
     chosen = compiler or arm_compiler(board)
     bare = board.core.system == "bare"
 
-    templates = _templates()
+    templates = environment()
     view = {"name": name, "upper": name.upper(), "bare": bare}
     if link:
         view |= {"layers": len(manifest["layers"]), "clock_hz": board.console.clock_hz if board.console else 0}
@@ -180,7 +178,7 @@ def _uart(board: Board, out: Path) -> Path:
         raise BoardError("its file describes no UART", where=f"board {board.name}", fix="use another --link")
     path = out / "ek_link_uart.c"
     view = {"board": board.name, **uart.view(board.console.uart)}
-    save(path, _templates().get_template("uart.c.j2").render(view))
+    save(path, environment().get_template("uart.c.j2").render(view))
     return path
 
 
@@ -191,7 +189,7 @@ def _second_stage(compiler: Compiler, board: Board, out: Path) -> Path:
     block = boot2.block(code)
     path = out / "boot2.c"
     view = {"board": board.name, "rows": [block[at : at + 12] for at in range(0, len(block), 12)]}
-    save(path, _templates().get_template("boot2.c.j2").render(view))
+    save(path, environment().get_template("boot2.c.j2").render(view))
     return path
 
 
@@ -225,19 +223,6 @@ def _check_needs(manifest: dict[str, Any], board: Board) -> None:
             where=f"board {board.name}",
             fix=f"compile it with --board {board.name}",
         )
-
-
-def _templates() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(CODEGEN),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    environment.globals["version"] = __version__
-    return environment
 
 
 def _startup_view(board: Board) -> dict[str, Any]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from .. import __version__
-from ..assets import CODEGEN, runtime_file
+from ..assets import runtime_file
 from ..files.output import list_files
 from ..format.pack import Packed
 from ..graph.ir import Tensor
 from ..names import in_comment, params_names
+from ..templates import environment
 from .front_matter import RIGHTS, front_matter
 from .initialisers import fields_of, with_regions
 from .plan import Location, Plan, Step
@@ -128,21 +128,7 @@ def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> 
 
 
 def _render(template: str, net: _NetView) -> bytes:
-    return bytes(_environment().get_template(template).render(net=net).encode())
-
-
-@cache
-def _environment() -> Any:
-    """Of all templates; each is parsed once."""
-    import jinja2
-
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(CODEGEN),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    return bytes(environment().get_template(template).render(net=net).encode())
 
 
 def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> _NetView:

@@ -242,7 +242,7 @@ def test_a_failed_swap_brings_the_earlier_output_back(
     "fault",
     [
         "import edgekc.pipeline as p\ndef plan(*a): raise RuntimeError('a bug')\np.plan_within = plan",
-        "import edgekc.generate.sources as g\nfrom pathlib import Path\ng.CODEGEN = Path('/nowhere')",
+        "import edgekc.templates as t\nfrom pathlib import Path\nt.CODEGEN = Path('/nowhere')",
         "import edgekc.assets as a\na.INCLUDES = (a.RUNTIME_C / 'gone',)",
     ],
     ids=["an exception", "a template is missing", "a kernel is missing"],
