@@ -44,10 +44,10 @@ BASE = 0x40004000
 
 def write_c(uart: Uart, folder: Path) -> Path:
     """The driver, as the build writes it."""
-    from edgekc.firmware.build import _templates
+    from edgekc.templates import environment
 
     path = folder / "ek_link_uart.c"
-    path.write_text(_templates().get_template("uart.c.j2").render({"board": "test", **view(uart)}))
+    path.write_text(environment().get_template("uart.c.j2").render({"board": "test", **view(uart)}))
     return path
 
 
