@@ -7,7 +7,6 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import numpy as np
 from ..assets import RUNTIME_C
 from ..errors import ToolError, UsageError, VerifyError
 from ..files.output import read_manifest
+from ..files.stopping import in_threads
 from ..firmware import objects
 from ..firmware.toolchain import Compiler, host_compiler
 from ..graph.ir import Array
@@ -54,9 +54,8 @@ def build(folder: Path, *, trace: bool = False, flags: Sequence[str] = _FLAGS) -
     ]
     compile_flags = [*flags, *defines, f"-I{folder / 'include'}"]
     targets = [library.with_name(f"{i}.o") for i in range(len(sources))]
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        jobs = list(zip(sources, targets, strict=True))
-        results = list(pool.map(lambda job: _compile(compiler, compile_flags, *job), jobs))
+    jobs = list(zip(sources, targets, strict=True))
+    results = in_threads(lambda job: _compile(compiler, compile_flags, *job), jobs, workers=os.cpu_count() or 1)
     failed = next((done for done in results if done is not None and done.returncode != 0), None)
     link = [*compiler.command, *flags, *map(str, targets), "-o", str(library)]
     done = failed or subprocess.run(link, capture_output=True, text=True, check=False)

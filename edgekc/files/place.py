@@ -13,13 +13,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import UsageError
 from ..terminal import say
-from .stopping import uninterrupted
+from .stopping import in_threads, uninterrupted
 
 _MARK = ".edgekc-"
 _OLD = "old"  # in a work folder: what the target held before
@@ -170,8 +169,7 @@ def sync_tree(folder: Path, shown: Path) -> None:
             sync_file(path)
 
     entries = [path for path in folder.rglob("*") if not path.is_symlink()]
-    with ThreadPoolExecutor(_SYNCS) as pool:
-        list(pool.map(sync, [path for path in entries if path.is_file()]))
+    in_threads(sync, [path for path in entries if path.is_file()], _SYNCS)
     for path in [*(path for path in entries if path.is_dir()), folder]:
         sync_folder(path)
 

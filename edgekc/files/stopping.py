@@ -5,12 +5,15 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")  # not all systems have all
 
 
@@ -63,7 +66,10 @@ def _raise(number: int) -> NoReturn:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """A short step that a signal finds either not begun or done; for the main thread."""
+    """A short step that a signal finds either not begun or done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # no signal comes here
+        return
     _STATE.held += 1
     try:
         yield
@@ -72,3 +78,15 @@ def uninterrupted() -> Iterator[None]:
         if not _STATE.held and _STATE.pending:
             number, _STATE.pending = _STATE.pending, 0
             _raise(number)
+
+
+def in_threads(job: Callable[[Item], Result], items: Iterable[Item], workers: int) -> list[Result]:
+    """The job of each item, as many at once as there are workers; however it ends, none of them still runs then."""
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            with uninterrupted():  # the pool would not wait for a thread in whose start a signal came
+                begun = [pool.submit(job, item) for item in items]
+            return [future.result() for future in begun]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # those not begun; leaving the block waits for the others
+            raise

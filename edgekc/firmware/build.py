@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from ..boards.board import Board, Memory
 from ..errors import BoardError, CapacityError, ToolError, UsageError
 from ..files.output import read_manifest
 from ..files.place import save
+from ..files.stopping import in_threads
 from ..templates import environment
 from . import boot2, objects
 from .toolchain import Compiler, arm_compiler, library_compiler
@@ -122,8 +122,7 @@ def build_image(
     if bare and chosen.family == "zig":
         libc = _PORT / "freestanding" / "ek_libc.c"
         jobs.append((libc, objects / "ekh_libc.o", [*flags, "-fno-builtin"]))
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        list(pool.map(lambda job: _compile(chosen, board, *job), jobs))
+    in_threads(lambda job: _compile(chosen, board, *job), jobs, workers=2)
 
     usages = [target.with_suffix(".su") for _, target, _ in jobs[len(ours) : len(ours) + len(theirs)]]
 

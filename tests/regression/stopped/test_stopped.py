@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from unit.cli_command import MODEL, call, real, snapshot
 
-from edgekc.files.stopping import Stopped, orderly_stop, uninterrupted
+from edgekc.files.stopping import Stopped, in_threads, orderly_stop, uninterrupted
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 CODES = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
-# The process gets the signal in its nth call of a function.
+# The process gets the signal in its nth call of a function. The shell that started the tests may ignore signals.
 AT = """
 import os, pathlib, signal, subprocess, tempfile, edgekc.firmware.build, edgekc.compression.walk
+for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+    signal.signal(getattr(signal, name), signal.SIG_DFL)
 def stop_in(owner, name, at, sent=[0]):
     whole = getattr(owner, name)
     def stopped(*arguments, **options):
@@ -89,6 +93,36 @@ def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
     assert real("compile", MODEL, "-o", tmp_path / "out", before=code).code == 0
 
 
+@pytest.fixture
+def taken() -> Iterator[None]:
+    """As in a process whose shell ignores no signal."""
+    before = {name: signal.signal(getattr(signal, name), signal.SIG_DFL) for name in SIGNALS}
+    yield
+    for name, handler in before.items():
+        signal.signal(getattr(signal, name), handler)
+
+
+@pytest.mark.usefixtures("taken")
+def test_no_thread_works_on() -> None:
+    """A signal at the start of a thread had its pool forget it, and what it wrote stayed behind."""
+    begun, ended = [], []
+
+    def job(item: int) -> None:
+        begun.append(item)
+        if len(begun) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.02)
+        ended.append(item)
+
+    for _ in range(10):
+        begun.clear(), ended.clear()
+        with pytest.raises(Stopped), orderly_stop():
+            in_threads(job, range(50), workers=3)
+        assert sorted(begun) == sorted(ended)
+        assert len(begun) < 50
+
+
+@pytest.mark.usefixtures("taken")
 def test_handlers_are_put_back() -> None:
     before = [signal.getsignal(getattr(signal, name)) for name in SIGNALS]
     log = []
