@@ -144,7 +144,10 @@ def _sweep(target: Path) -> None:
 
 def _is_at_work(work: Path) -> bool:
     """Whether the process of a work folder still runs."""
-    handle = os.open(work, os.O_RDONLY)
+    try:
+        handle = os.open(work, os.O_RDONLY)
+    except FileNotFoundError:
+        return True  # its process has just removed it
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

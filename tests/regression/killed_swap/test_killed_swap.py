@@ -187,6 +187,22 @@ def test_runs_at_once_take_turns(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
+def test_a_work_folder_that_goes_while_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another run ends between the listing and the look, and has removed its work folder."""
+    work = tmp_path / ".out.edgekc-another"
+    work.mkdir()
+    opened = os.open
+
+    def open_late(path: Path, *arguments: int, **options: int) -> int:
+        if Path(path) == work:
+            work.rmdir()
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "open", open_late)
+    write_folder(output("x"), tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
 def test_what_is_moved_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file is synced before the folder is moved, and the folder that it lies in after."""
     log: list[str] = []
