@@ -52,15 +52,16 @@ class ProcessLine:
 
     def close(self) -> None:
         self.process.terminate()
+        assert self.process.stdin is not None and self.process.stdout is not None
+        with suppress(OSError):
+            self.process.stdin.close()  # QEMU sees the signal only when the program's reading of a byte ends
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(_ENDING_S)
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout):
-            if stream is not None:
-                with suppress(OSError):
-                    stream.close()
+        with suppress(OSError):
+            self.process.stdout.close()
 
 
 class SocketLine:
