@@ -265,25 +265,25 @@ def test_a_stack_overflow_is_reported(name: str, tmp_path: Path, monkeypatch: py
         run_statements(tmp_path, monkeypatch, body + " { *p = 0; }", "qemu", name)
 
 
-def test_flash_overflow_names_region_and_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("toolchain", ["gcc", "zig"])
+def test_flash_overflow_names_region_and_bytes(toolchain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     board = load_board("microbit")
-    for toolchain in ("gcc", "zig"):
-        need(board, toolchain, "qemu", monkeypatch)
-        # One byte that is not zero, so that it is no .bss; a volatile read, so that it stays.
-        body = "static const volatile uint8_t big[262144] = {1}; ((volatile uint8_t *)output)[0] = big[5];"
-        with pytest.raises(CapacityError, match=r"flash of 262144 bytes by \d+ bytes") as caught:
-            build(tmp_path / toolchain, board, run_body(body))
-        assert "microbit" in str(caught.value)
+    need(board, toolchain, "qemu", monkeypatch)
+    # One byte that is not zero, so that it is no .bss; a volatile read, so that it stays.
+    body = "static const volatile uint8_t big[262144] = {1}; ((volatile uint8_t *)output)[0] = big[5];"
+    with pytest.raises(CapacityError, match=r"flash of 262144 bytes by \d+ bytes") as caught:
+        build(tmp_path, board, run_body(body))
+    assert "microbit" in str(caught.value)
 
 
-def test_ram_overflow_names_region_and_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("toolchain", ["gcc", "zig"])
+def test_ram_overflow_names_region_and_bytes(toolchain: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     board = load_board("stm32vldiscovery")
-    for toolchain in ("gcc", "zig"):
-        need(board, toolchain, "qemu", monkeypatch)
-        build(tmp_path / f"{toolchain}-fits", board, arena=6400)
-        with pytest.raises(CapacityError, match=r"ram of 8192 bytes by (\d+) bytes") as caught:
-            build(tmp_path / toolchain, board, arena=9000)
-        assert 1000 < int(str(caught.value).split(" by ")[1].split()[0]) < 3000
+    need(board, toolchain, "qemu", monkeypatch)
+    build(tmp_path / "fits", board, arena=6400)
+    with pytest.raises(CapacityError, match=r"ram of 8192 bytes by (\d+) bytes") as caught:
+        build(tmp_path / "large", board, arena=9000)
+    assert 1000 < int(str(caught.value).split(" by ")[1].split()[0]) < 3000
 
 
 def test_a_large_arena_goes_to_the_second_ram(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
