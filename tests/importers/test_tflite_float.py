@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import oracle
+import oracle_operators
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -64,7 +65,7 @@ def windows(draw):
         size.append(n)
         out.append(count)
         kernel.append(k)
-    attrs["activation"] = draw(st.sampled_from(sorted(oracle.ACTIVATION)))
+    attrs["activation"] = draw(st.sampled_from(sorted(oracle_operators.ACTIVATION)))
     return attrs, size, out, kernel
 
 

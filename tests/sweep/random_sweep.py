@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import oracle
+import oracle_operators
 import random_build as rb
 from kernel_files import kernel_sources
 from random_nets import RandomNet, random_net, random_samples
@@ -129,7 +130,7 @@ def differs_from_litert(s: Subject) -> str:
     outputs = {t.name: name for t, name in zip(s.net.outputs, s.graph.outputs, strict=True)}
     for k, theirs in enumerate(expected):
         for i, view in enumerate(s.net.views):
-            name = outputs.get(view.out.name) or importer_name(oracle.builtin_name(view), i)
+            name = outputs.get(view.out.name) or importer_name(oracle_operators.builtin_name(view), i)
             value = theirs[view.out.name]
             if name not in s.values or (view.out.name not in outputs and s.values[name][k].size != value.size):
                 continue

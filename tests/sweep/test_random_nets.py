@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import oracle
+import oracle_operators
 import pytest
 import random_build as rb
 import random_failures as failures
@@ -16,7 +17,7 @@ from random_nets import RandomNet, random_net
 from edgekc.errors import ToolError
 from edgekc.firmware.toolchain import host_compiler
 from edgekc.graph.op import Lowered, View
-from edgekc.importers.tflite.int8 import HANDLERS
+from edgekc.importers.tflite.handlers import HANDLERS
 from edgekc.ops import LOWER
 
 GRAPHS = 300
@@ -71,7 +72,7 @@ def test_every_family_of_kernels(sanitized: rb.Kernels, tmp_path: Path) -> None:
 @pytest.mark.fast
 def test_networks_have_every_operator_of_the_importer() -> None:
     """A handler that none reaches was added without a layer in tests/random_layers.py or tests/random_moves.py."""
-    found = {oracle.builtin_name(view) for seed in range(100) for view in random_net(seed).views}
+    found = {oracle_operators.builtin_name(view) for seed in range(100) for view in random_net(seed).views}
     assert not set(HANDLERS) - found
 
 

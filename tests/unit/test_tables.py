@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from edgekc.boards.board import list_boards, load_board
-from edgekc.importers.tflite.int8 import HANDLERS
+from edgekc.importers.tflite.handlers import HANDLERS
 from edgekc.ops import LOWER, OPS, SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,55 +12,8 @@ from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Array, Quant
 from .flatbuffer import DamagedError, Table, root
 from .names import OPERATORS, TYPES
+from .options import OPTIONS
 
-# Options of operators: builtin operator -> the fields of its table that are read, each with its number in the schema
-# of TensorFlow Lite, what `struct` calls its type, and the value that it has where the file leaves it out.
-_Fields = Mapping[str, tuple[int, str, int]]
-_PADDING, _STRIDES = (0, "b", 0), {"StrideW": (1, "i", 0), "StrideH": (2, "i", 0)}
-_POOL: _Fields = {
-    "Padding": _PADDING,
-    **_STRIDES,
-    "FilterWidth": (3, "i", 0),
-    "FilterHeight": (4, "i", 0),
-    "FusedActivationFunction": (5, "b", 0),
-}
-_ACTIVATION: _Fields = {"FusedActivationFunction": (0, "b", 0)}
-_REDUCER: _Fields = {"KeepDims": (0, "?", 0)}
-OPTIONS: Mapping[str, _Fields] = {
-    "CONV_2D": {
-        "Padding": _PADDING,
-        **_STRIDES,
-        "FusedActivationFunction": (3, "b", 0),
-        "DilationWFactor": (4, "i", 1),
-        "DilationHFactor": (5, "i", 1),
-    },
-    "DEPTHWISE_CONV_2D": {
-        "Padding": _PADDING,
-        **_STRIDES,
-        "FusedActivationFunction": (4, "b", 0),
-        "DilationWFactor": (5, "i", 1),
-        "DilationHFactor": (6, "i", 1),
-    },
-    "FULLY_CONNECTED": {**_ACTIVATION, "WeightsFormat": (1, "b", 0), "KeepNumDims": (2, "?", 0)},
-    "ADD": _ACTIVATION,
-    "MUL": _ACTIVATION,
-    "AVERAGE_POOL_2D": _POOL,
-    "MAX_POOL_2D": _POOL,
-    "MEAN": _REDUCER,
-    "REDUCE_MAX": _REDUCER,
-    "REDUCE_PROD": _REDUCER,
-    "STRIDED_SLICE": {
-        "BeginMask": (0, "i", 0),
-        "EndMask": (1, "i", 0),
-        "EllipsisMask": (2, "i", 0),
-        "NewAxisMask": (3, "i", 0),
-        "ShrinkAxisMask": (4, "i", 0),
-    },
-    "PACK": {"Axis": (1, "i", 0)},
-    "GATHER": {"Axis": (0, "i", 0), "BatchDims": (1, "i", 0)},
-    "SOFTMAX": {"Beta": (0, "f", 0)},
-    "CONCATENATION": {"Axis": (0, "i", 0), "FusedActivationFunction": (1, "b", 0)},
-}
 # Numbers of fields of the other tables.
 _MODEL_CODES, _MODEL_SUBGRAPHS, _MODEL_BUFFERS = 1, 2, 4
 _CODE_DEPRECATED, _CODE_CUSTOM, _CODE_BUILTIN = 0, 1, 3

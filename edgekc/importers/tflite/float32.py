@@ -11,9 +11,11 @@ import numpy as np
 from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Array, Graph, Role, Stage, constant
 from ..finish import fold_affine, tidy
-from . import file, int8
+from . import file
 from .builder import Builder, graph_shape, node_name
 from .file import FileModel, FileOperator, FileTensor
+from .handlers import HANDLERS
+from .handlers.common import activation, conv_kind, window, window_shape
 
 
 class _FloatBuilder(Builder):
@@ -119,22 +121,22 @@ def _layer(b: Builder, op: FileOperator, rank: int, axis: int) -> tuple[str, str
 def _conv(b: Builder, op: FileOperator) -> None:
     x = b.operand(op, 0, "input")
     weights, bias, (oc, k_h, k_w, ic) = _layer(b, op, 4, 0)
-    attrs = int8.window(b, op, b.tensors[x], k_h, k_w)
-    kind = int8.conv_kind(b, op, x, (oc, k_h, k_w, ic))
-    out = int8.window_shape(b, x, attrs, k_h, k_w, oc)
-    b.add(op, kind, (x, weights, bias), {**attrs, "activation": int8.activation(b, op)}, out)
+    attrs = window(b, op, b.tensors[x], k_h, k_w)
+    kind = conv_kind(b, op, x, (oc, k_h, k_w, ic))
+    out = window_shape(b, x, attrs, k_h, k_w, oc)
+    b.add(op, kind, (x, weights, bias), {**attrs, "activation": activation(b, op)}, out)
 
 
 def _depthwise(b: Builder, op: FileOperator) -> None:
     x = b.operand(op, 0, "input")
     weights, bias, (one, k_h, k_w, oc) = _layer(b, op, 4, 3)
-    attrs = int8.window(b, op, b.tensors[x], k_h, k_w)
+    attrs = window(b, op, b.tensors[x], k_h, k_w)
     if one != 1 or oc % b.tensors[x].shape[3]:
         raise ModelError(
             f"{oc} output channels are not a multiple of {b.tensors[x].shape[3]} input channels", where=b.at(op)
         )
-    out = int8.window_shape(b, x, attrs, k_h, k_w, oc)
-    b.add(op, "depthwise", (x, weights, bias), {**attrs, "activation": int8.activation(b, op)}, out)
+    out = window_shape(b, x, attrs, k_h, k_w, oc)
+    b.add(op, "depthwise", (x, weights, bias), {**attrs, "activation": activation(b, op)}, out)
 
 
 def _fully_connected(b: Builder, op: FileOperator) -> None:
@@ -150,12 +152,12 @@ def _fully_connected(b: Builder, op: FileOperator) -> None:
     if math.prod(out) != rows * units or out[-1] != units:  # a placeholder
         out = (*b.file_shape(x)[:-1], units) if op.options["KeepNumDims"] and t.shape[-1] == in_c else (rows, units)
     x = b.view(op, "rows", x, graph_shape((*out[:-1], in_c)))
-    b.add(op, "fully_connected", (x, weights, bias), {"activation": int8.activation(b, op)}, out)
+    b.add(op, "fully_connected", (x, weights, bias), {"activation": activation(b, op)}, out)
 
 
 def _binary(b: Builder, op: FileOperator) -> None:
     """The int8 importer's node, its constant last and of the output's rank, whose first axis is the batch's."""
-    int8.HANDLERS[op.builtin](b, op)
+    HANDLERS[op.builtin](b, op)
     node = b.nodes[-1]
     rank = len(b.tensors[node.outputs[0]].shape)
     for name in node.inputs:
@@ -167,7 +169,7 @@ def _binary(b: Builder, op: FileOperator) -> None:
 
 # Everything without weights of its own is as in the int8 importer.
 _HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
-    **{k: v for k, v in int8.HANDLERS.items() if k not in ("QUANTIZE", "DEQUANTIZE")},
+    **{k: v for k, v in HANDLERS.items() if k not in ("QUANTIZE", "DEQUANTIZE")},
     "CONV_2D": _conv,
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": _fully_connected,

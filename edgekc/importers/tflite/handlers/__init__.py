@@ -1,0 +1,13 @@
+"""Turns an operator of a .tflite file into nodes: a handler for each builtin operator, by kind in one file each."""
+
+from __future__ import annotations
+
+from ..builder import Handler
+from . import elements, layers, moves, reductions
+
+HANDLERS: dict[str, Handler] = {
+    **layers.HANDLERS,
+    **elements.HANDLERS,
+    **reductions.HANDLERS,
+    **moves.HANDLERS,
+}

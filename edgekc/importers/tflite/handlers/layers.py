@@ -1,0 +1,85 @@
+"""Layers with weights, and pools."""
+
+from __future__ import annotations
+
+import math
+
+from ....errors import ModelError
+from ....graph.ir import Role
+from ..builder import Builder, Handler, graph_shape
+from ..file import FileOperator
+from .common import activation, conv_kind, window, window_shape
+
+
+def _weights(b: Builder, op: FileOperator, rank: int, axis: int) -> str:
+    t = b.file_tensor(op, 1, "weights")
+    b.check_type(op, "weights", t, ("int8",))
+    if len(t.shape) != rank:
+        raise ModelError(f"weights must have {rank} dimensions, got {list(t.shape)}", where=b.at(op))
+    if t.quant is None:
+        raise ModelError(f"weights (tensor {t.index}) have no quantisation", where=b.at(op))
+    if any(t.quant.zero_points):
+        raise b.unsupported(op, "weights with a zero point", "symmetric weights (zero point 0)")
+    if len(t.quant.scales) > 1 and t.quant.axis != axis:
+        raise b.unsupported(op, f"weight scales along axis {t.quant.axis}", f"axis {axis}")
+    return b.const(op, t, "weights", Role.WEIGHTS)
+
+
+def _bias(b: Builder, op: FileOperator) -> tuple[str, ...]:
+    if len(op.inputs) < 3 or op.inputs[2] < 0:
+        return ()
+    t = b.file_tensor(op, 2, "bias")
+    b.check_type(op, "bias", t, ("int32",))
+    return (b.const(op, t, "bias", Role.BIAS),)
+
+
+def _conv(b: Builder, op: FileOperator) -> None:
+    x, w = b.operand(op, 0, "input"), _weights(b, op, 4, 0)
+    shape = b.tensors[w].shape
+    kind = conv_kind(b, op, x, shape)
+    attrs = window(b, op, b.tensors[x], shape[1], shape[2])
+    out = window_shape(b, x, attrs, shape[1], shape[2], shape[0])
+    b.add(op, kind, (x, w, *_bias(b, op)), {**attrs, "activation": activation(b, op)}, out)
+
+
+def _depthwise(b: Builder, op: FileOperator) -> None:
+    x, w = b.operand(op, 0, "input"), _weights(b, op, 4, 3)
+    shape = b.tensors[w].shape
+    attrs = window(b, op, b.tensors[x], shape[1], shape[2])
+    out = window_shape(b, x, attrs, shape[1], shape[2], shape[3])
+    b.add(op, "depthwise", (x, w, *_bias(b, op)), {**attrs, "activation": activation(b, op)}, out)
+
+
+def _fully_connected(b: Builder, op: FileOperator) -> None:
+    if op.options["WeightsFormat"] != 0:
+        raise b.unsupported(op, "shuffled weights", "the default weights format")
+    x, w = b.operand(op, 0, "input", rowwise=True), _weights(b, op, 2, 0)
+    units, in_c = b.tensors[w].shape
+    t = b.tensors[x]
+    rows = math.prod(t.shape) // in_c
+    if rows * in_c != math.prod(t.shape):
+        raise ModelError(f"input of {math.prod(t.shape)} values does not divide into rows of {in_c}", where=b.at(op))
+    out = b.model.tensors[op.outputs[0]].shape if op.outputs else ()
+    if math.prod(out) != rows * units or out[-1] != units:  # a placeholder
+        out = (*b.file_shape(x)[:-1], units) if op.options["KeepNumDims"] and t.shape[-1] == in_c else (rows, units)
+    x = b.view(op, "rows", x, graph_shape((*out[:-1], in_c)))  # TFLite flattens silently; here it is a node of its own
+    b.add(op, "fully_connected", (x, w, *_bias(b, op)), {"activation": activation(b, op)}, out)
+
+
+def _pool(kind: str) -> Handler:
+    def handler(b: Builder, op: FileOperator) -> None:
+        x = b.operand(op, 0, "input")
+        k_h, k_w = int(op.options["FilterHeight"]), int(op.options["FilterWidth"])
+        attrs = window(b, op, b.tensors[x], k_h, k_w)
+        b.add(op, kind, (x,), {**attrs, "filter_h": k_h, "filter_w": k_w, "activation": activation(b, op)})
+
+    return handler
+
+
+HANDLERS: dict[str, Handler] = {
+    "CONV_2D": _conv,
+    "DEPTHWISE_CONV_2D": _depthwise,
+    "FULLY_CONNECTED": _fully_connected,
+    "AVERAGE_POOL_2D": _pool("average_pool"),
+    "MAX_POOL_2D": _pool("max_pool"),
+}

@@ -1,0 +1,149 @@
+"""What a .tflite file calls a QUANTIZED operator: its options, and the operands that nodes hold as attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tflite
+
+from edgekc.graph.ir import Tensor
+from edgekc.graph.op import View
+
+ACTIVATION = {
+    "none": tflite.ActivationFunctionType.NONE,
+    "relu": tflite.ActivationFunctionType.RELU,
+    "relu6": tflite.ActivationFunctionType.RELU6,
+    "relu_n1_to_1": tflite.ActivationFunctionType.RELU_N1_TO_1,
+}
+
+
+def _parameter(name: str, values: Sequence[int]) -> Tensor:
+    data = np.asarray(values, np.int32)
+    return Tensor(name, data.shape, "int32", None, data=data)
+
+
+def _padding(view: View) -> int:
+    padded = any(view[p] for p in ("pad_top", "pad_bottom", "pad_left", "pad_right"))
+    return tflite.Padding.SAME if padded else tflite.Padding.VALID
+
+
+def _activation(view: View) -> int:
+    return ACTIVATION[str(view.node.attrs.get("activation", "none"))]
+
+
+def _conv(view: View) -> dict[str, Any]:
+    sizes = dict(StrideH=view["stride_h"], StrideW=view["stride_w"])
+    sizes.update(DilationHFactor=view["dilation_h"], DilationWFactor=view["dilation_w"])
+    return dict(Padding=_padding(view), FusedActivationFunction=_activation(view), **sizes)
+
+
+def _pool(view: View) -> dict[str, Any]:
+    sizes = dict(StrideH=view["stride_h"], StrideW=view["stride_w"])
+    sizes.update(FilterHeight=view["filter_h"], FilterWidth=view["filter_w"])
+    return dict(Padding=_padding(view), FusedActivationFunction=_activation(view), **sizes)
+
+
+def _activated(view: View) -> dict[str, Any]:
+    return dict(FusedActivationFunction=_activation(view))
+
+
+def _squeeze(view: View) -> dict[str, Any]:
+    return dict(SqueezeDims=[int(a) for a in str(view.node.attrs["axes"]).split(",")])
+
+
+VERSION = 2  # where int8 kernels came in, for most operators
+FIRST_VERSION = (
+    "RESHAPE",
+    "RELU_N1_TO_1",
+    "EXPAND_DIMS",
+    "SQUEEZE",
+    "SHAPE",
+    "STRIDED_SLICE",
+    "PACK",
+)  # have no second
+
+Options = Callable[[View], dict[str, Any]]
+# operator: builtin name, options table, its fields
+BUILTIN: dict[str, tuple[str, str | None, Options]] = {
+    "conv2d": ("CONV_2D", "Conv2DOptions", _conv),
+    "grouped_conv2d": ("CONV_2D", "Conv2DOptions", _conv),
+    "depthwise": (
+        "DEPTHWISE_CONV_2D",
+        "DepthwiseConv2DOptions",
+        lambda view: dict(**_conv(view), DepthMultiplier=view.out.shape[3] // view.x.shape[3]),
+    ),
+    "fully_connected": (
+        "FULLY_CONNECTED",
+        "FullyConnectedOptions",
+        lambda view: dict(**_activated(view), KeepNumDims=len(view.out.shape) > 2),
+    ),
+    "add": ("ADD", "AddOptions", _activated),
+    "mul": ("MUL", "MulOptions", _activated),
+    "average_pool": ("AVERAGE_POOL_2D", "Pool2DOptions", _pool),
+    "max_pool": ("MAX_POOL_2D", "Pool2DOptions", _pool),
+    "mean": ("MEAN", "ReducerOptions", lambda view: dict(KeepDims=bool(view["keep_dims"]))),
+    "reshape": ("RESHAPE", None, lambda view: {}),
+    "softmax": ("SOFTMAX", "SoftmaxOptions", lambda view: dict(Beta=view.node.attrs["beta"])),
+    "pad": ("PAD", "PadOptions", lambda view: {}),
+    "logistic": ("LOGISTIC", None, lambda view: {}),
+    "tanh": ("TANH", None, lambda view: {}),
+    "quantize": ("QUANTIZE", "QuantizeOptions", lambda view: {}),
+    "concat": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(**_activated(view), Axis=view["axis"])),
+    # What files have, and the importer turns into other operators.
+    "dequantize": ("DEQUANTIZE", "DequantizeOptions", lambda view: {}),
+    "expand_dims": ("EXPAND_DIMS", "ExpandDimsOptions", lambda view: {}),
+    "squeeze": ("SQUEEZE", "SqueezeOptions", _squeeze),
+    "padv2": ("PADV2", "PadV2Options", lambda view: {}),
+    "reduce_max": ("REDUCE_MAX", "ReducerOptions", lambda view: dict(KeepDims=bool(view["keep_dims"]))),
+    "space_to_batch": ("SPACE_TO_BATCH_ND", "SpaceToBatchNDOptions", lambda view: {}),
+    "batch_to_space": ("BATCH_TO_SPACE_ND", "BatchToSpaceNDOptions", lambda view: {}),
+    # Arithmetic on shapes: int32 tensors, which only a reshape reads.
+    "shape": ("SHAPE", "ShapeOptions", lambda view: dict(OutType=tflite.TensorType.INT32)),
+    "strided_slice": ("STRIDED_SLICE", "StridedSliceOptions", lambda view: dict(ShrinkAxisMask=1)),
+    "pack": ("PACK", "PackOptions", lambda view: dict(ValuesCount=len(view.inputs), Axis=0)),
+}
+RELU = {"relu": "RELU", "relu6": "RELU6", "relu_n1_to_1": "RELU_N1_TO_1"}
+
+
+def builtin(view: View) -> tuple[str, str | None, dict[str, Any]]:
+    if view.node.op == "relu":
+        return RELU[str(view.node.attrs["activation"])], None, {}
+    name, table, options = BUILTIN[view.node.op]
+    return name, table, options(view)
+
+
+def builtin_name(view: View) -> str:
+    """The operator as the file names it."""
+    return builtin(view)[0]
+
+
+def _ints(view: View, attribute: str) -> list[int]:
+    return [int(v) for v in str(view.node.attrs[attribute]).split(",")]
+
+
+def extra_inputs(view: View) -> tuple[Tensor, ...]:
+    """What the node holds as an attribute and the file as one more constant input."""
+    name = view.node.name
+    if view.node.op in ("mean", "reduce_max"):
+        return (_parameter(f"{name}/axes", _ints(view, "axes")),)
+    if view.node.op == "expand_dims":
+        return (_parameter(f"{name}/axis", [view["axis"]]),)
+    if view.node.op == "pad":
+        return (_pairs(f"{name}/pads", _ints(view, "pads")),)
+    if view.node.op == "padv2":
+        fill = np.full(1, view.x.q.zero_point, np.int8)
+        value = Tensor(f"{name}/value", (1,), "int8", view.x.quant, data=fill)
+        return (_pairs(f"{name}/pads", _ints(view, "pads")), value)
+    if view.node.op in ("space_to_batch", "batch_to_space"):
+        edges = "pads" if view.node.op == "space_to_batch" else "crops"
+        return (_parameter(f"{name}/blocks", _ints(view, "blocks")), _pairs(f"{name}/{edges}", _ints(view, edges)))
+    if view.node.op == "reshape" and len(view.inputs) == 1:
+        return (_parameter(f"{name}/shape", view.out.shape),)
+    return ()
+
+
+def _pairs(name: str, values: Sequence[int]) -> Tensor:
+    """Values before and after each axis."""
+    return Tensor(name, (len(values) // 2, 2), "int32", data=np.asarray(values, np.int32).reshape(-1, 2))
