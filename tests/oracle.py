@@ -9,9 +9,9 @@ from typing import Any
 import flatbuffers
 import numpy as np
 import tflite
-from oracle_operators import FIRST_VERSION, VERSION, builtin, extra_inputs
+from oracle_operators import FIRST_VERSION, IN_FLOAT, NO_REFERENCE, VERSION, builtin, builtin_name, extra_inputs
 
-from edgekc.graph.ir import Array, Tensor
+from edgekc.graph.ir import Array, Node, Tensor
 from edgekc.graph.op import View
 
 DTYPE = {
@@ -43,9 +43,9 @@ def _interpreter_module() -> Any:
         return importlib.import_module("tflite_runtime.interpreter")
 
 
-def interpret(model: bytes, inputs: Sequence[Array]) -> list[Array]:
+def interpret(model: bytes, inputs: Sequence[Array], reference: bool = True) -> list[Array]:
     """All outputs of a model under the reference kernels; RuntimeError where it refuses the model."""
-    runner = _prepared(model, inputs)
+    runner = _prepared(model, inputs, reference=reference)
     return [runner.get_tensor(detail["index"]) for detail in runner.get_output_details()]
 
 
@@ -59,12 +59,13 @@ def every_tensor(model: bytes, samples: Sequence[Sequence[Array]]) -> list[dict[
     return results
 
 
-def _prepared(model: bytes, inputs: Sequence[Array], keep: bool = False) -> Any:
+def _prepared(model: bytes, inputs: Sequence[Array], keep: bool = False, reference: bool = True) -> Any:
     """An interpreter after its first run; an input's batch axis may be longer than the model's one."""
     module = _interpreter_module()
+    kinds = module.OpResolverType
     runner = module.Interpreter(
         model_content=model,
-        experimental_op_resolver_type=module.OpResolverType.BUILTIN_REF,
+        experimental_op_resolver_type=kinds.BUILTIN_REF if reference else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         experimental_preserve_all_tensors=keep,
         num_threads=1,
     )
@@ -84,7 +85,7 @@ def _invoke(runner: Any, inputs: Sequence[Array]) -> None:
 
 def run(view: View, inputs: Sequence[Array]) -> list[Array]:
     """Outputs of a QUANTIZED node; `inputs` are the values of its activations."""
-    return interpret(model(view), inputs)
+    return interpret(model(view), inputs, reference=builtin_name(view) not in NO_REFERENCE)
 
 
 # ---- the file -------------------------------------------------------------------------------------------
@@ -125,7 +126,15 @@ def _tensor(b: flatbuffers.Builder, tensor: Tensor, buffer: int) -> int:
 def model(view: View) -> bytes:
     """The .tflite file of one QUANTIZED node."""
     free = list(dict.fromkeys(t.name for t in view.inputs if t.data is None))
-    return network([view], free, [t.name for t in view.outputs])
+    views = _through_float(view) if builtin_name(view) in IN_FLOAT else [view]
+    return network(views, free, [t.name for t in view.outputs])
+
+
+def _through_float(view: View) -> list[View]:
+    """An operator on one value in float, between DEQUANTIZE and QUANTIZE."""
+    x, y = (Tensor(f"{t.name}/float", t.shape, "float32") for t in (view.x, view.out))
+    steps = (("dequantize", view.x, x), (view.node.op, x, y), ("quantize", y, view.out))
+    return [View(Node(op, out.name, (a.name,), (out.name,), view.node.attrs), (a,), (out,)) for op, a, out in steps]
 
 
 def network(views: Sequence[View], inputs: Sequence[str], outputs: Sequence[str]) -> bytes:

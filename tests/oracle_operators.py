@@ -62,7 +62,16 @@ FIRST_VERSION = (
     "SHAPE",
     "STRIDED_SLICE",
     "PACK",
+    "HARD_SWISH",
+    "NEG",
+    "ELU",
+    "SIN",
+    "COS",
 )  # have no second
+# Without an int8 kernel: LiteRT is given DEQUANTIZE, the operator in float, and QUANTIZE.
+IN_FLOAT = ("SIN", "COS")
+# Missing among LiteRT's reference kernels: its other ones are the oracle, and random networks have none.
+NO_REFERENCE = ("ELU",)
 
 Options = Callable[[View], dict[str, Any]]
 # operator: builtin name, options table, its fields
@@ -89,6 +98,18 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "pad": ("PAD", "PadOptions", lambda view: {}),
     "logistic": ("LOGISTIC", None, lambda view: {}),
     "tanh": ("TANH", None, lambda view: {}),
+    "elu": ("ELU", None, lambda view: {}),
+    "leaky_relu": ("LEAKY_RELU", "LeakyReluOptions", lambda view: dict(Alpha=view.node.attrs["alpha"])),
+    "hard_swish": ("HARD_SWISH", "HardSwishOptions", lambda view: {}),
+    "gelu": ("GELU", "GeluOptions", lambda view: dict(Approximate=bool(view["approximate"]))),
+    "exp": ("EXP", "ExpOptions", lambda view: {}),
+    "log": ("LOG", None, lambda view: {}),
+    "abs": ("ABS", "AbsOptions", lambda view: {}),
+    "neg": ("NEG", "NegOptions", lambda view: {}),
+    "sqrt": ("SQRT", None, lambda view: {}),
+    "rsqrt": ("RSQRT", None, lambda view: {}),
+    "sin": ("SIN", None, lambda view: {}),
+    "cos": ("COS", "CosOptions", lambda view: {}),
     "quantize": ("QUANTIZE", "QuantizeOptions", lambda view: {}),
     "concat": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(**_activated(view), Axis=view["axis"])),
     # What files have, and the importer turns into other operators.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..graph.fixedpoint import DOUBLE, INT32_MAX, quantize_multiplier, requantize
+from ..graph.fixedpoint import DOUBLE, quantize_multiplier, requantize
 from ..graph.ir import Array, Quant, Role, constant
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
 from .shared.channels import channelwise_shared
@@ -71,9 +71,8 @@ def tabulated(view: View, function: Callable[[float], float], fixed: Quant | Non
     real = np.float32(x.scale) * (byte_values("int8") - x.zero_point).astype(np.float32)
     # A value in double precision, rounded to float32, is the correctly rounded one; float32's own may be off by a bit.
     value = np.array([function(float(v)) for v in real]).astype(np.float32)
-    scaled = value * (np.float32(1) / np.float32(out.scale))
-    if np.abs(scaled).max() > INT32_MAX // 2:  # TFLite holds levels in 32 bits
-        raise UnsupportedError(f"{view.node.op} whose outputs leave 32 bits in their scale", where=view.node.name)
+    with np.errstate(over="ignore"):  # infinity is clamped as any other level
+        scaled = value * (np.float32(1) / np.float32(out.scale))
     return lowered(view, np.clip(np.trunc(scaled + np.copysign(np.float32(0.5), scaled)) + out.zero_point, -128, 127))
 
 

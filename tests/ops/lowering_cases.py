@@ -12,6 +12,7 @@ import numpy as np
 import oracle
 import random_layers as layers
 import random_moves as moves
+import random_tables as tables
 from random_layers import Builder, Layer
 from random_models import Rng, fill, tensor
 from random_packed import factored
@@ -73,14 +74,15 @@ def _with_rounding(view: View) -> View:
     return replace(view, node=replace(view.node, attrs=attrs))
 
 
-def _table(op: str, layer: Layer) -> Cases:
-    """An operator on one value, over all 256 of them."""
+def _table(op: str, layer: Layer, zero: int | None = None) -> Cases:
+    """An operator on one value, over all 256 of them. `zero`: the only zero point with which LiteRT takes them all."""
 
     def cases() -> Iterator[LoweringCase]:
         for i in range(2 * ROUNDS):
             rng = np.random.default_rng([i, *op.encode()])
             b = Builder(rng, extreme=i % 2 == 1)
-            x = tensor("x", EVERY.shape, b.quant())
+            q = b.quant()
+            x = tensor("x", EVERY.shape, q if zero is None else replace(q, zero_points=(zero,)))
             b.live.append(x)
             layer(b, x)
             yield LoweringCase(b.views[-1], {"x": EVERY.view(np.int8)}, b.views[-1])
@@ -189,6 +191,8 @@ CASES: dict[str, Cases] = {
     "relu": _table("relu", moves.relu),
     "logistic": _table("logistic", moves.logistic),
     "tanh": _table("tanh", moves.tanh),
+    **{op: _table(op, layer) for op, layer in tables.CURVES.items()},
+    **{op: _table(op, layer, -128) for op, layer in tables.ROOTS.items()},
     "quantize": _quantize,
     **{f"clustered_{op}": _packed(op, layer, _clustered, 4) for op, layer in WINDOWS.items()},
     "clustered_fully_connected": _packed("fully_connected", layers.fully_connected, _clustered, 2, 3),

@@ -235,5 +235,5 @@ def test_nan_weight_is_named() -> None:
 
 def test_unknown_operator_is_named() -> None:
     net = FloatNet(np.random.default_rng(0), (1, 4, 4, 2))
-    with pytest.raises(UnsupportedError, match="gelu_0: gelu has no float definition"):
-        post_training(net.graph(net.unary("gelu", "input")), None, Quantize(samples=4))
+    with pytest.raises(UnsupportedError, match="celu_0: celu has no float definition"):
+        post_training(net.graph(net.unary("celu", "input")), None, Quantize(samples=4))

@@ -15,7 +15,7 @@ from . import file
 from .builder import Builder, graph_shape, node_name
 from .file import FileModel, FileOperator, FileTensor
 from .handlers import HANDLERS
-from .handlers.common import activation, conv_kind, window, window_shape
+from .handlers.common import activation, conv_kind, plain, window, window_shape
 
 
 class _FloatBuilder(Builder):
@@ -167,12 +167,15 @@ def _binary(b: Builder, op: FileOperator) -> None:
     b.nodes[-1] = replace(node, inputs=tuple(sorted(node.inputs, key=lambda n: b.tensors[n].data is not None)))
 
 
-# Everything without weights of its own is as in the int8 importer.
+# Everything without weights of its own is as in the int8 importer; some functions LiteRT has in float only.
 _HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
     **{k: v for k, v in HANDLERS.items() if k not in ("QUANTIZE", "DEQUANTIZE")},
     "CONV_2D": _conv,
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": _fully_connected,
+    "NEG": plain("neg"),
+    "SIN": plain("sin"),
+    "COS": plain("cos"),
     "ADD": _binary,
     "MUL": _binary,
 }

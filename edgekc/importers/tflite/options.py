@@ -49,6 +49,8 @@ OPTIONS: Mapping[str, _Fields] = {
     },
     "PACK": {"Axis": (1, "i", 0)},
     "GATHER": {"Axis": (0, "i", 0), "BatchDims": (1, "i", 0)},
+    "LEAKY_RELU": {"Alpha": (0, "f", 0)},
+    "GELU": {"Approximate": (0, "?", 0)},
     "SOFTMAX": {"Beta": (0, "f", 0)},
     "CONCATENATION": {"Axis": (0, "i", 0), "FusedActivationFunction": (1, "b", 0)},
 }

@@ -23,6 +23,14 @@ def _softmax(b: Builder, op: FileOperator) -> None:
     plain("softmax", beta=beta)(b, op)
 
 
+def _leaky_relu(b: Builder, op: FileOperator) -> None:
+    plain("leaky_relu", alpha=float(op.options["Alpha"]))(b, op)
+
+
+def _gelu(b: Builder, op: FileOperator) -> None:
+    plain("gelu", approximate=int(op.options["Approximate"]))(b, op)
+
+
 HANDLERS: dict[str, Handler] = {
     "ADD": _binary("add"),
     "MUL": _binary("mul"),
@@ -34,4 +42,14 @@ HANDLERS: dict[str, Handler] = {
     "DEQUANTIZE": plain("dequantize"),
     "LOGISTIC": plain("logistic"),
     "TANH": plain("tanh"),
+    "ELU": plain("elu"),
+    "LEAKY_RELU": _leaky_relu,
+    "HARD_SWISH": plain("hard_swish"),
+    "GELU": _gelu,
+    "EXP": plain("exp"),
+    "LOG": plain("log"),
+    "ABS": plain("abs"),
+    "NEG": plain("neg", of_bytes=1),
+    "SQRT": plain("sqrt"),
+    "RSQRT": plain("rsqrt"),
 }
