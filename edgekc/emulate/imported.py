@@ -14,7 +14,7 @@ import numpy as np
 
 from ..graph.ir import Array, Graph, Node
 from ..graph.op import int_attrs, view_of
-from ..ops import OPS, source_of
+from ..ops import OPS, function_of, source_of
 from ..passes.lower import lower_node
 
 
@@ -74,6 +74,8 @@ def _step(graph: Graph, node: Node, rounding: str) -> Step:
     direct = source.direct
     if direct is not None and (source.lower is None or "float32" in (view.x.dtype, view.out.dtype)):
         return Step(node, node.inputs[:1], lambda operands: direct(view, operands[0]))
+    if view.out.dtype == "float32":
+        return Step(node, node.inputs[:1], lambda operands: function_of(view, operands[0]))
     lowered, constants = lower_node(graph, node, rounding)
     op, attrs, tail = OPS[lowered.op], int_attrs(lowered), view.out.shape[1:]
     values = [t.value for t in constants]

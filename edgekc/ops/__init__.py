@@ -5,18 +5,21 @@ A file holds `OP`, what the device computes, `SOURCE`, what source models are ma
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
+import numpy as np
+
 from ..errors import UnsupportedError
-from ..graph.ir import Node
+from ..graph.ir import Array, Node
 from ..graph.op import OPERANDS, Lowered, Op, View
 from ..graph.source import Filters, FloatHalf, SourceOp
+from .shared.floats import activate
 
 # The files below this folder, in the order in which tables list their operators.
 FILES = """
 conv2d depthwise fully_connected add mul average_pool max_pool mean reshape softmax pad lut concat
-relu logistic tanh curves quantize dequantize phases
+relu logistic tanh curves quantize dequantize table phases
 packed.clustered_conv2d packed.clustered_fully_connected packed.template_conv2d packed.template_pairs_conv2d
 packed.clustered_depthwise packed.template_depthwise packed.template_pairs_depthwise
 grouped_conv2d packed.clustered_grouped_conv2d packed.template_grouped_conv2d packed.template_pairs_grouped_conv2d
@@ -56,3 +59,19 @@ def floats_of(node: Node) -> FloatHalf:
     if floats is None:
         raise UnsupportedError(f"{node.op} has no float definition", where=node.name)
     return floats
+
+
+def in_reals(view: View, operands: Sequence[Array]) -> Array:
+    """A node's output in float32, (batch, *shape[1:]), from all its operands; UnsupportedError as `floats_of`."""
+    return activate(floats_of(view.node).compute(view, operands), str(view.node.attrs.get("activation", "none")))
+
+
+def function_of(view: View, x: Array) -> Array:
+    """The float32 values of a node that maps each value by itself, correctly rounded from those in double precision."""
+    return in_reals(view, [x.astype(np.float64)]).astype(np.float32)
+
+
+def is_function(node: Node) -> bool:
+    """Whether a node maps each value by itself, so that in int8 it is a table."""
+    source = source_of(node)
+    return source.becomes == "lut" and source.floats is not None and len(source.operands) == 1

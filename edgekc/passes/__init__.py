@@ -13,12 +13,14 @@ from . import (
     fold_pads,
     share_codebooks,
     strip_edge_casts,
+    tabulate_floats,
 )
 
 # A pass returns the new graph and one line for each thing it did, saying why it is exact.
 Pass = Callable[[Graph], tuple[Graph, list[str]]]
 
 QUANTIZED_PASSES: tuple[tuple[str, Pass], ...] = (
+    ("tabulate-floats", tabulate_floats.run),
     ("strip-edge-casts", strip_edge_casts.run),
     ("fold-dilations", fold_dilations.run),
     ("fold-activations", fold_activations.run),

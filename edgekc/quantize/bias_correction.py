@@ -15,7 +15,7 @@ import numpy as np
 from ..graph.ir import Array, Graph, Node, Role, Tensor, constant
 from ..graph.op import view_of
 from ..ops import filters_of, floats_of
-from .float_reference import activate
+from ..ops.shared.floats import activate
 from .to_int8 import to_int8, to_real
 
 

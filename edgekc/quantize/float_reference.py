@@ -9,14 +9,7 @@ import numpy as np
 from ..errors import UsageError
 from ..graph.ir import Array, Graph, Node
 from ..graph.op import view_of
-from ..ops import floats_of
-
-_CLAMPS: dict[str, tuple[float | None, float | None]] = {
-    "none": (None, None),
-    "relu": (0.0, None),
-    "relu6": (0.0, 6.0),
-    "relu_n1_to_1": (-1.0, 1.0),
-}
+from ..ops import in_reals
 
 
 def run(graph: Graph, inputs: Sequence[Array]) -> dict[str, Array]:
@@ -73,14 +66,5 @@ def _walk(graph: Graph, values: dict[str, Array]) -> Iterator[tuple[str, Array]]
 
 def run_node(graph: Graph, node: Node, values: Mapping[str, Array]) -> Array:
     """A node's output from the activations that it reads, each (batch, *shape[1:]); constants are the graph's."""
-    compute, view = floats_of(node).compute, view_of(graph, node)
     operands = [values[n] if n in values else graph.tensors[n].value for n in node.inputs]
-    return activate(compute(view, operands), str(node.attrs.get("activation", "none")))
-
-
-def activate(x: Array, activation: str) -> Array:
-    """The clamp of a fused or stand-alone activation; `x` itself where there is none."""
-    low, high = _CLAMPS[activation]
-    if low is not None:
-        x = np.maximum(x, np.float32(low))
-    return x if high is None else np.minimum(x, np.float32(high))
+    return in_reals(view_of(graph, node), operands)

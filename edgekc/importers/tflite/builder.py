@@ -15,6 +15,12 @@ from .file import FileModel, FileOperator, FileTensor
 MAX_DIM = 65535  # the C parameter structs hold 16-bit sizes
 _INPUTS = {"QUANTIZE": ("int8", "uint8", "float32"), "DEQUANTIZE": ("int8", "uint8")}  # others: int8 alone
 _OUTPUTS = {"QUANTIZE": ("int8", "uint8"), "DEQUANTIZE": ("float32",)}
+# A converter leaves a function that has no int8 kernel in float, between DEQUANTIZE and QUANTIZE.
+_FUNCTIONS = frozenset(
+    """
+RELU RELU6 RELU_N1_TO_1 LOGISTIC TANH ELU LEAKY_RELU HARD_SWISH GELU EXP LOG ABS NEG SQRT RSQRT SIN COS
+""".split()
+)
 _QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
 
 
@@ -77,7 +83,7 @@ class Builder:
             rowwise: the operator treats a tensor as rows, and so may have any number of them in place of the batch.
         """
         t = self.file_tensor(op, position, what)
-        self.check_type(op, what, t, _INPUTS.get(op.builtin, ("int8",)))
+        self.check_type(op, what, t, _types(_INPUTS, op))
         if t.data is not None:
             if not may_be_constant:
                 raise self.unsupported(op, f"{what} (tensor {t.index} {t.name[:60]!r}) is a constant", "an activation")
@@ -129,7 +135,7 @@ class Builder:
         """The graph name of the output. `shape`: where the importer knows better than the file, in which a
         tensor that depends on a free batch size has a placeholder."""
         t = self.file_output(op)
-        self.check_type(op, "output", t, _OUTPUTS.get(op.builtin, ("int8",)))
+        self.check_type(op, "output", t, _types(_OUTPUTS, op))
         shape, name = t.shape if shape is None else shape, node_name(op)
         if phased:
             self.phased.add(name)
@@ -185,6 +191,9 @@ class Builder:
     ) -> None:
         phased = kind != "batch_to_space" and (kind == "space_to_batch" or not self.phased.isdisjoint(inputs))
         output = self.output(op, shape, phased)
+        if op.builtin in _FUNCTIONS and self.tensors[inputs[0]].dtype != self.tensors[output].dtype:
+            types = f"{self.tensors[inputs[0]].dtype} to {self.tensors[output].dtype}"
+            raise self.unsupported(op, types, "one type, int8 or float32")
         self.nodes.append(Node(kind, node_name(op), inputs, (output,), dict(attrs)))
 
     def view(self, op: FileOperator, name: str, x: str, shape: tuple[int, ...]) -> str:
@@ -196,6 +205,11 @@ class Builder:
         self.tensors[name] = Tensor(name, shape, t.dtype, t.quant)
         self.nodes.append(Node("reshape", name, (x,), (name,), {}))
         return name
+
+
+def _types(particular: Mapping[str, tuple[str, ...]], op: FileOperator) -> tuple[str, ...]:
+    """The types of an operator's activations."""
+    return particular.get(op.builtin, ("int8", "float32") if op.builtin in _FUNCTIONS else ("int8",))
 
 
 def graph_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

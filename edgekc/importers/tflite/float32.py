@@ -14,7 +14,7 @@ from ..finish import fold_affine, tidy
 from . import file
 from .builder import Builder, graph_shape, node_name
 from .file import FileModel, FileOperator, FileTensor
-from .handlers import HANDLERS
+from .handlers import FLOAT_ONLY, HANDLERS
 from .handlers.common import activation, conv_kind, plain, window, window_shape
 
 
@@ -174,8 +174,7 @@ _HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": _fully_connected,
     "NEG": plain("neg"),
-    "SIN": plain("sin"),
-    "COS": plain("cos"),
+    **FLOAT_ONLY,
     "ADD": _binary,
     "MUL": _binary,
 }

@@ -7,7 +7,7 @@ from ...graph.ir import Graph, Stage
 from . import file
 from .builder import Builder
 from .file import FileModel
-from .handlers import HANDLERS
+from .handlers import FLOAT_ONLY, HANDLERS
 
 
 def import_tflite(source: bytes | FileModel, name: str, where: str) -> Graph:
@@ -27,5 +27,5 @@ def import_tflite(source: bytes | FileModel, name: str, where: str) -> Graph:
     for k, shape in enumerate(b.tensors[n].shape for n in inputs):
         if len(shape) > 1 and shape[0] != 1:
             raise UnsupportedError(f"batch size {shape[0]} of {list(shape)}; supported: 1", where=f"{where}: input {k}")
-    outputs = b.walk(HANDLERS, "is not implemented")
+    outputs = b.walk({**HANDLERS, **FLOAT_ONLY}, "is not implemented")
     return Graph(name, Stage.QUANTIZED, b.tensors, tuple(b.nodes), inputs, outputs, {})

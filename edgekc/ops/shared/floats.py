@@ -15,6 +15,13 @@ from ...graph.op import View
 
 UNIT = Quant((1 / 256,), (-128,))  # the quantisation that TensorFlow Lite fixes for outputs in 0 .. 1
 
+_CLAMPS: dict[str, tuple[float | None, float | None]] = {
+    "none": (None, None),
+    "relu": (0.0, None),
+    "relu6": (0.0, 6.0),
+    "relu_n1_to_1": (-1.0, 1.0),
+}
+
 
 def windows(view: View, x: Array, k_h: int, k_w: int, fill: float = 0.0) -> Iterator[tuple[int, int, Array]]:
     """(i, j, what tap i, j of the window sees): x (n, h, w, c) to strided views (n, out_h, out_w, c)."""
@@ -80,3 +87,11 @@ def convolved(torch: Any, view: View, x: Any, filters: Any, bias: Any, groups: i
         groups=groups,
     )
     return out.permute(0, 2, 3, 1)
+
+
+def activate(x: Array, activation: str) -> Array:
+    """The clamp of a fused or stand-alone activation; `x` itself where there is none."""
+    low, high = _CLAMPS[activation]
+    if low is not None:
+        x = np.maximum(x, np.float32(low))
+    return x if high is None else np.minimum(x, np.float32(high))

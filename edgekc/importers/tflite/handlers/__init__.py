@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from ..builder import Handler
 from . import elements, layers, moves, reductions
+from .elements import FLOAT_ONLY
+
+__all__ = ["FLOAT_ONLY", "HANDLERS"]
 
 HANDLERS: dict[str, Handler] = {
     **layers.HANDLERS,

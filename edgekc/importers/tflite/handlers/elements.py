@@ -53,3 +53,7 @@ HANDLERS: dict[str, Handler] = {
     "SQRT": plain("sqrt"),
     "RSQRT": plain("rsqrt"),
 }
+FLOAT_ONLY: dict[str, Handler] = {  # what LiteRT has no int8 kernel of; in int8 files between DEQUANTIZE and QUANTIZE
+    "SIN": plain("sin"),
+    "COS": plain("cos"),
+}

@@ -1,0 +1,67 @@
+"""Functions in float between DEQUANTIZE and QUANTIZE become one table: converters write what has no int8 kernel so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..graph.ir import Graph, Node, Role, constant, consumers, producers, prune
+from ..graph.op import view_of
+from ..ops import function_of, is_function, source_of
+from ..ops.lut import byte_values
+
+
+def run(graph: Graph) -> tuple[Graph, list[str]]:
+    """The table holds what the operators compute of each of the 256 bytes, so no output changes."""
+    notes, writers, changed = [], producers(graph), dict[str, Node]()
+    tensors = dict(graph.tensors)
+    for node in graph.nodes:
+        chain = _chain(graph, writers, node)
+        if chain:
+            x, out = graph.tensors[chain[0].inputs[0]], graph.tensors[node.outputs[0]]
+            table = constant(f"{node.name}/table", _levels(graph, chain), Role.REQUANT)
+            tensors[table.name] = table
+            changed[node.name] = Node("table", node.name, (x.name, table.name), (out.name,), {})
+            names = ", ".join(step.name for step in chain)
+            notes.append(f"{names}: one table of 256 bytes, with what they give for each byte")
+    nodes = tuple(changed.get(node.name, node) for node in graph.nodes)
+    return prune(_without_unread(replace(graph, nodes=nodes, tensors=tensors))), notes
+
+
+def _chain(graph: Graph, writers: dict[str, Node], last: Node) -> list[Node]:
+    """DEQUANTIZE, functions of one value in float, and this QUANTIZE; empty where the nodes are no such chain."""
+    if last.op != "quantize" or graph.tensors[last.inputs[0]].dtype != "float32":
+        return []
+    chain = [last]
+    while chain[0].op != "dequantize":
+        before = writers.get(chain[0].inputs[0])
+        if before is None or not (before.op == "dequantize" or is_function(before)):
+            return []
+        chain.insert(0, before)
+    return chain
+
+
+def _levels(graph: Graph, chain: list[Node]) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
+    """What the chain gives for each byte, its bits as int8."""
+    value = np.arange(256, dtype=np.uint8).view(graph.tensors[chain[0].inputs[0]].dtype)
+    for node in chain:
+        view, direct = view_of(graph, node), source_of(node).direct
+        value = direct(view, value) if direct is not None else function_of(view, value)
+    assert value.size == byte_values("int8").size
+    return np.asarray(value).view(np.int8)
+
+
+def _without_unread(graph: Graph) -> Graph:
+    """Without float nodes that nobody reads any more."""
+    while True:
+        readers = consumers(graph)
+        unread = {
+            node.name
+            for node in graph.nodes
+            if graph.tensors[node.outputs[0]].dtype == "float32"
+            and not any(readers[name] or name in graph.outputs for name in node.outputs)
+        }
+        if not unread:
+            return graph
+        graph = replace(graph, nodes=tuple(node for node in graph.nodes if node.name not in unread))

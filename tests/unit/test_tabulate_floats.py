@@ -1,0 +1,71 @@
+"""Functions in float between DEQUANTIZE and QUANTIZE: one table, with LiteRT's outputs."""
+
+from __future__ import annotations
+
+import numpy as np
+import oracle
+import pytest
+from random_models import f32
+
+from edgekc.emulate import imported
+from edgekc.errors import UnsupportedError
+from edgekc.graph.ir import Array, Graph, Node, Quant, Tensor
+from edgekc.graph.op import View
+from edgekc.importers.tflite.int8 import import_tflite
+from edgekc.passes import QUANTIZED_PASSES, apply
+
+EVERY = np.arange(256, dtype=np.uint8).view(np.int8).reshape(1, 256)
+FUNCTIONS: dict[str, dict[str, int | float | str]] = {
+    "elu": {}, "neg": {}, "abs": {}, "exp": {}, "tanh": {}, "logistic": {}, "sin": {}, "cos": {},
+    "relu": {"activation": "relu6"}, "leaky_relu": {"alpha": 0.3}, "hard_swish": {}, "gelu": {"approximate": 0},
+}  # fmt: skip
+
+
+def model(names: list[str], scale: float, out: Quant, *, read_twice: bool = False) -> bytes:
+    """int8, DEQUANTIZE, the functions, QUANTIZE."""
+    tensors = [Tensor("x", (1, 256), "int8", Quant((f32(scale),), (7,)))]
+    tensors += [Tensor(f"f{i}", (1, 256), "float32") for i in range(len(names) + 1)]
+    tensors.append(Tensor("y", (1, 256), "int8", out))
+    steps = [("dequantize", {}), *((name, FUNCTIONS[name]) for name in names), ("quantize", {})]
+    views = []
+    for i, (op, attrs) in enumerate(steps):
+        x, y = tensors[i], tensors[i + 1]
+        views.append(View(Node(op, y.name, (x.name,), (y.name,), dict(attrs)), (x,), (y,)))
+    return oracle.network(views, ["x"], ["y", "f1"] if read_twice else ["y"])
+
+
+def check_litert(data: bytes, value: Array) -> None:
+    if not oracle.missing():
+        np.testing.assert_array_equal(value, oracle.interpret(data, [EVERY])[0])
+
+
+def passed(graph: Graph) -> Graph:
+    return apply(graph, QUANTIZED_PASSES, lambda note: None)
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize(("scale", "out"), [(0.02, Quant((f32(0.013),), (-11,))), (0.11, Quant((f32(0.4),), (3,)))])
+def test_one_function_is_one_table(name: str, scale: float, out: Quant) -> None:
+    data = model([name], scale, out)
+    graph = import_tflite(data, "net", "net.tflite")
+    after = passed(graph)
+    assert [node.op for node in after.nodes] == ["table"]
+    (before,) = imported.outputs(imported.prepare(graph), [EVERY])
+    (value,) = imported.outputs(imported.prepare(after), [EVERY])
+    np.testing.assert_array_equal(value, before)
+    if name != "elu":  # which the reference kernels lack
+        check_litert(data, value)
+
+
+def test_a_chain_is_one_table() -> None:
+    data = model(["neg", "exp", "abs"], 0.05, Quant((f32(0.02),), (-100,)))
+    after = passed(import_tflite(data, "net", "net.tflite"))
+    assert [node.op for node in after.nodes] == ["table"]
+    (value,) = imported.outputs(imported.prepare(after), [EVERY])
+    check_litert(data, value)
+
+
+def test_a_float_tensor_that_others_read_is_named() -> None:
+    data = model(["neg"], 0.05, Quant((f32(0.02),), (0,)), read_twice=True)
+    with pytest.raises(UnsupportedError, match="float32"):
+        passed(import_tflite(data, "net", "net.tflite"))
