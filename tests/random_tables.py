@@ -85,6 +85,16 @@ def rsqrt(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("rsqrt", {}, [x], b.new("rsqrt", x.shape, q))
 
 
+def in_float(b: Builder, x: Tensor) -> Tensor | None:
+    """DEQUANTIZE, one or two functions, QUANTIZE."""
+    value = b.emit("dequantize", {}, [x], Tensor(b.name("dequantize"), x.shape, "float32"), live=False)
+    names = [str(name) for name in b.rng.choice(["abs", "neg", "cos"], b.between(1, 2))]
+    for name in names:
+        value = b.emit(name, {}, [value], Tensor(b.name(name), x.shape, "float32"), live=False)
+    q = _near(b, 1 / 128 if "cos" in names else x.q.scale)
+    return b.emit("quantize", {}, [value], b.new("quantize", x.shape, q))
+
+
 CURVES: dict[str, Layer] = {
     "elu": elu, "leaky_relu": leaky_relu, "hard_swish": hard_swish, "gelu": gelu, "exp": exp, "log": log,
     "abs": absolute, "neg": neg, "sin": sin, "cos": cos,
@@ -92,4 +102,5 @@ CURVES: dict[str, Layer] = {
 ROOTS: dict[str, Layer] = {"sqrt": sqrt, "rsqrt": rsqrt}
 LAYERS: dict[Layer, float] = {
     leaky_relu: 0.5, hard_swish: 0.5, gelu: 0.3, exp: 0.3, log: 0.3, absolute: 0.3, neg: 0.3, sqrt: 0.3, rsqrt: 0.3,
+    in_float: 0.5,
 }  # fmt: skip

@@ -31,15 +31,19 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
 
 def _chain(graph: Graph, writers: dict[str, Node], last: Node) -> list[Node]:
     """DEQUANTIZE, functions of one value in float, and this QUANTIZE; empty where the nodes are no such chain."""
-    if last.op != "quantize" or graph.tensors[last.inputs[0]].dtype != "float32":
+    if not _is_float(graph, last.inputs[0]) or _is_float(graph, last.outputs[0]):
         return []
     chain = [last]
-    while chain[0].op != "dequantize":
+    while _is_float(graph, chain[0].inputs[0]):
         before = writers.get(chain[0].inputs[0])
-        if before is None or not (before.op == "dequantize" or is_function(before)):
+        if before is None or not (source_of(before).direct or is_function(before)):
             return []
         chain.insert(0, before)
     return chain
+
+
+def _is_float(graph: Graph, name: str) -> bool:
+    return graph.tensors[name].dtype == "float32"
 
 
 def _levels(graph: Graph, chain: list[Node]) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
@@ -59,7 +63,7 @@ def _without_unread(graph: Graph) -> Graph:
         unread = {
             node.name
             for node in graph.nodes
-            if graph.tensors[node.outputs[0]].dtype == "float32"
+            if _is_float(graph, node.outputs[0])
             and not any(readers[name] or name in graph.outputs for name in node.outputs)
         }
         if not unread:
