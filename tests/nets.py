@@ -50,6 +50,14 @@ class Net:
         self.nodes.append(Node(op, name, (x,), (name,), attrs))
         return name
 
+    def node(self, op: str, inputs: tuple[str, ...], shape: tuple[int, ...], quant: Quant,
+             attrs: dict[str, AttrValue]) -> str:  # fmt: skip
+        """Any operator of an int8 output."""
+        name = f"{op}_{len(self.nodes)}"
+        self.tensors[name] = Tensor(name, shape, "int8", quant)
+        self.nodes.append(Node(op, name, inputs, (name,), attrs))
+        return name
+
     def binary(self, op: str, a: str, b: str, activation: str = "none") -> str:
         name = f"{op}_{len(self.nodes)}"
         self.tensors[name] = Tensor(name, self.tensors[a].shape, "int8", Quant((0.25,), (-7,)))

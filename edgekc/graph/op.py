@@ -255,6 +255,7 @@ class Op:
         validate: what the constants and attributes of a node must satisfy beyond types, shapes and ranges, so
             that no kernel overflows; ModelError where they do not (a damaged or hand-made file).
         view: the output is the input's bytes under another shape; no code runs.
+        tabulates: each byte of the output is the entry of its table at the input's byte.
     """
 
     name: str
@@ -271,6 +272,7 @@ class Op:
     channels: Callable[[View], ChannelRule | None] = lambda view: None
     validate: Callable[[View], None] = lambda view: None
     view: bool = False
+    tabulates: bool = False
     cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
 
 

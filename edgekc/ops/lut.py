@@ -121,5 +121,6 @@ OP = Op(
     kernels=KERNELS,
     ranges=ranges,
     channels=channelwise_shared,
+    tabulates=True,
     cases=cases,
 )

@@ -11,6 +11,7 @@ from . import (
     fold_channels,
     fold_dilations,
     fold_pads,
+    fuse_tables,
     share_codebooks,
     strip_edge_casts,
     tabulate_floats,
@@ -28,6 +29,7 @@ QUANTIZED_PASSES: tuple[tuple[str, Pass], ...] = (
     ("drop-identity-reshapes", drop_identity_reshapes.run),
 )
 INTEGER_PASSES: tuple[tuple[str, Pass], ...] = (
+    ("fuse-tables", fuse_tables.run),
     ("fold-channels", fold_channels.run),
     ("share-codebooks", share_codebooks.run),
 )
