@@ -268,6 +268,11 @@ def extreme_graph(seed: int) -> Graph:
         outputs = [net.fully_connected(last)]
         if net.one_in(2):
             outputs.append(x)
+    if seed % 9 == 5:  # not drawn, so that each seed keeps its other layers
+        t = net.tensors[outputs[0]]
+        value = net._add("dequantize", (outputs[0],), t.shape, None, {}, "float32")
+        value = net._add("abs", (value,), t.shape, None, {}, "float32")
+        outputs[0] = net._add("quantize", (value,), t.shape, t.quant, {})
     if net.one_in(4):
         t = net.tensors[outputs[0]]
         outputs[0] = net._add("dequantize", (outputs[0],), t.shape, None, {}, "float32")
