@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ..builder import Handler
-from . import elements, layers, moves, reductions
+from . import copies, elements, layers, moves, reductions
 
 HANDLERS: dict[str, Handler] = {
     **layers.HANDLERS,
     **elements.HANDLERS,
     **reductions.HANDLERS,
     **moves.HANDLERS,
+    **copies.HANDLERS,
 }

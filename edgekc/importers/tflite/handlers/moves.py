@@ -5,27 +5,53 @@ from __future__ import annotations
 import math
 
 from ....errors import ModelError
+from ....graph.ir import Tensor
 from .. import shapes
-from ..builder import MAX_DIM, Builder, Handler
+from ..builder import MAX_DIM, Builder, Handler, graph_shape
 from ..file import FileOperator
-from .common import activation
+from .common import Attrs, Moved, activation
 
 
 def _pad(b: Builder, op: FileOperator) -> None:
-    x = b.operand(op, 0, "input")
+    pads = _amounts(b, op)
+    x = Moved(b, op, 0, batched=pads[:2] == [0, 0])
+    attrs: Attrs = {"pads": x.axes(0, pads, 2)}
+    kind = "pad"
+    if op.builtin == "MIRROR_PAD":
+        mode = int(op.options["Mode"])
+        if mode not in (0, 1):
+            raise b.unsupported(op, f"mode number {mode}", "REFLECT, SYMMETRIC")
+        kind, attrs["mode"] = "mirror_pad", ("reflect", "symmetric")[mode]
+    elif op.builtin == "PADV2" and (value := _fill(b, op, b.tensors[x.x])):
+        kind, attrs["value"] = "pad_with", value
+    pairs = zip(x.shape, pads[::2], pads[1::2], strict=True)
+    x.write(kind, attrs, tuple(size + before + after for size, before, after in pairs))
+
+
+def _amounts(b: Builder, op: FileOperator) -> list[int]:
+    """Before and after each axis."""
+    shape = b.file_shape(b.operand(op, 0, "input", rowwise=True))
     pads = b.ints(op, 1, "paddings")
-    if len(pads) != 2 * len(b.tensors[x].shape) or any(not 0 <= p <= MAX_DIM for p in pads):
-        raise ModelError(f"paddings {pads} do not match shape {list(b.tensors[x].shape)}", where=b.at(op))
-    if op.builtin == "PADV2":
-        fill = b.file_tensor(op, 2, "value")
-        zero = b.tensors[x].q.zero_point
-        if fill.data is None or fill.data.size != 1 or int(fill.data.ravel()[0]) != zero:
-            raise b.unsupported(op, f"value (tensor {fill.index} {fill.name[:60]!r})", f"the zero point, {zero}")
-    b.add(op, "pad", (x,), {"pads": ",".join(map(str, pads))})
+    if len(pads) != 2 * len(shape) or any(not 0 <= p <= MAX_DIM for p in pads):
+        raise ModelError(f"paddings {pads} do not match shape {list(shape)}", where=b.at(op))
+    return pads
+
+
+def _fill(b: Builder, op: FileOperator, x: Tensor) -> float:
+    """The number that PADV2 fills with."""
+    fill = b.file_tensor(op, 2, "value")
+    if fill.data is None or fill.data.size != 1:
+        raise b.unsupported(op, f"value (tensor {fill.index} {fill.name[:60]!r})", "one constant")
+    b.check_type(op, "value", fill, ("int8",))
+    value = float(fill.data.ravel()[0])
+    if not math.isfinite(value):
+        raise b.unsupported(op, f"a fill of {value}", "a finite number")
+    # LiteRT takes the level as it is, whatever the constant's own scale.
+    return value if x.quant is None else (value - x.q.zero_point) * x.q.scale
 
 
 def _reshape(b: Builder, op: FileOperator) -> None:
-    x = b.operand(op, 0, "input", rowwise=op.builtin == "RESHAPE")
+    x = b.operand(op, 0, "input", rowwise=True)
     shape = b.file_shape(x)
     target = list(b.file_output(op).shape)
     if op.builtin == "RESHAPE" and len(op.inputs) > 1 and op.inputs[1] >= 0:
@@ -77,23 +103,64 @@ def _batch_to_space(b: Builder, op: FileOperator) -> None:
 
 
 def _concat(b: Builder, op: FileOperator) -> None:
-    names = tuple(b.operand(op, i, f"input{i}") for i in range(len(op.inputs)))
+    names = [b.operand(op, i, f"input{i}", rowwise=True) for i in range(len(op.inputs))]
     if not names:
         raise ModelError("no inputs", where=b.at(op))
-    rank = len(b.tensors[names[0]].shape)
+    shapes_ = [b.file_shape(name) for name in names]
+    axis = _joined_axis(b, op, shapes_, len(shapes_[0]))
+    _join(b, op, names, shapes_, axis, activation(b, op))
+
+
+def _pack(b: Builder, op: FileOperator) -> None:
+    """Each input gets the new axis by a reshape."""
+    names = [b.operand(op, i, f"input{i}", rowwise=True) for i in range(len(op.inputs))]
+    if not names:
+        raise ModelError("no inputs", where=b.at(op))
+    shapes_ = [b.file_shape(name) for name in names]
+    axis = _joined_axis(b, op, shapes_, len(shapes_[0]) + 1)
+    _join(b, op, names, [(*shape[:axis], 1, *shape[axis:]) for shape in shapes_], axis, "none")
+
+
+def _joined_axis(b: Builder, op: FileOperator, shapes_: list[tuple[int, ...]], rank: int) -> int:
     axis = int(op.options["Axis"])
     if not -rank <= axis < rank or len(b.file_output(op).shape) != rank:
         raise ModelError(f"axis {axis} does not exist in {rank} dimensions", where=b.at(op))
-    b.add(op, "concat", names, {"axis": axis % rank, "activation": activation(b, op)})
+    if any(len(shape) != len(shapes_[0]) for shape in shapes_):
+        raise ModelError(f"inputs of shapes {[list(shape) for shape in shapes_]}", where=b.at(op))
+    return axis % rank
+
+
+def _join(
+    b: Builder, op: FileOperator, names: list[str], shapes_: list[tuple[int, ...]], axis: int, clamp: str
+) -> None:
+    """Inputs under these shapes, one behind the other along an axis of the file's."""
+    made = (*shapes_[0][:axis], sum(shape[axis] for shape in shapes_), *shapes_[0][axis + 1 :])
+    if any((*s[:axis], *s[axis + 1 :]) != (*made[:axis], *made[axis + 1 :]) for s in shapes_):
+        raise ModelError(f"shapes {[list(s) for s in shapes_]} do not concatenate along axis {axis}", where=b.at(op))
+    lead = (1,) if graph_shape(made) != made else ()
+    if axis + len(lead) == 0:  # one input along the axis of the batch
+        b.add(op, "reshape", (names[0],), {}, made)
+        return
+    parts = [b.view(op, f"part{i}", n, (*lead, *s)) for i, (n, s) in enumerate(zip(names, shapes_, strict=True))]
+    b.add(op, "concat", tuple(parts), {"axis": axis + len(lead), "activation": clamp}, made)
+
+
+def _cast(b: Builder, op: FileOperator) -> None:
+    """Between equal types, which the checks of both ends leave."""
+    x = b.operand(op, 0, "input", rowwise=True)
+    b.add(op, "reshape", (x,), {}, b.file_shape(x))
 
 
 HANDLERS: dict[str, Handler] = {
     "PAD": _pad,
     "PADV2": _pad,
+    "MIRROR_PAD": _pad,
     "RESHAPE": _reshape,
     "EXPAND_DIMS": _reshape,
     "SQUEEZE": _reshape,
     "SPACE_TO_BATCH_ND": _space_to_batch,
     "BATCH_TO_SPACE_ND": _batch_to_space,
     "CONCATENATION": _concat,
+    "PACK": _pack,
+    "CAST": _cast,
 }
