@@ -87,6 +87,8 @@ def masked_slice(b: Builder, x: Tensor) -> Tensor | None:
             masks["end"] |= 1 << place
             ends[place] = b.between(-3, 3)
         out.append(count)
+    if len(out) < 2:
+        return None
     attrs = {"begin": text(begins), "end": text(ends), "strides": text(steps)}
     numbers = {f"{name}_mask": mask for name, mask in masks.items()}
     return b.emit("masked_slice", {**attrs, **numbers}, [x], b.new("masked_slice", out, x.q))

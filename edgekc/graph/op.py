@@ -255,6 +255,10 @@ class Op:
         validate: what the constants and attributes of a node must satisfy beyond types, shapes and ranges, so
             that no kernel overflows; ModelError where they do not (a damaged or hand-made file).
         view: the output is the input's bytes under another shape; no code runs.
+        order: of an operator that does nothing but copy: which value of its first input's sample each value of the
+            output's sample is, int64 (values,). None: it is none such.
+        joins_at_most: how many inputs its kernels put behind one another along `axis`; several nodes do it for more.
+            0: it does no such thing.
     """
 
     name: str
@@ -271,6 +275,8 @@ class Op:
     channels: Callable[[View], ChannelRule | None] = lambda view: None
     validate: Callable[[View], None] = lambda view: None
     view: bool = False
+    order: Callable[[View], Array] | None = None
+    joins_at_most: int = 0
     cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
 
 

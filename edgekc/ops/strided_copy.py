@@ -78,10 +78,16 @@ def copied(view: View, loops: Loops, shape: Shape) -> Lowered:
     """A node whose output of this shape is read by these loops; UnsupportedError where the kernel cannot do it."""
     if not 1 <= len(shape) <= MAX_RANK:
         raise UnsupportedError(f"{view.node.op} with an output of {len(shape)} dimensions", where=view.node.name)
-    if loops.is_whole(math.prod(view.x.shape[1:])):
+    op, attrs = copy_of(loops, view.x.shape, shape)
+    return Lowered(op, attrs, activation_inputs(view))
+
+
+def copy_of(loops: Loops, x: Shape, shape: Shape) -> tuple[str, dict[str, int]]:
+    """The INTEGER operator, with its attributes, that reads a tensor of shape `x` so; a reshape where no byte moves."""
+    if loops.is_whole(math.prod(x[1:])):
         tail = dict(zip(DIMS, (*shape[1:], *(1,) * MAX_RANK), strict=False))
-        return Lowered("reshape", dict(rank=len(shape), **tail), activation_inputs(view))
-    return Lowered("strided_copy", _stored(loops, shape[1:]), activation_inputs(view))
+        return "reshape", dict(rank=len(shape), **tail)
+    return "strided_copy", _stored(loops, shape[1:])
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
@@ -182,5 +188,6 @@ OP = Op(
     kernels=KERNELS,
     ranges=ranges,
     channels=_channels,
+    order=lambda view: _loops(_attrs(view)).indices(),
     cases=cases,
 )

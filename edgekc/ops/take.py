@@ -78,6 +78,12 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     return Interval(x.low[indices], x.high[indices])
 
 
+def _order(view: View) -> Array:
+    shape = view.x.shape
+    places = np.arange(math.prod(shape[1:]), dtype=np.int64).reshape(1, *shape[1:])
+    return np.take(places, view.indices.value.view(np.uint16), view["axis"]).reshape(-1)
+
+
 def _channels(view: View) -> ChannelRule | None:
     return channelwise_shared(view) if view["axis"] < len(view.x.shape) - 1 else None
 
@@ -145,6 +151,7 @@ OP = Op(
     ranges=ranges,
     channels=_channels,
     validate=validate,
+    order=_order,
     cases=cases,
 )
 SOURCE = SourceOp("take", lower, FloatHalf(_real, _in_torch, _ties, shares_scale=True), clamps=False)

@@ -11,7 +11,9 @@ from . import (
     fold_channels,
     fold_dilations,
     fold_pads,
+    fuse_moves,
     share_codebooks,
+    split_concats,
     strip_edge_casts,
 )
 
@@ -26,8 +28,10 @@ QUANTIZED_PASSES: tuple[tuple[str, Pass], ...] = (
     ("drop-identity-reshapes", drop_identity_reshapes.run),
 )
 INTEGER_PASSES: tuple[tuple[str, Pass], ...] = (
+    ("fuse-moves", fuse_moves.run),
     ("fold-channels", fold_channels.run),
     ("share-codebooks", share_codebooks.run),
+    ("split-concats", split_concats.run),
 )
 
 

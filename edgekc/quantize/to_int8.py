@@ -78,7 +78,7 @@ def quantize(graph: Graph, ranges: Mapping[str, Range], inputs: Mapping[str, Qua
         else:
             for t in graph.of(node.inputs):
                 if t.data is not None:
-                    tensors[t.name] = per_tensor_constant(t)
+                    tensors[t.name] = per_tensor_constant(t) if t.data.dtype.kind == "f" else t
     # The order of tensors is that of the source, so that dumps compare.
     tensors = {name: tensors[name] for name in graph.tensors if name in tensors}
     return prune(replace(graph, stage=Stage.QUANTIZED, tensors=tensors))
