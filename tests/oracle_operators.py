@@ -175,8 +175,10 @@ def extra_inputs(view: View) -> tuple[Tensor, ...]:
         value = Tensor(f"{name}/value", (1,), "int8", view.x.quant, data=fill)
         return (_pairs(f"{name}/pads", _ints(view, "pads")), value)
     if view.node.op == "pad_with":
-        level = round(float(view.node.attrs["value"]) / view.x.q.scale) + view.x.q.zero_point
-        value = Tensor(f"{name}/value", (1,), "int8", view.x.quant, data=np.full(1, level, np.int8))
+        fill, kind = float(view.node.attrs["value"]), view.x.dtype
+        if kind == "int8":
+            fill = round(fill / view.x.q.scale) + view.x.q.zero_point
+        value = Tensor(f"{name}/value", (1,), kind, view.x.quant, data=np.full(1, fill, kind))
         return (_pairs(f"{name}/pads", _ints(view, "pads")), value)
     if view.node.op in ("space_to_batch", "batch_to_space"):
         edges = "pads" if view.node.op == "space_to_batch" else "crops"
