@@ -141,6 +141,8 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
         lambda view: dict(Mode=("reflect", "symmetric").index(str(view.node.attrs["mode"]))),
     ),
     "pad_with": ("PADV2", "PadV2Options", lambda view: {}),
+    "concat_const": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(Axis=view["axis"])),
+    "concat_any": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(Axis=view["axis"])),
 }
 RELU = {"relu": "RELU", "relu6": "RELU6", "relu_n1_to_1": "RELU_N1_TO_1"}
 
@@ -212,6 +214,8 @@ def _vectors(view: View) -> dict[str, list[int]]:
 def inputs_of(view: View) -> tuple[Tensor, ...]:
     """All inputs in the file's order."""
     name = view.node.name
+    if view.node.op == "concat_const" and view["first"]:
+        return view.inputs[::-1]
     lists = tuple(_parameter(f"{name}/{key}", values) for key, values in _vectors(view).items())
     if view.node.op in ("split", "split_v"):
         axis = Tensor(f"{name}/axis", (), "int32", data=np.array(view["axis"], np.int32))

@@ -244,6 +244,36 @@ def pad_with(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("pad_with", dict(attrs), [x], b.new("pad_with", shape, x.q))
 
 
+def _constant(b: Builder, name: str, x: Tensor, axis: int) -> Tensor:
+    """Of the scale of `x`, which it can be joined to."""
+    shape = (*x.shape[:axis], b.between(1, 3), *x.shape[axis + 1 :])
+    return constant(name, b.rng.integers(-128, 128, shape).astype(np.int8), Role.WEIGHTS, x.q)
+
+
+def concat_const(b: Builder, x: Tensor) -> Tensor | None:
+    """With a constant, such as the class token of a transformer."""
+    if not _batched(x):
+        return None
+    axis, first = b.between(1, len(x.shape) - 1), b.between(0, 1)
+    values = _constant(b, f"{b.name('concat_const')}/values", x, axis)
+    shape = (*x.shape[:axis], x.shape[axis] + values.shape[axis], *x.shape[axis + 1 :])
+    return b.emit("concat_const", {"axis": axis, "first": first}, [x, values], b.new("concat_const", shape, x.q))
+
+
+def concat_any(b: Builder, x: Tensor) -> Tensor | None:
+    """Of the input, clamps of it and constants, in any order."""
+    if not _batched(x):
+        return None
+    axis, name, parts = b.between(1, len(x.shape) - 1), b.name("concat_any"), [x]
+    for i in range(b.between(1, 5)):
+        parts.append(_constant(b, f"{name}/k{i}", x, axis))
+        if b.chance(0.4):
+            parts[-1] = b.emit("relu", {"activation": "relu"}, [x], b.new("relu", x.shape, x.q))
+    order = [parts[i] for i in b.rng.permutation(len(parts))]
+    shape = [sum(p.shape[i] for p in parts) if i == axis else d for i, d in enumerate(x.shape)]
+    return b.emit("concat_any", {"axis": axis}, order, b.new("concat_any", shape, x.q))
+
+
 def shuffle(b: Builder, x: Tensor) -> Tensor | None:
     """Channels of two groups dealt out in turn: a reshape, a transpose and a reshape."""
     if len(x.shape) != 4 or x.shape[0] != 1 or x.shape[3] % 2:
@@ -257,5 +287,5 @@ def shuffle(b: Builder, x: Tensor) -> Tensor | None:
 LAYERS: dict[Layer, float] = {
     transpose: 0.7, strided_slice: 0.5, masked_slice: 0.5, plain_slice: 0.3, reverse: 0.3, split: 0.5, unpack: 0.3,
     pack: 0.4, tile: 0.3, broadcast_to: 0.2, depth_to_space: 0.3, space_to_depth: 0.3, take: 0.5, mirror_pad: 0.4,
-    pad_with: 0.4, shuffle: 0.4,
+    pad_with: 0.4, shuffle: 0.4, concat_const: 0.3, concat_any: 0.4,
 }  # fmt: skip

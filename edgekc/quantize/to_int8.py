@@ -127,9 +127,10 @@ def _groups(graph: Graph) -> dict[str, str]:
 
     for node in graph.nodes:
         if floats_of(node).shares_scale:
+            one = next(name for name in (*node.inputs, *node.outputs) if name in parent)
             for name in (*node.inputs, *node.outputs):
                 if name in parent:
-                    parent[root(name)] = root(node.inputs[0])
+                    parent[root(name)] = root(one)
     return {name: root(name) for name in parent}
 
 

@@ -14,7 +14,7 @@ from random_models import tensor
 
 from edgekc.emulate import imported, reference
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
-from edgekc.graph.ir import Array, Graph, Node, Quant, Tensor, prune
+from edgekc.graph.ir import Array, Graph, Node, Quant, Tensor, constant, prune
 from edgekc.graph.op import View
 from edgekc.importers.tflite.float32 import import_tflite_float
 from edgekc.importers.tflite.int8 import import_tflite
@@ -43,12 +43,14 @@ def networks(layer: Layer) -> Iterator[tuple[tuple[View, ...], Array]]:
 def _file(views: Sequence[View]) -> bytes:
     read = {name for view in views for name in view.node.inputs}
     outputs = [t.name for view in views for t in view.outputs if t.name not in read]
-    return oracle.network(views, [views[0].x.name], outputs)
+    return oracle.network(views, ["input_0"], outputs)
 
 
 def _real(view: View) -> View:
     def real(t: Tensor) -> Tensor:
-        return t if t.data is not None else replace(t, dtype="float32", quant=None)
+        if t.data is None:
+            return replace(t, dtype="float32", quant=None)
+        return constant(t.name, t.value.astype(np.float32) / 16, t.role) if t.dtype == "int8" else t
 
     return replace(view, inputs=tuple(map(real, view.inputs)), outputs=tuple(map(real, view.outputs)))
 

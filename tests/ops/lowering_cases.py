@@ -185,6 +185,7 @@ STRIDES: tuple[Layer, ...] = (
     strides.take,
     strides.mirror_pad,
     strides.pad_with,
+    strides.concat_const,
 )
 CASES: dict[str, Cases] = {
     **{op: _layer(op, layer, 4) for op, layer in WINDOWS.items()},

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
 
 from ....errors import ModelError
-from ....graph.ir import Tensor
+from ....graph.ir import Array, Tensor, constant
 from .. import shapes
 from ..builder import MAX_DIM, Builder, Handler, graph_shape
 from ..file import FileOperator
-from .common import Attrs, Moved, activation
+from .common import Attrs, Moved, Shape, activation
 
 
 def _pad(b: Builder, op: FileOperator) -> None:
@@ -103,46 +108,118 @@ def _batch_to_space(b: Builder, op: FileOperator) -> None:
 
 
 def _concat(b: Builder, op: FileOperator) -> None:
-    names = [b.operand(op, i, f"input{i}", rowwise=True) for i in range(len(op.inputs))]
-    if not names:
-        raise ModelError("no inputs", where=b.at(op))
-    shapes_ = [b.file_shape(name) for name in names]
-    axis = _joined_axis(b, op, shapes_, len(shapes_[0]))
-    _join(b, op, names, shapes_, axis, activation(b, op))
+    parts = _parts(b, op)
+    axis = _joined_axis(b, op, parts, len(parts[0].shape))
+    _join(b, op, parts, axis, activation(b, op))
 
 
 def _pack(b: Builder, op: FileOperator) -> None:
     """Each input gets the new axis by a reshape."""
-    names = [b.operand(op, i, f"input{i}", rowwise=True) for i in range(len(op.inputs))]
-    if not names:
+    parts = _parts(b, op)
+    axis = _joined_axis(b, op, parts, len(parts[0].shape) + 1)
+    _join(b, op, [replace(p, shape=(*p.shape[:axis], 1, *p.shape[axis:])) for p in parts], axis, "none")
+
+
+def _parts(b: Builder, op: FileOperator) -> list[_Part]:
+    parts = []
+    for i in range(len(op.inputs)):
+        t = b.file_tensor(op, i, f"input{i}")
+        name = b.operand(op, i, f"input{i}", rowwise=True, may_be_constant=True)
+        parts.append(_Part(name, t.shape if t.data is not None else b.file_shape(name), t.data))
+    if not parts:
         raise ModelError("no inputs", where=b.at(op))
-    shapes_ = [b.file_shape(name) for name in names]
-    axis = _joined_axis(b, op, shapes_, len(shapes_[0]) + 1)
-    _join(b, op, names, [(*shape[:axis], 1, *shape[axis:]) for shape in shapes_], axis, "none")
+    if all(part.data is not None for part in parts):
+        raise b.unsupported(op, "constants alone", "an activation")
+    return parts
 
 
-def _joined_axis(b: Builder, op: FileOperator, shapes_: list[tuple[int, ...]], rank: int) -> int:
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One of several tensors that are joined: its name in the graph, its shape in the file, and its value."""
+
+    name: str
+    shape: Shape
+    data: Array | None
+
+
+def _joined_axis(b: Builder, op: FileOperator, parts: Sequence[_Part], rank: int) -> int:
     axis = int(op.options["Axis"])
     if not -rank <= axis < rank or len(b.file_output(op).shape) != rank:
         raise ModelError(f"axis {axis} does not exist in {rank} dimensions", where=b.at(op))
-    if any(len(shape) != len(shapes_[0]) for shape in shapes_):
-        raise ModelError(f"inputs of shapes {[list(shape) for shape in shapes_]}", where=b.at(op))
+    if any(len(p.shape) != len(parts[0].shape) for p in parts):
+        raise ModelError(f"inputs of shapes {[list(p.shape) for p in parts]}", where=b.at(op))
     return axis % rank
 
 
-def _join(
-    b: Builder, op: FileOperator, names: list[str], shapes_: list[tuple[int, ...]], axis: int, clamp: str
-) -> None:
-    """Inputs under these shapes, one behind the other along an axis of the file's."""
-    made = (*shapes_[0][:axis], sum(shape[axis] for shape in shapes_), *shapes_[0][axis + 1 :])
-    if any((*s[:axis], *s[axis + 1 :]) != (*made[:axis], *made[axis + 1 :]) for s in shapes_):
-        raise ModelError(f"shapes {[list(s) for s in shapes_]} do not concatenate along axis {axis}", where=b.at(op))
+def _total(shapes_: Sequence[Shape], axis: int) -> Shape:
+    """Of tensors one behind the other."""
+    return (*shapes_[0][:axis], sum(shape[axis] for shape in shapes_), *shapes_[0][axis + 1 :])
+
+
+def _join(b: Builder, op: FileOperator, parts: Sequence[_Part], axis: int, clamp: str) -> None:
+    """Inputs under these shapes, one behind the other along an axis of the file's.
+
+    Activations side by side are joined first, then one constant after the other.
+    """
+    made = _total([p.shape for p in parts], axis)
+    if any((*p.shape[:axis], *p.shape[axis + 1 :]) != (*made[:axis], *made[axis + 1 :]) for p in parts):
+        raise ModelError(
+            f"shapes {[list(p.shape) for p in parts]} do not concatenate along axis {axis}", where=b.at(op)
+        )
     lead = (1,) if graph_shape(made) != made else ()
-    if axis + len(lead) == 0:  # one input along the axis of the batch
-        b.add(op, "reshape", (names[0],), {}, made)
+    axis += len(lead)
+    if axis == 0:  # one input along the axis of the batch
+        b.add(op, "reshape", (parts[0].name,), {}, made)
         return
-    parts = [b.view(op, f"part{i}", n, (*lead, *s)) for i, (n, s) in enumerate(zip(names, shapes_, strict=True))]
-    b.add(op, "concat", tuple(parts), {"axis": axis + len(lead), "activation": clamp}, made)
+    inside = []
+    for i, part in enumerate(parts):
+        shape = (*lead, *part.shape)
+        name = part.name if part.data is not None else b.view(op, f"part{i}", part.name, shape)
+        inside.append(replace(part, name=name, shape=shape))
+    if all(p.data is None for p in inside):
+        b.add(op, "concat", tuple(p.name for p in inside), {"axis": axis, "activation": clamp}, made)
+        return
+    if clamp != "none":
+        raise b.unsupported(op, "a constant input and a fused activation", "one of the two")
+    groups = _side_by_side(b, op, inside, axis)
+    at = next(i for i, p in enumerate(groups) if p.data is None)
+    while len(groups) > 1:
+        if at == 0 and groups[1].data is None:
+            pair, kind, attrs = groups[:2], "concat", {"axis": axis, "activation": "none"}
+            names = tuple(p.name for p in pair)
+        else:
+            first = int(at > 0)
+            pair, kind, attrs = groups[at - first : at - first + 2], "concat_const", {"axis": axis, "first": first}
+            names = (pair[first].name, pair[1 - first].name)
+            at -= first
+        shape = _total([p.shape for p in pair], axis)
+        if len(groups) == 2:
+            b.add(op, kind, names, attrs, made)
+            return
+        joined = _Part(b.inner(op, f"joined{len(groups)}", kind, names, attrs, shape), shape, None)
+        groups[at : at + 2] = [joined]
+
+
+def _side_by_side(b: Builder, op: FileOperator, parts: Sequence[_Part], axis: int) -> list[_Part]:
+    """Constants side by side as one, and activations as one."""
+    groups: list[_Part] = []
+    for i, (constant_, run) in enumerate(groupby(parts, lambda p: p.data is not None)):
+        members = list(run)
+        shape = _total([p.shape for p in members], axis)
+        if constant_:
+            t = b.tensors[members[0].name]
+            if any(b.tensors[p.name].quant != t.quant for p in members):
+                raise b.unsupported(op, "constants of different scales", "one scale")
+            data = np.concatenate([b.tensors[p.name].value.reshape(p.shape) for p in members], axis)
+            b.tensors[t.name] = constant(t.name, data, t.role, t.quant)
+            groups.append(_Part(t.name, shape, data))
+        elif len(members) == 1:
+            groups.append(members[0])
+        else:
+            names = tuple(p.name for p in members)
+            attrs: Attrs = {"axis": axis, "activation": "none"}
+            groups.append(_Part(b.inner(op, f"run{i}", "concat", names, attrs, shape), shape, None))
+    return groups
 
 
 def _cast(b: Builder, op: FileOperator) -> None:
