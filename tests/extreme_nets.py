@@ -246,6 +246,22 @@ class ExtremeNet:
         return self._add("batch_to_space", (x,), shape, t.q, {**crops})
 
 
+def moved(net: ExtremeNet, x: str, rng: Rng) -> str:
+    """Copies in a row, which undo each other now and then, and a concatenation of many."""
+    t = net.tensors[x]
+    _, h, w, c = t.shape
+    again = "0,2,1,3" if rng.random() < 0.5 else "0,3,1,2"
+    x = net._add("transpose", (x,), (1, w, h, c), t.q, {"perm": "0,2,1,3"})
+    x = net._add("transpose", (x,), (1, h, w, c) if again[2] == "2" else (1, c, w, h), t.q, {"perm": again})
+    parts = [x]
+    for _ in range(int(rng.integers(4, 8))):
+        parts.append(net._add("relu", (x,), net.tensors[x].shape, t.q, {"activation": "relu"}))
+    _, h, w, c = net.tensors[x].shape
+    x = net._add("concat", tuple(parts), (1, h, w, c * len(parts)), t.q, {"axis": 3, "activation": "none"})
+    attrs = {"begins": f"0,{h - 1},0,0", "sizes": f"1,{h},{w},{c}", "strides": "1,-1,1,1"}
+    return net._add("strided_slice", (x,), (1, h, w, c), t.q, {**attrs})
+
+
 def extreme_graph(seed: int) -> Graph:
     """A graph of three to eight layers; its lowering may refuse it."""
     net = ExtremeNet(np.random.default_rng(seed))
@@ -261,6 +277,8 @@ def extreme_graph(seed: int) -> Graph:
     for _ in range(int(rng.integers(1, 6))):
         makers = ("conv", "conv", "conv", "conv", "binary", "unary", "unary", "dilated")
         x = getattr(net, str(rng.choice(makers)))(x)
+    if seed % 5 == 4:
+        x = moved(net, x, np.random.default_rng([seed, 1]))
     outputs = [x]
     if net.one_in(3):
         t = net.tensors[x]

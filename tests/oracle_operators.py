@@ -53,6 +53,16 @@ def _squeeze(view: View) -> dict[str, Any]:
     return dict(SqueezeDims=[int(a) for a in str(view.node.attrs["axes"]).split(",")])
 
 
+def _masks(view: View) -> dict[str, Any]:
+    names = ("Begin", "End", "Ellipsis", "NewAxis", "ShrinkAxis")
+    keys = ("begin", "end", "ellipsis", "new_axis", "shrink")
+    return {f"{name}Mask": view[f"{key}_mask"] for name, key in zip(names, keys, strict=True)}
+
+
+def _block(view: View) -> dict[str, Any]:
+    return dict(BlockSize=view["block"])
+
+
 VERSION = 2  # where int8 kernels came in, for most operators
 FIRST_VERSION = (
     "RESHAPE",
@@ -67,6 +77,7 @@ FIRST_VERSION = (
     "ELU",
     "SIN",
     "COS",
+    "DEPTH_TO_SPACE",
 )  # have no second
 # Without an int8 kernel: LiteRT is given DEQUANTIZE, the operator in float, and QUANTIZE.
 IN_FLOAT = ("SIN", "COS")
@@ -122,8 +133,37 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "batch_to_space": ("BATCH_TO_SPACE_ND", "BatchToSpaceNDOptions", lambda view: {}),
     # Arithmetic on shapes: int32 tensors, which only a reshape reads.
     "shape": ("SHAPE", "ShapeOptions", lambda view: dict(OutType=tflite.TensorType.INT32)),
-    "strided_slice": ("STRIDED_SLICE", "StridedSliceOptions", lambda view: dict(ShrinkAxisMask=1)),
-    "pack": ("PACK", "PackOptions", lambda view: dict(ValuesCount=len(view.inputs), Axis=0)),
+    "strided_slice": (
+        "STRIDED_SLICE",
+        "StridedSliceOptions",
+        lambda view: {} if "begins" in view.node.attrs else dict(ShrinkAxisMask=1),
+    ),
+    "pack": (
+        "PACK",
+        "PackOptions",
+        lambda view: dict(ValuesCount=len(view.inputs), Axis=view.node.attrs.get("axis", 0)),
+    ),
+    # Moves.
+    "transpose": ("TRANSPOSE", "TransposeOptions", lambda view: {}),
+    "masked_slice": ("STRIDED_SLICE", "StridedSliceOptions", _masks),
+    "slice": ("SLICE", "SliceOptions", lambda view: {}),
+    "reverse": ("REVERSE_V2", "ReverseV2Options", lambda view: {}),
+    "split": ("SPLIT", "SplitOptions", lambda view: dict(NumSplits=len(view.outputs))),
+    "split_v": ("SPLIT_V", "SplitVOptions", lambda view: dict(NumSplits=len(view.outputs))),
+    "unpack": ("UNPACK", "UnpackOptions", lambda view: dict(Num=len(view.outputs), Axis=view["axis"])),
+    "tile": ("TILE", "TileOptions", lambda view: {}),
+    "broadcast_to": ("BROADCAST_TO", "BroadcastToOptions", lambda view: {}),
+    "depth_to_space": ("DEPTH_TO_SPACE", "DepthToSpaceOptions", _block),
+    "space_to_depth": ("SPACE_TO_DEPTH", "SpaceToDepthOptions", _block),
+    "take": ("GATHER", "GatherOptions", lambda view: dict(Axis=view["axis"])),
+    "mirror_pad": (
+        "MIRROR_PAD",
+        "MirrorPadOptions",
+        lambda view: dict(Mode=("reflect", "symmetric").index(str(view.node.attrs["mode"]))),
+    ),
+    "pad_with": ("PADV2", "PadV2Options", lambda view: {}),
+    "concat_const": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(Axis=view["axis"])),
+    "concat_any": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(Axis=view["axis"])),
 }
 RELU = {"relu": "RELU", "relu6": "RELU6", "relu_n1_to_1": "RELU_N1_TO_1"}
 
@@ -151,11 +191,17 @@ def extra_inputs(view: View) -> tuple[Tensor, ...]:
         return (_parameter(f"{name}/axes", _ints(view, "axes")),)
     if view.node.op == "expand_dims":
         return (_parameter(f"{name}/axis", [view["axis"]]),)
-    if view.node.op == "pad":
+    if view.node.op in ("pad", "mirror_pad"):
         return (_pairs(f"{name}/pads", _ints(view, "pads")),)
     if view.node.op == "padv2":
         fill = np.full(1, view.x.q.zero_point, np.int8)
         value = Tensor(f"{name}/value", (1,), "int8", view.x.quant, data=fill)
+        return (_pairs(f"{name}/pads", _ints(view, "pads")), value)
+    if view.node.op == "pad_with":
+        fill, kind = float(view.node.attrs["value"]), view.x.dtype
+        if kind == "int8":
+            fill = round(fill / view.x.q.scale) + view.x.q.zero_point
+        value = Tensor(f"{name}/value", (1,), kind, view.x.quant, data=np.full(1, fill, kind))
         return (_pairs(f"{name}/pads", _ints(view, "pads")), value)
     if view.node.op in ("space_to_batch", "batch_to_space"):
         edges = "pads" if view.node.op == "space_to_batch" else "crops"
@@ -163,6 +209,39 @@ def extra_inputs(view: View) -> tuple[Tensor, ...]:
     if view.node.op == "reshape" and len(view.inputs) == 1:
         return (_parameter(f"{name}/shape", view.out.shape),)
     return ()
+
+
+def _vectors(view: View) -> dict[str, list[int]]:
+    """Lists that the file has as one more input each, in their order."""
+    op = view.node.op
+    if op == "strided_slice" and "begins" in view.node.attrs:
+        begins, sizes, steps = (_ints(view, key) for key in ("begins", "sizes", "strides"))
+        ends = [begin + size * step for begin, size, step in zip(begins, sizes, steps, strict=True)]
+        ends = [end if end >= 0 else -d - 1 for end, d in zip(ends, view.x.shape, strict=True)]
+        return dict(begin=begins, end=ends, strides=steps)
+    if op == "broadcast_to":
+        return dict(shape=list(view.out.shape))
+    keys = {
+        "transpose": ["perm"],
+        "masked_slice": ["begin", "end", "strides"],
+        "slice": ["begins", "sizes"],
+        "reverse": ["axes"],
+        "split_v": ["sizes"],
+        "tile": ["repeats"],
+    }
+    return {key: _ints(view, key) for key in keys.get(op, [])}
+
+
+def inputs_of(view: View) -> tuple[Tensor, ...]:
+    """All inputs in the file's order."""
+    name = view.node.name
+    if view.node.op == "concat_const" and view["first"]:
+        return view.inputs[::-1]
+    lists = tuple(_parameter(f"{name}/{key}", values) for key, values in _vectors(view).items())
+    if view.node.op in ("split", "split_v"):
+        axis = Tensor(f"{name}/axis", (), "int32", data=np.array(view["axis"], np.int32))
+        return (axis, *view.inputs) if view.node.op == "split" else (*view.inputs, *lists, axis)
+    return (*view.inputs, *lists, *extra_inputs(view))
 
 
 def _pairs(name: str, values: Sequence[int]) -> Tensor:

@@ -151,7 +151,7 @@ def concat(b: Builder, x: Tensor) -> Tensor | None:
     if not _single(x):
         return None
     axis, parts = b.between(1, len(x.shape) - 1), [x]
-    for _ in range(b.between(1, 3)):
+    for _ in range(b.between(1, 3) if b.chance(0.8) else b.between(4, 8)):
         t = b.partner(lambda t: _single(t) and _alike(t, x, axis))
         if t is None or sum(math.prod(p.shape) for p in (*parts, t)) > MOST:
             break

@@ -81,6 +81,8 @@ def _step(graph: Graph, node: Node, rounding: str) -> Step:
     values = [t.value for t in constants]
     if op.view:
         whole = view.x.shape[0] != view.out.shape[0]  # of one sample
-        return Step(node, node.inputs, lambda ops: ops[0].reshape(view.out.shape if whole else (len(ops[0]), *tail)))
+        return Step(
+            node, lowered.inputs[:1], lambda ops: ops[0].reshape(view.out.shape if whole else (len(ops[0]), *tail))
+        )
     activations = lowered.inputs[: len(lowered.inputs) - len(constants)]
     return Step(node, activations, lambda operands: op.reference(attrs, [*operands, *values])[0])

@@ -192,11 +192,14 @@ class _Storage:
         self._graph = graph
         self._roots: dict[str, str] = {name: name for name in graph.inputs}
         self._copied: set[str] = set()
+        taken = {*graph.inputs, *graph.outputs}  # buffers of the caller's, each for one tensor
         for node in graph.nodes:
             out = node.outputs[0]
             source = self._roots.get(node.inputs[0], node.inputs[0])
-            # The caller's input cannot be handed out as the output: the bytes must move.
-            moves = OPS[node.op].view and source in graph.inputs and out in graph.outputs
+            # The caller's input, or another output, cannot be handed out as the output: the bytes must move.
+            moves = OPS[node.op].view and source in taken and out in graph.outputs
+            if out in graph.outputs:
+                taken.add(source)
             if moves:
                 self._copied.add(node.name)
             self._roots[out] = source if OPS[node.op].view and not moves else out

@@ -256,6 +256,10 @@ class Op:
             that no kernel overflows; ModelError where they do not (a damaged or hand-made file).
         view: the output is the input's bytes under another shape; no code runs.
         tabulates: each byte of the output is the entry of its table at the input's byte.
+        order: of an operator that does nothing but copy: which value of its first input's sample each value of the
+            output's sample is, int64 (values,). None: it is none such.
+        joins_at_most: how many inputs its kernels put behind one another along `axis`; several nodes do it for more.
+            0: it does no such thing.
     """
 
     name: str
@@ -273,6 +277,8 @@ class Op:
     validate: Callable[[View], None] = lambda view: None
     view: bool = False
     tabulates: bool = False
+    order: Callable[[View], Array] | None = None
+    joins_at_most: int = 0
     cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
 
 

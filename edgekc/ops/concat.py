@@ -19,13 +19,11 @@ from .shared.operands import PARTS
 from .shared.testing import fills
 
 ATTRS = ("axis",)
-MAX_INPUTS = 4  # one C function for each number of inputs
+MAX_INPUTS = 4  # one C function for each number of inputs; a pass makes several nodes of more
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
     axis, first = attrs["axis"], shapes[0]
-    if len(shapes) > MAX_INPUTS:
-        raise ModelError(f"concatenation of {len(shapes)} tensors (at most {MAX_INPUTS})")
     for shape in shapes:
         alike = len(shape) == len(first) and all(
             i == axis or a == b for i, (a, b) in enumerate(zip(first, shape, strict=True))
@@ -46,8 +44,6 @@ def lower(view: View) -> Lowered:
         raise UnsupportedError("concatenation with a fused activation", where=where)
     if axis == 0:
         raise UnsupportedError("concatenation along the batch axis", where=where)
-    if len(view.inputs) > MAX_INPUTS:
-        raise UnsupportedError(f"concatenation of {len(view.inputs)} tensors (at most {MAX_INPUTS})", where=where)
     return Lowered("concat", dict(axis=axis), activation_inputs(view))
 
 
@@ -112,6 +108,7 @@ OP = Op(
     reference=reference,
     kernels=tuple(_kernel(count) for count in range(1, MAX_INPUTS + 1)),
     ranges=ranges,
+    joins_at_most=MAX_INPUTS,
     cases=cases,
 )
 SOURCE = SourceOp(

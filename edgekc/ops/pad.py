@@ -24,7 +24,7 @@ AMOUNTS = ("pad_top", "pad_bottom", "pad_left", "pad_right", "pad_front", "pad_b
 ATTRS = (*AMOUNTS, "pad_value")
 
 
-def _pairs(attrs: IntAttrs, rank: int) -> list[tuple[int, int]]:
+def pairs_of(attrs: IntAttrs, rank: int) -> list[tuple[int, int]]:
     """(before, after) of every axis of a tensor of this rank, the batch axis first."""
     pairs = [(attrs[AMOUNTS[i]], attrs[AMOUNTS[i + 1]]) for i in (0, 2, 4)]
     if not 2 <= rank <= 4 or any(pair != (0, 0) for pair in pairs[: 4 - rank]):
@@ -33,7 +33,7 @@ def _pairs(attrs: IntAttrs, rank: int) -> list[tuple[int, int]]:
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
-    pairs = _pairs(attrs, len(shapes[0]))
+    pairs = pairs_of(attrs, len(shapes[0]))
     if min(min(pair) for pair in pairs) < 0:
         raise ModelError(f"negative padding {pairs}")
     return [tuple(size + before + after for size, (before, after) in zip(shapes[0], pairs, strict=True))]
@@ -41,20 +41,33 @@ def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
 
 def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
     x = inputs[0]
-    return [np.pad(x, _pairs(attrs, x.ndim), constant_values=attrs["pad_value"])]
+    return [np.pad(x, pairs_of(attrs, x.ndim), constant_values=attrs["pad_value"])]
 
 
-def lower(view: View) -> Lowered:
-    require_int8(view)
-    require_same_quant(view)
+def amounts_of(view: View) -> dict[str, int]:
+    """The attributes AMOUNTS of a QUANTIZED node's `pads`."""
     amounts = [int(p) for p in str(view.node.attrs["pads"]).split(",")]
     if len(amounts) > 8:
         raise UnsupportedError(f"padding of rank {len(amounts) // 2}", where=view.node.name)
     amounts = [0] * (8 - len(amounts)) + amounts
     if any(amounts[: 2 * (5 - len(view.x.shape))]):
         raise UnsupportedError("padding of the batch axis", where=view.node.name)
-    attrs = dict(zip(AMOUNTS, amounts[2:], strict=True))
-    return Lowered("pad", {**attrs, "pad_value": view.out.q.zero_point}, activation_inputs(view))
+    return dict(zip(AMOUNTS, amounts[2:], strict=True))
+
+
+def lower(view: View) -> Lowered:
+    require_int8(view)
+    require_same_quant(view)
+    return Lowered("pad", {**amounts_of(view), "pad_value": view.out.q.zero_point}, activation_inputs(view))
+
+
+def _lower_fill(view: View) -> Lowered:
+    """With any number: the level that is nearest to it."""
+    require_int8(view)
+    require_same_quant(view)
+    out = view.out.q
+    level = int(np.clip(round(_fill(view) / out.scale) + out.zero_point, -128, 127))
+    return Lowered("pad", {**amounts_of(view), "pad_value": level}, activation_inputs(view))
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
@@ -120,15 +133,20 @@ def _amounts(view: View) -> list[int]:
     return [int(v) for v in str(view.node.attrs["pads"]).split(",")]
 
 
+def _fill(view: View) -> float:
+    return float(view.node.attrs.get("value", 0.0))
+
+
 def _real(view: View, operands: Sequence[Array]) -> Array:
     amounts = _amounts(view)
-    return np.pad(operands[0], list(zip(amounts[::2], amounts[1::2], strict=True)))
+    pairs = list(zip(amounts[::2], amounts[1::2], strict=True))
+    return np.pad(operands[0], pairs, constant_values=np.float32(_fill(view)))
 
 
 def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
     amounts = _amounts(view)
     backwards = [p for axis in range(len(amounts) - 2, -1, -2) for p in amounts[axis : axis + 2]]
-    return torch.nn.functional.pad(operands[0], backwards)
+    return torch.nn.functional.pad(operands[0], backwards, value=_fill(view))
 
 
 def _ties(view: View) -> Sequence[Tie] | None:
@@ -147,4 +165,10 @@ OP = Op(
     channels=_channels,
     cases=cases,
 )
-SOURCE = SourceOp("pad", lower, FloatHalf(_real, _in_torch, _ties, shares_scale=True, scales_along=True))
+SOURCES = (
+    SourceOp("pad", lower, FloatHalf(_real, _in_torch, _ties, shares_scale=True, scales_along=True)),
+    # With the attribute `value`, a real number. A factor on a channel is none on the number, and no layer pads with it.
+    SourceOp(
+        "pad_with", _lower_fill, FloatHalf(_real, _in_torch, _ties, shares_scale=True), becomes="pad", operands=(X,)
+    ),
+)

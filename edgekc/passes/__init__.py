@@ -11,8 +11,10 @@ from . import (
     fold_channels,
     fold_dilations,
     fold_pads,
+    fuse_moves,
     fuse_tables,
     share_codebooks,
+    split_concats,
     strip_edge_casts,
     tabulate_floats,
 )
@@ -30,8 +32,10 @@ QUANTIZED_PASSES: tuple[tuple[str, Pass], ...] = (
 )
 INTEGER_PASSES: tuple[tuple[str, Pass], ...] = (
     ("fuse-tables", fuse_tables.run),
+    ("fuse-moves", fuse_moves.run),
     ("fold-channels", fold_channels.run),
     ("share-codebooks", share_codebooks.run),
+    ("split-concats", split_concats.run),
 )
 
 

@@ -78,7 +78,7 @@ def quantize(graph: Graph, ranges: Mapping[str, Range], inputs: Mapping[str, Qua
         else:
             for t in graph.of(node.inputs):
                 if t.data is not None:
-                    tensors[t.name] = per_tensor_constant(t)
+                    tensors[t.name] = per_tensor_constant(t) if t.data.dtype.kind == "f" else t
     # The order of tensors is that of the source, so that dumps compare.
     tensors = {name: tensors[name] for name in graph.tensors if name in tensors}
     return prune(replace(graph, stage=Stage.QUANTIZED, tensors=tensors))
@@ -127,9 +127,10 @@ def _groups(graph: Graph) -> dict[str, str]:
 
     for node in graph.nodes:
         if floats_of(node).shares_scale:
+            one = next(name for name in (*node.inputs, *node.outputs) if name in parent)
             for name in (*node.inputs, *node.outputs):
                 if name in parent:
-                    parent[root(name)] = root(node.inputs[0])
+                    parent[root(name)] = root(one)
     return {name: root(name) for name in parent}
 
 

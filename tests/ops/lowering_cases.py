@@ -12,6 +12,7 @@ import numpy as np
 import oracle
 import random_layers as layers
 import random_moves as moves
+import random_strides as strides
 import random_tables as tables
 from random_layers import Builder, Layer
 from random_models import Rng, fill, tensor
@@ -176,6 +177,18 @@ WINDOWS: dict[str, Layer] = {
     "grouped_conv2d": layers.grouped_conv2d,
     "depthwise": layers.depthwise,
 }
+STRIDES: tuple[Layer, ...] = (
+    strides.transpose,
+    strides.strided_slice,
+    strides.tile,
+    strides.broadcast_to,
+    strides.depth_to_space,
+    strides.space_to_depth,
+    strides.take,
+    strides.mirror_pad,
+    strides.pad_with,
+    strides.concat_const,
+)
 CASES: dict[str, Cases] = {
     **{op: _layer(op, layer, 4) for op, layer in WINDOWS.items()},
     "fully_connected": _layer("fully_connected", layers.fully_connected, 2, 3),
@@ -188,6 +201,7 @@ CASES: dict[str, Cases] = {
     "softmax": _layer("softmax", moves.softmax, 2, 3, 4),
     "pad": _layer("pad", moves.pad, 4, 3, 2),
     "concat": _layer("concat", moves.concat, 4, 3),
+    **{layer.__name__: _layer(layer.__name__, layer, 4, 3, 2) for layer in STRIDES},
     "relu": _table("relu", moves.relu),
     "logistic": _table("logistic", moves.logistic),
     "tanh": _table("tanh", moves.tanh),

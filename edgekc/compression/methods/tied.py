@@ -131,7 +131,8 @@ def constant_masks(graph: Graph, node: Node, keep: dict[str, Array]) -> Iterator
             yield weights.name, len(weights.shape) - 1, before
         yield from ((t.name, 0, after) for t in constants[1:])
     else:
-        yield from ((t.name, len(t.shape) - 1, after) for t in constants if t.shape and t.shape[-1] == len(after))
+        values = (t for t in constants if t.shape and t.shape[-1] == len(after) and t.value.dtype.kind == "f")
+        yield from ((t.name, len(t.shape) - 1, after) for t in values)
 
 
 def _masked(t: Tensor, axis: int, mask: Array) -> Tensor:

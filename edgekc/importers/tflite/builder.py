@@ -123,20 +123,21 @@ class Builder:
         self.tensors[name] = constant(name, t.data, role, t.quant)
         return name
 
-    def file_output(self, op: FileOperator) -> FileTensor:
-        if len(op.outputs) != 1:
+    def file_output(self, op: FileOperator, part: int | None = None) -> FileTensor:
+        """The only output, or one of several."""
+        if part is None and len(op.outputs) != 1:
             raise self.unsupported(op, f"{len(op.outputs)} outputs", "one")
-        t = self.model.tensors[op.outputs[0]]
+        t = self.model.tensors[op.outputs[part or 0]]
         if t.index in self.names or t.index in self.values:
             raise ModelError(f"tensor {t.index} is written twice", where=self.at(op))
         return t
 
-    def output(self, op: FileOperator, shape: tuple[int, ...] | None, phased: bool) -> str:
+    def output(self, op: FileOperator, shape: tuple[int, ...] | None, phased: bool, part: int | None = None) -> str:
         """The graph name of the output. `shape`: where the importer knows better than the file, in which a
         tensor that depends on a free batch size has a placeholder."""
-        t = self.file_output(op)
+        t = self.file_output(op, part)
         self.check_type(op, "output", t, _types(_OUTPUTS, op))
-        shape, name = t.shape if shape is None else shape, node_name(op)
+        shape, name = t.shape if shape is None else shape, node_name(op, part)
         if phased:
             self.phased.add(name)
         elif graph_shape(shape) != shape:
@@ -153,7 +154,7 @@ class Builder:
             self.values[out.index] = np.array(shape, np.int64)
             return
         inputs = [
-            np.array(self.ints(op, i, f"operand {i}"), np.int64).reshape(self._shape_of(op.inputs[i]))
+            np.array(self.ints(op, i, f"operand {i}"), np.int64).reshape(self.shape_of(op.inputs[i]))
             for i in range(len(op.inputs))
         ]
         try:
@@ -163,7 +164,8 @@ class Builder:
                 op, f"integers that edgekc cannot compute ({error})", "arithmetic on shapes"
             ) from error
 
-    def _shape_of(self, index: int) -> tuple[int, ...]:
+    def shape_of(self, index: int) -> tuple[int, ...]:
+        """Of a tensor of integers by its number in the file."""
         return self.values[index].shape if index in self.values else self.model.tensors[index].shape
 
     def activation(self, t: FileTensor, name: str, where: str) -> str:
@@ -188,23 +190,41 @@ class Builder:
         inputs: tuple[str, ...],
         attrs: Mapping[str, AttrValue],
         shape: tuple[int, ...] | None = None,
+        part: int | None = None,
     ) -> None:
+        """A node that writes the operator's output, or that of several which `part` says.
+
+        Args:
+            shape: see `output`.
+        """
         phased = kind != "batch_to_space" and (kind == "space_to_batch" or not self.phased.isdisjoint(inputs))
-        output = self.output(op, shape, phased)
+        output = self.output(op, shape, phased, part)
         if op.builtin in _FUNCTIONS and self.tensors[inputs[0]].dtype != self.tensors[output].dtype:
             types = f"{self.tensors[inputs[0]].dtype} to {self.tensors[output].dtype}"
             raise self.unsupported(op, types, "one type, int8 or float32")
-        self.nodes.append(Node(kind, node_name(op), inputs, (output,), dict(attrs)))
+        self.nodes.append(Node(kind, node_name(op, part), inputs, (output,), dict(attrs)))
+
+    def inner(
+        self,
+        op: FileOperator,
+        name: str,
+        kind: str,
+        inputs: tuple[str, ...],
+        attrs: Mapping[str, AttrValue],
+        shape: tuple[int, ...],
+    ) -> str:
+        """A node in front of that which writes the output, and a tensor of this shape in the graph; its name.
+
+        The tensor is quantised as the node's first input.
+        """
+        name = f"{node_name(op)}_{name}"
+        self.tensors[name] = replace(self.tensors[inputs[0]], name=name, shape=shape)
+        self.nodes.append(Node(kind, name, inputs, (name,), dict(attrs)))
+        return name
 
     def view(self, op: FileOperator, name: str, x: str, shape: tuple[int, ...]) -> str:
         """The same bytes under a shape that the file has no tensor for."""
-        t = self.tensors[x]
-        if t.shape == shape:
-            return x
-        name = f"{node_name(op)}_{name}"
-        self.tensors[name] = Tensor(name, shape, t.dtype, t.quant)
-        self.nodes.append(Node("reshape", name, (x,), (name,), {}))
-        return name
+        return x if self.tensors[x].shape == shape else self.inner(op, name, "reshape", (x,), {}, shape)
 
 
 def _types(particular: Mapping[str, tuple[str, ...]], op: FileOperator) -> tuple[str, ...]:
@@ -217,9 +237,10 @@ def graph_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (1, *shape) if shape and shape[0] != 1 else shape
 
 
-def node_name(op: FileOperator) -> str:
-    """Named by operator and index, so that a user finds the layer in any .tflite viewer."""
-    return f"{op.builtin.lower().removesuffix('_2d').replace(' ', '_')}_{op.index}"
+def node_name(op: FileOperator, part: int | None = None) -> str:
+    """Named by operator and index, so that a user finds the layer in any .tflite viewer; `part`: of several outputs."""
+    name = f"{op.builtin.lower().removesuffix('_2d').replace(' ', '_')}_{op.index}"
+    return name if part is None else f"{name}_out{part}"
 
 
 Handler = Callable[[Builder, FileOperator], None]

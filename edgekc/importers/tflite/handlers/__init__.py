@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..builder import Handler
-from . import elements, layers, moves, reductions
+from . import copies, elements, layers, moves, reductions
 from .elements import FLOAT_ONLY
 
 __all__ = ["FLOAT_ONLY", "HANDLERS"]
@@ -13,4 +13,5 @@ HANDLERS: dict[str, Handler] = {
     **elements.HANDLERS,
     **reductions.HANDLERS,
     **moves.HANDLERS,
+    **copies.HANDLERS,
 }

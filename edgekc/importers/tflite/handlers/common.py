@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ....errors import ModelError
 from ....graph.ir import AttrValue, Tensor
-from ..builder import MAX_DIM, Builder, Handler
+from ..builder import MAX_DIM, Builder, Handler, graph_shape
 from ..file import FileOperator
 
+Shape = tuple[int, ...]
+Attrs = dict[str, AttrValue]
 _ACTIVATIONS = {0: "none", 1: "relu", 2: "relu_n1_to_1", 3: "relu6"}
 
 
@@ -78,3 +82,55 @@ def plain(kind: str, *operands: str, **attrs: AttrValue) -> Handler:
         b.add(op, kind, names, attrs, b.file_shape(names[0]) if names[0] in b.rows else None)
 
     return handler
+
+
+def text(values: Sequence[int]) -> str:
+    """A list as nodes hold it."""
+    return ",".join(map(str, values))
+
+
+class Moved:
+    """An input whose first axis may or may not be the batch: nodes on it see one more axis where it is not."""
+
+    def __init__(self, b: Builder, op: FileOperator, position: int, batched: bool = True, name: str = "") -> None:
+        """`batched`: the operator leaves a first axis of one as it is."""
+        self.b, self.op = b, op
+        x = b.operand(op, position, "input", rowwise=True)
+        self.shape: Shape = b.file_shape(x)
+        self.lead = () if self.shape[:1] == (1,) and batched else (0,)  # the axes in front of the file's
+        inside = (1, *self.shape) if self.lead else self.shape
+        self.x = b.view(op, "rows" + name, x, inside)
+
+    def axes(self, first: int, values: Sequence[int], each: int = 1) -> str:
+        """Numbers for the node's axes, `each` for one: `first` for the axis that the file has not, and the file's."""
+        return text([*([first] * each if self.lead else []), *values])
+
+    def write(
+        self, kind: str, attrs: Attrs, made: Shape, shape: Shape | None = None, part: int | None = None, *more: str
+    ) -> None:
+        """The node that makes `made` of the input, in the file's axes; `shape`: the output's, of the same values."""
+        inside = (1, *made) if self.lead else made
+        shape = made if shape is None else shape
+        if graph_shape(shape) == inside:
+            self.b.add(self.op, kind, (self.x, *more), attrs, shape, part)
+            return
+        name = "moved" if part is None else f"moved{part}"
+        moved = self.b.inner(self.op, name, kind, (self.x, *more), attrs, inside)
+        self.b.add(self.op, "reshape", (moved,), {}, shape, part)
+
+    def slices(
+        self,
+        begins: Sequence[int],
+        sizes: Shape,
+        steps: Sequence[int],
+        shape: Shape | None = None,
+        part: int | None = None,
+    ) -> None:
+        """A slice of each axis."""
+        for begin, size, step, there in zip(begins, sizes, steps, self.shape, strict=True):
+            last = begin + (size - 1) * step
+            if size < 1 or not (0 <= begin < there and 0 <= last < there):
+                what = f"a slice of {list(sizes)} values from {list(begins)}, by steps of {list(steps)}"
+                raise ModelError(f"{what}, of shape {list(self.shape)}", where=self.b.at(self.op))
+        attrs: Attrs = dict(begins=self.axes(0, begins), sizes=self.axes(1, sizes), strides=self.axes(1, steps))
+        self.write("strided_slice", attrs, tuple(sizes), shape, part)

@@ -3,29 +3,60 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+import numpy as np
 
 from ....errors import ModelError
+from ....graph.ir import Array, Tensor, constant
 from .. import shapes
-from ..builder import MAX_DIM, Builder, Handler
+from ..builder import MAX_DIM, Builder, Handler, graph_shape
 from ..file import FileOperator
-from .common import activation
+from .common import Attrs, Moved, Shape, activation
 
 
 def _pad(b: Builder, op: FileOperator) -> None:
-    x = b.operand(op, 0, "input")
+    pads = _amounts(b, op)
+    x = Moved(b, op, 0, batched=pads[:2] == [0, 0])
+    attrs: Attrs = {"pads": x.axes(0, pads, 2)}
+    kind = "pad"
+    if op.builtin == "MIRROR_PAD":
+        mode = int(op.options["Mode"])
+        if mode not in (0, 1):
+            raise b.unsupported(op, f"mode number {mode}", "REFLECT, SYMMETRIC")
+        kind, attrs["mode"] = "mirror_pad", ("reflect", "symmetric")[mode]
+    elif op.builtin == "PADV2" and (value := _fill(b, op, b.tensors[x.x])):
+        kind, attrs["value"] = "pad_with", value
+    pairs = zip(x.shape, pads[::2], pads[1::2], strict=True)
+    x.write(kind, attrs, tuple(size + before + after for size, before, after in pairs))
+
+
+def _amounts(b: Builder, op: FileOperator) -> list[int]:
+    """Before and after each axis."""
+    shape = b.file_shape(b.operand(op, 0, "input", rowwise=True))
     pads = b.ints(op, 1, "paddings")
-    if len(pads) != 2 * len(b.tensors[x].shape) or any(not 0 <= p <= MAX_DIM for p in pads):
-        raise ModelError(f"paddings {pads} do not match shape {list(b.tensors[x].shape)}", where=b.at(op))
-    if op.builtin == "PADV2":
-        fill = b.file_tensor(op, 2, "value")
-        zero = b.tensors[x].q.zero_point
-        if fill.data is None or fill.data.size != 1 or int(fill.data.ravel()[0]) != zero:
-            raise b.unsupported(op, f"value (tensor {fill.index} {fill.name[:60]!r})", f"the zero point, {zero}")
-    b.add(op, "pad", (x,), {"pads": ",".join(map(str, pads))})
+    if len(pads) != 2 * len(shape) or any(not 0 <= p <= MAX_DIM for p in pads):
+        raise ModelError(f"paddings {pads} do not match shape {list(shape)}", where=b.at(op))
+    return pads
+
+
+def _fill(b: Builder, op: FileOperator, x: Tensor) -> float:
+    """The number that PADV2 fills with."""
+    fill = b.file_tensor(op, 2, "value")
+    if fill.data is None or fill.data.size != 1:
+        raise b.unsupported(op, f"value (tensor {fill.index} {fill.name[:60]!r})", "one constant")
+    b.check_type(op, "value", fill, ("int8",))
+    value = float(fill.data.ravel()[0])
+    if not math.isfinite(value):
+        raise b.unsupported(op, f"a fill of {value}", "a finite number")
+    # LiteRT takes the level as it is, whatever the constant's own scale.
+    return value if x.quant is None else (value - x.q.zero_point) * x.q.scale
 
 
 def _reshape(b: Builder, op: FileOperator) -> None:
-    x = b.operand(op, 0, "input", rowwise=op.builtin == "RESHAPE")
+    x = b.operand(op, 0, "input", rowwise=True)
     shape = b.file_shape(x)
     target = list(b.file_output(op).shape)
     if op.builtin == "RESHAPE" and len(op.inputs) > 1 and op.inputs[1] >= 0:
@@ -77,23 +108,136 @@ def _batch_to_space(b: Builder, op: FileOperator) -> None:
 
 
 def _concat(b: Builder, op: FileOperator) -> None:
-    names = tuple(b.operand(op, i, f"input{i}") for i in range(len(op.inputs)))
-    if not names:
+    parts = _parts(b, op)
+    axis = _joined_axis(b, op, parts, len(parts[0].shape))
+    _join(b, op, parts, axis, activation(b, op))
+
+
+def _pack(b: Builder, op: FileOperator) -> None:
+    """Each input gets the new axis by a reshape."""
+    parts = _parts(b, op)
+    axis = _joined_axis(b, op, parts, len(parts[0].shape) + 1)
+    _join(b, op, [replace(p, shape=(*p.shape[:axis], 1, *p.shape[axis:])) for p in parts], axis, "none")
+
+
+def _parts(b: Builder, op: FileOperator) -> list[_Part]:
+    parts = []
+    for i in range(len(op.inputs)):
+        t = b.file_tensor(op, i, f"input{i}")
+        name = b.operand(op, i, f"input{i}", rowwise=True, may_be_constant=True)
+        parts.append(_Part(name, t.shape if t.data is not None else b.file_shape(name), t.data))
+    if not parts:
         raise ModelError("no inputs", where=b.at(op))
-    rank = len(b.tensors[names[0]].shape)
+    if all(part.data is not None for part in parts):
+        raise b.unsupported(op, "constants alone", "an activation")
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One of several tensors that are joined: its name in the graph, its shape in the file, and its value."""
+
+    name: str
+    shape: Shape
+    data: Array | None
+
+
+def _joined_axis(b: Builder, op: FileOperator, parts: Sequence[_Part], rank: int) -> int:
     axis = int(op.options["Axis"])
     if not -rank <= axis < rank or len(b.file_output(op).shape) != rank:
         raise ModelError(f"axis {axis} does not exist in {rank} dimensions", where=b.at(op))
-    b.add(op, "concat", names, {"axis": axis % rank, "activation": activation(b, op)})
+    if any(len(p.shape) != len(parts[0].shape) for p in parts):
+        raise ModelError(f"inputs of shapes {[list(p.shape) for p in parts]}", where=b.at(op))
+    return axis % rank
+
+
+def _total(shapes_: Sequence[Shape], axis: int) -> Shape:
+    """Of tensors one behind the other."""
+    return (*shapes_[0][:axis], sum(shape[axis] for shape in shapes_), *shapes_[0][axis + 1 :])
+
+
+def _join(b: Builder, op: FileOperator, parts: Sequence[_Part], axis: int, clamp: str) -> None:
+    """Inputs under these shapes, one behind the other along an axis of the file's.
+
+    Activations side by side are joined first, then one constant after the other.
+    """
+    made = _total([p.shape for p in parts], axis)
+    if any((*p.shape[:axis], *p.shape[axis + 1 :]) != (*made[:axis], *made[axis + 1 :]) for p in parts):
+        raise ModelError(
+            f"shapes {[list(p.shape) for p in parts]} do not concatenate along axis {axis}", where=b.at(op)
+        )
+    lead = (1,) if graph_shape(made) != made else ()
+    axis += len(lead)
+    if axis == 0:  # one input along the axis of the batch
+        b.add(op, "reshape", (parts[0].name,), {}, made)
+        return
+    inside = []
+    for i, part in enumerate(parts):
+        shape = (*lead, *part.shape)
+        name = part.name if part.data is not None else b.view(op, f"part{i}", part.name, shape)
+        inside.append(replace(part, name=name, shape=shape))
+    if all(p.data is None for p in inside):
+        b.add(op, "concat", tuple(p.name for p in inside), {"axis": axis, "activation": clamp}, made)
+        return
+    if clamp != "none":
+        raise b.unsupported(op, "a constant input and a fused activation", "one of the two")
+    groups = _side_by_side(b, op, inside, axis)
+    at = next(i for i, p in enumerate(groups) if p.data is None)
+    while len(groups) > 1:
+        if at == 0 and groups[1].data is None:
+            pair, kind, attrs = groups[:2], "concat", {"axis": axis, "activation": "none"}
+            names = tuple(p.name for p in pair)
+        else:
+            first = int(at > 0)
+            pair, kind, attrs = groups[at - first : at - first + 2], "concat_const", {"axis": axis, "first": first}
+            names = (pair[first].name, pair[1 - first].name)
+            at -= first
+        shape = _total([p.shape for p in pair], axis)
+        if len(groups) == 2:
+            b.add(op, kind, names, attrs, made)
+            return
+        joined = _Part(b.inner(op, f"joined{len(groups)}", kind, names, attrs, shape), shape, None)
+        groups[at : at + 2] = [joined]
+
+
+def _side_by_side(b: Builder, op: FileOperator, parts: Sequence[_Part], axis: int) -> list[_Part]:
+    """Constants side by side as one, and activations as one."""
+    groups: list[_Part] = []
+    for i, (constant_, run) in enumerate(groupby(parts, lambda p: p.data is not None)):
+        members = list(run)
+        shape = _total([p.shape for p in members], axis)
+        if constant_:
+            t = b.tensors[members[0].name]
+            if any(b.tensors[p.name].quant != t.quant for p in members):
+                raise b.unsupported(op, "constants of different scales", "one scale")
+            data = np.concatenate([b.tensors[p.name].value.reshape(p.shape) for p in members], axis)
+            b.tensors[t.name] = constant(t.name, data, t.role, t.quant)
+            groups.append(_Part(t.name, shape, data))
+        elif len(members) == 1:
+            groups.append(members[0])
+        else:
+            names = tuple(p.name for p in members)
+            attrs: Attrs = {"axis": axis, "activation": "none"}
+            groups.append(_Part(b.inner(op, f"run{i}", "concat", names, attrs, shape), shape, None))
+    return groups
+
+
+def _cast(b: Builder, op: FileOperator) -> None:
+    """Between equal types, which the checks of both ends leave."""
+    x = b.operand(op, 0, "input", rowwise=True)
+    b.add(op, "reshape", (x,), {}, b.file_shape(x))
 
 
 HANDLERS: dict[str, Handler] = {
     "PAD": _pad,
     "PADV2": _pad,
+    "MIRROR_PAD": _pad,
     "RESHAPE": _reshape,
     "EXPAND_DIMS": _reshape,
     "SQUEEZE": _reshape,
     "SPACE_TO_BATCH_ND": _space_to_batch,
     "BATCH_TO_SPACE_ND": _batch_to_space,
     "CONCATENATION": _concat,
+    "PACK": _pack,
+    "CAST": _cast,
 }

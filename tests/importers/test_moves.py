@@ -1,0 +1,157 @@
+"""Operators that move values: what the importers make of float and int8 files is what TensorFlow Lite computes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import oracle
+import pytest
+import random_strides
+from random_layers import Builder, Layer
+from random_models import tensor
+
+from edgekc.emulate import imported, reference
+from edgekc.errors import EdgekcError, ModelError, UnsupportedError
+from edgekc.graph.ir import Array, Graph, Node, Quant, Tensor, constant, prune
+from edgekc.graph.op import View
+from edgekc.importers.tflite.float32 import import_tflite_float
+from edgekc.importers.tflite.int8 import import_tflite
+from edgekc.ops import legal
+from edgekc.pipeline import to_integer
+from edgekc.quantize import float_reference
+from edgekc.quantize.to_int8 import prepare, quantize
+
+ROUNDS = 12
+Q = Quant((0.5,), (3,))
+pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing() or "there")
+
+
+def networks(layer: Layer) -> Iterator[tuple[tuple[View, ...], Array]]:
+    """Nodes that one layer of random networks makes, and int8 inputs of a few samples."""
+    for i in range(ROUNDS):
+        b = Builder(np.random.default_rng([i, *layer.__name__.encode()]), extreme=False)
+        shape = [(1, 4, 6, 8), (1, 3, 5, 4), (1, 4, 9), (1, 12)][i % 4]
+        x = tensor("input_0", shape, b.quant())
+        b.live.append(x)
+        layer(b, x)
+        if b.views:
+            yield tuple(b.views), b.rng.integers(-128, 128, (3, *shape[1:])).astype(np.int8)
+
+
+def _file(views: Sequence[View]) -> bytes:
+    read = {name for view in views for name in view.node.inputs}
+    outputs = [t.name for view in views for t in view.outputs if t.name not in read]
+    return oracle.network(views, ["input_0"], outputs)
+
+
+def _real(view: View) -> View:
+    def real(t: Tensor) -> Tensor:
+        if t.data is None:
+            return replace(t, dtype="float32", quant=None)
+        return constant(t.name, t.value.astype(np.float32) / 16, t.role) if t.dtype == "int8" else t
+
+    return replace(view, inputs=tuple(map(real, view.inputs)), outputs=tuple(map(real, view.outputs)))
+
+
+def float_graphs(layer: Layer) -> Iterator[tuple[Graph, bytes, Array]]:
+    for views, x in networks(layer):
+        data = _file([_real(view) for view in views])
+        graph = import_tflite_float(data, "net", "net.tflite")
+        legal.check(graph)
+        yield graph, data, x.astype(np.float32) / 16
+
+
+@pytest.mark.parametrize("layer", random_strides.LAYERS, ids=lambda layer: layer.__name__)
+def test_float(layer: Layer) -> None:
+    found = 0
+    for graph, data, x in float_graphs(layer):
+        rows = [oracle.interpret(data, [x[k : k + 1]]) for k in range(len(x))]
+        for i, got in enumerate(float_reference.outputs(graph, [x])):
+            np.testing.assert_array_equal(got.reshape(len(x), -1), np.stack([row[i].ravel() for row in rows]))
+        found += 1
+    assert found
+
+
+@pytest.mark.parametrize("layer", random_strides.LAYERS, ids=lambda layer: layer.__name__)
+def test_int8(layer: Layer) -> None:
+    for views, x in networks(layer):
+        data = _file(views)
+        graph = import_tflite(data, "net", "net.tflite")
+        rows = [oracle.interpret(data, [x[k : k + 1]]) for k in range(len(x))]
+        plain = imported.outputs(imported.prepare(graph), [x])
+        for i, (a, b) in enumerate(zip(plain, reference.outputs(to_integer(graph, {}), [x]), strict=True)):
+            wanted = np.stack([row[i].ravel() for row in rows])
+            np.testing.assert_array_equal(a.reshape(len(x), -1), wanted)
+            np.testing.assert_array_equal(b.reshape(len(x), -1), wanted)
+
+
+@pytest.mark.parametrize("layer", random_strides.LAYERS, ids=lambda layer: layer.__name__)
+def test_torch(layer: Layer) -> None:
+    """PyTorch computes what numpy does, and gradients come through."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    from edgekc.train.net import Net
+
+    for graph, _, x in float_graphs(layer):
+        for name in graph.outputs:
+            one = prune(replace(graph, outputs=(name,)))
+            given = torch.from_numpy(x).requires_grad_()
+            got = Net(one)(given)
+            np.testing.assert_array_equal(got.detach().numpy(), float_reference.outputs(one, [x])[0])
+            got.sum().backward()
+            assert given.grad is not None and given.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("layer", random_strides.LAYERS, ids=lambda layer: layer.__name__)
+def test_quantised(layer: Layer) -> None:
+    """Values of equal steps in front of a move and behind it: moved as they are."""
+    for graph, _, x in float_graphs(layer):
+        graph = prepare(graph)
+        whole = quantize(graph, {name: (-8.0, 7.9375) for name in graph.tensors if graph.tensors[name].data is None})
+        found = reference.outputs(to_integer(whole, {}), [np.round(x * 16).astype(np.int8)])
+        for name, got, real in zip(graph.outputs, found, float_reference.outputs(graph, [x]), strict=True):
+            q = whole.tensors[name].q
+            levels = q.scale * (got.astype(np.float64) - q.zero_point)
+            np.testing.assert_allclose(levels, np.clip(real, -8, 7.94), atol=0.04)
+
+
+def one(op: str, shape: Sequence[int], out: Sequence[int], **attrs: int | str) -> bytes:
+    view = View(Node(op, "y", ("x",), ("y",), attrs), (tensor("x", shape, Q),), (tensor("y", out, Q),))
+    return oracle.model(view)
+
+
+WRONG = {
+    "perm": (dict(op="transpose", shape=(1, 2, 3), out=(1, 2, 3), perm="0,1,1"), "perm"),
+    "axis": (dict(op="reverse", shape=(1, 2, 3), out=(1, 2, 3), axes="3"), "axis 3"),
+    "slice": (dict(op="slice", shape=(1, 5), out=(1, 3), begins="0,3", sizes="1,3"), "slice"),
+    "multiples": (dict(op="tile", shape=(1, 5), out=(1, 5), repeats="1"), "multiples"),
+    "no-multiples": (dict(op="tile", shape=(1, 5), out=(1, 5), repeats="1,0"), "impossible shape"),
+    "block": (dict(op="depth_to_space", shape=(1, 2, 2, 3), out=(1, 4, 4, 1), block=2), "blocks of 2"),
+    "pixels": (dict(op="space_to_depth", shape=(1, 3, 2, 3), out=(1, 1, 1, 12), block=2), "blocks of 2"),
+    "mirror": (dict(op="mirror_pad", shape=(1, 3), out=(1, 6), pads="0,0,3,0", mode="reflect"), "mirrored"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_does_not_fit_is_one_error(case: str) -> None:
+    given, text = WRONG[case]
+    with pytest.raises((ModelError, UnsupportedError), match=text) as caught:
+        to_integer(import_tflite(one(**given), "net", "net.tflite"), {})  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+def test_damaged_files() -> None:
+    """Files of every move with other bytes in them: one error, or a graph that is legal."""
+    rng = np.random.default_rng(0)
+    for layer in random_strides.LAYERS:
+        for views, _ in list(networks(layer))[:2]:
+            data = _file(views)
+            for _ in range(30):
+                bad = bytearray(data)
+                for _ in range(rng.integers(1, 5)):
+                    bad[rng.integers(len(bad))] = rng.choice((0, 1, 2, 127, 128, 255))
+                try:
+                    legal.check(to_integer(import_tflite(bytes(bad), "net", "net.tflite"), {}))
+                except EdgekcError as error:
+                    assert "\n" not in str(error)  # noqa: PT017
