@@ -78,6 +78,7 @@ FIRST_VERSION = (
     "SIN",
     "COS",
     "DEPTH_TO_SPACE",
+    "CAST",
 )  # have no second
 # Without an int8 kernel: LiteRT is given DEQUANTIZE, the operator in float, and QUANTIZE.
 IN_FLOAT = ("SIN", "COS")
@@ -163,6 +164,7 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     ),
     "pad_with": ("PADV2", "PadV2Options", lambda view: {}),
     "concat_const": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(Axis=view["axis"])),
+    "cast": ("CAST", "CastOptions", lambda view: {}),
     "concat_any": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(Axis=view["axis"])),
 }
 RELU = {"relu": "RELU", "relu6": "RELU6", "relu_n1_to_1": "RELU_N1_TO_1"}

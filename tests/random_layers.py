@@ -73,7 +73,7 @@ class Builder:
         view = View(Node(op, out.name, tuple(t.name for t in inputs), (out.name,), attrs), tuple(inputs), (out,))
         self.views.append(view)
         self.read.update(t.name for t in inputs)
-        moves_nothing = op in ("reshape", "expand_dims", "squeeze")
+        moves_nothing = op in ("reshape", "expand_dims", "squeeze", "cast")
         self.roots[out.name] = self.roots.get(inputs[0].name, inputs[0].name) if moves_nothing else out.name
         if live:
             self.live.append(out)

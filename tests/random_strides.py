@@ -274,6 +274,11 @@ def concat_any(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("concat_any", {"axis": axis}, order, b.new("concat_any", shape, x.q))
 
 
+def cast(b: Builder, x: Tensor) -> Tensor | None:
+    """To the type that it has."""
+    return b.emit("cast", {}, [x], b.new("cast", x.shape, x.q))
+
+
 def shuffle(b: Builder, x: Tensor) -> Tensor | None:
     """Channels of two groups dealt out in turn: a reshape, a transpose and a reshape."""
     if len(x.shape) != 4 or x.shape[0] != 1 or x.shape[3] % 2:
@@ -288,4 +293,5 @@ LAYERS: dict[Layer, float] = {
     transpose: 0.7, strided_slice: 0.5, masked_slice: 0.5, plain_slice: 0.3, reverse: 0.3, split: 0.5, unpack: 0.3,
     pack: 0.4, tile: 0.3, broadcast_to: 0.2, depth_to_space: 0.3, space_to_depth: 0.3, take: 0.5, mirror_pad: 0.4,
     pad_with: 0.4, shuffle: 0.4, concat_const: 0.3, concat_any: 0.4,
+    cast: 0.2,
 }  # fmt: skip

@@ -69,7 +69,8 @@ class Loops:
             inside: channels of the input, its last axis.
             outside: channels of the output.
         """
-        found, at = np.array([[self.offset % inside], [0]], np.int64), self.count
+        found: Array = np.array([[self.offset % inside], [0]], np.int64)
+        at = self.count
         for size, step in zip(self.sizes, self.steps, strict=True):
             at //= size  # values of the output that one pass of this loop writes
             # Behind so many passes the two channels come again.

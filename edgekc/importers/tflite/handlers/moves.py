@@ -184,14 +184,14 @@ def _join(b: Builder, op: FileOperator, parts: Sequence[_Part], axis: int, clamp
     groups = _side_by_side(b, op, inside, axis)
     at = next(i for i, p in enumerate(groups) if p.data is None)
     while len(groups) > 1:
-        if at == 0 and groups[1].data is None:
-            pair, kind, attrs = groups[:2], "concat", {"axis": axis, "activation": "none"}
-            names = tuple(p.name for p in pair)
-        else:
+        attrs: Attrs = {"axis": axis, "activation": "none"}
+        pair, kind, order = groups[:2], "concat", (0, 1)
+        if at > 0 or groups[1].data is not None:
             first = int(at > 0)
-            pair, kind, attrs = groups[at - first : at - first + 2], "concat_const", {"axis": axis, "first": first}
-            names = (pair[first].name, pair[1 - first].name)
             at -= first
+            pair, kind, order = groups[at : at + 2], "concat_const", (first, 1 - first)
+            attrs = {"axis": axis, "first": first}
+        names = tuple(pair[i].name for i in order)
         shape = _total([p.shape for p in pair], axis)
         if len(groups) == 2:
             b.add(op, kind, names, attrs, made)
