@@ -20,6 +20,7 @@ from random_packed import factored
 
 from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
+from edgekc.ops import tanh
 
 ROUNDS = 60  # of each layer
 EVERY = np.arange(256, dtype=np.uint8).reshape(1, 256)
@@ -89,6 +90,14 @@ def _table(op: str, layer: Layer, zero: int | None = None) -> Cases:
             yield LoweringCase(b.views[-1], {"x": EVERY.view(np.int8)}, b.views[-1])
 
     return cases
+
+
+def _made_table() -> Iterator[LoweringCase]:
+    """The table that a pass makes; LiteRT is given the operator whose table it is."""
+    for case in _table("tanh", moves.tanh)():
+        (table,) = tanh.lower(case.view).constants
+        node = Node("table", case.view.node.name, (case.view.x.name, table.name), case.view.node.outputs, {})
+        yield LoweringCase(View(node, (case.view.x, table), case.view.outputs), case.values, case.view)
 
 
 def _quantize() -> Iterator[LoweringCase]:
@@ -208,6 +217,7 @@ CASES: dict[str, Cases] = {
     **{op: _table(op, layer) for op, layer in tables.CURVES.items()},
     **{op: _table(op, layer, -128) for op, layer in tables.ROOTS.items()},
     "quantize": _quantize,
+    "table": _made_table,
     **{f"clustered_{op}": _packed(op, layer, _clustered, 4) for op, layer in WINDOWS.items()},
     "clustered_fully_connected": _packed("fully_connected", layers.fully_connected, _clustered, 2, 3),
     **{f"template_{op}": _packed(op, layer, _templated(False), 4) for op, layer in WINDOWS.items()},
