@@ -53,6 +53,10 @@ def _squeeze(view: View) -> dict[str, Any]:
     return dict(SqueezeDims=[int(a) for a in str(view.node.attrs["axes"]).split(",")])
 
 
+def _corners(view: View) -> dict[str, Any]:
+    return dict(AlignCorners=bool(view["align_corners"]), HalfPixelCenters=bool(view["half_pixel_centers"]))
+
+
 VERSION = 2  # where int8 kernels came in, for most operators
 FIRST_VERSION = (
     "RESHAPE",
@@ -91,6 +95,8 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "tanh": ("TANH", None, lambda view: {}),
     "quantize": ("QUANTIZE", "QuantizeOptions", lambda view: {}),
     "concat": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(**_activated(view), Axis=view["axis"])),
+    "resize_bilinear": ("RESIZE_BILINEAR", "ResizeBilinearOptions", _corners),
+    "resize_nearest": ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", _corners),
     # What files have, and the importer turns into other operators.
     "dequantize": ("DEQUANTIZE", "DequantizeOptions", lambda view: {}),
     "expand_dims": ("EXPAND_DIMS", "ExpandDimsOptions", lambda view: {}),
@@ -128,6 +134,8 @@ def extra_inputs(view: View) -> tuple[Tensor, ...]:
     name = view.node.name
     if view.node.op in ("mean", "reduce_max"):
         return (_parameter(f"{name}/axes", _ints(view, "axes")),)
+    if view.node.op.startswith("resize_"):
+        return (_parameter(f"{name}/size", view.out.shape[1:3]),)
     if view.node.op == "expand_dims":
         return (_parameter(f"{name}/axis", [view["axis"]]),)
     if view.node.op == "pad":

@@ -12,6 +12,7 @@ import numpy as np
 import oracle
 import random_layers as layers
 import random_moves as moves
+import random_spatial as spatial
 from random_layers import Builder, Layer
 from random_models import Rng, fill, tensor
 from random_packed import factored
@@ -190,6 +191,8 @@ CASES: dict[str, Cases] = {
     "logistic": _table("logistic", moves.logistic),
     "tanh": _table("tanh", moves.tanh),
     "quantize": _quantize,
+    "resize_nearest": _layer("resize_nearest", spatial.resize_nearest, 4),
+    "resize_bilinear": _layer("resize_bilinear", spatial.resize_bilinear, 4),
     **{f"clustered_{op}": _packed(op, layer, _clustered, 4) for op, layer in WINDOWS.items()},
     "clustered_fully_connected": _packed("fully_connected", layers.fully_connected, _clustered, 2, 3),
     **{f"template_{op}": _packed(op, layer, _templated(False), 4) for op, layer in WINDOWS.items()},

@@ -40,6 +40,8 @@ OPTIONS: Mapping[str, _Fields] = {
     "MEAN": _REDUCER,
     "REDUCE_MAX": _REDUCER,
     "REDUCE_PROD": _REDUCER,
+    "RESIZE_BILINEAR": {"AlignCorners": (2, "?", 0), "HalfPixelCenters": (3, "?", 0)},
+    "RESIZE_NEAREST_NEIGHBOR": {"AlignCorners": (0, "?", 0), "HalfPixelCenters": (1, "?", 0)},
     "STRIDED_SLICE": {
         "BeginMask": (0, "i", 0),
         "EndMask": (1, "i", 0),

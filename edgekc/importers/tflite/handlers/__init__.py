@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ..builder import Handler
-from . import elements, layers, moves, reductions
+from . import elements, layers, moves, reductions, spatial
 
 HANDLERS: dict[str, Handler] = {
     **layers.HANDLERS,
     **elements.HANDLERS,
     **reductions.HANDLERS,
+    **spatial.HANDLERS,
     **moves.HANDLERS,
 }
