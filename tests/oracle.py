@@ -9,7 +9,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 import tflite
-from oracle_operators import FIRST_VERSION, VERSION, builtin, extra_inputs
+from oracle_operators import FIRST_VERSION, VERSION, builtin, file_inputs
 
 from edgekc.graph.ir import Array, Tensor
 from edgekc.graph.op import View
@@ -136,7 +136,7 @@ def network(views: Sequence[View], inputs: Sequence[str], outputs: Sequence[str]
         outputs: names of its outputs, in order.
     """
     b = flatbuffers.Builder(1024)
-    operands = [(*view.inputs, *extra_inputs(view)) for view in views]
+    operands = [file_inputs(view) for view in views]
     sources = {t.name: t for view, row in zip(views, operands, strict=True) for t in (*row, *view.outputs)}
     index = {name: i for i, name in enumerate(sources)}
 

@@ -39,6 +39,13 @@ def _conv(view: View) -> dict[str, Any]:
     return dict(Padding=_padding(view), FusedActivationFunction=_activation(view), **sizes)
 
 
+def _transpose_conv(view: View) -> dict[str, Any]:
+    sizes = dict(StrideH=view["stride_h"], StrideW=view["stride_w"])
+    back = [-(-view.out.shape[i + 1] // stride) for i, stride in enumerate(sizes.values())]
+    padding = tflite.Padding.SAME if back == list(view.x.shape[1:3]) else tflite.Padding.VALID
+    return dict(Padding=padding, FusedActivationFunction=_activation(view), **sizes)
+
+
 def _pool(view: View) -> dict[str, Any]:
     sizes = dict(StrideH=view["stride_h"], StrideW=view["stride_w"])
     sizes.update(FilterHeight=view["filter_h"], FilterWidth=view["filter_w"])
@@ -95,6 +102,7 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "tanh": ("TANH", None, lambda view: {}),
     "quantize": ("QUANTIZE", "QuantizeOptions", lambda view: {}),
     "concat": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(**_activated(view), Axis=view["axis"])),
+    "transpose_conv": ("TRANSPOSE_CONV", "TransposeConvOptions", _transpose_conv),
     "resize_bilinear": ("RESIZE_BILINEAR", "ResizeBilinearOptions", _corners),
     "resize_nearest": ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", _corners),
     # What files have, and the importer turns into other operators.
@@ -127,6 +135,14 @@ def builtin_name(view: View) -> str:
 
 def _ints(view: View, attribute: str) -> list[int]:
     return [int(v) for v in str(view.node.attrs[attribute]).split(",")]
+
+
+def file_inputs(view: View) -> tuple[Tensor, ...]:
+    """The operands in the file's order."""
+    if view.node.op == "transpose_conv":
+        x, *constants = view.inputs
+        return (_parameter(f"{view.node.name}/shape", view.out.shape), constants[0], x, *constants[1:])
+    return (*view.inputs, *extra_inputs(view))
 
 
 def extra_inputs(view: View) -> tuple[Tensor, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from random_layers import MOST, Builder, Layer
+from random_layers import MOST, Builder, Layer, filters, linear
 
-from edgekc.graph.ir import Tensor
+from edgekc.graph.ir import AttrValue, Tensor
 
 _LARGEST = 40  # pixels along an axis
 
@@ -39,6 +39,28 @@ def resize_bilinear(b: Builder, x: Tensor) -> Tensor | None:
     return _resize(b, x, "resize_bilinear")
 
 
+def transpose_conv(b: Builder, x: Tensor) -> Tensor | None:
+    """Of SAME padding, or of none; LiteRT takes sizes of the output whose convolution has the input's size."""
+    if not _image(x):
+        return None
+    same, out = b.chance(0.5), []
+    attrs: dict[str, AttrValue] = {}
+    kernel = (b.between(1, 5), b.between(1, 5))
+    axes = (("stride_h", "pad_top"), ("stride_w", "pad_left"))
+    for size, k, (stride_name, pad_name) in zip(x.shape[1:3], kernel, axes, strict=True):
+        stride = int(b.rng.choice([1, 2, 2, 3]))
+        first = (size - 1) * stride + (1 if same else k)
+        count = b.between(first, first + stride - 1)
+        total = max((-(-count // stride) - 1) * stride + k - count, 0) if same else 0
+        attrs |= {stride_name: stride, pad_name: total // 2}
+        out.append(count)
+    channels = min(b.between(1, 16), 2 * MOST // math.prod(out))
+    if not channels or math.prod(out) * math.prod(kernel) * x.shape[3] > 50 * MOST:
+        return None
+    w = filters(b, (channels, *kernel, x.shape[3]), 0)
+    return linear(b, "transpose_conv", attrs, x, w, 0, (1, *out, channels), bias=b.chance(0.7))
+
+
 LAYERS: dict[Layer, float] = {
-    resize_nearest: 0.4, resize_bilinear: 0.4,
+    resize_nearest: 0.4, resize_bilinear: 0.4, transpose_conv: 1,
 }  # fmt: skip

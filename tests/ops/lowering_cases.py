@@ -191,6 +191,7 @@ CASES: dict[str, Cases] = {
     "logistic": _table("logistic", moves.logistic),
     "tanh": _table("tanh", moves.tanh),
     "quantize": _quantize,
+    "transpose_conv": _layer("transpose_conv", spatial.transpose_conv, 4),
     "resize_nearest": _layer("resize_nearest", spatial.resize_nearest, 4),
     "resize_bilinear": _layer("resize_bilinear", spatial.resize_bilinear, 4),
     **{f"clustered_{op}": _packed(op, layer, _clustered, 4) for op, layer in WINDOWS.items()},

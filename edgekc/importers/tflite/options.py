@@ -32,6 +32,7 @@ OPTIONS: Mapping[str, _Fields] = {
         "DilationWFactor": (5, "i", 1),
         "DilationHFactor": (6, "i", 1),
     },
+    "TRANSPOSE_CONV": {"Padding": _PADDING, **_STRIDES, "FusedActivationFunction": (3, "b", 0)},
     "FULLY_CONNECTED": {**_ACTIVATION, "WeightsFormat": (1, "b", 0), "KeepNumDims": (2, "?", 0)},
     "ADD": _ACTIVATION,
     "MUL": _ACTIVATION,
