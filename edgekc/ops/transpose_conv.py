@@ -40,7 +40,7 @@ def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
     return [(x[0], attrs["out_h"], attrs["out_w"], w[0])]
 
 
-def spread(attrs: IntAttrs, x: Array, out: tuple[int, int], window: tuple[int, int], fill: float) -> Array:
+def spread(attrs: IntAttrs, x: Array, out: Shape, window: Shape, fill: float) -> Array:
     """The image that the turned filters see: (n, out_h + kh - 1, out_w + kw - 1, c)."""
     n, h, w, c = x.shape
     stride_h, stride_w = attrs["stride_h"], attrs["stride_w"]

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Transposed convolution: a dense convolution for each phase of the output. */
-#include "ek_dot_s8.h"
-
-#define EK_PHASE_DOT ek_dot_2x2
 #include "ek_transpose_phases.h"
 
 void ek_transpose_conv_s8(const ek_transpose_conv_s8_params *params, const int8_t *in, int8_t *out, void *scratch)

@@ -3,8 +3,7 @@
  * Transposed convolution, phase by phase: output pixels whose row and column are the same modulo the strides read the
  * same taps, so each phase is a convolution with a part of every filter.
  *
- * A file that includes this defines EK_PHASE_DOT, by which a function acc[r * 2 + c] += x_r . w_c over n values is
- * called: (x0, x1, w0, w1, n, acc), as ek_dot_2x2 is.
+ * A file that includes this may define EK_PHASE_DOT, a function of what ek_dot_2x2 takes that does the same.
  */
 #ifndef EK_TRANSPOSE_PHASES_H
 #define EK_TRANSPOSE_PHASES_H
@@ -13,6 +12,11 @@
 #include "ek_transpose_conv.h"
 
 #include <string.h>
+
+#ifndef EK_PHASE_DOT
+#include "ek_dot_s8.h"
+#define EK_PHASE_DOT ek_dot_2x2
+#endif
 
 /* The taps of one phase: every stride-th one, `rows` times `columns` of them, from (row, column) on. */
 typedef struct {
