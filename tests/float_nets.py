@@ -55,6 +55,19 @@ class FloatNet:
         shape = (*self.shape_of(x)[:-1], oc)
         return self._linear("fully_connected", x, self._weights((oc, ic), ic), oc, shape, {"activation": activation})
 
+    def transposed(self, x: str, oc: int, k: int = 3, stride: int = 2, activation: str = "") -> str:
+        """An image `stride` times as large."""
+        _, h, w, ic = self.shape_of(x)
+        pad = max(k - stride, 0) // 2
+        attrs: dict[str, AttrValue] = {"stride_h": stride, "stride_w": stride, "pad_top": pad, "pad_left": pad}
+        attrs["activation"] = activation or self.activation
+        weights = self._weights((oc, k, k, ic), k * k * ic // stride**2)
+        return self._linear("transpose_conv", x, weights, oc, (1, h * stride, w * stride, oc), attrs)
+
+    def resize(self, op: str, x: str, size: tuple[int, int]) -> str:
+        _, _, _, c = self.shape_of(x)
+        return self.op(op, x, shape=(1, *size, c), align_corners=0, half_pixel_centers=1)
+
     def pool(self, op: str, x: str, k: int = 2, stride: int = 2, activation: str = "none") -> str:
         attrs, size = self._window(x, k, stride)
         shape = (1, *size, self.shape_of(x)[3])

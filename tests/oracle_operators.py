@@ -39,6 +39,13 @@ def _conv(view: View) -> dict[str, Any]:
     return dict(Padding=_padding(view), FusedActivationFunction=_activation(view), **sizes)
 
 
+def _transpose_conv(view: View) -> dict[str, Any]:
+    sizes = dict(StrideH=view["stride_h"], StrideW=view["stride_w"])
+    back = [-(-view.out.shape[i + 1] // stride) for i, stride in enumerate(sizes.values())]
+    padding = tflite.Padding.SAME if back == list(view.x.shape[1:3]) else tflite.Padding.VALID
+    return dict(Padding=padding, FusedActivationFunction=_activation(view), **sizes)
+
+
 def _pool(view: View) -> dict[str, Any]:
     sizes = dict(StrideH=view["stride_h"], StrideW=view["stride_w"])
     sizes.update(FilterHeight=view["filter_h"], FilterWidth=view["filter_w"])
@@ -61,6 +68,10 @@ def _masks(view: View) -> dict[str, Any]:
 
 def _block(view: View) -> dict[str, Any]:
     return dict(BlockSize=view["block"])
+
+
+def _corners(view: View) -> dict[str, Any]:
+    return dict(AlignCorners=bool(view["align_corners"]), HalfPixelCenters=bool(view["half_pixel_centers"]))
 
 
 VERSION = 2  # where int8 kernels came in, for most operators
@@ -124,6 +135,9 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "cos": ("COS", "CosOptions", lambda view: {}),
     "quantize": ("QUANTIZE", "QuantizeOptions", lambda view: {}),
     "concat": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(**_activated(view), Axis=view["axis"])),
+    "transpose_conv": ("TRANSPOSE_CONV", "TransposeConvOptions", _transpose_conv),
+    "resize_bilinear": ("RESIZE_BILINEAR", "ResizeBilinearOptions", _corners),
+    "resize_nearest": ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", _corners),
     # What files have, and the importer turns into other operators.
     "dequantize": ("DEQUANTIZE", "DequantizeOptions", lambda view: {}),
     "expand_dims": ("EXPAND_DIMS", "ExpandDimsOptions", lambda view: {}),
@@ -191,6 +205,8 @@ def extra_inputs(view: View) -> tuple[Tensor, ...]:
     name = view.node.name
     if view.node.op in ("mean", "reduce_max"):
         return (_parameter(f"{name}/axes", _ints(view, "axes")),)
+    if view.node.op.startswith("resize_"):
+        return (_parameter(f"{name}/size", view.out.shape[1:3]),)
     if view.node.op == "expand_dims":
         return (_parameter(f"{name}/axis", [view["axis"]]),)
     if view.node.op in ("pad", "mirror_pad"):
@@ -239,6 +255,9 @@ def inputs_of(view: View) -> tuple[Tensor, ...]:
     name = view.node.name
     if view.node.op == "concat_const" and view["first"]:
         return view.inputs[::-1]
+    if view.node.op == "transpose_conv":
+        x, *constants = view.inputs
+        return (_parameter(f"{name}/shape", view.out.shape), constants[0], x, *constants[1:])
     lists = tuple(_parameter(f"{name}/{key}", values) for key, values in _vectors(view).items())
     if view.node.op in ("split", "split_v"):
         axis = Tensor(f"{name}/axis", (), "int32", data=np.array(view["axis"], np.int32))

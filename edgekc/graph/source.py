@@ -32,11 +32,12 @@ class Filters:
     axis: int  # of the weights in the FLOAT and QUANTIZED stages: counts filters
     reads: Reads
     window: bool  # filters have a height and a width, axes 1 and 2, and slide over an image
+    transposed: bool = False  # they slide over the output: an output pixel reads a part of the taps
 
     @property
     def dense_window(self) -> bool:
-        """A convolution whose filters read every channel."""
-        return self.window and self.reads is Reads.ALL
+        """A convolution whose filters read every channel, with all taps for every output pixel."""
+        return self.window and self.reads is Reads.ALL and not self.transposed
 
     @property
     def depthwise(self) -> bool:

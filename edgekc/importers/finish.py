@@ -80,8 +80,8 @@ def _fold_back(graph: Graph) -> Graph | None:
 def _fold_forward(graph: Graph) -> Graph | None:
     """One product or sum with a constant into the layer behind it; None where there is none left.
 
-    A layer pads with zeros behind the sum, so a sum goes only into a layer without padding; a product may go
-    into any, because zero times anything is zero.
+    A layer pads with zeros behind the sum, so a sum goes only into a layer without padding, whose outputs all see the
+    same taps; a product may go into any, because zero times anything is zero.
     """
     readers = consumers(graph)
     for node in graph.nodes:
@@ -92,7 +92,7 @@ def _fold_forward(graph: Graph) -> Graph | None:
         if len(following) != 1 or filters_of(following[0]) is None:
             continue
         layer = following[0]
-        if node.op == "add" and any(layer.attrs.get(p, 0) for p in _PADS):
+        if node.op == "add" and (layer_filters(layer).transposed or any(layer.attrs.get(p, 0) for p in _PADS)):
             continue
         weights, bias = (graph.tensors[n] for n in layer.inputs[1:])
         w, c = weights.value.astype(np.float64), bias.value.astype(np.float64)

@@ -49,6 +49,18 @@ def residual(seed: int = 0) -> tuple[ir.Graph, list[str]]:
     return net.graph(net.fully_connected(h, 5)), [a, b, c, e, f, h]
 
 
+def upsampled(seed: int = 0) -> tuple[ir.Graph, list[str]]:
+    """Down, and up again by a transposed convolution and by resizing, with a sum where they meet."""
+    net = FloatNet(np.random.default_rng(seed), (1, 8, 8, 3), "relu")
+    a = net.conv("input", 6)
+    b = net.conv(a, 9, stride=2)
+    c = net.transposed(b, 6)
+    d = net.op("add", c, a, activation="relu")
+    e = net.resize("resize_bilinear", net.conv(d, 7, stride=2), (8, 8))
+    f = net.op("concat", d, net.resize("resize_nearest", e, (8, 8)), shape=(1, 8, 8, 13), axis=3, activation="none")
+    return net.graph(net.transposed(f, 4, k=2)), [a, b, c]
+
+
 def joined(seed: int = 0) -> tuple[ir.Graph, list[str]]:
     """Two branches of different width, concatenated, pooled, averaged, gated."""
     net = FloatNet(np.random.default_rng(seed), (1, 8, 8, 3), "relu")
@@ -65,7 +77,7 @@ def joined(seed: int = 0) -> tuple[ir.Graph, list[str]]:
     return net.graph(net.op("softmax", out, beta=1.0)), [a, b, e]
 
 
-@given(st.integers(0, 1000), st.sampled_from([residual, joined]), st.integers(0, 5), st.data())
+@given(st.integers(0, 1000), st.sampled_from([residual, joined, upsampled]), st.integers(0, 5), st.data())
 @settings(max_examples=40, deadline=None)
 def test_the_rest_computes_what_zeroed_filters_leave(seed, build, which, data) -> None:
     graph, layers = build(seed)
@@ -150,7 +162,7 @@ def distance(graph: ir.Graph):  # type: ignore[no-untyped-def]
     return lambda other: float(np.square(float_reference.outputs(other, x)[0] - base).mean() / np.square(base).mean())
 
 
-@pytest.mark.parametrize("build", [residual, joined])
+@pytest.mark.parametrize("build", [residual, joined, upsampled])
 def test_pruning_stops_at_the_budget_of_macs(build) -> None:  # type: ignore[no-untyped-def]
     graph, _ = build()
     budget = prune.macs(graph) // 2

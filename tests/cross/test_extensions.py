@@ -27,9 +27,20 @@ CONNECTED = {"ek_fully_connected_s8", "ek_clustered_fully_connected_s8"}
 DEPTHWISE = {"ek_depthwise_s8", "ek_depthwise3x3_s8"}
 EXPECTED = {  # kernels that must be among those tried, by what a core has
     frozenset({"mve"}): {
-        f"{s}_mve" for s in (*DENSE, *PACKED, *WINOGRAD, *DEPTHWISE, *CONNECTED, "ek_mean_s8", "ek_average_pool_s8")
+        f"{s}_mve"
+        for s in (
+            *DENSE,
+            *PACKED,
+            *WINOGRAD,
+            *DEPTHWISE,
+            *CONNECTED,
+            "ek_mean_s8",
+            "ek_average_pool_s8",
+            "ek_transpose_conv_s8",
+        )
     },
     frozenset({"dsp"}): {f"{s}_dsp" for s in (*DENSE, "ek_fully_connected_s8", "ek_add_s8", "ek_average_pool_s8")}
+    | {"ek_transpose_conv_s8_dsp"}
     | {f"ek_{kind}depthwise3x3_s8_dsp" for kind in ("", "clustered_", "template_")},
     frozenset({"thumb1"}): {f"{s}_mul2" for s in DENSE},
     frozenset({"thumb2"}): {f"{s}_mul2" for s in DENSE},

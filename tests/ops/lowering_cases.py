@@ -12,6 +12,7 @@ import numpy as np
 import oracle
 import random_layers as layers
 import random_moves as moves
+import random_spatial as spatial
 import random_strides as strides
 import random_tables as tables
 from random_layers import Builder, Layer
@@ -218,6 +219,9 @@ CASES: dict[str, Cases] = {
     **{op: _table(op, layer, -128) for op, layer in tables.ROOTS.items()},
     "quantize": _quantize,
     "table": _made_table,
+    "transpose_conv": _layer("transpose_conv", spatial.transpose_conv, 4),
+    "resize_nearest": _layer("resize_nearest", spatial.resize_nearest, 4),
+    "resize_bilinear": _layer("resize_bilinear", spatial.resize_bilinear, 4),
     **{f"clustered_{op}": _packed(op, layer, _clustered, 4) for op, layer in WINDOWS.items()},
     "clustered_fully_connected": _packed("fully_connected", layers.fully_connected, _clustered, 2, 3),
     **{f"template_{op}": _packed(op, layer, _templated(False), 4) for op, layer in WINDOWS.items()},

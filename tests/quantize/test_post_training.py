@@ -63,8 +63,16 @@ def probabilities(net: FloatNet) -> str:
     return net.fully_connected(net.concat(net.unary("softmax", x, beta=1.0), x), 5)
 
 
+def upsampled(net: FloatNet) -> str:
+    """Down and up again, as networks for segmentation do."""
+    small = net.conv(net.conv("input", 6, stride=2, activation="relu"), 8, stride=2, activation="relu")
+    large = net.resize("resize_nearest", net.transposed(small, 6, activation="relu"), (9, 8))
+    both = net.concat(large, net.resize("resize_bilinear", small, (9, 8)))
+    return net.conv(both, 4, k=1)
+
+
 NETS: dict[str, Callable[[FloatNet], str]] = {
-    f.__name__: f for f in (residual, mobile, pools, branches, gate, probabilities)
+    f.__name__: f for f in (residual, mobile, pools, branches, gate, probabilities, upsampled)
 }
 
 

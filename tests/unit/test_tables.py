@@ -27,7 +27,12 @@ DOCS = ROOT / "docs"
 USING = DOCS / "using.md"
 PICTURE = DOCS / "peers.svg"
 # Operators whose name in the graph is not the file's name in lower case, without _2D.
-KINDS = {"CONV_2D": "conv2d", "DEPTHWISE_CONV_2D": "depthwise", "CONCATENATION": "concat"}
+KINDS = {
+    "CONV_2D": "conv2d",
+    "DEPTHWISE_CONV_2D": "depthwise",
+    "CONCATENATION": "concat",
+    "RESIZE_NEAREST_NEIGHBOR": "resize_nearest",
+}
 KINDS |= {"RELU6": "relu", "RELU_N1_TO_1": "relu", "EXPAND_DIMS": "reshape", "SQUEEZE": "reshape", "PADV2": "pad"}
 KINDS |= dict.fromkeys(("SLICE", "REVERSE_V2", "SPLIT", "SPLIT_V", "UNPACK"), "strided_slice")
 KINDS |= {"GATHER": "take", "PACK": "concat", "CAST": "reshape"}

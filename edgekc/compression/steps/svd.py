@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ...files.sections import Count, Fraction, exactly_one
+from ...graph.ir import Node
 from ...graph.op import view_of
 from ...graph.source import Reads
 from ...ops import layer_filters
@@ -39,7 +40,7 @@ class Svd(LayerStep):
 
     def apply(self, job: Job, state: State) -> State:
         nodes = self.free(job, state, lambda node: layer_filters(node).reads is Reads.ALL)
-        nodes = [n for n in nodes if not layer_filters(n).window or weights(state, n).shape[1:3] == (1, 1)]
+        nodes = [n for n in nodes if not layer_filters(n).window or self._pointwise(state, n)]
         ahead = (
             front.before(job.samples, state.model.graph, nodes, front.MOST_SAMPLES) if self.of == "outputs" else None
         )
@@ -66,3 +67,7 @@ class Svd(LayerStep):
             error = low.relative_error if low.output_error is None else low.output_error
             job.log(f"{node.name}: rank {rank} of {min(flat)}, relative error of {self.of} {error:.4f}")
         return state
+
+    @staticmethod
+    def _pointwise(state: State, node: Node) -> bool:
+        return layer_filters(node).dense_window and weights(state, node).shape[1:3] == (1, 1)

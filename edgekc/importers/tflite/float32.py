@@ -15,7 +15,7 @@ from . import file
 from .builder import Builder, graph_shape, node_name
 from .file import FileModel, FileOperator, FileTensor
 from .handlers import FLOAT_ONLY, HANDLERS
-from .handlers.common import activation, conv_kind, plain, window, window_shape
+from .handlers.common import activation, conv_kind, plain, transposed_window, window, window_shape
 
 
 class _FloatBuilder(Builder):
@@ -70,7 +70,13 @@ def _widened(model: FileModel, where: str) -> FileModel:
     """Constants that are stored as float16 or int8, behind a DEQUANTIZE or as weights, as float32."""
     tensors, operators = list(model.tensors), []
     for op in model.operators:
-        position = {"DEQUANTIZE": 0, "CONV_2D": 1, "DEPTHWISE_CONV_2D": 1, "FULLY_CONNECTED": 1}.get(op.builtin, 9)
+        position = {
+            "DEQUANTIZE": 0,
+            "CONV_2D": 1,
+            "DEPTHWISE_CONV_2D": 1,
+            "FULLY_CONNECTED": 1,
+            "TRANSPOSE_CONV": 1,
+        }.get(op.builtin, 9)
         index = op.inputs[position] if position < len(op.inputs) else -1
         value = _real(tensors[index]) if index >= 0 else None
         if value is not None and op.builtin == "DEQUANTIZE":
@@ -100,18 +106,23 @@ def _real(t: FileTensor) -> Array | None:
     return np.asarray((t.data - points) * scales, np.float32)
 
 
-def _layer(b: Builder, op: FileOperator, rank: int, axis: int) -> tuple[str, str, tuple[int, ...]]:
-    """(weights, bias, shape of the weights); zeros where the file has no bias. `axis`: of the output channels."""
+def _layer(b: Builder, op: FileOperator, rank: int, axis: int, bias_at: int = 2) -> tuple[str, str, tuple[int, ...]]:
+    """(weights, bias, shape of the weights); zeros where the file has no bias.
+
+    Args:
+        axis: of the output channels.
+        bias_at: the bias's place among the operands.
+    """
     t = b.file_tensor(op, 1, "weights")
     b.check_type(op, "weights", t, ("float32",))
     if len(t.shape) != rank:
         raise ModelError(f"weights must have {rank} dimensions, got {list(t.shape)}", where=b.at(op))
     weights, channels = b.const(op, t, "weights", Role.WEIGHTS), t.shape[axis]
-    if len(op.inputs) < 3 or op.inputs[2] < 0:
+    if len(op.inputs) <= bias_at or op.inputs[bias_at] < 0:
         bias = f"{node_name(op)}/bias"
         b.tensors[bias] = constant(bias, np.zeros(channels, np.float32), Role.BIAS)
         return weights, bias, t.shape
-    given = b.file_tensor(op, 2, "bias")
+    given = b.file_tensor(op, bias_at, "bias")
     b.check_type(op, "bias", given, ("float32",))
     if given.shape != (channels,):
         raise ModelError(f"bias of shape {list(given.shape)} for {channels} channels", where=b.at(op))
@@ -137,6 +148,13 @@ def _depthwise(b: Builder, op: FileOperator) -> None:
         )
     out = window_shape(b, x, attrs, k_h, k_w, oc)
     b.add(op, "depthwise", (x, weights, bias), {**attrs, "activation": activation(b, op)}, out)
+
+
+def _transpose_conv(b: Builder, op: FileOperator) -> None:
+    x = b.operand(op, 2, "input")
+    weights, bias, shape = _layer(b, op, 4, 0, bias_at=3)
+    attrs, out = transposed_window(b, op, b.tensors[x], shape)
+    b.add(op, "transpose_conv", (x, weights, bias), {**attrs, "activation": activation(b, op)}, out)
 
 
 def _fully_connected(b: Builder, op: FileOperator) -> None:
@@ -172,6 +190,7 @@ _HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
     **{k: v for k, v in HANDLERS.items() if k not in ("QUANTIZE", "DEQUANTIZE")},
     "CONV_2D": _conv,
     "DEPTHWISE_CONV_2D": _depthwise,
+    "TRANSPOSE_CONV": _transpose_conv,
     "FULLY_CONNECTED": _fully_connected,
     "NEG": plain("neg"),
     **FLOAT_ONLY,

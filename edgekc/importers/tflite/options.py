@@ -32,6 +32,7 @@ OPTIONS: Mapping[str, _Fields] = {
         "DilationWFactor": (5, "i", 1),
         "DilationHFactor": (6, "i", 1),
     },
+    "TRANSPOSE_CONV": {"Padding": _PADDING, **_STRIDES, "FusedActivationFunction": (3, "b", 0)},
     "FULLY_CONNECTED": {**_ACTIVATION, "WeightsFormat": (1, "b", 0), "KeepNumDims": (2, "?", 0)},
     "ADD": _ACTIVATION,
     "MUL": _ACTIVATION,
@@ -40,6 +41,8 @@ OPTIONS: Mapping[str, _Fields] = {
     "MEAN": _REDUCER,
     "REDUCE_MAX": _REDUCER,
     "REDUCE_PROD": _REDUCER,
+    "RESIZE_BILINEAR": {"AlignCorners": (2, "?", 0), "HalfPixelCenters": (3, "?", 0)},
+    "RESIZE_NEAREST_NEIGHBOR": {"AlignCorners": (0, "?", 0), "HalfPixelCenters": (1, "?", 0)},
     "STRIDED_SLICE": {
         "BeginMask": (0, "i", 0),
         "EndMask": (1, "i", 0),

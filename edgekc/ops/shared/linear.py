@@ -119,18 +119,18 @@ def input_interval(view: View, interval: Interval | None) -> Interval:
     return Interval(low, high)
 
 
-def mixing_rule(channel_axis: int) -> ChannelRule:
+def mixing_rule(channel_axis: int, always_padded: bool = False) -> ChannelRule:
     """The channel rule of layers that sum over all input channels; weights (oc, ..., ic), ic at `channel_axis`.
 
     An input channel can go if no kept filter reads it, or if it always has one value: then it adds the same
     amount to every accumulator, which the bias takes over. With padding that holds only if the value is the
-    padding value.
+    padding value. `always_padded`: some taps see padding whatever the attributes say.
     """
 
     def foldable(view: View, known: Interval | None) -> Array:
         if known is None:
             return np.zeros(view.x.shape[-1], bool)
-        padded = any(view.node.attrs.get(p, 0) for p in WINDOW[-4:])
+        padded = always_padded or any(view.node.attrs.get(p, 0) for p in WINDOW[-4:])
         return known.constant & ((known.low == view["pad_value"]) if padded else True)
 
     def needs(view: View, keep_out: Array, known: Sequence[Interval | None]) -> list[Array]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..builder import Handler
-from . import copies, elements, layers, moves, reductions
+from . import copies, elements, layers, moves, reductions, spatial
 from .elements import FLOAT_ONLY
 
 __all__ = ["FLOAT_ONLY", "HANDLERS"]
@@ -12,6 +12,7 @@ HANDLERS: dict[str, Handler] = {
     **layers.HANDLERS,
     **elements.HANDLERS,
     **reductions.HANDLERS,
+    **spatial.HANDLERS,
     **moves.HANDLERS,
     **copies.HANDLERS,
 }

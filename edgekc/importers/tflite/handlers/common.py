@@ -57,6 +57,28 @@ def window_shape(
     return n, rows, cols, channels
 
 
+def transposed_window(
+    b: Builder, op: FileOperator, x: Tensor, filters: tuple[int, ...]
+) -> tuple[dict[str, int], tuple[int, ...]]:
+    """Attributes of TRANSPOSE_CONV with filters (oc, kh, kw, ic), and the shape of its output.
+
+    Padding is that of the convolution from the output back to the input.
+    """
+    size = b.ints(op, 0, "output shape")
+    if len(size) != 4 or size[0] != 1 or size[3] != filters[0] or min(size) < 1:
+        raise ModelError(f"an output of shape {size} with {filters[0]} filters", where=b.at(op))
+    out = Tensor("", tuple(size), x.dtype)
+    attrs = window(b, op, out, filters[1], filters[2])
+    for axis, k, stride, ends in (
+        (1, filters[1], attrs["stride_h"], ("pad_top", "pad_bottom")),
+        (2, filters[2], attrs["stride_w"], ("pad_left", "pad_right")),
+    ):
+        if (size[axis] + sum(attrs[end] for end in ends) - k) // stride + 1 != x.shape[axis]:
+            raise ModelError(f"an output of shape {size} from an input of {list(x.shape)}", where=b.at(op))
+    kept = ("stride_h", "stride_w", "pad_top", "pad_left")
+    return {name: attrs[name] for name in kept}, out.shape
+
+
 def conv_kind(b: Builder, op: FileOperator, x: str, filters: tuple[int, ...]) -> str:
     """conv2d, or grouped_conv2d where filters (oc, kh, kw, ic) read a part of the channels of `x`."""
     shape = b.tensors[x].shape

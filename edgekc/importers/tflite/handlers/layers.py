@@ -8,7 +8,7 @@ from ....errors import ModelError
 from ....graph.ir import Role
 from ..builder import Builder, Handler, graph_shape
 from ..file import FileOperator
-from .common import activation, conv_kind, window, window_shape
+from .common import activation, conv_kind, transposed_window, window, window_shape
 
 
 def _weights(b: Builder, op: FileOperator, rank: int, axis: int) -> str:
@@ -25,10 +25,10 @@ def _weights(b: Builder, op: FileOperator, rank: int, axis: int) -> str:
     return b.const(op, t, "weights", Role.WEIGHTS)
 
 
-def _bias(b: Builder, op: FileOperator) -> tuple[str, ...]:
-    if len(op.inputs) < 3 or op.inputs[2] < 0:
+def _bias(b: Builder, op: FileOperator, position: int = 2) -> tuple[str, ...]:
+    if len(op.inputs) <= position or op.inputs[position] < 0:
         return ()
-    t = b.file_tensor(op, 2, "bias")
+    t = b.file_tensor(op, position, "bias")
     b.check_type(op, "bias", t, ("int32",))
     return (b.const(op, t, "bias", Role.BIAS),)
 
@@ -48,6 +48,13 @@ def _depthwise(b: Builder, op: FileOperator) -> None:
     attrs = window(b, op, b.tensors[x], shape[1], shape[2])
     out = window_shape(b, x, attrs, shape[1], shape[2], shape[3])
     b.add(op, "depthwise", (x, w, *_bias(b, op)), {**attrs, "activation": activation(b, op)}, out)
+
+
+def _transpose_conv(b: Builder, op: FileOperator) -> None:
+    """Its operands are the output's shape, the weights, the input, and at times a bias."""
+    x, w = b.operand(op, 2, "input"), _weights(b, op, 4, 0)
+    attrs, out = transposed_window(b, op, b.tensors[x], b.tensors[w].shape)
+    b.add(op, "transpose_conv", (x, w, *_bias(b, op, 3)), {**attrs, "activation": activation(b, op)}, out)
 
 
 def _fully_connected(b: Builder, op: FileOperator) -> None:
@@ -79,6 +86,7 @@ def _pool(kind: str) -> Handler:
 HANDLERS: dict[str, Handler] = {
     "CONV_2D": _conv,
     "DEPTHWISE_CONV_2D": _depthwise,
+    "TRANSPOSE_CONV": _transpose_conv,
     "FULLY_CONNECTED": _fully_connected,
     "AVERAGE_POOL_2D": _pool("average_pool"),
     "MAX_POOL_2D": _pool("max_pool"),

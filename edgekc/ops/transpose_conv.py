@@ -1,0 +1,197 @@
+"""Transposed 2-D convolution, int8: the definition, how a quantised layer becomes one, and its C kernels.
+
+It is a convolution with the filters turned round, of an image with `stride - 1` pixels of `pad_value` between its own.
+An output pixel reads those taps of a filter that fall on pixels of the input: every stride_h-th row and stride_w-th
+column of it. Which ones they are depends on its row and column modulo the strides, its phase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..errors import ModelError
+from ..graph.ir import Array
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.scratch import Region, Regions
+from ..graph.source import Filters, FloatHalf, Reads, SourceOp
+from . import conv2d
+from .shared import linear as lin
+from .shared.checks import known
+from .shared.operands import DENSE
+from .shared.testing import linear_cases
+from .shared.ties import new_channels
+
+GEOMETRY = ("stride_h", "stride_w", "pad_top", "pad_left")
+ATTRS = (*GEOMETRY, "out_h", "out_w", "pad_value", *lin.OUTPUT)
+_ONES = dict(stride_h=1, stride_w=1, dilation_h=1, dilation_w=1, pad_top=0, pad_bottom=0, pad_left=0, pad_right=0)
+
+
+def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
+    x, w = shapes[0], shapes[1]
+    if len(w) != 4 or len(x) != 4 or x[3] != w[3]:
+        raise ModelError(f"weights {list(w)} do not match an input of shape {list(x)}")
+    if min(attrs["out_h"], attrs["out_w"]) < 1:
+        raise ModelError(f"an output of {attrs['out_h']} times {attrs['out_w']} pixels")
+    return [(x[0], attrs["out_h"], attrs["out_w"], w[0])]
+
+
+def spread(attrs: IntAttrs, x: Array, out: Shape, window: Shape, fill: float) -> Array:
+    """The image that the turned filters see: (n, out_h + kh - 1, out_w + kw - 1, c)."""
+    n, h, w, c = x.shape
+    stride_h, stride_w = attrs["stride_h"], attrs["stride_w"]
+    inside = np.full((n, (h - 1) * stride_h + 1, (w - 1) * stride_w + 1, c), fill, x.dtype)
+    inside[:, ::stride_h, ::stride_w] = x
+    for axis, count, k, pad in zip((1, 2), out, window, (attrs["pad_top"], attrs["pad_left"]), strict=True):
+        before, total = k - 1 - pad, count + k - 1
+        inside = inside.take(range(max(-before, 0), inside.shape[axis]), axis)
+        inside = inside.take(range(min(total - max(before, 0), inside.shape[axis])), axis)
+        pads = [(0, 0)] * 4
+        pads[axis] = (min(max(before, 0), total), total - min(max(before, 0), total) - inside.shape[axis])
+        inside = np.pad(inside, pads, constant_values=fill)
+    return inside
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    """acc[o] = bias[o] + sum over all taps of x * w[o], x being `pad_value` where a tap falls on no pixel."""
+    x, w, *rest = inputs
+    seen = spread(attrs, x, (attrs["out_h"], attrs["out_w"]), (w.shape[1], w.shape[2]), attrs["pad_value"])
+    return conv2d.reference({**attrs, **_ONES}, (seen, w[:, ::-1, ::-1], *rest))
+
+
+def _plain(view: View) -> View:
+    """The convolution that `spread` is for: its weights, scales and activation are lowered as those of any other."""
+    return replace(view, node=replace(view.node, attrs={**view.node.attrs, **_ONES}))
+
+
+def lower(view: View) -> Lowered:
+    lowered = conv2d.lower(_plain(view))
+    attrs = {name: view[name] for name in GEOMETRY}
+    _, attrs["out_h"], attrs["out_w"], _ = view.out.shape
+    attrs |= {name: lowered.attrs[name] for name in ("pad_value", *lin.OUTPUT)}
+    return Lowered("transpose_conv", attrs, lowered.activations, lowered.constants)
+
+
+def _with_fill(view: View, interval: Interval | None) -> Interval:
+    """What a tap can see."""
+    x, fill = known(view.x, interval), view["pad_value"]
+    return Interval(np.minimum(x.low, fill), np.maximum(x.high, fill))
+
+
+def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
+    low, high = lin.product_interval(view.weights.value, _with_fill(view, inputs[0]))
+    bias = view.bias.value
+    return lin.output_interval(view, low.sum((1, 2, 3)) + bias, high.sum((1, 2, 3)) + bias)
+
+
+def _taps(view: View) -> tuple[int, int]:
+    """The most rows and columns of a filter that an output pixel reads."""
+    _, k_h, k_w, _ = view.weights.shape
+    return -(-k_h // view["stride_h"]), -(-k_w // view["stride_w"])
+
+
+def _params(view: View) -> dict[str, Param]:
+    _, in_h, in_w, in_c = view.x.shape
+    _, out_h, out_w, out_c = view.out.shape
+    _, k_h, k_w, _ = view.weights.shape
+    values = dict(in_h=in_h, in_w=in_w, in_c=in_c, out_h=out_h, out_w=out_w, out_c=out_c, k_h=k_h, k_w=k_w)
+    values.update({name: view[name] for name in GEOMETRY}, dilation_h=1, dilation_w=1)
+    return {"window": values, **lin.output_params(view), "pad_value": view["pad_value"]}
+
+
+def _regions(view: View) -> Regions:
+    rows, columns = _taps(view)
+    return (
+        Region("biases", 4 * view.out.shape[3], "int32 (out_c): of one phase"),
+        Region(
+            "windows", 2 * rows * columns * view.x.shape[3], "int8 (2, rows, columns, in_c): what pixels see", align=1
+        ),
+    )
+
+
+_kernel = partial(
+    Kernel,
+    header="ek_transpose_conv.h",
+    struct="ek_transpose_conv_params",
+    fields=lin.LINEAR_FIELDS,
+    params=_params,
+    scratch=_regions,
+    sources=("ek_output_s8",),
+)
+KERNELS = (
+    _kernel(
+        symbol="ek_transpose_conv_s8_mve",
+        needs=frozenset({"mve"}),
+        accepts=lambda view: view.x.shape[3] >= 8,
+    ),
+    _kernel(
+        symbol="ek_transpose_conv_s8_dsp",
+        needs=frozenset({"dsp"}),
+        accepts=lambda view: view.x.shape[3] >= 4,
+    ),
+    _kernel(symbol="ek_transpose_conv_s8"),
+)
+
+
+def cases(rng: np.random.Generator) -> list[Case]:
+    shapes = [  # x (h, w, c), w (oc, kh, kw), stride, pads (top, left), output (h, w)
+        ("twice", (3, 4, 5), (4, 3, 3), (2, 2), (0, 0), (6, 8)),
+        ("twice-4x4", (3, 3, 8), (6, 4, 4), (2, 2), (1, 1), (6, 6)),
+        ("blocks", (2, 3, 17), (5, 2, 2), (2, 2), (0, 0), (4, 6)),
+        ("valid", (3, 2, 3), (2, 3, 2), (1, 1), (0, 0), (5, 3)),
+        ("gaps", (2, 3, 4), (3, 1, 2), (3, 4), (0, 0), (4, 10)),
+        ("uneven", (4, 3, 16), (7, 5, 3), (3, 2), (1, 0), (12, 6)),
+        ("padded-far", (3, 3, 2), (2, 2, 3), (2, 1), (3, 4), (3, 2)),
+        ("larger-than-it-reaches", (1, 2, 3), (2, 2, 2), (2, 2), (0, 0), (5, 7)),
+        ("one-pixel", (1, 1, 4), (3, 3, 3), (2, 2), (1, 1), (1, 1)),
+        ("one-channel", (2, 2, 1), (1, 3, 3), (2, 2), (0, 0), (5, 5)),
+    ]
+    out = []
+    for name, x, (oc, k_h, k_w), stride, pads, size in shapes:
+        attrs = dict(zip(GEOMETRY, (*stride, *pads), strict=True), out_h=size[0], out_w=size[1])
+        out += linear_cases(rng, name, attrs, (1, *x), (oc, k_h, k_w, x[2]), oc, k_h * k_w * x[2])
+    return out
+
+
+def _real(view: View, operands: Sequence[Array]) -> Array:
+    x, w, bias = operands
+    attrs = {name: view[name] for name in GEOMETRY}
+    seen = spread(attrs, x, view.out.shape[1:3], (w.shape[1], w.shape[2]), 0.0)
+    return conv2d.real(_plain(view), (seen, w[:, ::-1, ::-1], bias))
+
+
+def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
+    x, w, bias = operands
+    strides = (view["stride_h"], view["stride_w"])
+    full = torch.nn.functional.conv_transpose2d(x.permute(0, 3, 1, 2), w.permute(3, 0, 1, 2), stride=strides)
+    _, out_h, out_w, _ = view.out.shape
+    part = full[:, :, view["pad_top"] :, view["pad_left"] :][:, :, :out_h, :out_w]
+    part = torch.nn.functional.pad(part, (0, out_w - part.shape[3], 0, out_h - part.shape[2]))
+    return part.permute(0, 2, 3, 1) + bias
+
+
+OP = Op(
+    name="transpose_conv",
+    code=50,
+    attrs=ATTRS,
+    operands=DENSE,
+    infer=infer,
+    reference=reference,
+    kernels=KERNELS,
+    weights=lambda attrs, constants: constants[0],
+    macs=lambda view: int(np.prod(view.x.shape[1:3])) * int(np.prod(view.weights.shape)),
+    ranges=ranges,
+    validate=lin.validate,
+    channels=lambda view: lin.mixing_rule(channel_axis=3, always_padded=True),
+    cases=cases,
+)
+SOURCE = SourceOp(
+    "transpose_conv",
+    lower,
+    FloatHalf(_real, _in_torch, new_channels),
+    Filters(axis=0, reads=Reads.ALL, window=True, transposed=True),
+)

@@ -1,0 +1,112 @@
+"""The float halves of operators on images and over axes: numpy and PyTorch give what LiteRT's float kernels give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+import oracle
+import pytest
+from random_models import view_of
+
+from edgekc.graph.ir import Array, AttrValue, Role, Tensor, constant
+from edgekc.graph.op import View
+from edgekc.importers.tflite.float32 import import_tflite_float
+from edgekc.ops import SOURCES, legal
+from edgekc.quantize import float_reference
+
+pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
+Shape = tuple[int, ...]
+
+
+def _float(name: str, shape: Shape) -> Tensor:
+    return Tensor(name, shape, "float32")
+
+
+def _node(op: str, attrs: dict[str, AttrValue], out: Shape, *inputs: Shape) -> View:
+    return view_of(op, attrs, [_float("xyz"[i], shape) for i, shape in enumerate(inputs)], _float("out", out))
+
+
+def _resizes() -> Sequence[View]:
+    found = []
+    sizes = (((5, 7), (10, 14)), ((5, 7), (11, 3)), ((9, 4), (4, 9)), ((1, 3), (4, 1)))
+    for op, (size, out), align, half in product(("resize_nearest", "resize_bilinear"), sizes, (0, 1), (0, 1)):
+        if op == "resize_nearest" or not (align and half):
+            attrs: dict[str, AttrValue] = {"align_corners": align, "half_pixel_centers": half}
+            found.append(_node(op, attrs, (1, *out, 3), (1, *size, 3)))
+    return found
+
+
+def _transposed() -> Sequence[View]:
+    found = []
+    sizes = (  # x (h, w, c), w (oc, kh, kw), stride, pads, output
+        ((3, 4, 5), (4, 3, 3), (2, 2), (0, 0), (6, 8)),
+        ((3, 3, 2), (3, 4, 4), (2, 2), (1, 1), (6, 6)),
+        ((3, 2, 3), (2, 3, 2), (1, 1), (0, 0), (5, 3)),
+        ((2, 3, 1), (1, 1, 2), (3, 4), (0, 0), (5, 10)),
+    )
+    rng = np.random.default_rng(0)
+    for x, (oc, *window), stride, pads, out in sizes:
+        attrs: dict[str, AttrValue] = dict(zip(("stride_h", "stride_w"), stride, strict=True))
+        attrs |= dict(zip(("pad_top", "pad_left"), pads, strict=True), activation="none")
+        weights = constant("w", rng.normal(size=(oc, *window, x[2])).astype(np.float32), Role.WEIGHTS)
+        bias = constant("b", rng.normal(size=oc).astype(np.float32), Role.BIAS)
+        found.append(
+            view_of("transpose_conv", attrs, [_float("x", (1, *x)), weights, bias], _float("out", (1, *out, oc)))
+        )
+    return found
+
+
+VIEWS = (*_resizes(), *_transposed())
+
+
+def _name(view: View) -> str:
+    return "-".join([view.node.op, *(f"{k}{v}" for k, v in view.node.attrs.items()), *map(str, view.x.shape)])
+
+
+def _values(view: View, batch: int) -> list[Array]:
+    """Of all operands."""
+    rng = np.random.default_rng(len(_name(view)))
+    shapes = [(batch, *t.shape[1:]) for t in view.inputs]
+    free = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    return [x if t.data is None else t.data.copy() for t, x in zip(view.inputs, free, strict=True)]
+
+
+def _free(view: View, values: Sequence[Array]) -> list[Array]:
+    """Of the activations."""
+    return [x for t, x in zip(view.inputs, values, strict=True) if t.data is None]
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=_name)
+def test_equal_to_litert(view: View) -> None:
+    values = _values(view, 1)
+    expected = oracle.run(view, _free(view, values))[0]
+    floats = SOURCES[view.node.op].floats
+    assert floats is not None
+    got = floats.compute(view, values)
+    assert got.dtype == np.float32
+    np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=_name)
+def test_pytorch_gives_the_same_with_gradients(view: View) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    floats = SOURCES[view.node.op].floats
+    assert floats is not None
+    values = _values(view, 3)
+    tensors = [torch.from_numpy(v).requires_grad_() for v in values]
+    got = floats.torch(torch, view, tensors)
+    np.testing.assert_allclose(got.detach().numpy(), floats.compute(view, values), rtol=1e-4, atol=1e-5)
+    got.sum().backward()
+    assert all(t.grad is not None and torch.isfinite(t.grad).all() for t in tensors)
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=_name)
+def test_a_float_file_is_imported(view: View) -> None:
+    graph = import_tflite_float(oracle.model(view), "net", "net.tflite")
+    legal.check(graph)
+    assert view.node.op in [node.op for node in graph.nodes]
+    values = _free(view, _values(view, 1))
+    expected = oracle.run(view, values)[0]
+    np.testing.assert_allclose(float_reference.outputs(graph, values)[0], expected, rtol=1e-5, atol=1e-5)
