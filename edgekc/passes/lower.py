@@ -52,10 +52,10 @@ def lower_nodes(
             error.operator = None if node.source < 0 else node.source
             found.append(error)
             continue
-        except ModelError:
+        except (ModelError, ArithmeticError, LookupError, TypeError, ValueError):
             if not follows:
                 raise
-            continue
+            continue  # its shapes were guessed
         tensors.update({t.name: t for t in constants})
         nodes.append(result)
     return prune(replace(graph, stage=Stage.INTEGER, tensors=tensors, nodes=tuple(nodes))), tuple(found)
