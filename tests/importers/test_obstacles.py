@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -71,3 +72,22 @@ def test_torch() -> None:
         assert [o.operator for o in found.obstacles] == [i for i, n in enumerate(names) if n == f"aten.{op}"], op
     with pytest.raises(edgekc.UsageError, match="needs example_inputs"):
         edgekc.check(net)
+
+
+def test_operators_of_quantised_programs_are_all_named(tmp_path: Path) -> None:
+    """They are not ATen's: each is named, with what to pass in place of the file."""
+    pytest.importorskip("torch", reason="the PyTorch importer needs torch")
+    from edgekc.importers.torch.program import clean_program
+
+    def node(name: str, target: str) -> dict[str, Any]:
+        return {"name": name, "target": target, "inputs": [], "outputs": []}
+
+    quantised = "torch.ops.quantized_decomposed.quantize_per_tensor.default"
+    nodes = [node("a", quantised), node("b", "torch.ops.aten.relu.default"), node("c", "torch.ops.mine.odd.default")]
+    module = {"graph": {"nodes": nodes}, "signature": {}, "module_call_graph": []}
+    program = {"graph_module": module, "opset_version": {}, "range_constraints": {}, "schema_version": {}}
+    with pytest.raises(edgekc.UnsupportedError) as error:
+        clean_program(json.dumps(program).encode(), "net.pt2")
+    first, second = error.value.obstacles
+    assert (first.operator, first.where, first.fix[:24]) == (0, "net.pt2: node a", "export the float program")
+    assert (second.operator, second.where, second.fix) == (2, "net.pt2: node c", "")

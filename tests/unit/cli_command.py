@@ -62,7 +62,7 @@ def complaint(result: Result) -> str:
 
 
 def refusal(result: Result) -> list[str]:
-    """The lines of a bad input: one, or where several things stand in the way, those below a heading that counts them."""
+    """The lines of a bad input: one, or of several obstacles those below the heading that counts them."""
     lines = result.err.splitlines()
     heading = re.fullmatch(r"edgekc: error: (\d+) obstacles:", lines[0]) if lines else None
     if heading is None:

@@ -127,7 +127,13 @@ class Builder:
     def file_tensor(self, op: FileOperator, position: int, what: str) -> FileTensor:
         if position >= len(op.inputs) or op.inputs[position] < 0:
             raise ModelError(f"operand {position} ({what}) is missing", where=self.at(op))
-        return self.model.tensors[op.inputs[position]]
+        return self.there(self.model.tensors[op.inputs[position]], self.at(op))
+
+    def there(self, t: FileTensor, where: str) -> FileTensor:
+        """The tensor; ModelError where it is an optional one that was left out."""
+        if 0 in t.shape:
+            raise ModelError(f"tensor {t.index} {t.name[:60]!r}: impossible shape {list(t.shape)}", where=where)
+        return t
 
     def operand(
         self, op: FileOperator, position: int, what: str, *, rowwise: bool = False, may_be_constant: bool = False
@@ -189,7 +195,7 @@ class Builder:
     def file_output(self, op: FileOperator) -> FileTensor:
         if len(op.outputs) != 1:
             raise self.unsupported(op, f"{len(op.outputs)} outputs", "one")
-        t = self.model.tensors[op.outputs[0]]
+        t = self.there(self.model.tensors[op.outputs[0]], self.at(op))
         if t.index in self.names or t.index in self.values:
             raise ModelError(f"tensor {t.index} is written twice", where=self.at(op))
         return t

@@ -60,7 +60,8 @@ def read_tflite_float(given: FileModel, name: str, where: str) -> Imported:
     b = _FloatBuilder(model, where)
     inputs = []
     for k, i in enumerate(model.inputs):
-        t, at = model.tensors[i], f"{where}: input {k}"
+        at = f"{where}: input {k}"
+        t = b.there(model.tensors[i], at)
         if t.dtype != "float32":
             b.refuse(UnsupportedError(f"type {t.dtype}; supported: float32", where=at), None)
         inputs.append(b.activation(replace(t, dtype="float32", quant=None), "input" if k == 0 else f"input_{k}", at))

@@ -24,7 +24,9 @@ def read_tflite(model: file.FileModel, name: str, where: str) -> Imported:
     """As `import_tflite`, with what stands in the way beside the graph."""
     b = Builder(model, where)
     inputs = tuple(
-        b.activation(model.tensors[i], "input" if k == 0 else f"input_{k}", f"{where}: input {k}")
+        b.activation(
+            b.there(model.tensors[i], f"{where}: input {k}"), "input" if k == 0 else f"input_{k}", f"{where}: input {k}"
+        )
         for k, i in enumerate(model.inputs)
     )
     for k, shape in enumerate(b.tensors[n].shape for n in inputs):
