@@ -34,6 +34,7 @@ from .errors import (
 if TYPE_CHECKING:
     from .api.boards import Boards, Fits, Tools, check_tools, find_boards, list_boards
     from .api.builds import Difference, Inspection, compare_builds, inspect
+    from .api.checking import Check, CheckedOperator, Obstacle, check
     from .api.compiling import compile, open_program
     from .api.model import Model, load
     from .api.packed import Packed, compress, list_recipes, load_recipe, transfer
@@ -52,6 +53,8 @@ __all__ = [
     "Boards",
     "Built",
     "CapacityError",
+    "Check",
+    "CheckedOperator",
     "Costs",
     "Difference",
     "EdgekcError",
@@ -63,6 +66,7 @@ __all__ = [
     "LayerCosts",
     "Model",
     "ModelError",
+    "Obstacle",
     "Packed",
     "Program",
     "ToolError",
@@ -73,6 +77,7 @@ __all__ = [
     "VerifyError",
     "Way",
     "__version__",
+    "check",
     "check_tools",
     "compare_builds",
     "compile",
@@ -94,6 +99,7 @@ __all__ = [
 _PLACES = {
     "api.boards": ("Boards", "Fits", "Tools", "check_tools", "find_boards", "list_boards"),
     "api.builds": ("Difference", "Inspection", "compare_builds", "inspect"),
+    "api.checking": ("Check", "CheckedOperator", "Obstacle", "check"),
     "api.compiling": ("compile", "open_program"),
     "api.model": ("Model", "load"),
     "api.packed": ("Packed", "compress", "list_recipes", "load_recipe", "transfer"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class EdgekcError(Exception):
     """Base of all errors that are the user's to fix; the command line prints one line and exits with 2.
@@ -23,7 +25,42 @@ class ModelError(EdgekcError):
 
 
 class UnsupportedError(EdgekcError):
-    """The model is sound, and uses an operator, type or attribute that edgekc does not have."""
+    """The model is sound, and uses an operator, type or attribute that edgekc does not have.
+
+    Attributes:
+        operator: index in the model of the operator that it is about; None: of no single one, or not known.
+        tensor: name in the model of what that operator computes; empty: not known.
+    """
+
+    operator: int | None = None
+    tensor: str = ""
+
+    @property
+    def obstacles(self) -> tuple[UnsupportedError, ...]:
+        """Everything that stands in the way, in the model's order: this alone."""
+        return (self,)
+
+
+class ObstaclesError(UnsupportedError):
+    """Several things stand in the way of a sound model; the command line prints one line for each.
+
+    Args:
+        found: two or more.
+    """
+
+    def __init__(self, found: Sequence[UnsupportedError]) -> None:
+        self._found = tuple(found)
+        super().__init__(f"{len(self._found)} obstacles: {' | '.join(map(str, self._found))}")
+
+    @property
+    def obstacles(self) -> tuple[UnsupportedError, ...]:
+        """All of them, in the model's order."""
+        return self._found
+
+
+def refusal(found: Sequence[UnsupportedError]) -> UnsupportedError:
+    """One error of what stands in the way, of which there is at least one."""
+    return found[0] if len(found) == 1 else ObstaclesError(found)
 
 
 class FormatError(EdgekcError):

@@ -14,6 +14,7 @@ from ..errors import UsageError
 from ..format.pack import read
 from ..graph.ir import Graph, Stage
 from ..importers import import_model
+from ..importers.imported import Imported
 from ..names import default_name
 from ..pipeline import read_model
 
@@ -99,14 +100,24 @@ def load(source: Any, example_inputs: Any = None, *, name: str = "") -> Model:
         return model
     if isinstance(source, (str, Path)):
         return _from_file(Path(source), name)
-    from ..importers.torch.importer import import_torch
+    name, found = traced(source, example_inputs, name)
+    return Model(name, found.sound(), f"torch {type(source).__name__}", None, b"")
+
+
+def is_known(source: Any) -> bool:
+    """Whether it is a path, a Model or a Packed; all else is an object of PyTorch's, or nothing that `load` takes."""
+    return isinstance(source, (str, Path, Model)) or isinstance(getattr(source, "model", None), Model)
+
+
+def traced(source: Any, example_inputs: Any, name: str) -> tuple[str, Imported]:
+    """The name of a module or ExportedProgram, and what could be read of it; raises as `load`."""
+    from ..importers.torch.importer import read_torch
 
     if "torch" not in sys.modules:  # no object of PyTorch's is there without it
         what = f"a {type(source).__name__}; expected a path, an nn.Module, an ExportedProgram, a Model or a Packed"
         raise UsageError(what, where="load")
     name = name or default_name(Path(re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", type(source).__name__)))
-    graph = import_torch(source, name, example_inputs)
-    return Model(name, graph, f"torch {type(source).__name__}", None, b"")
+    return name, read_torch(source, name, example_inputs)
 
 
 def _from_file(path: Path, name: str) -> Model:

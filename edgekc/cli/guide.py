@@ -6,6 +6,7 @@ from __future__ import annotations
 _ROWS = (
     ("two minutes to look", "edgekc demo"),
     ("an int8 .tflite, or an .ekc", "edgekc compile MODEL --board BOARD -o DIR"),
+    ("a model: can it run?", "edgekc check MODEL"),
     ("a float model and data", "edgekc compress MODEL --data DATA -o NAME.ekc"),
     ("a model, and no board yet", "edgekc fit MODEL"),
     ("a compiled folder: is it right?", "edgekc verify DIR"),

@@ -12,13 +12,14 @@ import typer
 
 from .. import __version__
 from ..assets import BOARDS, CODEGEN, RUNTIME_C
-from ..errors import EdgekcError
+from ..errors import EdgekcError, ObstaclesError
 from ..files.stopping import orderly_stop
 from ..names import visible
 from ..terminal import accept_any_text, say
 from . import (
     boards,
     build,
+    check,
     compile,
     compress,
     demo,
@@ -40,8 +41,9 @@ _OURS = (BOARDS, CODEGEN, RUNTIME_C, Path(__file__).resolve().parents[1])
 
 # Headings of the help, with the file and the function of each command below them.
 _COMMANDS: tuple[tuple[str, tuple[tuple[ModuleType, Callable[..., None]], ...]], ...] = (
-    ("From a model", ((demo, demo.demo), (compile, compile.compile_), (compress, compress.compress),
-                      (transfer, transfer.transfer), (fit, fit.fit), (inspect, inspect.inspect))),
+    ("From a model", ((demo, demo.demo), (check, check.check), (compile, compile.compile_),
+                      (compress, compress.compress), (transfer, transfer.transfer), (fit, fit.fit),
+                      (inspect, inspect.inspect))),
     ("With a compiled folder", ((verify, verify.verify), (evaluate, evaluate.evaluate), (measure, measure.measure),
                                 (diff, diff.diff))),
     ("With a board", ((boards, boards.boards), (build, build.build), (flash, flash.flash),
@@ -95,6 +97,8 @@ def run() -> None:
     try:
         with orderly_stop():
             app()
+    except ObstaclesError as error:
+        _fail(f"{len(error.obstacles)} obstacles:", *map(str, error.obstacles))
     except EdgekcError as error:
         _fail(str(error))
     except OSError as error:
@@ -105,7 +109,8 @@ def run() -> None:
         _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror))
 
 
-def _fail(what: str) -> NoReturn:
-    """One line, whatever characters a file's name or a model's strings have."""
-    print(f"edgekc: error: {visible(' '.join(what.split()))}", file=sys.stderr)
+def _fail(what: str, *each: str) -> NoReturn:
+    """A line, and one for each of several; whatever characters a file's name or a model's strings have."""
+    lines = [f"edgekc: error: {what}", *each]
+    print("\n  ".join(visible(" ".join(line.split())) for line in lines), file=sys.stderr)
     sys.exit(2)

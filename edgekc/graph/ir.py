@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -86,13 +86,18 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operator; `inputs` and `outputs` are tensor names, in the order its Op declares."""
+    """One operator; `inputs` and `outputs` are tensor names, in the order its Op declares.
+
+    `source` is the index of the source model's operator that it was made of, -1 of none. No stage reads it:
+    `edgekc check` follows operators by it.
+    """
 
     op: str
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attrs: Mapping[str, AttrValue]
+    source: int = field(default=-1, compare=False)
 
     def int_attr(self, key: str) -> int:
         value = self.attrs[key]

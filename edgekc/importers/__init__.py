@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..graph.ir import Graph
+from .imported import Imported
 
 SUFFIXES = (".tflite", ".onnx", ".pt2", ".keras", ".h5")
 
@@ -20,6 +21,16 @@ def import_model(path: Path, name: str) -> Graph:
         UsageError: the file cannot be read, or is none of these.
         ModelError, UnsupportedError, ToolError: see the importer.
     """
+    return read_model(path, name).sound()
+
+
+def read_model(path: Path, name: str) -> Imported:
+    """As `import_model`; what is refused stands beside the graph, all of it, and what was read is there.
+
+    Raises:
+        UsageError, ModelError, ToolError: as `import_model`.
+        UnsupportedError: nothing of it can be read.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(8)
@@ -31,17 +42,17 @@ def import_model(path: Path, name: str) -> Graph:
     if kind == ".tflite":
         return _tflite(path, name)
     if kind == ".onnx":
-        from .onnx.importer import import_onnx
+        from .onnx.importer import read_onnx
 
-        return import_onnx(path, name)
+        return read_onnx(path, name)
     if kind == ".pt2":
-        from .torch.importer import import_torch
+        from .torch.importer import read_torch
 
-        return import_torch(path, name)
+        return read_torch(path, name)
     if kind in (".keras", ".h5"):
-        from .keras.importer import import_keras
+        from .keras.importer import read_keras
 
-        return import_keras(path, name)
+        return read_keras(path, name)
     fix = "pass one of these"
     if kind in (".pt", ".pth"):
         fix = "save torch.export.export(model, inputs) with torch.export.save as .pt2"
@@ -50,11 +61,10 @@ def import_model(path: Path, name: str) -> Graph:
     )
 
 
-def _tflite(path: Path, name: str) -> Graph:
+def _tflite(path: Path, name: str) -> Imported:
     from .tflite.file import read
-    from .tflite.float32 import import_tflite_float, is_float
-    from .tflite.int8 import import_tflite
+    from .tflite.float32 import is_float, read_tflite_float
+    from .tflite.int8 import read_tflite
 
     model = read(path.read_bytes(), str(path))
-    importer = import_tflite_float if is_float(model) else import_tflite
-    return importer(model, name, str(path))
+    return (read_tflite_float if is_float(model) else read_tflite)(model, name, str(path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..errors import ModelError, UnsupportedError
 from ..files import limits
 from ..graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, Tensor, constant
 from . import order as od
+from .imported import Imported, SourceOperator, partial
 from .order import Order, Shape
 
 MAX_DIM = 65535  # the C parameter structs hold 16-bit sizes
@@ -54,6 +55,9 @@ class Builder:
     shaped: dict[tuple[str, Shape], str] = field(default_factory=dict)  # reshapes made, by tensor and shape
     made_bytes: int = 0  # of constants that were computed here
     held_bytes: int = 0  # of constants that the source holds
+    source: int = -1  # index of the source's operator that is being read
+    refused: list[UnsupportedError] = field(default_factory=list)  # what stands in the way so far
+    guessed: list[str] = field(default_factory=list)  # graph tensors for what refused operators compute
 
     def unsupported(self, what: str, supported: str) -> UnsupportedError:
         return UnsupportedError(f"{what}; supported: {supported}", where=self.at)
@@ -127,9 +131,49 @@ class Builder:
         return Value(shape, order, name)
 
     def _add(self, op: str, name: str, inputs: tuple[str, ...], attrs: Mapping[str, AttrValue], shape: Shape) -> None:
-        self.nodes.append(Node(op, name, inputs, (name,), dict(attrs)))
+        self.nodes.append(Node(op, name, inputs, (name,), dict(attrs), self.source))
         self.tensors[name] = Tensor(name, shape, "float32")
         self.places[name] = self.at
+
+    def refuse(self, error: UnsupportedError, tensor: str) -> None:
+        """Note what stands in the way, and go on: the list of a model's obstacles is complete."""
+        error.operator, error.tensor = self.source, tensor
+        self.refused.append(error)
+
+    def stand_in(self, shape: Sequence[int | None] | None) -> Value | None:
+        """What a refused operator computes, by the shape that the source states; None where it states none."""
+        if not shape or any(d is None for d in shape[1:]):
+            return None
+        sizes = tuple(1 if d is None else d for d in shape)
+        try:
+            value = self.input(sizes)
+        except UnsupportedError:
+            return None
+        self.guessed.append(value.name)
+        return value
+
+    def finished(
+        self,
+        name: str,
+        inputs: list[Value],
+        outputs: list[Value],
+        finish: Callable[[Graph], Graph],
+        operators: Sequence[SourceOperator],
+    ) -> Imported:
+        """The graph behind `finish`, or as far as it could be read with everything that was refused."""
+        try:
+            graph = self.graph(name, inputs, [v for v in outputs if v.name not in self.guessed])
+            if not self.refused:
+                return Imported(finish(graph), tuple(operators))
+        except UnsupportedError as error:
+            self.refused.append(error)
+        except ModelError:  # of shapes that are not certain
+            if not self.refused:
+                raise
+        ends = tuple(v.name for v in inputs)
+        graph = Graph(name, Stage.FLOAT, self.tensors, tuple(self.nodes), ends, (), {})
+        graph, guessed = partial(graph, self.guessed)
+        return Imported(graph, tuple(operators), tuple(self.refused), guessed)
 
     def _check_shape(self, shape: Shape) -> None:
         if any(not 1 <= d <= MAX_DIM for d in shape):
@@ -137,7 +181,10 @@ class Builder:
         if math.prod(shape) > _MAX_ELEMENTS:
             raise self.unsupported(f"a tensor of shape {list(shape)}", f"up to {_MAX_ELEMENTS:,} elements")
         if len(shape) > 1 and shape[0] != 1:
-            raise self.unsupported(f"batch size {shape[0]} (shape {list(shape)})", "1")
+            what = f"batch size {shape[0]} (shape {list(shape)}); supported: 1"
+            raise UnsupportedError(
+                what, where=self.at, fix="export the model with a batch size of 1, and run it once for each sample"
+            )
 
     def node_name(self, op: str, parameter: str) -> str:
         """A layer is named like its weights (`c.0.weight` -> c_0), everything else by operator and number."""
@@ -221,6 +268,19 @@ class Builder:
         if not value.order.plain:
             raise self.layout(value)
         return native, tuple(range(len(native)))[-len(value.shape) :]
+
+
+def of_either_layout(read: Callable[[bool], Imported]) -> Imported:
+    """A model whose inputs are NCHW, or NHWC where only then fewer things stand in its way.
+
+    Args:
+        read: of channels_last.
+    """
+    first = read(False)
+    if not any(isinstance(error, LayoutError) for error in first.refused):
+        return first
+    second = read(True)
+    return second if len(second.refused) < len(first.refused) else first
 
 
 def real(value: Value) -> Array:

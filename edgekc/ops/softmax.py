@@ -106,6 +106,8 @@ def lower(view: View) -> Lowered:
     real = beta * view.x.q.scale
     if real * 2.0 ** (31 - DIFF_BITS) <= 1.0:
         raise UnsupportedError(f"softmax with beta * scale = {real}", where=view.node.name)
+    if not view.x.shape:
+        raise UnsupportedError("softmax of a tensor without dimensions", where=view.node.name)
     if view.x.shape[-1] > MAX_DEPTH:
         raise UnsupportedError(f"softmax over {view.x.shape[-1]} values (at most {MAX_DEPTH})", where=view.node.name)
     return Lowered("softmax", scale_attrs(real), activation_inputs(view))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
-from ..errors import ModelError, UnsupportedError
+from ..errors import ModelError, UnsupportedError, refusal
 from ..graph.ir import Graph, Node, Stage, Tensor, prune
 from ..graph.op import Op, View, int_attrs, view_of
 from ..ops import LOWER, OPS, source_of
@@ -20,15 +21,44 @@ def lower(graph: Graph, rounding: str = "tflite") -> Graph:
 
     Raises:
         ModelError: shapes in the file contradict the operators.
-        UnsupportedError: an accumulator could overflow 32 bits, or an operator's case is not implemented.
+        UnsupportedError: an accumulator could overflow 32 bits, or an operator's case is not implemented; of every
+            such operator.
+    """
+    lowered, found = lower_nodes(graph, rounding)
+    if found:
+        raise refusal(found)
+    return lowered
+
+
+def lower_nodes(
+    graph: Graph, rounding: str = "tflite", guessed: Collection[str] = ()
+) -> tuple[Graph, tuple[UnsupportedError, ...]]:
+    """As `lower`, without the nodes that are refused, and with everything that stands in their way.
+
+    Args:
+        guessed: tensors of which the shapes are not certain; where they cannot be, what comes of them is left out.
     """
     tensors: dict[str, Tensor] = {n: t for n, t in graph.tensors.items() if t.data is None}
-    nodes = []
+    nodes, found, uncertain = [], [], set(guessed)
     for node in graph.nodes:
-        result, constants = lower_node(graph, node, rounding)
+        follows = not uncertain.isdisjoint(node.inputs)
+        if follows:
+            uncertain.update(node.outputs)
+            if any(t.dtype == "float32" and t.data is None for t in graph.of((*node.inputs, *node.outputs))):
+                continue  # a cast at the edge of what was refused
+        try:
+            result, constants = lower_node(graph, node, rounding)
+        except UnsupportedError as error:
+            error.operator = None if node.source < 0 else node.source
+            found.append(error)
+            continue
+        except (ModelError, ArithmeticError, LookupError, TypeError, ValueError):
+            if not follows:
+                raise
+            continue  # its shapes were guessed
         tensors.update({t.name: t for t in constants})
         nodes.append(result)
-    return prune(replace(graph, stage=Stage.INTEGER, tensors=tensors, nodes=tuple(nodes)))
+    return prune(replace(graph, stage=Stage.INTEGER, tensors=tensors, nodes=tuple(nodes))), tuple(found)
 
 
 def lower_node(graph: Graph, node: Node, rounding: str = "tflite") -> tuple[Node, tuple[Tensor, ...]]:
@@ -45,7 +75,7 @@ def lower_node(graph: Graph, node: Node, rounding: str = "tflite") -> tuple[Node
     lowered = to_integers(view)
     op = OPS[lowered.op]
     inputs = (*graph.of(lowered.activations), *lowered.constants)
-    result = Node(lowered.op, node.name, tuple(t.name for t in inputs), node.outputs, lowered.attrs)
+    result = Node(lowered.op, node.name, tuple(t.name for t in inputs), node.outputs, lowered.attrs, node.source)
     if wrong := wrong_operand(op, inputs):
         raise UnsupportedError(wrong, where=node.name)
     inferred = op.infer(int_attrs(result), [t.shape for t in inputs])

@@ -61,6 +61,17 @@ def complaint(result: Result) -> str:
     return lines[0].removeprefix("edgekc: error: ")
 
 
+def refusal(result: Result) -> list[str]:
+    """The lines of a bad input: one, or of several obstacles those below the heading that counts them."""
+    lines = result.err.splitlines()
+    heading = re.fullmatch(r"edgekc: error: (\d+) obstacles:", lines[0]) if lines else None
+    if heading is None:
+        return [complaint(result)]
+    assert result.code == 2 and "Traceback" not in result.err
+    assert len(lines) == 1 + int(heading[1]) and all(line.startswith("  ") for line in lines[1:]), result.err
+    return [line.strip() for line in lines[1:]]
+
+
 def snapshot(folder: Path) -> dict[str, bytes]:
     """Every file below a folder; folders and links by name."""
     return {

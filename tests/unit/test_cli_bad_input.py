@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
-from cli_command import BOARD, GOOD, MODEL, call, compile_demo, complaint, copy, small_board, snapshot
+from cli_command import BOARD, GOOD, MODEL, call, compile_demo, complaint, copy, refusal, small_board, snapshot
 
 import edgekc.firmware.toolchain
 from edgekc.assets import BOARDS
@@ -75,7 +75,7 @@ def test_flipped_bits(part: int, tmp_path: Path) -> None:
         (tmp_path / "flip.tflite").write_bytes(data)
         result = call("compile", tmp_path / "flip.tflite", "-o", tmp_path / "out", "--name", "digits")
         if result.code != 0:
-            complaint(result)
+            refusal(result)
 
 
 def test_any_changed_byte_of_an_ekc_is_found(compiled: Path, tmp_path: Path) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 from ...errors import ModelError, ToolError, UnsupportedError
 from ...graph.ir import Graph
 from ..faults import is_ours
-from ..tflite.float32 import import_tflite_float
+from ..imported import Imported
+from ..tflite import file as tflite
+from ..tflite.float32 import read_tflite_float
 from .file import check_keras
 
 
@@ -25,6 +27,11 @@ def import_keras(path: Path, name: str) -> Graph:
         ModelError: the file is damaged.
         UnsupportedError: a layer that TensorFlow Lite or edgekc does not have.
     """
+    return read_keras(path, name).sound()
+
+
+def read_keras(path: Path, name: str) -> Imported:
+    """As `import_keras`, with what stands in the way beside the graph."""
     where = str(path)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets on stderr
     try:
@@ -42,7 +49,7 @@ def import_keras(path: Path, name: str) -> Graph:
         if is_ours(error):
             raise
         raise UnsupportedError(f"TensorFlow Lite cannot convert the model ({_line(error)})", where=where) from error
-    return import_tflite_float(bytes(data), name, where)
+    return read_tflite_float(tflite.read(bytes(data), where), name, where)
 
 
 def _load(tf: Any, path: Path, where: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ import numpy as np
 from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Graph
 from .. import nchw
-from ..builder import Builder, LayoutError, Value, constant_value, real
+from ..builder import Builder, Value, constant_value, of_either_layout, real
 from ..finish import fold_affine, numbered, tidy
+from ..imported import Imported, SourceOperator
 from . import file, fold, qdq
 from .args import Args, pair, sides, two
-from .file import FileModel
+from .file import FileModel, FileNode
 
 
 def import_onnx(path: Path, name: str) -> Graph:
@@ -28,18 +29,16 @@ def import_onnx(path: Path, name: str) -> Graph:
         ModelError: the file is damaged, contradicts itself, or holds NaN.
         UnsupportedError: an operator, type or attribute that edgekc does not have; names node and operator.
     """
+    return read_onnx(path, name).sound()
+
+
+def read_onnx(path: Path, name: str) -> Imported:
+    """As `import_onnx`, with what stands in the way beside the graph."""
     model = file.read(path)
-    try:
-        return _import(model, name, str(path), channels_last=False)
-    except LayoutError:
-        try:
-            return _import(model, name, str(path), channels_last=True)
-        except UnsupportedError:
-            pass
-        raise
+    return of_either_layout(lambda last: _import(model, name, str(path), channels_last=last))
 
 
-def _import(model: FileModel, name: str, where: str, channels_last: bool) -> Graph:
+def _import(model: FileModel, name: str, where: str, channels_last: bool) -> Imported:
     is_qdq = any(node.op in ("QuantizeLinear", "DequantizeLinear") for node in model.nodes)
     b = Builder(where, quantized=is_qdq, channels_last=channels_last)
     values = {key: constant_value(data, key) for key, data in model.constants.items()}
@@ -51,20 +50,47 @@ def _import(model: FileModel, name: str, where: str, channels_last: bool) -> Gra
             raise b.unsupported(f"type {item.dtype}", "float32")
         values[item.name] = b.input(item.shape)
         inputs.append(values[item.name])
+    loose: set[str] = set()  # what comes of refused nodes
     for node in model.nodes:
-        b.at = f"{where}: {node.title}"
-        for key in node.inputs:
-            if key and key not in values:
-                raise b.wrong(f"tensor {key[:60]!r} is read before it is computed, or is a further output")
-        results = _outputs(Args(b, node, values, model.opset), where)
-        for key, value in zip(node.outputs, results, strict=False):
-            b.check_stated(value.shape, model.shapes.get(key))
-            values[key] = value
+        b.at, b.source = f"{where}: {node.title}", node.index
+        before, follows = len(b.nodes), not loose.isdisjoint(node.inputs)
+        try:
+            results = _checked_outputs(b, node, values, model, loose)
+        except (UnsupportedError, ModelError) as error:
+            if isinstance(error, UnsupportedError):
+                b.refuse(error, node.outputs[0] if node.outputs else "")
+            elif not follows:
+                raise
+            del b.nodes[before:]
+            results, follows = [b.stand_in(model.shapes.get(key)) for key in node.outputs], True
+        values.update((k, v) for k, v in zip(node.outputs, results, strict=False) if v is not None)
+        loose.update(node.outputs if follows else ())
     for key in model.outputs:
-        if key not in values:
+        if key not in values and key not in loose:
             raise ModelError(f"output {key[:60]!r} is never computed", where=where)
-    graph = b.graph(name, inputs, [values[key] for key in model.outputs])
-    return numbered(tidy(qdq.settle(graph, b.places) if is_qdq else fold_affine(graph)))
+    operators = [SourceOperator(n.index, n.op, n.outputs[0] if n.outputs else "") for n in model.nodes]
+    outputs = [values[key] for key in model.outputs if key in values]
+    return b.finished(
+        name, inputs, outputs, lambda g: numbered(tidy(qdq.settle(g, b.places) if is_qdq else fold_affine(g))),
+        operators,
+    )  # fmt: skip
+
+
+def _checked_outputs(
+    b: Builder, node: FileNode, values: Mapping[str, Value], model: FileModel, loose: set[str]
+) -> list[Value | None]:
+    """What a node computes, of the shapes that the file states; None: of a refused node, and nothing is known of it."""
+    for key in node.inputs:
+        if key and key not in values and key not in loose:
+            raise b.wrong(f"tensor {key[:60]!r} is read before it is computed, or is a further output")
+    if any(key in loose and key not in values for key in node.inputs):
+        if node.op not in (*_HANDLERS, *fold.FOLDABLE, "Shape"):
+            raise b.unsupported("this operator is not implemented", ", ".join(sorted(_HANDLERS)))
+        return [b.stand_in(model.shapes.get(key)) for key in node.outputs]
+    results = _outputs(Args(b, node, values, model.opset), b.where)
+    for key, value in zip(node.outputs, results, strict=False):
+        b.check_stated(value.shape, model.shapes.get(key))
+    return list(results)
 
 
 def _outputs(a: Args, where: str) -> list[Value]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ...errors import ModelError, UnsupportedError
-from ...graph.ir import Array, AttrValue, Node, Role, Tensor, constant
+from ...graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Tensor, constant
+from ..imported import Imported, SourceOperator, partial
 from . import shapes
 from .file import FileModel, FileOperator, FileTensor
 
@@ -22,6 +23,11 @@ RELU RELU6 RELU_N1_TO_1 LOGISTIC TANH ELU LEAKY_RELU HARD_SWISH GELU EXP LOG ABS
 """.split()
 )
 _QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
+BATCH = "convert the model with a batch size of 1, and run it once for each sample"
+
+
+class _FollowsError(UnsupportedError):
+    """What a refused operator computes is not known here; nothing that the user should hear twice."""
 
 
 @dataclass(slots=True)
@@ -36,6 +42,9 @@ class Builder:
     values: dict[int, Array] = field(default_factory=dict)  # file tensor index -> shape arithmetic, done here
     rows: set[str] = field(default_factory=set)  # graph tensors that have a one in front of the file's shape
     phased: set[str] = field(default_factory=set)  # graph tensors between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND
+    refused: list[UnsupportedError] = field(default_factory=list)  # what stands in the way so far
+    guessed: list[str] = field(default_factory=list)  # graph tensors for what refused operators compute
+    loose: set[int] = field(default_factory=set)  # file tensor indices that come of refused operators
 
     def walk(self, handlers: Mapping[str, Handler], missing: str) -> tuple[str, ...]:
         """Add every operator of the file through its handler; returns the names of the graph's outputs.
@@ -45,18 +54,70 @@ class Builder:
             missing: what an error says of an operator without a handler.
         """
         for op in self.model.operators:
-            is_shape = bool(op.outputs) and all(self.model.tensors[i].dtype in ("int32", "int64") for i in op.outputs)
-            if is_shape and (op.builtin == "SHAPE" or op.builtin in shapes.FOLDS):
-                self.fold(op)
-                continue
-            if op.builtin not in handlers:
-                tensor = self.model.tensors[op.outputs[0]].name[:60] if op.outputs else ""
-                raise self.unsupported(op, f"this operator (tensor {tensor!r}) {missing}", ", ".join(sorted(handlers)))
-            handlers[op.builtin](self, op)
+            before = len(self.nodes)
+            follows = not self.loose.isdisjoint(op.inputs)
+            try:
+                self._convert(op, handlers, missing)
+            except (UnsupportedError, ModelError) as error:
+                if isinstance(error, ModelError) and not follows:
+                    raise
+                if isinstance(error, UnsupportedError) and not isinstance(error, _FollowsError):
+                    self.refuse(error, op)
+                del self.nodes[before:]
+                self._stand_in(op)
+            if follows:
+                self.loose.update(op.outputs)
+            for k in range(before, len(self.nodes)):
+                self.nodes[k] = replace(self.nodes[k], source=op.index)
         for k, i in enumerate(self.model.outputs):
-            if i not in self.names:
+            if i not in self.names and i not in self.loose:
                 raise ModelError(f"output {k} is never computed", where=self.where)
-        return tuple(self.names[i] for i in self.model.outputs)
+        return tuple(self.names[i] for i in self.model.outputs if i in self.names)
+
+    def _convert(self, op: FileOperator, handlers: Mapping[str, Handler], missing: str) -> None:
+        is_shape = bool(op.outputs) and all(self.model.tensors[i].dtype in ("int32", "int64") for i in op.outputs)
+        if is_shape and (op.builtin == "SHAPE" or op.builtin in shapes.FOLDS):
+            self.fold(op)
+            return
+        if op.builtin not in handlers:
+            tensor = self.model.tensors[op.outputs[0]].name[:60] if op.outputs else ""
+            raise self.unsupported(op, f"this operator (tensor {tensor!r}) {missing}", ", ".join(sorted(handlers)))
+        handlers[op.builtin](self, op)
+
+    def refuse(self, error: UnsupportedError, op: FileOperator | None) -> None:
+        """Note what stands in the way, and go on: the list of a model's obstacles is complete."""
+        if op is not None:
+            error.operator = op.index
+            error.tensor = self.model.tensors[op.outputs[0]].name if op.outputs else ""
+        self.refused.append(error)
+
+    def refuse_batch(self, shape: tuple[int, ...], where: str, index: int) -> None:
+        """An input of several samples: one obstacle, however many operators see them."""
+        what = f"batch size {shape[0]} of {list(shape)}; supported: 1"
+        self.refuse(UnsupportedError(what, where=where, fix=BATCH), None)
+        self.loose.add(index)
+        self.guessed.append(self.names[index])
+
+    def _stand_in(self, op: FileOperator) -> None:
+        """Tensors for what a refused operator computes, as the file describes them, so that what is behind is seen."""
+        for k, i in enumerate(op.outputs):
+            t = self.model.tensors[i]
+            self.loose.add(i)
+            self.values.pop(i, None)
+            if t.dtype in ("int32", "int64") or 0 in t.shape:
+                continue
+            name = f"{node_name(op)}_refused_{k}"
+            shape = graph_shape(t.shape)
+            if shape != t.shape:
+                self.rows.add(name)
+            self.names[i] = name
+            self.tensors[name] = Tensor(name, shape, t.dtype, t.quant or Quant((1.0,), (0,)))
+            self.guessed.append(name)
+
+    def finished(self, graph: Graph) -> Imported:
+        """The graph with everything that was refused."""
+        graph, guessed = partial(graph, self.guessed) if self.refused else (graph, frozenset())
+        return Imported(graph, operators_of(self.model), tuple(self.refused), guessed)
 
     def at(self, op: FileOperator) -> str:
         return f"{self.where}: operator {op.index} {op.builtin}"
@@ -72,7 +133,13 @@ class Builder:
     def file_tensor(self, op: FileOperator, position: int, what: str) -> FileTensor:
         if position >= len(op.inputs) or op.inputs[position] < 0:
             raise ModelError(f"operand {position} ({what}) is missing", where=self.at(op))
-        return self.model.tensors[op.inputs[position]]
+        return self.there(self.model.tensors[op.inputs[position]], self.at(op))
+
+    def there(self, t: FileTensor, where: str) -> FileTensor:
+        """The tensor; ModelError where it is an optional one that was left out."""
+        if 0 in t.shape:
+            raise ModelError(f"tensor {t.index} {t.name[:60]!r}: impossible shape {list(t.shape)}", where=where)
+        return t
 
     def operand(
         self, op: FileOperator, position: int, what: str, *, rowwise: bool = False, may_be_constant: bool = False
@@ -91,7 +158,9 @@ class Builder:
         name = self.written(op, t)
         if name in self.rows and not rowwise:
             shape = list(self.file_shape(name))
-            raise self.unsupported(op, f"{what} (tensor {t.index}) has batch size {shape[0]} of {shape}", "1")
+            if t.index in self.loose:
+                raise _FollowsError(f"{what} has a batch size that a refused operator gives it", where=self.at(op))
+            raise self.unsupported(op, f"{what} (tensor {t.index}) has batch size {shape[0]} of {shape}", "1", BATCH)
         return name
 
     def file_shape(self, name: str) -> tuple[int, ...]:
@@ -101,6 +170,8 @@ class Builder:
 
     def written(self, op: FileOperator, t: FileTensor) -> str:
         if t.index not in self.names:
+            if t.index in self.loose:
+                raise _FollowsError(f"tensor {t.index} comes of a refused operator", where=self.at(op))
             raise ModelError(f"tensor {t.index} {t.name[:60]!r} is read before it is written", where=self.at(op))
         return self.names[t.index]
 
@@ -108,6 +179,8 @@ class Builder:
         """The values of an int32 or int64 operand: a constant, or computed from shapes."""
         t = self.file_tensor(op, position, what)
         data = self.values.get(t.index, t.data)
+        if data is None and t.index in self.loose:
+            raise _FollowsError(f"{what} (tensor {t.index}) comes of a refused operator", where=self.at(op))
         if data is None or t.dtype not in ("int32", "int64"):
             raise self.unsupported(
                 op, f"{what} (tensor {t.index}) that is computed at run time", "a constant int32 tensor"
@@ -115,6 +188,8 @@ class Builder:
         return [int(v) for v in data.ravel()]
 
     def const(self, op: FileOperator, t: FileTensor, what: str, role: Role) -> str:
+        if t.data is None and t.index in self.loose:
+            raise _FollowsError(f"{what} (tensor {t.index}) comes of a refused operator", where=self.at(op))
         if t.data is None:
             raise self.unsupported(
                 op, f"{what} (tensor {t.index} {t.name[:60]!r}) is computed at run time", "a constant"
@@ -127,7 +202,7 @@ class Builder:
         """The only output, or one of several."""
         if part is None and len(op.outputs) != 1:
             raise self.unsupported(op, f"{len(op.outputs)} outputs", "one")
-        t = self.model.tensors[op.outputs[part or 0]]
+        t = self.there(self.model.tensors[op.outputs[part or 0]], self.at(op))
         if t.index in self.names or t.index in self.values:
             raise ModelError(f"tensor {t.index} is written twice", where=self.at(op))
         return t
@@ -235,6 +310,14 @@ def _types(particular: Mapping[str, tuple[str, ...]], op: FileOperator) -> tuple
 def graph_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     """The first axis of every tensor in a graph is the batch; rows in its place become the second."""
     return (1, *shape) if shape and shape[0] != 1 else shape
+
+
+def operators_of(model: FileModel) -> tuple[SourceOperator, ...]:
+    """What the file calls its operators."""
+    return tuple(
+        SourceOperator(op.index, op.builtin, model.tensors[op.outputs[0]].name if op.outputs else "")
+        for op in model.operators
+    )
 
 
 def node_name(op: FileOperator, part: int | None = None) -> str:

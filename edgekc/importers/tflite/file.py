@@ -31,7 +31,7 @@ _MAX_ELEMENTS = 1 << 28  # far above what any supported device holds; guards aga
 class FileTensor:
     index: int
     name: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # with a zero: there is no such tensor; some converters write an optional operand so
     dtype: str
     quant: Quant | None
     data: Array | None
@@ -118,7 +118,7 @@ def _tensor(tensor: Table, index: int, buffers: Sequence[Table], where: str) -> 
     dimensions = tensor.numbers(_TENSOR_SHAPE, "int32")
     shape = tuple(int(d) for d in dimensions[: _MAX_DIMENSIONS + 1])
     shape = tuple(1 if i == 0 and d == -1 else d for i, d in enumerate(shape))  # a free batch size is one here
-    if len(shape) > _MAX_DIMENSIONS or any(d < 1 for d in shape) or math.prod(shape) > _MAX_ELEMENTS:
+    if len(shape) > _MAX_DIMENSIONS or any(d < 0 for d in shape) or math.prod(shape) > _MAX_ELEMENTS:
         raise ModelError(f"impossible shape {list(shape)}", where=here)
     if tensor.table(_TENSOR_SPARSITY) is not None:
         raise UnsupportedError("sparse tensors are not supported; dense ones are", where=here)
@@ -163,6 +163,8 @@ def _quant(record: Table | None, shape: tuple[int, ...], here: str) -> Quant | N
         raise ModelError("a scale is not a positive finite number", where=here)
     if len(points) == 1:
         points *= count
+    if count > 1 and (axis not in range(len(shape)) or shape[axis] != count) and shape.count(count) == 1:
+        axis = shape.index(count)  # runtimes that take scales in the order of channels never read it
     if len(points) != count or (count > 1 and (axis not in range(len(shape)) or shape[axis] != count)):
         raise ModelError(f"{count} scales and {len(points)} zero points do not match shape {list(shape)}", where=here)
     return Quant(scales, points, axis)

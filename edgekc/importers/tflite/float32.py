@@ -11,8 +11,9 @@ import numpy as np
 from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Array, Graph, Role, Stage, constant
 from ..finish import fold_affine, tidy
+from ..imported import Imported
 from . import file
-from .builder import Builder, graph_shape, node_name
+from .builder import Builder, graph_shape, node_name, operators_of
 from .file import FileModel, FileOperator, FileTensor
 from .handlers import FLOAT_ONLY, HANDLERS
 from .handlers.common import activation, conv_kind, plain, transposed_window, window, window_shape
@@ -39,31 +40,38 @@ def is_float(model: FileModel) -> bool:
     return not any(model.tensors[i].dtype in ("int8", "uint8", "int16") for i in activations)
 
 
-def import_tflite_float(source: bytes | FileModel, name: str, where: str) -> Graph:
-    """Turn a float model, as bytes or as they were read, into a FLOAT graph called `name`.
+def import_tflite_float(data: bytes, name: str, where: str) -> Graph:
+    """Turn the bytes of a float model into a FLOAT graph called `name`.
 
     Weights that are stored as float16 or int8 (dynamic range quantisation) are widened to float32; LiteRT then
     also rounds activations of such layers to 8 bits while it runs, this graph does not.
 
     Raises:
         ModelError: the file is damaged, contradicts itself, or holds NaN.
-        UnsupportedError: an operator, type or attribute that edgekc does not have; names operator, index
-            and tensor.
+        UnsupportedError: operators, types or attributes that edgekc does not have, all of them; names operator,
+            index and tensor.
     """
-    model = _widened(file.read(source, where) if isinstance(source, bytes) else source, where)
+    return read_tflite_float(file.read(data, where), name, where).sound()
+
+
+def read_tflite_float(given: FileModel, name: str, where: str) -> Imported:
+    """As `import_tflite_float`, with what stands in the way beside the graph."""
+    model = _widened(given, where)
     b = _FloatBuilder(model, where)
     inputs = []
     for k, i in enumerate(model.inputs):
-        t, at = model.tensors[i], f"{where}: input {k}"
+        at = f"{where}: input {k}"
+        t = b.there(model.tensors[i], at)
         if t.dtype != "float32":
-            raise UnsupportedError(f"type {t.dtype}; supported: float32", where=at)
+            b.refuse(UnsupportedError(f"type {t.dtype}; supported: float32", where=at), None)
+        inputs.append(b.activation(replace(t, dtype="float32", quant=None), "input" if k == 0 else f"input_{k}", at))
         if len(t.shape) > 1 and t.shape[0] != 1:
-            raise UnsupportedError(f"batch size {t.shape[0]} of {list(t.shape)}; supported: 1", where=at)
-        inputs.append(b.activation(replace(t, quant=None), "input" if k == 0 else f"input_{k}", at))
+            b.refuse_batch(t.shape, at, i)
     outputs = b.walk(_HANDLERS, "is not implemented in float")
     tensors = {n: t if t.data is not None else replace(t, dtype="float32", quant=None) for n, t in b.tensors.items()}
     graph = Graph(name, Stage.FLOAT, tensors, tuple(b.nodes), tuple(inputs), outputs, {})
-    return tidy(fold_affine(graph))
+    read = replace(b.finished(graph), operators=operators_of(given))
+    return read if read.refused else replace(read, graph=tidy(fold_affine(read.graph)))
 
 
 def _widened(model: FileModel, where: str) -> FileModel:

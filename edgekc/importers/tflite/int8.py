@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from ...errors import UnsupportedError
 from ...graph.ir import Graph, Stage
+from ..imported import Imported
 from . import file
 from .builder import Builder
-from .file import FileModel
 from .handlers import FLOAT_ONLY, HANDLERS
 
 
-def import_tflite(source: bytes | FileModel, name: str, where: str) -> Graph:
-    """Turn an int8 model, as bytes or as they were read, into a QUANTIZED graph called `name`.
+def import_tflite(data: bytes, name: str, where: str) -> Graph:
+    """Turn the bytes of an int8 model into a QUANTIZED graph called `name`.
 
     Raises:
         ModelError: the file is damaged or contradicts itself.
-        UnsupportedError: an operator, type or attribute that edgekc does not have; names operator, index
-            and tensor. Float models are refused here.
+        UnsupportedError: operators, types or attributes that edgekc does not have, all of them; names operator,
+            index and tensor. Float models are refused here.
     """
-    model = file.read(source, where) if isinstance(source, bytes) else source
+    return read_tflite(file.read(data, where), name, where).sound()
+
+
+def read_tflite(model: file.FileModel, name: str, where: str) -> Imported:
+    """As `import_tflite`, with what stands in the way beside the graph."""
     b = Builder(model, where)
     inputs = tuple(
-        b.activation(model.tensors[i], "input" if k == 0 else f"input_{k}", f"{where}: input {k}")
+        b.activation(
+            b.there(model.tensors[i], f"{where}: input {k}"), "input" if k == 0 else f"input_{k}", f"{where}: input {k}"
+        )
         for k, i in enumerate(model.inputs)
     )
     for k, shape in enumerate(b.tensors[n].shape for n in inputs):
         if len(shape) > 1 and shape[0] != 1:
-            raise UnsupportedError(f"batch size {shape[0]} of {list(shape)}; supported: 1", where=f"{where}: input {k}")
+            b.refuse_batch(shape, f"{where}: input {k}", model.inputs[k])
     outputs = b.walk({**HANDLERS, **FLOAT_ONLY}, "is not implemented")
-    return Graph(name, Stage.QUANTIZED, b.tensors, tuple(b.nodes), inputs, outputs, {})
+    return b.finished(Graph(name, Stage.QUANTIZED, b.tensors, tuple(b.nodes), inputs, outputs, {}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ import numpy as np
 from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Graph
 from .. import nchw
-from ..builder import Builder, LayoutError, Value, constant_value, real
+from ..builder import Builder, Value, constant_value, of_either_layout, real
 from ..finish import fold_affine, numbered, tidy
+from ..imported import Imported, SourceOperator
 from . import file
 from .call import Call, array_of, evaluate, is_constant, op_name, title
 
@@ -30,31 +31,55 @@ def import_torch(program_or_module: Any, name: str, example_inputs: Any = None) 
         UnsupportedError: an operator or attribute that edgekc does not have; names node, module and operator.
         UsageError: something else than the three kinds above, or a module without example inputs.
     """
+    return read_torch(program_or_module, name, example_inputs).sound()
+
+
+def read_torch(program_or_module: Any, name: str, example_inputs: Any = None) -> Imported:
+    """As `import_torch`, with what stands in the way beside the graph."""
     from_file = isinstance(program_or_module, (str, Path))
     where = str(program_or_module) if from_file else f"torch model {name}"
     program = file.program_of(program_or_module, example_inputs, where)
-    try:
-        return _import(program, name, where, channels_last=False)
-    except LayoutError:
-        try:
-            return _import(program, name, where, channels_last=True)
-        except UnsupportedError:
-            pass
-        raise
+    return of_either_layout(lambda last: _import(program, name, where, channels_last=last))
 
 
-def _import(program: Any, name: str, where: str, channels_last: bool) -> Graph:
+def _import(program: Any, name: str, where: str, channels_last: bool) -> Imported:
     b = Builder(where, channels_last=channels_last)
     values: dict[str, Any] = {}
     inputs = _placeholders(program, b, values)
-    for node in program.graph.nodes:
-        if node.op in ("placeholder", "output") or (not node.users and node.op == "call_function"):
+    calls = [n for n in program.graph.nodes if n.op not in ("placeholder", "output")]
+    loose: set[str] = set()  # what comes of refused nodes
+    for index, node in enumerate(calls):
+        if not node.users and node.op == "call_function":
             continue
-        b.at = f"{where}: {title(node)}"
-        if node.op != "call_function":
-            raise b.unsupported(f"a graph node of kind {node.op}", "calls of ATen operators")
-        values[node.name] = _checked(b, node, _result(b, node, values))
-    return numbered(tidy(fold_affine(b.graph(name, inputs, _results(program, b, values)))))
+        b.at, b.source = f"{where}: {title(node)}", index
+        before, follows = len(b.nodes), any(n.name in loose for n in node.all_input_nodes)
+        try:
+            if node.op != "call_function":
+                raise b.unsupported(f"a graph node of kind {node.op}", "calls of ATen operators")
+            values[node.name] = _checked(b, node, _result(b, node, values))
+        except (UnsupportedError, ModelError) as error:
+            if isinstance(error, UnsupportedError):
+                b.refuse(error, node.name)
+            elif not follows:
+                raise
+            del b.nodes[before:]
+            values[node.name], follows = _stand_in(b, node.meta.get("val")), True
+        loose.update((node.name,) if follows else ())
+    operators = [SourceOperator(k, op_name(n), n.name) for k, n in enumerate(calls)]
+    try:
+        outputs = _results(program, b, values, loose)
+    except UnsupportedError as error:
+        b.refused.append(error)
+        outputs = []
+    return b.finished(name, inputs, outputs, lambda g: numbered(tidy(fold_affine(g))), operators)
+
+
+def _stand_in(b: Builder, meta: Any) -> Any:
+    """What a refused call computes, of the shapes that torch recorded."""
+    if isinstance(meta, (tuple, list)):
+        return tuple(_stand_in(b, each) for each in meta)
+    shape = getattr(meta, "shape", None)
+    return None if shape is None else b.stand_in([d if isinstance(d, int) else None for d in shape])
 
 
 def _checked(b: Builder, node: Any, result: Any) -> Any:
@@ -99,7 +124,7 @@ def _placeholders(program: Any, b: Builder, values: dict[str, Any]) -> list[Valu
     return inputs
 
 
-def _results(program: Any, b: Builder, values: Mapping[str, Any]) -> list[Value]:
+def _results(program: Any, b: Builder, values: Mapping[str, Any], loose: Collection[str]) -> list[Value]:
     outputs = []
     for spec in program.graph_signature.output_specs:
         if spec.kind.name != "USER_OUTPUT":
@@ -109,6 +134,8 @@ def _results(program: Any, b: Builder, values: Mapping[str, Any]) -> list[Value]
                 fix="call model.eval() before torch.export.export",
             )
         value = values.get(getattr(spec.arg, "name", ""))
+        if not isinstance(value, Value) and getattr(spec.arg, "name", "") in loose:
+            continue
         if not isinstance(value, Value) or value.data is not None:
             raise UnsupportedError("an output that is no computed tensor; supported: tensors", where=b.where)
         outputs.append(value)

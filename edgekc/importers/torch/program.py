@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ...errors import ModelError, UnsupportedError
+from ...errors import ModelError, UnsupportedError, refusal
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,250}", re.ASCII)
 _PATH = re.compile(r"\w{1,250}(\.\w{1,250}){0,30}", re.ASCII)  # of a parameter: layers.0.weight
@@ -42,6 +42,7 @@ _EXPRESSION = re.compile(
     r"Not|true|false)(?!\w)|(?<!\*)\*(?!\*)|[=!<>]=|[-+/%<>(), ])*"
 )
 _MAX_EXPRESSION = 400
+_QUANTISED = "export the float program; edgekc compress quantises it"
 _MAX_SPEC_DEPTH = 20
 _CONTAINERS = ("builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict")
 
@@ -72,6 +73,20 @@ def clean_program(raw: bytes, where: str) -> bytes:
         raise ModelError(f"its graph is no JSON ({type(error).__name__})", where=where) from error
 
 
+def _nodes(nodes: Sequence[Mapping[str, Any]], where: str) -> list[dict[str, Any]]:
+    """All nodes of a graph, each as `_node` gives it; what is refused is refused together."""
+    kept, refused = [], []
+    for index, node in enumerate(nodes):
+        try:
+            kept.append(_node(node, where))
+        except UnsupportedError as error:
+            error.operator = index
+            refused.append(error)
+    if refused:
+        raise refusal(refused)
+    return kept
+
+
 def _node(node: Mapping[str, Any], where: str) -> dict[str, Any]:
     """A node whose operator is one of ATen's; of its metadata only the place in the user's model is kept."""
     kept = {key: value for key, value in node.items() if key != "metadata"}
@@ -84,6 +99,7 @@ def _node(node: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise UnsupportedError(
             f"operator {str(target)[:80]!r}; supported: ATen operators on tensors and numbers",
             where=f"{where}: node {name[0]}" if name else where,
+            fix=_QUANTISED if str(target).startswith("torch.ops.quantized_decomposed.") else "",
         )
     return kept
 
@@ -118,7 +134,7 @@ def _walk(value: Any, key: str, where: str) -> None:
             if not _PATH.fullmatch(name):
                 raise _wrong(key, name, where)
             if name == "nodes":  # of the graph, or of one that an operator of _WRAPPERS runs
-                value[name] = item = [_node(node, where) for node in item]
+                value[name] = item = _nodes(item, where)
             _walk(item, name, where)
     elif isinstance(value, list):
         for item in value:
