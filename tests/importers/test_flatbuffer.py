@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from oracle_operators import BUILTIN
 
 from edgekc.demo.walk import DATA
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
@@ -19,11 +20,7 @@ from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.importers.tflite.names import OPERATORS, TYPES
 
 DIGITS = (DATA / "digits_int8.tflite").read_bytes()
-TABLES = {"AVERAGE_POOL_2D": "Pool2DOptions", "MAX_POOL_2D": "Pool2DOptions", "MEAN": "ReducerOptions"}
-TABLES |= {"REDUCE_MAX": "ReducerOptions", "REDUCE_PROD": "ReducerOptions", "CONV_2D": "Conv2DOptions"}
-TABLES |= {"DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions", "ADD": "AddOptions", "MUL": "MulOptions"}
-TABLES |= {"FULLY_CONNECTED": "FullyConnectedOptions", "STRIDED_SLICE": "StridedSliceOptions", "PACK": "PackOptions"}
-TABLES |= {"GATHER": "GatherOptions", "SOFTMAX": "SoftmaxOptions", "CONCATENATION": "ConcatenationOptions"}
+TABLES = {builtin: table for builtin, table, _ in BUILTIN.values()} | {"REDUCE_PROD": "ReducerOptions"}
 
 
 def test_names_are_the_schemas() -> None:
@@ -39,6 +36,7 @@ def test_options_are_the_schemas(builtin: str) -> None:
     schema = pytest.importorskip("tflite", reason="the package tflite is not installed")
     flatbuffers = pytest.importorskip("flatbuffers", reason="the package flatbuffers is not installed")
     table = TABLES[builtin]
+    assert table is not None
     kinds = [kind for _, kind, _ in OPTIONS[builtin].values()]
     marks = [1 if kind == "?" else mark for kind, mark in zip(kinds, (1, 3, 5, 7, 11, 13), strict=False)]
     for values in (dict(zip(OPTIONS[builtin], marks, strict=True)), {}):
