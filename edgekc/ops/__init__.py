@@ -17,6 +17,7 @@ from ..graph.source import Filters, FloatHalf, SourceOp
 FILES = """
 conv2d depthwise fully_connected add mul average_pool max_pool mean reshape softmax pad lut concat
 relu logistic tanh curves quantize dequantize phases
+add_signed maximum squared_difference div prelu mul_deep
 packed.clustered_conv2d packed.clustered_fully_connected packed.template_conv2d packed.template_pairs_conv2d
 packed.clustered_depthwise packed.template_depthwise packed.template_pairs_depthwise
 grouped_conv2d packed.clustered_grouped_conv2d packed.template_grouped_conv2d packed.template_pairs_grouped_conv2d
