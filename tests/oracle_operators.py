@@ -90,6 +90,8 @@ FIRST_VERSION = (
     "COS",
     "DEPTH_TO_SPACE",
     "CAST",
+    "PRELU",
+    "ADD_N",
 )  # have no second
 # Without an int8 kernel: LiteRT is given DEQUANTIZE, the operator in float, and QUANTIZE.
 IN_FLOAT = ("SIN", "COS")
@@ -113,6 +115,13 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     ),
     "add": ("ADD", "AddOptions", _activated),
     "mul": ("MUL", "MulOptions", _activated),
+    "sub": ("SUB", "SubOptions", _activated),
+    "div": ("DIV", "DivOptions", _activated),
+    "maximum": ("MAXIMUM", "MaximumMinimumOptions", lambda view: {}),
+    "minimum": ("MINIMUM", "MaximumMinimumOptions", lambda view: {}),
+    "squared_difference": ("SQUARED_DIFFERENCE", "SquaredDifferenceOptions", lambda view: {}),
+    "prelu": ("PRELU", None, lambda view: {}),
+    "add_n": ("ADD_N", "AddNOptions", lambda view: {}),
     "average_pool": ("AVERAGE_POOL_2D", "Pool2DOptions", _pool),
     "max_pool": ("MAX_POOL_2D", "Pool2DOptions", _pool),
     "mean": ("MEAN", "ReducerOptions", lambda view: dict(KeepDims=bool(view["keep_dims"]))),

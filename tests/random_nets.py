@@ -25,6 +25,7 @@ from random_layers import (
 from random_models import fill, tensor
 from random_moves import LAYERS as MOVES
 from random_moves import input_cast, output_cast, relu
+from random_pairs import LAYERS as PAIRS
 from random_spatial import LAYERS as SPATIAL
 from random_strides import LAYERS as STRIDES
 from random_tables import LAYERS as TABLES
@@ -34,7 +35,7 @@ from edgekc.graph.op import View
 
 LAYERS: dict[Layer, float] = {
     conv2d: 4, body: 4, grouped_conv2d: 2.5, depthwise: 3, dilated_in_phases: 0.8, pool: 2.5, global_pool: 0.8,
-    fully_connected: 2.5, **MOVES, **TABLES, **STRIDES, **SPATIAL,
+    fully_connected: 2.5, **MOVES, **TABLES, **PAIRS, **STRIDES, **SPATIAL,
 }  # fmt: skip
 
 

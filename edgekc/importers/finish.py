@@ -20,11 +20,51 @@ _PADS = ("pad_top", "pad_bottom", "pad_left", "pad_right")
 
 def fold_affine(graph: Graph) -> Graph:
     """Padding, products and sums into the layers; identities of real arithmetic, borders included."""
-    graph, _ = fold_pads.run(graph)
+    graph, _ = fold_pads.run(_as_sums_and_products(_in_pairs(graph)))
     for fold in (_fold_back, _fold_forward):
         while (folded := fold(graph)) is not None:
             graph = folded
     return graph
+
+
+def _in_pairs(graph: Graph) -> Graph:
+    """Sums of any number of tensors as sums of two, from the first on."""
+    tensors, nodes = dict(graph.tensors), []
+    for node in graph.nodes:
+        if node.op != "add_n":
+            nodes.append(node)
+            continue
+        total, out = node.inputs[0], graph.tensors[node.outputs[0]]
+        for i, part in enumerate(node.inputs[1:], 1):
+            last = i == len(node.inputs) - 1
+            name = node.name if last else f"{node.name}/{i}"
+            written = out.name if last else name
+            tensors[written] = replace(out, name=written)
+            nodes.append(Node("add", name, (total, part), (written,), {"activation": "none"}))
+            total = written
+        if len(node.inputs) == 1:
+            nodes.append(Node("reshape", node.name, (total,), node.outputs, {}))
+    return replace(graph, tensors=tensors, nodes=tuple(nodes))
+
+
+def _as_sums_and_products(graph: Graph) -> Graph:
+    """The difference to a constant as the sum with its negative, a quotient by one as the product with its inverse."""
+    tensors, nodes = dict(graph.tensors), []
+    for node in graph.nodes:
+        c = tensors[node.inputs[1]] if node.op in ("sub", "div") else None
+        if c is None or c.data is None or tensors[node.inputs[0]].data is not None:
+            nodes.append(node)
+            continue
+        with np.errstate(divide="ignore", over="ignore"):
+            value = -c.value if node.op == "sub" else np.float32(1) / c.value
+        if not np.isfinite(value).all():  # a division by zero stays one
+            nodes.append(node)
+            continue
+        name = f"{node.name}/{'negative' if node.op == 'sub' else 'inverse'}"
+        tensors[name] = constant(name, value, c.role)
+        kind = "add" if node.op == "sub" else "mul"
+        nodes.append(replace(node, op=kind, inputs=(node.inputs[0], name)))
+    return prune(replace(graph, tensors=tensors, nodes=tuple(nodes)))
 
 
 def tidy(graph: Graph) -> Graph:

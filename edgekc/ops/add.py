@@ -14,6 +14,7 @@ from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Vie
 from ..graph.scratch import Region, Regions
 from ..graph.source import FloatHalf, SourceOp
 from .kernels.vector import VECTOR
+from .shared import broadcast
 from .shared import elementwise as ew
 from .shared import floats as fl
 from .shared.channels import channelwise
@@ -57,6 +58,9 @@ def lower(view: View) -> Lowered:
     act_min, act_max = activation_range(view)
     attrs = dict(a_zero=a.q.zero_point, b_zero=b.q.zero_point, **scales)
     attrs.update(out_zero=view.out.q.zero_point, act_min=act_min, act_max=act_max)
+    if ew.alternates(view, a, b):
+        attrs.update(a_sign=1, b_sign=1)
+        return Lowered("add_signed", attrs, *ew.lowered_inputs(view, a, b, broadcast.infer))
     return Lowered("add", attrs, *ew.lowered_inputs(view, a, b))
 
 

@@ -11,6 +11,7 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, Param, View
 from ..graph.source import FloatHalf, SourceOp
+from .shared import broadcast
 from .shared import elementwise as ew
 from .shared import floats as fl
 from .shared.channels import channelwise
@@ -38,6 +39,8 @@ def lower(view: View) -> Lowered:
     act_min, act_max = activation_range(view)
     attrs = dict(a_zero=a.q.zero_point, b_zero=b.q.zero_point, **ew.fixed(float(ratio), ""))
     attrs.update(out_zero=view.out.q.zero_point, act_min=act_min, act_max=act_max)
+    if ew.alternates(view, a, b):
+        return Lowered("mul_deep", attrs, *ew.lowered_inputs(view, a, b, broadcast.infer))
     return Lowered("mul", attrs, *ew.lowered_inputs(view, a, b))
 
 

@@ -76,9 +76,10 @@ def quantize(graph: Graph, ranges: Mapping[str, Range], inputs: Mapping[str, Qua
             for t in _linear_constants(graph, node, filters.axis, quants):
                 tensors[t.name] = t
         else:
+            shared = quants[node.outputs[0]] if floats_of(node).shares_scale else None
             for t in graph.of(node.inputs):
                 if t.data is not None:
-                    tensors[t.name] = per_tensor_constant(t) if t.data.dtype.kind == "f" else t
+                    tensors[t.name] = per_tensor_constant(t, shared) if t.data.dtype.kind == "f" else t
     # The order of tensors is that of the source, so that dumps compare.
     tensors = {name: tensors[name] for name in graph.tensors if name in tensors}
     return prune(replace(graph, stage=Stage.QUANTIZED, tensors=tensors))
@@ -135,7 +136,7 @@ def _groups(graph: Graph) -> dict[str, str]:
 
 
 def _separate_fixed(graph: Graph, given: Iterable[str]) -> tuple[Graph, dict[str, str]]:
-    """Requantise where a tensor of fixed steps (softmax, pixels) meets others in a concatenation.
+    """Requantise where a tensor of fixed steps (softmax, pixels) meets others in a concatenation or a maximum.
 
     Sharing would force its steps on the others, 0..1 say, and clip them. Also returns what each new tensor is a copy
     of, in real numbers.
@@ -143,8 +144,9 @@ def _separate_fixed(graph: Graph, given: Iterable[str]) -> tuple[Graph, dict[str
     pinned, copies = set(given), {}
     tensors, nodes = dict(graph.tensors), []
     for node in graph.nodes:
-        floats, joins = floats_of(node), source_of(node).joins
-        if floats.fixed_quant is not None or (floats.shares_scale and not joins and node.inputs[0] in pinned):
+        floats, activations = floats_of(node), [n for n in node.inputs if graph.tensors[n].data is None]
+        joins = source_of(node).joins or (floats.shares_scale and len(activations) > 1)
+        if floats.fixed_quant is not None or (floats.shares_scale and not joins and activations[0] in pinned):
             pinned.update(node.outputs)
         if joins and pinned & set(node.inputs):
             inputs = []
@@ -201,11 +203,11 @@ def quantized_bias(bias: Tensor, x_scale: float, scales: tuple[float, ...]) -> T
     return constant(bias.name, levels.astype(np.int32), Role.BIAS)
 
 
-def per_tensor_constant(t: Tensor) -> Tensor:
-    """A constant operand of add or mul as int8 with one scale and zero point."""
+def per_tensor_constant(t: Tensor, shared: Quant | None = None) -> Tensor:
+    """A constant operand as int8 with one scale and zero point, those of the activations if `shared` gives them."""
     if not np.isfinite(t.value).all():
         raise ModelError("holds NaN or infinity", where=t.name)
-    quant = parameters(float(t.value.min()), float(t.value.max()))
+    quant = shared or parameters(float(t.value.min()), float(t.value.max()))
     return constant(t.name, to_int8(t.value, quant), Role.WEIGHTS, quant)
 
 

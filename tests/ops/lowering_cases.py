@@ -12,6 +12,7 @@ import numpy as np
 import oracle
 import random_layers as layers
 import random_moves as moves
+import random_pairs as pairs
 import random_spatial as spatial
 import random_strides as strides
 import random_tables as tables
@@ -19,7 +20,7 @@ from random_layers import Builder, Layer
 from random_models import Rng, fill, tensor
 from random_packed import factored
 
-from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
+from edgekc.graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import tanh
 
@@ -114,6 +115,26 @@ def _quantize() -> Iterator[LoweringCase]:
         yield LoweringCase(view, {"x": EVERY.view(kinds[0])}, view)
 
 
+def _div() -> Iterator[LoweringCase]:
+    """No divisor is 0; a constant on either side, or none."""
+    for i in range(2 * ROUNDS):
+        rng = np.random.default_rng([i, 6])
+        b = Builder(rng, extreme=i % 2 == 1)
+        qa, qb = b.quant(), b.quant()
+        if (out := pairs.quotient_quant(b, qa, qb)) is None:
+            continue
+        above, below = (fill(rng, shape, i) for shape in ((1, 4, 1, 5), (1, 1, 3, 5)))
+        below = np.where(below == qb.zero_point, below + (1 if qb.zero_point < 127 else -1), below).astype(np.int8)
+        operands = [tensor("a", above.shape, qa), tensor("b", below.shape, qb)]
+        values = {"a": above, "b": below}
+        if i % 3 < 2:
+            name = operands[i % 3].name
+            operands[i % 3] = constant(name, values.pop(name), Role.WEIGHTS, operands[i % 3].q)
+        attrs: dict[str, AttrValue] = {"activation": b.activation(out)}
+        view = View(Node("div", "y", ("a", "b"), ("y",), attrs), tuple(operands), (tensor("y", (1, 4, 3, 5), out),))
+        yield LoweringCase(view, values, view)
+
+
 # ---- packed layers: LiteRT is given the dense one that they expand to -----------------------------------
 
 
@@ -204,6 +225,8 @@ CASES: dict[str, Cases] = {
     "fully_connected": _layer("fully_connected", layers.fully_connected, 2, 3),
     "add": _layer("add", moves.binary, 4, 3, 2),
     "mul": _layer("mul", moves.binary, 4, 3, 2),
+    **{op: _layer(op, layer, 4, 3, 2) for op, layer in pairs.PAIRS.items()},
+    "div": _div,
     "average_pool": _layer("average_pool", layers.pool, 4),
     "max_pool": _layer("max_pool", layers.pool, 4),
     "mean": _layer("mean", moves.mean, 4, 3),

@@ -89,7 +89,7 @@ def _read(model: Table, where: str) -> FileModel:
     rows = graph.tables(_GRAPH_OPERATORS)
     _refuse_control_flow(len(subgraphs), rows, codes, where)
     tensors = tuple(_tensor(tensor, i, buffers, where) for i, tensor in enumerate(graph.tables(_GRAPH_TENSORS)))
-    operators = tuple(_operator(row, i, codes, len(tensors), where) for i, row in enumerate(rows))
+    operators = tuple(_operator(row, i, codes, len(tensors)) for i, row in enumerate(rows))
     inputs = _indices(graph, _GRAPH_INPUTS, len(tensors), False)
     outputs = _indices(graph, _GRAPH_OUTPUTS, len(tensors), False)
     if not inputs or not outputs:
@@ -177,14 +177,15 @@ def _builtin(row: Table, codes: Sequence[str]) -> str:
     return codes[code]
 
 
-def _operator(row: Table, index: int, codes: Sequence[str], tensors: int, where: str) -> FileOperator:
+def _operator(row: Table, index: int, codes: Sequence[str], tensors: int) -> FileOperator:
     builtin = _builtin(row, codes)
     options: dict[str, int | float] = {}
     if builtin in OPTIONS:
         table = row.table(_OPERATOR_OPTIONS)
-        if table is None:
-            raise ModelError("the operator has no options", where=f"{where}: operator {index} {builtin}")
-        options = {name: table.number(*field) for name, field in OPTIONS[builtin].items()}
+        # Some writers leave out a table in which every option has the schema's default.
+        options = {
+            name: field[2] if table is None else table.number(*field) for name, field in OPTIONS[builtin].items()
+        }
     return FileOperator(
         index,
         builtin,

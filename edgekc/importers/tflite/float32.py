@@ -182,7 +182,7 @@ def _fully_connected(b: Builder, op: FileOperator) -> None:
 
 
 def _binary(b: Builder, op: FileOperator) -> None:
-    """The int8 importer's node, its constant last and of the output's rank, whose first axis is the batch's."""
+    """The int8 importer's node, a constant of the output's rank, whose first axis is the batch's."""
     HANDLERS[op.builtin](b, op)
     node = b.nodes[-1]
     rank = len(b.tensors[node.outputs[0]].shape)
@@ -190,8 +190,15 @@ def _binary(b: Builder, op: FileOperator) -> None:
         t = b.tensors[name]
         if t.data is not None and len(t.shape) < rank:
             b.tensors[name] = constant(name, t.data.reshape((1,) * (rank - t.data.ndim) + t.shape), t.role)
-    b.nodes[-1] = replace(node, inputs=tuple(sorted(node.inputs, key=lambda n: b.tensors[n].data is not None)))
+    if op.builtin in ("ADD", "MUL"):  # they commute: a constant comes last
+        b.nodes[-1] = replace(node, inputs=tuple(sorted(node.inputs, key=lambda n: b.tensors[n].data is not None)))
 
+
+def _add_n(b: Builder, op: FileOperator) -> None:
+    b.add(op, "add_n", tuple(b.operand(op, i, "part") for i in range(len(op.inputs))), {})
+
+
+_BINARY = ("ADD", "MUL", "SUB", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "PRELU")
 
 # Everything without weights of its own is as in the int8 importer; some functions LiteRT has in float only.
 _HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
@@ -202,6 +209,6 @@ _HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
     "FULLY_CONNECTED": _fully_connected,
     "NEG": plain("neg"),
     **FLOAT_ONLY,
-    "ADD": _binary,
-    "MUL": _binary,
+    "ADD_N": _add_n,
+    **dict.fromkeys(_BINARY, _binary),
 }

@@ -36,6 +36,8 @@ OPTIONS: Mapping[str, _Fields] = {
     "FULLY_CONNECTED": {**_ACTIVATION, "WeightsFormat": (1, "b", 0), "KeepNumDims": (2, "?", 0)},
     "ADD": _ACTIVATION,
     "MUL": _ACTIVATION,
+    "SUB": _ACTIVATION,
+    "DIV": _ACTIVATION,
     "AVERAGE_POOL_2D": _POOL,
     "MAX_POOL_2D": _POOL,
     "MEAN": _REDUCER,

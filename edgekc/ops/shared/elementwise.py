@@ -1,4 +1,4 @@
-"""What add and multiply share: broadcasting, operand order, the loop nest and the fields that describe it.
+"""What operators of two tensors share: broadcasting, operand order, the loop nest and the fields that describe it.
 
 Either operand may be broadcast, and one may be a constant. It then comes last and the kernel named
 `ek_<op>_const_s8` reads it through the parameter struct; both kernels run the same loop.
@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import ModelError, UnsupportedError
 from ...graph.fixedpoint import DOUBLE, clamp_int8, quantize_multiplier, requantize
 from ...graph.ir import Array, Role, Tensor, constant
-from ...graph.op import IntAttrs, Kernel, Param, Shape, View
+from ...graph.op import Field, IntAttrs, Kernel, Param, Shape, View
 from .checks import is_constant, require_int8
 from .testing import fills
 
@@ -39,26 +39,42 @@ def broadcast_shape(a: Shape, b: Shape) -> Shape:
     return tuple(max(x, y) for x, y in pairs)
 
 
+MOST_RUNS = 3  # that the loops of add and multiply have
+
+
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
     out = broadcast_shape(shapes[0], shapes[1])
-    _runs(out, shapes[0], shapes[1])
+    runs(out, shapes[0], shapes[1], MOST_RUNS)
     return [out]
 
 
-def _runs(out: Shape, a: Shape, b: Shape) -> list[tuple[int, bool, bool]]:
-    """The output as runs of axes that broadcast alike: (size, a has them, b has them), at most three."""
-    runs: list[tuple[int, bool, bool]] = []
+def alternates(view: View, a: Tensor, b: Tensor) -> bool:
+    """Whether the axes fall into more runs than the loops of add and multiply have."""
+    shapes = [(1,) * (len(view.out.shape) - len(t.shape)) + t.shape if is_constant(t) else t.shape for t in (a, b)]
+    return len(_grouped(broadcast_shape(*shapes), *shapes)) > MOST_RUNS
+
+
+def runs(out: Shape, a: Shape, b: Shape, most: int) -> list[tuple[int, bool, bool]]:
+    """The output as `most` runs of axes that broadcast alike: (size, a has them, b has them), ones in front."""
+    found = _grouped(out, a, b)
+    if len(found) > most:
+        raise UnsupportedError(
+            f"broadcasting {list(a)} against {list(b)}: the axes alternate more than {most - 1} times"
+        )
+    return [(1, True, True)] * (most - len(found)) + found
+
+
+def _grouped(out: Shape, a: Shape, b: Shape) -> list[tuple[int, bool, bool]]:
+    found: list[tuple[int, bool, bool]] = []
     for size, in_a, in_b in zip(out, align(a, len(out)), align(b, len(out)), strict=True):
         if size == 1:
             continue
         kind = (in_a > 1, in_b > 1)
-        if runs and runs[-1][1:] == kind:
-            runs[-1] = (runs[-1][0] * size, *kind)
+        if found and found[-1][1:] == kind:
+            found[-1] = (found[-1][0] * size, *kind)
         else:
-            runs.append((size, *kind))
-    if len(runs) > 3:
-        raise UnsupportedError(f"broadcasting {list(a)} against {list(b)}: the axes alternate more than twice")
-    return [(1, True, True)] * (3 - len(runs)) + runs
+            found.append((size, *kind))
+    return found
 
 
 def aligned(inputs: Sequence[Array]) -> tuple[Array, Array]:
@@ -70,7 +86,7 @@ def aligned(inputs: Sequence[Array]) -> tuple[Array, Array]:
 
 
 def operands(view: View) -> tuple[Tensor, Tensor]:
-    """The two inputs, a constant last; both operators commute."""
+    """The two inputs, a constant last, whether or not the operator commutes."""
     require_int8(view)
     a, b = view.inputs
     if is_constant(a):
@@ -82,7 +98,9 @@ def operands(view: View) -> tuple[Tensor, Tensor]:
     return a, b
 
 
-def lowered_inputs(view: View, a: Tensor, b: Tensor) -> tuple[tuple[str, ...], tuple[Tensor, ...]]:
+def lowered_inputs(
+    view: View, a: Tensor, b: Tensor, infer: Callable[[IntAttrs, Sequence[Shape]], list[Shape]] = infer
+) -> tuple[tuple[str, ...], tuple[Tensor, ...]]:
     """(activations, constants); a constant gets the output's rank, so that its leading axis is the batch's."""
     if not is_constant(b):
         if len({len(t.shape) for t in (a, b)}) > 1 and any(t.shape[:1] != (1,) for t in (a, b)):
@@ -98,10 +116,10 @@ def lowered_inputs(view: View, a: Tensor, b: Tensor) -> tuple[tuple[str, ...], t
 
 def loops(view: View) -> dict[str, Param]:
     """Values for LOOP_FIELDS: the sizes of the runs, and byte strides of both operands."""
-    runs = _runs(view.out.shape, view.x.shape, view.operand("b").shape)
+    found = runs(view.out.shape, view.x.shape, view.operand("b").shape, MOST_RUNS)
     values: dict[str, Param] = {}
     steps = {"a": 1, "b": 1}
-    for axis, (size, in_a, in_b) in reversed(list(zip(("outer", "mid", "inner"), runs, strict=True))):
+    for axis, (size, in_a, in_b) in reversed(list(zip(("outer", "mid", "inner"), found, strict=True))):
         values[axis] = size
         for name, present in (("a", in_a), ("b", in_b)):
             values[f"{name}_{axis}"] = steps[name] if present else 0
@@ -117,16 +135,14 @@ def in_place(view: View) -> tuple[int, ...]:
 
 
 def _has_constant(view: View) -> bool:
-    return is_constant(view.operand("b"))
+    return is_constant(view.inputs[1])
 
 
-def kernels(
-    op: str, fields: tuple[tuple[str, str], ...], params: Callable[[View], dict[str, Param]]
-) -> tuple[Kernel, ...]:
+def kernels(op: str, fields: Sequence[Field], params: Callable[[View], dict[str, Param]]) -> tuple[Kernel, ...]:
     """The kernel of two activations, and that of an activation and a constant."""
 
     def with_constant(view: View) -> dict[str, Param]:
-        b = view.operand("b")
+        b = view.inputs[1]
         return {**params(view), "constant": b.name if is_constant(b) else 0}
 
     symbol = f"ek_{op}_s8"

@@ -13,6 +13,7 @@ import numpy as np
 from ...graph.ir import Array, Quant
 from ...graph.op import View
 
+LARGEST = float(np.finfo(np.float32).max)
 UNIT = Quant((1 / 256,), (-128,))  # the quantisation that TensorFlow Lite fixes for outputs in 0 .. 1
 
 _CLAMPS: dict[str, tuple[float | None, float | None]] = {

@@ -9,6 +9,8 @@ X = Operand("x")
 PARTS = Operand("x", many=True)
 A = Operand("a")
 B = Operand("b", Constant.MAYBE, Role.WEIGHTS)
+# Of source operators that do not commute: either may be the constant, which is put last when it is lowered.
+EITHER_A, EITHER_B = Operand("a", Constant.MAYBE, Role.WEIGHTS), B
 WEIGHTS = Operand("weights", Constant.ALWAYS, Role.WEIGHTS)
 TABLE = Operand("table", Constant.ALWAYS, Role.REQUANT)
 TEMPLATES = Operand("templates", Constant.ALWAYS, Role.CODEBOOK)

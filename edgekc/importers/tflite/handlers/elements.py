@@ -8,10 +8,12 @@ from ..file import FileOperator
 from .common import activation, plain
 
 
-def _binary(kind: str) -> Handler:
+def _binary(kind: str, fused: bool = True) -> Handler:
+    """`fused`: it has an activation of its own."""
+
     def handler(b: Builder, op: FileOperator) -> None:
         operands = tuple(b.operand(op, i, what, may_be_constant=True) for i, what in enumerate("ab"))
-        b.add(op, kind, operands, {"activation": activation(b, op)})
+        b.add(op, kind, operands, {"activation": activation(b, op)} if fused else {})
 
     return handler
 
@@ -27,6 +29,11 @@ def _leaky_relu(b: Builder, op: FileOperator) -> None:
     plain("leaky_relu", alpha=float(op.options["Alpha"]))(b, op)
 
 
+def _prelu(b: Builder, op: FileOperator) -> None:
+    slopes = b.operand(op, 1, "alpha", may_be_constant=True)
+    b.add(op, "prelu", (b.operand(op, 0, "input"), slopes), {})
+
+
 def _gelu(b: Builder, op: FileOperator) -> None:
     plain("gelu", approximate=int(op.options["Approximate"]))(b, op)
 
@@ -34,6 +41,12 @@ def _gelu(b: Builder, op: FileOperator) -> None:
 HANDLERS: dict[str, Handler] = {
     "ADD": _binary("add"),
     "MUL": _binary("mul"),
+    "SUB": _binary("sub"),
+    "DIV": _binary("div"),
+    "MAXIMUM": _binary("maximum", fused=False),
+    "MINIMUM": _binary("minimum", fused=False),
+    "SQUARED_DIFFERENCE": _binary("squared_difference", fused=False),
+    "PRELU": _prelu,
     "SOFTMAX": _softmax,
     "RELU": plain("relu", activation="relu"),
     "RELU6": plain("relu", activation="relu6"),
