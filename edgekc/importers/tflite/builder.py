@@ -141,22 +141,25 @@ class Builder:
 
     def fold(self, op: FileOperator) -> None:
         """Compute an operator on shapes."""
-        out = self.file_output(op)
+        outs = [self.file_output(op, part) for part in range(len(op.outputs))]
         if op.builtin == "SHAPE":
             t = self.file_tensor(op, 0, "input")
             shape = t.shape if t.data is not None else self.file_shape(self.written(op, t))
-            self.values[out.index] = np.array(shape, np.int64)
+            self.values[outs[0].index] = np.array(shape, np.int64)
             return
         inputs = [
             np.array(self.ints(op, i, f"operand {i}"), np.int64).reshape(self.shape_of(op.inputs[i]))
             for i in range(len(op.inputs))
         ]
         try:
-            self.values[out.index] = shapes.fold(op.builtin, op.options, inputs)
+            found = shapes.fold(op.builtin, op.options, inputs)
+            if len(found) != len(outs):
+                raise ValueError(f"{len(found)} results for {len(outs)} outputs")
         except ValueError as error:
             raise self.unsupported(
                 op, f"integers that edgekc cannot compute ({error})", "arithmetic on shapes"
             ) from error
+        self.values.update((t.index, value) for t, value in zip(outs, found, strict=True))
 
     def shape_of(self, index: int) -> tuple[int, ...]:
         """Of a tensor of integers by its number in the file."""
