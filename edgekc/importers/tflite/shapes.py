@@ -18,7 +18,7 @@ Options = Mapping[str, int | float]
 Parts = list[Array]
 Fold = Callable[[Options, Sequence[Array]], Array]
 Folds = Callable[[Options, Sequence[Array]], Parts]
-_MOST = 4096  # values of a result; guards against absurd files
+_MOST = 1 << 20  # values of a result; guards against absurd files
 _MASKS = ("Begin", "End", "Ellipsis", "NewAxis", "ShrinkAxis")
 
 
@@ -77,6 +77,13 @@ def _tile(options: Options, inputs: Sequence[Array]) -> Array:
     return np.tile(inputs[0], repeats)
 
 
+def _broadcast(options: Options, inputs: Sequence[Array]) -> Array:
+    shape = [int(d) for d in inputs[1].ravel()]
+    if any(d < 0 for d in shape) or math.prod(shape) > _MOST:
+        raise ValueError(f"a result of shape {shape}")
+    return np.broadcast_to(inputs[0], shape)
+
+
 def _each(compute: Callable[[Array, Array], Array]) -> Fold:
     return lambda options, inputs: compute(inputs[0], inputs[1])
 
@@ -115,6 +122,8 @@ FOLDS: dict[str, Fold | Folds] = {
     "FILL": _fill,
     "RANGE": _range,
     "TILE": _tile,
+    "BROADCAST_TO": _broadcast,
+    "TRANSPOSE": lambda options, inputs: inputs[0].transpose([int(p) for p in inputs[1].ravel()]),
     "ADD": _each(np.add),
     "SUB": _each(np.subtract),
     "MUL": _each(np.multiply),
@@ -126,6 +135,13 @@ FOLDS: dict[str, Fold | Folds] = {
 }
 
 
+# Those that move values, and so may be computed of constants of any type.
+MOVES = frozenset(
+    ("STRIDED_SLICE", "SLICE", "PACK", "UNPACK", "SPLIT", "GATHER", "CONCATENATION", "RESHAPE", "EXPAND_DIMS", "TILE",
+     "BROADCAST_TO", "TRANSPOSE")
+)  # fmt: skip
+
+
 def fold(builtin: str, options: Options, inputs: Sequence[Array]) -> list[Array]:
     """The values that an operator of FOLDS computes, one for each output.
 
@@ -133,7 +149,7 @@ def fold(builtin: str, options: Options, inputs: Sequence[Array]) -> list[Array]
         ValueError: they cannot be computed, or are more than dimensions of tensors ever are.
     """
     try:
-        result = FOLDS[builtin](options, [x.astype(np.int64) for x in inputs])
+        result = FOLDS[builtin](options, [x if x.dtype.kind == "f" else x.astype(np.int64) for x in inputs])
     except (IndexError, TypeError) as error:  # axis out of range, wrong number of operands
         raise ValueError(str(error)) from error
     results = [np.asarray(r) for r in result] if isinstance(result, list) else [np.asarray(result)]

@@ -14,7 +14,7 @@ from random_models import tensor
 
 from edgekc.emulate import imported, reference
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
-from edgekc.graph.ir import Array, Graph, Node, Quant, Tensor, constant, prune
+from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
 from edgekc.graph.op import View
 from edgekc.importers.tflite.float32 import import_tflite_float
 from edgekc.importers.tflite.int8 import import_tflite
@@ -119,6 +119,25 @@ def test_quantised(layer: Layer) -> None:
 def one(op: str, shape: Sequence[int], out: Sequence[int], **attrs: int | str) -> bytes:
     view = View(Node(op, "y", ("x",), ("y",), attrs), (tensor("x", shape, Q),), (tensor("y", out, Q),))
     return oracle.model(view)
+
+
+def test_constants_are_moved_on_import() -> None:
+    """A class token that is repeated for the batch, and joined to the patches."""
+    x, token = (
+        tensor("input_0", (1, 3, 4), Q),
+        constant("k", np.arange(4, dtype=np.int8).reshape(1, 1, 4), Role.WEIGHTS, Q),
+    )
+    tiled, y = tensor("t", (1, 2, 4), Q), tensor("y", (1, 5, 4), Q)
+    views = [
+        View(Node("tile", "t", ("k",), ("t",), {"repeats": "1,2,1"}), (token,), (tiled,)),
+        View(Node("concat_any", "y", ("t", "input_0"), ("y",), {"axis": 1}), (tiled, x), (y,)),
+    ]
+    data = _file(views)
+    graph = import_tflite(data, "net", "net.tflite")
+    assert [node.op for node in graph.nodes] == ["concat_const"]
+    values = np.random.default_rng(0).integers(-128, 128, (1, 3, 4)).astype(np.int8)
+    found = reference.outputs(to_integer(graph, {}), [values])
+    np.testing.assert_array_equal(found[0], oracle.interpret(data, [values])[0])
 
 
 WRONG = {
