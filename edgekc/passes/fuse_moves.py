@@ -18,6 +18,7 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
     nodes = {node.name: node for node in graph.nodes}
     writers = {node.outputs[0]: node.name for node in graph.nodes}
     readers, notes = consumers(graph), []
+    undone: list[str] = []
 
     def only_read_here(name: str) -> bool:
         return name not in graph.outputs and len(readers[name]) == 1
@@ -36,9 +37,18 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
                 for gone in (inner.name, *behind):
                     del nodes[gone]
                 nodes[outer.name] = fused
+                if OPS[fused.op].view:
+                    undone.append(outer.name)
                 notes.append(f"{outer.name}: {inner.name} is part of it, in one copy{' of none' * OPS[fused.op].view}")
             break
-    return prune(replace(graph, nodes=tuple(nodes.values()))), notes
+    instead: dict[str, str] = {}
+    for name in undone:
+        (x,), (out,) = nodes[name].inputs, nodes[name].outputs
+        if graph.tensors[x].shape == graph.tensors[out].shape and out not in graph.outputs:
+            instead[out] = instead.get(x, x)
+            del nodes[name]
+    left = [replace(n, inputs=tuple(instead.get(i, i) for i in n.inputs)) for n in nodes.values()]
+    return prune(replace(graph, nodes=tuple(left))), notes
 
 
 def _fused(graph: Graph, outer: Node, inner: Node) -> Node | None:
