@@ -9,7 +9,7 @@ from typing import Any
 import flatbuffers
 import numpy as np
 import tflite
-from oracle_operators import FIRST_VERSION, VERSION, builtin, file_inputs
+from oracle_operators import FIRST_VERSION, VERSION, WRONG_REFERENCE, builtin, file_inputs
 
 from edgekc.graph.ir import Array, Tensor
 from edgekc.graph.op import View
@@ -43,9 +43,13 @@ def _interpreter_module() -> Any:
         return importlib.import_module("tflite_runtime.interpreter")
 
 
-def interpret(model: bytes, inputs: Sequence[Array]) -> list[Array]:
-    """All outputs of a model under the reference kernels; RuntimeError where it refuses the model."""
-    runner = _prepared(model, inputs)
+def interpret(model: bytes, inputs: Sequence[Array], optimised: bool = False) -> list[Array]:
+    """All outputs of a model under the reference kernels; RuntimeError where it refuses the model.
+
+    Args:
+        optimised: take the kernels that LiteRT uses by itself, without XNNPACK.
+    """
+    runner = _prepared(model, inputs, optimised=optimised)
     return [runner.get_tensor(detail["index"]) for detail in runner.get_output_details()]
 
 
@@ -59,12 +63,13 @@ def every_tensor(model: bytes, samples: Sequence[Sequence[Array]]) -> list[dict[
     return results
 
 
-def _prepared(model: bytes, inputs: Sequence[Array], keep: bool = False) -> Any:
+def _prepared(model: bytes, inputs: Sequence[Array], keep: bool = False, optimised: bool = False) -> Any:
     """An interpreter after its first run; an input's batch axis may be longer than the model's one."""
     module = _interpreter_module()
+    kinds = module.OpResolverType
     runner = module.Interpreter(
         model_content=model,
-        experimental_op_resolver_type=module.OpResolverType.BUILTIN_REF,
+        experimental_op_resolver_type=kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES if optimised else kinds.BUILTIN_REF,
         experimental_preserve_all_tensors=keep,
         num_threads=1,
     )
@@ -84,7 +89,7 @@ def _invoke(runner: Any, inputs: Sequence[Array]) -> None:
 
 def run(view: View, inputs: Sequence[Array]) -> list[Array]:
     """Outputs of a QUANTIZED node; `inputs` are the values of its activations."""
-    return interpret(model(view), inputs)
+    return interpret(model(view), inputs, view.node.op in WRONG_REFERENCE)
 
 
 # ---- the file -------------------------------------------------------------------------------------------
