@@ -98,6 +98,8 @@ IN_FLOAT = ("SIN", "COS")
 # Missing among LiteRT's reference kernels: its other ones are the oracle, and random networks have none.
 NO_REFERENCE = ("ELU",)
 
+WRONG_REFERENCE = ("sum",)  # its int8 reference kernel reads bytes as uint8: the optimised one is the definition
+
 Options = Callable[[View], dict[str, Any]]
 # operator: builtin name, options table, its fields
 BUILTIN: dict[str, tuple[str, str | None, Options]] = {
@@ -124,7 +126,10 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "add_n": ("ADD_N", "AddNOptions", lambda view: {}),
     "average_pool": ("AVERAGE_POOL_2D", "Pool2DOptions", _pool),
     "max_pool": ("MAX_POOL_2D", "Pool2DOptions", _pool),
-    "mean": ("MEAN", "ReducerOptions", lambda view: dict(KeepDims=bool(view["keep_dims"]))),
+    **{
+        op: (op.upper(), "ReducerOptions", lambda view: dict(KeepDims=bool(view["keep_dims"])))
+        for op in ("mean", "sum", "reduce_max", "reduce_min")
+    },
     "reshape": ("RESHAPE", None, lambda view: {}),
     "softmax": ("SOFTMAX", "SoftmaxOptions", lambda view: dict(Beta=view.node.attrs["beta"])),
     "pad": ("PAD", "PadOptions", lambda view: {}),
@@ -152,7 +157,6 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "expand_dims": ("EXPAND_DIMS", "ExpandDimsOptions", lambda view: {}),
     "squeeze": ("SQUEEZE", "SqueezeOptions", _squeeze),
     "padv2": ("PADV2", "PadV2Options", lambda view: {}),
-    "reduce_max": ("REDUCE_MAX", "ReducerOptions", lambda view: dict(KeepDims=bool(view["keep_dims"]))),
     "space_to_batch": ("SPACE_TO_BATCH_ND", "SpaceToBatchNDOptions", lambda view: {}),
     "batch_to_space": ("BATCH_TO_SPACE_ND", "BatchToSpaceNDOptions", lambda view: {}),
     # Arithmetic on shapes: int32 tensors, which only a reshape reads.
@@ -212,7 +216,7 @@ def _ints(view: View, attribute: str) -> list[int]:
 def extra_inputs(view: View) -> tuple[Tensor, ...]:
     """What the node holds as an attribute and the file as one more constant input."""
     name = view.node.name
-    if view.node.op in ("mean", "reduce_max"):
+    if view.node.op in ("mean", "sum", "reduce_max", "reduce_min"):
         return (_parameter(f"{name}/axes", _ints(view, "axes")),)
     if view.node.op.startswith("resize_"):
         return (_parameter(f"{name}/size", view.out.shape[1:3]),)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from random_layers import MOST, Builder, Layer, filters, linear
+from random_models import f32
 
-from edgekc.graph.ir import AttrValue, Tensor
+from edgekc.graph.ir import AttrValue, Quant, Tensor
 
 _LARGEST = 40  # pixels along an axis
 
@@ -61,6 +63,62 @@ def transpose_conv(b: Builder, x: Tensor) -> Tensor | None:
     return linear(b, "transpose_conv", attrs, x, w, 0, (1, *out, channels), bias=b.chance(0.7))
 
 
+def _axes(b: Builder, x: Tensor) -> tuple[dict[str, AttrValue], tuple[int, ...]] | None:
+    """Attributes of an operator over any axes but the batch, and the shape of its output."""
+    if x.shape[0] != 1 or len(x.shape) < 2:
+        return None
+    axes = [i for i in range(1, len(x.shape)) if b.chance(0.5)] or [len(x.shape) - 1]
+    keep = b.between(0, 1) if len(axes) < len(x.shape) - 1 else 1
+    shape = tuple(1 if i in axes else d for i, d in enumerate(x.shape) if keep or i not in axes)
+    stated = [a if b.chance(0.5) else a - len(x.shape) for a in axes]
+    return {"axes": ",".join(map(str, stated)), "keep_dims": keep}, shape
+
+
+def mean_of_any(b: Builder, x: Tensor) -> Tensor | None:
+    if (found := _axes(b, x)) is None:
+        return None
+    q = x.q
+    if b.chance(0.6):
+        factor = 2.0 ** b.rng.uniform(-6, 12) if b.extreme else b.rng.uniform(0.3, 2.0)
+        q = Quant((f32(min(max(x.q.scale / factor, 1e-9), 1e3)),), (b.zero(),))
+    return b.emit("mean", found[0], [x], b.new("mean", found[1], q))
+
+
+def _extreme(b: Builder, x: Tensor, op: str) -> Tensor | None:
+    found = _axes(b, x)
+    return found and b.emit(op, found[0], [x], b.new(op, found[1], x.q))
+
+
+def max_of_any(b: Builder, x: Tensor) -> Tensor | None:
+    return _extreme(b, x, "reduce_max")
+
+
+def reduce_min(b: Builder, x: Tensor) -> Tensor | None:
+    return _extreme(b, x, "reduce_min")
+
+
+def sum_of_any(b: Builder, x: Tensor) -> Tensor | None:
+    """Not in LAYERS: LiteRT's reference kernel takes negative values of int8 for values above 127."""
+    if (found := _axes(b, x)) is None:
+        return None
+    many = math.prod(x.shape) / math.prod(found[1])
+    factor = 2.0 ** b.rng.uniform(-6, 10) if b.extreme else b.rng.uniform(0.3, 2.0)
+    q = Quant((f32(min(max(x.q.scale * np.sqrt(many) / factor, 1e-9), 1e3)),), (b.zero(),))
+    return b.emit("sum", found[0], [x], b.new("sum", found[1], q))
+
+
+def positive_sum(b: Builder, x: Tensor) -> Tensor | None:
+    """A sum whose inputs and outputs are in 0 .. 127, where LiteRT's reference kernel is right."""
+    if (found := _axes(b, x)) is None:
+        return None
+    above = b.emit("relu", {"activation": "relu"}, [x], b.new("relu", x.shape, Quant((x.q.scale,), (0,))))
+    zero = b.between(0, 60)
+    scale = x.q.scale * 128 * math.prod(x.shape) / math.prod(found[1]) / (126 - zero)
+    q = Quant((f32(scale * b.rng.uniform(1.0, 2.0)),), (zero,))
+    return b.emit("sum", found[0], [above], b.new("sum", found[1], q))
+
+
 LAYERS: dict[Layer, float] = {
-    resize_nearest: 0.4, resize_bilinear: 0.4, transpose_conv: 1,
+    resize_nearest: 0.4, resize_bilinear: 0.4, transpose_conv: 1, mean_of_any: 0.6,
+    max_of_any: 0.4, reduce_min: 0.5, positive_sum: 0.5,
 }  # fmt: skip

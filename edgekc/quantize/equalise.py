@@ -76,7 +76,10 @@ def _only_layer_behind(graph: Graph, node: Node, readers: Mapping[str, list[Node
         if not floats_of(reader).scales_along or reader.attrs.get("activation", "none") not in _HOMOGENEOUS:
             return None
         ends = (name, reader.outputs[0])
-        if not source_of(reader).view and any(graph.tensors[end].shape[-1] != channels for end in ends):
+        mixes = floats_of(reader).ties(view_of(graph, reader)) is None or any(
+            graph.tensors[end].shape[-1] != channels for end in ends
+        )
+        if not source_of(reader).view and mixes:
             return None
         name = reader.outputs[0]
 

@@ -71,6 +71,14 @@ def _layer(op: str, layer: Layer, *ranks: int) -> Cases:
     return cases
 
 
+def _both(*parts: Cases) -> Cases:
+    def cases() -> Iterator[LoweringCase]:
+        for part in parts:
+            yield from part()
+
+    return cases
+
+
 def _with_rounding(view: View) -> View:
     if not view.node.op.endswith("fully_connected"):
         return view
@@ -229,7 +237,12 @@ CASES: dict[str, Cases] = {
     "div": _div,
     "average_pool": _layer("average_pool", layers.pool, 4),
     "max_pool": _layer("max_pool", layers.pool, 4),
-    "mean": _layer("mean", moves.mean, 4, 3),
+    "mean": _both(_layer("mean", moves.mean, 4, 3), _layer("mean", spatial.mean_of_any, 4, 3, 2)),
+    "sum": _layer("sum", spatial.sum_of_any, 4, 3, 2),
+    "reduce_max": _both(
+        _layer("reduce_max", moves.reduce_max, 4, 3), _layer("reduce_max", spatial.max_of_any, 4, 3, 2)
+    ),
+    "reduce_min": _layer("reduce_min", spatial.reduce_min, 4, 3, 2),
     "reshape": _layer("reshape", moves.reshape, 4, 3, 2),
     "softmax": _layer("softmax", moves.softmax, 2, 3, 4),
     "pad": _layer("pad", moves.pad, 4, 3, 2),

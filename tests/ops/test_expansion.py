@@ -74,7 +74,7 @@ def test_an_accumulator_at_the_bound() -> None:
             assert (WINOGRAD in host.check(OP, c)) is fits
 
 
-def test_the_transform_is_four_times_the_sum() -> None:
+def test_the_transform_is_four_times_the_accumulator() -> None:
     """Against the plain sum, in numpy, for random weights and the largest inputs."""
     rng = np.random.default_rng(0)
     w, d = rng.integers(-3640, 3641, (1, 3, 3, 5)), rng.choice([-128, 127], (4, 4, 5)).astype(np.int64)

@@ -348,6 +348,7 @@ def _refused() -> dict[str, list[View]]:
     wide = [tensor(f"x{i}", (1, 2), quant(0.1)) for i in range(5)]
     long = tensor("y", (1, 4096), quant(1 / 256, -128))
     column = tensor("x", (1, 4, 1, 2), quant(0.1, 1))
+    corners: dict[str, AttrValue] = {"align_corners": 0, "half_pixel_centers": 0}
     return {
         "add": [
             view_of("add", {"activation": "none"}, [c, c], y),
@@ -360,7 +361,19 @@ def _refused() -> dict[str, list[View]]:
             view_of("max_pool", pool, [x], y),
             view_of("max_pool", {**pool, "dilation_h": 2}, [x], x),
         ],
-        "mean": [view_of("mean", {"axes": axes, "keep_dims": 1}, [x], y) for axes in ("0", "3", "1,3", "-1")],
+        **{
+            op: [
+                view_of(op, {"axes": "0", "keep_dims": 1}, [x], x),
+                view_of(op, {"axes": "1,3,5", "keep_dims": 1}, [tensor("x", (1, 2, 2, 2, 2, 2), x.q)], x),
+                view_of(op, {"axes": "1", "keep_dims": 1}, [x], tensor("y", x.shape, quant(1e-8))),
+            ]
+            for op in ("mean", "sum", "reduce_max", "reduce_min")
+        },
+        "resize_nearest": [view_of("resize_nearest", corners, [x], y)],
+        "resize_bilinear": [
+            view_of("resize_bilinear", corners, [x], y),
+            view_of("resize_bilinear", {"align_corners": 1, "half_pixel_centers": 1}, [x], x),
+        ],
         "softmax": [
             view_of("softmax", {"beta": 1.0}, [x], y),
             view_of("softmax", {"beta": 1e-9}, [x], tensor("y", x.shape, quant(1 / 256, -128))),

@@ -38,7 +38,7 @@ def test_the_largest_weight_is_one_whose_high_byte_is_a_byte(weight: int, accept
 
 
 @pytest.mark.parametrize(("more", "accepted"), [(0, True), (1, False)])
-def test_a_sum_at_the_bound(more: int, accepted: bool) -> None:
+def test_an_accumulator_at_the_bound(more: int, accepted: bool) -> None:
     """Requantisation doubles it in 32 bits."""
     indices = np.zeros((1, 3, 3, 4), np.uint8)
     used = 128 * 1000 * 36

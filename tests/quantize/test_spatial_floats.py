@@ -58,7 +58,21 @@ def _transposed() -> Sequence[View]:
     return found
 
 
-VIEWS = (*_resizes(), *_transposed())
+def _reduced(shape: Shape, axes: Sequence[int], keep: int) -> Shape:
+    return tuple(1 if i in axes else d for i, d in enumerate(shape) if keep or i not in axes)
+
+
+def _reductions() -> Sequence[View]:
+    found = []
+    shape = (1, 3, 4, 5)
+    for op, axes, keep in product(("mean", "sum", "reduce_min"), ((1, 2), (3,), (1, 3), (1,)), (0, 1)):
+        attrs: dict[str, AttrValue] = {"axes": ",".join(map(str, axes)), "keep_dims": keep}
+        found.append(_node(op, attrs, _reduced(shape, axes, keep), shape))
+    found.append(_node("reduce_max", {"axes": "3", "keep_dims": 1}, (1, 3, 4, 1), shape))
+    return found
+
+
+VIEWS = (*_resizes(), *_transposed(), *_reductions())
 
 
 def _name(view: View) -> str:
@@ -110,3 +124,20 @@ def test_a_float_file_is_imported(view: View) -> None:
     values = _free(view, _values(view, 1))
     expected = oracle.run(view, values)[0]
     np.testing.assert_allclose(float_reference.outputs(graph, values)[0], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("op", ["mean", "sum", "reduce_max", "reduce_min"])
+@pytest.mark.parametrize(("axes", "keep"), [((0,), 1), ((0,), 0), ((1,), 1), ((1,), 0), ((0, 1), 1)])
+def test_axes_of_rows(op: str, axes: tuple[int, ...], keep: int) -> None:
+    """A tensor of rows in place of a batch: the graph has one axis more than the file."""
+    x, rows = _float("x", (1, 3, 4, 2)), _float("rows", (6, 4))
+    shape = view_of("reshape", {}, [x], rows)
+    attrs: dict[str, AttrValue] = {"axes": ",".join(map(str, axes)), "keep_dims": keep}
+    out = _float("out", _reduced(rows.shape, axes, keep))
+    data = oracle.network([shape, view_of(op, attrs, [rows], out)], ["x"], ["out"])
+    graph = import_tflite_float(data, "net", "net.tflite")
+    legal.check(graph)
+    value = np.random.default_rng(0).normal(size=x.shape).astype(np.float32)
+    expected = oracle.interpret(data, [value])[0]
+    got = float_reference.outputs(graph, [value])[0]
+    np.testing.assert_allclose(got.reshape(expected.shape), expected, rtol=1e-5, atol=1e-5)

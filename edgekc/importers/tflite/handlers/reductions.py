@@ -5,24 +5,41 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ....graph.ir import Node, Tensor
-from ..builder import Builder, Handler, node_name
+from ..builder import Builder, Handler, graph_shape, node_name
 from ..file import FileOperator
 from .common import axes_of
 
 
-def _mean(b: Builder, op: FileOperator) -> None:
-    x = b.operand(op, 0, "input")
-    axes = axes_of(b, op, len(b.tensors[x].shape))
-    b.add(op, "mean", (x,), {"axes": ",".join(map(str, axes)), "keep_dims": int(bool(op.options["KeepDims"]))})
+def _reduction(kind: str) -> Handler:
+    def handler(b: Builder, op: FileOperator) -> None:
+        """Axes are those of the file's shape, in front of which the graph may have one more."""
+        x = b.operand(op, 0, "input", rowwise=True)
+        shape, ahead = b.tensors[x].shape, int(x in b.rows)
+        axes = [a + ahead for a in axes_of(b, op, len(b.file_shape(x)))]
+        if not axes or axes[0] == 0:
+            raise b.unsupported(op, f"axes {axes} of shape {list(shape)}", "axes behind the batch")
+        keep = int(bool(op.options["KeepDims"]))
+        attrs = {"axes": ",".join(map(str, axes)), "keep_dims": keep}
+        reduced = tuple(1 if i in axes else d for i, d in enumerate(shape) if keep or i not in axes)
+        if graph_shape(reduced[ahead:]) == reduced:
+            b.add(op, kind, (x,), attrs, reduced[1:] if ahead else None)
+            return
+        name, out = f"{node_name(op)}_rows", b.file_output(op)
+        b.tensors[name] = Tensor(name, reduced, out.dtype, out.quant)
+        b.nodes.append(Node(kind, name, (x,), (name,), attrs))
+        b.add(op, "reshape", (name,), {}, reduced[1:])
+
+    return handler
 
 
 def _reduce_max(b: Builder, op: FileOperator) -> None:
-    """A global maximum is a pooling window as large as the image."""
-    x = b.operand(op, 0, "input")
+    """A maximum over an image is a pooling window as large as it."""
+    x = b.operand(op, 0, "input", rowwise=True)
     shape = b.tensors[x].shape
-    axes = axes_of(b, op, len(shape))
-    if len(shape) not in (3, 4) or not axes or axes[0] == 0 or axes[-1] == len(shape) - 1:
-        raise b.unsupported(op, f"the maximum over axes {axes} of shape {list(shape)}", "axes of height and width")
+    axes = axes_of(b, op, len(b.file_shape(x)))
+    if x in b.rows or len(shape) not in (3, 4) or not axes or axes[0] == 0 or axes[-1] == len(shape) - 1:
+        _reduction("reduce_max")(b, op)
+        return
     image = (*shape[:-1], 1, shape[-1]) if len(shape) == 3 else shape
     window = [image[a] if a in axes else 1 for a in (1, 2)]
     pooled = Tensor(f"{node_name(op)}_pool", (1, image[1] // window[0], image[2] // window[1], image[3]), "int8")
@@ -38,6 +55,8 @@ def _reduce_max(b: Builder, op: FileOperator) -> None:
 
 
 HANDLERS: dict[str, Handler] = {
-    "MEAN": _mean,
+    "MEAN": _reduction("mean"),
+    "SUM": _reduction("sum"),
     "REDUCE_MAX": _reduce_max,
+    "REDUCE_MIN": _reduction("reduce_min"),
 }
