@@ -133,8 +133,8 @@ def extra_inputs(view: View) -> tuple[Tensor, ...]:
     if view.node.op == "pad":
         return (_pairs(f"{name}/pads", _ints(view, "pads")),)
     if view.node.op == "padv2":
-        fill = np.full(1, view.x.q.zero_point, np.int8)
-        value = Tensor(f"{name}/value", (1,), "int8", view.x.quant, data=fill)
+        fill = np.full(1, view.x.q.zero_point, view.x.dtype)
+        value = Tensor(f"{name}/value", (1,), view.x.dtype, view.x.quant, data=fill)
         return (_pairs(f"{name}/pads", _ints(view, "pads")), value)
     if view.node.op in ("space_to_batch", "batch_to_space"):
         edges = "pads" if view.node.op == "space_to_batch" else "crops"

@@ -16,6 +16,7 @@ from ..graph.source import Filters, FloatHalf, SourceOp
 # The files below this folder, in the order in which tables list their operators.
 FILES = """
 conv2d depthwise fully_connected add mul average_pool max_pool mean reshape softmax pad lut concat
+average_pool_half_up
 relu logistic tanh quantize dequantize phases
 packed.clustered_conv2d packed.clustered_fully_connected packed.template_conv2d packed.template_pairs_conv2d
 packed.clustered_depthwise packed.template_depthwise packed.template_pairs_depthwise
