@@ -225,8 +225,8 @@ def extra_inputs(view: View) -> tuple[Tensor, ...]:
     if view.node.op in ("pad", "mirror_pad"):
         return (_pairs(f"{name}/pads", _ints(view, "pads")),)
     if view.node.op == "padv2":
-        fill = np.full(1, view.x.q.zero_point, np.int8)
-        value = Tensor(f"{name}/value", (1,), "int8", view.x.quant, data=fill)
+        fill = np.full(1, view.x.q.zero_point, view.x.dtype)
+        value = Tensor(f"{name}/value", (1,), view.x.dtype, view.x.quant, data=fill)
         return (_pairs(f"{name}/pads", _ints(view, "pads")), value)
     if view.node.op == "pad_with":
         fill, kind = float(view.node.attrs["value"]), view.x.dtype

@@ -19,7 +19,7 @@ from .shared.floats import activate
 # The files below this folder, in the order in which tables list their operators.
 FILES = """
 conv2d depthwise fully_connected add mul average_pool max_pool mean reshape softmax pad lut concat
-strided_copy moves take mirror_pad concat_const
+strided_copy moves take mirror_pad concat_const average_pool_half_up
 relu logistic tanh curves quantize dequantize table phases
 add_signed maximum squared_difference div prelu mul_deep
 packed.clustered_conv2d packed.clustered_fully_connected packed.template_conv2d packed.template_pairs_conv2d

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..graph.ir import Array
-from ..graph.op import IntAttrs, Op, View
+from ..graph.op import IntAttrs, Lowered, Op, View
 from ..graph.source import FloatHalf, SourceOp
 from .shared import floats as fl
+from .shared import linear as lin
 from .shared import pool
 from .shared.channels import channelwise
 from .shared.checks import require_activation
@@ -57,6 +59,11 @@ def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
     return (total / inside).permute(0, 2, 3, 1)
 
 
+def _lower(view: View) -> Lowered:
+    lowered = pool.lower(view)
+    return replace(lowered, op="average_pool_half_up") if lin.is_unsigned(view) else lowered
+
+
 OP = Op(
     name="average_pool",
     code=6,
@@ -76,5 +83,5 @@ OP = Op(
     cases=pool.cases,
 )
 SOURCE = SourceOp(
-    "average_pool", pool.lower, FloatHalf(_real, _in_torch, channelwise_ties, shares_scale=True, scales_along=True)
+    "average_pool", _lower, FloatHalf(_real, _in_torch, channelwise_ties, shares_scale=True, scales_along=True)
 )

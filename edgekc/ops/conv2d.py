@@ -16,6 +16,7 @@ from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from .kernels import decoded
 from .kernels import vector as vec
+from .shared import asymmetric
 from .shared import floats as fl
 from .shared import linear as lin
 from .shared.operands import DENSE
@@ -46,11 +47,13 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 def lower(view: View) -> Lowered:
+    if asymmetric.is_asymmetric(view):
+        return asymmetric.lower(view, lower)
     w = view.weights.value
     x = view.x
     wide = w.astype(np.int64).reshape(w.shape[0], -1)
     bias = lin.lower_bias(view, wide.sum(1), np.abs(wide).sum(1))
-    multiplier, shift = lin.lower_requant(view, float32_product=False)
+    multiplier, shift = lin.lower_requant(view, float32_product=lin.is_unsigned(view))
     act_min, act_max = lin.activation_range(view)
     attrs = {name: view[name] for name in lin.WINDOW}
     attrs.update(pad_value=x.q.zero_point, out_zero=view.out.q.zero_point)

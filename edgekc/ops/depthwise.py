@@ -15,6 +15,7 @@ from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Sha
 from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from .kernels import vector as vec
+from .shared import asymmetric
 from .shared import floats as fl
 from .shared import linear as lin
 from .shared.channels import channelwise
@@ -49,10 +50,12 @@ def lower(view: View) -> Lowered:
     w = view.weights.value
     if w.ndim != 4 or w.shape[0] != 1:
         raise ModelError(f"depthwise weights must have shape (1, kh, kw, oc), got {list(w.shape)}")
+    if asymmetric.is_asymmetric(view):
+        return asymmetric.lower(view, lower, lambda w: w[0].transpose(2, 0, 1))
     x = view.x
     wide = w[0].astype(np.int64)
     bias = lin.lower_bias(view, wide.sum((0, 1)), np.abs(wide).sum((0, 1)))
-    multiplier, shift = lin.lower_requant(view, float32_product=False)
+    multiplier, shift = lin.lower_requant(view, float32_product=lin.is_unsigned(view))
     act_min, act_max = lin.activation_range(view)
     attrs = {name: view[name] for name in lin.WINDOW}
     attrs.update(pad_value=x.q.zero_point, out_zero=view.out.q.zero_point)

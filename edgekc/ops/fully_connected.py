@@ -16,6 +16,7 @@ from ..graph.op import LAID_OUT, Case, IntAttrs, Interval, Kernel, Lowered, Op, 
 from ..graph.scratch import Region
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from .kernels import vector as vec
+from .shared import asymmetric
 from .shared import linear as lin
 from .shared.nearest import nearest_multipliers
 from .shared.operands import DENSE
@@ -37,20 +38,25 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 def lower(view: View) -> Lowered:
+    if asymmetric.is_asymmetric(view):
+        return asymmetric.lower(view, lower, requant=_requant)
     w = view.weights.value
     x = view.x
     wide = w.astype(np.int64)
     bias = lin.lower_bias(view, wide.sum(1), np.abs(wide).sum(1))
-    if view.node.attrs.get("rounding") == "double":
-        rounding = DOUBLE
-        multiplier, shift = lin.lower_requant(view, float32_product=len(view.weights.q.scales) == 1)
-    else:
-        rounding = SINGLE
-        multiplier, shift = _nearest_requant(view, bias.value.astype(np.int64), wide)
+    rounding = DOUBLE if view.node.attrs.get("rounding") == "double" else SINGLE
+    multiplier, shift = _requant(view, bias.value.astype(np.int64), wide)
     act_min, act_max = lin.activation_range(view)
     attrs = dict(out_zero=view.out.q.zero_point, act_min=act_min, act_max=act_max, rounding=rounding)
     weights = constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
     return Lowered("fully_connected", attrs, (x.name,), (weights, bias, multiplier, shift))
+
+
+def _requant(view: View, bias: Array, weights: Array) -> tuple[Tensor, Tensor]:
+    """Of one output channel each, by the rounding that is asked for; weights (oc, ic)."""
+    if view.node.attrs.get("rounding") == "double":
+        return lin.lower_requant(view, float32_product=len(view.weights.q.scales) == 1)
+    return _nearest_requant(view, bias, weights)
 
 
 def _nearest_requant(view: View, bias: Array, weights: Array) -> tuple[Tensor, Tensor]:

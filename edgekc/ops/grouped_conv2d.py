@@ -16,6 +16,7 @@ from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Sha
 from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from . import conv2d
+from .shared import asymmetric
 from .shared import linear as lin
 from .shared.operands import DENSE
 from .shared.testing import linear_cases
@@ -52,6 +53,8 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 def lower(view: View) -> Lowered:
+    if asymmetric.is_asymmetric(view):
+        return asymmetric.lower(view, lower)
     lowered = conv2d.lower(view)
     return Lowered("grouped_conv2d", lowered.attrs, lowered.activations, lowered.constants)
 

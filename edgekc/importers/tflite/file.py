@@ -52,6 +52,7 @@ class FileModel:
     operators: tuple[FileOperator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    unsigned: frozenset[int] = frozenset()  # indices of the operators that computed in uint8, see unsigned.py
 
 
 def read(data: bytes, where: str) -> FileModel:

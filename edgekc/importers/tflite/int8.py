@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ...graph.ir import Graph, Stage
 from ..imported import Imported
-from . import file
-from .builder import Builder
+from . import file, unsigned
+from .builder import Builder, operators_of
 from .handlers import FLOAT_ONLY, HANDLERS
 
 
@@ -22,6 +24,8 @@ def import_tflite(data: bytes, name: str, where: str) -> Graph:
 
 def read_tflite(model: file.FileModel, name: str, where: str) -> Imported:
     """As `import_tflite`, with what stands in the way beside the graph."""
+    operators = operators_of(model)
+    model = unsigned.signed(model)
     b = Builder(model, where)
     inputs = tuple(
         b.activation(
@@ -33,4 +37,5 @@ def read_tflite(model: file.FileModel, name: str, where: str) -> Imported:
         if len(shape) > 1 and shape[0] != 1:
             b.refuse_batch(shape, f"{where}: input {k}", model.inputs[k])
     outputs = b.walk({**HANDLERS, **FLOAT_ONLY}, "is not implemented")
-    return b.finished(Graph(name, Stage.QUANTIZED, b.tensors, tuple(b.nodes), inputs, outputs, {}))
+    read = b.finished(Graph(name, Stage.QUANTIZED, b.tensors, tuple(b.nodes), inputs, outputs, {}))
+    return replace(read, operators=operators)

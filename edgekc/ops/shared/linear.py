@@ -192,11 +192,20 @@ def activation_range(view: View) -> tuple[int, int]:
     return low, high
 
 
+def is_unsigned(view: View) -> bool:
+    """Whether a QUANTIZED node is one of a uint8 model, whose kernels in TensorFlow Lite differ in the last bit.
+
+    The importer makes int8 of such models, and gives these nodes the attribute `unsigned`.
+    """
+    return bool(view.node.attrs.get("unsigned", 0))
+
+
 def lower_requant(view: View, float32_product: bool) -> tuple[Tensor, Tensor]:
     """(multiplier, shift) constants, one entry per filter scale.
 
     `float32_product`: older TFLite runtimes multiply input and weight scale in float32 for per-tensor fully
-    connected layers, and in double everywhere else; the last bit of the multiplier depends on it.
+    connected layers, all of them for uint8 convolutions, and in double everywhere else; the last bit of the multiplier
+    depends on it.
     """
     x, w, out = view.x, view.weights, view.out
     pairs = []

@@ -18,7 +18,7 @@ def _weights(b: Builder, op: FileOperator, rank: int, axis: int) -> str:
         raise ModelError(f"weights must have {rank} dimensions, got {list(t.shape)}", where=b.at(op))
     if t.quant is None:
         raise ModelError(f"weights (tensor {t.index}) have no quantisation", where=b.at(op))
-    if any(t.quant.zero_points):
+    if any(t.quant.zero_points) and op.index not in b.model.unsigned:
         raise b.unsupported(op, "weights with a zero point", "symmetric weights (zero point 0)")
     if len(t.quant.scales) > 1 and t.quant.axis != axis:
         raise b.unsupported(op, f"weight scales along axis {t.quant.axis}", f"axis {axis}")
@@ -33,13 +33,18 @@ def _bias(b: Builder, op: FileOperator, position: int = 2) -> tuple[str, ...]:
     return (b.const(op, t, "bias", Role.BIAS),)
 
 
+def signs(b: Builder, op: FileOperator) -> dict[str, int]:
+    """What a node says whose kernel in TensorFlow Lite is another one in uint8."""
+    return {"unsigned": 1} if op.index in b.model.unsigned else {}
+
+
 def _conv(b: Builder, op: FileOperator) -> None:
     x, w = b.operand(op, 0, "input"), _weights(b, op, 4, 0)
     shape = b.tensors[w].shape
     kind = conv_kind(b, op, x, shape)
     attrs = window(b, op, b.tensors[x], shape[1], shape[2])
     out = window_shape(b, x, attrs, shape[1], shape[2], shape[0])
-    b.add(op, kind, (x, w, *_bias(b, op)), {**attrs, "activation": activation(b, op)}, out)
+    b.add(op, kind, (x, w, *_bias(b, op)), {**attrs, **signs(b, op), "activation": activation(b, op)}, out)
 
 
 def _depthwise(b: Builder, op: FileOperator) -> None:
@@ -47,7 +52,7 @@ def _depthwise(b: Builder, op: FileOperator) -> None:
     shape = b.tensors[w].shape
     attrs = window(b, op, b.tensors[x], shape[1], shape[2])
     out = window_shape(b, x, attrs, shape[1], shape[2], shape[3])
-    b.add(op, "depthwise", (x, w, *_bias(b, op)), {**attrs, "activation": activation(b, op)}, out)
+    b.add(op, "depthwise", (x, w, *_bias(b, op)), {**attrs, **signs(b, op), "activation": activation(b, op)}, out)
 
 
 def _transpose_conv(b: Builder, op: FileOperator) -> None:
@@ -78,7 +83,9 @@ def _pool(kind: str) -> Handler:
         x = b.operand(op, 0, "input")
         k_h, k_w = int(op.options["FilterHeight"]), int(op.options["FilterWidth"])
         attrs = window(b, op, b.tensors[x], k_h, k_w)
-        b.add(op, kind, (x,), {**attrs, "filter_h": k_h, "filter_w": k_w, "activation": activation(b, op)})
+        signed = signs(b, op) if kind == "average_pool" else {}
+        attrs = {**attrs, "filter_h": k_h, "filter_w": k_w, **signed}
+        b.add(op, kind, (x,), {**attrs, "activation": activation(b, op)})
 
     return handler
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ....graph.ir import Node, Tensor
 from ..builder import Builder, Handler, graph_shape, node_name
 from ..file import FileOperator
-from .common import axes_of
+from .common import Attrs, axes_of
 
 
 def _reduction(kind: str) -> Handler:
@@ -19,7 +19,7 @@ def _reduction(kind: str) -> Handler:
         if not axes or axes[0] == 0:
             raise b.unsupported(op, f"axes {axes} of shape {list(shape)}", "axes behind the batch")
         keep = int(bool(op.options["KeepDims"]))
-        attrs = {"axes": ",".join(map(str, axes)), "keep_dims": keep}
+        attrs: Attrs = {"axes": ",".join(map(str, axes)), "keep_dims": keep}
         reduced = tuple(1 if i in axes else d for i, d in enumerate(shape) if keep or i not in axes)
         if graph_shape(reduced[ahead:]) == reduced:
             b.add(op, kind, (x,), attrs, reduced[1:] if ahead else None)

@@ -1,0 +1,147 @@
+"""uint8 models of older TensorFlow: operators and whole networks equal LiteRT's uint8 kernels, bit for bit."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import oracle
+import pytest
+import random_layers as layers
+import random_moves as moves
+from lowering_cases import _shape, _with_rounding
+from random_layers import Builder, Layer
+from random_models import fill, lowered_reference, tensor
+from random_nets import random_samples
+from unsigned_nets import as_unsigned, asymmetric, to_signed, to_unsigned, unsigned_net
+
+import edgekc
+from edgekc.emulate import imported
+from edgekc.graph.ir import Node, Quant, Role, Tensor, constant
+from edgekc.graph.op import View
+from edgekc.importers.tflite.int8 import import_tflite
+from edgekc.ops import LOWER
+
+pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
+
+LAYERS: dict[str, tuple[Layer, tuple[int, ...]]] = {
+    "conv2d": (layers.conv2d, (4,)),
+    "grouped_conv2d": (layers.grouped_conv2d, (4,)),
+    "depthwise": (layers.depthwise, (4,)),
+    "fully_connected": (layers.fully_connected, (2, 3)),
+    "average_pool": (layers.pool, (4,)),
+    "max_pool": (layers.pool, (4,)),
+    "add": (moves.binary, (4, 3, 2)),
+    "mul": (moves.binary, (4, 3, 2)),
+    "mean": (moves.mean, (4, 3)),
+    "softmax": (moves.softmax, (2, 3, 4)),
+    "pad": (moves.pad, (4, 3, 2)),
+    "concat": (moves.concat, (4, 3)),
+    "relu": (moves.relu, (4, 2)),
+    "logistic": (moves.logistic, (4, 2)),
+    "tanh": (moves.tanh, (4, 2)),
+}
+
+
+@pytest.mark.parametrize("op", LAYERS)
+def test_an_operator(op: str) -> None:
+    layer, ranks = LAYERS[op]
+    compared = 0
+    for i in range(40):
+        rng = np.random.default_rng([i, *op.encode(), 8])
+        b = Builder(rng, extreme=i % 2 == 1 and op != "fully_connected")
+        b.live = [tensor(name, _shape(rng, ranks[i % len(ranks)]), b.quant()) for name in "xy"]
+        layer(b, b.live[0])
+        for view in b.views[-1:]:
+            if view.node.op != op:
+                continue
+            view = _with_rounding(asymmetric(view, int(rng.choice([0, -128, 127, rng.integers(-128, 128)]))))
+            free = {t.name: t for t in view.inputs if t.data is None}
+            for k in (i, 3, 5):  # random or special, all lowest, all highest
+                values = {name: fill(rng, t.shape, k) for name, t in free.items()}
+                try:
+                    want = oracle.run(as_unsigned(view), list(map(to_unsigned, values.values())))[0]
+                    got = lowered_reference(view, values)
+                except (edgekc.UnsupportedError, RuntimeError):  # LiteRT refuses a bias that does not fit the output
+                    continue
+                np.testing.assert_array_equal(got, to_signed(want), err_msg=f"{op} {i} {k}")
+                compared += 1
+    assert compared >= 20
+
+
+@pytest.mark.parametrize("op", ["conv2d", "fully_connected"])
+def test_sums_that_end_half_way(op: str) -> None:
+    """Short sums and coarse ratios: every second output is at a half, and each kernel rounds it in its own way."""
+    rng = np.random.default_rng(0)
+    for ratio in (0.25, 0.5, 0.3125, 0.1, 0.0390625, 0.7):
+        for zero_point in (0, -128, 37):
+            ic, oc, rows = int(rng.integers(1, 5)), 16, 500
+            x_scale, w_scale = (float(np.float32(s)) for s in np.exp(rng.uniform(-6, 0, 2)))
+            y_scale = float(np.float32(x_scale * w_scale / ratio))
+            window = (1, 1) if op == "conv2d" else ()
+            x = Tensor("x", (1, rows, 1, ic) if window else (rows, ic), "int8", Quant((x_scale,), (int(rng.integers(-128, 128)),)))  # fmt: skip  # noqa: E501
+            y = Tensor("y", (*x.shape[:-1], oc), "int8", Quant((y_scale,), (int(rng.integers(-128, 128)),)))
+            weights = rng.integers(-128, 128, (oc, *window, ic)).astype(np.int8)
+            bias = rng.integers(-2000, 2000, oc).astype(np.int32)
+            constants = (
+                constant("w", weights, Role.WEIGHTS, Quant((w_scale,), (0,))),
+                constant("b", bias, Role.BIAS, Quant((1.0,), (0,))),
+            )
+            attrs = {f"{what}_{axis}": 1 for what in ("stride", "dilation") for axis in "hw"} if window else {}
+            attrs |= {f"pad_{side}": 0 for side in ("top", "bottom", "left", "right")} if window else {}
+            node = Node(op, "y", ("x", "w", "b"), ("y",), {**attrs, "activation": "none"})
+            view = _with_rounding(asymmetric(View(node, (x, *constants), (y,)), zero_point))
+            values = {"x": rng.integers(-128, 128, x.shape).astype(np.int8)}
+            want = oracle.run(as_unsigned(view), [to_unsigned(values["x"])])[0]
+            np.testing.assert_array_equal(lowered_reference(view, values), to_signed(want))
+
+
+def test_what_a_zero_point_costs() -> None:
+    """Nothing where it is that of int8, or where all weights less it fit int8; else one byte a weight, as before."""
+    rng = np.random.default_rng(3)
+    b = Builder(rng, extreme=False)
+    b.live = [tensor("x", (1, 5, 5, 4), b.quant())]
+    while not b.views or b.views[-1].node.op != "conv2d":
+        layers.conv2d(b, b.live[0])
+    view = b.views[-1]
+    small = constant("w", np.clip(view.weights.value, 20, 60), Role.WEIGHTS, view.weights.quant)
+    wide = constant("w", np.resize([-128, 127], small.shape).astype(np.int8), Role.WEIGHTS, small.quant)
+    rows = ((wide, 0, "conv2d"), (small, 40, "conv2d"), (wide, 1, "clustered_conv2d"))
+    for weights, zero_point, becomes in rows:
+        inputs = (view.x, weights, *view.inputs[2:])
+        lowered = LOWER["conv2d"](asymmetric(View(view.node, inputs, view.outputs), zero_point))
+        assert lowered.op == becomes
+        assert lowered.constants[0].nbytes == weights.nbytes
+
+
+def test_networks() -> None:
+    """Whole files: inputs and outputs are uint8, as their users have them."""
+    found = Counter[str]()
+    for seed in range(40):
+        net = unsigned_net(seed)
+        data, samples = net.model(), random_samples(net, 4)
+        try:
+            want = [oracle.interpret(data, sample) for sample in samples]
+            program = imported.prepare(import_tflite(data, "net", "net.tflite"))
+        except (edgekc.UnsupportedError, RuntimeError) as error:
+            found[type(error).__name__] += 1
+            continue
+        for sample, outputs in zip(samples, want, strict=True):
+            for ours, theirs in zip(imported.outputs(program, sample), outputs, strict=True):
+                assert ours.dtype == theirs.dtype
+                np.testing.assert_array_equal(ours.reshape(theirs.shape), theirs, err_msg=f"seed {seed}")
+        found["right"] += 1
+    assert found["right"] >= 25, found
+
+
+def test_a_compiled_network(tmp_path: Path) -> None:
+    """Through C, with the file's own edges; `verify` asks LiteRT."""
+    seed = next(s for s in range(99) if {"conv2d", "average_pool"} <= {v.node.op for v in unsigned_net(s).views})
+    path = tmp_path / "net.tflite"
+    path.write_bytes(unsigned_net(seed).model())
+    program = edgekc.compile(path)
+    assert {edge["dtype"] for edge in program.manifest["inputs"]} == {"uint8"}
+    verified = program.verify(samples=4, device=False)
+    assert any("LiteRT" in oracle for oracle in verified.to_dict()["oracles"])
+    assert verified.ok
