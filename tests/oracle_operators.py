@@ -92,6 +92,7 @@ FIRST_VERSION = (
     "CAST",
     "PRELU",
     "ADD_N",
+    "SQUARE",
 )  # have no second
 # Without an int8 kernel: LiteRT is given DEQUANTIZE, the operator in float, and QUANTIZE.
 IN_FLOAT = ("SIN", "COS")
@@ -123,6 +124,7 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "minimum": ("MINIMUM", "MaximumMinimumOptions", lambda view: {}),
     "squared_difference": ("SQUARED_DIFFERENCE", "SquaredDifferenceOptions", lambda view: {}),
     "prelu": ("PRELU", None, lambda view: {}),
+    "square": ("SQUARE", "SquareOptions", lambda view: {}),
     "add_n": ("ADD_N", "AddNOptions", lambda view: {}),
     "average_pool": ("AVERAGE_POOL_2D", "Pool2DOptions", _pool),
     "max_pool": ("MAX_POOL_2D", "Pool2DOptions", _pool),

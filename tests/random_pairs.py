@@ -91,17 +91,18 @@ def prelu(b: Builder, x: Tensor) -> Tensor | None:
 
 
 def alternating(b: Builder, x: Tensor) -> Tensor | None:
-    """A sum, difference or product of six axes, of which the constant has every other one."""
+    """A sum, difference or product of six axes, of which the constant has every other one, between two reshapes."""
     if not _single(x) or int(np.prod(x.shape)) < 16:
         return None
     shape = (1, *_factors(b, int(np.prod(x.shape)), 5))
-    x = b.emit("reshape", {}, [x], b.new("reshape", shape, x.q))
     op = str(b.rng.choice(["add", "sub", "mul"]))
     y = _constant(b, op, tuple(d if i % 2 else 1 for i, d in enumerate(shape)), b.quant())
     if (q := _binary_quant(b, "mul" if op == "mul" else "add", x.q, y.q)) is None:
         return None
     attrs: dict[str, AttrValue] = {"activation": b.activation(q)}
-    return b.emit(op, attrs, [y, x] if b.chance(0.4) else [x, y], b.new(op, shape, q))
+    wide = b.emit("reshape", {}, [x], b.new("reshape", shape, x.q), live=False)
+    result = b.emit(op, attrs, [y, wide] if b.chance(0.4) else [wide, y], b.new(op, shape, q), live=False)
+    return b.emit("reshape", {}, [result], b.new("reshape", x.shape, q))
 
 
 PAIRS: dict[str, Layer] = {

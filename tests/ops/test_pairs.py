@@ -106,6 +106,16 @@ def test_a_sum_of_any_number(count: int) -> None:
     np.testing.assert_array_equal(float_reference.outputs(graph, xs)[0], oracle.interpret(data, xs)[0])
 
 
+@with_litert
+def test_a_square_is_a_product_with_itself() -> None:
+    x = Tensor("x", (1, 4), "float32")
+    data = oracle.model(View(Node("square", "y", ("x",), ("y",), {}), (x,), (Tensor("y", (1, 4), "float32"),)))
+    graph, given = import_tflite_float(data, "net", "net.tflite"), np.array([[-3.0, 0.0, 0.5, 2.0]], np.float32)
+    np.testing.assert_array_equal(float_reference.outputs(graph, [given])[0], oracle.interpret(data, [given])[0])
+    quantized = post_training(graph, Dataset(given, None, (), "test"), Quantize())
+    assert [n.op for n in to_integer(quantized, {}).nodes] == ["mul"]
+
+
 def test_a_maximum_does_not_force_fixed_steps_on_others() -> None:
     """A logistic's steps are 1/256: what it meets is brought to the steps that both need."""
     net = FloatNet(np.random.default_rng(0), (1, 2, 3))
