@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ....graph.ir import Node, Tensor
-from ..builder import Builder, Handler, graph_shape, node_name
+from ....graph.ir import AttrValue, Node, Tensor
+from ..builder import Builder, Handler, node_name
 from ..file import FileOperator
 from .common import axes_of
+from .spatial import add_shaped
 
 
 def _reduction(kind: str) -> Handler:
@@ -19,15 +20,12 @@ def _reduction(kind: str) -> Handler:
         if not axes or axes[0] == 0:
             raise b.unsupported(op, f"axes {axes} of shape {list(shape)}", "axes behind the batch")
         keep = int(bool(op.options["KeepDims"]))
-        attrs = {"axes": ",".join(map(str, axes)), "keep_dims": keep}
+        attrs: dict[str, AttrValue] = {"axes": ",".join(map(str, axes)), "keep_dims": keep}
         reduced = tuple(1 if i in axes else d for i, d in enumerate(shape) if keep or i not in axes)
-        if graph_shape(reduced[ahead:]) == reduced:
-            b.add(op, kind, (x,), attrs, reduced[1:] if ahead else None)
-            return
-        name, out = f"{node_name(op)}_rows", b.file_output(op)
-        b.tensors[name] = Tensor(name, reduced, out.dtype, out.quant)
-        b.nodes.append(Node(kind, name, (x,), (name,), attrs))
-        b.add(op, "reshape", (name,), {}, reduced[1:])
+        if ahead:
+            add_shaped(b, op, kind, (x,), attrs, reduced, reduced[1:])
+        else:
+            b.add(op, kind, (x,), attrs)
 
     return handler
 
