@@ -108,6 +108,7 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "quantize": ("QUANTIZE", "QuantizeOptions", lambda view: {}),
     "concat": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(**_activated(view), Axis=view["axis"])),
     "transpose_conv": ("TRANSPOSE_CONV", "TransposeConvOptions", _transpose_conv),
+    "l2_normalize": ("L2_NORMALIZATION", "L2NormOptions", lambda view: {}),
     "batch_matmul": (
         "BATCH_MATMUL",
         "BatchMatMulOptions",

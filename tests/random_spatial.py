@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from random_layers import MOST, Builder, Layer, filters, linear
+from random_layers import MOST, SIGNED_UNIT, Builder, Layer, filters, linear
 from random_models import f32
 
 from edgekc.graph.ir import AttrValue, Quant, Role, Tensor, constant
@@ -163,7 +163,12 @@ def dynamic_fully_connected(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("dynamic_fully_connected", attrs, [x, w], b.new("dynamic_fully_connected", shape, q))
 
 
+def l2_normalize(b: Builder, x: Tensor) -> Tensor | None:
+    return b.emit("l2_normalize", {}, [x], b.new("l2_normalize", x.shape, SIGNED_UNIT)) if len(x.shape) > 1 else None
+
+
 LAYERS: dict[Layer, float] = {
     resize_nearest: 0.4, resize_bilinear: 0.4, transpose_conv: 1, mean_of_any: 0.6,
     max_of_any: 0.4, reduce_min: 0.5, positive_sum: 0.5, batch_matmul: 0.8, dynamic_fully_connected: 0.5,
+    l2_normalize: 0.4,
 }  # fmt: skip

@@ -217,6 +217,7 @@ CASES: dict[str, Cases] = {
     "logistic": _table("logistic", moves.logistic),
     "tanh": _table("tanh", moves.tanh),
     "quantize": _quantize,
+    "l2_normalize": _layer("l2_normalize", spatial.l2_normalize, 2, 3, 4),
     "batch_matmul": _layer("batch_matmul", spatial.batch_matmul, 3, 4),
     "dynamic_fully_connected": _dynamic_fully_connected,
     "transpose_conv": _layer("transpose_conv", spatial.transpose_conv, 4),

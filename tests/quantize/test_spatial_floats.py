@@ -81,7 +81,7 @@ def _products() -> Sequence[View]:
     return found
 
 
-VIEWS = (*_resizes(), *_transposed(), *_reductions(), *_products())
+VIEWS = (*_resizes(), *_transposed(), *_reductions(), *_products(), _node("l2_normalize", {}, (1, 3, 5), (1, 3, 5)))
 
 
 def _name(view: View) -> str:

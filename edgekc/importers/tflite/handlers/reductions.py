@@ -7,7 +7,7 @@ from dataclasses import replace
 from ....graph.ir import AttrValue, Node, Tensor
 from ..builder import Builder, Handler, node_name
 from ..file import FileOperator
-from .common import axes_of
+from .common import activation, axes_of, plain
 from .spatial import add_shaped
 
 
@@ -52,9 +52,16 @@ def _reduce_max(b: Builder, op: FileOperator) -> None:
     b.add(op, "reshape", (pooled.name,), {}, out)
 
 
+def _l2_normalize(b: Builder, op: FileOperator) -> None:
+    if (kind := activation(b, op)) != "none":
+        raise b.unsupported(op, f"a fused {kind}", "no fused activation")
+    plain("l2_normalize")(b, op)
+
+
 HANDLERS: dict[str, Handler] = {
     "MEAN": _reduction("mean"),
     "SUM": _reduction("sum"),
     "REDUCE_MAX": _reduce_max,
+    "L2_NORMALIZATION": _l2_normalize,
     "REDUCE_MIN": _reduction("reduce_min"),
 }
