@@ -152,6 +152,17 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "quantize": ("QUANTIZE", "QuantizeOptions", lambda view: {}),
     "concat": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(**_activated(view), Axis=view["axis"])),
     "transpose_conv": ("TRANSPOSE_CONV", "TransposeConvOptions", _transpose_conv),
+    "l2_normalize": ("L2_NORMALIZATION", "L2NormOptions", lambda view: {}),
+    "batch_matmul": (
+        "BATCH_MATMUL",
+        "BatchMatMulOptions",
+        lambda view: dict(AdjX=bool(view["adj_x"]), AdjY=bool(view["adj_y"])),
+    ),
+    "dynamic_fully_connected": (
+        "FULLY_CONNECTED",
+        "FullyConnectedOptions",
+        lambda view: dict(**_activated(view), KeepNumDims=len(view.out.shape) > 2),
+    ),
     "resize_bilinear": ("RESIZE_BILINEAR", "ResizeBilinearOptions", _corners),
     "resize_nearest": ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", _corners),
     # What files have, and the importer turns into other operators.

@@ -51,8 +51,9 @@ def lowered_reference(view: View, values: dict[str, Array]) -> Array:
 
 def compare(view: View, values: dict[str, Array], note: str = "", plain: View | None = None) -> None:
     """Lowering and reference of a node against LiteRT, which is given `plain` where it does not know the operator."""
-    free = list(dict.fromkeys(t.name for t in view.inputs if t.data is None))
-    expected = oracle.run(view if plain is None else plain, [values[name] for name in free])[0]
+    plain = view if plain is None else plain
+    free = {t.name: t.shape for t in plain.inputs if t.data is None}
+    expected = oracle.run(plain, [values[name].reshape(shape) for name, shape in free.items()])[0]
     got = lowered_reference(view, values)
     assert got.shape == expected.shape
     wrong = np.flatnonzero(got != expected)

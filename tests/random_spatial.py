@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from random_layers import MOST, Builder, Layer, filters, linear
+from random_layers import MOST, SIGNED_UNIT, Builder, Layer, filters, linear
 from random_models import f32
 
-from edgekc.graph.ir import AttrValue, Quant, Tensor
+from edgekc.graph.ir import AttrValue, Quant, Role, Tensor, constant
 
 _LARGEST = 40  # pixels along an axis
 
@@ -118,7 +118,57 @@ def positive_sum(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("sum", found[0], [above], b.new("sum", found[1], q))
 
 
+def _product_quant(b: Builder, p: Quant, q: Quant, depth: int) -> Quant:
+    """Of sums of `depth` products: such that they fill int8, or anything that LiteRT's shifts hold."""
+    usual = p.scale * q.scale * 74 * 74 * np.sqrt(depth) / 60
+    factor = 2.0 ** b.rng.uniform(-4, 10) if b.extreme and b.chance(0.3) else b.rng.uniform(0.3, 3.0)
+    return Quant((f32(min(max(usual * factor, 1e-9), 1e3)),), (b.zero(),))
+
+
+def batch_matmul(b: Builder, x: Tensor) -> Tensor | None:
+    """With itself, turned or under another shape, or with a constant matrix."""
+    if x.shape[0] != 1 or len(x.shape) < 3:
+        return None
+    *others, rows, depth = x.shape
+    kind, adj_x, adj_y = b.between(0, 4), 0, b.between(0, 1)
+    if kind == 4:
+        columns = b.between(1, 12)
+        data = b.rng.integers(-127, 128, (columns, depth) if adj_y else (depth, columns)).astype(np.int8)
+        y: Tensor = constant(f"{b.name('batch_matmul')}/y", data, Role.WEIGHTS, Quant((b.scale(),), (0,)))
+        shape = (*others, rows, columns)
+    else:
+        adj_x = int(kind >= 2)
+        size = depth if adj_x else rows
+        shape = (*others, size, size)
+        y, adj_y = x, 1 - adj_x
+        if kind % 2 and math.prod(shape) <= MOST:
+            other = (*others, depth, rows)
+            y, adj_y = b.emit("reshape", {}, [x], b.new("reshape", other, x.q)), adj_x
+    q = _product_quant(b, x.q, y.q, rows if adj_x else depth)
+    if math.prod(shape) > MOST or x.q.scale * y.q.scale / q.scale > 2.0**10:
+        return None
+    return b.emit("batch_matmul", {"adj_x": adj_x, "adj_y": adj_y}, [x, y], b.new("batch_matmul", shape, q))
+
+
+def dynamic_fully_connected(b: Builder, x: Tensor) -> Tensor | None:
+    """With weights that are the same values as rows of another shape."""
+    depth = x.shape[-1]
+    units = math.prod(x.shape) // depth
+    shape = (*x.shape[:-1], units)
+    q = _product_quant(b, x.q, x.q, depth)
+    if x.shape[0] != 1 or math.prod(shape) > MOST or x.q.scale**2 / q.scale > 2.0**10:
+        return None
+    w = b.emit("reshape", {}, [x], b.new("reshape", (units, depth), x.q))
+    attrs: dict[str, AttrValue] = {"activation": b.activation(q)}
+    return b.emit("dynamic_fully_connected", attrs, [x, w], b.new("dynamic_fully_connected", shape, q))
+
+
+def l2_normalize(b: Builder, x: Tensor) -> Tensor | None:
+    return b.emit("l2_normalize", {}, [x], b.new("l2_normalize", x.shape, SIGNED_UNIT)) if len(x.shape) > 1 else None
+
+
 LAYERS: dict[Layer, float] = {
     resize_nearest: 0.4, resize_bilinear: 0.4, transpose_conv: 1, mean_of_any: 0.6,
-    max_of_any: 0.4, reduce_min: 0.5, positive_sum: 0.5,
+    max_of_any: 0.4, reduce_min: 0.5, positive_sum: 0.5, batch_matmul: 0.8, dynamic_fully_connected: 0.5,
+    l2_normalize: 0.4,
 }  # fmt: skip

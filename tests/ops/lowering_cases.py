@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -211,6 +212,18 @@ def _templated(coded: bool) -> Repack:
     return repack
 
 
+def _dynamic_fully_connected() -> Iterator[LoweringCase]:
+    """In the graph both operands are matrices behind a batch."""
+    for plain, rng, i in _views("dynamic_fully_connected", spatial.dynamic_fully_connected, (2, 3)):
+        x, w = (replace(t, shape=(1, math.prod(t.shape[:-1]), t.shape[-1])) for t in plain.inputs)
+        plain = replace(plain, inputs=(replace(plain.x, shape=x.shape), plain.inputs[1]))
+        out = replace(plain.out, shape=(1, x.shape[1], plain.out.shape[-1]))
+        plain = replace(_with_rounding(plain), outputs=(out,))
+        view = replace(plain, inputs=(x, w))
+        for k in (i, 3, 5):
+            yield LoweringCase(view, {t.name: fill(rng, t.shape, k) for t in (x, w)}, plain)
+
+
 WINDOWS: dict[str, Layer] = {
     "conv2d": layers.conv2d,
     "grouped_conv2d": layers.grouped_conv2d,
@@ -255,6 +268,9 @@ CASES: dict[str, Cases] = {
     **{op: _table(op, layer, -128) for op, layer in tables.ROOTS.items()},
     "quantize": _quantize,
     "table": _made_table,
+    "l2_normalize": _layer("l2_normalize", spatial.l2_normalize, 2, 3, 4),
+    "batch_matmul": _layer("batch_matmul", spatial.batch_matmul, 3, 4),
+    "dynamic_fully_connected": _dynamic_fully_connected,
     "transpose_conv": _layer("transpose_conv", spatial.transpose_conv, 4),
     "resize_nearest": _layer("resize_nearest", spatial.resize_nearest, 4),
     "resize_bilinear": _layer("resize_bilinear", spatial.resize_bilinear, 4),

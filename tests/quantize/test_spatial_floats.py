@@ -72,7 +72,16 @@ def _reductions() -> Sequence[View]:
     return found
 
 
-VIEWS = (*_resizes(), *_transposed(), *_reductions())
+def _products() -> Sequence[View]:
+    found = []
+    for others, adj_x, adj_y in product((((), ()), ((2,), (2,)), ((3,), (1,))), (0, 1), (0, 1)):
+        a = (1, *others[0], *((5, 3) if adj_x else (3, 5)))
+        b = (1, *others[1], *((4, 5) if adj_y else (5, 4)))
+        found.append(_node("batch_matmul", {"adj_x": adj_x, "adj_y": adj_y}, (1, *others[0], 3, 4), a, b))
+    return found
+
+
+VIEWS = (*_resizes(), *_transposed(), *_reductions(), *_products(), _node("l2_normalize", {}, (1, 3, 5), (1, 3, 5)))
 
 
 def _name(view: View) -> str:
@@ -141,3 +150,30 @@ def test_axes_of_rows(op: str, axes: tuple[int, ...], keep: int) -> None:
     expected = oracle.interpret(data, [value])[0]
     got = float_reference.outputs(graph, [value])[0]
     np.testing.assert_allclose(got.reshape(expected.shape), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("adj_y", [0, 1])
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_product_with_a_constant_is_a_layer(rows: int, adj_y: int) -> None:
+    """So that `compress` can pack it."""
+    matrix = np.random.default_rng(0).normal(size=(4, 5) if adj_y else (5, 4)).astype(np.float32)
+    x, y = _float("x", (1, rows, 5)), constant("y", matrix, Role.WEIGHTS)
+    view = view_of("batch_matmul", {"adj_x": 0, "adj_y": adj_y}, [x, y], _float("out", (1, rows, 4)))
+    graph = import_tflite_float(oracle.model(view), "net", "net.tflite")
+    assert [node.op for node in graph.nodes] == ["fully_connected"]
+    value = np.random.default_rng(1).normal(size=x.shape).astype(np.float32)
+    expected = oracle.run(view, [value])[0]
+    np.testing.assert_allclose(float_reference.outputs(graph, [value])[0], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("units", [1, 4])
+def test_weights_that_are_computed(units: int) -> None:
+    x, y, rows = _float("x", (1, 2, 6)), _float("y", (1, units, 2, 3)), _float("rows", (units, 6))
+    turned = view_of("reshape", {}, [y], rows)
+    product_ = view_of("dynamic_fully_connected", {"activation": "relu"}, [x, rows], _float("out", (1, 2, units)))
+    data = oracle.network([turned, product_], ["x", "y"], ["out"])
+    graph = import_tflite_float(data, "net", "net.tflite")
+    rng = np.random.default_rng(2)
+    values = [rng.normal(size=t.shape).astype(np.float32) for t in (x, y)]
+    expected = oracle.interpret(data, values)[0]
+    np.testing.assert_allclose(float_reference.outputs(graph, values)[0], expected, rtol=1e-5, atol=1e-5)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...errors import ModelError, UnsupportedError
-from ...graph.ir import Array, Graph, Role, Stage, constant
+from ...graph.ir import Array, Graph, Node, Role, Stage, constant
 from ..finish import fold_affine, tidy
 from ..imported import Imported
 from . import file
@@ -17,6 +17,7 @@ from .builder import Builder, graph_shape, node_name, operators_of
 from .file import FileModel, FileOperator, FileTensor
 from .handlers import FLOAT_ONLY, HANDLERS
 from .handlers.common import activation, conv_kind, plain, transposed_window, window, window_shape
+from .handlers.spatial import dynamic_fully_connected, has_computed_weights
 
 
 class _FloatBuilder(Builder):
@@ -168,6 +169,9 @@ def _transpose_conv(b: Builder, op: FileOperator) -> None:
 def _fully_connected(b: Builder, op: FileOperator) -> None:
     if op.options["WeightsFormat"] != 0:
         raise b.unsupported(op, "shuffled weights", "the default weights format")
+    if has_computed_weights(b, op):
+        dynamic_fully_connected(b, op)
+        return
     x = b.operand(op, 0, "input", rowwise=True)
     weights, bias, (units, in_c) = _layer(b, op, 2, 0)
     t = b.tensors[x]
@@ -179,6 +183,24 @@ def _fully_connected(b: Builder, op: FileOperator) -> None:
         out = (*b.file_shape(x)[:-1], units) if op.options["KeepNumDims"] and t.shape[-1] == in_c else (rows, units)
     x = b.view(op, "rows", x, graph_shape((*out[:-1], in_c)))
     b.add(op, "fully_connected", (x, weights, bias), {"activation": activation(b, op)}, out)
+
+
+def _batch_matmul(b: Builder, op: FileOperator) -> None:
+    """Of a constant matrix: a fully connected layer, whose weights can be compressed."""
+    HANDLERS[op.builtin](b, op)
+    node = b.nodes[-1]
+    matrix = b.tensors[node.inputs[-1]]
+    if matrix.data is None:
+        return
+    if node.attrs["adj_x"] or math.prod(matrix.shape[:-2]) != 1:
+        raise b.unsupported(op, "a turned activation times a constant, or several constants", "one constant matrix")
+    w = matrix.data.reshape(matrix.shape[-2:])
+    w = w if node.attrs["adj_y"] else w.T
+    bias = constant(f"{node.name}/bias", np.zeros(len(w), np.float32), Role.BIAS)
+    weights = constant(f"{node.name}/weights", w, Role.WEIGHTS)
+    b.tensors.update({t.name: t for t in (weights, bias)})
+    inputs = (node.inputs[0], weights.name, bias.name)
+    b.nodes[-1] = Node("fully_connected", node.name, inputs, node.outputs, {"activation": "none"})
 
 
 def _binary(b: Builder, op: FileOperator) -> None:
@@ -214,6 +236,7 @@ _HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
     "FULLY_CONNECTED": _fully_connected,
     "NEG": plain("neg"),
     **FLOAT_ONLY,
+    "BATCH_MATMUL": _batch_matmul,
     "ADD_N": _add_n,
     "SQUARE": _square,
     **dict.fromkeys(_BINARY, _binary),

@@ -9,6 +9,7 @@ from ....graph.ir import Role
 from ..builder import Builder, Handler, graph_shape
 from ..file import FileOperator
 from .common import activation, conv_kind, transposed_window, window, window_shape
+from .spatial import dynamic_fully_connected, has_computed_weights
 
 
 def _weights(b: Builder, op: FileOperator, rank: int, axis: int) -> str:
@@ -65,6 +66,9 @@ def _transpose_conv(b: Builder, op: FileOperator) -> None:
 def _fully_connected(b: Builder, op: FileOperator) -> None:
     if op.options["WeightsFormat"] != 0:
         raise b.unsupported(op, "shuffled weights", "the default weights format")
+    if has_computed_weights(b, op):
+        dynamic_fully_connected(b, op)
+        return
     x, w = b.operand(op, 0, "input", rowwise=True), _weights(b, op, 2, 0)
     units, in_c = b.tensors[w].shape
     t = b.tensors[x]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ....graph.ir import Node, Tensor
-from ..builder import Builder, Handler, graph_shape, node_name
+from ..builder import Builder, Handler, node_name
 from ..file import FileOperator
-from .common import Attrs, axes_of
+from .common import Attrs, activation, axes_of, plain
+from .spatial import add_shaped
 
 
 def _reduction(kind: str) -> Handler:
@@ -21,13 +22,10 @@ def _reduction(kind: str) -> Handler:
         keep = int(bool(op.options["KeepDims"]))
         attrs: Attrs = {"axes": ",".join(map(str, axes)), "keep_dims": keep}
         reduced = tuple(1 if i in axes else d for i, d in enumerate(shape) if keep or i not in axes)
-        if graph_shape(reduced[ahead:]) == reduced:
-            b.add(op, kind, (x,), attrs, reduced[1:] if ahead else None)
-            return
-        name, out = f"{node_name(op)}_rows", b.file_output(op)
-        b.tensors[name] = Tensor(name, reduced, out.dtype, out.quant)
-        b.nodes.append(Node(kind, name, (x,), (name,), attrs))
-        b.add(op, "reshape", (name,), {}, reduced[1:])
+        if ahead:
+            add_shaped(b, op, kind, (x,), attrs, reduced, reduced[1:])
+        else:
+            b.add(op, kind, (x,), attrs)
 
     return handler
 
@@ -54,9 +52,16 @@ def _reduce_max(b: Builder, op: FileOperator) -> None:
     b.add(op, "reshape", (pooled.name,), {}, out)
 
 
+def _l2_normalize(b: Builder, op: FileOperator) -> None:
+    if (kind := activation(b, op)) != "none":
+        raise b.unsupported(op, f"a fused {kind}", "no fused activation")
+    plain("l2_normalize")(b, op)
+
+
 HANDLERS: dict[str, Handler] = {
     "MEAN": _reduction("mean"),
     "SUM": _reduction("sum"),
     "REDUCE_MAX": _reduce_max,
+    "L2_NORMALIZATION": _l2_normalize,
     "REDUCE_MIN": _reduction("reduce_min"),
 }

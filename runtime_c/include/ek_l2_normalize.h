@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Vectors divided by their length, int8. */
+#ifndef EK_L2_NORMALIZE_H
+#define EK_L2_NORMALIZE_H
+
+#include <stdint.h>
+
+typedef struct {
+    uint32_t rows, depth;   /* so many vectors, of so many values: at most 33025 */
+    int16_t in_zero;
+} ek_l2_normalize_params;
+
+/* The output has scale 1/128 and zero point 0. `out` may be `in`. */
+void ek_l2_normalize_s8(const ek_l2_normalize_params *p, const int8_t *in, int8_t *out);
+
+#endif

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Products of two activations, on cores with Helium. */
+#include "ek_dot_mve.h"
+
+#define EK_BLOCK_DOT ek_dot_2x2_mve
+#include "ek_matmul_blocks.h"
+
+void ek_batch_matmul_s8_mve(const ek_batch_matmul_s8_mve_params *params, const int8_t *a, const int8_t *b, int8_t *out,
+                        void *scratch)
+{
+    ek_matmul_blocks(&params->layer, a, b, out, scratch, ek_region(scratch, params->scratch.rows),
+                     ek_region(scratch, params->scratch.columns));
+}
