@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Tensor, constant
 from ..imported import Imported, SourceOperator, partial
 from . import shapes
+from .constants import computed
 from .file import FileModel, FileOperator, FileTensor
 
 MAX_DIM = 65535  # the C parameter structs hold 16-bit sizes
@@ -85,6 +87,9 @@ class Builder:
         if op.builtin not in handlers:
             tensor = self.model.tensors[op.outputs[0]].name[:60] if op.outputs else ""
             raise self.unsupported(op, f"this operator (tensor {tensor!r}) {missing}", ", ".join(sorted(handlers)))
+        if op.inputs and self._is_known(op) and self.model.tensors[op.inputs[0]].dtype == "int8":
+            self._compute_constants(op, handlers[op.builtin])
+            return
         handlers[op.builtin](self, op)
 
     def refuse(self, error: UnsupportedError, op: FileOperator | None) -> None:
@@ -247,7 +252,23 @@ class Builder:
 
     def _is_known(self, op: FileOperator) -> bool:
         """Whether all operands are constants, or computed from shapes."""
-        return all(i >= 0 and (i in self.values or self.model.tensors[i].data is not None) for i in op.inputs)
+        return all(i < 0 or i in self.values or self.model.tensors[i].data is not None for i in op.inputs)
+
+    def _compute_constants(self, op: FileOperator, handler: Handler) -> None:
+        """The value of an operator on constants; the first of them stands in for an activation."""
+        first = self.file_tensor(op, 0, "input")
+        tensors = list(self.model.tensors)
+        tensors[first.index] = replace(first, data=None)
+        alone = Builder(replace(self.model, tensors=tuple(tensors)), self.where)
+        source = alone.activation(replace(first, shape=graph_shape(first.shape)), "value", self.at(op))
+        if first.data is None:
+            raise self.unsupported(op, "a value of integers", "an activation")
+        handler(alone, op)
+        values = computed(alone.tensors, alone.nodes, source, first.data.reshape(alone.tensors[source].shape))
+        out = self.file_output(op)
+        tensors = list(self.model.tensors)
+        tensors[out.index] = replace(out, data=values[alone.names[out.index]].reshape(out.shape))
+        self.model = replace(self.model, tensors=tuple(tensors))
 
     def _fold_constants(self, op: FileOperator) -> None:
         """Move the values of constants, as a class token is repeated for a batch: the results are constants too."""
@@ -296,6 +317,9 @@ class Builder:
             shape: see `output`.
         """
         phased = kind != "batch_to_space" and (kind == "space_to_batch" or not self.phased.isdisjoint(inputs))
+        if shape is None and not phased and self.is_open(op):
+            with suppress(ValueError):  # damaged, which lowering says
+                shape = np.broadcast_shapes(*(self.file_shape(name) for name in inputs))  # each element by itself
         output = self.output(op, shape, phased, part)
         if op.builtin in _FUNCTIONS and self.tensors[inputs[0]].dtype != self.tensors[output].dtype:
             types = f"{self.tensors[inputs[0]].dtype} to {self.tensors[output].dtype}"
@@ -319,6 +343,10 @@ class Builder:
         self.tensors[name] = replace(self.tensors[inputs[0]], name=name, shape=shape)
         self.nodes.append(Node(kind, name, inputs, (name,), dict(attrs)))
         return name
+
+    def is_open(self, op: FileOperator) -> bool:
+        """Whether the file has placeholders for sizes of the output."""
+        return any(self.model.tensors[i].open for i in op.outputs)
 
     def view(self, op: FileOperator, name: str, x: str, shape: tuple[int, ...]) -> str:
         """The same bytes under a shape that the file has no tensor for."""

@@ -46,10 +46,10 @@ def window(b: Builder, op: FileOperator, x: Tensor, k_h: int, k_w: int) -> dict[
 
 
 def window_shape(
-    b: Builder, x: str, attrs: dict[str, int], k_h: int, k_w: int, channels: int
+    b: Builder, op: FileOperator, x: str, attrs: dict[str, int], k_h: int, k_w: int, channels: int
 ) -> tuple[int, ...] | None:
-    """The output's shape within SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND, where the file has a placeholder."""
-    if x not in b.phased:
+    """The output's shape where the file has a placeholder: of free sizes, or within SPACE_TO_BATCH_ND and its end."""
+    if x not in b.phased and not b.is_open(op):
         return None
     n, h, w, _ = b.tensors[x].shape
     rows = (h + attrs["pad_top"] + attrs["pad_bottom"] - (k_h - 1) * attrs["dilation_h"] - 1) // attrs["stride_h"] + 1
