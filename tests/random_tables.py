@@ -29,7 +29,7 @@ def elu(b: Builder, x: Tensor) -> Tensor | None:
 
 
 def leaky_relu(b: Builder, x: Tensor) -> Tensor | None:
-    alpha = f32(float(b.rng.choice([0.0, 0.01, 0.1, 0.3, 1.0, 1.5])))
+    alpha = f32(float(b.rng.choice([0.0, 0.01, 0.1, 0.3, 1.0, 1.5, -0.25, -1.1])))
     return _of_values(b, x, "leaky_relu", {"alpha": alpha})
 
 

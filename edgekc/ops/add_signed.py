@@ -42,7 +42,9 @@ def lower(view: View) -> Lowered:
     act_min, act_max = activation_range(view)
     attrs = dict(a_zero=a.q.zero_point, b_zero=b.q.zero_point, a_sign=first, b_sign=second, **scales)
     attrs.update(out_zero=view.out.q.zero_point, act_min=act_min, act_max=act_max)
-    return Lowered("add_signed", attrs, *ew.lowered_inputs(view, a, b, broadcast.infer))
+    return broadcast.as_table(
+        view, Lowered("add_signed", attrs, *ew.lowered_inputs(view, a, b, broadcast.infer)), reference
+    )
 
 
 def validate(view: View) -> None:

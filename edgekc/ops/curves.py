@@ -106,10 +106,9 @@ def _ratio(view: View) -> np.float32:
 
 def lower_leaky_relu(view: View) -> Lowered:
     v, alpha = _centred(view), F32(float(view.node.attrs["alpha"]))
-    if alpha < 0:
-        raise UnsupportedError(f"leaky_relu of a negative slope ({alpha})", where=view.node.name)
-    steep = F32(F32(view.x.q.scale) * alpha) / F32(view.out.q.scale)
-    return _clamped(view, np.where(v >= 0, _times(view, v, float(_ratio(view))), _times(view, v, float(steep))))
+    steep = float(F32(F32(view.x.q.scale) * np.abs(alpha)) / F32(view.out.q.scale))
+    below = _times(view, v, steep) * (1 if alpha >= 0 else -1)
+    return _clamped(view, np.where(v >= 0, _times(view, v, float(_ratio(view))), below))
 
 
 def lower_abs(view: View) -> Lowered:

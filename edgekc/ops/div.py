@@ -73,7 +73,7 @@ def lower(view: View) -> Lowered:
     act_min, act_max = activation_range(view)
     attrs = dict(a_zero=a.q.zero_point, b_zero=b.q.zero_point, over=over, **scale)
     attrs.update(out_zero=view.out.q.zero_point, act_min=act_min, act_max=act_max)
-    return Lowered("div", attrs, *ew.lowered_inputs(view, a, b, broadcast.infer))
+    return broadcast.as_table(view, Lowered("div", attrs, *ew.lowered_inputs(view, a, b, broadcast.infer)), reference)
 
 
 def validate(view: View) -> None:

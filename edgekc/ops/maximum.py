@@ -31,7 +31,9 @@ def _lower(least: int) -> Callable[[View], Lowered]:
     def lower(view: View) -> Lowered:
         a, b = ew.operands(view)
         require_same_quant(view)
-        return Lowered("maximum", dict(least=least), *ew.lowered_inputs(view, a, b, broadcast.infer))
+        return broadcast.as_table(
+            view, Lowered("maximum", dict(least=least), *ew.lowered_inputs(view, a, b, broadcast.infer)), reference
+        )
 
     return lower
 

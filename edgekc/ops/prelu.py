@@ -51,7 +51,9 @@ def lower(view: View) -> Lowered:
     attrs.update(ew.fixed(x.q.scale * alpha.q.scale / view.out.q.scale, "steep_"))
     if attrs["shift"] > MAX_SHIFT or attrs["steep_shift"] > MAX_STEEP:
         raise UnsupportedError("prelu whose outputs leave 32 bits in their scale", where=view.node.name)
-    return Lowered("prelu", attrs, *ew.lowered_inputs(view, x, alpha, broadcast.infer))
+    return broadcast.as_table(
+        view, Lowered("prelu", attrs, *ew.lowered_inputs(view, x, alpha, broadcast.infer)), reference
+    )
 
 
 def validate(view: View) -> None:

@@ -53,7 +53,9 @@ def lower(view: View) -> Lowered:
     if attrs["out_shift"] > 0:
         raise UnsupportedError("the output scale is below 2**-13 of the square of an input scale", where=view.node.name)
     attrs.update(a_zero=a.q.zero_point, b_zero=b.q.zero_point, out_zero=view.out.q.zero_point)
-    return Lowered("squared_difference", attrs, *ew.lowered_inputs(view, a, b, broadcast.infer))
+    return broadcast.as_table(
+        view, Lowered("squared_difference", attrs, *ew.lowered_inputs(view, a, b, broadcast.infer)), reference
+    )
 
 
 def validate(view: View) -> None:

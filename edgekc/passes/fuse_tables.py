@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,18 +18,20 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
     Only where nobody else reads what the first table writes.
     """
     notes: list[str] = []
-    for node in graph.nodes:
-        # A node that was fused has the name of the last of its chain: the graph changes ahead of this loop only.
-        second = next((n for n in graph.nodes if n.name == node.name), None)
-        if second is not None and OPS[second.op].tabulates and (chain := _chain(graph, second)):
-            graph = _fused(graph, chain)
-            notes.append(f"{chain[0].name}: fused into the table of {second.name}, which alone reads it")
+    writers, readers = producers(graph), consumers(graph)
+    for second in graph.nodes:  # fusing one leaves those behind it as they are: its result keeps its name
+        if not OPS[second.op].tabulates or not (chain := _chain(graph, second, writers, readers)):
+            continue
+        graph = _fused(graph, chain)
+        writers, readers = producers(graph), consumers(graph)
+        notes.append(f"{chain[0].name}: fused into the table of {second.name}, which alone reads it")
     return prune(graph), notes
 
 
-def _chain(graph: Graph, second: Node) -> list[Node]:
+def _chain(
+    graph: Graph, second: Node, writers: Mapping[str, Node], readers: Mapping[str, Sequence[Node]]
+) -> list[Node]:
     """From the table before it, over reshapes, to this one; empty where there is none that it alone reads."""
-    writers, readers = producers(graph), consumers(graph)
     chain = [second]
     while True:
         name = chain[0].inputs[0]

@@ -181,3 +181,18 @@ def test_what_is_not_covered_is_refused() -> None:
     ):
         with pytest.raises(UnsupportedError, match=said):
             LOWER[case.node.op](case)
+
+
+@pytest.mark.parametrize(("op", "order"), CASES)
+def test_with_one_constant_value_it_is_a_table(op: str, order: tuple[int, int]) -> None:
+    q = Quant((0.02,), (3,))
+    every = np.arange(256, dtype=np.uint8).view(np.int8).reshape(1, 256)
+    tables = []
+    for shape in ((1,), (1, 256)):  # of the constant: one value, or the same for each element
+        operands = (Tensor("x", (1, 256), "int8", q), constant("k", np.full(shape, -40, np.int8), Role.WEIGHTS, q))
+        given = tuple(operands[i] for i in order)
+        node = Node(op, "y", tuple(t.name for t in given), ("y",), {"activation": "none"})
+        lowered = LOWER[op](View(node, given, (Tensor("y", (1, 256), "int8", q),)))
+        tables.append((lowered.op, OPS[lowered.op].reference(lowered.attrs, [every, lowered.constants[0].value])[0]))
+    assert tables[0][0] == "lut" != tables[1][0]
+    np.testing.assert_array_equal(tables[0][1], tables[1][1])

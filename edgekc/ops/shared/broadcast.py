@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ...graph.ir import Array
-from ...graph.op import Field, IntAttrs, Interval, Kernel, Number, Param, Shape, Struct, View
+from ...graph.ir import Array, Role, constant
+from ...graph.op import Field, IntAttrs, Interval, Kernel, Lowered, Number, Param, Shape, Struct, View
 from . import elementwise as ew
 from .checks import channels_of, known, spread
 
@@ -41,6 +41,17 @@ def loops(view: View) -> dict[str, Param]:
 def kernels(op: str, fields: Sequence[Field], params: Callable[[View], dict[str, Param]]) -> tuple[Kernel, ...]:
     """The kernel of two activations, and that of an activation and a constant."""
     return ew.kernels(op, (LOOPS_FIELD, *fields), lambda view: {**loops(view), **params(view)})
+
+
+def as_table(view: View, lowered: Lowered, reference: Callable[[IntAttrs, Sequence[Array]], list[Array]]) -> Lowered:
+    """The same as a table where the constant is one value: each byte of the input then has one output."""
+    activation = next(t for t in view.inputs if t.data is None)
+    if len(lowered.constants) != 1 or lowered.constants[0].value.size != 1 or activation.shape != view.out.shape:
+        return lowered
+    every, value = np.arange(256, dtype=np.uint8).view(np.int8), lowered.constants[0].value
+    (levels,) = reference(lowered.attrs, [every.reshape(1, 256), value.reshape(1, 1)])
+    table = constant(f"{view.node.name}/table", levels.ravel(), Role.REQUANT)
+    return Lowered("lut", dict(out_unsigned=0), lowered.activations, (table,))
 
 
 def corners(
