@@ -143,6 +143,19 @@ def test_constants_are_moved_on_import() -> None:
     np.testing.assert_array_equal(found[0], oracle.interpret(data, [values])[0])
 
 
+def test_a_squeeze_of_rows_whose_number_the_file_does_not_say() -> None:
+    x, rows = tensor("input_0", (1, 3, 1, 4), Q), tensor("r", (3, 1, 4), Q)
+    y = tensor("y", (1, 4), Q)  # a placeholder, as a free batch size leaves it
+    views = [
+        View(Node("reshape", "r", ("input_0",), ("r",), {}), (x,), (rows,)),
+        View(Node("squeeze", "y", ("r",), ("y",), {"axes": "1"}), (rows,), (y,)),
+    ]
+    data = _file(views)
+    values = np.random.default_rng(0).integers(-128, 128, (1, 3, 1, 4)).astype(np.int8)
+    found = reference.outputs(to_integer(import_tflite(data, "net", "net.tflite"), {}), [values])
+    np.testing.assert_array_equal(found[0][0], oracle.interpret(data, [values])[0])
+
+
 WRONG = {
     "perm": (dict(op="transpose", shape=(1, 2, 3), out=(1, 2, 3), perm="0,1,1"), "perm"),
     "axis": (dict(op="reverse", shape=(1, 2, 3), out=(1, 2, 3), axes="3"), "axis 3"),

@@ -65,6 +65,9 @@ def _reshape(b: Builder, op: FileOperator) -> None:
         (axis,) = b.ints(op, 1, "axis")[:1] or [0]
         target = list(shape)
         target.insert(axis if axis >= 0 else axis + len(shape) + 1, 1)
+    ones = shape.count(1)
+    if op.builtin == "SQUEEZE" and ones == len(shape) - len(target):  # all go; the file may have a placeholder
+        target = [d for d in shape if d != 1]
     try:
         out = shapes.resolve(target, math.prod(shape))
     except ValueError as error:
