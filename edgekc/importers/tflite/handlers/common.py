@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ....errors import ModelError
-from ....graph.ir import AttrValue, Tensor
-from ..builder import MAX_DIM, Builder, Handler
+from ....graph.ir import AttrValue, Node, Tensor
+from ..builder import MAX_DIM, Builder, Handler, node_name
 from ..file import FileOperator
 
 _ACTIVATIONS = {0: "none", 1: "relu", 2: "relu_n1_to_1", 3: "relu6"}
@@ -78,3 +78,14 @@ def plain(kind: str, *operands: str, **attrs: AttrValue) -> Handler:
         b.add(op, kind, names, attrs, b.file_shape(names[0]) if names[0] in b.rows else None)
 
     return handler
+
+
+def rescaled(b: Builder, op: FileOperator, x: str, position: int) -> str:
+    """An operand in the output's scale, where a uint8 kernel takes any: by a table of its own."""
+    t, out = b.tensors[x], b.file_output(op)
+    if op.index not in b.model.unsigned or t.quant == out.quant or t.data is not None:
+        return x
+    name = f"{node_name(op)}_in{position}"
+    b.tensors[name] = Tensor(name, t.shape, t.dtype, out.quant)
+    b.nodes.append(Node("quantize", name, (x,), (name,), {"unsigned": 1}))
+    return name

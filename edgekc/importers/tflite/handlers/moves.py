@@ -8,7 +8,7 @@ from ....errors import ModelError
 from .. import shapes
 from ..builder import MAX_DIM, Builder, Handler
 from ..file import FileOperator
-from .common import activation
+from .common import activation, rescaled
 
 
 def _pad(b: Builder, op: FileOperator) -> None:
@@ -84,6 +84,7 @@ def _concat(b: Builder, op: FileOperator) -> None:
     axis = int(op.options["Axis"])
     if not -rank <= axis < rank or len(b.file_output(op).shape) != rank:
         raise ModelError(f"axis {axis} does not exist in {rank} dimensions", where=b.at(op))
+    names = tuple(rescaled(b, op, name, i) for i, name in enumerate(names))
     b.add(op, "concat", names, {"axis": axis % rank, "activation": activation(b, op)})
 
 
