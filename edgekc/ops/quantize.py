@@ -9,6 +9,7 @@ from ..graph.ir import Array
 from ..graph.op import Lowered, View
 from ..graph.source import FloatHalf, SourceOp
 from . import lut
+from .shared import linear as lin
 from .shared.floats import first_in_numpy, first_in_torch
 from .shared.operands import X
 
@@ -17,8 +18,23 @@ def lower(view: View) -> Lowered:
     for tensor in (view.x, view.out):
         if tensor.dtype not in ("int8", "uint8"):
             raise UnsupportedError(f"quantize of {tensor.dtype} ({tensor.name})", where=view.node.name)
+    if lin.is_unsigned(view):
+        return lut.lowered(view, _concatenated(view))
     info = np.iinfo(view.out.dtype)
     return lut.lowered(view, np.clip(lut.rescaled(view, view.x.q.scale / view.out.q.scale), info.min, info.max))
+
+
+def _concatenated(view: View) -> Array:
+    """What TensorFlow Lite's concatenation of uint8 makes of each level of an input with another scale, less 128.
+
+    All of it is in single precision, and in levels of uint8.
+    """
+    x, y = view.x.q, view.out.q
+    scale = np.float32(x.scale) * (np.float32(1) / np.float32(y.scale))
+    bias = np.float32(-(x.zero_point + 128)) * scale
+    levels = (lut.byte_values("int8") + 128).astype(np.float32)
+    real = (levels * scale + bias).astype(np.float64)
+    return np.asarray(np.clip(np.trunc(real + np.copysign(0.5, real)) + y.zero_point, -128, 127))
 
 
 def levels_of(real: Array, scale: float, zero_point: int, dtype: str) -> Array:

@@ -24,7 +24,7 @@ def vgg_block(k: Any) -> Any:
         x = k.layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
         x = k.layers.Conv2D(filters, 3, padding="same", activation="relu")(x)
         x = k.layers.MaxPooling2D(2)(x)
-    return k.Model(i, k.layers.Dense(5)(k.layers.GlobalAveragePooling2D(2)(x)))
+    return k.Model(i, k.layers.Dense(5)(k.layers.GlobalAveragePooling2D()(x)))
 
 
 @network
@@ -39,7 +39,7 @@ def resnet_block(k: Any) -> Any:
     y = k.layers.Conv2D(16, 3, padding="same")(y)
     x = k.layers.Conv2D(16, 1, strides=2)(x)
     x = k.layers.ReLU()(k.layers.Add()([x, y]))
-    return k.Model(i, k.layers.Dense(4, activation="softmax")(k.layers.GlobalAveragePooling2D(2)(x)))
+    return k.Model(i, k.layers.Dense(4, activation="softmax")(k.layers.GlobalAveragePooling2D()(x)))
 
 
 @network
@@ -49,7 +49,7 @@ def preactivation(k: Any) -> Any:
         y = k.layers.ReLU()(k.layers.BatchNormalization()(x))
         y = k.layers.Conv2D(4, 3, padding="same")(y)
         x = k.layers.Add()([x, y])
-    return k.Model(i, k.layers.GlobalMaxPooling2D(2)(x))
+    return k.Model(i, k.layers.GlobalMaxPooling2D()(x))
 
 
 @network
@@ -59,7 +59,7 @@ def mobilenet_v1(k: Any) -> Any:
     for filters, stride in ((12, 1), (16, 2)):
         x = k.layers.DepthwiseConv2D(3, strides=stride, padding="same", activation=k.activations.relu6)(x)
         x = k.layers.Conv2D(filters, 1, activation=k.activations.relu6)(x)
-    return k.Model(i, k.layers.Dense(3, activation="softmax")(k.layers.GlobalAveragePooling2D(2)(x)))
+    return k.Model(i, k.layers.Dense(3, activation="softmax")(k.layers.GlobalAveragePooling2D()(x)))
 
 
 @network
@@ -76,7 +76,7 @@ def mobilenet_v3(k: Any) -> Any:
     s = k.layers.Activation("hard_sigmoid")(k.layers.Conv2D(24, 1)(s))
     y = k.layers.Conv2D(8, 1)(k.layers.Multiply()([y, s]))
     x = k.layers.Add()([x, y])
-    return k.Model(i, k.layers.Dense(5)(k.layers.GlobalAveragePooling2D(2)(x)))
+    return k.Model(i, k.layers.Dense(5)(k.layers.GlobalAveragePooling2D()(x)))
 
 
 @network
@@ -85,7 +85,7 @@ def efficientnet_block(k: Any) -> Any:
     x = k.layers.Conv2D(8, 3, padding="same", activation="silu")(x)
     y = k.layers.Conv2D(16, 1, activation="silu")(x)
     y = k.layers.DepthwiseConv2D(3, padding="same", activation="silu")(y)
-    s = k.layers.Reshape((1, 1, 16))(k.layers.GlobalAveragePooling2D(2)(y))
+    s = k.layers.Reshape((1, 1, 16))(k.layers.GlobalAveragePooling2D()(y))
     s = k.layers.Conv2D(4, 1, activation="silu")(s)
     s = k.layers.Conv2D(16, 1, activation="sigmoid")(s)
     y = k.layers.Conv2D(8, 1)(k.layers.Multiply()([y, s]))
@@ -102,7 +102,7 @@ def inception(k: Any) -> Any:
         k.layers.Conv2D(4, 1)(k.layers.MaxPooling2D(3, strides=1, padding="same")(x)),
         k.layers.AveragePooling2D(3, strides=1, padding="same")(x),
     ]
-    return k.Model(i, k.layers.Dense(3)(k.layers.GlobalAveragePooling2D(2)(k.layers.Concatenate()(parts))))
+    return k.Model(i, k.layers.Dense(3)(k.layers.GlobalAveragePooling2D()(k.layers.Concatenate()(parts))))
 
 
 @network
@@ -122,7 +122,7 @@ def squeezenet_fire(k: Any) -> Any:
     x = k.layers.Concatenate()(
         [k.layers.Conv2D(8, 1, activation="relu")(s), k.layers.Conv2D(8, 3, padding="same", activation="relu")(s)]
     )
-    x = k.layers.GlobalAveragePooling2D(2)(k.layers.Conv2D(5, 1)(x))
+    x = k.layers.GlobalAveragePooling2D()(k.layers.Conv2D(5, 1)(x))
     return k.Model(i, k.layers.Softmax()(x))
 
 
@@ -136,7 +136,7 @@ def shufflenet(k: Any) -> Any:
     x = k.layers.Reshape((8, 8, 2, 4))(x)
     x = k.layers.Permute((1, 2, 4, 3))(x)
     x = k.layers.Reshape((8, 8, 8))(x)
-    return k.Model(i, k.layers.Dense(3)(k.layers.GlobalAveragePooling2D(2)(x)))
+    return k.Model(i, k.layers.Dense(3)(k.layers.GlobalAveragePooling2D()(x)))
 
 
 @network
@@ -262,5 +262,5 @@ def flipped(k: Any) -> Any:
 def global_pools(k: Any) -> Any:
     x = i = k.Input((7, 5, 6))
     x = k.layers.Conv2D(8, 3, activation="relu")(x)
-    x = k.layers.Concatenate()([k.layers.GlobalMaxPooling2D(2)(x), k.layers.GlobalAveragePooling2D(2)(x)])
+    x = k.layers.Concatenate()([k.layers.GlobalMaxPooling2D()(x), k.layers.GlobalAveragePooling2D()(x)])
     return k.Model(i, k.layers.Dense(4, activation="softmax")(x))

@@ -43,7 +43,7 @@ def two_towers(k: Any) -> Any:
 @network
 def embedding_distance(k: Any) -> Any:
     x = i = k.Input((9, 9, 3))
-    x = k.layers.GlobalAveragePooling2D(2)(k.layers.Conv2D(8, 3, activation="relu")(x))
+    x = k.layers.GlobalAveragePooling2D()(k.layers.Conv2D(8, 3, activation="relu")(x))
     return k.Model(i, k.layers.UnitNormalization()(k.layers.Dense(6)(x)))
 
 

@@ -115,6 +115,27 @@ def test_what_a_zero_point_costs() -> None:
         assert lowered.constants[0].nbytes == weights.nbytes
 
 
+def test_a_concatenation_of_several_scales() -> None:
+    for i in range(40):
+        rng = np.random.default_rng([i, 9])
+
+        def some() -> Quant:
+            return Quant((float(np.float32(np.exp(rng.uniform(-5, 3)))),), (int(rng.integers(-128, 128)),))  # noqa: B023
+
+        inputs = [
+            Tensor(f"x{k}", (1, 3, 4, int(rng.integers(1, 9))), "int8", some()) for k in range(rng.integers(2, 5))
+        ]
+        ratio = float(rng.choice([1, 2, 0.5, 0.4, 3.0, rng.uniform(0.2, 4)]))  # many halves
+        out = Quant((float(np.float32(inputs[0].q.scale * ratio)),), (int(rng.integers(-128, 128)),))
+        inputs.append(inputs[0])
+        y = Tensor("y", (1, 3, 4, sum(t.shape[3] for t in inputs)), "int8", out if i % 3 else inputs[0].q)
+        node = Node("concat", "y", tuple(t.name for t in inputs), ("y",), {"axis": 3, "activation": "none"})
+        data = oracle.model(as_unsigned(View(node, tuple(inputs), (y,))))
+        values = [rng.integers(0, 256, t.shape).astype(np.uint8) for t in inputs[:-1]]
+        got = imported.outputs(imported.prepare(import_tflite(data, "net", "net.tflite")), values)
+        np.testing.assert_array_equal(got[0], oracle.interpret(data, values)[0], err_msg=str(i))
+
+
 def test_networks() -> None:
     """Whole files: inputs and outputs are uint8, as their users have them."""
     found = Counter[str]()

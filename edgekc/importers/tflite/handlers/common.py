@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ....errors import ModelError
-from ....graph.ir import AttrValue, Tensor
-from ..builder import MAX_DIM, Builder, Handler, graph_shape
+from ....graph.ir import AttrValue, Node, Tensor
+from ..builder import MAX_DIM, Builder, Handler, graph_shape, node_name
 from ..file import FileOperator
 
 Shape = tuple[int, ...]
@@ -156,3 +156,14 @@ class Moved:
                 raise ModelError(f"{what}, of shape {list(self.shape)}", where=self.b.at(self.op))
         attrs: Attrs = dict(begins=self.axes(0, begins), sizes=self.axes(1, sizes), strides=self.axes(1, steps))
         self.write("strided_slice", attrs, tuple(sizes), shape, part)
+
+
+def rescaled(b: Builder, op: FileOperator, x: str, position: int) -> str:
+    """An operand in the output's scale, where a uint8 kernel takes any: by a table of its own."""
+    t, out = b.tensors[x], b.file_output(op)
+    if op.index not in b.model.unsigned or t.quant == out.quant or t.data is not None:
+        return x
+    name = f"{node_name(op)}_in{position}"
+    b.tensors[name] = Tensor(name, t.shape, t.dtype, out.quant)
+    b.nodes.append(Node("quantize", name, (x,), (name,), {"unsigned": 1}))
+    return name

@@ -14,7 +14,7 @@ from ....graph.ir import Array, Tensor, constant
 from .. import shapes
 from ..builder import MAX_DIM, Builder, Handler, graph_shape
 from ..file import FileOperator
-from .common import Attrs, Moved, Shape, activation
+from .common import Attrs, Moved, Shape, activation, rescaled
 
 
 def _pad(b: Builder, op: FileOperator) -> None:
@@ -177,7 +177,9 @@ def _join(b: Builder, op: FileOperator, parts: Sequence[_Part], axis: int, clamp
     inside = []
     for i, part in enumerate(parts):
         shape = (*lead, *part.shape)
-        name = part.name if part.data is not None else b.view(op, f"part{i}", part.name, shape)
+        name = part.name
+        if part.data is None:
+            name = b.view(op, f"part{i}", rescaled(b, op, name, i), shape)
         inside.append(replace(part, name=name, shape=shape))
     if all(p.data is None for p in inside):
         b.add(op, "concat", tuple(p.name for p in inside), {"axis": axis, "activation": clamp}, made)
