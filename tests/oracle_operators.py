@@ -72,6 +72,10 @@ FIRST_VERSION = (
     "SHAPE",
     "STRIDED_SLICE",
     "PACK",
+    "CALL_ONCE",
+    "VAR_HANDLE",
+    "READ_VARIABLE",
+    "ASSIGN_VARIABLE",
     "DEPTH_TO_SPACE",
     "CAST",
 )  # have no second
@@ -112,6 +116,7 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "space_to_batch": ("SPACE_TO_BATCH_ND", "SpaceToBatchNDOptions", lambda view: {}),
     "batch_to_space": ("BATCH_TO_SPACE_ND", "BatchToSpaceNDOptions", lambda view: {}),
     # Arithmetic on shapes: int32 tensors, which only a reshape reads.
+    "fill": ("FILL", "FillOptions", lambda view: {}),
     "shape": ("SHAPE", "ShapeOptions", lambda view: dict(OutType=tflite.TensorType.INT32)),
     "strided_slice": (
         "STRIDED_SLICE",

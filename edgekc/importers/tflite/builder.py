@@ -30,6 +30,11 @@ class Builder:
     values: dict[int, Array] = field(default_factory=dict)  # file tensor index -> shape arithmetic, done here
     rows: set[str] = field(default_factory=set)  # graph tensors that have a one in front of the file's shape
     phased: set[str] = field(default_factory=set)  # graph tensors between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND
+    # Variables, by what file.py calls them (handlers/state.py).
+    handles: dict[int, str] = field(default_factory=dict)  # file tensor index -> variable
+    kept: dict[str, str] = field(default_factory=dict)  # what it holds now
+    starts: dict[str, str] = field(default_factory=dict)  # what it held when the step started, of those that were read
+    ends: dict[str, str] = field(default_factory=dict)  # the node that assigned it last
 
     def walk(self, handlers: Mapping[str, Handler], missing: str) -> tuple[str, ...]:
         """Add every operator of the file through its handler; returns the names of the graph's outputs.

@@ -52,6 +52,13 @@ def import_tflite_float(data: bytes, name: str, where: str) -> Graph:
     """
     model = _widened(file.read(data, where), where)
     b = _FloatBuilder(model, where)
+    for op in model.operators:
+        if op.builtin in ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"):
+            raise UnsupportedError(
+                "a float model that keeps variables; supported: int8 ones",
+                where=b.at(op),
+                fix="quantise it with TensorFlow Lite's converter: int8 with a representative dataset",
+            )
     inputs = []
     for k, i in enumerate(model.inputs):
         t, at = model.tensors[i], f"{where}: input {k}"
@@ -169,7 +176,7 @@ def _binary(b: Builder, op: FileOperator) -> None:
 
 # Everything without weights of its own is as in the int8 importer.
 _HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
-    **{k: v for k, v in HANDLERS.items() if k not in ("QUANTIZE", "DEQUANTIZE")},
+    **{k: v for k, v in HANDLERS.items() if k not in ("QUANTIZE", "DEQUANTIZE", "FILL")},
     "CONV_2D": _conv,
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": _fully_connected,

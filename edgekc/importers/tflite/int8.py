@@ -7,6 +7,7 @@ from ...graph.ir import Graph, Stage
 from . import file
 from .builder import Builder
 from .handlers import HANDLERS
+from .handlers.state import states
 
 
 def import_tflite(data: bytes, name: str, where: str) -> Graph:
@@ -27,4 +28,5 @@ def import_tflite(data: bytes, name: str, where: str) -> Graph:
         if len(shape) > 1 and shape[0] != 1:
             raise UnsupportedError(f"batch size {shape[0]} of {list(shape)}; supported: 1", where=f"{where}: input {k}")
     outputs = b.walk(HANDLERS, "is not implemented")
-    return Graph(name, Stage.QUANTIZED, b.tensors, tuple(b.nodes), inputs, outputs, {})
+    kept = states(b)
+    return Graph(name, Stage.QUANTIZED, b.tensors, tuple(b.nodes), inputs, outputs, {}, kept)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..builder import Handler
-from . import copies, elements, layers, moves, reductions
+from . import copies, elements, layers, moves, reductions, state
 
 HANDLERS: dict[str, Handler] = {
     **layers.HANDLERS,
@@ -11,4 +11,5 @@ HANDLERS: dict[str, Handler] = {
     **reductions.HANDLERS,
     **moves.HANDLERS,
     **copies.HANDLERS,
+    **state.HANDLERS,
 }
