@@ -203,7 +203,23 @@ def _gather(b: Builder, op: FileOperator) -> None:
     x.write("take", {"axis": axis + len(x.lead)}, made, out, None, name)
 
 
+def _filled(b: Builder, op: FileOperator) -> None:
+    """A tensor of one value: a constant, which starts an unrolled recurrence."""
+    dims, fill, t = b.ints(op, 0, "dims"), b.file_tensor(op, 1, "value"), b.file_output(op)
+    b.check_type(op, "output", t, ("int8",))
+    if fill.data is None or fill.data.size != 1 or fill.dtype != t.dtype:
+        raise b.unsupported(op, f"value (tensor {fill.index} {fill.name[:60]!r})", "one constant of the output's type")
+    if any(not 1 <= d <= MAX_DIM for d in dims):
+        raise ModelError(f"dims {dims} are out of range", where=b.at(op))
+    shape, name = tuple(dims), node_name(op)
+    if graph_shape(shape) != shape:
+        b.rows.add(name)
+    b.tensors[name] = constant(name, np.full(graph_shape(shape), fill.data.ravel()[0]), Role.WEIGHTS, t.quant)
+    b.names[t.index] = name
+
+
 HANDLERS: dict[str, Handler] = {
+    "FILL": _filled,
     "TRANSPOSE": _transpose,
     "STRIDED_SLICE": _strided_slice,
     "SLICE": _slice,
