@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from random_layers import MOST, Builder, Layer
@@ -12,6 +13,8 @@ from random_models import tensor
 from edgekc.graph.ir import Node, Role, Tensor, constant
 from edgekc.graph.op import View
 
+T = TypeVar("T")
+
 
 def text(values: Sequence[int]) -> str:
     return ",".join(map(str, values))
@@ -19,6 +22,16 @@ def text(values: Sequence[int]) -> str:
 
 def _batched(x: Tensor) -> bool:
     return x.shape[:1] == (1,) and len(x.shape) > 1
+
+
+def _axis(b: Builder, x: Tensor) -> int:
+    """Of the last axes; the first too where it is not a batch of one."""
+    return b.between(int(_batched(x)), len(x.shape) - 1)
+
+
+def _each(b: Builder, x: Tensor, change: Callable[[int], T], same: Callable[[int], T]) -> list[T]:
+    """Something for each axis, by its size: `same` for a batch of one."""
+    return [same(size) if i == 0 and size == 1 else change(size) for i, size in enumerate(x.shape)]
 
 
 def transpose(b: Builder, x: Tensor) -> Tensor | None:
@@ -40,9 +53,9 @@ def _axis_slice(b: Builder, size: int, steps: Sequence[int] = (1, 1, 1, 2, 3, -1
 
 
 def strided_slice(b: Builder, x: Tensor) -> Tensor | None:
-    if not _batched(x):
+    if len(x.shape) < 2:
         return None
-    axes = [(0, 1, 1), *(_axis_slice(b, size) if b.chance(0.6) else (0, size, 1) for size in x.shape[1:])]
+    axes = _each(b, x, lambda d: _axis_slice(b, d) if b.chance(0.6) else (0, d, 1), lambda d: (0, d, 1))
     begins, sizes, steps = zip(*axes, strict=True)
     attrs = {"begins": text(begins), "sizes": text(sizes), "strides": text(steps)}
     return b.emit("strided_slice", attrs, [x], b.new("strided_slice", sizes, x.q))
@@ -95,16 +108,18 @@ def masked_slice(b: Builder, x: Tensor) -> Tensor | None:
 
 
 def plain_slice(b: Builder, x: Tensor) -> Tensor | None:
-    if not _batched(x):
+    if len(x.shape) < 2:
         return None
-    axes = [(0, 1, 1), *(_axis_slice(b, size, (1,)) for size in x.shape[1:])]
+    axes = _each(b, x, lambda d: _axis_slice(b, d, (1,)), lambda d: (0, d, 1))
     begins, sizes, _ = zip(*axes, strict=True)
     stated = [-1 if begin + size == d and b.chance(0.5) else size for begin, size, d in zip(begins, sizes, x.shape, strict=True)]  # fmt: skip  # noqa: E501
     return b.emit("slice", {"begins": text(begins), "sizes": text(stated)}, [x], b.new("slice", sizes, x.q))
 
 
 def reverse(b: Builder, x: Tensor) -> Tensor | None:
-    axis = b.between(1, len(x.shape) - 1) if len(x.shape) > 1 else 0
+    if len(x.shape) < 2:
+        return None
+    axis = _axis(b, x)
     stated = axis if b.chance(0.5) else axis - len(x.shape)
     return b.emit("reverse", {"axes": str(stated)}, [x], b.new("reverse", x.shape, x.q))
 
@@ -123,9 +138,9 @@ def _several(b: Builder, op: str, attrs: dict[str, int | float | str], x: Tensor
 
 def split(b: Builder, x: Tensor) -> Tensor | None:
     """In equal parts, or in parts of any size."""
-    if not _batched(x):
+    if len(x.shape) < 2:
         return None
-    axis = b.between(1, len(x.shape) - 1)
+    axis = _axis(b, x)
     size = x.shape[axis]
     stated = axis if b.chance(0.5) else axis - len(x.shape)
     if b.chance(0.5):
@@ -141,32 +156,35 @@ def split(b: Builder, x: Tensor) -> Tensor | None:
 
 
 def unpack(b: Builder, x: Tensor) -> Tensor | None:
-    found = [a for a in range(1, len(x.shape)) if x.shape[a] <= 4]
-    if not _batched(x) or len(x.shape) < 3 or not found:
+    found = [a for a in range(len(x.shape)) if x.shape[a] <= 4]
+    if len(x.shape) < 3 or not found:
         return None
     axis = int(b.rng.choice(found))
     shape = (*x.shape[:axis], *x.shape[axis + 1 :])
-    return _several(b, "unpack", {"axis": axis}, x, [shape] * x.shape[axis])
+    first = _several(b, "unpack", {"axis": axis}, x, [shape] * x.shape[axis])
+    if x.shape[axis] == 1:
+        b.roots[first.name] = b.roots.get(x.name, x.name)
+    return first
 
 
 def pack(b: Builder, x: Tensor) -> Tensor | None:
     """Of tensors of one shape and scale, which are clamps of the first."""
     count = b.between(1, 6)
-    if not _batched(x) or len(x.shape) > 3 or count * math.prod(x.shape) > MOST:
+    if len(x.shape) > 3 or count * math.prod(x.shape) > MOST:
         return None
     parts = [x]
     while len(parts) < count:
         parts.append(b.emit("relu", {"activation": "relu"}, [x], b.new("relu", x.shape, x.q)))
-    axis = b.between(1, len(x.shape))
+    axis = b.between(0, len(x.shape))
     shape = (*x.shape[:axis], count, *x.shape[axis:])
     stated = axis if b.chance(0.5) else axis - len(shape)
     return b.emit("pack", {"axis": stated}, parts, b.new("pack", shape, x.q))
 
 
 def tile(b: Builder, x: Tensor) -> Tensor | None:
-    if not _batched(x):
+    if len(x.shape) < 2:
         return None
-    repeats = [1, *(b.between(1, 3) if b.chance(0.5) else 1 for _ in x.shape[1:])]
+    repeats = _each(b, x, lambda d: b.between(1, 3) if b.chance(0.5) else 1, lambda d: 1)
     shape = [times * size for times, size in zip(repeats, x.shape, strict=True)]
     if math.prod(shape) > MOST:
         return None
@@ -204,9 +222,9 @@ def space_to_depth(b: Builder, x: Tensor) -> Tensor | None:
 
 def take(b: Builder, x: Tensor) -> Tensor | None:
     """GATHER of a vector of places, in any order."""
-    if not _batched(x):
+    if len(x.shape) < 2:
         return None
-    axis = b.between(1, len(x.shape) - 1)
+    axis = _axis(b, x)
     places = b.rng.integers(0, x.shape[axis], b.between(1, 6)).astype(np.int32)
     shape = (*x.shape[:axis], places.size, *x.shape[axis + 1 :])
     if math.prod(shape) > MOST:
@@ -262,9 +280,9 @@ def concat_const(b: Builder, x: Tensor) -> Tensor | None:
 
 def concat_any(b: Builder, x: Tensor) -> Tensor | None:
     """Of the input, clamps of it and constants, in any order."""
-    if not _batched(x):
+    if len(x.shape) < 2:
         return None
-    axis, name, parts = b.between(1, len(x.shape) - 1), b.name("concat_any"), [x]
+    axis, name, parts = _axis(b, x), b.name("concat_any"), [x]
     for i in range(b.between(1, 5)):
         parts.append(_constant(b, f"{name}/k{i}", x, axis))
         if b.chance(0.4):

@@ -48,6 +48,9 @@ class Builder:
             if is_shape and (op.builtin == "SHAPE" or op.builtin in shapes.FOLDS):
                 self.fold(op)
                 continue
+            if op.builtin in shapes.MOVES and self._is_known(op):
+                self._fold_constants(op)
+                continue
             if op.builtin not in handlers:
                 tensor = self.model.tensors[op.outputs[0]].name[:60] if op.outputs else ""
                 raise self.unsupported(op, f"this operator (tensor {tensor!r}) {missing}", ", ".join(sorted(handlers)))
@@ -146,22 +149,42 @@ class Builder:
 
     def fold(self, op: FileOperator) -> None:
         """Compute an operator on shapes."""
-        out = self.file_output(op)
+        outs = [self.file_output(op, part) for part in range(len(op.outputs))]
         if op.builtin == "SHAPE":
             t = self.file_tensor(op, 0, "input")
             shape = t.shape if t.data is not None else self.file_shape(self.written(op, t))
-            self.values[out.index] = np.array(shape, np.int64)
+            self.values[outs[0].index] = np.array(shape, np.int64)
             return
         inputs = [
             np.array(self.ints(op, i, f"operand {i}"), np.int64).reshape(self.shape_of(op.inputs[i]))
             for i in range(len(op.inputs))
         ]
         try:
-            self.values[out.index] = shapes.fold(op.builtin, op.options, inputs)
+            found = shapes.fold(op.builtin, op.options, inputs)
+            if len(found) != len(outs):
+                raise ValueError(f"{len(found)} results for {len(outs)} outputs")
         except ValueError as error:
             raise self.unsupported(
                 op, f"integers that edgekc cannot compute ({error})", "arithmetic on shapes"
             ) from error
+        self.values.update((t.index, value) for t, value in zip(outs, found, strict=True))
+
+    def _is_known(self, op: FileOperator) -> bool:
+        """Whether all operands are constants, or computed from shapes."""
+        return all(i >= 0 and (i in self.values or self.model.tensors[i].data is not None) for i in op.inputs)
+
+    def _fold_constants(self, op: FileOperator) -> None:
+        """Move the values of constants, as a class token is repeated for a batch: the results are constants too."""
+        tensors = list(self.model.tensors)
+        operands = [self.values.get(i, tensors[i].data) for i in op.inputs]
+        outs = [self.file_output(op, part) for part in range(len(op.outputs))]
+        try:
+            found = shapes.fold(op.builtin, op.options, [x for x in operands if x is not None])
+        except ValueError as error:
+            raise self.unsupported(op, f"constants that edgekc cannot move ({error})", "an activation") from error
+        for t, value in zip(outs, found, strict=False):
+            tensors[t.index] = replace(t, shape=value.shape, data=value.astype(np.dtype(t.dtype)))
+        self.model = replace(self.model, tensors=tuple(tensors))
 
     def shape_of(self, index: int) -> tuple[int, ...]:
         """Of a tensor of integers by its number in the file."""

@@ -49,6 +49,7 @@ OPTIONS: Mapping[str, _Fields] = {
         "Offset": (5, "?", 0),
     },
     "PACK": {"Axis": (1, "i", 0)},
+    "SPLIT": {"NumSplits": (0, "i", 0)},
     "UNPACK": {"Axis": (1, "i", 0)},
     "MIRROR_PAD": {"Mode": (0, "b", 0)},
     "DEPTH_TO_SPACE": {"BlockSize": (0, "i", 0)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from random_models import tensor
 
 from edgekc.emulate import imported, reference
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
-from edgekc.graph.ir import Array, Graph, Node, Quant, Tensor, constant, prune
+from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
 from edgekc.graph.op import View
 from edgekc.importers.tflite.float32 import import_tflite_float
 from edgekc.importers.tflite.int8 import import_tflite
@@ -35,8 +36,10 @@ def networks(layer: Layer) -> Iterator[tuple[tuple[View, ...], Array]]:
         shape = [(1, 4, 6, 8), (1, 3, 5, 4), (1, 4, 9), (1, 12)][i % 4]
         x = tensor("input_0", shape, b.quant())
         b.live.append(x)
+        if i % 3 == 2:  # rows in place of the batch
+            x = b.emit("reshape", {}, [x], b.new("reshape", (math.prod(shape) // shape[-1], shape[-1]), x.q))
         layer(b, x)
-        if b.views:
+        if len(b.views) > int(i % 3 == 2):
             yield tuple(b.views), b.rng.integers(-128, 128, (3, *shape[1:])).astype(np.int8)
 
 
@@ -119,6 +122,25 @@ def test_quantised(layer: Layer) -> None:
 def one(op: str, shape: Sequence[int], out: Sequence[int], **attrs: int | str) -> bytes:
     view = View(Node(op, "y", ("x",), ("y",), attrs), (tensor("x", shape, Q),), (tensor("y", out, Q),))
     return oracle.model(view)
+
+
+def test_constants_are_moved_on_import() -> None:
+    """A class token that is repeated for the batch, and joined to the patches."""
+    x, token = (
+        tensor("input_0", (1, 3, 4), Q),
+        constant("k", np.arange(4, dtype=np.int8).reshape(1, 1, 4), Role.WEIGHTS, Q),
+    )
+    tiled, y = tensor("t", (1, 2, 4), Q), tensor("y", (1, 5, 4), Q)
+    views = [
+        View(Node("tile", "t", ("k",), ("t",), {"repeats": "1,2,1"}), (token,), (tiled,)),
+        View(Node("concat_any", "y", ("t", "input_0"), ("y",), {"axis": 1}), (tiled, x), (y,)),
+    ]
+    data = _file(views)
+    graph = import_tflite(data, "net", "net.tflite")
+    assert [node.op for node in graph.nodes] == ["concat_const"]
+    values = np.random.default_rng(0).integers(-128, 128, (1, 3, 4)).astype(np.int8)
+    found = reference.outputs(to_integer(graph, {}), [values])
+    np.testing.assert_array_equal(found[0], oracle.interpret(data, [values])[0])
 
 
 WRONG = {
