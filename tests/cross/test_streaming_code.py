@@ -6,6 +6,7 @@ import ctypes
 import importlib.util
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,19 @@ def test_the_header_and_the_manifest_say_how_large_the_state_is(folder: Path) ->
     assert "void net_reset(void *state);" in header
     assert "net_run(void *arena, void *state, const void *input, void *output);" in header
     assert sum(s["bytes"] for s in manifest["states"]) == manifest["state_bytes"] == 2 * 8 + 6 * 16
+
+
+def test_the_example_of_the_documentation_compiles(tmp_path: Path) -> None:
+    need("gcc")
+    page = (Path(__file__).parents[2] / "docs" / "streaming.md").read_text(encoding="utf-8")
+    (tmp_path / "main.c").write_text(page.split("```c\n")[2].split("```")[0])
+    (tmp_path / "net.tflite").write_bytes(streaming.wake_word(SEED).file)
+    result = compile_model(tmp_path / "net.tflite", "wake", target_of(load_board("mps2-an386")))
+    write_folder(result.files, tmp_path / "out")
+    strict = "-std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror -c".split()
+    sources = [tmp_path / "main.c", tmp_path / "out" / "src" / "wake.c"]
+    words = ["gcc", *strict, f"-I{tmp_path / 'out' / 'include'}", *map(str, sources)]
+    subprocess.run(words, cwd=tmp_path, check=True)
 
 
 @pytest.mark.parametrize("board", ["mps2-an386", "mps3-an547", "rpi4"])
