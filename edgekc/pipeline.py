@@ -87,6 +87,8 @@ def compile_packed(
     if slower:
         log(f"plan: {', '.join(slower)}: slower kernels of less scratch, for {target.ram_bytes} bytes of RAM")
     log(f"plan: arena {plan.arena_bytes} bytes, lower bound {plan.lower_bound}, peak during {plan.peak_layer}")
+    if plan.state_bytes:
+        log(f"plan: state {plan.state_bytes} bytes, kept from one step to the next")
     return Compiled(plan, packed, files)
 
 
@@ -152,6 +154,9 @@ def to_integer(
 def describe_plan(plan: Plan) -> str:
     """The plan as stable text: one line a step."""
     lines = [f"arena {plan.arena_bytes} lower_bound {plan.lower_bound} peak {plan.peak_layer}"]
+    if plan.state_bytes:
+        places = zip(plan.graph.states, plan.state_offsets, strict=True)
+        lines.append(f"state {plan.state_bytes} " + ", ".join(f"{s.start}+{at}" for s, at in places))
     for i, s in enumerate(plan.steps):
         inputs = ", ".join(f"{x.space}+{x.offset}" for x in s.inputs)
         scratch = f" scratch arena+{s.scratch.offset}[{s.scratch_bytes}]" if s.scratch else ""

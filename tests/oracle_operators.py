@@ -88,6 +88,10 @@ FIRST_VERSION = (
     "ELU",
     "SIN",
     "COS",
+    "CALL_ONCE",
+    "VAR_HANDLE",
+    "READ_VARIABLE",
+    "ASSIGN_VARIABLE",
     "DEPTH_TO_SPACE",
     "CAST",
     "PRELU",
@@ -173,6 +177,7 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "space_to_batch": ("SPACE_TO_BATCH_ND", "SpaceToBatchNDOptions", lambda view: {}),
     "batch_to_space": ("BATCH_TO_SPACE_ND", "BatchToSpaceNDOptions", lambda view: {}),
     # Arithmetic on shapes: int32 tensors, which only a reshape reads.
+    "fill": ("FILL", "FillOptions", lambda view: {}),
     "shape": ("SHAPE", "ShapeOptions", lambda view: dict(OutType=tflite.TensorType.INT32)),
     "strided_slice": (
         "STRIDED_SLICE",

@@ -126,21 +126,21 @@ class Program(tables.Shown):
     def parts(self) -> list[tables.Part]:
         """Files, packed model and arena, a line each. Sizes of code come from `measure`."""
         title, m = self._folder or self.name, self.manifest
-        sources = sum(str(path).startswith("src/") for path in m["files"])
+        state = f"; state {m['state_bytes']:,} bytes" if "state_bytes" in m else ""
         sizes = ", ".join(f"{s['kind']} {tables.size(s['bytes'])}" for s in m["sections"])
         arena, least = int(m["arena_bytes"]), int(m["arena_lower_bound"])
         macs = tables.size(sum(int(layer["macs"]) for layer in m["layers"]))
         return [
-            f"{title}: {sources} C files, {len(m['layers'])} layers, {macs} MACs",
+            f"{title}: {sum('src/' in str(p) for p in m['files'])} C files, {len(m['layers'])} layers, {macs} MACs",
             f"packed model {tables.size(m['ekc_bytes'])} bytes: {sizes}",
             f"arena {tables.size(arena)} bytes, {arena / max(least, 1):.3f} x the lower bound of {tables.size(least)}, "
-            f"peak during {m['arena_peak_layer']}",
+            f"peak during {m['arena_peak_layer']}{state}",
         ]
 
     # ---- what it computes ----
 
     def run(self, x: Any, *, device: Device = "host", way: Way | None = None, timeout_s: float = 600.0) -> Any:
-        """Outputs of samples.
+        """Outputs of samples. Those of a streaming network are one sequence, from its first state on.
 
         Args:
             x: an array, or one for each input: (n, *shape) or a single sample (*shape), images NHWC, or NCHW where the

@@ -172,16 +172,17 @@ class Costs(tables.Shown):
     Attributes:
         network, board, compiler, optimise, emulator: what was measured, and by what.
         flash_bytes: of the model: weights, code, tables, and library code that it calls; without the harness.
-        ram_bytes: of the model: arena, static data and peak stack; None where the stack is not known.
+        ram_bytes: of the model: arena, state, static data and peak stack; None where the stack is not known.
         arena_bytes: activations and scratch.
         io_bytes: input and output, which the caller holds.
         stack_bytes: peak of an inference; None where it is not known.
-        board_ram_bytes: what a board needs: arena, static data, input, output, and the most that the stack can take,
-            at least what the linker insists on. `edgekc fit` compares this figure. None on Linux.
+        board_ram_bytes: what a board needs: arena, state, static data, input, output, and the most that the stack can
+            take, at least what the linker insists on. `edgekc fit` compares this figure. None on Linux.
         instructions: of the first inference; None where nothing counted them.
         cycles: of the first inference, by a real board; None otherwise.
         layers: the same by layer; figures are None where nothing counts by layer.
         measurement: every figure there is, those of each inference and the ledger of bytes included.
+        state_bytes: of a streaming network: what is kept from one step to the next; else 0.
     """
 
     network: str
@@ -199,6 +200,7 @@ class Costs(tables.Shown):
     cycles: int | None
     layers: tuple[LayerCosts, ...]
     measurement: Measurement = field(repr=False)
+    state_bytes: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The figures of this record; `measurement.as_json()` is what `edgekc measure --json` prints."""
@@ -263,4 +265,5 @@ def costs_of(m: Measurement, layers: list[dict[str, Any]]) -> Costs:
         cycles=first(m.cycles),
         layers=tuple(map(layer_costs, layers)),
         measurement=m,
+        state_bytes=m.state_bytes,
     )

@@ -137,12 +137,13 @@ class Console:
         self.started = True
         return Hello(reply[24:].decode(errors="replace"), layers, size_in, size_out, arena, clock)
 
-    def run(self, sample: bytes) -> Run:
-        """Sends the input and runs it once."""
-        step = MAX_PAYLOAD - 4
-        for at in range(0, len(sample), step):
-            self._ask(WRITE, struct.pack("<I", at) + sample[at : at + step], self.patience.answer_s, exact=0)
-        reply = self._ask(RUN, struct.pack("<I", zlib.crc32(sample)), self.patience.run_s, exact=24)
+    def run(self, sample: bytes, step: int | None = None) -> Run:
+        """Sends the input and runs it once; `step`: which of its sequence, for a network with a state."""
+        most = MAX_PAYLOAD - 4
+        for at in range(0, len(sample), most):
+            self._ask(WRITE, struct.pack("<I", at) + sample[at : at + most], self.patience.answer_s, exact=0)
+        words = [zlib.crc32(sample), *([] if step is None else [step])]
+        reply = self._ask(RUN, struct.pack(f"<{len(words)}I", *words), self.patience.run_s, exact=24)
         status, low, high, stack, flags, counter = struct.unpack("<6I", reply)
         problems = tuple(text for bit, text in enumerate(FLAGS) if flags >> bit & 1)
         simulated, counter = bool(counter & COUNTS_INSTRUCTIONS), counter & (COUNTS_INSTRUCTIONS - 1)

@@ -30,6 +30,7 @@ from ..flashing.openocd import connect
 from ..flashing.records import Job
 from ..flashing.run import choose_tool, flash, make_job, program_command
 from ..format.pack import read
+from ..graph.ir import Array
 from .lines import ProcessLine, PyocdLine, SerialLine, SocketLine, only_serial_port
 from .protocol import Console, Hello, Line, Patience, Run
 
@@ -254,11 +255,12 @@ def run_samples(
     outputs, cycles, stack, counter, simulated = b"", [], 0, "none", False
     layers: list[list[int]] = []
     count = len(inputs) // size_in
+    states: list[Array] | None = None
     if not inputs or len(inputs) % size_in:
         raise UsageError(f"{len(inputs)} bytes are not a number of samples of {size_in} bytes", where="inputs")
     for k in range(count):
         sample = inputs[k * size_in : (k + 1) * size_in]
-        run = console.run(sample)
+        run = console.run(sample, k if graph.states else None)
         _check_run(run, k, image)
         data = console.output(size_out)
         outputs += data
@@ -268,7 +270,8 @@ def run_samples(
             seen = console.layers(hello.layers)
             layers.append([ticks for _, ticks in seen])
         if check:
-            values = reference.run(graph, split_inputs(graph, sample, 1))
+            values = reference.run(graph, split_inputs(graph, sample, 1), states)
+            states = [values[s.end] for s in graph.states]
             _bisect(console, values, graph, manifest, seen if hello.layers else (), data, k, image.board.name)
         log(f"sample {k + 1} of {count}")
     ticks_to_unit, unit, resolution, emulated = _unit(image.board, counter, simulated)

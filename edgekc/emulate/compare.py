@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,13 @@ def compare(
     traced = host.build(folder, trace=True)
     first = min(count, TRACED_SAMPLES)
     for k in range(first):
-        sample = inputs[k * size_in : (k + 1) * size_in]
-        output, records = host.run_traced(traced, sample)
-        _compare_layers(manifest, graph, sample, k, records, "host")
-        _compare_output(output, expected[k * size_out : (k + 1) * size_out], k, "host")
+        samples = _samples_to(k, graph, inputs, size_in)
+        output, records = host.run_traced(traced, samples)
+        _compare_layers(manifest, graph, samples, k, records, "host")
+        _compare_output(output[-size_out:], expected[k * size_out : (k + 1) * size_out], k, "host")
     _compare_all(
         host.run(host.build(folder), inputs), expected, size_out, "host",
-        lambda k, sample: host.run_traced(traced, sample)[1], manifest, graph, inputs, size_in,
+        lambda k, samples: host.run_traced(traced, samples)[1], manifest, graph, inputs, size_in,
     )  # fmt: skip
 
     emulator = None
@@ -94,13 +94,13 @@ def compare(
             progress(f"build the program for {board.name}", 0, 0)
             trace_image = build_image(folder, board, Path(temporary) / "trace", trace=True, optimise=optimise)
 
-            def trace(k: int, sample: bytes) -> list[tuple[int, bytes]]:
-                return list(run_image(trace_image, sample, timeout_s=timeout_s, count=False).trace)
+            def trace(k: int, samples: bytes) -> list[tuple[int, bytes]]:
+                return list(run_image(trace_image, samples, timeout_s=timeout_s, count=False).trace)
 
             for k in range(first):
                 progress(f"compare every layer on {board.name}", k, first)
-                sample = inputs[k * size_in : (k + 1) * size_in]
-                _compare_layers(manifest, graph, sample, k, trace(k, sample), board.name)
+                samples = _samples_to(k, graph, inputs, size_in)
+                _compare_layers(manifest, graph, samples, k, trace(k, samples), board.name)
             progress(f"run {count} samples on {board.name}", 0, 0)
             image = build_image(folder, board, Path(temporary) / "plain", optimise=optimise)
             result = run_image(image, inputs, timeout_s=timeout_s, count=False)
@@ -136,9 +136,15 @@ def _split(tensors: Sequence[Tensor], data: bytes, count: int) -> list[Array]:
     return arrays
 
 
+def _samples_to(k: int, graph: Graph, inputs: bytes, size_in: int) -> bytes:
+    """What has to run for sample k: it alone, or with states the sequence that leads to it."""
+    return inputs[(0 if graph.states else k) * size_in : (k + 1) * size_in]
+
+
 def _reference_outputs(graph: Graph, inputs: bytes, count: int, progress: Progress = silent, chunk: int = 32) -> bytes:
     """All outputs by the definition; in chunks, because it keeps every activation of a chunk in memory."""
     arrays = split_inputs(graph, inputs, count)
+    chunk = count if graph.states else chunk
     parts = []
     for start in range(0, count, chunk):
         progress("run the numpy reference", start, count)
@@ -157,20 +163,28 @@ def _compare_all(
     count = len(expected) // size_out
     for k in range(count):
         if actual[k * size_out : (k + 1) * size_out] != expected[k * size_out : (k + 1) * size_out]:
-            sample = inputs[k * size_in : (k + 1) * size_in]
-            _compare_layers(manifest, graph, sample, k, trace(k, sample), who)
+            samples = _samples_to(k, graph, inputs, size_in)
+            _compare_layers(manifest, graph, samples, k, trace(k, samples), who)
             _compare_output(actual[k * size_out :], expected[k * size_out :], k, who)
     raise VerifyError(f"{who} gave {len(actual)} output bytes, expected {len(expected)}")
 
 
 def _compare_layers(
-    manifest: dict[str, Any], graph: Graph, sample: bytes, k: int, records: list[tuple[int, bytes]], who: str
+    manifest: dict[str, Any], graph: Graph, samples: bytes, k: int, records: list[tuple[int, bytes]], who: str
 ) -> None:
-    """Compare one sample's layers with the reference; VerifyError at the first difference."""
-    values = reference.run(graph, split_inputs(graph, sample, 1))
+    """Compare the layers of samples, the last of which is k, with the reference; VerifyError at a difference."""
+    count, layers = len(samples) // host.input_bytes(manifest), len(manifest["layers"])
+    if len(records) != count * layers:
+        raise VerifyError(f"sample {k}: {who} ran {len(records)} layers, expected {count * layers}")
+    for i, values in enumerate(reference.steps(graph, split_inputs(graph, samples, count))):
+        _compare_step(manifest, graph, values, k + 1 - count + i, records[i * layers : (i + 1) * layers], who)
+
+
+def _compare_step(
+    manifest: dict[str, Any], graph: Graph, values: Mapping[str, Array], k: int, records: list[tuple[int, bytes]],
+    who: str,
+) -> None:  # fmt: skip
     outputs = {node.name: node.outputs[0] for node in graph.nodes}
-    if len(records) != len(manifest["layers"]):
-        raise VerifyError(f"sample {k}: {who} ran {len(records)} layers, expected {len(manifest['layers'])}")
     for (index, data), layer in zip(records, manifest["layers"], strict=True):
         expected = np.ascontiguousarray(values[outputs[layer["name"]]]).ravel()
         actual = np.frombuffer(data, expected.dtype)

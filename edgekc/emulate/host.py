@@ -50,6 +50,7 @@ def build(folder: Path, *, trace: bool = False, flags: Sequence[str] = _FLAGS) -
         "-DEK_MVE_EMULATED",
         "-DEK_VEC_EMULATED",
         f"-DEKC_RUN={manifest['name']}_run",
+        *([f"-DEKC_RESET={manifest['name']}_reset"] if manifest.get("state_bytes") else []),
         *(["-DEKC_TRACE"] if trace else []),
     ]
     compile_flags = [*flags, *defines, f"-I{folder / 'include'}"]
@@ -89,13 +90,13 @@ def output_bytes(manifest: dict[str, Any]) -> int:
 
 
 def run(program: HostProgram, inputs: bytes) -> bytes:
-    """Outputs of all samples, one after the other.
+    """Outputs of all samples, one after the other; of a network with a state they are a sequence from its start.
 
     Args:
         inputs: any number of samples, each `input_bytes` long.
 
     Raises:
-        VerifyError: a guard around arena or output was overwritten.
+        VerifyError: a guard around arena, state or output was overwritten.
     """
     manifest = program.manifest
     size_in, size_out, arena_bytes = input_bytes(manifest), output_bytes(manifest), int(manifest["arena_bytes"])
@@ -104,6 +105,8 @@ def run(program: HostProgram, inputs: bytes) -> bytes:
     count = len(inputs) // size_in
     arena = np.full(arena_bytes + _GUARD_BYTES + _ALIGNMENT, 0xA5, np.uint8)
     start = -arena.ctypes.data % _ALIGNMENT
+    state_bytes = int(manifest.get("state_bytes", 0))
+    state = np.full(state_bytes + _GUARD_BYTES, 0xA5, np.uint8)
     output = np.zeros(count * size_out + _GUARD_BYTES, np.uint8)
     source = np.frombuffer(inputs, np.uint8)
     call = program.library.ekc_host_run
@@ -112,6 +115,8 @@ def run(program: HostProgram, inputs: bytes) -> bytes:
         ctypes.c_uint64(count),
         ctypes.c_void_p(arena.ctypes.data + start),
         ctypes.c_uint64(arena_bytes),
+        ctypes.c_void_p(state.ctypes.data),
+        ctypes.c_uint64(state_bytes),
         ctypes.c_void_p(source.ctypes.data),
         ctypes.c_uint64(size_in),
         ctypes.c_void_p(output.ctypes.data),
@@ -120,12 +125,12 @@ def run(program: HostProgram, inputs: bytes) -> bytes:
     if status > 0:
         raise ToolError(f"the network returned status {status}", where=str(manifest["name"]))
     if status < 0:
-        raise VerifyError(f"sample {-1 - status} wrote outside its arena or output", where=str(manifest["name"]))
+        raise VerifyError(f"sample {-1 - status} wrote outside its arena, state or output", where=str(manifest["name"]))
     return output[: count * size_out].tobytes()
 
 
 def run_traced(program: HostProgram, sample: bytes) -> tuple[bytes, list[tuple[int, bytes]]]:
-    """One sample: its output, and (layer index, output bytes) of every layer in order."""
+    """Samples one after the other, as `run`: outputs, and (layer index, output bytes) of every layer in order."""
     assert program.trace
     records: list[tuple[int, bytes]] = []
     sink_type = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_void_p, ctypes.c_uint32)

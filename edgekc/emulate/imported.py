@@ -7,7 +7,7 @@ to phases and back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,8 +36,8 @@ class Program:
 
     @property
     def at_once(self) -> int:
-        """How many samples may share a batch: where pixels are dealt out to a batch of phases, only one."""
-        return 1 if any(source_of(s.node).splits_batch for s in self.steps) else 32
+        """How many samples may share a batch: one where pixels are dealt out to a batch of phases, or with states."""
+        return 1 if self.graph.states or any(source_of(s.node).splits_batch for s in self.steps) else 32
 
 
 def prepare(graph: Graph, rounding: str = "tflite") -> Program:
@@ -45,26 +45,35 @@ def prepare(graph: Graph, rounding: str = "tflite") -> Program:
     return Program(graph, tuple(_step(graph, node, rounding) for node in graph.nodes))
 
 
-def run(program: Program, inputs: Sequence[Array]) -> dict[str, Array]:
+def run(program: Program, inputs: Sequence[Array], states: Sequence[Array] | None = None) -> dict[str, Array]:
     """All activations by name.
 
     Args:
         inputs: one array per graph input, (batch, *shape[1:]) of its type, float32 included; at most
             `program.at_once` samples.
+        states: as in `reference.run`.
     """
     graph = program.graph
     values: dict[str, Array] = dict(zip(graph.inputs, inputs, strict=True))
+    kept = [s.initial for s in graph.states] if states is None else states
+    values.update(zip((s.start for s in graph.states), kept, strict=True))
     for step in program.steps:
         values[step.node.outputs[0]] = step.compute([values[name] for name in step.inputs])
     return values
 
 
+def batches(program: Program, inputs: Sequence[Array], size: int) -> Iterator[dict[str, Array]]:
+    """All activations of any number of samples, `size` by `size`; with states they are a sequence from its start."""
+    states: list[Array] | None = None
+    for start in range(0, len(inputs[0]), size):
+        values = run(program, [x[start : start + size] for x in inputs], states)
+        states = [values[s.end] for s in program.graph.states]
+        yield values
+
+
 def outputs(program: Program, inputs: Sequence[Array]) -> list[Array]:
     """The graph's outputs only, of any number of samples."""
-    parts = []
-    for start in range(0, len(inputs[0]), program.at_once):
-        values = run(program, [x[start : start + program.at_once] for x in inputs])
-        parts.append([values[name] for name in program.graph.outputs])
+    parts = [[values[name] for name in program.graph.outputs] for values in batches(program, inputs, program.at_once)]
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 

@@ -114,13 +114,18 @@ def check(
     real = edges.from_device(inputs)
     found = edges.to_device(imported.outputs(program, real))
     _same(expected, found, "the packed model", f"{source.path.name} {IMPORTED},",
-          lambda k: _blame(graph, source.rounding, program, edges, *([x[k : k + 1] for x in a] for a in (inputs, real))))  # fmt: skip  # noqa: E501
+          lambda k: _blame(graph, source.rounding, program, edges, *(_to(k, graph, a) for a in (inputs, real))))  # fmt: skip  # noqa: E501
     oracles, notes = [f"{source.path.name} {IMPORTED}"], []
     if needed:
         oracles = [f"{source.path.name} behind {', '.join(needed)}"]
         notes.append(f"no node by itself defines what is before {', '.join(needed)}: these were needed, not checked")
     title, note = _litert(source, graph, program, edges, real, found, traced)
     return Checked((*oracles, *title), (*notes, *note))
+
+
+def _to(k: int, graph: Graph, arrays: Sequence[Array]) -> list[Array]:
+    """What has to run for sample k: it alone, or with states the sequence that leads to it."""
+    return [x[0 if graph.states else k : k + 1] for x in arrays]
 
 
 def _runnable(graph: Graph, rounding: str) -> tuple[imported.Program, list[str]]:
@@ -226,7 +231,11 @@ def _litert(
     if interpreter is None:
         return [], [f"not compared with LiteRT, which is not installed: {litert.INSTALL}"]
     model: FileModel = read(data, str(source.path))
-    layers = {op.outputs[0]: op for op in model.operators if len(op.outputs) == 1}
+    layers = {
+        op.outputs[0]: op
+        for op in model.operators
+        if len(op.outputs) == 1 and model.tensors[op.outputs[0]].dtype != "resource"
+    }
     try:
         outputs, inner = litert.run(interpreter, source.path, real, sorted(layers), traced)
     except ToolError as error:
@@ -245,14 +254,17 @@ def _litert(
         return ""
 
     def why(k: int) -> str:
-        at_k = [x[k : k + 1] for x in real]
-        _, seen = litert.run(interpreter, source.path or Path(), at_k, sorted(layers), 1)
-        return layer(imported.run(program, at_k), seen) or "all layers that could be compared agree"
+        to_k = _to(k, graph, real)
+        _, seen = litert.run(interpreter, source.path or Path(), to_k, sorted(layers), len(to_k[0]))
+        for j, values in enumerate(imported.batches(program, to_k, 1)):
+            if fault := layer(values, {i: x[j] for i, x in seen.items()}):
+                return fault
+        return "all layers that could be compared agree"
 
     oracle = f"LiteRT ({interpreter.title})"
     _same(found, edges.to_device(outputs), f"{source.path.name} {IMPORTED},", oracle, why)
-    for k in range(min(traced, len(real[0]))):
-        difference = layer(imported.run(program, [x[k : k + 1] for x in real]), {i: v[k] for i, v in inner.items()})
+    for k, values in enumerate(imported.batches(program, [x[:traced] for x in real], 1)):
+        difference = layer(values, {i: v[k] for i, v in inner.items()})
         if difference:
             raise VerifyError(f"{oracle} agrees in the outputs, but {difference}", where=f"sample {k}")
     return [oracle], []

@@ -199,7 +199,7 @@ def _counts(elf: Elf, name: str, raw: dict[str, Any], *, traced: bool) -> Counts
 def image_regions(image: Path, arena_bytes: int) -> tuple[Region, ...]:
     """What the network function may touch in an image of edgekc's harness.
 
-    Flash is read-only; of RAM the arena, input (read-only), output and stack, and nothing else: the
+    Flash is read-only; of RAM the arena, state, input (read-only), output and stack, and nothing else: the
     model has no static RAM, and the harness's is none of its business.
 
     Args:
@@ -214,7 +214,7 @@ def image_regions(image: Path, arena_bytes: int) -> tuple[Region, ...]:
     # On Linux, .ekc_arena is a part of .bss.
     buffers = {s.name: s for s in elf.symbols if s.section in (".ekc_arena", ".bss") and s.kind == "object"}
     guard = (buffers["arena"].size_bytes - arena_bytes) // 2 if "arena" in buffers else 0
-    for name, access in (("arena", READ | WRITE), ("input", READ), ("output", READ | WRITE)):
+    for name, access in (("arena", READ | WRITE), ("state", READ | WRITE), ("input", READ), ("output", READ | WRITE)):
         if name in buffers:
             low, high = buffers[name].address, buffers[name].address + buffers[name].size_bytes
             regions.append(Region(name, low + guard, high - guard, access))

@@ -86,6 +86,7 @@ def check_manifest(manifest: Any, where: str) -> dict[str, Any]:
         inputs: list[Edge]
         outputs: list[Edge]
         arena_bytes: int
+        state_bytes: int = 0  # of streaming networks
         sections: list[Section]
         layers: list[Layer]
         files: dict[str, str]

@@ -49,6 +49,7 @@ class Image:
     input_bytes: int  # of one sample
     output_bytes: int
     stack_usage: tuple[Path, ...]  # a .su file per source of the model, as -fstack-usage writes them
+    state_bytes: int = 0  # of a streaming network
 
 
 def build_image(
@@ -91,7 +92,7 @@ def build_image(
     bare = board.core.system == "bare"
 
     templates = environment()
-    view = {"name": name, "upper": name.upper(), "bare": bare}
+    view = {"name": name, "upper": name.upper(), "bare": bare, "state": "STATE" in sizes}
     if link:
         view |= {"layers": len(manifest["layers"]), "clock_hz": board.console.clock_hz if board.console else 0}
     main = "console.c.j2" if link else "harness.c.j2"
@@ -145,6 +146,7 @@ def build_image(
         input_bytes=sizes["INPUT"],
         output_bytes=sizes["OUTPUT"],
         stack_usage=tuple(usage for usage in usages if usage.is_file()),
+        state_bytes=sizes.get("STATE", 0),
     )
 
 
@@ -193,7 +195,7 @@ def _second_stage(compiler: Compiler, board: Board, out: Path) -> Path:
 
 
 def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, int]]:
-    """The manifest, and the bytes of the model's ARENA, INPUT and OUTPUT as its header says them."""
+    """The manifest, and the bytes of the model's ARENA, INPUT, OUTPUT and STATE as its header says them."""
     manifest = read_manifest(folder)
     name = str(manifest["name"])
     header = folder / "include" / f"{name}.h"
@@ -203,7 +205,7 @@ def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, int]]:
     except (OSError, ValueError) as error:
         raise UsageError(f"cannot be read ({error})", where=str(header), fix=fix) from error
     sizes: dict[str, int] = {}
-    for what in ("ARENA", "INPUT", "OUTPUT"):
+    for what in ("ARENA", "INPUT", "OUTPUT", *(["STATE"] if manifest.get("state_bytes") else [])):
         pattern = rf"^\s*#\s*define\s+{name.upper()}_{what}_BYTES\s+\(?\s*(\d+|0[xX][0-9a-fA-F]+)[uUlL]*\s*\)?"
         match = re.search(pattern, text, re.MULTILINE)
         if match is None:

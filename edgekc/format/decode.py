@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import ModelError
 from ..graph import bounds
 from ..graph.bits import index_bits, pack_indices, packed_bytes, unpack_indices
-from ..graph.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
+from ..graph.ir import Array, Graph, Node, Quant, Role, Stage, State, Tensor, constant
 from ..ops import BY_CODE, OPS
 from . import fields
 from .container import Section
@@ -80,6 +80,8 @@ class _Reader:
         inputs = tuple(at.list("inputs", self.activation))
         nodes = tuple(at.list("nodes", self.node))
         outputs = tuple(at.list("outputs", lambda: self.reference(at.varint("output"))))
+        states = self.states(inputs) if at.at != len(at.data) else ()
+        inputs = inputs[: len(inputs) - len(states)]
         used = (len(self.used_strings), self.used_types, self.used_operations)
         if used != (len(self.strings), len(self.types), len(self.operations)):
             at.fail("a string, type or operation is never used")
@@ -87,7 +89,7 @@ class _Reader:
         for tensor in self.tensors.values():
             if tensor.role is Role.ACTIVATION and tensor.quant is not None and tensor.name not in interface:
                 at.fail(f"tensor {tensor.name} has a quantisation, but is no input or output")
-        return Graph(name, Stage.INTEGER, self.tensors, nodes, inputs, outputs, self.metadata())
+        return Graph(name, Stage.INTEGER, self.tensors, nodes, inputs, outputs, self.metadata(), states)
 
     def string(self, before: list[bytes]) -> str:
         at = self.at
@@ -219,6 +221,35 @@ class _Reader:
         else:
             value = np.frombuffer(raw, np.dtype(t.dtype).newbyteorder("<")).astype(t.dtype).reshape(t.shape)
         return self.define(constant(name, value, t.role, self.points(t)))
+
+    def states(self, inputs: Sequence[str]) -> tuple[State, ...]:
+        """The graph's states; those at the start of a step are the last of `inputs`."""
+        at = self.at
+        count = at.varint("number of states", len(inputs))
+        if not count:
+            at.fail("a list of no states is stored; it must be left out")
+        out = []
+        for name in inputs[len(inputs) - count :]:
+            end = self.reference(at.varint("end of a state"))
+            out.append(State(name, end, self.first_value(self.tensors[name])))
+        return tuple(out)
+
+    def first_value(self, t: Tensor) -> Array:
+        at, dtype = self.at, np.dtype(t.dtype)
+        whole = at.u8("whole")
+        if whole > 1:
+            at.fail(f"a first value of kind {whole}")
+        little = dtype.newbyteorder("<")
+        if not whole:
+            fill = np.frombuffer(at.take(1, "fill") * dtype.itemsize, little).astype(dtype)
+            return np.broadcast_to(fill.reshape(()), t.shape)  # one element: a small file must not ask for much memory
+        self.offsets[t.name] = (self.start[Kind.GRAPH] + at.at, t.nbytes)
+        raw = at.take(t.nbytes, f"the first value of {t.name}")
+        if raw == raw[:1] * len(raw):
+            at.fail(f"the first value of {t.name} is one byte, but not stored as one")
+        value = np.frombuffer(raw, little).astype(dtype).reshape(t.shape)
+        value.setflags(write=False)
+        return value
 
     def points(self, t: Type) -> Quant | None:
         """The binary points of centers, as the scales that they mean."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..graph.bits import index_bits, pack_indices
-from ..graph.ir import Graph, Node, Role, Tensor
+from ..graph.ir import Graph, Node, Role, State, Tensor
 from ..ops import legal
 from . import fields
 from .fields import Kind
@@ -43,7 +43,7 @@ class _Writer:
         self.types: dict[Type, int] = {}  # dicts keep the order of first use
         self.operations: dict[bytes, int] = {}
         self.short = _short_names(graph)
-        names = {graph.name, *graph.inputs}
+        names = {graph.name, *graph.sources}
         for node in graph.nodes:
             names.update((node.name, *node.outputs))
             names.update(self.short.get(n, n) for n in node.inputs)
@@ -55,10 +55,12 @@ class _Writer:
 
     def graph_body(self) -> bytes:
         g = self.graph
-        tail = bytearray(varint(self.number[g.name]) + varint(len(g.inputs)))
-        tail += b"".join(self.activation(n) for n in g.inputs)
+        tail = bytearray(varint(self.number[g.name]) + varint(len(g.sources)))
+        tail += b"".join(self.activation(n) for n in g.sources)
         tail += varint(len(g.nodes)) + b"".join(self.node(n) for n in g.nodes)
         tail += varint(len(g.outputs)) + b"".join(varint(self.reference(n)) for n in g.outputs)
+        if g.states:
+            tail += varint(len(g.states)) + b"".join(self.state(s) for s in g.states)
         operations = varint(len(self.operations)) + b"".join(self.operations)
         return _string_table(self.strings) + self.type_table() + operations + bytes(tail)
 
@@ -103,6 +105,11 @@ class _Writer:
         if t.quant is not None and (name in self.graph.inputs or name in self.graph.outputs):
             tail = f32(t.quant.scale) + svarint(t.quant.zero_point)
         return varint(self.define(t, bool(tail), None, None)) + varint(self.number[name]) + tail
+
+    def state(self, state: State) -> bytes:
+        first = state.first_bytes()
+        end = varint(self.reference(state.end))
+        return end + (b"\0" + first[:1] if first == first[:1] * len(first) else b"\1" + first)
 
     def operand(self, name: str) -> bytes:
         if name in self.defined:

@@ -108,9 +108,16 @@ GRAPH = (
     Part("types", "list of type", "every type used, each once, in order of first use"),
     Part("operations", "list of operation", "every operation used, each once, in order of first use"),
     Part("name", "varint", "the graph's name, a string number"),
-    Part("inputs", "list of activation", "the graph's inputs"),
+    Part("inputs", "list of activation", "the graph's inputs, and behind them the states at the start of a step"),
     Part("nodes", "list of node", "in execution order"),
     Part("outputs", "list of varint", "the graph's outputs, references to activations"),
+    Part("states", "list of state", "left out where there are none; they belong to the last of the inputs, in order"),
+)
+STATE = (
+    Part("end", "varint", "what the state is when the step ends: a reference to an activation"),
+    Part("whole", "u8", "0: all bytes of its first value are the same; 1: they are not"),
+    Part("fill", "u8", "only if `whole` is 0: that byte"),
+    Part("value", "bytes", "only if `whole` is 1: the first value, each element little-endian"),
 )
 STRING = (
     Part("shared", "varint", "length of the longest prefix shared with the previous string (0 for the first)"),
@@ -151,4 +158,5 @@ RECORDS = {
     "node": NODE,
     "operand": OPERAND,
     "activation": ACTIVATION,
+    "state": STATE,
 }

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from .. import tables
 from ..graph.bits import index_bits
-from ..graph.ir import Node, Role, Tensor
+from ..graph.ir import Graph, Node, Role, Tensor
 from ..graph.op import view_of
 from ..ops import OPS
 from ..terminal import lines, styled
@@ -36,6 +36,7 @@ def report(data: bytes, where: str) -> dict[str, Any]:
         "sections": [{"kind": s.kind.name.lower(), "offset": s.offset, "bytes": s.nbytes} for s in packed.sections],
         "inputs": [_edge(graph.tensors[n]) for n in graph.inputs],
         "outputs": [_edge(graph.tensors[n]) for n in graph.outputs],
+        **(_states(graph) if graph.states else {}),
         "layers": layers,
         "metadata": dict(graph.metadata),
     }
@@ -44,6 +45,11 @@ def report(data: bytes, where: str) -> dict[str, Any]:
 def _edge(t: Tensor) -> dict[str, Any]:
     scale, zero_point = (None, None) if t.quant is None else (t.quant.scale, t.quant.zero_point)
     return {"name": t.name, "dtype": t.dtype, "shape": list(t.shape), "scale": scale, "zero_point": zero_point}
+
+
+def _states(graph: Graph) -> dict[str, Any]:
+    rows = [{**_shaped(graph.tensors[s.start]), "end": s.end, "bytes": s.initial.nbytes} for s in graph.states]
+    return {"states": rows, "state_bytes": sum(row["bytes"] for row in rows)}
 
 
 def _layer(index: int, node: Node, packed: Packed) -> dict[str, Any]:
@@ -93,6 +99,8 @@ def parts(found: dict[str, Any]) -> list[tables.Part]:
     for side in ("inputs", "outputs"):
         for e in found[side]:
             edges.add(side[:-1], e["name"], f"{e['dtype']} {_size(e)}", str(e["scale"]), str(e["zero_point"]))
+    for s in found.get("states", ()):
+        edges.add("state", s["name"], f"{s['dtype']} {_size(s)}", "", "")
     metadata = tables.Sheet("metadata", "key", words("value"))
     for key, value in found["metadata"].items():
         metadata.add(key, value)

@@ -32,7 +32,7 @@ def check_fit(plan: Plan, ekc_bytes: int, target: Target) -> None:
 
     The linker has the last word; it also sees code and stack.
     """
-    need = plan.arena_bytes + plan.input_bytes + plan.output_bytes
+    need = plan.arena_bytes + plan.input_bytes + plan.output_bytes + plan.state_bytes
     flash_over = 0 if target.flash_bytes is None else max(ekc_bytes - target.flash_bytes, 0)
     ram_over = 0 if target.ram_bytes is None else max(need - target.ram_bytes, 0)
     if not flash_over and not ram_over:
@@ -54,7 +54,8 @@ def check_fit(plan: Plan, ekc_bytes: int, target: Target) -> None:
         )
     if ram_over:
         over.append(
-            f"arena, input and output need {need} bytes, {ram_over} more than the RAM holds; "
+            f"arena, {'state, ' * bool(plan.state_bytes)}input and output need {need} bytes, {ram_over} more than "
+            "the RAM holds; "
             f"the arena of {plan.arena_bytes} bytes peaks in layer {plan.peak_layer}"
         )
     raise CapacityError("; and ".join(over), where=f"board {target.name}", fix=advise(shortage, target.name))

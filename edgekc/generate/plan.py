@@ -11,13 +11,14 @@ from ..graph.op import Kernel, View, view_of
 from ..graph.scratch import scratch_bytes
 from ..ops import OPS
 from .arena import Allocation, Span, allocate
+from .storage import Storage
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a buffer begins: `offset` bytes into the arena, or into the caller's input or output."""
+    """Where a buffer begins: `offset` bytes into the arena, the state, or the caller's input or output."""
 
-    space: str  # "arena", "input", "output"
+    space: str  # "arena", "state", "input", "output"
     offset: int
 
 
@@ -46,6 +47,8 @@ class Plan:
     output_offsets: tuple[int, ...]
     input_bytes: int
     output_bytes: int
+    state_offsets: tuple[int, ...] = ()  # bytes into the state, one per state of the graph
+    state_bytes: int = 0
 
 
 Choice = Callable[[View, frozenset[str]], Kernel]
@@ -72,12 +75,12 @@ def _accepting(view: View, features: frozenset[str]) -> list[Kernel]:
 
 def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel) -> Plan:
     """Choose kernels and place every activation and scratch buffer."""
-    storage = _Storage(graph)
+    chosen = {n.name: choose(view_of(graph, n), features) for n in graph.nodes if not OPS[n.op].view}
+    storage = Storage(graph, chosen)
     kernels: list[tuple[Node, View, Kernel]] = []
-    for node in graph.nodes:
+    for node in storage.steps():
         view = view_of(graph, node)
-        if not OPS[node.op].view or storage.needs_copy(node):
-            kernels.append((node, view, choose(view, features)))
+        kernels.append((node, view, chosen.get(node.name) or choose(view, features)))
     order = {node.name: i for i, (node, _, _) in enumerate(kernels)}
     lives = storage.lifetimes(order)
 
@@ -142,21 +145,22 @@ def plan_within(graph: Graph, features: frozenset[str], most_bytes: int | None) 
         if not thrifty:
             break
         kernels[found.peak_layer] = max(thrifty, key=lambda k: _scratch(k, peak.view))
-        found = plan(graph, features, lambda view, _: kernels[view.node.name])
+        found = plan(graph, features, lambda view, _: kernels.get(view.node.name) or choose_kernel(view, features))
         best = min(best, found, key=_buffers)
-    both = zip(fastest.steps, best.steps, strict=True)
-    return best, [a.view.node.name for a, b in both if a.kernel is not b.kernel]
+    first = {step.view.node.name: step.kernel for step in fastest.steps}
+    names = [s.view.node.name for s in best.steps if s.kernel is not first.get(s.view.node.name, s.kernel)]
+    return best, names
 
 
 def _buffers(plan: Plan) -> int:
-    return plan.arena_bytes + plan.input_bytes + plan.output_bytes
+    return plan.arena_bytes + plan.input_bytes + plan.output_bytes + plan.state_bytes
 
 
 def _scratch(kernel: Kernel, view: View) -> int:
     return scratch_bytes(kernel.scratch(view)) if kernel.scratch is not None else 0
 
 
-def _finish(graph: Graph, steps: tuple[Step, ...], allocation: Allocation, storage: _Storage) -> Plan:
+def _finish(graph: Graph, steps: tuple[Step, ...], allocation: Allocation, storage: Storage) -> Plan:
     peak = steps[allocation.peak_step].view.node.name if steps else ""
     return Plan(
         graph,
@@ -168,11 +172,13 @@ def _finish(graph: Graph, steps: tuple[Step, ...], allocation: Allocation, stora
         storage.output_offsets,
         storage.input_bytes,
         storage.output_bytes,
+        storage.state_offsets,
+        storage.state_bytes,
     )
 
 
 def _overwritten(
-    view: View, kernel: Kernel, storage: _Storage, lives: dict[str, tuple[int, int]], step: int
+    view: View, kernel: Kernel, storage: Storage, lives: dict[str, tuple[int, int]], step: int
 ) -> str | None:
     """The root of the operand that the output takes the place of, None where it needs a place of its own."""
     for position in kernel.in_place(view):
@@ -183,71 +189,3 @@ def _overwritten(
         if free_after and not any(storage.root(t.name) == root for t in others):
             return root
     return None
-
-
-class _Storage:
-    """Which activations are the same bytes (views), and which of them belong to the caller."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-        self._roots: dict[str, str] = {name: name for name in graph.inputs}
-        self._copied: set[str] = set()
-        taken = {*graph.inputs, *graph.outputs}  # buffers of the caller's, each for one tensor
-        for node in graph.nodes:
-            out = node.outputs[0]
-            source = self._roots.get(node.inputs[0], node.inputs[0])
-            # The caller's input, or another output, cannot be handed out as the output: the bytes must move.
-            moves = OPS[node.op].view and source in taken and out in graph.outputs
-            if out in graph.outputs:
-                taken.add(source)
-            if moves:
-                self._copied.add(node.name)
-            self._roots[out] = source if OPS[node.op].view and not moves else out
-        self.input_offsets, self.input_bytes = _pack(graph, graph.inputs)
-        self.output_offsets, self.output_bytes = _pack(graph, graph.outputs)
-        self._output_of: dict[str, int] = {}
-        for name, offset in zip(graph.outputs, self.output_offsets, strict=True):
-            root = self._roots[name]
-            if root in self._output_of or root in graph.inputs:
-                raise UnsupportedError("an output that is an input or another output", where=f"{graph.name}: {name}")
-            self._output_of[root] = offset
-
-    def root(self, name: str) -> str:
-        return self._roots[name]
-
-    def needs_copy(self, node: Node) -> bool:
-        return node.name in self._copied
-
-    def space(self, root: str) -> str:
-        if root in self._graph.inputs:
-            return "input"
-        return "output" if root in self._output_of else "arena"
-
-    def offset(self, root: str) -> int:
-        """Bytes into the caller's buffer."""
-        if root in self._output_of:
-            return self._output_of[root]
-        return self.input_offsets[self._graph.inputs.index(root)]
-
-    def lifetimes(self, order: dict[str, int]) -> dict[str, tuple[int, int]]:
-        """Root to (first, last) step in which its bytes are in use."""
-        lives: dict[str, tuple[int, int]] = {}
-        for node in self._graph.nodes:
-            if node.name not in order:
-                continue
-            step = order[node.name]
-            for name in (*node.inputs, *node.outputs):
-                if self._graph.tensors[name].data is None:
-                    root = self._roots[name]
-                    first, last = lives.get(root, (step, step))
-                    lives[root] = (min(first, step), max(last, step))
-        return lives
-
-
-def _pack(graph: Graph, names: tuple[str, ...]) -> tuple[tuple[int, ...], int]:
-    """Offsets of tensors laid one after the other, and their total bytes."""
-    offsets, total = [], 0
-    for tensor in graph.of(names):
-        offsets.append(total)
-        total += tensor.nbytes
-    return tuple(offsets), total

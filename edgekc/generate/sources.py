@@ -77,9 +77,12 @@ class _NetView:
     arena_bytes: int
     input_bytes: int
     output_bytes: int
+    state_bytes: int
     macs: int
     peak_layer: str
     uses_arena: bool
+    uses_state: bool
+    reset: tuple[str, ...]  # statements
     headers: tuple[str, ...]
     edges: tuple[_EdgeView, ...]
     layers: tuple[_LayerView, ...]
@@ -151,11 +154,12 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
         arena_bytes=plan.arena_bytes,
         input_bytes=plan.input_bytes,
         output_bytes=plan.output_bytes,
+        state_bytes=plan.state_bytes,
         macs=sum(s.macs for s in plan.steps),
         peak_layer=in_comment(plan.peak_layer),
-        uses_arena=any(
-            at is not None and at.space == "arena" for s in plan.steps for at in (*s.inputs, s.output, s.scratch)
-        ),
+        uses_arena=_uses(plan, "arena"),
+        uses_state=_uses(plan, "state"),
+        reset=tuple(_resets(plan, packed)),
         headers=tuple(sorted({s.kernel.header for s in plan.steps})),
         edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),
         layers=layers,
@@ -167,6 +171,22 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
         laid_out=tuple(laid_out.values()),
         sources=tuple(sorted([f"{name}.c", f"{name}_data.c", *_kernel_sources(plan)])),
     )
+
+
+def _uses(plan: Plan, space: str) -> bool:
+    return any(at is not None and at.space == space for s in plan.steps for at in (*s.inputs, s.output, s.scratch))
+
+
+def _resets(plan: Plan, packed: Packed) -> list[str]:
+    """C that gives each state its first value."""
+    out = []
+    for state, offset in zip(plan.graph.states, plan.state_offsets, strict=True):
+        first, place = state.first_bytes(), _pointer(Location("state", offset))
+        if state.start in packed.offsets:
+            out.append(f"memcpy({place}, BYTES({packed.offsets[state.start][0]}), {len(first)}u);")
+        else:
+            out.append(f"memset({place}, {first[0]}, {len(first)}u);")
+    return out
 
 
 def _lay_out(plan: Plan) -> dict[int, _SectionView]:
@@ -248,7 +268,7 @@ def _params(plan: Plan) -> tuple[str, ...]:
 
 def _pointer(location: Location | None) -> str:
     assert location is not None
-    base = {"arena": "ram", "input": "in", "output": "out"}[location.space]
+    base = {"arena": "ram", "state": "kept", "input": "in", "output": "out"}[location.space]
     return f"{base} + {location.offset}" if location.offset else base
 
 
@@ -317,6 +337,7 @@ def _manifest(
         "outputs": [_edge_json(e) for e in edges(graph.of(graph.outputs), plan.output_offsets)],
         "arena_bytes": plan.arena_bytes,
         "arena_lower_bound": plan.lower_bound,
+        **({"state_bytes": plan.state_bytes, "states": _states_json(plan)} if plan.state_bytes else {}),
         "arena_peak_layer": plan.peak_layer,
         "macs": sum(s.macs for s in plan.steps),
         "ekc_bytes": len(files[f"{name}.ekc"]),
@@ -324,6 +345,14 @@ def _manifest(
         "layers": layers,
     }
     return list_files(manifest, files)
+
+
+def _states_json(plan: Plan) -> list[dict[str, Any]]:
+    tensors = plan.graph.of(tuple(s.start for s in plan.graph.states))
+    return [
+        {"name": t.name, "shape": list(t.shape), "dtype": t.dtype, "offset": at, "bytes": t.nbytes}
+        for t, at in zip(tensors, plan.state_offsets, strict=True)
+    ]
 
 
 def _edge_json(edge: Edge) -> dict[str, Any]:

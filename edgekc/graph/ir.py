@@ -106,6 +106,19 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class State:
+    """A value that a network keeps from one step to the next. Its name is that of `start`."""
+
+    start: str  # activation that holds it when a step starts, as an input does
+    end: str  # activation that holds it when the step ends, as an output does; a node that moves no bytes writes it
+    initial: Array  # what `start` holds in the first step; of its shape and type, read-only
+
+    def first_bytes(self) -> bytes:
+        """The initial value as it lies in memory."""
+        return self.initial.astype(self.initial.dtype.newbyteorder("<")).tobytes()
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
     """Nodes in execution order; tensors by name."""
 
@@ -116,6 +129,17 @@ class Graph:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     metadata: Mapping[str, str]  # tool version, source hash, recipe: see docs/format.md
+    states: tuple[State, ...] = ()  # of a streaming network, whose samples are steps of a sequence
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What is there before any node has run: inputs, and states at the start of a step."""
+        return (*self.inputs, *(s.start for s in self.states))
+
+    @property
+    def sinks(self) -> tuple[str, ...]:
+        """What is wanted when all nodes have run: outputs, and states at the end of a step."""
+        return (*self.outputs, *(s.end for s in self.states))
 
     def of(self, names: tuple[str, ...]) -> list[Tensor]:
         """The tensors of these names, in order."""
@@ -131,7 +155,7 @@ def constant(name: str, data: Array, role: Role, quant: Quant | None = None) -> 
 
 def prune(graph: Graph) -> Graph:
     """Drop tensors that no node, input or output mentions."""
-    used = set(graph.inputs) | set(graph.outputs)
+    used = {*graph.sources, *graph.sinks}
     for node in graph.nodes:
         used.update(node.inputs, node.outputs)
     return replace(graph, tensors={n: t for n, t in graph.tensors.items() if n in used})
@@ -156,6 +180,7 @@ def dump(graph: Graph) -> str:
     lines = [f"graph {graph.name} stage={graph.stage.value}"]
     lines += [f"  meta {k} = {graph.metadata[k]}" for k in sorted(graph.metadata)]
     lines += [f"  input {n}" for n in graph.inputs] + [f"  output {n}" for n in graph.outputs]
+    lines += [f"  state {s.start} -> {s.end} crc={_crc(s.initial):08x}" for s in graph.states]
     for t in graph.tensors.values():
         text = f"  tensor {t.name} {t.dtype}{list(t.shape)} {t.role.value}"
         if t.quant is not None:

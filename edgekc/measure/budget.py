@@ -39,7 +39,7 @@ def check_budget(m: Measurement, max_flash: int | None, max_ram: int | None) -> 
         if used > max_ram:
             over.append(
                 f"RAM of the model is {used:,} bytes, {used - max_ram:,} over the budget of {max_ram:,} "
-                f"(arena {m.arena_bytes:,})"
+                f"(arena {m.arena_bytes:,}{f', state {m.state_bytes:,}' * bool(m.state_bytes)})"
             )
     if over:
         raise CapacityError("; ".join(over), where=f"{m.name} on {m.board}")

@@ -116,9 +116,10 @@ def split_ram(image: Image, elf: Elf, ledger: Ledger, arena_bytes: int) -> tuple
     total = sum(section.size_bytes for section in elf.sections if section.writable)
     stack = sum(section.size_bytes for section in elf.sections if section.name == ".ekc_stack")
     static = sum(entry.size_bytes for entry in ledger.model_static_ram)
-    rest = total - stack - static - arena_bytes - image.input_bytes - image.output_bytes
+    rest = total - stack - static - arena_bytes - image.state_bytes - image.input_bytes - image.output_bytes
     rows = (
         RamRow("arena", arena_bytes),
+        *([RamRow("state", image.state_bytes)] if image.state_bytes else []),
         RamRow(INPUT, image.input_bytes),
         RamRow(OUTPUT, image.output_bytes),
         RamRow("static data of the model", static),

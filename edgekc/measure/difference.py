@@ -52,6 +52,8 @@ def figures(m: Mapping[str, Any]) -> dict[str, int]:
     found |= {f"flash, {kind}": size for kind, size in kinds.items()}
     found |= {f"flash, layer {layer}": size for layer, size in layers.items()}
     found["arena"] = int(m["arena_bytes"])
+    if m.get("state_bytes"):
+        found["state"] = int(m["state_bytes"])
     if m["model_ram_bytes"] is not None:
         found["RAM of the model"] = int(m["model_ram_bytes"])
     stack = m["stack_bytes"] if m["stack_bytes"] is not None else m["painted_stack_bytes"]

@@ -81,6 +81,7 @@ class Measurement:
     outside: LayerCost | None  # entry, checks and return of the network function
     violations: tuple[Violation, ...] | None  # accesses outside of what the model may touch; None: nothing looked
     note: str  # why something is missing; empty if nothing is
+    state_bytes: int = 0  # of a streaming network: kept from one step to the next
 
     @property
     def unit(self) -> str:
@@ -99,10 +100,10 @@ class Measurement:
 
     @property
     def model_ram_bytes(self) -> int | None:
-        """Arena, static data and peak stack; None if the stack is not known."""
+        """Arena, state, static data and peak stack; None if the stack is not known."""
         stack = self.stack_bytes if self.stack_bytes is not None else self.painted_stack_bytes
         static = sum(entry.size_bytes for entry in self.ledger.model_static_ram)
-        return None if stack is None else self.arena_bytes + static + stack
+        return None if stack is None else self.arena_bytes + self.state_bytes + static + stack
 
     @property
     def io_bytes(self) -> int:
@@ -117,7 +118,8 @@ class Measurement:
         if not insisted:
             return None
         static = sum(entry.size_bytes for entry in self.ledger.model_static_ram)
-        return self.arena_bytes + static + self.io_bytes + max(self.stack_bound.size_bytes or 0, insisted)
+        buffers = self.arena_bytes + self.state_bytes + self.io_bytes
+        return buffers + static + max(self.stack_bound.size_bytes or 0, insisted)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data, with the totals."""
@@ -229,6 +231,7 @@ def _measure(
         outside=outside,
         violations=traced.violations if isinstance(traced, Counts) else None,
         note=counts.reason if isinstance(counts, Unavailable) else "",
+        state_bytes=image.state_bytes,
     )
 
 

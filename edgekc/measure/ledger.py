@@ -48,7 +48,7 @@ class Ledger:
     flash: tuple[Entry, ...]  # sums to flash_bytes exactly
     flash_bytes: int  # of all sections that the ELF loads, initial values of .data included
     model_static_ram: tuple[Entry, ...]  # .data and .bss of the model's own objects: should be empty
-    harness_ram_bytes: int  # the rest of RAM but the arena and the stack: input, output, guards, variables
+    harness_ram_bytes: int  # the rest of RAM but arena, state and stack: input, output, guards, variables
 
     @property
     def model_flash_bytes(self) -> int:
@@ -101,7 +101,7 @@ def read_ledger(image: Image, arena_bytes: int, ekc_sections: Sequence[Mapping[s
         entries,
         flash_bytes,
         tuple(Entry(STATIC, owner, size, True) for owner, size in sorted(static.items())),
-        ram - sum(static.values()) - arena_bytes,
+        ram - sum(static.values()) - arena_bytes - image.state_bytes,
     )
 
 

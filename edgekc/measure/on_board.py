@@ -84,6 +84,7 @@ def measure_on_board(
         outside=None,
         violations=None,
         note="" if counts else "nothing counts cycles there",
+        state_bytes=image.state_bytes,
     )
 
 

@@ -87,6 +87,8 @@ def _more(count: int) -> str:
 def _ram(m: Measurement) -> Sheet:
     table = Sheet("RAM", words("what"), words("how it is known"), number("bytes"))
     table.add("arena", "compiled in", size(m.arena_bytes))
+    if m.state_bytes:
+        table.add("state", "compiled in", size(m.state_bytes))
     static = sum(entry.size_bytes for entry in m.ledger.model_static_ram)
     table.add("static data of the model", "linker map", size(static))
     if m.stack_bytes is not None:
@@ -101,7 +103,8 @@ def _ram(m: Measurement) -> Sheet:
     table.rule()
     if m.board_ram_bytes is not None:
         known = m.stack_bound.size_bytes is not None
-        how = f"arena, input, output, {'stack at most' if known else 'the least stack'}"
+        buffers = "arena, state" if m.state_bytes else "arena"
+        how = f"{buffers}, input, output, {'stack at most' if known else 'the least stack'}"
         table.add("a board needs, as `edgekc fit` counts", how, size(m.board_ram_bytes))
     table.add("harness: input, output, guards, variables", "linked ELF", size(m.ledger.harness_ram_bytes))
     return table

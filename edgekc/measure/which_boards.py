@@ -81,7 +81,7 @@ def needs_of(model: Path | bytes, board: Board, ram_bytes: int | None = None) ->
         arena = int(manifest["arena_bytes"])
         ledger = read_ledger(image, arena, manifest["sections"])
         bound = stack_bound(image).size_bytes or 0
-    buffers = arena + image.input_bytes + image.output_bytes
+    buffers = arena + image.state_bytes + image.input_bytes + image.output_bytes
     return Needs(ledger.model_flash_bytes, buffers, max(bound, STACK_MIN_BYTES))
 
 

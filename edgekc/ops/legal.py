@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import EdgekcError, ModelError
 from ..graph import bounds
-from ..graph.ir import Graph, Node, Role, Stage, Tensor
+from ..graph.ir import Graph, Node, Role, Stage, Tensor, producers
 from ..graph.op import Constant, Op, int_attrs, operand_at, plain_fields, view_of
-from . import OPS
+from . import OPS, source_of
 
 # C pointer type of a kernel's field -> dtype of the constant that it points to
 _POINTEES = {
@@ -58,7 +58,7 @@ def _check_tensors(graph: Graph) -> None:
 def _check_order(graph: Graph) -> None:
     if not graph.inputs or not graph.outputs:
         raise ModelError("the graph needs at least one input and one output", where=graph.name)
-    mentioned = {n for node in graph.nodes for n in (*node.inputs, *node.outputs)}.union(graph.inputs, graph.outputs)
+    mentioned = {n for node in graph.nodes for n in (*node.inputs, *node.outputs)}.union(graph.sources, graph.sinks)
     missing = sorted(mentioned - graph.tensors.keys())
     if missing:
         raise ModelError("the tensor does not exist", where=missing[0])
@@ -73,6 +73,8 @@ def _check_order(graph: Graph) -> None:
 
     for name in graph.inputs:
         write(name, "the caller")
+    for state in graph.states:
+        write(state.start, "a state")
     seen: set[str] = set()
     for node in graph.nodes:
         if node.name in seen:
@@ -88,6 +90,29 @@ def _check_order(graph: Graph) -> None:
             raise ModelError("the graph's output is never written", where=name)
     if len(set(graph.outputs)) != len(graph.outputs):
         raise ModelError("a tensor is listed twice among the outputs", where=graph.name)
+    if graph.states:
+        _check_states(graph)
+
+
+def _check_states(graph: Graph) -> None:
+    writers = producers(graph)
+    ends = [s.end for s in graph.states]
+    if len(set(ends)) != len(ends):
+        raise ModelError("a tensor is listed twice among the ends of states", where=graph.name)
+    for s in graph.states:
+        start, end = graph.tensors[s.start], graph.tensors[s.end]
+        if (start.shape, start.dtype) != (end.shape, end.dtype):
+            kinds = f"{start.dtype}{list(start.shape)} and ends as {end.dtype}{list(end.shape)}"
+            raise ModelError(f"the state starts as {kinds}", where=s.start)
+        if (s.initial.shape, s.initial.dtype) != (start.shape, np.dtype(start.dtype)):
+            raise ModelError(f"the first value is {s.initial.dtype}{list(s.initial.shape)}", where=s.start)
+        writer = writers.get(s.end)
+        if writer is None or not _moves_no_bytes(graph.stage, writer):
+            raise ModelError("a state's end must be written by a node that moves no bytes", where=s.end)
+
+
+def _moves_no_bytes(stage: Stage, node: Node) -> bool:
+    return op_of(node).view if stage is Stage.INTEGER else source_of(node).view
 
 
 def _check_integer(graph: Graph) -> None:

@@ -21,14 +21,14 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
             if _same_values(source, target):  # else the lowering refuses it
                 inputs = (source.name,)
                 shown[target.name] = source.name
-                if source.shape == target.shape and target.name not in graph.outputs:
+                if source.shape == target.shape and target.name not in graph.sinks:
                     renamed[target.name] = source.name
                     notes.append(f"{node.name}: dropped, the shape stays {list(target.shape)}")
                     continue
         nodes.append(replace(node, inputs=inputs))
     readers = consumers(replace(graph, nodes=tuple(nodes)))
     unread = {n.name for n in nodes if source_of(n).view and not readers[n.outputs[0]]}
-    unread -= {n.name for n in nodes if n.outputs[0] in graph.outputs}
+    unread -= {n.name for n in nodes if n.outputs[0] in graph.sinks}
     notes += [f"{n.name}: merged into the reshapes that read it, no bytes move" for n in nodes if n.name in unread]
     return prune(replace(graph, nodes=tuple(n for n in nodes if n.name not in unread))), notes
 

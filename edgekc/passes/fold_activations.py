@@ -31,6 +31,6 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
 
 def _foldable(graph: Graph, producer: Node, relu: Node) -> bool:
     before, after = graph.tensors[relu.inputs[0]], graph.tensors[relu.outputs[0]]
-    only_reader = len(consumers(graph)[before.name]) == 1 and before.name not in graph.outputs
+    only_reader = len(consumers(graph)[before.name]) == 1 and before.name not in graph.sinks
     clamps = source_of(producer).clamps and producer.attrs.get("activation") == "none"
     return only_reader and before.quant == after.quant and clamps

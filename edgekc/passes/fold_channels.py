@@ -52,8 +52,8 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
 
 
 def intervals(graph: Graph) -> dict[str, Interval | None]:
-    """What values each channel of each activation can take; None: anything (the graph's inputs)."""
-    known: dict[str, Interval | None] = dict.fromkeys(graph.inputs)
+    """What values each channel of each activation can take; None: anything (inputs and states)."""
+    known: dict[str, Interval | None] = dict.fromkeys(graph.sources)
     for node in graph.nodes:
         view = view_of(graph, node)
         acts, _ = _split(view)
@@ -77,7 +77,7 @@ def _needed(graph: Graph, known: dict[str, Interval | None]) -> dict[str, Array]
     sides it also flows sideways, so the walk repeats until nothing grows.
     """
     keep = {n: np.zeros(_channels(t), bool) for n, t in graph.tensors.items() if t.data is None}
-    for name in (*graph.inputs, *graph.outputs):
+    for name in (*graph.sources, *graph.sinks):
         keep[name][:] = True
     before = -1
     while (total := sum(int(mask.sum()) for mask in keep.values())) != before:

@@ -41,7 +41,7 @@ def _unsupported(node: Node) -> UnsupportedError:
 
 def _only_reader(graph: Graph, name: str) -> Node | None:
     readers = consumers(graph)[name]
-    return readers[0] if len(readers) == 1 and name not in graph.outputs else None
+    return readers[0] if len(readers) == 1 and name not in graph.sinks else None
 
 
 def _chain(graph: Graph, first: Node) -> list[Node]:

@@ -16,7 +16,7 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
     nodes = {n.name: n for n in graph.nodes}
     readers = consumers(graph)
     for pad in graph.nodes:
-        if pad.op != "pad" or pad.outputs[0] in graph.outputs or len(readers[pad.outputs[0]]) != 1:
+        if pad.op != "pad" or pad.outputs[0] in graph.sinks or len(readers[pad.outputs[0]]) != 1:
             continue
         reader = nodes[readers[pad.outputs[0]][0].name]
         amounts = [int(v) for v in str(pad.attrs["pads"]).split(",")]

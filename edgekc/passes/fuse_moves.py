@@ -21,7 +21,7 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
     undone: list[str] = []
 
     def only_read_here(name: str) -> bool:
-        return name not in graph.outputs and len(readers[name]) == 1
+        return name not in graph.sinks and len(readers[name]) == 1
 
     for outer in graph.nodes:
         behind: list[str] = []  # views between the two
@@ -44,7 +44,7 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
     instead: dict[str, str] = {}
     for name in undone:
         (x,), (out,) = nodes[name].inputs, nodes[name].outputs
-        if graph.tensors[x].shape == graph.tensors[out].shape and out not in graph.outputs:
+        if graph.tensors[x].shape == graph.tensors[out].shape and out not in graph.sinks:
             instead[out] = instead.get(x, x)
             del nodes[name]
     left = [replace(n, inputs=tuple(instead.get(i, i) for i in n.inputs)) for n in nodes.values()]

@@ -19,6 +19,8 @@ enum { HELLO = 1, WRITE = 2, RUN = 3, READ = 4, LAYERS = 5, LAYER = 6, TEXT = 0x
 static uint8_t received[HEADER + EK_CONSOLE_MAX + 4u];
 static uint8_t sent[HEADER + EK_CONSOLE_MAX + 4u];
 static const ek_console_model *served;
+static uint32_t last_step; /* of a network with a state; NO_STEP before the first */
+#define NO_STEP 0xFFFFFFFFu
 
 /* What a layer's trace is to be copied to; layer is none in other runs. */
 static struct {
@@ -128,12 +130,34 @@ static ekc_status run(ek_port_cost *cost, uint32_t *flags)
     return status;
 }
 
+/* The state as it was before this step, which is the first, the last once more, or the next; 0: it is none. */
+static int go_to(uint32_t step)
+{
+    const ek_console_model *m = served;
+    if (step == 0) {
+        m->reset(m->state);
+        memcpy(m->saved, m->state, m->state_bytes);
+    } else if (step == last_step) {
+        memcpy(m->state, m->saved, m->state_bytes);
+    } else if (last_step != NO_STEP && step == last_step + 1u) {
+        memcpy(m->saved, m->state, m->state_bytes);
+    } else {
+        return 0;
+    }
+    last_step = step;
+    return 1;
+}
+
 static void serve_run(uint8_t sequence, const uint8_t *in)
 {
     ek_port_cost cost;
     uint32_t flags;
     if (ek_console_crc(0, served->input, served->input_bytes) != get_word(in)) {
         send_text(REFUSED, sequence, "the input is not what was sent");
+        return;
+    }
+    if (served->reset != NULL && !go_to(get_word(in + 4))) {
+        send_text(REFUSED, sequence, "the step does not follow the last one");
         return;
     }
     trace.layer = NO_LAYER;
@@ -167,6 +191,9 @@ static void serve_layer(uint8_t sequence, uint32_t layer, uint32_t offset, uint3
     trace.offset = offset;
     trace.count = count < EK_CONSOLE_MAX ? count : EK_CONSOLE_MAX;
     trace.copied = 0;
+    if (served->reset != NULL && last_step != NO_STEP) {
+        (void)go_to(last_step);
+    }
     (void)run(&cost, &flags);
     trace.layer = NO_LAYER;
     send(LAYER | REPLY, sequence, trace.copied);
@@ -186,7 +213,7 @@ static void serve_frame(uint32_t bytes)
     } else if (kind == WRITE && bytes >= 4u && within(get_word(in), bytes - 4u, served->input_bytes)) {
         memcpy(served->input + get_word(in), in + 4, bytes - 4u);
         send(WRITE | REPLY, sequence, 0);
-    } else if (kind == RUN && bytes == 4u) {
+    } else if (kind == RUN && bytes == (served->reset != NULL ? 8u : 4u)) {
         serve_run(sequence, in);
     } else if (kind == READ && bytes == 8u && get_word(in + 4) <= EK_CONSOLE_MAX
                && within(get_word(in), get_word(in + 4), served->output_bytes)) {
@@ -206,6 +233,7 @@ void ek_console_serve(const ek_console_model *model)
     uint32_t have = 0, wanted = HEADER;
     served = model;
     trace.layer = NO_LAYER;
+    last_step = NO_STEP;
     ek_link_init();
     send_hello(0);
     for (;;) {

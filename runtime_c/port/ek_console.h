@@ -9,11 +9,13 @@
  * 01    -                               version, layers, input, output, arena bytes, clock in Hz (6 words), name
  * 02    offset in the input, bytes      -
  * 03    CRC-32 of the whole input       status, cycles (2 words), stack, flags, counter (6 words)
+ *       (with a state: and the step)
  * 04    offset in the output, count     bytes
  * 05    first layer                     (CRC-32 of the layer's output, cycles) of as many layers as fit
  * 06    layer, offset, count            bytes of that layer's output, from a run made for it
  * FE    (never)                         a line of text, unasked: the program faulted
  * FF    (never)                         text: why the request cannot be served
+ * Steps of a sequence are counted from 0, which starts from the first state. The last step can be asked again.
  * A reply 81 with sequence 0 comes unasked after each start. 05 and 06 need a build with EKC_TRACE. */
 #ifndef EK_CONSOLE_H
 #define EK_CONSOLE_H
@@ -27,7 +29,7 @@
 
 /* Flags of a run. */
 #define EK_CONSOLE_STACK_OVERFLOW 1u
-#define EK_CONSOLE_GUARD_BROKEN 2u /* wrote beside arena, input or output */
+#define EK_CONSOLE_GUARD_BROKEN 2u /* wrote beside arena, state, input or output */
 #define EK_CONSOLE_INPUT_CHANGED 4u
 
 /* Added to the counter of a run: a simulator, on which a tick is an instruction. */
@@ -38,6 +40,9 @@ typedef struct {
     ek_port_run run;
     uint8_t *arena, *input, *output;
     uint32_t arena_bytes, input_bytes, output_bytes;
+    void (*reset)(void *state); /* NULL: the network has no state */
+    uint8_t *state, *saved;     /* the latter is what the former was before the last step */
+    uint32_t state_bytes;
     int (*intact)(void); /* not 0: all guards are whole */
     uint32_t layers;     /* 0: built without EKC_TRACE */
     uint32_t *layer_crc, *layer_cycles; /* of the last run, `layers` of each */

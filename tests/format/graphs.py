@@ -13,7 +13,7 @@ from edgekc.errors import FormatError
 from edgekc.format.container import Section
 from edgekc.format.pack import pack, read, unpack
 from edgekc.graph.bits import encode_centers
-from edgekc.graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, State, Tensor, constant
 from edgekc.graph.op import Constant, IntAttrs, Op, Operand, Shape
 
 WINDOW = dict(stride_h=1, stride_w=1, dilation_h=1, dilation_w=1)
@@ -79,6 +79,27 @@ def deep(layers: int = 16) -> Graph:
             width = wider
     b.linear("fully_connected", "fully_connected_15", dict(OUTPUT), (12, width), (1, 25, 5, 12))
     return b.graph()
+
+
+def streaming() -> Graph:
+    """A layer whose output is kept, and a state of many values that takes the input; states of both forms."""
+    b = Builder((1, 4))
+    kept = {n: Tensor(n, s, "int8") for n, s in (("mean", (1, 3)), ("past", (1, 2, 2)), ("dense_kept", (1, 3)))}
+    b.linear("fully_connected", "dense", dict(OUTPUT), (3, 4), (1, 3))
+    ones = dict.fromkeys((f"dim{i}" for i in range(1, 6)), 1)
+    b.nodes += [
+        Node("concat", "joined", ("dense", "mean"), ("joined",), {"axis": 1}),
+        Node("reshape", "dense_kept", ("dense",), ("dense_kept",), {"rank": 2, **ones, "dim1": 3}),
+        Node("reshape", "input_kept", ("input",), ("input_kept",), {"rank": 3, **ones, "dim1": 2, "dim2": 2}),
+    ]
+    more = {"joined": Tensor("joined", (1, 6), "int8", Quant((0.5,), (3,)))}
+    more["input_kept"] = Tensor("input_kept", (1, 2, 2), "int8")
+    states = (
+        State("mean", "dense_kept", np.full((1, 3), -3, np.int8)),
+        State("past", "input_kept", np.array([[[1, -2], [3, 4]]], np.int8)),
+    )
+    graph = replace(b.graph(), nodes=tuple(b.nodes), outputs=("joined",), states=states)
+    return replace(graph, tensors={**graph.tensors, **kept, **more})
 
 
 def _same_shape(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -150,6 +171,9 @@ def same(a: Graph, b: Graph) -> None:
     assert (a.name, a.stage, a.inputs, a.outputs, a.metadata) == (b.name, b.stage, b.inputs, b.outputs, b.metadata)
     assert [(n.op, n.name, n.inputs, n.outputs, dict(n.attrs)) for n in a.nodes] == [
         (n.op, n.name, n.inputs, n.outputs, dict(n.attrs)) for n in b.nodes
+    ]
+    assert [(s.start, s.end, s.first_bytes()) for s in a.states] == [
+        (s.start, s.end, s.first_bytes()) for s in b.states
     ]
     assert a.tensors.keys() == b.tensors.keys()
     for name, x in a.tensors.items():

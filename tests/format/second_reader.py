@@ -108,6 +108,16 @@ class Reader:
         out["results"] = self.many(self.activation)
         return out
 
+    def state(self, name: str) -> dict[str, Any]:
+        end = self.tensors[-self.varint()]["name"]
+        t = next(t for t in self.tensors if t["name"] == name)
+        size = t["item"][2]
+        for length in t["shape"]:
+            size *= length
+        whole = self.byte()
+        raw = bytes(self.byte() for _ in range(size if whole else 1))
+        return {"end": end, "first": raw if whole else raw * size}
+
     def graph(self) -> dict[str, Any]:
         self.many(self.string)
         self.types = self.many(self.type)
@@ -115,6 +125,9 @@ class Reader:
         out: dict[str, Any] = {"name": self.name(), "inputs": self.many(self.activation)}
         out["nodes"] = self.many(self.node)
         out["outputs"] = self.many(lambda: self.tensors[-self.varint()]["name"])
+        here = self.used[8] < len(self.sections[8])
+        count = self.varint() if here else 0
+        out["states"] = [self.state(name) for name in out["inputs"][len(out["inputs"]) - count :]]
         out["metadata"] = json.loads(self.sections[9])
         assert all(self.used[kind] == len(body) for kind, body in self.sections.items() if kind != 9)
         return out

@@ -29,7 +29,7 @@ def refused(data: bytes, message: str = ".") -> None:
     assert text.startswith("net.ekc") and "\n" not in text
 
 
-@pytest.mark.parametrize("make", [graphs.tiny, graphs.compressed])
+@pytest.mark.parametrize("make", [graphs.tiny, graphs.compressed, graphs.streaming])
 def test_every_changed_byte_is_found(make: Callable[[], object]) -> None:
     data = bytearray(pack(make()))  # type: ignore[arg-type]
     assert len(data) < 2000
@@ -54,7 +54,7 @@ def test_garbage(data: bytes, start: bytes) -> None:
     refused(start + data)
 
 
-BASES = {"tiny": graphs.tiny(), "compressed": graphs.compressed()}
+BASES = {"tiny": graphs.tiny(), "compressed": graphs.compressed(), "streaming": graphs.streaming()}
 
 
 @LIGHT

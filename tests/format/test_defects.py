@@ -155,7 +155,7 @@ DEFECTS: list[tuple[str, dict[str, bytes], str]] = [
     ("output 0", dict(outputs=b"\1\0"), "reference 0 back"),
     ("no output", dict(outputs=b"\0"), "quantisation, but is no input or output"),
     ("output twice", dict(outputs=b"\2\1\1"), "twice among the outputs"),
-    ("leftover", dict(outputs=b"\1\1\0"), "1 bytes are left over"),
+    ("no states", dict(outputs=b"\1\1\0"), "a list of no states is stored"),
     ("bias length", dict(type_bias=b"\x24\0\1\1"), "left over"),
     ("bias dtype", dict(type_bias=b"\x23\0\1\4"), "bias of fully_connected must be const int32_t"),
     ("multiplier dtype", dict(type_multiplier=b"\x31\3\1\4"), "multiplier of fully_connected must be const int32_t"),
@@ -167,6 +167,30 @@ def test_defect(changed: dict[str, bytes], message: str) -> None:
     with pytest.raises(FormatError, match=message) as caught:
         unpack(file_of(**changed), "net.ekc")
     assert str(caught.value).startswith("net.ekc: ") and "\n" not in str(caught.value)
+
+
+# Behind the outputs of graphs.streaming(): two states, each with its end and its first value.
+STATES = b"\2" + b"\2\0\xfd" + b"\1\1" + b"\1\xfe\3\4"
+STATE_DEFECTS: list[tuple[str, bytes, str]] = [
+    ("too many", b"\x09" + STATES[1:], "number of states is 9, at most 3"),
+    ("leftover", STATES + b"\0", "1 bytes are left over"),
+    ("end 0", b"\2" + b"\0\0\xfd" + STATES[4:], "reference 0 back"),
+    ("end of another", b"\2" + b"\1\0\xfd" + STATES[4:], "twice among the ends"),
+    ("end is an input", b"\2" + b"\x0a\0\xfd" + STATES[4:], "must be written by a node that moves no bytes"),
+    ("kind", b"\2" + b"\2\2\xfd" + STATES[4:], "a first value of kind 2"),
+    ("cut short", STATES[:-1], "first value of past needs 4 bytes, 3 are left"),
+    ("one byte", STATES[:-4] + b"\7\7\7\7", "first value of past is one byte, but not stored as one"),
+]
+
+
+@pytest.mark.parametrize(("states", "message"), [d[1:] for d in STATE_DEFECTS], ids=[d[0] for d in STATE_DEFECTS])
+def test_state_defect(states: bytes, message: str) -> None:
+    data = pack(graphs.streaming())
+    bodies = {s.kind: graphs.body(data, s) for s in graphs.section_map(data)}
+    assert bodies[Kind.GRAPH].endswith(STATES)
+    bodies[Kind.GRAPH] = bodies[Kind.GRAPH][: -len(STATES)] + states
+    with pytest.raises(FormatError, match=message):
+        unpack(container.join(bodies), "net.ekc")
 
 
 DATA_DEFECTS: list[tuple[str, dict[Kind, bytes], str]] = [

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edgekc.errors import ModelError
-from edgekc.graph.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.graph.ir import Graph, Node, Quant, Role, Stage, State, Tensor, constant
 from edgekc.ops.legal import check
 
 CONV, DENSE = 0, 2
@@ -39,6 +39,33 @@ def attr(index: int, **change: object) -> Callable[[Graph], Graph]:
 
 def graph(**change: object) -> Callable[[Graph], Graph]:
     return lambda g: replace(g, **change)  # type: ignore[arg-type]
+
+
+def states(*new: State) -> Callable[[Graph], Graph]:
+    return lambda g: replace(g, states=new)
+
+
+KEPT, PAST = graphs.streaming().states
+STATES = [
+    (states(KEPT, replace(PAST, end="dense_kept")), "twice among the ends"),
+    (states(replace(KEPT, end="nowhere")), "nowhere: the tensor does not exist"),
+    (states(replace(KEPT, start="dense")), "written before"),
+    (states(KEPT, KEPT), "written before"),
+    (states(replace(KEPT, end="dense")), "dense: a state's end must be written by a node that moves no bytes"),
+    (states(replace(KEPT, end="mean")), "mean: a state's end must be written by a node that moves no bytes"),
+    (states(replace(KEPT, end="input_kept")), r"the state starts as int8\[1, 3\] and ends as int8\[1, 2, 2\]"),
+    (states(replace(KEPT, initial=np.zeros((1, 3), np.int16))), r"the first value is int16\[1, 3\]"),
+    (states(replace(KEPT, initial=np.zeros((1, 2), np.int8))), r"the first value is int8\[1, 2\]"),
+    (states(), "reads mean before it is written"),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), STATES)
+@pytest.mark.parametrize("stage", list(Stage))
+def test_states(stage: Stage, change: Callable[[Graph], Graph], message: str) -> None:
+    check(replace(graphs.streaming(), stage=stage))
+    with pytest.raises(ModelError, match=message):
+        check(change(replace(graphs.streaming(), stage=stage)))
 
 
 EVERY_STAGE = [

@@ -26,7 +26,7 @@ from edgekc.ops import OPS
 DOC = Path(__file__).parents[2] / "docs" / "format.md"
 LIGHT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 pytestmark = pytest.mark.usefixtures("holder_op")
-MAKERS = [graphs.tiny, graphs.deep, graphs.compressed]
+MAKERS = [graphs.tiny, graphs.deep, graphs.compressed, graphs.streaming]
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -48,7 +48,6 @@ def test_second_reader_agrees(make: object) -> None:
     assert ops == {op.code: (op.name, list(op.attrs)) for op in OPS.values() if op is not graphs.HOLDER}
     ops[graphs.HOLDER.code] = (graphs.HOLDER.name, list(graphs.HOLDER.attrs))
     assert (found["name"], found["metadata"]) == (graph.name, graph.metadata)
-    assert (tuple(found["inputs"]), tuple(found["outputs"])) == (graph.inputs, graph.outputs)
     for node, raw in zip(graph.nodes, found["nodes"], strict=True):
         name, attrs = ops[raw["op"]]
         assert (node.op, node.name, dict(node.attrs)) == (
@@ -57,6 +56,8 @@ def test_second_reader_agrees(make: object) -> None:
             dict(zip(attrs, raw["attributes"], strict=True)),
         )
         assert (list(node.inputs), list(node.outputs)) == (raw["operands"], raw["results"])
+    assert found["inputs"] == list(graph.sources) and found["outputs"] == list(graph.outputs)
+    assert [(s["end"], s["first"]) for s in found["states"]] == [(s.end, s.first_bytes()) for s in graph.states]
     assert {t["name"] for t in reader.tensors} == graph.tensors.keys()
     for t in reader.tensors:
         expected = graph.tensors[t["name"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,9 @@ Seeds = list[bytes]
 
 
 def tflite() -> Seeds:
-    return [path.read_bytes() for path in sorted(CONVERTED.glob("*.tflite"))]
+    import streaming
+
+    return [*(path.read_bytes() for path in sorted(CONVERTED.glob("*.tflite"))), streaming.wake_word(1).file]
 
 
 def tflite_float() -> Seeds:
@@ -26,6 +29,7 @@ def tflite_float() -> Seeds:
 
 def ekc() -> Seeds:
     import nets
+    import streaming
 
     from edgekc.format.pack import pack
     from edgekc.graph.ir import Stage
@@ -43,6 +47,10 @@ def ekc() -> Seeds:
     net = nets.Net(np.random.default_rng(0), (1, 6, 5, 3))
     x = net.conv("input", 4)
     found.append(pack(to_integer(net.graph(net.depthwise(x)), {})))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "streaming.tflite"
+        path.write_bytes(streaming.wake_word(1).file)
+        found.append(pack(to_integer(import_model(path, "net"), {})))
     return [data for data in found if len(data) < 8000] + _packed()
 
 

@@ -47,6 +47,11 @@ class Builder:
     refused: list[UnsupportedError] = field(default_factory=list)  # what stands in the way so far
     guessed: list[str] = field(default_factory=list)  # graph tensors for what refused operators compute
     loose: set[int] = field(default_factory=set)  # file tensor indices that come of refused operators
+    # Variables, by what file.py calls them (handlers/state.py).
+    handles: dict[int, str] = field(default_factory=dict)  # file tensor index -> variable
+    kept: dict[str, str] = field(default_factory=dict)  # what it holds now
+    starts: dict[str, str] = field(default_factory=dict)  # what it held when the step started, of those that were read
+    ends: dict[str, str] = field(default_factory=dict)  # the node that assigned it last
 
     def walk(self, handlers: Mapping[str, Handler], missing: str) -> tuple[str, ...]:
         """Add every operator of the file through its handler; returns the names of the graph's outputs.

@@ -23,7 +23,8 @@ _TENSOR_SIGNATURE = 7
 _QUANT_SCALE, _QUANT_ZERO_POINT, _QUANT_DIMENSION = 2, 3, 6
 _OPERATOR_CODE, _OPERATOR_INPUTS, _OPERATOR_OUTPUTS, _OPERATOR_OPTIONS = 0, 1, 2, 4
 _BUFFER_DATA, _BUFFER_OFFSET = 0, 1
-_CONTROL_FLOW = ("WHILE", "IF", "CALL", "CALL_ONCE")
+_HANDLE_CONTAINER, _HANDLE_NAME = 0, 1
+_CONTROL_FLOW = ("WHILE", "IF", "CALL")
 _MAX_DIMENSIONS = 8  # no operator of TensorFlow Lite takes more
 _MAX_ELEMENTS = 1 << 28  # far above what any supported device holds; guards against absurd dimensions
 
@@ -46,6 +47,7 @@ class FileOperator:
     inputs: tuple[int, ...]  # tensor indices; -1: operand left out
     outputs: tuple[int, ...]
     options: Mapping[str, int | float]
+    variable: str = ""  # of VAR_HANDLE: which one
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,7 @@ class FileModel:
     operators: tuple[FileOperator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    first: Mapping[str, FileTensor]  # variable -> the constant that it holds at first
     unsigned: frozenset[int] = frozenset()  # indices of the operators that computed in uint8, see unsigned.py
 
 
@@ -62,7 +65,8 @@ def read(data: bytes, where: str) -> FileModel:
 
     Raises:
         ModelError: the bytes are not a sound TensorFlow Lite model.
-        UnsupportedError: more than one subgraph, or a tensor type that edgekc does not know.
+        UnsupportedError: a subgraph that does more than give variables their first value, or a tensor type that edgekc
+            does not know.
     """
     if len(data) < 8 or data[4:8] != b"TFL3":
         raise ModelError(
@@ -89,28 +93,66 @@ def _read(model: Table, where: str) -> FileModel:
     if not subgraphs:
         raise DamagedError("it has no subgraph")
     graph, buffers = subgraphs[0], model.tables(_MODEL_BUFFERS)
-    rows = graph.tables(_GRAPH_OPERATORS)
-    _refuse_control_flow(len(subgraphs), rows, codes, where)
-    tensors = tuple(_tensor(tensor, i, buffers, where) for i, tensor in enumerate(graph.tables(_GRAPH_TENSORS)))
-    operators = tuple(_operator(row, i, codes, len(tensors)) for i, row in enumerate(rows))
+    called = _called_once(subgraphs, codes, where)
+    tensors, operators = _content(graph, codes, buffers, where)
     inputs = _indices(graph, _GRAPH_INPUTS, len(tensors), False)
     outputs = _indices(graph, _GRAPH_OUTPUTS, len(tensors), False)
     if not inputs or not outputs:
         raise ModelError("the model has no inputs or no outputs", where=where)
-    return FileModel(tensors, operators, inputs, outputs)
+    first: dict[str, FileTensor] = {}
+    for i in called:
+        first |= _assigned(*_content(subgraphs[i], codes, buffers, f"{where}: subgraph {i}"), f"{where}: subgraph {i}")
+    return FileModel(tensors, operators, inputs, outputs, first)
 
 
-def _refuse_control_flow(count: int, rows: Sequence[Table], codes: Sequence[str], where: str) -> None:
-    if count == 1:
-        return
-    what = f"the model has {count} subgraphs"
-    for i, row in enumerate(rows):
+def _content(
+    graph: Table, codes: Sequence[str], buffers: Sequence[Table], where: str
+) -> tuple[tuple[FileTensor, ...], tuple[FileOperator, ...]]:
+    tensors = tuple(_tensor(tensor, i, buffers, where) for i, tensor in enumerate(graph.tables(_GRAPH_TENSORS)))
+    rows = enumerate(graph.tables(_GRAPH_OPERATORS))
+    return tensors, tuple(_operator(row, i, codes, len(tensors)) for i, row in rows)
+
+
+def _called_once(subgraphs: Sequence[Table], codes: Sequence[str], where: str) -> list[int]:
+    """The subgraphs that CALL_ONCE runs before all else. UnsupportedError where there are others."""
+    called = set()
+    count = len(subgraphs)
+    for i, row in enumerate(subgraphs[0].tables(_GRAPH_OPERATORS)):
         builtin = _builtin(row, codes)
         if builtin in _CONTROL_FLOW:
-            where = f"{where}: operator {i} {builtin}"
-            what += " (control flow, which recurrent layers as LSTM and GRU become)"
-            break
-    raise UnsupportedError(f"{what}; one is supported", where=where)
+            what = f"the model has {count} subgraphs (control flow, which recurrent layers as LSTM and GRU become)"
+            raise UnsupportedError(f"{what}; one is supported", where=f"{where}: operator {i} {builtin}")
+        if builtin == "CALL_ONCE":
+            options = row.table(_OPERATOR_OPTIONS)
+            index = options.whole(0, "i") if options is not None else 0
+            if not 1 <= index < count:
+                raise DamagedError(f"operator {i} CALL_ONCE runs subgraph {index} of {count}")
+            called.add(index)
+    if len(called) + 1 != count:
+        raise UnsupportedError(
+            f"the model has {count} subgraphs; supported: one, and those in which CALL_ONCE gives variables their "
+            "first value",
+            where=where,
+        )
+    return sorted(called)
+
+
+def _assigned(tensors: Sequence[FileTensor], operators: Sequence[FileOperator], where: str) -> dict[str, FileTensor]:
+    """Variable -> the constant that a subgraph of CALL_ONCE gives it."""
+    handles: dict[int, str] = {}
+    first: dict[str, FileTensor] = {}
+    for op in operators:
+        at = f"{where}: operator {op.index} {op.builtin}"
+        if op.builtin == "VAR_HANDLE" and len(op.outputs) == 1:
+            handles[op.outputs[0]] = op.variable
+        elif op.builtin == "ASSIGN_VARIABLE" and len(op.inputs) == 2 and min(op.inputs) >= 0:
+            value = tensors[op.inputs[1]]
+            if op.inputs[0] not in handles or value.data is None:
+                raise UnsupportedError("assigns something else than a constant to a variable", where=at)
+            first[handles[op.inputs[0]]] = value
+        else:
+            raise UnsupportedError("runs before the first step; supported there: constants for variables", where=at)
+    return first
 
 
 def _tensor(tensor: Table, index: int, buffers: Sequence[Table], where: str) -> FileTensor:
@@ -191,12 +233,14 @@ def _operator(row: Table, index: int, codes: Sequence[str], tensors: int) -> Fil
         options = {
             name: field[2] if table is None else table.number(*field) for name, field in OPTIONS[builtin].items()
         }
+    handle = row.table(_OPERATOR_OPTIONS) if builtin == "VAR_HANDLE" else None
     return FileOperator(
         index,
         builtin,
         _indices(row, _OPERATOR_INPUTS, tensors, True),
         _indices(row, _OPERATOR_OUTPUTS, tensors, False),
         options,
+        "" if handle is None else f"{handle.text(_HANDLE_CONTAINER)}/{handle.text(_HANDLE_NAME)}",
     )
 
 

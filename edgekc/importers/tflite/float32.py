@@ -59,6 +59,13 @@ def read_tflite_float(given: FileModel, name: str, where: str) -> Imported:
     """As `import_tflite_float`, with what stands in the way beside the graph."""
     model = _widened(given, where)
     b = _FloatBuilder(model, where)
+    for op in model.operators:
+        if op.builtin in ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"):
+            raise UnsupportedError(
+                "a float model that keeps variables; supported: int8 ones",
+                where=b.at(op),
+                fix="quantise it with TensorFlow Lite's converter: int8 with a representative dataset",
+            )
     inputs = []
     for k, i in enumerate(model.inputs):
         at = f"{where}: input {k}"

@@ -9,6 +9,7 @@ from ..imported import Imported
 from . import file, unsigned
 from .builder import Builder, operators_of
 from .handlers import FLOAT_ONLY, HANDLERS
+from .handlers.state import states
 
 
 def import_tflite(data: bytes, name: str, where: str) -> Graph:
@@ -37,5 +38,8 @@ def read_tflite(model: file.FileModel, name: str, where: str) -> Imported:
         if len(shape) > 1 and shape[0] != 1:
             b.refuse_batch(shape, f"{where}: input {k}", model.inputs[k])
     outputs = b.walk({**HANDLERS, **FLOAT_ONLY}, "is not implemented")
-    read = b.finished(Graph(name, Stage.QUANTIZED, b.tensors, tuple(b.nodes), inputs, outputs, {}))
+    if b.refused:  # what variables hold behind a refused operator is not known
+        b.guessed += b.starts.values()
+    kept = () if b.refused else states(b)
+    read = b.finished(Graph(name, Stage.QUANTIZED, b.tensors, tuple(b.nodes), inputs, outputs, {}, kept))
     return replace(read, operators=operators)

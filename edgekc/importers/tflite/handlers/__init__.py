@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..builder import Handler
-from . import copies, elements, layers, moves, reductions, spatial
+from . import copies, elements, layers, moves, reductions, spatial, state
 from .elements import FLOAT_ONLY
 
 __all__ = ["FLOAT_ONLY", "HANDLERS"]
@@ -15,4 +15,5 @@ HANDLERS: dict[str, Handler] = {
     **spatial.HANDLERS,
     **moves.HANDLERS,
     **copies.HANDLERS,
+    **state.HANDLERS,
 }
