@@ -24,6 +24,7 @@ TABLES |= {"REDUCE_MAX": "ReducerOptions", "REDUCE_PROD": "ReducerOptions", "CON
 TABLES |= {"DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions", "ADD": "AddOptions", "MUL": "MulOptions"}
 TABLES |= {"FULLY_CONNECTED": "FullyConnectedOptions", "STRIDED_SLICE": "StridedSliceOptions", "PACK": "PackOptions"}
 TABLES |= {"GATHER": "GatherOptions", "SOFTMAX": "SoftmaxOptions", "CONCATENATION": "ConcatenationOptions"}
+TABLES |= {"SUB": "SubOptions", "DIV": "DivOptions", "LEAKY_RELU": "LeakyReluOptions", "GELU": "GeluOptions"}
 
 
 def test_names_are_the_schemas() -> None:
