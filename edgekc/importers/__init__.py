@@ -55,6 +55,6 @@ def _tflite(path: Path, name: str) -> Graph:
     from .tflite.float32 import import_tflite_float, is_float
     from .tflite.int8 import import_tflite
 
-    data = path.read_bytes()
-    importer = import_tflite_float if is_float(read(data, str(path))) else import_tflite
-    return importer(data, name, str(path))
+    model = read(path.read_bytes(), str(path))
+    importer = import_tflite_float if is_float(model) else import_tflite
+    return importer(model, name, str(path))

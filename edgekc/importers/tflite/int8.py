@@ -6,18 +6,19 @@ from ...errors import UnsupportedError
 from ...graph.ir import Graph, Stage
 from . import file
 from .builder import Builder
+from .file import FileModel
 from .handlers import HANDLERS
 
 
-def import_tflite(data: bytes, name: str, where: str) -> Graph:
-    """Turn the bytes of an int8 model into a QUANTIZED graph called `name`.
+def import_tflite(source: bytes | FileModel, name: str, where: str) -> Graph:
+    """Turn an int8 model, as bytes or as they were read, into a QUANTIZED graph called `name`.
 
     Raises:
         ModelError: the file is damaged or contradicts itself.
         UnsupportedError: an operator, type or attribute that edgekc does not have; names operator, index
             and tensor. Float models are refused here.
     """
-    model = file.read(data, where)
+    model = file.read(source, where) if isinstance(source, bytes) else source
     b = Builder(model, where)
     inputs = tuple(
         b.activation(model.tensors[i], "input" if k == 0 else f"input_{k}", f"{where}: input {k}")
