@@ -217,6 +217,8 @@ CASES: dict[str, Cases] = {
     "logistic": _table("logistic", moves.logistic),
     "tanh": _table("tanh", moves.tanh),
     "quantize": _quantize,
+    "arg_max": _layer("arg_max", spatial.arg_max, 2, 3, 4),
+    "arg_min": _layer("arg_min", spatial.arg_min, 2, 3, 4),
     "l2_normalize": _layer("l2_normalize", spatial.l2_normalize, 2, 3, 4),
     "batch_matmul": _layer("batch_matmul", spatial.batch_matmul, 3, 4),
     "dynamic_fully_connected": _dynamic_fully_connected,
