@@ -156,6 +156,8 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "quantize": ("QUANTIZE", "QuantizeOptions", lambda view: {}),
     "concat": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(**_activated(view), Axis=view["axis"])),
     "transpose_conv": ("TRANSPOSE_CONV", "TransposeConvOptions", _transpose_conv),
+    "arg_max": ("ARG_MAX", "ArgMaxOptions", lambda view: dict(OutputType=tflite.TensorType.INT32)),
+    "arg_min": ("ARG_MIN", "ArgMinOptions", lambda view: dict(OutputType=tflite.TensorType.INT32)),
     "l2_normalize": ("L2_NORMALIZATION", "L2NormOptions", lambda view: {}),
     "batch_matmul": (
         "BATCH_MATMUL",
@@ -238,6 +240,8 @@ def extra_inputs(view: View) -> tuple[Tensor, ...]:
         return (_parameter(f"{name}/axes", _ints(view, "axes")),)
     if view.node.op.startswith("resize_"):
         return (_parameter(f"{name}/size", view.out.shape[1:3]),)
+    if view.node.op in ("arg_max", "arg_min"):
+        return (_parameter(f"{name}/axis", [view["axis"]]),)
     if view.node.op == "expand_dims":
         return (_parameter(f"{name}/axis", [view["axis"]]),)
     if view.node.op in ("pad", "mirror_pad"):

@@ -27,6 +27,7 @@ from random_moves import LAYERS as MOVES
 from random_moves import input_cast, output_cast, relu
 from random_pairs import LAYERS as PAIRS
 from random_spatial import LAYERS as SPATIAL
+from random_spatial import place
 from random_strides import LAYERS as STRIDES
 from random_tables import LAYERS as TABLES
 
@@ -107,7 +108,7 @@ def _outputs(b: Builder) -> tuple[Tensor, ...]:
     found += [t for t in b.live if t.name in b.read and t.name not in given and b.chance(0.05)]
     apart = {b.roots.get(t.name, t.name): t for t in found}  # an output that shows another's bytes is refused
     outputs = list(apart.values()) or [b.live[-1]]
-    outputs = [output_cast(b, t) if b.chance(0.1) else t for t in outputs]
+    outputs = [output_cast(b, t) if b.chance(0.1) else place(b, t) if b.chance(0.1) else t for t in outputs]
     return tuple(outputs[i] for i in b.rng.permutation(len(outputs)))
 
 

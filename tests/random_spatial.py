@@ -98,7 +98,7 @@ def reduce_min(b: Builder, x: Tensor) -> Tensor | None:
 
 
 def sum_of_any(b: Builder, x: Tensor) -> Tensor | None:
-    """Not in LAYERS: LiteRT's reference kernel takes negative values of int8 for values above 127."""
+    """Not in LAYERS: LiteRT's reference kernel takes int8 for uint8, and rounds twice."""
     if (found := _axes(b, x)) is None:
         return None
     many = math.prod(x.shape) / math.prod(found[1])
@@ -107,15 +107,17 @@ def sum_of_any(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("sum", found[0], [x], b.new("sum", found[1], q))
 
 
-def positive_sum(b: Builder, x: Tensor) -> Tensor | None:
-    """A sum whose inputs and outputs are in 0 .. 127, where LiteRT's reference kernel is right."""
-    if (found := _axes(b, x)) is None:
+def small_sum(b: Builder, x: Tensor) -> Tensor | None:
+    """A sum in 0 .. 127 of numbers in 0 .. 127, all of one scale: there LiteRT's two kernels agree."""
+    found = _axes(b, x)
+    many = math.prod(x.shape) // math.prod(found[1]) if found else MOST
+    if found is None or many > 80:
         return None
+    zero = b.between(0, 40)
+    scale = f32(x.q.scale * 128 * many / (100 - zero - many / 2))  # half a level for each that is rounded up
     above = b.emit("relu", {"activation": "relu"}, [x], b.new("relu", x.shape, Quant((x.q.scale,), (0,))))
-    zero = b.between(0, 60)
-    scale = x.q.scale * 128 * math.prod(x.shape) / math.prod(found[1]) / (126 - zero)
-    q = Quant((f32(scale * b.rng.uniform(1.0, 2.0)),), (zero,))
-    return b.emit("sum", found[0], [above], b.new("sum", found[1], q))
+    small = b.emit("quantize", {}, [above], b.new("quantize", x.shape, Quant((scale,), (0,))))
+    return b.emit("sum", found[0], [small], b.new("sum", found[1], Quant((scale,), (zero,))))
 
 
 def _product_quant(b: Builder, p: Quant, q: Quant, depth: int) -> Quant:
@@ -167,8 +169,31 @@ def l2_normalize(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("l2_normalize", {}, [x], b.new("l2_normalize", x.shape, SIGNED_UNIT)) if len(x.shape) > 1 else None
 
 
+def _place(b: Builder, x: Tensor, op: str) -> Tensor | None:
+    """int32, which only the application reads."""
+    if x.shape[0] != 1 or len(x.shape) < 2:
+        return None
+    axis = b.between(1, len(x.shape) - 1)
+    shape = [d for i, d in enumerate(x.shape) if i != axis]
+    stated = axis if b.chance(0.5) else axis - len(x.shape)
+    return b.emit(op, {"axis": stated}, [x], Tensor(b.name(op), tuple(shape), "int32"), live=False)
+
+
+def arg_max(b: Builder, x: Tensor) -> Tensor | None:
+    return _place(b, x, "arg_max")
+
+
+def arg_min(b: Builder, x: Tensor) -> Tensor | None:
+    return _place(b, x, "arg_min")
+
+
+def place(b: Builder, x: Tensor) -> Tensor:
+    """An output that is the place of the largest or smallest value, where `x` has an axis for it."""
+    return (arg_max(b, x) if b.chance(0.5) else arg_min(b, x)) or x
+
+
 LAYERS: dict[Layer, float] = {
     resize_nearest: 0.4, resize_bilinear: 0.4, transpose_conv: 1, mean_of_any: 0.6,
-    max_of_any: 0.4, reduce_min: 0.5, positive_sum: 0.5, batch_matmul: 0.8, dynamic_fully_connected: 0.5,
+    max_of_any: 0.4, reduce_min: 0.5, small_sum: 0.6, batch_matmul: 0.8, dynamic_fully_connected: 0.5,
     l2_normalize: 0.4,
 }  # fmt: skip

@@ -60,6 +60,7 @@ class FloatHalf:
             channels of all its tensors must stay.
         shares_scale: input and output have one scale and zero point: its int8 kernel copies or compares bytes.
         fixed_quant: the only quantisation of the output that its int8 kernel has.
+        counts: its output is whole numbers: int32 with a scale of 1 in other stages.
         scales_along: a positive factor on a channel of its input is the same factor on that channel of its output.
     """
 
@@ -68,6 +69,7 @@ class FloatHalf:
     ties: Callable[[View], Sequence[Tie] | None] = all_stay
     shares_scale: bool = False
     fixed_quant: Quant | None = None
+    counts: bool = False
     scales_along: bool = False
 
 
@@ -82,7 +84,7 @@ class SourceOp:
         clamps: its int8 kernel can clamp, so that an activation behind it is folded into it.
         is_activation: it is nothing but the activation that its attribute names.
         view: the output is the input under another shape.
-        makes_probabilities: of scores; training looks at the scores.
+        makes_probabilities: of scores, or names the best of them; training looks at the scores.
         two_roundings: runtimes round it in two ways, and `--rounding` says which one is meant.
         splits_batch: one sample becomes several, or several become one.
         becomes: the operator that it is lowered to; empty: that of its name.

@@ -67,10 +67,11 @@ def quantize(graph: Graph, ranges: Mapping[str, Range], inputs: Mapping[str, Qua
     graph, copies = _separate_fixed(graph, given)
     ranges = {**ranges, **{new: ranges[old] for new, old in copies.items() if old in ranges}}
     quants = activation_quants(graph, ranges, given)
+    counted = {node.outputs[0] for node in graph.nodes if floats_of(node).counts}
     tensors: dict[str, Tensor] = {}
     for name, t in graph.tensors.items():
         if t.data is None:
-            tensors[name] = Tensor(name, t.shape, "int8", quants[name])
+            tensors[name] = Tensor(name, t.shape, "int32" if name in counted else "int8", quants[name])
     for node in graph.nodes:
         if (filters := filters_of(node)) is not None:
             for t in _linear_constants(graph, node, filters.axis, quants):

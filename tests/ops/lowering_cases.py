@@ -268,6 +268,8 @@ CASES: dict[str, Cases] = {
     **{op: _table(op, layer, -128) for op, layer in tables.ROOTS.items()},
     "quantize": _quantize,
     "table": _made_table,
+    "arg_max": _layer("arg_max", spatial.arg_max, 2, 3, 4),
+    "arg_min": _layer("arg_min", spatial.arg_min, 2, 3, 4),
     "l2_normalize": _layer("l2_normalize", spatial.l2_normalize, 2, 3, 4),
     "batch_matmul": _layer("batch_matmul", spatial.batch_matmul, 3, 4),
     "dynamic_fully_connected": _dynamic_fully_connected,

@@ -10,11 +10,14 @@ import oracle
 import pytest
 from random_models import view_of
 
+from edgekc.emulate import reference
 from edgekc.graph.ir import Array, AttrValue, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.importers.tflite.float32 import import_tflite_float
 from edgekc.ops import SOURCES, legal
+from edgekc.passes.lower import lower
 from edgekc.quantize import float_reference
+from edgekc.quantize.to_int8 import quantize
 
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
 Shape = tuple[int, ...]
@@ -150,6 +153,24 @@ def test_axes_of_rows(op: str, axes: tuple[int, ...], keep: int) -> None:
     expected = oracle.interpret(data, [value])[0]
     got = float_reference.outputs(graph, [value])[0]
     np.testing.assert_allclose(got.reshape(expected.shape), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("op", ["arg_max", "arg_min"])
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_places(op: str, axis: int) -> None:
+    """Whole numbers, which a quantised graph has as int32."""
+    shape = (1, 4, 5, 6)
+    out = Tensor("out", tuple(d for i, d in enumerate(shape) if i != axis), "int32")
+    data = oracle.model(view_of(op, {"axis": axis}, [_float("x", shape)], out))
+    graph = import_tflite_float(data, "net", "net.tflite")
+    x = np.random.default_rng(axis).normal(size=shape).astype(np.float32)
+    expected = oracle.interpret(data, [x])[0]
+    np.testing.assert_array_equal(float_reference.outputs(graph, [x])[0], expected)
+    integer = lower(quantize(graph, {graph.inputs[0]: (-4.0, 4.0), graph.outputs[0]: (0.0, 6.0)}))
+    legal.check(integer)
+    assert integer.tensors[integer.outputs[0]].dtype == "int32"
+    levels = np.clip(np.round(x / np.float32(8 / 255)), -128, 127).astype(np.int8)
+    assert np.mean(reference.run(integer, [levels])[integer.outputs[0]] == expected) > 0.9
 
 
 @pytest.mark.parametrize("adj_y", [0, 1])

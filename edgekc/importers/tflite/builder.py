@@ -17,13 +17,14 @@ from .file import FileModel, FileOperator, FileTensor
 
 MAX_DIM = 65535  # the C parameter structs hold 16-bit sizes
 _INPUTS = {"QUANTIZE": ("int8", "uint8", "float32"), "DEQUANTIZE": ("int8", "uint8")}  # others: int8 alone
-_OUTPUTS = {"QUANTIZE": ("int8", "uint8"), "DEQUANTIZE": ("float32",)}
 # A converter leaves a function that has no int8 kernel in float, between DEQUANTIZE and QUANTIZE.
 _FUNCTIONS = frozenset(
     """
 RELU RELU6 RELU_N1_TO_1 LOGISTIC TANH ELU LEAKY_RELU HARD_SWISH GELU EXP LOG ABS NEG SQRT RSQRT SIN COS
 """.split()
 )
+_PLACES = ("int32", "int64")
+_OUTPUTS = {"QUANTIZE": ("int8", "uint8"), "DEQUANTIZE": ("float32",), "ARG_MAX": _PLACES, "ARG_MIN": _PLACES}
 _QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
 BATCH = "convert the model with a batch size of 1, and run it once for each sample"
 

@@ -24,7 +24,7 @@ class _FloatBuilder(Builder):
     """The int8 importer's builder, with float32 in place of int8 and int32."""
 
     def check_type(self, op: FileOperator, what: str, t: FileTensor, allowed: tuple[str, ...]) -> None:
-        if t.dtype != "float32":
+        if t.dtype != "float32" and not (op.builtin in ("ARG_MAX", "ARG_MIN") and t.index in op.outputs):
             raise self.unsupported(
                 op, f"{what} (tensor {t.index} {t.name[:60]!r}) has type {t.dtype} in a float model", "float32"
             )

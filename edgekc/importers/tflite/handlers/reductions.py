@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ....graph.ir import Node, Tensor
+from ....ops.arg_max import COUNTS
 from ..builder import Builder, Handler, node_name
 from ..file import FileOperator
 from .common import Attrs, activation, axes_of, plain
@@ -58,10 +59,26 @@ def _l2_normalize(b: Builder, op: FileOperator) -> None:
     plain("l2_normalize")(b, op)
 
 
+def _place(kind: str) -> Handler:
+    def handler(b: Builder, op: FileOperator) -> None:
+        """Places are int32 in the graph, also where they are int64 in the file."""
+        x = b.operand(op, 0, "input")
+        rank, axes = len(b.tensors[x].shape), b.ints(op, 1, "axis")
+        if len(axes) != 1 or not -rank <= axes[0] < rank or axes[0] % rank == 0:
+            raise b.unsupported(op, f"axis {axes} in {rank} dimensions", "one axis behind the batch")
+        b.add(op, kind, (x,), {"axis": axes[0] % rank})
+        (name,) = b.nodes[-1].outputs
+        b.tensors[name] = replace(b.tensors[name], dtype="int32", quant=COUNTS)
+
+    return handler
+
+
 HANDLERS: dict[str, Handler] = {
     "MEAN": _reduction("mean"),
     "SUM": _reduction("sum"),
     "REDUCE_MAX": _reduce_max,
     "L2_NORMALIZATION": _l2_normalize,
+    "ARG_MAX": _place("arg_max"),
+    "ARG_MIN": _place("arg_min"),
     "REDUCE_MIN": _reduction("reduce_min"),
 }
