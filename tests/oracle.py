@@ -141,7 +141,7 @@ def _tensor(b: flatbuffers.Builder, tensor: Tensor, buffer: int) -> int:
 def model(view: View) -> bytes:
     """The .tflite file of one QUANTIZED node."""
     free = list(dict.fromkeys(t.name for t in view.inputs if t.data is None))
-    views = _through_float(view) if builtin_name(view) in IN_FLOAT else [view]
+    views = _through_float(view) if builtin_name(view) in IN_FLOAT and view.x.dtype != "float32" else [view]
     return network(views, free, [t.name for t in view.outputs])
 
 

@@ -99,7 +99,7 @@ FIRST_VERSION = (
     "SQUARE",
 )  # have no second
 # Without an int8 kernel: LiteRT is given DEQUANTIZE, the operator in float, and QUANTIZE.
-IN_FLOAT = ("SIN", "COS")
+IN_FLOAT = ("SIN", "COS", "SQUARE")
 # Missing among LiteRT's reference kernels: its other ones are the oracle, and random networks have none.
 NO_REFERENCE = ("ELU",)
 

@@ -66,6 +66,11 @@ def cos(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("cos", {}, [x], b.new("cos", x.shape, _near(b, 1 / 128)))
 
 
+def square(b: Builder, x: Tensor) -> Tensor | None:
+    whole = x.q.scale * max(127 - x.q.zero_point, x.q.zero_point + 128)
+    return b.emit("square", {}, [x], b.new("square", x.shape, _near(b, max(whole * whole / 255, 1e-30))))
+
+
 def _above_zero(b: Builder, x: Tensor) -> Tensor:
     """LiteRT ends a run where a root is taken of less than 0."""
     if x.q.zero_point == -128:
@@ -97,7 +102,7 @@ def in_float(b: Builder, x: Tensor) -> Tensor | None:
 
 CURVES: dict[str, Layer] = {
     "elu": elu, "leaky_relu": leaky_relu, "hard_swish": hard_swish, "gelu": gelu, "exp": exp, "log": log,
-    "abs": absolute, "neg": neg, "sin": sin, "cos": cos,
+    "abs": absolute, "neg": neg, "sin": sin, "cos": cos, "square": square,
 }  # fmt: skip
 ROOTS: dict[str, Layer] = {"sqrt": sqrt, "rsqrt": rsqrt}
 LAYERS: dict[Layer, float] = {

@@ -15,7 +15,7 @@ import numpy as np
 from ..graph.ir import Array, Graph, Node
 from ..graph.op import int_attrs, view_of
 from ..ops import OPS, function_of, source_of
-from ..passes.lower import lower_node
+from ..passes.lower import fold_constants, lower_node
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Program:
 
 def prepare(graph: Graph, rounding: str = "tflite") -> Program:
     """Raises ModelError and UnsupportedError, as `lower.lower`, where a node has no definition by itself."""
+    graph = fold_constants(graph, rounding)
     return Program(graph, tuple(_step(graph, node, rounding) for node in graph.nodes))
 
 

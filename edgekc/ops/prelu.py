@@ -109,7 +109,7 @@ OP = Op(
     operands=OPERANDS,
     infer=infer,
     reference=reference,
-    kernels=(replace(_KERNEL, accepts=lambda view: True),),
+    kernels=(replace(_KERNEL, symbol="ek_prelu_s8", accepts=lambda view: True),),
     ranges=ranges,
     validate=validate,
     channels=channelwise,

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from ..errors import ModelError, UnsupportedError, refusal
-from ..graph.ir import Graph, Node, Stage, Tensor, prune
-from ..graph.op import Op, View, int_attrs, view_of
+from ..graph.ir import Graph, Node, Role, Stage, Tensor, constant, prune
+from ..graph.op import OPERANDS, Constant, Op, View, int_attrs, view_of
 from ..ops import LOWER, OPS, source_of
 from ..ops.legal import wrong_operand
 
@@ -38,6 +38,7 @@ def lower_nodes(
     Args:
         guessed: tensors of which the shapes are not certain; where they cannot be, what comes of them is left out.
     """
+    graph = fold_constants(graph, rounding)
     tensors: dict[str, Tensor] = {n: t for n, t in graph.tensors.items() if t.data is None}
     nodes, found, uncertain = [], [], set(guessed)
     for node in graph.nodes:
@@ -59,6 +60,31 @@ def lower_nodes(
         tensors.update({t.name: t for t in constants})
         nodes.append(result)
     return prune(replace(graph, stage=Stage.INTEGER, tensors=tensors, nodes=tuple(nodes))), tuple(found)
+
+
+def fold_constants(graph: Graph, rounding: str) -> Graph:
+    """What constants alone compute becomes a constant, by the definition: unrolled recurrences start so, with zeros."""
+    tensors, nodes = dict(graph.tensors), []
+    for node in graph.nodes:
+        constants = all(tensors[n].data is not None for n in node.inputs)
+        if not constants or node.outputs[0] in graph.sinks:
+            nodes.append(node)
+            continue
+        # Those operands that may be no constants are taken for what is computed at run time.
+        names = [n for i, n in enumerate(node.inputs) if _computed(node, i)]
+        plain = {n: Tensor(n, tensors[n].shape, tensors[n].dtype, tensors[n].quant) for n in names}
+        lowered, added = lower_node(replace(graph, tensors={**tensors, **plain}), node, rounding)
+        known = {**tensors, **{t.name: t for t in added}}
+        out, op = graph.tensors[node.outputs[0]], OPS[lowered.op]
+        values = [known[n].value for n in lowered.inputs]
+        value = values[0].reshape(out.shape) if op.view else op.reference(int_attrs(lowered), values)[0]
+        tensors[out.name] = constant(out.name, value, Role.WEIGHTS, out.quant)
+    return graph if len(nodes) == len(graph.nodes) else prune(replace(graph, tensors=tensors, nodes=tuple(nodes)))
+
+
+def _computed(node: Node, position: int) -> bool:
+    operands = OPERANDS[node.op]
+    return operands[min(position, len(operands) - 1)].constant is Constant.NEVER
 
 
 def lower_node(graph: Graph, node: Node, rounding: str = "tflite") -> tuple[Node, tuple[Tensor, ...]]:

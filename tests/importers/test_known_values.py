@@ -17,6 +17,7 @@ from edgekc.graph.ir import Node, Role, constant
 from edgekc.graph.op import View
 from edgekc.importers.tflite import file
 from edgekc.importers.tflite.int8 import import_tflite, read_tflite
+from edgekc.passes.lower import lower
 
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing() or "there")
 
@@ -42,7 +43,7 @@ def recurrent(seed: int) -> tuple[bytes, View]:
 def test_a_layer_of_constants_is_one(seed: int) -> None:
     data, total = recurrent(seed)
     graph = import_tflite(data, "net", "net.tflite")
-    assert [node.op for node in graph.nodes] == ["add"]
+    assert [node.op for node in lower(graph).nodes] == ["add"]
     x = fill(np.random.default_rng(seed), total.x.shape, seed)
     (got,) = imported.outputs(imported.prepare(graph, oracle.fully_connected_rounding()), [x])
     np.testing.assert_array_equal(got, oracle.interpret(data, [x])[0])

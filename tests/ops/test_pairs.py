@@ -107,13 +107,13 @@ def test_a_sum_of_any_number(count: int) -> None:
 
 
 @with_litert
-def test_a_square_is_a_product_with_itself() -> None:
+def test_a_square_is_a_table() -> None:
     x = Tensor("x", (1, 4), "float32")
     data = oracle.model(View(Node("square", "y", ("x",), ("y",), {}), (x,), (Tensor("y", (1, 4), "float32"),)))
     graph, given = import_tflite_float(data, "net", "net.tflite"), np.array([[-3.0, 0.0, 0.5, 2.0]], np.float32)
     np.testing.assert_array_equal(float_reference.outputs(graph, [given])[0], oracle.interpret(data, [given])[0])
     quantized = post_training(graph, Dataset(given, None, (), "test"), Quantize())
-    assert [n.op for n in to_integer(quantized, {}).nodes] == ["mul"]
+    assert [n.op for n in to_integer(quantized, {}).nodes] == ["lut"]
 
 
 def test_a_maximum_does_not_force_fixed_steps_on_others() -> None:

@@ -12,7 +12,6 @@ from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Tensor, constant
 from ..imported import Imported, SourceOperator, partial
 from . import shapes
-from .constants import computed
 from .file import FileModel, FileOperator, FileTensor
 
 MAX_DIM = 65535  # the C parameter structs hold 16-bit sizes
@@ -20,7 +19,7 @@ _INPUTS = {"QUANTIZE": ("int8", "uint8", "float32"), "DEQUANTIZE": ("int8", "uin
 # A converter leaves a function that has no int8 kernel in float, between DEQUANTIZE and QUANTIZE.
 _FUNCTIONS = frozenset(
     """
-RELU RELU6 RELU_N1_TO_1 LOGISTIC TANH ELU LEAKY_RELU HARD_SWISH GELU EXP LOG ABS NEG SQRT RSQRT SIN COS
+RELU RELU6 RELU_N1_TO_1 LOGISTIC TANH ELU LEAKY_RELU HARD_SWISH GELU EXP LOG ABS NEG SQRT RSQRT SIN COS SQUARE
 """.split()
 )
 _PLACES = ("int32", "int64")
@@ -96,9 +95,6 @@ class Builder:
             if any(missing in error.what for error in self.refused):  # the first says what there is
                 raise UnsupportedError(what, where=self.at(op))
             raise self.unsupported(op, what, ", ".join(sorted(handlers)))
-        if op.inputs and self._is_known(op) and self.model.tensors[op.inputs[0]].dtype == "int8":
-            self._compute_constants(op, handlers[op.builtin])
-            return
         handlers[op.builtin](self, op)
 
     def refuse(self, error: UnsupportedError, op: FileOperator | None) -> None:
@@ -169,7 +165,7 @@ class Builder:
         t = self.file_tensor(op, position, what)
         self.check_type(op, what, t, _types(_INPUTS, op))
         if t.data is not None:
-            if not may_be_constant:
+            if not may_be_constant and not self._is_known(op):  # else lowering computes what the operator gives
                 raise self.unsupported(op, f"{what} (tensor {t.index} {t.name[:60]!r}) is a constant", "an activation")
             return self.const(op, t, what, Role.WEIGHTS)
         name = self.written(op, t)
@@ -262,22 +258,6 @@ class Builder:
     def _is_known(self, op: FileOperator) -> bool:
         """Whether all operands are constants, or computed from shapes."""
         return all(i < 0 or i in self.values or self.model.tensors[i].data is not None for i in op.inputs)
-
-    def _compute_constants(self, op: FileOperator, handler: Handler) -> None:
-        """The value of an operator on constants; the first of them stands in for an activation."""
-        first = self.file_tensor(op, 0, "input")
-        tensors = list(self.model.tensors)
-        tensors[first.index] = replace(first, data=None)
-        alone = Builder(replace(self.model, tensors=tuple(tensors)), self.where)
-        source = alone.activation(replace(first, shape=graph_shape(first.shape)), "value", self.at(op))
-        if first.data is None:
-            raise self.unsupported(op, "a value of integers", "an activation")
-        handler(alone, op)
-        values = computed(alone.tensors, alone.nodes, source, first.data.reshape(alone.tensors[source].shape))
-        out = self.file_output(op)
-        tensors = list(self.model.tensors)
-        tensors[out.index] = replace(out, data=values[alone.names[out.index]].reshape(out.shape))
-        self.model = replace(self.model, tensors=tuple(tensors))
 
     def _fold_constants(self, op: FileOperator) -> None:
         """Move the values of constants, as a class token is repeated for a batch: the results are constants too."""

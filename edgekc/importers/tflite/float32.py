@@ -227,11 +227,6 @@ def _add_n(b: Builder, op: FileOperator) -> None:
     b.add(op, "add_n", tuple(b.operand(op, i, "part") for i in range(len(op.inputs))), {})
 
 
-def _square(b: Builder, op: FileOperator) -> None:
-    x = b.operand(op, 0, "input")
-    b.add(op, "mul", (x, x), {"activation": "none"})
-
-
 _BINARY = ("ADD", "MUL", "SUB", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "PRELU")
 
 # Everything without weights of its own is as in the int8 importer; some functions LiteRT has in float only.
@@ -245,6 +240,5 @@ _HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
     **FLOAT_ONLY,
     "BATCH_MATMUL": _batch_matmul,
     "ADD_N": _add_n,
-    "SQUARE": _square,
     **dict.fromkeys(_BINARY, _binary),
 }

@@ -69,4 +69,5 @@ HANDLERS: dict[str, Handler] = {
 FLOAT_ONLY: dict[str, Handler] = {  # what LiteRT has no int8 kernel of; in int8 files between DEQUANTIZE and QUANTIZE
     "SIN": plain("sin"),
     "COS": plain("cos"),
+    "SQUARE": plain("square"),
 }
