@@ -85,6 +85,15 @@ def rsqrt(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("rsqrt", {}, [x], b.new("rsqrt", x.shape, q))
 
 
+def through_float(b: Builder, x: Tensor) -> Tensor | None:
+    """A function that has no int8 kernel, as converters write it."""
+    op = str(b.rng.choice(["sin", "cos", "neg"]))
+    q = rescaled(b, x.q) if op == "neg" else _near(b, 1 / 128)
+    real = b.emit("dequantize", {}, [x], Tensor(b.name("dequantize"), x.shape, "float32"), live=False)
+    value = b.emit(op, {}, [real], Tensor(b.name(op), x.shape, "float32"), live=False)
+    return b.emit("quantize", {}, [value], b.new("quantize", x.shape, q))
+
+
 CURVES: dict[str, Layer] = {
     "elu": elu, "leaky_relu": leaky_relu, "hard_swish": hard_swish, "gelu": gelu, "exp": exp, "log": log,
     "abs": absolute, "neg": neg, "sin": sin, "cos": cos,
@@ -92,4 +101,5 @@ CURVES: dict[str, Layer] = {
 ROOTS: dict[str, Layer] = {"sqrt": sqrt, "rsqrt": rsqrt}
 LAYERS: dict[Layer, float] = {
     leaky_relu: 0.5, hard_swish: 0.5, gelu: 0.3, exp: 0.3, log: 0.3, absolute: 0.3, neg: 0.3, sqrt: 0.3, rsqrt: 0.3,
+    through_float: 0.3,
 }  # fmt: skip

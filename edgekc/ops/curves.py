@@ -82,11 +82,17 @@ def through_float(function: Callable[[float], float]) -> Callable[[View], Lowere
     """The lowering of what LiteRT has in float only: DEQUANTIZE, the function in float32, QUANTIZE."""
 
     def lower(view: View) -> Lowered:
+        require_int8(view)
         real = F32(view.x.q.scale) * _centred(view).astype(np.float32)
         value = np.array([function(float(x)) for x in real]).astype(np.float32)
         return lut.lowered(view, quantize.levels_of(value, view.out.q.scale, view.out.q.zero_point, "int8"))
 
     return lower
+
+
+def lower_elu(view: View) -> Lowered:
+    """`in_float`: the file has it between DEQUANTIZE and QUANTIZE."""
+    return through_float(_elu)(view) if view.node.attrs.get("in_float", 0) else lut.tabulated(view, _elu)
 
 
 # ---- integer arithmetic ---------------------------------------------------------------------------------
@@ -254,7 +260,7 @@ def _curve(
 SOURCES = (
     _curve(
         "elu",
-        lambda view: lut.tabulated(view, _elu),
+        lower_elu,
         _numpy(lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x)),
         lambda torch, view, operands: torch.nn.functional.elu(operands[0]),
     ),

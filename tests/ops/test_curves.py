@@ -13,6 +13,7 @@ from edgekc.errors import UnsupportedError
 from edgekc.graph.ir import Graph, Node, Quant, Tensor
 from edgekc.graph.op import View
 from edgekc.importers.tflite.float32 import import_tflite_float
+from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.ops import LOWER, curves
 from edgekc.pipeline import to_integer
 from edgekc.quantize import float_reference
@@ -102,3 +103,21 @@ def test_what_is_not_covered_is_refused() -> None:
     ):
         with pytest.raises(UnsupportedError, match=said):
             LOWER[case.node.op](case)
+
+
+@pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
+@pytest.mark.parametrize("op", ["elu", "neg", "sin", "cos"])
+def test_a_function_between_casts_is_one_table(op: str) -> None:
+    """As converters write what has no int8 kernel; somebody else may read the tensor before it. No level is at a half:
+    there the other kernels of LiteRT, which alone have ELU, quantise in another way than its reference."""
+    levels = np.arange(256, dtype=np.uint8).view(np.int8).reshape(1, 256)
+    x, y = (Tensor(n, (1, 256), "int8", Quant((s,), (z,))) for n, s, z in (("x", 0.03125, 7), ("y", 0.0517578125, -5)))
+    real, value = (Tensor(n, (1, 256), "float32") for n in ("real", "value"))
+    steps = [("dequantize", x, real), (op, real, value), ("quantize", value, y)]
+    views = [View(Node(kind, b.name, (a.name,), (b.name,), {}), (a,), (b,)) for kind, a, b in steps]
+    for outputs, ops in ((["y"], ["lut"]), (["y", "x"], ["lut"])):
+        data = oracle.network(views, ["x"], outputs)
+        graph = to_integer(import_tflite(data, "net", "net.tflite"), {})
+        assert [n.op for n in graph.nodes] == ops
+        expected = oracle.interpret(data, [levels], reference=op != "elu")[0]
+        np.testing.assert_array_equal(reference.outputs(graph, [levels])[0], expected)
