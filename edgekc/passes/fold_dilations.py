@@ -60,7 +60,7 @@ def _chain(graph: Graph, first: Node) -> list[Node]:
 
 def _slides(node: Node) -> bool:
     filters = filters_of(node)
-    return filters is not None and filters.window
+    return filters is not None and filters.window and not filters.transposed
 
 
 def _fold(graph: Graph, first: Node) -> tuple[Graph, str]:

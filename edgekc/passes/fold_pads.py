@@ -23,7 +23,7 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
         spatial = len(amounts) == 8 and not any(amounts[:2] + amounts[6:])
         same_quant = graph.tensors[pad.inputs[0]].quant == graph.tensors[pad.outputs[0]].quant
         filters = filters_of(reader)
-        if filters is None or not filters.window or not spatial or not same_quant:
+        if filters is None or not filters.window or filters.transposed or not spatial or not same_quant:
             continue
         attrs = dict(reader.attrs)
         for key, amount in zip(_WINDOW_PADS, amounts[2:6], strict=True):
