@@ -29,6 +29,7 @@ class Builder:
     names: dict[int, str] = field(default_factory=dict)  # file tensor index -> graph tensor name
     values: dict[int, Array] = field(default_factory=dict)  # file tensor index -> shape arithmetic, done here
     rows: set[str] = field(default_factory=set)  # graph tensors that have a one in front of the file's shape
+    unstated: set[str] = field(default_factory=set)  # graph tensors for whose shape the file has a placeholder
     phased: set[str] = field(default_factory=set)  # graph tensors between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND
 
     def walk(self, handlers: Mapping[str, Handler], missing: str) -> tuple[str, ...]:
@@ -134,7 +135,10 @@ class Builder:
         tensor that depends on a free batch size has a placeholder."""
         t = self.file_output(op, part)
         self.check_type(op, "output", t, _OUTPUTS.get(op.builtin, ("int8",)))
-        shape, name = t.shape if shape is None else shape, node_name(op, part)
+        name = node_name(op, part)
+        if shape is not None and shape != t.shape:
+            self.unstated.add(name)
+        shape = t.shape if shape is None else shape
         if phased:
             self.phased.add(name)
         elif graph_shape(shape) != shape:

@@ -138,7 +138,7 @@ FOLDS: dict[str, Fold | Folds] = {
 # Those that move values, and so may be computed of constants of any type.
 MOVES = frozenset(
     ("STRIDED_SLICE", "SLICE", "PACK", "UNPACK", "SPLIT", "GATHER", "CONCATENATION", "RESHAPE", "EXPAND_DIMS", "TILE",
-     "BROADCAST_TO", "TRANSPOSE")
+     "BROADCAST_TO", "TRANSPOSE", "FILL")
 )  # fmt: skip
 
 

@@ -11,7 +11,10 @@ from .common import activation, plain
 def _binary(kind: str) -> Handler:
     def handler(b: Builder, op: FileOperator) -> None:
         operands = tuple(b.operand(op, i, what, may_be_constant=True) for i, what in enumerate("ab"))
-        b.add(op, kind, operands, {"activation": activation(b, op)})
+        shapes = [b.tensors[name].shape for name in operands]
+        known = not b.unstated.isdisjoint(operands) and len({len(shape) for shape in shapes}) == 1
+        out = tuple(map(max, *shapes)) if known else None
+        b.add(op, kind, operands, {"activation": activation(b, op)}, out)
 
     return handler
 

@@ -71,7 +71,8 @@ def _pool(kind: str) -> Handler:
         x = b.operand(op, 0, "input")
         k_h, k_w = int(op.options["FilterHeight"]), int(op.options["FilterWidth"])
         attrs = window(b, op, b.tensors[x], k_h, k_w)
-        b.add(op, kind, (x,), {**attrs, "filter_h": k_h, "filter_w": k_w, "activation": activation(b, op)})
+        out = window_shape(b, x, attrs, k_h, k_w, b.tensors[x].shape[3])
+        b.add(op, kind, (x,), {**attrs, "filter_h": k_h, "filter_w": k_w, "activation": activation(b, op)}, out)
 
     return handler
 
