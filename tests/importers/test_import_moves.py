@@ -15,7 +15,7 @@ from random_models import tensor
 
 from edgekc.emulate import imported, reference
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
-from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
+from edgekc.graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Tensor, constant, prune
 from edgekc.graph.op import View
 from edgekc.importers.tflite.float32 import import_tflite_float
 from edgekc.importers.tflite.int8 import import_tflite
@@ -154,6 +154,27 @@ def test_a_squeeze_of_rows_whose_number_the_file_does_not_say() -> None:
     values = np.random.default_rng(0).integers(-128, 128, (1, 3, 1, 4)).astype(np.int8)
     found = reference.outputs(to_integer(import_tflite(data, "net", "net.tflite"), {}), [values])
     np.testing.assert_array_equal(found[0][0], oracle.interpret(data, [values])[0])
+
+
+def test_layers_behind_a_placeholder_have_the_shape_that_follows() -> None:
+    x, sizes = tensor("input_0", (1, 4, 4, 6), Q), (1, 1, 4, 6)
+    tiled, clamped, pooled, sums = (tensor(name, sizes, Q) for name in ("t", "r", "p", "y"))
+    window: dict[str, AttrValue] = dict.fromkeys(("stride_h", "stride_w", "filter_h", "filter_w"), 2)
+    window |= dict.fromkeys(("dilation_h", "dilation_w"), 1)
+    window |= dict.fromkeys(("pad_top", "pad_bottom", "pad_left", "pad_right"), 0)
+    none: dict[str, AttrValue] = {"activation": "none"}
+    views = [
+        View(Node("tile", "t", ("input_0",), ("t",), {"repeats": "1,2,1,1"}), (x,), (tiled,)),
+        View(Node("relu", "r", ("t",), ("r",), {"activation": "relu"}), (tiled,), (clamped,)),
+        View(Node("max_pool", "p", ("r",), ("p",), {**window, **none}), (clamped,), (pooled,)),
+        View(Node("add", "y", ("p", "p"), ("y",), none), (pooled, pooled), (sums,)),
+    ]
+    data = _file(views)
+    graph = import_tflite(data, "net", "net.tflite")
+    assert graph.tensors[graph.outputs[0]].shape == (1, 4, 2, 6)
+    values = np.random.default_rng(0).integers(-128, 128, (1, 4, 4, 6)).astype(np.int8)
+    found = reference.outputs(to_integer(graph, {}), [values])
+    np.testing.assert_array_equal(found[0], oracle.interpret(data, [values])[0])
 
 
 WRONG = {

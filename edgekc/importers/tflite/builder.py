@@ -43,6 +43,7 @@ class Builder:
     names: dict[int, str] = field(default_factory=dict)  # file tensor index -> graph tensor name
     values: dict[int, Array] = field(default_factory=dict)  # file tensor index -> shape arithmetic, done here
     rows: set[str] = field(default_factory=set)  # graph tensors that have a one in front of the file's shape
+    unstated: set[str] = field(default_factory=set)  # graph tensors for whose shape the file has a placeholder
     phased: set[str] = field(default_factory=set)  # graph tensors between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND
     refused: list[UnsupportedError] = field(default_factory=list)  # what stands in the way so far
     guessed: list[str] = field(default_factory=list)  # graph tensors for what refused operators compute
@@ -225,7 +226,10 @@ class Builder:
         tensor that depends on a free batch size has a placeholder."""
         t = self.file_output(op, part)
         self.check_type(op, "output", t, _types(_OUTPUTS, op))
-        shape, name = t.shape if shape is None else shape, node_name(op, part)
+        name = node_name(op, part)
+        if shape is not None and shape != t.shape:
+            self.unstated.add(name)
+        shape = t.shape if shape is None else shape
         if phased:
             self.phased.add(name)
         elif graph_shape(shape) != shape:
@@ -306,7 +310,7 @@ class Builder:
             shape: see `output`.
         """
         phased = kind != "batch_to_space" and (kind == "space_to_batch" or not self.phased.isdisjoint(inputs))
-        if shape is None and not phased and self.is_open(op):
+        if shape is None and not phased and not self.unstated.isdisjoint(inputs):
             with suppress(ValueError):  # damaged, which lowering says
                 shape = np.broadcast_shapes(*(self.file_shape(name) for name in inputs))  # each element by itself
         output = self.output(op, shape, phased, part)
@@ -332,10 +336,6 @@ class Builder:
         self.tensors[name] = replace(self.tensors[inputs[0]], name=name, shape=shape)
         self.nodes.append(Node(kind, name, inputs, (name,), dict(attrs)))
         return name
-
-    def is_open(self, op: FileOperator) -> bool:
-        """Whether the file has placeholders for sizes of the output."""
-        return any(self.model.tensors[i].open for i in op.outputs)
 
     def view(self, op: FileOperator, name: str, x: str, shape: tuple[int, ...]) -> str:
         """The same bytes under a shape that the file has no tensor for."""

@@ -19,7 +19,6 @@ _MODEL_CODES, _MODEL_SUBGRAPHS, _MODEL_BUFFERS = 1, 2, 4
 _CODE_DEPRECATED, _CODE_CUSTOM, _CODE_BUILTIN = 0, 1, 3
 _GRAPH_TENSORS, _GRAPH_INPUTS, _GRAPH_OUTPUTS, _GRAPH_OPERATORS = 0, 1, 2, 3
 _TENSOR_SHAPE, _TENSOR_TYPE, _TENSOR_BUFFER, _TENSOR_NAME, _TENSOR_QUANTIZATION, _TENSOR_SPARSITY = 0, 1, 2, 3, 4, 6
-_TENSOR_SIGNATURE = 7
 _QUANT_SCALE, _QUANT_ZERO_POINT, _QUANT_DIMENSION = 2, 3, 6
 _OPERATOR_CODE, _OPERATOR_INPUTS, _OPERATOR_OUTPUTS, _OPERATOR_OPTIONS = 0, 1, 2, 4
 _BUFFER_DATA, _BUFFER_OFFSET = 0, 1
@@ -37,7 +36,6 @@ class FileTensor:
     dtype: str
     quant: Quant | None
     data: Array | None
-    open: bool = False  # the shape has ones for sizes that the file does not know, behind the batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +182,7 @@ def _tensor(tensor: Table, index: int, buffers: Sequence[Table], where: str) -> 
                 f"holds {raw.size} bytes, its shape {list(shape)} and type {dtype} need another number", where=here
             )
         value = np.frombuffer(raw.tobytes(), np.dtype(dtype).newbyteorder("<")).reshape(shape)
-    quant = _quant(tensor.table(_TENSOR_QUANTIZATION), shape, here)
-    signature = tensor.numbers(_TENSOR_SIGNATURE, "int32")
-    return FileTensor(index, name, shape, dtype, quant, value, bool((signature[1:] == -1).any()))
+    return FileTensor(index, name, shape, dtype, _quant(tensor.table(_TENSOR_QUANTIZATION), shape, here), value)
 
 
 def _nibbles(raw: Array, count: int, here: str) -> Array:

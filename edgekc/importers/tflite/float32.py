@@ -150,7 +150,7 @@ def _conv(b: Builder, op: FileOperator) -> None:
     weights, bias, (oc, k_h, k_w, ic) = _layer(b, op, 4, 0)
     attrs = window(b, op, b.tensors[x], k_h, k_w)
     kind = conv_kind(b, op, x, (oc, k_h, k_w, ic))
-    out = window_shape(b, op, x, attrs, k_h, k_w, oc)
+    out = window_shape(b, x, attrs, k_h, k_w, oc)
     b.add(op, kind, (x, weights, bias), {**attrs, "activation": activation(b, op)}, out)
 
 
@@ -162,7 +162,7 @@ def _depthwise(b: Builder, op: FileOperator) -> None:
         raise ModelError(
             f"{oc} output channels are not a multiple of {b.tensors[x].shape[3]} input channels", where=b.at(op)
         )
-    out = window_shape(b, op, x, attrs, k_h, k_w, oc)
+    out = window_shape(b, x, attrs, k_h, k_w, oc)
     b.add(op, "depthwise", (x, weights, bias), {**attrs, "activation": activation(b, op)}, out)
 
 

@@ -46,10 +46,10 @@ def window(b: Builder, op: FileOperator, x: Tensor, k_h: int, k_w: int) -> dict[
 
 
 def window_shape(
-    b: Builder, op: FileOperator, x: str, attrs: dict[str, int], k_h: int, k_w: int, channels: int
+    b: Builder, x: str, attrs: dict[str, int], k_h: int, k_w: int, channels: int
 ) -> tuple[int, ...] | None:
-    """The output's shape where the file has a placeholder: of free sizes, or within SPACE_TO_BATCH_ND and its end."""
-    if x not in b.phased and not b.is_open(op):
+    """The output's shape where the file has a placeholder, as within SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND."""
+    if x not in b.phased and x not in b.unstated:
         return None
     n, h, w, _ = b.tensors[x].shape
     rows = (h + attrs["pad_top"] + attrs["pad_bottom"] - (k_h - 1) * attrs["dilation_h"] - 1) // attrs["stride_h"] + 1
@@ -101,7 +101,8 @@ def plain(kind: str, *operands: str, **attrs: AttrValue) -> Handler:
 
     def handler(b: Builder, op: FileOperator) -> None:
         names = tuple(b.operand(op, i, what, rowwise=True) for i, what in enumerate(operands or ("input",)))
-        b.add(op, kind, names, attrs, b.file_shape(names[0]) if names[0] in b.rows else None)
+        known = names[0] in b.rows or names[0] in b.unstated
+        b.add(op, kind, names, attrs, b.file_shape(names[0]) if known else None)
 
     return handler
 

@@ -44,7 +44,7 @@ def _conv(b: Builder, op: FileOperator) -> None:
     shape = b.tensors[w].shape
     kind = conv_kind(b, op, x, shape)
     attrs = window(b, op, b.tensors[x], shape[1], shape[2])
-    out = window_shape(b, op, x, attrs, shape[1], shape[2], shape[0])
+    out = window_shape(b, x, attrs, shape[1], shape[2], shape[0])
     b.add(op, kind, (x, w, *_bias(b, op)), {**attrs, **signs(b, op), "activation": activation(b, op)}, out)
 
 
@@ -52,7 +52,7 @@ def _depthwise(b: Builder, op: FileOperator) -> None:
     x, w = b.operand(op, 0, "input"), _weights(b, op, 4, 3)
     shape = b.tensors[w].shape
     attrs = window(b, op, b.tensors[x], shape[1], shape[2])
-    out = window_shape(b, op, x, attrs, shape[1], shape[2], shape[3])
+    out = window_shape(b, x, attrs, shape[1], shape[2], shape[3])
     b.add(op, "depthwise", (x, w, *_bias(b, op)), {**attrs, **signs(b, op), "activation": activation(b, op)}, out)
 
 
@@ -88,7 +88,7 @@ def _pool(kind: str) -> Handler:
         k_h, k_w = int(op.options["FilterHeight"]), int(op.options["FilterWidth"])
         attrs = window(b, op, b.tensors[x], k_h, k_w)
         signed = signs(b, op) if kind == "average_pool" else {}
-        out = window_shape(b, op, x, attrs, k_h, k_w, b.tensors[x].shape[-1])
+        out = window_shape(b, x, attrs, k_h, k_w, b.tensors[x].shape[-1])
         attrs = {**attrs, "filter_h": k_h, "filter_w": k_w, **signed}
         b.add(op, kind, (x,), {**attrs, "activation": activation(b, op)}, out)
 

@@ -1,4 +1,4 @@
-"""What is known when a .tflite file is read: operators on constants, and sizes for which the file has a placeholder."""
+"""Operators on constants in a .tflite file are constants."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from random_models import fill, tensor
 from edgekc.emulate import imported
 from edgekc.graph.ir import Node, Role, constant
 from edgekc.graph.op import View
-from edgekc.importers.tflite import file
-from edgekc.importers.tflite.int8 import import_tflite, read_tflite
+from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.passes.lower import lower
 
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing() or "there")
@@ -47,23 +46,3 @@ def test_a_layer_of_constants_is_one(seed: int) -> None:
     x = fill(np.random.default_rng(seed), total.x.shape, seed)
     (got,) = imported.outputs(imported.prepare(graph, oracle.fully_connected_rounding()), [x])
     np.testing.assert_array_equal(got, oracle.interpret(data, [x])[0])
-
-
-def test_sizes_that_the_file_leaves_open() -> None:
-    """A convolution, a pool and a clamp behind it, whose outputs the file has with ones for height and width."""
-    b = Builder(np.random.default_rng(3), extreme=False)
-    x = tensor("x", (1, 9, 8, 3), b.quant())
-    b.live.append(x)
-    while not any(view.node.op == "conv2d" for view in b.views):
-        b.views.clear()
-        layers.conv2d(b, x)
-    conv = next(view for view in b.views if view.node.op == "conv2d")
-    clamp = replace(conv.out, name="clamp")
-    relu = View(Node("relu", "clamp", (conv.out.name,), ("clamp",), {"activation": "relu"}), (conv.out,), (clamp,))
-    model = file.read(oracle.network([conv, relu], ["x"], ["clamp"]), "net.tflite")
-    tensors = tuple(
-        replace(t, shape=(1, 1, 1, t.shape[3]), open=True) if t.name in (conv.out.name, "clamp") else t
-        for t in model.tensors
-    )
-    graph = read_tflite(replace(model, tensors=tensors), "net", "net.tflite").sound()
-    assert graph.tensors[graph.outputs[0]].shape == conv.out.shape
