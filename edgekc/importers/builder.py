@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,6 +61,13 @@ class Builder:
 
     def unsupported(self, what: str, supported: str) -> UnsupportedError:
         return UnsupportedError(f"{what}; supported: {supported}", where=self.at)
+
+    def missing(self, supported: Iterable[str], fix: str = "") -> UnsupportedError:
+        """Of an operator without a handler; only the first of a model says which operators there are."""
+        what = "this operator is not implemented"
+        if not any(error.what.startswith(what) for error in self.refused):
+            what = f"{what}; supported: {', '.join(sorted(supported))}"
+        return UnsupportedError(what, where=self.at, fix=fix)
 
     def wrong(self, what: str) -> ModelError:
         return ModelError(what, where=self.at)

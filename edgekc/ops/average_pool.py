@@ -12,10 +12,9 @@ from ..graph.ir import Array
 from ..graph.op import IntAttrs, Lowered, Op, View
 from ..graph.source import FloatHalf, SourceOp
 from .shared import floats as fl
-from .shared import linear as lin
 from .shared import pool
 from .shared.channels import channelwise
-from .shared.checks import require_activation
+from .shared.checks import is_unsigned, require_activation
 from .shared.operands import X
 from .shared.ties import channelwise as channelwise_ties
 
@@ -61,7 +60,7 @@ def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
 
 def _lower(view: View) -> Lowered:
     lowered = pool.lower(view)
-    return replace(lowered, op="average_pool_half_up") if lin.is_unsigned(view) else lowered
+    return replace(lowered, op="average_pool_half_up") if is_unsigned(view) else lowered
 
 
 OP = Op(

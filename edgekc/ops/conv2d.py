@@ -19,6 +19,7 @@ from .kernels import vector as vec
 from .shared import asymmetric
 from .shared import floats as fl
 from .shared import linear as lin
+from .shared.checks import is_unsigned
 from .shared.operands import DENSE
 from .shared.testing import linear_cases
 from .shared.ties import new_channels
@@ -53,7 +54,7 @@ def lower(view: View) -> Lowered:
     x = view.x
     wide = w.astype(np.int64).reshape(w.shape[0], -1)
     bias = lin.lower_bias(view, wide.sum(1), np.abs(wide).sum(1))
-    multiplier, shift = lin.lower_requant(view, float32_product=lin.is_unsigned(view))
+    multiplier, shift = lin.lower_requant(view, float32_product=is_unsigned(view))
     act_min, act_max = lin.activation_range(view)
     attrs = {name: view[name] for name in lin.WINDOW}
     attrs.update(pad_value=x.q.zero_point, out_zero=view.out.q.zero_point)

@@ -9,7 +9,7 @@ from ..graph.ir import Array
 from ..graph.op import Lowered, View
 from ..graph.source import FloatHalf, SourceOp
 from . import lut
-from .shared import linear as lin
+from .shared.checks import is_unsigned
 from .shared.floats import first_in_numpy, first_in_torch
 from .shared.operands import X
 
@@ -18,7 +18,7 @@ def lower(view: View) -> Lowered:
     for tensor in (view.x, view.out):
         if tensor.dtype not in ("int8", "uint8"):
             raise UnsupportedError(f"quantize of {tensor.dtype} ({tensor.name})", where=view.node.name)
-    if lin.is_unsigned(view):
+    if is_unsigned(view):
         return lut.lowered(view, _concatenated(view))
     info = np.iinfo(view.out.dtype)
     return lut.lowered(view, np.clip(lut.rescaled(view, view.x.q.scale / view.out.q.scale), info.min, info.max))

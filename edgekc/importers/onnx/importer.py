@@ -85,7 +85,7 @@ def _checked_outputs(
             raise b.wrong(f"tensor {key[:60]!r} is read before it is computed, or is a further output")
     if any(key in loose and key not in values for key in node.inputs):
         if node.op not in (*_HANDLERS, *fold.FOLDABLE, "Shape"):
-            raise b.unsupported("this operator is not implemented", ", ".join(sorted(_HANDLERS)))
+            raise b.missing(_HANDLERS)
         return [b.stand_in(model.shapes.get(key)) for key in node.outputs]
     results = _outputs(Args(b, node, values, model.opset), b.where)
     for key, value in zip(node.outputs, results, strict=False):
@@ -107,7 +107,7 @@ def _outputs(a: Args, where: str) -> list[Value]:
         return [constant_value(r, source) for r in fold.fold(a.node, arrays, a.opset, where)]
     handler = _HANDLERS.get(a.node.op)
     if handler is None:
-        raise a.b.unsupported("this operator is not implemented", ", ".join(sorted(_HANDLERS)))
+        raise a.b.missing(_HANDLERS)
     try:
         return [handler(a)]
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:

@@ -75,7 +75,10 @@ class Builder:
             return
         if op.builtin not in handlers:
             tensor = self.model.tensors[op.outputs[0]].name[:60] if op.outputs else ""
-            raise self.unsupported(op, f"this operator (tensor {tensor!r}) {missing}", ", ".join(sorted(handlers)))
+            what = f"this operator (tensor {tensor!r}) {missing}"
+            if any(missing in error.what for error in self.refused):  # the first says what there is
+                raise UnsupportedError(what, where=self.at(op))
+            raise self.unsupported(op, what, ", ".join(sorted(handlers)))
         handlers[op.builtin](self, op)
 
     def refuse(self, error: UnsupportedError, op: FileOperator | None) -> None:

@@ -168,9 +168,7 @@ def _result(b: Builder, node: Any, values: Mapping[str, Any]) -> Any:
     handler = _HANDLERS.get(op.removeprefix("aten."))
     if handler is None:
         fix = "call model.eval() before torch.export.export" if "functional" in op or "native_dropout" in op else ""
-        raise UnsupportedError(
-            f"this operator is not implemented; supported: {', '.join(sorted(_HANDLERS))}", where=b.at, fix=fix
-        )
+        raise b.missing(_HANDLERS, fix)
     try:
         return handler(call)
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:

@@ -15,6 +15,7 @@ import numpy as np
 from ...graph.ir import Array, Quant, Role, Tensor, constant
 from ...graph.op import Lowered, View
 from . import linear as lin
+from .checks import is_unsigned
 
 
 def is_asymmetric(view: View) -> bool:
@@ -28,7 +29,7 @@ def lower(
     lower_dense: Callable[[View], Lowered],
     filters: Callable[[Array], Array] = lambda w: w,
     requant: Callable[[View, Array, Array], tuple[Tensor, Tensor]] = lambda view, bias, weights: lin.lower_requant(
-        view, float32_product=lin.is_unsigned(view)
+        view, float32_product=is_unsigned(view)
     ),
 ) -> Lowered:
     """The layer without the zero point; the sums are the same, so the output is.

@@ -68,3 +68,11 @@ def spread(interval: Interval, channels: int) -> Interval:
     if interval.low.shape[0] == channels:
         return interval
     return Interval(np.full(channels, interval.low.min(), np.int64), np.full(channels, interval.high.max(), np.int64))
+
+
+def is_unsigned(view: View) -> bool:
+    """Whether a QUANTIZED node is one of a uint8 model, whose kernels in TensorFlow Lite differ in the last bit.
+
+    The importer makes int8 of such models, and gives these nodes the attribute `unsigned`.
+    """
+    return bool(view.node.attrs.get("unsigned", 0))

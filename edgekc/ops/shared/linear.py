@@ -192,14 +192,6 @@ def activation_range(view: View) -> tuple[int, int]:
     return low, high
 
 
-def is_unsigned(view: View) -> bool:
-    """Whether a QUANTIZED node is one of a uint8 model, whose kernels in TensorFlow Lite differ in the last bit.
-
-    The importer makes int8 of such models, and gives these nodes the attribute `unsigned`.
-    """
-    return bool(view.node.attrs.get("unsigned", 0))
-
-
 def lower_requant(view: View, float32_product: bool) -> tuple[Tensor, Tensor]:
     """(multiplier, shift) constants, one entry per filter scale.
 
