@@ -195,9 +195,8 @@ def activation_range(view: View) -> tuple[int, int]:
 def lower_requant(view: View, float32_product: bool) -> tuple[Tensor, Tensor]:
     """(multiplier, shift) constants, one entry per filter scale.
 
-    `float32_product`: older TFLite runtimes multiply input and weight scale in float32 for per-tensor fully
-    connected layers, all of them for uint8 convolutions, and in double everywhere else; the last bit of the multiplier
-    depends on it.
+    `float32_product`: TFLite multiplies input and weight scale in float32 for uint8 convolutions, older runtimes also
+    for per-tensor fully connected layers, and in double everywhere else; the multiplier's last bit depends on it.
     """
     x, w, out = view.x, view.weights, view.out
     pairs = []
