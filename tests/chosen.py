@@ -191,6 +191,7 @@ SLOW = (
     "wheel/test_wheel.py",
 )
 _SWEEPS = {  # of these all but what is named
+    "boards/test_sizes.py::test_the_ledger_of_a_board_s_own_kernels": ("rpi4",),
     "cross/test_c_quality.py::test_each_header_stands_alone": ("gcc-flags0",),
     "cross/test_c_quality.py::test_no_kernel_has_state_or_needs_a_library": ("gcc",),
     "cross/test_extensions.py::test_every_case_on_the_core": ("m0plus-an385", "mps2-an386"),

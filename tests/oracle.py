@@ -15,6 +15,7 @@ from edgekc.graph.ir import Array, Tensor
 from edgekc.graph.op import View
 
 DTYPE = {
+    "int4": tflite.TensorType.INT4,
     "int8": tflite.TensorType.INT8,
     "uint8": tflite.TensorType.UINT8,
     "int32": tflite.TensorType.INT32,

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from .. import __version__
 from ..assets import runtime_file
 from ..files.output import list_files
@@ -18,6 +16,7 @@ from ..templates import environment
 from .front_matter import RIGHTS, front_matter
 from .initialisers import fields_of, with_regions
 from .plan import Location, Plan, Step
+from .words import c_words
 
 MANIFEST_VERSION = 1
 _CACHE_LINE = 64  # bytes; a load across two of them takes twice as long
@@ -62,7 +61,7 @@ class _SectionView:
     kind: str
     offset: int
     bytes: int
-    rows: tuple[str, ...]
+    text: str  # its words, as lines of C
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +140,6 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
     params = _params(plan)
     layers = tuple(_layer_view(i, step, params[i], packed, laid_out) for i, step in enumerate(plan.steps))
     padded = data + bytes(-len(data) % 4)
-    words = [f"0x{word:08x}u," for word in np.frombuffer(padded, "<u4")]
     shapes = " and ".join(_shape(e.shape) for e in inputs) + " -> " + " and ".join(_shape(e.shape) for e in outputs)
     return _NetView(
         name=name,
@@ -161,9 +159,9 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
         headers=tuple(sorted({s.kernel.header for s in plan.steps})),
         edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),
         layers=layers,
-        words=len(words),
+        words=len(padded) // 4,
         ekc_bytes=len(data),
-        sections=tuple(_section_views(packed, words)),
+        sections=tuple(_section_views(packed, padded)),
         laid_out_words=sum(s.bytes for s in laid_out.values()) // 4,
         laid_out_bytes={i: s.bytes for i, s in laid_out.items()},
         laid_out=tuple(laid_out.values()),
@@ -179,14 +177,9 @@ def _lay_out(plan: Plan) -> dict[int, _SectionView]:
         if step.kernel.lays_out is not None:
             data = step.kernel.lays_out(step.view).tobytes()
             data += bytes(-len(data) % _CACHE_LINE)
-            words = [f"0x{word:08x}u," for word in np.frombuffer(data, "<u4")]
-            views[i] = _SectionView(in_comment(step.view.node.name), offset, len(data), _rows(words))
+            views[i] = _SectionView(in_comment(step.view.node.name), offset, len(data), c_words(data))
             offset += len(data)
     return views
-
-
-def _rows(words: Sequence[str]) -> tuple[str, ...]:
-    return tuple(" ".join(words[i : i + 8]) for i in range(0, len(words), 8))
 
 
 def _edge_views(name: str, direction: str, items: Sequence[Edge]) -> list[_EdgeView]:
@@ -201,15 +194,15 @@ def _edge_views(name: str, direction: str, items: Sequence[Edge]) -> list[_EdgeV
     return views
 
 
-def _section_views(packed: Packed, words: Sequence[str]) -> list[_SectionView]:
-    """The words of the file under a comment for each section; the padding before a section goes with the one before."""
+def _section_views(packed: Packed, data: bytes) -> list[_SectionView]:
+    """The words of the padded file under a comment for each section, with the padding behind it."""
     starts = [0] + [s.offset for s in packed.sections]
-    ends = [s.offset for s in packed.sections] + [len(words) * 4]
+    ends = [s.offset for s in packed.sections] + [len(data)]
     names = ["header"] + [s.kind.name.lower() for s in packed.sections]
-    sizes = [starts[1] if packed.sections else len(words) * 4] + [s.nbytes for s in packed.sections]
+    sizes = [starts[1] if packed.sections else len(data)] + [s.nbytes for s in packed.sections]
     views = []
     for kind, start, end, size in zip(names, starts, ends, sizes, strict=True):
-        views.append(_SectionView(kind, start, size, _rows(words[start // 4 : end // 4])))
+        views.append(_SectionView(kind, start, size, c_words(data[start:end])))
     return views
 
 

@@ -131,6 +131,8 @@ def _tensor(tensor: Table, index: int, buffers: Sequence[Table], where: str) -> 
         raise UnsupportedError("weights outside the flatbuffer are not supported", where=here)
     value = None
     if raw.size:
+        if dtype == "int4":
+            raw, dtype = _nibbles(raw, math.prod(shape), here), "int8"
         if dtype not in ("int8", "uint8", "int16", "int32", "int64", "float32", "float16"):
             raise UnsupportedError(f"constant of type {dtype}; int8, int32 are supported", where=here)
         if raw.size != math.prod(shape) * np.dtype(dtype).itemsize:
@@ -139,6 +141,14 @@ def _tensor(tensor: Table, index: int, buffers: Sequence[Table], where: str) -> 
             )
         value = np.frombuffer(raw.tobytes(), np.dtype(dtype).newbyteorder("<")).reshape(shape)
     return FileTensor(index, name, shape, dtype, _quant(tensor.table(_TENSOR_QUANTIZATION), shape, here), value)
+
+
+def _nibbles(raw: Array, count: int, here: str) -> Array:
+    """Values of 4 bits, the lower half of each byte first, as bytes of an int8 tensor: what LiteRT computes with."""
+    if raw.size != (count + 1) // 2:
+        raise ModelError(f"holds {raw.size} bytes, {count} values of 4 bits need {(count + 1) // 2}", where=here)
+    halves = np.stack([raw & 15, raw >> 4], axis=1).ravel()[:count]
+    return np.asarray((halves ^ 8) - np.uint8(8), np.uint8)
 
 
 def _quant(record: Table | None, shape: tuple[int, ...], here: str) -> Quant | None:

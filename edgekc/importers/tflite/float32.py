@@ -40,8 +40,8 @@ def is_float(model: FileModel) -> bool:
     return not any(model.tensors[i].dtype in ("int8", "uint8", "int16") for i in activations)
 
 
-def import_tflite_float(data: bytes, name: str, where: str) -> Graph:
-    """Turn the bytes of a float model into a FLOAT graph called `name`.
+def import_tflite_float(source: bytes | FileModel, name: str, where: str) -> Graph:
+    """Turn a float model, as bytes or as they were read, into a FLOAT graph called `name`.
 
     Weights that are stored as float16 or int8 (dynamic range quantisation) are widened to float32; LiteRT then
     also rounds activations of such layers to 8 bits while it runs, this graph does not.
@@ -51,7 +51,7 @@ def import_tflite_float(data: bytes, name: str, where: str) -> Graph:
         UnsupportedError: operators, types or attributes that edgekc does not have, all of them; names operator,
             index and tensor.
     """
-    return read_tflite_float(file.read(data, where), name, where).sound()
+    return read_tflite_float(file.read(source, where) if isinstance(source, bytes) else source, name, where).sound()
 
 
 def read_tflite_float(given: FileModel, name: str, where: str) -> Imported:

@@ -8,21 +8,22 @@ from ...graph.ir import Graph, Stage
 from ..imported import Imported
 from . import file, unsigned
 from .builder import Builder, operators_of
+from .file import FileModel
 from .handlers import HANDLERS
 
 
-def import_tflite(data: bytes, name: str, where: str) -> Graph:
-    """Turn the bytes of an int8 model into a QUANTIZED graph called `name`.
+def import_tflite(source: bytes | FileModel, name: str, where: str) -> Graph:
+    """Turn an int8 model, as bytes or as they were read, into a QUANTIZED graph called `name`.
 
     Raises:
         ModelError: the file is damaged or contradicts itself.
         UnsupportedError: operators, types or attributes that edgekc does not have, all of them; names operator,
             index and tensor. Float models are refused here.
     """
-    return read_tflite(file.read(data, where), name, where).sound()
+    return read_tflite(file.read(source, where) if isinstance(source, bytes) else source, name, where).sound()
 
 
-def read_tflite(model: file.FileModel, name: str, where: str) -> Imported:
+def read_tflite(model: FileModel, name: str, where: str) -> Imported:
     """As `import_tflite`, with what stands in the way beside the graph."""
     operators = operators_of(model)
     model = unsigned.signed(model)

@@ -1,0 +1,6 @@
+"""Small networks as people build them in Keras: by name, a function from the module `keras` to a model."""
+
+from . import activations, images, sequences, vectors
+from .registry import NETWORKS
+
+__all__ = ["NETWORKS", "activations", "images", "sequences", "vectors"]
