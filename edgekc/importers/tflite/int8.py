@@ -8,6 +8,7 @@ from ...graph.ir import Graph, Stage
 from ..imported import Imported
 from . import file, unsigned
 from .builder import Builder, operators_of
+from .file import FileModel
 from .handlers import FLOAT_ONLY, HANDLERS
 from .handlers.state import states
 
@@ -23,7 +24,7 @@ def import_tflite(data: bytes, name: str, where: str) -> Graph:
     return read_tflite(file.read(data, where), name, where).sound()
 
 
-def read_tflite(model: file.FileModel, name: str, where: str) -> Imported:
+def read_tflite(model: FileModel, name: str, where: str) -> Imported:
     """As `import_tflite`, with what stands in the way beside the graph."""
     operators = operators_of(model)
     model = unsigned.signed(model)
