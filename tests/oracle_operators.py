@@ -158,6 +158,7 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "transpose_conv": ("TRANSPOSE_CONV", "TransposeConvOptions", _transpose_conv),
     "arg_max": ("ARG_MAX", "ArgMaxOptions", lambda view: dict(OutputType=tflite.TensorType.INT32)),
     "arg_min": ("ARG_MIN", "ArgMinOptions", lambda view: dict(OutputType=tflite.TensorType.INT32)),
+    "log_softmax": ("LOG_SOFTMAX", "LogSoftmaxOptions", lambda view: {}),
     "l2_normalize": ("L2_NORMALIZATION", "L2NormOptions", lambda view: {}),
     "batch_matmul": (
         "BATCH_MATMUL",

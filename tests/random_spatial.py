@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from random_layers import MOST, SIGNED_UNIT, Builder, Layer, filters, linear
-from random_models import f32
+from random_models import f32, quant
 
 from edgekc.graph.ir import AttrValue, Quant, Role, Tensor, constant
 
@@ -169,6 +169,12 @@ def l2_normalize(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("l2_normalize", {}, [x], b.new("l2_normalize", x.shape, SIGNED_UNIT)) if len(x.shape) > 1 else None
 
 
+def log_softmax(b: Builder, x: Tensor) -> Tensor | None:
+    if len(x.shape) < 2 or x.shape[-1] > 400 or x.q.scale * 2.0**26 <= 1:
+        return None
+    return b.emit("log_softmax", {}, [x], b.new("log_softmax", x.shape, quant(1 / 16, 127)))
+
+
 def _place(b: Builder, x: Tensor, op: str) -> Tensor | None:
     """int32, which only the application reads."""
     if x.shape[0] != 1 or len(x.shape) < 2:
@@ -195,5 +201,5 @@ def place(b: Builder, x: Tensor) -> Tensor:
 LAYERS: dict[Layer, float] = {
     resize_nearest: 0.4, resize_bilinear: 0.4, transpose_conv: 1, mean_of_any: 0.6,
     max_of_any: 0.4, reduce_min: 0.5, small_sum: 0.6, batch_matmul: 0.8, dynamic_fully_connected: 0.5,
-    l2_normalize: 0.4,
+    l2_normalize: 0.4, log_softmax: 0.4,
 }  # fmt: skip

@@ -270,6 +270,7 @@ CASES: dict[str, Cases] = {
     "table": _made_table,
     "arg_max": _layer("arg_max", spatial.arg_max, 2, 3, 4),
     "arg_min": _layer("arg_min", spatial.arg_min, 2, 3, 4),
+    "log_softmax": _layer("log_softmax", spatial.log_softmax, 2, 3, 4),
     "l2_normalize": _layer("l2_normalize", spatial.l2_normalize, 2, 3, 4),
     "batch_matmul": _layer("batch_matmul", spatial.batch_matmul, 3, 4),
     "dynamic_fully_connected": _dynamic_fully_connected,

@@ -245,3 +245,10 @@ def test_unknown_operator_is_named() -> None:
     net = FloatNet(np.random.default_rng(0), (1, 4, 4, 2))
     with pytest.raises(UnsupportedError, match="celu_0: celu has no float definition"):
         post_training(net.graph(net.unary("celu", "input")), None, Quantize(samples=4))
+
+
+def test_padding_stays_in_front_of_a_transposed_convolution() -> None:
+    """Whose own padding is counted in pixels of the output."""
+    net = FloatNet(np.random.default_rng(4), (1, 5, 4, 3))
+    graph = net.graph(net.transposed(net.pad("input", 1), 4))
+    assert [node.op for node in prepare(graph).nodes] == ["pad", "transpose_conv"]

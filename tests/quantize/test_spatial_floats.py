@@ -84,7 +84,13 @@ def _products() -> Sequence[View]:
     return found
 
 
-VIEWS = (*_resizes(), *_transposed(), *_reductions(), *_products(), _node("l2_normalize", {}, (1, 3, 5), (1, 3, 5)))
+VIEWS = (
+    *_resizes(),
+    *_transposed(),
+    *_reductions(),
+    *_products(),
+    *(_node(op, {}, (1, 3, 5), (1, 3, 5)) for op in ("l2_normalize", "log_softmax")),
+)
 
 
 def _name(view: View) -> str:

@@ -80,5 +80,6 @@ HANDLERS: dict[str, Handler] = {
     "L2_NORMALIZATION": _l2_normalize,
     "ARG_MAX": _place("arg_max"),
     "ARG_MIN": _place("arg_min"),
+    "LOG_SOFTMAX": plain("log_softmax"),
     "REDUCE_MIN": _reduction("reduce_min"),
 }
