@@ -6,13 +6,14 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..files import limits
 from ..graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, Tensor, constant
+from ..ops import SOURCES
 from . import order as od
 from .order import Order, Shape
 
@@ -46,12 +47,16 @@ class Builder:
     where: str  # file or model
     quantized: bool = False
     channels_last: bool = False  # the source's inputs of four dimensions are NHWC already
+    rows_last: bool = False  # inputs of three dimensions (n, c, w) become (n, w, c)
+    moving: bool = False  # transposes may be made where an operator meets another order than it reads
     at: str = ""  # file and node, for errors
     tensors: dict[str, Tensor] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)  # nodes of each operator, for names
     places: dict[str, str] = field(default_factory=dict)  # graph tensor -> where the source makes it
     shaped: dict[tuple[str, Shape], str] = field(default_factory=dict)  # reshapes made, by tensor and shape
+    moved: dict[tuple[str, Order], str] = field(default_factory=dict)  # transposes made, by tensor and new order
+    moved_elements: int = 0  # of all transposes
     made_bytes: int = 0  # of constants that were computed here
     held_bytes: int = 0  # of constants that the source holds
 
@@ -88,9 +93,12 @@ class Builder:
         number = self.counts["input"]
         self.counts["input"] += 1
         name = "input" if number == 0 else f"input_{number}"
-        order = od.nhwc(shape) if len(shape) == 4 and not self.channels_last else od.plain(shape)
         self._check_shape(shape)
-        stored = _nhwc_shape(shape) if len(shape) == 4 and not self.channels_last else shape
+        order, stored = od.plain(shape), shape
+        if len(shape) == 4 and not self.channels_last:
+            order, stored = od.nhwc(shape), _nhwc_shape(shape)
+        elif len(shape) == 3 and self.rows_last:
+            order, stored = od.nwc(shape), (shape[0], shape[2], shape[1])
         self.tensors[name] = Tensor(name, stored, "float32")
         self.places[name] = self.at
         return Value(shape, order, name)
@@ -121,6 +129,8 @@ class Builder:
         name: str = "",
     ) -> Value:
         """A new node and the value that it computes: `stored` is its shape here, `shape` the source's."""
+        if op not in SOURCES:
+            raise self.unsupported(f"it needs {op}, which is not implemented", "those that docs/operators.md lists")
         name = name or self.node_name(op, "")
         self._check_shape(stored)
         self._add(op, name, inputs, attrs, stored)
@@ -154,9 +164,11 @@ class Builder:
             name = f"{op}_{number}"
         return name
 
-    def const(self, name: str, data: Array, role: Role, quant: Quant | None = None, source: str = "") -> str:
-        """A constant operand; float32, or integers with their quantisation."""
-        if quant is None:
+    def const(
+        self, name: str, data: Array, role: Role, quant: Quant | None = None, source: str = "", exact: bool = False
+    ) -> str:
+        """A constant operand; float32, integers with their quantisation, or as it is (`exact`)."""
+        if quant is None and not exact:
             with np.errstate(over="ignore"):
                 data = np.asarray(data, np.float32)
             if not np.isfinite(data).all():
@@ -170,10 +182,16 @@ class Builder:
         names = []
         for k, value in enumerate(outputs):
             self.at = f"{self.where}: output {k}"
-            tensor = self.stored(value, self.native_shape(value))
+            native = self.native_shape(value)
+            if len(value.shape) == 3 and value.data is None and value.order == od.nwc(value.shape):
+                native = native[-3:] if len(native) == 4 else native
+            elif self.moving and value.order not in (od.plain(value.shape), _nhwc_or_none(value.shape)):
+                value = self.ordered(value, od.plain(value.shape))
+                native = self.native_shape(value)
+            tensor = self.stored(value, native)
             if tensor in names or tensor in (v.name for v in inputs):
                 raise self.unsupported("an output that is an input, or is listed twice", "distinct computed tensors")
-            if not value.order.plain and value.order != _nhwc_or_none(value.shape):
+            if not value.order.plain and value.order not in (_nhwc_or_none(value.shape), _nwc_or_none(value.shape)):
                 raise self.unsupported(
                     f"an output of shape {list(value.shape)} made from NCHW without a layer in between",
                     "a fully connected layer, or the tensor with four dimensions",
@@ -195,9 +213,37 @@ class Builder:
         """The tensor of a value (n, c, h, w) as (n, h, w, c)."""
         if len(value.shape) != 4:
             raise self.unsupported(f"input of shape {list(value.shape)}", "4 dimensions")
-        if value.data is None and value.order != od.nhwc(value.shape):
-            raise self.layout(value)
+        if value.data is None:
+            value = self.ordered(value, od.nhwc(value.shape))
         return self.stored(value, _nhwc_shape(value.shape))
+
+    def plain(self, value: Value) -> Value:
+        """The value with its elements in the source's order."""
+        return self.ordered(value, od.plain(value.shape))
+
+    def ordered(self, value: Value, order: Order) -> Value:
+        """The value with its elements in this order; a transpose where they lie in another."""
+        if value.data is not None or value.order == order:
+            return value
+        if not self.moving:
+            raise self.layout(value)
+        key = (value.name, order)
+        if key not in self.moved:
+            self.moved[key] = self._transposed(value, order)
+        return replace(value, order=order, name=self.moved[key])
+
+    def _transposed(self, value: Value, order: Order) -> str:
+        move = od.between(value.order, order)
+        if move is None:  # the two split the elements in ways that have no common refinement
+            value = self.ordered(value, od.plain(value.shape))
+            move = od.between(value.order, order)
+            assert move is not None
+        stored = (1, *move.factors)
+        perm = (0, *(p + 1 for p in move.perm))
+        out = tuple(stored[p] for p in perm)
+        self.moved_elements += math.prod(stored)
+        attrs: dict[str, AttrValue] = {"perm": ",".join(map(str, perm))}
+        return self.emit("transpose", (self.stored(value, stored),), attrs, out, value.shape, order).name
 
     def layout(self, value: Value) -> LayoutError:
         return LayoutError(
@@ -208,19 +254,48 @@ class Builder:
 
     def native_shape(self, value: Value) -> Shape:
         """The shape in which a value is stored when nothing asks for another."""
-        as_is = value.order.plain and self.channels_last
-        if as_is or value.order != _nhwc_or_none(value.shape):
-            return with_batch(value.shape)
-        return _nhwc_shape(value.shape)
-
-    def axes(self, value: Value) -> tuple[Shape, tuple[int, ...]]:
-        """(stored shape, stored axis of each axis of the source); LayoutError where the axes are torn apart."""
-        native = self.native_shape(value)
         if not (value.order.plain and self.channels_last) and value.order == _nhwc_or_none(value.shape):
-            return native, (0, 3, 1, 2)
-        if not value.order.plain:
-            raise self.layout(value)
-        return native, tuple(range(len(native)))[-len(value.shape) :]
+            return _nhwc_shape(value.shape)
+        if len(value.shape) == 3 and value.shape[0] == 1 and value.order == od.nwc(value.shape):
+            _, c, w = value.shape
+            found = self.tensors[value.name].shape if value.data is None else ()
+            if found in ((1, w, c), (1, 1, w, c)) and (found != with_batch(value.shape) or not value.order.plain):
+                return found
+            return with_batch(value.shape) if value.order.plain else (1, 1, w, c)
+        found = self.placed(value)
+        return with_batch(value.shape) if found is None or value.order.plain else found[0]
+
+    def axes(self, value: Value) -> tuple[Value, Shape, tuple[int, ...]]:
+        """(the value, its stored shape, the stored axis of each axis of the source); moved where axes are torn."""
+        found = self.placed(value)
+        if found is None:
+            value = self.plain(value)
+            found = self.placed(value)
+            assert found is not None
+        return value, *found
+
+    def placed(self, value: Value) -> tuple[Shape, tuple[int, ...]] | None:
+        """Stored shape and stored axes, as `axes` gives them; None where axes are torn apart."""
+        shape, rank = value.shape, len(value.shape)
+        if not (value.order.plain and self.channels_last) and value.order == _nhwc_or_none(shape):
+            return _nhwc_shape(shape), (0, 3, 1, 2)
+        if rank == 3 and shape[0] == 1 and value.order == od.nwc(shape):
+            native = self.native_shape(value)
+            if native == (1, shape[2], shape[1]) and native != shape:
+                return native, (0, 2, 1)
+            if len(native) == 4:
+                return native, (0, 3, 2)
+        if value.order.plain:
+            native = with_batch(shape)
+            return native, tuple(range(len(native)))[-rank:] if rank else ()
+        found = od.axes(value.order, shape)
+        if found is None:
+            return None
+        rest = [a for a in range(rank) if shape[a] == 1]  # axes of one element lie anywhere: in front
+        if not rest:
+            return (1, *(shape[a] for a in found)), tuple(found.index(a) + 1 for a in range(rank))
+        stored = [*rest, *found]
+        return tuple(shape[a] for a in stored), tuple(stored.index(a) for a in range(rank))
 
 
 def real(value: Value) -> Array:
@@ -244,7 +319,7 @@ def constant_value(data: Array, source: str, quant: Quant | None = None) -> Valu
 
 def with_batch(shape: Shape) -> Shape:
     """The first axis of every tensor in a graph is the batch of one; rows in its place become the second."""
-    return (1, *shape) if shape and shape[0] != 1 else shape
+    return (1, *shape) if not shape or shape[0] != 1 else shape
 
 
 def elements(shape: Shape) -> int:
@@ -258,3 +333,7 @@ def _nhwc_shape(shape: Shape) -> Shape:
 
 def _nhwc_or_none(shape: Shape) -> Order | None:
     return od.nhwc(shape) if len(shape) == 4 else None
+
+
+def _nwc_or_none(shape: Shape) -> Order | None:
+    return od.nwc(shape) if len(shape) == 3 else None

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ...errors import ModelError, UnsupportedError
+from ...errors import ModelError
 from ...graph.ir import Graph
-from ..builder import Builder, LayoutError, Value, constant_value
+from ..builder import Builder, Value, constant_value
 from ..finish import fold_affine, numbered, tidy
+from ..layouts import import_in_best
 from . import file, fold, qdq
 from .args import Args
 from .file import FileModel
@@ -17,7 +18,7 @@ from .handlers import HANDLERS
 
 
 def import_onnx(path: Path, name: str) -> Graph:
-    """Turn a .onnx file (opset 11 to 22) into a graph called `name`.
+    """Turn a .onnx file (opset 6 to 28) into a graph called `name`.
 
     Inputs of four dimensions are taken as NCHW and become NHWC; where the model transposes them itself (as
     converters from TensorFlow write it), they are NHWC already and stay so.
@@ -27,26 +28,20 @@ def import_onnx(path: Path, name: str) -> Graph:
         UnsupportedError: an operator, type or attribute that edgekc does not have; names node and operator.
     """
     model = file.read(path)
-    try:
-        return _import(model, name, str(path), channels_last=False)
-    except LayoutError:
-        try:
-            return _import(model, name, str(path), channels_last=True)
-        except UnsupportedError:
-            pass
-        raise
-
-
-def _import(model: FileModel, name: str, where: str, channels_last: bool) -> Graph:
     is_qdq = any(node.op in ("QuantizeLinear", "DequantizeLinear") for node in model.nodes)
-    b = Builder(where, quantized=is_qdq, channels_last=channels_last)
+    ranks = [len(item.shape) for item in model.inputs]
+    return import_in_best(lambda b: _import(model, name, b), str(path), ranks, is_qdq)
+
+
+def _import(model: FileModel, name: str, b: Builder) -> Graph:
+    where = b.where
     values = {key: constant_value(data, key) for key, data in model.constants.items()}
     b.held_bytes = sum(data.nbytes for data in model.constants.values())
     inputs = []
     for k, item in enumerate(model.inputs):
         b.at = f"{where}: input {k} {item.name[:60]!r}"
-        if item.dtype != "float32":
-            raise b.unsupported(f"type {item.dtype}", "float32")
+        if item.dtype not in ("float32", "float16"):
+            raise b.unsupported(f"type {item.dtype}", "float32, float16")
         values[item.name] = b.input(item.shape)
         inputs.append(values[item.name])
     for node in model.nodes:
@@ -62,7 +57,7 @@ def _import(model: FileModel, name: str, where: str, channels_last: bool) -> Gra
         if key not in values:
             raise ModelError(f"output {key[:60]!r} is never computed", where=where)
     graph = b.graph(name, inputs, [values[key] for key in model.outputs])
-    return numbered(tidy(qdq.settle(graph, b.places) if is_qdq else fold_affine(graph)))
+    return numbered(tidy(qdq.settle(graph, b.places) if b.quantized else fold_affine(graph)))
 
 
 def _outputs(a: Args, where: str) -> list[Value]:
@@ -81,7 +76,8 @@ def _outputs(a: Args, where: str) -> list[Value]:
     if handler is None:
         raise a.b.unsupported("this operator is not implemented", ", ".join(sorted(HANDLERS)))
     try:
-        return [handler(a)]
+        results = handler(a)
+        return results if isinstance(results, list) else [results]
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         # A handler trusts the types that the standard gives attributes; a damaged file keeps to none.
         raise a.b.wrong(f"attributes and operands do not fit ({type(error).__name__}: {error})") from error

@@ -14,6 +14,10 @@ from ...errors import ModelError, ToolError, UnsupportedError, UsageError
 from ..faults import is_ours
 from .archive import clean_archive
 
+# Operators that are imported as they are: what torch makes of them is slower, or harder to know again.
+_KEPT = ("linear", "hardswish", "hardsigmoid", "silu", "upsample_nearest2d", "upsample_bilinear2d", "pixel_shuffle",
+         "pixel_unshuffle", "mish", "softplus")  # fmt: skip
+
 
 def load_torch(where: str) -> Any:
     """The package torch; ToolError where it is not installed."""
@@ -54,7 +58,8 @@ def program_of(source: Any, example_inputs: Any, where: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             table = torch.export.default_decompositions()
-            table.pop(torch.ops.aten.linear.default, None)  # as it is, not as views around a matrix product
+            for kept in _KEPT:
+                table.pop(getattr(torch.ops.aten, kept).default, None)
             return program.run_decompositions(table)
     except Exception as error:
         if is_ours(error):
@@ -62,6 +67,13 @@ def program_of(source: Any, example_inputs: Any, where: str) -> Any:
         raise UnsupportedError(
             f"torch cannot decompose the program into core ATen operators ({_line(error)})", where=where
         ) from error
+
+
+def input_ranks(program: Any) -> list[int]:
+    """How many dimensions each input of the user's has."""
+    names = {spec.arg.name for spec in program.graph_signature.input_specs if spec.kind.name == "USER_INPUT"}
+    values = [n.meta.get("val") for n in program.graph.nodes if n.op == "placeholder" and n.name in names]
+    return [len(value.shape) for value in values if hasattr(value, "shape")]
 
 
 def _load(torch: Any, path: Path) -> Any:

@@ -9,8 +9,9 @@ from typing import Any
 
 from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Graph
-from ..builder import Builder, LayoutError, Value, constant_value
+from ..builder import Builder, Value, constant_value
 from ..finish import fold_affine, numbered, tidy
+from ..layouts import import_in_best
 from . import file
 from .call import Call, array_of, evaluate, is_constant, op_name, title
 from .handlers import HANDLERS
@@ -31,18 +32,12 @@ def import_torch(program_or_module: Any, name: str, example_inputs: Any = None) 
     from_file = isinstance(program_or_module, (str, Path))
     where = str(program_or_module) if from_file else f"torch model {name}"
     program = file.program_of(program_or_module, example_inputs, where)
-    try:
-        return _import(program, name, where, channels_last=False)
-    except LayoutError:
-        try:
-            return _import(program, name, where, channels_last=True)
-        except UnsupportedError:
-            pass
-        raise
+    ranks = file.input_ranks(program)
+    return import_in_best(lambda b: _import(program, name, b), where, ranks)
 
 
-def _import(program: Any, name: str, where: str, channels_last: bool) -> Graph:
-    b = Builder(where, channels_last=channels_last)
+def _import(program: Any, name: str, b: Builder) -> Graph:
+    where = b.where
     values: dict[str, Any] = {}
     inputs = _placeholders(program, b, values)
     for node in program.graph.nodes:

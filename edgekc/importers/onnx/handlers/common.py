@@ -3,16 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from ...builder import Value, real
+from ...builder import Value
 from ..args import Args
 
-Handler = Callable[[Args], Value]
-
-
-def plain_constant(a: Args, value: Value) -> Any:
-    """A float constant; quantised ones would lose their stated scale."""
-    if value.quant is not None:
-        raise a.b.unsupported("a quantised constant", "Add and Mul of quantised constants")
-    return real(value)
+Handler = Callable[[Args], Value | list[Value]]  # several: of an operator with several outputs

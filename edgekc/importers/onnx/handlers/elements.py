@@ -7,54 +7,104 @@ from collections.abc import Callable
 import numpy as np
 
 from ... import nchw
-from ...builder import Value, constant_value, real
+from ...builder import Value, constant_value
 from .. import qdq
 from ..args import Args
-from .common import Handler, plain_constant
+from .common import Handler
 
 
 def _binary(op: str) -> Callable[[Args], Value]:
     return lambda a: nchw.binary(a.b, op, a.need(0, "a"), a.need(1, "b"))
 
 
-def _sub(a: Args) -> Value:
-    x, y = a.need(0, "a"), a.need(1, "b")
-    if y.data is not None:
-        return nchw.binary(a.b, "add", x, constant_value(-plain_constant(a, y), y.source))
-    if x.data is None:
-        raise a.b.unsupported("a difference of two activations", "one constant operand")
-    negative = nchw.binary(a.b, "mul", y, constant_value(np.array(-1.0), ""))
-    return nchw.binary(a.b, "add", negative, constant_value(plain_constant(a, x), x.source))
+def _all(op: str) -> Handler:
+    """An operator of two run over any number of operands."""
+
+    def handler(a: Args) -> Value:
+        values = [a.need(i, f"input {i}") for i in range(len(a.node.inputs))]
+        values.sort(key=lambda v: v.data is not None)  # the first of several constants meets an activation
+        total = values[0]
+        for value in values[1:]:
+            total = nchw.binary(a.b, op, total, value)
+        return total
+
+    return handler
 
 
-def _div(a: Args) -> Value:
-    x, y = a.need(0, "a"), a.need(1, "b")
-    if y.data is None:
-        raise a.b.unsupported("division by an activation", "division by a constant")
-    divisor = plain_constant(a, y)
-    if (divisor == 0).any():
-        raise a.b.wrong(f"division by zero (tensor {y.source!r})")
-    return nchw.binary(a.b, "mul", x, constant_value(1.0 / divisor, y.source))
-
-
-def _sum(a: Args) -> Value:
-    total = a.need(0, "input")
-    for i in range(1, len(a.node.inputs)):
-        total = nchw.binary(a.b, "add", total, a.need(i, f"input {i}"))
-    return total
+def _mean(a: Args) -> Value:
+    total, count = _all("add")(a), len(a.node.inputs)
+    assert isinstance(total, Value)
+    return total if count == 1 else nchw.binary(a.b, "mul", total, constant_value(np.array(1 / count), ""))
 
 
 def _clip(a: Args) -> Value:
     ends = []
     for position, what in ((1, "min"), (2, "max")):
-        value = a.get(position)
-        if value is not None and value.data is None:
-            raise a.b.unsupported(f"{what} that is computed at run time", "constants")
-        ends.append(None if value is None else float(real(value).ravel()[0]))
+        value = a.constant(position, what)
+        stated = a.attr(what, None) if value is None or not value.size else float(value.ravel()[0])
+        ends.append(None if stated is None else float(stated))
     limit = float(np.finfo(np.float32).max)  # how exporters write "no limit"
     low = None if ends[0] is not None and ends[0] <= -limit else ends[0]
     high = None if ends[1] is not None and ends[1] >= limit else ends[1]
+    if low is not None and high is not None and low > high:
+        low = high
     return nchw.clamp(a.b, a.need(0, "input"), low, high)
+
+
+def _pow(a: Args) -> Value:
+    exponent = a.constant(1, "an exponent")
+    if exponent is None or exponent.size != 1:
+        raise a.b.unsupported("exponents of several values", "one constant")
+    return nchw.power(a.b, a.need(0, "input"), float(exponent.ravel()[0]))
+
+
+def _unary(op: str) -> Handler:
+    return lambda a: nchw.unary(a.b, op, a.need(0, "input"))
+
+
+def _gelu(a: Args) -> Value:
+    approximate = int(a.text("approximate", "none") == "tanh")
+    return nchw.unary(a.b, "gelu", a.need(0, "input"), {"approximate": approximate})
+
+
+def _leaky(a: Args) -> Value:
+    alpha = float(np.float32(a.attr("alpha", 0.01)))
+    return nchw.unary(a.b, "leaky_relu", a.need(0, "input"), {"alpha": alpha})
+
+
+def _elu(a: Args) -> Value:
+    return nchw.elu(a.b, a.need(0, "input"), float(a.attr("alpha", 1.0)))
+
+
+def _selu(a: Args) -> Value:
+    alpha, gamma = float(a.attr("alpha", 1.67326319217681884765625)), float(a.attr("gamma", 1.05070102214813232421875))
+    return nchw.elu(a.b, a.need(0, "input"), alpha, gamma)
+
+
+def _celu(a: Args) -> Value:
+    alpha = float(a.attr("alpha", 1.0))
+    return nchw.elu(a.b, a.need(0, "input"), alpha, 1.0, 1 / alpha)
+
+
+def _hard_sigmoid(a: Args) -> Value:
+    return nchw.hard_sigmoid(a.b, a.need(0, "input"), float(a.attr("alpha", 0.2)), float(a.attr("beta", 0.5)))
+
+
+def _swish(a: Args) -> Value:
+    x, alpha = a.need(0, "input"), float(a.attr("alpha", 1.0))
+    if alpha == 1:
+        return nchw.silu(a.b, x)
+    scaled = nchw.binary(a.b, "mul", x, constant_value(np.array(alpha), ""))
+    return nchw.binary(a.b, "mul", x, nchw.unary(a.b, "logistic", scaled))
+
+
+def _shrink(a: Args) -> Value:
+    """x beyond `lambd` on either side, moved to zero by `bias`; only where the two are one is it continuous."""
+    limit, bias = float(a.attr("lambd", 0.5)), float(a.attr("bias", 0.0))
+    if limit != bias:
+        raise a.b.unsupported(f"lambd {limit} and bias {bias}", "equal ones")
+    x = a.need(0, "input")
+    return nchw.binary(a.b, "sub", x, nchw.clamp(a.b, x, -limit, limit))
 
 
 def _dropout(a: Args) -> Value:
@@ -65,8 +115,8 @@ def _dropout(a: Args) -> Value:
 
 
 def _cast(a: Args) -> Value:
-    if a.attr("to", 0) != 1:  # onnx.TensorProto.FLOAT
-        raise a.b.unsupported(f"a cast of an activation to type {a.attr('to', 0)}", "float32 (1)")
+    if a.attr("to", 0) not in (1, 10):  # onnx.TensorProto.FLOAT and FLOAT16
+        raise a.b.unsupported(f"a cast of an activation to type {a.attr('to', 0)}", "float32 (1), float16 (10)")
     return a.need(0, "input")
 
 
@@ -87,18 +137,44 @@ def _dequantize(a: Args) -> Value:
 
 
 HANDLERS: dict[str, Handler] = {
+    "Abs": _unary("abs"),
     "Add": _binary("add"),
     "Cast": _cast,
+    "CastLike": lambda a: a.need(0, "input"),
+    "Celu": _celu,
     "Clip": _clip,
+    "Cos": _unary("cos"),
     "DequantizeLinear": _dequantize,
-    "Div": _div,
+    "Div": _binary("div"),
     "Dropout": _dropout,
+    "Elu": _elu,
+    "Exp": _unary("exp"),
+    "Gelu": _gelu,
+    "HardSigmoid": _hard_sigmoid,
+    "HardSwish": lambda a: nchw.hard_swish(a.b, a.need(0, "input")),
     "Identity": lambda a: a.need(0, "input"),
+    "LeakyRelu": _leaky,
+    "Log": _unary("log"),
+    "Max": _all("maximum"),
+    "Mean": _mean,
+    "Min": _all("minimum"),
+    "Mish": lambda a: nchw.mish(a.b, a.need(0, "input")),
     "Mul": _binary("mul"),
+    "Neg": _unary("neg"),
+    "PRelu": lambda a: nchw.prelu(a.b, a.need(0, "input"), a.need(1, "slope")),
+    "Pow": _pow,
     "QuantizeLinear": _quantize,
+    "Reciprocal": lambda a: nchw.power(a.b, a.need(0, "input"), -1.0),
     "Relu": lambda a: nchw.clamp(a.b, a.need(0, "input"), 0.0, None),
-    "Sigmoid": lambda a: nchw.unary(a.b, "logistic", a.need(0, "input")),
-    "Sub": _sub,
-    "Sum": _sum,
-    "Tanh": lambda a: nchw.unary(a.b, "tanh", a.need(0, "input")),
+    "Selu": _selu,
+    "Shrink": _shrink,
+    "Sigmoid": _unary("logistic"),
+    "Sin": _unary("sin"),
+    "Softplus": lambda a: nchw.softplus(a.b, a.need(0, "input")),
+    "Softsign": lambda a: nchw.softsign(a.b, a.need(0, "input")),
+    "Sqrt": _unary("sqrt"),
+    "Sub": _binary("sub"),
+    "Sum": _all("add"),
+    "Swish": _swish,
+    "Tanh": _unary("tanh"),
 }
