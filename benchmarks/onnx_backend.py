@@ -4,10 +4,11 @@
     python benchmarks/onnx_backend.py --only Resize --why
 
 Cases are those whose inputs and outputs are dense tensors of at most five dimensions, float32 but for integers that
-state shapes, axes and indices. Such integers, and every float input behind the first that has the operator's weights
-or parameters, are fed as constants when the importer takes the case in no other way: the backend tests have no
-constants at all. A case with a batch is run with its first sample, and again with every sample by itself; it counts
-as right only where both give what the case expects, so a graph that mixes samples is never counted as right by it.
+state shapes, axes and indices; operators that a case writes out as a function are left out. Such integers, and float
+inputs that are weights or parameters, are fed as constants where the importer takes the case in no other way: the
+backend tests have no constants at all. A case with a batch is run sample by sample where onnx's own evaluator, run so,
+computes what the case expects; a graph that mixes the samples of a batch is refused. Where a case expects NaN, nothing
+is compared.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import onnx
 from onnx import numpy_helper
 from onnx.backend.test.loader import load_model_tests
+from onnx.reference import ReferenceEvaluator
 
 from edgekc.errors import EdgekcError
 from edgekc.graph.ir import Array
@@ -60,7 +62,7 @@ def cases(kind: str) -> list[Case]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = load_model_tests(kind=kind)
-    return [case for test in found if (case := _case(test)) is not None]
+    return [case for test in found if "_expanded" not in test.name and (case := _case(test)) is not None]
 
 
 def _case(test: Any) -> Case | None:
@@ -104,6 +106,7 @@ def variant(case: Case, activations: tuple[str, ...], batch: int) -> Any:
     """The case's model with all other inputs as constants; with a batch, that many leading sizes made one."""
     model = onnx.ModelProto()
     model.CopyFrom(case.model)
+    model.ir_version = max(model.ir_version, 4)  # before it, constants had to be inputs as well
     graph = model.graph
     for name, data in case.inputs.items():
         if name not in activations and name not in {t.name for t in graph.initializer}:
@@ -135,8 +138,8 @@ def run(graph: Any, inputs: list[Array]) -> list[Array]:
             np.moveaxis(x, 1, -1) if x.ndim == 3 else x,
             x,
         ):
-            if (1, *form.shape[1:]) == shape or form.shape == shape:
-                fed.append(np.ascontiguousarray(form))
+            if (1, *form.shape[1:]) == shape or form.shape == shape or (1, *form.shape) == shape:
+                fed.append(np.ascontiguousarray(form).reshape(shape))
                 break
         else:
             raise ValueError(f"input of shape {x.shape} for {shape}")
@@ -151,9 +154,15 @@ def equal(case: Case, got: Array, want: Array) -> bool:
     return any(
         got.size == form.size
         and [d for d in got.shape if d != 1] == [d for d in form.shape if d != 1]
-        and np.allclose(got.ravel(), form.ravel(), rtol=case.rtol, atol=max(case.atol, 1e-6))
+        and np.allclose(*defined(got.ravel(), form.ravel()), rtol=case.rtol, atol=max(case.atol, 1e-6))
         for form in forms
     )
+
+
+def defined(got: Array, want: Array) -> tuple[Array, Array]:
+    """Without the places where the case expects no number: the root of a negative one is free to be anything."""
+    numbers = ~np.isnan(want)
+    return got[numbers], want[numbers]
 
 
 def verdict(case: Case, folder: Path) -> tuple[str, str, str]:
@@ -167,12 +176,14 @@ def verdict(case: Case, folder: Path) -> tuple[str, str, str]:
                     result = attempt(case, activations, batch, folder)
                 except EdgekcError as error:
                     line = " ".join(str(error).split()).replace(f"{folder}/case.onnx: ", "")
-                    refused = refused or line
+                    refused = line if not refused or "batch size" in refused else refused
                     continue
+                except Exception as error:  # a fault of edgekc's own, which no count may hide
+                    return "wrong", f"{type(error).__name__}: {' '.join(str(error).split())[:120]}", f"batch {batch}"
                 how = "as it is" if batch == 1 else f"{batch} samples one by one"
                 if count < len(floats):
                     how += ", parameters as constants"
-                if result or batch == 1:
+                if result or batch == 1 or by_itself(case, activations, batch):
                     return ("right" if result else "wrong"), "", how
                 refused = "samples of the batch are not mapped by themselves"
     return "refused", refused, ""
@@ -182,8 +193,25 @@ def batches(case: Case, activations: tuple[str, ...]) -> list[int]:
     """Batch sizes to try: 1, then that which all inputs and outputs have."""
     sizes = {case.inputs[n].shape[0] for n in activations if case.inputs[n].ndim}
     size = max(sizes, default=1)
-    outputs = all(o.ndim and o.shape[0] == size for o in case.outputs)
+    outputs = all(o.ndim and o.shape[0] == size for o in case.outputs) and size < 100
     return [1, size] if size > 1 and outputs else [1]
+
+
+def by_itself(case: Case, activations: tuple[str, ...], batch: int) -> bool:
+    """Whether onnx's own evaluator, given the samples one by one, computes what the case expects of all together."""
+    try:
+        evaluator = ReferenceEvaluator(variant(case, activations, batch))
+        for k in range(batch):
+            inputs = {n: case.inputs[n] for n in activations}
+            sample = {n: x[k : k + 1] if x.ndim and x.shape[0] == batch else x for n, x in inputs.items()}
+            got = evaluator.run(None, sample)
+            if not all(g.shape == w[k : k + 1].shape for g, w in zip(got, case.outputs, strict=False)):
+                return False
+            if not all(equal(case, g, w[k : k + 1]) for g, w in zip(got, case.outputs, strict=False)):
+                return False
+    except Exception:  # the evaluator has no such model: then its samples are not separate
+        return False
+    return True
 
 
 def attempt(case: Case, activations: tuple[str, ...], batch: int, folder: Path) -> bool:

@@ -94,7 +94,7 @@ class Builder:
         self.counts["input"] += 1
         name = "input" if number == 0 else f"input_{number}"
         self._check_shape(shape)
-        order, stored = od.plain(shape), shape
+        order, stored = od.plain(shape), shape if len(shape) > 1 else with_batch(shape)
         if len(shape) == 4 and not self.channels_last:
             order, stored = od.nhwc(shape), _nhwc_shape(shape)
         elif len(shape) == 3 and self.rows_last:
@@ -189,12 +189,13 @@ class Builder:
                 value = self.ordered(value, od.plain(value.shape))
                 native = self.native_shape(value)
             tensor = self.stored(value, native)
-            if tensor in names or tensor in (v.name for v in inputs):
-                raise self.unsupported("an output that is an input, or is listed twice", "distinct computed tensors")
+            if tensor in names or tensor in (v.name for v in inputs):  # listed twice, or nothing is computed: a copy
+                tensor = self.emit("reshape", (tensor,), {}, native, value.shape, value.order).name
             if not value.order.plain and value.order not in (_nhwc_or_none(value.shape), _nwc_or_none(value.shape)):
-                raise self.unsupported(
-                    f"an output of shape {list(value.shape)} made from NCHW without a layer in between",
+                raise LayoutError(
+                    f"an output of shape {list(value.shape)} made from NCHW without a layer in between; supported: "
                     "a fully connected layer, or the tensor with four dimensions",
+                    where=self.at,
                 )
             names.append(tensor)
         used, nodes = set(names), []
@@ -213,6 +214,8 @@ class Builder:
         """The tensor of a value (n, c, h, w) as (n, h, w, c)."""
         if len(value.shape) != 4:
             raise self.unsupported(f"input of shape {list(value.shape)}", "4 dimensions")
+        if value.shape[0] != 1:
+            raise self.unsupported(f"batch size {value.shape[0]} (shape {list(value.shape)})", "1")
         if value.data is None:
             value = self.ordered(value, od.nhwc(value.shape))
         return self.stored(value, _nhwc_shape(value.shape))
@@ -258,9 +261,9 @@ class Builder:
             return _nhwc_shape(value.shape)
         if len(value.shape) == 3 and value.shape[0] == 1 and value.order == od.nwc(value.shape):
             _, c, w = value.shape
-            found = self.tensors[value.name].shape if value.data is None else ()
-            if found in ((1, w, c), (1, 1, w, c)) and (found != with_batch(value.shape) or not value.order.plain):
-                return found
+            stored = self.tensors[value.name].shape if value.data is None else ()
+            if stored in ((1, w, c), (1, 1, w, c)) and (stored != with_batch(value.shape) or not value.order.plain):
+                return stored
             return with_batch(value.shape) if value.order.plain else (1, 1, w, c)
         found = self.placed(value)
         return with_batch(value.shape) if found is None or value.order.plain else found[0]
@@ -269,7 +272,8 @@ class Builder:
         """(the value, its stored shape, the stored axis of each axis of the source); moved where axes are torn."""
         found = self.placed(value)
         if found is None:
-            value = self.plain(value)
+            image = len(value.shape) == 4 and value.shape[0] == 1 and not self.channels_last
+            value = self.ordered(value, od.nhwc(value.shape)) if image else self.plain(value)
             found = self.placed(value)
             assert found is not None
         return value, *found

@@ -6,18 +6,31 @@ it for an image of one row moves nothing and costs nothing.
 
 from __future__ import annotations
 
-from .attention import einsum, layer_norm, matmul, normalized
-from .elements import binary, clamp, elu, hard_sigmoid, hard_swish, mish, power, prelu, silu, softplus, softsign, unary
-from .layers import affine, batch_norm, conv, conv_transpose, fully_connected, local_response
+from .attention import attention, einsum, layer_norm, matmul, normalized
+from .elements import (
+    binary,
+    clamp,
+    elu,
+    hard_sigmoid,
+    hard_swish,
+    mish,
+    power,
+    prelu,
+    silu,
+    softplus,
+    softsign,
+    unary,
+)
+from .layers import across_channels, affine, batch_norm, conv, conv_transpose, fully_connected, local_response
 from .moves import concat, depth_to_space, expand, pad, reshape, space_to_depth, strided, take, tile, transpose
 from .reductions import arg, l2_normalize, log_softmax, mean, reduce, softmax
 from .spatial import Pads, Pair, adaptive_pool, global_pool, pool, resize
 
 __all__ = [
-    "Pads", "Pair", "adaptive_pool", "affine", "arg", "batch_norm", "binary", "clamp", "concat", "conv",
-    "conv_transpose",
-    "depth_to_space", "einsum", "elu", "expand", "fully_connected", "global_pool", "hard_sigmoid", "hard_swish",
-    "l2_normalize", "layer_norm", "local_response", "log_softmax", "matmul", "mean", "mish", "normalized", "pad",
-    "pool", "power", "prelu", "reduce", "reshape", "resize", "silu", "softmax", "softplus", "softsign",
-    "space_to_depth", "strided", "take", "tile", "transpose", "unary",
+    "Pads", "Pair", "across_channels", "adaptive_pool", "affine", "arg", "attention", "batch_norm", "binary",
+    "clamp", "concat", "conv", "conv_transpose", "depth_to_space", "einsum", "elu", "expand", "fully_connected",
+    "global_pool", "hard_sigmoid", "hard_swish", "l2_normalize", "layer_norm", "local_response", "log_softmax",
+    "matmul", "mean", "mish", "normalized", "pad", "pool", "power", "prelu", "reduce", "reshape",
+    "resize", "silu", "softmax", "softplus", "softsign", "space_to_depth", "strided", "take", "tile",
+    "transpose", "unary",
 ]  # fmt: skip

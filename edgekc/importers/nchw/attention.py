@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from ...graph.ir import AttrValue
 from .. import order as od
-from ..builder import Builder, Value
+from ..builder import Builder, Value, constant_value, real
 from .elements import binary, broadcast, number, unary
 from .layers import fully_connected
 from .moves import expand, reshape, transpose
-from .reductions import mean, reduce
+from .reductions import mean, reduce, softmax
 
 
 def matmul(b: Builder, x: Value, y: Value) -> Value:
@@ -62,6 +64,41 @@ def _of_two(b: Builder, x: Value, y: Value) -> Value:
     shape = (*lead, m, n)
     stored = shape if shape[0] == 1 else (1, *shape)
     return b.emit("batch_matmul", (names[0], names[1]), attrs, stored, shape, od.plain(shape))
+
+
+def attention(
+    b: Builder,
+    q: Value,
+    k: Value,
+    v: Value,
+    scale: float | None = None,
+    mask: Value | None = None,
+    causal: bool = False,
+) -> Value:
+    """softmax(q k^T * scale + mask) v; fewer heads of k and v serve several of q each."""
+    heads = q.shape[-3] if len(q.shape) > 2 else 1
+    if len(k.shape) > 3 and k.shape[-3] != heads and heads % k.shape[-3] == 0:
+        k, v = (_repeated(b, part, heads // part.shape[-3]) for part in (k, v))
+    factor = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
+    scores = matmul(b, binary(b, "mul", q, number(factor)), _swapped(b, k))
+    low = -1e4  # far below any score, and no infinity
+    if causal:
+        rows, columns = scores.shape[-2:]
+        seen = np.tril(np.ones((rows, columns), bool))
+        scores = binary(b, "add", scores, constant_value(np.where(seen, 0.0, low), ""))
+    if mask is not None:
+        if mask.data is not None:
+            values = np.where(mask.data, 0.0, low) if mask.data.dtype == bool else np.maximum(real(mask), low)
+            mask = constant_value(values, mask.source)
+        scores = binary(b, "add", scores, mask)
+    return matmul(b, softmax(b, scores, -1), v)
+
+
+def _repeated(b: Builder, x: Value, times: int) -> Value:
+    """Each head several times, one behind the other."""
+    *lead, heads, rows, columns = x.shape
+    x = expand(b, reshape(b, x, (*lead, heads, 1, rows, columns)), (*lead, heads, times, rows, columns))
+    return reshape(b, x, (*lead, heads * times, rows, columns))
 
 
 def normalized(b: Builder, x: Value, axes: Sequence[int], eps: float) -> Value:

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from ...graph.ir import Array, AttrValue, Role
-from ...ops import SOURCES
 from .. import order as od
 from ..builder import Builder, Value, constant_value, elements, real
 from ..order import Shape
@@ -34,7 +33,7 @@ def binary(b: Builder, op: str, x: Value, y: Value) -> Value:
 def _difference(b: Builder, x: Value, y: Value) -> Value:
     if y.data is not None:
         return binary(b, "add", x, constant_value(-_free(b, y), y.source))
-    if x.data is not None or "sub" not in SOURCES:
+    if x.data is not None:
         return binary(b, "add", x, binary(b, "mul", y, number(-1.0)))
     return _of_two(b, "sub", x, y)
 
@@ -96,6 +95,8 @@ def _image(x: Value) -> od.Order | None:
 def _with_constant(b: Builder, op: str, x: Value, y: Value) -> Value:
     assert y.data is not None
     shape = broadcast(b, x.shape, y.shape)
+    if len(shape) == len(x.shape) > 1 and shape[0] != x.shape[0]:
+        raise b.unsupported(f"a constant {list(y.shape)} that enlarges the batch of {list(x.shape)}", "a batch of one")
     if shape != x.shape:
         x = expand(b, x, shape) if elements(shape) != elements(x.shape) else reshape(b, x, shape)
     if b.quantized and y.quant is None:
@@ -153,8 +154,6 @@ def clamp(b: Builder, x: Value, low: float | None, high: float | None) -> Value:
         return x
     if ends in _CLAMPS:
         return unary(b, "relu", x, {"activation": _CLAMPS[ends]})
-    if "maximum" not in SOURCES or "minimum" not in SOURCES:
-        raise b.unsupported(f"a clamp to {ends[0]} .. {ends[1]}", "0 .. infinity, 0 .. 6, -1 .. 1")
     if ends[0] == 0:
         x = unary(b, "relu", x, {"activation": "relu"})
     elif ends[0] != -math.inf:
@@ -171,9 +170,7 @@ def hard_sigmoid(b: Builder, x: Value, slope: float, offset: float) -> Value:
 
 def hard_swish(b: Builder, x: Value) -> Value:
     """x * relu6(x + 3) / 6."""
-    if "hard_swish" in SOURCES:
-        return unary(b, "hard_swish", x)
-    return binary(b, "mul", x, hard_sigmoid(b, x, 1 / 6, 0.5))
+    return unary(b, "hard_swish", x)
 
 
 def silu(b: Builder, x: Value) -> Value:
@@ -224,6 +221,10 @@ def power(b: Builder, x: Value, exponent: float) -> Value:
     """x to a constant power: roots, and small whole numbers by products."""
     if exponent in (0.5, -0.5):
         return unary(b, "sqrt" if exponent > 0 else "rsqrt", x)
+    if exponent in (0.25, 0.75):
+        root = unary(b, "sqrt", x)
+        quarter = unary(b, "sqrt", root)
+        return quarter if exponent == 0.25 else binary(b, "mul", root, quarter)
     if exponent == int(exponent) and 1 <= exponent <= 8:
         out, square, left = None, x, int(exponent)
         while left:
@@ -240,4 +241,4 @@ def power(b: Builder, x: Value, exponent: float) -> Value:
         return quarter if exponent == -0.25 else binary(b, "mul", root, quarter)
     if exponent == -1:
         return binary(b, "div", number(1.0), x)
-    raise b.unsupported(f"the power {exponent}", "1 to 8, 0.5, -0.5, -0.25, -0.75")
+    raise b.unsupported(f"the power {exponent}", "1 to 8, quarters to 0.75 and -0.75")

@@ -118,7 +118,12 @@ def _spread(weights: Array, dilation: Sequence[int]) -> Array:
 
 
 def _in_groups(
-    b: Builder, x: Value, w: Value, bias: Value | None, window_of: tuple[Sequence[int], ...], groups: int
+    b: Builder,
+    x: Value,
+    w: Value,
+    bias: Value | None,
+    window_of: tuple[Sequence[int], Sequence[int], Pads, Sequence[int]],
+    groups: int,
 ) -> Value:
     """One transposed convolution for each group: TensorFlow Lite has none with groups."""
     ic, per_group, k_h, k_w = w.shape
@@ -235,12 +240,19 @@ def batch_norm(
 
 def local_response(b: Builder, x: Value, size: int, alpha: float, beta: float, bias: float) -> Value:
     """x / (bias + alpha / size * the squares of `size` channels around each) ** beta: the sum is a 1x1 convolution."""
-    channels = x.shape[1]
-    before = (size - 1) // 2
-    offsets = np.arange(channels)[None] - np.arange(channels)[:, None]
-    band = ((offsets >= -before) & (offsets <= size - 1 - before)).astype(np.float32) * (alpha / size)
-    weights = constant_value(band.reshape(channels, channels, *(1,) * (len(x.shape) - 2)), "")
-    ones, none = (1,) * (len(x.shape) - 2), (0, 0) * (len(x.shape) - 2)
-    shift = constant_value(np.full(channels, bias, np.float32), "")
-    total = conv(b, binary(b, "mul", x, x), weights, shift, ones, ones, none, 1)
+    total = across_channels(b, binary(b, "mul", x, x), (size - 1) // 2, size, x.shape[1], alpha / size, bias)
     return binary(b, "mul", x, power(b, total, -beta))
+
+
+def across_channels(b: Builder, x: Value, before: int, size: int, count: int, factor: float, shift: float) -> Value:
+    """Sums of `size` channels each, times a factor, plus a shift: a 1x1 convolution to `count` channels.
+
+    The first sum begins `before` channels before the first one.
+    """
+    channels, spatial = x.shape[1], len(x.shape) - 2
+    first = np.arange(count)[:, None] - before
+    b.count_made(4 * channels * count)
+    band = (np.arange(channels) >= first) & (np.arange(channels) < first + size)
+    weights = constant_value((band * np.float32(factor)).reshape(count, channels, *(1,) * spatial), "")
+    bias = constant_value(np.full(count, shift, np.float32), "")
+    return conv(b, x, weights, bias, (1,) * spatial, (1,) * spatial, (0, 0) * spatial, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 
 from ...graph.ir import Array, AttrValue, Quant, Role
-from ...ops import SOURCES
 from .. import order as od
 from ..builder import Builder, Value, constant_value, elements, real
 from ..order import Shape
@@ -101,31 +101,43 @@ def concat(b: Builder, parts: Sequence[Value], axis: int) -> Value:
 
 
 def _with_constants(b: Builder, parts: Sequence[Value], axis: int) -> Value:
-    """Zeros around what is computed, and the constants added where the zeros are."""
-    from .elements import binary
-
-    shape = [sum(p.shape[axis] for p in parts) if i == axis else d for i, d in enumerate(parts[0].shape)]
-    b.count_made(4 * math.prod(shape))
-    values = np.zeros(shape, np.float32)
-    total, at = None, 0
-    run: list[Value] = []
-    for i, part in enumerate(parts):
-        if part.data is None:
-            run.append(part)
+    """Activations side by side are joined first, then one constant after the other."""
+    groups: list[Value] = []
+    for constant, run in itertools.groupby(parts, lambda part: part.data is not None):
+        side = list(run)
+        if constant:
+            groups.append(constant_value(np.concatenate([real(p) for p in side], axis), side[0].source))
         else:
-            where: list[slice] = [slice(None)] * len(shape)
-            where[axis] = slice(at, at + part.shape[axis])
-            values[tuple(where)] = real(part)
-        at += part.shape[axis]
-        if run and (i + 1 == len(parts) or parts[i + 1].data is not None):
-            x = concat(b, run, axis)
-            around = [(0, 0)] * len(shape)
-            around[axis] = (at - x.shape[axis], shape[axis] - at)
-            x = pad(b, x, around, 0.0)
-            total = x if total is None else binary(b, "add", total, x)
-            run = []
+            groups.append(concat(b, side, axis))
+    total = groups[0] if groups[0].data is None else None
+    for before, part in itertools.pairwise(groups):
+        if total is None:
+            total = _joined(b, part, before, axis, first=True)
+        elif part.data is not None:
+            total = _joined(b, total, part, axis, first=False)
+        else:
+            total = concat(b, [total, part], axis)
     assert total is not None, "constants alone are folded"
-    return binary(b, "add", total, constant_value(values, next(p.source for p in parts if p.data is not None)))
+    return total
+
+
+def _joined(b: Builder, x: Value, constant: Value, axis: int, first: bool) -> Value:
+    """A constant in front of an activation (`first`), or behind it."""
+    assert constant.data is not None
+    x, native, where = b.axes(x)
+    if where[axis] == 0:
+        native, where = (1, *native), tuple(a + 1 for a in where)
+    stored, values = list(native), [1] * len(native)
+    for i, place in enumerate(where):
+        values[place] = constant.shape[i]
+    stored[where[axis]] += constant.shape[axis]
+    shape = tuple(d + constant.shape[i] if i == axis else d for i, d in enumerate(x.shape))
+    tensor, name = b.stored(x, native), b.node_name("concat_const", "")
+    data = constant.data.transpose(np.argsort(where)).reshape(values)
+    const = b.const(f"{name}/b", data, Role.WEIGHTS, None, constant.source)
+    attrs: dict[str, AttrValue] = {"axis": where[axis], "first": int(first)}
+    order = od.order_of(shape, np.argsort(where).tolist())
+    return b.emit("concat_const", (tensor, const), attrs, tuple(stored), shape, order, name)
 
 
 def pad(b: Builder, x: Value, pairs: Sequence[Pair], value: float, mode: str = "constant") -> Value:
@@ -139,10 +151,12 @@ def pad(b: Builder, x: Value, pairs: Sequence[Pair], value: float, mode: str = "
         pairs = [(max(low, 0), max(high, 0)) for low, high in pairs]
     if not any(map(any, pairs)):
         return x
-    if mode == "constant" and value != 0:
-        raise b.unsupported(f"padding with {value}", "0")
     if mode == "reflect" and any(max(p) >= d for d, p in zip(x.shape, pairs, strict=True)):
         raise b.wrong(f"padding {[list(p) for p in pairs]} mirrors more than there is of {list(x.shape)}")
+    if len(x.shape) == 3 and x.order == od.nwc(x.shape) and x.shape[0] == 1 and not any(pairs[0]):
+        n, c, w = x.shape  # an image of one row, so that a convolution behind can pad by itself
+        image = pad(b, reshape(b, x, (n, c, 1, w)), [pairs[0], pairs[1], (0, 0), pairs[2]], value, mode)
+        return reshape(b, image, (n, image.shape[1], image.shape[3]))
     x, native, where = b.axes(x)
     if any(any(pair) and where[axis] == 0 for axis, pair in enumerate(pairs)):
         native, where = (1, *native), tuple(a + 1 for a in where)
@@ -155,7 +169,11 @@ def pad(b: Builder, x: Value, pairs: Sequence[Pair], value: float, mode: str = "
     )
     attrs: dict[str, AttrValue] = {"pads": ",".join(map(str, amounts))}
     op = "pad"
-    if mode != "constant":
+    if mode == "constant" and value != 0:
+        if b.quantized:
+            raise b.unsupported(f"padding with {value}", "0")
+        op, attrs = "pad_with", {**attrs, "value": float(np.float32(value))}
+    elif mode != "constant":
         op, attrs = "mirror_pad", {**attrs, "mode": mode}
     return b.emit(op, (b.stored(x, native),), attrs, stored, shape, od.order_of(shape, np.argsort(where).tolist()))
 
@@ -200,7 +218,7 @@ def take(b: Builder, x: Value, axis: int, indices: Array) -> Value:
             raise b.layout(x)
         stored = tuple(flat.size if i == where[axis] else d for i, d in enumerate(native))
         name = b.node_name("take", "")
-        index = b.const(f"{name}/indices", flat.astype(np.int32), Role.WEIGHTS, exact=True)
+        index = b.const(f"{name}/indices", flat.astype(np.int32), Role.REQUANT, exact=True)
         order = od.order_of(shape, np.argsort(where).tolist())
         out = b.emit("take", (b.stored(x, native), index), {"axis": where[axis]}, stored, shape, order, name)
     return reshape(b, out, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
@@ -253,24 +271,21 @@ def depth_to_space(b: Builder, x: Value, block: int, columns_first: bool) -> Val
     n, channels, h, w = x.shape
     c = channels // block**2
     out = (n, c, h * block, w * block)
-    if not columns_first and "depth_to_space" in SOURCES:
+    if not columns_first:
         stored = (n, h * block, w * block, c)
         return b.emit("depth_to_space", (b.nhwc(x),), {"block": block}, stored, out, od.nhwc(out))
-    if columns_first:
-        x = transpose(b, reshape(b, x, (n, c, block, block, h, w)), (0, 1, 4, 2, 5, 3))
-    else:
-        x = transpose(b, reshape(b, x, (n, block, block, c, h, w)), (0, 3, 4, 1, 5, 2))
+    x = transpose(b, reshape(b, x, (n, c, block, block, h, w)), (0, 1, 4, 2, 5, 3))
     return reshape(b, x, out)
 
 
-def space_to_depth(b: Builder, x: Value, block: int) -> Value:
-    """Blocks of pixels to blocks of channels."""
+def space_to_depth(b: Builder, x: Value, block: int, columns_first: bool = False) -> Value:
+    """Blocks of pixels to blocks of channels; `columns_first`: what comes of a channel lies together."""
     if len(x.shape) != 4 or block < 1 or x.shape[2] % block or x.shape[3] % block:
         raise b.wrong(f"blocks of {block} do not fit an input of shape {list(x.shape)}")
     n, c, h, w = x.shape
     out = (n, c * block**2, h // block, w // block)
-    if "space_to_depth" in SOURCES:
+    if not columns_first:
         stored = (n, h // block, w // block, c * block**2)
         return b.emit("space_to_depth", (b.nhwc(x),), {"block": block}, stored, out, od.nhwc(out))
     x = reshape(b, x, (n, c, h // block, block, w // block, block))
-    return reshape(b, transpose(b, x, (0, 3, 5, 1, 2, 4)), out)
+    return reshape(b, transpose(b, x, (0, 1, 3, 5, 2, 4)), out)

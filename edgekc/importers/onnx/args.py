@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...graph.ir import Array
 from ..builder import Builder, Value, real
 from .file import FileNode
+
+# Attributes that change nothing of what a float model computes when it is run.
+_IDLE = frozenset(
+    (
+        "broadcast consumed_inputs cubic_coeff_a extrapolation_value is_test momentum num_outputs output_dtype "
+        "precision ratio round_mode saturate seed softmax_precision spatial stash_type storage_order training_mode"
+    ).split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +27,7 @@ class Args:
     node: FileNode
     values: Mapping[str, Value]
     opset: int
+    seen: set[str] = field(default_factory=set)  # attributes that the handler asked for
 
     def get(self, position: int) -> Value | None:
         if position >= len(self.node.inputs) or not self.node.inputs[position]:
@@ -32,11 +41,18 @@ class Args:
         return value
 
     def attr(self, key: str, default: Any) -> Any:
+        self.seen.add(key)
         return self.node.attrs.get(key, default)
 
     def text(self, key: str, default: str) -> str:
-        value = self.node.attrs.get(key, default)
+        value = self.attr(key, default)
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+    def check_seen(self) -> None:
+        """UnsupportedError where the node has an attribute that its handler does not know: it may change all."""
+        unknown = sorted(self.node.attrs.keys() - self.seen - _IDLE)
+        if unknown:
+            raise self.b.unsupported(f"attribute {unknown[0][:40]!r}", ", ".join(sorted(self.seen)) or "none")
 
     def constant(self, position: int, what: str) -> Array | None:
         """The values of a constant operand; None where it is left out."""
@@ -49,6 +65,7 @@ class Args:
 
     def ints(self, position: int, key: str, what: str) -> list[int] | None:
         """What older opsets have as an attribute and newer ones as a constant operand."""
+        self.seen.add(key)
         if key in self.node.attrs:
             found = self.node.attrs[key]
             return [int(v) for v in found] if isinstance(found, (list, tuple)) else [int(found)]

@@ -77,6 +77,7 @@ def _outputs(a: Args, where: str) -> list[Value]:
         raise a.b.unsupported("this operator is not implemented", ", ".join(sorted(HANDLERS)))
     try:
         results = handler(a)
+        a.check_seen()
         return results if isinstance(results, list) else [results]
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         # A handler trusts the types that the standard gives attributes; a damaged file keeps to none.

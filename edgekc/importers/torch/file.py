@@ -15,8 +15,12 @@ from ..faults import is_ours
 from .archive import clean_archive
 
 # Operators that are imported as they are: what torch makes of them is slower, or harder to know again.
-_KEPT = ("linear", "hardswish", "hardsigmoid", "silu", "upsample_nearest2d", "upsample_bilinear2d", "pixel_shuffle",
-         "pixel_unshuffle", "mish", "softplus")  # fmt: skip
+_KEPT = (
+    "linear hardswish hardsigmoid silu mish softplus celu prelu upsample_nearest1d upsample_nearest2d "
+    "_upsample_nearest_exact1d _upsample_nearest_exact2d upsample_linear1d upsample_bilinear2d pixel_shuffle "
+    "pixel_unshuffle channel_shuffle scaled_dot_product_attention reflection_pad1d reflection_pad2d instance_norm "
+    "matmul einsum"
+).split()
 
 
 def load_torch(where: str) -> Any:
@@ -59,7 +63,9 @@ def program_of(source: Any, example_inputs: Any, where: str) -> Any:
             warnings.simplefilter("ignore")
             table = torch.export.default_decompositions()
             for kept in _KEPT:
-                table.pop(getattr(torch.ops.aten, kept).default, None)
+                packet = getattr(torch.ops.aten, kept, None)
+                for overload in packet.overloads() if packet is not None else ():
+                    table.pop(getattr(packet, overload), None)
             return program.run_decompositions(table)
     except Exception as error:
         if is_ours(error):

@@ -125,7 +125,7 @@ def _result(b: Builder, node: Any, values: Mapping[str, Any]) -> Any:
         raise b.unsupported("this function is not implemented", "ATen operators")
     named = {s.name: s.default_value for s in node.target._schema.arguments if s.has_default_value()}
     named |= {s.name: a for s, a in zip(node.target._schema.arguments, args, strict=False)}
-    call = Call(b, named | kwargs)
+    call = Call(b, named | kwargs, node)
     op = op_name(node)
     if op == "aten.sym_size":
         return call.value("self").shape[call.ints("dim")[0]]

@@ -14,7 +14,14 @@ from .common import Handler
 
 
 def _binary(op: str) -> Callable[[Args], Value]:
-    return lambda a: nchw.binary(a.b, op, a.need(0, "a"), a.need(1, "b"))
+    def handler(a: Args) -> Value:
+        x, y = a.need(0, "a"), a.need(1, "b")
+        if a.opset < 7 and "axis" in a.node.attrs:  # the second operand's first axis, which broadcasts from there on
+            behind = len(x.shape) - int(a.attr("axis", 0)) % len(x.shape) - len(y.shape)
+            y = nchw.reshape(a.b, y, (*y.shape, *(1,) * behind))
+        return nchw.binary(a.b, op, x, y)
+
+    return handler
 
 
 def _all(op: str) -> Handler:
@@ -74,6 +81,13 @@ def _leaky(a: Args) -> Value:
 
 def _elu(a: Args) -> Value:
     return nchw.elu(a.b, a.need(0, "input"), float(a.attr("alpha", 1.0)))
+
+
+def _prelu(a: Args) -> Value:
+    x, slope = a.need(0, "input"), a.need(1, "slope")
+    if a.opset < 7 and len(slope.shape) == 1 and len(x.shape) > 1:  # one for each channel
+        slope = nchw.reshape(a.b, slope, (slope.shape[0], *(1,) * (len(x.shape) - 2)))
+    return nchw.prelu(a.b, x, slope)
 
 
 def _selu(a: Args) -> Value:
@@ -161,7 +175,7 @@ HANDLERS: dict[str, Handler] = {
     "Mish": lambda a: nchw.mish(a.b, a.need(0, "input")),
     "Mul": _binary("mul"),
     "Neg": _unary("neg"),
-    "PRelu": lambda a: nchw.prelu(a.b, a.need(0, "input"), a.need(1, "slope")),
+    "PRelu": _prelu,
     "Pow": _pow,
     "QuantizeLinear": _quantize,
     "Reciprocal": lambda a: nchw.power(a.b, a.need(0, "input"), -1.0),

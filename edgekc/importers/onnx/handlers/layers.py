@@ -141,7 +141,30 @@ def _einsum(a: Args) -> Value:
     return nchw.einsum(a.b, a.text("equation", ""), [a.need(i, f"input {i}") for i in range(len(a.node.inputs))])
 
 
+def _attention(a: Args) -> Value:
+    """Attention of opset 23: (batch, heads, rows, size), or (batch, rows, heads * size) with a count of heads."""
+    q, k, v = a.need(0, "Q"), a.need(1, "K"), a.need(2, "V")
+    if any(a.get(i) is not None for i in range(4, len(a.node.inputs))) or len(a.node.outputs) > 1:
+        raise a.b.unsupported("attention with a cache, or with further outputs", "Q, K, V and a mask")
+    if a.attr("softcap", 0.0) or a.attr("qk_matmul_output_mode", 0):
+        raise a.b.unsupported("softcap, or another output", "0")
+    flat = len(q.shape) == 3
+    heads = (int(a.attr("q_num_heads", 1)), *(int(a.attr("kv_num_heads", 1)),) * 2)
+    if flat:
+        q, k, v = (
+            nchw.transpose(a.b, nchw.reshape(a.b, x, (*x.shape[:2], h, x.shape[2] // h)), (0, 2, 1, 3))
+            for x, h in zip((q, k, v), heads, strict=True)
+        )
+    causal, scale = bool(a.attr("is_causal", 0)), a.attr("scale", None)
+    out = nchw.attention(a.b, q, k, v, scale=scale, mask=a.get(3), causal=causal)
+    if flat:
+        n, heads_of, rows, size = out.shape
+        out = nchw.reshape(a.b, nchw.transpose(a.b, out, (0, 2, 1, 3)), (n, rows, heads_of * size))
+    return out
+
+
 HANDLERS: dict[str, Handler] = {
+    "Attention": _attention,
     "BatchNormalization": _batch_norm,
     "Conv": _conv,
     "ConvTranspose": _conv_transpose,

@@ -131,6 +131,11 @@ def _depth_to_space(a: Args) -> Value:
     return nchw.depth_to_space(a.b, a.need(0, "input"), int(a.attr("blocksize", 1)), columns_first)
 
 
+def _space_to_depth(a: Args) -> Value:
+    columns_first = a.text("mode", "DCR") == "CRD"
+    return nchw.space_to_depth(a.b, a.need(0, "input"), int(a.attr("blocksize", 1)), columns_first)
+
+
 HANDLERS: dict[str, Handler] = {
     "Concat": _concat,
     "DepthToSpace": _depth_to_space,
@@ -140,7 +145,7 @@ HANDLERS: dict[str, Handler] = {
     "Pad": _pad,
     "Reshape": _reshape,
     "Slice": _slice,
-    "SpaceToDepth": lambda a: nchw.space_to_depth(a.b, a.need(0, "input"), int(a.attr("blocksize", 1))),
+    "SpaceToDepth": _space_to_depth,
     "Split": _split,
     "Squeeze": _squeeze,
     "Tile": _tile,

@@ -14,10 +14,10 @@ from .common import Handler
 
 def _axes(a: Args) -> list[int] | None:
     """The axes; None: nothing is reduced."""
-    axes = a.ints(1, "axes", "axes")
+    axes, nothing = a.ints(1, "axes", "axes"), a.attr("noop_with_empty_axes", 0)
     if axes:
         return axes
-    return None if a.attr("noop_with_empty_axes", 0) else list(range(len(a.need(0, "input").shape)))
+    return None if nothing else list(range(len(a.need(0, "input").shape)))
 
 
 def _reduce(op: str, before: Callable[[Args, Value], Value] | None = None, after: str = "") -> Handler:

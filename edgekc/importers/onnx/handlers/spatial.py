@@ -34,10 +34,10 @@ def _resize(a: Args) -> Value:
     scales = a.constant(1 if old else 2, "scales") if "scales" not in a.node.attrs else np.array(a.attr("scales", []))
     wanted = None if old else a.ints(3, "sizes", "sizes")
     factors, sizes = [1.0] * rank, list(x.shape)
+    policy = a.text("keep_aspect_ratio_policy", "stretch")
     if wanted:
         for axis, size in zip(axes, wanted, strict=True):
             sizes[axis], factors[axis] = size, size / x.shape[axis]
-        policy = a.text("keep_aspect_ratio_policy", "stretch")
         if policy != "stretch":
             pick = min if policy == "not_larger" else max
             factor = pick(factors[i] for i in axes)
@@ -91,14 +91,15 @@ def _ours(have: int, want: int, align: int, half: int) -> Array:
 
 
 def _rounded(places: Array, mode: str, have: int) -> Array:
-    rules = {
+    rules: dict[str, Callable[[Array], Array]] = {
         "round_prefer_floor": lambda p: np.ceil(p - 0.5),
         "round_prefer_ceil": lambda p: np.floor(p + 0.5),
         "floor": np.floor,
         "ceil": np.ceil,
     }
     exact = np.round(places, 6)  # what binary fractions leave of a third times three
-    return np.clip(rules[mode](exact), 0, have - 1).astype(np.int64)
+    chosen: Array = np.clip(rules[mode](exact), 0, have - 1).astype(np.int64)
+    return chosen
 
 
 def _nearest(a: Args, x: Value, sizes: list[int], indices: list[Array]) -> Value:
