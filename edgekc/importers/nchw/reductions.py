@@ -25,6 +25,8 @@ def reduce(b: Builder, op: str, x: Value, axes: Sequence[int], keep_dims: bool) 
         return reshape(b, x, _reduced(x.shape, chosen, keep_dims))
     x, native, where = b.axes(x)
     stored = sorted(where[a] for a in chosen if where[a] != 0)  # the first has one element
+    if len(x.shape) == 3 and where == (0, 3, 2) and stored[0] == 2:
+        stored = [1, *stored]  # with the width of an image of one row goes its height
     shape, out = _reduced(x.shape, chosen, keep_dims), _reduced(native, stored, keep_dims)
     attrs: dict[str, AttrValue] = {"axes": ",".join(map(str, stored)), "keep_dims": int(keep_dims)}
     # The axes that stay keep their order of memory: with height or width gone, (n, w, c) holds (n, c, w).

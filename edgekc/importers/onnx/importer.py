@@ -11,7 +11,7 @@ from ...graph.ir import Graph
 from ..builder import Builder, Value, constant_value
 from ..finish import fold_affine, numbered, tidy
 from ..layouts import import_in_best
-from . import file, fold, qdq
+from . import file, fold, patterns, qdq
 from .args import Args
 from .file import FileModel
 from .handlers import HANDLERS
@@ -27,7 +27,7 @@ def import_onnx(path: Path, name: str) -> Graph:
         ModelError: the file is damaged, contradicts itself, or holds NaN.
         UnsupportedError: an operator, type or attribute that edgekc does not have; names node and operator.
     """
-    model = file.read(path)
+    model = patterns.fuse(file.read(path))
     is_qdq = any(node.op in ("QuantizeLinear", "DequantizeLinear") for node in model.nodes)
     ranks = [len(item.shape) for item in model.inputs]
     return import_in_best(lambda b: _import(model, name, b), str(path), ranks, is_qdq)
