@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import elements, layers, moves, reductions, spatial
+from . import elements, layers, moves, recurrent, reductions, spatial
 from .common import Handler
 
 HANDLERS: dict[str, Handler] = {
@@ -10,5 +10,6 @@ HANDLERS: dict[str, Handler] = {
     **spatial.HANDLERS,
     **elements.HANDLERS,
     **reductions.HANDLERS,
+    **recurrent.HANDLERS,
     **moves.HANDLERS,
 }
