@@ -6,16 +6,18 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..files import limits
 from ..graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Stage, Tensor, constant
+from ..ops import SOURCES
 from . import order as od
 from .imported import Imported, SourceOperator, partial
 from .order import Order, Shape
+from .value import Value, nhwc_or_none, nhwc_shape, nwc_or_none, with_batch
 
 MAX_DIM = 65535  # the C parameter structs hold 16-bit sizes
 _MAX_ELEMENTS = 1 << 28  # of an activation; far above what any supported device holds
@@ -27,19 +29,6 @@ class LayoutError(UnsupportedError):
     """An operator meets elements in an order that it cannot read; another layout of the inputs may fit."""
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
-    """What a name of the source stands for: a tensor of the graph, or a constant."""
-
-    shape: Shape  # as the source says, with a batch of 1
-    order: Order  # of the graph's tensor; constants are in the source's order
-    name: str = ""  # of the graph's tensor
-    data: Array | None = None  # of a constant
-    quant: Quant | None = None  # of a constant of integers
-    source: str = ""  # a constant's name in the user's model
-    settled: bool = False  # an activation that went through QuantizeLinear
-
-
 @dataclass(slots=True)
 class Builder:
     """The graph so far, and the place in the source that is being read."""
@@ -47,12 +36,16 @@ class Builder:
     where: str  # file or model
     quantized: bool = False
     channels_last: bool = False  # the source's inputs of four dimensions are NHWC already
+    rows_last: bool = False  # inputs of three dimensions (n, c, w) become (n, w, c)
+    moving: bool = False  # transposes may be made where an operator meets another order than it reads
     at: str = ""  # file and node, for errors
     tensors: dict[str, Tensor] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)  # nodes of each operator, for names
     places: dict[str, str] = field(default_factory=dict)  # graph tensor -> where the source makes it
     shaped: dict[tuple[str, Shape], str] = field(default_factory=dict)  # reshapes made, by tensor and shape
+    moved: dict[tuple[str, Order], str] = field(default_factory=dict)  # transposes made, by tensor and new order
+    moved_elements: int = 0  # of all transposes
     made_bytes: int = 0  # of constants that were computed here
     held_bytes: int = 0  # of constants that the source holds
     source: int = -1  # index of the source's operator that is being read
@@ -99,9 +92,12 @@ class Builder:
         number = self.counts["input"]
         self.counts["input"] += 1
         name = "input" if number == 0 else f"input_{number}"
-        order = od.nhwc(shape) if len(shape) == 4 and not self.channels_last else od.plain(shape)
         self._check_shape(shape)
-        stored = _nhwc_shape(shape) if len(shape) == 4 and not self.channels_last else shape
+        order, stored = od.plain(shape), shape if len(shape) > 1 else with_batch(shape)
+        if len(shape) == 4 and not self.channels_last:
+            order, stored = od.nhwc(shape), nhwc_shape(shape)
+        elif len(shape) == 3 and self.rows_last:
+            order, stored = od.nwc(shape), (shape[0], shape[2], shape[1])
         self.tensors[name] = Tensor(name, stored, "float32")
         self.places[name] = self.at
         return Value(shape, order, name)
@@ -132,6 +128,8 @@ class Builder:
         name: str = "",
     ) -> Value:
         """A new node and the value that it computes: `stored` is its shape here, `shape` the source's."""
+        if op not in SOURCES:
+            raise self.unsupported(f"it needs {op}, which is not implemented", "those that docs/operators.md lists")
         name = name or self.node_name(op, "")
         self._check_shape(stored)
         self._add(op, name, inputs, attrs, stored)
@@ -208,9 +206,11 @@ class Builder:
             name = f"{op}_{number}"
         return name
 
-    def const(self, name: str, data: Array, role: Role, quant: Quant | None = None, source: str = "") -> str:
-        """A constant operand; float32, or integers with their quantisation."""
-        if quant is None:
+    def const(
+        self, name: str, data: Array, role: Role, quant: Quant | None = None, source: str = "", exact: bool = False
+    ) -> str:
+        """A constant operand; float32, integers with their quantisation, or as it is (`exact`)."""
+        if quant is None and not exact:
             with np.errstate(over="ignore"):
                 data = np.asarray(data, np.float32)
             if not np.isfinite(data).all():
@@ -224,13 +224,20 @@ class Builder:
         names = []
         for k, value in enumerate(outputs):
             self.at = f"{self.where}: output {k}"
-            tensor = self.stored(value, self.native_shape(value))
-            if tensor in names or tensor in (v.name for v in inputs):
-                raise self.unsupported("an output that is an input, or is listed twice", "distinct computed tensors")
-            if not value.order.plain and value.order != _nhwc_or_none(value.shape):
-                raise self.unsupported(
-                    f"an output of shape {list(value.shape)} made from NCHW without a layer in between",
+            native = self.native_shape(value)
+            if len(value.shape) == 3 and value.data is None and value.order == od.nwc(value.shape):
+                native = native[-3:] if len(native) == 4 else native
+            elif self.moving and value.order not in (od.plain(value.shape), nhwc_or_none(value.shape)):
+                value = self.ordered(value, od.plain(value.shape))
+                native = self.native_shape(value)
+            tensor = self.stored(value, native)
+            if tensor in names or tensor in (v.name for v in inputs):  # listed twice, or nothing is computed: a copy
+                tensor = self.emit("reshape", (tensor,), {}, native, value.shape, value.order).name
+            if not value.order.plain and value.order not in (nhwc_or_none(value.shape), nwc_or_none(value.shape)):
+                raise LayoutError(
+                    f"an output of shape {list(value.shape)} made from NCHW without a layer in between; supported: "
                     "a fully connected layer, or the tensor with four dimensions",
+                    where=self.at,
                 )
             names.append(tensor)
         used, nodes = set(names), []
@@ -249,9 +256,39 @@ class Builder:
         """The tensor of a value (n, c, h, w) as (n, h, w, c)."""
         if len(value.shape) != 4:
             raise self.unsupported(f"input of shape {list(value.shape)}", "4 dimensions")
-        if value.data is None and value.order != od.nhwc(value.shape):
+        if value.shape[0] != 1:
+            raise self.unsupported(f"batch size {value.shape[0]} (shape {list(value.shape)})", "1")
+        if value.data is None:
+            value = self.ordered(value, od.nhwc(value.shape))
+        return self.stored(value, nhwc_shape(value.shape))
+
+    def plain(self, value: Value) -> Value:
+        """The value with its elements in the source's order."""
+        return self.ordered(value, od.plain(value.shape))
+
+    def ordered(self, value: Value, order: Order) -> Value:
+        """The value with its elements in this order; a transpose where they lie in another."""
+        if value.data is not None or value.order == order:
+            return value
+        if not self.moving:
             raise self.layout(value)
-        return self.stored(value, _nhwc_shape(value.shape))
+        key = (value.name, order)
+        if key not in self.moved:
+            self.moved[key] = self._transposed(value, order)
+        return replace(value, order=order, name=self.moved[key])
+
+    def _transposed(self, value: Value, order: Order) -> str:
+        move = od.between(value.order, order)
+        if move is None:  # the two split the elements in ways that have no common refinement
+            value = self.ordered(value, od.plain(value.shape))
+            move = od.between(value.order, order)
+            assert move is not None
+        stored = (1, *move.factors)
+        perm = (0, *(p + 1 for p in move.perm))
+        out = tuple(stored[p] for p in perm)
+        self.moved_elements += math.prod(stored)
+        attrs: dict[str, AttrValue] = {"perm": ",".join(map(str, perm))}
+        return self.emit("transpose", (self.stored(value, stored),), attrs, out, value.shape, order).name
 
     def layout(self, value: Value) -> LayoutError:
         return LayoutError(
@@ -262,66 +299,46 @@ class Builder:
 
     def native_shape(self, value: Value) -> Shape:
         """The shape in which a value is stored when nothing asks for another."""
-        as_is = value.order.plain and self.channels_last
-        if as_is or value.order != _nhwc_or_none(value.shape):
-            return with_batch(value.shape)
-        return _nhwc_shape(value.shape)
+        if not (value.order.plain and self.channels_last) and value.order == nhwc_or_none(value.shape):
+            return nhwc_shape(value.shape)
+        if len(value.shape) == 3 and value.shape[0] == 1 and value.order == od.nwc(value.shape):
+            _, c, w = value.shape
+            stored = self.tensors[value.name].shape if value.data is None else ()
+            if stored in ((1, w, c), (1, 1, w, c)) and (stored != with_batch(value.shape) or not value.order.plain):
+                return stored
+            return with_batch(value.shape) if value.order.plain else (1, 1, w, c)
+        found = self.placed(value)
+        return with_batch(value.shape) if found is None or value.order.plain else found[0]
 
-    def axes(self, value: Value) -> tuple[Shape, tuple[int, ...]]:
-        """(stored shape, stored axis of each axis of the source); LayoutError where the axes are torn apart."""
-        native = self.native_shape(value)
-        if not (value.order.plain and self.channels_last) and value.order == _nhwc_or_none(value.shape):
-            return native, (0, 3, 1, 2)
-        if not value.order.plain:
-            raise self.layout(value)
-        return native, tuple(range(len(native)))[-len(value.shape) :]
+    def axes(self, value: Value) -> tuple[Value, Shape, tuple[int, ...]]:
+        """(the value, its stored shape, the stored axis of each axis of the source); moved where axes are torn."""
+        found = self.placed(value)
+        if found is None:
+            image = len(value.shape) == 4 and value.shape[0] == 1 and not self.channels_last
+            value = self.ordered(value, od.nhwc(value.shape)) if image else self.plain(value)
+            found = self.placed(value)
+            assert found is not None
+        return value, *found
 
-
-def of_either_layout(read: Callable[[bool], Imported]) -> Imported:
-    """A model whose inputs are NCHW, or NHWC where only then fewer things stand in its way.
-
-    Args:
-        read: of channels_last.
-    """
-    first = read(False)
-    if not any(isinstance(error, LayoutError) for error in first.refused):
-        return first
-    second = read(True)
-    return second if len(second.refused) < len(first.refused) else first
-
-
-def real(value: Value) -> Array:
-    """A constant as float64, dequantised where it is quantised."""
-    assert value.data is not None
-    data = np.asarray(value.data, np.float64)
-    if value.quant is None:
-        return data
-    shape = [1] * data.ndim
-    if len(value.quant.scales) > 1:
-        shape[value.quant.axis] = -1
-        scales, points = (np.array(v).reshape(shape) for v in (value.quant.scales, value.quant.zero_points))
-        return np.asarray((data - points) * scales)
-    return np.asarray((data - value.quant.zero_point) * value.quant.scale)
-
-
-def constant_value(data: Array, source: str, quant: Quant | None = None) -> Value:
-    """A constant of the source."""
-    return Value(data.shape, od.plain(data.shape), data=data, quant=quant, source=source)
-
-
-def with_batch(shape: Shape) -> Shape:
-    """The first axis of every tensor in a graph is the batch of one; rows in its place become the second."""
-    return (1, *shape) if shape and shape[0] != 1 else shape
-
-
-def elements(shape: Shape) -> int:
-    return math.prod(shape)
-
-
-def _nhwc_shape(shape: Shape) -> Shape:
-    n, c, h, w = shape
-    return (n, h, w, c)
-
-
-def _nhwc_or_none(shape: Shape) -> Order | None:
-    return od.nhwc(shape) if len(shape) == 4 else None
+    def placed(self, value: Value) -> tuple[Shape, tuple[int, ...]] | None:
+        """Stored shape and stored axes, as `axes` gives them; None where axes are torn apart."""
+        shape, rank = value.shape, len(value.shape)
+        if not (value.order.plain and self.channels_last) and value.order == nhwc_or_none(shape):
+            return nhwc_shape(shape), (0, 3, 1, 2)
+        if rank == 3 and shape[0] == 1 and value.order == od.nwc(shape):
+            native = self.native_shape(value)
+            if native == (1, shape[2], shape[1]) and native != shape:
+                return native, (0, 2, 1)
+            if len(native) == 4:
+                return native, (0, 3, 2)
+        if value.order.plain:
+            native = with_batch(shape)
+            return native, tuple(range(len(native)))[-rank:] if rank else ()
+        found = od.axes(value.order, shape)
+        if found is None:
+            return None
+        rest = [a for a in range(rank) if shape[a] == 1]  # axes of one element lie anywhere: in front
+        if not rest:
+            return (1, *(shape[a] for a in found)), tuple(found.index(a) + 1 for a in range(rank))
+        stored = [*rest, *found]
+        return tuple(shape[a] for a in stored), tuple(stored.index(a) for a in range(rank))

@@ -56,6 +56,46 @@ def nhwc(shape: Sequence[int]) -> Order:
     return order_of(shape, (0, 2, 3, 1))
 
 
+def nwc(shape: Sequence[int]) -> Order:
+    """The order of a source tensor (n, c, w) that is stored as (n, w, c)."""
+    return order_of(shape, (0, 2, 1))
+
+
+def between(old: Order, new: Order) -> Order | None:
+    """The transpose from one order to another, of what lies in memory; None where they have no common split.
+
+    Memory in the old order, reshaped to `factors` and transposed by `perm`, is memory in the new one.
+    """
+    atoms = _refine(old.factors, new.factors)
+    if atoms is None:
+        return None
+    stored, wanted = (
+        [i for factor in order.perm for i, atom in enumerate(atoms) if atom[which] == factor]
+        for order, which in ((old, 1), (new, 2))
+    )
+    return order_of([atoms[i][0] for i in stored], [stored.index(i) for i in wanted])
+
+
+def axes(order: Order, shape: Shape) -> list[int] | None:
+    """The axes of more than one element as they lie in memory; None where one is torn apart."""
+    atoms = _refine(order.factors, shape)
+    if atoms is None:
+        return None
+    stored = [i for factor in order.perm for i, atom in enumerate(atoms) if atom[1] == factor]
+    found: list[int] = []
+    last = -1
+    for i in stored:
+        axis = atoms[i][2]
+        if found and found[-1] == axis and i == last + 1:
+            last = i
+            continue
+        if axis in found or (i > 0 and atoms[i - 1][2] == axis):
+            return None
+        found.append(axis)
+        last = i
+    return found
+
+
 def transposed(order: Order, shape: Shape, perm: Sequence[int]) -> Order | None:
     """The order after the source transposes its tensor of `shape` by `perm`; None where axes straddle factors."""
     atoms = _refine(order.factors, shape)

@@ -208,25 +208,17 @@ def test_resnet8_and_its_onnx_twin():
     close(float_reference.outputs(twin, [nhwc(x)])[0], got)
 
 
-class Transposed(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.up = nn.ConvTranspose2d(2, 2, 3)
-
-    def forward(self, x):
-        return self.up(x)
-
-
 UNSUPPORTED = {
     "operator": (
-        nn.Sequential(nn.Conv2d(2, 2, 1), nn.GELU()),
-        r"node gelu \(aten.gelu\) in module '1' \(GELU\): this op",
+        nn.Sequential(nn.Conv2d(2, 2, 1), nn.Threshold(0.1, 0.0)),
+        r"\(aten.le\) in module '1' \(Threshold\): this operator is not implemented; supported: ",
     ),
-    "transposed": (Transposed(), r"\(aten.convolution\) in module 'up' \(ConvTranspose2d\): a transposed convolution"),
-    "clamp": (Apply(lambda m, x: x.clamp(0, 4)), r"a clamp to 0 .. 4; supported: 0 .. infinity"),
-    "slice": (Apply(lambda m, x: x[:, :1]), "a slice of an activation"),
-    "products": (Apply(lambda m, x: x.flatten(2) @ x.flatten(2).transpose(1, 2)), "not implemented|two activations"),
-    "order": (nn.Flatten(), r"output 0: an output of shape \[1, 50\] made from NCHW"),
+    "three-dimensions": (
+        Apply(lambda m, x: m["c"](x[:, :, None]), c=nn.Conv3d(2, 2, (1, 3, 3))),
+        r"\(aten.convolution\) in module 'layers.c' \(Conv3d\): .*supported: 1 or 2 spatial axes",
+    ),
+    "indices": (Apply(lambda m, x: x[:, x[0, 0, 0].long() * 0]), "not implemented|computed at run time|a cast to"),
+    "strides": (Apply(lambda m, x: x.as_strided((1, 2, 5, 5), (50, 1, 10, 2))), "as_strided that is no identity"),
     "input-type": (Apply(lambda m, x: x * 2), "type torch.int64; supported: torch.float32"),
 }
 

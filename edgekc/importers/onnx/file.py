@@ -14,7 +14,7 @@ from ...graph.ir import Array
 from ..faults import is_ours
 from .external import check_functions, load_external_data
 
-MIN_OPSET, MAX_OPSET = 11, 22
+MIN_OPSET, MAX_OPSET = 6, 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def read(path: Path) -> FileModel:
     Raises:
         ToolError: the package onnx is not installed.
         ModelError: the bytes are not a sound ONNX model, or its external data is missing or damaged.
-        UnsupportedError: another opset than 11 to 22.
+        UnsupportedError: another opset than 6 to 28.
     """
     try:
         import onnx

@@ -15,11 +15,14 @@ from .file import FileNode
 # Operators that are computed here when all their inputs are constants; none of them is random.
 FOLDABLE = frozenset(
     (
-        "Abs Add Cast Ceil Concat ConstantOfShape Div Equal Exp Expand Floor Gather Identity Max Min Mul Neg Pow "
-        "Range Reciprocal ReduceProd Reshape Shape Slice Split Sqrt Squeeze Sub Tile Transpose Unsqueeze Where"
+        "Abs Add And Cast Ceil Concat ConstantOfShape Cos Div Equal Exp Expand Floor Gather Greater GreaterOrEqual "
+        "Identity Less LessOrEqual Log Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceMax ReduceMin ReduceProd "
+        "ReduceSum Reshape Round Shape Sign Sin Size Slice Split Sqrt Squeeze Sub Tanh Tile Transpose Unsqueeze Where"
     ).split()
 )
-_BROADCAST = frozenset("Add Div Equal Max Min Mul Pow Sub Where".split())
+_BROADCAST = frozenset(
+    "Add And Div Equal Greater GreaterOrEqual Less LessOrEqual Max Min Mod Mul Or Pow Sub Where".split()
+)
 _ITEM_BYTES = 8  # of the largest type
 
 

@@ -11,7 +11,8 @@ from ...graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, consu
 from ...ops import filters_of, floats_of
 from .. import nchw
 from .. import order as od
-from ..builder import Builder, Value, constant_value, real
+from ..builder import Builder
+from ..value import Value, constant_value, real
 
 # Operators whose int8 kernel copies bytes: input and output share scale and zero point.
 _COPIES = ("reshape", "max_pool", "pad")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...graph.ir import Array
-from .. import nchw
-from ..builder import Builder, Value, constant_value
+from ..builder import Builder
+from ..value import Value, constant_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Call:
 
     b: Builder
     args: Mapping[str, Any]
+    node: Any  # of the program
 
     def value(self, key: str) -> Value:
         found = self.args.get(key)
@@ -31,6 +32,13 @@ class Call:
     def optional(self, key: str) -> Value | None:
         return None if self.args.get(key) is None else self.value(key)
 
+    def values(self, key: str) -> list[Value]:
+        """A list of tensors."""
+        found = self.args.get(key) or []
+        if not all(isinstance(v, Value) for v in found):
+            raise self.b.wrong(f"{key}: a part is no tensor")
+        return list(found)
+
     def ints(self, key: str) -> list[int]:
         found = self.args.get(key)
         values = [found] if isinstance(found, int) else list(found or [])
@@ -38,13 +46,20 @@ class Call:
             raise self.b.unsupported(f"{key} {values}", "numbers")
         return values
 
-    def pair(self, key: str, default: list[int] | None = None) -> nchw.Pair:
-        """Two numbers; one stands for both."""
-        values = self.ints(key) or default or []
-        values = values * 2 if len(values) == 1 else values
-        if len(values) != 2:
-            raise self.b.unsupported(f"{key} {values}", "two spatial axes")
-        return values[0], values[1]
+    def spatial(self, key: str, count: int, default: Sequence[int] | None = None) -> list[int]:
+        """A number for each of `count` spatial axes; one stands for all."""
+        values = self.ints(key) or list(default or [])
+        values = values * count if len(values) == 1 else values
+        if len(values) != count:
+            raise self.b.unsupported(f"{key} {values}", f"{count} spatial axes")
+        return values
+
+    def axis(self, key: str, rank: int) -> int:
+        """An axis of a tensor of so many dimensions, counted from the front."""
+        (axis,) = self.ints(key)
+        if not -rank <= axis < rank:
+            raise self.b.wrong(f"axis {axis} does not exist in {rank} dimensions")
+        return axis % rank
 
     def number(self, key: str) -> float | None:
         found = self.args.get(key)
@@ -132,4 +147,6 @@ def evaluate(b: Builder, node: Any, args: Any, kwargs: Any) -> Any:
         raise b.wrong(f"cannot be computed from its constants ({type(error).__name__})") from error
     if isinstance(result, torch.Tensor):
         return constant_value(array_of(result), sources[0] if sources else "")
+    if isinstance(result, (tuple, list)):
+        return tuple(constant_value(array_of(r), "") if isinstance(r, torch.Tensor) else r for r in result)
     return result

@@ -14,6 +14,14 @@ from ...errors import ModelError, ToolError, UnsupportedError, UsageError
 from ..faults import is_ours
 from .archive import clean_archive
 
+# Operators that are imported as they are: what torch makes of them is slower, or harder to know again.
+_KEPT = (
+    "linear hardswish hardsigmoid silu mish softplus celu prelu upsample_nearest1d upsample_nearest2d "
+    "_upsample_nearest_exact1d _upsample_nearest_exact2d upsample_linear1d upsample_bilinear2d pixel_shuffle "
+    "pixel_unshuffle channel_shuffle scaled_dot_product_attention reflection_pad1d reflection_pad2d instance_norm "
+    "matmul einsum"
+).split()
+
 
 def load_torch(where: str) -> Any:
     """The package torch; ToolError where it is not installed."""
@@ -54,7 +62,10 @@ def program_of(source: Any, example_inputs: Any, where: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             table = torch.export.default_decompositions()
-            table.pop(torch.ops.aten.linear.default, None)  # as it is, not as views around a matrix product
+            for kept in _KEPT:
+                packet = getattr(torch.ops.aten, kept, None)
+                for overload in packet.overloads() if packet is not None else ():
+                    table.pop(getattr(packet, overload), None)
             return program.run_decompositions(table)
     except Exception as error:
         if is_ours(error):
@@ -62,6 +73,13 @@ def program_of(source: Any, example_inputs: Any, where: str) -> Any:
         raise UnsupportedError(
             f"torch cannot decompose the program into core ATen operators ({_line(error)})", where=where
         ) from error
+
+
+def input_ranks(program: Any) -> list[int]:
+    """How many dimensions each input of the user's has."""
+    names = {spec.arg.name for spec in program.graph_signature.input_specs if spec.kind.name == "USER_INPUT"}
+    values = [n.meta.get("val") for n in program.graph.nodes if n.op == "placeholder" and n.name in names]
+    return [len(value.shape) for value in values if hasattr(value, "shape")]
 
 
 def _load(torch: Any, path: Path) -> Any:

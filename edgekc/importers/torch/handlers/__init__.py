@@ -1,0 +1,14 @@
+"""Turns an operator of a torch.export program into nodes: a handler for each operator, by kind in one file each."""
+
+from __future__ import annotations
+
+from . import elements, layers, moves, reductions, spatial
+from .common import Handler
+
+HANDLERS: dict[str, Handler] = {
+    **layers.HANDLERS,
+    **spatial.HANDLERS,
+    **elements.HANDLERS,
+    **reductions.HANDLERS,
+    **moves.HANDLERS,
+}
