@@ -348,7 +348,8 @@ def _refused() -> dict[str, list[View]]:
     wide = [tensor(f"x{i}", (1, 2), quant(0.1)) for i in range(5)]
     long = tensor("y", (1, 4096), quant(1 / 256, -128))
     column = tensor("x", (1, 4, 1, 2), quant(0.1, 1))
-    corners: dict[str, AttrValue] = {"align_corners": 0, "half_pixel_centers": 0}
+    deep = tensor("x", (1, 2, 2, 2, 2, 2), x.q)
+    corners: dict[str, AttrValue] = {"align_corners": 1, "half_pixel_centers": 1}
     return {
         "add": [
             view_of("add", {"activation": "none"}, [c, c], y),
@@ -362,18 +363,11 @@ def _refused() -> dict[str, list[View]]:
             view_of("max_pool", {**pool, "dilation_h": 2}, [x], x),
         ],
         **{
-            op: [
-                view_of(op, {"axes": "0", "keep_dims": 1}, [x], x),
-                view_of(op, {"axes": "1,3,5", "keep_dims": 1}, [tensor("x", (1, 2, 2, 2, 2, 2), x.q)], x),
-                view_of(op, {"axes": "1", "keep_dims": 1}, [x], tensor("y", x.shape, quant(1e-8))),
-            ]
+            op: [view_of(op, {"axes": axes, "keep_dims": 1}, [t], x) for axes, t in (("0", x), ("1,3,5", deep))]
             for op in ("mean", "sum", "reduce_max", "reduce_min")
         },
-        "resize_nearest": [view_of("resize_nearest", corners, [x], y)],
-        "resize_bilinear": [
-            view_of("resize_bilinear", corners, [x], y),
-            view_of("resize_bilinear", {"align_corners": 1, "half_pixel_centers": 1}, [x], x),
-        ],
+        "resize_bilinear": [view_of("resize_bilinear", corners, [t], x) for t in (x, y)],
+        "resize_nearest": [view_of("resize_nearest", corners, [y], x)],
         "softmax": [
             view_of("softmax", {"beta": 1.0}, [x], y),
             view_of("softmax", {"beta": 1e-9}, [x], tensor("y", x.shape, quant(1 / 256, -128))),
