@@ -44,11 +44,11 @@ def test_onnx(tmp_path: Path) -> None:
         path = onnx_models.save(stated, tmp_path, f"{name}.onnx")
         assert edgekc.check(path).ok
         for op in ("Relu", "Sigmoid", "Conv", "Flatten", "Gemm"):
-            with patch.object(onnx_importer, "_HANDLERS", without(onnx_importer._HANDLERS, op)):
+            with patch.object(onnx_importer, "HANDLERS", without(onnx_importer.HANDLERS, op)):
                 found = edgekc.check(path)
             assert [o.operator for o in found.obstacles] == [i for i, n in enumerate(nodes) if n.op_type == op], op
     with (
-        patch.object(onnx_importer, "_HANDLERS", without(onnx_importer._HANDLERS, "Relu")),
+        patch.object(onnx_importer, "HANDLERS", without(onnx_importer.HANDLERS, "Relu")),
         pytest.raises(edgekc.UnsupportedError, match=r"^2 obstacles: ") as error,
     ):
         edgekc.compress(tmp_path / "plain.onnx")
@@ -67,7 +67,7 @@ def test_torch() -> None:
     program = torch.export.export(net, (sample,))
     names = [op.operator for op in edgekc.check(program).operators]
     for op in ("relu", "max_pool2d_with_indices", "sigmoid", "convolution", "linear", "_softmax"):
-        with patch.object(torch_importer, "_HANDLERS", without(torch_importer._HANDLERS, op)):
+        with patch.object(torch_importer, "HANDLERS", without(torch_importer.HANDLERS, op)):
             found = edgekc.check(program)
         assert [o.operator for o in found.obstacles] == [i for i, n in enumerate(names) if n == f"aten.{op}"], op
     with pytest.raises(edgekc.UsageError, match="needs example_inputs"):

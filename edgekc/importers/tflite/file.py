@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class FileModel:
     operators: tuple[FileOperator, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    first: Mapping[str, FileTensor]  # variable -> the constant that it holds at first
+    first: Mapping[str, FileTensor] = field(default_factory=dict)  # variable -> the constant that it holds at first
     unsigned: frozenset[int] = frozenset()  # indices of the operators that computed in uint8, see unsigned.py
 
 
