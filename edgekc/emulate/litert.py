@@ -25,6 +25,8 @@ _INTERPRETERS = (
     ("ai_edge_litert.interpreter", "ai-edge-litert", "tflite"),
     ("tflite_runtime.interpreter", "tflite-runtime", "double"),
 )
+# Operators whose int8 reference kernel does not compute what the operator means: SUM reads its bytes as uint8.
+WRONG_REFERENCE = ("SUM",)
 INSTALL = "pip install 'edgekc[litert]'"
 
 
@@ -51,12 +53,15 @@ def run(
     wanted: Sequence[int] = (),
     traced: int = 0,
     timeout_s: float = 600.0,
+    *,
+    reference: bool = True,
 ) -> tuple[list[Array], dict[int, Array]]:
     """All outputs, and of the first samples the tensors whose indices in the file are `wanted`; (samples, ...) each.
 
     Args:
         inputs: one array for each input of the file, (samples, *shape[1:]); samples are run one by one.
         traced: of how many samples `wanted` is given.
+        reference: by the reference kernels, which define the bits; else by those that it takes by itself.
 
     Raises:
         ToolError: the interpreter refuses the model, or ended.
@@ -66,6 +71,7 @@ def run(
         arrays: dict[str, Any] = {f"x{k}": x for k, x in enumerate(inputs)}
         np.savez(given, wanted=np.array([traced, *wanted]), **arrays)
         command = [sys.executable, "-m", __name__, interpreter.module, str(model), str(given), str(result)]
+        command += [] if reference else ["own"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout_s)
         except subprocess.TimeoutExpired as error:
@@ -78,15 +84,18 @@ def run(
             return outputs, {int(key[1:]): found[key] for key in found.files if key.startswith("t")}
 
 
-def _serve(module: str, model: str, given: str, result: str) -> None:
+def _serve(module: str, model: str, given: str, result: str, kernels: str = "reference") -> None:
     """The other process."""
     with np.load(given) as archive:
         inputs = [archive[f"x{k}"] for k in range(len(archive.files) - 1)]
         traced, *wanted = (int(i) for i in archive["wanted"])
     tf: Any = importlib.import_module(module)
+    kinds = tf.OpResolverType  # neither has XNNPACK, which rounds otherwise
     runner = tf.Interpreter(
         model_content=Path(model).read_bytes(),
-        experimental_op_resolver_type=tf.OpResolverType.BUILTIN_REF,  # no XNNPACK: the kernels that define the bits
+        experimental_op_resolver_type=kinds.BUILTIN_REF
+        if kernels == "reference"
+        else kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
         experimental_preserve_all_tensors=bool(wanted),
         num_threads=1,
     )

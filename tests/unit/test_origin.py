@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cli_command as cli
 import numpy as np
+import oracle
 import pytest
 
 import edgekc.passes
@@ -19,7 +20,7 @@ from edgekc.emulate import host, imported, litert, origin, reference
 from edgekc.emulate.compare import split_inputs
 from edgekc.errors import UnsupportedError, VerifyError
 from edgekc.format.pack import read
-from edgekc.graph.ir import Graph
+from edgekc.graph.ir import AttrValue, Graph, Node, Quant, Tensor
 from edgekc.graph.op import Lowered, View
 from edgekc.passes import INTEGER_PASSES, QUANTIZED_PASSES, Pass
 from edgekc.pipeline import Target, compile_model
@@ -184,6 +185,29 @@ def test_an_interpreter_that_fails_is_a_note(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(litert, "find", lambda rounding: litert.Interpreter("no_such_module.interpreter", "LiteRT 0"))
     (note,) = check(DATA / "alone.tflite").notes
     assert note.startswith("not compared with LiteRT: LiteRT 0: could not run alone.tflite: ModuleNotFoundError")
+
+
+def one_operator(folder: Path, op: str, shape: tuple[int, ...], **attrs: AttrValue) -> Path:
+    """A file of one operator on a tensor of (1, 4, 4, 4)."""
+    q = Quant((0.0625,), (-3,))
+    x, y = Tensor("x", (1, 4, 4, 4), "int8", q), Tensor("y", shape, "int8", q)
+    path = folder / f"{op}.tflite"
+    path.write_bytes(oracle.model(View(Node(op, "y", ("x",), ("y",), attrs), (x,), (y,))))
+    return path
+
+
+@needs_litert
+def test_where_litert_s_reference_kernel_is_wrong_its_own_is_asked(tmp_path: Path) -> None:
+    checked = check(one_operator(tmp_path, "sum", (1, 4), axes="1,2", keep_dims=0))
+    assert checked.oracles[1].endswith("its own kernels")
+    assert "its reference kernel of SUM is wrong" in checked.notes[0]
+
+
+@needs_litert
+def test_where_litert_has_no_reference_kernel_its_own_is_asked(tmp_path: Path) -> None:
+    checked = check(one_operator(tmp_path, "elu", (1, 4, 4, 4)))
+    assert checked.oracles[1].endswith("its own kernels")
+    assert "could not run elu.tflite" in checked.notes[0]
 
 
 def test_phases_are_dealt_out_and_back() -> None:
