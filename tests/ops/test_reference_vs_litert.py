@@ -345,7 +345,6 @@ def _refused() -> dict[str, list[View]]:
     x, y = tensor("x", (1, 4, 4, 2), quant(0.1, 1)), tensor("y", (1, 4, 4, 2), quant(0.2, 1))
     pool = {**UNIT_WINDOW, "filter_h": 1, "filter_w": 1}
     c = constant("c", np.zeros((1, 4, 4, 2), np.int8), Role.WEIGHTS, x.quant)
-    wide = [tensor(f"x{i}", (1, 2), quant(0.1)) for i in range(5)]
     long = tensor("y", (1, 4096), quant(1 / 256, -128))
     column = tensor("x", (1, 4, 1, 2), quant(0.1, 1))
     deep = tensor("x", (1, 2, 2, 2, 2, 2), x.q)
@@ -384,7 +383,6 @@ def _refused() -> dict[str, list[View]]:
             view_of("concat", {"axis": 3, "activation": "none"}, [x, y], tensor("z", (1, 4, 4, 4), x.q)),
             view_of("concat", {"axis": 0, "activation": "none"}, [x, x], tensor("z", (2, 4, 4, 2), x.q)),
             view_of("concat", {"axis": 3, "activation": "relu"}, [x, x], tensor("z", (1, 4, 4, 4), x.q)),
-            view_of("concat", {"axis": 1, "activation": "none"}, wide, tensor("z", (1, 10), wide[0].q)),
         ],
         "reshape": [view_of("reshape", {}, [x], y), view_of("reshape", {}, [c], column)],
     }
