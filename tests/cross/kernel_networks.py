@@ -44,7 +44,7 @@ class Network:
     def _add(self, name: str, op: Op, case: Case, kernel: Kernel, count: int) -> bool:
         inputs = [Tensor(f"{name}_in{i}", x.shape, "int8", ACTIVATION) for i, x in enumerate(case.inputs[:count])]
         inputs += [constant_of(op, name, i, case.inputs[i]) for i in range(count, len(case.inputs))]
-        out = Tensor(name, _shape(op, case), "int8", ACTIVATION)
+        out = Tensor(name, _shape(op, case), _type(op, case), ACTIVATION)
         node = Node(op.name, name, tuple(t.name for t in inputs), (name,), case.attrs)
         if not kernel.accepts(View(node, tuple(inputs), (out,))):
             return False
@@ -73,6 +73,12 @@ def _computed(op: Op, case: Case) -> int:
 def _shape(op: Op, case: Case) -> tuple[int, ...]:
     """Of the case's output."""
     return op.infer(case.attrs, [x.shape for x in case.inputs])[0]
+
+
+def _type(op: Op, case: Case) -> str:
+    """Of the case's output: places are int32."""
+    counts = op.weights is None and op.reference(case.attrs, list(case.inputs))[0].dtype == np.int32
+    return "int32" if counts else "int8"
 
 
 def constant_of(op: Op, name: str, position: int, value: Array) -> Tensor:
