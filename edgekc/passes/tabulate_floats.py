@@ -48,11 +48,11 @@ def _is_float(graph: Graph, name: str) -> bool:
 
 def _levels(graph: Graph, chain: list[Node]) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
     """What the chain gives for each byte, its bits as int8."""
-    value = np.arange(256, dtype=np.uint8).view(graph.tensors[chain[0].inputs[0]].dtype)
+    dtype = graph.tensors[chain[0].inputs[0]].dtype
+    value = byte_values(dtype).astype(dtype)
     for node in chain:
         view, direct = view_of(graph, node), source_of(node).direct
         value = direct(view, value) if direct is not None else function_of(view, value)
-    assert value.size == byte_values("int8").size
     return np.asarray(value).view(np.int8)
 
 
