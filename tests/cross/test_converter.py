@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from importing import import_tflite
 
 from edgekc.boards.board import load_board
 from edgekc.emulate import host
 from edgekc.emulate.compare import compare
 from edgekc.errors import ToolError, UnsupportedError
 from edgekc.files.output import read_manifest, write_folder
-from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.pipeline import compile_model, target_of
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "converter"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import oracle
 import pytest
+from importing import import_tflite
 from random_layers import PROBABILITY, Builder, linear
 from random_models import fill, quant, tensor
 
 from edgekc.emulate import reference
 from edgekc.graph.ir import Tensor
-from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.pipeline import to_integer
 
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())

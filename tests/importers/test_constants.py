@@ -9,13 +9,13 @@ import oracle
 import pytest
 import random_layers as layers
 import random_moves as moves
+from importing import import_tflite
 from random_layers import Builder
 from random_models import fill, tensor
 
 from edgekc.emulate import imported
 from edgekc.graph.ir import Node, Role, constant
 from edgekc.graph.op import View
-from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.passes.lower import lower
 
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing() or "there")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from importing import import_tflite
 from oracle_operators import BUILTIN
 
 from edgekc.demo.walk import DATA
@@ -16,7 +17,6 @@ from edgekc.importers.faults import is_ours
 from edgekc.importers.tflite import file
 from edgekc.importers.tflite.file import OPTIONS, read
 from edgekc.importers.tflite.flatbuffer import DamagedError, root
-from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.importers.tflite.names import OPERATORS, TYPES
 
 DIGITS = (DATA / "digits_int8.tflite").read_bytes()

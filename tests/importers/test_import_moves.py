@@ -10,6 +10,7 @@ import numpy as np
 import oracle
 import pytest
 import random_strides
+from importing import import_tflite, import_tflite_float
 from random_layers import Builder, Layer
 from random_models import tensor
 
@@ -17,8 +18,6 @@ from edgekc.emulate import imported, reference
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
 from edgekc.graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Tensor, constant, prune
 from edgekc.graph.op import View
-from edgekc.importers.tflite.float32 import import_tflite_float
-from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.ops import legal
 from edgekc.pipeline import to_integer
 from edgekc.quantize import float_reference

@@ -9,6 +9,7 @@ import numpy as np
 import oracle
 import pytest
 import random_layers as layers
+from importing import import_tflite
 from random_layers import Builder, Layer
 from random_models import fill, tensor
 
@@ -16,7 +17,6 @@ from edgekc.emulate import imported
 from edgekc.errors import ModelError
 from edgekc.graph.ir import Array, Tensor
 from edgekc.graph.op import View
-from edgekc.importers.tflite.int8 import import_tflite
 
 LAYERS: dict[str, tuple[Layer, tuple[int, ...]]] = {
     "conv2d": (layers.conv2d, (1, 5, 6, 3)),

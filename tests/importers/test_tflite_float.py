@@ -10,12 +10,11 @@ import oracle_operators
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from importing import import_tflite, import_tflite_float
 
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
 from edgekc.graph.ir import Node, Role, Stage, Tensor, constant
 from edgekc.graph.op import View
-from edgekc.importers.tflite.float32 import import_tflite_float
-from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.ops import legal
 from edgekc.quantize import float_reference
 

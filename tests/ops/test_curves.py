@@ -6,13 +6,13 @@ import numpy as np
 import oracle
 import pytest
 from float_nets import FloatNet
+from importing import import_tflite_float
 
 from edgekc.data import Dataset
 from edgekc.emulate import reference
 from edgekc.errors import UnsupportedError
 from edgekc.graph.ir import Graph, Node, Quant, Tensor
 from edgekc.graph.op import View
-from edgekc.importers.tflite.float32 import import_tflite_float
 from edgekc.ops import LOWER, curves
 from edgekc.pipeline import to_integer
 from edgekc.quantize import float_reference

@@ -7,14 +7,13 @@ import oracle
 import oracle_operators
 import pytest
 from float_nets import FloatNet
+from importing import import_tflite, import_tflite_float
 
 from edgekc.data import Dataset
 from edgekc.emulate import reference
 from edgekc.errors import UnsupportedError
 from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
-from edgekc.importers.tflite.float32 import import_tflite_float
-from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.ops import LOWER, OPS
 from edgekc.pipeline import to_integer
 from edgekc.quantize import float_reference

@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 import oracle
 import pytest
+from importing import import_tflite
 from random_models import ACTIVATIONS, Rng, compare, f32, fill, quant, random_quant, tensor, view_of, window
 
 from edgekc.errors import ModelError, UnsupportedError
 from edgekc.graph.ir import Array, AttrValue, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
-from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.ops import LOWER
 
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())

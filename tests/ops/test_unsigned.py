@@ -10,6 +10,7 @@ import oracle
 import pytest
 import random_layers as layers
 import random_moves as moves
+from importing import import_tflite
 from lowering_cases import _shape, _with_rounding
 from random_layers import Builder, Layer
 from random_models import fill, lowered_reference, tensor
@@ -20,7 +21,6 @@ import edgekc
 from edgekc.emulate import imported
 from edgekc.graph.ir import Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
-from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.ops import LOWER
 
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())

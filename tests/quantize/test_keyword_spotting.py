@@ -20,7 +20,7 @@ def test_keyword_spotting_loses_at_most_a_point() -> None:
     for path in (model, samples):
         if not path.is_file():
             pytest.skip(f"{path.name} is not here: models and data are not part of the project")
-    from edgekc.importers.tflite.float32 import import_tflite_float
+    from importing import import_tflite_float
 
     graph = import_tflite_float(model.read_bytes(), "kws", str(model))
     data = load(samples, quant=Quant((0.58470290,), (83,)))

@@ -8,12 +8,12 @@ from itertools import product
 import numpy as np
 import oracle
 import pytest
+from importing import import_tflite_float
 from random_models import view_of
 
 from edgekc.emulate import reference
 from edgekc.graph.ir import Array, AttrValue, Role, Tensor, constant
 from edgekc.graph.op import View
-from edgekc.importers.tflite.float32 import import_tflite_float
 from edgekc.ops import SOURCES, legal
 from edgekc.passes.lower import lower
 from edgekc.quantize import float_reference

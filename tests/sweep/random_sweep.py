@@ -15,6 +15,7 @@ import numpy as np
 import oracle
 import oracle_operators
 import random_build as rb
+from importing import import_tflite
 from kernel_files import kernel_sources
 from random_nets import RandomNet, random_net, random_samples
 from random_packed import pack_layers
@@ -25,7 +26,6 @@ from edgekc.format.pack import pack, read
 from edgekc.graph.ir import Array, Graph
 from edgekc.importers.tflite.builder import node_name
 from edgekc.importers.tflite.file import FileOperator
-from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.ops import legal
 from edgekc.passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
 from edgekc.passes.lower import lower

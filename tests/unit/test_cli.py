@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from cli_command import BOARD, GOOD, MODEL, call, compile_demo, complaint, copy, real, snapshot
+from importing import import_tflite
 
 import edgekc.files.output
-from edgekc.importers.tflite.int8 import import_tflite
 
 
 @pytest.fixture(scope="module")

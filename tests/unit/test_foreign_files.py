@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cli_command import GOOD
+from importing import import_tflite
 
 import edgekc
 from edgekc.emulate import imported
 from edgekc.graph.ir import Graph
-from edgekc.importers.tflite.int8 import import_tflite
 
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated", reason="ai-edge-litert is not installed")
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from importing import import_tflite
 
 from edgekc.demo.walk import DATA
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
 from edgekc.graph.ir import Stage
-from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.ops import legal
 from edgekc.passes.lower import lower
 

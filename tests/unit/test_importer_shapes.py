@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from importing import import_tflite
 from nets import Net
 
 from edgekc.emulate import reference
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
 from edgekc.graph.ir import Graph
 from edgekc.importers.tflite import shapes
-from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.ops import legal
 from edgekc.passes import QUANTIZED_PASSES, drop_identity_reshapes
 from edgekc.passes.lower import lower

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import oracle
 import pytest
+from importing import import_tflite
 from random_models import f32
 
 from edgekc.emulate import imported
 from edgekc.errors import UnsupportedError
 from edgekc.graph.ir import Array, Graph, Node, Quant, Tensor
 from edgekc.graph.op import View
-from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.passes import QUANTIZED_PASSES, apply
 
 EVERY = np.arange(256, dtype=np.uint8).view(np.int8).reshape(1, 256)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ModelError, ToolError, UnsupportedError
-from ...graph.ir import Graph
 from ..faults import is_ours
 from ..imported import Imported
 from ..tflite import file as tflite
@@ -17,21 +16,18 @@ from ..tflite.float32 import read_tflite_float
 from .file import check_keras
 
 
-def import_keras(path: Path, name: str) -> Graph:
-    """Turn a .keras or .h5 file into a graph called `name`; layers are numbered as the converter orders them.
+def read_keras(path: Path, name: str) -> Imported:
+    """The graph of a .keras or .h5 file, called `name`, with everything that stands in its way.
+
+    Layers are numbered as the converter orders them.
 
     Code in the file (lambdas, custom classes) is refused before Keras reads it, see `check_keras`.
 
     Raises:
         ToolError: tensorflow is not installed.
         ModelError: the file is damaged.
-        UnsupportedError: a layer that TensorFlow Lite or edgekc does not have.
+        UnsupportedError: a layer that TensorFlow Lite does not have.
     """
-    return read_keras(path, name).sound()
-
-
-def read_keras(path: Path, name: str) -> Imported:
-    """As `import_keras`, with what stands in the way beside the graph."""
     where = str(path)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets on stderr
     try:

@@ -12,7 +12,6 @@ from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Array, Graph, Node, Role, Stage, constant
 from ..finish import fold_affine, tidy
 from ..imported import Imported
-from . import file
 from .builder import Builder, graph_shape, node_name, operators_of
 from .file import FileModel, FileOperator, FileTensor
 from .handlers import FLOAT_ONLY, HANDLERS
@@ -41,22 +40,15 @@ def is_float(model: FileModel) -> bool:
     return not any(model.tensors[i].dtype in ("int8", "uint8", "int16") for i in activations)
 
 
-def import_tflite_float(data: bytes, name: str, where: str) -> Graph:
-    """Turn the bytes of a float model into a FLOAT graph called `name`.
+def read_tflite_float(given: FileModel, name: str, where: str) -> Imported:
+    """The FLOAT graph of a float model, called `name`, with everything that stands in its way.
 
     Weights that are stored as float16 or int8 (dynamic range quantisation) are widened to float32; LiteRT then
     also rounds activations of such layers to 8 bits while it runs, this graph does not.
 
     Raises:
         ModelError: the file is damaged, contradicts itself, or holds NaN.
-        UnsupportedError: operators, types or attributes that edgekc does not have, all of them; names operator,
-            index and tensor.
     """
-    return read_tflite_float(file.read(data, where), name, where).sound()
-
-
-def read_tflite_float(given: FileModel, name: str, where: str) -> Imported:
-    """As `import_tflite_float`, with what stands in the way beside the graph."""
     model = _widened(given, where)
     b = _FloatBuilder(model, where)
     for op in model.operators:

@@ -6,26 +6,19 @@ from dataclasses import replace
 
 from ...graph.ir import Graph, Stage
 from ..imported import Imported
-from . import file, unsigned
+from . import unsigned
 from .builder import Builder, operators_of
 from .file import FileModel
 from .handlers import FLOAT_ONLY, HANDLERS
 from .handlers.state import states
 
 
-def import_tflite(data: bytes, name: str, where: str) -> Graph:
-    """Turn the bytes of an int8 model into a QUANTIZED graph called `name`.
+def read_tflite(model: FileModel, name: str, where: str) -> Imported:
+    """The QUANTIZED graph of an int8 or uint8 model, called `name`, with everything that stands in its way.
 
     Raises:
         ModelError: the file is damaged or contradicts itself.
-        UnsupportedError: operators, types or attributes that edgekc does not have, all of them; names operator,
-            index and tensor. Float models are refused here.
     """
-    return read_tflite(file.read(data, where), name, where).sound()
-
-
-def read_tflite(model: FileModel, name: str, where: str) -> Imported:
-    """As `import_tflite`, with what stands in the way beside the graph."""
     operators = operators_of(model)
     model = unsigned.signed(model)
     b = Builder(model, where)

@@ -13,9 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 # PyTorch calls the first, pydantic reads the second, notebooks call the third.
 BY_FRAMEWORKS = {"forward", "model_config", "_repr_html_"}
-# Trouble that the simulated chip makes when a test asks for it; and importers alone, which commands reach by
-# `read_model`, with what they refuse beside the graph.
-BY_TESTS = {"brown_out", "import_keras", "import_tflite", "import_tflite_float"}
+BY_TESTS = {"brown_out"}  # trouble that the simulated chip makes when a test asks for it
 BY_TOOLS = {"memcmp", "qemu_plugin_install"}  # compilers want the one of a freestanding library, qemu calls the other
 # The operator's record makes these names: `ek_concat{n}_s8` and `..._const_...`.
 BY_NAME = re.compile(r"ek_concat\d_s8|ek_\w+_const_s8")

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import oracle
 import pytest
+from importing import import_tflite
 
 from edgekc.emulate import reference
-from edgekc.importers.tflite.int8 import import_tflite
 from edgekc.pipeline import to_integer
 
 
