@@ -19,6 +19,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 RTOL = 1e-4
+NO_RUNTIME = "the source framework to compare with is not installed"
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 
 
@@ -50,9 +51,15 @@ def save(proto: Any, folder: Path, name: str = "net.onnx") -> Path:
     return path
 
 
+def runtime_version() -> tuple[int, int]:
+    runtime = pytest.importorskip("onnxruntime", reason=NO_RUNTIME)
+    major, minor, *_ = runtime.__version__.split(".")
+    return int(major), int(minor)
+
+
 def ort_outputs(path: Path, inputs: Sequence[Array]) -> list[Array]:
     """What onnxruntime makes of several samples, one at a time, its optimiser switched off."""
-    runtime = pytest.importorskip("onnxruntime", reason="the source framework to compare with is not installed")
+    runtime = pytest.importorskip("onnxruntime", reason=NO_RUNTIME)
     options = runtime.SessionOptions()
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1

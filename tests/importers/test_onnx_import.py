@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from onnx_models import SHARED, check_same, close, floats, helper, model, nhwc, onnx, ort_outputs, save
+from onnx_models import SHARED, check_same, close, floats, helper, model, nhwc, onnx, ort_outputs, runtime_version, save
 
 from edgekc.importers.onnx.importer import import_onnx
 from edgekc.quantize import float_reference
@@ -74,7 +74,9 @@ def test_pools(tmp_path, w, kind, ceil, counted, seed):
     attrs = dict(kernel_shape=w["kernel"], strides=w["stride"], pads=pads, ceil_mode=int(ceil))
     if kind == "AveragePool":
         # onnxruntime and ONNX disagree on what counts where padding counts and the last window is cut.
-        attrs |= dict(count_include_pad=int(counted and not ceil))
+        # onnxruntime below 1.25 divides by too little where the padding differs between two sides.
+        right = pads[:2] == pads[2:] or runtime_version() >= (1, 25)
+        attrs |= dict(count_include_pad=int(counted and not ceil and right))
     for i in range(2):  # onnxruntime keeps windows that start in the padding, which the standard drops
         total = size[i] + pads[i] + pads[i + 2] - w["kernel"][i]
         if ceil and -(-total // w["stride"][i]) * w["stride"][i] >= size[i] + pads[i]:
