@@ -17,6 +17,7 @@ import random_pairs as pairs
 import random_spatial as spatial
 import random_strides as strides
 import random_tables as tables
+import recurrent
 from random_layers import Builder, Layer
 from random_models import Rng, fill, tensor
 from random_packed import factored
@@ -224,6 +225,14 @@ def _dynamic_fully_connected() -> Iterator[LoweringCase]:
             yield LoweringCase(view, {t.name: fill(rng, t.shape, k) for t in (x, w)}, plain)
 
 
+def _lstm() -> Iterator[LoweringCase]:
+    """From random states, and from those at the ends of their range."""
+    for i in range(2 * ROUNDS):
+        view, rng = recurrent.made(i)
+        values = {"x": fill(rng, view.x.shape, i), "kept": fill(rng, view.inputs[1].shape, i + 2)}
+        yield LoweringCase(view, values, view)
+
+
 WINDOWS: dict[str, Layer] = {
     "conv2d": layers.conv2d,
     "grouped_conv2d": layers.grouped_conv2d,
@@ -268,6 +277,7 @@ CASES: dict[str, Cases] = {
     **{op: _table(op, layer, -128) for op, layer in tables.ROOTS.items()},
     "quantize": _quantize,
     "table": _made_table,
+    "sequence_lstm": _lstm,
     "arg_max": _layer("arg_max", spatial.arg_max, 2, 3, 4),
     "arg_min": _layer("arg_min", spatial.arg_min, 2, 3, 4),
     "log_softmax": _layer("log_softmax", spatial.log_softmax, 2, 3, 4),

@@ -10,7 +10,7 @@ import pytest
 
 from edgekc.errors import ModelError
 from edgekc.graph.ir import Array
-from edgekc.graph.op import Interval, Op, View
+from edgekc.graph.op import Interval, Op, View, full_range
 from edgekc.ops import OPS
 
 Rng = np.random.Generator
@@ -98,7 +98,7 @@ def test_ranges_are_sound_where_multipliers_are_extreme(name: str) -> None:
                 values = [t.data if t.data is not None else x for t, x in zip(found.inputs, values, strict=True)]
                 out = op.reference(found.node.attrs, values)[0]
                 assert (out >= ends.low).all() and (out <= ends.high).all(), f"{name} {view.node.name}"
-    assert tried >= 3
+    assert tried >= 3 or op.ranges is full_range  # which says nothing that could be wrong
 
 
 @pytest.mark.parametrize("name", OPS)

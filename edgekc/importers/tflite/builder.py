@@ -24,7 +24,7 @@ RELU RELU6 RELU_N1_TO_1 LOGISTIC TANH ELU LEAKY_RELU HARD_SWISH GELU EXP LOG ABS
 )
 _PLACES = ("int32", "int64")
 _OUTPUTS = {"QUANTIZE": ("int8", "uint8"), "DEQUANTIZE": ("float32",), "ARG_MAX": _PLACES, "ARG_MIN": _PLACES}
-_QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
+QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
 BATCH = "convert the model with a batch size of 1, and run it once for each sample"
 
 
@@ -142,7 +142,7 @@ class Builder:
     def check_type(self, op: FileOperator, what: str, t: FileTensor, allowed: tuple[str, ...]) -> None:
         if t.dtype not in allowed:
             text = f"{what} (tensor {t.index} {t.name[:60]!r}) has type {t.dtype}"
-            raise self.unsupported(op, text, allowed[0], _QUANTISE)
+            raise self.unsupported(op, text, allowed[0], QUANTISE)
 
     def file_tensor(self, op: FileOperator, position: int, what: str) -> FileTensor:
         if position >= len(op.inputs) or op.inputs[position] < 0:
