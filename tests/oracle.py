@@ -27,7 +27,9 @@ DTYPE = {
     "int4": tflite.TensorType.INT4,
     "int8": tflite.TensorType.INT8,
     "uint8": tflite.TensorType.UINT8,
+    "int16": tflite.TensorType.INT16,
     "int32": tflite.TensorType.INT32,
+    "int64": tflite.TensorType.INT64,
     "float32": tflite.TensorType.FLOAT32,
 }
 
