@@ -29,6 +29,7 @@ DTYPE = {
     "int16": tflite.TensorType.INT16,
     "uint8": tflite.TensorType.UINT8,
     "int32": tflite.TensorType.INT32,
+    "int64": tflite.TensorType.INT64,
     "float32": tflite.TensorType.FLOAT32,
 }
 

@@ -61,6 +61,12 @@ def _extreme(rng: Rng, view: View, inputs: list[Array]) -> View | None:
     attrs = dict(view.node.attrs)
     if "shift" in attrs:
         attrs["shift"] = int(rng.integers(-31, 31))
+    elif view.has("fraction"):  # of int16: two halves of 23 bits, and fewer shifts
+        parts = {"multiplier": (2**22, 2**23, np.int32), "shift": (-31, 20, np.int8), "fraction": (0, 2**23, np.int32)}
+        names = [operand.name for operand in OPS[view.node.op].operands]
+        for name, (low, high, kind) in parts.items():
+            t = view.operand(name)
+            constants[names.index(name)] = replace(t, data=rng.integers(low, high, t.shape).astype(kind))
     elif [t.name for t in constants[-2:]] == ["multiplier", "shift"] or len(constants) > 4:
         shift = rng.integers(-31, 27, constants[-1].shape).astype(np.int8)
         multiplier = rng.integers(2**30, 2**31 - 2**10, shift.shape).astype(np.int32)
