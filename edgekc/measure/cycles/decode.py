@@ -12,7 +12,7 @@ from ...firmware.thumb import instruction_starts
 
 Kind = Literal[
     "alu", "it", "mul", "mla", "mull", "mlal", "dsp", "div", "load", "store", "loads", "stores", "branch", "call",
-    "table", "float", "float_div", "float_mla", "vector", "vector_load", "vector_store", "system",
+    "table_branch", "float", "float_div", "float_mla", "vector", "vector_load", "vector_store", "system",
 ]  # fmt: skip
 
 _MEMORY = 3  # capstone's type of an operand in memory, of both instruction sets
@@ -38,7 +38,7 @@ _THUMB: tuple[tuple[str, Kind], ...] = (
     (r"strd|stm|push|vstm|vpush", "stores"),
     (r"ldr|vldr", "load"),
     (r"str|vstr", "store"),
-    (r"tb[bh]$", "table"),
+    (r"tb[bh]$", "table_branch"),
     (r"blx?(\.w)?$", "call"),
     (r"(bx|cbn?z|b(eq|ne|[cmv][cs]|hs|l[ost]|mi|pl|hi|g[et]|le)?)(\.[nw])?$", "branch"),
     (r"[su]div", "div"),

@@ -56,7 +56,7 @@ class Timing:
 
 
 _MEMORY_KINDS = frozenset({"load", "store", "loads", "stores", "vector_load", "vector_store"})
-_JUMPS = frozenset({"branch", "call", "table"})
+_JUMPS = frozenset({"branch", "call", "table_branch"})
 
 
 def _classes(kind: Kind) -> str:
@@ -109,14 +109,14 @@ def _pair(first: Instruction, second: Instruction) -> bool:
 
 
 _FPV4: dict[Kind, Cycles] = {"float_div": exactly(14), "float_mla": exactly(3), "float": ONE}
-_V7M: dict[Kind, Cycles] = {"table": exactly(2), "it": Cycles(0, 1, 1), "system": exactly(2)}
+_V7M: dict[Kind, Cycles] = {"table_branch": exactly(2), "it": Cycles(0, 1, 1), "system": exactly(2)}
 _M4 = Timing(
     "Cortex-M4",
     False,
     {
         "load": exactly(2),
         "div": Cycles(2, 6, 12),
-        "table": exactly(2),
+        "table_branch": exactly(2),
         "it": Cycles(0, 1, 1),
         "system": exactly(2),
         **_FPV4,
@@ -156,7 +156,7 @@ _M33 = Timing(
     {
         "load": Cycles(1, 2, 2),
         "div": Cycles(2, 6, 11),
-        "table": exactly(2),
+        "table_branch": exactly(2),
         "it": Cycles(0, 1, 1),
         "system": exactly(2),
         **_FPV4,
@@ -167,7 +167,7 @@ _M33 = Timing(
 )
 _TWO: dict[Kind, Cycles] = {
     "div": Cycles(3, 7, 12),
-    "table": exactly(3),
+    "table_branch": exactly(3),
     "float_div": exactly(16),
     "system": exactly(2),
 }
