@@ -8,15 +8,21 @@ import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, consumers
-from ..ops import filters_of, floats_of
-from . import nchw
+from ..ops import filters_of, floats_of, source_of
+from . import nchw, rescale
 from . import order as od
 from .builder import Builder
 from .finish import fold_affine, numbered, tidy
 from .value import Value, constant_value, real
 
-# Operators whose int8 kernel copies bytes: input and output share scale and zero point.
-_COPIES = ("reshape", "max_pool", "pad")
+_MEANS = ("average_pool", "resize_bilinear")  # they share scales, but their outputs are new values
+
+
+def _copies(node: Node) -> bool:
+    """Whether every output byte of a node is one of its input, so that the two share scale and zero point."""
+    floats = source_of(node).floats
+    alone = not source_of(node).joins and node.op not in ("maximum", "minimum", *_MEANS)
+    return floats is not None and floats.shares_scale and alone
 
 
 def parameters(b: Builder, scale: Value, zero: Value | None, axis: int, rank: int, signed: bool) -> Quant:
@@ -78,6 +84,7 @@ def _constant(b: Builder, x: Value, quant: Quant) -> Value:
 def dequantize(b: Builder, x: Value, scale: Value, zero: Value | None, axis: int) -> Value:
     """Of a constant, integers with their scale; of an activation, the same bytes."""
     if x.data is None:
+        x = x if x.settled else _moved(b, x)
         if not x.settled:
             raise b.unsupported("integers that nothing quantised", "those behind QuantizeLinear or quantize_per_tensor")
         signed = zero is None or zero.data is None or zero.data.dtype != np.uint8
@@ -98,6 +105,18 @@ def dequantize(b: Builder, x: Value, scale: Value, zero: Value | None, axis: int
         data = (data.astype(np.int16) - 128).astype(np.int8)
     found = constant_value(data, x.source, quant)
     return found if b.quantized else _as_float(found)
+
+
+def _moved(b: Builder, x: Value) -> Value:
+    """A tensor of integers that operators which copy bytes made of a quantised one: settled, with its scale."""
+    writers = {node.outputs[0]: node for node in b.nodes}
+    names = [x.name]
+    while b.tensors[names[-1]].quant is None and names[-1] in writers and _copies(writers[names[-1]]):
+        names.append(writers[names[-1]].inputs[0])
+    quant = b.tensors[names[-1]].quant
+    for name in names[:-1]:
+        b.tensors[name] = replace(b.tensors[name], quant=quant)
+    return x if quant is None else replace(x, settled=True)
 
 
 def _as_float(x: Value) -> Value:
@@ -121,6 +140,7 @@ def settle(graph: Graph, places: dict[str, str]) -> Graph:
     """
     quants = {name: t.quant for name, t in graph.tensors.items()}
     _spread(graph, quants)
+    graph, quants = rescale.adapted(graph, quants)
     tensors = {}
     for name, tensor in graph.tensors.items():
         quant = quants[name]
@@ -155,9 +175,11 @@ def _spread(graph: Graph, quants: dict[str, Quant | None]) -> None:
         for node in graph.nodes:
             source, target = node.inputs[0], node.outputs[0]
             alone = len(readers[source]) == 1 and source not in graph.outputs
-            if quants[target] is None and quants[source] is not None and node.op in _COPIES:
+            if quants[target] is None and quants[source] is not None and _copies(node):
                 quants[target], changed = quants[source], True
-            elif quants[source] is None and quants[target] is not None and alone and node.op in (*_COPIES, "relu"):
+            elif (
+                quants[source] is None and quants[target] is not None and alone and (_copies(node) or node.op == "relu")
+            ):
                 quants[source], changed = quants[target], True
             elif quants[target] is None and target in graph.outputs and (fixed := floats_of(node).fixed_quant):
                 quants[target], changed = fixed, True

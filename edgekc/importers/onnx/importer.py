@@ -14,7 +14,7 @@ from ..builder import Builder
 from ..imported import Imported, SourceOperator
 from ..layouts import import_in_best
 from ..value import Value, constant_value
-from . import file, fold, patterns
+from . import file, fold, patterns, qlinear
 from .args import Args
 from .file import FileModel, FileNode
 from .handlers import HANDLERS
@@ -35,7 +35,7 @@ def import_onnx(path: Path, name: str) -> Graph:
 
 def read_onnx(path: Path, name: str) -> Imported:
     """As `import_onnx`, with what stands in the way beside the graph."""
-    model = patterns.fuse(file.read(path))
+    model = qlinear.expand(patterns.fuse(file.read(path)))
     quantising = [node for node in model.nodes if node.op == "QuantizeLinear" and node.inputs]
     is_qdq = any(node.inputs[0] not in model.constants for node in quantising)
     ranks = [len(item.shape) for item in model.inputs]
@@ -107,7 +107,7 @@ def _outputs(a: Args, where: str) -> list[Value]:
         return [constant_value(r, source) for r in fold.fold(a.node, arrays, a.opset, where)]
     handler = HANDLERS.get(a.node.op)
     if handler is None:
-        raise a.b.missing(HANDLERS)
+        raise a.b.missing(HANDLERS, qlinear.STATIC if qlinear.kind(a.node) in qlinear.DYNAMIC else "")
     try:
         results = handler(a)
         a.check_seen()

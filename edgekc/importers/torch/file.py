@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import logging
 import warnings
@@ -83,19 +82,9 @@ def input_ranks(program: Any) -> list[int]:
     return [len(value.shape) for value in values if hasattr(value, "shape")]
 
 
-def register_quantising(torch: Any) -> None:
-    """Make `quantized_decomposed` known to torch; it defines these operators in a module that nothing else imports."""
-    if not hasattr(torch.ops.quantized_decomposed, "quantize_per_tensor"):
-        try:
-            importlib.import_module("torch.ao.quantization.fx._decomposed")
-        except ImportError:  # a torch without it: the file's first such operator is refused by its name
-            return
-
-
 def _load(torch: Any, path: Path) -> Any:
     where = str(path)
     clean = clean_archive(path)
-    register_quantising(torch)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

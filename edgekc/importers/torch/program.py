@@ -7,9 +7,11 @@ of strangers, so here each text is checked by what its key says that it is; what
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ...errors import ModelError, UnsupportedError, refusal
@@ -23,7 +25,7 @@ _DEVICE = re.compile(r"[a-z]{1,16}")
 _FLOAT = re.compile(r"-?(Infinity|NaN|inf|nan)")
 
 # Of a program that pt2e quantised: pure functions of tensors and numbers. Those that measure ranges are not among them.
-QUANTISING = frozenset(
+_QUANTISING = frozenset(
     f"torch.ops.quantized_decomposed.{way}_{grain}"
     for way in ("quantize", "dequantize")
     for grain in ("per_tensor.default", "per_tensor.tensor", "per_channel.default")
@@ -100,7 +102,7 @@ def _node(node: Mapping[str, Any], where: str) -> dict[str, Any]:
     kept["metadata"] = {"nn_module_stack": stack} if isinstance(stack, str) and _MODULES.fullmatch(stack) else {}
     target = node["target"]
     known = isinstance(target, str) and (
-        target in _ARITHMETIC or target in _WRAPPERS or target in QUANTISING or _is_plain_operator(target)
+        target in _ARITHMETIC or target in _WRAPPERS or _is_quantising(target) or _is_plain_operator(target)
     )
     if not known:
         name = _IDENTIFIER.fullmatch(str(node.get("name")))
@@ -110,6 +112,18 @@ def _node(node: Mapping[str, Any], where: str) -> dict[str, Any]:
             fix=_QUANTISED if str(target).startswith("torch.ops.quantized_decomposed.") else "",
         )
     return kept
+
+
+def _is_quantising(target: str) -> bool:
+    """Whether this is one of pt2e's operators, and torch has it: a module that nothing else imports defines them."""
+    if target not in _QUANTISING:
+        return False
+    import torch
+
+    if not hasattr(torch.ops.quantized_decomposed, "quantize_per_tensor"):
+        with suppress(ImportError):  # of a torch that has them no more
+            importlib.import_module("torch.ao.quantization.fx._decomposed")
+    return hasattr(torch.ops.quantized_decomposed, "quantize_per_tensor")
 
 
 def _is_plain_operator(target: str) -> bool:
