@@ -23,6 +23,7 @@ RELU RELU6 RELU_N1_TO_1 LOGISTIC TANH ELU LEAKY_RELU HARD_SWISH GELU EXP LOG ABS
 """.split()
 )
 _PLACES = ("int32", "int64")
+_CONSTANTS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64", "bool")  # numpy's names too
 _OUTPUTS = {"QUANTIZE": ("int8", "uint8", "int16"), "DEQUANTIZE": ("float32",), "ARG_MAX": _PLACES, "ARG_MIN": _PLACES}
 _WIDE = ("FULLY_CONNECTED", "RESHAPE", "EXPAND_DIMS", "SQUEEZE")  # take int16, and give it
 QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
@@ -274,6 +275,8 @@ class Builder:
         except ValueError as error:
             raise self.unsupported(op, f"constants that edgekc cannot move ({error})", "an activation") from error
         for t, value in zip(outs, found, strict=False):
+            if t.dtype not in _CONSTANTS:
+                raise self.unsupported(op, f"an output (tensor {t.index}) of type {t.dtype}", ", ".join(_CONSTANTS))
             tensors[t.index] = replace(t, shape=value.shape, data=value.astype(np.dtype(t.dtype)))
         self.model = replace(self.model, tensors=tuple(tensors))
 
