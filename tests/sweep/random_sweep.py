@@ -237,7 +237,13 @@ def kernel_files() -> list[str]:
 
 
 # Of uint8 models, rare broadcasts and variable tensors: test_unsigned.py, test_pairs.py and test_lstm.py in tests/ops/.
-ELSEWHERE = ("ek_average_pool_half_up_s8.c", "ek_mul_deep_s8.c", "ek_mul_deep_const_s8.c", "ek_lstm_s8.c")
+ELSEWHERE = (
+    "ek_average_pool_half_up_s8.c",
+    "ek_mul_deep_s8.c",
+    "ek_mul_deep_const_s8.c",
+    "ek_lstm_s8.c",
+    "ek_fully_connected_s16.c",
+)
 
 
 def unreached(out: Outcome) -> list[str]:
