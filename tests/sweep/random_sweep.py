@@ -237,6 +237,7 @@ def kernel_files() -> list[str]:
 
 
 # Of uint8 models, rare broadcasts and variable tensors: test_unsigned.py, test_pairs.py and test_lstm.py in tests/ops/.
+# Of 16x8 models: tests/importers/test_tflite_int16.py.
 ELSEWHERE = (
     "ek_average_pool_half_up_s8.c",
     "ek_mul_deep_s8.c",
