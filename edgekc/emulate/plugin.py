@@ -92,6 +92,7 @@ class Counts:
     stack_bytes: int | None  # peak below SP at the call; None unless traced and SP at the call is known
     violations: tuple[Violation, ...]  # different ones among the first MAX_VIOLATIONS
     violation_count: int  # of all inferences
+    ranges: tuple[CodeRange, ...]  # which slot each of the network function's own instructions is of
     blocks: tuple[Block, ...]  # of the first inference; empty unless traced
 
 
@@ -143,7 +144,7 @@ def count(
         if not out.is_file():
             return Unavailable(f"{qemu} ended without writing the plugin's counts")
         raw = json.loads(out.read_text(encoding="utf-8"))
-    return _counts(elf, name, raw, traced=regions is not None)
+    return _counts(elf, name, raw, ranges, traced=regions is not None)
 
 
 def _escape(path: Path) -> str:
@@ -174,7 +175,7 @@ def _conf(
     return lines
 
 
-def _counts(elf: Elf, name: str, raw: dict[str, Any], *, traced: bool) -> Counts:
+def _counts(elf: Elf, name: str, raw: dict[str, Any], ranges: tuple[CodeRange, ...], *, traced: bool) -> Counts:
     rows: list[list[int]] = raw["instructions"]
     if not rows or not raw["finished"] or raw["nested"]:
         raise ToolError(
@@ -206,6 +207,7 @@ def _counts(elf: Elf, name: str, raw: dict[str, Any], *, traced: bool) -> Counts
             )
         ),
         violation_count=raw["all_violations"],
+        ranges=ranges,
         blocks=_merged(_block(elf, *fields) for fields in raw["blocks"]),
     )
 

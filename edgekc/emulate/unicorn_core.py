@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import tempfile
 import time
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from unicorn.unicorn import Uc, UcError
 
 from ..errors import ToolError
 from ..firmware.build import Image
-from ..firmware.elf import CodeRange, read_elf, run_ranges
+from ..firmware.elf import CodeRange, read_elf, run_ranges, slot_finder
 from ..firmware.thumb import instruction_starts
 from .plugin import MAX_VIOLATIONS, READ, WRITE, Block, Counts, LayerCounts, Region, Unavailable, Violation
 
@@ -90,6 +89,7 @@ def count_layers(
             for slot, pc, address, size, store in dict.fromkeys(watch.found)
         ),
         violation_count=watch.total,
+        ranges=ranges,
         blocks=tuple(Block(*key, *visits) for key, visits in sorted(counter.visits.items())),
     )
 
@@ -283,8 +283,7 @@ class _Counter:
 
     def __init__(self, uc: Any, symbols: dict[str, int], ranges: Sequence[CodeRange], slots: int) -> None:
         self.begin, self.end = symbols["ek_call_begin"] & ~1, symbols["ek_call_end"] & ~1
-        self.ranges = sorted(ranges, key=lambda r: r.low)
-        self.lows = [r.low for r in self.ranges]
+        self.slot_of = slot_finder(ranges)
         self.nothing = [0] * slots
         self.row = list(self.nothing)  # of the current call; between calls what nobody reads
         self.slot = 0
@@ -336,11 +335,6 @@ class _Counter:
         if not special and all(slot is None for slot in slots):
             return len(slots)
         return [(slot, 1) for slot in slots]
-
-    def slot_of(self, pc: int) -> int | None:
-        """The slot of an instruction of NAME_run; None: it is of another function."""
-        at = bisect_right(self.lows, pc) - 1
-        return self.ranges[at].slot if at >= 0 and pc < self.ranges[at].high else None
 
 
 class _Watch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,6 +143,18 @@ def _sections(elf: ELFFile) -> Iterator[Section]:
             loaded,
             section.data() if loaded else b"",
         )
+
+
+def slot_finder(ranges: Sequence[CodeRange]) -> Callable[[int], int | None]:
+    """A function from an instruction's address to its slot; None: it is of another function."""
+    ordered = sorted(ranges, key=lambda r: r.low)
+    lows = [r.low for r in ordered]
+
+    def slot_of(pc: int) -> int | None:
+        at = bisect_right(lows, pc) - 1
+        return ordered[at].slot if at >= 0 and pc < ordered[at].high else None
+
+    return slot_of
 
 
 def run_ranges(elf: Elf, name: str, layer_lines: Sequence[tuple[int, int]]) -> tuple[CodeRange, ...]:

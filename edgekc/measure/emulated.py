@@ -18,7 +18,7 @@ from ..emulate.plugin import Counts, LayerCounts, Unavailable, Violation, count,
 from ..errors import ToolError, UsageError, VerifyError
 from ..files.output import read_manifest
 from ..firmware.build import Image, Optimise, build_image
-from ..firmware.elf import Elf, read_elf, run_ranges
+from ..firmware.elf import Elf, read_elf
 from ..firmware.toolchain import Compiler, emulator, qemu_name, qemu_path
 from ..progress import Progress, silent
 from .by_layer import INPUT, OUTPUT, STACK, RamRow, Row, split_flash, split_ram
@@ -213,7 +213,7 @@ def _measure(
     instructions, resolution = run.instructions or (), run.resolution or 1
     if isinstance(counts, Counts) and isinstance(traced, Counts):
         instructions, resolution = counts.instructions, 1
-        cycles = _estimate(image, elf, traced, manifest)
+        cycles = _estimate(image, elf, traced)
         if cycles is not None:
             speed = speed_of(TIMINGS[image.board.core.name], cycles.total, image.board, clock_hz)
         estimates = cycles.layers if cycles else (None,) * len(counts.layers)
@@ -250,17 +250,12 @@ def _measure(
     )
 
 
-def _estimate(image: Image, elf: Elf, counts: Counts, manifest: Mapping[str, Any]) -> Estimate | None:
+def _estimate(image: Image, elf: Elf, counts: Counts) -> Estimate | None:
     """None: there is no timing of this core, the emulator gave no blocks, or no disassembler is installed."""
     timing = TIMINGS.get(image.board.core.name)
     if timing is None or not counts.blocks or importlib.util.find_spec("capstone") is None:
         return None
-    lines = _layer_lines(manifest)
-    return estimate(timing, elf, counts.blocks, run_ranges(elf, image.name, lines), len(lines))
-
-
-def _layer_lines(manifest: Mapping[str, Any]) -> list[tuple[int, int]]:
-    return [(int(first), int(last)) for first, last in (layer["source_lines"] for layer in manifest["layers"])]
+    return estimate(timing, elf, counts)
 
 
 def _run(
@@ -273,7 +268,7 @@ def _run(
     progress: Progress,
 ) -> tuple[DeviceRun, Counts | Unavailable, Counts | Unavailable]:
     """All samples counted, and the first one traced, which is slower."""
-    lines = _layer_lines(manifest)
+    lines = [(int(first), int(last)) for first, last in (layer["source_lines"] for layer in manifest["layers"])]
     progress(f"count {len(inputs) // max(image.input_bytes, 1)} inferences on {image.board.name}", 0, 0)
     if emulator(image.board) == "unicorn":
         return _run_unicorn(image, lines, arena_bytes, inputs, timeout_s)

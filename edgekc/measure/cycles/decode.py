@@ -121,8 +121,7 @@ def _armv8m(word: bytes) -> Kind | None:
     if first >> 8 in (0xFC, 0xFD) and second >> 8 & 0b11110 == 0b11110:  # VLD2, VLD4, VST2, VST4, gathers
         return "vector_load" if first & 0x10 else "vector_store"
     if first >> 8 in (0xEE, 0xEF, 0xFE, 0xFF) and second >> 8 & 0b1110 in (0b1110, 0b1000, 0b0000):
-        floating = second >> 8 & 0b1110 in (0b1010, 0b1000) and first >> 8 in (0xEE, 0xFE)
-        return None if floating and second >> 8 & 0b1110 == 0b1010 else "vector"
+        return "vector"
     return None
 
 
@@ -131,7 +130,6 @@ def _disassembler(machine: str) -> Any:
     import capstone  # an extra, as the emulators are
 
     new: Any = capstone.Cs
-
     if machine == "aarch64":
         md = new(capstone.CS_ARCH_ARM64, capstone.CS_MODE_ARM)
     else:

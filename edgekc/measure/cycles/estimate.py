@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...emulate.plugin import Block
-from ...firmware.elf import CodeRange, Elf
+from ...emulate.plugin import Counts
+from ...firmware.elf import Elf, slot_finder
 from .decode import instructions
 from .timing import ZERO, Cycles, Timing, weigh
 
@@ -23,20 +22,16 @@ class Estimate:
         return sum(self.layers, self.outside)
 
 
-def estimate(timing: Timing, elf: Elf, blocks: Sequence[Block], ranges: Sequence[CodeRange], layers: int) -> Estimate:
-    """Cycles of the first inference without wait states.
-
-    Args:
-        blocks: what ran, as the emulator saw it.
-        ranges: which layer each of the network function's own instructions is of.
-        layers: how many there are.
-    """
-    slots = [ZERO] * (layers + 1)
-    for block in blocks:
+def estimate(timing: Timing, elf: Elf, counts: Counts) -> Estimate:
+    """Cycles of the first inference without wait states; `counts` are traced, so that they have its blocks."""
+    slots = [ZERO] * (len(counts.layers) + 1)
+    slot_of = slot_finder(counts.ranges)
+    for block in counts.blocks:
         code = instructions(elf.code(block.start, block.end), elf.machine)
         at = block.start
         for instruction, cycles in zip(code, weigh(timing, code), strict=True):
-            slot = next((r.slot for r in ranges if r.low <= at < r.high), block.slot)
+            own = slot_of(at)
+            slot = block.slot if own is None else own
             slots[slot] += cycles * block.runs
             at += instruction.size_bytes
         slots[slot] += timing.jump * block.jumps

@@ -113,14 +113,7 @@ _V7M: dict[Kind, Cycles] = {"table_branch": exactly(2), "it": Cycles(0, 1, 1), "
 _M4 = Timing(
     "Cortex-M4",
     False,
-    {
-        "load": exactly(2),
-        "div": Cycles(2, 6, 12),
-        "table_branch": exactly(2),
-        "it": Cycles(0, 1, 1),
-        "system": exactly(2),
-        **_FPV4,
-    },
+    {"load": exactly(2), "div": Cycles(2, 6, 12), **_V7M, **_FPV4},
     jump=Cycles(1, 2, 3),
     behind_memory=ONE,
     interlock=ONE,
@@ -153,14 +146,7 @@ _M0PLUS = Timing(
 _M33 = Timing(
     "Cortex-M33",
     True,
-    {
-        "load": Cycles(1, 2, 2),
-        "div": Cycles(2, 6, 11),
-        "table_branch": exactly(2),
-        "it": Cycles(0, 1, 1),
-        "system": exactly(2),
-        **_FPV4,
-    },
+    {"load": Cycles(1, 2, 2), "div": Cycles(2, 6, 11), **_V7M, **_FPV4},
     jump=Cycles(1, 2, 3),
     behind_memory=ONE,
     interlock=Cycles(0, 1, 1),
