@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Set
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 
 import pytest
@@ -94,14 +94,6 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "importers/test_pools.py::test_other_torch_pools",
     "importers/test_pools.py::test_torch_pools",
     "importers/test_pools.py::test_torch_s_average_of_a_padded_image_with_ceil",
-    "importers/test_same_graph.py::test_the_same_graph[a",
-    "importers/test_same_graph.py::test_the_same_graph[d",
-    "importers/test_same_graph.py::test_the_same_graph[e",
-    "importers/test_same_graph.py::test_the_same_graph[m",
-    "importers/test_same_graph.py::test_the_same_graph[r",
-    "importers/test_same_graph.py::test_the_same_graph[s",
-    "importers/test_same_graph.py::test_the_same_graph[t",
-    "importers/test_same_graph.py::test_the_same_graph[u",
     "importers/test_onnx_qlinear.py::test_a_small_network",
     "importers/test_onnx_qlinear.py::test_operators_between",
     "importers/test_onnx_qlinear.py::test_operators_without",
@@ -121,16 +113,6 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "importers/test_torch_quantised.py::test_convolution[4",
     "importers/test_torch_quantised.py::test_operators_without_weights",
     "importers/test_torch_quantised.py::test_residual_pools",
-    "importers/test_torch_nets.py::test_networks[a",
-    "importers/test_torch_nets.py::test_networks[d",
-    "importers/test_torch_nets.py::test_networks[e",
-    "importers/test_torch_nets.py::test_networks[l",
-    "importers/test_torch_nets.py::test_networks[m",
-    "importers/test_torch_nets.py::test_networks[r",
-    "importers/test_torch_nets.py::test_networks[s",
-    "importers/test_torch_nets.py::test_networks[t",
-    "importers/test_torch_nets.py::test_networks[u",
-    "importers/test_torch_nets.py::test_networks[v",
     "quantize/test_keyword_spotting.py",
     "quantize/test_post_training.py",
     "regression/dead_code/test_dead_code.py::test_every_name_has_a_user",
@@ -242,6 +224,10 @@ SLOW = (
     "unit/test_cli_bad_input.py::test_any_changed_byte_of_an_ekc_is_found",  # the default run flips bits
     "wheel/test_wheel.py",
 )
+_FAST_OF = {  # of these none but what is named is fast
+    "importers/test_same_graph.py::test_the_same_graph": ("conv1d",),
+    "importers/test_torch_nets.py::test_networks": ("gru", "conv1d"),
+}
 _SWEEPS = {  # of these all but what is named
     "boards/test_sizes.py::test_the_ledger_of_a_board_s_own_kernels": ("rpi4",),
     "cross/test_c_quality.py::test_each_header_stands_alone": ("gcc-flags0",),
@@ -261,14 +247,20 @@ def _name(item: pytest.Item) -> str:
 def is_slow(item: pytest.Item) -> bool:
     """Whether only `.ci/run` runs a test, though it has no mark of its own."""
     name = _name(item)
-    test, _, parameter = name.partition("[")
-    return name.startswith(SLOW) or (test in _SWEEPS and parameter.removesuffix("]") not in _SWEEPS[test])
+    return name.startswith(SLOW) or _left_out(name, _SWEEPS)
 
 
 def is_fast(item: pytest.Item) -> bool:
     """Whether a test belongs to the tier that runs in a minute."""
     name = _name(item)
-    return item.get_closest_marker("slow") is None and name.startswith(FAST) and not name.startswith(NOT_FAST)
+    listed = name.startswith(FAST) and not name.startswith(NOT_FAST) and not _left_out(name, _FAST_OF)
+    return listed and item.get_closest_marker("slow") is None
+
+
+def _left_out(name: str, kept: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a test is one of those of which only some parameters are kept, and none of these."""
+    test, _, parameter = name.partition("[")
+    return test in kept and parameter.removesuffix("]") not in kept[test]
 
 
 def may_have_fast(path: Path) -> bool:

@@ -9,27 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ModelError
 from ..graph.fixedpoint import DOUBLE, SINGLE
 from ..graph.ir import Array, Role, Tensor, constant
-from ..graph.op import LAID_OUT, Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.op import LAID_OUT, Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, View
 from ..graph.scratch import Region
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from . import fully_connected_16x8
 from .kernels import vector as vec
-from .shared import asymmetric
+from .shared import asymmetric, dense
 from .shared import linear as lin
 from .shared.nearest import nearest_multipliers
 from .shared.operands import DENSE
 from .shared.testing import linear_cases
 from .shared.ties import new_channels
-
-
-def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
-    x, w = shapes[0], shapes[1]
-    if len(w) != 2 or not x or x[-1] != w[1]:
-        raise ModelError(f"weights {list(w)} do not match an input of shape {list(x)}")
-    return [(*x[:-1], w[0])]
 
 
 def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
@@ -84,17 +76,13 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     return lin.output_interval(view, low.sum(1) + bias, high.sum(1) + bias)
 
 
-def rows(view: View) -> int:
-    return math.prod(view.x.shape[:-1])
-
-
 def _params(view: View) -> dict[str, Param]:
-    sizes = dict(rows=rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
+    sizes = dict(rows=dense.rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
     return {**sizes, **lin.output_params(view)}
 
 
 def _vector_params(view: View) -> dict[str, Param]:
-    values: dict[str, Param] = {"records": LAID_OUT, "rows": rows(view)}
+    values: dict[str, Param] = {"records": LAID_OUT, "rows": dense.rows(view)}
     values.update(in_c=view.x.shape[-1], out_c=view.out.shape[-1])
     return {**values, **lin.requant_params(view, laid_out=True)}
 
@@ -176,11 +164,11 @@ OP = Op(
     code=3,
     attrs=lin.OUTPUT,
     operands=DENSE,
-    infer=infer,
+    infer=dense.infer,
     reference=reference,
     kernels=KERNELS,
     weights=lambda attrs, constants: constants[0],
-    macs=lambda view: rows(view) * math.prod(view.weights.shape),
+    macs=lambda view: dense.rows(view) * math.prod(view.weights.shape),
     ranges=ranges,
     validate=lin.validate,
     channels=lambda view: lin.mixing_rule(channel_axis=1),

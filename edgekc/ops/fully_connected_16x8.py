@@ -10,7 +10,8 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import INT32_MAX, INT32_MIN
 from ..graph.ir import Array, Role, Tensor, constant
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Operand, Param, Shape, View
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Operand, Param, View
+from .shared import dense
 from .shared import linear as lin
 from .shared.operands import DENSE
 
@@ -42,13 +43,6 @@ def requantize(acc: Array, multiplier: Array, fraction: Array, shift: Array) -> 
     high = size * multiplier.astype(np.int64) + (low >> PART)
     right = PART - shift.astype(np.int64)  # one at least: what lies below `high` cannot change the rounding
     return np.asarray(np.sign(acc) * ((high + (np.int64(1) << right - 1)) >> right))
-
-
-def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
-    x, w = shapes[0], shapes[1]
-    if len(w) != 2 or not x or x[-1] != w[1]:
-        raise ModelError(f"weights {list(w)} do not match an input of shape {list(x)}")
-    return [(*x[:-1], w[0])]
 
 
 def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
@@ -139,14 +133,10 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     return Interval(*(np.clip(end, view["clamp_min"], view["clamp_max"]) for end in ends))
 
 
-def rows(view: View) -> int:
-    return math.prod(view.x.shape[:-1])
-
-
 def _params(view: View) -> dict[str, Param]:
     names = ("weights", "bias", "multiplier", "fraction", "shift")
     values: dict[str, Param] = {name: view.operand(name).name for name in names}
-    values.update(rows=rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
+    values.update(rows=dense.rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
     values.update(clamp_min=view["clamp_min"], clamp_max=view["clamp_max"])
     return {**values, "step": int(view.multiplier.shape[0] > 1)}
 
@@ -185,7 +175,7 @@ OP = Op(
     code=80,
     attrs=ATTRS,
     operands=(*DENSE, Operand("fraction", DENSE[-1].constant, Role.REQUANT)),
-    infer=infer,
+    infer=dense.infer,
     reference=reference,
     kernels=(
         Kernel(
@@ -204,7 +194,7 @@ OP = Op(
         ),
     ),
     weights=lambda attrs, constants: constants[0],
-    macs=lambda view: rows(view) * math.prod(view.weights.shape),
+    macs=lambda view: dense.rows(view) * math.prod(view.weights.shape),
     ranges=ranges,
     validate=validate,
     cases=cases,

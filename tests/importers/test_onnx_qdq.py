@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from integer_runs import integer_outputs
 from onnx_models import SHARED, floats, helper, model, nhwc, ort_outputs, save
 
-from edgekc.emulate import reference
 from edgekc.errors import UnsupportedError
 from edgekc.graph.ir import Stage
 from edgekc.importers.onnx.importer import import_onnx
-from edgekc.ops import legal
-from edgekc.passes import QUANTIZED_PASSES
-from edgekc.passes.lower import lower
 
 node = helper.make_node
 
@@ -60,17 +57,9 @@ def check(net, tmp_path, shape, limit=1, share=0.05):
     path = save(model(net.nodes, {"x": shape}, ["y"], net.constants), tmp_path)
     graph = import_onnx(path, "q")
     assert graph.stage is Stage.QUANTIZED
-    legal.check(graph)
     assert all(t.dtype in ("int8", "int32") for t in graph.tensors.values())
-    source, target = graph.tensors[graph.inputs[0]].q, graph.tensors[graph.outputs[0]].q
-    integers = graph
-    for _, run in QUANTIZED_PASSES:
-        integers, _ = run(integers)
-    integers = lower(integers)
-    legal.check(integers)
     x = np.random.default_rng(0).normal(0, 1, (20, *shape[1:])).astype(np.float32)
-    levels = np.clip(np.rint(x / np.float32(source.scale)) + source.zero_point, -128, 127).astype(np.int8)
-    got = reference.outputs(integers, [nhwc(levels)])[0].astype(int)
+    got, target = integer_outputs(graph, x), graph.tensors[graph.outputs[0]].q
     want = np.rint(nhwc(ort_outputs(path, [x])[0]) / target.scale) + target.zero_point
     difference = np.abs(got - want)
     assert difference.max() <= limit
@@ -221,12 +210,7 @@ def test_a_model_that_onnxruntime_quantised(tmp_path):
     path = tmp_path / "resnet8.onnx"
     quantization.quantize_static(source, path, Reader(), per_channel=True)
     graph = import_onnx(path, "resnet8")
-    integers = graph
-    for _, run in QUANTIZED_PASSES:
-        integers, _ = run(integers)
-    source_q, target = graph.tensors["input"].q, graph.tensors[graph.outputs[0]].q
-    x = np.clip(np.rint(images / source_q.scale) + source_q.zero_point, -128, 127).astype(np.int8)
-    got = reference.outputs(lower(integers), [nhwc(x)])[0].astype(int)
+    got, target = integer_outputs(graph, images), graph.tensors[graph.outputs[0]].q
     want = np.rint(ort_outputs(path, [images])[0] / target.scale) + target.zero_point
     assert np.abs(got - want).max() <= 6
     assert np.abs(got - want).mean() < 1.5

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from integer_runs import integer_outputs
 from onnx_models import floats, helper, model, nhwc, ort_outputs, save
 
-from edgekc.emulate import reference
 from edgekc.errors import UnsupportedError
 from edgekc.graph.ir import Stage
 from edgekc.importers.onnx.importer import import_onnx
-from edgekc.ops import legal
-from edgekc.passes import QUANTIZED_PASSES
-from edgekc.passes.lower import lower
 
 quantization = pytest.importorskip("onnxruntime.quantization", reason="onnxruntime is not installed")
 node = helper.make_node
@@ -39,16 +36,8 @@ def check(nodes, constants, tmp_path, shape, form, kind, limit=1, per_channel=Tr
     )  # fmt: skip
     graph = import_onnx(path, "q")
     assert graph.stage is Stage.QUANTIZED
-    legal.check(graph)
-    integers = graph
-    for _, run in QUANTIZED_PASSES:
-        integers, _ = run(integers)
-    integers = lower(integers)
-    legal.check(integers)
     x = np.random.default_rng(2).normal(0, 1, (20, *shape[1:])).astype(np.float32)
-    first, last = graph.tensors[graph.inputs[0]].q, graph.tensors[graph.outputs[0]].q
-    levels = np.clip(np.rint(x / np.float32(first.scale)) + first.zero_point, -128, 127).astype(np.int8)
-    got = reference.outputs(integers, [nhwc(levels)])[0].astype(int)
+    got, last = integer_outputs(graph, x), graph.tensors[graph.outputs[0]].q
     floats_ = np.concatenate([ort_outputs(path, [row[None]])[0] for row in x])
     want = np.rint(nhwc(floats_) / np.float32(last.scale)) + last.zero_point
     assert np.abs(got - want).max() <= limit

@@ -10,17 +10,14 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the PyTorch importer needs torch")
 pytest.importorskip("torch.ao.quantization.fx._decomposed", reason="this torch has no operators of pt2e")
+from integer_runs import integer_outputs  # noqa: E402
 from onnx_models import nhwc  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812
 
-from edgekc.emulate import reference  # noqa: E402
 from edgekc.errors import UnsupportedError  # noqa: E402
 from edgekc.graph.ir import Stage  # noqa: E402
 from edgekc.importers.torch.importer import import_torch  # noqa: E402
-from edgekc.ops import legal  # noqa: E402
-from edgekc.passes import QUANTIZED_PASSES  # noqa: E402
-from edgekc.passes.lower import lower  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's own deprecations
 PT2E = torch.ops.quantized_decomposed
@@ -67,14 +64,8 @@ def check(module, tmp_path, shape, limit=1, samples=20):
     torch.export.save(program, path)
     graph = import_torch(path, "net")
     assert graph.stage is Stage.QUANTIZED
-    legal.check(graph)
-    integers = graph
-    for _, run in QUANTIZED_PASSES:
-        integers, _ = run(integers)
     x = np.random.default_rng(0).normal(0, 1, (samples, *shape[1:])).astype(np.float32)
-    source, target = graph.tensors[graph.inputs[0]].q, graph.tensors[graph.outputs[0]].q
-    levels = np.clip(np.rint(x / np.float32(source.scale)) + source.zero_point, -128, 127).astype(np.int8)
-    got = reference.outputs(lower(integers), [nhwc(levels)])[0].astype(int)
+    got, target = integer_outputs(graph, x), graph.tensors[graph.outputs[0]].q
     with torch.no_grad():
         floats = np.concatenate([module(torch.from_numpy(each[None])).numpy() for each in x])
     want = np.rint(nhwc(floats) / target.scale) + target.zero_point

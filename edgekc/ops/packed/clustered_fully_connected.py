@@ -11,20 +11,17 @@ import numpy as np
 from ...graph.bits import index_bits
 from ...graph.fixedpoint import DOUBLE, SINGLE
 from ...graph.ir import Array
-from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Shape, View
+from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, View
 from ...graph.scratch import Region, Regions
 from ...graph.source import SourceOp
 from .. import fully_connected
 from ..kernels import words
 from ..kernels.vector import VECTOR
+from ..shared import dense
 from ..shared import linear as lin
 from ..shared.operands import CLUSTERED
 from ..shared.testing import clustered_cases, linear_cases, unused_centers
 from . import clustered as cl
-
-
-def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
-    return fully_connected.infer(attrs, (shapes[0], shapes[1]))
 
 
 def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
@@ -41,7 +38,7 @@ def lower(view: View) -> Lowered:
 
 
 def _params(view: View) -> dict[str, Param]:
-    sizes = dict(rows=fully_connected.rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
+    sizes = dict(rows=dense.rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
     return {**sizes, **cl.params(view)}
 
 
@@ -142,7 +139,7 @@ OP = Op(
     code=15,
     attrs=lin.OUTPUT,
     operands=CLUSTERED,
-    infer=infer,
+    infer=dense.infer,
     reference=reference,
     kernels=KERNELS,
     weights=cl.weights,
