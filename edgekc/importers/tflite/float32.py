@@ -216,6 +216,8 @@ def _binary(b: Builder, op: FileOperator) -> None:
 
 
 def _add_n(b: Builder, op: FileOperator) -> None:
+    if not op.inputs:
+        raise ModelError("a sum of nothing", where=b.at(op))
     b.add(op, "add_n", tuple(b.operand(op, i, "part") for i in range(len(op.inputs))), {})
 
 
