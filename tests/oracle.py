@@ -26,8 +26,10 @@ from edgekc.graph.op import View
 DTYPE = {
     "int4": tflite.TensorType.INT4,
     "int8": tflite.TensorType.INT8,
+    "int16": tflite.TensorType.INT16,
     "uint8": tflite.TensorType.UINT8,
     "int32": tflite.TensorType.INT32,
+    "int64": tflite.TensorType.INT64,
     "float32": tflite.TensorType.FLOAT32,
 }
 
@@ -99,6 +101,8 @@ def _invoke(runner: Any, inputs: Sequence[Array]) -> None:
 
 def run(view: View, inputs: Sequence[Array]) -> list[Array]:
     """Outputs of a QUANTIZED node; `inputs` are the values of its activations."""
+    if view.node.op == "sequence_lstm":
+        return list(importlib.import_module("recurrent").run(view, inputs))
     reference = builtin_name(view) not in NO_REFERENCE and view.node.op not in WRONG_REFERENCE
     return interpret(model(view), inputs, reference=reference)
 
@@ -126,7 +130,7 @@ def _offsets(b: flatbuffers.Builder, offsets: Sequence[int]) -> int:
     return int(b.EndVector())
 
 
-def _tensor(b: flatbuffers.Builder, tensor: Tensor, buffer: int) -> int:
+def _tensor(b: flatbuffers.Builder, tensor: Tensor, buffer: int, variable: bool = False) -> int:
     quantization = None
     if tensor.quant is not None:
         scale = _vector(b, tensor.quant.scales, "float32")
@@ -135,7 +139,7 @@ def _tensor(b: flatbuffers.Builder, tensor: Tensor, buffer: int) -> int:
         quantization = _table(b, "QuantizationParameters", **fields)
     name, shape = b.CreateString(tensor.name), _vector(b, tensor.shape, "int32")
     fields = dict(Shape=shape, Type=DTYPE[tensor.dtype], Buffer=buffer, Name=name, Quantization=quantization)
-    return _table(b, "Tensor", **fields)
+    return _table(b, "Tensor", **fields, IsVariable=variable or None)
 
 
 def model(view: View) -> bytes:

@@ -170,6 +170,8 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
         "FullyConnectedOptions",
         lambda view: dict(**_activated(view), KeepNumDims=len(view.out.shape) > 2),
     ),
+    # Its files have variable tensors, which recurrent.py writes.
+    "sequence_lstm": ("UNIDIRECTIONAL_SEQUENCE_LSTM", None, lambda view: {}),
     "resize_bilinear": ("RESIZE_BILINEAR", "ResizeBilinearOptions", _corners),
     "resize_nearest": ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", _corners),
     # What files have, and the importer turns into other operators.

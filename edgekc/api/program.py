@@ -272,6 +272,7 @@ class Program(tables.Shown):
         way: Way | None = None,
         optimise: Optimise = "speed",
         timeout_s: float = 300.0,
+        clock_hz: int | None = None,
         progress: Progress = silent,
     ) -> Costs:
         """Build, link and run the program: bytes of flash and RAM, and executed instructions, by layer.
@@ -282,6 +283,7 @@ class Program(tables.Shown):
             way: the board itself counts, in cycles; None: its emulator, in instructions.
             optimise: what the model's code is compiled for; the bits are the same.
             timeout_s: for each run.
+            clock_hz: of the core, for estimated milliseconds; None: the board's highest, where its file says it.
             progress: is told what runs.
 
         Raises:
@@ -293,14 +295,12 @@ class Program(tables.Shown):
         if way is None:
             found = measure(
                 self.folder, self.board, samples=samples, timeout_s=timeout_s, inputs=inputs, optimise=optimise,
-                progress=progress,
+                clock_hz=clock_hz, progress=progress,
             )  # fmt: skip
         else:
             from ..measure.on_board import measure_on_board
 
-            found = measure_on_board(
-                self.folder, self.board, way, samples=samples, inputs=inputs, progress=progress
-            )  # fmt: skip
+            found = measure_on_board(self.folder, self.board, way, samples=samples, inputs=inputs, progress=progress)
         return costs_of(found, list(self.manifest["layers"]))
 
     # ---- firmware ----

@@ -154,6 +154,7 @@ class LayerCosts:
         flash_bytes: weights, tables and code that no other layer shares.
         instructions: of the first inference; None where nothing counted them.
         cycles: of the first inference, by a real board; None otherwise.
+        estimated_cycles: of the first inference, likely, without wait states; None where nothing estimates them.
     """
 
     name: str
@@ -163,6 +164,7 @@ class LayerCosts:
     flash_bytes: int
     instructions: int | None
     cycles: int | None
+    estimated_cycles: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,8 @@ class Costs(tables.Shown):
         layers: the same by layer; figures are None where nothing counts by layer.
         measurement: every figure there is, those of each inference and the ledger of bytes included.
         state_bytes: of a streaming network: what is kept from one step to the next; else 0.
+        estimated_cycles: of the first inference, likely, without wait states. `measurement.speed` has the range, and
+            milliseconds; None where nothing estimates them.
     """
 
     network: str
@@ -201,6 +205,7 @@ class Costs(tables.Shown):
     layers: tuple[LayerCosts, ...]
     measurement: Measurement = field(repr=False)
     state_bytes: int = 0
+    estimated_cycles: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The figures of this record; `measurement.as_json()` is what `edgekc measure --json` prints."""
@@ -247,7 +252,8 @@ def costs_of(m: Measurement, layers: list[dict[str, Any]]) -> Costs:
         name, found = str(layer["name"]), counted.get(str(layer["name"]))
         instructions, cycles = (None, None) if found is None else (first(found.instructions), first(found.cycles))
         op, kernel = str(layer["op"]), str(layer["kernel"])
-        return LayerCosts(name, op, kernel, int(layer["macs"]), flash.get(name, 0), instructions, cycles)
+        estimate = None if found is None or found.estimated_cycles is None else round(found.estimated_cycles.likely)
+        return LayerCosts(name, op, kernel, int(layer["macs"]), flash.get(name, 0), instructions, cycles, estimate)
 
     return Costs(
         network=m.name,
@@ -266,4 +272,5 @@ def costs_of(m: Measurement, layers: list[dict[str, Any]]) -> Costs:
         layers=tuple(map(layer_costs, layers)),
         measurement=m,
         state_bytes=m.state_bytes,
+        estimated_cycles=None if m.speed is None else round(m.speed.cycles.likely),
     )

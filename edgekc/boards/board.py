@@ -66,6 +66,15 @@ class Console:
 
 
 @dataclass(frozen=True, slots=True)
+class BoardTiming:
+    """How fast the board can run, for estimates."""
+
+    clock_hz: int  # the highest of its core
+    flash_wait_states: int | None  # at that clock; None: code lies behind something else than a flash with wait states
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     name: str
     description: str
@@ -79,6 +88,7 @@ class Board:
     systick_hz: int | None  # clock that SysTick counts, for instructions under -icount
     probe: Probe | None  # None: there is no such hardware, or edgekc cannot program it
     console: Console | None
+    timing: BoardTiming | None  # None: an emulator's board, or one whose data sheet nobody read
     boot: Boot
     library: str  # compiler target of the objects for an app; empty: the board is no library target
     source: str  # where the memory sizes come from
@@ -186,6 +196,7 @@ def _read(path: Path) -> Board:
         systick_hz=file.qemu.systick_hz,
         probe=None if file.probe is None else _probe(file.probe),
         console=None if file.console is None else _console(file.console, str(path)),
+        timing=None if file.timing is None else BoardTiming(**file.timing.model_dump()),
         boot=file.boot,
         library=file.library,
         source=file.source,

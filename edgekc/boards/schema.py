@@ -93,6 +93,12 @@ class ConsoleFile(_Strict):
     uart: UartFile | None = None
 
 
+class TimingFile(_Strict):
+    clock_hz: Annotated[int, Field(gt=0)]
+    flash_wait_states: Annotated[int, Field(ge=0, le=15)] | None = None
+    source: Annotated[str, Field(min_length=1)]
+
+
 class BoardFile(_Strict):
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
@@ -105,6 +111,7 @@ class BoardFile(_Strict):
     qemu: QemuFile = QemuFile()
     probe: ProbeFile | None = None
     console: ConsoleFile | None = None
+    timing: TimingFile | None = None
     boot: Boot = "plain"
     library: str = ""
     source: str = ""
@@ -118,6 +125,7 @@ _TABLES: dict[str, type[_Strict]] = {
     "console": ConsoleFile,
     "console.uart": UartFile,
     "console.uart.setup": StepFile,
+    "timing": TimingFile,
 }
 
 

@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from ..assets import RUNTIME_C
 from ..errors import ToolError
 from ..firmware.elf import CodeRange, Elf, entry_sp, read_elf, return_addresses, run_ranges
 from ..firmware.objects import user_cache
+from ..firmware.thumb import ends_within
 
 _SOURCE = RUNTIME_C / "port" / "ekc_plugin.c"
-_HEADER = RUNTIME_C / "port" / "ekc_plugin_api.h"
+_HEADERS = tuple(RUNTIME_C / "port" / name for name in ("ekc_plugin_api.h", "ekc_accesses.h", "ekc_blocks.h"))
 _CFLAGS = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-fvisibility=hidden")
 
 READ, WRITE, STACK = 1, 2, 4  # as in ekc_plugin.c
@@ -58,6 +59,17 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """Code [start, end) that runs from its first to its last instruction."""
+
+    start: int
+    end: int
+    slot: int  # of its layer plus 1; 0: outside of layers. The network function's own blocks: of the layer before
+    runs: int
+    jumps: int  # how often something else than the code behind it came next
+
+
+@dataclass(frozen=True, slots=True)
 class LayerCounts:
     """What one layer executed: the network function's own code for it, and all that this called."""
 
@@ -80,6 +92,7 @@ class Counts:
     stack_bytes: int | None  # peak below SP at the call; None unless traced and SP at the call is known
     violations: tuple[Violation, ...]  # different ones among the first MAX_VIOLATIONS
     violation_count: int  # of all inferences
+    blocks: tuple[Block, ...]  # of the first inference; empty unless traced
 
 
 def count(
@@ -193,7 +206,24 @@ def _counts(elf: Elf, name: str, raw: dict[str, Any], *, traced: bool) -> Counts
             )
         ),
         violation_count=raw["all_violations"],
+        blocks=_merged(_block(elf, *fields) for fields in raw["blocks"]),
     )
+
+
+def _block(elf: Elf, start: int, end: int, slot: int, runs: int, straight: int, earlier: int) -> Block:
+    """Of what the plugin says; a block may end two bytes before it says."""
+    if elf.machine == "arm" and ends_within(elf.code(start, end)):
+        end, straight = end - 2, earlier
+    return Block(start, end, slot, runs, runs - straight)
+
+
+def _merged(blocks: Iterable[Block]) -> tuple[Block, ...]:
+    """The emulator may translate the same code twice."""
+    visits: dict[tuple[int, int, int], tuple[int, int]] = {}
+    for b in blocks:
+        runs, jumps = visits.get((b.start, b.end, b.slot), (0, 0))
+        visits[b.start, b.end, b.slot] = runs + b.runs, jumps + b.jumps
+    return tuple(Block(*key, *visits[key]) for key in sorted(visits))
 
 
 def image_regions(image: Path, arena_bytes: int) -> tuple[Region, ...]:
@@ -241,7 +271,7 @@ def build_plugin(qemu: str, cache: Path | None = None) -> Path | Unavailable:
         b"\0".join(
             (
                 _SOURCE.read_bytes(),
-                _HEADER.read_bytes(),
+                *(header.read_bytes() for header in _HEADERS),
                 _stdout(compiler, "--version").encode(),
                 " ".join(flags).encode(),
             )

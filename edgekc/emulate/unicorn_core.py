@@ -19,7 +19,8 @@ from unicorn.unicorn import Uc, UcError
 from ..errors import ToolError
 from ..firmware.build import Image
 from ..firmware.elf import CodeRange, read_elf, run_ranges
-from .plugin import MAX_VIOLATIONS, READ, WRITE, Counts, LayerCounts, Region, Unavailable, Violation
+from ..firmware.thumb import instruction_starts
+from .plugin import MAX_VIOLATIONS, READ, WRITE, Block, Counts, LayerCounts, Region, Unavailable, Violation
 
 _PAGE = 4096
 # System control space: SysTick, CPACR and the fault registers, as plain memory. Nothing there counts;
@@ -89,6 +90,7 @@ def count_layers(
             for slot, pc, address, size, store in dict.fromkeys(watch.found)
         ),
         violation_count=watch.total,
+        blocks=tuple(Block(*key, *visits) for key, visits in sorted(counter.visits.items())),
     )
 
 
@@ -289,6 +291,8 @@ class _Counter:
         self.called = False  # between ek_call_begin and ek_call_end
         self.active = False  # the same without the caller's own block, where ranges are known
         self.calls: list[tuple[int, ...]] = []  # instructions (call, slot)
+        self.visits: dict[tuple[int, int, int], list[int]] = {}  # runs and jumps by start, end and slot, of the first
+        self.last: tuple[int, list[int]] = (0, [0, 0])  # the end of the block before, and its visits
         # By address and size of a block: its length, or, where it is special, the lengths of its slots.
         self.blocks: dict[tuple[int, int], int | list[tuple[int | None, int]]] = {}
         uc.hook_add(unicorn.UC_HOOK_BLOCK, self._block)
@@ -297,10 +301,20 @@ class _Counter:
         block = self.blocks.get((address, size))
         if block is None:
             block = self.blocks[address, size] = self._translate(address, bytes(uc.mem_read(address, size)))
+        if self.called and not self.calls:
+            self._visit(address, size)
         if isinstance(block, int):
             self.row[self.slot] += block
         else:
             self._special(address, size, block)
+
+    def _visit(self, address: int, size: int) -> None:
+        end, last = self.last
+        last[1] += end != address
+        if address != self.end:
+            visits = self.visits.setdefault((address, address + size, self.slot), [0, 0])
+            visits[0] += 1
+            self.last = address + size, visits
 
     def _special(self, address: int, size: int, parts: list[tuple[int | None, int]]) -> None:
         """A block of NAME_run, or one around the call of it."""
@@ -320,7 +334,7 @@ class _Counter:
         slots = [self.slot_of(address + at) for at in instruction_starts(code)]
         special = address <= self.begin < address + len(code) or address == self.end
         if not special and all(slot is None for slot in slots):
-            return instructions_in(code)
+            return len(slots)
         return [(slot, 1) for slot in slots]
 
     def slot_of(self, pc: int) -> int | None:
@@ -367,24 +381,3 @@ def _gaps(ranges: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
             gaps.append((at, low))
         at = max(at, high - (_ACCESS_BYTES - 1), low)
     return gaps
-
-
-def instruction_starts(code: bytes) -> list[int]:
-    """Where each Thumb instruction begins in `code`, which starts at one.
-
-    Raises:
-        ToolError: it ends within an instruction.
-    """
-    at, starts = 0, []
-    while at < len(code):
-        starts.append(at)
-        # A first halfword of 0b11101, 0b11110 or 0b11111 starts a 32-bit instruction (ARMv7-M ARM, A5.1).
-        at += 4 if code[at + 1] >> 3 >= 0b11101 else 2
-    if at != len(code):
-        raise ToolError("a block of code ends within an instruction", where="unicorn")
-    return starts
-
-
-def instructions_in(code: bytes) -> int:
-    """How many Thumb instructions there are in `code`, which starts at one."""
-    return len(instruction_starts(code))

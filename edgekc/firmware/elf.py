@@ -70,6 +70,17 @@ class Elf:
     def symbol(self, name: str) -> Symbol | None:
         return next((symbol for symbol in self.symbols if symbol.name == name), None)
 
+    def code(self, low: int, high: int) -> bytes:
+        """The bytes of [low, high), which lies in one section.
+
+        Raises:
+            ToolError: no section has them.
+        """
+        section = next((s for s in self.sections if s.address <= low and high <= s.address + len(s.data)), None)
+        if section is None:
+            raise ToolError(f"no section holds the code at 0x{low:08x}", where=str(self.path))
+        return section.data[low - section.address : high - section.address]
+
     def function_at(self, pc: int) -> str:
         """Name of the function that holds pc; '?' if the symbol table has none."""
         return next(

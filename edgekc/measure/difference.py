@@ -63,6 +63,8 @@ def figures(m: Mapping[str, Any]) -> dict[str, int]:
         if m.get(what):
             found[what] = int(m[what][0])
         found |= {f"{what}, layer {y['name']}": int(y[what][0]) for y in m["layers"] if y.get(what)}
+    if m.get("speed"):
+        found["estimated cycles"] = round(m["speed"]["cycles"]["likely"])
     return found
 
 

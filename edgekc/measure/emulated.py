@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,13 @@ from ..emulate.plugin import Counts, LayerCounts, Unavailable, Violation, count,
 from ..errors import ToolError, UsageError, VerifyError
 from ..files.output import read_manifest
 from ..firmware.build import Image, Optimise, build_image
-from ..firmware.elf import read_elf
+from ..firmware.elf import Elf, read_elf, run_ranges
 from ..firmware.toolchain import Compiler, emulator, qemu_name, qemu_path
 from ..progress import Progress, silent
 from .by_layer import INPUT, OUTPUT, STACK, RamRow, Row, split_flash, split_ram
+from .cycles.estimate import Estimate, estimate
+from .cycles.speed import Speed, speed_of
+from .cycles.timing import TIMINGS, Cycles
 from .ledger import Ledger, read_ledger
 from .stack import StackBound, check_stack, stack_bound
 
@@ -41,6 +45,7 @@ class LayerCost:
     macs: int
     instructions: tuple[int, ...]  # per inference; empty where a board counted cycles
     cycles: tuple[int, ...]  # per inference; empty where an emulator counted instructions
+    estimated_cycles: Cycles | None  # of the first inference, without wait states; None: the core has no timing here
     loads: int | None
     stores: int | None
     load_bytes: int | None
@@ -82,6 +87,7 @@ class Measurement:
     violations: tuple[Violation, ...] | None  # accesses outside of what the model may touch; None: nothing looked
     note: str  # why something is missing; empty if nothing is
     state_bytes: int = 0  # of a streaming network: kept from one step to the next
+    speed: Speed | None = None  # estimated; None: no emulator ran it by blocks, or the core has no timing here
 
     @property
     def unit(self) -> str:
@@ -143,6 +149,7 @@ def measure(
     optimise: Optimise = "speed",
     compiler: Compiler | None = None,
     cache: Path | None = None,
+    clock_hz: int | None = None,
     progress: Progress = silent,
 ) -> Measurement:
     """Builds, links and runs what `edgekc compile` wrote.
@@ -154,6 +161,7 @@ def measure(
         inputs: the samples to run, one after the other.
         out_dir: where the image stays; None: a folder that is removed.
         cache: where the built plugin stays; None: the user's cache folder.
+        clock_hz: of the core, for estimated milliseconds; None: the board's highest.
         progress: is told of the build and of each run.
 
     Raises:
@@ -166,9 +174,9 @@ def measure(
     if out_dir is None:
         with tempfile.TemporaryDirectory(prefix="edgekc-measure-") as temporary:
             image = build_image(folder, board, temporary, optimise=optimise, compiler=compiler)
-            return _measure(image, Path(folder), samples, timeout_s, inputs, cache, progress)
+            return _measure(image, Path(folder), samples, timeout_s, inputs, cache, clock_hz, progress)
     image = build_image(folder, board, out_dir, optimise=optimise, compiler=compiler)
-    return _measure(image, Path(folder), samples, timeout_s, inputs, cache, progress)
+    return _measure(image, Path(folder), samples, timeout_s, inputs, cache, clock_hz, progress)
 
 
 def check_accesses(m: Measurement) -> None:
@@ -186,7 +194,7 @@ def check_accesses(m: Measurement) -> None:
 
 def _measure(
     image: Image, folder: Path, samples: int, timeout_s: float, inputs: bytes | None, cache: Path | None,
-    progress: Progress,
+    clock_hz: int | None, progress: Progress,
 ) -> Measurement:  # fmt: skip
     manifest = read_manifest(folder)
     arena_bytes = int(manifest["arena_bytes"])
@@ -201,14 +209,20 @@ def _measure(
     for measured in (stack_bytes, run.peak_stack_bytes):
         check_stack(bound, measured, f"{image.name} on {image.board.name}")
     layers: tuple[LayerCost, ...] = ()
-    outside = None
+    outside, speed = None, None
     instructions, resolution = run.instructions or (), run.resolution or 1
     if isinstance(counts, Counts) and isinstance(traced, Counts):
         instructions, resolution = counts.instructions, 1
-        rows = zip(manifest["layers"], counts.layers, traced.layers, strict=True)
-        layers = tuple(_cost(layer, exact, memory if traced.traced else None) for layer, exact, memory in rows)
+        cycles = _estimate(image, elf, traced, manifest)
+        if cycles is not None:
+            speed = speed_of(TIMINGS[image.board.core.name], cycles.total, image.board, clock_hz)
+        estimates = cycles.layers if cycles else (None,) * len(counts.layers)
+        rows = zip(manifest["layers"], counts.layers, traced.layers, estimates, strict=True)
+        layers = tuple(_cost(layer, exact, m if traced.traced else None, e) for layer, exact, m, e in rows)
         nothing = {"name": "", "op": "", "kernel": "", "macs": 0}
-        outside = _cost(nothing, counts.outside, traced.outside if traced.traced else None)
+        outside = _cost(
+            nothing, counts.outside, traced.outside if traced.traced else None, cycles.outside if cycles else None
+        )
     return Measurement(
         name=image.name,
         board=image.board.name,
@@ -232,7 +246,21 @@ def _measure(
         violations=traced.violations if isinstance(traced, Counts) else None,
         note=counts.reason if isinstance(counts, Unavailable) else "",
         state_bytes=image.state_bytes,
+        speed=speed,
     )
+
+
+def _estimate(image: Image, elf: Elf, counts: Counts, manifest: Mapping[str, Any]) -> Estimate | None:
+    """None: there is no timing of this core, the emulator gave no blocks, or no disassembler is installed."""
+    timing = TIMINGS.get(image.board.core.name)
+    if timing is None or not counts.blocks or importlib.util.find_spec("capstone") is None:
+        return None
+    lines = _layer_lines(manifest)
+    return estimate(timing, elf, counts.blocks, run_ranges(elf, image.name, lines), len(lines))
+
+
+def _layer_lines(manifest: Mapping[str, Any]) -> list[tuple[int, int]]:
+    return [(int(first), int(last)) for first, last in (layer["source_lines"] for layer in manifest["layers"])]
 
 
 def _run(
@@ -245,7 +273,7 @@ def _run(
     progress: Progress,
 ) -> tuple[DeviceRun, Counts | Unavailable, Counts | Unavailable]:
     """All samples counted, and the first one traced, which is slower."""
-    lines = [(int(first), int(last)) for first, last in (layer["source_lines"] for layer in manifest["layers"])]
+    lines = _layer_lines(manifest)
     progress(f"count {len(inputs) // max(image.input_bytes, 1)} inferences on {image.board.name}", 0, 0)
     if emulator(image.board) == "unicorn":
         return _run_unicorn(image, lines, arena_bytes, inputs, timeout_s)
@@ -288,7 +316,9 @@ def _run_unicorn(
     return run, counts, counts
 
 
-def _cost(layer: Mapping[str, Any], counts: LayerCounts, memory: LayerCounts | None) -> LayerCost:
+def _cost(
+    layer: Mapping[str, Any], counts: LayerCounts, memory: LayerCounts | None, cycles: Cycles | None
+) -> LayerCost:
     return LayerCost(
         str(layer["name"]),
         str(layer["op"]),
@@ -296,6 +326,7 @@ def _cost(layer: Mapping[str, Any], counts: LayerCounts, memory: LayerCounts | N
         int(layer["macs"]),
         counts.instructions,
         (),
+        cycles,
         memory.loads if memory else None,
         memory.stores if memory else None,
         memory.load_bytes if memory else None,

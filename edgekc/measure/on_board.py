@@ -97,6 +97,7 @@ def _layers(manifest: dict[str, Any], run: BoardRun) -> tuple[LayerCost, ...]:
             macs=int(layer["macs"]),
             instructions=cycles if run.emulated else (),
             cycles=() if run.emulated else cycles,
+            estimated_cycles=None,
             loads=None,
             stores=None,
             load_bytes=None,

@@ -11,6 +11,8 @@ from ..names import visible
 from ..tables import Part, Sheet, number, size, words
 from ..terminal import styled
 from .by_layer import COLUMNS
+from .cycles.speed import Speed
+from .cycles.timing import Cycles
 from .emulated import LayerCost, Measurement
 from .ledger import FORMAT, HARNESS, HELPERS, KERNELS, NETWORK, PADDING, STATIC, TABLES, Entry
 
@@ -112,7 +114,9 @@ def _ram(m: Measurement) -> Sheet:
 
 def _layers(m: Measurement) -> list[Part]:
     counted = "cycles" if m.cycles else "instructions"
-    headings = map(number, ("MACs", counted, "per MAC", "share"))
+    estimated = m.speed is not None
+    names = ("MACs", counted, "per MAC", "share", *(("est. cycles",) if estimated else ()))
+    headings = map(number, names)
     table = Sheet(f"One inference, by {m.emulator}: {m.unit}", "layer", "kernel", *headings)
     total = m.counts[0] if m.counts else 0
     for layer in m.layers:
@@ -121,14 +125,33 @@ def _layers(m: Measurement) -> list[Part]:
         table.add(styled("(entry, return)", "dim"), "", *_cells(m.outside, total))
     table.rule()
     per_mac = f"{total / m.macs:.2f}" if m.macs and total else ""
-    table.add(styled("all", "bold"), "", size(m.macs) if m.layers else "", styled(_first(m.counts), "bold"), per_mac)
+    cells = (size(m.macs) if m.layers else "", styled(_first(m.counts), "bold"), per_mac)
+    table.add(styled("all", "bold"), "", *cells, *(("", styled(_about(m.speed.cycles), "bold")) if m.speed else ()))
     if m.systick_instructions:
         table.add(styled("by SysTick", "dim"), "", "", styled(_first(m.systick_instructions), "dim"))
     rows = [(layer.name, layer.counts) for layer in m.layers] + [("all", m.counts)]
     varying = [f"{name} {_spread(counts)}" for name, counts in rows if len(set(counts)) > 1]
-    if not varying:
-        return [table]
-    return [table, f"The first of {len(m.counts)} inferences. It varies with the input: {'; '.join(varying)}."]
+    said: list[Part] = [table]
+    if varying:
+        said.append(f"The first of {len(m.counts)} inferences. It varies with the input: {'; '.join(varying)}.")
+    return [*said, *(_speed(m.speed) if m.speed else ())]
+
+
+def _speed(speed: Speed) -> list[Part]:
+    """What is estimated, of which clock, and how far it may be off."""
+    how = "roughly, as no timing of it is published" if speed.rough else "by its published timing"
+    c = speed.cycles
+    said = f"Estimated for {speed.core} {how}: {c.likely:,.0f} cycles ({c.low:,.0f} to {c.high:,.0f}), no wait states."
+    if speed.milliseconds is None or speed.clock_hz is None:
+        return [f"{said} With --clock HZ also milliseconds."]
+    ms = speed.milliseconds
+    waits = "; wait states are not in it" if speed.flash_wait_states is None else ""
+    flash = f" and {speed.flash_wait_states} wait states of flash" if speed.flash_wait_states else ""
+    return [
+        said,
+        f"At {speed.clock_hz / 1e6:g} MHz{flash}: {ms.likely:.3g} ms ({ms.low:.3g} to {ms.high:.3g}){waits}. "
+        "An estimate, not a measurement.",
+    ]
 
 
 def _cells(layer: LayerCost, total: int) -> tuple[str, ...]:
@@ -138,7 +161,12 @@ def _cells(layer: LayerCost, total: int) -> tuple[str, ...]:
         _first(layer.counts),
         "" if per_mac is None else f"{per_mac:.2f}",
         f"{100 * layer.counts[0] / total:.1f} %" if total else "",
+        *((_about(layer.estimated_cycles),) if layer.estimated_cycles else ()),
     )
+
+
+def _about(cycles: Cycles) -> str:
+    return f"{cycles.likely:,.0f}"
 
 
 def _first(values: Sequence[int]) -> str:

@@ -15,6 +15,7 @@ from ..graph.ir import Array, Role, Tensor, constant
 from ..graph.op import LAID_OUT, Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.scratch import Region
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
+from . import fully_connected_16x8
 from .kernels import vector as vec
 from .shared import asymmetric
 from .shared import linear as lin
@@ -38,6 +39,8 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 def lower(view: View) -> Lowered:
+    if view.x.dtype == "int16":
+        return fully_connected_16x8.lower(view)
     if asymmetric.is_asymmetric(view):
         return asymmetric.lower(view, lower, requant=_requant)
     w = view.weights.value

@@ -13,7 +13,8 @@
  *   range LO HI SLOT                  code [LO, HI) of NAME_run, counted in SLOT; may repeat
  *   slots N                           number of slots, before the first range
  *   skip LO HI                        code of an interrupt handler: neither counted nor traced
- *   trace LIMIT                       also see each load and store, report at most LIMIT violations
+ *   trace LIMIT                       also see each load and store, report at most LIMIT violations; and of
+ *                                     each block, how often it ran and was left by a jump (ekc_blocks.h)
  *   region LO HI KIND                 [LO, HI) may be accessed; KIND is a sum of 1 read, 2 write, 4 stack
  *   autostack BELOW ABOVE             the first store outside all regions places the stack (user mode)
  *
@@ -159,75 +160,8 @@ static void on_other(unsigned cpu, void *insns)
     executed += (uintptr_t)insns;
 }
 
-/* ---- memory ---- */
-
-static unsigned kind_of(uint64_t address, unsigned bytes)
-{
-    static size_t last; /* accesses come in runs to one region */
-    if (last < n_regions && address >= regions[last].lo && address + bytes <= regions[last].hi) {
-        return regions[last].kind;
-    }
-    for (size_t i = 0; i < n_regions; i++) {
-        if (address >= regions[i].lo && address + bytes <= regions[i].hi) {
-            last = i;
-            return regions[i].kind;
-        }
-    }
-    return 0;
-}
-
-static void on_stack_write(struct slot *slot, uint64_t pc, uint64_t address)
-{
-    if (address < slot->stack_low) {
-        slot->stack_low = address;
-    }
-    if (!first_push_done) {
-        first_push_pc = first_push_pc != 0 ? first_push_pc : pc;
-        if (first_push_pc != pc) {
-            first_push_done = true;
-        } else if (address < first_push_low) {
-            first_push_low = address;
-        }
-    }
-}
-
-static void on_memory(unsigned cpu, qemu_plugin_meminfo_t info, uint64_t address, void *pc_data)
-{
-    (void)cpu;
-    if (!active) {
-        return;
-    }
-    const uint64_t pc = (uintptr_t)pc_data;
-    const unsigned bytes = 1u << qemu_plugin_mem_size_shift(info);
-    const bool store = qemu_plugin_mem_is_store(info);
-    struct slot *slot = &slots[current];
-    unsigned kind = kind_of(address, bytes);
-    if (kind == 0 && store && stack_below != 0 && n_regions < MAX_REGIONS) {
-        regions[n_regions++] = (struct region){
-            .lo = address - stack_below,
-            .hi = address + stack_above,
-            .kind = KIND_READ | KIND_WRITE | KIND_STACK,
-        };
-        stack_below = 0;
-        kind = kind_of(address, bytes);
-    }
-    if (store) {
-        slot->stores++;
-        slot->store_bytes += bytes;
-        if (kind & KIND_STACK) {
-            on_stack_write(slot, pc, address);
-        }
-    } else {
-        slot->loads++;
-        slot->load_bytes += bytes;
-    }
-    if (!(kind & (store ? KIND_WRITE : KIND_READ))) {
-        all_violations++;
-        if (n_violations < max_violations) {
-            violations[n_violations++] = (struct violation){current, pc, address, bytes, store};
-        }
-    }
-}
+#include "ekc_accesses.h"
+#include "ekc_blocks.h"
 
 /* ---- translation: decides what each block will report ---- */
 
@@ -273,12 +207,17 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
                                              QEMU_PLUGIN_MEM_RW, (void *)(uintptr_t)pc);
         }
     }
+    bool is_return = false;
     for (size_t i = 0; i < n_returns; i++) {
-        if (returns[i] == start) { /* a return always starts a block */
-            qemu_plugin_register_vcpu_tb_exec_cb(tb, on_return, QEMU_PLUGIN_CB_NO_REGS,
-                                                 (void *)(uintptr_t)others);
-            return;
-        }
+        is_return = is_return || returns[i] == start;
+    }
+    if (tracing && !is_return) {
+        watch_block(tb, start);
+    }
+    if (is_return) { /* a return always starts a block */
+        qemu_plugin_register_vcpu_tb_exec_cb(tb, on_return, QEMU_PLUGIN_CB_NO_REGS,
+                                             (void *)(uintptr_t)others);
+        return;
     }
     if (others == n) {
 #if EKC_INLINE_COUNTERS
@@ -331,6 +270,8 @@ static void write_json(qemu_plugin_id_t id, void *unused)
         fprintf(f, "%s\n[%u, %" PRIu64 ", %" PRIu64 ", %u, %s]", i ? "," : "", v->slot, v->pc,
                 v->address, v->bytes, v->store ? "true" : "false");
     }
+    fprintf(f, "],\n\"blocks\": [");
+    write_blocks(f);
     fprintf(f, "]}\n");
     fclose(f);
 }

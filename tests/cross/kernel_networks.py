@@ -42,7 +42,7 @@ class Network:
         return any(self._add(name, op, case, kernel, count) for count in counts)
 
     def _add(self, name: str, op: Op, case: Case, kernel: Kernel, count: int) -> bool:
-        inputs = [Tensor(f"{name}_in{i}", x.shape, "int8", ACTIVATION) for i, x in enumerate(case.inputs[:count])]
+        inputs = [Tensor(f"{name}_in{i}", x.shape, x.dtype.name, ACTIVATION) for i, x in enumerate(case.inputs[:count])]
         inputs += [constant_of(op, name, i, case.inputs[i]) for i in range(count, len(case.inputs))]
         out = Tensor(name, _shape(op, case), _type(op, case), ACTIVATION)
         node = Node(op.name, name, tuple(t.name for t in inputs), (name,), case.attrs)
@@ -76,9 +76,9 @@ def _shape(op: Op, case: Case) -> tuple[int, ...]:
 
 
 def _type(op: Op, case: Case) -> str:
-    """Of the case's output: places are int32."""
-    counts = op.weights is None and op.reference(case.attrs, list(case.inputs))[0].dtype == np.int32
-    return "int32" if counts else "int8"
+    """Of the case's output. Layers with weights keep their input's type, which saves computing them."""
+    same = op.weights is not None
+    return (case.inputs[0] if same else op.reference(case.attrs, list(case.inputs))[0]).dtype.name
 
 
 def constant_of(op: Op, name: str, position: int, value: Array) -> Tensor:

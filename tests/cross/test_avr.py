@@ -99,13 +99,15 @@ def layers() -> Iterator[Layer]:
 
 
 def _layer(name: str, op: Op, case: Case, computed: int, kernel: Kernel) -> Layer | None:
-    inputs = [Tensor(f"{name}{chr(97 + i)}", x.shape, "int8", ACTIVATION) for i, x in enumerate(case.inputs[:computed])]
+    inputs = [
+        Tensor(f"{name}{chr(97 + i)}", x.shape, x.dtype.name, ACTIVATION) for i, x in enumerate(case.inputs[:computed])
+    ]
     for i, value in enumerate(case.inputs[computed:], computed):
         operand = operand_at(op, i)
         quant = {"centers": Quant((2.0**-12,), (0,)), "b": ACTIVATION}.get(operand.name)
         inputs.append(constant(f"{name}{chr(97 + i)}", value, operand.role or Role.WEIGHTS, quant))
     result = op.reference(case.attrs, list(case.inputs))[0]
-    out = Tensor(name, result.shape, "int32" if result.dtype == np.int32 else "int8", ACTIVATION)
+    out = Tensor(name, result.shape, result.dtype.name, ACTIVATION)
     node = Node(op.name, name, tuple(t.name for t in inputs), (name,), case.attrs)
     if not kernel.accepts(View(node, tuple(inputs), (out,))):
         return None

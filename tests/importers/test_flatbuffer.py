@@ -20,7 +20,10 @@ from edgekc.importers.tflite.flatbuffer import DamagedError, root
 from edgekc.importers.tflite.names import OPERATORS, TYPES
 
 DIGITS = (DATA / "digits_int8.tflite").read_bytes()
-TABLES = {builtin: table for builtin, table, _ in BUILTIN.values()} | {"REDUCE_PROD": "ReducerOptions"}
+TABLES = {builtin: table for builtin, table, _ in BUILTIN.values()} | {
+    "REDUCE_PROD": "ReducerOptions",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
+}
 
 
 def test_names_are_the_schemas() -> None:

@@ -18,6 +18,8 @@ from edgekc.emulate import imported, reference
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
 from edgekc.graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Tensor, constant, prune
 from edgekc.graph.op import View
+from edgekc.importers.tflite import file
+from edgekc.importers.tflite.int8 import read_tflite
 from edgekc.ops import legal
 from edgekc.pipeline import to_integer
 from edgekc.quantize import float_reference
@@ -123,7 +125,7 @@ def one(op: str, shape: Sequence[int], out: Sequence[int], **attrs: int | str) -
     return oracle.model(view)
 
 
-def test_constants_are_moved_on_import() -> None:
+def _class_token() -> bytes:
     """A class token that is repeated for the batch, and joined to the patches."""
     x, token = (
         tensor("input_0", (1, 3, 4), Q),
@@ -134,7 +136,20 @@ def test_constants_are_moved_on_import() -> None:
         View(Node("tile", "t", ("k",), ("t",), {"repeats": "1,2,1"}), (token,), (tiled,)),
         View(Node("concat_any", "y", ("t", "input_0"), ("y",), {"axis": 1}), (tiled, x), (y,)),
     ]
-    data = _file(views)
+    return _file(views)
+
+
+def test_a_moved_constant_of_an_unknown_type() -> None:
+    """A damaged byte says that the moved token has type 32: that was a fault of ours, not one line."""
+    model = file.read(_class_token(), "net.tflite")
+    tensors = tuple(replace(t, dtype="type 32") if t.name == "t" else t for t in model.tensors)
+    found = read_tflite(replace(model, tensors=tensors), "net", "net.tflite")
+    with pytest.raises(UnsupportedError, match=r"TILE: an output \(tensor \d+\) of type type 32; supported: int8, "):
+        found.sound()
+
+
+def test_constants_are_moved_on_import() -> None:
+    data = _class_token()
     graph = import_tflite(data, "net", "net.tflite")
     assert [node.op for node in graph.nodes] == ["concat_const"]
     values = np.random.default_rng(0).integers(-128, 128, (1, 3, 4)).astype(np.int8)

@@ -75,19 +75,19 @@ def test_torch() -> None:
 
 
 def test_operators_of_quantised_programs_are_all_named(tmp_path: Path) -> None:
-    """They are not ATen's: each is named, with what to pass in place of the file."""
+    """Those that measure ranges while they run: each is named, with what to pass in place of the file."""
     pytest.importorskip("torch", reason="the PyTorch importer needs torch")
     from edgekc.importers.torch.program import clean_program
 
     def node(name: str, target: str) -> dict[str, Any]:
         return {"name": name, "target": target, "inputs": [], "outputs": []}
 
-    quantised = "torch.ops.quantized_decomposed.quantize_per_tensor.default"
+    quantised = "torch.ops.quantized_decomposed.choose_qparams.tensor"
     nodes = [node("a", quantised), node("b", "torch.ops.aten.relu.default"), node("c", "torch.ops.mine.odd.default")]
     module = {"graph": {"nodes": nodes}, "signature": {}, "module_call_graph": []}
     program = {"graph_module": module, "opset_version": {}, "range_constraints": {}, "schema_version": {}}
     with pytest.raises(edgekc.UnsupportedError) as error:
         clean_program(json.dumps(program).encode(), "net.pt2")
     first, second = error.value.obstacles
-    assert (first.operator, first.where, first.fix[:24]) == (0, "net.pt2: node a", "export the float program")
+    assert (first.operator, first.where, first.fix[:24]) == (0, "net.pt2: node a", "quantise to int8 with fi")
     assert (second.operator, second.where, second.fix) == (2, "net.pt2: node c", "")

@@ -17,8 +17,9 @@ import random_pairs as pairs
 import random_spatial as spatial
 import random_strides as strides
 import random_tables as tables
+import recurrent
 from random_layers import Builder, Layer
-from random_models import Rng, fill, tensor
+from random_models import Rng, f32, fill, tensor
 from random_packed import factored
 
 from edgekc.graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
@@ -85,6 +86,35 @@ def _with_rounding(view: View) -> View:
         return view
     attrs = {**view.node.attrs, "rounding": oracle.fully_connected_rounding()}
     return replace(view, node=replace(view.node, attrs=attrs))
+
+
+def _fully_connected_16x8() -> Iterator[LoweringCase]:
+    """int16 activations, int8 weights and int64 biases, without accumulators that LiteRT casts to int32 too large."""
+    for i in range(ROUNDS):
+        rng = np.random.default_rng([i, 168])
+        b = Builder(rng, extreme=i % 2 == 1)
+        ic, oc, rows = (1, 17, 300, 700)[i % 4], b.between(1, 9), b.between(1, 3)
+        x, y = Quant((b.scale(),), (0,)), Quant((b.scale(),), (0,))
+        w = layers.filters(b, (oc, ic), 0)
+        bias = rng.integers(-(2**31), 2**31, oc) >> int(rng.integers(0, 32))
+        usual = 2.0**15 / (2.0**14 * np.sqrt((w.astype(float) ** 2).sum(1)) + np.abs(bias) + 1)
+        real = np.median(usual, keepdims=True) if i % 3 == 0 else usual * 2.0 ** rng.uniform(-6, 3, oc)
+        real = np.minimum(real, 2.0**30 / (2.0**15 * np.abs(w.astype(int)).sum(1) + np.abs(bias) + 1).max())
+        scales = tuple(f32(s) for s in np.clip(real * y.scale / x.scale, 1e-30, 1e30))
+        inputs = [replace(tensor("x", (rows, ic), x), dtype="int16")]
+        inputs.append(constant("w", w, Role.WEIGHTS, Quant(scales, (0,) * len(scales), 0)))
+        if i % 5:
+            bias_scales = tuple(f32(max(x.scale * s, 1e-37)) for s in scales)
+            inputs.append(constant("b", bias.astype(np.int64), Role.BIAS, Quant(bias_scales, (0,) * len(scales), 0)))
+        attrs: dict[str, AttrValue] = {"activation": b.activation(y)}
+        node = Node("fully_connected", "y", tuple(t.name for t in inputs), ("y",), attrs)
+        view = View(node, tuple(inputs), (replace(tensor("y", (rows, oc), y), dtype="int16"),))
+        for values in (
+            rng.integers(-(2**15), 2**15, (rows, ic)),
+            np.full((rows, ic), -(2**15)),
+            np.full((rows, ic), 2**15 - 1),
+        ):
+            yield LoweringCase(view, {"x": values.astype(np.int16)}, view)
 
 
 def _table(op: str, layer: Layer, zero: int | None = None) -> Cases:
@@ -224,6 +254,14 @@ def _dynamic_fully_connected() -> Iterator[LoweringCase]:
             yield LoweringCase(view, {t.name: fill(rng, t.shape, k) for t in (x, w)}, plain)
 
 
+def _lstm() -> Iterator[LoweringCase]:
+    """From random states, and from those at the ends of their range."""
+    for i in range(2 * ROUNDS):
+        view, rng = recurrent.made(i)
+        values = {"x": fill(rng, view.x.shape, i), "kept": fill(rng, view.inputs[1].shape, i + 2)}
+        yield LoweringCase(view, values, view)
+
+
 WINDOWS: dict[str, Layer] = {
     "conv2d": layers.conv2d,
     "grouped_conv2d": layers.grouped_conv2d,
@@ -243,7 +281,7 @@ STRIDES: tuple[Layer, ...] = (
 )
 CASES: dict[str, Cases] = {
     **{op: _layer(op, layer, 4) for op, layer in WINDOWS.items()},
-    "fully_connected": _layer("fully_connected", layers.fully_connected, 2, 3),
+    "fully_connected": _both(_layer("fully_connected", layers.fully_connected, 2, 3), _fully_connected_16x8),
     "add": _layer("add", moves.binary, 4, 3, 2),
     "mul": _layer("mul", moves.binary, 4, 3, 2),
     **{op: _layer(op, layer, 4, 3, 2) for op, layer in pairs.PAIRS.items()},
@@ -268,6 +306,7 @@ CASES: dict[str, Cases] = {
     **{op: _table(op, layer, -128) for op, layer in tables.ROOTS.items()},
     "quantize": _quantize,
     "table": _made_table,
+    "sequence_lstm": _lstm,
     "arg_max": _layer("arg_max", spatial.arg_max, 2, 3, 4),
     "arg_min": _layer("arg_min", spatial.arg_min, 2, 3, 4),
     "log_softmax": _layer("log_softmax", spatial.log_softmax, 2, 3, 4),

@@ -100,7 +100,7 @@ def _with_constant(b: Builder, op: str, x: Value, y: Value) -> Value:
         raise b.unsupported(f"a constant {list(y.shape)} that enlarges the batch of {list(x.shape)}", "a batch of one")
     if shape != x.shape:
         x = expand(b, x, shape) if elements(shape) != elements(x.shape) else reshape(b, x, shape)
-    if b.quantized and y.quant is None:
+    if b.quantized and y.quant is None and y.data.size > 1:  # a number becomes part of a table
         raise b.unsupported(f"a float constant ({y.source!r}) in a quantised model", "int8 behind DequantizeLinear")
     if y.quant is not None and (len(y.quant.scales) > 1 or y.data.dtype != np.int8):
         raise b.unsupported("a constant operand with several scales", "int8 with one scale")

@@ -9,12 +9,12 @@ import numpy as np
 
 from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Graph
+from .. import quantized
 from ..builder import Builder
-from ..finish import fold_affine, numbered, tidy
 from ..imported import Imported, SourceOperator
 from ..layouts import import_in_best
 from ..value import Value, constant_value
-from . import file, fold, patterns, qdq
+from . import file, fold, patterns, qlinear
 from .args import Args
 from .file import FileModel, FileNode
 from .handlers import HANDLERS
@@ -35,8 +35,9 @@ def import_onnx(path: Path, name: str) -> Graph:
 
 def read_onnx(path: Path, name: str) -> Imported:
     """As `import_onnx`, with what stands in the way beside the graph."""
-    model = patterns.fuse(file.read(path))
-    is_qdq = any(node.op in ("QuantizeLinear", "DequantizeLinear") for node in model.nodes)
+    model = qlinear.expand(patterns.fuse(file.read(path)))
+    quantising = [node for node in model.nodes if node.op == "QuantizeLinear" and node.inputs]
+    is_qdq = any(node.inputs[0] not in model.constants for node in quantising)
     ranks = [len(item.shape) for item in model.inputs]
     return import_in_best(lambda b: _import(model, name, b), str(path), ranks, is_qdq)
 
@@ -72,10 +73,7 @@ def _import(model: FileModel, name: str, b: Builder) -> Imported:
             raise ModelError(f"output {key[:60]!r} is never computed", where=where)
     operators = [SourceOperator(n.index, n.op, n.outputs[0] if n.outputs else "") for n in model.nodes]
     outputs = [values[key] for key in model.outputs if key in values]
-    return b.finished(
-        name, inputs, outputs, lambda g: numbered(tidy(qdq.settle(g, b.places) if b.quantized else fold_affine(g))),
-        operators,
-    )  # fmt: skip
+    return b.finished(name, inputs, outputs, lambda g: quantized.settled_or_folded(b, g), operators)
 
 
 def _checked_outputs(
@@ -109,7 +107,7 @@ def _outputs(a: Args, where: str) -> list[Value]:
         return [constant_value(r, source) for r in fold.fold(a.node, arrays, a.opset, where)]
     handler = HANDLERS.get(a.node.op)
     if handler is None:
-        raise a.b.missing(HANDLERS)
+        raise a.b.missing(HANDLERS, qlinear.STATIC if qlinear.kind(a.node) in qlinear.DYNAMIC else "")
     try:
         results = handler(a)
         a.check_seen()

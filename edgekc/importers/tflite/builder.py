@@ -15,7 +15,7 @@ from . import shapes
 from .file import FileModel, FileOperator, FileTensor
 
 MAX_DIM = 65535  # the C parameter structs hold 16-bit sizes
-_INPUTS = {"QUANTIZE": ("int8", "uint8", "float32"), "DEQUANTIZE": ("int8", "uint8")}  # others: int8 alone
+_INPUTS = {"QUANTIZE": ("int8", "uint8", "float32"), "DEQUANTIZE": ("int8", "uint8", "int16")}
 # A converter leaves a function that has no int8 kernel in float, between DEQUANTIZE and QUANTIZE.
 _FUNCTIONS = frozenset(
     """
@@ -23,8 +23,10 @@ RELU RELU6 RELU_N1_TO_1 LOGISTIC TANH ELU LEAKY_RELU HARD_SWISH GELU EXP LOG ABS
 """.split()
 )
 _PLACES = ("int32", "int64")
-_OUTPUTS = {"QUANTIZE": ("int8", "uint8"), "DEQUANTIZE": ("float32",), "ARG_MAX": _PLACES, "ARG_MIN": _PLACES}
-_QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
+_CONSTANTS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64", "bool")  # numpy's names too
+_OUTPUTS = {"QUANTIZE": ("int8", "uint8", "int16"), "DEQUANTIZE": ("float32",), "ARG_MAX": _PLACES, "ARG_MIN": _PLACES}
+_WIDE = ("FULLY_CONNECTED", "RESHAPE", "EXPAND_DIMS", "SQUEEZE")  # take int16, and give it
+QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
 BATCH = "convert the model with a batch size of 1, and run it once for each sample"
 
 
@@ -142,7 +144,7 @@ class Builder:
     def check_type(self, op: FileOperator, what: str, t: FileTensor, allowed: tuple[str, ...]) -> None:
         if t.dtype not in allowed:
             text = f"{what} (tensor {t.index} {t.name[:60]!r}) has type {t.dtype}"
-            raise self.unsupported(op, text, allowed[0], _QUANTISE)
+            raise self.unsupported(op, text, allowed[0], QUANTISE)
 
     def file_tensor(self, op: FileOperator, position: int, what: str) -> FileTensor:
         if position >= len(op.inputs) or op.inputs[position] < 0:
@@ -273,6 +275,8 @@ class Builder:
         except ValueError as error:
             raise self.unsupported(op, f"constants that edgekc cannot move ({error})", "an activation") from error
         for t, value in zip(outs, found, strict=False):
+            if t.dtype not in _CONSTANTS:
+                raise self.unsupported(op, f"an output (tensor {t.index}) of type {t.dtype}", ", ".join(_CONSTANTS))
             tensors[t.index] = replace(t, shape=value.shape, data=value.astype(np.dtype(t.dtype)))
         self.model = replace(self.model, tensors=tuple(tensors))
 
@@ -283,7 +287,7 @@ class Builder:
     def activation(self, t: FileTensor, name: str, where: str) -> str:
         if any(d > MAX_DIM for d in t.shape):
             raise UnsupportedError(f"a dimension of {list(t.shape)} is over {MAX_DIM}", where=where)
-        if t.dtype in ("int8", "uint8"):
+        if t.dtype in ("int8", "uint8", "int16"):
             if t.quant is None:
                 raise ModelError(f"tensor {t.index} {t.name[:60]!r} has no quantisation", where=where)
             info = np.iinfo(t.dtype)
@@ -344,6 +348,8 @@ class Builder:
 
 def _types(particular: Mapping[str, tuple[str, ...]], op: FileOperator) -> tuple[str, ...]:
     """The types of an operator's activations."""
+    if op.builtin in _WIDE:
+        return "int8", "int16"
     return particular.get(op.builtin, ("int8", "float32") if op.builtin in _FUNCTIONS else ("int8",))
 
 

@@ -21,6 +21,7 @@ _GRAPH_TENSORS, _GRAPH_INPUTS, _GRAPH_OUTPUTS, _GRAPH_OPERATORS = 0, 1, 2, 3
 _TENSOR_SHAPE, _TENSOR_TYPE, _TENSOR_BUFFER, _TENSOR_NAME, _TENSOR_QUANTIZATION, _TENSOR_SPARSITY = 0, 1, 2, 3, 4, 6
 _QUANT_SCALE, _QUANT_ZERO_POINT, _QUANT_DIMENSION = 2, 3, 6
 _OPERATOR_CODE, _OPERATOR_INPUTS, _OPERATOR_OUTPUTS, _OPERATOR_OPTIONS = 0, 1, 2, 4
+_OPERATOR_INTERMEDIATES = 8
 _BUFFER_DATA, _BUFFER_OFFSET = 0, 1
 _HANDLE_CONTAINER, _HANDLE_NAME = 0, 1
 _CONTROL_FLOW = ("WHILE", "IF", "CALL")
@@ -46,6 +47,7 @@ class FileOperator:
     outputs: tuple[int, ...]
     options: Mapping[str, int | float]
     variable: str = ""  # of VAR_HANDLE: which one
+    intermediates: tuple[int, ...] = ()  # tensor indices of what it computes inside, of recurrent operators
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +248,7 @@ def _operator(row: Table, index: int, codes: Sequence[str], tensors: int) -> Fil
         _indices(row, _OPERATOR_OUTPUTS, tensors, False),
         options,
         "" if handle is None else f"{handle.text(_HANDLE_CONTAINER)}/{handle.text(_HANDLE_NAME)}",
+        _indices(row, _OPERATOR_INTERMEDIATES, tensors, False),
     )
 
 

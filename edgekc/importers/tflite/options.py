@@ -64,6 +64,12 @@ OPTIONS: Mapping[str, _Fields] = {
     "DEPTH_TO_SPACE": {"BlockSize": (0, "i", 0)},
     "SPACE_TO_DEPTH": {"BlockSize": (0, "i", 0)},
     "GATHER": {"Axis": (0, "i", 0), "BatchDims": (1, "i", 0)},
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": {
+        **_ACTIVATION,
+        "CellClip": (1, "f", 0),
+        "TimeMajor": (3, "?", 0),
+        "DiagonalRecurrentTensors": (5, "?", 0),
+    },
     "LEAKY_RELU": {"Alpha": (0, "f", 0)},
     "GELU": {"Approximate": (0, "?", 0)},
     "SOFTMAX": {"Beta": (0, "f", 0)},

@@ -9,14 +9,15 @@ from typing import Any
 
 from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Graph
+from .. import quantized
 from ..builder import Builder
-from ..finish import fold_affine, numbered, tidy
 from ..imported import Imported, SourceOperator
 from ..layouts import import_in_best
 from ..value import Value, constant_value
 from . import file
 from .call import Call, array_of, evaluate, is_constant, op_name, title
 from .handlers import HANDLERS
+from .handlers.quantising import QUANTISING
 
 
 def import_torch(program_or_module: Any, name: str, example_inputs: Any = None) -> Graph:
@@ -40,7 +41,7 @@ def read_torch(program_or_module: Any, name: str, example_inputs: Any = None) ->
     where = str(program_or_module) if from_file else f"torch model {name}"
     program = file.program_of(program_or_module, example_inputs, where)
     ranks = file.input_ranks(program)
-    return import_in_best(lambda b: _import(program, name, b), where, ranks)
+    return import_in_best(lambda b: _import(program, name, b), where, ranks, _is_quantized(program))
 
 
 def _import(program: Any, name: str, b: Builder) -> Imported:
@@ -72,7 +73,17 @@ def _import(program: Any, name: str, b: Builder) -> Imported:
     except UnsupportedError as error:
         b.refused.append(error)
         outputs = []
-    return b.finished(name, inputs, outputs, lambda g: numbered(tidy(fold_affine(g))), operators)
+    return b.finished(name, inputs, outputs, lambda g: quantized.settled_or_folded(b, g), operators)
+
+
+def _is_quantized(program: Any) -> bool:
+    """Whether activations are quantised; a program whose weights alone are is a float one."""
+    constants = {spec.arg.name for spec in program.graph_signature.input_specs if spec.kind.name not in ("USER_INPUT",)}
+    return any(
+        op_name(node).startswith("quantized_decomposed.quantize_") and node.args[0].name not in constants
+        for node in program.graph.nodes
+        if node.op == "call_function"
+    )
 
 
 def _stand_in(b: Builder, meta: Any) -> Any:
@@ -164,6 +175,8 @@ def _result(b: Builder, node: Any, values: Mapping[str, Any]) -> Any:
     op = op_name(node)
     if op == "aten.sym_size":
         return call.value("self").shape[call.ints("dim")[0]]
+    if op in QUANTISING:
+        return QUANTISING[op](call)
     if is_constant(node, [*args, *kwargs.values()]):
         return evaluate(b, node, args, kwargs)
     handler = HANDLERS.get(op.removeprefix("aten."))

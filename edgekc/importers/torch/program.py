@@ -7,9 +7,11 @@ of strangers, so here each text is checked by what its key says that it is; what
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ...errors import ModelError, UnsupportedError, refusal
@@ -22,6 +24,12 @@ _VERSION = re.compile(r"[\w.+<= -]{0,80}", re.ASCII)
 _DEVICE = re.compile(r"[a-z]{1,16}")
 _FLOAT = re.compile(r"-?(Infinity|NaN|inf|nan)")
 
+# Of a program that pt2e quantised: pure functions of tensors and numbers. Those that measure ranges are not among them.
+_QUANTISING = frozenset(
+    f"torch.ops.quantized_decomposed.{way}_{grain}"
+    for way in ("quantize", "dequantize")
+    for grain in ("per_tensor.default", "per_tensor.tensor", "per_channel.default")
+)
 _ATEN = re.compile(r"torch\.ops\.aten\.([a-z_][a-z0-9_]*)\.([A-Za-z_][A-Za-z0-9_]*)")
 _ARITHMETIC = frozenset(  # on sizes; powers and shifts are left out, since two small numbers give a huge one
     [f"_operator.{n}" for n in "add sub mul floordiv mod neg pos truediv eq ne lt le gt ge and_ or_ getitem".split()]
@@ -42,7 +50,7 @@ _EXPRESSION = re.compile(
     r"Not|true|false)(?!\w)|(?<!\*)\*(?!\*)|[=!<>]=|[-+/%<>(), ])*"
 )
 _MAX_EXPRESSION = 400
-_QUANTISED = "export the float program; edgekc compress quantises it"
+_QUANTISED = "quantise to int8 with fixed scales (static), or export the float program; edgekc compress quantises it"
 _MAX_SPEC_DEPTH = 20
 _CONTAINERS = ("builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict")
 
@@ -93,7 +101,9 @@ def _node(node: Mapping[str, Any], where: str) -> dict[str, Any]:
     stack = (node.get("metadata") or {}).get("nn_module_stack")
     kept["metadata"] = {"nn_module_stack": stack} if isinstance(stack, str) and _MODULES.fullmatch(stack) else {}
     target = node["target"]
-    known = isinstance(target, str) and (target in _ARITHMETIC or target in _WRAPPERS or _is_plain_operator(target))
+    known = isinstance(target, str) and (
+        target in _ARITHMETIC or target in _WRAPPERS or _is_quantising(target) or _is_plain_operator(target)
+    )
     if not known:
         name = _IDENTIFIER.fullmatch(str(node.get("name")))
         raise UnsupportedError(
@@ -102,6 +112,18 @@ def _node(node: Mapping[str, Any], where: str) -> dict[str, Any]:
             fix=_QUANTISED if str(target).startswith("torch.ops.quantized_decomposed.") else "",
         )
     return kept
+
+
+def _is_quantising(target: str) -> bool:
+    """Whether this is one of pt2e's operators, and torch has it: a module that nothing else imports defines them."""
+    if target not in _QUANTISING:
+        return False
+    import torch
+
+    if not hasattr(torch.ops.quantized_decomposed, "quantize_per_tensor"):
+        with suppress(ImportError):  # of a torch that has them no more
+            importlib.import_module("torch.ao.quantization.fx._decomposed")
+    return hasattr(torch.ops.quantized_decomposed, "quantize_per_tensor")
 
 
 def _is_plain_operator(target: str) -> bool:

@@ -208,7 +208,7 @@ def conv1d() -> Any:
     return keras.Model(inputs, L.Concatenate()([L.GlobalAveragePooling1D()(x), L.GlobalMaxPooling1D()(x)]))
 
 
-def _refused(model: Any, prepare: Callable[[Any], None]) -> bytes:
+def _converted(model: Any, prepare: Callable[[Any], None]) -> bytes:
     rng = np.random.default_rng(2)
     _randomise(model, rng)
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
@@ -260,13 +260,13 @@ MODELS: dict[str, Callable[[], bytes]] = {
     "float_edges": lambda: convert(_small(), edges=tf.float32),
     "uint8_edges": lambda: convert(_small(), edges=tf.uint8),
     "per_tensor": lambda: convert(_small(), per_channel=False),
-    "refused/float32": lambda: _refused(_tiny(), _set()),
-    "refused/dynamic_range": lambda: _refused(_wide(), _set(optimizations=OPTIMIZE)),
-    "refused/float16": lambda: _refused(_tiny(), _set(optimizations=OPTIMIZE, supported_types=[tf.float16])),
-    "refused/int16x8": lambda: _refused(
+    "refused/float32": lambda: _converted(_tiny(), _set()),
+    "refused/dynamic_range": lambda: _converted(_wide(), _set(optimizations=OPTIMIZE)),
+    "refused/float16": lambda: _converted(_tiny(), _set(optimizations=OPTIMIZE, supported_types=[tf.float16])),
+    "int16x8": lambda: _converted(
         _tiny(), _set(optimizations=OPTIMIZE, representative_dataset=True, supported_ops=INT16)
     ),
-    "refused/recurrent": lambda: _refused(_recurrent(), _set()),
+    "refused/recurrent": lambda: _converted(_recurrent(), _set()),
 }
 
 

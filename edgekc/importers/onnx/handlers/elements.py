@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ... import nchw
+from ... import nchw, quantized
 from ...value import Value, constant_value
-from .. import qdq
 from ..args import Args
 from .common import Handler
 
@@ -141,13 +140,13 @@ def _quantize(a: Args) -> Value:
     dtype = declared if zero is None or zero.data is None else zero.data.dtype.name
     if a.attr("block_size", 0):
         raise a.b.unsupported("quantisation in blocks", "per tensor, per channel")
-    return qdq.quantize(a.b, a.need(0, "input"), a.need(1, "scale"), zero, int(a.attr("axis", 1)), dtype)
+    return quantized.quantize(a.b, a.need(0, "input"), a.need(1, "scale"), zero, int(a.attr("axis", 1)), dtype)
 
 
 def _dequantize(a: Args) -> Value:
     if a.attr("block_size", 0):
         raise a.b.unsupported("quantisation in blocks", "per tensor, per channel")
-    return qdq.dequantize(a.b, a.need(0, "input"), a.need(1, "scale"), a.get(2), int(a.attr("axis", 1)))
+    return quantized.dequantize(a.b, a.need(0, "input"), a.need(1, "scale"), a.get(2), int(a.attr("axis", 1)))
 
 
 HANDLERS: dict[str, Handler] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..builder import Handler
-from . import copies, elements, layers, moves, reductions, spatial, state
+from . import copies, elements, layers, moves, recurrent, reductions, spatial, state
 from .elements import FLOAT_ONLY
 
 __all__ = ["FLOAT_ONLY", "HANDLERS"]
@@ -16,4 +16,5 @@ HANDLERS: dict[str, Handler] = {
     **moves.HANDLERS,
     **copies.HANDLERS,
     **state.HANDLERS,
+    **recurrent.HANDLERS,
 }

@@ -26,11 +26,11 @@ def _weights(b: Builder, op: FileOperator, rank: int, axis: int) -> str:
     return b.const(op, t, "weights", Role.WEIGHTS)
 
 
-def _bias(b: Builder, op: FileOperator, position: int = 2) -> tuple[str, ...]:
+def _bias(b: Builder, op: FileOperator, x: str, position: int = 2) -> tuple[str, ...]:
     if len(op.inputs) <= position or op.inputs[position] < 0:
         return ()
     t = b.file_tensor(op, position, "bias")
-    b.check_type(op, "bias", t, ("int32",))
+    b.check_type(op, "bias", t, ("int32",) if b.tensors[x].dtype == "int8" else ("int64",))
     return (b.const(op, t, "bias", Role.BIAS),)
 
 
@@ -45,7 +45,7 @@ def _conv(b: Builder, op: FileOperator) -> None:
     kind = conv_kind(b, op, x, shape)
     attrs = window(b, op, b.tensors[x], shape[1], shape[2])
     out = window_shape(b, x, attrs, shape[1], shape[2], shape[0])
-    b.add(op, kind, (x, w, *_bias(b, op)), {**attrs, **signs(b, op), "activation": activation(b, op)}, out)
+    b.add(op, kind, (x, w, *_bias(b, op, x)), {**attrs, **signs(b, op), "activation": activation(b, op)}, out)
 
 
 def _depthwise(b: Builder, op: FileOperator) -> None:
@@ -53,14 +53,14 @@ def _depthwise(b: Builder, op: FileOperator) -> None:
     shape = b.tensors[w].shape
     attrs = window(b, op, b.tensors[x], shape[1], shape[2])
     out = window_shape(b, x, attrs, shape[1], shape[2], shape[3])
-    b.add(op, "depthwise", (x, w, *_bias(b, op)), {**attrs, **signs(b, op), "activation": activation(b, op)}, out)
+    b.add(op, "depthwise", (x, w, *_bias(b, op, x)), {**attrs, **signs(b, op), "activation": activation(b, op)}, out)
 
 
 def _transpose_conv(b: Builder, op: FileOperator) -> None:
     """Its operands are the output's shape, the weights, the input, and at times a bias."""
     x, w = b.operand(op, 2, "input"), _weights(b, op, 4, 0)
     attrs, out = transposed_window(b, op, b.tensors[x], b.tensors[w].shape)
-    b.add(op, "transpose_conv", (x, w, *_bias(b, op, 3)), {**attrs, "activation": activation(b, op)}, out)
+    b.add(op, "transpose_conv", (x, w, *_bias(b, op, x, 3)), {**attrs, "activation": activation(b, op)}, out)
 
 
 def _fully_connected(b: Builder, op: FileOperator) -> None:
@@ -79,7 +79,7 @@ def _fully_connected(b: Builder, op: FileOperator) -> None:
     if math.prod(out) != rows * units or out[-1:] != (units,):  # a placeholder
         out = (*b.file_shape(x)[:-1], units) if op.options["KeepNumDims"] and t.shape[-1] == in_c else (rows, units)
     x = b.view(op, "rows", x, graph_shape((*out[:-1], in_c)))  # TFLite flattens silently; here it is a node of its own
-    b.add(op, "fully_connected", (x, w, *_bias(b, op)), {"activation": activation(b, op)}, out)
+    b.add(op, "fully_connected", (x, w, *_bias(b, op, x)), {"activation": activation(b, op)}, out)
 
 
 def _pool(kind: str) -> Handler:

@@ -1,4 +1,4 @@
-"""QuantizeLinear and DequantizeLinear of ONNX: scales and zero points onto the tensors of a QUANTIZED graph."""
+"""Pairs of quantise and dequantise, of ONNX and of PyTorch: scales and zero points of a QUANTIZED graph's tensors."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...errors import ModelError, UnsupportedError
-from ...graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, consumers
-from ...ops import filters_of, floats_of
-from .. import nchw
-from .. import order as od
-from ..builder import Builder
-from ..value import Value, constant_value, real
+from ..errors import ModelError, UnsupportedError
+from ..graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, consumers
+from ..ops import filters_of, floats_of, source_of
+from . import nchw, rescale
+from . import order as od
+from .builder import Builder
+from .finish import fold_affine, numbered, tidy
+from .value import Value, constant_value, real
 
-# Operators whose int8 kernel copies bytes: input and output share scale and zero point.
-_COPIES = ("reshape", "max_pool", "pad")
+_MEANS = ("average_pool", "resize_bilinear")  # they share scales, but their outputs are new values
+
+
+def _copies(node: Node) -> bool:
+    """Whether every output byte of a node is one of its input, so that the two share scale and zero point."""
+    floats = source_of(node).floats
+    alone = not source_of(node).joins and node.op not in ("maximum", "minimum", *_MEANS)
+    return floats is not None and floats.shares_scale and alone
 
 
 def parameters(b: Builder, scale: Value, zero: Value | None, axis: int, rank: int, signed: bool) -> Quant:
@@ -39,7 +46,7 @@ def parameters(b: Builder, scale: Value, zero: Value | None, axis: int, rank: in
 
 
 def quantize(b: Builder, x: Value, scale: Value, zero: Value | None, axis: int, dtype: str) -> Value:
-    """QuantizeLinear: states the quantisation of the tensor that it reads."""
+    """States the quantisation of the tensor that is read; of a constant, its integers."""
     if dtype not in ("int8", "uint8"):
         raise b.unsupported(f"quantisation to {dtype}", "int8, uint8")
     quant = parameters(b, scale, zero, axis, len(x.shape), dtype == "int8")
@@ -75,16 +82,19 @@ def _constant(b: Builder, x: Value, quant: Quant) -> Value:
 
 
 def dequantize(b: Builder, x: Value, scale: Value, zero: Value | None, axis: int) -> Value:
-    """DequantizeLinear: of a constant, integers with their scale; of an activation, the same bytes."""
+    """Of a constant, integers with their scale; of an activation, the same bytes."""
     if x.data is None:
+        x = x if x.settled else _moved(b, x)
         if not x.settled:
-            raise b.unsupported("DequantizeLinear of a tensor that is not quantised", "one behind QuantizeLinear")
+            raise b.unsupported("integers that nothing quantised", "those behind QuantizeLinear or quantize_per_tensor")
         signed = zero is None or zero.data is None or zero.data.dtype != np.uint8
         if parameters(b, scale, zero, axis, len(x.shape), signed) != b.tensors[x.name].quant:
-            raise b.unsupported("a scale other than that of QuantizeLinear", "the same scale and zero point")
+            raise b.unsupported(
+                "a scale other than that with which the tensor was quantised", "the same scale and zero point"
+            )
         return x
     if x.quant is not None:
-        return x  # a constant that this file quantised itself
+        return x if b.quantized else _as_float(x)  # a constant that this file quantised itself
     data = x.data
     if data.dtype.name not in ("int8", "uint8", "int32"):
         raise b.unsupported(f"constant {x.source!r} of type {data.dtype}", "int8, uint8, int32")
@@ -93,7 +103,30 @@ def dequantize(b: Builder, x: Value, scale: Value, zero: Value | None, axis: int
         raise b.wrong(f"{len(quant.scales)} scales for shape {list(data.shape)}")
     if data.dtype == np.uint8:
         data = (data.astype(np.int16) - 128).astype(np.int8)
-    return constant_value(data, x.source, quant)
+    found = constant_value(data, x.source, quant)
+    return found if b.quantized else _as_float(found)
+
+
+def _moved(b: Builder, x: Value) -> Value:
+    """A tensor of integers that operators which copy bytes made of a quantised one: settled, with its scale."""
+    writers = {node.outputs[0]: node for node in b.nodes}
+    names = [x.name]
+    while b.tensors[names[-1]].quant is None and names[-1] in writers and _copies(writers[names[-1]]):
+        names.append(writers[names[-1]].inputs[0])
+    quant = b.tensors[names[-1]].quant
+    for name in names[:-1]:
+        b.tensors[name] = replace(b.tensors[name], quant=quant)
+    return x if quant is None else replace(x, settled=True)
+
+
+def _as_float(x: Value) -> Value:
+    """Of a model whose weights alone are integers: what they stand for, as a float model has it."""
+    return constant_value(real(x).astype(np.float32), x.source)
+
+
+def settled_or_folded(b: Builder, graph: Graph) -> Graph:
+    """What an importer has read, finished: all scales of a quantised graph, folded affine nodes of a float one."""
+    return numbered(tidy(settle(graph, b.places) if b.quantized else fold_affine(graph)))
 
 
 def settle(graph: Graph, places: dict[str, str]) -> Graph:
@@ -107,15 +140,17 @@ def settle(graph: Graph, places: dict[str, str]) -> Graph:
     """
     quants = {name: t.quant for name, t in graph.tensors.items()}
     _spread(graph, quants)
+    graph, quants = rescale.adapted(graph, quants)
     tensors = {}
     for name, tensor in graph.tensors.items():
         quant = quants[name]
         if tensor.role is Role.ACTIVATION:
             if quant is None:
                 raise UnsupportedError(
-                    "its output is float in a quantised model; supported: QuantizeLinear behind every operator",
+                    "its output is float in a quantised model; supported: QuantizeLinear or quantize_per_tensor behind "
+                    "every operator",
                     where=places.get(name, graph.name),
-                    fix="quantise the whole model to int8 in the QDQ form",
+                    fix="quantise the whole model to int8, or compress the float model",
                 )
             if not -128 <= quant.zero_point <= 127:
                 raise ModelError(f"zero point {quant.zero_point} is out of range", where=places.get(name, graph.name))
@@ -140,9 +175,11 @@ def _spread(graph: Graph, quants: dict[str, Quant | None]) -> None:
         for node in graph.nodes:
             source, target = node.inputs[0], node.outputs[0]
             alone = len(readers[source]) == 1 and source not in graph.outputs
-            if quants[target] is None and quants[source] is not None and node.op in _COPIES:
+            if quants[target] is None and quants[source] is not None and _copies(node):
                 quants[target], changed = quants[source], True
-            elif quants[source] is None and quants[target] is not None and alone and node.op in (*_COPIES, "relu"):
+            elif (
+                quants[source] is None and quants[target] is not None and alone and (_copies(node) or node.op == "relu")
+            ):
                 quants[source], changed = quants[target], True
             elif quants[target] is None and target in graph.outputs and (fixed := floats_of(node).fixed_quant):
                 quants[target], changed = fixed, True

@@ -1,0 +1,146 @@
+"""Recurrent operators as .tflite files with variable tensors, made of QUANTIZED nodes, and run by LiteRT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import oracle
+import tflite
+from random_layers import Builder
+from random_models import Rng, quant, tensor
+
+from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
+from edgekc.graph.op import View
+
+GATES = ("input", "forget", "cell", "output")
+# Positions of the file's operands: input, weights of input and hidden values, biases, states.
+PLACES = (0, *range(1, 9), *range(12, 16), 18, 19)
+
+
+def lstm(b: Builder, x: Tensor, units: int, bits: int, clip: float) -> View:
+    """A random node on `x` (1, steps, inputs); `bits`: integer bits of a cell."""
+    rng, depth = b.rng, x.shape[2]
+    size = 3.0 if b.extreme else 1.0
+    hidden = quant(float(np.exp(rng.uniform(-5.5, -4.5))), b.zero())
+    kept = tensor("kept", (1, 3, units), hidden)
+    operands = [x, kept]
+    for kind, columns, q in (("input", depth, x.q), ("recurrent", units, hidden)):
+        for gate in GATES:
+            spread = float(np.exp(rng.uniform(-size, size))) / (128 * 64 * np.sqrt(columns))
+            w = rng.integers(-127, 128, (units, columns)).astype(np.int8)
+            operands.append(constant(f"{kind}_to_{gate}", w, Role.WEIGHTS, quant(spread / q.scale)))
+    for gate in GATES:
+        operands.append(constant(f"{gate}_bias", rng.integers(-9999, 9999, units).astype(np.int32), Role.BIAS))
+    scale = 2.0 ** (bits - 15)
+    most = int(min(np.float32(clip) / np.float32(scale), 32767))
+    node = Node(
+        "sequence_lstm", "y", tuple(t.name for t in operands), ("y",), dict(cell_bits=bits, clip=most, cell_clip=clip)
+    )
+    return View(node, tuple(operands), (tensor("y", (1, x.shape[1] + 2, units), hidden),))
+
+
+def file(
+    view: View,
+    time_major: bool = False,
+    more: Mapping[int, Tensor] | None = None,
+    changed: Mapping[str, Tensor] | None = None,
+    options: Mapping[str, Any] | None = None,
+    intermediates: int = 5,
+) -> bytes:
+    """The .tflite file of a node that `lstm` made, behind a reshape: its input may have the time in front.
+
+    Args:
+        more: further operands, by their position.
+        changed: tensors in place of those of these names: hidden, cell, out, inside, and those of the node.
+        options: in place of the usual ones.
+    """
+    steps, units = view.x.shape[1], view.out.shape[2]
+    scale = 2.0 ** (view["cell_bits"] - 15)
+    hidden = tensor("hidden", (1, units), view.out.q)
+    named = [
+        tensor("x", (steps, 1, view.x.shape[2]) if time_major else view.x.shape, view.x.q),
+        *view.inputs[2:],
+        hidden,
+        Tensor("cell", (1, units), "int16", Quant((scale,), (0,))),
+    ]
+    places = [*zip(PLACES, named, strict=True), *(more or {}).items()]
+    ends = [tensor("out", (steps, 1, units) if time_major else (1, steps, units), view.out.q)]
+    inner = [*(Tensor(f"gate{k}", (0,), "float32") for k in range(4)), tensor("inside", (0,), view.out.q)]
+    edge = [tensor("edge", view.x.shape, view.x.q)]
+    tensors = [*(t for _, t in places), *ends, *inner, *edge]
+    tensors = [(changed or {}).get(t.name, t) for t in tensors]
+    first = len(places)
+
+    b = flatbuffers.Builder(1024)
+    buffers, tables = [oracle._table(b, "Buffer")], []
+    for t in tensors:
+        slot = 0
+        if t.data is not None:
+            data = b.CreateByteVector(np.ascontiguousarray(t.data).tobytes())
+            slot = len(buffers)
+            buffers.append(oracle._table(b, "Buffer", Data=data))
+        tables.append(oracle._tensor(b, t, slot, variable=t.name in ("hidden", "cell")))
+    indices = [-1] * 24
+    for i, (place, _) in enumerate(places):
+        indices[place] = i
+    fields = dict(
+        FusedActivationFunction=tflite.ActivationFunctionType.TANH,
+        CellClip=float(view.node.attrs["cell_clip"]),
+        TimeMajor=time_major,
+    )
+    table = oracle._table(b, "UnidirectionalSequenceLSTMOptions", **{**fields, **(options or {})})
+    lists = dict(
+        Inputs=oracle._vector(b, indices, "int32"),
+        Outputs=oracle._vector(b, [first], "int32"),
+        Intermediates=oracle._vector(b, range(first + 1, first + 1 + intermediates), "int32"),
+    )
+    kind = tflite.BuiltinOptions.UnidirectionalSequenceLSTMOptions
+    node = oracle._table(b, "Operator", OpcodeIndex=0, **lists, BuiltinOptions=table, BuiltinOptionsType=kind)
+    reshape = dict(Inputs=oracle._vector(b, [len(tensors) - 1], "int32"), Outputs=oracle._vector(b, [0], "int32"))
+    shape = oracle._table(b, "ReshapeOptions", NewShape=oracle._vector(b, tensors[0].shape, "int32"))
+    options_kind = tflite.BuiltinOptions.ReshapeOptions
+    first_node = oracle._table(
+        b, "Operator", OpcodeIndex=1, **reshape, BuiltinOptions=shape, BuiltinOptionsType=options_kind
+    )
+    graph = oracle._table(
+        b,
+        "SubGraph",
+        Tensors=oracle._offsets(b, tables),
+        Operators=oracle._offsets(b, [first_node, node]),
+        Inputs=oracle._vector(b, [len(tensors) - 1], "int32"),
+        Outputs=oracle._vector(b, [first], "int32"),
+    )
+    numbers = tflite.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM, tflite.BuiltinOperator.RESHAPE
+    codes = [oracle._table(b, "OperatorCode", BuiltinCode=n, DeprecatedBuiltinCode=n, Version=1) for n in numbers]
+    lists = dict(OperatorCodes=oracle._offsets(b, codes), Subgraphs=oracle._offsets(b, [graph]))
+    b.Finish(oracle._table(b, "Model", Version=3, **lists, Buffers=oracle._offsets(b, buffers)), b"TFL3")
+    return bytes(b.Output())
+
+
+def run(view: View, values: Sequence[Array]) -> list[Array]:
+    """The node's output as LiteRT has it: hidden values of all steps, and the bytes of the cells."""
+    x, kept = values
+    module = oracle._interpreter_module()
+    runner = module.Interpreter(
+        model_content=file(view), experimental_op_resolver_type=module.OpResolverType.BUILTIN_REF, num_threads=1
+    )
+    runner.allocate_tensors()
+    places = {d["name"]: d["index"] for d in runner.get_tensor_details()}
+    runner.set_tensor(places["hidden"], kept[:, 0])
+    runner.set_tensor(places["cell"], np.ascontiguousarray(kept[:, 1:]).reshape(1, -1).view("<i2"))
+    runner.set_tensor(places["edge"], x)
+    runner.invoke()
+    cells = runner.get_tensor(places["cell"]).astype("<i2").view(np.int8).reshape(1, 2, -1)
+    return [np.concatenate([runner.get_tensor(places["out"]), cells], 1)]
+
+
+def made(seed: int) -> tuple[View, Rng]:
+    """A random node, every second one with extreme scales."""
+    rng = np.random.default_rng([seed, 60])
+    b = Builder(rng, extreme=seed % 2 == 1)
+    steps, depth, units = (int(v) for v in rng.integers(1, 9, 3))
+    x = tensor("x", (1, steps, depth), b.quant())
+    return lstm(b, x, units, seed % 7, (0.0, 10.0, 0.5)[seed % 3]), rng
