@@ -15,7 +15,13 @@ from edgekc.importers import read_model
 from edgekc.importers.tflite import float32
 from edgekc.importers.tflite.handlers import HANDLERS
 
-STATE = {"ASSIGN_VARIABLE", "CALL_ONCE", "READ_VARIABLE", "VAR_HANDLE"}  # refused in float as a whole
+STATE = {
+    "ASSIGN_VARIABLE",
+    "CALL_ONCE",
+    "READ_VARIABLE",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "VAR_HANDLE",
+}  # refused in float
 REFUSED = {"Reciprocal"}  # taken of constants only, and of those in chains
 
 
