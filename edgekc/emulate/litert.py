@@ -27,6 +27,7 @@ _INTERPRETERS = (
 )
 # Operators whose int8 reference kernel does not compute what the operator means: SUM reads its bytes as uint8.
 WRONG_REFERENCE = ("SUM",)
+_UNREGISTERED = "Registration failed"  # what it says where its table has no such version of an operator
 INSTALL = "pip install 'edgekc[litert]'"
 
 
@@ -63,9 +64,29 @@ def run(
         traced: of how many samples `wanted` is given.
         reference: by the reference kernels, which define the bits; else by those that it takes by itself.
 
+    The table of reference kernels names each by its first version, where the other table names more. A file that it
+    refuses is asked again with all operators named so: no kernel reads the number.
+
     Raises:
         ToolError: the interpreter refuses the model, or ended.
     """
+    try:
+        return _run(interpreter, model, inputs, wanted, traced, timeout_s, reference)
+    except ToolError as error:
+        if not reference or _UNREGISTERED not in str(error):
+            raise
+        from ..importers.tflite.file import of_first_versions
+
+        with tempfile.TemporaryDirectory(prefix="edgekc-litert-") as folder:
+            renamed = Path(folder) / model.name
+            renamed.write_bytes(of_first_versions(model.read_bytes()))
+            return _run(interpreter, renamed, inputs, wanted, traced, timeout_s, reference)
+
+
+def _run(
+    interpreter: Interpreter, model: Path, inputs: Sequence[Array], wanted: Sequence[int], traced: int,
+    timeout_s: float, reference: bool,
+) -> tuple[list[Array], dict[int, Array]]:  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="edgekc-litert-") as folder:
         given, result = Path(folder) / "in.npz", Path(folder) / "out.npz"
         arrays: dict[str, Any] = {f"x{k}": x for k, x in enumerate(inputs)}

@@ -22,12 +22,14 @@ INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
 
 def quantize_multiplier(real: float) -> tuple[int, int]:
-    """(multiplier, shift) nearest to a non-negative real; (0, 0) where it is below 2**-32.
+    """(multiplier, shift) nearest to a non-negative real; (0, 0) where it is below 2**-32, the highest from 2**30 on.
 
     The significand is rounded half away from zero to 31 bits, as TFLite's QuantizeMultiplier does.
     """
     if real == 0.0:
         return 0, 0
+    if math.isinf(real):
+        return INT32_MAX, 30
     mantissa, shift = math.frexp(real)
     multiplier = math.floor(mantissa * 2.0**31 + 0.5)
     if multiplier == 2**31:

@@ -152,10 +152,10 @@ _ROOT_SHIFT = 20  # bits behind the point while LiteRT holds an inverse root
 
 def lower_rsqrt(view: View) -> Lowered:
     """What has no inverse root is the highest level, as that of 0 is."""
-    real = 1.0 / float(np.sqrt(F32(view.x.q.scale)) * F32(view.out.q.scale))
-    if real >= 2.0**30:
+    divisor = float(np.sqrt(F32(view.x.q.scale)) * F32(view.out.q.scale))
+    if divisor <= 2.0**-30:
         raise UnsupportedError("rsqrt whose outputs leave 32 bits in their scale", where=view.node.name)
-    multiplier, shift = quantize_multiplier(real)
+    multiplier, shift = quantize_multiplier(1.0 / divisor)
     values = _centred(view)
     levels = np.full(256, 127 - view.out.q.zero_point, np.int64)
     for i in np.flatnonzero(values > 0):
@@ -187,7 +187,8 @@ def _short(multiplier: int) -> int:
 def lower_hard_swish(view: View) -> Lowered:
     """x times relu6(x + 3) / 6 in 16 bits: the second factor is held as (1 + x / 3) / 2, which saturates."""
     fine = F32(1 / 128) * F32(view.x.q.scale)
-    multiplier, exponent = quantize_multiplier(float(fine / F32(view.out.q.scale)))
+    with np.errstate(over="ignore"):  # an infinite quotient is refused as others are
+        multiplier, exponent = quantize_multiplier(float(fine / F32(view.out.q.scale)))
     if exponent > 0:
         raise UnsupportedError("hard_swish whose input scale is 128 output scales or more", where=view.node.name)
     gate_multiplier, gate_exponent = quantize_multiplier(float(fine / (F32(3) / F32(32768))))

@@ -72,6 +72,8 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 def lower(view: View) -> Lowered:
     require_int8(view)
+    if not view.x.shape:
+        raise UnsupportedError("l2_normalize of a tensor without dimensions", where=view.node.name)
     out, depth = view.out.q, view.x.shape[-1]
     if (out.scale, out.zero_point) != (UNIT.scale, UNIT.zero_point):
         text = f"an output of unit length with scale {out.scale} and zero point {out.zero_point}, not 1/128 and 0"

@@ -99,6 +99,8 @@ def validate(view: View) -> None:
 
 def lower(view: View) -> Lowered:
     require_int8(view)
+    if not view.x.shape:
+        raise UnsupportedError("log_softmax of a tensor without dimensions", where=view.node.name)
     out, scale, depth = view.out.q, view.x.q.scale, view.x.shape[-1]
     if (out.scale, out.zero_point) != (LEVELS.scale, LEVELS.zero_point):
         text = f"log_softmax output with scale {out.scale} and zero point {out.zero_point}, not 1/16 and 127"

@@ -57,7 +57,7 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
 
 def _channels(view: View) -> ChannelRule | None:
     """Channels can go while the last axis stays an axis of channels."""
-    if view.x.shape[-1] != view.out.shape[-1]:
+    if not view.x.shape or view.x.shape[-1:] != view.out.shape[-1:]:
         return None
     last = f"dim{len(view.out.shape) - 1}"
     return replace(CHANNELWISE, attrs=lambda v, kept: {last: kept} if last in DIMS else {})

@@ -42,7 +42,7 @@ class Reader:
     suffix: str  # of the file that it is given; empty: it is given the bytes
     read: Callable[[Any], object]
     mutate: mutations.Mutate
-    share: int  # of 300,000 cases
+    share: int  # of 324,000 cases
     needs: tuple[str, ...] = ()  # packages
 
 
@@ -219,12 +219,14 @@ def _program(rng: random.Random, data: bytes) -> bytes:
     return mutations.js(rng, data)
 
 
+def _tflite(rng: random.Random, data: bytes) -> bytes:
+    return rng.choice((mutations.blind, mutations.numbers))(rng, data)
+
+
 _archive = mutations.zipped(_inside)
 READERS: dict[str, Reader] = {
-    "tflite": Reader(".tflite", _model, lambda r, d: r.choice((mutations.blind, mutations.numbers))(r, d), 30_000),
-    "float .tflite": Reader(
-        ".tflite", _model, lambda r, d: r.choice((mutations.blind, mutations.numbers))(r, d), 35_000
-    ),
+    "tflite": Reader(".tflite", _model, _tflite, 30_000),
+    "float .tflite": Reader(".tflite", _model, _tflite, 35_000),
     ".ekc": Reader(".ekc", _packed, mutations.ekc, 20_000),
     ".onnx": Reader(".onnx", _model, mutations.protobuf, 35_000, ("onnx",)),
     ".npz": Reader(".npz", _data, _archive, 45_000),
@@ -239,6 +241,9 @@ READERS: dict[str, Reader] = {
     ".pt2": Reader(".pt2", _model, _archive, 1_500, ("torch",)),
     ".keras": Reader(".keras", _model, _archive, 500, ("tensorflow",)),
     ".h5": Reader(".h5", _model, mutations.blind, 500, ("tensorflow",)),
+    "tflite operators": Reader(".tflite", _model, _tflite, 8_000, ("flatbuffers", "tflite")),
+    "float operators": Reader(".tflite", _model, _tflite, 8_000, ("flatbuffers", "tflite")),
+    ".onnx operators": Reader(".onnx", _model, mutations.protobuf, 8_000, ("onnx",)),
 }
 
 

@@ -318,9 +318,18 @@ def keras(suffix: str) -> Seeds:
     return found
 
 
+def _operators(name: str) -> Seeds:
+    import fuzz_operators
+
+    found: Seeds = getattr(fuzz_operators, name)()
+    return found
+
+
 SEEDS: dict[str, Callable[[], Seeds]] = {
     "tflite": tflite, "float .tflite": tflite_float, ".ekc": ekc, ".onnx": onnx, ".npz": npz, "image": images,
     "zip of images": image_zips, "recipe": recipes, "board": boards, "manifest.json": manifests,
     "measurement": measurements, "checkpoint": checkpoints, "console": console, ".pt2": pt2,
     ".keras": lambda: keras(".keras"), ".h5": lambda: keras(".h5"),
+    "tflite operators": lambda: _operators("tflite"), "float operators": lambda: _operators("tflite_float"),
+    ".onnx operators": lambda: _operators("onnx"),
 }  # fmt: skip

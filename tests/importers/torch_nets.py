@@ -88,19 +88,25 @@ def int8_sqnr(graph: Graph, seed: int = 1) -> float:
     """dB of the int8 network's outputs, quantised by calibration, against the float one's, on smooth data."""
     rng = np.random.default_rng(seed)
     shape = graph.tensors[graph.inputs[0]].shape[1:]
-
-    def samples(count: int) -> Dataset:
-        x = rng.normal(size=(count, *shape))
-        return Dataset((0.7 * x + 0.3 * rng.normal(size=(count, *(1,) * len(shape)))).astype(np.float32), None, (), "")
-
-    quantized = post_training(graph, samples(256), Quantize())
+    quantized = post_training(graph, Dataset(levelled(rng, 256, shape), None, (), ""), Quantize())
     integer = to_integer(quantized, {})
-    test = samples(24)
+    test = Dataset(levelled(rng, 24, shape), None, (), "")
     (want,) = float_reference.outputs(graph, [test.x])
     (levels,) = reference.outputs(integer, [input_levels(test, integer)])
     out = integer.tensors[integer.outputs[0]].q
-    error = (levels.astype(np.float64) - out.zero_point) * out.scale - want
-    return float(10 * np.log10((want.astype(np.float64) ** 2).mean() / (error**2).mean()))
+    return sqnr((levels.astype(np.float64) - out.zero_point) * out.scale, want)
+
+
+def levelled(rng: np.random.Generator, count: int, shape: tuple[int, ...]) -> Array:
+    """Noise, and a level of its own in each sample, float32 (count, *shape)."""
+    x = rng.normal(size=(count, *shape))
+    return (0.7 * x + 0.3 * rng.normal(size=(count, *(1,) * len(shape)))).astype(np.float32)
+
+
+def sqnr(got: Array, want: Array) -> float:
+    """Power of what was expected over that of the error, in dB."""
+    error = got.astype(np.float64) - want
+    return float(10 * np.log10((want.astype(np.float64) ** 2).mean() / max((error**2).mean(), 1e-30)))
 
 
 def conv_norm(i: int, o: int, k: int = 3, s: int = 1, groups: int = 1, act: type[nn.Module] = nn.ReLU) -> nn.Module:

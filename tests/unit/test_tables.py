@@ -169,12 +169,18 @@ def with_block(text: str, name: str, content: str) -> str:
     return f"{text[: found.start()]}\n{content}\n\n{text[found.end() :]}"
 
 
+def networks() -> str:
+    """Networks by source, as benchmarks/hundred_networks.py counts its committed results."""
+    counted: str = _benchmark("hundred_networks").table(_result("hundred_networks.json"))
+    return counted
+
+
 # Page to its tables, each by the marker that it stands under.
 TABLES = {
     README: {"compared": compared},
     DOCS / "operators.md": {"operators": operators},
     DOCS / "boards.md": {"boards": boards},
-    DOCS / "figures.md": {"figures": figures, "losses": losses},
+    DOCS / "figures.md": {"figures": figures, "losses": losses, "networks": networks},
     DOCS / "measuring.md": {"litert": litert},
 }
 
@@ -188,12 +194,17 @@ def with_tables(page: Path) -> str:
 
 def picture() -> str:
     """The README's picture, as benchmarks/peer_chart.py draws it from the committed results."""
-    spec = importlib.util.spec_from_file_location("peer_chart", ROOT / "benchmarks" / "peer_chart.py")
-    assert spec is not None and spec.loader is not None
-    chart = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(chart)
-    drawn: str = chart.picture()
+    drawn: str = _benchmark("peer_chart").picture()
     return drawn
+
+
+def _benchmark(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
 
 
 def demo_report() -> str:
@@ -213,6 +224,11 @@ def demo_report() -> str:
 @pytest.mark.parametrize("page", TABLES, ids=lambda page: page.stem)
 def test_docs_tables_are_current(page: Path) -> None:
     assert with_tables(page) == page.read_text(encoding="utf-8"), "run: python tests/unit/test_tables.py"
+
+
+def test_a_hundred_networks_are_right() -> None:
+    found = [row["verdict"] for row in _result("hundred_networks.json")["networks"]]
+    assert found.count("right") >= 100 and "wrong" not in found
 
 
 def test_readme_picture_is_current() -> None:

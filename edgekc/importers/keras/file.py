@@ -21,13 +21,14 @@ from .hdf5 import check_h5
 _MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
 _LAYERS = frozenset(
     (
-        "Activation ActivityRegularization Add Average AveragePooling1D AveragePooling2D BatchNormalization "
-        "Concatenate Conv1D Conv2D Convolution2D Cropping2D Dense DepthwiseConv1D DepthwiseConv2D Dropout ELU Flatten "
-        "Functional GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D "
-        "GlobalMaxPooling1D GlobalMaxPooling2D InputLayer LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D "
-        "Maximum Minimum Model "
-        "Multiply PReLU Permute ReLU RepeatVector Rescaling Reshape SeparableConv1D SeparableConv2D Sequential Softmax "
-        "SpatialDropout1D SpatialDropout2D Subtract UpSampling2D ZeroPadding1D ZeroPadding2D"
+        "Activation ActivityRegularization Add Attention Average AveragePooling1D AveragePooling2D BatchNormalization "
+        "Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Convolution2D Cropping1D Cropping2D Dense "
+        "DepthwiseConv1D DepthwiseConv2D Dot Dropout ELU EinsumDense Flatten Functional GaussianDropout GaussianNoise "
+        "GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D GroupNormalization "
+        "InputLayer LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D Maximum Minimum Model MultiHeadAttention "
+        "Multiply PReLU Permute RMSNormalization ReLU RepeatVector Rescaling Reshape SeparableConv1D SeparableConv2D "
+        "Sequential Softmax SpatialDropout1D SpatialDropout2D Subtract TimeDistributed UnitNormalization UpSampling1D "
+        "UpSampling2D ZeroPadding1D ZeroPadding2D"
     ).split()
 )
 _PARTS = frozenset(

@@ -161,14 +161,13 @@ def pad(b: Builder, x: Value, pairs: Sequence[Pair], value: float, mode: str = "
     x, native, where = b.axes(x)
     if any(any(pair) and where[axis] == 0 for axis, pair in enumerate(pairs)):
         native, where = (1, *native), tuple(a + 1 for a in where)
-    amounts = [0] * 2 * len(native)
+    inside: list[Pair] = [(0, 0)] * len(native)
     for axis, pair in enumerate(pairs):
-        amounts[2 * where[axis] : 2 * where[axis] + 2] = pair
-    shape, stored = (
-        tuple(d + sum(pair) for d, pair in zip(s, p, strict=True))
-        for s, p in ((x.shape, pairs), (native, list(zip(amounts[::2], amounts[1::2], strict=True))))
-    )
-    attrs: dict[str, AttrValue] = {"pads": ",".join(map(str, amounts))}
+        inside[where[axis]] = pair
+    shape = tuple(d + sum(pair) for d, pair in zip(x.shape, pairs, strict=True))
+    native, inside = _few_axes(native, inside)
+    stored = tuple(d + sum(pair) for d, pair in zip(native, inside, strict=True))
+    attrs: dict[str, AttrValue] = {"pads": ",".join(str(p) for pair in inside for p in pair)}
     op = "pad"
     if mode == "constant" and value != 0:
         if b.quantized:
@@ -177,6 +176,20 @@ def pad(b: Builder, x: Value, pairs: Sequence[Pair], value: float, mode: str = "
     elif mode != "constant":
         op, attrs = "mirror_pad", {**attrs, "mode": mode}
     return b.emit(op, (b.stored(x, native),), attrs, stored, shape, od.order_of(shape, np.argsort(where).tolist()))
+
+
+def _few_axes(shape: Shape, pairs: list[Pair]) -> tuple[Shape, list[Pair]]:
+    """Of more than four axes, those that are not padded seen as one with such neighbours; the batch's stays."""
+    if len(shape) <= 4:
+        return shape, pairs
+    sizes, padded = [shape[0]], [pairs[0]]
+    for size, pair in zip(shape[1:], pairs[1:], strict=True):
+        if len(sizes) > 1 and not any(pair) and not any(padded[-1]):
+            sizes[-1] *= size
+        else:
+            sizes.append(size)
+            padded.append(pair)
+    return tuple(sizes), padded
 
 
 def strided(b: Builder, x: Value, starts: Sequence[int], sizes: Sequence[int], strides: Sequence[int]) -> Value:

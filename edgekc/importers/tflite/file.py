@@ -16,7 +16,7 @@ from .options import OPTIONS
 
 # Numbers of fields of the other tables.
 _MODEL_CODES, _MODEL_SUBGRAPHS, _MODEL_BUFFERS = 1, 2, 4
-_CODE_DEPRECATED, _CODE_CUSTOM, _CODE_BUILTIN = 0, 1, 3
+_CODE_DEPRECATED, _CODE_CUSTOM, _CODE_VERSION, _CODE_BUILTIN = 0, 1, 2, 3
 _GRAPH_TENSORS, _GRAPH_INPUTS, _GRAPH_OUTPUTS, _GRAPH_OPERATORS = 0, 1, 2, 3
 _TENSOR_SHAPE, _TENSOR_TYPE, _TENSOR_BUFFER, _TENSOR_NAME, _TENSOR_QUANTIZATION, _TENSOR_SPARSITY = 0, 1, 2, 3, 4, 6
 _QUANT_SCALE, _QUANT_ZERO_POINT, _QUANT_DIMENSION = 2, 3, 6
@@ -80,6 +80,15 @@ def read(data: bytes, where: str) -> FileModel:
         raise ModelError(
             f"the file is truncated or damaged ({error})", where=where, fix="export the model again"
         ) from error
+
+
+def of_first_versions(data: bytes) -> bytes:
+    """A sound file with version 1 of each operator: the number says what a reader must know, and no kernel reads it."""
+    out = bytearray(data)
+    for code in root(data).tables(_MODEL_CODES):
+        if (at := code.place(_CODE_VERSION)) is not None:
+            out[at : at + 4] = (1).to_bytes(4, "little")
+    return bytes(out)
 
 
 def _read(model: Table, where: str) -> FileModel:

@@ -44,14 +44,14 @@ class Table:
 
     def number(self, field: int, kind: str, default: int | float = 0) -> int | float:
         """A number of a kind that `struct` knows by that letter."""
-        at = self._place(field)
+        at = self.place(field)
         return default if at is None else self.source.number(kind, at)
 
     def whole(self, field: int, kind: str, default: int = 0) -> int:
         return int(self.number(field, kind, default))
 
     def table(self, field: int) -> Table | None:
-        at = self._place(field)
+        at = self.place(field)
         return None if at is None else _table_at(self.source, _follow(self.source, at))
 
     def tables(self, field: int) -> list[Table]:
@@ -67,7 +67,8 @@ class Table:
     def text(self, field: int) -> str:
         return self.numbers(field, "uint8").tobytes().decode("utf-8", "replace")
 
-    def _place(self, field: int) -> int | None:
+    def place(self, field: int) -> int | None:
+        """Where in the file a field lies; None where it is left out."""
         if field >= self.count:
             return None
         offset = self.source.whole("H", self.fields + 2 * field)
@@ -75,7 +76,7 @@ class Table:
 
     def _vector(self, field: int, size: int) -> tuple[int, int]:
         """Where the elements start, and how many there are."""
-        at = self._place(field)
+        at = self.place(field)
         if at is None:
             return 0, 0
         start = _follow(self.source, at)

@@ -74,6 +74,21 @@ def test_activations(tmp_path: Path) -> None:
         import_onnx(tmp_path / "net.onnx", "net")
 
 
+def test_resized_images(tmp_path: Path) -> None:
+    """Where each pixel comes from is computed, of as many as the file says."""
+    graph = helper.make_graph(
+        [NODE("Upsample", ["x", "s"], ["y"])],
+        "net",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, 4, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.array([1, 1, 2**33, 1], np.float32), "s")],
+    )
+    onnx.save_model(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)], ir_version=8),
+                    str(tmp_path / "net.onnx"))  # fmt: skip
+    with pytest.raises(EdgekcError, match=r"a resize of .*34359738368.* supported: dimensions of 1 to 65535"):
+        import_onnx(tmp_path / "net.onnx", "net")
+
+
 def test_functions(tmp_path: Path) -> None:
     opset = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ....graph.ir import Array
 from ... import nchw
+from ...builder import MAX_DIM
 from ...value import Value
 from ..args import Args, sides, spatial, spatial_axes
 from .common import Handler
@@ -55,6 +56,8 @@ def _resize(a: Args) -> Value:
         raise a.b.wrong(f"sizes {sizes} for an input of shape {list(x.shape)}")
     if sizes[:2] != list(x.shape[:2]) or rank not in (3, 4):
         raise a.b.unsupported(f"a resize of {list(x.shape)} to {sizes}", "height and width")
+    if max(sizes) > MAX_DIM:
+        raise a.b.unsupported(f"a resize of {list(x.shape)} to {sizes}", f"dimensions of 1 to {MAX_DIM}")
     places = [_places(a, coordinates, x.shape[i], sizes[i], factors[i]) for i in range(2, rank)]
     if mode == "nearest":
         return _nearest(a, x, sizes[2:], [_rounded(p, rounding, x.shape[i]) for i, p in enumerate(places, 2)])

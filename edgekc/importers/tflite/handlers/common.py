@@ -65,6 +65,8 @@ def transposed_window(
     Padding is that of the convolution from the output back to the input.
     """
     size = b.ints(op, 0, "output shape")
+    if len(x.shape) != 4:
+        raise b.unsupported(op, f"input of shape {list(x.shape)}", "4 dimensions, NHWC")
     if len(size) != 4 or size[0] != 1 or size[3] != filters[0] or min(size) < 1:
         raise ModelError(f"an output of shape {size} with {filters[0]} filters", where=b.at(op))
     out = Tensor("", tuple(size), x.dtype)

@@ -76,7 +76,7 @@ def _fully_connected(b: Builder, op: FileOperator) -> None:
     if rows * in_c != math.prod(t.shape):
         raise ModelError(f"input of {math.prod(t.shape)} values does not divide into rows of {in_c}", where=b.at(op))
     out = b.model.tensors[op.outputs[0]].shape if op.outputs else ()
-    if math.prod(out) != rows * units or out[-1] != units:  # a placeholder
+    if math.prod(out) != rows * units or out[-1:] != (units,):  # a placeholder
         out = (*b.file_shape(x)[:-1], units) if op.options["KeepNumDims"] and t.shape[-1] == in_c else (rows, units)
     x = b.view(op, "rows", x, graph_shape((*out[:-1], in_c)))  # TFLite flattens silently; here it is a node of its own
     b.add(op, "fully_connected", (x, w, *_bias(b, op, x)), {"activation": activation(b, op)}, out)

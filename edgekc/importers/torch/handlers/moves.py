@@ -111,10 +111,14 @@ def _padded(c: Call, value: float, mode: str) -> Value:
 
 
 def _as_strided(c: Call) -> Value:
-    """An identity, which exports of channels_last models have; what moves memory about is refused."""
-    x, meta = c.value("self"), c.node.args[0].meta.get("val")
-    same_as = meta is not None and tuple(c.ints("stride")) == tuple(meta.stride())
-    if tuple(c.ints("size")) != x.shape or not same_as or c.args.get("storage_offset"):
+    """An identity, which exports of channels_last models have; what moves memory about is refused.
+
+    An axis of one element may have any stride.
+    """
+    x, meta, size = c.value("self"), c.node.args[0].meta.get("val"), tuple(c.ints("size"))
+    found = () if meta is None else (c.ints("stride"), meta.stride())
+    steps = {tuple(step for d, step in zip(size, given, strict=False) if d > 1) for given in found}
+    if size != x.shape or len(steps) != 1 or c.args.get("storage_offset"):
         raise c.b.unsupported("as_strided that is no identity", "the strides of its input")
     return x
 

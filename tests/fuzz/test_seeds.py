@@ -1,0 +1,50 @@
+"""Every operator that an importer takes is in a file that the fuzzer damages, and those files are sound."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import fuzz_operators
+
+from edgekc.importers import read_model
+from edgekc.importers.tflite import float32
+from edgekc.importers.tflite.handlers import HANDLERS
+
+STATE = {
+    "ASSIGN_VARIABLE",
+    "CALL_ONCE",
+    "READ_VARIABLE",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM",
+    "VAR_HANDLE",
+}  # refused in float
+REFUSED = {"Reciprocal"}  # taken of constants only, and of those in chains
+
+
+@pytest.mark.parametrize(
+    ("make", "handlers"),
+    [(fuzz_operators.tflite, set(HANDLERS)), (fuzz_operators.tflite_float, set(float32._HANDLERS) - STATE)],
+)
+def test_tflite(make: Callable[[], list[bytes]], handlers: set[str], tmp_path: Path) -> None:
+    pytest.importorskip("tflite", reason="the seeds are written with its schema")
+    seeds = make()
+    assert handlers <= set().union(*map(fuzz_operators.builtins, seeds))
+    path = tmp_path / "net.tflite"
+    for seed in seeds:
+        path.write_bytes(seed)
+        assert not read_model(path, "net").refused
+
+
+def test_onnx(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="the seeds are ONNX models")
+    from edgekc.importers.onnx.handlers import HANDLERS as ONNX_HANDLERS
+
+    assert set(ONNX_HANDLERS) <= set(fuzz_operators.onnx_nodes())
+    path = tmp_path / "net.onnx"
+    for op, seed in zip(fuzz_operators.onnx_nodes(), fuzz_operators.onnx(), strict=True):
+        path.write_bytes(seed)
+        assert bool(read_model(path, "net").refused) == (op in REFUSED), op
