@@ -185,3 +185,11 @@ def packed(model: Any) -> bytes:
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def file(seed: int, steps: int, sequence: bool) -> bytes:
+    """The file of the loop of a random cell."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    cell = random_cell(seed)
+    return packed(model(schema, cell, steps, np.full(cell.hidden.shape, 5 * seed), sequence))

@@ -18,6 +18,9 @@ from .file import FileModel, FileOperator, FileTensor
 
 MAX_OPERATORS = 8192  # of a model whose loops are unrolled; each becomes a node, and code
 _DEEPEST = 4  # loops within loops
+# Guards against absurd files. Steps may hold operators on integers alone, which become nothing.
+_MOST_EVALUATED = 1 << 18  # operators of all steps and conditions
+_MOST_VALUES = 1 << 24  # of all constants that are made here
 _INTEGERS = ("int32", "int64", "bool")
 _FIX = "use fewer time steps, or make a streaming network that takes one step at a time (docs/streaming.md)"
 
@@ -64,6 +67,8 @@ class _Unroller:
     # operator has put them together yet.
     rows: dict[int, tuple[int, ...]] = field(default_factory=dict)
     cut: dict[int, tuple[int, ...]] = field(default_factory=dict)  # constant -> its rows
+    evaluated: int = 0  # operators of conditions and steps, those that become nothing too
+    values: int = 0  # of the constants that were made
 
     def main(self, graph: FileModel) -> tuple[int, ...]:
         """Add the operators of the main subgraph, those of loops among them; the model's outputs."""
@@ -110,10 +115,10 @@ class _Unroller:
             raise UnsupportedError(f"{_DEEPEST} loops within another; supported: fewer", where=at)
         variables = tuple(self._entered(i, body.tensors[k], at) for i, k in zip(op.inputs, body.inputs, strict=True))
         constants: dict[int, int] = {}  # of the body, once for all steps
-        steps = 0
         while self._goes_on(test, variables, at):
-            steps += 1
-            if steps > MAX_OPERATORS or len(self.operators) + len(body.operators) > MAX_OPERATORS:
+            self.evaluated += 1 + len(test.operators) + len(body.operators)
+            most = self.evaluated > _MOST_EVALUATED or self.values > _MOST_VALUES
+            if most or len(self.operators) + len(body.operators) > MAX_OPERATORS:
                 what = f"a loop that becomes more than {MAX_OPERATORS} operators; supported: so many in all"
                 raise UnsupportedError(what, where=at, fix=_FIX)
             variables = self._step(body, variables, constants, at, deepest)
@@ -138,6 +143,7 @@ class _Unroller:
 
     def _constant(self, t: FileTensor, data: Array) -> int:
         value = np.asarray(data, np.dtype(t.dtype))
+        self.values += value.size
         self.tensors.append(replace(t, index=len(self.tensors), shape=value.shape, data=value))
         return len(self.tensors) - 1
 
