@@ -22,12 +22,12 @@ _MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
 _LAYERS = frozenset(
     (
         "Activation ActivityRegularization Add Average AveragePooling1D AveragePooling2D BatchNormalization "
-        "Concatenate Conv1D Conv2D Convolution2D Cropping2D Dense DepthwiseConv1D DepthwiseConv2D Dropout ELU Flatten "
-        "Functional GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D "
-        "GlobalMaxPooling1D GlobalMaxPooling2D InputLayer LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D "
-        "Maximum Minimum Model "
-        "Multiply PReLU Permute ReLU RepeatVector Rescaling Reshape SeparableConv1D SeparableConv2D Sequential Softmax "
-        "SpatialDropout1D SpatialDropout2D Subtract UpSampling2D ZeroPadding1D ZeroPadding2D"
+        "Bidirectional Concatenate Conv1D Conv2D Convolution2D Cropping2D Dense DepthwiseConv1D DepthwiseConv2D "
+        "Dropout ELU Flatten Functional GRU GaussianDropout GaussianNoise GlobalAveragePooling1D "
+        "GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D InputLayer LSTM LayerNormalization "
+        "LeakyReLU MaxPooling1D MaxPooling2D Maximum Minimum Model Multiply PReLU Permute ReLU RepeatVector "
+        "Rescaling Reshape SeparableConv1D SeparableConv2D Sequential SimpleRNN Softmax SpatialDropout1D "
+        "SpatialDropout2D Subtract UpSampling2D ZeroPadding1D ZeroPadding2D"
     ).split()
 )
 _PARTS = frozenset(
