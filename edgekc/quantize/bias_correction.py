@@ -87,7 +87,7 @@ def _constant(node: Node, name: str, tensors: Mapping[str, Tensor]) -> Array:
     if t.role is Role.BIAS:
         return (t.value * _bias_steps(node, tensors)).astype(np.float32)
     if filters_of(node) is None:
-        return to_real(t.value, t.q)
+        return t.value if t.quant is None else to_real(t.value, t.q)  # the places of `take` have no scale
     shape = [-1 if a == t.q.axis else 1 for a in range(len(t.shape))]
     return np.asarray(t.value * np.array(t.q.scales, np.float32).reshape(shape))
 

@@ -133,7 +133,6 @@ REFUSED = {
     "float32": r"operator 0 FULLY_CONNECTED: input \(tensor 0 '.*'\) has type float32; supported: int8" + FULL_INTEGER,
     "dynamic_range": r"operator 0 FULLY_CONNECTED: input \(.*\) has type float32; supported: int8" + FULL_INTEGER,
     "float16": r"operator 0 DEQUANTIZE: input \(.*\) has type float16; supported: int8" + FULL_INTEGER,
-    "recurrent": r"operator \d+ WHILE: the model has 3 subgraphs \(control flow, .* LSTM .*\); one is supported",
 }
 
 

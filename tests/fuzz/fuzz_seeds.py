@@ -18,13 +18,16 @@ Seeds = list[bytes]
 
 
 def tflite() -> Seeds:
+    import looped
     import streaming
 
-    return [*(path.read_bytes() for path in sorted(CONVERTED.glob("*.tflite"))), streaming.wake_word(1).file]
+    made = [looped.file(0, 3, sequence=True), streaming.wake_word(1).file]
+    return [*(path.read_bytes() for path in sorted(CONVERTED.glob("*.tflite"))), *made]
 
 
 def tflite_float() -> Seeds:
-    return [path.read_bytes() for path in sorted((CONVERTED / "refused").glob("*.tflite"))]
+    folders = [CONVERTED / "refused", CONVERTED / "loops"]
+    return [path.read_bytes() for folder in folders for path in sorted(folder.glob("*.tflite"))]
 
 
 def ekc() -> Seeds:

@@ -23,6 +23,7 @@ DIGITS = (DATA / "digits_int8.tflite").read_bytes()
 TABLES = {builtin: table for builtin, table, _ in BUILTIN.values()} | {
     "REDUCE_PROD": "ReducerOptions",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
+    "WHILE": "WhileOptions",
 }
 
 

@@ -131,6 +131,18 @@ def test_keras(tmp_path, suffix):
     _check_keras(tf.keras.Model(inputs, x), tmp_path / f"net{suffix}", (8, 7, 3))
 
 
+def test_keras_recurrences(tmp_path):
+    """Loops over a free batch size, which the converter does not take, within a model within a model."""
+    tf = pytest.importorskip("tensorflow", reason="the package tensorflow is not installed")
+    layers = tf.keras.layers
+    tf.keras.utils.set_random_seed(0)
+    inner = tf.keras.Sequential([layers.Input((6, 4)), layers.Bidirectional(layers.GRU(3, return_sequences=True))])
+    inputs = layers.Input((6, 4))
+    x = layers.LSTM(5, return_sequences=True)(inner(inputs))
+    x = layers.SimpleRNN(4, go_backwards=True)(x)
+    _check_keras(tf.keras.Model(inputs, layers.Dense(2)(x)), tmp_path / "net.keras", (6, 4))
+
+
 @pytest.mark.parametrize("name", ["ic", "vww"])
 def test_keras_files_of_mlperf_tiny(name):
     """Written by Keras 2; the float .tflite beside each is the same network."""

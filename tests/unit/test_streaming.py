@@ -179,9 +179,9 @@ def code(model: Any, name: int) -> int:
     return next(i for i, c in enumerate(model.operatorCodes) if c.builtinCode == name)
 
 
-def _while(model: Any, s: Any) -> None:
-    model.operatorCodes[code(model, s.BuiltinOperator.LOGISTIC)].builtinCode = s.BuiltinOperator.WHILE
-    model.operatorCodes[code(model, s.BuiltinOperator.WHILE)].deprecatedBuiltinCode = s.BuiltinOperator.WHILE
+def _if(model: Any, s: Any) -> None:
+    changed = model.operatorCodes[code(model, s.BuiltinOperator.LOGISTIC)]
+    changed.builtinCode = changed.deprecatedBuiltinCode = s.BuiltinOperator.IF
 
 
 def _not_called(model: Any, s: Any) -> None:
@@ -234,8 +234,8 @@ def _other_shape(model: Any, s: Any) -> None:
 
 
 REFUSED: list[tuple[Callable[[Any, Any], None], type[Exception], str]] = [
-    (_while, UnsupportedError, r"operator \d+ WHILE: the model has 2 subgraphs \(control flow"),
-    (_not_called, UnsupportedError, "the model has 2 subgraphs; supported: one, and those in which CALL_ONCE gives"),
+    (_if, UnsupportedError, r"operator \d+ IF: the model has 2 subgraphs, and control flow; supported of it: WHILE"),
+    (_not_called, UnsupportedError, "2 subgraphs; supported: one, those of loops, and those in which CALL_ONCE gives"),
     (_computed_first, UnsupportedError, "subgraph 1: operator 1 LOGISTIC: runs before the first step"),
     (_no_constant, UnsupportedError, "subgraph 1: operator 1 ASSIGN_VARIABLE: assigns something else than a constant"),
     (_no_first, UnsupportedError, r"read_variable_\d+: the variable has no first value; convert the model"),

@@ -22,13 +22,13 @@ _MEMBERS = ("config.json", "metadata.json", "model.weights.h5")
 _LAYERS = frozenset(
     (
         "Activation ActivityRegularization Add Attention Average AveragePooling1D AveragePooling2D BatchNormalization "
-        "Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Convolution2D Cropping1D Cropping2D Dense "
-        "DepthwiseConv1D DepthwiseConv2D Dot Dropout ELU EinsumDense Flatten Functional GaussianDropout GaussianNoise "
-        "GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D GroupNormalization "
-        "InputLayer LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D Maximum Minimum Model MultiHeadAttention "
-        "Multiply PReLU Permute RMSNormalization ReLU RepeatVector Rescaling Reshape SeparableConv1D SeparableConv2D "
-        "Sequential Softmax SpatialDropout1D SpatialDropout2D Subtract TimeDistributed UnitNormalization UpSampling1D "
-        "UpSampling2D ZeroPadding1D ZeroPadding2D"
+        "Bidirectional Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Convolution2D Cropping1D Cropping2D "
+        "Dense DepthwiseConv1D DepthwiseConv2D Dot Dropout ELU EinsumDense Flatten Functional GRU GaussianDropout "
+        "GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D "
+        "GroupNormalization InputLayer LSTM LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D Maximum Minimum "
+        "Model MultiHeadAttention Multiply PReLU Permute RMSNormalization ReLU RepeatVector Rescaling Reshape "
+        "SeparableConv1D SeparableConv2D Sequential SimpleRNN Softmax SpatialDropout1D SpatialDropout2D Subtract "
+        "TimeDistributed UnitNormalization UpSampling1D UpSampling2D ZeroPadding1D ZeroPadding2D"
     ).split()
 )
 _PARTS = frozenset(

@@ -40,7 +40,7 @@ def read_keras(path: Path, name: str) -> Imported:
     model = _load(tf, path, where)
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # the converter prints what it saved where
-            data = tf.lite.TFLiteConverter.from_keras_model(model).convert()
+            data = tf.lite.TFLiteConverter.from_keras_model(_of_one_sample(tf, model)).convert()
     except Exception as error:
         if is_ours(error):
             raise
@@ -67,6 +67,24 @@ def _load(tf: Any, path: Path, where: str) -> Any:
             where=where,
             fix="save the model again, without custom code",
         ) from error
+
+
+def _of_one_sample(tf: Any, model: Any) -> Any:
+    """A model with recurrent layers for a batch of one: the converter refuses loops over a free batch size."""
+    if not _recurs(tf.keras.layers, model):
+        return model
+
+    def of_one(t: Any) -> Any:
+        return tf.keras.layers.Input(batch_shape=(1, *t.shape[1:]), dtype=t.dtype, name=t.name)
+
+    made = tf.keras.models.clone_model(model, input_tensors=tf.nest.map_structure(of_one, model.input))
+    made.set_weights(model.get_weights())
+    return made
+
+
+def _recurs(layers: Any, layer: Any) -> bool:
+    kinds = (layers.Bidirectional, layers.GRU, layers.LSTM, layers.SimpleRNN)
+    return isinstance(layer, kinds) or any(_recurs(layers, inner) for inner in getattr(layer, "layers", ()))
 
 
 def _line(error: Exception) -> str:

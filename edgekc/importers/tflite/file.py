@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,7 +24,7 @@ _OPERATOR_CODE, _OPERATOR_INPUTS, _OPERATOR_OUTPUTS, _OPERATOR_OPTIONS = 0, 1, 2
 _OPERATOR_INTERMEDIATES = 8
 _BUFFER_DATA, _BUFFER_OFFSET = 0, 1
 _HANDLE_CONTAINER, _HANDLE_NAME = 0, 1
-_CONTROL_FLOW = ("WHILE", "IF", "CALL")
+_CONTROL_FLOW = ("IF", "CALL")
 _MAX_DIMENSIONS = 8  # no operator of TensorFlow Lite takes more
 _MAX_ELEMENTS = 1 << 28  # far above what any supported device holds; guards against absurd dimensions
 
@@ -58,6 +58,7 @@ class FileModel:
     outputs: tuple[int, ...]
     first: Mapping[str, FileTensor] = field(default_factory=dict)  # variable -> the constant that it holds at first
     unsigned: frozenset[int] = frozenset()  # indices of the operators that computed in uint8, see unsigned.py
+    loops: Mapping[int, FileModel] = field(default_factory=dict)  # subgraph -> a condition or a body of WHILE
 
 
 def read(data: bytes, where: str) -> FileModel:
@@ -65,8 +66,8 @@ def read(data: bytes, where: str) -> FileModel:
 
     Raises:
         ModelError: the bytes are not a sound TensorFlow Lite model.
-        UnsupportedError: a subgraph that does more than give variables their first value, or a tensor type that edgekc
-            does not know.
+        UnsupportedError: a subgraph that is neither a part of a loop nor gives variables their first value, or a tensor
+            type that edgekc does not know.
     """
     if len(data) < 8 or data[4:8] != b"TFL3":
         raise ModelError(
@@ -101,17 +102,28 @@ def _read(model: Table, where: str) -> FileModel:
     subgraphs = model.tables(_MODEL_SUBGRAPHS)
     if not subgraphs:
         raise DamagedError("it has no subgraph")
-    graph, buffers = subgraphs[0], model.tables(_MODEL_BUFFERS)
-    called = _called_once(subgraphs, codes, where)
-    tensors, operators = _content(graph, codes, buffers, where)
-    inputs = _indices(graph, _GRAPH_INPUTS, len(tensors), False)
-    outputs = _indices(graph, _GRAPH_OUTPUTS, len(tensors), False)
-    if not inputs or not outputs:
+    buffers = model.tables(_MODEL_BUFFERS)
+    called, looped = _called_once(subgraphs, codes, where), _looped(subgraphs, codes)
+    if len(called | looped) + 1 != len(subgraphs):
+        raise UnsupportedError(
+            f"the model has {len(subgraphs)} subgraphs; supported: one, those of loops, and those in which CALL_ONCE "
+            "gives variables their first value",
+            where=where,
+        )
+    graph = _subgraph(subgraphs[0], codes, buffers, where)
+    if not graph.inputs or not graph.outputs:
         raise ModelError("the model has no inputs or no outputs", where=where)
     first: dict[str, FileTensor] = {}
-    for i in called:
+    for i in sorted(called):
         first |= _assigned(*_content(subgraphs[i], codes, buffers, f"{where}: subgraph {i}"), f"{where}: subgraph {i}")
-    return FileModel(tensors, operators, inputs, outputs, first)
+    loops = {i: _subgraph(subgraphs[i], codes, buffers, f"{where}: subgraph {i}") for i in sorted(looped)}
+    return replace(graph, first=first, loops=loops)
+
+
+def _subgraph(graph: Table, codes: Sequence[str], buffers: Sequence[Table], where: str) -> FileModel:
+    tensors, operators = _content(graph, codes, buffers, where)
+    inputs = _indices(graph, _GRAPH_INPUTS, len(tensors), False)
+    return FileModel(tensors, operators, inputs, _indices(graph, _GRAPH_OUTPUTS, len(tensors), False))
 
 
 def _content(
@@ -122,28 +134,42 @@ def _content(
     return tensors, tuple(_operator(row, i, codes, len(tensors)) for i, row in rows)
 
 
-def _called_once(subgraphs: Sequence[Table], codes: Sequence[str], where: str) -> list[int]:
-    """The subgraphs that CALL_ONCE runs before all else. UnsupportedError where there are others."""
+def _called_once(subgraphs: Sequence[Table], codes: Sequence[str], where: str) -> set[int]:
+    """The subgraphs that CALL_ONCE runs before all else. UnsupportedError where there is a choice between some."""
     called = set()
     count = len(subgraphs)
     for i, row in enumerate(subgraphs[0].tables(_GRAPH_OPERATORS)):
         builtin = _builtin(row, codes)
         if builtin in _CONTROL_FLOW:
-            what = f"the model has {count} subgraphs (control flow, which recurrent layers as LSTM and GRU become)"
-            raise UnsupportedError(f"{what}; one is supported", where=f"{where}: operator {i} {builtin}")
+            what = f"the model has {count} subgraphs, and control flow; supported of it: WHILE"
+            raise UnsupportedError(what, where=f"{where}: operator {i} {builtin}")
         if builtin == "CALL_ONCE":
             options = row.table(_OPERATOR_OPTIONS)
             index = options.whole(0, "i") if options is not None else 0
             if not 1 <= index < count:
                 raise DamagedError(f"operator {i} CALL_ONCE runs subgraph {index} of {count}")
             called.add(index)
-    if len(called) + 1 != count:
-        raise UnsupportedError(
-            f"the model has {count} subgraphs; supported: one, and those in which CALL_ONCE gives variables their "
-            "first value",
-            where=where,
-        )
-    return sorted(called)
+    return called
+
+
+def _looped(subgraphs: Sequence[Table], codes: Sequence[str]) -> set[int]:
+    """The subgraphs that are the condition or the body of a WHILE, also of one within another."""
+    found: set[int] = set()
+    left = [0]
+    while left:
+        at = left.pop()
+        for i, row in enumerate(subgraphs[at].tables(_GRAPH_OPERATORS)):
+            if _builtin(row, codes) != "WHILE":
+                continue
+            options = row.table(_OPERATOR_OPTIONS)
+            for part in (0, 1):
+                index = options.whole(part, "i") if options is not None else 0
+                if not 1 <= index < len(subgraphs):
+                    raise DamagedError(f"operator {i} WHILE runs subgraph {index} of {len(subgraphs)}")
+                if index not in found:
+                    found.add(index)
+                    left.append(index)
+    return found
 
 
 def _assigned(tensors: Sequence[FileTensor], operators: Sequence[FileOperator], where: str) -> dict[str, FileTensor]:

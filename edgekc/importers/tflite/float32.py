@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Array, Graph, Node, Role, Stage, constant
+from ..constants import fold_constants
 from ..finish import fold_affine, tidy
 from ..imported import Imported
 from .builder import Builder, graph_shape, node_name, operators_of
@@ -17,6 +18,7 @@ from .file import FileModel, FileOperator, FileTensor
 from .handlers import FLOAT_ONLY, HANDLERS
 from .handlers.common import activation, conv_kind, plain, transposed_window, window, window_shape
 from .handlers.spatial import dynamic_fully_connected, has_computed_weights
+from .unroll import unrolled
 
 
 class _FloatBuilder(Builder):
@@ -49,6 +51,7 @@ def read_tflite_float(given: FileModel, name: str, where: str) -> Imported:
     Raises:
         ModelError: the file is damaged, contradicts itself, or holds NaN.
     """
+    given = unrolled(given, where)
     model = _widened(given, where)
     b = _FloatBuilder(model, where)
     for op in model.operators:
@@ -71,7 +74,7 @@ def read_tflite_float(given: FileModel, name: str, where: str) -> Imported:
     tensors = {n: t if t.data is not None else replace(t, dtype="float32", quant=None) for n, t in b.tensors.items()}
     graph = Graph(name, Stage.FLOAT, tensors, tuple(b.nodes), tuple(inputs), outputs, {})
     read = replace(b.finished(graph), operators=operators_of(given))
-    return read if read.refused else replace(read, graph=tidy(fold_affine(read.graph)))
+    return read if read.refused else replace(read, graph=tidy(fold_affine(fold_constants(read.graph))))
 
 
 def _widened(model: FileModel, where: str) -> FileModel:

@@ -11,6 +11,7 @@ from .builder import Builder, operators_of
 from .file import FileModel
 from .handlers import FLOAT_ONLY, HANDLERS
 from .handlers.state import states
+from .unroll import unrolled
 
 
 def read_tflite(model: FileModel, name: str, where: str) -> Imported:
@@ -19,6 +20,7 @@ def read_tflite(model: FileModel, name: str, where: str) -> Imported:
     Raises:
         ModelError: the file is damaged or contradicts itself.
     """
+    model = unrolled(model, where)
     operators = operators_of(model)
     model = unsigned.signed(model)
     b = Builder(model, where)

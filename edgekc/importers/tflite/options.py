@@ -73,5 +73,6 @@ OPTIONS: Mapping[str, _Fields] = {
     "LEAKY_RELU": {"Alpha": (0, "f", 0)},
     "GELU": {"Approximate": (0, "?", 0)},
     "SOFTMAX": {"Beta": (0, "f", 0)},
+    "WHILE": {"CondSubgraphIndex": (0, "i", 0), "BodySubgraphIndex": (1, "i", 0)},
     "CONCATENATION": {"Axis": (0, "i", 0), "FusedActivationFunction": (1, "b", 0)},
 }

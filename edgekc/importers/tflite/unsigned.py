@@ -36,7 +36,7 @@ def signed(model: FileModel) -> FileModel:
     edges = {i for i in (*model.inputs, *model.outputs) if _moves(model.tensors[i])}
     tensors = [_signed(t) if _moves(t) else t for t in model.tensors]
     inside: dict[int, int] = {}
-    numbers = itertools.count(len(model.operators))
+    numbers = itertools.count(1 + max(op.index for op in model.operators))
     for i in sorted(edges):
         outside = model.tensors[i]
         inside[i] = len(tensors)

@@ -237,9 +237,10 @@ def _tiny() -> Any:
     return keras.Model(inputs, L.Dense(3)(inputs))
 
 
-def _recurrent() -> Any:
+def _loop(layer: Any, units: int = 3) -> Any:
+    """Steps of a recurrent layer, which the converter writes as a loop where the batch size is one."""
     inputs = L.Input((4, 3), batch_size=1)
-    return keras.Model(inputs, L.SimpleRNN(4)(inputs))
+    return keras.Model(inputs, L.Dense(units)(layer(inputs)))
 
 
 OPTIMIZE = [tf.lite.Optimize.DEFAULT]
@@ -266,12 +267,19 @@ MODELS: dict[str, Callable[[], bytes]] = {
     "int16x8": lambda: _converted(
         _tiny(), _set(optimizations=OPTIMIZE, representative_dataset=True, supported_ops=INT16)
     ),
-    "refused/recurrent": lambda: _converted(_recurrent(), _set()),
+    "loops/simple": lambda: _converted(_loop(L.SimpleRNN(4)), _set()),
+    "loops/gru": lambda: _converted(_loop(L.GRU(5)), _set()),
+    "loops/gru_dynamic_range": lambda: _converted(_loop(L.GRU(24)), _set(optimizations=OPTIMIZE)),
+    "loops/gru_float16": lambda: _converted(
+        _loop(L.GRU(5, reset_after=False)), _set(optimizations=OPTIMIZE, supported_types=[tf.float16])
+    ),
+    "loops/lstm_both_ways": lambda: _converted(_loop(L.Bidirectional(L.LSTM(5, return_sequences=True))), _set()),
 }
 
 
 def main(names: list[str]) -> None:
-    (HERE / "refused").mkdir(exist_ok=True)
+    for folder in ("refused", "loops"):
+        (HERE / folder).mkdir(exist_ok=True)
     for name in names or MODELS:
         keras.backend.clear_session()  # layer names count up over models
         data = MODELS[name]()
