@@ -237,7 +237,11 @@ def kernel_files() -> list[str]:
 
 
 # Of uint8 models, which tests/ops/test_unsigned.py has, and of rare broadcasts, which tests/ops/test_pairs.py has.
-ELSEWHERE = ("ek_average_pool_half_up_s8.c", "ek_mul_deep_s8.c", "ek_mul_deep_const_s8.c")
+FLOATS = ("dequantize", "exp", "softmax")
+ELSEWHERE = (
+    "ek_average_pool_half_up_s8.c", "ek_mul_deep_s8.c", "ek_mul_deep_const_s8.c",
+    *(f"ek_{name}_f32.c" for name in FLOATS),
+)  # fmt: skip
 
 
 def unreached(out: Outcome) -> list[str]:
