@@ -106,6 +106,8 @@ def input_levels(dataset: Dataset, graph: Graph) -> Array:
 
 
 def _levels(real: Array, t: Tensor) -> Array:
+    if t.dtype == "float32":
+        return np.asarray(real, np.float32)
     info = np.iinfo(t.dtype)
     scaled = real / np.float32(t.q.scale)
     rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(np.float64)

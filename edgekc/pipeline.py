@@ -20,6 +20,7 @@ from .graph.ir import Graph, Stage, dump
 from .names import check_name, visible
 from .ops import legal
 from .passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
+from .passes.floats import ALLOW, has_floats, refuse
 from .passes.lower import lower
 
 Log = Callable[[str], None]
@@ -54,6 +55,7 @@ def compile_model(
     target: Target,
     *,
     rounding: str = "tflite",
+    allow_float: bool = False,
     log: Log = _silent,
     keep: Path | None = None,
 ) -> Compiled:
@@ -62,6 +64,7 @@ def compile_model(
     Args:
         name: of the network; becomes C identifiers.
         rounding: see `lower.lower`; an .ekc has its rounding already.
+        allow_float: operators that compute in float run in C; else they are refused.
         log: is given one line for each thing a pass did.
         keep: folder for the text dump of each stage, over what is there.
     """
@@ -70,7 +73,7 @@ def compile_model(
     if path.suffix == ".ekc" and rounding != "tflite":
         raise UsageError("a packed model has its rounding already", where=f"--rounding {rounding}", fix="leave it out")
     if path.suffix != ".ekc":
-        data = pack(integer_graph(data, name, path, rounding, log, keep))
+        data = pack(integer_graph(data, name, path, rounding, log, keep, allow_float=allow_float))
     return compile_packed(data, str(path), name, target, log=log, keep=keep)
 
 
@@ -101,29 +104,40 @@ def read_model(path: Path) -> bytes:
         raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
 
-def integer_graph(data: bytes, name: str, path: Path, rounding: str, log: Log, keep: Path | None = None) -> Graph:
+def integer_graph(
+    data: bytes,
+    name: str,
+    path: Path,
+    rounding: str,
+    log: Log,
+    keep: Path | None = None,
+    *,
+    allow_float: bool = False,
+) -> Graph:
     """A quantised source model to an INTEGER graph, through every pass; `data` is what `path` holds."""
-    from .importers import import_model
+    from .importers import read_model as read_source
 
     recipe = "none" if rounding == "tflite" else f"rounding={rounding}"
-    return imported_to_integer(
-        import_model(path, name), str(path), source_metadata(path, data, recipe), rounding, log, keep
-    )  # fmt: skip
+    metadata = source_metadata(path, data, recipe)
+    graph = read_source(path, name).sound(allow_float=allow_float)
+    return imported_to_integer(graph, str(path), metadata, rounding, log, keep, allow_float=allow_float)
 
 
 def imported_to_integer(
-    graph: Graph, where: str, metadata: Mapping[str, str], rounding: str, log: Log, keep: Path | None = None
-) -> Graph:
+    graph: Graph, where: str, metadata: Mapping[str, str], rounding: str, log: Log, keep: Path | None = None,
+    *, allow_float: bool = False,
+) -> Graph:  # fmt: skip
     """A graph as an importer made it to an INTEGER graph. UsageError where it is float."""
     _keep(keep, "10-import.txt", dump(graph))
     if graph.stage is not Stage.QUANTIZED:
         file = Path(where).name
+        throughout = f" throughout; {ALLOW} is for parts of an int8 model"
         raise UsageError(
-            "the model is float",
+            f"the model is float{throughout * allow_float}",
             where=where,
             fix=f"quantise it first: edgekc compress {file} --data DATA -o {Path(file).stem}.ekc",
         )
-    return to_integer(graph, metadata, rounding, log, keep)
+    return to_integer(graph, metadata, rounding, log, keep, allow_float=allow_float)
 
 
 def source_metadata(path: Path, data: bytes, recipe: str) -> dict[str, str]:
@@ -136,10 +150,20 @@ def source_metadata(path: Path, data: bytes, recipe: str) -> dict[str, str]:
 
 
 def to_integer(
-    graph: Graph, metadata: Mapping[str, str], rounding: str = "tflite", log: Log = _silent, keep: Path | None = None
-) -> Graph:
-    """A QUANTIZED graph to an INTEGER graph, through every pass; `metadata` joins the tool's version."""
+    graph: Graph, metadata: Mapping[str, str], rounding: str = "tflite", log: Log = _silent, keep: Path | None = None,
+    *, allow_float: bool = False,
+) -> Graph:  # fmt: skip
+    """A QUANTIZED graph to an INTEGER graph, through every pass; `metadata` joins the tool's version.
+
+    Args:
+        allow_float: see `compile_model`; the metadata's recipe then says so, where there is something to allow.
+    """
     graph = apply(graph, QUANTIZED_PASSES, log)
+    if not allow_float:
+        refuse(graph)
+    if has_floats(graph):
+        recipe = metadata.get("recipe", "none")
+        metadata = {**metadata, "recipe": "float" if recipe == "none" else f"{recipe}, float"}
     legal.check(graph)
     _keep(keep, "20-quantized.txt", dump(graph))
     graph = lower(graph, rounding)

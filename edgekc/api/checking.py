@@ -39,9 +39,9 @@ class CheckedOperator:
 
     Attributes:
         index, operator, tensor: as the model counts and names it, and what it computes; empty: it has no name.
-        runs: `kernel`; `bytes as they are` (another shape of the same bytes, no code); `folded away` (into another
-            operator, or into a constant); `refused`; `taken` (it is read, but its kernel is chosen only when nothing
-            stands in the way).
+        runs: `kernel`; `float` (a kernel too, that computes in float); `bytes as they are` (another shape of the same
+            bytes, no code); `folded away` (into another operator, or into a constant); `refused`; `taken` (it is read,
+            but its kernel is chosen only when nothing stands in the way).
         kernels: the C functions that the board gets for it.
     """
 
@@ -105,7 +105,8 @@ class Check(tables.Shown):
         number, words = tables.number, tables.words
         sheet = tables.Sheet(f"{self.model} on {self.board}", number(""), "operator", words("runs"), "computes", keys=2)
         for op in self.operators:
-            runs = styled(" ".join(op.kernels) or op.runs, "red" if op.runs == "refused" else "")
+            said = " ".join(op.kernels) + " (float)" * (op.runs == "float")
+            runs = styled(said or op.runs, "red" if op.runs == "refused" else "")
             sheet.add(str(op.index), op.operator, runs, op.tensor[:_LONGEST_NAME])
         shown: list[tables.Part] = [sheet] if self.operators else []
         if self.ok:
@@ -116,7 +117,12 @@ class Check(tables.Shown):
 
 
 def check(
-    model: Any, example_inputs: Any = None, *, board: str | Path | Board = DEFAULT_BOARD, rounding: str = "tflite"
+    model: Any,
+    example_inputs: Any = None,
+    *,
+    board: str | Path | Board = DEFAULT_BOARD,
+    rounding: str = "tflite",
+    allow_float: bool = False,
 ) -> Check:
     """Say of every operator how it will run, and everything that stands in the way. Nothing is compiled or written.
 
@@ -127,6 +133,7 @@ def check(
         example_inputs: as in `load`.
         board: as in `compile`; it decides which kernels there are, and how much memory.
         rounding: as in `compile`.
+        allow_float: as in `compile`.
 
     Raises:
         UsageError, ModelError, FormatError, ToolError: as `load`.
@@ -138,7 +145,7 @@ def check(
         where, found = _read(model, example_inputs)
     except UnsupportedError as error:  # before its operators are known
         return Check(_title(model), target.name, "", (), tuple(_obstacles(error.obstacles)))
-    kernels, refused = _ways(found, target, rounding)
+    kernels, refused = _ways(found, target, rounding, allow_float)
     stage = {Stage.FLOAT: "float", Stage.QUANTIZED: "quantised", Stage.INTEGER: "packed"}[found.graph.stage]
     blamed = {e.operator for e in refused if isinstance(e, UnsupportedError)}
     rows = (
@@ -164,22 +171,24 @@ def _read(model: Any, example_inputs: Any) -> tuple[str, Imported]:
     return loaded.where, Imported(replace(loaded.graph, nodes=nodes), operators)
 
 
-def _ways(found: Imported, board: Board, rounding: str) -> tuple[dict[int, list[str]] | None, list[EdgekcError]]:
+def _ways(
+    found: Imported, board: Board, rounding: str, allow_float: bool
+) -> tuple[dict[int, list[str]] | None, list[EdgekcError]]:
     """The kernels of each operator by its index (empty: no code; None: not known), and what stands in the way."""
     if found.refused:
-        return _ways_in_part(found, board, rounding)
+        return _ways_in_part(found, board, rounding, allow_float)
     graph = found.graph
     try:
         if graph.stage is Stage.FLOAT:
             graph = _quantised(graph)
         found = replace(found, graph=graph)
         if graph.stage is Stage.QUANTIZED:
-            graph = to_integer(graph, {}, rounding)
+            graph = to_integer(graph, {}, rounding, allow_float=allow_float)
         ekc, target = pack(graph), target_of(board)
         plan, _ = plan_within(read(ekc, found.graph.name).graph, target.features, room_for_buffers(target))
     except UnsupportedError as error:
         if found.graph.stage is Stage.QUANTIZED:
-            known, refused = _ways_in_part(found, board, rounding)
+            known, refused = _ways_in_part(found, board, rounding, allow_float)
             return known, refused or list(error.obstacles)
         return None, list(error.obstacles)
     chosen = {step.view.node.name: step.kernel.symbol for step in plan.steps}
@@ -194,10 +203,10 @@ def _ways(found: Imported, board: Board, rounding: str) -> tuple[dict[int, list[
 
 
 def _ways_in_part(
-    found: Imported, board: Board, rounding: str
+    found: Imported, board: Board, rounding: str, allow_float: bool
 ) -> tuple[dict[int, list[str]] | None, list[EdgekcError]]:
     """The same of a model in whose way something stands; the planner's choice for each layer by itself."""
-    graph, more = lowered_in_part(found, rounding)
+    graph, more = lowered_in_part(found, rounding, allow_float=allow_float)
     refused = [*found.refused, *more]
     if graph.stage is not Stage.INTEGER:
         return None, list(in_order(refused))
@@ -234,6 +243,8 @@ def _way(
     if op.index not in kernels:
         return ("taken" if in_part else "folded away"), ()
     symbols = tuple(dict.fromkeys(symbol for symbol in kernels[op.index] if symbol))
+    if any(symbol.endswith("_f32") for symbol in symbols):  # kernels have the suffix of their type
+        return "float", symbols
     return ("kernel" if symbols else "bytes as they are"), symbols
 
 

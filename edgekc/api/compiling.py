@@ -32,6 +32,7 @@ def compile(  # the name of the command
     board: str | Path | Board = DEFAULT_BOARD,
     name: str = "",
     rounding: str = "tflite",
+    allow_float: bool = False,
     keep: str | Path | None = None,
     log: Log = _silent,
 ) -> Program:
@@ -43,6 +44,8 @@ def compile(  # the name of the command
         name: of the network; becomes C identifiers. Default: the model's.
         rounding: `tflite`: as LiteRT's reference kernels. `double`: fully connected as in TFLM and CMSIS-NN. A packed
             model has its rounding already.
+        allow_float: what a quantised model computes in float runs in portable C, in float. Else it is refused. A packed
+            model was allowed it when it was packed.
         keep: a folder for the text dump of every stage, over what is there.
         log: is given one line for each thing that a pass did.
 
@@ -57,12 +60,13 @@ def compile(  # the name of the command
     if isinstance(model, (str, Path)):
         name = name or default_name(Path(model))
         check_name(name)
-    source = load(model, name=name)
+    source = load(model, name=name, allow_float=allow_float)
     name = check_name(name or source.name)
     dumps = None if keep is None else Path(keep)
     if source.graph.stage is Stage.INTEGER and rounding != "tflite":
         raise UsageError("a packed model has its rounding already", where=f"--rounding {rounding}", fix="leave it out")
-    data = source.data if source.graph.stage is Stage.INTEGER else _pack(source, name, rounding, log, dumps)
+    packed = source.graph.stage is Stage.INTEGER
+    data = source.data if packed else _pack(source, name, rounding, log, dumps, allow_float)
     found = compile_packed(data, source.where, name, target_of(target_board), log=log, keep=dumps)
     return Program(
         found.files,
@@ -81,14 +85,15 @@ def packed_bytes(model: Model) -> bytes:
     return _pack(model, model.name, "tflite", _silent, None)
 
 
-def _pack(model: Model, name: str, rounding: str, log: Log, keep: Path | None) -> bytes:
+def _pack(model: Model, name: str, rounding: str, log: Log, keep: Path | None, allow_float: bool = False) -> bytes:
     if model.graph.stage is Stage.FLOAT and model.path is None:
         raise UsageError(
             "the model is float", where=model.where, fix="quantise it first: edgekc.compress(model, data=...)"
         )
     recipe = "none" if rounding == "tflite" else f"rounding={rounding}"
     metadata = {**model.origin, "recipe": recipe}
-    return pack(imported_to_integer(replace(model.graph, name=name), model.where, metadata, rounding, log, keep))
+    graph = replace(model.graph, name=name)
+    return pack(imported_to_integer(graph, model.where, metadata, rounding, log, keep, allow_float=allow_float))
 
 
 def open_program(folder: str | Path, *, board: str | Path | Board = "") -> Program:

@@ -13,7 +13,7 @@ from .. import tables
 from ..errors import UsageError
 from ..format.pack import read
 from ..graph.ir import Graph, Stage
-from ..importers import import_model
+from ..importers import read_model as import_file
 from ..importers.imported import Imported
 from ..names import default_name
 from ..pipeline import read_model
@@ -78,7 +78,7 @@ class Model(tables.Shown):
         return [f"{self.name}: {self.stage}, {found['operators']} operators, from {self.where}", ends]
 
 
-def load(source: Any, example_inputs: Any = None, *, name: str = "") -> Model:
+def load(source: Any, example_inputs: Any = None, *, name: str = "", allow_float: bool = False) -> Model:
     """Read a model.
 
     Args:
@@ -87,6 +87,7 @@ def load(source: Any, example_inputs: Any = None, *, name: str = "") -> Model:
         example_inputs: of an nn.Module only: one sample of each input with its batch axis, such as (1, 3, 32, 32); an
             array or tensor, or a tuple of them. The module is exported in evaluation mode.
         name: of the network. Default: made of the file's name, or of the module's class.
+        allow_float: where something stands in the way, operators that compute in float are not listed; see `compile`.
 
     Raises:
         UsageError: the file cannot be read, is of no known kind, or a module comes without example inputs.
@@ -99,9 +100,9 @@ def load(source: Any, example_inputs: Any = None, *, name: str = "") -> Model:
     if isinstance(model := getattr(source, "model", None), Model):  # a Packed
         return model
     if isinstance(source, (str, Path)):
-        return _from_file(Path(source), name)
+        return _from_file(Path(source), name, allow_float)
     name, found = traced(source, example_inputs, name)
-    return Model(name, found.sound(), f"torch {type(source).__name__}", None, b"")
+    return Model(name, found.sound(allow_float=allow_float), f"torch {type(source).__name__}", None, b"")
 
 
 def is_known(source: Any) -> bool:
@@ -120,10 +121,11 @@ def traced(source: Any, example_inputs: Any, name: str) -> tuple[str, Imported]:
     return name, read_torch(source, name, example_inputs)
 
 
-def _from_file(path: Path, name: str) -> Model:
+def _from_file(path: Path, name: str, allow_float: bool) -> Model:
     name = name or default_name(path)
     data = read_model(path)
-    graph = read(data, str(path)).graph if path.suffix == ".ekc" else import_model(path, name)
+    packed = path.suffix == ".ekc"
+    graph = read(data, str(path)).graph if packed else import_file(path, name).sound(allow_float=allow_float)
     return Model(name, graph, str(path), path, data)
 
 

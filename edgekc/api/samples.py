@@ -90,7 +90,7 @@ def _array(value: Any) -> Array:
 
 def _levels(array: Array, edge: Mapping[str, Any]) -> tuple[Array, bool]:
     """The array in the input's type, and whether it was real numbers."""
-    if array.dtype == edge["dtype"]:
+    if array.dtype == edge["dtype"] and edge["dtype"] != "float32":
         return array, False
     if array.dtype.kind != "f" and array.dtype != np.uint8:
         raise UsageError(

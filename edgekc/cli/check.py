@@ -23,6 +23,10 @@ def check(
             autocompletion=way.complete_board,
         ),
     ] = "mps2-an386",
+    allow_float: Annotated[
+        bool,
+        typer.Option("--allow-float", help="Run what the model computes in float as portable C, in float."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the same as JSON.")] = False,
 ) -> None:
     """Say how each operator will run, and list everything that stands in the way. Nothing is compiled or written.
@@ -36,7 +40,7 @@ def check(
 
     with bars() as shown:
         shown.progress(f"read {model.name}", 0, 0)
-        found = look(model, board=board)
+        found = look(model, board=board, allow_float=allow_float)
     if as_json:
         say_json(found.to_dict())
     else:

@@ -46,6 +46,10 @@ def compile_(
             help="tflite: as LiteRT's reference kernels. double: fully connected as in TFLM and CMSIS-NN.",
         ),
     ] = "tflite",
+    allow_float: Annotated[
+        bool,
+        typer.Option("--allow-float", help="Run what the model computes in float as portable C, in float."),
+    ] = False,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a text dump of every stage to this folder.")
     ] = None,
@@ -66,7 +70,13 @@ def compile_(
     with bars(shown=not verbose) as shown:
         shown.progress(f"compile {model.name}", 0, 0)
         program = compile(
-            model, board=board, name=name, rounding=rounding, keep=keep, log=say if verbose else (lambda text: None)
+            model,
+            board=board,
+            name=name,
+            rounding=rounding,
+            allow_float=allow_float,
+            keep=keep,
+            log=say if verbose else (lambda text: None),
         )
     program.save(out, force=force)
     show(program.parts())

@@ -190,13 +190,16 @@ def _compare_step(
         actual = np.frombuffer(data, expected.dtype)
         if index != layer["index"] or actual.size != expected.size:
             raise VerifyError(f"sample {k}: {who} reported layer {index} of {actual.size} values out of order")
-        different = np.flatnonzero(actual != expected)
+        if expected.dtype == np.float32:  # the same bits, so that -0 is not 0 and NaN is itself
+            different = np.flatnonzero(actual.view(np.uint32) != expected.view(np.uint32))
+        else:
+            different = np.flatnonzero(actual != expected)
         if different.size:
             i = int(different[0])
             where = np.unravel_index(i, layer["output_shape"])
             place = f"sample {k}, layer {index} {layer['name']} ({layer['kernel']}), element {tuple(map(int, where))}"
             raise VerifyError(
-                f"{who} has {int(actual[i])}, the reference {int(expected[i])}; "
+                f"{who} has {actual[i].item()!r}, the reference {expected[i].item()!r}; "
                 f"{different.size} of {actual.size} differ",
                 where=place,
             )

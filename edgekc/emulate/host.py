@@ -139,12 +139,22 @@ def run_traced(program: HostProgram, sample: bytes) -> tuple[bytes, list[tuple[i
     return run(program, sample), records
 
 
+def _reals(rng: np.random.Generator, sample: int, count: int) -> bytes:
+    """A float32 input of `samples`: from -8 to 8 at the extremes and on the ramp."""
+    special = [np.full(count, -8.0), np.full(count, 8.0), np.linspace(-8.0, 8.0, count)]
+    values = special[sample] if sample < len(special) else rng.normal(0.0, 2.0, count)
+    return values.astype("<f4").tobytes()
+
+
 def samples(manifest: dict[str, Any], count: int, seed: int = 0) -> bytes:
     """Input bytes for checks: all lowest, all highest, a ramp, then uniformly random; repeatable."""
     rng = np.random.default_rng(seed)
     out = []
     for i in range(count):
         for edge in manifest["inputs"]:
+            if edge["dtype"] == "float32":
+                out.append(_reals(rng, i, int(edge["bytes"]) // 4))
+                continue
             info, size = np.iinfo(edge["dtype"]), int(edge["bytes"])
             special: list[Array] = [
                 np.full(size, info.min),

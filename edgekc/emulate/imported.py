@@ -7,7 +7,7 @@ to phases and back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..graph.ir import Array, Graph, Node
 from ..graph.op import int_attrs, view_of
 from ..ops import OPS, function_of, source_of
 from ..passes.lower import fold_constants, lower_node
+from ..passes.tabulate_floats import functions
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Program:
 def prepare(graph: Graph, rounding: str = "tflite") -> Program:
     """Raises ModelError and UnsupportedError, as `lower.lower`, where a node has no definition by itself."""
     graph = fold_constants(graph, rounding)
-    return Program(graph, tuple(_step(graph, node, rounding) for node in graph.nodes))
+    tabulated = functions(graph)
+    return Program(graph, tuple(_step(graph, node, rounding, tabulated) for node in graph.nodes))
 
 
 def run(program: Program, inputs: Sequence[Array], states: Sequence[Array] | None = None) -> dict[str, Array]:
@@ -78,13 +80,13 @@ def outputs(program: Program, inputs: Sequence[Array]) -> list[Array]:
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
-def _step(graph: Graph, node: Node, rounding: str) -> Step:
+def _step(graph: Graph, node: Node, rounding: str, tabulated: Collection[str]) -> Step:
     view = view_of(graph, node)
     source = source_of(node)
     direct = source.direct
     if direct is not None and (source.lower is None or "float32" in (view.x.dtype, view.out.dtype)):
         return Step(node, node.inputs[:1], lambda operands: direct(view, operands[0]))
-    if view.out.dtype == "float32":
+    if node.name in tabulated:
         return Step(node, node.inputs[:1], lambda operands: function_of(view, operands[0]))
     lowered, constants = lower_node(graph, node, rounding)
     op, attrs, tail = OPS[lowered.op], int_attrs(lowered), view.out.shape[1:]

@@ -55,7 +55,7 @@ def check_manifest(manifest: Any, where: str) -> dict[str, Any]:
         model_config = strict
         name: str
         shape: list[int]
-        dtype: Literal["int8", "uint8", "int16", "int32"]
+        dtype: Literal["int8", "uint8", "int16", "int32", "float32"]
         offset: int
         bytes: Annotated[int, Field(ge=1, le=1 << 25)]  # samples of it are made in memory
         scale: float

@@ -85,7 +85,7 @@ KIND_MEANING = {
 # A tensor record's role number; a constant's is also the kind of the section that holds its data.
 ROLE_CODE = {Role.ACTIVATION: 0, **{Role(kind.name.lower()): int(kind) for kind in Kind if kind < Kind.GRAPH}}
 ROLE_OF = {code: role for role, code in ROLE_CODE.items()}
-DTYPE_CODE = {"int8": 1, "uint8": 2, "int16": 3, "int32": 4, "float16": 5}
+DTYPE_CODE = {"int8": 1, "uint8": 2, "int16": 3, "int32": 4, "float16": 5, "float32": 6}
 DTYPE_OF = {code: name for name, code in DTYPE_CODE.items()}
 
 # A type record starts with one byte: flag << 7 | role << 4 | dtype.

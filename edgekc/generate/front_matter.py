@@ -35,10 +35,12 @@ def front_matter(metadata: Mapping[str, str], name: str, board: str) -> tuple[st
     if tool not in ("", f"edgekc {__version__}"):
         lines.append(f"Packed by {in_comment(tool)[:_LONGEST]}.")
     options, recipe = f"Options: --name {name} --board {board}", metadata.get("recipe", "none")
-    if recipe == "none":
-        return (*lines, f"{options} --rounding tflite")
+    if recipe in ("none", "float"):
+        return (*lines, f"{options} --rounding tflite{' --allow-float' * (recipe == 'float')}")
     if recipe.startswith("rounding="):
-        return (*lines, f"{options} --rounding {in_comment(recipe.removeprefix('rounding='))[:20]}")
+        rounding, _, floats = recipe.removeprefix("rounding=").partition(", ")
+        allowed = " --allow-float" * (floats == "float")
+        return (*lines, f"{options} --rounding {in_comment(rounding)[:20]}{allowed}")
     return (*lines, options, f"Recipe: {', '.join(_steps(recipe))}; edgekc inspect {name}.ekc shows it whole")
 
 

@@ -82,6 +82,7 @@ class _NetView:
     peak_layer: str
     uses_arena: bool
     uses_state: bool
+    single: bool  # some of it computes in float
     reset: tuple[str, ...]  # statements
     headers: tuple[str, ...]
     edges: tuple[_EdgeView, ...]
@@ -159,6 +160,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
         peak_layer=in_comment(plan.peak_layer),
         uses_arena=_uses(plan, "arena"),
         uses_state=_uses(plan, "state"),
+        single=any(t.dtype == "float32" for t in graph.tensors.values()),
         reset=tuple(_resets(plan, packed)),
         headers=tuple(sorted({s.kernel.header for s in plan.steps})),
         edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),

@@ -10,7 +10,7 @@ MAX_ELEMENTS = 2**31 - 1
 MAX_POINT = 63  # |binary point| of a group of centers
 
 ROLE_DTYPES = {
-    Role.ACTIVATION: ("int8", "uint8", "int16", "int32"),
+    Role.ACTIVATION: ("int8", "uint8", "int16", "int32", "float32"),
     Role.WEIGHTS: ("int8", "int16"),
     Role.BIAS: ("int16", "int32"),
     Role.REQUANT: ("int8", "uint8", "int16", "int32"),

@@ -56,6 +56,9 @@ class Quant:
         return self.zero_points[0]
 
 
+REAL = Quant((1.0,), (0,))  # of float32 inputs and outputs, in a manifest too: they are what they stand for
+
+
 @dataclass(frozen=True, slots=True)
 class Tensor:
     name: str

@@ -231,7 +231,7 @@ class ChannelRule:
 def full_range(view: View, inputs: Sequence[Interval | None]) -> Interval:
     """The interval of an output about which nothing is known."""
     channels = view.out.shape[-1] if view.out.shape else 1
-    info = np.iinfo(view.out.dtype)
+    info = np.iinfo(np.int64 if view.out.dtype == "float32" else view.out.dtype)
     return Interval(np.full(channels, info.min, np.int64), np.full(channels, info.max, np.int64))
 
 
@@ -258,6 +258,7 @@ class Op:
         tabulates: each byte of the output is the entry of its table at the input's byte.
         order: of an operator that does nothing but copy: which value of its first input's sample each value of the
             output's sample is, int64 (values,). None: it is none such.
+        single: its activations are float32, the output at least; those of all others never are.
         joins_at_most: how many inputs its kernels put behind one another along `axis`; several nodes do it for more.
             0: it does no such thing.
     """
@@ -279,6 +280,7 @@ class Op:
     tabulates: bool = False
     order: Callable[[View], Array] | None = None
     joins_at_most: int = 0
+    single: bool = False
     cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
 
 

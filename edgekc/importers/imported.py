@@ -9,6 +9,7 @@ from ..errors import ModelError, UnsupportedError, refusal
 from ..graph.ir import Graph, Stage, prune
 from ..ops import source_of
 from ..passes import QUANTIZED_PASSES
+from ..passes.floats import refused
 from ..passes.lower import lower_nodes
 
 
@@ -37,18 +38,23 @@ class Imported:
     refused: tuple[UnsupportedError, ...] = ()
     guessed: frozenset[str] = frozenset()
 
-    def sound(self) -> Graph:
+    def sound(self, *, allow_float: bool = False) -> Graph:
         """The graph.
+
+        Args:
+            allow_float: operators that compute in float do not stand in the way.
 
         Raises:
             UnsupportedError: something stands in the way; it names all that does, lowering included.
         """
         if self.refused:
-            raise refusal(in_order([*self.refused, *lowered_in_part(self)[1]]))
+            raise refusal(in_order([*self.refused, *lowered_in_part(self, allow_float=allow_float)[1]]))
         return self.graph
 
 
-def lowered_in_part(read: Imported, rounding: str = "tflite") -> tuple[Graph, tuple[UnsupportedError, ...]]:
+def lowered_in_part(
+    read: Imported, rounding: str = "tflite", *, allow_float: bool = False
+) -> tuple[Graph, tuple[UnsupportedError, ...]]:
     """A quantised model that could not be read wholly: what of it becomes integers, and what stands in the way of that.
 
     A float model is returned as it is.
@@ -68,6 +74,9 @@ def lowered_in_part(read: Imported, rounding: str = "tflite") -> tuple[Graph, tu
                 found.append(error)
         except ModelError:  # of shapes that are not certain; where all are, lowering says the same
             continue
+    if not allow_float:
+        guessed = _followers(graph, read.guessed)
+        found += [error for error in refused(graph) if error.where not in guessed]
     blamed = {node.name for node in graph.nodes if read.refused and source_of(node).splits_batch}
     blamed.update(error.where for error in found)
     graph, more = lower_nodes(graph, rounding, read.guessed)

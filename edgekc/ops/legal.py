@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import EdgekcError, ModelError
 from ..graph import bounds
-from ..graph.ir import Graph, Node, Role, Stage, Tensor, producers
+from ..graph.ir import REAL, Graph, Node, Role, Stage, Tensor, producers
 from ..graph.op import Constant, Op, int_attrs, operand_at, plain_fields, view_of
 from . import OPS, source_of
 
@@ -142,6 +142,10 @@ def _check_interface(t: Tensor) -> None:
     """Quantisation of the graph's inputs and outputs, where it is known: one float32 scale, one zero point."""
     if t.quant is None:
         return
+    if t.dtype == "float32":
+        if t.quant != REAL:
+            raise ModelError(f"a float32 input or output has the scale {t.quant.scale!r}, not 1", where=t.name)
+        return
     info = np.iinfo(t.dtype)
     if len(t.quant.scales) != 1 or len(t.quant.zero_points) != 1:
         raise ModelError("an input or output must have one scale", where=t.name)
@@ -188,6 +192,9 @@ def _check_node(graph: Graph, node: Node) -> None:
     tensors = graph.of(node.inputs)
     if refused := wrong_operand(op, tensors):
         raise ModelError(refused, where=node.name)
+    ends = [t for t in (*tensors, *graph.of(node.outputs)) if t.role is Role.ACTIVATION]
+    if not op.single and any(t.dtype == "float32" for t in ends):
+        raise ModelError(f"{op.name} computes in integers, and has an activation of float32", where=node.name)
     is_constant = [t.role is not Role.ACTIVATION for t in tensors]
     if is_constant != sorted(is_constant):
         raise ModelError(f"a constant operand of {op.name} comes before an activation", where=node.name)

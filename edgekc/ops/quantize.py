@@ -38,7 +38,12 @@ def _concatenated(view: View) -> Array:
 
 
 def levels_of(real: Array, scale: float, zero_point: int, dtype: str) -> Array:
-    """Reals to levels, in single precision and halves away from zero, as TensorFlow Lite's reference kernel."""
+    """Reals to levels, in single precision and halves away from zero, as TensorFlow Lite's reference kernel.
+
+    For float32 they stay as they are.
+    """
+    if dtype == "float32":
+        return np.asarray(real, np.float32)
     info = np.iinfo(dtype)
     ratio = (np.asarray(real, np.float32) / np.float32(scale)).astype(np.float64)
     levels = np.trunc(ratio + np.copysign(0.5, ratio)) + zero_point

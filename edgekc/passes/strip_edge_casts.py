@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..errors import UnsupportedError
-from ..graph.ir import Graph, consumers, producers, prune
+from ..graph.ir import REAL, Graph, consumers, producers, prune
 
 
 def run(graph: Graph) -> tuple[Graph, list[str]]:
     """The model then takes and returns int8; scale and zero point are in the manifest.
 
-    Raises:
-        UnsupportedError: float tensors that are not at an edge.
+    Inputs that something else reads in float, and outputs that something else computes in float, stay float32.
     """
     notes, inputs, outputs, dropped = [], list(graph.inputs), list(graph.outputs), set()
     readers, writers = consumers(graph), producers(graph)
@@ -24,17 +22,12 @@ def run(graph: Graph) -> tuple[Graph, list[str]]:
             notes.append(f"{casts[0].name}: the input is taken as int8, quantise it by the manifest's scale")
     for i, name in enumerate(graph.outputs):
         cast = writers.get(name)
-        if cast is not None and cast.op == "dequantize":
+        if cast is not None and cast.op == "dequantize" and not readers[name]:
             outputs[i] = cast.inputs[0]
             dropped.add(cast.name)
             notes.append(f"{cast.name}: the output is given as int8, dequantise it by the manifest's scale")
     nodes = tuple(n for n in graph.nodes if n.name not in dropped)
-    result = prune(replace(graph, nodes=nodes, inputs=tuple(inputs), outputs=tuple(outputs)))
-    for tensor in result.tensors.values():
-        if tensor.dtype == "float32":
-            raise UnsupportedError(
-                f"tensor {tensor.name!r} is float32 inside the model",
-                where=graph.name,
-                fix="quantise the whole model to int8 (full integer quantisation)",
-            )
-    return result, notes
+    ends = {n: graph.tensors[n] for n in (*inputs, *outputs)}
+    real = {n: replace(t, quant=REAL) for n, t in ends.items() if t.dtype == "float32"}
+    tensors = {**graph.tensors, **real}
+    return prune(replace(graph, tensors=tensors, nodes=nodes, inputs=tuple(inputs), outputs=tuple(outputs))), notes

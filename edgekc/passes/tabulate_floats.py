@@ -14,19 +14,41 @@ from ..ops.lut import byte_values
 
 def run(graph: Graph) -> tuple[Graph, list[str]]:
     """The table holds what the operators compute of each of the 256 bytes, so no output changes."""
-    notes, writers, changed = [], producers(graph), dict[str, Node]()
-    tensors = dict(graph.tensors)
-    for node in graph.nodes:
-        chain = _chain(graph, writers, node)
-        if chain:
-            x, out = graph.tensors[chain[0].inputs[0]], graph.tensors[node.outputs[0]]
-            table = constant(f"{node.name}/table", _levels(graph, chain), Role.REQUANT)
-            tensors[table.name] = table
-            changed[node.name] = Node("table", node.name, (x.name, table.name), (out.name,), {})
-            names = ", ".join(step.name for step in chain)
-            notes.append(f"{names}: one table of 256 bytes, with what they give for each byte")
+    notes, changed, tensors = [], dict[str, Node](), dict(graph.tensors)
+    for chain in _chains(graph):
+        node = chain[-1]
+        x, out = graph.tensors[chain[0].inputs[0]], graph.tensors[node.outputs[0]]
+        table = constant(f"{node.name}/table", _levels(graph, chain), Role.REQUANT)
+        tensors[table.name] = table
+        changed[node.name] = Node("table", node.name, (x.name, table.name), (out.name,), {})
+        names = ", ".join(step.name for step in chain)
+        notes.append(f"{names}: one table of 256 bytes, with what they give for each byte")
     nodes = tuple(changed.get(node.name, node) for node in graph.nodes)
     return prune(_without_unread(replace(graph, nodes=nodes, tensors=tensors))), notes
+
+
+def functions(graph: Graph) -> frozenset[str]:
+    """Names of the nodes in float that become tables, and so are correctly rounded; others in float run in C."""
+    return frozenset(node.name for chain in _chains(graph) for node in chain[1:-1])
+
+
+def _chains(graph: Graph) -> list[list[Node]]:
+    """What becomes a table each: a function that something else reads too would run twice, in two roundings."""
+    writers, readers = producers(graph), consumers(graph)
+    chains = [chain for node in graph.nodes if (chain := _chain(graph, writers, node))]
+    while True:
+        inside = {node.name for chain in chains for node in chain[1:]}
+        kept = [
+            chain
+            for chain in chains
+            if all(
+                node.outputs[0] not in graph.outputs and all(r.name in inside for r in readers[node.outputs[0]])
+                for node in chain[1:-1]
+            )
+        ]
+        if len(kept) == len(chains):
+            return kept
+        chains = kept
 
 
 def _chain(graph: Graph, writers: dict[str, Node], last: Node) -> list[Node]:

@@ -88,7 +88,7 @@ EVERY_STAGE = [
     (tensor("conv/bias", dtype="int8"), "not int8"),
 ]
 INTEGER_STAGE = [
-    (tensor("conv", dtype="float32"), "must be int8 or"),
+    (tensor("conv", dtype="float32"), "conv2d computes in integers"),
     (tensor("conv", shape=(1, 4, 5, 0)), "impossible shape"),
     (tensor("conv", shape=(1,) * 9), "impossible shape"),
     (tensor("conv", shape=(1, 1, 1, 65536)), "exceeds 65535"),

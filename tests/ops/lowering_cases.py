@@ -141,6 +141,15 @@ def _made_table() -> Iterator[LoweringCase]:
         yield LoweringCase(View(node, (case.view.x, table), case.view.outputs), case.values, case.view)
 
 
+def _dequantize() -> Iterator[LoweringCase]:
+    for i in range(ROUNDS):
+        rng = np.random.default_rng([i, 7])
+        b = Builder(rng, extreme=i % 2 == 1)
+        x, y = tensor("x", EVERY.shape, Quant((b.scale(),), (b.zero("int8"),))), Tensor("y", EVERY.shape, "float32")
+        view = View(Node("dequantize", "y", ("x",), ("y",), {}), (x,), (y,))
+        yield LoweringCase(view, {"x": EVERY.view(np.int8)}, view)
+
+
 def _quantize() -> Iterator[LoweringCase]:
     yield from _table("quantize", moves.requantise)()
     for i in range(ROUNDS):
@@ -305,6 +314,7 @@ CASES: dict[str, Cases] = {
     **{op: _table(op, layer) for op, layer in tables.CURVES.items()},
     **{op: _table(op, layer, -128) for op, layer in tables.ROOTS.items()},
     "quantize": _quantize,
+    "dequantize": _dequantize,
     "table": _made_table,
     "sequence_lstm": _lstm,
     "arg_max": _layer("arg_max", spatial.arg_max, 2, 3, 4),

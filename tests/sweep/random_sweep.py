@@ -237,13 +237,16 @@ def kernel_files() -> list[str]:
 
 
 # Of uint8 models, rare broadcasts and variable tensors: test_unsigned.py, test_pairs.py and test_lstm.py in tests/ops/.
-# Of 16x8 models: tests/importers/test_tflite_int16.py.
+# Of 16x8 models: tests/importers/test_tflite_int16.py. Of float parts: tests/unit/test_allow_float.py.
 ELSEWHERE = (
     "ek_average_pool_half_up_s8.c",
     "ek_mul_deep_s8.c",
     "ek_mul_deep_const_s8.c",
     "ek_lstm_s8.c",
     "ek_fully_connected_s16.c",
+    "ek_dequantize_f32.c",
+    "ek_exp_f32.c",
+    "ek_softmax_f32.c",
 )
 
 

@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 
 from edgekc.errors import ModelError, UnsupportedError
-from edgekc.graph.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.graph.ir import REAL, Graph, Node, Quant, Role, Stage, Tensor, constant
 from edgekc.graph.op import Case, Constant, Op, View, computed, operand_at
 from edgekc.ops import OPERANDS, OPS
 from edgekc.ops.legal import check
 from edgekc.passes.lower import lower
 
 QUANT = Quant((0.5,), (0,))
+
+
+def _quant(dtype: str) -> Quant:
+    return REAL if dtype == "float32" else QUANT
 
 
 def graph_of(op: Op, case: Case, constants: set[int]) -> Graph:
@@ -24,9 +28,11 @@ def graph_of(op: Op, case: Case, constants: set[int]) -> Graph:
         operand, name = operand_at(op, i), f"in{i}"
         quant = Quant((1.0,), (0,)) if operand.role is Role.CENTERS else QUANT
         given = constant(name, value, operand.role or Role.WEIGHTS, quant)
-        tensors[name] = given if i in constants else Tensor(name, value.shape, value.dtype.name, QUANT)
+        tensors[name] = (
+            given if i in constants else Tensor(name, value.shape, value.dtype.name, _quant(value.dtype.name))
+        )
     (out,) = op.reference(case.attrs, case.inputs)
-    tensors["out"] = Tensor("out", out.shape, out.dtype.name, QUANT)
+    tensors["out"] = Tensor("out", out.shape, out.dtype.name, _quant(out.dtype.name))
     inputs = tuple(n for n, t in tensors.items() if t.data is None and n != "out")
     node = Node(op.name, "layer", tuple(f"in{i}" for i in range(len(case.inputs))), ("out",), case.attrs)
     return Graph("net", Stage.INTEGER, tensors, (node,), inputs, ("out",), {})
@@ -41,7 +47,7 @@ def test_each_operand_is_what_its_record_says(name: str) -> None:
     check(graph_of(op, case, right))
     for i, kind in enumerate(kinds):
         if kind is Constant.NEVER:
-            with pytest.raises(ModelError, match="is a constant, but must be computed at run time"):
+            with pytest.raises(ModelError, match="is a constant, but must be|must be int8 or int16, not float32"):
                 check(graph_of(op, case, right | {i}))
         if kind is Constant.ALWAYS and case.inputs[i].dtype == np.int8:
             with pytest.raises(ModelError, match="must be a constant"):

@@ -9,10 +9,10 @@ from importing import import_tflite
 from random_models import f32
 
 from edgekc.emulate import imported
-from edgekc.errors import UnsupportedError
 from edgekc.graph.ir import Array, Graph, Node, Quant, Tensor
 from edgekc.graph.op import View
 from edgekc.passes import QUANTIZED_PASSES, apply
+from edgekc.passes.floats import refused
 
 EVERY = np.arange(256, dtype=np.uint8).view(np.int8).reshape(1, 256)
 FUNCTIONS: dict[str, dict[str, int | float | str]] = {
@@ -67,5 +67,6 @@ def test_a_chain_is_one_table() -> None:
 
 def test_a_float_tensor_that_others_read_is_named() -> None:
     data = model(["neg"], 0.05, Quant((f32(0.02),), (0,)), read_twice=True)
-    with pytest.raises(UnsupportedError, match="float32"):
-        passed(import_tflite(data, "net", "net.tflite"))
+    after = passed(import_tflite(data, "net", "net.tflite"))
+    assert [node.op for node in after.nodes] == ["dequantize", "neg", "quantize"]
+    assert [error.where for error in refused(after)] == ["dequantize_0", "neg_1", "quantize_2"]

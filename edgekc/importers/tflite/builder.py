@@ -22,6 +22,7 @@ _FUNCTIONS = frozenset(
 RELU RELU6 RELU_N1_TO_1 LOGISTIC TANH ELU LEAKY_RELU HARD_SWISH GELU EXP LOG ABS NEG SQRT RSQRT SIN COS SQUARE
 """.split()
 )
+_IN_FLOAT = _FUNCTIONS | {"SOFTMAX"}  # what files that are int8 otherwise may have in float
 _PLACES = ("int32", "int64")
 _CONSTANTS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64", "bool")  # numpy's names too
 _OUTPUTS = {"QUANTIZE": ("int8", "uint8", "int16"), "DEQUANTIZE": ("float32",), "ARG_MAX": _PLACES, "ARG_MIN": _PLACES}
@@ -318,7 +319,7 @@ class Builder:
             with suppress(ValueError):  # damaged, which lowering says
                 shape = np.broadcast_shapes(*(self.file_shape(name) for name in inputs))  # each element by itself
         output = self.output(op, shape, phased, part)
-        if op.builtin in _FUNCTIONS and self.tensors[inputs[0]].dtype != self.tensors[output].dtype:
+        if op.builtin in _IN_FLOAT and self.tensors[inputs[0]].dtype != self.tensors[output].dtype:
             types = f"{self.tensors[inputs[0]].dtype} to {self.tensors[output].dtype}"
             raise self.unsupported(op, types, "one type, int8 or float32")
         self.nodes.append(Node(kind, node_name(op, part), inputs, (output,), dict(attrs)))
@@ -350,7 +351,7 @@ def _types(particular: Mapping[str, tuple[str, ...]], op: FileOperator) -> tuple
     """The types of an operator's activations."""
     if op.builtin in _WIDE:
         return "int8", "int16"
-    return particular.get(op.builtin, ("int8", "float32") if op.builtin in _FUNCTIONS else ("int8",))
+    return particular.get(op.builtin, ("int8", "float32") if op.builtin in _IN_FLOAT else ("int8",))
 
 
 def graph_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -54,12 +54,12 @@ def channels_of(tensor: Tensor) -> int:
 def known(tensor: Tensor, interval: Interval | None) -> Interval:
     """The interval of an operand: its values where it is a constant, all of int8 where nothing is known."""
     channels = channels_of(tensor)
-    if tensor.data is not None:
+    if tensor.data is not None and tensor.dtype != "float32":
         flat = tensor.data.reshape(-1, channels).astype(np.int64)
         return Interval(flat.min(0), flat.max(0))
     if interval is not None:
         return interval
-    info = np.iinfo(tensor.dtype)
+    info = np.iinfo(np.int64 if tensor.dtype == "float32" else tensor.dtype)
     return Interval(np.full(channels, info.min, np.int64), np.full(channels, info.max, np.int64))
 
 

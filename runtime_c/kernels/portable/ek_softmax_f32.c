@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Softmax over the last axis, in single precision. */
+#include "ek_f32.h"
+
+void ek_softmax_f32(const ek_softmax_f32_params *p, const int8_t *in, int8_t *out)
+{
+    const float beta = ek_f32_of_bits(p->beta);
+    const uint32_t bytes = 4u * p->depth;
+    for (uint32_t row = 0; row < p->rows; row++, in += bytes, out += bytes) {
+        float most = ek_f32_get(in);
+        for (uint32_t i = 4; i < bytes; i += 4) {
+            const float x = ek_f32_get(in + i);
+            most = x > most ? x : most;
+        }
+        float sum = 0.0f;
+        for (uint32_t i = 0; i < bytes; i += 4) {
+            const float power = ek_exp_f32(ek_f32_product(ek_f32_get(in + i) - most, beta));
+            ek_f32_put(out + i, power);
+            sum += power;
+        }
+        for (uint32_t i = 0; i < bytes; i += 4) {
+            ek_f32_put(out + i, ek_f32_get(out + i) / sum);
+        }
+    }
+}
