@@ -37,7 +37,7 @@ def test_cases(name: str) -> None:
 
 
 def test_cases_have_extreme_inputs() -> None:
-    """Constant fills of the lowest and the highest level are in every operator's cases, or of numbers that are large."""
+    """Fills of the lowest and the highest level are in every operator's cases; of those in float, large numbers."""
     for op in OPS.values():
         first = [case.inputs[0] for case in op.cases(np.random.default_rng(0))]
         if op.single and first[0].dtype == np.float32:
