@@ -134,10 +134,10 @@ def _layers(m: Measurement) -> list[Part]:
     said: list[Part] = [table]
     if varying:
         said.append(f"The first of {len(m.counts)} inferences. It varies with the input: {'; '.join(varying)}.")
-    return [*said, *(_speed(m.speed) if m.speed else ())]
+    return [*said, *(speed_lines(m.speed) if m.speed else ())]
 
 
-def _speed(speed: Speed) -> list[Part]:
+def speed_lines(speed: Speed) -> list[Part]:
     """What is estimated, of which clock, and how far it may be off."""
     how = "roughly, as no timing of it is published" if speed.rough else "by its published timing"
     c = speed.cycles
@@ -147,10 +147,14 @@ def _speed(speed: Speed) -> list[Part]:
     ms = speed.milliseconds
     waits = "; wait states are not in it" if speed.flash_wait_states is None else ""
     flash = f" and {speed.flash_wait_states} wait states of flash" if speed.flash_wait_states else ""
+    energy = ""
+    if speed.microjoules is not None:
+        uj = speed.microjoules
+        energy = f"Energy of the chip: {uj.likely:.3g} µJ ({uj.low:.3g} to {uj.high:.3g}). "
     return [
         said,
-        f"At {speed.clock_hz / 1e6:g} MHz{flash}: {ms.likely:.3g} ms ({ms.low:.3g} to {ms.high:.3g}){waits}. "
-        "An estimate, not a measurement.",
+        f"At {speed.clock_hz / 1e6:g} MHz{flash}: {ms.likely:.3g} ms ({ms.low:.3g} to {ms.high:.3g}){waits}. {energy}"
+        f"{'Estimates, not measurements' if energy else 'An estimate, not a measurement'}.",
     ]
 
 
