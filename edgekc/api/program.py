@@ -283,7 +283,8 @@ class Program(tables.Shown):
             way: the board itself counts, in cycles; None: its emulator, in instructions.
             optimise: what the model's code is compiled for; the bits are the same.
             timeout_s: for each run.
-            clock_hz: of the core, for estimated milliseconds; None: the board's highest, where its file says it.
+            clock_hz: of the core, for estimated milliseconds; None: the board's highest, where its file says it, or
+                with `way` the one at which its console runs.
             progress: is told what runs.
 
         Raises:
@@ -300,7 +301,9 @@ class Program(tables.Shown):
         else:
             from ..measure.on_board import measure_on_board
 
-            found = measure_on_board(self.folder, self.board, way, samples=samples, inputs=inputs, progress=progress)
+            found = measure_on_board(
+                self.folder, self.board, way, samples=samples, inputs=inputs, clock_hz=clock_hz, progress=progress
+            )
         return costs_of(found, list(self.manifest["layers"]))
 
     # ---- firmware ----

@@ -33,6 +33,13 @@ class Speed:
     milliseconds: Cycles | None  # None: no clock
     microjoules: Cycles | None  # of the chip, peripherals off; None: no clock, or the board does not say its current
 
+    @property
+    def stalled(self) -> Cycles:
+        """Cycles with wait states, as a board counts them."""
+        if self.milliseconds is None or self.clock_hz is None:
+            return self.cycles
+        return self.milliseconds * (self.clock_hz / 1000)
+
 
 def speed_of(timing: Timing, cycles: Cycles, board: Board, clock_hz: int | None) -> Speed:
     """The estimate at a clock; None: the board's own."""
