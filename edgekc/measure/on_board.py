@@ -26,7 +26,6 @@ def measure_on_board(
     folder: Path,
     board: Board,
     way: Way,
-    *,
     samples: int,
     inputs: bytes | None = None,
     clock_hz: int | None = None,
