@@ -50,6 +50,14 @@ def compile_(
         bool,
         typer.Option("--allow-float", help="Run what the model computes in float as portable C, in float."),
     ] = False,
+    embed: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|array|file",
+            help="How the C holds the model. array: for every compiler. file: the assembler includes it. "
+            "auto: file from 1 MiB on.",
+        ),
+    ] = "auto",
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a text dump of every stage to this folder.")
     ] = None,
@@ -75,6 +83,7 @@ def compile_(
             name=name,
             rounding=rounding,
             allow_float=allow_float,
+            embed=embed,
             keep=keep,
             log=say if verbose else (lambda text: None),
         )

@@ -13,6 +13,7 @@ from ..format.pack import Packed
 from ..graph.ir import Tensor
 from ..names import in_comment, params_names
 from ..templates import environment
+from .embedded import DEFAULT, Form, as_files, file_name
 from .front_matter import RIGHTS, front_matter
 from .initialisers import fields_of, with_regions
 from .plan import Location, Plan, Step
@@ -60,8 +61,13 @@ class _LayerView:
 class _SectionView:
     kind: str
     offset: int
-    bytes: int
-    text: str  # its words, as lines of C
+    size_bytes: int  # without padding
+    data: bytes
+
+    @property
+    def text(self) -> str:
+        """Its words, as lines of C."""
+        return c_words(self.data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +99,8 @@ class _NetView:
     laid_out_words: int
     laid_out_bytes: Mapping[int, int]  # by layer
     laid_out: tuple[_SectionView, ...]
+    ekc_file: str  # where the words are when they are in no array; else empty
+    laid_out_file: str
     sources: tuple[str, ...]
 
 
@@ -103,7 +111,7 @@ def edges(tensors: Sequence[Tensor], places: Sequence[int]) -> tuple[Edge, ...]:
     )
 
 
-def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> dict[str, bytes]:
+def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str, form: Form = DEFAULT) -> dict[str, bytes]:
     """All files of the output folder, by path below it.
 
     Args:
@@ -111,17 +119,21 @@ def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> 
         data: the bytes of the .ekc file that `packed` was read from.
         name: of the network; see `check_name`.
         board: what the kernels were chosen for.
+        form: how the C holds the model.
     """
-    net = _net_view(plan, packed, data, name, board)
+    net = _net_view(plan, packed, data, name, board, form)
     files: dict[str, bytes] = {f"{name}.ekc": data}
     for template, path in (
         ("network.h.j2", f"include/{name}.h"),
         ("data.h.j2", f"include/{name}_data.h"),
         ("network.c.j2", f"src/{name}.c"),
-        ("data.c.j2", f"src/{name}_data.c"),
+        ("data_file.c.j2" if net.ekc_file else "data.c.j2", f"src/{name}_data.c"),
         ("CMakeLists.txt.j2", "CMakeLists.txt"),
     ):
         files[path] = _render(template, net)
+    for file, parts in ((net.ekc_file, net.sections), (net.laid_out_file, net.laid_out)):
+        if file:
+            files[f"include/{file}"] = b"".join(part.data for part in parts)
     for source in _kernel_sources(plan):
         files[f"src/{source}"] = runtime_file(source).read_bytes()
     for header in _all_headers(net.headers, files):
@@ -134,7 +146,7 @@ def _render(template: str, net: _NetView) -> bytes:
     return bytes(environment().get_template(template).render(net=net).encode())
 
 
-def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> _NetView:
+def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, form: Form) -> _NetView:
     graph = plan.graph
     inputs, outputs = (
         edges(graph.of(graph.inputs), plan.input_offsets),
@@ -144,12 +156,14 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
     params = _params(plan)
     layers = tuple(_layer_view(i, step, params[i], packed, laid_out) for i, step in enumerate(plan.steps))
     padded = data + bytes(-len(data) % 4)
+    own_order = b"".join(s.data for s in laid_out.values())
+    in_files = as_files(form, padded, own_order)
     shapes = " and ".join(_shape(e.shape) for e in inputs) + " -> " + " and ".join(_shape(e.shape) for e in outputs)
     return _NetView(
         name=name,
         upper=name.upper(),
         guard=f"{name.upper()}_H",
-        front=front_matter(graph.metadata, name, board),
+        front=front_matter(graph.metadata, name, board, form.options),
         rights=RIGHTS,
         summary=f"{len(layers)} layers, {shapes}",
         arena_bytes=plan.arena_bytes,
@@ -168,9 +182,11 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
         words=len(padded) // 4,
         ekc_bytes=len(data),
         sections=tuple(_section_views(packed, padded)),
-        laid_out_words=sum(s.bytes for s in laid_out.values()) // 4,
-        laid_out_bytes={i: s.bytes for i, s in laid_out.items()},
+        laid_out_words=len(own_order) // 4,
+        laid_out_bytes={i: s.size_bytes for i, s in laid_out.items()},
         laid_out=tuple(laid_out.values()),
+        ekc_file=file_name(f"{name}_ekc", padded) if in_files else "",
+        laid_out_file=file_name(f"{name}_laid_out", own_order) if in_files and own_order else "",
         sources=tuple(sorted([f"{name}.c", f"{name}_data.c", *_kernel_sources(plan)])),
     )
 
@@ -199,7 +215,7 @@ def _lay_out(plan: Plan) -> dict[int, _SectionView]:
         if step.kernel.lays_out is not None:
             data = step.kernel.lays_out(step.view).tobytes()
             data += bytes(-len(data) % _CACHE_LINE)
-            views[i] = _SectionView(in_comment(step.view.node.name), offset, len(data), c_words(data))
+            views[i] = _SectionView(in_comment(step.view.node.name), offset, len(data), data)
             offset += len(data)
     return views
 
@@ -224,7 +240,7 @@ def _section_views(packed: Packed, data: bytes) -> list[_SectionView]:
     sizes = [starts[1] if packed.sections else len(data)] + [s.nbytes for s in packed.sections]
     views = []
     for kind, start, end, size in zip(names, starts, ends, sizes, strict=True):
-        views.append(_SectionView(kind, start, size, c_words(data[start:end])))
+        views.append(_SectionView(kind, start, size, data[start:end]))
     return views
 
 
