@@ -13,7 +13,7 @@ from .errors import UsageError
 from .files.output import write_dump
 from .files.place import recover
 from .format.pack import Packed, pack, read
-from .generate.embedded import DEFAULT, Form
+from .generate.embedded import DEFAULT, Form, embedded
 from .generate.fits import Target, check_fit, room_for_buffers
 from .generate.plan import Plan, plan_within
 from .generate.sources import generate
@@ -93,7 +93,7 @@ def compile_packed(
     """The second half of the walk, from the bytes of an .ekc; `where` is what errors call them."""
     packed = read(data, where)
     plan, slower = plan_within(packed.graph, target.features, room_for_buffers(target))
-    check_fit(plan, len(data), target)
+    check_fit(plan, len(embedded(plan, packed, data, form).data) if form.strip else len(data), target)
     files = generate(plan, packed, data, name, target.name, form)
     _keep(keep, "40-packed.txt", dump(packed.graph))
     _keep(keep, "50-plan.txt", describe_plan(plan))

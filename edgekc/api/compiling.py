@@ -35,6 +35,7 @@ def compile(  # the name of the command
     rounding: str = "tflite",
     allow_float: bool = False,
     embed: str = "auto",
+    strip: bool = False,
     keep: str | Path | None = None,
     log: Log = _silent,
 ) -> Program:
@@ -50,6 +51,7 @@ def compile(  # the name of the command
             model was allowed it when it was packed.
         embed: how the C holds the model. `array`: as C arrays, which every compiler takes. `file`: as files that the
             assembler includes. `auto`: arrays below 1 MiB, else files.
+        strip: the C holds only the constants that its kernels read. Graph and metadata are in NAME.ekc alone.
         keep: a folder for the text dump of every stage, over what is there.
         log: is given one line for each thing that a pass did.
 
@@ -61,7 +63,7 @@ def compile(  # the name of the command
     """
     target_board = board if isinstance(board, Board) else load_board(board)
     check_rounding(rounding)
-    form = Form(check_embed(embed))
+    form = Form(check_embed(embed), strip)
     if isinstance(model, (str, Path)):
         name = name or default_name(Path(model))
         check_name(name)

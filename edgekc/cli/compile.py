@@ -58,6 +58,10 @@ def compile_(
             "auto: file from 1 MiB on.",
         ),
     ] = "auto",
+    strip: Annotated[
+        bool,
+        typer.Option("--strip", help="Embed only what kernels read; graph and metadata stay in NAME.ekc."),
+    ] = False,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a text dump of every stage to this folder.")
     ] = None,
@@ -84,6 +88,7 @@ def compile_(
             rounding=rounding,
             allow_float=allow_float,
             embed=embed,
+            strip=strip,
             keep=keep,
             log=say if verbose else (lambda text: None),
         )

@@ -7,13 +7,20 @@ that knows `.incbin`.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from ..errors import UsageError
+from ..format.fields import TENSOR_ALIGN
+from ..format.pack import Packed
+from ..graph.op import LAID_OUT
+from .plan import Plan
+from .words import c_words
 
 Embed = Literal["auto", "array", "file"]
 _FILE_FROM_BYTES = 1 << 20  # auto: arrays below
+_BEHIND_BYTES = 16  # zeros, so that a read just past a tensor stays inside, as it does in the file
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +30,16 @@ class Form:
     Attributes:
         embed: array: as C arrays, which every compiler takes. file: as files that the assembler includes. auto: arrays
             below 1 MiB in all, else files.
+        strip: only the constants that kernels read, without header, graph and metadata.
     """
 
     embed: Embed = "auto"
+    strip: bool = False
 
     @property
     def options(self) -> str:
         """Of the command line, for the front matter; those of the default are left out."""
-        return f" --embed {self.embed}" if self.embed != "auto" else ""
+        return f" --embed {self.embed}" * (self.embed != "auto") + " --strip" * self.strip
 
 
 DEFAULT = Form()
@@ -56,3 +65,89 @@ def file_name(symbol: str, data: bytes) -> str:
     file of another model is taken, and that whatever keeps objects by their source sees a change.
     """
     return f"{symbol}_{hashlib.sha256(data).hexdigest()[:8]}.bin"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A section of what is embedded, with the padding behind it."""
+
+    kind: str
+    offset: int
+    size_bytes: int  # without padding
+    data: bytes
+    names: tuple[str, ...] = ()  # of a stripped model: its constants
+
+    @property
+    def text(self) -> str:
+        """Its words, as lines of C."""
+        return c_words(self.data)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Of a stripped model, for the manifest."""
+        return {"kind": self.kind, "offset": self.offset, "bytes": self.size_bytes, "constants": list(self.names)}
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What NAME_ekc is: whole words, and where its constants lie."""
+
+    parts: tuple[Part, ...]
+    offsets: Mapping[str, int]  # constant name -> bytes from the start
+
+    @property
+    def data(self) -> bytes:
+        """All of it."""
+        return b"".join(part.data for part in self.parts)
+
+
+def embedded(plan: Plan, packed: Packed, data: bytes, form: Form) -> Embedded:
+    """The packed model as the C holds it.
+
+    Args:
+        data: the bytes of the .ekc file that `packed` was read from.
+    """
+    return _stripped(packed, data, _read(plan)) if form.strip else _whole(packed, data)
+
+
+def _read(plan: Plan) -> set[str]:
+    """Constants that kernels take by their address, and first values of states."""
+    found = {state.start for state in plan.graph.states}
+    for step in plan.steps:
+        values = list(step.kernel.params(step.view).values())
+        for value in values:
+            if isinstance(value, Mapping):
+                values += value.values()
+            elif isinstance(value, str) and value != LAID_OUT:
+                found.add(value)
+    return found
+
+
+def _whole(packed: Packed, data: bytes) -> Embedded:
+    padded = data + bytes(-len(data) % TENSOR_ALIGN)
+    starts = [0] + [s.offset for s in packed.sections]
+    ends = [s.offset for s in packed.sections] + [len(padded)]
+    names = ["header"] + [s.kind.name.lower() for s in packed.sections]
+    sizes = [ends[0]] + [s.nbytes for s in packed.sections]
+    parts = (Part(n, a, size, padded[a:b]) for n, a, b, size in zip(names, starts, ends, sizes, strict=True))
+    return Embedded(tuple(parts), {name: offset for name, (offset, _) in packed.offsets.items()})
+
+
+def _stripped(packed: Packed, data: bytes, read: Collection[str]) -> Embedded:
+    """A part for each section that has constants which are read; the graph has first values of states."""
+    parts: list[Part] = []
+    offsets: dict[str, int] = {}
+    start = 0
+    for section in packed.sections:
+        end = section.offset + section.nbytes
+        inside = [n for n, (at, _) in packed.offsets.items() if section.offset <= at < end and n in read]
+        body = b""
+        for name in inside:
+            at, size = packed.offsets[name]
+            body += bytes(-len(body) % TENSOR_ALIGN)
+            offsets[name] = start + len(body)
+            body += data[at : at + size]
+        if body:
+            padded = body + bytes(-len(body) % TENSOR_ALIGN)
+            parts.append(Part(section.kind.name.lower(), start, len(body), padded, tuple(inside)))
+            start += len(padded)
+    return Embedded((*parts, Part("end", start, _BEHIND_BYTES, bytes(_BEHIND_BYTES))), offsets)

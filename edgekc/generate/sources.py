@@ -13,11 +13,10 @@ from ..format.pack import Packed
 from ..graph.ir import Tensor
 from ..names import in_comment, params_names
 from ..templates import environment
-from .embedded import DEFAULT, Form, as_files, file_name
+from .embedded import DEFAULT, Embedded, Form, Part, as_files, embedded, file_name
 from .front_matter import RIGHTS, front_matter
 from .initialisers import fields_of, with_regions
 from .plan import Location, Plan, Step
-from .words import c_words
 
 MANIFEST_VERSION = 1
 _CACHE_LINE = 64  # bytes; a load across two of them takes twice as long
@@ -58,19 +57,6 @@ class _LayerView:
 
 
 @dataclass(frozen=True, slots=True)
-class _SectionView:
-    kind: str
-    offset: int
-    size_bytes: int  # without padding
-    data: bytes
-
-    @property
-    def text(self) -> str:
-        """Its words, as lines of C."""
-        return c_words(self.data)
-
-
-@dataclass(frozen=True, slots=True)
 class _NetView:
     """All that the templates see; they do no arithmetic."""
 
@@ -94,11 +80,12 @@ class _NetView:
     edges: tuple[_EdgeView, ...]
     layers: tuple[_LayerView, ...]
     words: int
-    ekc_bytes: int
-    sections: tuple[_SectionView, ...]
+    ekc_bytes: int  # of the file
+    stripped: bool
+    sections: tuple[Part, ...]
     laid_out_words: int
     laid_out_bytes: Mapping[int, int]  # by layer
-    laid_out: tuple[_SectionView, ...]
+    laid_out: tuple[Part, ...]
     ekc_file: str  # where the words are when they are in no array; else empty
     laid_out_file: str
     sources: tuple[str, ...]
@@ -138,7 +125,7 @@ def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str, for
         files[f"src/{source}"] = runtime_file(source).read_bytes()
     for header in _all_headers(net.headers, files):
         files[f"include/{header}"] = runtime_file(header).read_bytes()
-    files["manifest.json"] = _manifest(plan, packed, files, net.laid_out_bytes, name, board)
+    files["manifest.json"] = _manifest(plan, packed, files, net, board)
     return files
 
 
@@ -154,10 +141,10 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, fo
     )
     laid_out = _lay_out(plan)
     params = _params(plan)
-    layers = tuple(_layer_view(i, step, params[i], packed, laid_out) for i, step in enumerate(plan.steps))
-    padded = data + bytes(-len(data) % 4)
+    held = embedded(plan, packed, data, form)
+    layers = tuple(_layer_view(i, step, params[i], held, laid_out) for i, step in enumerate(plan.steps))
     own_order = b"".join(s.data for s in laid_out.values())
-    in_files = as_files(form, padded, own_order)
+    in_files = as_files(form, held.data, own_order)
     shapes = " and ".join(_shape(e.shape) for e in inputs) + " -> " + " and ".join(_shape(e.shape) for e in outputs)
     return _NetView(
         name=name,
@@ -175,17 +162,18 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, fo
         uses_arena=_uses(plan, "arena"),
         uses_state=_uses(plan, "state"),
         single=any(t.dtype == "float32" for t in graph.tensors.values()),
-        reset=tuple(_resets(plan, packed)),
+        reset=tuple(_resets(plan, held)),
         headers=tuple(sorted({s.kernel.header for s in plan.steps})),
         edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),
         layers=layers,
-        words=len(padded) // 4,
+        words=len(held.data) // 4,
         ekc_bytes=len(data),
-        sections=tuple(_section_views(packed, padded)),
+        stripped=form.strip,
+        sections=held.parts,
         laid_out_words=len(own_order) // 4,
         laid_out_bytes={i: s.size_bytes for i, s in laid_out.items()},
         laid_out=tuple(laid_out.values()),
-        ekc_file=file_name(f"{name}_ekc", padded) if in_files else "",
+        ekc_file=file_name(f"{name}_ekc", held.data) if in_files else "",
         laid_out_file=file_name(f"{name}_laid_out", own_order) if in_files and own_order else "",
         sources=tuple(sorted([f"{name}.c", f"{name}_data.c", *_kernel_sources(plan)])),
     )
@@ -195,27 +183,27 @@ def _uses(plan: Plan, space: str) -> bool:
     return any(at is not None and at.space == space for s in plan.steps for at in (*s.inputs, s.output, s.scratch))
 
 
-def _resets(plan: Plan, packed: Packed) -> list[str]:
+def _resets(plan: Plan, held: Embedded) -> list[str]:
     """C that gives each state its first value."""
     out = []
     for state, offset in zip(plan.graph.states, plan.state_offsets, strict=True):
         first, place = state.first_bytes(), _pointer(Location("state", offset))
-        if state.start in packed.offsets:
-            out.append(f"memcpy({place}, BYTES({packed.offsets[state.start][0]}), {len(first)}u);")
+        if state.start in held.offsets:
+            out.append(f"memcpy({place}, BYTES({held.offsets[state.start]}), {len(first)}u);")
         else:
             out.append(f"memset({place}, {first[0]}, {len(first)}u);")
     return out
 
 
-def _lay_out(plan: Plan) -> dict[int, _SectionView]:
+def _lay_out(plan: Plan) -> dict[int, Part]:
     """By layer, the constants that its kernel wants in an order of its own; each begins at a multiple of 64 bytes."""
-    views: dict[int, _SectionView] = {}
+    views: dict[int, Part] = {}
     offset = 0
     for i, step in enumerate(plan.steps):
         if step.kernel.lays_out is not None:
             data = step.kernel.lays_out(step.view).tobytes()
             data += bytes(-len(data) % _CACHE_LINE)
-            views[i] = _SectionView(in_comment(step.view.node.name), offset, len(data), data)
+            views[i] = Part(in_comment(step.view.node.name), offset, len(data), data)
             offset += len(data)
     return views
 
@@ -232,27 +220,13 @@ def _edge_views(name: str, direction: str, items: Sequence[Edge]) -> list[_EdgeV
     return views
 
 
-def _section_views(packed: Packed, data: bytes) -> list[_SectionView]:
-    """The words of the padded file under a comment for each section, with the padding behind it."""
-    starts = [0] + [s.offset for s in packed.sections]
-    ends = [s.offset for s in packed.sections] + [len(data)]
-    names = ["header"] + [s.kind.name.lower() for s in packed.sections]
-    sizes = [starts[1] if packed.sections else len(data)] + [s.nbytes for s in packed.sections]
-    views = []
-    for kind, start, end, size in zip(names, starts, ends, sizes, strict=True):
-        views.append(_SectionView(kind, start, size, data[start:end]))
-    return views
-
-
-def _layer_view(
-    index: int, step: Step, params: str, packed: Packed, laid_out: Mapping[int, _SectionView]
-) -> _LayerView:
+def _layer_view(index: int, step: Step, params: str, held: Embedded, laid_out: Mapping[int, Part]) -> _LayerView:
     view, kernel = step.view, step.kernel
     values = kernel.params(view)
     arguments = [f"&{params}"]
     arguments += [_pointer(location) for location in step.inputs] + [_pointer(step.output)]
     regions = kernel.scratch(view) if kernel.scratch is not None else ()
-    fields = fields_of(kernel.fields, values, packed, laid_out[index].offset if index in laid_out else None)
+    fields = fields_of(kernel.fields, values, held.offsets, laid_out[index].offset if index in laid_out else None)
     if kernel.scratch is not None:
         arguments.append(_pointer(step.scratch) if step.scratch is not None else "NULL")
     return _LayerView(
@@ -319,10 +293,8 @@ def _includes(data: bytes) -> list[str]:
     return [line.split('"')[1] for line in lines if line.startswith('#include "')]
 
 
-def _manifest(
-    plan: Plan, packed: Packed, files: dict[str, bytes], laid_out: Mapping[int, int], name: str, board: str
-) -> bytes:
-    graph = plan.graph
+def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], net: _NetView, board: str) -> bytes:
+    graph, name = plan.graph, net.name
     source = files[f"src/{name}.c"].decode().splitlines()
     params, layers = _params(plan), []
     for i, step in enumerate(plan.steps):
@@ -336,7 +308,7 @@ def _manifest(
                 "kernel": step.kernel.symbol,
                 "macs": step.macs,
                 "constant_bytes": sum(packed.offsets[t.name][1] for t in step.view.inputs if t.data is not None),
-                "laid_out_bytes": laid_out.get(i, 0),
+                "laid_out_bytes": net.laid_out_bytes.get(i, 0),
                 "output_shape": list(step.view.out.shape),
                 "output_bytes": step.view.out.nbytes,
                 "scratch_bytes": step.scratch_bytes,
@@ -360,6 +332,7 @@ def _manifest(
         "macs": sum(s.macs for s in plan.steps),
         "ekc_bytes": len(files[f"{name}.ekc"]),
         "sections": [{"kind": s.kind.name.lower(), "offset": s.offset, "bytes": s.nbytes} for s in packed.sections],
+        **({"embedded": [part.to_dict() for part in net.sections if part.names]} if net.stripped else {}),
         "layers": layers,
     }
     return list_files(manifest, files)

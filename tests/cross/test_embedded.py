@@ -1,7 +1,8 @@
-"""The forms in which the generated C holds the model: an array, or a file that the assembler includes."""
+"""The forms in which the generated C holds the model: an array, or a file that the assembler includes; stripped."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -19,10 +20,12 @@ from edgekc.emulate import host
 from edgekc.errors import UsageError
 from edgekc.files.output import write_folder
 from edgekc.firmware.toolchain import zig_compiler
-from edgekc.generate.embedded import Embed, Form, as_files, check_embed, file_name
+from edgekc.generate.embedded import DEFAULT, Embed, Form, as_files, check_embed, embedded, file_name
 from edgekc.pipeline import compile_model, target_of
 
 MODEL = DATA / "digits_int8.tflite"
+PACKED = Path(__file__).resolve().parents[2] / "examples" / "models" / "resnet8_cifar10.ekc"
+STRIPPED = Form(strip=True)
 BOARDS = ("mps2-an386", "linux-aarch64")  # the second lays weights out in an order of its own
 COMPILERS = {
     "gcc": ("gcc",),
@@ -101,12 +104,6 @@ def test_every_byte_is_right_on_the_host(folders: dict[tuple[str, Embed], Path])
     assert open_program(folders["linux-aarch64", "file"]).verify(2, device=False).ok
 
 
-def test_the_board_s_program_holds_it(folders: dict[tuple[str, Embed], Path]) -> None:
-    """The ledger finds the sections in the file's bytes as in the array's."""
-    array, file = (open_program(folders["mps2-an386", embed]).measure(1) for embed in ("array", "file"))
-    assert array.flash_bytes == file.flash_bytes and array.instructions == file.instructions
-
-
 def test_the_generated_cmake_builds_it(folders: dict[tuple[str, Embed], Path], tmp_path: Path) -> None:
     """As a library, with link-time optimisation, which does not see into assembly."""
     if shutil.which("cmake") is None:
@@ -140,3 +137,64 @@ def test_names_tell_one_model_from_another() -> None:
     assert check_embed("file") == "file"
     with pytest.raises(UsageError, match="expected auto, array or file"):
         check_embed("incbin")
+
+
+def words_of(model: Path, board: str) -> tuple[Any, Any, Any]:
+    """The compiled model, and what it embeds whole and stripped."""
+    found = compile_model(model, "net", target_of(load_board(board)))
+    data = found.files["net.ekc"]
+    return found, *(embedded(found.plan, found.packed, data, form) for form in (DEFAULT, STRIPPED))
+
+
+def check_constants(model: Path, board: str) -> set[str]:
+    """Every constant that is left is there whole, and aligned; their names."""
+    found, whole, stripped = words_of(model, board)
+    for name, at in stripped.offsets.items():
+        size = found.packed.offsets[name][1]
+        assert at % 4 == 0
+        assert stripped.data[at : at + size] == whole.data[whole.offsets[name] :][:size], name
+        assert at + size + 16 <= len(stripped.data), "a read just past it is inside"
+    return set(stripped.offsets)
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("model", [MODEL, PACKED], ids=["dense", "packed"])
+def test_stripped_models_keep_what_kernels_read(model: Path) -> None:
+    found, whole, stripped = words_of(model, "mps2-an386")
+    assert check_constants(model, "mps2-an386") == set(found.packed.offsets)
+    constants = sum(size for _, size in found.packed.offsets.values())
+    assert constants + 16 <= len(stripped.data) <= constants + 16 + 3 * len(found.packed.offsets)
+    assert {part.kind for part in whole.parts} - {part.kind for part in stripped.parts} == {
+        "header", "graph", "metadata",
+    }  # fmt: skip
+
+
+@pytest.mark.fast
+def test_weights_that_are_laid_out_are_there_once() -> None:
+    assert not check_constants(MODEL, "linux-aarch64"), "every kernel reads what is laid out"
+
+
+def test_first_values_of_states_are_kept(tmp_path: Path) -> None:
+    """They lie in the graph's section."""
+    streaming = pytest.importorskip("streaming", reason="the writer of .tflite files needs the package tflite")
+    model = tmp_path / "net.tflite"
+    model.write_bytes(streaming.random_streaming(1).file)
+    graph = words_of(model, "mps2-an386")[0].packed.graph
+    states = {s.start for s in graph.states if s.first_bytes() != s.first_bytes()[:1] * len(s.first_bytes())}
+    assert states and states <= check_constants(model, "mps2-an386")
+
+
+def test_the_board_s_program_holds_it(folders: dict[tuple[str, Embed], Path], tmp_path: Path) -> None:
+    """The ledger finds the sections in the file's bytes as in the array's, and what --strip left of them."""
+    stripped = tmp_path / "stripped"
+    write_folder(compile_model(MODEL, "net", target_of(load_board("mps2-an386")), form=STRIPPED).files, stripped)
+    array, file = (folders["mps2-an386", embed] for embed in ("array", "file"))
+    programs = [open_program(folder) for folder in (array, file, stripped)]
+    flash = [program.measure(1).flash_bytes for program in programs]
+    sections = {s["kind"]: s["bytes"] for s in programs[0].manifest["sections"]}
+    left = json.loads((stripped / "manifest.json").read_text())["embedded"]
+    assert [s["kind"] for s in left] == [kind for kind in sections if kind not in ("graph", "metadata")]
+    assert flash[0] == flash[1] >= flash[2] + sections["graph"] + sections["metadata"]
+    assert ["stripped" in "".join(map(str, program.parts())) for program in programs] == [False, False, True]
+    assert "--strip" in (stripped / "src" / "net_data.c").read_text()
+    assert programs[2].verify(2).ok
