@@ -16,6 +16,7 @@ from . import winograd as wg
 from . import winograd_mve as wgm
 from .vector import VECTOR
 
+PLAN_SOURCES = ("ek_template_plan_dsp",)  # of cores with the DSP extension
 PIXELS_MAX = 16  # whose responses the kernels hold at a time, for which an index is decoded once
 DECODE = 5.9  # instructions to expand a weight on cores with the DSP extension
 # Instructions on a Cortex-M4, fitted to counts on the emulator: for a kernel with a coded pair, for one with a pair of
@@ -290,7 +291,7 @@ KERNELS = (
         accepts=lambda view: wg.accepts(tp.dense(view)),
         scratch=_regions_winograd,
         in_place=lambda view: wg.in_place(tp.dense(view)),
-        sources=wg.SOURCES,
+        sources=(*wg.SOURCES, *PLAN_SOURCES),
         counted_cost=_winograd_cost,
     ),
     _kernel(
@@ -300,7 +301,7 @@ KERNELS = (
         accepts=lambda view: view.x.shape[3] % 2 == 0 and ex.fits(tp.dense(view)),
         scratch=_regions_expanded,
         in_place=lambda view: ex.in_place(tp.dense(view)),
-        sources=ex.SOURCES,
+        sources=(*ex.SOURCES, *PLAN_SOURCES),
         counted_cost=_expanded_cost,
     ),
     _kernel(
@@ -310,6 +311,7 @@ KERNELS = (
         accepts=_accepts_dsp,
         scratch=_regions_dsp,
         in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
+        sources=PLAN_SOURCES,
         counted_cost=_response_cost,
     ),
     _kernel(

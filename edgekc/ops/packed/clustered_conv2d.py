@@ -165,7 +165,7 @@ KERNELS = (
         accepts=lambda view: wg.accepts(cl.dense(view)),
         scratch=_regions_winograd,
         in_place=lambda view: wg.in_place(cl.dense(view)),
-        sources=wg.SOURCES,
+        sources=(*wg.SOURCES, *cl.PAIR_SOURCES),
         counted_cost=lambda view: _table(view) + wg.cost(cl.dense(view), TRANSFORM + 9 * _decode(view)),
     ),
     _kernel(
@@ -175,7 +175,7 @@ KERNELS = (
         accepts=lambda view: ex.fits(cl.dense(view)),
         scratch=_regions_dsp,
         in_place=lambda view: ex.in_place(cl.dense(view)),
-        sources=ex.SOURCES,
+        sources=(*ex.SOURCES, *cl.PAIR_SOURCES),
         counted_cost=lambda view: _table(view) + ex.cost(cl.dense(view), _decode(view), _decode(view)),
     ),
     _kernel(
