@@ -11,6 +11,7 @@ from ..graph.op import Kernel, View, view_of
 from ..graph.scratch import scratch_bytes
 from ..ops import OPS
 from .arena import Allocation, Span, allocate
+from .code_size import spared
 from .storage import Storage
 
 
@@ -130,22 +131,29 @@ def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel)
 
 
 def plan_within(graph: Graph, features: frozenset[str], most_bytes: int | None) -> tuple[Plan, list[str]]:
-    """As `plan`; while arena, inputs and outputs are more than that, the layer at the peak gets a thriftier kernel.
+    """As `plan`, without kernels that hardly any work needs (`code_size.py`).
+
+    While arena, inputs and outputs are more than `most_bytes`, the layer at the peak gets a thriftier kernel.
 
     That is the one with the next less scratch. The plan may still be too large: it is the smallest that was found.
 
     Returns:
         The plan, and the layers whose kernels are not the fastest.
     """
-    fastest = best = found = plan(graph, features)
-    kernels = {step.view.node.name: step.kernel for step in fastest.steps}
+    views = [view_of(graph, node) for node in graph.nodes if not OPS[node.op].view]
+    kernels = spared([(view, choose_kernel(view, features)) for view in views])
+
+    def choose(view: View, features: frozenset[str]) -> Kernel:
+        return kernels.get(view.node.name) or choose_kernel(view, features)
+
+    fastest = best = found = plan(graph, features, choose)
     while most_bytes is not None and found.steps and _buffers(found) > most_bytes:
         peak = next(step for step in found.steps if step.view.node.name == found.peak_layer)
         thrifty = [k for k in _accepting(peak.view, features) if _scratch(k, peak.view) < peak.scratch_bytes]
         if not thrifty:
             break
         kernels[found.peak_layer] = max(thrifty, key=lambda k: _scratch(k, peak.view))
-        found = plan(graph, features, lambda view, _: kernels.get(view.node.name) or choose_kernel(view, features))
+        found = plan(graph, features, choose)
         best = min(best, found, key=_buffers)
     first = {step.view.node.name: step.kernel for step in fastest.steps}
     names = [s.view.node.name for s in best.steps if s.kernel is not first.get(s.view.node.name, s.kernel)]
