@@ -13,6 +13,7 @@ from .errors import UsageError
 from .files.output import write_dump
 from .files.place import recover
 from .format.pack import Packed, pack, read
+from .generate.embedded import DEFAULT, Form, embedded
 from .generate.fits import Target, check_fit, room_for_buffers
 from .generate.goals import Goal, plan_for
 from .generate.plan import Plan
@@ -60,6 +61,7 @@ def compile_model(
     goal: Goal = "speed",
     log: Log = _silent,
     keep: Path | None = None,
+    form: Form = DEFAULT,
 ) -> Compiled:
     """Walk from `path` (.tflite or .ekc) to the files of the output folder; nothing is written but `keep`.
 
@@ -70,6 +72,7 @@ def compile_model(
         goal: what kernels are chosen for.
         log: is given one line for each thing a pass did.
         keep: folder for the text dump of each stage, over what is there.
+        form: how the C holds the model.
     """
     check_name(name)
     data = read_model(path)
@@ -77,7 +80,7 @@ def compile_model(
         raise UsageError("a packed model has its rounding already", where=f"--rounding {rounding}", fix="leave it out")
     if path.suffix != ".ekc":
         data = pack(integer_graph(data, name, path, rounding, log, keep, allow_float=allow_float))
-    return compile_packed(data, str(path), name, target, goal=goal, log=log, keep=keep)
+    return compile_packed(data, str(path), name, target, goal=goal, log=log, keep=keep, form=form)
 
 
 def compile_packed(
@@ -89,12 +92,13 @@ def compile_packed(
     goal: Goal = "speed",
     log: Log = _silent,
     keep: Path | None = None,
+    form: Form = DEFAULT,
 ) -> Compiled:
     """The second half of the walk, from the bytes of an .ekc; `where` is what errors call them."""
     packed = read(data, where)
     plan, slower = plan_for(goal, packed.graph, target.features, room_for_buffers(target))
-    check_fit(plan, len(data), target)
-    files = generate(plan, packed, data, name, target.name)
+    check_fit(plan, len(embedded(plan, packed, data, form).data) if form.strip else len(data), target)
+    files = generate(plan, packed, data, name, target.name, form)
     _keep(keep, "40-packed.txt", dump(packed.graph))
     _keep(keep, "50-plan.txt", describe_plan(plan))
     if slower:

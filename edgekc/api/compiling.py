@@ -12,6 +12,7 @@ from ..boards.board import Board, load_board
 from ..errors import UsageError
 from ..files.output import check_dump, check_output, read_manifest
 from ..format.pack import pack
+from ..generate.embedded import Form, check_embed
 from ..generate.goals import check_goal
 from ..graph.ir import Stage
 from ..names import check_name, default_name
@@ -35,6 +36,8 @@ def compile(  # the name of the command
     rounding: str = "tflite",
     allow_float: bool = False,
     optimise: str = "speed",
+    embed: str = "auto",
+    strip: bool = False,
     keep: str | Path | None = None,
     log: Log = _silent,
 ) -> Program:
@@ -50,6 +53,9 @@ def compile(  # the name of the command
             model was allowed it when it was packed.
         optimise: what kernels are chosen for. `speed`: fewest estimated cycles. `size`: few bytes of linked code.
             `ram`: the smallest arena, and the fastest kernels in it. The outputs are the same.
+        embed: how the C holds the model. `array`: as C arrays, which every compiler takes. `file`: as files that the
+            assembler includes. `auto`: arrays below 1 MiB, else files.
+        strip: the C holds only the constants that its kernels read. Graph and metadata are in NAME.ekc alone.
         keep: a folder for the text dump of every stage, over what is there.
         log: is given one line for each thing that a pass did.
 
@@ -61,7 +67,7 @@ def compile(  # the name of the command
     """
     target_board = board if isinstance(board, Board) else load_board(board)
     check_rounding(rounding)
-    goal = check_goal(optimise)
+    goal, form = check_goal(optimise), Form(check_embed(embed), strip)
     if isinstance(model, (str, Path)):
         name = name or default_name(Path(model))
         check_name(name)
@@ -72,7 +78,9 @@ def compile(  # the name of the command
         raise UsageError("a packed model has its rounding already", where=f"--rounding {rounding}", fix="leave it out")
     packed = source.graph.stage is Stage.INTEGER
     data = source.data if packed else _pack(source, name, rounding, log, dumps, allow_float)
-    found = compile_packed(data, source.where, name, target_of(target_board), goal=goal, log=log, keep=dumps)
+    found = compile_packed(
+        data, source.where, name, target_of(target_board), goal=goal, log=log, keep=dumps, form=form
+    )  # fmt: skip
     return Program(
         found.files,
         None,

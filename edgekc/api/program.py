@@ -130,7 +130,7 @@ class Program(tables.Shown):
         macs = tables.size(sum(int(layer["macs"]) for layer in m["layers"]))
         return [
             f"{title}: {sum('src/' in str(p) for p in m['files'])} C files, {len(m['layers'])} layers, {macs} MACs",
-            f"packed model {tables.size(m['ekc_bytes'])} bytes: {sizes}",
+            f"packed model {tables.size(m['ekc_bytes'])} bytes{', stripped in flash' * ('embedded' in m)}: {sizes}",
             f"arena {tables.size(arena)} bytes, {arena / max(least, 1):.3f} x the lower bound of {tables.size(least)}, "
             f"peak during {m['arena_peak_layer']}{state}",
         ]

@@ -57,6 +57,18 @@ def compile_(
             help="What kernels are chosen for: estimated cycles, bytes of linked code, or the smallest arena.",
         ),
     ] = "speed",
+    embed: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|array|file",
+            help="How the C holds the model. array: for every compiler. file: the assembler includes it. "
+            "auto: file from 1 MiB on.",
+        ),
+    ] = "auto",
+    strip: Annotated[
+        bool,
+        typer.Option("--strip", help="Embed only what kernels read; graph and metadata stay in NAME.ekc."),
+    ] = False,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a text dump of every stage to this folder.")
     ] = None,
@@ -83,6 +95,8 @@ def compile_(
             rounding=rounding,
             allow_float=allow_float,
             optimise=optimise,
+            embed=embed,
+            strip=strip,
             keep=keep,
             log=say if verbose else (lambda text: None),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Literal, cast, get_args
 
@@ -12,7 +12,9 @@ from ..graph.ir import Graph
 from ..graph.op import Kernel, View, view_of
 from ..ops import OPS
 from ..ops.kernels.code_bytes import CODE_BYTES
+from .code_size import files_of, laid_out_bytes, linked_bytes
 from .plan import Plan, choose_kernel, plan, plan_within
+from .thrift import accepting
 
 # Of all multiply-accumulates: portable kernels take up to eight times the cycles, so all in all a sixth more.
 _LIGHT = 0.02
@@ -55,18 +57,39 @@ def smallest(graph: Graph, features: frozenset[str]) -> dict[str, Kernel]:
     Kernels for the core's extensions stay, but for layers that have next to none of the work: these may take any.
 
     One layer after the other takes what adds least to the others' kernels, until none can do better. That starts once
-    from each layer's smallest kernel and once from the fastest ones; the better end is taken.
+    from each layer's smallest kernel and once from the fastest ones; the better end is taken. Then each kernel is taken
+    from all its layers together, as one layer alone saves nothing while another has it.
     """
     views = {node.name: view_of(graph, node) for node in graph.nodes if not OPS[node.op].view}
     fastest = {name: choose_kernel(view, features) for name, view in views.items()}
     light = _light(views)
     options = {
-        name: [k for k in _accepting(view, features) if name in light or k.needs == fastest[name].needs]
+        name: [k for k in accepting(view, features) if name in light or k.needs == fastest[name].needs]
         for name, view in views.items()
     }
     alone = {name: min(kernels, key=partial(_added, views[name], {})) for name, kernels in options.items()}
     ends = [_settled(start, options, views) for start in (alone, fastest)]
-    return min(ends, key=lambda chosen: linked_bytes([(kernel, views[name]) for name, kernel in chosen.items()]))
+    best = min(ends, key=partial(_bytes, views))
+    while True:
+        without = [_settled(best, others, views) for others in _each_left_out(best, options)]
+        found = min(without, key=partial(_bytes, views), default=best)
+        if _bytes(views, found) >= _bytes(views, best):
+            return best
+        best = found
+
+
+def _each_left_out(
+    chosen: Mapping[str, Kernel], options: Mapping[str, Sequence[Kernel]]
+) -> Iterator[dict[str, list[Kernel]]]:
+    """The options without one of the chosen kernels, for each of which all its layers have another."""
+    for symbol in dict.fromkeys(kernel.symbol for kernel in chosen.values()):
+        others = {name: [k for k in kernels if k.symbol != symbol] for name, kernels in options.items()}
+        if all(others.values()):
+            yield others
+
+
+def _bytes(views: Mapping[str, View], chosen: Mapping[str, Kernel]) -> int:
+    return linked_bytes([(views[name], kernel) for name, kernel in chosen.items()])
 
 
 def _light(views: Mapping[str, View]) -> set[str]:
@@ -81,43 +104,26 @@ def _light(views: Mapping[str, View]) -> set[str]:
     return light
 
 
-def linked_bytes(chosen: Sequence[tuple[Kernel, View]]) -> int:
-    """Bytes of all sources, once each, and of what is laid out for kernels, by the table of `code_bytes.py`."""
-    sources = {stem for kernel, _ in chosen for stem in _stems(kernel)}
-    return sum(map(CODE_BYTES.__getitem__, sources)) + sum(_laid_out(kernel, view) for kernel, view in chosen)
-
-
 def _settled(
     start: Mapping[str, Kernel], options: Mapping[str, Sequence[Kernel]], views: Mapping[str, View]
 ) -> dict[str, Kernel]:
+    """From `start`, each layer in turn takes the option that adds least, until none changes."""
     chosen, changed = dict(start), True
-    linked = Counter(stem for kernel in chosen.values() for stem in _stems(kernel))
+    linked = Counter(file for kernel in chosen.values() for file in files_of(kernel))
     while changed:
         changed = False
         for name, kernels in options.items():
-            linked.subtract(_stems(chosen[name]))
+            linked.subtract(files_of(chosen[name]))
             added = partial(_added, views[name], linked)
             best = min(kernels, key=added)
             # Ties go to the one that is chosen: else the two would take turns.
-            if added(best) < added(chosen[name]):
+            if chosen[name] not in kernels or added(best) < added(chosen[name]):
                 chosen[name], changed = best, True
-            linked.update(_stems(chosen[name]))
+            linked.update(files_of(chosen[name]))
     return chosen
-
-
-def _accepting(view: View, features: frozenset[str]) -> list[Kernel]:
-    return [k for k in OPS[view.node.op].kernels if k.needs <= features and k.accepts(view)]
 
 
 def _added(view: View, linked: Mapping[str, int], kernel: Kernel) -> int:
     """Bytes that it adds to what is linked already."""
-    code = sum(CODE_BYTES[stem] for stem in _stems(kernel) if linked.get(stem, 0) <= 0)
-    return code + _laid_out(kernel, view)
-
-
-def _stems(kernel: Kernel) -> tuple[str, ...]:
-    return (kernel.symbol, *kernel.sources)
-
-
-def _laid_out(kernel: Kernel, view: View) -> int:
-    return kernel.lays_out(view).nbytes if kernel.lays_out is not None else 0
+    code = sum(CODE_BYTES[file] for file in files_of(kernel) if linked.get(file, 0) <= 0)
+    return code + laid_out_bytes(kernel, view)

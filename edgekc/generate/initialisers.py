@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..format.pack import Packed
 from ..graph.fixedpoint import DOUBLE, SINGLE
 from ..graph.op import LAID_OUT, Field, Param, Struct
 from ..graph.scratch import Region, offsets
@@ -12,7 +11,9 @@ from ..graph.scratch import Region, offsets
 _ROUNDING = {SINGLE: "EK_ROUND_SINGLE", DOUBLE: "EK_ROUND_DOUBLE"}  # ek_rounding.h
 
 
-def fields_of(fields: Sequence[Field], values: Mapping[str, Param], packed: Packed, laid_out: int | None) -> list[str]:
+def fields_of(
+    fields: Sequence[Field], values: Mapping[str, Param], places: Mapping[str, int], laid_out: int | None
+) -> list[str]:
     """Designated initialisers: pointers one a line and nested structs, then numbers packed into lines."""
     missing = {name for _, name in fields} ^ set(values)
     assert not missing, f"fields and params differ in {sorted(missing)}"
@@ -21,13 +22,13 @@ def fields_of(fields: Sequence[Field], values: Mapping[str, Param], packed: Pack
         value = values[name]
         if isinstance(ctype, Struct):
             assert isinstance(value, Mapping), f"{name}: expected a value for each field of {ctype.name}"
-            lines += [f".{name} = {{", *_indented(fields_of(ctype.fields, value, packed, laid_out)), "},"]
+            lines += [f".{name} = {{", *_indented(fields_of(ctype.fields, value, places, laid_out)), "},"]
         elif isinstance(value, Mapping):
             raise AssertionError(f"{name}: {ctype} is no struct")
         elif value == LAID_OUT:
             lines.append(f".{name} = LAID_OUT({laid_out}),")
         elif isinstance(value, str):
-            offset, _ = packed.offsets[value]
+            offset = places[value]
             macro = "WORDS" if "int32_t" in ctype else "BYTES"
             cast = "" if ctype in ("const int8_t *", "const int32_t *") else f"({ctype})"
             lines.append(f".{name} = {cast}{macro}({offset}),")

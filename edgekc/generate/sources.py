@@ -13,10 +13,10 @@ from ..format.pack import Packed
 from ..graph.ir import Tensor
 from ..names import in_comment, params_names
 from ..templates import environment
+from .embedded import DEFAULT, Embedded, Form, Part, as_files, embedded, file_name
 from .front_matter import RIGHTS, front_matter
 from .initialisers import fields_of, with_regions
 from .plan import Location, Plan, Step
-from .words import c_words
 
 MANIFEST_VERSION = 1
 _CACHE_LINE = 64  # bytes; a load across two of them takes twice as long
@@ -57,14 +57,6 @@ class _LayerView:
 
 
 @dataclass(frozen=True, slots=True)
-class _SectionView:
-    kind: str
-    offset: int
-    bytes: int
-    text: str  # its words, as lines of C
-
-
-@dataclass(frozen=True, slots=True)
 class _NetView:
     """All that the templates see; they do no arithmetic."""
 
@@ -88,11 +80,14 @@ class _NetView:
     edges: tuple[_EdgeView, ...]
     layers: tuple[_LayerView, ...]
     words: int
-    ekc_bytes: int
-    sections: tuple[_SectionView, ...]
+    ekc_bytes: int  # of the file
+    stripped: bool
+    sections: tuple[Part, ...]
     laid_out_words: int
     laid_out_bytes: Mapping[int, int]  # by layer
-    laid_out: tuple[_SectionView, ...]
+    laid_out: tuple[Part, ...]
+    ekc_file: str  # where the words are when they are in no array; else empty
+    laid_out_file: str
     sources: tuple[str, ...]
 
 
@@ -103,7 +98,7 @@ def edges(tensors: Sequence[Tensor], places: Sequence[int]) -> tuple[Edge, ...]:
     )
 
 
-def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> dict[str, bytes]:
+def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str, form: Form = DEFAULT) -> dict[str, bytes]:
     """All files of the output folder, by path below it.
 
     Args:
@@ -111,22 +106,26 @@ def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> 
         data: the bytes of the .ekc file that `packed` was read from.
         name: of the network; see `check_name`.
         board: what the kernels were chosen for.
+        form: how the C holds the model.
     """
-    net = _net_view(plan, packed, data, name, board)
+    net = _net_view(plan, packed, data, name, board, form)
     files: dict[str, bytes] = {f"{name}.ekc": data}
     for template, path in (
         ("network.h.j2", f"include/{name}.h"),
         ("data.h.j2", f"include/{name}_data.h"),
         ("network.c.j2", f"src/{name}.c"),
-        ("data.c.j2", f"src/{name}_data.c"),
+        ("data_file.c.j2" if net.ekc_file else "data.c.j2", f"src/{name}_data.c"),
         ("CMakeLists.txt.j2", "CMakeLists.txt"),
     ):
         files[path] = _render(template, net)
+    for file, parts in ((net.ekc_file, net.sections), (net.laid_out_file, net.laid_out)):
+        if file:
+            files[f"include/{file}"] = b"".join(part.data for part in parts)
     for source in _kernel_sources(plan):
         files[f"src/{source}"] = runtime_file(source).read_bytes()
     for header in _all_headers(net.headers, files):
         files[f"include/{header}"] = runtime_file(header).read_bytes()
-    files["manifest.json"] = _manifest(plan, packed, files, net.laid_out_bytes, name, board)
+    files["manifest.json"] = _manifest(plan, packed, files, net, board)
     return files
 
 
@@ -134,7 +133,7 @@ def _render(template: str, net: _NetView) -> bytes:
     return bytes(environment().get_template(template).render(net=net).encode())
 
 
-def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) -> _NetView:
+def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, form: Form) -> _NetView:
     graph = plan.graph
     inputs, outputs = (
         edges(graph.of(graph.inputs), plan.input_offsets),
@@ -142,14 +141,16 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
     )
     laid_out = _lay_out(plan)
     params = _params(plan)
-    layers = tuple(_layer_view(i, step, params[i], packed, laid_out) for i, step in enumerate(plan.steps))
-    padded = data + bytes(-len(data) % 4)
+    held = embedded(plan, packed, data, form)
+    layers = tuple(_layer_view(i, step, params[i], held, laid_out) for i, step in enumerate(plan.steps))
+    own_order = b"".join(s.data for s in laid_out.values())
+    in_files = as_files(form, held.data, own_order)
     shapes = " and ".join(_shape(e.shape) for e in inputs) + " -> " + " and ".join(_shape(e.shape) for e in outputs)
     return _NetView(
         name=name,
         upper=name.upper(),
         guard=f"{name.upper()}_H",
-        front=front_matter(graph.metadata, name, board),
+        front=front_matter(graph.metadata, name, board, form.options),
         rights=RIGHTS,
         summary=f"{len(layers)} layers, {shapes}",
         arena_bytes=plan.arena_bytes,
@@ -161,16 +162,19 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
         uses_arena=_uses(plan, "arena"),
         uses_state=_uses(plan, "state"),
         single=any(t.dtype == "float32" for t in graph.tensors.values()),
-        reset=tuple(_resets(plan, packed)),
+        reset=tuple(_resets(plan, held)),
         headers=tuple(sorted({s.kernel.header for s in plan.steps})),
         edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),
         layers=layers,
-        words=len(padded) // 4,
+        words=len(held.data) // 4,
         ekc_bytes=len(data),
-        sections=tuple(_section_views(packed, padded)),
-        laid_out_words=sum(s.bytes for s in laid_out.values()) // 4,
-        laid_out_bytes={i: s.bytes for i, s in laid_out.items()},
+        stripped=form.strip,
+        sections=held.parts,
+        laid_out_words=len(own_order) // 4,
+        laid_out_bytes={i: s.size_bytes for i, s in laid_out.items()},
         laid_out=tuple(laid_out.values()),
+        ekc_file=file_name(f"{name}_ekc", held.data) if in_files else "",
+        laid_out_file=file_name(f"{name}_laid_out", own_order) if in_files and own_order else "",
         sources=tuple(sorted([f"{name}.c", f"{name}_data.c", *_kernel_sources(plan)])),
     )
 
@@ -179,27 +183,27 @@ def _uses(plan: Plan, space: str) -> bool:
     return any(at is not None and at.space == space for s in plan.steps for at in (*s.inputs, s.output, s.scratch))
 
 
-def _resets(plan: Plan, packed: Packed) -> list[str]:
+def _resets(plan: Plan, held: Embedded) -> list[str]:
     """C that gives each state its first value."""
     out = []
     for state, offset in zip(plan.graph.states, plan.state_offsets, strict=True):
         first, place = state.first_bytes(), _pointer(Location("state", offset))
-        if state.start in packed.offsets:
-            out.append(f"memcpy({place}, BYTES({packed.offsets[state.start][0]}), {len(first)}u);")
+        if state.start in held.offsets:
+            out.append(f"memcpy({place}, BYTES({held.offsets[state.start]}), {len(first)}u);")
         else:
             out.append(f"memset({place}, {first[0]}, {len(first)}u);")
     return out
 
 
-def _lay_out(plan: Plan) -> dict[int, _SectionView]:
+def _lay_out(plan: Plan) -> dict[int, Part]:
     """By layer, the constants that its kernel wants in an order of its own; each begins at a multiple of 64 bytes."""
-    views: dict[int, _SectionView] = {}
+    views: dict[int, Part] = {}
     offset = 0
     for i, step in enumerate(plan.steps):
         if step.kernel.lays_out is not None:
             data = step.kernel.lays_out(step.view).tobytes()
             data += bytes(-len(data) % _CACHE_LINE)
-            views[i] = _SectionView(in_comment(step.view.node.name), offset, len(data), c_words(data))
+            views[i] = Part(in_comment(step.view.node.name), offset, len(data), data)
             offset += len(data)
     return views
 
@@ -216,27 +220,13 @@ def _edge_views(name: str, direction: str, items: Sequence[Edge]) -> list[_EdgeV
     return views
 
 
-def _section_views(packed: Packed, data: bytes) -> list[_SectionView]:
-    """The words of the padded file under a comment for each section, with the padding behind it."""
-    starts = [0] + [s.offset for s in packed.sections]
-    ends = [s.offset for s in packed.sections] + [len(data)]
-    names = ["header"] + [s.kind.name.lower() for s in packed.sections]
-    sizes = [starts[1] if packed.sections else len(data)] + [s.nbytes for s in packed.sections]
-    views = []
-    for kind, start, end, size in zip(names, starts, ends, sizes, strict=True):
-        views.append(_SectionView(kind, start, size, c_words(data[start:end])))
-    return views
-
-
-def _layer_view(
-    index: int, step: Step, params: str, packed: Packed, laid_out: Mapping[int, _SectionView]
-) -> _LayerView:
+def _layer_view(index: int, step: Step, params: str, held: Embedded, laid_out: Mapping[int, Part]) -> _LayerView:
     view, kernel = step.view, step.kernel
     values = kernel.params(view)
     arguments = [f"&{params}"]
     arguments += [_pointer(location) for location in step.inputs] + [_pointer(step.output)]
     regions = kernel.scratch(view) if kernel.scratch is not None else ()
-    fields = fields_of(kernel.fields, values, packed, laid_out[index].offset if index in laid_out else None)
+    fields = fields_of(kernel.fields, values, held.offsets, laid_out[index].offset if index in laid_out else None)
     if kernel.scratch is not None:
         arguments.append(_pointer(step.scratch) if step.scratch is not None else "NULL")
     return _LayerView(
@@ -303,10 +293,8 @@ def _includes(data: bytes) -> list[str]:
     return [line.split('"')[1] for line in lines if line.startswith('#include "')]
 
 
-def _manifest(
-    plan: Plan, packed: Packed, files: dict[str, bytes], laid_out: Mapping[int, int], name: str, board: str
-) -> bytes:
-    graph = plan.graph
+def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], net: _NetView, board: str) -> bytes:
+    graph, name = plan.graph, net.name
     source = files[f"src/{name}.c"].decode().splitlines()
     params, layers = _params(plan), []
     for i, step in enumerate(plan.steps):
@@ -320,7 +308,7 @@ def _manifest(
                 "kernel": step.kernel.symbol,
                 "macs": step.macs,
                 "constant_bytes": sum(packed.offsets[t.name][1] for t in step.view.inputs if t.data is not None),
-                "laid_out_bytes": laid_out.get(i, 0),
+                "laid_out_bytes": net.laid_out_bytes.get(i, 0),
                 "output_shape": list(step.view.out.shape),
                 "output_bytes": step.view.out.nbytes,
                 "scratch_bytes": step.scratch_bytes,
@@ -344,6 +332,7 @@ def _manifest(
         "macs": sum(s.macs for s in plan.steps),
         "ekc_bytes": len(files[f"{name}.ekc"]),
         "sections": [{"kind": s.kind.name.lower(), "offset": s.offset, "bytes": s.nbytes} for s in packed.sections],
+        **({"embedded": [part.to_dict() for part in net.sections if part.names]} if net.stripped else {}),
         "layers": layers,
     }
     return list_files(manifest, files)

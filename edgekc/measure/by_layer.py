@@ -65,7 +65,7 @@ def split_flash(image: Image, elf: Elf, ledger: Ledger, manifest: Mapping[str, A
     layers = manifest["layers"]
     rows: Counter[tuple[str, str]] = Counter()
     # Where every kernel reads constants that are laid out for it, the linker drops the packed model.
-    constants = _constants(packed) if elf.symbol(f"{image.name}_ekc") is not None else Counter()
+    constants = _constants(packed, manifest) if elf.symbol(f"{image.name}_ekc") is not None else Counter()
     rows.update(constants)
     by_kind: Counter[str] = Counter()
     for (_, kind), size in constants.items():
@@ -131,12 +131,14 @@ def split_ram(image: Image, elf: Elf, ledger: Ledger, arena_bytes: int) -> tuple
     return rows
 
 
-def _constants(packed: Packed) -> Counter[tuple[str, str]]:
-    """Stored bytes of (layer, kind); a constant of several layers belongs to the first of them."""
+def _constants(packed: Packed, manifest: Mapping[str, Any]) -> Counter[tuple[str, str]]:
+    """Bytes of (layer, kind) that the image embeds; a constant of several layers belongs to the first of them."""
+    stripped = manifest.get("embedded")
+    left = None if stripped is None else {name for part in stripped for name in part["constants"]}
     graph, found, seen = packed.graph, Counter[tuple[str, str]](), set[str]()
     for node in graph.nodes:
         for tensor in graph.of(node.inputs):
-            if tensor.role is Role.ACTIVATION or tensor.name in seen:
+            if tensor.role is Role.ACTIVATION or tensor.name in seen or (left is not None and tensor.name not in left):
                 continue
             seen.add(tensor.name)
             kind = fields.Kind(fields.ROLE_CODE[tensor.role]).name.lower()

@@ -25,7 +25,7 @@ from .by_layer import INPUT, OUTPUT, STACK, RamRow, Row, split_flash, split_ram
 from .cycles.estimate import Estimate, estimate
 from .cycles.speed import Speed, speed_of
 from .cycles.timing import TIMINGS, Cycles
-from .ledger import Ledger, read_ledger
+from .ledger import Ledger, embedded_sections, read_ledger
 from .stack import StackBound, check_stack, stack_bound
 
 UNIT = "instructions (emulated, exact), not cycles"
@@ -198,7 +198,7 @@ def _measure(
 ) -> Measurement:  # fmt: skip
     manifest = read_manifest(folder)
     arena_bytes = int(manifest["arena_bytes"])
-    ledger = read_ledger(image, arena_bytes, manifest["sections"])
+    ledger = read_ledger(image, arena_bytes, embedded_sections(manifest))
     ekc = folder / f"{image.name}.ekc"
     if inputs is None:
         inputs = np.random.default_rng(0).bytes(samples * image.input_bytes)

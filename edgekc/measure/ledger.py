@@ -60,7 +60,7 @@ def read_ledger(image: Image, arena_bytes: int, ekc_sections: Sequence[Mapping[s
         image: as build_image made it: the model's objects lie in obj/ beside the ELF, the harness's
             among them start with ekh_.
         arena_bytes: of the model.
-        ekc_sections: the manifest's `sections`: kind, offset, bytes in the embedded .ekc file.
+        ekc_sections: what `embedded_sections` gives.
 
     Raises:
         ToolError: the map does not fit the ELF.
@@ -103,6 +103,12 @@ def read_ledger(image: Image, arena_bytes: int, ekc_sections: Sequence[Mapping[s
         tuple(Entry(STATIC, owner, size, True) for owner, size in sorted(static.items())),
         ram - sum(static.values()) - arena_bytes - image.state_bytes,
     )
+
+
+def embedded_sections(manifest: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Kind, offset and bytes of each section of the packed model that the image embeds: all, or what --strip left."""
+    found: Sequence[Mapping[str, Any]] = manifest.get("embedded", manifest["sections"])
+    return found
 
 
 def _is_model(path: Path, objects: Path) -> bool:

@@ -18,7 +18,7 @@ from .by_layer import split_flash, split_ram
 from .cycles.speed import Speed
 from .cycles.timing import TIMINGS, Cycles
 from .emulated import LayerCost, Measurement, measure
-from .ledger import read_ledger
+from .ledger import embedded_sections, read_ledger
 from .stack import check_stack, stack_bound
 
 
@@ -59,7 +59,7 @@ def measure_on_board(
     with on_board(folder, board, way, trace=False) as (console, image, link):
         plain = run_samples(console, image, folder, inputs, link=link, check=False, log=log)
         # Now, since the program with traces is built in the same place.
-        ledger, bound = read_ledger(image, arena_bytes, manifest["sections"]), stack_bound(image)
+        ledger, bound = read_ledger(image, arena_bytes, embedded_sections(manifest)), stack_bound(image)
         elf = read_elf(image.elf)
         by_layer = split_flash(image, elf, ledger, manifest, folder / f"{image.name}.ekc")
         ram = split_ram(image, elf, ledger, arena_bytes)

@@ -16,7 +16,7 @@ from ..files.output import read_manifest, write_folder
 from ..firmware.build import STACK_MIN_BYTES, build_image
 from ..pipeline import compile_model, compile_packed, target_of
 from ..progress import Progress, silent
-from .ledger import read_ledger
+from .ledger import embedded_sections, read_ledger
 from .stack import stack_bound
 
 # Where every model has room; the core alone decides about code and stack.
@@ -79,7 +79,7 @@ def needs_of(model: Path | bytes, board: Board, ram_bytes: int | None = None) ->
         manifest = read_manifest(folder)
         image = build_image(folder, roomy, Path(temporary) / "image")
         arena = int(manifest["arena_bytes"])
-        ledger = read_ledger(image, arena, manifest["sections"])
+        ledger = read_ledger(image, arena, embedded_sections(manifest))
         bound = stack_bound(image).size_bytes or 0
     buffers = arena + image.state_bytes + image.input_bytes + image.output_bytes
     return Needs(ledger.model_flash_bytes, buffers, max(bound, STACK_MIN_BYTES))

@@ -16,7 +16,8 @@ from edgekc.emulate import host
 from edgekc.errors import UsageError
 from edgekc.files.output import read_manifest
 from edgekc.format.pack import unpack
-from edgekc.generate.goals import Goal, linked_bytes, plan_for
+from edgekc.generate.code_size import linked_bytes
+from edgekc.generate.goals import Goal, plan_for
 from edgekc.generate.plan import Plan, plan
 from edgekc.graph.ir import Graph
 from edgekc.graph.scratch import scratch_bytes
@@ -40,11 +41,11 @@ def plans(graph: Graph) -> dict[Goal, Plan]:
 
 
 def code(found: Plan) -> int:
-    return linked_bytes([(step.kernel, step.view) for step in found.steps])
+    return linked_bytes([(step.view, step.kernel) for step in found.steps])
 
 
 def test_size_links_less_and_keeps_the_extensions_where_the_work_is(plans: dict[Goal, Plan]) -> None:
-    assert code(plans["size"]) < 0.9 * code(plans["speed"])
+    assert code(plans["size"]) < 0.9 * code(plans["speed"])  # of which Winograd's is more than a tenth
     macs = sum(step.macs for step in plans["size"].steps)
     heavy = [step for step in plans["size"].steps if step.macs > 0.05 * macs]
     assert heavy and all("dsp" in step.kernel.needs for step in heavy)
@@ -53,10 +54,10 @@ def test_size_links_less_and_keeps_the_extensions_where_the_work_is(plans: dict[
 def test_no_single_layer_could_still_link_less(plans: dict[Goal, Plan]) -> None:
     steps = plans["size"].steps
     for i, step in enumerate(steps):
-        others = [(s.kernel, s.view) for s in steps[:i] + steps[i + 1 :]]
+        others = [(s.view, s.kernel) for s in steps[:i] + steps[i + 1 :]]
         for kernel in OPS[step.view.node.op].kernels:
             if kernel.needs == step.kernel.needs and kernel.accepts(step.view):
-                assert linked_bytes([*others, (kernel, step.view)]) >= code(plans["size"]), step.view.node.name
+                assert linked_bytes([*others, (step.view, kernel)]) >= code(plans["size"]), step.view.node.name
 
 
 def test_ram_is_the_least_and_what_does_not_decide_stays_fast(graph: Graph, plans: dict[Goal, Plan]) -> None:
@@ -71,8 +72,8 @@ def test_ram_is_the_least_and_what_does_not_decide_stays_fast(graph: Graph, plan
 
 
 def test_where_the_smallest_code_does_not_fit_ram_goes_first(graph: Graph) -> None:
-    found, slower = plan_for("size", graph, M4, 64_000)
-    assert found.arena_bytes + found.input_bytes + found.output_bytes <= 64_000 and slower
+    found, slower = plan_for("size", graph, M4, 60_000)
+    assert found.arena_bytes + found.input_bytes + found.output_bytes <= 60_000 and slower
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from . import winograd_mve as wgm
 from .cost import Cost
 from .vector import VECTOR
 
+PLAN_SOURCES = ("ek_template_plan_dsp",)  # of cores with the DSP extension
 PIXELS_MAX = 16  # whose responses the kernels hold at a time, for which an index is decoded once
 DECODE = 5.9  # instructions to expand a weight on cores with the DSP extension
 RESPONSES_BYTES = 16 * 1024  # what the kernels hold of responses, if four pixels need no more
@@ -33,16 +34,17 @@ def block_pixels(view: View) -> int:
     An index is decoded once for all of them, so more of them are faster; their responses are most of the scratch.
     """
     _, out_h, out_w, _ = view.out.shape
-    affordable = max(RESPONSES_BYTES // (4 * _responses(view)) // 4 * 4, 4)
+    affordable = max(view.held(RESPONSES_BYTES) // (4 * _responses(view)) // 4 * 4, 4)
     return min(PIXELS_MAX, affordable, (out_h * out_w + 3) // 4 * 4)
 
 
 def _block_dsp(view: View) -> int:
     """As `block_pixels`: 32, 16 or 8."""
     _, out_h, out_w, _ = view.out.shape
-    if 4 * 32 * _responses(view) <= RESPONSES_BYTES and out_h * out_w > 16:
+    room = view.held(2 * RESPONSES_BYTES)
+    if 4 * 32 * _responses(view) <= min(room, RESPONSES_BYTES) and out_h * out_w > 16:
         return 32
-    return 16 if 4 * 16 * _responses(view) <= 2 * RESPONSES_BYTES and out_h * out_w > 8 else 8
+    return 16 if 4 * 16 * _responses(view) <= room and out_h * out_w > 8 else 8
 
 
 def _accepts_dsp(view: View) -> bool:
@@ -289,7 +291,7 @@ KERNELS = (
         accepts=lambda view: wg.accepts(tp.dense(view)),
         scratch=_regions_winograd,
         in_place=lambda view: wg.in_place(tp.dense(view)),
-        sources=wg.SOURCES,
+        sources=(*wg.SOURCES, *PLAN_SOURCES),
         counted_cost=Cost("ek_template_winograd_s8_dsp", _winograd_work),
     ),
     _kernel(
@@ -299,7 +301,7 @@ KERNELS = (
         accepts=lambda view: view.x.shape[3] % 2 == 0 and ex.fits(tp.dense(view)),
         scratch=_regions_expanded,
         in_place=lambda view: ex.in_place(tp.dense(view)),
-        sources=ex.SOURCES,
+        sources=(*ex.SOURCES, *PLAN_SOURCES),
         counted_cost=Cost("ek_template_expanded_s8_dsp", _expanded_work),
     ),
     _kernel(
@@ -309,6 +311,7 @@ KERNELS = (
         accepts=_accepts_dsp,
         scratch=_regions_dsp,
         in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
+        sources=PLAN_SOURCES,
         counted_cost=Cost("ek_template_conv2d_s8_dsp", _response_work),
     ),
     _kernel(

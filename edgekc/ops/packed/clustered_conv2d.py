@@ -173,7 +173,7 @@ KERNELS = (
         accepts=lambda view: wg.accepts(cl.dense(view)),
         scratch=_regions_winograd,
         in_place=lambda view: wg.in_place(cl.dense(view)),
-        sources=wg.SOURCES,
+        sources=(*wg.SOURCES, *cl.PAIR_SOURCES),
         counted_cost=Cost("ek_clustered_winograd_s8_dsp", _winograd_work),
     ),
     _kernel(
@@ -183,7 +183,7 @@ KERNELS = (
         accepts=lambda view: ex.fits(cl.dense(view)),
         scratch=_regions_dsp,
         in_place=lambda view: ex.in_place(cl.dense(view)),
-        sources=ex.SOURCES,
+        sources=(*ex.SOURCES, *cl.PAIR_SOURCES),
         counted_cost=Cost("ek_clustered_conv2d_s8_dsp", _expanded_work),
     ),
     _kernel(

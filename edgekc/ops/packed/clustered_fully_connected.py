@@ -103,6 +103,7 @@ KERNELS = (
         needs=frozenset({"dsp"}),
         accepts=_accepts_dsp,
         scratch=_regions_dsp,
+        sources=cl.PAIR_SOURCES,
     ),
     _kernel(
         symbol="ek_clustered_fully_connected_s8",

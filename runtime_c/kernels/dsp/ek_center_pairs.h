@@ -9,75 +9,14 @@
 /* Two indices of up to this many bits find their centers by one load; the table has 4^bits words. */
 enum { EK_TABLE_BITS = 4 };
 
-/* Words whose indices are beyond the last center are left as they are: such indices do not occur. */
-static inline void ek_center_table(const ek_s16 *centers, uint32_t count, uint32_t bits, ek_pair *table)
-{
-    if (bits > EK_TABLE_BITS) {
-        return;
-    }
-    for (uint32_t second = 0; second < count; second++, table += 1u << bits) {
-        const ek_pair twice = ek_pair_of(centers[second], centers[second]);
-        uint32_t first = 0;
-        for (; first + 1 < count; first += 2) {
-            const ek_pair two = ek_load32(centers + first);
-            table[first] = ek_pack_low(two, twice);
-            table[first + 1] = ek_pack_high(two, twice);
-        }
-        if (first < count) {
-            table[first] = ek_pair_of(centers[first], centers[second]);
-        }
-    }
-}
-
 /*
- * Eights of weights by the table of pairs, to words that are `step` apart; inlined with constant bits, so that fields
- * are at constant places.
+ * The centers, two by two. Words whose indices are beyond the last center are left as they are: such indices do not
+ * occur.
  */
-static inline const uint8_t *ek_eight_centers(const uint8_t *s, uint32_t bits, const ek_pair *table, uint32_t step,
-                                              ek_pair *to, const ek_pair *end)
-{
-    const uint32_t mask = (1u << 2 * bits) - 1;
-    for (; to != end; to += 4 * step, s += bits) {
-        uint32_t low, high;
-        ek_bits_eight(s, bits, &low, &high);
-        to[0] = table[low & mask];
-        to[step] = table[low >> 2 * bits & mask];
-        to[2 * step] = table[high & mask];
-        to[3 * step] = table[high >> 2 * bits & mask];
-    }
-    return s;
-}
+void ek_center_table_dsp(const ek_s16 *centers, uint32_t count, uint32_t bits, ek_pair *table);
 
 /* The next `count` weights of a stream as pairs, whose words are EK_CENTERS_STEP apart; a last half word is left. */
 enum { EK_CENTERS_STEP = 2 };
-
-static inline void ek_centers_apart(ek_bits *r, const ek_s16 *centers, const ek_pair *table, uint32_t count,
-                                    ek_pair *to)
-{
-    const uint32_t bits = r->bits, mask = r->mask, done = r->count == 0 ? count & ~7u : 0;
-    const ek_pair *const end = to + EK_CENTERS_STEP * (done / 2);
-    const uint8_t *s = r->next;
-    switch (r->bits) {
-    case 4: s = ek_eight_centers(s, 4, table, EK_CENTERS_STEP, to, end); break;
-    case 3: s = ek_eight_centers(s, 3, table, EK_CENTERS_STEP, to, end); break;
-    case 2: s = ek_eight_centers(s, 2, table, EK_CENTERS_STEP, to, end); break;
-    case 1: s = ek_eight_centers(s, 1, table, EK_CENTERS_STEP, to, end); break;
-    default:
-        for (ek_pair *four = to; four != end; four += 4 * EK_CENTERS_STEP, s += bits) {
-            uint32_t low, high;
-            ek_bits_eight(s, bits, &low, &high);
-            four[0] = ek_pair_of(centers[low & mask], centers[low >> bits & mask]);
-            four[2] = ek_pair_of(centers[low >> 2 * bits & mask], centers[low >> 3 * bits & mask]);
-            four[4] = ek_pair_of(centers[high & mask], centers[high >> bits & mask]);
-            four[6] = ek_pair_of(centers[high >> 2 * bits & mask], centers[high >> 3 * bits & mask]);
-        }
-    }
-    r->next = s;
-    to += EK_CENTERS_STEP * (done / 2);
-    for (uint32_t i = done; i < count; i += 2, to += EK_CENTERS_STEP) {
-        const int32_t low = centers[ek_bits_next(r)];
-        *to = ek_pair_of(low, i + 1 < count ? centers[ek_bits_next(r)] : 0);
-    }
-}
+void ek_centers_apart_dsp(ek_bits *r, const ek_s16 *centers, const ek_pair *table, uint32_t count, ek_pair *to);
 
 #endif

@@ -5,7 +5,7 @@
 #include "ek_dsp.h"
 #include "ek_naked.h"
 #include "ek_ring.h"
-#include "ek_template_blocks.h"
+#include "ek_template_plan_dsp.h"
 
 /*
  * Responses lie as [input channel][template][pixel of the block], each a word as ek_template_blocks.h says. A
@@ -237,7 +237,7 @@ static void filters(const ek_template_conv2d_params *p, const uint32_t *table, u
         const int32_t right = -1 - *shift, offset = ek_requant_offset(p->requant.out_zero, right), factor = *multiplier;
         const int32_t bias = 2 * p->bias[c];
         int8_t *to = out + c;
-        ek_template_plan(p, &stream, plan_base(responses), 4u * p->block, 4u * p->block * p->count, plan);
+        ek_template_plan_dsp(p, &stream, plan_base(responses), 4u * p->block, 4u * p->block * p->count, plan);
         for (uint32_t first = 0; first < pixels; first += EIGHT) {
             const uint32_t left = pixels - first;
             int32_t sums[EIGHT];

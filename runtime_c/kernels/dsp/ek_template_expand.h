@@ -3,8 +3,7 @@
 #ifndef EK_TEMPLATE_EXPAND_H
 #define EK_TEMPLATE_EXPAND_H
 
-#include "ek_dsp.h"
-#include "ek_template_blocks.h"
+#include "ek_template_plan_dsp.h"
 
 /* Two positions of two channels. */
 static inline ek_pair *ek_two_positions(const ek_pair **t0, const ek_pair **t1, ek_pair ab0, ek_pair ab1, ek_pair *to,

@@ -20,7 +20,7 @@ void ek_template_expanded_s8_dsp(const ek_template_expanded_s8_dsp_params *param
         ek_template_stream stream = ek_template_open(p, table, 1);
         for (uint32_t c = 0; c < p->window.out_c; c += 2) {
             for (uint32_t f = 0; f < 2 && c + f < p->window.out_c; f++) {
-                ek_template_plan(p, &stream, 0, 4 * positions, 0, plan);
+                ek_template_plan_dsp(p, &stream, 0, 4 * positions, 0, plan);
                 ek_template_expand(plan, p->window.in_c, entries, positions, p->window.in_c, e.weights + f);
             }
             ek_expand_outputs_dsp(&e, c, out);

@@ -56,7 +56,7 @@ void ek_template_winograd_s8_dsp(const ek_template_winograd_s8_dsp_params *param
         ek_template_stream stream = ek_template_open(p, table, 1);
         for (uint32_t c = 0; c < p->window.out_c; c += 2) {
             for (uint32_t f = 0; f < 2 && c + f < p->window.out_c; f++) {
-                ek_template_plan(p, &stream, 0, 4 * EK_TILE, 0, plan);
+                ek_template_plan_dsp(p, &stream, 0, 4 * EK_TILE, 0, plan);
                 ek_template_expand(plan, p->window.in_c, entries, EK_TILE, w.values, w.weights + f);
             }
             ek_winograd_outputs_dsp(&w, c, out);

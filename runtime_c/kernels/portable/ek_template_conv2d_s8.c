@@ -3,7 +3,7 @@
 #include "ek_template.h"
 
 #include "ek_ring.h"
-#include "ek_template_blocks.h"
+#include "ek_template_plan.h"
 #include "ek_types.h"
 
 /* Responses lie as [group of 4 pixels][input channel][template][pixel]. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution on templates, on cores with vector instructions: 16 filters are expanded for many pixels. */
-#include "ek_template_blocks.h"
+#include "ek_template_plan.h"
 #include "ek_words.h"
 
 /* `count` positions of the next filter; `plan`: as ek_template_plan makes it, with places among the templates. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution on templates by their responses, on cores with vector instructions: vectors of pixels. */
 #include "ek_pixels.h"
-#include "ek_template_blocks.h"
+#include "ek_template_plan.h"
 #include "ek_words.h"
 
 /* What lies in scratch beside ek_words. */
