@@ -10,6 +10,7 @@ from typing import Any
 
 from ..boards.board import Board, load_board
 from ..errors import UsageError
+from ..figures import parse_bytes
 from ..files.output import check_dump, check_output, read_manifest
 from ..format.pack import pack
 from ..generate.embedded import Form, check_embed
@@ -38,6 +39,8 @@ def compile(  # the name of the command
     optimise: str = "speed",
     embed: str = "auto",
     strip: bool = False,
+    ram: int | str | None = None,
+    input_rows: bool = False,
     keep: str | Path | None = None,
     log: Log = _silent,
 ) -> Program:
@@ -56,6 +59,9 @@ def compile(  # the name of the command
         embed: how the C holds the model. `array`: as C arrays, which every compiler takes. `file`: as files that the
             assembler includes. `auto`: arrays below 1 MiB, else files.
         strip: the C holds only the constants that its kernels read. Graph and metadata are in NAME.ekc alone.
+        ram: bytes that arena, state and stack may take, as 20000 or "20k". The plan is the one that costs least of
+            those that fit: kernels of less scratch, or layers that run by rows. Default: what the board has.
+        input_rows: the C has NAME_run_rows, which asks a callback for the rows of the input: it need not be in memory.
         keep: a folder for the text dump of every stage, over what is there.
         log: is given one line for each thing that a pass did.
 
@@ -78,9 +84,10 @@ def compile(  # the name of the command
         raise UsageError("a packed model has its rounding already", where=f"--rounding {rounding}", fix="leave it out")
     packed = source.graph.stage is Stage.INTEGER
     data = source.data if packed else _pack(source, name, rounding, log, dumps, allow_float)
-    found = compile_packed(
-        data, source.where, name, target_of(target_board), goal=goal, log=log, keep=dumps, form=form
-    )  # fmt: skip
+    target = replace(target_of(target_board), input_rows=input_rows)
+    if ram is not None:
+        target = replace(target, model_ram_bytes=parse_bytes(str(ram), "--ram"))
+    found = compile_packed(data, source.where, name, target, goal=goal, log=log, keep=dumps, form=form)
     return Program(
         found.files,
         None,

@@ -24,7 +24,7 @@ from ..graph.ir import Array, Graph
 from ..measure.emulated import measure
 from ..progress import Progress, silent
 from .devices import Device, ask, emulate, flash_job, sequences_of
-from .results import Built, Costs, Evaluation, Verification, costs_of
+from .results import Built, Costs, Evaluation, Verification, costs_of, told_of_ram
 from .samples import batch_of, batch_of_dataset, dataset_of, evaluation_of, outputs_of
 
 
@@ -133,6 +133,7 @@ class Program(tables.Shown):
             f"packed model {tables.size(m['ekc_bytes'])} bytes{', stripped in flash' * ('embedded' in m)}: {sizes}",
             f"arena {tables.size(arena)} bytes, {arena / max(least, 1):.3f} x the lower bound of {tables.size(least)}, "
             f"peak during {m['arena_peak_layer']}{state}",
+            *told_of_ram(m),
         ]
 
     # ---- what it computes ----

@@ -11,6 +11,7 @@ from . import way
 
 EXAMPLES = (
     "edgekc compile net.tflite -o out --board nucleo-f446re --name kws",
+    "edgekc compile vww.tflite -o out --board nucleo-f446re --ram 24k",
     "edgekc compile kws.ekc -o out --board rpi-pico2 --keep dumps -v",
 )
 
@@ -69,6 +70,17 @@ def compile_(
         bool,
         typer.Option("--strip", help="Embed only what kernels read; graph and metadata stay in NAME.ekc."),
     ] = False,
+    ram: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BYTES",
+            help="RAM for arena, state and stack, as 20000 or 20k: layers then run by rows where they must.",
+        ),
+    ] = None,
+    input_rows: Annotated[
+        bool,
+        typer.Option("--input-rows", help="NAME_run_rows asks a callback for rows of the input, which is never whole."),
+    ] = False,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a text dump of every stage to this folder.")
     ] = None,
@@ -97,6 +109,8 @@ def compile_(
             optimise=optimise,
             embed=embed,
             strip=strip,
+            ram=ram,
+            input_rows=input_rows,
             keep=keep,
             log=say if verbose else (lambda text: None),
         )

@@ -11,6 +11,7 @@ from ..ops import OPS
 from .plan import Plan, Step
 
 _OTHER_RAM_BYTES = 1536  # of a board, beside arena, input and output: the least stack, and the test harness
+STACK_BYTES = 1024  # that linker scripts insist on
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,27 @@ class Target:
     features: frozenset[str]
     flash_bytes: int | None
     ram_bytes: int | None
+    model_ram_bytes: int | None = None  # asked by the user: of arena, state and stack
+    input_rows: bool = False  # the input comes in rows, and is no buffer
 
 
-def room_for_buffers(target: Target) -> int | None:
-    """Bytes of RAM that arena, input and output may take; None: not limited."""
-    return None if target.ram_bytes is None else target.ram_bytes - _OTHER_RAM_BYTES
+def room_for_arena(target: Target, buffers: int, state_bytes: int) -> int | None:
+    """Bytes that the arena may take; None: not limited.
+
+    Args:
+        buffers: bytes of state, input and output.
+    """
+    rooms = []
+    if target.ram_bytes is not None:
+        rooms.append(target.ram_bytes - _OTHER_RAM_BYTES - buffers)
+    if target.model_ram_bytes is not None:
+        rooms.append(target.model_ram_bytes - STACK_BYTES - state_bytes)
+    return min(rooms, default=None)
+
+
+def model_ram(plan: Plan) -> int:
+    """Bytes of arena, state and stack. Input and output are the caller's."""
+    return plan.arena_bytes + plan.state_bytes + STACK_BYTES
 
 
 def _packed_peak(step: Step, plan: Plan) -> bool:
@@ -33,11 +50,22 @@ def _packed_peak(step: Step, plan: Plan) -> bool:
 
 
 def check_fit(plan: Plan, ekc_bytes: int, target: Target) -> None:
-    """CapacityError where the weights or the arena alone are too large for the board.
+    """CapacityError where the weights or the arena alone are too large for the board, or more than was asked.
 
     The linker has the last word; it also sees code and stack.
+
+    Args:
+        plan: the smallest, where none fits.
     """
-    need = plan.arena_bytes + plan.input_bytes + plan.output_bytes + plan.state_bytes
+    if target.model_ram_bytes is not None and model_ram(plan) > target.model_ram_bytes:
+        raise CapacityError(
+            f"arena, {'state, ' * bool(plan.state_bytes)}and {STACK_BYTES} bytes of stack need {model_ram(plan)} bytes "
+            f"at the least; the arena of {plan.arena_bytes} bytes peaks in layer {plan.peak_layer}",
+            where=f"--ram {target.model_ram_bytes}",
+            fix=f"pass --ram {model_ram(plan)} or more, or take a smaller input",
+        )
+    inputs = 0 if target.input_rows else plan.input_bytes
+    need = plan.arena_bytes + inputs + plan.output_bytes + plan.state_bytes
     flash_over = 0 if target.flash_bytes is None else max(ekc_bytes - target.flash_bytes, 0)
     ram_over = 0 if target.ram_bytes is None else max(need - target.ram_bytes, 0)
     if not flash_over and not ram_over:

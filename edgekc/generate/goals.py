@@ -12,9 +12,11 @@ from ..graph.ir import Graph
 from ..graph.op import Kernel, View, view_of
 from ..ops import OPS
 from ..ops.kernels.code_bytes import CODE_BYTES
+from . import within
+from .choice import accepting, choose_kernel
 from .code_size import files_of, laid_out_bytes, linked_bytes
-from .plan import Plan, choose_kernel, plan, plan_within
-from .thrift import accepting
+from .plan import plan
+from .within import Within, fastest_plan, least_plan, more_cycles
 
 # Of all multiply-accumulates: portable kernels take up to eight times the cycles, so all in all a sixth more.
 _LIGHT = 0.02
@@ -29,26 +31,22 @@ def check_goal(text: str) -> Goal:
     return cast(Goal, text)
 
 
-def plan_for(goal: Goal, graph: Graph, features: frozenset[str], most_bytes: int | None) -> tuple[Plan, list[str]]:
+def plan_for(goal: Goal, graph: Graph, features: frozenset[str], arena_bytes: int | None) -> Within:
     """The plan by that goal.
 
     Args:
         goal: `speed`: fewest estimated cycles. `size`: few bytes of kernels that are linked. `ram`: the smallest
-            arena that is found, and the fastest kernels in it.
-        most_bytes: as for `plan_within`; where the smallest code does not fit in it, RAM goes first.
-
-    Returns:
-        As `plan_within`.
+            arena that is found, and the fewest cycles in it.
+        arena_bytes: as for `within.plan_for`; where the smallest code does not fit in it, RAM goes first.
     """
     if goal == "ram":
-        return plan_within(graph, features, 0)
+        arena_bytes = least_plan(graph, features).arena_bytes
     if goal == "size":
         small = smallest(graph, features)
         found = plan(graph, features, lambda view, _: small.get(view.node.name) or choose_kernel(view, features))
-        needed = found.arena_bytes + found.input_bytes + found.output_bytes + found.state_bytes
-        if most_bytes is None or needed <= most_bytes:
-            return found, []
-    return plan_within(graph, features, most_bytes)
+        if arena_bytes is None or found.arena_bytes <= arena_bytes:
+            return Within(found, (), round(more_cycles(fastest_plan(graph, features), found)), True)
+    return within.plan_for(graph, features, arena_bytes)
 
 
 def smallest(graph: Graph, features: frozenset[str]) -> dict[str, Kernel]:

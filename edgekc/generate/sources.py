@@ -17,6 +17,7 @@ from .embedded import DEFAULT, Embedded, Form, Part, as_files, embedded, file_na
 from .front_matter import RIGHTS, front_matter
 from .initialisers import fields_of, with_regions
 from .plan import Location, Plan, Step
+from .row_sources import HEADER, SOURCE, GroupView, groups, pointer
 
 MANIFEST_VERSION = 1
 _CACHE_LINE = 64  # bytes; a load across two of them takes twice as long
@@ -54,6 +55,8 @@ class _LayerView:
     call: str
     output: str
     output_bytes: int
+    group: GroupView | None  # with which it runs by rows; of the first of them alone
+    streamed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,8 @@ class _NetView:
     ekc_file: str  # where the words are when they are in no array; else empty
     laid_out_file: str
     sources: tuple[str, ...]
+    input_rows: int  # of the input that come at a time, by a callback; 0: it is whole
+    input_row_bytes: int
 
 
 def edges(tensors: Sequence[Tensor], places: Sequence[int]) -> tuple[Edge, ...]:
@@ -141,8 +146,9 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, fo
     )
     laid_out = _lay_out(plan)
     params = _params(plan)
+    by_rows = {group.first: group for group in groups(plan, params, [_comment(step) for step in plan.steps])}
     held = embedded(plan, packed, data, form)
-    layers = tuple(_layer_view(i, step, params[i], held, laid_out) for i, step in enumerate(plan.steps))
+    layers = tuple(_layer_view(i, step, params[i], held, laid_out, by_rows.get(i)) for i, step in enumerate(plan.steps))
     own_order = b"".join(s.data for s in laid_out.values())
     in_files = as_files(form, held.data, own_order)
     shapes = " and ".join(_shape(e.shape) for e in inputs) + " -> " + " and ".join(_shape(e.shape) for e in outputs)
@@ -163,7 +169,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, fo
         uses_state=_uses(plan, "state"),
         single=any(t.dtype == "float32" for t in graph.tensors.values()),
         reset=tuple(_resets(plan, held)),
-        headers=tuple(sorted({s.kernel.header for s in plan.steps})),
+        headers=tuple(sorted({*(s.kernel.header for s in plan.steps), *([HEADER] if by_rows else [])})),
         edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),
         layers=layers,
         words=len(held.data) // 4,
@@ -176,6 +182,8 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, fo
         ekc_file=file_name(f"{name}_ekc", held.data) if in_files else "",
         laid_out_file=file_name(f"{name}_laid_out", own_order) if in_files and own_order else "",
         sources=tuple(sorted([f"{name}.c", f"{name}_data.c", *_kernel_sources(plan)])),
+        input_rows=next((group.rows.feed for group in plan.groups if group.rows.feed), 0),
+        input_row_bytes=next((group.rows.tensors[0].row_bytes for group in plan.groups if group.rows.feed), 0),
     )
 
 
@@ -187,7 +195,7 @@ def _resets(plan: Plan, held: Embedded) -> list[str]:
     """C that gives each state its first value."""
     out = []
     for state, offset in zip(plan.graph.states, plan.state_offsets, strict=True):
-        first, place = state.first_bytes(), _pointer(Location("state", offset))
+        first, place = state.first_bytes(), pointer(Location("state", offset))
         if state.start in held.offsets:
             out.append(f"memcpy({place}, BYTES({held.offsets[state.start]}), {len(first)}u);")
         else:
@@ -220,15 +228,17 @@ def _edge_views(name: str, direction: str, items: Sequence[Edge]) -> list[_EdgeV
     return views
 
 
-def _layer_view(index: int, step: Step, params: str, held: Embedded, laid_out: Mapping[int, Part]) -> _LayerView:
+def _layer_view(
+    index: int, step: Step, params: str, held: Embedded, laid_out: Mapping[int, Part], group: GroupView | None
+) -> _LayerView:
     view, kernel = step.view, step.kernel
-    values = kernel.params(view)
+    values = kernel.params(view if step.rows is None else step.rows.view)
     arguments = [f"&{params}"]
-    arguments += [_pointer(location) for location in step.inputs] + [_pointer(step.output)]
-    regions = kernel.scratch(view) if kernel.scratch is not None else ()
+    arguments += [pointer(location) for location in step.inputs] + [pointer(step.output)]
+    regions = step.rows.regions if step.rows is not None else kernel.scratch(view) if kernel.scratch is not None else ()
     fields = fields_of(kernel.fields, values, held.offsets, laid_out[index].offset if index in laid_out else None)
     if kernel.scratch is not None:
-        arguments.append(_pointer(step.scratch) if step.scratch is not None else "NULL")
+        arguments.append(pointer(step.scratch) if step.scratch is not None else "NULL")
     return _LayerView(
         index=index,
         comment=_comment(step),
@@ -236,8 +246,10 @@ def _layer_view(index: int, step: Step, params: str, held: Embedded, laid_out: M
         params=params,
         fields=tuple(with_regions(regions, fields)),
         call=f"{kernel.symbol}({', '.join(arguments)});",
-        output=_pointer(step.output),
+        output=pointer(step.output),
         output_bytes=view.out.nbytes,
+        group=group,
+        streamed=step.rows is not None,
     )
 
 
@@ -258,19 +270,14 @@ def _params(plan: Plan) -> tuple[str, ...]:
     return params_names([step.view.node.name for step in plan.steps])
 
 
-def _pointer(location: Location | None) -> str:
-    assert location is not None
-    base = {"arena": "ram", "state": "kept", "input": "in", "output": "out"}[location.space]
-    return f"{base} + {location.offset}" if location.offset else base
-
-
 def _shape(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
 
 
 def _kernel_sources(plan: Plan) -> list[str]:
     """The C files that this network needs, sorted."""
-    return sorted({f"{stem}.c" for s in plan.steps for stem in (s.kernel.symbol, *s.kernel.sources)})
+    files = {f"{stem}.c" for s in plan.steps for stem in (s.kernel.symbol, *s.kernel.sources)}
+    return sorted(files | {SOURCE} if plan.groups else files)
 
 
 def _all_headers(roots: Sequence[str], files: dict[str, bytes]) -> list[str]:
@@ -298,8 +305,7 @@ def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], net: _NetView
     source = files[f"src/{name}.c"].decode().splitlines()
     params, layers = _params(plan), []
     for i, step in enumerate(plan.steps):
-        call = f"    {step.kernel.symbol}(&{params[i]},"
-        line = next(n for n, text in enumerate(source, 1) if text.startswith(call))
+        first, last = _lines_of(source, i, step, params[i])
         layers.append(
             {
                 "index": i,
@@ -313,7 +319,8 @@ def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], net: _NetView
                 "output_bytes": step.view.out.nbytes,
                 "scratch_bytes": step.scratch_bytes,
                 "in_place": step.in_place,
-                "source_lines": [line, line],
+                "source_lines": [first, last],
+                **({} if step.rows is None else {"rows": step.rows.rows, "calls": len(step.rows.calls)}),
             }
         )
     manifest: dict[str, Any] = {
@@ -329,6 +336,8 @@ def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], net: _NetView
         "arena_lower_bound": plan.lower_bound,
         **({"state_bytes": plan.state_bytes, "states": _states_json(plan)} if plan.state_bytes else {}),
         "arena_peak_layer": plan.peak_layer,
+        **({"input_rows": group.rows.feed for group in plan.groups if group.rows.feed}),
+        **({} if plan.ram is None else {"ram": asdict(plan.ram)}),
         "macs": sum(s.macs for s in plan.steps),
         "ekc_bytes": len(files[f"{name}.ekc"]),
         "sections": [{"kind": s.kind.name.lower(), "offset": s.offset, "bytes": s.nbytes} for s in packed.sections],
@@ -336,6 +345,18 @@ def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], net: _NetView
         "layers": layers,
     }
     return list_files(manifest, files)
+
+
+def _lines_of(source: Sequence[str], index: int, step: Step, params: str) -> tuple[int, int]:
+    """The first and the last line of a layer's statement."""
+    if step.rows is None:
+        call = f"    {step.kernel.symbol}(&{params},"
+        line = next(n for n, text in enumerate(source, 1) if text.startswith(call))
+        return line, line
+    trace, cases = f"{' ' * 16}ekc_trace({index}, ", (f"{' ' * 12}case ", f"{' ' * 12}default: ")
+    last = next(n for n, text in enumerate(source, 1) if text.startswith(trace)) - 1
+    first = next(n for n in range(last, 0, -1) if source[n - 1].startswith(cases)) + 1
+    return first, last
 
 
 def _states_json(plan: Plan) -> list[dict[str, Any]]:

@@ -6,8 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ..graph.op import Kernel, View
-from ..graph.scratch import scratch_bytes
-from ..ops import OPS
+from .choice import accepting, scratch_of
 
 # Bytes that a kernel may hold at a time. Less makes more passes, in each of which weights are decoded again.
 _ROOMS = (24576, 16384, 12288, 10240, 8192, 7168, 6144, 5120, 4096, 3072, 2048, 1024, 768, 512, 256)
@@ -21,16 +20,6 @@ class Offer:
     scratch_bytes: int
     cost: float  # as `Kernel.counted_cost`; infinite where nothing is known
     order: int  # among the operator's kernels, the fastest first
-
-
-def accepting(view: View, features: frozenset[str]) -> list[Kernel]:
-    """The kernels that the core can run and that take the layer, the fastest first."""
-    return [k for k in OPS[view.node.op].kernels if k.needs <= features and k.accepts(view)]
-
-
-def scratch_of(kernel: Kernel, view: View) -> int:
-    """Bytes."""
-    return scratch_bytes(kernel.scratch(view)) if kernel.scratch is not None else 0
 
 
 def offers(view: View, features: frozenset[str]) -> tuple[Offer, ...]:

@@ -8,8 +8,9 @@ import pytest
 
 from edgekc.boards.board import load_board
 from edgekc.format.pack import read
+from edgekc.generate.choice import choose_kernel
 from edgekc.generate.code_size import code_bytes, files_of, spared
-from edgekc.generate.plan import choose_kernel, plan, plan_within
+from edgekc.generate.plan import plan, plan_within
 from edgekc.graph.ir import Graph
 from edgekc.graph.op import Kernel, view_of
 from edgekc.ops import OPS

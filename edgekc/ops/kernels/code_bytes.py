@@ -96,6 +96,7 @@ CODE_BYTES: dict[str, int] = {
     "ek_reduce_sum_s8": 324,
     "ek_resize_bilinear_s8": 264,
     "ek_resize_nearest_s8": 74,
+    "ek_rows": 688,
     "ek_softmax_f32": 272,
     "ek_softmax_s8": 620,
     "ek_squared_difference_const_s8": 8,
