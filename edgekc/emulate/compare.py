@@ -174,10 +174,20 @@ def _compare_layers(
 ) -> None:
     """Compare the layers of samples, the last of which is k, with the reference; VerifyError at a difference."""
     count, layers = len(samples) // host.input_bytes(manifest), len(manifest["layers"])
-    if len(records) != count * layers:
-        raise VerifyError(f"sample {k}: {who} ran {len(records)} layers, expected {count * layers}")
+    calls = sum(int(layer.get("calls", 1)) for layer in manifest["layers"])
+    if len(records) != count * calls:
+        raise VerifyError(f"sample {k}: {who} made {len(records)} calls of layers, expected {count * calls}")
+    records = [r for i in range(count) for r in _whole(records[i * calls : (i + 1) * calls])]
     for i, values in enumerate(reference.steps(graph, split_inputs(graph, samples, count))):
         _compare_step(manifest, graph, values, k + 1 - count + i, records[i * layers : (i + 1) * layers], who)
+
+
+def _whole(records: list[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """The records of one sample with each layer's rows put together, in the order of the layers."""
+    parts: dict[int, list[bytes]] = {}
+    for index, data in records:
+        parts.setdefault(index, []).append(data)
+    return [(index, b"".join(parts[index])) for index in sorted(parts)]
 
 
 def _compare_step(

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import UnsupportedError
 from ..graph.ir import Graph, Node
 from ..graph.op import Kernel, View, view_of
-from ..graph.scratch import scratch_bytes
 from ..ops import OPS
 from .arena import Allocation, Span, allocate
+from .choice import Choice, accepting, choose_kernel, scratch_of
+from .rows import HELD_BYTES, RowGroup, RowLayer
 from .storage import Storage
 
 
@@ -34,6 +34,21 @@ class Step:
     scratch_bytes: int
     in_place: bool
     macs: int
+    rows: RowLayer | None = None  # it runs by rows: input and output are where the buffers of its tensors begin
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Steps that run by rows, all of them between the steps before and those behind."""
+
+    first: int
+    rows: RowGroup
+    held: Location  # which rows each tensor has: ek_rows_held for each
+    places: tuple[Location, ...]  # of the tensors' buffers
+
+    @property
+    def steps(self) -> range:
+        return range(self.first, self.first + len(self.rows.layers))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,40 +64,35 @@ class Plan:
     output_bytes: int
     state_offsets: tuple[int, ...] = ()  # bytes into the state, one per state of the graph
     state_bytes: int = 0
+    groups: tuple[Group, ...] = ()
 
 
-Choice = Callable[[View, frozenset[str]], Kernel]
+def plan(
+    graph: Graph,
+    features: frozenset[str],
+    choose: Choice = choose_kernel,
+    groups: Sequence[RowGroup] = (),
+) -> Plan:
+    """Choose kernels and place every activation and scratch buffer.
 
-
-def choose_kernel(view: View, features: frozenset[str]) -> Kernel:
-    """The best kernel that the core can run and that accepts the layer: the first, or one for the same core if cheaper.
-
-    Cheaper is what `Kernel.counted_cost` says, where the first kernel has one.
+    Args:
+        groups: layers that run by rows, in the order of the steps that `steps_of` gives.
     """
-    kernels = _accepting(view, features)
-    if not kernels:
-        raise UnsupportedError(f"no kernel of {view.node.op} accepts this layer on this core", where=view.node.name)
-    if kernels[0].counted_cost is None:
-        return kernels[0]
-    alike = [k for k in kernels if k.needs == kernels[0].needs]
-    counted = [(k.counted_cost(view), i) for i, k in enumerate(alike) if k.counted_cost is not None]
-    return alike[min(counted)[1]]
-
-
-def _accepting(view: View, features: frozenset[str]) -> list[Kernel]:
-    return [k for k in OPS[view.node.op].kernels if k.needs <= features and k.accepts(view)]
-
-
-def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel) -> Plan:
-    """Choose kernels and place every activation and scratch buffer."""
     chosen = {n.name: choose(view_of(graph, n), features) for n in graph.nodes if not OPS[n.op].view}
+    by_rows = {layer.whole.node.name: layer for group in groups for layer in group.layers}
+    chosen.update({name: layer.kernel for name, layer in by_rows.items()})
     storage = Storage(graph, chosen)
     kernels: list[tuple[Node, View, Kernel]] = []
     for node in storage.steps():
         view = view_of(graph, node)
         kernels.append((node, view, chosen.get(node.name) or choose(view, features)))
     order = {node.name: i for i, (node, _, _) in enumerate(kernels)}
+    # The steps of a group are one step, and what it needs is in use from its beginning to its end.
+    first_of = [order[group.layers[0].whole.node.name] for group in groups]
+    for first, group in zip(first_of, groups, strict=True):
+        order.update({layer.whole.node.name: first for layer in group.layers})
     lives = storage.lifetimes(order)
+    sizes = {storage.root(t.name): t.bytes for group in groups for t in group.tensors[1:]}
 
     members: list[list[Span]] = []  # arena blocks
     block_of: dict[str, int] = {}
@@ -91,17 +101,24 @@ def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel)
     for node, view, kernel in kernels:
         step, out = order[node.name], storage.root(node.outputs[0])
         if storage.space(out) == "arena":
-            over = _overwritten(view, kernel, storage, lives, step)
+            over = None if node.name in by_rows else _overwritten(view, kernel, storage, lives, step)
             if over is not None:
                 in_place.add(node.name)
                 block_of[out] = block_of[over]
             else:
                 block_of[out] = len(members)
                 members.append([])
-            members[block_of[out]].append(Span(view.out.nbytes, *lives[out]))
-        if needed := _scratch(kernel, view):
+            members[block_of[out]].append(Span(sizes.get(out, view.out.nbytes), *lives[out]))
+        if node.name not in by_rows and (needed := scratch_of(kernel, view)):
             scratch_block[node.name] = len(members)
             members.append([Span(needed, step, step)])
+    held_block = []
+    for first, group in zip(first_of, groups, strict=True):
+        if needed := max(layer.scratch_bytes for layer in group.layers):
+            scratch_block.update({x.whole.node.name: len(members) for x in group.layers if x.scratch_bytes})
+            members.append([Span(needed, first, first)])
+        held_block.append(len(members))
+        members.append([Span(HELD_BYTES * len(group.tensors), first, first)])
 
     allocation = allocate([tuple(block) for block in members])
     offsets = allocation.offsets
@@ -121,12 +138,17 @@ def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel)
                 tuple(locate(t.name) for t in view.inputs if t.data is None),
                 locate(node.outputs[0]),
                 None if block is None else Location("arena", offsets[block]),
-                0 if block is None else members[block][0].size,
+                0 if block is None else _scratch(by_rows.get(node.name), kernel, view),
                 node.name in in_place,
                 OPS[node.op].macs(view),
+                by_rows.get(node.name),
             )
         )
-    return _finish(graph, tuple(steps), allocation, storage)
+    placed = [
+        Group(first, group, Location("arena", offsets[block]), tuple(locate(t.name) for t in group.tensors))
+        for first, group, block in zip(first_of, groups, held_block, strict=True)
+    ]
+    return _finish(graph, tuple(steps), allocation, storage, tuple(placed))
 
 
 def plan_within(graph: Graph, features: frozenset[str], most_bytes: int | None) -> tuple[Plan, list[str]]:
@@ -141,10 +163,10 @@ def plan_within(graph: Graph, features: frozenset[str], most_bytes: int | None) 
     kernels = {step.view.node.name: step.kernel for step in fastest.steps}
     while most_bytes is not None and found.steps and _buffers(found) > most_bytes:
         peak = next(step for step in found.steps if step.view.node.name == found.peak_layer)
-        thrifty = [k for k in _accepting(peak.view, features) if _scratch(k, peak.view) < peak.scratch_bytes]
+        thrifty = [k for k in accepting(peak.view, features) if scratch_of(k, peak.view) < peak.scratch_bytes]
         if not thrifty:
             break
-        kernels[found.peak_layer] = max(thrifty, key=lambda k: _scratch(k, peak.view))
+        kernels[found.peak_layer] = max(thrifty, key=lambda k: scratch_of(k, peak.view))
         found = plan(graph, features, lambda view, _: kernels.get(view.node.name) or choose_kernel(view, features))
         best = min(best, found, key=_buffers)
     first = {step.view.node.name: step.kernel for step in fastest.steps}
@@ -156,11 +178,19 @@ def _buffers(plan: Plan) -> int:
     return plan.arena_bytes + plan.input_bytes + plan.output_bytes + plan.state_bytes
 
 
-def _scratch(kernel: Kernel, view: View) -> int:
-    return scratch_bytes(kernel.scratch(view)) if kernel.scratch is not None else 0
+def _scratch(rows: RowLayer | None, kernel: Kernel, view: View) -> int:
+    return scratch_of(kernel, view) if rows is None else rows.scratch_bytes
 
 
-def _finish(graph: Graph, steps: tuple[Step, ...], allocation: Allocation, storage: Storage) -> Plan:
+def steps_of(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel) -> tuple[Storage, list[Node]]:
+    """Where activations lie, and the nodes that run, in their order."""
+    storage = Storage(graph, {n.name: choose(view_of(graph, n), features) for n in graph.nodes if not OPS[n.op].view})
+    return storage, storage.steps()
+
+
+def _finish(
+    graph: Graph, steps: tuple[Step, ...], allocation: Allocation, storage: Storage, groups: tuple[Group, ...]
+) -> Plan:
     peak = steps[allocation.peak_step].view.node.name if steps else ""
     return Plan(
         graph,
@@ -174,6 +204,7 @@ def _finish(graph: Graph, steps: tuple[Step, ...], allocation: Allocation, stora
         storage.output_bytes,
         storage.state_offsets,
         storage.state_bytes,
+        groups,
     )
 
 

@@ -16,6 +16,7 @@ from ..templates import environment
 from .front_matter import RIGHTS, front_matter
 from .initialisers import fields_of, with_regions
 from .plan import Location, Plan, Step
+from .row_sources import HEADER, SOURCE, GroupView, groups, pointer
 from .words import c_words
 
 MANIFEST_VERSION = 1
@@ -54,6 +55,8 @@ class _LayerView:
     call: str
     output: str
     output_bytes: int
+    group: GroupView | None  # with which it runs by rows; of the first of them alone
+    streamed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,10 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
     )
     laid_out = _lay_out(plan)
     params = _params(plan)
-    layers = tuple(_layer_view(i, step, params[i], packed, laid_out) for i, step in enumerate(plan.steps))
+    by_rows = {group.first: group for group in groups(plan, params, [_comment(step) for step in plan.steps])}
+    layers = tuple(
+        _layer_view(i, step, params[i], packed, laid_out, by_rows.get(i)) for i, step in enumerate(plan.steps)
+    )
     padded = data + bytes(-len(data) % 4)
     shapes = " and ".join(_shape(e.shape) for e in inputs) + " -> " + " and ".join(_shape(e.shape) for e in outputs)
     return _NetView(
@@ -162,7 +168,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
         uses_state=_uses(plan, "state"),
         single=any(t.dtype == "float32" for t in graph.tensors.values()),
         reset=tuple(_resets(plan, packed)),
-        headers=tuple(sorted({s.kernel.header for s in plan.steps})),
+        headers=tuple(sorted({*(s.kernel.header for s in plan.steps), *([HEADER] if by_rows else [])})),
         edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),
         layers=layers,
         words=len(padded) // 4,
@@ -183,7 +189,7 @@ def _resets(plan: Plan, packed: Packed) -> list[str]:
     """C that gives each state its first value."""
     out = []
     for state, offset in zip(plan.graph.states, plan.state_offsets, strict=True):
-        first, place = state.first_bytes(), _pointer(Location("state", offset))
+        first, place = state.first_bytes(), pointer(Location("state", offset))
         if state.start in packed.offsets:
             out.append(f"memcpy({place}, BYTES({packed.offsets[state.start][0]}), {len(first)}u);")
         else:
@@ -229,16 +235,16 @@ def _section_views(packed: Packed, data: bytes) -> list[_SectionView]:
 
 
 def _layer_view(
-    index: int, step: Step, params: str, packed: Packed, laid_out: Mapping[int, _SectionView]
+    index: int, step: Step, params: str, packed: Packed, laid_out: Mapping[int, _SectionView], group: GroupView | None
 ) -> _LayerView:
     view, kernel = step.view, step.kernel
-    values = kernel.params(view)
+    values = kernel.params(view if step.rows is None else step.rows.view)
     arguments = [f"&{params}"]
-    arguments += [_pointer(location) for location in step.inputs] + [_pointer(step.output)]
-    regions = kernel.scratch(view) if kernel.scratch is not None else ()
+    arguments += [pointer(location) for location in step.inputs] + [pointer(step.output)]
+    regions = step.rows.regions if step.rows is not None else kernel.scratch(view) if kernel.scratch is not None else ()
     fields = fields_of(kernel.fields, values, packed, laid_out[index].offset if index in laid_out else None)
     if kernel.scratch is not None:
-        arguments.append(_pointer(step.scratch) if step.scratch is not None else "NULL")
+        arguments.append(pointer(step.scratch) if step.scratch is not None else "NULL")
     return _LayerView(
         index=index,
         comment=_comment(step),
@@ -246,8 +252,10 @@ def _layer_view(
         params=params,
         fields=tuple(with_regions(regions, fields)),
         call=f"{kernel.symbol}({', '.join(arguments)});",
-        output=_pointer(step.output),
+        output=pointer(step.output),
         output_bytes=view.out.nbytes,
+        group=group,
+        streamed=step.rows is not None,
     )
 
 
@@ -268,19 +276,14 @@ def _params(plan: Plan) -> tuple[str, ...]:
     return params_names([step.view.node.name for step in plan.steps])
 
 
-def _pointer(location: Location | None) -> str:
-    assert location is not None
-    base = {"arena": "ram", "state": "kept", "input": "in", "output": "out"}[location.space]
-    return f"{base} + {location.offset}" if location.offset else base
-
-
 def _shape(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
 
 
 def _kernel_sources(plan: Plan) -> list[str]:
     """The C files that this network needs, sorted."""
-    return sorted({f"{stem}.c" for s in plan.steps for stem in (s.kernel.symbol, *s.kernel.sources)})
+    files = {f"{stem}.c" for s in plan.steps for stem in (s.kernel.symbol, *s.kernel.sources)}
+    return sorted(files | {SOURCE} if plan.groups else files)
 
 
 def _all_headers(roots: Sequence[str], files: dict[str, bytes]) -> list[str]:
@@ -310,8 +313,7 @@ def _manifest(
     source = files[f"src/{name}.c"].decode().splitlines()
     params, layers = _params(plan), []
     for i, step in enumerate(plan.steps):
-        call = f"    {step.kernel.symbol}(&{params[i]},"
-        line = next(n for n, text in enumerate(source, 1) if text.startswith(call))
+        first, last = _lines_of(source, i, step, params[i])
         layers.append(
             {
                 "index": i,
@@ -325,7 +327,8 @@ def _manifest(
                 "output_bytes": step.view.out.nbytes,
                 "scratch_bytes": step.scratch_bytes,
                 "in_place": step.in_place,
-                "source_lines": [line, line],
+                "source_lines": [first, last],
+                **({} if step.rows is None else {"rows": step.rows.rows, "calls": len(step.rows.calls)}),
             }
         )
     manifest: dict[str, Any] = {
@@ -347,6 +350,17 @@ def _manifest(
         "layers": layers,
     }
     return list_files(manifest, files)
+
+
+def _lines_of(source: Sequence[str], index: int, step: Step, params: str) -> tuple[int, int]:
+    """The first and the last line of a layer's statement."""
+    if step.rows is None:
+        call = f"    {step.kernel.symbol}(&{params},"
+        line = next(n for n, text in enumerate(source, 1) if text.startswith(call))
+        return line, line
+    last = next(n for n, text in enumerate(source, 1) if text.startswith(f"                ekc_trace({index}, ")) - 1
+    first = next(n for n in range(last, 0, -1) if source[n - 1].startswith(("            case ", "            default: "))) + 1
+    return first, last
 
 
 def _states_json(plan: Plan) -> list[dict[str, Any]]:

@@ -235,6 +235,14 @@ def full_range(view: View, inputs: Sequence[Interval | None]) -> Interval:
     return Interval(np.full(channels, info.min, np.int64), np.full(channels, info.max, np.int64))
 
 
+class Rows(enum.Enum):
+    """Which rows of its images (n, h, w, c) a row of an operator's output needs."""
+
+    NONE = "none"  # any of them, or it has no rows
+    SAME = "same"  # the same row of every activation, whose height is the output's
+    WINDOW = "window"  # those that `window` of its kernels' parameters says
+
+
 @dataclass(frozen=True, slots=True)
 class Op:
     """An operator of the INTEGER stage.
@@ -259,6 +267,8 @@ class Op:
         order: of an operator that does nothing but copy: which value of its first input's sample each value of the
             output's sample is, int64 (values,). None: it is none such.
         single: its activations are float32, the output at least; those of all others never are.
+        rows: what a row of its output needs, for layers that run by rows (generate/rows.py). Its kernels' parameters
+            then change with the rows of a call in the window's heights alone, or in a number that counts values.
         joins_at_most: how many inputs its kernels put behind one another along `axis`; several nodes do it for more.
             0: it does no such thing.
     """
@@ -281,6 +291,7 @@ class Op:
     order: Callable[[View], Array] | None = None
     joins_at_most: int = 0
     single: bool = False
+    rows: Rows = Rows.NONE
     cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
 
 

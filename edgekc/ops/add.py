@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, View
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Rows, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import FloatHalf, SourceOp
 from .kernels.vector import VECTOR
@@ -180,6 +180,7 @@ OP = Op(
     operands=(A, B),
     infer=ew.infer,
     reference=reference,
+    rows=Rows.SAME,
     kernels=KERNELS,
     ranges=ranges,
     validate=validate,

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
-from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, View
+from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, Rows, View
 from ..graph.source import FloatHalf, SourceOp
 from . import add
 from .shared import broadcast
@@ -102,6 +102,7 @@ OP = Op(
     operands=(A, B),
     infer=broadcast.infer,
     reference=reference,
+    rows=Rows.SAME,
     kernels=broadcast.kernels("add_signed", FIELDS, lambda view: {name: view[name] for name in ATTRS}),
     ranges=ranges,
     validate=validate,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..graph.ir import Array
-from ..graph.op import IntAttrs, Lowered, Op, View
+from ..graph.op import IntAttrs, Lowered, Op, Rows, View
 from ..graph.source import FloatHalf, SourceOp
 from .shared import floats as fl
 from .shared import pool
@@ -70,6 +70,7 @@ OP = Op(
     operands=(X,),
     infer=pool.infer,
     reference=reference,
+    rows=Rows.WINDOW,
     kernels=(
         pool.kernel("ek_average_pool_s8_mve", frozenset({"mve"}), _fits_16_bits),
         pool.kernel("ek_average_pool_s8_dsp", frozenset({"dsp"}), _fits_16_bits),

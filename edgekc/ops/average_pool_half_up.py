@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..graph.ir import Array
-from ..graph.op import IntAttrs, Op
+from ..graph.op import IntAttrs, Op, Rows
 from .shared import pool
 from .shared.channels import channelwise
 from .shared.checks import require_activation
@@ -32,6 +32,7 @@ OP = Op(
     operands=(X,),
     infer=pool.infer,
     reference=reference,
+    rows=Rows.WINDOW,
     kernels=(KERNEL,),
     macs=pool.macs,
     ranges=pool.ranges,

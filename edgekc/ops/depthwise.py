@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ModelError
 from ..graph.fixedpoint import DOUBLE
 from ..graph.ir import Array, Role, constant
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Rows, Shape, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from .kernels import vector as vec
@@ -260,6 +260,7 @@ OP = Op(
     operands=DENSE,
     infer=infer,
     reference=reference,
+    rows=Rows.WINDOW,
     kernels=KERNELS,
     weights=lambda attrs, constants: constants[0],
     macs=macs,

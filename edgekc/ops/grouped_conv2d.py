@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..graph.ir import Array
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Rows, Shape, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from . import conv2d
@@ -139,6 +139,7 @@ OP = Op(
     operands=DENSE,
     infer=infer,
     reference=reference,
+    rows=Rows.WINDOW,
     kernels=KERNELS,
     weights=lambda attrs, constants: constants[0],
     macs=conv2d.macs,

@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import DOUBLE, quantize_multiplier, requantize
 from ..graph.ir import Array, Quant, Role, constant
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Rows, Shape, View
 from .shared.channels import channelwise_shared
 from .shared.checks import activation_inputs, known, require_int8
 from .shared.operands import TABLE, X
@@ -118,6 +118,7 @@ OP = Op(
     operands=(X, TABLE),
     infer=infer,
     reference=reference,
+    rows=Rows.SAME,
     kernels=KERNELS,
     ranges=ranges,
     channels=channelwise_shared,

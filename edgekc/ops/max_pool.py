@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..graph.ir import Array
-from ..graph.op import IntAttrs, Op, View
+from ..graph.op import IntAttrs, Op, Rows, View
 from ..graph.source import FloatHalf, SourceOp
 from .shared import floats as fl
 from .shared import pool
@@ -45,6 +45,7 @@ OP = Op(
     operands=(X,),
     infer=pool.infer,
     reference=reference,
+    rows=Rows.WINDOW,
     kernels=(pool.kernel("ek_max_pool_s8"),),
     macs=pool.macs,
     ranges=pool.ranges,

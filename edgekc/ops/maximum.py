@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..graph.ir import Array
-from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, View
+from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, Rows, View
 from ..graph.source import FloatHalf, SourceOp
 from .shared import broadcast
 from .shared import elementwise as ew
@@ -62,6 +62,7 @@ OP = Op(
     infer=broadcast.infer,
     reference=reference,
     # Of the bytes with all bits flipped the larger one is the smaller.
+    rows=Rows.SAME,
     kernels=broadcast.kernels("maximum", (("int8_t", "flip"),), lambda view: dict(flip=-view["least"])),
     ranges=ranges,
     validate=validate,

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
-from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, Param, View
+from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, Param, Rows, View
 from ..graph.source import FloatHalf, SourceOp
 from .shared import broadcast
 from .shared import elementwise as ew
@@ -93,6 +93,7 @@ OP = Op(
     operands=(A, B),
     infer=ew.infer,
     reference=reference,
+    rows=Rows.SAME,
     kernels=ew.kernels("mul", FIELDS, _params),
     ranges=ranges,
     validate=validate,

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array, Role
-from ..graph.op import Case, Constant, IntAttrs, Interval, Lowered, Op, Operand, Shape, View
+from ..graph.op import Case, Constant, IntAttrs, Interval, Lowered, Op, Operand, Rows, Shape, View
 from ..graph.source import FloatHalf, SourceOp
 from .shared import broadcast
 from .shared import elementwise as ew
@@ -109,6 +109,7 @@ OP = Op(
     operands=OPERANDS,
     infer=infer,
     reference=reference,
+    rows=Rows.SAME,
     kernels=(replace(_KERNEL, symbol="ek_prelu_s8", accepts=lambda view: True),),
     ranges=ranges,
     validate=validate,

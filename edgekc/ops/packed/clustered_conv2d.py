@@ -10,7 +10,7 @@ import numpy as np
 from ...graph.bits import index_bits
 from ...graph.fixedpoint import DOUBLE
 from ...graph.ir import Array
-from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Shape, View
+from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Rows, Shape, View
 from ...graph.scratch import Region, Regions
 from ...graph.source import SourceOp
 from .. import conv2d
@@ -204,6 +204,7 @@ OP = Op(
     operands=CLUSTERED,
     infer=infer,
     reference=reference,
+    rows=Rows.WINDOW,
     kernels=KERNELS,
     weights=cl.weights,
     packs="conv2d",

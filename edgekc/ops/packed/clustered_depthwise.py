@@ -13,7 +13,7 @@ import numpy as np
 from ...errors import ModelError
 from ...graph.fixedpoint import DOUBLE
 from ...graph.ir import Array, Role, constant
-from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Rows, Shape, View
 from ...graph.source import SourceOp
 from .. import depthwise
 from ..shared import linear as lin
@@ -104,6 +104,7 @@ OP = Op(
     operands=CLUSTERED,
     infer=infer,
     reference=reference,
+    rows=Rows.WINDOW,
     kernels=KERNELS,
     weights=lambda attrs, constants: cl.weights(attrs, constants).transpose(1, 2, 0),
     packs="depthwise",

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...graph.ir import Array
-from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Rows, Shape, View
 from ...graph.source import SourceOp
 from .. import conv2d, grouped_conv2d
 from ..shared import linear as lin
@@ -74,6 +74,7 @@ OP = Op(
     operands=CLUSTERED,
     infer=infer,
     reference=reference,
+    rows=Rows.WINDOW,
     kernels=KERNELS,
     weights=cl.weights,
     packs="grouped_conv2d",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...graph.ir import Array
-from ...graph.op import IntAttrs, Op, Shape
+from ...graph.op import IntAttrs, Op, Rows, Shape
 from ...graph.source import SourceOp
 from .. import depthwise
 from ..shared.channels import channelwise_filters
@@ -36,6 +36,7 @@ OP = Op(
     operands=TEMPLATED,
     infer=infer,
     reference=reference,
+    rows=Rows.WINDOW,
     kernels=td.KERNELS,
     weights=td.weights,
     packs="depthwise",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...graph.ir import Array
-from ...graph.op import IntAttrs, Op, Shape
+from ...graph.op import IntAttrs, Op, Rows, Shape
 from ...graph.source import SourceOp
 from ..shared.operands import TEMPLATED
 from . import grouped_on_templates as tg
@@ -32,6 +32,7 @@ OP = Op(
     operands=TEMPLATED,
     infer=infer,
     reference=reference,
+    rows=Rows.WINDOW,
     kernels=tg.KERNELS,
     weights=tp.weights,
     packs="grouped_conv2d",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...graph.ir import Array
-from ...graph.op import IntAttrs, Op, Shape
+from ...graph.op import IntAttrs, Op, Rows, Shape
 from ...graph.source import SourceOp
 from .. import conv2d
 from ..kernels.template import KERNELS
@@ -37,6 +37,7 @@ OP = Op(
     operands=CODED,
     infer=infer,
     reference=reference,
+    rows=Rows.WINDOW,
     kernels=KERNELS,
     weights=tp.weights,
     packs="conv2d",

@@ -1,0 +1,280 @@
+"""Layers that run by rows: a chain of them to the calls of each, and to the rows that each buffer between them holds.
+
+A call computes some rows of a layer's output. It is a call of the layer's kernel on a smaller image: fewer rows of
+input and output, and padding where the whole image has it. Which layer is next follows from which rows there are
+(runtime_c/kernels/portable/ek_rows.c, whose twin `schedule` is): the last layer that can run does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..graph.ir import Tensor
+from ..graph.op import Kernel, Param, Rows, View
+from ..graph.scratch import Region, Regions, scratch_bytes
+from ..ops import OPS
+from .choice import Choice
+
+HEIGHTS = ("in_h", "out_h", "pad_top")  # of a window, which change from call to call
+_MOST = 0xFFFF  # rows, which the C counts in 16 bits
+HELD_BYTES = 4  # of ek_rows_held, which each tensor of a group has
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Row y of a layer's output needs `span` rows of its inputs, from y * stride - pad on."""
+
+    span: int
+    stride: int
+    pad: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """One call: rows [first, first + count) of the output, from rows [begin, end) of the input."""
+
+    first: int
+    count: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowLayer:
+    """A layer that makes `rows` rows of its output in a call, its last call perhaps fewer."""
+
+    whole: View
+    view: View  # of its largest call
+    kernel: Kernel
+    window: Window
+    rows: int
+    calls: tuple[Slice, ...]
+    regions: Regions  # of scratch, as large as any call wants them
+    counts: Mapping[str, int]  # of a kernel without a window: fields that change, for each row of a call
+    varies: bool  # whether its calls differ in their parameters
+
+    @property
+    def scratch_bytes(self) -> int:
+        return scratch_bytes(self.regions)
+
+
+@dataclass(frozen=True, slots=True)
+class RowTensor:
+    """Rows of a tensor, one behind the other. The first of a group is whole; so is the last."""
+
+    name: str
+    row_bytes: int
+    height: int
+    room: int  # rows that its buffer has
+
+    @property
+    def bytes(self) -> int:
+        return self.room * self.row_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """Layers that run together. Tensor 0 is what they read, tensor k + 1 what layer k makes."""
+
+    layers: tuple[RowLayer, ...]
+    inputs: tuple[tuple[int, ...], ...]  # tensors that each layer reads
+    tensors: tuple[RowTensor, ...]
+    moved_bytes: int  # in one inference, to make room at the end of buffers
+
+    @property
+    def last_readers(self) -> tuple[int, ...]:
+        """For each layer, the last one that reads what it makes; itself where none of the group does."""
+        return tuple(
+            max((i for i, read in enumerate(self.inputs) if k + 1 in read), default=k) for k in range(len(self.layers))
+        )
+
+
+def window_of(view: View, kernel: Kernel) -> Window | None:
+    """None where the layer's rows cannot be made one after the other."""
+    kind = OPS[view.node.op].rows
+    activations = [t for t in view.inputs if t.data is None]
+    images = [*activations, view.out]
+    if kind is Rows.NONE or len(activations) > 2 or any(len(t.shape) != 4 or t.shape[0] != 1 for t in images):
+        return None
+    if any(not 0 < t.shape[1] <= _MOST for t in images):
+        return None
+    if kind is Rows.WINDOW:
+        window = kernel.params(view)["window"]
+        assert isinstance(window, Mapping) and len(activations) == 1
+        k_h, dilation, stride, pad = (int(window[key]) for key in ("k_h", "dilation_h", "stride_h", "pad_top"))
+        return Window((k_h - 1) * dilation + 1, stride, pad)
+    constants = [t for t in view.inputs if t.data is not None]
+    if any(t.shape[1] != view.out.shape[1] for t in activations) or any(_has_rows(t) for t in constants):
+        return None
+    return Window(1, 1, 0)
+
+
+def _has_rows(constant: Tensor) -> bool:
+    return len(constant.shape) >= 3 and constant.shape[-3] != 1
+
+
+def slices(window: Window, in_h: int, out_h: int, rows: int) -> tuple[Slice, ...] | None:
+    """The calls that make an output; None where one would see nothing but padding."""
+    found = []
+    for first in range(0, out_h, rows):
+        count = min(rows, out_h - first)
+        begin = max(first * window.stride - window.pad, 0)
+        end = min((first + count - 1) * window.stride + window.span - window.pad, in_h)
+        if begin >= end:
+            return None
+        found.append(Slice(first, count, begin, end))
+    return tuple(found)
+
+
+def sliced(view: View, window: Window, call: Slice) -> View:
+    """The layer of one call."""
+    above = max(window.pad - call.first * window.stride, 0)
+    below = (call.first + call.count - 1) * window.stride + window.span - window.pad - call.end
+    attrs = dict(view.node.attrs)
+    if "pad_top" in attrs:
+        attrs.update(pad_top=above, pad_bottom=max(below, 0))
+
+    def cut(tensor: Tensor, rows: int) -> Tensor:
+        return replace(tensor, shape=(1, rows, *tensor.shape[2:])) if tensor.data is None else tensor
+
+    return replace(
+        view,
+        node=replace(view.node, attrs=attrs),
+        inputs=tuple(cut(t, call.end - call.begin) for t in view.inputs),
+        outputs=(cut(view.out, call.count),),
+    )
+
+
+def row_layer(view: View, features: frozenset[str], rows: int, choose: Choice) -> RowLayer | None:
+    """None where the layer, or any of its kernels that the choice falls on, cannot run so."""
+    window = window_of(view, choose(view, features))
+    rows = min(rows, view.out.shape[1])
+    calls = None if window is None else slices(window, view.x.shape[1], view.out.shape[1], rows)
+    if window is None or calls is None:
+        return None
+    # Calls of equal heights are equal, whatever rows they are of.
+    kinds = {(c.count, c.end - c.begin, max(window.pad - c.first * window.stride, 0)): c for c in calls}
+    largest = sliced(view, window, kinds[max(kinds, key=lambda k: (k[0], k[1], -k[2]))])
+    kernel = choose(largest, features)
+    views = [sliced(view, window, c) for c in kinds.values()]
+    if not all(kernel.accepts(v) for v in views):
+        return None
+    counts = _counts(kernel, views, largest)
+    if counts is None:
+        return None
+    return RowLayer(
+        view, largest, kernel, window, rows, calls, _regions(kernel, views), counts, varies=len(kinds) > 1
+    )
+
+
+def _regions(kernel: Kernel, views: Sequence[View]) -> Regions:
+    if kernel.scratch is None:
+        return ()
+    every = [kernel.scratch(v) for v in views]
+    return tuple(Region(r[0].name, max(x.bytes for x in r), r[0].holds, r[0].align) for r in zip(*every, strict=True))
+
+
+def _counts(kernel: Kernel, views: Sequence[View], largest: View) -> dict[str, int] | None:
+    """Fields that count values, for each row. None where parameters change in a way that calls by rows cannot."""
+    found: dict[str, int] = {}
+    for view in views:
+        for name, value in kernel.params(view).items():
+            most = kernel.params(largest)[name]
+            if value == most or name == "block":  # pixels of a pass, at most
+                continue
+            if isinstance(value, Mapping) and isinstance(most, Mapping):
+                if name != "window" or any(value[key] != most[key] for key in most if key not in HEIGHTS):
+                    return None
+                continue
+            each = _for_each_row(value, view)
+            if each is None or each != _for_each_row(most, largest):
+                return None
+            found[name] = each
+    return found
+
+
+def _for_each_row(value: Param, view: View) -> int | None:
+    rows = view.out.shape[1]
+    return value // rows if isinstance(value, int) and value % rows == 0 else None
+
+
+def group_of(layers: Sequence[RowLayer], slack: Sequence[int] | None = None) -> RowGroup:
+    """Layers that run together, each of which reads what those before it made or what the first one reads.
+
+    Args:
+        slack: rows that each layer's buffer has beyond what it must have.
+    """
+    made = {layer.whole.out.name: k + 1 for k, layer in enumerate(layers)}
+    inputs = tuple(tuple(made.get(t.name, 0) for t in layer.whole.inputs if t.data is None) for layer in layers)
+    return _grouped(tuple(layers), inputs, tuple(slack) if slack is not None else (0,) * len(layers))
+
+
+def _grouped(layers: tuple[RowLayer, ...], inputs: tuple[tuple[int, ...], ...], slack: tuple[int, ...]) -> RowGroup:
+    tensors = [next(t for t in layers[0].whole.inputs if t.data is None), *(layer.whole.out for layer in layers)]
+    heights = [t.shape[1] for t in tensors]
+    calls = list(_walk(layers, inputs, schedule(layers, inputs)))
+    rooms = _rooms(calls, len(tensors))
+    last = len(layers)
+    rooms = [min(room + more, h) for room, more, h in zip(rooms, (0, *slack), heights, strict=True)]
+    rooms[0], rooms[last] = heights[0], heights[last]
+    row_bytes = [t.nbytes // t.shape[1] for t in tensors]
+    moved = _moved(calls, rooms)
+    found = tuple(
+        RowTensor(t.name, size, h, room) for t, size, h, room in zip(tensors, row_bytes, heights, rooms, strict=True)
+    )
+    return RowGroup(layers, inputs, found, sum(rows * size for rows, size in zip(moved, row_bytes, strict=True)))
+
+
+def schedule(layers: Sequence[RowLayer], inputs: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
+    """(layer, call) in the order in which they run: the last layer that has the rows for its next call."""
+    made = [0] * (len(layers) + 1)
+    made[0] = layers[0].whole.x.shape[1]
+    done = [0] * len(layers)
+    needs = [[c.end for c in layer.calls] for layer in layers]
+    readers = [max((i for i, read in enumerate(inputs) if k + 1 in read), default=k) for k in range(len(layers))]
+    order = []
+    at = len(layers) - 1
+    while at >= 0:
+        k = done[at]
+        if k < len(needs[at]) and all(made[t] >= needs[at][k] for t in inputs[at]):
+            order.append((at, k))
+            done[at] += 1
+            made[at + 1] += layers[at].calls[k].count
+            at = readers[at]
+        else:
+            at -= 1
+    return order
+
+
+def _walk(
+    layers: Sequence[RowLayer], inputs: Sequence[Sequence[int]], order: Sequence[tuple[int, int]]
+) -> Iterator[tuple[int, int, int, int]]:
+    """For each call: the tensor that it writes, its rows so far, the first of them that is needed, rows that come."""
+    readers = [[i for i, read in enumerate(inputs) if t in read] for t in range(len(layers) + 1)]
+    done = [0] * len(layers)
+    made = [0] * (len(layers) + 1)
+    for at, k in order:
+        t, count = at + 1, layers[at].calls[k].count
+        needed = [layers[i].calls[done[i]].begin for i in readers[t] if done[i] < len(layers[i].calls)]
+        yield t, made[t], min(min(needed, default=made[t]), made[t]), count
+        done[at] += 1
+        made[t] += count
+
+
+def _rooms(calls: Sequence[tuple[int, int, int, int]], tensors: int) -> list[int]:
+    """Rows that each tensor's buffer must have."""
+    rooms = [0] * tensors
+    for t, made, keep, count in calls:
+        rooms[t] = max(rooms[t], made - keep + count)
+    return rooms
+
+
+def _moved(calls: Sequence[tuple[int, int, int, int]], rooms: Sequence[int]) -> list[int]:
+    """Rows of each tensor that are moved to the beginning of its buffer."""
+    first, moved = [0] * len(rooms), [0] * len(rooms)
+    for t, made, keep, count in calls:
+        if made + count - first[t] > rooms[t]:
+            moved[t] += made - keep
+            first[t] = keep
+    return moved

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which layer of a group runs next, on which rows. */
+#include "ek_rows.h"
+
+#include <string.h>
+
+void ek_rows_begin(const ek_rows *group, ek_rows_held *held, ek_rows_call *call)
+{
+    for (uint32_t t = 0; t <= group->count; t++) {
+        held[t].first = held[t].made = 0;
+    }
+    held[0].made = group->tensors[0].height;
+    call->ran = (uint16_t)(group->count - 1u);
+}
+
+/* The first row of a tensor that a layer has yet to read; of what no layer does, `made`. */
+static uint32_t needed(const ek_rows *group, const ek_rows_held *held, uint32_t tensor)
+{
+    uint32_t first = held[tensor].made;
+    for (uint32_t k = tensor; k < group->count; k++) { /* a reader comes behind the layer that makes the tensor */
+        const ek_rows_layer *const layer = group->layers + k;
+        if (layer->in[0] == tensor || layer->in[1] == tensor) {
+            const uint32_t row = held[k + 1].made, top = row * layer->stride;
+            if (row < group->tensors[k + 1].height) {
+                const uint32_t begin = top > layer->pad ? top - layer->pad : 0;
+                first = begin < first ? begin : first;
+            }
+        }
+    }
+    return first;
+}
+
+/* Moves the rows that are needed to the beginning of the buffer. */
+static void move(const ek_rows_tensor *tensor, ek_rows_held *held, int8_t *buffer, uint32_t first)
+{
+    const uint32_t apart = (first - held->first) * tensor->row_bytes;
+    uint32_t left = (held->made - first) * tensor->row_bytes;
+    held->first = (uint16_t)first;
+    while (left > 0) { /* in pieces that do not overlap what they are copied to */
+        const uint32_t bytes = left < apart ? left : apart;
+        memcpy(buffer, buffer + apart, (size_t)bytes);
+        buffer += bytes;
+        left -= bytes;
+    }
+}
+
+int ek_rows_next(const ek_rows *group, ek_rows_held *held, int8_t *arena, ek_rows_call *call)
+{
+    /* Only layers that read what the last call made can run that could not before. */
+    for (uint32_t k = group->layers[call->ran].last_reader + 1u; k-- > 0;) {
+        const ek_rows_layer *const layer = group->layers + k;
+        const ek_rows_tensor *const out = group->tensors + k + 1;
+        ek_rows_held *const made = held + k + 1;
+        const uint32_t row = made->made, left = (uint32_t)out->height - row;
+        const uint32_t rows = left < layer->rows ? left : layer->rows, top = row * layer->stride;
+        const uint32_t in_h = group->tensors[layer->in[0]].height;
+        uint32_t begin, end;
+        if (rows == 0) {
+            continue;
+        }
+        end = (row + rows - 1) * layer->stride + layer->span - layer->pad;
+        end = end < in_h ? end : in_h;
+        if (held[layer->in[0]].made < end || held[layer->in[1]].made < end) {
+            continue;
+        }
+        begin = top > layer->pad ? top - layer->pad : 0;
+        if (row + rows - made->first > out->room) {
+            move(out, made, arena + out->place, needed(group, held, k + 1));
+        }
+        for (uint32_t i = 0; i < 2; i++) {
+            const ek_rows_tensor *const in = group->tensors + layer->in[i];
+            call->in[i] = (begin - held[layer->in[i]].first) * in->row_bytes;
+        }
+        call->out = (row - made->first) * out->row_bytes;
+        call->layer = (uint16_t)k;
+        call->in_rows = (uint16_t)(end - begin);
+        call->rows = (uint16_t)rows;
+        call->pad_top = (uint16_t)(top < layer->pad ? layer->pad - top : 0);
+        made->made = (uint16_t)(row + rows);
+        return 1;
+    }
+    return 0;
+}
