@@ -10,7 +10,8 @@ from ..graph.op import Kernel, View, view_of
 from ..ops import OPS
 from .arena import Allocation, Span, allocate
 from .choice import Choice, accepting, choose_kernel, scratch_of
-from .rows import HELD_BYTES, RowGroup, RowLayer
+from .row_groups import HELD_BYTES, RowGroup
+from .rows import RowLayer
 from .storage import Storage
 
 
@@ -86,13 +87,15 @@ def plan(
     for node in storage.steps():
         view = view_of(graph, node)
         kernels.append((node, view, chosen.get(node.name) or choose(view, features)))
+    # The steps of a group are one step, as long as all its calls.
     order = {node.name: i for i, (node, _, _) in enumerate(kernels)}
-    # The steps of a group are one step, and what it needs is in use from its beginning to its end.
     first_of = [order[group.layers[0].whole.node.name] for group in groups]
     for first, group in zip(first_of, groups, strict=True):
         order.update({layer.whole.node.name: first for layer in group.layers})
-    lives = storage.lifetimes(order)
-    sizes = {storage.root(t.name): t.bytes for group in groups for t in group.tensors[1:]}
+    step_of = storage.lifetimes(order)
+    times = max((group.calls for group in groups), default=1)  # of each step
+    lives = {root: (first * times, last * times + times - 1) for root, (first, last) in step_of.items()}
+    inner = {t.name for group in groups for t in group.tensors[1:-1]}
 
     members: list[list[Span]] = []  # arena blocks
     block_of: dict[str, int] = {}
@@ -100,31 +103,48 @@ def plan(
     scratch_block: dict[str, int] = {}
     for node, view, kernel in kernels:
         step, out = order[node.name], storage.root(node.outputs[0])
-        if storage.space(out) == "arena":
-            over = None if node.name in by_rows else _overwritten(view, kernel, storage, lives, step)
+        if out not in inner and storage.space(out) == "arena":
+            over = None if node.name in by_rows else _overwritten(view, kernel, storage, step_of, step)
             if over is not None:
                 in_place.add(node.name)
                 block_of[out] = block_of[over]
             else:
                 block_of[out] = len(members)
                 members.append([])
-            members[block_of[out]].append(Span(sizes.get(out, view.out.nbytes), *lives[out]))
+            members[block_of[out]].append(Span(view.out.nbytes, *lives[out]))
         if node.name not in by_rows and (needed := scratch_of(kernel, view)):
             scratch_block[node.name] = len(members)
-            members.append([Span(needed, step, step)])
-    held_block = []
-    for first, group in zip(first_of, groups, strict=True):
-        if needed := max(layer.scratch_bytes for layer in group.layers):
-            scratch_block.update({x.whole.node.name: len(members) for x in group.layers if x.scratch_bytes})
-            members.append([Span(needed, first, first)])
+            members.append([Span(needed, step * times, step * times + times - 1)])
+    held_block: list[int] = []
+    in_place_of: dict[str, str] = {}  # tensors of groups, and those in whose buffers they lie
+    for step, group in zip(first_of, groups, strict=True):
+        at, last = step * times, storage.root(group.tensors[-1].name)
+        scratch = [Span(size, at + begin, at + end) for size, begin, end in group.scratch if size]
+        scratch_block.update({x.whole.node.name: len(members) for x in group.layers if x.scratch_bytes})
+        members += [scratch] if scratch else []
+        if storage.space(last) == "arena":  # its rows come one after the other: what lies behind them may be in use
+            begin = at + group.grows[0][1]
+            spans = [Span(size, at + first, at + end) for size, first, end in group.grows]
+            spans[-1] = Span(spans[-1].size, spans[-1].first, lives[last][1])
+            members[block_of[last]] = [
+                *(s for s in members[block_of[last]] if s.last < begin or s.first > begin),
+                *spans,
+            ]
+        for tensor in group.tensors[1:-1]:
+            if group.tensors[tensor.buffer] is tensor:
+                block_of[tensor.name] = len(members)
+                members.append([Span(tensor.bytes, at + tensor.begin, at + tensor.end)])
+        for tensor in group.tensors[1:-1]:
+            if group.tensors[tensor.buffer] is not tensor:
+                in_place_of[tensor.name] = storage.root(group.tensors[tensor.buffer].name)
         held_block.append(len(members))
-        members.append([Span(HELD_BYTES * len(group.tensors), first, first)])
+        members.append([Span(HELD_BYTES * len(group.tensors), at, at + times - 1)])
 
     allocation = allocate([tuple(block) for block in members])
     offsets = allocation.offsets
 
     def locate(name: str) -> Location:
-        root = storage.root(name)
+        root = in_place_of.get(name, storage.root(name))
         space = storage.space(root)
         return Location(space, offsets[block_of[root]] if space == "arena" else storage.offset(root))
 
@@ -148,7 +168,7 @@ def plan(
         Group(first, group, Location("arena", offsets[block]), tuple(locate(t.name) for t in group.tensors))
         for first, group, block in zip(first_of, groups, held_block, strict=True)
     ]
-    return _finish(graph, tuple(steps), allocation, storage, tuple(placed))
+    return _finish(graph, tuple(steps), allocation, storage, tuple(placed), times)
 
 
 def plan_within(graph: Graph, features: frozenset[str], most_bytes: int | None) -> tuple[Plan, list[str]]:
@@ -189,9 +209,9 @@ def steps_of(graph: Graph, features: frozenset[str], choose: Choice = choose_ker
 
 
 def _finish(
-    graph: Graph, steps: tuple[Step, ...], allocation: Allocation, storage: Storage, groups: tuple[Group, ...]
+    graph: Graph, steps: tuple[Step, ...], allocation: Allocation, storage: Storage, groups: tuple[Group, ...], times: int
 ) -> Plan:
-    peak = steps[allocation.peak_step].view.node.name if steps else ""
+    peak = steps[allocation.peak_step // times].view.node.name if steps else ""
     return Plan(
         graph,
         steps,

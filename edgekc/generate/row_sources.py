@@ -61,7 +61,7 @@ def groups(plan: Plan, params: Sequence[str], comments: Sequence[str]) -> tuple[
                 _layer(plan.steps[index], index, place, params[index], comments[index], record, len(read))
             )
         tensors = tuple(
-            f"{{{at.offset if at.space == 'arena' else 0}, {t.row_bytes}, {t.height}, {t.room}}}"
+            f"{{{at.offset if at.space == 'arena' else 0}, {t.row_bytes}, {t.height}, {t.room}, {t.buffer}}}"
             for t, at in zip(rows.tensors, group.places, strict=True)
         )
         found.append(

@@ -1,13 +1,12 @@
-"""Layers that run by rows: a chain of them to the calls of each, and to the rows that each buffer between them holds.
+"""A layer that runs by rows to its calls.
 
-A call computes some rows of a layer's output. It is a call of the layer's kernel on a smaller image: fewer rows of
-input and output, and padding where the whole image has it. Which layer is next follows from which rows there are
-(runtime_c/kernels/portable/ek_rows.c, whose twin `schedule` is): the last layer that can run does.
+A call computes some rows of the layer's output. It is a call of the layer's kernel on a smaller image: fewer rows of
+input and output, and padding where the whole image has it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..graph.ir import Tensor
@@ -18,7 +17,6 @@ from .choice import Choice
 
 HEIGHTS = ("in_h", "out_h", "pad_top")  # of a window, which change from call to call
 _MOST = 0xFFFF  # rows, which the C counts in 16 bits
-HELD_BYTES = 4  # of ek_rows_held, which each tensor of a group has
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,37 +55,6 @@ class RowLayer:
     @property
     def scratch_bytes(self) -> int:
         return scratch_bytes(self.regions)
-
-
-@dataclass(frozen=True, slots=True)
-class RowTensor:
-    """Rows of a tensor, one behind the other. The first of a group is whole; so is the last."""
-
-    name: str
-    row_bytes: int
-    height: int
-    room: int  # rows that its buffer has
-
-    @property
-    def bytes(self) -> int:
-        return self.room * self.row_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class RowGroup:
-    """Layers that run together. Tensor 0 is what they read, tensor k + 1 what layer k makes."""
-
-    layers: tuple[RowLayer, ...]
-    inputs: tuple[tuple[int, ...], ...]  # tensors that each layer reads
-    tensors: tuple[RowTensor, ...]
-    moved_bytes: int  # in one inference, to make room at the end of buffers
-
-    @property
-    def last_readers(self) -> tuple[int, ...]:
-        """For each layer, the last one that reads what it makes; itself where none of the group does."""
-        return tuple(
-            max((i for i, read in enumerate(self.inputs) if k + 1 in read), default=k) for k in range(len(self.layers))
-        )
 
 
 def window_of(view: View, kernel: Kernel) -> Window | None:
@@ -197,84 +164,3 @@ def _counts(kernel: Kernel, views: Sequence[View], largest: View) -> dict[str, i
 def _for_each_row(value: Param, view: View) -> int | None:
     rows = view.out.shape[1]
     return value // rows if isinstance(value, int) and value % rows == 0 else None
-
-
-def group_of(layers: Sequence[RowLayer], slack: Sequence[int] | None = None) -> RowGroup:
-    """Layers that run together, each of which reads what those before it made or what the first one reads.
-
-    Args:
-        slack: rows that each layer's buffer has beyond what it must have.
-    """
-    made = {layer.whole.out.name: k + 1 for k, layer in enumerate(layers)}
-    inputs = tuple(tuple(made.get(t.name, 0) for t in layer.whole.inputs if t.data is None) for layer in layers)
-    return _grouped(tuple(layers), inputs, tuple(slack) if slack is not None else (0,) * len(layers))
-
-
-def _grouped(layers: tuple[RowLayer, ...], inputs: tuple[tuple[int, ...], ...], slack: tuple[int, ...]) -> RowGroup:
-    tensors = [next(t for t in layers[0].whole.inputs if t.data is None), *(layer.whole.out for layer in layers)]
-    heights = [t.shape[1] for t in tensors]
-    calls = list(_walk(layers, inputs, schedule(layers, inputs)))
-    rooms = _rooms(calls, len(tensors))
-    last = len(layers)
-    rooms = [min(room + more, h) for room, more, h in zip(rooms, (0, *slack), heights, strict=True)]
-    rooms[0], rooms[last] = heights[0], heights[last]
-    row_bytes = [t.nbytes // t.shape[1] for t in tensors]
-    moved = _moved(calls, rooms)
-    found = tuple(
-        RowTensor(t.name, size, h, room) for t, size, h, room in zip(tensors, row_bytes, heights, rooms, strict=True)
-    )
-    return RowGroup(layers, inputs, found, sum(rows * size for rows, size in zip(moved, row_bytes, strict=True)))
-
-
-def schedule(layers: Sequence[RowLayer], inputs: Sequence[Sequence[int]]) -> list[tuple[int, int]]:
-    """(layer, call) in the order in which they run: the last layer that has the rows for its next call."""
-    made = [0] * (len(layers) + 1)
-    made[0] = layers[0].whole.x.shape[1]
-    done = [0] * len(layers)
-    needs = [[c.end for c in layer.calls] for layer in layers]
-    readers = [max((i for i, read in enumerate(inputs) if k + 1 in read), default=k) for k in range(len(layers))]
-    order = []
-    at = len(layers) - 1
-    while at >= 0:
-        k = done[at]
-        if k < len(needs[at]) and all(made[t] >= needs[at][k] for t in inputs[at]):
-            order.append((at, k))
-            done[at] += 1
-            made[at + 1] += layers[at].calls[k].count
-            at = readers[at]
-        else:
-            at -= 1
-    return order
-
-
-def _walk(
-    layers: Sequence[RowLayer], inputs: Sequence[Sequence[int]], order: Sequence[tuple[int, int]]
-) -> Iterator[tuple[int, int, int, int]]:
-    """For each call: the tensor that it writes, its rows so far, the first of them that is needed, rows that come."""
-    readers = [[i for i, read in enumerate(inputs) if t in read] for t in range(len(layers) + 1)]
-    done = [0] * len(layers)
-    made = [0] * (len(layers) + 1)
-    for at, k in order:
-        t, count = at + 1, layers[at].calls[k].count
-        needed = [layers[i].calls[done[i]].begin for i in readers[t] if done[i] < len(layers[i].calls)]
-        yield t, made[t], min(min(needed, default=made[t]), made[t]), count
-        done[at] += 1
-        made[t] += count
-
-
-def _rooms(calls: Sequence[tuple[int, int, int, int]], tensors: int) -> list[int]:
-    """Rows that each tensor's buffer must have."""
-    rooms = [0] * tensors
-    for t, made, keep, count in calls:
-        rooms[t] = max(rooms[t], made - keep + count)
-    return rooms
-
-
-def _moved(calls: Sequence[tuple[int, int, int, int]], rooms: Sequence[int]) -> list[int]:
-    """Rows of each tensor that are moved to the beginning of its buffer."""
-    first, moved = [0] * len(rooms), [0] * len(rooms)
-    for t, made, keep, count in calls:
-        if made + count - first[t] > rooms[t]:
-            moved[t] += made - keep
-            first[t] = keep
-    return moved

@@ -16,6 +16,7 @@ typedef struct {
     uint32_t row_bytes;
     uint16_t height;    /* rows of the whole tensor */
     uint16_t room;      /* rows that the buffer has; all: none is ever moved */
+    uint16_t buffer;    /* the tensor in whose buffer it lies: itself, or one whose rows are written over its own */
 } ek_rows_tensor;
 
 /* Row y of a layer's output needs `span` rows of its inputs, from y * stride - pad on. Layer k makes tensor k + 1. */

@@ -13,7 +13,7 @@ void ek_rows_begin(const ek_rows *group, ek_rows_held *held, ek_rows_call *call)
     call->ran = (uint16_t)(group->count - 1u);
 }
 
-/* The first row of a tensor that a layer has yet to read; of what no layer does, `made`. */
+/* The first row of a tensor that a layer has yet to read; its next row where that is none. */
 static uint32_t needed(const ek_rows *group, const ek_rows_held *held, uint32_t tensor)
 {
     uint32_t first = held[tensor].made;
@@ -30,12 +30,20 @@ static uint32_t needed(const ek_rows *group, const ek_rows_held *held, uint32_t 
     return first;
 }
 
-/* Moves the rows that are needed to the beginning of the buffer. */
-static void move(const ek_rows_tensor *tensor, ek_rows_held *held, int8_t *buffer, uint32_t first)
+/* Moves the rows that are needed to the beginning of the buffer of a tensor. */
+static void move(const ek_rows *group, ek_rows_held *held, int8_t *arena, uint32_t tensor)
 {
-    const uint32_t apart = (first - held->first) * tensor->row_bytes;
-    uint32_t left = (held->made - first) * tensor->row_bytes;
-    held->first = (uint16_t)first;
+    const uint32_t first = needed(group, held, tensor), row_bytes = group->tensors[tensor].row_bytes;
+    const uint32_t apart = (first - held[tensor].first) * row_bytes;
+    int8_t *buffer = arena + group->tensors[tensor].place;
+    uint32_t end = held[tensor].made, left;
+    for (uint32_t t = 1; t <= tensor; t++) { /* others in the buffer may be ahead */
+        if (group->tensors[t].buffer == tensor && held[t].made > end) {
+            end = held[t].made;
+        }
+    }
+    left = (end - first) * row_bytes;
+    held[tensor].first = (uint16_t)first;
     while (left > 0) { /* in pieces that do not overlap what they are copied to */
         const uint32_t bytes = left < apart ? left : apart;
         memcpy(buffer, buffer + apart, (size_t)bytes);
@@ -49,9 +57,9 @@ int ek_rows_next(const ek_rows *group, ek_rows_held *held, int8_t *arena, ek_row
     /* Only layers that read what the last call made can run that could not before. */
     for (uint32_t k = group->layers[call->ran].last_reader + 1u; k-- > 0;) {
         const ek_rows_layer *const layer = group->layers + k;
-        const ek_rows_tensor *const out = group->tensors + k + 1;
-        ek_rows_held *const made = held + k + 1;
-        const uint32_t row = made->made, left = (uint32_t)out->height - row;
+        const ek_rows_tensor *const out = group->tensors + k + 1, *const buffer = group->tensors + out->buffer;
+        const ek_rows_held *const at = held + out->buffer;
+        const uint32_t row = held[k + 1].made, left = (uint32_t)out->height - row;
         const uint32_t rows = left < layer->rows ? left : layer->rows, top = row * layer->stride;
         const uint32_t in_h = group->tensors[layer->in[0]].height;
         uint32_t begin, end;
@@ -64,19 +72,19 @@ int ek_rows_next(const ek_rows *group, ek_rows_held *held, int8_t *arena, ek_row
             continue;
         }
         begin = top > layer->pad ? top - layer->pad : 0;
-        if (row + rows - made->first > out->room) {
-            move(out, made, arena + out->place, needed(group, held, k + 1));
+        if (row + rows - at->first > buffer->room) {
+            move(group, held, arena, out->buffer);
         }
+        call->out = (row - at->first) * buffer->row_bytes;
         for (uint32_t i = 0; i < 2; i++) {
-            const ek_rows_tensor *const in = group->tensors + layer->in[i];
-            call->in[i] = (begin - held[layer->in[i]].first) * in->row_bytes;
+            const uint32_t from = group->tensors[layer->in[i]].buffer;
+            call->in[i] = (begin - held[from].first) * group->tensors[from].row_bytes;
         }
-        call->out = (row - made->first) * out->row_bytes;
         call->layer = (uint16_t)k;
         call->in_rows = (uint16_t)(end - begin);
         call->rows = (uint16_t)rows;
         call->pad_top = (uint16_t)(top < layer->pad ? layer->pad - top : 0);
-        made->made = (uint16_t)(row + rows);
+        held[k + 1].made = (uint16_t)(row + rows);
         return 1;
     }
     return 0;
