@@ -67,9 +67,14 @@ def allocate(blocks: Sequence[Block]) -> Allocation:
 
 def lower_bound(blocks: Sequence[Block]) -> tuple[int, int]:
     """(bytes, step): the largest sum of sizes in use at one step; no plan can be smaller."""
-    steps = sorted({s.first for b in blocks for s in b})
-    sums = [(sum(_size_at(b, step) for b in blocks), step) for step in steps]
+    sums = [(size, step) for step, size in usage(blocks).items()]
     return max(sums, key=lambda pair: (pair[0], -pair[1]), default=(0, 0))
+
+
+def usage(blocks: Sequence[Block]) -> dict[int, int]:
+    """Bytes in use, by the steps at which any comes into use."""
+    steps = sorted({s.first for b in blocks for s in b})
+    return {step: sum(_size_at(b, step) for b in blocks) for step in steps}
 
 
 def _size_at(block: Block, step: int) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..graph.ir import Graph, Node
+from ..graph.ir import Graph
 from ..graph.op import Kernel, View, view_of
 from ..ops import OPS
-from .arena import Allocation, Span, allocate
+from .arena import Block, Span, allocate
 from .choice import Choice, accepting, choose_kernel, scratch_of
 from .row_groups import HELD_BYTES, RowGroup
 from .rows import RowLayer
@@ -68,107 +68,159 @@ class Plan:
     groups: tuple[Group, ...] = ()
 
 
-def plan(
-    graph: Graph,
-    features: frozenset[str],
-    choose: Choice = choose_kernel,
-    groups: Sequence[RowGroup] = (),
-) -> Plan:
-    """Choose kernels and place every activation and scratch buffer.
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A graph with a kernel for each layer, before anything has a place."""
+
+    graph: Graph
+    storage: Storage
+    layers: tuple[tuple[View, Kernel], ...]  # in the order in which they run
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """What needs a place in the arena."""
+
+    spans: tuple[Block, ...]
+    of: Mapping[str, int]  # roots of activations to their blocks
+    in_place: frozenset[str]  # nodes
+    scratch: Mapping[str, int]  # nodes to blocks
+    held: tuple[int, ...]  # blocks of the groups
+    times: int  # that each step has; a group's calls are times of its first step
+
+
+def base_of(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel) -> Base:
+    chosen = {n.name: choose(view_of(graph, n), features) for n in graph.nodes if not OPS[n.op].view}
+    storage = Storage(graph, chosen)
+    views = [view_of(graph, node) for node in storage.steps()]
+    return Base(graph, storage, tuple((v, chosen.get(v.node.name) or choose(v, features)) for v in views))
+
+
+def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel) -> Plan:
+    """Choose kernels and place every activation and scratch buffer."""
+    return placed(base_of(graph, features, choose))
+
+
+def placed(base: Base, groups: Sequence[RowGroup] = ()) -> Plan:
+    """A place for every activation and scratch buffer.
 
     Args:
-        groups: layers that run by rows, in the order of the steps that `steps_of` gives.
+        groups: layers that run by rows.
     """
-    chosen = {n.name: choose(view_of(graph, n), features) for n in graph.nodes if not OPS[n.op].view}
-    by_rows = {layer.whole.node.name: layer for group in groups for layer in group.layers}
-    chosen.update({name: layer.kernel for name, layer in by_rows.items()})
-    storage = Storage(graph, chosen)
-    kernels: list[tuple[Node, View, Kernel]] = []
-    for node in storage.steps():
-        view = view_of(graph, node)
-        kernels.append((node, view, chosen.get(node.name) or choose(view, features)))
+    storage, blocks = base.storage, blocks_of(base, groups)
+    allocation = allocate(blocks.spans)
+    by_rows = _by_rows(groups)
+
+    buffers = {t.name: group.tensors[t.buffer].name for group in groups for t in group.tensors}
+
+    def locate(name: str) -> Location:
+        root = storage.root(buffers.get(name, name))
+        space = storage.space(root)
+        return Location(space, allocation.offsets[blocks.of[root]] if space == "arena" else storage.offset(root))
+
+    steps = []
+    for view, kernel in base.layers:
+        name = view.node.name
+        block, rows = blocks.scratch.get(name), by_rows.get(name)
+        needed = scratch_of(kernel, view) if rows is None else rows.scratch_bytes
+        steps.append(
+            Step(
+                view,
+                kernel if rows is None else rows.kernel,
+                tuple(locate(t.name) for t in view.inputs if t.data is None),
+                locate(view.node.outputs[0]),
+                None if block is None else Location("arena", allocation.offsets[block]),
+                0 if block is None else needed,
+                name in blocks.in_place,
+                OPS[view.node.op].macs(view),
+                rows,
+            )
+        )
+    first = {step.view.node.name: i for i, step in enumerate(steps)}
+    found = tuple(
+        Group(
+            first[group.layers[0].whole.node.name],
+            group,
+            Location("arena", allocation.offsets[block]),
+            tuple(locate(t.name) for t in group.tensors),
+        )
+        for group, block in zip(groups, blocks.held, strict=True)
+    )
+    peak = steps[allocation.peak_step // blocks.times].view.node.name if steps else ""
+    return Plan(
+        base.graph,
+        tuple(steps),
+        allocation.total,
+        allocation.lower_bound,
+        peak,
+        storage.input_offsets,
+        storage.output_offsets,
+        storage.input_bytes,
+        storage.output_bytes,
+        storage.state_offsets,
+        storage.state_bytes,
+        found,
+    )
+
+
+def _by_rows(groups: Sequence[RowGroup]) -> dict[str, RowLayer]:
+    return {layer.whole.node.name: layer for group in groups for layer in group.layers}
+
+
+def blocks_of(base: Base, groups: Sequence[RowGroup] = ()) -> Blocks:
+    """What needs a place, and when."""
+    storage, by_rows = base.storage, _by_rows(groups)
     # The steps of a group are one step, as long as all its calls.
-    order = {node.name: i for i, (node, _, _) in enumerate(kernels)}
-    first_of = [order[group.layers[0].whole.node.name] for group in groups]
-    for first, group in zip(first_of, groups, strict=True):
+    order = {view.node.name: i for i, (view, _) in enumerate(base.layers)}
+    for group in groups:
+        first = order[group.layers[0].whole.node.name]
         order.update({layer.whole.node.name: first for layer in group.layers})
     step_of = storage.lifetimes(order)
-    times = max((group.calls for group in groups), default=1)  # of each step
+    times = max((group.calls for group in groups), default=1)
     lives = {root: (first * times, last * times + times - 1) for root, (first, last) in step_of.items()}
     inner = {t.name for group in groups for t in group.tensors[1:-1]}
 
-    members: list[list[Span]] = []  # arena blocks
+    members: list[list[Span]] = []
     block_of: dict[str, int] = {}
     in_place: set[str] = set()
-    scratch_block: dict[str, int] = {}
-    for node, view, kernel in kernels:
-        step, out = order[node.name], storage.root(node.outputs[0])
+    scratch: dict[str, int] = {}
+    for view, kernel in base.layers:
+        name, out = view.node.name, storage.root(view.node.outputs[0])
+        step = order[name]
         if out not in inner and storage.space(out) == "arena":
-            over = None if node.name in by_rows else _overwritten(view, kernel, storage, step_of, step)
+            over = None if name in by_rows else _overwritten(view, kernel, storage, step_of, step)
             if over is not None:
-                in_place.add(node.name)
+                in_place.add(name)
                 block_of[out] = block_of[over]
             else:
                 block_of[out] = len(members)
                 members.append([])
             members[block_of[out]].append(Span(view.out.nbytes, *lives[out]))
-        if node.name not in by_rows and (needed := scratch_of(kernel, view)):
-            scratch_block[node.name] = len(members)
+        if name not in by_rows and (needed := scratch_of(kernel, view)):
+            scratch[name] = len(members)
             members.append([Span(needed, step * times, step * times + times - 1)])
-    held_block: list[int] = []
-    in_place_of: dict[str, str] = {}  # tensors of groups, and those in whose buffers they lie
-    for step, group in zip(first_of, groups, strict=True):
-        at, last = step * times, storage.root(group.tensors[-1].name)
-        scratch = [Span(size, at + begin, at + end) for size, begin, end in group.scratch if size]
-        scratch_block.update({x.whole.node.name: len(members) for x in group.layers if x.scratch_bytes})
-        members += [scratch] if scratch else []
-        if storage.space(last) == "arena":  # its rows come one after the other: what lies behind them may be in use
-            begin = at + group.grows[0][1]
-            spans = [Span(size, at + first, at + end) for size, first, end in group.grows]
-            spans[-1] = Span(spans[-1].size, spans[-1].first, lives[last][1])
-            members[block_of[last]] = [
-                *(s for s in members[block_of[last]] if s.last < begin or s.first > begin),
-                *spans,
-            ]
+    held = []
+    for group in groups:
+        at, last = order[group.layers[0].whole.node.name] * times, storage.root(group.tensors[-1].name)
+        scratch.update({x.whole.node.name: len(members) for x in group.layers if x.scratch_bytes})
+        members += [spans] if (spans := [Span(n, at + a, at + b) for n, a, b in group.scratch if n]) else []
+        if storage.space(last) == "arena":
+            _let_grow(members[block_of[last]], group, at, lives[last][1])
         for tensor in group.tensors[1:-1]:
             if group.tensors[tensor.buffer] is tensor:
                 block_of[tensor.name] = len(members)
                 members.append([Span(tensor.bytes, at + tensor.begin, at + tensor.end)])
-        for tensor in group.tensors[1:-1]:
-            if group.tensors[tensor.buffer] is not tensor:
-                in_place_of[tensor.name] = storage.root(group.tensors[tensor.buffer].name)
-        held_block.append(len(members))
+        held.append(len(members))
         members.append([Span(HELD_BYTES * len(group.tensors), at, at + times - 1)])
+    return Blocks(tuple(tuple(b) for b in members), block_of, frozenset(in_place), scratch, tuple(held), times)
 
-    allocation = allocate([tuple(block) for block in members])
-    offsets = allocation.offsets
 
-    def locate(name: str) -> Location:
-        root = in_place_of.get(name, storage.root(name))
-        space = storage.space(root)
-        return Location(space, offsets[block_of[root]] if space == "arena" else storage.offset(root))
-
-    steps = []
-    for node, view, kernel in kernels:
-        block = scratch_block.get(node.name)
-        steps.append(
-            Step(
-                view,
-                kernel,
-                tuple(locate(t.name) for t in view.inputs if t.data is None),
-                locate(node.outputs[0]),
-                None if block is None else Location("arena", offsets[block]),
-                0 if block is None else _scratch(by_rows.get(node.name), kernel, view),
-                node.name in in_place,
-                OPS[node.op].macs(view),
-                by_rows.get(node.name),
-            )
-        )
-    placed = [
-        Group(first, group, Location("arena", offsets[block]), tuple(locate(t.name) for t in group.tensors))
-        for first, group, block in zip(first_of, groups, held_block, strict=True)
-    ]
-    return _finish(graph, tuple(steps), allocation, storage, tuple(placed), times)
+def _let_grow(spans: list[Span], group: RowGroup, at: int, last: int) -> None:
+    """The rows of a group's output come one after the other: what lies behind them may still be in use."""
+    begin = at + group.grows[0][1]
+    rows = [Span(size, at + first, at + end) for size, first, end in group.grows]
+    rows[-1] = Span(rows[-1].size, rows[-1].first, last)
+    spans[:] = [*(s for s in spans if s.last < begin or s.first > begin), *rows]
 
 
 def plan_within(graph: Graph, features: frozenset[str], most_bytes: int | None) -> tuple[Plan, list[str]]:
@@ -196,36 +248,6 @@ def plan_within(graph: Graph, features: frozenset[str], most_bytes: int | None) 
 
 def _buffers(plan: Plan) -> int:
     return plan.arena_bytes + plan.input_bytes + plan.output_bytes + plan.state_bytes
-
-
-def _scratch(rows: RowLayer | None, kernel: Kernel, view: View) -> int:
-    return scratch_of(kernel, view) if rows is None else rows.scratch_bytes
-
-
-def steps_of(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel) -> tuple[Storage, list[Node]]:
-    """Where activations lie, and the nodes that run, in their order."""
-    storage = Storage(graph, {n.name: choose(view_of(graph, n), features) for n in graph.nodes if not OPS[n.op].view})
-    return storage, storage.steps()
-
-
-def _finish(
-    graph: Graph, steps: tuple[Step, ...], allocation: Allocation, storage: Storage, groups: tuple[Group, ...], times: int
-) -> Plan:
-    peak = steps[allocation.peak_step // times].view.node.name if steps else ""
-    return Plan(
-        graph,
-        steps,
-        allocation.total,
-        allocation.lower_bound,
-        peak,
-        storage.input_offsets,
-        storage.output_offsets,
-        storage.input_bytes,
-        storage.output_bytes,
-        storage.state_offsets,
-        storage.state_bytes,
-        groups,
-    )
 
 
 def _overwritten(

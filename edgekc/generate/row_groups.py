@@ -59,12 +59,8 @@ def _readers(inputs: Inputs) -> tuple[int, ...]:
     return tuple(max((i for i, read in enumerate(inputs) if k + 1 in read), default=k) for k in range(len(inputs)))
 
 
-def group_of(layers: Sequence[RowLayer], slack: Sequence[int] | None = None) -> RowGroup:
-    """Layers that run together, each of which reads what those before it made or what the first one reads.
-
-    Args:
-        slack: rows that each layer's buffer has beyond what it must have.
-    """
+def group_of(layers: Sequence[RowLayer]) -> RowGroup:
+    """Layers that run together, each of which reads what those before it made or what the first one reads."""
     made = {layer.whole.out.name: k + 1 for k, layer in enumerate(layers)}
     inputs = tuple(tuple(made.get(t.name, 0) for t in layer.whole.inputs if t.data is None) for layer in layers)
     source = next(t for t in layers[0].whole.inputs if t.data is None)
@@ -75,7 +71,6 @@ def group_of(layers: Sequence[RowLayer], slack: Sequence[int] | None = None) -> 
     buffers = _buffers(layers, inputs, order, row_bytes)
     writes = _writes(layers, inputs, order, buffers)
     rooms = _rooms(writes, len(tensors))
-    rooms = [min(r + more, h) for r, more, h in zip(rooms, (0, *(slack or (0,) * last)), heights, strict=True)]
     rooms[0], rooms[last] = heights[0], heights[last]
     uses = _uses(inputs, order, buffers)
     found = tuple(

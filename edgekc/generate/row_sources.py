@@ -50,16 +50,12 @@ def groups(plan: Plan, params: Sequence[str], comments: Sequence[str]) -> tuple[
     found = []
     for number, group in enumerate(plan.groups):
         rows, layers = group.rows, []
-        for place, (index, read, reader) in enumerate(
-            zip(group.steps, rows.inputs, rows.last_readers, strict=True)
-        ):
+        for place, (index, read, reader) in enumerate(zip(group.steps, rows.inputs, rows.last_readers, strict=True)):
             layer = rows.layers[place]
             window, pair = layer.window, (read * 2)[:2]
             numbers = (window.span, window.stride, window.pad, layer.rows, reader)
             record = f"{{{{{pair[0]}, {pair[1]}}}, {', '.join(map(str, numbers))}}}"
-            layers.append(
-                _layer(plan.steps[index], index, place, params[index], comments[index], record, len(read))
-            )
+            layers.append(_layer(plan.steps[index], index, place, params[index], comments[index], record, len(read)))
         tensors = tuple(
             f"{{{at.offset if at.space == 'arena' else 0}, {t.row_bytes}, {t.height}, {t.room}, {t.buffer}}}"
             for t, at in zip(rows.tensors, group.places, strict=True)

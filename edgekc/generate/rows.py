@@ -45,6 +45,7 @@ class RowLayer:
     whole: View
     view: View  # of its largest call
     kernel: Kernel
+    usual: Kernel  # of the layer in one call
     window: Window
     rows: int
     calls: tuple[Slice, ...]
@@ -115,7 +116,8 @@ def sliced(view: View, window: Window, call: Slice) -> View:
 
 def row_layer(view: View, features: frozenset[str], rows: int, choose: Choice) -> RowLayer | None:
     """None where the layer, or any of its kernels that the choice falls on, cannot run so."""
-    window = window_of(view, choose(view, features))
+    usual = choose(view, features)
+    window = window_of(view, usual)
     rows = min(rows, view.out.shape[1])
     calls = None if window is None else slices(window, view.x.shape[1], view.out.shape[1], rows)
     if window is None or calls is None:
@@ -131,7 +133,7 @@ def row_layer(view: View, features: frozenset[str], rows: int, choose: Choice) -
     if counts is None:
         return None
     return RowLayer(
-        view, largest, kernel, window, rows, calls, _regions(kernel, views), counts, varies=len(kinds) > 1
+        view, largest, kernel, usual, window, rows, calls, _regions(kernel, views), counts, varies=len(kinds) > 1
     )
 
 

@@ -358,8 +358,9 @@ def _lines_of(source: Sequence[str], index: int, step: Step, params: str) -> tup
         call = f"    {step.kernel.symbol}(&{params},"
         line = next(n for n, text in enumerate(source, 1) if text.startswith(call))
         return line, line
-    last = next(n for n, text in enumerate(source, 1) if text.startswith(f"                ekc_trace({index}, ")) - 1
-    first = next(n for n in range(last, 0, -1) if source[n - 1].startswith(("            case ", "            default: "))) + 1
+    trace, cases = f"{' ' * 16}ekc_trace({index}, ", (f"{' ' * 12}case ", f"{' ' * 12}default: ")
+    last = next(n for n, text in enumerate(source, 1) if text.startswith(trace)) - 1
+    first = next(n for n in range(last, 0, -1) if source[n - 1].startswith(cases)) + 1
     return first, last
 
 

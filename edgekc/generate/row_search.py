@@ -1,0 +1,219 @@
+"""A graph and the RAM that it may take to the plan that is estimated to cost least of those that fit.
+
+One run of layers goes by rows: from a layer at or before the first that needs too much, to one at or behind the last.
+How many rows each makes in a call is then raised where that saves most cycles for its bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from ..graph.ir import Graph, Node
+from ..ops import OPS
+from .arena import ALIGNMENT, lower_bound, usage
+from .choice import choose_kernel
+from .plan import Base, Plan, base_of, blocks_of, placed
+from .row_costs import CALL, group_cost, layer_cost
+from .row_groups import RowGroup, group_of
+from .rows import RowLayer, Window, row_layer
+
+ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # of output, in a call
+_CLOSELY = 4  # runs whose rows are chosen
+_SAME = Window(1, 1, 0)
+
+Run = tuple[int, int]  # the first and the last step
+
+
+@dataclass
+class Search:
+    """The layers of a graph by rows, each of them made once."""
+
+    base: Base
+    features: frozenset[str]
+    _layers: dict[tuple[int, int], RowLayer | None] = field(default_factory=dict)
+    _least: dict[Run, tuple[int, RowGroup] | None] = field(default_factory=dict)
+
+    def layer(self, index: int, rows: int) -> RowLayer | None:
+        key = index, rows
+        if key not in self._layers:
+            self._layers[key] = row_layer(self.base.layers[index][0], self.features, rows, choose_kernel)
+        return self._layers[key]
+
+    def group(self, first: int, rows: Sequence[int]) -> RowGroup | None:
+        """None where a layer cannot make so many rows at a time."""
+        layers = [self.layer(first + i, n) for i, n in enumerate(rows)]
+        made = [layer for layer in layers if layer is not None]
+        return group_of(made) if len(made) == len(layers) else None
+
+    def bytes(self, group: RowGroup) -> int:
+        """Of the arena, at least."""
+        return lower_bound(blocks_of(self.base, (group,)).spans)[0]
+
+    def least(self, run: Run) -> tuple[int, RowGroup] | None:
+        """A row at a time: bytes of the arena, and the group."""
+        if run not in self._least:
+            group = self.group(run[0], [1] * (run[1] - run[0] + 1))
+            self._least[run] = None if group is None else (self.bytes(group), group)
+        return self._least[run]
+
+    def alone(self) -> list[int]:
+        """Bytes of the arena in use during each step, without rows."""
+        used = usage(blocks_of(self.base).spans)
+        return [used.get(i, 0) for i in range(len(self.base.layers))]
+
+    def runs(self, first: int, last: int) -> Iterator[Run]:
+        """Those that begin at or before one step and end at or behind another."""
+        for begin in range(first, -1, -1):
+            if self.layer(begin, 1) is None:
+                return
+            for end in range(begin + 1, len(self.base.layers)):
+                if self.layer(end, 1) is None:
+                    break
+                if end >= last and self._is_run(begin, end):
+                    yield begin, end
+
+    def _is_run(self, begin: int, end: int) -> bool:
+        """Whether one tensor comes in, which may be read more than once, and one goes out."""
+        base = self.base
+        inside = [view for view, _ in base.layers[begin : end + 1]]
+        made = {view.out.name: view.out for view in inside}
+        before = [t for view in inside for t in view.inputs if t.data is None and t.name not in made]
+        if len({(base.storage.root(t.name), t.shape) for t in before}) != 1:
+            return False
+        inner = list(made)[:-1]
+        if any(base.storage.root(name) != name or base.storage.space(name) != "arena" for name in inner):
+            return False
+        kept = set(base.graph.outputs)
+        outside = {n for node in base.graph.nodes if node.outputs[0] not in made for n in node.inputs}
+        return not any(name in kept or name in outside for name in inner)
+
+
+def find(graph: Graph, features: frozenset[str], arena_bytes: int) -> tuple[Plan, float] | None:
+    """The plan with the least estimated cycles beyond those of the fastest, of those whose arena is no larger.
+
+    Returns:
+        The plan and these cycles; None where no plan by rows fits.
+    """
+    found: list[tuple[float, Plan]] = []
+    for search in _searches(graph, features):
+        over = [i for i, size in enumerate(search.alone()) if size > arena_bytes]
+        if not over:
+            found.append((0.0, placed(search.base)))
+            continue
+        fitting = []
+        for run in search.runs(over[0], over[-1]):
+            least = search.least(run)
+            if least is not None and least[0] <= arena_bytes:
+                fitting.append((group_cost(least[1]), run))
+        for _, run in sorted(fitting)[:_CLOSELY]:
+            group = _with_more_rows(search, run, arena_bytes)
+            plan = placed(search.base, (group,))
+            if plan.arena_bytes <= arena_bytes:
+                found.append((group_cost(group), plan))
+    return min(((plan, cost) for cost, plan in found), key=lambda pair: pair[1], default=None)
+
+
+def smallest(graph: Graph, features: frozenset[str]) -> Plan:
+    """The plan of the smallest arena."""
+    best = placed(base_of(graph, features))
+    for search in _searches(graph, features):
+        alone = search.alone()
+        if not alone:
+            continue
+        peak = alone.index(max(alone))
+        runs = sorted((max([0, *alone[:a], *alone[b + 1 :]]), a, b) for a, b in search.runs(peak, peak))
+        kept: tuple[int, RowGroup] | None = None
+        for outside, *run in runs:
+            if kept is not None and outside >= kept[0]:
+                break
+            least = search.least((run[0], run[1]))
+            if least is not None and (kept is None or least[0] < kept[0]):
+                kept = least
+        plan = placed(search.base, () if kept is None else (kept[1],))
+        best = min(best, plan, key=lambda p: p.arena_bytes)
+    return best
+
+
+def _searches(graph: Graph, features: frozenset[str]) -> Iterator[Search]:
+    """In the order of the graph, and in one that keeps less in memory, if there is such a one."""
+    yield Search(base_of(graph, features), features)
+    if not graph.states:
+        nodes = _thrifty_order(graph)
+        if nodes != graph.nodes:
+            yield Search(base_of(replace(graph, nodes=nodes), features), features)
+
+
+def _thrifty_order(graph: Graph) -> tuple[Node, ...]:
+    """The nodes in an order in which the next one is always one behind which least is in use."""
+    storage = base_of(graph, frozenset()).storage
+    left = {node.name: node for node in graph.nodes}
+    readers: dict[str, set[str]] = {}
+    for node in graph.nodes:
+        for name in node.inputs:
+            if graph.tensors[name].data is None:
+                readers.setdefault(storage.root(name), set()).add(node.name)
+    kept = {storage.root(name) for name in graph.outputs}
+    there = {name for name, tensor in graph.tensors.items() if tensor.data is not None} | set(graph.sources)
+    order: list[Node] = []
+    while left:
+        ready = [node for node in left.values() if all(name in there for name in node.inputs)]
+
+        def grows(node: Node) -> int:
+            size = 0 if OPS[node.op].view else graph.tensors[node.outputs[0]].nbytes
+            roots = {storage.root(name) for name in node.inputs if graph.tensors[name].data is None}
+            return size - sum(graph.tensors[r].nbytes for r in roots - kept if readers[r] == {node.name})
+
+        chosen = min(ready, key=grows)  # the first of several
+        order.append(left.pop(chosen.name))
+        there.update(chosen.outputs)
+        for rest in readers.values():
+            rest.discard(chosen.name)
+    return tuple(order)
+
+
+def _with_more_rows(search: Search, run: Run, arena_bytes: int) -> RowGroup:
+    """The group with as many rows in each call as pay and fit."""
+    first = run[0]
+    least = search.least(run)
+    assert least is not None
+    best, rows = least[1], [1] * (run[1] - run[0] + 1)
+    units, stuck = _units(best), set[tuple[int, int]]()
+    while True:
+        options = []
+        for u, unit in enumerate(units):
+            k = unit[0]
+            more = next((n for n in ROWS if n > rows[k]), None)
+            if more is None or (u, more) in stuck or rows[k] >= best.layers[k].whole.out.shape[1]:
+                continue
+            layers = [layer for k in unit if (layer := search.layer(first + k, more)) is not None]
+            if len(layers) < len(unit):
+                stuck.add((u, more))
+                continue
+            saved = sum(_cost(best.layers[k]) - _cost(layer) for k, layer in zip(unit, layers, strict=True))
+            size = sum(best.tensors[t].row_bytes for k in unit for t in (k + 1, *best.inputs[k]))
+            options.append((saved / size, u, more))
+        if not options:
+            return best
+        gain, u, more = max(options)
+        tried = [more if k in units[u] else n for k, n in enumerate(rows)]
+        group = search.group(first, tried) if gain > 0 else None
+        if group is None or group_cost(group) >= group_cost(best) or search.bytes(group) > arena_bytes - ALIGNMENT:
+            stuck.add((u, more))
+            continue
+        best, rows = group, tried
+
+
+def _cost(layer: RowLayer) -> float:
+    return layer_cost(layer) + CALL * len(layer.calls)
+
+
+def _units(group: RowGroup) -> list[list[int]]:
+    """Layers that make as many rows as the one before them: those that read just what it made, row by row."""
+    units: list[list[int]] = []
+    for k, layer in enumerate(group.layers):
+        if units and layer.window == _SAME and units[-1][-1] + 1 in group.inputs[k]:
+            units[-1].append(k)
+        else:
+            units.append([k])
+    return units
