@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
+from .errors import UsageError
+
+_UNITS = {"": 1, "k": 1000, "m": 10**6, "ki": 1024, "mi": 1024**2}
+
 
 def size(count: int | None, unknown: str = "not known") -> str:
     """Bytes, or any other count, with a comma at each thousand: 12,345."""
@@ -14,6 +20,14 @@ def short_size(size_bytes: int | None) -> str:
         return "-"
     mib, rest = divmod(size_bytes, 1 << 20)
     return f"{mib}M" if mib and not rest else f"{size_bytes // 1024}K"
+
+
+def parse_bytes(text: str, option: str) -> int:
+    """20000, 20k or 1M as bytes, where k is 1000 and M a million, Ki and Mi 1024 and its square. UsageError."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*(Ki?|Mi?)?B?", text.strip(), re.IGNORECASE | re.ASCII)
+    if match is None or len(text) > 20:
+        raise UsageError(f"{text!r} is no number of bytes", where=option, fix="write 20000, 20k or 20Ki")
+    return int(float(match[1]) * _UNITS[(match[2] or "").lower()])
 
 
 def short_hash(digest: str) -> str:

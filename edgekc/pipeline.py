@@ -13,9 +13,10 @@ from .errors import UsageError
 from .files.output import write_dump
 from .files.place import recover
 from .format.pack import Packed, pack, read
-from .generate.fits import Target, check_fit, room_for_buffers
-from .generate.plan import Plan, plan_within
+from .generate.fits import Target, check_fit, model_ram, room_for_arena
+from .generate.plan import Plan, Ram, buffer_bytes, plan
 from .generate.sources import generate
+from .generate.within import least_plan, plan_for
 from .graph.ir import Graph, Stage, dump
 from .names import check_name, visible
 from .ops import legal
@@ -82,17 +83,33 @@ def compile_packed(
 ) -> Compiled:
     """The second half of the walk, from the bytes of an .ekc; `where` is what errors call them."""
     packed = read(data, where)
-    plan, slower = plan_within(packed.graph, target.features, room_for_buffers(target))
-    check_fit(plan, len(data), target)
-    files = generate(plan, packed, data, name, target.name)
+    found = planned(packed.graph, target, log)
+    check_fit(found, len(data), target)
+    files = generate(found, packed, data, name, target.name)
     _keep(keep, "40-packed.txt", dump(packed.graph))
-    _keep(keep, "50-plan.txt", describe_plan(plan))
-    if slower:
-        log(f"plan: {', '.join(slower)}: slower kernels of less scratch, for {target.ram_bytes} bytes of RAM")
-    log(f"plan: arena {plan.arena_bytes} bytes, lower bound {plan.lower_bound}, peak during {plan.peak_layer}")
-    if plan.state_bytes:
-        log(f"plan: state {plan.state_bytes} bytes, kept from one step to the next")
-    return Compiled(plan, packed, files)
+    _keep(keep, "50-plan.txt", describe_plan(found))
+    log(f"plan: arena {found.arena_bytes} bytes, lower bound {found.lower_bound}, peak during {found.peak_layer}")
+    if found.state_bytes:
+        log(f"plan: state {found.state_bytes} bytes, kept from one step to the next")
+    return Compiled(found, packed, files)
+
+
+def planned(graph: Graph, target: Target, log: Log = _silent) -> Plan:
+    """The plan for a target: the fastest that fits; where none does, the smallest."""
+    fastest = plan(graph, target.features)
+    room = room_for_arena(target, buffer_bytes(fastest) - fastest.arena_bytes, fastest.state_bytes)
+    found = plan_for(graph, target.features, room)
+    limit = target.ram_bytes if target.model_ram_bytes is None else target.model_ram_bytes
+    if found.slower:
+        log(f"plan: {', '.join(found.slower)}: slower kernels of less scratch, for {limit} bytes of RAM")
+    for group in found.plan.groups:
+        first, last = (found.plan.steps[i].view.node.name for i in (group.steps[0], group.steps[-1]))
+        log(f"plan: {first} to {last} run by rows, for {limit} bytes of RAM; outputs identical")
+    if target.model_ram_bytes is None or not found.fits:
+        return found.plan
+    least = least_plan(graph, target.features)
+    ends = model_ram(min(least, found.plan, key=model_ram)), model_ram(fastest)
+    return replace(found.plan, ram=Ram(target.model_ram_bytes, *ends, found.more_cycles))
 
 
 def read_model(path: Path) -> bytes:
@@ -187,7 +204,11 @@ def describe_plan(plan: Plan) -> str:
         lines.append(
             f"{i} {s.view.node.name} {s.kernel.symbol} {inputs} -> {s.output.space}+{s.output.offset}"
             f"[{s.view.out.nbytes}]{scratch}{' in-place' if s.in_place else ''}"
+            f"{'' if s.rows is None else f' rows {s.rows.rows}'}"
         )
+    for group in plan.groups:
+        rooms = ", ".join(f"{t.name} {t.room}" for t in group.rows.tensors)
+        lines.append(f"rows {group.steps[0]}..{group.steps[-1]} held {group.held.space}+{group.held.offset} {rooms}")
     return "".join(f"{visible(line)}\n" for line in lines)
 
 

@@ -13,15 +13,15 @@ from ..boards.board import Board, load_board
 from ..data import real_batches, synthetic
 from ..errors import CapacityError, EdgekcError, UnsupportedError
 from ..format.pack import pack, read
-from ..generate.fits import check_fit, room_for_buffers
-from ..generate.plan import choose_kernel, plan_within
+from ..generate.choice import choose_kernel
+from ..generate.fits import check_fit
 from ..graph.ir import Graph, Stage
 from ..graph.op import view_of
 from ..importers import read_model
 from ..importers.imported import Imported, SourceOperator, in_order, lowered_in_part
 from ..names import default_name
 from ..ops import OPS
-from ..pipeline import check_rounding, target_of, to_integer
+from ..pipeline import check_rounding, planned, target_of, to_integer
 from ..quantize import calibrate
 from ..quantize.to_int8 import prepare, quantize
 from ..terminal import styled
@@ -185,7 +185,7 @@ def _ways(
         if graph.stage is Stage.QUANTIZED:
             graph = to_integer(graph, {}, rounding, allow_float=allow_float)
         ekc, target = pack(graph), target_of(board)
-        plan, _ = plan_within(read(ekc, found.graph.name).graph, target.features, room_for_buffers(target))
+        plan = planned(read(ekc, found.graph.name).graph, target)
     except UnsupportedError as error:
         if found.graph.stage is Stage.QUANTIZED:
             known, refused = _ways_in_part(found, board, rounding, allow_float)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..boards.board import Board, load_board
 from ..errors import UsageError
+from ..figures import parse_bytes
 from ..files.output import check_dump, check_output, read_manifest
 from ..format.pack import pack
 from ..graph.ir import Stage
@@ -33,6 +34,7 @@ def compile(  # the name of the command
     name: str = "",
     rounding: str = "tflite",
     allow_float: bool = False,
+    ram: int | str | None = None,
     keep: str | Path | None = None,
     log: Log = _silent,
 ) -> Program:
@@ -46,6 +48,8 @@ def compile(  # the name of the command
             model has its rounding already.
         allow_float: what a quantised model computes in float runs in portable C, in float. Else it is refused. A packed
             model was allowed it when it was packed.
+        ram: bytes that arena, state and stack may take, as 20000 or "20k". The plan is the one that costs least of
+            those that fit: kernels of less scratch, or layers that run by rows. Default: what the board has.
         keep: a folder for the text dump of every stage, over what is there.
         log: is given one line for each thing that a pass did.
 
@@ -67,7 +71,10 @@ def compile(  # the name of the command
         raise UsageError("a packed model has its rounding already", where=f"--rounding {rounding}", fix="leave it out")
     packed = source.graph.stage is Stage.INTEGER
     data = source.data if packed else _pack(source, name, rounding, log, dumps, allow_float)
-    found = compile_packed(data, source.where, name, target_of(target_board), log=log, keep=dumps)
+    target = target_of(target_board)
+    if ram is not None:
+        target = replace(target, model_ram_bytes=parse_bytes(str(ram), "--ram"))
+    found = compile_packed(data, source.where, name, target, log=log, keep=dumps)
     return Program(
         found.files,
         None,

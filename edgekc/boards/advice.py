@@ -40,7 +40,7 @@ def advise(shortage: Shortage, board: str) -> str:
         elif saved:
             ways.append(f"compress it further than with {_RECIPE}, which would save only about {saved:,} bytes")
     if shortage.ram_over:
-        ways.append("take a smaller input, since no recipe makes the arena smaller")
+        ways.append("take a smaller input")
     found = [name for name in boards_with(shortage.flash_needed, shortage.ram_needed) if name != board]
     if found:
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""

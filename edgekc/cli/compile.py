@@ -11,6 +11,7 @@ from . import way
 
 EXAMPLES = (
     "edgekc compile net.tflite -o out --board nucleo-f446re --name kws",
+    "edgekc compile vww.tflite -o out --board nucleo-f446re --ram 24k",
     "edgekc compile kws.ekc -o out --board rpi-pico2 --keep dumps -v",
 )
 
@@ -50,6 +51,13 @@ def compile_(
         bool,
         typer.Option("--allow-float", help="Run what the model computes in float as portable C, in float."),
     ] = False,
+    ram: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BYTES",
+            help="RAM for arena, state and stack, as 20000 or 20k: layers then run by rows where they must.",
+        ),
+    ] = None,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a text dump of every stage to this folder.")
     ] = None,
@@ -75,6 +83,7 @@ def compile_(
             name=name,
             rounding=rounding,
             allow_float=allow_float,
+            ram=ram,
             keep=keep,
             log=say if verbose else (lambda text: None),
         )

@@ -10,6 +10,7 @@ from ..graph.ir import Role
 from .plan import Plan
 
 _OTHER_RAM_BYTES = 1536  # of a board, beside arena, input and output: the least stack, and the test harness
+STACK_BYTES = 1024  # that linker scripts insist on
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +21,43 @@ class Target:
     features: frozenset[str]
     flash_bytes: int | None
     ram_bytes: int | None
+    model_ram_bytes: int | None = None  # asked by the user: of arena, state and stack
 
 
-def room_for_buffers(target: Target) -> int | None:
-    """Bytes of RAM that arena, input and output may take; None: not limited."""
-    return None if target.ram_bytes is None else target.ram_bytes - _OTHER_RAM_BYTES
+def room_for_arena(target: Target, buffers: int, state_bytes: int) -> int | None:
+    """Bytes that the arena may take; None: not limited.
+
+    Args:
+        buffers: bytes of state, input and output.
+    """
+    rooms = []
+    if target.ram_bytes is not None:
+        rooms.append(target.ram_bytes - _OTHER_RAM_BYTES - buffers)
+    if target.model_ram_bytes is not None:
+        rooms.append(target.model_ram_bytes - STACK_BYTES - state_bytes)
+    return min(rooms, default=None)
+
+
+def model_ram(plan: Plan) -> int:
+    """Bytes of arena, state and stack. Input and output are the caller's."""
+    return plan.arena_bytes + plan.state_bytes + STACK_BYTES
 
 
 def check_fit(plan: Plan, ekc_bytes: int, target: Target) -> None:
-    """CapacityError where the weights or the arena alone are too large for the board.
+    """CapacityError where the weights or the arena alone are too large for the board, or more than was asked.
 
     The linker has the last word; it also sees code and stack.
+
+    Args:
+        plan: the smallest, where none fits.
     """
+    if target.model_ram_bytes is not None and model_ram(plan) > target.model_ram_bytes:
+        raise CapacityError(
+            f"arena, {'state, ' * bool(plan.state_bytes)}and {STACK_BYTES} bytes of stack need {model_ram(plan)} bytes "
+            f"at the least; the arena of {plan.arena_bytes} bytes peaks in layer {plan.peak_layer}",
+            where=f"--ram {target.model_ram_bytes}",
+            fix=f"pass --ram {model_ram(plan)} or more, or take a smaller input",
+        )
     need = plan.arena_bytes + plan.input_bytes + plan.output_bytes + plan.state_bytes
     flash_over = 0 if target.flash_bytes is None else max(ekc_bytes - target.flash_bytes, 0)
     ram_over = 0 if target.ram_bytes is None else max(need - target.ram_bytes, 0)
@@ -55,7 +81,7 @@ def check_fit(plan: Plan, ekc_bytes: int, target: Target) -> None:
     if ram_over:
         over.append(
             f"arena, {'state, ' * bool(plan.state_bytes)}input and output need {need} bytes, {ram_over} more than "
-            "the RAM holds; "
+            "the RAM holds, and that is the least; "
             f"the arena of {plan.arena_bytes} bytes peaks in layer {plan.peak_layer}"
         )
     raise CapacityError("; and ".join(over), where=f"board {target.name}", fix=advise(shortage, target.name))

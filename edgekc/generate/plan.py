@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..graph.ir import Graph
 from ..graph.op import Kernel, View, view_of
@@ -53,6 +53,16 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Ram:
+    """What the user asked, and the plans at both ends. Bytes of arena, state and stack, as `fits.model_ram` counts."""
+
+    asked: int
+    least: int
+    fastest: int
+    more_cycles: int  # about, on a Cortex-M4, than the fastest takes
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     graph: Graph
     steps: tuple[Step, ...]
@@ -66,6 +76,7 @@ class Plan:
     state_offsets: tuple[int, ...] = ()  # bytes into the state, one per state of the graph
     state_bytes: int = 0
     groups: tuple[Group, ...] = ()
+    ram: Ram | None = None  # where it was asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +189,7 @@ def blocks_of(base: Base, groups: Sequence[RowGroup] = ()) -> Blocks:
     step_of = storage.lifetimes(order)
     times = max((group.calls for group in groups), default=1)
     lives = {root: (first * times, last * times + times - 1) for root, (first, last) in step_of.items()}
+    outputs = {storage.root(group.tensors[-1].name): group for group in groups}
     inner = {t.name for group in groups for t in group.tensors[1:-1]}
 
     members: list[list[Span]] = []
@@ -188,24 +200,29 @@ def blocks_of(base: Base, groups: Sequence[RowGroup] = ()) -> Blocks:
         name, out = view.node.name, storage.root(view.node.outputs[0])
         step = order[name]
         if out not in inner and storage.space(out) == "arena":
-            over = None if name in by_rows else _overwritten(view, kernel, storage, step_of, step)
+            group = outputs.get(out)
+            over = (
+                _overwritten(view, kernel, storage, step_of, step)
+                if group is None
+                else _read(group, storage, step_of, step)
+            )
             if over is not None:
-                in_place.add(name)
+                in_place.update((name,) if group is None else ())
                 block_of[out] = block_of[over]
             else:
                 block_of[out] = len(members)
                 members.append([])
-            members[block_of[out]].append(Span(view.out.nbytes, *lives[out]))
+            members[block_of[out]] += (
+                [Span(view.out.nbytes, *lives[out])] if group is None else _grown(group, *lives[out])
+            )
         if name not in by_rows and (needed := scratch_of(kernel, view)):
             scratch[name] = len(members)
             members.append([Span(needed, step * times, step * times + times - 1)])
     held = []
     for group in groups:
-        at, last = order[group.layers[0].whole.node.name] * times, storage.root(group.tensors[-1].name)
+        at = order[group.layers[0].whole.node.name] * times
         scratch.update({x.whole.node.name: len(members) for x in group.layers if x.scratch_bytes})
         members += [spans] if (spans := [Span(n, at + a, at + b) for n, a, b in group.scratch if n]) else []
-        if storage.space(last) == "arena":
-            _let_grow(members[block_of[last]], group, at, lives[last][1])
         for tensor in group.tensors[1:-1]:
             if group.tensors[tensor.buffer] is tensor:
                 block_of[tensor.name] = len(members)
@@ -215,12 +232,16 @@ def blocks_of(base: Base, groups: Sequence[RowGroup] = ()) -> Blocks:
     return Blocks(tuple(tuple(b) for b in members), block_of, frozenset(in_place), scratch, tuple(held), times)
 
 
-def _let_grow(spans: list[Span], group: RowGroup, at: int, last: int) -> None:
+def _read(group: RowGroup, storage: Storage, lives: Mapping[str, tuple[int, int]], step: int) -> str | None:
+    """The root of what a group reads, if what it makes may lie there."""
+    root = storage.root(group.tensors[0].name)
+    return root if group.over and storage.space(root) == "arena" and lives[root][1] == step else None
+
+
+def _grown(group: RowGroup, first: int, last: int) -> list[Span]:
     """The rows of a group's output come one after the other: what lies behind them may still be in use."""
-    begin = at + group.grows[0][1]
-    rows = [Span(size, at + first, at + end) for size, first, end in group.grows]
-    rows[-1] = Span(rows[-1].size, rows[-1].first, last)
-    spans[:] = [*(s for s in spans if s.last < begin or s.first > begin), *rows]
+    spans = [Span(size, first + begin, first + end) for size, begin, end in group.grows]
+    return [*spans[:-1], replace(spans[-1], last=last)]
 
 
 def plan_within(graph: Graph, features: frozenset[str], most_bytes: int | None) -> tuple[Plan, list[str]]:
@@ -233,20 +254,21 @@ def plan_within(graph: Graph, features: frozenset[str], most_bytes: int | None) 
     """
     fastest = best = found = plan(graph, features)
     kernels = {step.view.node.name: step.kernel for step in fastest.steps}
-    while most_bytes is not None and found.steps and _buffers(found) > most_bytes:
+    while most_bytes is not None and found.steps and buffer_bytes(found) > most_bytes:
         peak = next(step for step in found.steps if step.view.node.name == found.peak_layer)
         thrifty = [k for k in accepting(peak.view, features) if scratch_of(k, peak.view) < peak.scratch_bytes]
         if not thrifty:
             break
         kernels[found.peak_layer] = max(thrifty, key=lambda k: scratch_of(k, peak.view))
         found = plan(graph, features, lambda view, _: kernels.get(view.node.name) or choose_kernel(view, features))
-        best = min(best, found, key=_buffers)
+        best = min(best, found, key=buffer_bytes)
     first = {step.view.node.name: step.kernel for step in fastest.steps}
     names = [s.view.node.name for s in best.steps if s.kernel is not first.get(s.view.node.name, s.kernel)]
     return best, names
 
 
-def _buffers(plan: Plan) -> int:
+def buffer_bytes(plan: Plan) -> int:
+    """Of arena, inputs, outputs and state."""
     return plan.arena_bytes + plan.input_bytes + plan.output_bytes + plan.state_bytes
 
 

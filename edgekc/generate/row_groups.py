@@ -43,6 +43,7 @@ class RowGroup:
     calls: int
     scratch: tuple[tuple[int, int, int], ...]  # of each layer: bytes, its first and its last call
     grows: tuple[tuple[int, int, int], ...]  # of the last tensor: bytes from its beginning that are in use, calls
+    over: bool  # whether its rows may be written over those that the group has read
 
     @property
     def last_readers(self) -> tuple[int, ...]:
@@ -85,6 +86,7 @@ def group_of(layers: Sequence[RowLayer]) -> RowGroup:
         )
         for i, t in enumerate(tensors)
     )
+    written = [(n, made + count) for n, to, made, _, count in writes if to == last]
     spans = [[n for n, (k, _) in enumerate(order) if k == layer] for layer in range(last)]
     return RowGroup(
         tuple(layers),
@@ -93,7 +95,8 @@ def group_of(layers: Sequence[RowLayer]) -> RowGroup:
         sum(rows * size for rows, size in zip(_moved(writes, rooms), row_bytes, strict=True)),
         len(order),
         tuple((layers[k].scratch_bytes, calls[0], calls[-1]) for k, calls in enumerate(spans)),
-        _grows([(n, made + count) for n, b, made, _, count in writes if b == last], row_bytes[last], len(order)),
+        _grows(written, row_bytes[last], len(order)),
+        _over(layers, inputs, order, written, row_bytes),
     )
 
 
@@ -212,3 +215,22 @@ def _grows(written: Sequence[tuple[int, int]], row_bytes: int, calls: int) -> tu
         top = max(top, *(rows for _, rows in part))
         found.append((top * row_bytes, part[0][0], end))
     return tuple(found)
+
+
+def _over(
+    layers: Sequence[RowLayer],
+    inputs: Inputs,
+    order: Sequence[tuple[int, int]],
+    written: Sequence[tuple[int, int]],
+    row_bytes: Sequence[int],
+) -> bool:
+    """Whether the output may begin where the input does: no write reaches a row that has yet to be read."""
+    begins = {k: layers[k].calls[0].begin for k, read in enumerate(inputs) if 0 in read}
+    ends = dict(written)
+    for n, (at, k) in enumerate(order):
+        if begins and ends.get(n, 0) * row_bytes[-1] > min(begins.values()) * row_bytes[0]:
+            return False
+        if at in begins:
+            calls = layers[at].calls
+            begins[at] = calls[k + 1].begin if k + 1 < len(calls) else layers[0].whole.x.shape[1]
+    return True

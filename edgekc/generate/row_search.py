@@ -19,7 +19,8 @@ from .row_groups import RowGroup, group_of
 from .rows import RowLayer, Window, row_layer
 
 ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # of output, in a call
-_CLOSELY = 4  # runs whose rows are chosen
+_RUNS, _PAIRS = 24, 6  # that are looked at, the shortest; of so many also as two
+_CLOSELY = 4  # of these, the cheapest, whose rows are chosen
 _SAME = Window(1, 1, 0)
 
 Run = tuple[int, int]  # the first and the last step
@@ -46,15 +47,15 @@ class Search:
         made = [layer for layer in layers if layer is not None]
         return group_of(made) if len(made) == len(layers) else None
 
-    def bytes(self, group: RowGroup) -> int:
+    def bytes(self, groups: Sequence[RowGroup]) -> int:
         """Of the arena, at least."""
-        return lower_bound(blocks_of(self.base, (group,)).spans)[0]
+        return lower_bound(blocks_of(self.base, groups).spans)[0]
 
     def least(self, run: Run) -> tuple[int, RowGroup] | None:
         """A row at a time: bytes of the arena, and the group."""
         if run not in self._least:
             group = self.group(run[0], [1] * (run[1] - run[0] + 1))
-            self._least[run] = None if group is None else (self.bytes(group), group)
+            self._least[run] = None if group is None else (self.bytes((group,)), group)
         return self._least[run]
 
     def alone(self) -> list[int]:
@@ -70,12 +71,12 @@ class Search:
             for end in range(begin + 1, len(self.base.layers)):
                 if self.layer(end, 1) is None:
                     break
-                if end >= last and self._is_run(begin, end):
+                if end >= last and self.is_run((begin, end)):
                     yield begin, end
 
-    def _is_run(self, begin: int, end: int) -> bool:
+    def is_run(self, run: Run) -> bool:
         """Whether one tensor comes in, which may be read more than once, and one goes out."""
-        base = self.base
+        base, (begin, end) = self.base, run
         inside = [view for view, _ in base.layers[begin : end + 1]]
         made = {view.out.name: view.out for view in inside}
         before = [t for view in inside for t in view.inputs if t.data is None and t.name not in made]
@@ -101,17 +102,25 @@ def find(graph: Graph, features: frozenset[str], arena_bytes: int) -> tuple[Plan
         if not over:
             found.append((0.0, placed(search.base)))
             continue
-        fitting = []
-        for run in search.runs(over[0], over[-1]):
-            least = search.least(run)
-            if least is not None and least[0] <= arena_bytes:
-                fitting.append((group_cost(least[1]), run))
-        for _, run in sorted(fitting)[:_CLOSELY]:
-            group = _with_more_rows(search, run, arena_bytes)
-            plan = placed(search.base, (group,))
+        for runs in _cheapest(search, over, arena_bytes):
+            groups = _with_more_rows(search, runs, arena_bytes)
+            plan = placed(search.base, groups)
             if plan.arena_bytes <= arena_bytes:
-                found.append((group_cost(group), plan))
+                found.append((sum(map(group_cost, groups)), plan))
     return min(((plan, cost) for cost, plan in found), key=lambda pair: pair[1], default=None)
+
+
+def _cheapest(search: Search, over: Sequence[int], arena_bytes: int) -> list[tuple[Run, ...]]:
+    """Runs, and pairs of neighbours in their place, that fit a row at a time; those that cost least so."""
+    found: dict[tuple[Run, ...], float] = {}
+    shortest = sorted(search.runs(over[0], over[-1]), key=lambda run: run[1] - run[0])
+    for i, (first, last) in enumerate(shortest[:_RUNS]):
+        pairs = [((first, cut), (cut + 1, last)) for cut in range(first + 1, last - 1) if i < _PAIRS]
+        for runs in (((first, last),), *(pair for pair in pairs if all(map(search.is_run, pair)))):
+            groups = [least[1] for run in runs if (least := search.least(run)) is not None]
+            if len(groups) == len(runs) and search.bytes(groups) <= arena_bytes:
+                found[runs] = sum(map(group_cost, groups))
+    return sorted(found, key=lambda runs: found[runs])[:_CLOSELY]
 
 
 def smallest(graph: Graph, features: frozenset[str]) -> Plan:
@@ -172,15 +181,20 @@ def _thrifty_order(graph: Graph) -> tuple[Node, ...]:
     return tuple(order)
 
 
-def _with_more_rows(search: Search, run: Run, arena_bytes: int) -> RowGroup:
-    """The group with as many rows in each call as pay and fit."""
-    first = run[0]
-    least = search.least(run)
-    assert least is not None
-    best, rows = least[1], [1] * (run[1] - run[0] + 1)
-    units, stuck = _units(best), set[tuple[int, int]]()
+def _with_more_rows(search: Search, runs: Sequence[Run], arena_bytes: int) -> list[RowGroup]:
+    """The groups with as many rows in each call as pay and fit."""
+    groups = [least[1] for run in runs if (least := search.least(run)) is not None]
+    for g in range(len(groups)):
+        _more_rows(search, groups, g, runs[g][0], arena_bytes)
+    return groups
+
+
+def _more_rows(search: Search, groups: list[RowGroup], g: int, first: int, arena_bytes: int) -> None:
+    """More rows in the calls of one group, whose first step is `first`."""
+    units, stuck = _units(groups[g]), set[tuple[int, int]]()
+    rows = [1] * len(groups[g].layers)
     while True:
-        options = []
+        best, options = groups[g], []
         for u, unit in enumerate(units):
             k = unit[0]
             more = next((n for n in ROWS if n > rows[k]), None)
@@ -194,14 +208,18 @@ def _with_more_rows(search: Search, run: Run, arena_bytes: int) -> RowGroup:
             size = sum(best.tensors[t].row_bytes for k in unit for t in (k + 1, *best.inputs[k]))
             options.append((saved / size, u, more))
         if not options:
-            return best
+            return
         gain, u, more = max(options)
         tried = [more if k in units[u] else n for k, n in enumerate(rows)]
         group = search.group(first, tried) if gain > 0 else None
-        if group is None or group_cost(group) >= group_cost(best) or search.bytes(group) > arena_bytes - ALIGNMENT:
+        if (
+            group is None
+            or group_cost(group) >= group_cost(best)
+            or search.bytes([*groups[:g], group, *groups[g + 1 :]]) > arena_bytes - ALIGNMENT
+        ):
             stuck.add((u, more))
-            continue
-        best, rows = group, tried
+        else:
+            groups[g], rows = group, tried
 
 
 def _cost(layer: RowLayer) -> float:

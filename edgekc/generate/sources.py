@@ -344,6 +344,7 @@ def _manifest(
         "arena_lower_bound": plan.lower_bound,
         **({"state_bytes": plan.state_bytes, "states": _states_json(plan)} if plan.state_bytes else {}),
         "arena_peak_layer": plan.peak_layer,
+        **({} if plan.ram is None else {"ram": asdict(plan.ram)}),
         "macs": sum(s.macs for s in plan.steps),
         "ekc_bytes": len(files[f"{name}.ekc"]),
         "sections": [{"kind": s.kind.name.lower(), "offset": s.offset, "bytes": s.nbytes} for s in packed.sections],

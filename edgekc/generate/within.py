@@ -1,0 +1,58 @@
+"""A graph and the RAM that its buffers may take to a plan: the fastest that fits, by slower kernels or by rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..graph.ir import Graph
+from .plan import Plan, Step, buffer_bytes, plan, plan_within
+from .row_search import find, smallest
+
+_SLOWER_MAC = 3.0  # cycles that a kernel without a count may take more for a multiply-accumulate
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The plan, and why it is not the fastest."""
+
+    plan: Plan
+    slower: tuple[str, ...]  # layers with slower kernels of less scratch
+    more_cycles: int  # about, on a Cortex-M4, than the fastest takes
+    fits: bool
+
+
+def plan_for(graph: Graph, features: frozenset[str], arena_bytes: int | None) -> Within:
+    """The plan that is estimated to cost least of those whose arena fits.
+
+    Where none fits: the smallest that was found.
+
+    Args:
+        arena_bytes: None: no limit, and the fastest.
+    """
+    fastest = plan(graph, features)
+    if arena_bytes is None or fastest.arena_bytes <= arena_bytes:
+        return Within(fastest, (), 0, True)
+    thrifty, slower = plan_within(graph, features, arena_bytes + buffer_bytes(fastest) - fastest.arena_bytes)
+    fits, cost = thrifty.arena_bytes <= arena_bytes, _cost(fastest, thrifty)
+    by_rows = find(graph, features, arena_bytes)
+    if by_rows is not None and not (fits and cost <= by_rows[1]):
+        return Within(by_rows[0], (), round(by_rows[1]), True)
+    if fits:
+        return Within(thrifty, tuple(slower), round(cost), True)
+    return Within(least_plan(graph, features), (), 0, False)
+
+
+def least_plan(graph: Graph, features: frozenset[str]) -> Plan:
+    """The plan of the smallest arena that is known."""
+    thrifty, _ = plan_within(graph, features, 0)
+    return min(thrifty, smallest(graph, features), key=lambda p: p.arena_bytes)
+
+
+def _cost(fastest: Plan, slower: Plan) -> float:
+    """Estimated cycles that kernels of less scratch take more."""
+    return sum(_more(a, b) for a, b in zip(fastest.steps, slower.steps, strict=True) if a.kernel is not b.kernel)
+
+
+def _more(fast: Step, slow: Step) -> float:
+    a, b = fast.kernel.counted_cost, slow.kernel.counted_cost
+    return b(slow.view) - a(fast.view) if a is not None and b is not None else _SLOWER_MAC * fast.macs
