@@ -74,7 +74,7 @@ def random_net(seed: int) -> RandomNet:
         recent = b.live[-3:] if b.chance(0.7) else b.live
         x = recent[b.between(0, len(recent) - 1)]
         names[rng.choice(len(names), p=weights / weights.sum())](b, x)
-    outputs = _outputs(b)
+    outputs = outputs_of(b)
     return RandomNet(seed, tuple(b.views), tuple(t for t in inputs if t.name in b.read), outputs)
 
 
@@ -96,7 +96,7 @@ def _inputs(b: Builder) -> tuple[Tensor, ...]:
     return tuple(inputs)
 
 
-def _outputs(b: Builder) -> tuple[Tensor, ...]:
+def outputs_of(b: Builder) -> tuple[Tensor, ...]:
     """What nobody reads, now and then less one (a branch without effect), and some that are read."""
     written = {v.out.name: v for v in b.views}
     given = {t.name for t in b.live if t.name not in written or written[t.name].x.dtype == "float32"}

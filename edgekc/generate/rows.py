@@ -118,9 +118,11 @@ def row_layer(view: View, features: frozenset[str], rows: int, choose: Choice) -
     """None where the layer, or any of its kernels that the choice falls on, cannot run so."""
     usual = choose(view, features)
     window = window_of(view, usual)
+    if window is None:
+        return None
     rows = min(rows, view.out.shape[1])
-    calls = None if window is None else slices(window, view.x.shape[1], view.out.shape[1], rows)
-    if window is None or calls is None:
+    calls = slices(window, view.x.shape[1], view.out.shape[1], rows)
+    if calls is None:
         return None
     # Calls of equal heights are equal, whatever rows they are of.
     kinds = {(c.count, c.end - c.begin, max(window.pad - c.first * window.stride, 0)): c for c in calls}

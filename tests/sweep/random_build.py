@@ -12,7 +12,6 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from edgekc.boards.cores import CORES
 from edgekc.firmware.toolchain import host_compiler
 from edgekc.format.pack import Packed, read
 from edgekc.generate.plan import Plan, plan
+from edgekc.generate.row_groups import schedule
 from edgekc.generate.sources import generate
 from edgekc.graph.ir import Array
 from edgekc.ops import OPS
@@ -34,7 +34,7 @@ WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror
 EMULATE = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED", "-DEK_VEC_EMULATED")
 SPACES = ("arena", "input", "output")
 PER_FILE = 40  # networks in one file for the compiler: headers are read once for all of them
-STATIC = re.compile(r"^static const \w+ (\w+) =", re.MULTILINE)
+STATIC = re.compile(r"^static const \w+ (\w+)(?:\[\])? =", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,8 @@ class Job:
     @property
     def sources(self) -> set[str]:
         """Files of runtime_c/kernels that its layers need."""
-        return {f"{stem}.c" for s in self.plan.steps for stem in (s.kernel.symbol, *s.kernel.sources)}
+        files = {f"{stem}.c" for s in self.plan.steps for stem in (s.kernel.symbol, *s.kernel.sources)}
+        return files | {"ek_rows.c"} if self.plan.groups else files
 
 
 def jobs_of(name: str, data: bytes, inputs: Sequence[Array], chosen: Sequence[Family] | None = None) -> list[Job]:
@@ -208,7 +209,31 @@ def regions_of(planned: Plan) -> list[tuple[int, int, int, int]]:
         places.append((step.output, step.view.out.nbytes))
         if step.scratch is not None:
             places.append((step.scratch, step.scratch_bytes))
-        found += [(i, SPACES.index(at.space), at.offset, size) for at, size in places]
+        found += [(i, SPACES.index(at.space), at.offset, size) for at, size in places if step.rows is None]
+    for group in planned.groups:
+        # What any of its layers may touch; so may what the driver takes for the next one.
+        tensors = zip(group.rows.tensors, group.places, strict=True)
+        every = [(at, t.bytes or t.room * t.row_bytes) for t, at in tensors]
+        every.append((group.held, 4 * len(group.rows.tensors)))
+        steps = [planned.steps[i] for i in group.steps]
+        every += [(step.scratch, step.scratch_bytes) for step in steps if step.scratch is not None]
+        for i in (*group.steps, group.steps[-1] + 1):
+            found += [(i, SPACES.index(at.space), at.offset, size) for at, size in every]
+    return found
+
+
+def calls_of(planned: Plan) -> list[tuple[int, int]]:
+    """(layer, bytes) in the order in which the driver sees them."""
+    groups = {group.steps[0]: group for group in planned.groups}
+    found = []
+    for i, step in enumerate(planned.steps):
+        if i in groups:
+            group = groups[i]
+            for k, call in schedule(group.rows.layers, group.rows.inputs):
+                size = group.rows.tensors[k + 1].row_bytes
+                found.append((i + k, group.rows.layers[k].calls[call].count * size))
+        elif step.rows is None:
+            found.append((i, step.view.out.nbytes))
     return found
 
 
@@ -233,12 +258,14 @@ def run(program: Path, jobs: Sequence[Job]) -> tuple[list[list[list[bytes]]], st
     data, at = results.read_bytes(), 0
     found: list[list[list[bytes]]] = []
     for job in jobs[:finished]:
-        sizes = [step.view.out.nbytes for step in job.plan.steps] + [job.plan.output_bytes]
+        calls = [*calls_of(job.plan), (len(job.plan.steps), job.plan.output_bytes)]
         rows = []
         for _ in range(job.count):
-            ends = np.cumsum([at, *sizes])
-            rows.append([data[a:b] for a, b in pairwise(ends)])
-            at = int(ends[-1])
+            parts = [b""] * (len(job.plan.steps) + 1)
+            for layer, size in calls:
+                parts[layer] += data[at : at + size]
+                at += size
+            rows.append(parts)
         found.append(rows)
     assert stopped or at == len(data)
     return found, stopped

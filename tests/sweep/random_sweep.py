@@ -19,6 +19,7 @@ from importing import import_tflite
 from kernel_files import kernel_sources
 from random_nets import RandomNet, random_net, random_samples
 from random_packed import pack_layers
+from random_rows import row_jobs, row_net
 
 from edgekc.emulate import reference
 from edgekc.errors import EdgekcError
@@ -180,17 +181,19 @@ def sweep(
     folder: Path,
     forms: Sequence[str] = FORMS,
     families: Sequence[rb.Family] | None = None,
+    rows: bool = False,
 ) -> Outcome:
-    """Compile, run and compare the network of each seed in its forms."""
+    """Compile, run and compare the network of each seed in its forms; with `rows`, networks of images by rows."""
     out, subjects, jobs = Outcome(), {}, []
     for seed in seeds:
-        net = random_net(seed)
+        net = row_net(seed) if rows else random_net(seed)
         out.operators.update(dict.fromkeys((v.node.op for v in net.views), 1))
         for form in forms:
             out.graphs += 1
             try:
                 s = subject(net, form)
                 found = rb.jobs_of(s.name, s.data, s.inputs, families)
+                found = row_jobs(found, seed) if rows else found
             except EdgekcError as error:
                 out.refused.append(Finding(seed, form, str(error)))
                 continue
@@ -237,9 +240,10 @@ def kernel_files() -> list[str]:
 
 
 # Of uint8 models, rare broadcasts and variable tensors: test_unsigned.py, test_pairs.py and test_lstm.py in tests/ops/.
-# Of 16x8 models: tests/importers/test_tflite_int16.py. Of float parts: tests/unit/test_allow_float.py.
+# Of layers by rows: test_rows.py. Of 16x8 models: tests/importers/test_tflite_int16.py. Of float parts: tests/unit/test_allow_float.py.
 ELSEWHERE = (
     "ek_average_pool_half_up_s8.c",
+    "ek_rows.c",
     "ek_mul_deep_s8.c",
     "ek_mul_deep_const_s8.c",
     "ek_lstm_s8.c",

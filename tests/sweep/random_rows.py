@@ -1,0 +1,75 @@
+"""Random networks of images, and plans of them whose layers run by rows: which of them, and how many rows, by chance."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import random_build as rb
+from random_layers import Builder, Layer, body, conv2d, depthwise, grouped_conv2d, pool
+from random_models import tensor
+from random_moves import binary, logistic, relu
+from random_nets import RandomNet, outputs_of
+
+from edgekc.generate.choice import choose_kernel
+from edgekc.generate.plan import Plan, base_of, placed
+from edgekc.generate.row_groups import RowGroup, group_of
+from edgekc.generate.row_search import Search
+from edgekc.generate.rows import row_layer
+from edgekc.graph.ir import Graph
+
+ROWS = (1, 1, 1, 2, 2, 3, 4, 5, 8)
+LAYERS: dict[Layer, float] = {
+    conv2d: 3, body: 5, depthwise: 2, grouped_conv2d: 1, pool: 2, relu: 1, logistic: 0.5, binary: 4,
+}  # fmt: skip
+
+
+def row_net(seed: int) -> RandomNet:
+    """A network of one image and up to nine layers that mostly read the one before them."""
+    rng = np.random.default_rng([seed, 23])
+    b = Builder(rng, extreme=bool(rng.random() < 0.3))
+    shape = (1, b.between(5, 17), b.between(1, 12), int(rng.choice([1, 3, 4, 8, 12, 16])))
+    image = tensor("image", shape, b.quant())
+    b.live.append(image)
+    names, weights = list(LAYERS), np.array(list(LAYERS.values()))
+    wanted = b.between(3, 9)
+    for _ in range(8 * wanted):
+        if len(b.views) >= wanted:
+            break
+        names[rng.choice(len(names), p=weights / weights.sum())](b, b.live[-1] if b.chance(0.85) else b.live[-2:][0])
+    outputs = outputs_of(b)
+    return RandomNet(seed, tuple(b.views), (image,) if image.name in b.read else (), outputs)
+
+
+def row_jobs(jobs: list[rb.Job], seed: int) -> list[rb.Job]:
+    """The jobs once more, where any of their layers can run by rows, under other names."""
+    found = []
+    for job in jobs:
+        planned = by_rows(job.packed.graph, job.family.features, random.Random(f"{seed} {job.name}"))
+        if planned.groups:
+            found.append(replace(job, plan=planned))
+    return found
+
+
+def by_rows(graph: Graph, features: frozenset[str], rng: random.Random) -> Plan:
+    """Up to three groups of layers; every layer's rows are its own."""
+    base = base_of(graph, features)
+    search = Search(base, features)
+    runs = [(a, b) for a in range(len(base.layers)) for b in range(a + 1, len(base.layers)) if _possible(search, a, b)]
+    groups: list[RowGroup] = []
+    taken: set[int] = set()
+    for first, last in rng.sample(runs, min(len(runs), 8)):
+        steps = set(range(first, last + 1))
+        if taken & steps or len(groups) == 3:
+            continue
+        layers = [row_layer(base.layers[i][0], features, rng.choice(ROWS), choose_kernel) for i in sorted(steps)]
+        made = [layer for layer in layers if layer is not None]
+        if len(made) == len(steps):
+            groups.append(group_of(made))
+            taken |= steps
+    return placed(base, groups)
+
+
+def _possible(search: Search, first: int, last: int) -> bool:
+    return all(search.layer(i, 1) is not None for i in range(first, last + 1)) and search.is_run((first, last))
