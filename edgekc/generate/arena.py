@@ -74,7 +74,8 @@ def lower_bound(blocks: Sequence[Block]) -> tuple[int, int]:
 def usage(blocks: Sequence[Block]) -> dict[int, int]:
     """Bytes in use, by the steps at which any comes into use."""
     steps = sorted({s.first for b in blocks for s in b})
-    return {step: sum(_size_at(b, step) for b in blocks) for step in steps}
+    alive = [(min(s.first for s in b), max(s.last for s in b), b) for b in blocks if b]
+    return {step: sum(_size_at(b, step) for first, last, b in alive if first <= step <= last) for step in steps}
 
 
 def _size_at(block: Block, step: int) -> int:

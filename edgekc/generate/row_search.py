@@ -19,7 +19,7 @@ from .row_groups import RowGroup, group_of
 from .rows import RowLayer, Window, row_layer
 
 ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # of output, in a call
-_RUNS, _PAIRS = 24, 6  # that are looked at, the shortest; of so many also as two
+_RUNS, _PAIRS = 16, 4  # that are looked at, the shortest; of so many also as two
 _CLOSELY = 4  # of these, the cheapest, whose rows are chosen
 _SAME = Window(1, 1, 0)
 
@@ -117,8 +117,11 @@ def _cheapest(search: Search, over: Sequence[int], arena_bytes: int) -> list[tup
     for i, (first, last) in enumerate(shortest[:_RUNS]):
         pairs = [((first, cut), (cut + 1, last)) for cut in range(first + 1, last - 1) if i < _PAIRS]
         for runs in (((first, last),), *(pair for pair in pairs if all(map(search.is_run, pair)))):
-            groups = [least[1] for run in runs if (least := search.least(run)) is not None]
-            if len(groups) == len(runs) and search.bytes(groups) <= arena_bytes:
+            parts = [least for run in runs if (least := search.least(run)) is not None]
+            if len(parts) < len(runs):
+                continue
+            groups = [group for _, group in parts]
+            if (parts[0][0] if len(parts) == 1 else search.bytes(groups)) <= arena_bytes:
                 found[runs] = sum(map(group_cost, groups))
     return sorted(found, key=lambda runs: found[runs])[:_CLOSELY]
 

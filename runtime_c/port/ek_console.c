@@ -25,6 +25,7 @@ static uint32_t last_step; /* of a network with a state; NO_STEP before the firs
 /* What a layer's trace is to be copied to; layer is none in other runs. */
 static struct {
     uint32_t layer, offset, count, copied;
+    uint32_t seen;   /* bytes of that layer that its calls have made */
     uint32_t before; /* when the layer began */
     uint32_t spent;  /* cycles of this run that went into tracing */
     int begun;       /* a layer of this run has ended */
@@ -101,12 +102,18 @@ void ekc_trace(uint32_t layer, const void *data, uint32_t bytes)
     uint32_t before = trace.begun ? trace.before : ek_port_start();
     trace.begun = 1;
     if (layer < served->layers) {
-        served->layer_cycles[layer] = now - before;
-        served->layer_crc[layer] = ek_console_crc(0, data, bytes);
+        served->layer_cycles[layer] += now - before;
+        served->layer_crc[layer] = ek_console_crc(served->layer_crc[layer], data, bytes);
     }
-    if (layer == trace.layer && trace.offset <= bytes) {
-        trace.copied = bytes - trace.offset < trace.count ? bytes - trace.offset : trace.count;
-        memcpy(sent + HEADER, (const uint8_t *)data + trace.offset, trace.copied);
+    if (layer == trace.layer) {
+        const uint32_t wanted = trace.offset + trace.copied; /* the next byte of the layer */
+        if (wanted - trace.seen < bytes) { /* wraps to a large number where it has been seen */
+            const uint32_t left = trace.count - trace.copied, rest = bytes - (wanted - trace.seen);
+            const uint32_t part = rest < left ? rest : left;
+            memcpy(sent + HEADER + trace.copied, (const uint8_t *)data + (wanted - trace.seen), part);
+            trace.copied += part;
+        }
+        trace.seen += bytes;
     }
     trace.before = ek_port_now(); /* what was done here is no layer's */
     trace.spent += trace.before - now;
@@ -122,6 +129,10 @@ static ekc_status run(ek_port_cost *cost, uint32_t *flags)
     memset(m->output, ARENA_FILL, m->output_bytes);
     trace.begun = 0;
     trace.spent = 0;
+    trace.seen = 0;
+    for (uint32_t layer = 0; layer < m->layers; layer++) { /* layers that run by rows add up */
+        m->layer_crc[layer] = m->layer_cycles[layer] = 0;
+    }
     ekc_status status = ek_port_call(m->run, m->arena, m->input, m->output, cost);
     cost->ticks -= trace.spent;
     *flags = cost->overflow ? EK_CONSOLE_STACK_OVERFLOW : 0u;

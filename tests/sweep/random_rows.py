@@ -1,4 +1,4 @@
-"""Random networks of images, and plans of them whose layers run by rows: which of them, and how many rows, by chance."""
+"""Random networks of images, and plans of them in which layers run by rows: which, and how many rows, by chance."""
 
 from __future__ import annotations
 
