@@ -15,8 +15,9 @@ from .files.place import recover
 from .format.pack import Packed, pack, read
 from .generate.fits import Target, check_fit, model_ram, room_for_arena
 from .generate.plan import Plan, Ram, buffer_bytes, plan
+from .generate.row_search import smallest
 from .generate.sources import generate
-from .generate.within import least_plan, plan_for
+from .generate.within import least_plan, plan_by_input_rows, plan_for
 from .graph.ir import Graph, Stage, dump
 from .names import check_name, visible
 from .ops import legal
@@ -97,8 +98,9 @@ def compile_packed(
 def planned(graph: Graph, target: Target, log: Log = _silent) -> Plan:
     """The plan for a target: the fastest that fits; where none does, the smallest."""
     fastest = plan(graph, target.features)
-    room = room_for_arena(target, buffer_bytes(fastest) - fastest.arena_bytes, fastest.state_bytes)
-    found = plan_for(graph, target.features, room)
+    beside = buffer_bytes(fastest) - fastest.arena_bytes - (fastest.input_bytes if target.input_rows else 0)
+    room = room_for_arena(target, beside, fastest.state_bytes)
+    found = (plan_by_input_rows if target.input_rows else plan_for)(graph, target.features, room)
     limit = target.ram_bytes if target.model_ram_bytes is None else target.model_ram_bytes
     if found.slower:
         log(f"plan: {', '.join(found.slower)}: slower kernels of less scratch, for {limit} bytes of RAM")
@@ -107,7 +109,9 @@ def planned(graph: Graph, target: Target, log: Log = _silent) -> Plan:
         log(f"plan: {first} to {last} run by rows, for {limit} bytes of RAM; outputs identical")
     if target.model_ram_bytes is None or not found.fits:
         return found.plan
-    least = least_plan(graph, target.features)
+    least = (smallest(graph, target.features, fed=True) if target.input_rows else None) or least_plan(
+        graph, target.features
+    )
     ends = model_ram(min(least, found.plan, key=model_ram)), model_ram(fastest)
     return replace(found.plan, ram=Ram(target.model_ram_bytes, *ends, found.more_cycles))
 

@@ -35,6 +35,7 @@ def compile(  # the name of the command
     rounding: str = "tflite",
     allow_float: bool = False,
     ram: int | str | None = None,
+    input_rows: bool = False,
     keep: str | Path | None = None,
     log: Log = _silent,
 ) -> Program:
@@ -50,6 +51,7 @@ def compile(  # the name of the command
             model was allowed it when it was packed.
         ram: bytes that arena, state and stack may take, as 20000 or "20k". The plan is the one that costs least of
             those that fit: kernels of less scratch, or layers that run by rows. Default: what the board has.
+        input_rows: the C has NAME_run_rows, which asks a callback for the rows of the input: it need not be in memory.
         keep: a folder for the text dump of every stage, over what is there.
         log: is given one line for each thing that a pass did.
 
@@ -71,7 +73,7 @@ def compile(  # the name of the command
         raise UsageError("a packed model has its rounding already", where=f"--rounding {rounding}", fix="leave it out")
     packed = source.graph.stage is Stage.INTEGER
     data = source.data if packed else _pack(source, name, rounding, log, dumps, allow_float)
-    target = target_of(target_board)
+    target = replace(target_of(target_board), input_rows=input_rows)
     if ram is not None:
         target = replace(target, model_ram_bytes=parse_bytes(str(ram), "--ram"))
     found = compile_packed(data, source.where, name, target, log=log, keep=dumps)

@@ -24,7 +24,7 @@ from ..graph.ir import Array, Graph
 from ..measure.emulated import measure
 from ..progress import Progress, silent
 from .devices import Device, ask, emulate, flash_job, sequences_of
-from .results import Built, Costs, Evaluation, Verification, costs_of
+from .results import Built, Costs, Evaluation, Verification, costs_of, told_of_ram
 from .samples import batch_of, batch_of_dataset, dataset_of, evaluation_of, outputs_of
 
 
@@ -128,21 +128,12 @@ class Program(tables.Shown):
         sizes = ", ".join(f"{s['kind']} {tables.size(s['bytes'])}" for s in m["sections"])
         arena, least = int(m["arena_bytes"]), int(m["arena_lower_bound"])
         macs = tables.size(sum(int(layer["macs"]) for layer in m["layers"]))
-        rows = [layer["name"] for layer in m["layers"] if "rows" in layer]
-        by_rows = [f"by rows: {rows[0]} to {rows[-1]}, {len(rows)} layers"] if rows else []
-        if "ram" in m:
-            ram = m["ram"]
-            by_rows.append(
-                f"RAM of arena{', state' * bool(state)} and stack: {tables.size(ram['asked'])} asked, about "
-                f"{tables.size(ram['more_cycles'])} cycles more than the fastest; the least that would do is "
-                f"{tables.size(ram['least'])}, the fastest takes {tables.size(ram['fastest'])}"
-            )
         return [
             f"{title}: {sum('src/' in str(p) for p in m['files'])} C files, {len(m['layers'])} layers, {macs} MACs",
             f"packed model {tables.size(m['ekc_bytes'])} bytes: {sizes}",
             f"arena {tables.size(arena)} bytes, {arena / max(least, 1):.3f} x the lower bound of {tables.size(least)}, "
             f"peak during {m['arena_peak_layer']}{state}",
-            *by_rows,
+            *told_of_ram(m),
         ]
 
     # ---- what it computes ----

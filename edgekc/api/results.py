@@ -274,3 +274,19 @@ def costs_of(m: Measurement, layers: list[dict[str, Any]]) -> Costs:
         state_bytes=m.state_bytes,
         estimated_cycles=None if m.speed is None else round(m.speed.cycles.likely),
     )
+
+
+def told_of_ram(manifest: Mapping[str, Any]) -> list[str]:
+    """Which layers of a program run by rows, and where it was asked for, the RAM at both ends."""
+    rows = [layer["name"] for layer in manifest["layers"] if "rows" in layer]
+    said = [f"by rows: {rows[0]} to {rows[-1]}, {len(rows)} layers"] if rows else []
+    if "input_rows" in manifest:
+        said.append(f"the input comes in rows, at most {manifest['input_rows']} at a time: {manifest['name']}_run_rows")
+    if "ram" in manifest:
+        ram, state = manifest["ram"], ", state" * ("state_bytes" in manifest)
+        said.append(
+            f"RAM of arena{state} and stack: {tables.size(ram['asked'])} asked, about "
+            f"{tables.size(ram['more_cycles'])} cycles more than the fastest; the least that would do is "
+            f"{tables.size(ram['least'])}, the fastest takes {tables.size(ram['fastest'])}"
+        )
+    return said

@@ -58,6 +58,10 @@ def compile_(
             help="RAM for arena, state and stack, as 20000 or 20k: layers then run by rows where they must.",
         ),
     ] = None,
+    input_rows: Annotated[
+        bool,
+        typer.Option("--input-rows", help="NAME_run_rows asks a callback for rows of the input, which is never whole."),
+    ] = False,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a text dump of every stage to this folder.")
     ] = None,
@@ -84,6 +88,7 @@ def compile_(
             rounding=rounding,
             allow_float=allow_float,
             ram=ram,
+            input_rows=input_rows,
             keep=keep,
             log=say if verbose else (lambda text: None),
         )

@@ -22,6 +22,7 @@ class Target:
     flash_bytes: int | None
     ram_bytes: int | None
     model_ram_bytes: int | None = None  # asked by the user: of arena, state and stack
+    input_rows: bool = False  # the input comes in rows, and is no buffer
 
 
 def room_for_arena(target: Target, buffers: int, state_bytes: int) -> int | None:
@@ -58,7 +59,8 @@ def check_fit(plan: Plan, ekc_bytes: int, target: Target) -> None:
             where=f"--ram {target.model_ram_bytes}",
             fix=f"pass --ram {model_ram(plan)} or more, or take a smaller input",
         )
-    need = plan.arena_bytes + plan.input_bytes + plan.output_bytes + plan.state_bytes
+    inputs = 0 if target.input_rows else plan.input_bytes
+    need = plan.arena_bytes + inputs + plan.output_bytes + plan.state_bytes
     flash_over = 0 if target.flash_bytes is None else max(ekc_bytes - target.flash_bytes, 0)
     ram_over = 0 if target.ram_bytes is None else max(need - target.ram_bytes, 0)
     if not flash_over and not ram_over:

@@ -94,6 +94,7 @@ class Blocks:
 
     spans: tuple[Block, ...]
     of: Mapping[str, int]  # roots of activations to their blocks
+    fed: Mapping[str, int]  # inputs of the network of which the arena holds rows, to their blocks
     in_place: frozenset[str]  # nodes
     scratch: Mapping[str, int]  # nodes to blocks
     held: tuple[int, ...]  # blocks of the groups
@@ -125,6 +126,8 @@ def placed(base: Base, groups: Sequence[RowGroup] = ()) -> Plan:
     buffers = {t.name: group.tensors[t.buffer].name for group in groups for t in group.tensors}
 
     def locate(name: str) -> Location:
+        if name in blocks.fed:
+            return Location("arena", allocation.offsets[blocks.fed[name]])
         root = storage.root(buffers.get(name, name))
         space = storage.space(root)
         return Location(space, allocation.offsets[blocks.of[root]] if space == "arena" else storage.offset(root))
@@ -219,6 +222,7 @@ def blocks_of(base: Base, groups: Sequence[RowGroup] = ()) -> Blocks:
             scratch[name] = len(members)
             members.append([Span(needed, step * times, step * times + times - 1)])
     held = []
+    fed = {}
     for group in groups:
         at = order[group.layers[0].whole.node.name] * times
         scratch.update({x.whole.node.name: len(members) for x in group.layers if x.scratch_bytes})
@@ -227,9 +231,12 @@ def blocks_of(base: Base, groups: Sequence[RowGroup] = ()) -> Blocks:
             if group.tensors[tensor.buffer] is tensor:
                 block_of[tensor.name] = len(members)
                 members.append([Span(tensor.bytes, at + tensor.begin, at + tensor.end)])
+        if group.feed:
+            fed[group.tensors[0].name] = len(members)
+            members.append([Span(group.tensors[0].bytes, at + group.tensors[0].begin, at + group.tensors[0].end)])
         held.append(len(members))
         members.append([Span(HELD_BYTES * len(group.tensors), at, at + times - 1)])
-    return Blocks(tuple(tuple(b) for b in members), block_of, frozenset(in_place), scratch, tuple(held), times)
+    return Blocks(tuple(tuple(b) for b in members), block_of, fed, frozenset(in_place), scratch, tuple(held), times)
 
 
 def _read(group: RowGroup, storage: Storage, lives: Mapping[str, tuple[int, int]], step: int) -> str | None:

@@ -44,6 +44,7 @@ class RowGroup:
     scratch: tuple[tuple[int, int, int], ...]  # of each layer: bytes, its first and its last call
     grows: tuple[tuple[int, int, int], ...]  # of the last tensor: bytes from its beginning that are in use, calls
     over: bool  # whether its rows may be written over those that the group has read
+    feed: int = 0  # rows of its input that come at a time, when no layer can run without them; 0: it is whole
 
     @property
     def last_readers(self) -> tuple[int, ...]:
@@ -53,26 +54,32 @@ class RowGroup:
     @property
     def bytes(self) -> int:
         """About what it needs beside what it reads and makes."""
-        return sum(t.bytes for t in self.tensors[1:-1]) + max(layer.scratch_bytes for layer in self.layers)
+        return sum(t.bytes for t in self.tensors[0 if self.feed else 1 : -1]) + max(
+            layer.scratch_bytes for layer in self.layers
+        )
 
 
 def _readers(inputs: Inputs) -> tuple[int, ...]:
     return tuple(max((i for i, read in enumerate(inputs) if k + 1 in read), default=k) for k in range(len(inputs)))
 
 
-def group_of(layers: Sequence[RowLayer]) -> RowGroup:
-    """Layers that run together, each of which reads what those before it made or what the first one reads."""
+def group_of(layers: Sequence[RowLayer], feed: int = 0) -> RowGroup:
+    """Layers that run together, each of which reads what those before it made or what the first one reads.
+
+    Args:
+        feed: as of RowGroup.
+    """
     made = {layer.whole.out.name: k + 1 for k, layer in enumerate(layers)}
     inputs = tuple(tuple(made.get(t.name, 0) for t in layer.whole.inputs if t.data is None) for layer in layers)
     source = next(t for t in layers[0].whole.inputs if t.data is None)
     tensors, last = [source, *(layer.whole.out for layer in layers)], len(layers)
     heights = [t.shape[1] for t in tensors]
     row_bytes = [t.nbytes // t.shape[1] for t in tensors]
-    order = schedule(layers, inputs)
+    order = schedule(layers, inputs, feed)
     buffers = _buffers(layers, inputs, order, row_bytes)
-    writes = _writes(layers, inputs, order, buffers)
+    writes = _writes(layers, inputs, order, buffers, feed)
     rooms = _rooms(writes, len(tensors))
-    rooms[0], rooms[last] = heights[0], heights[last]
+    rooms[0], rooms[last] = rooms[0] if feed else heights[0], heights[last]
     uses = _uses(inputs, order, buffers)
     found = tuple(
         RowTensor(
@@ -97,13 +104,15 @@ def group_of(layers: Sequence[RowLayer]) -> RowGroup:
         tuple((layers[k].scratch_bytes, calls[0], calls[-1]) for k, calls in enumerate(spans)),
         _grows(written, row_bytes[last], len(order)),
         _over(layers, inputs, order, written, row_bytes),
+        feed,
     )
 
 
-def schedule(layers: Sequence[RowLayer], inputs: Inputs) -> list[tuple[int, int]]:
-    """(layer, which of its calls), in the order in which they run."""
+def schedule(layers: Sequence[RowLayer], inputs: Inputs, feed: int = 0) -> list[tuple[int, int]]:
+    """(layer, which of its calls), in the order in which they run; rows of the input come as calls of layer -1."""
     made = [0] * (len(layers) + 1)
-    made[0] = layers[0].whole.x.shape[1]
+    height = layers[0].whole.x.shape[1]
+    made[0] = 0 if feed else height
     done = [0] * len(layers)
     needs = [[c.end for c in layer.calls] for layer in layers]
     readers = _readers(inputs)
@@ -116,9 +125,20 @@ def schedule(layers: Sequence[RowLayer], inputs: Inputs) -> list[tuple[int, int]
             done[at] += 1
             made[at + 1] += layers[at].calls[k].count
             at = readers[at]
-        else:
+        elif at:
             at -= 1
+        elif made[0] < height:
+            order.append((-1, made[0] // feed))
+            made[0] = min(made[0] + feed, height)
+            at = len(layers) - 1
+        else:
+            at = -1
     return order
+
+
+def rows_of(layers: Sequence[RowLayer], feed: int, at: int, call: int) -> int:
+    """Rows of a call in a schedule."""
+    return layers[at].calls[call].count if at >= 0 else min(feed, layers[0].whole.x.shape[1] - call * feed)
 
 
 def _buffers(
@@ -132,7 +152,7 @@ def _buffers(
     last = len(layers)
     found = list(range(last + 1))
     after = dict(pairwise(order))
-    alone = _rooms(_writes(layers, inputs, order, found), last + 1)
+    alone = _rooms(_writes(layers, inputs, order, found, 1), last + 1)
     for k in reversed(range(last)):
         layer = layers[k]
         if (layer.window.span, layer.window.stride, layer.window.pad) != (1, 1, 0):
@@ -160,16 +180,20 @@ def _beyond(layers: Sequence[RowLayer], row_bytes: Sequence[int], buffers: Seque
 
 
 def _writes(
-    layers: Sequence[RowLayer], inputs: Inputs, order: Sequence[tuple[int, int]], buffers: Sequence[int]
+    layers: Sequence[RowLayer],
+    inputs: Inputs,
+    order: Sequence[tuple[int, int]],
+    buffers: Sequence[int],
+    feed: int = 0,
 ) -> list[tuple[int, int, int, int, int]]:
     """For each call: its number, the buffer that it writes to, the row from which on, the first row of the buffer that
     is needed, and how many rows it writes."""
     readers = [[i for i, read in enumerate(inputs) if t in read] for t in range(len(layers) + 1)]
-    done = [0] * len(layers)
+    done = [0] * (len(layers) + 1)  # the last one: of layer -1
     made = [0] * (len(layers) + 1)
     found = []
     for n, (at, k) in enumerate(order):
-        count, to = layers[at].calls[k].count, buffers[at + 1]
+        count, to = rows_of(layers, feed, at, k), buffers[at + 1]
         needed = [layers[i].calls[done[i]].begin for i in readers[to] if done[i] < len(layers[i].calls)]
         found.append((n, to, made[at + 1], min([made[to], *needed]), count))
         done[at] += 1
@@ -200,7 +224,7 @@ def _uses(inputs: Inputs, order: Sequence[tuple[int, int]], buffers: Sequence[in
     """The first and the last call that use the buffer of each tensor."""
     found: dict[int, tuple[int, int]] = {}
     for n, (at, _) in enumerate(order):
-        for t in (at + 1, *inputs[at]):
+        for t in (at + 1, *(inputs[at] if at >= 0 else ())):
             found[buffers[t]] = (found.get(buffers[t], (n, n))[0], n)
     return [found[at] for at in buffers]
 

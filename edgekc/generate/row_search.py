@@ -32,6 +32,7 @@ class Search:
 
     base: Base
     features: frozenset[str]
+    fed: bool = False  # the network's input comes in rows, to a group of the first layers
     _layers: dict[tuple[int, int], RowLayer | None] = field(default_factory=dict)
     _least: dict[Run, tuple[int, RowGroup] | None] = field(default_factory=dict)
 
@@ -45,7 +46,9 @@ class Search:
         """None where a layer cannot make so many rows at a time."""
         layers = [self.layer(first + i, n) for i, n in enumerate(rows)]
         made = [layer for layer in layers if layer is not None]
-        return group_of(made) if len(made) == len(layers) else None
+        if len(made) < len(layers):
+            return None
+        return group_of(made, made[0].window.stride * made[0].rows if self.fed and first == 0 else 0)
 
     def bytes(self, groups: Sequence[RowGroup]) -> int:
         """Of the arena, at least."""
@@ -90,15 +93,18 @@ class Search:
         return not any(name in kept or name in outside for name in inner)
 
 
-def find(graph: Graph, features: frozenset[str], arena_bytes: int) -> tuple[Plan, float] | None:
+def find(graph: Graph, features: frozenset[str], arena_bytes: int, fed: bool = False) -> tuple[Plan, float] | None:
     """The plan with the least estimated cycles beyond those of the fastest, of those whose arena is no larger.
+
+    Args:
+        fed: the first layers run by rows in any case, and their input comes so.
 
     Returns:
         The plan and these cycles; None where no plan by rows fits.
     """
     found: list[tuple[float, Plan]] = []
-    for search in _searches(graph, features):
-        over = [i for i, size in enumerate(search.alone()) if size > arena_bytes]
+    for search in _searches(graph, features, fed):
+        over = [i for i, size in enumerate(search.alone()) if size > arena_bytes or (fed and i == 0)]
         if not over:
             found.append((0.0, placed(search.base)))
             continue
@@ -126,15 +132,15 @@ def _cheapest(search: Search, over: Sequence[int], arena_bytes: int) -> list[tup
     return sorted(found, key=lambda runs: found[runs])[:_CLOSELY]
 
 
-def smallest(graph: Graph, features: frozenset[str]) -> Plan:
-    """The plan of the smallest arena."""
-    best = placed(base_of(graph, features))
-    for search in _searches(graph, features):
+def smallest(graph: Graph, features: frozenset[str], fed: bool = False) -> Plan | None:
+    """The plan of the smallest arena; None where the input cannot come in rows, but must."""
+    best = None if fed else placed(base_of(graph, features))
+    for search in _searches(graph, features, fed):
         alone = search.alone()
         if not alone:
             continue
         peak = alone.index(max(alone))
-        runs = sorted((max([0, *alone[:a], *alone[b + 1 :]]), a, b) for a, b in search.runs(peak, peak))
+        runs = sorted((max([0, *alone[:a], *alone[b + 1 :]]), a, b) for a, b in search.runs(0 if fed else peak, peak))
         kept: tuple[int, RowGroup] | None = None
         for outside, *run in runs:
             if kept is not None and outside >= kept[0]:
@@ -142,18 +148,20 @@ def smallest(graph: Graph, features: frozenset[str]) -> Plan:
             least = search.least((run[0], run[1]))
             if least is not None and (kept is None or least[0] < kept[0]):
                 kept = least
+        if fed and kept is None:
+            continue
         plan = placed(search.base, () if kept is None else (kept[1],))
-        best = min(best, plan, key=lambda p: p.arena_bytes)
+        best = plan if best is None else min(best, plan, key=lambda p: p.arena_bytes)
     return best
 
 
-def _searches(graph: Graph, features: frozenset[str]) -> Iterator[Search]:
+def _searches(graph: Graph, features: frozenset[str], fed: bool) -> Iterator[Search]:
     """In the order of the graph, and in one that keeps less in memory, if there is such a one."""
-    yield Search(base_of(graph, features), features)
+    yield Search(base_of(graph, features), features, fed)
     if not graph.states:
         nodes = _thrifty_order(graph)
         if nodes != graph.nodes:
-            yield Search(base_of(replace(graph, nodes=nodes), features), features)
+            yield Search(base_of(replace(graph, nodes=nodes), features), features, fed)
 
 
 def _thrifty_order(graph: Graph) -> tuple[Node, ...]:

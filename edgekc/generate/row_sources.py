@@ -37,6 +37,8 @@ class GroupView:
     held: str  # pointer to ek_rows_held
     tensors: tuple[str, ...]
     layers: tuple[RowLayerView, ...]
+    feed: int
+    input: str  # pointer to the rows of the network's input, where these come one after the other; else empty
 
 
 def pointer(location: Location | None) -> str:
@@ -61,7 +63,16 @@ def groups(plan: Plan, params: Sequence[str], comments: Sequence[str]) -> tuple[
             for t, at in zip(rows.tensors, group.places, strict=True)
         )
         found.append(
-            GroupView(f"rows_{number}", group.steps[0], group.steps[-1], pointer(group.held), tensors, tuple(layers))
+            GroupView(
+                f"rows_{number}",
+                group.steps[0],
+                group.steps[-1],
+                pointer(group.held),
+                tensors,
+                tuple(layers),
+                rows.feed,
+                pointer(group.places[0]) if rows.feed else "",
+            )
         )
     return tuple(found)
 

@@ -97,6 +97,8 @@ class _NetView:
     laid_out_bytes: Mapping[int, int]  # by layer
     laid_out: tuple[_SectionView, ...]
     sources: tuple[str, ...]
+    input_rows: int  # of the input that come at a time, by a callback; 0: it is whole
+    input_row_bytes: int
 
 
 def edges(tensors: Sequence[Tensor], places: Sequence[int]) -> tuple[Edge, ...]:
@@ -178,6 +180,8 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
         laid_out_bytes={i: s.bytes for i, s in laid_out.items()},
         laid_out=tuple(laid_out.values()),
         sources=tuple(sorted([f"{name}.c", f"{name}_data.c", *_kernel_sources(plan)])),
+        input_rows=next((group.rows.feed for group in plan.groups if group.rows.feed), 0),
+        input_row_bytes=next((group.rows.tensors[0].row_bytes for group in plan.groups if group.rows.feed), 0),
     )
 
 
@@ -344,6 +348,7 @@ def _manifest(
         "arena_lower_bound": plan.lower_bound,
         **({"state_bytes": plan.state_bytes, "states": _states_json(plan)} if plan.state_bytes else {}),
         "arena_peak_layer": plan.peak_layer,
+        **({"input_rows": group.rows.feed for group in plan.groups if group.rows.feed}),
         **({} if plan.ram is None else {"ram": asdict(plan.ram)}),
         "macs": sum(s.macs for s in plan.steps),
         "ekc_bytes": len(files[f"{name}.ekc"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..errors import UnsupportedError
 from ..graph.ir import Graph
 from .plan import Plan, Step, buffer_bytes, plan, plan_within
 from .row_search import find, smallest
@@ -19,6 +20,28 @@ class Within:
     slower: tuple[str, ...]  # layers with slower kernels of less scratch
     more_cycles: int  # about, on a Cortex-M4, than the fastest takes
     fits: bool
+
+
+def plan_by_input_rows(graph: Graph, features: frozenset[str], arena_bytes: int | None) -> Within:
+    """As `plan_for`, with the network's input in rows: it is never whole in memory.
+
+    Raises:
+        UnsupportedError: the first layers cannot run by rows, or the input is not one image.
+    """
+    fastest = plan(graph, features)
+    room = fastest.arena_bytes + fastest.input_bytes if arena_bytes is None else arena_bytes
+    one = len(graph.inputs) == 1 and not graph.states
+    found = find(graph, features, room, fed=True) if one else None
+    if found is not None:
+        return Within(found[0], (), round(found[1]), True)
+    least = smallest(graph, features, fed=True) if one else None
+    if least is None:
+        raise UnsupportedError(
+            "the input cannot come in rows: the first two layers do not run by rows, or there are more inputs",
+            where=graph.name,
+            fix="leave out --input-rows",
+        )
+    return Within(least, (), 0, False)
 
 
 def plan_for(graph: Graph, features: frozenset[str], arena_bytes: int | None) -> Within:
@@ -45,7 +68,8 @@ def plan_for(graph: Graph, features: frozenset[str], arena_bytes: int | None) ->
 def least_plan(graph: Graph, features: frozenset[str]) -> Plan:
     """The plan of the smallest arena that is known."""
     thrifty, _ = plan_within(graph, features, 0)
-    return min(thrifty, smallest(graph, features), key=lambda p: p.arena_bytes)
+    by_rows = smallest(graph, features)
+    return thrifty if by_rows is None else min(thrifty, by_rows, key=lambda p: p.arena_bytes)
 
 
 def _cost(fastest: Plan, slower: Plan) -> float:

@@ -31,6 +31,7 @@ typedef struct {
     const ek_rows_layer *layers;
     const ek_rows_tensor *tensors; /* layers + 1: the first is what the group reads, and whole */
     uint16_t count;     /* layers */
+    uint16_t feed;      /* rows of the first tensor that come at a time; 0: it is whole */
 } ek_rows;
 
 /* Rows first .. made - 1 of a tensor are in its buffer, `first` at its beginning. */
@@ -41,7 +42,8 @@ typedef struct {
 /* What one call computes, and where, in bytes from the beginnings of the buffers. */
 typedef struct {
     uint32_t in[2], out;
-    uint16_t layer;
+    uint16_t layer;     /* as many as there are: not a layer, but rows of the first tensor that are to come */
+    uint16_t row;       /* of the output, the first */
     uint16_t in_rows, rows; /* of input and output */
     uint16_t pad_top;   /* rows of padding above those of the input */
     uint16_t ran;       /* by the caller: the layer that ran, so that its code ends like that of no other layer */

@@ -9,7 +9,7 @@ void ek_rows_begin(const ek_rows *group, ek_rows_held *held, ek_rows_call *call)
     for (uint32_t t = 0; t <= group->count; t++) {
         held[t].first = held[t].made = 0;
     }
-    held[0].made = group->tensors[0].height;
+    held[0].made = group->feed > 0 ? 0 : group->tensors[0].height;
     call->ran = (uint16_t)(group->count - 1u);
 }
 
@@ -37,7 +37,7 @@ static void move(const ek_rows *group, ek_rows_held *held, int8_t *arena, uint32
     const uint32_t apart = (first - held[tensor].first) * row_bytes;
     int8_t *buffer = arena + group->tensors[tensor].place;
     uint32_t end = held[tensor].made, left;
-    for (uint32_t t = 1; t <= tensor; t++) { /* others in the buffer may be ahead */
+    for (uint32_t t = 0; t <= tensor; t++) { /* others in the buffer may be ahead */
         if (group->tensors[t].buffer == tensor && held[t].made > end) {
             end = held[t].made;
         }
@@ -50,6 +50,25 @@ static void move(const ek_rows *group, ek_rows_held *held, int8_t *arena, uint32
         buffer += bytes;
         left -= bytes;
     }
+}
+
+/* Room for the next rows of the first tensor; 0: all have come. */
+static int feed(const ek_rows *group, ek_rows_held *held, int8_t *arena, ek_rows_call *call)
+{
+    const uint32_t row = held[0].made, left = (uint32_t)group->tensors[0].height - row;
+    const uint32_t rows = left < group->feed ? left : group->feed;
+    if (rows == 0) {
+        return 0;
+    }
+    if (row + rows - held[0].first > group->tensors[0].room) {
+        move(group, held, arena, 0);
+    }
+    call->out = (row - held[0].first) * group->tensors[0].row_bytes;
+    call->layer = group->count;
+    call->row = (uint16_t)row;
+    call->rows = (uint16_t)rows;
+    held[0].made = (uint16_t)(row + rows);
+    return 1;
 }
 
 int ek_rows_next(const ek_rows *group, ek_rows_held *held, int8_t *arena, ek_rows_call *call)
@@ -82,10 +101,11 @@ int ek_rows_next(const ek_rows *group, ek_rows_held *held, int8_t *arena, ek_row
         }
         call->layer = (uint16_t)k;
         call->in_rows = (uint16_t)(end - begin);
+        call->row = (uint16_t)row;
         call->rows = (uint16_t)rows;
         call->pad_top = (uint16_t)(top < layer->pad ? layer->pad - top : 0);
         held[k + 1].made = (uint16_t)(row + rows);
         return 1;
     }
-    return 0;
+    return feed(group, held, arena, call);
 }
