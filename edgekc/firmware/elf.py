@@ -175,8 +175,7 @@ def run_ranges(elf: Elf, name: str, layer_lines: Sequence[tuple[int, int]]) -> t
         for s in elf.symbols
         # gcc moves cold parts out as NAME_run.cold, NAME_run.part.0; clang as NAME_run.cold.1.
         # NAME_run calls NAME_run_rows where the input comes in rows.
-        if s.kind == "func"
-        and any(s.name == n or s.name.startswith(f"{n}.") for n in (f"{name}_run", f"{name}_run_rows"))
+        if s.kind == "func" and s.name.partition(".")[0] in (f"{name}_run", f"{name}_run_rows")
     ]
     slots = {line: index + 1 for index, (first, last) in enumerate(layer_lines) for line in range(first, last + 1)}
     rows = _line_rows(elf.path, f"{name}.c", bodies)

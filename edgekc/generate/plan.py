@@ -203,21 +203,19 @@ def blocks_of(base: Base, groups: Sequence[RowGroup] = ()) -> Blocks:
         name, out = view.node.name, storage.root(view.node.outputs[0])
         step = order[name]
         if out not in inner and storage.space(out) == "arena":
-            group = outputs.get(out)
-            over = (
-                _overwritten(view, kernel, storage, step_of, step)
-                if group is None
-                else _read(group, storage, step_of, step)
-            )
-            if over is not None:
-                in_place.update((name,) if group is None else ())
-                block_of[out] = block_of[over]
+            by_group = outputs.get(out)
+            if by_group is not None:
+                over = _read(by_group, storage, step_of, step)
             else:
+                over = _overwritten(view, kernel, storage, step_of, step)
+            if over is None:
                 block_of[out] = len(members)
                 members.append([])
-            members[block_of[out]] += (
-                [Span(view.out.nbytes, *lives[out])] if group is None else _grown(group, *lives[out])
-            )
+            else:
+                block_of[out] = block_of[over]
+                in_place.update(() if by_group is not None else (name,))
+            whole = Span(view.out.nbytes, *lives[out])
+            members[block_of[out]] += [whole] if by_group is None else _grown(by_group, *lives[out])
         if name not in by_rows and (needed := scratch_of(kernel, view)):
             scratch[name] = len(members)
             members.append([Span(needed, step * times, step * times + times - 1)])

@@ -51,13 +51,6 @@ class RowGroup:
         """For each layer, the last one that reads what it makes; itself where none of the group does."""
         return _readers(self.inputs)
 
-    @property
-    def bytes(self) -> int:
-        """About what it needs beside what it reads and makes."""
-        return sum(t.bytes for t in self.tensors[0 if self.feed else 1 : -1]) + max(
-            layer.scratch_bytes for layer in self.layers
-        )
-
 
 def _readers(inputs: Inputs) -> tuple[int, ...]:
     return tuple(max((i for i, read in enumerate(inputs) if k + 1 in read), default=k) for k in range(len(inputs)))

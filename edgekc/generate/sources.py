@@ -348,7 +348,7 @@ def _manifest(
         "arena_lower_bound": plan.lower_bound,
         **({"state_bytes": plan.state_bytes, "states": _states_json(plan)} if plan.state_bytes else {}),
         "arena_peak_layer": plan.peak_layer,
-        **({"input_rows": group.rows.feed for group in plan.groups if group.rows.feed}),
+        **({"input_rows": plan.groups[0].rows.feed} if plan.groups and plan.groups[0].rows.feed else {}),
         **({} if plan.ram is None else {"ram": asdict(plan.ram)}),
         "macs": sum(s.macs for s in plan.steps),
         "ekc_bytes": len(files[f"{name}.ekc"]),

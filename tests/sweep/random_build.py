@@ -22,8 +22,8 @@ from edgekc.assets import runtime_file
 from edgekc.boards.cores import CORES
 from edgekc.firmware.toolchain import host_compiler
 from edgekc.format.pack import Packed, read
-from edgekc.generate.plan import Plan, plan
-from edgekc.generate.row_groups import schedule
+from edgekc.generate.plan import Group, Plan, plan
+from edgekc.generate.row_groups import HELD_BYTES, schedule
 from edgekc.generate.sources import generate
 from edgekc.graph.ir import Array
 from edgekc.ops import OPS
@@ -210,16 +210,23 @@ def regions_of(planned: Plan) -> list[tuple[int, int, int, int]]:
         if step.scratch is not None:
             places.append((step.scratch, step.scratch_bytes))
         found += [(i, SPACES.index(at.space), at.offset, size) for at, size in places if step.rows is None]
+    groups = {group.first: _of_group(planned, group) for group in planned.groups}
     for group in planned.groups:
-        # What any of its layers may touch; so may what the driver takes for the next one.
-        tensors = zip(group.rows.tensors, group.places, strict=True)
-        every = [(at, t.bytes or t.room * t.row_bytes) for t, at in tensors]
-        every.append((group.held, 4 * len(group.rows.tensors)))
-        steps = [planned.steps[i] for i in group.steps]
-        every += [(step.scratch, step.scratch_bytes) for step in steps if step.scratch is not None]
-        for i in (*group.steps, group.steps[-1] + 1):
-            found += [(i, SPACES.index(at.space), at.offset, size) for at, size in every]
+        # What any of its layers may touch. The last call need not be the last layer's, so what follows may begin.
+        after = group.steps[-1] + 1
+        following = groups.get(after) or [r[1:] for r in found if r[0] == after]
+        found += [(i, *place) for i in group.steps for place in (*groups[group.first], *following)]
+        found += [(after, *place) for place in groups[group.first]]
     return found
+
+
+def _of_group(planned: Plan, group: Group) -> list[tuple[int, int, int]]:
+    """(space, offset, bytes)."""
+    steps = [planned.steps[i] for i in group.steps]
+    places = [(at, t.bytes) for t, at in zip(group.rows.tensors, group.places, strict=True)]
+    places.append((group.held, HELD_BYTES * len(group.rows.tensors)))
+    places += [(step.scratch, step.scratch_bytes) for step in steps if step.scratch is not None]
+    return [(SPACES.index(at.space), at.offset, size) for at, size in places]
 
 
 def calls_of(planned: Plan) -> list[tuple[int, int]]:
