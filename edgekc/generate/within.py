@@ -25,11 +25,13 @@ class Within:
 def plan_by_input_rows(graph: Graph, features: frozenset[str], arena_bytes: int | None) -> Within:
     """As `plan_for`, with the network's input in rows: it is never whole in memory.
 
+    Args:
+        arena_bytes: None: as much as the fastest plan takes, or if that is too little, as it must be.
+
     Raises:
         UnsupportedError: the first layers cannot run by rows, or the input is not one image.
     """
-    fastest = plan(graph, features)
-    room = fastest.arena_bytes + fastest.input_bytes if arena_bytes is None else arena_bytes
+    room = plan(graph, features).arena_bytes if arena_bytes is None else arena_bytes
     one = len(graph.inputs) == 1 and not graph.states
     found = find(graph, features, room, fed=True) if one else None
     if found is not None:
@@ -41,7 +43,7 @@ def plan_by_input_rows(graph: Graph, features: frozenset[str], arena_bytes: int 
             where=graph.name,
             fix="leave out --input-rows",
         )
-    return Within(least, (), 0, False)
+    return Within(least, (), 0, arena_bytes is None)
 
 
 def plan_for(graph: Graph, features: frozenset[str], arena_bytes: int | None) -> Within:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,9 +15,10 @@ from models import model_path
 
 from edgekc.boards.board import load_board
 from edgekc.emulate.compare import compare
-from edgekc.errors import CapacityError, UsageError
+from edgekc.errors import CapacityError, UnsupportedError, UsageError
 from edgekc.figures import parse_bytes
 from edgekc.files.output import write_folder
+from edgekc.firmware.toolchain import host_compiler
 from edgekc.format.pack import pack
 from edgekc.generate.arena import lower_bound
 from edgekc.generate.choice import choose_kernel
@@ -44,7 +46,9 @@ def compiled(name: str, ram: int | None) -> Compiled:
 
 
 # What was asked of each network on a Cortex-M4; arena bytes, and estimated cycles beyond the fastest plan's.
-@pytest.mark.parametrize(("name", "ram", "cycles"), [("vww", 25_600, 0.03), ("ic", 20_600, 0.03)])
+@pytest.mark.parametrize(
+    ("name", "ram", "cycles"), [pytest.param("vww", 25_600, 0.03, marks=pytest.mark.slow), ("ic", 20_600, 0.03)]
+)
 def test_the_plan_fits_and_costs_little(name: str, ram: int, cycles: float) -> None:
     found = compiled(name, ram)
     fastest = {"vww": 9.5e6, "ic": 20.4e6}[name]
@@ -150,12 +154,76 @@ def test_a_buffer_holds_the_rows_that_are_needed() -> None:
     assert lower_bound(blocks_of(base, (group,)).spans)[0] == 8 + 16
 
 
+@pytest.mark.slow
 def test_a_thrifty_plan_without_rows_is_taken_where_it_costs_less() -> None:
     """Here by its order alone."""
     graph = compiled("ic", None).plan.graph
     alone = plan_for(graph, M4.features, None).plan.arena_bytes
     assert plan_for(graph, M4.features, alone).more_cycles == 0
     assert plan_for(graph, M4.features, alone - 1).more_cycles > 0
+
+
+CALLER = """
+#include "vww.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned char image[VWW_INPUT_BYTES];
+static unsigned next;
+
+static void read_rows(void *context, uint16_t first, uint16_t rows, void *to)
+{
+    if (context != image || first != next || rows == 0) {
+        exit(3);
+    }
+    next = (unsigned)first + rows;
+    memcpy(to, image + first * 288u, rows * 288u);
+}
+
+int main(void)
+{
+    static __attribute__((aligned(16))) unsigned char arena[VWW_ARENA_BYTES];
+    unsigned char whole[VWW_OUTPUT_BYTES], rows[VWW_OUTPUT_BYTES];
+    for (unsigned i = 0; i < sizeof image; i++) {
+        image[i] = (unsigned char)(i * 37u + (i >> 8));
+    }
+    if (vww_run(arena, image, whole) != EKC_OK || vww_run_rows(arena, read_rows, image, rows) != EKC_OK) {
+        return 1;
+    }
+    return next == 96 && memcmp(whole, rows, sizeof rows) == 0 ? 0 : 2;
+}
+"""
+
+
+@pytest.mark.slow
+def test_the_input_comes_in_rows(tmp_path: Path) -> None:
+    """Each row once, in order; the same bytes as from memory, which equal the definition's."""
+    target = replace(target_of(M4), input_rows=True)
+    found = compile_packed(packed("vww"), "vww", "vww", target)
+    assert found.plan.groups[0].rows.feed and found.plan.arena_bytes < compiled("vww", None).plan.arena_bytes
+    write_folder(found.files, tmp_path / "out")
+    inputs = np.random.default_rng(1).integers(0, 256, 2 * 27648, dtype=np.uint8).tobytes()
+    assert compare(tmp_path / "out", None, inputs).samples == 2
+    (tmp_path / "main.c").write_text(CALLER)
+    sources = [*sorted((tmp_path / "out" / "src").glob("*.c")), tmp_path / "main.c"]
+    flags = [
+        "-std=gnu99",
+        "-O1",
+        "-DEK_DSP_EMULATED",
+        "-fsanitize=address,undefined",
+        "-I",
+        str(tmp_path / "out/include"),
+    ]
+    program = tmp_path / "program"
+    subprocess.run([*host_compiler().command, *flags, *map(str, sources), "-o", str(program)], check=True)
+    assert subprocess.run([str(program)]).returncode == 0
+
+
+def test_only_images_come_in_rows() -> None:
+    target = replace(target_of(M4), input_rows=True)
+    with pytest.raises(UnsupportedError, match="the input cannot come in rows"):
+        compile_packed(packed("ad"), "ad", "ad", target)
 
 
 def test_target_has_no_limit_by_itself() -> None:
