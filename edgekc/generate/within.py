@@ -26,16 +26,17 @@ def plan_by_input_rows(graph: Graph, features: frozenset[str], arena_bytes: int 
     """As `plan_for`, with the network's input in rows: it is never whole in memory.
 
     Args:
-        arena_bytes: None: as much as the fastest plan takes, or if that is too little, as it must be.
+        arena_bytes: None: no limit. No more than the arena of the fastest plan is taken, where that will do.
 
     Raises:
         UnsupportedError: the first layers cannot run by rows, or the input is not one image.
     """
-    room = plan(graph, features).arena_bytes if arena_bytes is None else arena_bytes
+    usual = plan(graph, features).arena_bytes
     one = len(graph.inputs) == 1 and not graph.states
-    found = find(graph, features, room, fed=True) if one else None
-    if found is not None:
-        return Within(found[0], (), round(found[1]), True)
+    for room in (usual,) if arena_bytes is None else (min(usual, arena_bytes), arena_bytes):
+        found = find(graph, features, room, fed=True) if one else None
+        if found is not None:
+            return Within(found[0], (), round(found[1]), True)
     least = smallest(graph, features, fed=True) if one else None
     if least is None:
         raise UnsupportedError(
