@@ -78,6 +78,8 @@ MLA = "02fb0134"  # mla r4,r2,r1,r3
 SMLAD = "22fb0134"
 SMULL = "82fb0134"
 NOTHING = "00bf"
+VLDR = "90ed001e"  # vldrb.u8 q0,[r0]
+VMLADAV = "f0ee000e"  # vmladav.s8 r0,q0,q0
 
 
 @pytest.mark.parametrize(
@@ -100,6 +102,8 @@ NOTHING = "00bf"
         (timing._M0PLUS, POP_PC, 4),  # and one for the jump: 3 + N
         (timing._M0PLUS, MUL + STR + NOTHING, 4),
         (timing._M7, NOTHING * 4, 2),
+        (timing._M55, VLDR + VLDR, 4),
+        (timing._M55, (VLDR + VMLADAV) * 3, 7),  # in turns they overlap
     ],
 )
 def test_by_the_table(core: Timing, code: str, cycles: int) -> None:

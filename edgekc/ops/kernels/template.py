@@ -169,11 +169,20 @@ def _response_work(view: View) -> tuple[float, ...]:
 
 
 def _decoded_work(view: View) -> tuple[float, ...]:
-    return decoded.work(tp.dense(view), _block_mve(view), _planes(view))
+    _, out_h, out_w, _ = view.out.shape
+    at_once = _block_mve(view)
+    own = _own_pairs(view, -(-out_h * out_w // at_once))
+    return (*decoded.work(tp.dense(view), at_once, _planes(view)), own)
+
+
+def _own_pairs(view: View, passes: int) -> int:
+    """Pairs to fetch in every pass, where each kernel has one of its own."""
+    return 0 if _pair_count(view) else passes * view.indices.value.size
 
 
 def _winograd_mve_work(view: View) -> tuple[float, ...]:
-    return (*wgm.work(tp.dense(view)), view.templates.shape[0])
+    as_dense = tp.dense(view)
+    return (*wgm.work(as_dense), view.templates.shape[0], _own_pairs(view, wgm.passes(as_dense)))
 
 
 def _expanded_params(view: View) -> dict[str, Param]:

@@ -35,7 +35,7 @@ def block(dense: View) -> int:
     return (-(-down * across // passes) + 1) // 2 * 2
 
 
-def _passes(dense: View) -> int:
+def passes(dense: View) -> int:
     down, across = wg.tiles(dense)
     return -(-down * across // block(dense))
 
@@ -50,8 +50,8 @@ def work(dense: View) -> tuple[float, ...]:
     out_c, in_c = dense.out.shape[3], dense.x.shape[3]
     fours, pairs = -(-out_c // 4), -(-down * across // 2)
     loop = fours * pairs * wg.POSITIONS * (28 * _values(dense) / 16 + 10)
-    gathered, weights = down * across * in_c / 8, _passes(dense) * dense.weights.value.size
-    return loop, fours * down * across, gathered, down * across, fours * _passes(dense), weights, 1
+    gathered, weights = down * across * in_c / 8, passes(dense) * dense.weights.value.size
+    return loop, fours * down * across, gathered, down * across, fours * passes(dense), weights, 1
 
 
 def regions(dense: View) -> Regions:
