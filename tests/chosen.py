@@ -170,6 +170,7 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "unit/test_origin.py::test_a_packed_model_is_its_file[uint8_edges",
     "unit/test_origin.py::test_the_file_is_found_by_name_and_hash",
     "unit/test_passes_extreme.py::test_passes_change_no_byte",
+    "unit/test_plan.py::test_thrifty_programs",
     "unit/test_readme.py::test_readme_python_runs",
     "unit/test_rooms.py::test_imports_inside_are_relative",
     "unit/test_testing.py::test_modules_are",

@@ -13,8 +13,9 @@ from ..boards.board import Board, load_board
 from ..data import real_batches, synthetic
 from ..errors import CapacityError, EdgekcError, UnsupportedError
 from ..format.pack import pack, read
+from ..generate.choice import choose_kernel
 from ..generate.fits import check_fit, room_for_buffers
-from ..generate.plan import choose_kernel, plan_within
+from ..generate.plan import plan_within
 from ..graph.ir import Graph, Stage
 from ..graph.op import view_of
 from ..importers import read_model

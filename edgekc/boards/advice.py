@@ -22,6 +22,8 @@ class Shortage:
     ram_needed: int  # in one region
     weight_bytes: int  # dense int8 weights, which a recipe can pack
     layers: Mapping[str, int]  # constants of each layer
+    peak_layer: str = ""  # where the arena peaks
+    peak_scratch_bytes: int = 0  # of that layer, if its weights are packed, by the kernel that needs least
 
     @property
     def largest(self) -> str:
@@ -40,7 +42,7 @@ def advise(shortage: Shortage, board: str) -> str:
         elif saved:
             ways.append(f"compress it further than with {_RECIPE}, which would save only about {saved:,} bytes")
     if shortage.ram_over:
-        ways.append("take a smaller input, since no recipe makes the arena smaller")
+        ways.append(_less_ram(shortage))
     found = [name for name in boards_with(shortage.flash_needed, shortage.ram_needed) if name != board]
     if found:
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
@@ -48,6 +50,15 @@ def advise(shortage: Shortage, board: str) -> str:
     elif not ways:
         ways.append("no board of edgekc's has room")
     return ", or ".join(ways)
+
+
+def _less_ram(shortage: Shortage) -> str:
+    """Scratch is a kernel's own, and other weights have other kernels. Activations are the model's."""
+    scratch, layer = shortage.peak_scratch_bytes, shortage.peak_layer
+    if scratch >= shortage.ram_over:
+        return f"leave {layer} dense or compress it with {_RECIPE}: {scratch:,} bytes there are scratch of its kernel"
+    beside = f", since all but {scratch:,} bytes are activations" if scratch else ""
+    return f"take a smaller input or fewer channels{beside}"
 
 
 def boards_with(flash_bytes: int, ram_bytes: int) -> list[str]:

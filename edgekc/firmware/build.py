@@ -17,6 +17,7 @@ from ..errors import BoardError, CapacityError, ToolError, UsageError
 from ..files.output import read_manifest
 from ..files.place import save
 from ..files.stopping import in_threads
+from ..ops import OPS
 from ..templates import environment
 from . import boot2, objects
 from .toolchain import Compiler, arm_compiler, library_compiler
@@ -342,7 +343,8 @@ def _too_large(over: Mapping[str, int], board: Board, manifest: Mapping[str, Any
     by_kind = {kind: max((n for r, n in over.items() if sizes[r].kind == kind), default=0) for kind in ("flash", "ram")}
     constants = {str(y["name"]): int(y.get("constant_bytes", 0)) for y in manifest["layers"]}
     weights = sum(int(s["bytes"]) for s in manifest["sections"] if s["kind"] == "weights")
-    flash_over, ram_over = by_kind["flash"], by_kind["ram"]
+    packed = [y for y in manifest["layers"] if y.get("op") in OPS and OPS[y["op"]].packs]
+    flash_over, ram_over, peak = by_kind["flash"], by_kind["ram"], str(manifest.get("arena_peak_layer", ""))
     shortage = Shortage(
         flash_over=flash_over,
         ram_over=ram_over,
@@ -350,11 +352,13 @@ def _too_large(over: Mapping[str, int], board: Board, manifest: Mapping[str, Any
         ram_needed=max(buffers_bytes + _HARNESS_RAM_BYTES + STACK_MIN_BYTES, ram_over and board.ram.size_bytes + 1),
         weight_bytes=weights,
         layers=constants,
+        peak_layer=peak,
+        peak_scratch_bytes=sum(int(y.get("scratch_bytes", 0)) for y in packed if y["name"] == peak),
     )
     if flash_over and shortage.largest:
         what += f"; its largest layer is {shortage.largest}"
-    if ram_over and manifest.get("arena_peak_layer"):
-        what += f"; its arena peaks in layer {manifest['arena_peak_layer']}"
+    if ram_over and peak:
+        what += f"; its arena peaks in layer {peak}"
     return CapacityError(f"the program overflows {what}", where=f"board {board.name}", fix=advise(shortage, board.name))
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from ..boards.advice import Shortage, advise
 from ..errors import CapacityError
 from ..graph.ir import Role
-from .plan import Plan
+from ..ops import OPS
+from .plan import Plan, Step
 
 _OTHER_RAM_BYTES = 1536  # of a board, beside arena, input and output: the least stack, and the test harness
 
@@ -25,6 +26,10 @@ class Target:
 def room_for_buffers(target: Target) -> int | None:
     """Bytes of RAM that arena, input and output may take; None: not limited."""
     return None if target.ram_bytes is None else target.ram_bytes - _OTHER_RAM_BYTES
+
+
+def _packed_peak(step: Step, plan: Plan) -> bool:
+    return step.view.node.name == plan.peak_layer and OPS[step.view.node.op].packs != ""
 
 
 def check_fit(plan: Plan, ekc_bytes: int, target: Target) -> None:
@@ -45,6 +50,8 @@ def check_fit(plan: Plan, ekc_bytes: int, target: Target) -> None:
         ram_needed=need,
         weight_bytes=sum(t.nbytes for row in constants.values() for t in row if t.role is Role.WEIGHTS),
         layers={name: sum(t.nbytes for t in row) for name, row in constants.items()},
+        peak_layer=plan.peak_layer,
+        peak_scratch_bytes=sum(s.scratch_bytes for s in plan.steps if _packed_peak(s, plan)),
     )
     over = []
     if flash_over:
@@ -54,8 +61,8 @@ def check_fit(plan: Plan, ekc_bytes: int, target: Target) -> None:
         )
     if ram_over:
         over.append(
-            f"arena, {'state, ' * bool(plan.state_bytes)}input and output need {need} bytes, {ram_over} more than "
-            "the RAM holds; "
+            f"arena, {'state, ' * bool(plan.state_bytes)}input and output need {need} bytes at least, "
+            f"{ram_over} more than the RAM holds; "
             f"the arena of {plan.arena_bytes} bytes peaks in layer {plan.peak_layer}"
         )
     raise CapacityError("; and ".join(over), where=f"board {target.name}", fix=advise(shortage, target.name))

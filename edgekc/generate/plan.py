@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..errors import UnsupportedError
 from ..graph.ir import Graph, Node
 from ..graph.op import Kernel, View, view_of
-from ..graph.scratch import scratch_bytes
 from ..ops import OPS
 from .arena import Allocation, Span, allocate
+from .choice import Choice, choose_kernel, scratch_of
 from .code_size import spared
 from .storage import Storage
+from .thrift import Offer, offers, thriftier
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +51,6 @@ class Plan:
     state_bytes: int = 0
 
 
-Choice = Callable[[View, frozenset[str]], Kernel]
-
-
-def choose_kernel(view: View, features: frozenset[str]) -> Kernel:
-    """The best kernel that the core can run and that accepts the layer: the first, or one for the same core if cheaper.
-
-    Cheaper is what `Kernel.counted_cost` says, where the first kernel has one.
-    """
-    kernels = _accepting(view, features)
-    if not kernels:
-        raise UnsupportedError(f"no kernel of {view.node.op} accepts this layer on this core", where=view.node.name)
-    if kernels[0].counted_cost is None:
-        return kernels[0]
-    alike = [k for k in kernels if k.needs == kernels[0].needs]
-    counted = [(k.counted_cost(view), i) for i, k in enumerate(alike) if k.counted_cost is not None]
-    return alike[min(counted)[1]]
-
-
-def _accepting(view: View, features: frozenset[str]) -> list[Kernel]:
-    return [k for k in OPS[view.node.op].kernels if k.needs <= features and k.accepts(view)]
-
-
 def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel) -> Plan:
     """Choose kernels and place every activation and scratch buffer."""
     chosen = {n.name: choose(view_of(graph, n), features) for n in graph.nodes if not OPS[n.op].view}
@@ -100,7 +77,7 @@ def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel)
                 block_of[out] = len(members)
                 members.append([])
             members[block_of[out]].append(Span(view.out.nbytes, *lives[out]))
-        if needed := _scratch(kernel, view):
+        if needed := scratch_of(kernel, view):
             scratch_block[node.name] = len(members)
             members.append([Span(needed, step, step)])
 
@@ -133,9 +110,9 @@ def plan(graph: Graph, features: frozenset[str], choose: Choice = choose_kernel)
 def plan_within(graph: Graph, features: frozenset[str], most_bytes: int | None) -> tuple[Plan, list[str]]:
     """As `plan`, without kernels that hardly any work needs (`code_size.py`).
 
-    While arena, inputs and outputs are more than `most_bytes`, the layer at the peak gets a thriftier kernel.
-
-    That is the one with the next less scratch. The plan may still be too large: it is the smallest that was found.
+    While arena, inputs and outputs are more than `most_bytes`, the layer at the peak gets a thriftier kernel: the one
+    that costs least of those that save enough there (`thrift.py`). The plan may still be too large: it is the smallest
+    that was found.
 
     Returns:
         The plan, and the layers whose kernels are not the fastest.
@@ -147,25 +124,25 @@ def plan_within(graph: Graph, features: frozenset[str], most_bytes: int | None) 
         return kernels.get(view.node.name) or choose_kernel(view, features)
 
     fastest = best = found = plan(graph, features, choose)
-    while most_bytes is not None and found.steps and _buffers(found) > most_bytes:
+    known: dict[str, tuple[Offer, ...]] = {}
+    while most_bytes is not None and found.steps and buffer_bytes(found) > most_bytes:
         peak = next(step for step in found.steps if step.view.node.name == found.peak_layer)
-        thrifty = [k for k in _accepting(peak.view, features) if _scratch(k, peak.view) < peak.scratch_bytes]
-        if not thrifty:
+        choice = known.setdefault(found.peak_layer, offers(peak.view, features))
+        over = buffer_bytes(found) - most_bytes
+        offer = thriftier(choice, peak.scratch_bytes, peak.scratch_bytes - over)
+        if offer is None:
             break
-        kernels[found.peak_layer] = max(thrifty, key=lambda k: _scratch(k, peak.view))
+        kernels[found.peak_layer] = offer.kernel
         found = plan(graph, features, choose)
-        best = min(best, found, key=_buffers)
+        best = min(best, found, key=buffer_bytes)
     first = {step.view.node.name: step.kernel for step in fastest.steps}
     names = [s.view.node.name for s in best.steps if s.kernel is not first.get(s.view.node.name, s.kernel)]
     return best, names
 
 
-def _buffers(plan: Plan) -> int:
+def buffer_bytes(plan: Plan) -> int:
+    """Of arena, inputs, outputs and state."""
     return plan.arena_bytes + plan.input_bytes + plan.output_bytes + plan.state_bytes
-
-
-def _scratch(kernel: Kernel, view: View) -> int:
-    return scratch_bytes(kernel.scratch(view)) if kernel.scratch is not None else 0
 
 
 def _finish(graph: Graph, steps: tuple[Step, ...], allocation: Allocation, storage: Storage) -> Plan:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -76,6 +76,11 @@ class View:
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     operands: tuple[Operand, ...] = ()  # empty: those of the node's operator; a packed layer made dense has others
+    room: int | None = None  # bytes of scratch for what a kernel holds at a time; None: as many as make it fast
+
+    def held(self, most: int) -> int:
+        """Bytes that a kernel may hold at a time, of those that make it fast."""
+        return most if self.room is None else min(most, self.room)
 
     def __getitem__(self, key: str) -> int:
         return self.node.int_attr(key)
@@ -194,6 +199,22 @@ class Kernel:
     counted_cost: Callable[[View], float] | None = None  # instructions, to choose between kernels
     # uint8: the layer's constants in the order in which the kernel reads them, kept beside the packed model.
     lays_out: Callable[[View], Array] | None = None
+
+    def within(self, room: int) -> Kernel:
+        """The same C function with less scratch: it holds at most so many bytes at a time, if it can do with them."""
+
+        def bound(view: View) -> View:
+            return replace(view, room=room)
+
+        scratch, cost = self.scratch, self.counted_cost
+        return replace(
+            self,
+            params=lambda view: self.params(bound(view)),
+            accepts=lambda view: self.accepts(bound(view)),
+            scratch=None if scratch is None else lambda view: scratch(bound(view)),
+            in_place=lambda view: self.in_place(bound(view)),
+            counted_cost=None if cost is None else lambda view: cost(bound(view)),
+        )
 
     def struct_of(self, regions: Regions) -> str:
         """The C type of what the kernel's first parameter points to."""

@@ -81,7 +81,12 @@ def test_advice_names_only_boards_with_room_and_recipes_that_save_enough() -> No
     assert "would save only about 1,024 bytes" in advise(replace(flash, weight_bytes=2 * kib), "stm32vldiscovery")
     ram = Shortage(0, 1, 8 * kib, 600 * kib, 0, {})
     said = advise(ram, "nucleo-f446re")
-    assert "take a smaller input" in said and "cluster4" not in said
+    assert "take a smaller input or fewer channels, or" in said and "cluster4" not in said
+    some = advise(replace(ram, ram_over=5000, peak_layer="c", peak_scratch_bytes=4000), "nucleo-f446re")
+    assert "fewer channels, since all but 4,000 bytes are activations" in some
+    packed = advise(replace(ram, ram_over=4000, peak_layer="c", peak_scratch_bytes=4000), "nucleo-f446re")
+    assert "leave c dense or compress it with --recipe cluster4: 4,000 bytes there are scratch" in packed
+    assert "smaller input" not in packed
     for name in boards_with(8 * kib, 600 * kib):
         board = load_board(name)
         assert (board.flash_bytes or 0) >= 8 * kib and (board.ram_bytes or 0) >= 600 * kib

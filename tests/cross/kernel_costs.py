@@ -15,7 +15,8 @@ import numpy as np
 from edgekc.boards.board import load_board
 from edgekc.files.output import write_folder
 from edgekc.format.pack import pack, read
-from edgekc.generate.plan import choose_kernel, plan
+from edgekc.generate.choice import choose_kernel
+from edgekc.generate.plan import plan
 from edgekc.generate.sources import generate
 from edgekc.graph.ir import Array, Graph, Node, Quant, Stage, Tensor, constant
 from edgekc.graph.op import Kernel, View

@@ -11,8 +11,9 @@ from kernel_files import INCLUDE_FLAGS, kernel_sources
 
 from edgekc.boards.board import load_board
 from edgekc.format.pack import read
+from edgekc.generate.choice import choose_kernel
 from edgekc.generate.code_size import CODE_BYTES, files_of, linked_bytes, spared
-from edgekc.generate.plan import choose_kernel, plan, plan_within
+from edgekc.generate.plan import plan, plan_within
 from edgekc.graph.ir import Graph
 from edgekc.graph.op import Kernel, View, view_of
 from edgekc.ops import OPS

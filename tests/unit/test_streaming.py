@@ -158,7 +158,9 @@ def test_the_state_counts_as_ram() -> None:
     found, _ = plan_within(graph, frozenset(), None)
     assert (found.arena_bytes, found.state_bytes, found.input_bytes, found.output_bytes) == (8, 8, 8, 8)
     check_fit(found, 100, Target("b", frozenset(), None, 32))
-    with pytest.raises(CapacityError, match="arena, state, input and output need 32 bytes, 1 more than the RAM holds"):
+    with pytest.raises(
+        CapacityError, match="arena, state, input and output need 32 bytes at least, 1 more than the RAM holds"
+    ):
         check_fit(found, 100, Target("b", frozenset(), None, 31))
 
 

@@ -23,7 +23,7 @@ def block(view: View, taps: int) -> int:
     A filter is decoded once for all of them, so more of them are faster; all passes have about one size.
     """
     _, out_h, out_w, _ = view.out.shape
-    affordable = max(min(PIXELS_BYTES // row(taps), 256) // 2 * 2, 2)
+    affordable = max(min(view.held(PIXELS_BYTES) // row(taps), 256) // 2 * 2, 2)
     passes = -(-out_h * out_w // affordable)
     return (-(-out_h * out_w // passes) + 1) // 2 * 2
 

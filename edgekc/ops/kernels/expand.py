@@ -46,7 +46,7 @@ def block(dense: View, decode: float) -> int:
     """
     _, out_h, out_w, _ = dense.out.shape
     pixels = out_h * out_w
-    room = max(WINDOWS_BYTES // (2 * values(dense)), 4)
+    room = max(dense.held(WINDOWS_BYTES) // (2 * values(dense)), 4)
     passes = -(-pixels // min(room, max(int(decode / 0.03), 16)))
     return min(-(-pixels // passes) + 3, room) // 4 * 4
 

@@ -31,7 +31,7 @@ def block(view: View) -> int:
     """Pixels of a pass, a multiple of 32: as few passes as the room for responses allows, of one size."""
     _, out_h, out_w, _ = view.out.shape
     vectors = -(-out_h * out_w // PIXELS)
-    passes = -(-vectors // max(RESPONSES_BYTES // _responses(view), 1))
+    passes = -(-vectors // max(view.held(RESPONSES_BYTES) // _responses(view), 1))
     return -(-vectors // passes) * PIXELS
 
 

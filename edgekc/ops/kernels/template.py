@@ -42,16 +42,17 @@ def block_pixels(view: View) -> int:
     An index is decoded once for all of them, so more of them are faster; their responses are most of the scratch.
     """
     _, out_h, out_w, _ = view.out.shape
-    affordable = max(RESPONSES_BYTES // (4 * _responses(view)) // 4 * 4, 4)
+    affordable = max(view.held(RESPONSES_BYTES) // (4 * _responses(view)) // 4 * 4, 4)
     return min(PIXELS_MAX, affordable, (out_h * out_w + 3) // 4 * 4)
 
 
 def _block_dsp(view: View) -> int:
     """As `block_pixels`: 32, 16 or 8."""
     _, out_h, out_w, _ = view.out.shape
-    if 4 * 32 * _responses(view) <= RESPONSES_BYTES and out_h * out_w > 16:
+    room = view.held(2 * RESPONSES_BYTES)
+    if 4 * 32 * _responses(view) <= min(room, RESPONSES_BYTES) and out_h * out_w > 16:
         return 32
-    return 16 if 4 * 16 * _responses(view) <= 2 * RESPONSES_BYTES and out_h * out_w > 8 else 8
+    return 16 if 4 * 16 * _responses(view) <= room and out_h * out_w > 8 else 8
 
 
 def _accepts_dsp(view: View) -> bool:

@@ -58,7 +58,7 @@ def tiles(dense: View) -> tuple[int, int]:
 def block(dense: View) -> int:
     """Tiles of a pass, a multiple of four: as few passes as the room allows, of one size."""
     down, across = tiles(dense)
-    room = max(TILES_BYTES // (32 * values(dense)), 4)
+    room = max(dense.held(TILES_BYTES) // (32 * values(dense)), 4)
     passes = -(-down * across // min(room, 64))
     return min(-(-down * across // passes) + 3, room) // 4 * 4
 

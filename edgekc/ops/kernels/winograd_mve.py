@@ -30,7 +30,7 @@ def _values(dense: View) -> int:
 def block(dense: View) -> int:
     """Tiles of a pass, even: as few passes as the room allows, of one size."""
     down, across = wg.tiles(dense)
-    room = max(TILES_BYTES // (32 * _values(dense)) // 2 * 2, 2)
+    room = max(dense.held(TILES_BYTES) // (32 * _values(dense)) // 2 * 2, 2)
     passes = -(-down * across // room)
     return (-(-down * across // passes) + 1) // 2 * 2
 

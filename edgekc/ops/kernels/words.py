@@ -51,7 +51,7 @@ def block(dense: View) -> int:
     """Pixels of a pass: as few passes as the room for windows allows, of one size."""
     _, out_h, out_w, _ = dense.out.shape
     pixels = out_h * out_w
-    passes = -(-pixels // max(WINDOWS_BYTES // (2 * ex.values(dense)), 16))
+    passes = -(-pixels // max(dense.held(WINDOWS_BYTES) // (2 * ex.values(dense)), 16))
     return -(-pixels // passes)
 
 
