@@ -11,11 +11,13 @@ from ..assets import runtime_file
 from ..files.output import list_files
 from ..format.pack import Packed
 from ..graph.ir import Tensor
+from ..graph.op import LAID_OUT
 from ..names import in_comment, params_names
 from ..templates import environment
 from .front_matter import RIGHTS, front_matter
 from .initialisers import fields_of, with_regions
 from .plan import Location, Plan, Step
+from .reordered import copies, embedded
 from .words import c_words
 
 MANIFEST_VERSION = 1
@@ -89,6 +91,7 @@ class _NetView:
     layers: tuple[_LayerView, ...]
     words: int
     ekc_bytes: int
+    reordered: bool  # the words have constants in the order of the kernels
     sections: tuple[_SectionView, ...]
     laid_out_words: int
     laid_out_bytes: Mapping[int, int]  # by layer
@@ -143,7 +146,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
     laid_out = _lay_out(plan)
     params = _params(plan)
     layers = tuple(_layer_view(i, step, params[i], packed, laid_out) for i, step in enumerate(plan.steps))
-    padded = data + bytes(-len(data) % 4)
+    padded, reordered = embedded(plan.steps, packed, data)
     shapes = " and ".join(_shape(e.shape) for e in inputs) + " -> " + " and ".join(_shape(e.shape) for e in outputs)
     return _NetView(
         name=name,
@@ -167,6 +170,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
         layers=layers,
         words=len(padded) // 4,
         ekc_bytes=len(data),
+        reordered=reordered,
         sections=tuple(_section_views(packed, padded)),
         laid_out_words=sum(s.bytes for s in laid_out.values()) // 4,
         laid_out_bytes={i: s.bytes for i, s in laid_out.items()},
@@ -195,9 +199,10 @@ def _lay_out(plan: Plan) -> dict[int, _SectionView]:
     """By layer, the constants that its kernel wants in an order of its own; each begins at a multiple of 64 bytes."""
     views: dict[int, _SectionView] = {}
     offset = 0
-    for i, step in enumerate(plan.steps):
-        if step.kernel.lays_out is not None:
-            data = step.kernel.lays_out(step.view).tobytes()
+    for i, (step, beside) in enumerate(zip(plan.steps, copies(plan.steps), strict=True)):
+        if step.kernel.lays_out is not None or beside:
+            lays_out = step.kernel.lays_out
+            data = b"".join(beside.values()) if lays_out is None else lays_out(step.view).tobytes()
             data += bytes(-len(data) % _CACHE_LINE)
             views[i] = _SectionView(in_comment(step.view.node.name), offset, len(data), c_words(data))
             offset += len(data)
@@ -233,6 +238,9 @@ def _layer_view(
 ) -> _LayerView:
     view, kernel = step.view, step.kernel
     values = kernel.params(view)
+    if index in laid_out and kernel.reorders is not None:
+        beside = kernel.reorders(view)
+        values |= {field: LAID_OUT for field, name in values.items() if isinstance(name, str) and name in beside}
     arguments = [f"&{params}"]
     arguments += [_pointer(location) for location in step.inputs] + [_pointer(step.output)]
     regions = kernel.scratch(view) if kernel.scratch is not None else ()
