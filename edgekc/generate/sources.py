@@ -17,7 +17,7 @@ from ..templates import environment
 from .front_matter import RIGHTS, front_matter
 from .initialisers import fields_of, with_regions
 from .plan import Location, Plan, Step
-from .reordered import copies, embedded
+from .rewritten import copies, embedded
 from .words import c_words
 
 MANIFEST_VERSION = 1
@@ -91,7 +91,7 @@ class _NetView:
     layers: tuple[_LayerView, ...]
     words: int
     ekc_bytes: int
-    reordered: bool  # the words have constants in the order of the kernels
+    rewritten: bool  # the words have constants in the order of the kernels
     sections: tuple[_SectionView, ...]
     laid_out_words: int
     laid_out_bytes: Mapping[int, int]  # by layer
@@ -146,7 +146,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
     laid_out = _lay_out(plan)
     params = _params(plan)
     layers = tuple(_layer_view(i, step, params[i], packed, laid_out) for i, step in enumerate(plan.steps))
-    padded, reordered = embedded(plan.steps, packed, data)
+    padded, rewritten = embedded(plan.steps, packed, data)
     shapes = " and ".join(_shape(e.shape) for e in inputs) + " -> " + " and ".join(_shape(e.shape) for e in outputs)
     return _NetView(
         name=name,
@@ -170,7 +170,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str) ->
         layers=layers,
         words=len(padded) // 4,
         ekc_bytes=len(data),
-        reordered=reordered,
+        rewritten=rewritten,
         sections=tuple(_section_views(packed, padded)),
         laid_out_words=sum(s.bytes for s in laid_out.values()) // 4,
         laid_out_bytes={i: s.bytes for i, s in laid_out.items()},
@@ -238,8 +238,8 @@ def _layer_view(
 ) -> _LayerView:
     view, kernel = step.view, step.kernel
     values = kernel.params(view)
-    if index in laid_out and kernel.reorders is not None:
-        beside = kernel.reorders(view)
+    if index in laid_out and kernel.rewrites is not None:
+        beside = kernel.rewrites(view)
         values |= {field: LAID_OUT for field, name in values.items() if isinstance(name, str) and name in beside}
     arguments = [f"&{params}"]
     arguments += [_pointer(location) for location in step.inputs] + [_pointer(step.output)]

@@ -194,9 +194,9 @@ class Kernel:
     counted_cost: Callable[[View], float] | None = None  # instructions, to choose between kernels
     # uint8: the layer's constants in the order in which the kernel reads them, kept beside the packed model.
     lays_out: Callable[[View], Array] | None = None
-    # Constant operands by name, each in the order in which the kernel reads it: as many bytes as the packed model has
-    # of it, which the C array holds in their place.
-    reorders: Callable[[View], dict[str, Array]] | None = None
+    # Constant operands by name, each as the kernel reads it: as many bytes as the packed model has of it, in another
+    # order or two in one. The C array holds them in place of the packed model's.
+    rewrites: Callable[[View], dict[str, Array]] | None = None
 
     def struct_of(self, regions: Regions) -> str:
         """The C type of what the kernel's first parameter points to."""

@@ -241,7 +241,7 @@ KERNELS = (
         scratch=col.regions,
         in_place=_pointwise_in_place,
         sources=("ek_columns_dsp", "ek_columns_put_dsp"),
-        reorders=col.interleaved,
+        rewrites=col.interleaved,
     ),
     _kernel(
         symbol="ek_conv2d_s8_dsp",
@@ -251,7 +251,7 @@ KERNELS = (
         scratch=_dsp_regions,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         sources=("ek_columns_dsp", "ek_columns_put_dsp", "ek_columns_windows_dsp"),
-        reorders=col.interleaved,
+        rewrites=col.interleaved,
     ),
     *_MUL2,
     _kernel(

@@ -211,7 +211,7 @@ def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | No
 
     try:
         held = {t.name: stored(t) for t in view.inputs if t.data is not None}
-        held |= {name: v.tobytes() for name, v in kernel.reorders(view).items()} if kernel.reorders is not None else {}
+        held |= {name: v.tobytes() for name, v in kernel.rewrites(view).items()} if kernel.rewrites is not None else {}
         constants = {name: buffer(len(content), content) for name, content in held.items()}
         laid_out = b"" if kernel.lays_out is None else kernel.lays_out(view).tobytes()
         constants[LAID_OUT] = buffer(len(laid_out), laid_out)

@@ -1,4 +1,4 @@
-"""Constants in the order of their kernels: in the model's place, or beside it where two layers want two orders."""
+"""Constants as their kernels read them: in the model's place, or beside it where two layers want two forms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edgekc.emulate import host, reference
 from edgekc.files.output import write_folder
 from edgekc.format.pack import pack, read
 from edgekc.generate.plan import plan
-from edgekc.generate.reordered import copies, embedded
+from edgekc.generate.rewritten import copies, embedded
 from edgekc.generate.sources import generate
 from edgekc.graph.fixedpoint import DOUBLE
 from edgekc.graph.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
@@ -78,6 +78,6 @@ def test_every_tap_has_one_place(taps: int) -> None:
 def test_bytes_of_another_number_are_our_own_fault() -> None:
     packed = read(pack(two_layers(127, 127)), "two.ekc")
     step = plan(packed.graph, DSP).steps[0]
-    short = replace(step.kernel, reorders=lambda view: {"w": view.weights.value[:1]})
-    with pytest.raises(AssertionError, match="6 bytes in the kernel's order, 30 in the format's"):
+    short = replace(step.kernel, rewrites=lambda view: {"w": view.weights.value[:1]})
+    with pytest.raises(AssertionError, match="6 bytes in the kernel's form, 30 in the format's"):
         embedded([replace(step, kernel=short)], packed, b"")
