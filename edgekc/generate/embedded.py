@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from ..errors import UsageError
@@ -16,6 +16,7 @@ from ..format.fields import TENSOR_ALIGN
 from ..format.pack import Packed
 from ..graph.op import LAID_OUT
 from .plan import Plan
+from .rewritten import copies, rewritten
 from .words import c_words
 
 Embed = Literal["auto", "array", "file"]
@@ -93,6 +94,7 @@ class Embedded:
 
     parts: tuple[Part, ...]
     offsets: Mapping[str, int]  # constant name -> bytes from the start
+    rewritten: bool = False  # constants are as their kernels read them
 
     @property
     def data(self) -> bytes:
@@ -106,18 +108,20 @@ def embedded(plan: Plan, packed: Packed, data: bytes, form: Form) -> Embedded:
     Args:
         data: the bytes of the .ekc file that `packed` was read from.
     """
-    return _stripped(packed, data, _read(plan)) if form.strip else _whole(packed, data)
+    data, any_rewritten = rewritten(plan.steps, packed, data)
+    held = _stripped(packed, data, _read(plan)) if form.strip else _whole(packed, data)
+    return replace(held, rewritten=any_rewritten)
 
 
 def _read(plan: Plan) -> set[str]:
     """Constants that kernels take by their address, and first values of states."""
     found = {state.start for state in plan.graph.states}
-    for step in plan.steps:
+    for step, beside in zip(plan.steps, copies(plan.steps), strict=True):
         values = list(step.kernel.params(step.view).values())
         for value in values:
             if isinstance(value, Mapping):
                 values += value.values()
-            elif isinstance(value, str) and value != LAID_OUT:
+            elif isinstance(value, str) and value != LAID_OUT and value not in beside:
                 found.add(value)
     return found
 

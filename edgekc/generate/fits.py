@@ -49,10 +49,6 @@ def _packed_peak(step: Step, plan: Plan) -> bool:
     return step.view.node.name == plan.peak_layer and OPS[step.view.node.op].packs != ""
 
 
-def _packed_peak(step: Step, plan: Plan) -> bool:
-    return step.view.node.name == plan.peak_layer and OPS[step.view.node.op].packs != ""
-
-
 def check_fit(plan: Plan, ekc_bytes: int, target: Target) -> None:
     """CapacityError where the weights or the arena alone are too large for the board, or more than was asked.
 

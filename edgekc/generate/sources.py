@@ -11,12 +11,14 @@ from ..assets import runtime_file
 from ..files.output import list_files
 from ..format.pack import Packed
 from ..graph.ir import Tensor
+from ..graph.op import LAID_OUT
 from ..names import in_comment, params_names
 from ..templates import environment
 from .embedded import DEFAULT, Embedded, Form, Part, as_files, embedded, file_name
 from .front_matter import RIGHTS, front_matter
 from .initialisers import fields_of, with_regions
 from .plan import Location, Plan, Step
+from .rewritten import copies
 from .row_sources import HEADER, SOURCE, GroupView, groups, pointer
 
 MANIFEST_VERSION = 1
@@ -85,6 +87,7 @@ class _NetView:
     words: int
     ekc_bytes: int  # of the file
     stripped: bool
+    rewritten: bool  # the words have constants in the order of the kernels
     sections: tuple[Part, ...]
     laid_out_words: int
     laid_out_bytes: Mapping[int, int]  # by layer
@@ -175,6 +178,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, fo
         words=len(held.data) // 4,
         ekc_bytes=len(data),
         stripped=form.strip,
+        rewritten=held.rewritten,
         sections=held.parts,
         laid_out_words=len(own_order) // 4,
         laid_out_bytes={i: s.size_bytes for i, s in laid_out.items()},
@@ -207,9 +211,10 @@ def _lay_out(plan: Plan) -> dict[int, Part]:
     """By layer, the constants that its kernel wants in an order of its own; each begins at a multiple of 64 bytes."""
     views: dict[int, Part] = {}
     offset = 0
-    for i, step in enumerate(plan.steps):
-        if step.kernel.lays_out is not None:
-            data = step.kernel.lays_out(step.view).tobytes()
+    for i, (step, beside) in enumerate(zip(plan.steps, copies(plan.steps), strict=True)):
+        if step.kernel.lays_out is not None or beside:
+            lays_out = step.kernel.lays_out
+            data = b"".join(beside.values()) if lays_out is None else lays_out(step.view).tobytes()
             data += bytes(-len(data) % _CACHE_LINE)
             views[i] = Part(in_comment(step.view.node.name), offset, len(data), data)
             offset += len(data)
@@ -233,6 +238,9 @@ def _layer_view(
 ) -> _LayerView:
     view, kernel = step.view, step.kernel
     values = kernel.params(view if step.rows is None else step.rows.view)
+    if index in laid_out and kernel.rewrites is not None:
+        beside = kernel.rewrites(view)
+        values |= {field: LAID_OUT for field, name in values.items() if isinstance(name, str) and name in beside}
     arguments = [f"&{params}"]
     arguments += [pointer(location) for location in step.inputs] + [pointer(step.output)]
     regions = step.rows.regions if step.rows is not None else kernel.scratch(view) if kernel.scratch is not None else ()

@@ -199,6 +199,9 @@ class Kernel:
     counted_cost: Callable[[View], float] | None = None  # estimated cycles, to choose between kernels
     # uint8: the layer's constants in the order in which the kernel reads them, kept beside the packed model.
     lays_out: Callable[[View], Array] | None = None
+    # Constant operands by name, each as the kernel reads it: as many bytes as the packed model has of it, in another
+    # order or two in one. The C array holds them in place of the packed model's.
+    rewrites: Callable[[View], dict[str, Array]] | None = None
 
     def within(self, room: int) -> Kernel:
         """The same C function with less scratch: it holds at most so many bytes at a time, if it can do with them."""

@@ -14,6 +14,7 @@ from ..graph.ir import Array, Role, constant
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Rows, Shape, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
+from .kernels import columns as col
 from .kernels import decoded
 from .kernels import vector as vec
 from .shared import asymmetric
@@ -117,18 +118,13 @@ def _filters(view: View) -> Region:
     return Region("filters", 16 * view.out.shape[3], "ek_filter (out_c): what follows each accumulator")
 
 
-def _dsp_columns(view: View) -> Regions:
-    columns = Region("columns", 32 * -(-_taps(view) // 4), "what four pixels see, as ek_columns.h has it")
-    return _filters(view), columns
-
-
 def _dsp_regions(view: View) -> Regions:
     run = view.x.shape[3] * (_k(view)[1] if view["dilation_w"] == 1 else 1)
     ring = lin.ring_regions(view, *_k(view))
     room = 4 * ((_taps(view) + 6) // 4 * 4) if run % 4 else 3  # three bytes behind a run are read
     windows = room + -(ring[1].bytes + room) % 4
     held = "int8 (4, EK_COLUMNS_ROOM): unrolled, where their runs are no whole words"
-    return (*_dsp_columns(view), *ring, Region("windows", windows, held, align=1))
+    return (*col.regions(view), *ring, Region("windows", windows, held, align=1))
 
 
 def parts_of_16_bits(view: View) -> bool:
@@ -242,9 +238,10 @@ KERNELS = (
         params=_params,
         needs=_DSP,
         accepts=lambda view: _is_pointwise(view) and _dsp_accepts(view),
-        scratch=_dsp_columns,
+        scratch=col.regions,
         in_place=_pointwise_in_place,
         sources=("ek_columns_dsp", "ek_columns_put_dsp"),
+        rewrites=col.interleaved,
     ),
     _kernel(
         symbol="ek_conv2d_s8_dsp",
@@ -254,6 +251,7 @@ KERNELS = (
         scratch=_dsp_regions,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         sources=("ek_columns_dsp", "ek_columns_put_dsp", "ek_columns_windows_dsp"),
+        rewrites=col.interleaved,
     ),
     *_MUL2,
     _kernel(
@@ -293,6 +291,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("1x1-eight", (3, 3, 8), (5, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
         ("1x1-eights", (2, 4, 24), (3, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
         ("1x1-more-eights", (1, 5, 56), (2, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("1x1-one-filter", (2, 3, 10), (1, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("1x1-fifteen", (3, 2, 15), (5, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
         ("3x3-eights", (2, 5, 8), (3, 3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
         ("3x3-many", (3, 5, 12), (5, 3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
         ("window-in-padding", (2, 2, 2), (3, 5, 5), (1, 1), (1, 1), (2, 2, 2, 2)),

@@ -220,6 +220,10 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("one-strip", (7, 101, 3), 1, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
         ("one-strip-strides", (11, 111, 2), 1, (3, 3), (2, 1), (1, 1), (0, 1, 1, 1)),
         ("strides", (9, 12, 6), 1, (3, 3), (1, 2), (1, 1), (2, 2, 0, 3)),
+        # Those of the DSP extension walk columns where they are twice as long as rows, if planes have room.
+        ("columns", (13, 5, 22), 1, (3, 3), (1, 1), (1, 1), (2, 0, 0, 2)),
+        ("columns-by-fours", (25, 5, 16), 1, (3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("columns-without-room", (25, 5, 18), 1, (3, 3), (1, 1), (1, 1), (0, 2, 2, 0)),
         ("multiplier-on-one-channel", (5, 4, 1), 8, (3, 3), (2, 1), (1, 1), (1, 1, 1, 1)),
     ]
     out = []

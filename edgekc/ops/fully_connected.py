@@ -12,9 +12,10 @@ import numpy as np
 from ..graph.fixedpoint import DOUBLE, SINGLE
 from ..graph.ir import Array, Role, Tensor, constant
 from ..graph.op import LAID_OUT, Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, View
-from ..graph.scratch import Region
+from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from . import fully_connected_16x8
+from .kernels import fours
 from .kernels import vector as vec
 from .shared import asymmetric, dense
 from .shared import linear as lin
@@ -93,6 +94,17 @@ FIELDS = (
     ("uint32_t", "in_c"),
     ("uint32_t", "out_c"),
 )
+_DSP = frozenset({"dsp"})
+
+
+def _dsp_accepts(view: View) -> bool:
+    return view.x.shape[-1] >= 4 and (lin.short_requant(view) or lin.shorter_requant(view))
+
+
+def _dsp_pairs(view: View) -> Regions:
+    return (Region("pairs", 8 * (view.x.shape[-1] // 4), "int16: a row, as weights unpack"),)
+
+
 _kernel = partial(Kernel, header="ek_fully_connected.h", struct="ek_fully_connected_params", fields=FIELDS)
 KERNELS = (
     _kernel(
@@ -114,11 +126,20 @@ KERNELS = (
         lays_out=vec.matrix_records,
     ),
     _kernel(
+        symbol="ek_fully_connected_joined_s8_dsp",
+        params=_params,
+        needs=_DSP,
+        accepts=lambda view: _dsp_accepts(view) and fours.joins(view),
+        scratch=_dsp_pairs,
+        rewrites=lambda view: fours.interleaved(view, joined=True),
+    ),
+    _kernel(
         symbol="ek_fully_connected_s8_dsp",
         params=_params,
-        needs=frozenset({"dsp"}),
-        accepts=lambda view: view.x.shape[-1] >= 4 and (lin.short_requant(view) or lin.shorter_requant(view)),
-        scratch=lambda view: (Region("pairs", 8 * -(-view.x.shape[-1] // 4), "int16: a row, as weights unpack"),),
+        needs=_DSP,
+        accepts=_dsp_accepts,
+        scratch=_dsp_pairs,
+        rewrites=lambda view: fours.interleaved(view, joined=False),
     ),
     _kernel(
         symbol="ek_fully_connected_s8",
@@ -135,19 +156,21 @@ def cases(rng: np.random.Generator) -> list[Case]:
     out = []
     for name, rows, ic, oc in sizes:
         out += linear_cases(rng, name, {}, (rows, ic), (oc, ic), oc, ic, padded=False)
-    return out + [_at_the_bound(rng, rounding, sign) for rounding in (DOUBLE, SINGLE) for sign in (-1, 1)]
+    limits = (("bound", vec.ACCUMULATOR_LIMIT), ("joined", fours.SUM_LIMIT))
+    bounds = [(*limit, rounding, sign) for limit in limits for rounding in (DOUBLE, SINGLE) for sign in (-1, 1)]
+    return out + [_at_the_bound(rng, *bound) for bound in bounds]
 
 
-def _at_the_bound(rng: np.random.Generator, rounding: int, sign: int) -> Case:
-    """Accumulators of 2**30 - 1, up to which vector kernels may double them, under every kind of shift."""
+def _at_the_bound(rng: np.random.Generator, name: str, limit: int, rounding: int, sign: int) -> Case:
+    """Accumulators of limit - 1 under every kind of shift; of 2**30 - 1, vector kernels may still double them."""
     x = np.full((1, 16), -128, np.int8)
     w = np.full((9, 16), -127 * sign, np.int8)
-    bias = np.full(9, sign * (vec.ACCUMULATOR_LIMIT - 1 - 128 * 127 * 16), np.int32)
+    bias = np.full(9, sign * (limit - 1 - 128 * 127 * 16), np.int32)
     multiplier = rng.integers(2**30, 2**31, 9).astype(np.int32)
     multiplier[:2] = 2**31 - 1, 2**30
     shift = -np.array([1, 30, 2, 8, 15, 22, 23, 24, 29]).astype(np.int8)
     attrs = dict(out_zero=3, act_min=-128, act_max=127, rounding=rounding)
-    return Case(f"bound-{rounding}-{sign}", attrs, (x, w, bias, multiplier, shift))
+    return Case(f"{name}-{rounding}-{sign}", attrs, (x, w, bias, multiplier, shift))
 
 
 def real(view: View, operands: Sequence[Array]) -> Array:

@@ -42,7 +42,7 @@ typedef struct {
 
 /*
  * The same for cores with the DSP extension, for at least four taps and requantisation as ek_requant_short
- * (ek_dsp.h) wants it.
+ * (ek_dsp.h) wants it. Weights are in the order of ek_columns.h.
  */
 void ek_conv2d_s8_dsp(const ek_conv2d_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
 void ek_conv1x1_s8_dsp(const ek_conv1x1_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);

@@ -19,9 +19,10 @@ void ek_fully_connected_s8(const ek_fully_connected_params *p, const int8_t *in,
 
 /*
  * The same for cores with the DSP extension, for in_c >= 4 and requantisation as ek_requant_short or
- * ek_requant_shorter (ek_dsp.h) want it.
+ * ek_requant_shorter (ek_dsp.h) want it. Weights are as ek_fully_connected_fours.h has them.
  */
 void ek_fully_connected_s8_dsp(const ek_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch);
+void ek_fully_connected_joined_s8_dsp(const ek_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch);
 
 /* The same for cores with Helium, for out_c >= 4 and requantisation as ek_voutput (ek_mve.h) wants it. */
 void ek_fully_connected_s8_mve(const ek_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch);

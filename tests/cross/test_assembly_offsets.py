@@ -19,7 +19,14 @@ SIGNATURE = re.compile(r"EK_NAKED void \w+\(([^)]*)\)")
 FIELD_TYPE = re.compile(r"(?:(?:const|volatile) )*(\w+) ([*\w\[\], ]+)$")
 OFFSET = re.compile(r"\[(sp|lr|r\d+), #-?\d+\]")
 # Registers that point to arrays, not to structs, where instructions have a number: weights, pixels, sums, pointers.
-ARRAYS = {"ek_depthwise3x3_s8_mve.c": {"r2"}, "ek_sums_mve.c": {"r1", "r11"}, "ek_winograd_tiles_mve.c": {"r0"}}
+ARRAYS = {
+    "ek_columns_dsp.c": {"r0", "r1"},
+    "ek_expand_dot_dsp.c": {"r0", "r1"},
+    "ek_expand_outputs_dsp.c": {"r0", "r1"},
+    "ek_depthwise3x3_s8_mve.c": {"r2"},
+    "ek_sums_mve.c": {"r1", "r11"},
+    "ek_winograd_tiles_mve.c": {"r0"},
+}
 
 
 def with_assembly() -> list[Path]:

@@ -210,7 +210,9 @@ def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | No
         return buffers[-1]
 
     try:
-        constants = {t.name: buffer(len(stored(t)), stored(t)) for t in view.inputs if t.data is not None}
+        held = {t.name: stored(t) for t in view.inputs if t.data is not None}
+        held |= {name: v.tobytes() for name, v in kernel.rewrites(view).items()} if kernel.rewrites is not None else {}
+        constants = {name: buffer(len(content), content) for name, content in held.items()}
         laid_out = b"" if kernel.lays_out is None else kernel.lays_out(view).tobytes()
         constants[LAID_OUT] = buffer(len(laid_out), laid_out)
         params = pack(kernel, view, {name: b.address for name, b in constants.items()})
@@ -234,7 +236,7 @@ def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | No
                 assert sources[i].bytes() == inputs[i].tobytes(), f"{kernel.symbol} wrote to input {i}"
         assert constants.pop(LAID_OUT).bytes() == laid_out, f"{kernel.symbol} wrote to its constants"
         for name, b in constants.items():
-            assert b.bytes() == stored(view.inputs[int(name[2:])]), f"{kernel.symbol} wrote to {name}"
+            assert b.bytes() == held[name], f"{kernel.symbol} wrote to {name}"
         return out.bytes()[: view.out.nbytes]
     finally:
         for b in buffers:

@@ -51,7 +51,7 @@ def block(dense: View, decode: float) -> int:
     return min(-(-pixels // passes) + 3, room) // 4 * 4
 
 
-LOOP = 11 / 2 + 3 / 16  # instructions for each value of two filters and four columns, as ek_expand_outputs_dsp.c has it
+LOOP = 14 / 2 + 3 / 16  # instructions for each value of two filters and four columns, as ek_expand_outputs_dsp.c has it
 
 
 def work(dense: View, decode: float) -> tuple[float, ...]:

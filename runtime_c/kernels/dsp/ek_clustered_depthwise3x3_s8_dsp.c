@@ -12,15 +12,18 @@ void ek_clustered_depthwise3x3_s8_dsp(const ek_clustered_depthwise3x3_s8_dsp_par
     ek_plane_channel *const channels = scratch;
     ek_bits reader = ek_bits_open(p->indices, p->bits);
     for (uint32_t first = 0, count; first < p->window.out_c; first += count) {
-        count = ek_planes_count(p->window.out_c, first);
+        count = ek_planes_count(p->window.out_c, first, EK_PLANES_BLOCK);
         for (uint32_t i = 0; i < count; i++) {
             const uint32_t c = first + i, q = c * p->requant.step;
             int32_t weights[9];
             for (uint32_t tap = 0; tap < 9; tap++) {
                 weights[tap] = p->centers[ek_bits_next(&reader)];
             }
-            ek_plane_channel_make(channels + i, weights, p->bias[c], 1,
-                                  p->requant.multiplier[q], p->requant.shift[q], p->requant.out_zero);
+            for (uint32_t ky = 0; ky < 3; ky++) {
+                ek_plane_channel_row(channels + i, ky, weights[3 * ky], weights[3 * ky + 1], weights[3 * ky + 2]);
+            }
+            ek_plane_channel_output(channels + i, p->bias[c], p->requant.multiplier[q], p->requant.shift[q],
+                                    p->requant.out_zero);
         }
         ek_depthwise_wide_dsp(&planes, in, out, first, count, channels);
     }

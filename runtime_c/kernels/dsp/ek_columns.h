@@ -8,18 +8,26 @@
 #include "ek_window.h"
 
 /*
- * A column is what one output pixel sees, `taps` values. Four of them lie interleaved: for each four taps the
- * pairs of taps (0, 2) of columns 0 to 3, then the pairs (1, 3), as SXTB16 unpacks weights. If taps % 4 is not
- * 0, the last group holds the last four taps, with 0 for those that the group before has.
+ * A column is what one output pixel sees, `taps` values. Four of them lie interleaved: for each two taps the pairs of
+ * columns 0 to 3. First come the taps % 4 ones that are in no group of four: tap 0 and nothing; taps 0 and 1; or tap 1
+ * and nothing, taps 0 and 2. Then, for each four taps, the pairs (0, 2) and (1, 3), as SXTB16 unpacks them.
  */
-#define EK_COLUMNS_WORDS(taps) (((taps) + 3u) / 4u * 8u)
+#define EK_COLUMNS_WORDS(taps) (((taps) + 1u) / 2u * 4u)
 
+/*
+ * Weights lie in the order of the columns' taps, two filters interleaved: f0t0 f1t0 f0t1 f1t1 (`columns.interleaved`
+ * in edgekc). So one word, by two SXTB16, is a pair of taps of either. A last filter without another has its taps
+ * alone.
+ */
 typedef struct {
-    const int8_t *weights;   /* (channels, taps); taps >= 4 */
-    const ek_filter *filters;
+    const int8_t *weights;   /* (channels / 2, taps, 2); taps >= 4 */
+    ek_filter *filters;      /* (channels), and EK_COLUMNS_ALONE behind them */
     const ek_pair *columns;
     uint32_t channels, taps;
 } ek_columns;
+
+/* After the filters are made: a filter without another, behind the others, gets one of zeros beside it. */
+void ek_columns_pair_dsp(const ek_columns *c);
 
 /* `count` of the four columns to `count` pixels of `channels` bytes at `out`; the others must hold some pixel. */
 void ek_columns_dsp(const ek_columns *c, uint32_t count, int8_t *out);
@@ -51,23 +59,26 @@ static inline ek_pair *ek_column_put(ek_pair *to, const int8_t *from, uint32_t b
     return to;
 }
 
-/* The last four taps of a column, of which the group before has all but `rest`, at least one: 0 for those. */
-static inline uint32_t ek_columns_last(const int8_t *from, uint32_t rest)
+/* The first `rest` < 4 taps of a column, those in no group of four; four bytes are read. */
+static inline ek_pair *ek_column_put_rest(ek_pair *to, const int8_t *from, uint32_t rest)
 {
-    const uint32_t known = 8 * (4 - rest);
-    return ek_load32(from) >> known << known;
+    const uint32_t word = ek_load32(from);
+    const ek_pair even = ek_sxtb16(word), odd = ek_sxtb16_odd(word);
+    if (rest == 3) {
+        to[0] = odd & 0xffffu;
+        to[4] = even;
+        return to + 8;
+    }
+    to[0] = rest == 2 ? ek_pack_low(even, odd) : even & 0xffffu;
+    return to + (rest ? 4 : 0);
 }
 
 /* A whole column of `taps` >= 4 consecutive bytes. */
 static inline void ek_column_put_all(ek_pair *to, const int8_t *from, uint32_t taps)
 {
     const uint32_t rest = taps % 4;
-    to = ek_column_put(to, from, taps - rest);
-    if (rest) {
-        const uint32_t word = ek_columns_last(from + taps - 4, rest);
-        to[0] = ek_sxtb16(word);
-        to[4] = ek_sxtb16_odd(word);
-    }
+    to = ek_column_put_rest(to, from, rest);
+    ek_column_put(to, from + rest, taps - rest);
 }
 
 #endif

@@ -54,11 +54,9 @@ void ek_columns_windows_dsp(ek_pair *to, const ek_window *w, const ek_ring *ring
     }
     const uint32_t room = EK_COLUMNS_ROOM(taps), rest = taps % 4;
     unroll(w, ring->window, column, bytes, room);
-    if (rest) {
-        int8_t *last = bytes + taps - 4;
-        for (uint32_t k = 0; k < 4; k++, last += room) {
-            ek_store32(last + 4 - rest, ek_columns_last(last, rest));
-        }
+    ek_pair *from_fours = to;
+    for (uint32_t k = 0; k < 4; k++) {
+        from_fours = ek_column_put_rest(to + k, bytes + k * room, rest) - k;
     }
-    ek_columns_put_dsp(to, bytes, room, (taps + 3) / 4 * 4);
+    ek_columns_put_dsp(from_fours, bytes + rest, room, taps - rest);
 }

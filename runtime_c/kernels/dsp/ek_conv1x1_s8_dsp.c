@@ -15,6 +15,7 @@ void ek_conv1x1_s8_dsp(const ek_conv1x1_s8_dsp_params *params, const int8_t *in,
     ek_pair *const pairs = ek_region(scratch, params->scratch.columns);
     const ek_columns columns = {p->weights, filters, pairs, oc, ic};
     EK_FILTERS(p, filters);
+    ek_columns_pair_dsp(&columns);
 
     /* Copies of the pixels make it legal to write over them; where an output pixel is larger than its input
      * the walk goes backwards, so that it only ever covers inputs that have been used. */

@@ -29,6 +29,7 @@ void ek_conv2d_s8_dsp(const ek_conv2d_s8_dsp_params *params, const int8_t *in, i
     const ek_columns columns = {p->weights, filters, pairs, p->window.out_c, taps};
     uint32_t k = 0;
     EK_FILTERS(p, filters);
+    ek_columns_pair_dsp(&columns);
 
     for (uint32_t y = 0; y < p->window.out_h; y++) {
         const int8_t *column = ring.rows;

@@ -3,22 +3,45 @@
 #include "ek_depthwise.h"
 #include "ek_depthwise_planes_code.h"
 
+/*
+ * Rows and columns change places where columns are long and rows short, since each row costs something for itself.
+ * Nothing but the order of outputs differs. Fewer planes find room then. Returns how many do, or 0: it stays as it is.
+ *
+ * Outputs have the places of inputs, so that one that lies over them covers only what has been read.
+ */
+static uint32_t turned(const ek_planes *p, uint32_t channels, ek_planes *to)
+{
+    const uint32_t room = ek_planes_pairs(p) * (channels < EK_PLANES_BLOCK ? channels : EK_PLANES_BLOCK);
+    if (p->out_h < 2 * p->out_w || p->stride_h != 1 || p->stride_w != 1 || p->in_h != p->out_h || p->in_w != p->out_w) {
+        return 0;
+    }
+    const ek_planes t = {p->in_w, p->in_h, p->out_w, p->out_h, 1, 1, p->pad_left, p->pad_top,
+                         p->pad_value, p->planes, p->in_y, p->in_x, p->out_y, p->out_x};
+    const uint32_t most = room / ek_planes_pairs(&t) / 4 * 4;
+    *to = t;
+    return most == 4 && channels % 4 != 0 ? 0 : most;
+}
+
 void ek_depthwise3x3_s8_dsp(const ek_depthwise3x3_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
     const ek_depthwise_params *const p = &params->layer;
-    const ek_planes planes = EK_PLANES(p, ek_region(scratch, params->scratch.planes));
+    const uint32_t out_c = p->window.out_c;
+    const ek_planes upright = EK_PLANES(p, ek_region(scratch, params->scratch.planes));
+    ek_planes lying;
+    const uint32_t most = turned(&upright, out_c, &lying);
+    const uint32_t row = most ? out_c : 3 * out_c, column = most ? 3 * out_c : out_c;
     ek_plane_channel *const channels = scratch;
-    for (uint32_t first = 0, count; first < p->window.out_c; first += count) {
-        count = ek_planes_count(p->window.out_c, first);
+    for (uint32_t first = 0, count; first < out_c; first += count) {
+        count = ek_planes_count(out_c, first, most ? most : (uint32_t)EK_PLANES_BLOCK);
         for (uint32_t i = 0; i < count; i++) {
             const uint32_t c = first + i, q = c * p->requant.step;
-            int32_t weights[9];
-            for (uint32_t tap = 0; tap < 9; tap++) {
-                weights[tap] = p->weights[tap * p->window.out_c + c];
+            const int8_t *w = p->weights + c;
+            for (uint32_t ky = 0; ky < 3; ky++, w += row) {
+                ek_plane_channel_row(channels + i, ky, 2 * w[0], 2 * w[column], 2 * w[2 * column]);
             }
-            ek_plane_channel_make(channels + i, weights, p->bias[c], 2,
-                                  p->requant.multiplier[q], p->requant.shift[q], p->requant.out_zero);
+            ek_plane_channel_output(channels + i, 2 * p->bias[c], p->requant.multiplier[q], p->requant.shift[q],
+                                    p->requant.out_zero);
         }
-        block(&planes, in, out, first, count, channels);
+        block(most ? &lying : &upright, in, out, first, count, channels);
     }
 }

@@ -15,15 +15,23 @@ enum { EK_PLANES_BLOCK = 16 }; /* channels whose planes lie in scratch at the sa
 
 /* The geometry, by the names of ek_depthwise_params, whose other members are given by 3x3 and in_c == out_c. */
 typedef struct {
-    uint32_t in_h, in_w, in_c, out_h, out_w, out_c, stride_h, stride_w, pad_top, pad_left;
+    uint32_t in_h, in_w, out_h, out_w, stride_h, stride_w, pad_top, pad_left;
     int32_t pad_value;
     ek_pair *planes; /* of the channels of a block */
+    uint32_t in_x, in_y, out_x, out_y; /* bytes from one column to the next, and from one row to the next */
 } ek_planes;
 
-#define EK_PLANES(p, in_planes)                                                                                \
-    {(p)->window.in_h, (p)->window.in_w, (p)->window.in_c, (p)->window.out_h, (p)->window.out_w,               \
-     (p)->window.out_c, (p)->window.stride_h, (p)->window.stride_w, (p)->window.pad_top, (p)->window.pad_left, \
-     (p)->pad_value, (in_planes)}
+#define EK_PLANES(p, in_planes)                                                                            \
+    {(p)->window.in_h, (p)->window.in_w, (p)->window.out_h, (p)->window.out_w, (p)->window.stride_h,       \
+     (p)->window.stride_w, (p)->window.pad_top, (p)->window.pad_left, (p)->pad_value, (in_planes),         \
+     (p)->window.in_c, (uint32_t)(p)->window.in_w * (p)->window.in_c, (p)->window.out_c,                   \
+     (uint32_t)(p)->window.out_w * (p)->window.out_c}
+
+/* Pairs of columns of a plane. */
+static inline uint32_t ek_planes_pairs(const ek_planes *p)
+{
+    return p->stride_w == 1 ? (p->out_w - 1u) / 2 + 2 : p->out_w + 1u;
+}
 
 typedef struct {
     /* For each row of the window (w0, w1), (w1, w2), in the order in which the planes have them: row r lies in place
@@ -44,22 +52,28 @@ EK_CHECK_OFFSET(ek_plane_channel, offset, 36);
 EK_CHECK_OFFSET(ek_plane_channel, right, EK_PLANE_CHANNEL_RIGHT);
 EK_CHECK_SIZE(ek_plane_channel, EK_PLANE_CHANNEL_BYTES);
 
-/* How many channels a block from `first` on has: none has fewer than four, which planes are filled by. */
-static inline uint32_t ek_planes_count(uint32_t channels, uint32_t first)
+/*
+ * How many channels a block of at most `most` has that begins at `first`: none has fewer than four, which planes are
+ * filled by. `most` is 8 or more, or it is 4 and so many divide the channels.
+ */
+static inline uint32_t ek_planes_count(uint32_t channels, uint32_t first, uint32_t most)
 {
     const uint32_t left = channels - first;
-    return left <= EK_PLANES_BLOCK ? left : left < EK_PLANES_BLOCK + 4 ? EK_PLANES_BLOCK - 4 : EK_PLANES_BLOCK;
+    return left <= most ? left : left < most + 4 ? left - 4 : most;
 }
 
-/* The record of a channel with weights w (3, 3); `times` is 2 where they are not wide. */
-static inline void ek_plane_channel_make(ek_plane_channel *to, const int32_t *w, int32_t bias, int32_t times,
-                                         int32_t multiplier, int32_t shift, int32_t out_zero)
+/* A row of weights of a channel, times two unless they are wide. */
+static inline void ek_plane_channel_row(ek_plane_channel *to, uint32_t ky, int32_t w0, int32_t w1, int32_t w2)
 {
-    for (uint32_t ky = 0; ky < 3; ky++, w += 3) {
-        to->weights[2 * ky] = ek_pair_of(w[0] * times, w[1] * times);
-        to->weights[2 * ky + 1] = ek_pair_of(w[1] * times, w[2] * times);
-    }
-    to->bias[0] = to->bias[1] = bias * times;
+    to->weights[2 * ky] = ek_pack_low((ek_pair)w0, (ek_pair)w1);
+    to->weights[2 * ky + 1] = ek_pack_low((ek_pair)w1, (ek_pair)w2);
+}
+
+/* What follows the sums of a channel; the bias times two unless weights are wide. */
+static inline void ek_plane_channel_output(ek_plane_channel *to, int32_t bias, int32_t multiplier, int32_t shift,
+                                           int32_t out_zero)
+{
+    to->bias[0] = to->bias[1] = bias;
     to->multiplier = multiplier;
     to->right = -1 - shift;
     to->offset = ek_requant_offset(out_zero, to->right);

@@ -157,32 +157,30 @@ static void put_strip(const strip *s)
 
 #endif
 
-/* `words` words of padding. */
-static void pad(const ek_planes *p, ek_pair *x, uint32_t words)
-{
-    const ek_pair fill = ek_pair_of(p->pad_value, p->pad_value);
-    for (const ek_pair *const end = x + words; x != end;) {
-        *x++ = fill;
-    }
-}
+/* The words of padding. */
+static inline ek_pair padding(const ek_planes *p) { return ek_pair_of(p->pad_value, p->pad_value); }
 
 /* Padded row y of the block that begins at channel `first`, to the planes, where columns outside are there already. */
 static void fill(const ek_planes *p, const int8_t *in, uint32_t y, uint32_t first, uint32_t count,
                  uint32_t pairs, ek_pair *planes)
 {
-    const uint32_t plane = 3 * pairs, channels = p->in_c, image_y = y - p->pad_top;
+    const uint32_t plane = 3 * pairs, image_y = y - p->pad_top;
     const uint32_t odd = p->pad_left % 2u, width = p->in_w - odd, from = (p->pad_left + 1u) / 2;
     const uint32_t most = from + width / 2, to = most < pairs ? most : pairs; /* pairs that the image has whole */
-    if (image_y >= p->in_h) { /* wraps to a large number above the image */
-        for (uint32_t at = y % 3; at < count * plane; at += 3) {
-            pad(p, planes + at, 1);
+    if (image_y >= p->in_h) {
+        if (y >= p->pad_top) { /* planes begin as rows of padding, which those above the image are */
+            const ek_pair *const end = planes + count * plane;
+            const ek_pair outside = padding(p);
+            for (ek_pair *x = planes + y % 3; x < end; x += 3) {
+                *x = outside;
+            }
         }
         return;
     }
-    in += image_y * p->in_w * channels + first;
+    in += image_y * p->in_y + first;
     const uint32_t has_odd = odd && from <= pairs;
-    strip s = {planes + y % 3 + 3 * (from - has_odd), in, channels, 4 * plane, has_odd, width % 2 && most < pairs,
-               from < to ? 12 * (to - from) : 0, ek_pair_of(p->pad_value, p->pad_value), count / 4};
+    strip s = {planes + y % 3 + 3 * (from - has_odd), in, p->in_x, 4 * plane, has_odd, width % 2 && most < pairs,
+               from < to ? 12 * (to - from) : 0, padding(p), count / 4};
     put_strip(&s);
     if (count % 4) { /* the last four begin among those before */
         s.to += (count - 4) * plane;
@@ -197,22 +195,27 @@ typedef struct {
     int8_t *out;
     const ek_pair *x;
     uint32_t step;   /* bytes from one output pixel to the next */
-    uint32_t used;   /* bytes of a plane that pairs of outputs walk over */
+    uint32_t fours;  /* bytes of a plane that fours of outputs walk over */
+    uint32_t twos;   /* bytes that pairs of outputs walk over behind them */
     uint32_t rest;   /* 1: one more output behind the pairs */
     uint32_t plane;  /* bytes */
     const ek_plane_channel *end;
 } frame;
 #define FRAME_STEP 8
-#define FRAME_USED 12
-#define FRAME_REST 16
-#define FRAME_PLANE 20
+#define FRAME_FOURS 12
+#define FRAME_TWOS 16
+#define FRAME_REST 20
+#define FRAME_PLANE 24
+#define FRAME_SIZE 32
 EK_CHECK_OFFSET(frame, out, 0);
 EK_CHECK_OFFSET(frame, x, 4);
 EK_CHECK_OFFSET(frame, step, FRAME_STEP);
-EK_CHECK_OFFSET(frame, used, FRAME_USED);
+EK_CHECK_OFFSET(frame, fours, FRAME_FOURS);
+EK_CHECK_OFFSET(frame, twos, FRAME_TWOS);
 EK_CHECK_OFFSET(frame, rest, FRAME_REST);
 EK_CHECK_OFFSET(frame, plane, FRAME_PLANE);
-EK_CHECK_OFFSET(frame, end, 24);
+EK_CHECK_OFFSET(frame, end, 28);
+EK_CHECK_SIZE(frame, FRAME_SIZE);
 
 #if EK_DSP
 
@@ -241,26 +244,96 @@ EK_CHECK_OFFSET(frame, end, 24);
 #else
 #define TWICE(sum)
 #endif
+/* The weights in the places in which the next row of windows finds them. */
+#define TURNED(a, b, c, d, e, f)                                              \
+    "strd " a ", " b ", [r1]\n\t"                                             \
+    "strd " c ", " d ", [r1, #" EK_TEXT(EK_PLANE_CHANNEL_WEIGHTS) " + 8]\n\t" \
+    "strd " e ", " f ", [r1, #" EK_TEXT(EK_PLANE_CHANNEL_WEIGHTS) " + 16]\n\t"
 #define WINDOW "ldmia r0, {r2, r3, r4, r5, r6, r8}\n\t"
+/*
+ * A row of the window for outputs r7 to r10 from a, b, c, d on; three words of the row, five with strides of 2, and the
+ * two of its weights.
+ */
+#define ROW_OF_FOUR(a, b, c, d, w01, w12, x0, x1, x2, x3, x4) \
+    "ldr r2, [r1, #" w01 "]\n\t"                              \
+    "ldr r3, [r1, #" w12 "]\n\t"                              \
+    "ldr r4, [r0, #" x0 "]\n\t"                               \
+    "ldr r5, [r0, #" x1 "]\n\t"                               \
+    "ldr r6, [r0, #" x2 "]\n\t"                               \
+    "smlad r7, r4, r2, " a "\n\t"                             \
+    "smlatb r8, r4, r2, " b "\n\t"                            \
+    "smlad r9, r5, r2, " c "\n\t"                             \
+    "smlatb r10, r5, r2, " d "\n\t"                           \
+    "smlabt r7, r5, r3, r7\n\t"                               \
+    "smlad r8, r5, r3, r8\n\t"                                \
+    "smlabt r9, r6, r3, r9\n\t"                               \
+    "smlad r10, r6, r3, r10\n\t"
+#define ROW_OF_FOUR_2(a, b, c, d, w01, w12, x0, x1, x2, x3, x4) \
+    "ldr r2, [r1, #" w01 "]\n\t"                                \
+    "ldr r3, [r1, #" w12 "]\n\t"                                \
+    "ldr r4, [r0, #" x0 "]\n\t"                                 \
+    "ldr r5, [r0, #" x1 "]\n\t"                                 \
+    "ldr r6, [r0, #" x2 "]\n\t"                                 \
+    "smlad r7, r4, r2, " a "\n\t"                               \
+    "smlad r8, r5, r2, " b "\n\t"                               \
+    "smlad r9, r6, r2, " c "\n\t"                               \
+    "smlabt r7, r5, r3, r7\n\t"                                 \
+    "smlabt r8, r6, r3, r8\n\t"                                 \
+    "ldr r4, [r0, #" x3 "]\n\t"                                 \
+    "ldr r5, [r0, #" x4 "]\n\t"                                 \
+    "smlad r10, r4, r2, " d "\n\t"                              \
+    "smlabt r9, r4, r3, r9\n\t"                                 \
+    "smlabt r10, r5, r3, r10\n\t"
+/* ek_requant_twice of a sum, to its place. */
+#define OUTPUT_OF_FOUR(sum, place)    \
+    TWICE(sum)                        \
+    "smmlar r6, " sum ", r2, r3\n\t"  \
+    "add r6, r6, " sum ", asr #31\n\t" \
+    "asr r6, r6, r4\n\t"              \
+    "ssat r6, #8, r6, asr #1\n\t"     \
+    "strb r6, " place "\n\t"
+/* Fours of outputs; `words`: bytes of the plane that they walk over. */
+#define FOURS(row_of_four, words)                                                  \
+    "ldr r5, [sp, #" EK_TEXT(FRAME_FOURS) "]\n\t"                                  \
+    "add lr, r0, r5\n\t"                                                           \
+    "cmp r5, #0\n\t"                                                               \
+    "beq 6f\n"                                                                     \
+    "5:\n\t"                                                                       \
+    "ldr r11, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_BIAS) "]\n\t"                       \
+    row_of_four("r11", "r11", "r11", "r11", "0", "4", "0", "12", "24", "36", "48") \
+    row_of_four("r7", "r8", "r9", "r10", "8", "12", "4", "16", "28", "40", "52")   \
+    row_of_four("r7", "r8", "r9", "r10", "16", "20", "8", "20", "32", "44", "56")  \
+    "ldr r2, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_MULTIPLIER) "]\n\t"                  \
+    "ldr r3, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_MULTIPLIER) " + 4]\n\t"              \
+    "ldr r4, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_RIGHT) "]\n\t"                       \
+    "ldr r5, [sp, #" EK_TEXT(FRAME_STEP) "]\n\t"                                   \
+    "adds r0, #" words "\n\t"                                                      \
+    OUTPUT_OF_FOUR("r7", "[r12]") OUTPUT_OF_FOUR("r8", "[r12, r5]")                \
+    OUTPUT_OF_FOUR("r9", "[r12, r5, lsl #1]")                                      \
+    "add r12, r12, r5, lsl #1\n\t"                                                 \
+    OUTPUT_OF_FOUR("r10", "[r12, r5]")                                             \
+    "add r12, r12, r5, lsl #1\n\t"                                                 \
+    "cmp r0, lr\n\t"                                                               \
+    "bne 5b\n"                                                                     \
+    "6:\n\t"
 
 /*
- * One row of outputs, channel by channel, and the weights moved on. r0: words of the plane, r1: channel, r12: out, LR: where pairs of outputs
- * end; on the stack what `frame` has.
+ * One row of outputs, channel by channel, and the weights moved on by `stride_w` rows. r0: words of the plane, r1:
+ * channel, r12: out, LR: where fours or pairs of outputs end; on the stack what `frame` has.
  */
-#define ROW(name, body, words)                                                                                \
+#define ROW(name, fours, body, words, turned)                                                                 \
     static EK_NAKED void name(EK_UNSEEN ek_plane_channel *c, EK_UNSEEN const frame *f)                        \
     {                                                                                                         \
         __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                    \
-                         "ldmia r1, {r4, r5, r6, r7, r8, r9, r10}\n\t"                                        \
-                         "sub sp, sp, #4\n\t"                                                                 \
-                         "push {r4, r5, r6, r7, r8, r9, r10}\n\t"                                             \
+                         "ldmia r1, {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"                                   \
+                         "push {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"                                        \
                          "mov r1, r0\n"                                                                       \
                          "1:\n\t"                                                                             \
-                         "ldrd r12, r0, [sp]\n\t"                                                             \
-                         "ldr r5, [sp, #" EK_TEXT(FRAME_USED) "]\n\t"                                         \
+                         "ldrd r12, r0, [sp]\n\t" fours                                                       \
+                         "ldr r5, [sp, #" EK_TEXT(FRAME_TWOS) "]\n\t"                                         \
                          "add lr, r0, r5\n\t"                                                                 \
-                         "cmp r5, #0\n\t"                                                           \
-                         "beq 3f\n"                                                                  \
+                         "cmp r5, #0\n\t"                                                                     \
+                         "beq 3f\n"                                                                           \
                          "2:\n\t" /* two outputs */                                                           \
                          "ldrd r7, r9, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_BIAS) "]\n\t" WINDOW                  \
                          body("r2", "r5", "0", "24") body("r3", "r6", "8", "28") body("r4", "r8", "16", "32") \
@@ -277,8 +350,8 @@ EK_CHECK_OFFSET(frame, end, 24);
                          "ssat r6, #8, r6, asr #1\n\t"                                                        \
                          "ssat r2, #8, r2, asr #1\n\t"                                                        \
                          "strb r2, [r12, r5]\n\t"                                                             \
-                         "strb r6, [r12]\n\t"                                                      \
-                         "add r12, r12, r5, lsl #1\n\t"                                        \
+                         "strb r6, [r12]\n\t"                                                                 \
+                         "add r12, r12, r5, lsl #1\n\t"                                                       \
                          "cmp r0, lr\n\t"                                                                     \
                          "bne 2b\n"                                                                           \
                          "3:\n\t"                                                                             \
@@ -293,11 +366,8 @@ EK_CHECK_OFFSET(frame, end, 24);
                          "asr r6, r6, r4\n\t"                                                                 \
                          "ssat r6, #8, r6, asr #1\n\t"                                                        \
                          "strb r6, [r12]\n"                                                                   \
-                         "4:\n\t" /* its weights move on by one row, then the next ek_plane_channel */                 \
-                         "ldmia r1, {r2, r3, r4, r5, r6, r8}\n\t"                                             \
-                         "strd r6, r8, [r1]\n\t"                                                              \
-                         "strd r2, r3, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_WEIGHTS) " + 8]\n\t"                  \
-                         "strd r4, r5, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_WEIGHTS) " + 16]\n\t"                 \
+                         "4:\n\t" /* its weights move on, then the next ek_plane_channel */                   \
+                         "ldmia r1, {r2, r3, r4, r5, r6, r8}\n\t" turned                                      \
                          "adds r1, #" EK_TEXT(EK_PLANE_CHANNEL_BYTES) "\n\t"                                  \
                          "ldrd r2, r3, [sp]\n\t"                                                              \
                          "ldrd r4, r5, [sp, #" EK_TEXT(FRAME_PLANE) "]\n\t"                                   \
@@ -306,11 +376,11 @@ EK_CHECK_OFFSET(frame, end, 24);
                          "strd r2, r3, [sp]\n\t"                                                              \
                          "cmp r1, r5\n\t"                                                                     \
                          "bne 1b\n\t"                                                                         \
-                         "add sp, sp, #32\n\t"                                                                \
+                         "add sp, sp, #" EK_TEXT(FRAME_SIZE) "\n\t"                                           \
                          "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");                                       \
     }
-ROW(row_1, STRIDE_1, "12")
-ROW(row_2, STRIDE_2, "24")
+ROW(row_1, FOURS(ROW_OF_FOUR, "24"), STRIDE_1, "12", TURNED("r6", "r8", "r2", "r3", "r4", "r5"))
+ROW(row_2, FOURS(ROW_OF_FOUR_2, "48"), STRIDE_2, "24", TURNED("r4", "r5", "r6", "r8", "r2", "r3"))
 
 static inline void row(ek_plane_channel *c, const frame *f, uint32_t stride)
 {
@@ -341,12 +411,14 @@ static void row(ek_plane_channel *c, const frame *f, uint32_t stride)
     int8_t *out = f->out;
     const ek_pair *plane = f->x;
     for (; c != f->end; c++, out++, plane += f->plane / 4) {
-        const uint32_t pairs = f->used / (12 * stride);
+        const uint32_t pairs = (f->fours + f->twos) / (12 * stride);
         for (uint32_t i = 0; i < 2 * pairs + f->rest; i++) {
             const int32_t acc = window(plane + i * stride / 2 * 3, i * stride % 2, c->weights, c->bias[i % 2]);
             out[i * f->step] = (int8_t)ek_requant_twice(acc * (1 << EK_PLANES_WIDE), c->multiplier, c->offset, c->right);
         }
-        turn(c);
+        for (uint32_t i = 0; i < stride; i++) {
+            turn(c);
+        }
     }
 }
 
@@ -358,17 +430,22 @@ static void block(const ek_planes *p, const int8_t *in, int8_t *out, uint32_t fi
 {
     const ek_plane_channel *const end = channels + count;
     ek_pair *const planes = p->planes;
-    const uint32_t stride = p->stride_w, pairs = stride == 1 ? (p->out_w - 1u) / 2 + 2 : p->out_w + 1u;
-    frame f = {out + first, planes, p->out_c, p->out_w / 2u * stride * 12, p->out_w % 2u, 12 * pairs, end};
+    const uint32_t stride = p->stride_w, pairs = ek_planes_pairs(p);
+    const uint32_t fours = p->out_w / 4u, twos = p->out_w / 2u - 2 * fours;
+    frame f = {out + first, planes, p->out_x, 24 * stride * fours, 12 * stride * twos, p->out_w % 2u, 12 * pairs, end};
     uint32_t next = 0;
-    pad(p, planes, 3 * pairs * count);
-    for (uint32_t y = 0; y < p->out_h; y++, f.out += (uint32_t)p->out_w * p->out_c) {
+    const ek_pair *const last = planes + 3 * pairs * count;
+    const ek_pair outside = padding(p);
+    for (ek_pair *x = planes; x != last; x += 3) {
+        x[0] = x[1] = x[2] = outside;
+    }
+    for (uint32_t y = 0; y < p->out_h; y++, f.out += p->out_y) {
         const uint32_t top = y * p->stride_h;
         for (next = next < top ? top : next; next < top + 3; next++) {
             fill(p, in, next, first, count, pairs, planes);
         }
         row(channels, &f, stride);
-        for (uint32_t more = p->stride_h % 3u; more != 1; more = (more + 2) % 3) { /* one row has been done */
+        for (uint32_t more = (p->stride_h + 3 - stride) % 3u; more; more--) { /* `stride` rows have been done */
             for (uint32_t i = 0; i < count; i++) {
                 turn(channels + i);
             }

@@ -1,63 +1,87 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two filters of int16 against four columns of int16: eleven instructions for sixteen multiply-accumulates. */
+/* Two filters of int16 against four columns of int16: a cycle of a Cortex-M4 for each multiply-accumulate. */
 #include "ek_expand.h"
 #include "ek_naked.h"
 
 #if EK_DSP
 
-#define TWO_COLUMNS(a, b, c, d)         \
-    "ldmia r0!, {r12, lr}\n\t"          \
-    "smlad " a ", r2, r12, " a "\n\t"   \
-    "smlad " b ", r2, lr, " b "\n\t"    \
-    "smlad " c ", r3, r12, " c "\n\t"   \
-    "smlad " d ", r3, lr, " d "\n\t"
-#define TWO_VALUES                      \
-    "ldmia r1!, {r2, r3}\n\t"           \
-    TWO_COLUMNS("r4", "r5", "r8", "r9") TWO_COLUMNS("r6", "r7", "r10", "r11")
-#define START_COLUMNS(a, b, c, d)       \
-    "ldmia r0!, {r12, lr}\n\t"          \
-    "smuad " a ", r2, r12\n\t"          \
-    "smuad " b ", r2, lr\n\t"           \
-    "smuad " c ", r3, r12\n\t"          \
-    "smuad " d ", r3, lr\n\t"
-#define START_VALUES                    \
-    "ldmia r1!, {r2, r3}\n\t"           \
-    START_COLUMNS("r4", "r5", "r8", "r9") START_COLUMNS("r6", "r7", "r10", "r11")
+/* As in ek_expand_outputs_dsp.c. */
+#define MORE(place, w0, w1, sum0, sum1) \
+    "smlad " sum0 ", " w0 ", " place ", " sum0 "\n\t" \
+    "smlad " sum1 ", " w1 ", " place ", " sum1 "\n\t"
+#define FIRST(place, w0, w1, sum0, sum1) \
+    "smuad " sum0 ", " w0 ", " place "\n\t" \
+    "smuad " sum1 ", " w1 ", " place "\n\t"
+#define TWO_VALUES(add, weights0, weights1, word0, word1, word2, word3)   \
+    "ldr r2, [r1, #" weights0 "\n\t"                                      \
+    "ldr r3, [r1, #" weights1 "\n\t"                                      \
+    "ldr r4, [r0, #" word0 "\n\t"                                         \
+    "ldr r5, [r0, #" word1 "\n\t"                                         \
+    add("r4", "r2", "r3", "r6", "r10") add("r5", "r2", "r3", "r7", "r11") \
+    "ldr r4, [r0, #" word2 "\n\t"                                         \
+    "ldr r5, [r0, #" word3 "\n\t"                                         \
+    add("r4", "r2", "r3", "r8", "r12") add("r5", "r2", "r3", "r9", "lr")
 
 /* On the stack, behind where the columns of a position end, and the bytes of a position. */
 #define W_END 8   /* where the weights end */
 #define BEGIN 12  /* where to go after a position's first eight values */
 #define TO 16     /* where its sums go */
 
-/* r0: columns, r1: weights, r4 to r11: sums. */
+/*
+ * r0: columns, r1: weights, both less a word; r6 to r9: sums of the first filter, r10 to r12 and LR: of the second. A
+ * position's first eight values are those which a round of sixteen has first: where more follow, at 3.
+ */
 EK_NAKED void ek_expand_dot_dsp(EK_UNSEEN const ek_pair *x, EK_UNSEEN const ek_pair *w, EK_UNSEEN int32_t *sums,
                                 EK_UNSEEN const ek_expand_shape *shape)
 {
     __asm__ volatile("push {r4-r11, lr}\n\t"
                      "mov r8, r2\n\t"
                      "ldrd r5, r6, [r3]\n\t"
+                     "subs r0, #4\n\t"
+                     "subs r1, #4\n\t"
+                     "subs r6, #4\n\t"
                      "add r4, r0, r5\n\t"
-                     "adr.w r7, 4f\n\t"
+                     "adr.w r7, 6f\n\t"
                      "cmp r5, #64\n\t"
                      "beq 5f\n\t"
                      "adr.w r7, 3f\n\t"
                      "tst r5, #64\n\t"
                      "beq 5f\n\t"
-                     "adr.w r7, 2f\n"
+                     "adr.w r7, 7f\n"
                      "5:\n\t"
                      "orr r7, r7, #1\n\t"
                      "push {r4, r5, r6, r7, r8}\n"
-                     "1:\n\t" START_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
+                     "1:\n\t"
+                     TWO_VALUES(FIRST, "4]", "8]", "4]", "8]", "12]", "16]")
+                     TWO_VALUES(MORE, "12]", "16]", "20]", "24]", "28]", "32]")
+                     TWO_VALUES(MORE, "20]", "24]", "36]", "40]", "44]", "48]")
+                     TWO_VALUES(MORE, "28]", "32]", "52]", "56]", "60]", "64]")
                      "ldr pc, [sp, #" EK_TEXT(BEGIN) "]\n"
                      ".p2align 1\n"
-                     "2:\n\t" TWO_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
-                     "3:\n\t" TWO_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
+                     "6:\n\t"
+                     "adds r0, #64\n\t"
+                     "adds r1, #32\n\t"
+                     "b 4f\n"
+                     ".p2align 1\n"
+                     "7:\n\t"
+                     "adds r0, #64\n\t"
+                     "adds r1, #32\n"
+                     "2:\n\t"
+                     TWO_VALUES(MORE, "4]", "8]", "4]", "8]", "12]", "16]")
+                     TWO_VALUES(MORE, "12]", "16]", "20]", "24]", "28]", "32]")
+                     TWO_VALUES(MORE, "20]", "24]", "36]", "40]", "44]", "48]")
+                     TWO_VALUES(MORE, "28]", "32]", "52]", "56]", "60]", "64]")
+                     "\n3:\n\t"
+                     TWO_VALUES(MORE, "36]", "40]", "68]", "72]", "76]", "80]")
+                     TWO_VALUES(MORE, "44]", "48]", "84]", "88]", "92]", "96]")
+                     TWO_VALUES(MORE, "52]", "56]", "100]", "104]", "108]", "112]")
+                     TWO_VALUES(MORE, "60]", "64]!", "116]", "120]", "124]", "128]!")
                      "ldr r2, [sp]\n\t"
                      "cmp r0, r2\n\t"
                      "bne 2b\n"
                      "4:\n\t"
                      "ldr r2, [sp, #" EK_TEXT(TO) "]\n\t"
-                     "stmia r2!, {r4-r11}\n\t"
+                     "stmia r2!, {r6-r12, lr}\n\t"
                      "str r2, [sp, #" EK_TEXT(TO) "]\n\t"
                      "ldrd r2, r3, [sp]\n\t"
                      "ldr r12, [sp, #" EK_TEXT(W_END) "]\n\t"

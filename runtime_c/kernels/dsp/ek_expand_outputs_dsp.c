@@ -72,79 +72,120 @@ EK_CHECK_OFFSET(frame, multiplier0, FRAME_MULTIPLIER0);
 EK_CHECK_OFFSET(frame, offset0, 52);
 EK_CHECK_OFFSET(frame, right0, FRAME_RIGHT0);
 
-#define TWO_COLUMNS(a, b, c, d)         \
-    "ldmia r0!, {r12, lr}\n\t"          \
-    "smlad " a ", r2, r12, " a "\n\t"   \
-    "smlad " b ", r2, lr, " b "\n\t"    \
-    "smlad " c ", r3, r12, " c "\n\t"   \
-    "smlad " d ", r3, lr, " d "\n\t"
-#define TWO_VALUES                      \
-    "ldmia r1!, {r2, r3}\n\t"           \
-    TWO_COLUMNS("r4", "r5", "r8", "r9") TWO_COLUMNS("r6", "r7", "r10", "r11")
-/* The first two values: the sums begin as the biases, in r7 and r8. */
+/*
+ * Two values of two filters against four columns, whose words are where `word0` to `word3` say, from r0. Loads follow
+ * each other where registers allow it: then each but the first takes one cycle.
+ */
+#define TWO_VALUES(weights0, weights1, word0, word1, word2, word3) \
+    "ldr r2, [r1, #" weights0 "\n\t"     \
+    "ldr r3, [r1, #" weights1 "\n\t"     \
+    "ldr r4, [r0, #" word0 "\n\t"        \
+    "ldr r5, [r0, #" word1 "\n\t"        \
+    "smlad r6, r2, r4, r6\n\t"           \
+    "smlad r10, r3, r4, r10\n\t"         \
+    "smlad r7, r2, r5, r7\n\t"           \
+    "smlad r11, r3, r5, r11\n\t"         \
+    "ldr r4, [r0, #" word2 "\n\t"        \
+    "ldr r5, [r0, #" word3 "\n\t"        \
+    "smlad r8, r2, r4, r8\n\t"           \
+    "smlad r12, r3, r4, r12\n\t"         \
+    "smlad r9, r2, r5, r9\n\t"           \
+    "smlad lr, r3, r5, lr\n\t"
+/* The first two values: the sums begin as the biases, in r8 and r12. */
 #define START_VALUES                    \
-    "ldmia r1!, {r2, r3}\n\t"           \
-    "ldmia r0!, {r4, r5, r6, r12}\n\t"  \
-    "smlad r9, r3, r5, r8\n\t"          \
-    "smlad r10, r3, r6, r8\n\t"         \
-    "smlad r11, r3, r12, r8\n\t"        \
-    "smlad r8, r3, r4, r8\n\t"          \
-    "smlad r4, r2, r4, r7\n\t"          \
-    "smlad r5, r2, r5, r7\n\t"          \
-    "smlad r6, r2, r6, r7\n\t"          \
-    "smlad r7, r2, r12, r7\n\t"
+    "ldr r2, [r1, #4]\n\t"              \
+    "ldr r3, [r1, #8]\n\t"              \
+    "ldr r4, [r0, #4]\n\t"              \
+    "ldr r5, [r0, #8]\n\t"              \
+    "smlad r6, r2, r4, r8\n\t"          \
+    "smlad r10, r3, r4, r12\n\t"        \
+    "smlad r7, r2, r5, r8\n\t"          \
+    "smlad r11, r3, r5, r12\n\t"        \
+    "ldr r4, [r0, #12]\n\t"             \
+    "ldr r5, [r0, #16]\n\t"             \
+    "smlad r9, r2, r5, r8\n\t"          \
+    "smlad lr, r3, r5, r12\n\t"         \
+    "smlad r8, r2, r4, r8\n\t"          \
+    "smlad r12, r3, r4, r12\n\t"
 /* ek_requant_short of a sum, to its place. */
 #define OUTPUT(sum, place)              \
-    "lsl lr, " sum ", #1\n\t"           \
-    "smmlar lr, lr, r2, r3\n\t"         \
-    "add lr, lr, " sum ", asr #31\n\t"  \
-    "asr lr, lr, r12\n\t"               \
-    "ssat lr, #8, lr, asr #1\n\t"       \
-    "strb lr, " place "\n\t"
+    "lsl r5, " sum ", #1\n\t"           \
+    "smmlar r5, r5, r2, r3\n\t"         \
+    "add r5, r5, " sum ", asr #31\n\t"  \
+    "asr r5, r5, r4\n\t"                \
+    "ssat r5, #8, r5, asr #1\n\t"       \
+    "strb r5, " place "\n\t"
 
-/* r0: columns, r1: weights, r4 to r11: sums, and behind them what belongs to outputs. On the stack: the frame. */
+/*
+ * r0: columns, r1: weights, both less a word; r6 to r9: sums of the first filter, r10 to r12 and LR: of the second. A
+ * column's first eight values are those which a round of sixteen has first: where more follow, at 3. On the stack: the
+ * frame.
+ */
 static EK_NAKED void fours(EK_UNSEEN const ek_pair *x, EK_UNSEEN const frame *constants)
 {
     __asm__ volatile("push {r4-r11, lr}\n\t"
                      "add r2, r1, #" EK_TEXT(FRAME_W) "\n\t"
                      "ldmia r2, {r4-r10}\n\t"
+                     "subs r4, #4\n\t"
                      "push {r4-r10}\n\t"
                      "ldmia r1, {r4-r11}\n\t"
-                     "adr.w r9, 4f\n\t"
+                     "subs r0, #4\n\t"
+                     "sub r8, r8, #4\n\t"
+                     "sub r11, r11, #4\n\t"
+                     "adr.w r9, 6f\n\t"
                      "cmp r10, #64\n\t"
                      "beq 5f\n\t"
                      "adr.w r9, 3f\n\t"
                      "tst r10, #64\n\t"
                      "beq 5f\n\t"
-                     "adr.w r9, 2f\n"
+                     "adr.w r9, 7f\n"
                      "5:\n\t"
                      "orr r9, r9, #1\n\t"
                      "push {r4-r11}\n"
                      "1:\n\t"
-                     "ldrd r7, r8, [sp, #" EK_TEXT(FRAME_BIAS) "]\n\t"
-                     "ldr r1, [sp, #" EK_TEXT(FRAME_W) "]\n\t" START_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
+                     "ldr r8, [sp, #" EK_TEXT(FRAME_BIAS) "]\n\t"
+                     "ldr r12, [sp, #" EK_TEXT(FRAME_BIAS) " + 4]\n\t"
+                     "ldr r1, [sp, #" EK_TEXT(FRAME_W) "]\n\t" START_VALUES
+                     TWO_VALUES("12]", "16]", "20]", "24]", "28]", "32]")
+                     TWO_VALUES("20]", "24]", "36]", "40]", "44]", "48]")
+                     TWO_VALUES("28]", "32]", "52]", "56]", "60]", "64]")
                      "ldr pc, [sp, #" EK_TEXT(FRAME_BEGIN) "]\n"
                      ".p2align 1\n"
-                     "2:\n\t" TWO_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
-                     "3:\n\t" TWO_VALUES TWO_VALUES TWO_VALUES TWO_VALUES
+                     "6:\n\t"
+                     "adds r0, #64\n\t"
+                     "b 4f\n"
+                     ".p2align 1\n"
+                     "7:\n\t"
+                     "adds r0, #64\n\t"
+                     "adds r1, #32\n"
+                     "2:\n\t"
+                     TWO_VALUES("4]", "8]", "4]", "8]", "12]", "16]")
+                     TWO_VALUES("12]", "16]", "20]", "24]", "28]", "32]")
+                     TWO_VALUES("20]", "24]", "36]", "40]", "44]", "48]")
+                     TWO_VALUES("28]", "32]", "52]", "56]", "60]", "64]")
+                     "\n3:\n\t"
+                     TWO_VALUES("36]", "40]", "68]", "72]", "76]", "80]")
+                     TWO_VALUES("44]", "48]", "84]", "88]", "92]", "96]")
+                     TWO_VALUES("52]", "56]", "100]", "104]", "108]", "112]")
+                     TWO_VALUES("60]", "64]!", "116]", "120]", "124]", "128]!")
                      "ldr r2, [sp, #" EK_TEXT(FRAME_FOUR_END) "]\n\t"
                      "cmp r0, r2\n\t"
                      "bne 2b\n"
                      "4:\n\t"
-                     "ldmia sp, {r1, r2, r3, r12}\n\t"
-                     OUTPUT("r8", "[r1]")
-                     "ldr r8, [sp, #" EK_TEXT(FRAME_CHANNELS) "]\n\t" /* channels */
-                     OUTPUT("r9", "[r1, r8]") OUTPUT("r10", "[r1, r8, lsl #1]")
-                     "add r1, r1, r8, lsl #1\n\t"
-                     OUTPUT("r11", "[r1, r8]")
+                     "ldmia sp, {r1, r2, r3, r4}\n\t"
+                     OUTPUT("r10", "[r1]")
+                     "ldr r10, [sp, #" EK_TEXT(FRAME_CHANNELS) "]\n\t" /* channels */
+                     OUTPUT("r11", "[r1, r10]") OUTPUT("r12", "[r1, r10, lsl #1]")
+                     "add r1, r1, r10, lsl #1\n\t"
+                     OUTPUT("lr", "[r1, r10]")
                      "ldrd r2, r3, [sp, #" EK_TEXT(FRAME_MULTIPLIER0) "]\n\t"
-                     "ldr r12, [sp, #" EK_TEXT(FRAME_RIGHT0) "]\n\t"
+                     "ldr r4, [sp, #" EK_TEXT(FRAME_RIGHT0) "]\n\t"
                      "sub r1, r1, #1\n\t"
-                     OUTPUT("r7", "[r1, r8]") OUTPUT("r6", "[r1]")
-                     "sub r1, r1, r8, lsl #1\n\t"
-                     OUTPUT("r5", "[r1, r8]") OUTPUT("r4", "[r1], #1")
+                     OUTPUT("r9", "[r1, r10]") OUTPUT("r8", "[r1]")
+                     "sub r1, r1, r10, lsl #1\n\t"
+                     OUTPUT("r7", "[r1, r10]") OUTPUT("r6", "[r1], #1")
                      "ldrd r2, r3, [sp, #" EK_TEXT(FRAME_X_BYTES) "]\n\t"
-                     "add r1, r1, r8, lsl #2\n\t"
+                     "add r1, r1, r10, lsl #2\n\t"
                      "str r1, [sp]\n\t"
                      "add r2, r2, r0\n\t"
                      "str r2, [sp, #" EK_TEXT(FRAME_FOUR_END) "]\n\t"

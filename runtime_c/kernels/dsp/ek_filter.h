@@ -10,11 +10,16 @@
 typedef struct {
     int32_t bias, multiplier, offset, right; /* right = -1 - shift */
 } ek_filter;
-EK_CHECK_OFFSET(ek_filter, bias, 0);
-EK_CHECK_OFFSET(ek_filter, multiplier, 4);
-EK_CHECK_OFFSET(ek_filter, offset, 8);
-EK_CHECK_OFFSET(ek_filter, right, 12);
-EK_CHECK_SIZE(ek_filter, 16); /* filters follow each other */
+#define EK_FILTER_BIAS 0
+#define EK_FILTER_MULTIPLIER 4
+#define EK_FILTER_OFFSET 8
+#define EK_FILTER_RIGHT 12
+#define EK_FILTER_SIZE 16
+EK_CHECK_OFFSET(ek_filter, bias, EK_FILTER_BIAS);
+EK_CHECK_OFFSET(ek_filter, multiplier, EK_FILTER_MULTIPLIER);
+EK_CHECK_OFFSET(ek_filter, offset, EK_FILTER_OFFSET);
+EK_CHECK_OFFSET(ek_filter, right, EK_FILTER_RIGHT);
+EK_CHECK_SIZE(ek_filter, EK_FILTER_SIZE); /* filters follow each other */
 
 /* For kernels whose parameter struct names its requantisation as ek_conv2d_params does. */
 #define EK_FILTERS(p, filters)                                                                                        \
