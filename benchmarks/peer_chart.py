@@ -2,9 +2,9 @@
 
     python benchmarks/peer_chart.py
 
-Two panels for the Cortex-M4: flash with weights, and instructions of one inference. Each model has a bar of edgekc and
-one of TensorFlow Lite Micro with CMSIS-NN. Each axis starts at 0 and is linear. tests/unit/test_tables.py compares the
-picture with what this draws.
+Two panels for the Cortex-M4: flash with weights, and estimated cycles of one inference. Each model has a bar of edgekc
+and one of TensorFlow Lite Micro with CMSIS-NN. Each axis starts at 0 and is linear. tests/unit/test_tables.py compares
+the picture with what this draws.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def picture() -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
         'role="img" font-family="system-ui, -apple-system, Segoe UI, Helvetica, Arial, sans-serif">',
-        "<title>edgekc beside TensorFlow Lite Micro with CMSIS-NN on a Cortex-M4: flash and instructions</title>",
+        "<title>edgekc beside TensorFlow Lite Micro with CMSIS-NN on a Cortex-M4: flash and estimated cycles</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         bar(16, 18, 17, OURS),
         text(40, 31, "edgekc", bold=True),
@@ -85,11 +85,11 @@ def picture() -> str:
         parts.append(text(PANEL_X[0] - 10, y + 31, MODELS[model], size=12, fill=QUIET, end=True))
     panels: tuple[tuple[str, str, Callable[[int], str]], ...] = (
         ("Flash: code, tables and weights", "flash with weights, bytes", kilobytes),
-        ("Instructions of one inference", "instructions", millions),
+        ("Estimated cycles of one inference", "estimated cycles", millions),
     )
     for x, (title, figure, unit) in zip(PANEL_X, panels, strict=True):
         parts += panel(x, title, {model: found[figure, model] for model in MODELS}, unit)
-    note = "Counted exactly under an emulator; not cycles, not time. In brackets: edgekc / peer. MLPerf Tiny models."
+    note = "Cycles: code that ran under an emulator, by published timing; not time. In brackets: edgekc / peer."
     parts += [text(16, HEIGHT - 14, note, size=12, fill=QUIET), "</svg>"]
     return "\n".join(parts) + "\n"
 

@@ -14,7 +14,8 @@ from .files.output import write_dump
 from .files.place import recover
 from .format.pack import Packed, pack, read
 from .generate.fits import Target, check_fit, room_for_buffers
-from .generate.plan import Plan, plan_within
+from .generate.goals import Goal, plan_for
+from .generate.plan import Plan
 from .generate.sources import generate
 from .graph.ir import Graph, Stage, dump
 from .names import check_name, visible
@@ -56,6 +57,7 @@ def compile_model(
     *,
     rounding: str = "tflite",
     allow_float: bool = False,
+    goal: Goal = "speed",
     log: Log = _silent,
     keep: Path | None = None,
 ) -> Compiled:
@@ -65,6 +67,7 @@ def compile_model(
         name: of the network; becomes C identifiers.
         rounding: see `lower.lower`; an .ekc has its rounding already.
         allow_float: operators that compute in float run in C; else they are refused.
+        goal: what kernels are chosen for.
         log: is given one line for each thing a pass did.
         keep: folder for the text dump of each stage, over what is there.
     """
@@ -74,21 +77,29 @@ def compile_model(
         raise UsageError("a packed model has its rounding already", where=f"--rounding {rounding}", fix="leave it out")
     if path.suffix != ".ekc":
         data = pack(integer_graph(data, name, path, rounding, log, keep, allow_float=allow_float))
-    return compile_packed(data, str(path), name, target, log=log, keep=keep)
+    return compile_packed(data, str(path), name, target, goal=goal, log=log, keep=keep)
 
 
 def compile_packed(
-    data: bytes, where: str, name: str, target: Target, *, log: Log = _silent, keep: Path | None = None
+    data: bytes,
+    where: str,
+    name: str,
+    target: Target,
+    *,
+    goal: Goal = "speed",
+    log: Log = _silent,
+    keep: Path | None = None,
 ) -> Compiled:
     """The second half of the walk, from the bytes of an .ekc; `where` is what errors call them."""
     packed = read(data, where)
-    plan, slower = plan_within(packed.graph, target.features, room_for_buffers(target))
+    plan, slower = plan_for(goal, packed.graph, target.features, room_for_buffers(target))
     check_fit(plan, len(data), target)
     files = generate(plan, packed, data, name, target.name)
     _keep(keep, "40-packed.txt", dump(packed.graph))
     _keep(keep, "50-plan.txt", describe_plan(plan))
     if slower:
-        log(f"plan: {', '.join(slower)}: slower kernels of less scratch, for {target.ram_bytes} bytes of RAM")
+        why = "the least RAM" if goal == "ram" else f"{target.ram_bytes} bytes of RAM"
+        log(f"plan: {', '.join(slower)}: slower kernels of less scratch, for {why}")
     log(f"plan: arena {plan.arena_bytes} bytes, lower bound {plan.lower_bound}, peak during {plan.peak_layer}")
     if plan.state_bytes:
         log(f"plan: state {plan.state_bytes} bytes, kept from one step to the next")

@@ -12,6 +12,7 @@ from ..boards.board import Board, load_board
 from ..errors import UsageError
 from ..files.output import check_dump, check_output, read_manifest
 from ..format.pack import pack
+from ..generate.goals import check_goal
 from ..graph.ir import Stage
 from ..names import check_name, default_name
 from ..pipeline import DUMPS, check_rounding, compile_packed, imported_to_integer, target_of
@@ -33,6 +34,7 @@ def compile(  # the name of the command
     name: str = "",
     rounding: str = "tflite",
     allow_float: bool = False,
+    optimise: str = "speed",
     keep: str | Path | None = None,
     log: Log = _silent,
 ) -> Program:
@@ -46,6 +48,8 @@ def compile(  # the name of the command
             model has its rounding already.
         allow_float: what a quantised model computes in float runs in portable C, in float. Else it is refused. A packed
             model was allowed it when it was packed.
+        optimise: what kernels are chosen for. `speed`: fewest estimated cycles. `size`: few bytes of linked code.
+            `ram`: the smallest arena, and the fastest kernels in it. The outputs are the same.
         keep: a folder for the text dump of every stage, over what is there.
         log: is given one line for each thing that a pass did.
 
@@ -57,6 +61,7 @@ def compile(  # the name of the command
     """
     target_board = board if isinstance(board, Board) else load_board(board)
     check_rounding(rounding)
+    goal = check_goal(optimise)
     if isinstance(model, (str, Path)):
         name = name or default_name(Path(model))
         check_name(name)
@@ -67,7 +72,7 @@ def compile(  # the name of the command
         raise UsageError("a packed model has its rounding already", where=f"--rounding {rounding}", fix="leave it out")
     packed = source.graph.stage is Stage.INTEGER
     data = source.data if packed else _pack(source, name, rounding, log, dumps, allow_float)
-    found = compile_packed(data, source.where, name, target_of(target_board), log=log, keep=dumps)
+    found = compile_packed(data, source.where, name, target_of(target_board), goal=goal, log=log, keep=dumps)
     return Program(
         found.files,
         None,

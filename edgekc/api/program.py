@@ -277,7 +277,7 @@ class Program(tables.Shown):
             way: the board itself counts, in cycles; None: its emulator, in instructions.
             optimise: what the model's code is compiled for; the bits are the same.
             timeout_s: for each run.
-            clock_hz: of the core, for estimated milliseconds; None: the board's highest, where its file says it.
+            clock_hz: of the core, for estimated milliseconds; None: the board's highest, with `way` its console's.
             progress: is told what runs.
 
         Raises:
@@ -288,13 +288,13 @@ class Program(tables.Shown):
         inputs = None if data is None else self._inputs(samples, 0, data)
         if way is None:
             found = measure(
-                self.folder, self.board, samples=samples, timeout_s=timeout_s, inputs=inputs, optimise=optimise,
-                clock_hz=clock_hz, progress=progress,
+                self.folder, self.board, samples=samples, inputs=inputs, clock_hz=clock_hz, progress=progress,
+                timeout_s=timeout_s, optimise=optimise,
             )  # fmt: skip
         else:
             from ..measure.on_board import measure_on_board
 
-            found = measure_on_board(self.folder, self.board, way, samples=samples, inputs=inputs, progress=progress)
+            found = measure_on_board(self.folder, self.board, way, samples, inputs, clock_hz, progress)
         return costs_of(found, list(self.manifest["layers"]))
 
     # ---- firmware ----

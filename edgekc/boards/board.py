@@ -75,6 +75,15 @@ class BoardTiming:
 
 
 @dataclass(frozen=True, slots=True)
+class BoardPower:
+    """What the chip takes while its core runs code from flash, peripherals off, for estimates."""
+
+    run_ua_per_mhz: float  # typical, in microamperes for each MHz of the core
+    supply_v: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     name: str
     description: str
@@ -89,6 +98,7 @@ class Board:
     probe: Probe | None  # None: there is no such hardware, or edgekc cannot program it
     console: Console | None
     timing: BoardTiming | None  # None: an emulator's board, or one whose data sheet nobody read
+    power: BoardPower | None  # None: as for timing
     boot: Boot
     library: str  # compiler target of the objects for an app; empty: the board is no library target
     source: str  # where the memory sizes come from
@@ -197,6 +207,7 @@ def _read(path: Path) -> Board:
         probe=None if file.probe is None else _probe(file.probe),
         console=None if file.console is None else _console(file.console, str(path)),
         timing=None if file.timing is None else BoardTiming(**file.timing.model_dump()),
+        power=None if file.power is None else BoardPower(**file.power.model_dump()),
         boot=file.boot,
         library=file.library,
         source=file.source,

@@ -99,6 +99,12 @@ class TimingFile(_Strict):
     source: Annotated[str, Field(min_length=1)]
 
 
+class PowerFile(_Strict):
+    run_ua_per_mhz: Annotated[float, Field(gt=0, le=10_000)]
+    supply_v: Annotated[float, Field(gt=0, le=12)]
+    source: Annotated[str, Field(min_length=1)]
+
+
 class BoardFile(_Strict):
     schema_version: Annotated[Literal[1], Field(alias="schema")]
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
@@ -112,6 +118,7 @@ class BoardFile(_Strict):
     probe: ProbeFile | None = None
     console: ConsoleFile | None = None
     timing: TimingFile | None = None
+    power: PowerFile | None = None
     boot: Boot = "plain"
     library: str = ""
     source: str = ""
@@ -126,6 +133,7 @@ _TABLES: dict[str, type[_Strict]] = {
     "console.uart": UartFile,
     "console.uart.setup": StepFile,
     "timing": TimingFile,
+    "power": PowerFile,
 }
 
 

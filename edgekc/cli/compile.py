@@ -50,6 +50,13 @@ def compile_(
         bool,
         typer.Option("--allow-float", help="Run what the model computes in float as portable C, in float."),
     ] = False,
+    optimise: Annotated[
+        str,
+        typer.Option(
+            metavar="speed|size|ram",
+            help="What kernels are chosen for: estimated cycles, bytes of linked code, or the smallest arena.",
+        ),
+    ] = "speed",
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a text dump of every stage to this folder.")
     ] = None,
@@ -75,6 +82,7 @@ def compile_(
             name=name,
             rounding=rounding,
             allow_float=allow_float,
+            optimise=optimise,
             keep=keep,
             log=say if verbose else (lambda text: None),
         )

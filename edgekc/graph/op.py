@@ -191,7 +191,7 @@ class Kernel:
     # must hold for exactly this geometry.
     in_place: Callable[[View], tuple[int, ...]] = lambda view: ()
     sources: tuple[str, ...] = ()  # further files in runtime_c/kernels/ that the symbol calls
-    counted_cost: Callable[[View], float] | None = None  # instructions, to choose between kernels
+    counted_cost: Callable[[View], float] | None = None  # estimated cycles, to choose between kernels
     # uint8: the layer's constants in the order in which the kernel reads them, kept beside the packed model.
     lays_out: Callable[[View], Array] | None = None
     # Constant operands by name, each as the kernel reads it: as many bytes as the packed model has of it, in another

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,14 @@ import numpy as np
 
 from ..boards.board import Board
 from ..console.session import BoardRun, Way, on_board, run_samples
+from ..errors import ToolError
 from ..files.output import read_manifest
 from ..firmware.elf import read_elf
 from ..progress import Progress, silent
 from .by_layer import split_flash, split_ram
-from .emulated import LayerCost, Measurement
+from .cycles.speed import Speed
+from .cycles.timing import TIMINGS, Cycles
+from .emulated import LayerCost, Measurement, measure
 from .ledger import read_ledger
 from .stack import check_stack, stack_bound
 
@@ -22,16 +26,20 @@ def measure_on_board(
     folder: Path,
     board: Board,
     way: Way,
-    *,
     samples: int,
     inputs: bytes | None = None,
+    clock_hz: int | None = None,
     progress: Progress = silent,
 ) -> Measurement:
     """Flashes two programs: one without traces for the totals and the stack, then one with, for the layers.
 
+    Where an emulator of the board and a timing of its core are there, the estimate of the first sample stands beside
+    what the board counted.
+
     Args:
         samples: inferences to run with each, on random bytes that are the same each time; ignored with inputs.
         inputs: the samples to run, one after the other.
+        clock_hz: of the core, for the estimate; None: that of the console's program.
         progress: is told of each program and sample.
 
     Raises:
@@ -40,8 +48,9 @@ def measure_on_board(
     """
     manifest = read_manifest(folder)
     arena_bytes = int(manifest["arena_bytes"])
+    sample_bytes = sum(int(edge["bytes"]) for edge in manifest["inputs"])
     if inputs is None:
-        inputs = np.random.default_rng(0).bytes(samples * sum(int(edge["bytes"]) for edge in manifest["inputs"]))
+        inputs = np.random.default_rng(0).bytes(samples * sample_bytes)
 
     def log(text: str) -> None:
         progress(f"{board.name}: {text}", 0, 0)
@@ -61,7 +70,11 @@ def measure_on_board(
     if counts:
         progress(f"build and flash {board.name} again, with traces", 0, 0)
         with on_board(folder, board, way, trace=True) as (console, traced, link):
-            layers = _layers(manifest, run_samples(console, traced, folder, inputs, link=link, check=False, log=log))
+            run = run_samples(console, traced, folder, inputs, link=link, check=False, log=log)
+        speed, estimates = _estimate(folder, board, way, inputs[:sample_bytes], clock_hz, progress)
+        layers = _layers(manifest, run, estimates or (None,) * len(manifest["layers"]))
+    else:
+        speed = None
     return Measurement(
         name=image.name,
         board=board.name,
@@ -85,10 +98,28 @@ def measure_on_board(
         violations=None,
         note="" if counts else "nothing counts cycles there",
         state_bytes=image.state_bytes,
+        speed=speed,
     )
 
 
-def _layers(manifest: dict[str, Any], run: BoardRun) -> tuple[LayerCost, ...]:
+def _estimate(
+    folder: Path, board: Board, way: Way, sample: bytes, clock_hz: int | None, progress: Progress
+) -> tuple[Speed | None, tuple[Cycles | None, ...]]:
+    """Of the sample, all in all and by layer, from the board's emulator; None and () where there is none."""
+    if board.core.name not in TIMINGS:
+        return None, ()
+    clock = clock_hz or (board.console.clock_hz if board.console else None)
+    try:
+        m = measure(
+            folder, board, samples=1, timeout_s=way.timeout_s, inputs=sample, optimise=way.optimise, clock_hz=clock,
+            progress=progress,
+        )  # fmt: skip
+    except ToolError:  # what the board counted is what was asked for
+        return None, ()
+    return m.speed, tuple(layer.estimated_cycles for layer in m.layers)
+
+
+def _layers(manifest: dict[str, Any], run: BoardRun, estimates: Sequence[Cycles | None]) -> tuple[LayerCost, ...]:
     return tuple(
         LayerCost(
             name=str(layer["name"]),
@@ -97,11 +128,11 @@ def _layers(manifest: dict[str, Any], run: BoardRun) -> tuple[LayerCost, ...]:
             macs=int(layer["macs"]),
             instructions=cycles if run.emulated else (),
             cycles=() if run.emulated else cycles,
-            estimated_cycles=None,
+            estimated_cycles=estimate,
             loads=None,
             stores=None,
             load_bytes=None,
             store_bytes=None,
         )
-        for layer, (_, cycles) in zip(manifest["layers"], run.layer_cycles, strict=True)
+        for layer, (_, cycles), estimate in zip(manifest["layers"], run.layer_cycles, estimates, strict=True)
     )

@@ -115,7 +115,14 @@ def _ram(m: Measurement) -> Sheet:
 def _layers(m: Measurement) -> list[Part]:
     counted = "cycles" if m.cycles else "instructions"
     estimated = m.speed is not None
-    names = ("MACs", counted, "per MAC", "share", *(("est. cycles",) if estimated else ()))
+    names = (
+        "MACs",
+        counted,
+        "per MAC",
+        "share",
+        *(("est. cycles",) if estimated else ()),
+        *(("of est.",) if estimated and m.cycles else ()),
+    )
     headings = map(number, names)
     table = Sheet(f"One inference, by {m.emulator}: {m.unit}", "layer", "kernel", *headings)
     total = m.counts[0] if m.counts else 0
@@ -126,7 +133,7 @@ def _layers(m: Measurement) -> list[Part]:
     table.rule()
     per_mac = f"{total / m.macs:.2f}" if m.macs and total else ""
     cells = (size(m.macs) if m.layers else "", styled(_first(m.counts), "bold"), per_mac)
-    table.add(styled("all", "bold"), "", *cells, *(("", styled(_about(m.speed.cycles), "bold")) if m.speed else ()))
+    table.add(styled("all", "bold"), "", *cells, *(("", *_estimates(m.speed.cycles, m.cycles)) if m.speed else ()))
     if m.systick_instructions:
         table.add(styled("by SysTick", "dim"), "", "", styled(_first(m.systick_instructions), "dim"))
     rows = [(layer.name, layer.counts) for layer in m.layers] + [("all", m.counts)]
@@ -134,10 +141,22 @@ def _layers(m: Measurement) -> list[Part]:
     said: list[Part] = [table]
     if varying:
         said.append(f"The first of {len(m.counts)} inferences. It varies with the input: {'; '.join(varying)}.")
-    return [*said, *(_speed(m.speed) if m.speed else ())]
+    return [*said, *(speed_lines(m.speed) if m.speed else ()), *_compared(m)]
 
 
-def _speed(speed: Speed) -> list[Part]:
+def _compared(m: Measurement) -> list[Part]:
+    """What the board counted, against the estimate at its clock."""
+    if m.speed is None or not m.cycles:
+        return []
+    counted, estimate = m.cycles[0], m.speed.stalled
+    waits = "without wait states" if m.speed.flash_wait_states is None else "wait states included"
+    return [
+        f"The board counted {counted / estimate.likely:.2f} times the estimate "
+        f"({counted / estimate.high:.2f} to {counted / estimate.low:.2f}), {waits}."
+    ]
+
+
+def speed_lines(speed: Speed) -> list[Part]:
     """What is estimated, of which clock, and how far it may be off."""
     how = "roughly, as no timing of it is published" if speed.rough else "by its published timing"
     c = speed.cycles
@@ -147,10 +166,14 @@ def _speed(speed: Speed) -> list[Part]:
     ms = speed.milliseconds
     waits = "; wait states are not in it" if speed.flash_wait_states is None else ""
     flash = f" and {speed.flash_wait_states} wait states of flash" if speed.flash_wait_states else ""
+    energy = ""
+    if speed.microjoules is not None:
+        uj = speed.microjoules
+        energy = f"Energy of the chip: {uj.likely:.3g} µJ ({uj.low:.3g} to {uj.high:.3g}). "
     return [
         said,
-        f"At {speed.clock_hz / 1e6:g} MHz{flash}: {ms.likely:.3g} ms ({ms.low:.3g} to {ms.high:.3g}){waits}. "
-        "An estimate, not a measurement.",
+        f"At {speed.clock_hz / 1e6:g} MHz{flash}: {ms.likely:.3g} ms ({ms.low:.3g} to {ms.high:.3g}){waits}. {energy}"
+        f"{'Estimates, not measurements' if energy else 'An estimate, not a measurement'}.",
     ]
 
 
@@ -161,8 +184,14 @@ def _cells(layer: LayerCost, total: int) -> tuple[str, ...]:
         _first(layer.counts),
         "" if per_mac is None else f"{per_mac:.2f}",
         f"{100 * layer.counts[0] / total:.1f} %" if total else "",
-        *((_about(layer.estimated_cycles),) if layer.estimated_cycles else ()),
+        *(_estimates(layer.estimated_cycles, layer.cycles) if layer.estimated_cycles else ()),
     )
+
+
+def _estimates(estimate: Cycles, counted: Sequence[int]) -> tuple[str, ...]:
+    """The estimate, and where a board counted cycles how many times it they are."""
+    ratio = (f"{counted[0] / estimate.likely:.2f}" if estimate.likely else "",) if counted else ()
+    return (_about(estimate), *ratio)
 
 
 def _about(cycles: Cycles) -> str:

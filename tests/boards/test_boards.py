@@ -98,6 +98,11 @@ BAD = {
     "unknown key": ("unlock", "unlok", r"key probe\.unlok: unknown key; did you mean 'unlock'"),
     "unknown chip key": ("mask", "msk", r"key probe\.chip_id\.msk: unknown key; did you mean 'mask'"),
     "unknown speed": ('speed = "sram"', 'speed = "fast"', r"key memory\.1\.speed: .*got 'fast'"),
+    "unknown current": (
+        "[probe]",
+        "[power]\nua = 1\n[probe]",
+        r"key power\.run_ua_per_mhz: missing.*power\.ua: unknown",
+    ),
     "unknown boot": ("schema = 1", 'schema = 1\nboot = "uefi"', r"key boot: .*got 'uefi'"),
     "library without a target": ('core = "cortex-m4f"', 'core = "armv8-a"', "armv8-a runs Linux|key"),
 }

@@ -1,18 +1,22 @@
-"""Packed convolutions on an emulated core, every kernel that accepts them, and what the compiler estimates for each.
+"""Packed convolutions on emulated cores, every kernel that accepts them, and what the compiler estimates for each.
 
-Run as a program it prints the table: python tests/cross/kernel_costs.py
+python tests/cross/kernel_costs.py [BOARD ...]  prints the table; without a board of all that formulas are fitted on
+python tests/cross/kernel_costs.py --fit        fits the formulas to the estimated cycles, and writes them
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from kernel_guesses import GUESSES
 
-from edgekc.boards.board import load_board
+from edgekc.boards.board import Board, load_board
+from edgekc.errors import ToolError
 from edgekc.files.output import write_folder
 from edgekc.format.pack import pack, read
 from edgekc.generate.plan import choose_kernel, plan
@@ -21,8 +25,15 @@ from edgekc.graph.ir import Array, Graph, Node, Quant, Stage, Tensor, constant
 from edgekc.graph.op import Kernel, View
 from edgekc.measure.emulated import measure
 from edgekc.ops import OPS
+from edgekc.ops.kernels import cycles
+from edgekc.ops.kernels.cost import Cost
 
-BOARD = "mps2-an386"  # Cortex-M4
+# Where the formulas of each family are fitted: Cortex-M4, Cortex-M55 and Cortex-A53.
+BOARDS = {"dsp": "mps2-an386", "mve": "mps3-an547", "vec": "linux-aarch64"}
+_TABLE = Path(cycles.__file__)
+_PULL = 0.03  # of a guess; a layer's own error has 1
+_LEAST = 0.01  # of a guess
+_NETWORK_BYTES = 256 * 1024  # of constants: a network of more layers would not fit the flash of every board
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +53,10 @@ class Row:
     shape: Shape
     kernel: str
     chosen: bool
-    estimate: float
-    count: int
+    estimate: float  # cycles, by the kernel's formula
+    cycles: float  # estimated from the blocks of code that ran
+    instructions: int
+    work: tuple[float, ...]  # what the formula multiplies with cycles; empty: the kernel has another formula
 
 
 def template_shapes() -> list[Shape]:
@@ -102,49 +115,106 @@ def layer(shape: Shape, name: str) -> tuple[Node, list[Tensor]]:
     return node, [*tensors, Tensor(f"{name}_y", out, "int8", Quant((0.125,), (3,)))]
 
 
-def rows(shapes: Sequence[Shape]) -> list[Row]:
-    """One network of all layers, once for each kernel of the extension that accepts it, run once on the core."""
-    board = load_board(BOARD)
+def held_out() -> list[Shape]:
+    """Shapes that no formula was fitted to."""
+    sizes = [((10, 10, 32), 48, 3, 1), ((7, 9, 20), 12, 3, 1), ((20, 6, 16), 64, 3, 1)]
+    clustered = [Shape("clustered_conv2d", x, oc, k, s, (4, 0)) for x, oc, k, s in [*sizes, ((12, 6, 48), 32, 1, 1)]]
+    return clustered + [Shape("template_pairs_conv2d", x, oc, k, s, (3, 4)) for x, oc, k, s in sizes]
+
+
+def rows(shapes: Sequence[Shape], board_name: str) -> list[Row]:
+    """Networks of all layers, each once for each kernel of the board's family that accepts it, run once on the core."""
+    board = load_board(board_name)
+    found: list[Row] = []
     kernels: dict[str, tuple[Shape, Kernel, View, bool]] = {}
-    nodes: list[Node] = []
-    tensors: dict[str, Tensor] = {}
+    size = 0
     for i, shape in enumerate(shapes):
         for j, kernel in enumerate(OPS[shape.op].kernels):
-            name = f"l{i}_{j}"
-            node, parts = layer(shape, name)
+            node, parts = layer(shape, f"l{i}_{j}")
             view = View(node, tuple(parts[:-1]), (parts[-1],))
-            if kernel.counted_cost is None or not kernel.needs <= board.features or not kernel.accepts(view):
+            chosen = choose_kernel(view, board.features)
+            alike = kernel.needs == chosen.needs and kernel.accepts(view)
+            if kernel.counted_cost is None or chosen.counted_cost is None or not alike:
                 continue
-            chosen = choose_kernel(view, board.features) is kernel
-            kernels[name] = (shape, kernel, view, chosen)
-            nodes.append(node)
-            tensors.update({t.name: t for t in parts})
+            kernels[node.name] = (shape, kernel, view, chosen is kernel)
+            size += sum(t.nbytes for t in parts if t.data is not None)
+            if size > _NETWORK_BYTES:
+                found += _run(kernels, board)
+                kernels, size = {}, 0
+    return found + (_run(kernels, board) if kernels else [])
+
+
+def _run(kernels: dict[str, tuple[Shape, Kernel, View, bool]], board: Board) -> list[Row]:
+    nodes = tuple(view.node for _, _, view, _ in kernels.values())
+    tensors = {t.name: t for _, _, view, _ in kernels.values() for t in (*view.inputs, *view.outputs)}
     names = tuple(f"{n.name}_x" for n in nodes), tuple(f"{n.name}_y" for n in nodes)
-    graph = Graph("costs", Stage.INTEGER, tensors, tuple(nodes), *names, {})
+    graph = Graph("costs", Stage.INTEGER, tensors, nodes, *names, {})
     data = pack(graph)
     packed = read(data, "costs.ekc")
     made = plan(packed.graph, board.features, lambda view, features: kernels[view.node.name][1])
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "costs"
         write_folder(generate(made, packed, data, "costs", board.name), folder)
-        measured = measure(folder, replace(board), samples=1, timeout_s=600)
+        measured = measure(folder, board, samples=1, timeout_s=600)
     out = []
     for cost in measured.layers:
-        if cost.name in kernels:
-            shape, kernel, view, chosen = kernels[cost.name]
-            assert kernel.counted_cost is not None
-            out.append(Row(shape, kernel.symbol, chosen, kernel.counted_cost(view), cost.instructions[0]))
+        shape, kernel, view, chosen = kernels[cost.name]
+        assert kernel.counted_cost is not None
+        if cost.estimated_cycles is None:
+            raise ToolError("the disassembler capstone is not installed", fix="pip install capstone")
+        work = kernel.counted_cost.work(view) if isinstance(kernel.counted_cost, Cost) else ()
+        estimate, took = kernel.counted_cost(view), cost.estimated_cycles.likely
+        out.append(Row(shape, kernel.symbol, chosen, estimate, took, cost.instructions[0], work))
     return out
 
 
-def main() -> None:
-    for r in rows([*template_shapes(), *clustered_shapes()]):
-        s = r.shape
-        print(
-            f"{'*' if r.chosen else ' '} {s.op} {s.x}->{s.out_c} {s.k}x{s.k}/{s.stride} {s.bits} {r.kernel} "
-            f"{r.count} estimated {r.estimate:.0f} ({100 * (r.estimate / r.count - 1):+.1f} %)"
-        )
+def fit(work: Array, took: Array, guess: Array) -> Array:
+    """Cycles of each thing, none below 0, so that relative errors are least: float (things,).
+
+    Args:
+        work: how often each layer does each thing, (layers, things).
+        took: cycles of each layer.
+        guess: what the things may take; a weak pull towards it, up to one factor, decides what the layers do not.
+    """
+    relative = work * guess / took[:, None]
+    start = 1 / np.median(relative.sum(1))
+    a = np.vstack([relative, _PULL * np.eye(len(guess))])
+    b = np.concatenate([np.ones(len(took)), np.full(len(guess), _PULL * start)])
+    factors = np.full(len(guess), start)
+    for _ in range(20_000):  # one after the other, the others as they are: there is one minimum
+        before = factors.copy()
+        for j in range(len(factors)):
+            rest = b - a @ factors + a[:, j] * factors[j]
+            factors[j] = max(a[:, j] @ rest / (a[:, j] @ a[:, j]), _LEAST)
+        if np.allclose(factors, before, rtol=1e-7, atol=0):
+            break
+    return np.asarray(factors * guess)
+
+
+def write_fits(found: Sequence[Row]) -> None:
+    """The table of `edgekc/ops/kernels/cycles.py` anew."""
+    head = _TABLE.read_text(encoding="utf-8").partition("CYCLES:")[0]
+    lines = []
+    for symbol, guess in sorted(GUESSES.items()):
+        own = [row for row in found if row.kernel == symbol and row.work]
+        after = fit(np.array([r.work for r in own]), np.array([r.cycles for r in own]), np.array(guess))
+        lines.append(f'    "{symbol}": ({", ".join(f"{c:.3g}" for c in after)}),\n')
+    _TABLE.write_text(f"{head}CYCLES: dict[str, tuple[float, ...]] = {{\n{''.join(lines)}}}\n", encoding="utf-8")
+
+
+def main(arguments: Sequence[str]) -> None:
+    if "--fit" in arguments:
+        write_fits([row for name in BOARDS.values() for row in rows([*template_shapes(), *clustered_shapes()], name)])
+        return
+    for name in arguments or BOARDS.values():
+        for r in rows([*template_shapes(), *clustered_shapes(), *held_out()], name):
+            s = r.shape
+            print(
+                f"{'*' if r.chosen else ' '} {s.op} {s.x}->{s.out_c} {s.k}x{s.k}/{s.stride} {s.bits} {r.kernel} "
+                f"{r.instructions} instructions, {r.cycles:.0f} cycles, by the formula {r.estimate:.0f} "
+                f"({100 * (r.estimate / r.cycles - 1):+.1f} %)"
+            )
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

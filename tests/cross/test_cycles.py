@@ -17,6 +17,7 @@ from edgekc.measure.cycles.decode import instructions
 from edgekc.measure.cycles.speed import parse_clock, speed_of
 from edgekc.measure.cycles.timing import ONE, TIMINGS, ZERO, Timing, exactly, weigh
 from edgekc.measure.emulated import Measurement, measure
+from edgekc.measure.report import speed_lines
 
 pytest.importorskip("capstone", reason="the disassembler capstone is not installed")
 
@@ -122,6 +123,18 @@ def test_milliseconds_at_a_clock() -> None:
     assert slow.flash_wait_states == 0
     assert slow.milliseconds == exactly(60)
     assert speed_of(timing._M4, cycles, load_board("mps2-an386"), None).milliseconds is None
+
+
+def test_microjoules_where_the_board_says_its_current() -> None:
+    """1.2 million cycles at 112 µA/MHz and 3.3 V are 443.5 µJ, at any clock; wait states come on top."""
+    cycles = exactly(1_200_000)
+    full, slow = (speed_of(timing._M4, cycles, load_board("nucleo-f412zg"), clock) for clock in (None, 20_000_000))
+    assert slow.microjoules is not None and full.microjoules is not None
+    assert slow.microjoules.likely == pytest.approx(1.2 * 112 * 3.3)
+    assert slow.microjoules.low < slow.microjoules.likely < slow.microjoules.high
+    assert full.microjoules.likely == pytest.approx(1.21 * slow.microjoules.likely)
+    assert "Energy of the chip: 444 µJ (399 to 621). Estimates" in str(speed_lines(slow)[-1])
+    assert speed_of(timing._M4, cycles, load_board("nucleo-f446re"), None).microjoules is None
 
 
 @pytest.mark.parametrize(

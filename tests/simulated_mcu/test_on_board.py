@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import socket
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,10 @@ from edgekc.emulate import host
 from edgekc.errors import ToolError
 from edgekc.files.output import read_manifest, write_folder
 from edgekc.firmware.toolchain import arm_compiler
-from edgekc.measure.emulated import measure
+from edgekc.measure.emulated import LayerCost, measure
+from edgekc.measure.report import parts
 from edgekc.pipeline import compile_model, target_of
+from edgekc.tables import text
 from simulated_mcu.bench import OPENOCD_CONFIG, PYOCD_PATIENCE, Bench, bench, need_openocd, need_pyocd
 
 BOARD = "nucleo-f412zg"
@@ -79,6 +82,33 @@ def test_measure_over_rtt_by_pyocd_counts_what_the_emulator_counts(folder: Path,
     assert m["painted_stack_bytes"] == counted.painted_stack_bytes
     assert sum(row["size_bytes"] for row in m["by_layer"]) == m["ledger"]["flash_bytes"]
     assert m["model_flash_bytes"] == counted.ledger.model_flash_bytes
+    assert counted.speed is not None
+    assert m["speed"]["cycles"] == asdict(counted.speed.cycles)  # beside it, the emulator's estimate
+    console = load_board(BOARD).console
+    assert console is not None and m["speed"]["clock_hz"] == console.clock_hz
+    for layer, expected in zip(m["layers"], counted.layers, strict=True):
+        assert expected.estimated_cycles is not None
+        assert layer["estimated_cycles"] == asdict(expected.estimated_cycles), layer["name"]
+
+
+def test_a_board_that_counts_cycles_shows_them_beside_the_estimate(folder: Path) -> None:
+    """The same lines as for a simulated one, whose instructions are no cycles and have no ratio."""
+    emulated = measure(folder, load_board(BOARD), samples=1, timeout_s=120, clock_hz=100_000_000)
+    assert emulated.speed is not None
+    assert "times the estimate" not in text(parts(emulated))
+
+    def twice(c: LayerCost) -> LayerCost:
+        assert c.estimated_cycles is not None
+        return replace(c, cycles=(round(2 * c.estimated_cycles.likely),), instructions=())
+
+    cycles = (round(2 * emulated.speed.stalled.likely),)
+    counted = replace(
+        emulated, cycles=cycles, instructions=(), board_unit="cycles", layers=tuple(map(twice, emulated.layers)),
+        outside=None, systick_instructions=(),
+    )  # fmt: skip
+    said = text(parts(counted))
+    assert "The board counted 2.00 times the estimate (1." in said and "wait states included" in said
+    assert "of est." in said and said.count(" 2.00\n") == len(counted.layers)
 
 
 def test_run_over_the_uart(folder: Path, tmp_path: Path) -> None:

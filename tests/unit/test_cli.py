@@ -241,7 +241,7 @@ def test_a_failed_swap_brings_the_earlier_output_back(
 @pytest.mark.parametrize(
     "fault",
     [
-        "import edgekc.pipeline as p\ndef plan(*a): raise RuntimeError('a bug')\np.plan_within = plan",
+        "import edgekc.pipeline as p\ndef plan(*a): raise RuntimeError('a bug')\np.plan_for = plan",
         "import edgekc.templates as t\nfrom pathlib import Path\nt.CODEGEN = Path('/nowhere')",
         "import edgekc.assets as a\na.INCLUDES = (a.RUNTIME_C / 'gone',)",
     ],

@@ -54,6 +54,7 @@ FIGURES = (
     "arena, input and output, bytes",
     "peak stack, bytes",
     "instructions",
+    "estimated cycles",
 )
 M55_FIGURES = ("flash with weights, bytes", "arena, bytes", "instructions")
 
@@ -102,7 +103,7 @@ def figures() -> str:
 
 
 def compared() -> str:
-    """The README's short table: flash, RAM and instructions of each model, edgekc / peer."""
+    """The README's short table: flash, RAM, instructions and estimated cycles of each model, edgekc / peer."""
     found: dict[tuple[str, str], dict[str, Any]] = {
         (row["figure"], row["model"]): row for row in _result("tflm_m4.json")["boards"]["mps2-an386"]["rows"]
     }
@@ -111,11 +112,11 @@ def compared() -> str:
         ours, peer = (sum(found[figure, model][side] for figure in figures) for side in ("ours", "peer"))
         return f"{ours:,} / {peer:,} = **{ours / peer:.2f}**"
 
-    rows = [("model", "flash, bytes", "RAM, bytes", "instructions")]
+    rows = [("model", "flash, bytes", "RAM, bytes", "instructions", "estimated cycles")]
     for model, name in NAMES.items():
         flash = cell(model, "flash with weights, bytes")
         ram = cell(model, "arena, input and output, bytes", "peak stack, bytes")
-        rows.append((name, flash, ram, cell(model, "instructions")))
+        rows.append((name, flash, ram, cell(model, "instructions"), cell(model, "estimated cycles")))
     return markdown(rows)
 
 

@@ -52,17 +52,18 @@ def accepts(dense: View) -> bool:
     return offsets and dense["rounding"] == DOUBLE and lin.vector_requant(dense)
 
 
-# Instructions on a Cortex-M55 for each of `_work`, fitted to counts on the emulator.
-INSTRUCTIONS = (1.0, 22.0, 40.0, 2.0, 60.0)
+def work(dense: View, at_once: int, planes: int = 1) -> tuple[float, ...]:
+    """How often the kernels do what `CYCLES` (`cycles.py`) says; `at_once`: the layer's block.
 
-
-def cost(dense: View, at_once: int, decode: float, planes: int = 1) -> float:
-    """Estimated instructions of a layer; `at_once`: its block, `decode`: for each weight in every pass."""
+    The loop over two pixels and four filters, its outputs, passes of four filters, runs of 16 values and windows that
+    are gathered, values that are unrolled first, weights that are decoded, and the call.
+    """
     _, out_h, out_w, out_c = dense.out.shape
     pixels, taps, fours = out_h * out_w, int(np.prod(dense.weights.shape[1:])), -(-out_c // 4)
     passes = -(-pixels // at_once)
     pairs = fours * -(-pixels // 2)
     loop = planes * pairs * (30 * row(taps) / 16 + 30)
-    work = (loop, pairs * 2, fours * passes, pixels * -(-taps // 16), pixels)
-    counted = sum(n * each for n, each in zip(work, INSTRUCTIONS, strict=True))
-    return counted + decode * planes * passes * dense.weights.value.size
+    weights = planes * passes * dense.weights.value.size
+    k_h, k_w = (0, 0) if dense.weights.shape[1:3] == (1, 1) else dense.weights.shape[1:3]
+    unrolls = pixels * taps if unrolled(dense, k_h, k_w).bytes else 0
+    return loop, pairs * 2, fours * passes, pixels * -(-taps // 16), pixels, unrolls, weights, 1

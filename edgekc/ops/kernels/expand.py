@@ -51,13 +51,11 @@ def block(dense: View, decode: float) -> int:
     return min(-(-pixels // passes) + 3, room) // 4 * 4
 
 
-# Instructions on a Cortex-M4 for each of `work`, fitted to counts on the emulator.
-INSTRUCTIONS = (1.0, 43.7, 185.0, 246.0, 5.0, 212.0, 3.9, 33.5, 7.3, 1.4)
-LOOP = 14 / 2 + 3 / 16  # for each value of two filters and four columns, as ek_expand_outputs_dsp.c has it
+LOOP = 14 / 2 + 3 / 16  # instructions for each value of two filters and four columns, as ek_expand_outputs_dsp.c has it
 
 
 def work(dense: View, decode: float) -> tuple[float, ...]:
-    """How often the kernels do what `INSTRUCTIONS` says.
+    """How often the kernels do what `CYCLES` (`cycles.py`) begins with.
 
     The loop, four columns, parts of four, two filters; values and runs of windows that are gathered four windows at a
     time, and one by one; values whose runs are no words; and weights that are decoded one by one because filters begin
@@ -95,12 +93,6 @@ def gathers(dense: View) -> tuple[int, int]:
 def passes(dense: View, decode: float) -> int:
     _, out_h, out_w, _ = dense.out.shape
     return -(-out_h * out_w // block(dense, decode))
-
-
-def cost(dense: View, decode: float, weight: float) -> float:
-    """Estimated instructions of a layer; `decode` as for `block`, `weight`: for each weight in every pass."""
-    counted = sum(n * each for n, each in zip(work(dense, decode), INSTRUCTIONS, strict=True))
-    return counted + weight * passes(dense, decode) * dense.weights.value.size
 
 
 def regions(dense: View, decode: float) -> Regions:

@@ -9,8 +9,6 @@ from . import words
 PIXELS = 32
 RESPONSES_BYTES = 256 * 1024  # of scratch, if 32 pixels need no more
 RESPONSES_MOST = 2**20  # which 32 pixels never need more than
-# Instructions on aarch64 without SDOT for each of what `cost` counts.
-INSTRUCTIONS = (24.0, 50.0, 29.0, 10.0, 14.0, 38.0)
 
 
 def _templates(view: View) -> int:
@@ -49,12 +47,14 @@ def regions(view: View, dense: View) -> Regions:
     )
 
 
-def cost(view: View) -> float:
-    """Estimated instructions: four templates' taps, what follows; kernels; kernels decoded; outputs; windows."""
+def work(view: View) -> tuple[float, ...]:
+    """How often the kernel does what `CYCLES` (`cycles.py`) says.
+
+    Four templates' taps, what follows them, kernels, kernels that are decoded, outputs, values of windows, the call.
+    """
     _, out_h, out_w, out_c = view.out.shape
     taps, kernels = int(view.templates.value[0].size), int(view.indices.value.size)
     vectors, passes = -(-out_h * out_w // PIXELS), -(-out_h * out_w // block(view))
     channels = vectors * view.x.shape[3]
     fours = channels * _templates(view) // 4
-    work = (fours * taps, fours, vectors * kernels, passes * kernels, out_h * out_w * out_c, channels * taps)
-    return sum(n * each for n, each in zip(work, INSTRUCTIONS, strict=True))
+    return fours * taps, fours, vectors * kernels, passes * kernels, out_h * out_w * out_c, channels * taps, 1

@@ -14,19 +14,11 @@ from . import expand as ex
 from . import pixels as px
 from . import winograd as wg
 from . import winograd_mve as wgm
+from .cost import Cost
 from .vector import VECTOR
 
 PIXELS_MAX = 16  # whose responses the kernels hold at a time, for which an index is decoded once
 DECODE = 5.9  # instructions to expand a weight on cores with the DSP extension
-# Instructions on a Cortex-M4, fitted to counts on the emulator: for a kernel with a coded pair, for one with a pair of
-# its own, and for a template; EXPANDED for each of a template's values.
-TRANSFORMED = (69.5, 84.5, 452.0)
-EXPANDED = (5.9, 7.7, 19.0)
-# On a Cortex-M55: to decode a weight, to transform one too, and for a template.
-DECODE_MVE, TRANSFORM_MVE, TEMPLATE_MVE = 1.0, 1.5, 150.0
-PLANNED = (9.5, 22.7, 200.0)
-RESPONSE = (120.0, 122.0, 8.9, 25.2, 3940.0)
-WORDS = 11.0  # instructions to expand a weight on aarch64
 RESPONSES_BYTES = 16 * 1024  # what the kernels hold of responses, if four pixels need no more
 
 
@@ -147,32 +139,39 @@ def _regions_expanded(view: View) -> Regions:
     return (*_plan(view), _templates(view, view.templates.value[0].size), *ex.regions(tp.dense(view), DECODE))
 
 
-def _codes_cost(view: View, cost: tuple[float, float, float], passes: int) -> float:
-    """Instructions to decode all kernels in every pass, and to make words of templates and pairs once."""
-    coded, own, template = cost
-    each = coded if _pair_count(view) else own
-    return passes * view.indices.value.size * each + template * view.templates.shape[0] + 25 * _pair_count(view)
+def _codes_work(view: View, passes: int) -> tuple[float, ...]:
+    """Kernels to decode in every pass, with coded pairs or pairs of their own; templates; pairs that have indices."""
+    kernels, coded = passes * view.indices.value.size, _pair_count(view)
+    return (kernels, 0, view.templates.shape[0], coded) if coded else (0, kernels, view.templates.shape[0], 0)
 
 
-def _winograd_cost(view: View) -> float:
-    return wg.cost(tp.dense(view), 0) + _codes_cost(view, TRANSFORMED, wg.passes(tp.dense(view)))
-
-
-def _expanded_cost(view: View) -> float:
-    positions = view.templates.value[0].size
-    coded, own, template = (positions * each for each in EXPANDED)
+def _winograd_work(view: View) -> tuple[float, ...]:
     as_dense = tp.dense(view)
-    return ex.cost(as_dense, DECODE, 0) + _codes_cost(view, (coded, own, template), ex.passes(as_dense, DECODE))
+    return (*wg.work(as_dense), *_codes_work(view, wg.passes(as_dense)))
 
 
-def _response_cost(view: View) -> float:
-    """Of the kernel that works on responses: eight pixels of eight kernels, outputs, responses, gathering."""
+def _expanded_work(view: View) -> tuple[float, ...]:
+    as_dense = tp.dense(view)
+    coded, own, templates, pairs = _codes_work(view, ex.passes(as_dense, DECODE))
+    positions = view.templates.value[0].size
+    return (*ex.work(as_dense, DECODE), coded * positions, own * positions, templates * positions, pairs)
+
+
+def _response_work(view: View) -> tuple[float, ...]:
+    """Of the kernel that works on responses: eight pixels of eight kernels, outputs, responses, gathering, the call."""
     _, out_h, out_w, out_c = view.out.shape
     in_c, pixels, held = view.x.shape[3], out_h * out_w, _block_dsp(view)
     eights = pixels // held * (held // 8) + -(-(pixels % held) // 8)
     work = (eights * out_c * ((in_c + 7) // 8), eights * out_c, pixels * _responses(view), pixels * in_c, 1)
-    counted = sum(n * each for n, each in zip(work, RESPONSE, strict=True))
-    return counted + _codes_cost(view, PLANNED, -(-pixels // held))
+    return (*work, *_codes_work(view, -(-pixels // held)))
+
+
+def _decoded_work(view: View) -> tuple[float, ...]:
+    return decoded.work(tp.dense(view), _block_mve(view), _planes(view))
+
+
+def _winograd_mve_work(view: View) -> tuple[float, ...]:
+    return (*wgm.work(tp.dense(view)), view.templates.shape[0])
 
 
 def _expanded_params(view: View) -> dict[str, Param]:
@@ -251,7 +250,7 @@ KERNELS = (
         scratch=_regions_mve,
         in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
         sources=decoded.SOURCES,
-        counted_cost=lambda view: decoded.cost(tp.dense(view), _block_mve(view), DECODE_MVE, _planes(view)),
+        counted_cost=Cost("ek_template_conv2d_s8_mve", _decoded_work),
     ),
     _kernel(
         symbol="ek_template_winograd_s8_mve",
@@ -261,7 +260,7 @@ KERNELS = (
         scratch=_regions_winograd_mve,
         in_place=lambda view: wg.in_place(tp.dense(view)),
         sources=wgm.SOURCES,
-        counted_cost=lambda view: wgm.cost(tp.dense(view), TRANSFORM_MVE) + TEMPLATE_MVE * view.templates.shape[0],
+        counted_cost=Cost("ek_template_winograd_s8_mve", _winograd_mve_work),
     ),
     _kernel(
         symbol="ek_template_conv2d_s8_vec",
@@ -271,7 +270,7 @@ KERNELS = (
         scratch=_regions_words,
         in_place=lambda view: ex.in_place(tp.dense(view)),
         sources=words.SOURCES,
-        counted_cost=lambda view: words.cost(tp.dense(view), WORDS),
+        counted_cost=Cost("ek_template_conv2d_s8_vec", lambda view: words.work(tp.dense(view))),
     ),
     _kernel(
         symbol="ek_template_pixels_s8_vec",
@@ -281,7 +280,7 @@ KERNELS = (
         scratch=lambda view: (*_plan(view), *px.regions(view, tp.dense(view))),
         in_place=lambda view: ex.in_place(tp.dense(view)),
         sources=words.SOURCES,
-        counted_cost=px.cost,
+        counted_cost=Cost("ek_template_pixels_s8_vec", px.work),
     ),
     _kernel(
         symbol="ek_template_winograd_s8_dsp",
@@ -291,7 +290,7 @@ KERNELS = (
         scratch=_regions_winograd,
         in_place=lambda view: wg.in_place(tp.dense(view)),
         sources=wg.SOURCES,
-        counted_cost=_winograd_cost,
+        counted_cost=Cost("ek_template_winograd_s8_dsp", _winograd_work),
     ),
     _kernel(
         symbol="ek_template_expanded_s8_dsp",
@@ -301,7 +300,7 @@ KERNELS = (
         scratch=_regions_expanded,
         in_place=lambda view: ex.in_place(tp.dense(view)),
         sources=ex.SOURCES,
-        counted_cost=_expanded_cost,
+        counted_cost=Cost("ek_template_expanded_s8_dsp", _expanded_work),
     ),
     _kernel(
         symbol="ek_template_conv2d_s8_dsp",
@@ -310,7 +309,7 @@ KERNELS = (
         accepts=_accepts_dsp,
         scratch=_regions_dsp,
         in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
-        counted_cost=_response_cost,
+        counted_cost=Cost("ek_template_conv2d_s8_dsp", _response_work),
     ),
     _kernel(
         symbol="ek_template_conv2d_s8",

@@ -63,15 +63,14 @@ def block(dense: View) -> int:
     return min(-(-down * across // passes) + 3, room) // 4 * 4
 
 
-# Instructions on a Cortex-M4 for each of `work`, fitted to counts on the emulator.
-INSTRUCTIONS = (1.0, 80.0, 266.0, 608.0, 89.0, 150.0)
-LOOP = 14 / 2 + 3 / 16  # for each value of two filters and four tiles, as ek_expand_dot_dsp.c has it
+LOOP = 14 / 2 + 3 / 16  # instructions for each value of two filters and four tiles, as ek_expand_dot_dsp.c has it
 
 
 def work(dense: View) -> tuple[float, ...]:
-    """How often the kernels do what `INSTRUCTIONS` says.
+    """How often the kernels do what `CYCLES` (`cycles.py`) begins with.
 
-    The loop, outputs of whole tiles and of others, two filters, and gathering: channels of tiles, and tiles.
+    The loop, four tiles and two filters, outputs of whole tiles and of others, two filters, and gathering: channels of
+    tiles, and tiles.
     """
     _, out_h, out_w, out_c = dense.out.shape
     (down, across), held, in_c = tiles(dense), block(dense), dense.x.shape[3]
@@ -79,18 +78,13 @@ def work(dense: View) -> tuple[float, ...]:
     times = passes(dense)
     fours = (times - 1) * (held // 4) + -(-(count - (times - 1) * held) // 4)
     loop = fours * pairs * POSITIONS * values(dense) * LOOP
-    return loop, whole * out_c, (count - whole) * out_c, times * pairs, count * in_c, count
+    outputs = whole * out_c, (count - whole) * out_c
+    return loop, fours * pairs, *outputs, times * pairs, count * in_c, count
 
 
 def passes(dense: View) -> int:
     down, across = tiles(dense)
     return -(-down * across // block(dense))
-
-
-def cost(dense: View, kernel: float) -> float:
-    """Estimated instructions of a layer; `kernel`: to make one kernel's sixteen weights, in every pass."""
-    kernels = passes(dense) * dense.out.shape[3] * dense.x.shape[3]
-    return sum(n * each for n, each in zip(work(dense), INSTRUCTIONS, strict=True)) + kernel * kernels
 
 
 def regions(dense: View) -> Regions:

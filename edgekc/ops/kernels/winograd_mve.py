@@ -40,27 +40,18 @@ def _passes(dense: View) -> int:
     return -(-down * across // block(dense))
 
 
-# Instructions on a Cortex-M55 for each of `_work`, fitted to counts on the emulator.
-INSTRUCTIONS = (1.0, 152.0, 110.0, 110.0, 60.0)
+def work(dense: View) -> tuple[float, ...]:
+    """How often the kernels do what `CYCLES` (`cycles.py`) begins with.
 
-
-def _work(dense: View) -> tuple[float, ...]:
-    """How often the kernels do what `INSTRUCTIONS` says.
-
-    The loop over two tiles and four filters, its outputs, tiles and eights of channels that are gathered, and passes of
-    four filters.
+    The loop over two tiles and four filters, its outputs, tiles and eights of channels that are gathered, passes of
+    four filters, weights that are decoded and transformed, and the call.
     """
     down, across = wg.tiles(dense)
     out_c, in_c = dense.out.shape[3], dense.x.shape[3]
     fours, pairs = -(-out_c // 4), -(-down * across // 2)
     loop = fours * pairs * wg.POSITIONS * (28 * _values(dense) / 16 + 10)
-    return loop, fours * down * across, down * across * in_c / 8, down * across, fours * _passes(dense)
-
-
-def cost(dense: View, weight: float) -> float:
-    """Estimated instructions of a layer; `weight`: to decode and transform one, in every pass."""
-    counted = sum(n * each for n, each in zip(_work(dense), INSTRUCTIONS, strict=True))
-    return counted + weight * _passes(dense) * dense.weights.value.size
+    gathered, weights = down * across * in_c / 8, _passes(dense) * dense.weights.value.size
+    return loop, fours * down * across, gathered, down * across, fours * _passes(dense), weights, 1
 
 
 def regions(dense: View) -> Regions:

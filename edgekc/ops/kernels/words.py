@@ -19,8 +19,6 @@ WINDOWS_BYTES = 128 * 1024  # of scratch for windows, if 16 pixels need no more
 PART = 640  # taps of a filter that are decoded at a time, at most
 HEADER_BYTES = 256
 SOURCES = ("ek_words_columns_vec", "ek_words_outputs_vec")
-# Instructions on aarch64 without SDOT: for each product, output and value of a window.
-INSTRUCTIONS = (0.33, 12.0, 0.6)
 LARGEST = 127 * 256 + 127  # of a weight whose high byte, rounded, is one
 
 
@@ -55,13 +53,15 @@ def block(dense: View) -> int:
     return -(-pixels // passes)
 
 
-def cost(dense: View, decode: float) -> float:
-    """Estimated instructions of a layer; `decode`: for each weight in every pass."""
+def work(dense: View) -> tuple[float, ...]:
+    """How often the kernel does what `CYCLES` (`cycles.py`) says: products, outputs, values of windows, weights.
+
+    Filters count in whole blocks. The last two are windows, and the call.
+    """
     _, out_h, out_w, out_c = dense.out.shape
     pixels, weights = out_h * out_w, dense.weights.value.size
-    work = (pixels * weights, pixels * out_c, pixels * ex.taps(dense))
-    counted = sum(n * each for n, each in zip(work, INSTRUCTIONS, strict=True))
-    return counted + decode * weights * -(-pixels // block(dense))
+    filters, passes = -(-out_c // BLOCK) * BLOCK, -(-pixels // block(dense))
+    return pixels * filters * ex.values(dense), pixels * filters, pixels * ex.taps(dense), weights * passes, pixels, 1
 
 
 def regions(dense: View, at_once: int, pixels: int) -> Regions:

@@ -18,15 +18,12 @@ from ..kernels import decoded, words
 from ..kernels import expand as ex
 from ..kernels import winograd as wg
 from ..kernels import winograd_mve as wgm
+from ..kernels.cost import Cost
 from ..kernels.vector import VECTOR
 from ..shared import linear as lin
 from ..shared.operands import CLUSTERED
 from ..shared.testing import clustered_cases, unused_centers, winograd_cases
 from . import clustered as cl
-
-# Instructions on a Cortex-M55 to decode a weight, and to transform one too.
-DECODE_MVE, TRANSFORM_MVE = 2.0, 2.4
-TRANSFORM = 54.0  # instructions on a Cortex-M4 to transform a kernel of nine weights
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -52,9 +49,20 @@ def _decode(view: View) -> float:
     return 2.2 if index_bits(view.indices.value) <= 4 else 5.8
 
 
-def _table(view: View) -> float:
-    """Instructions to make the table of pairs: one for each of its bytes."""
-    return float(cl.table(view).bytes)
+def _codes_work(view: View, passes: int) -> tuple[float, ...]:
+    """Weights to decode in every pass by the table of pairs, or one by one; bytes of that table."""
+    weights, table = passes * view.indices.value.size, cl.table(view).bytes
+    return (weights, 0, table) if table else (0, weights, 0)
+
+
+def _winograd_work(view: View) -> tuple[float, ...]:
+    as_dense = cl.dense(view)
+    return (*wg.work(as_dense), *_codes_work(view, wg.passes(as_dense)))
+
+
+def _expanded_work(view: View) -> tuple[float, ...]:
+    as_dense, decode = cl.dense(view), _decode(view)
+    return (*ex.work(as_dense, decode), *_codes_work(view, ex.passes(as_dense, decode)))
 
 
 def _params(view: View) -> dict[str, Param]:
@@ -137,7 +145,7 @@ KERNELS = (
         scratch=_regions_mve,
         in_place=_in_place_mve,
         sources=decoded.SOURCES,
-        counted_cost=lambda view: decoded.cost(cl.dense(view), _block_mve(view), DECODE_MVE),
+        counted_cost=Cost("ek_clustered_conv2d_s8_mve", lambda view: decoded.work(cl.dense(view), _block_mve(view))),
     ),
     _kernel(
         symbol="ek_clustered_winograd_s8_mve",
@@ -147,7 +155,7 @@ KERNELS = (
         scratch=_regions_winograd_mve,
         in_place=lambda view: wg.in_place(cl.dense(view)),
         sources=wgm.SOURCES,
-        counted_cost=lambda view: wgm.cost(cl.dense(view), TRANSFORM_MVE),
+        counted_cost=Cost("ek_clustered_winograd_s8_mve", lambda view: wgm.work(cl.dense(view))),
     ),
     _kernel(
         symbol="ek_clustered_conv2d_s8_vec",
@@ -166,7 +174,7 @@ KERNELS = (
         scratch=_regions_winograd,
         in_place=lambda view: wg.in_place(cl.dense(view)),
         sources=wg.SOURCES,
-        counted_cost=lambda view: _table(view) + wg.cost(cl.dense(view), TRANSFORM + 9 * _decode(view)),
+        counted_cost=Cost("ek_clustered_winograd_s8_dsp", _winograd_work),
     ),
     _kernel(
         symbol="ek_clustered_conv2d_s8_dsp",
@@ -176,7 +184,7 @@ KERNELS = (
         scratch=_regions_dsp,
         in_place=lambda view: ex.in_place(cl.dense(view)),
         sources=ex.SOURCES,
-        counted_cost=lambda view: _table(view) + ex.cost(cl.dense(view), _decode(view), _decode(view)),
+        counted_cost=Cost("ek_clustered_conv2d_s8_dsp", _expanded_work),
     ),
     _kernel(
         symbol="ek_clustered_conv2d_s8",
