@@ -5,15 +5,17 @@ Cortex-A53 for vec. What each number is of, `Cost.work` of the kernel says.
 """
 
 CYCLES: dict[str, tuple[float, ...]] = {
-    "ek_clustered_conv2d_s8_dsp": (1.21, 49.2, 165, 495, 6.07, 309, 7.13, 47.8, 10.4, 1.83, 2.41, 6.72, 1.31),
-    "ek_clustered_conv2d_s8_mve": (1.8, 3.61, 184, 7.73, 0.6, 2.54, 3.14, 2.7e+03),
+    "ek_clustered_conv2d_s8_dsp": (1.22, 49.1, 156, 499, 6.12, 307, 7.36, 48.7, 10.5, 1.83, 2.37, 6.65, 1.32),
+    "ek_clustered_conv2d_s8_mve": (1.8, 3.61, 184, 7.73, 0.6, 2.54, 3.14, 2.7e03),
     "ek_clustered_winograd_s8_dsp": (1.14, 127, 109, 365, 846, 119, 186, 10.4, 14.6, 1.19),
-    "ek_clustered_winograd_s8_mve": (1.75, 312, 1.1, 202, 156, 5.99, 2.06e+03),
-    "ek_template_conv2d_s8_dsp": (206, 199, 14.4, 44, 5.31e+03, 12.3, 27.9, 215, 28.1),
-    "ek_template_conv2d_s8_mve": (1.63, 27.8, 86.4, 3.14, 150, 1.67, 4.3, 1.78e+03),
-    "ek_template_conv2d_s8_vec": (0.273, 12, 0.623, 12.2, 112, 2.87e+03),
+    "ek_clustered_winograd_s8_mve": (1.75, 312, 1.1, 202, 156, 5.99, 2.06e03),
+    "ek_conv2d_s8_dsp": (17.5, 129, 6.52, 81.8, 3.73, 45.9, 1.78, 3.42),
+    "ek_template_conv2d_s8_dsp": (206, 199, 14.4, 44, 5.31e03, 12.3, 27.9, 215, 28.1),
+    "ek_template_conv2d_s8_mve": (1.63, 27.8, 86.4, 3.14, 150, 1.67, 4.3, 1.78e03),
+    "ek_template_conv2d_s8_vec": (0.273, 12, 0.623, 12.2, 112, 2.87e03),
     "ek_template_expanded_s8_dsp": (1.18, 78.3, 178, 460, 5.95, 302, 4.96, 57.1, 8.94, 1.71, 7.91, 9.7, 15.8, 22.5),
-    "ek_template_pixels_s8_vec": (22.4, 48.1, 21.5, 14.1, 13.3, 52, 2.06e+03),
+    "ek_template_pixels_s8_vec": (22.4, 48.1, 21.5, 14.1, 13.3, 52, 2.06e03),
     "ek_template_winograd_s8_dsp": (1.15, 125, 94, 466, 948, 132, 198, 100, 117, 431, 28.5),
-    "ek_template_winograd_s8_mve": (1.74, 354, 1.1, 131, 193, 4.97, 2.71e+03, 228),
+    "ek_template_winograd_s8_mve": (1.74, 354, 1.1, 131, 193, 4.97, 2.71e03, 228),
+    "ek_winograd_s8_dsp": (1.28, 152, 82.7, 342, 1.21e03, 105, 188, 70.2),
 }
