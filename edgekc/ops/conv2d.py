@@ -16,13 +16,16 @@ from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from .kernels import columns as col
 from .kernels import decoded
+from .kernels import expand as ex
 from .kernels import vector as vec
+from .kernels import winograd as wg
+from .kernels.cost import Cost
 from .shared import asymmetric
 from .shared import floats as fl
 from .shared import linear as lin
 from .shared.checks import is_unsigned
 from .shared.operands import DENSE
-from .shared.testing import linear_cases
+from .shared.testing import linear_cases, winograd_cases
 from .shared.ties import new_channels
 
 ATTRS = (*lin.WINDOW, "pad_value", *lin.OUTPUT)
@@ -125,6 +128,33 @@ def _dsp_regions(view: View) -> Regions:
     windows = room + -(ring[1].bytes + room) % 4
     held = "int8 (4, EK_COLUMNS_ROOM): unrolled, where their runs are no whole words"
     return (*col.regions(view), *ring, Region("windows", windows, held, align=1))
+
+
+def _dsp_work(view: View) -> tuple[float, ...]:
+    """How often the kernel does what `CYCLES` (`kernels/cycles.py`) says.
+
+    Pairs of taps of two filters against four columns, and those four for themselves; values and runs of windows that
+    are gathered four windows at a time, and one by one; values whose runs are no words; and those of the image.
+    """
+    _, in_h, in_w, in_c = view.x.shape
+    _, out_h, out_w, out_c = view.out.shape
+    taps, (rows, columns) = _taps(view), _k(view)
+    fours = -(-out_h * out_w // 4) * -(-out_c // 2)
+    runs = rows * (columns if view["dilation_w"] != 1 else 1)
+    together, alone = ex.gathers(view)
+    bytewise = out_h * out_w * taps if taps // runs % 4 else 0
+    gathered = together * taps, together * runs, alone * taps, alone * runs, bytewise
+    return fours * -(-taps // 2), fours, *gathered, in_h * in_w * in_c
+
+
+def _winograd_work(view: View) -> tuple[float, ...]:
+    """That of every kernel by Winograd's filtering, and how often a filter's nine taps of a channel become sixteen."""
+    return *wg.work(view), wg.passes(view) * view.out.shape[3] * view.x.shape[3]
+
+
+def _winograd_regions(view: View) -> Regions:
+    taps = Region("taps", 4 * 9 * view.x.shape[3], "int16 (9, in_c / 2, 2, 2): of one filter, words apart")
+    return (taps, *wg.regions(view))
 
 
 def parts_of_16_bits(view: View) -> bool:
@@ -243,12 +273,26 @@ KERNELS = (
         sources=("ek_columns_dsp", "ek_columns_put_dsp"),
         rewrites=col.interleaved,
     ),
+    Kernel(
+        symbol="ek_winograd_s8_dsp",
+        header="ek_conv2d.h",
+        struct="ek_winograd_params",
+        fields=(*lin.LINEAR_FIELDS, ("uint16_t", "block")),
+        params=lambda view: {**_params(view), "block": wg.block(view)},
+        needs=_DSP,
+        accepts=wg.accepts,
+        scratch=_winograd_regions,
+        in_place=wg.in_place,
+        sources=wg.SOURCES,
+        counted_cost=Cost("ek_winograd_s8_dsp", _winograd_work),
+    ),
     _kernel(
         symbol="ek_conv2d_s8_dsp",
         params=_params,
         needs=_DSP,
         accepts=_dsp_accepts,
         scratch=_dsp_regions,
+        counted_cost=Cost("ek_conv2d_s8_dsp", _dsp_work),
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         sources=("ek_columns_dsp", "ek_columns_put_dsp", "ek_columns_windows_dsp"),
         rewrites=col.interleaved,
@@ -302,7 +346,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         attrs = dict(stride_h=stride[0], stride_w=stride[1], dilation_h=dilation[0], dilation_w=dilation[1])
         attrs.update(pad_top=pads[0], pad_bottom=pads[1], pad_left=pads[2], pad_right=pads[3])
         out += linear_cases(rng, name, attrs, (1, *x), (oc, k_h, k_w, x[2]), oc, k_h * k_w * x[2])
-    return out + [_at_the_bound_of_pairs(case) for case in out if case.name.endswith("double")]
+    return out + winograd_cases(rng) + [_at_the_bound_of_pairs(case) for case in out if case.name.endswith("double")]
 
 
 def _at_the_bound_of_pairs(case: Case) -> Case:

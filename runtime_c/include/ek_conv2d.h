@@ -48,6 +48,23 @@ void ek_conv2d_s8_dsp(const ek_conv2d_s8_dsp_params *params, const int8_t *in, i
 void ek_conv1x1_s8_dsp(const ek_conv1x1_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
 
 typedef struct {
+    const int8_t *weights;      /* (out_c, 3, 3, in_c), in_c a multiple of four */
+    const int32_t *bias;        /* (out_c), the input's zero point folded in */
+    ek_requant_params requant;
+    ek_window_params window;    /* 3x3, no strides, no dilation */
+    int8_t pad_value;           /* what lies outside the image: the input's zero point */
+    uint16_t block;             /* tiles of a pass, a multiple of four */
+} ek_winograd_params;
+
+typedef struct {
+    ek_winograd_params layer;
+    struct { uint32_t weights, sums, vertical, tiles, starts, rows; } scratch;
+} ek_winograd_s8_dsp_params;
+
+/* The same by ek_winograd.h, for layers of which edgekc has proved that it is exact. `out` as there. */
+void ek_winograd_s8_dsp(const ek_winograd_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
+
+typedef struct {
     ek_conv2d_params layer;
     struct { uint32_t pixels, starts, rows; } scratch;
 } ek_conv2d_s8_mul2_params;

@@ -80,6 +80,13 @@ def clustered_shapes() -> list[Shape]:
     return [Shape("clustered_conv2d", x, oc, k, s, (bits, 0)) for x, oc, k, s in sizes for bits in (2, 3, 4, 6)]
 
 
+def dense_shapes() -> list[Shape]:
+    sizes = [((8, 8, 64), 64, 3, 1), ((16, 16, 32), 32, 3, 1), ((24, 24, 16), 16, 3, 1), ((5, 4, 8), 16, 3, 1)]
+    sizes += [((2, 2, 16), 32, 3, 1), ((11, 10, 24), 40, 3, 1), ((16, 16, 8), 4, 3, 1), ((4, 4, 4), 64, 3, 1)]
+    sizes += [((16, 16, 16), 32, 3, 2), ((12, 12, 3), 16, 3, 1), ((9, 7, 12), 6, 5, 1), ((10, 10, 16), 32, 1, 2)]
+    return [Shape("conv2d", x, oc, k, s, (8, 0)) for x, oc, k, s in sizes]
+
+
 def _indices(rng: np.random.Generator, bits: int, shape: tuple[int, ...]) -> Array:
     out = rng.integers(0, 2**bits, shape).astype(np.uint8)
     out.flat[0] = 2**bits - 1
@@ -91,6 +98,7 @@ def layer(shape: Shape, name: str) -> tuple[Node, list[Tensor]]:
     rng = np.random.default_rng(0)
     op, oc, k, ic, (bits, pair_bits) = OPS[shape.op], shape.out_c, shape.k, shape.x[2], shape.bits
     values: dict[str, Array] = {
+        "weights": np.random.default_rng(1).integers(-127, 128, (oc, k, k, ic)).astype(np.int8),
         "bias": rng.integers(-9999, 9999, oc).astype(np.int32),
         "multiplier": rng.integers(2**30, 2**31, oc).astype(np.int32),
         "shift": np.full(oc, -15, np.int8),
@@ -116,10 +124,16 @@ def layer(shape: Shape, name: str) -> tuple[Node, list[Tensor]]:
     return node, [*tensors, Tensor(f"{name}_y", out, "int8", Quant((0.125,), (3,)))]
 
 
+def fitted() -> list[Shape]:
+    """Shapes that formulas are fitted to."""
+    return [*template_shapes(), *clustered_shapes(), *dense_shapes()]
+
+
 def held_out() -> list[Shape]:
     """Shapes that no formula was fitted to."""
     sizes = [((10, 10, 32), 48, 3, 1), ((7, 9, 20), 12, 3, 1), ((20, 6, 16), 64, 3, 1)]
     clustered = [Shape("clustered_conv2d", x, oc, k, s, (4, 0)) for x, oc, k, s in [*sizes, ((12, 6, 48), 32, 1, 1)]]
+    clustered += [Shape("conv2d", x, oc, k, s, (8, 0)) for x, oc, k, s in sizes]
     return clustered + [Shape("template_pairs_conv2d", x, oc, k, s, (3, 4)) for x, oc, k, s in sizes]
 
 
@@ -207,10 +221,10 @@ def main(arguments: Sequence[str]) -> None:
     if "--fit" in arguments:
         table = cycles.CYCLES  # a kernel that is new, or does another number of things, is not in it
         table.update({symbol: guess for symbol, guess in GUESSES.items() if len(table.get(symbol, ())) != len(guess)})
-        write_fits([row for name in BOARDS.values() for row in rows([*template_shapes(), *clustered_shapes()], name)])
+        write_fits([row for name in BOARDS.values() for row in rows(fitted(), name)])
         return
     for name in arguments or BOARDS.values():
-        for r in rows([*template_shapes(), *clustered_shapes(), *held_out()], name):
+        for r in rows([*fitted(), *held_out()], name):
             s = r.shape
             print(
                 f"{'*' if r.chosen else ' '} {s.op} {s.x}->{s.out_c} {s.k}x{s.k}/{s.stride} {s.bits} {r.kernel} "

@@ -24,7 +24,7 @@ ERROR = {DSP: 0.15, "mps3-an547": 0.2, "linux-aarch64": 0.2}
 @lru_cache
 def estimated(board: str) -> list[costs.Row]:
     try:
-        return costs.rows([*costs.template_shapes(), *costs.clustered_shapes(), *costs.held_out()], board)
+        return costs.rows([*costs.fitted(), *costs.held_out()], board)
     except ToolError as error:
         if "install" in str(error):
             pytest.skip(str(error))
