@@ -97,6 +97,12 @@ FIRST_VERSION = (
     "PRELU",
     "ADD_N",
     "SQUARE",
+    "SELECT",
+    "LOGICAL_AND",
+    "LOGICAL_OR",
+    "LOGICAL_NOT",
+    "REDUCE_ANY",
+    "REDUCE_ALL",
 )  # have no second
 # Without an int8 kernel: LiteRT is given DEQUANTIZE, the operator in float, and QUANTIZE.
 IN_FLOAT = ("SIN", "COS", "SQUARE")
@@ -215,6 +221,14 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "pad_with": ("PADV2", "PadV2Options", lambda view: {}),
     "concat_const": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(Axis=view["axis"])),
     "cast": ("CAST", "CastOptions", lambda view: {}),
+    # Comparisons, and what is computed of their answers.
+    "select": ("SELECT_V2", "SelectV2Options", lambda view: {}),
+    "select_whole": ("SELECT", "SelectOptions", lambda view: {}),
+    **{f"logical_{op}": (f"LOGICAL_{op.upper()}", None, lambda view: {}) for op in ("and", "or", "not")},
+    **{
+        op: (op.upper(), "ReducerOptions", lambda view: dict(KeepDims=bool(view["keep_dims"])))
+        for op in ("reduce_any", "reduce_all")
+    },
     "concat_any": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(Axis=view["axis"])),
 }
 RELU = {"relu": "RELU", "relu6": "RELU6", "relu_n1_to_1": "RELU_N1_TO_1"}
@@ -223,6 +237,8 @@ RELU = {"relu": "RELU", "relu6": "RELU6", "relu_n1_to_1": "RELU_N1_TO_1"}
 def builtin(view: View) -> tuple[str, str | None, dict[str, Any]]:
     if view.node.op == "relu":
         return RELU[str(view.node.attrs["activation"])], None, {}
+    if view.node.op == "compare":
+        return str(view.node.attrs["relation"]).upper(), None, {}
     name, table, options = BUILTIN[view.node.op]
     return name, table, options(view)
 
@@ -239,7 +255,7 @@ def _ints(view: View, attribute: str) -> list[int]:
 def extra_inputs(view: View) -> tuple[Tensor, ...]:
     """What the node holds as an attribute and the file as one more constant input."""
     name = view.node.name
-    if view.node.op in ("mean", "sum", "reduce_max", "reduce_min"):
+    if view.node.op in ("mean", "sum", "reduce_max", "reduce_min", "reduce_any", "reduce_all"):
         return (_parameter(f"{name}/axes", _ints(view, "axes")),)
     if view.node.op.startswith("resize_"):
         return (_parameter(f"{name}/size", view.out.shape[1:3]),)

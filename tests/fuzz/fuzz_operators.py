@@ -14,7 +14,7 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "ops"), str(TESTS / "importers")]
 Seeds = list[bytes]
 LARGEST = 12_000  # bytes of a seed: a change of one byte should hit the structure often
-NETWORKS = 150  # random ones that are looked through
+NETWORKS = 300  # random ones that are looked through
 
 # ---- .tflite ----
 
@@ -60,7 +60,7 @@ def tflite_float() -> Seeds:
         *(
             (net.views, [t.name for t in net.inputs], [t.name for t in net.outputs])
             for net in map(random_nets.random_net, range(NETWORKS))
-            if all(view.node.op != "table" for view in net.views)
+            if not any(view.node.op in _INT8_ALONE for view in net.views)
         ),
     ]:
         inner = {name for view in views for name in view.node.outputs}
@@ -72,17 +72,20 @@ def tflite_float() -> Seeds:
     return found
 
 
+_INT8_ALONE = ("table", "compare", "select", "select_whole")  # that no float file has
+
+
 def _alone(view: Any) -> bool:
     """Whether the node makes no network in float."""
-    return view.node.op in ("table", "quantize", "dequantize") or view.x.shape[0] != 1
+    return view.node.op in (*_INT8_ALONE, "quantize", "dequantize") or view.x.shape[0] != 1
 
 
 def _views() -> Iterator[Any]:
-    """The first case of each lowering, but for nodes that are a file with their state alone."""
+    """The first case of each lowering, but for those that are no file by themselves: with a state, or bool inputs."""
     import lowering_cases
 
     for op, make in lowering_cases.CASES.items():
-        case = None if op == "sequence_lstm" else next(iter(make()), None)
+        case = None if op in ("sequence_lstm", "select") else next(iter(make()), None)
         if case is not None:
             yield case.plain
 

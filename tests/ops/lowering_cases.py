@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import oracle
 import random_layers as layers
+import random_logic as logic
 import random_moves as moves
 import random_pairs as pairs
 import random_spatial as spatial
@@ -271,6 +272,21 @@ def _lstm() -> Iterator[LoweringCase]:
         yield LoweringCase(view, values, view)
 
 
+def _of_truths(op: str, layer: Layer) -> Cases:
+    """What LiteRT has as bool is int8 here."""
+
+    def cases() -> Iterator[LoweringCase]:
+        for plain, rng, i in _views(op, layer, (4, 3, 2)):
+            inputs, outputs = (tuple(map(logic.as_bytes, ts)) for ts in (plain.inputs, plain.outputs))
+            free = {t.name: t for t in plain.inputs if t.data is None}
+            for k in (i, 3, 5):
+                values = {n: fill(rng, t.shape, k) for n, t in free.items() if t.dtype == "int8"}
+                values |= {n: rng.integers(0, 2, t.shape).astype(np.int8) for n, t in free.items() if n not in values}
+                yield LoweringCase(replace(plain, inputs=inputs, outputs=outputs), values, plain)
+
+    return cases
+
+
 WINDOWS: dict[str, Layer] = {
     "conv2d": layers.conv2d,
     "grouped_conv2d": layers.grouped_conv2d,
@@ -317,6 +333,8 @@ CASES: dict[str, Cases] = {
     "dequantize": _dequantize,
     "table": _made_table,
     "sequence_lstm": _lstm,
+    "compare": _of_truths("compare", logic.compare),
+    "select": _of_truths("select", logic.select),
     "arg_max": _layer("arg_max", spatial.arg_max, 2, 3, 4),
     "arg_min": _layer("arg_min", spatial.arg_min, 2, 3, 4),
     "log_softmax": _layer("log_softmax", spatial.log_softmax, 2, 3, 4),

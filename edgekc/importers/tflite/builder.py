@@ -26,6 +26,7 @@ _IN_FLOAT = _FUNCTIONS | {"SOFTMAX"}  # what files that are int8 otherwise may h
 _PLACES = ("int32", "int64")
 _CONSTANTS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64", "bool")  # numpy's names too
 _OUTPUTS = {"QUANTIZE": ("int8", "uint8", "int16"), "DEQUANTIZE": ("float32",), "ARG_MAX": _PLACES, "ARG_MIN": _PLACES}
+_OUTPUTS["CAST"] = ("int8", "float32")
 _WIDE = ("FULLY_CONNECTED", "RESHAPE", "EXPAND_DIMS", "SQUEEZE")  # take int16, and give it
 QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
 BATCH = "convert the model with a batch size of 1, and run it once for each sample"

@@ -45,6 +45,8 @@ OPTIONS: Mapping[str, _Fields] = {
     "REDUCE_MAX": _REDUCER,
     "REDUCE_MIN": _REDUCER,
     "REDUCE_PROD": _REDUCER,
+    "REDUCE_ANY": _REDUCER,
+    "REDUCE_ALL": _REDUCER,
     "L2_NORMALIZATION": _ACTIVATION,
     "BATCH_MATMUL": {"AdjX": (0, "?", 0), "AdjY": (1, "?", 0)},
     "RESIZE_BILINEAR": {"AlignCorners": (2, "?", 0), "HalfPixelCenters": (3, "?", 0)},

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ..builder import Handler
-from . import copies, elements, layers, moves, recurrent, reductions, spatial, state
+from . import copies, elements, layers, logic, moves, recurrent, reductions, spatial, state
 from .elements import FLOAT_ONLY
+from .logic import HANDLERS as INT8_ONLY
 
-__all__ = ["FLOAT_ONLY", "HANDLERS"]
+__all__ = ["FLOAT_ONLY", "HANDLERS", "INT8_ONLY"]
 
 HANDLERS: dict[str, Handler] = {
     **layers.HANDLERS,
@@ -17,4 +18,5 @@ HANDLERS: dict[str, Handler] = {
     **copies.HANDLERS,
     **state.HANDLERS,
     **recurrent.HANDLERS,
+    **logic.HANDLERS,
 }
