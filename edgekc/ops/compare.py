@@ -103,6 +103,7 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     channels=channelwise,
+    elementwise=True,
     cases=cases,
 )
 SOURCE = SourceOp("compare", lower, clamps=False, operands=(EITHER_A, EITHER_B))

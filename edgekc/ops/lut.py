@@ -122,5 +122,6 @@ OP = Op(
     ranges=ranges,
     channels=channelwise_shared,
     tabulates=True,
+    elementwise=True,
     cases=cases,
 )

@@ -66,6 +66,7 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     channels=channelwise,
+    elementwise=True,
     cases=cases,
 )
 

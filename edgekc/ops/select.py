@@ -163,6 +163,7 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     channels=channelwise,
+    elementwise=True,
     cases=cases,
 )
 SOURCE = SourceOp("select", lower, clamps=False, operands=(CONDITION, EITHER_A, EITHER_B))
