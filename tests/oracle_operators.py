@@ -103,11 +103,15 @@ FIRST_VERSION = (
     "LOGICAL_NOT",
     "REDUCE_ANY",
     "REDUCE_ALL",
+    "RELU_0_TO_1",
+    "FLOOR",
+    "CEIL",
+    "ROUND",
 )  # have no second
 # Without an int8 kernel: LiteRT is given DEQUANTIZE, the operator in float, and QUANTIZE.
-IN_FLOAT = ("SIN", "COS", "SQUARE")
+IN_FLOAT = ("SIN", "COS", "SQUARE", "FLOOR", "CEIL", "ROUND")
 # Missing among LiteRT's reference kernels: its other ones are the oracle, and random networks have none.
-NO_REFERENCE = ("ELU",)
+NO_REFERENCE = ("ELU", "CEIL", "ROUND")
 
 WRONG_REFERENCE = ("sum",)  # its int8 reference kernel reads bytes as uint8: the optimised one is the definition
 
@@ -147,6 +151,7 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "pad": ("PAD", "PadOptions", lambda view: {}),
     "logistic": ("LOGISTIC", None, lambda view: {}),
     "tanh": ("TANH", None, lambda view: {}),
+    **{op: (op.upper(), None, lambda view: {}) for op in ("relu_0_to_1", "floor", "ceil", "round")},
     "elu": ("ELU", None, lambda view: {}),
     "leaky_relu": ("LEAKY_RELU", "LeakyReluOptions", lambda view: dict(Alpha=view.node.attrs["alpha"])),
     "hard_swish": ("HARD_SWISH", "HardSwishOptions", lambda view: {}),

@@ -37,7 +37,8 @@ def _condition(b: Builder, x: Tensor) -> Tensor | None:
     """A comparison, or what is computed of one or two."""
     if (found := compare(b, x)) is None:
         return None
-    kind = str(b.rng.choice(["one", "not", "and", "or", "any", "all"]))
+    kinds = ["one", "not", "and", "or", "any", "all"]
+    kind = str(b.rng.choice(kinds, p=[0.14, 0.12, 0.25, 0.25, 0.12, 0.12]))
     if kind == "not":
         return b.emit("logical_not", {}, [found], _truth(b, "not", found.shape), live=False)
     if kind in ("and", "or") and (other := compare(b, x)) is not None:
@@ -94,4 +95,4 @@ def counted(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("quantize", {}, [value], b.new("quantize", condition.shape, b.quant()))
 
 
-LAYERS: dict[Layer, float] = {select: 0.8, counted: 0.3}
+LAYERS: dict[Layer, float] = {select: 1, counted: 0.6}

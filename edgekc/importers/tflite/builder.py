@@ -20,6 +20,7 @@ _INPUTS = {"QUANTIZE": ("int8", "uint8", "float32"), "DEQUANTIZE": ("int8", "uin
 _FUNCTIONS = frozenset(
     """
 RELU RELU6 RELU_N1_TO_1 LOGISTIC TANH ELU LEAKY_RELU HARD_SWISH GELU EXP LOG ABS NEG SQRT RSQRT SIN COS SQUARE
+RELU_0_TO_1 FLOOR CEIL ROUND
 """.split()
 )
 _IN_FLOAT = _FUNCTIONS | {"SOFTMAX"}  # what files that are int8 otherwise may have in float

@@ -55,6 +55,7 @@ HANDLERS: dict[str, Handler] = {
     "DEQUANTIZE": plain("dequantize"),
     "LOGISTIC": plain("logistic"),
     "TANH": plain("tanh"),
+    "RELU_0_TO_1": plain("relu_0_to_1"),
     "ELU": plain("elu"),
     "LEAKY_RELU": _leaky_relu,
     "HARD_SWISH": plain("hard_swish"),
@@ -70,4 +71,7 @@ FLOAT_ONLY: dict[str, Handler] = {  # what LiteRT has no int8 kernel of; in int8
     "SIN": plain("sin"),
     "COS": plain("cos"),
     "SQUARE": plain("square"),
+    "FLOOR": plain("floor"),
+    "CEIL": plain("ceil"),
+    "ROUND": plain("round"),
 }
