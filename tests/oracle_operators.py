@@ -115,6 +115,9 @@ NO_REFERENCE = ("ELU", "CEIL", "ROUND")
 
 WRONG_REFERENCE = ("sum",)  # its int8 reference kernel reads bytes as uint8: the optimised one is the definition
 
+# Their files have variable tensors, which these modules write.
+WITH_STATE = {"sequence_lstm": "recurrent", "memory_filters": "memory_filters"}
+
 Options = Callable[[View], dict[str, Any]]
 # operator: builtin name, options table, its fields
 BUILTIN: dict[str, tuple[str, str | None, Options]] = {
@@ -181,8 +184,8 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
         "FullyConnectedOptions",
         lambda view: dict(**_activated(view), KeepNumDims=len(view.out.shape) > 2),
     ),
-    # Its files have variable tensors, which recurrent.py writes.
     "sequence_lstm": ("UNIDIRECTIONAL_SEQUENCE_LSTM", None, lambda view: {}),
+    "memory_filters": ("SVDF", None, lambda view: {}),
     "resize_bilinear": ("RESIZE_BILINEAR", "ResizeBilinearOptions", _corners),
     "resize_nearest": ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", _corners),
     # What files have, and the importer turns into other operators.

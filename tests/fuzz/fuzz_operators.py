@@ -28,6 +28,7 @@ def builtins(data: bytes) -> set[str]:
 
 def tflite() -> Seeds:
     """An int8 file of each operator that has a lowering; of the others, random networks."""
+    import memory_filters
     import oracle
     import random_nets
     import recurrent
@@ -35,6 +36,7 @@ def tflite() -> Seeds:
 
     found = [oracle.model(view) for view in _views()]
     found += [streaming.wake_word(1).file, recurrent.file(recurrent.made(1)[0])]
+    found.append(memory_filters.file(memory_filters.made(2)[0]))
     there = set().union(*map(builtins, found))
     for seed in range(NETWORKS):
         data = random_nets.random_model(seed)
@@ -85,7 +87,7 @@ def _views() -> Iterator[Any]:
     import lowering_cases
 
     for op, make in lowering_cases.CASES.items():
-        case = None if op in ("sequence_lstm", "select") else next(iter(make()), None)
+        case = None if op in ("sequence_lstm", "memory_filters", "select") else next(iter(make()), None)
         if case is not None:
             yield case.plain
 

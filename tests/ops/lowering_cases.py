@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+import memory_filters
 import numpy as np
 import oracle
 import random_layers as layers
@@ -264,12 +265,16 @@ def _dynamic_fully_connected() -> Iterator[LoweringCase]:
             yield LoweringCase(view, {t.name: fill(rng, t.shape, k) for t in (x, w)}, plain)
 
 
-def _lstm() -> Iterator[LoweringCase]:
+def _with_state(made: Callable[[int], tuple[View, Rng]]) -> Cases:
     """From random states, and from those at the ends of their range."""
-    for i in range(2 * ROUNDS):
-        view, rng = recurrent.made(i)
-        values = {"x": fill(rng, view.x.shape, i), "kept": fill(rng, view.inputs[1].shape, i + 2)}
-        yield LoweringCase(view, values, view)
+
+    def cases() -> Iterator[LoweringCase]:
+        for i in range(2 * ROUNDS):
+            view, rng = made(i)
+            values = {"x": fill(rng, view.x.shape, i), "kept": fill(rng, view.inputs[1].shape, i + 2)}
+            yield LoweringCase(view, values, view)
+
+    return cases
 
 
 def _of_truths(op: str, layer: Layer) -> Cases:
@@ -332,7 +337,8 @@ CASES: dict[str, Cases] = {
     "quantize": _quantize,
     "dequantize": _dequantize,
     "table": _made_table,
-    "sequence_lstm": _lstm,
+    "sequence_lstm": _with_state(recurrent.made),
+    "memory_filters": _with_state(memory_filters.made),
     "compare": _of_truths("compare", logic.compare),
     "select": _of_truths("select", logic.select),
     "arg_max": _layer("arg_max", spatial.arg_max, 2, 3, 4),

@@ -33,7 +33,8 @@ KINDS = {
     "CONCATENATION": "concat",
     "RESIZE_NEAREST_NEIGHBOR": "resize_nearest",
     "L2_NORMALIZATION": "l2_normalize",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "lstm",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "sequence_lstm",
+    "SVDF": "memory_filters",
 }
 KINDS |= {"RELU6": "relu", "RELU_N1_TO_1": "relu", "EXPAND_DIMS": "reshape", "SQUEEZE": "reshape", "PADV2": "pad"}
 KINDS |= dict.fromkeys(("SLICE", "REVERSE_V2", "SPLIT", "SPLIT_V", "UNPACK"), "strided_slice")
