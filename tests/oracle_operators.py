@@ -221,6 +221,12 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "depth_to_space": ("DEPTH_TO_SPACE", "DepthToSpaceOptions", _block),
     "space_to_depth": ("SPACE_TO_DEPTH", "SpaceToDepthOptions", _block),
     "take": ("GATHER", "GatherOptions", lambda view: dict(Axis=view["axis"])),
+    "take_in_batches": (
+        "GATHER",
+        "GatherOptions",
+        lambda view: dict(Axis=view["axis"], BatchDims=view["batch_dims"]),
+    ),
+    "gather_nd": ("GATHER_ND", "GatherNdOptions", lambda view: {}),
     "mirror_pad": (
         "MIRROR_PAD",
         "MirrorPadOptions",

@@ -41,7 +41,7 @@ KINDS |= dict.fromkeys(("SLICE", "REVERSE_V2", "SPLIT", "SPLIT_V", "UNPACK"), "s
 KINDS |= dict.fromkeys(("LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL"), "compare")
 KINDS |= {"LOGICAL_AND": "minimum", "LOGICAL_OR": "maximum", "LOGICAL_NOT": "compare", "SELECT_V2": "select"}
 KINDS |= {"REDUCE_ANY": "reduce_max", "REDUCE_ALL": "reduce_min"}
-KINDS |= {"GATHER": "take", "PACK": "concat", "CAST": "reshape"}
+KINDS |= {"GATHER": "take", "GATHER_ND": "take", "PACK": "concat", "CAST": "reshape"}
 # Operators that no operator of ours is a lowering of.
 REWRITTEN = {"DEQUANTIZE": "dropped at the outputs, which are then int8"}
 NAMES = {
