@@ -147,7 +147,7 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "max_pool": ("MAX_POOL_2D", "Pool2DOptions", _pool),
     **{
         op: (op.upper(), "ReducerOptions", lambda view: dict(KeepDims=bool(view["keep_dims"])))
-        for op in ("mean", "sum", "reduce_max", "reduce_min")
+        for op in ("mean", "sum", "reduce_max", "reduce_min", "reduce_prod")
     },
     "reshape": ("RESHAPE", None, lambda view: {}),
     "softmax": ("SOFTMAX", "SoftmaxOptions", lambda view: dict(Beta=view.node.attrs["beta"])),
@@ -269,7 +269,7 @@ def _ints(view: View, attribute: str) -> list[int]:
 def extra_inputs(view: View) -> tuple[Tensor, ...]:
     """What the node holds as an attribute and the file as one more constant input."""
     name = view.node.name
-    if view.node.op in ("mean", "sum", "reduce_max", "reduce_min", "reduce_any", "reduce_all"):
+    if view.node.op in ("mean", "sum", *(f"reduce_{op}" for op in ("max", "min", "prod", "any", "all"))):
         return (_parameter(f"{name}/axes", _ints(view, "axes")),)
     if view.node.op.startswith("resize_"):
         return (_parameter(f"{name}/size", view.out.shape[1:3]),)

@@ -324,6 +324,7 @@ CASES: dict[str, Cases] = {
         _layer("reduce_max", moves.reduce_max, 4, 3), _layer("reduce_max", spatial.max_of_any, 4, 3, 2)
     ),
     "reduce_min": _layer("reduce_min", spatial.reduce_min, 4, 3, 2),
+    "reduce_prod": _layer("reduce_prod", spatial.reduce_prod, 4, 3, 2),
     "reshape": _layer("reshape", moves.reshape, 4, 3, 2),
     "softmax": _layer("softmax", moves.softmax, 2, 3, 4),
     "pad": _layer("pad", moves.pad, 4, 3, 2),

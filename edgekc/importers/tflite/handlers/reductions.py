@@ -82,4 +82,5 @@ HANDLERS: dict[str, Handler] = {
     "ARG_MIN": _place("arg_min"),
     "LOG_SOFTMAX": plain("log_softmax"),
     "REDUCE_MIN": reduction("reduce_min"),
+    "REDUCE_PROD": reduction("reduce_prod"),
 }
