@@ -172,6 +172,7 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "transpose_conv": ("TRANSPOSE_CONV", "TransposeConvOptions", _transpose_conv),
     "arg_max": ("ARG_MAX", "ArgMaxOptions", lambda view: dict(OutputType=tflite.TensorType.INT32)),
     "arg_min": ("ARG_MIN", "ArgMinOptions", lambda view: dict(OutputType=tflite.TensorType.INT32)),
+    "top_k": ("TOPK_V2", "TopKV2Options", lambda view: {}),
     "log_softmax": ("LOG_SOFTMAX", "LogSoftmaxOptions", lambda view: {}),
     "l2_normalize": ("L2_NORMALIZATION", "L2NormOptions", lambda view: {}),
     "batch_matmul": (
@@ -275,6 +276,8 @@ def extra_inputs(view: View) -> tuple[Tensor, ...]:
         return (_parameter(f"{name}/size", view.out.shape[1:3]),)
     if view.node.op in ("arg_max", "arg_min"):
         return (_parameter(f"{name}/axis", [view["axis"]]),)
+    if view.node.op == "top_k":
+        return (Tensor(f"{name}/k", (), "int32", data=np.array(view["count"], np.int32)),)
     if view.node.op == "expand_dims":
         return (_parameter(f"{name}/axis", [view["axis"]]),)
     if view.node.op in ("pad", "mirror_pad"):

@@ -102,9 +102,11 @@ def reduce_prod(b: Builder, x: Tensor) -> Tensor | None:
     if (found := _axes(b, x)) is None:
         return None
     many = math.prod(x.shape) // math.prod(found[1])
-    size = many * float(np.log(x.q.scale) + b.rng.uniform(-3.5, 17 if b.extreme else 5))
-    if not np.log(1e-9) < size < np.log(1e3):
+    each, most = float(np.log(x.q.scale)), 17 if b.extreme else 5
+    low, high = max(many * (each - 3.5), np.log(1e-9)), min(many * (each + most), np.log(1e3))
+    if low >= high:
         return None
+    size = b.rng.uniform(low, high)
     q = Quant((f32(float(np.exp(size))),), (b.zero(),))
     return b.emit("reduce_prod", found[0], [x], b.new("reduce_prod", found[1], q))
 

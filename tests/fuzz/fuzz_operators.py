@@ -74,7 +74,7 @@ def tflite_float() -> Seeds:
     return found
 
 
-_INT8_ALONE = ("table", "compare", "select", "select_whole")  # that no float file has
+_INT8_ALONE = ("table", "compare", "select", "select_whole", "top_k")  # that no float file has
 
 
 def _alone(view: Any) -> bool:

@@ -265,6 +265,15 @@ def _dynamic_fully_connected() -> Iterator[LoweringCase]:
             yield LoweringCase(view, {t.name: fill(rng, t.shape, k) for t in (x, w)}, plain)
 
 
+def _top_k() -> Iterator[LoweringCase]:
+    """Each of the two outputs."""
+    for plain, rng, i in _views("top_k", strides.top_k, (4, 3, 2)):
+        for places, out in enumerate(plain.outputs):
+            node = replace(plain.node, outputs=(out.name,), attrs={**plain.node.attrs, "places": places})
+            for k in (i, 3, 6):
+                yield LoweringCase(View(node, plain.inputs, (out,)), {"x": fill(rng, plain.x.shape, k)}, plain)
+
+
 def _with_state(made: Callable[[int], tuple[View, Rng]]) -> Cases:
     """From random states, and from those at the ends of their range."""
 
@@ -344,6 +353,7 @@ CASES: dict[str, Cases] = {
     "select": _of_truths("select", logic.select),
     "arg_max": _layer("arg_max", spatial.arg_max, 2, 3, 4),
     "arg_min": _layer("arg_min", spatial.arg_min, 2, 3, 4),
+    "top_k": _top_k,
     "log_softmax": _layer("log_softmax", spatial.log_softmax, 2, 3, 4),
     "l2_normalize": _layer("l2_normalize", spatial.l2_normalize, 2, 3, 4),
     "batch_matmul": _layer("batch_matmul", spatial.batch_matmul, 3, 4),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ..builder import Handler
-from . import copies, elements, layers, logic, moves, recurrent, reductions, spatial, state
+from . import copies, elements, layers, logic, moves, order, recurrent, reductions, spatial, state
 from .elements import FLOAT_ONLY
-from .logic import HANDLERS as INT8_ONLY
 
 __all__ = ["FLOAT_ONLY", "HANDLERS", "INT8_ONLY"]
 
+INT8_ONLY: dict[str, Handler] = {**logic.HANDLERS, **order.HANDLERS}
 HANDLERS: dict[str, Handler] = {
     **layers.HANDLERS,
     **elements.HANDLERS,
@@ -18,5 +18,5 @@ HANDLERS: dict[str, Handler] = {
     **copies.HANDLERS,
     **state.HANDLERS,
     **recurrent.HANDLERS,
-    **logic.HANDLERS,
+    **INT8_ONLY,
 }
