@@ -14,6 +14,7 @@ from oracle_operators import (
     IN_FLOAT,
     NO_REFERENCE,
     VERSION,
+    WITH_STATE,
     WRONG_REFERENCE,
     builtin,
     builtin_name,
@@ -31,6 +32,7 @@ DTYPE = {
     "int32": tflite.TensorType.INT32,
     "int64": tflite.TensorType.INT64,
     "float32": tflite.TensorType.FLOAT32,
+    "bool": tflite.TensorType.BOOL,
 }
 
 
@@ -101,8 +103,8 @@ def _invoke(runner: Any, inputs: Sequence[Array]) -> None:
 
 def run(view: View, inputs: Sequence[Array]) -> list[Array]:
     """Outputs of a QUANTIZED node; `inputs` are the values of its activations."""
-    if view.node.op == "sequence_lstm":
-        return list(importlib.import_module("recurrent").run(view, inputs))
+    if view.node.op in WITH_STATE:
+        return list(importlib.import_module(WITH_STATE[view.node.op]).run(view, inputs))
     reference = builtin_name(view) not in NO_REFERENCE and view.node.op not in WRONG_REFERENCE
     return interpret(model(view), inputs, reference=reference)
 

@@ -97,13 +97,27 @@ FIRST_VERSION = (
     "PRELU",
     "ADD_N",
     "SQUARE",
+    "SELECT",
+    "LOGICAL_AND",
+    "LOGICAL_OR",
+    "LOGICAL_NOT",
+    "REDUCE_ANY",
+    "REDUCE_ALL",
+    "RELU_0_TO_1",
+    "ONE_HOT",
+    "FLOOR",
+    "CEIL",
+    "ROUND",
 )  # have no second
 # Without an int8 kernel: LiteRT is given DEQUANTIZE, the operator in float, and QUANTIZE.
-IN_FLOAT = ("SIN", "COS", "SQUARE")
+IN_FLOAT = ("SIN", "COS", "SQUARE", "FLOOR", "CEIL", "ROUND")
 # Missing among LiteRT's reference kernels: its other ones are the oracle, and random networks have none.
-NO_REFERENCE = ("ELU",)
+NO_REFERENCE = ("ELU", "CEIL", "ROUND")
 
 WRONG_REFERENCE = ("sum",)  # its int8 reference kernel reads bytes as uint8: the optimised one is the definition
+
+# Their files have variable tensors, which these modules write.
+WITH_STATE = {"sequence_lstm": "recurrent", "memory_filters": "memory_filters"}
 
 Options = Callable[[View], dict[str, Any]]
 # operator: builtin name, options table, its fields
@@ -134,13 +148,14 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "max_pool": ("MAX_POOL_2D", "Pool2DOptions", _pool),
     **{
         op: (op.upper(), "ReducerOptions", lambda view: dict(KeepDims=bool(view["keep_dims"])))
-        for op in ("mean", "sum", "reduce_max", "reduce_min")
+        for op in ("mean", "sum", "reduce_max", "reduce_min", "reduce_prod")
     },
     "reshape": ("RESHAPE", None, lambda view: {}),
     "softmax": ("SOFTMAX", "SoftmaxOptions", lambda view: dict(Beta=view.node.attrs["beta"])),
     "pad": ("PAD", "PadOptions", lambda view: {}),
     "logistic": ("LOGISTIC", None, lambda view: {}),
     "tanh": ("TANH", None, lambda view: {}),
+    **{op: (op.upper(), None, lambda view: {}) for op in ("relu_0_to_1", "floor", "ceil", "round")},
     "elu": ("ELU", None, lambda view: {}),
     "leaky_relu": ("LEAKY_RELU", "LeakyReluOptions", lambda view: dict(Alpha=view.node.attrs["alpha"])),
     "hard_swish": ("HARD_SWISH", "HardSwishOptions", lambda view: {}),
@@ -158,6 +173,7 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "transpose_conv": ("TRANSPOSE_CONV", "TransposeConvOptions", _transpose_conv),
     "arg_max": ("ARG_MAX", "ArgMaxOptions", lambda view: dict(OutputType=tflite.TensorType.INT32)),
     "arg_min": ("ARG_MIN", "ArgMinOptions", lambda view: dict(OutputType=tflite.TensorType.INT32)),
+    "top_k": ("TOPK_V2", "TopKV2Options", lambda view: {}),
     "log_softmax": ("LOG_SOFTMAX", "LogSoftmaxOptions", lambda view: {}),
     "l2_normalize": ("L2_NORMALIZATION", "L2NormOptions", lambda view: {}),
     "batch_matmul": (
@@ -170,8 +186,8 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
         "FullyConnectedOptions",
         lambda view: dict(**_activated(view), KeepNumDims=len(view.out.shape) > 2),
     ),
-    # Its files have variable tensors, which recurrent.py writes.
     "sequence_lstm": ("UNIDIRECTIONAL_SEQUENCE_LSTM", None, lambda view: {}),
+    "memory_filters": ("SVDF", None, lambda view: {}),
     "resize_bilinear": ("RESIZE_BILINEAR", "ResizeBilinearOptions", _corners),
     "resize_nearest": ("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions", _corners),
     # What files have, and the importer turns into other operators.
@@ -207,6 +223,15 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "depth_to_space": ("DEPTH_TO_SPACE", "DepthToSpaceOptions", _block),
     "space_to_depth": ("SPACE_TO_DEPTH", "SpaceToDepthOptions", _block),
     "take": ("GATHER", "GatherOptions", lambda view: dict(Axis=view["axis"])),
+    "take_in_batches": (
+        "GATHER",
+        "GatherOptions",
+        lambda view: dict(Axis=view["axis"], BatchDims=view["batch_dims"]),
+    ),
+    "lookup": ("GATHER", "GatherOptions", lambda view: dict(Axis=0)),
+    "embedding_lookup": ("EMBEDDING_LOOKUP", None, lambda view: {}),
+    "one_hot": ("ONE_HOT", "OneHotOptions", lambda view: dict(Axis=-1)),
+    "gather_nd": ("GATHER_ND", "GatherNdOptions", lambda view: {}),
     "mirror_pad": (
         "MIRROR_PAD",
         "MirrorPadOptions",
@@ -215,6 +240,14 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "pad_with": ("PADV2", "PadV2Options", lambda view: {}),
     "concat_const": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(Axis=view["axis"])),
     "cast": ("CAST", "CastOptions", lambda view: {}),
+    # Comparisons, and what is computed of their answers.
+    "select": ("SELECT_V2", "SelectV2Options", lambda view: {}),
+    "select_whole": ("SELECT", "SelectOptions", lambda view: {}),
+    **{f"logical_{op}": (f"LOGICAL_{op.upper()}", None, lambda view: {}) for op in ("and", "or", "not")},
+    **{
+        op: (op.upper(), "ReducerOptions", lambda view: dict(KeepDims=bool(view["keep_dims"])))
+        for op in ("reduce_any", "reduce_all")
+    },
     "concat_any": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(Axis=view["axis"])),
 }
 RELU = {"relu": "RELU", "relu6": "RELU6", "relu_n1_to_1": "RELU_N1_TO_1"}
@@ -223,6 +256,8 @@ RELU = {"relu": "RELU", "relu6": "RELU6", "relu_n1_to_1": "RELU_N1_TO_1"}
 def builtin(view: View) -> tuple[str, str | None, dict[str, Any]]:
     if view.node.op == "relu":
         return RELU[str(view.node.attrs["activation"])], None, {}
+    if view.node.op == "compare":
+        return str(view.node.attrs["relation"]).upper(), None, {}
     name, table, options = BUILTIN[view.node.op]
     return name, table, options(view)
 
@@ -239,12 +274,14 @@ def _ints(view: View, attribute: str) -> list[int]:
 def extra_inputs(view: View) -> tuple[Tensor, ...]:
     """What the node holds as an attribute and the file as one more constant input."""
     name = view.node.name
-    if view.node.op in ("mean", "sum", "reduce_max", "reduce_min"):
+    if view.node.op in ("mean", "sum", *(f"reduce_{op}" for op in ("max", "min", "prod", "any", "all"))):
         return (_parameter(f"{name}/axes", _ints(view, "axes")),)
     if view.node.op.startswith("resize_"):
         return (_parameter(f"{name}/size", view.out.shape[1:3]),)
     if view.node.op in ("arg_max", "arg_min"):
         return (_parameter(f"{name}/axis", [view["axis"]]),)
+    if view.node.op == "top_k":
+        return (Tensor(f"{name}/k", (), "int32", data=np.array(view["count"], np.int32)),)
     if view.node.op == "expand_dims":
         return (_parameter(f"{name}/axis", [view["axis"]]),)
     if view.node.op in ("pad", "mirror_pad"):
@@ -292,6 +329,8 @@ def inputs_of(view: View) -> tuple[Tensor, ...]:
     """All inputs in the file's order."""
     name = view.node.name
     if view.node.op == "concat_const" and view["first"]:
+        return view.inputs[::-1]
+    if view.node.op == "lookup":
         return view.inputs[::-1]
     if view.node.op == "transpose_conv":
         x, *constants = view.inputs

@@ -52,8 +52,9 @@ def lowered_reference(view: View, values: dict[str, Array]) -> Array:
 def compare(view: View, values: dict[str, Array], note: str = "", plain: View | None = None) -> None:
     """Lowering and reference of a node against LiteRT, which is given `plain` where it does not know the operator."""
     plain = view if plain is None else plain
-    free = {t.name: t.shape for t in plain.inputs if t.data is None}
-    expected = oracle.run(plain, [values[name].reshape(shape) for name, shape in free.items()])[0]
+    free = {t.name: t for t in plain.inputs if t.data is None}
+    found = oracle.run(plain, [values[name].reshape(t.shape).astype(t.dtype) for name, t in free.items()])
+    expected = next((y for y, t in zip(found, plain.outputs, strict=True) if t.name == view.out.name), found[0])
     got = lowered_reference(view, values)
     assert got.shape == expected.shape
     wrong = np.flatnonzero(got != expected)

@@ -22,6 +22,7 @@ from random_layers import (
     grouped_conv2d,
     pool,
 )
+from random_logic import LAYERS as LOGIC
 from random_models import fill, tensor
 from random_moves import LAYERS as MOVES
 from random_moves import input_cast, output_cast, relu
@@ -36,7 +37,7 @@ from edgekc.graph.op import View
 
 LAYERS: dict[Layer, float] = {
     conv2d: 4, body: 4, grouped_conv2d: 2.5, depthwise: 3, dilated_in_phases: 0.8, pool: 2.5, global_pool: 0.8,
-    fully_connected: 2.5, **MOVES, **TABLES, **PAIRS, **STRIDES, **SPATIAL,
+    fully_connected: 2.5, **MOVES, **TABLES, **PAIRS, **STRIDES, **SPATIAL, **LOGIC,
 }  # fmt: skip
 
 

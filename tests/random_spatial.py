@@ -97,6 +97,20 @@ def reduce_min(b: Builder, x: Tensor) -> Tensor | None:
     return _extreme(b, x, "reduce_min")
 
 
+def reduce_prod(b: Builder, x: Tensor) -> Tensor | None:
+    """Outputs as large as products of usual values are, or anything that LiteRT's shifts hold."""
+    if (found := _axes(b, x)) is None:
+        return None
+    many = math.prod(x.shape) // math.prod(found[1])
+    each, most = float(np.log(x.q.scale)), 17 if b.extreme else 5
+    low, high = max(many * (each - 3.5), np.log(1e-9)), min(many * (each + most), np.log(1e3))
+    if low >= high:
+        return None
+    size = b.rng.uniform(low, high)
+    q = Quant((f32(float(np.exp(size))),), (b.zero(),))
+    return b.emit("reduce_prod", found[0], [x], b.new("reduce_prod", found[1], q))
+
+
 def sum_of_any(b: Builder, x: Tensor) -> Tensor | None:
     """Not in LAYERS: LiteRT's reference kernel takes int8 for uint8, and rounds twice."""
     if (found := _axes(b, x)) is None:
@@ -200,6 +214,6 @@ def place(b: Builder, x: Tensor) -> Tensor:
 
 LAYERS: dict[Layer, float] = {
     resize_nearest: 0.4, resize_bilinear: 0.4, transpose_conv: 1, mean_of_any: 0.6,
-    max_of_any: 0.4, reduce_min: 0.5, small_sum: 0.6, batch_matmul: 0.8, dynamic_fully_connected: 0.5,
+    max_of_any: 0.4, reduce_min: 0.5, reduce_prod: 0.4, small_sum: 0.6, batch_matmul: 0.8, dynamic_fully_connected: 0.5,
     l2_normalize: 0.4, log_softmax: 0.4,
 }  # fmt: skip

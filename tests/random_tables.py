@@ -24,6 +24,12 @@ def _of_values(b: Builder, x: Tensor, op: str, attrs: dict[str, AttrValue], most
     return b.emit(op, attrs, [x], b.new(op, x.shape, q))
 
 
+def relu_0_to_1(b: Builder, x: Tensor) -> Tensor | None:
+    q = rescaled(b, x.q)
+    q = q if 1 / q.scale < 2.0**20 else Quant((f32(1 / 255),), (-128,))
+    return None if x.q.scale / q.scale > 2.0**21 else b.emit("relu_0_to_1", {}, [x], b.new("relu_0_to_1", x.shape, q))
+
+
 def elu(b: Builder, x: Tensor) -> Tensor | None:
     return _of_values(b, x, "elu", {})
 
@@ -66,6 +72,10 @@ def cos(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("cos", {}, [x], b.new("cos", x.shape, _near(b, 1 / 128)))
 
 
+def _to_whole(op: str) -> Layer:
+    return lambda b, x: b.emit(op, {}, [x], b.new(op, x.shape, _near(b, x.q.scale)))
+
+
 def square(b: Builder, x: Tensor) -> Tensor | None:
     whole = x.q.scale * max(127 - x.q.zero_point, x.q.zero_point + 128)
     return b.emit("square", {}, [x], b.new("square", x.shape, _near(b, max(whole * whole / 255, 1e-30))))
@@ -93,7 +103,7 @@ def rsqrt(b: Builder, x: Tensor) -> Tensor | None:
 def in_float(b: Builder, x: Tensor) -> Tensor | None:
     """DEQUANTIZE, one or two functions, QUANTIZE."""
     value = b.emit("dequantize", {}, [x], Tensor(b.name("dequantize"), x.shape, "float32"), live=False)
-    names = [str(name) for name in b.rng.choice(["abs", "neg", "cos"], b.between(1, 2))]
+    names = [str(name) for name in b.rng.choice(["abs", "neg", "cos", "floor"], b.between(1, 2))]
     for name in names:
         value = b.emit(name, {}, [value], Tensor(b.name(name), x.shape, "float32"), live=False)
     q = _near(b, 1 / 128 if "cos" in names else x.q.scale)
@@ -102,10 +112,11 @@ def in_float(b: Builder, x: Tensor) -> Tensor | None:
 
 CURVES: dict[str, Layer] = {
     "elu": elu, "leaky_relu": leaky_relu, "hard_swish": hard_swish, "gelu": gelu, "exp": exp, "log": log,
-    "abs": absolute, "neg": neg, "sin": sin, "cos": cos, "square": square,
+    "abs": absolute, "neg": neg, "sin": sin, "cos": cos, "square": square, "relu_0_to_1": relu_0_to_1,
+    **{op: _to_whole(op) for op in ("floor", "ceil", "round")},
 }  # fmt: skip
 ROOTS: dict[str, Layer] = {"sqrt": sqrt, "rsqrt": rsqrt}
 LAYERS: dict[Layer, float] = {
     leaky_relu: 0.5, hard_swish: 0.5, gelu: 0.3, exp: 0.3, log: 0.3, absolute: 0.3, neg: 0.3, sqrt: 0.3, rsqrt: 0.3,
-    in_float: 0.5,
+    in_float: 0.5, relu_0_to_1: 0.3,
 }  # fmt: skip

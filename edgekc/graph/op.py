@@ -288,6 +288,7 @@ class Op:
             that no kernel overflows; ModelError where they do not (a damaged or hand-made file).
         view: the output is the input's bytes under another shape; no code runs.
         tabulates: each byte of the output is the entry of its table at the input's byte.
+        elementwise: each value of the output depends on those of the inputs at its place alone, as they broadcast.
         order: of an operator that does nothing but copy: which value of its first input's sample each value of the
             output's sample is, int64 (values,). None: it is none such.
         single: its activations are float32, the output at least; those of all others never are.
@@ -312,6 +313,7 @@ class Op:
     validate: Callable[[View], None] = lambda view: None
     view: bool = False
     tabulates: bool = False
+    elementwise: bool = False
     order: Callable[[View], Array] | None = None
     joins_at_most: int = 0
     single: bool = False

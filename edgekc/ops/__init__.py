@@ -21,12 +21,12 @@ FILES = """
 conv2d depthwise fully_connected add mul average_pool max_pool mean reshape softmax pad lut concat
 strided_copy moves take mirror_pad concat_const average_pool_half_up
 relu logistic tanh curves quantize dequantize table phases
-add_signed maximum squared_difference div prelu mul_deep
+add_signed maximum squared_difference div prelu mul_deep compare select
 packed.clustered_conv2d packed.clustered_fully_connected packed.template_conv2d packed.template_pairs_conv2d
 packed.clustered_depthwise packed.template_depthwise packed.template_pairs_depthwise
 grouped_conv2d packed.clustered_grouped_conv2d packed.template_grouped_conv2d packed.template_pairs_grouped_conv2d
-resize_nearest resize_bilinear transpose_conv sum reduce_max reduce_min batch_matmul
-l2_normalize arg_max arg_min log_softmax lstm
+resize_nearest resize_bilinear transpose_conv sum reduce_max reduce_min reduce_prod batch_matmul
+l2_normalize arg_max arg_min top_k lookup log_softmax lstm svdf
 fully_connected_16x8 f32.softmax_f32
 """.split()
 MODULES = tuple(import_module(f".{name}", __name__) for name in FILES)

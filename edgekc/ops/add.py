@@ -186,6 +186,7 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     channels=channelwise,
+    elementwise=True,
     cases=cases,
 )
 SOURCE = SourceOp("add", lower, FloatHalf(real, lambda torch, view, operands: real(view, operands), channelwise_ties))

@@ -11,7 +11,7 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, Rows, View
 from ..graph.source import FloatHalf, SourceOp
-from . import add
+from . import add, lut
 from .shared import broadcast
 from .shared import elementwise as ew
 from .shared import floats as fl
@@ -37,6 +37,10 @@ def lower(view: View) -> Lowered:
     a, b = ew.operands(view)
     first, second = (-1, 1) if is_constant(view.inputs[0]) else (1, -1)
     scales = add.scale_attrs(a.q.scale, b.q.scale, view.out.q.scale)
+    if a.name == b.name:  # nothing, at any scale: converters ask so whether a value is infinite
+        level = view.out.q.zero_point + int(scales["out_shift"] > 0)  # LiteRT then shifts by less than nothing
+        levels = np.clip(np.full(256, level), *activation_range(view))
+        return lut.lowered(View(view.node, (a,), view.outputs), levels)
     if scales["out_shift"] > -1:
         raise UnsupportedError("the output scale is below 2**-18 of an input scale", where=view.node.name)
     act_min, act_max = activation_range(view)
@@ -107,6 +111,7 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     channels=channelwise,
+    elementwise=True,
     cases=cases,
 )
 SOURCE = SourceOp(

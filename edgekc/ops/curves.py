@@ -1,8 +1,8 @@
 """Functions of one value that become a table in int8, computed as LiteRT's kernels compute each.
 
 Most of those kernels are tables of a float function themselves. Hard swish, leaky ReLU, ABS and RSQRT are integer
-arithmetic there. LiteRT has no int8 kernel for SIN, COS and SQUARE: they are what DEQUANTIZE, the function and QUANTIZE
-give.
+arithmetic there. LiteRT has no int8 kernel for SIN, COS, SQUARE, FLOOR, CEIL and ROUND: they are what DEQUANTIZE, the
+function and QUANTIZE give.
 """
 
 from __future__ import annotations
@@ -296,5 +296,8 @@ SOURCES = (
     ),
     _curve("sin", through_float(math.sin), _numpy(np.sin), _torch("sin")),
     _curve("cos", through_float(math.cos), _numpy(np.cos), _torch("cos")),
+    _curve("floor", through_float(math.floor), _numpy(np.floor), _torch("floor")),
+    _curve("ceil", through_float(math.ceil), _numpy(np.ceil), _torch("ceil")),
+    _curve("round", through_float(round), _numpy(np.round), _torch("round")),  # halves to even
     _curve("square", through_float(lambda x: float(F32(x) * F32(x))), _numpy(np.square), _torch("square")),
 )

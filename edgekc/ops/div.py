@@ -125,6 +125,7 @@ OP = Op(
     kernels=broadcast.kernels("div", FIELDS, lambda view: {name: view[name] for name in ATTRS}),
     validate=validate,
     channels=channelwise,
+    elementwise=True,
     cases=cases,
 )
 SOURCE = SourceOp("div", lower, FloatHalf(real_numpy, real_torch, channelwise_ties), operands=(EITHER_A, EITHER_B))

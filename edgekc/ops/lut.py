@@ -123,5 +123,6 @@ OP = Op(
     ranges=ranges,
     channels=channelwise_shared,
     tabulates=True,
+    elementwise=True,
     cases=cases,
 )

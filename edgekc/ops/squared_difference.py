@@ -116,6 +116,7 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     channels=channelwise,
+    elementwise=True,
     cases=cases,
 )
 SOURCE = SourceOp(

@@ -17,6 +17,7 @@ from . import (
     split_concats,
     strip_edge_casts,
     tabulate_floats,
+    tabulate_functions,
 )
 
 # A pass returns the new graph and one line for each thing it did, saying why it is exact.
@@ -31,6 +32,7 @@ QUANTIZED_PASSES: tuple[tuple[str, Pass], ...] = (
     ("drop-identity-reshapes", drop_identity_reshapes.run),
 )
 INTEGER_PASSES: tuple[tuple[str, Pass], ...] = (
+    ("tabulate-functions", tabulate_functions.run),
     ("fuse-tables", fuse_tables.run),
     ("fuse-moves", fuse_moves.run),
     ("fold-channels", fold_channels.run),

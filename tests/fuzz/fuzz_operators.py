@@ -14,7 +14,7 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "ops"), str(TESTS / "importers")]
 Seeds = list[bytes]
 LARGEST = 12_000  # bytes of a seed: a change of one byte should hit the structure often
-NETWORKS = 150  # random ones that are looked through
+NETWORKS = 300  # random ones that are looked through
 
 # ---- .tflite ----
 
@@ -28,6 +28,7 @@ def builtins(data: bytes) -> set[str]:
 
 def tflite() -> Seeds:
     """An int8 file of each operator that has a lowering; of the others, random networks."""
+    import memory_filters
     import oracle
     import random_nets
     import recurrent
@@ -35,6 +36,7 @@ def tflite() -> Seeds:
 
     found = [oracle.model(view) for view in _views()]
     found += [streaming.wake_word(1).file, recurrent.file(recurrent.made(1)[0])]
+    found.append(memory_filters.file(memory_filters.made(2)[0]))
     there = set().union(*map(builtins, found))
     for seed in range(NETWORKS):
         data = random_nets.random_model(seed)
@@ -60,7 +62,7 @@ def tflite_float() -> Seeds:
         *(
             (net.views, [t.name for t in net.inputs], [t.name for t in net.outputs])
             for net in map(random_nets.random_net, range(NETWORKS))
-            if all(view.node.op != "table" for view in net.views)
+            if not any(view.node.op in _INT8_ALONE for view in net.views)
         ),
     ]:
         inner = {name for view in views for name in view.node.outputs}
@@ -72,17 +74,29 @@ def tflite_float() -> Seeds:
     return found
 
 
+_INT8_ALONE = (
+    "table",
+    "compare",
+    "select",
+    "select_whole",
+    "top_k",
+    "lookup",
+    "one_hot",
+    "embedding_lookup",
+)  # that no float file has
+
+
 def _alone(view: Any) -> bool:
     """Whether the node makes no network in float."""
-    return view.node.op in ("table", "quantize", "dequantize") or view.x.shape[0] != 1
+    return view.node.op in (*_INT8_ALONE, "quantize", "dequantize") or view.x.shape[0] != 1
 
 
 def _views() -> Iterator[Any]:
-    """The first case of each lowering, but for nodes that are a file with their state alone."""
+    """The first case of each lowering, but for those that are no file by themselves: with a state, or bool inputs."""
     import lowering_cases
 
     for op, make in lowering_cases.CASES.items():
-        case = None if op == "sequence_lstm" else next(iter(make()), None)
+        case = None if op in ("sequence_lstm", "memory_filters", "select") else next(iter(make()), None)
         if case is not None:
             yield case.plain
 

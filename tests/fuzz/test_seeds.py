@@ -19,6 +19,7 @@ STATE = {
     "ASSIGN_VARIABLE",
     "CALL_ONCE",
     "READ_VARIABLE",
+    "SVDF",
     "UNIDIRECTIONAL_SEQUENCE_LSTM",
     "VAR_HANDLE",
 }  # refused in float

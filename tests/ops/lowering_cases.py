@@ -9,9 +9,11 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
+import memory_filters
 import numpy as np
 import oracle
 import random_layers as layers
+import random_logic as logic
 import random_moves as moves
 import random_pairs as pairs
 import random_spatial as spatial
@@ -263,12 +265,53 @@ def _dynamic_fully_connected() -> Iterator[LoweringCase]:
             yield LoweringCase(view, {t.name: fill(rng, t.shape, k) for t in (x, w)}, plain)
 
 
-def _lstm() -> Iterator[LoweringCase]:
+def _top_k() -> Iterator[LoweringCase]:
+    """Each of the two outputs."""
+    for plain, rng, i in _views("top_k", strides.top_k, (4, 3, 2)):
+        for places, out in enumerate(plain.outputs):
+            node = replace(plain.node, outputs=(out.name,), attrs={**plain.node.attrs, "places": places})
+            for k in (i, 3, 6):
+                yield LoweringCase(View(node, plain.inputs, (out,)), {"x": fill(rng, plain.x.shape, k)}, plain)
+
+
+def _lookup() -> Iterator[LoweringCase]:
+    """Of numbers that there are rows for: LiteRT refuses others."""
+    for i in range(ROUNDS):
+        rng = np.random.default_rng([i, 66])
+        b = Builder(rng, extreme=i % 2 == 1)
+        shape, count, q = _shape(rng, 2 + i % 2), b.between(1, 40), b.quant()
+        rows = constant("rows", fill(rng, (count, b.between(1, 9)), i), Role.WEIGHTS, q)
+        node = Node("lookup", "y", ("x", "rows"), ("y",), {"offset": 0})
+        out = tensor("y", (*shape, rows.shape[1]), q)
+        view = View(node, (Tensor("x", shape, "int32"), rows), (out,))
+        yield LoweringCase(view, {"x": rng.integers(0, count, shape).astype(np.int32)}, view)
+
+
+def _with_state(made: Callable[[int], tuple[View, Rng]]) -> Cases:
     """From random states, and from those at the ends of their range."""
-    for i in range(2 * ROUNDS):
-        view, rng = recurrent.made(i)
-        values = {"x": fill(rng, view.x.shape, i), "kept": fill(rng, view.inputs[1].shape, i + 2)}
-        yield LoweringCase(view, values, view)
+
+    def cases() -> Iterator[LoweringCase]:
+        for i in range(2 * ROUNDS):
+            view, rng = made(i)
+            values = {"x": fill(rng, view.x.shape, i), "kept": fill(rng, view.inputs[1].shape, i + 2)}
+            yield LoweringCase(view, values, view)
+
+    return cases
+
+
+def _of_truths(op: str, layer: Layer) -> Cases:
+    """What LiteRT has as bool is int8 here."""
+
+    def cases() -> Iterator[LoweringCase]:
+        for plain, rng, i in _views(op, layer, (4, 3, 2)):
+            inputs, outputs = (tuple(map(logic.as_bytes, ts)) for ts in (plain.inputs, plain.outputs))
+            free = {t.name: t for t in plain.inputs if t.data is None}
+            for k in (i, 3, 5):
+                values = {n: fill(rng, t.shape, k) for n, t in free.items() if t.dtype == "int8"}
+                values |= {n: rng.integers(0, 2, t.shape).astype(np.int8) for n, t in free.items() if n not in values}
+                yield LoweringCase(replace(plain, inputs=inputs, outputs=outputs), values, plain)
+
+    return cases
 
 
 WINDOWS: dict[str, Layer] = {
@@ -303,6 +346,7 @@ CASES: dict[str, Cases] = {
         _layer("reduce_max", moves.reduce_max, 4, 3), _layer("reduce_max", spatial.max_of_any, 4, 3, 2)
     ),
     "reduce_min": _layer("reduce_min", spatial.reduce_min, 4, 3, 2),
+    "reduce_prod": _layer("reduce_prod", spatial.reduce_prod, 4, 3, 2),
     "reshape": _layer("reshape", moves.reshape, 4, 3, 2),
     "softmax": _layer("softmax", moves.softmax, 2, 3, 4),
     "pad": _layer("pad", moves.pad, 4, 3, 2),
@@ -316,9 +360,14 @@ CASES: dict[str, Cases] = {
     "quantize": _quantize,
     "dequantize": _dequantize,
     "table": _made_table,
-    "sequence_lstm": _lstm,
+    "sequence_lstm": _with_state(recurrent.made),
+    "memory_filters": _with_state(memory_filters.made),
+    "compare": _of_truths("compare", logic.compare),
+    "select": _of_truths("select", logic.select),
     "arg_max": _layer("arg_max", spatial.arg_max, 2, 3, 4),
     "arg_min": _layer("arg_min", spatial.arg_min, 2, 3, 4),
+    "top_k": _top_k,
+    "lookup": _lookup,
     "log_softmax": _layer("log_softmax", spatial.log_softmax, 2, 3, 4),
     "l2_normalize": _layer("l2_normalize", spatial.l2_normalize, 2, 3, 4),
     "batch_matmul": _layer("batch_matmul", spatial.batch_matmul, 3, 4),

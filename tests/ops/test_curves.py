@@ -22,6 +22,7 @@ from edgekc.quantize.to_int8 import to_int8, to_real
 
 CURVES = [(source.name, {}) for source in curves.SOURCES if source.name not in ("leaky_relu", "gelu")]
 CURVES += [("leaky_relu", {"alpha": 0.1}), ("gelu", {"approximate": 0}), ("gelu", {"approximate": 1})]
+JUMPING = ("floor", "ceil", "round")  # a step of the input can be a whole number of the output
 ABOVE_ZERO = ("log", "sqrt", "rsqrt")
 
 
@@ -49,7 +50,7 @@ def test_numpy_and_torch_agree_and_gradients_are_numbers(op: str, attrs: dict[st
     assert torch.isfinite(given.grad).all()
 
 
-@pytest.mark.parametrize(("op", "attrs"), CURVES)
+@pytest.mark.parametrize(("op", "attrs"), [each for each in CURVES if each[0] not in JUMPING])
 def test_quantised_it_is_within_a_step(op: str, attrs: dict[str, float]) -> None:
     """Half a step of rounding; more where LiteRT rounds twice or in 16 bits, and SQRT truncates."""
     graph, x = graph_of(op, attrs), values(op)
@@ -73,7 +74,9 @@ def test_a_float_file(op: str, attrs: dict[str, float]) -> None:
     )
     graph = import_tflite_float(oracle.network([view], ["x"], ["y"]), "net", "net.tflite")
     assert [n.op for n in graph.nodes] == [op]
-    expected = oracle.interpret(oracle.network([view], ["x"], ["y"]), [x.T], reference=op != "elu")[0]
+    expected = oracle.interpret(
+        oracle.network([view], ["x"], ["y"]), [x.T], reference=op not in ("elu", "ceil", "round")
+    )[0]
     np.testing.assert_allclose(float_reference.outputs(graph, [x.T])[0], expected, rtol=2e-6, atol=2e-6)
 
 

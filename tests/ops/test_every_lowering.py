@@ -14,6 +14,7 @@ from edgekc.errors import UnsupportedError
 from edgekc.graph.ir import Array
 from edgekc.graph.op import IntAttrs, Lowered
 from edgekc.ops import LOWER, OPS, SOURCES
+from edgekc.ops.compare import TRUTH
 
 LEAST = 20  # comparisons of each lowering
 
@@ -34,7 +35,7 @@ def hold(name: str) -> list[float]:
         except UnsupportedError:
             continue
         compare(case.view, case.values, plain=case.plain)
-        compared.append(case.view.x.q.scale)
+        compared.append(next((t.q.scale for t in case.view.inputs if t.quant not in (None, TRUTH)), 1.0))
     return compared
 
 

@@ -163,6 +163,20 @@ def test_axes_that_alternate(op: str) -> None:
         assert LOWER[op](view).op == lowered.get(op, "add_signed")
 
 
+@with_litert
+@pytest.mark.parametrize("scale", [7.8e-9, 1e-7, 1.0])
+def test_a_difference_to_itself_is_taken_at_any_scale(scale: float) -> None:
+    """Converters ask so whether a maximum is infinite, with the least scale that they have."""
+    x, y = (
+        Tensor("x", (1, 256), "int8", Quant((0.03,), (5,))),
+        Tensor("y", (1, 256), "int8", Quant((float(np.float32(scale)),), (9,))),
+    )
+    data = oracle.model(View(Node("sub", "y", ("x", "x"), ("y",), {"activation": "none"}), (x, x), (y,)))
+    every = np.arange(256, dtype=np.uint8).view(np.int8).reshape(1, 256)
+    graph = to_integer(import_tflite(data, "net", "net.tflite"), {})
+    np.testing.assert_array_equal(reference.outputs(graph, [every])[0], oracle.interpret(data, [every])[0])
+
+
 def test_what_is_not_covered_is_refused() -> None:
     def view(op: str, a: Quant, b: Quant, out: Quant, shape: tuple[int, ...] = (1, 4), other: tuple[int, ...] = (1, 4)) -> View:  # fmt: skip  # noqa: E501
         operands = (Tensor("a", shape, "int8", a), Tensor("b", other, "int8", b))

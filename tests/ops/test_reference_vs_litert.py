@@ -363,7 +363,7 @@ def _refused() -> dict[str, list[View]]:
         ],
         **{
             op: [view_of(op, {"axes": axes, "keep_dims": 1}, [t], x) for axes, t in (("0", x), ("1,3,5", deep))]
-            for op in ("mean", "sum", "reduce_max", "reduce_min")
+            for op in ("mean", "sum", "reduce_max", "reduce_min", "reduce_prod")
         },
         "resize_bilinear": [view_of("resize_bilinear", corners, [t], x) for t in (x, y)],
         "resize_nearest": [view_of("resize_nearest", corners, [y], x)],

@@ -68,7 +68,7 @@ def _reduced(shape: Shape, axes: Sequence[int], keep: int) -> Shape:
 def _reductions() -> Sequence[View]:
     found = []
     shape = (1, 3, 4, 5)
-    for op, axes, keep in product(("mean", "sum", "reduce_min"), ((1, 2), (3,), (1, 3), (1,)), (0, 1)):
+    for op, axes, keep in product(("mean", "sum", "reduce_min", "reduce_prod"), ((1, 2), (3,), (1, 3), (1,)), (0, 1)):
         attrs: dict[str, AttrValue] = {"axes": ",".join(map(str, axes)), "keep_dims": keep}
         found.append(_node(op, attrs, _reduced(shape, axes, keep), shape))
     found.append(_node("reduce_max", {"axes": "3", "keep_dims": 1}, (1, 3, 4, 1), shape))
@@ -144,7 +144,7 @@ def test_a_float_file_is_imported(view: View) -> None:
     np.testing.assert_allclose(float_reference.outputs(graph, values)[0], expected, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("op", ["mean", "sum", "reduce_max", "reduce_min"])
+@pytest.mark.parametrize("op", ["mean", "sum", "reduce_max", "reduce_min", "reduce_prod"])
 @pytest.mark.parametrize(("axes", "keep"), [((0,), 1), ((0,), 0), ((1,), 1), ((1,), 0), ((0, 1), 1)])
 def test_axes_of_rows(op: str, axes: tuple[int, ...], keep: int) -> None:
     """A tensor of rows in place of a batch: the graph has one axis more than the file."""

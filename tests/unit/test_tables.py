@@ -33,11 +33,22 @@ KINDS = {
     "CONCATENATION": "concat",
     "RESIZE_NEAREST_NEIGHBOR": "resize_nearest",
     "L2_NORMALIZATION": "l2_normalize",
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": "lstm",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "sequence_lstm",
+    "SVDF": "memory_filters",
 }
 KINDS |= {"RELU6": "relu", "RELU_N1_TO_1": "relu", "EXPAND_DIMS": "reshape", "SQUEEZE": "reshape", "PADV2": "pad"}
 KINDS |= dict.fromkeys(("SLICE", "REVERSE_V2", "SPLIT", "SPLIT_V", "UNPACK"), "strided_slice")
-KINDS |= {"GATHER": "take", "PACK": "concat", "CAST": "reshape"}
+KINDS |= dict.fromkeys(("LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL"), "compare")
+KINDS |= {
+    "LOGICAL_AND": "minimum",
+    "LOGICAL_OR": "maximum",
+    "LOGICAL_NOT": "compare",
+    "SELECT_V2": "select",
+    "TOPK_V2": "top_k",
+}
+KINDS |= {"ONE_HOT": "lookup", "EMBEDDING_LOOKUP": "lookup"}
+KINDS |= {"REDUCE_ANY": "reduce_max", "REDUCE_ALL": "reduce_min"}
+KINDS |= {"GATHER": "take", "GATHER_ND": "take", "PACK": "concat", "CAST": "reshape"}
 # Operators that no operator of ours is a lowering of.
 REWRITTEN = {"DEQUANTIZE": "dropped at the outputs, which are then int8"}
 NAMES = {

@@ -59,6 +59,7 @@ class FileModel:
     first: Mapping[str, FileTensor] = field(default_factory=dict)  # variable -> the constant that it holds at first
     unsigned: frozenset[int] = frozenset()  # indices of the operators that computed in uint8, see unsigned.py
     loops: Mapping[int, FileModel] = field(default_factory=dict)  # subgraph -> a condition or a body of WHILE
+    truths: frozenset[int] = frozenset()  # indices of the tensors that were of type bool, see truths.py
 
 
 def read(data: bytes, where: str) -> FileModel:
@@ -212,7 +213,7 @@ def _tensor(tensor: Table, index: int, buffers: Sequence[Table], where: str) -> 
     if raw.size:
         if dtype == "int4":
             raw, dtype = _nibbles(raw, math.prod(shape), here), "int8"
-        if dtype not in ("int8", "uint8", "int16", "int32", "int64", "float32", "float16"):
+        if dtype not in ("int8", "uint8", "int16", "int32", "int64", "float32", "float16", "bool"):
             raise UnsupportedError(f"constant of type {dtype}; int8, int32 are supported", where=here)
         if raw.size != math.prod(shape) * np.dtype(dtype).itemsize:
             raise ModelError(

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ...graph.ir import Graph, Stage
 from ..imported import Imported
-from . import unsigned
+from . import truths, unsigned
 from .builder import Builder, operators_of
 from .file import FileModel
 from .handlers import FLOAT_ONLY, HANDLERS
@@ -22,7 +22,7 @@ def read_tflite(model: FileModel, name: str, where: str) -> Imported:
     """
     model = unrolled(model, where)
     operators = operators_of(model)
-    model = unsigned.signed(model)
+    model = truths.as_bytes(unsigned.signed(model), where)
     b = Builder(model, where)
     inputs = tuple(
         b.activation(

@@ -6,6 +6,7 @@
 #include "ek_lstm.h"
 
 #include "ek_fixedpoint.h"
+#include "ek_kept16.h"
 
 #define MOST INT16_MAX
 
@@ -109,18 +110,6 @@ static void add_up(const ek_lstm_params *p, const int8_t *x, const int8_t *hidde
     }
 }
 
-static void put(int8_t *bytes, int32_t value)
-{
-    const uint32_t bits = (uint32_t)value;
-    bytes[0] = (int8_t)((int32_t)((bits & 255u) ^ 128u) - 128);
-    bytes[1] = (int8_t)(value >> 8);
-}
-
-static int32_t get(const int8_t *bytes)
-{
-    return (int32_t)bytes[1] * 256 + (bytes[0] & 255);
-}
-
 void ek_lstm_s8(const ek_lstm_params *p, const int8_t *x, const int8_t *kept, int8_t *out, void *scratch)
 {
     int16_t *sums = (int16_t *)scratch;
@@ -131,13 +120,13 @@ void ek_lstm_s8(const ek_lstm_params *p, const int8_t *x, const int8_t *kept, in
         for (uint32_t unit = 0; unit < p->units; unit++) {
             const int16_t *gate = sums + 4u * unit;
             const int32_t written = sigmoid(gate[0]) * tanh_of(gate[2], 3);
-            int32_t cell = ek_divide_pot(sigmoid(gate[1]) * get(from + 2u * unit), 15);
+            int32_t cell = ek_divide_pot(sigmoid(gate[1]) * ek_get16(from + 2u * unit), 15);
             int32_t value;
             cell = saturate(cell + ek_divide_pot(written, 15 + p->cell_bits));
             if (p->clip != 0) {
                 cell = ek_clamp(cell, -(int32_t)p->clip, p->clip);
             }
-            put(cells + 2u * unit, cell);
+            ek_put16(cells + 2u * unit, cell);
             value = sigmoid(gate[3]) * tanh_of(cell, p->cell_bits);
             value = ek_requant_double(value, p->hidden_multiplier, p->hidden_shift) + p->out_zero;
             out[unit] = (int8_t)ek_clamp(value, -128, 127);

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ..builder import Handler
-from . import copies, elements, layers, moves, recurrent, reductions, spatial, state
+from . import copies, elements, layers, logic, lookups, moves, order, recurrent, reductions, spatial, state
 from .elements import FLOAT_ONLY
 
-__all__ = ["FLOAT_ONLY", "HANDLERS"]
+__all__ = ["FLOAT_ONLY", "HANDLERS", "INT8_ONLY"]
 
+INT8_ONLY: dict[str, Handler] = {**logic.HANDLERS, **order.HANDLERS, **lookups.HANDLERS}
 HANDLERS: dict[str, Handler] = {
     **layers.HANDLERS,
     **elements.HANDLERS,
@@ -17,4 +18,5 @@ HANDLERS: dict[str, Handler] = {
     **copies.HANDLERS,
     **state.HANDLERS,
     **recurrent.HANDLERS,
+    **INT8_ONLY,
 }

@@ -109,6 +109,20 @@ def plain(kind: str, *operands: str, **attrs: AttrValue) -> Handler:
     return handler
 
 
+def aligned(b: Builder, op: FileOperator, names: Sequence[str]) -> tuple[str, ...]:
+    """All operands, by what they are called; activations of fewer dimensions than others with ones in front."""
+    ranks = [len(b.file_tensor(op, i, name).shape) for i, name in enumerate(names)]
+    found = []
+    for i, what in enumerate(names):
+        fewer = b.file_tensor(op, i, what).data is None and ranks[i] < max(ranks)
+        name = b.operand(op, i, what, rowwise=fewer, may_be_constant=True)
+        if name in b.rows and fewer:
+            shape = b.file_shape(name)
+            name = b.view(op, f"aligned_{what}", name, (1,) * (max(ranks) - len(shape)) + shape)
+        found.append(name)
+    return tuple(found)
+
+
 def text(values: Sequence[int]) -> str:
     """A list as nodes hold it."""
     return ",".join(map(str, values))

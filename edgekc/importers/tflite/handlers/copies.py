@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ....errors import ModelError
-from ....graph.ir import Role, constant
+from ....graph.ir import Array, Role, constant
 from ..builder import MAX_DIM, Builder, Handler, graph_shape, node_name
 from ..file import FileOperator
 from .common import Moved, Shape, text
+from .lookups import is_lookup, rows_of_constant
 
 
 def _axis(b: Builder, op: FileOperator, axis: int, rank: int) -> int:
@@ -186,11 +187,15 @@ def _blocks(kind: str, deals: bool) -> Handler:
 
 
 def _gather(b: Builder, op: FileOperator) -> None:
+    if is_lookup(b, op):
+        rows_of_constant(b, op)
+        return
     shape = _file_shape(b, op, 0)
     axis = _axis(b, op, int(op.options["Axis"]), len(shape))
-    if op.options["BatchDims"]:
-        raise b.unsupported(op, f"{op.options['BatchDims']} batch dimensions", "none")
     places = np.array(b.ints(op, 1, "indices"), np.int64)
+    if op.options["BatchDims"]:
+        _gather_in_batches(b, op, shape, axis, places.reshape(b.shape_of(op.inputs[1])))
+        return
     if not places.size or places.min() < 0 or places.max() >= shape[axis]:
         raise ModelError(f"indices outside of the {shape[axis]} values of axis {axis}", where=b.at(op))
     x = Moved(b, op, 0, batched=axis > 0)
@@ -201,6 +206,49 @@ def _gather(b: Builder, op: FileOperator) -> None:
     if math.prod(out) != math.prod(made):
         raise ModelError(f"{places.size} indices for an output of shape {list(out)}", where=b.at(op))
     x.write("take", {"axis": axis + len(x.lead)}, made, out, None, name)
+
+
+def _gather_in_batches(b: Builder, op: FileOperator, shape: Shape, axis: int, indices: Array) -> None:
+    """Each part of the input, by its first axes, has indices of its own."""
+    count = int(op.options["BatchDims"])
+    count += indices.ndim if count < 0 else 0
+    if not 0 <= count <= min(axis, indices.ndim) or shape[:count] != indices.shape[:count]:
+        what = f"{op.options['BatchDims']} batch dimensions of shape {list(shape)} with axis {axis}"
+        raise ModelError(f"{what} and indices of shape {list(indices.shape)}", where=b.at(op))
+    if not indices.size or indices.min() < 0 or indices.max() >= shape[axis]:
+        raise ModelError(f"indices outside of the {shape[axis]} values of axis {axis}", where=b.at(op))
+    lead, inner = shape[:count], shape[count:axis]
+    parts = math.prod(lead) * math.prod(inner)
+    starts = np.arange(parts).reshape(math.prod(lead), -1, 1) * shape[axis]
+    places = starts + indices.reshape(math.prod(lead), 1, -1)
+    _taken(b, op, axis + 1, places, (*lead, *inner, *indices.shape[count:], *shape[axis + 1 :]))
+
+
+def _gather_nd(b: Builder, op: FileOperator) -> None:
+    """Each row of the indices is a place in the input's first axes."""
+    shape = _file_shape(b, op, 0)
+    indices = np.array(b.ints(op, 1, "indices"), np.int64).reshape(b.shape_of(op.inputs[1]))
+    depth = indices.shape[-1] if indices.ndim else 0
+    if not 1 <= depth <= len(shape) or not indices.size:
+        raise ModelError(f"indices of shape {list(indices.shape)} into shape {list(shape)}", where=b.at(op))
+    if indices.min() < 0 or np.any(indices >= shape[:depth]):
+        raise ModelError(f"indices outside of the axes {list(shape[:depth])}", where=b.at(op))
+    places = np.ravel_multi_index(tuple(np.moveaxis(indices, -1, 0)), shape[:depth])
+    _taken(b, op, depth, np.asarray(places), (*indices.shape[:-1], *shape[depth:]))
+
+
+def _taken(b: Builder, op: FileOperator, depth: int, places: Array, out: Shape) -> None:
+    """Of the input, whose first axes (`depth`) are one, what is at these places of it."""
+    x = b.operand(op, 0, "input", rowwise=True)
+    shape = b.file_shape(x)
+    count, inner = math.prod(shape[:depth]), math.prod(shape[depth:])
+    if max(count, places.size, inner) > MAX_DIM:
+        raise b.unsupported(op, f"{places.size} places of {count} with {inner} values each", f"up to {MAX_DIM} of each")
+    name = f"{node_name(op)}/indices"
+    b.tensors[name] = constant(name, places.ravel().astype(np.int32), Role.INDEX)
+    flat = b.view(op, "flat", x, (1, count, inner))
+    taken = b.inner(op, "taken", "take", (flat, name), {"axis": 1}, (1, places.size, inner))
+    b.add(op, "reshape", (taken,), {}, out)
 
 
 HANDLERS: dict[str, Handler] = {
@@ -216,4 +264,5 @@ HANDLERS: dict[str, Handler] = {
     "DEPTH_TO_SPACE": _blocks("depth_to_space", deals=False),
     "SPACE_TO_DEPTH": _blocks("space_to_depth", deals=True),
     "GATHER": _gather,
+    "GATHER_ND": _gather_nd,
 }

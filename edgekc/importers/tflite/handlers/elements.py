@@ -5,28 +5,17 @@ from __future__ import annotations
 from ....errors import ModelError
 from ..builder import Builder, Handler
 from ..file import FileOperator
-from .common import activation, plain
+from .common import activation, aligned, plain
 
 
 def _binary(kind: str, fused: bool = True) -> Handler:
     """`fused`: it has an activation of its own."""
 
     def handler(b: Builder, op: FileOperator) -> None:
-        operands = tuple(_aligned(b, op, i, what) for i, what in enumerate("ab"))
+        operands = aligned(b, op, "ab")
         b.add(op, kind, operands, {"activation": activation(b, op)} if fused else {})
 
     return handler
-
-
-def _aligned(b: Builder, op: FileOperator, position: int, what: str) -> str:
-    """An operand; where it is an activation of fewer dimensions than the other, with ones in front."""
-    ranks = [len(b.file_tensor(op, i, name).shape) for i, name in enumerate("ab")]
-    fewer = b.file_tensor(op, position, what).data is None and ranks[position] < max(ranks)
-    name = b.operand(op, position, what, rowwise=fewer, may_be_constant=True)
-    if name not in b.rows or not fewer:
-        return name
-    shape = b.file_shape(name)
-    return b.view(op, f"aligned_{what}", name, (1,) * (max(ranks) - len(shape)) + shape)
 
 
 def _softmax(b: Builder, op: FileOperator) -> None:
@@ -66,6 +55,7 @@ HANDLERS: dict[str, Handler] = {
     "DEQUANTIZE": plain("dequantize"),
     "LOGISTIC": plain("logistic"),
     "TANH": plain("tanh"),
+    "RELU_0_TO_1": plain("relu_0_to_1"),
     "ELU": plain("elu"),
     "LEAKY_RELU": _leaky_relu,
     "HARD_SWISH": plain("hard_swish"),
@@ -81,4 +71,7 @@ FLOAT_ONLY: dict[str, Handler] = {  # what LiteRT has no int8 kernel of; in int8
     "SIN": plain("sin"),
     "COS": plain("cos"),
     "SQUARE": plain("square"),
+    "FLOOR": plain("floor"),
+    "CEIL": plain("ceil"),
+    "ROUND": plain("round"),
 }

@@ -228,9 +228,12 @@ def _side_by_side(b: Builder, op: FileOperator, parts: Sequence[_Part], axis: in
 
 
 def _cast(b: Builder, op: FileOperator) -> None:
-    """Between equal types, which the checks of both ends leave."""
-    x = b.operand(op, 0, "input", rowwise=True)
-    b.add(op, "reshape", (x,), {}, b.file_shape(x))
+    """Between equal types, or true and false to the numbers 1 and 0."""
+    x, given, out = b.operand(op, 0, "input", rowwise=True), b.file_tensor(op, 0, "input"), b.file_output(op)
+    kind = "reshape" if given.dtype == out.dtype else "dequantize"
+    if (given.index in b.model.truths) != (kind == "dequantize" or out.index in b.model.truths):
+        raise b.unsupported(op, "a change of type", "int8 to int8, bool to bool or to float32")
+    b.add(op, kind, (x,), {}, b.file_shape(x))
 
 
 HANDLERS: dict[str, Handler] = {

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ....errors import ModelError
-from ....graph.ir import Quant, Role, Tensor
+from ....graph.ir import Array, Quant, Role, Tensor, constant
 from ..builder import QUANTISE, Builder, Handler, graph_shape, node_name
 from ..file import FileOperator, FileTensor
 
@@ -30,10 +30,12 @@ def is_there(b: Builder, op: FileOperator, position: int) -> bool:
     return index >= 0 and 0 not in b.model.tensors[index].shape
 
 
-def _state(b: Builder, op: FileOperator, position: int, what: str, dtype: str, units: int) -> FileTensor:
+def _state(
+    b: Builder, op: FileOperator, position: int, what: str, dtype: str, units: int, supported: str = _QUANTISED
+) -> FileTensor:
     t = b.file_tensor(op, position, what)
     if t.dtype != dtype or t.quant is None or len(t.quant.scales) != 1:
-        raise b.unsupported(op, f"{what} (tensor {t.index}) of type {t.dtype}", _QUANTISED, QUANTISE)
+        raise b.unsupported(op, f"{what} (tensor {t.index}) of type {t.dtype}", supported, QUANTISE)
     if t.data is not None or t.index in b.names:
         raise b.unsupported(op, f"{what} (tensor {t.index}) that the network gives a value", "a variable tensor")
     if t.shape != (1, units):
@@ -44,8 +46,12 @@ def _state(b: Builder, op: FileOperator, position: int, what: str, dtype: str, u
 def _weights(b: Builder, op: FileOperator, position: int, what: str, columns: int) -> str:
     if not is_there(b, op, position):
         raise b.unsupported(op, f"no {what} (coupled gates)", "four gates with weights of their own")
+    return _matrix(b, op, position, what, columns, "int8")
+
+
+def _matrix(b: Builder, op: FileOperator, position: int, what: str, columns: int, dtype: str) -> str:
     t = b.file_tensor(op, position, what)
-    b.check_type(op, what, t, ("int8",))
+    b.check_type(op, what, t, (dtype,))
     if t.quant is None or len(t.quant.scales) != 1 or t.quant.zero_point:
         raise b.unsupported(op, f"{what} (tensor {t.index}) without one scale and a zero point of 0", "both")
     if len(t.shape) != 2 or t.shape[1] != columns:
@@ -124,7 +130,7 @@ def _lstm(b: Builder, op: FileOperator) -> None:
             raise ModelError(f"{name} of shape {list(b.tensors[name].shape)} for {units} units", where=b.at(op))
     names += [_bias(b, op, BIAS + k, f"{gate}_bias", units) for k, gate in enumerate(GATES)]
     x = b.view(op, "rows", x, (1, steps, shape[2]))
-    kept = _keep(b, op, hidden.quant, units)
+    kept = _keep_cells(b, op, hidden.quant, units)
     every = b.inner(op, "all", "sequence_lstm", (x, kept, *names), attrs, (1, steps + 2, units))
     b.tensors[every] = replace(b.tensors[every], quant=hidden.quant)
     last = b.inner(op, "last", "strided_slice", (every,), _rows(steps - 1, 3, units), (1, 3, units))
@@ -140,18 +146,58 @@ def _rows(first: int, count: int, units: int) -> dict[str, str]:
     return dict(begins=f"0,{first},0", sizes=f"1,{count},{units}", strides="1,1,1")
 
 
-def _keep(b: Builder, op: FileOperator, quant: Quant, units: int) -> str:
-    """The state: hidden values, and cells of 16 bits as two rows of bytes. It starts with zeros, as LiteRT does."""
-    name = f"{node_name(op)}_state"
-    shape = (1, 3, units)
-    first = np.zeros(shape, np.int8)
+def _keep_cells(b: Builder, op: FileOperator, quant: Quant, units: int) -> str:
+    """Hidden values, and cells of 16 bits as two rows of bytes."""
+    first = np.zeros((1, 3, units), np.int8)
     first[:, 0] = quant.zero_point
-    b.tensors[name] = Tensor(name, shape, "int8", quant)
+    return _keep(b, op, quant, first)
+
+
+def _keep(b: Builder, op: FileOperator, quant: Quant, first: Array) -> str:
+    """A state, as bytes; numbers in it start with 0, as LiteRT's do."""
+    name = f"{node_name(op)}_state"
+    b.tensors[name] = Tensor(name, first.shape, "int8", quant)
     b.starts[name] = name
-    index = len(b.model.tensors)
-    record = FileTensor(index, name, shape, "int8", quant, first)
+    record = FileTensor(len(b.model.tensors), name, first.shape, "int8", quant, first)
     b.model = replace(b.model, first={**b.model.first, name: record})
     return name
 
 
-HANDLERS: dict[str, Handler] = {"UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm}
+def _svdf(b: Builder, op: FileOperator) -> None:
+    """A node that computes the memory and the units behind it, and copies of the two."""
+    x, out = b.operand(op, 0, "input", rowwise=True), b.file_output(op)
+    shape, rank = b.file_shape(x), int(op.options["Rank"])
+    if len(shape) != 2 or shape[0] != 1:
+        raise b.unsupported(op, f"input of shape {list(shape)}", "one step: a batch of 1, and values")
+    filters, steps = (b.file_tensor(op, i, what).shape for i, what in ((1, "feature weights"), (2, "time weights")))
+    if len(filters) != 2 or len(steps) != 2 or rank < 1 or filters[0] % rank or steps[0] != filters[0]:
+        raise ModelError(f"weights of shapes {list(filters)} and {list(steps)} with rank {rank}", where=b.at(op))
+    units, size = filters[0] // rank, math.prod(steps)
+    if out.shape != (1, units) or out.quant is None:
+        raise ModelError(f"an output of shape {list(out.shape)} for {units} units", where=b.at(op))
+    supported = "int8 activations and feature weights, int16 time weights and state"
+    state = _state(b, op, 4, "state", "int16", size, supported)
+    if op.options["FusedActivationFunction"] != 1:
+        raise b.unsupported(op, f"fused activation number {op.options['FusedActivationFunction']}", "RELU")
+    feature = _matrix(b, op, 1, "feature", shape[1], "int8")
+    time = _matrix(b, op, 2, "time", steps[1], "int16")
+    if is_there(b, op, 3):
+        bias = _bias(b, op, 3, "unit_bias", units)
+    else:
+        bias = f"{node_name(op)}/unit_bias"
+        b.tensors[bias] = constant(bias, np.zeros(units, np.int32), Role.BIAS)
+    kept = _keep(b, op, out.quant, np.zeros((1, 2 * size), np.int8))
+    assert state.quant is not None
+    inputs, attrs = (x, kept, feature, time, bias), dict(state_scale=state.quant.scale)
+    every = b.inner(op, "all", "memory_filters", inputs, attrs, (1, 2 * size + units))
+    b.tensors[every] = replace(b.tensors[every], quant=out.quant)
+    b.kept[kept] = b.inner(op, "last", "strided_slice", (every,), _values(0, 2 * size), (1, 2 * size))
+    b.ends[kept] = f"{node_name(op)}_end"
+    b.add(op, "strided_slice", (every,), _values(2 * size, units), out.shape)
+
+
+def _values(first: int, count: int) -> dict[str, str]:
+    return dict(begins=f"0,{first}", sizes=f"1,{count}", strides="1,1")
+
+
+HANDLERS: dict[str, Handler] = {"UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm, "SVDF": _svdf}

@@ -12,7 +12,7 @@ from .common import Attrs, activation, axes_of, plain
 from .spatial import add_shaped
 
 
-def _reduction(kind: str) -> Handler:
+def reduction(kind: str) -> Handler:
     def handler(b: Builder, op: FileOperator) -> None:
         """Axes are those of the file's shape, in front of which the graph may have one more."""
         x = b.operand(op, 0, "input", rowwise=True)
@@ -37,7 +37,7 @@ def _reduce_max(b: Builder, op: FileOperator) -> None:
     shape = b.tensors[x].shape
     axes = axes_of(b, op, len(b.file_shape(x)))
     if x in b.rows or len(shape) not in (3, 4) or not axes or axes[0] == 0 or axes[-1] == len(shape) - 1:
-        _reduction("reduce_max")(b, op)
+        reduction("reduce_max")(b, op)
         return
     image = (*shape[:-1], 1, shape[-1]) if len(shape) == 3 else shape
     window = [image[a] if a in axes else 1 for a in (1, 2)]
@@ -74,12 +74,13 @@ def _place(kind: str) -> Handler:
 
 
 HANDLERS: dict[str, Handler] = {
-    "MEAN": _reduction("mean"),
-    "SUM": _reduction("sum"),
+    "MEAN": reduction("mean"),
+    "SUM": reduction("sum"),
     "REDUCE_MAX": _reduce_max,
     "L2_NORMALIZATION": _l2_normalize,
     "ARG_MAX": _place("arg_max"),
     "ARG_MIN": _place("arg_min"),
     "LOG_SOFTMAX": plain("log_softmax"),
-    "REDUCE_MIN": _reduction("reduce_min"),
+    "REDUCE_MIN": reduction("reduce_min"),
+    "REDUCE_PROD": reduction("reduce_prod"),
 }
