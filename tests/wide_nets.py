@@ -14,6 +14,7 @@ from edgekc.errors import ModelError, UnsupportedError
 from edgekc.graph.ir import Array, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import LOWER, OPS
+from edgekc.ops.shared import int16
 
 UNIT = Quant((2.0**-15,), (0,))  # what functions between -1 and 1 demand of their outputs
 FIXED = dict.fromkeys(("logistic", "tanh", "softmax"), UNIT)
@@ -23,14 +24,9 @@ LAYERS: dict[Layer, float] = {
     layers.grouped_conv2d: 1,
     layers.depthwise: 3,
     layers.fully_connected: 1,
+    layers.pool: 1.5,
+    layers.global_pool: 0.4,
 }
-
-
-def wide_values(x: Array, rng: Rng) -> Array:
-    """int8 to int16: the ends stay ends, and what lies between gets a low byte of its own."""
-    low = rng.integers(0, 256, x.shape)
-    low = np.where(x == -128, 0, np.where(x == 127, 255, low))
-    return (x.astype(np.int64) * 256 + low).astype(np.int16)
 
 
 def _wide(t: Tensor, rng: Rng) -> Tensor | None:
@@ -42,7 +38,7 @@ def _wide(t: Tensor, rng: Rng) -> Tensor | None:
         return t
     quant = Quant(t.quant.scales, (0,) * len(t.quant.scales), t.quant.axis)
     if t.data is not None:
-        return constant(t.name, wide_values(t.value, rng), t.role, quant)
+        return constant(t.name, int16.widened(t.value, rng), t.role, quant)
     return replace(t, dtype="int16", quant=quant)
 
 

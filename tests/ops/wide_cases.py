@@ -8,7 +8,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
-from wide_nets import is_taken, wide_values, wide_view
+from wide_nets import is_taken, wide_view
+
+from edgekc.ops.shared import int16
 
 if TYPE_CHECKING:
     from lowering_cases import Cases, LoweringCase
@@ -21,7 +23,7 @@ def widened(cases: Cases) -> Cases:
         for i, case in enumerate(islice(cases(), 0, None, 2)):
             view = wide_view(case.view, np.random.default_rng([i, 16]))
             if view is not None and is_taken(view):
-                values = {n: wide_values(v, np.random.default_rng([i, 17])) for n, v in case.values.items()}
+                values = {n: int16.widened(v, np.random.default_rng([i, 17])) for n, v in case.values.items()}
                 yield replace(case, view=view, values=values, plain=view)
 
     return wide
@@ -31,4 +33,6 @@ WIDE: dict[str, Callable[[Cases], Cases]] = {
     "conv2d": widened,
     "grouped_conv2d": widened,
     "depthwise": widened,
+    "average_pool": widened,
+    "max_pool": widened,
 }

@@ -13,8 +13,8 @@ from ...graph.op import Interval, View
 from . import linear as lin
 
 CLAMP = ("clamp_min", "clamp_max")  # of the fused activation, in levels of the output
-INT16 = np.iinfo(np.int16)
-FULL = dict(clamp_min=int(INT16.min), clamp_max=int(INT16.max))
+LOW, HIGH = -(2**15), 2**15 - 1
+FULL = dict(clamp_min=LOW, clamp_max=HIGH)
 REDUCED_LIMIT = 2**15  # of a multiplier with 15 bits
 HIGHEST_SHIFT = 7  # with which LiteRT multiplies a 64-bit accumulator
 ACCUMULATOR_LIMIT = 2**47  # an accumulator below it, times a multiplier, fits 63 bits
@@ -25,10 +25,9 @@ def is_wide(view: View) -> bool:
     return view.x.dtype == "int16"
 
 
-def require_wide(view: View) -> None:
-    """UnsupportedError unless all activations are int16 with a zero point of 0, as every 16x8 converter writes them."""
-    ends = [t for t in (*view.inputs, *view.outputs) if t.role is Role.ACTIVATION or t.dtype == "int16"]
-    for t in ends:
+def require_wide(view: View, *tensors: Tensor) -> None:
+    """UnsupportedError unless `tensors`, or all of the node's, are int16 with a zero point of 0."""
+    for t in tensors or (*view.inputs, *view.outputs):
         if t.dtype != "int16":
             what = f"{view.node.op} of int16 beside {t.dtype} ({t.name})"
             raise UnsupportedError(f"{what}; supported: int16 throughout", where=view.node.name)
@@ -41,7 +40,7 @@ def require_weights(view: View) -> None:
     if view.out.dtype != "int16" or view.weights.dtype != "int8":
         what = f"{view.node.op} of int16 with weights of {view.weights.dtype} to {view.out.dtype}"
         raise UnsupportedError(f"{what}; supported: int8 weights, int16 output", where=view.node.name)
-    require_wide(view)
+    require_wide(view, view.x, view.out)
     if view.weights.quant is not None and any(view.weights.quant.zero_points):
         raise UnsupportedError("int16 activations, and weights with a zero point", where=view.node.name)
 
@@ -70,7 +69,7 @@ def reach(weights: Array, bias: Array) -> Array:
 
 def require_clamp(view: View) -> None:
     """ModelError where the fused activation of an INTEGER node leaves no int16."""
-    if not INT16.min <= view["clamp_min"] <= view["clamp_max"] <= INT16.max:
+    if not LOW <= view["clamp_min"] <= view["clamp_max"] <= HIGH:
         raise ModelError(f"clamp_min {view['clamp_min']} and clamp_max {view['clamp_max']} leave no int16")
 
 
@@ -122,6 +121,12 @@ def output_interval(view: View, ends: Sequence[Array]) -> Interval:
 
 def fills(rng: np.random.Generator, shape: tuple[int, ...]) -> list[tuple[str, Array]]:
     """An int16 input of each kind: random, all -2**15, all 2**15 - 1."""
-    random = rng.integers(INT16.min, INT16.max + 1, shape).astype(np.int16)
-    ends = (("low", INT16.min), ("high", INT16.max))
+    random = rng.integers(LOW, HIGH + 1, shape).astype(np.int16)
+    ends = (("low", LOW), ("high", HIGH))
     return [("random", random), *((name, np.full(shape, level, np.int16)) for name, level in ends)]
+
+
+def widened(x: Array, rng: np.random.Generator) -> Array:
+    """int8 to int16 for cases: the ends stay ends, and what lies between gets a low byte of its own."""
+    low = np.where(x == -128, 0, np.where(x == 127, 255, rng.integers(0, 256, x.shape)))
+    return (x.astype(np.int64) * 256 + low).astype(np.int16)
