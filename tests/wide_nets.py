@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import oracle
 import random_layers as layers
+import random_moves as moves
+import random_pairs as pairs
 from random_layers import Builder, Layer
 from random_models import Rng, tensor
 
@@ -18,6 +20,7 @@ from edgekc.ops.shared import int16
 
 UNIT = Quant((2.0**-15,), (0,))  # what functions between -1 and 1 demand of their outputs
 FIXED = dict.fromkeys(("logistic", "tanh", "softmax"), UNIT)
+PRODUCTS = ("mul",)  # grow as both operands do
 LAYERS: dict[Layer, float] = {
     layers.conv2d: 3,
     layers.body: 3,
@@ -26,6 +29,8 @@ LAYERS: dict[Layer, float] = {
     layers.fully_connected: 1,
     layers.pool: 1.5,
     layers.global_pool: 0.4,
+    moves.binary: 2,
+    pairs.sub: 0.6,
 }
 
 
@@ -48,7 +53,10 @@ def wide_view(view: View, rng: Rng) -> View | None:
     found = [t for t in tensors if t is not None]
     if len(found) < len(tensors):
         return None
-    out = replace(found[-1], quant=FIXED.get(view.node.op, found[-1].quant))
+    quant = FIXED.get(view.node.op, found[-1].q)
+    if view.node.op in PRODUCTS:
+        quant = Quant((quant.scale * 256,), (0,))
+    out = replace(found[-1], quant=quant)
     return replace(view, inputs=tuple(found[:-1]), outputs=(out,))
 
 

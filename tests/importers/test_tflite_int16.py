@@ -73,3 +73,19 @@ def test_a_bias_beyond_32_bits_is_refused(tmp_path: Path) -> None:
     (tmp_path / "net.tflite").write_bytes(oracle.network([layer], ["x"], [layer.out.name]))
     with pytest.raises(EdgekcError, match="bias of channel 1 is 2147483648, which leaves 32 bits"):
         edgekc.compile(tmp_path / "net.tflite")
+
+
+def _sum(scales: tuple[float, float, float]) -> View:
+    shape = (1, 2, 3)
+    a, b, y = (_wide(name, shape, scale) for name, scale in zip("aby", scales, strict=True))
+    return View(Node("add", "y", ("a", "b"), ("y",), {"activation": "none"}), (a, b), (y,))
+
+
+def test_sums_that_litert_shifts_are_refused(tmp_path: Path) -> None:
+    """Where the option pot_scale_int16 is set, as by default, and all scales are powers of two."""
+    data = oracle.network([_sum((2.0**-9, 2.0**-10, 2.0**-9))], ["a", "b"], ["y"])
+    (tmp_path / "net.tflite").write_bytes(data)
+    with pytest.raises(EdgekcError, match="scales are powers of two, which LiteRT shifts"):
+        edgekc.compile(tmp_path / "net.tflite")
+    (tmp_path / "other.tflite").write_bytes(oracle.network([_sum((2.0**-9, 2.0**-10, 0.003))], ["a", "b"], ["y"]))
+    edgekc.compile(tmp_path / "other.tflite")

@@ -35,4 +35,7 @@ WIDE: dict[str, Callable[[Cases], Cases]] = {
     "depthwise": widened,
     "average_pool": widened,
     "max_pool": widened,
+    "add": widened,
+    "sub": widened,
+    "mul": widened,
 }

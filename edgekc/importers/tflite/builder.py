@@ -28,7 +28,7 @@ _CONSTANTS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32", 
 _OUTPUTS = {"QUANTIZE": ("int8", "uint8", "int16"), "DEQUANTIZE": ("float32",), "ARG_MAX": _PLACES, "ARG_MIN": _PLACES}
 _WIDE = frozenset(
     """
-FULLY_CONNECTED CONV_2D DEPTHWISE_CONV_2D AVERAGE_POOL_2D MAX_POOL_2D RESHAPE EXPAND_DIMS SQUEEZE
+FULLY_CONNECTED CONV_2D DEPTHWISE_CONV_2D AVERAGE_POOL_2D MAX_POOL_2D ADD SUB MUL RESHAPE EXPAND_DIMS SQUEEZE
 """.split()
 )  # take int16, and give it
 QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
