@@ -9,6 +9,8 @@ import oracle
 import random_layers as layers
 import random_moves as moves
 import random_pairs as pairs
+import random_spatial as spatial
+import random_strides as strides
 from random_layers import Builder, Layer
 from random_models import Rng, tensor
 
@@ -19,7 +21,7 @@ from edgekc.ops import LOWER, OPS
 from edgekc.ops.shared import int16
 
 UNIT = Quant((2.0**-15,), (0,))  # what functions between -1 and 1 demand of their outputs
-FIXED = dict.fromkeys(("logistic", "tanh", "softmax"), UNIT)
+FIXED = ("logistic", "tanh", "softmax")
 PRODUCTS = ("mul",)  # grow as both operands do
 LAYERS: dict[Layer, float] = {
     layers.conv2d: 3,
@@ -31,6 +33,18 @@ LAYERS: dict[Layer, float] = {
     layers.global_pool: 0.4,
     moves.binary: 2,
     pairs.sub: 0.6,
+    moves.pad: 1,
+    moves.concat: 1,
+    moves.reshape: 0.5,
+    spatial.resize_nearest: 0.4,
+    **dict.fromkeys(
+        (
+            *(strides.transpose, strides.strided_slice, strides.masked_slice, strides.plain_slice, strides.reverse),
+            *(strides.split, strides.unpack, strides.pack, strides.tile, strides.broadcast_to, strides.take),
+            *(strides.mirror_pad, strides.shuffle),
+        ),
+        0.25,
+    ),
 }
 
 
@@ -53,15 +67,18 @@ def wide_view(view: View, rng: Rng) -> View | None:
     found = [t for t in tensors if t is not None]
     if len(found) < len(tensors):
         return None
-    quant = FIXED.get(view.node.op, found[-1].q)
+    inputs, outputs = found[: len(view.inputs)], found[len(view.inputs) :]
+    if view.node.op in FIXED:
+        outputs = [replace(t, quant=UNIT) for t in outputs]
     if view.node.op in PRODUCTS:
-        quant = Quant((quant.scale * 256,), (0,))
-    out = replace(found[-1], quant=quant)
-    return replace(view, inputs=tuple(found[:-1]), outputs=(out,))
+        outputs = [replace(t, quant=Quant((t.q.scale * 256,), (0,))) for t in outputs]
+    return replace(view, inputs=tuple(inputs), outputs=tuple(outputs))
 
 
 def is_taken(view: View) -> bool:
     """Whether the lowering takes it, and its bounds hold: what leaves 32 bits is not defined in LiteRT either."""
+    if view.node.op not in LOWER:  # of files, a move
+        return True
     try:
         lowered = LOWER[view.node.op](view)
         by_name = {t.name: t for t in view.inputs}
@@ -97,21 +114,23 @@ def wide_net(seed: int) -> WideNet:
         live, made = len(b.live), len(b.views)
         x = b.live[-int(rng.integers(1, min(3, live) + 1))]
         names[rng.choice(len(names), p=weights / weights.sum())](b, x)
-        new = [wide_view(view, rng) for view in b.views[made:]]
+        new: list[View] = []
         known = {t.name: t for t in wide}
-        for view in new:
-            if view is not None:
-                view = replace(view, inputs=tuple(known.get(t.name, t) for t in view.inputs))
-                known[view.out.name] = view.out
-                views.append(view)
-        if None in new or not all(is_taken(view) for view in views[len(views) - len(new) :]):
-            del b.live[live:], b.views[made:], views[len(views) - sum(v is not None for v in new) :]
-        else:
-            wide = list(known.values())
-            for i, t in enumerate(b.live):  # later layers see the scales that these have
-                b.live[i] = replace(t, quant=known[t.name].quant)
+        for view in b.views[made:]:
+            twin = wide_view(view, rng)
+            if twin is None:
+                break
+            new.append(replace(twin, inputs=tuple(known.get(t.name, t) for t in twin.inputs)))
+            known |= {t.name: t for t in twin.outputs}
+        if len(new) < len(b.views) - made or not all(map(is_taken, new)):
+            del b.live[live:], b.views[made:]
+            continue
+        views += new
+        wide = list(known.values())
+        for i, t in enumerate(b.live):  # later layers see the scales that these have
+            b.live[i] = replace(t, quant=known[t.name].quant)
     read = {t.name for view in views for t in view.inputs}
-    outputs = [view.out.name for view in views if view.out.name not in read]
+    outputs = [t.name for view in views for t in view.outputs if t.name not in read]
     return WideNet(oracle.network(views, ["input"], outputs), shape, tuple(view.node.op for view in views))
 
 

@@ -114,6 +114,7 @@ OP = Op(
     kernels=broadcast.kernels("add", FIELDS, lambda view: {name: view[name] for name in ATTRS}, bits=16),
     ranges=ranges,
     validate=validate,
+    wide=True,
     channels=channelwise,
     cases=cases,
 )

@@ -164,5 +164,6 @@ OP = Op(
     macs=_macs,
     ranges=ranges,
     validate=validate,
+    wide=True,
     cases=cases,
 )

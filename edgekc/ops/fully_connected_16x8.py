@@ -171,5 +171,6 @@ OP = Op(
     macs=lambda view: dense.rows(view) * math.prod(view.weights.shape),
     ranges=ranges,
     validate=validate,
+    wide=True,
     cases=cases,
 )

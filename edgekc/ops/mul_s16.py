@@ -73,6 +73,7 @@ OP = Op(
     kernels=broadcast.kernels("mul", FIELDS, lambda view: {name: view[name] for name in ATTRS}, bits=16),
     ranges=ranges,
     validate=validate,
+    wide=True,
     channels=channelwise,
     cases=cases,
 )

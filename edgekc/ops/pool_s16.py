@@ -96,6 +96,7 @@ OP = Op(
     macs=pool.macs,
     ranges=ranges,
     validate=validate,
+    wide=True,
     channels=channelwise,
     cases=cases,
 )

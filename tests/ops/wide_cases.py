@@ -29,6 +29,9 @@ def widened(cases: Cases) -> Cases:
     return wide
 
 
+MOVES = """
+reshape pad concat transpose strided_slice tile broadcast_to take mirror_pad resize_nearest
+""".split()
 WIDE: dict[str, Callable[[Cases], Cases]] = {
     "conv2d": widened,
     "grouped_conv2d": widened,
@@ -38,4 +41,5 @@ WIDE: dict[str, Callable[[Cases], Cases]] = {
     "add": widened,
     "sub": widened,
     "mul": widened,
+    **dict.fromkeys(MOVES, widened),
 }

@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import ModelError, UnsupportedError
 from ...graph.fixedpoint import INT32_MAX, INT32_MIN
 from ...graph.ir import Array, Role, Tensor, constant
-from ...graph.op import Interval, View
+from ...graph.op import Case, Interval, View
 from . import linear as lin
 
 CLAMP = ("clamp_min", "clamp_max")  # of the fused activation, in levels of the output
@@ -130,3 +130,14 @@ def widened(x: Array, rng: np.random.Generator) -> Array:
     """int8 to int16 for cases: the ends stay ends, and what lies between gets a low byte of its own."""
     low = np.where(x == -128, 0, np.where(x == 127, 255, rng.integers(0, 256, x.shape)))
     return (x.astype(np.int64) * 256 + low).astype(np.int16)
+
+
+def twins(rng: np.random.Generator, cases: Sequence[Case]) -> list[Case]:
+    """The random ones of an operator that moves bytes, of int16; what they are filled with is 0."""
+    out = []
+    for case in cases:
+        if case.name.endswith("-random"):
+            attrs = {**case.attrs, **({"pad_value": 0} if "pad_value" in case.attrs else {})}
+            inputs = tuple(widened(x, rng) if x.dtype == np.int8 else x for x in case.inputs)
+            out.append(Case(f"{case.name}-wide", attrs, inputs))
+    return out
