@@ -11,6 +11,7 @@ import random_moves as moves
 import random_pairs as pairs
 import random_spatial as spatial
 import random_strides as strides
+import random_tables as tables
 from random_layers import Builder, Layer
 from random_models import Rng, tensor
 
@@ -33,6 +34,15 @@ LAYERS: dict[Layer, float] = {
     layers.global_pool: 0.4,
     moves.binary: 2,
     pairs.sub: 0.6,
+    moves.relu: 1,
+    moves.mean: 0.6,
+    spatial.mean_of_any: 0.3,
+    tables.leaky_relu: 0.4,
+    moves.requantise: 0.6,
+    moves.logistic: 0.4,
+    moves.tanh: 0.4,
+    moves.gate: 0.4,
+    moves.softmax: 0.5,
     moves.pad: 1,
     moves.concat: 1,
     moves.reshape: 0.5,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from wide_nets import is_taken, wide_view
 
+from edgekc.graph.ir import Quant
+from edgekc.graph.op import View
 from edgekc.ops.shared import int16
 
 if TYPE_CHECKING:
@@ -29,6 +31,35 @@ def widened(cases: Cases) -> Cases:
     return wide
 
 
+def every(cases: Cases) -> Cases:
+    """Of an operator on one value: every fifth case over all int16; of QUANTIZE also from int8 and to int8."""
+
+    def wide() -> Iterator[LoweringCase]:
+        for i, case in enumerate(islice(cases(), 0, None, 5)):
+            if (view := wide_view(case.view, np.random.default_rng([i, 16]))) is None:
+                continue
+            for twin in (view, *(_casts(view, i) if view.node.op == "quantize" else ())):
+                count = 2 ** np.iinfo(twin.x.dtype).bits
+                values = np.arange(count).astype(f"u{twin.x.dtype}").view(twin.x.dtype).reshape(1, count)
+                twin = replace(
+                    twin,
+                    inputs=(replace(twin.x, shape=(1, count)),),
+                    outputs=(replace(twin.out, shape=(1, count)),),
+                )
+                if is_taken(twin):
+                    yield replace(case, view=twin, values={twin.x.name: values}, plain=twin)
+
+    return wide
+
+
+def _casts(view: View, seed: int) -> Iterator[View]:
+    """The same node to int8 and from int8, whose zero points are any."""
+    zero = int(np.random.default_rng([seed, 18]).integers(-128, 128))
+    bytes_in, bytes_out = (replace(t, dtype="int8", quant=Quant(t.q.scales, (zero,))) for t in (view.x, view.out))
+    yield replace(view, outputs=(bytes_out,))
+    yield replace(view, inputs=(bytes_in,))
+
+
 MOVES = """
 reshape pad concat transpose strided_slice tile broadcast_to take mirror_pad resize_nearest
 """.split()
@@ -41,5 +72,12 @@ WIDE: dict[str, Callable[[Cases], Cases]] = {
     "add": widened,
     "sub": widened,
     "mul": widened,
+    "mean": widened,
+    "relu": every,
+    "leaky_relu": every,
+    "quantize": every,
+    "logistic": every,
+    "tanh": every,
+    "softmax": widened,
     **dict.fromkeys(MOVES, widened),
 }
