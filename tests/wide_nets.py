@@ -23,7 +23,7 @@ from edgekc.ops.shared import int16
 
 UNIT = Quant((2.0**-15,), (0,))  # what functions between -1 and 1 demand of their outputs
 FIXED = ("logistic", "tanh", "softmax")
-PRODUCTS = ("mul",)  # grow as both operands do
+PRODUCTS = ("mul", "batch_matmul")  # grow as both operands do
 LAYERS: dict[Layer, float] = {
     layers.conv2d: 3,
     layers.body: 3,
@@ -43,6 +43,9 @@ LAYERS: dict[Layer, float] = {
     moves.tanh: 0.4,
     moves.gate: 0.4,
     moves.softmax: 0.5,
+    spatial.transpose_conv: 0.5,
+    spatial.batch_matmul: 0.4,
+    layers.dilated_in_phases: 0.4,
     moves.pad: 1,
     moves.concat: 1,
     moves.reshape: 0.5,

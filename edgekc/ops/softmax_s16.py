@@ -20,7 +20,6 @@ MAX_DEPTH = 2**16 - 1  # exponentials, of 15 bits each, whose sum fits 31
 MAX_SHIFT = 15  # by which a difference, of 16 bits, may go left
 SPAN = 10.0  # below the largest value: what lies further down counts as the end
 _ENTRIES = 513
-_F = np.float32
 
 
 def _away(x: float) -> float:
@@ -31,16 +30,13 @@ def _table(function: Callable[[float], float], low: float, high: float) -> Array
     """int16 (513,): a function in 2**-15 over its range, less half of what a line misses in the middle of a step."""
     step, unit = (high - low) / (_ENTRIES - 1), 2.0**15
 
-    def real(x: float) -> float:
-        return float(_F(function(x)))
-
     levels = []
     for i in range(_ENTRIES - 1):
         x = low + i * step
-        sample, middle = _away(real(x) * unit), _away(real(x + step / 2) * unit)
-        line = _away((real(x + step) * unit + sample) / 2)
+        sample, middle = _away(function(x) * unit), _away(function(x + step / 2) * unit)
+        line = _away((function(x + step) * unit + sample) / 2)
         levels.append(sample - _away((line - middle) / 2))
-    return np.clip([*levels, _away(real(high) * unit)], int16.LOW, int16.HIGH).astype(np.int16)
+    return np.clip([*levels, _away(function(high) * unit)], int16.LOW, int16.HIGH).astype(np.int16)
 
 
 def exponentials() -> Array:

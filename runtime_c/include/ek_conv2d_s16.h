@@ -24,4 +24,10 @@ typedef struct {
  */
 void ek_conv2d_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out);
 
+/*
+ * Transposed convolution of one group: tap (ky, kx) of a filter puts input pixel (y, x) to output pixel
+ * (y * stride_h + ky - pad_top, x * stride_w + kx - pad_left). Dilations are 1.
+ */
+void ek_transpose_conv_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out);
+
 #endif

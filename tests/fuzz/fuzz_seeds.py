@@ -22,7 +22,12 @@ def tflite() -> Seeds:
     import streaming
     import wide_nets
 
-    made = [looped.file(0, 3, sequence=True), streaming.wake_word(1).file, wide_nets.wide_net(3).file]
+    made = [
+        looped.file(0, 3, sequence=True),
+        streaming.wake_word(1).file,
+        wide_nets.wide_net(3).file,
+        wide_nets.wide_net(25).file,
+    ]
     return [*(path.read_bytes() for path in sorted(CONVERTED.glob("*.tflite"))), *made]
 
 

@@ -39,7 +39,7 @@ def _layer(rng: Rng, x: Tensor, units: int, activation: str, bias: str = "int64"
     return View(node, inputs, (out,))
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [*range(6), 25])
 def test_networks_equal_litert(seed: int, tmp_path: Path) -> None:
     """The compiled C on the host gives LiteRT's bytes; buffers count two bytes a value."""
     net = wide_nets.wide_net(seed)

@@ -60,6 +60,23 @@ def _casts(view: View, seed: int) -> Iterator[View]:
     yield replace(view, inputs=(bytes_in,))
 
 
+def rows(cases: Cases) -> Cases:
+    """Of softmax: as `widened`, and many rows, whose sums reach all entries of the table of reciprocals."""
+
+    def wide() -> Iterator[LoweringCase]:
+        for i, case in enumerate(widened(cases)()):
+            yield case
+            if i < 6:
+                rng, shape = np.random.default_rng([i, 19]), (1, 500, 7)
+                x, y = (replace(t, shape=shape) for t in (case.view.x, case.view.out))
+                x = replace(x, quant=Quant((2.0**-9,), (0,)))
+                view = replace(case.view, inputs=(x,), outputs=(y,))
+                values = {x.name: rng.normal(0, 400, shape).astype(np.int16)}
+                yield replace(case, view=view, values=values, plain=view)
+
+    return wide
+
+
 MOVES = """
 reshape pad concat transpose strided_slice tile broadcast_to take mirror_pad resize_nearest
 """.split()
@@ -78,6 +95,8 @@ WIDE: dict[str, Callable[[Cases], Cases]] = {
     "quantize": every,
     "logistic": every,
     "tanh": every,
-    "softmax": widened,
+    "softmax": rows,
+    "transpose_conv": widened,
+    "batch_matmul": widened,
     **dict.fromkeys(MOVES, widened),
 }
