@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from ..errors import ModelError
-from ..graph.fixedpoint import quantize_multiplier
+from ..graph.fixedpoint import INT32_MAX, quantize_multiplier
 from ..graph.ir import Array, Role, constant
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.scratch import Region, Regions
 from .shared import int16
 from .shared import linear as lin
 from .shared.checks import known
@@ -17,6 +19,7 @@ from .shared.grouped import groups_of
 from .shared.operands import DENSE
 
 ATTRS = (*lin.WINDOW, *int16.CLAMP)
+MOST_TAPS = 508  # whose products, of up to 2**22 each, fit 32 bits
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -73,19 +76,36 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     padded = any(view[p] for p in lin.WINDOW[-4:])
     ends = (np.minimum(x.low, 0), np.maximum(x.high, 0)) if padded else (x.low, x.high)
     # Of each filter the channels that it reads: (oc, 1, 1, ic).
-    filters = oc // groups_of(view.x.shape, view.weights.shape)
+    filters = oc // _groups(view)
     low, high = (np.repeat(end.reshape(-1, ic), filters, axis=0)[:, None, None] for end in ends)
     products = lin.product_interval(view.weights.value, Interval(low, high))
     bias = view.bias.value.astype(np.int64)
     return int16.output_interval(view, [end.sum((1, 2, 3)) + bias for end in products])
 
 
+def output_params(view: View) -> dict[str, Param]:
+    """Values for FIELDS, but for the window and the groups."""
+    values: dict[str, Param] = {name: view.operand(name).name for name in ("weights", "bias", "multiplier", "shift")}
+    values.update({name: view[name] for name in int16.CLAMP}, step=int(view.multiplier.shape[0] > 1))
+    reaches = int16.reach(view.weights.value, view.bias.value)
+    return {**values, "narrow": int(reaches.max() <= INT32_MAX and int(view.shift.value.min()) >= -16)}
+
+
 def _params(view: View) -> dict[str, Param]:
     _, k_h, k_w, _ = view.weights.shape
-    values: dict[str, Param] = {name: view.operand(name).name for name in ("weights", "bias", "multiplier", "shift")}
-    values.update(lin.window_params(view, k_h, k_w))
-    values.update({name: view[name] for name in int16.CLAMP}, groups=groups_of(view.x.shape, view.weights.shape))
-    return {**values, "step": int(view.multiplier.shape[0] > 1)}
+    return {**output_params(view), **lin.window_params(view, k_h, k_w), "groups": _groups(view)}
+
+
+def _groups(view: View) -> int:
+    return groups_of(view.x.shape, view.weights.shape)
+
+
+def _dsp_regions(view: View) -> Regions:
+    fours = -(-int(np.prod(view.weights.shape[1:])) // 4)
+    return (
+        Region("pairs", 16 * fours, "what two pixels see, as pairs of int16"),
+        Region("window", 8 * fours, "int16 (taps): what one sees"),
+    )
 
 
 FIELDS = (
@@ -96,15 +116,21 @@ FIELDS = (
     ("uint16_t", "groups"),
     *(("int16_t", name) for name in int16.CLAMP),
     ("uint8_t", "step"),
+    ("uint8_t", "narrow"),
 )
+_kernel = partial(Kernel, header="ek_conv2d_s16.h", struct="ek_conv2d_s16_params", fields=FIELDS, params=_params)
 KERNELS = (
-    Kernel(
-        symbol="ek_conv2d_s16",
-        header="ek_conv2d_s16.h",
-        struct="ek_conv2d_s16_params",
-        fields=FIELDS,
-        params=_params,
+    _kernel(
+        symbol="ek_conv2d_s16_dsp",
+        needs=frozenset({"dsp"}),
+        accepts=lambda view: _groups(view) == 1 and int(np.prod(view.weights.shape[1:])) >= 4,
+        scratch=_dsp_regions,
     ),
+    _kernel(
+        symbol="ek_depthwise_s16",
+        accepts=lambda view: view.weights.shape[3] == 1 and int(np.prod(view.weights.shape[1:3])) <= MOST_TAPS,
+    ),
+    _kernel(symbol="ek_conv2d_s16"),
 )
 
 

@@ -52,9 +52,7 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
 
 
 def _params(view: View) -> dict[str, Param]:
-    values: dict[str, Param] = {name: view.operand(name).name for name in ("weights", "bias", "multiplier", "shift")}
-    values.update(transposed.window_params(view), **{name: view[name] for name in int16.CLAMP})
-    return {**values, "groups": 1, "step": int(view.multiplier.shape[0] > 1)}
+    return {**conv2d_16x8.output_params(view), **transposed.window_params(view), "groups": 1}
 
 
 def cases(rng: np.random.Generator) -> list[Case]:

@@ -4,6 +4,7 @@
 #define EK_CONV2D_S16_H
 
 #include "ek_layer.h"
+#include "ek_scratch.h"
 
 #include <stdint.h>
 
@@ -16,6 +17,7 @@ typedef struct {
     uint16_t groups;                /* each reads in_c / groups channels and writes out_c / groups */
     int16_t clamp_min, clamp_max;   /* fused activation, in output units */
     uint8_t step;                   /* 1: multiplier and shift per channel, 0: one for all */
+    uint8_t narrow;                 /* 1: no accumulator leaves 32 bits, and no shift is below -16 */
 } ek_conv2d_s16_params;
 
 /*
@@ -23,6 +25,17 @@ typedef struct {
  * The buffers must not overlap. No accumulator reaches 2^47.
  */
 void ek_conv2d_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out);
+
+/* The same for depthwise layers (groups is in_c) of up to 508 taps. */
+void ek_depthwise_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out);
+
+typedef struct {
+    ek_conv2d_s16_params layer;
+    struct { uint32_t window; } scratch;
+} ek_conv2d_s16_dsp_params;
+
+/* The same as the first for one group, on cores with the DSP extension. */
+void ek_conv2d_s16_dsp(const ek_conv2d_s16_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
 
 /*
  * Transposed convolution of one group: tap (ky, kx) of a filter puts input pixel (y, x) to output pixel

@@ -2,8 +2,7 @@
 /* Transposed convolution of int16: for each output pixel the taps that fall on pixels of the input. */
 #include "ek_conv2d_s16.h"
 
-#include "ek_fixedpoint.h"
-#include "ek_wide.h"
+#include "ek_wide_output.h"
 
 /* The sum of one filter's taps for the output pixel (y, x), which counts from the padding. */
 static int64_t sum(const ek_window_params *w, const int8_t *in, const int8_t *filter, uint32_t y, uint32_t x)
@@ -34,10 +33,7 @@ void ek_transpose_conv_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8
         for (uint32_t x = w->pad_left; x < (uint32_t)w->pad_left + w->out_w; x++) {
             const int8_t *filter = p->weights;
             for (uint32_t o = 0; o < w->out_c; o++, filter += taps, out += 2) {
-                const uint32_t k = p->step ? o : 0;
-                const int64_t acc = p->bias[o] + sum(w, in, filter, y, x);
-                const int32_t level = ek_wide_requant(acc, p->multiplier[k], p->shift[k]);
-                ek_wide_store(out, ek_clamp(level, p->clamp_min, p->clamp_max));
+                ek_wide_output(p, o, p->bias[o] + sum(w, in, filter, y, x), out);
             }
         }
     }
