@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import INT32_MAX
 from ..graph.ir import Array, Role, Tensor, constant
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Operand, Param, View
+from ..graph.scratch import Region
 from .shared import dense, int16
 from .shared import linear as lin
 from .shared.checks import known
@@ -144,6 +146,29 @@ def _ties(shift: int) -> Case:
     return Case(f"ties{shift}", int16.FULL, (*inputs, *factors))
 
 
+_kernel = partial(
+    Kernel,
+    header="ek_fully_connected_s16.h",
+    struct="ek_fully_connected_s16_params",
+    fields=(
+        ("const int8_t *", "weights"),
+        *(("const int32_t *", name) for name in ("bias", "multiplier", "fraction")),
+        ("const int8_t *", "shift"),
+        *(("uint32_t", name) for name in ("rows", "in_c", "out_c")),
+        *(("int16_t", name) for name in int16.CLAMP),
+        ("uint8_t", "step"),
+    ),
+    params=_params,
+)
+KERNELS = (
+    _kernel(
+        symbol="ek_fully_connected_s16_dsp",
+        needs=frozenset({"dsp"}),
+        accepts=lambda view: view.x.shape[-1] >= 4,
+        scratch=lambda view: (Region("pairs", 8 * -(-view.x.shape[-1] // 4), "a row, as pairs of int16"),),
+    ),
+    _kernel(symbol="ek_fully_connected_s16"),
+)
 OP = Op(
     name="fully_connected_16x8",
     code=80,
@@ -151,22 +176,7 @@ OP = Op(
     operands=(*DENSE, Operand("fraction", DENSE[-1].constant, Role.REQUANT)),
     infer=dense.infer,
     reference=reference,
-    kernels=(
-        Kernel(
-            symbol="ek_fully_connected_s16",
-            header="ek_fully_connected_s16.h",
-            struct="ek_fully_connected_s16_params",
-            fields=(
-                ("const int8_t *", "weights"),
-                *(("const int32_t *", name) for name in ("bias", "multiplier", "fraction")),
-                ("const int8_t *", "shift"),
-                *(("uint32_t", name) for name in ("rows", "in_c", "out_c")),
-                *(("int16_t", name) for name in int16.CLAMP),
-                ("uint8_t", "step"),
-            ),
-            params=_params,
-        ),
-    ),
+    kernels=KERNELS,
     weights=lambda attrs, constants: constants[0],
     macs=lambda view: dense.rows(view) * math.prod(view.weights.shape),
     ranges=ranges,

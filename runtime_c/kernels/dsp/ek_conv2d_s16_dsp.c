@@ -2,11 +2,9 @@
 /* Convolution of int16 on cores with the DSP extension: two pixels by two filters, two products an instruction. */
 #include "ek_conv2d_s16.h"
 
-#include "ek_dsp.h"
 #include "ek_taps.h"
 #include "ek_wide_output.h"
-
-enum { BLOCK = 127 }; /* groups of four taps whose products, of up to 2^22 each, fit 32 bits */
+#include "ek_wide_pairs.h"
 
 /* What a window sees: its taps one after the other, 0 outside of the image and up to a multiple of four. */
 static void unroll(const ek_window_params *w, const int8_t *in, uint32_t y, uint32_t x, int8_t *to, uint32_t bytes)
@@ -29,51 +27,52 @@ static void unroll(const ek_window_params *w, const int8_t *in, uint32_t y, uint
     }
 }
 
-/* Each four taps as the pairs (0, 2) and (1, 3), as bytes unpack; those of two pixels take turns. */
-static void pair_up(const int8_t *window, uint32_t fours, ek_pair *to)
+/* Sums of two filters, each of two pixels. */
+typedef struct {
+    int32_t s0, s1, s2, s3;
+} four_sums;
+
+static inline four_sums add_four(four_sums s, const ek_pair *x, uint32_t u0, uint32_t u1)
 {
-    for (uint32_t i = 0; i < fours; i++, window += 8, to += 4) {
-        const ek_pair a = ek_load32(window), b = ek_load32(window + 4);
-        to[0] = ek_pack_low(a, b);
-        to[2] = ek_pack_high(a, b);
-    }
+    const ek_pair even0 = ek_sxtb16(u0), even1 = ek_sxtb16(u1), odd0 = ek_sxtb16_odd(u0), odd1 = ek_sxtb16_odd(u1);
+    s.s0 = ek_smlad(x[2], odd0, ek_smlad(x[0], even0, s.s0));
+    s.s1 = ek_smlad(x[3], odd0, ek_smlad(x[1], even0, s.s1));
+    s.s2 = ek_smlad(x[2], odd1, ek_smlad(x[0], even1, s.s2));
+    s.s3 = ek_smlad(x[3], odd1, ek_smlad(x[1], even1, s.s3));
+    return s;
 }
 
-/* sums[2 * filter + pixel] += over so many fours. */
-static void dot(const ek_pair *x, const int8_t *w0, const int8_t *w1, uint32_t fours, int64_t sums[4])
+/* sums[2 * filter + pixel] of all taps of two filters. */
+static void dot(const ek_pair *x, const int8_t *w0, const int8_t *w1, uint32_t taps, int64_t sums[4])
 {
-    while (fours > 0) {
-        const uint32_t block = fours < BLOCK ? fours : BLOCK;
-        int32_t s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+    sums[0] = sums[1] = sums[2] = sums[3] = 0;
+    for (;;) {
+        const uint32_t fours = taps / 4, block = fours < EK_WIDE_FOURS ? fours : EK_WIDE_FOURS;
+        four_sums s = {0, 0, 0, 0};
         for (const ek_pair *const end = x + 4 * block; x != end; x += 4, w0 += 4, w1 += 4) {
-            const uint32_t u0 = ek_load32(w0), u1 = ek_load32(w1);
-            const ek_pair even0 = ek_sxtb16(u0), even1 = ek_sxtb16(u1);
-            const ek_pair odd0 = ek_sxtb16_odd(u0), odd1 = ek_sxtb16_odd(u1);
-            s0 = ek_smlad(x[2], odd0, ek_smlad(x[0], even0, s0));
-            s1 = ek_smlad(x[3], odd0, ek_smlad(x[1], even0, s1));
-            s2 = ek_smlad(x[2], odd1, ek_smlad(x[0], even1, s2));
-            s3 = ek_smlad(x[3], odd1, ek_smlad(x[1], even1, s3));
+            s = add_four(s, x, ek_load32(w0), ek_load32(w1));
         }
-        sums[0] += s0;
-        sums[1] += s1;
-        sums[2] += s2;
-        sums[3] += s3;
-        fours -= block;
+        taps -= 4 * block;
+        if (block < EK_WIDE_FOURS && taps > 0) {
+            s = add_four(s, x, ek_wide_last(w0, taps), ek_wide_last(w1, taps));
+            taps = 0;
+        }
+        sums[0] += s.s0;
+        sums[1] += s.s1;
+        sums[2] += s.s2;
+        sums[3] += s.s3;
+        if (taps == 0) {
+            return;
+        }
     }
-}
-
-/* The last one to three weights of a filter, and 0 behind them: what lies there is not the filter's. */
-static void last(const int8_t *from, uint32_t count, int8_t to[4])
-{
-    memset(to, 0, 4);
-    memcpy(to, from, (size_t)count);
 }
 
 void ek_conv2d_s16_dsp(const ek_conv2d_s16_dsp_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
     const ek_conv2d_s16_params *const p = &params->layer;
     const ek_window_params *const w = &p->window;
-    const uint32_t taps = (uint32_t)w->k_h * w->k_w * w->in_c, whole = taps / 4, fours = (taps + 3) / 4, oc = w->out_c;
+    const ek_wide_layer layer = ek_wide_layer_of(p);
+    const uint32_t taps = (uint32_t)w->k_h * w->k_w * w->in_c, fours = (taps + 3) / 4, oc = w->out_c;
     ek_pair *const pairs = scratch;
     int8_t *const window = ek_region(scratch, params->scratch.window);
     const uint32_t pixels = (uint32_t)w->out_h * w->out_w;
@@ -83,24 +82,17 @@ void ek_conv2d_s16_dsp(const ek_conv2d_s16_dsp_params *params, const int8_t *in,
         for (uint32_t i = 0; i < 2; i++) {
             const uint32_t at = pixel + (two ? i : 0);
             unroll(w, in, at / w->out_w, at % w->out_w, window, 8 * fours);
-            pair_up(window, fours, pairs + i);
+            ek_wide_pair_up(window, fours, 2, pairs + i);
         }
         for (uint32_t o = 0; o < oc; o += 2) {
             const uint32_t next = o + 1 < oc ? o + 1 : o;
-            const int8_t *const w0 = p->weights + o * taps, *const w1 = p->weights + next * taps;
-            int64_t sums[4] = {p->bias[o], p->bias[o], p->bias[next], p->bias[next]};
-            dot(pairs, w0, w1, whole, sums);
-            if (whole < fours) {
-                int8_t rest[8];
-                last(w0 + 4 * whole, taps % 4, rest);
-                last(w1 + 4 * whole, taps % 4, rest + 4);
-                dot(pairs + 4 * whole, rest, rest + 4, 1, sums);
-            }
-            ek_wide_output(p, o, sums[0], out + 2 * o);
-            ek_wide_output(p, next, sums[2], out + 2 * next);
+            int64_t sums[4];
+            dot(pairs, p->weights + o * taps, p->weights + next * taps, taps, sums);
+            ek_wide_output(&layer, o, sums[0], out + 2 * o);
+            ek_wide_output(&layer, next, sums[2], out + 2 * next);
             if (two) {
-                ek_wide_output(p, o, sums[1], out + 2 * (oc + o));
-                ek_wide_output(p, next, sums[3], out + 2 * (oc + next));
+                ek_wide_output(&layer, o, sums[1], out + 2 * (oc + o));
+                ek_wide_output(&layer, next, sums[3], out + 2 * (oc + next));
             }
         }
     }

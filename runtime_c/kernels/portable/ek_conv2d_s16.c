@@ -8,6 +8,7 @@
 void ek_conv2d_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out)
 {
     const ek_window_params *const w = &p->window;
+    const ek_wide_layer layer = ek_wide_layer_of(p);
     const uint32_t depth = (uint32_t)(w->in_c / p->groups), filters = (uint32_t)(w->out_c / p->groups);
     const uint32_t row = (uint32_t)w->k_w * depth, pixel = 2 * (uint32_t)w->in_c, in_row = w->in_w * pixel;
     const int together = p->groups == 1 && w->dilation_w == 1; /* the taps of a row are one run of values */
@@ -21,15 +22,15 @@ void ek_conv2d_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out)
             const int8_t *const window = in + rows.at * in_row + columns.at * pixel;
             const int8_t *filter = p->weights + rows.first * row + columns.first * depth;
             for (uint32_t o = 0; o < w->out_c; o++, filter += w->k_h * row, out += 2) {
-                int64_t acc = p->bias[o];
+                int64_t sum = 0;
                 for (uint32_t i = 0; i < rows.count; i++) {
                     const int8_t *from = window + i * w->dilation_h * in_row + 2 * (o / filters * depth);
                     const int8_t *weights = filter + i * row;
                     for (uint32_t j = 0; j < runs; j++, from += w->dilation_w * pixel, weights += depth) {
-                        acc += ek_wide_dot(from, weights, length);
+                        sum += ek_wide_dot(from, weights, length);
                     }
                 }
-                ek_wide_output(p, o, acc, out);
+                ek_wide_output(&layer, o, sum, out);
             }
         }
     }

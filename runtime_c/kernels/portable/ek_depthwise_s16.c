@@ -8,6 +8,7 @@
 void ek_depthwise_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out)
 {
     const ek_window_params *const w = &p->window;
+    const ek_wide_layer layer = ek_wide_layer_of(p);
     const uint32_t times = (uint32_t)(w->out_c / w->in_c), taps = (uint32_t)w->k_h * w->k_w;
     const uint32_t pixel = 2 * (uint32_t)w->in_c, in_row = w->in_w * pixel;
     const uint32_t down = w->dilation_h * in_row, right = w->dilation_w * pixel;
@@ -29,7 +30,7 @@ void ek_depthwise_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *o
                             sum += ek_wide_load(from) * weights[j];
                         }
                     }
-                    ek_wide_output(p, o, (int64_t)p->bias[o] + sum, out);
+                    ek_wide_output(&layer, o, sum, out);
                 }
             }
         }

@@ -28,12 +28,13 @@ static int64_t sum(const ek_window_params *w, const int8_t *in, const int8_t *fi
 void ek_transpose_conv_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out)
 {
     const ek_window_params *const w = &p->window;
+    const ek_wide_layer layer = ek_wide_layer_of(p);
     const uint32_t taps = (uint32_t)w->k_h * w->k_w * w->in_c;
     for (uint32_t y = w->pad_top; y < (uint32_t)w->pad_top + w->out_h; y++) {
         for (uint32_t x = w->pad_left; x < (uint32_t)w->pad_left + w->out_w; x++) {
             const int8_t *filter = p->weights;
             for (uint32_t o = 0; o < w->out_c; o++, filter += taps, out += 2) {
-                ek_wide_output(p, o, p->bias[o] + sum(w, in, filter, y, x), out);
+                ek_wide_output(&layer, o, sum(w, in, filter, y, x), out);
             }
         }
     }

@@ -8,6 +8,21 @@
 #include "ek_fixedpoint.h"
 #include "ek_wide.h"
 
+/* A layer's fields by value: no store of an output can change them, so that they stay in registers. */
+typedef struct {
+    const int32_t *bias, *multiplier;
+    const int8_t *shift;
+    int32_t clamp_min, clamp_max;
+    uint32_t step;
+    int narrow;
+} ek_wide_layer;
+
+static inline ek_wide_layer ek_wide_layer_of(const ek_conv2d_s16_params *p)
+{
+    const ek_wide_layer layer = {p->bias, p->multiplier, p->shift, p->clamp_min, p->clamp_max, p->step, p->narrow};
+    return layer;
+}
+
 /* ek_wide_requant of an accumulator of 32 bits, with shift >= -16: it takes one multiplication. */
 static inline int32_t ek_wide_requant_narrow(int32_t acc, int32_t multiplier, int32_t shift)
 {
@@ -16,13 +31,14 @@ static inline int32_t ek_wide_requant_narrow(int32_t acc, int32_t multiplier, in
     return (int32_t)((uint32_t)y >> right | (uint32_t)(y >> 32) << (32 - right));
 }
 
-/* The level of output channel `o` from its accumulator. */
-static inline void ek_wide_output(const ek_conv2d_s16_params *p, uint32_t o, int64_t acc, int8_t *out)
+/* The level of output channel `o` from the sum of its products. */
+static inline void ek_wide_output(const ek_wide_layer *l, uint32_t o, int64_t sum, int8_t *out)
 {
-    const uint32_t k = p->step ? o : 0;
-    const int32_t y = p->narrow ? ek_wide_requant_narrow((int32_t)acc, p->multiplier[k], p->shift[k])
-                                : ek_wide_requant(acc, p->multiplier[k], p->shift[k]);
-    ek_wide_store(out, ek_clamp(y, p->clamp_min, p->clamp_max));
+    const uint32_t k = o * l->step;
+    const int64_t acc = sum + l->bias[o];
+    const int32_t y = l->narrow ? ek_wide_requant_narrow((int32_t)acc, l->multiplier[k], l->shift[k])
+                                : ek_wide_requant(acc, l->multiplier[k], l->shift[k]);
+    ek_wide_store(out, ek_clamp(y, l->clamp_min, l->clamp_max));
 }
 
 #endif
