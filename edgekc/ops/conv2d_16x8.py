@@ -100,8 +100,21 @@ def _groups(view: View) -> int:
     return groups_of(view.x.shape, view.weights.shape)
 
 
+def _is_depthwise(view: View) -> bool:
+    return view.weights.shape[3] == 1 and _taps(view) <= MOST_TAPS
+
+
+def _taps(view: View) -> int:
+    """That an output reads."""
+    return int(np.prod(view.weights.shape[1:]))
+
+
+def _weight_pairs(view: View) -> Regions:
+    return (Region("weights", 4 * _taps(view) * -(-view.x.shape[3] // 2), "int16 (channels / 2, taps, 2): in pairs"),)
+
+
 def _dsp_regions(view: View) -> Regions:
-    fours = -(-int(np.prod(view.weights.shape[1:])) // 4)
+    fours = -(-_taps(view) // 4)
     return (
         Region("pairs", 16 * fours, "what two pixels see, as pairs of int16"),
         Region("window", 8 * fours, "int16 (taps): what one sees"),
@@ -123,13 +136,16 @@ KERNELS = (
     _kernel(
         symbol="ek_conv2d_s16_dsp",
         needs=frozenset({"dsp"}),
-        accepts=lambda view: _groups(view) == 1 and int(np.prod(view.weights.shape[1:])) >= 4,
+        accepts=lambda view: _groups(view) == 1 and _taps(view) >= 4,
         scratch=_dsp_regions,
     ),
     _kernel(
-        symbol="ek_depthwise_s16",
-        accepts=lambda view: view.weights.shape[3] == 1 and int(np.prod(view.weights.shape[1:3])) <= MOST_TAPS,
+        symbol="ek_depthwise_s16_dsp",
+        needs=frozenset({"dsp"}),
+        accepts=lambda view: _is_depthwise(view) and 2 <= view.x.shape[3] == view.out.shape[3],
+        scratch=_weight_pairs,
     ),
+    _kernel(symbol="ek_depthwise_s16", accepts=_is_depthwise),
     _kernel(symbol="ek_conv2d_s16"),
 )
 

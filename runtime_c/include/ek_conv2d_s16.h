@@ -29,6 +29,9 @@ void ek_conv2d_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out)
 /* The same for depthwise layers (groups is in_c) of up to 508 taps. */
 void ek_depthwise_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out);
 
+/* The same for as many outputs as inputs, on cores with the DSP extension. */
+void ek_depthwise_s16_dsp(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 typedef struct {
     ek_conv2d_s16_params layer;
     struct { uint32_t window; } scratch;

@@ -7,6 +7,30 @@
 
 enum { EK_WIDE_FOURS = 127 }; /* groups of four products, of up to 2^22 each, that fit 32 bits */
 
+#if EK_DSP
+
+/* acc + a.low * b.low, and acc + a.high * b.high. */
+static inline int32_t ek_smlabb(ek_pair a, ek_pair b, int32_t acc)
+{
+    int32_t y;
+    __asm__("smlabb %0, %1, %2, %3" : "=r"(y) : "r"(a), "r"(b), "r"(acc));
+    return y;
+}
+
+static inline int32_t ek_smlatt(ek_pair a, ek_pair b, int32_t acc)
+{
+    int32_t y;
+    __asm__("smlatt %0, %1, %2, %3" : "=r"(y) : "r"(a), "r"(b), "r"(acc));
+    return y;
+}
+
+#else
+
+static inline int32_t ek_smlabb(ek_pair a, ek_pair b, int32_t acc) { return acc + ek_pair_low(a) * ek_pair_low(b); }
+static inline int32_t ek_smlatt(ek_pair a, ek_pair b, int32_t acc) { return acc + ek_pair_high(a) * ek_pair_high(b); }
+
+#endif
+
 /*
  * Each four values of int16 as the pairs (0, 2) and (1, 3), as bytes unpack. Pairs are `step` words apart, so that those
  * of several inputs can take turns.
