@@ -31,14 +31,23 @@ static inline int32_t ek_wide_requant_narrow(int32_t acc, int32_t multiplier, in
     return (int32_t)((uint32_t)y >> right | (uint32_t)(y >> 32) << (32 - right));
 }
 
+/* The level of output channel `o` of a layer that is `narrow`, from its accumulator. */
+static inline void ek_wide_output_narrow(const ek_wide_layer *l, uint32_t o, int32_t acc, int8_t *out)
+{
+    const uint32_t k = o * l->step;
+    ek_wide_store(out, ek_clamp(ek_wide_requant_narrow(acc, l->multiplier[k], l->shift[k]), l->clamp_min, l->clamp_max));
+}
+
 /* The level of output channel `o` from the sum of its products. */
 static inline void ek_wide_output(const ek_wide_layer *l, uint32_t o, int64_t sum, int8_t *out)
 {
     const uint32_t k = o * l->step;
     const int64_t acc = sum + l->bias[o];
-    const int32_t y = l->narrow ? ek_wide_requant_narrow((int32_t)acc, l->multiplier[k], l->shift[k])
-                                : ek_wide_requant(acc, l->multiplier[k], l->shift[k]);
-    ek_wide_store(out, ek_clamp(y, l->clamp_min, l->clamp_max));
+    if (l->narrow) {
+        ek_wide_output_narrow(l, o, (int32_t)acc, out);
+        return;
+    }
+    ek_wide_store(out, ek_clamp(ek_wide_requant(acc, l->multiplier[k], l->shift[k]), l->clamp_min, l->clamp_max));
 }
 
 #endif
