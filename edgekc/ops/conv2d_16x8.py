@@ -113,6 +113,14 @@ def _weight_pairs(view: View) -> Regions:
     return (Region("weights", 4 * _taps(view) * -(-view.x.shape[3] // 2), "int16 (channels / 2, taps, 2): in pairs"),)
 
 
+def _mve_regions(view: View) -> Regions:
+    room = 16 * -(-_taps(view) // 8)
+    return (
+        Region("first", room, "int16 (taps to a multiple of 8): what a pixel sees"),
+        Region("second", room, "int16: what the next one sees"),
+    )
+
+
 def _dsp_regions(view: View) -> Regions:
     fours = -(-_taps(view) // 4)
     return (
@@ -133,6 +141,12 @@ FIELDS = (
 )
 _kernel = partial(Kernel, header="ek_conv2d_s16.h", struct="ek_conv2d_s16_params", fields=FIELDS, params=_params)
 KERNELS = (
+    _kernel(
+        symbol="ek_conv2d_s16_mve",
+        needs=frozenset({"mve"}),
+        accepts=lambda view: _groups(view) == 1 and _taps(view) >= 8,
+        scratch=_mve_regions,
+    ),
     _kernel(
         symbol="ek_conv2d_s16_dsp",
         needs=frozenset({"dsp"}),

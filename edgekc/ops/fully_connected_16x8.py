@@ -162,6 +162,12 @@ _kernel = partial(
 )
 KERNELS = (
     _kernel(
+        symbol="ek_fully_connected_s16_mve",
+        needs=frozenset({"mve"}),
+        accepts=lambda view: view.x.shape[-1] >= 8,
+        scratch=lambda view: (Region("row", 16 * -(-view.x.shape[-1] // 8), "int16 (in_c to a multiple of 8)"),),
+    ),
+    _kernel(
         symbol="ek_fully_connected_s16_dsp",
         needs=frozenset({"dsp"}),
         accepts=lambda view: view.x.shape[-1] >= 4,

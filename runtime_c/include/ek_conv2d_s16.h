@@ -40,6 +40,14 @@ typedef struct {
 /* The same as the first for one group, on cores with the DSP extension. */
 void ek_conv2d_s16_dsp(const ek_conv2d_s16_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
 
+typedef struct {
+    ek_conv2d_s16_params layer;
+    struct { uint32_t second; } scratch;
+} ek_conv2d_s16_mve_params;
+
+/* The same for one group, on cores with Helium. */
+void ek_conv2d_s16_mve(const ek_conv2d_s16_mve_params *params, const int8_t *in, int8_t *out, void *scratch);
+
 /*
  * Transposed convolution of one group: tap (ky, kx) of a filter puts input pixel (y, x) to output pixel
  * (y * stride_h + ky - pad_top, x * stride_w + kx - pad_left). Dilations are 1.

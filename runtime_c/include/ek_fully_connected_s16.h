@@ -25,4 +25,7 @@ void ek_fully_connected_s16(const ek_fully_connected_s16_params *p, const int8_t
 /* The same for cores with the DSP extension. */
 void ek_fully_connected_s16_dsp(const ek_fully_connected_s16_params *p, const int8_t *in, int8_t *out, void *scratch);
 
+/* The same for cores with Helium. */
+void ek_fully_connected_s16_mve(const ek_fully_connected_s16_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 #endif

@@ -38,6 +38,8 @@ EXPECTED = {  # kernels that must be among those tried, by what a core has
             "ek_average_pool_s8",
             "ek_transpose_conv_s8",
             "ek_batch_matmul_s8",
+            "ek_conv2d_s16",
+            "ek_fully_connected_s16",
         )
     },
     frozenset({"dsp"}): {f"{s}_dsp" for s in (*DENSE, "ek_fully_connected_s8", "ek_add_s8", "ek_average_pool_s8")}

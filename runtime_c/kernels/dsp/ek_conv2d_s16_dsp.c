@@ -2,30 +2,9 @@
 /* Convolution of int16 on cores with the DSP extension: two pixels by two filters, two products an instruction. */
 #include "ek_conv2d_s16.h"
 
-#include "ek_taps.h"
 #include "ek_wide_output.h"
 #include "ek_wide_pairs.h"
-
-/* What a window sees: its taps one after the other, 0 outside of the image and up to a multiple of four. */
-static void unroll(const ek_window_params *w, const int8_t *in, uint32_t y, uint32_t x, int8_t *to, uint32_t bytes)
-{
-    const ek_taps rows = ek_taps_inside(y, w->stride_h, w->pad_top, w->dilation_h, w->in_h, w->k_h);
-    const ek_taps columns = ek_taps_inside(x, w->stride_w, w->pad_left, w->dilation_w, w->in_w, w->k_w);
-    const uint32_t pixel = 2 * (uint32_t)w->in_c, row = w->k_w * pixel;
-    const uint32_t together = w->dilation_w == 1 ? columns.count : 1;
-    if (rows.count * columns.count * pixel < bytes) {
-        memset(to, 0, (size_t)bytes);
-    }
-    for (uint32_t i = 0; i < rows.count; i++) {
-        const int8_t *from = in + ((rows.at + i * w->dilation_h) * w->in_w + columns.at) * pixel;
-        int8_t *put = to + (rows.first + i) * row + columns.first * pixel;
-        for (uint32_t j = 0; j < columns.count; j += together) {
-            memcpy(put, from, (size_t)(together * pixel));
-            put += pixel;
-            from += w->dilation_w * pixel;
-        }
-    }
-}
+#include "ek_wide_window.h"
 
 /* Sums of two filters, each of two pixels. */
 typedef struct {
@@ -106,7 +85,7 @@ void ek_conv2d_s16_dsp(const ek_conv2d_s16_dsp_params *params, const int8_t *in,
         int8_t *const second = out + 2 * oc * (other - pixel);
         for (uint32_t i = 0; i < 2; i++) {
             const uint32_t at = i == 0 ? pixel : other;
-            unroll(w, in, at / w->out_w, at % w->out_w, window, 8 * fours);
+            ek_wide_window(w, in, at / w->out_w, at % w->out_w, window, 8 * fours);
             ek_wide_pair_up(window, fours, 2, pairs + i);
         }
         const int8_t *filter = p->weights;
