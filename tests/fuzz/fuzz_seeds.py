@@ -39,6 +39,7 @@ def tflite_float() -> Seeds:
 def ekc() -> Seeds:
     import nets
     import streaming
+    import wide_nets
 
     from edgekc.format.pack import pack
     from edgekc.graph.ir import Stage
@@ -59,6 +60,8 @@ def ekc() -> Seeds:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "streaming.tflite"
         path.write_bytes(streaming.wake_word(1).file)
+        found.append(pack(to_integer(import_model(path, "net"), {})))
+        path.write_bytes(wide_nets.wide_net(25).file)
         found.append(pack(to_integer(import_model(path, "net"), {})))
     return [data for data in found if len(data) < 8000] + _packed()
 

@@ -39,7 +39,10 @@ def _layer(rng: Rng, x: Tensor, units: int, activation: str, bias: str = "int64"
     return View(node, inputs, (out,))
 
 
-@pytest.mark.parametrize("seed", [*range(6), 25])
+SEEDS = [*range(3), 25, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(40, 80))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_networks_equal_litert(seed: int, tmp_path: Path) -> None:
     """The compiled C on the host gives LiteRT's bytes; buffers count two bytes a value."""
     net = wide_nets.wide_net(seed)
@@ -53,6 +56,18 @@ def test_networks_equal_litert(seed: int, tmp_path: Path) -> None:
         np.testing.assert_array_equal(y.ravel(), np.concatenate([row[i].ravel() for row in expected]))
     (edge,) = program.manifest["inputs"]
     assert (edge["dtype"], edge["bytes"]) == ("int16", 2 * np.prod(net.shape))
+
+
+@pytest.mark.parametrize("board", ["mps2-an386", "mps3-an547"])
+def test_kernels_of_boards_equal_litert(board: str, tmp_path: Path) -> None:
+    """Those for the DSP extension and for Helium, emulated on the host."""
+    net = wide_nets.wide_net(1)
+    (tmp_path / "net.tflite").write_bytes(net.file)
+    x = wide_nets.samples(net.shape, 1)
+    expected = [oracle.interpret(net.file, [sample[None]])[0].ravel() for sample in x]
+    got = edgekc.compile(tmp_path / "net.tflite", board=board).run(x)
+    first = got[0] if isinstance(got, tuple | list) else got
+    np.testing.assert_array_equal(first.ravel(), np.concatenate(expected))
 
 
 @pytest.mark.parametrize(
