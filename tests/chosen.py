@@ -89,6 +89,8 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "format/test_corruption.py::test_spliced_sections_under_right_checksums",
     "format/test_every_op.py",
     "format/test_roundtrip.py::test_same_bytes_whatever_the_hash_seed",
+    "importers/test_tflite_int16.py::test_kernels_of_boards_equal_litert",
+    "importers/test_tflite_int16.py::test_networks_equal_litert",
     "importers/test_import_model.py::test_models_by_suffix[resnet8_cifar10jpeg.pt2",
     "importers/test_obstacles.py::test_torch",
     "importers/test_pools.py::test_other_torch_pools",

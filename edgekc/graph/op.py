@@ -294,6 +294,7 @@ class Op:
         single: its activations are float32, the output at least; those of all others never are.
         rows: what a row of its output needs, for layers that run by rows (generate/rows.py). Its kernels' parameters
             then change with the rows of a call in the window's heights alone, or in a number that counts values.
+        wide: its activations may be int16; `validate` says which of them.
         joins_at_most: how many inputs its kernels put behind one another along `axis`; several nodes do it for more.
             0: it does no such thing.
     """
@@ -318,6 +319,7 @@ class Op:
     joins_at_most: int = 0
     single: bool = False
     rows: Rows = Rows.NONE
+    wide: bool = False
     cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
 
 

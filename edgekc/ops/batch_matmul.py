@@ -16,59 +16,33 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import DOUBLE, INT32_MAX, SINGLE, clamp_int8, quantize_multiplier, requantize
 from ..graph.ir import Array, Role, constant
-from ..graph.op import Case, IntAttrs, Kernel, Lowered, Op, Operand, Param, Shape, View
+from ..graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import FloatHalf, SourceOp
+from . import batch_matmul_s16
+from .shared import int16
 from .shared import linear as lin
 from .shared.checks import is_constant, require_int8
+from .shared.matrices import FIELDS, OPERANDS, depth, infer, params, shapes, turn
 from .shared.nearest import nearest_multipliers
-from .shared.operands import A
 from .shared.testing import fills
 
 ATTRS = ("adj_x", "adj_y", "a_zero", "b_zero", "multiplier", "shift", *lin.OUTPUT)
 MOST_DEPTH = 2**15 - 1  # four sums of so many products of bytes fit 32 bits
-OPERANDS = (A, Operand("b"))
-
-
-def _turned(shape: Shape, adjoint: int) -> tuple[int, int]:
-    """(rows, columns) of a matrix, as it takes part in the product."""
-    return (shape[-1], shape[-2]) if adjoint else (shape[-2], shape[-1])
-
-
-def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
-    a, b = shapes
-    what = f"the product of matrices {list(a)} and {list(b)}"
-    if len(a) != len(b) or len(a) < 3:
-        raise UnsupportedError(f"{what}: both need a batch, and as many axes")
-    (rows, depth), (other, columns) = _turned(a, attrs["adj_x"]), _turned(b, attrs["adj_y"])
-    if depth != other:
-        raise ModelError(f"{what}: {depth} columns meet {other} rows")
-    left, right = a[1:-2], b[1:-2]
-    if a[0] != b[0] or (left != right and math.prod(left) != 1 and math.prod(right) != 1):
-        raise UnsupportedError(f"{what}: a part of their other axes broadcasts")
-    return [(a[0], *(max(pair) for pair in zip(left, right, strict=True)), rows, columns)]
 
 
 def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
     """acc = sum over k of (a[i, k] - a_zero) * (b[k, j] - b_zero)."""
     a, b = (x.astype(np.float64) - attrs[zero] for x, zero in zip(inputs, ("a_zero", "b_zero"), strict=True))
-    acc = np.matmul(_matrix(a, attrs["adj_x"]), _matrix(b, attrs["adj_y"]))  # exact: below 2**53
+    acc = np.matmul(turn(a, attrs["adj_x"]), turn(b, attrs["adj_y"]))  # exact: below 2**53
     value = requantize(acc.astype(np.int64), attrs["multiplier"], attrs["shift"], attrs["rounding"])
     return [clamp_int8(value, attrs["out_zero"], attrs["act_min"], attrs["act_max"])]
 
 
-def _matrix(x: Any, adjoint: int) -> Any:
-    return x.swapaxes(-1, -2) if adjoint else x
-
-
-def _depth(view: View) -> int:
-    return _turned(view.x.shape, view["adj_x"])[1]
-
-
 def validate(view: View) -> None:
-    depth, shift = _depth(view), view["shift"]
-    if depth > MOST_DEPTH or (255 * 255 * depth) << max(shift, 0) > INT32_MAX // 2:
-        raise ModelError(f"a sum of {depth} products with a shift of {shift} could leave 32 bits")
+    count, shift = depth(view), view["shift"]
+    if count > MOST_DEPTH or (255 * 255 * count) << max(shift, 0) > INT32_MAX // 2:
+        raise ModelError(f"a sum of {count} products with a shift of {shift} could leave 32 bits")
     if view["act_min"] > view["act_max"]:
         raise ModelError(f"act_min {view['act_min']} is above act_max {view['act_max']}")
 
@@ -82,6 +56,8 @@ def _attrs(view: View, adj_x: int, adj_y: int, multiplier: tuple[int, int], roun
 
 
 def lower(view: View) -> Lowered:
+    if int16.is_wide(view):
+        return batch_matmul_s16.lower(view)
     require_int8(view)
     a, b = view.inputs
     multiplier = quantize_multiplier(a.q.scale * b.q.scale / view.out.q.scale)
@@ -129,22 +105,15 @@ def lower_fully_connected(view: View) -> Lowered:
 
 
 def _params(view: View) -> dict[str, Param]:
-    a, b = view.x.shape, view.operand("b").shape
-    (rows, depth), (_, columns) = _turned(a, view["adj_x"]), _turned(b, view["adj_y"])
-    values: dict[str, Param] = dict(batches=math.prod(view.out.shape[:-2]), rows=rows, columns=columns, depth=depth)
-    a_row, a_step = (1, a[-1]) if view["adj_x"] else (a[-1], 1)
-    b_column, b_step = (b[-1], 1) if view["adj_y"] else (1, b[-1])
-    values.update(a_batch=0 if math.prod(a[:-2]) == 1 else a[-1] * a[-2], a_row=a_row, a_step=a_step)
-    values.update(b_batch=0 if math.prod(b[:-2]) == 1 else b[-1] * b[-2], b_column=b_column, b_step=b_step)
-    return {**values, **{name: view[name] for name in ATTRS[2:]}}
+    return {**params(view), **{name: view[name] for name in ATTRS[2:]}}
 
 
 def _regions(view: View) -> Regions:
-    depth = _depth(view)
+    count = depth(view)
     return (
         Region("sums", 4 * view.out.shape[-2], "int32 (rows): of a, of one matrix"),
-        Region("rows", 2 * depth if view["adj_x"] else 0, "int8 (2, depth): of a, where it is turned", align=1),
-        Region("columns", 2 * depth, "int8 (2, depth): of b", align=1),
+        Region("rows", 2 * count if view["adj_x"] else 0, "int8 (2, depth): of a, where it is turned", align=1),
+        Region("columns", 2 * count, "int8 (2, depth): of b", align=1),
     )
 
 
@@ -153,8 +122,7 @@ _kernel = partial(
     header="ek_batch_matmul.h",
     struct="ek_batch_matmul_params",
     fields=(
-        *(("uint32_t", name) for name in ("batches", "rows", "columns", "depth")),
-        *(("uint32_t", name) for name in ("a_batch", "a_row", "a_step", "b_batch", "b_column", "b_step")),
+        *FIELDS,
         *(("int32_t", name) for name in ("multiplier", "shift")),
         *(("int16_t", name) for name in ("a_zero", "b_zero", "out_zero", "act_min", "act_max")),
         ("uint8_t", "rounding"),
@@ -163,34 +131,20 @@ _kernel = partial(
     scratch=_regions,
 )
 KERNELS = (
-    _kernel(symbol="ek_batch_matmul_s8_mve", needs=frozenset({"mve"}), accepts=lambda view: _depth(view) >= 8),
-    _kernel(symbol="ek_batch_matmul_s8_dsp", needs=frozenset({"dsp"}), accepts=lambda view: _depth(view) >= 4),
+    _kernel(symbol="ek_batch_matmul_s8_mve", needs=frozenset({"mve"}), accepts=lambda view: depth(view) >= 8),
+    _kernel(symbol="ek_batch_matmul_s8_dsp", needs=frozenset({"dsp"}), accepts=lambda view: depth(view) >= 4),
     _kernel(symbol="ek_batch_matmul_s8"),
 )
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    shapes = [  # other axes of a, of b; rows, depth, columns
-        ("one", (), (), (3, 5, 4)),
-        ("heads", (2,), (2,), (4, 8, 6)),
-        ("many", (2, 2), (2, 2), (5, 19, 3)),
-        ("shared-b", (3,), (1,), (2, 17, 5)),
-        ("shared-a", (1,), (2,), (3, 4, 2)),
-        ("row", (), (), (1, 33, 7)),
-        ("column", (), (), (6, 16, 1)),
-        ("one-value", (1,), (1,), (1, 1, 1)),
-    ]
     out = []
-    for k, (name, left, right, (rows, depth, columns)) in enumerate(shapes):
-        for adj_x, adj_y in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            a_shape = (1, *left, *_turned((rows, depth), adj_x))
-            b_shape = (1, *right, *_turned((depth, columns), adj_y))
-            for i, ((fill, a), (_, b)) in enumerate(
-                zip(fills(rng, a_shape), reversed(fills(rng, b_shape)), strict=True)
-            ):
-                pair = quantize_multiplier(float(rng.uniform(0.2, 3)) / (3000 * math.sqrt(depth)))
-                attrs = _case_attrs(rng, adj_x, adj_y, pair, (k + i) % 2)
-                out.append(Case(f"{name}-{adj_x}{adj_y}-{fill}", attrs, (a, b)))
+    for k, (name, adj_x, adj_y, a_shape, b_shape, count) in enumerate(shapes()):
+        pairs = zip(fills(rng, a_shape), reversed(fills(rng, b_shape)), strict=True)
+        for i, ((fill, a), (_, b)) in enumerate(pairs):
+            pair = quantize_multiplier(float(rng.uniform(0.2, 3)) / (3000 * math.sqrt(count)))
+            attrs = _case_attrs(rng, adj_x, adj_y, pair, (k // 4 + i) % 2)
+            out.append(Case(f"{name}-{fill}", attrs, (a, b)))
     return out
 
 
@@ -203,7 +157,7 @@ def _case_attrs(rng: np.random.Generator, adj_x: int, adj_y: int, pair: tuple[in
 def _real(view: View, operands: Sequence[Any]) -> Any:
     """Of numpy or PyTorch."""
     a, b = operands
-    return _matrix(a, view["adj_x"]) @ _matrix(b, view["adj_y"])
+    return turn(a, view["adj_x"]) @ turn(b, view["adj_y"])
 
 
 OP = Op(
@@ -214,7 +168,7 @@ OP = Op(
     infer=infer,
     reference=reference,
     kernels=KERNELS,
-    macs=lambda view: math.prod(view.out.shape[1:]) * _depth(view),
+    macs=lambda view: math.prod(view.out.shape[1:]) * depth(view),
     validate=validate,
     cases=cases,
 )

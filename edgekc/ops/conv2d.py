@@ -14,13 +14,14 @@ from ..graph.ir import Array, Role, constant
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Rows, Shape, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
+from . import conv2d_16x8
 from .kernels import columns as col
 from .kernels import decoded
 from .kernels import expand as ex
 from .kernels import vector as vec
 from .kernels import winograd as wg
 from .kernels.cost import Cost
-from .shared import asymmetric
+from .shared import asymmetric, int16
 from .shared import floats as fl
 from .shared import linear as lin
 from .shared.checks import is_unsigned
@@ -52,6 +53,8 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 def lower(view: View) -> Lowered:
+    if int16.is_wide(view):
+        return conv2d_16x8.lower(view)
     if asymmetric.is_asymmetric(view):
         return asymmetric.lower(view, lower)
     w = view.weights.value
@@ -357,22 +360,8 @@ def _at_the_bound_of_pairs(case: Case) -> Case:
     return Case(f"{case.name}-pairs", case.attrs, (x, np.broadcast_to(taps.reshape(w[0].shape), w.shape).copy(), *rest))
 
 
-_PATCH_BYTES = 16 * 2**20  # of a slice of the batch: near the cache, and large enough for the matrix product
-
-
 def real(view: View, operands: Sequence[Array]) -> Array:
-    """Through im2col and one matrix product, so that a whole test set takes a minute, not an hour."""
-    x, w, bias = operands
-    oc, k_h, k_w, ic = w.shape
-    _, out_h, out_w, _ = view.out.shape
-    matrix = np.ascontiguousarray(w.reshape(oc, -1).T)
-    out = np.empty((x.shape[0], out_h, out_w, oc), np.float32)
-    step = max(1, _PATCH_BYTES // (out_h * out_w * k_h * k_w * ic * 4))
-    for start in range(0, x.shape[0], step):
-        part = fl.patches(view, x[start : start + step], k_h, k_w)
-        np.matmul(part, matrix, out=out[start : start + step])
-    out += bias
-    return out
+    return fl.by_patches(view, *operands)
 
 
 def in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:

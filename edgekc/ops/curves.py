@@ -19,7 +19,8 @@ from ..graph.fixedpoint import rounding_doubling_high_mul as high_mul
 from ..graph.ir import Array
 from ..graph.op import Lowered, View
 from ..graph.source import FloatHalf, SourceOp
-from . import lut, quantize
+from . import lut, quantize, rescale_s16
+from .shared import int16
 from .shared.checks import require_int8
 from .shared.operands import X
 from .shared.ties import channelwise
@@ -106,6 +107,8 @@ def _ratio(view: View) -> np.float32:
 
 
 def lower_leaky_relu(view: View) -> Lowered:
+    if int16.is_wide(view):
+        return rescale_s16.lower_leaky_relu(view)
     v, alpha = _centred(view), F32(float(view.node.attrs["alpha"]))
     steep = float(F32(F32(view.x.q.scale) * np.abs(alpha)) / F32(view.out.q.scale))
     below = _times(view, v, steep) * (1 if alpha >= 0 else -1)

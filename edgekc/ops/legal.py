@@ -195,6 +195,8 @@ def _check_node(graph: Graph, node: Node) -> None:
     ends = [t for t in (*tensors, *graph.of(node.outputs)) if t.role is Role.ACTIVATION]
     if not op.single and any(t.dtype == "float32" for t in ends):
         raise ModelError(f"{op.name} computes in integers, and has an activation of float32", where=node.name)
+    if not op.wide and any(t.dtype == "int16" for t in ends):
+        raise ModelError(f"{op.name} has an activation of int16, which it has no kernel for", where=node.name)
     is_constant = [t.role is not Role.ACTIVATION for t in tensors]
     if is_constant != sorted(is_constant):
         raise ModelError(f"a constant operand of {op.name} comes before an activation", where=node.name)

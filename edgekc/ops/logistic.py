@@ -11,7 +11,8 @@ from ..errors import UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Lowered, View
 from ..graph.source import FloatHalf, SourceOp
-from . import lut
+from . import lut, sigmoid_s16
+from .shared import int16
 from .shared.checks import require_int8
 from .shared.floats import UNIT
 from .shared.operands import X
@@ -19,6 +20,8 @@ from .shared.ties import channelwise
 
 
 def lower(view: View) -> Lowered:
+    if int16.is_wide(view):
+        return sigmoid_s16.lower(view)
     require_int8(view)
     out = view.out.q
     if (out.scale, out.zero_point) != (UNIT.scale, UNIT.zero_point):

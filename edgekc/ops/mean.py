@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..graph.fixedpoint import DOUBLE, clamp_int8, quantize_multiplier, requantize
+from ..graph.fixedpoint import DOUBLE, clamp_int8, requantize
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp
-from .shared import reduce
+from . import mean_s16
+from .shared import int16, reduce
 from .shared.checks import activation_inputs, require_int8
 from .shared.operands import X
 from .shared.testing import fills
@@ -40,13 +41,6 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
     return [clamp_int8(value, attrs["out_zero"], -128, 127)]
 
 
-def scale_attrs(ratio: float, count: int) -> dict[str, int]:
-    """Multiplier and shift of ratio / count, in TFLite's way: an integer division that keeps 31 bits."""
-    multiplier, shift = quantize_multiplier(ratio)
-    headroom = min(count.bit_length() - 1, 32, 31 + shift)
-    return dict(multiplier=(multiplier << headroom) // count, shift=shift - headroom)
-
-
 def validate(view: View) -> None:
     count = reduce.count(view)
     if overflows(count, view["shift"]):
@@ -54,10 +48,12 @@ def validate(view: View) -> None:
 
 
 def lower(view: View) -> Lowered:
+    if int16.is_wide(view):
+        return mean_s16.lower(view)
     require_int8(view)
     attrs = reduce.lower_axes(view)
     count = math.prod(view.x.shape[a] for a in reduce.axes_of(attrs))
-    scales = scale_attrs(view.x.q.scale / view.out.q.scale, count)
+    scales = reduce.mean_scales(view.x.q.scale / view.out.q.scale, count)
     if overflows(count, scales["shift"]):
         raise UnsupportedError(f"mean of {count} values overflows 32 bits", where=view.node.name)
     attrs["in_zero"] = view.x.q.zero_point
@@ -128,13 +124,13 @@ def cases(rng: np.random.Generator) -> list[Case]:
         count = math.prod(shape[a] for a in axes)
         for i, (fill, x) in enumerate(fills(rng, shape)):
             ratio = 1.0 if i == 1 else float(np.exp(rng.uniform(-3, 2)))
-            attrs = dict(axes=sum(1 << a for a in axes), keep_dims=keep, **scale_attrs(ratio, count))
+            attrs = dict(axes=sum(1 << a for a in axes), keep_dims=keep, **reduce.mean_scales(ratio, count))
             attrs.update(in_zero=int(rng.integers(-128, 128)), out_zero=int(rng.integers(-128, 128)))
             out.append(Case(f"{name}-{fill}", attrs, (x,)))
 
     def more(count: int) -> dict[str, int]:
         zeros = dict(in_zero=int(rng.integers(-128, 128)), out_zero=int(rng.integers(-128, 128)))
-        return {**scale_attrs(float(np.exp(rng.uniform(-3, 2))), count), **zeros}
+        return {**reduce.mean_scales(float(np.exp(rng.uniform(-3, 2))), count), **zeros}
 
     return out + [replace(case, name=f"any-{case.name}") for case in reduce.cases(rng, more)]
 

@@ -8,13 +8,15 @@ from ..errors import UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Lowered, View
 from ..graph.source import FloatHalf, SourceOp
-from . import lut
+from . import lut, rescale_s16
 from .shared.checks import is_unsigned
 from .shared.floats import first_in_numpy, first_in_torch
 from .shared.operands import X
 
 
 def lower(view: View) -> Lowered:
+    if "int16" in (view.x.dtype, view.out.dtype):
+        return rescale_s16.lower_quantize(view)
     for tensor in (view.x, view.out):
         if tensor.dtype not in ("int8", "uint8"):
             raise UnsupportedError(f"quantize of {tensor.dtype} ({tensor.name})", where=view.node.name)

@@ -7,7 +7,8 @@ import numpy as np
 from ..errors import UnsupportedError
 from ..graph.op import Lowered, View
 from ..graph.source import FloatHalf, SourceOp
-from . import lut
+from . import lut, rescale_s16
+from .shared import int16
 from .shared.checks import require_int8
 from .shared.floats import first_in_numpy, first_in_torch
 from .shared.linear import activation_range
@@ -16,6 +17,8 @@ from .shared.ties import channelwise
 
 
 def lower(view: View) -> Lowered:
+    if int16.is_wide(view):
+        return rescale_s16.lower_relu(view)
     require_int8(view)
     # TFLite divides these scales in float32, and those of `quantize` in float64.
     ratio = float(np.float32(view.x.q.scale) / np.float32(view.out.q.scale))

@@ -9,7 +9,8 @@ import numpy as np
 from ..graph.ir import Quant
 from ..graph.op import Lowered, View
 from ..graph.source import FloatHalf, SourceOp
-from . import lut
+from . import lut, sigmoid_s16
+from .shared import int16
 from .shared.operands import X
 from .shared.ties import channelwise
 
@@ -17,6 +18,8 @@ SIGNED_UNIT = Quant((1 / 128,), (0,))  # what TensorFlow Lite fixes for outputs 
 
 
 def lower(view: View) -> Lowered:
+    if int16.is_wide(view):
+        return sigmoid_s16.lower(view)
     return lut.tabulated(view, math.tanh, SIGNED_UNIT)
 
 

@@ -14,61 +14,37 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ModelError
 from ..graph.ir import Array
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
-from . import conv2d
+from . import conv2d, transpose_conv_16x8
+from .shared import int16
 from .shared import linear as lin
 from .shared.checks import known
 from .shared.operands import DENSE
 from .shared.testing import linear_cases
 from .shared.ties import new_channels
+from .shared.transposed import GEOMETRY, ONES, SIZE, infer, macs, spread, window_params
 
-GEOMETRY = ("stride_h", "stride_w", "pad_top", "pad_left")
-ATTRS = (*GEOMETRY, "out_h", "out_w", "pad_value", *lin.OUTPUT)
-_ONES = dict(stride_h=1, stride_w=1, dilation_h=1, dilation_w=1, pad_top=0, pad_bottom=0, pad_left=0, pad_right=0)
-
-
-def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
-    x, w = shapes[0], shapes[1]
-    if len(w) != 4 or len(x) != 4 or x[3] != w[3]:
-        raise ModelError(f"weights {list(w)} do not match an input of shape {list(x)}")
-    if min(attrs["out_h"], attrs["out_w"]) < 1:
-        raise ModelError(f"an output of {attrs['out_h']} times {attrs['out_w']} pixels")
-    return [(x[0], attrs["out_h"], attrs["out_w"], w[0])]
-
-
-def spread(attrs: IntAttrs, x: Array, out: Shape, window: Shape, fill: float) -> Array:
-    """The image that the turned filters see: (n, out_h + kh - 1, out_w + kw - 1, c)."""
-    n, h, w, c = x.shape
-    stride_h, stride_w = attrs["stride_h"], attrs["stride_w"]
-    inside = np.full((n, (h - 1) * stride_h + 1, (w - 1) * stride_w + 1, c), fill, x.dtype)
-    inside[:, ::stride_h, ::stride_w] = x
-    for axis, count, k, pad in zip((1, 2), out, window, (attrs["pad_top"], attrs["pad_left"]), strict=True):
-        before, total = k - 1 - pad, count + k - 1
-        inside = inside.take(range(max(-before, 0), inside.shape[axis]), axis)
-        inside = inside.take(range(min(total - max(before, 0), inside.shape[axis])), axis)
-        pads = [(0, 0)] * 4
-        pads[axis] = (min(max(before, 0), total), total - min(max(before, 0), total) - inside.shape[axis])
-        inside = np.pad(inside, pads, constant_values=fill)
-    return inside
+ATTRS = (*GEOMETRY, *SIZE, "pad_value", *lin.OUTPUT)
 
 
 def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
     """acc[o] = bias[o] + sum over all taps of x * w[o], x being `pad_value` where a tap falls on no pixel."""
     x, w, *rest = inputs
     seen = spread(attrs, x, (attrs["out_h"], attrs["out_w"]), (w.shape[1], w.shape[2]), attrs["pad_value"])
-    return conv2d.reference({**attrs, **_ONES}, (seen, w[:, ::-1, ::-1], *rest))
+    return conv2d.reference({**attrs, **ONES}, (seen, w[:, ::-1, ::-1], *rest))
 
 
 def _plain(view: View) -> View:
     """The convolution that `spread` is for: its weights, scales and activation are lowered as those of any other."""
-    return replace(view, node=replace(view.node, attrs={**view.node.attrs, **_ONES}))
+    return replace(view, node=replace(view.node, attrs={**view.node.attrs, **ONES}))
 
 
 def lower(view: View) -> Lowered:
+    if int16.is_wide(view):
+        return transpose_conv_16x8.lower(view)
     lowered = conv2d.lower(_plain(view))
     attrs = {name: view[name] for name in GEOMETRY}
     _, attrs["out_h"], attrs["out_w"], _ = view.out.shape
@@ -95,12 +71,7 @@ def _taps(view: View) -> tuple[int, int]:
 
 
 def _params(view: View) -> dict[str, Param]:
-    _, in_h, in_w, in_c = view.x.shape
-    _, out_h, out_w, out_c = view.out.shape
-    _, k_h, k_w, _ = view.weights.shape
-    values = dict(in_h=in_h, in_w=in_w, in_c=in_c, out_h=out_h, out_w=out_w, out_c=out_c, k_h=k_h, k_w=k_w)
-    values.update({name: view[name] for name in GEOMETRY}, dilation_h=1, dilation_w=1)
-    return {"window": values, **lin.output_params(view), "pad_value": view["pad_value"]}
+    return {**window_params(view), **lin.output_params(view), "pad_value": view["pad_value"]}
 
 
 def _regions(view: View) -> Regions:
@@ -183,7 +154,7 @@ OP = Op(
     reference=reference,
     kernels=KERNELS,
     weights=lambda attrs, constants: constants[0],
-    macs=lambda view: int(np.prod(view.x.shape[1:3])) * int(np.prod(view.weights.shape)),
+    macs=macs,
     ranges=ranges,
     validate=lin.validate,
     channels=lambda view: lin.mixing_rule(channel_axis=3, always_padded=True),

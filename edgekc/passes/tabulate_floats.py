@@ -61,7 +61,8 @@ def _chain(graph: Graph, writers: dict[str, Node], last: Node) -> list[Node]:
         if before is None or not (source_of(before).direct or is_function(before)):
             return []
         chain.insert(0, before)
-    return chain
+    ends = (chain[0].inputs[0], last.outputs[0])
+    return chain if all(graph.tensors[name].dtype in ("int8", "uint8") for name in ends) else []
 
 
 def _is_float(graph: Graph, name: str) -> bool:

@@ -22,4 +22,10 @@ typedef struct {
  */
 void ek_fully_connected_s16(const ek_fully_connected_s16_params *p, const int8_t *in, int8_t *out);
 
+/* The same for cores with the DSP extension. */
+void ek_fully_connected_s16_dsp(const ek_fully_connected_s16_params *p, const int8_t *in, int8_t *out, void *scratch);
+
+/* The same for cores with Helium. */
+void ek_fully_connected_s16_mve(const ek_fully_connected_s16_params *p, const int8_t *in, int8_t *out, void *scratch);
+
 #endif

@@ -20,8 +20,14 @@ Seeds = list[bytes]
 def tflite() -> Seeds:
     import looped
     import streaming
+    import wide_nets
 
-    made = [looped.file(0, 3, sequence=True), streaming.wake_word(1).file]
+    made = [
+        looped.file(0, 3, sequence=True),
+        streaming.wake_word(1).file,
+        wide_nets.wide_net(3).file,
+        wide_nets.wide_net(25).file,
+    ]
     return [*(path.read_bytes() for path in sorted(CONVERTED.glob("*.tflite"))), *made]
 
 
@@ -33,6 +39,7 @@ def tflite_float() -> Seeds:
 def ekc() -> Seeds:
     import nets
     import streaming
+    import wide_nets
 
     from edgekc.format.pack import pack
     from edgekc.graph.ir import Stage
@@ -53,6 +60,8 @@ def ekc() -> Seeds:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "streaming.tflite"
         path.write_bytes(streaming.wake_word(1).file)
+        found.append(pack(to_integer(import_model(path, "net"), {})))
+        path.write_bytes(wide_nets.wide_net(25).file)
         found.append(pack(to_integer(import_model(path, "net"), {})))
     return [data for data in found if len(data) < 8000] + _packed()
 

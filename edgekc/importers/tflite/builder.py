@@ -15,7 +15,7 @@ from . import numbers, shapes
 from .file import FileModel, FileOperator, FileTensor
 
 MAX_DIM = 65535  # the C parameter structs hold 16-bit sizes
-_INPUTS = {"QUANTIZE": ("int8", "uint8", "float32"), "DEQUANTIZE": ("int8", "uint8", "int16")}
+_INPUTS = {"QUANTIZE": ("int8", "uint8", "int16", "float32"), "DEQUANTIZE": ("int8", "uint8", "int16")}
 # A converter leaves a function that has no int8 kernel in float, between DEQUANTIZE and QUANTIZE.
 _FUNCTIONS = frozenset(
     """
@@ -28,7 +28,15 @@ _PLACES = ("int32", "int64")
 _CONSTANTS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64", "bool")  # numpy's names too
 _OUTPUTS = {"QUANTIZE": ("int8", "uint8", "int16"), "DEQUANTIZE": ("float32",), "ARG_MAX": _PLACES, "ARG_MIN": _PLACES}
 _OUTPUTS |= {"CAST": ("int8", "float32"), "TOPK_V2": ("int8", "int32")}
-_WIDE = ("FULLY_CONNECTED", "RESHAPE", "EXPAND_DIMS", "SQUEEZE")  # take int16, and give it
+_WIDE = frozenset(
+    """
+FULLY_CONNECTED CONV_2D DEPTHWISE_CONV_2D AVERAGE_POOL_2D MAX_POOL_2D ADD SUB MUL MEAN RELU RELU6 LEAKY_RELU
+LOGISTIC TANH SOFTMAX TRANSPOSE_CONV BATCH_MATMUL SPACE_TO_BATCH_ND BATCH_TO_SPACE_ND
+RESHAPE EXPAND_DIMS SQUEEZE
+PAD PADV2 CONCATENATION PACK TRANSPOSE STRIDED_SLICE SLICE REVERSE_V2 SPLIT SPLIT_V UNPACK TILE BROADCAST_TO
+GATHER RESIZE_NEAREST_NEIGHBOR MIRROR_PAD
+""".split()
+)  # take int16, and give it
 QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
 BATCH = "convert the model with a batch size of 1, and run it once for each sample"
 
@@ -324,9 +332,9 @@ class Builder:
             with suppress(ValueError):  # damaged, which lowering says
                 shape = np.broadcast_shapes(*(self.file_shape(name) for name in inputs))  # each element by itself
         output = self.output(op, shape, phased, part)
-        if op.builtin in _IN_FLOAT and self.tensors[inputs[0]].dtype != self.tensors[output].dtype:
-            types = f"{self.tensors[inputs[0]].dtype} to {self.tensors[output].dtype}"
-            raise self.unsupported(op, types, "one type, int8 or float32")
+        types = [self.tensors[name].dtype for name in (inputs[0], output)]
+        if op.builtin in _IN_FLOAT | _WIDE and types[0] != types[1]:
+            raise self.unsupported(op, " to ".join(types), f"one type, {' or '.join(_types({}, op))}")
         self.nodes.append(Node(kind, node_name(op, part), inputs, (output,), dict(attrs)))
 
     def inner(
@@ -354,9 +362,8 @@ class Builder:
 
 def _types(particular: Mapping[str, tuple[str, ...]], op: FileOperator) -> tuple[str, ...]:
     """The types of an operator's activations."""
-    if op.builtin in _WIDE:
-        return "int8", "int16"
-    return particular.get(op.builtin, ("int8", "float32") if op.builtin in _IN_FLOAT else ("int8",))
+    wide, real = ("int16",) * (op.builtin in _WIDE), ("float32",) * (op.builtin in _IN_FLOAT)
+    return particular.get(op.builtin, ("int8", *wide, *real))
 
 
 def graph_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -46,6 +46,23 @@ def patches(view: View, x: Array, k_h: int, k_w: int) -> Array:
     return columns.reshape(n, out_h, out_w, k_h * k_w * c)
 
 
+_PATCH_BYTES = 16 * 2**20  # of a slice of the batch: near the cache, and large enough for the matrix product
+
+
+def by_patches(view: View, x: Array, w: Array, bias: Array) -> Array:
+    """A convolution through im2col and one matrix product, so that a whole test set takes a minute, not an hour."""
+    oc, k_h, k_w, ic = w.shape
+    _, out_h, out_w, _ = view.out.shape
+    matrix = np.ascontiguousarray(w.reshape(oc, -1).T)
+    out = np.empty((x.shape[0], out_h, out_w, oc), np.float32)
+    step = max(1, _PATCH_BYTES // (out_h * out_w * k_h * k_w * ic * 4))
+    for start in range(0, x.shape[0], step):
+        part = patches(view, x[start : start + step], k_h, k_w)
+        np.matmul(part, matrix, out=out[start : start + step])
+    out += bias
+    return out
+
+
 def aligned(operands: Sequence[Any]) -> tuple[Any, Any]:
     """Two operands, of numpy or PyTorch, ones put behind the batch axis of that with the lower rank."""
     rank = max(x.ndim for x in operands)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ModelError, UnsupportedError
+from ...graph.fixedpoint import quantize_multiplier
 from ...graph.ir import Array
 from ...graph.op import Case, ChannelRule, Field, IntAttrs, Interval, Param, Shape, View
 from ...graph.source import Tie
@@ -68,6 +69,13 @@ def lower_axes(view: View) -> dict[str, int]:
 def count(view: View) -> int:
     """Values that make one, of an INTEGER node."""
     return math.prod(view.x.shape[a] for a in axes_of({"axes": view["axes"]}))
+
+
+def mean_scales(ratio: float, count: int) -> dict[str, int]:
+    """Multiplier and shift of ratio / count, in TFLite's way: an integer division that keeps 31 bits."""
+    multiplier, shift = quantize_multiplier(ratio)
+    headroom = min(count.bit_length() - 1, 32, 31 + shift)
+    return dict(multiplier=(multiplier << headroom) // count, shift=shift - headroom)
 
 
 def shape_params(view: View) -> dict[str, Param]:

@@ -1,0 +1,92 @@
+"""INTEGER nodes with activations of 16 bits: what has no kernel for them is refused, and so are mixed widths."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgekc.errors import ModelError
+from edgekc.graph.ir import Graph, Node, Quant, Stage, Tensor, constant
+from edgekc.graph.op import Case, operand_at
+from edgekc.ops import OPS
+from edgekc.ops.legal import check
+
+QUANT = Quant((0.5,), (0,))
+
+
+def _graph(name: str, case: Case, *, out: str = "", first: str = "") -> Graph:
+    """The case as a net of one layer; `out` and `first` are other types of its output and its first input."""
+    op = OPS[name]
+    (value,) = op.reference(case.attrs, case.inputs)
+    tensors = {"out": Tensor("out", value.shape, out or value.dtype.name, QUANT)}
+    for i, x in enumerate(case.inputs):
+        role = operand_at(op, i).role
+        made = Tensor(f"in{i}", x.shape, x.dtype.name, QUANT) if role is None else constant(f"in{i}", x, role)
+        tensors[made.name] = replace(made, dtype=first) if first and i == 0 else made
+    names = tuple(f"in{i}" for i in range(len(case.inputs)))
+    inputs = tuple(n for n in names if tensors[n].data is None)
+    node = Node(name, "layer", names, ("out",), case.attrs)
+    return Graph("net", Stage.INTEGER, tensors, (node,), inputs, ("out",), {})
+
+
+def _case(name: str, ending: str) -> Case:
+    return next(c for c in OPS[name].cases(np.random.default_rng(0)) if c.name.endswith(ending))
+
+
+@pytest.mark.parametrize("name", ["lut", "average_pool", "mean", "softmax", "fully_connected"])
+def test_operators_of_bytes_take_no_int16(name: str) -> None:
+    case = OPS[name].cases(np.random.default_rng(0))[0]
+    check(_graph(name, case))
+    for wide in (dict(out="int16"), dict(first="int16")):
+        with pytest.raises(ModelError, match="has an activation of int16, which it has no kernel for"):
+            check(_graph(name, case, **wide))
+
+
+@pytest.mark.parametrize("name", ["strided_copy", "reshape", "pad", "mirror_pad", "take", "concat", "resize_nearest"])
+def test_what_moves_bytes_moves_one_width(name: str) -> None:
+    case = _case(name, "-wide")
+    check(_graph(name, case))
+    for narrow in (dict(out="int8"), dict(first="int8")):
+        with pytest.raises(ModelError, match="int16"):
+            check(_graph(name, case, **narrow))
+
+
+@pytest.mark.parametrize("name", [op.name for op in OPS.values() if op.name.endswith(("_16x8", "_s16"))])
+def test_operators_of_int16_take_no_bytes(name: str) -> None:
+    case = OPS[name].cases(np.random.default_rng(0))[0]
+    check(_graph(name, case))
+    with pytest.raises(ModelError, match="int8"):
+        check(_graph(name, case, out="int8"))
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute", "value", "said"),
+    [
+        ("pad", "pad_value", 3, "expected 0"),
+        ("mirror_pad", "pad_front", 1, "mirrored padding of channels"),
+        ("rescale_s16", "out_zero", 5, "int16 with the zero point 5"),
+        ("rescale_s16", "shift", 16, "a shift of int16 is above 15"),
+        ("mul_s16", "shift", 1, "above 0"),
+        ("add_s16", "a_shift", 1, "at most 1/2"),
+        ("add_s16", "out_shift", 0, "below 1/2"),
+        ("mean_s16", "shift", 30, "overflows 32 bits"),
+        ("softmax_s16", "shift", 16, "above 15"),
+        ("sigmoid_s16", "right", 32, "right 32"),
+        ("pool_s16", "average", 2, "average 2"),
+        ("conv2d_16x8", "clamp_max", -40000, "leave no int16"),
+        ("batch_matmul_s16", "multiplier", 2**15, "multiplier 32768"),
+    ],
+)
+def test_bounds_of_the_kernels(name: str, attribute: str, value: int, said: str) -> None:
+    """The numbers on which 32-bit arithmetic rests."""
+    ending = "-wide" if name in ("pad", "mirror_pad") else ""
+    graph = _graph(name, _case(name, ending))
+    (node,) = graph.nodes
+    shapes = dict(graph.tensors)
+    broken = replace(node, attrs={**node.attrs, attribute: value})
+    (shape,) = OPS[name].infer(broken.attrs, [shapes[n].shape for n in node.inputs])
+    shapes["out"] = replace(shapes["out"], shape=shape)
+    with pytest.raises(ModelError, match=said):
+        check(replace(graph, nodes=(broken,), tensors=shapes))
