@@ -104,6 +104,7 @@ FIRST_VERSION = (
     "REDUCE_ANY",
     "REDUCE_ALL",
     "RELU_0_TO_1",
+    "ONE_HOT",
     "FLOOR",
     "CEIL",
     "ROUND",
@@ -227,6 +228,9 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
         "GatherOptions",
         lambda view: dict(Axis=view["axis"], BatchDims=view["batch_dims"]),
     ),
+    "lookup": ("GATHER", "GatherOptions", lambda view: dict(Axis=0)),
+    "embedding_lookup": ("EMBEDDING_LOOKUP", None, lambda view: {}),
+    "one_hot": ("ONE_HOT", "OneHotOptions", lambda view: dict(Axis=-1)),
     "gather_nd": ("GATHER_ND", "GatherNdOptions", lambda view: {}),
     "mirror_pad": (
         "MIRROR_PAD",
@@ -325,6 +329,8 @@ def inputs_of(view: View) -> tuple[Tensor, ...]:
     """All inputs in the file's order."""
     name = view.node.name
     if view.node.op == "concat_const" and view["first"]:
+        return view.inputs[::-1]
+    if view.node.op == "lookup":
         return view.inputs[::-1]
     if view.node.op == "transpose_conv":
         x, *constants = view.inputs

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 from random_layers import Builder, Layer
+from random_models import f32
 from random_moves import _broadcasts, _single, _small_shape
 from random_pairs import _constant, _other
 
-from edgekc.graph.ir import Array, Role, Tensor, constant
+from edgekc.graph.ir import Array, Quant, Role, Tensor, constant
 from edgekc.ops.compare import RELATIONS, TRUTH
 
 
@@ -95,4 +96,36 @@ def counted(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("quantize", {}, [value], b.new("quantize", condition.shape, b.quant()))
 
 
-LAYERS: dict[Layer, float] = {select: 1, counted: 0.6}
+def one_hot(b: Builder, x: Tensor) -> Tensor | None:
+    """Of the place of the largest value: true places and others are two bytes of any scale."""
+    if not _single(x) or x.shape[-1] > 12:
+        return None
+    shape = tuple(x.shape[:-1])
+    if len(shape) < 2:
+        return None
+    place = b.emit("arg_max", {"axis": len(shape)}, [x], Tensor(b.name("arg_max"), shape, "int32"), live=False)
+    name, depth, q = b.name("one_hot"), b.between(1, x.shape[-1] + 2), b.quant()
+    ends = [constant(f"{name}/{end}", _one(b), Role.WEIGHTS, q) for end in ("on", "off")]
+    size = Tensor(f"{name}/depth", (), "int32", data=np.array(depth, np.int32))
+    return b.emit("one_hot", {}, [place, size, *ends], b.new("one_hot", (*shape, depth), q))
+
+
+def embed(b: Builder, x: Tensor) -> Tensor | None:
+    """As Keras writes an embedding: the input in float, whole numbers of it, and rows by those."""
+    if len(x.shape) != 2 or x.shape[0] != 1 or x.shape[1] > 30:
+        return None
+    rows = b.between(1, 60)
+    q = Quant((f32(max(rows - 1, 0.5) / 255),), (-128,))
+    given, whole = b.emit("quantize", {}, [x], b.new("quantize", x.shape, q), live=False), b.chance(0.5)
+    if not whole:  # EMBEDDING_LOOKUP takes a vector
+        given = b.emit("reshape", {}, [given], b.new("reshape", x.shape[1:], q), live=False)
+    real = b.emit("dequantize", {}, [given], Tensor(b.name("dequantize"), given.shape, "float32"), live=False)
+    number = b.emit("cast", {}, [real], Tensor(b.name("cast"), given.shape, "int32"), live=False)
+    q, name = b.quant(), b.name("embed")
+    values = b.rng.integers(-128, 128, (rows, b.between(1, 6))).astype(np.int8)
+    table = constant(f"{name}/rows", values, Role.WEIGHTS, q)
+    op = "lookup" if whole else "embedding_lookup"
+    return b.emit(op, {}, [number, table], b.new("embed", (*given.shape, values.shape[1]), q))
+
+
+LAYERS: dict[Layer, float] = {select: 1, counted: 0.6, one_hot: 0.5, embed: 1}

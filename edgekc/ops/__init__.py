@@ -26,7 +26,7 @@ packed.clustered_conv2d packed.clustered_fully_connected packed.template_conv2d 
 packed.clustered_depthwise packed.template_depthwise packed.template_pairs_depthwise
 grouped_conv2d packed.clustered_grouped_conv2d packed.template_grouped_conv2d packed.template_pairs_grouped_conv2d
 resize_nearest resize_bilinear transpose_conv sum reduce_max reduce_min reduce_prod batch_matmul
-l2_normalize arg_max arg_min top_k log_softmax lstm svdf
+l2_normalize arg_max arg_min top_k lookup log_softmax lstm svdf
 fully_connected_16x8 f32.softmax_f32
 """.split()
 MODULES = tuple(import_module(f".{name}", __name__) for name in FILES)

@@ -74,7 +74,16 @@ def tflite_float() -> Seeds:
     return found
 
 
-_INT8_ALONE = ("table", "compare", "select", "select_whole", "top_k")  # that no float file has
+_INT8_ALONE = (
+    "table",
+    "compare",
+    "select",
+    "select_whole",
+    "top_k",
+    "lookup",
+    "one_hot",
+    "embedding_lookup",
+)  # that no float file has
 
 
 def _alone(view: Any) -> bool:

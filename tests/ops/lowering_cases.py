@@ -274,6 +274,19 @@ def _top_k() -> Iterator[LoweringCase]:
                 yield LoweringCase(View(node, plain.inputs, (out,)), {"x": fill(rng, plain.x.shape, k)}, plain)
 
 
+def _lookup() -> Iterator[LoweringCase]:
+    """Of numbers that there are rows for: LiteRT refuses others."""
+    for i in range(ROUNDS):
+        rng = np.random.default_rng([i, 66])
+        b = Builder(rng, extreme=i % 2 == 1)
+        shape, count, q = _shape(rng, 2 + i % 2), b.between(1, 40), b.quant()
+        rows = constant("rows", fill(rng, (count, b.between(1, 9)), i), Role.WEIGHTS, q)
+        node = Node("lookup", "y", ("x", "rows"), ("y",), {"offset": 0})
+        out = tensor("y", (*shape, rows.shape[1]), q)
+        view = View(node, (Tensor("x", shape, "int32"), rows), (out,))
+        yield LoweringCase(view, {"x": rng.integers(0, count, shape).astype(np.int32)}, view)
+
+
 def _with_state(made: Callable[[int], tuple[View, Rng]]) -> Cases:
     """From random states, and from those at the ends of their range."""
 
@@ -354,6 +367,7 @@ CASES: dict[str, Cases] = {
     "arg_max": _layer("arg_max", spatial.arg_max, 2, 3, 4),
     "arg_min": _layer("arg_min", spatial.arg_min, 2, 3, 4),
     "top_k": _top_k,
+    "lookup": _lookup,
     "log_softmax": _layer("log_softmax", spatial.log_softmax, 2, 3, 4),
     "l2_normalize": _layer("l2_normalize", spatial.l2_normalize, 2, 3, 4),
     "batch_matmul": _layer("batch_matmul", spatial.batch_matmul, 3, 4),

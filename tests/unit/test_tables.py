@@ -46,6 +46,7 @@ KINDS |= {
     "SELECT_V2": "select",
     "TOPK_V2": "top_k",
 }
+KINDS |= {"ONE_HOT": "lookup", "EMBEDDING_LOOKUP": "lookup"}
 KINDS |= {"REDUCE_ANY": "reduce_max", "REDUCE_ALL": "reduce_min"}
 KINDS |= {"GATHER": "take", "GATHER_ND": "take", "PACK": "concat", "CAST": "reshape"}
 # Operators that no operator of ours is a lowering of.

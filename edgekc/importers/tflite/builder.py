@@ -11,7 +11,7 @@ import numpy as np
 from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Tensor, constant
 from ..imported import Imported, SourceOperator, partial
-from . import shapes
+from . import numbers, shapes
 from .file import FileModel, FileOperator, FileTensor
 
 MAX_DIM = 65535  # the C parameter structs hold 16-bit sizes
@@ -47,6 +47,7 @@ class Builder:
     nodes: list[Node] = field(default_factory=list)
     names: dict[int, str] = field(default_factory=dict)  # file tensor index -> graph tensor name
     values: dict[int, Array] = field(default_factory=dict)  # file tensor index -> shape arithmetic, done here
+    numbers: dict[int, numbers.Numbers] = field(default_factory=dict)  # file tensor index -> integers, see numbers.py
     rows: set[str] = field(default_factory=set)  # graph tensors that have a one in front of the file's shape
     unstated: set[str] = field(default_factory=set)  # graph tensors for whose shape the file has a placeholder
     phased: set[str] = field(default_factory=set)  # graph tensors between SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND
@@ -88,6 +89,8 @@ class Builder:
         return tuple(self.names[i] for i in self.model.outputs if i in self.names)
 
     def _convert(self, op: FileOperator, handlers: Mapping[str, Handler], missing: str) -> None:
+        if numbers.compute(self, op):
+            return
         is_shape = bool(op.outputs) and all(self.model.tensors[i].dtype in ("int32", "int64") for i in op.outputs)
         if is_shape and (op.builtin == "SHAPE" or op.builtin in shapes.FOLDS):
             self.fold(op)

@@ -72,6 +72,7 @@ OPTIONS: Mapping[str, _Fields] = {
         "TimeMajor": (3, "?", 0),
         "DiagonalRecurrentTensors": (5, "?", 0),
     },
+    "ONE_HOT": {"Axis": (0, "i", 0)},
     "SVDF": {"Rank": (0, "i", 0), "FusedActivationFunction": (1, "b", 0)},
     "LEAKY_RELU": {"Alpha": (0, "f", 0)},
     "GELU": {"Approximate": (0, "?", 0)},

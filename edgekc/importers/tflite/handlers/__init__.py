@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ..builder import Handler
-from . import copies, elements, layers, logic, moves, order, recurrent, reductions, spatial, state
+from . import copies, elements, layers, logic, lookups, moves, order, recurrent, reductions, spatial, state
 from .elements import FLOAT_ONLY
 
 __all__ = ["FLOAT_ONLY", "HANDLERS", "INT8_ONLY"]
 
-INT8_ONLY: dict[str, Handler] = {**logic.HANDLERS, **order.HANDLERS}
+INT8_ONLY: dict[str, Handler] = {**logic.HANDLERS, **order.HANDLERS, **lookups.HANDLERS}
 HANDLERS: dict[str, Handler] = {
     **layers.HANDLERS,
     **elements.HANDLERS,

@@ -12,6 +12,7 @@ from ....graph.ir import Array, Role, constant
 from ..builder import MAX_DIM, Builder, Handler, graph_shape, node_name
 from ..file import FileOperator
 from .common import Moved, Shape, text
+from .lookups import is_lookup, rows_of_constant
 
 
 def _axis(b: Builder, op: FileOperator, axis: int, rank: int) -> int:
@@ -186,6 +187,9 @@ def _blocks(kind: str, deals: bool) -> Handler:
 
 
 def _gather(b: Builder, op: FileOperator) -> None:
+    if is_lookup(b, op):
+        rows_of_constant(b, op)
+        return
     shape = _file_shape(b, op, 0)
     axis = _axis(b, op, int(op.options["Axis"]), len(shape))
     places = np.array(b.ints(op, 1, "indices"), np.int64)
