@@ -1,4 +1,4 @@
-"""Layers of random networks that compare, and choose by the answers."""
+"""Layers of random networks that compare, choose by the answers, and look up rows by places and numbers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 from random_layers import Builder, Layer
-from random_models import f32
+from random_models import f32, tensor
 from random_moves import _broadcasts, _single, _small_shape
 from random_pairs import _constant, _other
 
-from edgekc.graph.ir import Array, Quant, Role, Tensor, constant
+from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
+from edgekc.graph.op import View
 from edgekc.ops.compare import RELATIONS, TRUTH
 
 
@@ -128,4 +129,18 @@ def embed(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit(op, {}, [number, table], b.new("embed", (*given.shape, values.shape[1]), q))
 
 
-LAYERS: dict[Layer, float] = {select: 1, counted: 0.6, one_hot: 0.5, embed: 1}
+def top_k(b: Builder, x: Tensor) -> Tensor | None:
+    """The largest values; now and then their places, which end a branch."""
+    if not _single(x):
+        return None
+    count, name = b.between(1, min(x.shape[-1], 5)), b.name("top_k")
+    shape = (*x.shape[:-1], count)
+    outs = (tensor(f"{name}_0", shape, x.q), Tensor(f"{name}_1", shape, "int32"))
+    b.views.append(View(Node("top_k", name, (x.name,), tuple(t.name for t in outs), {"count": count}), (x,), outs))
+    b.read.add(x.name)
+    b.roots[outs[0].name] = outs[0].name
+    b.live.append(outs[0])
+    return outs[0]
+
+
+LAYERS: dict[Layer, float] = {select: 1, counted: 0.6, one_hot: 0.5, embed: 1, top_k: 0.4}

@@ -233,20 +233,6 @@ def take(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("take", {"axis": axis}, [x, indices], b.new("take", shape, x.q))
 
 
-def top_k(b: Builder, x: Tensor) -> Tensor | None:
-    """The largest values; now and then their places, which end a branch."""
-    if not _batched(x):
-        return None
-    count, name = b.between(1, min(x.shape[-1], 5)), b.name("top_k")
-    shape = (*x.shape[:-1], count)
-    outs = (tensor(f"{name}_0", shape, x.q), Tensor(f"{name}_1", shape, "int32"))
-    b.views.append(View(Node("top_k", name, (x.name,), tuple(t.name for t in outs), {"count": count}), (x,), outs))
-    b.read.add(x.name)
-    b.roots[outs[0].name] = outs[0].name
-    b.live.append(outs[0])
-    return outs[0]
-
-
 def gather_by_place(b: Builder, x: Tensor) -> Tensor | None:
     """GATHER_ND, and GATHER of which each part of the input has indices of its own."""
     if not _batched(x) or len(x.shape) < 2:
@@ -347,5 +333,5 @@ LAYERS: dict[Layer, float] = {
     transpose: 0.7, strided_slice: 0.5, masked_slice: 0.5, plain_slice: 0.3, reverse: 0.3, split: 0.5, unpack: 0.3,
     pack: 0.4, tile: 0.3, broadcast_to: 0.2, depth_to_space: 0.3, space_to_depth: 0.3, take: 0.5, mirror_pad: 0.4,
     pad_with: 0.4, shuffle: 0.4, concat_const: 0.3, concat_any: 0.4,
-    cast: 0.2, gather_by_place: 0.5, top_k: 0.4,
+    cast: 0.2, gather_by_place: 0.5,
 }  # fmt: skip

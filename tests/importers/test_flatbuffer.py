@@ -24,6 +24,7 @@ TABLES = {builtin: table for builtin, table, _ in BUILTIN.values()} | {
     "REDUCE_PROD": "ReducerOptions",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
     "WHILE": "WhileOptions",
+    "SVDF": "SVDFOptions",
 }
 
 

@@ -268,7 +268,7 @@ def _dynamic_fully_connected() -> Iterator[LoweringCase]:
 
 def _top_k() -> Iterator[LoweringCase]:
     """Each of the two outputs."""
-    for plain, rng, i in _views("top_k", strides.top_k, (4, 3, 2)):
+    for plain, rng, i in _views("top_k", logic.top_k, (4, 3, 2)):
         for places, out in enumerate(plain.outputs):
             node = replace(plain.node, outputs=(out.name,), attrs={**plain.node.attrs, "places": places})
             for k in (i, 3, 6):
