@@ -44,7 +44,7 @@ def test_manifests(tmp_path: Path) -> None:
     path = tmp_path / "manifest.json"
     path.write_text(json.dumps(sound))
     assert len(host.samples(read_manifest(tmp_path), 2)) == 2 * sound["inputs"][0]["bytes"]
-    for key, value in (("dtype", "U"), ("dtype", "float32"), ("bytes", -1), ("bytes", 1 << 40)):
+    for key, value in (("dtype", "U"), ("dtype", "complex64"), ("bytes", -1), ("bytes", 1 << 40)):
         changed = {**sound, "inputs": [{**sound["inputs"][0], key: value}]}
         path.write_text(json.dumps(changed))
         with pytest.raises(EdgekcError, match=f"damaged .key inputs.0.{key}"):
