@@ -95,4 +95,6 @@ def test_a_lowering_off_by_three_levels_is_noticed(name: str, monkeypatch: pytes
 def test_tables_are_held_over_all_inputs() -> None:
     for name, source in SOURCES.items():
         if source.becomes == "lut":
-            assert all(len(np.unique(case.values["x"])) == 256 for case in CASES[name]())
+            for case in CASES[name]():
+                x = case.values["x"]
+                assert len(np.unique(x)) == 256**x.itemsize
