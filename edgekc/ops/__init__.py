@@ -27,7 +27,7 @@ packed.clustered_depthwise packed.template_depthwise packed.template_pairs_depth
 grouped_conv2d packed.clustered_grouped_conv2d packed.template_grouped_conv2d packed.template_pairs_grouped_conv2d
 resize_nearest resize_bilinear transpose_conv sum reduce_max reduce_min batch_matmul
 l2_normalize arg_max arg_min log_softmax lstm
-fully_connected_16x8 f32.softmax_f32
+fully_connected_16x8 f32.softmax_f32 f32.unary_f32 f32.binary_f32 f32.quantize_f32
 """.split()
 MODULES = tuple(import_module(f".{name}", __name__) for name in FILES)
 OPS: dict[str, Op] = {module.OP.name: module.OP for module in MODULES if hasattr(module, "OP")}
@@ -37,6 +37,10 @@ _FOUND: list[tuple[SourceOp, ...]] = [
 ]
 SOURCES: dict[str, SourceOp] = {source.name: source for found in _FOUND for source in found}
 LOWER: dict[str, Callable[[View], Lowered]] = {s.name: s.lower for s in SOURCES.values() if s.lower is not None}
+# The same in float32: a source operator's lowering where it computes in float, and the user allows that.
+IN_FLOAT: dict[str, Callable[[View], Lowered]] = {
+    name: lower for module in MODULES for name, lower in getattr(module, "IN_FLOAT", {}).items()
+}
 OPERANDS.update({source.name: source.operands for source in SOURCES.values()})
 OPERANDS.update({op.name: op.operands for op in OPS.values()})
 

@@ -21,6 +21,7 @@ _POINTEES = {
     "const int32_t *": "int32",
     "const ek_s16 *": "int16",
     "const ek_u16 *": "float16",  # its bits
+    "const float *": "float32",
 }
 
 
@@ -132,6 +133,8 @@ def _check_integer_tensor(t: Tensor) -> None:
         raise ModelError(f"impossible shape {list(t.shape)}", where=t.name)
     if t.role is Role.ACTIVATION and any(d > bounds.MAX_ACTIVATION_DIM for d in t.shape):
         raise ModelError(f"shape {list(t.shape)} exceeds {bounds.MAX_ACTIVATION_DIM}", where=t.name)
+    if t.data is not None and t.dtype == "float32" and not np.isfinite(t.data).all():
+        raise ModelError("a constant of float32 must be finite", where=t.name)
     if t.role is Role.PAIRS and (not t.shape or t.shape[-1] != 2 or not np.isfinite(t.value).all()):
         raise ModelError("a/b pairs must have a last axis of 2 and be finite", where=t.name)
     if t.role is Role.CENTERS:
@@ -192,9 +195,9 @@ def _check_node(graph: Graph, node: Node) -> None:
     tensors = graph.of(node.inputs)
     if refused := wrong_operand(op, tensors):
         raise ModelError(refused, where=node.name)
-    ends = [t for t in (*tensors, *graph.of(node.outputs)) if t.role is Role.ACTIVATION]
-    if not op.single and any(t.dtype == "float32" for t in ends):
-        raise ModelError(f"{op.name} computes in integers, and has an activation of float32", where=node.name)
+    floats = [t.name for t in (*tensors, *graph.of(node.outputs)) if t.dtype == "float32"]
+    if not op.single and floats:
+        raise ModelError(f"{op.name} computes in integers, and {floats[0]} is float32", where=node.name)
     is_constant = [t.role is not Role.ACTIVATION for t in tensors]
     if is_constant != sorted(is_constant):
         raise ModelError(f"a constant operand of {op.name} comes before an activation", where=node.name)

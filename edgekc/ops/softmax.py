@@ -16,8 +16,6 @@ from ..graph.fixedpoint import INT32_MAX, quantize_multiplier, rounding_divide_b
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp
-from .f32 import softmax_f32
-from .shared import single
 from .shared.checks import activation_inputs, require_int8
 from .shared.floats import UNIT
 from .shared.operands import X
@@ -98,8 +96,6 @@ def validate(view: View) -> None:
 
 
 def lower(view: View) -> Lowered:
-    if single.is_single(view.x):
-        return softmax_f32.lower(view)
     require_int8(view)
     out, beta = view.out.q, float(view.node.attrs["beta"])
     if (out.scale, out.zero_point) != (1 / 256, -128):

@@ -22,7 +22,8 @@ _FUNCTIONS = frozenset(
 RELU RELU6 RELU_N1_TO_1 LOGISTIC TANH ELU LEAKY_RELU HARD_SWISH GELU EXP LOG ABS NEG SQRT RSQRT SIN COS SQUARE
 """.split()
 )
-_IN_FLOAT = _FUNCTIONS | {"SOFTMAX"}  # what files that are int8 otherwise may have in float
+# What files that are int8 otherwise may have in float.
+_IN_FLOAT = _FUNCTIONS | frozenset("SOFTMAX ADD SUB MUL DIV MAXIMUM MINIMUM SQUARED_DIFFERENCE".split())
 _PLACES = ("int32", "int64")
 _CONSTANTS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64", "bool")  # numpy's names too
 _OUTPUTS = {"QUANTIZE": ("int8", "uint8", "int16"), "DEQUANTIZE": ("float32",), "ARG_MAX": _PLACES, "ARG_MIN": _PLACES}
@@ -349,9 +350,9 @@ class Builder:
 
 def _types(particular: Mapping[str, tuple[str, ...]], op: FileOperator) -> tuple[str, ...]:
     """The types of an operator's activations."""
-    if op.builtin in _WIDE:
-        return "int8", "int16"
-    return particular.get(op.builtin, ("int8", "float32") if op.builtin in _IN_FLOAT else ("int8",))
+    if op.builtin in particular:
+        return particular[op.builtin]
+    return ("int8", *["int16"] * (op.builtin in _WIDE), *["float32"] * (op.builtin in _IN_FLOAT))
 
 
 def graph_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

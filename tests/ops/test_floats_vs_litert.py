@@ -1,0 +1,126 @@
+"""What an int8 model computes in float against LiteRT's reference kernels: the same bits, or near."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import oracle
+import pytest
+
+from edgekc.emulate.near import TOLERANCE
+from edgekc.graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
+from edgekc.graph.op import View
+from edgekc.ops import IN_FLOAT, OPS
+
+Rng = np.random.Generator
+Cases = Callable[[Rng], Iterator[tuple[View, list[Array]]]]
+# Each operation of these is one that IEEE 754 rounds, in the order in which LiteRT has them.
+SAME_BITS = frozenset(
+    "add sub mul div maximum minimum squared_difference relu abs neg square leaky_relu hard_swish sqrt rsqrt "
+    "quantize".split()
+)
+
+pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
+
+
+def real(name: str, shape: Sequence[int]) -> Tensor:
+    return Tensor(name, tuple(shape), "float32")
+
+
+def numbers(rng: Rng, shape: Sequence[int], k: int) -> Array:
+    """Ordinary ones, larger ones, or near 0."""
+    return (rng.normal(0, (1, 20, 1e-4)[k % 3], tuple(shape))).astype(np.float32)
+
+
+def view_of(op: str, inputs: Sequence[Tensor], shape: Sequence[int], **attrs: AttrValue) -> View:
+    return View(Node(op, "y", tuple(t.name for t in inputs), ("y",), attrs), tuple(inputs), (real("y", shape),))
+
+
+def curve(op: str, low: float = -12, high: float = 12, **attrs: AttrValue) -> Cases:
+    def cases(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+        x = np.linspace(low, high, 4001).astype(np.float32)[None]
+        x[0, :500] = numbers(rng, (500,), 2) if low < 0 else np.abs(numbers(rng, (500,), 2)) + np.float32(1e-6)
+        yield view_of(op, [real("x", x.shape)], x.shape, **attrs), [x]
+
+    return cases
+
+
+def relu(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+    for activation in ("relu", "relu6", "relu_n1_to_1"):
+        yield from curve("relu", activation=activation)(rng)
+
+
+SHAPES = (((1, 5, 7), (1, 5, 7)), ((1, 4, 1, 5), (1, 1, 3, 5)), ((1, 4, 3), (1, 1, 1)), ((1, 9), (1, 9)))
+
+
+def pair(op: str, fused: bool) -> Cases:
+    def cases(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+        for k in range(24):
+            first, second = SHAPES[k % 4]
+            values = [numbers(rng, first, k), numbers(rng, second, k // 4)]
+            operands = [real("a", first), real("b", second)]
+            if k % 3 < 2:  # one of them a constant
+                operands[k % 3] = constant(operands[k % 3].name, values.pop(k % 3), Role.WEIGHTS)
+            attrs: dict[str, AttrValue] = {}
+            if fused:
+                attrs["activation"] = ("none", "relu", "none", "relu6", "relu_n1_to_1")[k % 5]
+            yield view_of(op, operands, np.broadcast_shapes(first, second), **attrs), values
+
+    return cases
+
+
+def softmax(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+    for k in range(6):
+        x = numbers(rng, (1, 3, 10), k)
+        yield view_of("softmax", [real("x", x.shape)], x.shape, beta=(1.0, 0.3)[k % 2]), [x]
+
+
+def quantize(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+    for k in range(12):
+        q = Quant((float(np.float32(np.exp(rng.uniform(-6, 1)))),), (int(rng.integers(-128, 128)),))
+        x = numbers(rng, (1, 200), k)
+        x[0, :100] = (np.arange(100) / 2 - 25) * q.scale
+        y = Tensor("y", x.shape, "int8", q)
+        yield View(Node("quantize", "y", ("x",), ("y",), {}), (real("x", x.shape),), (y,)), [x]
+
+
+CASES: dict[str, Cases] = {
+    "relu": relu,
+    "leaky_relu": curve("leaky_relu", alpha=0.3),
+    "gelu": curve("gelu", approximate=1),
+    **{op: curve(op) for op in ("abs", "neg", "square", "hard_swish", "logistic", "tanh", "elu")},
+    "exp": curve("exp", -70, 10),
+    **{op: curve(op, 0, 50) for op in ("log", "sqrt", "rsqrt")},
+    **{op: pair(op, True) for op in ("add", "sub", "mul", "div")},
+    **{op: pair(op, False) for op in ("maximum", "minimum", "squared_difference")},
+    "softmax": softmax,
+    "quantize": quantize,
+}
+
+
+def test_every_operator_has_cases() -> None:
+    assert CASES.keys() == IN_FLOAT.keys()
+
+
+def furthest(op: str) -> tuple[float, float]:
+    """How far the definition is from LiteRT, and how far it may be, where it is furthest by that measure."""
+    found = (0.0, TOLERANCE)
+    for view, values in CASES[op](np.random.default_rng(0)):
+        lowered = IN_FLOAT[op](view)
+        constants = [t.value for t in lowered.constants]
+        free = dict(zip((t.name for t in view.inputs if t.data is None), values, strict=True))
+        (got,) = OPS[lowered.op].reference(lowered.attrs, [*(free[n] for n in lowered.activations), *constants])
+        expected = oracle.run(view, values)[0]
+        assert (got.dtype, got.shape) == (expected.dtype, expected.shape)
+        allowed = TOLERANCE * max(1.0, float(np.abs(expected).max()))
+        distance = float(np.abs(got.astype(float) - expected.astype(float)).max())
+        found = max(found, (distance, allowed), key=lambda pair: pair[0] / pair[1])
+    return found
+
+
+@pytest.mark.parametrize("op", CASES)
+def test_operator(op: str) -> None:
+    distance, allowed = furthest(op)
+    print(f"{op}: {distance:.1e} apart, {allowed:.1e} are allowed")
+    assert distance <= (0 if op in SAME_BITS else allowed)

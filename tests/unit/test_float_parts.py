@@ -1,0 +1,104 @@
+"""Int8 models with a float head, middle or front: compiled with `allow_float`, and equal or near to LiteRT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cli_command as cli
+import numpy as np
+import oracle
+import pytest
+from random_models import f32
+from test_allow_float import check_equal, classifier, int8, step
+
+import edgekc
+from edgekc.errors import UnsupportedError
+from edgekc.graph.ir import Array, Role, Tensor, constant
+from edgekc.graph.op import View
+
+
+def real(name: str, shape: tuple[int, ...]) -> Tensor:
+    return Tensor(name, shape, "float32")
+
+
+def number(name: str, value: float | Array) -> Tensor:
+    return constant(name, np.asarray(value, np.float32), Role.WEIGHTS)
+
+
+def written(folder: Path, views: list[View], inputs: list[str], outputs: list[str]) -> Path:
+    path = folder / "net.tflite"
+    path.write_bytes(oracle.network(views, inputs, outputs))
+    return path
+
+
+def kernels(program: edgekc.Program) -> list[str]:
+    return [layer["kernel"] for layer in program.manifest["layers"]]
+
+
+def test_a_float_head(tmp_path: Path) -> None:
+    """Scores through a curve, scaled and joined by their opposites."""
+    views, scores = classifier()
+    r, s, t, u = (real(name, (1, 10)) for name in ("real", "curve", "t", "u"))
+    views += [
+        step("dequantize", [scores], r),
+        step("logistic", [r], s),
+        step("mul", [s, number("m", np.linspace(0.1, 2, 10))], t, activation="none"),
+        step("sub", [number("one", 1.0), t], u, activation="relu"),
+    ]
+    program = check_equal(written(tmp_path, views, ["x"], ["t", "u"]))
+    assert kernels(program)[2:] == ["ek_curve_f32", "ek_binary_const_f32", "ek_binary_const_f32"]
+    assert [out["dtype"] for out in program.manifest["outputs"]] == ["float32"] * 2
+
+
+def test_a_float_middle(tmp_path: Path) -> None:
+    """Two tensors meet in float, and int8 goes on behind them."""
+    views, scores = classifier()
+    r, s, t, u = (real(name, (1, 10)) for name in ("real", "curve", "t", "u"))
+    back = int8("y", (1, 10), 1 / 256, -128)
+    views += [
+        step("dequantize", [scores], r),
+        step("tanh", [r], s),
+        step("mul", [r, s], t, activation="none"),
+        step("softmax", [t], u, beta=1.0),
+        step("quantize", [u], back),
+    ]
+    program = check_equal(written(tmp_path, views, ["x"], ["y"]))
+    assert kernels(program)[-1] == "ek_quantize_f32"
+    assert program.manifest["outputs"][0]["dtype"] == "int8"
+
+
+def test_a_float_front(tmp_path: Path) -> None:
+    """An input that is scaled before it is quantised stays float32."""
+    views, _ = classifier()
+    x, y, z = (real(name, (1, 20)) for name in ("pixels", "centred", "scaled"))
+    front = [
+        step("sub", [x, number("mean", 127.5)], y, activation="none"),
+        step("mul", [y, number("factor", f32(1 / 32))], z, activation="none"),
+        step("quantize", [z], int8("x", (1, 20), 0.05, 3)),
+    ]
+    path = written(tmp_path, [*front, *views], ["pixels"], ["s"])
+    program = check_equal(path)
+    (given,) = program.manifest["inputs"]
+    assert (given["dtype"], given["scale"], given["zero_point"]) == ("float32", 1.0, 0)
+    found = edgekc.check(path)
+    assert [op.runs for op in found.operators] == ["refused"] * 3 + ["kernel"]
+    with pytest.raises(UnsupportedError, match="sub computes in float32; allow it with --allow-float"):
+        edgekc.compile(path)
+
+
+def test_a_quantised_input_is_int8_all_the_same(tmp_path: Path) -> None:
+    """Nothing computes in float in front of a QUANTIZE that alone reads the input: the caller quantises."""
+    views, _ = classifier()
+    front = step("quantize", [real("pixels", (1, 20))], int8("x", (1, 20), 0.05, 3))
+    program = edgekc.compile(written(tmp_path, [front, *views], ["pixels"], ["s"]), allow_float=True)
+    assert program.manifest["inputs"][0]["dtype"] == "int8"
+
+
+def test_what_has_no_kernel_in_float_is_refused(tmp_path: Path) -> None:
+    views, scores = classifier()
+    r, s = real("r", (1, 10)), real("s2", (1, 10))
+    views += [step("dequantize", [scores], r), step("sin", [r], s)]
+    path = written(tmp_path, views, ["x"], ["s2"])
+    with pytest.raises(UnsupportedError, match="sin of float32 has no C kernel; quantise"):
+        edgekc.compile(path, allow_float=True)
+    assert cli.call("compile", str(path), "-o", str(tmp_path / "out"), "--allow-float").code == 2
