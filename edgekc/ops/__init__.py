@@ -28,6 +28,7 @@ grouped_conv2d packed.clustered_grouped_conv2d packed.template_grouped_conv2d pa
 resize_nearest resize_bilinear transpose_conv sum reduce_max reduce_min batch_matmul
 l2_normalize arg_max arg_min log_softmax lstm
 fully_connected_16x8 f32.softmax_f32 f32.unary_f32 f32.binary_f32 f32.quantize_f32
+f32.reduce_f32 f32.l2_normalize_f32 f32.fully_connected_f32
 """.split()
 MODULES = tuple(import_module(f".{name}", __name__) for name in FILES)
 OPS: dict[str, Op] = {module.OP.name: module.OP for module in MODULES if hasattr(module, "OP")}

@@ -130,6 +130,38 @@ typedef struct {
 void ek_binary_f32(const ek_binary_f32_params *p, const int8_t *a, const int8_t *b, int8_t *out);
 void ek_binary_const_f32(const ek_binary_f32_params *p, const int8_t *a, int8_t *out);
 
+enum { /* ek_reduce_f32_params.function */
+    EK_F32_TOTAL,
+    EK_F32_MEAN,
+    EK_F32_LARGEST,
+    EK_F32_SMALLEST
+};
+
+typedef struct {
+    uint32_t outer, first, middle, second, inner; /* in is of this shape; `first` and `second` become one value */
+    uint32_t function;
+} ek_reduce_f32_params;
+
+/* One value after the other, from the first on. `out` may start where `in` starts. */
+void ek_reduce_f32(const ek_reduce_f32_params *p, const int8_t *in, int8_t *out);
+
+typedef struct {
+    uint32_t rows, depth; /* in and out are (rows, depth) */
+} ek_l2_normalize_f32_params;
+
+/* x / its length, at least 1e-6, of each row. `out` may start where `in` starts. */
+void ek_l2_normalize_f32(const ek_l2_normalize_f32_params *p, const int8_t *in, int8_t *out);
+
+typedef struct {
+    const float *weights;        /* (units, depth) */
+    const float *bias;           /* (units) */
+    uint32_t rows, units, depth; /* in is (rows, depth), out is (rows, units) */
+    int32_t low, high;           /* the bits of float32: to what outputs are clamped */
+} ek_fully_connected_f32_params;
+
+/* The buffers must not overlap. */
+void ek_fully_connected_f32(const ek_fully_connected_f32_params *p, const int8_t *in, int8_t *out);
+
 typedef struct {
     uint32_t rows, depth; /* in and out are (rows, depth) */
     int32_t beta;         /* the bits of a float32 */

@@ -17,8 +17,8 @@ Rng = np.random.Generator
 Cases = Callable[[Rng], Iterator[tuple[View, list[Array]]]]
 # Each operation of these is one that IEEE 754 rounds, in the order in which LiteRT has them.
 SAME_BITS = frozenset(
-    "add sub mul div maximum minimum squared_difference relu abs neg square leaky_relu hard_swish sqrt rsqrt "
-    "quantize".split()
+    "add sub mul div maximum minimum squared_difference relu abs neg square leaky_relu hard_swish sqrt rsqrt quantize "
+    "sum mean reduce_max reduce_min".split()
 )
 
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
@@ -85,6 +85,33 @@ def quantize(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
         yield View(Node("quantize", "y", ("x",), ("y",), {}), (real("x", x.shape),), (y,)), [x]
 
 
+def reduction(op: str) -> Cases:
+    def cases(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+        kinds = (((1, 5, 7, 3), "1,2"), ((1, 9, 4), "1"), ((1, 3, 4, 5), "2,3"), ((1, 40), "1"), ((1, 3, 4, 5), "1,3"))
+        for k, (shape, axes) in enumerate(kinds):
+            gone = {int(a) for a in axes.split(",")}
+            out = [1 if i in gone else size for i, size in enumerate(shape) if k % 2 or i not in gone]
+            yield view_of(op, [real("x", shape)], out, axes=axes, keep_dims=k % 2), [numbers(rng, shape, k)]
+
+    return cases
+
+
+def l2_normalize(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+    for k in range(6):
+        shape = ((1, 128), (1, 3, 4, 5))[k % 2]
+        yield view_of("l2_normalize", [real("x", shape)], shape), [numbers(rng, shape, k)]
+
+
+def fully_connected(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+    for k in range(12):
+        shape, units = ((1, 20), (1, 300), (1, 3, 7))[k % 3], 1 + k
+        operands = [real("x", shape), constant("w", numbers(rng, (units, shape[-1]), 0), Role.WEIGHTS)]
+        if k % 2:
+            operands.append(constant("b", numbers(rng, (units,), k), Role.BIAS))
+        attrs: dict[str, AttrValue] = {"activation": ("none", "relu", "relu6")[k % 3]}
+        yield view_of("fully_connected", operands, (*shape[:-1], units), **attrs), [numbers(rng, shape, k)]
+
+
 CASES: dict[str, Cases] = {
     "relu": relu,
     "leaky_relu": curve("leaky_relu", alpha=0.3),
@@ -94,6 +121,9 @@ CASES: dict[str, Cases] = {
     **{op: curve(op, 0, 50) for op in ("log", "sqrt", "rsqrt")},
     **{op: pair(op, True) for op in ("add", "sub", "mul", "div")},
     **{op: pair(op, False) for op in ("maximum", "minimum", "squared_difference")},
+    **{op: reduction(op) for op in ("sum", "mean", "reduce_max", "reduce_min")},
+    "l2_normalize": l2_normalize,
+    "fully_connected": fully_connected,
     "softmax": softmax,
     "quantize": quantize,
 }

@@ -50,6 +50,34 @@ def test_a_float_head(tmp_path: Path) -> None:
     assert [out["dtype"] for out in program.manifest["outputs"]] == ["float32"] * 2
 
 
+def test_a_float_layer(tmp_path: Path) -> None:
+    """An embedding of length one, and a layer of float weights on it."""
+    rng = np.random.default_rng(1)
+    views, scores = classifier()
+    r, s, t = real("real", (1, 10)), real("unit", (1, 10)), real("t", (1, 3))
+    w, b = number("head", rng.normal(0, 1, (3, 10))), constant("hb", np.float32([0.1, -2, 3]), Role.BIAS)
+    views += [
+        step("dequantize", [scores], r),
+        step("l2_normalize", [r], s),
+        step("fully_connected", [s, w, b], t, activation="relu6"),
+        step("mean", [s], real("m", (1,)), axes="1", keep_dims=0),
+        step("reduce_max", [s], real("most", (1, 1)), axes="1", keep_dims=1),
+    ]
+    program = check_equal(written(tmp_path, views, ["x"], ["t", "m", "most"]))
+    assert kernels(program)[2:4] == ["ek_l2_normalize_f32", "ek_fully_connected_f32"]
+
+
+def test_int8_weights_on_float_are_refused(tmp_path: Path) -> None:
+    """Dynamic range quantisation rounds what it reads while it runs."""
+    views, scores = classifier()
+    r, t = real("real", (1, 10)), real("t", (1, 3))
+    weights = constant("head", np.ones((3, 10), np.int8), Role.WEIGHTS, int8("q", (), 0.1, 0).q)
+    views += [step("dequantize", [scores], r), step("fully_connected", [r, weights], t, activation="none")]
+    path = written(tmp_path, views, ["x"], ["t"])
+    with pytest.raises(UnsupportedError, match=r"weights .* has type int8; supported: float32"):
+        edgekc.compile(path, allow_float=True)
+
+
 def test_a_float_middle(tmp_path: Path) -> None:
     """Two tensors meet in float, and int8 goes on behind them."""
     views, scores = classifier()

@@ -23,7 +23,12 @@ RELU RELU6 RELU_N1_TO_1 LOGISTIC TANH ELU LEAKY_RELU HARD_SWISH GELU EXP LOG ABS
 """.split()
 )
 # What files that are int8 otherwise may have in float.
-_IN_FLOAT = _FUNCTIONS | frozenset("SOFTMAX ADD SUB MUL DIV MAXIMUM MINIMUM SQUARED_DIFFERENCE".split())
+_IN_FLOAT = _FUNCTIONS | frozenset(
+    """
+SOFTMAX ADD SUB MUL DIV MAXIMUM MINIMUM SQUARED_DIFFERENCE MEAN SUM REDUCE_MAX REDUCE_MIN L2_NORMALIZATION
+FULLY_CONNECTED
+""".split()
+)
 _PLACES = ("int32", "int64")
 _CONSTANTS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64", "bool")  # numpy's names too
 _OUTPUTS = {"QUANTIZE": ("int8", "uint8", "int16"), "DEQUANTIZE": ("float32",), "ARG_MAX": _PLACES, "ARG_MIN": _PLACES}
