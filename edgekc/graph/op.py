@@ -259,6 +259,7 @@ class Op:
         order: of an operator that does nothing but copy: which value of its first input's sample each value of the
             output's sample is, int64 (values,). None: it is none such.
         single: its activations are float32, the output at least; those of all others never are.
+        wide: its activations may be int16; `validate` says which of them.
         joins_at_most: how many inputs its kernels put behind one another along `axis`; several nodes do it for more.
             0: it does no such thing.
     """
@@ -281,6 +282,7 @@ class Op:
     order: Callable[[View], Array] | None = None
     joins_at_most: int = 0
     single: bool = False
+    wide: bool = False
     cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
 
 

@@ -27,7 +27,8 @@ packed.clustered_depthwise packed.template_depthwise packed.template_pairs_depth
 grouped_conv2d packed.clustered_grouped_conv2d packed.template_grouped_conv2d packed.template_pairs_grouped_conv2d
 resize_nearest resize_bilinear transpose_conv sum reduce_max reduce_min batch_matmul
 l2_normalize arg_max arg_min log_softmax lstm
-fully_connected_16x8 f32.softmax_f32 f32.unary_f32 f32.binary_f32 f32.quantize_f32
+fully_connected_16x8 conv2d_16x8 pool_s16 add_s16 mul_s16
+f32.softmax_f32 f32.unary_f32 f32.binary_f32 f32.quantize_f32
 f32.reduce_f32 f32.l2_normalize_f32 f32.fully_connected_f32
 """.split()
 MODULES = tuple(import_module(f".{name}", __name__) for name in FILES)

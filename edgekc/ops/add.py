@@ -13,8 +13,9 @@ from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import FloatHalf, SourceOp
+from . import add_s16
 from .kernels.vector import VECTOR
-from .shared import broadcast
+from .shared import broadcast, int16
 from .shared import elementwise as ew
 from .shared import floats as fl
 from .shared.channels import channelwise
@@ -39,20 +40,11 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
     return [ew.to_output(attrs, left + right, "out_")]
 
 
-def scale_attrs(a: float, b: float, out: float) -> dict[str, int]:
-    """Multipliers of operands and output from their scales: twice the larger scale is the common one."""
-    twice = 2.0 * max(a, b)
-    ratios = {"a_": a / twice, "b_": b / twice, "out_": twice / (2.0**20 * out)}
-    attrs = {key: value for prefix, ratio in ratios.items() for key, value in ew.fixed(ratio, prefix).items()}
-    for prefix in ratios:
-        if attrs[f"{prefix}multiplier"] == 0:  # nothing, whatever the shift; kernels want one to the right
-            attrs[f"{prefix}shift"] = -1
-    return attrs
-
-
 def lower(view: View) -> Lowered:
+    if int16.is_wide(view):
+        return add_s16.lower(view)
     a, b = ew.operands(view)
-    scales = scale_attrs(a.q.scale, b.q.scale, view.out.q.scale)
+    scales = ew.sum_scales(a.q.scale, b.q.scale, view.out.q.scale, LEFT_SHIFT)
     if scales["out_shift"] > -1:
         raise UnsupportedError("the output scale is below 2**-18 of an input scale", where=view.node.name)
     act_min, act_max = activation_range(view)
@@ -155,14 +147,21 @@ def cases(rng: np.random.Generator) -> list[Case]:
         scale_out = (scale_a + scale_b) * rng.uniform(0.3, 1.5)
         if i % 5 == 0:  # powers of two make exact halves
             scale_a, scale_b, scale_out = 0.25, 0.125, 0.5
-        attrs = scale_attrs(float(scale_a), float(scale_b), float(scale_out))
+        attrs = ew.sum_scales(float(scale_a), float(scale_b), float(scale_out), LEFT_SHIFT)
         attrs.update({k: int(rng.integers(-128, 128)) for k in ("a_zero", "b_zero", "out_zero")})
         attrs.update(ew.activation(attrs["out_zero"], 255 if i % 3 else 60))
         out.append(Case(name, attrs, (a, b)))
     # Scales so far apart that a multiplier is 0: of one operand, of the other, of the sum.
     _, a, b = ew.pairs_of_inputs(rng)[0]
     for name, *scales in (("no_b", 1e3, 1e-8, 2e3), ("no_a", 1e-8, 1e3, 2e3), ("no_sum", 1e-6, 1e-6, 1e3)):
-        attrs = {**scale_attrs(*scales), "a_zero": -7, "b_zero": 12, "out_zero": 3, "act_min": -128, "act_max": 127}
+        attrs = {
+            **ew.sum_scales(scales[0], scales[1], scales[2], LEFT_SHIFT),
+            "a_zero": -7,
+            "b_zero": 12,
+            "out_zero": 3,
+            "act_min": -128,
+            "act_max": 127,
+        }
         out.append(Case(name, attrs, (a, b)))
     return out
 

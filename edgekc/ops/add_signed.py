@@ -11,8 +11,8 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, View
 from ..graph.source import FloatHalf, SourceOp
-from . import add
-from .shared import broadcast
+from . import add, add_s16
+from .shared import broadcast, int16
 from .shared import elementwise as ew
 from .shared import floats as fl
 from .shared.channels import channelwise
@@ -34,9 +34,11 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 def lower(view: View) -> Lowered:
     """Subtraction. A constant comes last, whichever of the two it is."""
+    if int16.is_wide(view):
+        return add_s16.lower(view)
     a, b = ew.operands(view)
     first, second = (-1, 1) if is_constant(view.inputs[0]) else (1, -1)
-    scales = add.scale_attrs(a.q.scale, b.q.scale, view.out.q.scale)
+    scales = ew.sum_scales(a.q.scale, b.q.scale, view.out.q.scale, add.LEFT_SHIFT)
     if scales["out_shift"] > -1:
         raise UnsupportedError("the output scale is below 2**-18 of an input scale", where=view.node.name)
     act_min, act_max = activation_range(view)
@@ -81,7 +83,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         scale_out = (scale_a + scale_b) * rng.uniform(0.3, 1.5)
         if i % 5 == 0:  # powers of two make exact halves
             scale_a, scale_b, scale_out = 0.25, 0.125, 0.5
-        attrs = add.scale_attrs(float(scale_a), float(scale_b), float(scale_out))
+        attrs = ew.sum_scales(float(scale_a), float(scale_b), float(scale_out), add.LEFT_SHIFT)
         attrs.update({k: int(rng.integers(-128, 128)) for k in ("a_zero", "b_zero", "out_zero")})
         attrs.update(ew.activation(attrs["out_zero"], 255 if i % 3 else 60))
         attrs.update(a_sign=1 if i % 4 < 2 else -1, b_sign=-1 if i % 4 in (0, 3) else 1)

@@ -11,17 +11,13 @@ import numpy as np
 from ..graph.ir import Array
 from ..graph.op import IntAttrs, Lowered, Op, View
 from ..graph.source import FloatHalf, SourceOp
+from . import pool_s16
 from .shared import floats as fl
-from .shared import pool
+from .shared import int16, pool
 from .shared.channels import channelwise
 from .shared.checks import is_unsigned, require_activation
 from .shared.operands import X
 from .shared.ties import channelwise as channelwise_ties
-
-
-def divide_rounded(total: Array, count: Array) -> Array:
-    """total / count to nearest, halves away from zero; count positive."""
-    return np.asarray(np.sign(total) * ((np.abs(total) + count // 2) // count))
 
 
 def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
@@ -29,7 +25,7 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
     x = inputs[0]
     total = pool.windows(attrs, x, 0).sum(3)
     count = pool.windows(attrs, np.ones((1, *x.shape[1:3], 1), np.int8), 0).sum(3)
-    mean = divide_rounded(total, count)
+    mean = pool.divide_rounded(total, count)
     return [np.clip(mean, attrs["act_min"], attrs["act_max"]).astype(np.int8)]
 
 
@@ -59,6 +55,8 @@ def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
 
 
 def _lower(view: View) -> Lowered:
+    if int16.is_wide(view):
+        return pool_s16.lower(view)
     lowered = pool.lower(view)
     return replace(lowered, op="average_pool_half_up") if is_unsigned(view) else lowered
 

@@ -14,7 +14,16 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp, Tie
-from .shared.checks import activation_inputs, channels_of, known, require_same_quant
+from .shared import int16
+from .shared.checks import (
+    activation_inputs,
+    channels_of,
+    known,
+    require_moved,
+    require_one_width,
+    require_same_quant,
+    width,
+)
 from .shared.operands import PARTS
 from .shared.testing import fills
 
@@ -38,6 +47,7 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 def lower(view: View) -> Lowered:
+    require_moved(view)
     require_same_quant(view)
     where, axis = view.node.name, view["axis"] % len(view.out.shape)
     if view.node.attrs.get("activation", "none") != "none":
@@ -58,7 +68,7 @@ def _params(view: View) -> dict[str, Param]:
     axis = view["axis"]
     values: dict[str, Param] = dict(rows=math.prod(view.out.shape[:axis]))
     for i in range(MAX_INPUTS):
-        values[f"bytes{i}"] = math.prod(view.inputs[i].shape[axis:]) if i < len(view.inputs) else 0
+        values[f"bytes{i}"] = math.prod(view.inputs[i].shape[axis:]) * width(view) if i < len(view.inputs) else 0
     return values
 
 
@@ -86,7 +96,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         for i in range(3):
             arrays = [fills(rng, shape)[i] for shape in parts]
             out.append(Case(f"{name}-{arrays[0][0]}", dict(axis=axis), tuple(x for _, x in arrays)))
-    return out
+    return [*out, *int16.twins(rng, out)]
 
 
 def _ties(view: View) -> Sequence[Tie]:
@@ -108,6 +118,8 @@ OP = Op(
     reference=reference,
     kernels=tuple(_kernel(count) for count in range(1, MAX_INPUTS + 1)),
     ranges=ranges,
+    validate=require_one_width,
+    wide=True,
     joins_at_most=MAX_INPUTS,
     cases=cases,
 )

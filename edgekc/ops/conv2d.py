@@ -14,9 +14,10 @@ from ..graph.ir import Array, Role, constant
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
+from . import conv2d_16x8
 from .kernels import decoded
 from .kernels import vector as vec
-from .shared import asymmetric
+from .shared import asymmetric, int16
 from .shared import floats as fl
 from .shared import linear as lin
 from .shared.checks import is_unsigned
@@ -48,6 +49,8 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 def lower(view: View) -> Lowered:
+    if int16.is_wide(view):
+        return conv2d_16x8.lower(view)
     if asymmetric.is_asymmetric(view):
         return asymmetric.lower(view, lower)
     w = view.weights.value

@@ -8,18 +8,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..graph.fixedpoint import INT32_MAX, INT32_MIN
+from ..graph.fixedpoint import INT32_MAX
 from ..graph.ir import Array, Role, Tensor, constant
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Operand, Param, View
-from .shared import dense
+from .shared import dense, int16
 from .shared import linear as lin
+from .shared.checks import known
 from .shared.operands import DENSE
 
-ATTRS = ("clamp_min", "clamp_max")
 PART = 23  # bits of each half of a multiplier
 LOWEST_SHIFT, HIGHEST_SHIFT = -31, 22
 ACCUMULATOR_LIMIT = 2**40  # times a half of a multiplier it fits 63 bits
-INT16 = np.iinfo(np.int16)
 
 
 def split_multiplier(real: float) -> tuple[int, int, int]:
@@ -55,35 +54,21 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 def lower(view: View) -> Lowered:
     """Of a QUANTIZED fully connected node whose input is int16."""
     where = view.node.name
-    if view.out.dtype != "int16" or view.weights.dtype != "int8":
-        what = f"fully_connected of int16 with weights of {view.weights.dtype} to {view.out.dtype}"
-        raise UnsupportedError(f"{what}; supported: int8 weights, int16 output", where=where)
-    if view.x.q.zero_point or view.out.q.zero_point:
-        raise UnsupportedError("int16 with a zero point; supported: zero point 0", where=where)
+    int16.require_weights(view)
     if view.node.attrs.get("rounding") == "double":
         raise UnsupportedError(
             "fully_connected of int16, rounded twice",
             where=where,
             fix="compile without --rounding double: the layer then gives LiteRT's bits",
         )
-    oc = view.weights.shape[0]
-    bias = view.bias.value.astype(np.int64) if view.has("bias") else np.zeros(oc, np.int64)
-    if bias.shape != (oc,):
-        raise ModelError(f"bias has shape {list(bias.shape)}, expected [{oc}]", where=where)
-    if bias.min() < INT32_MIN or bias.max() > INT32_MAX:
-        worst = int(np.argmax(np.abs(bias)))
-        raise UnsupportedError(
-            f"the bias of channel {worst} is {int(bias[worst])}, which leaves 32 bits",
-            where=where,
-            fix="requantise the model with a larger weight scale",
-        )
+    bias = int16.lower_bias(view, view.weights.shape[0])
     parts = [split_multiplier(view.x.q.scale * scale / view.out.q.scale) for scale in view.weights.q.scales]
     if any(shift > HIGHEST_SHIFT for *_, shift in parts):
         raise UnsupportedError(f"a multiplier of 2**{HIGHEST_SHIFT} or more", where=where)
     low, high = lin.activation_range(view)
     constants = (
         constant(f"{where}/weights", view.weights.value, Role.WEIGHTS),
-        constant(f"{where}/bias", bias.astype(np.int32), Role.BIAS),
+        bias,
         constant(f"{where}/multiplier", np.array([p[0] for p in parts], np.int32), Role.REQUANT),
         constant(f"{where}/shift", np.array([p[2] for p in parts], np.int8), Role.REQUANT),
         constant(f"{where}/fraction", np.array([p[1] for p in parts], np.int32), Role.REQUANT),
@@ -91,16 +76,10 @@ def lower(view: View) -> Lowered:
     return Lowered("fully_connected_16x8", dict(clamp_min=low, clamp_max=high), (view.x.name,), constants)
 
 
-def _reach(view: View) -> Array:
-    """int64 (oc,): what no accumulator exceeds in magnitude."""
-    w, bias = view.weights.value.astype(np.int64), view.bias.value.astype(np.int64)
-    return np.asarray(np.abs(bias) + 2**15 * np.abs(w).sum(1))
-
-
 def validate(view: View) -> None:
     """Prove that no accumulator reaches 2**40, and that none leaves 32 bits when it is requantised."""
-    if (view.x.dtype, view.out.dtype, view.weights.dtype) != ("int16", "int16", "int8"):
-        raise ModelError(f"{view.node.op} of {view.x.dtype} to {view.out.dtype}, expected int16", where=view.node.name)
+    int16.require_types(view)
+    int16.require_clamp(view)
     multiplier, fraction, shift = (t.value.astype(np.int64) for t in _factors(view))
     if fraction.shape != multiplier.shape:
         raise ModelError(f"fraction {list(fraction.shape)} and multiplier {list(multiplier.shape)} differ in shape")
@@ -108,15 +87,13 @@ def validate(view: View) -> None:
         raise ModelError(f"half of a multiplier is not in 0 to 2**{PART} - 1")
     if shift.max() > HIGHEST_SHIFT:
         raise ModelError(f"a shift is above {HIGHEST_SHIFT}")
-    reach = _reach(view)
+    reach = int16.reach(view.weights.value, view.bias.value)
     result = requantize(np.minimum(reach, ACCUMULATOR_LIMIT - 1), multiplier, fraction, shift)
     if np.any(wrong := (reach >= ACCUMULATOR_LIMIT) | (result > INT32_MAX)):
         worst = int(np.argmax(wrong))
         raise ModelError(
             f"requantising channel {worst} could leave 32 bits: its accumulators reach {int(reach[worst])}"
         )
-    if not INT16.min <= view["clamp_min"] <= view["clamp_max"] <= INT16.max:
-        raise ModelError(f"clamp_min {view['clamp_min']} and clamp_max {view['clamp_max']} leave no int16")
 
 
 def _factors(view: View) -> tuple[Tensor, Tensor, Tensor]:
@@ -125,9 +102,7 @@ def _factors(view: View) -> tuple[Tensor, Tensor, Tensor]:
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     """Rounding is monotone, so the ends of the accumulator give those of the output."""
-    channels = view.x.shape[-1]
-    x = inputs[0] or Interval(np.full(channels, INT16.min, np.int64), np.full(channels, INT16.max, np.int64))
-    low, high = lin.product_interval(view.weights.value, x)
+    low, high = lin.product_interval(view.weights.value, known(view.x, inputs[0]))
     bias = view.bias.value.astype(np.int64)
     ends = (requantize(end.sum(1) + bias, *(t.value for t in _factors(view))) for end in (low, high))
     return Interval(*(np.clip(end, view["clamp_min"], view["clamp_max"]) for end in ends))
@@ -153,8 +128,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
             count = oc if fill != "low" else 1
             parts = [split_multiplier(float(r) / (128 * ic)) for r in np.exp(rng.uniform(-4, 1, count))]
             m, f, s = (np.array(column) for column in zip(*parts, strict=True))
-            clamped = fill == "high"
-            attrs = dict(clamp_min=-9000 if clamped else INT16.min, clamp_max=8000 if clamped else INT16.max)
+            attrs = dict(clamp_min=-9000, clamp_max=8000) if fill == "high" else int16.FULL
             types = ((x, np.int16), (w, np.int8), (bias, np.int32), (m, np.int32), (s, np.int8), (f, np.int32))
             out.append(Case(f"{name}-{fill}", attrs, tuple(values.astype(kind) for values, kind in types)))
     return out + [_ties(shift) for shift in (16, 0, -1, -8, LOWEST_SHIFT)]
@@ -167,13 +141,13 @@ def _ties(shift: int) -> Case:
     types = ((x, np.int16), ([[1], [-1]], np.int8), ([0, 1], np.int32))
     inputs = [np.asarray(values).astype(kind) for values, kind in types]
     factors = (np.array([1 << PART - 1], np.int32), np.array([shift], np.int8), np.array([0], np.int32))
-    return Case(f"ties{shift}", dict(clamp_min=INT16.min, clamp_max=INT16.max), (*inputs, *factors))
+    return Case(f"ties{shift}", int16.FULL, (*inputs, *factors))
 
 
 OP = Op(
     name="fully_connected_16x8",
     code=80,
-    attrs=ATTRS,
+    attrs=int16.CLAMP,
     operands=(*DENSE, Operand("fraction", DENSE[-1].constant, Role.REQUANT)),
     infer=dense.infer,
     reference=reference,
@@ -187,7 +161,7 @@ OP = Op(
                 *(("const int32_t *", name) for name in ("bias", "multiplier", "fraction")),
                 ("const int8_t *", "shift"),
                 *(("uint32_t", name) for name in ("rows", "in_c", "out_c")),
-                *(("int16_t", name) for name in ATTRS),
+                *(("int16_t", name) for name in int16.CLAMP),
                 ("uint8_t", "step"),
             ),
             params=_params,
@@ -197,5 +171,6 @@ OP = Op(
     macs=lambda view: dense.rows(view) * math.prod(view.weights.shape),
     ranges=ranges,
     validate=validate,
+    wide=True,
     cases=cases,
 )

@@ -10,23 +10,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import ModelError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from . import conv2d
-from .shared import asymmetric
+from .shared import asymmetric, int16
 from .shared import linear as lin
+from .shared.grouped import groups_of
 from .shared.operands import DENSE
 from .shared.testing import linear_cases
-
-
-def groups_of(x: Shape, w: Shape) -> int:
-    """The groups of weights (oc, kh, kw, ic / groups) on x (n, h, w, ic); ModelError where they do not fit."""
-    if len(w) != 4 or len(x) != 4 or min(w) < 1 or x[3] % w[3] or w[0] % (x[3] // w[3]):
-        raise ModelError(f"weights {list(w)} are not those of a grouped convolution of an input {list(x)}")
-    return x[3] // w[3]
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -53,6 +46,8 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 def lower(view: View) -> Lowered:
+    if int16.is_wide(view):
+        return conv2d.lower(view)
     if asymmetric.is_asymmetric(view):
         return asymmetric.lower(view, lower)
     lowered = conv2d.lower(view)

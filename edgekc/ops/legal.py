@@ -195,9 +195,8 @@ def _check_node(graph: Graph, node: Node) -> None:
     tensors = graph.of(node.inputs)
     if refused := wrong_operand(op, tensors):
         raise ModelError(refused, where=node.name)
-    floats = [t.name for t in (*tensors, *graph.of(node.outputs)) if t.dtype == "float32"]
-    if not op.single and floats:
-        raise ModelError(f"{op.name} computes in integers, and {floats[0]} is float32", where=node.name)
+    ends = [t for t in (*tensors, *graph.of(node.outputs)) if t.role is Role.ACTIVATION]
+    _check_types(op, node, tensors, ends)
     is_constant = [t.role is not Role.ACTIVATION for t in tensors]
     if is_constant != sorted(is_constant):
         raise ModelError(f"a constant operand of {op.name} comes before an activation", where=node.name)
@@ -213,6 +212,15 @@ def _check_node(graph: Graph, node: Node) -> None:
         raise ModelError(f"output shapes {found} should be {inferred}", where=node.name)
     _check_constants(op, node, tensors, found[0][-1] if found[0] else 1)
     op.validate(view_of(graph, node))
+
+
+def _check_types(op: Op, node: Node, tensors: Sequence[Tensor], ends: Sequence[Tensor]) -> None:
+    """float32 where operators compute in it or move all values as they are, int16 where they have a kernel for it."""
+    floats = [t.name for t in (*tensors, *ends) if t.dtype == "float32"]
+    if floats and not op.single:
+        raise ModelError(f"{op.name} computes in integers, and {floats[0]} is float32", where=node.name)
+    if not op.wide and any(t.dtype == "int16" for t in ends):
+        raise ModelError(f"{op.name} has an activation of int16, which it has no kernel for", where=node.name)
 
 
 def wrong_operand(op: Op, tensors: Sequence[Tensor]) -> str:

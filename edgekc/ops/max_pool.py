@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..graph.ir import Array
-from ..graph.op import IntAttrs, Op, View
+from ..graph.op import IntAttrs, Lowered, Op, View
 from ..graph.source import FloatHalf, SourceOp
+from . import pool_s16
 from .shared import floats as fl
-from .shared import pool
+from .shared import int16, pool
 from .shared.channels import channelwise
 from .shared.checks import require_activation
 from .shared.operands import X
@@ -38,6 +39,10 @@ def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
     return torch.nn.functional.max_pool2d(x, size, stride).permute(0, 2, 3, 1)
 
 
+def _lower(view: View) -> Lowered:
+    return pool_s16.lower(view) if int16.is_wide(view) else pool.lower(view)
+
+
 OP = Op(
     name="max_pool",
     code=7,
@@ -53,5 +58,5 @@ OP = Op(
     cases=pool.cases,
 )
 SOURCE = SourceOp(
-    "max_pool", pool.lower, FloatHalf(_real, _in_torch, channelwise_ties, shares_scale=True, scales_along=True)
+    "max_pool", _lower, FloatHalf(_real, _in_torch, channelwise_ties, shares_scale=True, scales_along=True)
 )

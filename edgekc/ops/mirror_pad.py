@@ -16,8 +16,9 @@ from ..graph.ir import Array
 from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp, Tie
 from .pad import AMOUNTS, amounts_of, pairs_of
+from .shared import int16
 from .shared.channels import channelwise
-from .shared.checks import activation_inputs, known, require_int8, require_same_quant
+from .shared.checks import activation_inputs, known, require_moved, require_one_width, require_same_quant, width
 from .shared.operands import X
 from .shared.testing import fills
 from .shared.ties import channelwise as channelwise_ties
@@ -62,9 +63,19 @@ def _edge(view: View) -> int:
 
 
 def lower(view: View) -> Lowered:
-    require_int8(view)
+    require_moved(view)
     require_same_quant(view)
-    return Lowered("mirror_pad", {**amounts_of(view), "edge": _edge(view)}, activation_inputs(view))
+    amounts = amounts_of(view)
+    if int16.is_wide(view) and (amounts["pad_front"] or amounts["pad_back"]):
+        raise UnsupportedError("mirrored padding of channels of int16", where=view.node.name)
+    return Lowered("mirror_pad", {**amounts, "edge": _edge(view)}, activation_inputs(view))
+
+
+def validate(view: View) -> None:
+    """The kernel mirrors bytes: those of an int16 must stay in their order."""
+    require_one_width(view)
+    if width(view) > 1 and (view["pad_front"] or view["pad_back"]):
+        raise ModelError(f"mirrored padding of channels of {view.x.dtype}")
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
@@ -80,7 +91,7 @@ def _channels(view: View) -> ChannelRule | None:
 
 def _params(view: View) -> dict[str, Param]:
     h, w, c = (1, 1, 1, *view.x.shape[1:])[-3:]
-    values: dict[str, Param] = dict(in_h=h, in_w=w, in_c=c)
+    values: dict[str, Param] = dict(in_h=h, in_w=w, in_c=c * width(view))
     return {**values, **{name: view[name] for name in ATTRS}}
 
 
@@ -111,7 +122,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
     for name, shape, amounts, edge in shapes:
         for fill, x in fills(rng, shape):
             out.append(Case(f"{name}-{fill}", {**dict(zip(AMOUNTS, amounts, strict=True)), "edge": edge}, (x,)))
-    return out
+    plain = [case for case in out if not case.attrs["pad_front"] and not case.attrs["pad_back"]]
+    return [*out, *int16.twins(rng, plain)]
 
 
 def _axes(view: View) -> list[tuple[int, int]]:
@@ -145,6 +157,8 @@ OP = Op(
     reference=reference,
     kernels=KERNELS,
     ranges=ranges,
+    validate=validate,
+    wide=True,
     channels=_channels,
     cases=cases,
 )

@@ -11,7 +11,8 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, Param, View
 from ..graph.source import FloatHalf, SourceOp
-from .shared import broadcast
+from . import mul_s16
+from .shared import broadcast, int16
 from .shared import elementwise as ew
 from .shared import floats as fl
 from .shared.channels import channelwise
@@ -31,6 +32,8 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 def lower(view: View) -> Lowered:
+    if int16.is_wide(view):
+        return mul_s16.lower(view)
     a, b = ew.operands(view)
     # TFLite computes this ratio in float32; the order of a and b does not matter.
     ratio = np.float32(a.q.scale) * np.float32(b.q.scale) / np.float32(view.out.q.scale)

@@ -14,8 +14,17 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp, Tie
+from .shared import int16
 from .shared.channels import channelwise
-from .shared.checks import activation_inputs, known, require_int8, require_same_quant
+from .shared.checks import (
+    activation_inputs,
+    known,
+    require_int8,
+    require_moved,
+    require_one_width,
+    require_same_quant,
+    width,
+)
 from .shared.operands import X
 from .shared.testing import fills
 from .shared.ties import channelwise as channelwise_ties
@@ -56,9 +65,19 @@ def amounts_of(view: View) -> dict[str, int]:
 
 
 def lower(view: View) -> Lowered:
-    require_int8(view)
+    require_moved(view)
     require_same_quant(view)
-    return Lowered("pad", {**amounts_of(view), "pad_value": view.out.q.zero_point}, activation_inputs(view))
+    zero = view.out.q.zero_point
+    if int16.is_wide(view) and zero:
+        raise UnsupportedError("int16 with a zero point; supported: zero point 0", where=view.node.name)
+    return Lowered("pad", {**amounts_of(view), "pad_value": zero}, activation_inputs(view))
+
+
+def validate(view: View) -> None:
+    """The kernel fills bytes: those of an int16 fill must be alike, and all such files have 0."""
+    require_one_width(view)
+    if width(view) > 1 and view["pad_value"]:
+        raise ModelError(f"pad_value of {view.x.dtype} is {view['pad_value']}, expected 0")
 
 
 def _lower_fill(view: View) -> Lowered:
@@ -84,6 +103,7 @@ def _params(view: View) -> dict[str, Param]:
     """Without padding of channels a row is one run of bytes, and its sides pad that run."""
     h, w, c = (1, 1, 1, *view.x.shape[1:])[-3:]
     left, right, front, back = (view[name] for name in AMOUNTS[2:])
+    c, front, back = (size * width(view) for size in (c, front, back))
     if front == back == 0:
         w, c, left, right, front, back = 1, w * c, 0, 0, left * c, right * c
     values: dict[str, Param] = dict(in_h=h, in_w=w, in_c=c, pad_top=view["pad_top"], pad_bottom=view["pad_bottom"])
@@ -120,7 +140,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         for fill, x in fills(rng, shape):
             attrs = dict(zip(AMOUNTS, amounts, strict=True))
             out.append(Case(f"{name}-{fill}", {**attrs, "pad_value": int(rng.integers(-128, 128))}, (x,)))
-    return out
+    return [*out, *int16.twins(rng, out)]
 
 
 def _channels(view: View) -> ChannelRule | None:
@@ -162,6 +182,8 @@ OP = Op(
     reference=reference,
     kernels=KERNELS,
     ranges=ranges,
+    validate=validate,
+    wide=True,
     channels=_channels,
     cases=cases,
 )

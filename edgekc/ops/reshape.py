@@ -12,8 +12,9 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
 from ..graph.source import FloatHalf, SourceOp
+from .shared import int16
 from .shared.channels import CHANNELWISE
-from .shared.checks import activation_inputs, channels_of, known, require_same_quant, spread
+from .shared.checks import activation_inputs, channels_of, known, require_one_width, require_same_quant, spread
 from .shared.floats import reshaped
 from .shared.operands import X
 from .shared.testing import fills
@@ -87,7 +88,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         tail = dict(zip(DIMS, (*shape[1:], *(1,) * MAX_RANK), strict=False))
         for fill, x in fills(rng, x_shape):
             out.append(Case(f"{name}-{fill}", dict(rank=len(shape), **tail), (x,)))
-    return out
+    return [*out, *int16.twins(rng, out)]
 
 
 OP = Op(
@@ -100,6 +101,8 @@ OP = Op(
     kernels=KERNELS,
     ranges=ranges,
     channels=_channels,
+    validate=require_one_width,
+    wide=True,
     view=True,
     cases=cases,
 )

@@ -14,9 +14,9 @@ from ..errors import ModelError
 from ..graph.ir import Array, Role, constant
 from ..graph.op import Case, Constant, IntAttrs, Interval, Kernel, Lowered, Op, Operand, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp
-from .shared import resize
+from .shared import int16, resize
 from .shared.channels import channelwise_shared
-from .shared.checks import activation_inputs, known
+from .shared.checks import activation_inputs, known, require_moved, require_one_width, require_same_quant, width
 from .shared.operands import X
 from .shared.testing import fills
 from .shared.ties import channelwise
@@ -35,6 +35,7 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 def validate(view: View) -> None:
+    require_one_width(view)
     for name, axis in (("rows", 1), ("columns", 2)):
         index, size = view.operand(name).value, view.x.shape[axis]
         if index.min() < 0 or index.max() >= size:
@@ -42,7 +43,8 @@ def validate(view: View) -> None:
 
 
 def lower(view: View) -> Lowered:
-    resize.require_image(view)
+    require_moved(view)
+    require_same_quant(view)
     tables = [
         constant(
             f"{view.node.name}/{name}",
@@ -60,6 +62,7 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
 
 def _params(view: View) -> dict[str, Param]:
     _, out_h, out_w, channels = view.out.shape
+    channels *= width(view)  # bytes of a pixel
     values: dict[str, Param] = dict(rows=view.operand("rows").name, columns=view.operand("columns").name)
     return {**values, "row_bytes": view.x.shape[2] * channels, "out_h": out_h, "out_w": out_w, "channels": channels}
 
@@ -87,7 +90,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         out += [Case(f"{name}-{fill}", {}, (x, *tables)) for fill, x in fills(rng, shape)]
     x = rng.integers(-128, 128, (1, 4, 5, 3)).astype(np.int8)
     last = (np.full(3, 3, np.int32), np.array([4, 0, 4, 2], np.int32))
-    return [*out, Case("in-any-order", {}, (x, *last))]
+    return [*out, *int16.twins(rng, out), Case("in-any-order", {}, (x, *last))]
 
 
 def _real(view: View, operands: Sequence[Array]) -> Array:
@@ -115,6 +118,7 @@ OP = Op(
     kernels=KERNELS,
     ranges=ranges,
     validate=validate,
+    wide=True,
     channels=channelwise_shared,
     cases=cases,
 )

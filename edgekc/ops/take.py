@@ -15,8 +15,9 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array, Role, constant
 from ..graph.op import Case, ChannelRule, Constant, IntAttrs, Interval, Kernel, Lowered, Op, Operand, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp, Tie
+from .shared import int16
 from .shared.channels import channelwise_shared
-from .shared.checks import activation_inputs, known, require_int8, require_same_quant
+from .shared.checks import activation_inputs, known, require_moved, require_one_width, require_same_quant, width
 from .shared.loops import merged
 from .shared.operands import X
 from .shared.testing import fills
@@ -39,6 +40,7 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 def validate(view: View) -> None:
+    require_one_width(view)
     indices, size = view.indices.value, view.x.shape[view["axis"]]
     if indices.dtype != np.int16 or indices.view(np.uint16).max() >= size:
         raise ModelError(f"an index outside of the {size} values of axis {view['axis']}")
@@ -53,7 +55,7 @@ def _axis(view: View) -> int:
 
 def lower(view: View) -> Lowered:
     x, out, axis = view.x, view.out, _axis(view)
-    require_int8(View(view.node, (x,), view.outputs))
+    require_moved(View(view.node, (x,), view.outputs))
     require_same_quant(View(view.node, (x,), view.outputs))
     (name,) = activation_inputs(View(view.node, (x,), view.outputs))
     indices = view.indices.value.ravel().astype(np.int64)
@@ -95,7 +97,7 @@ def _params(view: View) -> dict[str, Param]:
         outer=math.prod(shape[:axis]),
         size=shape[axis],
         count=view.out.shape[axis],
-        inner=math.prod(shape[axis + 1 :]),
+        inner=math.prod(shape[axis + 1 :]) * width(view),
     )
 
 
@@ -123,7 +125,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
     for name, shape, axis, places in kinds:
         for fill, x in fills(rng, shape):
             out.append(Case(f"{name}-{fill}", dict(axis=axis), (x, np.array(places, np.uint16).view(np.int16))))
-    return out
+    return [*out, *int16.twins(rng, out)]
 
 
 def _real(view: View, operands: Sequence[Array]) -> Array:
@@ -151,6 +153,7 @@ OP = Op(
     ranges=ranges,
     channels=_channels,
     validate=validate,
+    wide=True,
     order=_order,
     cases=cases,
 )

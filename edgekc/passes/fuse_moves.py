@@ -61,7 +61,7 @@ def _fused(graph: Graph, outer: Node, inner: Node) -> Node | None:
     if math.prod(between) > _MOST or between[:1] != graph.tensors[outer.inputs[0]].shape[:1]:
         return None
     loops = of_indices(first(view_of(graph, inner))[second(view_of(graph, outer))])
-    if loops is None:
+    if loops is None or not strided_copy.fits(loops, view_of(graph, outer)):
         return None
     x = graph.tensors[inner.inputs[0]]
     op, attrs = strided_copy.copy_of(loops, x.shape, out.shape)

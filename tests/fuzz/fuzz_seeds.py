@@ -20,8 +20,9 @@ Seeds = list[bytes]
 def tflite() -> Seeds:
     import looped
     import streaming
+    import wide_nets
 
-    made = [looped.file(0, 3, sequence=True), streaming.wake_word(1).file]
+    made = [looped.file(0, 3, sequence=True), streaming.wake_word(1).file, wide_nets.wide_net(3).file]
     return [*(path.read_bytes() for path in sorted(CONVERTED.glob("*.tflite"))), *made]
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import oracle
 import pytest
+import wide_nets
 from random_models import Rng, f32
 
 import edgekc
 from edgekc.errors import EdgekcError
-from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
+from edgekc.graph.ir import Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
@@ -38,37 +39,20 @@ def _layer(rng: Rng, x: Tensor, units: int, activation: str, bias: str = "int64"
     return View(node, inputs, (out,))
 
 
-def _network(seed: int) -> tuple[bytes, tuple[int, ...]]:
-    """An image, flattened, and a few layers."""
-    rng = np.random.default_rng(seed)
-    shape = (1, int(rng.integers(1, 6)), int(rng.integers(1, 6)), int(rng.integers(1, 12)))
-    image = _wide("x", shape, 2.0**-12)
-    flat = replace(image, name="f", shape=(1, int(np.prod(shape))))
-    views = [View(Node("reshape", "f", ("x",), ("f",), {}), (image,), (flat,))]
-    for _ in range(int(rng.integers(1, 5))):
-        kind = str(rng.choice(["none", "relu", "relu6"]))
-        views.append(_layer(rng, views[-1].out, int(rng.integers(1, 300)), kind))
-    return oracle.network(views, ["x"], [views[-1].out.name]), shape
-
-
-def _samples(rng: Rng, shape: tuple[int, ...]) -> Array:
-    ends = [np.full(shape, level) for level in (-(2**15), 2**15 - 1)]
-    return np.concatenate([*ends, rng.integers(-(2**15), 2**15, (6, *shape[1:]))]).astype(np.int16)
-
-
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(6))
 def test_networks_equal_litert(seed: int, tmp_path: Path) -> None:
     """The compiled C on the host gives LiteRT's bytes; buffers count two bytes a value."""
-    data, shape = _network(seed)
-    (tmp_path / "net.tflite").write_bytes(data)
+    net = wide_nets.wide_net(seed)
+    (tmp_path / "net.tflite").write_bytes(net.file)
     program = edgekc.compile(tmp_path / "net.tflite")
-    x = _samples(np.random.default_rng(seed), shape)
-    expected = np.concatenate([oracle.interpret(data, [sample[None]])[0] for sample in x])
+    x = wide_nets.samples(net.shape, seed)
+    expected = [oracle.interpret(net.file, [sample[None]]) for sample in x]
     got = program.run(x)
-    assert got.dtype == np.int16
-    np.testing.assert_array_equal(got, expected)
+    for i, y in enumerate(got if isinstance(got, tuple | list) else [got]):
+        assert y.dtype == np.int16
+        np.testing.assert_array_equal(y.ravel(), np.concatenate([row[i].ravel() for row in expected]))
     (edge,) = program.manifest["inputs"]
-    assert (edge["dtype"], edge["bytes"]) == ("int16", 2 * np.prod(shape))
+    assert (edge["dtype"], edge["bytes"]) == ("int16", 2 * np.prod(net.shape))
 
 
 @pytest.mark.parametrize(
@@ -89,3 +73,19 @@ def test_a_bias_beyond_32_bits_is_refused(tmp_path: Path) -> None:
     (tmp_path / "net.tflite").write_bytes(oracle.network([layer], ["x"], [layer.out.name]))
     with pytest.raises(EdgekcError, match="bias of channel 1 is 2147483648, which leaves 32 bits"):
         edgekc.compile(tmp_path / "net.tflite")
+
+
+def _sum(scales: tuple[float, float, float]) -> View:
+    shape = (1, 2, 3)
+    a, b, y = (_wide(name, shape, scale) for name, scale in zip("aby", scales, strict=True))
+    return View(Node("add", "y", ("a", "b"), ("y",), {"activation": "none"}), (a, b), (y,))
+
+
+def test_sums_that_litert_shifts_are_refused(tmp_path: Path) -> None:
+    """Where the option pot_scale_int16 is set, as by default, and all scales are powers of two."""
+    data = oracle.network([_sum((2.0**-9, 2.0**-10, 2.0**-9))], ["a", "b"], ["y"])
+    (tmp_path / "net.tflite").write_bytes(data)
+    with pytest.raises(EdgekcError, match="scales are powers of two, which LiteRT shifts"):
+        edgekc.compile(tmp_path / "net.tflite")
+    (tmp_path / "other.tflite").write_bytes(oracle.network([_sum((2.0**-9, 2.0**-10, 0.003))], ["a", "b"], ["y"]))
+    edgekc.compile(tmp_path / "other.tflite")

@@ -18,6 +18,7 @@ import random_spatial as spatial
 import random_strides as strides
 import random_tables as tables
 import recurrent
+import wide_cases
 from random_layers import Builder, Layer
 from random_models import Rng, f32, fill, tensor
 from random_packed import factored
@@ -331,3 +332,4 @@ CASES: dict[str, Cases] = {
     **{f"template_{op}": _packed(op, layer, _templated(False), 4) for op, layer in WINDOWS.items()},
     **{f"template_pairs_{op}": _packed(op, layer, _templated(True), 4) for op, layer in WINDOWS.items()},
 }
+CASES |= {op: _both(CASES[op], widened(CASES[op])) for op, widened in wide_cases.WIDE.items()}

@@ -43,7 +43,7 @@ def test_cases_have_extreme_inputs() -> None:
         if op.single and first[0].dtype == np.float32:
             assert any(not x.any() for x in first) and max(np.abs(x).max() for x in first) > 100, op.name
             continue
-        info = np.iinfo(np.int16 if op.name.endswith("_16x8") else np.int8)
+        info = np.iinfo(np.int16 if op.name.endswith(("_16x8", "_s16")) else np.int8)
         for level in (info.min, info.max):
             assert any(x.dtype == info.dtype and (x == level).all() for x in first), f"{op.name}: no fill of {level}"
 

@@ -71,8 +71,11 @@ def _extreme(rng: Rng, view: View, inputs: list[Array]) -> View | None:
     attrs = dict(view.node.attrs)
     if "shift" in attrs:
         attrs["shift"] = int(rng.integers(-31, 31))
-    elif view.has("fraction"):  # of int16: two halves of 23 bits, and fewer shifts
-        parts = {"multiplier": (2**22, 2**23, np.int32), "shift": (-31, 20, np.int8), "fraction": (0, 2**23, np.int32)}
+    elif view.node.op.endswith("_16x8"):  # 15 bits, or two halves of 23, and fewer shifts
+        parts = {"multiplier": (2**14, 2**15, np.int32), "shift": (-31, 8, np.int8)}
+        if view.has("fraction"):
+            parts = {"multiplier": (2**22, 2**23, np.int32), "shift": (-31, 20, np.int8)}
+            parts["fraction"] = (0, 2**23, np.int32)
         names = [operand.name for operand in OPS[view.node.op].operands]
         for name, (low, high, kind) in parts.items():
             t = view.operand(name)

@@ -32,7 +32,13 @@ FULLY_CONNECTED
 _PLACES = ("int32", "int64")
 _CONSTANTS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64", "bool")  # numpy's names too
 _OUTPUTS = {"QUANTIZE": ("int8", "uint8", "int16"), "DEQUANTIZE": ("float32",), "ARG_MAX": _PLACES, "ARG_MIN": _PLACES}
-_WIDE = ("FULLY_CONNECTED", "RESHAPE", "EXPAND_DIMS", "SQUEEZE")  # take int16, and give it
+_WIDE = frozenset(
+    """
+FULLY_CONNECTED CONV_2D DEPTHWISE_CONV_2D AVERAGE_POOL_2D MAX_POOL_2D ADD SUB MUL RESHAPE EXPAND_DIMS SQUEEZE
+PAD PADV2 CONCATENATION PACK TRANSPOSE STRIDED_SLICE SLICE REVERSE_V2 SPLIT SPLIT_V UNPACK TILE BROADCAST_TO
+GATHER RESIZE_NEAREST_NEIGHBOR MIRROR_PAD
+""".split()
+)  # take int16, and give it
 QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
 BATCH = "convert the model with a batch size of 1, and run it once for each sample"
 
@@ -325,9 +331,10 @@ class Builder:
             with suppress(ValueError):  # damaged, which lowering says
                 shape = np.broadcast_shapes(*(self.file_shape(name) for name in inputs))  # each element by itself
         output = self.output(op, shape, phased, part)
-        if op.builtin in _IN_FLOAT and self.tensors[inputs[0]].dtype != self.tensors[output].dtype:
-            types = f"{self.tensors[inputs[0]].dtype} to {self.tensors[output].dtype}"
-            raise self.unsupported(op, types, "one type, int8 or float32")
+        types = [self.tensors[name].dtype for name in (inputs[0], output)]
+        if op.builtin in _IN_FLOAT | _WIDE and types[0] != types[1]:
+            other = "float32" if op.builtin in _IN_FLOAT else "int16"
+            raise self.unsupported(op, " to ".join(types), f"one type, int8 or {other}")
         self.nodes.append(Node(kind, node_name(op, part), inputs, (output,), dict(attrs)))
 
     def inner(

@@ -16,6 +16,7 @@ _POOL: _Fields = {
     "FusedActivationFunction": (5, "b", 0),
 }
 _ACTIVATION: _Fields = {"FusedActivationFunction": (0, "b", 0)}
+_SUM: _Fields = {**_ACTIVATION, "PotScaleInt16": (1, "?", 1)}
 _REDUCER: _Fields = {"KeepDims": (0, "?", 0)}
 OPTIONS: Mapping[str, _Fields] = {
     "CONV_2D": {
@@ -34,9 +35,9 @@ OPTIONS: Mapping[str, _Fields] = {
     },
     "TRANSPOSE_CONV": {"Padding": _PADDING, **_STRIDES, "FusedActivationFunction": (3, "b", 0)},
     "FULLY_CONNECTED": {**_ACTIVATION, "WeightsFormat": (1, "b", 0), "KeepNumDims": (2, "?", 0)},
-    "ADD": _ACTIVATION,
+    "ADD": _SUM,
     "MUL": _ACTIVATION,
-    "SUB": _ACTIVATION,
+    "SUB": _SUM,
     "DIV": _ACTIVATION,
     "AVERAGE_POOL_2D": _POOL,
     "MAX_POOL_2D": _POOL,

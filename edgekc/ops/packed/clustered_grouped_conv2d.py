@@ -12,6 +12,7 @@ from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Sh
 from ...graph.source import SourceOp
 from .. import conv2d, grouped_conv2d
 from ..shared import linear as lin
+from ..shared.grouped import groups_of
 from ..shared.operands import CLUSTERED
 from ..shared.testing import clustered_cases, unused_centers
 from . import clustered as cl
@@ -39,7 +40,7 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
 def _params(view: View) -> dict[str, Param]:
     indices = view.indices.shape
     values = {**lin.window_params(view, *indices[1:3]), **cl.params(view), "pad_value": view["pad_value"]}
-    return {**values, "groups": grouped_conv2d.groups_of(view.x.shape, indices)}
+    return {**values, "groups": groups_of(view.x.shape, indices)}
 
 
 KERNELS = (

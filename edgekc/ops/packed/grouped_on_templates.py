@@ -15,6 +15,7 @@ from ...graph.ir import Array
 from ...graph.op import Case, IntAttrs, Interval, Kernel, Param, Shape, View
 from .. import grouped_conv2d
 from ..shared import linear as lin
+from ..shared.grouped import groups_of
 from . import depthwise_on_templates as td
 from . import template as tp
 
@@ -44,7 +45,7 @@ def _weights(view: View) -> Shape:
 
 
 def _params(view: View) -> dict[str, Param]:
-    return {**td.params(view), "groups": grouped_conv2d.groups_of(view.x.shape, _weights(view))}
+    return {**td.params(view), "groups": groups_of(view.x.shape, _weights(view))}
 
 
 KERNELS = (

@@ -42,9 +42,11 @@ def loops(view: View, size: int = 1) -> dict[str, Param]:
     return {"loops": values}
 
 
-def kernels(op: str, fields: Sequence[Field], params: Callable[[View], dict[str, Param]]) -> tuple[Kernel, ...]:
-    """The kernel of two activations, and that of an activation and a constant."""
-    return ew.kernels(op, (LOOPS_FIELD, *fields), lambda view: {**loops(view), **params(view)})
+def kernels(
+    op: str, fields: Sequence[Field], params: Callable[[View], dict[str, Param]], bits: int = 8
+) -> tuple[Kernel, ...]:
+    """The kernel of two activations, and that of an activation and a constant, all of 8 or 16 bits."""
+    return ew.kernels(op, (LOOPS_FIELD, *fields), lambda view: {**loops(view), **params(view)}, bits)
 
 
 def as_table(view: View, lowered: Lowered, reference: Callable[[IntAttrs, Sequence[Array]], list[Array]]) -> Lowered:

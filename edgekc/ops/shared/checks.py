@@ -16,6 +16,26 @@ def require_int8(view: View) -> None:
             raise UnsupportedError(f"{view.node.op} of {tensor.dtype} ({tensor.name})", where=view.node.name)
 
 
+def require_moved(view: View) -> None:
+    """UnsupportedError unless the activations are int8, or int16: values are moved as they are."""
+    for tensor in (*view.inputs, *view.outputs):
+        if tensor.dtype not in ("int8", "int16") or tensor.dtype != view.out.dtype:
+            raise UnsupportedError(f"{view.node.op} of {tensor.dtype} ({tensor.name})", where=view.node.name)
+
+
+def width(view: View) -> int:
+    """Bytes of a value that an INTEGER node moves."""
+    return np.dtype(view.x.dtype).itemsize
+
+
+def require_one_width(view: View) -> None:
+    """ModelError unless the values of all activations of an INTEGER node have as many bytes."""
+    ends = [t for t in view.inputs if t.data is None]
+    for tensor in (*ends, view.out):
+        if np.dtype(tensor.dtype).itemsize != width(view):
+            raise ModelError(f"{view.node.op} of {view.x.dtype} and {tensor.dtype} ({tensor.name})")
+
+
 def require_same_quant(view: View) -> None:
     """UnsupportedError unless every input has the output's scale and zero point: the bytes are copied as they are."""
     out = view.out.q

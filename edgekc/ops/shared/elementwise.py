@@ -15,6 +15,7 @@ from ...errors import ModelError, UnsupportedError
 from ...graph.fixedpoint import DOUBLE, clamp_int8, quantize_multiplier, requantize
 from ...graph.ir import Array, Role, Tensor, constant
 from ...graph.op import Field, IntAttrs, Kernel, Param, Shape, View
+from . import int16
 from .checks import is_constant, require_int8
 from .testing import fills
 
@@ -87,7 +88,7 @@ def aligned(inputs: Sequence[Array]) -> tuple[Array, Array]:
 
 def operands(view: View) -> tuple[Tensor, Tensor]:
     """The two inputs, a constant last, whether or not the operator commutes."""
-    require_int8(view)
+    (int16.require_wide if int16.is_wide(view) else require_int8)(view)
     a, b = view.inputs
     if is_constant(a):
         a, b = b, a
@@ -143,22 +144,24 @@ def _has_constant(view: View) -> bool:
     return is_constant(view.inputs[1])
 
 
-def kernels(op: str, fields: Sequence[Field], params: Callable[[View], dict[str, Param]]) -> tuple[Kernel, ...]:
-    """The kernel of two activations, and that of an activation and a constant."""
+def kernels(
+    op: str, fields: Sequence[Field], params: Callable[[View], dict[str, Param]], bits: int = 8
+) -> tuple[Kernel, ...]:
+    """The kernel of two activations, and that of an activation and a constant, all of 8 or 16 bits."""
 
     def with_constant(view: View) -> dict[str, Param]:
         b = view.inputs[1]
         return {**params(view), "constant": b.name if is_constant(b) else 0}
 
-    symbol = f"ek_{op}_s8"
+    symbol, stem = f"ek_{op}_s{bits}", f"ek_{op}" if bits == 8 else f"ek_{op}_s{bits}"
     variants: tuple[tuple[str, bool, tuple[str, ...]], ...]
-    variants = ((symbol, False, ()), (f"ek_{op}_const_s8", True, (symbol,)))
+    variants = ((symbol, False, ()), (f"ek_{op}_const_s{bits}", True, (symbol,)))
     return tuple(
         Kernel(
             symbol=name,
-            header=f"ek_{op}.h",
-            struct=f"ek_{op}_params",
-            fields=(*fields, ("const int8_t *", "constant")),
+            header=f"{stem}.h",
+            struct=f"{stem}_params",
+            fields=(*fields, ("const int8_t *" if bits == 8 else "const ek_s16 *", "constant")),
             params=with_constant,
             accepts=_has_constant if constant_b else lambda view: not _has_constant(view),
             in_place=in_place,
@@ -201,6 +204,17 @@ def fixed(real: float, prefix: str) -> dict[str, int]:
     """The attributes `<prefix>multiplier` and `<prefix>shift` of a real multiplier."""
     multiplier, shift = quantize_multiplier(real)
     return {f"{prefix}multiplier": multiplier, f"{prefix}shift": shift}
+
+
+def sum_scales(a: float, b: float, out: float, left_shift: int) -> dict[str, int]:
+    """Multipliers of operands and output of a sum: twice the larger scale in 2**left_shift parts is common."""
+    twice = 2.0 * max(a, b)
+    ratios = {"a_": a / twice, "b_": b / twice, "out_": twice / (2.0**left_shift * out)}
+    attrs = {key: value for prefix, ratio in ratios.items() for key, value in fixed(ratio, prefix).items()}
+    for prefix in ratios:
+        if attrs[f"{prefix}multiplier"] == 0:  # nothing, whatever the shift; kernels want one to the right
+            attrs[f"{prefix}shift"] = -1
+    return attrs
 
 
 def scaled(attrs: IntAttrs, value: Array, prefix: str) -> Array:

@@ -35,6 +35,11 @@ def windows(attrs: IntAttrs, x: Array, fill: int) -> Array:
     return view.reshape(n, h, w, k_h * k_w, c).astype(np.int64)
 
 
+def divide_rounded(total: Array, count: Array) -> Array:
+    """total / count to nearest, halves away from zero; count positive."""
+    return np.asarray(np.sign(total) * ((np.abs(total) + count // 2) // count))
+
+
 def lower(view: View) -> Lowered:
     require_int8(view)
     require_same_quant(view)

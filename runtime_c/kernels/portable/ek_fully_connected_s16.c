@@ -2,26 +2,8 @@
 /* Fully connected layer of int16: sums of 256 products in 32 bits, and those in 64. */
 #include "ek_fully_connected_s16.h"
 
-#include <string.h>
-
-enum { BLOCK = 256 }; /* products of up to 2^22 each */
-
-static int64_t dot(const int8_t *x, const int8_t *w, uint32_t count)
-{
-    int64_t total = 0;
-    while (count > 0) {
-        const uint32_t block = count < BLOCK ? count : BLOCK;
-        int32_t sum = 0;
-        for (const int8_t *const end = w + block; w != end; w++, x += 2) {
-            int16_t value;
-            memcpy(&value, x, 2);
-            sum += (int32_t)value * *w;
-        }
-        total += sum;
-        count -= block;
-    }
-    return total;
-}
+#include "ek_fixedpoint.h"
+#include "ek_wide.h"
 
 /* acc * (multiplier * 2^23 + fraction) / 2^(46 - shift), halves away from zero; the result fits 32 bits. */
 static int32_t requant(int64_t acc, int32_t multiplier, int32_t fraction, int8_t shift)
@@ -39,12 +21,9 @@ void ek_fully_connected_s16(const ek_fully_connected_s16_params *p, const int8_t
         const int8_t *w = p->weights;
         for (uint32_t o = 0; o < p->out_c; o++, w += p->in_c, out += 2) {
             const uint32_t k = p->step ? o : 0;
-            const int64_t acc = p->bias[o] + dot(in, w, p->in_c);
-            int32_t y = requant(acc, p->multiplier[k], p->fraction[k], p->shift[k]);
-            y = y < p->clamp_min ? p->clamp_min : y;
-            y = y > p->clamp_max ? p->clamp_max : y;
-            const int16_t level = (int16_t)y;
-            memcpy(out, &level, 2);
+            const int64_t acc = p->bias[o] + ek_wide_dot(in, w, p->in_c);
+            const int32_t y = requant(acc, p->multiplier[k], p->fraction[k], p->shift[k]);
+            ek_wide_store(out, ek_clamp(y, p->clamp_min, p->clamp_max));
         }
     }
 }

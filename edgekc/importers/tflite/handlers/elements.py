@@ -5,7 +5,7 @@ from __future__ import annotations
 from ....errors import ModelError
 from ..builder import Builder, Handler
 from ..file import FileOperator
-from .common import activation, plain
+from .common import Attrs, activation, plain
 
 
 def _binary(kind: str, fused: bool = True) -> Handler:
@@ -13,7 +13,10 @@ def _binary(kind: str, fused: bool = True) -> Handler:
 
     def handler(b: Builder, op: FileOperator) -> None:
         operands = tuple(_aligned(b, op, i, what) for i, what in enumerate("ab"))
-        b.add(op, kind, operands, {"activation": activation(b, op)} if fused else {})
+        attrs: Attrs = {"activation": activation(b, op)} if fused else {}
+        if b.tensors[operands[0]].dtype == "int16" and "PotScaleInt16" in op.options:
+            attrs["pot_scale"] = int(bool(op.options["PotScaleInt16"]))
+        b.add(op, kind, operands, attrs)
 
     return handler
 

@@ -47,7 +47,7 @@ def _fill(b: Builder, op: FileOperator, x: Tensor) -> float:
     fill = b.file_tensor(op, 2, "value")
     if fill.data is None or fill.data.size != 1:
         raise b.unsupported(op, f"value (tensor {fill.index} {fill.name[:60]!r})", "one constant")
-    b.check_type(op, "value", fill, ("int8",))
+    b.check_type(op, "value", fill, (x.dtype,))
     value = float(fill.data.ravel()[0])
     if not math.isfinite(value):
         raise b.unsupported(op, f"a fill of {value}", "a finite number")

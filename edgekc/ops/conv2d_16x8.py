@@ -1,0 +1,169 @@
+"""2-D convolution of int16 activations and int8 weights: dense, grouped and depthwise ones are one operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import ModelError
+from ..graph.fixedpoint import quantize_multiplier
+from ..graph.ir import Array, Role, constant
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from .shared import int16
+from .shared import linear as lin
+from .shared.checks import known
+from .shared.grouped import groups_of
+from .shared.operands import DENSE
+
+ATTRS = (*lin.WINDOW, *int16.CLAMP)
+
+
+def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
+    x, w = shapes[0], shapes[1]
+    groups_of(x, w)
+    out_h, out_w = lin.window_out(attrs, x, w[1], w[2])
+    return [(x[0], out_h, out_w, w[0])]
+
+
+def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
+    """acc[o] = bias[o] + sum over the window of the channels of o's group of x * w[o]; x is 0 outside the image."""
+    x, w, bias, multiplier, shift = inputs
+    groups = groups_of(x.shape, w.shape)
+    oc, k_h, k_w, ic = w.shape
+    patches = lin.windows(attrs, x, k_h, k_w, 0)
+    n, out_h, out_w = patches.shape[:3]
+    seen = patches.reshape(n * out_h * out_w, k_h * k_w, groups, ic).transpose(2, 0, 1, 3)
+    filters = w.reshape(groups, oc // groups, -1).transpose(0, 2, 1)
+    acc = lin.exact_matmul(seen.reshape(groups, -1, k_h * k_w * ic), filters)
+    acc = acc.transpose(1, 0, 2).reshape(n, out_h, out_w, oc) + bias.astype(np.int64)
+    y = int16.requantize(acc, multiplier, shift)
+    return [np.clip(y, attrs["clamp_min"], attrs["clamp_max"]).astype(np.int16)]
+
+
+def lower(view: View) -> Lowered:
+    """Of a QUANTIZED convolution whose input is int16; depthwise is one group for each channel of the input."""
+    int16.require_weights(view)
+    w = view.weights.value
+    if view.node.op == "depthwise":
+        if w.ndim != 4 or w.shape[0] != 1:
+            raise ModelError(f"depthwise weights must have shape (1, kh, kw, oc), got {list(w.shape)}")
+        w = np.ascontiguousarray(w.transpose(3, 1, 2, 0))
+    low, high = lin.activation_range(view)
+    attrs = {name: view[name] for name in lin.WINDOW}
+    attrs.update(clamp_min=low, clamp_max=high)
+    constants = (
+        constant(f"{view.node.name}/weights", w, Role.WEIGHTS),
+        int16.lower_bias(view, w.shape[0]),
+        *int16.lower_requant(view),
+    )
+    return Lowered("conv2d_16x8", attrs, (view.x.name,), constants)
+
+
+def validate(view: View) -> None:
+    """The bounds on which the kernel's arithmetic rests."""
+    int16.require_types(view)
+    int16.require_clamp(view)
+    int16.check_requant(view, int16.reach(view.weights.value, view.bias.value))
+
+
+def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
+    oc, _, _, ic = view.weights.shape
+    x = known(view.x, inputs[0])
+    padded = any(view[p] for p in lin.WINDOW[-4:])
+    ends = (np.minimum(x.low, 0), np.maximum(x.high, 0)) if padded else (x.low, x.high)
+    # Of each filter the channels that it reads: (oc, 1, 1, ic).
+    filters = oc // groups_of(view.x.shape, view.weights.shape)
+    low, high = (np.repeat(end.reshape(-1, ic), filters, axis=0)[:, None, None] for end in ends)
+    products = lin.product_interval(view.weights.value, Interval(low, high))
+    bias = view.bias.value.astype(np.int64)
+    return int16.output_interval(view, [end.sum((1, 2, 3)) + bias for end in products])
+
+
+def _params(view: View) -> dict[str, Param]:
+    _, k_h, k_w, _ = view.weights.shape
+    values: dict[str, Param] = {name: view.operand(name).name for name in ("weights", "bias", "multiplier", "shift")}
+    values.update(lin.window_params(view, k_h, k_w))
+    values.update({name: view[name] for name in int16.CLAMP}, groups=groups_of(view.x.shape, view.weights.shape))
+    return {**values, "step": int(view.multiplier.shape[0] > 1)}
+
+
+FIELDS = (
+    ("const int8_t *", "weights"),
+    *(("const int32_t *", name) for name in ("bias", "multiplier")),
+    ("const int8_t *", "shift"),
+    lin.WINDOW_FIELD,
+    ("uint16_t", "groups"),
+    *(("int16_t", name) for name in int16.CLAMP),
+    ("uint8_t", "step"),
+)
+KERNELS = (
+    Kernel(
+        symbol="ek_conv2d_s16",
+        header="ek_conv2d_s16.h",
+        struct="ek_conv2d_s16_params",
+        fields=FIELDS,
+        params=_params,
+    ),
+)
+
+
+def _macs(view: View) -> int:
+    _, out_h, out_w, _ = view.out.shape
+    return out_h * out_w * int(np.prod(view.weights.shape))
+
+
+def cases(rng: np.random.Generator) -> list[Case]:
+    shapes = [  # x (h, w, c), w (oc, kh, kw), groups, stride, dilation, pads (top, bottom, left, right)
+        ("3x3", (5, 6, 3), (4, 3, 3), 1, (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("odd-channels", (4, 5, 5), (7, 3, 3), 1, (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("stride2-asymmetric", (6, 6, 4), (3, 3, 3), 1, (2, 2), (1, 1), (0, 1, 0, 1)),
+        ("dilated", (9, 8, 2), (3, 3, 3), 1, (1, 1), (2, 3), (2, 2, 3, 3)),
+        ("one-pixel", (1, 1, 3), (2, 3, 3), 1, (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("one-value", (1, 1, 1), (1, 1, 1), 1, (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("valid-leftover", (8, 7, 2), (2, 3, 2), 1, (3, 2), (1, 1), (0, 0, 0, 0)),
+        ("1x1", (3, 5, 6), (5, 1, 1), 1, (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("1x1-stride2", (5, 6, 8), (4, 1, 1), 1, (2, 2), (1, 1), (0, 0, 0, 0)),
+        ("many-taps", (2, 3, 70), (3, 2, 3), 1, (1, 1), (1, 1), (0, 1, 1, 1)),
+        ("window-in-padding", (2, 2, 2), (3, 5, 5), 1, (1, 1), (1, 1), (2, 2, 2, 2)),
+        ("grouped", (4, 5, 6), (9, 3, 3), 3, (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("depthwise", (5, 6, 8), (8, 3, 3), 8, (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("depthwise-stride2", (6, 7, 5), (5, 3, 3), 5, (2, 2), (1, 1), (0, 1, 1, 1)),
+        ("depthwise-multiplier", (4, 5, 2), (6, 3, 2), 2, (1, 1), (1, 2), (1, 1, 1, 1)),
+    ]  # fmt: skip
+    out = []
+    for name, x_shape, (oc, k_h, k_w), groups, stride, dilation, pads in shapes:
+        attrs = dict(stride_h=stride[0], stride_w=stride[1], dilation_h=dilation[0], dilation_w=dilation[1])
+        attrs.update(zip(lin.WINDOW[-4:], pads, strict=True))
+        shape = (oc, k_h, k_w, x_shape[2] // groups)
+        for i, (fill, x) in enumerate(int16.fills(rng, (1, *x_shape))):
+            clamp = dict(clamp_min=-9000, clamp_max=8000) if i == 2 else int16.FULL
+            out.append(Case(f"{name}-{fill}", {**attrs, **clamp}, (x, *weights(rng, shape, fill, 1 if i == 1 else oc))))
+    return out
+
+
+def weights(rng: np.random.Generator, shape: tuple[int, ...], fill: str, count: int) -> tuple[Array, ...]:
+    """Operands (weights, bias, multiplier, shift) of a case, `count` multipliers; extremes where `fill` is "high"."""
+    w = rng.integers(-128, 128, shape).astype(np.int8) if fill != "high" else np.full(shape, -128, np.int8)
+    bias = rng.integers(-(2**31), 2**31, shape[0]) >> (0 if fill == "high" else 8)
+    taps = int(np.prod(shape[1:]))
+    pairs = [quantize_multiplier(float(r) / (40 * np.sqrt(taps))) for r in np.exp(rng.uniform(-4, 1, count))]
+    multiplier = int16.reduced(np.array([m for m, _ in pairs])).astype(np.int32)
+    return w, bias.astype(np.int32), multiplier, np.array([s for _, s in pairs], np.int8)
+
+
+OP = Op(
+    name="conv2d_16x8",
+    code=81,
+    attrs=ATTRS,
+    operands=DENSE,
+    infer=infer,
+    reference=reference,
+    kernels=KERNELS,
+    weights=lambda attrs, constants: constants[0],
+    macs=_macs,
+    ranges=ranges,
+    validate=validate,
+    wide=True,
+    cases=cases,
+)
