@@ -258,7 +258,8 @@ class Op:
         tabulates: each byte of the output is the entry of its table at the input's byte.
         order: of an operator that does nothing but copy: which value of its first input's sample each value of the
             output's sample is, int64 (values,). None: it is none such.
-        single: its activations are float32, the output at least; those of all others never are.
+        single: its activations are float32, the output at least; those of others never are, unless they move values.
+        moves: it copies values as they are, which may be float32 then.
         wide: its activations may be int16; `validate` says which of them.
         joins_at_most: how many inputs its kernels put behind one another along `axis`; several nodes do it for more.
             0: it does no such thing.
@@ -282,6 +283,7 @@ class Op:
     order: Callable[[View], Array] | None = None
     joins_at_most: int = 0
     single: bool = False
+    moves: bool = False
     wide: bool = False
     cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
 

@@ -217,7 +217,8 @@ def _check_node(graph: Graph, node: Node) -> None:
 def _check_types(op: Op, node: Node, tensors: Sequence[Tensor], ends: Sequence[Tensor]) -> None:
     """float32 where operators compute in it or move all values as they are, int16 where they have a kernel for it."""
     floats = [t.name for t in (*tensors, *ends) if t.dtype == "float32"]
-    if floats and not op.single:
+    moved = op.moves and all(t.dtype == "float32" for t in ends)
+    if floats and not op.single and not moved:
         raise ModelError(f"{op.name} computes in integers, and {floats[0]} is float32", where=node.name)
     if not op.wide and any(t.dtype == "int16" for t in ends):
         raise ModelError(f"{op.name} has an activation of int16, which it has no kernel for", where=node.name)
@@ -263,7 +264,8 @@ def _check_constants(op: Op, node: Node, tensors: list[Tensor], channels: int) -
     for c_type, field in (f for kernel in op.kernels for f in plain_fields(kernel.fields)):
         if field not in named or not c_type.endswith("*"):
             continue
-        if named[field].dtype != _POINTEES.get(c_type):
+        moved = op.moves and c_type == "const int8_t *"  # of the type of what moves, as validate says
+        if named[field].dtype != _POINTEES.get(c_type) and not moved:
             raise ModelError(
                 f"{field} of {op.name} must be {c_type.strip()}, not {named[field].dtype}", where=node.name
             )

@@ -67,6 +67,23 @@ def test_a_float_layer(tmp_path: Path) -> None:
     assert kernels(program)[2:4] == ["ek_l2_normalize_f32", "ek_fully_connected_f32"]
 
 
+def test_float_values_move(tmp_path: Path) -> None:
+    """By the kernels that move bytes, four for each number."""
+    views, scores = classifier()
+    r, pairs, turned = real("real", (1, 10)), real("pairs", (1, 5, 2)), real("turned", (1, 2, 5))
+    padded, first, joined = real("padded", (1, 2, 7)), real("first", (1, 2, 3)), real("joined", (1, 2, 10))
+    views += [
+        step("dequantize", [scores], r),
+        step("reshape", [r], pairs),
+        step("transpose", [pairs], turned, perm="0,2,1"),
+        step("pad", [turned], padded, pads="0,0,0,0,1,1"),
+        step("strided_slice", [padded], first, begins="0,0,1", sizes="1,2,3", strides="1,1,2"),
+        step("concat", [padded, first], joined, axis=2, activation="none"),
+    ]
+    program = check_equal(written(tmp_path, views, ["x"], ["joined"]))
+    assert kernels(program)[2:] == ["ek_strided_copy_s8", "ek_pad_s8", "ek_strided_copy_s8", "ek_concat2_s8"]
+
+
 def test_int8_weights_on_float_are_refused(tmp_path: Path) -> None:
     """Dynamic range quantisation rounds what it reads while it runs."""
     views, scores = classifier()

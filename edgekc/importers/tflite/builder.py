@@ -22,23 +22,24 @@ _FUNCTIONS = frozenset(
 RELU RELU6 RELU_N1_TO_1 LOGISTIC TANH ELU LEAKY_RELU HARD_SWISH GELU EXP LOG ABS NEG SQRT RSQRT SIN COS SQUARE
 """.split()
 )
-# What files that are int8 otherwise may have in float.
-_IN_FLOAT = _FUNCTIONS | frozenset(
+_MOVES = frozenset(
     """
-SOFTMAX ADD SUB MUL DIV MAXIMUM MINIMUM SQUARED_DIFFERENCE MEAN SUM REDUCE_MAX REDUCE_MIN L2_NORMALIZATION
-FULLY_CONNECTED
+RESHAPE EXPAND_DIMS SQUEEZE PAD PADV2 CONCATENATION PACK TRANSPOSE STRIDED_SLICE SLICE REVERSE_V2 SPLIT SPLIT_V UNPACK
+TILE BROADCAST_TO GATHER RESIZE_NEAREST_NEIGHBOR MIRROR_PAD
 """.split()
 )
+# What files that are int8 otherwise may have in float.
+_IN_FLOAT = frozenset(
+    """
+SOFTMAX ADD SUB MUL DIV MAXIMUM MINIMUM SQUARED_DIFFERENCE MEAN SUM REDUCE_MAX REDUCE_MIN L2_NORMALIZATION
+FULLY_CONNECTED DEPTH_TO_SPACE SPACE_TO_DEPTH
+""".split()
+).union(_FUNCTIONS, _MOVES)
 _PLACES = ("int32", "int64")
 _CONSTANTS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64", "bool")  # numpy's names too
 _OUTPUTS = {"QUANTIZE": ("int8", "uint8", "int16"), "DEQUANTIZE": ("float32",), "ARG_MAX": _PLACES, "ARG_MIN": _PLACES}
-_WIDE = frozenset(
-    """
-FULLY_CONNECTED CONV_2D DEPTHWISE_CONV_2D AVERAGE_POOL_2D MAX_POOL_2D ADD SUB MUL RESHAPE EXPAND_DIMS SQUEEZE
-PAD PADV2 CONCATENATION PACK TRANSPOSE STRIDED_SLICE SLICE REVERSE_V2 SPLIT SPLIT_V UNPACK TILE BROADCAST_TO
-GATHER RESIZE_NEAREST_NEIGHBOR MIRROR_PAD
-""".split()
-)  # take int16, and give it
+# What takes int16, and gives it.
+_WIDE = frozenset("FULLY_CONNECTED CONV_2D DEPTHWISE_CONV_2D AVERAGE_POOL_2D MAX_POOL_2D ADD SUB MUL".split()) | _MOVES
 QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
 BATCH = "convert the model with a batch size of 1, and run it once for each sample"
 
@@ -333,8 +334,8 @@ class Builder:
         output = self.output(op, shape, phased, part)
         types = [self.tensors[name].dtype for name in (inputs[0], output)]
         if op.builtin in _IN_FLOAT | _WIDE and types[0] != types[1]:
-            other = "float32" if op.builtin in _IN_FLOAT else "int16"
-            raise self.unsupported(op, " to ".join(types), f"one type, int8 or {other}")
+            others = [*["int16"] * (op.builtin in _WIDE), *["float32"] * (op.builtin in _IN_FLOAT)]
+            raise self.unsupported(op, " to ".join(types), f"one type, int8 or {' or '.join(others)}")
         self.nodes.append(Node(kind, node_name(op, part), inputs, (output,), dict(attrs)))
 
     def inner(
