@@ -57,7 +57,7 @@ def tail(tmp_path: Path) -> Path:
 def check_equal(path: Path) -> edgekc.Program:
     program = edgekc.compile(path, allow_float=True)
     found = program.verify(8, device=False, model=path)
-    assert found.ok, found.reason
+    assert found.ok, found
     if not oracle.missing():
         assert any("LiteRT" in name for name in found.oracles)
         assert any("is computed in float" in note for note in found.notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import cli_command as cli
+import float_ends as detection
 import numpy as np
 import oracle
 import pytest
@@ -147,3 +148,17 @@ def test_what_has_no_kernel_in_float_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedError, match="sin of float32 has no C kernel; quantise"):
         edgekc.compile(path, allow_float=True)
     assert cli.call("compile", str(path), "-o", str(tmp_path / "out"), "--allow-float").code == 2
+
+
+@pytest.mark.parametrize("options", [dict(), dict(regular=1), dict(least_score=0.9, detections=12)])
+def test_a_detector(tmp_path: Path, options: dict[str, float]) -> None:
+    """The kernel reads the levels in front of DEQUANTIZE; there may be fewer detections than room for them."""
+    attrs = detection.attrs(**options)
+    path = tmp_path / "net.tflite"
+    path.write_bytes(detection.detector(attrs))
+    program = check_equal(path)
+    assert "ek_detection_postprocess_f32" in kernels(program) and "ek_dequantize_f32" not in kernels(program)
+    n = int(attrs["detections"]) * int(attrs["categories"])
+    assert [tuple(out["shape"]) for out in program.manifest["outputs"]] == [(1, n, 4), (1, n), (1, n), (1,)]
+    with pytest.raises(UnsupportedError, match="detection_postprocess computes in float32; allow it with"):
+        edgekc.compile(path)

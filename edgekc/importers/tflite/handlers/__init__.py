@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..builder import Handler
-from . import copies, elements, layers, moves, recurrent, reductions, spatial, state
+from . import copies, detection, elements, layers, moves, recurrent, reductions, spatial, state
 from .elements import FLOAT_ONLY
 
 __all__ = ["FLOAT_ONLY", "HANDLERS"]
@@ -17,4 +17,5 @@ HANDLERS: dict[str, Handler] = {
     **copies.HANDLERS,
     **state.HANDLERS,
     **recurrent.HANDLERS,
+    **detection.HANDLERS,
 }
