@@ -93,6 +93,13 @@ def test_the_commands(tail: Path) -> None:
     assert "-ffp-contract=off" in (out / "CMakeLists.txt").read_text()
 
 
+def test_boards_that_hold_it(tail: Path) -> None:
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("arm-none-eabi-gcc is not installed")
+    assert "--allow-float" in cli.call("fit", str(tail), "--board", "mps2-an386").err
+    assert cli.call("fit", str(tail), "--board", "mps2-an386", "--allow-float").code == 0
+
+
 def test_what_has_no_floats_is_as_before(tmp_path: Path) -> None:
     views, _ = classifier()
     path = tmp_path / "net.tflite"
