@@ -201,7 +201,7 @@ void ek_detection_postprocess_f32(const ek_detection_postprocess_f32_params *par
         .taken = ek_region(scratch, params->scratch.taken),
     };
     const uint32_t n = p->detections * p->categories;
-    memset(out, 0, (size_t)24u * n);
+    memset(out, 0, (size_t)(24u * n));
     const uint32_t count = (p->regular ? regular : fast)(p, &r, boxes, scores, out, n);
     ek_f32_put(out + 24u * n, (float)count);
 }
