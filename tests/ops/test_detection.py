@@ -111,6 +111,7 @@ def test_wrong_options_are_refused(changed: dict[str, AttrValue], message: str) 
         read_tflite(read(file(whole), "net"), "net", "net").sound(allow_float=True)
 
 
+@pytest.mark.fast
 def test_what_may_be_left_out() -> None:
     attrs = {k: v for k, v in detection.attrs().items() if k not in ("per_class", "regular")}
     graph = read_tflite(read(file(attrs), "net"), "net", "net").sound(allow_float=True)
@@ -118,6 +119,7 @@ def test_what_may_be_left_out() -> None:
     assert (node.attrs["per_class"], node.attrs["regular"]) == (100, 0)
 
 
+@pytest.mark.fast
 def test_flexbuffer_numbers() -> None:
     """Of every width, as a writer stores them; what is no number is left out."""
     values = dict(a=1, b=-300, c=70000, d=2**40, e=0.5, f=1e-30, g=True, h=3.0000001)

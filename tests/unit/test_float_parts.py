@@ -14,7 +14,7 @@ from test_allow_float import check_equal, classifier, int8, step
 
 import edgekc
 from edgekc.errors import UnsupportedError
-from edgekc.graph.ir import Array, Role, Tensor, constant
+from edgekc.graph.ir import Array, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 
 
@@ -52,7 +52,7 @@ def test_a_float_head(tmp_path: Path) -> None:
 
 
 def test_a_float_layer(tmp_path: Path) -> None:
-    """An embedding of length one, and a layer of float weights on it."""
+    """An embedding of length one, a layer of float weights on it, and moves of four bytes for each number."""
     rng = np.random.default_rng(1)
     views, scores = classifier()
     r, s, t = real("real", (1, 10)), real("unit", (1, 10)), real("t", (1, 3))
@@ -64,25 +64,19 @@ def test_a_float_layer(tmp_path: Path) -> None:
         step("mean", [s], real("m", (1,)), axes="1", keep_dims=0),
         step("reduce_max", [s], real("most", (1, 1)), axes="1", keep_dims=1),
     ]
-    program = check_equal(written(tmp_path, views, ["x"], ["t", "m", "most"]))
-    assert kernels(program)[2:4] == ["ek_l2_normalize_f32", "ek_fully_connected_f32"]
-
-
-def test_float_values_move(tmp_path: Path) -> None:
-    """By the kernels that move bytes, four for each number."""
-    views, scores = classifier()
-    r, pairs, turned = real("real", (1, 10)), real("pairs", (1, 5, 2)), real("turned", (1, 2, 5))
-    padded, first, joined = real("padded", (1, 2, 7)), real("first", (1, 2, 3)), real("joined", (1, 2, 10))
+    pairs, turned, padded = real("pairs", (1, 5, 2)), real("turned", (1, 2, 5)), real("padded", (1, 2, 7))
+    first, joined = real("first", (1, 2, 3)), real("joined", (1, 2, 10))
     views += [
-        step("dequantize", [scores], r),
-        step("reshape", [r], pairs),
+        step("reshape", [s], pairs),
         step("transpose", [pairs], turned, perm="0,2,1"),
         step("pad", [turned], padded, pads="0,0,0,0,1,1"),
         step("strided_slice", [padded], first, begins="0,0,1", sizes="1,2,3", strides="1,1,2"),
         step("concat", [padded, first], joined, axis=2, activation="none"),
     ]
-    program = check_equal(written(tmp_path, views, ["x"], ["joined"]))
-    assert kernels(program)[2:] == ["ek_strided_copy_s8", "ek_pad_s8", "ek_strided_copy_s8", "ek_concat2_s8"]
+    program = check_equal(written(tmp_path, views, ["x"], ["t", "m", "most", "joined"]))
+    found = kernels(program)
+    assert found[2:6] == ["ek_l2_normalize_f32", "ek_fully_connected_f32", "ek_reduce_f32", "ek_reduce_f32"]
+    assert found[6:] == ["ek_strided_copy_s8", "ek_pad_s8", "ek_strided_copy_s8", "ek_concat2_s8"]
 
 
 def test_int8_weights_on_float_are_refused(tmp_path: Path) -> None:
@@ -150,7 +144,14 @@ def test_what_has_no_kernel_in_float_is_refused(tmp_path: Path) -> None:
     assert cli.call("compile", str(path), "-o", str(tmp_path / "out"), "--allow-float").code == 2
 
 
-@pytest.mark.parametrize("options", [dict(), dict(regular=1), dict(least_score=0.9, detections=12)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(least_score=0.9, detections=12),
+        pytest.param(dict(), marks=pytest.mark.slow),
+        pytest.param(dict(regular=1), marks=pytest.mark.slow),
+    ],
+)
 def test_a_detector(tmp_path: Path, options: dict[str, float]) -> None:
     """The kernel reads the levels in front of DEQUANTIZE; there may be fewer detections than room for them."""
     attrs = detection.attrs(**options)
@@ -162,3 +163,17 @@ def test_a_detector(tmp_path: Path, options: dict[str, float]) -> None:
     assert [tuple(out["shape"]) for out in program.manifest["outputs"]] == [(1, n, 4), (1, n), (1, n), (1,)]
     with pytest.raises(UnsupportedError, match="detection_postprocess computes in float32; allow it with"):
         edgekc.compile(path)
+
+
+@pytest.mark.slow
+def test_a_detector_of_uint8(tmp_path: Path) -> None:
+    """Levels of older files, those of the anchors too, go into the operator without a DEQUANTIZE."""
+    rng = np.random.default_rng(5)
+    anchors = np.clip(np.rint(detection.anchors(rng, 12).value * 128) + 5, 0, 255).astype(np.uint8)
+    inputs = [
+        Tensor("b", (1, 12, 4), "uint8", Quant((0.0625,), (120,))),
+        Tensor("c", (1, 12, 4), "uint8", Quant((1 / 256,), (0,))),
+        constant("anchors", anchors, Role.WEIGHTS, Quant((1 / 128,), (5,))),
+    ]
+    views = [detection.in_file(*inputs, detection.attrs())]
+    check_equal(written(tmp_path, views, ["b", "c"], detection.OUTPUTS))
