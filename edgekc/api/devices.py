@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 from ..boards.board import Board
 from ..console.session import BoardRun, Way, on_board, run_samples
+from ..emulate import host
 from ..emulate.device import run_image
 from ..firmware.build import Optimise, build_image
 from ..firmware.folder import build_firmware, firmware_folder
@@ -15,12 +18,22 @@ from ..flashing.records import Job, Tool
 from ..measure.stack import check_stack, stack_bound
 from ..progress import Progress, silent
 
+Device = Literal["host", "board"]
 
-def emulate(folder: Path, board: Board, inputs: bytes, timeout_s: float) -> bytes:
-    """Outputs of the samples by the board's emulator."""
+
+def emulate(folder: Path, board: Board, sequences: Sequence[bytes], timeout_s: float) -> bytes:
+    """Outputs of sequences of samples by the board's emulator; a state has its first value at the start of each."""
     with tempfile.TemporaryDirectory(prefix="edgekc-device-") as temporary:
         image = build_image(folder, board, Path(temporary))
-        return run_image(image, inputs, timeout_s=timeout_s, count=False).outputs
+        return b"".join(run_image(image, one, timeout_s=timeout_s, count=False).outputs for one in sequences)
+
+
+def sequences_of(inputs: bytes, manifest: Mapping[str, Any], reset_each: bool) -> list[bytes]:
+    """The samples as one sequence, or each as one of its own where that makes a difference."""
+    if not reset_each or not manifest.get("state_bytes"):
+        return [inputs]
+    size = host.input_bytes(dict(manifest))
+    return [inputs[i : i + size] for i in range(0, len(inputs), size)]
 
 
 def ask(
@@ -31,6 +44,7 @@ def ask(
     *,
     layers: bool = False,
     check: bool = False,
+    reset_each: bool = False,
     progress: Progress = silent,
 ) -> BoardRun:
     """The samples through the console of the program on the board, which is built and flashed first.
@@ -38,6 +52,7 @@ def ask(
     Args:
         layers: with traces, so that each layer is counted.
         check: compare each sample with the reference.
+        reset_each: a state has its first value at each sample, not at the first alone.
     """
 
     def log(text: str) -> None:
@@ -45,7 +60,9 @@ def ask(
 
     progress(f"build and flash {board.name}", 0, 0)
     with on_board(folder, board, way, trace=layers) as (console, image, link):
-        done = run_samples(console, image, folder, inputs, link=link, check=check, log=log)
+        done = run_samples(
+            console, image, folder, inputs, link=link, check=check, log=log, reset_each=reset_each
+        )  # fmt: skip
     if not check:
         check_stack(stack_bound(image), done.stack_bytes or None, f"{done.network} on {done.board}")
     return done

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from .. import tables
 from ..boards.board import Board, load_board
@@ -23,11 +23,9 @@ from ..format.pack import read
 from ..graph.ir import Array, Graph
 from ..measure.emulated import measure
 from ..progress import Progress, silent
-from .devices import ask, emulate, flash_job
+from .devices import Device, ask, emulate, flash_job, sequences_of
 from .results import Built, Costs, Evaluation, Verification, costs_of
-from .samples import batch_of, batch_of_dataset, class_names, confusion_of, dataset_of, outputs_of
-
-Device = Literal["host", "board"]
+from .samples import batch_of, batch_of_dataset, dataset_of, evaluation_of, outputs_of
 
 
 class Program(tables.Shown):
@@ -139,7 +137,10 @@ class Program(tables.Shown):
 
     # ---- what it computes ----
 
-    def run(self, x: Any, *, device: Device = "host", way: Way | None = None, timeout_s: float = 600.0) -> Any:
+    def run(
+        self, x: Any, *, device: Device = "host", way: Way | None = None, reset_each: bool = False,
+        timeout_s: float = 600.0,
+    ) -> Any:  # fmt: skip
         """Outputs of samples. Those of a streaming network are one sequence, from its first state on.
 
         Args:
@@ -149,7 +150,8 @@ class Program(tables.Shown):
             device: `host`: the generated C, compiled for this machine: the same bits as on every board. `board`: the
                 board's emulator, or the board itself where `way` is given.
             way: how the board's console is reached, see `Way`.
-            timeout_s: for the emulator's run.
+            reset_each: a streaming network starts at each sample again.
+            timeout_s: for each run of the emulator.
 
         Returns:
             An array for each output, (n, *shape) or (*shape) as x was; without a tuple where there is one output. Of
@@ -160,7 +162,7 @@ class Program(tables.Shown):
             ToolError: there is no compiler or emulator, or the device failed.
         """
         batch = batch_of(x, self.manifest, self._layout)
-        return outputs_of(self._outputs(batch.data, device, way, timeout_s, silent), batch, self.manifest)
+        return outputs_of(self._outputs(batch.data, device, way, reset_each, timeout_s, silent), batch, self.manifest)
 
     def evaluate(
         self,
@@ -169,6 +171,7 @@ class Program(tables.Shown):
         *,
         device: Device = "host",
         way: Way | None = None,
+        reset_each: bool = False,
         count: int | None = None,
         timeout_s: float = 600.0,
         progress: Progress = silent,
@@ -179,8 +182,7 @@ class Program(tables.Shown):
             x: an array (n, *shape); or without y: data as `compress` takes it, and its split `test`.
             y: class numbers (n,).
             device: as in `run`.
-            way: as in `run`.
-            timeout_s: as in `run`.
+            way, reset_each, timeout_s: as in `run`.
             count: only the first so many samples.
             progress: is told what runs.
 
@@ -189,20 +191,12 @@ class Program(tables.Shown):
             ToolError: as `run`.
         """
         dataset = dataset_of(x, y, self.graph, count)
-        labels = dataset.labels
         batch = batch_of_dataset(dataset, self.graph)
         progress(f"run {batch.count} samples on the {device}", 0, 0)
-        found = outputs_of(self._outputs(batch.data, device, way, timeout_s, progress), batch, self.manifest)
+        data = self._outputs(batch.data, device, way, reset_each, timeout_s, progress)
+        found = outputs_of(data, batch, self.manifest)
         scores: Array = found[0] if isinstance(found, tuple) else found
-        confusion = confusion_of(scores, labels)
-        return Evaluation(
-            self.name,
-            "the host" if device == "host" else self.board.name,
-            sum(row[i] for i, row in enumerate(confusion)),
-            len(labels),
-            confusion,
-            class_names(dataset.classes, len(confusion)),
-        )
+        return evaluation_of(self.name, "the host" if device == "host" else self.board.name, scores, dataset)
 
     def verify(
         self,
@@ -388,13 +382,16 @@ class Program(tables.Shown):
             return host.samples(dict(self.manifest), samples, seed)
         return batch_of_dataset(dataset_of(data, None, self.graph, samples), self.graph).data
 
-    def _outputs(self, inputs: bytes, device: Device, way: Way | None, timeout_s: float, progress: Progress) -> bytes:
+    def _outputs(
+        self, inputs: bytes, device: Device, way: Way | None, reset_each: bool, timeout_s: float, progress: Progress
+    ) -> bytes:
         if device not in ("host", "board"):
             raise UsageError(f"device {device!r}; expected host or board")
         if way is not None:
-            return ask(self.folder, self.board, way, inputs, progress=progress).outputs
+            return ask(self.folder, self.board, way, inputs, reset_each=reset_each, progress=progress).outputs
+        sequences = sequences_of(inputs, self.manifest, reset_each)
         if device == "board":
-            return emulate(self.folder, self.board, inputs, timeout_s)
+            return emulate(self.folder, self.board, sequences, timeout_s)
         if self._host is None:
             self._host = host.build(self.folder)
-        return host.run(self._host, inputs)
+        return b"".join(host.run(self._host, one) for one in sequences)

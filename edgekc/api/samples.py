@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ..graph.ir import Array, Graph
 from ..ops.dequantize import reals_of
 from ..ops.quantize import levels_of
 from .packed import source_of
+from .results import Evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +145,17 @@ def batch_of_dataset(dataset: Dataset, graph: Graph) -> Batch:
     return Batch(levels.tobytes(), len(levels))
 
 
-def confusion_of(scores: Array, labels: Array) -> tuple[tuple[int, ...], ...]:
-    """Counts by label (rows) and answer (columns), of scores (n, ..., classes); the first of equal scores wins."""
+def evaluation_of(network: str, device: str, scores: Array, dataset: Dataset) -> Evaluation:
+    """Scores (n, ..., classes) against the labels of the data; the first of equal scores wins."""
+    confusion = _confusion_of(scores, dataset.labels)
+    right, names = sum(row[i] for i, row in enumerate(confusion)), dataset.classes
+    known = tuple(names) if len(names) == len(confusion) else tuple(map(str, range(len(confusion))))
+    return Evaluation(network, device, right, len(dataset.labels), confusion, known)
+
+
+def _confusion_of(scores: Array, labels: Array) -> tuple[tuple[int, ...], ...]:
+    """Counts by label (rows) and answer (columns)."""
     scores = scores.reshape(len(labels), -1)
     classes = scores.shape[1]
     counts = np.bincount(labels * classes + scores.argmax(1), minlength=classes * classes)
     return tuple(tuple(int(n) for n in row) for row in counts.reshape(classes, classes))
-
-
-def class_names(names: Sequence[str], count: int) -> tuple[str, ...]:
-    """The names of the data's classes where there are as many, else numbers."""
-    return tuple(names) if len(names) == count else tuple(map(str, range(count)))

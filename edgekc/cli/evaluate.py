@@ -29,6 +29,9 @@ def evaluate(
     on_board: Annotated[
         bool, typer.Option("--on-board", help="Run them on the board's emulator. Default: on this machine, same bits.")
     ] = False,
+    reset_each: Annotated[
+        bool, typer.Option("--reset-each", help="Samples do not follow each other: start a streaming network at each.")
+    ] = False,
     link: way.Link = "",
     probe: way.Probe = "",
     tool: way.Tool = "",
@@ -58,7 +61,7 @@ def evaluate(
     with bars() as shown:
         found = program.evaluate(
             data, device="board" if on_board or reach is not None else "host", way=reach, count=count,
-            timeout_s=timeout_s, progress=shown.progress,
+            reset_each=reset_each, timeout_s=timeout_s, progress=shown.progress,
         )  # fmt: skip
     if as_json:
         say_json(found.to_dict())

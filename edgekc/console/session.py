@@ -239,9 +239,11 @@ def on_board(folder: Path, board: Board, way: Way, *, trace: bool) -> Iterator[t
 
 def run_samples(
     console: Console, image: Image, folder: Path, inputs: bytes, *, link: str, check: bool,
-    log: Callable[[str], None],
+    log: Callable[[str], None], reset_each: bool = False,
 ) -> BoardRun:  # fmt: skip
     """Runs every sample; with `check`, compares each with the reference and stops at the first difference.
+
+    With `reset_each` a state has its first value at each sample.
 
     Raises:
         ToolError: the board does not answer, faulted, was reset, or runs another network.
@@ -260,7 +262,10 @@ def run_samples(
         raise UsageError(f"{len(inputs)} bytes are not a number of samples of {size_in} bytes", where="inputs")
     for k in range(count):
         sample = inputs[k * size_in : (k + 1) * size_in]
-        run = console.run(sample, k if graph.states else None)
+        if reset_each:
+            states = None
+        step = 0 if reset_each else k
+        run = console.run(sample, step if graph.states else None)
         _check_run(run, k, image)
         data = console.output(size_out)
         outputs += data

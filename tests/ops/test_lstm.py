@@ -52,6 +52,20 @@ def test_generated_code_keeps_the_state(seed: int, tmp_path: Path) -> None:
     assert program.verify(device=False).ok
 
 
+def test_samples_may_start_anew(tmp_path: Path) -> None:
+    """With `reset_each` no sample sees what came before it: on this machine, in the emulator, over the console."""
+    view, rng = recurrent.made(2)
+    (tmp_path / "net.tflite").write_bytes(recurrent.file(view))
+    program = edgekc.compile(tmp_path / "net.tflite", board="mps2-an386", name="net")
+    samples = rng.integers(-128, 128, (3, *view.x.shape[1:])).astype(np.int8)
+    alone = np.concatenate([program.run(sample[None]) for sample in samples])
+    assert (program.run(samples) != alone).any()
+    np.testing.assert_array_equal(program.run(samples, reset_each=True), alone)
+    for way in (None, edgekc.Way()):
+        found = program.run(samples, device="board", way=way, reset_each=True)
+        np.testing.assert_array_equal(found, alone)
+
+
 def test_the_state_starts_with_zeros(tmp_path: Path) -> None:
     view, _ = recurrent.made(4)
     (state,) = graph_of(tmp_path, recurrent.file(view)).states
