@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import VerifyError
 from ..graph.ir import Array, Graph, Node
+from ..ops import source_of
 from ..passes.tabulate_floats import functions
 
 TOLERANCE = 1e-5  # of the largest value of an output, or of 1 where that is less
@@ -33,13 +34,14 @@ def detections(graph: Graph) -> frozenset[str]:
     """Tensors with a detector's output: LiteRT leaves what lies behind the last detection as it finds it."""
     found = set[str]()
     for node in graph.nodes:
-        if node.op == "detection_postprocess" or not found.isdisjoint(node.inputs):
+        if source_of(node).open_ended or not found.isdisjoint(node.inputs):
             found.update(node.outputs)
     return frozenset(found)
 
 
 def _computes(graph: Graph, node: Node) -> bool:
-    return node.op != "dequantize" and graph.tensors[node.outputs[0]].dtype == "float32"
+    """Casts have a definition of their own, and are exact."""
+    return source_of(node).direct is None and graph.tensors[node.outputs[0]].dtype == "float32"
 
 
 def compare(

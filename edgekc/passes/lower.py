@@ -98,8 +98,9 @@ def lower_node(graph: Graph, node: Node, rounding: str = "tflite") -> tuple[Node
         node = replace(node, attrs={**node.attrs, "rounding": rounding})
     view = view_of(graph, node)
     reads_floats = any(t.dtype == "float32" and t.data is None for t in view.inputs)
-    floats = reads_floats or node.op not in LOWER
-    to_integers = (IN_FLOAT if floats else LOWER).get(node.op)
+    to_integers = IN_FLOAT.get(node.op)
+    if not reads_floats:
+        to_integers = LOWER.get(node.op, to_integers)
     if to_integers is None:
         if reads_floats:
             raise UnsupportedError(f"{node.op} of float32 has no C kernel", where=node.name, fix=QUANTISE)

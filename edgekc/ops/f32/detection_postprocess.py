@@ -15,6 +15,7 @@ from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Array, Role, Tensor, constant
 from ...graph.op import Case, Constant, IntAttrs, Kernel, Lowered, Op, Operand, Param, Shape, View
 from ...graph.scratch import Region, Regions
+from ...graph.source import SourceOp
 from ..dequantize import reals_of
 from ..shared import single
 
@@ -219,4 +220,5 @@ OP = Op(
     cases=cases,
     single=True,
 )
-IN_FLOAT = {"detection_postprocess": lower}
+SOURCE = SourceOp("detection_postprocess", lower=None, clamps=False, open_ended=True)
+IN_FLOAT = {SOURCE.name: lower}
