@@ -29,7 +29,8 @@ resize_nearest resize_bilinear transpose_conv sum reduce_max reduce_min batch_ma
 l2_normalize arg_max arg_min log_softmax lstm
 fully_connected_16x8 conv2d_16x8 pool_s16 add_s16 mul_s16
 f32.softmax_f32 f32.unary_f32 f32.binary_f32 f32.quantize_f32
-f32.reduce_f32 f32.l2_normalize_f32 f32.fully_connected_f32 f32.detection_postprocess
+f32.reduce_f32 f32.l2_normalize_f32 f32.fully_connected_f32 f32.arg_max_f32
+f32.detection_postprocess
 """.split()
 MODULES = tuple(import_module(f".{name}", __name__) for name in FILES)
 OPS: dict[str, Op] = {module.OP.name: module.OP for module in MODULES if hasattr(module, "OP")}

@@ -146,6 +146,14 @@ typedef struct {
 void ek_reduce_f32(const ek_reduce_f32_params *p, const int8_t *in, int8_t *out);
 
 typedef struct {
+    uint32_t outer, depth, inner; /* in is (outer, depth, inner), out int32 (outer, inner) */
+    uint32_t least;               /* 0: the largest number; 1: the smallest */
+} ek_arg_max_f32_params;
+
+/* Places of extremes; of equal numbers the first. */
+void ek_arg_max_f32(const ek_arg_max_f32_params *p, const int8_t *in, int8_t *out);
+
+typedef struct {
     uint32_t rows, depth; /* in and out are (rows, depth) */
 } ek_l2_normalize_f32_params;
 

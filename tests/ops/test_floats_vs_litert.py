@@ -22,7 +22,7 @@ Cases = Callable[[Rng], Iterator[tuple[View, list[Array]]]]
 # Each operation of these is one that IEEE 754 rounds, in the order in which LiteRT has them.
 SAME_BITS = frozenset(
     "add sub mul div maximum minimum squared_difference relu abs neg square leaky_relu hard_swish sqrt rsqrt quantize "
-    "sum mean reduce_max reduce_min".split()
+    "sum mean reduce_max reduce_min arg_max arg_min".split()
 )
 
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
@@ -100,6 +100,16 @@ def reduction(op: str) -> Cases:
     return cases
 
 
+def place(op: str) -> Cases:
+    def cases(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+        for k, (shape, axis) in enumerate((((1, 10), 1), ((1, 3, 4, 5), 3), ((1, 7, 5), 1), ((1, 200), 1))):
+            x = np.round(numbers(rng, shape, k))  # ties
+            y = Tensor("y", (*shape[:axis], *shape[axis + 1 :]), "int32")
+            yield View(Node(op, "y", ("x",), ("y",), {"axis": axis}), (real("x", shape),), (y,)), [x]
+
+    return cases
+
+
 def l2_normalize(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
     for k in range(6):
         shape = ((1, 128), (1, 3, 4, 5))[k % 2]
@@ -149,6 +159,7 @@ CASES: dict[str, Cases] = {
     **{op: pair(op, True) for op in ("add", "sub", "mul", "div")},
     **{op: pair(op, False) for op in ("maximum", "minimum", "squared_difference")},
     **{op: reduction(op) for op in ("sum", "mean", "reduce_max", "reduce_min")},
+    **{op: place(op) for op in ("arg_max", "arg_min")},
     "l2_normalize": l2_normalize,
     "fully_connected": fully_connected,
     "softmax": softmax,
@@ -157,7 +168,7 @@ CASES: dict[str, Cases] = {
 
 
 def test_every_operator_has_cases() -> None:
-    assert CASES.keys() == IN_FLOAT.keys()
+    assert CASES.keys() | {"detection_postprocess"} == IN_FLOAT.keys()  # which has test_detection.py
 
 
 def furthest(op: str) -> tuple[float, float]:

@@ -62,6 +62,7 @@ def test_a_float_layer(tmp_path: Path) -> None:
         step("l2_normalize", [r], s),
         step("fully_connected", [s, w, b], t, activation="relu6"),
         step("mean", [s], real("m", (1,)), axes="1", keep_dims=0),
+        step("arg_max", [s], Tensor("best", (1,), "int32"), axis=1),
         step("reduce_max", [s], real("most", (1, 1)), axes="1", keep_dims=1),
     ]
     pairs, turned, padded = real("pairs", (1, 5, 2)), real("turned", (1, 2, 5)), real("padded", (1, 2, 7))
@@ -73,10 +74,11 @@ def test_a_float_layer(tmp_path: Path) -> None:
         step("strided_slice", [padded], first, begins="0,0,1", sizes="1,2,3", strides="1,1,2"),
         step("concat", [padded, first], joined, axis=2, activation="none"),
     ]
-    program = check_equal(written(tmp_path, views, ["x"], ["t", "m", "most", "joined"]))
+    program = check_equal(written(tmp_path, views, ["x"], ["t", "m", "best", "most", "joined"]))
     found = kernels(program)
-    assert found[2:6] == ["ek_l2_normalize_f32", "ek_fully_connected_f32", "ek_reduce_f32", "ek_reduce_f32"]
-    assert found[6:] == ["ek_strided_copy_s8", "ek_pad_s8", "ek_strided_copy_s8", "ek_concat2_s8"]
+    assert found[2:5] == ["ek_l2_normalize_f32", "ek_fully_connected_f32", "ek_reduce_f32"]
+    assert found[5:7] == ["ek_arg_max_f32", "ek_reduce_f32"]
+    assert found[7:] == ["ek_strided_copy_s8", "ek_pad_s8", "ek_strided_copy_s8", "ek_concat2_s8"]
 
 
 def test_int8_weights_on_float_are_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ _DETECTION = "CUSTOM TFLite_Detection_PostProcess"
 _INPUTS: Mapping[str, tuple[str, ...]] = {
     "QUANTIZE": ("int8", "uint8", "float32"),
     "DEQUANTIZE": ("int8", "uint8", "int16"),
-    _DETECTION: ("int8", "float32"),
+    **dict.fromkeys(("ARG_MAX", "ARG_MIN", _DETECTION), ("int8", "float32")),
 }
 _OUTPUTS: Mapping[str, tuple[str, ...]] = {
     "QUANTIZE": ("int8", "uint8", "int16"),
