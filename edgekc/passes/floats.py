@@ -27,12 +27,18 @@ def has_floats(graph: Graph) -> bool:
 
 
 def refused(graph: Graph) -> list[UnsupportedError]:
-    """An error for each operator that computes in float, behind the passes that drop and tabulate some of them."""
-    found, readers = [], consumers(graph)
+    """An error for each operator that computes in float, behind the passes that drop and tabulate some of them.
+
+    Of the nodes that a source model's operator became, the first speaks for all.
+    """
+    found, readers, told = [], consumers(graph), set[int]()
     for node in graph.nodes:
         unread = not any(readers[name] or name in graph.sinks for name in node.outputs)
         if unread or not is_float(graph, node):  # unread: what reads it was refused itself
             continue
+        if node.source >= 0 and node.source in told:
+            continue
+        told.add(node.source)
         error = UnsupportedError(
             f"{node.op} computes in float32", where=node.name, fix=f"allow it with {ALLOW}, or {QUANTISE}"
         )

@@ -163,8 +163,9 @@ def test_a_detector(tmp_path: Path, options: dict[str, float]) -> None:
     assert "ek_detection_postprocess_f32" in kernels(program) and "ek_dequantize_f32" not in kernels(program)
     n = int(attrs["detections"]) * int(attrs["categories"])
     assert [tuple(out["shape"]) for out in program.manifest["outputs"]] == [(1, n, 4), (1, n), (1, n), (1,)]
-    with pytest.raises(UnsupportedError, match="detection_postprocess computes in float32; allow it with"):
+    with pytest.raises(UnsupportedError, match="detection_postprocess computes in float32; allow it with") as error:
         edgekc.compile(path)
+    assert len(error.value.obstacles) == 1
 
 
 @pytest.mark.slow
