@@ -200,6 +200,7 @@ def _operator(
     b: flatbuffers.Builder, view: View, inputs: Sequence[int], outputs: Sequence[int], codes: dict[str, int]
 ) -> int:
     name, options_kind, options = builtin(view)
+    custom = b.CreateByteVector(options.pop("custom")) if "custom" in options else None
     for key, value in options.items():
         if isinstance(value, list):
             options[key] = _vector(b, value, "int32")
@@ -207,10 +208,15 @@ def _operator(
     kind = getattr(tflite.BuiltinOptions, options_kind) if options_kind else None
     ends = dict(Inputs=_vector(b, inputs, "int32"), Outputs=_vector(b, outputs, "int32"))
     place = codes.setdefault(name, len(codes))
-    return _table(b, "Operator", OpcodeIndex=place, **ends, BuiltinOptions=option_table, BuiltinOptionsType=kind)
+    return _table(b, "Operator", OpcodeIndex=place, **ends, BuiltinOptions=option_table, BuiltinOptionsType=kind,
+                  CustomOptions=custom)  # fmt: skip
 
 
 def _operator_code(b: flatbuffers.Builder, builtin: str) -> int:
+    if builtin.startswith("CUSTOM "):
+        fields = dict(CustomCode=b.CreateString(builtin.removeprefix("CUSTOM ")), Version=1)
+        number = tflite.BuiltinOperator.CUSTOM
+        return _table(b, "OperatorCode", BuiltinCode=number, DeprecatedBuiltinCode=number, **fields)
     number = getattr(tflite.BuiltinOperator, builtin)
     version = 1 if builtin in FIRST_VERSION else VERSION
     return _table(b, "OperatorCode", BuiltinCode=number, DeprecatedBuiltinCode=min(number, 127), Version=version)

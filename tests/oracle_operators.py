@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import tflite
+from flatbuffers import flexbuffers
 
 from edgekc.graph.ir import Tensor
 from edgekc.graph.op import View
@@ -72,6 +73,34 @@ def _block(view: View) -> dict[str, Any]:
 
 def _corners(view: View) -> dict[str, Any]:
     return dict(AlignCorners=bool(view["align_corners"]), HalfPixelCenters=bool(view["half_pixel_centers"]))
+
+
+# Of TFLite_Detection_PostProcess: its options by the names of the node's attributes.
+DETECTION = {
+    "max_detections": "detections",
+    "max_classes_per_detection": "categories",
+    "detections_per_class": "per_class",
+    "use_regular_nms": "regular",
+    "num_classes": "classes",
+    "nms_score_threshold": "least_score",
+    "nms_iou_threshold": "most_overlap",
+    **{f"{axis}_scale": f"{axis}_scale" for axis in "yxhw"},
+}
+
+
+def _detection(view: View) -> dict[str, Any]:
+    """Options in a flexbuffer, as the converter writes them."""
+    b = flexbuffers.Builder()
+    with b.Map():
+        for key, name in DETECTION.items():
+            value = view.node.attrs.get(name)
+            if name == "regular" and value is not None:
+                b.Bool(key, bool(value))
+            elif isinstance(value, int):
+                b.Int(key, value)
+            elif value is not None:
+                b.Float(key, float(value))
+    return dict(custom=bytes(b.Finish()))
 
 
 VERSION = 2  # where int8 kernels came in, for most operators
@@ -168,6 +197,7 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "rsqrt": ("RSQRT", None, lambda view: {}),
     "sin": ("SIN", None, lambda view: {}),
     "cos": ("COS", "CosOptions", lambda view: {}),
+    "detection_postprocess": ("CUSTOM TFLite_Detection_PostProcess", None, _detection),
     "quantize": ("QUANTIZE", "QuantizeOptions", lambda view: {}),
     "concat": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(**_activated(view), Axis=view["axis"])),
     "transpose_conv": ("TRANSPOSE_CONV", "TransposeConvOptions", _transpose_conv),

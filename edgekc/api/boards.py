@@ -166,12 +166,15 @@ class Fits(tables.Shown):
         return shown
 
 
-def find_boards(model: Any, boards: Sequence[str | Path | Board] = (), *, progress: Progress = silent) -> Fits:
+def find_boards(
+    model: Any, boards: Sequence[str | Path | Board] = (), *, allow_float: bool = False, progress: Progress = silent
+) -> Fits:
     """The bare-metal boards whose flash and RAM hold a model. It is linked once for each kind of core.
 
     Args:
         model: what `compile` takes.
         boards: only these. Default: all that come with edgekc.
+        allow_float: as in `compile`.
         progress: is told of each board.
 
     Raises:
@@ -180,8 +183,8 @@ def find_boards(model: Any, boards: Sequence[str | Path | Board] = (), *, progre
         ToolError: there is no compiler.
     """
     chosen = [b if isinstance(b, Board) else load_board(b) for b in boards or board_names()]
-    source = load(model)
-    rows = which_boards.fit_boards(packed_bytes(source), chosen, progress)
+    source = load(model, allow_float=allow_float)
+    rows = which_boards.fit_boards(packed_bytes(source, allow_float=allow_float), chosen, progress)
     return Fits(Path(source.where).name, rows)
 
 

@@ -98,11 +98,15 @@ def compile(  # the name of the command
     )
 
 
-def packed_bytes(model: Model) -> bytes:
-    """The .ekc of a quantised or packed model. UsageError where it is float."""
+def packed_bytes(model: Model, *, allow_float: bool = False) -> bytes:
+    """The .ekc of a quantised or packed model. UsageError where it is float.
+
+    Args:
+        allow_float: as in `compile`.
+    """
     if model.graph.stage is Stage.INTEGER:
         return model.data
-    return _pack(model, model.name, "tflite", _silent, None)
+    return _pack(model, model.name, "tflite", _silent, None, allow_float)
 
 
 def _pack(model: Model, name: str, rounding: str, log: Log, keep: Path | None, allow_float: bool = False) -> bytes:

@@ -18,6 +18,10 @@ def fit(
         list[str] | None,
         typer.Option("--board", metavar="BOARD", help="Only this; may be repeated.", autocompletion=way.complete_board),
     ] = None,
+    allow_float: Annotated[
+        bool,
+        typer.Option("--allow-float", help="Run what the model computes in float as portable C, in float."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
 ) -> None:
     """List the boards whose flash and RAM hold the model, and by how much the others are too small.
@@ -32,7 +36,7 @@ def fit(
 
     with bars() as shown:
         shown.progress(f"read {model.name}", 0, 0)
-        found = find_boards(model, board or (), progress=shown.progress)
+        found = find_boards(model, board or (), allow_float=allow_float, progress=shown.progress)
     if as_json:
         say_json(found.to_dict()["rows"])
     else:

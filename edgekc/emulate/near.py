@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import VerifyError
 from ..graph.ir import Array, Graph, Node
+from ..ops import source_of
 from ..passes.tabulate_floats import functions
 
 TOLERANCE = 1e-5  # of the largest value of an output, or of 1 where that is less
@@ -29,27 +30,38 @@ def inexact(graph: Graph) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(near), frozenset(loose)
 
 
+def detections(graph: Graph) -> frozenset[str]:
+    """Tensors with a detector's output: LiteRT leaves what lies behind the last detection as it finds it."""
+    found = set[str]()
+    for node in graph.nodes:
+        if source_of(node).open_ended or not found.isdisjoint(node.inputs):
+            found.update(node.outputs)
+    return frozenset(found)
+
+
 def _computes(graph: Graph, node: Node) -> bool:
-    ends = (graph.tensors[node.inputs[0]], graph.tensors[node.outputs[0]])
-    return all(t.dtype == "float32" for t in ends)
+    """Casts have a definition of their own, and are exact."""
+    return source_of(node).direct is None and graph.tensors[node.outputs[0]].dtype == "float32"
 
 
 def compare(
     graph: Graph, wanted: Collection[str], loose: Collection[str], ours: Sequence[Array], theirs: Sequence[Array],
     oracle: str,
 ) -> list[str]:  # fmt: skip
-    """Notes on how near the outputs `wanted` are.
+    """Notes on how near the outputs `wanted` are. Of those of detectors, what is 0 in ours is no detection.
 
     Raises:
         VerifyError: one is further than `TOLERANCE`, with no jump between.
     """
-    notes = []
+    notes, found = [], detections(graph)
     for index, (name, a, b) in enumerate(zip(graph.outputs, ours, theirs, strict=True)):
         if name not in wanted:
             continue
         a, b = (np.asarray(x, np.float64).reshape(len(a), -1) for x in (a, b))
         if a.shape != b.shape:
             raise VerifyError(f"{oracle} has {b.shape[1]} values, not {a.shape[1]}", where=f"output {index}")
+        if name in found:
+            b = np.where(a == 0, 0.0, b)
         distance = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
         allowed = TOLERANCE * max(1.0, float(np.abs(b[np.isfinite(b)]).max(initial=0.0)))
         furthest = np.unravel_index(int(np.argmax(np.nan_to_num(distance, nan=np.inf))), distance.shape)

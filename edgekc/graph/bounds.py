@@ -11,8 +11,8 @@ MAX_POINT = 63  # |binary point| of a group of centers
 
 ROLE_DTYPES = {
     Role.ACTIVATION: ("int8", "uint8", "int16", "int32", "float32"),
-    Role.WEIGHTS: ("int8", "int16"),
-    Role.BIAS: ("int16", "int32"),
+    Role.WEIGHTS: ("int8", "int16", "float32"),
+    Role.BIAS: ("int16", "int32", "float32"),
     Role.REQUANT: ("int8", "uint8", "int16", "int32"),
     Role.CODEBOOK: ("int8", "int16"),
     Role.INDEX: ("uint8",),

@@ -291,7 +291,8 @@ class Op:
         elementwise: each value of the output depends on those of the inputs at its place alone, as they broadcast.
         order: of an operator that does nothing but copy: which value of its first input's sample each value of the
             output's sample is, int64 (values,). None: it is none such.
-        single: its activations are float32, the output at least; those of all others never are.
+        single: its activations are float32, the output at least; those of others never are, unless they move values.
+        moves: it copies values as they are, which may be float32 then.
         rows: what a row of its output needs, for layers that run by rows (generate/rows.py). Its kernels' parameters
             then change with the rows of a call in the window's heights alone, or in a number that counts values.
         wide: its activations may be int16; `validate` says which of them.
@@ -319,6 +320,7 @@ class Op:
     joins_at_most: int = 0
     single: bool = False
     rows: Rows = Rows.NONE
+    moves: bool = False
     wide: bool = False
     cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
 

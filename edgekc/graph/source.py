@@ -88,6 +88,7 @@ class SourceOp:
         two_roundings: runtimes round it in two ways, and `--rounding` says which one is meant.
         splits_batch: one sample becomes several, or several become one.
         becomes: the operator that it is lowered to; empty: that of its name.
+        open_ended: its output may have room behind what it computes: 0 here, and in LiteRT what was there before.
         direct: of a node that has no integers yet, the output from the first input's values.
         operands: its inputs, in order; empty: those of the `Op` of its name, less those that lowering adds.
     """
@@ -103,6 +104,7 @@ class SourceOp:
     two_roundings: bool = False
     splits_batch: bool = False
     becomes: str = ""
+    open_ended: bool = False
     direct: Callable[[View, Array], Array] | None = None
     operands: tuple[Operand, ...] = ()
 

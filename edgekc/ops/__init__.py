@@ -28,7 +28,10 @@ grouped_conv2d packed.clustered_grouped_conv2d packed.template_grouped_conv2d pa
 resize_nearest resize_bilinear transpose_conv sum reduce_max reduce_min reduce_prod batch_matmul
 l2_normalize arg_max arg_min top_k lookup log_softmax lstm svdf
 fully_connected_16x8 conv2d_16x8 pool_s16 add_s16 mul_s16 rescale_s16 mean_s16 sigmoid_s16 softmax_s16
-transpose_conv_16x8 batch_matmul_s16 f32.softmax_f32
+transpose_conv_16x8 batch_matmul_s16
+f32.softmax_f32 f32.unary_f32 f32.binary_f32 f32.quantize_f32
+f32.reduce_f32 f32.l2_normalize_f32 f32.fully_connected_f32 f32.arg_max_f32
+f32.detection_postprocess
 """.split()
 MODULES = tuple(import_module(f".{name}", __name__) for name in FILES)
 OPS: dict[str, Op] = {module.OP.name: module.OP for module in MODULES if hasattr(module, "OP")}
@@ -38,6 +41,10 @@ _FOUND: list[tuple[SourceOp, ...]] = [
 ]
 SOURCES: dict[str, SourceOp] = {source.name: source for found in _FOUND for source in found}
 LOWER: dict[str, Callable[[View], Lowered]] = {s.name: s.lower for s in SOURCES.values() if s.lower is not None}
+# The same in float32: a source operator's lowering where it computes in float, and the user allows that.
+IN_FLOAT: dict[str, Callable[[View], Lowered]] = {
+    name: lower for module in MODULES for name, lower in getattr(module, "IN_FLOAT", {}).items()
+}
 OPERANDS.update({source.name: source.operands for source in SOURCES.values()})
 OPERANDS.update({op.name: op.operands for op in OPS.values()})
 

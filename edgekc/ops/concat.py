@@ -25,7 +25,7 @@ from .shared.checks import (
     width,
 )
 from .shared.operands import PARTS
-from .shared.testing import fills
+from .shared.testing import fills, in_float
 
 ATTRS = ("axis",)
 MAX_INPUTS = 4  # one C function for each number of inputs; a pass makes several nodes of more
@@ -96,7 +96,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         for i in range(3):
             arrays = [fills(rng, shape)[i] for shape in parts]
             out.append(Case(f"{name}-{arrays[0][0]}", dict(axis=axis), tuple(x for _, x in arrays)))
-    return [*out, *int16.twins(rng, out)]
+    return [*out, *int16.twins(rng, out), *in_float(out)]
 
 
 def _ties(view: View) -> Sequence[Tie]:
@@ -120,6 +120,7 @@ OP = Op(
     ranges=ranges,
     validate=require_one_width,
     wide=True,
+    moves=True,
     joins_at_most=MAX_INPUTS,
     cases=cases,
 )
@@ -134,3 +135,4 @@ SOURCE = SourceOp(
     ),
     clamps=False,
 )
+IN_FLOAT = {"concat": lower}

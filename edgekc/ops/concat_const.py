@@ -16,9 +16,9 @@ from ..graph.ir import Array, Role, constant
 from ..graph.op import Case, ChannelRule, Constant, IntAttrs, Interval, Kernel, Lowered, Op, Operand, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp, Tie
 from .shared.channels import channelwise
-from .shared.checks import known, require_int8, require_same_quant
+from .shared.checks import known, require_int8, require_moved, require_same_quant, width
 from .shared.operands import X
-from .shared.testing import fills
+from .shared.testing import fills, in_float
 from .shared.ties import channelwise as channelwise_ties
 
 ATTRS = ("axis", "first")  # first: 1 where the constant comes before the activation
@@ -46,15 +46,26 @@ def _joined(axis: int, first: int, inputs: Sequence[Array]) -> Array:
 
 def lower(view: View) -> Lowered:
     """The constant is brought to the scale of the output, in which TensorFlow Lite's files have it already."""
-    require_int8(view)
+    require_moved(view)
     require_same_quant(View(view.node, (view.x,), view.outputs))
     if view.x.data is not None:
         raise UnsupportedError("two constants joined at run time", where=view.node.name)
-    values, out = view.operand("values"), view.out.q
+    values = view.operand("values")
+    attrs = dict(axis=view["axis"], first=view["first"])
+    if values.dtype == "float32":
+        stored = constant(f"{view.node.name}/values", values.value, Role.WEIGHTS)
+        return Lowered("concat_const", attrs, (view.x.name,), (stored,))
+    require_int8(view)
+    out = view.out.q
     real = (values.value.astype(np.float64) - values.q.zero_point) * values.q.scale
     levels = np.clip(np.rint(real / out.scale) + out.zero_point, -128, 127).astype(np.int8)
     stored = constant(f"{view.node.name}/values", levels, Role.WEIGHTS)
-    return Lowered("concat_const", dict(axis=view["axis"], first=view["first"]), (view.x.name,), (stored,))
+    return Lowered("concat_const", attrs, (view.x.name,), (stored,))
+
+
+def validate(view: View) -> None:
+    if len({t.dtype for t in (*view.inputs, view.out)}) > 1:
+        raise ModelError(f"{view.operand('values').dtype} values joined to {view.x.dtype}")
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
@@ -74,8 +85,8 @@ def _params(view: View) -> dict[str, Param]:
     return dict(
         values=values.name,
         rows=math.prod(view.x.shape[:axis]),
-        in_bytes=math.prod(view.x.shape[axis:]),
-        value_bytes=math.prod(values.shape[axis:]),
+        in_bytes=math.prod(view.x.shape[axis:]) * width(view),
+        value_bytes=math.prod(values.shape[axis:]) * width(view),
         first=view["first"],
     )
 
@@ -109,7 +120,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         for fill, x in fills(rng, shape):
             values = rng.integers(-128, 128, (*shape[:axis], count, *shape[axis + 1 :])).astype(np.int8)
             out.append(Case(f"{name}-{fill}", dict(axis=axis, first=first), (x, values)))
-    return out
+    return [*out, *in_float(out)]
 
 
 def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
@@ -133,6 +144,8 @@ OP = Op(
     kernels=KERNELS,
     ranges=ranges,
     channels=_channels,
+    validate=validate,
+    moves=True,
     cases=cases,
 )
 SOURCE = SourceOp(
@@ -143,3 +156,4 @@ SOURCE = SourceOp(
     ),
     clamps=False,
 )
+IN_FLOAT = {"concat_const": lower}

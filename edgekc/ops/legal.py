@@ -21,6 +21,7 @@ _POINTEES = {
     "const int32_t *": "int32",
     "const ek_s16 *": "int16",
     "const ek_u16 *": "float16",  # its bits
+    "const float *": "float32",
 }
 
 
@@ -132,6 +133,8 @@ def _check_integer_tensor(t: Tensor) -> None:
         raise ModelError(f"impossible shape {list(t.shape)}", where=t.name)
     if t.role is Role.ACTIVATION and any(d > bounds.MAX_ACTIVATION_DIM for d in t.shape):
         raise ModelError(f"shape {list(t.shape)} exceeds {bounds.MAX_ACTIVATION_DIM}", where=t.name)
+    if t.data is not None and t.dtype == "float32" and not np.isfinite(t.data).all():
+        raise ModelError("a constant of float32 must be finite", where=t.name)
     if t.role is Role.PAIRS and (not t.shape or t.shape[-1] != 2 or not np.isfinite(t.value).all()):
         raise ModelError("a/b pairs must have a last axis of 2 and be finite", where=t.name)
     if t.role is Role.CENTERS:
@@ -193,10 +196,7 @@ def _check_node(graph: Graph, node: Node) -> None:
     if refused := wrong_operand(op, tensors):
         raise ModelError(refused, where=node.name)
     ends = [t for t in (*tensors, *graph.of(node.outputs)) if t.role is Role.ACTIVATION]
-    if not op.single and any(t.dtype == "float32" for t in ends):
-        raise ModelError(f"{op.name} computes in integers, and has an activation of float32", where=node.name)
-    if not op.wide and any(t.dtype == "int16" for t in ends):
-        raise ModelError(f"{op.name} has an activation of int16, which it has no kernel for", where=node.name)
+    _check_types(op, node, tensors, ends)
     is_constant = [t.role is not Role.ACTIVATION for t in tensors]
     if is_constant != sorted(is_constant):
         raise ModelError(f"a constant operand of {op.name} comes before an activation", where=node.name)
@@ -212,6 +212,16 @@ def _check_node(graph: Graph, node: Node) -> None:
         raise ModelError(f"output shapes {found} should be {inferred}", where=node.name)
     _check_constants(op, node, tensors, found[0][-1] if found[0] else 1)
     op.validate(view_of(graph, node))
+
+
+def _check_types(op: Op, node: Node, tensors: Sequence[Tensor], ends: Sequence[Tensor]) -> None:
+    """float32 where operators compute in it or move all values as they are, int16 where they have a kernel for it."""
+    floats = [t.name for t in (*tensors, *ends) if t.dtype == "float32"]
+    moved = op.moves and all(t.dtype == "float32" for t in ends)
+    if floats and not op.single and not moved:
+        raise ModelError(f"{op.name} computes in integers, and {floats[0]} is float32", where=node.name)
+    if not op.wide and any(t.dtype == "int16" for t in ends):
+        raise ModelError(f"{op.name} has an activation of int16, which it has no kernel for", where=node.name)
 
 
 def wrong_operand(op: Op, tensors: Sequence[Tensor]) -> str:
@@ -254,7 +264,8 @@ def _check_constants(op: Op, node: Node, tensors: list[Tensor], channels: int) -
     for c_type, field in (f for kernel in op.kernels for f in plain_fields(kernel.fields)):
         if field not in named or not c_type.endswith("*"):
             continue
-        if named[field].dtype != _POINTEES.get(c_type):
+        moved = op.moves and c_type == "const int8_t *"  # of the type of what moves, as validate says
+        if named[field].dtype != _POINTEES.get(c_type) and not moved:
             raise ModelError(
                 f"{field} of {op.name} must be {c_type.strip()}, not {named[field].dtype}", where=node.name
             )

@@ -20,7 +20,7 @@ from .shared import int16
 from .shared.channels import channelwise
 from .shared.checks import activation_inputs, known, require_moved, require_one_width, require_same_quant, width
 from .shared.operands import X
-from .shared.testing import fills
+from .shared.testing import fills, in_float
 from .shared.ties import channelwise as channelwise_ties
 
 ATTRS = (*AMOUNTS, "edge")  # edge: 1 where the value at the edge is repeated
@@ -66,13 +66,13 @@ def lower(view: View) -> Lowered:
     require_moved(view)
     require_same_quant(view)
     amounts = amounts_of(view)
-    if int16.is_wide(view) and (amounts["pad_front"] or amounts["pad_back"]):
-        raise UnsupportedError("mirrored padding of channels of int16", where=view.node.name)
+    if view.x.dtype != "int8" and (amounts["pad_front"] or amounts["pad_back"]):
+        raise UnsupportedError(f"mirrored padding of channels of {view.x.dtype}", where=view.node.name)
     return Lowered("mirror_pad", {**amounts, "edge": _edge(view)}, activation_inputs(view))
 
 
 def validate(view: View) -> None:
-    """The kernel mirrors bytes: those of an int16 must stay in their order."""
+    """The kernel mirrors bytes: those of a wider value must stay in their order."""
     require_one_width(view)
     if width(view) > 1 and (view["pad_front"] or view["pad_back"]):
         raise ModelError(f"mirrored padding of channels of {view.x.dtype}")
@@ -123,7 +123,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         for fill, x in fills(rng, shape):
             out.append(Case(f"{name}-{fill}", {**dict(zip(AMOUNTS, amounts, strict=True)), "edge": edge}, (x,)))
     plain = [case for case in out if not case.attrs["pad_front"] and not case.attrs["pad_back"]]
-    return [*out, *int16.twins(rng, plain)]
+    return [*out, *int16.twins(rng, plain), *in_float(plain)]
 
 
 def _axes(view: View) -> list[tuple[int, int]]:
@@ -159,6 +159,7 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     wide=True,
+    moves=True,
     channels=_channels,
     cases=cases,
 )
@@ -168,3 +169,4 @@ SOURCE = SourceOp(
     FloatHalf(_real, _in_torch, _ties, shares_scale=True, scales_along=True),
     clamps=False,
 )
+IN_FLOAT = {"mirror_pad": lower}

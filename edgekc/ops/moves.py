@@ -158,3 +158,4 @@ SOURCES = (
     _source("depth_to_space", _depth_to_space, flattened),
     _source("space_to_depth", _space_to_depth, flattened),
 )
+IN_FLOAT = {source.name: source.lower for source in SOURCES}

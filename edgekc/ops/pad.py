@@ -26,7 +26,7 @@ from .shared.checks import (
     width,
 )
 from .shared.operands import X
-from .shared.testing import fills
+from .shared.testing import fills, in_float
 from .shared.ties import channelwise as channelwise_ties
 
 AMOUNTS = ("pad_top", "pad_bottom", "pad_left", "pad_right", "pad_front", "pad_back")  # h, w, c: before, after
@@ -67,7 +67,7 @@ def amounts_of(view: View) -> dict[str, int]:
 def lower(view: View) -> Lowered:
     require_moved(view)
     require_same_quant(view)
-    zero = view.out.q.zero_point
+    zero = 0 if view.x.dtype == "float32" else view.out.q.zero_point
     if int16.is_wide(view) and zero:
         raise UnsupportedError("int16 with a zero point; supported: zero point 0", where=view.node.name)
     return Lowered("pad", {**amounts_of(view), "pad_value": zero}, activation_inputs(view))
@@ -140,7 +140,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         for fill, x in fills(rng, shape):
             attrs = dict(zip(AMOUNTS, amounts, strict=True))
             out.append(Case(f"{name}-{fill}", {**attrs, "pad_value": int(rng.integers(-128, 128))}, (x,)))
-    return [*out, *int16.twins(rng, out)]
+    return [*out, *int16.twins(rng, out), *in_float(out)]
 
 
 def _channels(view: View) -> ChannelRule | None:
@@ -184,6 +184,7 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     wide=True,
+    moves=True,
     channels=_channels,
     cases=cases,
 )
@@ -194,3 +195,4 @@ SOURCES = (
         "pad_with", _lower_fill, FloatHalf(_real, _in_torch, _ties, shares_scale=True), becomes="pad", operands=(X,)
     ),
 )
+IN_FLOAT = {"pad": lower}

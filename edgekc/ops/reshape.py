@@ -17,7 +17,7 @@ from .shared.channels import CHANNELWISE
 from .shared.checks import activation_inputs, channels_of, known, require_one_width, require_same_quant, spread
 from .shared.floats import reshaped
 from .shared.operands import X
-from .shared.testing import fills
+from .shared.testing import fills, in_float
 from .shared.ties import flattened
 
 MAX_RANK = 6
@@ -88,7 +88,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         tail = dict(zip(DIMS, (*shape[1:], *(1,) * MAX_RANK), strict=False))
         for fill, x in fills(rng, x_shape):
             out.append(Case(f"{name}-{fill}", dict(rank=len(shape), **tail), (x,)))
-    return [*out, *int16.twins(rng, out)]
+    return [*out, *int16.twins(rng, out), *in_float(out)]
 
 
 OP = Op(
@@ -103,6 +103,7 @@ OP = Op(
     channels=_channels,
     validate=require_one_width,
     wide=True,
+    moves=True,
     view=True,
     cases=cases,
 )
@@ -118,3 +119,4 @@ SOURCE = SourceOp(
     ),
     view=True,
 )
+IN_FLOAT = {"reshape": lower}

@@ -18,7 +18,7 @@ from .shared import int16, resize
 from .shared.channels import channelwise_shared
 from .shared.checks import activation_inputs, known, require_moved, require_one_width, require_same_quant, width
 from .shared.operands import X
-from .shared.testing import fills
+from .shared.testing import fills, in_float
 from .shared.ties import channelwise
 
 
@@ -90,7 +90,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         out += [Case(f"{name}-{fill}", {}, (x, *tables)) for fill, x in fills(rng, shape)]
     x = rng.integers(-128, 128, (1, 4, 5, 3)).astype(np.int8)
     last = (np.full(3, 3, np.int32), np.array([4, 0, 4, 2], np.int32))
-    return [*out, *int16.twins(rng, out), Case("in-any-order", {}, (x, *last))]
+    return [*out, *int16.twins(rng, out), *in_float(out), Case("in-any-order", {}, (x, *last))]
 
 
 def _real(view: View, operands: Sequence[Array]) -> Array:
@@ -119,6 +119,7 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     wide=True,
+    moves=True,
     channels=channelwise_shared,
     cases=cases,
 )
@@ -134,3 +135,4 @@ SOURCE = SourceOp(
     ),
     clamps=False,
 )
+IN_FLOAT = {"resize_nearest": lower}

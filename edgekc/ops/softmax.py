@@ -17,8 +17,7 @@ from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp
 from . import softmax_s16
-from .f32 import softmax_f32
-from .shared import int16, single
+from .shared import int16
 from .shared.checks import activation_inputs, require_int8
 from .shared.floats import UNIT
 from .shared.operands import X
@@ -99,8 +98,6 @@ def validate(view: View) -> None:
 
 
 def lower(view: View) -> Lowered:
-    if single.is_single(view.x):
-        return softmax_f32.lower(view)
     if int16.is_wide(view):
         return softmax_s16.lower(view)
     require_int8(view)

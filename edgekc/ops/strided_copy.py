@@ -29,7 +29,7 @@ from .shared.checks import (
 )
 from .shared.loops import MAX_LOOPS, Loops, merged, of_view
 from .shared.operands import X
-from .shared.testing import fills
+from .shared.testing import fills, in_float
 
 SIZES = tuple(f"size{i}" for i in range(MAX_LOOPS))
 STEPS = tuple(f"step{i}" for i in range(MAX_LOOPS))
@@ -213,7 +213,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
         for fill, x in fills(rng, shape):
             out.append(Case(f"{name}-{fill}", _stored(loops, tail), (x,)))
     few = [case for case in out if not case.name.startswith("six")]  # one loop is for the bytes of a value
-    return [*out, *int16.twins(rng, few)]
+    return [*out, *int16.twins(rng, few), *in_float(few)]
 
 
 OP = Op(
@@ -227,6 +227,7 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     wide=True,
+    moves=True,
     channels=_channels,
     order=lambda view: _loops(_attrs(view)).indices(),
     cases=cases,

@@ -20,7 +20,7 @@ from .shared.channels import channelwise_shared
 from .shared.checks import activation_inputs, known, require_moved, require_one_width, require_same_quant, width
 from .shared.loops import merged
 from .shared.operands import X
-from .shared.testing import fills
+from .shared.testing import fills, in_float
 from .shared.ties import channelwise
 from .strided_copy import copied
 
@@ -125,7 +125,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
     for name, shape, axis, places in kinds:
         for fill, x in fills(rng, shape):
             out.append(Case(f"{name}-{fill}", dict(axis=axis), (x, np.array(places, np.uint16).view(np.int16))))
-    return [*out, *int16.twins(rng, out)]
+    return [*out, *int16.twins(rng, out), *in_float(out)]
 
 
 def _real(view: View, operands: Sequence[Array]) -> Array:
@@ -154,7 +154,9 @@ OP = Op(
     channels=_channels,
     validate=validate,
     wide=True,
+    moves=True,
     order=_order,
     cases=cases,
 )
 SOURCE = SourceOp("take", lower, FloatHalf(_real, _in_torch, _ties, shares_scale=True), clamps=False)
+IN_FLOAT = {"take": lower}

@@ -8,8 +8,10 @@ from dataclasses import replace
 from ..errors import ModelError, UnsupportedError, refusal
 from ..graph.ir import Graph, Node, Role, Stage, Tensor, constant, prune
 from ..graph.op import OPERANDS, Constant, Op, View, int_attrs, view_of
-from ..ops import LOWER, OPS, source_of
+from ..ops import IN_FLOAT, LOWER, OPS, source_of
 from ..ops.legal import wrong_operand
+
+QUANTISE = "quantise the whole model to int8 (full integer quantisation)"
 
 
 def lower(graph: Graph, rounding: str = "tflite") -> Graph:
@@ -95,8 +97,13 @@ def lower_node(graph: Graph, node: Node, rounding: str = "tflite") -> tuple[Node
     if source_of(node).two_roundings:
         node = replace(node, attrs={**node.attrs, "rounding": rounding})
     view = view_of(graph, node)
-    to_integers = LOWER.get(node.op)
+    reads_floats = any(t.dtype == "float32" and t.data is None for t in view.inputs)
+    to_integers = IN_FLOAT.get(node.op)
+    if not reads_floats:
+        to_integers = LOWER.get(node.op, to_integers)
     if to_integers is None:
+        if reads_floats:
+            raise UnsupportedError(f"{node.op} of float32 has no C kernel", where=node.name, fix=QUANTISE)
         raise UnsupportedError(f"{node.op} has no integer definition", where=node.name)
     lowered = to_integers(view)
     op = OPS[lowered.op]

@@ -12,13 +12,18 @@ from edgekc.files.output import read_manifest, write_folder
 from edgekc.format.pack import pack, read
 from edgekc.generate.plan import plan
 from edgekc.generate.sources import generate
-from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.graph.ir import REAL, Array, Graph, Node, Quant, Role, Stage, Tensor, constant
 from edgekc.graph.op import Case, Constant, Kernel, Op, View, computed, operand_at
 from edgekc.ops import OPS
 
 ACTIVATION = Quant((0.5,), (0,))
 MOST_BYTES = 220_000  # of constants in one network: with its code it fits 512 KB of flash
 PORTABLE_CASES = 3  # of a kernel for every core, in a network of `sampled`
+
+
+def quant_of(dtype: str) -> Quant:
+    """Of an input or an output: real numbers have no other."""
+    return REAL if dtype == "float32" else ACTIVATION
 
 
 @dataclass(slots=True)
@@ -42,9 +47,9 @@ class Network:
         return any(self._add(name, op, case, kernel, count) for count in counts)
 
     def _add(self, name: str, op: Op, case: Case, kernel: Kernel, count: int) -> bool:
-        inputs = [Tensor(f"{name}_in{i}", x.shape, x.dtype.name, ACTIVATION) for i, x in enumerate(case.inputs[:count])]
+        inputs = [_activation(f"{name}_in{i}", x) for i, x in enumerate(case.inputs[:count])]
         inputs += [constant_of(op, name, i, case.inputs[i]) for i in range(count, len(case.inputs))]
-        out = Tensor(name, _shape(op, case), _type(op, case), ACTIVATION)
+        out = Tensor(name, _shape(op, case), _type(op, case), quant_of(_type(op, case)))
         node = Node(op.name, name, tuple(t.name for t in inputs), (name,), case.attrs)
         if not kernel.accepts(View(node, tuple(inputs), (out,))):
             return False
@@ -63,6 +68,10 @@ class Network:
     def samples(self) -> bytes:
         """One sample of each input."""
         return b"".join(v.tobytes() for v in self.inputs)
+
+
+def _activation(name: str, value: Array) -> Tensor:
+    return Tensor(name, value.shape, value.dtype.name, quant_of(value.dtype.name))
 
 
 def _computed(op: Op, case: Case) -> int:

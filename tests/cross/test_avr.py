@@ -10,6 +10,7 @@ import avr
 import numpy as np
 import pytest
 from kernel_files import INCLUDE_FLAGS
+from kernel_networks import ACTIVATION, quant_of
 from nets import Net
 
 from edgekc.assets import runtime_file
@@ -23,7 +24,6 @@ from edgekc.graph.scratch import scratch_bytes
 from edgekc.ops import OPS
 from edgekc.passes.lower import lower
 
-ACTIVATION = Quant((0.5,), (0,))
 # Of a network's constants, input, output and scratch; parameters of its layers and the stack take the rest.
 NETWORK_BYTES = 10 * 1024
 CASES = 24  # of each kernel, evenly over all that fit
@@ -100,14 +100,15 @@ def layers() -> Iterator[Layer]:
 
 def _layer(name: str, op: Op, case: Case, computed: int, kernel: Kernel) -> Layer | None:
     inputs = [
-        Tensor(f"{name}{chr(97 + i)}", x.shape, x.dtype.name, ACTIVATION) for i, x in enumerate(case.inputs[:computed])
+        Tensor(f"{name}{chr(97 + i)}", x.shape, x.dtype.name, quant_of(x.dtype.name))
+        for i, x in enumerate(case.inputs[:computed])
     ]
     for i, value in enumerate(case.inputs[computed:], computed):
         operand = operand_at(op, i)
         quant = {"centers": Quant((2.0**-12,), (0,)), "b": ACTIVATION}.get(operand.name)
         inputs.append(constant(f"{name}{chr(97 + i)}", value, operand.role or Role.WEIGHTS, quant))
     result = op.reference(case.attrs, list(case.inputs))[0]
-    out = Tensor(name, result.shape, result.dtype.name, ACTIVATION)
+    out = Tensor(name, result.shape, result.dtype.name, quant_of(result.dtype.name))
     node = Node(op.name, name, tuple(t.name for t in inputs), (name,), case.attrs)
     if not kernel.accepts(View(node, tuple(inputs), (out,))):
         return None

@@ -118,7 +118,7 @@ INTEGER_STAGE = [
     (const("conv/shift", np.full(4, 31, np.int8), Role.REQUANT), "-31 to 30"),
     (const("conv/multiplier", np.full(4, -1, np.int32), Role.REQUANT), "negative"),
     (const("conv/shift", np.zeros(4, np.int32), Role.REQUANT), "must be const int8_t"),
-    (const("conv/weights", np.zeros((4, 3, 3, 3), np.float32), Role.WEIGHTS), "must be int8"),
+    (const("conv/weights", np.zeros((4, 3, 3, 3), np.float32), Role.WEIGHTS), "computes in integers"),
     (const("conv/weights", np.zeros((4,), np.int8), Role.WEIGHTS), "4 dimensions"),
     (const("conv/weights", np.zeros((4, 3, 3, 2), np.int8), Role.WEIGHTS), "channels"),
 ]

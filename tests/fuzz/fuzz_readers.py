@@ -95,7 +95,7 @@ def _model(path: Path) -> None:
     graph = import_model(path, "net")
     legal.check(graph)
     if graph.stage is Stage.QUANTIZED:
-        _plan(pack(to_integer(graph, {"source": "net"})))
+        _plan(pack(to_integer(graph, {"source": "net"}, allow_float=True)))
     else:
         legal.check(prepare(graph))
 

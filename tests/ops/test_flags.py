@@ -17,11 +17,26 @@ FLAGS = ("-O3 -flto -fstrict-aliasing -funsigned-char", "-O0 -fsigned-char", "-O
 @pytest.mark.slow
 @pytest.mark.parametrize("flags", FLAGS)
 def test_every_case(tmp_path: Path, flags: str) -> None:
-    library = host.build(tmp_path, flags.split())
+    assert _calls(tmp_path, flags.split()) > 1000
+
+
+@pytest.mark.slow
+def test_fused_multiplications(tmp_path: Path) -> None:
+    """Where the processor has them and the compiler may take them, floats have the same bits: no product is fused."""
+    cpu = Path("/proc/cpuinfo")
+    if not cpu.exists() or " fma " not in cpu.read_text():
+        pytest.skip("this processor has no fused multiply-add of x86")
+    flags = ["-O3", "-std=gnu99", "-ffp-contract=fast", "-mfma"]
+    assert _calls(tmp_path, flags, "_f32") > 200
+
+
+def _calls(folder: Path, flags: list[str], ending: str = "") -> int:
+    """How many calls of kernels, compiled so, give what the definitions say; AssertionError where one does not."""
+    library = host.build(folder, flags, ending)
     environment = {**os.environ, "EK_HOST_LIBRARY": str(library), "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, str(Path(host.__file__)), "guarded", ""],
+        [sys.executable, str(Path(host.__file__)), "guarded", ending],
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-4000:]
-    assert int(done.stdout.split()[0]) > 1000
+    return int(done.stdout.split()[0])

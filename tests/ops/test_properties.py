@@ -25,6 +25,11 @@ def _views(op: Op) -> list[tuple[View, list[Array]]]:
     return [(view, list(case.inputs)) for case in cases for view in host.views(op, case)]
 
 
+def _bounded(op: Op) -> list[tuple[View, list[Array]]]:
+    """Those of whole numbers: no pass asks which real numbers there are."""
+    return [(view, inputs) for view, inputs in _views(op) if view.out.dtype != "float32"]
+
+
 def _whole(dtype: str, of_reals: type) -> np.iinfo:  # type: ignore[type-arg]
     """The whole numbers of a type; `of_reals`: those to take for float32."""
     return np.iinfo(of_reals if dtype == "float32" else dtype)
@@ -48,7 +53,7 @@ def _within(rng: Rng, interval: Interval, shape: tuple[int, ...], dtype: str, mo
 @pytest.mark.parametrize("name", OPS)
 def test_ranges_are_sound(name: str) -> None:
     op, rng = OPS[name], np.random.default_rng(4)
-    for view, inputs in _views(op):
+    for view, inputs in _bounded(op):
         known = {i: _interval(rng, view.inputs[i].shape[-1], view.inputs[i].dtype) for i in _activations(view)}
         found = op.ranges(view, [known.get(i) for i in range(len(inputs))])
         assert found.low.shape == found.high.shape == (view.out.shape[-1],)
@@ -91,9 +96,9 @@ def _extreme(rng: Rng, view: View, inputs: list[Array]) -> View | None:
 def test_ranges_are_sound_where_multipliers_are_extreme(name: str) -> None:
     """Left shifts wrap: between the ends of an interval the output may be anything."""
     op, rng = OPS[name], np.random.default_rng(7)
-    views = _views(op)
+    views = _bounded(op)
     tried = 0
-    for view, inputs in views[:: -(-len(views) // 40)]:
+    for view, inputs in views[:: -(-len(views) // 40) or 1]:
         found = _extreme(rng, view, inputs)
         if found is None:
             continue
@@ -119,7 +124,7 @@ def test_ranges_are_sound_where_multipliers_are_extreme(name: str) -> None:
 def test_nothing_known_is_sound(name: str) -> None:
     """Ranges with None for every activation hold for the case's own inputs, and stay within the type."""
     op = OPS[name]
-    for view, inputs in _views(op):
+    for view, inputs in _bounded(op):
         found, info = op.ranges(view, [None] * len(inputs)), _whole(view.out.dtype, np.int64)
         out = op.reference(view.node.attrs, inputs)[0]
         assert (out >= found.low).all() and (out <= found.high).all()

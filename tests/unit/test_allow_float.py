@@ -57,7 +57,7 @@ def tail(tmp_path: Path) -> Path:
 def check_equal(path: Path) -> edgekc.Program:
     program = edgekc.compile(path, allow_float=True)
     found = program.verify(8, device=False, model=path)
-    assert found.ok, found.reason
+    assert found.ok, found
     if not oracle.missing():
         assert any("LiteRT" in name for name in found.oracles)
         assert any("is computed in float" in note for note in found.notes)
@@ -91,6 +91,13 @@ def test_the_commands(tail: Path) -> None:
     assert cli.call("compile", str(tail), "-o", str(out), "--allow-float").code == 0
     assert "--rounding tflite --allow-float" in (out / "src" / "tail.c").read_text()
     assert "-ffp-contract=off" in (out / "CMakeLists.txt").read_text()
+
+
+def test_boards_that_hold_it(tail: Path) -> None:
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("arm-none-eabi-gcc is not installed")
+    assert "--allow-float" in cli.call("fit", str(tail), "--board", "mps2-an386").err
+    assert cli.call("fit", str(tail), "--board", "mps2-an386", "--allow-float").code == 0
 
 
 def test_what_has_no_floats_is_as_before(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from edgekc.boards.board import list_boards, load_board
 from edgekc.importers.tflite.handlers import HANDLERS
-from edgekc.ops import LOWER, OPS, SOURCES
+from edgekc.ops import IN_FLOAT, LOWER, OPS, SOURCES
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -35,6 +35,7 @@ KINDS = {
     "L2_NORMALIZATION": "l2_normalize",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "sequence_lstm",
     "SVDF": "memory_filters",
+    "CUSTOM TFLite_Detection_PostProcess": "detection_postprocess",
 }
 KINDS |= {"RELU6": "relu", "RELU_N1_TO_1": "relu", "EXPAND_DIMS": "reshape", "SQUEEZE": "reshape", "PADV2": "pad"}
 KINDS |= dict.fromkeys(("SLICE", "REVERSE_V2", "SPLIT", "SPLIT_V", "UNPACK"), "strided_slice")
@@ -81,7 +82,7 @@ def operators() -> str:
     rewritten = []
     for builtin in HANDLERS:
         kind = KINDS.get(builtin, builtin.lower().removesuffix("_2d"))
-        name = (SOURCES[kind].becomes or kind) if kind in LOWER else None
+        name = (SOURCES[kind].becomes or kind) if kind in LOWER else kind if kind in OPS and kind in IN_FLOAT else None
         if name is not None:
             files[name].append(f"`{builtin}`")
         else:

@@ -11,32 +11,10 @@ import numpy as np
 from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Tensor, constant
 from ..imported import Imported, SourceOperator, partial
-from . import numbers, shapes
+from . import numbers, shapes, types
 from .file import FileModel, FileOperator, FileTensor
 
 MAX_DIM = 65535  # the C parameter structs hold 16-bit sizes
-_INPUTS = {"QUANTIZE": ("int8", "uint8", "int16", "float32"), "DEQUANTIZE": ("int8", "uint8", "int16")}
-# A converter leaves a function that has no int8 kernel in float, between DEQUANTIZE and QUANTIZE.
-_FUNCTIONS = frozenset(
-    """
-RELU RELU6 RELU_N1_TO_1 LOGISTIC TANH ELU LEAKY_RELU HARD_SWISH GELU EXP LOG ABS NEG SQRT RSQRT SIN COS SQUARE
-RELU_0_TO_1 FLOOR CEIL ROUND
-""".split()
-)
-_IN_FLOAT = _FUNCTIONS | {"SOFTMAX"}  # what files that are int8 otherwise may have in float
-_PLACES = ("int32", "int64")
-_CONSTANTS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64", "bool")  # numpy's names too
-_OUTPUTS = {"QUANTIZE": ("int8", "uint8", "int16"), "DEQUANTIZE": ("float32",), "ARG_MAX": _PLACES, "ARG_MIN": _PLACES}
-_OUTPUTS |= {"CAST": ("int8", "float32"), "TOPK_V2": ("int8", "int32")}
-_WIDE = frozenset(
-    """
-FULLY_CONNECTED CONV_2D DEPTHWISE_CONV_2D AVERAGE_POOL_2D MAX_POOL_2D ADD SUB MUL MEAN RELU RELU6 LEAKY_RELU
-LOGISTIC TANH SOFTMAX TRANSPOSE_CONV BATCH_MATMUL SPACE_TO_BATCH_ND BATCH_TO_SPACE_ND
-RESHAPE EXPAND_DIMS SQUEEZE
-PAD PADV2 CONCATENATION PACK TRANSPOSE STRIDED_SLICE SLICE REVERSE_V2 SPLIT SPLIT_V UNPACK TILE BROADCAST_TO
-GATHER RESIZE_NEAREST_NEIGHBOR MIRROR_PAD
-""".split()
-)  # take int16, and give it
 QUANTISE = "convert the model with full integer quantisation: int8 with a representative dataset"
 BATCH = "convert the model with a batch size of 1, and run it once for each sample"
 
@@ -180,7 +158,7 @@ class Builder:
             rowwise: the operator treats a tensor as rows, and so may have any number of them in place of the batch.
         """
         t = self.file_tensor(op, position, what)
-        self.check_type(op, what, t, _types(_INPUTS, op))
+        self.check_type(op, what, t, types.of_inputs(op.builtin))
         if t.data is not None:
             if not may_be_constant and not self._is_known(op):  # else lowering computes what the operator gives
                 raise self.unsupported(op, f"{what} (tensor {t.index} {t.name[:60]!r}) is a constant", "an activation")
@@ -241,7 +219,7 @@ class Builder:
         """The graph name of the output. `shape`: where the importer knows better than the file, in which a
         tensor that depends on a free batch size has a placeholder."""
         t = self.file_output(op, part)
-        self.check_type(op, "output", t, _types(_OUTPUTS, op))
+        self.check_type(op, "output", t, types.of_outputs(op.builtin))
         name = node_name(op, part)
         if shape is not None and shape != t.shape:
             self.unstated.add(name)
@@ -289,8 +267,10 @@ class Builder:
         except ValueError as error:
             raise self.unsupported(op, f"constants that edgekc cannot move ({error})", "an activation") from error
         for t, value in zip(outs, found, strict=False):
-            if t.dtype not in _CONSTANTS:
-                raise self.unsupported(op, f"an output (tensor {t.index}) of type {t.dtype}", ", ".join(_CONSTANTS))
+            if t.dtype not in types.CONSTANTS:
+                raise self.unsupported(
+                    op, f"an output (tensor {t.index}) of type {t.dtype}", ", ".join(types.CONSTANTS)
+                )
             tensors[t.index] = replace(t, shape=value.shape, data=value.astype(np.dtype(t.dtype)))
         self.model = replace(self.model, tensors=tuple(tensors))
 
@@ -332,9 +312,9 @@ class Builder:
             with suppress(ValueError):  # damaged, which lowering says
                 shape = np.broadcast_shapes(*(self.file_shape(name) for name in inputs))  # each element by itself
         output = self.output(op, shape, phased, part)
-        types = [self.tensors[name].dtype for name in (inputs[0], output)]
-        if op.builtin in _IN_FLOAT | _WIDE and types[0] != types[1]:
-            raise self.unsupported(op, " to ".join(types), f"one type, {' or '.join(_types({}, op))}")
+        ends = [self.tensors[name].dtype for name in (inputs[0], output)]
+        if (kinds := types.one_of(op.builtin)) and ends[0] != ends[1]:
+            raise self.unsupported(op, " to ".join(ends), f"one type, {' or '.join(kinds)}")
         self.nodes.append(Node(kind, node_name(op, part), inputs, (output,), dict(attrs)))
 
     def inner(
@@ -358,12 +338,6 @@ class Builder:
     def view(self, op: FileOperator, name: str, x: str, shape: tuple[int, ...]) -> str:
         """The same bytes under a shape that the file has no tensor for."""
         return x if self.tensors[x].shape == shape else self.inner(op, name, "reshape", (x,), {}, shape)
-
-
-def _types(particular: Mapping[str, tuple[str, ...]], op: FileOperator) -> tuple[str, ...]:
-    """The types of an operator's activations."""
-    wide, real = ("int16",) * (op.builtin in _WIDE), ("float32",) * (op.builtin in _IN_FLOAT)
-    return particular.get(op.builtin, ("int8", *wide, *real))
 
 
 def graph_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

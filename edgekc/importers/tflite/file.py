@@ -10,9 +10,10 @@ import numpy as np
 
 from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Array, Quant
+from . import flexbuffer
 from .flatbuffer import DamagedError, Table, root
 from .names import OPERATORS, TYPES
-from .options import OPTIONS
+from .options import CUSTOM, OPTIONS
 
 # Numbers of fields of the other tables.
 _MODEL_CODES, _MODEL_SUBGRAPHS, _MODEL_BUFFERS = 1, 2, 4
@@ -21,7 +22,7 @@ _GRAPH_TENSORS, _GRAPH_INPUTS, _GRAPH_OUTPUTS, _GRAPH_OPERATORS = 0, 1, 2, 3
 _TENSOR_SHAPE, _TENSOR_TYPE, _TENSOR_BUFFER, _TENSOR_NAME, _TENSOR_QUANTIZATION, _TENSOR_SPARSITY = 0, 1, 2, 3, 4, 6
 _QUANT_SCALE, _QUANT_ZERO_POINT, _QUANT_DIMENSION = 2, 3, 6
 _OPERATOR_CODE, _OPERATOR_INPUTS, _OPERATOR_OUTPUTS, _OPERATOR_OPTIONS = 0, 1, 2, 4
-_OPERATOR_INTERMEDIATES = 8
+_OPERATOR_CUSTOM, _OPERATOR_INTERMEDIATES = 5, 8
 _BUFFER_DATA, _BUFFER_OFFSET = 0, 1
 _HANDLE_CONTAINER, _HANDLE_NAME = 0, 1
 _CONTROL_FLOW = ("IF", "CALL")
@@ -267,6 +268,8 @@ def _operator(row: Table, index: int, codes: Sequence[str], tensors: int) -> Fil
         options = {
             name: field[2] if table is None else table.number(*field) for name, field in OPTIONS[builtin].items()
         }
+    if builtin in CUSTOM:
+        options = flexbuffer.numbers(row.numbers(_OPERATOR_CUSTOM, "uint8").tobytes())
     handle = row.table(_OPERATOR_OPTIONS) if builtin == "VAR_HANDLE" else None
     return FileOperator(
         index,

@@ -15,7 +15,7 @@ from ..finish import fold_affine, tidy
 from ..imported import Imported
 from .builder import Builder, graph_shape, node_name, operators_of
 from .file import FileModel, FileOperator, FileTensor
-from .handlers import FLOAT_ONLY, HANDLERS, INT8_ONLY
+from .handlers import FLOAT_ONLY, HANDLERS, INT8_ONLY, detection
 from .handlers.common import activation, conv_kind, plain, transposed_window, window, window_shape
 from .handlers.float_lstm import float_lstm
 from .handlers.spatial import dynamic_fully_connected, has_computed_weights
@@ -231,7 +231,7 @@ _BINARY = ("ADD", "MUL", "SUB", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE
 
 # Everything without weights of its own is as in the int8 importer; some functions LiteRT has in float only.
 _HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
-    **{k: v for k, v in HANDLERS.items() if k not in ("QUANTIZE", "DEQUANTIZE", *INT8_ONLY)},
+    **{k: v for k, v in HANDLERS.items() if k not in ("QUANTIZE", "DEQUANTIZE", detection.NAME, *INT8_ONLY)},
     "CONV_2D": _conv,
     "DEPTHWISE_CONV_2D": _depthwise,
     "TRANSPOSE_CONV": _transpose_conv,

@@ -81,3 +81,4 @@ OPTIONS: Mapping[str, _Fields] = {
     "WHILE": {"CondSubgraphIndex": (0, "i", 0), "BodySubgraphIndex": (1, "i", 0)},
     "CONCATENATION": {"Axis": (0, "i", 0), "FusedActivationFunction": (1, "b", 0)},
 }
+CUSTOM = ("CUSTOM TFLite_Detection_PostProcess",)  # whose options are a flexbuffer

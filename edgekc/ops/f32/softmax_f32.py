@@ -77,3 +77,4 @@ OP = Op(
     cases=cases,
     single=True,
 )
+IN_FLOAT = {"softmax": lower}

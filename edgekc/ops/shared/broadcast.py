@@ -25,16 +25,20 @@ def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
     return [out]
 
 
-def loops(view: View) -> dict[str, Param]:
-    """A value for LOOPS_FIELD: the sizes of the runs, and how far both operands go from one element to the next."""
+def loops(view: View, size: int = 1) -> dict[str, Param]:
+    """A value for LOOPS_FIELD: the sizes of the runs, and how far both operands go from one element to the next.
+
+    Args:
+        size: bytes of an element.
+    """
     found = ew.runs(view.out.shape, view.inputs[0].shape, view.inputs[1].shape, MOST_RUNS)
     values: dict[str, Number] = {}
-    steps = {"a": 1, "b": 1}
-    for i, (size, in_a, in_b) in reversed(list(enumerate(found))):
-        values[f"n{i}"] = size
+    steps = {"a": size, "b": size}
+    for i, (count, in_a, in_b) in reversed(list(enumerate(found))):
+        values[f"n{i}"] = count
         for name, present in (("a", in_a), ("b", in_b)):
             values[f"{name}{i}"] = steps[name] if present else 0
-            steps[name] *= size if present else 1
+            steps[name] *= count if present else 1
     return {"loops": values}
 
 

@@ -17,9 +17,9 @@ def require_int8(view: View) -> None:
 
 
 def require_moved(view: View) -> None:
-    """UnsupportedError unless the activations are int8, or int16: values are moved as they are."""
+    """UnsupportedError unless the activations are int8, int16 or float32: values are moved as they are."""
     for tensor in (*view.inputs, *view.outputs):
-        if tensor.dtype not in ("int8", "int16") or tensor.dtype != view.out.dtype:
+        if tensor.dtype not in ("int8", "int16", "float32") or tensor.dtype != view.out.dtype:
             raise UnsupportedError(f"{view.node.op} of {tensor.dtype} ({tensor.name})", where=view.node.name)
 
 
@@ -37,7 +37,12 @@ def require_one_width(view: View) -> None:
 
 
 def require_same_quant(view: View) -> None:
-    """UnsupportedError unless every input has the output's scale and zero point: the bytes are copied as they are."""
+    """UnsupportedError unless every input has the output's scale and zero point: the bytes are copied as they are.
+
+    Real numbers have neither.
+    """
+    if all(t.dtype == "float32" for t in (*view.inputs, *view.outputs)):
+        return
     out = view.out.q
     for tensor in view.inputs:
         q = tensor.q

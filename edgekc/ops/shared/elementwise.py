@@ -92,11 +92,16 @@ def operands(view: View) -> tuple[Tensor, Tensor]:
     a, b = view.inputs
     if is_constant(a):
         a, b = b, a
+    check_operands(view, a, b)
+    return a, b
+
+
+def check_operands(view: View, a: Tensor, b: Tensor) -> None:
+    """UnsupportedError of two constants, and of ranks that no loop sees; a constant alone is `b`."""
     if is_constant(a):
         raise UnsupportedError(f"{view.node.op} of two constants", where=view.node.name)
     if not view.out.shape or max(len(a.shape), len(b.shape)) > len(view.out.shape):
         raise UnsupportedError(f"{view.node.op} with an output of rank {len(view.out.shape)}", where=view.node.name)
-    return a, b
 
 
 def lowered_inputs(

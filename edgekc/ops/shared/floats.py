@@ -107,9 +107,14 @@ def convolved(torch: Any, view: View, x: Any, filters: Any, bias: Any, groups: i
     return out.permute(0, 2, 3, 1)
 
 
+def clamp_of(activation: str) -> tuple[float | None, float | None]:
+    """The least and the most that a fused or stand-alone activation lets through; None: no limit."""
+    return _CLAMPS[activation]
+
+
 def activate(x: Array, activation: str) -> Array:
     """The clamp of a fused or stand-alone activation; `x` itself where there is none."""
-    low, high = _CLAMPS[activation]
+    low, high = clamp_of(activation)
     if low is not None:
         x = np.maximum(x, np.float32(low))
     return x if high is None else np.minimum(x, np.float32(high))

@@ -7,11 +7,15 @@ import numpy as np
 from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Array, Tensor
 from ...graph.op import View
+from .floats import LARGEST, clamp_of
 
 # ek_exp_f32.c, which says what they are
 _LOG2_E, _LN_2_HIGH, _LN_2_LOW = np.float32(1.44269502), np.float32(0.693359375), np.float32(-0.000212194442)
 _TERMS = tuple(np.float32(1 / k) for k in (5040, 720, 120, 24, 6, 2, 1, 1))
 _LEAST, _MOST = np.float32(-80), np.float32(88)
+_ROOT_2 = np.float32(1.41421354)
+_ODDS = tuple(np.float32(2 / k) for k in (11, 9, 7, 5, 3, 1))  # of the series of a logarithm
+TINY = np.finfo(np.float32).tiny
 
 
 def exp(x: Array) -> Array:
@@ -27,6 +31,67 @@ def exp(x: Array) -> Array:
     for term in _TERMS[1:]:
         total = total * rest + term
     return np.asarray(np.where(inside, total * ((n + 127) << 23).view(np.float32), np.float32(0)))
+
+
+def logistic(x: Array) -> Array:
+    """1 / (1 + e^-x); for x < 0 it is e^x / (1 + e^x), so that no power is large."""
+    power = exp(-np.abs(x))
+    return np.asarray(np.where(x < 0, power, np.float32(1)) / (np.float32(1) + power))
+
+
+def tanh(x: Array) -> Array:
+    """Up to 1 a quotient of polynomials (the continued fraction of tanh), above it 1 - 2 / (e^2x + 1)."""
+    x = np.asarray(x, np.float32)
+    size = np.abs(x)
+    near = np.minimum(size, np.float32(1))
+    s = near * near
+    above = ((s + np.float32(378)) * s + np.float32(17325)) * s + np.float32(135135)
+    below = ((np.float32(28) * s + np.float32(3150)) * s + np.float32(62370)) * s + np.float32(135135)
+    far = np.float32(1) - np.float32(2) / (exp(size + size) + np.float32(1))
+    value = np.where(size > 1, far, near * above / below)
+    return np.asarray(np.where(x < 0, -value, value))
+
+
+def log(x: Array) -> Array:
+    """The natural logarithm, by x = m * 2^n with m from sqrt(1/2) to sqrt(2), and the series of (m - 1) / (m + 1).
+
+    What is below the smallest normal number counts as that.
+    """
+    x = np.maximum(np.asarray(x, np.float32), TINY)
+    bits = np.ascontiguousarray(x).view(np.int32)
+    n = ((bits >> 23) - 127).astype(np.float32)
+    m = ((bits & 0x7FFFFF) | 0x3F800000).view(np.float32)
+    large = m > _ROOT_2
+    m, n = np.where(large, m * np.float32(0.5), m), n + large.astype(np.float32)
+    s = (m - np.float32(1)) / (m + np.float32(1))
+    square, total = s * s, np.full_like(s, _ODDS[0])
+    for term in _ODDS[1:]:
+        total = total * square + term
+    return np.asarray(n * _LN_2_HIGH + (n * _LN_2_LOW + s * total))
+
+
+def sqrt(x: Array) -> Array:
+    """The nearest number to the root, which IEEE's own is; 0 of what is negative."""
+    return np.asarray(np.sqrt(np.maximum(np.asarray(x, np.float32), np.float32(0))))
+
+
+def clamped(x: Array, low: np.float32, high: np.float32) -> Array:
+    """To low .. high by two comparisons, as in C: -0 stays what it is."""
+    x = np.where(x < low, low, x)
+    return np.asarray(np.where(x > high, high, x))
+
+
+def limits(activation: str) -> dict[str, int]:
+    """The attributes `low` and `high` of a fused activation; without one all numbers, as LiteRT has it."""
+    low, high = clamp_of(activation)
+    return dict(low=bits_of(-LARGEST if low is None else low), high=bits_of(LARGEST if high is None else high))
+
+
+def check_limits(view: View) -> None:
+    """ModelError where nothing is left between `low` and `high`."""
+    low, high = of_bits(view["low"]), of_bits(view["high"])
+    if not low <= high:
+        raise ModelError(f"its limits {low} and {high} leave no value")
 
 
 def bits_of(value: float) -> int:
@@ -48,6 +113,10 @@ def require_single(view: View) -> None:
         if not is_single(tensor):
             what = f"{view.node.op} of float32 and {tensor.dtype} ({tensor.name})"
             raise UnsupportedError(what, where=view.node.name)
+
+
+def unsupported(view: View, what: str) -> UnsupportedError:
+    return UnsupportedError(what, where=view.node.name)
 
 
 def check_all(view: View) -> None:

@@ -21,6 +21,17 @@ def fills(rng: np.random.Generator, shape: tuple[int, ...]) -> list[tuple[str, A
     ]
 
 
+def in_float(cases: Sequence[Case]) -> list[Case]:
+    """The random ones of an operator that moves values, of float32; what they are filled with is 0."""
+    out = []
+    for case in cases:
+        if case.name.endswith("-random"):
+            attrs = {**case.attrs, **({"pad_value": 0} if "pad_value" in case.attrs else {})}
+            inputs = tuple(x.astype(np.float32) / 7 if x.dtype == np.int8 else x for x in case.inputs)
+            out.append(Case(f"{case.name}-float", attrs, inputs))
+    return out
+
+
 def linear_cases(
     rng: np.random.Generator,
     name: str,

@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
         ("transpose_conv_of_rows", "input of shape"),
         ("sum_of_nothing", "ADD_N: a sum of nothing"),
         ("length_of_a_number", "l2_normalize of a tensor without dimensions"),
-        ("fully_connected_to_a_number", "has type float32"),
+        ("fully_connected_to_a_number", "int8 to float32; supported: one type"),
         ("rsqrt_of_a_tiny_scale", "rsqrt whose outputs leave 32 bits"),
         ("hard_swish_of_infinite_ratio", "hard_swish whose input scale is 128 output scales or more"),
         ("log_softmax_of_a_number", "log_softmax of a tensor without dimensions"),

@@ -16,7 +16,7 @@ BY_FRAMEWORKS = {"forward", "model_config", "_repr_html_"}
 BY_TESTS = {"brown_out"}  # trouble that the simulated chip makes when a test asks for it
 BY_TOOLS = {"memcmp", "qemu_plugin_install"}  # compilers want the one of a freestanding library, qemu calls the other
 # The operator's record makes these names: `ek_concat{n}_s8` and `..._const_...`.
-BY_NAME = re.compile(r"ek_concat\d_s8|ek_\w+_const_s8")
+BY_NAME = re.compile(r"ek_concat\d_s8|ek_\w+_const_s(8|16)")
 
 
 def defined(tree: ast.Module) -> Iterator[str]:

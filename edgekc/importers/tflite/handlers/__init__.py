@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..builder import Handler
-from . import copies, elements, layers, logic, lookups, moves, order, recurrent, reductions, spatial, state
+from . import copies, detection, elements, layers, logic, lookups, moves, order, recurrent, reductions, spatial, state
 from .elements import FLOAT_ONLY
 
 __all__ = ["FLOAT_ONLY", "HANDLERS", "INT8_ONLY"]
@@ -19,4 +19,5 @@ HANDLERS: dict[str, Handler] = {
     **state.HANDLERS,
     **recurrent.HANDLERS,
     **INT8_ONLY,
+    **detection.HANDLERS,
 }

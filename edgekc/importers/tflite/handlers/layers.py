@@ -12,11 +12,14 @@ from .common import activation, conv_kind, transposed_window, window, window_sha
 from .spatial import dynamic_fully_connected, has_computed_weights
 
 
-def _weights(b: Builder, op: FileOperator, rank: int, axis: int) -> str:
+def _weights(b: Builder, op: FileOperator, rank: int, axis: int, of: str = "int8") -> str:
+    """`of`: the type of the activations."""
     t = b.file_tensor(op, 1, "weights")
-    b.check_type(op, "weights", t, ("int8",))
+    b.check_type(op, "weights", t, ("float32" if of == "float32" else "int8",))
     if len(t.shape) != rank:
         raise ModelError(f"weights must have {rank} dimensions, got {list(t.shape)}", where=b.at(op))
+    if t.dtype == "float32":
+        return b.const(op, t, "weights", Role.WEIGHTS)
     if t.quant is None:
         raise ModelError(f"weights (tensor {t.index}) have no quantisation", where=b.at(op))
     if any(t.quant.zero_points) and op.index not in b.model.unsigned:
@@ -30,7 +33,7 @@ def _bias(b: Builder, op: FileOperator, x: str, position: int = 2) -> tuple[str,
     if len(op.inputs) <= position or op.inputs[position] < 0:
         return ()
     t = b.file_tensor(op, position, "bias")
-    b.check_type(op, "bias", t, ("int32",) if b.tensors[x].dtype == "int8" else ("int64",))
+    b.check_type(op, "bias", t, ({"int16": "int64", "float32": "float32"}.get(b.tensors[x].dtype, "int32"),))
     return (b.const(op, t, "bias", Role.BIAS),)
 
 
@@ -69,7 +72,8 @@ def _fully_connected(b: Builder, op: FileOperator) -> None:
     if has_computed_weights(b, op):
         dynamic_fully_connected(b, op)
         return
-    x, w = b.operand(op, 0, "input", rowwise=True), _weights(b, op, 2, 0)
+    x = b.operand(op, 0, "input", rowwise=True)
+    w = _weights(b, op, 2, 0, b.tensors[x].dtype)
     units, in_c = b.tensors[w].shape
     t = b.tensors[x]
     rows = math.prod(t.shape) // in_c

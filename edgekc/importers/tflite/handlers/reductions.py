@@ -36,7 +36,8 @@ def _reduce_max(b: Builder, op: FileOperator) -> None:
     x = b.operand(op, 0, "input", rowwise=True)
     shape = b.tensors[x].shape
     axes = axes_of(b, op, len(b.file_shape(x)))
-    if x in b.rows or len(shape) not in (3, 4) or not axes or axes[0] == 0 or axes[-1] == len(shape) - 1:
+    real = b.tensors[x].dtype == "float32"  # of which there are no pools
+    if real or x in b.rows or len(shape) not in (3, 4) or not axes or axes[0] == 0 or axes[-1] == len(shape) - 1:
         reduction("reduce_max")(b, op)
         return
     image = (*shape[:-1], 1, shape[-1]) if len(shape) == 3 else shape

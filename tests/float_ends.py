@@ -1,0 +1,94 @@
+"""Int8 networks that end in float: detectors, with TFLite_Detection_PostProcess as files have it, and heads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import oracle
+from random_models import quant
+
+from edgekc.graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
+from edgekc.graph.op import View
+from edgekc.ops.f32.detection_postprocess import anchors_of
+
+Rng = np.random.Generator
+
+
+def attrs(**changed: AttrValue) -> dict[str, AttrValue]:
+    """Of the node: a small detector's options."""
+    values: dict[str, AttrValue] = dict(classes=3, detections=5, categories=1, per_class=3, regular=0)
+    values.update(least_score=0.1, most_overlap=0.5, y_scale=10.0, x_scale=10.0, h_scale=5.0, w_scale=5.0)
+    return {**values, **changed}
+
+
+def in_file(boxes: Tensor, scores: Tensor, anchors: Tensor, given: dict[str, AttrValue]) -> View:
+    """The operator with its four outputs, out0 to out3."""
+    n = int(given["detections"]) * int(given["categories"])
+    outputs = tuple(Tensor(f"out{k}", s, "float32") for k, s in enumerate(((1, n, 4), (1, n), (1, n), (1,))))
+    inputs = (boxes, scores, anchors)
+    names = tuple(t.name for t in inputs), tuple(t.name for t in outputs)
+    return View(Node("detection_postprocess", "detections", *names, given), inputs, outputs)
+
+
+def anchors(rng: Rng, boxes: int) -> Tensor:
+    return constant("anchors", anchors_of(rng, boxes), Role.WEIGHTS)
+
+
+def parts(packed: Array, detections: int) -> list[Array]:
+    """Boxes, classes, scores and count of one sample's output."""
+    n = detections
+    flat = packed.ravel()
+    return [flat[: 4 * n].reshape(1, n, 4), flat[4 * n : 5 * n][None], flat[5 * n : 6 * n][None], flat[6 * n :]]
+
+
+def truncated(found: Sequence[Array]) -> list[Array]:
+    """Without what is behind the last detection."""
+    count = int(found[3][0])
+    return [x[:, :count] for x in found[:3]] + [found[3]]
+
+
+OUTPUTS = ["out0", "out1", "out2", "out3"]
+
+
+def _step(op: str, inputs: Sequence[Tensor], out: Tensor, **given: AttrValue) -> View:
+    return View(Node(op, out.name, tuple(t.name for t in inputs), (out.name,), given), tuple(inputs), (out,))
+
+
+def _layer(rng: Rng, x: Tensor, out: Tensor, scale: float) -> View:
+    weights = rng.integers(-127, 128, (out.shape[1], x.shape[1])).astype(np.int8)
+    w = constant(f"{out.name}/w", weights, Role.WEIGHTS, quant(scale))
+    return _step("fully_connected", [x, w], out, activation="none")
+
+
+def _input() -> Tensor:
+    return Tensor("x", (1, 20), "int8", quant(0.05, 3))
+
+
+def detector(given: dict[str, AttrValue], boxes: int = 12) -> bytes:
+    """Boxes and scores of layers in int8, DEQUANTIZE, and the operator with these attributes."""
+    rng, x, reals = np.random.default_rng(3), _input(), []
+    views: list[View] = []
+    kinds: tuple[tuple[str, Quant, float], ...] = (("b", quant(0.1, 2), 0.02), ("c", quant(1 / 256, -128), 0.002))
+    for name, q, scale in kinds:
+        t, flat = Tensor(name, (1, boxes, 4), "int8", q), Tensor(f"{name}/flat", (1, 4 * boxes), "int8", q)
+        reals.append(Tensor(f"{name}/real", t.shape, "float32"))
+        views += [_layer(rng, x, flat, scale), _step("reshape", [flat], t), _step("dequantize", [t], reals[-1])]
+    views.append(in_file(*reals, anchors(rng, boxes), given))
+    return oracle.network(views, ["x"], OUTPUTS)
+
+
+def head() -> bytes:
+    """Scores of a layer in int8, and on them a curve, a layer and a function of two tensors in float."""
+    rng, scores = np.random.default_rng(4), Tensor("s", (1, 10), "int8", quant(0.06, -4))
+    real, curve, out = (Tensor(n, (1, k), "float32") for n, k in (("real", 10), ("curve", 10), ("logits", 3)))
+    w = constant("head", rng.normal(0, 1, (3, 10)).astype(np.float32), Role.WEIGHTS)
+    half = constant("half", np.float32([[0.5, 0.25, 2]]), Role.WEIGHTS)
+    views = [
+        _layer(rng, _input(), scores, 0.01),
+        _step("dequantize", [scores], real),
+        _step("tanh", [real], curve),
+        _step("fully_connected", [curve, w], out, activation="relu"),
+        _step("mul", [out, half], Tensor("y", (1, 3), "float32"), activation="none"),
+    ]
+    return oracle.network(views, ["x"], ["y"])

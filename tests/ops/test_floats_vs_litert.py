@@ -1,0 +1,199 @@
+"""What an int8 model computes in float against LiteRT's reference kernels: the same bits, or near."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+
+import lowering_cases
+import numpy as np
+import oracle
+import pytest
+
+from edgekc.emulate.near import TOLERANCE
+from edgekc.errors import UnsupportedError
+from edgekc.graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
+from edgekc.graph.op import View
+from edgekc.ops import IN_FLOAT, OPS
+
+Rng = np.random.Generator
+Cases = Callable[[Rng], Iterator[tuple[View, list[Array]]]]
+# Each operation of these is one that IEEE 754 rounds, in the order in which LiteRT has them.
+SAME_BITS = frozenset(
+    "add sub mul div maximum minimum squared_difference relu abs neg square leaky_relu hard_swish sqrt rsqrt quantize "
+    "sum mean reduce_max reduce_min arg_max arg_min".split()
+)
+
+pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
+
+
+def real(name: str, shape: Sequence[int]) -> Tensor:
+    return Tensor(name, tuple(shape), "float32")
+
+
+def numbers(rng: Rng, shape: Sequence[int], k: int) -> Array:
+    """Ordinary ones, larger ones, or near 0."""
+    return (rng.normal(0, (1, 20, 1e-4)[k % 3], tuple(shape))).astype(np.float32)
+
+
+def view_of(op: str, inputs: Sequence[Tensor], shape: Sequence[int], **attrs: AttrValue) -> View:
+    return View(Node(op, "y", tuple(t.name for t in inputs), ("y",), attrs), tuple(inputs), (real("y", shape),))
+
+
+def curve(op: str, low: float = -12, high: float = 12, **attrs: AttrValue) -> Cases:
+    def cases(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+        x = np.linspace(low, high, 4001).astype(np.float32)[None]
+        x[0, :500] = numbers(rng, (500,), 2) if low < 0 else np.abs(numbers(rng, (500,), 2)) + np.float32(1e-6)
+        yield view_of(op, [real("x", x.shape)], x.shape, **attrs), [x]
+
+    return cases
+
+
+def relu(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+    for activation in ("relu", "relu6", "relu_n1_to_1"):
+        yield from curve("relu", activation=activation)(rng)
+
+
+SHAPES = (((1, 5, 7), (1, 5, 7)), ((1, 4, 1, 5), (1, 1, 3, 5)), ((1, 4, 3), (1, 1, 1)), ((1, 9), (1, 9)))
+
+
+def pair(op: str, fused: bool) -> Cases:
+    def cases(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+        for k in range(24):
+            first, second = SHAPES[k % 4]
+            values = [numbers(rng, first, k), numbers(rng, second, k // 4)]
+            operands = [real("a", first), real("b", second)]
+            if k % 3 < 2:  # one of them a constant
+                operands[k % 3] = constant(operands[k % 3].name, values.pop(k % 3), Role.WEIGHTS)
+            attrs: dict[str, AttrValue] = {}
+            if fused:
+                attrs["activation"] = ("none", "relu", "none", "relu6", "relu_n1_to_1")[k % 5]
+            yield view_of(op, operands, np.broadcast_shapes(first, second), **attrs), values
+
+    return cases
+
+
+def softmax(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+    for k in range(6):
+        x = numbers(rng, (1, 3, 10), k)
+        yield view_of("softmax", [real("x", x.shape)], x.shape, beta=(1.0, 0.3)[k % 2]), [x]
+
+
+def quantize(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+    for k in range(12):
+        q = Quant((float(np.float32(np.exp(rng.uniform(-6, 1)))),), (int(rng.integers(-128, 128)),))
+        x = numbers(rng, (1, 200), k)
+        x[0, :100] = (np.arange(100) / 2 - 25) * q.scale
+        y = Tensor("y", x.shape, "int8", q)
+        yield View(Node("quantize", "y", ("x",), ("y",), {}), (real("x", x.shape),), (y,)), [x]
+
+
+def reduction(op: str) -> Cases:
+    def cases(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+        kinds = (((1, 5, 7, 3), "1,2"), ((1, 9, 4), "1"), ((1, 3, 4, 5), "2,3"), ((1, 40), "1"), ((1, 3, 4, 5), "1,3"))
+        for k, (shape, axes) in enumerate(kinds):
+            gone = {int(a) for a in axes.split(",")}
+            out = [1 if i in gone else size for i, size in enumerate(shape) if k % 2 or i not in gone]
+            yield view_of(op, [real("x", shape)], out, axes=axes, keep_dims=k % 2), [numbers(rng, shape, k)]
+
+    return cases
+
+
+def place(op: str) -> Cases:
+    def cases(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+        for k, (shape, axis) in enumerate((((1, 10), 1), ((1, 3, 4, 5), 3), ((1, 7, 5), 1), ((1, 200), 1))):
+            x = np.round(numbers(rng, shape, k))  # ties
+            y = Tensor("y", (*shape[:axis], *shape[axis + 1 :]), "int32")
+            yield View(Node(op, "y", ("x",), ("y",), {"axis": axis}), (real("x", shape),), (y,)), [x]
+
+    return cases
+
+
+def l2_normalize(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+    for k in range(6):
+        shape = ((1, 128), (1, 3, 4, 5))[k % 2]
+        yield view_of("l2_normalize", [real("x", shape)], shape), [numbers(rng, shape, k)]
+
+
+def fully_connected(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+    for k in range(12):
+        shape, units = ((1, 20), (1, 300), (1, 3, 7))[k % 3], 1 + k
+        operands = [real("x", shape), constant("w", numbers(rng, (units, shape[-1]), 0), Role.WEIGHTS)]
+        if k % 2:
+            operands.append(constant("b", numbers(rng, (units,), k), Role.BIAS))
+        attrs: dict[str, AttrValue] = {"activation": ("none", "relu", "relu6")[k % 3]}
+        yield view_of("fully_connected", operands, (*shape[:-1], units), **attrs), [numbers(rng, shape, k)]
+
+
+MOVES = (
+    "reshape pad mirror_pad resize_nearest concat concat_const take transpose strided_slice tile broadcast_to "
+    "depth_to_space space_to_depth".split()
+)
+
+
+def moved(op: str) -> Cases:
+    """The cases in int8, of numbers."""
+
+    def in_float(t: Tensor) -> Tensor:
+        data = None if t.data is None else t.data.astype(np.float32) / 7
+        return replace(t, dtype="float32", quant=None, data=data) if t.dtype == "int8" else t
+
+    def cases(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+        for case in islice(lowering_cases.CASES[op](), 0, 36, 3):
+            view = View(case.view.node, tuple(map(in_float, case.view.inputs)), tuple(map(in_float, case.view.outputs)))
+            free = {t.name: t for t in view.inputs if t.data is None}
+            yield view, [numbers(rng, t.shape, 1) for t in free.values()]
+
+    return cases
+
+
+CASES: dict[str, Cases] = {
+    **{op: moved(op) for op in MOVES},
+    "relu": relu,
+    "leaky_relu": curve("leaky_relu", alpha=0.3),
+    "gelu": curve("gelu", approximate=1),
+    **{op: curve(op) for op in ("abs", "neg", "square", "hard_swish", "logistic", "tanh", "elu")},
+    "exp": curve("exp", -70, 10),
+    **{op: curve(op, 0, 50) for op in ("log", "sqrt", "rsqrt")},
+    **{op: pair(op, True) for op in ("add", "sub", "mul", "div")},
+    **{op: pair(op, False) for op in ("maximum", "minimum", "squared_difference")},
+    **{op: reduction(op) for op in ("sum", "mean", "reduce_max", "reduce_min")},
+    **{op: place(op) for op in ("arg_max", "arg_min")},
+    "l2_normalize": l2_normalize,
+    "fully_connected": fully_connected,
+    "softmax": softmax,
+    "quantize": quantize,
+}
+
+
+def test_every_operator_has_cases() -> None:
+    assert CASES.keys() | {"detection_postprocess"} == IN_FLOAT.keys()  # which has test_detection.py
+
+
+def furthest(op: str) -> tuple[float, float]:
+    """How far the definition is from LiteRT, and how far it may be, where it is furthest by that measure."""
+    found, compared = (0.0, TOLERANCE), 0
+    for view, values in CASES[op](np.random.default_rng(0)):
+        try:
+            lowered = IN_FLOAT[op](view)
+        except UnsupportedError:  # of loops or channels that no kernel in float has
+            continue
+        compared += 1
+        constants = [t.value for t in lowered.constants]
+        free = dict(zip(dict.fromkeys(t.name for t in view.inputs if t.data is None), values, strict=True))
+        (got,) = OPS[lowered.op].reference(lowered.attrs, [*(free[n] for n in lowered.activations), *constants])
+        expected = oracle.run(view, values)[0]
+        assert (got.dtype, got.shape) == (expected.dtype, expected.shape)
+        allowed = TOLERANCE * max(1.0, float(np.abs(expected).max()))
+        distance = float(np.abs(got.astype(float) - expected.astype(float)).max())
+        found = max(found, (distance, allowed), key=lambda pair: pair[0] / pair[1])
+    assert compared
+    return found
+
+
+@pytest.mark.parametrize("op", CASES)
+def test_operator(op: str) -> None:
+    distance, allowed = furthest(op)
+    print(f"{op}: {distance:.1e} apart, {allowed:.1e} are allowed")
+    assert distance <= (0 if op in SAME_BITS.union(MOVES) else allowed)
