@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from ..graph.ir import Graph, Node
 from ..ops import OPS
 from .arena import ALIGNMENT, lower_bound, usage
-from .choice import choose_kernel
+from .choice import Choice, choose_kernel, counted_more, with_little_scratch
 from .plan import Base, Plan, base_of, blocks_of, placed
 from .row_costs import CALL, group_cost, layer_cost
 from .row_groups import RowGroup, group_of
@@ -20,6 +20,7 @@ from .rows import RowLayer, Window, row_layer
 
 ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # of output, in a call
 _RUNS, _PAIRS = 16, 4  # that are looked at, the shortest; of so many also as two
+_SCRATCH = (0.5, 0.3)  # of the arena, for one layer's scratch
 _CLOSELY = 4  # of these, the cheapest, whose rows are chosen
 _SAME = Window(1, 1, 0)
 
@@ -33,13 +34,14 @@ class Search:
     base: Base
     features: frozenset[str]
     fed: bool = False  # the network's input comes in rows, to a group of the first layers
+    choose: Choice = choose_kernel
     _layers: dict[tuple[int, int], RowLayer | None] = field(default_factory=dict)
     _least: dict[Run, tuple[int, RowGroup] | None] = field(default_factory=dict)
 
     def layer(self, index: int, rows: int) -> RowLayer | None:
         key = index, rows
         if key not in self._layers:
-            self._layers[key] = row_layer(self.base.layers[index][0], self.features, rows, choose_kernel)
+            self._layers[key] = row_layer(self.base.layers[index][0], self.features, rows, self.choose)
         return self._layers[key]
 
     def group(self, first: int, rows: Sequence[int]) -> RowGroup | None:
@@ -53,6 +55,10 @@ class Search:
     def bytes(self, groups: Sequence[RowGroup]) -> int:
         """Of the arena, at least."""
         return lower_bound(blocks_of(self.base, groups).spans)[0]
+
+    def cost(self) -> float:
+        """What its kernels cost more than the fastest, each layer in one call."""
+        return sum(counted_more(v, k, choose_kernel(v, self.features)) for v, k in self.base.layers)
 
     def least(self, run: Run) -> tuple[int, RowGroup] | None:
         """A row at a time: bytes of the arena, and the group."""
@@ -103,16 +109,16 @@ def find(graph: Graph, features: frozenset[str], arena_bytes: int, fed: bool = F
         The plan and these cycles; None where no plan by rows fits.
     """
     found: list[tuple[float, Plan]] = []
-    for search in _searches(graph, features, fed):
+    for search in _searches(graph, features, fed, arena_bytes):
         over = [i for i, size in enumerate(search.alone()) if size > arena_bytes or (fed and i == 0)]
         if not over:
-            found.append((0.0, placed(search.base)))
+            found.append((search.cost(), placed(search.base)))
             continue
         for runs in _cheapest(search, over, arena_bytes):
             groups = _with_more_rows(search, runs, arena_bytes)
             plan = placed(search.base, groups)
             if plan.arena_bytes <= arena_bytes:
-                found.append((sum(map(group_cost, groups)), plan))
+                found.append((search.cost() + sum(map(group_cost, groups)), plan))
     return min(((plan, cost) for cost, plan in found), key=lambda pair: pair[1], default=None)
 
 
@@ -135,7 +141,7 @@ def _cheapest(search: Search, over: Sequence[int], arena_bytes: int) -> list[tup
 def smallest(graph: Graph, features: frozenset[str], fed: bool = False) -> Plan | None:
     """The plan of the smallest arena; None where the input cannot come in rows, but must."""
     best = None if fed else placed(base_of(graph, features))
-    for search in _searches(graph, features, fed):
+    for search in _searches(graph, features, fed, 0):
         alone = search.alone()
         if not alone:
             continue
@@ -155,13 +161,21 @@ def smallest(graph: Graph, features: frozenset[str], fed: bool = False) -> Plan 
     return best
 
 
-def _searches(graph: Graph, features: frozenset[str], fed: bool) -> Iterator[Search]:
-    """In the order of the graph, and in one that keeps less in memory, if there is such a one."""
-    yield Search(base_of(graph, features), features, fed)
-    if not graph.states:
-        nodes = _thrifty_order(graph)
-        if nodes != graph.nodes:
-            yield Search(base_of(replace(graph, nodes=nodes), features), features, fed)
+def _searches(graph: Graph, features: frozenset[str], fed: bool, arena_bytes: int) -> Iterator[Search]:
+    """In the order of the graph, and in one that keeps less in memory, if there is such a one.
+
+    Each with the fastest kernels, and if there is a choice of counted ones, with those of less scratch.
+    """
+    orders = [graph.nodes]
+    if not graph.states and (nodes := _thrifty_order(graph)) != graph.nodes:
+        orders.append(nodes)
+    fastest = base_of(graph, features)
+    counted = any(kernel.counted_cost is not None for _, kernel in fastest.layers)
+    caps = [int(arena_bytes * part) for part in _SCRATCH] if arena_bytes else [0]
+    for nodes in orders:
+        ordered = replace(graph, nodes=nodes)
+        for choose in (choose_kernel, *(with_little_scratch(cap) for cap in caps if counted)):
+            yield Search(base_of(ordered, features, choose), features, fed, choose)
 
 
 def _thrifty_order(graph: Graph) -> tuple[Node, ...]:
