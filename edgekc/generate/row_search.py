@@ -83,6 +83,13 @@ class Search:
                 if end >= last and self.is_run((begin, end)):
                     yield begin, end
 
+    def read_by(self, run: Run) -> bool:
+        """Whether no other step reads the network's input."""
+        base = self.base
+        outside = [view for i, (view, _) in enumerate(base.layers) if not run[0] <= i <= run[1]]
+        read = {base.storage.root(t.name) for view in outside for t in view.inputs if t.data is None}
+        return not read & set(base.graph.inputs)
+
     def is_run(self, run: Run) -> bool:
         """Whether one tensor comes in, which may be read more than once, and one goes out."""
         base, (begin, end) = self.base, run
@@ -90,6 +97,8 @@ class Search:
         made = {view.out.name: view.out for view in inside}
         before = [t for view in inside for t in view.inputs if t.data is None and t.name not in made]
         if len({(base.storage.root(t.name), t.shape) for t in before}) != 1:
+            return False
+        if self.fed and begin == 0 and not self.read_by(run):
             return False
         inner = list(made)[:-1]
         if any(base.storage.root(name) != name or base.storage.space(name) != "arena" for name in inner):
