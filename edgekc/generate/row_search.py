@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from ..graph.ir import Graph, Node
 from ..ops import OPS
 from .arena import ALIGNMENT, lower_bound, usage
-from .choice import Choice, choose_kernel
+from .choice import Choice, choose_kernel, counted_more, with_little_scratch
 from .plan import Base, Plan, base_of, blocks_of, placed, usual_choice
 from .row_costs import CALL, group_cost, layer_cost
 from .row_groups import RowGroup, group_of
@@ -20,6 +20,7 @@ from .rows import RowLayer, Window, row_layer
 
 ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # of output, in a call
 _RUNS, _PAIRS = 16, 4  # that are looked at, the shortest; of so many also as two
+_SCRATCH = (0.5, 0.3)  # of the arena, for one layer's scratch
 _CLOSELY = 4  # of these, the cheapest, whose rows are chosen
 _SAME = Window(1, 1, 0)
 
@@ -55,6 +56,10 @@ class Search:
         """Of the arena, at least."""
         return lower_bound(blocks_of(self.base, groups).spans)[0]
 
+    def cost(self) -> float:
+        """What its kernels cost more than the fastest, each layer in one call."""
+        return sum(counted_more(v, k, choose_kernel(v, self.features)) for v, k in self.base.layers)
+
     def least(self, run: Run) -> tuple[int, RowGroup] | None:
         """A row at a time: bytes of the arena, and the group."""
         if run not in self._least:
@@ -78,6 +83,13 @@ class Search:
                 if end >= last and self.is_run((begin, end)):
                     yield begin, end
 
+    def read_by(self, run: Run) -> bool:
+        """Whether no other step reads the network's input."""
+        base = self.base
+        outside = [view for i, (view, _) in enumerate(base.layers) if not run[0] <= i <= run[1]]
+        read = {base.storage.root(t.name) for view in outside for t in view.inputs if t.data is None}
+        return not read & set(base.graph.inputs)
+
     def is_run(self, run: Run) -> bool:
         """Whether one tensor comes in, which may be read more than once, and one goes out."""
         base, (begin, end) = self.base, run
@@ -85,6 +97,8 @@ class Search:
         made = {view.out.name: view.out for view in inside}
         before = [t for view in inside for t in view.inputs if t.data is None and t.name not in made]
         if len({(base.storage.root(t.name), t.shape) for t in before}) != 1:
+            return False
+        if self.fed and begin == 0 and not self.read_by(run):
             return False
         inner = list(made)[:-1]
         if any(base.storage.root(name) != name or base.storage.space(name) != "arena" for name in inner):
@@ -104,16 +118,16 @@ def find(graph: Graph, features: frozenset[str], arena_bytes: int, fed: bool = F
         The plan and these cycles; None where no plan by rows fits.
     """
     found: list[tuple[float, Plan]] = []
-    for search in _searches(graph, features, fed):
+    for search in _searches(graph, features, fed, arena_bytes):
         over = [i for i, size in enumerate(search.alone()) if size > arena_bytes or (fed and i == 0)]
         if not over:
-            found.append((0.0, placed(search.base)))
+            found.append((search.cost(), placed(search.base)))
             continue
         for runs in _cheapest(search, over, arena_bytes):
             groups = _with_more_rows(search, runs, arena_bytes)
             plan = placed(search.base, groups)
             if plan.arena_bytes <= arena_bytes:
-                found.append((sum(map(group_cost, groups)), plan))
+                found.append((search.cost() + sum(map(group_cost, groups)), plan))
     return min(((plan, cost) for cost, plan in found), key=lambda pair: pair[1], default=None)
 
 
@@ -136,7 +150,7 @@ def _cheapest(search: Search, over: Sequence[int], arena_bytes: int) -> list[tup
 def smallest(graph: Graph, features: frozenset[str], fed: bool = False) -> Plan | None:
     """The plan of the smallest arena; None where the input cannot come in rows, but must."""
     best = None if fed else placed(base_of(graph, features, usual_choice(graph, features)))
-    for search in _searches(graph, features, fed):
+    for search in _searches(graph, features, fed, 0):
         alone = search.alone()
         if not alone:
             continue
@@ -156,14 +170,22 @@ def smallest(graph: Graph, features: frozenset[str], fed: bool = False) -> Plan 
     return best
 
 
-def _searches(graph: Graph, features: frozenset[str], fed: bool) -> Iterator[Search]:
-    """In the order of the graph, and in one that keeps less in memory, if there is such a one."""
-    choose = usual_choice(graph, features)
-    yield Search(base_of(graph, features, choose), features, fed, choose)
-    if not graph.states:
-        nodes = _thrifty_order(graph)
-        if nodes != graph.nodes:
-            yield Search(base_of(replace(graph, nodes=nodes), features, choose), features, fed, choose)
+def _searches(graph: Graph, features: frozenset[str], fed: bool, arena_bytes: int) -> Iterator[Search]:
+    """In the order of the graph, and in one that keeps less in memory, if there is such a one.
+
+    Each with the fastest kernels, and if there is a choice of counted ones, with those of less scratch.
+    """
+    orders = [graph.nodes]
+    if not graph.states and (nodes := _thrifty_order(graph)) != graph.nodes:
+        orders.append(nodes)
+    usual = usual_choice(graph, features)
+    fastest = base_of(graph, features, usual)
+    counted = any(kernel.counted_cost is not None for _, kernel in fastest.layers)
+    caps = [int(arena_bytes * part) for part in _SCRATCH] if arena_bytes else [0]
+    for nodes in orders:
+        ordered = replace(graph, nodes=nodes)
+        for choose in (usual, *(with_little_scratch(cap) for cap in caps if counted)):
+            yield Search(base_of(ordered, features, choose), features, fed, choose)
 
 
 def _thrifty_order(graph: Graph) -> tuple[Node, ...]:

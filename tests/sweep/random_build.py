@@ -22,7 +22,7 @@ from edgekc.assets import runtime_file
 from edgekc.boards.cores import CORES
 from edgekc.firmware.toolchain import host_compiler
 from edgekc.format.pack import Packed, read
-from edgekc.generate.plan import Group, Plan, plan
+from edgekc.generate.plan import Group, Location, Plan, plan
 from edgekc.generate.row_groups import HELD_BYTES, schedule
 from edgekc.generate.sources import generate
 from edgekc.graph.ir import Array
@@ -181,7 +181,7 @@ def write_sources(job: Job, folder: Path) -> None:
 def _included(job: Job, folder: Path) -> str:
     """A network as a part of a larger file: its static names get the network's own, and its macros go."""
     source = (folder / "src" / f"{job.name}.c").read_text()
-    names = STATIC.findall(source)
+    names = [*STATIC.findall(source), *(["rows_in_memory"] if "rows_in_memory" in source else [])]
     lines = [f"#define {name} {job.name}_{name}" for name in names]
     lines += [f'#include "../src/{job.name}{part}.c"' for part in ("", "_data")]
     return "\n".join([*lines, *(f"#undef {name}" for name in (*names, "BYTES", "WORDS", "LAID_OUT")), ""])
@@ -225,6 +225,8 @@ def _of_group(planned: Plan, group: Group) -> list[tuple[int, int, int]]:
     steps = [planned.steps[i] for i in group.steps]
     places = [(at, t.bytes) for t, at in zip(group.rows.tensors, group.places, strict=True)]
     places.append((group.held, HELD_BYTES * len(group.rows.tensors)))
+    if group.rows.feed:
+        places.append((Location("input", 0), planned.input_bytes))
     places += [(step.scratch, step.scratch_bytes) for step in steps if step.scratch is not None]
     return [(SPACES.index(at.space), at.offset, size) for at, size in places]
 
@@ -236,7 +238,9 @@ def calls_of(planned: Plan) -> list[tuple[int, int]]:
     for i, step in enumerate(planned.steps):
         if i in groups:
             group = groups[i]
-            for k, call in schedule(group.rows.layers, group.rows.inputs):
+            for k, call in schedule(group.rows.layers, group.rows.inputs, group.rows.feed):
+                if k < 0:
+                    continue  # rows of the input
                 size = group.rows.tensors[k + 1].row_bytes
                 found.append((i + k, group.rows.layers[k].calls[call].count * size))
         elif step.rows is None:

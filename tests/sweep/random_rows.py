@@ -66,7 +66,8 @@ def by_rows(graph: Graph, features: frozenset[str], rng: random.Random) -> Plan:
         layers = [row_layer(base.layers[i][0], features, rng.choice(ROWS), choose_kernel) for i in sorted(steps)]
         made = [layer for layer in layers if layer is not None]
         if len(made) == len(steps):
-            groups.append(group_of(made))
+            fed = first == 0 and len(graph.inputs) == 1 and search.read_by((first, last))
+            groups.append(group_of(made, rng.choice((0, 1, 2, 5)) if fed else 0))
             taken |= steps
     return placed(base, groups)
 
