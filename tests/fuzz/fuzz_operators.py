@@ -93,12 +93,15 @@ def _alone(view: Any) -> bool:
     return view.node.op in (*_INT8_ALONE, "quantize", "dequantize") or view.x.shape[0] != 1
 
 
+_NO_FILE = ("sequence_lstm", "memory_filters", "select", "lookup")
+
+
 def _views() -> Iterator[Any]:
-    """The first case of each lowering, but for those that are no file by themselves: with a state, or bool inputs."""
+    """The first case of each lowering, but for those that are no file by themselves: with a state, or other inputs."""
     import lowering_cases
 
     for op, make in lowering_cases.CASES.items():
-        case = None if op in ("sequence_lstm", "memory_filters", "select") else next(iter(make()), None)
+        case = None if op in _NO_FILE else next(iter(make()), None)
         if case is not None:
             yield case.plain
 
