@@ -47,9 +47,7 @@ def test_each_operand_is_what_its_record_says(name: str) -> None:
     check(graph_of(op, case, right))
     for i, kind in enumerate(kinds):
         if kind is Constant.NEVER:
-            with pytest.raises(
-                ModelError, match=r"is a constant, but must be|must be int8 or int16, not (float32|int32)"
-            ):
+            with pytest.raises(ModelError, match=r"is a constant, but must be|must be int8 or .*, not (float32|int32)"):
                 check(graph_of(op, case, right | {i}))
         if kind is Constant.ALWAYS and case.inputs[i].dtype == np.int8:
             with pytest.raises(ModelError, match="must be a constant"):
