@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import flatbuffers
@@ -135,6 +136,22 @@ def run(view: View, values: Sequence[Array]) -> list[Array]:
     runner.invoke()
     cells = runner.get_tensor(places["cell"]).astype("<i2").view(np.int8).reshape(1, 2, -1)
     return [np.concatenate([runner.get_tensor(places["out"]), cells], 1)]
+
+
+def float_file(seed: int, options: Mapping[str, Any] | None = None, **changed: Tensor) -> tuple[bytes, View]:
+    """The file of a random node in float, and the node; every third one has the time in front."""
+    view, rng = made(seed)
+    numbers = []
+    for t in view.inputs[2:]:
+        value = rng.normal(0, 1 / np.sqrt(t.shape[-1]), t.shape).astype(np.float32)
+        numbers.append(constant(t.name, value, t.role))
+    x, (_, rows, units) = view.x, view.out.shape
+    steps, time_major = rows - 2, seed % 3 == 0
+    shapes = dict(x=(steps, 1, x.shape[2]) if time_major else x.shape, edge=x.shape)
+    shapes |= dict(out=(steps, 1, units) if time_major else (1, steps, units), hidden=(1, units), cell=(1, units))
+    reals = {name: Tensor(name, shape, "float32") for name, shape in shapes.items()}
+    view = replace(view, inputs=(x, view.inputs[1], *numbers))
+    return file(view, time_major, changed={**reals, **changed}, options=options, intermediates=0), view
 
 
 def made(seed: int) -> tuple[View, Rng]:

@@ -17,6 +17,7 @@ from .builder import Builder, graph_shape, node_name, operators_of
 from .file import FileModel, FileOperator, FileTensor
 from .handlers import FLOAT_ONLY, HANDLERS
 from .handlers.common import activation, conv_kind, plain, transposed_window, window, window_shape
+from .handlers.float_lstm import float_lstm
 from .handlers.spatial import dynamic_fully_connected, has_computed_weights
 from .unroll import unrolled
 
@@ -77,20 +78,22 @@ def read_tflite_float(given: FileModel, name: str, where: str) -> Imported:
     return read if read.refused else replace(read, graph=tidy(fold_affine(fold_constants(read.graph))))
 
 
+# Operands that may be stored as float16 or int8.
+_STORED = {
+    "DEQUANTIZE": slice(0, 1),
+    **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"), slice(1, 2)),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": slice(1, 9),  # weights of its gates
+}
+
+
 def _widened(model: FileModel, where: str) -> FileModel:
     """Constants that are stored as float16 or int8, behind a DEQUANTIZE or as weights, as float32."""
     tensors, operators = list(model.tensors), []
     for op in model.operators:
-        position = {
-            "DEQUANTIZE": 0,
-            "CONV_2D": 1,
-            "DEPTHWISE_CONV_2D": 1,
-            "FULLY_CONNECTED": 1,
-            "TRANSPOSE_CONV": 1,
-        }.get(op.builtin, 9)
-        index = op.inputs[position] if position < len(op.inputs) else -1
-        value = _real(tensors[index]) if index >= 0 else None
-        if value is not None and op.builtin == "DEQUANTIZE":
+        constants = {i: _real(tensors[i]) for i in op.inputs[_STORED.get(op.builtin, slice(0))] if i >= 0}
+        widened = {i: value for i, value in constants.items() if value is not None}
+        if widened and op.builtin == "DEQUANTIZE":
+            (value,) = widened.values()
             if len(op.outputs) != 1 or tensors[op.outputs[0]].shape != value.shape:
                 raise ModelError(
                     "its output does not fit its input", where=f"{where}: operator {op.index} {op.builtin}"
@@ -98,8 +101,8 @@ def _widened(model: FileModel, where: str) -> FileModel:
             target = tensors[op.outputs[0]]
             tensors[target.index] = replace(target, data=value, dtype="float32", quant=None)
             continue
-        if value is not None:
-            tensors[index] = replace(tensors[index], data=value, dtype="float32", quant=None)
+        for i, value in widened.items():
+            tensors[i] = replace(tensors[i], data=value, dtype="float32", quant=None)
         operators.append(op)
     return replace(model, tensors=tuple(tensors), operators=tuple(operators))
 
@@ -234,6 +237,7 @@ _HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
     "TRANSPOSE_CONV": _transpose_conv,
     "FULLY_CONNECTED": _fully_connected,
     "NEG": plain("neg"),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": float_lstm,
     **FLOAT_ONLY,
     "BATCH_MATMUL": _batch_matmul,
     "ADD_N": _add_n,

@@ -22,7 +22,7 @@ _DEEPEST = 4  # loops within loops
 _MOST_EVALUATED = 1 << 18  # operators of all steps and conditions
 _MOST_VALUES = 1 << 24  # of all constants that are made here
 _INTEGERS = ("int32", "int64", "bool")
-_FIX = "use fewer time steps, or make a streaming network that takes one step at a time (docs/streaming.md)"
+FIX = "use fewer time steps, or make a streaming network that takes one step at a time (docs/streaming.md)"
 
 # Beside those of shapes.py: what a loop's condition is made of.
 _CONDITIONS: Mapping[str, Callable[..., Array]] = {
@@ -120,7 +120,7 @@ class _Unroller:
             most = self.evaluated > _MOST_EVALUATED or self.values > _MOST_VALUES
             if most or len(self.operators) + len(body.operators) > MAX_OPERATORS:
                 what = f"a loop that becomes more than {MAX_OPERATORS} operators; supported: so many in all"
-                raise UnsupportedError(what, where=at, fix=_FIX)
+                raise UnsupportedError(what, where=at, fix=FIX)
             variables = self._step(body, variables, constants, at, deepest)
         return variables
 

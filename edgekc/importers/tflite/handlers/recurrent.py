@@ -13,8 +13,8 @@ from ..builder import QUANTISE, Builder, Handler, graph_shape, node_name
 from ..file import FileOperator, FileTensor
 
 # Operands by their position in the file.
-_GATES = ("input", "forget", "cell", "output")
-_INPUT, _RECURRENT, _PEEPHOLE, _BIAS, _PROJECTION, _HIDDEN, _CELL, _NORMS = 0, 5, 9, 12, 16, 18, 19, 20
+GATES = ("input", "forget", "cell", "output")
+INPUT, RECURRENT, _PEEPHOLE, BIAS, _PROJECTION, HIDDEN, CELL, _NORMS = 0, 5, 9, 12, 16, 18, 19, 20
 _UNKNOWN = {
     **{_PEEPHOLE + k: "peephole connections" for k in range(3)},
     _PROJECTION: "a projection",
@@ -24,7 +24,7 @@ _UNKNOWN = {
 _QUANTISED = "int8 activations and weights with int16 cells"
 
 
-def _is_there(b: Builder, op: FileOperator, position: int) -> bool:
+def is_there(b: Builder, op: FileOperator, position: int) -> bool:
     """Optional operands are left out, or some converters give them a shape with a zero."""
     index = op.inputs[position] if position < len(op.inputs) else -1
     return index >= 0 and 0 not in b.model.tensors[index].shape
@@ -42,7 +42,7 @@ def _state(b: Builder, op: FileOperator, position: int, what: str, dtype: str, u
 
 
 def _weights(b: Builder, op: FileOperator, position: int, what: str, columns: int) -> str:
-    if not _is_there(b, op, position):
+    if not is_there(b, op, position):
         raise b.unsupported(op, f"no {what} (coupled gates)", "four gates with weights of their own")
     t = b.file_tensor(op, position, what)
     b.check_type(op, what, t, ("int8",))
@@ -73,15 +73,20 @@ def _cell_attrs(b: Builder, op: FileOperator, scale: float) -> dict[str, int]:
     return dict(cell_bits=exponent + 14, clip=most)
 
 
-def _check(b: Builder, op: FileOperator, hidden: FileTensor) -> None:
-    """That the variant is one that is known."""
+def require_plain(b: Builder, op: FileOperator) -> None:
+    """UnsupportedError for a variant that Keras does not make, be it int8 or float."""
     for position, what in _UNKNOWN.items():
-        if _is_there(b, op, position):
+        if is_there(b, op, position):
             raise b.unsupported(op, f"an LSTM with {what}", "without: as Keras makes it")
     if op.options["FusedActivationFunction"] != 4:
         raise b.unsupported(op, f"fused activation number {op.options['FusedActivationFunction']}", "TANH")
     if op.options["DiagonalRecurrentTensors"]:
         raise b.unsupported(op, "diagonal recurrent weights", "matrices")
+
+
+def _check(b: Builder, op: FileOperator, hidden: FileTensor) -> None:
+    """That the variant is one that is known."""
+    require_plain(b, op)
     if len(op.intermediates) != 5:
         raise b.unsupported(op, f"{len(op.intermediates)} intermediates", f"5, of {_QUANTISED}")
     inside = b.model.tensors[op.intermediates[4]].quant
@@ -96,7 +101,7 @@ def _scale_of(t: FileTensor) -> tuple[tuple[float, ...], tuple[int, ...]]:
 
 def _lstm(b: Builder, op: FileOperator) -> None:
     """A node that also computes what is kept, and copies of the two parts of what it writes."""
-    x, out = b.operand(op, _INPUT, "input", rowwise=True), b.file_output(op)
+    x, out = b.operand(op, INPUT, "input", rowwise=True), b.file_output(op)
     b.check_type(op, "output", out, ("int8",))
     shape = b.file_shape(x)
     sequences, steps = shape[:2] if not op.options["TimeMajor"] else shape[1::-1]
@@ -105,19 +110,19 @@ def _lstm(b: Builder, op: FileOperator) -> None:
     if len(out.shape) != 3 or math.prod(out.shape[:2]) != steps:
         raise ModelError(f"an output of shape {list(out.shape)} for {steps} steps", where=b.at(op))
     units = out.shape[2]
-    hidden = _state(b, op, _HIDDEN, "hidden state", "int8", units)
-    cell = _state(b, op, _CELL, "cell state", "int16", units)
+    hidden = _state(b, op, HIDDEN, "hidden state", "int8", units)
+    cell = _state(b, op, CELL, "cell state", "int16", units)
     _check(b, op, hidden)
     if out.quant is None or _scale_of(out) != _scale_of(hidden):
         raise b.unsupported(op, "an output of another scale than the hidden state", "one scale")
     assert cell.quant is not None and hidden.quant is not None
     attrs = _cell_attrs(b, op, cell.quant.scale)
-    names = [_weights(b, op, 1 + k, f"input_to_{gate}", shape[2]) for k, gate in enumerate(_GATES)]
-    names += [_weights(b, op, _RECURRENT + k, f"recurrent_to_{gate}", units) for k, gate in enumerate(_GATES)]
+    names = [_weights(b, op, 1 + k, f"input_to_{gate}", shape[2]) for k, gate in enumerate(GATES)]
+    names += [_weights(b, op, RECURRENT + k, f"recurrent_to_{gate}", units) for k, gate in enumerate(GATES)]
     for name in names:
         if b.tensors[name].shape[0] != units:
             raise ModelError(f"{name} of shape {list(b.tensors[name].shape)} for {units} units", where=b.at(op))
-    names += [_bias(b, op, _BIAS + k, f"{gate}_bias", units) for k, gate in enumerate(_GATES)]
+    names += [_bias(b, op, BIAS + k, f"{gate}_bias", units) for k, gate in enumerate(GATES)]
     x = b.view(op, "rows", x, (1, steps, shape[2]))
     kept = _keep(b, op, hidden.quant, units)
     every = b.inner(op, "all", "sequence_lstm", (x, kept, *names), attrs, (1, steps + 2, units))
