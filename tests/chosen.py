@@ -159,6 +159,7 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "unit/test_examples.py",
     "unit/test_fixedpoint.py::test_divide_pot",
     "unit/test_float_parts.py::test_a_",
+    "unit/test_goals.py::test_where_the_smallest_code_does_not_fit_ram_goes_first",
     "unit/test_importer.py::test_absurd_words",
     "unit/test_importer.py::test_flipped_bits",
     "unit/test_importer_shapes.py::test_damage_is_an_error_of_one_line[shapes",
