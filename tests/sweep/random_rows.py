@@ -33,7 +33,7 @@ def row_net(seed: int) -> RandomNet:
     image = tensor("image", shape, b.quant())
     b.live.append(image)
     names, weights = list(LAYERS), np.array(list(LAYERS.values()))
-    wanted = b.between(3, 9)
+    wanted = b.between(3, 12)
     for _ in range(8 * wanted):
         if len(b.views) >= wanted:
             break
@@ -59,7 +59,10 @@ def by_rows(graph: Graph, features: frozenset[str], rng: random.Random) -> Plan:
     runs = [(a, b) for a in range(len(base.layers)) for b in range(a + 1, len(base.layers)) if _possible(search, a, b)]
     groups: list[RowGroup] = []
     taken: set[int] = set()
-    for first, last in rng.sample(runs, min(len(runs), 8)):
+    chosen = rng.sample(runs, min(len(runs), 8))
+    if rng.random() < 0.7:
+        chosen.sort(key=lambda run: run[0] - run[1])  # long ones first
+    for first, last in chosen:
         steps = set(range(first, last + 1))
         if taken & steps or len(groups) == 3:
             continue

@@ -240,7 +240,7 @@ def kernel_files() -> list[str]:
 
 
 # Of uint8 models, rare broadcasts and variable tensors: test_unsigned.py, test_pairs.py and test_lstm.py in tests/ops/.
-# Of layers by rows: test_rows.py.
+# Of layers by rows: test_random_rows.py.
 # Of 16x8 models: tests/importers/test_tflite_int16.py. Of float parts: tests/unit/test_allow_float.py.
 ELSEWHERE = (
     "ek_average_pool_half_up_s8.c",
