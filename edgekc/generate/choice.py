@@ -9,6 +9,7 @@ from ..graph.op import Kernel, View
 from ..graph.scratch import scratch_bytes
 from ..ops import OPS
 
+SLOWER_MAC = 3.0  # cycles that a kernel without a count may take more for a multiply-accumulate
 Choice = Callable[[View, frozenset[str]], Kernel]
 
 
@@ -28,27 +29,30 @@ def choose_kernel(view: View, features: frozenset[str]) -> Kernel:
 
 
 def with_little_scratch(most_bytes: int) -> Choice:
-    """As `choose_kernel`, among the kernels whose costs are counted and that have no more scratch.
+    """As `choose_kernel`, among the kernels that have no more scratch; where there is none, the one with the least.
 
-    Where there is none, the one of them with the least.
+    Kernels whose costs are not counted come into it where those of none are.
     """
 
     def choose(view: View, features: frozenset[str]) -> Kernel:
         usual = choose_kernel(view, features)
-        if usual.counted_cost is None or scratch_of(usual, view) <= most_bytes:
+        if scratch_of(usual, view) <= most_bytes:
             return usual
-        costs = [(k, scratch_of(k, view), k.counted_cost(view)) for k in accepting(view, features) if k.counted_cost]
-        fitting = [(cost, i) for i, (_, scratch, cost) in enumerate(costs) if scratch <= most_bytes]
-        least = min((scratch, i) for i, (_, scratch, _) in enumerate(costs))
-        return costs[min(fitting)[1] if fitting else least[1]][0]
+        kernels = [k for k in accepting(view, features) if (k.counted_cost is None) == (usual.counted_cost is None)]
+        fitting = [k for k in kernels if scratch_of(k, view) <= most_bytes]
+        if not fitting:
+            return min(kernels, key=lambda k: scratch_of(k, view))
+        return min(fitting, key=lambda k: more_cost(view, k, usual)) if usual.counted_cost is not None else fitting[0]
 
     return choose
 
 
-def counted_more(view: View, kernel: Kernel, usual: Kernel) -> float:
-    """What a kernel costs more than another, where both are counted."""
+def more_cost(view: View, kernel: Kernel, usual: Kernel) -> float:
+    """About what a kernel costs more than another."""
     a, b = kernel.counted_cost, usual.counted_cost
-    return a(view) - b(view) if kernel is not usual and a is not None and b is not None else 0.0
+    if kernel is usual:
+        return 0.0
+    return a(view) - b(view) if a is not None and b is not None else SLOWER_MAC * OPS[view.node.op].macs(view)
 
 
 def accepting(view: View, features: frozenset[str]) -> list[Kernel]:

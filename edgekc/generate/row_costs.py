@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..ops import OPS
+from .choice import more_cost
 from .row_groups import RowGroup
 from .rows import RowLayer, sliced
 
@@ -25,9 +26,14 @@ def group_cost(group: RowGroup) -> float:
 
 def layer_cost(layer: RowLayer) -> float:
     """Of a layer's calls, beyond those of one call for all of it, but for what is between them."""
-    whole, calls = layer.whole, layer.calls
+    whole = layer.whole
     if layer.kernel.counted_cost is not None and layer.usual.counted_cost is not None:
         return _counted(layer) - layer.usual.counted_cost(whole)
+    return more_cost(whole, layer.kernel, layer.usual) + _uncounted(layer)
+
+
+def _uncounted(layer: RowLayer) -> float:
+    whole, calls = layer.whole, layer.calls
     more = len(calls) - 1
     window = layer.kernel.params(layer.view).get("window")
     if not isinstance(window, Mapping) or layer.kernel.scratch is None:

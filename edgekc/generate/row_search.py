@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from ..graph.ir import Graph, Node
 from ..ops import OPS
 from .arena import ALIGNMENT, lower_bound, usage
-from .choice import Choice, choose_kernel, counted_more, with_little_scratch
+from .choice import Choice, choose_kernel, more_cost, scratch_of, with_little_scratch
 from .plan import Base, Plan, base_of, blocks_of, placed, usual_choice
 from .row_costs import CALL, group_cost, layer_cost
 from .row_groups import RowGroup, group_of
@@ -20,7 +21,8 @@ from .rows import RowLayer, Window, row_layer
 
 ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # of output, in a call
 _RUNS, _PAIRS = 16, 4  # that are looked at, the shortest; of so many also as two
-_SCRATCH = (0.5, 0.3)  # of the arena, for one layer's scratch
+_COUNTED = (0.5, 0.3)  # of the arena, for one layer's scratch, where several kernels' costs are counted
+_CAPS = 12  # sizes of scratch that are tried where they are not
 _CLOSELY = 4  # of these, the cheapest, whose rows are chosen
 _SAME = Window(1, 1, 0)
 
@@ -41,7 +43,9 @@ class Search:
     def layer(self, index: int, rows: int) -> RowLayer | None:
         key = index, rows
         if key not in self._layers:
-            self._layers[key] = row_layer(self.base.layers[index][0], self.features, rows, self.choose)
+            self._layers[key] = row_layer(
+                self.base.layers[index][0], self.features, rows, self.choose, self.base.layers[index][1]
+            )
         return self._layers[key]
 
     def group(self, first: int, rows: Sequence[int]) -> RowGroup | None:
@@ -58,7 +62,7 @@ class Search:
 
     def cost(self) -> float:
         """What its kernels cost more than the fastest, each layer in one call."""
-        return sum(counted_more(v, k, choose_kernel(v, self.features)) for v, k in self.base.layers)
+        return sum(more_cost(v, k, choose_kernel(v, self.features)) for v, k in self.base.layers)
 
     def least(self, run: Run) -> tuple[int, RowGroup] | None:
         """A row at a time: bytes of the arena, and the group."""
@@ -118,17 +122,30 @@ def find(graph: Graph, features: frozenset[str], arena_bytes: int, fed: bool = F
         The plan and these cycles; None where no plan by rows fits.
     """
     found: list[tuple[float, Plan]] = []
-    for search in _searches(graph, features, fed, arena_bytes):
-        over = [i for i, size in enumerate(search.alone()) if size > arena_bytes or (fed and i == 0)]
-        if not over:
-            found.append((search.cost(), placed(search.base)))
-            continue
-        for runs in _cheapest(search, over, arena_bytes):
-            groups = _with_more_rows(search, runs, arena_bytes)
-            plan = placed(search.base, groups)
-            if plan.arena_bytes <= arena_bytes:
-                found.append((search.cost() + sum(map(group_cost, groups)), plan))
+    counted, caps = _scratch_caps(graph, features, arena_bytes)
+    for choose in (None, *map(with_little_scratch, caps)):
+        for search in _searches(graph, features, fed, choose, arena_bytes):
+            over = [i for i, size in enumerate(search.alone()) if size > arena_bytes or (fed and i == 0)]
+            if not over:
+                found.append((search.cost(), placed(search.base)))
+                continue
+            for runs in _cheapest(search, over, arena_bytes):
+                groups = _with_more_rows(search, runs, arena_bytes)
+                plan = placed(search.base, groups)
+                if plan.arena_bytes <= arena_bytes:
+                    found.append((search.cost() + sum(map(group_cost, groups)), plan))
+        if found and not counted:
+            break  # other kernels are slower by far
     return min(((plan, cost) for cost, plan in found), key=lambda pair: pair[1], default=None)
+
+
+def _scratch_caps(graph: Graph, features: frozenset[str], arena_bytes: int) -> tuple[bool, list[int]]:
+    """Whether there is a choice of kernels whose costs are counted, and most bytes of a layer's scratch to try."""
+    layers = base_of(graph, features).layers
+    if any(kernel.counted_cost is not None for _, kernel in layers):
+        return True, [*(int(arena_bytes * part) for part in _COUNTED), 0]
+    sizes = sorted({scratch_of(kernel, view) for view, kernel in layers}, reverse=True)[1:]
+    return False, [*sizes[:: -(-len(sizes) // _CAPS) or 1], 0]
 
 
 def _cheapest(search: Search, over: Sequence[int], arena_bytes: int) -> list[tuple[Run, ...]]:
@@ -149,8 +166,10 @@ def _cheapest(search: Search, over: Sequence[int], arena_bytes: int) -> list[tup
 
 def smallest(graph: Graph, features: frozenset[str], fed: bool = False) -> Plan | None:
     """The plan of the smallest arena; None where the input cannot come in rows, but must."""
-    best = None if fed else placed(base_of(graph, features, usual_choice(graph, features)))
-    for search in _searches(graph, features, fed, 0):
+    usual = usual_choice(graph, features)
+    best = None if fed else placed(base_of(graph, features, usual))
+    searches = [_searches(graph, features, fed, choose, 0) for choose in (None, with_little_scratch(0))]
+    for search in chain(*searches):
         alone = search.alone()
         if not alone:
             continue
@@ -170,22 +189,30 @@ def smallest(graph: Graph, features: frozenset[str], fed: bool = False) -> Plan 
     return best
 
 
-def _searches(graph: Graph, features: frozenset[str], fed: bool, arena_bytes: int) -> Iterator[Search]:
+def _searches(
+    graph: Graph, features: frozenset[str], fed: bool, choose: Choice | None, arena_bytes: int
+) -> Iterator[Search]:
     """In the order of the graph, and in one that keeps less in memory, if there is such a one.
 
-    Each with the fastest kernels, and if there is a choice of counted ones, with those of less scratch.
+    Args:
+        choose: kernels of layers that run by rows, or do not fit by themselves. None: as for all others.
     """
-    orders = [graph.nodes]
-    if not graph.states and (nodes := _thrifty_order(graph)) != graph.nodes:
-        orders.append(nodes)
     usual = usual_choice(graph, features)
-    fastest = base_of(graph, features, usual)
-    counted = any(kernel.counted_cost is not None for _, kernel in fastest.layers)
-    caps = [int(arena_bytes * part) for part in _SCRATCH] if arena_bytes else [0]
-    for nodes in orders:
-        ordered = replace(graph, nodes=nodes)
-        for choose in (usual, *(with_little_scratch(cap) for cap in caps if counted)):
-            yield Search(base_of(ordered, features, choose), features, fed, choose)
+    orders = [graph]
+    if not graph.states and (nodes := _thrifty_order(graph)) != graph.nodes:
+        orders.append(replace(graph, nodes=nodes))
+    for ordered in orders:
+        fastest = Search(base_of(ordered, features, usual), features, fed, usual)
+        if choose is None:
+            yield fastest
+            continue
+        sizes = zip(fastest.base.layers, fastest.alone(), strict=True)
+        large = frozenset(view.node.name for (view, _), size in sizes if size > arena_bytes)
+        yield Search(base_of(ordered, features, _for_some(choose, large, usual)), features, fed, choose)
+
+
+def _for_some(choose: Choice, names: frozenset[str], usual: Choice) -> Choice:
+    return lambda view, features: (choose if view.node.name in names else usual)(view, features)
 
 
 def _thrifty_order(graph: Graph) -> tuple[Node, ...]:

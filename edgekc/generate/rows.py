@@ -114,9 +114,15 @@ def sliced(view: View, window: Window, call: Slice) -> View:
     )
 
 
-def row_layer(view: View, features: frozenset[str], rows: int, choose: Choice) -> RowLayer | None:
-    """None where the layer, or any of its kernels that the choice falls on, cannot run so."""
-    usual = choose(view, features)
+def row_layer(
+    view: View, features: frozenset[str], rows: int, choose: Choice, usual: Kernel | None = None
+) -> RowLayer | None:
+    """None where the layer, or any of its kernels that the choice falls on, cannot run so.
+
+    Args:
+        usual: its kernel in one call; None: the choice's.
+    """
+    usual = usual or choose(view, features)
     window = window_of(view, usual)
     if window is None:
         return None

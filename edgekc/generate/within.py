@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from ..errors import UnsupportedError
 from ..graph.ir import Graph
-from .plan import Plan, Step, buffer_bytes, plan_within
+from .choice import more_cost
+from .plan import Plan, buffer_bytes, plan_within
 from .row_search import find, smallest
-
-_SLOWER_MAC = 3.0  # cycles that a kernel without a count may take more for a multiply-accumulate
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +81,4 @@ def least_plan(graph: Graph, features: frozenset[str]) -> Plan:
 
 def more_cycles(fastest: Plan, slower: Plan) -> float:
     """Estimated cycles that other kernels take more."""
-    return sum(_more(a, b) for a, b in zip(fastest.steps, slower.steps, strict=True) if a.kernel is not b.kernel)
-
-
-def _more(fast: Step, slow: Step) -> float:
-    a, b = fast.kernel.counted_cost, slow.kernel.counted_cost
-    return b(slow.view) - a(fast.view) if a is not None and b is not None else _SLOWER_MAC * fast.macs
+    return sum(more_cost(a.view, b.kernel, a.kernel) for a, b in zip(fastest.steps, slower.steps, strict=True))
