@@ -120,7 +120,7 @@ def _same_shape(view: View) -> bool:
 TABLE = 1024  # elements from which a table of y pays: EK_ADD_TABLE
 
 
-def _table_mve(view: View) -> Regions:
+def _table(view: View) -> Regions:
     return (Region("table", 1024 if view.out.nbytes >= TABLE else 0, "int32 (256): what each value of y becomes"),)
 
 
@@ -131,7 +131,8 @@ def _dsp(portable: Kernel) -> Kernel:
         whole = all(t.data is None and t.shape == view.out.shape for t in view.inputs)
         return whole and (view["act_min"], view["act_max"]) == (-128, 127) and view["out_shift"] >= -22
 
-    return replace(portable, symbol="ek_add_s8_dsp", needs=frozenset({"dsp"}), accepts=accepts, sources=())
+    dsp = frozenset({"dsp"})
+    return replace(portable, symbol="ek_add_s8_dsp", needs=dsp, accepts=accepts, sources=(), scratch=_table)
 
 
 _PORTABLE = ew.kernels("add", FIELDS, _params)
@@ -141,7 +142,7 @@ _HELIUM = replace(
     symbol="ek_add_s8_mve",
     needs=frozenset({"mve"}),
     accepts=_same_shape,
-    scratch=_table_mve,
+    scratch=_table,
 )
 KERNELS: tuple[Kernel, ...] = (_HELIUM, _VECTOR, _dsp(_PORTABLE[0]), *_PORTABLE)
 

@@ -31,14 +31,12 @@ void ek_add_const_s8(const ek_add_params *p, const int8_t *a, int8_t *out);
 
 /* Two activations of one shape, for cores with vector instructions: outer and mid are 1, and all steps of inner. */
 void ek_add_s8_vec(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t *out);
-/* The same for cores with the DSP extension, without broadcasting or a clamp of its own, for out_right <= 22. */
-void ek_add_s8_dsp(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t *out);
 
-/*
- * The same for cores with Helium, for operands of one shape, which is one run of `inner` elements. There is scratch
- * where those are EK_ADD_TABLE at least.
- */
+/* The same for other cores. There is scratch where elements are EK_ADD_TABLE at least: for what each value of y adds. */
 #define EK_ADD_TABLE 1024u
+/* With the DSP extension, without broadcasting or a clamp of its own, for out_right <= 22. */
+void ek_add_s8_dsp(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t *out, void *scratch);
+/* With Helium, for operands of one shape, which is one run of `inner` elements. */
 void ek_add_s8_mve(const ek_add_params *p, const int8_t *a, const int8_t *b, int8_t *out, void *scratch);
 
 #endif

@@ -16,7 +16,8 @@
 
 /*
  * Weights lie in the order of the columns' taps, two filters interleaved: f0t0 f1t0 f0t1 f1t1 (`columns.interleaved`
- * in edgekc). So one word, by two SXTB16, is a pair of taps of either. A last filter without another has its taps alone.
+ * in edgekc). So one word, by two SXTB16, is a pair of taps of either. A last filter without another has its taps
+ * alone.
  */
 typedef struct {
     const int8_t *weights;   /* (channels / 2, taps, 2); taps >= 4 */

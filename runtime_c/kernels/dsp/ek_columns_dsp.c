@@ -87,7 +87,8 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
 /*
  * All filters, in assembly from first to last: the inner loop takes all registers but SP. r0: column words, r1: weights
  * less a word; r6 to r9: sums of the first filter, r10 to r12 and LR: of the second. The first pair of taps starts them
- * from the bias. The loop over the others is entered where as many are left as there are; its last loads move r0 and r1.
+ * from the bias. The loop over the others is entered where as many are left as there are; its last loads move r0 and
+ * r1.
  */
 static EK_NAKED void pairs_4(EK_UNSEEN const frame *constants)
 {

@@ -244,22 +244,46 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
 #else
 #define TWICE(sum)
 #endif
+/* The weights in the places in which the next row of windows finds them. */
+#define TURNED(a, b, c, d, e, f)                                              \
+    "strd " a ", " b ", [r1]\n\t"                                             \
+    "strd " c ", " d ", [r1, #" EK_TEXT(EK_PLANE_CHANNEL_WEIGHTS) " + 8]\n\t" \
+    "strd " e ", " f ", [r1, #" EK_TEXT(EK_PLANE_CHANNEL_WEIGHTS) " + 16]\n\t"
 #define WINDOW "ldmia r0, {r2, r3, r4, r5, r6, r8}\n\t"
-/* A row of the window for outputs r7 to r10 from a, b, c, d on; three words of the row, and the two of its weights. */
-#define ROW_OF_FOUR(a, b, c, d, w01, w12, x0, x1, x2) \
-    "ldr r2, [r1, #" w01 "]\n\t"                      \
-    "ldr r3, [r1, #" w12 "]\n\t"                      \
-    "ldr r4, [r0, #" x0 "]\n\t"                       \
-    "ldr r5, [r0, #" x1 "]\n\t"                       \
-    "ldr r6, [r0, #" x2 "]\n\t"                       \
-    "smlad r7, r4, r2, " a "\n\t"                     \
-    "smlatb r8, r4, r2, " b "\n\t"                    \
-    "smlad r9, r5, r2, " c "\n\t"                     \
-    "smlatb r10, r5, r2, " d "\n\t"                   \
-    "smlabt r7, r5, r3, r7\n\t"                       \
-    "smlad r8, r5, r3, r8\n\t"                        \
-    "smlabt r9, r6, r3, r9\n\t"                       \
+/*
+ * A row of the window for outputs r7 to r10 from a, b, c, d on; three words of the row, five with strides of 2, and the
+ * two of its weights.
+ */
+#define ROW_OF_FOUR(a, b, c, d, w01, w12, x0, x1, x2, x3, x4) \
+    "ldr r2, [r1, #" w01 "]\n\t"                              \
+    "ldr r3, [r1, #" w12 "]\n\t"                              \
+    "ldr r4, [r0, #" x0 "]\n\t"                               \
+    "ldr r5, [r0, #" x1 "]\n\t"                               \
+    "ldr r6, [r0, #" x2 "]\n\t"                               \
+    "smlad r7, r4, r2, " a "\n\t"                             \
+    "smlatb r8, r4, r2, " b "\n\t"                            \
+    "smlad r9, r5, r2, " c "\n\t"                             \
+    "smlatb r10, r5, r2, " d "\n\t"                           \
+    "smlabt r7, r5, r3, r7\n\t"                               \
+    "smlad r8, r5, r3, r8\n\t"                                \
+    "smlabt r9, r6, r3, r9\n\t"                               \
     "smlad r10, r6, r3, r10\n\t"
+#define ROW_OF_FOUR_2(a, b, c, d, w01, w12, x0, x1, x2, x3, x4) \
+    "ldr r2, [r1, #" w01 "]\n\t"                                \
+    "ldr r3, [r1, #" w12 "]\n\t"                                \
+    "ldr r4, [r0, #" x0 "]\n\t"                                 \
+    "ldr r5, [r0, #" x1 "]\n\t"                                 \
+    "ldr r6, [r0, #" x2 "]\n\t"                                 \
+    "smlad r7, r4, r2, " a "\n\t"                               \
+    "smlad r8, r5, r2, " b "\n\t"                               \
+    "smlad r9, r6, r2, " c "\n\t"                               \
+    "smlabt r7, r5, r3, r7\n\t"                                 \
+    "smlabt r8, r6, r3, r8\n\t"                                 \
+    "ldr r4, [r0, #" x3 "]\n\t"                                 \
+    "ldr r5, [r0, #" x4 "]\n\t"                                 \
+    "smlad r10, r4, r2, " d "\n\t"                              \
+    "smlabt r9, r4, r3, r9\n\t"                                 \
+    "smlabt r10, r5, r3, r10\n\t"
 /* ek_requant_twice of a sum, to its place. */
 #define OUTPUT_OF_FOUR(sum, place)    \
     TWICE(sum)                        \
@@ -268,36 +292,36 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
     "asr r6, r6, r4\n\t"              \
     "ssat r6, #8, r6, asr #1\n\t"     \
     "strb r6, " place "\n\t"
-/* Fours of outputs; nothing where strides are 2. */
-#define FOURS                                                                \
-    "ldr r5, [sp, #" EK_TEXT(FRAME_FOURS) "]\n\t"                            \
-    "add lr, r0, r5\n\t"                                                     \
-    "cmp r5, #0\n\t"                                                         \
-    "beq 6f\n"                                                               \
-    "5:\n\t"                                                                 \
-    "ldr r11, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_BIAS) "]\n\t"                 \
-    ROW_OF_FOUR("r11", "r11", "r11", "r11", "0", "4", "0", "12", "24")       \
-    ROW_OF_FOUR("r7", "r8", "r9", "r10", "8", "12", "4", "16", "28")         \
-    ROW_OF_FOUR("r7", "r8", "r9", "r10", "16", "20", "8", "20", "32")        \
-    "ldr r2, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_MULTIPLIER) "]\n\t"            \
-    "ldr r3, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_MULTIPLIER) " + 4]\n\t"        \
-    "ldr r4, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_RIGHT) "]\n\t"                 \
-    "ldr r5, [sp, #" EK_TEXT(FRAME_STEP) "]\n\t"                             \
-    "adds r0, #24\n\t"                                                       \
-    OUTPUT_OF_FOUR("r7", "[r12]") OUTPUT_OF_FOUR("r8", "[r12, r5]")          \
-    OUTPUT_OF_FOUR("r9", "[r12, r5, lsl #1]")                                \
-    "add r12, r12, r5, lsl #1\n\t"                                           \
-    OUTPUT_OF_FOUR("r10", "[r12, r5]")                                       \
-    "add r12, r12, r5, lsl #1\n\t"                                           \
-    "cmp r0, lr\n\t"                                                         \
-    "bne 5b\n"                                                               \
+/* Fours of outputs; `words`: bytes of the plane that they walk over. */
+#define FOURS(row_of_four, words)                                                  \
+    "ldr r5, [sp, #" EK_TEXT(FRAME_FOURS) "]\n\t"                                  \
+    "add lr, r0, r5\n\t"                                                           \
+    "cmp r5, #0\n\t"                                                               \
+    "beq 6f\n"                                                                     \
+    "5:\n\t"                                                                       \
+    "ldr r11, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_BIAS) "]\n\t"                       \
+    row_of_four("r11", "r11", "r11", "r11", "0", "4", "0", "12", "24", "36", "48") \
+    row_of_four("r7", "r8", "r9", "r10", "8", "12", "4", "16", "28", "40", "52")   \
+    row_of_four("r7", "r8", "r9", "r10", "16", "20", "8", "20", "32", "44", "56")  \
+    "ldr r2, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_MULTIPLIER) "]\n\t"                  \
+    "ldr r3, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_MULTIPLIER) " + 4]\n\t"              \
+    "ldr r4, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_RIGHT) "]\n\t"                       \
+    "ldr r5, [sp, #" EK_TEXT(FRAME_STEP) "]\n\t"                                   \
+    "adds r0, #" words "\n\t"                                                      \
+    OUTPUT_OF_FOUR("r7", "[r12]") OUTPUT_OF_FOUR("r8", "[r12, r5]")                \
+    OUTPUT_OF_FOUR("r9", "[r12, r5, lsl #1]")                                      \
+    "add r12, r12, r5, lsl #1\n\t"                                                 \
+    OUTPUT_OF_FOUR("r10", "[r12, r5]")                                             \
+    "add r12, r12, r5, lsl #1\n\t"                                                 \
+    "cmp r0, lr\n\t"                                                               \
+    "bne 5b\n"                                                                     \
     "6:\n\t"
 
 /*
- * One row of outputs, channel by channel, and the weights moved on. r0: words of the plane, r1: channel, r12: out, LR: where pairs of outputs
- * end; on the stack what `frame` has.
+ * One row of outputs, channel by channel, and the weights moved on by `stride_w` rows. r0: words of the plane, r1:
+ * channel, r12: out, LR: where fours or pairs of outputs end; on the stack what `frame` has.
  */
-#define ROW(name, fours, body, words)                                                                                \
+#define ROW(name, fours, body, words, turned)                                                                 \
     static EK_NAKED void name(EK_UNSEEN ek_plane_channel *c, EK_UNSEEN const frame *f)                        \
     {                                                                                                         \
         __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                    \
@@ -308,8 +332,8 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
                          "ldrd r12, r0, [sp]\n\t" fours                                                       \
                          "ldr r5, [sp, #" EK_TEXT(FRAME_TWOS) "]\n\t"                                         \
                          "add lr, r0, r5\n\t"                                                                 \
-                         "cmp r5, #0\n\t"                                                           \
-                         "beq 3f\n"                                                                  \
+                         "cmp r5, #0\n\t"                                                                     \
+                         "beq 3f\n"                                                                           \
                          "2:\n\t" /* two outputs */                                                           \
                          "ldrd r7, r9, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_BIAS) "]\n\t" WINDOW                  \
                          body("r2", "r5", "0", "24") body("r3", "r6", "8", "28") body("r4", "r8", "16", "32") \
@@ -326,8 +350,8 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
                          "ssat r6, #8, r6, asr #1\n\t"                                                        \
                          "ssat r2, #8, r2, asr #1\n\t"                                                        \
                          "strb r2, [r12, r5]\n\t"                                                             \
-                         "strb r6, [r12]\n\t"                                                      \
-                         "add r12, r12, r5, lsl #1\n\t"                                        \
+                         "strb r6, [r12]\n\t"                                                                 \
+                         "add r12, r12, r5, lsl #1\n\t"                                                       \
                          "cmp r0, lr\n\t"                                                                     \
                          "bne 2b\n"                                                                           \
                          "3:\n\t"                                                                             \
@@ -342,11 +366,8 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
                          "asr r6, r6, r4\n\t"                                                                 \
                          "ssat r6, #8, r6, asr #1\n\t"                                                        \
                          "strb r6, [r12]\n"                                                                   \
-                         "4:\n\t" /* its weights move on by one row, then the next ek_plane_channel */                 \
-                         "ldmia r1, {r2, r3, r4, r5, r6, r8}\n\t"                                             \
-                         "strd r6, r8, [r1]\n\t"                                                              \
-                         "strd r2, r3, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_WEIGHTS) " + 8]\n\t"                  \
-                         "strd r4, r5, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_WEIGHTS) " + 16]\n\t"                 \
+                         "4:\n\t" /* its weights move on, then the next ek_plane_channel */                   \
+                         "ldmia r1, {r2, r3, r4, r5, r6, r8}\n\t" turned                                      \
                          "adds r1, #" EK_TEXT(EK_PLANE_CHANNEL_BYTES) "\n\t"                                  \
                          "ldrd r2, r3, [sp]\n\t"                                                              \
                          "ldrd r4, r5, [sp, #" EK_TEXT(FRAME_PLANE) "]\n\t"                                   \
@@ -355,11 +376,11 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
                          "strd r2, r3, [sp]\n\t"                                                              \
                          "cmp r1, r5\n\t"                                                                     \
                          "bne 1b\n\t"                                                                         \
-                         "add sp, sp, #" EK_TEXT(FRAME_SIZE) "\n\t"                                                                \
+                         "add sp, sp, #" EK_TEXT(FRAME_SIZE) "\n\t"                                           \
                          "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");                                       \
     }
-ROW(row_1, FOURS, STRIDE_1, "12")
-ROW(row_2, "", STRIDE_2, "24")
+ROW(row_1, FOURS(ROW_OF_FOUR, "24"), STRIDE_1, "12", TURNED("r6", "r8", "r2", "r3", "r4", "r5"))
+ROW(row_2, FOURS(ROW_OF_FOUR_2, "48"), STRIDE_2, "24", TURNED("r4", "r5", "r6", "r8", "r2", "r3"))
 
 static inline void row(ek_plane_channel *c, const frame *f, uint32_t stride)
 {
@@ -395,7 +416,9 @@ static void row(ek_plane_channel *c, const frame *f, uint32_t stride)
             const int32_t acc = window(plane + i * stride / 2 * 3, i * stride % 2, c->weights, c->bias[i % 2]);
             out[i * f->step] = (int8_t)ek_requant_twice(acc * (1 << EK_PLANES_WIDE), c->multiplier, c->offset, c->right);
         }
-        turn(c);
+        for (uint32_t i = 0; i < stride; i++) {
+            turn(c);
+        }
     }
 }
 
@@ -408,8 +431,8 @@ static void block(const ek_planes *p, const int8_t *in, int8_t *out, uint32_t fi
     const ek_plane_channel *const end = channels + count;
     ek_pair *const planes = p->planes;
     const uint32_t stride = p->stride_w, pairs = ek_planes_pairs(p);
-    const uint32_t fours = stride == 1 ? p->out_w / 4u : 0, twos = p->out_w / 2u - 2 * fours;
-    frame f = {out + first, planes, p->out_x, 24 * fours, 12 * stride * twos, p->out_w % 2u, 12 * pairs, end};
+    const uint32_t fours = p->out_w / 4u, twos = p->out_w / 2u - 2 * fours;
+    frame f = {out + first, planes, p->out_x, 24 * stride * fours, 12 * stride * twos, p->out_w % 2u, 12 * pairs, end};
     uint32_t next = 0;
     const ek_pair *const last = planes + 3 * pairs * count;
     const ek_pair outside = padding(p);
@@ -422,7 +445,7 @@ static void block(const ek_planes *p, const int8_t *in, int8_t *out, uint32_t fi
             fill(p, in, next, first, count, pairs, planes);
         }
         row(channels, &f, stride);
-        for (uint32_t more = p->stride_h % 3u; more != 1; more = (more + 2) % 3) { /* one row has been done */
+        for (uint32_t more = (p->stride_h + 3 - stride) % 3u; more; more--) { /* `stride` rows have been done */
             for (uint32_t i = 0; i < count; i++) {
                 turn(channels + i);
             }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two filters of int16 against four columns of int16: sixteen cycles of a Cortex-M4 for as many multiply-accumulates. */
+/* Two filters of int16 against four columns of int16: a cycle of a Cortex-M4 for each multiply-accumulate. */
 #include "ek_expand.h"
 #include "ek_naked.h"
 

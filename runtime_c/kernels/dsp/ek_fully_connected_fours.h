@@ -3,9 +3,9 @@
  * Fully connected layers on cores with the DSP extension: each row, unpacked once, against four filters at a time. The
  * code of the one file of each form of weights that has it.
  *
- * Weights of four filters lie interleaved (`fours.interleaved` in edgekc). For each four taps they are four words: taps 0
- * and 2 of filters 0 and 1, f0t0 f1t0 f0t2 f1t2, then of filters 2 and 3, and taps 1 and 3 likewise. Taps in no group of
- * four follow, of all four filters each; then, one by one, filters in no group of four.
+ * Weights of four filters lie interleaved (`fours.interleaved` in edgekc). For each four taps they are four words: taps
+ * 0 and 2 of filters 0 and 1, f0t0 f1t0 f0t2 f1t2, then of filters 2 and 3, and taps 1 and 3 likewise. Taps in no group
+ * of four follow, of all four filters each; then, one by one, filters in no group of four.
  *
  * EK_JOINED 1: in those words the two weights of a tap are one int16, 256 * f1 + f0. What it adds to a sum of f1 is then
  * 256 times that and the sum of f0, which is known; so f1 need not be unpacked. The compiler has proved that sums of
