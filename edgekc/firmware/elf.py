@@ -279,7 +279,23 @@ def branch_targets(elf: Elf) -> tuple[tuple[int, int], ...]:
 def indirect_calls(elf: Elf) -> tuple[int, ...]:
     """Address after each call through a register."""
     code = [section for section in elf.sections if section.executable and section.loaded]
-    return tuple(at for section in code for at in _indirect_calls(section, arm=elf.machine == "arm"))
+    found = ((section, at) for section in code for at in _indirect_calls(section, arm=elf.machine == "arm"))
+    return tuple(at for section, at in found if elf.machine != "arm" or not _is_within(elf, section, at - 2))
+
+
+def _is_within(elf: Elf, section: Section, at: int) -> bool:
+    """Whether the address is in the middle of a Thumb instruction, whose second half may be any bits, or in data.
+
+    Instructions are walked from where the code begins.
+    """
+    before = [mark for mark in elf.marks if section.address <= mark[0] <= at]
+    if not before or before[-1][1] == "a":
+        return False
+    address, kind = before[-1]
+    while address < at:
+        half = int.from_bytes(section.data[address - section.address :][:2], "little")
+        address += 4 if half >= 0xE800 else 2
+    return kind == "d" or address != at
 
 
 def _branches(elf: Elf, section: Section) -> tuple[_Branches, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from edgekc.cli.main import app
 from edgekc.errors import CapacityError, UsageError, VerifyError
 from edgekc.files.output import read_manifest, write_folder
 from edgekc.firmware.build import build_image
-from edgekc.firmware.elf import read_elf
+from edgekc.firmware.elf import indirect_calls, read_elf
 from edgekc.firmware.toolchain import arm_compiler
 from edgekc.measure.budget import parse_size
 from edgekc.measure.by_layer import OUTSIDE, split_flash, split_ram
@@ -223,3 +224,18 @@ def test_budgets_gate_a_build(folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert isinstance(error, CapacityError) and "1 over the budget" in str(error)
     error = run("--max-ram", str(ram - 3), "--max-flash", "1M")
     assert isinstance(error, CapacityError) and "3 over the budget" in str(error) and "flash of" not in str(error)
+
+
+def test_half_an_instruction_is_no_call(tmp_path: Path) -> None:
+    """The second half of this load, and this constant, are what BLX r0 is; one call there is."""
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("arm-none-eabi-gcc is not installed")
+    source, out = tmp_path / "calls.c", tmp_path / "calls.elf"
+    body = "ldr.w r4, [r0, #0x780]\\n\\tldr r1, 1f\\n\\tblx r1\\n\\tbx lr\\n\\t.align 2\\n1:\\t.word 0x47804780"
+    source.write_text(f'__attribute__((naked)) void _start(void) {{ __asm__("{body}"); }}\n')
+    flags = ("-mcpu=cortex-m4", "-mthumb", "-nostdlib", "-Wl,-Ttext=0")
+    subprocess.run(["arm-none-eabi-gcc", *flags, str(source), "-o", str(out)], check=True)
+    elf = read_elf(out)
+    assert b"\x80\x47" in next(s for s in elf.sections if s.name == ".text").data[:4]
+    start = next(s for s in elf.symbols if s.name == "_start").address & ~1
+    assert [at - start for at in indirect_calls(elf)] == [8]

@@ -3,32 +3,41 @@
 #include "ek_depthwise.h"
 #include "ek_depthwise_planes_code.h"
 
+static inline void swap(uint32_t *a, uint32_t *b)
+{
+    const uint32_t kept = *a;
+    *a = *b;
+    *b = kept;
+}
+
 /*
  * Rows and columns change places where columns are long and rows short, since each row costs something for itself.
  * Nothing but the order of outputs differs. Fewer planes find room then. Returns how many do, or 0: it stays as it is.
  *
  * Outputs have the places of inputs, so that one that lies over them covers only what has been read.
  */
-static uint32_t turned(const ek_planes *p, uint32_t channels, ek_planes *to)
+static uint32_t turned(ek_planes *p, uint32_t channels)
 {
     const uint32_t room = ek_planes_pairs(p) * (channels < EK_PLANES_BLOCK ? channels : EK_PLANES_BLOCK);
-    if (p->out_h < 2 * p->out_w || p->stride_h != 1 || p->stride_w != 1 || p->in_h != p->out_h || p->in_w != p->out_w) {
+    const uint32_t most = room / (((p->out_h - 1u) / 2 + 2) * 4) * 4; /* as ek_planes_pairs has them then */
+    if (p->out_h < 2 * p->out_w || p->stride_h != 1 || p->stride_w != 1 || p->in_h != p->out_h || p->in_w != p->out_w
+        || most == 0 || (most == 4 && channels % 4 != 0)) {
         return 0;
     }
-    const ek_planes t = {p->in_w, p->in_h, p->out_w, p->out_h, 1, 1, p->pad_left, p->pad_top,
-                         p->pad_value, p->planes, p->in_y, p->in_x, p->out_y, p->out_x};
-    const uint32_t most = room / ek_planes_pairs(&t) / 4 * 4;
-    *to = t;
-    return most == 4 && channels % 4 != 0 ? 0 : most;
+    swap(&p->in_h, &p->in_w);
+    swap(&p->out_h, &p->out_w);
+    swap(&p->pad_top, &p->pad_left);
+    swap(&p->in_x, &p->in_y);
+    swap(&p->out_x, &p->out_y);
+    return most;
 }
 
 void ek_depthwise3x3_s8_dsp(const ek_depthwise3x3_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
     const ek_depthwise_params *const p = &params->layer;
     const uint32_t out_c = p->window.out_c;
-    const ek_planes upright = EK_PLANES(p, ek_region(scratch, params->scratch.planes));
-    ek_planes lying;
-    const uint32_t most = turned(&upright, out_c, &lying);
+    ek_planes planes = EK_PLANES(p, ek_region(scratch, params->scratch.planes));
+    const uint32_t most = turned(&planes, out_c);
     const uint32_t row = most ? out_c : 3 * out_c, column = most ? 3 * out_c : out_c;
     ek_plane_channel *const channels = scratch;
     for (uint32_t first = 0, count; first < out_c; first += count) {
@@ -42,6 +51,6 @@ void ek_depthwise3x3_s8_dsp(const ek_depthwise3x3_s8_dsp_params *params, const i
             ek_plane_channel_output(channels + i, 2 * p->bias[c], p->requant.multiplier[q], p->requant.shift[q],
                                     p->requant.out_zero);
         }
-        block(most ? &lying : &upright, in, out, first, count, channels);
+        block(&planes, in, out, first, count, channels);
     }
 }
