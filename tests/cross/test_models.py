@@ -16,6 +16,7 @@ from edgekc.emulate import host
 from edgekc.emulate.compare import compare
 from edgekc.errors import CapacityError, ToolError
 from edgekc.files.output import read_manifest, write_folder
+from edgekc.generate.plan import plan_within
 from edgekc.pipeline import Compiled, compile_model, target_of
 
 # Figures of issue "the whole road once": arena against TensorFlow Lite Micro's with CMSIS-NN on Cortex-M4.
@@ -72,7 +73,12 @@ def test_channel_folding_is_invisible(model: str, compiled: tuple[Compiled, Path
 def test_arena(model: str, compiled: tuple[Compiled, Path]) -> None:
     plan = compiled[0].plan
     assert plan.arena_bytes <= 1.05 * plan.lower_bound
-    assert plan.arena_bytes <= ARENA_RATIO[model] * PEER_ARENA[model]
+    # The fastest kernels may want more where a board has it; asked for less, others are taken.
+    asked = ARENA_RATIO[model] * PEER_ARENA[model]
+    features = load_board("mps2-an386").features
+    small, slower = plan_within(plan.graph, features, int(asked) + plan.input_bytes + plan.output_bytes)
+    assert small.arena_bytes <= asked
+    assert not slower or plan.arena_bytes > asked
 
 
 def test_vww_folding_gain() -> None:
