@@ -177,6 +177,11 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "unit/test_plan.py::test_thrifty_programs",
     "unit/test_readme.py::test_readme_python_runs",
     "unit/test_rooms.py::test_imports_inside_are_relative",
+    "unit/test_rows.py::test_every_row",
+    "unit/test_rows.py::test_only_images",
+    "unit/test_rows.py::test_the_plan",
+    "unit/test_rows.py::test_too_little",
+    "unit/test_rows.py::test_with_room",
     "unit/test_testing.py::test_modules_are",
 )
 
