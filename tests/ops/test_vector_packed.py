@@ -6,12 +6,11 @@ import host_kernels as host
 import numpy as np
 import pytest
 
+from edgekc.generate.choice import choose_kernel
 from edgekc.graph.ir import Array
 from edgekc.graph.op import Case
 from edgekc.ops import OPS
-from edgekc.ops.kernels import pixels as px
 from edgekc.ops.kernels import words
-from edgekc.ops.kernels.template import WORDS
 from edgekc.ops.packed import clustered as cl
 from edgekc.ops.packed import template as tp
 
@@ -87,5 +86,5 @@ def test_the_cheaper_kernel_for_templates_follows_from_their_number() -> None:
         templates = np.ones((count, 3, 3), np.int8)
         operands = (np.zeros((1, 8, 8, 32), np.int8), templates, codes, pairs, codes, *requant)
         view = host.view_of(TEMPLATE, Case("few", attrs, operands), 1)
-        chosen.append("pixels" if px.cost(view) < words.cost(tp.dense(view), WORDS) else "filters")
-    assert chosen == ["pixels", "filters"]
+        chosen.append(choose_kernel(view, frozenset({"aarch64", "fpu", "neon", "vector"})).symbol)
+    assert chosen == ["ek_template_pixels_s8_vec", "ek_template_conv2d_s8_vec"]
