@@ -54,7 +54,7 @@ def test_layers_that_share_weights(clamps: tuple[int, ...], beside: int, tmp_pat
     made = plan(packed.graph, DSP)
     assert sum(map(len, copies(made.steps))) == beside
     (offset, size), padded = packed.offsets["w"], data + bytes(-len(data) % 4)
-    words, moved = rewritten(made.steps, packed, data)
+    words, moved = rewritten(made.steps, packed, padded)
     assert moved == (clamps == (127, 127)) == (words != padded)
     assert words[:offset] + words[offset + size :] == padded[:offset] + padded[offset + size :]
     files = generate(made, packed, data, "two", "mps2-an386")

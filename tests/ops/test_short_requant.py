@@ -16,7 +16,7 @@ from edgekc.ops import OPS
 from edgekc.ops.shared import linear as lin
 
 OP = OPS["fully_connected"]
-KERNEL = next(k for k in OP.kernels if k.needs == {"dsp"})
+KERNEL = next(k for k in OP.kernels if k.symbol == "ek_fully_connected_s8_dsp")
 VECTOR = next(k for k in OP.kernels if k.needs == {"mve"})
 INT32_MAX = 2**31 - 1
 

@@ -62,4 +62,4 @@ def test_code_that_another_layer_needs_saves_nothing() -> None:
     large = [(views["c_1"], choose_kernel(views["c_1"], BOARD.features))]
     assert spared([(views["fc"], kernel), *large])["fc"].symbol == f"ek_{FC}_s8"
     assert spared([(views["fc"], kernel)])["fc"] is kernel
-    assert files_of(kernel) == {f"ek_{FC}_s8_dsp", "ek_center_pairs_dsp"}
+    assert files_of(kernel) == {f"ek_{FC}_s8_dsp", "ek_center_table_dsp"}

@@ -26,7 +26,7 @@ CODE_BYTES: dict[str, int] = {
     "ek_batch_matmul_s8_mve": 852,
     "ek_binary_const_f32": 8,
     "ek_binary_f32": 410,
-    "ek_center_pairs_dsp": 678,
+    "ek_center_table_dsp": 678,
     "ek_clustered_conv2d_s8": 1042,
     "ek_clustered_conv2d_s8_dsp": 432,
     "ek_clustered_conv2d_s8_mve": 1578,

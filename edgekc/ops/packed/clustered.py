@@ -27,7 +27,7 @@ FIELDS: tuple[Field, ...] = (
     lin.BIAS_FIELD,
     lin.REQUANT_FIELD,
 )
-PAIR_SOURCES = ("ek_center_pairs_dsp",)  # of kernels that call what ek_center_pairs.h declares
+PAIR_SOURCES = ("ek_center_table_dsp",)  # of kernels that call what ek_center_pairs.h declares
 CODE_FIELDS: tuple[Field, ...] = (("uint8_t", "bits"), ("uint16_t", "center_count"))
 
 
