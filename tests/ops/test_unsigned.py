@@ -139,7 +139,7 @@ def test_a_concatenation_of_several_scales() -> None:
 def test_networks() -> None:
     """Whole files: inputs and outputs are uint8, as their users have them."""
     found = Counter[str]()
-    for seed in range(40):
+    for seed in range(60):
         net = unsigned_net(seed)
         data, samples = net.model(), random_samples(net, 4)
         try:
@@ -154,6 +154,38 @@ def test_networks() -> None:
                 np.testing.assert_array_equal(ours.reshape(theirs.shape), theirs, err_msg=f"seed {seed}")
         found["right"] += 1
     assert found["right"] >= 25, found
+
+
+def test_each_layer_by_itself() -> None:
+    """Of networks some layers are not seen at the outputs, and some files are refused as a whole."""
+    rng, right = np.random.default_rng(0), set[str]()
+    for view in (view for seed in range(60) for view in unsigned_net(seed).views):
+        free = [t for t in view.inputs if t.data is None]
+        if any(t.dtype != "uint8" for t in (*free, *view.outputs)):
+            continue
+        data = oracle.model(view)
+        samples = [rng.integers(0, 256, t.shape).astype(np.uint8) for t in {t.name: t for t in free}.values()]
+        try:
+            want = oracle.interpret(data, samples)
+            program = imported.prepare(import_tflite(data, "net", "net.tflite"))
+        except (edgekc.UnsupportedError, RuntimeError):
+            continue
+        for ours, theirs in zip(imported.outputs(program, samples), want, strict=True):
+            np.testing.assert_array_equal(ours.reshape(theirs.shape), theirs, err_msg=view.node.op)
+        right.add(view.node.op)
+    assert len(right) > 35, sorted(right)
+
+
+@pytest.mark.parametrize(
+    ("op", "attrs"),
+    [("resize_bilinear", dict(align_corners=0, half_pixel_centers=1)), ("l2_normalize", {})],
+)
+def test_what_uint8_rounds_otherwise_is_refused(op: str, attrs: dict[str, int]) -> None:
+    shape, q = ((1, 8, 8, 2) if op == "resize_bilinear" else (1, 4, 4, 2)), Quant((1 / 128,), (128,))
+    x, y = Tensor("x", (1, 4, 4, 2), "uint8", q), Tensor("y", shape, "uint8", q)
+    data = oracle.model(View(Node(op, "y", ("x",), ("y",), {**attrs, "unsigned": 1}), (x,), (y,)))
+    with pytest.raises(edgekc.UnsupportedError, match="uint8, of which TensorFlow Lite's kernel rounds otherwise"):
+        import_tflite(data, "net", "net.tflite")
 
 
 def test_a_compiled_network(tmp_path: Path) -> None:
