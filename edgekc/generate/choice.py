@@ -40,8 +40,8 @@ def with_little_scratch(most_bytes: int) -> Choice:
             return usual
         kernels = [k for k in accepting(view, features) if (k.counted_cost is None) == (usual.counted_cost is None)]
         fitting = [k for k in kernels if scratch_of(k, view) <= most_bytes]
-        if not fitting:
-            return min(kernels, key=lambda k: scratch_of(k, view))
+        if not fitting:  # 0 asks for the least, whatever it costs
+            return min(kernels if most_bytes else accepting(view, features), key=lambda k: scratch_of(k, view))
         return min(fitting, key=lambda k: more_cost(view, k, usual)) if usual.counted_cost is not None else fitting[0]
 
     return choose

@@ -1,7 +1,7 @@
 """Layers that run by rows together: the order of their calls, and the rows that each buffer between them must hold.
 
 Which call is next follows from which rows there are: the last layer that can run does. `schedule` is the twin of
-runtime_c/kernels/portable/ek_rows.c.
+runtime_c/kernels/portable/ek_rows_next.c.
 """
 
 from __future__ import annotations

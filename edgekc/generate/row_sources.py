@@ -11,7 +11,7 @@ from .rows import HEIGHTS
 
 # Of a window, as ek_rows_call has it.
 _CALLS = dict(zip(HEIGHTS, ("in_rows", "rows", "pad_top"), strict=True))
-HEADER, SOURCE = "ek_rows.h", "ek_rows.c"
+HEADER, SOURCE = "ek_rows.h", "ek_rows_next.c"
 
 
 @dataclass(frozen=True, slots=True)

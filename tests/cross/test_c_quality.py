@@ -69,6 +69,9 @@ SUPPORT = {
     "__aeabi_idiv", "__aeabi_uidiv", "__aeabi_idivmod", "__aeabi_uidivmod",  # ARMv6-M has no divide
     "__aeabi_lmul", "__aeabi_llsl", "__aeabi_llsr", "__aeabi_lasr", "__aeabi_lcmp",  # nor 64-bit multiply
     "__aeabi_ldivmod", "__aeabi_uldivmod",
+    "__aeabi_fadd", "__aeabi_fsub", "__aeabi_fmul", "__aeabi_fdiv", "__aeabi_fcmplt", "__aeabi_fcmple",  # nor floats
+    "__aeabi_fcmpgt", "__aeabi_fcmpge", "__aeabi_fcmpeq", "__aeabi_f2iz", "__aeabi_f2uiz",
+    "__aeabi_i2f", "__aeabi_ui2f",
     "__clzsi2", "__gnu_thumb1_case_uqi", "__gnu_thumb1_case_sqi", "__gnu_thumb1_case_uhi",
 }  # fmt: skip
 

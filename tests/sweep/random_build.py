@@ -95,7 +95,7 @@ class Job:
     def sources(self) -> set[str]:
         """Files of runtime_c/kernels that its layers need."""
         files = {f"{stem}.c" for s in self.plan.steps for stem in (s.kernel.symbol, *s.kernel.sources)}
-        return files | {"ek_rows.c"} if self.plan.groups else files
+        return files | {"ek_rows_next.c"} if self.plan.groups else files
 
 
 def jobs_of(name: str, data: bytes, inputs: Sequence[Array], chosen: Sequence[Family] | None = None) -> list[Job]:

@@ -244,7 +244,7 @@ def kernel_files() -> list[str]:
 # Of 16x8 models: tests/importers/test_tflite_int16.py. Of float parts: tests/unit/test_allow_float.py.
 ELSEWHERE = (
     "ek_average_pool_half_up_s8.c",
-    "ek_rows.c",
+    "ek_rows_next.c",
     "ek_mul_deep_s8.c",
     "ek_mul_deep_const_s8.c",
     "ek_lstm_s8.c",

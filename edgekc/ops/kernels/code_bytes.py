@@ -126,7 +126,7 @@ CODE_BYTES: dict[str, int] = {
     "ek_resize_bilinear_s8": 264,
     "ek_resize_nearest_s8": 74,
     "ek_root_f32": 188,
-    "ek_rows": 688,
+    "ek_rows_next": 688,
     "ek_select_const_s8": 16,
     "ek_select_s8": 262,
     "ek_sigmoid_s16": 244,
