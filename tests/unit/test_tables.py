@@ -270,7 +270,7 @@ def test_docs_rounded_figures_are_those_measured() -> None:
     )
     assert flash in readme and ram in readme and f"{share:.2f} of the instructions" in readme
     (lost,) = (r for r in _result("losses.json")["rows"] if (r["model"], r["form"]) == ("ResNet-8", "packed"))
-    assert f"it loses {lost['points_lost']:.2f} ± {lost['half_width']:.2f} points on the images that chose" in readme
+    assert f"loses {lost['points_lost']:.2f} ± {lost['half_width']:.2f} points on the images that chose" in readme
     zero = "82.8 % of its weights are zero"
     assert zero in readme and zero in " ".join((DOCS / "figures.md").read_text(encoding="utf-8").split())
 
