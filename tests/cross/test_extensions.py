@@ -59,8 +59,8 @@ def _boards() -> dict[str, frozenset[str]]:
     for board in map(load_board, list_boards()):
         # Helium comes before the DSP and the Thumb-2 that such a core has too: its flash has no room for all three.
         has = [words for words in EXPECTED if words <= board.features]
-        # The microbit, the only Cortex-M0, is too small; the M0+ has the same instructions.
-        if has and board.emulators and (board.ram_bytes is None or board.ram_bytes >= 64 * 1024):
+        # The microbit, the only Cortex-M0, is too small; the M0+ has the same instructions. All inputs are there.
+        if has and board.emulators and (board.ram_bytes is None or board.ram_bytes >= 128 * 1024):
             found[board.core.name] = min(
                 found.get(board.core.name, (True, "~", has[0])), (board.machine is None, board.name, has[0])
             )

@@ -166,9 +166,10 @@ def test_kernels_compile_without_warnings(compiler: str, tmp_path: Path) -> None
             [*command, *host.WARNINGS, "-Os", *INCLUDE_FLAGS, "-c", str(file), "-o", str(target)], check=True
         )
         objects.append(str(target))
-    listing = subprocess.run(["nm", "-u", *objects], capture_output=True, text=True, check=True).stdout
-    undefined = {line.split()[-1] for line in listing.splitlines() if line.strip().startswith("U ")}
-    allowed = {file.stem for file in files} | {"memcpy", "memset"}
+    listing = subprocess.run(["nm", *objects], capture_output=True, text=True, check=True).stdout
+    symbols = [line.split()[-2:] for line in listing.splitlines() if len(line.split()) > 1]
+    undefined = {name for kind, name in symbols if kind == "U"}
+    allowed = {name for kind, name in symbols if kind == "T"} | {"memcpy", "memset"}
     helpers = ("__aeabi_", "__gnu_thumb1_case_")  # the compiler's own, the latter for a switch
     outside = {name for name in undefined - allowed if not name.startswith(helpers)}
     assert not outside, f"calls to {outside}"

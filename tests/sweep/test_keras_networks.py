@@ -11,7 +11,6 @@ from keras_networks import NETWORKS, converted
 import edgekc
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing() or "there")]
-REFUSED = {"scaled_exponential_linear": "GREATER"}  # and the operator that is named
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -19,9 +18,5 @@ def test_network(name: str, tmp_path: Path) -> None:
     pytest.importorskip("tensorflow", reason="the package tensorflow is not installed")
     path = tmp_path / f"{name}.tflite"
     path.write_bytes(converted(name))
-    if name in REFUSED:
-        with pytest.raises(edgekc.EdgekcError, match=REFUSED[name]):
-            edgekc.compile(path)
-        return
     found = edgekc.compile(path).verify()
     assert found.ok, found.difference
