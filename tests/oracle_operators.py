@@ -127,6 +127,7 @@ FIRST_VERSION = (
     "ADD_N",
     "SQUARE",
     "SELECT",
+    "SELECT_V2",
     "LOGICAL_AND",
     "LOGICAL_OR",
     "LOGICAL_NOT",
