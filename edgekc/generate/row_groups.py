@@ -140,7 +140,8 @@ def _buffers(
     """For each tensor the one in whose buffer it lies.
 
     Rows that a layer's kernel may overwrite lie where those of its output go, if nobody else reads them. Longer or
-    shorter ones can only where the layer always runs right after the one that made them, on the same rows.
+    shorter ones can only where the layer always runs right after the one that made them, on the same rows: they lie
+    close together, from where the first of them goes. Others may be ahead, where no row in the buffer reaches them.
     """
     last = len(layers)
     found = list(range(last + 1))
@@ -156,9 +157,11 @@ def _buffers(
             t, to = inputs[k][places.index(i)], found[k + 1]
             if t == 0 or sum(read.count(t) for read in inputs) != 1 or (row_bytes[t] > row_bytes[to] and to == last):
                 continue
-            calls = range(len(layer.calls))
-            at_once = len(layers[t - 1].calls) == len(calls) and all(after.get((t - 1, c)) == (k, c) for c in calls)
-            if at_once or row_bytes[t] == row_bytes[to] == row_bytes[k + 1]:
+            at_once = layers[t - 1].rows == layer.rows and all(
+                after.get((t - 1, c)) == (k, c) for c in range(len(layer.calls))
+            )
+            longest = max(row_bytes[other] for other, at in enumerate(found) if at == to)
+            if at_once or row_bytes[t] == row_bytes[k + 1] == row_bytes[to] == longest:
                 saved = alone[t] if to == last or at_once else layers[t - 1].rows
                 options.append((saved * row_bytes[t], -t))
         if options:
