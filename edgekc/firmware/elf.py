@@ -277,6 +277,71 @@ def branch_targets(elf: Elf) -> tuple[tuple[int, int], ...]:
     return tuple(found)
 
 
+def short_jumps(elf: Elf) -> tuple[tuple[int, int], ...]:
+    """Address after and target of the Thumb branches that `branch_targets` leaves out: the short and the conditional.
+
+    And of each instruction that goes on into the next. Compiled code stays within a function by these; assembly, such
+    as libgcc's, goes from one function into another.
+    """
+    found: list[tuple[int, int]] = []
+    for section in elf.sections:
+        if elf.machine == "arm" and section.executable and section.loaded:
+            for low, high in _thumb_stretches(elf, section):
+                found.extend(_short_jumps(section, low, high))
+    return tuple(found)
+
+
+def _thumb_stretches(elf: Elf, section: Section) -> Iterator[tuple[int, int]]:
+    marks = [mark for mark in elf.marks if section.address <= mark[0] < section.end]
+    for (low, kind), (high, _) in zip(marks, [*marks[1:], (section.end, "")], strict=True):
+        if kind == "t":
+            yield low, high
+
+
+def _short_jumps(section: Section, low: int, high: int) -> Iterator[tuple[int, int]]:
+    half = np.frombuffer(section.data[low - section.address :][: (high - low) & ~1], "<u2").tolist()
+    index = 0
+    while index < len(half):
+        pc, first = low + 2 * index, half[index]
+        wide = first >> 11 >= 0b11101
+        second = half[index + 1] if wide and index + 1 < len(half) else 0
+        index += 2 if wide else 1
+        offset = _short_offset(first, second)
+        if offset is not None:
+            yield low + 2 * index, pc + 4 + offset
+        if index < len(half) and not _ends(first, second):
+            yield low + 2 * index, low + 2 * index
+
+
+def _short_offset(first: int, second: int) -> int | None:
+    """From pc + 4 to where B, B<c>, CBZ or B<c>.W goes; None: it is another instruction."""
+    if first >> 11 == 0b11100:  # B
+        return 2 * ((first & 0x7FF ^ 0x400) - 0x400)
+    if first >> 12 == 0b1101 and first >> 8 & 0xF < 0xE:  # B<c>
+        return 2 * ((first & 0xFF ^ 0x80) - 0x80)
+    if first & 0xF500 == 0xB100:  # CBZ, CBNZ
+        return (first >> 9 & 1) << 6 | (first >> 3 & 0x1F) << 1
+    if first >> 11 == 0b11110 and second & 0xD000 == 0x8000 and first >> 7 & 7 != 7:  # B<c>.W
+        high = (first >> 10 & 1) << 20 | (second >> 11 & 1) << 19 | (second >> 13 & 1) << 18
+        value = high | (first & 0x3F) << 12 | (second & 0x7FF) << 1
+        return (value ^ 1 << 20) - (1 << 20)
+    return None
+
+
+def _ends(first: int, second: int) -> bool:
+    """Whether nothing goes on behind a Thumb instruction; a call may be one that never returns."""
+    return (
+        first >> 11 == 0b11100  # B
+        or first & 0xFF00 in (0x4700, 0xBD00, 0xDE00)  # BX and BLX, POP with pc, UDF
+        or first & 0xFF87 == 0x4687  # MOV pc
+        or first == 0xBF00  # NOP that fills up
+        or (first >> 11 == 0b11110 and (second >> 14 == 3 or second & 0xD000 == 0x9000))  # BL, B.W
+        or (first & 0xFE50 == 0xE810 and second >> 15 == 1)  # LDM with pc
+        or (first & 0xFF70 == 0xF850 and second >> 12 == 15)  # LDR pc
+        or (first & 0xFFF0 == 0xE8D0 and second & 0xFFE0 == 0xF000)  # TBB, TBH
+    )
+
+
 def indirect_calls(elf: Elf) -> tuple[int, ...]:
     """Address after each call through a register."""
     code = [section for section in elf.sections if section.executable and section.loaded]
@@ -341,7 +406,7 @@ def _branches_a32(section: Section) -> _Branches:
 
 
 def _branches_thumb(section: Section) -> _Branches:
-    """BL, BLX and B.W, each of 32 bits: the short branches stay within a function."""
+    """BL, BLX and B.W, each of 32 bits: the short branches of compiled code stay within a function."""
     word, pc = _words(section, "<u2")
     first, second, pc = word[:-1], word[1:], pc[:-1]
     sign = (first >> 10) & 1

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import VerifyError
 from ..firmware.build import Image
-from ..firmware.elf import Elf, Symbol, branch_targets, indirect_calls, read_elf
+from ..firmware.elf import Elf, Symbol, branch_targets, indirect_calls, read_elf, short_jumps
 
 # FILE:LINE:COLUMN:FUNCTION <tab> BYTES <tab> static | dynamic | dynamic,bounded
 _USAGE = re.compile(r"^.*:([^:\t]+)\t(\d+)\t(\S+)$")
@@ -112,6 +112,8 @@ def _functions(elf: Elf) -> tuple[Symbol, ...]:
     for index, symbol in enumerate(ordered):
         after = ordered[index + 1].address if index + 1 < len(ordered) else sections[symbol.section].end
         size = symbol.size_bytes or min(after, sections[symbol.section].end) - symbol.address
+        if index + 1 < len(ordered) and ordered[index + 1].kind == "func":
+            size = min(size, after - symbol.address)  # one of libgcc's that goes on into the next states both
         found.append(dataclasses.replace(symbol, address=symbol.address & ~1, size_bytes=size))
     return tuple(found)
 
@@ -126,12 +128,25 @@ def _at(functions: Sequence[Symbol], address: int) -> Symbol | None:
 def _calls(elf: Elf, functions: Sequence[Symbol]) -> dict[str, list[Symbol]]:
     """Who calls or jumps to whom, by names; a branch to one's own start is taken for a call."""
     starts = {function.address: function for function in functions}
+    lows = [function.address for function in functions]
     found: dict[str, list[Symbol]] = {}
     for after, to in branch_targets(elf):
         caller, callee = _at(functions, after - 1), starts.get(to & ~1)
         if caller is not None and callee is not None:
             found.setdefault(caller.name, []).append(callee)
+    for after, to in short_jumps(elf):
+        low = bisect_right(lows, after - 1) - 1
+        if low == bisect_right(lows, to) - 1:
+            continue  # within a function, as most are
+        caller, callee = _at(functions, after - 1), _at(functions, to)
+        # A part that the compiler moved out (NAME.cold) goes back into NAME, whose frame is counted.
+        if caller is not None and callee is not None and _stem(caller) != _stem(callee):
+            found.setdefault(caller.name, []).append(callee)
     return found
+
+
+def _stem(function: Symbol) -> str:
+    return function.name.partition(".")[0]
 
 
 def _moved(elf: Elf, function: Symbol) -> int:
@@ -149,8 +164,8 @@ def _moved(elf: Elf, function: Symbol) -> int:
             total += 4 * (first & 0x7F)
         elif first == 0xE92D:  # PUSH.W
             total += 4 * second.bit_count()
-        elif first == 0xF84D and second & 0xFFF == 0xD04:  # PUSH {one}
-            total += 4
+        elif first == 0xF84D and second & 0xF00 == 0xD00:  # STR ..., [sp, #-imm8]!; with 4, PUSH {one}
+            total += second & 0xFF
         elif first == 0xED2D and second >> 9 & 7 == 0b101:  # VPUSH, of any registers
             total += 4 * (second & 0xFF)
         elif first & ~0x400 == 0xF1AD and second & 0x8F00 == 0x0D00:  # SUB.W sp, sp, #modified constant

@@ -132,6 +132,29 @@ def test_assembly_that_saves_vector_registers_is_counted(
     assert bound.path[1] == ("leaf", 12 + 24 + 504)
 
 
+def test_assembly_that_goes_on_into_another_function_is_counted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in libgcc's comparisons of floats: a push of one register with room, a short branch, and falling through."""
+    choose("gcc", "mps2-an386", monkeypatch)
+    bodies = {
+        "first": "str lr, [sp, #-8]!\\n bl second\\n ldr pc, [sp], #8\\n",
+        "second": "cbz r0, third\\n sub sp, #8\\n add sp, #8\\n b third + 2\\n",
+        "third": "nop\\n sub sp, #16\\n add sp, #16\\n",
+        "fourth": "sub sp, #400\\n add sp, #400\\n bx lr\\n",
+    }
+    code = "".join(
+        f".thumb_func\\n .type {name}, %function\\n {name}: {body} .size {name}, . - {name}\\n"
+        for name, body in bodies.items()
+    )
+    head = f'__asm__(".text\\n .syntax unified\\n {code}");\nvoid first(void);\nekc_status digits_run('
+    changed = replaced(folder, tmp_path / "on", "ekc_status digits_run(", head)
+    text = (changed / "src" / "digits.c").read_text()
+    (changed / "src" / "digits.c").write_text(text.replace("    return EKC_OK;", "    first();\n    return EKC_OK;"))
+    bound = stack_bound(build_image(changed, load_board("mps2-an386"), tmp_path / "out"))
+    assert bound.path[1:] == (("first", 8), ("second", 8), ("third", 16), ("fourth", 400))
+
+
 def test_frames_add_up_along_the_deepest_path(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A function with a known array, called by another with one, deepens the bound by both."""
     choose("gcc", "mps2-an386", monkeypatch)

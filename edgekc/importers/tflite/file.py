@@ -221,7 +221,12 @@ def _tensor(tensor: Table, index: int, buffers: Sequence[Table], where: str) -> 
                 f"holds {raw.size} bytes, its shape {list(shape)} and type {dtype} need another number", where=here
             )
         value = np.frombuffer(raw.tobytes(), np.dtype(dtype).newbyteorder("<")).reshape(shape)
-    return FileTensor(index, name, shape, dtype, _quant(tensor.table(_TENSOR_QUANTIZATION), shape, here), value)
+    quant = _quant(tensor.table(_TENSOR_QUANTIZATION), shape, here)
+    if quant is not None and value is not None and value.dtype.kind in "iu":
+        info = np.iinfo(value.dtype)
+        if not info.min <= min(quant.zero_points) <= max(quant.zero_points) <= info.max:
+            raise ModelError(f"a zero point of {dtype} is out of range", where=here)
+    return FileTensor(index, name, shape, dtype, quant, value)
 
 
 def _nibbles(raw: Array, count: int, here: str) -> Array:

@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
         ("rsqrt_of_a_tiny_scale", "rsqrt whose outputs leave 32 bits"),
         ("hard_swish_of_infinite_ratio", "hard_swish whose input scale is 128 output scales or more"),
         ("log_softmax_of_a_number", "log_softmax of a tensor without dimensions"),
+        ("div_by_a_far_zero_point", "a zero point of int8 is out of range"),
     ],
 )
 def test_it_is_refused(name: str, what: str) -> None:
