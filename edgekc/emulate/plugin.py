@@ -14,7 +14,8 @@ from typing import Any
 
 from ..assets import RUNTIME_C
 from ..errors import ToolError
-from ..firmware.elf import CodeRange, Elf, entry_sp, read_elf, return_addresses, run_ranges
+from ..firmware.branches import return_addresses
+from ..firmware.elf import CodeRange, Elf, entry_sp, read_elf, run_ranges
 from ..firmware.objects import user_cache
 from ..firmware.thumb import ends_within
 

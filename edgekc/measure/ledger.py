@@ -13,8 +13,9 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from ..errors import ToolError
+from ..firmware.branches import branch_targets
 from ..firmware.build import Image
-from ..firmware.elf import Elf, Section, branch_targets, read_elf
+from ..firmware.elf import Elf, Section, read_elf
 from ..firmware.mapfile import Piece, read_map
 
 # What the bytes are, in the order of the report. Before these come the kinds of .ekc sections, as

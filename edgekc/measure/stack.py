@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import VerifyError
+from ..firmware.branches import branch_targets, indirect_calls, short_jumps
 from ..firmware.build import Image
-from ..firmware.elf import Elf, Symbol, branch_targets, indirect_calls, read_elf, short_jumps
+from ..firmware.elf import Elf, Symbol, read_elf
 
 # FILE:LINE:COLUMN:FUNCTION <tab> BYTES <tab> static | dynamic | dynamic,bounded
 _USAGE = re.compile(r"^.*:([^:\t]+)\t(\d+)\t(\S+)$")

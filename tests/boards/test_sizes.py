@@ -18,8 +18,9 @@ from edgekc.boards.board import list_boards, load_board
 from edgekc.cli.main import app
 from edgekc.errors import CapacityError, UsageError, VerifyError
 from edgekc.files.output import read_manifest, write_folder
+from edgekc.firmware.branches import indirect_calls
 from edgekc.firmware.build import build_image
-from edgekc.firmware.elf import indirect_calls, read_elf
+from edgekc.firmware.elf import read_elf
 from edgekc.firmware.toolchain import arm_compiler
 from edgekc.measure.budget import parse_size
 from edgekc.measure.by_layer import OUTSIDE, split_flash, split_ram

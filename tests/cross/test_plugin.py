@@ -13,7 +13,8 @@ import counting_images as images
 import pytest
 
 from edgekc.emulate import plugin
-from edgekc.firmware.elf import read_elf, return_addresses, run_ranges
+from edgekc.firmware.branches import return_addresses
+from edgekc.firmware.elf import read_elf, run_ranges
 
 MACHINES = {"cortex-m0": "microbit", "cortex-m3": "mps2-an385", "cortex-m4": "mps2-an386"}
 
