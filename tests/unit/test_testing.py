@@ -64,8 +64,10 @@ def test_fast_rooms_exist_and_slow_tests_are_not_among_them() -> None:
         path, _, test = name.partition("::")
         assert (ROOT / "tests" / path).exists(), name
         assert not test or f"def {test.partition('[')[0]}" in (ROOT / "tests" / path).read_text(encoding="utf-8"), name
-    assert chosen.is_slow(item("ops/test_vector.py", "test_every_case[avx2]"))
-    assert not chosen.is_slow(item("ops/test_vector.py", "test_every_case[native]"))
+    assert chosen.is_slow(item("ops/test_clustered.py", "test_the_overflow_proof_at_its_bound[clustered_conv2d]"))
+    assert not chosen.is_slow(
+        item("ops/test_clustered.py", "test_the_overflow_proof_at_its_bound[clustered_depthwise]")
+    )
     every = "test_every_case_on_the_core"
     assert chosen.is_slow(item("cross/test_extensions.py", f"{every}[rpi5]"))
     assert not chosen.is_slow(item("cross/test_extensions.py", f"{every}[m0plus-an385]"))
