@@ -183,7 +183,9 @@ class Program(tables.Shown):
             x: an array (n, *shape); or without y: data as `compress` takes it, and its split `test`.
             y: class numbers (n,).
             device: as in `run`.
-            way, reset_each, timeout_s: as in `run`.
+            way: as in `run`.
+            reset_each: as in `run`.
+            timeout_s: as in `run`.
             count: only the first so many samples.
             progress: is told what runs.
 
