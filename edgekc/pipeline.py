@@ -115,9 +115,9 @@ def planned(graph: Graph, target: Target, log: Log = _silent, goal: Goal = "spee
     beside = buffer_bytes(fastest) - fastest.arena_bytes - (fastest.input_bytes if target.input_rows else 0)
     room = room_for_arena(target, beside, fastest.state_bytes)
     if not target.input_rows:
-        found = plan_for(goal, graph, target.features, room)
+        found = plan_for(goal, graph, target.features, room, fastest)
     elif goal == "speed":
-        found = plan_by_input_rows(graph, target.features, room)
+        found = plan_by_input_rows(graph, target.features, room, fastest)
     else:
         raise UsageError(f"--input-rows goes with --optimise speed, not {goal}", fix="leave one out")
     why = f"{target.ram_bytes if target.model_ram_bytes is None else target.model_ram_bytes} bytes of RAM"

@@ -31,7 +31,7 @@ def choose_kernel(view: View, features: frozenset[str]) -> Kernel:
 def with_little_scratch(most_bytes: int) -> Choice:
     """As `choose_kernel`, among the kernels that have no more scratch; where there is none, the one with the least.
 
-    Kernels whose costs are not counted come into it where those of none are.
+    Kernels whose costs are not counted come into it where those of none are, and for the least: with `most_bytes` 0.
     """
 
     def choose(view: View, features: frozenset[str]) -> Kernel:

@@ -15,7 +15,7 @@ from ..ops.kernels.code_bytes import CODE_BYTES
 from . import within
 from .choice import accepting, choose_kernel
 from .code_size import files_of, laid_out_bytes, linked_bytes
-from .plan import plan
+from .plan import Plan, plan
 from .within import Within, fastest_plan, least_plan, more_cycles
 
 # Of all multiply-accumulates: portable kernels take up to eight times the cycles, so all in all a sixth more.
@@ -31,22 +31,26 @@ def check_goal(text: str) -> Goal:
     return cast(Goal, text)
 
 
-def plan_for(goal: Goal, graph: Graph, features: frozenset[str], arena_bytes: int | None) -> Within:
+def plan_for(
+    goal: Goal, graph: Graph, features: frozenset[str], arena_bytes: int | None, fastest: Plan | None = None
+) -> Within:
     """The plan by that goal.
 
     Args:
         goal: `speed`: fewest estimated cycles. `size`: few bytes of kernels that are linked. `ram`: the smallest
             arena that is found, and the fewest cycles in it.
         arena_bytes: as for `within.plan_for`; where the smallest code does not fit in it, RAM goes first.
+        fastest: as for `within.plan_for`.
     """
+    fastest = fastest or fastest_plan(graph, features)
     if goal == "ram":
         arena_bytes = least_plan(graph, features).arena_bytes
     if goal == "size":
         small = smallest(graph, features)
         found = plan(graph, features, lambda view, _: small.get(view.node.name) or choose_kernel(view, features))
         if arena_bytes is None or found.arena_bytes <= arena_bytes:
-            return Within(found, (), round(more_cycles(fastest_plan(graph, features), found)), True)
-    return within.plan_for(graph, features, arena_bytes)
+            return Within(found, (), round(more_cycles(fastest, found)), True)
+    return within.plan_for(graph, features, arena_bytes, fastest)
 
 
 def smallest(graph: Graph, features: frozenset[str]) -> dict[str, Kernel]:

@@ -21,16 +21,19 @@ class Within:
     fits: bool
 
 
-def plan_by_input_rows(graph: Graph, features: frozenset[str], arena_bytes: int | None) -> Within:
+def plan_by_input_rows(
+    graph: Graph, features: frozenset[str], arena_bytes: int | None, fastest: Plan | None = None
+) -> Within:
     """As `plan_for`, with the network's input in rows: it is never whole in memory.
 
     Args:
         arena_bytes: None: no limit. No more than the arena of the fastest plan is taken, where that will do.
+        fastest: as of `plan_for`.
 
     Raises:
         UnsupportedError: the first layers cannot run by rows, or the input is not one image.
     """
-    usual = fastest_plan(graph, features).arena_bytes
+    usual = (fastest or fastest_plan(graph, features)).arena_bytes
     one = len(graph.inputs) == 1 and not graph.states
     for room in (usual,) if arena_bytes is None else (min(usual, arena_bytes), arena_bytes):
         found = find(graph, features, room, fed=True) if one else None
@@ -46,15 +49,16 @@ def plan_by_input_rows(graph: Graph, features: frozenset[str], arena_bytes: int 
     return Within(least, (), 0, arena_bytes is None)
 
 
-def plan_for(graph: Graph, features: frozenset[str], arena_bytes: int | None) -> Within:
+def plan_for(graph: Graph, features: frozenset[str], arena_bytes: int | None, fastest: Plan | None = None) -> Within:
     """The plan that is estimated to cost least of those whose arena fits.
 
     Where none fits: the smallest that was found.
 
     Args:
         arena_bytes: None: no limit, and the fastest.
+        fastest: `fastest_plan`, of whoever has it.
     """
-    fastest = fastest_plan(graph, features)
+    fastest = fastest or fastest_plan(graph, features)
     if arena_bytes is None or fastest.arena_bytes <= arena_bytes:
         return Within(fastest, (), 0, True)
     thrifty, slower = plan_within(graph, features, arena_bytes + buffer_bytes(fastest) - fastest.arena_bytes)
