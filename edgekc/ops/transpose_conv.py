@@ -25,7 +25,7 @@ from .shared.checks import known
 from .shared.operands import DENSE
 from .shared.testing import linear_cases
 from .shared.ties import new_channels
-from .shared.transposed import GEOMETRY, ONES, SIZE, infer, macs, spread, window_params
+from .shared.transposed import GEOMETRY, ONES, SHAPES, SIZE, infer, macs, spread, window_params
 
 ATTRS = (*GEOMETRY, *SIZE, "pad_value", *lin.OUTPUT)
 
@@ -109,20 +109,8 @@ KERNELS = (
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    shapes = [  # x (h, w, c), w (oc, kh, kw), stride, pads (top, left), output (h, w)
-        ("twice", (3, 4, 5), (4, 3, 3), (2, 2), (0, 0), (6, 8)),
-        ("twice-4x4", (3, 3, 8), (6, 4, 4), (2, 2), (1, 1), (6, 6)),
-        ("blocks", (2, 3, 17), (5, 2, 2), (2, 2), (0, 0), (4, 6)),
-        ("valid", (3, 2, 3), (2, 3, 2), (1, 1), (0, 0), (5, 3)),
-        ("gaps", (2, 3, 4), (3, 1, 2), (3, 4), (0, 0), (4, 10)),
-        ("uneven", (4, 3, 16), (7, 5, 3), (3, 2), (1, 0), (12, 6)),
-        ("padded-far", (3, 3, 2), (2, 2, 3), (2, 1), (3, 4), (3, 2)),
-        ("larger-than-it-reaches", (1, 2, 3), (2, 2, 2), (2, 2), (0, 0), (5, 7)),
-        ("one-pixel", (1, 1, 4), (3, 3, 3), (2, 2), (1, 1), (1, 1)),
-        ("one-channel", (2, 2, 1), (1, 3, 3), (2, 2), (0, 0), (5, 5)),
-    ]
     out = []
-    for name, x, (oc, k_h, k_w), stride, pads, size in shapes:
+    for name, x, (oc, k_h, k_w), stride, pads, size in SHAPES:
         attrs = dict(zip(GEOMETRY, (*stride, *pads), strict=True), out_h=size[0], out_w=size[1])
         out += linear_cases(rng, name, attrs, (1, *x), (oc, k_h, k_w, x[2]), oc, k_h * k_w * x[2])
     return out

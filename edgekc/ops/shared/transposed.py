@@ -53,3 +53,17 @@ def window_params(view: View) -> dict[str, Param]:
 
 def macs(view: View) -> int:
     return int(np.prod(view.x.shape[1:3])) * int(np.prod(view.weights.shape))
+
+
+SHAPES = (  # of test cases: x (h, w, c), w (oc, kh, kw), stride, pads (top, left), output (h, w)
+    ("twice", (3, 4, 5), (4, 3, 3), (2, 2), (0, 0), (6, 8)),
+    ("twice-4x4", (3, 3, 8), (6, 4, 4), (2, 2), (1, 1), (6, 6)),
+    ("blocks", (2, 3, 17), (5, 2, 2), (2, 2), (0, 0), (4, 6)),
+    ("valid", (3, 2, 3), (2, 3, 2), (1, 1), (0, 0), (5, 3)),
+    ("gaps", (2, 3, 4), (3, 1, 2), (3, 4), (0, 0), (4, 10)),
+    ("uneven", (4, 3, 16), (7, 5, 3), (3, 2), (1, 0), (12, 6)),
+    ("padded-far", (3, 3, 2), (2, 2, 3), (2, 1), (3, 4), (3, 2)),
+    ("larger-than-it-reaches", (1, 2, 3), (2, 2, 2), (2, 2), (0, 0), (5, 7)),
+    ("one-pixel", (1, 1, 4), (3, 3, 3), (2, 2), (1, 1), (1, 1)),
+    ("one-channel", (2, 2, 1), (1, 3, 3), (2, 2), (0, 0), (5, 5)),
+)
