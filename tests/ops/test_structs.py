@@ -16,7 +16,7 @@ from kernel_files import INCLUDE_FLAGS
 
 from edgekc.assets import runtime_file
 from edgekc.firmware.toolchain import host_compiler
-from edgekc.graph.op import Struct
+from edgekc.graph.op import Op, Struct, View
 from edgekc.graph.scratch import Region, offsets, scratch_bytes
 from edgekc.ops import OPS
 
@@ -58,14 +58,19 @@ def test_the_comparison_sees_order_and_type() -> None:
 
 
 @functools.cache
+def views_of(op: Op) -> list[View]:
+    """Of all its cases, which several kernels share."""
+    return [view for case in op.cases(np.random.default_rng(0)) for view in host.views(op, case)]
+
+
+@functools.cache
 def region_names(symbol: str) -> tuple[str, ...]:
     """Of the kernel's scratch, in their order, which must be the same for every layer."""
     found = set()
     for op in OPS.values():
         for kernel in op.kernels:
             if kernel.symbol == symbol and kernel.scratch is not None:
-                cases = [view for case in op.cases(np.random.default_rng(0)) for view in host.views(op, case)]
-                regions = [kernel.scratch(view) for view in cases if kernel.accepts(view)]
+                regions = [kernel.scratch(view) for view in views_of(op) if kernel.accepts(view)]
                 assert all(region.holds for view in regions for region in view)
                 found |= {tuple(region.name for region in view) for view in regions}
     assert len(found) <= 1, f"{symbol}: the regions of scratch are not always the same: {found}"

@@ -28,7 +28,6 @@ def chosen(graph: Graph, features: frozenset[str]) -> dict[str, Kernel]:
     return {step.view.node.name: step.kernel for step in plan_within(graph, features, None)[0].steps}
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize("name", ["resnet8_cifar10", "kws_dscnn"])
 def test_the_classifier_of_a_convolutional_network_is_portable(name: str) -> None:
     graph = packed(name)
@@ -39,13 +38,11 @@ def test_the_classifier_of_a_convolutional_network_is_portable(name: str) -> Non
     assert [n for n in kernels if kernels[n] is not fastest[n]] == [n.name for n in graph.nodes if n.op == FC]
 
 
-@pytest.mark.fast
 def test_where_they_are_the_work_they_stay() -> None:
     graph = packed("ad_lowrank")
     assert {k.symbol for k in chosen(graph, BOARD.features).values()} >= {f"ek_{FC}_s8_dsp"}
 
 
-@pytest.mark.fast
 def test_other_extensions_are_left_alone() -> None:
     graph = packed("kws_dscnn")
     features = load_board("mps3-an547").features
@@ -53,7 +50,6 @@ def test_other_extensions_are_left_alone() -> None:
         assert step.kernel is choose_kernel(step.view, features)
 
 
-@pytest.mark.fast
 def test_code_that_another_layer_needs_saves_nothing() -> None:
     """A small layer shares its kernel, or all of its files, with a large one."""
     graph = packed("resnet8_cifar10")

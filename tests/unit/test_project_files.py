@@ -13,7 +13,6 @@ from edgekc import __version__
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.fast
 def test_citation_is_valid_and_names_the_papers() -> None:
     yaml: Any = pytest.importorskip("yaml", reason="PyYAML is not installed")
     found = yaml.safe_load((ROOT / "CITATION.cff").read_text())
@@ -31,7 +30,6 @@ def test_citation_is_valid_and_names_the_papers() -> None:
     assert {paper["doi"] for paper in found["references"]} == dois
 
 
-@pytest.mark.fast
 def test_changelog_has_a_place_for_what_comes_and_known_headings() -> None:
     text = (ROOT / "CHANGELOG.md").read_text()
     versions = re.findall(r"^## \[(.+?)\]", text, re.MULTILINE)
@@ -41,7 +39,6 @@ def test_changelog_has_a_place_for_what_comes_and_known_headings() -> None:
     assert set(re.findall(r"^### (.+)", text, re.MULTILINE)) <= kinds
 
 
-@pytest.mark.fast
 def test_versions_agree() -> None:
     project = (ROOT / "pyproject.toml").read_text()
     assert re.findall(r'^version = "(.+)"$', project, re.MULTILINE) == [__version__]

@@ -12,8 +12,6 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = sorted((ROOT / "edgekc").rglob("*.py"))
 MAX_LINES = 400
@@ -94,12 +92,10 @@ def test_statements_are_seen() -> None:
     assert len(GRAPH) > 200 and sum(map(len, GRAPH.values())) > 1000
 
 
-@pytest.mark.fast
 def test_no_circle_of_files() -> None:
     assert circle({m: {n for n in found if n in MODULES} for m, found in GRAPH.items()}) == []
 
 
-@pytest.mark.fast
 def test_no_circle_of_rooms() -> None:
     rooms: dict[str, set[str]] = {room_of(module): set() for module in MODULES}
     for module, found in GRAPH.items():
@@ -107,7 +103,6 @@ def test_no_circle_of_rooms() -> None:
     assert circle(rooms) == []
 
 
-@pytest.mark.fast
 def test_a_package_is_imported_behind_no_one_who_needs_it() -> None:
     """Importing a file runs the `__init__` of its package first; these too are in no circle with who imports it."""
     edges = {}
@@ -120,7 +115,6 @@ def test_a_package_is_imported_behind_no_one_who_needs_it() -> None:
     assert circle(edges) == []
 
 
-@pytest.mark.fast
 def test_pytorch_is_behind_one_door() -> None:
     """Recipes, the walk and all other rooms are there without it; only `train/pytorch.py` lets it in, when called."""
     torch = {m: {inside for n, inside in found.items() if n.split(".")[0] == "torch"} for m, found in GRAPH.items()}
@@ -135,7 +129,6 @@ def test_pytorch_is_behind_one_door() -> None:
     assert doors == {"edgekc.train.pytorch"}
 
 
-@pytest.mark.fast
 def test_imports_inside_are_relative() -> None:
     absolute = []
     for module, path in MODULES.items():
@@ -146,13 +139,11 @@ def test_imports_inside_are_relative() -> None:
     assert absolute == []
 
 
-@pytest.mark.fast
 def test_files_are_short() -> None:
     lines = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in PATHS}
     assert {path: count for path, count in lines.items() if count > MAX_LINES} == {}
 
 
-@pytest.mark.fast
 def test_every_room_says_what_it_does() -> None:
     """A room that turns something into something else says so: `X to Y`."""
     packages = {path.parent for path in PATHS}
@@ -165,7 +156,6 @@ def test_every_room_says_what_it_does() -> None:
     assert {m for m, text in rooms.items() if " to " not in text} == {"edgekc.graph", "edgekc.ops"}
 
 
-@pytest.mark.fast
 def test_the_list_of_packages_is_the_tree() -> None:
     project = (ROOT / "pyproject.toml").read_text()
     (block,) = re.findall(r"^packages = \[\n(.*?)^\]", project, re.MULTILINE | re.DOTALL)

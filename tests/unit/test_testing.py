@@ -14,6 +14,7 @@ from typing import Any, cast
 import chosen
 import pytest
 import reached
+import tiers
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTING = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
@@ -60,7 +61,7 @@ def test_fast_rooms_exist_and_slow_tests_are_not_among_them() -> None:
     assert chosen.is_fast(item("unit/test_arena.py"))
     assert not chosen.is_fast(item("unit/test_arena.py", "test_it", "slow"))
     assert not chosen.is_fast(item("wheel/test_wheel.py"))
-    for name in (*chosen.FAST, *chosen.NOT_FAST, *chosen.SLOW, *chosen._SWEEPS):
+    for name in (*tiers.FAST, *tiers.NOT_FAST, *tiers.SLOW, *tiers.SWEEPS):
         path, _, test = name.partition("::")
         assert (ROOT / "tests" / path).exists(), name
         assert not test or f"def {test.partition('[')[0]}" in (ROOT / "tests" / path).read_text(encoding="utf-8"), name

@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[3]
 # PyTorch calls the first, pydantic reads the second, notebooks call the third.
 BY_FRAMEWORKS = {"forward", "model_config", "_repr_html_"}
@@ -71,13 +69,11 @@ def test_every_name_has_a_user() -> None:
     assert unused_python(texts("edgekc"), others) == []
 
 
-@pytest.mark.fast
 def test_every_c_function_and_macro_has_a_user() -> None:
     unused = unused_c(texts("runtime_c"), texts("edgekc", "codegen"))
     assert [name for name in unused if not BY_NAME.fullmatch(name)] == []
 
 
-@pytest.mark.fast
 def test_what_nobody_uses_is_found() -> None:
     ours = "import enum\nclass A(enum.Enum):\n    X = 1\n    Y = 2\ndef f():\n    return A.X\ndef g():\n    f()\n"
     assert unused_python([ours], ["import m\nm.f()"]) == ["Y", "g"]

@@ -33,14 +33,12 @@ def flagged(value: Any) -> Iterator[Any]:
             yield from flagged(item)
 
 
-@pytest.mark.fast
 def test_no_committed_result_was_disturbed() -> None:
     files = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
     assert len(files) > 10
     assert {p.name: list(flagged(json.loads(p.read_text()))) for p in files} == {p.name: [] for p in files}
 
 
-@pytest.mark.fast
 def test_a_disturbed_row_is_measured_again_and_never_written(
     litert: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

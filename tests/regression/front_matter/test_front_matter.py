@@ -31,7 +31,6 @@ def texts(model: Path, board: str = "mps2-an386", rounding: str = "tflite") -> d
     return {path: data.decode() for path, data in files.items() if path != "net.ekc"}
 
 
-@pytest.mark.fast
 def test_board_source_options_and_version(tmp_path: Path) -> None:
     elsewhere = tmp_path / MODEL.name
     shutil.copyfile(MODEL, elsewhere)
@@ -50,7 +49,6 @@ def test_board_source_options_and_version(tmp_path: Path) -> None:
         assert all(len(line) <= 120 for line in files[path].splitlines()[:16])
 
 
-@pytest.mark.fast
 def test_a_packed_model_says_where_it_came_from() -> None:
     text = texts(PACKED)["include/net.h"]
     assert "Source: resnet8_cifar10jpeg.onnx" in text
@@ -60,7 +58,6 @@ def test_a_packed_model_says_where_it_came_from() -> None:
 HOSTILE = "*/ int x; /*\n#error no\r\\\n??/\u202e" + "long" * 99
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize("key", ["tool", "source", "source_sha256", "recipe"])
 def test_text_from_a_file_stays_in_its_comment(key: str) -> None:
     for text in (HOSTILE, f'{{"compress":[{{"method":{"%r"}}}]}}' % HOSTILE, "rounding=" + HOSTILE, '{"compress":3}'):
@@ -68,7 +65,6 @@ def test_text_from_a_file_stays_in_its_comment(key: str) -> None:
         assert all(re.fullmatch(r"[\w./ ,:;-]{1,112}", line, re.ASCII) for line in lines), lines
 
 
-@pytest.mark.fast
 def test_hostile_metadata_does_not_reach_the_code() -> None:
     graph = read(PACKED.read_bytes(), "x").graph
     metadata = {"tool": "*/ a", "source": "*/ b", "source_sha256": "*/ c", "recipe": "*/ d"}
@@ -79,7 +75,6 @@ def test_hostile_metadata_does_not_reach_the_code() -> None:
         assert not re.search(r"\*/ [a-d]", files[path].decode())
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize("board", ["mps2-an386", "mps2-an385", "mps3-an547", "linux-aarch64"])
 @pytest.mark.parametrize("model", [MODEL, PACKED], ids=["dense", "packed"])
 def test_roundings_are_named(model: Path, board: str) -> None:
@@ -87,21 +82,18 @@ def test_roundings_are_named(model: Path, board: str) -> None:
     assert set(re.findall(r"\.rounding = (\w+)", text)) == {"EK_ROUND_DOUBLE", "EK_ROUND_SINGLE"}
 
 
-@pytest.mark.fast
 def test_a_pointer_to_nothing_is_null() -> None:
     """`.constant` of an addition of two activations."""
     text = texts(MODEL)["src/net.c"]
     assert ".constant = NULL," in text and "#include <stddef.h>" in text
 
 
-@pytest.mark.fast
 def test_rounding_names_are_those_of_the_definition() -> None:
     header = (RUNTIME_C / "include" / "ek_rounding.h").read_text()
     named = dict(re.findall(r"(EK_ROUND_\w+) = (\d)", header))
     assert {name: int(value) for name, value in named.items()} == {"EK_ROUND_SINGLE": SINGLE, "EK_ROUND_DOUBLE": DOUBLE}
 
 
-@pytest.mark.fast
 def test_nothing_is_said_twice() -> None:
     text = texts(MODEL)["include/net.h"]
     assert "/* input: int8 1x8x8x1, 64 bytes */" in text

@@ -24,7 +24,6 @@ def first_line(text: str) -> str:
     return text.splitlines()[0].strip("/* #")
 
 
-@pytest.mark.fast
 def test_licence_is_the_standard_text_and_the_package_names_it() -> None:
     assert hashlib.sha256((ROOT / "LICENSE").read_bytes()).hexdigest() == APACHE
     project = (ROOT / "pyproject.toml").read_text()
@@ -32,7 +31,6 @@ def test_licence_is_the_standard_text_and_the_package_names_it() -> None:
     assert re.search(r'^license-files = \["LICENSE"\]$', project, re.MULTILINE)
 
 
-@pytest.mark.fast
 def test_every_shipped_c_file_and_template_begins_with_it() -> None:
     shipped = [p for p in sorted((ROOT / "runtime_c").rglob("*")) if p.is_file()]
     shipped += sorted((ROOT / "codegen").iterdir())
@@ -40,7 +38,6 @@ def test_every_shipped_c_file_and_template_begins_with_it() -> None:
     assert [str(p.relative_to(ROOT)) for p in shipped if first_line(p.read_text()) != SPDX] == []
 
 
-@pytest.mark.fast
 @pytest.mark.parametrize("model", [DATA / "digits_int8.tflite", PACKED], ids=["dense", "packed"])
 @pytest.mark.parametrize("board", ["mps2-an385", "mps3-an547", "linux-aarch64"])
 def test_every_generated_file_begins_with_it(model: Path, board: str) -> None:
