@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,13 +26,9 @@ from .ops import legal
 from .passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
 from .passes.floats import ALLOW, has_floats, refuse
 from .passes.lower import lower
+from .progress import Log, unsaid
 
-Log = Callable[[str], None]
 DUMPS = ("10-import.txt", "20-quantized.txt", "30-integer.txt", "40-packed.txt", "50-plan.txt")
-
-
-def _silent(text: str) -> None:
-    """Drops what a stage says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +57,7 @@ def compile_model(
     rounding: str = "tflite",
     allow_float: bool = False,
     goal: Goal = "speed",
-    log: Log = _silent,
+    log: Log = unsaid,
     keep: Path | None = None,
     form: Form = DEFAULT,
 ) -> Compiled:
@@ -92,7 +88,7 @@ def compile_packed(
     target: Target,
     *,
     goal: Goal = "speed",
-    log: Log = _silent,
+    log: Log = unsaid,
     keep: Path | None = None,
     form: Form = DEFAULT,
 ) -> Compiled:
@@ -109,7 +105,7 @@ def compile_packed(
     return Compiled(found, packed, files)
 
 
-def planned(graph: Graph, target: Target, log: Log = _silent, goal: Goal = "speed") -> Plan:
+def planned(graph: Graph, target: Target, log: Log = unsaid, goal: Goal = "speed") -> Plan:
     """The plan for a target: the best by the goal that fits; where none does, the smallest."""
     fastest = fastest_plan(graph, target.features)
     beside = buffer_bytes(fastest) - fastest.arena_bytes - (fastest.input_bytes if target.input_rows else 0)
@@ -191,7 +187,7 @@ def source_metadata(path: Path, data: bytes, recipe: str) -> dict[str, str]:
 
 
 def to_integer(
-    graph: Graph, metadata: Mapping[str, str], rounding: str = "tflite", log: Log = _silent, keep: Path | None = None,
+    graph: Graph, metadata: Mapping[str, str], rounding: str = "tflite", log: Log = unsaid, keep: Path | None = None,
     *, allow_float: bool = False,
 ) -> Graph:  # fmt: skip
     """A QUANTIZED graph to an INTEGER graph, through every pass; `metadata` joins the tool's version.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,11 @@ from ..generate.goals import check_goal
 from ..graph.ir import Stage
 from ..names import check_name, default_name
 from ..pipeline import DUMPS, check_rounding, compile_packed, imported_to_integer, target_of
+from ..progress import Log, unsaid
 from .model import Model, load
 from .program import Program
 
-Log = Callable[[str], None]
 DEFAULT_BOARD = "mps2-an386"  # a Cortex-M4F, emulated by what `pip install edgekc[arm]` brings
-
-
-def _silent(text: str) -> None:
-    """Drops what a pass says."""
 
 
 def compile(  # the name of the command
@@ -42,7 +37,7 @@ def compile(  # the name of the command
     ram: int | str | None = None,
     input_rows: bool = False,
     keep: str | Path | None = None,
-    log: Log = _silent,
+    log: Log = unsaid,
 ) -> Program:
     """Compile a quantised or packed model to C99 with static memory. Nothing is written but `keep`; see `Program.save`.
 
@@ -106,7 +101,7 @@ def packed_bytes(model: Model, *, allow_float: bool = False) -> bytes:
     """
     if model.graph.stage is Stage.INTEGER:
         return model.data
-    return _pack(model, model.name, "tflite", _silent, None, allow_float)
+    return _pack(model, model.name, "tflite", unsaid, None, allow_float)
 
 
 def _pack(model: Model, name: str, rounding: str, log: Log, keep: Path | None, allow_float: bool = False) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -20,6 +20,7 @@ from ..files.sections import nearest
 from ..format.fields import MAGIC
 from ..format.pack import read
 from ..names import default_name
+from ..progress import Log, unsaid
 from ..train import comparison
 from ..train.pytorch import trainer
 from .model import Model, check_float, load
@@ -28,11 +29,6 @@ if TYPE_CHECKING:
     from ..compression.state import OnProgress
 
 RecipeLike: TypeAlias = "rc.Recipe | str | Path | Mapping[str, Any] | None"
-Log: TypeAlias = Callable[[str], None]
-
-
-def _silent(text: str) -> None:
-    """Drops what a step says."""
 
 
 def _no_progress(title: str, progress: Any) -> None:
@@ -135,7 +131,7 @@ def compress(
     test: Any = None,
     name: str = "",
     checkpoints: str | Path | None = None,
-    log: Log = _silent,
+    log: Log = unsaid,
     on_progress: OnProgress = _no_progress,
 ) -> Packed:
     """Compress, retrain and quantise a float model by a recipe.
@@ -186,7 +182,7 @@ def transfer(
     test: Any = None,
     seeds: int = 3,
     checkpoints: str | Path | None = None,
-    log: Log = _silent,
+    log: Log = unsaid,
     on_progress: OnProgress = _no_progress,
 ) -> comparison.Comparison:
     """Compare what the student of a recipe learns best from its teacher: nothing, its scores, or its activations.

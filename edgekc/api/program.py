@@ -22,7 +22,7 @@ from ..flashing import run as flashing
 from ..format.pack import read
 from ..graph.ir import Array, Graph
 from ..measure.emulated import measure
-from ..progress import Progress, silent
+from ..progress import Progress, silent, unsaid
 from .devices import Device, ask, emulate, flash_job, sequences_of
 from .results import Built, Costs, Evaluation, Verification, costs_of, told_of_ram
 from .samples import batch_of, batch_of_dataset, dataset_of, evaluation_of, outputs_of
@@ -336,7 +336,7 @@ class Program(tables.Shown):
         """
         way = way or Way(timeout_s=120.0)
         tool, job = flash_job(self.folder, self.board, way, optimise)
-        return flashing.flash(tool, job, timeout_s=way.timeout_s, log=log or (lambda text: None))
+        return flashing.flash(tool, job, timeout_s=way.timeout_s, log=log or unsaid)
 
     def flash_commands(self, way: Way | None = None, *, optimise: Optimise = "speed") -> tuple[str, ...]:
         """What a shell would be told to flash the board, line by line; the program is built, and nothing is flashed.

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from ..data import Dataset, for_graph, synthetic
 from ..errors import ToolError
 from ..graph.ir import Graph
+from ..progress import Log, unsaid
 from ..quantize.post_training import post_training
 from ..quantize.to_int8 import prepare
 from .changes import Layer
 from .checkpoints import Checkpoints
 from .model import Model
 from .quantized import device_graph
-from .state import Job, Log, OnProgress, State
+from .state import Job, OnProgress, State
 from .substitute import pack_layers
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def compress(
     graph: Graph,
     recipe: Recipe,
     dataset: Dataset | None,
-    log: Log = lambda text: None,
+    log: Log = unsaid,
     *,
     on_progress: OnProgress = lambda title, progress: None,
     trainer: Callable[[], Trainer] | None = None,

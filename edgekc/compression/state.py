@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..data import Dataset
 from ..graph.ir import Graph
+from ..progress import Log
 from ..quantize import calibrate
 from .changes import Layer
 from .model import Model
@@ -16,8 +17,6 @@ from .model import Model
 if TYPE_CHECKING:
     from ..recipe import Recipe
     from ..train.trainer import Trainer
-
-Log: TypeAlias = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,12 @@ from ..format.pack import pack, read
 from ..graph.ir import Graph, Quant, Stage
 from ..importers import import_model
 from ..pipeline import source_metadata, to_integer
+from ..progress import Log
 from ..quantize.to_int8 import prepare
 from .changes import Layer
 from .run import compress
 from .sizes import WEIGHT_PARTS, LayerSize, before, dense_weights, layer_sizes
-from .state import Log, OnProgress
+from .state import OnProgress
 
 if TYPE_CHECKING:
     from ..recipe import Recipe

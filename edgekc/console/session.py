@@ -31,6 +31,7 @@ from ..flashing.records import Job
 from ..flashing.run import choose_tool, flash, make_job, program_command
 from ..format.pack import read
 from ..graph.ir import Array
+from ..progress import Log
 from .lines import ProcessLine, PyocdLine, SerialLine, SocketLine, only_serial_port
 from .protocol import Console, Hello, Line, Patience, Run
 
@@ -239,7 +240,7 @@ def on_board(folder: Path, board: Board, way: Way, *, trace: bool) -> Iterator[t
 
 def run_samples(
     console: Console, image: Image, folder: Path, inputs: bytes, *, link: str, check: bool,
-    log: Callable[[str], None], reset_each: bool = False,
+    log: Log, reset_each: bool = False,
 ) -> BoardRun:  # fmt: skip
     """Runs every sample; with `check`, compares each with the reference and stops at the first difference.
 

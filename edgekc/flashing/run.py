@@ -7,7 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from ..errors import BoardError, UsageError
 from ..files.output import write_file
 from ..firmware.build import Image
 from ..firmware.flat import flat_image
+from ..progress import Log
 from . import gdb, openocd, problems, pyocd, remote, stlink, uf2, usb
 from .records import Job, Step, Tool
 
@@ -119,7 +120,7 @@ def command_lines(tool: Tool, job: Job) -> list[str]:
     return lines
 
 
-def flash(tool: Tool, job: Job, *, timeout_s: float, log: Callable[[str], None]) -> Flashed:
+def flash(tool: Tool, job: Job, *, timeout_s: float, log: Log) -> Flashed:
     """Takes the tool's steps one after the other, then compares what was read back.
 
     Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..graph.ir import Graph
+from ..progress import Log
 from . import (
     drop_identity_reshapes,
     fold_activations,
@@ -41,7 +42,7 @@ INTEGER_PASSES: tuple[tuple[str, Pass], ...] = (
 )
 
 
-def apply(graph: Graph, passes: tuple[tuple[str, Pass], ...], log: Callable[[str], None]) -> Graph:
+def apply(graph: Graph, passes: tuple[tuple[str, Pass], ...], log: Log) -> Graph:
     """The graph behind all of these passes; each note goes to `log`, behind its pass's name."""
     for name, run in passes:
         graph, notes = run(graph)

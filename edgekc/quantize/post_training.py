@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from ..data import Dataset, for_graph, real_batches, subset, synthetic
 from ..graph.ir import Graph, Quant
 from ..ops import legal
+from ..progress import Log, unsaid
 from . import calibrate
 from .bias_correction import SideBySide, walk
 from .equalise import equalise
@@ -23,7 +22,7 @@ def post_training(
     graph: Graph,
     dataset: Dataset | None,
     settings: Quantize,
-    log: Callable[[str], None] = lambda text: None,
+    log: Log = unsaid,
     exact: Graph | None = None,
 ) -> Graph:
     """Quantise by calibration alone.
@@ -102,7 +101,7 @@ def _quantised(graph: Graph, dataset: Dataset, settings: Quantize, exact: Graph 
     )
 
 
-def _finish(result: SideBySide, log: Callable[[str], None]) -> Graph:
+def _finish(result: SideBySide, log: Log) -> Graph:
     legal.check(result.graph)
     log(f"quantize: relative output error {result.relative_error:.4f} on calibration samples")
     return result.graph

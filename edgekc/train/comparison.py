@@ -20,7 +20,7 @@ from rich.console import Console
 
 from .. import tables
 from ..compression.run import compress
-from ..compression.state import Log, OnProgress
+from ..compression.state import OnProgress
 from ..compression.walk import read_labelled, read_samples
 from ..data import Dataset, Source, for_graph
 from ..errors import UsageError
@@ -29,6 +29,7 @@ from ..format.pack import pack
 from ..graph.ir import Graph, Role, Stage
 from ..importers import import_model
 from ..pipeline import source_metadata, to_integer
+from ..progress import Log
 from ..quantize.to_int8 import prepare
 from .pytorch import trainer
 from .steps.retrain import Retrain

@@ -20,6 +20,7 @@ from ..compression.methods import prune
 from ..data import Dataset, for_graph, real_batches, subset
 from ..errors import UsageError
 from ..graph.ir import Array, Graph
+from ..progress import Log
 from .net import Net
 from .steps.prune import Prune
 
@@ -89,7 +90,7 @@ def run(
     where: str,
     dataset: Dataset,
     fine_tune: Callable[[Graph], Graph],
-    log: Callable[[str], None],
+    log: Log,
 ) -> prune.Pruned:
     """Prune until the step's budget is met.
 

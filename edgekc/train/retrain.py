@@ -15,6 +15,7 @@ from ..importers import import_model
 from ..ops import source_of
 from ..passes import QUANTIZED_PASSES, apply
 from ..passes.lower import lower
+from ..progress import unsaid
 from ..quantize.to_int8 import prepare
 from . import transfer
 from .batches import Augment
@@ -88,7 +89,7 @@ def retrain(
 
 def integer(quantized: Graph) -> Graph:
     """The INTEGER graph with the activations of the QUANTIZED one: no channel is folded away."""
-    return lower(apply(quantized, QUANTIZED_PASSES, lambda note: None))
+    return lower(apply(quantized, QUANTIZED_PASSES, unsaid))
 
 
 def _teacher(job: Job, step: Retrain) -> Graph:

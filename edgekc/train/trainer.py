@@ -8,9 +8,10 @@ from typing import Protocol
 
 from ..compression.methods.prune import Pruned
 from ..compression.model import Model
-from ..compression.state import Job, Log, State
+from ..compression.state import Job, State
 from ..data import Dataset
 from ..graph.ir import Graph
+from ..progress import Log
 from .steps.prune import Prune
 from .steps.retrain import Retrain
 

@@ -30,6 +30,7 @@ from edgekc.importers.tflite.file import FileOperator
 from edgekc.ops import legal
 from edgekc.passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
 from edgekc.passes.lower import lower
+from edgekc.progress import unsaid
 
 FORMS = ("dense", "exact", "wide")
 SAMPLES = 5
@@ -91,18 +92,14 @@ class Outcome:
 
 def integer_graph(net: RandomNet, form: str = "dense") -> Graph:
     """The pipeline up to the packed model, with packed layers put in behind the lowering. EdgekcError: refused."""
-    graph = apply(import_tflite(net.model(), "net", "random.tflite"), QUANTIZED_PASSES, _silent)
+    graph = apply(import_tflite(net.model(), "net", "random.tflite"), QUANTIZED_PASSES, unsaid)
     legal.check(graph)
     older = not oracle.missing() and oracle.fully_connected_rounding() == "double"
     graph = lower(graph, "double" if older else "tflite")
     if form != "dense":
         graph = pack_layers(graph, np.random.default_rng([net.seed, 22]), form == "exact")
     legal.check(graph)
-    return replace(apply(graph, INTEGER_PASSES, _silent), metadata=METADATA)
-
-
-def _silent(text: str) -> None:
-    """Drops what a pass says."""
+    return replace(apply(graph, INTEGER_PASSES, unsaid), metadata=METADATA)
 
 
 def subject(net: RandomNet, form: str, count: int = SAMPLES) -> Subject:
