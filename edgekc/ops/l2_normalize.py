@@ -24,7 +24,7 @@ from ..graph.fixedpoint import (
 from ..graph.ir import Array, Quant
 from ..graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp
-from .shared.checks import activation_inputs, require_int8
+from .shared.checks import activation_inputs, is_unsigned, require_int8
 from .shared.operands import X
 from .shared.testing import fills
 
@@ -34,6 +34,7 @@ STEPS = 5  # of Newton's method
 ONE, HALF_THREE = 1 << 28, 3 << 27  # 1 and 3/2 in Q3
 HALF_ROOT_TWO = 1518500250  # in Q0
 UNIT = Quant((1 / 128,), (0,))  # the only quantisation of the output that TFLite has
+UNSIGNED = "l2_normalize_unsigned"  # the same with the rounding of uint8 models
 EPSILON = 1e-6  # that a length of nothing but zeros is taken for
 
 
@@ -80,12 +81,13 @@ def lower(view: View) -> Lowered:
         raise UnsupportedError(text, where=view.node.name)
     if depth > MAX_DEPTH:
         raise UnsupportedError(f"the length of {depth} values (at most {MAX_DEPTH})", where=view.node.name)
-    return Lowered("l2_normalize", {"in_zero": view.x.q.zero_point}, activation_inputs(view))
+    name = UNSIGNED if is_unsigned(view) else "l2_normalize"
+    return Lowered(name, {"in_zero": view.x.q.zero_point}, activation_inputs(view))
 
 
 def _params(view: View) -> dict[str, Param]:
-    depth = view.x.shape[-1]
-    return dict(rows=math.prod(view.x.shape[:-1]), depth=depth, in_zero=view["in_zero"])
+    depth, left = view.x.shape[-1], 7 if view.node.op == UNSIGNED else 0
+    return dict(rows=math.prod(view.x.shape[:-1]), depth=depth, in_zero=view["in_zero"], left=left)
 
 
 KERNELS = (
@@ -93,7 +95,7 @@ KERNELS = (
         symbol="ek_l2_normalize_s8",
         header="ek_l2_normalize.h",
         struct="ek_l2_normalize_params",
-        fields=(("uint32_t", "rows"), ("uint32_t", "depth"), ("int16_t", "in_zero")),
+        fields=(("uint32_t", "rows"), ("uint32_t", "depth"), ("int16_t", "in_zero"), ("uint8_t", "left")),
         params=_params,
         # A vector's length is known before its first value is written.
         in_place=lambda view: (0,),

@@ -15,9 +15,10 @@ from ..graph.fixedpoint import INT32_MAX, rounding_divide_by_pot
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp
+from . import resize_bilinear_unsigned
 from .shared import resize
 from .shared.channels import channelwise
-from .shared.checks import activation_inputs, known
+from .shared.checks import activation_inputs, is_unsigned, known
 from .shared.operands import X
 from .shared.testing import fills
 from .shared.ties import channelwise as channelwise_ties
@@ -67,6 +68,8 @@ def lower(view: View) -> Lowered:
     resize.require_image(view)
     if all(resize.corners(view)):
         raise UnsupportedError("align_corners together with half_pixel_centers", where=view.node.name)
+    if is_unsigned(view):
+        return resize_bilinear_unsigned.lower(view)
     attrs = {}
     for axis, letter in ((1, "h"), (2, "w")):
         size, count = view.x.shape[axis], view.out.shape[axis]

@@ -8,6 +8,7 @@
 typedef struct {
     uint32_t rows, depth;   /* so many vectors, of so many values: at most 33025 */
     int16_t in_zero;
+    uint8_t left;           /* 7: values are multiplied by 128 before they are rounded, as in uint8 models; else 0 */
 } ek_l2_normalize_params;
 
 /* The output has scale 1/128 and zero point 0. `out` may be `in`. */

@@ -25,4 +25,17 @@ typedef struct {
 /* Linear between the four pixels around a place; places outside the image are moved to its edge. */
 void ek_resize_bilinear_s8(const ek_resize_bilinear_params *p, const int8_t *in, int8_t *out);
 
+typedef struct {
+    uint32_t in_h, in_w, channels;
+    uint32_t out_h, out_w;
+    uint32_t scale_h, scale_w;  /* times 2^left: from one output pixel to the next, in 2^-29 input pixel */
+    int8_t left_h, left_w;
+    uint8_t half_pixels;        /* 1: places are those of the middles of pixels */
+    uint16_t doubt;             /* in 2^-20: how near to a half the sum in fixed point may be wrong */
+} ek_resize_bilinear_unsigned_params;
+
+/* The same with the bits of TensorFlow Lite's kernel for uint8, whose sums are in float32. */
+void ek_resize_bilinear_unsigned_s8(const ek_resize_bilinear_unsigned_params *p, const int8_t *in, int8_t *out,
+                                    void *scratch);
+
 #endif

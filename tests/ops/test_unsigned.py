@@ -10,6 +10,7 @@ import oracle
 import pytest
 import random_layers as layers
 import random_moves as moves
+import random_spatial as spatial
 from importing import import_tflite
 from lowering_cases import _shape, _with_rounding
 from random_layers import Builder, Layer
@@ -41,6 +42,8 @@ LAYERS: dict[str, tuple[Layer, tuple[int, ...]]] = {
     "relu": (moves.relu, (4, 2)),
     "logistic": (moves.logistic, (4, 2)),
     "tanh": (moves.tanh, (4, 2)),
+    "resize_bilinear": (spatial.resize_bilinear, (4,)),
+    "l2_normalize": (spatial.l2_normalize, (4, 3, 2)),
 }
 
 
@@ -136,6 +139,44 @@ def test_a_concatenation_of_several_scales() -> None:
         np.testing.assert_array_equal(got[0], oracle.interpret(data, values)[0], err_msg=str(i))
 
 
+def _held_against_litert(op: str, attrs: dict[str, int], x: Tensor, y: Tensor, values: np.ndarray) -> None:
+    view = View(Node(op, "y", ("x",), ("y",), {**attrs, "unsigned": 1}), (x,), (y,))
+    want = oracle.run(as_unsigned(view), [to_unsigned(values)])[0]
+    note = f"{x.shape} {y.shape} {attrs}"
+    np.testing.assert_array_equal(lowered_reference(view, {"x": values}), to_signed(want), err_msg=note)
+
+
+def test_resized_to_any_size() -> None:
+    """Sixths, tenths and twelfths, of which many sums are at a half; the largest and smallest steps that are taken."""
+    sizes = (
+        *(((2, 3), (12, 18)), ((3, 4), (30, 48)), ((5, 7), (12, 84)), ((10, 6), (4, 5)), ((1, 1), (65, 129))),
+        *(((2, 1), (120, 40)), ((33, 3), (7, 190)), ((700, 2), (1900, 3)), ((3000, 4), (2, 2)), ((9, 9), (129, 129))),
+    )
+    rng = np.random.default_rng(0)
+    for size, out in sizes:
+        for align, half in ((0, 0), (1, 0), (0, 1)):
+            x = tensor(
+                "x", (1, *size, 3), Quant((float(np.float32(rng.uniform(1e-6, 1e3))),), (int(rng.integers(-128, 128)),))
+            )
+            attrs = dict(align_corners=align, half_pixel_centers=half)
+            for k in (0, 3, 5):
+                _held_against_litert("resize_bilinear", attrs, x, tensor("y", (1, *out, 3), x.q), fill(rng, x.shape, k))
+
+
+def test_lengths_of_any_vectors() -> None:
+    """Long ones, those of nothing but the zero point, and those next to it, where a level is a large part of them."""
+    rng = np.random.default_rng(0)
+    for depth in (1, 2, 7, 300, 33025):
+        for zero in (-128, -1, 0, 93, 127):
+            x, y = (
+                tensor("x", (1, 3, depth), Quant((0.5,), (zero,))),
+                tensor("y", (1, 3, depth), Quant((1 / 128,), (0,))),
+            )
+            for away in (0, 1, 3, 255):
+                values = np.clip(zero + rng.integers(-away, away + 1, x.shape), -128, 127).astype(np.int8)
+                _held_against_litert("l2_normalize", {}, x, y, values)
+
+
 def test_networks() -> None:
     """Whole files: inputs and outputs are uint8, as their users have them."""
     found = Counter[str]()
@@ -174,18 +215,6 @@ def test_each_layer_by_itself() -> None:
             np.testing.assert_array_equal(ours.reshape(theirs.shape), theirs, err_msg=view.node.op)
         right.add(view.node.op)
     assert len(right) > 35, sorted(right)
-
-
-@pytest.mark.parametrize(
-    ("op", "attrs"),
-    [("resize_bilinear", dict(align_corners=0, half_pixel_centers=1)), ("l2_normalize", {})],
-)
-def test_what_uint8_rounds_otherwise_is_refused(op: str, attrs: dict[str, int]) -> None:
-    shape, q = ((1, 8, 8, 2) if op == "resize_bilinear" else (1, 4, 4, 2)), Quant((1 / 128,), (128,))
-    x, y = Tensor("x", (1, 4, 4, 2), "uint8", q), Tensor("y", shape, "uint8", q)
-    data = oracle.model(View(Node(op, "y", ("x",), ("y",), {**attrs, "unsigned": 1}), (x,), (y,)))
-    with pytest.raises(edgekc.UnsupportedError, match="uint8, of which TensorFlow Lite's kernel rounds otherwise"):
-        import_tflite(data, "net", "net.tflite")
 
 
 def test_a_compiled_network(tmp_path: Path) -> None:

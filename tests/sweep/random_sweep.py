@@ -243,6 +243,7 @@ ELSEWHERE = (
     "ek_lstm_s8.c",
     "ek_mul_deep_const_s8.c",
     "ek_mul_deep_s8.c",
+    "ek_resize_bilinear_unsigned_s8.c",
     "ek_rows_next.c",
     "ek_svdf_s8.c",
 )

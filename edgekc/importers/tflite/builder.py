@@ -90,9 +90,6 @@ class Builder:
             if any(missing in error.what for error in self.refused):  # the first says what there is
                 raise UnsupportedError(what, where=self.at(op))
             raise self.unsupported(op, what, ", ".join(sorted(handlers)))
-        if op.index in self.model.unsigned and op.builtin in types.NOT_UINT8:
-            what = "uint8, of which TensorFlow Lite's kernel rounds otherwise than of int8"
-            raise self.unsupported(op, what, "int8", "convert the model to int8")
         handlers[op.builtin](self, op)
 
     def refuse(self, error: UnsupportedError, op: FileOperator | None) -> None:

@@ -46,8 +46,6 @@ SOFTMAX ADD SUB MUL DIV MAXIMUM MINIMUM SQUARED_DIFFERENCE MEAN SUM REDUCE_MAX R
 FULLY_CONNECTED DEPTH_TO_SPACE SPACE_TO_DEPTH
 """.split()
 )
-# Whose kernels for uint8 compute otherwise than those for int8, by more than a zero point of 128.
-NOT_UINT8 = frozenset(("RESIZE_BILINEAR", "L2_NORMALIZATION"))
 CONSTANTS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64", "bool")  # numpy's names too
 
 

@@ -48,7 +48,8 @@ void ek_l2_normalize_s8(const ek_l2_normalize_params *p, const int8_t *in, int8_
         }
         multiplier = inverse_root(sum, &shift);
         for (uint32_t i = 0; i < p->depth; i++) {
-            const int32_t y = ek_requant_double(in[i] - (int32_t)p->in_zero, multiplier, shift + 7);
+            const int32_t x = ek_shift_left(in[i] - (int32_t)p->in_zero, p->left);
+            const int32_t y = ek_requant_double(x, multiplier, shift + 7 - p->left);
             out[i] = (int8_t)ek_clamp(y, -128, 127);
         }
     }

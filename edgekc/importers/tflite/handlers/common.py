@@ -109,6 +109,11 @@ def plain(kind: str, *operands: str, **attrs: AttrValue) -> Handler:
     return handler
 
 
+def signs(b: Builder, op: FileOperator) -> dict[str, int]:
+    """What a node says whose kernel in TensorFlow Lite is another one in uint8."""
+    return {"unsigned": 1} if op.index in b.model.unsigned else {}
+
+
 def aligned(b: Builder, op: FileOperator, names: Sequence[str]) -> tuple[str, ...]:
     """All operands, by what they are called; activations of fewer dimensions than others with ones in front."""
     ranks = [len(b.file_tensor(op, i, name).shape) for i, name in enumerate(names)]

@@ -8,7 +8,7 @@ from ....errors import ModelError
 from ....graph.ir import Role
 from ..builder import Builder, Handler, graph_shape
 from ..file import FileOperator
-from .common import activation, conv_kind, transposed_window, window, window_shape
+from .common import activation, conv_kind, signs, transposed_window, window, window_shape
 from .spatial import dynamic_fully_connected, has_computed_weights
 
 
@@ -35,11 +35,6 @@ def _bias(b: Builder, op: FileOperator, x: str, position: int = 2) -> tuple[str,
     t = b.file_tensor(op, position, "bias")
     b.check_type(op, "bias", t, ({"int16": "int64", "float32": "float32"}.get(b.tensors[x].dtype, "int32"),))
     return (b.const(op, t, "bias", Role.BIAS),)
-
-
-def signs(b: Builder, op: FileOperator) -> dict[str, int]:
-    """What a node says whose kernel in TensorFlow Lite is another one in uint8."""
-    return {"unsigned": 1} if op.index in b.model.unsigned else {}
 
 
 def _conv(b: Builder, op: FileOperator) -> None:

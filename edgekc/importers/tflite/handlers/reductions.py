@@ -8,7 +8,7 @@ from ....graph.ir import Node, Tensor
 from ....ops.arg_max import COUNTS
 from ..builder import Builder, Handler, node_name
 from ..file import FileOperator
-from .common import Attrs, activation, axes_of, plain
+from .common import Attrs, activation, axes_of, plain, signs
 from .spatial import add_shaped
 
 
@@ -57,7 +57,7 @@ def _reduce_max(b: Builder, op: FileOperator) -> None:
 def _l2_normalize(b: Builder, op: FileOperator) -> None:
     if (kind := activation(b, op)) != "none":
         raise b.unsupported(op, f"a fused {kind}", "no fused activation")
-    plain("l2_normalize")(b, op)
+    plain("l2_normalize", **signs(b, op))(b, op)
 
 
 def _place(kind: str) -> Handler:

@@ -11,7 +11,7 @@ from ....errors import ModelError
 from ....graph.ir import AttrValue, Node, Tensor
 from ..builder import Builder, Handler, graph_shape, node_name
 from ..file import FileOperator
-from .common import activation
+from .common import activation, signs
 
 
 def _resize(kind: str) -> Handler:
@@ -24,7 +24,8 @@ def _resize(kind: str) -> Handler:
             raise ModelError(f"size {size}, expected a height and a width", where=b.at(op))
         attrs = {"align_corners": int(bool(op.options["AlignCorners"]))}
         attrs["half_pixel_centers"] = int(bool(op.options["HalfPixelCenters"]))
-        b.add(op, kind, (x,), attrs, (shape[0], *size, shape[3]))
+        signed = signs(b, op) if kind == "resize_bilinear" else {}
+        b.add(op, kind, (x,), {**attrs, **signed}, (shape[0], *size, shape[3]))
 
     return handler
 
