@@ -31,6 +31,7 @@ LAYERS: dict[str, tuple[Layer, tuple[int, ...]]] = {
     "grouped_conv2d": (layers.grouped_conv2d, (4,)),
     "depthwise": (layers.depthwise, (4,)),
     "fully_connected": (layers.fully_connected, (2, 3)),
+    "transpose_conv": (spatial.transpose_conv, (4,)),
     "average_pool": (layers.pool, (4,)),
     "max_pool": (layers.pool, (4,)),
     "add": (moves.binary, (4, 3, 2)),
@@ -73,7 +74,7 @@ def test_an_operator(op: str) -> None:
     assert compared >= 20
 
 
-@pytest.mark.parametrize("op", ["conv2d", "fully_connected"])
+@pytest.mark.parametrize("op", ["conv2d", "transpose_conv", "fully_connected"])
 def test_sums_that_end_half_way(op: str) -> None:
     """Short sums and coarse ratios: every second output is at a half, and each kernel rounds it in its own way."""
     rng = np.random.default_rng(0)
@@ -82,7 +83,7 @@ def test_sums_that_end_half_way(op: str) -> None:
             ic, oc, rows = int(rng.integers(1, 5)), 16, 500
             x_scale, w_scale = (float(np.float32(s)) for s in np.exp(rng.uniform(-6, 0, 2)))
             y_scale = float(np.float32(x_scale * w_scale / ratio))
-            window = (1, 1) if op == "conv2d" else ()
+            window = () if op == "fully_connected" else (1, 1)
             x = Tensor("x", (1, rows, 1, ic) if window else (rows, ic), "int8", Quant((x_scale,), (int(rng.integers(-128, 128)),)))  # fmt: skip  # noqa: E501
             y = Tensor("y", (*x.shape[:-1], oc), "int8", Quant((y_scale,), (int(rng.integers(-128, 128)),)))
             weights = rng.integers(-128, 128, (oc, *window, ic)).astype(np.int8)
@@ -98,6 +99,9 @@ def test_sums_that_end_half_way(op: str) -> None:
             values = {"x": rng.integers(-128, 128, x.shape).astype(np.int8)}
             want = oracle.run(as_unsigned(view), [to_unsigned(values["x"])])[0]
             np.testing.assert_array_equal(lowered_reference(view, values), to_signed(want))
+            if window:  # the importer says of each such layer that it is one of uint8
+                program = imported.prepare(import_tflite(oracle.model(as_unsigned(view)), "net", "net.tflite"))
+                np.testing.assert_array_equal(imported.outputs(program, [to_unsigned(values["x"])])[0], want)
 
 
 def test_what_a_zero_point_costs() -> None:
