@@ -17,7 +17,7 @@ from edgekc.graph.op import View
 from edgekc.ops import OPS
 from edgekc.ops.packed.template import PAIR_MAX, response_limit
 
-TEMPLATED = ("conv2d", "grouped_conv2d", "depthwise")  # operators that have forms on templates
+TEMPLATED = ("conv2d", "grouped_conv2d", "depthwise", "transpose_conv")  # operators that have forms on templates
 CLUSTERED = (*TEMPLATED, "fully_connected")
 LARGEST = (
     127,

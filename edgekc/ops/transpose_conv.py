@@ -37,19 +37,25 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
     return conv2d.reference({**attrs, **ONES}, (seen, w[:, ::-1, ::-1], *rest))
 
 
-def _plain(view: View) -> View:
+def plain(view: View) -> View:
     """The convolution that `spread` is for: its weights, scales and activation are lowered as those of any other."""
     return replace(view, node=replace(view.node, attrs={**view.node.attrs, **ONES}))
 
 
-def lower(view: View) -> Lowered:
-    if int16.is_wide(view):
-        return transpose_conv_16x8.lower(view)
-    lowered = conv2d.lower(_plain(view))
+def lowered_as(view: View, op: str, lowered: Lowered, more: Sequence[str] = ()) -> Lowered:
+    """The operator `op` of what `plain(view)` was lowered to; `more`: attributes that both have."""
     attrs = {name: view[name] for name in GEOMETRY}
     _, attrs["out_h"], attrs["out_w"], _ = view.out.shape
-    attrs |= {name: lowered.attrs[name] for name in ("pad_value", *lin.OUTPUT)}
-    return Lowered("transpose_conv", attrs, lowered.activations, lowered.constants)
+    attrs |= {name: lowered.attrs[name] for name in ("pad_value", *lin.OUTPUT, *more)}
+    return Lowered(op, attrs, lowered.activations, lowered.constants)
+
+
+def lower(view: View) -> Lowered:
+    """Weights of uint8 models that leave int8 become clustered ones."""
+    if int16.is_wide(view):
+        return transpose_conv_16x8.lower(view)
+    lowered = conv2d.lower(plain(view))
+    return lowered_as(view, "transpose_conv" if lowered.op == "conv2d" else lowered.op, lowered)
 
 
 def _with_fill(view: View, interval: Interval | None) -> Interval:
@@ -71,7 +77,7 @@ def _taps(view: View) -> tuple[int, int]:
 
 
 def _params(view: View) -> dict[str, Param]:
-    return {**window_params(view), **lin.output_params(view), "pad_value": view["pad_value"]}
+    return {**window_params(view, view.weights.shape[1:3]), **lin.output_params(view), "pad_value": view["pad_value"]}
 
 
 def _regions(view: View) -> Regions:
@@ -120,7 +126,7 @@ def _real(view: View, operands: Sequence[Array]) -> Array:
     x, w, bias = operands
     attrs = {name: view[name] for name in GEOMETRY}
     seen = spread(attrs, x, view.out.shape[1:3], (w.shape[1], w.shape[2]), 0.0)
-    return conv2d.real(_plain(view), (seen, w[:, ::-1, ::-1], bias))
+    return conv2d.real(plain(view), (seen, w[:, ::-1, ::-1], bias))
 
 
 def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
@@ -142,7 +148,7 @@ OP = Op(
     reference=reference,
     kernels=KERNELS,
     weights=lambda attrs, constants: constants[0],
-    macs=macs,
+    macs=lambda view: macs(view, view.weights.shape),
     ranges=ranges,
     validate=lin.validate,
     channels=lambda view: lin.mixing_rule(channel_axis=3, always_padded=True),

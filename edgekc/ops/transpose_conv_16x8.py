@@ -52,7 +52,7 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
 
 
 def _params(view: View) -> dict[str, Param]:
-    return {**conv2d_16x8.output_params(view), **transposed.window_params(view), "groups": 1}
+    return {**conv2d_16x8.output_params(view), **transposed.window_params(view, view.weights.shape[1:3]), "groups": 1}
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
@@ -83,7 +83,7 @@ OP = Op(
         ),
     ),
     weights=lambda attrs, constants: constants[0],
-    macs=transposed.macs,
+    macs=lambda view: transposed.macs(view, view.weights.shape),
     ranges=ranges,
     validate=conv2d_16x8.validate,
     wide=True,

@@ -190,4 +190,19 @@ void ek_clustered_grouped_conv2d_s8(const ek_clustered_grouped_conv2d_s8_params 
 void ek_clustered_depthwise3x3_s8_dsp(const ek_clustered_depthwise3x3_s8_dsp_params *params, const int8_t *in,
                                       int8_t *out, void *scratch);
 
+typedef struct {
+    const uint8_t *indices;     /* (out_c, k_h, k_w, in_c), bit-packed */
+    const ek_s16 *centers;      /* up to 2^bits */
+    const int32_t *bias;        /* (out_c), the input's zero point folded in */
+    ek_requant_params requant;
+    ek_window_params window;    /* as in ek_transpose_conv_params (ek_transpose_conv.h) */
+    int8_t pad_value;           /* what taps see that fall on no input pixel: the input's zero point */
+    uint8_t bits;               /* of an index, 1 to 8 */
+    uint16_t center_count;
+} ek_clustered_transpose_conv_params;
+
+/* `scratch`: the weights of one filter, int32. The buffers must not overlap. */
+void ek_clustered_transpose_conv_s8(const ek_clustered_transpose_conv_params *p, const int8_t *in, int8_t *out,
+                                    void *scratch);
+
 #endif

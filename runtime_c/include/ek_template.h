@@ -193,4 +193,25 @@ typedef struct {
 void ek_template_grouped_conv2d_s8(const ek_template_grouped_conv2d_s8_params *params, const int8_t *in, int8_t *out,
                                    void *scratch);
 
+typedef struct {
+    const int8_t *templates;    /* (count, k_h, k_w) */
+    const uint8_t *indices;     /* (out_c, in_c), bit-packed, least significant bit first */
+    const ek_u16 *pairs;        /* (.., 2): a and b, binary16 bits of integers up to 2048 */
+    const uint8_t *pair_indices; /* (out_c, in_c), bit-packed: the kernel's pair; NULL: pairs are (out_c, in_c, 2) */
+    const int32_t *bias;        /* (out_c), the input's zero point folded in */
+    ek_requant_params requant;
+    ek_window_params window;    /* as in ek_transpose_conv_params (ek_transpose_conv.h) */
+    int8_t pad_value;           /* what taps see that fall on no input pixel: the input's zero point */
+    uint8_t bits;               /* of an index, 1 to 8 */
+    uint8_t pair_bits;          /* of an index of a pair, 1 to 8 */
+    uint16_t ones;              /* value of the constant template */
+} ek_template_transpose_conv_params;
+
+/*
+ * The compiler has proved that sums fit 32 bits.
+ * `scratch`: the weights of one filter, int32. The buffers must not overlap.
+ */
+void ek_template_transpose_conv_s8(const ek_template_transpose_conv_params *p, const int8_t *in, int8_t *out,
+                                   void *scratch);
+
 #endif

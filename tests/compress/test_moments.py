@@ -18,6 +18,7 @@ def nets() -> list[tuple[Graph, str]]:
         lambda net: net.conv("input", 5, stride=2, activation="none"),
         lambda net: net.depthwise("input", times=2, activation="none"),
         lambda net: net.grouped(net.conv("input", 6, k=1), 4, groups=2, stride=2, activation="none"),
+        lambda net: net.transposed("input", 4, stride=2, activation="none"),
         lambda net: net.fully_connected("input", 4),
     ):
         net = FloatNet(np.random.default_rng(9), (1, 7, 6, 3), "relu")
@@ -26,7 +27,9 @@ def nets() -> list[tuple[Graph, str]]:
     return out
 
 
-@pytest.mark.parametrize(("graph", "y"), nets(), ids=["conv2d", "depthwise", "grouped", "fully_connected"])
+@pytest.mark.parametrize(
+    ("graph", "y"), nets(), ids=["conv2d", "depthwise", "grouped", "transposed", "fully_connected"]
+)
 @pytest.mark.parametrize("block_bytes", [1, 2**20])
 def test_moments_are_those_of_the_unrolled_input(
     graph: Graph, y: str, block_bytes: int, monkeypatch: pytest.MonkeyPatch

@@ -191,12 +191,19 @@ def test_bytes_of_a_packed_depthwise_layer(net: tuple[Graph, Dataset]) -> None:
 
 
 TEMPLATES = '[[compress]]\nmethod = "codebook"\nlayers = ["grouped*"]\ntemplates = 16\n'
+CODED = '[[compress]]\nmethod = "pairs"\nbits = 4\n'
 GROUPED = {
     "dense": ('[quantize]\nequalise = "on"\n', "grouped_conv2d"),
     "cluster": (CLUSTER, "clustered_grouped_conv2d"),
     "second-order": (SECOND.replace("bits = 5", "bits = 3"), "clustered_grouped_conv2d"),
     "codebook": (TEMPLATES, "template_grouped_conv2d"),
-    "pairs": (TEMPLATES + '[[compress]]\nmethod = "pairs"\nbits = 4\n' + CLUSTER, "template_pairs_grouped_conv2d"),
+    "pairs": (TEMPLATES + CODED + CLUSTER, "template_pairs_grouped_conv2d"),
+}
+UPSAMPLED = TEMPLATES.replace("grouped", "transpose")
+TRANSPOSED = {
+    "second-order": (SECOND.replace("bits = 5", "bits = 4"), "clustered_transpose_conv"),
+    "codebook": (UPSAMPLED, "template_transpose_conv"),
+    "pairs": (UPSAMPLED + CODED + CLUSTER, "template_pairs_transpose_conv"),
 }
 
 
@@ -204,23 +211,36 @@ GROUPED = {
 def test_convolutions_in_groups(name: str, tmp_path: Path) -> None:
     """Between layers that are equalised, pruned of constant channels and packed: dense, and in each packed form."""
     made = FloatNet(np.random.default_rng(5), (1, 8, 7, 4), "relu")
-    x = made.grouped(made.conv("input", 12), 18, groups=6, stride=2)
-    x = made.fully_connected(made.mean(made.conv(made.grouped(x, 8, groups=2, k=1), 12)), 10)
-    graph = made.graph(x)
+    layer = made.grouped(made.conv("input", 12), 18, groups=6, stride=2)
+    x = made.fully_connected(made.mean(made.conv(made.grouped(layer, 8, groups=2, k=1), 12)), 10)
+    core = "m0plus-an385" if name in ("cluster", "pairs") else ""
+    _packed_and_run(made.graph(x), layer, *GROUPED[name], 18 * 9 * 2, core, tmp_path)
+
+
+@pytest.mark.parametrize("name", TRANSPOSED)
+def test_transposed_convolutions(name: str, tmp_path: Path) -> None:
+    made = FloatNet(np.random.default_rng(5), (1, 8, 7, 4), "relu")
+    layer = made.transposed(made.conv("input", 12, stride=2), 18)
+    x = made.fully_connected(made.mean(made.conv(layer, 12, stride=2)), 10)
+    core = "m0plus-an385" if name == "pairs" else ""
+    _packed_and_run(made.graph(x), layer, *TRANSPOSED[name], 18 * 9 * 12, core, tmp_path)
+
+
+def _packed_and_run(graph: Graph, layer: str, recipe: str, op: str, weights: int, core: str, folder: Path) -> None:
+    """The layer has the packed form that the recipe asks for, and the network is near the float one, there and in C."""
     samples = Dataset(np.random.default_rng(6).normal(0, 1, (64, 8, 7, 4)).astype(np.float32), None, (), "test")
     exact = float_reference.outputs(graph, [samples.x])[0]
-    recipe, op = GROUPED[name]
     data = pack(to_integer(compress(graph, rc.parse(recipe), samples).graph, {}))
     packed = read(data, "net.ekc").graph
-    assert {node.op for node in packed.nodes if node.name == "grouped_conv2d_1"} == {op}
-    assert next(layer for layer in layer_sizes(read(data, "net.ekc")) if layer.op == op).weights == 18 * 9 * 2
+    assert {node.op for node in packed.nodes if node.name == layer} == {op}
+    assert next(layer for layer in layer_sizes(read(data, "net.ekc")) if layer.op == op).weights == weights
     out = packed.tensors[packed.outputs[0]].q
     levels = host_outputs(data, input_levels(samples, packed))[0].astype(np.float64)
     actual = (levels - out.zero_point) * out.scale
     assert np.linalg.norm(actual - exact) < 0.1 * np.linalg.norm(exact)
-    board = load_board("m0plus-an385") if name in ("cluster", "pairs") else None
-    folder = written(data, tmp_path / "net", frozenset())
-    assert compare(folder, board, host.samples(read_manifest(folder), 6)).samples == 6
+    board = load_board(core) if core else None
+    built = written(data, folder / "net", frozenset())
+    assert compare(built, board, host.samples(read_manifest(built), 6)).samples == 6
 
 
 def test_same_recipe_same_bytes(net: tuple[Graph, Dataset]) -> None:

@@ -320,6 +320,7 @@ WINDOWS: dict[str, Layer] = {
     "grouped_conv2d": layers.grouped_conv2d,
     "depthwise": layers.depthwise,
 }
+PACKED: dict[str, Layer] = {**WINDOWS, "transpose_conv": spatial.transpose_conv}
 STRIDES: tuple[Layer, ...] = (
     strides.transpose,
     strides.strided_slice,
@@ -376,9 +377,9 @@ CASES: dict[str, Cases] = {
     "transpose_conv": _layer("transpose_conv", spatial.transpose_conv, 4),
     "resize_nearest": _layer("resize_nearest", spatial.resize_nearest, 4),
     "resize_bilinear": _layer("resize_bilinear", spatial.resize_bilinear, 4),
-    **{f"clustered_{op}": _packed(op, layer, _clustered, 4) for op, layer in WINDOWS.items()},
+    **{f"clustered_{op}": _packed(op, layer, _clustered, 4) for op, layer in PACKED.items()},
     "clustered_fully_connected": _packed("fully_connected", layers.fully_connected, _clustered, 2, 3),
-    **{f"template_{op}": _packed(op, layer, _templated(False), 4) for op, layer in WINDOWS.items()},
-    **{f"template_pairs_{op}": _packed(op, layer, _templated(True), 4) for op, layer in WINDOWS.items()},
+    **{f"template_{op}": _packed(op, layer, _templated(False), 4) for op, layer in PACKED.items()},
+    **{f"template_pairs_{op}": _packed(op, layer, _templated(True), 4) for op, layer in PACKED.items()},
 }
 CASES |= {op: _both(CASES[op], widened(CASES[op])) for op, widened in wide_cases.WIDE.items()}

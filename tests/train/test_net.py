@@ -42,10 +42,10 @@ def samples(graph: Graph, count: int = 4) -> np.ndarray:
 
 
 def compressed() -> tuple[Model, str, str]:
-    """A net with a template layer of clustered pairs and a clustered layer."""
+    """A net with a template layer of clustered pairs, and a clustered transposed convolution."""
     net = FloatNet(np.random.default_rng(5), (1, 8, 8, 6), activation="relu")
-    first = net.conv("input", 12)
-    second = net.conv(first, 10)
+    first = net.conv("input", 12, stride=2)
+    second = net.transposed(first, 10)
     model = Model(prepare(net.graph(net.fully_connected(net.mean(second), 4))))
     w = model.graph.tensors[model.weights(first)].value
     book = codebook.find([w], 6, codebook.Options())

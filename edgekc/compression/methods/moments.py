@@ -15,9 +15,10 @@ import numpy as np
 
 from ...errors import UsageError
 from ...graph.ir import Array, Graph, Node
-from ...graph.op import IntAttrs, view_of
+from ...graph.op import IntAttrs, Shape, view_of
 from ...ops import filters_of
 from ...ops.shared.linear import windows
+from ...ops.shared.transposed import ONES, spread
 
 _BLOCK_BYTES = 32 * 2**20  # of unrolled inputs at a time
 
@@ -46,6 +47,8 @@ def of_layer(graph: Graph, node: Node, x: Array) -> Moments:
         return of_rows([np.asarray(x).reshape(-1, shape[1])])
     if filters.dense_window:
         return of_conv2d(x, attrs, shape[1], shape[2])
+    if filters.transposed:
+        return of_transposed(x, attrs, graph.tensors[node.outputs[0]].shape[1:3], shape[1], shape[2])
     reads = 1 if filters.depthwise else shape[3]
     return of_grouped(x, attrs, shape[1], shape[2], reads, shape[filters.axis])
 
@@ -67,6 +70,13 @@ def of_conv2d(x: Array, attrs: IntAttrs, k_h: int, k_w: int) -> Moments:
     """Of a convolution with input x (n, h, w, c); taps in the order (kh, kw, ic). Padding counts as zeros."""
     taps = k_h * k_w * x.shape[3]
     return of_rows(patches.reshape(-1, taps) for patches in _patches(x, attrs, k_h, k_w))
+
+
+def of_transposed(x: Array, attrs: IntAttrs, out: Shape, k_h: int, k_w: int) -> Moments:
+    """Of a transposed convolution to an image of `out` pixels; taps as `of_conv2d`. Where one has no pixel it is 0."""
+    seen = spread(attrs, np.asarray(x, np.float32), out, (k_h, k_w), 0.0)
+    taps = k_h * k_w * x.shape[3]
+    return of_rows(p[:, :, :, ::-1, ::-1].reshape(-1, taps) for p in _patches(seen, ONES, k_h, k_w))
 
 
 def of_grouped(x: Array, attrs: IntAttrs, k_h: int, k_w: int, reads: int, oc: int) -> Moments:

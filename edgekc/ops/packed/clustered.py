@@ -112,9 +112,9 @@ def validate(view: View) -> None:
     lin.validate(dense(view))
 
 
-def channel_rule(channel_axis: int) -> ChannelRule:
+def channel_rule(channel_axis: int, always_padded: bool = False) -> ChannelRule:
     """As for dense weights: filters of zeros and unread inputs go, whatever centers they use."""
-    rule = lin.mixing_rule(channel_axis)
+    rule = lin.mixing_rule(channel_axis, always_padded)
 
     def slice_(view: View, keep_in, keep_out, known):  # type: ignore[no-untyped-def]
         _, bias, multiplier, shift = rule.slice(dense(view), keep_in, keep_out, known)

@@ -47,11 +47,14 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
 
 def params(view: View) -> dict[str, Param]:
     """A value for each of FIELDS."""
-    _, k_h, k_w = view.templates.shape
+    return {**code_params(view), **lin.window_params(view, *view.templates.shape[1:])}
+
+
+def code_params(view: View) -> dict[str, Param]:
+    """A value for each of FIELDS but the window."""
     coded = view.has("pair_indices")
     names = ("templates", "indices", "pairs", "pair_indices")[: 4 if coded else 3]
-    values = lin.window_params(view, k_h, k_w)
-    values.update(lin.output_params(view, names))
+    values = lin.output_params(view, names)
     values.update(ones=view["ones"], bits=index_bits(view.indices.value), pad_value=view["pad_value"])
     values.update(pair_indices=view.operand("pair_indices").name if coded else 0)
     return {**values, "pair_bits": index_bits(view.operand("pair_indices").value) if coded else 0}

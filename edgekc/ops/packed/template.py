@@ -165,9 +165,9 @@ def macs(view: View) -> int:
     return out_h * out_w * k_h * k_w * int(np.prod(view.indices.shape))
 
 
-def channel_rule(view: View) -> ChannelRule:
+def channel_rule(view: View, always_padded: bool = False) -> ChannelRule:
     """As for dense weights: indices and pairs of dropped channels go, the codebooks stay."""
-    rule = lin.mixing_rule(channel_axis=3)
+    rule = lin.mixing_rule(channel_axis=3, always_padded=always_padded)
 
     def slice_(view: View, keep_in, keep_out, known):  # type: ignore[no-untyped-def]
         _, *rest = rule.slice(dense(view), keep_in, keep_out, known)

@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...errors import UnsupportedError
 from ...graph.ir import Array, Quant, Role, Tensor, constant
 from ...graph.op import Lowered, View
 from . import linear as lin
@@ -48,12 +47,6 @@ def lower(
     if levels.min() >= -128 and levels.max() <= 127:
         dense = constant(weights.name, levels.astype(np.int8), Role.WEIGHTS, symmetric)
         return lower_dense(replace(view, inputs=(view.x, dense, *view.inputs[2:])))
-    clustered = f"clustered_{view.node.op}"
-    if clustered not in LOWER:
-        raise UnsupportedError(
-            f"weights of {view.node.op} with a zero point, less which they leave int8", where=view.node.name,
-            fix="convert the model to int8, whose weights have none",
-        )  # fmt: skip
     values, indices = np.unique(filters(levels), return_inverse=True)
     name = view.node.name
     codes = (
@@ -61,7 +54,7 @@ def lower(
         constant(f"{name}/centers", values[None].astype(np.int16), Role.CENTERS, Quant((1.0,), (0,))),
     )
     inputs = (view.x, *codes, *view.inputs[2:])
-    node = replace(view.node, op=clustered, inputs=tuple(t.name for t in inputs))
+    node = replace(view.node, op=f"clustered_{view.node.op}", inputs=tuple(t.name for t in inputs))
     lowered = LOWER[node.op](View(node, inputs, view.outputs))
     *held, bias, _, _ = lowered.constants
     return replace(lowered, constants=(*held, bias, *requant(view, bias.value.astype(np.int64), levels)))

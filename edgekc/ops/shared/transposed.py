@@ -9,6 +9,7 @@ import numpy as np
 from ...errors import ModelError
 from ...graph.ir import Array
 from ...graph.op import IntAttrs, Number, Param, Shape, View
+from ...graph.scratch import Region, Regions
 
 GEOMETRY = ("stride_h", "stride_w", "pad_top", "pad_left")
 SIZE = ("out_h", "out_w")
@@ -41,18 +42,23 @@ def spread(attrs: IntAttrs, x: Array, out: Shape, window: Shape, fill: float) ->
     return inside
 
 
-def window_params(view: View) -> dict[str, Param]:
-    """A value for lin.WINDOW_FIELD."""
+def window_params(view: View, window: Shape) -> dict[str, Param]:
+    """A value for lin.WINDOW_FIELD, of filters of this height and width."""
     _, in_h, in_w, in_c = view.x.shape
     _, out_h, out_w, out_c = view.out.shape
-    _, k_h, k_w, _ = view.weights.shape
+    k_h, k_w = window
     values: dict[str, Number] = dict(in_h=in_h, in_w=in_w, in_c=in_c, out_h=out_h, out_w=out_w, out_c=out_c)
     values.update({name: view[name] for name in GEOMETRY}, k_h=k_h, k_w=k_w, dilation_h=1, dilation_w=1)
     return {"window": values}
 
 
-def macs(view: View) -> int:
-    return int(np.prod(view.x.shape[1:3])) * int(np.prod(view.weights.shape))
+def macs(view: View, weights: Shape) -> int:
+    return int(np.prod(view.x.shape[1:3])) * int(np.prod(weights))
+
+
+def decoded_regions(filter_shape: Shape) -> Regions:
+    """Of the kernels for packed weights; the shape of a filter is (kh, kw, ic)."""
+    return (Region("weights", 4 * int(np.prod(filter_shape)), "int32 (k_h, k_w, in_c): of one filter"),)
 
 
 SHAPES = (  # of test cases: x (h, w, c), w (oc, kh, kw), stride, pads (top, left), output (h, w)
