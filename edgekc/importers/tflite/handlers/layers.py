@@ -58,8 +58,8 @@ def _transpose_conv(b: Builder, op: FileOperator) -> None:
     """Its operands are the output's shape, the weights, the input, and at times a bias."""
     x, w = b.operand(op, 2, "input"), _weights(b, op, 4, 0)
     attrs, out = transposed_window(b, op, b.tensors[x], b.tensors[w].shape)
-    attrs = {**attrs, **signs(b, op), "activation": activation(b, op)}
-    b.add(op, "transpose_conv", (x, w, *_bias(b, op, x, 3)), attrs, out)
+    operands = (x, w, *_bias(b, op, x, 3))
+    b.add(op, "transpose_conv", operands, {**attrs, **signs(b, op), "activation": activation(b, op)}, out)
 
 
 def _fully_connected(b: Builder, op: FileOperator) -> None:
