@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from importing import import_tflite, import_tflite_float
 
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
-from edgekc.graph.ir import Node, Role, Stage, Tensor, constant
+from edgekc.graph.ir import Node, Quant, Role, Stage, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import legal
 from edgekc.quantize import float_reference
@@ -164,6 +164,30 @@ def test_what_the_converter_writes(name, rtol):
     shapes = [t.shape for n, t in import_tflite_float(data, "n", name).tensors.items() if n.startswith("input")]
     rng = np.random.default_rng(4)
     check(data, [rng.normal(0, 1, (4, *s[1:])).astype(np.float32) for s in shapes], rtol)
+
+
+@pytest.mark.parametrize("point", [0, 128, 93])
+@pytest.mark.parametrize(("op", "window"), [("fully_connected", ()), ("conv2d", (1, 1))])
+def test_weights_of_uint8(op, window, point):
+    """As TensorFlow 1 wrote them: int8 in a layer that computes with them, with a zero point behind DEQUANTIZE."""
+    rng, shape = np.random.default_rng(7), (5, *window, 64)
+    value = rng.integers(0, 256, shape).astype(np.uint8)
+    levels = Tensor("w", shape, "uint8", Quant((0.01,), (point,)), Role.WEIGHTS, value)
+    sizes = {"x": (1, *window, 64), "real": shape, "y": (1, *window, 5)}
+    source, real, y = (Tensor(name, size, "float32") for name, size in sizes.items())
+    attrs = dict.fromkeys(("stride_h", "stride_w", "dilation_h", "dilation_w"), 1) if window else {}
+    attrs |= dict.fromkeys(("pad_top", "pad_bottom", "pad_left", "pad_right"), 0) if window else {}
+
+    bias = constant("b", rng.normal(0, 1, 5).astype(np.float32), Role.BIAS)
+
+    def layer(weights):
+        node = Node(op, "y", ("x", weights.name, "b"), ("y",), {**attrs, "activation": "none"})
+        return View(node, (source, weights, bias), (y,))
+
+    x = np.random.default_rng(8).normal(0, 1, (4, *window, 64)).astype(np.float32)
+    check(oracle.model(layer(levels)), [x], 2e-2)
+    widened = View(Node("dequantize", "real", ("w",), ("real",), {}), (levels,), (real,))
+    check(oracle.network([widened, layer(real)], ["x"], ["y"]), [x])
 
 
 def test_constants_that_are_no_numbers():

@@ -46,7 +46,7 @@ def is_float(model: FileModel) -> bool:
 def read_tflite_float(given: FileModel, name: str, where: str) -> Imported:
     """The FLOAT graph of a float model, called `name`, with everything that stands in its way.
 
-    Weights that are stored as float16 or int8 (dynamic range quantisation) are widened to float32; LiteRT then
+    Weights that are stored as float16, int8 or uint8 (dynamic range quantisation) are widened to float32; LiteRT then
     also rounds activations of such layers to 8 bits while it runs, this graph does not.
 
     Raises:
@@ -78,19 +78,21 @@ def read_tflite_float(given: FileModel, name: str, where: str) -> Imported:
     return read if read.refused else replace(read, graph=tidy(fold_affine(fold_constants(read.graph))))
 
 
-# Operands that may be stored as float16 or int8.
+# Operands that may be stored as float16, int8 or uint8.
 _STORED = {
     "DEQUANTIZE": slice(0, 1),
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"), slice(1, 2)),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": slice(1, 9),  # weights of its gates
 }
 
+_BYTES = ("CONV_2D", "FULLY_CONNECTED")  # whose weights may be uint8
+
 
 def _widened(model: FileModel, where: str) -> FileModel:
-    """Constants that are stored as float16 or int8, behind a DEQUANTIZE or as weights, as float32."""
+    """Constants that are stored as float16, int8 or uint8, behind a DEQUANTIZE or as weights, as float32."""
     tensors, operators = list(model.tensors), []
     for op in model.operators:
-        constants = {i: _real(tensors[i]) for i in op.inputs[_STORED.get(op.builtin, slice(0))] if i >= 0}
+        constants = {i: _real(tensors[i], op.builtin) for i in op.inputs[_STORED.get(op.builtin, slice(0))] if i >= 0}
         widened = {i: value for i, value in constants.items() if value is not None}
         if widened and op.builtin == "DEQUANTIZE":
             (value,) = widened.values()
@@ -107,9 +109,9 @@ def _widened(model: FileModel, where: str) -> FileModel:
     return replace(model, tensors=tuple(tensors), operators=tuple(operators))
 
 
-def _real(t: FileTensor) -> Array | None:
-    """A constant of float16 or int8 as float32; None for any other tensor."""
-    if t.data is None or t.dtype not in ("float16", "int8"):
+def _real(t: FileTensor, builtin: str) -> Array | None:
+    """A constant operand of `builtin` of float16, int8 or uint8 as float32; None for any other tensor."""
+    if t.data is None or t.dtype not in ("float16", "int8", "uint8"):
         return None
     if t.dtype == "float16":
         return t.data.astype(np.float32)
@@ -117,6 +119,9 @@ def _real(t: FileTensor) -> Array | None:
         return None
     shape = [-1 if len(t.quant.scales) > 1 and i == t.quant.axis else 1 for i in range(t.data.ndim)]
     scales, points = (np.array(v).reshape(shape) for v in (t.quant.scales, t.quant.zero_points))
+    if t.dtype == "uint8" and builtin != "DEQUANTIZE":
+        # Files of TensorFlow 1 have int8 weights under this type: LiteRT takes the bits so, whatever the zero point.
+        return np.asarray(t.data.view(np.int8) * scales, np.float32) if builtin in _BYTES else None
     return np.asarray((t.data - points) * scales, np.float32)
 
 
