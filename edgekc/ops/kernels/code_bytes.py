@@ -125,7 +125,7 @@ CODE_BYTES: dict[str, int] = {
     "ek_reduce_sum_s8": 324,
     "ek_rescale_s16": 188,
     "ek_resize_bilinear_s8": 264,
-    "ek_resize_bilinear_unsigned_s8": 908,
+    "ek_resize_bilinear_unsigned_s8": 964,
     "ek_resize_nearest_s8": 74,
     "ek_root_f32": 188,
     "ek_rows_next": 688,

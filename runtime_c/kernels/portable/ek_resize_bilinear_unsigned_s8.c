@@ -19,10 +19,13 @@ typedef struct {
 } ek_resize_place;
 
 /* To 24 bits, nearest, halves to even: what float32 makes of an integer. */
-static uint64_t rounded(uint64_t v)
+static __attribute__((noinline)) uint64_t rounded(uint64_t v)
 {
     uint32_t bits = 0;
-    while (v >> bits >> 24 != 0) {
+    while (v >> bits >> 32 != 0) {
+        bits += 8;
+    }
+    for (uint32_t top = (uint32_t)(v >> bits); top >> 24 != 0; top >>= 1) {
         bits++;
     }
     return bits == 0 ? v : (v + ((uint64_t)1 << (bits - 1)) - 1u + (v >> bits & 1u)) >> bits << bits;
@@ -61,7 +64,8 @@ static uint64_t term(int32_t level, int32_t row, int32_t column)
 }
 
 /* The level of the sum in float32. `under`: bytes from a pixel to the one below it. */
-static int32_t exact(const int8_t *v, uint32_t under, const ek_resize_place *y, const ek_resize_place *x)
+static __attribute__((noinline)) int32_t exact(const int8_t *v, uint32_t under, const ek_resize_place *y,
+                                               const ek_resize_place *x)
 {
     uint64_t sum = term(v[0] + 128, y->before, x->before);
     sum = rounded(sum + term(v[under] + 128, y->after, x->before));
