@@ -10,10 +10,11 @@ import numpy as np
 from ..errors import ModelError
 from ..graph.fixedpoint import INT32_MAX, quantize_multiplier
 from ..graph.ir import Array, Role, constant
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.scratch import Region, Regions
 from .shared import int16
 from .shared import linear as lin
+from .shared.channels import channelwise_filters
 from .shared.checks import known
 from .shared.grouped import groups_of
 from .shared.operands import DENSE
@@ -81,6 +82,13 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     products = lin.product_interval(view.weights.value, Interval(low, high))
     bias = view.bias.value.astype(np.int64)
     return int16.output_interval(view, [end.sum((1, 2, 3)) + bias for end in products])
+
+
+def _channels(view: View) -> ChannelRule | None:
+    """Dense layers mix channels, depthwise ones of a filter each keep them apart; None of other groups."""
+    if _groups(view) == 1:
+        return lin.mixing_rule(channel_axis=3)
+    return channelwise_filters(view) if _groups(view) == view.out.shape[3] else None
 
 
 def output_params(view: View) -> dict[str, Param]:
@@ -221,5 +229,6 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     wide=True,
+    channels=_channels,
     cases=cases,
 )

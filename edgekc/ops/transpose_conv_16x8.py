@@ -87,5 +87,6 @@ OP = Op(
     ranges=ranges,
     validate=conv2d_16x8.validate,
     wide=True,
+    channels=lambda view: lin.mixing_rule(channel_axis=3, always_padded=True),
     cases=cases,
 )
