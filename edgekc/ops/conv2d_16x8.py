@@ -117,6 +117,23 @@ def _taps(view: View) -> int:
     return int(np.prod(view.weights.shape[1:]))
 
 
+def vector_requant(view: View) -> bool:
+    """Whether the high word of an accumulator of 32 bits, times 2**16 * multiplier, is rounded to the right level."""
+    reaches = int16.reach(view.weights.value, view.bias.value)
+    return bool(reaches.max() <= INT32_MAX and view.shift.value.max() <= -2)
+
+
+def _accepts_depthwise_mve(view: View) -> bool:
+    channels = view.x.shape[3]
+    return _is_depthwise(view) and 8 <= channels == view.out.shape[3] < 2**15 and vector_requant(view)
+
+
+def _depthwise_mve_regions(view: View) -> Regions:
+    starts, rows = lin.ring_regions(view, *view.weights.shape[1:3])
+    taps = Region("taps", 4 * _taps(view), "uint32 (k_h, k_w): where a window's taps lie in `rows`")
+    return (taps, starts, Region("rows", 2 * rows.bytes, "int16 (rows, row values): the ring of padded input rows"))
+
+
 def _weight_pairs(view: View) -> Regions:
     return (Region("weights", 4 * _taps(view) * -(-view.x.shape[3] // 2), "int16 (channels / 2, taps, 2): in pairs"),)
 
@@ -162,6 +179,14 @@ KERNELS = (
         scratch=_dsp_regions,
     ),
     _kernel(
+        symbol="ek_depthwise_s16_mve",
+        needs=frozenset({"mve"}),
+        accepts=_accepts_depthwise_mve,
+        scratch=_depthwise_mve_regions,
+        in_place=lambda view: lin.ring_in_place(view, view.weights.shape[1]),
+        rewrites=lambda view: {view.weights.name: np.ascontiguousarray(view.weights.value.transpose(1, 2, 0, 3))},
+    ),
+    _kernel(
         symbol="ek_depthwise_s16_dsp",
         needs=frozenset({"dsp"}),
         accepts=lambda view: _is_depthwise(view) and 2 <= view.x.shape[3] == view.out.shape[3],
@@ -194,6 +219,9 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("depthwise", (5, 6, 8), (8, 3, 3), 8, (1, 1), (1, 1), (1, 1, 1, 1)),
         ("depthwise-stride2", (6, 7, 5), (5, 3, 3), 5, (2, 2), (1, 1), (0, 1, 1, 1)),
         ("depthwise-multiplier", (4, 5, 2), (6, 3, 2), 2, (1, 1), (1, 2), (1, 1, 1, 1)),
+        ("depthwise-eights", (4, 5, 21), (21, 3, 3), 21, (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("depthwise-eights-tall", (9, 6, 9), (9, 5, 2), 9, (2, 1), (1, 3), (2, 2, 0, 1)),
+        ("depthwise-eights-one-pixel", (1, 1, 8), (8, 3, 3), 8, (1, 1), (1, 1), (1, 1, 1, 1)),
     ]  # fmt: skip
     out = []
     for name, x_shape, (oc, k_h, k_w), groups, stride, dilation, pads in shapes:
@@ -202,8 +230,29 @@ def cases(rng: np.random.Generator) -> list[Case]:
         shape = (oc, k_h, k_w, x_shape[2] // groups)
         for i, (fill, x) in enumerate(int16.fills(rng, (1, *x_shape))):
             clamp = dict(clamp_min=-9000, clamp_max=8000) if i == 2 else int16.FULL
-            out.append(Case(f"{name}-{fill}", {**attrs, **clamp}, (x, *weights(rng, shape, fill, 1 if i == 1 else oc))))
-    return out
+            operands = weights(rng, shape, fill, 1 if i == 1 else oc)
+            out.append(Case(f"{name}-{fill}", {**attrs, **clamp}, (x, *operands)))
+            if fill == "high":
+                out.append(Case(f"{name}-narrow", {**attrs, **clamp}, (~x, *_narrow(operands))))
+    return out + [_ties(groups, shift) for groups in (1, 8) for shift in (-1, -2, -3, -16, -17)]
+
+
+def _narrow(operands: tuple[Array, ...]) -> tuple[Array, ...]:
+    """With the largest biases that leave every accumulator of the lowest inputs just in 32 bits."""
+    w, bias, *rest = operands
+    room = INT32_MAX - int16.reach(w, np.zeros_like(bias))
+    return w, np.where(bias < 0, -room, room).astype(np.int32), *rest
+
+
+def _ties(groups: int, shift: int) -> Case:
+    """Accumulators beside a half, of both signs, and far ones: a multiplier of one half, shifted."""
+    near = np.arange(-24, 24).reshape(1, 2, 3, 8) * (1 if shift > -16 else 2**10) + (shift < -16)
+    w = np.ones((8, 1, 1, 8 // groups), np.int8)
+    w[1::3], w[2::3] = 4, -128
+    attrs = {key: int(key.startswith(("stride", "dilation"))) for key in lin.WINDOW} | int16.FULL
+    factors = (np.array([2**14], np.int32), np.array([shift], np.int8))
+    bias = np.array([0, 1, -2, 4, 2**29, -(2**29), 2**29 + 1, 2], np.int32)
+    return Case(f"ties{shift}-{groups}", attrs, (near.astype(np.int16), w, bias, *factors))
 
 
 def weights(rng: np.random.Generator, shape: tuple[int, ...], fill: str, count: int) -> tuple[Array, ...]:

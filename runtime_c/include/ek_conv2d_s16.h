@@ -34,6 +34,17 @@ void ek_depthwise_s16_dsp(const ek_conv2d_s16_params *p, const int8_t *in, int8_
 
 typedef struct {
     ek_conv2d_s16_params layer;
+    struct { uint32_t starts, rows; } scratch;
+} ek_depthwise_s16_mve_params;
+
+/*
+ * The same for 8 channels or more, on cores with Helium: of layers that are `narrow` and have no shift above -2. The
+ * weights are (k_h, k_w, out_c), and `out` may be `in`.
+ */
+void ek_depthwise_s16_mve(const ek_depthwise_s16_mve_params *params, const int8_t *in, int8_t *out, void *scratch);
+
+typedef struct {
+    ek_conv2d_s16_params layer;
     struct { uint32_t window; } scratch;
 } ek_conv2d_s16_dsp_params;
 

@@ -39,6 +39,7 @@ EXPECTED = {  # kernels that must be among those tried, by what a core has
             "ek_transpose_conv_s8",
             "ek_batch_matmul_s8",
             "ek_conv2d_s16",
+            "ek_depthwise_s16",
             "ek_fully_connected_s16",
         )
     },
