@@ -8,6 +8,8 @@ CODE_BYTES: dict[str, int] = {
     "ek_add_const_s16": 8,
     "ek_add_const_s8": 8,
     "ek_add_s16": 562,
+    "ek_add_s16_dsp": 438,
+    "ek_add_s16_mve": 404,
     "ek_add_s8": 282,
     "ek_add_s8_dsp": 428,
     "ek_add_s8_mve": 620,
