@@ -119,6 +119,8 @@ CODE_BYTES: dict[str, int] = {
     "ek_pad_s8": 126,
     "ek_pixels_mul2": 574,
     "ek_pool_s16": 340,
+    "ek_pool_s16_dsp": 634,
+    "ek_pool_s16_mve": 576,
     "ek_prelu_s8": 324,
     "ek_quantize_f32": 208,
     "ek_reduce_f32": 286,
