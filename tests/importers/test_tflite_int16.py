@@ -81,6 +81,13 @@ def test_what_is_refused(bias: str, zero: int, said: str, tmp_path: Path) -> Non
         edgekc.compile(tmp_path / "net.tflite")
 
 
+def test_what_is_compressed_becomes_int8(tmp_path: Path) -> None:
+    layer = _layer(np.random.default_rng(0), _wide("x", (1, 4), 0.01), 3, "none")
+    (tmp_path / "net.tflite").write_bytes(oracle.network([layer], ["x"], [layer.out.name]))
+    with pytest.raises(EdgekcError, match=r"already, to int16; .* takes it as it is; .* which becomes one of int8"):
+        edgekc.compress(tmp_path / "net.tflite")
+
+
 def test_a_bias_beyond_32_bits_is_refused(tmp_path: Path) -> None:
     layer = _layer(np.random.default_rng(0), _wide("x", (1, 4), 0.01), 3, "none")
     bias = constant("b", np.array([0, 2**31, 0], np.int64), Role.BIAS, layer.inputs[2].quant)
