@@ -142,7 +142,8 @@ def _mve_regions(view: View) -> Regions:
     room = 16 * -(-_taps(view) // 8)
     return (
         Region("first", room, "int16 (taps to a multiple of 8): what a pixel sees"),
-        Region("second", room, "int16: what the next one sees"),
+        Region("second", room + 16, "int16: what the next one sees; 16 bytes behind it are read"),
+        Region("sums", 16 * -(-view.out.shape[3] // 2), "int32 (2, out_c to a multiple of 2): of both pixels"),
     )
 
 

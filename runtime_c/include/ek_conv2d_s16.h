@@ -53,7 +53,7 @@ void ek_conv2d_s16_dsp(const ek_conv2d_s16_dsp_params *params, const int8_t *in,
 
 typedef struct {
     ek_conv2d_s16_params layer;
-    struct { uint32_t second; } scratch;
+    struct { uint32_t second, sums; } scratch;
 } ek_conv2d_s16_mve_params;
 
 /* The same for one group, on cores with Helium. */

@@ -32,6 +32,13 @@ static inline ek_s16x8 ek_vnarrow(ek_s32x4 even, ek_s32x4 odd)
     return vqmovntq_s32(vqmovnbq_s32(vdupq_n_s16(0), even), odd);
 }
 static inline ek_s32x4 ek_vmla_n(ek_s32x4 a, ek_s32x4 b, int32_t n) { return vmlaq_n_s32(a, b, n); } /* a + b * n */
+/* Numbers 0, 2, 4 and 6 of eight, and 1, 3, 5 and 7. */
+static inline void ek_vld2(const int32_t *p, ek_s32x4 *even, ek_s32x4 *odd)
+{
+    const int32x4x2_t both = vld2q_s32(p);
+    *even = both.val[0];
+    *odd = both.val[1];
+}
 
 #else
 
@@ -90,6 +97,14 @@ static inline ek_s16x8 ek_vnarrow(ek_s32x4 even, ek_s32x4 odd)
         y.lane[2 * i + 1] = (int16_t)ek_clamp(odd.lane[i], INT16_MIN, INT16_MAX);
     }
     return y;
+}
+
+static inline void ek_vld2(const int32_t *p, ek_s32x4 *even, ek_s32x4 *odd)
+{
+    for (uint32_t i = 0; i < 4; i++) {
+        even->lane[i] = p[2 * i];
+        odd->lane[i] = p[2 * i + 1];
+    }
 }
 
 static inline ek_s32x4 ek_vmla_n(ek_s32x4 a, ek_s32x4 b, int32_t n)
