@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..graph.fixedpoint import INT32_MAX, quantize_multiplier
-from ..graph.ir import Array, Role, constant
+from ..graph.ir import Array
 from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.scratch import Region, Regions
 from .shared import int16
@@ -56,12 +56,7 @@ def lower(view: View) -> Lowered:
     low, high = lin.activation_range(view)
     attrs = {name: view[name] for name in lin.WINDOW}
     attrs.update(clamp_min=low, clamp_max=high)
-    constants = (
-        constant(f"{view.node.name}/weights", w, Role.WEIGHTS),
-        int16.lower_bias(view, w.shape[0]),
-        *int16.lower_requant(view),
-    )
-    return Lowered("conv2d_16x8", attrs, (view.x.name,), constants)
+    return Lowered("conv2d_16x8", attrs, (view.x.name,), int16.lower_layer(view, w))
 
 
 def validate(view: View) -> None:
