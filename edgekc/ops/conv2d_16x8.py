@@ -118,19 +118,32 @@ def vector_requant(view: View) -> bool:
     return bool(reaches.max() <= INT32_MAX and view.shift.value.max() <= -2)
 
 
-def _accepts_depthwise_mve(view: View) -> bool:
+def _accepts_depthwise(view: View, least: int) -> bool:
     channels = view.x.shape[3]
-    return _is_depthwise(view) and 8 <= channels == view.out.shape[3] < 2**15 and vector_requant(view)
+    return _is_depthwise(view) and least <= channels == view.out.shape[3] < 2**15 and vector_requant(view)
+
+
+def _wide_ring(view: View) -> Regions:
+    starts, rows = lin.ring_regions(view, *view.weights.shape[1:3])
+    return starts, Region("rows", 2 * rows.bytes, "int16 (rows, row values): the ring of padded input rows")
 
 
 def _depthwise_mve_regions(view: View) -> Regions:
-    starts, rows = lin.ring_regions(view, *view.weights.shape[1:3])
     taps = Region("taps", 4 * _taps(view), "uint32 (k_h, k_w): where a window's taps lie in `rows`")
-    return (taps, starts, Region("rows", 2 * rows.bytes, "int16 (rows, row values): the ring of padded input rows"))
+    return (taps, *_wide_ring(view))
 
 
-def _weight_pairs(view: View) -> Regions:
-    return (Region("weights", 4 * _taps(view) * -(-view.x.shape[3] // 2), "int16 (channels / 2, taps, 2): in pairs"),)
+def _depthwise_dsp_regions(view: View) -> Regions:
+    pairs = -(-view.x.shape[3] // 2)
+    return (
+        Region("weights", 4 * _taps(view) * pairs, "int16 (channels / 2, taps, 2): in pairs"),
+        Region("filters", 32 * pairs, "filters (channels / 2): what follows the accumulators of two"),
+        *_wide_ring(view),
+    )
+
+
+def _ring_in_place(view: View) -> tuple[int, ...]:
+    return lin.ring_in_place(view, view.weights.shape[1])
 
 
 def _mve_regions(view: View) -> Regions:
@@ -177,16 +190,17 @@ KERNELS = (
     _kernel(
         symbol="ek_depthwise_s16_mve",
         needs=frozenset({"mve"}),
-        accepts=_accepts_depthwise_mve,
+        accepts=lambda view: _accepts_depthwise(view, least=8),
         scratch=_depthwise_mve_regions,
-        in_place=lambda view: lin.ring_in_place(view, view.weights.shape[1]),
+        in_place=_ring_in_place,
         rewrites=lambda view: {view.weights.name: np.ascontiguousarray(view.weights.value.transpose(1, 2, 0, 3))},
     ),
     _kernel(
         symbol="ek_depthwise_s16_dsp",
         needs=frozenset({"dsp"}),
-        accepts=lambda view: _is_depthwise(view) and 2 <= view.x.shape[3] == view.out.shape[3],
-        scratch=_weight_pairs,
+        accepts=lambda view: _accepts_depthwise(view, least=2),
+        scratch=_depthwise_dsp_regions,
+        in_place=_ring_in_place,
     ),
     _kernel(symbol="ek_depthwise_s16", accepts=_is_depthwise),
     _kernel(symbol="ek_conv2d_s16"),

@@ -29,8 +29,16 @@ void ek_conv2d_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out)
 /* The same for depthwise layers (groups is in_c) of up to 508 taps. */
 void ek_depthwise_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out);
 
-/* The same for as many outputs as inputs, on cores with the DSP extension. */
-void ek_depthwise_s16_dsp(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out, void *scratch);
+typedef struct {
+    ek_conv2d_s16_params layer;
+    struct { uint32_t filters, starts, rows; } scratch;
+} ek_depthwise_s16_dsp_params;
+
+/*
+ * The same for as many outputs as inputs, on cores with the DSP extension: of layers whose accumulators do not leave 32
+ * bits, and that have no shift above -2. `out` may be `in`.
+ */
+void ek_depthwise_s16_dsp(const ek_depthwise_s16_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
 
 typedef struct {
     ek_conv2d_s16_params layer;
@@ -38,8 +46,7 @@ typedef struct {
 } ek_depthwise_s16_mve_params;
 
 /*
- * The same for 8 channels or more, on cores with Helium: of layers that are `narrow` and have no shift above -2. The
- * weights are (k_h, k_w, out_c), and `out` may be `in`.
+ * The same for 8 channels or more, on cores with Helium. The weights are (k_h, k_w, out_c).
  */
 void ek_depthwise_s16_mve(const ek_depthwise_s16_mve_params *params, const int8_t *in, int8_t *out, void *scratch);
 

@@ -71,7 +71,7 @@ CODE_BYTES: dict[str, int] = {
     "ek_depthwise3x3_s8_dsp": 2296,
     "ek_depthwise3x3_s8_mve": 2222,
     "ek_depthwise_s16": 758,
-    "ek_depthwise_s16_dsp": 1020,
+    "ek_depthwise_s16_dsp": 1326,
     "ek_depthwise_s16_mve": 1146,
     "ek_depthwise_s8": 874,
     "ek_depthwise_s8_mve": 1080,
