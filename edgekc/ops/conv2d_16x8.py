@@ -142,6 +142,13 @@ def _depthwise_dsp_regions(view: View) -> Regions:
     )
 
 
+def _pixels_in_place(view: View) -> tuple[int, ...]:
+    """What two pixels see is copied before their outputs are written: of a pixel alone, with no more channels."""
+    _, k_h, k_w, ic = view.weights.shape
+    alone = (k_h, k_w) == (1, 1) and not any(view[p] for p in lin.WINDOW[-4:])
+    return (0,) if alone and view.out.shape[3] <= ic else ()
+
+
 def _ring_in_place(view: View) -> tuple[int, ...]:
     return lin.ring_in_place(view, view.weights.shape[1])
 
@@ -180,12 +187,14 @@ KERNELS = (
         needs=frozenset({"mve"}),
         accepts=lambda view: _groups(view) == 1 and _taps(view) >= 8,
         scratch=_mve_regions,
+        in_place=_pixels_in_place,
     ),
     _kernel(
         symbol="ek_conv2d_s16_dsp",
         needs=frozenset({"dsp"}),
         accepts=lambda view: _groups(view) == 1 and _taps(view) >= 4,
         scratch=_dsp_regions,
+        in_place=_pixels_in_place,
     ),
     _kernel(
         symbol="ek_depthwise_s16_mve",

@@ -55,7 +55,10 @@ typedef struct {
     struct { uint32_t window; } scratch;
 } ek_conv2d_s16_dsp_params;
 
-/* The same as the first for one group, on cores with the DSP extension. */
+/*
+ * The same as the first for one group, on cores with the DSP extension. `out` may be `in` where a window is one pixel of
+ * an image without padding, and becomes no more channels.
+ */
 void ek_conv2d_s16_dsp(const ek_conv2d_s16_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
 
 typedef struct {
@@ -63,7 +66,7 @@ typedef struct {
     struct { uint32_t second, sums; } scratch;
 } ek_conv2d_s16_mve_params;
 
-/* The same for one group, on cores with Helium. */
+/* The same on cores with Helium. */
 void ek_conv2d_s16_mve(const ek_conv2d_s16_mve_params *params, const int8_t *in, int8_t *out, void *scratch);
 
 /*
