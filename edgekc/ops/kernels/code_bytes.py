@@ -89,7 +89,7 @@ CODE_BYTES: dict[str, int] = {
     "ek_fully_connected_joined_s8_dsp": 954,
     "ek_fully_connected_s16": 366,
     "ek_fully_connected_s16_dsp": 804,
-    "ek_fully_connected_s16_mve": 626,
+    "ek_fully_connected_s16_mve": 838,
     "ek_fully_connected_s8": 310,
     "ek_fully_connected_s8_dsp": 1014,
     "ek_fully_connected_s8_mve": 544,
