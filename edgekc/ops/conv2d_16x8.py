@@ -133,11 +133,16 @@ def _depthwise_mve_regions(view: View) -> Regions:
     return (taps, *_wide_ring(view))
 
 
+def _filters(view: View) -> Region:
+    pairs = -(-view.out.shape[3] // 2)
+    return Region("filters", 32 * pairs, "ek_wide_filters (out_c / 2): what follows the accumulators of two channels")
+
+
 def _depthwise_dsp_regions(view: View) -> Regions:
     pairs = -(-view.x.shape[3] // 2)
     return (
         Region("weights", 4 * _taps(view) * pairs, "int16 (channels / 2, taps, 2): in pairs"),
-        Region("filters", 32 * pairs, "filters (channels / 2): what follows the accumulators of two"),
+        _filters(view),
         *_wide_ring(view),
     )
 
@@ -167,6 +172,7 @@ def _dsp_regions(view: View) -> Regions:
     return (
         Region("pairs", 16 * fours, "what two pixels see, as pairs of int16"),
         Region("window", 8 * fours, "int16 (taps): what one sees"),
+        _filters(view),
     )
 
 

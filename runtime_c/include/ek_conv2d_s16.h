@@ -52,7 +52,7 @@ void ek_depthwise_s16_mve(const ek_depthwise_s16_mve_params *params, const int8_
 
 typedef struct {
     ek_conv2d_s16_params layer;
-    struct { uint32_t window; } scratch;
+    struct { uint32_t window, filters; } scratch;
 } ek_conv2d_s16_dsp_params;
 
 /*

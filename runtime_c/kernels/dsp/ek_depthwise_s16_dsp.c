@@ -5,28 +5,14 @@
 #include "ek_naked.h"
 #include "ek_ring.h"
 #include "ek_wide.h"
-#include "ek_wide_pairs.h"
-
-/*
- * What follows the accumulators of two channels. The model's (acc * m + half) >> (15 - s) is floor(acc * m / 2^16),
- * rounded as it is shifted right by -1 - s: floors nest. With m * 2^16, which fits 31 bits, that floor is a product's
- * high word. The order is known to the assembly.
- */
-typedef struct {
-    int32_t bias[2], multiplier[2], half[2], right[2];
-} filters;
-EK_CHECK_OFFSET(filters, bias, 0);
-EK_CHECK_OFFSET(filters, multiplier, 8);
-EK_CHECK_OFFSET(filters, half, 16);
-EK_CHECK_OFFSET(filters, right, 24);
-EK_CHECK_SIZE(filters, 32);
+#include "ek_wide_filters.h"
 
 /* Pairs of channels of a pixel that sees 3x3; the order is known to the assembly. */
 typedef struct {
     const int8_t *a, *b, *c; /* its three rows, from the first column on */
     uint32_t right;          /* bytes from one column to the next */
     const ek_pair *weights;  /* (channels / 2, taps): of two channels each */
-    const filters *filters;  /* (channels / 2) */
+    const ek_wide_filters *filters;  /* (channels / 2) */
     ek_pair least, most;     /* the clamp, twice */
     int8_t *out, *end;       /* of the pairs' outputs, one at least */
 } pixel;
@@ -51,17 +37,6 @@ static inline void add_tap(int32_t sums[2], const int8_t *x, ek_pair w)
     const ek_pair values = ek_load32(x);
     sums[0] = ek_smlabb(values, w, sums[0]);
     sums[1] = ek_smlatt(values, w, sums[1]);
-}
-
-static inline int32_t level(const filters *f, uint32_t k, int32_t acc)
-{
-    return ek_nearest_s16(ek_smmla(acc, f->multiplier[k], f->half[k]) >> f->right[k]);
-}
-
-static inline ek_pair levels(const pixel *p, const filters *f, const int32_t sums[2])
-{
-    const ek_pair both = ek_pack_low((ek_pair)level(f, 0, sums[0]), (ek_pair)level(f, 1, sums[1]));
-    return ek_min16(ek_max16(both, p->least), p->most);
 }
 
 #if EK_DSP
@@ -124,7 +99,7 @@ static void pixel_3x3(const pixel *p)
 {
     const int8_t *rows[3] = {p->a, p->b, p->c};
     const ek_pair *w = p->weights;
-    const filters *f = p->filters;
+    const ek_wide_filters *f = p->filters;
     for (int8_t *out = p->out; out != p->end; out += 4, f++) {
         int32_t sums[2] = {f->bias[0], f->bias[1]};
         for (uint32_t ky = 0; ky < 3; ky++, rows[ky - 1] += 4) {
@@ -132,7 +107,7 @@ static void pixel_3x3(const pixel *p)
                 add_tap(sums, rows[ky] + kx * p->right, *w++);
             }
         }
-        ek_store32(out, levels(p, f, sums));
+        ek_store32(out, ek_wide_levels(f, sums[0], sums[1], p->least, p->most));
     }
 }
 
@@ -144,7 +119,7 @@ static void pixel_of_any(const pixel *p, const ek_conv2d_s16_params *layer, cons
 {
     const uint32_t k_h = layer->window.k_h, k_w = layer->window.k_w, channels = layer->window.in_c;
     const ek_pair *w = p->weights + first / 2 * k_h * k_w;
-    const filters *f = p->filters + first / 2;
+    const ek_wide_filters *f = p->filters + first / 2;
     for (uint32_t c = first; c < channels; c += 2, f++) {
         const int alone = c + 1 == channels;
         int32_t sums[2] = {f->bias[0], f->bias[1]};
@@ -158,7 +133,7 @@ static void pixel_of_any(const pixel *p, const ek_conv2d_s16_params *layer, cons
                 }
             }
         }
-        const ek_pair both = levels(p, f, sums);
+        const ek_pair both = ek_wide_levels(f, sums[0], sums[1], p->least, p->most);
         if (alone) {
             ek_wide_store(out + 2 * c, ek_pair_low(both));
         } else {
@@ -177,25 +152,13 @@ static void pair_up(const int8_t *from, uint32_t channels, uint32_t taps, ek_pai
     }
 }
 
-static void set_filters(const ek_conv2d_s16_params *p, uint32_t channels, filters *to)
-{
-    for (uint32_t c = 0; c < channels + channels % 2; c++) { /* beside an odd last channel itself */
-        const uint32_t at = c < channels ? c : c - 1, k = at * p->step, i = c % 2;
-        filters *const f = to + c / 2;
-        f->bias[i] = p->bias[at];
-        f->multiplier[i] = p->multiplier[k] * ((int32_t)1 << 16);
-        f->right[i] = -1 - p->shift[k];
-        f->half[i] = ek_shift_left(1, f->right[i] - 1);
-    }
-}
-
 void ek_depthwise_s16_dsp(const ek_depthwise_s16_dsp_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
     const ek_conv2d_s16_params *const p = &params->layer;
     ek_window_params bytes = p->window; /* as the ring counts: a pixel has two for each channel */
     const uint32_t channels = bytes.in_c, step = 2 * (uint32_t)bytes.stride_w * channels;
     ek_pair *const weights = scratch;
-    filters *const f = ek_region(scratch, params->scratch.filters);
+    ek_wide_filters *const f = ek_region(scratch, params->scratch.filters);
     pixel at = {0, 0, 0, 2 * bytes.dilation_w * channels, weights, f, ek_pair_of(p->clamp_min, p->clamp_min),
                 ek_pair_of(p->clamp_max, p->clamp_max), 0, 0};
     bytes.in_c = (uint16_t)(2 * channels);
@@ -204,7 +167,7 @@ void ek_depthwise_s16_dsp(const ek_depthwise_s16_dsp_params *params, const int8_
     const int is_3x3 = bytes.k_h == 3 && bytes.k_w == 3;
 
     pair_up(p->weights, channels, (uint32_t)bytes.k_h * bytes.k_w, weights);
-    set_filters(p, channels, f);
+    ek_wide_filters_of(p, f);
     for (uint32_t y = 0; y < bytes.out_h; y++) {
         const int8_t *column = ring.rows;
         ek_ring_fill(&ring, in, y * bytes.stride_h);

@@ -130,16 +130,6 @@ static void outputs(const ek_wide_layer *l, const int32_t *acc, uint32_t filters
     }
 }
 
-/* Whether `outputs` gives the model's levels. */
-static int is_quick(const ek_wide_layer *l, uint32_t filters)
-{
-    int32_t most = *l->shift;
-    for (uint32_t o = 0; o < filters; o++) {
-        most = ek_max(most, l->shift[o * l->step]);
-    }
-    return l->narrow && most <= -2;
-}
-
 /* The filters at two pixels one pair after the other, where sums may leave 32 bits. */
 static void wide_outputs(const ek_wide_layer *l, const frame *f, int8_t *out, int8_t *next_out)
 {
@@ -165,7 +155,7 @@ void ek_conv2d_s16_mve(const ek_conv2d_s16_mve_params *params, const int8_t *in,
     int32_t *const sums0 = ek_region(scratch, params->scratch.sums), *const sums1 = sums0 + (oc + 1) / 2 * 2;
     const frame f = {x0, x1, p->weights, sums0, sums1, oc, taps, taps / 8};
     const uint32_t pixels = (uint32_t)w->out_h * w->out_w;
-    const int quick = is_quick(&layer, oc);
+    const int quick = ek_wide_is_quick(&layer, oc);
 
     for (uint32_t pixel = 0; pixel < pixels; pixel += 2, out += 4 * oc) {
         const uint32_t other = pixel + 1 < pixels ? pixel + 1 : pixel; /* the last one of an odd number is done twice */
