@@ -148,10 +148,13 @@ def _depthwise_dsp_regions(view: View) -> Regions:
 
 
 def _pixels_in_place(view: View) -> tuple[int, ...]:
-    """What two pixels see is copied before their outputs are written: of a pixel alone, with no more channels."""
+    """What two pixels see, each of one pixel, is copied before their outputs are written.
+
+    Growing channels (stride 1 only) are walked from the last pixel back.
+    """
     _, k_h, k_w, ic = view.weights.shape
     alone = (k_h, k_w) == (1, 1) and not any(view[p] for p in lin.WINDOW[-4:])
-    return (0,) if alone and view.out.shape[3] <= ic else ()
+    return (0,) if alone and (view.out.shape[3] <= ic or view["stride_h"] == view["stride_w"] == 1) else ()
 
 
 def _ring_in_place(view: View) -> tuple[int, ...]:
@@ -238,6 +241,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("valid-leftover", (8, 7, 2), (2, 3, 2), 1, (3, 2), (1, 1), (0, 0, 0, 0)),
         ("1x1", (3, 5, 6), (5, 1, 1), 1, (1, 1), (1, 1), (0, 0, 0, 0)),
         ("1x1-stride2", (5, 6, 8), (4, 1, 1), 1, (2, 2), (1, 1), (0, 0, 0, 0)),
+        ("1x1-growing", (3, 5, 8), (13, 1, 1), 1, (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("1x1-fewer", (3, 3, 10), (3, 1, 1), 1, (1, 1), (1, 1), (0, 0, 0, 0)),
         ("many-taps", (2, 3, 70), (3, 2, 3), 1, (1, 1), (1, 1), (0, 1, 1, 1)),
         ("window-in-padding", (2, 2, 2), (3, 5, 5), 1, (1, 1), (1, 1), (2, 2, 2, 2)),
         ("grouped", (4, 5, 6), (9, 3, 3), 3, (1, 1), (1, 1), (1, 1, 1, 1)),

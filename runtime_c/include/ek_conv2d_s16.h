@@ -57,7 +57,7 @@ typedef struct {
 
 /*
  * The same as the first for one group, on cores with the DSP extension. `out` may be `in` where a window is one pixel of
- * an image without padding, and becomes no more channels.
+ * an image without padding, and becomes no more channels or strides are 1.
  */
 void ek_conv2d_s16_dsp(const ek_conv2d_s16_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
 

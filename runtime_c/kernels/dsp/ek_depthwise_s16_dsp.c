@@ -56,7 +56,7 @@ static inline void add_tap(int32_t sums[2], const int8_t *x, ek_pair w)
     "smlabb r5, r10, lr, r5\n\t"                       \
     "smlatt r6, r10, lr, r6\n\t"
 
-/* r0, r1, r2: rows, r3: from column to column, r4: weights, r7: filters; on the stack: the clamp, outputs and their end. */
+/* r0, r1, r2: rows, r3: from column to column, r4: weights, r7: filters; on the stack: clamp, outputs, their end. */
 static EK_NAKED void pixel_3x3(EK_UNSEEN const pixel *p)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"

@@ -34,8 +34,8 @@ EK_CHECK_OFFSET(frame, eights, FRAME_EIGHTS);
 #if EK_MVE
 
 /*
- * r4, r6, r8, r10: the sums of two filters (r0, r1), each of both pixels (r2, r3). The first pixel's values are loaded one
- * turn ahead. r5: filters left, r11: taps of the rest. A filter without another is its own neighbour.
+ * r4, r6, r8, r10: the sums of two filters (r0, r1), each of both pixels (r2, r3). The first pixel's values are loaded
+ * one turn ahead. r5: filters left, r11: taps of the rest. A filter without another is its own neighbour.
  */
 static EK_NAKED void sums(EK_UNSEEN const frame *f)
 {
@@ -157,9 +157,9 @@ void ek_conv2d_s16_mve(const ek_conv2d_s16_mve_params *params, const int8_t *in,
     const uint32_t pixels = (uint32_t)w->out_h * w->out_w;
     const int quick = ek_wide_is_quick(&layer, oc);
 
-    for (uint32_t pixel = 0; pixel < pixels; pixel += 2, out += 4 * oc) {
-        const uint32_t other = pixel + 1 < pixels ? pixel + 1 : pixel; /* the last one of an odd number is done twice */
-        int8_t *const next_out = out + 2 * oc * (other - pixel);
+    for (uint32_t i = 0; i < pixels; i += 2) {
+        const uint32_t pixel = ek_wide_pixel(w, i), other = pixel + 1 < pixels ? pixel + 1 : pixel;
+        int8_t *const here = out + 2 * oc * pixel, *const next_out = out + 2 * oc * other;
         ek_wide_window(w, in, pixel / w->out_w, pixel % w->out_w, (int8_t *)x0, bytes);
         ek_wide_window(w, in, other / w->out_w, other % w->out_w, (int8_t *)x1, bytes);
         if (quick) {
@@ -167,9 +167,9 @@ void ek_conv2d_s16_mve(const ek_conv2d_s16_mve_params *params, const int8_t *in,
             ek_vcopy((int8_t *)sums1, (const int8_t *)layer.bias, 4 * oc);
             sums(&f);
             outputs(&layer, sums1, oc, next_out);
-            outputs(&layer, sums0, oc, out);
+            outputs(&layer, sums0, oc, here);
         } else {
-            wide_outputs(&layer, &f, out, next_out);
+            wide_outputs(&layer, &f, here, next_out);
         }
     }
 }

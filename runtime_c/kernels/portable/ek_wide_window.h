@@ -37,4 +37,13 @@ static inline void ek_wide_window(const ek_window_params *w, const int8_t *in, u
     }
 }
 
+/*
+ * The first of the two pixels that a kernel takes up at step `i`; an odd number's last one is alone, and taken twice.
+ * Where channels grow it goes from the last ones back: so a pixel's outputs may lie where pixels behind it were.
+ */
+static inline uint32_t ek_wide_pixel(const ek_window_params *w, uint32_t i)
+{
+    return w->out_c > w->in_c ? ((uint32_t)w->out_h * w->out_w - 1) / 2 * 2 - i : i;
+}
+
 #endif
