@@ -34,6 +34,7 @@ class ExtremeNet:
     tensors: dict[str, Tensor] = field(default_factory=dict)
     nodes: list[Node] = field(default_factory=list)
     templates: Array | None = None  # of the last layer on templates; the next may share them
+    packed: bool = True  # some convolutions are
 
     def one_in(self, count: int) -> bool:
         return bool(self.rng.integers(count) == 0)
@@ -115,7 +116,11 @@ class ExtremeNet:
         k = int(self.rng.choice([1, 2, 3])) if k is None else k
         batch, *sizes, ic = self.tensors[x].shape
         kinds = ["conv2d", "conv2d", "depthwise"]
-        kinds += [] if plain else ["clustered_conv2d", "clustered_depthwise", "template_conv2d", "template_depthwise"]
+        kinds += (
+            []
+            if plain or not self.packed
+            else ["clustered_conv2d", "clustered_depthwise", "template_conv2d", "template_depthwise"]
+        )
         kinds += ["grouped_conv2d"] if ic % 2 == 0 and ic > 2 else []
         op = str(self.rng.choice(kinds))
         if op.startswith("template"):

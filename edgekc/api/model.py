@@ -16,6 +16,7 @@ from ..graph.ir import Graph, Stage
 from ..importers import read_model as import_file
 from ..importers.imported import Imported
 from ..names import default_name
+from ..ops import legal
 from ..pipeline import read_model
 
 _STAGES = {Stage.FLOAT: "float", Stage.QUANTIZED: "quantised", Stage.INTEGER: "packed"}
@@ -131,7 +132,4 @@ def _from_file(path: Path, name: str, allow_float: bool) -> Model:
 
 def check_float(model: Model) -> None:
     """UsageError where there is nothing left to compress."""
-    if model.graph.stage is not Stage.FLOAT:
-        raise UsageError(
-            "the model is quantised already; `compile` takes it as it is", where=model.where, fix="pass the float model"
-        )
+    legal.require_float(model.graph, model.where)

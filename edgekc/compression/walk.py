@@ -12,12 +12,12 @@ from rich.console import Console
 
 from .. import tables
 from ..data import Dataset, Source, for_graph, load, subset, synthetic
-from ..errors import UsageError
 from ..evaluate import Accuracy, float_accuracy, host_accuracy, output_error
 from ..files.images import open_tree
 from ..format.pack import pack, read
-from ..graph.ir import Graph, Quant, Stage
+from ..graph.ir import Graph, Quant
 from ..importers import import_model
+from ..ops import legal
 from ..pipeline import source_metadata, to_integer
 from ..progress import Log
 from ..quantize.to_int8 import prepare
@@ -103,12 +103,7 @@ def run(
         UsageError: the model is quantised already, or data and model do not fit.
     """
     source = import_model(model, name) if isinstance(model, Path) else replace(model, name=name)
-    if source.stage is not Stage.FLOAT:
-        raise UsageError(
-            "the model is quantised already; `compile` takes it as it is",
-            where=str(model) if isinstance(model, Path) else model.name,
-            fix="pass the float model",
-        )
+    legal.require_float(source, str(model) if isinstance(model, Path) else model.name)
     samples = None if data is None else read_samples(data, "train", recipe)
     if samples is not None and recipe.samples_wanted is None:
         warn_of_missing_classes(samples, source, log)

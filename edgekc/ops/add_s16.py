@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -88,6 +89,38 @@ FIELDS = (
 )
 
 
+HALF = (2**30, 0)  # the multiplier 1/2: that of the operand with the larger scale
+
+
+def _whole(view: View) -> bool:
+    """Activations of one shape, one of which takes no multiplication."""
+    whole = all(t.data is None and t.shape == view.out.shape for t in view.inputs)
+    return whole and HALF in [(view[f"{part}multiplier"], view[f"{part}shift"]) for part in ("a_", "b_")]
+
+
+def _signs(view: View) -> int:
+    """How many operands are added."""
+    return (view["a_sign"], view["b_sign"]).count(1)
+
+
+_PORTABLE = broadcast.kernels("add", FIELDS, lambda view: {name: view[name] for name in ATTRS}, bits=16)
+KERNELS = (
+    replace(
+        _PORTABLE[0],
+        symbol="ek_add_s16_mve",
+        needs=frozenset({"mve"}),
+        accepts=lambda view: _whole(view) and _signs(view) > 0,
+    ),
+    replace(
+        _PORTABLE[0],
+        symbol="ek_add_s16_dsp",
+        needs=frozenset({"dsp"}),
+        accepts=lambda view: _whole(view) and _signs(view) == 2,
+    ),
+    *_PORTABLE,
+)
+
+
 def cases(rng: np.random.Generator) -> list[Case]:
     out = []
     for i, (name, a, b) in enumerate(broadcast.pairs_of_inputs(rng)):
@@ -101,6 +134,21 @@ def cases(rng: np.random.Generator) -> list[Case]:
         attrs.update(a_sign=1 if i % 4 < 2 else -1, b_sign=-1 if i % 4 in (0, 3) else 1)
         attrs.update(int16.FULL if i % 3 else dict(clamp_min=-9000, clamp_max=8000))
         out.append(Case(name, attrs, (int16.widened(a, rng), int16.widened(b, rng))))
+    return out + _signed(rng)
+
+
+def _signed(rng: np.random.Generator) -> list[Case]:
+    """One shape, each sign, operands at both ends: equal scales, those that make halves, and multipliers of 0."""
+    kinds = (("equal", 0.5, 0.5, 0.75), ("halves", 0.125, 0.25, 0.5), ("small", 0.3, 0.2, 0.001))
+    kinds = (*kinds, ("no-a", 1e-8, 1e3, 2e3), ("no-b", 1e3, 1e-8, 2e3), ("no-sum", 1e-6, 1e-6, 1e3))
+    out = []
+    for name, *scales in kinds:
+        for a_sign, b_sign in ((1, 1), (1, -1), (-1, 1)):
+            a, b = rng.integers(int16.LOW, int16.HIGH + 1, (2, 1, 3, 13))
+            a[0, 0, :4], b[0, 0, :4] = np.array([[0, 0, 1, 1], [0, 1, 0, 1]]) * (2**16 - 1) + int16.LOW
+            a[0, 1], b[0, 1] = a[0, 1] >> 11, b[0, 1] >> 11
+            attrs = {**ew.sum_scales(*scales, LEFT_SHIFT), **int16.FULL, "a_sign": a_sign, "b_sign": b_sign}
+            out.append(Case(f"{name}-{a_sign}-{b_sign}", attrs, (a.astype(np.int16), b.astype(np.int16))))
     return out
 
 
@@ -111,7 +159,7 @@ OP = Op(
     operands=(A, B),
     infer=broadcast.infer,
     reference=reference,
-    kernels=broadcast.kernels("add", FIELDS, lambda view: {name: view[name] for name in ATTRS}, bits=16),
+    kernels=KERNELS,
     ranges=ranges,
     validate=validate,
     wide=True,

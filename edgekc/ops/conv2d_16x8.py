@@ -9,11 +9,12 @@ import numpy as np
 
 from ..errors import ModelError
 from ..graph.fixedpoint import INT32_MAX, quantize_multiplier
-from ..graph.ir import Array, Role, constant
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.ir import Array
+from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.scratch import Region, Regions
 from .shared import int16
 from .shared import linear as lin
+from .shared.channels import channelwise_filters
 from .shared.checks import known
 from .shared.grouped import groups_of
 from .shared.operands import DENSE
@@ -55,12 +56,7 @@ def lower(view: View) -> Lowered:
     low, high = lin.activation_range(view)
     attrs = {name: view[name] for name in lin.WINDOW}
     attrs.update(clamp_min=low, clamp_max=high)
-    constants = (
-        constant(f"{view.node.name}/weights", w, Role.WEIGHTS),
-        int16.lower_bias(view, w.shape[0]),
-        *int16.lower_requant(view),
-    )
-    return Lowered("conv2d_16x8", attrs, (view.x.name,), constants)
+    return Lowered("conv2d_16x8", attrs, (view.x.name,), int16.lower_layer(view, w))
 
 
 def validate(view: View) -> None:
@@ -81,6 +77,13 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     products = lin.product_interval(view.weights.value, Interval(low, high))
     bias = view.bias.value.astype(np.int64)
     return int16.output_interval(view, [end.sum((1, 2, 3)) + bias for end in products])
+
+
+def _channels(view: View) -> ChannelRule | None:
+    """Dense layers mix channels, depthwise ones of a filter each keep them apart; None of other groups."""
+    if _groups(view) == 1:
+        return lin.mixing_rule(channel_axis=3)
+    return channelwise_filters(view) if _groups(view) == view.out.shape[3] else None
 
 
 def output_params(view: View) -> dict[str, Param]:
@@ -109,15 +112,61 @@ def _taps(view: View) -> int:
     return int(np.prod(view.weights.shape[1:]))
 
 
-def _weight_pairs(view: View) -> Regions:
-    return (Region("weights", 4 * _taps(view) * -(-view.x.shape[3] // 2), "int16 (channels / 2, taps, 2): in pairs"),)
+def vector_requant(view: View) -> bool:
+    """Whether the high word of an accumulator of 32 bits, times 2**16 * multiplier, is rounded to the right level."""
+    reaches = int16.reach(view.weights.value, view.bias.value)
+    return bool(reaches.max() <= INT32_MAX and view.shift.value.max() <= -2)
+
+
+def _accepts_depthwise(view: View, least: int) -> bool:
+    channels = view.x.shape[3]
+    return _is_depthwise(view) and least <= channels == view.out.shape[3] < 2**15 and vector_requant(view)
+
+
+def _wide_ring(view: View) -> Regions:
+    starts, rows = lin.ring_regions(view, *view.weights.shape[1:3])
+    return starts, Region("rows", 2 * rows.bytes, "int16 (rows, row values): the ring of padded input rows")
+
+
+def _depthwise_mve_regions(view: View) -> Regions:
+    taps = Region("taps", 4 * _taps(view), "uint32 (k_h, k_w): where a window's taps lie in `rows`")
+    return (taps, *_wide_ring(view))
+
+
+def _filters(view: View) -> Region:
+    pairs = -(-view.out.shape[3] // 2)
+    return Region("filters", 32 * pairs, "ek_wide_filters (out_c / 2): what follows the accumulators of two channels")
+
+
+def _depthwise_dsp_regions(view: View) -> Regions:
+    pairs = -(-view.x.shape[3] // 2)
+    return (
+        Region("weights", 4 * _taps(view) * pairs, "int16 (channels / 2, taps, 2): in pairs"),
+        _filters(view),
+        *_wide_ring(view),
+    )
+
+
+def _pixels_in_place(view: View) -> tuple[int, ...]:
+    """What two pixels see, each of one pixel, is copied before their outputs are written.
+
+    Growing channels (stride 1 only) are walked from the last pixel back.
+    """
+    _, k_h, k_w, ic = view.weights.shape
+    alone = (k_h, k_w) == (1, 1) and not any(view[p] for p in lin.WINDOW[-4:])
+    return (0,) if alone and (view.out.shape[3] <= ic or view["stride_h"] == view["stride_w"] == 1) else ()
+
+
+def _ring_in_place(view: View) -> tuple[int, ...]:
+    return lin.ring_in_place(view, view.weights.shape[1])
 
 
 def _mve_regions(view: View) -> Regions:
     room = 16 * -(-_taps(view) // 8)
     return (
         Region("first", room, "int16 (taps to a multiple of 8): what a pixel sees"),
-        Region("second", room, "int16: what the next one sees"),
+        Region("second", room + 16, "int16: what the next one sees; 16 bytes behind it are read"),
+        Region("sums", 16 * -(-view.out.shape[3] // 2), "int32 (2, out_c to a multiple of 2): of both pixels"),
     )
 
 
@@ -126,6 +175,7 @@ def _dsp_regions(view: View) -> Regions:
     return (
         Region("pairs", 16 * fours, "what two pixels see, as pairs of int16"),
         Region("window", 8 * fours, "int16 (taps): what one sees"),
+        _filters(view),
     )
 
 
@@ -146,18 +196,29 @@ KERNELS = (
         needs=frozenset({"mve"}),
         accepts=lambda view: _groups(view) == 1 and _taps(view) >= 8,
         scratch=_mve_regions,
+        in_place=_pixels_in_place,
     ),
     _kernel(
         symbol="ek_conv2d_s16_dsp",
         needs=frozenset({"dsp"}),
         accepts=lambda view: _groups(view) == 1 and _taps(view) >= 4,
         scratch=_dsp_regions,
+        in_place=_pixels_in_place,
+    ),
+    _kernel(
+        symbol="ek_depthwise_s16_mve",
+        needs=frozenset({"mve"}),
+        accepts=lambda view: _accepts_depthwise(view, least=8),
+        scratch=_depthwise_mve_regions,
+        in_place=_ring_in_place,
+        rewrites=lambda view: {view.weights.name: np.ascontiguousarray(view.weights.value.transpose(1, 2, 0, 3))},
     ),
     _kernel(
         symbol="ek_depthwise_s16_dsp",
         needs=frozenset({"dsp"}),
-        accepts=lambda view: _is_depthwise(view) and 2 <= view.x.shape[3] == view.out.shape[3],
-        scratch=_weight_pairs,
+        accepts=lambda view: _accepts_depthwise(view, least=2),
+        scratch=_depthwise_dsp_regions,
+        in_place=_ring_in_place,
     ),
     _kernel(symbol="ek_depthwise_s16", accepts=_is_depthwise),
     _kernel(symbol="ek_conv2d_s16"),
@@ -180,12 +241,17 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("valid-leftover", (8, 7, 2), (2, 3, 2), 1, (3, 2), (1, 1), (0, 0, 0, 0)),
         ("1x1", (3, 5, 6), (5, 1, 1), 1, (1, 1), (1, 1), (0, 0, 0, 0)),
         ("1x1-stride2", (5, 6, 8), (4, 1, 1), 1, (2, 2), (1, 1), (0, 0, 0, 0)),
+        ("1x1-growing", (3, 5, 8), (13, 1, 1), 1, (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("1x1-fewer", (3, 3, 10), (3, 1, 1), 1, (1, 1), (1, 1), (0, 0, 0, 0)),
         ("many-taps", (2, 3, 70), (3, 2, 3), 1, (1, 1), (1, 1), (0, 1, 1, 1)),
         ("window-in-padding", (2, 2, 2), (3, 5, 5), 1, (1, 1), (1, 1), (2, 2, 2, 2)),
         ("grouped", (4, 5, 6), (9, 3, 3), 3, (1, 1), (1, 1), (1, 1, 1, 1)),
         ("depthwise", (5, 6, 8), (8, 3, 3), 8, (1, 1), (1, 1), (1, 1, 1, 1)),
         ("depthwise-stride2", (6, 7, 5), (5, 3, 3), 5, (2, 2), (1, 1), (0, 1, 1, 1)),
         ("depthwise-multiplier", (4, 5, 2), (6, 3, 2), 2, (1, 1), (1, 2), (1, 1, 1, 1)),
+        ("depthwise-eights", (4, 5, 21), (21, 3, 3), 21, (1, 1), (1, 1), (1, 1, 1, 1)),
+        ("depthwise-eights-tall", (9, 6, 9), (9, 5, 2), 9, (2, 1), (1, 3), (2, 2, 0, 1)),
+        ("depthwise-eights-one-pixel", (1, 1, 8), (8, 3, 3), 8, (1, 1), (1, 1), (1, 1, 1, 1)),
     ]  # fmt: skip
     out = []
     for name, x_shape, (oc, k_h, k_w), groups, stride, dilation, pads in shapes:
@@ -194,8 +260,29 @@ def cases(rng: np.random.Generator) -> list[Case]:
         shape = (oc, k_h, k_w, x_shape[2] // groups)
         for i, (fill, x) in enumerate(int16.fills(rng, (1, *x_shape))):
             clamp = dict(clamp_min=-9000, clamp_max=8000) if i == 2 else int16.FULL
-            out.append(Case(f"{name}-{fill}", {**attrs, **clamp}, (x, *weights(rng, shape, fill, 1 if i == 1 else oc))))
-    return out
+            operands = weights(rng, shape, fill, 1 if i == 1 else oc)
+            out.append(Case(f"{name}-{fill}", {**attrs, **clamp}, (x, *operands)))
+            if fill == "high":
+                out.append(Case(f"{name}-narrow", {**attrs, **clamp}, (~x, *_narrow(operands))))
+    return out + [_ties(groups, shift) for groups in (1, 8) for shift in (-1, -2, -3, -16, -17)]
+
+
+def _narrow(operands: tuple[Array, ...]) -> tuple[Array, ...]:
+    """With the largest biases that leave every accumulator of the lowest inputs just in 32 bits."""
+    w, bias, *rest = operands
+    room = INT32_MAX - int16.reach(w, np.zeros_like(bias))
+    return w, np.where(bias < 0, -room, room).astype(np.int32), *rest
+
+
+def _ties(groups: int, shift: int) -> Case:
+    """Accumulators beside a half, of both signs, and far ones: a multiplier of one half, shifted."""
+    near = np.arange(-24, 24).reshape(1, 2, 3, 8) * (1 if shift > -16 else 2**10) + (shift < -16)
+    w = np.ones((8, 1, 1, 8 // groups), np.int8)
+    w[1::3], w[2::3] = 4, -128
+    attrs = {key: int(key.startswith(("stride", "dilation"))) for key in lin.WINDOW} | int16.FULL
+    factors = (np.array([2**14], np.int32), np.array([shift], np.int8))
+    bias = np.array([0, 1, -2, 4, 2**29, -(2**29), 2**29 + 1, 2], np.int32)
+    return Case(f"ties{shift}-{groups}", attrs, (near.astype(np.int16), w, bias, *factors))
 
 
 def weights(rng: np.random.Generator, shape: tuple[int, ...], fill: str, count: int) -> tuple[Array, ...]:
@@ -221,5 +308,6 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     wide=True,
+    channels=_channels,
     cases=cases,
 )

@@ -188,5 +188,6 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     wide=True,
+    channels=lambda view: lin.mixing_rule(channel_axis=1),
     cases=cases,
 )

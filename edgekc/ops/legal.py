@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import EdgekcError, ModelError
+from ..errors import EdgekcError, ModelError, UsageError
 from ..graph import bounds
 from ..graph.ir import REAL, Graph, Node, Role, Stage, Tensor, producers
 from ..graph.op import Constant, Op, int_attrs, operand_at, plain_fields, view_of
@@ -114,6 +114,18 @@ def _check_states(graph: Graph) -> None:
 
 def _moves_no_bytes(stage: Stage, node: Node) -> bool:
     return op_of(node).view if stage is Stage.INTEGER else source_of(node).view
+
+
+def require_float(graph: Graph, where: str) -> None:
+    """UsageError where a model has been quantised, so that nothing is left to compress or to train."""
+    if graph.stage is Stage.FLOAT:
+        return
+    wide = any(t.dtype == "int16" and t.role is Role.ACTIVATION for t in graph.tensors.values())
+    raise UsageError(
+        f"the model is quantised already{', to int16' * wide}; `compile` takes it as it is",
+        where=where,
+        fix=f"pass the float model{', which becomes one of int8' * wide}",
+    )
 
 
 def _check_integer(graph: Graph) -> None:

@@ -63,6 +63,20 @@ def _params(view: View) -> dict[str, Param]:
     return {**window, **{name: view[name] for name in (*int16.CLAMP, "average")}}
 
 
+def _kernel(symbol: str, needs: frozenset[str] = frozenset(), least: int = 1) -> Kernel:
+    """For `least` channels or more. All read a channel's window before they write the channel's output."""
+    return Kernel(
+        symbol=symbol,
+        header="ek_pool_s16.h",
+        struct="ek_pool_s16_params",
+        fields=(lin.WINDOW_FIELD, *(("int16_t", name) for name in int16.CLAMP), ("uint8_t", "average")),
+        params=_params,
+        needs=needs,
+        accepts=lambda view: view.x.shape[3] >= least,
+        in_place=pool.in_place,
+    )
+
+
 def cases(rng: np.random.Generator) -> list[Case]:
     """Those of int8, for the average and for the maximum."""
     out = []
@@ -84,14 +98,9 @@ OP = Op(
     infer=pool.infer,
     reference=reference,
     kernels=(
-        Kernel(
-            symbol="ek_pool_s16",
-            header="ek_pool_s16.h",
-            struct="ek_pool_s16_params",
-            fields=(lin.WINDOW_FIELD, *(("int16_t", name) for name in int16.CLAMP), ("uint8_t", "average")),
-            params=_params,
-            in_place=pool.in_place,
-        ),
+        _kernel("ek_pool_s16_mve", frozenset({"mve"}), least=4),
+        _kernel("ek_pool_s16_dsp", frozenset({"dsp"}), least=2),
+        _kernel("ek_pool_s16"),
     ),
     macs=pool.macs,
     ranges=ranges,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..graph.ir import Array, Role, constant
+from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, View
 from . import conv2d_16x8
 from .shared import int16, transposed
@@ -30,17 +30,11 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 def lower(view: View) -> Lowered:
     """Of a QUANTIZED transposed convolution whose input is int16."""
     int16.require_weights(view)
-    w = view.weights.value
     low, high = lin.activation_range(view)
     attrs = {name: view[name] for name in transposed.GEOMETRY}
     _, attrs["out_h"], attrs["out_w"], _ = view.out.shape
     attrs.update(clamp_min=low, clamp_max=high)
-    constants = (
-        constant(f"{view.node.name}/weights", w, Role.WEIGHTS),
-        int16.lower_bias(view, w.shape[0]),
-        *int16.lower_requant(view),
-    )
-    return Lowered("transpose_conv_16x8", attrs, (view.x.name,), constants)
+    return Lowered("transpose_conv_16x8", attrs, (view.x.name,), int16.lower_layer(view, view.weights.value))
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
@@ -87,5 +81,6 @@ OP = Op(
     ranges=ranges,
     validate=conv2d_16x8.validate,
     wide=True,
+    channels=lambda view: lin.mixing_rule(channel_axis=3, always_padded=True),
     cases=cases,
 )

@@ -26,8 +26,9 @@ from ..data import Dataset, Source, for_graph
 from ..errors import UsageError
 from ..evaluate import Accuracy, float_accuracy, host_accuracy
 from ..format.pack import pack
-from ..graph.ir import Graph, Role, Stage
+from ..graph.ir import Graph, Role
 from ..importers import import_model
+from ..ops import legal
 from ..pipeline import source_metadata, to_integer
 from ..progress import Log
 from ..quantize.to_int8 import prepare
@@ -209,8 +210,7 @@ def compare_files(
     """
     variants(recipe)  # complains before anything is read
     source = import_model(model, "teacher")
-    if source.stage is not Stage.FLOAT:
-        raise UsageError("the model is quantised already", where=str(model), fix="pass the float model")
+    legal.require_float(source, str(model))
     samples = read_samples(data, "train", recipe)
     labelled = read_labelled(data, test, samples, recipe)
     if samples.y is None or labelled is None:

@@ -24,4 +24,11 @@ typedef struct {
 void ek_add_s16(const ek_add_s16_params *p, const int8_t *a, const int8_t *b, int8_t *out);
 void ek_add_const_s16(const ek_add_s16_params *p, const int8_t *a, int8_t *out);
 
+/*
+ * The same for inputs of the output's shape, one of which is scaled by 1/2: on cores with the DSP extension for signs of
+ * 1, and on cores with Helium for at most one of -1.
+ */
+void ek_add_s16_dsp(const ek_add_s16_params *p, const int8_t *a, const int8_t *b, int8_t *out);
+void ek_add_s16_mve(const ek_add_s16_params *p, const int8_t *a, const int8_t *b, int8_t *out);
+
 #endif

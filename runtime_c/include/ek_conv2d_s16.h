@@ -29,23 +29,44 @@ void ek_conv2d_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out)
 /* The same for depthwise layers (groups is in_c) of up to 508 taps. */
 void ek_depthwise_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out);
 
-/* The same for as many outputs as inputs, on cores with the DSP extension. */
-void ek_depthwise_s16_dsp(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out, void *scratch);
+typedef struct {
+    ek_conv2d_s16_params layer;
+    struct { uint32_t filters, starts, rows; } scratch;
+} ek_depthwise_s16_dsp_params;
+
+/*
+ * The same for as many outputs as inputs, on cores with the DSP extension: of layers whose accumulators do not leave 32
+ * bits, and that have no shift above -2. `out` may be `in`.
+ */
+void ek_depthwise_s16_dsp(const ek_depthwise_s16_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
 
 typedef struct {
     ek_conv2d_s16_params layer;
-    struct { uint32_t window; } scratch;
+    struct { uint32_t starts, rows; } scratch;
+} ek_depthwise_s16_mve_params;
+
+/*
+ * The same for 8 channels or more, on cores with Helium. The weights are (k_h, k_w, out_c).
+ */
+void ek_depthwise_s16_mve(const ek_depthwise_s16_mve_params *params, const int8_t *in, int8_t *out, void *scratch);
+
+typedef struct {
+    ek_conv2d_s16_params layer;
+    struct { uint32_t window, filters; } scratch;
 } ek_conv2d_s16_dsp_params;
 
-/* The same as the first for one group, on cores with the DSP extension. */
+/*
+ * The same as the first for one group, on cores with the DSP extension. `out` may be `in` where a window is one pixel of
+ * an image without padding, and becomes no more channels or strides are 1.
+ */
 void ek_conv2d_s16_dsp(const ek_conv2d_s16_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
 
 typedef struct {
     ek_conv2d_s16_params layer;
-    struct { uint32_t second; } scratch;
+    struct { uint32_t second, sums; } scratch;
 } ek_conv2d_s16_mve_params;
 
-/* The same for one group, on cores with Helium. */
+/* The same on cores with Helium. */
 void ek_conv2d_s16_mve(const ek_conv2d_s16_mve_params *params, const int8_t *in, int8_t *out, void *scratch);
 
 /*

@@ -19,4 +19,8 @@ typedef struct {
  */
 void ek_pool_s16(const ek_pool_s16_params *p, const int8_t *in, int8_t *out);
 
+/* The same on cores with the DSP extension, and with Helium. */
+void ek_pool_s16_dsp(const ek_pool_s16_params *p, const int8_t *in, int8_t *out);
+void ek_pool_s16_mve(const ek_pool_s16_params *p, const int8_t *in, int8_t *out);
+
 #endif

@@ -81,6 +81,13 @@ def test_what_is_refused(bias: str, zero: int, said: str, tmp_path: Path) -> Non
         edgekc.compile(tmp_path / "net.tflite")
 
 
+def test_what_is_compressed_becomes_int8(tmp_path: Path) -> None:
+    layer = _layer(np.random.default_rng(0), _wide("x", (1, 4), 0.01), 3, "none")
+    (tmp_path / "net.tflite").write_bytes(oracle.network([layer], ["x"], [layer.out.name]))
+    with pytest.raises(EdgekcError, match=r"already, to int16; .* takes it as it is; .* which becomes one of int8"):
+        edgekc.compress(tmp_path / "net.tflite")
+
+
 def test_a_bias_beyond_32_bits_is_refused(tmp_path: Path) -> None:
     layer = _layer(np.random.default_rng(0), _wide("x", (1, 4), 0.01), 3, "none")
     bias = constant("b", np.array([0, 2**31, 0], np.int64), Role.BIAS, layer.inputs[2].quant)
@@ -88,6 +95,33 @@ def test_a_bias_beyond_32_bits_is_refused(tmp_path: Path) -> None:
     (tmp_path / "net.tflite").write_bytes(oracle.network([layer], ["x"], [layer.out.name]))
     with pytest.raises(EdgekcError, match="bias of channel 1 is 2147483648, which leaves 32 bits"):
         edgekc.compile(tmp_path / "net.tflite")
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_channels_of_one_level_may_have_any_bias(live: bool, tmp_path: Path) -> None:
+    """Filters of zeros, which have the smallest scales, and one that never leaves the activation's bound."""
+    x, name = _wide("x", (1, 3, 4, 2), 0.01), "y"
+    w = np.array([[3, -5], [0, 0], [0, 0], [100, 7]], np.int8).reshape(4, 1, 1, 2)
+    scales = tuple(map(f32, (1e-5, 3e-9, 7e-9, 0.02)))
+    bias = np.array([2**31 if live else 77, 3 * 2**35 + 1, -(2**37) - 5, -(2**36)])
+    inputs = (
+        x,
+        constant("w", w, Role.WEIGHTS, Quant(scales, (0,) * 4)),
+        constant("b", bias, Role.BIAS, Quant(tuple(f32(0.01 * s) for s in scales), (0,) * 4)),
+    )
+    window = dict.fromkeys(("stride_h", "stride_w", "dilation_h", "dilation_w"), 1)
+    attrs = {**window, **dict.fromkeys(("pad_top", "pad_bottom", "pad_left", "pad_right"), 0), "activation": "relu"}
+    view = View(Node("conv2d", name, ("x", "w", "b"), (name,), attrs), inputs, (_wide(name, (1, 3, 4, 4), 0.02),))
+    data = oracle.network([view], ["x"], [name])
+    (tmp_path / "net.tflite").write_bytes(data)
+    if live:
+        with pytest.raises(EdgekcError, match="bias of channel 0 is 2147483648, which leaves 32 bits"):
+            edgekc.compile(tmp_path / "net.tflite")
+        return
+    samples = wide_nets.samples(x.shape, 0)
+    expected = np.concatenate([oracle.interpret(data, [sample[None]])[0] for sample in samples])
+    assert expected[..., 1].min() == expected[..., 1].max() > 0
+    np.testing.assert_array_equal(edgekc.compile(tmp_path / "net.tflite").run(samples), expected)
 
 
 def _sum(scales: tuple[float, float, float]) -> View:

@@ -45,11 +45,12 @@ def channelwise_shared(view: View) -> ChannelRule | None:
 
 
 def channelwise_filters(view: View) -> ChannelRule | None:
-    """As `channelwise`, for packed depthwise weights: what has a filter on its first axis is cut, codebooks stay."""
+    """As `channelwise`, for depthwise weights with a filter on their first axis, dense or packed; codebooks stay."""
 
     def slice_(view: View, keep_in: Sequence[Array], keep_out: Array, known: Sequence[Interval | None]) -> list[Tensor]:
         def kept(t: Tensor) -> Tensor:
-            if t.role is Role.INDEX or (t.role is Role.PAIRS and t.value.ndim == 3):  # pairs (P, 2) are a codebook
+            filters = t.role in (Role.WEIGHTS, Role.INDEX)
+            if filters or (t.role is Role.PAIRS and t.value.ndim == 3):  # pairs (P, 2) are a codebook
                 return constant(t.name, t.value[keep_out], t.role)
             return t if t.role in (Role.CODEBOOK, Role.CENTERS, Role.PAIRS) else keep_channels(t, keep_out)
 

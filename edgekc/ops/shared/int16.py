@@ -47,11 +47,23 @@ def require_weights(view: View) -> None:
 
 def lower_bias(view: View, channels: int) -> Tensor:
     """The bias as a constant of int32; UnsupportedError where it leaves 32 bits. The input's zero point is 0."""
-    where = view.node.name
+    return _checked_bias(view, _bias(view, channels))
+
+
+def _bias(view: View, channels: int) -> Array:
     bias = view.bias.value.astype(np.int64) if view.has("bias") else np.zeros(channels, np.int64)
     if bias.shape != (channels,):
-        raise ModelError(f"bias has shape {list(bias.shape)}, expected [{channels}]", where=where)
-    if bias.min() < INT32_MIN or bias.max() > INT32_MAX:
+        raise ModelError(f"bias has shape {list(bias.shape)}, expected [{channels}]", where=view.node.name)
+    return bias
+
+
+def _leaves_32_bits(bias: Array) -> Array:
+    return np.asarray((bias < INT32_MIN) | (bias > INT32_MAX))
+
+
+def _checked_bias(view: View, bias: Array) -> Tensor:
+    where = view.node.name
+    if _leaves_32_bits(bias).any():
         worst = int(np.argmax(np.abs(bias)))
         raise UnsupportedError(
             f"the bias of channel {worst} is {int(bias[worst])}, which leaves 32 bits",
@@ -98,6 +110,32 @@ def lower_requant(view: View) -> tuple[Tensor, Tensor]:
     if int(shift.value.max()) > HIGHEST_SHIFT:
         raise UnsupportedError(f"a multiplier of 2**{HIGHEST_SHIFT} or more", where=view.node.name)
     return constant(multiplier.name, reduced(multiplier.value).astype(np.int32), Role.REQUANT), shift
+
+
+def lower_layer(view: View, w: Array) -> tuple[Tensor, ...]:
+    """The constants (weights, bias, multiplier, shift) of a layer with weights (oc, ...); raises as `lower_bias`.
+
+    A channel that has one level whatever comes, as one without weights, is that level: its bias may leave 32 bits.
+    """
+    channels, where = w.shape[0], view.node.name
+    bias = _bias(view, channels)
+    multiplier, shift = lower_requant(view)
+    if _leaves_32_bits(bias).any():
+        m, s = (np.broadcast_to(t.value, channels) for t in (multiplier, shift))
+        reaches = reach(w, bias)
+        within = np.minimum(reaches, ACCUMULATOR_LIMIT - 1)
+        defined = (reaches < ACCUMULATOR_LIMIT) & (requantize(within, m, s) <= INT32_MAX)
+        spread = np.where(defined, reaches - np.abs(bias), 0)
+        low, high = (
+            np.clip(requantize(np.where(defined, end, 0), m, s), *lin.activation_range(view))
+            for end in (bias - spread, bias + spread)
+        )
+        settled = _leaves_32_bits(bias) & defined & (low == high)
+        w = np.where(settled.reshape(-1, *(1,) * (w.ndim - 1)), 0, w).astype(w.dtype)
+        bias = np.where(settled, low, bias)
+        multiplier = constant(multiplier.name, np.where(settled, 2**14, m).astype(np.int32), Role.REQUANT)
+        shift = constant(shift.name, np.where(settled, 1, s).astype(np.int8), Role.REQUANT)
+    return constant(f"{where}/weights", w, Role.WEIGHTS), _checked_bias(view, bias), multiplier, shift
 
 
 def check_requant(view: View, reaches: Array) -> None:

@@ -124,19 +124,26 @@ def mixing_rule(channel_axis: int, always_padded: bool = False) -> ChannelRule:
 
     An input channel can go if no kept filter reads it, or if it always has one value: then it adds the same
     amount to every accumulator, which the bias takes over. With padding that holds only if the value is the
-    padding value. `always_padded`: some taps see padding whatever the attributes say.
+    padding value, which is 0 for int16. `always_padded`: some taps see padding whatever the attributes say.
     """
 
-    def foldable(view: View, known: Interval | None) -> Array:
+    def foldable(view: View, w: Array, keep_out: Array, known: Interval | None) -> Array:
         if known is None:
             return np.zeros(view.x.shape[-1], bool)
         padded = always_padded or any(view.node.attrs.get(p, 0) for p in WINDOW[-4:])
-        return known.constant & ((known.low == view["pad_value"]) if padded else True)
+        found = known.constant & ((known.low == view.node.attrs.get("pad_value", 0)) if padded else True)
+        moves = found & (known.low != 0)
+        if view.x.dtype == "int8" or not moves.any():
+            return found
+        # Accumulators of int16 may leave 32 bits, and so may what a bias takes over; that of int8 is proved to fit.
+        parts = np.moveaxis(np.abs(w.astype(np.int64)), channel_axis, -1)[..., moves] @ np.abs(known.low[moves])
+        sums = np.abs(view.bias.value[keep_out].astype(np.int64)) + parts.reshape(parts.shape[0], -1).sum(1)
+        return found if np.all(sums <= INT32_MAX) else found & ~moves
 
     def needs(view: View, keep_out: Array, known: Sequence[Interval | None]) -> list[Array]:
         w = view.weights.value[keep_out]
         read = np.any(w != 0, axis=tuple(a for a in range(w.ndim) if a != channel_axis))
-        return [read & ~foldable(view, known[0])]
+        return [read & ~foldable(view, w, keep_out, known[0])]
 
     def slice_(view: View, keep_in: Sequence[Array], keep_out: Array, known: Sequence[Interval | None]) -> list[Tensor]:
         weights, bias = view.weights, view.bias
@@ -150,7 +157,7 @@ def mixing_rule(channel_axis: int, always_padded: bool = False) -> ChannelRule:
         return [
             constant(weights.name, np.compress(keep_in[0], w, axis=channel_axis), Role.WEIGHTS),
             constant(bias.name, new_bias.astype(np.int32), Role.BIAS),
-            *(keep_channels(t, keep_out) for t in (view.multiplier, view.shift)),
+            *(keep_channels(t, keep_out) for t in view.inputs[3:]),  # what requantises
         ]
 
     return ChannelRule(needs, slice_)

@@ -3,7 +3,7 @@
 #include "ek_conv2d_s16.h"
 
 #include "ek_wide_output.h"
-#include "ek_wide_pairs.h"
+#include "ek_wide_filters.h"
 #include "ek_wide_window.h"
 
 /* Sums of two filters, each of two pixels. */
@@ -70,6 +70,22 @@ static inline void outputs(const ek_wide_layer *layer, const ek_pair *x, const i
     }
 }
 
+/* The same where the levels follow from high words; the second filter is the first one's neighbour, or itself. */
+static inline void quick_outputs(const ek_wide_filters *f, const ek_pair clamp[2], const ek_pair *x, const int8_t *w0,
+                                 const int8_t *w1, uint32_t taps, int8_t *out, int8_t *second)
+{
+    const four_sums start = {f->bias[0], f->bias[0], f->bias[1], f->bias[1]}, s = dot(start, x, w0, w1, taps);
+    const ek_pair here = ek_wide_levels(f, s.s0, s.s2, clamp[0], clamp[1]);
+    const ek_pair there = ek_wide_levels(f, s.s1, s.s3, clamp[0], clamp[1]);
+    if (w0 == w1) {
+        ek_wide_store(second, ek_pair_low(there));
+        ek_wide_store(out, ek_pair_low(here));
+    } else {
+        ek_store32(second, there);
+        ek_store32(out, here);
+    }
+}
+
 void ek_conv2d_s16_dsp(const ek_conv2d_s16_dsp_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
     const ek_conv2d_s16_params *const p = &params->layer;
@@ -78,20 +94,31 @@ void ek_conv2d_s16_dsp(const ek_conv2d_s16_dsp_params *params, const int8_t *in,
     const uint32_t taps = (uint32_t)w->k_h * w->k_w * w->in_c, fours = (taps + 3) / 4, oc = w->out_c;
     ek_pair *const pairs = scratch;
     int8_t *const window = ek_region(scratch, params->scratch.window);
+    ek_wide_filters *const filters = ek_region(scratch, params->scratch.filters);
+    const ek_pair clamp[2] = {ek_pair_of(p->clamp_min, p->clamp_min), ek_pair_of(p->clamp_max, p->clamp_max)};
+    const int quick = ek_wide_is_quick(&layer, oc);
     const uint32_t pixels = (uint32_t)w->out_h * w->out_w;
 
-    for (uint32_t pixel = 0; pixel < pixels; pixel += 2, out += 4 * oc) {
-        const uint32_t other = pixel + 1 < pixels ? pixel + 1 : pixel; /* the last one of an odd number is done twice */
-        int8_t *const second = out + 2 * oc * (other - pixel);
-        for (uint32_t i = 0; i < 2; i++) {
-            const uint32_t at = i == 0 ? pixel : other;
+    if (quick) {
+        ek_wide_filters_of(p, filters);
+    }
+    for (uint32_t i = 0; i < pixels; i += 2) {
+        const uint32_t pixel = ek_wide_pixel(w, i), other = pixel + 1 < pixels ? pixel + 1 : pixel;
+        int8_t *const here = out + 2 * oc * pixel, *const second = out + 2 * oc * other;
+        for (uint32_t k = 0; k < 2; k++) {
+            const uint32_t at = k == 0 ? pixel : other;
             ek_wide_window(w, in, at / w->out_w, at % w->out_w, window, 8 * fours);
-            ek_wide_pair_up(window, fours, 2, pairs + i);
+            ek_wide_pair_up(window, fours, 2, pairs + k);
         }
         const int8_t *filter = p->weights;
         for (uint32_t o = 0; o < oc; o += 2, filter += 2 * taps) {
             const uint32_t next = o + 1 < oc ? o + 1 : o;
-            outputs(&layer, pairs, filter, filter + (next - o) * taps, taps, o, next, out, second);
+            const int8_t *const other_filter = filter + (next - o) * taps;
+            if (quick) {
+                quick_outputs(filters + o / 2, clamp, pairs, filter, other_filter, taps, here + 2 * o, second + 2 * o);
+            } else {
+                outputs(&layer, pairs, filter, other_filter, taps, o, next, here, second);
+            }
         }
     }
 }

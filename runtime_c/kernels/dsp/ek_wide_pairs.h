@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Products of int16 with int8, two an instruction, on cores with the DSP extension. */
+/* Values of int16, two in a word, and their products with int8, on cores with the DSP extension. */
 #ifndef EK_WIDE_PAIRS_H
 #define EK_WIDE_PAIRS_H
 
@@ -24,7 +24,41 @@ static inline int32_t ek_smlatt(ek_pair a, ek_pair b, int32_t acc)
     return y;
 }
 
+/* The nearest int16; the larger halves of two pairs, and the smaller ones. */
+static inline int32_t ek_nearest_s16(int32_t x)
+{
+    int32_t y;
+    __asm__("ssat %0, #16, %1" : "=r"(y) : "r"(x) : "cc");
+    return y;
+}
+
+static inline ek_pair ek_max16(ek_pair a, ek_pair b)
+{
+    ek_pair y;
+    __asm__("ssub16 %0, %1, %2\n\tsel %0, %1, %2" : "=&r"(y) : "r"(a), "r"(b) : "cc");
+    return y;
+}
+
+static inline ek_pair ek_min16(ek_pair a, ek_pair b)
+{
+    ek_pair y;
+    __asm__("ssub16 %0, %1, %2\n\tsel %0, %2, %1" : "=&r"(y) : "r"(a), "r"(b) : "cc");
+    return y;
+}
+
 #else
+
+static inline int32_t ek_nearest_s16(int32_t x) { return ek_clamp(x, INT16_MIN, INT16_MAX); }
+
+static inline ek_pair ek_max16(ek_pair a, ek_pair b)
+{
+    return ek_pair_of(ek_max(ek_pair_low(a), ek_pair_low(b)), ek_max(ek_pair_high(a), ek_pair_high(b)));
+}
+
+static inline ek_pair ek_min16(ek_pair a, ek_pair b)
+{
+    return ek_pair_of(ek_min(ek_pair_low(a), ek_pair_low(b)), ek_min(ek_pair_high(a), ek_pair_high(b)));
+}
 
 static inline int32_t ek_smlabb(ek_pair a, ek_pair b, int32_t acc) { return acc + ek_pair_low(a) * ek_pair_low(b); }
 static inline int32_t ek_smlatt(ek_pair a, ek_pair b, int32_t acc) { return acc + ek_pair_high(a) * ek_pair_high(b); }

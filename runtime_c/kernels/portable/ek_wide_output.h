@@ -38,6 +38,16 @@ static inline void ek_wide_output_narrow(const ek_wide_layer *l, uint32_t o, int
     ek_wide_store(out, ek_clamp(ek_wide_requant_narrow(acc, l->multiplier[k], l->shift[k]), l->clamp_min, l->clamp_max));
 }
 
+/* Whether the high word of an accumulator times multiplier * 2^16 gives the level of every channel. */
+static inline int ek_wide_is_quick(const ek_wide_layer *l, uint32_t channels)
+{
+    int32_t most = *l->shift;
+    for (uint32_t o = 0; o < channels; o++) {
+        most = ek_max(most, l->shift[o * l->step]);
+    }
+    return l->narrow && most <= -2;
+}
+
 /* The level of output channel `o` from the sum of its products. */
 static inline void ek_wide_output(const ek_wide_layer *l, uint32_t o, int64_t sum, int8_t *out)
 {
