@@ -50,6 +50,15 @@ void ek_clustered_conv2d_s8_dsp(const ek_clustered_conv2d_s8_dsp_params *params,
 
 typedef struct {
     ek_clustered_conv2d_params layer;
+    struct { uint32_t columns, starts, rows; } scratch;
+} ek_clustered_conv2d_s8_mul2_params;
+
+/* The same where ek_requant_offset may be used (ek_fixedpoint.h). `block` is a multiple of 4. */
+void ek_clustered_conv2d_s8_mul2(const ek_clustered_conv2d_s8_mul2_params *params, const int8_t *in, int8_t *out,
+                                 void *scratch);
+
+typedef struct {
+    ek_clustered_conv2d_params layer;
     struct { uint32_t taps, weights, sums, vertical, tiles, starts, rows; } scratch;
 } ek_clustered_winograd_s8_dsp_params;
 

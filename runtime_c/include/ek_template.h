@@ -45,6 +45,15 @@ void ek_template_conv2d_s8(const ek_template_conv2d_s8_params *params, const int
 
 typedef struct {
     ek_template_conv2d_params layer;
+    struct { uint32_t columns, starts, rows, table, plan; } scratch;
+} ek_template_conv2d_s8_mul2_params;
+
+/* The same where expanded weights fit 16 bits and ek_requant_offset may be used (ek_fixedpoint.h). */
+void ek_template_conv2d_s8_mul2(const ek_template_conv2d_s8_mul2_params *params, const int8_t *in, int8_t *out,
+                                void *scratch);
+
+typedef struct {
+    ek_template_conv2d_params layer;
     struct { uint32_t plan, responses, templates, columns, starts, rows; } scratch;
 } ek_template_conv2d_s8_dsp_params;
 

@@ -9,7 +9,7 @@ from ...graph.op import Kernel, Param, View
 from ...graph.scratch import Region, Regions
 from ..packed import template as tp
 from ..shared import linear as lin
-from . import decoded, words
+from . import decoded, quads, words
 from . import expand as ex
 from . import pixels as px
 from . import winograd as wg
@@ -322,6 +322,18 @@ KERNELS = (
         in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
         sources=PLAN_SOURCES,
         counted_cost=Cost("ek_template_conv2d_s8_dsp", _response_work),
+    ),
+    *(
+        _kernel(
+            symbol="ek_template_conv2d_s8_mul2",
+            params=lambda view: {**_params(view), "block": quads.block(tp.dense(view))},
+            needs=needs,
+            accepts=lambda view: quads.accepts(tp.dense(view)),
+            scratch=lambda view: (*quads.regions(tp.dense(view)), *_plan(view)),
+            in_place=lambda view: quads.in_place(tp.dense(view)),
+            sources=quads.SOURCES,
+        )
+        for needs in quads.CORES
     ),
     _kernel(
         symbol="ek_template_conv2d_s8",

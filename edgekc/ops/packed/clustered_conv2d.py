@@ -14,7 +14,7 @@ from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Rows, Shape,
 from ...graph.scratch import Region, Regions
 from ...graph.source import SourceOp
 from .. import conv2d
-from ..kernels import decoded, words
+from ..kernels import decoded, quads, words
 from ..kernels import expand as ex
 from ..kernels import winograd as wg
 from ..kernels import winograd_mve as wgm
@@ -185,6 +185,18 @@ KERNELS = (
         in_place=lambda view: ex.in_place(cl.dense(view)),
         sources=(*ex.SOURCES, *cl.PAIR_SOURCES),
         counted_cost=Cost("ek_clustered_conv2d_s8_dsp", _expanded_work),
+    ),
+    *(
+        _kernel(
+            symbol="ek_clustered_conv2d_s8_mul2",
+            params=lambda view: {**_params(view), "block": quads.block(cl.dense(view))},
+            needs=needs,
+            accepts=lambda view: quads.accepts(cl.dense(view)),
+            scratch=lambda view: quads.regions(cl.dense(view)),
+            in_place=lambda view: quads.in_place(cl.dense(view)),
+            sources=quads.SOURCES,
+        )
+        for needs in quads.CORES
     ),
     _kernel(
         symbol="ek_clustered_conv2d_s8",
