@@ -59,6 +59,18 @@ void ek_clustered_conv2d_s8_mul2(const ek_clustered_conv2d_s8_mul2_params *param
 
 typedef struct {
     ek_clustered_conv2d_params layer;
+    struct { uint32_t weights, sums, tiles, starts, rows; } scratch;
+} ek_clustered_winograd_s8_mul2_params;
+
+/*
+ * The same for 3x3 windows with strides and dilations of 1, in_c a multiple of 4, where transformed weights fit 16
+ * bits. `block` counts tiles. In place as EK_TILES (ek_tiles.h) says.
+ */
+void ek_clustered_winograd_s8_mul2(const ek_clustered_winograd_s8_mul2_params *params, const int8_t *in, int8_t *out,
+                                   void *scratch);
+
+typedef struct {
+    ek_clustered_conv2d_params layer;
     struct { uint32_t taps, weights, sums, vertical, tiles, starts, rows; } scratch;
 } ek_clustered_winograd_s8_dsp_params;
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 from ...graph.op import View
 from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
+from . import winograd as wg
 from .expand import fits, taps
 
 COLUMNS_BYTES = 8 * 1024  # of scratch for what the pixels of a block see, if four of them need no more
 PIXELS_MOST = 64  # of a block: expanding costs next to nothing then
+TILES_BYTES = 16 * 1024  # of scratch for transformed tiles, if four of them need no more
+TILES_MOST = 16  # of a block
 SOURCES = ("ek_quads_gather_mul2", "ek_quads_outputs_mul2", "ek_quads_requant_mul2")
+TILE_SOURCES = ("ek_tiles_gather_mul2", "ek_tiles_filter_mul2", "ek_tiles_outputs_mul2", "ek_quads_requant_mul2")
 CORES = (frozenset({"thumb1"}), frozenset({"thumb2"}))
 
 
@@ -41,3 +45,23 @@ def regions(dense: View) -> Regions:
 
 def in_place(dense: View) -> tuple[int, ...]:
     return lin.ring_in_place(dense, dense.weights.shape[1])
+
+
+def tile_block(dense: View) -> int:
+    """Tiles of a pass, a multiple of four: as few passes as the room allows, of one size."""
+    down, across = wg.tiles(dense)
+    room = max(min(dense.held(TILES_BYTES) // (32 * dense.x.shape[3]), TILES_MOST), 4) // 4 * 4
+    passes = -(-down * across // room)
+    return -(-down * across // (4 * passes)) * 4
+
+
+def tile_regions(dense: View) -> Regions:
+    """What EK_TILES wants of scratch."""
+    in_c, (_, across) = dense.x.shape[3], wg.tiles(dense)
+    return (
+        Region("taps", 18 * in_c, "int16 (9, in_c): of one filter"),
+        Region("weights", 4 * wg.POSITIONS * in_c, "int16 (16, in_c, 2 filters): transformed"),
+        Region("sums", 32 * wg.POSITIONS, "int32 (16, 2 filters, 4 tiles)"),
+        Region("tiles", 32 * in_c * tile_block(dense), "int16 (block / 4, 16, in_c, 4 tiles): transformed"),
+        *lin.ring_of(4, 4, (2 * across + 2) * in_c),
+    )

@@ -325,6 +325,18 @@ KERNELS = (
     ),
     *(
         _kernel(
+            symbol="ek_template_winograd_s8_mul2",
+            params=lambda view: {**_params(view), "block": quads.tile_block(tp.dense(view))},
+            needs=needs,
+            accepts=lambda view: wg.accepts(tp.dense(view)),
+            scratch=lambda view: (*quads.tile_regions(tp.dense(view)), *_plan(view)),
+            in_place=lambda view: wg.in_place(tp.dense(view)),
+            sources=quads.TILE_SOURCES,
+        )
+        for needs in quads.CORES
+    ),
+    *(
+        _kernel(
             symbol="ek_template_conv2d_s8_mul2",
             params=lambda view: {**_params(view), "block": quads.block(tp.dense(view))},
             needs=needs,

@@ -188,6 +188,18 @@ KERNELS = (
     ),
     *(
         _kernel(
+            symbol="ek_clustered_winograd_s8_mul2",
+            params=lambda view: {**_params(view), "block": quads.tile_block(cl.dense(view))},
+            needs=needs,
+            accepts=lambda view: wg.accepts(cl.dense(view)),
+            scratch=lambda view: quads.tile_regions(cl.dense(view)),
+            in_place=lambda view: wg.in_place(cl.dense(view)),
+            sources=quads.TILE_SOURCES,
+        )
+        for needs in quads.CORES
+    ),
+    *(
+        _kernel(
             symbol="ek_clustered_conv2d_s8_mul2",
             params=lambda view: {**_params(view), "block": quads.block(cl.dense(view))},
             needs=needs,
