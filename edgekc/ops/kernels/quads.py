@@ -33,6 +33,26 @@ def block(dense: View) -> int:
     return -(-out_h * out_w // (4 * passes)) * 4
 
 
+def passes(dense: View) -> int:
+    _, out_h, out_w, _ = dense.out.shape
+    return -(-out_h * out_w // block(dense))
+
+
+def work(dense: View) -> tuple[float, ...]:
+    """How often the kernels do what `CYCLES` (`cycles.py`) begins with.
+
+    Taps of two filters and four pixels, those four pixels, their outputs, two filters; values and runs of windows that
+    are gathered; and the call.
+    """
+    _, out_h, out_w, out_c = dense.out.shape
+    pixels, pairs, held = out_h * out_w, -(-out_c // 2), block(dense)
+    fours = pixels // held * (held // 4) + -(-(pixels % held) // 4)
+    rows, columns = dense.weights.shape[1:3]
+    runs = rows * (columns if dense["dilation_w"] != 1 else 1)
+    gathered = pixels * taps(dense), pixels * runs
+    return fours * pairs * taps(dense), fours * pairs, pixels * out_c, passes(dense) * pairs, *gathered, 1
+
+
 def regions(dense: View) -> Regions:
     """What EK_QUADS wants of scratch."""
     _, k_h, k_w, _ = dense.weights.shape
@@ -53,6 +73,27 @@ def tile_block(dense: View) -> int:
     room = max(min(dense.held(TILES_BYTES) // (32 * dense.x.shape[3]), TILES_MOST), 4) // 4 * 4
     passes = -(-down * across // room)
     return -(-down * across // (4 * passes)) * 4
+
+
+def tile_passes(dense: View) -> int:
+    down, across = wg.tiles(dense)
+    return -(-down * across // tile_block(dense))
+
+
+def tile_work(dense: View) -> tuple[float, ...]:
+    """The same of kernels by Winograd's filtering.
+
+    Channels and positions of two filters and four tiles, those four tiles, outputs, two filters, channels of tiles that
+    are gathered, tiles, filters' channels that are transformed, and the call.
+    """
+    _, out_h, out_w, out_c = dense.out.shape
+    in_c, pairs, held = dense.x.shape[3], -(-out_c // 2), tile_block(dense)
+    down, across = wg.tiles(dense)
+    count, times = down * across, tile_passes(dense)
+    fours = count // held * (held // 4) + -(-(count % held) // 4)
+    loop = fours * pairs * wg.POSITIONS * in_c
+    done = fours * pairs, out_h * out_w * out_c, times * pairs, count * in_c, count, times * out_c * in_c
+    return loop, *done, 1
 
 
 def tile_regions(dense: View) -> Regions:

@@ -159,6 +159,23 @@ def _expanded_work(view: View) -> tuple[float, ...]:
     return (*ex.work(as_dense, DECODE), coded * positions, own * positions, templates * positions, pairs)
 
 
+def _streamed(view: View, passes: int) -> tuple[float, ...]:
+    """Weights to expand in every pass, of coded pairs or of pairs of their own; and pairs that have indices."""
+    coded, own, _, pairs = _codes_work(view, passes)
+    positions = view.templates.value[0].size
+    return coded * positions, own * positions, pairs
+
+
+def _quads_work(view: View) -> tuple[float, ...]:
+    as_dense = tp.dense(view)
+    return (*quads.work(as_dense), *_streamed(view, quads.passes(as_dense)))
+
+
+def _tiles_work(view: View) -> tuple[float, ...]:
+    as_dense = tp.dense(view)
+    return (*quads.tile_work(as_dense), *_streamed(view, quads.tile_passes(as_dense)))
+
+
 def _response_work(view: View) -> tuple[float, ...]:
     """Of the kernel that works on responses: eight pixels of eight kernels, outputs, responses, gathering, the call."""
     _, out_h, out_w, out_c = view.out.shape
@@ -332,6 +349,7 @@ KERNELS = (
             scratch=lambda view: (*quads.tile_regions(tp.dense(view)), *_plan(view)),
             in_place=lambda view: wg.in_place(tp.dense(view)),
             sources=quads.TILE_SOURCES,
+            counted_cost=Cost("ek_template_winograd_s8_mul2", _tiles_work),
         )
         for needs in quads.CORES
     ),
@@ -344,6 +362,7 @@ KERNELS = (
             scratch=lambda view: (*quads.regions(tp.dense(view)), *_plan(view)),
             in_place=lambda view: quads.in_place(tp.dense(view)),
             sources=quads.SOURCES,
+            counted_cost=Cost("ek_template_conv2d_s8_mul2", _quads_work),
         )
         for needs in quads.CORES
     ),

@@ -65,6 +65,22 @@ def _expanded_work(view: View) -> tuple[float, ...]:
     return (*ex.work(as_dense, decode), *_codes_work(view, ex.passes(as_dense, decode)))
 
 
+def _streamed(view: View, passes: int) -> tuple[float, ...]:
+    """Weights to decode in every pass, eight at a time, or one by one since filters begin anywhere in a byte."""
+    weights = passes * view.indices.value.size
+    return (0, weights) if _taps(view) % 8 else (weights, 0)
+
+
+def _quads_work(view: View) -> tuple[float, ...]:
+    as_dense = cl.dense(view)
+    return (*quads.work(as_dense), *_streamed(view, quads.passes(as_dense)))
+
+
+def _tiles_work(view: View) -> tuple[float, ...]:
+    as_dense = cl.dense(view)
+    return (*quads.tile_work(as_dense), *_streamed(view, quads.tile_passes(as_dense)))
+
+
 def _params(view: View) -> dict[str, Param]:
     _, k_h, k_w, _ = view.indices.shape
     as_dense = cl.dense(view)
@@ -195,6 +211,7 @@ KERNELS = (
             scratch=lambda view: quads.tile_regions(cl.dense(view)),
             in_place=lambda view: wg.in_place(cl.dense(view)),
             sources=quads.TILE_SOURCES,
+            counted_cost=Cost("ek_clustered_winograd_s8_mul2", _tiles_work),
         )
         for needs in quads.CORES
     ),
@@ -207,6 +224,7 @@ KERNELS = (
             scratch=lambda view: quads.regions(cl.dense(view)),
             in_place=lambda view: quads.in_place(cl.dense(view)),
             sources=quads.SOURCES,
+            counted_cost=Cost("ek_clustered_conv2d_s8_mul2", _quads_work),
         )
         for needs in quads.CORES
     ),

@@ -24,7 +24,7 @@
     "asrs r3, r3, #8\n\t" PRODUCTS("movs", "r11", "r4")
 
 /* r8 to r11 and r12, LR, r2, r4: the sums. On the stack where four taps at a time end, where all end, and `sums`. */
-static EK_NAKED void sums_of(EK_UNSEEN const uint32_t *columns, EK_UNSEEN const uint32_t *weights,
+static EK_NAKED void quad_sums(EK_UNSEEN const uint32_t *columns, EK_UNSEEN const uint32_t *weights,
                              EK_UNSEEN uint32_t taps, EK_UNSEEN int32_t *sums)
 {
     __asm__ volatile(".syntax unified\n\t"
@@ -99,7 +99,7 @@ static EK_NAKED void sums_of(EK_UNSEEN const uint32_t *columns, EK_UNSEEN const 
     "ldrsb lr, [r0, #4 * " at " + 3]\n\t" PRODUCTS("r6", "r10", "r7", "r11")
 
 /* r4 to r7 and r8 to r11: the sums. On the stack where four taps at a time end, where all end, and `sums`. */
-static EK_NAKED void sums_of(EK_UNSEEN const uint32_t *columns, EK_UNSEEN const uint32_t *weights,
+static EK_NAKED void quad_sums(EK_UNSEEN const uint32_t *columns, EK_UNSEEN const uint32_t *weights,
                              EK_UNSEEN uint32_t taps, EK_UNSEEN int32_t *sums)
 {
     __asm__ volatile("push {r3, r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
@@ -139,7 +139,7 @@ static EK_NAKED void sums_of(EK_UNSEEN const uint32_t *columns, EK_UNSEEN const 
 
 #else
 
-static void sums_of(const uint32_t *columns, const uint32_t *weights, uint32_t taps, int32_t *sums)
+static void quad_sums(const uint32_t *columns, const uint32_t *weights, uint32_t taps, int32_t *sums)
 {
     const int8_t *x = (const int8_t *)columns;
     const ek_s16 *w = (const ek_s16 *)(const void *)weights;
@@ -170,7 +170,7 @@ void ek_quads_outputs_mul2(const ek_quads *q, uint32_t c, int8_t *out)
     for (uint32_t left = q->held; left; x += q->taps, out += 4 * channels) {
         const uint32_t count = left < 4 ? left : 4;
         int32_t sums[8];
-        sums_of(x, q->weights, q->taps, sums);
+        quad_sums(x, q->weights, q->taps, sums);
         for (uint32_t f = 0; f < filters; f++) {
             ek_quads_requant_mul2(sums + 4 * f, sums + 4 * f + count, &two[f], out + f);
         }

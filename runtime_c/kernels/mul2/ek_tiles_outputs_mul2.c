@@ -30,7 +30,7 @@
  * Sixteen positions of two filters by four tiles. r8 to r11 and r12, LR, r2, r4: the sums. On the stack the end of a
  * position's tiles, the bytes of them, `sums`, and their end.
  */
-static EK_NAKED void sums_of(EK_UNSEEN const ek_s16 *tiles, EK_UNSEEN const ek_s16 *weights, EK_UNSEEN uint32_t in_c,
+static EK_NAKED void tile_sums(EK_UNSEEN const ek_s16 *tiles, EK_UNSEEN const ek_s16 *weights, EK_UNSEEN uint32_t in_c,
                              EK_UNSEEN int32_t *sums)
 {
     __asm__ volatile(".syntax unified\n\t"
@@ -108,7 +108,7 @@ static EK_NAKED void sums_of(EK_UNSEEN const ek_s16 *tiles, EK_UNSEEN const ek_s
  * Sixteen positions of two filters by four tiles. r4 to r7 and r8 to r11: the sums. On the stack the end of a
  * position's tiles, the bytes of them, `sums`, and their end.
  */
-static EK_NAKED void sums_of(EK_UNSEEN const ek_s16 *tiles, EK_UNSEEN const ek_s16 *weights, EK_UNSEEN uint32_t in_c,
+static EK_NAKED void tile_sums(EK_UNSEEN const ek_s16 *tiles, EK_UNSEEN const ek_s16 *weights, EK_UNSEEN uint32_t in_c,
                              EK_UNSEEN int32_t *sums)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
@@ -144,7 +144,7 @@ static EK_NAKED void sums_of(EK_UNSEEN const ek_s16 *tiles, EK_UNSEEN const ek_s
 
 #else
 
-static void sums_of(const ek_s16 *tiles, const ek_s16 *weights, uint32_t in_c, int32_t *sums)
+static void tile_sums(const ek_s16 *tiles, const ek_s16 *weights, uint32_t in_c, int32_t *sums)
 {
     for (const int32_t *const end = sums + 8 * EK_POSITIONS; sums != end; sums += 8) {
         uint32_t a[8] = {0, 0, 0, 0, 0, 0, 0, 0};
@@ -216,7 +216,7 @@ void ek_tiles_outputs_mul2(const ek_tiles *t, uint32_t c, int8_t *out)
     }
     for (uint32_t left = t->held; left; tiles += EK_POSITIONS * 4 * t->in_c) {
         const uint32_t count = left < 4 ? left : 4;
-        sums_of(tiles, t->weights, t->in_c, t->sums);
+        tile_sums(tiles, t->weights, t->in_c, t->sums);
         for (uint32_t f = 0; f < filters; f++) {
             tiles_from(t, t->sums + 4 * f, &two[f], x, y, count, out + c + f);
         }
