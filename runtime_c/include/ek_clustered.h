@@ -50,7 +50,7 @@ void ek_clustered_conv2d_s8_dsp(const ek_clustered_conv2d_s8_dsp_params *params,
 
 typedef struct {
     ek_clustered_conv2d_params layer;
-    struct { uint32_t columns, starts, rows; } scratch;
+    struct { uint32_t sums, columns, starts, rows; } scratch;
 } ek_clustered_conv2d_s8_mul2_params;
 
 /* The same where ek_requant_offset may be used (ek_fixedpoint.h). `block` is a multiple of 4. */

@@ -45,7 +45,7 @@ void ek_template_conv2d_s8(const ek_template_conv2d_s8_params *params, const int
 
 typedef struct {
     ek_template_conv2d_params layer;
-    struct { uint32_t columns, starts, rows, table, plan; } scratch;
+    struct { uint32_t sums, columns, starts, rows, table, plan; } scratch;
 } ek_template_conv2d_s8_mul2_params;
 
 /* The same where expanded weights fit 16 bits and ek_requant_offset may be used (ek_fixedpoint.h). */

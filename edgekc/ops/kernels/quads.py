@@ -6,11 +6,13 @@ less expanding costs, and the more scratch their windows take.
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...graph.op import View
 from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
 from . import winograd as wg
-from .expand import fits, taps
+from .expand import fits, pointwise, taps
 
 COLUMNS_BYTES = 8 * 1024  # of scratch for what the pixels of a block see, if four of them need no more
 PIXELS_MOST = 64  # of a block: expanding costs next to nothing then
@@ -55,16 +57,24 @@ def work(dense: View) -> tuple[float, ...]:
 
 def regions(dense: View) -> Regions:
     """What EK_QUADS wants of scratch."""
-    _, k_h, k_w, _ = dense.weights.shape
+    k_h, k_w = dense.weights.shape[1:3]
     return (
         Region("weights", 4 * taps(dense), "int16 (taps, 2 filters)"),
+        Region("sums", 8 * block(dense), "int32 (2 filters, block)"),
         Region("columns", block(dense) * taps(dense), "int8 (block / 4, taps, 4): what the pixels of a block see"),
-        *lin.ring_regions(dense, k_h, k_w),
+        *(lin.NO_RING if pointwise(dense) else lin.ring_regions(dense, k_h, k_w)),
     )
 
 
 def in_place(dense: View) -> tuple[int, ...]:
-    return lin.ring_in_place(dense, dense.weights.shape[1])
+    """The ring's rule; pointwise, each pixel's output must end before the next one's input."""
+    if not pointwise(dense):
+        return lin.ring_in_place(dense, dense.weights.shape[1])
+    _, _, in_w, in_c = dense.x.shape
+    _, out_h, out_w, out_c = dense.out.shape
+    rows, columns = dense["stride_h"] * in_w * np.arange(out_h), dense["stride_w"] * np.arange(out_w)
+    inputs = (rows[:, None] + columns).reshape(-1) * in_c
+    return (0,) if np.all(out_c * np.arange(out_h * out_w) <= inputs) else ()
 
 
 def tile_block(dense: View) -> int:

@@ -207,6 +207,11 @@ def _expanded_params(view: View) -> dict[str, Param]:
     return {**_params(view), "block": ex.block(as_dense, DECODE), "pointwise": int(ex.pointwise(as_dense))}
 
 
+def _quads_params(view: View) -> dict[str, Param]:
+    as_dense = tp.dense(view)
+    return {**_params(view), "block": quads.block(as_dense), "pointwise": int(ex.pointwise(as_dense))}
+
+
 def _block_mve(view: View) -> int:
     return decoded.block(view, view.templates.value[0].size * view.x.shape[3])
 
@@ -356,7 +361,7 @@ KERNELS = (
     *(
         _kernel(
             symbol="ek_template_conv2d_s8_mul2",
-            params=lambda view: {**_params(view), "block": quads.block(tp.dense(view))},
+            params=_quads_params,
             needs=needs,
             accepts=lambda view: quads.accepts(tp.dense(view)),
             scratch=lambda view: (*quads.regions(tp.dense(view)), *_plan(view)),

@@ -37,22 +37,26 @@ typedef struct {
 typedef struct {
     ek_quads_requant requant;
     uint32_t *weights;     /* (taps) */
+    int32_t *sums;         /* (2 filters, block) */
     uint32_t *columns;     /* (block / 4, taps): bytes of four pixels, the first lowest */
     uint32_t taps, block;  /* block: pixels, a multiple of 4 */
     uint32_t out_w, left;  /* pixels that are not gathered yet */
     uint32_t x, y;         /* the next one */
     uint32_t stride_h, held; /* held: the gathered ones */
+    uint32_t row_bytes;      /* from one row of pixels to the next where windows are read as they lie; else 0 */
     ek_window window;
     ek_ring ring;
 } ek_quads;
 
 /*
- * `at` are the offsets of the regions columns, starts and rows of scratch; weights begin it. `out` may start where
- * `in` starts if every output row ends before the first input row that the ring has not taken yet.
+ * `at` are the offsets of the regions sums, columns, starts and rows of scratch; weights begin it. `out` may start where
+ * `in` starts if every output row ends before the first input row that the ring has not taken yet; pointwise, if every
+ * output pixel ends before the next one's input.
  */
 #define EK_QUADS(p, at, scratch)                                                                               \
     {EK_QUADS_REQUANT(p),                                                                                      \
      scratch,                                                                                                  \
+     ek_region(scratch, (at)->sums),                                                                           \
      ek_region(scratch, (at)->columns),                                                                        \
      (uint32_t)(p)->window.k_h * (p)->window.k_w * (p)->window.in_c,                                           \
      (p)->block,                                                                                               \
@@ -62,6 +66,7 @@ typedef struct {
      0,                                                                                                        \
      (p)->window.stride_h,                                                                                     \
      0,                                                                                                        \
+     (p)->pointwise ? (uint32_t)(p)->window.stride_h * (p)->window.in_w * (p)->window.in_c : 0,                \
      EK_WINDOW(p),                                                                                             \
      EK_RING(p, ek_region(scratch, (at)->starts), ek_region(scratch, (at)->rows))}
 

@@ -15,7 +15,7 @@ static inline void ek_quads_four(uint32_t indices, uint32_t bits, uint32_t mask,
     to[6] = centers[indices >> 3 * bits & mask];
 }
 
-/* A multiple of eight from `to` to `end`; inlined with constant bits, so that indices are at constant places. */
+/* A multiple of eight from `to` to `end`. */
 static inline void ek_quads_eights(const uint8_t *s, uint32_t bits, const ek_s16 *centers, ek_s16 *to,
                                    const ek_s16 *end)
 {
@@ -28,6 +28,23 @@ static inline void ek_quads_eights(const uint8_t *s, uint32_t bits, const ek_s16
     }
 }
 
+static inline void ek_quads_two(uint32_t indices, const ek_s16 *centers, ek_s16 *to)
+{
+    to[0] = centers[indices & 15];
+    to[2] = centers[indices >> 4];
+}
+
+/* The same of indices of four bits, by bytes. */
+static inline void ek_quads_bytes(const uint8_t *s, const ek_s16 *centers, ek_s16 *to, const ek_s16 *end)
+{
+    for (; to != end; to += 16, s += 4) {
+        ek_quads_two(s[0], centers, to);
+        ek_quads_two(s[1], centers, to + 4);
+        ek_quads_two(s[2], centers, to + 8);
+        ek_quads_two(s[3], centers, to + 12);
+    }
+}
+
 /* The next `count` weights of a stream. */
 __attribute__((noinline)) static void ek_quads_centers(ek_bits *r, const ek_s16 *centers, uint32_t count, ek_s16 *to)
 {
@@ -35,7 +52,7 @@ __attribute__((noinline)) static void ek_quads_centers(ek_bits *r, const ek_s16 
     const ek_s16 *const end = to + 16 * eights;
     const uint8_t *const s = r->next;
     if (r->bits == 4) {
-        ek_quads_eights(s, 4, centers, to, end);
+        ek_quads_bytes(s, centers, to, end);
     } else {
         ek_quads_eights(s, r->bits, centers, to, end);
     }

@@ -2,13 +2,11 @@
 /* Blocks of pixels to columns of four. */
 #include "ek_quads.h"
 
-/* The window of the next pixel to every fourth byte from `to` on. */
-static void unroll(const ek_quads *q, int8_t *to)
+/* A window whose rows begin at `starts` from `column` on, to every fourth byte from `to` on. */
+static void unroll(const ek_window *w, const int8_t *column, const uint32_t *starts, int8_t *to)
 {
-    const ek_window *const w = &q->window;
-    const int8_t *const column = q->ring.rows + q->x * w->step;
     for (uint32_t ky = 0; ky < w->k_h; ky++) {
-        const int8_t *src = column + q->ring.window[ky];
+        const int8_t *src = column + starts[ky];
         for (uint32_t run = 0; run < w->runs; run++, src += w->run_step) {
             const int8_t *from = src, *const end = src + w->run_bytes, *const fours = end - w->run_bytes % 4;
             for (; from != fours; from += 4, to += 16) {
@@ -26,14 +24,20 @@ static void unroll(const ek_quads *q, int8_t *to)
 
 uint32_t ek_quads_gather_mul2(ek_quads *q, const int8_t *in)
 {
+    const uint32_t start = 0;
     int8_t *to = (int8_t *)q->columns;
     q->held = q->left < q->block ? q->left : q->block;
     q->left -= q->held;
     for (uint32_t k = 0; k < q->held; k++) {
-        if (q->x == 0) {
-            ek_ring_fill(&q->ring, in, q->y * q->stride_h);
+        const uint32_t x = q->x * q->window.step;
+        if (q->row_bytes) {
+            unroll(&q->window, in + q->y * q->row_bytes + x, &start, to);
+        } else {
+            if (x == 0) {
+                ek_ring_fill(&q->ring, in, q->y * q->stride_h);
+            }
+            unroll(&q->window, q->ring.rows + x, q->ring.window, to);
         }
-        unroll(q, to);
         to += k % 4 == 3 ? 4 * q->taps - 3 : 1;
         if (++q->x == q->out_w) {
             q->x = 0;
