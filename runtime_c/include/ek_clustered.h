@@ -53,7 +53,10 @@ typedef struct {
     struct { uint32_t sums, columns, starts, rows; } scratch;
 } ek_clustered_conv2d_s8_mul2_params;
 
-/* The same where ek_requant_offset may be used (ek_fixedpoint.h). `block` is a multiple of 4. */
+/*
+ * The same where ek_requant_offset may be used (ek_fixedpoint.h). `block` is a multiple of 4. In place as EK_QUADS
+ * (ek_quads.h) says.
+ */
 void ek_clustered_conv2d_s8_mul2(const ek_clustered_conv2d_s8_mul2_params *params, const int8_t *in, int8_t *out,
                                  void *scratch);
 

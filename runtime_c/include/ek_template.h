@@ -48,7 +48,10 @@ typedef struct {
     struct { uint32_t sums, columns, starts, rows, table, plan; } scratch;
 } ek_template_conv2d_s8_mul2_params;
 
-/* The same where expanded weights fit 16 bits and ek_requant_offset may be used (ek_fixedpoint.h). */
+/*
+ * The same where expanded weights fit 16 bits and ek_requant_offset may be used (ek_fixedpoint.h). In place as EK_QUADS
+ * (ek_quads.h) says.
+ */
 void ek_template_conv2d_s8_mul2(const ek_template_conv2d_s8_mul2_params *params, const int8_t *in, int8_t *out,
                                 void *scratch);
 

@@ -67,9 +67,14 @@ def regions(dense: View) -> Regions:
 
 
 def in_place(dense: View) -> tuple[int, ...]:
-    """The ring's rule; pointwise, each pixel's output must end before the next one's input."""
+    """The ring's rule; pointwise, each pixel's output must end before the next one's input.
+
+    Growing channels (stride 1 only) are walked from the last pixel back.
+    """
     if not pointwise(dense):
         return lin.ring_in_place(dense, dense.weights.shape[1])
+    if dense["stride_h"] == dense["stride_w"] == 1:
+        return (0,)
     _, _, in_w, in_c = dense.x.shape
     _, out_h, out_w, out_c = dense.out.shape
     rows, columns = dense["stride_h"] * in_w * np.arange(out_h), dense["stride_w"] * np.arange(out_w)

@@ -40,18 +40,24 @@ typedef struct {
     int32_t *sums;         /* (2 filters, block) */
     uint32_t *columns;     /* (block / 4, taps): bytes of four pixels, the first lowest */
     uint32_t taps, block;  /* block: pixels, a multiple of 4 */
-    uint32_t out_w, left;  /* pixels that are not gathered yet */
-    uint32_t x, y;         /* the next one */
-    uint32_t stride_h, held; /* held: the gathered ones */
+    uint32_t out_w, left;    /* pixels of a row, and those that are not gathered yet */
+    uint32_t x, y;           /* the next one */
+    uint32_t first, held;    /* the gathered ones */
+    uint32_t stride_h;
     uint32_t row_bytes;      /* from one row of pixels to the next where windows are read as they lie; else 0 */
+    uint32_t backwards;      /* 1: the last pixels come first; all are one row */
     ek_window window;
     ek_ring ring;
 } ek_quads;
 
+/* Of a 1x1 layer without padding, whether its pixels lie as one row; and whether it walks from their end. */
+#define EK_QUADS_ONE_ROW(p) ((p)->pointwise && (p)->window.stride_h == 1 && (p)->window.stride_w == 1)
+#define EK_QUADS_BACKWARDS(p) (EK_QUADS_ONE_ROW(p) && (p)->window.out_c > (p)->window.in_c)
+
 /*
  * `at` are the offsets of the regions sums, columns, starts and rows of scratch; weights begin it. `out` may start where
- * `in` starts if every output row ends before the first input row that the ring has not taken yet; pointwise, if every
- * output pixel ends before the next one's input.
+ * `in` starts if every output row ends before the first input row that the ring has not taken yet; of 1x1 windows
+ * without padding, if every output pixel ends before the next one's input, or both strides are 1.
  */
 #define EK_QUADS(p, at, scratch)                                                                               \
     {EK_QUADS_REQUANT(p),                                                                                      \
@@ -60,20 +66,22 @@ typedef struct {
      ek_region(scratch, (at)->columns),                                                                        \
      (uint32_t)(p)->window.k_h * (p)->window.k_w * (p)->window.in_c,                                           \
      (p)->block,                                                                                               \
-     (p)->window.out_w,                                                                                        \
+     EK_QUADS_ONE_ROW(p) ? (uint32_t)(p)->window.out_h * (p)->window.out_w : (p)->window.out_w,                \
      (uint32_t)(p)->window.out_h * (p)->window.out_w,                                                          \
      0,                                                                                                        \
      0,                                                                                                        \
-     (p)->window.stride_h,                                                                                     \
      0,                                                                                                        \
+     0,                                                                                                        \
+     (p)->window.stride_h,                                                                                     \
      (p)->pointwise ? (uint32_t)(p)->window.stride_h * (p)->window.in_w * (p)->window.in_c : 0,                \
+     EK_QUADS_BACKWARDS(p),                                                                                    \
      EK_WINDOW(p),                                                                                             \
      EK_RING(p, ek_region(scratch, (at)->starts), ek_region(scratch, (at)->rows))}
 
 /* Gathers the next pixels; 0: there are none. */
 uint32_t ek_quads_gather_mul2(ek_quads *q, const int8_t *in);
 
-/* The outputs of filters c and c + 1, if there is such a one, for the gathered pixels; moves nothing on. */
+/* The outputs of filters c and c + 1, if there is such a one, for the gathered pixels. */
 void ek_quads_outputs_mul2(const ek_quads *q, uint32_t c, int8_t *out);
 
 /* What follows the sums of one filter. */

@@ -26,8 +26,13 @@ uint32_t ek_quads_gather_mul2(ek_quads *q, const int8_t *in)
 {
     const uint32_t start = 0;
     int8_t *to = (int8_t *)q->columns;
+    q->first += q->held;
     q->held = q->left < q->block ? q->left : q->block;
     q->left -= q->held;
+    if (q->backwards) {
+        q->first = q->x = q->left;
+        q->y = 0;
+    }
     for (uint32_t k = 0; k < q->held; k++) {
         const uint32_t x = q->x * q->window.step;
         if (q->row_bytes) {

@@ -220,6 +220,7 @@ void ek_quads_outputs_mul2(const ek_quads *q, uint32_t c, int8_t *out)
     const job all = {q->columns, q->weights, 4 * q->taps, q->sums, 4 * q->block, q->columns + quads * q->taps};
     const int32_t *sums = q->sums;
     quad_sums(&all);
+    out += q->first * channels;
     for (uint32_t f = c; f < channels && f < c + 2; f++, sums += q->block) {
         ek_quads_filter filter;
         ek_quads_filter_of(&q->requant, f, channels, &filter);

@@ -20,6 +20,5 @@ void ek_template_conv2d_s8_mul2(const ek_template_conv2d_s8_mul2_params *params,
             }
             ek_quads_outputs_mul2(&q, c, out);
         }
-        out += q.held * oc;
     }
 }

@@ -70,7 +70,7 @@ uint32_t ek_tiles_gather_mul2(ek_tiles *t, const int8_t *in);
 /* The taps transformed, to the places of the first (0) or the second (1) of two filters. */
 void ek_tiles_filter_mul2(const ek_tiles *t, uint32_t which);
 
-/* The outputs of filters c and c + 1, if there is such a one, for the gathered tiles; moves nothing on. */
+/* The outputs of filters c and c + 1, if there is such a one, for the gathered tiles. */
 void ek_tiles_outputs_mul2(const ek_tiles *t, uint32_t c, int8_t *out);
 
 #endif
