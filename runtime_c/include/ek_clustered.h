@@ -131,6 +131,10 @@ typedef struct {
 void ek_clustered_fully_connected_s8(const ek_clustered_fully_connected_params *p, const int8_t *in,
                                      int8_t *out);
 
+/* The same for indices of four bits, in_c even. */
+void ek_clustered_fully_connected_s8_mul2(const ek_clustered_fully_connected_params *p, const int8_t *in,
+                                          int8_t *out);
+
 typedef struct {
     ek_clustered_fully_connected_params layer;
     struct { uint32_t pairs; } scratch;
