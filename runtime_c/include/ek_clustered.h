@@ -50,6 +50,30 @@ void ek_clustered_conv2d_s8_dsp(const ek_clustered_conv2d_s8_dsp_params *params,
 
 typedef struct {
     ek_clustered_conv2d_params layer;
+    struct { uint32_t sums, columns, starts, rows; } scratch;
+} ek_clustered_conv2d_s8_mul2_params;
+
+/*
+ * The same where ek_requant_offset may be used (ek_fixedpoint.h). `block` is a multiple of 4. In place as EK_QUADS
+ * (ek_quads.h) says.
+ */
+void ek_clustered_conv2d_s8_mul2(const ek_clustered_conv2d_s8_mul2_params *params, const int8_t *in, int8_t *out,
+                                 void *scratch);
+
+typedef struct {
+    ek_clustered_conv2d_params layer;
+    struct { uint32_t weights, sums, tiles, starts, rows; } scratch;
+} ek_clustered_winograd_s8_mul2_params;
+
+/*
+ * The same for 3x3 windows with strides and dilations of 1, in_c a multiple of 4, where transformed weights fit 16
+ * bits. `block` counts tiles. In place as EK_TILES (ek_tiles.h) says.
+ */
+void ek_clustered_winograd_s8_mul2(const ek_clustered_winograd_s8_mul2_params *params, const int8_t *in, int8_t *out,
+                                   void *scratch);
+
+typedef struct {
+    ek_clustered_conv2d_params layer;
     struct { uint32_t taps, weights, sums, vertical, tiles, starts, rows; } scratch;
 } ek_clustered_winograd_s8_dsp_params;
 
@@ -106,6 +130,10 @@ typedef struct {
 /* in (rows, in_c) -> out (rows, out_c). The buffers must not overlap. */
 void ek_clustered_fully_connected_s8(const ek_clustered_fully_connected_params *p, const int8_t *in,
                                      int8_t *out);
+
+/* The same for indices of four bits, in_c even. */
+void ek_clustered_fully_connected_s8_mul2(const ek_clustered_fully_connected_params *p, const int8_t *in,
+                                          int8_t *out);
 
 typedef struct {
     ek_clustered_fully_connected_params layer;

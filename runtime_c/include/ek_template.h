@@ -45,6 +45,30 @@ void ek_template_conv2d_s8(const ek_template_conv2d_s8_params *params, const int
 
 typedef struct {
     ek_template_conv2d_params layer;
+    struct { uint32_t sums, columns, starts, rows, table, plan; } scratch;
+} ek_template_conv2d_s8_mul2_params;
+
+/*
+ * The same where expanded weights fit 16 bits and ek_requant_offset may be used (ek_fixedpoint.h). In place as EK_QUADS
+ * (ek_quads.h) says.
+ */
+void ek_template_conv2d_s8_mul2(const ek_template_conv2d_s8_mul2_params *params, const int8_t *in, int8_t *out,
+                                void *scratch);
+
+typedef struct {
+    ek_template_conv2d_params layer;
+    struct { uint32_t weights, sums, tiles, starts, rows, table, plan; } scratch;
+} ek_template_winograd_s8_mul2_params;
+
+/*
+ * The same for 3x3 windows with strides and dilations of 1, in_c a multiple of 4, where transformed weights fit 16
+ * bits. `block` counts tiles. In place as EK_TILES (ek_tiles.h) says.
+ */
+void ek_template_winograd_s8_mul2(const ek_template_winograd_s8_mul2_params *params, const int8_t *in, int8_t *out,
+                                  void *scratch);
+
+typedef struct {
+    ek_template_conv2d_params layer;
     struct { uint32_t plan, responses, templates, columns, starts, rows; } scratch;
 } ek_template_conv2d_s8_dsp_params;
 

@@ -29,8 +29,8 @@ from edgekc.ops import OPS
 from edgekc.ops.kernels import cycles
 from edgekc.ops.kernels.cost import Cost
 
-# Where the formulas of each family are fitted: Cortex-M4, Cortex-M55 and Cortex-A53.
-BOARDS = {"dsp": "mps2-an386", "mve": "mps3-an547", "vec": "linux-aarch64"}
+# Where the formulas of each family are fitted: Cortex-M4, Cortex-M3, Cortex-M55 and Cortex-A53.
+BOARDS = {"dsp": "mps2-an386", "mul2": "mps2-an385", "mve": "mps3-an547", "vec": "linux-aarch64"}
 _TABLE = Path(cycles.__file__)
 _PULL = 0.03  # of a guess; a layer's own error has 1
 _LEAST = 0.01  # of a guess

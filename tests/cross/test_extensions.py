@@ -23,7 +23,8 @@ from edgekc.ops import OPS
 DENSE = {"ek_conv2d_s8", "ek_conv1x1_s8"}
 PACKED = {f"ek_{code}_conv2d_s8" for code in ("clustered", "template")}
 WINOGRAD = {f"ek_{code}_winograd_s8" for code in ("clustered", "template")}
-CONNECTED = {"ek_fully_connected_s8", "ek_clustered_fully_connected_s8"}
+CLUSTERED = "ek_clustered_fully_connected_s8"
+CONNECTED = {"ek_fully_connected_s8", CLUSTERED}
 DEPTHWISE = {"ek_depthwise_s8", "ek_depthwise3x3_s8"}
 EXPECTED = {  # kernels that must be among those tried, by what a core has
     frozenset({"mve"}): {
@@ -49,8 +50,8 @@ EXPECTED = {  # kernels that must be among those tried, by what a core has
     | {"ek_transpose_conv_s8_dsp", "ek_batch_matmul_s8_dsp", "ek_conv2d_s16_dsp"}
     | {"ek_fully_connected_s16_dsp", "ek_depthwise_s16_dsp", "ek_add_s16_dsp", "ek_pool_s16_dsp"}
     | {f"ek_{kind}depthwise3x3_s8_dsp" for kind in ("", "clustered_", "template_")},
-    frozenset({"thumb1"}): {f"{s}_mul2" for s in DENSE},
-    frozenset({"thumb2"}): {f"{s}_mul2" for s in DENSE},
+    frozenset({"thumb1"}): {f"{s}_mul2" for s in (*DENSE, *PACKED, *WINOGRAD, CLUSTERED)},
+    frozenset({"thumb2"}): {f"{s}_mul2" for s in (*DENSE, *PACKED, *WINOGRAD, CLUSTERED)},
     frozenset({"vector"}): {f"{s}_vec" for s in (*DENSE, "ek_depthwise_s8", "ek_fully_connected_s8", "ek_add_s8")}
     | {f"{s}_vec" for s in (*PACKED, "ek_clustered_fully_connected_s8", "ek_template_pixels_s8")},
 }

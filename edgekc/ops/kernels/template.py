@@ -9,7 +9,7 @@ from ...graph.op import Kernel, Param, View
 from ...graph.scratch import Region, Regions
 from ..packed import template as tp
 from ..shared import linear as lin
-from . import decoded, words
+from . import decoded, quads, words
 from . import expand as ex
 from . import pixels as px
 from . import winograd as wg
@@ -159,6 +159,23 @@ def _expanded_work(view: View) -> tuple[float, ...]:
     return (*ex.work(as_dense, DECODE), coded * positions, own * positions, templates * positions, pairs)
 
 
+def _streamed(view: View, passes: int) -> tuple[float, ...]:
+    """Weights to expand in every pass, of coded pairs or of pairs of their own; and pairs that have indices."""
+    coded, own, _, pairs = _codes_work(view, passes)
+    positions = view.templates.value[0].size
+    return coded * positions, own * positions, pairs
+
+
+def _quads_work(view: View) -> tuple[float, ...]:
+    as_dense = tp.dense(view)
+    return (*quads.work(as_dense), *_streamed(view, quads.passes(as_dense)))
+
+
+def _tiles_work(view: View) -> tuple[float, ...]:
+    as_dense = tp.dense(view)
+    return (*quads.tile_work(as_dense), *_streamed(view, quads.tile_passes(as_dense)))
+
+
 def _response_work(view: View) -> tuple[float, ...]:
     """Of the kernel that works on responses: eight pixels of eight kernels, outputs, responses, gathering, the call."""
     _, out_h, out_w, out_c = view.out.shape
@@ -188,6 +205,11 @@ def _winograd_mve_work(view: View) -> tuple[float, ...]:
 def _expanded_params(view: View) -> dict[str, Param]:
     as_dense = tp.dense(view)
     return {**_params(view), "block": ex.block(as_dense, DECODE), "pointwise": int(ex.pointwise(as_dense))}
+
+
+def _quads_params(view: View) -> dict[str, Param]:
+    as_dense = tp.dense(view)
+    return {**_params(view), "block": quads.block(as_dense), "pointwise": int(ex.pointwise(as_dense))}
 
 
 def _block_mve(view: View) -> int:
@@ -322,6 +344,32 @@ KERNELS = (
         in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
         sources=PLAN_SOURCES,
         counted_cost=Cost("ek_template_conv2d_s8_dsp", _response_work),
+    ),
+    *(
+        _kernel(
+            symbol="ek_template_winograd_s8_mul2",
+            params=lambda view: {**_params(view), "block": quads.tile_block(tp.dense(view))},
+            needs=needs,
+            accepts=lambda view: wg.accepts(tp.dense(view)),
+            scratch=lambda view: (*quads.tile_regions(tp.dense(view)), *_plan(view)),
+            in_place=lambda view: wg.in_place(tp.dense(view)),
+            sources=quads.TILE_SOURCES,
+            counted_cost=Cost("ek_template_winograd_s8_mul2", _tiles_work),
+        )
+        for needs in quads.CORES
+    ),
+    *(
+        _kernel(
+            symbol="ek_template_conv2d_s8_mul2",
+            params=_quads_params,
+            needs=needs,
+            accepts=lambda view: quads.accepts(tp.dense(view)),
+            scratch=lambda view: (*quads.regions(tp.dense(view)), *_plan(view)),
+            in_place=lambda view: quads.in_place(tp.dense(view)),
+            sources=quads.SOURCES,
+            counted_cost=Cost("ek_template_conv2d_s8_mul2", _quads_work),
+        )
+        for needs in quads.CORES
     ),
     _kernel(
         symbol="ek_template_conv2d_s8",

@@ -14,7 +14,7 @@ from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Rows, Shape,
 from ...graph.scratch import Region, Regions
 from ...graph.source import SourceOp
 from .. import conv2d
-from ..kernels import decoded, words
+from ..kernels import decoded, quads, words
 from ..kernels import expand as ex
 from ..kernels import winograd as wg
 from ..kernels import winograd_mve as wgm
@@ -63,6 +63,22 @@ def _winograd_work(view: View) -> tuple[float, ...]:
 def _expanded_work(view: View) -> tuple[float, ...]:
     as_dense, decode = cl.dense(view), _decode(view)
     return (*ex.work(as_dense, decode), *_codes_work(view, ex.passes(as_dense, decode)))
+
+
+def _streamed(view: View, passes: int) -> tuple[float, ...]:
+    """Weights to decode in every pass, eight at a time, or one by one since filters begin anywhere in a byte."""
+    weights = passes * view.indices.value.size
+    return (0, weights) if _taps(view) % 8 else (weights, 0)
+
+
+def _quads_work(view: View) -> tuple[float, ...]:
+    as_dense = cl.dense(view)
+    return (*quads.work(as_dense), *_streamed(view, quads.passes(as_dense)))
+
+
+def _tiles_work(view: View) -> tuple[float, ...]:
+    as_dense = cl.dense(view)
+    return (*quads.tile_work(as_dense), *_streamed(view, quads.tile_passes(as_dense)))
 
 
 def _params(view: View) -> dict[str, Param]:
@@ -185,6 +201,32 @@ KERNELS = (
         in_place=lambda view: ex.in_place(cl.dense(view)),
         sources=(*ex.SOURCES, *cl.PAIR_SOURCES),
         counted_cost=Cost("ek_clustered_conv2d_s8_dsp", _expanded_work),
+    ),
+    *(
+        _kernel(
+            symbol="ek_clustered_winograd_s8_mul2",
+            params=lambda view: {**_params(view), "block": quads.tile_block(cl.dense(view))},
+            needs=needs,
+            accepts=lambda view: wg.accepts(cl.dense(view)),
+            scratch=lambda view: quads.tile_regions(cl.dense(view)),
+            in_place=lambda view: wg.in_place(cl.dense(view)),
+            sources=quads.TILE_SOURCES,
+            counted_cost=Cost("ek_clustered_winograd_s8_mul2", _tiles_work),
+        )
+        for needs in quads.CORES
+    ),
+    *(
+        _kernel(
+            symbol="ek_clustered_conv2d_s8_mul2",
+            params=lambda view: {**_params(view), "block": quads.block(cl.dense(view))},
+            needs=needs,
+            accepts=lambda view: quads.accepts(cl.dense(view)),
+            scratch=lambda view: quads.regions(cl.dense(view)),
+            in_place=lambda view: quads.in_place(cl.dense(view)),
+            sources=quads.SOURCES,
+            counted_cost=Cost("ek_clustered_conv2d_s8_mul2", _quads_work),
+        )
+        for needs in quads.CORES
     ),
     _kernel(
         symbol="ek_clustered_conv2d_s8",

@@ -15,7 +15,7 @@ from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, View
 from ...graph.scratch import Region, Regions
 from ...graph.source import SourceOp
 from .. import fully_connected
-from ..kernels import words
+from ..kernels import quads, words
 from ..kernels.vector import VECTOR
 from ..shared import dense
 from ..shared import linear as lin
@@ -104,6 +104,16 @@ KERNELS = (
         accepts=_accepts_dsp,
         scratch=_regions_dsp,
         sources=cl.PAIR_SOURCES,
+    ),
+    *(
+        _kernel(
+            symbol="ek_clustered_fully_connected_s8_mul2",
+            params=_params,
+            needs=needs,
+            accepts=lambda view: index_bits(view.indices.value) == 4 and view.x.shape[-1] % 2 == 0,
+            sources=("ek_output_s8",),
+        )
+        for needs in quads.CORES
     ),
     _kernel(
         symbol="ek_clustered_fully_connected_s8",

@@ -2,6 +2,7 @@
 /* Four pixels against all filters, two products a multiplication. */
 #include "ek_mul2.h"
 #include "ek_naked.h"
+#include "ek_output_mul2.h"
 
 /* What stays the same from filter to filter; the assembly knows the order. */
 typedef struct {
@@ -33,7 +34,7 @@ EK_CHECK_OFFSET(frame, less, FRAME_LESS);
 
 #define HALF ((uint32_t)0x8000)
 
-#if defined(__thumb__) && !defined(__thumb2__)
+#if EK_THUMB1
 
 /* The words r4 of two pixels, parted into the sums: the high half and the carry, which is bit 15, to `high`. */
 #define PART(all, high)        \
@@ -51,38 +52,9 @@ EK_CHECK_OFFSET(frame, less, FRAME_LESS);
     "ldrb r3, [r1, #" j "]\n\t" \
     "sxtb r2, r2\n\t"          \
     "sxtb r3, r3\n\t" PAIR("r8", "r6") PAIR("r9", "r7")
-/*
- * ek_filter_output of r0 by 16-bit halves, to the pixel whose address lies at `place` of the stack. With
- * acc = ah * 2^16 + al and multiplier r4 * 2^16 + r5, the product's bits from 16 on are ah * r5 + al * r4 +
- * (al * r5 >> 16), below 2^31 for |acc| <= 2^30, and ah * r4 16 bits above; the carry of a shift rounds.
- */
+/* EK_OUTPUT_MUL2, to the pixel whose address lies at `place` of the stack. */
 #define OUTPUT(place)          \
-    "sxth r1, r0\n\t"          \
-    "subs r2, r0, r1\n\t"      \
-    "asrs r2, r2, #16\n\t"     \
-    "movs r3, r4\n\t"          \
-    "muls r3, r2\n\t"          \
-    "muls r2, r5\n\t"          \
-    "movs r7, r5\n\t"          \
-    "muls r7, r1\n\t"          \
-    "muls r1, r4\n\t"          \
-    "asrs r7, r7, #16\n\t"     \
-    "adds r1, r1, r2\n\t"      \
-    "adds r1, r1, r7\n\t"      \
-    "asrs r1, r1, #15\n\t"     \
-    "adcs r1, r3\n\t"          \
-    "adds r1, r1, r3\n\t"      \
-    "asrs r0, r0, #31\n\t"     \
-    "adds r1, r1, r0\n\t"      \
-    "add r1, r12\n\t"          \
-    "asrs r1, r6\n\t"          \
-    "sxtb r0, r1\n\t"          \
-    "cmp r0, r1\n\t"           \
-    "beq 9f\n\t"               \
-    "asrs r1, r1, #31\n\t"     \
-    "movs r0, #127\n\t"        \
-    "eors r0, r1\n"            \
-    "9:\n\t"                   \
+    EK_OUTPUT_MUL2             \
     "ldr r2, [sp, #" place "]\n\t" \
     "mov r3, r11\n\t"          \
     "strb r0, [r2, r3]\n\t"
@@ -183,7 +155,7 @@ static EK_NAKED void filters_4(EK_UNSEEN const ek_filter *f, EK_UNSEEN const fra
                      "pop {r4, r5, r6, r7, pc}");
 }
 
-#elif defined(__thumb2__)
+#elif EK_THUMB2
 
 /* The words at r0 of two pixels and two taps, and their parting; r11 is half a unit of the high half, which rounds. */
 #define PAIR(all, high)               \
@@ -195,16 +167,10 @@ static EK_NAKED void filters_4(EK_UNSEEN const ek_filter *f, EK_UNSEEN const fra
 #define TWO_TAPS                      \
     "ldrsb r2, [r1], #1\n\t"          \
     "ldrsb r3, [r1], #1\n\t" PAIR("r7", "r9") PAIR("r8", "r10")
-/* ek_filter_output of `sum` by multiplier r2, offset r3 and r4, to the pixel whose address lies at `place`. */
+/* EK_OUTPUT_MUL2 by multiplier r2, offset r3 and r4, to the pixel whose address lies at `place`. */
 #define OUTPUT(sum, place)            \
-    "lsl r0, " sum ", #1\n\t"         \
-    "smull r0, r5, r0, r2\n\t"        \
+    EK_OUTPUT_MUL2(sum, "r2", "r3", "r4", "r0", "r5") \
     "ldr r6, [sp, #" place "]\n\t"    \
-    "lsls r0, r0, #1\n\t"             \
-    "adc r5, r5, r3\n\t"              \
-    "add r5, r5, " sum ", asr #31\n\t" \
-    "asr r5, r5, r4\n\t"              \
-    "ssat r5, #8, r5, asr #1\n\t"     \
     "strb r5, [r6, r12]\n\t"
 
 /*
