@@ -26,7 +26,7 @@ packed.clustered_conv2d packed.clustered_fully_connected packed.template_conv2d 
 packed.clustered_depthwise packed.template_depthwise packed.template_pairs_depthwise
 grouped_conv2d packed.clustered_grouped_conv2d packed.template_grouped_conv2d packed.template_pairs_grouped_conv2d
 resize_nearest resize_bilinear transpose_conv sum reduce_max reduce_min reduce_prod batch_matmul
-l2_normalize arg_max arg_min top_k lookup log_softmax lstm svdf
+l2_normalize arg_max arg_min top_k lookup embedding log_softmax lstm svdf
 fully_connected_16x8 conv2d_16x8 pool_s16 add_s16 mul_s16 rescale_s16 mean_s16 sigmoid_s16 softmax_s16
 transpose_conv_16x8 batch_matmul_s16
 f32.softmax_f32 f32.unary_f32 f32.binary_f32 f32.quantize_f32

@@ -85,7 +85,7 @@ def lower_depthwise(view: View) -> Lowered:
 def lower_transposed(view: View) -> Lowered:
     single.require_single(view)
     w = view.weights.value
-    pads = {}
+    pads: dict[str, int] = {}
     for axis, size, stride, ends in zip(
         (1, 2), w.shape[1:3], GEOMETRY[:2], (("pad_top", "pad_bottom"), ("pad_left", "pad_right")), strict=True
     ):
@@ -140,16 +140,17 @@ _WINDOWS = (  # x (h, w, c), w (oc, kh, kw, reads), stride, dilation, pads (top,
 def cases(rng: np.random.Generator) -> list[Case]:
     out = []
     for k, (name, x, w, stride, dilation, pads) in enumerate(_WINDOWS):
-        attrs = dict(zip(lin.WINDOW, (*stride, *dilation, *pads), strict=True), spread_h=1, spread_w=1)
+        window = (*stride, *dilation, *pads)
+        attrs = dict(zip((*lin.WINDOW, *SPREAD), (*window, 1, 1), strict=True))
         out += _filled(rng, name, attrs, x, w, k)
-    for k, (name, x, w, stride, (top, left), size) in enumerate(SHAPES):
-        before = [w[1] - 1 - top, w[2] - 1 - left]
-        after = [size[a] - 1 - (x[a] - 1) * stride[a] + pad for a, pad in enumerate((top, left))]
+    for k, (name, image, filters, apart, (top, left), size) in enumerate(SHAPES):
+        before = [filters[1] - 1 - top, filters[2] - 1 - left]
+        after = [size[a] - 1 - (image[a] - 1) * apart[a] + pad for a, pad in enumerate((top, left))]
         if min(before + after) < 0:
             continue
-        pads = dict(pad_top=before[0], pad_bottom=after[0], pad_left=before[1], pad_right=after[1])
-        attrs = {**ONES, **pads, "spread_h": stride[0], "spread_w": stride[1]}
-        out += _filled(rng, f"spread-{name}", attrs, x, (*w, x[2]), k)
+        sides = dict(pad_top=before[0], pad_bottom=after[0], pad_left=before[1], pad_right=after[1])
+        attrs = {**ONES, **sides, "spread_h": apart[0], "spread_w": apart[1]}
+        out += _filled(rng, f"spread-{name}", attrs, image, (*filters, image[2]), k)
     return out
 
 
