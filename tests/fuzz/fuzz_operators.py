@@ -118,9 +118,9 @@ def _in_float(view: Any) -> Any:
 
 IMAGE, ROWS = (1, 4, 4, 6), (1, 5, 8)
 _SIMPLE = (
-    "Abs Ceil Celu Cos Dropout Elu Exp Flatten Floor Gelu GlobalAveragePool GlobalLpPool GlobalMaxPool HardSigmoid HardSwish "
-    "Identity LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish Neg Reciprocal Relu Round Selu "
-    "Sigmoid Sign Sin Softmax Softplus Softsign Sqrt Swish Tanh ThresholdedRelu Transpose ReduceLogSum "
+    "Abs Ceil Celu Cos Dropout Elu Exp Flatten Floor Gelu GlobalAveragePool GlobalLpPool GlobalMaxPool HardSigmoid "
+    "HardSwish Identity LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish Neg Reciprocal Relu "
+    "Round Selu Sigmoid Sign Sin Softmax Softplus Softsign Sqrt Swish Tanh ThresholdedRelu Transpose ReduceLogSum "
     "ReduceLogSumExp"
 ).split()
 _RELATIONS = "Equal Greater GreaterOrEqual Less LessOrEqual".split()

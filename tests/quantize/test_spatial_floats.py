@@ -243,8 +243,7 @@ def test_choices_and_ranks() -> None:
     expected = oracle.interpret(data, values)
     for got, want in zip(float_reference.outputs(graph, values), expected, strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6)
-    ranges = {name: (-3.0, 3.0) for name in graph.tensors}
-    integer = lower(quantize(graph, ranges))
+    integer = lower(quantize(graph, dict.fromkeys(graph.tensors, (-3.0, 3.0))))
     legal.check(integer)
     levels = [np.clip(np.round(x / np.float32(6 / 255)), -128, 127).astype(np.int8) for x in values]
     found = reference.run(integer, levels)
