@@ -52,7 +52,6 @@ CASES = {
     **{op.lower(): one(op) for op in ("Floor", "Ceil", "Round", "Sign")},
     "thresholded_relu": one("ThresholdedRelu", alpha=0.3),
     "top_k": model([node("TopK", ["x", "k"], ["y", "i"])], {"x": ROWS}, ["y"], {"k": numbers(3)}, 20),
-    "top_k_places": model([node("TopK", ["x", "k"], ["y", "i"])], {"x": ROWS}, ["i"], {"k": numbers(3)}, 20),
     "least": model(
         [node("TopK", ["x", "k"], ["y", "i"], axis=1, largest=0)], {"x": IMAGE}, ["y"], {"k": numbers(2)}, 20
     ),
