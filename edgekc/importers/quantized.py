@@ -169,7 +169,7 @@ def settle(graph: Graph, places: dict[str, str]) -> Graph:
 def _spread(graph: Graph, quants: dict[str, Quant | None]) -> None:
     """Scales across operators that copy bytes, both ways, and back over a clamp, which then is exact.
 
-    An output of the graph that the source leaves in float gets what its operator's kernel fixes; true and false are bytes.
+    An output of the graph that the source leaves in float gets what its operator's kernel fixes; so do answers.
     """
     readers = consumers(graph)
     changed = True

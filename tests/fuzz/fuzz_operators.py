@@ -126,7 +126,7 @@ _SIMPLE = (
 _RELATIONS = "Equal Greater GreaterOrEqual Less LessOrEqual".split()
 _OF_TRUTHS = "And Not Or Xor Where".split()
 _PAIRS = "Add Div Max Mean Min Mul Sub Sum".split()
-_REDUCTIONS = "ReduceL1 ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum ReduceSumSquare".split()
+_REDUCTIONS = "ReduceL1 ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare".split()
 
 
 def onnx_nodes() -> dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, Any], int]]:
@@ -142,7 +142,9 @@ def onnx_nodes() -> dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, A
     kernel: dict[str, Any] = dict(kernel_shape=[2, 2], strides=[2, 2])
     norm = {"g": floats(4), "c": floats(4)}
     step = {"s": np.float32(0.1), "z": np.int8(3)}
-    cells = {kind: {"w": floats(1, n * 3, 8), "r": floats(1, n * 3, 3)} for kind, n in (("LSTM", 4), ("GRU", 3))}
+    cells = {
+        kind: {"w": floats(1, n * 3, 8), "r": floats(1, n * 3, 3)} for kind, n in (("LSTM", 4), ("GRU", 3), ("RNN", 1))
+    }
     found: dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, Any], int]] = {
         **{op: (IMAGE, {}, {}, 24 if op == "Swish" else 20) for op in _SIMPLE},
         **{op: (IMAGE, {"k": floats(4, 1, 1)}, {}, 20) for op in _PAIRS},
@@ -163,6 +165,8 @@ def onnx_nodes() -> dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, A
         "Expand": ((1, 4, 1, 6), {"s": ints(1, 1, 3, 1)}, {}, 20), "Tile": (IMAGE, {"r": ints(1, 2, 1, 3)}, {}, 20),
         "GRU": (ROWS, cells["GRU"], {"hidden_size": 3}, 20),
         "LSTM": (ROWS, cells["LSTM"], {"hidden_size": 3}, 20),
+        "RNN": (ROWS, cells["RNN"], {"hidden_size": 3, "activations": ["Relu"]}, 20),
+        "OneHot": (ROWS, {"d": ints(8), "v": floats(2)}, {}, 20),
         "Gather": (IMAGE, {"i": ints(3, 0, 2)}, {"axis": 1}, 20),
         "Gemm": ((1, 8), {"w": floats(3, 8), "b": floats(3)}, {"transB": 1}, 20),
         "MatMul": (ROWS, {"k": floats(8, 3)}, {}, 20),
@@ -200,7 +204,10 @@ def onnx() -> Seeds:
                      helper.make_node(op, given, ["y"])]  # fmt: skip
         elif op == "Attention":
             nodes = [helper.make_node(op, ["x", "x", "x"], ["y"])]
-        elif op in ("GRU", "LSTM"):
+        elif op == "OneHot":
+            nodes = [helper.make_node("ArgMax", ["x"], ["t"], axis=2, keepdims=0),
+                     helper.make_node(op, ["t", *constants], ["y"])]  # fmt: skip
+        elif op in ("GRU", "LSTM", "RNN"):
             nodes = [helper.make_node("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
                      helper.make_node(op, ["t", *constants], ["y"], **attrs)]  # fmt: skip
         graph = helper.make_graph(

@@ -72,6 +72,11 @@ CASES = {
     "depth_to_space_crd": one("DepthToSpace", (1, 8, 3, 2), blocksize=2, mode="CRD"),
     "space_to_depth": one("SpaceToDepth", blocksize=2),
     "transpose": one("Transpose", perm=[0, 2, 1, 3]),
+    "reduce_prod": one("ReduceProd", constants={"a": numbers(1)}),
+    "one_hot": model(
+        [node("ArgMax", ["x"], ["t"], axis=2, keepdims=0), node("OneHot", ["t", "d", "v"], ["y"])],
+        {"x": ROWS}, ["y"], {"d": numbers(8), "v": np.float32([-0.5, 2])}, 20,
+    ),
     "reduce_max": one("ReduceMax", constants={"a": numbers(1)}),
     "reduce_sum": one("ReduceSum", constants={"a": numbers(1, 3)}, keepdims=0),
     "reduce_l2": one("ReduceL2", constants={"a": numbers(2, 3)}),

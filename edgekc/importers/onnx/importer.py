@@ -21,7 +21,7 @@ from .file import FileModel, FileNode
 from .handlers import HANDLERS
 
 # What takes whole numbers that are an activation; others compute real ones.
-_OF_WHOLE = frozenset("Cast Flatten Gather Identity Reshape Squeeze Transpose Unsqueeze".split())
+_OF_WHOLE = frozenset("Cast Flatten Gather Identity OneHot Reshape Squeeze Transpose Unsqueeze".split())
 
 
 def import_onnx(path: Path, name: str) -> Graph:

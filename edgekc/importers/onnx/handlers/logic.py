@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from ... import nchw
-from ...value import Value
+from ...value import Value, constant_value
 from ..args import Args
 from .common import Handler
 
@@ -56,6 +58,19 @@ def gather(a: Args) -> Value:
     return nchw.embedding(a.b, x, indices)
 
 
+def _one_hot(a: Args) -> Value:
+    """Rows of which one value is on, by whole numbers; counting from the end is not needed for those of a byte."""
+    depth, ends = a.ints(1, "depth", "depth"), a.constant(2, "values")
+    numbers = a.need(0, "indices")
+    if not depth or depth[0] < 1 or ends is None or ends.size != 2:
+        raise a.b.wrong("depth or values are missing")
+    if a.attr("axis", -1) not in (-1, len(numbers.shape)):
+        raise a.b.unsupported(f"axis {a.attr('axis', -1)}", "the last one")
+    a.b.count_made(4 * depth[0] ** 2)
+    off, on = ends.ravel()
+    return nchw.embedding(a.b, constant_value(np.where(np.eye(depth[0]), on, off), ""), numbers)
+
+
 HANDLERS: dict[str, Handler] = {
     "And": lambda a: nchw.logical_and(a.b, a.need(0, "a"), a.need(1, "b")),
     "Cast": _cast,
@@ -66,6 +81,7 @@ HANDLERS: dict[str, Handler] = {
     "Less": _comparison("less"),
     "LessOrEqual": _comparison("less_equal"),
     "Not": lambda a: nchw.logical_not(a.b, a.need(0, "input")),
+    "OneHot": _one_hot,
     "Or": lambda a: nchw.logical_or(a.b, a.need(0, "a"), a.need(1, "b")),
     "Sign": lambda a: nchw.sign(a.b, a.need(0, "input")),
     "ThresholdedRelu": _thresholded,
