@@ -110,6 +110,7 @@ def middle() -> bytes:
     x = put("batch_to_space", [x], "whole", 1, 4, 4, 6, blocks="2,2", crops="0,0,0,0")
     up: dict[str, AttrValue] = dict(stride_h=2, stride_w=2, pad_top=0, pad_left=0, activation="none")
     x = put("transpose_conv", [x, weights("w3", 3, 3, 3, 6)], "t", 1, 8, 8, 3, **up)
+    x = put("resize_bilinear", [x], "r", 1, 8, 8, 3, align_corners=0, half_pixel_centers=1)
     x = put("average_pool", [x], "mean", 1, 4, 4, 3, **window(2, **small))
     a, b = (put("reshape", [x], name, 1, *shape) for name, shape in (("rows", (8, 6)), ("columns", (6, 8))))
     x = put("batch_matmul", [a, b], "product", 1, 8, 8, adj_x=0, adj_y=0)

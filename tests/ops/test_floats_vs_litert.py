@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -17,7 +18,7 @@ from edgekc.errors import UnsupportedError
 from edgekc.graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import IN_FLOAT, OPS
-from edgekc.ops.shared import matrices
+from edgekc.ops.shared import matrices, resize
 
 Rng = np.random.Generator
 Cases = Callable[[Rng], Iterator[tuple[View, list[Array]]]]
@@ -25,7 +26,7 @@ Cases = Callable[[Rng], Iterator[tuple[View, list[Array]]]]
 SAME_BITS = frozenset(
     "add sub mul div maximum minimum squared_difference relu abs neg square leaky_relu hard_swish sqrt rsqrt quantize "
     "sum mean reduce_max reduce_min reduce_prod arg_max arg_min prelu floor ceil round relu_0_to_1 "
-    "average_pool max_pool conv2d grouped_conv2d depthwise transpose_conv".split()
+    "average_pool max_pool resize_bilinear conv2d grouped_conv2d depthwise transpose_conv".split()
 )
 
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
@@ -225,6 +226,13 @@ def batch_matmul(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
     )
 
 
+def resize_bilinear(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+    rules = ((0, 0), (1, 0), (0, 1))
+    for k, ((_, shape, size), (align, half)) in enumerate(itertools.product(resize.shapes(), rules)):
+        attrs: dict[str, AttrValue] = dict(align_corners=align, half_pixel_centers=half)
+        yield view_of("resize_bilinear", [real("x", shape)], (1, *size, shape[3]), **attrs), [numbers(rng, shape, k)]
+
+
 def dynamic_fully_connected(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
     for k, activation in enumerate(("none", "relu", "relu6")):
         operands = [real("a", (1, 3, 9)), real("b", (1, 5, 9))]
@@ -267,6 +275,7 @@ CASES: dict[str, Cases] = {
     **{op: pool(op) for op in ("average_pool", "max_pool")},
     "prelu": prelu,
     "batch_matmul": batch_matmul,
+    "resize_bilinear": resize_bilinear,
     "dynamic_fully_connected": dynamic_fully_connected,
     **{op: curve(op) for op in ("abs", "neg", "square", "hard_swish", "logistic", "tanh", "elu")},
     "exp": curve("exp", -70, 10),
