@@ -109,9 +109,11 @@ typedef struct {
 } ek_unary_f32_params;
 
 /* clamp(function(in)), of each number. `out` may start where `in` starts. */
-void ek_unary_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out); /* all others */
-void ek_curve_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out); /* with a power or a logarithm */
-void ek_root_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out);
+void ek_unary_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out); /* below EK_F32_EXP */
+void ek_curve_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out); /* from it on, below EK_F32_SQRT */
+void ek_root_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out);  /* and so on */
+void ek_round_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out); /* from EK_F32_FLOOR on */
+void ek_gelu_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out);  /* EK_F32_GELU_ERF */
 void ek_wave_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out);  /* EK_F32_SIN and EK_F32_COS */
 
 enum { /* ek_binary_f32_params.function */

@@ -35,6 +35,6 @@ __all__ = [
     "expand", "fully_connected", "global_pool", "gru", "hard_sigmoid", "hard_swish", "l2_normalize", "layer_norm",
     "local_response", "log_softmax", "logical_and", "logical_not", "logical_or", "lstm", "matmul", "mean", "mish",
     "normalized", "number", "pad", "pool", "power", "prelu", "reduce", "reshape", "resize", "rnn", "rows_of",
-    "sequence_of", "sign", "silu", "softmax", "softplus", "softsign", "space_to_depth", "strided", "take", "tile", "top_k",
-    "transpose", "truth_of", "unary", "where",
+    "sequence_of", "sign", "silu", "softmax", "softplus", "softsign", "space_to_depth", "strided", "take", "tile",
+    "top_k", "transpose", "truth_of", "unary", "where",
 ]  # fmt: skip

@@ -53,9 +53,15 @@ FUNCTIONS: dict[str, Function] = {
     "cos": lambda x, alpha: single.wave(x, 1),
 }
 _NUMBER = {name: i for i, name in enumerate(FUNCTIONS)}
-_CURVES = ("exp", "logistic", "tanh", "elu", "gelu", "log", "gelu_erf")
-_ROOTS, _WAVES = ("sqrt", "rsqrt"), ("sin", "cos")
-_SIMPLE = tuple(name for name in FUNCTIONS if name not in (*_CURVES, *_ROOTS, *_WAVES))
+# Each of these is a file of its own: a network carries what it computes, and a ReLU in float no exponential.
+_KERNELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # functions, and the sources that they call
+    "ek_unary_f32": (("relu", "abs", "neg", "square", "leaky_relu", "hard_swish"), ()),
+    "ek_curve_f32": (("exp", "logistic", "tanh", "elu", "gelu", "log"), ("ek_exp_f32",)),
+    "ek_root_f32": (("sqrt", "rsqrt"), ("ek_sqrt_f32",)),
+    "ek_round_f32": (("floor", "ceil", "round"), ()),
+    "ek_gelu_f32": (("gelu_erf",), ("ek_exp_f32",)),
+    "ek_wave_f32": (("sin", "cos"), ()),
+}
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -95,7 +101,7 @@ def validate(view: View) -> None:
         raise ModelError(f"function {view['function']} of unary_f32, expected 0 to {len(FUNCTIONS) - 1}")
 
 
-def _kernel(symbol: str, names: tuple[str, ...], sources: tuple[str, ...] = ()) -> Kernel:
+def _kernel(symbol: str, names: tuple[str, ...], sources: tuple[str, ...]) -> Kernel:
     numbers = frozenset(_NUMBER[name] for name in names)
     return Kernel(
         symbol=symbol,
@@ -128,12 +134,7 @@ OP = Op(
     operands=(X,),
     infer=infer,
     reference=reference,
-    kernels=(
-        _kernel("ek_unary_f32", _SIMPLE),
-        _kernel("ek_curve_f32", _CURVES, ("ek_exp_f32",)),
-        _kernel("ek_root_f32", _ROOTS, ("ek_sqrt_f32",)),
-        _kernel("ek_wave_f32", _WAVES),
-    ),
+    kernels=tuple(_kernel(symbol, names, sources) for symbol, (names, sources) in _KERNELS.items()),
     validate=validate,
     cases=cases,
     single=True,

@@ -35,20 +35,6 @@ static float gelu(float x)
     return 0.5f * x * (1.0f + tanh_of(ek_f32_product(0.797884583f, x + cube)));
 }
 
-/* The error function, by 1 - t * (a polynomial of t = 1 / (1 + p * x)) * e^(-x * x): within 5e-7. */
-static float erf_of(float x)
-{
-    static const float terms[] = {1.06140542f, -1.45315206f, 1.42141378f, -0.284496725f, 0.254829586f};
-    const float size = x < 0.0f ? -x : x;
-    const float t = 1.0f / (1.0f + ek_f32_product(0.327591091f, size));
-    float sum = terms[0];
-    for (unsigned k = 1; k < sizeof terms / sizeof *terms; k++) {
-        sum = ek_f32_product(sum, t) + terms[k];
-    }
-    const float y = 1.0f - ek_f32_product(sum * t, ek_exp_f32(-ek_f32_product(size, size)));
-    return x < 0.0f ? -y : y;
-}
-
 static float log_of(float x)
 {
     /* 2 / k, the terms of the series in (m - 1) / (m + 1); the next one is below the last bit. */
@@ -85,8 +71,6 @@ static float value(uint32_t function, float x)
         return x < 0.0f ? ek_exp_f32(x) - 1.0f : x;
     case EK_F32_GELU:
         return gelu(x);
-    case EK_F32_GELU_ERF:
-        return 0.5f * x * (1.0f + erf_of(x * 0.707106769f));
     default:
         return log_of(x);
     }

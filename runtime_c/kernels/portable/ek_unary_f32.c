@@ -2,30 +2,6 @@
 /* Functions of one number that need no curve. */
 #include "ek_f32.h"
 
-/* What has 2^23 and more is whole, and -0 is 0 below that. */
-static float whole(uint32_t function, float x)
-{
-    if (!(x > -8388608.0f && x < 8388608.0f)) {
-        return x;
-    }
-    const int32_t towards_zero = (int32_t)x;
-    const float y = (float)towards_zero;
-    const float rest = x - y; /* exact */
-    switch (function) {
-    case EK_F32_FLOOR:
-        return rest < 0.0f ? y - 1.0f : y;
-    case EK_F32_CEIL:
-        return rest > 0.0f ? y + 1.0f : y;
-    default: {
-        const int odd = towards_zero % 2 != 0;
-        if (rest > 0.5f || (odd && rest >= 0.5f)) {
-            return y + 1.0f;
-        }
-        return rest < -0.5f || (odd && rest <= -0.5f) ? y - 1.0f : y;
-    }
-    }
-}
-
 static float value(uint32_t function, float x, float alpha)
 {
     switch (function) {
@@ -39,10 +15,6 @@ static float value(uint32_t function, float x, float alpha)
         return x < 0.0f ? x * alpha : x;
     case EK_F32_HARD_SWISH:
         return x * ek_f32_clamp(x + 3.0f, 0.0f, 6.0f) / 6.0f;
-    case EK_F32_FLOOR:
-    case EK_F32_CEIL:
-    case EK_F32_ROUND:
-        return whole(function, x);
     default:
         return x;
     }
