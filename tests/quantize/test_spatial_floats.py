@@ -11,6 +11,7 @@ import pytest
 from importing import import_tflite_float
 from random_models import view_of
 
+from edgekc.data import synthetic
 from edgekc.emulate import reference
 from edgekc.graph.ir import Array, AttrValue, Node, Role, Tensor, constant
 from edgekc.graph.op import View
@@ -285,6 +286,8 @@ def test_embeddings(kind: str) -> None:
     value = np.array([[0, 6, 3, 139, 5]] if kind != "places" else [[0, 6, 3, 6, 5]]).astype(dtype)
     want = oracle.interpret(data, [value])[0]
     np.testing.assert_allclose(float_reference.outputs(graph, [value])[0], want, rtol=1e-6, atol=1e-6)
+    made, rows_there = synthetic(graph, 400, 0, None).x, 8 if kind == "places" else 140
+    np.testing.assert_array_equal(np.unique(made), np.arange(rows_there))  # without data: numbers of all rows
     integer = lower(quantize(graph, {"input": (0.0, 9.0), graph.outputs[0]: (0.0, 0.1)}))
     t = integer.tensors[integer.outputs[0]]
     levels = (value + integer.tensors["input"].q.zero_point).astype(np.int8)
