@@ -8,6 +8,7 @@ import numpy as np
 
 from ....errors import ModelError
 from ....graph.ir import Array, Role, constant
+from .. import numbers
 from ..builder import QUANTISE, Builder, Handler, graph_shape, node_name
 from ..file import FileOperator
 from .common import Attrs, Shape
@@ -52,8 +53,11 @@ def _one_hot(b: Builder, op: FileOperator) -> None:
         if t.data is None or t.data.size != 1:
             raise b.unsupported(op, f"{what} (tensor {t.index}) that is no constant of one value", "one")
     rank = len(b.file_tensor(op, 0, "numbers").shape)
-    if int(op.options["Axis"]) not in (-1, rank) or not 1 <= depth <= 4096:
-        raise b.unsupported(op, f"axis {op.options['Axis']} with a depth of {depth}", "the last axis, and up to 4096")
+    most = 256 if b.in_float else 4096
+    if int(op.options["Axis"]) not in (-1, rank) or not 1 <= depth <= most:
+        raise b.unsupported(
+            op, f"axis {op.options['Axis']} with a depth of {depth}", f"the last axis, and up to {most}"
+        )
     on, off = (t.data.ravel()[0] for t in ends if t.data is not None)
     rows = np.full((depth + 2, depth), off, np.float32 if b.in_float else np.int8)
     rows[np.arange(depth) + 1, np.arange(depth)] = on
@@ -67,9 +71,10 @@ def _look_up(b: Builder, op: FileOperator, at: int, rows: Array, inner: Shape, o
     known = b.numbers.get(t.index)
     if known is not None:
         x = known.x
-        rows, offset = rows[np.clip(known.values + offset, 0, len(rows) - 1)], 0
-        if b.in_float:  # without those behind the last one that differs
-            rows = rows[: int(np.flatnonzero((rows != rows[-1]).any(1)).max(initial=-1)) + 2]
+        if not b.in_float:
+            rows, offset = rows[np.clip(known.values + offset, 0, len(rows) - 1)], 0
+        elif not np.array_equal(known.values, numbers.every(known.x).values):
+            raise b.unsupported(op, "numbers that are computed of whole ones in a float model", "plain ones")
     else:
         if t.index in b.model.inputs:
             fix = "give the network int8 or float32, and let it make whole numbers of that"
