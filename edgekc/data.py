@@ -15,6 +15,7 @@ import numpy as np
 from .errors import UsageError
 from .files import images, limits, npy
 from .graph.ir import Array, Graph, Quant
+from .ops import source_of
 
 Source: TypeAlias = "Path | str | Iterable[Any]"
 
@@ -154,16 +155,34 @@ def check_labels(y: Array, classes: int, where: str) -> None:
         )
 
 
+def numbered(graph: Graph) -> int:
+    """How many rows whole numbers of the graph's input choose from; 0 where it is real."""
+    names, rows = {graph.inputs[0]}, 0
+    for node in graph.nodes:
+        source = source_of(node)
+        if node.inputs[0] not in names:
+            continue
+        if source.view:
+            names.update(node.outputs)
+        elif source.floats is not None and source.floats.numbers is not None:
+            count = graph.tensors[node.inputs[1]].shape[0]
+            rows = min(rows or count, count)
+    return rows
+
+
 def synthetic(graph: Graph, count: int, seed: int, input_range: tuple[float, float] | None) -> Dataset:
     """Made-up samples, for ranges where there is no data.
 
-    Without `input_range` they are standard normal. With it they are uniform in the range, and inputs of height
+    Whole numbers, by which rows are looked up, are drawn from all that have one. Others are standard normal without
+    `input_range`. With it they are uniform in the range, and inputs of height
     and width are stretched from grids of 1x1, 2x2, 4x4, ... to full size: white noise alone averages out in the
     first layers, and leaves the ranges behind them far too small.
     """
     shape = graph.tensors[graph.inputs[0]].shape[1:]
     rng = np.random.default_rng(seed)
     where = "synthetic data"
+    if rows := numbered(graph):
+        return Dataset(rng.integers(0, rows, (count, *shape)).astype(np.float32), None, (), where)
     if input_range is None:
         return Dataset(rng.standard_normal((count, *shape)).astype(np.float32), None, (), where)
     x = rng.uniform(*input_range, (count, *shape)).astype(np.float32)

@@ -78,6 +78,50 @@ def detector(given: dict[str, AttrValue], boxes: int = 12) -> bytes:
     return oracle.network(views, ["x"], OUTPUTS)
 
 
+def middle() -> bytes:
+    """An image in int8, and layers of every kind on it in float, between DEQUANTIZE and QUANTIZE."""
+    rng = np.random.default_rng(6)
+    views: list[View] = []
+
+    def weights(name: str, *shape: int) -> Tensor:
+        return constant(name, rng.normal(0, 0.4, shape).astype(np.float32), Role.WEIGHTS)
+
+    def put(op: str, inputs: Sequence[Tensor], name: str, *shape: int, **given: AttrValue) -> Tensor:
+        out = Tensor(name, shape, "float32")
+        views.append(_step(op, inputs, out, **given))
+        return out
+
+    def window(stride: int, dilation: int = 1, pad: int = 0, **given: AttrValue) -> dict[str, AttrValue]:
+        sides = ("pad_top", "pad_bottom", "pad_left", "pad_right")
+        sizes = dict(stride_h=stride, stride_w=stride, dilation_h=dilation, dilation_w=dilation)
+        return {**sizes, **dict.fromkeys(sides, pad), "activation": "none", **given}
+
+    image = Tensor("x", (1, 8, 8, 3), "int8", quant(0.05, 3))
+    x = put("dequantize", [image], "real", *image.shape)
+    x = put("conv2d", [x, weights("w0", 4, 3, 3, 3), weights("b0", 4)], "c", 1, 8, 8, 4, **window(1, pad=1))
+    x = put("prelu", [x, weights("slopes", 1, 1, 4)], "p", 1, 8, 8, 4)
+    small = {"filter_h": 2, "filter_w": 2}
+    x = put("max_pool", [x], "most", 1, 4, 4, 4, **window(2, **small))
+    x = put("depthwise", [x, weights("w1", 1, 3, 3, 4), weights("b1", 4)], "d", 1, 4, 4, 4, **window(1, 2, 2))
+    grouped = window(1, pad=1, activation="relu6")
+    x = put("grouped_conv2d", [x, weights("w2", 6, 3, 3, 2), weights("b2", 6)], "g", 1, 4, 4, 6, **grouped)
+    x = put("space_to_batch", [x], "dealt", 4, 4, 4, 6, blocks="2,2", pads="2,2,2,2")  # dilated, as older files have it
+    x = put("conv2d", [x, weights("w5", 6, 3, 3, 6), weights("b5", 6)], "z", 4, 2, 2, 6, **window(1))
+    x = put("batch_to_space", [x], "whole", 1, 4, 4, 6, blocks="2,2", crops="0,0,0,0")
+    up: dict[str, AttrValue] = dict(stride_h=2, stride_w=2, pad_top=0, pad_left=0, activation="none")
+    x = put("transpose_conv", [x, weights("w3", 3, 3, 3, 6)], "t", 1, 8, 8, 3, **up)
+    x = put("resize_bilinear", [x], "r", 1, 8, 8, 3, align_corners=0, half_pixel_centers=1)
+    x = put("average_pool", [x], "mean", 1, 4, 4, 3, **window(2, **small))
+    a, b = (put("reshape", [x], name, 1, *shape) for name, shape in (("rows", (8, 6)), ("columns", (6, 8))))
+    x = put("batch_matmul", [a, b], "product", 1, 8, 8, adj_x=0, adj_y=0)
+    x = put("batch_matmul", [x, weights("w4", 8, 5)], "scores", 1, 8, 5, adj_x=0, adj_y=0)
+    for name, op, given in (("e", "gelu", {"approximate": 0}), ("s", "sin", {}), ("f", "floor", {})):
+        y = put(op, [x], name, *x.shape, **given)
+        x = put("add", [x, y], f"{name}+", *x.shape, activation="none")
+    out = Tensor("y", x.shape, "int8", quant(0.1, -3))
+    return oracle.network([*views, _step("quantize", [x], out)], ["x"], ["y", "s", "scores"])
+
+
 def head() -> bytes:
     """Scores of a layer in int8, and on them a curve, a layer and a function of two tensors in float."""
     rng, scores = np.random.default_rng(4), Tensor("s", (1, 10), "int8", quant(0.06, -4))

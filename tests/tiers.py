@@ -96,6 +96,7 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "importers/test_pools.py::test_other_torch_pools",
     "importers/test_pools.py::test_torch_pools",
     "importers/test_pools.py::test_torch_s_average_of_a_padded_image_with_ceil",
+    "importers/test_logic_floats.py::test_what_is_refused",
     "importers/test_tflite_int16.py::test_kernels_of_boards_equal_litert",
     "importers/test_tflite_int16.py::test_networks_equal_litert",
     "importers/test_torch_import.py::test_a_free_batch_size",
@@ -161,6 +162,7 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "unit/test_examples.py",
     "unit/test_fixedpoint.py::test_divide_pot",
     "unit/test_float_parts.py::test_a_",
+    "unit/test_float_parts.py::test_float_layers",
     "unit/test_goals.py::test_no_single",
     "unit/test_goals.py::test_ram_is",
     "unit/test_goals.py::test_size_links_less",
@@ -299,6 +301,7 @@ SLOW = (
 FAST_OF = {  # of these none but what is named is fast
     "importers/test_same_graph.py::test_the_same_graph": ("conv1d",),
     "importers/test_torch_nets.py::test_networks": ("gru", "conv1d"),
+    "importers/test_logic_floats.py::test_networks": ("words",),
 }
 SWEEPS = {  # of these all but what is named
     "boards/test_sizes.py::test_the_ledger_of_a_board_s_own_kernels": (),
@@ -306,5 +309,6 @@ SWEEPS = {  # of these all but what is named
     "cross/test_c_quality.py::test_each_header_stands_alone": ("gcc-flags0",),
     "cross/test_c_quality.py::test_no_kernel_has_state_or_needs_a_library": (),  # of one network: the test behind it
     "cross/test_extensions.py::test_every_case_on_the_core": ("m0plus-an385",),
+    "importers/test_logic_floats.py::test_networks": ("words",),
     "simulated_mcu/test_walk.py::test_the_documented_commands_on_each_emulated_board": (),
 }

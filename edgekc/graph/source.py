@@ -59,6 +59,9 @@ class FloatHalf:
         ties: output channels that are one with channels of an activation, and are removed with them; None: all
             channels of all its tensors must stay.
         shares_scale: input and output have one scale and zero point: its int8 kernel copies or compares bytes.
+        apart: how many operands in front keep a scale of their own where the others share one.
+        numbers: quantisation of the first operand, of whole numbers by which it chooses; UnsupportedError where int8
+            does not hold them.
         fixed_quant: the only quantisation of the output that its int8 kernel has.
         counts: its output is whole numbers: int32 with a scale of 1 in other stages.
         scales_along: a positive factor on a channel of its input is the same factor on that channel of its output.
@@ -68,6 +71,8 @@ class FloatHalf:
     torch: Callable[[Any, View, Sequence[Any]], Any]
     ties: Callable[[View], Sequence[Tie] | None] = all_stay
     shares_scale: bool = False
+    apart: int = 0
+    numbers: Callable[[View], Quant] | None = None
     fixed_quant: Quant | None = None
     counts: bool = False
     scales_along: bool = False

@@ -9,6 +9,8 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, consumers, producers
 from ..ops import filters_of, floats_of, source_of
+from ..ops.compare import TRUTH
+from ..quantize.to_int8 import per_tensor_constant
 from . import nchw, rescale, wide
 from . import order as od
 from .builder import Builder
@@ -22,7 +24,7 @@ def _copies(node: Node) -> bool:
     """Whether every output byte of a node is one of its input, so that the two share scale and zero point."""
     floats = source_of(node).floats
     alone = not source_of(node).joins and node.op not in ("maximum", "minimum", *_MEANS)
-    return floats is not None and floats.shares_scale and alone
+    return floats is not None and floats.shares_scale and not floats.apart and alone
 
 
 def parameters(b: Builder, scale: Value, zero: Value | None, axis: int, rank: int, signed: bool) -> Quant:
@@ -162,13 +164,14 @@ def settle(graph: Graph, places: dict[str, str]) -> Graph:
     for node in graph.nodes:
         if filters_of(node) is not None:
             tensors[node.inputs[2]] = _bias(graph, node, places)
+        tensors.update({t.name: t for t in _compared(graph, node)})
     return replace(graph, tensors=tensors)
 
 
 def _spread(graph: Graph, quants: dict[str, Quant | None]) -> None:
     """Scales across operators that copy bytes, both ways, and back over a clamp, which then is exact.
 
-    An output of the graph that the source leaves in float gets what its operator's kernel fixes.
+    An output of the graph that the source leaves in float gets what its operator's kernel fixes; so do answers.
     """
     readers = consumers(graph)
     changed = True
@@ -183,7 +186,7 @@ def _spread(graph: Graph, quants: dict[str, Quant | None]) -> None:
                 quants[source] is None and quants[target] is not None and alone and (_copies(node) or node.op == "relu")
             ):
                 quants[source], changed = quants[target], True
-            elif quants[target] is None and target in graph.outputs and (fixed := floats_of(node).fixed_quant):
+            elif quants[target] is None and (fixed := _fixed(graph, quants, node)) is not None:
                 quants[target], changed = fixed, True
             elif _joins(node) and _joined(graph, quants, readers, node):
                 changed = True
@@ -236,6 +239,25 @@ def _over(low: float, high: float) -> Quant:
     """The levels of a range that holds 0."""
     scale = float(np.float32((high - low) / 255))
     return Quant((scale,), (int(np.clip(-128 - round(low / scale), -128, 127)),))
+
+
+def _fixed(graph: Graph, quants: dict[str, Quant | None], node: Node) -> Quant | None:
+    """What the output's scale must be, of what is true or false and of the graph's outputs; None: it may be any."""
+    floats, out = floats_of(node), node.outputs[0]
+    if floats.fixed_quant == TRUTH or out in graph.outputs:
+        return floats.fixed_quant
+    chosen = [n for n in node.inputs[floats.apart :] if graph.tensors[n].data is None]
+    return TRUTH if floats.apart and chosen and all(quants[n] == TRUTH for n in chosen) else None
+
+
+def _compared(graph: Graph, node: Node) -> list[Tensor]:
+    """Constants in float that an activation is compared with, or that are chosen: int8 in a scale of their own, or of
+    what is chosen."""
+    floats, found = source_of(node).floats, [t for t in graph.of(node.inputs) if t.data is not None]
+    if floats is None or not (floats.apart or floats.fixed_quant == TRUTH):
+        return []
+    shared = graph.tensors[node.outputs[0]].quant if floats.shares_scale else None
+    return [per_tensor_constant(t, shared) for t in found if t.dtype == "float32"]
 
 
 def _bias(graph: Graph, node: Node, places: dict[str, str]) -> Tensor:

@@ -116,8 +116,8 @@ def _same_scale(quants: Quants, tensors: dict[str, Tensor], node: Node) -> list[
     if floats.fixed_quant is not None and floats.fixed_quant != wanted:
         new = other(out, floats.fixed_quant)
         return [replace(node, outputs=(new,)), Node("quantize", f"{node.name}/scale", (new,), (out,), {}, node.source)]
-    read = [n for n in node.inputs if tensors[n].data is None]
-    given = quants[read[0]]
+    read = [n for n in node.inputs[floats.apart :] if tensors[n].data is None]
+    given = quants[read[0]] if read else wanted
     if not floats.shares_scale or all(quants[n] in (None, wanted) for n in read):
         return [node]
     if node.op == "average_pool" and not any(node.attrs[p] for p in _PADS):
@@ -125,8 +125,8 @@ def _same_scale(quants: Quants, tensors: dict[str, Tensor], node: Node) -> list[
     if len(read) == 1 and given is not None:  # behind it: values in front of a mean have the larger range
         new = other(out, given)
         return [replace(node, outputs=(new,)), Node("quantize", f"{node.name}/scale", (new,), (out,), {}, node.source)]
-    before, inputs = list[Node](), list[str]()
-    for name in node.inputs:
+    before, inputs = list[Node](), list(node.inputs[: floats.apart])
+    for name in node.inputs[floats.apart :]:
         if tensors[name].data is None and quants[name] not in (None, wanted):
             new = other(name, wanted)
             if all(new not in made.outputs for made in before):

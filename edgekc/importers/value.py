@@ -23,6 +23,7 @@ class Value:
     quant: Quant | None = None  # of a constant of integers
     source: str = ""  # a constant's name in the user's model
     settled: bool = False  # an activation that went through QuantizeLinear
+    whole: bool = False  # an activation of the source's integers, by which rows are looked up
 
 
 def real(value: Value) -> Array:

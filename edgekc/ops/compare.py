@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..graph.ir import Array, Quant, Tensor
+from ..graph.ir import Array, Quant, Tensor, constant
 from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, View
-from ..graph.source import SourceOp
+from ..graph.source import FloatHalf, SourceOp
+from .dequantize import reals_of
 from .shared import broadcast
 from .shared import elementwise as ew
+from .shared import floats as fl
 from .shared.channels import channelwise
-from .shared.checks import channels_of
+from .shared.checks import channels_of, is_constant
 from .shared.operands import EITHER_A, EITHER_B, A, B
+from .shared.ties import channelwise as channelwise_ties
 
 LEFT_SHIFT = 8  # bits behind the point while both operands are compared
 TRUTH = Quant((1.0,), (0,))  # of tensors that are true or false: bytes of 1 and 0
@@ -39,12 +43,21 @@ def lower(view: View) -> Lowered:
         when = when & 2 | (when & 1) << 2 | when >> 2
     if view.out.q != TRUTH:
         raise UnsupportedError(f"{relation} whose output is not true or false", where=view.node.name)
+    if a.q == TRUTH and is_constant(b):
+        b = _whole(b)
     attrs = dict(when=when, a_zero=a.q.zero_point, b_zero=b.q.zero_point)
     truths = a.q == TRUTH and b.q == TRUTH
     for prefix, t in (("a_", a), ("b_", b)):
         attrs.update(ew.fixed(0.5 if truths else _scale(view, t), prefix))  # 1/2 keeps all levels apart
     lowered = Lowered("compare", attrs, *ew.lowered_inputs(view, a, b, broadcast.infer))
     return broadcast.as_table(view, lowered, reference)
+
+
+def _whole(b: Tensor) -> Tensor:
+    """A constant of whole numbers as their bytes, whatever its scale; any other as it is."""
+    reals = reals_of(b.value, b.q.scale, b.q.zero_point)
+    levels = reals.astype(np.int8)
+    return constant(b.name, levels, b.role, TRUTH) if (levels == reals).all() else b
 
 
 def _scale(view: View, t: Tensor) -> float:
@@ -106,4 +119,28 @@ OP = Op(
     elementwise=True,
     cases=cases,
 )
-SOURCE = SourceOp("compare", lower, clamps=False, operands=(EITHER_A, EITHER_B))
+
+
+def _answers(view: View, a: Any, b: Any) -> Any:
+    """Of numpy or PyTorch: true and false, with their gradients' place empty."""
+    when = RELATIONS[str(view.node.attrs["relation"])]
+    found = [test for bit, test in ((1, a < b), (2, a == b), (4, a > b)) if when & bit]
+    return found[0] if len(found) == 1 else found[0] | found[1]
+
+
+def _real(view: View, operands: Sequence[Array]) -> Array:
+    return np.asarray(_answers(view, *fl.aligned(operands)), np.float32)
+
+
+def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
+    a, b = fl.aligned(operands)
+    return _answers(view, a, b).to(a.dtype)
+
+
+SOURCE = SourceOp(
+    "compare",
+    lower,
+    FloatHalf(_real, _in_torch, channelwise_ties, fixed_quant=TRUTH),
+    clamps=False,
+    operands=(EITHER_A, EITHER_B),
+)

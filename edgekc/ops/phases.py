@@ -21,7 +21,7 @@ def _space_to_batch(view: View, x: Array) -> Array:
     """Pixel (y, x) of the padded image to pixel (y // block, x // block) of the image of phase (y, x) % block."""
     blocks, pads = _numbers(view, "blocks"), _numbers(view, "pads")
     pairs = [(0, 0), *zip(pads[::2], pads[1::2], strict=True), (0, 0)]
-    padded = np.pad(x, pairs, constant_values=view.out.q.zero_point)
+    padded = np.pad(x, pairs, constant_values=0 if x.dtype == np.float32 else view.out.q.zero_point)
     count = len(blocks)
     split: list[int] = [len(x)]
     for size, block in zip(padded.shape[1:], blocks, strict=False):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array, Role, Tensor, constant
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Number, Op, Operand, Param, Shape, View
-from ..graph.source import SourceOp
+from ..graph.source import FloatHalf, SourceOp
 from . import lut
 from .compare import TRUTH
 from .shared import broadcast
@@ -18,6 +19,7 @@ from .shared.channels import channelwise
 from .shared.checks import channels_of, is_constant, known, require_int8, require_same_quant, spread
 from .shared.operands import EITHER_A, EITHER_B, A, B
 from .shared.testing import fills
+from .shared.ties import channelwise as channelwise_ties
 
 ATTRS = ("swapped",)  # 1: the first tensor is taken where the condition is false
 CONDITION = Operand("condition")
@@ -166,4 +168,28 @@ OP = Op(
     elementwise=True,
     cases=cases,
 )
-SOURCE = SourceOp("select", lower, clamps=False, operands=(CONDITION, EITHER_A, EITHER_B))
+
+
+def _aligned(view: View, operands: Sequence[Any]) -> list[Any]:
+    """Of numpy or PyTorch: the operands with ones behind their batch, up to the rank of the output."""
+    rank = len(view.out.shape)
+    return [x.reshape(x.shape[:1] + (1,) * (rank - x.ndim) + x.shape[1:]) if x.ndim else x for x in operands]
+
+
+def _real(view: View, operands: Sequence[Array]) -> Array:
+    condition, a, b = _aligned(view, operands)
+    return np.asarray(np.where(condition != 0, a, b), np.float32)
+
+
+def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
+    condition, a, b = _aligned(view, operands)
+    return torch.where(condition != 0, a, b)
+
+
+SOURCE = SourceOp(
+    "select",
+    lower,
+    FloatHalf(_real, _in_torch, channelwise_ties, shares_scale=True, apart=1),
+    clamps=False,
+    operands=(CONDITION, EITHER_A, EITHER_B),
+)

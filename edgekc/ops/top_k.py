@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Shape, View
-from ..graph.source import SourceOp
+from ..graph.source import FloatHalf, SourceOp
+from .arg_max import COUNTS
 from .shared.checks import activation_inputs, known, require_int8, require_same_quant
 from .shared.operands import X
 from .shared.testing import fills
@@ -35,14 +37,20 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 
 def lower(view: View) -> Lowered:
-    if view["places"]:
-        require_int8(View(view.node, view.inputs, ()))
-    else:
-        require_int8(view)
-        require_same_quant(view)
+    require_int8(view)
+    require_same_quant(view)
+    return _lowered(view, 0)
+
+
+def lower_places(view: View) -> Lowered:
+    require_int8(View(view.node, view.inputs, ()))
+    return _lowered(view, 1)
+
+
+def _lowered(view: View, places: int) -> Lowered:
     if len(view.x.shape) < 2:
         raise UnsupportedError("the largest values of the batch axis", where=view.node.name)
-    return Lowered("top_k", dict(count=view["count"], places=view["places"]), activation_inputs(view))
+    return Lowered("top_k", dict(count=view["count"], places=places), activation_inputs(view))
 
 
 def validate(view: View) -> None:
@@ -98,4 +106,38 @@ OP = Op(
     validate=validate,
     cases=cases,
 )
-SOURCE = SourceOp("top_k", lower, clamps=False)
+
+
+def _order(view: View, operands: Sequence[Array]) -> Array:
+    return np.argsort(-operands[0], axis=-1, kind="stable")[..., : view["count"]]
+
+
+def _order_in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
+    return torch.sort(operands[0], dim=-1, descending=True, stable=True).indices[..., : view["count"]]
+
+
+SOURCES = (
+    SourceOp(
+        "top_k",
+        lower,
+        FloatHalf(
+            lambda view, operands: np.take_along_axis(operands[0], _order(view, operands), -1),
+            lambda torch, view, operands: operands[0].gather(-1, _order_in_torch(torch, view, operands)),
+            shares_scale=True,
+        ),
+        clamps=False,
+    ),
+    SourceOp(
+        "top_k_places",
+        lower_places,
+        FloatHalf(
+            lambda view, operands: _order(view, operands).astype(np.float32),
+            lambda torch, view, operands: _order_in_torch(torch, view, operands).to(operands[0].dtype),
+            fixed_quant=COUNTS,
+            counts=True,
+        ),
+        clamps=False,
+        becomes="top_k",
+        operands=(X,),
+    ),
+)

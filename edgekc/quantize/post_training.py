@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..data import Dataset, for_graph, real_batches, subset, synthetic
+from ..data import Dataset, for_graph, numbered, real_batches, subset, synthetic
 from ..graph.ir import Graph, Quant
 from ..ops import legal
 from ..progress import Log, unsaid
@@ -45,7 +45,8 @@ def post_training(
         chosen = synthetic(graph, settings.samples, settings.seed, settings.input_range)
         ends = settings.input_range
         kind = "standard normal noise" if ends is None else f"synthetic patterns from {ends[0]:g} to {ends[1]:g}"
-        fix = "calibrate on some 100 real samples" + (", or state input_range" if ends is None else "")
+        kind = "random whole numbers" if numbered(graph) else kind
+        fix = "calibrate on some 100 real samples" + (", or state input_range" if kind.startswith("standard") else "")
         log(
             f"warning: no data: ranges come from {settings.samples} samples of {kind}. Larger activations are clipped "
             "and smaller ones lose bits; that costs from nothing to all of the accuracy, and only labelled samples "

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant, prune
+from ..graph.op import view_of
 from ..ops import filters_of, floats_of, source_of
 from ..passes import drop_identity_reshapes, fold_activations, fold_pads
 from .calibrate import Range
@@ -67,7 +68,7 @@ def quantize(graph: Graph, ranges: Mapping[str, Range], inputs: Mapping[str, Qua
     graph, copies = _separate_fixed(graph, given)
     ranges = {**ranges, **{new: ranges[old] for new, old in copies.items() if old in ranges}}
     quants = activation_quants(graph, ranges, given)
-    counted = {node.outputs[0] for node in graph.nodes if floats_of(node).counts}
+    counted = _counted(graph)
     tensors: dict[str, Tensor] = {}
     for name, t in graph.tensors.items():
         if t.data is None:
@@ -103,10 +104,15 @@ def activation_quants(graph: Graph, ranges: Mapping[str, Range], given: Mapping[
     """Scale and zero point of every activation; tensors that must share them get the union of their ranges."""
     groups = _groups(graph)
     fixed: dict[str, Quant] = {groups[name]: quant for name, quant in given.items()}
+    counted = _counted(graph)
     for node in graph.nodes:
-        if (quant := floats_of(node).fixed_quant) is not None:
-            fixed[groups[node.outputs[0]]] = quant
-    union: dict[str, Range] = {}
+        floats = floats_of(node)
+        if floats.fixed_quant is not None:
+            fixed[groups[node.outputs[0]]] = floats.fixed_quant
+        if floats.numbers is not None and node.inputs[0] not in counted:
+            group, quant = groups[node.inputs[0]], floats.numbers(view_of(graph, node))
+            fixed[group] = min(fixed.get(group, quant), quant, key=lambda q: q.zero_point)
+    union: dict[str, Range] = _ends_of_constants(graph, groups)
     for name, group in groups.items():
         if group in fixed:
             continue
@@ -114,8 +120,33 @@ def activation_quants(graph: Graph, ranges: Mapping[str, Range], given: Mapping[
             raise ModelError("the activation has no range; it was not calibrated", where=name)
         low, high = union.get(group, (0.0, 0.0))
         union[group] = (min(low, ranges[name][0]), max(high, ranges[name][1]))
-    quants = {**fixed, **{group: parameters(*ends) for group, ends in union.items()}}
+    quants = {**{group: parameters(*ends) for group, ends in union.items()}, **fixed}
     return {name: quants[group] for name, group in groups.items()}
+
+
+def _counted(graph: Graph) -> set[str]:
+    """Activations that are int32: whole numbers, also under another shape."""
+    found: set[str] = set()
+    for node in graph.nodes:
+        if floats_of(node).counts or (source_of(node).view and node.inputs[0] in found):
+            found.add(node.outputs[0])
+    return found
+
+
+def _ends_of_constants(graph: Graph, groups: Mapping[str, str]) -> dict[str, Range]:
+    """By group, the range of the constants that an operator chooses from: not all of them need occur in samples."""
+    found: dict[str, Range] = {}
+    for node in graph.nodes:
+        floats = floats_of(node)
+        constants = [t.value for t in graph.of(node.inputs) if t.data is not None]
+        if floats.apart and floats.shares_scale and constants:
+            group = groups[node.outputs[0]]
+            low, high = found.get(group, (0.0, 0.0))
+            found[group] = (
+                min(low, *(float(value.min()) for value in constants)),
+                max(high, *(float(value.max()) for value in constants)),
+            )
+    return found
 
 
 def _groups(graph: Graph) -> dict[str, str]:
@@ -129,8 +160,9 @@ def _groups(graph: Graph) -> dict[str, str]:
 
     for node in graph.nodes:
         if floats_of(node).shares_scale:
-            one = next(name for name in (*node.inputs, *node.outputs) if name in parent)
-            for name in (*node.inputs, *node.outputs):
+            ends = (*node.inputs[floats_of(node).apart :], *node.outputs)
+            one = next(name for name in ends if name in parent)
+            for name in ends:
                 if name in parent:
                     parent[root(name)] = root(one)
     return {name: root(name) for name in parent}
@@ -145,13 +177,15 @@ def _separate_fixed(graph: Graph, given: Iterable[str]) -> tuple[Graph, dict[str
     pinned, copies = set(given), {}
     tensors, nodes = dict(graph.tensors), []
     for node in graph.nodes:
-        floats, activations = floats_of(node), [n for n in node.inputs if graph.tensors[n].data is None]
+        floats, shared = floats_of(node), node.inputs[floats_of(node).apart :]
+        activations = [n for n in shared if graph.tensors[n].data is None]
         joins = source_of(node).joins or (floats.shares_scale and len(activations) > 1)
-        if floats.fixed_quant is not None or (floats.shares_scale and not joins and activations[0] in pinned):
+        copies_one = floats.shares_scale and not joins and len(activations) == 1
+        if floats.fixed_quant is not None or (copies_one and activations[0] in pinned):
             pinned.update(node.outputs)
-        if joins and pinned & set(node.inputs):
-            inputs = []
-            for i, name in enumerate(node.inputs):
+        if joins and pinned & set(shared):
+            inputs = list(node.inputs[: floats.apart])
+            for i, name in enumerate(shared, floats.apart):
                 if name in pinned:
                     new = f"{node.name}_requant{i}"
                     tensors[new], copies[new] = replace(tensors[name], name=new), name

@@ -93,7 +93,13 @@ enum { /* ek_unary_f32_params.function */
     EK_F32_GELU, /* by tanh */
     EK_F32_LOG,
     EK_F32_SQRT,
-    EK_F32_INVERSE_SQRT
+    EK_F32_INVERSE_SQRT,
+    EK_F32_FLOOR,
+    EK_F32_CEIL,
+    EK_F32_ROUND, /* halves to the even number */
+    EK_F32_GELU_ERF, /* by the error function */
+    EK_F32_SIN,
+    EK_F32_COS
 };
 
 typedef struct {
@@ -104,8 +110,11 @@ typedef struct {
 
 /* clamp(function(in)), of each number. `out` may start where `in` starts. */
 void ek_unary_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out); /* below EK_F32_EXP */
-void ek_curve_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out); /* from it on, but roots */
-void ek_root_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out);  /* from EK_F32_SQRT on */
+void ek_curve_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out); /* from it on, below EK_F32_SQRT */
+void ek_root_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out);  /* and so on */
+void ek_round_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out); /* from EK_F32_FLOOR on */
+void ek_gelu_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out);  /* EK_F32_GELU_ERF */
+void ek_wave_f32(const ek_unary_f32_params *p, const int8_t *in, int8_t *out);  /* EK_F32_SIN and EK_F32_COS */
 
 enum { /* ek_binary_f32_params.function */
     EK_F32_ADD,
@@ -116,7 +125,8 @@ enum { /* ek_binary_f32_params.function */
     EK_F32_MINIMUM,
     EK_F32_SQUARED_DIFFERENCE,
     EK_F32_SUB_FROM, /* b - a */
-    EK_F32_DIV_BY    /* b / a */
+    EK_F32_DIV_BY,   /* b / a */
+    EK_F32_SLOPE     /* a * b where a is below 0, else a */
 };
 
 typedef struct {
@@ -134,7 +144,8 @@ enum { /* ek_reduce_f32_params.function */
     EK_F32_TOTAL,
     EK_F32_MEAN,
     EK_F32_LARGEST,
-    EK_F32_SMALLEST
+    EK_F32_SMALLEST,
+    EK_F32_ALL_TIMES /* the product */
 };
 
 typedef struct {

@@ -38,7 +38,7 @@ def tflite() -> Seeds:
     found = [oracle.model(view) for view in _views()]
     found += [streaming.wake_word(1).file, recurrent.file(recurrent.made(1)[0])]
     found.append(memory_filters.file(memory_filters.made(2)[0]))
-    found += [float_ends.detector(float_ends.attrs()), float_ends.head()]
+    found += [float_ends.detector(float_ends.attrs()), float_ends.head(), float_ends.middle()]
     there = set().union(*map(builtins, found))
     for seed in range(NETWORKS):
         data = random_nets.random_model(seed)
@@ -76,16 +76,7 @@ def tflite_float() -> Seeds:
     return found
 
 
-_INT8_ALONE = (
-    "table",
-    "compare",
-    "select",
-    "select_whole",
-    "top_k",
-    "lookup",
-    "one_hot",
-    "embedding_lookup",
-)  # that no float file has
+_INT8_ALONE = ("table",)  # that no float file has
 
 
 def _alone(view: Any) -> bool:
@@ -93,7 +84,7 @@ def _alone(view: Any) -> bool:
     return view.node.op in (*_INT8_ALONE, "quantize", "dequantize") or view.x.shape[0] != 1
 
 
-_NO_FILE = ("sequence_lstm", "memory_filters", "select", "lookup")
+_NO_FILE = ("sequence_lstm", "memory_filters", "select", "lookup", "embedding")
 
 
 def _views() -> Iterator[Any]:
@@ -127,12 +118,15 @@ def _in_float(view: Any) -> Any:
 
 IMAGE, ROWS = (1, 4, 4, 6), (1, 5, 8)
 _SIMPLE = (
-    "Abs Celu Cos Dropout Elu Exp Flatten Gelu GlobalAveragePool GlobalLpPool GlobalMaxPool HardSigmoid HardSwish "
-    "Identity LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish Neg Reciprocal Relu Selu "
-    "Sigmoid Sin Softmax Softplus Softsign Sqrt Swish Tanh Transpose ReduceLogSum ReduceLogSumExp"
+    "Abs Ceil Celu Cos Dropout Elu Exp Flatten Floor Gelu GlobalAveragePool GlobalLpPool GlobalMaxPool HardSigmoid "
+    "HardSwish Identity LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish Neg Reciprocal Relu "
+    "Round Selu Sigmoid Sign Sin Softmax Softplus Softsign Sqrt Swish Tanh ThresholdedRelu Transpose ReduceLogSum "
+    "ReduceLogSumExp"
 ).split()
+_RELATIONS = "Equal Greater GreaterOrEqual Less LessOrEqual".split()
+_OF_TRUTHS = "And Not Or Xor Where".split()
 _PAIRS = "Add Div Max Mean Min Mul Sub Sum".split()
-_REDUCTIONS = "ReduceL1 ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum ReduceSumSquare".split()
+_REDUCTIONS = "ReduceL1 ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare".split()
 
 
 def onnx_nodes() -> dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, Any], int]]:
@@ -148,11 +142,15 @@ def onnx_nodes() -> dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, A
     kernel: dict[str, Any] = dict(kernel_shape=[2, 2], strides=[2, 2])
     norm = {"g": floats(4), "c": floats(4)}
     step = {"s": np.float32(0.1), "z": np.int8(3)}
-    cells = {kind: {"w": floats(1, n * 3, 8), "r": floats(1, n * 3, 3)} for kind, n in (("LSTM", 4), ("GRU", 3))}
+    cells = {
+        kind: {"w": floats(1, n * 3, 8), "r": floats(1, n * 3, 3)} for kind, n in (("LSTM", 4), ("GRU", 3), ("RNN", 1))
+    }
     found: dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, Any], int]] = {
         **{op: (IMAGE, {}, {}, 24 if op == "Swish" else 20) for op in _SIMPLE},
         **{op: (IMAGE, {"k": floats(4, 1, 1)}, {}, 20) for op in _PAIRS},
         **{op: (IMAGE, {"a": ints(1)}, {}, 20) for op in _REDUCTIONS},
+        **{op: (IMAGE, {"k": floats(4, 1, 1)}, {}, 20) for op in (*_RELATIONS, *_OF_TRUTHS)},
+        "TopK": (ROWS, {"k": ints(2)}, {}, 20),
         "ArgMax": (ROWS, {}, {"axis": 2}, 20), "ArgMin": (ROWS, {}, {"axis": 2}, 20),
         "AveragePool": (IMAGE, {}, kernel, 20), "MaxPool": (IMAGE, {}, {**kernel, "pads": [1, 0, 0, 1]}, 20),
         "BatchNormalization": (IMAGE, {k: np.abs(floats(4)) + 1 for k in "gbmv"}, {}, 20),
@@ -167,6 +165,8 @@ def onnx_nodes() -> dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, A
         "Expand": ((1, 4, 1, 6), {"s": ints(1, 1, 3, 1)}, {}, 20), "Tile": (IMAGE, {"r": ints(1, 2, 1, 3)}, {}, 20),
         "GRU": (ROWS, cells["GRU"], {"hidden_size": 3}, 20),
         "LSTM": (ROWS, cells["LSTM"], {"hidden_size": 3}, 20),
+        "RNN": (ROWS, cells["RNN"], {"hidden_size": 3, "activations": ["Relu"]}, 20),
+        "OneHot": (ROWS, {"d": ints(8), "v": floats(2)}, {}, 20),
         "Gather": (IMAGE, {"i": ints(3, 0, 2)}, {"axis": 1}, 20),
         "Gemm": ((1, 8), {"w": floats(3, 8), "b": floats(3)}, {"transB": 1}, 20),
         "MatMul": (ROWS, {"k": floats(8, 3)}, {}, 20),
@@ -194,13 +194,20 @@ def onnx() -> Seeds:
 
     found = []
     for op, (shape, constants, attrs, opset) in onnx_nodes().items():
-        inputs, outputs = ["x", *constants], ["y", "y1"] if op == "Split" else ["y"]
+        inputs, outputs = ["x", *constants], ["y", "y1"] if op in ("Split", "TopK") else ["y"]
         nodes = [helper.make_node(op, inputs, outputs, **attrs)]
         if op == "DequantizeLinear":
             nodes = [helper.make_node("QuantizeLinear", inputs, ["q"]), helper.make_node(op, ["q", "s", "z"], ["y"])]
+        elif op in _OF_TRUTHS:
+            given = {"Not": ["t"], "Where": ["t", "x", "k"]}.get(op, ["t", "u"])
+            nodes = [helper.make_node("Less", inputs, ["t"]), helper.make_node("Greater", inputs, ["u"]),
+                     helper.make_node(op, given, ["y"])]  # fmt: skip
         elif op == "Attention":
             nodes = [helper.make_node(op, ["x", "x", "x"], ["y"])]
-        elif op in ("GRU", "LSTM"):
+        elif op == "OneHot":
+            nodes = [helper.make_node("ArgMax", ["x"], ["t"], axis=2, keepdims=0),
+                     helper.make_node(op, ["t", *constants], ["y"])]  # fmt: skip
+        elif op in ("GRU", "LSTM", "RNN"):
             nodes = [helper.make_node("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
                      helper.make_node(op, ["t", *constants], ["y"], **attrs)]  # fmt: skip
         graph = helper.make_graph(

@@ -14,6 +14,21 @@ from edgekc.quantize import float_reference
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # TensorFlow's own deprecations
 IMAGE, ROWS = (6, 5, 4), (8, 4)
+
+
+def chosen(k: Any, x: Any) -> Any:
+    from keras import ops
+
+    inside = ops.logical_and(x > -0.3, ops.logical_not(x >= 0.6))
+    return ops.where(inside, x, ops.where(ops.logical_or(x < -0.9, inside), ops.floor(x), -0.5))
+
+
+def best(x: Any) -> Any:
+    from keras import ops
+
+    return ops.top_k(x, 2)[0]
+
+
 LAYERS: dict[str, tuple[tuple[int, ...], Callable[[Any, Any], Any]]] = {
     "Conv2DTranspose": (IMAGE, lambda k, x: k.Conv2DTranspose(3, 3, 2, "same")(x)),
     "Conv2DTranspose, valid": (IMAGE, lambda k, x: k.Conv2DTranspose(3, 3, 2, activation="relu")(x)),
@@ -30,6 +45,9 @@ LAYERS: dict[str, tuple[tuple[int, ...], Callable[[Any, Any], Any]]] = {
     "EinsumDense": (
         ROWS, lambda k, x: k.EinsumDense("abc,cd->abd", output_shape=(None, 7), bias_axes="d")(x),
     ),
+    "comparisons": (IMAGE, chosen),
+    "TopK": (ROWS, lambda k, x: best(x)),
+    "Embedding": ((7,), lambda k, x: k.Embedding(30, 4)(x)),
     "TimeDistributed": ((3, *IMAGE), lambda k, x: k.TimeDistributed(k.Conv2D(3, 3))(x)),
 }  # fmt: skip
 
@@ -48,6 +66,8 @@ def test_layer(name: str, tmp_path: Path) -> None:
     path = tmp_path / "net.keras"
     model.save(path)
     x = rng.normal(0, 1, (3, *shape)).astype(np.float32)
+    if name == "Embedding":  # by whole numbers
+        x = rng.integers(0, 30, x.shape).astype(np.float32)
     (got,) = float_reference.outputs(import_model(path, "net"), [x])
     want = np.asarray(model(x))
     assert got.shape == want.shape

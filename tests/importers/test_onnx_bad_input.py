@@ -57,7 +57,7 @@ UNSUPPORTED = {
         "resizing in mode 'cubic'",
     ),
     "power": (_one("Pow", {"k": np.float32(1.7)}), "the power 1.7"),
-    "indices": (_one("Gather", inputs=["x", "i"], shapes={**X, "i": (1, 2)}), "indices that are computed"),
+    "indices": (_one("Gather", inputs=["x", "i"], shapes={**X, "i": (1, 2)}), "rows that are computed"),
     "training-norm": (
         _one("BatchNormalization", dict.fromkeys("sbmv", np.ones(2, np.float32)), training_mode=1),
         "training mode",

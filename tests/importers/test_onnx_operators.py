@@ -49,6 +49,21 @@ CASES = {
     "pad_cut": one("Pad", constants={"p": numbers(0, 0, -1, 2, 0, 0, 0, -1)}),
     "slice": one("Slice", constants={"s": numbers(1, -1), "e": numbers(5, -9), "a": numbers(1, 3),
                                      "t": numbers(2, -2)}),
+    **{op.lower(): one(op) for op in ("Floor", "Ceil", "Round", "Sign")},
+    "thresholded_relu": one("ThresholdedRelu", alpha=0.3),
+    "top_k": model([node("TopK", ["x", "k"], ["y", "i"])], {"x": ROWS}, ["y"], {"k": numbers(3)}, 20),
+    "least": model(
+        [node("TopK", ["x", "k"], ["y", "i"], axis=1, largest=0)], {"x": IMAGE}, ["y"], {"k": numbers(2)}, 20
+    ),
+    "choice": model(
+        [
+            node("Less", ["x", "k"], ["t"]), node("GreaterOrEqual", ["x", "z"], ["u"]), node("And", ["t", "u"], ["v"]),
+            node("Not", ["v"], ["w"]), node("Xor", ["w", "u"], ["r"]), node("Or", ["r", "t"], ["s"]),
+            node("Cast", ["s"], ["f"], to=1), node("Where", ["w", "x", "f"], ["c"]),
+            node("Where", ["m", "c", "z"], ["y"]),
+        ], {"x": IMAGE}, ["y"],
+        {"k": floats(RNG, 6, 1, 1), "z": np.float32([0.1]), "m": RNG.normal(size=(4, 1)) > -0.5}, 20,
+    ),
     "gather": one("Gather", constants={"i": numbers(3, 0, 2)}, axis=1),
     "gather_one": one("Gather", constants={"i": np.int64(2)}, axis=2),
     "tile": one("Tile", constants={"r": numbers(1, 2, 1, 3)}),
@@ -57,6 +72,11 @@ CASES = {
     "depth_to_space_crd": one("DepthToSpace", (1, 8, 3, 2), blocksize=2, mode="CRD"),
     "space_to_depth": one("SpaceToDepth", blocksize=2),
     "transpose": one("Transpose", perm=[0, 2, 1, 3]),
+    "reduce_prod": one("ReduceProd", constants={"a": numbers(1)}),
+    "one_hot": model(
+        [node("ArgMax", ["x"], ["t"], axis=2, keepdims=0), node("OneHot", ["t", "d", "v"], ["y"])],
+        {"x": ROWS}, ["y"], {"d": numbers(8), "v": np.float32([-0.5, 2])}, 20,
+    ),
     "reduce_max": one("ReduceMax", constants={"a": numbers(1)}),
     "reduce_sum": one("ReduceSum", constants={"a": numbers(1, 3)}, keepdims=0),
     "reduce_l2": one("ReduceL2", constants={"a": numbers(2, 3)}),

@@ -158,6 +158,22 @@ def test_requantisation(tmp_path):
     assert [n.op for n in graph.nodes] == ["quantize"]
 
 
+def test_comparisons_and_choices(tmp_path):
+    """True and false have no QuantizeLinear behind them; a number is compared in a scale of its own."""
+    net = Net()
+    x = net.act("x", 0.03, -4)
+    net.constants |= {"k": np.float32([0.3]), "two": np.array([3], np.int64)}
+    net.op("Neg", [x], "n")
+    net.op("Less", [x, net.act("n", 0.03, 4)], "t")
+    net.op("GreaterOrEqual", [x, "k"], "u")
+    net.op("Or", ["t", "u"], "v")
+    net.op("Where", ["v", x, "k"], "w")
+    net.op("Sign", [net.act("w", 0.03, -4)], "s")
+    net.op("Add", ["w_d", net.act("s", 0.01, 0)], "y")
+    net.act("y", 0.041, 2)
+    check(net, tmp_path, (1, 6, 5, 4), limit=26, share=0.1)  # a level beside 0.3 or 0 is a step of 1
+
+
 def test_what_is_refused(tmp_path):
     rng = np.random.default_rng(6)
 

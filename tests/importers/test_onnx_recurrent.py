@@ -20,7 +20,7 @@ SIZE, INPUTS = 4, 3
 def recurrent(kind, direction="forward", bias=True, state=False, end=False, **attrs):
     """A model of one layer over five rows, batch first; `end`: its last outputs instead of all."""
     rng = np.random.default_rng(0)
-    ways, gates = 2 if direction == "bidirectional" else 1, 4 if kind == "LSTM" else 3
+    ways, gates = 2 if direction == "bidirectional" else 1, {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
     constants = {"w": floats(rng, ways, gates * SIZE, INPUTS), "r": floats(rng, ways, gates * SIZE, SIZE)}
     names = ["x", "w", "r", "", "", ""]
     if bias:
@@ -38,6 +38,8 @@ CASES = {
     "lstm_end": recurrent("LSTM", end=True, bias=False),
     "lstm_state": recurrent("LSTM", "reverse", state=True),
     "lstm_both": recurrent("LSTM", "bidirectional"),
+    "rnn": recurrent("RNN"),
+    "rnn_both": recurrent("RNN", "bidirectional", activations=["Relu", "Relu"], state=True),
     "gru": recurrent("GRU"),
     "gru_after": recurrent("GRU", linear_before_reset=1, state=True),
     "gru_state": recurrent("GRU", state=True, end=True),

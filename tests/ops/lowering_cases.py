@@ -27,7 +27,7 @@ from random_packed import factored
 
 from edgekc.graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
-from edgekc.ops import tanh
+from edgekc.ops import embedding, tanh
 
 ROUNDS = 60  # of each layer
 EVERY = np.arange(256, dtype=np.uint8).reshape(1, 256)
@@ -266,13 +266,17 @@ def _dynamic_fully_connected() -> Iterator[LoweringCase]:
             yield LoweringCase(view, {t.name: fill(rng, t.shape, k) for t in (x, w)}, plain)
 
 
-def _top_k() -> Iterator[LoweringCase]:
-    """Each of the two outputs."""
-    for plain, rng, i in _views("top_k", logic.top_k, (4, 3, 2)):
-        for places, out in enumerate(plain.outputs):
-            node = replace(plain.node, outputs=(out.name,), attrs={**plain.node.attrs, "places": places})
+def _top_k(places: int) -> Cases:
+    """One of the two outputs."""
+
+    def cases() -> Iterator[LoweringCase]:
+        for plain, rng, i in _views("top_k", logic.top_k, (4, 3, 2)):
+            out = plain.outputs[places]
+            node = replace(plain.node, op=("top_k", "top_k_places")[places], outputs=(out.name,))
             for k in (i, 3, 6):
                 yield LoweringCase(View(node, plain.inputs, (out,)), {"x": fill(rng, plain.x.shape, k)}, plain)
+
+    return cases
 
 
 def _lookup() -> Iterator[LoweringCase]:
@@ -286,6 +290,17 @@ def _lookup() -> Iterator[LoweringCase]:
         out = tensor("y", (*shape, rows.shape[1]), q)
         view = View(node, (Tensor("x", shape, "int32"), rows), (out,))
         yield LoweringCase(view, {"x": rng.integers(0, count, shape).astype(np.int32)}, view)
+
+
+def _embedding() -> Iterator[LoweringCase]:
+    """The same as float models have it: numbers are an int32 or a byte."""
+    for i, case in enumerate(_lookup()):
+        x, rows = case.view.inputs
+        x = x if i % 3 else Tensor("x", x.shape, "int8", embedding.BYTES)
+        node = replace(case.view.node, op="embedding", attrs={})
+        yield LoweringCase(
+            View(node, (x, rows), case.view.outputs), {"x": case.values["x"].astype(x.dtype)}, case.plain
+        )
 
 
 def _with_state(made: Callable[[int], tuple[View, Rng]]) -> Cases:
@@ -368,8 +383,10 @@ CASES: dict[str, Cases] = {
     "select": _of_truths("select", logic.select),
     "arg_max": _layer("arg_max", spatial.arg_max, 2, 3, 4),
     "arg_min": _layer("arg_min", spatial.arg_min, 2, 3, 4),
-    "top_k": _top_k,
+    "top_k": _top_k(0),
+    "top_k_places": _top_k(1),
     "lookup": _lookup,
+    "embedding": _embedding,
     "log_softmax": _layer("log_softmax", spatial.log_softmax, 2, 3, 4),
     "l2_normalize": _layer("l2_normalize", spatial.l2_normalize, 2, 3, 4),
     "batch_matmul": _layer("batch_matmul", spatial.batch_matmul, 3, 4),

@@ -55,6 +55,16 @@ def test_an_embedding_whose_numbers_count_from_the_end() -> None:
     np.testing.assert_array_equal(reference.outputs(graph, [EVERY])[0], oracle.interpret(data, [EVERY])[0])
 
 
+def test_rows_by_the_places_of_the_largest_values() -> None:
+    scores = Tensor("x", (1, 16, WORDS), "int8", Q)
+    places = Tensor("places", (1, 16), "int32")
+    out = Tensor("y", (1, 16, 3), "int8", Q)
+    data = file([node("arg_max", [scores], places, axis=2), node("lookup", [places, ROWS], out)])
+    graph = to_integer(import_tflite(data, "net", "net.tflite"), {})
+    x = np.random.default_rng(1).integers(-128, 128, scores.shape).astype(np.int8)
+    np.testing.assert_array_equal(reference.outputs(graph, [x])[0], oracle.interpret(data, [x])[0])
+
+
 @pytest.mark.parametrize("depth", [1, WORDS, 2 * WORDS])
 def test_one_hot_codes_of_bytes(depth: int) -> None:
     """Numbers that there is no place for are off everywhere."""

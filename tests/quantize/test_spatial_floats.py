@@ -11,8 +11,9 @@ import pytest
 from importing import import_tflite_float
 from random_models import view_of
 
+from edgekc.data import synthetic
 from edgekc.emulate import reference
-from edgekc.graph.ir import Array, AttrValue, Role, Tensor, constant
+from edgekc.graph.ir import Array, AttrValue, Node, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import SOURCES, legal
 from edgekc.passes.lower import lower
@@ -204,3 +205,91 @@ def test_weights_that_are_computed(units: int) -> None:
     values = [rng.normal(size=t.shape).astype(np.float32) for t in (x, y)]
     expected = oracle.interpret(data, values)[0]
     np.testing.assert_allclose(float_reference.outputs(graph, values)[0], expected, rtol=1e-5, atol=1e-5)
+
+
+def _step(op: str, inputs: Sequence[Tensor], *outs: Tensor, **attrs: AttrValue) -> View:
+    names = tuple(t.name for t in inputs), tuple(t.name for t in outs)
+    return View(Node(op, outs[0].name, *names, attrs), tuple(inputs), outs)
+
+
+def _choices() -> bytes:
+    """What is compared, what is computed of the answers, choices by them and by a constant, and ranks."""
+    x, y = _float("x", (1, 4, 6)), _float("y", (1, 4, 6))
+    half = constant("half", np.float32([0.5]), Role.WEIGHTS)
+    mask = constant("mask", np.arange(6).reshape(1, 1, 6) % 2 == 0, Role.WEIGHTS)
+    less, small, both, either, no = (Tensor(n, (1, 4, 6), "bool") for n in ("less", "small", "both", "either", "no"))
+    best = _float("best", (1, 4, 2)), Tensor("places", (1, 4, 2), "int32")
+    rows = constant("rows", np.random.default_rng(1).normal(size=(6, 3)).astype(np.float32), Role.WEIGHTS)
+    views = [
+        _step("compare", [x, y], less, relation="less"),
+        _step("compare", [x, half], small, relation="greater_equal"),
+        _step("logical_and", [less, small], both),
+        _step("logical_or", [less, small], either),
+        _step("logical_not", [both], no),
+        _step("select", [no, x, half], _float("chosen", (1, 4, 6))),
+        _step("select", [mask, y, half], _float("masked", (1, 4, 6))),
+        _step("cast", [either], _float("numbers", (1, 4, 6))),
+        _step("top_k", [x], *best, count=2),
+        _step("lookup", [best[1], rows], _float("looked", (1, 4, 2, 3))),
+    ]
+    return oracle.network(views, ["x", "y"], ["chosen", "masked", "numbers", "best", "places", "looked"])
+
+
+def test_choices_and_ranks() -> None:
+    data = _choices()
+    graph = import_tflite_float(data, "net", "net.tflite")
+    legal.check(graph)
+    rng = np.random.default_rng(0)
+    values = [rng.normal(size=(1, 4, 6)).astype(np.float32) for _ in range(2)]
+    expected = oracle.interpret(data, values)
+    for got, want in zip(float_reference.outputs(graph, values), expected, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-6, atol=1e-6)
+    integer = lower(quantize(graph, dict.fromkeys(graph.tensors, (-3.0, 3.0))))
+    legal.check(integer)
+    levels = [np.clip(np.round(x / np.float32(6 / 255)), -128, 127).astype(np.int8) for x in values]
+    found = reference.run(integer, levels)
+    for name, want in zip(integer.outputs, expected, strict=True):
+        t = integer.tensors[name]
+        got = found[name] if t.dtype == "int32" else (found[name].astype(np.float32) - t.q.zero_point) * t.q.scale
+        assert np.mean(np.abs(got - want) < 0.05) > 0.9, name
+
+
+@pytest.mark.parametrize("kind", ["numbers", "reals", "places"])
+def test_embeddings(kind: str) -> None:
+    """By an input of whole numbers, or as Keras writes it, and as a code with one that is on."""
+    x, dtype = Tensor("x", (1, 5), "int32"), "int32"
+    rows = constant("rows", np.random.default_rng(1).normal(size=(140, 3)).astype(np.float32), Role.WEIGHTS)
+    views, out, shape = [], "embedding", (1, 5, 3)
+    if kind == "reals":
+        x, dtype = _float("x", (1, 5)), "float32"
+        whole, zero = Tensor("whole", (1, 5), "int32"), Tensor("zero", (), "int32", data=np.array(0, np.int32))
+        count = Tensor("count", (), "int32", data=np.array(140, np.int32))
+        below, added, place = Tensor("below", (1, 5), "bool"), *(Tensor(n, (1, 5), "int32") for n in ("added", "place"))
+        views = [
+            _step("cast", [x], whole),
+            _step("compare", [whole, zero], below, relation="less"),
+            _step("add", [whole, count], added, activation="none"),
+            _step("select", [below, added, whole], place),
+        ]
+    last = views[-1].out if views else x
+    if kind == "places":
+        depth = Tensor("depth", (), "int32", data=np.array(7, np.int32))
+        ends = (constant(n, np.array(v, np.float32), Role.WEIGHTS) for n, v in (("on", 1), ("off", -0.5)))
+        shape = (1, 5, 7)
+        views.append(_step("one_hot", [last, depth, *ends], _float("y", shape)))
+    else:
+        views.append(_step("lookup", [last, rows], _float("y", shape)))
+    data = oracle.network(views, ["x"], ["y"])
+    graph = import_tflite_float(data, "net", "net.tflite")
+    legal.check(graph)
+    assert [node.op for node in graph.nodes] == [out]
+    value = np.array([[0, 6, 3, 139, 5]] if kind != "places" else [[0, 6, 3, 6, 5]]).astype(dtype)
+    want = oracle.interpret(data, [value])[0]
+    np.testing.assert_allclose(float_reference.outputs(graph, [value])[0], want, rtol=1e-6, atol=1e-6)
+    made, rows_there = synthetic(graph, 400, 0, None).x, 8 if kind == "places" else 140
+    np.testing.assert_array_equal(np.unique(made), np.arange(rows_there))  # without data: numbers of all rows
+    integer = lower(quantize(graph, {"input": (0.0, 9.0), graph.outputs[0]: (0.0, 0.1)}))
+    t = integer.tensors[integer.outputs[0]]
+    levels = (value + integer.tensors["input"].q.zero_point).astype(np.int8)
+    got = reference.run(integer, [levels])[integer.outputs[0]].astype(np.float32)
+    np.testing.assert_allclose((got - t.q.zero_point) * t.q.scale, want, rtol=0, atol=0.6 * t.q.scale)

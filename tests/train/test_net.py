@@ -32,7 +32,13 @@ def every_operator() -> Graph:
     added = net.binary("add", scaled, both, activation="relu_n1_to_1")
     larger = net.transposed(added, 12, stride=3, activation="relu")
     resized = net.resize("resize_bilinear", net.resize("resize_nearest", larger, (5, 8)), (7, 3))
+    less = net.op("compare", resized, net.constant(np.full((1, 1, 1, 1), 0.1)), relation="less_equal")
+    resized = net.op("select", less, net.unary("neg", resized), resized)
     flat = net.mean(net.unary("tanh", net.unary("logistic", resized)))
+    flat = net.op("top_k", flat, shape=(1, 7), count=7)
+    places = net.op("top_k_places", flat, shape=(1, 3), count=3)
+    rows = net.op("embedding", places, net.constant(np.arange(14).reshape(7, 2) / 9), shape=(1, 3, 2))
+    flat = net.concat(flat, net.reshape(rows, (1, 6)))
     out = net.unary("softmax", net.fully_connected(flat, 5), beta=1.0)
     return net.graph(out)
 

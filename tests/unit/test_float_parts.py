@@ -109,6 +109,16 @@ def test_a_float_middle(tmp_path: Path) -> None:
     assert program.manifest["outputs"][0]["dtype"] == "int8"
 
 
+def test_float_layers(tmp_path: Path) -> None:
+    """Convolutions of every kind, pools, slopes, products and waves between DEQUANTIZE and QUANTIZE."""
+    path = tmp_path / "net.tflite"
+    path.write_bytes(detection.middle())
+    program = check_equal(path)
+    found = kernels(program)
+    assert found.count("ek_conv2d_f32") == 5 and found.count("ek_pool_f32") == 2 and "ek_wave_f32" in found
+    assert "ek_batch_matmul_f32" in found and "ek_fully_connected_f32" in found
+
+
 def test_a_float_front(tmp_path: Path) -> None:
     """An input that is scaled before it is quantised stays float32."""
     views, _ = classifier()
@@ -139,9 +149,9 @@ def test_a_quantised_input_is_int8_all_the_same(tmp_path: Path) -> None:
 def test_what_has_no_kernel_in_float_is_refused(tmp_path: Path) -> None:
     views, scores = classifier()
     r, s = real("r", (1, 10)), real("s2", (1, 10))
-    views += [step("dequantize", [scores], r), step("sin", [r], s)]
+    views += [step("dequantize", [scores], r), step("log_softmax", [r], s)]
     path = written(tmp_path, views, ["x"], ["s2"])
-    with pytest.raises(UnsupportedError, match="sin of float32 has no C kernel; quantise"):
+    with pytest.raises(UnsupportedError, match="has type float32; supported: int8"):
         edgekc.compile(path, allow_float=True)
     assert cli.call("compile", str(path), "-o", str(tmp_path / "out"), "--allow-float").code == 2
 

@@ -23,12 +23,18 @@ _LAYERS = frozenset(
     (
         "Activation ActivityRegularization Add Attention Average AveragePooling1D AveragePooling2D BatchNormalization "
         "Bidirectional Concatenate Conv1D Conv1DTranspose Conv2D Conv2DTranspose Convolution2D Cropping1D Cropping2D "
-        "Dense DepthwiseConv1D DepthwiseConv2D Dot Dropout ELU EinsumDense Flatten Functional GRU GaussianDropout "
-        "GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D GlobalMaxPooling2D "
-        "GroupNormalization InputLayer LSTM LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D Maximum Minimum "
-        "Model MultiHeadAttention Multiply PReLU Permute RMSNormalization ReLU RepeatVector Rescaling Reshape "
-        "SeparableConv1D SeparableConv2D Sequential SimpleRNN Softmax SpatialDropout1D SpatialDropout2D Subtract "
-        "TimeDistributed UnitNormalization UpSampling1D UpSampling2D ZeroPadding1D ZeroPadding2D"
+        "Dense DepthwiseConv1D DepthwiseConv2D Dot Dropout ELU EinsumDense Embedding Flatten Functional GRU "
+        "GaussianDropout GaussianNoise GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D "
+        "GlobalMaxPooling2D GroupNormalization InputLayer LSTM LayerNormalization LeakyReLU MaxPooling1D MaxPooling2D "
+        "Maximum Minimum Model MultiHeadAttention Multiply PReLU Permute RMSNormalization ReLU RepeatVector Rescaling "
+        "Reshape SeparableConv1D SeparableConv2D Sequential SimpleRNN Softmax SpatialDropout1D SpatialDropout2D "
+        "Subtract TimeDistributed UnitNormalization UpSampling1D UpSampling2D ZeroPadding1D ZeroPadding2D"
+    ).split()
+)
+# Functions of keras.ops that compare and choose; in a model each is a layer, which holds numbers alone.
+_FUNCTIONS = frozenset(
+    (
+        "Ceil Equal Floor Greater GreaterEqual Less LessEqual LogicalAnd LogicalNot LogicalOr NotEqual Round TopK Where"
     ).split()
 )
 _PARTS = frozenset(
@@ -87,10 +93,10 @@ def _check_config(raw: bytes | str, where: str) -> None:
         config.pop("compile_config", None)  # optimiser and losses, which Keras is told to leave out
     for part in _parts(config):
         name, module, registered = (part.get(key) for key in ("class_name", "module", "registered_name"))
-        if name is not None and (not isinstance(name, str) or name not in _LAYERS | _PARTS):
+        if name is not None and (not isinstance(name, str) or name not in _LAYERS | _FUNCTIONS | _PARTS):
             code = "holds code, which is not run" if _CODE.search(str(name)) else "is not supported"
             raise UnsupportedError(
-                f"{str(name)[:60]!r} {code}; supported: {', '.join(sorted(_LAYERS))}",
+                f"{str(name)[:60]!r} {code}; supported: {', '.join(sorted(_LAYERS | _FUNCTIONS))}",
                 where=where,
                 fix="write the model with layers of Keras's own",
             )

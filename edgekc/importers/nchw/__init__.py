@@ -14,6 +14,7 @@ from .elements import (
     hard_sigmoid,
     hard_swish,
     mish,
+    number,
     power,
     prelu,
     silu,
@@ -22,16 +23,18 @@ from .elements import (
     unary,
 )
 from .layers import across_channels, affine, batch_norm, conv, conv_transpose, fully_connected, local_response
+from .logic import compare, embedding, logical_and, logical_not, logical_or, sign, top_k, truth_of, where
 from .moves import concat, depth_to_space, expand, pad, reshape, space_to_depth, strided, take, tile, transpose
-from .recurrent import Cell, gru, lstm, rows_of, sequence_of
+from .recurrent import Cell, gru, lstm, rnn, rows_of, sequence_of
 from .reductions import arg, l2_normalize, log_softmax, mean, reduce, softmax
 from .spatial import Pads, Pair, adaptive_pool, global_pool, pool, resize
 
 __all__ = [
     "Cell", "Pads", "Pair", "across_channels", "adaptive_pool", "affine", "arg", "attention", "batch_norm",
-    "binary", "clamp", "concat", "conv", "conv_transpose", "depth_to_space", "einsum", "elu", "expand",
-    "fully_connected", "global_pool", "gru", "hard_sigmoid", "hard_swish", "l2_normalize", "layer_norm",
-    "local_response", "log_softmax", "lstm", "matmul", "mean", "mish", "normalized", "pad", "pool", "power",
-    "prelu", "reduce", "reshape", "resize", "rows_of", "sequence_of", "silu", "softmax", "softplus", "softsign",
-    "space_to_depth", "strided", "take", "tile", "transpose", "unary",
+    "binary", "clamp", "compare", "concat", "conv", "conv_transpose", "depth_to_space", "einsum", "elu", "embedding",
+    "expand", "fully_connected", "global_pool", "gru", "hard_sigmoid", "hard_swish", "l2_normalize", "layer_norm",
+    "local_response", "log_softmax", "logical_and", "logical_not", "logical_or", "lstm", "matmul", "mean", "mish",
+    "normalized", "number", "pad", "pool", "power", "prelu", "reduce", "reshape", "resize", "rnn", "rows_of",
+    "sequence_of", "sign", "silu", "softmax", "softplus", "softsign", "space_to_depth", "strided", "take", "tile",
+    "top_k", "transpose", "truth_of", "unary", "where",
 ]  # fmt: skip

@@ -26,9 +26,12 @@ def binary(b: Builder, op: str, x: Value, y: Value) -> Value:
         return _quotient(b, x, y)
     if x.data is not None:
         x, y = y, x
-    if y.data is not None:
-        return _with_constant(b, op, x, y)
-    return _of_two(b, op, x, y)
+    return pair(b, op, x, y, {"activation": "none"} if op in _FUSING else {})
+
+
+def pair(b: Builder, op: str, x: Value, y: Value, attrs: dict[str, AttrValue]) -> Value:
+    """A node on an activation, and on another one or a constant."""
+    return _of_two(b, op, x, y, attrs) if y.data is None else _with_constant(b, op, x, y, attrs)
 
 
 def _difference(b: Builder, x: Value, y: Value) -> Value:
@@ -36,14 +39,14 @@ def _difference(b: Builder, x: Value, y: Value) -> Value:
         return binary(b, "add", x, constant_value(-_free(b, y), y.source))
     if x.data is not None:
         return binary(b, "add", x, binary(b, "mul", y, number(-1.0)))
-    return _of_two(b, "sub", x, y)
+    return _of_two(b, "sub", x, y, {"activation": "none"})
 
 
 def _quotient(b: Builder, x: Value, y: Value) -> Value:
     if y.data is None:
         if x.data is not None:
             raise b.unsupported("a constant divided by an activation", "an activation divided by one, or by a constant")
-        return _of_two(b, "div", x, y)
+        return _of_two(b, "div", x, y, {"activation": "none"})
     divisor = _free(b, y)
     if (divisor == 0).any():
         raise b.wrong("division by zero")
@@ -61,11 +64,10 @@ def number(value: float) -> Value:
     return constant_value(np.array(value), "")
 
 
-def _of_two(b: Builder, op: str, x: Value, y: Value) -> Value:
+def _of_two(b: Builder, op: str, x: Value, y: Value, attrs: dict[str, AttrValue]) -> Value:
     rank = max(len(x.shape), len(y.shape))
     x, y = (replace(v, shape=(1,) * (rank - len(v.shape)) + v.shape) for v in (x, y))
     shape = broadcast(b, x.shape, y.shape)
-    attrs: dict[str, AttrValue] = {"activation": "none"} if op in _FUSING else {}
     if x.shape == y.shape and x.order != y.order:  # one of them moves: to an image where one is
         y = b.ordered(y, x.order) if y.order != _image(y) else y
         x = b.ordered(x, y.order)
@@ -93,7 +95,7 @@ def _image(x: Value) -> od.Order | None:
     return od.nwc(x.shape) if len(x.shape) == 3 else None
 
 
-def _with_constant(b: Builder, op: str, x: Value, y: Value) -> Value:
+def _with_constant(b: Builder, op: str, x: Value, y: Value, attrs: dict[str, AttrValue]) -> Value:
     assert y.data is not None
     shape = broadcast(b, x.shape, y.shape)
     if len(shape) == len(x.shape) > 1 and shape[0] != x.shape[0]:
@@ -112,7 +114,6 @@ def _with_constant(b: Builder, op: str, x: Value, y: Value) -> Value:
             data = first
     tensor, name = b.stored(x, native), b.node_name(op, "")
     const = b.const(f"{name}/b", data, Role.WEIGHTS, y.quant, y.source)
-    attrs: dict[str, AttrValue] = {"activation": "none"} if op in _FUSING else {}
     return b.emit(op, (tensor, const), attrs, native, x.shape, x.order, name)
 
 
@@ -215,7 +216,7 @@ def prelu(b: Builder, x: Value, slope: Value) -> Value:
     values = np.unique(_free(b, slope))
     if values.size == 1:
         return unary(b, "leaky_relu", x, {"alpha": float(np.float32(values[0]))})
-    return _with_constant(b, "prelu", x, slope)
+    return _with_constant(b, "prelu", x, slope, {})
 
 
 def power(b: Builder, x: Value, exponent: float) -> Value:

@@ -1,4 +1,4 @@
-"""LSTM and GRU over a fixed number of rows, unrolled: a step is layers and products that kernels have."""
+"""LSTM, GRU and plain recurrence over a fixed number of rows, unrolled: a step is layers and products of kernels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...graph.ir import Array
+from ...graph.ir import Array, AttrValue
 from ..builder import Builder
 from ..value import Value, constant_value
 from .elements import binary, unary
@@ -17,7 +17,10 @@ from .moves import concat, reshape, strided
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Weights of one direction; the gates of an LSTM are input, output, forget, cell, those of a GRU z, r, hidden."""
+    """Weights of one direction; the gates of an LSTM are input, output, forget, cell, those of a GRU z, r, hidden.
+
+    A plain recurrence has one.
+    """
 
     w: Array  # (gates * size, inputs)
     r: Array  # (gates * size, size)
@@ -61,6 +64,17 @@ def gru(b: Builder, rows: Sequence[Value], cell: Cell, h: Value, reset_after: bo
         # (1 - z) * n + z * h
         kept = binary(b, "sub", h, n) if not _is_zero(h) else unary(b, "neg", n)
         h = binary(b, "add", n, binary(b, "mul", z, kept))
+        outputs.append(h)
+    return outputs, h
+
+
+def rnn(b: Builder, rows: Sequence[Value], cell: Cell, h: Value, activation: str) -> tuple[list[Value], Value]:
+    """(output of each row, last output); `activation`: tanh or relu."""
+    attrs: dict[str, AttrValue] = {"activation": "relu"} if activation == "relu" else {}
+    outputs = []
+    for x in rows:
+        sums = _gates(b, x, cell.w, cell.w_bias + cell.r_bias, cell.source)
+        h = unary(b, activation, _add(b, sums, _gates(b, h, cell.r, np.zeros_like(cell.r_bias), "")), attrs)
         outputs.append(h)
     return outputs, h
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,9 @@ from . import file, fold, patterns, qlinear
 from .args import Args
 from .file import FileModel, FileNode
 from .handlers import HANDLERS
+
+# What takes whole numbers that are an activation; others compute real ones.
+_OF_WHOLE = frozenset("Cast Flatten Gather Identity OneHot Reshape Squeeze Transpose Unsqueeze".split())
 
 
 def import_onnx(path: Path, name: str) -> Graph:
@@ -49,9 +53,9 @@ def _import(model: FileModel, name: str, b: Builder) -> Imported:
     inputs = []
     for k, item in enumerate(model.inputs):
         b.at = f"{where}: input {k} {item.name[:60]!r}"
-        if item.dtype not in ("float32", "float16"):
-            raise b.unsupported(f"type {item.dtype}", "float32, float16")
-        values[item.name] = b.input(item.shape)
+        if item.dtype not in ("float32", "float16", "int32", "int64"):
+            raise b.unsupported(f"type {item.dtype}", "float32, float16, and whole numbers by which rows are looked up")
+        values[item.name] = replace(b.input(item.shape), whole=item.dtype.startswith("int"))
         inputs.append(values[item.name])
     loose: set[str] = set()  # what comes of refused nodes
     for node in model.nodes:
@@ -106,6 +110,8 @@ def _outputs(a: Args, where: str) -> list[Value]:
         source = next((v.source for v in operands if v is not None and v.data is not None and v.data.ndim > 1), "")
         return [constant_value(r, source) for r in fold.fold(a.node, arrays, a.opset, where)]
     handler = HANDLERS.get(a.node.op)
+    if handler is not None and a.node.op not in _OF_WHOLE and any(v is not None and v.whole for v in operands):
+        raise a.b.unsupported("integers that are computed at run time", f"{', '.join(sorted(_OF_WHOLE))} of them")
     if handler is None:
         raise a.b.missing(HANDLERS, qlinear.STATIC if qlinear.kind(a.node) in qlinear.DYNAMIC else "")
     try:

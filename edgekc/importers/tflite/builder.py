@@ -45,6 +45,7 @@ class Builder:
     kept: dict[str, str] = field(default_factory=dict)  # what it holds now
     starts: dict[str, str] = field(default_factory=dict)  # what it held when the step started, of those that were read
     ends: dict[str, str] = field(default_factory=dict)  # the node that assigned it last
+    in_float: bool = False  # the model is float throughout
 
     def walk(self, handlers: Mapping[str, Handler], missing: str) -> tuple[str, ...]:
         """Add every operator of the file through its handler; returns the names of the graph's outputs.
@@ -313,7 +314,8 @@ class Builder:
                 shape = np.broadcast_shapes(*(self.file_shape(name) for name in inputs))  # each element by itself
         output = self.output(op, shape, phased, part)
         ends = [self.tensors[name].dtype for name in (inputs[0], output)]
-        if (kinds := types.one_of(op.builtin)) and ends[0] != ends[1]:
+        by_numbers = kind in ("lookup", "embedding")
+        if (kinds := types.one_of(op.builtin)) and ends[0] != ends[1] and not by_numbers:
             raise self.unsupported(op, " to ".join(ends), f"one type, {' or '.join(kinds)}")
         self.nodes.append(Node(kind, node_name(op, part), inputs, (output,), dict(attrs)))
 

@@ -13,9 +13,10 @@ from ...graph.ir import Array, Graph, Node, Role, Stage, constant
 from ..constants import fold_constants
 from ..finish import fold_affine, tidy
 from ..imported import Imported
+from . import numbers, truths
 from .builder import Builder, graph_shape, node_name, operators_of
 from .file import FileModel, FileOperator, FileTensor
-from .handlers import FLOAT_ONLY, HANDLERS, INT8_ONLY, detection
+from .handlers import FLOAT_ONLY, HANDLERS, detection
 from .handlers.common import activation, conv_kind, plain, transposed_window, window, window_shape
 from .handlers.float_lstm import float_lstm
 from .handlers.spatial import dynamic_fully_connected, has_computed_weights
@@ -26,7 +27,7 @@ class _FloatBuilder(Builder):
     """The int8 importer's builder, with float32 in place of int8 and int32."""
 
     def check_type(self, op: FileOperator, what: str, t: FileTensor, allowed: tuple[str, ...]) -> None:
-        if t.dtype != "float32" and not (op.builtin in ("ARG_MAX", "ARG_MIN") and t.index in op.outputs):
+        if t.dtype != "float32" and not (op.builtin in _PLACES and t.index in op.outputs):
             raise self.unsupported(
                 op, f"{what} (tensor {t.index} {t.name[:60]!r}) has type {t.dtype} in a float model", "float32"
             )
@@ -35,6 +36,9 @@ class _FloatBuilder(Builder):
         if t.data is not None and t.dtype == "float32" and not np.isfinite(t.data).all():
             raise ModelError(f"tensor {t.index} {t.name[:60]!r} holds NaN or infinity", where=self.at(op))
         return Builder.const(self, op, replace(t, quant=None), what, role)
+
+
+_PLACES = ("ARG_MAX", "ARG_MIN", "TOPK_V2")  # their outputs may be whole numbers
 
 
 def is_float(model: FileModel) -> bool:
@@ -53,8 +57,8 @@ def read_tflite_float(given: FileModel, name: str, where: str) -> Imported:
         ModelError: the file is damaged, contradicts itself, or holds NaN.
     """
     given = unrolled(given, where)
-    model = _widened(given, where)
-    b = _FloatBuilder(model, where)
+    model = truths.as_reals(_widened(given, where))
+    b = _FloatBuilder(model, where, in_float=True)
     for op in model.operators:
         if op.builtin in ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"):
             raise UnsupportedError(
@@ -66,9 +70,12 @@ def read_tflite_float(given: FileModel, name: str, where: str) -> Imported:
     for k, i in enumerate(model.inputs):
         at = f"{where}: input {k}"
         t = b.there(model.tensors[i], at)
-        if t.dtype != "float32":
-            b.refuse(UnsupportedError(f"type {t.dtype}; supported: float32", where=at), None)
+        whole = t.dtype in ("int32", "int64")  # numbers by which rows are looked up
+        if t.dtype != "float32" and not whole:
+            b.refuse(UnsupportedError(f"type {t.dtype}; supported: float32, int32, int64", where=at), None)
         inputs.append(b.activation(replace(t, dtype="float32", quant=None), "input" if k == 0 else f"input_{k}", at))
+        if whole:
+            b.numbers[i] = numbers.every(inputs[-1])
         if len(t.shape) > 1 and t.shape[0] != 1:
             b.refuse_batch(t.shape, at, i)
     outputs = b.walk(_HANDLERS, "is not implemented in float")
@@ -236,7 +243,7 @@ _BINARY = ("ADD", "MUL", "SUB", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE
 
 # Everything without weights of its own is as in the int8 importer; some functions LiteRT has in float only.
 _HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
-    **{k: v for k, v in HANDLERS.items() if k not in ("QUANTIZE", "DEQUANTIZE", detection.NAME, *INT8_ONLY)},
+    **{k: v for k, v in HANDLERS.items() if k not in ("QUANTIZE", "DEQUANTIZE", detection.NAME)},
     "CONV_2D": _conv,
     "DEPTHWISE_CONV_2D": _depthwise,
     "TRANSPOSE_CONV": _transpose_conv,

@@ -41,7 +41,12 @@ class Numbers:
     """Of each element of an activation of the graph."""
 
     x: str  # the activation, int8
-    values: Array  # int64 (256,): by the element's byte, read without a sign
+    values: Array  # int64 (256,): by the element's byte, read without a sign, or by the number
+
+
+def every(x: str) -> Numbers:
+    """Of an activation of whole numbers in a float model: `values` are by the number, up to 255."""
+    return Numbers(x, np.arange(256))
 
 
 def compute(b: Builder, op: FileOperator) -> bool:
@@ -62,6 +67,8 @@ def _cast(b: Builder, op: FileOperator) -> Numbers | None:
     node = next((node for node in b.nodes if node.outputs == (given,)), None)
     if out.dtype not in ("int32", "int64"):
         return None
+    if b.in_float and given and b.tensors[given].dtype == "float32":
+        return every(given)
     if node is None or node.op != "dequantize":
         known = b.numbers.get(op.inputs[0]) if op.inputs else None
         return known

@@ -27,6 +27,18 @@ def as_bytes(model: FileModel, where: str) -> FileModel:
     return replace(model, tensors=tensors, truths=truths)
 
 
+def as_reals(model: FileModel) -> FileModel:
+    """A float model without tensors of type bool: they are float32 ones that hold 1 and 0."""
+    truths = frozenset(t.index for t in model.tensors if t.dtype == "bool")
+    tensors = tuple(_as_reals(t) if t.index in truths else t for t in model.tensors)
+    return replace(model, tensors=tensors, truths=truths)
+
+
+def _as_reals(t: FileTensor) -> FileTensor:
+    data = None if t.data is None else (t.data != 0).astype(np.float32)
+    return replace(t, dtype="float32", quant=None, data=data)
+
+
 def _as_bytes(t: FileTensor) -> FileTensor:
     data = None if t.data is None else (t.data != 0).astype(np.int8)
     return replace(t, dtype="int8", quant=TRUTH, data=data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from . import file
 from .call import Call, array_of, evaluate, is_constant, op_name, title
 from .handlers import HANDLERS
 from .handlers.quantising import QUANTISING
+
+# What takes whole numbers that are an activation; others compute real ones.
+_OF_WHOLE = frozenset("_to_copy _unsafe_view alias clone detach embedding permute squeeze unsqueeze view".split())
 
 
 def import_torch(program_or_module: Any, name: str, example_inputs: Any = None) -> Graph:
@@ -124,12 +128,13 @@ def _placeholders(program: Any, b: Builder, values: dict[str, Any]) -> list[Valu
             if node.users:
                 raise b.unsupported("an input that is no tensor", "tensors")
             continue
-        if meta.dtype != torch.float32:
-            raise b.unsupported(f"type {meta.dtype}", "torch.float32")
+        whole = meta.dtype in (torch.int32, torch.int64)
+        if meta.dtype != torch.float32 and not whole:
+            raise b.unsupported(f"type {meta.dtype}", "torch.float32, and whole numbers by which rows are looked up")
         if any(not isinstance(d, int) for d in meta.shape[1:]):
             raise b.unsupported(f"a free dimension in {list(meta.shape)}", "a free batch size")
         shape = tuple(d if isinstance(d, int) else 1 for d in meta.shape)  # a free batch size is one here
-        values[node.name] = b.input(shape)
+        values[node.name] = replace(b.input(shape), whole=whole)
         inputs.append(values[node.name])
     if not inputs:
         raise ModelError("the program has no tensor inputs", where=b.where)
@@ -179,6 +184,8 @@ def _result(b: Builder, node: Any, values: Mapping[str, Any]) -> Any:
         return QUANTISING[op](call)
     if is_constant(node, [*args, *kwargs.values()]):
         return evaluate(b, node, args, kwargs)
+    if op.removeprefix("aten.") not in _OF_WHOLE and any(isinstance(a, Value) and a.whole for a in args):
+        raise b.unsupported("integers that are computed at run time", f"{', '.join(sorted(_OF_WHOLE))} of them")
     handler = HANDLERS.get(op.removeprefix("aten."))
     if handler is None:
         fix = "call model.eval() before torch.export.export" if "functional" in op or "native_dropout" in op else ""

@@ -27,6 +27,7 @@ FUNCTIONS: dict[str, Callable[[Array, Array], Array]] = {
     "squared_difference": lambda a, b: (a - b) * (a - b),
     "sub_from": lambda a, b: b - a,
     "div_by": lambda a, b: b / a,
+    "prelu": lambda a, b: np.where(a < 0, a * b, a),
 }
 _NUMBER = {name: i for i, name in enumerate(FUNCTIONS)}
 _TURNED = {"sub": "sub_from", "div": "div_by"}

@@ -1,4 +1,4 @@
-"""Sum, mean, largest and smallest value over axes, in single precision: the definition and its C kernel."""
+"""Sum, mean, largest and smallest value and product over axes, in single precision: the definition and its C kernel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from ..shared.checks import activation_inputs
 from ..shared.operands import X
 
 ATTRS = ("function", "axes", "keep_dims")
-FUNCTIONS = ("sum", "mean", "reduce_max", "reduce_min")  # their places are their numbers, in ek_f32.h too
+FUNCTIONS = (
+    "sum",
+    "mean",
+    "reduce_max",
+    "reduce_min",
+    "reduce_prod",
+)  # their places are their numbers, in ek_f32.h too
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -36,6 +42,8 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
                 value = np.where(y > value, y, value)
             elif function == "reduce_min":
                 value = np.where(y < value, y, value)
+            elif function == "reduce_prod":
+                value = value * y
             else:
                 value = value + y
     if function == "mean":

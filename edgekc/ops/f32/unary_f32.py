@@ -29,7 +29,7 @@ def _gelu(x: Array, alpha: np.float32) -> Array:
 
 
 Function = Callable[[Array, np.float32], Array]
-# Their places are their numbers, in ek_f32.h too. Those from exp on are another kernel's, which has the curves.
+# Their places are their numbers, in ek_f32.h too.
 FUNCTIONS: dict[str, Function] = {
     "relu": lambda x, alpha: x,
     "abs": lambda x, alpha: np.abs(x),
@@ -45,9 +45,23 @@ FUNCTIONS: dict[str, Function] = {
     "log": lambda x, alpha: single.log(x),
     "sqrt": lambda x, alpha: single.sqrt(x),
     "rsqrt": lambda x, alpha: _ONE / single.sqrt(np.maximum(x, single.TINY)),
+    "floor": lambda x, alpha: single.whole(x, lambda y, rest: y - (rest < 0)),
+    "ceil": lambda x, alpha: single.whole(x, lambda y, rest: y + (rest > 0)),
+    "round": lambda x, alpha: single.whole(x, lambda y, rest: np.round(y + rest)),
+    "gelu_erf": lambda x, alpha: _HALF * x * (_ONE + single.erf(x * np.float32(0.707106769))),
+    "sin": lambda x, alpha: single.wave(x, 0),
+    "cos": lambda x, alpha: single.wave(x, 1),
 }
 _NUMBER = {name: i for i, name in enumerate(FUNCTIONS)}
-_FIRST_CURVE, _FIRST_ROOT = _NUMBER["exp"], _NUMBER["sqrt"]
+# Each of these is a file of its own: a network carries what it computes, and a ReLU in float no exponential.
+_KERNELS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # functions, and the sources that they call
+    "ek_unary_f32": (("relu", "abs", "neg", "square", "leaky_relu", "hard_swish"), ()),
+    "ek_curve_f32": (("exp", "logistic", "tanh", "elu", "gelu", "log"), ("ek_exp_f32",)),
+    "ek_root_f32": (("sqrt", "rsqrt"), ("ek_sqrt_f32",)),
+    "ek_round_f32": (("floor", "ceil", "round"), ()),
+    "ek_gelu_f32": (("gelu_erf",), ("ek_exp_f32",)),
+    "ek_wave_f32": (("sin", "cos"), ()),
+}
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -67,14 +81,17 @@ def attrs_of(name: str, alpha: float = 0.0, activation: str = "none") -> dict[st
 
 def lower(view: View) -> Lowered:
     single.require_single(view)
-    attrs = view.node.attrs
-    if view.node.op == "gelu" and not view["approximate"]:
-        raise single.unsupported(view, "gelu by erf in float32; supported: by tanh (approximate)")
+    attrs, name = view.node.attrs, view.node.op
+    if name == "relu_0_to_1":
+        unit = dict(low=single.bits_of(0), high=single.bits_of(1))
+        return Lowered("unary_f32", {**attrs_of("relu"), **unit}, activation_inputs(view))
+    if name == "gelu" and not view["approximate"]:
+        name = "gelu_erf"
     alpha, activation = attrs.get("alpha", 0.0), attrs.get("activation", "none")
     assert isinstance(alpha, (int, float)) and isinstance(activation, str)
-    if view.node.op != "relu":
+    if name != "relu":
         activation = "none"
-    return Lowered("unary_f32", attrs_of(view.node.op, alpha, activation), activation_inputs(view))
+    return Lowered("unary_f32", attrs_of(name, alpha, activation), activation_inputs(view))
 
 
 def validate(view: View) -> None:
@@ -84,14 +101,15 @@ def validate(view: View) -> None:
         raise ModelError(f"function {view['function']} of unary_f32, expected 0 to {len(FUNCTIONS) - 1}")
 
 
-def _kernel(symbol: str, first: int, end: int, sources: tuple[str, ...] = ()) -> Kernel:
+def _kernel(symbol: str, names: tuple[str, ...], sources: tuple[str, ...]) -> Kernel:
+    numbers = frozenset(_NUMBER[name] for name in names)
     return Kernel(
         symbol=symbol,
         header="ek_f32.h",
         struct="ek_unary_f32_params",
         fields=(("uint32_t", "count"), ("uint32_t", "function"), *(("int32_t", name) for name in ATTRS[1:])),
         params=lambda view: dict(count=math.prod(view.x.shape), **{name: view[name] for name in ATTRS}),
-        accepts=lambda view: first <= view["function"] < end,
+        accepts=lambda view: view["function"] in numbers,
         in_place=lambda view: (0,),
         sources=sources,
     )
@@ -116,13 +134,9 @@ OP = Op(
     operands=(X,),
     infer=infer,
     reference=reference,
-    kernels=(
-        _kernel("ek_unary_f32", 0, _FIRST_CURVE),
-        _kernel("ek_curve_f32", _FIRST_CURVE, _FIRST_ROOT, ("ek_exp_f32",)),
-        _kernel("ek_root_f32", _FIRST_ROOT, len(FUNCTIONS), ("ek_sqrt_f32",)),
-    ),
+    kernels=tuple(_kernel(symbol, names, sources) for symbol, (names, sources) in _KERNELS.items()),
     validate=validate,
     cases=cases,
     single=True,
 )
-IN_FLOAT = dict.fromkeys(FUNCTIONS, lower)
+IN_FLOAT = dict.fromkeys((*(name for name in FUNCTIONS if name != "gelu_erf"), "relu_0_to_1"), lower)

@@ -68,7 +68,7 @@ def window_out(attrs: IntAttrs, x: tuple[int, ...], k_h: int, k_w: int) -> tuple
     return h, w
 
 
-def windows(attrs: IntAttrs, x: Array, k_h: int, k_w: int, fill: int) -> Array:
+def windows(attrs: IntAttrs, x: Array, k_h: int, k_w: int, fill: float) -> Array:
     """All windows of x (n, h, w, c), as a read-only view (n, out_h, out_w, k_h, k_w, c)."""
     pads = ((0, 0), (attrs["pad_top"], attrs["pad_bottom"]), (attrs["pad_left"], attrs["pad_right"]), (0, 0))
     padded = np.pad(x, pads, constant_values=fill)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ...errors import ModelError, UnsupportedError
@@ -16,6 +18,14 @@ _LEAST, _MOST = np.float32(-80), np.float32(88)
 _ROOT_2 = np.float32(1.41421354)
 _ODDS = tuple(np.float32(2 / k) for k in (11, 9, 7, 5, 3, 1))  # of the series of a logarithm
 TINY = np.finfo(np.float32).tiny
+_ERF_RATE = np.float32(0.3275911)
+_ERF_TERMS = tuple(np.float32(v) for v in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592))
+_EIGHTH, _QUARTER = np.float32(np.pi / 4), np.float32(np.pi / 2 / 2**32)  # of a turn
+_SINES = tuple(np.float32(1 / k) for k in (362880, -5040, 120, -6))
+_COSINES = tuple(np.float32(1 / k) for k in (40320, -720, 24, -2))
+_TWO_BY_PI = 0xA2F9836E4E441529FC2757D1F534DDC0DB6295993C439041  # times 2^192
+# By the exponent of x: 2 / pi times 2^62 and the weight of its mantissa's last bit, modulo 2^64.
+_TURNS = np.array([(_TWO_BY_PI >> (154 - k)) % 2**64 for k in range(130)], np.uint64)
 
 
 def exp(x: Array) -> Array:
@@ -68,6 +78,45 @@ def log(x: Array) -> Array:
     for term in _ODDS[1:]:
         total = total * square + term
     return np.asarray(n * _LN_2_HIGH + (n * _LN_2_LOW + s * total))
+
+
+def erf(x: Array) -> Array:
+    """The error function, within 5e-7: Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26."""
+    size = np.abs(np.asarray(x, np.float32))
+    t = np.float32(1) / (np.float32(1) + _ERF_RATE * size)
+    total = np.full_like(t, _ERF_TERMS[0])
+    for term in _ERF_TERMS[1:]:
+        total = total * t + term
+    value = np.float32(1) - (total * t) * exp(-(size * size))
+    return np.asarray(np.where(x < 0, -value, value))
+
+
+def wave(x: Array, quarters: int) -> Array:
+    """The sine of x and so many quarter turns: turns are counted in integers, and so exactly, whatever x is."""
+    x = np.ascontiguousarray(x, np.float32)
+    size = np.abs(x)
+    bits = size.view(np.int32)
+    window = _TURNS[np.clip((bits >> 23) - 126, 0, len(_TURNS) - 1)]
+    turned = ((bits & 0x7FFFFF) | 0x800000).astype(np.uint64) * window
+    part = (turned >> np.uint64(30)).astype(np.uint32)  # of a quarter turn, in 2^-32
+    small = size <= _EIGHTH
+    r = np.where(small, size, part.view(np.int32).astype(np.float32) * _QUARTER)
+    q = np.where(small, 0, (turned >> np.uint64(62)).astype(np.int32) + (part >> 31).astype(np.int32)) + quarters
+    s = r * r
+    sine, cosine = (np.full_like(s, terms[0]) for terms in (_SINES, _COSINES))
+    for a, b in zip(_SINES[1:], _COSINES[1:], strict=True):
+        sine, cosine = sine * s + a, cosine * s + b
+    value = np.where(q & 1, cosine * s + np.float32(1), sine * (r * s) + r)
+    negative = (q & 2 != 0) ^ ((x < 0) & (quarters == 0))
+    return np.asarray(np.where(negative, -value, value))
+
+
+def whole(x: Array, rounded: Callable[[Array, Array], Array]) -> Array:
+    """Numbers below 2^23 by what `rounded` makes of them without their fraction, and of that; others are whole."""
+    x = np.asarray(x, np.float32)
+    near = np.abs(x) < np.float32(2**23)
+    y = np.where(near, x, 0).astype(np.int32).astype(np.float32)
+    return np.asarray(np.where(near, np.asarray(rounded(y, x - y), np.float32) + np.float32(0), x))
 
 
 def sqrt(x: Array) -> Array:

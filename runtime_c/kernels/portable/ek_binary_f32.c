@@ -21,6 +21,8 @@ static float value(uint32_t function, float a, float b)
         return (a - b) * (a - b);
     case EK_F32_SUB_FROM:
         return b - a;
+    case EK_F32_SLOPE:
+        return a < 0.0f ? a * b : a;
     default:
         return b / a;
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sums, means and extremes over up to two runs of axes. */
+/* Sums, means, products and extremes over up to two runs of axes. */
 #include "ek_f32.h"
 
 static float joined(uint32_t function, float value, float x)
@@ -9,6 +9,8 @@ static float joined(uint32_t function, float value, float x)
         return x > value ? x : value;
     case EK_F32_SMALLEST:
         return x < value ? x : value;
+    case EK_F32_ALL_TIMES:
+        return value * x;
     default:
         return value + x;
     }

@@ -127,12 +127,6 @@ def _dropout(a: Args) -> Value:
     return a.need(0, "input")
 
 
-def _cast(a: Args) -> Value:
-    if a.attr("to", 0) not in (1, 10):  # onnx.TensorProto.FLOAT and FLOAT16
-        raise a.b.unsupported(f"a cast of an activation to type {a.attr('to', 0)}", "float32 (1), float16 (10)")
-    return a.need(0, "input")
-
-
 def _quantize(a: Args) -> Value:
     zero = a.get(2)
     names = {0: "uint8", 2: "uint8", 3: "int8"}
@@ -152,8 +146,8 @@ def _dequantize(a: Args) -> Value:
 HANDLERS: dict[str, Handler] = {
     "Abs": _unary("abs"),
     "Add": _binary("add"),
-    "Cast": _cast,
     "CastLike": lambda a: a.need(0, "input"),
+    "Ceil": _unary("ceil"),
     "Celu": _celu,
     "Clip": _clip,
     "Cos": _unary("cos"),
@@ -162,6 +156,7 @@ HANDLERS: dict[str, Handler] = {
     "Dropout": _dropout,
     "Elu": _elu,
     "Exp": _unary("exp"),
+    "Floor": _unary("floor"),
     "Gelu": _gelu,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": lambda a: nchw.hard_swish(a.b, a.need(0, "input")),
@@ -179,6 +174,7 @@ HANDLERS: dict[str, Handler] = {
     "QuantizeLinear": _quantize,
     "Reciprocal": lambda a: nchw.power(a.b, a.need(0, "input"), -1.0),
     "Relu": lambda a: nchw.clamp(a.b, a.need(0, "input"), 0.0, None),
+    "Round": _unary("round"),
     "Selu": _selu,
     "Shrink": _shrink,
     "Sigmoid": _unary("logistic"),

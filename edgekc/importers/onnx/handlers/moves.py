@@ -108,13 +108,6 @@ def _split(a: Args) -> list[Value]:
     return parts
 
 
-def _gather(a: Args) -> Value:
-    x, indices = a.need(0, "input"), a.need(1, "indices")
-    if indices.data is None:
-        raise a.b.unsupported("indices that are computed at run time", "constants")
-    return nchw.take(a.b, x, int(a.attr("axis", 0)), indices.data)
-
-
 def _expand(a: Args) -> Value:
     x, shape = a.need(0, "input"), a.ints(1, "shape", "dimensions") or []
     rank = max(len(x.shape), len(shape))
@@ -141,7 +134,6 @@ HANDLERS: dict[str, Handler] = {
     "DepthToSpace": _depth_to_space,
     "Expand": _expand,
     "Flatten": _flatten,
-    "Gather": _gather,
     "Pad": _pad,
     "Reshape": _reshape,
     "Slice": _slice,

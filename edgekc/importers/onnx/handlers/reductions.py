@@ -133,6 +133,7 @@ HANDLERS: dict[str, Handler] = {
     "ReduceMax": _reduce("reduce_max"),
     "ReduceMean": _reduce("mean"),
     "ReduceMin": _reduce("reduce_min"),
+    "ReduceProd": _reduce("reduce_prod"),
     "ReduceSum": _reduce("sum"),
     "ReduceSumSquare": _reduce("sum", _square),
     "Softmax": _by_rows(nchw.softmax),

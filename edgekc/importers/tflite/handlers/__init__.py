@@ -6,9 +6,8 @@ from ..builder import Handler
 from . import copies, detection, elements, layers, logic, lookups, moves, order, recurrent, reductions, spatial, state
 from .elements import FLOAT_ONLY
 
-__all__ = ["FLOAT_ONLY", "HANDLERS", "INT8_ONLY"]
+__all__ = ["FLOAT_ONLY", "HANDLERS"]
 
-INT8_ONLY: dict[str, Handler] = {**logic.HANDLERS, **order.HANDLERS, **lookups.HANDLERS}
 HANDLERS: dict[str, Handler] = {
     **layers.HANDLERS,
     **elements.HANDLERS,
@@ -18,6 +17,8 @@ HANDLERS: dict[str, Handler] = {
     **copies.HANDLERS,
     **state.HANDLERS,
     **recurrent.HANDLERS,
-    **INT8_ONLY,
+    **logic.HANDLERS,
+    **order.HANDLERS,
+    **lookups.HANDLERS,
     **detection.HANDLERS,
 }

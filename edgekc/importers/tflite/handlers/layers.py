@@ -12,10 +12,10 @@ from .common import activation, conv_kind, signs, transposed_window, window, win
 from .spatial import dynamic_fully_connected, has_computed_weights
 
 
-def _weights(b: Builder, op: FileOperator, rank: int, axis: int, of: str = "int8") -> str:
-    """`of`: the type of the activations."""
+def _weights(b: Builder, op: FileOperator, x: str, rank: int, axis: int) -> str:
+    """Of the layer that reads `x`."""
     t = b.file_tensor(op, 1, "weights")
-    b.check_type(op, "weights", t, ("float32" if of == "float32" else "int8",))
+    b.check_type(op, "weights", t, ("float32" if b.tensors[x].dtype == "float32" else "int8",))
     if len(t.shape) != rank:
         raise ModelError(f"weights must have {rank} dimensions, got {list(t.shape)}", where=b.at(op))
     if t.dtype == "float32":
@@ -38,7 +38,8 @@ def _bias(b: Builder, op: FileOperator, x: str, position: int = 2) -> tuple[str,
 
 
 def _conv(b: Builder, op: FileOperator) -> None:
-    x, w = b.operand(op, 0, "input"), _weights(b, op, 4, 0)
+    x = b.operand(op, 0, "input")
+    w = _weights(b, op, x, 4, 0)
     shape = b.tensors[w].shape
     kind = conv_kind(b, op, x, shape)
     attrs = window(b, op, b.tensors[x], shape[1], shape[2])
@@ -47,7 +48,8 @@ def _conv(b: Builder, op: FileOperator) -> None:
 
 
 def _depthwise(b: Builder, op: FileOperator) -> None:
-    x, w = b.operand(op, 0, "input"), _weights(b, op, 4, 3)
+    x = b.operand(op, 0, "input")
+    w = _weights(b, op, x, 4, 3)
     shape = b.tensors[w].shape
     attrs = window(b, op, b.tensors[x], shape[1], shape[2])
     out = window_shape(b, x, attrs, shape[1], shape[2], shape[3])
@@ -56,7 +58,8 @@ def _depthwise(b: Builder, op: FileOperator) -> None:
 
 def _transpose_conv(b: Builder, op: FileOperator) -> None:
     """Its operands are the output's shape, the weights, the input, and at times a bias."""
-    x, w = b.operand(op, 2, "input"), _weights(b, op, 4, 0)
+    x = b.operand(op, 2, "input")
+    w = _weights(b, op, x, 4, 0)
     attrs, out = transposed_window(b, op, b.tensors[x], b.tensors[w].shape)
     operands = (x, w, *_bias(b, op, x, 3))
     b.add(op, "transpose_conv", operands, {**attrs, **signs(b, op), "activation": activation(b, op)}, out)
@@ -69,7 +72,7 @@ def _fully_connected(b: Builder, op: FileOperator) -> None:
         dynamic_fully_connected(b, op)
         return
     x = b.operand(op, 0, "input", rowwise=True)
-    w = _weights(b, op, 2, 0, b.tensors[x].dtype)
+    w = _weights(b, op, x, 2, 0)
     units, in_c = b.tensors[w].shape
     t = b.tensors[x]
     rows = math.prod(t.shape) // in_c

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....graph.ir import Array, Role, constant
-from ....ops.compare import RELATIONS, TRUTH
+from ....graph.ir import Array, Role, Tensor, constant
+from ....ops.compare import RELATIONS
 from ..builder import Builder, Handler, node_name
 from ..file import FileOperator
 from .common import aligned
@@ -21,11 +21,18 @@ def _comparison(relation: str) -> Handler:
 
 
 def _of_truths(kind: str) -> Handler:
-    """The smaller or the larger of 0 and 1."""
+    """The smaller or the larger of 0 and 1; in float models a choice, which keeps the two apart in int8 too."""
 
     def handler(b: Builder, op: FileOperator) -> None:
         _check_truth(b, op, 0, 1)
-        b.add(op, kind, aligned(b, op, "ab"), {})
+        names = aligned(b, op, "ab")
+        if not b.in_float:
+            b.add(op, kind, names, {})
+            return
+        x, y = sorted(names, key=lambda name: b.tensors[name].data is not None)
+        ends = constant(f"{node_name(op)}/end", np.full(1, kind == "maximum", np.float32), Role.WEIGHTS)
+        b.tensors[ends.name] = ends
+        b.add(op, "select", (x, y, ends.name) if kind == "minimum" else (x, ends.name, y), {})
 
     return handler
 
@@ -42,7 +49,7 @@ def _not(b: Builder, op: FileOperator) -> None:
     """Whether it is equal to 0."""
     _check_truth(b, op, 0)
     x = b.operand(op, 0, "input", rowwise=True)
-    zero = constant(f"{node_name(op)}/b", np.zeros(1, np.int8), Role.WEIGHTS, TRUTH)
+    zero = constant(f"{node_name(op)}/b", np.zeros(1, b.tensors[x].dtype), Role.WEIGHTS, b.tensors[x].quant)
     b.tensors[zero.name] = zero
     b.add(op, "compare", (x, zero.name), {"relation": "equal"}, b.file_shape(x))
 
@@ -72,6 +79,9 @@ def _masked(b: Builder, op: FileOperator, x: str, other: str, mask: Array) -> No
     if b.tensors[x].data is not None:
         x, other, mask = other, x, ~mask
     t, held = b.file_output(op), b.tensors[other]
+    if b.in_float:
+        _masked_reals(b, op, x, held, mask)
+        return
     if not b.tensors[x].quant == held.quant == t.quant:
         raise b.unsupported(op, "inputs and output of different scales or zero points", "one scale")
     low, high = (np.where(mask, end, held.value).astype(np.int8) for end in (-128, 127))
@@ -80,6 +90,17 @@ def _masked(b: Builder, op: FileOperator, x: str, other: str, mask: Array) -> No
     b.tensors.update({limit.name: limit for limit in limits})
     shape = np.broadcast_shapes(b.file_shape(x), low.shape)
     b.add(op, "minimum", (_raised(b, op, x, limits[0].name, shape), limits[1].name), {}, shape)
+
+
+def _masked_reals(b: Builder, op: FileOperator, x: str, held: Tensor, mask: Array) -> None:
+    """A product with 0 and 1, and a sum."""
+    factor, added = mask.astype(np.float32), np.where(mask, np.float32(0), held.value)
+    names = [f"{node_name(op)}/{what}" for what in ("kept", "added")]
+    constants = (constant(name, v, Role.WEIGHTS) for name, v in zip(names, (factor, added), strict=True))
+    b.tensors.update({t.name: t for t in constants})
+    shape = np.broadcast_shapes(b.file_shape(x), factor.shape, added.shape)
+    kept = b.inner(op, "kept", "mul", (x, names[0]), {"activation": "none"}, (1, *shape) if x in b.rows else shape)
+    b.add(op, "add", (kept, names[1]), {"activation": "none"}, shape)
 
 
 def _raised(b: Builder, op: FileOperator, x: str, low: str, shape: tuple[int, ...]) -> str:

@@ -8,9 +8,10 @@ import numpy as np
 
 from ....errors import ModelError
 from ....graph.ir import Array, Role, constant
+from .. import numbers
 from ..builder import QUANTISE, Builder, Handler, graph_shape, node_name
 from ..file import FileOperator
-from .common import Shape
+from .common import Attrs, Shape
 
 
 def is_lookup(b: Builder, op: FileOperator) -> bool:
@@ -31,12 +32,14 @@ def _embedding_lookup(b: Builder, op: FileOperator) -> None:
 def _embed(b: Builder, op: FileOperator, rows_at: int, numbers_at: int) -> None:
     t = b.file_tensor(op, rows_at, "rows")
     b.check_type(op, "rows", t, ("int8",))
+    if t.data is not None and b.in_float and not np.isfinite(t.data).all():
+        raise ModelError(f"rows (tensor {t.index}) hold NaN or infinity", where=b.at(op))
     out = b.file_output(op)
     if t.data is None or not t.shape:
         raise b.unsupported(op, f"rows (tensor {t.index}) that are computed at run time", "a constant")
     if int(op.options.get("Axis", 0)) or int(op.options.get("BatchDims", 0)):
         raise b.unsupported(op, "numbers along another axis than the first", "rows, axis 0")
-    if out.quant is None or t.quant is None or replace(t.quant, axis=out.quant.axis) != out.quant:
+    if not b.in_float and (out.quant is None or t.quant is None or replace(t.quant, axis=out.quant.axis) != out.quant):
         raise b.unsupported(op, "rows and output of different scales or zero points", "one scale", QUANTISE)
     _look_up(b, op, numbers_at, t.data.reshape(t.shape[0], -1), t.shape[1:], 0)
 
@@ -50,10 +53,13 @@ def _one_hot(b: Builder, op: FileOperator) -> None:
         if t.data is None or t.data.size != 1:
             raise b.unsupported(op, f"{what} (tensor {t.index}) that is no constant of one value", "one")
     rank = len(b.file_tensor(op, 0, "numbers").shape)
-    if int(op.options["Axis"]) not in (-1, rank) or not 1 <= depth <= 4096:
-        raise b.unsupported(op, f"axis {op.options['Axis']} with a depth of {depth}", "the last axis, and up to 4096")
-    on, off = (int(t.data.ravel()[0]) for t in ends if t.data is not None)
-    rows = np.full((depth + 2, depth), off, np.int8)
+    most = 256 if b.in_float else 4096
+    if int(op.options["Axis"]) not in (-1, rank) or not 1 <= depth <= most:
+        raise b.unsupported(
+            op, f"axis {op.options['Axis']} with a depth of {depth}", f"the last axis, and up to {most}"
+        )
+    on, off = (t.data.ravel()[0] for t in ends if t.data is not None)
+    rows = np.full((depth + 2, depth), off, np.float32 if b.in_float else np.int8)
     rows[np.arange(depth) + 1, np.arange(depth)] = on
     _look_up(b, op, 0, rows, (depth,), 1)
 
@@ -65,7 +71,10 @@ def _look_up(b: Builder, op: FileOperator, at: int, rows: Array, inner: Shape, o
     known = b.numbers.get(t.index)
     if known is not None:
         x = known.x
-        rows, offset = rows[np.clip(known.values + offset, 0, len(rows) - 1)], 0
+        if not b.in_float:
+            rows, offset = rows[np.clip(known.values + offset, 0, len(rows) - 1)], 0
+        elif not np.array_equal(known.values, numbers.every(known.x).values):
+            raise b.unsupported(op, "numbers that are computed of whole ones in a float model", "plain ones")
     else:
         if t.index in b.model.inputs:
             fix = "give the network int8 or float32, and let it make whole numbers of that"
@@ -73,14 +82,18 @@ def _look_up(b: Builder, op: FileOperator, at: int, rows: Array, inner: Shape, o
         x = b.written(op, t)
         if b.tensors[x].dtype != "int32":
             raise b.unsupported(op, f"numbers (tensor {t.index}) of type {t.dtype}", "what is computed of int8")
+    if b.in_float:  # numbers below 0 have no row there
+        rows, offset = rows[offset:], 0
+    kind: str = "embedding" if b.in_float else "lookup"
+    attrs: Attrs = {} if b.in_float else dict(offset=offset)
     shape = (*b.file_shape(x), *inner)
     name = f"{node_name(op)}/rows"
     b.tensors[name] = constant(name, np.ascontiguousarray(rows), Role.WEIGHTS, out.quant)
     if graph_shape(shape) == (*b.tensors[x].shape, rows.shape[1]):
-        b.add(op, "lookup", (x, name), dict(offset=offset), shape)
+        b.add(op, kind, (x, name), attrs, shape)
         return
-    made = b.inner(op, "found", "lookup", (x, name), dict(offset=offset), (*b.tensors[x].shape, rows.shape[1]))
-    b.tensors[made] = replace(b.tensors[made], dtype="int8", quant=out.quant)
+    made = b.inner(op, "found", kind, (x, name), attrs, (*b.tensors[x].shape, rows.shape[1]))
+    b.tensors[made] = replace(b.tensors[made], dtype=out.dtype, quant=out.quant)
     if np.prod(shape) != np.prod(b.tensors[made].shape):
         raise ModelError(f"rows of shape {list(inner)} of {rows.shape[1]} values", where=b.at(op))
     b.add(op, "reshape", (made,), {}, shape)

@@ -231,6 +231,9 @@ def _cast(b: Builder, op: FileOperator) -> None:
     """Between equal types, or true and false to the numbers 1 and 0."""
     x, given, out = b.operand(op, 0, "input", rowwise=True), b.file_tensor(op, 0, "input"), b.file_output(op)
     kind = "reshape" if given.dtype == out.dtype else "dequantize"
+    if b.in_float and given.dtype == "float32" == out.dtype and out.index not in b.model.truths:
+        b.add(op, kind, (x,), {}, b.file_shape(x))
+        return
     if (given.index in b.model.truths) != (kind == "dequantize" or out.index in b.model.truths):
         raise b.unsupported(op, "a change of type", "int8 to int8, bool to bool or to float32")
     b.add(op, kind, (x,), {}, b.file_shape(x))

@@ -21,7 +21,8 @@ def _top_k(b: Builder, op: FileOperator) -> None:
     read = {i for each in b.model.operators for i in each.inputs} | set(b.model.outputs)
     for places, index in enumerate(op.outputs):
         if index in read:
-            b.add(op, "top_k", (x,), dict(count=count, places=places), (*shape[:-1], count), places)
+            kind = "top_k_places" if places else "top_k"
+            b.add(op, kind, (x,), dict(count=count), (*shape[:-1], count), places)
             (name,) = b.nodes[-1].outputs
             if (b.tensors[name].dtype == "int32") != bool(places):
                 raise ModelError(f"output {places} has type {b.tensors[name].dtype}", where=b.at(op))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import elements, layers, moves, reductions, spatial
+from . import elements, layers, logic, moves, reductions, spatial
 from .common import Handler
 
 HANDLERS: dict[str, Handler] = {
@@ -11,4 +11,5 @@ HANDLERS: dict[str, Handler] = {
     **elements.HANDLERS,
     **reductions.HANDLERS,
     **moves.HANDLERS,
+    **logic.HANDLERS,
 }

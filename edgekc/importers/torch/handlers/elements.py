@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -87,10 +88,14 @@ def _hardtanh(c: Call) -> Value:
 
 
 def _cast(c: Call) -> Value:
-    dtype = c.args.get("dtype")
-    if dtype is not None and str(dtype) not in ("torch.float32", "torch.float16"):
-        raise c.b.unsupported(f"a cast to {dtype}", "torch.float32")
-    return c.value("self")
+    x, dtype = c.value("self"), str(c.args.get("dtype"))
+    if dtype == "None" or (x.whole and dtype in ("torch.int32", "torch.int64")):
+        return x
+    if dtype == "torch.bool":
+        return nchw.truth_of(c.b, x)
+    if dtype not in ("torch.float32", "torch.float16"):
+        raise c.b.unsupported(f"a cast to {dtype}", "torch.float32, torch.bool")
+    return replace(x, whole=False)
 
 
 HANDLERS: dict[str, Handler] = {
@@ -98,6 +103,7 @@ HANDLERS: dict[str, Handler] = {
     "abs": _unary("abs"),
     "add": _add("add"),
     "alias": same,
+    "ceil": _unary("ceil"),
     "celu": _celu,
     "clamp": _clamp,
     "clamp_max": _clamp,
@@ -110,6 +116,7 @@ HANDLERS: dict[str, Handler] = {
     "dropout": same,
     "elu": _elu,
     "exp": _unary("exp"),
+    "floor": _unary("floor"),
     "gelu": _gelu,
     "hardsigmoid": lambda c: nchw.hard_sigmoid(c.b, c.value("self"), 1 / 6, 0.5),
     "hardswish": lambda c: nchw.hard_swish(c.b, c.value("self")),
@@ -125,6 +132,7 @@ HANDLERS: dict[str, Handler] = {
     "prelu": _prelu,
     "reciprocal": lambda c: nchw.power(c.b, c.value("self"), -1.0),
     "relu": lambda c: nchw.clamp(c.b, c.value("self"), 0.0, None),
+    "round": _unary("round"),
     "rsqrt": _unary("rsqrt"),
     "sigmoid": _unary("logistic"),
     "silu": lambda c: nchw.silu(c.b, c.value("self")),

@@ -89,6 +89,7 @@ HANDLERS: dict[str, Handler] = {
     "max": _extreme("reduce_max", "arg_max"),
     "mean": _reduce("mean"),
     "min": _extreme("reduce_min", "arg_min"),
+    "prod": _reduce("reduce_prod"),
     "sum": _reduce("sum"),
     "var": _variance,
 }
