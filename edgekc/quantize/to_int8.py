@@ -83,7 +83,7 @@ def quantize(graph: Graph, ranges: Mapping[str, Range], inputs: Mapping[str, Qua
             for t in graph.of(node.inputs):
                 if t.data is not None:
                     t = _no_lower(graph, node, t, quants)
-                    tensors[t.name] = per_tensor_constant(t, shared) if t.data.dtype.kind == "f" else t
+                    tensors[t.name] = per_tensor_constant(t, shared) if t.value.dtype.kind == "f" else t
     # The order of tensors is that of the source, so that dumps compare.
     tensors = {name: tensors[name] for name in graph.tensors if name in tensors}
     return prune(replace(graph, stage=Stage.QUANTIZED, tensors=tensors))
@@ -91,7 +91,7 @@ def quantize(graph: Graph, ranges: Mapping[str, Range], inputs: Mapping[str, Qua
 
 def _no_lower(graph: Graph, node: Node, t: Tensor, quants: Mapping[str, Quant]) -> Tensor:
     """A constant that is added; what is far below all sums is no lower than makes them the lowest level."""
-    if node.op != "add" or t.data.dtype.kind != "f" or t.value.min() > LOWEST:
+    if node.op != "add" or t.value.dtype.kind != "f" or t.value.min() > LOWEST:
         return t
     x = next(quants[name] for name in node.inputs if name in quants)
     out = quants[node.outputs[0]]
