@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ModelError, UsageError
-from ..graph.ir import Array, Graph
+from ..graph.ir import Array, Graph, producers
+from ..ops import source_of
 from ..ops.shared.floats import LOWEST
 from . import float_reference
 
@@ -44,10 +45,10 @@ def observe(graph: Graph, batches: Batches, histograms: bool = True) -> dict[str
         ModelError: an activation became NaN or infinite.
     """
     extremes: dict[str, Range] = {}
-    leaves_out, without = _leaves_out(graph), set[str]()
+    masked, without = _masked(graph), set[str]()
     for x in batches():
         for name, value in float_reference.run(graph, [x]).items():
-            if leaves_out and (found := _seen(value)).size < value.size:
+            if name in masked and (found := _seen(value)).size < value.size:
                 value = found
                 without.add(name)
             low, high = extremes.get(name, (math.inf, -math.inf))
@@ -65,13 +66,24 @@ def observe(graph: Graph, batches: Batches, histograms: bool = True) -> dict[str
     return {name: Observed(*extremes[name], counts[name], name in without) for name in extremes}
 
 
-def _leaves_out(graph: Graph) -> bool:
-    """Whether a constant is so low that softmax gives what it is added to, or what it is chosen for, no weight."""
-    return any(
-        node.op in ("add", "select")
-        and any(t.data is not None and t.value.min() <= LOWEST for t in graph.of(node.inputs))
-        for node in graph.nodes
-    )
+def _masked(graph: Graph) -> set[str]:
+    """Activations in front of a softmax in which a constant, added or chosen, is too low for any weight."""
+    writers, found = producers(graph), set[str]()
+    for softmax in graph.nodes:
+        if softmax.op not in ("softmax", "log_softmax"):
+            continue
+        path = [softmax.inputs[0]]
+        while (node := writers.get(path[-1])) is not None:
+            floats, held = source_of(node).floats, [t.value for t in graph.of(node.inputs) if t.data is not None]
+            masks = node.op == "select" or (node.op == "add" and any(v.max() > LOWEST for v in held))
+            if masks and any(v.min() <= LOWEST for v in held):
+                found.update(path)
+            shared = node.inputs[0 if floats is None else floats.apart :]
+            before = [name for name in shared if graph.tensors[name].data is None]
+            if len(before) != 1 or not (masks or (floats is not None and floats.shares_scale)):
+                break
+            path.append(before[0])
+    return found
 
 
 def _seen(value: Array) -> Array:
