@@ -13,11 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ModelError, UsageError
-from ..graph.ir import Array, Graph
+from ..graph.ir import Array, Graph, producers
+from ..ops import source_of
+from ..ops.shared.floats import LOWEST
 from . import float_reference
 
 BINS = 2048  # 8 for each of 256 levels, so that a bin's centre stands for its values
 Batches = Callable[[], Iterable[Array]]  # each call walks the same samples again: (batch, *sample shape) float32
+_FAR = 6.0  # below the lowest score: the weight is less than half a level of softmax's output
 Range = tuple[float, float]  # lowest and highest real value to represent; 0 lies between them
 
 
@@ -28,6 +31,7 @@ class Observed:
     low: float
     high: float
     counts: Array  # int64 (BINS,): values in each equal part of low to high
+    left_out: bool = False  # there were values for softmax to leave out, which are not counted
 
 
 def observe(graph: Graph, batches: Batches, histograms: bool = True) -> dict[str, Observed]:
@@ -41,8 +45,12 @@ def observe(graph: Graph, batches: Batches, histograms: bool = True) -> dict[str
         ModelError: an activation became NaN or infinite.
     """
     extremes: dict[str, Range] = {}
+    masked, without = _masked(graph), set[str]()
     for x in batches():
         for name, value in float_reference.run(graph, [x]).items():
+            if name in masked and (found := _seen(value)).size < value.size:
+                value = found
+                without.add(name)
             low, high = extremes.get(name, (math.inf, -math.inf))
             extremes[name] = (min(low, float(value.min())), max(high, float(value.max())))
     if not extremes:
@@ -54,8 +62,34 @@ def observe(graph: Graph, batches: Batches, histograms: bool = True) -> dict[str
     if histograms:
         for x in batches():
             for name, value in float_reference.run(graph, [x]).items():
-                counts[name] += _histogram(value, extremes[name])
-    return {name: Observed(*extremes[name], counts[name]) for name in extremes}
+                counts[name] += _histogram(_seen(value) if name in without else value, extremes[name])
+    return {name: Observed(*extremes[name], counts[name], name in without) for name in extremes}
+
+
+def _masked(graph: Graph) -> set[str]:
+    """Activations in front of a softmax in which a constant, added or chosen, is too low for any weight."""
+    writers, found = producers(graph), set[str]()
+    for softmax in graph.nodes:
+        if softmax.op not in ("softmax", "log_softmax"):
+            continue
+        path = [softmax.inputs[0]]
+        while (node := writers.get(path[-1])) is not None:
+            floats, held = source_of(node).floats, [t.value for t in graph.of(node.inputs) if t.data is not None]
+            masks = node.op == "select" or (node.op == "add" and any(v.max() > LOWEST for v in held))
+            if masks and any(v.min() <= LOWEST for v in held):
+                found.update(path)
+            shared = node.inputs[0 if floats is None else floats.apart :]
+            before = [name for name in shared if graph.tensors[name].data is None]
+            if len(before) != 1 or not (masks or (floats is not None and floats.shares_scale)):
+                break
+            path.append(before[0])
+    return found
+
+
+def _seen(value: Array) -> Array:
+    """Without what softmax is to leave out: its levels are the lowest one, which need not be its number."""
+    found = value[value > LOWEST / 2]
+    return found if found.size else np.zeros(1, np.float32)
 
 
 def _histogram(value: Array, ends: Range) -> Array:
@@ -75,7 +109,12 @@ def choose(observed: Mapping[str, Observed], method: str, percentile: float = 99
     }
     if method not in rules:
         raise UsageError(f"unknown calibration method {method!r}", fix=f"methods: {', '.join(rules)}")
-    return {name: rules[method](o) for name, o in observed.items()}
+    return {name: _with_room(rules[method](o), o) for name, o in observed.items()}
+
+
+def _with_room(ends: Range, o: Observed) -> Range:
+    """A level below all that counts, for what softmax is to leave out."""
+    return (ends[0] - _FAR, ends[1]) if o.left_out else ends
 
 
 def min_max(o: Observed) -> Range:

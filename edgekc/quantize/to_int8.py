@@ -15,6 +15,7 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant, prune
 from ..graph.op import view_of
 from ..ops import filters_of, floats_of, source_of
+from ..ops.shared.floats import LOWEST
 from ..passes import drop_identity_reshapes, fold_activations, fold_pads
 from .calibrate import Range
 
@@ -81,10 +82,21 @@ def quantize(graph: Graph, ranges: Mapping[str, Range], inputs: Mapping[str, Qua
             shared = quants[node.outputs[0]] if floats_of(node).shares_scale else None
             for t in graph.of(node.inputs):
                 if t.data is not None:
-                    tensors[t.name] = per_tensor_constant(t, shared) if t.data.dtype.kind == "f" else t
+                    t = _no_lower(graph, node, t, quants)
+                    tensors[t.name] = per_tensor_constant(t, shared) if t.value.dtype.kind == "f" else t
     # The order of tensors is that of the source, so that dumps compare.
     tensors = {name: tensors[name] for name in graph.tensors if name in tensors}
     return prune(replace(graph, stage=Stage.QUANTIZED, tensors=tensors))
+
+
+def _no_lower(graph: Graph, node: Node, t: Tensor, quants: Mapping[str, Quant]) -> Tensor:
+    """A constant that is added; what is far below all sums is no lower than makes them the lowest level."""
+    if node.op != "add" or t.value.dtype.kind != "f" or t.value.min() > LOWEST:
+        return t
+    x = next(quants[name] for name in node.inputs if name in quants)
+    out = quants[node.outputs[0]]
+    least = out.scale * (-128 - out.zero_point) - x.scale * (127 - x.zero_point)
+    return constant(t.name, np.maximum(t.value, np.float32(least)), t.role)
 
 
 def parameters(low: float, high: float) -> Quant:
@@ -138,7 +150,7 @@ def _ends_of_constants(graph: Graph, groups: Mapping[str, str]) -> dict[str, Ran
     found: dict[str, Range] = {}
     for node in graph.nodes:
         floats = floats_of(node)
-        constants = [t.value for t in graph.of(node.inputs) if t.data is not None]
+        constants = [np.where(t.value > LOWEST, t.value, 0) for t in graph.of(node.inputs) if t.data is not None]
         if floats.apart and floats.shares_scale and constants:
             group = groups[node.outputs[0]]
             low, high = found.get(group, (0.0, 0.0))

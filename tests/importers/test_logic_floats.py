@@ -54,6 +54,16 @@ def ranked(m: Any, x: Any) -> Any:
     return torch.cat([best.values, least.values, torch.floor(scores), torch.round(2 * scores)], 1)
 
 
+def causal(m: Any, x: Any) -> Any:
+    """Attention to rows before, by a mask of minus infinity, and by the lowest number."""
+    x = m["rows"](x)
+    later = torch.triu(torch.ones(12, 12), 1).bool()
+    scores = (m["q"](x) @ m["k"](x).transpose(1, 2)).masked_fill(later, float("-inf"))
+    x = torch.softmax(scores, -1) @ x
+    scores = m["k"](x) @ m["q"](x).transpose(1, 2)
+    return torch.softmax(scores + later.float() * torch.finfo(torch.float32).min, -1) @ x
+
+
 def places(m: Any, x: Any) -> Any:
     return torch.topk(m["head"](m["a"](x).mean((2, 3))), 3, dim=1).indices
 
@@ -76,7 +86,7 @@ def layers() -> dict[str, nn.Module]:
     return {
         "a": nn.Conv2d(3, 8, 3, padding=1), "b": nn.Conv2d(3, 8, 1), "head": nn.Linear(8, 6),
         "rows": nn.Embedding(30, 8), "many": nn.Embedding(200, 8), "places": nn.Embedding(12, 8),
-        "narrow": nn.Conv1d(8, 8, 3, padding=1),
+        "q": nn.Linear(8, 8), "k": nn.Linear(8, 8), "narrow": nn.Conv1d(8, 8, 3, padding=1),
     }  # fmt: skip
 
 
@@ -86,6 +96,7 @@ NETS: dict[str, tuple[Callable[[Any, Any], Any], tuple[int, ...], int]] = {  # n
     "ranked": (ranked, IMAGE, 0),
     "places": (places, IMAGE, 0),
     "words": (words, WORDS, 30),
+    "causal": (causal, WORDS, 30),
     "characters": (characters, WORDS, 200),
     "best_row": (best_row, IMAGE, 0),
 }

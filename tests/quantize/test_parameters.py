@@ -13,7 +13,15 @@ from edgekc.graph.ir import Role, constant
 from edgekc.quantize import float_reference
 from edgekc.quantize.calibrate import BINS, Observed, by_percentile, choose, least_error, min_max, observe
 from edgekc.quantize.equalise import equalise, pairs
-from edgekc.quantize.to_int8 import parameters, quantized_bias, quantized_weights, to_int8, to_real, weight_scales
+from edgekc.quantize.to_int8 import (
+    parameters,
+    quantize,
+    quantized_bias,
+    quantized_weights,
+    to_int8,
+    to_real,
+    weight_scales,
+)
 
 REAL = st.floats(-(2.0**99), 2.0**99, width=32)
 
@@ -147,3 +155,19 @@ def test_a_layer_with_two_readers_is_not_equalised() -> None:
     b = net.conv(a, 4)
     assert pairs(net.graph(net.binary("add", a, b))) == []
     assert pairs(net.graph(a, b)) == []
+
+
+@pytest.mark.parametrize(("values", "masks"), [((0.0, -1e9), True), ((-32768.0, -32768.0), False)])
+def test_what_a_mask_leaves_out_is_not_in_the_range(values: tuple[float, float], masks: bool) -> None:
+    """An offset of all values is none, however low."""
+    net = FloatNet(np.random.default_rng(0), (1, 4, 6))
+    held = np.where(np.arange(6) % 2 == 0, *values).reshape(1, 1, 6)
+    total = net.binary("add", "input", net.constant(held))
+    graph = net.graph(net.unary("softmax", net.reshape(total, (1, 2, 12)), beta=1.0))
+    x = np.random.default_rng(1).normal(size=(20, 4, 6)).astype(np.float32)
+    ranges = choose(observe(graph, lambda: [x]), "mse")
+    for name in (total, graph.nodes[1].outputs[0]):
+        assert (ranges[name][0] > -12) == masks
+    quantized = quantize(graph, ranges)
+    constant_ = next(t for t in quantized.tensors.values() if t.data is not None)
+    assert (constant_.q.scale < 1) == masks

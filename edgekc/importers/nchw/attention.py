@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...graph.ir import AttrValue
+from ...ops.shared.floats import LOWEST
 from .. import order as od
 from ..builder import Builder
 from ..value import Value, constant_value, real
@@ -82,14 +83,13 @@ def attention(
         k, v = (_repeated(b, part, heads // part.shape[-3]) for part in (k, v))
     factor = 1 / math.sqrt(q.shape[-1]) if scale is None else float(scale)
     scores = matmul(b, binary(b, "mul", q, number(factor)), _swapped(b, k))
-    low = -1e4  # far below any score, and no infinity
     if causal:
         rows, columns = scores.shape[-2:]
         seen = np.tril(np.ones((rows, columns), bool))
-        scores = binary(b, "add", scores, constant_value(np.where(seen, 0.0, low), ""))
+        scores = binary(b, "add", scores, constant_value(np.where(seen, 0.0, LOWEST), ""))
     if mask is not None:
         if mask.data is not None:
-            values = np.where(mask.data, 0.0, low) if mask.data.dtype == bool else np.maximum(real(mask), low)
+            values = np.where(mask.data, 0.0, LOWEST) if mask.data.dtype == bool else np.maximum(real(mask), LOWEST)
             mask = constant_value(values, mask.source)
         scores = binary(b, "add", scores, mask)
     return matmul(b, softmax(b, scores, -1), v)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ...graph.ir import Array, Role
+from ...ops.shared.floats import LOWEST
 from .. import order as od
 from ..builder import Builder
 from ..order import Shape
@@ -17,7 +18,6 @@ from .moves import axis_of, reshape, transpose
 _TURNED = {"less": "greater", "less_equal": "greater_equal", "greater": "less", "greater_equal": "less_equal"}
 _PAIRS = (("less", "greater_equal"), ("greater", "less_equal"), ("equal", "not_equal"))
 _OPPOSITE = {a: b for pair in _PAIRS for a, b in (pair, pair[::-1])}
-LOWEST = -1e4  # what stands for minus infinity: far below any score
 
 
 def compare(b: Builder, relation: str, x: Value, y: Value) -> Value:
@@ -74,16 +74,17 @@ def _finite(x: Value) -> Value:
 
 def _masked(b: Builder, mask: Array, x: Value, y: Value) -> Value:
     """By a constant condition: a product with 0 and 1, and a sum; what is far below all scores is only added."""
-    parts = []
-    for value, kept in ((x, mask), (y, ~mask)):
-        if value.data is None and not kept.all():
-            value = binary(b, "mul", value, constant_value(kept.astype(np.float32), ""))
-        elif value.data is not None:
-            value = constant_value(np.where(kept, real(_finite(value)), 0.0), value.source)
-        parts.append(value)
-    if x.data is None and y.data is not None and (real(_finite(y)) <= LOWEST).all():
-        parts[0] = x
-    return binary(b, "add", parts[0], parts[1])
+
+    def kept(value: Value, where_: Array) -> Value:
+        return binary(b, "mul", value, constant_value(where_.astype(np.float32), ""))
+
+    if x.data is not None:
+        x, y, mask = y, x, ~mask
+    if y.data is None or x.data is not None:
+        return binary(b, "add", kept(x, mask), kept(y, ~mask))
+    added = np.where(mask, 0.0, real(_finite(y)))
+    x = x if (added[~mask] <= LOWEST).all() else kept(x, mask)
+    return binary(b, "add", x, constant_value(added, y.source))
 
 
 def logical_and(b: Builder, x: Value, y: Value) -> Value:

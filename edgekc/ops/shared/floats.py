@@ -14,6 +14,7 @@ from ...graph.ir import Array, Quant
 from ...graph.op import View
 
 LARGEST = float(np.finfo(np.float32).max)
+LOWEST = -1e4  # what stands for minus infinity where attention leaves something out, and anything below it
 UNIT = Quant((1 / 256,), (-128,))  # the quantisation that TensorFlow Lite fixes for outputs in 0 .. 1
 
 _CLAMPS: dict[str, tuple[float | None, float | None]] = {
