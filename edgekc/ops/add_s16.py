@@ -139,15 +139,20 @@ def cases(rng: np.random.Generator) -> list[Case]:
 
 def _signed(rng: np.random.Generator) -> list[Case]:
     """One shape, each sign, operands at both ends: equal scales, those that make halves, and multipliers of 0."""
-    kinds = (("equal", 0.5, 0.5, 0.75), ("halves", 0.125, 0.25, 0.5), ("small", 0.3, 0.2, 0.001))
-    kinds = (*kinds, ("no-a", 1e-8, 1e3, 2e3), ("no-b", 1e3, 1e-8, 2e3), ("no-sum", 1e-6, 1e-6, 1e3))
+    kinds = [("equal", 0.5, 0.5, 0.75), ("halves", 0.125, 0.25, 0.5), ("small", 0.3, 0.2, 0.001)]
+    kinds += [("no-a", 1e-8, 1e3, 2e3), ("no-b", 1e3, 1e-8, 2e3), ("no-sum", 1e-6, 1e-6, 1e3)]
     out = []
-    for name, *scales in kinds:
+    for name, scale_a, scale_b, scale_out in kinds:
         for a_sign, b_sign in ((1, 1), (1, -1), (-1, 1)):
             a, b = rng.integers(int16.LOW, int16.HIGH + 1, (2, 1, 3, 13))
             a[0, 0, :4], b[0, 0, :4] = np.array([[0, 0, 1, 1], [0, 1, 0, 1]]) * (2**16 - 1) + int16.LOW
             a[0, 1], b[0, 1] = a[0, 1] >> 11, b[0, 1] >> 11
-            attrs = {**ew.sum_scales(*scales, LEFT_SHIFT), **int16.FULL, "a_sign": a_sign, "b_sign": b_sign}
+            attrs = {
+                **ew.sum_scales(scale_a, scale_b, scale_out, LEFT_SHIFT),
+                **int16.FULL,
+                "a_sign": a_sign,
+                "b_sign": b_sign,
+            }
             out.append(Case(f"{name}-{a_sign}-{b_sign}", attrs, (a.astype(np.int16), b.astype(np.int16))))
     return out
 

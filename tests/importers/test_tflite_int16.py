@@ -58,14 +58,19 @@ def test_networks_equal_litert(seed: int, tmp_path: Path) -> None:
     assert (edge["dtype"], edge["bytes"]) == ("int16", 2 * np.prod(net.shape))
 
 
-@pytest.mark.parametrize("board", ["mps2-an386", "mps3-an547"])
-def test_kernels_of_boards_equal_litert(board: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", [166, pytest.param(47, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("board", "family"), [("mps2-an386", "dsp"), ("mps3-an547", "mve")])
+def test_kernels_of_boards_equal_litert(board: str, family: str, seed: int, tmp_path: Path) -> None:
     """Those for the DSP extension and for Helium, emulated on the host."""
-    net = wide_nets.wide_net(1)
+    net = wide_nets.wide_net(seed)
     (tmp_path / "net.tflite").write_bytes(net.file)
-    x = wide_nets.samples(net.shape, 1)
+    x = wide_nets.samples(net.shape, seed)
     expected = [oracle.interpret(net.file, [sample[None]])[0].ravel() for sample in x]
-    got = edgekc.compile(tmp_path / "net.tflite", board=board).run(x)
+    program = edgekc.compile(tmp_path / "net.tflite", board=board)
+    kernels = {layer["kernel"] for layer in program.manifest["layers"]}
+    reached = ("conv2d", "depthwise", "pool", "add" if seed == 166 else "fully_connected")
+    assert kernels >= {f"ek_{what}_s16_{family}" for what in reached}
+    got = program.run(x)
     first = got[0] if isinstance(got, tuple | list) else got
     np.testing.assert_array_equal(first.ravel(), np.concatenate(expected))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...graph.fixedpoint import INT32_MAX
 from ...graph.ir import Array, Role, Tensor, constant
 from ...graph.op import ChannelRule, Interval, View
 
@@ -16,6 +17,21 @@ def keep_channels(tensor: Tensor, keep: Array) -> Tensor:
     if not tensor.shape or tensor.shape[-1] != keep.size:
         return tensor
     return constant(tensor.name, np.compress(keep, tensor.value, axis=-1), tensor.role, tensor.quant)
+
+
+def taken_over(view: View, values: Array, keep_out: Array, channel_axis: int) -> Array:
+    """bool (ic,): input channels of one value each, (ic,), whose products the biases of the kept filters take over.
+
+    Accumulators of int16 may leave 32 bits, and so may such a bias: then only channels of 0 go. What those of int8 take
+    over is proved to fit.
+    """
+    moved = np.flatnonzero(values)
+    if view.x.dtype == "int8" or not moved.size:
+        return np.ones(values.shape, bool)
+    w, bias = (np.abs(t.value[keep_out].astype(np.int64)) for t in (view.weights, view.bias))
+    parts = np.moveaxis(w, channel_axis, -1)[..., moved] @ np.abs(values[moved])
+    fits = np.all(bias + parts.reshape(parts.shape[0], -1).sum(1) <= INT32_MAX)
+    return np.asarray((values == 0) | fits)
 
 
 def _needs(view: View, keep_out: Array, known: Sequence[Interval | None]) -> list[Array]:

@@ -11,7 +11,7 @@ from ...graph.fixedpoint import DOUBLE, INT32_MAX, INT32_MIN, SINGLE, clamp_int8
 from ...graph.ir import Array, Role, Tensor, constant
 from ...graph.op import ChannelRule, Field, IntAttrs, Interval, Number, Param, Struct, View
 from ...graph.scratch import Region, Regions
-from .channels import keep_channels
+from .channels import keep_channels, taken_over
 
 # Attributes of every operator that slides a window, in .ekc order.
 WINDOW = (
@@ -127,23 +127,17 @@ def mixing_rule(channel_axis: int, always_padded: bool = False) -> ChannelRule:
     padding value, which is 0 for int16. `always_padded`: some taps see padding whatever the attributes say.
     """
 
-    def foldable(view: View, w: Array, keep_out: Array, known: Interval | None) -> Array:
+    def foldable(view: View, keep_out: Array, known: Interval | None) -> Array:
         if known is None:
             return np.zeros(view.x.shape[-1], bool)
         padded = always_padded or any(view.node.attrs.get(p, 0) for p in WINDOW[-4:])
         found = known.constant & ((known.low == view.node.attrs.get("pad_value", 0)) if padded else True)
-        moves = found & (known.low != 0)
-        if view.x.dtype == "int8" or not moves.any():
-            return found
-        # Accumulators of int16 may leave 32 bits, and so may what a bias takes over; that of int8 is proved to fit.
-        parts = np.moveaxis(np.abs(w.astype(np.int64)), channel_axis, -1)[..., moves] @ np.abs(known.low[moves])
-        sums = np.abs(view.bias.value[keep_out].astype(np.int64)) + parts.reshape(parts.shape[0], -1).sum(1)
-        return found if np.all(sums <= INT32_MAX) else found & ~moves
+        return taken_over(view, np.where(found, known.low, 0), keep_out, channel_axis) & found
 
     def needs(view: View, keep_out: Array, known: Sequence[Interval | None]) -> list[Array]:
         w = view.weights.value[keep_out]
         read = np.any(w != 0, axis=tuple(a for a in range(w.ndim) if a != channel_axis))
-        return [read & ~foldable(view, w, keep_out, known[0])]
+        return [read & ~foldable(view, keep_out, known[0])]
 
     def slice_(view: View, keep_in: Sequence[Array], keep_out: Array, known: Sequence[Interval | None]) -> list[Tensor]:
         weights, bias = view.weights, view.bias
