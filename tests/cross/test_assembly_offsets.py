@@ -20,11 +20,14 @@ FIELD_TYPE = re.compile(r"(?:(?:const|volatile) )*(\w+) ([*\w\[\], ]+)$")
 OFFSET = re.compile(r"\[(sp|lr|r\d+), #-?\d+\]")
 # Registers that point to arrays, not to structs, where instructions have a number: weights, pixels, sums, pointers.
 ARRAYS = {
+    "ek_clustered_fully_connected_s8_mul2.c": {"r3", "r5"},
     "ek_columns_dsp.c": {"r0", "r1"},
     "ek_expand_dot_dsp.c": {"r0", "r1"},
     "ek_expand_outputs_dsp.c": {"r0", "r1"},
     "ek_depthwise3x3_s8_mve.c": {"r2"},
+    "ek_quads_outputs_mul2.c": {"r3"},
     "ek_sums_mve.c": {"r1", "r11"},
+    "ek_tiles_outputs_mul2.c": {"r3"},
     "ek_winograd_tiles_mve.c": {"r0"},
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from ...graph.bits import index_bits
@@ -176,6 +177,20 @@ def _tiles_work(view: View) -> tuple[float, ...]:
     return (*quads.tile_work(as_dense), *_streamed(view, quads.tile_passes(as_dense)))
 
 
+_QUADS_COST = Cost("ek_template_conv2d_s8_mul2", _quads_work)
+_TILES_COST = Cost("ek_template_winograd_s8_mul2", _tiles_work)
+
+
+def _beats_responses(view: View, cost: Cost) -> bool:
+    """Whether a kernel for cores without SIMD is faster than the portable one, with as much room as it likes.
+
+    By responses, a Cortex-M3 takes some 5.9 cycles for each tap of each template at a pixel, and 2 for each
+    multiply-accumulate that the filters stand for.
+    """
+    responses = 5.9 * view.templates.shape[0] / view.out.shape[3] + 2
+    return cost(replace(view, room=None)) <= responses * tp.macs(view)
+
+
 def _response_work(view: View) -> tuple[float, ...]:
     """Of the kernel that works on responses: eight pixels of eight kernels, outputs, responses, gathering, the call."""
     _, out_h, out_w, out_c = view.out.shape
@@ -205,11 +220,6 @@ def _winograd_mve_work(view: View) -> tuple[float, ...]:
 def _expanded_params(view: View) -> dict[str, Param]:
     as_dense = tp.dense(view)
     return {**_params(view), "block": ex.block(as_dense, DECODE), "pointwise": int(ex.pointwise(as_dense))}
-
-
-def _quads_params(view: View) -> dict[str, Param]:
-    as_dense = tp.dense(view)
-    return {**_params(view), "block": quads.block(as_dense), "pointwise": int(ex.pointwise(as_dense))}
 
 
 def _block_mve(view: View) -> int:
@@ -350,24 +360,24 @@ KERNELS = (
             symbol="ek_template_winograd_s8_mul2",
             params=lambda view: {**_params(view), "block": quads.tile_block(tp.dense(view))},
             needs=needs,
-            accepts=lambda view: wg.accepts(tp.dense(view)),
+            accepts=lambda view: wg.accepts(tp.dense(view)) and _beats_responses(view, _TILES_COST),
             scratch=lambda view: (*quads.tile_regions(tp.dense(view)), *_plan(view)),
             in_place=lambda view: wg.in_place(tp.dense(view)),
             sources=quads.TILE_SOURCES,
-            counted_cost=Cost("ek_template_winograd_s8_mul2", _tiles_work),
+            counted_cost=_TILES_COST,
         )
         for needs in quads.CORES
     ),
     *(
         _kernel(
             symbol="ek_template_conv2d_s8_mul2",
-            params=_quads_params,
+            params=lambda view: {**_expanded_params(view), "block": quads.block(tp.dense(view))},
             needs=needs,
-            accepts=lambda view: quads.accepts(tp.dense(view)),
+            accepts=lambda view: quads.accepts(tp.dense(view)) and _beats_responses(view, _QUADS_COST),
             scratch=lambda view: (*quads.regions(tp.dense(view)), *_plan(view)),
             in_place=lambda view: quads.in_place(tp.dense(view)),
             sources=quads.SOURCES,
-            counted_cost=Cost("ek_template_conv2d_s8_mul2", _quads_work),
+            counted_cost=_QUADS_COST,
         )
         for needs in quads.CORES
     ),

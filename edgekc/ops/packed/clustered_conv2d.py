@@ -66,9 +66,11 @@ def _expanded_work(view: View) -> tuple[float, ...]:
 
 
 def _streamed(view: View, passes: int) -> tuple[float, ...]:
-    """Weights to decode in every pass, eight at a time, or one by one since filters begin anywhere in a byte."""
-    weights = passes * view.indices.value.size
-    return (0, weights) if _taps(view) % 8 else (weights, 0)
+    """Weights to decode in every pass: eight at a time, of filters that begin at a byte, and one by one."""
+    filters, taps = view.indices.shape[0], _taps(view)
+    aligned = sum(c * taps * index_bits(view.indices.value) % 8 == 0 for c in range(filters))
+    eights = aligned * (taps // 8 * 8)
+    return passes * eights, passes * (filters * taps - eights)
 
 
 def _quads_work(view: View) -> tuple[float, ...]:

@@ -14,6 +14,7 @@ typedef struct {
     const uint8_t *end;    /* of the first filter, which is not empty */
     int32_t acc[2];
 } job;
+EK_CHECK_OFFSET(job, first, 0);
 EK_CHECK_OFFSET(job, apart, 4);
 EK_CHECK_OFFSET(job, centers, 8);
 EK_CHECK_OFFSET(job, x, 12);

@@ -90,6 +90,7 @@ typedef struct {
     uint32_t step; /* bytes from one output to the next */
 } ek_quads_filter;
 #define EK_QUADS_FILTER_STEP EK_FILTER_SIZE
+EK_CHECK_OFFSET(ek_quads_filter, filter, 0);
 EK_CHECK_OFFSET(ek_quads_filter, step, EK_QUADS_FILTER_STEP);
 
 static inline void ek_quads_filter_of(const ek_quads_requant *q, uint32_t c, uint32_t step, ek_quads_filter *to)

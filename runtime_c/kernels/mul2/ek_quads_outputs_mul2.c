@@ -12,12 +12,14 @@ typedef struct {
     uint32_t apart;            /* bytes to those of the second */
     const uint32_t *end;
 } job;
+EK_CHECK_OFFSET(job, columns, 0);
 EK_CHECK_OFFSET(job, weights, 4);
 EK_CHECK_OFFSET(job, bytes, 8);
 EK_CHECK_OFFSET(job, sums, 12);
 EK_CHECK_OFFSET(job, apart, 16);
 EK_CHECK_OFFSET(job, end, 20);
-/* Where the assembly has them on its stack. */
+/* Where the assembly has them on its stack, behind where four taps at a time end and where all end. */
+#define AT_LAST "4"
 #define AT_WEIGHTS "8"
 #define AT_BYTES "12"
 #define AT_SUMS "16"
@@ -69,7 +71,7 @@ static EK_NAKED void quad_sums(EK_UNSEEN const job *all)
                      "lsls r3, r3, #4\n\t"
                      "adds r3, r0, r3\n\t"
                      "str r3, [sp]\n\t"
-                     "str r4, [sp, #4]\n\t"
+                     "str r4, [sp, #" AT_LAST "]\n\t"
                      "movs r2, #0\n\t"
                      "movs r4, #0\n\t"
                      "mov r8, r2\n\t"
@@ -86,7 +88,7 @@ static EK_NAKED void quad_sums(EK_UNSEEN const job *all)
                      "cmp r0, r3\n\t"
                      "bne 2b\n"
                      "3:\n\t"
-                     "ldr r3, [sp, #4]\n\t"
+                     "ldr r3, [sp, #" AT_LAST "]\n\t"
                      "cmp r0, r3\n\t"
                      "beq 4f\n\t" TAP
                      "b 3b\n"
@@ -171,7 +173,7 @@ static EK_NAKED void quad_sums(EK_UNSEEN const job *all)
                      "cmp r0, r12\n\t"
                      "bne 2b\n"
                      "3:\n\t"
-                     "ldr r12, [sp, #4]\n\t"
+                     "ldr r12, [sp, #" AT_LAST "]\n\t"
                      "cmp r0, r12\n\t"
                      "beq 4f\n\t" TAP("0")
                      "add r0, r0, #4\n\t"

@@ -4,6 +4,11 @@
 #include "ek_output_mul2.h"
 #include "ek_tiles.h"
 
+/* Where the assembly has things on its stack. */
+#define AT_BYTES "4"
+#define AT_SUMS "8"
+#define AT_END "12"
+
 #if EK_THUMB1
 
 /* Both products of two tiles in the halves of the next word; r5 and r6: the weights. */
@@ -46,7 +51,7 @@ static EK_NAKED void tile_sums(EK_UNSEEN const ek_s16 *tiles, EK_UNSEEN const ek
                      "adds r4, r3, r4\n\t"
                      "push {r1, r2, r3, r4}\n\t"
                      "1:\n\t" /* a position */
-                     "ldr r3, [sp, #4]\n\t"
+                     "ldr r3, [sp, #" AT_BYTES "]\n\t"
                      "adds r3, r0, r3\n\t"
                      "str r3, [sp]\n\t"
                      "movs r2, #0\n\t"
@@ -61,7 +66,7 @@ static EK_NAKED void tile_sums(EK_UNSEEN const ek_s16 *tiles, EK_UNSEEN const ek
                      "ldr r3, [sp]\n\t"
                      "cmp r0, r3\n\t"
                      "bne 2b\n\t"
-                     "ldr r3, [sp, #8]\n\t"
+                     "ldr r3, [sp, #" AT_SUMS "]\n\t"
                      "str r2, [r3, #24]\n\t"
                      "str r4, [r3, #28]\n\t"
                      "mov r2, r8\n\t"
@@ -73,8 +78,8 @@ static EK_NAKED void tile_sums(EK_UNSEEN const ek_s16 *tiles, EK_UNSEEN const ek
                      "mov r4, lr\n\t"
                      "stmia r3!, {r2, r4}\n\t"
                      "adds r3, #8\n\t"
-                     "str r3, [sp, #8]\n\t"
-                     "ldr r2, [sp, #12]\n\t"
+                     "str r3, [sp, #" AT_SUMS "]\n\t"
+                     "ldr r2, [sp, #" AT_END "]\n\t"
                      "cmp r3, r2\n\t"
                      "beq 3f\n\t"
                      "b 1b\n"
@@ -116,7 +121,7 @@ static EK_NAKED void tile_sums(EK_UNSEEN const ek_s16 *tiles, EK_UNSEEN const ek
                      "add r4, r3, #512\n\t"
                      "push {r1, r2, r3, r4}\n"
                      "1:\n\t" /* a position */
-                     "ldr r3, [sp, #4]\n\t"
+                     "ldr r3, [sp, #" AT_BYTES "]\n\t"
                      "mov r4, #0\n\t"
                      "mov r5, #0\n\t"
                      "mov r6, #0\n\t"
@@ -133,9 +138,9 @@ static EK_NAKED void tile_sums(EK_UNSEEN const ek_s16 *tiles, EK_UNSEEN const ek
                      "add r1, r1, #16\n\t"
                      "cmp r0, r12\n\t"
                      "bne 2b\n\t"
-                     "ldrd r2, r3, [sp, #8]\n\t"
+                     "ldrd r2, r3, [sp, #" AT_SUMS "]\n\t"
                      "stmia r2!, {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"
-                     "str r2, [sp, #8]\n\t"
+                     "str r2, [sp, #" AT_SUMS "]\n\t"
                      "cmp r2, r3\n\t"
                      "bne 1b\n\t"
                      "add sp, sp, #16\n\t"
