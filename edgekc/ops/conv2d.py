@@ -210,9 +210,21 @@ def _mve_accepts(view: View) -> bool:
     return view.out.shape[3] >= 4 and view["rounding"] == DOUBLE and lin.vector_requant(view)
 
 
+def _mve_interleaved(view: View) -> dict[str, Array]:
+    """The weights as ek_filters_mve has them: of each four filters 16 taps of each, the next 16, and what is left."""
+    w = view.weights.value.reshape(view.out.shape[3], -1)
+    fours, whole = len(w) // 4 * 4, w.shape[1] // 16 * 16
+    blocks = w[:fours, :whole].reshape(fours // 4, 4, whole // 16, 16).transpose(0, 2, 1, 3).reshape(fours // 4, -1)
+    rest = w[:fours, whole:].reshape(fours // 4, -1)
+    four = np.concatenate([blocks, rest], axis=1)
+    return {view.weights.name: np.concatenate([four.reshape(-1), w[fours:].reshape(-1)])}
+
+
 def _mve_pixels(view: View) -> Regions:
+    each = 4 * view.out.shape[3]
+    one = view.multiplier.value.size == 1
     return (
-        Region("sums", 32 * -(-view.out.shape[3] // 4), "int32 (channels / 4, 2, 4): of two pixels"),
+        Region("shifts", 2 * each if one else each, "int32 (channels), and multipliers if the layer has one for all"),
         Region("pixels", 32 * -(-_taps(view) // 16), "int8 (taps / 16, 2, 16): what two pixels see"),
     )
 
@@ -231,6 +243,7 @@ KERNELS = (
         accepts=lambda view: _is_pointwise(view) and _mve_accepts(view),
         scratch=_mve_pixels,
         in_place=_pointwise_in_place,
+        rewrites=_mve_interleaved,
         sources=("ek_sums_mve",),
     ),
     _kernel(
@@ -240,7 +253,8 @@ KERNELS = (
         accepts=_mve_accepts,
         scratch=_mve_regions,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
-        sources=("ek_sums_mve",),
+        rewrites=_mve_interleaved,
+        sources=("ek_sums_mve", "ek_unroll_mve"),
     ),
     Kernel(
         symbol="ek_conv1x1_s8_vec",

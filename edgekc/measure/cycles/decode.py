@@ -118,7 +118,9 @@ def _armv8m(word: bytes) -> Kind | None:
         return "branch"  # WLS, DLS, LE, and their forms for a last incomplete vector
     if first >> 9 == 0b1110110 and second >> 8 & 0b11110 == 0b11110:  # VLDR, VSTR of 128 bits, contiguous
         return "vector_load" if first & 0x10 else "vector_store"
-    if first >> 8 in (0xFC, 0xFD) and second >> 8 & 0b11110 == 0b11110:  # VLD2, VLD4, VST2, VST4, gathers
+    if first >> 8 in (0xFC, 0xFD) and second >> 8 & 0b11110 == 0b11110:  # VLD2, VLD4, VST2, VST4
+        return "vector_load" if first & 0x10 else "vector_store"
+    if first & 0xEF80 == 0xEC80 and second >> 8 & 0b11110 == 0b01110:  # gathers and scatters by offsets
         return "vector_load" if first & 0x10 else "vector_store"
     if first >> 8 in (0xEE, 0xEF, 0xFE, 0xFF) and second >> 8 & 0b1110 in (0b1110, 0b1000, 0b0000):
         return "vector"

@@ -10,7 +10,7 @@ from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
 
 PIXELS_BYTES = 40 * 1024
-SOURCES = ("ek_decoded_outputs_mve", "ek_indices_mve")
+SOURCES = ("ek_decoded_outputs_mve", "ek_indices_mve", "ek_unroll_mve")
 
 
 def row(taps: int) -> int:

@@ -61,13 +61,13 @@ void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_s8_mve_params *params,
         return;
     }
     ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.starts), ek_region(scratch, params->scratch.rows));
-    int8_t *const bytes = ek_region(scratch, params->scratch.unrolled);
+    const ek_unroll windows = ek_unroll_of(&window, &ring, ek_region(scratch, params->scratch.unrolled));
     uint32_t held = 0;
     for (uint32_t y = 0; y < p->window.out_h; y++) {
         const int8_t *column = ring.rows;
         ek_ring_fill(&ring, in, y * p->window.stride_h);
         for (uint32_t x = 0; x < p->window.out_w; x++, column += window.step) {
-            ek_decoded_window(&d, &window, &ring, column, held, bytes);
+            ek_unroll_mve(&windows, column, ek_decoded_pixel(&d, held));
             if (++held == d.block) {
                 filters(p, &d, indices, held, out);
                 out += held * p->window.out_c;

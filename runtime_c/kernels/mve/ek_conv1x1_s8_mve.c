@@ -11,9 +11,11 @@ void ek_conv1x1_s8_mve(const ek_conv1x1_s8_mve_params *params, const int8_t *in,
     const uint32_t rows = dense ? 1 : p->window.out_h;
     const uint32_t width = dense ? (uint32_t)p->window.out_h * p->window.out_w : p->window.out_w;
     const uint32_t step_x = p->window.stride_w * ic, step_y = (uint32_t)p->window.stride_h * p->window.in_w * ic;
-    const ek_filters_mve filters = EK_FILTERS_MVE(p, oc, ic);
-    int32_t *const sums = scratch;
     int8_t *const pixels = ek_region(scratch, params->scratch.pixels);
+    ek_filters_mve pairs, alone; /* a row's last pixel may have no neighbour */
+    ek_filters_make(&pairs, p->weights, p->bias, &p->requant, oc, ic, pixels, scratch);
+    alone = pairs;
+    ek_filters_alike(&alone);
 
     /* Copies of the pixels make it legal to write over them; where an output pixel is larger than its input
      * the walk goes backwards, so that it only ever covers inputs that have been used. */
@@ -21,10 +23,9 @@ void ek_conv1x1_s8_mve(const ek_conv1x1_s8_mve_params *params, const int8_t *in,
         for (uint32_t done = 0; done < width; done += 2) {
             const uint32_t count = width - done < 2 ? 1 : 2, first = oc > ic ? width - done - count : done;
             const int8_t *const x = in + first * step_x;
-            int8_t *const y = out + first * oc;
             ek_pixel_put(pixels, x, ic);
             ek_pixel_put(pixels + 16, count == 2 ? x + step_x : x, ic);
-            ek_sums_mve(&filters, pixels, sums, y, count == 2 ? y + oc : y);
+            ek_sums_mve(count == 2 ? &pairs : &alone, out + first * oc);
         }
     }
 }

@@ -7,7 +7,7 @@
 
 #include "ek_four_mve.h"
 #include "ek_indices_mve.h"
-#include "ek_sums_mve.h"
+#include "ek_unroll_mve.h"
 #include "ek_types.h"
 
 /* Taps as filters are held: up to a multiple of 16, with zeros behind them. */
@@ -69,27 +69,7 @@ static inline int8_t *ek_decoded_pixel(const ek_decoded *d, uint32_t held)
 static inline void ek_decoded_last(const ek_decoded *d, uint32_t count)
 {
     if (count % 2) {
-        int8_t *x = ek_decoded_pixel(d, count - 1);
-        for (uint32_t sixteens = d->row / 16; sixteens; sixteens--, x += 32) {
-            ek_vstrb(x + 16, ek_vldrb(x));
-        }
-    }
-}
-
-/* The window of output column `column` to the block's pixel `held`; `bytes`: as ek_conv2d_s8_mve has it. */
-static inline void ek_decoded_window(const ek_decoded *d, const ek_window *w, const ek_ring *ring,
-                                     const int8_t *column, uint32_t held, int8_t *bytes)
-{
-    int8_t *to = ek_decoded_pixel(d, held);
-    if (w->run_bytes % 16 == 0) {
-        for (uint32_t ky = 0; ky < w->k_h; ky++) {
-            const int8_t *from = column + ring->window[ky];
-            for (uint32_t run = 0; run < w->runs; run++, from += w->run_step) {
-                to = ek_pixel_put(to, from, w->run_bytes);
-            }
-        }
-    } else {
-        ek_unroll_mve(w, ring, column, bytes, to);
+        ek_pixel_twice(ek_decoded_pixel(d, count - 1), d->row / 16);
     }
 }
 

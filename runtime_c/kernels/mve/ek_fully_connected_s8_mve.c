@@ -2,7 +2,18 @@
 /* Fully connected layer, on cores with Helium: each row against four filters at a time. */
 #include "ek_fully_connected.h"
 #include "ek_naked.h"
-#include "ek_sums_mve.h"
+#include "ek_mve.h"
+
+/* Rows against filters (channels, taps). */
+typedef struct {
+    const int8_t *weights;
+    const int32_t *bias, *multiplier;
+    const int8_t *shift;
+    uint32_t channels, taps;
+    uint32_t requant_step; /* 1: per channel, 0: one for all */
+    int32_t out_zero, act_min, act_max;
+    int rounding;
+} matrix;
 
 /* Groups of four filters, and where their sums go; the order is known to the assembly. */
 typedef struct {
@@ -82,10 +93,32 @@ static void filters(const frame *f)
 
 #endif
 
+/*
+ * What follows the sums of four times `groups` channels from `channel` on. The last two numbers before the outputs are
+ * constants for the compiler: whether rounding is single, and the step of multipliers.
+ */
+static inline void outputs(const matrix *f, uint32_t channel, uint32_t groups, const int32_t *sums, int single,
+                           uint32_t step, int8_t *out)
+{
+    const ek_s32x4 low = ek_vdup(f->act_min), high = ek_vdup(f->act_max);
+    const int32_t *multiplier = f->multiplier + step * channel, zero = f->out_zero;
+    const int8_t *shift = f->shift + step * channel;
+    ek_s32x4 m = ek_vdup(*multiplier), s = ek_vdup(*shift);
+    for (; groups; groups--, sums += 4, out += 4) {
+        if (step) {
+            m = ek_vldrw(multiplier);
+            s = ek_vldrb_s32(shift);
+            multiplier += 4;
+            shift += 4;
+        }
+        ek_vstrb_s32(out, ek_voutput(ek_vldrw(sums), m, s, single, zero, low, high));
+    }
+}
+
 #define GROUPS 16u /* whose sums are held at a time */
 
 /* From `channel` on, four times `groups` channels. */
-static void channels(const ek_filters_mve *f, uint32_t channel, uint32_t groups, const int8_t *row, int32_t *sums,
+static void channels(const matrix *f, uint32_t channel, uint32_t groups, const int8_t *row, int32_t *sums,
                      int8_t *out)
 {
     const frame constants = {row,     sums + 4 * groups, f->weights + channel * f->taps,
@@ -94,19 +127,20 @@ static void channels(const ek_filters_mve *f, uint32_t channel, uint32_t groups,
     filters(&constants);
     out += channel;
     if (single && f->requant_step) {
-        ek_outputs_mve(f, channel, groups, sums, 1, 1, 1, out, out);
+        outputs(f, channel, groups, sums, 1, 1, out);
     } else if (single) {
-        ek_outputs_mve(f, channel, groups, sums, 1, 1, 0, out, out);
+        outputs(f, channel, groups, sums, 1, 0, out);
     } else if (f->requant_step) {
-        ek_outputs_mve(f, channel, groups, sums, 1, 0, 1, out, out);
+        outputs(f, channel, groups, sums, 0, 1, out);
     } else {
-        ek_outputs_mve(f, channel, groups, sums, 1, 0, 0, out, out);
+        outputs(f, channel, groups, sums, 0, 0, out);
     }
 }
 
 void ek_fully_connected_s8_mve(const ek_fully_connected_params *p, const int8_t *in, int8_t *out, void *scratch)
 {
-    const ek_filters_mve f = EK_FILTERS_MVE(p, p->out_c, p->in_c);
+    const matrix f = {p->weights, p->bias, p->requant.multiplier, p->requant.shift, p->out_c, p->in_c, p->requant.step,
+                      p->requant.out_zero, p->requant.act_min, p->requant.act_max, p->requant.rounding};
     for (uint32_t row = 0; row < p->rows; row++, in += f.taps, out += f.channels) {
         for (uint32_t done = 0, groups = f.channels / 4; done < groups; done += GROUPS) {
             channels(&f, 4 * done, groups - done < GROUPS ? groups - done : GROUPS, in, scratch, out);

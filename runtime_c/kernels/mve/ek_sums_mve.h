@@ -1,106 +1,98 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sums of int8 products on cores with Helium: the shared block of the dense kernels, and what follows the sums. */
+/* Sums of int8 products on cores with Helium: the shared block of the dense convolutions, and what it reads. */
 #ifndef EK_SUMS_MVE_H
 #define EK_SUMS_MVE_H
 
-#include "ek_ring_mve.h"
-#include "ek_window.h"
+#include "ek_dot_mve.h"
+#include "ek_unroll_mve.h"
 
-/*
- * Pixels, or rows, against filters (channels, taps), channels >= 4. Channels are taken four at a time; if that
- * leaves some, the last four are taken once more, with the same results.
- */
+/* A layer's filters, at least four, and what follows their sums; the order is known to the assembly. */
 typedef struct {
+    /*
+     * Of each four filters: 16 taps of each of them, the next 16 taps, ..., and then what is left of each of them. The
+     * filters behind the last four follow one by one.
+     */
     const int8_t *weights;
-    const int32_t *bias, *multiplier;
-    const int8_t *shift;
+    const int32_t *bias;
+    const int8_t *pixels;              /* two, in blocks of 16 taps: those of pixel 0, then those of pixel 1 */
+    uint32_t more;                     /* whole blocks behind the first */
+    uint32_t to_multiplier, to_shift;  /* bytes from a filter's bias to its multiplier, and to its shift as int32 */
+    const int32_t *end;                /* of the biases of whole fours */
+    uint32_t rest;                     /* taps behind the last whole block */
+    int32_t out_zero;
+    int16_t act_min[8], act_max[8];
+    uint16_t places[8];                /* of outputs: each filter's two pixels */
+    const int32_t *multiplier, *shift; /* (channels) */
     uint32_t channels, taps;
-    uint32_t requant_step; /* 1: per channel, 0: one for all */
-    int32_t out_zero, act_min, act_max;
-    int rounding;
 } ek_filters_mve;
+#define EK_FILTERS_BIAS 4
+#define EK_FILTERS_PIXELS 8
+#define EK_FILTERS_MULTIPLIER 16
+#define EK_FILTERS_SHIFT 20
+#define EK_FILTERS_END 24
+#define EK_FILTERS_REST 28
+#define EK_FILTERS_ZERO 32
+#define EK_FILTERS_ACT_MIN 36
+#define EK_FILTERS_ACT_MAX 52
+#define EK_FILTERS_PLACES 68
+EK_CHECK_OFFSET(ek_filters_mve, weights, 0);
+EK_CHECK_OFFSET(ek_filters_mve, bias, EK_FILTERS_BIAS);
+EK_CHECK_OFFSET(ek_filters_mve, pixels, EK_FILTERS_PIXELS);
+EK_CHECK_OFFSET(ek_filters_mve, more, 12);
+EK_CHECK_OFFSET(ek_filters_mve, to_multiplier, EK_FILTERS_MULTIPLIER);
+EK_CHECK_OFFSET(ek_filters_mve, to_shift, EK_FILTERS_SHIFT);
+EK_CHECK_OFFSET(ek_filters_mve, end, EK_FILTERS_END);
+EK_CHECK_OFFSET(ek_filters_mve, rest, EK_FILTERS_REST);
+EK_CHECK_OFFSET(ek_filters_mve, out_zero, EK_FILTERS_ZERO);
+EK_CHECK_OFFSET(ek_filters_mve, act_min, EK_FILTERS_ACT_MIN);
+EK_CHECK_OFFSET(ek_filters_mve, act_max, EK_FILTERS_ACT_MAX);
+EK_CHECK_OFFSET(ek_filters_mve, places, EK_FILTERS_PLACES);
+EK_CHECK_OFFSET(ek_filters_mve, multiplier, 84);
+EK_CHECK_OFFSET(ek_filters_mve, shift, 88);
+EK_CHECK_OFFSET(ek_filters_mve, channels, 92);
+EK_CHECK_OFFSET(ek_filters_mve, taps, 96);
 
-/* For kernels whose parameter struct names its requantisation as ek_conv2d_params does. */
-#define EK_FILTERS_MVE(p, channels, taps)                                                                  \
-    {(p)->weights,         (p)->bias,            (p)->requant.multiplier, (p)->requant.shift,              \
-     (channels),           (taps),               (p)->requant.step,       (p)->requant.out_zero,           \
-     (p)->requant.act_min, (p)->requant.act_max, (p)->requant.rounding}
-
-/*
- * Two pixels to `channels` bytes each. They lie in blocks of 16 taps: those of pixel 0, then those of pixel 1. There is
- * room for two sums of each four channels, whole or not. Only pixel 0 is wanted if out1 is out0.
- */
-void ek_sums_mve(const ek_filters_mve *f, const int8_t *pixels, int32_t *sums, int8_t *out0, int8_t *out1);
-
-/* `bytes` values to the blocks of the pixel that `to` points into; returns where the next block begins. */
-static inline int8_t *ek_pixel_put(int8_t *to, const int8_t *from, uint32_t bytes)
+/* `shifts`: room for an int32 of each filter, and for as many multipliers where the layer has one for all of them. */
+static inline void ek_filters_make(ek_filters_mve *f, const int8_t *weights, const int32_t *bias,
+                                   const ek_requant_params *q, uint32_t channels, uint32_t taps, const int8_t *pixels,
+                                   int32_t *shifts)
 {
-    for (uint32_t blocks = bytes / 16; blocks; blocks--, from += 16, to += 32) {
-        ek_vstrb(to, ek_vldrb(from));
+    int32_t *const multipliers = shifts + channels;
+    f->weights = weights;
+    f->bias = bias;
+    f->pixels = pixels;
+    f->more = taps / 16 - 1;
+    f->end = bias + channels / 4 * 4;
+    f->rest = taps % 16;
+    f->out_zero = q->out_zero;
+    for (uint32_t k = 0; k < 8; k++) {
+        f->act_min[k] = q->act_min;
+        f->act_max[k] = q->act_max;
+        f->places[k] = (uint16_t)(k / 2 + k % 2 * channels);
     }
-    if (bytes % 16) {
-        ek_vstrb(to, ek_vldrb_first(from, bytes % 16));
-        to += 32;
+    for (uint32_t c = 0; c < channels; c++) {
+        shifts[c] = q->shift[c * q->step];
+        if (!q->step) {
+            multipliers[c] = *q->multiplier;
+        }
     }
-    return to;
+    f->multiplier = q->step ? q->multiplier : multipliers;
+    f->shift = shifts;
+    f->to_multiplier = (uint32_t)((uintptr_t)f->multiplier - (uintptr_t)bias);
+    f->to_shift = (uint32_t)((uintptr_t)shifts - (uintptr_t)bias);
+    f->channels = channels;
+    f->taps = taps;
 }
 
-/*
- * As ek_window_unroll, in vectors, and then in blocks to the pixel that `to` points into: up to 15 bytes are read behind
- * a run and written behind the window, and what lies there follows the last tap in its block.
- */
-static inline void ek_unroll_mve(const ek_window *w, const ek_ring *ring, const int8_t *column, int8_t *bytes,
-                                 int8_t *to)
+/* From now on both pixels are one. */
+static inline void ek_filters_alike(ek_filters_mve *f)
 {
-    const uint32_t *row = ring->window;
-    int8_t *end = bytes;
-    if (w->runs == 1 && w->run_bytes <= 16) {
-        for (uint32_t rows = w->k_h; rows; rows--, end += w->run_bytes) {
-            ek_vstrb(end, ek_vldrb(column + *row++));
-        }
-    } else {
-        for (uint32_t ky = 0; ky < w->k_h; ky++) {
-            const int8_t *src = column + ring->window[ky];
-            for (uint32_t run = 0; run < w->runs; run++, src += w->run_step, end += w->run_bytes) {
-                for (uint32_t i = 0; i < w->run_bytes; i += 16) {
-                    ek_vstrb(end + i, ek_vldrb(src + i));
-                }
-            }
-        }
+    for (uint32_t k = 1; k < 8; k += 2) {
+        f->places[k] = (uint16_t)(k / 2);
     }
-    do {
-        ek_vstrb(to, ek_vldrb(bytes));
-        bytes += 16;
-        to += 32;
-    } while (bytes < end);
 }
 
-/*
- * What follows the sums of four times `groups` channels from `channel` on: for each group those of each pixel.
- * The last three numbers before the outputs are constants for the compiler: how many pixels there are, whether
- * rounding is single, and the step of multipliers.
- */
-static inline void ek_outputs_mve(const ek_filters_mve *f, uint32_t channel, uint32_t groups, const int32_t *sums,
-                                  uint32_t pixels, int single, uint32_t step, int8_t *out0, int8_t *out1)
-{
-    const ek_s32x4 low = ek_vdup(f->act_min), high = ek_vdup(f->act_max);
-    const int32_t *multiplier = f->multiplier + step * channel, zero = f->out_zero;
-    const int8_t *shift = f->shift + step * channel;
-    ek_s32x4 m = ek_vdup(*multiplier), s = ek_vdup(*shift);
-    for (; groups; groups--, sums += 4 * pixels) {
-        if (step) {
-            m = ek_vldrw(multiplier);
-            s = ek_vldrb_s32(shift);
-            multiplier += 4;
-            shift += 4;
-        }
-        if (pixels == 2) { /* first, so that pixel 0 has the last word where both go to one place */
-            ek_vstrb_s32(out1, ek_voutput(ek_vldrw(sums + 4), m, s, single, zero, low, high));
-            out1 += 4;
-        }
-        ek_vstrb_s32(out0, ek_voutput(ek_vldrw(sums), m, s, single, zero, low, high));
-        out0 += 4;
-    }
-}
+/* Outputs of both pixels: `out` (2, channels). */
+void ek_sums_mve(const ek_filters_mve *f, int8_t *out);
 
 #endif

@@ -67,7 +67,7 @@ void ek_template_conv2d_s8_mve(const ek_template_conv2d_s8_mve_params *params, c
     int16_t *const a = ek_region(scratch, params->scratch.pairs);
     const ek_template_parts s = {index, index + ic, a, a + pairs, pairs};
     ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.starts), ek_region(scratch, params->scratch.rows));
-    int8_t *const bytes = ek_region(scratch, params->scratch.unrolled);
+    const ek_unroll windows = ek_unroll_of(&window, &ring, ek_region(scratch, params->scratch.unrolled));
     uint32_t held = 0;
     for (uint32_t plane = 0; plane < d.planes; plane++) {
         const ek_template_parts of_plane = {index, index + ic, a + 2 * pairs * plane, a + 2 * pairs * plane + pairs, pairs};
@@ -77,7 +77,7 @@ void ek_template_conv2d_s8_mve(const ek_template_conv2d_s8_mve_params *params, c
         const int8_t *column = ring.rows;
         ek_ring_fill(&ring, in, y * p->window.stride_h);
         for (uint32_t x = 0; x < p->window.out_w; x++, column += window.step) {
-            ek_decoded_window(&d, &window, &ring, column, held, bytes);
+            ek_unroll_mve(&windows, column, ek_decoded_pixel(&d, held));
             if (++held == d.block) {
                 filters(p, &s, &d, held, out);
                 out += held * p->window.out_c;
