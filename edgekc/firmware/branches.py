@@ -142,10 +142,13 @@ def _is_within(elf: Elf, section: Section, at: int) -> bool:
     if not before or before[-1][1] == "a":
         return False
     address, kind = before[-1]
+    if kind == "d":
+        return True
     while address < at:
-        half = int.from_bytes(section.data[address - section.address :][:2], "little")
+        offset = address - section.address
+        half = int.from_bytes(section.data[offset : offset + 2], "little")
         address += 4 if half >= 0xE800 else 2
-    return kind == "d" or address != at
+    return address != at
 
 
 def _branches(elf: Elf, section: Section) -> tuple[_Branches, ...]:
