@@ -16,8 +16,8 @@ from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from . import conv2d_16x8
 from .kernels import columns as col
-from .kernels import decoded
 from .kernels import expand as ex
+from .kernels import sums
 from .kernels import vector as vec
 from .kernels import winograd as wg
 from .kernels.cost import Cost
@@ -206,55 +206,27 @@ _MUL2 = tuple(
 )
 
 
-def _mve_accepts(view: View) -> bool:
-    return view.out.shape[3] >= 4 and view["rounding"] == DOUBLE and lin.vector_requant(view)
-
-
-def _mve_interleaved(view: View) -> dict[str, Array]:
-    """The weights as ek_filters_mve has them: of each four filters 16 taps of each, the next 16, and what is left."""
-    w = view.weights.value.reshape(view.out.shape[3], -1)
-    fours, whole = len(w) // 4 * 4, w.shape[1] // 16 * 16
-    blocks = w[:fours, :whole].reshape(fours // 4, 4, whole // 16, 16).transpose(0, 2, 1, 3).reshape(fours // 4, -1)
-    rest = w[:fours, whole:].reshape(fours // 4, -1)
-    four = np.concatenate([blocks, rest], axis=1)
-    return {view.weights.name: np.concatenate([four.reshape(-1), w[fours:].reshape(-1)])}
-
-
-def _mve_pixels(view: View) -> Regions:
-    each = 4 * view.out.shape[3]
-    one = view.multiplier.value.size == 1
-    return (
-        Region("shifts", 2 * each if one else each, "int32 (channels), and multipliers if the layer has one for all"),
-        Region("pixels", 32 * -(-_taps(view) // 16), "int8 (taps / 16, 2, 16): what two pixels see"),
-    )
-
-
-def _mve_regions(view: View) -> Regions:
-    _, k_h, k_w, _ = view.weights.shape
-    return (*_mve_pixels(view), *lin.ring_regions(view, k_h, k_w), decoded.unrolled(view, k_h, k_w))
-
-
 _MVE = frozenset({"mve"})
 KERNELS = (
     _kernel(
         symbol="ek_conv1x1_s8_mve",
         params=_params,
         needs=_MVE,
-        accepts=lambda view: _is_pointwise(view) and _mve_accepts(view),
-        scratch=_mve_pixels,
+        accepts=lambda view: _is_pointwise(view) and sums.accepts(view),
+        scratch=sums.pixels,
         in_place=_pointwise_in_place,
-        rewrites=_mve_interleaved,
-        sources=("ek_sums_mve",),
+        rewrites=sums.interleaved,
+        sources=sums.SOURCES,
     ),
     _kernel(
         symbol="ek_conv2d_s8_mve",
         params=_params,
         needs=_MVE,
-        accepts=_mve_accepts,
-        scratch=_mve_regions,
+        accepts=sums.accepts,
+        scratch=sums.regions,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
-        rewrites=_mve_interleaved,
-        sources=("ek_sums_mve", "ek_unroll_mve"),
+        rewrites=sums.interleaved,
+        sources=(*sums.SOURCES, "ek_unroll_mve"),
     ),
     Kernel(
         symbol="ek_conv1x1_s8_vec",
@@ -358,12 +330,28 @@ def cases(rng: np.random.Generator) -> list[Case]:
         ("3x3-many", (3, 5, 12), (5, 3, 3), (1, 1), (1, 1), (1, 1, 1, 1)),
         ("window-in-padding", (2, 2, 2), (3, 5, 5), (1, 1), (1, 1), (2, 2, 2, 2)),
     ]
+    sixteens = [  # numbers of whole vectors that a window is, and a row of it
+        ("1x1-sixteen", (3, 3, 16), (4, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("3x1-sixteen", (3, 3, 16), (5, 3, 1), (1, 1), (1, 1), (1, 1, 0, 0)),
+        ("1x1-four-sixteens", (1, 3, 67), (4, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("1x1-five-sixteens", (1, 3, 80), (6, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
+        ("dilated-sixteen", (4, 5, 16), (4, 3, 3), (1, 1), (2, 2), (2, 2, 2, 2)),
+    ]
+    out = _cases_of(rng, shapes)
+    bounds = [_at_the_bound_of_pairs(case) for case in out if case.name.endswith("double")]
+    return out + winograd_cases(rng) + bounds + _cases_of(rng, sixteens)
+
+
+_Shape = tuple[str, tuple[int, ...], tuple[int, int, int], tuple[int, int], tuple[int, int], tuple[int, ...]]
+
+
+def _cases_of(rng: np.random.Generator, shapes: Sequence[_Shape]) -> list[Case]:
     out = []
     for name, x, (oc, k_h, k_w), stride, dilation, pads in shapes:
         attrs = dict(stride_h=stride[0], stride_w=stride[1], dilation_h=dilation[0], dilation_w=dilation[1])
         attrs.update(pad_top=pads[0], pad_bottom=pads[1], pad_left=pads[2], pad_right=pads[3])
         out += linear_cases(rng, name, attrs, (1, *x), (oc, k_h, k_w, x[2]), oc, k_h * k_w * x[2])
-    return out + winograd_cases(rng) + [_at_the_bound_of_pairs(case) for case in out if case.name.endswith("double")]
+    return out
 
 
 def _at_the_bound_of_pairs(case: Case) -> Case:
