@@ -158,7 +158,7 @@ CODE_BYTES: dict[str, int] = {
     "ek_transpose_conv_s8_dsp": 1118,
     "ek_transpose_conv_s8_mve": 1050,
     "ek_unary_f32": 288,
-    "ek_unroll_mve": 482,
+    "ek_unroll_mve": 540,
     "ek_winograd_outputs_dsp": 910,
     "ek_winograd_outputs_mve": 2284,
     "ek_winograd_s8_dsp": 662,
