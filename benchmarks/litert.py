@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 from compressed_models import packed_models
-from mobilenet_v2 import mobilenet_v2
+from mobilenets import mobilenet_v2
 
 from edgekc.emulate import host
 from edgekc.files.output import write_folder

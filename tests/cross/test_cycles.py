@@ -79,6 +79,8 @@ SMLAD = "22fb0134"
 SMULL = "82fb0134"
 NOTHING = "00bf"
 VLDR = "90ed001e"  # vldrb.u8 q0,[r0]
+GATHER = "95fc414f"  # vldrw.u32 q2,[r5,q0,uxtw #2]
+SCATTER = "87ec860e"  # vstrb.16 q0,[r7,q3]
 VMLADAV = "f0ee000e"  # vmladav.s8 r0,q0,q0
 
 
@@ -103,6 +105,7 @@ VMLADAV = "f0ee000e"  # vmladav.s8 r0,q0,q0
         (timing._M0PLUS, MUL + STR + NOTHING, 4),
         (timing._M7, NOTHING * 4, 2),
         (timing._M55, VLDR + VLDR, 4),
+        (timing._M55, GATHER + SCATTER, 4),
         (timing._M55, (VLDR + VMLADAV) * 3, 7),  # in turns they overlap
     ],
 )

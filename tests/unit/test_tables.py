@@ -12,6 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ FIGURES = (
     "instructions",
     "estimated cycles",
 )
-M55_FIGURES = ("flash with weights, bytes", "arena, bytes", "instructions")
+M55_FIGURES = ("flash with weights, bytes", "arena, bytes", "instructions", "estimated cycles")
 
 
 def markdown(rows: list[tuple[str, ...]]) -> str:
@@ -143,6 +144,11 @@ def _rows_of(file: str, board: str, figures: tuple[str, ...]) -> list[tuple[str,
     return rows
 
 
+def costs(section: str) -> Callable[[], str]:
+    """A table of benchmarks/costs.py, from its committed results."""
+    return lambda: str(_benchmark("cost_tables").tables(_result("costs.json"))[section])
+
+
 def losses() -> str:
     """Each packed model beside the dense int8 one, from the committed results of benchmarks/losses.py."""
     rows = [("on a Cortex-M4", "flash, bytes", "RAM, bytes", "instructions", "right", "points lost to float, 95 %")]
@@ -193,7 +199,14 @@ TABLES = {
     README: {"compared": compared},
     DOCS / "operators.md": {"operators": operators},
     DOCS / "boards.md": {"boards": boards},
-    DOCS / "figures.md": {"figures": figures, "losses": losses, "networks": networks},
+    DOCS / "figures.md": {
+        "figures": figures,
+        "losses": losses,
+        "networks": networks,
+        "cycles": costs("cycles"),
+        "flash": costs("flash"),
+    },
+    DOCS / "ram.md": {"ram": costs("ram")},
     DOCS / "measuring.md": {"litert": litert},
 }
 

@@ -34,16 +34,17 @@ EK_CHECK_OFFSET(frame, requant, FRAME_REQUANT);
 
 /*
  * Eight taps of both pixels, loaded widened with r1 moved by `move` and `back`, against four filters; `a`: "a" to add
- * to what is there. Sums live in the even registers, as the instruction wants them.
+ * to what is there. Sums live in the even registers, as the instruction wants them. The first filter's taps are in q2,
+ * and its next ones are loaded as soon as q2 is free: so loads and products take turns, and run at the same time. The
+ * last time that is what lies behind the weights in scratch.
  */
 #define EIGHT(a, move, back)                                                  \
-    "vldrb.s16 q0, [r1], #" move "\n\t" "vldrh.16 q2, [r3], #16\n\t"           \
-    "vmladav" a ".s16 r0, q0, q2\n\t" "vldrh.16 q3, [r3], #16\n\t"             \
-    "vmladav" a ".s16 r2, q0, q3\n\t" "vldrh.16 q4, [r3], #16\n\t"             \
-    "vmladav" a ".s16 r4, q0, q4\n\t" "vldrh.16 q5, [r3], #16\n\t"             \
-    "vmladav" a ".s16 r6, q0, q5\n\t" "vldrb.s16 q1, [r1], #" back "\n\t"      \
-    "vmladav" a ".s16 r8, q1, q2\n\t"                                         \
-    "vmladav" a ".s16 r10, q1, q3\n\t"                                        \
+    "vldrb.s16 q0, [r1], #" move "\n\t" "vmladav" a ".s16 r0, q0, q2\n\t"      \
+    "vldrh.16 q3, [r3], #16\n\t" "vmladav" a ".s16 r2, q0, q3\n\t"             \
+    "vldrh.16 q4, [r3], #16\n\t" "vmladav" a ".s16 r4, q0, q4\n\t"             \
+    "vldrh.16 q5, [r3], #16\n\t" "vmladav" a ".s16 r6, q0, q5\n\t"             \
+    "vldrb.s16 q1, [r1], #" back "\n\t" "vmladav" a ".s16 r8, q1, q2\n\t"      \
+    "vldrh.16 q2, [r3], #16\n\t" "vmladav" a ".s16 r10, q1, q3\n\t"            \
     "vmladav" a ".s16 r12, q1, q4\n\t"                                        \
     "vmladav" a ".s16 lr, q1, q5\n\t"
 /* Up to 64 taps, by a branch into as many eights as there are of 56 bytes of instructions; and more, by a loop. */
@@ -75,6 +76,7 @@ EK_CHECK_OFFSET(frame, requant, FRAME_REQUANT);
                      "ldr r11, [r9, #" EK_TEXT(FRAME_PAIRS) "]\n"            \
                      "1:\n\t"                                                \
                      "ldr r3, [r9, #" EK_TEXT(FRAME_WEIGHTS) "]\n\t"         \
+                     "vldrh.16 q2, [r3], #16\n\t"                           \
                      EIGHT("", "16", "-8") EIGHT("a", "16", "8") rest        \
                      "3:\n\t" done                                           \
                      "subs r11, #1\n\t"                                      \

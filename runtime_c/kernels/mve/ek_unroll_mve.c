@@ -112,23 +112,26 @@ static void short_pair(const ek_unroll *u, const int8_t *column, int8_t *to)
 /* Apart, so that calls of the others save no registers for it. */
 static __attribute__((noinline)) void any_rows(const ek_unroll *u, const int8_t *column, int8_t *to)
 {
+    const uint32_t *row = u->rows, *const end = row + u->k_h;
+    const uint32_t runs = u->runs, run_bytes = u->run_bytes, run_step = u->run_step;
+    const int8_t *from = u->bytes;
     int8_t *bytes = u->bytes;
-    for (uint32_t ky = 0; ky < u->k_h; ky++) {
-        const int8_t *src = column + u->rows[ky];
-        for (uint32_t run = 0; run < u->runs; run++, src += u->run_step) {
-            if (u->run_bytes % 16 == 0) {
-                ek_pixel_put(to, src, u->run_bytes);
-                to += 2 * u->run_bytes;
+    for (; row != end; row++) {
+        const int8_t *src = column + *row;
+        for (uint32_t run = runs; run; run--, src += run_step) {
+            if (run_bytes % 16 == 0) {
+                ek_pixel_put(to, src, run_bytes);
+                to += 2 * run_bytes;
                 continue;
             }
-            for (uint32_t i = 0; i < u->run_bytes; i += 16) {
+            for (uint32_t i = 0; i < run_bytes; i += 16) {
                 ek_vstrb(bytes + i, ek_vldrb(src + i));
             }
-            bytes += u->run_bytes;
+            bytes += run_bytes;
         }
     }
-    for (uint32_t i = 0; u->run_bytes % 16 && i < u->blocks; i++) {
-        ek_vstrb(to + 32 * i, ek_vldrb(u->bytes + 16 * i));
+    for (; from < bytes; from += 16, to += 32) {
+        ek_vstrb(to, ek_vldrb(from));
     }
 }
 

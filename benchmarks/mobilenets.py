@@ -1,7 +1,8 @@
-"""A quantised .tflite file of MobileNetV2's layers (1.0, 224x224) with random weights, written without TensorFlow.
+"""Quantised .tflite files of MobileNets' layers with random weights, written without TensorFlow.
 
-For timing only: shapes, strides, padding, residual additions and activations are those of the published network
-(Sandler et al., CVPR 2018), 300 million multiply-accumulates and 3.5 million weights; what it answers means nothing.
+For timing and sizes only: shapes, strides, padding, residual additions and activations are those of the published
+networks; what they answer means nothing. MobileNetV2 1.0 at 224x224 (Sandler et al., CVPR 2018) has 300 million
+multiply-accumulates and 3.5 million weights.
 """
 
 from __future__ import annotations
@@ -130,23 +131,22 @@ class _File:
         return self.operator("ADD", (x, out), total, "AddOptions", FusedActivationFunction=NONE)
 
 
-def mobilenet_v2(seed: int) -> bytes:
-    """The file; the same bytes for the same seed."""
+def _begin(seed: int, size: int) -> tuple[_File, int]:
     b = flatbuffers.Builder(1 << 22)
     f = _File(b, np.random.default_rng(seed))
     f.buffers.append(_table(b, "Buffer"))
-    source = f.activation((1, 224, 224, 3), False)
-    x = f.conv(source, 32, 3, 2, True)
-    for expansion, channels, repeats, stride in BLOCKS:
-        for i in range(repeats):
-            x = f.block(x, expansion, channels, stride if i == 0 else 1)
-    x = f.conv(x, 1280, 1, 1, True)
+    return f, f.activation((1, size, size, 3), False)
+
+
+def _end(f: _File, source: int, x: int, classes: int) -> bytes:
+    """Global pooling, a fully connected layer, and the file."""
+    b, channels = f.b, f.shapes[x][3]
     axes = np.array([1, 2], np.int32)
     positions = f.tensor((2,), tflite.TensorType.INT32, np.array([1.0]), 0, 0, axes)
-    pooled = f.tensor((1, 1280), tflite.TensorType.INT8, np.array([STEP]), -128, 0, None)
+    pooled = f.tensor((1, channels), tflite.TensorType.INT8, np.array([STEP]), -128, 0, None)
     f.operator("MEAN", (x, positions), pooled, "ReducerOptions", KeepDims=False)
-    w, bias = f.weighted(pooled, (1000, 1280), 0)
-    scores = f.tensor((1, 1000), tflite.TensorType.INT8, np.array([LINEAR]), 0, 0, None)
+    w, bias = f.weighted(pooled, (classes, channels), 0)
+    scores = f.tensor((1, classes), tflite.TensorType.INT8, np.array([LINEAR]), 0, 0, None)
     f.operator("FULLY_CONNECTED", (pooled, w, bias), scores, "FullyConnectedOptions", FusedActivationFunction=NONE)
 
     ends = [b.CreateNumpyVector(np.array([i], np.int32)) for i in (source, scores)]
@@ -157,3 +157,34 @@ def mobilenet_v2(seed: int) -> bytes:
     parts = dict(OperatorCodes=_offsets(b, codes), Subgraphs=_offsets(b, [graph]), Buffers=_offsets(b, f.buffers))
     b.Finish(_table(b, "Model", Version=3, **parts), b"TFL3")
     return bytes(b.Output())
+
+
+def _scaled(channels: int, width: float) -> int:
+    """Channels times the width multiplier: a multiple of eight, and never below nine tenths of the product."""
+    wanted = channels * width
+    nearest = max(8, int(wanted + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * wanted else nearest
+
+
+def mobilenet_v2(seed: int, size: int = 224, width: float = 1.0, classes: int = 1000) -> bytes:
+    """The file; the same bytes for the same arguments. `size`: of the image, in pixels; `width`: at most 1."""
+    f, source = _begin(seed, size)
+    x = f.conv(source, _scaled(32, width), 3, 2, True)
+    for expansion, channels, repeats, stride in BLOCKS:
+        for i in range(repeats):
+            x = f.block(x, expansion, _scaled(channels, width), stride if i == 0 else 1)
+    return _end(f, source, f.conv(x, 1280, 1, 1, True), classes)
+
+
+def separable(seed: int, size: int, width: float, layers: Sequence[tuple[int, int]], classes: int = 1000) -> bytes:
+    """A convolution of stride 2, then pairs of a depthwise and a 1x1 one: `layers` has their channels and strides."""
+    f, source = _begin(seed, size)
+    x = f.conv(source, _scaled(32, width), 3, 2, True)
+    for channels, stride in layers:
+        x = f.conv(f.depthwise(x, stride), _scaled(channels, width), 1, 1, True)
+    return _end(f, source, x, classes)
+
+
+# MobileNetV1 (Howard et al., 2017), and FD-MobileNet, which goes to 7x7 sooner (Qin et al., ICIP 2018).
+MOBILENET_V1 = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
+FD_MOBILENET = ((64, 2), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 4, (1024, 1))
