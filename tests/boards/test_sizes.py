@@ -21,7 +21,7 @@ from edgekc.files.output import read_manifest, write_folder
 from edgekc.firmware.branches import indirect_calls
 from edgekc.firmware.build import build_image
 from edgekc.firmware.elf import read_elf
-from edgekc.firmware.toolchain import arm_compiler
+from edgekc.firmware.toolchain import gcc_compiler
 from edgekc.measure.budget import parse_size
 from edgekc.measure.by_layer import OUTSIDE, split_flash, split_ram
 from edgekc.measure.ledger import read_ledger
@@ -46,10 +46,8 @@ def choose(family: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if family == "zig" and importlib.util.find_spec("ziglang") is None:
         pytest.skip("ziglang is not installed")
     monkeypatch.setenv("EDGEKC_TOOLCHAIN", family)
-    program = arm_compiler(load_board(name)).command[0] if family == "zig" else None
-    gcc = {"bare": "arm-none-eabi-gcc"}.get(load_board(name).core.system)
-    if program is None and gcc is not None and shutil.which(gcc) is None:
-        pytest.skip(f"{gcc} is not installed")
+    if family == "gcc" and gcc_compiler(load_board(name)) is None:
+        pytest.skip(f"GCC for {name} is not installed")
 
 
 @pytest.mark.parametrize(("family", "name"), CHOICES)
