@@ -177,7 +177,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, fo
         layers=layers,
         words=len(held.data) // 4,
         ekc_bytes=len(data),
-        stripped=form.strip,
+        stripped=held.stripped,
         rewritten=held.rewritten,
         sections=held.parts,
         laid_out_words=len(own_order) // 4,
