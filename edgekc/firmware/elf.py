@@ -173,8 +173,8 @@ def run_ranges(elf: Elf, name: str, layer_lines: Sequence[tuple[int, int]]) -> t
         (s.address, s.address + s.size_bytes)
         for s in elf.symbols
         # gcc moves cold parts out as NAME_run.cold, NAME_run.part.0; clang as NAME_run.cold.1.
-        # NAME_run calls NAME_run_rows where the input comes in rows.
-        if s.kind == "func" and s.name.partition(".")[0] in (f"{name}_run", f"{name}_run_rows")
+        # NAME_run calls NAME_run_rows where the input comes in rows, NAME_run_parallel where layers have parts.
+        if s.kind == "func" and s.name.partition(".")[0] in (f"{name}_run", f"{name}_run_rows", f"{name}_run_parallel")
     ]
     slots = {line: index + 1 for index, (first, last) in enumerate(layer_lines) for line in range(first, last + 1)}
     rows = _line_rows(elf.path, f"{name}.c", bodies)
