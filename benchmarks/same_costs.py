@@ -34,7 +34,7 @@ def costs(path: Path, board_name: str) -> dict[str, Any]:
     from edgekc.emulate.device import run_image
     from edgekc.files.output import write_folder
     from edgekc.firmware.build import build_image
-    from edgekc.measure.ledger import read_ledger
+    from edgekc.measure.ledger import embedded_sections, read_ledger
     from edgekc.pipeline import compile_model, target_of
 
     board = load_board(board_name)
@@ -44,7 +44,7 @@ def costs(path: Path, board_name: str) -> dict[str, Any]:
         write_folder(compiled.files, folder)
         image = build_image(folder, board, Path(temporary) / "image", optimise="speed")
         manifest = json.loads((folder / "manifest.json").read_text())
-        ledger = read_ledger(image, compiled.plan.arena_bytes, manifest["sections"])
+        ledger = read_ledger(image, compiled.plan.arena_bytes, embedded_sections(manifest))
         run = run_image(image, np.random.default_rng(0).bytes(2 * image.input_bytes), timeout_s=600)
     return {
         "ekc": hashlib.sha256(compiled.files["model.ekc"]).hexdigest(),

@@ -16,6 +16,7 @@ from .format.pack import Packed, pack, read
 from .generate.embedded import DEFAULT, Form, embedded
 from .generate.fits import Target, check_fit, model_ram, room_for_arena
 from .generate.goals import Goal, plan_for
+from .generate.parts import MOST_PARTS, plan_in_parts
 from .generate.plan import Plan, Ram, buffer_bytes
 from .generate.row_search import smallest
 from .generate.sources import generate
@@ -107,6 +108,9 @@ def compile_packed(
 
 def planned(graph: Graph, target: Target, log: Log = unsaid, goal: Goal = "speed") -> Plan:
     """The plan for a target: the best by the goal that fits; where none does, the smallest."""
+    if target.threads:
+        _check_threads(target, goal)
+        return plan_in_parts(graph, target.features, target.threads)
     fastest = fastest_plan(graph, target.features)
     beside = buffer_bytes(fastest) - fastest.arena_bytes - (fastest.input_bytes if target.input_rows else 0)
     room = room_for_arena(target, beside, fastest.state_bytes)
@@ -130,6 +134,18 @@ def planned(graph: Graph, target: Target, log: Log = unsaid, goal: Goal = "speed
     )
     ends = model_ram(min(least, found.plan, key=model_ram)), model_ram(fastest)
     return replace(found.plan, ram=Ram(target.model_ram_bytes, *ends, found.more_cycles))
+
+
+def _check_threads(target: Target, goal: Goal) -> None:
+    if not 2 <= target.threads <= MOST_PARTS:
+        raise UsageError(f"--threads {target.threads}; expected 2 to {MOST_PARTS}", fix="leave it out for one thread")
+    for used, option in (
+        (target.model_ram_bytes is not None, "--ram"),
+        (target.input_rows, "--input-rows"),
+        (goal != "speed", f"--optimise {goal}"),
+    ):
+        if used:
+            raise UsageError(f"--threads does not go with {option}", fix="leave one out")
 
 
 def read_model(path: Path) -> bytes:

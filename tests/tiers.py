@@ -70,6 +70,7 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "boards/test_flash.py::test_gdb_loads_into_qemu_and_reads_back[mps2-an505]",
     "boards/test_flash.py::test_the_image_starts_with_stack_and_reset_vector[b-u585i",
     "boards/test_flash.py::test_the_image_starts_with_stack_and_reset_vector[nucleo",
+    "boards/test_flash.py::test_the_image_starts_with_stack_and_reset_vector[rp2350",
     "boards/test_uart.py::test_the_c_of_every_board_compiles_without_warnings",
     "boards/test_uart.py::test_the_uarts_of_emulated_boards[lm3s",
     "boards/test_uart.py::test_the_uarts_of_emulated_boards[mps",
@@ -227,6 +228,9 @@ SLOW = (
     "cross/test_device.py::test_zig_builds_the_same_program[microbit]",
     "cross/test_device.py::test_zig_builds_the_same_program[mps2-an505]",
     "cross/test_device.py::test_zig_builds_the_same_program[mps3-an547]",
+    "cross/test_device.py::test_zig_builds_the_same_program[rv32imac]",
+    "boards/test_sizes.py::test_the_ledger_by_layer_sums_to_the_elf[gcc-rp2350-riscv]",
+    "boards/test_sizes.py::test_the_ledger_by_layer_sums_to_the_elf[gcc-rv32imc",  # the default run has rv32imac
     "cross/test_embedded.py::test_the_board_s_program_holds_it",
     "cross/test_embedded.py::test_the_generated_cmake_builds_it",
     "cross/test_kernel_choice.py::test_every_kernel_wins_somewhere[mps2-an386]",

@@ -127,10 +127,12 @@ class Fits(tables.Shown):
     Attributes:
         model: what was asked about.
         rows: a board each.
+        left_out: names of boards that nobody asked for and for which no compiler is here.
     """
 
     model: str
     rows: tuple[which_boards.Fit, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def boards(self) -> tuple[str, ...]:
@@ -139,7 +141,7 @@ class Fits(tables.Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """`rows` is what `edgekc fit --json` prints."""
-        return {"model": self.model, "rows": [row.as_json() for row in self.rows]}
+        return {"model": self.model, "rows": [row.as_json() for row in self.rows], "left_out": list(self.left_out)}
 
     def parts(self) -> list[tables.Part]:
         """One table, and what to do where no board holds it."""
@@ -160,6 +162,8 @@ class Fits(tables.Shown):
             sheet,
             "RAM: arena, input, output, and the most that the stack can take (see measure).",
         ]
+        if self.left_out:
+            shown.append(f"No compiler is here for {', '.join(self.left_out)}: see edgekc doctor.")
         if not self.boards:
             advice = "compress the model (edgekc compress --recipe), or take a smaller input."
             shown.append(f"No board holds it: {advice}")
@@ -173,7 +177,7 @@ def find_boards(
 
     Args:
         model: what `compile` takes.
-        boards: only these. Default: all that come with edgekc.
+        boards: only these. Default: all that come with edgekc, but for those whose compiler is missing.
         allow_float: as in `compile`.
         progress: is told of each board.
 
@@ -184,8 +188,13 @@ def find_boards(
     """
     chosen = [b if isinstance(b, Board) else load_board(b) for b in boards or board_names()]
     source = load(model, allow_float=allow_float)
-    rows = which_boards.fit_boards(packed_bytes(source, allow_float=allow_float), chosen, progress)
-    return Fits(Path(source.where).name, rows)
+    bare = [board for board in chosen if board.core.system == "bare"]
+    left_out = () if boards else tuple(b.name for b in bare if not toolchain.has_compiler(b))
+    if len(left_out) == len(bare):
+        left_out = ()  # the error says what to install
+    asked = [board for board in chosen if board.name not in left_out]
+    rows = which_boards.fit_boards(packed_bytes(source, allow_float=allow_float), asked, progress)
+    return Fits(Path(source.where).name, rows, left_out)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ def compile(  # the name of the command
     strip: bool = False,
     ram: int | str | None = None,
     input_rows: bool = False,
+    threads: int = 0,
     keep: str | Path | None = None,
     log: Log = unsaid,
 ) -> Program:
@@ -57,6 +58,8 @@ def compile(  # the name of the command
         ram: bytes that arena, state and stack may take, as 20000 or "20k". The plan is the one that costs least of
             those that fit: kernels of less scratch, or layers that run by rows. Default: what the board has.
         input_rows: the C has NAME_run_rows, which asks a callback for the rows of the input: it need not be in memory.
+        threads: most parts of a layer that may run at the same time, 2 to 64. The C then has NAME_run_parallel, which
+            hands them to a function of the caller's. Default: the C knows nothing of threads.
         keep: a folder for the text dump of every stage, over what is there.
         log: is given one line for each thing that a pass did.
 
@@ -79,7 +82,7 @@ def compile(  # the name of the command
         raise UsageError("a packed model has its rounding already", where=f"--rounding {rounding}", fix="leave it out")
     packed = source.graph.stage is Stage.INTEGER
     data = source.data if packed else _pack(source, name, rounding, log, dumps, allow_float)
-    target = replace(target_of(target_board), input_rows=input_rows)
+    target = replace(target_of(target_board), input_rows=input_rows, threads=threads)
     if ram is not None:
         target = replace(target, model_ram_bytes=parse_bytes(str(ram), "--ram"))
     found = compile_packed(data, source.where, name, target, goal=goal, log=log, keep=dumps, form=form)

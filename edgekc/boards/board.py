@@ -92,9 +92,9 @@ class Board:
     zig_flags: tuple[str, ...]
     memories: tuple[Memory, ...]  # first flash holds the program, first RAM the stack; empty on Linux
     emulators: tuple[str, ...]  # in order of preference: "qemu", "unicorn"
-    machine: str | None  # qemu-system-arm -M; None on Linux
+    machine: str | None  # qemu-system-* -M; None on Linux
     qemu_cpu: str | None  # -cpu; None: what the machine has
-    systick_hz: int | None  # clock that SysTick counts, for instructions under -icount
+    systick_hz: int | None  # clock that SysTick counts, for instructions under -icount; RISC-V counts nanoseconds
     probe: Probe | None  # None: there is no such hardware, or edgekc cannot program it
     console: Console | None
     timing: BoardTiming | None  # None: an emulator's board, or one whose data sheet nobody read

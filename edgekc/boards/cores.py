@@ -35,9 +35,20 @@ def _cortex_m(name: str, features: str, gcc: str, zig: str, *, hard: bool = Fals
     )
 
 
+def _riscv(name: str, arch: str, zig: str, *, system: System = "bare") -> Core:
+    """A 32-bit RISC-V core. Without Zbs, even where a chip has it: gcc 12 crashes on kernels with Zba, Zbb and Zbs."""
+    return Core(
+        name,
+        frozenset({"riscv"}),
+        (f"-march={arch}", "-mabi=ilp32"),
+        ("-target", "riscv32-freestanding-none", f"-mcpu=generic_rv32{zig}", "-mabi=ilp32"),
+        system=system,
+    )
+
+
 # thumb1: ARMv6-M, no unaligned access and no 32-bit Thumb; thumb2: ARMv7-M and later. dsp: SMLAD and
 # friends; mve: Helium; fpu: floating-point registers; neon: Advanced SIMD; dotprod: SDOT/UDOT; i8mm: SMMLA;
-# vector: ek_vec.h knows the core's vector instructions.
+# vector: ek_vec.h knows the core's vector instructions; riscv: RV32 with M, whose multiplications take one instruction.
 CORES: dict[str, Core] = {
     core.name: core
     for core in (
@@ -68,6 +79,10 @@ CORES: dict[str, Core] = {
             "cortex-m85", "thumb2 dsp fpu mve", "-march=armv8.1-m.main+dsp+mve.fp+fp.dp",
             "cortex_m85+mve+mve_fp", hard=True,
         ),
+        _riscv("rv32imac", "rv32imac", "+m+a+c"),
+        _riscv("rv32imc-zba-zbb", "rv32imc_zba_zbb", "+m+c+zba+zbb"),
+        _riscv("hazard3", "rv32imac_zba_zbb", "+m+a+c+zba+zbb"),
+        _riscv("esp32c3", "rv32imc", "+m+c", system="library"),
         Core(
             "cortex-a7", frozenset({"fpu", "neon", "vector"}),
             ("-mcpu=cortex-a7", "-mfpu=neon-vfpv4", "-mfloat-abi=hard"),

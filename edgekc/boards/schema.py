@@ -13,8 +13,8 @@ MemoryKind = Literal["flash", "ram"]
 MemorySpeed = Literal["tcm", "sram", "flash", "external"]
 FlashTool = Literal["pyocd", "openocd", "stlink", "uf2", "ssh", "adb", "gdb"]
 Link = Literal["rtt", "uart", "semihosting"]
-# What lies before the vector table: nothing, a second-stage loader with its checksum, or an image definition.
-Boot = Literal["plain", "rp2040", "rp2350"]
+# What lies before or behind the vector table: nothing, a second-stage loader with its checksum, or an image definition.
+Boot = Literal["plain", "rp2040", "rp2350", "rp2350-riscv"]
 
 
 class _Strict(BaseModel):

@@ -81,6 +81,14 @@ def compile_(
         bool,
         typer.Option("--input-rows", help="NAME_run_rows asks a callback for rows of the input, which is never whole."),
     ] = False,
+    threads: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            help="NAME_run_parallel hands up to N parts of a layer to threads that the caller has. "
+            "Default: the C knows nothing of threads.",
+        ),
+    ] = 0,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a text dump of every stage to this folder.")
     ] = None,
@@ -111,6 +119,7 @@ def compile_(
             strip=strip,
             ram=ram,
             input_rows=input_rows,
+            threads=threads,
             keep=keep,
             log=say if verbose else (lambda text: None),
         )

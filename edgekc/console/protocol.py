@@ -22,7 +22,7 @@ _HEADER = struct.Struct("<2sBBH")
 _FRAME = _HEADER.size + MAX_PAYLOAD + 4
 
 HELLO, WRITE, RUN, READ, LAYERS, LAYER, TEXT, REFUSED, REPLY = 1, 2, 3, 4, 5, 6, 0xFE, 0xFF, 0x80
-COUNTERS = ("none", "SysTick", "DWT")
+COUNTERS = ("none", "SysTick", "DWT", "mcycle")
 COUNTS_INSTRUCTIONS = 256  # added to the counter by a program on a simulator, where a tick is an instruction
 FLAGS = ("the stack overflowed", "wrote beside arena, input or output", "changed its input")
 

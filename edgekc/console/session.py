@@ -24,7 +24,7 @@ from ..files.output import read_manifest
 from ..firmware.build import Image, Optimise
 from ..firmware.elf import read_elf
 from ..firmware.folder import build_firmware, firmware_folder
-from ..firmware.toolchain import qemu_name, qemu_path
+from ..firmware.toolchain import qemu_machine, qemu_name, qemu_path
 from ..flashing import remote
 from ..flashing.openocd import connect
 from ..flashing.records import Job
@@ -186,7 +186,7 @@ def _linux_command(image: Image, job: Job, tool: str) -> list[str]:
     path = qemu_path(image.board)
     if path is None:
         raise ToolError(f"{qemu_name(image.board)} is not installed", where=f"board {image.board.name}")
-    return [path, *(["-cpu", image.board.qemu_cpu] if image.board.qemu_cpu else []), str(image.elf)]
+    return [path, *qemu_machine(image.board), str(image.elf)]
 
 
 def _qemu_command(image: Image, link: str) -> list[str]:
@@ -194,11 +194,10 @@ def _qemu_command(image: Image, link: str) -> list[str]:
     path = qemu_path(board)
     if path is None:
         raise ToolError(f"{qemu_name(board)} is not installed", where=f"board {board.name}", fix="see edgekc doctor")
-    cpu = ["-cpu", board.qemu_cpu] if board.qemu_cpu else []
     # Without a chardev for it, the terminal is the program's own standard streams; a chardev's input hangs in qemu 7.2.
     serial = "stdio" if link == "uart" else "none"
     return [
-        path, "-M", str(board.machine), *cpu, "-kernel", str(image.elf), "-display", "none", "-monitor", "none",
+        path, *qemu_machine(board), "-kernel", str(image.elf), "-display", "none", "-monitor", "none",
         "-serial", serial, "-icount", "shift=0", "-semihosting-config", "enable=on,target=native",
     ]  # fmt: skip
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..errors import ToolError, UsageError
 from ..firmware.build import Image
-from ..firmware.toolchain import Emulator, emulator, qemu_name, qemu_path
+from ..firmware.toolchain import Emulator, emulator, qemu_machine, qemu_name, qemu_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +73,12 @@ def qemu_command(image: Image, qemu_args: Sequence[str] = ()) -> list[str]:
     path = qemu_path(board)
     if path is None:
         raise ToolError(f"{qemu_name(board)} is not installed", where=f"board {board.name}", fix="see edgekc doctor")
-    cpu = ["-cpu", board.qemu_cpu] if board.qemu_cpu else []
     if board.core.system == "linux":
-        return [path, *cpu, *qemu_args, str(image.elf)]
+        return [path, *qemu_machine(board), *qemu_args, str(image.elf)]
     # icount: virtual time advances 1 ns per instruction, so SysTick counts instructions, and every run
     # is the same.
     return [
-        path, "-M", str(board.machine), *cpu, "-kernel", str(image.elf), "-nographic", "-monitor", "none",
+        path, *qemu_machine(board), "-kernel", str(image.elf), "-nographic", "-monitor", "none",
         "-serial", "none", "-semihosting-config", "enable=on,target=native", "-icount", "shift=0", *qemu_args,
     ]  # fmt: skip
 

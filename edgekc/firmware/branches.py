@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from . import riscv
 from .elf import Elf, Section, Symbol
 
 # Of each branch: the address after it, its target, whether it is a call.
@@ -24,7 +25,6 @@ def return_addresses(elf: Elf, name: str) -> tuple[int, ...]:
     harmless: an address only counts when the program runs through it.
     """
     code = [section for section in elf.sections if section.executable and section.loaded]
-    arm = elf.machine == "arm"
     branches = [decoded for section in code for decoded in _branches(elf, section)]
     wrapper = elf.symbol("ek_measured_call")
     targets: set[int] = set()
@@ -39,7 +39,7 @@ def return_addresses(elf: Elf, name: str) -> tuple[int, ...]:
         found.update(int(at) for at in after[np.isin(to, list(targets)) & link])
     if wrapper is not None:
         low, high = wrapper.address, wrapper.address + wrapper.size_bytes
-        found.update(at for section in code for at in _indirect_calls(section, arm=arm) if low < at < high)
+        found.update(at for section in code for at in _indirect_calls(elf, section) if low < at < high)
     return tuple(sorted(found))
 
 
@@ -51,13 +51,14 @@ def _function_before(elf: Elf, end: int) -> Symbol | None:
 def branch_targets(elf: Elf) -> tuple[tuple[int, int], ...]:
     """Address after and target of all branches of the machine's common code; some are literals by chance.
 
-    Thumb code only, on 32-bit Arm.
+    Thumb code only, on 32-bit Arm; calls only, on RISC-V, whose jumps stay within a function as short ones do.
     """
     found: list[tuple[int, int]] = []
     for section in elf.sections:
         if section.executable and section.loaded:
-            after, to, _ = _branches(elf, section)[0]
-            found.extend(zip(after.tolist(), to.tolist(), strict=True))
+            after, to, link = _branches(elf, section)[0]
+            kept = link if elf.machine == "riscv" else slice(None)
+            found.extend(zip(after[kept].tolist(), to[kept].tolist(), strict=True))
     return tuple(found)
 
 
@@ -68,6 +69,8 @@ def short_jumps(elf: Elf) -> tuple[tuple[int, int], ...]:
     as libgcc's, goes from one function into another.
     """
     found: list[tuple[int, int]] = []
+    if elf.machine == "riscv":
+        return tuple((b.after, b.target) for b in _riscv(elf) if b.target is not None and not b.link)
     for section in elf.sections:
         if elf.machine == "arm" and section.executable and section.loaded:
             for low, high in _thumb_stretches(elf, section):
@@ -129,7 +132,7 @@ def _ends(first: int, second: int) -> bool:
 def indirect_calls(elf: Elf) -> tuple[int, ...]:
     """Address after each call through a register."""
     code = [section for section in elf.sections if section.executable and section.loaded]
-    found = ((section, at) for section in code for at in _indirect_calls(section, arm=elf.machine == "arm"))
+    found = ((section, at) for section in code for at in _indirect_calls(elf, section))
     return tuple(at for section, at in found if elf.machine != "arm" or not _is_within(elf, section, at - 2))
 
 
@@ -152,6 +155,8 @@ def _is_within(elf: Elf, section: Section, at: int) -> bool:
 
 
 def _branches(elf: Elf, section: Section) -> tuple[_Branches, ...]:
+    if elf.machine == "riscv":
+        return (_branches_riscv(elf, section),)
     if elf.machine != "arm":
         return (_where(elf, "x", _branches_a64(section)),)
     return _where(elf, "t", _branches_thumb(section)), _where(elf, "a", _branches_a32(section))
@@ -206,9 +211,31 @@ def _branches_thumb(section: Section) -> _Branches:
     return (pc + 4)[hit], (np.where(to_arm, (pc + 4) & ~3, pc + 4) + offset)[hit], link[hit]
 
 
-def _indirect_calls(section: Section, *, arm: bool) -> list[int]:
+def _riscv(elf: Elf) -> Iterator[riscv.Branch]:
+    """All branches of functions: what else lies in their sections may be anything."""
+    starts = dict.fromkeys((s.address, s.address + s.size_bytes) for s in elf.symbols if s.kind == "func")
+    for low, high in starts:
+        yield from riscv.branches(elf.code(low, high), low)
+
+
+def _branches_riscv(elf: Elf, section: Section) -> _Branches:
+    found = [
+        (b.after, b.target, b.link)
+        for b in _riscv(elf)
+        if b.target is not None and not b.conditional and section.address < b.after <= section.end
+    ]
+    columns = zip(*found, strict=True) if found else ((), (), ())
+    after, to, link = (list(column) for column in columns)
+    return np.array(after, np.int64), np.array(to, np.int64), np.array(link, bool)
+
+
+def _indirect_calls(elf: Elf, section: Section) -> list[int]:
+    if elf.machine == "riscv":
+        return [
+            b.after for b in _riscv(elf) if b.target is None and b.link and section.address < b.after <= section.end
+        ]
     word, pc = _words(section, "<u4")
-    if not arm:
+    if elf.machine != "arm":
         return [int(at) + 4 for at in pc[word & 0xFFFFFC1F == 0xD63F0000]]  # BLR
     half, half_pc = _words(section, "<u2")
     thumb = half_pc[half & 0xFF87 == 0x4780] + 2  # BLX Rm

@@ -91,6 +91,7 @@ def build_image(
                          fix="build it with `edgekc build`, or choose another board to run it on")  # fmt: skip
     chosen = compiler or arm_compiler(board)
     bare = board.core.system == "bare"
+    riscv = "riscv" in board.features
 
     templates = environment()
     view = {"name": name, "upper": name.upper(), "bare": bare, "state": "STATE" in sizes}
@@ -100,11 +101,12 @@ def build_image(
     save(out / "harness.c", templates.get_template(main).render(view))
     ours = [out / "harness.c"]
     if bare:
-        startup = templates.get_template("startup.c.j2").render(_startup_view(board))
-        save(out / "startup.c", startup)
+        startup, port = ("startup_riscv.c.j2", "riscv") if riscv else ("startup.c.j2", "cortexm")
+        save(out / "startup.c", templates.get_template(startup).render(_startup_view(board)))
         script = templates.get_template("link.ld.j2").render(_link_view(board, sizes))
         save(out / "link.ld", script)
-        ours += [out / "startup.c", _PORT / "ek_cortexm.c", _PORT / "ek_semihost.c"]
+        ours += [out / "startup.c", _PORT / f"ek_{port}.c", _PORT / "ek_semihost.c"]
+        ours += [] if link else [_PORT / "ek_semihost_files.c"]
         if board.boot == "rp2040":
             ours.append(_second_stage(chosen, board, out))
     else:
@@ -113,15 +115,15 @@ def build_image(
         ours += [_PORT / "ek_console.c", _uart(board, out) if link == "uart" else _PORT / f"ek_link_{link}.c"]
     theirs = sorted((source_dir / "src").glob("*.c"))
 
-    flags = _compile_flags(chosen, source_dir, out, "speed", bare=bare, trace=trace)
+    flags = _compile_flags(chosen, board, source_dir, out, "speed", trace=trace)
     objects = out / "obj"
     objects.mkdir(exist_ok=True)
     console = ["-DEK_CONSOLE_FILES"] if link and bare else []
     jobs = [(path, objects / f"ekh_{path.stem}.o", [*flags, *console]) for path in ours]
     # What the caller chooses is for the model's code; the harness measures it and stays as it is.
-    model = [*_compile_flags(chosen, source_dir, out, optimise, bare=bare, trace=trace), *extra_flags]
+    model = [*_compile_flags(chosen, board, source_dir, out, optimise, trace=trace), *extra_flags]
     jobs += [(path, objects / f"{path.stem}.o", model) for path in theirs]
-    if bare and chosen.family == "zig":
+    if bare and (chosen.family == "zig" or riscv):
         libc = _PORT / "freestanding" / "ek_libc.c"
         jobs.append((libc, objects / "ekh_libc.o", [*flags, "-fno-builtin"]))
     in_threads(lambda job: _compile(chosen, board, *job), jobs, workers=2)
@@ -131,7 +133,7 @@ def build_image(
     elf, map_file = out / f"{name}.elf", out / f"{name}.map"
     linked = [str(target) for _, target, _ in jobs]
     own = link_flags([target for _, target, _ in jobs[len(ours) : len(ours) + len(theirs)]]) if link_flags else ()
-    command = [*(chosen.linker or chosen.command), *own, *_link_flags(chosen, out, map_file, bare=bare)]
+    command = [*(chosen.linker or chosen.command), *own, *_link_flags(chosen, board, out, map_file)]
     command += [*linked, "-o", str(elf)]
     printed = _link(command, board, manifest, sum(sizes.values()))
     if chosen.family == "zig":
@@ -236,7 +238,7 @@ def _startup_view(board: Board) -> dict[str, Any]:
         "mve": "mve" in features,
         "fault_status": "thumb1" not in features,  # ARMv6-M has HardFault only, and no CFSR
         "vector_table_offset": board.vector_table_offset,
-        "image_definition": board.boot == "rp2350",
+        "image_definition": board.boot in ("rp2350", "rp2350-riscv"),
     }
 
 
@@ -253,7 +255,8 @@ def _link_view(board: Board, sizes: dict[str, int]) -> dict[str, Any]:
             for memory in board.memories
         ],
         "boot2": board.boot == "rp2040",
-        "image_definition": board.boot == "rp2350",
+        "image_definition": board.boot in ("rp2350", "rp2350-riscv"),
+        "riscv": "riscv" in board.features,  # whose compilers have sections for small data
         "flash": board.flash.name,
         "ram": board.ram.name,
         "arena_region": arena_region(board, sum(sizes.values())).name,
@@ -273,15 +276,18 @@ def arena_region(board: Board, buffers_bytes: int) -> Memory:
 
 
 def _compile_flags(
-    compiler: Compiler, source: Path, out: Path, optimise: Optimise, *, bare: bool, trace: bool
+    compiler: Compiler, board: Board, source: Path, out: Path, optimise: Optimise, *, trace: bool
 ) -> list[str]:
     flags = [OPTIMISE_FLAGS[optimise], "-g", "-ffunction-sections", "-fdata-sections", "-fstack-usage"]
     # The same bytes wherever the folders lie. `out` is often below `source`: compilers take the last that fits.
     for path, shown in ((RUNTIME_C, "runtime_c"), (source, "model"), (out, "build")):
         flags.append(f"-ffile-prefix-map={path}={shown}")
-    if bare and compiler.family in ("zig", "clang"):
+    riscv = "riscv" in board.features  # whose GCC comes without a C library
+    if board.core.system == "bare" and (compiler.family in ("zig", "clang") or riscv):
         flags += ["-ffreestanding", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
         flags += ["-isystem", str(_PORT / "freestanding")]
+    if riscv:
+        flags.append("-fbuiltin")  # memcpy of a few bytes as loads and stores, as with a C library
     if compiler.family == "zig":
         flags.append("-fno-sanitize=all")  # which it turns on below -O2
     if trace:
@@ -290,17 +296,17 @@ def _compile_flags(
     return [*flags, f"-I{source / 'include'}", f"-I{_PORT}", f"-I{RUNTIME_C / 'include'}"]
 
 
-def _link_flags(compiler: Compiler, out: Path, map_file: Path, *, bare: bool) -> list[str]:
+def _link_flags(compiler: Compiler, board: Board, out: Path, map_file: Path) -> list[str]:
     # `zig cc` knows no -Map; what it prints instead, _link writes to the map file.
     to_map = "-Wl,--print-map" if compiler.family == "zig" else f"-Wl,-Map={map_file}"
     flags = ["-O2", "-g", "-Wl,--gc-sections", to_map, "-Wl,--build-id=none"]
-    if not bare:
+    if board.core.system != "bare":
         return [*flags, "-static"]
     flags += ["-T", str(out / "link.ld")]
     if compiler.family == "zig":
         return flags
     # newlib for memcpy and memset, as a user's program has it (not nano, whose memcpy is slow).
-    return [*flags, "-nostartfiles"]
+    return [*flags, "-nostartfiles", *(["-nolibc"] if "riscv" in board.features else [])]
 
 
 def _run(command: Sequence[str], board: Board) -> subprocess.CompletedProcess[str]:

@@ -15,9 +15,10 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from ..errors import ToolError
+from .riscv import store_offset
 
-_MACHINES = {"EM_ARM": "arm", "EM_AARCH64": "aarch64"}
-_SP = {"arm": 13, "aarch64": 31}  # DWARF register numbers
+_MACHINES = {"EM_ARM": "arm", "EM_AARCH64": "aarch64", "EM_RISCV": "riscv"}
+_SP = {"arm": 13, "aarch64": 31, "riscv": 2}  # DWARF register numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class CodeRange:
 @dataclass(frozen=True, slots=True)
 class Elf:
     path: Path
-    machine: str  # "arm" or "aarch64"
+    machine: str  # "arm", "aarch64" or "riscv"
     static: bool  # linked to fixed addresses
     symbols: tuple[Symbol, ...]  # defined ones, by address
     sections: tuple[Section, ...]  # allocated ones, by address
@@ -87,7 +88,7 @@ class Elf:
 
 
 def read_elf(path: Path) -> Elf:
-    """Raises ToolError if it is no Arm ELF file."""
+    """Raises ToolError if it is no ELF file of a machine that edgekc knows."""
     try:
         with path.open("rb") as file:
             return _read(path, ELFFile(file))
@@ -98,7 +99,7 @@ def read_elf(path: Path) -> Elf:
 def _read(path: Path, elf: ELFFile) -> Elf:
     machine = _MACHINES.get(elf["e_machine"])
     if machine is None:
-        raise ToolError(f"expected an Arm ELF file, got {elf['e_machine']}", where=str(path))
+        raise ToolError(f"expected an ELF file for Arm or RISC-V, got {elf['e_machine']}", where=str(path))
     names = [section.name for section in elf.iter_sections()]
     table = elf.get_section_by_name(".symtab")
     symbols, marks = [], []
@@ -109,7 +110,8 @@ def _read(path: Path, elf: ELFFile) -> Elf:
         if entry.name[:2] in ("$a", "$t", "$x", "$d"):  # mapping symbols of the Arm ABI
             marks.append((entry["st_value"], entry.name[1]))
         kind = entry["st_info"]["type"].removeprefix("STT_").lower()
-        if kind in ("section", "file") or entry.name.startswith("$"):
+        # ".L0 ": clang's, where the linker may shorten RISC-V code.
+        if kind in ("section", "file") or entry.name.startswith(("$", ".L")):
             continue
         thumb = machine == "arm" and kind == "func"
         address = entry["st_value"] & ~1 if thumb else entry["st_value"]
@@ -171,8 +173,8 @@ def run_ranges(elf: Elf, name: str, layer_lines: Sequence[tuple[int, int]]) -> t
         (s.address, s.address + s.size_bytes)
         for s in elf.symbols
         # gcc moves cold parts out as NAME_run.cold, NAME_run.part.0; clang as NAME_run.cold.1.
-        # NAME_run calls NAME_run_rows where the input comes in rows.
-        if s.kind == "func" and s.name.partition(".")[0] in (f"{name}_run", f"{name}_run_rows")
+        # NAME_run calls NAME_run_rows where the input comes in rows, NAME_run_parallel where layers have parts.
+        if s.kind == "func" and s.name.partition(".")[0] in (f"{name}_run", f"{name}_run_rows", f"{name}_run_parallel")
     ]
     slots = {line: index + 1 for index, (first, last) in enumerate(layer_lines) for line in range(first, last + 1)}
     rows = _line_rows(elf.path, f"{name}.c", bodies)
@@ -241,8 +243,19 @@ def entry_sp(elf: Elf, pc: int, lowest: int) -> int | None:
                 continue
             low = entry.header["initial_location"]
             if low <= pc < low + entry.header["address_range"]:
+                if elf.machine == "riscv":
+                    return _entry_sp_riscv(elf, entry.get_decoded().table, pc, lowest)
                 return _entry_sp(entry.get_decoded().table, _SP[elf.machine], pc, lowest)
     return None
+
+
+def _entry_sp_riscv(elf: Elf, rows: Sequence[Mapping[Any, Any]], pc: int, lowest: int) -> int | None:
+    """The frame is made first; the store says how far above SP its bytes lie."""
+    row = next((row for row in reversed(rows) if row["pc"] <= pc), None)
+    offset = store_offset(elf.code(pc, pc + 4))
+    if row is None or offset is None or row["cfa"].reg != _SP[elf.machine]:
+        return None
+    return int(lowest - offset + row["cfa"].offset)
 
 
 def _entry_sp(rows: Sequence[Mapping[Any, Any]], sp: int, pc: int, lowest: int) -> int | None:

@@ -24,6 +24,7 @@ Emulator = Literal["qemu", "unicorn"]
 _ARM_GCC = "arm-none-eabi-gcc"
 # GCC for Linux targets, by the architecture of the board's core.
 _LINUX_GCC = {True: "aarch64-linux-gnu-gcc", False: "arm-linux-gnueabihf-gcc"}
+_RISCV_GCC = "riscv64-unknown-elf-gcc"  # for 32 bits too
 _ZIG_FIX = "pip install ziglang"
 
 
@@ -100,7 +101,12 @@ def _gcc(name: str, flags: Sequence[str], family: Family = "gcc") -> Compiler | 
 
 def gcc_compiler(board: Board) -> Compiler | None:
     """The GCC for the board's core; None where it is not installed."""
-    return _gcc(_gcc_name(board), board.gcc_flags)
+    found = _gcc(_gcc_name(board), board.gcc_flags)
+    if found is None or "riscv" not in board.features:
+        return found
+    # GCC's library for 32 bits is found by the plain architecture alone.
+    plain = (re.sub(r"^(-march=[^_]+)_.*", r"\1", flag) for flag in board.gcc_flags)
+    return replace(found, linker=(found.command[0], *plain))
 
 
 def zig_compiler(board: Board) -> Compiler | None:
@@ -115,10 +121,12 @@ def clang_compiler(board: Board, program: str = "clang") -> Compiler | None:
         return None
     flags = (f"--target={name.removesuffix('-gcc')}", *board.gcc_flags)
     found = _gcc(program, flags, "clang")
-    return None if found is None else replace(found, linker=gcc.command)
+    return None if found is None else replace(found, linker=gcc.linker or gcc.command)
 
 
 def _gcc_name(board: Board) -> str:
+    if "riscv" in board.features:
+        return _RISCV_GCC
     return _LINUX_GCC["aarch64" in board.features] if board.core.system == "linux" else _ARM_GCC
 
 
@@ -149,16 +157,27 @@ def arm_compiler(board: Board) -> Compiler:
     raise ToolError(f"no compiler for {board.core.name}: {wanted[choice]}", where=f"board {board.name}", fix=fix)
 
 
+def has_compiler(board: Board) -> bool:
+    """Whether `arm_compiler` finds one."""
+    try:
+        arm_compiler(board)
+    except ToolError:
+        return False
+    return True
+
+
 def library_compiler(board: Board) -> Compiler:
     """A compiler for the board's library objects: clang, which knows every target, else zig.
 
     Raises:
         ToolError: neither is installed.
     """
-    if found := _gcc("clang", (f"--target={board.library}",), "clang"):
+    riscv = "riscv" in board.features  # whose target does not say what the core executes
+    flags = (f"--target={board.library}", *(board.gcc_flags if riscv else ()))
+    if found := _gcc("clang", flags, "clang"):
         return found
     zig = "aarch64-ios" if "apple" in board.library else "aarch64-linux-android"
-    if found := _zig(("-target", zig)):
+    if found := _zig(board.zig_flags if riscv else ("-target", zig)):
         return found
     raise ToolError("no compiler for the library: clang and zig are both missing", where=f"board {board.name}",
                     fix=_ZIG_FIX)  # fmt: skip
@@ -189,13 +208,21 @@ def host_compiler() -> Compiler:
 def qemu_name(board: Board) -> str:
     """The qemu program that runs the board's code."""
     if board.core.system == "bare":
-        return "qemu-system-arm"
+        return "qemu-system-riscv32" if "riscv" in board.features else "qemu-system-arm"
     return "qemu-aarch64" if "aarch64" in board.features else "qemu-arm"
 
 
 def qemu_path(board: Board) -> str | None:
     """Where that program is; None when it is not installed."""
     return shutil.which(qemu_name(board)) or shutil.which(qemu_name(board) + "-static")
+
+
+def qemu_machine(board: Board) -> list[str]:
+    """qemu's options for what it is to be."""
+    kind = ["-M", board.machine] if board.machine else []
+    cpu = ["-cpu", board.qemu_cpu] if board.qemu_cpu else []
+    # A RISC-V machine starts its firmware, OpenSBI, unless told that there is none.
+    return [*kind, *cpu, *(["-bios", "none"] if kind and "riscv" in board.features else [])]
 
 
 def emulator(board: Board) -> Emulator:
@@ -228,9 +255,11 @@ def emulator(board: Board) -> Emulator:
 # Debian's package for each program.
 _PACKAGES = {
     _ARM_GCC: "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    _RISCV_GCC: "gcc-riscv64-unknown-elf",
     "aarch64-linux-gnu-gcc": "gcc-aarch64-linux-gnu",
     "arm-linux-gnueabihf-gcc": "gcc-arm-linux-gnueabihf",
     "qemu-system-arm": "qemu-system-arm",
+    "qemu-system-riscv32": "qemu-system-misc",
     "qemu-arm": "qemu-user",
     "qemu-aarch64": "qemu-user",
     "gdb-multiarch": "gdb-multiarch",
@@ -293,6 +322,8 @@ def doctor() -> list[Finding]:
         zig,
         qemu,
         unicorn,
+        _program(_RISCV_GCC, "C compiler for RISC-V"),
+        _program("qemu-system-riscv32", "emulator for the RISC-V boards"),
         _program("aarch64-linux-gnu-gcc", "C compiler for 64-bit Arm Linux"),
         _program("arm-linux-gnueabihf-gcc", "C compiler for 32-bit Arm Linux"),
         _program("qemu-aarch64", "emulator for 64-bit Arm Linux programs"),

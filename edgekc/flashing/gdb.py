@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 
+from ..firmware.toolchain import qemu_machine, qemu_name
 from .records import Job, Step, Symptom, Tool
 
 _HOST = "127.0.0.1"
@@ -15,10 +16,9 @@ def _steps(job: Job) -> tuple[Step, ...]:
     address = job.probe.removeprefix("remote:")
     if not address:
         address = f"{_HOST}:{_free_port()}"
-        cpu = ("-cpu", board.qemu_cpu) if board.qemu_cpu else ()
         # Halted, and without a program: what it then holds came through gdb.
         server = (
-            "qemu-system-arm", "-M", str(board.machine), *cpu, "-nographic", "-monitor", "none", "-serial", "none",
+            qemu_name(board), *qemu_machine(board), "-nographic", "-monitor", "none", "-serial", "none",
             "-S", "-gdb", f"tcp:{address}",
         )  # fmt: skip
     commands = (

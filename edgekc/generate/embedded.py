@@ -31,7 +31,8 @@ class Form:
     Attributes:
         embed: array: as C arrays, which every compiler takes. file: as files that the assembler includes. auto: arrays
             below 1 MiB in all, else files.
-        strip: only the constants that kernels read, without header, graph and metadata.
+        strip: only the constants that kernels read, without header, graph and metadata. So it is without asking where a
+            kernel lays out constants in an order of its own: these would be there twice.
     """
 
     embed: Embed = "auto"
@@ -95,6 +96,7 @@ class Embedded:
     parts: tuple[Part, ...]
     offsets: Mapping[str, int]  # constant name -> bytes from the start
     rewritten: bool = False  # constants are as their kernels read them
+    stripped: bool = False  # it is no whole file
 
     @property
     def data(self) -> bytes:
@@ -109,8 +111,9 @@ def embedded(plan: Plan, packed: Packed, data: bytes, form: Form) -> Embedded:
         data: the bytes of the .ekc file that `packed` was read from.
     """
     data, any_rewritten = rewritten(plan.steps, packed, data)
-    held = _stripped(packed, data, _read(plan)) if form.strip else _whole(packed, data)
-    return replace(held, rewritten=any_rewritten)
+    strip = form.strip or any(step.kernel.lays_out is not None for step in plan.steps)
+    held = _stripped(packed, data, _read(plan)) if strip else _whole(packed, data)
+    return replace(held, rewritten=any_rewritten, stripped=strip)
 
 
 def _read(plan: Plan) -> set[str]:

@@ -24,6 +24,7 @@ class Target:
     ram_bytes: int | None
     model_ram_bytes: int | None = None  # asked by the user: of arena, state and stack
     input_rows: bool = False  # the input comes in rows, and is no buffer
+    threads: int = 0  # parts of a layer that may run at the same time; 0: the C knows nothing of threads
 
 
 def room_for_arena(target: Target, buffers: int, state_bytes: int) -> int | None:

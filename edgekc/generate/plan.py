@@ -38,6 +38,7 @@ class Step:
     in_place: bool
     macs: int
     rows: RowLayer | None = None  # it runs by rows: input and output are where the buffers of its tensors begin
+    parts: RowLayer | None = None  # its calls may run at the same time, each with scratch of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Plan:
     state_bytes: int = 0
     groups: tuple[Group, ...] = ()
     ram: Ram | None = None  # where it was asked for
+    most_parts: int = 0  # of a layer; 0: none has any, and the C knows nothing of threads
 
 
 @dataclass(frozen=True, slots=True)

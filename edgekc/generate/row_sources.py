@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..graph.op import Struct
 from .plan import Location, Plan, Step
-from .rows import HEIGHTS
+from .rows import HEIGHTS, RowLayer
 
 # Of a window, as ek_rows_call has it.
 _CALLS = dict(zip(HEIGHTS, ("in_rows", "rows", "pad_top"), strict=True))
@@ -95,16 +95,15 @@ def _layer(step: Step, index: int, place: int, params: str, comment: str, record
         f"{comment}; {most} of output at a time",
         record,
         f"{name} changed = {params};" if layer.varies else "",
-        tuple(_sets(step, "changed.layer" if several else "changed")) if layer.varies else (),
+        tuple(sets_of(layer, "changed.layer" if several else "changed")) if layer.varies else (),
         f"{layer.kernel.symbol}({', '.join(arguments)});",
         output,
         step.view.out.nbytes // step.view.out.shape[1],
     )
 
 
-def _sets(step: Step, struct: str) -> list[str]:
-    layer = step.rows
-    assert layer is not None
+def sets_of(layer: RowLayer, struct: str) -> list[str]:
+    """C that sets what differs in the parameters of one call, which the variable `call` describes."""
     if any(isinstance(ctype, Struct) and name == "window" for ctype, name in layer.kernel.fields):
         return [f"{struct}.window.{field} = call.{has};" for field, has in _CALLS.items()]
     types = {name: ctype for ctype, name in layer.kernel.fields if isinstance(ctype, str)}

@@ -17,6 +17,8 @@ from ..templates import environment
 from .embedded import DEFAULT, Embedded, Form, Part, as_files, embedded, file_name
 from .front_matter import RIGHTS, front_matter
 from .initialisers import fields_of, with_regions
+from .parts import HEADER as PARALLEL
+from .parts import PartsView, parts_view
 from .plan import Location, Plan, Step
 from .rewritten import copies
 from .row_sources import HEADER, SOURCE, GroupView, groups, pointer
@@ -59,6 +61,7 @@ class _LayerView:
     output_bytes: int
     group: GroupView | None  # with which it runs by rows; of the first of them alone
     streamed: bool
+    parts: PartsView | None  # which may run at the same time
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class _NetView:
     sources: tuple[str, ...]
     input_rows: int  # of the input that come at a time, by a callback; 0: it is whole
     input_row_bytes: int
+    most_parts: int  # of a layer; 0: the C knows nothing of threads
 
 
 def edges(tensors: Sequence[Tensor], places: Sequence[int]) -> tuple[Edge, ...]:
@@ -131,7 +135,7 @@ def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str, for
             files[f"include/{file}"] = b"".join(part.data for part in parts)
     for source in _kernel_sources(plan):
         files[f"src/{source}"] = runtime_file(source).read_bytes()
-    for header in _all_headers(net.headers, files):
+    for header in _all_headers((*net.headers, *([PARALLEL] if plan.most_parts else [])), files):
         files[f"include/{header}"] = runtime_file(header).read_bytes()
     files["manifest.json"] = _manifest(plan, packed, files, net, board)
     return files
@@ -173,11 +177,12 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, fo
         single=any(t.dtype == "float32" for t in graph.tensors.values()),
         reset=tuple(_resets(plan, held)),
         headers=tuple(sorted({*(s.kernel.header for s in plan.steps), *([HEADER] if by_rows else [])})),
+        most_parts=plan.most_parts,
         edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),
         layers=layers,
         words=len(held.data) // 4,
         ekc_bytes=len(data),
-        stripped=form.strip,
+        stripped=held.stripped,
         rewritten=held.rewritten,
         sections=held.parts,
         laid_out_words=len(own_order) // 4,
@@ -237,7 +242,8 @@ def _layer_view(
     index: int, step: Step, params: str, held: Embedded, laid_out: Mapping[int, Part], group: GroupView | None
 ) -> _LayerView:
     view, kernel = step.view, step.kernel
-    values = kernel.params(view if step.rows is None else step.rows.view)
+    some_rows = step.rows or step.parts
+    values = kernel.params(view if some_rows is None else some_rows.view)
     if index in laid_out and kernel.rewrites is not None:
         beside = kernel.rewrites(view)
         values |= {field: LAID_OUT for field, name in values.items() if isinstance(name, str) and name in beside}
@@ -258,6 +264,7 @@ def _layer_view(
         output_bytes=view.out.nbytes,
         group=group,
         streamed=step.rows is not None,
+        parts=parts_view(step, params),
     )
 
 
@@ -344,6 +351,7 @@ def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], net: _NetView
         "arena_lower_bound": plan.lower_bound,
         **({"state_bytes": plan.state_bytes, "states": _states_json(plan)} if plan.state_bytes else {}),
         "arena_peak_layer": plan.peak_layer,
+        **({"parts": plan.most_parts} if plan.most_parts else {}),
         **({"input_rows": plan.groups[0].rows.feed} if plan.groups and plan.groups[0].rows.feed else {}),
         **({} if plan.ram is None else {"ram": asdict(plan.ram)}),
         "macs": sum(s.macs for s in plan.steps),
@@ -358,7 +366,11 @@ def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], net: _NetView
 def _lines_of(source: Sequence[str], index: int, step: Step, params: str) -> tuple[int, int]:
     """The first and the last line of a layer's statement."""
     if step.rows is None:
-        call = f"    {step.kernel.symbol}(&{params},"
+        call = (
+            f"    {step.kernel.symbol}(&{params},"
+            if step.parts is None
+            else f"    parallel(pool, {len(step.parts.calls)}, part_{params},"
+        )
         line = next(n for n, text in enumerate(source, 1) if text.startswith(call))
         return line, line
     trace, cases = f"{' ' * 16}ekc_trace({index}, ", (f"{' ' * 12}case ", f"{' ' * 12}default: ")

@@ -15,6 +15,7 @@ from ..errors import VerifyError
 from ..firmware.branches import branch_targets, indirect_calls, short_jumps
 from ..firmware.build import Image
 from ..firmware.elf import Elf, Symbol, read_elf
+from ..firmware.riscv import moved
 
 # FILE:LINE:COLUMN:FUNCTION <tab> BYTES <tab> static | dynamic | dynamic,bounded
 _USAGE = re.compile(r"^.*:([^:\t]+)\t(\d+)\t(\S+)$")
@@ -151,7 +152,9 @@ def _stem(function: Symbol) -> str:
 
 
 def _moved(elf: Elf, function: Symbol) -> int:
-    """Bytes by which a function's Thumb instructions lower the stack pointer, each taken once."""
+    """Bytes by which a function's instructions lower the stack pointer, each taken once."""
+    if elf.machine == "riscv":
+        return moved(elf.code(function.address, function.address + function.size_bytes))
     section = next(s for s in elf.sections if s.name == function.section)
     at = function.address - section.address
     half = np.frombuffer(section.data[at : at + (function.size_bytes & ~1)], "<u2").tolist()

@@ -177,7 +177,7 @@ _DSP = frozenset({"dsp"})
 # Portable C, but for cores without SIMD only: others multiply more than two bytes by one instruction.
 _MUL2 = tuple(
     kernel
-    for needs in (frozenset({"thumb1"}), frozenset({"thumb2"}))
+    for needs in (frozenset({"thumb1"}), frozenset({"thumb2"}), frozenset({"riscv"}))
     for kernel in (
         _kernel(
             symbol="ek_conv1x1_s8_mul2",

@@ -194,6 +194,14 @@ KERNELS = (
         in_place=lambda view: lin.ring_in_place(view, 3),
     ),
     _kernel(
+        symbol="ek_depthwise3x3_s8",
+        params=_params,
+        needs=frozenset({"riscv"}),  # others have too few registers, or faster kernels
+        accepts=accepts_3x3,
+        scratch=lambda view: lin.ring_regions(view, 3, 3),
+        in_place=lambda view: lin.ring_in_place(view, 3),
+    ),
+    _kernel(
         symbol="ek_depthwise_s8",
         params=_params,
         scratch=lambda view: lin.ring_regions(view, *_k(view)),

@@ -29,6 +29,17 @@ void ek_depthwise_s8(const ek_depthwise_s8_params *params, const int8_t *in, int
 
 typedef struct {
     ek_depthwise_params layer;
+    struct { uint32_t rows; } scratch;
+} ek_depthwise3x3_s8_params;
+
+/*
+ * The same for cores with many registers: windows of 3x3 without dilation, stride_w 1 or 2, out_c = in_c, and
+ * requantisation as ek_filter_output (ek_filter.h) wants it.
+ */
+void ek_depthwise3x3_s8(const ek_depthwise3x3_s8_params *params, const int8_t *in, int8_t *out, void *scratch);
+
+typedef struct {
+    ek_depthwise_params layer;
     struct { uint32_t planes; } scratch;
 } ek_depthwise3x3_s8_dsp_params;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the harness needs from the machine it runs on: files, an exit, and a measured call.
- * Implemented by ek_cortexm.c (bare Cortex-M, semihosting) and ek_linux.c (stdio). */
+ * Implemented by ek_cortexm.c and ek_riscv.c with ek_semihost_files.c (bare metal), and by ek_linux.c (stdio). */
 #ifndef EK_PORT_H
 #define EK_PORT_H
 
@@ -16,7 +16,7 @@ typedef enum { EK_PORT_READ, EK_PORT_WRITE } ek_port_mode;
 typedef ekc_status (*ek_port_run)(void *arena, const void *input, void *output);
 
 typedef struct {
-    uint64_t ticks;       /* SysTick ticks (core clock) spent in the call; 0 where there is no SysTick */
+    uint64_t ticks;       /* of SysTick (core clock) or mcycle, spent in the call; 0 where nothing counts */
     uint32_t stack_bytes; /* stack used by the call, from its first push; 0 where it is not measured */
     int overflow;         /* not 0: the call used all of the stack, so data below it may be damaged */
 } ek_port_cost;
@@ -39,7 +39,7 @@ void ek_port_close(int file);
 ekc_status ek_port_call(ek_port_run run, void *arena, const void *input, void *output, ek_port_cost *cost);
 
 /* For the console, within a call of ek_port_call: cycles modulo 2^32, those of them when `run` was entered, and
- * what counts them: 0 nothing, 1 SysTick, 2 DWT. */
+ * what counts them: 0 nothing, 1 SysTick, 2 DWT, 3 mcycle. */
 uint32_t ek_port_now(void);
 uint32_t ek_port_start(void);
 uint32_t ek_port_counter(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Arm semihosting calls from Thumb code: the debugger or emulator does the file access for us.
- * Specification: "Semihosting for AArch32 and AArch64", Arm ABI release 2023Q3, chapter 7. */
+/* Arm semihosting calls: the debugger or emulator does the file access for us.
+ * Specification: "Semihosting for AArch32 and AArch64", Arm ABI release 2023Q3, chapter 7; "RISC-V Semihosting" 1.0
+ * takes its calls over. */
 #ifndef EK_SEMIHOST_H
 #define EK_SEMIHOST_H
 

@@ -42,6 +42,7 @@ CORES = {
     "M55": "mps3-an547",
     "armv7": "linux-arm",
     "aarch64": "linux-aarch64",
+    "RV32": "rv32imac",
 }
 LTO, DISPLACED = "-flto", "displaced"
 FLAGS: Mapping[str, tuple[str, ...]] = {  # of each column; `flags_of` has the exceptions
@@ -140,7 +141,7 @@ def case_of(model: str, core: str, folder: Path, models: Path | None = None) -> 
         write_folder(compile_model(path, name, target_of(board)).files, folder)
     manifest = read_manifest(folder)
     inputs = own + host.samples(manifest, _OF_EXTREMES + (0 if own else 1))
-    templates = (CODEGEN / f"{name}.j2" for name in ("harness.c", "startup.c", "link.ld"))
+    templates = (CODEGEN / f"{name}.j2" for name in ("harness.c", "startup.c", "startup_riscv.c", "link.ld"))
     sources = sorted((*RUNTIME_C.glob("port/**/*.[ch]"), *templates, Path(build.__file__)))
     files = {name: digest for name, digest in manifest["files"].items() if name.endswith((".c", ".h"))}
     made_of = [json.dumps(files, sort_keys=True).encode(), inputs, *(path.read_bytes() for path in sources)]

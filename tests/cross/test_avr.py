@@ -32,7 +32,7 @@ LAYER_BYTES = 250  # of parameters, and of what the packed model says of a layer
 
 def is_portable(kernel: Kernel) -> bool:
     """Plain C on any core; kernels for cores without SIMD have such a twin."""
-    return kernel.needs <= frozenset({"thumb1", "thumb2"})
+    return kernel.needs <= frozenset({"thumb1", "thumb2", "riscv"})
 
 
 KERNELS = {k.symbol: k for op in OPS.values() for k in op.kernels if is_portable(k)}

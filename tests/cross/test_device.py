@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,14 +16,14 @@ from edgekc.emulate.device import DeviceRun, parse_trace, qemu_command, run_imag
 from edgekc.errors import CapacityError, ToolError, UsageError
 from edgekc.firmware.build import Image, build_image
 from edgekc.firmware.thumb import instruction_starts
-from edgekc.firmware.toolchain import qemu_path
+from edgekc.firmware.toolchain import gcc_compiler, qemu_path
 
 SAMPLES = bytes(range(100, 116)) + b"\x80" * 16 + b"\x7f" * 16 + bytes(16)
 EXPECTED = [expected_layers(SAMPLES[at : at + 16]) for at in range(0, len(SAMPLES), 16)]
 EMULATORS = [(name, emulator) for name in list_boards() for emulator in load_board(name).emulators]
 # One of each instruction set; the first use of zig for a core builds its run-time library, which takes
 # seconds (a minute on Linux targets). All boards when EDGEKC_TEST_ALL is set.
-ZIG_BOARDS = ["microbit", "mps2-an386", "mps2-an505", "mps3-an547"]
+ZIG_BOARDS = ["microbit", "mps2-an386", "mps2-an505", "mps3-an547", "rv32imac"]
 if os.environ.get("EDGEKC_TEST_ALL"):
     ZIG_BOARDS = list_boards()
 BOTH = pytest.mark.parametrize("emulator", ["qemu", "unicorn"])
@@ -34,11 +33,8 @@ def need(board: Board, toolchain: str, emulator: str, monkeypatch: pytest.Monkey
     """Chooses both, or skips and says what is missing."""
     if toolchain == "zig" and importlib.util.find_spec("ziglang") is None:
         pytest.skip("ziglang is not installed")
-    if toolchain == "gcc":
-        linux = "aarch64-linux-gnu-gcc" if "aarch64" in board.features else "arm-linux-gnueabihf-gcc"
-        name = linux if board.core.system == "linux" else "arm-none-eabi-gcc"
-        if shutil.which(name) is None:
-            pytest.skip(f"{name} is not installed")
+    if toolchain == "gcc" and gcc_compiler(board) is None:
+        pytest.skip(f"GCC for {board.core.name} is not installed")
     if emulator == "qemu" and qemu_path(board) is None:
         pytest.skip("qemu is not installed")
     if emulator == "unicorn" and importlib.util.find_spec("unicorn") is None:
@@ -221,6 +217,7 @@ BAD_STORE = "*(volatile uint32_t *)BAD_ADDRESS = 1;"
         ("microbit", "qemu", r"HardFault at pc=0x[0-9a-f]{8} "),
         ("mps3-an547", "qemu", r"BusFault at pc=0x"),
         ("mps2-an386", "unicorn", r"the core stopped: .*write.* at pc=0x"),
+        ("rv32imac", "qemu", r"store access fault at pc=0x8000[0-9a-f]{4} .*mtval=0xb0000000"),
         ("linux-arm", "qemu", r"ended with status -11: .*(SIGSEGV|signal 11)"),
     ],
 )
@@ -365,7 +362,7 @@ def test_qemu_arguments_reach_qemu(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 STRICT = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wpedantic", "-Werror"]
 
 
-@pytest.mark.parametrize("name", ["microbit", "mps2-an386", "mps3-an547", "linux-aarch64"])
+@pytest.mark.parametrize("name", ["microbit", "mps2-an386", "mps3-an547", "rv32imac", "linux-aarch64"])
 @pytest.mark.parametrize("trace", [False, True])
 def test_our_c_compiles_without_warnings(
     name: str, trace: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -376,11 +373,15 @@ def test_our_c_compiles_without_warnings(
     flags = (*STRICT, *(["-DEKC_TRACE"] if trace else []))
     build_image(model, board, tmp_path / "out")
     port = RUNTIME_C / "port"
-    linux = board.core.system == "linux"
-    sources = [port / "ek_linux.c"] if linux else [port / "ek_cortexm.c", port / "ek_semihost.c"]
-    gcc = "aarch64-linux-gnu-gcc" if linux else "arm-none-eabi-gcc"
+    bare, riscv = board.core.system == "bare", "riscv" in board.features
+    sources = [port / f"ek_{'riscv' if riscv else 'cortexm' if bare else 'linux'}.c"]
+    sources += [port / "ek_semihost.c", port / "ek_semihost_files.c"] if bare else []
+    compiler = gcc_compiler(board)
+    assert compiler is not None
+    if riscv:
+        flags += ("-ffreestanding", "-isystem", str(port / "freestanding"))
     for source in [*sources, port / "freestanding" / "ek_libc.c", *(tmp_path / "out").glob("*.c")]:
         includes = [f"-I{path}" for path in (model / "include", port, RUNTIME_C / "include")]
-        command = [gcc, *board.gcc_flags, *flags, *includes, "-c", str(source), "-o", str(tmp_path / "x.o")]
+        command = [*compiler.command, *flags, *includes, "-c", str(source), "-o", str(tmp_path / "x.o")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -32,7 +32,7 @@ from edgekc.ops import OPS
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
 SANITIZE = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
 # Features of a core whose kernels have a portable twin of its instructions.
-EMULATED = frozenset({"dsp", "mve", "thumb1", "thumb2", "vector"})
+EMULATED = frozenset({"dsp", "mve", "thumb1", "thumb2", "riscv", "vector"})
 EMULATE = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED", "-DEK_VEC_EMULATED")
 GUARD = 64  # bytes before and after each buffer
 POISON = 0xA5
@@ -57,7 +57,11 @@ def runs_here(kernel: Kernel) -> bool:
 
 
 def host_kernels() -> list[tuple[Op, Kernel]]:
-    return [(op, kernel) for op in OPS.values() for kernel in op.kernels if runs_here(kernel)]
+    """Each once, though several features may be enough for one."""
+    found = {
+        (op.name, kernel.symbol): (op, kernel) for op in OPS.values() for kernel in op.kernels if runs_here(kernel)
+    }
+    return list(found.values())
 
 
 def sources(ending: str = "") -> list[Path]:

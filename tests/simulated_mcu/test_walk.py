@@ -27,7 +27,7 @@ from edgekc.emulate import host, unicorn_core
 from edgekc.errors import ToolError
 from edgekc.files.output import read_manifest
 from edgekc.firmware.build import build_image
-from edgekc.firmware.toolchain import arm_compiler
+from edgekc.firmware.toolchain import arm_compiler, qemu_name
 from simulated_mcu.bench import OPENOCD_CONFIG, need_openocd, need_pyocd, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,7 +133,7 @@ EMULATED = [name for name in list_boards() if load_board(name).flash_tools == ("
 
 @pytest.mark.parametrize("name", EMULATED)
 def test_the_documented_commands_on_each_emulated_board(name: str, tmp_path: Path) -> None:
-    for program in ("gdb-multiarch", "qemu-system-arm"):
+    for program in ("gdb-multiarch", qemu_name(load_board(name))):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
     need_arm(name)

@@ -47,6 +47,8 @@ FEATURES = {
     "nucleo-l4r5zi": {"thumb2", "dsp", "fpu"},
     "nrf52840-dk": {"thumb2", "dsp", "fpu"},
     "rpi-pico": {"thumb1"},
+    "rv32imac": {"riscv"},
+    "rv32imc-zba-zbb": {"riscv"},
     "linux-arm": {"fpu", "neon", "vector"},
     "linux-aarch64": {"aarch64", "fpu", "neon", "vector"},
     "rpi5": {"aarch64", "fpu", "neon", "dotprod", "vector"},

@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from edgekc.api.boards import Fits
 from edgekc.boards.board import load_board
 from edgekc.cli.doctor import doctor as doctor_command
 from edgekc.errors import ToolError, UsageError
@@ -162,6 +163,21 @@ def test_version_numbers(line: str, number: str) -> None:
 
 def test_a_tool_that_does_not_run_has_no_version(tools: Path) -> None:
     assert toolchain._version(str(tools / "absent"), "--version") == ""
+
+
+def test_fit_leaves_out_boards_without_a_compiler(tools: Path) -> None:
+    """Unless they were asked for: one GCC does not know all cores."""
+    install(tools, "arm-none-eabi-gcc")
+    assert [toolchain.has_compiler(load_board(name)) for name in ("microbit", "rv32imac")] == [True, False]
+    assert "No compiler is here for rv32imac" in str(Fits("net", (), ("rv32imac",)).parts())
+
+
+def test_gcc_finds_its_library_for_a_risc_v_core_with_extensions(tools: Path) -> None:
+    """Its driver knows no library for an architecture with them, and takes that for 64 bits."""
+    path = install(tools, "riscv64-unknown-elf-gcc")
+    found = toolchain.arm_compiler(load_board("rv32imc-zba-zbb"))
+    assert found.command == (path, "-march=rv32imc_zba_zbb", "-mabi=ilp32")
+    assert found.linker == (path, "-march=rv32imc", "-mabi=ilp32")
 
 
 def test_doctor_on_a_bare_machine(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:

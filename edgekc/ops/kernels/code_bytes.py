@@ -74,6 +74,7 @@ CODE_BYTES: dict[str, int] = {
     "ek_copy_s8": 16,
     "ek_curve_f32": 860,
     "ek_decoded_outputs_mve": 2952,
+    "ek_depthwise3x3_s8": 1054,
     "ek_depthwise3x3_s8_dsp": 2586,
     "ek_depthwise3x3_s8_mve": 2222,
     "ek_depthwise_s16": 758,

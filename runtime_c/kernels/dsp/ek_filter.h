@@ -29,8 +29,12 @@ EK_CHECK_SIZE(ek_filter, EK_FILTER_SIZE); /* filters follow each other */
 /* The output of an accumulator in portable C; the comment of ek_requant_offset says why these are the bits. */
 static inline int32_t ek_filter_output(const ek_filter *f, int32_t acc)
 {
-    const int32_t sum = ek_high_mul(acc, f->multiplier) + f->offset + (acc >> 31);
-    return ek_clamp(sum >> f->right >> 1, -128, 127);
+    /* ek_high_mul, where an accumulator has 31 bits: twice the product, its upper word rounded by the lower one. */
+    const int64_t twice = (int64_t)(2 * acc) * f->multiplier;
+    const int32_t high = (int32_t)(twice >> 32) + (int32_t)((uint32_t)twice >> 31);
+    const int32_t sum = high + f->offset + (acc >> 31);
+    const int32_t y = sum >> f->right >> 1;
+    return y == (int8_t)y ? y : y < 0 ? -128 : 127;
 }
 
 static inline void ek_filters_make(const int32_t *bias, const int32_t *multiplier, const int8_t *shift,

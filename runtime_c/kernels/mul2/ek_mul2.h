@@ -31,6 +31,27 @@ void ek_pixels_mul2(const ek_mul2 *m, uint32_t count, int8_t *out);
 static inline void ek_mul2_put(uint32_t *pixels, uint32_t tap, const int8_t *from, uint32_t bytes, uint32_t step,
                                uint32_t count)
 {
+#if defined(__riscv)
+    const int8_t *const end = from + bytes;
+    const int8_t *from1 = from + (count > 1 ? step : 0), *from2 = from1 + (count > 2 ? step : 0);
+    const int8_t *from3 = from2 + (count > 3 ? step : 0);
+    uint32_t *to = pixels + tap / 2 * 4; /* two taps at a time: no address here adds two registers */
+    if (tap % 2 != 0 && from != end) { /* the second of its group */
+        to[1] = (uint32_t)*from++ + ((uint32_t)*from1++ << 16);
+        to[3] = (uint32_t)*from2++ + ((uint32_t)*from3++ << 16);
+        to += 4;
+    }
+    for (; end - from >= 2; from += 2, from1 += 2, from2 += 2, from3 += 2, to += 4) {
+        to[0] = (uint32_t)from[0] + ((uint32_t)from1[0] << 16);
+        to[1] = (uint32_t)from[1] + ((uint32_t)from1[1] << 16);
+        to[2] = (uint32_t)from2[0] + ((uint32_t)from3[0] << 16);
+        to[3] = (uint32_t)from2[1] + ((uint32_t)from3[1] << 16);
+    }
+    if (from != end) {
+        to[0] = (uint32_t)*from + ((uint32_t)*from1 << 16);
+        to[2] = (uint32_t)*from2 + ((uint32_t)*from3 << 16);
+    }
+#else
     const int8_t *const end = from + bytes;
     const uint32_t at1 = count > 1 ? step : 0, at2 = count > 2 ? at1 + step : at1, at3 = count > 3 ? at2 + step : at2;
     uint32_t *to = pixels + tap / 2 * 4 + tap % 2, next = 1 + tap % 2 * 2; /* from one tap to the next: 1, 3, 1, ... */
@@ -38,6 +59,7 @@ static inline void ek_mul2_put(uint32_t *pixels, uint32_t tap, const int8_t *fro
         to[0] = (uint32_t)from[0] + ((uint32_t)from[at1] << 16);
         to[2] = (uint32_t)from[at2] + ((uint32_t)from[at3] << 16);
     }
+#endif
 }
 
 #endif

@@ -242,28 +242,100 @@ static inline void part(sums *s, uint32_t word)
     s->high += (uint32_t)((int32_t)word >> 16);
 }
 
-static void filters_4(const ek_filter *f, const frame *k)
+static inline sums begin(const ek_filter *f, const frame *k)
 {
-    const int8_t *w = k->weights;
-    for (uint32_t c = 0; c < k->channels; c++, f++) {
-        const uint32_t *x = k->pixels, bias = (uint32_t)f->bias;
-        sums a = {bias + (bias << 16) + k->less, bias}, b = a;
+    const uint32_t bias = (uint32_t)f->bias;
+    return (sums){bias + (bias << 16) + k->less, bias};
+}
+
+/* What four pixels get from the last tap, where it has no other beside it. */
+static inline void odd_tap(const uint32_t *x, int8_t weight, sums *a, sums *b)
+{
+    const uint32_t w = (uint32_t)weight;
+    part(a, x[0] * w + HALF);
+    part(b, x[2] * w + HALF);
+}
+
+/* The outputs of a filter for two pixels, at `low` and at `high`; the sum of the second, and of whole words. */
+static void put_2(const ek_filter *f, int8_t *low, int8_t *high, uint32_t second, uint32_t all)
+{
+    /* Before the first store: that may, for all that a compiler knows, change the filter. */
+    const ek_filter filter = *f;
+    *low = (int8_t)ek_filter_output(&filter, (int32_t)(all - (second << 16)));
+    *high = (int8_t)ek_filter_output(&filter, (int32_t)second);
+}
+
+/* Filters from c on, one at a time. */
+static void filters_from(const ek_filter *f, const frame *k, const int8_t *w, uint32_t c)
+{
+    for (; c < k->channels; c++, f++) {
+        const uint32_t *x = k->pixels;
+        sums a = begin(f, k), b = a;
         for (; x != k->twos; x += 4, w += 2) {
             const uint32_t w0 = (uint32_t)w[0], w1 = (uint32_t)w[1];
             part(&a, x[0] * w0 + HALF + x[1] * w1);
             part(&b, x[2] * w0 + HALF + x[3] * w1);
         }
         if (k->odd) {
-            const uint32_t w0 = (uint32_t)*w++;
-            part(&a, x[0] * w0 + HALF);
-            part(&b, x[2] * w0 + HALF);
+            odd_tap(x, *w++, &a, &b);
         }
-        k->out[0][c] = (int8_t)ek_filter_output(f, (int32_t)(a.all - (a.high << 16)));
-        k->out[1][c] = (int8_t)ek_filter_output(f, (int32_t)a.high);
-        k->out[2][c] = (int8_t)ek_filter_output(f, (int32_t)(b.all - (b.high << 16)));
-        k->out[3][c] = (int8_t)ek_filter_output(f, (int32_t)b.high);
+        put_2(f, k->out[0] + c, k->out[1] + c, a.high, a.all);
+        put_2(f, k->out[2] + c, k->out[3] + c, b.high, b.all);
     }
 }
+
+#if defined(__riscv) && __riscv_xlen == 32 && defined(__riscv_mul) && !defined(__riscv_32e) && !defined(__riscv_e)
+
+#include "ek_mul2_riscv.h"
+
+/* Two filters at a time share the words. In assembly: compilers move all loads forward, and then lack registers. */
+static void filters_4(const ek_filter *f, const frame *k)
+{
+    const uint32_t taps = (uint32_t)(k->twos - k->pixels) / 2 + k->odd;
+    const int two = k->out[2] == k->out[1]; /* pixels 2 and 3 repeat one before */
+    const int8_t *w = k->weights;
+    uint32_t c = 0;
+    for (; c + 2 <= k->channels; c += 2, f += 2) {
+        const uint32_t *x = k->pixels;
+        const int8_t *v = w + taps;
+        sums a = begin(f, k), b = a, d = begin(f + 1, k), e = d;
+        if (two) {
+            __asm__ volatile(ALL_TAPS(TWO_PIXELS)
+                             : [x] "+r"(x), [w] "+r"(w), [v] "+r"(v), [a] "+r"(a.all), [ah] "+r"(a.high),
+                               [d] "+r"(d.all), [dh] "+r"(d.high)
+                             : [eights] "r"(k->eights), [twos] "r"(k->twos), [half] "r"(HALF)
+                             : "t0", "t1", "t2", "t3", "t4", "t5", "t6", "a7", "memory");
+        } else {
+            __asm__ volatile(ALL_TAPS(FOUR_PIXELS)
+                             : [x] "+r"(x), [w] "+r"(w), [v] "+r"(v), [a] "+r"(a.all), [ah] "+r"(a.high),
+                               [b] "+r"(b.all), [bh] "+r"(b.high), [d] "+r"(d.all), [dh] "+r"(d.high),
+                               [e] "+r"(e.all), [eh] "+r"(e.high)
+                             : [eights] "r"(k->eights), [twos] "r"(k->twos), [half] "r"(HALF)
+                             : "t0", "t1", "t2", "t3", "t4", "t5", "t6", "a7", "memory");
+        }
+        if (k->odd) {
+            odd_tap(x, *w, &a, &b);
+            odd_tap(x, *v++, &d, &e);
+        }
+        w = v;
+        put_2(f, k->out[0] + c, k->out[1] + c, a.high, a.all);
+        put_2(f + 1, k->out[0] + c + 1, k->out[1] + c + 1, d.high, d.all);
+        if (!two) {
+            put_2(f, k->out[2] + c, k->out[3] + c, b.high, b.all);
+            put_2(f + 1, k->out[2] + c + 1, k->out[3] + c + 1, e.high, e.all);
+        }
+    }
+    filters_from(f, k, w, c);
+}
+
+#else
+
+static void filters_4(const ek_filter *f, const frame *k)
+{
+    filters_from(f, k, k->weights, 0);
+}
+
+#endif
 
 #endif
 
