@@ -14,9 +14,9 @@ import numpy as np
 
 from ..graph.ir import Array, Graph, Node
 from ..graph.op import int_attrs, view_of
-from ..ops import OPS, function_of, source_of
+from ..ops import OPS, function_of, is_function, source_of
 from ..passes.lower import fold_constants, lower_node
-from ..passes.tabulate_floats import functions
+from ..passes.tabulate_floats import inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Program:
 def prepare(graph: Graph, rounding: str = "tflite") -> Program:
     """Raises ModelError and UnsupportedError, as `lower.lower`, where a node has no definition by itself."""
     graph = fold_constants(graph, rounding)
-    tabulated = functions(graph)
+    tabulated = inside(graph)
     return Program(graph, tuple(_step(graph, node, rounding, tabulated) for node in graph.nodes))
 
 
@@ -86,7 +86,7 @@ def _step(graph: Graph, node: Node, rounding: str, tabulated: Collection[str]) -
     direct = source.direct
     if direct is not None and (source.lower is None or "float32" in (view.x.dtype, view.out.dtype)):
         return Step(node, node.inputs[:1], lambda operands: direct(view, operands[0]))
-    if node.name in tabulated:
+    if node.name in tabulated and is_function(node):
         return Step(node, node.inputs[:1], lambda operands: function_of(view, operands[0]))
     lowered, constants = lower_node(graph, node, rounding)
     op, attrs, tail = OPS[lowered.op], int_attrs(lowered), view.out.shape[1:]

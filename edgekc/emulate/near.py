@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import VerifyError
 from ..graph.ir import Array, Graph, Node
 from ..ops import source_of
-from ..passes.tabulate_floats import functions
+from ..passes.tabulate_floats import inside
 
 TOLERANCE = 1e-5  # of the largest value of an output, or of 1 where that is less
 
@@ -20,7 +20,7 @@ def inexact(graph: Graph) -> tuple[frozenset[str], frozenset[str]]:
 
     Casts at an edge and functions that become tables are exact.
     """
-    tables = functions(graph)
+    tables = inside(graph)
     near, loose = set[str](), set[str]()
     for node in graph.nodes:
         if not near.isdisjoint(node.inputs) or (_computes(graph, node) and node.name not in tables):

@@ -1,4 +1,5 @@
-"""Functions in float between DEQUANTIZE and QUANTIZE become one table: converters write what has no int8 kernel so."""
+"""A function of one byte in float between DEQUANTIZE and QUANTIZE becomes a table: converters write what has no int8
+kernel so, in one operator or in several that read each other and constants."""
 
 from __future__ import annotations
 
@@ -6,77 +7,134 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..graph.ir import Graph, Node, Role, constant, consumers, producers, prune
-from ..graph.op import view_of
-from ..ops import function_of, is_function, source_of
+from ..graph.ir import Array, Graph, Node, Role, constant, consumers, producers, prune
+from ..graph.op import int_attrs, view_of
+from ..ops import IN_FLOAT, OPS, function_of, is_function, source_of
 from ..ops.lut import byte_values
+from .lower import lower_node
+
+BYTES = ("int8", "uint8")
 
 
 def run(graph: Graph) -> tuple[Graph, list[str]]:
     """The table holds what the operators compute of each of the 256 bytes, so no output changes."""
     notes, changed, tensors = [], dict[str, Node](), dict(graph.tensors)
-    for chain in _chains(graph):
-        node = chain[-1]
-        x, out = graph.tensors[chain[0].inputs[0]], graph.tensors[node.outputs[0]]
-        table = constant(f"{node.name}/table", _levels(graph, chain), Role.REQUANT)
+    for region in _regions(graph):
+        node = region[-1]
+        x, out = graph.tensors[region[0].inputs[0]], graph.tensors[node.outputs[0]]
+        table = constant(f"{node.name}/table", _levels(graph, region), Role.REQUANT)
         tensors[table.name] = table
         changed[node.name] = Node("table", node.name, (x.name, table.name), (out.name,), {})
-        names = ", ".join(step.name for step in chain)
+        names = ", ".join(step.name for step in region)
         notes.append(f"{names}: one table of 256 bytes, with what they give for each byte")
     nodes = tuple(changed.get(node.name, node) for node in graph.nodes)
     return prune(_without_unread(replace(graph, nodes=nodes, tensors=tensors))), notes
 
 
-def functions(graph: Graph) -> frozenset[str]:
-    """Names of the nodes in float that become tables, and so are correctly rounded; others in float run in C."""
-    return frozenset(node.name for chain in _chains(graph) for node in chain[1:-1])
+def inside(graph: Graph) -> frozenset[str]:
+    """Names of the nodes in float that become tables: their functions are correctly rounded. Others run in C."""
+    return frozenset(node.name for region in _regions(graph) for node in _inner(graph, region))
 
 
-def _chains(graph: Graph) -> list[list[Node]]:
+def _regions(graph: Graph) -> list[list[Node]]:
     """What becomes a table each: a function that something else reads too would run twice, in two roundings."""
     writers, readers = producers(graph), consumers(graph)
-    chains = [chain for node in graph.nodes if (chain := _chain(graph, writers, node))]
+    order = {node.name: i for i, node in enumerate(graph.nodes)}
+    found = [region for node in graph.nodes if (region := _region(graph, writers, order, node))]
+    found = [region for region in found if not np.isnan(_reals(graph, region)).any()]  # NaN has no level
     while True:
-        inside = {node.name for chain in chains for node in chain[1:]}
+        within = {node.name for region in found for node in region}
         kept = [
-            chain
-            for chain in chains
+            region
+            for region in found
             if all(
-                node.outputs[0] not in graph.outputs and all(r.name in inside for r in readers[node.outputs[0]])
-                for node in chain[1:-1]
+                node.outputs[0] not in graph.outputs and all(r.name in within for r in readers[node.outputs[0]])
+                for node in _inner(graph, region)
             )
         ]
-        if len(kept) == len(chains):
+        if len(kept) == len(found):
             return kept
-        chains = kept
+        found = kept
 
 
-def _chain(graph: Graph, writers: dict[str, Node], last: Node) -> list[Node]:
-    """DEQUANTIZE, functions of one value in float, and this QUANTIZE; empty where the nodes are no such chain."""
-    if not _is_float(graph, last.inputs[0]) or _is_float(graph, last.outputs[0]):
+def _inner(graph: Graph, region: list[Node]) -> list[Node]:
+    """Those that read and write floats."""
+    return [node for node in region if all(_is_float(graph, n) for n in (node.inputs[0], node.outputs[0]))]
+
+
+def _region(graph: Graph, writers: dict[str, Node], order: dict[str, int], last: Node) -> list[Node]:
+    """DEQUANTIZE of one tensor, what computes each float of those at its place, and this QUANTIZE, in order.
+
+    Empty where the nodes are no such function, or read several tensors.
+    """
+    out = graph.tensors[last.outputs[0]]
+    if not _is_float(graph, last.inputs[0]) or out.dtype not in BYTES:
         return []
-    chain = [last]
-    while _is_float(graph, chain[0].inputs[0]):
-        before = writers.get(chain[0].inputs[0])
-        if before is None or not (source_of(before).direct or is_function(before)):
+    if source_of(last).direct is None:
+        return []
+    steps, sources, waiting = dict[str, Node](), set[str](), [last]
+    while waiting:
+        node = waiting.pop()
+        if node.name in steps:
+            continue
+        steps[node.name] = node
+        read = [t for t in graph.of(node.inputs) if t.data is None]
+        if not read or not _is_one_place(graph, node):
             return []
-        chain.insert(0, before)
-    ends = (chain[0].inputs[0], last.outputs[0])
-    return chain if all(graph.tensors[name].dtype in ("int8", "uint8") for name in ends) else []
+        for tensor in read:
+            if tensor.dtype != "float32":
+                sources.add(tensor.name)
+            elif tensor.name not in writers:
+                return []
+            else:
+                waiting.append(writers[tensor.name])
+    alone = len(sources) == 1 and all(graph.tensors[name].dtype in BYTES for name in sources)
+    return sorted(steps.values(), key=lambda step: order[step.name]) if alone else []
+
+
+def _is_one_place(graph: Graph, node: Node) -> bool:
+    """Whether it computes each value from those of its activations at the same place, and from single constants."""
+    source, shape = source_of(node), graph.tensors[node.outputs[0]].shape
+    if is_function(node) or (source.direct is not None and not source.splits_batch):
+        return True
+    if IN_FLOAT.get(node.op) is None or not shape or not OPS[source.becomes or node.op].elementwise:
+        return False
+    return all(t.value.size == 1 if t.data is not None else t.shape == shape for t in graph.of(node.inputs))
 
 
 def _is_float(graph: Graph, name: str) -> bool:
     return graph.tensors[name].dtype == "float32"
 
 
-def _levels(graph: Graph, chain: list[Node]) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
-    """What the chain gives for each byte, its bits as int8."""
-    dtype = graph.tensors[chain[0].inputs[0]].dtype
-    value = byte_values(dtype).astype(dtype)
-    for node in chain:
-        view, direct = view_of(graph, node), source_of(node).direct
-        value = direct(view, value) if direct is not None else function_of(view, value)
-    return np.asarray(value).view(np.int8)
+def _reals(graph: Graph, region: list[Node]) -> Array:
+    """What the last node reads for each byte, float32 (1, 256)."""
+    with np.errstate(all="ignore"):
+        return _computed(graph, region[:-1])[region[-1].inputs[0]]
+
+
+def _computed(graph: Graph, steps: list[Node]) -> dict[str, Array]:
+    values: dict[str, Array] = {}
+    for node in steps:
+        view = view_of(graph, node)
+        direct = source_of(node).direct
+        if direct is not None:
+            x = values.get(view.x.name, byte_values(view.x.dtype).astype(view.x.dtype))
+            value = direct(view, x)
+        elif is_function(node):
+            value = function_of(view, values[view.x.name])
+        else:
+            lowered, constants = lower_node(graph, node)
+            given = {**values, **{t.name: t.value for t in constants}}
+            value = OPS[lowered.op].reference(int_attrs(lowered), [given[n] for n in lowered.inputs])[0]
+        values[node.outputs[0]] = value.reshape(1, 256)
+    return values
+
+
+def _levels(graph: Graph, region: list[Node]) -> Array:
+    """What the region gives for each byte, its bits as int8 (256,)."""
+    direct = source_of(region[-1]).direct
+    assert direct is not None
+    return direct(view_of(graph, region[-1]), _reals(graph, region)).ravel().view(np.int8)
 
 
 def _without_unread(graph: Graph) -> Graph:
