@@ -164,14 +164,15 @@ def js(rng: random.Random, data: bytes) -> bytes:
         return blind(rng, data)
     holder = {"": tree}
     for _ in range(rng.choice((1, 1, 2))):
-        _js_once(rng, holder)
+        change_json(rng, holder)
     try:
         return json.dumps(holder[""]).encode()
     except (ValueError, RecursionError):
         return b"{}"
 
 
-def _js_once(rng: random.Random, holder: dict[str, Any]) -> None:
+def change_json(rng: random.Random, holder: dict[str, Any]) -> None:
+    """One change somewhere below the holder's value."""
     node: Any = holder
     key: Any = ""
     while isinstance(node[key], (dict, list)) and node[key] and rng.random() < 0.9:

@@ -28,6 +28,7 @@ from typing import Any
 
 import fuzz_mutations as mutations
 import fuzz_seeds
+import fuzz_torch
 
 from edgekc.errors import EdgekcError
 
@@ -196,6 +197,8 @@ def _console(data: bytes) -> None:
 
 def _inside(name: str) -> mutations.Mutate:
     """How a member of an archive is damaged."""
+    if name.endswith("models/model.json"):
+        return fuzz_torch.damaged
     if name.endswith(".json"):
         return mutations.js
     if name.endswith(".npy"):
@@ -213,10 +216,6 @@ def _tree(rng: random.Random, data: bytes) -> bytes:
     text = mutations.js(rng, data[size:])
     head = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({len(text)},), }}".encode()
     return data[:8] + len(head).to_bytes(2, "little") + head + text
-
-
-def _program(rng: random.Random, data: bytes) -> bytes:
-    return mutations.js(rng, data)
 
 
 def _tflite(rng: random.Random, data: bytes) -> bytes:

@@ -288,6 +288,7 @@ def console() -> Seeds:
 
 
 def pt2() -> Seeds:
+    import fuzz_torch
     import torch
     from torch import nn
 
@@ -310,7 +311,7 @@ def pt2() -> Seeds:
         buffer = io.BytesIO()
         torch.export.save(program, buffer)
         found.append(buffer.getvalue())
-    return found
+    return found + fuzz_torch.programs()
 
 
 def keras(suffix: str) -> Seeds:

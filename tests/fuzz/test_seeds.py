@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import fuzz_operators
+import fuzz_torch
 
 from edgekc.importers import read_model
 from edgekc.importers.tflite import float32
@@ -23,6 +24,19 @@ STATE = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM",
     "VAR_HANDLE",
 }  # refused in float
+DECOMPOSED = {  # by torch itself, in front of the import, though not by every torch
+    "_unsafe_view",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "avg_pool1d",
+    "baddbmm",
+    "clamp_max",
+    "clamp_min",
+    "contiguous",
+    "detach",
+    "dropout",
+    "split",
+}
 REFUSED = {"Reciprocal"}  # taken of constants only, and of those in chains
 
 
@@ -49,3 +63,18 @@ def test_onnx(tmp_path: Path) -> None:
     for op, seed in zip(fuzz_operators.onnx_nodes(), fuzz_operators.onnx(), strict=True):
         path.write_bytes(seed)
         assert bool(read_model(path, "net").refused) == (op in REFUSED), op
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # torch's own deprecations
+def test_pt2(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the seeds are programs of torch.export")
+    from edgekc.importers.torch.handlers import HANDLERS as TORCH_HANDLERS
+
+    path, there = tmp_path / "net.pt2", set[str]()
+    for seed in fuzz_torch.programs():
+        path.write_bytes(seed)
+        found = read_model(path, "net")
+        assert not found.refused
+        there |= {operator.operator.removeprefix("aten.") for operator in found.operators}
+    assert set(TORCH_HANDLERS) - there <= {*DECOMPOSED, "reciprocal"}  # which is refused, as Reciprocal is
