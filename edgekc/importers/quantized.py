@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, consumers
+from ..graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, consumers, producers
 from ..ops import filters_of, floats_of, source_of
-from . import nchw, rescale
+from . import nchw, rescale, wide
 from . import order as od
 from .builder import Builder
 from .finish import fold_affine, numbered, tidy
@@ -140,7 +140,9 @@ def settle(graph: Graph, places: dict[str, str]) -> Graph:
     """
     quants = {name: t.quant for name, t in graph.tensors.items()}
     _spread(graph, quants)
-    graph, quants = rescale.adapted(graph, quants)
+    if _added(graph, quants):
+        _spread(graph, quants)
+    graph, quants = wide.widened(*rescale.adapted(graph, quants))
     tensors = {}
     for name, tensor in graph.tensors.items():
         quant = quants[name]
@@ -154,7 +156,7 @@ def settle(graph: Graph, places: dict[str, str]) -> Graph:
                 )
             if not -128 <= quant.zero_point <= 127:
                 raise ModelError(f"zero point {quant.zero_point} is out of range", where=places.get(name, graph.name))
-            tensor = replace(tensor, dtype="int8", quant=quant)
+            tensor = replace(tensor, dtype="int16" if tensor.dtype == "int16" else "int8", quant=quant)
         tensors[name] = tensor
     graph = replace(graph, tensors=tensors)
     for node in graph.nodes:
@@ -183,6 +185,57 @@ def _spread(graph: Graph, quants: dict[str, Quant | None]) -> None:
                 quants[source], changed = quants[target], True
             elif quants[target] is None and target in graph.outputs and (fixed := floats_of(node).fixed_quant):
                 quants[target], changed = fixed, True
+            elif _joins(node) and _joined(graph, quants, readers, node):
+                changed = True
+
+
+def _joins(node: Node) -> bool:
+    """Whether every output byte is one of some input of many."""
+    floats = source_of(node).floats
+    return source_of(node).joins and floats is not None and floats.shares_scale
+
+
+def _joined(graph: Graph, quants: dict[str, Quant | None], readers: dict[str, list[Node]], node: Node) -> bool:
+    """What is joined and then quantised is quantised so by itself; a model's output holds the values of all parts."""
+    target = node.outputs[0]
+    parts, quant = [n for n in node.inputs if graph.tensors[n].data is None], quants[target]
+    if quant is not None:
+        free = [n for n in parts if quants[n] is None and len(readers[n]) == 1 and n not in graph.outputs]
+        quants.update(dict.fromkeys(free, quant))
+        return bool(free)
+    given = [q for n in parts if (q := quants[n]) is not None]
+    if target not in graph.outputs or len(given) < len(parts):
+        return False
+    low, high = (f(e) for f, e in zip((min, max), zip(*map(wide.ends, given), strict=True), strict=True))
+    quants[target] = given[0] if len(set(given)) == 1 else _over(low, high)
+    return True
+
+
+def _added(graph: Graph, quants: dict[str, Quant | None]) -> bool:
+    """Scales of layers whose float output is added to a quantised tensor before anything quantises it.
+
+    Exporters fuse the two. Beyond the range taken here the sum lies beyond that of its own levels, whatever is added,
+    so that clamping the layer's output changes nothing. Its rounding moves the sum by half a level of it.
+    """
+    writers, readers, found = producers(graph), consumers(graph), False
+    for node in graph.nodes:
+        out = quants[node.outputs[0]]
+        if node.op != "add" or out is None:
+            continue
+        for name, other in (node.inputs, node.inputs[::-1]):
+            writer, added = writers.get(name), quants[other]
+            alone = len(readers[name]) == 1 and name not in graph.outputs
+            if quants[name] is None and added is not None and alone and writer and filters_of(writer):
+                (low, high), (least, most) = wide.ends(out), wide.ends(added)
+                quants[name], found = _over(low - most, high - least), True
+                break
+    return found
+
+
+def _over(low: float, high: float) -> Quant:
+    """The levels of a range that holds 0."""
+    scale = float(np.float32((high - low) / 255))
+    return Quant((scale,), (int(np.clip(-128 - round(low / scale), -128, 127)),))
 
 
 def _bias(graph: Graph, node: Node, places: dict[str, str]) -> Tensor:

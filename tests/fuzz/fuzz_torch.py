@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import random
@@ -81,14 +82,40 @@ def _moves(torch: Any, x: Any, k: Any) -> Values:
     return [parts.unsqueeze(1).expand(1, 3, -1, -1, -1).squeeze(), parts.select(1, 0).view(1, -1), row.reshape(1, -1)]
 
 
+def _quantised(torch: Any, x: Any, k: Any) -> Values:
+    """A residual that is added in float, and a last layer whose output is float, as X86InductorQuantizer does it."""
+    f, ops = torch.nn.functional, torch.ops.quantized_decomposed
+
+    def act(x: Any, scale: float, zero: int) -> Any:
+        levels = ops.quantize_per_tensor(x, scale, zero, -128, 127, torch.int8)
+        return ops.dequantize_per_tensor(levels, scale, zero, -128, 127, torch.int8)
+
+    def weights(w: Any) -> Any:
+        scales, zeros = k[-w.shape[0] :].abs() / 64, torch.zeros(w.shape[0], dtype=torch.int64)
+        levels = ops.quantize_per_channel(w, scales, zeros, 0, -127, 127, torch.int8)
+        return ops.dequantize_per_channel(levels, scales, zeros, 0, -127, 127, torch.int8)
+
+    x = act(x, 0.03, 3)
+    x = act(torch.relu(f.conv2d(x, weights(k[:16].reshape(4, 4, 1, 1)), k[:4]) + x), 0.02, -128)
+    x = act(x.mean((2, 3)), 0.02, -128)
+    return [f.linear(x, weights(k[:32].reshape(8, 4)), k[:8])]
+
+
 PARTS: tuple[tuple[Callable[[Any, Any, Any], Values], tuple[int, ...]], ...] = (
     (_functions, IMAGE), (_pairs, IMAGE), (_axes, IMAGE), (_layers, IMAGE), (_images, IMAGE), (_moves, IMAGE),
+    (_quantised, IMAGE),
 )  # fmt: skip
 
 
 def programs() -> list[bytes]:
     """A file for each kind of operators."""
     import torch
+
+    parts = PARTS
+    try:
+        importlib.import_module("torch.ao.quantization.fx._decomposed")
+    except ImportError:  # of a torch that has them no more
+        parts = PARTS[:-1]
 
     class Net(torch.nn.Module):
         def __init__(self, part: Callable[[Any, Any, Any], Values]) -> None:
@@ -100,7 +127,7 @@ def programs() -> list[bytes]:
             return tuple(self.part(torch, x, self.k))
 
     found = []
-    for part, shape in PARTS:
+    for part, shape in parts:
         buffer = io.BytesIO()
         torch.export.save(torch.export.export(Net(part).eval(), (torch.zeros(shape),)), buffer)
         found.append(buffer.getvalue())

@@ -70,11 +70,13 @@ def test_onnx(tmp_path: Path) -> None:
 def test_pt2(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the seeds are programs of torch.export")
     from edgekc.importers.torch.handlers import HANDLERS as TORCH_HANDLERS
+    from edgekc.importers.torch.handlers.quantising import QUANTISING
 
-    path, there = tmp_path / "net.pt2", set[str]()
-    for seed in fuzz_torch.programs():
+    path, there, seeds = tmp_path / "net.pt2", set[str](), fuzz_torch.programs()
+    for seed in seeds:
         path.write_bytes(seed)
         found = read_model(path, "net")
         assert not found.refused
         there |= {operator.operator.removeprefix("aten.") for operator in found.operators}
     assert set(TORCH_HANDLERS) - there <= {*DECOMPOSED, "reciprocal"}  # which is refused, as Reciprocal is
+    assert set(QUANTISING) <= there or len(seeds) < len(fuzz_torch.PARTS)

@@ -168,7 +168,7 @@ def test_what_is_refused(tmp_path):
 
     net = Net()
     net.op("Conv", [net.act("x", 0.03, 0), net.weights("w", floats(rng, 3, 2, 1, 1))], "a")
-    net.op("GlobalAveragePool", ["a"], "g")
+    net.op("HardSwish", ["a"], "g")
     net.op("Identity", [net.act("g", 0.1, 0)], "y")
     refused(net, r"node 3 Conv: its output is float in a quantised model; supported: QuantizeLinear")
 

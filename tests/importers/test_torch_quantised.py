@@ -113,6 +113,30 @@ def test_residual_pools_and_linear(tmp_path):
     assert ops == ["conv2d", "add", "max_pool", "average_pool", "fully_connected"]
 
 
+def test_what_servers_leave_in_float(tmp_path):
+    """X86InductorQuantizer quantises what layers read: residuals are added in float, and the last layer's output is."""
+    torch.manual_seed(4)
+    layers = [Quantised(nn.Conv2d(4, 4, 1)), Quantised(nn.Conv2d(4, 4, 3, padding=1)), Quantised(nn.Linear(16, 5))]
+
+    def residual(x, first, second, last):
+        x = act(x, 0.03)
+        y = act(torch.relu(F.conv2d(x, first(), first.bias)), 0.01, -128)
+        return act(torch.relu(F.conv2d(y, second(), second.bias, padding=1) + x), 0.025, -128)
+
+    def whole(x, first, second, last):
+        y = act(F.max_pool2d(residual(x, first, second, last), 2), 0.025, -128)
+        y = act(F.adaptive_avg_pool2d(y, 2).flatten(1), 0.02, -128)
+        return F.linear(y, last(), last.bias)
+
+    graph = check(Net(residual, *layers), tmp_path, (1, 4, 8, 8), limit=2)
+    assert [n.op for n in graph.nodes] == ["conv2d", "conv2d", "add"]
+    graph = check(Net(whole, *layers), tmp_path, (1, 4, 8, 8), limit=128)  # of 65536: half a level of int8
+    assert [n.op for n in graph.nodes][-2:] == ["quantize", "fully_connected"]
+    assert graph.tensors[graph.outputs[0]].dtype == "int16"
+    graph = check(Net(lambda *a: torch.softmax(whole(*a), 1), *layers), tmp_path, (1, 4, 8, 8))
+    assert [n.op for n in graph.nodes][-4:] == ["quantize", "fully_connected", "softmax", "quantize"]
+
+
 ELEMENTS = {
     "relu6": lambda x: act(F.relu6(x), 6 / 255, -128),
     "hardswish": lambda x: act(F.hardswish(x), 0.03, -110),
@@ -129,6 +153,8 @@ ELEMENTS = {
     "gelu": lambda x: act(F.gelu(x), 0.03, -110),
     "mul": lambda x: act(x * act(torch.sigmoid(x), 1 / 256, -128), 0.03, -110),
     "cat": lambda x: act(torch.cat([x, act(torch.relu(x), 0.03, 3)], 1), 0.03, 3),
+    "cat, quantised behind": lambda x: act(torch.cat([F.avg_pool2d(x, 2), F.max_pool2d(x, 2)], 1), 0.02, 3),
+    "cat at the end": lambda x: torch.cat([x, act(torch.relu(x), 0.02, -128)], 1),
     "upsample": lambda x: act(F.interpolate(x, scale_factor=2.0), 0.03, 3),
     "slice": lambda x: act(x[:, :, 1:], 0.03, 3),
 }
@@ -177,7 +203,7 @@ def test_what_is_refused(tmp_path):
 
     refused(dynamic, "quantized_decomposed.choose_qparams.tensor.*fixed scales")
     conv = Quantised(nn.Conv2d(2, 3, 1))
-    refused(lambda x, w: act(torch.tanh(F.conv2d(act(x, 0.03), w(), w.bias)), 0.1), "its output is float", conv)
+    refused(lambda x, w: act(F.gelu(F.conv2d(act(x, 0.03), w(), w.bias)), 0.1), "its output is float", conv)
     refused(lambda x: act(PT2E.dequantize_per_tensor(
         PT2E.quantize_per_tensor(x, 0.1, 0, -100, 100, torch.int8), 0.1, 0, -100, 100, torch.int8), 0.1),
         "activations quantised to -100 .. 100")  # fmt: skip

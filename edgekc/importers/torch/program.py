@@ -82,14 +82,15 @@ def clean_program(raw: bytes, where: str) -> bytes:
 
 
 def _nodes(nodes: Sequence[Mapping[str, Any]], where: str) -> list[dict[str, Any]]:
-    """All nodes of a graph, each as `_node` gives it; what is refused is refused together."""
-    kept, refused = [], []
+    """All nodes of a graph, each as `_node` gives it; what is refused is refused together, an operator once."""
+    kept, refused, told = [], [], set[str]()
     for index, node in enumerate(nodes):
         try:
             kept.append(_node(node, where))
         except UnsupportedError as error:
             error.operator = index
-            refused.append(error)
+            refused += [error] if error.what not in told else []
+            told.add(error.what)
     if refused:
         raise refusal(refused)
     return kept
