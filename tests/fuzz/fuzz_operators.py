@@ -127,9 +127,9 @@ def _in_float(view: Any) -> Any:
 
 IMAGE, ROWS = (1, 4, 4, 6), (1, 5, 8)
 _SIMPLE = (
-    "Abs Celu Cos Dropout Elu Exp Flatten Gelu GlobalAveragePool GlobalLpPool GlobalMaxPool HardSigmoid HardSwish "
+    "Abs Ceil Celu Cos Dropout Elu Exp Flatten Gelu GlobalAveragePool GlobalLpPool GlobalMaxPool HardSigmoid HardSwish "
     "Identity LeakyRelu Log LogSoftmax LpNormalization MeanVarianceNormalization Mish Neg Reciprocal Relu Selu "
-    "Sigmoid Sin Softmax Softplus Softsign Sqrt Swish Tanh Transpose ReduceLogSum ReduceLogSumExp"
+    "Sigmoid Sin Softmax Softplus Softsign Sqrt Swish Tanh Transpose ReduceLogSum ReduceLogSumExp Floor Round"
 ).split()
 _PAIRS = "Add Div Max Mean Min Mul Sub Sum".split()
 _REDUCTIONS = "ReduceL1 ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum ReduceSumSquare".split()
@@ -148,7 +148,9 @@ def onnx_nodes() -> dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, A
     kernel: dict[str, Any] = dict(kernel_shape=[2, 2], strides=[2, 2])
     norm = {"g": floats(4), "c": floats(4)}
     step = {"s": np.float32(0.1), "z": np.int8(3)}
-    cells = {kind: {"w": floats(1, n * 3, 8), "r": floats(1, n * 3, 3)} for kind, n in (("LSTM", 4), ("GRU", 3))}
+    cells = {
+        kind: {"w": floats(1, n * 3, 8), "r": floats(1, n * 3, 3)} for kind, n in (("LSTM", 4), ("GRU", 3), ("RNN", 1))
+    }
     found: dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, Any], int]] = {
         **{op: (IMAGE, {}, {}, 24 if op == "Swish" else 20) for op in _SIMPLE},
         **{op: (IMAGE, {"k": floats(4, 1, 1)}, {}, 20) for op in _PAIRS},
@@ -167,6 +169,7 @@ def onnx_nodes() -> dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, A
         "Expand": ((1, 4, 1, 6), {"s": ints(1, 1, 3, 1)}, {}, 20), "Tile": (IMAGE, {"r": ints(1, 2, 1, 3)}, {}, 20),
         "GRU": (ROWS, cells["GRU"], {"hidden_size": 3}, 20),
         "LSTM": (ROWS, cells["LSTM"], {"hidden_size": 3}, 20),
+        "RNN": (ROWS, cells["RNN"], {"hidden_size": 3}, 20),
         "Gather": (IMAGE, {"i": ints(3, 0, 2)}, {"axis": 1}, 20),
         "Gemm": ((1, 8), {"w": floats(3, 8), "b": floats(3)}, {"transB": 1}, 20),
         "MatMul": (ROWS, {"k": floats(8, 3)}, {}, 20),
@@ -183,6 +186,8 @@ def onnx_nodes() -> dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, A
         "Upsample": (IMAGE, {"s": np.float32([1, 1, 2, 2])}, {}, 9),
         "Slice": (IMAGE, {"s": ints(1, -1), "e": ints(5, -9), "a": ints(1, 3), "t": ints(2, -2)}, {}, 20),
         "Split": (IMAGE, {}, {"axis": 1}, 13), "Attention": ((1, 2, 5, 4), {}, {}, 23),
+        "ScatterND": (ROWS, {"i": ints(0, 2).reshape(1, 2), "u": floats(1, 8)}, {}, 20),
+        "Where": (IMAGE, {"m": np.arange(6) < 4, "k": floats(1)}, {}, 20),
         "Shrink": (IMAGE, {}, {"lambd": 0.5, "bias": 0.5}, 20),
     }  # fmt: skip
     return found
@@ -198,9 +203,11 @@ def onnx() -> Seeds:
         nodes = [helper.make_node(op, inputs, outputs, **attrs)]
         if op == "DequantizeLinear":
             nodes = [helper.make_node("QuantizeLinear", inputs, ["q"]), helper.make_node(op, ["q", "s", "z"], ["y"])]
+        elif op == "Where":
+            nodes = [helper.make_node(op, ["m", "x", "k"], outputs)]
         elif op == "Attention":
             nodes = [helper.make_node(op, ["x", "x", "x"], ["y"])]
-        elif op in ("GRU", "LSTM"):
+        elif op in ("GRU", "LSTM", "RNN"):
             nodes = [helper.make_node("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
                      helper.make_node(op, ["t", *constants], ["y"], **attrs)]  # fmt: skip
         graph = helper.make_graph(

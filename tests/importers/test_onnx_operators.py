@@ -88,6 +88,15 @@ CASES = {
     "resize_10": one("Resize", constants={"s": np.float32([1, 1, 2, 2])}, mode="linear", opset=10),
     "matmul_left": model([node("MatMul", ["k", "x"], ["y"])], {"x": ROWS}, ["y"], {"k": floats(RNG, 3, 5)}),
     "cumsum": one("CumSum", ROWS, {"a": np.int64(2)}, exclusive=1),
+    "round": one("Round"), "floor": one("Floor"), "ceil": one("Ceil"),
+    "where": model([node("Where", ["m", "x", "k"], ["y"])], {"x": ROWS}, ["y"],
+                   {"m": RNG.random((5, 8)) < 0.5, "k": floats(RNG, 8)}),
+    "scatter": one("ScatterND", ROWS, {"i": np.argwhere(np.ones((1, 2, 8))) + numbers(0, 2, 0), "u": floats(RNG, 16)}),
+    "standardised": model(
+        [node("ReduceMean", ["w"], ["m"], axes=[1, 2, 3]), node("Sub", ["w", "m"], ["k"]),
+         node("Conv", ["x", "k"], ["y"])],
+        {"x": IMAGE}, ["y"], {"w": floats(RNG, 4, 6, 2, 2)}, 13,
+    ),
     "split": model(
         [node("Split", ["x"], ["a", "b", "c"], axis=1), node("Concat", ["c", "a", "k"], ["y"], axis=1)],
         {"x": IMAGE}, ["y"], {"k": floats(RNG, 1, 1, 4, 8)}, 13,

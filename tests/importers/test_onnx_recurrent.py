@@ -1,4 +1,4 @@
-"""LSTM, GRU, attention and written-out GELU of ONNX against onnxruntime."""
+"""LSTM, GRU, RNN, attention and written-out GELU of ONNX against onnxruntime."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIZE, INPUTS = 4, 3
 def recurrent(kind, direction="forward", bias=True, state=False, end=False, **attrs):
     """A model of one layer over five rows, batch first; `end`: its last outputs instead of all."""
     rng = np.random.default_rng(0)
-    ways, gates = 2 if direction == "bidirectional" else 1, 4 if kind == "LSTM" else 3
+    ways, gates = 2 if direction == "bidirectional" else 1, {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
     constants = {"w": floats(rng, ways, gates * SIZE, INPUTS), "r": floats(rng, ways, gates * SIZE, SIZE)}
     names = ["x", "w", "r", "", "", ""]
     if bias:
@@ -41,6 +41,8 @@ CASES = {
     "gru": recurrent("GRU"),
     "gru_after": recurrent("GRU", linear_before_reset=1, state=True),
     "gru_state": recurrent("GRU", state=True, end=True),
+    "rnn": recurrent("RNN", "bidirectional", state=True),
+    "rnn_relu": recurrent("RNN", "reverse", activations=["Relu"], end=True),
     "gru_both": recurrent("GRU", "bidirectional", linear_before_reset=1),
 }
 

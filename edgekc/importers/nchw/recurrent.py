@@ -1,4 +1,4 @@
-"""LSTM and GRU over a fixed number of rows, unrolled: a step is layers and products that kernels have."""
+"""LSTM, GRU and plain RNN over a fixed number of rows, unrolled: a step is layers and products that kernels have."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from ...graph.ir import Array
 from ..builder import Builder
 from ..value import Value, constant_value
-from .elements import binary, unary
+from .elements import binary, clamp, unary
 from .layers import fully_connected
 from .moves import concat, reshape, strided
 
@@ -61,6 +61,17 @@ def gru(b: Builder, rows: Sequence[Value], cell: Cell, h: Value, reset_after: bo
         # (1 - z) * n + z * h
         kept = binary(b, "sub", h, n) if not _is_zero(h) else unary(b, "neg", n)
         h = binary(b, "add", n, binary(b, "mul", z, kept))
+        outputs.append(h)
+    return outputs, h
+
+
+def rnn(b: Builder, rows: Sequence[Value], cell: Cell, h: Value, relu: bool) -> tuple[list[Value], Value]:
+    """(output of each row, last output) of the activation of both sums: tanh, or ReLU."""
+    outputs = []
+    for x in rows:
+        total = _gates(b, x, cell.w, cell.w_bias + cell.r_bias, cell.source)
+        total = _add(b, total, _gates(b, h, cell.r, np.zeros_like(cell.r_bias), ""))
+        h = clamp(b, total, 0.0, None) if relu else unary(b, "tanh", total)
         outputs.append(h)
     return outputs, h
 

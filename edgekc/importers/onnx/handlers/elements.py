@@ -149,11 +149,19 @@ def _dequantize(a: Args) -> Value:
     return quantized.dequantize(a.b, a.need(0, "input"), a.need(1, "scale"), a.get(2), int(a.attr("axis", 1)))
 
 
+def _where(a: Args) -> Value:
+    mask = a.need(0, "condition")
+    if mask.data is None:
+        raise a.b.unsupported("a choice by what is computed at run time", "a constant condition")
+    return nchw.chosen(a.b, np.asarray(mask.data, bool), a.need(1, "X"), a.need(2, "Y"))
+
+
 HANDLERS: dict[str, Handler] = {
     "Abs": _unary("abs"),
     "Add": _binary("add"),
     "Cast": _cast,
     "CastLike": lambda a: a.need(0, "input"),
+    "Ceil": _unary("ceil"),
     "Celu": _celu,
     "Clip": _clip,
     "Cos": _unary("cos"),
@@ -162,6 +170,7 @@ HANDLERS: dict[str, Handler] = {
     "Dropout": _dropout,
     "Elu": _elu,
     "Exp": _unary("exp"),
+    "Floor": _unary("floor"),
     "Gelu": _gelu,
     "HardSigmoid": _hard_sigmoid,
     "HardSwish": lambda a: nchw.hard_swish(a.b, a.need(0, "input")),
@@ -179,6 +188,7 @@ HANDLERS: dict[str, Handler] = {
     "QuantizeLinear": _quantize,
     "Reciprocal": lambda a: nchw.power(a.b, a.need(0, "input"), -1.0),
     "Relu": lambda a: nchw.clamp(a.b, a.need(0, "input"), 0.0, None),
+    "Round": _unary("round"),
     "Selu": _selu,
     "Shrink": _shrink,
     "Sigmoid": _unary("logistic"),
@@ -190,4 +200,5 @@ HANDLERS: dict[str, Handler] = {
     "Sum": _all("add"),
     "Swish": _swish,
     "Tanh": _unary("tanh"),
+    "Where": _where,
 }

@@ -1,4 +1,4 @@
-"""LSTM and GRU, unrolled."""
+"""LSTM, GRU and RNN, unrolled."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from ...value import Value, constant_value
 from ..args import Args
 from .common import Handler
 
-_GATES = {"LSTM": 4, "GRU": 3}
-_ACTIVATIONS = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"]}
+_GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+_ACTIVATIONS = {
+    "LSTM": [["Sigmoid", "Tanh", "Tanh"]],
+    "GRU": [["Sigmoid", "Tanh"]],
+    "RNN": [["Tanh"], ["Relu"]],
+}
 
 
 def _recurrent(a: Args) -> list[Value]:
@@ -20,7 +24,7 @@ def _recurrent(a: Args) -> list[Value]:
     direction, size = a.text("direction", "forward"), int(a.attr("hidden_size", 0))
     ways = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}.get(direction)
     names = [n.decode() if isinstance(n, bytes) else n for n in a.attr("activations", [])]
-    plain = not names or names == _ACTIVATIONS[kind] * (len(ways) if ways else 1)
+    plain = not names or names in [each * (len(ways) if ways else 1) for each in _ACTIVATIONS[kind]]
     if ways is None or not plain or a.attr("clip", 0) or a.attr("input_forget", 0) or a.get(7) is not None:
         raise a.b.unsupported(f"direction {direction!r}, activations {names}, peepholes or clip", "the plain layer")
     rows_first, after = not a.attr("layout", 0), bool(a.attr("linear_before_reset", 0))
@@ -45,6 +49,8 @@ def _recurrent(a: Args) -> list[Value]:
         if kind == "LSTM":
             outputs, h, c = nchw.lstm(a.b, rows, cell, h, _initial(a, 6, k, size, rows_first))
             states.append(c)
+        elif kind == "RNN":
+            outputs, h = nchw.rnn(a.b, rows, cell, h, names[:1] == ["Relu"])
         else:
             outputs, h = nchw.gru(a.b, rows, cell, h, after)
         runs.append(outputs[::-1] if backwards else outputs)
@@ -72,4 +78,4 @@ def _initial(a: Args, position: int, direction: int, size: int, rows_first: bool
     return constant_value(_real(value[direction] if rows_first else value[:, direction]).reshape(1, size), "")
 
 
-HANDLERS: dict[str, Handler] = {"GRU": _recurrent, "LSTM": _recurrent}
+HANDLERS: dict[str, Handler] = {"GRU": _recurrent, "LSTM": _recurrent, "RNN": _recurrent}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -79,7 +80,46 @@ def _softplus(c: Call) -> Value:
 
 
 def _clamp(c: Call) -> Value:
-    return nchw.clamp(c.b, c.value("self"), c.number("min"), c.number("max"))
+    """To numbers, or to what tensors hold."""
+    x, ends = c.value("self"), dict[str, float | None]()
+    for key, op in (("min", "maximum"), ("max", "minimum")):
+        end = c.args.get(key)
+        if isinstance(end, Value) and (end.data is None or end.data.size != 1):
+            x = nchw.binary(c.b, op, x, end)
+            end = None
+        ends[key] = float(real(end).item()) if isinstance(end, Value) else c.number(key) if end is not None else None
+    return nchw.clamp(c.b, x, ends["min"], ends["max"])
+
+
+def _full_like(c: Call) -> Value:
+    """A constant of an activation's shape."""
+    return constant_value(np.full(same(c).shape, c.number("fill_value") or 0.0, np.float32), "")
+
+
+def _where(c: Call) -> Value:
+    mask = c.value("condition")
+    if mask.data is None:
+        raise c.b.unsupported("a choice by what is computed at run time", "a constant condition")
+    return nchw.chosen(c.b, np.asarray(mask.data, bool), c.value("self"), c.value("other"))
+
+
+def _log(base: float) -> Handler:
+    scale = constant_value(np.array(1 / math.log(base)), "")
+    return lambda c: nchw.binary(c.b, "mul", nchw.unary(c.b, "log", c.value("self")), scale)
+
+
+def _log1p(c: Call) -> Value:
+    return nchw.unary(c.b, "log", nchw.binary(c.b, "add", c.value("self"), constant_value(np.array(1.0), "")))
+
+
+def _expm1(c: Call) -> Value:
+    return nchw.binary(c.b, "sub", nchw.unary(c.b, "exp", c.value("self")), constant_value(np.array(1.0), ""))
+
+
+def _round(c: Call) -> Value:
+    if c.args.get("decimals"):
+        raise c.b.unsupported("rounding to decimals", "whole numbers")
+    return nchw.unary(c.b, "round", c.value("self"))
 
 
 def _hardtanh(c: Call) -> Value:
@@ -109,13 +149,20 @@ HANDLERS: dict[str, Handler] = {
     "div": _div,
     "dropout": same,
     "elu": _elu,
+    "ceil": _unary("ceil"),
     "exp": _unary("exp"),
+    "expm1": _expm1,
+    "floor": _unary("floor"),
+    "full_like": _full_like,
     "gelu": _gelu,
     "hardsigmoid": lambda c: nchw.hard_sigmoid(c.b, c.value("self"), 1 / 6, 0.5),
     "hardswish": lambda c: nchw.hard_swish(c.b, c.value("self")),
     "hardtanh": _hardtanh,
     "leaky_relu": _leaky,
     "log": _unary("log"),
+    "log10": _log(10),
+    "log1p": _log1p,
+    "log2": _log(2),
     "maximum": _binary("maximum"),
     "minimum": _binary("minimum"),
     "mish": lambda c: nchw.mish(c.b, c.value("self")),
@@ -125,6 +172,7 @@ HANDLERS: dict[str, Handler] = {
     "prelu": _prelu,
     "reciprocal": lambda c: nchw.power(c.b, c.value("self"), -1.0),
     "relu": lambda c: nchw.clamp(c.b, c.value("self"), 0.0, None),
+    "round": _round,
     "rsqrt": _unary("rsqrt"),
     "sigmoid": _unary("logistic"),
     "silu": lambda c: nchw.silu(c.b, c.value("self")),
@@ -133,4 +181,5 @@ HANDLERS: dict[str, Handler] = {
     "sqrt": _unary("sqrt"),
     "sub": _add("sub"),
     "tanh": _unary("tanh"),
+    "where": _where,
 }
