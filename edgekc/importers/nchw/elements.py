@@ -41,6 +41,9 @@ def _difference(b: Builder, x: Value, y: Value) -> Value:
 
 def _quotient(b: Builder, x: Value, y: Value) -> Value:
     if y.data is None:
+        root = next((node for node in b.nodes if node.outputs[0] == y.name and node.op == "sqrt"), None)
+        if x.data is not None and root is not None:
+            return binary(b, "mul", unary(b, "rsqrt", replace(y, name=root.inputs[0])), x)
         if x.data is not None:
             raise b.unsupported("a constant divided by an activation", "an activation divided by one, or by a constant")
         return _of_two(b, "div", x, y)

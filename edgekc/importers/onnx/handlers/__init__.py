@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import elements, layers, moves, recurrent, reductions, spatial
+from . import classical, elements, layers, moves, recurrent, reductions, spatial
 from .common import Handler
 
 HANDLERS: dict[str, Handler] = {
@@ -12,4 +12,5 @@ HANDLERS: dict[str, Handler] = {
     **reductions.HANDLERS,
     **recurrent.HANDLERS,
     **moves.HANDLERS,
+    **classical.HANDLERS,
 }

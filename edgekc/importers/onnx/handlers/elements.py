@@ -128,6 +128,12 @@ def _dropout(a: Args) -> Value:
 
 
 def _cast(a: Args) -> Value:
+    """To float; what says a place is a whole number already."""
+    writers, name = {node.outputs[0]: node for node in a.b.nodes}, a.need(0, "input").name
+    while name in writers and writers[name].op == "reshape":
+        name = writers[name].inputs[0]
+    if name in writers and writers[name].op in ("arg_max", "arg_min") and a.attr("to", 0) in (6, 7):  # int32, int64
+        return a.need(0, "input")
     if a.attr("to", 0) not in (1, 10):  # onnx.TensorProto.FLOAT and FLOAT16
         raise a.b.unsupported(f"a cast of an activation to type {a.attr('to', 0)}", "float32 (1), float16 (10)")
     return a.need(0, "input")
