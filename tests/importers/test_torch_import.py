@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="the PyTorch importer needs torch")
 from onnx_models import SHARED, close, nhwc  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812
+from torch_nets import imported  # noqa: E402
 
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError, UsageError  # noqa: E402
 from edgekc.graph.ir import Stage  # noqa: E402
@@ -157,6 +158,18 @@ def test_functions(name):
         g=nn.BatchNorm1d(7), p=nn.Linear(4, 3), e=nn.Embedding(9, 6),
     )  # fmt: skip
     check_same(Apply(function, **layers), shape)
+
+
+def test_parts_of_a_sample_in_front():
+    """Windows, and rows of one, in the place of the batch."""
+    windows = Apply(lambda m, x: F.normalize(x.view(4, 3, 2, 7).transpose(1, 2), dim=-1).reshape(1, -1))
+    imported(windows, (24, 7))
+
+    def rows(m, x):
+        y = x.view(4, 1, 6) * 2
+        return torch.cat([y[:1] + 1, y[1:] * x.view(4, 1, 6)[:3]], 0).view(1, 24)
+
+    imported(Apply(rows), (4, 6))
 
 
 @pytest.mark.parametrize("padding", [0, 1])

@@ -75,8 +75,10 @@ def _of_two(b: Builder, op: str, x: Value, y: Value) -> Value:
     if x.shape == y.shape:
         native = b.native_shape(x)
         return b.emit(op, (b.stored(x, native), b.stored(y, native)), attrs, native, shape, x.order)
-    if (rank == 4 and any(v.order == od.nhwc(v.shape) and not v.order.plain for v in (x, y))) or (
-        rank == 4 and all(v.order == od.nhwc(v.shape) for v in (x, y))
+    image = rank == 4 and shape[0] == 1
+    if image and (
+        any(v.order == od.nhwc(v.shape) and not v.order.plain for v in (x, y))
+        or all(v.order == od.nhwc(v.shape) for v in (x, y))
     ):
         n, c, h, w = shape
         return b.emit(op, (b.nhwc(x), b.nhwc(y)), attrs, (n, h, w, c), shape, od.nhwc(shape))
