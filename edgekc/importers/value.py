@@ -60,7 +60,8 @@ def nhwc_shape(shape: Shape) -> Shape:
 
 
 def nhwc_or_none(shape: Shape) -> Order | None:
-    return od.nhwc(shape) if len(shape) == 4 else None
+    """That of an image; of several, as windows of attention are, it would be an order of their axes by chance."""
+    return od.nhwc(shape) if len(shape) == 4 and shape[0] == 1 else None
 
 
 def nwc_or_none(shape: Shape) -> Order | None:

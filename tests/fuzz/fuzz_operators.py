@@ -183,6 +183,11 @@ def onnx_nodes() -> dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, A
         "Upsample": (IMAGE, {"s": np.float32([1, 1, 2, 2])}, {}, 9),
         "Slice": (IMAGE, {"s": ints(1, -1), "e": ints(5, -9), "a": ints(1, 3), "t": ints(2, -2)}, {}, 20),
         "Split": (IMAGE, {}, {"axis": 1}, 13), "Attention": ((1, 2, 5, 4), {}, {}, 23),
+        "ScatterND": (ROWS, {"i": ints(0, 2).reshape(1, 2), "u": floats(1, 8)}, {}, 20),
+        "ai.onnx.ml.Scaler": ((1, 6), {}, {"offset": [0.5] * 6, "scale": [2.0] * 6}, 20),
+        "ai.onnx.ml.LinearRegressor": ((1, 3), {}, {"coefficients": [0.5] * 6, "targets": 2}, 20),
+        "ai.onnx.ml.ZipMap": ((1, 3), {}, {"classlabels_int64s": [0, 1, 2]}, 20),
+        "ai.onnx.ml.ArrayFeatureExtractor": ((1, 3), {"l": ints(0, 1, 2)}, {}, 20),
         "Shrink": (IMAGE, {}, {"lambd": 0.5, "bias": 0.5}, 20),
     }  # fmt: skip
     return found
@@ -195,9 +200,14 @@ def onnx() -> Seeds:
     found = []
     for op, (shape, constants, attrs, opset) in onnx_nodes().items():
         inputs, outputs = ["x", *constants], ["y", "y1"] if op in ("Split", "TopK") else ["y"]
-        nodes = [helper.make_node(op, inputs, outputs, **attrs)]
+        domain, _, kind = op.rpartition(".")
+        nodes = [helper.make_node(kind, inputs, outputs, domain=domain, **attrs)]
         if op == "DequantizeLinear":
             nodes = [helper.make_node("QuantizeLinear", inputs, ["q"]), helper.make_node(op, ["q", "s", "z"], ["y"])]
+        elif kind == "ArrayFeatureExtractor":
+            nodes = [helper.make_node("ArgMax", ["x"], ["a"], axis=1),
+                     helper.make_node(kind, ["l", "a"], ["n"], domain=domain),
+                     helper.make_node("Cast", ["n"], ["y"], to=7)]  # fmt: skip
         elif op in _OF_TRUTHS:
             given = {"Not": ["t"], "Where": ["t", "x", "k"]}.get(op, ["t", "u"])
             nodes = [helper.make_node("Less", inputs, ["t"]), helper.make_node("Greater", inputs, ["u"]),
@@ -215,6 +225,7 @@ def onnx() -> Seeds:
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
             [numpy_helper.from_array(np.asarray(v), n) for n, v in constants.items()],
         )  # fmt: skip
-        made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+        opsets = [helper.make_opsetid(domain, 3)] if domain else []
+        made = helper.make_model(graph, opset_imports=[*opsets, helper.make_opsetid("", opset)], ir_version=8)
         found.append(made.SerializeToString())
     return found

@@ -23,6 +23,8 @@ def _functions(torch: Any, x: Any, k: Any) -> Values:
         a.log, a.sqrt, a.rsqrt,
     ):  # fmt: skip
         x = way(x)
+    x = torch.floor(x * 4) + torch.ceil(x * 4) + torch.round(x * 4)
+    x = torch.log1p(x * x) + torch.log2(x.exp()) + torch.log10(x.exp()) + torch.expm1(x)
     x = a._to_copy(a.contiguous(a.dropout(x, 0.5, False)), dtype=torch.float32)
     return [f.prelu(a.clamp_min(a.clamp_max(a.clamp(x, -2, 2), 1.5), -1.5), k[:4])]
 
@@ -37,6 +39,7 @@ def _axes(torch: Any, x: Any, k: Any) -> Values:
     a = torch.ops.aten
     x = torch.log_softmax(torch.softmax(x, 2), 1)
     return [
+        torch.cumsum(x, 1), torch.logsumexp(x, 2),
         x.amax(1), x.amin(2), x.argmax(1), a.argmin(x), *torch.max(x, 1), torch.min(x, 2)[0], x.max(), x.mean((2, 3)),
         x.sum(1), torch.var(x, 1), torch.linalg.vector_norm(x, 2, (1,)), torch.linalg.vector_norm(x, 1, (2,)),
     ]  # fmt: skip
@@ -70,16 +73,32 @@ def _images(torch: Any, x: Any, k: Any) -> Values:
 
 
 def _moves(torch: Any, x: Any, k: Any) -> Values:
-    f = torch.nn.functional
+    f, a = torch.nn.functional, torch.ops.aten
+    x = a.slice_scatter(x, a.full_like(x[:, :2], 0.5), 1, 2, 4) + a.slice_scatter(a.zeros_like(x), x[:, 1:], 1, 0, 3)
+    x = a.select_scatter(x, a.copy(x[:, 0], x[:, 1]), 1, 0)
+    x = f.pad(torch.where(k[:6] < -0.9, x, k[0]), (1, 1, 0, 0), mode="circular")[..., 1:-1]
     left, right = x.split(2, 1)
     first, second = x.split_with_sizes([1, 3], 1)
     x = torch.cat([left, right.transpose(2, 3), first, second.permute(0, 1, 3, 2)], 1)
-    x = f.pad(f.pad(x, (1, 0, 0, 1)), (1, 1, 1, 1), mode="reflect")
+    x = a.reflection_pad2d(a.constant_pad_nd(x, (1, 0, 0, 1)), (1, 1, 1, 1))
     x = torch.as_strided(x, x.shape, x.contiguous().stride())
     x = x[:, [2, 0, 1]][:, :, 1:7:2].repeat(1, 2, 1, 1)
-    row = f.pad(x.reshape(1, 18, -1), (2, 1), mode="reflect")
+    row = a.reflection_pad1d(x.reshape(1, 18, -1), (2, 1))
     parts = torch.stack(list(x.unbind(1)), 1).index_select(1, torch.tensor([3, 1]))
     return [parts.unsqueeze(1).expand(1, 3, -1, -1, -1).squeeze(), parts.select(1, 0).view(1, -1), row.reshape(1, -1)]
+
+
+def _logic(torch: Any, x: Any, k: Any) -> Values:
+    a, row = torch.ops.aten, k[:6]
+    truths = [x > row, x < row, x >= 0, x <= 0, x == row, x != row]
+    both = (truths[0] & truths[2]) | ~truths[1]
+    either = torch.logical_or(torch.logical_and(truths[3], truths[4]), torch.logical_not(truths[5]))
+    x = torch.where(both, x, torch.ones_like(x)).masked_fill(either, -1.0)
+    return [torch.sign(x) + a.zeros_like(x), *torch.topk(x, 2, 3), x.prod(3)]
+
+
+def _looked_up(torch: Any, x: Any, k: Any) -> Values:
+    return [torch.nn.functional.embedding(x.argmax(3), k.reshape(8, 8))]
 
 
 def _quantised(torch: Any, x: Any, k: Any) -> Values:
@@ -103,6 +122,7 @@ def _quantised(torch: Any, x: Any, k: Any) -> Values:
 
 PARTS: tuple[tuple[Callable[[Any, Any, Any], Values], tuple[int, ...]], ...] = (
     (_functions, IMAGE), (_pairs, IMAGE), (_axes, IMAGE), (_layers, IMAGE), (_images, IMAGE), (_moves, IMAGE),
+    (_logic, IMAGE), (_looked_up, IMAGE),
     (_quantised, IMAGE),
 )  # fmt: skip
 

@@ -44,10 +44,12 @@ def test_onnx(tmp_path: Path) -> None:
         path = onnx_models.save(stated, tmp_path, f"{name}.onnx")
         assert edgekc.check(path).ok
         for op in ("Relu", "Sigmoid", "Conv", "Flatten", "Gemm"):
-            with patch.object(onnx_importer, "HANDLERS", without(onnx_importer.HANDLERS, op)):
+            foldable = patch.object(onnx_importer.fold, "FOLDABLE", onnx_importer.fold.FOLDABLE - {op})
+            with foldable, patch.object(onnx_importer, "HANDLERS", without(onnx_importer.HANDLERS, op)):
                 found = edgekc.check(path)
             assert [o.operator for o in found.obstacles] == [i for i, n in enumerate(nodes) if n.op_type == op], op
     with (
+        patch.object(onnx_importer.fold, "FOLDABLE", onnx_importer.fold.FOLDABLE - {"Relu"}),
         patch.object(onnx_importer, "HANDLERS", without(onnx_importer.HANDLERS, "Relu")),
         pytest.raises(edgekc.UnsupportedError, match=r"^2 obstacles: ") as error,
     ):

@@ -108,6 +108,19 @@ CASES = {
     "resize_10": one("Resize", constants={"s": np.float32([1, 1, 2, 2])}, mode="linear", opset=10),
     "matmul_left": model([node("MatMul", ["k", "x"], ["y"])], {"x": ROWS}, ["y"], {"k": floats(RNG, 3, 5)}),
     "cumsum": one("CumSum", ROWS, {"a": np.int64(2)}, exclusive=1),
+    "round": one("Round"), "floor": one("Floor"), "ceil": one("Ceil"),
+    "where": model([node("Where", ["m", "x", "k"], ["y"])], {"x": ROWS}, ["y"],
+                   {"m": RNG.random((5, 8)) < 0.5, "k": floats(RNG, 8)}),
+    "scatter": one("ScatterND", ROWS, {"i": np.argwhere(np.ones((1, 2, 8))) + numbers(0, 2, 0), "u": floats(RNG, 16)}),
+    "one over a root": model(
+        [node("Abs", ["x"], ["a"]), node("Sqrt", ["a"], ["r"]), node("Reciprocal", ["r"], ["y"])],
+        {"x": ROWS}, ["y"], {}, 13,
+    ),
+    "standardised": model(
+        [node("ReduceMean", ["w"], ["m"], axes=[1, 2, 3]), node("Sub", ["w", "m"], ["k"]),
+         node("Conv", ["x", "k"], ["y"])],
+        {"x": IMAGE}, ["y"], {"w": floats(RNG, 4, 6, 2, 2)}, 13,
+    ),
     "split": model(
         [node("Split", ["x"], ["a", "b", "c"], axis=1), node("Concat", ["c", "a", "k"], ["y"], axis=1)],
         {"x": IMAGE}, ["y"], {"k": floats(RNG, 1, 1, 4, 8)}, 13,
@@ -176,3 +189,31 @@ def test_a_row_costs_what_an_image_of_one_row_costs(tmp_path):
     assert [(n.op, dict(n.attrs)) for n in layers] == [(n.op, dict(n.attrs)) for n in image.nodes]
     for a, b in zip(layers, image.nodes, strict=True):
         assert row.tensors[a.outputs[0]].shape == image.tensors[b.outputs[0]].shape
+
+
+def test_what_scikit_learn_writes(tmp_path):
+    """A scaler, a network of two layers, and its classes as a number and as a map to probabilities."""
+    rng = np.random.default_rng(0)
+    ml = {"domain": "ai.onnx.ml"}
+    nodes = [
+        node("Scaler", ["x"], ["s"], offset=[0.1] * 6, scale=[2.0] * 6, **ml),
+        node("LinearRegressor", ["s"], ["h"], coefficients=rng.normal(size=18).tolist(), targets=3, **ml),
+        node("Softmax", ["h"], ["p"], axis=1),
+        node("ZipMap", ["p"], ["map"], classlabels_int64s=[0, 1, 2], **ml),
+        node("ArgMax", ["p"], ["a"], axis=1),
+        node("ArrayFeatureExtractor", ["labels", "a"], ["n"], **ml),
+        node("Cast", ["n"], ["label"], to=7),
+    ]
+    proto = model(nodes, {"x": (1, 6)}, ["label", "map"], {"labels": numbers(0, 1, 2)}, 13)
+    proto.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+    proto.graph.output[0].type.tensor_type.elem_type = 7
+    key = helper.make_tensor_type_proto(1, None)
+    proto.graph.output[1].type.CopyFrom(helper.make_sequence_type_proto(helper.make_map_type_proto(7, key)))
+    path = save(proto, tmp_path)
+    graph = import_onnx(path, "net")
+    assert [n.op for n in graph.nodes if n.op != "reshape"] == ["fully_connected", "softmax", "arg_max"]
+    x = floats(rng, 1, 6)
+    label, probabilities = float_reference.outputs(graph, [x])
+    want_label, (want,) = ort_outputs(path, [x])
+    assert label.ravel().tolist() == np.ravel(want_label).tolist()
+    close(probabilities.ravel(), np.array([want[k] for k in range(3)], np.float32))

@@ -1,4 +1,4 @@
-"""LSTM, GRU, attention and written-out GELU of ONNX against onnxruntime."""
+"""LSTM, GRU, RNN, attention and written-out GELU of ONNX against onnxruntime."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ CASES = {
     "lstm_state": recurrent("LSTM", "reverse", state=True),
     "lstm_both": recurrent("LSTM", "bidirectional"),
     "rnn": recurrent("RNN"),
-    "rnn_both": recurrent("RNN", "bidirectional", activations=["Relu", "Relu"], state=True),
     "gru": recurrent("GRU"),
     "gru_after": recurrent("GRU", linear_before_reset=1, state=True),
     "gru_state": recurrent("GRU", state=True, end=True),
+    "rnn_state": recurrent("RNN", "bidirectional", state=True),
+    "rnn_relu": recurrent("RNN", "reverse", activations=["Relu"], end=True),
     "gru_both": recurrent("GRU", "bidirectional", linear_before_reset=1),
 }
 

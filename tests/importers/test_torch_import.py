@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="the PyTorch importer needs torch")
 from onnx_models import SHARED, close, nhwc  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812
+from torch_nets import imported  # noqa: E402
 
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError, UsageError  # noqa: E402
 from edgekc.graph.ir import Stage  # noqa: E402
@@ -106,7 +107,25 @@ def test_pools(pool):
     check_same(pool, (3, 8, 6))
 
 
+def written(x):
+    """Parts of tensors written anew: TSM's shift over time, then numbers and one row."""
+    out = torch.zeros_like(x)
+    out[:, :-1, :2] = x[:, 1:, :2]
+    out[:, :, 2:] = x[:, :, 2:]
+    out[:, 2:4] = 1.0
+    out[:, 5] = x[:, 0]
+    return out.masked_fill(torch.ones(7, 6).triu(3).bool(), -1.0)
+
+
 FUNCTIONS = {
+    "written-anew": (lambda m, x: written(x), (7, 6)),
+    "circular": (lambda m, x: F.pad(x, (1, 2, 3, 0), mode="circular"), (3, 4, 5)),
+    "replicate": (lambda m, x: F.pad(x, (2, 0, 0, 1), mode="replicate"), (3, 4, 5)),
+    "over-rows": (lambda m, x: torch.cumsum(x, 2) + torch.logsumexp(x, 2, keepdim=True), (7, 6)),
+    "logarithms": (lambda m, x: torch.log1p(x * x) + torch.log10(x.exp()) + torch.expm1(x) + x.exp().log2(), (7, 6)),
+    "whole-numbers": (lambda m, x: (x * 3).floor() + (x * 3).ceil() + (x * 3).round(), (7, 6)),
+    "clamp-by-tensors": (lambda m, x: x.clamp(x.mean(1, keepdim=True), torch.tensor(1.5)), (7, 6)),
+    "embedded-places": (lambda m, x: m["e"](torch.arange(7)) + x, (7, 6)),
     "alpha": (lambda m, x: torch.sub(m["c"](x), m["c"](x), alpha=3), (3, 4, 5)),
     "mlp": (lambda m, x: m["b"](F.dropout(torch.tanh(torch.sigmoid(m["a"](x))), 0.5, False)), (6,)),
     "flatten": (lambda m, x: m["f"](F.relu(m["c"](x)).flatten(1)), (3, 4, 5)),
@@ -136,9 +155,21 @@ def test_functions(name):
     function, shape = FUNCTIONS[name]
     layers = dict(
         a=nn.Linear(6, 5), b=nn.Linear(5, 4, bias=False), c=nn.Conv2d(3, 4, 3, padding=1), f=nn.Linear(80, 7),
-        g=nn.BatchNorm1d(7), p=nn.Linear(4, 3),
+        g=nn.BatchNorm1d(7), p=nn.Linear(4, 3), e=nn.Embedding(9, 6),
     )  # fmt: skip
     check_same(Apply(function, **layers), shape)
+
+
+def test_parts_of_a_sample_in_front():
+    """Windows, and rows of one, in the place of the batch."""
+    windows = Apply(lambda m, x: F.normalize(x.view(4, 3, 2, 7).transpose(1, 2), dim=-1).reshape(1, -1))
+    imported(windows, (24, 7))
+
+    def rows(m, x):
+        y = x.view(4, 1, 6) * 2
+        return torch.cat([y[:1] + 1, y[1:] * x.view(4, 1, 6)[:3]], 0).view(1, 24)
+
+    imported(Apply(rows), (4, 6))
 
 
 @pytest.mark.parametrize("padding", [0, 1])
@@ -179,7 +210,8 @@ def test_a_module_keeps_its_mode_and_its_values():
 
 
 def test_a_free_batch_size(tmp_path):
-    module = Apply(lambda m, x: m["f"](m["c"](x).view(x.shape[0], -1)), c=nn.Conv2d(1, 2, 3), f=nn.Linear(18, 3)).eval()
+    layers = {"c": nn.Conv2d(1, 2, 3), "f-0/x": nn.Linear(18, 3)}  # names as torchvision's regnet has them
+    module = Apply(lambda m, x: m["f-0/x"](m["c"](x).view(x.shape[0], -1)), **layers).eval()
     dynamic = {"inputs": ({0: torch.export.Dim("batch", min=1, max=64)},)}
     program = torch.export.export(module, (torch.zeros(4, 1, 5, 5),), dynamic_shapes=dynamic)
     path = tmp_path / "net.pt2"

@@ -6,7 +6,7 @@ it for an image of one row moves nothing and costs nothing.
 
 from __future__ import annotations
 
-from .attention import attention, einsum, layer_norm, matmul, normalized
+from .attention import attention, cumulative, einsum, layer_norm, log_sum_exp, matmul, normalized
 from .elements import (
     binary,
     clamp,
@@ -28,13 +28,14 @@ from .moves import concat, depth_to_space, expand, pad, reshape, space_to_depth,
 from .recurrent import Cell, gru, lstm, rnn, rows_of, sequence_of
 from .reductions import arg, l2_normalize, log_softmax, mean, reduce, softmax
 from .spatial import Pads, Pair, adaptive_pool, global_pool, pool, resize
+from .writes import write
 
 __all__ = [
     "Cell", "Pads", "Pair", "across_channels", "adaptive_pool", "affine", "arg", "attention", "batch_norm",
-    "binary", "clamp", "compare", "concat", "conv", "conv_transpose", "depth_to_space", "einsum", "elu", "embedding",
-    "expand", "fully_connected", "global_pool", "gru", "hard_sigmoid", "hard_swish", "l2_normalize", "layer_norm",
-    "local_response", "log_softmax", "logical_and", "logical_not", "logical_or", "lstm", "matmul", "mean", "mish",
-    "normalized", "number", "pad", "pool", "power", "prelu", "reduce", "reshape", "resize", "rnn", "rows_of",
-    "sequence_of", "sign", "silu", "softmax", "softplus", "softsign", "space_to_depth", "strided", "take", "tile",
-    "top_k", "transpose", "truth_of", "unary", "where",
+    "binary", "clamp", "compare", "concat", "conv", "conv_transpose", "cumulative", "depth_to_space", "einsum", "elu",
+    "embedding", "expand", "fully_connected", "global_pool", "gru", "hard_sigmoid", "hard_swish", "l2_normalize",
+    "layer_norm", "local_response", "log_softmax", "log_sum_exp", "logical_and", "logical_not", "logical_or", "lstm",
+    "matmul", "mean", "mish", "normalized", "number", "pad", "pool", "power", "prelu", "reduce", "reshape", "resize",
+    "rnn", "rows_of", "sequence_of", "sign", "silu", "softmax", "softplus", "softsign", "space_to_depth", "strided",
+    "take", "tile", "top_k", "transpose", "truth_of", "unary", "where", "write",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from ..builder import Builder
 from ..value import Value, constant_value, real
 from .elements import binary, broadcast, number, unary
 from .layers import fully_connected
-from .moves import expand, reshape, transpose
+from .moves import axis_of, expand, reshape, transpose
 from .reductions import mean, reduce, softmax
 
 
@@ -42,6 +42,27 @@ def matmul(b: Builder, x: Value, y: Value) -> Value:
             "one matrix",
         )
     return _of_two(b, x, y)
+
+
+def log_sum_exp(b: Builder, x: Value, axes: Sequence[int], keep_dims: bool) -> Value:
+    """log of the sum of exp(x), with the maximum taken out first."""
+    highest = reduce(b, "reduce_max", x, axes, True)
+    scaled = unary(b, "exp", binary(b, "sub", x, highest))
+    out = binary(b, "add", unary(b, "log", reduce(b, "sum", scaled, axes, True)), highest)
+    gone = {i % len(x.shape) for i in axes}
+    return out if keep_dims else reshape(b, out, [d for i, d in enumerate(x.shape) if i not in gone])
+
+
+def cumulative(b: Builder, x: Value, axis: int, exclusive: bool = False, reverse: bool = False) -> Value:
+    """A running sum along an axis: a product with a triangle of ones."""
+    rank = len(x.shape)
+    axis = axis_of(b, rank, axis)
+    size = x.shape[axis]
+    b.count_made(4 * size * size)
+    ones = np.triu(np.ones((size, size), np.float32), int(exclusive))
+    to_last = [*(i for i in range(rank) if i != axis), axis]
+    out = matmul(b, transpose(b, x, to_last), constant_value(ones.T if reverse else ones, ""))
+    return transpose(b, out, np.argsort(to_last).tolist())
 
 
 def _swapped(b: Builder, x: Value) -> Value:

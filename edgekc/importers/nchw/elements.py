@@ -44,6 +44,9 @@ def _difference(b: Builder, x: Value, y: Value) -> Value:
 
 def _quotient(b: Builder, x: Value, y: Value) -> Value:
     if y.data is None:
+        root = next((node for node in b.nodes if node.outputs[0] == y.name and node.op == "sqrt"), None)
+        if x.data is not None and root is not None:
+            return binary(b, "mul", unary(b, "rsqrt", replace(y, name=root.inputs[0])), x)
         if x.data is not None:
             raise b.unsupported("a constant divided by an activation", "an activation divided by one, or by a constant")
         return _of_two(b, "div", x, y, {"activation": "none"})
@@ -74,8 +77,10 @@ def _of_two(b: Builder, op: str, x: Value, y: Value, attrs: dict[str, AttrValue]
     if x.shape == y.shape:
         native = b.native_shape(x)
         return b.emit(op, (b.stored(x, native), b.stored(y, native)), attrs, native, shape, x.order)
-    if (rank == 4 and any(v.order == od.nhwc(v.shape) and not v.order.plain for v in (x, y))) or (
-        rank == 4 and all(v.order == od.nhwc(v.shape) for v in (x, y))
+    image = rank == 4 and shape[0] == 1
+    if image and (
+        any(v.order == od.nhwc(v.shape) and not v.order.plain for v in (x, y))
+        or all(v.order == od.nhwc(v.shape) for v in (x, y))
     ):
         n, c, h, w = shape
         return b.emit(op, (b.nhwc(x), b.nhwc(y)), attrs, (n, h, w, c), shape, od.nhwc(shape))

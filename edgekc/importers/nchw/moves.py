@@ -13,7 +13,7 @@ from ...graph.ir import Array, AttrValue, Quant, Role
 from .. import order as od
 from ..builder import Builder
 from ..order import Shape
-from ..value import Value, constant_value, elements, real
+from ..value import Value, constant_value, elements, nhwc_or_none, real
 
 Pair = tuple[int, int]
 
@@ -77,17 +77,19 @@ def concat(b: Builder, parts: Sequence[Value], axis: int) -> Value:
         return _with_constants(b, parts, axis)
     shape = tuple(sum(p.shape[i] for p in parts) if i == axis else d for i, d in enumerate(parts[0].shape))
     attrs: dict[str, AttrValue] = {"axis": (0, 3, 1, 2)[axis] if rank == 4 else axis, "activation": "none"}
-    if rank == 4 and all(p.data is not None or p.order == od.nhwc(p.shape) for p in parts):
+    if rank == 4 and all(p.data is not None or p.order == nhwc_or_none(p.shape) for p in parts):
         n, c, h, w = shape
         names = tuple(b.nhwc(p) for p in parts)
         return b.emit("concat", names, attrs, (n, h, w, c), shape, od.nhwc(shape))
     placed = [b.axes(p) for p in parts]
     if any((where, len(native)) != (placed[0][2], len(placed[0][1])) for _, native, where in placed):
-        if rank == 4 and any(p.order == od.nhwc(p.shape) for p in parts):
+        if rank == 4 and any(p.order == nhwc_or_none(p.shape) for p in parts):
             n, c, h, w = shape
             names = tuple(b.nhwc(p) for p in parts)
             return b.emit("concat", names, attrs, (n, h, w, c), shape, od.nhwc(shape))
         placed = [b.axes(b.plain(p)) for p in parts]
+        if any((where, len(native)) != (placed[0][2], len(placed[0][1])) for _, native, where in placed):
+            placed = [(b.plain(p), (1, *p.shape), tuple(range(1, rank + 1))) for p in parts]
     _, native, where = placed[0]
     if where[axis] == 0 and all(n[0] == 1 for _, n, _ in placed):
         if axis != 0 or len(native) != rank:
@@ -269,7 +271,7 @@ def expand(b: Builder, x: Value, shape: Sequence[int]) -> Value:
     if x.data is not None:
         b.count_made(elements(target) * x.data.itemsize)
         return constant_value(np.broadcast_to(x.data, target), x.source, x.quant)
-    if len(target) != 4 or x.order != od.nhwc(x.shape):
+    if target[0] != 1 or x.order != nhwc_or_none(x.shape):
         x = b.plain(x)
         native: Shape = x.shape if target[0] == 1 else (1, *x.shape)
         stored = target if target[0] == 1 else (1, *target)

@@ -78,7 +78,8 @@ def read(path: Path) -> FileModel:
         load_external_data(model, path)
         shapes = _stated(model.graph)
         for value in model.graph.output:
-            value.type.tensor_type.shape.SetInParent()  # the checker wants a shape; nobody here reads it
+            if value.type.WhichOneof("value") in (None, "tensor_type"):
+                value.type.tensor_type.shape.SetInParent()  # the checker wants a shape; nobody here reads it
         onnx.checker.check_model(model)
         if model.functions:
             from onnx import inliner

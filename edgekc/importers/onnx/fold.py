@@ -15,13 +15,15 @@ from .file import FileNode
 # Operators that are computed here when all their inputs are constants; none of them is random.
 FOLDABLE = frozenset(
     (
-        "Abs Add And Cast Ceil Concat ConstantOfShape Cos Div Equal Exp Expand Floor Gather Greater GreaterOrEqual "
-        "Identity Less LessOrEqual Log Max Min Mod Mul Neg Not Or Pow Range Reciprocal ReduceMax ReduceMin ReduceProd "
-        "ReduceSum Reshape Round Shape Sign Sin Size Slice Split Sqrt Squeeze Sub Tanh Tile Transpose Unsqueeze Where"
+        "Abs Add And Cast CastLike Ceil Clip Concat ConstantOfShape Cos CumSum Div Equal Erf Exp Expand Flatten "
+        "Floor Gather Greater GreaterOrEqual Identity Less LessOrEqual Log MatMul Max Mean Min Mod Mul Neg Not Or "
+        "Pow Range Reciprocal ReduceL1 ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum "
+        "ReduceSumSquare Relu Reshape Round ScatterElements ScatterND Shape Sigmoid Sign Sin Size Slice Softmax "
+        "Split Sqrt Squeeze Sub Sum Tanh Tile Transpose Trilu Unsqueeze Where"
     ).split()
 )
 _BROADCAST = frozenset(
-    "Add And Div Equal Greater GreaterOrEqual Less LessOrEqual Max Min Mod Mul Or Pow Sub Where".split()
+    "Add And Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mod Mul Or Pow Sub Sum Where".split()
 )
 _ITEM_BYTES = 8  # of the largest type
 
@@ -47,6 +49,9 @@ def folded_bytes(node: FileNode, inputs: Sequence[Array | None]) -> int:
         axis = int(node.attrs.get("axis", 0))
         rows = first.shape[axis] if -first.ndim <= axis < first.ndim else 1
         elements = last.size * (first.size // max(rows, 1))
+    elif node.op == "MatMul" and first.ndim and last.ndim:
+        common = max(first.shape[-1], 1)  # at least: each row of the one by each column of the other, of every batch
+        elements = (first.size // common + 1) * (last.size // common + 1)
     elif node.op == "Unsqueeze":
         elements = first.size
     return elements * _ITEM_BYTES

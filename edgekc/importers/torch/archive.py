@@ -33,7 +33,7 @@ _PAYLOADS = (
 )
 _ITEM_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 2, 7: 4, 8: 8, 12: 1, 13: 2}  # by torch's number of a type
 _STRIDED = 7  # torch's number of the only layout there is in such files
-_NAME = re.compile(r"\w{1,250}(\.\w{1,250}){0,30}", re.ASCII)
+_NAME = re.compile(r"[\w/:+-]{1,250}(\.[\w/:+-]{1,250}){0,30}", re.ASCII)
 _ROOT = "model"
 
 

@@ -85,15 +85,16 @@ def op_name(node: Any) -> str:
 # Operators that are computed here when all their inputs are constants: those that only read what they are given.
 FOLDABLE = frozenset(
     (
-        "abs add addmm alias amax amin any arange argmax argmin as_strided_copy bitwise_and bitwise_not bitwise_or bmm "
-        "cat ceil clamp clamp_max clamp_min clone constant_pad_nd contiguous convolution cos cumsum detach diagonal "
-        "div elu embedding empty_permuted eq erf exp exp2 expand expm1 eye fill flip floor fmod full full_like gather "
-        "ge gelu gt hardtanh index index_select isinf isnan le lift_fresh_copy linalg_vector_norm linear log log10 "
-        "log1p log2 logical_and logical_not logical_or lt masked_fill maximum mean minimum mm mul native_batch_norm "
-        "_native_batch_norm_legit_no_training ne neg ones ones_like permute pow prod reciprocal relu remainder repeat "
-        "round rsqrt scalar_tensor select select_scatter sigmoid sign sin slice slice_scatter _softmax split "
-        "split_with_sizes sqrt squeeze stack sub sum t tan tanh _to_copy transpose tril triu trunc unbind _unsafe_view "
-        "unsqueeze var view view_as_real where zeros zeros_like"
+        "abs add addmm alias amax amin any arange argmax argmin as_strided_copy bitwise_and bitwise_not bitwise_or "
+        "bmm cat ceil clamp clamp_max clamp_min clone constant_pad_nd contiguous convolution copy cos cumsum detach "
+        "diagonal div elu embedding empty empty_permuted eq erf exp exp2 expand expm1 eye fill flip floor fmod full "
+        "full_like gather ge gelu gt hardsigmoid hardswish hardtanh index index_select isinf isnan le leaky_relu "
+        "lift_fresh_copy linalg_vector_norm linear linspace log log10 log1p log2 logical_and logical_not logical_or "
+        "logsumexp lt masked_fill matmul maximum mean minimum mm mul native_batch_norm "
+        "_native_batch_norm_legit_no_training ne neg ones ones_like pad permute pow prod reciprocal relu remainder "
+        "repeat round rsqrt scalar_tensor select select_scatter sigmoid sign silu sin slice slice_scatter _softmax "
+        "softplus split split_with_sizes sqrt squeeze stack sub sum t tan tanh _to_copy transpose tril triu trunc "
+        "unbind _unsafe_view unsqueeze var view view_as_real where zeros zeros_like"
     ).split()
 )
 
@@ -142,7 +143,10 @@ def evaluate(b: Builder, node: Any, args: Any, kwargs: Any) -> Any:
         return torch.from_numpy(np.array(arg.data)) if isinstance(arg, Value) else arg
 
     try:
-        result = node.target(*[tensor(a) for a in args], **{k: tensor(v) for k, v in kwargs.items()})
+        if op_name(node) in ("aten.empty", "aten.empty_permuted"):  # of no values yet: what is not written over is 0
+            result = torch.zeros(values.shape, dtype=values.dtype)
+        else:
+            result = node.target(*[tensor(a) for a in args], **{k: tensor(v) for k, v in kwargs.items()})
     except Exception as error:
         raise b.wrong(f"cannot be computed from its constants ({type(error).__name__})") from error
     if isinstance(result, torch.Tensor):

@@ -19,7 +19,7 @@ _KEPT = (
     "linear hardswish hardsigmoid silu mish softplus celu prelu upsample_nearest1d upsample_nearest2d "
     "_upsample_nearest_exact1d _upsample_nearest_exact2d upsample_linear1d upsample_bilinear2d pixel_shuffle "
     "pixel_unshuffle channel_shuffle scaled_dot_product_attention reflection_pad1d reflection_pad2d instance_norm "
-    "matmul einsum"
+    "matmul einsum pad logsumexp"
 ).split()
 
 

@@ -17,9 +17,9 @@ from typing import Any
 from ...errors import ModelError, UnsupportedError, refusal
 
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,250}", re.ASCII)
-_PATH = re.compile(r"\w{1,250}(\.\w{1,250}){0,30}", re.ASCII)  # of a parameter: layers.0.weight
+_PATH = re.compile(r"[\w/:+-]{1,250}(\.[\w/:+-]{1,250}){0,30}", re.ASCII)  # of a parameter: block1-0.weight
 _WORDS = re.compile(r"[\w ,.+>-]{0,200}", re.ASCII)  # of an operator's argument: "same", "ij,jk->ik"
-_MODULES = re.compile(r"[\w.,;@()\[\] ]{0,8000}", re.ASCII)  # which module of the user's a node comes from
+_MODULES = re.compile(r"[\w.,;@()\[\] /:+-]{0,8000}", re.ASCII)  # which module of the user's a node comes from
 _VERSION = re.compile(r"[\w.+<= -]{0,80}", re.ASCII)
 _DEVICE = re.compile(r"[a-z]{1,16}")
 _FLOAT = re.compile(r"-?(Infinity|NaN|inf|nan)")

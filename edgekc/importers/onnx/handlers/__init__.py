@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import elements, layers, logic, moves, recurrent, reductions, spatial
+from . import classical, elements, layers, logic, moves, recurrent, reductions, spatial
 from .common import Handler
 
 HANDLERS: dict[str, Handler] = {
@@ -13,4 +13,5 @@ HANDLERS: dict[str, Handler] = {
     **recurrent.HANDLERS,
     **moves.HANDLERS,
     **logic.HANDLERS,
+    **classical.HANDLERS,
 }

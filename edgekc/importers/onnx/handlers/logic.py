@@ -28,9 +28,17 @@ def _cast(a: Args) -> Value:
         return replace(x, whole=False)
     if to == _BOOL:
         return nchw.truth_of(a.b, x)
-    if to in _WHOLE and x.whole:
+    if to in _WHOLE and (x.whole or _is_place(a, x)):
         return x
     raise a.b.unsupported(f"a cast of an activation to type {to}", "float32 (1), float16 (10), bool (9)")
+
+
+def _is_place(a: Args, x: Value) -> bool:
+    """Whether it says where the largest or smallest value is, which is a whole number already."""
+    writers, name = {node.outputs[0]: node for node in a.b.nodes}, x.name
+    while name in writers and writers[name].op == "reshape":
+        name = writers[name].inputs[0]
+    return name in writers and writers[name].op in ("arg_max", "arg_min")
 
 
 def _thresholded(a: Args) -> Value:

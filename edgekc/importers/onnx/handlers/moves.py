@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ... import nchw
@@ -129,6 +131,26 @@ def _space_to_depth(a: Args) -> Value:
     return nchw.space_to_depth(a.b, a.need(0, "input"), int(a.attr("blocksize", 1)), columns_first)
 
 
+def _scatter(a: Args) -> Value:
+    """A box of a tensor written anew, as x[:, 2:4] = y is exported."""
+    x, part = a.need(0, "data"), a.need(2, "updates")
+    indices = a.constant(1, "indices")
+    if indices is None or indices.ndim < 1 or not 1 <= indices.shape[-1] <= len(x.shape):
+        raise a.b.wrong("indices do not fit the tensor")
+    places = np.moveaxis(indices.astype(np.int64), -1, 0).reshape(indices.shape[-1], -1)
+    sizes = x.shape[: len(places)]
+    places = np.where(places < 0, places + np.array(sizes)[:, None], places)
+    low, high = places.min(1), places.max(1) + 1
+    box = tuple((high - low).tolist())
+    grid = np.indices(box).reshape(len(box), -1) + low[:, None]
+    if a.text("reduction", "none") != "none" or grid.shape != places.shape or (grid != places).any():
+        raise a.b.unsupported("single elements written anew", "a box of neighbours")
+    shape = (*box, *x.shape[len(box) :])
+    if math.prod(shape) != math.prod(part.shape):
+        raise a.b.wrong(f"updates of shape {list(part.shape)} for {list(shape)}")
+    return nchw.write(a.b, x, nchw.reshape(a.b, part, shape), [*low.tolist(), *[0] * (len(x.shape) - len(box))])
+
+
 HANDLERS: dict[str, Handler] = {
     "Concat": _concat,
     "DepthToSpace": _depth_to_space,
@@ -136,6 +158,7 @@ HANDLERS: dict[str, Handler] = {
     "Flatten": _flatten,
     "Pad": _pad,
     "Reshape": _reshape,
+    "ScatterND": _scatter,
     "Slice": _slice,
     "SpaceToDepth": _space_to_depth,
     "Split": _split,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ... import nchw
-from ...value import Value, constant_value
+from ...value import Value
 from ..args import Args
 from .common import Handler
 
@@ -42,16 +42,8 @@ def _unary(op: str) -> Callable[[Args, Value], Value]:
 
 
 def _log_sum_exp(a: Args) -> Value:
-    """log of the sum of exp(x), with the maximum taken out first."""
     x, axes, keep = a.need(0, "input"), _axes(a), bool(a.attr("keepdims", 1))
-    if axes is None:
-        return x
-    highest = nchw.reduce(a.b, "reduce_max", x, axes, True)
-    scaled = nchw.unary(a.b, "exp", nchw.binary(a.b, "sub", x, highest))
-    total = nchw.unary(a.b, "log", nchw.reduce(a.b, "sum", scaled, axes, True))
-    out = nchw.binary(a.b, "add", total, highest)
-    gone = {i % len(x.shape) for i in axes}
-    return out if keep else nchw.reshape(a.b, out, [d for i, d in enumerate(x.shape) if i not in gone])
+    return x if axes is None else nchw.log_sum_exp(a.b, x, axes, keep)
 
 
 def _by_rows(run: Callable[..., Value]) -> Handler:
@@ -105,17 +97,8 @@ def _global_lp(a: Args) -> Value:
 
 
 def _cumulative(a: Args) -> Value:
-    """A running sum along an axis: a product with a triangle of ones."""
     x, axes = a.need(0, "input"), a.ints(1, "axis", "axis") or [0]
-    rank, axis = len(x.shape), axes[0] % len(a.need(0, "input").shape)
-    size = x.shape[axis]
-    a.b.count_made(4 * size * size)
-    ones = np.triu(np.ones((size, size), np.float32), 1 if a.attr("exclusive", 0) else 0)
-    if a.attr("reverse", 0):
-        ones = ones.T
-    to_last = [*(i for i in range(rank) if i != axis), axis]
-    out = nchw.matmul(a.b, nchw.transpose(a.b, x, to_last), constant_value(ones, ""))
-    return nchw.transpose(a.b, out, np.argsort(to_last).tolist())
+    return nchw.cumulative(a.b, x, axes[0], bool(a.attr("exclusive", 0)), bool(a.attr("reverse", 0)))
 
 
 HANDLERS: dict[str, Handler] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -80,7 +81,34 @@ def _softplus(c: Call) -> Value:
 
 
 def _clamp(c: Call) -> Value:
-    return nchw.clamp(c.b, c.value("self"), c.number("min"), c.number("max"))
+    """To numbers, or to what tensors hold."""
+    x, ends = c.value("self"), dict[str, float | None]()
+    for key, op in (("min", "maximum"), ("max", "minimum")):
+        end = c.args.get(key)
+        if isinstance(end, Value) and (end.data is None or end.data.size != 1):
+            x = nchw.binary(c.b, op, x, end)
+            end = None
+        ends[key] = float(real(end).item()) if isinstance(end, Value) else c.number(key) if end is not None else None
+    return nchw.clamp(c.b, x, ends["min"], ends["max"])
+
+
+def _log(base: float) -> Handler:
+    scale = constant_value(np.array(1 / math.log(base)), "")
+    return lambda c: nchw.binary(c.b, "mul", nchw.unary(c.b, "log", c.value("self")), scale)
+
+
+def _log1p(c: Call) -> Value:
+    return nchw.unary(c.b, "log", nchw.binary(c.b, "add", c.value("self"), constant_value(np.array(1.0), "")))
+
+
+def _expm1(c: Call) -> Value:
+    return nchw.binary(c.b, "sub", nchw.unary(c.b, "exp", c.value("self")), constant_value(np.array(1.0), ""))
+
+
+def _round(c: Call) -> Value:
+    if c.args.get("decimals"):
+        raise c.b.unsupported("rounding to decimals", "whole numbers")
+    return nchw.unary(c.b, "round", c.value("self"))
 
 
 def _hardtanh(c: Call) -> Value:
@@ -116,6 +144,7 @@ HANDLERS: dict[str, Handler] = {
     "dropout": same,
     "elu": _elu,
     "exp": _unary("exp"),
+    "expm1": _expm1,
     "floor": _unary("floor"),
     "gelu": _gelu,
     "hardsigmoid": lambda c: nchw.hard_sigmoid(c.b, c.value("self"), 1 / 6, 0.5),
@@ -123,6 +152,9 @@ HANDLERS: dict[str, Handler] = {
     "hardtanh": _hardtanh,
     "leaky_relu": _leaky,
     "log": _unary("log"),
+    "log10": _log(10),
+    "log1p": _log1p,
+    "log2": _log(2),
     "maximum": _binary("maximum"),
     "minimum": _binary("minimum"),
     "mish": lambda c: nchw.mish(c.b, c.value("self")),
@@ -132,7 +164,7 @@ HANDLERS: dict[str, Handler] = {
     "prelu": _prelu,
     "reciprocal": lambda c: nchw.power(c.b, c.value("self"), -1.0),
     "relu": lambda c: nchw.clamp(c.b, c.value("self"), 0.0, None),
-    "round": _unary("round"),
+    "round": _round,
     "rsqrt": _unary("rsqrt"),
     "sigmoid": _unary("logistic"),
     "silu": lambda c: nchw.silu(c.b, c.value("self")),

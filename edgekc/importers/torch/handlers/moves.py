@@ -110,6 +110,38 @@ def _padded(c: Call, value: float, mode: str) -> Value:
     return nchw.pad(c.b, x, [(0, 0)] * (len(x.shape) - len(pairs)) + pairs, value, mode)
 
 
+def _pad_by_mode(c: Call) -> Value:
+    """The image mirrored, or gone on with what is at its edge, or at the other one."""
+    mode = str(c.args.get("mode"))
+    if mode in ("constant", "reflect"):
+        return _padded(c, c.number("value") or 0.0, mode)
+    x, amounts = c.value("self"), c.ints("pad")
+    for place in range(len(amounts) // 2):  # torch: the last axis first
+        axis, (low, high) = len(x.shape) - 1 - place, amounts[2 * place : 2 * place + 2]
+        size = x.shape[axis]
+        if min(low, high) < 0 or (mode == "circular" and max(low, high) > size):
+            raise c.b.unsupported(f"{mode} padding {amounts} of {list(x.shape)}", "amounts of 0 up to the size")
+        indices = np.arange(-low, size + high)
+        indices = indices % size if mode == "circular" else np.clip(indices, 0, size - 1)
+        x = nchw.take(c.b, x, axis, indices) if low or high else x
+    return x
+
+
+def _copy(c: Call) -> Value:
+    """What is written over a tensor, of its shape."""
+    return nchw.expand(c.b, c.value("src"), c.value("self").shape)
+
+
+def _scatter(c: Call) -> Value:
+    """A part of an axis written anew, as x[:, 2:4] = y does it: what is in front, the new part, what is behind."""
+    x, part = c.value("self"), c.value("src")
+    axis = c.axis("dim", len(x.shape))
+    chosen = range(x.shape[axis])[slice(c.args.get("start"), c.args.get("end"), c.args.get("step"))]
+    if len(chosen) != part.shape[axis] or chosen.step != 1:
+        raise c.b.unsupported(f"every {chosen.step}th element written anew", "elements side by side")
+    return nchw.write(c.b, x, part, [chosen.start if i == axis else 0 for i in range(len(x.shape))])
+
+
 def _as_strided(c: Call) -> Value:
     """An identity, which exports of channels_last models have; what moves memory about is refused.
 
@@ -128,16 +160,19 @@ HANDLERS: dict[str, Handler] = {
     "as_strided": _as_strided,
     "cat": lambda c: nchw.concat(c.b, c.values("tensors"), c.ints("dim")[0]),
     "constant_pad_nd": _pad,
+    "copy": _copy,
     "expand": _expand,
     "flip": _flip,
     "index": _index,
     "index_select": _index_select,
+    "pad": _pad_by_mode,
     "permute": lambda c: nchw.transpose(c.b, c.value("self"), c.ints("dims")),
     "reflection_pad1d": lambda c: _padded(c, 0.0, "reflect"),
     "reflection_pad2d": lambda c: _padded(c, 0.0, "reflect"),
     "repeat": lambda c: nchw.tile(c.b, c.value("self"), c.ints("repeats")),
     "select": _select,
     "slice": _slice,
+    "slice_scatter": _scatter,
     "split": _split,
     "split_with_sizes": _split,
     "squeeze": _squeeze,
