@@ -287,8 +287,7 @@ def _lookup() -> Iterator[LoweringCase]:
         shape, count, q = _shape(rng, 2 + i % 2), b.between(1, 40), b.quant()
         rows = constant("rows", fill(rng, (count, b.between(1, 9)), i), Role.WEIGHTS, q)
         node = Node("lookup", "y", ("x", "rows"), ("y",), {"offset": 0})
-        out = tensor("y", (*shape, rows.shape[1]), q)
-        view = View(node, (Tensor("x", shape, "int32"), rows), (out,))
+        view = View(node, (Tensor("x", shape, "int32"), rows), (tensor("y", (*shape, rows.shape[1]), q),))
         yield LoweringCase(view, {"x": rng.integers(0, count, shape).astype(np.int32)}, view)
 
 
@@ -297,10 +296,8 @@ def _embedding() -> Iterator[LoweringCase]:
     for i, case in enumerate(_lookup()):
         x, rows = case.view.inputs
         x = x if i % 3 else Tensor("x", x.shape, "int8", embedding.BYTES)
-        node = replace(case.view.node, op="embedding", attrs={})
-        yield LoweringCase(
-            View(node, (x, rows), case.view.outputs), {"x": case.values["x"].astype(x.dtype)}, case.plain
-        )
+        view = View(replace(case.view.node, op="embedding", attrs={}), (x, rows), case.view.outputs)
+        yield LoweringCase(view, {"x": case.values["x"].astype(x.dtype)}, case.plain)
 
 
 def _with_state(made: Callable[[int], tuple[View, Rng]]) -> Cases:
