@@ -24,9 +24,9 @@ _UNITS = frozenset(("softmax", "logistic", "tanh"))  # whose kernels of int16 ha
 _UNIT = Quant((2.0**-15,), (0,))
 
 
-def ends(quant: Quant, low: int = -128, high: int = 127) -> Range:
-    """The smallest and the largest number that levels hold."""
-    return quant.scale * (low - quant.zero_point), quant.scale * (high - quant.zero_point)
+def ends(quant: Quant) -> Range:
+    """The smallest and the largest number that int8 levels hold."""
+    return quant.scale * (-128 - quant.zero_point), quant.scale * (127 - quant.zero_point)
 
 
 def widened(graph: Graph, quants: Quants) -> tuple[Graph, Quants]:
