@@ -90,6 +90,18 @@ EK_VEC_INLINE void ek_centers_sixteen(const ek_centers_table *t, const uint8_t *
     ek_centers_eight(t, b, to + 8);
 }
 
+/* Sixteen indices of 4 bits, two in a byte, the first in its low half. */
+EK_VEC_INLINE void ek_centers_halves(const ek_centers_table *t, const uint8_t *from, int16_t *to)
+{
+    const uint8x8_t bytes = vld1_u8(from);
+    const uint8x8x2_t index = vzip_u8(vand_u8(bytes, vdup_n_u8(15)), vshr_n_u8(bytes, 4));
+    const uint8x16_t at = vcombine_u8(index.val[0], index.val[1]);
+    const uint8x16x2_t centers = vzipq_u8(ek_centers_at(t->low, at), ek_centers_at(t->high, at));
+    vst1q_s16(to, vreinterpretq_s16_u8(centers.val[0]));
+    vst1q_s16(to + 8, vreinterpretq_s16_u8(centers.val[1]));
+}
+#define EK_CENTERS_HALVES
+
 #else
 
 typedef struct {
@@ -148,6 +160,11 @@ static inline void ek_centers_vec(ek_bits *r, const ek_s16 *centers, const ek_ce
         return;
     }
     const uint8_t *s = r->next;
+#if defined(EK_CENTERS_HALVES)
+    for (; bits == 4 && count >= 16; count -= 16, s += 8, to += 16) {
+        ek_centers_halves(table, s, to);
+    }
+#endif
     /* Eight bytes are read for the second eight indices, which begin `bits` bytes behind the first. */
     for (; count * bits >= 8 * (8 + bits); count -= 16, s += 2 * bits, to += 16) {
         ek_centers_sixteen(table, s, s + bits, to);
