@@ -36,7 +36,7 @@ def interleaved(view: View) -> dict[str, Array]:
 def regions(view: View) -> Regions:
     oc = view.out.shape[3]
     alone = 16 + (2 * taps(view) + 3) // 4 * 4 if oc % 2 else 0  # a filter without another, and one of zeros
-    held = "ek_filter (out_c): what follows each accumulator; and what ek_columns_pair_dsp makes"
+    held = "ek_filter (out_c): what follows each accumulator; and what ek_columns_begin_dsp makes"
     return (
         Region("filters", 16 * oc + alone, held),
         Region("columns", 16 * -(-taps(view) // 2), "what four pixels see, as ek_columns.h has it"),

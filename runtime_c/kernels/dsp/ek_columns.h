@@ -20,14 +20,26 @@
  * alone.
  */
 typedef struct {
+    const ek_filter *filter, *end;
+    const int8_t *weights;
+    uint32_t at1, at2, at3;  /* where the outputs of columns 1 to 3 go, from that of column 0 */
+    const ek_pair *columns;
+    const ek_pair *entry;    /* column 0 of the first pair of taps of the round that is entered, less a word */
+    const ek_pair *last;     /* the last word of the columns */
+    uint32_t advance;        /* from the weights of the first pair of taps to those of the round that is entered */
+    uint32_t skip;           /* twice: of a round's pairs, the first round leaves these out; and ek_requant_either's */
+} ek_columns_pass;           /* what stays the same for all columns; the assembly knows the order */
+
+typedef struct {
     const int8_t *weights;   /* (channels / 2, taps, 2); taps >= 4 */
-    ek_filter *filters;      /* (channels), and EK_COLUMNS_ALONE behind them */
+    ek_filter *filters;      /* (channels), and room for what a filter without another gets behind them */
     const ek_pair *columns;
     uint32_t channels, taps;
+    ek_columns_pass twos, alone; /* of filters two by two, and of one without another */
 } ek_columns;
 
-/* After the filters are made: a filter without another, behind the others, gets one of zeros beside it. */
-void ek_columns_pair_dsp(const ek_columns *c);
+/* After the filters are made; the members before `twos` are set. */
+void ek_columns_begin_dsp(ek_columns *c, int32_t out_zero);
 
 /* `count` of the four columns to `count` pixels of `channels` bytes at `out`; the others must hold some pixel. */
 void ek_columns_dsp(const ek_columns *c, uint32_t count, int8_t *out);

@@ -5,51 +5,35 @@
 
 #define LOOP 8 /* pairs of taps of one round */
 
-/* pairs_4 keeps it on the stack; all but `out` and `filter` stays the same from two filters to the next. */
-typedef struct {
-    int8_t *out;
-    const ek_filter *filter, *end;
-    const int8_t *weights;
-    uint32_t at1, at2, at3;  /* where the outputs of columns 1 to 3 go, from that of column 0 */
-    uint32_t second;         /* where the second filter's go, from the first's: 1; 0 if nobody wants them */
-    const ek_pair *columns;
-    const ek_pair *entry;    /* column 0 of the first pair of taps of the round that is entered, less a word */
-    const ek_pair *last;     /* the last word of the columns */
-    uint32_t advance;        /* from the weights of the first pair of taps to those of the round that is entered */
-    uint32_t skip;           /* of a round's pairs, the first round leaves these out */
-} frame;
-#define FRAME_OUT 0
-#define FRAME_FILTER 4
-#define FRAME_END 8
-#define FRAME_WEIGHTS 12
-#define FRAME_AT1 16
-#define FRAME_AT2 20
-#define FRAME_AT3 24
-#define FRAME_SECOND 28
-#define FRAME_COLUMNS 32
-#define FRAME_ENTRY 36
-#define FRAME_LAST 40
-#define FRAME_ADVANCE 44
-#define FRAME_SKIP 48
-#define FRAME_SIZE 52
-EK_CHECK_OFFSET(frame, out, FRAME_OUT);
-EK_CHECK_OFFSET(frame, filter, FRAME_FILTER);
-EK_CHECK_OFFSET(frame, end, FRAME_END);
-EK_CHECK_OFFSET(frame, weights, FRAME_WEIGHTS);
-EK_CHECK_OFFSET(frame, at1, FRAME_AT1);
-EK_CHECK_OFFSET(frame, at2, FRAME_AT2);
-EK_CHECK_OFFSET(frame, at3, FRAME_AT3);
-EK_CHECK_OFFSET(frame, second, FRAME_SECOND);
-EK_CHECK_OFFSET(frame, columns, FRAME_COLUMNS);
-EK_CHECK_OFFSET(frame, entry, FRAME_ENTRY);
-EK_CHECK_OFFSET(frame, last, FRAME_LAST);
-EK_CHECK_OFFSET(frame, advance, FRAME_ADVANCE);
-EK_CHECK_OFFSET(frame, skip, FRAME_SKIP);
-EK_CHECK_SIZE(frame, FRAME_SIZE);
+#define PASS_FILTER 0
+#define PASS_END 4
+#define PASS_AT1 12
+#define PASS_AT2 16
+#define PASS_AT3 20
+#define PASS_COLUMNS 24
+#define PASS_ENTRY 28
+#define PASS_LAST 32
+#define PASS_ADVANCE 36
+#define PASS_SKIP 40
+#define PASS_SIZE 44
+EK_CHECK_OFFSET(ek_columns_pass, filter, PASS_FILTER);
+EK_CHECK_OFFSET(ek_columns_pass, end, PASS_END);
+EK_CHECK_OFFSET(ek_columns_pass, weights, 8);
+EK_CHECK_OFFSET(ek_columns_pass, at1, PASS_AT1);
+EK_CHECK_OFFSET(ek_columns_pass, at2, PASS_AT2);
+EK_CHECK_OFFSET(ek_columns_pass, at3, PASS_AT3);
+EK_CHECK_OFFSET(ek_columns_pass, columns, PASS_COLUMNS);
+EK_CHECK_OFFSET(ek_columns_pass, entry, PASS_ENTRY);
+EK_CHECK_OFFSET(ek_columns_pass, last, PASS_LAST);
+EK_CHECK_OFFSET(ek_columns_pass, advance, PASS_ADVANCE);
+EK_CHECK_OFFSET(ek_columns_pass, skip, PASS_SKIP);
+EK_CHECK_SIZE(ek_columns_pass, PASS_SIZE);
 
 #if EK_DSP
 
-#define FROM(field) "[sp, #" EK_TEXT(field) "]\n\t"
+/* On the stack lies `out`, and behind it the pass. */
+#define OUT "[sp]\n\t"
+#define FROM(field) "[sp, #" EK_TEXT(field) " + 4]\n\t"
 /* A field of the first filter's record, and of the second's. */
 #define FIRST(filter, field) "[" #filter ", #" EK_TEXT(field) "]\n\t"
 #define SECOND(filter, field) "[" #filter ", #" EK_TEXT(field) " + " EK_TEXT(EK_FILTER_SIZE) "]\n\t"
@@ -83,52 +67,58 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
     "asr r5, r5, r4\n\t"                \
     "ssat r5, #8, r5, asr #1\n\t"       \
     "strb r5, " place "\n\t"
+/* The same where only positive sums matter (ek_requant_either). */
+#define POSITIVE(sum, place)                \
+    "lsl " sum ", " sum ", #1\n\t"          \
+    "smmlar " sum ", " sum ", r2, r3\n\t"   \
+    "asr " sum ", " sum ", r4\n\t"          \
+    "ssat " sum ", #8, " sum ", asr #1\n\t" \
+    "strb " sum ", " place "\n\t"
 
 /*
  * All filters, in assembly from first to last: the inner loop takes all registers but SP. r0: column words, r1: weights
- * less a word; r6 to r9: sums of the first filter, r10 to r12 and LR: of the second. The first pair of taps starts them
- * from the bias. The loop over the others is entered where as many are left as there are; its last loads move r0 and
- * r1.
+ * less a word; r6 to r9: sums of the first filter, r10 to r12 and LR: of the second, which is where `out` points. The
+ * first pair of taps starts them from the bias. The loop over the others is entered where as many are left as there
+ * are; its last loads move r0 and r1. The carry says which outputs are made: nothing else here changes it.
  */
-static EK_NAKED void pairs_4(EK_UNSEEN const frame *constants)
+static EK_NAKED void pairs_4(EK_UNSEEN const ek_columns_pass *pass, EK_UNSEEN int8_t *out)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
-                     "ldmia r0!, {r2, r3, r4, r5, r6, r7}\n\t"
-                     "ldmia r0!, {r8, r9, r10, r11, r12, lr}\n\t"
-                     "ldr r0, [r0]\n\t"
-                     "push {r0}\n\t"
+                     "add r2, r1, #1\n\t"
+                     "ldmia r0, {r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, lr}\n\t"
                      "push {r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, lr}\n\t"
-                     "subs r1, r5, #4\n\t"
-                     "mov r4, r3\n\t"
-                     "adr r2, 2f\n\t"
-                     "adr r3, 3f\n\t"
+                     "sub r1, r5, #4\n\t"
+                     "mov r11, r3\n\t"
+                     "adr.w r2, 2f\n\t"
+                     "adr.w r3, 3f\n\t"
                      "subs r3, r3, r2\n\t"
+                     "lsrs r0, lr, #1\n\t"
                      "mla r2, r0, r3, r2\n\t"
                      "orr r2, r2, #1\n\t"
-                     "str r2, " FROM(FRAME_SKIP)
-                     "\n1:\n\t" /* two filters: r4 */
-                     "ldr r8, " FIRST(r4, EK_FILTER_BIAS)
-                     "ldr r12, " SECOND(r4, EK_FILTER_BIAS)
-                     "ldr r0, " FROM(FRAME_COLUMNS)
+                     "str r2, " FROM(PASS_SKIP)
+                     "\n1:\n\t" /* two filters: r11 */
+                     "ldr r0, " FROM(PASS_COLUMNS)
+                     "ldr r8, " FIRST(r11, EK_FILTER_BIAS)
+                     "ldr r12, " SECOND(r11, EK_FILTER_BIAS)
                      "ldr r2, [r1, #4]\n\t"
-                     "ldr r3, [r0]\n\t"
-                     "ldr r4, [r0, #4]\n\t"
+                     "ldr r10, [r0]\n\t"
+                     "ldr r11, [r0, #4]\n\t"
+                     "ldr r4, [r0, #8]\n\t"
+                     "ldr lr, [r0, #12]\n\t"
+                     "ldr r3, " FROM(PASS_ADVANCE)
+                     "ldr r0, " FROM(PASS_ENTRY)
                      "sxtb16 r5, r2, ror #8\n\t"
                      "sxtb16 r2, r2\n\t"
-                     "smlad r6, r2, r3, r8\n\t"
-                     "smlad r10, r5, r3, r12\n\t"
-                     "smlad r7, r2, r4, r8\n\t"
-                     "smlad r11, r5, r4, r12\n\t"
-                     "ldr r3, [r0, #8]\n\t"
-                     "ldr r4, [r0, #12]\n\t"
-                     "ldr r0, " FROM(FRAME_ENTRY)
-                     "smlad r9, r2, r4, r8\n\t"
-                     "smlad lr, r5, r4, r12\n\t"
-                     "smlad r8, r2, r3, r8\n\t"
-                     "smlad r12, r5, r3, r12\n\t"
-                     "ldr r2, " FROM(FRAME_ADVANCE)
-                     "add r1, r1, r2\n\t"
-                     "ldr pc, " FROM(FRAME_SKIP)
+                     "add r1, r1, r3\n\t"
+                     "smlad r6, r2, r10, r8\n\t"
+                     "smlad r7, r2, r11, r8\n\t"
+                     "smlad r9, r2, lr, r8\n\t"
+                     "smlad r8, r2, r4, r8\n\t"
+                     "smlad r10, r5, r10, r12\n\t"
+                     "smlad r11, r5, r11, r12\n\t"
+                     "smlad lr, r5, lr, r12\n\t"
+                     "smlad r12, r5, r4, r12\n\t"
+                     "ldr pc, " FROM(PASS_SKIP)
                      "\n2:\n\t" TWO_TAPS("4]", "4]", "8]", "12]", "16]")
                      "\n3:\n\t" TWO_TAPS("8]", "20]", "24]", "28]", "32]")
                      TWO_TAPS("12]", "36]", "40]", "44]", "48]")
@@ -137,48 +127,62 @@ static EK_NAKED void pairs_4(EK_UNSEEN const frame *constants)
                      TWO_TAPS("24]", "84]", "88]", "92]", "96]")
                      TWO_TAPS("28]", "100]", "104]", "108]", "112]")
                      TWO_TAPS("32]!", "116]", "120]", "124]", "128]!")
-                     "ldr r2, " FROM(FRAME_LAST)
-                     "cmp r0, r2\n\t"
+                     "ldr r2, " FROM(PASS_LAST)
+                     "teq r0, r2\n\t"
                      "bne 2b\n\t"
-                     "str r1, " FROM(FRAME_WEIGHTS)
-                     "ldr r1, " FROM(FRAME_FILTER)
-                     "ldr r0, " FROM(FRAME_OUT)
-                     "ldr r5, " FROM(FRAME_SECOND)
-                     "ldr r2, " SECOND(r1, EK_FILTER_MULTIPLIER)
-                     "ldr r3, " SECOND(r1, EK_FILTER_OFFSET)
-                     "ldr r4, " SECOND(r1, EK_FILTER_RIGHT)
-                     "add r0, r0, r5\n\t"
-                     /* A column or filter that nobody wants writes where one does after it. */
-                     OUTPUT("lr", "ldr lr, " FROM(FRAME_AT3), "[r0, lr]")
-                     OUTPUT("r12", "ldr r12, " FROM(FRAME_AT2), "[r0, r12]")
-                     OUTPUT("r11", "ldr r11, " FROM(FRAME_AT1), "[r0, r11]")
-                     OUTPUT("r10", "", "[r0]")
-                     "ldr r0, " FROM(FRAME_OUT)
-                     "ldr r2, " FIRST(r1, EK_FILTER_MULTIPLIER)
-                     "ldr r3, " FIRST(r1, EK_FILTER_OFFSET)
-                     "ldr r4, " FIRST(r1, EK_FILTER_RIGHT)
-                     "adds r1, #2 * " EK_TEXT(EK_FILTER_SIZE) "\n\t"
-                     "str r1, " FROM(FRAME_FILTER)
-                     OUTPUT("r9", "", "[r0, lr]") OUTPUT("r8", "", "[r0, r12]") OUTPUT("r7", "", "[r0, r11]")
-                     OUTPUT("r6", "", "[r0], #2")
-                     "mov r4, r1\n\t"
-                     "ldr r1, " FROM(FRAME_WEIGHTS)
-                     "ldr r2, " FROM(FRAME_END)
-                     "str r0, " FROM(FRAME_OUT)
-                     "cmp r4, r2\n\t"
+                     "ldr r5, " FROM(PASS_FILTER)
+                     "ldr r0, " OUT
+                     "ldr r2, " SECOND(r5, EK_FILTER_MULTIPLIER)
+                     "ldr r3, " SECOND(r5, EK_FILTER_OFFSET)
+                     "ldr r4, " SECOND(r5, EK_FILTER_RIGHT)
+                     /* A column that nobody wants writes where one does after it. */
+                     "bcc 5f\n\t"
+                     "ldr r5, " FROM(PASS_AT3)
+                     POSITIVE("lr", "[r0, r5]")
+                     "ldr lr, " FROM(PASS_AT2)
+                     POSITIVE("r12", "[r0, lr]")
+                     "ldr r12, " FROM(PASS_AT1)
+                     POSITIVE("r11", "[r0, r12]")
+                     "ldr r11, " FROM(PASS_FILTER)
+                     POSITIVE("r10", "[r0]")
+                     "ldr r2, " FIRST(r11, EK_FILTER_MULTIPLIER)
+                     "ldr r3, " FIRST(r11, EK_FILTER_OFFSET)
+                     "ldr r4, " FIRST(r11, EK_FILTER_RIGHT)
+                     "sub r0, r0, #1\n\t"
+                     "add r11, r11, #2 * " EK_TEXT(EK_FILTER_SIZE) "\n\t"
+                     POSITIVE("r9", "[r0, r5]") POSITIVE("r8", "[r0, lr]") POSITIVE("r7", "[r0, r12]")
+                     POSITIVE("r6", "[r0], #3")
+                     "\n4:\n\t"
+                     "str r0, " OUT
+                     "str r11, " FROM(PASS_FILTER)
+                     "ldr r2, " FROM(PASS_END)
+                     "teq r11, r2\n\t"
                      "bne 1b\n\t"
-                     "add sp, sp, #" EK_TEXT(FRAME_SIZE) "\n\t"
-                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");
+                     "add sp, sp, #" EK_TEXT(PASS_SIZE) " + 4\n\t"
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n"
+                     "5:\n\t"
+                     OUTPUT("lr", "ldr lr, " FROM(PASS_AT3), "[r0, lr]")
+                     OUTPUT("r12", "ldr r12, " FROM(PASS_AT2), "[r0, r12]")
+                     OUTPUT("r11", "ldr r11, " FROM(PASS_AT1), "[r0, r11]")
+                     OUTPUT("r10", "ldr r10, " FROM(PASS_FILTER), "[r0]")
+                     "ldr r2, " FIRST(r10, EK_FILTER_MULTIPLIER)
+                     "ldr r3, " FIRST(r10, EK_FILTER_OFFSET)
+                     "ldr r4, " FIRST(r10, EK_FILTER_RIGHT)
+                     "sub r0, r0, #1\n\t"
+                     OUTPUT("r9", "", "[r0, lr]") OUTPUT("r8", "", "[r0, r12]") OUTPUT("r7", "", "[r0, r11]")
+                     OUTPUT("r6", "", "[r0], #3")
+                     "add r11, r10, #2 * " EK_TEXT(EK_FILTER_SIZE) "\n\t"
+                     "b 4b");
 }
 
 #else
 
-static void pairs_4(const frame *k)
+static void pairs_4(const ek_columns_pass *k, int8_t *out)
 {
     const int8_t *w = k->weights;
-    int8_t *out = k->out;
+    const uint32_t skip = k->skip / 2;
     for (const ek_filter *f = k->filter; f != k->end; f += 2, out += 2) {
-        uint32_t bytes = k->advance + 4 * k->skip; /* of the first pair's weights; then four */
+        uint32_t bytes = k->advance + 4 * skip; /* of the first pair's weights; then four */
         int32_t first[4] = {f[0].bias, f[0].bias, f[0].bias, f[0].bias};
         int32_t second[4] = {f[1].bias, f[1].bias, f[1].bias, f[1].bias};
         for (const ek_pair *x = k->columns; x < k->last; x += 4, w += bytes, bytes = 4) {
@@ -190,51 +194,73 @@ static void pairs_4(const frame *k)
         }
         const uint32_t at[4] = {0, k->at1, k->at2, k->at3};
         for (uint32_t i = 4; i-- > 0;) {
-            const int32_t y = ek_requant_short(second[i], f[1].multiplier, f[1].offset, f[1].right);
-            out[at[i] + k->second] = (int8_t)y;
+            out[at[i] + 1] =
+                (int8_t)ek_requant_either(second[i], f[1].multiplier, f[1].offset, f[1].right, k->skip % 2);
         }
         for (uint32_t i = 4; i-- > 0;) {
-            out[at[i]] = (int8_t)ek_requant_short(first[i], f[0].multiplier, f[0].offset, f[0].right);
+            out[at[i]] = (int8_t)ek_requant_either(first[i], f[0].multiplier, f[0].offset, f[0].right, k->skip % 2);
         }
     }
 }
 
 #endif
 
-/* Where the weights of a filter without another are, and those of zeros beside it: (taps, 2). */
-static int8_t *alone(const ek_columns *c) { return (int8_t *)(c->filters + c->channels + 1); }
-
-void ek_columns_pair_dsp(const ek_columns *c)
+/* A filter without another, and one of zeros beside it: (taps, 2), to behind the records of filters. */
+static const int8_t *paired(const ek_columns *c)
 {
-    if (c->channels % 2) {
-        const int8_t *from = c->weights + (c->channels - 1) * c->taps;
-        int8_t *to = alone(c);
-        c->filters[c->channels] = c->filters[c->channels - 1];
-        for (const int8_t *const end = from + c->taps; from != end; to += 2) {
-            to[0] = *from++;
-            to[1] = 0;
-        }
+    const int8_t *from = c->weights + (c->channels - 1) * c->taps;
+    int8_t *const pair = (int8_t *)(c->filters + c->channels + 1), *to = pair;
+    c->filters[c->channels] = c->filters[c->channels - 1];
+    for (const int8_t *const end = from + c->taps; from != end; to += 2) {
+        to[0] = *from++;
+        to[1] = 0;
     }
+    return pair;
+}
+
+void ek_columns_begin_dsp(ek_columns *c, int32_t out_zero)
+{
+    const uint32_t pairs = (c->taps + 1) / 2, skip = (LOOP + 1 - pairs % LOOP) % LOOP;
+    const ek_filter *const last = c->filters + c->channels / 2 * 2;
+    /* An odd number of taps: the first pair has one. */
+    const ek_columns_pass all = {c->filters, last, c->weights, c->channels, 2 * c->channels, 3 * c->channels, c->columns,
+                                 c->columns + 3 - 4 * skip, c->columns + 4 * pairs - 1, 4 - c->taps % 2 * 2 - 4 * skip,
+                                 2 * skip + (out_zero == -128)};
+    c->twos = c->alone = all;
+    if (c->channels % 2) {
+        c->alone.filter = last;
+        c->alone.end = last + 2;
+        c->alone.weights = paired(c);
+        c->alone.at1 = 2;
+        c->alone.at2 = 4;
+        c->alone.at3 = 6;
+    }
+}
+
+static void pass(const ek_columns_pass *all, uint32_t count, int8_t *out)
+{
+    if (count == 4) {
+        pairs_4(all, out);
+        return;
+    }
+    ek_columns_pass some = *all;
+    some.at3 = 0;
+    some.at2 = count > 2 ? some.at2 : 0;
+    some.at1 = count > 1 ? some.at1 : 0;
+    pairs_4(&some, out);
 }
 
 void ek_columns_dsp(const ek_columns *c, uint32_t count, int8_t *out)
 {
-    const uint32_t at1 = count > 1 ? c->channels : 0, at2 = count > 2 ? 2 * c->channels : 0;
-    const uint32_t at3 = count > 3 ? 3 * c->channels : 0;
-    const uint32_t pairs = (c->taps + 1) / 2, skip = (LOOP + 1 - pairs % LOOP) % LOOP, twos = c->channels / 2 * 2;
-    const ek_filter *const last = c->filters + twos;
-    /* An odd number of taps: the first pair has one. */
-    frame constants = {out, c->filters, last, c->weights, at1, at2, at3, 1, c->columns, c->columns + 3 - 4 * skip,
-                       c->columns + 4 * pairs - 1, 4 - c->taps % 2 * 2 - 4 * skip, skip};
-    if (twos) {
-        pairs_4(&constants);
+    if (c->channels > 1) {
+        pass(&c->twos, count, out);
     }
-    if (twos < c->channels) {
-        constants.out = out + twos;
-        constants.filter = last;
-        constants.end = last + 2;
-        constants.weights = alone(c);
-        constants.second = 0;
-        pairs_4(&constants);
+    if (c->channels % 2) {
+        int8_t both[8];
+        pass(&c->alone, count, both);
+        out += c->channels - 1;
+        for (uint32_t k = 0; k < count; k++, out += c->channels) {
+            *out = both[2 * k];
+        }
     }
 }

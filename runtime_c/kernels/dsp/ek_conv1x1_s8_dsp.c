@@ -13,9 +13,9 @@ void ek_conv1x1_s8_dsp(const ek_conv1x1_s8_dsp_params *params, const int8_t *in,
     const uint32_t step_x = p->window.stride_w * ic, step_y = (uint32_t)p->window.stride_h * p->window.in_w * ic;
     ek_filter *const filters = scratch;
     ek_pair *const pairs = ek_region(scratch, params->scratch.columns);
-    const ek_columns columns = {p->weights, filters, pairs, oc, ic};
+    ek_columns columns = {.weights = p->weights, .filters = filters, .columns = pairs, .channels = oc, .taps = ic};
     EK_FILTERS(p, filters);
-    ek_columns_pair_dsp(&columns);
+    ek_columns_begin_dsp(&columns, p->requant.out_zero);
 
     /* Copies of the pixels make it legal to write over them; where an output pixel is larger than its input
      * the walk goes backwards, so that it only ever covers inputs that have been used. */

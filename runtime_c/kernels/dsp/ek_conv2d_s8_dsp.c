@@ -26,10 +26,11 @@ void ek_conv2d_s8_dsp(const ek_conv2d_s8_dsp_params *params, const int8_t *in, i
     ek_pair *const pairs = ek_region(scratch, params->scratch.columns);
     ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.starts), ek_region(scratch, params->scratch.rows));
     int8_t *const bytes = ek_region(scratch, params->scratch.windows);
-    const ek_columns columns = {p->weights, filters, pairs, p->window.out_c, taps};
+    ek_columns columns = {
+        .weights = p->weights, .filters = filters, .columns = pairs, .channels = p->window.out_c, .taps = taps};
     uint32_t k = 0;
     EK_FILTERS(p, filters);
-    ek_columns_pair_dsp(&columns);
+    ek_columns_begin_dsp(&columns, p->requant.out_zero);
 
     for (uint32_t y = 0; y < p->window.out_h; y++) {
         const int8_t *column = ring.rows;

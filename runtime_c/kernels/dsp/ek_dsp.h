@@ -223,6 +223,16 @@ static inline int32_t ek_requant_short(int32_t acc, int32_t multiplier, int32_t 
     return ek_requant_twice(ek_shift_left(acc, 1), multiplier, c, n);
 }
 
+/*
+ * Where out_zero is -128, a negative accumulator ends at -128 whatever is subtracted for its sign: then `positive` may be
+ * 1, and nothing is.
+ */
+static inline int32_t ek_requant_either(int32_t acc, int32_t multiplier, int32_t c, int32_t n, uint32_t positive)
+{
+    const int32_t twice = ek_shift_left(acc, 1);
+    return positive ? ek_half_s8(ek_smmlar(twice, multiplier, c) >> n) : ek_requant_twice(twice, multiplier, c, n);
+}
+
 /* The same for ek_requant_single, with n = -2 - shift, -24 <= shift <= -2, where no product is half way. */
 static inline int32_t ek_requant_shorter(int32_t acc, int32_t multiplier, int32_t c, int32_t n)
 {
