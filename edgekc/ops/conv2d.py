@@ -125,12 +125,7 @@ def _filters(view: View) -> Region:
 
 
 def _dsp_regions(view: View) -> Regions:
-    run = view.x.shape[3] * (_k(view)[1] if view["dilation_w"] == 1 else 1)
-    ring = lin.ring_regions(view, *_k(view))
-    room = 4 * ((_taps(view) + 6) // 4 * 4) if run % 4 else 3  # three bytes behind a run are read
-    windows = room + -(ring[1].bytes + room) % 4
-    held = "int8 (4, EK_COLUMNS_ROOM): unrolled, where their runs are no whole words"
-    return (*col.regions(view), *ring, Region("windows", windows, held, align=1))
+    return (*col.regions(view), col.places(view), *lin.ring_regions(view, *_k(view)))
 
 
 def _dsp_work(view: View) -> tuple[float, ...]:
@@ -274,7 +269,7 @@ KERNELS = (
         scratch=col.regions,
         in_place=_pointwise_in_place,
         sources=("ek_columns_dsp", "ek_columns_put_dsp"),
-        rewrites=col.interleaved,
+        rewrites=partial(col.interleaved, windows=False),
     ),
     Kernel(
         symbol="ek_winograd_s8_dsp",
@@ -297,8 +292,8 @@ KERNELS = (
         scratch=_dsp_regions,
         counted_cost=Cost("ek_conv2d_s8_dsp", _dsp_work),
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
-        sources=("ek_columns_dsp", "ek_columns_put_dsp", "ek_columns_windows_dsp"),
-        rewrites=col.interleaved,
+        sources=("ek_columns_dsp", "ek_columns_windows_dsp"),
+        rewrites=partial(col.interleaved, windows=True),
     ),
     *_MUL2,
     _kernel(

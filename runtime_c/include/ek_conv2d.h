@@ -32,7 +32,7 @@ void ek_conv1x1_s8(const ek_conv2d_params *p, const int8_t *in, int8_t *out, voi
 
 typedef struct {
     ek_conv2d_params layer;
-    struct { uint32_t columns, starts, rows, windows; } scratch;
+    struct { uint32_t columns, places, starts, rows; } scratch;
 } ek_conv2d_s8_dsp_params;
 
 typedef struct {

@@ -9,8 +9,12 @@
 
 /*
  * A column is what one output pixel sees, `taps` values. Four of them lie interleaved: for each two taps the pairs of
- * columns 0 to 3. First come the taps % 4 ones that are in no group of four: tap 0 and nothing; taps 0 and 1; or tap 1
- * and nothing, taps 0 and 2. Then, for each four taps, the pairs (0, 2) and (1, 3), as SXTB16 unpacks them.
+ * columns 0 to 3. First come the taps in no group of four, then, for each four taps, the pairs (0, 2) and (1, 3), as
+ * SXTB16 unpacks them.
+ *
+ * A window of runs of bytes: the run_bytes % 4 taps that each run begins with, run by run, two by two; where their
+ * number is odd the first tap and nothing, and then two by two. A pixel of a 1x1 convolution: tap 0 and nothing; taps 0
+ * and 1; or tap 1 and nothing, taps 0 and 2.
  */
 #define EK_COLUMNS_WORDS(taps) (((taps) + 1u) / 2u * 4u)
 
@@ -50,15 +54,23 @@ void ek_columns_dsp(const ek_columns *c, uint32_t count, int8_t *out);
  */
 ek_pair *ek_columns_put_dsp(ek_pair *to, const int8_t *from, uint32_t step, uint32_t bytes);
 
-/* Of a window that is unrolled: its bytes, three that may be written behind it, to whole words. */
-#define EK_COLUMNS_ROOM(taps) (((taps) + 6u) / 4u * 4u)
+/* Where the taps of the windows of one row of outputs are, from the first column that a window has. */
+typedef struct {
+    const uint32_t *at;    /* those in no group of four, and then where each run's groups begin */
+    uint32_t step;         /* from one window to the next */
+    const uint32_t *alone; /* where the former end */
+    const uint32_t *end;
+    uint32_t whole;        /* bytes of a run's groups */
+} ek_columns_taps;         /* the assembly knows the order */
 
-/*
- * The windows of four neighbouring output pixels, the first at `column` of the ring, to all four columns. `bytes`: four
- * times EK_COLUMNS_ROOM(taps), where runs of windows are no whole words; then up to three bytes behind a run are read.
- */
-void ek_columns_windows_dsp(ek_pair *to, const ek_window *w, const ek_ring *ring, const int8_t *column, uint32_t taps,
-                            int8_t *bytes);
+/* After the ring is filled; `at` has room for `columns.places` of edgekc. */
+void ek_columns_row_dsp(ek_columns_taps *t, const ek_window *w, const ek_ring *ring, uint32_t *at);
+
+/* The windows of four neighbouring output pixels, the first at `column` of the ring, to all columns. */
+void ek_columns_windows_dsp(ek_pair *to, const ek_columns_taps *t, const int8_t *column);
+
+/* One window, to the column that `to` points into. */
+void ek_columns_window_dsp(ek_pair *to, const ek_columns_taps *t, const int8_t *column);
 
 /* `bytes` values, a multiple of four, to the column that `to` points into; returns where the next ones go. */
 static inline ek_pair *ek_column_put(ek_pair *to, const int8_t *from, uint32_t bytes)

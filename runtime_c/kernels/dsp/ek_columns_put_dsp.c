@@ -6,11 +6,12 @@
 #if EK_DSP
 
 /* r1: the next four bytes of column 0, r2: step, LR: 3 * step, r3: end. */
-static EK_NAKED void put_4(EK_UNSEEN ek_pair *to, EK_UNSEEN const int8_t *from, EK_UNSEEN uint32_t step,
-                           EK_UNSEEN const int8_t *end)
+EK_NAKED ek_pair *ek_columns_put_dsp(EK_UNSEEN ek_pair *to, EK_UNSEEN const int8_t *from, EK_UNSEEN uint32_t step,
+                                     EK_UNSEEN uint32_t bytes)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
-                     "add lr, r2, r2, lsl #1\n"
+                     "add lr, r2, r2, lsl #1\n\t"
+                     "add r3, r3, r1\n"
                      "1:\n\t"
                      "ldr r5, [r1, r2]\n\t"
                      "ldr r6, [r1, r2, lsl #1]\n\t"
@@ -32,21 +33,16 @@ static EK_NAKED void put_4(EK_UNSEEN ek_pair *to, EK_UNSEEN const int8_t *from, 
 
 #else
 
-static void put_4(ek_pair *to, const int8_t *from, uint32_t step, const int8_t *end)
+ek_pair *ek_columns_put_dsp(ek_pair *to, const int8_t *from, uint32_t step, uint32_t bytes)
 {
-    for (; from != end; from += 4, to += 8) {
+    for (const int8_t *const end = from + bytes; from != end; from += 4, to += 8) {
         for (uint32_t k = 0; k < 4; k++) {
             const uint32_t word = ek_load32(from + k * step);
             to[k] = ek_sxtb16(word);
             to[4 + k] = ek_sxtb16_odd(word);
         }
     }
+    return to;
 }
 
 #endif
-
-ek_pair *ek_columns_put_dsp(ek_pair *to, const int8_t *from, uint32_t step, uint32_t bytes)
-{
-    put_4(to, from, step, from + bytes);
-    return to + 2 * bytes;
-}

@@ -4,28 +4,16 @@
 #include "ek_conv2d.h"
 #include "ek_window.h"
 
-/* As ek_window_unroll, in words: up to three bytes are read behind a run and written behind the window. */
-static inline void unroll(const ek_window *w, const ek_ring *ring, const int8_t *column, int8_t *bytes)
-{
-    for (uint32_t ky = 0; ky < w->k_h; ky++) {
-        const int8_t *src = column + ring->window[ky];
-        for (uint32_t run = 0; run < w->runs; run++, src += w->run_step, bytes += w->run_bytes) {
-            for (uint32_t i = 0; i < w->run_bytes; i += 4) {
-                ek_store32(bytes + i, ek_load32(src + i));
-            }
-        }
-    }
-}
-
 void ek_conv2d_s8_dsp(const ek_conv2d_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
     const ek_conv2d_params *const p = &params->layer;
     const ek_window window = EK_WINDOW(p);
-    const uint32_t taps = (uint32_t)p->window.k_h * p->window.k_w * p->window.in_c, aligned = window.run_bytes % 4 == 0;
+    const uint32_t taps = (uint32_t)p->window.k_h * p->window.k_w * p->window.in_c;
     ek_filter *const filters = scratch;
     ek_pair *const pairs = ek_region(scratch, params->scratch.columns);
+    uint32_t *const places = ek_region(scratch, params->scratch.places);
+    ek_columns_taps of_row;
     ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.starts), ek_region(scratch, params->scratch.rows));
-    int8_t *const bytes = ek_region(scratch, params->scratch.windows);
     ek_columns columns = {
         .weights = p->weights, .filters = filters, .columns = pairs, .channels = p->window.out_c, .taps = taps};
     uint32_t k = 0;
@@ -35,28 +23,18 @@ void ek_conv2d_s8_dsp(const ek_conv2d_s8_dsp_params *params, const int8_t *in, i
     for (uint32_t y = 0; y < p->window.out_h; y++) {
         const int8_t *column = ring.rows;
         ek_ring_fill(&ring, in, y * p->window.stride_h);
+        ek_columns_row_dsp(&of_row, &window, &ring, places);
         uint32_t x = 0;
         while (x < p->window.out_w) {
             if (k == 0 && p->window.out_w - x >= 4) { /* four windows of this row */
-                ek_columns_windows_dsp(pairs, &window, &ring, column, taps, bytes);
+                ek_columns_windows_dsp(pairs, &of_row, column);
                 ek_columns_dsp(&columns, 4, out);
                 out += 4 * p->window.out_c;
                 x += 4;
                 column += 4 * window.step;
                 continue;
             }
-            if (aligned) {
-                ek_pair *to = pairs + k;
-                for (uint32_t ky = 0; ky < window.k_h; ky++) {
-                    const int8_t *src = column + ring.window[ky];
-                    for (uint32_t run = 0; run < window.runs; run++, src += window.run_step) {
-                        to = ek_column_put(to, src, window.run_bytes);
-                    }
-                }
-            } else {
-                unroll(&window, &ring, column, bytes);
-                ek_column_put_all(pairs + k, bytes, taps);
-            }
+            ek_columns_window_dsp(pairs + k, &of_row, column);
             x++;
             column += window.step;
             if (++k == 4) {
