@@ -27,7 +27,8 @@ static void some(const ek_expand *e, const ek_pair *x, const filter f[2], uint32
         for (uint32_t i = 0; i < filters; i++) {
             for (uint32_t k = 0; k < count; k++) {
                 out[k * oc + i] =
-                    (int8_t)ek_requant_short(sums[4 * i + k] + f[i].bias, f[i].multiplier, f[i].offset, f[i].right);
+                    (int8_t)ek_requant_either(sums[4 * i + k] + f[i].bias, f[i].multiplier, f[i].offset, f[i].right,
+                                              e->requant.out_zero == -128);
             }
         }
         left -= count;
@@ -40,38 +41,46 @@ static void some(const ek_expand *e, const ek_pair *x, const filter f[2], uint32
 typedef struct {
     int8_t *out;          /* of the second filter */
     int32_t multiplier1, offset1, right1;
-    const ek_pair *four_end;
-    uint32_t begin;       /* where to go after a column's first eight values */
-    uint32_t x_bytes;     /* of four columns */
-    const ek_pair *x_end;
-    const ek_pair *w;
     uint32_t channels;
-    int32_t bias[2];
     int32_t multiplier0, offset0, right0;
+    int32_t bias[2];
+    const ek_pair *w;
+    const ek_pair *w_end;
+    const ek_pair *x_end;
+    uint32_t begin;       /* bytes of four columns; the assembly keeps here where to go after the first eight values */
+    uint32_t positive;    /* as ek_requant_either's */
 } frame;
-#define FRAME_FOUR_END 16
-#define FRAME_BEGIN 20
-#define FRAME_X_BYTES 24
-#define FRAME_W 32
-#define FRAME_CHANNELS 36
-#define FRAME_BIAS 40
-#define FRAME_MULTIPLIER0 48
-#define FRAME_RIGHT0 56
+#define FRAME_MULTIPLIER1 4
+#define FRAME_OFFSET1 8
+#define FRAME_RIGHT1 12
+#define FRAME_CHANNELS 16
+#define FRAME_MULTIPLIER0 20
+#define FRAME_OFFSET0 24
+#define FRAME_RIGHT0 28
+#define FRAME_BIAS 32
+#define FRAME_W 40
+#define FRAME_W_END 44
+#define FRAME_X_END 48
+#define FRAME_BEGIN 52
+#define FRAME_POSITIVE 56
+#define FRAME_SIZE 60
 EK_CHECK_OFFSET(frame, out, 0);
-EK_CHECK_OFFSET(frame, multiplier1, 4);
-EK_CHECK_OFFSET(frame, offset1, 8);
-EK_CHECK_OFFSET(frame, right1, 12);
-EK_CHECK_OFFSET(frame, four_end, FRAME_FOUR_END);
-EK_CHECK_OFFSET(frame, begin, FRAME_BEGIN);
-EK_CHECK_OFFSET(frame, x_bytes, FRAME_X_BYTES);
-EK_CHECK_OFFSET(frame, x_end, 28);
-EK_CHECK_OFFSET(frame, w, FRAME_W);
+EK_CHECK_OFFSET(frame, multiplier1, FRAME_MULTIPLIER1);
+EK_CHECK_OFFSET(frame, offset1, FRAME_OFFSET1);
+EK_CHECK_OFFSET(frame, right1, FRAME_RIGHT1);
 EK_CHECK_OFFSET(frame, channels, FRAME_CHANNELS);
-EK_CHECK_OFFSET(frame, bias, FRAME_BIAS);
 EK_CHECK_OFFSET(frame, multiplier0, FRAME_MULTIPLIER0);
-EK_CHECK_OFFSET(frame, offset0, 52);
+EK_CHECK_OFFSET(frame, offset0, FRAME_OFFSET0);
 EK_CHECK_OFFSET(frame, right0, FRAME_RIGHT0);
+EK_CHECK_OFFSET(frame, bias, FRAME_BIAS);
+EK_CHECK_OFFSET(frame, w, FRAME_W);
+EK_CHECK_OFFSET(frame, w_end, FRAME_W_END);
+EK_CHECK_OFFSET(frame, x_end, FRAME_X_END);
+EK_CHECK_OFFSET(frame, begin, FRAME_BEGIN);
+EK_CHECK_OFFSET(frame, positive, FRAME_POSITIVE);
+EK_CHECK_SIZE(frame, FRAME_SIZE);
 
+#define FROM(field) "[sp, #" EK_TEXT(field) "]\n\t"
 /*
  * Two values of two filters against four columns, whose words are where `word0` to `word3` say, from r0. Loads follow
  * each other where registers allow it: then each but the first takes one cycle.
@@ -91,22 +100,6 @@ EK_CHECK_OFFSET(frame, right0, FRAME_RIGHT0);
     "smlad r12, r3, r4, r12\n\t"         \
     "smlad r9, r2, r5, r9\n\t"           \
     "smlad lr, r3, r5, lr\n\t"
-/* The first two values: the sums begin as the biases, in r8 and r12. */
-#define START_VALUES                    \
-    "ldr r2, [r1, #4]\n\t"              \
-    "ldr r3, [r1, #8]\n\t"              \
-    "ldr r4, [r0, #4]\n\t"              \
-    "ldr r5, [r0, #8]\n\t"              \
-    "smlad r6, r2, r4, r8\n\t"          \
-    "smlad r10, r3, r4, r12\n\t"        \
-    "smlad r7, r2, r5, r8\n\t"          \
-    "smlad r11, r3, r5, r12\n\t"        \
-    "ldr r4, [r0, #12]\n\t"             \
-    "ldr r5, [r0, #16]\n\t"             \
-    "smlad r9, r2, r5, r8\n\t"          \
-    "smlad lr, r3, r5, r12\n\t"         \
-    "smlad r8, r2, r4, r8\n\t"          \
-    "smlad r12, r3, r4, r12\n\t"
 /* ek_requant_short of a sum, to its place. */
 #define OUTPUT(sum, place)              \
     "lsl r5, " sum ", #1\n\t"           \
@@ -115,49 +108,78 @@ EK_CHECK_OFFSET(frame, right0, FRAME_RIGHT0);
     "asr r5, r5, r4\n\t"                \
     "ssat r5, #8, r5, asr #1\n\t"       \
     "strb r5, " place "\n\t"
+/* The same where only positive sums matter (ek_requant_either). */
+#define POSITIVE(sum, place)                \
+    "lsl " sum ", " sum ", #1\n\t"          \
+    "smmlar " sum ", " sum ", r2, r3\n\t"   \
+    "asr " sum ", " sum ", r4\n\t"          \
+    "ssat " sum ", #8, " sum ", asr #1\n\t" \
+    "strb " sum ", " place "\n\t"
+#define SECOND_FILTER                       \
+    "ldr r1, [sp]\n\t"                      \
+    "ldr r2, " FROM(FRAME_MULTIPLIER1)      \
+    "ldr r3, " FROM(FRAME_OFFSET1)          \
+    "ldr r4, " FROM(FRAME_RIGHT1)
+#define FIRST_FILTER                        \
+    "ldr r2, " FROM(FRAME_MULTIPLIER0)      \
+    "ldr r3, " FROM(FRAME_OFFSET0)          \
+    "ldr r4, " FROM(FRAME_RIGHT0)           \
+    "sub r1, r1, #1\n\t"
 
 /*
- * r0: columns, r1: weights, both less a word; r6 to r9: sums of the first filter, r10 to r12 and LR: of the second. A
- * column's first eight values are those which a round of sixteen has first: where more follow, at 3. On the stack: the
- * frame.
+ * r0: columns, r1: weights, both less a word; r6 to r9: sums of the first filter, r10 to r12 and LR: of the second. The
+ * first two values start them from the biases. A column's first eight values are those which a round of sixteen has
+ * first: where more follow, at 3. On the stack: the frame. The carry says which outputs are made: nothing else here
+ * changes it.
  */
 static EK_NAKED void fours(EK_UNSEEN const ek_pair *x, EK_UNSEEN const frame *constants)
 {
-    __asm__ volatile("push {r4-r11, lr}\n\t"
-                     "add r2, r1, #" EK_TEXT(FRAME_W) "\n\t"
-                     "ldmia r2, {r4-r10}\n\t"
-                     "subs r4, #4\n\t"
-                     "push {r4-r10}\n\t"
-                     "ldmia r1, {r4-r11}\n\t"
-                     "subs r0, #4\n\t"
+    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
+                     "add r12, r1, #" EK_TEXT(FRAME_OFFSET0) "\n\t"
+                     "ldmia r12, {r2, r3, r4, r5, r6, r7, r8, r9, r10}\n\t"
+                     "sub r6, r6, #4\n\t"
+                     "sub r7, r7, #4\n\t"
                      "sub r8, r8, #4\n\t"
-                     "sub r11, r11, #4\n\t"
-                     "adr.w r9, 6f\n\t"
-                     "cmp r10, #64\n\t"
+                     "sub r0, r0, #4\n\t"
+                     "adr.w r11, 6f\n\t"
+                     "cmp r9, #64\n\t"
                      "beq 5f\n\t"
-                     "adr.w r9, 3f\n\t"
-                     "tst r10, #64\n\t"
+                     "adr.w r11, 3f\n\t"
+                     "tst r9, #64\n\t"
                      "beq 5f\n\t"
-                     "adr.w r9, 7f\n"
+                     "adr.w r11, 7f\n"
                      "5:\n\t"
-                     "orr r9, r9, #1\n\t"
-                     "push {r4-r11}\n"
+                     "orr r9, r11, #1\n\t"
+                     "lsrs r12, r10, #1\n\t"
+                     "push {r2, r3, r4, r5, r6, r7, r8, r9, r10}\n\t"
+                     "ldmia r1, {r2, r3, r4, r5, r6, r7}\n\t"
+                     "push {r2, r3, r4, r5, r6, r7}\n"
                      "1:\n\t"
-                     "ldr r8, [sp, #" EK_TEXT(FRAME_BIAS) "]\n\t"
+                     "ldr r1, " FROM(FRAME_W)
+                     "ldr r8, " FROM(FRAME_BIAS)
                      "ldr r12, [sp, #" EK_TEXT(FRAME_BIAS) " + 4]\n\t"
-                     "ldr r1, [sp, #" EK_TEXT(FRAME_W) "]\n\t" START_VALUES
+                     "ldr r2, [r1, #4]\n\t"
+                     "ldr r3, [r1, #8]\n\t"
+                     "ldr r10, [r0, #4]\n\t"
+                     "ldr r11, [r0, #8]\n\t"
+                     "ldr r4, [r0, #12]\n\t"
+                     "ldr lr, [r0, #16]\n\t"
+                     "smlad r6, r2, r10, r8\n\t"
+                     "smlad r7, r2, r11, r8\n\t"
+                     "smlad r9, r2, lr, r8\n\t"
+                     "smlad r8, r2, r4, r8\n\t"
+                     "smlad r10, r3, r10, r12\n\t"
+                     "smlad r11, r3, r11, r12\n\t"
+                     "smlad lr, r3, lr, r12\n\t"
+                     "smlad r12, r3, r4, r12\n\t"
                      TWO_VALUES("12]", "16]", "20]", "24]", "28]", "32]")
                      TWO_VALUES("20]", "24]", "36]", "40]", "44]", "48]")
                      TWO_VALUES("28]", "32]", "52]", "56]", "60]", "64]")
-                     "ldr pc, [sp, #" EK_TEXT(FRAME_BEGIN) "]\n"
-                     ".p2align 1\n"
-                     "6:\n\t"
-                     "adds r0, #64\n\t"
-                     "b 4f\n"
+                     "ldr pc, " FROM(FRAME_BEGIN)
                      ".p2align 1\n"
                      "7:\n\t"
-                     "adds r0, #64\n\t"
-                     "adds r1, #32\n"
+                     "add r0, r0, #64\n\t"
+                     "add r1, r1, #32\n"
                      "2:\n\t"
                      TWO_VALUES("4]", "8]", "4]", "8]", "12]", "16]")
                      TWO_VALUES("12]", "16]", "20]", "24]", "28]", "32]")
@@ -168,31 +190,43 @@ static EK_NAKED void fours(EK_UNSEEN const ek_pair *x, EK_UNSEEN const frame *co
                      TWO_VALUES("44]", "48]", "84]", "88]", "92]", "96]")
                      TWO_VALUES("52]", "56]", "100]", "104]", "108]", "112]")
                      TWO_VALUES("60]", "64]!", "116]", "120]", "124]", "128]!")
-                     "ldr r2, [sp, #" EK_TEXT(FRAME_FOUR_END) "]\n\t"
-                     "cmp r0, r2\n\t"
+                     "ldr r2, " FROM(FRAME_W_END)
+                     "teq r1, r2\n\t"
                      "bne 2b\n"
                      "4:\n\t"
-                     "ldmia sp, {r1, r2, r3, r4}\n\t"
-                     OUTPUT("r10", "[r1]")
-                     "ldr r10, [sp, #" EK_TEXT(FRAME_CHANNELS) "]\n\t" /* channels */
-                     OUTPUT("r11", "[r1, r10]") OUTPUT("r12", "[r1, r10, lsl #1]")
-                     "add r1, r1, r10, lsl #1\n\t"
-                     OUTPUT("lr", "[r1, r10]")
-                     "ldrd r2, r3, [sp, #" EK_TEXT(FRAME_MULTIPLIER0) "]\n\t"
-                     "ldr r4, [sp, #" EK_TEXT(FRAME_RIGHT0) "]\n\t"
-                     "sub r1, r1, #1\n\t"
-                     OUTPUT("r9", "[r1, r10]") OUTPUT("r8", "[r1]")
-                     "sub r1, r1, r10, lsl #1\n\t"
-                     OUTPUT("r7", "[r1, r10]") OUTPUT("r6", "[r1], #1")
-                     "ldrd r2, r3, [sp, #" EK_TEXT(FRAME_X_BYTES) "]\n\t"
-                     "add r1, r1, r10, lsl #2\n\t"
+                     "bcc 8f\n\t"
+                     SECOND_FILTER
+                     "ldr r5, " FROM(FRAME_CHANNELS)
+                     POSITIVE("r10", "[r1]") POSITIVE("r11", "[r1, r5]") POSITIVE("r12", "[r1, r5, lsl #1]")
+                     "add r10, r5, r5, lsl #1\n\t"
+                     POSITIVE("lr", "[r1, r10]")
+                     FIRST_FILTER
+                     POSITIVE("r9", "[r1, r10]") POSITIVE("r8", "[r1, r5, lsl #1]") POSITIVE("r7", "[r1, r5]")
+                     POSITIVE("r6", "[r1], #1")
+                     "add r1, r1, r5, lsl #2\n"
+                     "9:\n\t"
                      "str r1, [sp]\n\t"
-                     "add r2, r2, r0\n\t"
-                     "str r2, [sp, #" EK_TEXT(FRAME_FOUR_END) "]\n\t"
-                     "cmp r0, r3\n\t"
+                     "ldr r2, " FROM(FRAME_X_END)
+                     "teq r0, r2\n\t"
                      "bne 1b\n\t"
-                     "add sp, sp, #60\n\t"
-                     "pop {r4-r11, pc}");
+                     "add sp, sp, #" EK_TEXT(FRAME_SIZE) "\n\t"
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n"
+                     ".p2align 1\n"
+                     "6:\n\t"
+                     "add r0, r0, #64\n\t"
+                     "b 4b\n"
+                     "8:\n\t"
+                     SECOND_FILTER
+                     OUTPUT("r10", "[r1]")
+                     "ldr r10, " FROM(FRAME_CHANNELS)
+                     OUTPUT("r11", "[r1, r10]") OUTPUT("r12", "[r1, r10, lsl #1]")
+                     "add r11, r10, r10, lsl #1\n\t"
+                     OUTPUT("lr", "[r1, r11]")
+                     FIRST_FILTER
+                     OUTPUT("r9", "[r1, r11]") OUTPUT("r8", "[r1, r10, lsl #1]") OUTPUT("r7", "[r1, r10]")
+                     OUTPUT("r6", "[r1], #1")
+                     "add r1, r1, r10, lsl #2\n\t"
+                     "b 9b");
 }
 
 static uint32_t whole(const ek_expand *e, const filter f[2], int8_t *out)
@@ -202,16 +236,16 @@ static uint32_t whole(const ek_expand *e, const filter f[2], int8_t *out)
                              f[1].multiplier,
                              f[1].offset,
                              f[1].right,
-                             e->columns + 2 * e->values,
-                             0,
-                             8 * e->values,
-                             e->columns + done * e->values / 2,
-                             e->weights,
                              e->requant.channels,
-                             {f[0].bias, f[1].bias},
                              f[0].multiplier,
                              f[0].offset,
-                             f[0].right};
+                             f[0].right,
+                             {f[0].bias, f[1].bias},
+                             e->weights,
+                             e->weights + e->values,
+                             e->columns + done * e->values / 2,
+                             8 * e->values,
+                             e->requant.out_zero == -128};
     if (done) {
         fours(e->columns, &constants);
     }
