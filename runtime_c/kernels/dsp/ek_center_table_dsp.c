@@ -10,10 +10,18 @@ void ek_center_table_dsp(const ek_s16 *centers, uint32_t count, uint32_t bits, e
     for (uint32_t second = 0; second < count; second++, table += 1u << bits) {
         const ek_pair twice = ek_pair_of(centers[second], centers[second]);
         uint32_t first = 0;
-        for (; first + 1 < count; first += 2) {
+        for (; first + 3 < count; first += 4) {
+            const ek_pair two = ek_load32(centers + first), more = ek_load32(centers + first + 2);
+            table[first] = ek_pack_low(two, twice);
+            table[first + 1] = ek_pack_high(two, twice);
+            table[first + 2] = ek_pack_low(more, twice);
+            table[first + 3] = ek_pack_high(more, twice);
+        }
+        if (first + 1 < count) {
             const ek_pair two = ek_load32(centers + first);
             table[first] = ek_pack_low(two, twice);
             table[first + 1] = ek_pack_high(two, twice);
+            first += 2;
         }
         if (first < count) {
             table[first] = ek_pair_of(centers[first], centers[second]);

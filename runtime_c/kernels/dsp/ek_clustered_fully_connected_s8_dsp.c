@@ -82,20 +82,23 @@ typedef struct {
     const int8_t *shift;
     uint32_t step;           /* 1: multiplier and shift per channel, 0: one for all */
     int32_t least;           /* bits to the right for a shift of 0: -1, or -2 with a single rounding */
+    int8_t *out;
     const int8_t *out_end;
     const ek_pair *x2;       /* where n is odd: n / 2 pairs from the second value on */
 } two_filters;
 #define TWO_FILTERS_BIAS 4
+#define TWO_FILTERS_EIGHTS 12
 #define TWO_FILTERS_BEGIN 16
 #define TWO_FILTERS_REST 20
 #define TWO_FILTERS_TWICE_ZERO 24
 #define TWO_FILTERS_MULTIPLIER 28
-#define TWO_FILTERS_OUT_END 44
-#define TWO_FILTERS_X2 48
+#define TWO_FILTERS_OUT 44
+#define TWO_FILTERS_OUT_END 48
+#define TWO_FILTERS_X2 52
 EK_CHECK_OFFSET(two_filters, x, 0);
 EK_CHECK_OFFSET(two_filters, bias, TWO_FILTERS_BIAS);
 EK_CHECK_OFFSET(two_filters, half, 8);
-EK_CHECK_OFFSET(two_filters, eights, 12);
+EK_CHECK_OFFSET(two_filters, eights, TWO_FILTERS_EIGHTS);
 EK_CHECK_OFFSET(two_filters, begin, TWO_FILTERS_BEGIN);
 EK_CHECK_OFFSET(two_filters, rest, TWO_FILTERS_REST);
 EK_CHECK_OFFSET(two_filters, twice_zero, TWO_FILTERS_TWICE_ZERO);
@@ -103,17 +106,41 @@ EK_CHECK_OFFSET(two_filters, multiplier, TWO_FILTERS_MULTIPLIER);
 EK_CHECK_OFFSET(two_filters, shift, 32);
 EK_CHECK_OFFSET(two_filters, step, 36);
 EK_CHECK_OFFSET(two_filters, least, 40);
+EK_CHECK_OFFSET(two_filters, out, TWO_FILTERS_OUT);
 EK_CHECK_OFFSET(two_filters, out_end, TWO_FILTERS_OUT_END);
 EK_CHECK_OFFSET(two_filters, x2, TWO_FILTERS_X2);
 
 #if EK_DSP
 
-#define PAIR(sum, stream, x)             \
-    "ldrb r10, [" stream "], #1\n\t"     \
-    "ldr r10, [r3, r10, lsl #2]\n\t"     \
-    "smlad " sum ", r10, " x ", " sum "\n\t"
-#define FOUR_PAIRS(sum, stream) \
-    PAIR(sum, stream, "r6") PAIR(sum, stream, "r7") PAIR(sum, stream, "r8") PAIR(sum, stream, "r9")
+/*
+ * Indices of four pairs of weights, and the pairs themselves. Loads follow each other, none of which makes the address of
+ * the next: then each but the first takes one cycle.
+ */
+#define INDICES(stream, a, b, c, d)      \
+    "ldrb " b ", [" stream ", #1]\n\t"   \
+    "ldrb " c ", [" stream ", #2]\n\t"   \
+    "ldrb " d ", [" stream ", #3]\n\t"   \
+    "ldrb " a ", [" stream "], #4\n\t"
+#define WEIGHTS(a, b, c, d)              \
+    "ldr " b ", [r3, " b ", lsl #2]\n\t" \
+    "ldr " c ", [r3, " c ", lsl #2]\n\t" \
+    "ldr " d ", [r3, " d ", lsl #2]\n\t" \
+    "ldr " a ", [r3, " a ", lsl #2]\n\t"
+/* Four pairs of a filter on four that are there; and on four that follow each other, in r7 to r9. */
+#define ON_SAME(sum, stream)                                                                 \
+    INDICES(stream, "r10", "r11", "r12", "lr") WEIGHTS("r10", "r11", "r12", "lr")            \
+    "smlad " sum ", r10, r6, " sum "\n\t"                                                    \
+    "smlad " sum ", r11, r7, " sum "\n\t"                                                    \
+    "smlad " sum ", r12, r8, " sum "\n\t"                                                    \
+    "smlad " sum ", lr, r9, " sum "\n\t"
+#define ON_OWN(sum, stream, x)                                                               \
+    INDICES(stream, "r10", "r12", "lr", "r6") WEIGHTS("r10", "r12", "lr", "r6")              \
+    "ldmia " x "!, {r7, r8, r9}\n\t"                                                         \
+    "smlad " sum ", r10, r7, " sum "\n\t"                                                    \
+    "smlad " sum ", r12, r8, " sum "\n\t"                                                    \
+    "smlad " sum ", lr, r9, " sum "\n\t"                                                     \
+    "ldr r7, [" x "], #4\n\t"                                                                \
+    "smlad " sum ", r6, r7, " sum "\n\t"
 /* The output of a sum: multiplier at r6, shift at r7, both with an index; least r9, twice_zero r0. */
 #define REQUANT(multiplier, shift)       \
     "ldr r10, " multiplier "\n\t"        \
@@ -134,20 +161,28 @@ EK_CHECK_OFFSET(two_filters, x2, TWO_FILTERS_X2);
 
 /*
  * r0 and r11: x and x2, r1 and r2: indices, r3: table, r4 and r5: sums, r12: out; on the stack what two_filters has.
- * `apart` and what follows are for odd n.
+ * `apart` and `middle` are for odd n.
  */
-#define EIGHT(eight_apart) \
-    "ldmia r0!, {r6, r7, r8, r9}\n\t" FOUR_PAIRS("r4", "r1") eight_apart FOUR_PAIRS("r5", "r2")
-#define TWO(pair_apart) "ldr r6, [r0], #4\n\t" PAIR("r4", "r1", "r6") pair_apart PAIR("r5", "r2", "r6")
-#define FILTERS(name, apart, eight_apart, pair_apart, middle)                                               \
+#define EIGHT_EVEN                                                                           \
+    "ldmia r0!, {r6, r7, r8, r9}\n\t" ON_SAME("r4", "r1") ON_SAME("r5", "r2")
+#define EIGHT_ODD ON_OWN("r4", "r1", "r0") ON_OWN("r5", "r2", "r11")
+#define TWO(pair_apart, second)          \
+    "ldr r6, [r0], #4\n\t" pair_apart    \
+    "ldrb r10, [r1], #1\n\t"             \
+    "ldrb r12, [r2], #1\n\t"             \
+    "ldr r10, [r3, r10, lsl #2]\n\t"     \
+    "ldr r12, [r3, r12, lsl #2]\n\t"     \
+    "smlad r4, r10, r6, r4\n\t"          \
+    "smlad r5, r12, " second ", r5\n\t"
+#define FILTERS(name, apart, eight, pair_apart, second, middle)                                             \
     static EK_NAKED void name(EK_UNSEEN const two_filters *constants, EK_UNSEEN const uint8_t *indices,     \
-                              EK_UNSEEN int8_t *out, EK_UNSEEN const ek_pair *table)                        \
+                              EK_UNSEEN const ek_pair *table)                                               \
     {                                                                                                       \
         __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                  \
-                         "mov r12, r2\n\t"                                                                  \
+                         "mov r3, r2\n\t"                                                                   \
                          "add r2, r0, #" EK_TEXT(TWO_FILTERS_TWICE_ZERO) "\n\t"                             \
-                         "ldmia r2, {r4, r5, r6, r7, r8, r9, r10}\n\t"                                      \
-                         "push {r4, r5, r6, r7, r8, r9, r10}\n\t"                                           \
+                         "ldmia r2, {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"                                 \
+                         "push {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"                                      \
                          "ldmia r0, {r4, r5, r6, r7, r8, r9}\n\t"                                           \
                          "adr.w r10, 5f\n\t"                                                                \
                          "adr.w r11, 4f\n\t"                                                                \
@@ -166,39 +201,41 @@ EK_CHECK_OFFSET(two_filters, x2, TWO_FILTERS_X2);
                          "6:\n\t"                                                                           \
                          "push {r4, r5, r6, r7, r8, r9}\n"                                                  \
                          "1:\n\t" /* two filters */                                                         \
-                         "ldmia sp, {r0, r6, r7, lr}\n\t"                                                   \
+                         "ldmia sp, {r0, r6, r7}\n\t"                                                       \
                          "ldrd r4, r5, [r6], #8\n\t"                                                        \
                          "str r6, [sp, #" EK_TEXT(TWO_FILTERS_BIAS) "]\n\t" apart                           \
                          "add r2, r1, r7\n\t"                                                               \
                          "ldr pc, [sp, #" EK_TEXT(TWO_FILTERS_BEGIN) "]\n"                                  \
-                         "2:\n\t" EIGHT(eight_apart)                                                        \
-                         "3:\n\t" EIGHT(eight_apart)                                                        \
-                         "cmp r0, lr\n\t"                                                                   \
+                         "2:\n\t" eight                                                                     \
+                         "3:\n\t" eight                                                                     \
+                         "ldr r6, [sp, #" EK_TEXT(TWO_FILTERS_EIGHTS) "]\n\t"                               \
+                         "cmp r0, r6\n\t"                                                                   \
                          "bne 2b\n\t"                                                                       \
-                         "ldr pc, [sp, #" EK_TEXT(TWO_FILTERS_REST) "]\n\t" TWO(pair_apart) TWO(pair_apart) \
-                         "4:\n\t" TWO(pair_apart)                                                           \
+                         "ldr pc, [sp, #" EK_TEXT(TWO_FILTERS_REST) "]\n\t"                                 \
+                         TWO(pair_apart, second) TWO(pair_apart, second)                                    \
+                         "4:\n\t" TWO(pair_apart, second)                                                   \
                          "5:\n\t" middle                                                                    \
                          "mov r1, r2\n\t"                                                                   \
                          "add r0, sp, #" EK_TEXT(TWO_FILTERS_TWICE_ZERO) "\n\t"                             \
-                         "ldmia r0, {r0, r6, r7, r8, r9}\n\t"                                               \
+                         "ldmia r0, {r0, r6, r7, r8, r9, r12}\n\t"                                          \
                          "cmn r9, #2\n\t"                                                                   \
-                         "beq 6f\n\t" FIRST DOUBLE("r4") SECOND DOUBLE("r5")                                \
-                         "b 7f\n"                                                                           \
-                         "6:\n\t" FIRST SINGLE("r4") SECOND SINGLE("r5")                                    \
+                         "bne 6f\n\t" FIRST SINGLE("r4") SECOND SINGLE("r5")                                \
                          "7:\n\t"                                                                           \
                          "ldr r11, [sp, #" EK_TEXT(TWO_FILTERS_OUT_END) "]\n\t" /* out_end */               \
                          "add r6, r6, r8, lsl #3\n\t"                                                       \
                          "add r7, r7, r8, lsl #1\n\t"                                                       \
                          "strd r6, r7, [sp, #" EK_TEXT(TWO_FILTERS_MULTIPLIER) "]\n\t"                      \
+                         "str r12, [sp, #" EK_TEXT(TWO_FILTERS_OUT) "]\n\t"                                 \
                          "cmp r12, r11\n\t"                                                                 \
                          "bne 1b\n\t"                                                                       \
-                         "add sp, sp, #52\n\t"                                                              \
-                         "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");                                     \
+                         "add sp, sp, #56\n\t"                                                              \
+                         "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n"                                     \
+                         "6:\n\t" FIRST DOUBLE("r4") SECOND DOUBLE("r5")                                    \
+                         "b 7b");                                                                           \
     }
 
-FILTERS(even_filters, "", "", "", "")
-FILTERS(odd_filters, "ldr r11, [sp, #" EK_TEXT(TWO_FILTERS_X2) "]\n\t", "ldmia r11!, {r6, r7, r8, r9}\n\t",
-        "ldr r6, [r11], #4\n\t",
+FILTERS(even_filters, "", EIGHT_EVEN, "", "r6", "")
+FILTERS(odd_filters, "ldr r11, [sp, #" EK_TEXT(TWO_FILTERS_X2) "]\n\t", EIGHT_ODD, "ldr r7, [r11], #4\n\t", "r7",
         "ldr r6, [r0]\n\t"
         "ldrb r10, [r1]\n\t"
         "ldr r10, [r3, r10, lsl #2]\n\t"
@@ -207,10 +244,11 @@ FILTERS(odd_filters, "ldr r11, [sp, #" EK_TEXT(TWO_FILTERS_X2) "]\n\t", "ldmia r
 
 #else
 
-static void filters_of_4_bits(const two_filters *k, const uint8_t *s, int8_t *out, const ek_pair *table, uint32_t odd)
+static void filters_of_4_bits(const two_filters *k, const uint8_t *s, const ek_pair *table, uint32_t odd)
 {
     const uint32_t pairs = (uint32_t)(k->eights - k->x) + k->rest;
     const ek_pair *const x2 = odd ? k->x2 : k->x;
+    int8_t *out = k->out;
     for (uint32_t c = 0; out != k->out_end; c += 2, s += k->half + pairs) {
         int32_t acc[2] = {k->bias[c], k->bias[c + 1]};
         for (uint32_t i = 0; i < pairs; i++) {
@@ -232,14 +270,14 @@ static void filters_of_4_bits(const two_filters *k, const uint8_t *s, int8_t *ou
     }
 }
 
-static void even_filters(const two_filters *k, const uint8_t *s, int8_t *out, const ek_pair *table)
+static void even_filters(const two_filters *k, const uint8_t *s, const ek_pair *table)
 {
-    filters_of_4_bits(k, s, out, table, 0);
+    filters_of_4_bits(k, s, table, 0);
 }
 
-static void odd_filters(const two_filters *k, const uint8_t *s, int8_t *out, const ek_pair *table)
+static void odd_filters(const two_filters *k, const uint8_t *s, const ek_pair *table)
 {
-    filters_of_4_bits(k, s, out, table, 1);
+    filters_of_4_bits(k, s, table, 1);
 }
 
 #endif
@@ -250,10 +288,10 @@ static void filters(const ek_clustered_fully_connected_params *p, ek_pair *x, co
     const uint32_t n = p->in_c, pairs = n / 2, whole = p->out_c & ~1u;
     ek_pair *const x2 = x + pairs + 1;
     const int32_t least = p->requant.rounding == EK_ROUND_SINGLE ? -2 : -1, twice_zero = 2 * p->requant.out_zero + 1;
-    void (*const run)(const two_filters *, const uint8_t *, int8_t *, const ek_pair *) =
+    void (*const run)(const two_filters *, const uint8_t *, const ek_pair *) =
         n % 2 ? odd_filters : even_filters;
     two_filters k = {x, p->bias, pairs + n % 2, x + (pairs & ~3u), 0, pairs % 4, twice_zero,
-                     p->requant.multiplier, p->requant.shift, p->requant.step, least, out + whole, x2};
+                     p->requant.multiplier, p->requant.shift, p->requant.step, least, out, out + whole, x2};
     if (n % 2) {
         for (uint32_t i = 0; i < pairs; i++) {
             x2[i] = ek_pack_low(x[i] >> 16, x[i + 1]);
@@ -261,7 +299,7 @@ static void filters(const ek_clustered_fully_connected_params *p, ek_pair *x, co
         x[pairs] = ek_pack_low(x[pairs], x[0]);
     }
     if (whole) {
-        run(&k, p->indices, out, table);
+        run(&k, p->indices, table);
     }
     if (p->out_c != whole) { /* the last one twice */
         const int32_t bias[2] = {p->bias[whole], p->bias[whole]};
@@ -271,8 +309,9 @@ static void filters(const ek_clustered_fully_connected_params *p, ek_pair *x, co
         k.multiplier += whole * p->requant.step;
         k.shift += whole * p->requant.step;
         k.step = 0;
+        k.out = twice;
         k.out_end = twice + 2;
-        run(&k, p->indices + whole / 2 * n, twice, table);
+        run(&k, p->indices + whole / 2 * n, table);
         out[whole] = twice[0];
     }
 }
