@@ -39,6 +39,14 @@ static inline const uint8_t *eight(const uint8_t *s, uint32_t bits, const ek_pai
     const uint32_t mask = (1u << 2 * bits) - 1;
     for (; to != end; to += 4 * step, s += bits) {
         uint32_t low, high;
+        if (bits == 4) { /* bytes as they are: loads that follow each other */
+            const ek_pair a = table[s[0]], b = table[s[1]], c = table[s[2]], d = table[s[3]];
+            to[0] = a;
+            to[step] = b;
+            to[2 * step] = c;
+            to[3 * step] = d;
+            continue;
+        }
         ek_bits_eight(s, bits, &low, &high);
         to[0] = table[low & mask];
         to[step] = table[low >> 2 * bits & mask];

@@ -4,73 +4,138 @@
 #include "ek_naked.h"
 #include "ek_widen.h"
 
+/* Columns by fours; the assembly knows the order. */
+typedef struct {
+    uint32_t next_from; /* bytes from where four columns end to where the next four begin */
+    uint32_t next_to;
+    uint32_t bytes;     /* of a column, a multiple of four */
+    uint32_t count;     /* fours */
+} fours;
+#define FOURS_NEXT_TO 4
+#define FOURS_BYTES 8
+#define FOURS_COUNT 12
+EK_CHECK_OFFSET(fours, next_from, 0);
+EK_CHECK_OFFSET(fours, next_to, FOURS_NEXT_TO);
+EK_CHECK_OFFSET(fours, bytes, FOURS_BYTES);
+EK_CHECK_OFFSET(fours, count, FOURS_COUNT);
+
 #if EK_DSP
 
-/* r1: the next four bytes of column 0, r2: step, LR: 3 * step, r3: end. */
-static EK_NAKED void put_4(EK_UNSEEN ek_pair *to, EK_UNSEEN const int8_t *from, EK_UNSEEN uint32_t step,
-                           EK_UNSEEN const int8_t *end)
+/* r0: to, r1: the next four bytes of column 0, r2: step, LR: 3 * step, r3: end; on the stack what `fours` has. */
+static EK_NAKED void put_fours(EK_UNSEEN ek_pair *to, EK_UNSEEN const int8_t *from, EK_UNSEEN uint32_t step,
+                               EK_UNSEEN const fours *f)
 {
-#define COLUMN(low, high, place)             \
-    "ldr r12, " place "\n\t"                 \
-    "sxtb16 " low ", r12\n\t"                \
-    "sxtb16 r12, r12, ror #8\n\t"            \
-    "pkhtb " high ", r12, " low ", asr #16\n\t" \
-    "pkhbt " low ", " low ", r12, lsl #16\n\t"
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
+                     "ldmia r3, {r3, r4, r5, r6}\n\t"
+                     "push {r3, r4, r5, r6}\n\t"
                      "add lr, r2, r2, lsl #1\n"
                      "1:\n\t"
-                     COLUMN("r5", "r9", "[r1, r2]") COLUMN("r6", "r10", "[r1, r2, lsl #1]")
-                     COLUMN("r7", "r11", "[r1, lr]") COLUMN("r4", "r8", "[r1], #4")
-                     "stmia r0!, {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"
+                     "add r3, r1, r5\n"
+                     "2:\n\t"
+                     "ldr r5, [r1, r2]\n\t"
+                     "ldr r6, [r1, r2, lsl #1]\n\t"
+                     "ldr r7, [r1, lr]\n\t"
+                     "ldr r4, [r1], #4\n\t"
+                     "sxtb16 r8, r4, ror #8\n\t"
+                     "sxtb16 r9, r5, ror #8\n\t"
+                     "sxtb16 r10, r6, ror #8\n\t"
+                     "sxtb16 r11, r7, ror #8\n\t"
+                     "sxtb16 r4, r4\n\t"
+                     "sxtb16 r5, r5\n\t"
+                     "sxtb16 r6, r6\n\t"
+                     "sxtb16 r7, r7\n\t"
+                     "pkhtb r12, r8, r4, asr #16\n\t"
+                     "pkhbt r4, r4, r8, lsl #16\n\t"
+                     "pkhtb r8, r9, r5, asr #16\n\t"
+                     "pkhbt r5, r5, r9, lsl #16\n\t"
+                     "pkhtb r9, r10, r6, asr #16\n\t"
+                     "pkhbt r6, r6, r10, lsl #16\n\t"
+                     "pkhtb r10, r11, r7, asr #16\n\t"
+                     "pkhbt r7, r7, r11, lsl #16\n\t"
+                     "stmia r0!, {r4, r5, r6, r7}\n\t"
+                     "str r12, [r0], #4\n\t"
+                     "stmia r0!, {r8, r9, r10}\n\t"
                      "cmp r1, r3\n\t"
+                     "bne 2b\n\t"
+                     "ldr r4, [sp]\n\t"
+                     "ldr r6, [sp, #" EK_TEXT(FOURS_NEXT_TO) "]\n\t"
+                     "ldr r5, [sp, #" EK_TEXT(FOURS_BYTES) "]\n\t"
+                     "ldr r7, [sp, #" EK_TEXT(FOURS_COUNT) "]\n\t"
+                     "add r1, r1, r4\n\t"
+                     "add r0, r0, r6\n\t"
+                     "subs r7, r7, #1\n\t"
+                     "str r7, [sp, #" EK_TEXT(FOURS_COUNT) "]\n\t"
                      "bne 1b\n\t"
+                     "add sp, sp, #16\n\t"
                      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");
 }
 
 #else
 
-static void put_4(ek_pair *to, const int8_t *from, uint32_t step, const int8_t *end)
+static void put_fours(ek_pair *to, const int8_t *from, uint32_t step, const fours *f)
 {
-    for (uint32_t k = 0; k < 4; k++) {
-        ek_widen(from + k * step, (uint32_t)(end - from), 4, to + k);
+    for (uint32_t count = f->count; count; count--, from += f->bytes + f->next_from) {
+        for (uint32_t k = 0; k < 4; k++) {
+            ek_widen(from + k * step, f->bytes, 4, to + k);
+        }
+        to += 2 * f->bytes + f->next_to / 4;
     }
 }
 
 #endif
 
-/* `taps` consecutive bytes to each of `columns` columns, one or four, that begin `step` apart. */
-static void put_bytes(const int8_t *bytes, uint32_t step, uint32_t taps, uint32_t columns, ek_pair *to)
+/* Fours of columns of consecutive bytes that begin `step` apart. */
+static void put_columns(const ek_expand *e, const int8_t *from, uint32_t step, uint32_t count, ek_pair *to)
 {
-    const uint32_t rest = taps % 4, whole = taps - rest;
-    if (columns == 1) {
-        ek_widen(bytes, whole, 4, to);
-    } else if (whole) {
-        put_4(to, bytes, step, bytes + whole);
+    const uint32_t rest = e->taps % 4, whole = e->taps - rest;
+    if (whole) {
+        const fours f = {4 * step - whole, 8 * (e->values - whole), whole, count};
+        put_fours(to, from, step, &f);
     }
     if (rest) {
-        bytes += whole;
-        for (const ek_pair *const end = to + columns; to != end; to++, bytes += step) {
-            ek_widen_rest(bytes, rest, 4, to + 2 * whole);
+        from += whole;
+        to += 2 * whole;
+        for (; count; count--, to += 2 * e->values - 4) {
+            for (const ek_pair *const end = to + 4; to != end; to++, from += step) {
+                ek_widen_rest(from, rest, 4, to);
+            }
         }
     }
 }
 
-/* The windows of `columns` neighbours. */
+/* One column of consecutive bytes. */
+static void put_column(const int8_t *from, uint32_t taps, ek_pair *to)
+{
+    const uint32_t rest = taps % 4, whole = taps - rest;
+    to = ek_widen(from, whole, 4, to);
+    if (rest) {
+        ek_widen_rest(from + whole, rest, 4, to);
+    }
+}
+
+/* The windows of `columns` neighbours, one or four. */
 static void put_windows(const ek_expand *e, uint32_t x, uint32_t columns, ek_pair *to)
 {
     const ek_window *const w = &e->window;
     const int8_t *const column = e->ring.rows + x * w->step;
+    const uint32_t *const end = e->ring.window + w->k_h;
+    const fours f = {0, 0, w->run_bytes, 1};
     if (w->run_bytes % 4) {
-        for (const ek_pair *const end = to + columns; to != end; to++) {
+        for (const ek_pair *const last = to + columns; to != last; to++) {
             ek_window_unroll(w, &e->ring, x++, e->bytes);
-            put_bytes(e->bytes, 0, e->taps, 1, to);
+            put_column(e->bytes, e->taps, to);
         }
         return;
     }
-    for (uint32_t ky = 0; ky < w->k_h; ky++) {
-        const int8_t *from = column + e->ring.window[ky];
-        for (uint32_t run = 0; run < w->runs; run++, from += w->run_step, to += 2 * w->run_bytes) {
-            put_bytes(from, w->step, w->run_bytes, columns, to);
+    for (const uint32_t *row = e->ring.window; row != end; row++) {
+        const int8_t *from = column + *row;
+        for (uint32_t run = 0; run < w->runs; run++, from += w->run_step) {
+            if (columns == 4) {
+                put_fours(to, from, w->step, &f);
+                to += 2 * w->run_bytes;
+            } else {
+                to = ek_widen(from, w->run_bytes, 4, to);
+            }
         }
     }
 }
@@ -82,15 +147,26 @@ uint32_t ek_expand_columns_dsp(ek_expand *e, const int8_t *in)
     e->held = count;
     e->first = e->backwards ? left - count : e->done;
     e->done += count;
-    for (uint32_t k = 0, columns; k < count; k += columns) {
+    uint32_t k = 0, columns;
+    if (even && count >= 4) {
+        put_columns(e, in + e->first * e->in_step, e->in_step, count / 4, e->columns);
+        k = count & ~3u;
+    }
+    for (; k < count; k += columns) {
         ek_pair *const to = e->columns + k / 4 * (2 * e->values) + k % 4;
-        columns = k % 4 == 0 && count - k >= 4 && (even || e->out_w - e->x >= 4) ? 4 : 1;
         if (even) {
-            put_bytes(in + (e->first + k) * e->in_step, e->in_step, e->taps, columns, to);
+            put_column(in + (e->first + k) * e->in_step, e->taps, to);
+            columns = 1;
             continue;
         }
+        columns = k % 4 == 0 && count - k >= 4 && e->out_w - e->x >= 4 ? 4 : 1;
         if (e->pointwise) {
-            put_bytes(in + e->y * e->row_step + e->x * e->in_step, e->in_step, e->taps, columns, to);
+            const int8_t *const from = in + e->y * e->row_step + e->x * e->in_step;
+            if (columns == 4) {
+                put_columns(e, from, e->in_step, 1, to);
+            } else {
+                put_column(from, e->taps, to);
+            }
         } else {
             if (e->x == 0) {
                 ek_ring_fill(&e->ring, in, e->y * e->stride_h);
