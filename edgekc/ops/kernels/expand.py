@@ -13,7 +13,7 @@ from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
 
 WINDOWS_BYTES = 32 * 1024  # of scratch for windows, if four pixels need no more
-SOURCES = ("ek_expand_columns_dsp", "ek_expand_dot_dsp", "ek_expand_outputs_dsp")
+SOURCES = ("ek_expand_columns_dsp", "ek_expand_outputs_dsp")
 
 
 def taps(dense: View) -> int:

@@ -30,31 +30,64 @@ void ek_center_table_dsp(const ek_s16 *centers, uint32_t count, uint32_t bits, e
 }
 
 /*
- * Eights of weights by the table of pairs, to words that are `step` apart; inlined with constant bits, so that fields
- * are at constant places.
+ * Eights of weights by the table of pairs; inlined with constant bits, so that fields are at constant places.
  */
-static inline const uint8_t *eight(const uint8_t *s, uint32_t bits, const ek_pair *table, uint32_t step, ek_pair *to,
+static inline const uint8_t *eight(const uint8_t *s, uint32_t bits, const ek_pair *table, ek_pair *to,
                                    const ek_pair *end)
 {
+    enum { STEP = EK_CENTERS_STEP };
     const uint32_t mask = (1u << 2 * bits) - 1;
-    for (; to != end; to += 4 * step, s += bits) {
+    for (; to != end; to += 4 * STEP, s += bits) {
         uint32_t low, high;
-        if (bits == 4) { /* bytes as they are: loads that follow each other */
-            const ek_pair a = table[s[0]], b = table[s[1]], c = table[s[2]], d = table[s[3]];
-            to[0] = a;
-            to[step] = b;
-            to[2 * step] = c;
-            to[3 * step] = d;
-            continue;
-        }
         ek_bits_eight(s, bits, &low, &high);
         to[0] = table[low & mask];
-        to[step] = table[low >> 2 * bits & mask];
-        to[2 * step] = table[high & mask];
-        to[3 * step] = table[high >> 2 * bits & mask];
+        to[STEP] = table[low >> 2 * bits & mask];
+        to[2 * STEP] = table[high & mask];
+        to[3 * STEP] = table[high >> 2 * bits & mask];
     }
     return s;
 }
+
+#if EK_DSP
+
+/*
+ * The same for 4 bits: two indices are a byte. No load makes the address of the next one, so all but the first take one
+ * cycle. EK_CENTERS_STEP are 8 bytes.
+ */
+static inline const uint8_t *eight_of_4_bits(const uint8_t *s, const ek_pair *table, ek_pair *to, const ek_pair *end)
+{
+    uint32_t a, b, c, d;
+    if (to != end) {
+        __asm__ volatile("1:\n\t"
+                         "ldrb %[b], [%[s], #1]\n\t"
+                         "ldrb %[c], [%[s], #2]\n\t"
+                         "ldrb %[d], [%[s], #3]\n\t"
+                         "ldrb %[a], [%[s]], #4\n\t"
+                         "ldr %[b], [%[table], %[b], lsl #2]\n\t"
+                         "ldr %[c], [%[table], %[c], lsl #2]\n\t"
+                         "ldr %[d], [%[table], %[d], lsl #2]\n\t"
+                         "ldr %[a], [%[table], %[a], lsl #2]\n\t"
+                         "str %[b], [%[to], #8]\n\t"
+                         "str %[c], [%[to], #16]\n\t"
+                         "str %[d], [%[to], #24]\n\t"
+                         "str %[a], [%[to]], #32\n\t"
+                         "cmp %[to], %[end]\n\t"
+                         "bne 1b"
+                         : [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [s] "+r"(s), [to] "+r"(to)
+                         : [table] "r"(table), [end] "r"(end)
+                         : "cc", "memory");
+    }
+    return s;
+}
+
+#else
+
+static inline const uint8_t *eight_of_4_bits(const uint8_t *s, const ek_pair *table, ek_pair *to, const ek_pair *end)
+{
+    return eight(s, 4, table, to, end);
+}
+
+#endif
 
 void ek_centers_apart_dsp(ek_bits *r, const ek_s16 *centers, const ek_pair *table, uint32_t count, ek_pair *to)
 {
@@ -62,10 +95,10 @@ void ek_centers_apart_dsp(ek_bits *r, const ek_s16 *centers, const ek_pair *tabl
     const ek_pair *const end = to + EK_CENTERS_STEP * (done / 2);
     const uint8_t *s = r->next;
     switch (r->bits) {
-    case 4: s = eight(s, 4, table, EK_CENTERS_STEP, to, end); break;
-    case 3: s = eight(s, 3, table, EK_CENTERS_STEP, to, end); break;
-    case 2: s = eight(s, 2, table, EK_CENTERS_STEP, to, end); break;
-    case 1: s = eight(s, 1, table, EK_CENTERS_STEP, to, end); break;
+    case 4: s = eight_of_4_bits(s, table, to, end); break;
+    case 3: s = eight(s, 3, table, to, end); break;
+    case 2: s = eight(s, 2, table, to, end); break;
+    case 1: s = eight(s, 1, table, to, end); break;
     default:
         for (ek_pair *four = to; four != end; four += 4 * EK_CENTERS_STEP, s += bits) {
             uint32_t low, high;

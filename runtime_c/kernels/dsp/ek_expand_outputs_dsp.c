@@ -3,40 +3,6 @@
 #include "ek_expand.h"
 #include "ek_naked.h"
 
-/* Of one filter. */
-typedef struct {
-    int32_t bias, multiplier, offset, right; /* as ek_requant_short wants them */
-} filter;
-
-static filter filter_of(const ek_expand_requant *q, uint32_t c)
-{
-    const int32_t right = -1 - q->shift[q->step * c];
-    const filter f = {q->bias[c], q->multiplier[q->step * c], ek_requant_offset(q->out_zero, right), right};
-    return f;
-}
-
-/* Any number of pixels and filters: for the last ones, where assembly does the others. */
-static void some(const ek_expand *e, const ek_pair *x, const filter f[2], uint32_t filters, uint32_t left, int8_t *out)
-{
-    const uint32_t oc = e->requant.channels;
-    const ek_expand_shape shape = {8 * e->values, e->weights + e->values};
-    for (; left; x += 2 * e->values, out += 4 * oc) {
-        const uint32_t count = left < 4 ? left : 4;
-        int32_t sums[8];
-        ek_expand_dot_dsp(x, e->weights, sums, &shape);
-        for (uint32_t i = 0; i < filters; i++) {
-            for (uint32_t k = 0; k < count; k++) {
-                out[k * oc + i] =
-                    (int8_t)ek_requant_either(sums[4 * i + k] + f[i].bias, f[i].multiplier, f[i].offset, f[i].right,
-                                              e->requant.out_zero == -128);
-            }
-        }
-        left -= count;
-    }
-}
-
-#if EK_DSP
-
 /* Four whole columns at a time; `fours` knows the order. */
 typedef struct {
     int8_t *out;          /* of the second filter */
@@ -79,6 +45,8 @@ EK_CHECK_OFFSET(frame, x_end, FRAME_X_END);
 EK_CHECK_OFFSET(frame, begin, FRAME_BEGIN);
 EK_CHECK_OFFSET(frame, positive, FRAME_POSITIVE);
 EK_CHECK_SIZE(frame, FRAME_SIZE);
+
+#if EK_DSP
 
 #define FROM(field) "[sp, #" EK_TEXT(field) "]\n\t"
 /*
@@ -229,47 +197,72 @@ static EK_NAKED void fours(EK_UNSEEN const ek_pair *x, EK_UNSEEN const frame *co
                      "b 9b");
 }
 
-static uint32_t whole(const ek_expand *e, const filter f[2], int8_t *out)
-{
-    const uint32_t done = e->held & ~3u;
-    const frame constants = {out + 1,
-                             f[1].multiplier,
-                             f[1].offset,
-                             f[1].right,
-                             e->requant.channels,
-                             f[0].multiplier,
-                             f[0].offset,
-                             f[0].right,
-                             {f[0].bias, f[1].bias},
-                             e->weights,
-                             e->weights + e->values,
-                             e->columns + done * e->values / 2,
-                             8 * e->values,
-                             e->requant.out_zero == -128};
-    if (done) {
-        fours(e->columns, &constants);
-    }
-    return done;
-}
-
 #else
 
-static uint32_t whole(const ek_expand *e, const filter f[2], int8_t *out)
+static void fours(const ek_pair *x, const frame *f)
 {
-    some(e, e->columns, f, 2, e->held & ~3u, out);
-    return e->held & ~3u;
+    int8_t *out = f->out - 1;
+    for (; x != f->x_end; x += f->begin / 4, out += 4 * f->channels) {
+        const ek_pair *four = x;
+        int32_t sums[8];
+        for (uint32_t k = 0; k < 8; k++) {
+            sums[k] = f->bias[k / 4];
+        }
+        for (const ek_pair *w = f->w; w != f->w_end; w += 2, four += 4) {
+            for (uint32_t k = 0; k < 4; k++) { /* a filter that nobody wants may leave 32 bits */
+                sums[k] = ek_smlad_wrapping(w[0], four[k], sums[k]);
+                sums[4 + k] = ek_smlad_wrapping(w[1], four[k], sums[4 + k]);
+            }
+        }
+        for (uint32_t k = 0; k < 4; k++) {
+            int8_t *const to = out + k * f->channels;
+            to[0] = (int8_t)ek_requant_either(sums[k], f->multiplier0, f->offset0, f->right0, f->positive);
+            to[1] = (int8_t)ek_requant_either(sums[4 + k], f->multiplier1, f->offset1, f->right1, f->positive);
+        }
+    }
 }
 
 #endif
 
 void ek_expand_outputs_dsp(const ek_expand *e, uint32_t c, int8_t *out)
 {
-    const uint32_t filters = c + 1 < e->requant.channels ? 2 : 1;
-    const filter two[2] = {filter_of(&e->requant, c), filter_of(&e->requant, c + filters - 1)};
-    uint32_t done = 0;
-    out += e->first * e->requant.channels + c;
-    if (filters == 2) {
-        done = whole(e, two, out);
+    const ek_expand_requant *const q = &e->requant;
+    const uint32_t filters = c + 1 < q->channels ? 2 : 1, whole = filters == 2 ? e->held & ~3u : 0, next = c + filters - 1;
+    const uint32_t q0 = q->step * c, q1 = q->step * next;
+    const int32_t right0 = -1 - q->shift[q0], right1 = -1 - q->shift[q1];
+    const ek_pair *x = e->columns + whole * e->values / 2;
+    out += e->first * q->channels + c;
+    frame f = {out + 1,
+               q->multiplier[q1],
+               ek_requant_offset(q->out_zero, right1),
+               right1,
+               q->channels,
+               q->multiplier[q0],
+               ek_requant_offset(q->out_zero, right0),
+               right0,
+               {q->bias[c], q->bias[next]},
+               e->weights,
+               e->weights + e->values,
+               x,
+               8 * e->values,
+               q->out_zero == -128};
+    if (whole) {
+        fours(e->columns, &f);
+        out += whole * q->channels;
     }
-    some(e, e->columns + done * e->values / 2, two, filters, e->held - done, out + done * e->requant.channels);
+    for (uint32_t left = e->held - whole; left; x = f.x_end) { /* what nobody wants does not go there */
+        const uint32_t count = left < 4 ? left : 4;
+        int8_t four[8];
+        f.out = four + 1;
+        f.channels = 2;
+        f.x_end = x + 2 * e->values;
+        fours(x, &f);
+        for (uint32_t k = 0; k < count; k++, out += q->channels) {
+            out[0] = four[2 * k];
+            if (filters == 2) {
+                out[1] = four[2 * k + 1];
+            }
+        }
+        left -= count;
+    }
 }
