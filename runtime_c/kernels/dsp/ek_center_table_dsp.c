@@ -2,29 +2,28 @@
 /* Clustered weights two at a time: one copy of the code for all kernels of cores with the DSP extension. */
 #include "ek_center_pairs.h"
 
-void ek_center_table_dsp(const ek_s16 *centers, uint32_t count, uint32_t bits, ek_pair *table)
+void ek_center_table_dsp(const ek_s16 *centers, uint32_t count, uint32_t bits, uint32_t twice, ek_pair *table)
 {
     if (bits > EK_TABLE_BITS) {
         return;
     }
-    for (uint32_t second = 0; second < count; second++, table += 1u << bits) {
-        const ek_pair twice = ek_pair_of(centers[second], centers[second]);
+    for (uint32_t k = 0; k < count; k++, table += 1u << bits) {
+        const int32_t center = centers[k] * (1 << twice);
+        const ek_pair second = ek_pair_of(center, center);
         uint32_t first = 0;
         for (; first + 3 < count; first += 4) {
-            const ek_pair two = ek_load32(centers + first), more = ek_load32(centers + first + 2);
-            table[first] = ek_pack_low(two, twice);
-            table[first + 1] = ek_pack_high(two, twice);
-            table[first + 2] = ek_pack_low(more, twice);
-            table[first + 3] = ek_pack_high(more, twice);
+            ek_pair two = ek_load32(centers + first), more = ek_load32(centers + first + 2);
+            if (twice) {
+                two = ek_sadd16(two, two);
+                more = ek_sadd16(more, more);
+            }
+            table[first] = ek_pack_low(two, second);
+            table[first + 1] = ek_pack_high(two, second);
+            table[first + 2] = ek_pack_low(more, second);
+            table[first + 3] = ek_pack_high(more, second);
         }
-        if (first + 1 < count) {
-            const ek_pair two = ek_load32(centers + first);
-            table[first] = ek_pack_low(two, twice);
-            table[first + 1] = ek_pack_high(two, twice);
-            first += 2;
-        }
-        if (first < count) {
-            table[first] = ek_pair_of(centers[first], centers[second]);
+        for (; first < count; first++) {
+            table[first] = ek_pair_of(centers[first] * (1 << twice), center);
         }
     }
 }
@@ -89,7 +88,8 @@ static inline const uint8_t *eight_of_4_bits(const uint8_t *s, const ek_pair *ta
 
 #endif
 
-void ek_centers_apart_dsp(ek_bits *r, const ek_s16 *centers, const ek_pair *table, uint32_t count, ek_pair *to)
+void ek_centers_apart_dsp(ek_bits *r, const ek_s16 *centers, const ek_pair *table, uint32_t twice, uint32_t count,
+                          ek_pair *to)
 {
     const uint32_t bits = r->bits, mask = r->mask, done = r->count == 0 ? count & ~7u : 0;
     const ek_pair *const end = to + EK_CENTERS_STEP * (done / 2);
@@ -112,7 +112,7 @@ void ek_centers_apart_dsp(ek_bits *r, const ek_s16 *centers, const ek_pair *tabl
     r->next = s;
     to += EK_CENTERS_STEP * (done / 2);
     for (uint32_t i = done; i < count; i += 2, to += EK_CENTERS_STEP) {
-        const int32_t low = centers[ek_bits_next(r)];
-        *to = ek_pair_of(low, i + 1 < count ? centers[ek_bits_next(r)] : 0);
+        const ek_pair low = (ek_pair)centers[ek_bits_next(r)] << twice;
+        *to = ek_pack_low(low, i + 1 < count ? (ek_pair)centers[ek_bits_next(r)] << twice : 0);
     }
 }

@@ -323,7 +323,7 @@ void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_s8_d
     const uint32_t n = p->in_c, rest = n % 4;
     const int32_t single = p->requant.rounding == EK_ROUND_SINGLE;
     ek_pair *const table = scratch, *const pairs = ek_region(scratch, params->scratch.pairs);
-    ek_center_table_dsp(p->centers, p->center_count, p->bits, table);
+    ek_center_table_dsp(p->centers, p->center_count, p->bits, 0, table);
     for (uint32_t row = 0; row < p->rows; row++, in += n) {
         ek_pair *const last = ek_widen(in, n - rest, 1, pairs);
         if (rest) {

@@ -12,12 +12,12 @@ void ek_clustered_winograd_s8_dsp(const ek_clustered_winograd_s8_dsp_params *par
     ek_pair *const table = scratch, *const taps = ek_region(scratch, params->scratch.taps);
     ek_winograd w;
     EK_WINOGRAD(p, &w, &params->scratch, scratch);
-    ek_center_table_dsp(p->centers, p->center_count, p->bits, table);
+    ek_center_table_dsp(p->centers, p->center_count, p->bits, 0, table);
     while (ek_winograd_tiles_dsp(&w, in)) {
         ek_bits indices = ek_bits_open(p->indices, p->bits);
         for (uint32_t c = 0; c < p->window.out_c; c += 2) {
             for (uint32_t f = 0; f < 2 && c + f < p->window.out_c; f++) {
-                ek_centers_apart_dsp(&indices, p->centers, table, 9u * p->window.in_c, taps);
+                ek_centers_apart_dsp(&indices, p->centers, table, 0, 9u * p->window.in_c, taps);
                 ek_winograd_filter(taps, words, w.values, w.weights + f);
             }
             ek_winograd_outputs_dsp(&w, c, out);

@@ -14,7 +14,8 @@ typedef struct {
     const ek_pair *w_end;
     const ek_pair *x_end;
     uint32_t begin;       /* bytes of four columns; the assembly keeps here where to go after the first eight values */
-    uint32_t positive;    /* as ek_requant_either's */
+    uint32_t advance;     /* of weights, from the first eight values to where a round begins of which some are left out */
+    uint32_t twice;       /* 1: as ek_expand has it */
 } frame;
 #define FRAME_MULTIPLIER1 4
 #define FRAME_OFFSET1 8
@@ -28,8 +29,9 @@ typedef struct {
 #define FRAME_W_END 44
 #define FRAME_X_END 48
 #define FRAME_BEGIN 52
-#define FRAME_POSITIVE 56
-#define FRAME_SIZE 60
+#define FRAME_ADVANCE 56
+#define FRAME_TWICE 60
+#define FRAME_SIZE 64
 EK_CHECK_OFFSET(frame, out, 0);
 EK_CHECK_OFFSET(frame, multiplier1, FRAME_MULTIPLIER1);
 EK_CHECK_OFFSET(frame, offset1, FRAME_OFFSET1);
@@ -43,7 +45,8 @@ EK_CHECK_OFFSET(frame, w, FRAME_W);
 EK_CHECK_OFFSET(frame, w_end, FRAME_W_END);
 EK_CHECK_OFFSET(frame, x_end, FRAME_X_END);
 EK_CHECK_OFFSET(frame, begin, FRAME_BEGIN);
-EK_CHECK_OFFSET(frame, positive, FRAME_POSITIVE);
+EK_CHECK_OFFSET(frame, advance, FRAME_ADVANCE);
+EK_CHECK_OFFSET(frame, twice, FRAME_TWICE);
 EK_CHECK_SIZE(frame, FRAME_SIZE);
 
 #if EK_DSP
@@ -76,9 +79,8 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
     "asr r5, r5, r4\n\t"                \
     "ssat r5, #8, r5, asr #1\n\t"       \
     "strb r5, " place "\n\t"
-/* The same where only positive sums matter (ek_requant_either). */
+/* The same of twice a sum, where only positive ones matter (ek_requant_either). */
 #define POSITIVE(sum, place)                \
-    "lsl " sum ", " sum ", #1\n\t"          \
     "smmlar " sum ", " sum ", r2, r3\n\t"   \
     "asr " sum ", " sum ", r4\n\t"          \
     "ssat " sum ", #8, " sum ", asr #1\n\t" \
@@ -94,32 +96,44 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
     "ldr r4, " FROM(FRAME_RIGHT0)           \
     "sub r1, r1, #1\n\t"
 
+#define EIGHT_VALUES(w0, w1, w2, w3, w4, w5, w6, w7, a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3) \
+    TWO_VALUES(w0, w1, a0, a1, a2, a3) TWO_VALUES(w2, w3, b0, b1, b2, b3)                                              \
+    TWO_VALUES(w4, w5, c0, c1, c2, c3) TWO_VALUES(w6, w7, d0, d1, d2, d3)
+
 /*
  * r0: columns, r1: weights, both less a word; r6 to r9: sums of the first filter, r10 to r12 and LR: of the second. The
- * first two values start them from the biases. A column's first eight values are those which a round of sixteen has
- * first: where more follow, at 3. On the stack: the frame. The carry says which outputs are made: nothing else here
- * changes it.
+ * first two values start them from the biases. Behind a column's first eight values come rounds of 32; the first round is
+ * entered where as many eights are left as there are. On the stack: the frame. The carry says which outputs are made:
+ * nothing else here changes it.
  */
 static EK_NAKED void fours(EK_UNSEEN const ek_pair *x, EK_UNSEEN const frame *constants)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
                      "add r12, r1, #" EK_TEXT(FRAME_OFFSET0) "\n\t"
-                     "ldmia r12, {r2, r3, r4, r5, r6, r7, r8, r9, r10}\n\t"
+                     "ldmia r12, {r2, r3, r4, r5, r6, r7, r8, r9, r10, r11}\n\t"
                      "sub r6, r6, #4\n\t"
                      "sub r7, r7, #4\n\t"
                      "sub r8, r8, #4\n\t"
                      "sub r0, r0, #4\n\t"
-                     "adr.w r11, 6f\n\t"
-                     "cmp r9, #64\n\t"
+                     "subs r12, r9, #64\n\t" /* bytes behind the first eight values: 64 for each eight */
+                     "adr.w r9, 6f\n\t"
                      "beq 5f\n\t"
-                     "adr.w r11, 3f\n\t"
-                     "tst r9, #64\n\t"
+                     "rsb r12, r12, #0\n\t"
+                     "ubfx r12, r12, #6, #2\n\t" /* eights that are left out */
+                     "sub r10, r10, r12, lsl #5\n\t"
+                     "adr.w r9, 2f\n\t"
+                     "cmp r12, #1\n\t"
+                     "blt 5f\n\t"
+                     "adr.w r9, 3f\n\t"
                      "beq 5f\n\t"
-                     "adr.w r11, 7f\n"
+                     "adr.w r9, 4f\n\t"
+                     "cmp r12, #2\n\t"
+                     "beq 5f\n\t"
+                     "adr.w r9, 7f\n"
                      "5:\n\t"
-                     "orr r9, r11, #1\n\t"
-                     "lsrs r12, r10, #1\n\t"
-                     "push {r2, r3, r4, r5, r6, r7, r8, r9, r10}\n\t"
+                     "orr r9, r9, #1\n\t"
+                     "lsrs r12, r11, #1\n\t"
+                     "push {r2, r3, r4, r5, r6, r7, r8, r9, r10, r11}\n\t"
                      "ldmia r1, {r2, r3, r4, r5, r6, r7}\n\t"
                      "push {r2, r3, r4, r5, r6, r7}\n"
                      "1:\n\t"
@@ -143,25 +157,30 @@ static EK_NAKED void fours(EK_UNSEEN const ek_pair *x, EK_UNSEEN const frame *co
                      TWO_VALUES("12]", "16]", "20]", "24]", "28]", "32]")
                      TWO_VALUES("20]", "24]", "36]", "40]", "44]", "48]")
                      TWO_VALUES("28]", "32]", "52]", "56]", "60]", "64]")
+                     "ldr r2, " FROM(FRAME_ADVANCE)
+                     "add r1, r1, r2\n\t"
+                     "add r0, r0, r2, lsl #1\n\t"
                      "ldr pc, " FROM(FRAME_BEGIN)
-                     ".p2align 1\n"
-                     "7:\n\t"
-                     "add r0, r0, #64\n\t"
-                     "add r1, r1, #32\n"
+                     ".p2align 2\n"
                      "2:\n\t"
-                     TWO_VALUES("4]", "8]", "4]", "8]", "12]", "16]")
-                     TWO_VALUES("12]", "16]", "20]", "24]", "28]", "32]")
-                     TWO_VALUES("20]", "24]", "36]", "40]", "44]", "48]")
-                     TWO_VALUES("28]", "32]", "52]", "56]", "60]", "64]")
+                     EIGHT_VALUES("4]", "8]", "12]", "16]", "20]", "24]", "28]", "32]", "4]", "8]", "12]", "16]",
+                                  "20]", "24]", "28]", "32]", "36]", "40]", "44]", "48]", "52]", "56]", "60]", "64]")
                      "\n3:\n\t"
-                     TWO_VALUES("36]", "40]", "68]", "72]", "76]", "80]")
-                     TWO_VALUES("44]", "48]", "84]", "88]", "92]", "96]")
-                     TWO_VALUES("52]", "56]", "100]", "104]", "108]", "112]")
-                     TWO_VALUES("60]", "64]!", "116]", "120]", "124]", "128]!")
+                     EIGHT_VALUES("36]", "40]", "44]", "48]", "52]", "56]", "60]", "64]", "68]", "72]", "76]", "80]",
+                                  "84]", "88]", "92]", "96]", "100]", "104]", "108]", "112]", "116]", "120]", "124]",
+                                  "128]")
+                     "\n4:\n\t"
+                     EIGHT_VALUES("68]", "72]", "76]", "80]", "84]", "88]", "92]", "96]", "132]", "136]", "140]",
+                                  "144]", "148]", "152]", "156]", "160]", "164]", "168]", "172]", "176]", "180]",
+                                  "184]", "188]", "192]")
+                     "\n7:\n\t"
+                     EIGHT_VALUES("100]", "104]", "108]", "112]", "116]", "120]", "124]", "128]!", "196]", "200]",
+                                  "204]", "208]", "212]", "216]", "220]", "224]", "228]", "232]", "236]", "240]",
+                                  "244]", "248]!", "4]", "8]!")
                      "ldr r2, " FROM(FRAME_W_END)
                      "teq r1, r2\n\t"
                      "bne 2b\n"
-                     "4:\n\t"
+                     "6:\n\t"
                      "bcc 8f\n\t"
                      SECOND_FILTER
                      "ldr r5, " FROM(FRAME_CHANNELS)
@@ -179,10 +198,6 @@ static EK_NAKED void fours(EK_UNSEEN const ek_pair *x, EK_UNSEEN const frame *co
                      "bne 1b\n\t"
                      "add sp, sp, #" EK_TEXT(FRAME_SIZE) "\n\t"
                      "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n"
-                     ".p2align 1\n"
-                     "6:\n\t"
-                     "add r0, r0, #64\n\t"
-                     "b 4b\n"
                      "8:\n\t"
                      SECOND_FILTER
                      OUTPUT("r10", "[r1]")
@@ -198,6 +213,11 @@ static EK_NAKED void fours(EK_UNSEEN const ek_pair *x, EK_UNSEEN const frame *co
 }
 
 #else
+
+static int32_t output(int32_t sum, int32_t multiplier, int32_t offset, int32_t right, uint32_t twice)
+{
+    return ek_requant_twice(twice ? sum : ek_shift_left(sum, 1), multiplier, offset, right);
+}
 
 static void fours(const ek_pair *x, const frame *f)
 {
@@ -216,8 +236,8 @@ static void fours(const ek_pair *x, const frame *f)
         }
         for (uint32_t k = 0; k < 4; k++) {
             int8_t *const to = out + k * f->channels;
-            to[0] = (int8_t)ek_requant_either(sums[k], f->multiplier0, f->offset0, f->right0, f->positive);
-            to[1] = (int8_t)ek_requant_either(sums[4 + k], f->multiplier1, f->offset1, f->right1, f->positive);
+            to[0] = (int8_t)output(sums[k], f->multiplier0, f->offset0, f->right0, f->twice);
+            to[1] = (int8_t)output(sums[4 + k], f->multiplier1, f->offset1, f->right1, f->twice);
         }
     }
 }
@@ -240,12 +260,13 @@ void ek_expand_outputs_dsp(const ek_expand *e, uint32_t c, int8_t *out)
                q->multiplier[q0],
                ek_requant_offset(q->out_zero, right0),
                right0,
-               {q->bias[c], q->bias[next]},
+               {q->bias[c] * (1 << e->twice), q->bias[next] * (1 << e->twice)},
                e->weights,
                e->weights + e->values,
                x,
                8 * e->values,
-               q->out_zero == -128};
+               32,
+               e->twice};
     if (whole) {
         fours(e->columns, &f);
         out += whole * q->channels;
