@@ -54,7 +54,8 @@ typedef struct {
     ek_expand_requant requant;
     ek_pair *weights, *columns;
     uint32_t taps, values, block;
-    uint32_t twice;                   /* 1: weights are, so sums are; wanted where out_zero is -128 only */
+    uint32_t twice;                   /* 1: sums are, since weights or columns are; where out_zero is -128 only */
+    uint32_t twice_columns;           /* 1: columns are; of 1x1 windows without padding only */
     uint32_t pixels, out_w, done;
     uint32_t first, held;             /* pixels in the columns */
     uint32_t x, y;                    /* the next one */
@@ -77,7 +78,7 @@ typedef struct {
         (e)->taps = (uint32_t)(p)->window.k_h * (p)->window.k_w * (p)->window.in_c;                          \
         (e)->values = ((e)->taps + 7u) / 8u * 8u;                                                            \
         (e)->block = (p)->block;                                                                             \
-        (e)->twice = 0;                                                                                      \
+        (e)->twice = (e)->twice_columns = 0;                                                                 \
         (e)->weights = ek_region(scratch, (at)->weights);                                                    \
         (e)->columns = ek_region(scratch, (at)->columns);                                                    \
         (e)->pixels = (uint32_t)(p)->window.out_h * (p)->window.out_w;                                       \

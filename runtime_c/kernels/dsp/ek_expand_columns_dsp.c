@@ -10,24 +10,39 @@ typedef struct {
     uint32_t next_to;
     uint32_t bytes;     /* of a column, a multiple of four */
     uint32_t count;     /* fours */
+    uint32_t twice;     /* 1: of each value */
 } fours;
 #define FOURS_NEXT_TO 4
 #define FOURS_BYTES 8
 #define FOURS_COUNT 12
+#define FOURS_SIZE 16
 EK_CHECK_OFFSET(fours, next_from, 0);
 EK_CHECK_OFFSET(fours, next_to, FOURS_NEXT_TO);
 EK_CHECK_OFFSET(fours, bytes, FOURS_BYTES);
 EK_CHECK_OFFSET(fours, count, FOURS_COUNT);
+EK_CHECK_OFFSET(fours, twice, FOURS_SIZE);
+
+/* Twice each value of a column. */
+static void double_column(uint32_t words, ek_pair *to)
+{
+    for (const ek_pair *const end = to + 4 * words; to != end; to += 4) {
+        *to = ek_sadd16(*to, *to);
+    }
+}
 
 #if EK_DSP
 
-/* r0: to, r1: the next four bytes of column 0, r2: step, LR: 3 * step, r3: end; on the stack what `fours` has. */
+/*
+ * r0: to, r1: the next four bytes of column 0, r2: step, LR: 3 * step, r3: end; on the stack what `fours` has but the last.
+ * That is the carry, which nothing else here changes.
+ */
 static EK_NAKED void put_fours(EK_UNSEEN ek_pair *to, EK_UNSEEN const int8_t *from, EK_UNSEEN uint32_t step,
                                EK_UNSEEN const fours *f)
 {
     __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
-                     "ldmia r3, {r3, r4, r5, r6}\n\t"
+                     "ldmia r3, {r3, r4, r5, r6, r7}\n\t"
                      "push {r3, r4, r5, r6}\n\t"
+                     "lsrs r7, r7, #1\n\t"
                      "add lr, r2, r2, lsl #1\n"
                      "1:\n\t"
                      "add r3, r1, r5\n"
@@ -52,10 +67,12 @@ static EK_NAKED void put_fours(EK_UNSEEN ek_pair *to, EK_UNSEEN const int8_t *fr
                      "pkhbt r6, r6, r10, lsl #16\n\t"
                      "pkhtb r10, r11, r7, asr #16\n\t"
                      "pkhbt r7, r7, r11, lsl #16\n\t"
+                     "bcs 4f\n"
+                     "3:\n\t"
                      "stmia r0!, {r4, r5, r6, r7}\n\t"
                      "str r12, [r0], #4\n\t"
                      "stmia r0!, {r8, r9, r10}\n\t"
-                     "cmp r1, r3\n\t"
+                     "teq r1, r3\n\t"
                      "bne 2b\n\t"
                      "ldr r4, [sp]\n\t"
                      "ldr r6, [sp, #" EK_TEXT(FOURS_NEXT_TO) "]\n\t"
@@ -63,11 +80,22 @@ static EK_NAKED void put_fours(EK_UNSEEN ek_pair *to, EK_UNSEEN const int8_t *fr
                      "ldr r7, [sp, #" EK_TEXT(FOURS_COUNT) "]\n\t"
                      "add r1, r1, r4\n\t"
                      "add r0, r0, r6\n\t"
-                     "subs r7, r7, #1\n\t"
+                     "sub r7, r7, #1\n\t"
                      "str r7, [sp, #" EK_TEXT(FOURS_COUNT) "]\n\t"
+                     "teq r7, #0\n\t"
                      "bne 1b\n\t"
-                     "add sp, sp, #16\n\t"
-                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");
+                     "add sp, sp, #" EK_TEXT(FOURS_SIZE) "\n\t"
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n"
+                     "4:\n\t"
+                     "sadd16 r4, r4, r4\n\t"
+                     "sadd16 r5, r5, r5\n\t"
+                     "sadd16 r6, r6, r6\n\t"
+                     "sadd16 r7, r7, r7\n\t"
+                     "sadd16 r12, r12, r12\n\t"
+                     "sadd16 r8, r8, r8\n\t"
+                     "sadd16 r9, r9, r9\n\t"
+                     "sadd16 r10, r10, r10\n\t"
+                     "b 3b");
 }
 
 #else
@@ -77,6 +105,9 @@ static void put_fours(ek_pair *to, const int8_t *from, uint32_t step, const four
     for (uint32_t count = f->count; count; count--, from += f->bytes + f->next_from) {
         for (uint32_t k = 0; k < 4; k++) {
             ek_widen(from + k * step, f->bytes, 4, to + k);
+            if (f->twice) {
+                double_column(f->bytes / 2, to + k);
+            }
         }
         to += 2 * f->bytes + f->next_to / 4;
     }
@@ -89,7 +120,7 @@ static void put_columns(const ek_expand *e, const int8_t *from, uint32_t step, u
 {
     const uint32_t rest = e->taps % 4, whole = e->taps - rest;
     if (whole) {
-        const fours f = {4 * step - whole, 8 * (e->values - whole), whole, count};
+        const fours f = {4 * step - whole, 8 * (e->values - whole), whole, count, e->twice_columns};
         put_fours(to, from, step, &f);
     }
     if (rest) {
@@ -98,18 +129,24 @@ static void put_columns(const ek_expand *e, const int8_t *from, uint32_t step, u
         for (; count; count--, to += 2 * e->values - 4) {
             for (const ek_pair *const end = to + 4; to != end; to++, from += step) {
                 ek_widen_rest(from, rest, 4, to);
+                if (e->twice_columns) {
+                    double_column(2, to);
+                }
             }
         }
     }
 }
 
 /* One column of consecutive bytes. */
-static void put_column(const int8_t *from, uint32_t taps, ek_pair *to)
+static void put_column(const ek_expand *e, const int8_t *from, ek_pair *to)
 {
-    const uint32_t rest = taps % 4, whole = taps - rest;
-    to = ek_widen(from, whole, 4, to);
+    const uint32_t rest = e->taps % 4, whole = e->taps - rest;
+    ek_pair *const last = ek_widen(from, whole, 4, to);
     if (rest) {
-        ek_widen_rest(from + whole, rest, 4, to);
+        ek_widen_rest(from + whole, rest, 4, last);
+    }
+    if (e->twice_columns) {
+        double_column((e->taps + 1) / 2, to);
     }
 }
 
@@ -119,11 +156,11 @@ static void put_windows(const ek_expand *e, uint32_t x, uint32_t columns, ek_pai
     const ek_window *const w = &e->window;
     const int8_t *const column = e->ring.rows + x * w->step;
     const uint32_t *const end = e->ring.window + w->k_h;
-    const fours f = {0, 0, w->run_bytes, 1};
+    const fours f = {0, 0, w->run_bytes, 1, 0};
     if (w->run_bytes % 4) {
         for (const ek_pair *const last = to + columns; to != last; to++) {
             ek_window_unroll(w, &e->ring, x++, e->bytes);
-            put_column(e->bytes, e->taps, to);
+            put_column(e, e->bytes, to);
         }
         return;
     }
@@ -155,7 +192,7 @@ uint32_t ek_expand_columns_dsp(ek_expand *e, const int8_t *in)
     for (; k < count; k += columns) {
         ek_pair *const to = e->columns + k / 4 * (2 * e->values) + k % 4;
         if (even) {
-            put_column(in + (e->first + k) * e->in_step, e->taps, to);
+            put_column(e, in + (e->first + k) * e->in_step, to);
             columns = 1;
             continue;
         }
@@ -165,7 +202,7 @@ uint32_t ek_expand_columns_dsp(ek_expand *e, const int8_t *in)
             if (columns == 4) {
                 put_columns(e, from, e->in_step, 1, to);
             } else {
-                put_column(from, e->taps, to);
+                put_column(e, from, to);
             }
         } else {
             if (e->x == 0) {
