@@ -17,13 +17,15 @@ enum { EK_PLANES_BLOCK = 16 }; /* channels whose planes lie in scratch at the sa
 typedef struct {
     uint32_t in_h, in_w, out_h, out_w, stride_h, stride_w, pad_top, pad_left;
     int32_t pad_value;
+    uint32_t positive; /* 1: only positive sums matter (ek_requant_either) */
     ek_pair *planes; /* of the channels of a block */
     uint32_t in_x, in_y, out_x, out_y; /* bytes from one column to the next, and from one row to the next */
 } ek_planes;
 
 #define EK_PLANES(p, in_planes)                                                                            \
     {(p)->window.in_h, (p)->window.in_w, (p)->window.out_h, (p)->window.out_w, (p)->window.stride_h,       \
-     (p)->window.stride_w, (p)->window.pad_top, (p)->window.pad_left, (p)->pad_value, (in_planes),         \
+     (p)->window.stride_w, (p)->window.pad_top, (p)->window.pad_left, (p)->pad_value,                       \
+     (p)->requant.out_zero == -128, (in_planes),                                                           \
      (p)->window.in_c, (uint32_t)(p)->window.in_w * (p)->window.in_c, (p)->window.out_c,                   \
      (uint32_t)(p)->window.out_w * (p)->window.out_c}
 

@@ -196,17 +196,19 @@ typedef struct {
     const ek_pair *x;
     uint32_t step;   /* bytes from one output pixel to the next */
     uint32_t fours;  /* bytes of a plane that fours of outputs walk over */
-    uint32_t twos;   /* bytes that pairs of outputs walk over behind them */
-    uint32_t rest;   /* 1: one more output behind the pairs */
+    uint32_t twos;   /* 1: two more outputs behind them; the assembly keeps here where to go then */
+    uint32_t rest;   /* 1: one more output behind these */
     uint32_t plane;  /* bytes */
     const ek_plane_channel *end;
+    uint32_t positive; /* as ek_requant_either's */
 } frame;
 #define FRAME_STEP 8
 #define FRAME_FOURS 12
 #define FRAME_TWOS 16
 #define FRAME_REST 20
 #define FRAME_PLANE 24
-#define FRAME_SIZE 32
+#define FRAME_POSITIVE 32
+#define FRAME_KEPT 32 /* bytes of it that the stack has */
 EK_CHECK_OFFSET(frame, out, 0);
 EK_CHECK_OFFSET(frame, x, 4);
 EK_CHECK_OFFSET(frame, step, FRAME_STEP);
@@ -215,7 +217,7 @@ EK_CHECK_OFFSET(frame, twos, FRAME_TWOS);
 EK_CHECK_OFFSET(frame, rest, FRAME_REST);
 EK_CHECK_OFFSET(frame, plane, FRAME_PLANE);
 EK_CHECK_OFFSET(frame, end, 28);
-EK_CHECK_SIZE(frame, FRAME_SIZE);
+EK_CHECK_OFFSET(frame, positive, FRAME_POSITIVE);
 
 #if EK_DSP
 
@@ -292,11 +294,23 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
     "asr r6, r6, r4\n\t"              \
     "ssat r6, #8, r6, asr #1\n\t"     \
     "strb r6, " place "\n\t"
+/* The same where only positive sums matter (ek_requant_either). */
+#define POSITIVE_OF_FOUR(sum, place)          \
+    TWICE(sum)                                \
+    "smmlar " sum ", " sum ", r2, r3\n\t"     \
+    "asr " sum ", " sum ", r4\n\t"            \
+    "ssat " sum ", #8, " sum ", asr #1\n\t"   \
+    "strb " sum ", " place "\n\t"
+#define ALL_FOUR(output)                                                   \
+    output("r7", "[r12]") output("r8", "[r12, r5]") output("r9", "[r12, r5, lsl #1]") \
+    "add r12, r12, r5, lsl #1\n\t"                                         \
+    output("r10", "[r12, r5]")                                             \
+    "add r12, r12, r5, lsl #1\n\t"
 /* Fours of outputs; `words`: bytes of the plane that they walk over. */
 #define FOURS(row_of_four, words)                                                  \
     "ldr r5, [sp, #" EK_TEXT(FRAME_FOURS) "]\n\t"                                  \
     "add lr, r0, r5\n\t"                                                           \
-    "cmp r5, #0\n\t"                                                               \
+    "teq r5, #0\n\t"                                                               \
     "beq 6f\n"                                                                     \
     "5:\n\t"                                                                       \
     "ldr r11, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_BIAS) "]\n\t"                       \
@@ -307,37 +321,45 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
     "ldr r3, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_MULTIPLIER) " + 4]\n\t"              \
     "ldr r4, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_RIGHT) "]\n\t"                       \
     "ldr r5, [sp, #" EK_TEXT(FRAME_STEP) "]\n\t"                                   \
-    "adds r0, #" words "\n\t"                                                      \
-    OUTPUT_OF_FOUR("r7", "[r12]") OUTPUT_OF_FOUR("r8", "[r12, r5]")                \
-    OUTPUT_OF_FOUR("r9", "[r12, r5, lsl #1]")                                      \
-    "add r12, r12, r5, lsl #1\n\t"                                                 \
-    OUTPUT_OF_FOUR("r10", "[r12, r5]")                                             \
-    "add r12, r12, r5, lsl #1\n\t"                                                 \
-    "cmp r0, lr\n\t"                                                               \
+    "add r0, r0, #" words "\n\t"                                                   \
+    "bcc 8f\n\t"                                                                   \
+    ALL_FOUR(POSITIVE_OF_FOUR)                                                     \
+    "9:\n\t"                                                                       \
+    "teq r0, lr\n\t"                                                               \
     "bne 5b\n"                                                                     \
     "6:\n\t"
 
 /*
  * One row of outputs, channel by channel, and the weights moved on by `stride_w` rows. r0: words of the plane, r1:
- * channel, r12: out, LR: where fours or pairs of outputs end; on the stack what `frame` has.
+ * channel, r12: out, LR: where fours of outputs end; on the stack what `frame` has but the last. That is the carry,
+ * which nothing else here changes.
  */
 #define ROW(name, fours, body, words, turned)                                                                 \
     static EK_NAKED void name(EK_UNSEEN ek_plane_channel *c, EK_UNSEEN const frame *f)                        \
     {                                                                                                         \
         __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"                                    \
                          "ldmia r1, {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"                                   \
+                         "ldr r2, [r1, #" EK_TEXT(FRAME_POSITIVE) "]\n\t"                                     \
+                         "adr.w r3, 2f\n\t"                                                                   \
+                         "cmp r8, #0\n\t"                                                                     \
+                         "bne 7f\n\t"                                                                         \
+                         "adr.w r3, 3f\n\t"                                                                   \
+                         "cmp r9, #0\n\t"                                                                     \
+                         "bne 7f\n\t"                                                                         \
+                         "adr.w r3, 4f\n"                                                                     \
+                         "7:\n\t"                                                                             \
+                         "orr r8, r3, #1\n\t"                                                                 \
+                         "lsrs r2, r2, #1\n\t"                                                                \
                          "push {r4, r5, r6, r7, r8, r9, r10, r11}\n\t"                                        \
                          "mov r1, r0\n"                                                                       \
                          "1:\n\t"                                                                             \
                          "ldrd r12, r0, [sp]\n\t" fours                                                       \
-                         "ldr r5, [sp, #" EK_TEXT(FRAME_TWOS) "]\n\t"                                         \
-                         "add lr, r0, r5\n\t"                                                                 \
-                         "cmp r5, #0\n\t"                                                                     \
-                         "beq 3f\n"                                                                           \
+                         "ldr pc, [sp, #" EK_TEXT(FRAME_TWOS) "]\n"                                           \
+                         ".p2align 1\n"                                                                       \
                          "2:\n\t" /* two outputs */                                                           \
                          "ldrd r7, r9, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_BIAS) "]\n\t" WINDOW                  \
                          body("r2", "r5", "0", "24") body("r3", "r6", "8", "28") body("r4", "r8", "16", "32") \
-                         "adds r0, #" words "\n\t"                                                            \
+                         "add r0, r0, #" words "\n\t"                                                         \
                          "ldrd r2, r3, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_MULTIPLIER) "]\n\t"                   \
                          "ldr r4, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_RIGHT) "]\n\t"                             \
                          "ldr r5, [sp, #" EK_TEXT(FRAME_STEP) "]\n\t" TWICE("r7") TWICE("r9")                 \
@@ -351,12 +373,12 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
                          "ssat r2, #8, r2, asr #1\n\t"                                                        \
                          "strb r2, [r12, r5]\n\t"                                                             \
                          "strb r6, [r12]\n\t"                                                                 \
+                         "ldr r6, [sp, #" EK_TEXT(FRAME_REST) "]\n\t"                                         \
                          "add r12, r12, r5, lsl #1\n\t"                                                       \
-                         "cmp r0, lr\n\t"                                                                     \
-                         "bne 2b\n"                                                                           \
-                         "3:\n\t"                                                                             \
-                         "ldr r5, [sp, #" EK_TEXT(FRAME_REST) "]\n\t"                                         \
-                         "cbz r5, 4f\n\t" /* one output */                                                    \
+                         "teq r6, #0\n\t"                                                                     \
+                         "beq 4f\n"                                                                           \
+                         ".p2align 1\n"                                                                       \
+                         "3:\n\t" /* one output */                                                            \
                          "ldr r7, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_BIAS) "]\n\t" WINDOW                       \
                          LAST("r2", "r5", "0") LAST("r3", "r6", "8") LAST("r4", "r8", "16")                   \
                          "ldrd r2, r3, [r1, #" EK_TEXT(EK_PLANE_CHANNEL_MULTIPLIER) "]\n\t"                   \
@@ -366,18 +388,21 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
                          "asr r6, r6, r4\n\t"                                                                 \
                          "ssat r6, #8, r6, asr #1\n\t"                                                        \
                          "strb r6, [r12]\n"                                                                   \
+                         ".p2align 1\n"                                                                       \
                          "4:\n\t" /* its weights move on, then the next ek_plane_channel */                   \
                          "ldmia r1, {r2, r3, r4, r5, r6, r8}\n\t" turned                                      \
-                         "adds r1, #" EK_TEXT(EK_PLANE_CHANNEL_BYTES) "\n\t"                                  \
+                         "add r1, r1, #" EK_TEXT(EK_PLANE_CHANNEL_BYTES) "\n\t"                               \
                          "ldrd r2, r3, [sp]\n\t"                                                              \
                          "ldrd r4, r5, [sp, #" EK_TEXT(FRAME_PLANE) "]\n\t"                                   \
-                         "adds r2, #1\n\t"                                                                    \
-                         "adds r3, r3, r4\n\t"                                                                \
+                         "add r2, r2, #1\n\t"                                                                 \
+                         "add r3, r3, r4\n\t"                                                                 \
                          "strd r2, r3, [sp]\n\t"                                                              \
-                         "cmp r1, r5\n\t"                                                                     \
+                         "teq r1, r5\n\t"                                                                     \
                          "bne 1b\n\t"                                                                         \
-                         "add sp, sp, #" EK_TEXT(FRAME_SIZE) "\n\t"                                           \
-                         "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");                                       \
+                         "add sp, sp, #" EK_TEXT(FRAME_KEPT) "\n\t"                                           \
+                         "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}\n"                                       \
+                         "8:\n\t" ALL_FOUR(OUTPUT_OF_FOUR)                                                    \
+                         "b 9b");                                                                             \
     }
 ROW(row_1, FOURS(ROW_OF_FOUR, "24"), STRIDE_1, "12", TURNED("r6", "r8", "r2", "r3", "r4", "r5"))
 ROW(row_2, FOURS(ROW_OF_FOUR_2, "48"), STRIDE_2, "24", TURNED("r4", "r5", "r6", "r8", "r2", "r3"))
@@ -411,8 +436,8 @@ static void row(ek_plane_channel *c, const frame *f, uint32_t stride)
     int8_t *out = f->out;
     const ek_pair *plane = f->x;
     for (; c != f->end; c++, out++, plane += f->plane / 4) {
-        const uint32_t pairs = (f->fours + f->twos) / (12 * stride);
-        for (uint32_t i = 0; i < 2 * pairs + f->rest; i++) {
+        const uint32_t outputs = f->fours / (6 * stride) + 2 * f->twos + f->rest;
+        for (uint32_t i = 0; i < outputs; i++) {
             const int32_t acc = window(plane + i * stride / 2 * 3, i * stride % 2, c->weights, c->bias[i % 2]);
             out[i * f->step] = (int8_t)ek_requant_twice(acc * (1 << EK_PLANES_WIDE), c->multiplier, c->offset, c->right);
         }
@@ -432,7 +457,8 @@ static void block(const ek_planes *p, const int8_t *in, int8_t *out, uint32_t fi
     ek_pair *const planes = p->planes;
     const uint32_t stride = p->stride_w, pairs = ek_planes_pairs(p);
     const uint32_t fours = p->out_w / 4u, twos = p->out_w / 2u - 2 * fours;
-    frame f = {out + first, planes, p->out_x, 24 * stride * fours, 12 * stride * twos, p->out_w % 2u, 12 * pairs, end};
+    frame f = {out + first,  planes,     p->out_x, 24 * stride * fours, twos,
+               p->out_w % 2u, 12 * pairs, end,      p->positive};
     uint32_t next = 0;
     const ek_pair *const last = planes + 3 * pairs * count;
     const ek_pair outside = padding(p);
