@@ -13,7 +13,7 @@ void ek_clustered_conv2d_s8_dsp(const ek_clustered_conv2d_s8_dsp_params *params,
     EK_EXPAND(p, &e, &params->scratch, scratch);
     if (p->requant.out_zero == -128) {
         const uint32_t weights = ek_centers_fit_twice(p->centers, p->center_count, p->bits);
-        e.twice_columns = !weights && e.pointwise && 4u * p->window.out_c > p->window.in_c; /* else it costs more */
+        e.twice_columns = !weights && 4u * p->window.out_c > e.taps; /* else it costs more */
         e.twice = weights | e.twice_columns;
     }
     ek_center_table_dsp(p->centers, p->center_count, p->bits, e.twice & !e.twice_columns, table);

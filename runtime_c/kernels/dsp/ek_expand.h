@@ -55,7 +55,7 @@ typedef struct {
     ek_pair *weights, *columns;
     uint32_t taps, values, block;
     uint32_t twice;                   /* 1: sums are, since weights or columns are; where out_zero is -128 only */
-    uint32_t twice_columns;           /* 1: columns are; of 1x1 windows without padding only */
+    uint32_t twice_columns;           /* 1: columns are */
     uint32_t pixels, out_w, done;
     uint32_t first, held;             /* pixels in the columns */
     uint32_t x, y;                    /* the next one */

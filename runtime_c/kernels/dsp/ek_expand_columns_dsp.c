@@ -156,7 +156,7 @@ static void put_windows(const ek_expand *e, uint32_t x, uint32_t columns, ek_pai
     const ek_window *const w = &e->window;
     const int8_t *const column = e->ring.rows + x * w->step;
     const uint32_t *const end = e->ring.window + w->k_h;
-    const fours f = {0, 0, w->run_bytes, 1, 0};
+    const fours f = {0, 0, w->run_bytes, 1, e->twice_columns};
     if (w->run_bytes % 4) {
         for (const ek_pair *const last = to + columns; to != last; to++) {
             ek_window_unroll(w, &e->ring, x++, e->bytes);
@@ -164,16 +164,20 @@ static void put_windows(const ek_expand *e, uint32_t x, uint32_t columns, ek_pai
         }
         return;
     }
+    ek_pair *at = to;
     for (const uint32_t *row = e->ring.window; row != end; row++) {
         const int8_t *from = column + *row;
         for (uint32_t run = 0; run < w->runs; run++, from += w->run_step) {
             if (columns == 4) {
-                put_fours(to, from, w->step, &f);
-                to += 2 * w->run_bytes;
+                put_fours(at, from, w->step, &f);
+                at += 2 * w->run_bytes;
             } else {
-                to = ek_widen(from, w->run_bytes, 4, to);
+                at = ek_widen(from, w->run_bytes, 4, at);
             }
         }
+    }
+    if (columns == 1 && e->twice_columns) {
+        double_column(e->taps / 2, to);
     }
 }
 

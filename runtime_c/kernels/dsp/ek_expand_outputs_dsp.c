@@ -51,6 +51,7 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
 
 #if EK_DSP
 
+#define WRAPPING ek_smlad /* a filter that nobody wants may leave 32 bits */
 #define FROM(field) "[sp, #" EK_TEXT(field) "]\n\t"
 /*
  * Two values of two filters against four columns, whose words are where `word0` to `word3` say, from r0. Loads follow
@@ -214,6 +215,8 @@ static EK_NAKED void fours(EK_UNSEEN const ek_pair *x, EK_UNSEEN const frame *co
 
 #else
 
+#define WRAPPING ek_smlad_wrapping
+
 static int32_t output(int32_t sum, int32_t multiplier, int32_t offset, int32_t right, uint32_t twice)
 {
     return ek_requant_twice(twice ? sum : ek_shift_left(sum, 1), multiplier, offset, right);
@@ -243,6 +246,28 @@ static void fours(const ek_pair *x, const frame *f)
 }
 
 #endif
+
+/* One column alone. Not inlined, for its registers. */
+static __attribute__((noinline)) void alone(const ek_pair *x, const frame *f)
+{
+    int32_t first = f->bias[0], second = f->bias[1];
+    for (const ek_pair *w = f->w; w != f->w_end; w += 8, x += 16) {
+        first = WRAPPING(w[0], x[0], first);
+        second = WRAPPING(w[1], x[0], second);
+        first = WRAPPING(w[2], x[4], first);
+        second = WRAPPING(w[3], x[4], second);
+        first = WRAPPING(w[4], x[8], first);
+        second = WRAPPING(w[5], x[8], second);
+        first = WRAPPING(w[6], x[12], first);
+        second = WRAPPING(w[7], x[12], second);
+    }
+    if (!f->twice) {
+        first = ek_shift_left(first, 1);
+        second = ek_shift_left(second, 1);
+    }
+    f->out[-1] = (int8_t)ek_requant_twice(first, f->multiplier0, f->offset0, f->right0);
+    f->out[0] = (int8_t)ek_requant_twice(second, f->multiplier1, f->offset1, f->right1);
+}
 
 void ek_expand_outputs_dsp(const ek_expand *e, uint32_t c, int8_t *out)
 {
@@ -277,7 +302,11 @@ void ek_expand_outputs_dsp(const ek_expand *e, uint32_t c, int8_t *out)
         f.out = four + 1;
         f.channels = 2;
         f.x_end = x + 2 * e->values;
-        fours(x, &f);
+        if (count == 1) {
+            alone(x, &f);
+        } else {
+            fours(x, &f);
+        }
         for (uint32_t k = 0; k < count; k++, out += q->channels) {
             out[0] = four[2 * k];
             if (filters == 2) {
