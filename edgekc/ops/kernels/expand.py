@@ -13,6 +13,7 @@ from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
 
 WINDOWS_BYTES = 32 * 1024  # of scratch for windows, if four pixels need no more
+LITTLE_BYTES = 4096  # of it, which no network misses
 SOURCES = ("ek_expand_columns_dsp", "ek_expand_outputs_dsp")
 
 
@@ -41,13 +42,14 @@ def unpadded(view: View) -> bool:
 def block(dense: View, decode: float) -> int:
     """Pixels of a pass, a multiple of four; `decode`: instructions to expand a weight.
 
-    As few passes as keep decoding below 3 % of a multiply-accumulate's instructions or the windows in their room;
-    then passes of one size.
+    As few passes as keep decoding below 3 % of a multiply-accumulate's instructions or the windows in their room, and
+    below 1 % where the windows need little of it; then passes of one size.
     """
     _, out_h, out_w, _ = dense.out.shape
     pixels = out_h * out_w
     room = max(dense.held(WINDOWS_BYTES) // (2 * values(dense)), 4)
-    passes = -(-pixels // min(room, max(int(decode / 0.03), 16)))
+    wanted = max(int(decode / 0.03), min(int(decode / 0.01), LITTLE_BYTES // (2 * values(dense))), 16)
+    passes = -(-pixels // min(room, wanted))
     return min(-(-pixels // passes) + 3, room) // 4 * 4
 
 

@@ -20,11 +20,10 @@ static inline uint32_t ek_centers_fit_twice(const ek_s16 *centers, uint32_t coun
 }
 
 /*
- * The centers, two by two, and twice if `twice` is 1. Words whose indices are beyond the last center are left as they are: such indices do not
- * occur.
+ * The centers, two by two, and twice if `twice` is 1. Words whose indices are beyond the last center are anything: such
+ * indices do not occur.
  */
-void ek_center_table_dsp(const ek_s16 *centers, uint32_t count, uint32_t bits, uint32_t twice,
-                         ek_pair *table);
+void ek_center_table_dsp(const ek_s16 *centers, uint32_t count, uint32_t bits, uint32_t twice, ek_pair *table);
 
 /* The next `count` weights of a stream as pairs, whose words are EK_CENTERS_STEP apart; a last half word is left. */
 enum { EK_CENTERS_STEP = 2 };

@@ -2,28 +2,62 @@
 /* Clustered weights two at a time: one copy of the code for all kernels of cores with the DSP extension. */
 #include "ek_center_pairs.h"
 
+/* Each center from `from` to `end`, by fours, and another one. */
+#if EK_DSP
+
+static inline void row(const ek_pair *from, const ek_pair *end, ek_pair second, ek_pair *to)
+{
+    uint32_t a, b, c, d;
+    __asm__ volatile("1:\n\t"
+                     "ldr %[b], [%[from], #4]\n\t"
+                     "ldr %[a], [%[from]], #8\n\t"
+                     "pkhbt %[d], %[b], %[second], lsl #16\n\t"
+                     "pkhtb %[b], %[second], %[b], asr #16\n\t"
+                     "pkhbt %[c], %[a], %[second], lsl #16\n\t"
+                     "pkhtb %[a], %[second], %[a], asr #16\n\t"
+                     "str %[d], [%[to], #8]\n\t"
+                     "str %[b], [%[to], #12]\n\t"
+                     "str %[a], [%[to], #4]\n\t"
+                     "str %[c], [%[to]], #16\n\t"
+                     "cmp %[from], %[end]\n\t"
+                     "bne 1b"
+                     : [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [from] "+r"(from), [to] "+r"(to)
+                     : [second] "r"(second), [end] "r"(end)
+                     : "cc", "memory");
+}
+
+#else
+
+static inline void row(const ek_pair *from, const ek_pair *end, ek_pair second, ek_pair *to)
+{
+    for (; from != end; from++, to += 2) {
+        to[0] = ek_pack_low(*from, second);
+        to[1] = ek_pack_high(*from, second);
+    }
+}
+
+#endif
+
 void ek_center_table_dsp(const ek_s16 *centers, uint32_t count, uint32_t bits, uint32_t twice, ek_pair *table)
 {
     if (bits > EK_TABLE_BITS) {
         return;
     }
-    for (uint32_t k = 0; k < count; k++, table += 1u << bits) {
-        const int32_t center = centers[k] * (1 << twice);
-        const ek_pair second = ek_pair_of(center, center);
-        uint32_t first = 0;
-        for (; first + 3 < count; first += 4) {
-            ek_pair two = ek_load32(centers + first), more = ek_load32(centers + first + 2);
-            if (twice) {
-                two = ek_sadd16(two, two);
-                more = ek_sadd16(more, more);
-            }
-            table[first] = ek_pack_low(two, second);
-            table[first + 1] = ek_pack_high(two, second);
-            table[first + 2] = ek_pack_low(more, second);
-            table[first + 3] = ek_pack_high(more, second);
-        }
-        for (; first < count; first++) {
-            table[first] = ek_pair_of(centers[first] * (1 << twice), center);
+    /* All centers of the indices, by fours from two bits on. */
+    ek_pair pairs[(1 << EK_TABLE_BITS) / 2] = {0};
+    for (uint32_t k = 0; k < count; k += 2) {
+        const ek_pair two = k + 1 < count ? ek_load32(centers + k) : (ek_pair)centers[k] & 0xffffu;
+        pairs[k / 2] = twice ? ek_sadd16(two, two) : two;
+    }
+    const ek_pair *const end = pairs + (count + 3) / 4 * 2;
+    for (uint32_t k = 0; k < count; k++) {
+        const ek_pair two = pairs[k / 2], second = k % 2 ? ek_pack_high(two, two) : ek_pack_low(two, two);
+        ek_pair *const to = table + (k << bits);
+        if (bits == 1) {
+            to[0] = ek_pack_low(*pairs, second);
+            to[1] = ek_pack_high(*pairs, second);
+        } else {
+            row(pairs, end, second, to);
         }
     }
 }

@@ -237,27 +237,27 @@ void ek_columns_begin_dsp(ek_columns *c, int32_t out_zero)
     }
 }
 
-static void pass(const ek_columns_pass *all, uint32_t count, int8_t *out)
-{
-    if (count == 4) {
-        pairs_4(all, out);
-        return;
-    }
-    ek_columns_pass some = *all;
-    some.at3 = 0;
-    some.at2 = count > 2 ? some.at2 : 0;
-    some.at1 = count > 1 ? some.at1 : 0;
-    pairs_4(&some, out);
-}
-
 void ek_columns_dsp(const ek_columns *c, uint32_t count, int8_t *out)
 {
+    const ek_columns_pass *twos = &c->twos, *last = &c->alone;
+    ek_columns_pass some[2];
+    if (count < 4) {
+        some[0] = *twos;
+        some[1] = *last;
+        twos = some;
+        last = some + 1;
+        for (uint32_t i = 0; i < 2; i++) {
+            some[i].at3 = 0;
+            some[i].at2 = count > 2 ? some[i].at2 : 0;
+            some[i].at1 = count > 1 ? some[i].at1 : 0;
+        }
+    }
     if (c->channels > 1) {
-        pass(&c->twos, count, out);
+        pairs_4(twos, out);
     }
     if (c->channels % 2) {
         int8_t both[8];
-        pass(&c->alone, count, both);
+        pairs_4(last, both);
         out += c->channels - 1;
         for (uint32_t k = 0; k < count; k++, out += c->channels) {
             *out = both[2 * k];

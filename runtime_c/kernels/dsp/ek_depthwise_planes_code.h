@@ -462,8 +462,14 @@ static void block(const ek_planes *p, const int8_t *in, int8_t *out, uint32_t fi
     uint32_t next = 0;
     const ek_pair *const last = planes + 3 * pairs * count;
     const ek_pair outside = padding(p);
-    for (ek_pair *x = planes; x != last; x += 3) {
-        x[0] = x[1] = x[2] = outside;
+    if (first == 0 || p->pad_top > 1) {
+        for (ek_pair *x = planes; x != last; x += 3) {
+            x[0] = x[1] = x[2] = outside;
+        }
+    } else if (p->pad_top) { /* columns outside are there already */
+        for (ek_pair *x = planes; x != last; x += 3) {
+            *x = outside;
+        }
     }
     for (uint32_t y = 0; y < p->out_h; y++, f.out += p->out_y) {
         const uint32_t top = y * p->stride_h;

@@ -150,34 +150,52 @@ static void put_column(const ek_expand *e, const int8_t *from, ek_pair *to)
     }
 }
 
+/* A run of a window alone, a multiple of four bytes. */
+static inline ek_pair *put_run(const int8_t *from, uint32_t bytes, uint32_t twice, ek_pair *to)
+{
+    const int8_t *const end = from + bytes;
+    do {
+        const uint32_t word = ek_load32(from);
+        ek_pair even = ek_sxtb16(word), odd = ek_sxtb16_odd(word);
+        if (twice) {
+            even = ek_sadd16(even, even);
+            odd = ek_sadd16(odd, odd);
+        }
+        to[0] = ek_pack_low(even, odd);
+        to[4] = ek_pack_high(even, odd);
+        from += 4;
+        to += 8;
+    } while (from != end);
+    return to;
+}
+
 /* The windows of `columns` neighbours, one or four. */
 static void put_windows(const ek_expand *e, uint32_t x, uint32_t columns, ek_pair *to)
 {
     const ek_window *const w = &e->window;
     const int8_t *const column = e->ring.rows + x * w->step;
     const uint32_t *const end = e->ring.window + w->k_h;
-    const fours f = {0, 0, w->run_bytes, 1, e->twice_columns};
-    if (w->run_bytes % 4) {
+    const uint32_t runs = w->runs, run_step = w->run_step, run_bytes = w->run_bytes, twice = e->twice_columns;
+    const fours f = {0, 0, run_bytes, 1, twice};
+    if (run_bytes % 4) {
         for (const ek_pair *const last = to + columns; to != last; to++) {
             ek_window_unroll(w, &e->ring, x++, e->bytes);
             put_column(e, e->bytes, to);
         }
         return;
     }
-    ek_pair *at = to;
     for (const uint32_t *row = e->ring.window; row != end; row++) {
         const int8_t *from = column + *row;
-        for (uint32_t run = 0; run < w->runs; run++, from += w->run_step) {
+        uint32_t run = runs;
+        do {
             if (columns == 4) {
-                put_fours(at, from, w->step, &f);
-                at += 2 * w->run_bytes;
+                put_fours(to, from, w->step, &f);
+                to += 2 * run_bytes;
             } else {
-                at = ek_widen(from, w->run_bytes, 4, at);
+                to = put_run(from, run_bytes, twice, to);
             }
-        }
-    }
-    if (columns == 1 && e->twice_columns) {
-        double_column(e->taps / 2, to);
+            from += run_step;
+        } while (--run);
     }
 }
 
