@@ -22,10 +22,12 @@
     "ldr r5, [r0, #" word3 "\n\t"                                         \
     add("r4", "r2", "r3", "r8", "r12") add("r5", "r2", "r3", "r9", "lr")
 
-/* On the stack, behind where the columns of a position end, and the bytes of a position. */
-#define W_END 8   /* where the weights end */
-#define BEGIN 12  /* where to go after a position's first eight values */
-#define TO 16     /* where its sums go */
+/* On the stack. */
+#define TO 0      /* where the sums of a position go */
+#define X_END 4   /* where its columns end */
+#define X_BYTES 8 /* of a position */
+#define W_END 12  /* where the weights end */
+#define BEGIN 16  /* where to go after a position's first eight values */
 
 /*
  * r0: columns, r1: weights, both less a word; r6 to r9: sums of the first filter, r10 to r12 and LR: of the second. A
@@ -35,7 +37,6 @@ EK_NAKED void ek_expand_dot_dsp(EK_UNSEEN const ek_pair *x, EK_UNSEEN const ek_p
                                 EK_UNSEEN const ek_expand_shape *shape)
 {
     __asm__ volatile("push {r4-r11, lr}\n\t"
-                     "mov r8, r2\n\t"
                      "ldrd r5, r6, [r3]\n\t"
                      "subs r0, #4\n\t"
                      "subs r1, #4\n\t"
@@ -50,7 +51,7 @@ EK_NAKED void ek_expand_dot_dsp(EK_UNSEEN const ek_pair *x, EK_UNSEEN const ek_p
                      "adr.w r7, 7f\n"
                      "5:\n\t"
                      "orr r7, r7, #1\n\t"
-                     "push {r4, r5, r6, r7, r8}\n"
+                     "push {r2, r4, r5, r6, r7}\n"
                      "1:\n\t"
                      TWO_VALUES(FIRST, "4]", "8]", "4]", "8]", "12]", "16]")
                      TWO_VALUES(MORE, "12]", "16]", "20]", "24]", "28]", "32]")
@@ -76,21 +77,27 @@ EK_NAKED void ek_expand_dot_dsp(EK_UNSEEN const ek_pair *x, EK_UNSEEN const ek_p
                      TWO_VALUES(MORE, "44]", "48]", "84]", "88]", "92]", "96]")
                      TWO_VALUES(MORE, "52]", "56]", "100]", "104]", "108]", "112]")
                      TWO_VALUES(MORE, "60]", "64]!", "116]", "120]", "124]", "128]!")
-                     "ldr r2, [sp]\n\t"
-                     "cmp r0, r2\n\t"
-                     "bne 2b\n"
-                     "4:\n\t"
+                     "ldr r3, [sp, #" EK_TEXT(X_END) "]\n\t"
                      "ldr r2, [sp, #" EK_TEXT(TO) "]\n\t"
+                     "ldr r4, [sp, #" EK_TEXT(X_BYTES) "]\n\t"
+                     "ldr r5, [sp, #" EK_TEXT(W_END) "]\n\t"
+                     "cmp r0, r3\n\t"
+                     "bne 2b\n"
+                     "8:\n\t"
                      "stmia r2!, {r6-r12, lr}\n\t"
                      "str r2, [sp, #" EK_TEXT(TO) "]\n\t"
-                     "ldrd r2, r3, [sp]\n\t"
-                     "ldr r12, [sp, #" EK_TEXT(W_END) "]\n\t"
-                     "add r2, r2, r3\n\t"
-                     "str r2, [sp]\n\t"
-                     "cmp r1, r12\n\t"
+                     "add r3, r3, r4\n\t"
+                     "str r3, [sp, #" EK_TEXT(X_END) "]\n\t"
+                     "cmp r1, r5\n\t"
                      "bne 1b\n\t"
                      "add sp, sp, #20\n\t"
-                     "pop {r4-r11, pc}");
+                     "pop {r4-r11, pc}\n"
+                     "4:\n\t"
+                     "ldr r3, [sp, #" EK_TEXT(X_END) "]\n\t"
+                     "ldr r2, [sp, #" EK_TEXT(TO) "]\n\t"
+                     "ldr r4, [sp, #" EK_TEXT(X_BYTES) "]\n\t"
+                     "ldr r5, [sp, #" EK_TEXT(W_END) "]\n\t"
+                     "b 8b");
 }
 
 #else

@@ -12,8 +12,10 @@ static inline ek_pair *ek_two_positions(const ek_pair **t0, const ek_pair **t1, 
 #if EK_DSP
     const ek_pair *x = *t0, *y = *t1;
     ek_pair a, b, c, d;
-    __asm__ volatile("ldrd %[a], %[b], [%[x]], #8\n\t"
-                     "ldrd %[c], %[d], [%[y]], #8\n\t"
+    __asm__ volatile("ldr %[b], [%[x], #4]\n\t"
+                     "ldr %[d], [%[y], #4]\n\t"
+                     "ldr %[a], [%[x]], #8\n\t"
+                     "ldr %[c], [%[y]], #8\n\t"
             "smuad %[a], %[a], %[ab0]\n\t"
             "smuad %[b], %[b], %[ab0]\n\t"
             "smuad %[c], %[c], %[ab1]\n\t"
@@ -49,7 +51,13 @@ static inline void ek_template_expand(const uint32_t *plan, uint32_t channels, c
         const ek_pair *t0 = entries + plan[0] / 4, *t1 = entries + plan[2] / 4;
         const ek_pair ab0 = plan[1], ab1 = plan[3];
         ek_pair *at = to;
-        for (uint32_t two = positions / 2; two; two--) {
+        for (uint32_t eight = positions / 8; eight; eight--) {
+            at = ek_two_positions(&t0, &t1, ab0, ab1, at, apart);
+            at = ek_two_positions(&t0, &t1, ab0, ab1, at, apart);
+            at = ek_two_positions(&t0, &t1, ab0, ab1, at, apart);
+            at = ek_two_positions(&t0, &t1, ab0, ab1, at, apart);
+        }
+        for (uint32_t two = positions % 8 / 2; two; two--) {
             at = ek_two_positions(&t0, &t1, ab0, ab1, at, apart);
         }
         if (positions % 2) {
