@@ -30,25 +30,31 @@ static void vertical(const ek_winograd *w)
     }
 }
 
-/* Words from `from` to `end`, and those of three more columns, `column` bytes apart; to places `position` bytes apart. */
+/*
+ * Words from `from` to `end`, an even number, and those of three more columns, `column` bytes apart; to places `position`
+ * bytes apart.
+ */
 #if EK_DSP
+
+#define WORD                                                \
+    "ldr %[b], [%[from], %[column]]\n\t"                    \
+    "ldr %[c], [%[from], %[column], lsl #1]\n\t"            \
+    "ldr %[d], [%[from], %[column3]]\n\t"                   \
+    "ldr %[a], [%[from]], #4\n\t"                           \
+    "ssub16 %[d], %[b], %[d]\n\t"                           \
+    "ssub16 %[a], %[a], %[c]\n\t"                           \
+    "str %[d], [%[to], %[position3]]\n\t"                   \
+    "sadd16 %[d], %[b], %[c]\n\t"                           \
+    "ssub16 %[c], %[c], %[b]\n\t"                           \
+    "str %[d], [%[to], %[position]]\n\t"                    \
+    "str %[c], [%[to], %[position], lsl #1]\n\t"            \
+    "str %[a], [%[to]], #16\n\t"
 
 static inline void row_of_tile(const ek_pair *from, const ek_pair *end, uint32_t column, uint32_t position, ek_pair *to)
 {
     uint32_t a, b, c, d;
     __asm__ volatile("1:\n\t"
-                     "ldr %[b], [%[from], %[column]]\n\t"
-                     "ldr %[c], [%[from], %[column], lsl #1]\n\t"
-                     "ldr %[d], [%[from], %[column3]]\n\t"
-                     "ldr %[a], [%[from]], #4\n\t"
-                     "ssub16 %[d], %[b], %[d]\n\t"
-                     "ssub16 %[a], %[a], %[c]\n\t"
-                     "str %[d], [%[to], %[position3]]\n\t"
-                     "sadd16 %[d], %[b], %[c]\n\t"
-                     "ssub16 %[c], %[c], %[b]\n\t"
-                     "str %[d], [%[to], %[position]]\n\t"
-                     "str %[c], [%[to], %[position], lsl #1]\n\t"
-                     "str %[a], [%[to]], #16\n\t"
+                     WORD WORD
                      "cmp %[from], %[end]\n\t"
                      "bne 1b"
                      : [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [from] "+r"(from), [to] "+r"(to)
