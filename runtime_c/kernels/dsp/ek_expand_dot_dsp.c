@@ -27,7 +27,6 @@
 #define X_END 4   /* where its columns end */
 #define X_BYTES 8 /* of a position */
 #define W_END 12  /* where the weights end */
-#define BEGIN 16  /* where to go after a position's first eight values */
 
 /*
  * r0: columns, r1: weights, both less a word; r6 to r9: sums of the first filter, r10 to r12 and LR: of the second. A
@@ -42,31 +41,25 @@ EK_NAKED void ek_expand_dot_dsp(EK_UNSEEN const ek_pair *x, EK_UNSEEN const ek_p
                      "subs r1, #4\n\t"
                      "subs r6, #4\n\t"
                      "add r4, r0, r5\n\t"
-                     "adr.w r7, 6f\n\t"
+                     "mov r8, #0\n\t"
+                     "tst r5, #64\n\t" /* an odd number of eights: the carry; only one: overflow, too */
+                     "beq 5f\n\t"
+                     "mov r8, #0x20000000\n\t"
                      "cmp r5, #64\n\t"
-                     "beq 5f\n\t"
-                     "adr.w r7, 3f\n\t"
-                     "tst r5, #64\n\t"
-                     "beq 5f\n\t"
-                     "adr.w r7, 7f\n"
+                     "bne 5f\n\t"
+                     "mov r8, #0x30000000\n"
                      "5:\n\t"
-                     "orr r7, r7, #1\n\t"
-                     "push {r2, r4, r5, r6, r7}\n"
+                     "push {r2, r4, r5, r6}\n\t"
+                     "msr apsr_nzcvq, r8\n"
                      "1:\n\t"
                      TWO_VALUES(FIRST, "4]", "8]", "4]", "8]", "12]", "16]")
                      TWO_VALUES(MORE, "12]", "16]", "20]", "24]", "28]", "32]")
                      TWO_VALUES(MORE, "20]", "24]", "36]", "40]", "44]", "48]")
                      TWO_VALUES(MORE, "28]", "32]", "52]", "56]", "60]", "64]")
-                     "ldr pc, [sp, #" EK_TEXT(BEGIN) "]\n"
-                     ".p2align 1\n"
-                     "6:\n\t"
-                     "adds r0, #64\n\t"
-                     "adds r1, #32\n\t"
-                     "b 4f\n"
-                     ".p2align 1\n"
-                     "7:\n\t"
-                     "adds r0, #64\n\t"
-                     "adds r1, #32\n"
+                     "bcc 3f\n\t"
+                     "add r0, r0, #64\n\t"
+                     "add r1, r1, #32\n\t"
+                     "bvs 4f\n"
                      "2:\n\t"
                      TWO_VALUES(MORE, "4]", "8]", "4]", "8]", "12]", "16]")
                      TWO_VALUES(MORE, "12]", "16]", "20]", "24]", "28]", "32]")
@@ -81,16 +74,16 @@ EK_NAKED void ek_expand_dot_dsp(EK_UNSEEN const ek_pair *x, EK_UNSEEN const ek_p
                      "ldr r2, [sp, #" EK_TEXT(TO) "]\n\t"
                      "ldr r4, [sp, #" EK_TEXT(X_BYTES) "]\n\t"
                      "ldr r5, [sp, #" EK_TEXT(W_END) "]\n\t"
-                     "cmp r0, r3\n\t"
+                     "teq r0, r3\n\t"
                      "bne 2b\n"
                      "8:\n\t"
                      "stmia r2!, {r6-r12, lr}\n\t"
                      "str r2, [sp, #" EK_TEXT(TO) "]\n\t"
                      "add r3, r3, r4\n\t"
                      "str r3, [sp, #" EK_TEXT(X_END) "]\n\t"
-                     "cmp r1, r5\n\t"
+                     "teq r1, r5\n\t"
                      "bne 1b\n\t"
-                     "add sp, sp, #20\n\t"
+                     "add sp, sp, #16\n\t"
                      "pop {r4-r11, pc}\n"
                      "4:\n\t"
                      "ldr r3, [sp, #" EK_TEXT(X_END) "]\n\t"

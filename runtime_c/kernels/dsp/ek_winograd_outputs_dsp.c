@@ -203,11 +203,15 @@ void ek_winograd_outputs_dsp(const ek_winograd *w, uint32_t c, int8_t *out)
         two[f].more = 2 * (filters - 1 - f) + positive;
     }
     for (uint32_t left = w->held; left; x += EK_TILE * 2 * w->values) {
-        const uint32_t count = left < 4 ? left : 4;
+        const uint32_t count = left < 4 ? left : 4, next = first_x + count;
         ek_expand_dot_dsp(x, w->weights, w->sums, &shape);
-        tiles_from(w, w->sums, two, first_x, first_y, count, out + c);
         left -= count;
-        for (first_x += count; first_x >= w->across; first_x -= w->across) {
+        if (2 * next <= w->out_w && 2 * first_y + 1 < w->out_h) { /* whole, and in one row */
+            tiles(w->sums, out + c + 2 * (first_y * two[0].row + first_x * oc), two, w->sums + count);
+        } else {
+            tiles_from(w, w->sums, two, first_x, first_y, count, out + c);
+        }
+        for (first_x = next; first_x >= w->across; first_x -= w->across) {
             first_y++;
         }
     }
