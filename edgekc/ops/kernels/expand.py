@@ -12,7 +12,7 @@ from ...graph.op import View
 from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
 
-WINDOWS_BYTES = 32 * 1024  # of scratch for windows, if four pixels need no more
+WINDOWS_BYTES = 36 * 1024  # of scratch for windows, if four pixels need no more
 LITTLE_BYTES = 4096  # of it, which no network misses
 SOURCES = ("ek_expand_columns_dsp", "ek_expand_outputs_dsp")
 
