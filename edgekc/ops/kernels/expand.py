@@ -53,6 +53,7 @@ def block(dense: View, decode: float) -> int:
     return min(-(-pixels // passes) + 3, room) // 4 * 4
 
 
+ALONE = 0.45  # of four columns' loop, where there is only one
 LOOP = 14 / 2 + 3 / 16  # instructions for each value of two filters and four columns, as ek_expand_outputs_dsp.c has it
 
 
@@ -68,7 +69,8 @@ def work(dense: View, decode: float) -> tuple[float, ...]:
     times, rest = passes(dense, decode), pixels % held
     fours, parts = pixels // held * (held // 4) + rest // 4, int(rest % 4 > 0)
     pairs = -(-out_c // 2)
-    loop = (fours + parts) * pairs * values(dense) * LOOP
+    last = ALONE if rest % 4 == 1 else parts
+    loop = (fours + last) * pairs * values(dense) * LOOP
     together, alone = gathers(dense)
     rows, columns = dense.weights.shape[1:3]
     runs = rows * (columns if dense["dilation_w"] != 1 else 1)

@@ -69,8 +69,8 @@ LOOP = 14 / 2 + 3 / 16  # instructions for each value of two filters and four ti
 def work(dense: View) -> tuple[float, ...]:
     """How often the kernels do what `CYCLES` (`cycles.py`) begins with.
 
-    The loop, four tiles and two filters, outputs of whole tiles and of others, two filters, and gathering: channels of
-    tiles, and tiles.
+    The loop, four tiles and two filters, and those of them that are not whole or in one row; outputs of whole tiles and
+    of others, two filters, and gathering: channels of tiles, and tiles.
     """
     _, out_h, out_w, out_c = dense.out.shape
     (down, across), held, in_c = tiles(dense), block(dense), dense.x.shape[3]
@@ -79,7 +79,20 @@ def work(dense: View) -> tuple[float, ...]:
     fours = (times - 1) * (held // 4) + -(-(count - (times - 1) * held) // 4)
     loop = fours * pairs * POSITIONS * values(dense) * LOOP
     outputs = whole * out_c, (count - whole) * out_c
-    return loop, fours * pairs, *outputs, times * pairs, count * in_c, count
+    return loop, fours * pairs, _broken(dense) * pairs, *outputs, times * pairs, count * in_c, count
+
+
+def _broken(dense: View) -> int:
+    """How often four tiles, or what is left of them in a pass, are not all whole and in one row."""
+    _, out_h, out_w, _ = dense.out.shape
+    (down, across), held = tiles(dense), block(dense)
+    broken = 0
+    for first in range(0, down * across, held):
+        end = min(first + held, down * across)
+        for tile in range(first, end, 4):
+            y, x = divmod(tile, across)
+            broken += x + min(4, end - tile) > out_w // 2 or 2 * y + 1 >= out_h
+    return broken
 
 
 def passes(dense: View) -> int:
