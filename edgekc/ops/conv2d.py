@@ -279,7 +279,7 @@ KERNELS = (
         counted_cost=Cost("ek_conv2d_s8_dsp", _dsp_work),
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         sources=("ek_columns_dsp", "ek_columns_windows_dsp"),
-        rewrites=partial(col.interleaved, windows=True),
+        rewrites=col.interleaved,
     ),
     *_MUL2,
     _kernel(

@@ -16,17 +16,14 @@ def taps(view: View) -> int:
     return int(np.prod(view.weights.shape[1:]))
 
 
-def _order(view: View, run: int, *, pixel: bool) -> list[int]:
+def order(taps: int, run: int) -> list[int]:
     """A filter's taps as columns have them, windows being runs of so many: those in no group of four, then groups.
 
     Of each four the even ones come first.
     """
-    rest, n = run % 4, taps(view)
-    if pixel:
-        first = [1, 0, 2] if rest == 3 else list(range(rest))
-    else:
-        first = [start + i for start in range(0, n, run) for i in range(rest)]
-    fours = (start + i for start in range(0, n, run) for i in range(rest, run, 4))
+    rest = run % 4
+    first = [start + i for start in range(0, taps, run) for i in range(rest)]
+    fours = (start + i for start in range(0, taps, run) for i in range(rest, run, 4))
     return first + [four + tap for four in fours for tap in (0, 2, 1, 3)]
 
 
@@ -35,15 +32,11 @@ def run_bytes(view: View) -> int:
     return int(view.x.shape[3]) * (int(view.weights.shape[2]) if view["dilation_w"] == 1 else 1)
 
 
-def interleaved(view: View, *, windows: bool) -> dict[str, Array]:
-    """The weights, as many bytes as ever: two filters at a time, tap by tap; a last filter without another alone.
-
-    Args:
-        windows: columns are windows of a ring; False: they are pixels.
-    """
+def interleaved(view: View) -> dict[str, Array]:
+    """The weights, as many bytes as ever: two filters at a time, tap by tap; a last filter without another alone."""
     w = view.weights.value
     filters = w.reshape(w.shape[0], -1)
-    ordered = filters[:, _order(view, run_bytes(view), pixel=not windows)]
+    ordered = filters[:, order(filters.shape[1], run_bytes(view))]
     twos = len(filters) // 2 * 2
     pairs = ordered[:twos].reshape(-1, 2, filters.shape[1]).transpose(0, 2, 1)
     return {view.weights.name: np.concatenate([pairs.reshape(-1), ordered[twos:].reshape(-1)])}

@@ -12,9 +12,8 @@
  * columns 0 to 3. First come the taps in no group of four, then, for each four taps, the pairs (0, 2) and (1, 3), as
  * SXTB16 unpacks them.
  *
- * A window of runs of bytes: the run_bytes % 4 taps that each run begins with, run by run, two by two; where their
- * number is odd the first tap and nothing, and then two by two. A pixel of a 1x1 convolution: tap 0 and nothing; taps 0
- * and 1; or tap 1 and nothing, taps 0 and 2.
+ * The former are the run_bytes % 4 taps that each run of a window begins with, run by run, two by two; where their number
+ * is odd the first tap and nothing, and then two by two. A pixel of a 1x1 convolution is one run.
  */
 #define EK_COLUMNS_WORDS(taps) (((taps) + 1u) / 2u * 4u)
 
@@ -89,8 +88,8 @@ static inline ek_pair *ek_column_put_rest(ek_pair *to, const int8_t *from, uint3
     const uint32_t word = ek_load32(from);
     const ek_pair even = ek_sxtb16(word), odd = ek_sxtb16_odd(word);
     if (rest == 3) {
-        to[0] = odd & 0xffffu;
-        to[4] = even;
+        to[0] = even & 0xffffu;
+        to[4] = (odd & 0xffffu) | (even & 0xffff0000u);
         return to + 8;
     }
     to[0] = rest == 2 ? ek_pack_low(even, odd) : even & 0xffffu;
