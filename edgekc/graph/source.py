@@ -64,6 +64,7 @@ class FloatHalf:
             does not hold them.
         fixed_quant: the only quantisation of the output that its int8 kernel has.
         counts: its output is whole numbers: int32 with a scale of 1 in other stages.
+        masks: where a constant in it is the lowest number, its output says that a softmax is to leave the value out.
         scales_along: a positive factor on a channel of its input is the same factor on that channel of its output.
     """
 
@@ -75,6 +76,7 @@ class FloatHalf:
     numbers: Callable[[View], Quant] | None = None
     fixed_quant: Quant | None = None
     counts: bool = False
+    masks: bool = False
     scales_along: bool = False
 
 

@@ -188,4 +188,6 @@ OP = Op(
     elementwise=True,
     cases=cases,
 )
-SOURCE = SourceOp("add", lower, FloatHalf(real, lambda torch, view, operands: real(view, operands), channelwise_ties))
+SOURCE = SourceOp(
+    "add", lower, FloatHalf(real, lambda torch, view, operands: real(view, operands), channelwise_ties, masks=True)
+)

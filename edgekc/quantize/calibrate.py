@@ -70,12 +70,12 @@ def _masked(graph: Graph) -> set[str]:
     """Activations in front of a softmax in which a constant, added or chosen, is too low for any weight."""
     writers, found = producers(graph), set[str]()
     for softmax in graph.nodes:
-        if softmax.op not in ("softmax", "log_softmax"):
+        if not source_of(softmax).makes_probabilities:
             continue
         path = [softmax.inputs[0]]
         while (node := writers.get(path[-1])) is not None:
             floats, held = source_of(node).floats, [t.value for t in graph.of(node.inputs) if t.data is not None]
-            masks = node.op == "select" or (node.op == "add" and any(v.max() > LOWEST for v in held))
+            masks = floats is not None and floats.masks
             if masks and any(v.min() <= LOWEST for v in held):
                 found.update(path)
             shared = node.inputs[0 if floats is None else floats.apart :]
