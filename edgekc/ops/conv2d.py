@@ -255,7 +255,7 @@ KERNELS = (
         scratch=col.regions,
         in_place=_pointwise_in_place,
         sources=("ek_columns_dsp", "ek_columns_put_dsp"),
-        rewrites=partial(col.interleaved, windows=False),
+        rewrites=col.interleaved,
     ),
     Kernel(
         symbol="ek_winograd_s8_dsp",
