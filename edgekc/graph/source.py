@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from .ir import Array, Quant, Tensor
 from .op import OPERANDS, Lowered, Operand, View
@@ -64,7 +64,8 @@ class FloatHalf:
             does not hold them.
         fixed_quant: the only quantisation of the output that its int8 kernel has.
         counts: its output is whole numbers: int32 with a scale of 1 in other stages.
-        masks: where a constant in it is the lowest number, its output says that a softmax is to leave the value out.
+        masks: how a constant that is the lowest number says which values a softmax is to leave out: where it is
+            "added", if not to all, or "chosen"; empty: it does not.
         scales_along: a positive factor on a channel of its input is the same factor on that channel of its output.
     """
 
@@ -76,7 +77,7 @@ class FloatHalf:
     numbers: Callable[[View], Quant] | None = None
     fixed_quant: Quant | None = None
     counts: bool = False
-    masks: bool = False
+    masks: Literal["", "added", "chosen"] = ""
     scales_along: bool = False
 
 

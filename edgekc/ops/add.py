@@ -189,5 +189,5 @@ OP = Op(
     cases=cases,
 )
 SOURCE = SourceOp(
-    "add", lower, FloatHalf(real, lambda torch, view, operands: real(view, operands), channelwise_ties, masks=True)
+    "add", lower, FloatHalf(real, lambda torch, view, operands: real(view, operands), channelwise_ties, masks="added")
 )

@@ -189,7 +189,7 @@ def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
 SOURCE = SourceOp(
     "select",
     lower,
-    FloatHalf(_real, _in_torch, channelwise_ties, shares_scale=True, apart=1, masks=True),
+    FloatHalf(_real, _in_torch, channelwise_ties, shares_scale=True, apart=1, masks="chosen"),
     clamps=False,
     operands=(CONDITION, EITHER_A, EITHER_B),
 )

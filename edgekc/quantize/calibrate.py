@@ -75,7 +75,9 @@ def _masked(graph: Graph) -> set[str]:
         path = [softmax.inputs[0]]
         while (node := writers.get(path[-1])) is not None:
             floats, held = source_of(node).floats, [t.value for t in graph.of(node.inputs) if t.data is not None]
-            masks = floats is not None and floats.masks
+            masks = floats.masks if floats is not None else ""
+            if masks == "added" and not any(v.max() > LOWEST for v in held):
+                masks = ""  # an offset of all values is none
             if masks and any(v.min() <= LOWEST for v in held):
                 found.update(path)
             shared = node.inputs[0 if floats is None else floats.apart :]

@@ -91,7 +91,7 @@ def quantize(graph: Graph, ranges: Mapping[str, Range], inputs: Mapping[str, Qua
 
 def _no_lower(graph: Graph, node: Node, t: Tensor, quants: Mapping[str, Quant]) -> Tensor:
     """A constant that is added; what is far below all sums is no lower than makes them the lowest level."""
-    if not floats_of(node).masks or t.value.dtype.kind != "f" or t.value.min() > LOWEST:
+    if floats_of(node).masks != "added" or t.value.dtype.kind != "f" or t.value.min() > LOWEST:
         return t
     x = next(quants[name] for name in node.inputs if name in quants)
     out = quants[node.outputs[0]]
