@@ -30,6 +30,7 @@ class Dataset:
         classes: their names, by number; empty where unknown.
         where: what errors call it.
         quant: of int8 samples: real = scale * (x - zero point). None: the numbers are the reals.
+        starts: (n,) bool, where a sequence begins, for networks with a state. None: all samples are one sequence.
     """
 
     x: Array
@@ -37,6 +38,7 @@ class Dataset:
     classes: tuple[str, ...]
     where: str
     quant: Quant | None = None
+    starts: Array | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -94,7 +96,15 @@ def subset(dataset: Dataset, count: int | None, seed: int) -> Dataset:
 
 def take(dataset: Dataset, index: Array) -> Dataset:
     """The samples with these indices."""
-    return replace(dataset, x=dataset.x[index], y=None if dataset.y is None else dataset.y[index])
+    y, starts = (None if a is None else a[index] for a in (dataset.y, dataset.starts))
+    return replace(dataset, x=dataset.x[index], y=y, starts=starts)
+
+
+def portion(dataset: Dataset, graph: Graph, count: int | None, seed: int) -> Dataset:
+    """As `subset`; of samples for a network with a state the first ones, since they follow each other."""
+    if graph.states and count is not None and count < len(dataset):
+        return take(dataset, np.arange(count))
+    return subset(dataset, count, seed)
 
 
 def real_batches(dataset: Dataset, size: int = 64) -> Iterator[Array]:
@@ -103,6 +113,25 @@ def real_batches(dataset: Dataset, size: int = 64) -> Iterator[Array]:
         raise UsageError("int8 samples without scale and zero point", where=dataset.where, fix="state them")
     for start in range(0, len(dataset), size):
         yield real(dataset, dataset.x[start : start + size])
+
+
+def lengths(dataset: Dataset) -> list[int]:
+    """How many samples each sequence has, in their order."""
+    starts = [] if dataset.starts is None else [int(i) for i in np.flatnonzero(dataset.starts) if i]
+    return [int(n) for n in np.diff([0, *starts, len(dataset)])]
+
+
+def sequences(dataset: Dataset) -> Iterator[Array]:
+    """The samples as real numbers, float32, one sequence at a time."""
+    at = 0
+    for length in lengths(dataset):
+        yield np.concatenate(list(real_batches(take(dataset, np.arange(at, at + length)))))
+        at += length
+
+
+def batches_for(dataset: Dataset, graph: Graph, size: int = 64) -> Iterator[Array]:
+    """As `real_batches`; for a network with a state one sequence at a time, however long."""
+    return sequences(dataset) if graph.states else real_batches(dataset, size)
 
 
 def real(dataset: Dataset, x: Array) -> Array:
@@ -195,7 +224,14 @@ def synthetic(graph: Graph, count: int, seed: int, input_range: tuple[float, flo
     return Dataset(x, None, (), where)
 
 
-def _checked(x: Array, y: Array | None, classes: tuple[str, ...], where: str, quant: Quant | None = None) -> Dataset:
+def _checked(
+    x: Array,
+    y: Array | None,
+    classes: tuple[str, ...],
+    where: str,
+    quant: Quant | None = None,
+    starts: Array | None = None,
+) -> Dataset:
     """The dataset of arrays that a user gave."""
     if x.ndim < 2 or len(x) == 0:
         raise UsageError(f"holds no samples (x has shape {list(x.shape)})", where=where)
@@ -216,16 +252,23 @@ def _checked(x: Array, y: Array | None, classes: tuple[str, ...], where: str, qu
         y = y.astype(np.int64)
         if y.min() < 0:
             raise UsageError(f"label {int(y.min())} is negative", where=where)
-    return Dataset(x, y, classes, where, quant)
+    if starts is not None:
+        if starts.shape != (len(x),):
+            what = f"starts has shape {list(starts.shape)}, expected [{len(x)}], true where a sequence begins"
+            raise UsageError(what, where=where)
+        if starts.dtype.kind not in "biu" or not np.isin(starts, (0, 1)).all():
+            raise UsageError("starts holds more than true and false", where=where)
+        starts = starts.astype(bool)
+    return Dataset(x, y, classes, where, quant, starts)
 
 
 def _from_npz(path: Path) -> Dataset:
     where = str(path)
-    arrays = npy.read_npz(path, where, UsageError, ("x", "y", "scale", "zero_point"))
+    arrays = npy.read_npz(path, where, UsageError, ("x", "y", "scale", "zero_point", "starts"))
     if "x" not in arrays:
         raise UsageError("has no array x", where=where)
     quant = _quant(arrays, where) if "scale" in arrays or "zero_point" in arrays else None
-    return _checked(arrays["x"], arrays.get("y"), (), where, quant)
+    return _checked(arrays["x"], arrays.get("y"), (), where, quant, arrays.get("starts"))
 
 
 def _quant(arrays: Mapping[str, Array], where: str) -> Quant:

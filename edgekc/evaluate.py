@@ -6,12 +6,13 @@ The packed model runs as what is generated from it, compiled for this machine: t
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from .data import Dataset, for_graph, real_batches
+from .data import Dataset, batches_for, for_graph, lengths, real_batches
 from .emulate import host
 from .files.output import write_folder
 from .format.pack import read
@@ -46,7 +47,7 @@ def float_accuracy(graph: Graph, dataset: Dataset, chunk: int = 128) -> Accuracy
     """Accuracy of a FLOAT graph. UsageError where data and graph do not fit."""
     dataset = for_graph(dataset, graph)
     labels = dataset.labels
-    parts = [float_reference.outputs(graph, [x], chunk)[0] for x in real_batches(dataset, chunk)]
+    parts = [float_reference.outputs(graph, [x], chunk)[0] for x in batches_for(dataset, graph, chunk)]
     return accuracy_of(np.concatenate(parts), labels)
 
 
@@ -55,7 +56,7 @@ def host_accuracy(ekc: bytes, dataset: Dataset, where: str = "packed model") -> 
     graph = read(ekc, where).graph
     dataset = for_graph(dataset, graph)
     labels = dataset.labels
-    return accuracy_of(host_outputs(ekc, input_levels(dataset, graph), where)[0], labels)
+    return accuracy_of(host_outputs(ekc, input_levels(dataset, graph), where, lengths(dataset))[0], labels)
 
 
 def output_error(graph: Graph, ekc: bytes, dataset: Dataset, where: str = "packed model") -> float:
@@ -63,8 +64,9 @@ def output_error(graph: Graph, ekc: bytes, dataset: Dataset, where: str = "packe
     dataset = for_graph(dataset, graph)
     packed = read(ekc, where).graph
     errors, powers = 0.0, 0.0
-    exact = float_reference.outputs(graph, [np.concatenate(list(real_batches(dataset)))])
-    levels = host_outputs(ekc, input_levels(dataset, packed), where)
+    parts = [float_reference.outputs(graph, [x]) for x in batches_for(dataset, graph)]
+    exact = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+    levels = host_outputs(ekc, input_levels(dataset, packed), where, lengths(dataset))
     for wanted, found, t in zip(exact, levels, packed.of(packed.outputs), strict=True):
         real = t.q.scale * (found.astype(np.float64) - t.q.zero_point)
         errors += float(np.square(real - wanted).sum())
@@ -72,11 +74,12 @@ def output_error(graph: Graph, ekc: bytes, dataset: Dataset, where: str = "packe
     return float(np.sqrt(errors / max(powers, 1e-30)))
 
 
-def host_outputs(ekc: bytes, x: Array, where: str = "packed model") -> list[Array]:
+def host_outputs(ekc: bytes, x: Array, where: str = "packed model", sequences: Sequence[int] = ()) -> list[Array]:
     """Outputs of a packed model of one input, each (n, *shape[1:]) of the output's type.
 
     Args:
         x: (n, *shape[1:]) as the model takes it, see `input_levels`.
+        sequences: of a model with a state, how many samples each sequence has; empty: all are one.
     """
     packed = read(ekc, where)
     graph = packed.graph
@@ -85,7 +88,9 @@ def host_outputs(ekc: bytes, x: Array, where: str = "packed model") -> list[Arra
         folder = Path(temporary) / "net"
         write_folder(files, folder)
         program = host.build(folder)
-    rows = np.frombuffer(host.run(program, np.ascontiguousarray(x).tobytes()), np.uint8).reshape(len(x), -1)
+    parts = np.split(x, np.cumsum(sequences)[:-1]) if graph.states and len(sequences) > 1 else [x]
+    found = b"".join(host.run(program, np.ascontiguousarray(part).tobytes()) for part in parts)
+    rows = np.frombuffer(found, np.uint8).reshape(len(x), -1)
     outputs, offset = [], 0
     for t in graph.of(graph.outputs):
         part = np.ascontiguousarray(rows[:, offset : offset + t.nbytes])

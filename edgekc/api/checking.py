@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import tables
 from ..boards.board import Board, load_board
-from ..data import real_batches, synthetic
+from ..data import batches_for, synthetic
 from ..errors import CapacityError, EdgekcError, UnsupportedError
 from ..format.pack import pack, read
 from ..generate.choice import choose_kernel
@@ -228,7 +228,7 @@ def _quantised(graph: Graph) -> Graph:
     ranges = {name: _RANGE for name, t in graph.tensors.items() if t.data is None}
     if len(graph.inputs) == 1:
         samples = synthetic(graph, _SAMPLES, 0, None)
-        observed = calibrate.observe(graph, lambda: real_batches(samples, _SAMPLES), False)
+        observed = calibrate.observe(graph, lambda: batches_for(samples, graph, _SAMPLES), False)
         ranges = calibrate.choose(observed, "min-max", 100.0)
     return quantize(graph, ranges)
 

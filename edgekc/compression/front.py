@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data import Dataset, real_batches, subset
+from ..data import Dataset, batches_for, portion, real_batches
 from ..graph.ir import Array, Graph, Node
 from ..graph.op import view_of
 from ..ops import layer_filters
@@ -34,7 +34,11 @@ class Front:
 
 def start(graph: Graph, samples: Dataset) -> Front:
     """In front of the first layer of a graph with one input, which the samples fit."""
-    return Front({graph.inputs[0]: np.concatenate(list(real_batches(samples)))}, frozenset())
+    values = {graph.inputs[0]: np.concatenate(list(real_batches(samples)))}
+    if graph.states:  # what each step starts with, before any layer changes
+        steps = [float_reference.run(graph, [x]) for x in batches_for(samples, graph)]
+        values |= {s.start: np.concatenate([step[s.start] for step in steps]) for s in graph.states}
+    return Front(values, frozenset())
 
 
 def before(samples: Dataset, graph: Graph, nodes: Sequence[Node], count: int) -> Front:
@@ -43,7 +47,7 @@ def before(samples: Dataset, graph: Graph, nodes: Sequence[Node], count: int) ->
         shape, windows = view_of(graph, node).weights.shape, int(np.prod(graph.tensors[node.outputs[0]].shape[1:-1]))
         taps = int(np.prod(shape)) // shape[layer_filters(node).axis]
         count = max(count, min(-(-_ROWS_A_TAP * taps // windows), MOST_SAMPLES))
-    return start(graph, subset(samples, count, 0))
+    return start(graph, portion(samples, graph, count, 0))
 
 
 def advance(front: Front, graph: Graph, name: str) -> Front:

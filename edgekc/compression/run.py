@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..data import Dataset, for_graph, synthetic
-from ..errors import ToolError
+from ..errors import ToolError, UsageError
 from ..graph.ir import Graph
 from ..progress import Log, unsaid
 from ..quantize.post_training import post_training
@@ -60,7 +60,7 @@ def compress(
         UsageError: a step that needs what is not given, names no layer, or comes too late.
         ToolError: a step that needs a package which is not installed.
     """
-    check_possible(recipe, dataset, trainer is not None)
+    check_possible(recipe, dataset, trainer is not None, graph)
     graph = prepare(graph)
     settings = recipe.quantize
     samples = (
@@ -94,16 +94,19 @@ def compress(
     return Result(packed, {name: layer for name, layer in state.layers.items() if name not in dense}, state.model)
 
 
-def check_possible(recipe: Recipe, dataset: Dataset | None, can_train: bool) -> None:
+def check_possible(recipe: Recipe, dataset: Dataset | None, can_train: bool, graph: Graph | None = None) -> None:
     """Refuses, before hours of work, what a later step could not do.
 
     Raises:
-        UsageError: a pruning step whose samples have no labels.
+        UsageError: a pruning step whose samples have no labels, or a step that takes no network with a state.
         ToolError: a step that needs a package which is not installed, or a trainer that was not passed.
     """
     for i, step in enumerate(recipe.compress):
         where, package = f"compress[{i}]", step.package
         step.check(dataset)
+        if graph is not None and graph.states and not step.sequences:
+            takes = "cluster, codebook, pairs and svd take layers of such a network"
+            raise UsageError(f"method {step.method} takes no network that keeps a state", where=where, fix=takes)
         if package is not None and importlib.util.find_spec(package.module) is None:
             raise ToolError(f"method {step.method} needs {package.name}", where=where, fix=package.fix)
         if step.trains and not can_train:

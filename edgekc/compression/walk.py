@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from .. import tables
-from ..data import Dataset, Source, for_graph, load, subset, synthetic
+from ..data import Dataset, Source, for_graph, load, portion, synthetic
 from ..evaluate import Accuracy, float_accuracy, host_accuracy, output_error
 from ..files.images import open_tree
 from ..format.pack import pack, read
@@ -104,7 +104,7 @@ def run(
     """
     source = import_model(model, name) if isinstance(model, Path) else replace(model, name=name)
     legal.require_float(source, str(model) if isinstance(model, Path) else model.name)
-    samples = None if data is None else read_samples(data, "train", recipe)
+    samples = None if data is None else read_samples(data, "train", recipe, everything=bool(source.states))
     if samples is not None and recipe.samples_wanted is None:
         warn_of_missing_classes(samples, source, log)
     result = compress(source, recipe, samples, log, on_progress=on_progress, trainer=trainer, checkpoints=checkpoints)
@@ -147,7 +147,7 @@ def _output_error(source: Graph, ekc: bytes, samples: Dataset | None, recipe: Re
     settings = recipe.quantize
     if samples is None:
         samples = synthetic(source, _ERROR_SAMPLES, settings.seed + 1, settings.input_range)
-    chosen = subset(samples, _ERROR_SAMPLES, settings.seed + 1)
+    chosen = portion(samples, source, _ERROR_SAMPLES, settings.seed + 1)
     error = output_error(source, ekc, chosen)
     log(
         f"warning: no labels, so nobody knows the accuracy: on {len(chosen)} samples of {chosen.where} the outputs of "

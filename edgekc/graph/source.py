@@ -7,7 +7,7 @@ operators have an `Op` of their own beside them in the same file of `ops/`; thos
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -66,6 +66,10 @@ class FloatHalf:
         counts: its output is whole numbers: int32 with a scale of 1 in other stages.
         masks: how a constant that is the lowest number says which values a softmax is to leave out: where it is
             "added", if not to all, or "chosen"; empty: it does not.
+        constants: its constants in the QUANTIZED stage, from the quantisation of its activations by name; None: those
+            that are real become int8, with a scale and zero point each.
+        keeps_words: its second operand is a state, and the front of its output what becomes of it: 16 bits for each
+            value, which in other stages are two bytes of it.
         scales_along: a positive factor on a channel of its input is the same factor on that channel of its output.
     """
 
@@ -78,6 +82,8 @@ class FloatHalf:
     fixed_quant: Quant | None = None
     counts: bool = False
     masks: Literal["", "added", "chosen"] = ""
+    constants: Callable[[View, Mapping[str, Quant]], Sequence[Tensor]] | None = None
+    keeps_words: bool = False
     scales_along: bool = False
 
 

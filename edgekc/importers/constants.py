@@ -16,13 +16,14 @@ _COMMUTE = ("add", "mul", "maximum", "minimum")
 def fold_constants(graph: Graph) -> Graph:
     """The graph without them, and without sums and products that what they gave, zeros, makes trivial.
 
-    A graph that has no such node stays as it is. A constant that is an output of the graph stays computed.
+    A graph that has no such node stays as it is. A constant that is an output of the graph, or what a state ends as,
+    stays computed.
     """
     tensors, nodes = dict(graph.tensors), list[Node]()
     made: set[str] = set()
     for node in graph.nodes:
         graph = replace(graph, tensors=tensors)
-        value = None if node.outputs[0] in graph.outputs else _value(graph, node, made)
+        value = None if node.outputs[0] in graph.sinks else _value(graph, node, made)
         if value is not None:
             tensors[node.outputs[0]] = constant(node.outputs[0], value, Role.WEIGHTS)
             made.add(node.outputs[0])

@@ -196,4 +196,5 @@ def _renamed(graph: Graph, names: Mapping[str, str]) -> Graph:
         new = tensor_names.get(name, name)
         tensors[new] = replace(tensor, name=new)
     nodes = tuple(replace(n, name=names[n.name], inputs=swap(n.inputs), outputs=swap(n.outputs)) for n in graph.nodes)
-    return replace(graph, tensors=tensors, nodes=nodes, outputs=swap(graph.outputs))
+    states = tuple(replace(s, end=swap((s.end,))[0]) for s in graph.states)
+    return replace(graph, tensors=tensors, nodes=nodes, outputs=swap(graph.outputs), states=states)

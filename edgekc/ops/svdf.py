@@ -7,21 +7,23 @@ step, the oldest step first, the lower byte of each first. Behind it are the uni
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import DOUBLE, quantize_multiplier, requantize
-from ..graph.ir import Array, Role, constant
+from ..graph.ir import Array, Quant, Role, Tensor, constant
 from ..graph.op import Case, Constant, IntAttrs, Kernel, Lowered, Op, Operand, Param, Shape, View
-from ..graph.source import SourceOp
+from ..graph.source import FloatHalf, SourceOp
 from .shared import fixed16
 from .shared.checks import require_int8
 from .shared.operands import X
 from .shared.testing import fills
 
 ATTRS = ("out_zero",)
+_ROOM = 3 * 2**29  # of sums over steps, in 32 bits; the rest is for rounding of the weights
 MOST = 2**31  # what sums over the inputs stay below, after a left shift
 
 _KEPT = Operand("kept")
@@ -167,4 +169,50 @@ OP = Op(
     validate=validate,
     cases=cases,
 )
-SOURCE = SourceOp("memory_filters", lower, becomes="svdf", operands=(X, _KEPT, _FEATURE, _TIME, _CONSTANTS[3]))
+
+
+def _real(view: View, operands: Sequence[Array]) -> Array:
+    """Memory and units, float32 (n, filters * steps + units): a value for each filter and step, the oldest first."""
+    x, kept, feature, time, bias = operands
+    newest = x @ feature.T
+    memory = np.concatenate([kept.reshape(-1, *time.shape)[..., 1:], newest[..., None]], -1)
+    units = (memory * time).sum(-1).reshape(len(x), len(bias), -1).sum(-1) + bias
+    return np.concatenate([memory.reshape(len(x), -1), units], 1)
+
+
+def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
+    x, kept, feature, time, bias = operands
+    newest = x @ feature.T
+    memory = torch.cat([kept.reshape(-1, *time.shape)[..., 1:], newest[..., None]], -1)
+    units = (memory * time).sum(-1).reshape(len(x), len(bias), -1).sum(-1) + bias
+    return torch.cat([memory.reshape(len(x), -1), units], 1)
+
+
+def _quantised(view: View, quants: Mapping[str, Quant]) -> list[Tensor]:
+    """Weights over inputs in int8, over steps in 16 bits, coarse enough for sums that do not leave 32 bits."""
+    state_scale = float(view.node.attrs["state_scale"])
+    feature, time, bias = (view.operand(n) for n in ("feature", "time", "unit_bias"))
+    for t in (feature, time, bias):
+        if not np.isfinite(t.value).all():
+            raise ModelError("holds NaN or infinity", where=t.name)
+    by_unit = np.abs(time.value.astype(np.float64)).reshape(len(bias.value), -1).sum(1)
+    most = (2.0**15 * by_unit + np.abs(bias.value.astype(np.float64)) / state_scale).max() / _ROOM
+    scales = np.abs(feature.value).max() / 127.0, max(np.abs(time.value).max() / 32767.0, float(most))
+    f, t = (Quant((float(np.float32(max(s, np.finfo(np.float32).tiny))),), (0,)) for s in scales)
+    levels = [np.round(a.value.astype(np.float64) / q.scale) for a, q in ((feature, f), (time, t))]
+    units = np.round(bias.value.astype(np.float64) / (state_scale * t.scale))
+    return [
+        constant(feature.name, np.clip(levels[0], -127, 127).astype(np.int8), Role.WEIGHTS, f),
+        constant(time.name, np.clip(levels[1], -32767, 32767).astype(np.int16), Role.WEIGHTS, t),
+        constant(bias.name, np.clip(units, -_ROOM, _ROOM).astype(np.int32), Role.BIAS),
+    ]
+
+
+SOURCE = SourceOp(
+    "memory_filters",
+    lower,
+    FloatHalf(_real, _in_torch, constants=_quantised, keeps_words=True),
+    clamps=False,
+    becomes="svdf",
+    operands=(X, _KEPT, _FEATURE, _TIME, _CONSTANTS[3]),
+)

@@ -17,12 +17,16 @@ def run(graph: Graph, inputs: Sequence[Array]) -> dict[str, Array]:
 
     Args:
         inputs: one array per graph input, (batch, *shape[1:]) of any real type; the batch is free, and every
-            activation of it is kept, so feed large sets in chunks or call `outputs`.
+            activation of it is kept, so feed large sets in chunks or call `outputs`. With states the samples are
+            the steps of one sequence, from its start.
 
     Raises:
         UsageError: number or shape of the inputs is not what the graph takes.
         UnsupportedError: an operator has no float definition.
     """
+    if graph.states:
+        steps = list(_steps(graph, inputs))
+        return {name: np.concatenate([values[name] for values in steps]) for name in steps[0]}
     values = _inputs(graph, inputs)
     for name, value in _walk(graph, values):
         values[name] = value
@@ -30,8 +34,14 @@ def run(graph: Graph, inputs: Sequence[Array]) -> dict[str, Array]:
 
 
 def outputs(graph: Graph, inputs: Sequence[Array], chunk: int = 128) -> list[Array]:
-    """The graph's outputs only, (batch, *shape[1:]) float32; at most `chunk` samples are in memory at a time."""
+    """The graph's outputs only, (batch, *shape[1:]) float32; at most `chunk` samples are in memory at a time.
+
+    With states the samples are the steps of one sequence, from its start.
+    """
     parts = []
+    if graph.states:
+        parts = [[values[name] for name in graph.outputs] for values in _steps(graph, inputs)]
+        return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
     readers = {
         name: max([i for i, n in enumerate(graph.nodes) if name in n.inputs], default=-1) for name in graph.tensors
     }
@@ -44,6 +54,17 @@ def outputs(graph: Graph, inputs: Sequence[Array], chunk: int = 128) -> list[Arr
                     values.pop(old, None)
         parts.append([values[name] for name in graph.outputs])
     return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+
+
+def _steps(graph: Graph, inputs: Sequence[Array]) -> Iterator[dict[str, Array]]:
+    """All activations of one step after the other, states at its start included."""
+    kept = {s.start: s.initial for s in graph.states}
+    for i in range(len(inputs[0])):
+        values = {**_inputs(graph, [x[i : i + 1] for x in inputs]), **kept}
+        for name, value in _walk(graph, values):
+            values[name] = value
+        kept = {s.start: values[s.end] for s in graph.states}
+        yield values
 
 
 def _inputs(graph: Graph, inputs: Sequence[Array]) -> dict[str, Array]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..data import Dataset, for_graph, numbered, real_batches, subset, synthetic
+from ..data import Dataset, batches_for, for_graph, numbered, portion, real_batches, synthetic
 from ..graph.ir import Graph, Quant
 from ..ops import legal
 from ..progress import Log, unsaid
 from . import calibrate
 from .bias_correction import SideBySide, walk
 from .equalise import equalise
+from .sequences import in_sequence
 from .settings import Quantize
 from .to_int8 import prepare, quantize
+from .wide_states import wide
 
 _WALKED = 256  # samples of bias correction: a channel's mean is then known well below one step
 _BATCH = 64
@@ -53,7 +55,9 @@ def post_training(
             f"can tell; {fix}"
         )
     else:
-        chosen = for_graph(subset(dataset, settings.samples, settings.seed), graph)
+        chosen = for_graph(portion(dataset, graph, settings.samples, settings.seed), graph)
+    if graph.states and settings.bias_correction:
+        log("bias_correction: off, the errors of a network with a state come back to it in the next step")
     equalised, notes = equalise(graph) if settings.equalise != "off" else (graph, [])
     if settings.equalise == "off" or (settings.equalise == "auto" and not notes):
         return _finish(_quantised(graph, chosen, settings, exact), log)
@@ -80,8 +84,9 @@ def input_quant(dataset: Dataset) -> Quant | None:
 
 def calibrated_ranges(graph: Graph, dataset: Dataset, settings: Quantize) -> dict[str, calibrate.Range]:
     """The range of every activation of a FLOAT graph on these samples, by the recipe's [quantize]."""
-    observed = calibrate.observe(graph, lambda: real_batches(dataset, _BATCH), settings.method != "min-max")
+    observed = calibrate.observe(graph, lambda: batches_for(dataset, graph, _BATCH), settings.method != "min-max")
     ranges = calibrate.choose(observed, settings.method, settings.percentile)
+    ranges.update({s.end: calibrate.min_max(observed[s.end]) for s in wide(graph).values()})  # 16 bits need no cut
     if settings.input_range is not None:
         ranges[graph.inputs[0]] = settings.input_range
     return ranges
@@ -93,9 +98,12 @@ def _quantised(graph: Graph, dataset: Dataset, settings: Quantize, exact: Graph 
     quantized = quantize(
         graph, calibrated_ranges(graph, dataset, settings), {} if given is None else {graph.inputs[0]: given}
     )
-    sample = subset(dataset, _WALKED, settings.seed)
+    sample = portion(dataset, graph, _WALKED, settings.seed)
+    exact = graph if exact is None else exact
+    if graph.states:
+        return in_sequence(exact, quantized, sample)
     return walk(
-        graph if exact is None else exact,
+        exact,
         quantized,
         np.concatenate(list(real_batches(sample))),
         settings.bias_correction,

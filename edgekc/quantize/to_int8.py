@@ -12,12 +12,13 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant, prune
+from ..graph.ir import Array, Graph, Node, Quant, Role, Stage, State, Tensor, constant, prune
 from ..graph.op import view_of
 from ..ops import filters_of, floats_of, source_of
 from ..ops.shared.floats import LOWEST
 from ..passes import drop_identity_reshapes, fold_activations, fold_pads
 from .calibrate import Range
+from .wide_states import as_bytes
 
 _BIAS_LIMIT = 2.0**30  # half of int32; the other half is the sum's, which `lower` proves
 
@@ -66,6 +67,7 @@ def quantize(graph: Graph, ranges: Mapping[str, Range], inputs: Mapping[str, Qua
         if source_of(node).floats is None:
             raise UnsupportedError(f"{node.op} cannot be quantised", where=node.name)
     given = dict(inputs or {})
+    graph, ranges = as_bytes(graph, ranges)
     graph, copies = _separate_fixed(graph, given)
     ranges = {**ranges, **{new: ranges[old] for new, old in copies.items() if old in ranges}}
     quants = activation_quants(graph, ranges, given)
@@ -78,6 +80,8 @@ def quantize(graph: Graph, ranges: Mapping[str, Range], inputs: Mapping[str, Qua
         if (filters := filters_of(node)) is not None:
             for t in _linear_constants(graph, node, filters.axis, quants):
                 tensors[t.name] = t
+        elif (own := floats_of(node).constants) is not None:
+            tensors.update({t.name: t for t in own(view_of(graph, node), quants)})
         else:
             shared = quants[node.outputs[0]] if floats_of(node).shares_scale else None
             for t in graph.of(node.inputs):
@@ -86,7 +90,17 @@ def quantize(graph: Graph, ranges: Mapping[str, Range], inputs: Mapping[str, Qua
                     tensors[t.name] = per_tensor_constant(t, shared) if t.value.dtype.kind == "f" else t
     # The order of tensors is that of the source, so that dumps compare.
     tensors = {name: tensors[name] for name in graph.tensors if name in tensors}
-    return prune(replace(graph, stage=Stage.QUANTIZED, tensors=tensors))
+    states = tuple(_first_levels(s, quants[s.start]) for s in graph.states)
+    return prune(replace(graph, stage=Stage.QUANTIZED, tensors=tensors, states=states))
+
+
+def _first_levels(state: State, quant: Quant) -> State:
+    """What a state starts as, in int8; a wide one has its bytes already."""
+    if state.initial.dtype == np.int8:
+        return state
+    initial = to_int8(state.initial, quant)
+    initial.setflags(write=False)
+    return replace(state, initial=initial)
 
 
 def _no_lower(graph: Graph, node: Node, t: Tensor, quants: Mapping[str, Quant]) -> Tensor:
@@ -177,14 +191,27 @@ def _groups(graph: Graph) -> dict[str, str]:
             for name in ends:
                 if name in parent:
                     parent[root(name)] = root(one)
+    for state in graph.states:  # a step starts with what the one before it has left
+        parent[root(state.end)] = root(state.start)
     return {name: root(name) for name in parent}
 
 
 def _separate_fixed(graph: Graph, given: Iterable[str]) -> tuple[Graph, dict[str, str]]:
+    """As `_separated`, a state being as fixed at its start as at its end."""
+    pinned = set(given)
+    while True:
+        separate, copies, found = _separated(graph, pinned)
+        more = {s.start for s in graph.states if s.end in found} - pinned
+        if not more:
+            return separate, copies
+        pinned |= more
+
+
+def _separated(graph: Graph, given: Iterable[str]) -> tuple[Graph, dict[str, str], set[str]]:
     """Requantise where a tensor of fixed steps (softmax, pixels) meets others in a concatenation or a maximum.
 
     Sharing would force its steps on the others, 0..1 say, and clip them. Also returns what each new tensor is a copy
-    of, in real numbers.
+    of, in real numbers, and all that has fixed steps.
     """
     pinned, copies = set(given), {}
     tensors, nodes = dict(graph.tensors), []
@@ -206,7 +233,7 @@ def _separate_fixed(graph: Graph, given: Iterable[str]) -> tuple[Graph, dict[str
                 inputs.append(name)
             node = replace(node, inputs=tuple(inputs))
         nodes.append(node)
-    return replace(graph, tensors=tensors, nodes=tuple(nodes)), copies
+    return replace(graph, tensors=tensors, nodes=tuple(nodes)), copies, pinned
 
 
 def _linear_constants(graph: Graph, node: Node, axis: int, quants: Mapping[str, Quant]) -> list[Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ from .step import Packing, versus, weights
 class Cluster(Packing):
     """k-means clustering of weights: 16-bit fixed-point centers, indices of a few bits."""
 
+    sequences: ClassVar[bool] = True
     method: Literal["cluster"]
     bits: Annotated[int, Field(ge=1, le=8)] = Field(default=4, description="of an index; 2**bits centers a layer")
     centers: Literal["optimal", "sklearn", "linear"] = Field(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -26,6 +26,7 @@ from .step import Packing, versus, weights
 class Codebook(Packing):
     """Kernels as a * template + b: templates clustered by Pearson correlation, indices, pairs (a, b)."""
 
+    sequences: ClassVar[bool] = True
     method: Literal["codebook"]
     templates: Annotated[int, Field(ge=1, le=65536)] | None = Field(default=None, description="of each codebook")
     error: Fraction | None = Field(default=None, description="instead: fewest templates with this weighted residual")

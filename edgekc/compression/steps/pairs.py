@@ -28,6 +28,7 @@ class Pairs(LayerStep):
 
     package: ClassVar[Package | None] = SKLEARN
 
+    sequences: ClassVar[bool] = True
     method: Literal["pairs"]
     bits: Annotated[int, Field(ge=1, le=8)] = Field(default=7, description="of an index; 2**bits pairs a layer")
     assignment: Literal["nearest", "second-order"] = Field(

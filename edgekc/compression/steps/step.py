@@ -36,6 +36,7 @@ class Step(Section):
 
     package: ClassVar[Package | None] = None
     trains: ClassVar[bool] = False  # with `Job.trainer`, on all samples
+    sequences: ClassVar[bool] = False  # takes networks with a state, whose samples follow each other
 
     @abstractmethod
     def apply(self, job: Job, state: State) -> State:

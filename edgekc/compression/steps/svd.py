@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -22,6 +22,7 @@ from .step import LayerStep, weights, with_graph
 class Svd(LayerStep):
     """Truncated singular value decomposition of a fully connected layer into a chain of smaller ones."""
 
+    sequences: ClassVar[bool] = True
     method: Literal["svd"]
     rank: Count | None = Field(default=None, description="kept singular values")
     energy: Fraction | None = Field(default=None, description="instead: smallest rank with this share of the energy")

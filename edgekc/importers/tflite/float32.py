@@ -19,7 +19,9 @@ from .file import FileModel, FileOperator, FileTensor
 from .handlers import FLOAT_ONLY, HANDLERS, detection
 from .handlers.common import activation, conv_kind, plain, transposed_window, window, window_shape
 from .handlers.float_lstm import float_lstm
+from .handlers.float_svdf import float_svdf
 from .handlers.spatial import dynamic_fully_connected, has_computed_weights
+from .handlers.state import states
 from .unroll import unrolled
 
 
@@ -59,13 +61,6 @@ def read_tflite_float(given: FileModel, name: str, where: str) -> Imported:
     given = unrolled(given, where)
     model = truths.as_reals(_widened(given, where))
     b = _FloatBuilder(model, where, in_float=True)
-    for op in model.operators:
-        if op.builtin in ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"):
-            raise UnsupportedError(
-                "a float model that keeps variables; supported: int8 ones",
-                where=b.at(op),
-                fix="quantise it with TensorFlow Lite's converter: int8 with a representative dataset",
-            )
     inputs = []
     for k, i in enumerate(model.inputs):
         at = f"{where}: input {k}"
@@ -79,8 +74,11 @@ def read_tflite_float(given: FileModel, name: str, where: str) -> Imported:
         if len(t.shape) > 1 and t.shape[0] != 1:
             b.refuse_batch(t.shape, at, i)
     outputs = b.walk(_HANDLERS, "is not implemented in float")
+    if b.refused:  # what variables hold behind a refused operator is not known
+        b.guessed += b.starts.values()
+    kept = () if b.refused else states(b)
     tensors = {n: t if t.data is not None else replace(t, dtype="float32", quant=None) for n, t in b.tensors.items()}
-    graph = Graph(name, Stage.FLOAT, tensors, tuple(b.nodes), tuple(inputs), outputs, {})
+    graph = Graph(name, Stage.FLOAT, tensors, tuple(b.nodes), tuple(inputs), outputs, {}, kept)
     read = replace(b.finished(graph), operators=operators_of(given))
     return read if read.refused else replace(read, graph=tidy(fold_affine(fold_constants(read.graph))))
 
@@ -90,6 +88,7 @@ _STORED = {
     "DEQUANTIZE": slice(0, 1),
     **dict.fromkeys(("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"), slice(1, 2)),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": slice(1, 9),  # weights of its gates
+    "SVDF": slice(1, 3),
 }
 
 _BYTES = ("CONV_2D", "FULLY_CONNECTED")  # whose weights may be uint8
@@ -250,6 +249,7 @@ _HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
     "FULLY_CONNECTED": _fully_connected,
     "NEG": plain("neg"),
     "UNIDIRECTIONAL_SEQUENCE_LSTM": float_lstm,
+    "SVDF": float_svdf,
     **FLOAT_ONLY,
     "BATCH_MATMUL": _batch_matmul,
     "ADD_N": _add_n,

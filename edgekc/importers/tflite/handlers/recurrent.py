@@ -150,31 +150,40 @@ def _keep_cells(b: Builder, op: FileOperator, quant: Quant, units: int) -> str:
     """Hidden values, and cells of 16 bits as two rows of bytes."""
     first = np.zeros((1, 3, units), np.int8)
     first[:, 0] = quant.zero_point
-    return _keep(b, op, quant, first)
+    return keep(b, op, quant, first)
 
 
-def _keep(b: Builder, op: FileOperator, quant: Quant, first: Array) -> str:
-    """A state, as bytes; numbers in it start with 0, as LiteRT's do."""
+def keep(b: Builder, op: FileOperator, quant: Quant | None, first: Array) -> str:
+    """A state, as bytes or as real numbers; numbers in it start with 0, as LiteRT's do."""
     name = f"{node_name(op)}_state"
-    b.tensors[name] = Tensor(name, first.shape, "int8", quant)
+    b.tensors[name] = Tensor(name, first.shape, first.dtype.name, quant)
     b.starts[name] = name
-    record = FileTensor(len(b.model.tensors), name, first.shape, "int8", quant, first)
+    record = FileTensor(len(b.model.tensors), name, first.shape, first.dtype.name, quant, first)
     b.model = replace(b.model, first={**b.model.first, name: record})
     return name
 
 
-def _svdf(b: Builder, op: FileOperator) -> None:
-    """A node that computes the memory and the units behind it, and copies of the two."""
+def svdf_shapes(b: Builder, op: FileOperator) -> tuple[str, FileTensor, int, tuple[int, ...]]:
+    """(input, output, units, shape of the time weights) of an SVDF that takes one step and whose shapes fit."""
     x, out = b.operand(op, 0, "input", rowwise=True), b.file_output(op)
+    b.check_type(op, "output", out, ("int8",))
     shape, rank = b.file_shape(x), int(op.options["Rank"])
     if len(shape) != 2 or shape[0] != 1:
         raise b.unsupported(op, f"input of shape {list(shape)}", "one step: a batch of 1, and values")
     filters, steps = (b.file_tensor(op, i, what).shape for i, what in ((1, "feature weights"), (2, "time weights")))
     if len(filters) != 2 or len(steps) != 2 or rank < 1 or filters[0] % rank or steps[0] != filters[0]:
         raise ModelError(f"weights of shapes {list(filters)} and {list(steps)} with rank {rank}", where=b.at(op))
-    units, size = filters[0] // rank, math.prod(steps)
-    if out.shape != (1, units) or out.quant is None:
+    units = filters[0] // rank
+    if out.shape != (1, units) or (out.quant is None and not b.in_float):
         raise ModelError(f"an output of shape {list(out.shape)} for {units} units", where=b.at(op))
+    return x, out, units, steps
+
+
+def _svdf(b: Builder, op: FileOperator) -> None:
+    """A node that computes the memory and the units behind it, and copies of the two."""
+    x, out, units, steps = svdf_shapes(b, op)
+    shape, size = b.file_shape(x), math.prod(steps)
+    assert out.quant is not None
     supported = "int8 activations and feature weights, int16 time weights and state"
     state = _state(b, op, 4, "state", "int16", size, supported)
     if op.options["FusedActivationFunction"] != 1:
@@ -186,17 +195,18 @@ def _svdf(b: Builder, op: FileOperator) -> None:
     else:
         bias = f"{node_name(op)}/unit_bias"
         b.tensors[bias] = constant(bias, np.zeros(units, np.int32), Role.BIAS)
-    kept = _keep(b, op, out.quant, np.zeros((1, 2 * size), np.int8))
+    kept = keep(b, op, out.quant, np.zeros((1, 2 * size), np.int8))
     assert state.quant is not None
     inputs, attrs = (x, kept, feature, time, bias), dict(state_scale=state.quant.scale)
     every = b.inner(op, "all", "memory_filters", inputs, attrs, (1, 2 * size + units))
     b.tensors[every] = replace(b.tensors[every], quant=out.quant)
-    b.kept[kept] = b.inner(op, "last", "strided_slice", (every,), _values(0, 2 * size), (1, 2 * size))
+    b.kept[kept] = b.inner(op, "last", "strided_slice", (every,), values(0, 2 * size), (1, 2 * size))
     b.ends[kept] = f"{node_name(op)}_end"
-    b.add(op, "strided_slice", (every,), _values(2 * size, units), out.shape)
+    b.add(op, "strided_slice", (every,), values(2 * size, units), out.shape)
 
 
-def _values(first: int, count: int) -> dict[str, str]:
+def values(first: int, count: int) -> dict[str, str]:
+    """A slice of one row."""
     return dict(begins=f"0,{first}", sizes=f"1,{count}", strides="1,1")
 
 

@@ -72,6 +72,8 @@ def states(b: Builder) -> tuple[State, ...]:
         end = b.ends.get(variable, f"{start}_kept")
         b.tensors[end] = Tensor(end, value.shape, value.dtype, value.quant)
         b.nodes.append(Node("reshape", end, (value.name,), (end,), {}))
+        if not np.isfinite(first.data).all():
+            raise ModelError("the variable's first value holds NaN or infinity", where=where)
         initial = first.data.reshape(t.shape).copy()
         initial.setflags(write=False)
         out.append(State(start, end, initial))
