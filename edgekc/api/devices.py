@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
+
+import numpy as np
 
 from ..boards.board import Board
 from ..console.session import BoardRun, Way, on_board, run_samples
@@ -28,12 +31,15 @@ def emulate(folder: Path, board: Board, sequences: Sequence[bytes], timeout_s: f
         return b"".join(run_image(image, one, timeout_s=timeout_s, count=False).outputs for one in sequences)
 
 
-def sequences_of(inputs: bytes, manifest: Mapping[str, Any], reset_each: bool) -> list[bytes]:
-    """The samples as one sequence, or each as one of its own where that makes a difference."""
-    if not reset_each or not manifest.get("state_bytes"):
+def sequences_of(
+    inputs: bytes, manifest: Mapping[str, Any], reset_each: bool, parts: Sequence[int] = ()
+) -> list[bytes]:
+    """The samples as one sequence, as sequences of these lengths, or each as one; where that makes a difference."""
+    if not manifest.get("state_bytes") or not (reset_each or parts):
         return [inputs]
     size = host.input_bytes(dict(manifest))
-    return [inputs[i : i + size] for i in range(0, len(inputs), size)]
+    ends = np.cumsum([1] * (len(inputs) // size) if reset_each else parts) * size
+    return [inputs[start:end] for start, end in pairwise([0, *map(int, ends)])]
 
 
 def ask(
@@ -45,6 +51,7 @@ def ask(
     layers: bool = False,
     check: bool = False,
     reset_each: bool = False,
+    parts: Sequence[int] = (),
     progress: Progress = silent,
 ) -> BoardRun:
     """The samples through the console of the program on the board, which is built and flashed first.
@@ -53,6 +60,7 @@ def ask(
         layers: with traces, so that each layer is counted.
         check: compare each sample with the reference.
         reset_each: a state has its first value at each sample, not at the first alone.
+        parts: how many samples each sequence has; empty: all are one.
     """
 
     def log(text: str) -> None:
@@ -61,7 +69,8 @@ def ask(
     progress(f"build and flash {board.name}", 0, 0)
     with on_board(folder, board, way, trace=layers) as (console, image, link):
         done = run_samples(
-            console, image, folder, inputs, link=link, check=check, log=log, reset_each=reset_each
+            console, image, folder, inputs, link=link, check=check, log=log, reset_each=reset_each,
+            starts=[int(at) for at in np.cumsum(parts)[:-1]],
         )  # fmt: skip
     if not check:
         check_stack(stack_bound(image), done.stack_bytes or None, f"{done.network} on {done.board}")

@@ -25,7 +25,7 @@ from ..measure.emulated import measure
 from ..progress import Progress, silent, unsaid
 from .devices import Device, ask, emulate, flash_job, sequences_of
 from .results import Built, Costs, Evaluation, Verification, costs_of, told_of_ram
-from .samples import batch_of, batch_of_dataset, dataset_of, evaluation_of, outputs_of
+from .samples import Batch, batch_of, batch_of_dataset, dataset_of, evaluation_of, outputs_of
 
 
 class Program(tables.Shown):
@@ -163,7 +163,7 @@ class Program(tables.Shown):
             ToolError: there is no compiler or emulator, or the device failed.
         """
         batch = batch_of(x, self.manifest, self._layout)
-        return outputs_of(self._outputs(batch.data, device, way, reset_each, timeout_s, silent), batch, self.manifest)
+        return outputs_of(self._outputs(batch, device, way, reset_each, timeout_s, silent), batch, self.manifest)
 
     def evaluate(
         self,
@@ -180,7 +180,7 @@ class Program(tables.Shown):
         """Accuracy over labelled samples, and the confusion matrix.
 
         Args:
-            x: an array (n, *shape); or without y: data as `compress` takes it, and its split `test`.
+            x: an array (n, *shape); or without y: data as `compress` takes it, its split `test`, with its `starts`.
             y: class numbers (n,).
             device: as in `run`.
             way: as in `run`.
@@ -196,8 +196,7 @@ class Program(tables.Shown):
         dataset = dataset_of(x, y, self.graph, count)
         batch = batch_of_dataset(dataset, self.graph)
         progress(f"run {batch.count} samples on the {device}", 0, 0)
-        data = self._outputs(batch.data, device, way, reset_each, timeout_s, progress)
-        found = outputs_of(data, batch, self.manifest)
+        found = outputs_of(self._outputs(batch, device, way, reset_each, timeout_s, progress), batch, self.manifest)
         scores: Array = found[0] if isinstance(found, tuple) else found
         return evaluation_of(self.name, "the host" if device == "host" else self.board.name, scores, dataset)
 
@@ -386,13 +385,14 @@ class Program(tables.Shown):
         return batch_of_dataset(dataset_of(data, None, self.graph, samples), self.graph).data
 
     def _outputs(
-        self, inputs: bytes, device: Device, way: Way | None, reset_each: bool, timeout_s: float, progress: Progress
+        self, batch: Batch, device: Device, way: Way | None, reset_each: bool, timeout_s: float, progress: Progress
     ) -> bytes:
         if device not in ("host", "board"):
             raise UsageError(f"device {device!r}; expected host or board")
         if way is not None:
-            return ask(self.folder, self.board, way, inputs, reset_each=reset_each, progress=progress).outputs
-        sequences = sequences_of(inputs, self.manifest, reset_each)
+            how: dict[str, Any] = dict(reset_each=reset_each, parts=batch.lengths, progress=progress)
+            return ask(self.folder, self.board, way, batch.data, **how).outputs
+        sequences = sequences_of(batch.data, self.manifest, reset_each, batch.lengths)
         if device == "board":
             return emulate(self.folder, self.board, sequences, timeout_s)
         if self._host is None:

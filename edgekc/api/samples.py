@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..compression.walk import has_splits
-from ..data import Dataset, for_graph
+from ..data import Dataset, for_graph, lengths, take
 from ..data import load as load_data
 from ..errors import UsageError
 from ..evaluate import input_levels
@@ -30,12 +30,14 @@ class Batch:
         count: samples.
         single: the user gave one sample without a batch axis, and wants the outputs so.
         real: the user gave real numbers, and wants the outputs so.
+        lengths: how many samples each sequence has; empty: all are one.
     """
 
     data: bytes
     count: int
     single: bool = False
     real: bool = False
+    lengths: tuple[int, ...] = ()
 
 
 def batch_of(x: Any, manifest: Mapping[str, Any], layout: str = "") -> Batch:
@@ -135,14 +137,13 @@ def dataset_of(x: Any, y: Any, graph: Graph, count: int | None = None) -> Datase
     found = for_graph(load_data(source, split=split), graph)
     if count is None or count >= len(found):
         return found
-    y = None if found.y is None else found.y[:count]
-    return Dataset(found.x[:count], y, found.classes, found.where, found.quant)
+    return take(found, np.arange(count))
 
 
 def batch_of_dataset(dataset: Dataset, graph: Graph) -> Batch:
     """The samples of a dataset as the graph's one input takes them."""
     levels = np.ascontiguousarray(input_levels(dataset, graph))
-    return Batch(levels.tobytes(), len(levels))
+    return Batch(levels.tobytes(), len(levels), lengths=tuple(lengths(dataset)))
 
 
 def evaluation_of(network: str, device: str, scores: Array, dataset: Dataset) -> Evaluation:

@@ -7,7 +7,7 @@ import math
 import socket
 import subprocess
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -239,11 +239,11 @@ def on_board(folder: Path, board: Board, way: Way, *, trace: bool) -> Iterator[t
 
 def run_samples(
     console: Console, image: Image, folder: Path, inputs: bytes, *, link: str, check: bool,
-    log: Log, reset_each: bool = False,
+    log: Log, reset_each: bool = False, starts: Collection[int] = (),
 ) -> BoardRun:  # fmt: skip
     """Runs every sample; with `check`, compares each with the reference and stops at the first difference.
 
-    With `reset_each` a state has its first value at each sample.
+    With `reset_each` a state has its first value at each sample, else at the first and at those of `starts`.
 
     Raises:
         ToolError: the board does not answer, faulted, was reset, or runs another network.
@@ -258,13 +258,14 @@ def run_samples(
     layers: list[list[int]] = []
     count = len(inputs) // size_in
     states: list[Array] | None = None
+    first = 0  # sample of the sequence
     if not inputs or len(inputs) % size_in:
         raise UsageError(f"{len(inputs)} bytes are not a number of samples of {size_in} bytes", where="inputs")
     for k in range(count):
         sample = inputs[k * size_in : (k + 1) * size_in]
-        if reset_each:
-            states = None
-        step = 0 if reset_each else k
+        if reset_each or k in starts:
+            states, first = None, k
+        step = k - first
         run = console.run(sample, step if graph.states else None)
         _check_run(run, k, image)
         data = console.output(size_out)

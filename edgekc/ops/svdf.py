@@ -192,18 +192,18 @@ def _quantised(view: View, quants: Mapping[str, Quant]) -> list[Tensor]:
     """Weights over inputs in int8, over steps in 16 bits, coarse enough for sums that do not leave 32 bits."""
     state_scale = float(view.node.attrs["state_scale"])
     feature, time, bias = (view.operand(n) for n in ("feature", "time", "unit_bias"))
-    for t in (feature, time, bias):
-        if not np.isfinite(t.value).all():
-            raise ModelError("holds NaN or infinity", where=t.name)
+    for given in (feature, time, bias):
+        if not np.isfinite(given.value).all():
+            raise ModelError("holds NaN or infinity", where=given.name)
     by_unit = np.abs(time.value.astype(np.float64)).reshape(len(bias.value), -1).sum(1)
     most = (2.0**15 * by_unit + np.abs(bias.value.astype(np.float64)) / state_scale).max() / _ROOM
-    scales = np.abs(feature.value).max() / 127.0, max(np.abs(time.value).max() / 32767.0, float(most))
-    f, t = (Quant((float(np.float32(max(s, np.finfo(np.float32).tiny))),), (0,)) for s in scales)
-    levels = [np.round(a.value.astype(np.float64) / q.scale) for a, q in ((feature, f), (time, t))]
-    units = np.round(bias.value.astype(np.float64) / (state_scale * t.scale))
+    scales = float(np.abs(feature.value).max()) / 127, max(float(np.abs(time.value).max()) / 32767, float(most))
+    f, t = (Quant((float(np.float32(max(s, float(np.finfo(np.float32).tiny)))),), (0,)) for s in scales)
+    rows, columns = (np.asarray(np.round(a.value.astype(np.float64) / q.scale)) for a, q in ((feature, f), (time, t)))
+    units = np.asarray(np.round(bias.value.astype(np.float64) / (state_scale * t.scale)))
     return [
-        constant(feature.name, np.clip(levels[0], -127, 127).astype(np.int8), Role.WEIGHTS, f),
-        constant(time.name, np.clip(levels[1], -32767, 32767).astype(np.int16), Role.WEIGHTS, t),
+        constant(feature.name, np.clip(rows, -127, 127).astype(np.int8), Role.WEIGHTS, f),
+        constant(time.name, np.clip(columns, -32767, 32767).astype(np.int16), Role.WEIGHTS, t),
         constant(bias.name, np.clip(units, -_ROOM, _ROOM).astype(np.int32), Role.BIAS),
     ]
 

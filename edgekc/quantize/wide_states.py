@@ -49,7 +49,7 @@ def as_bytes(graph: Graph, ranges: Mapping[str, Range]) -> tuple[Graph, dict[str
                 names.append(reader.outputs[0])
                 nodes[reader.name] = replace(reader, attrs={**reader.attrs, "sizes": f"1,{2 * size}"})
         peak = max(map(abs, found[state.end]))
-        scale = float(np.float32(max(2 * peak / 32767, np.finfo(np.float32).tiny)))
+        scale = float(np.float32(max(2 * peak / 32767, float(np.finfo(np.float32).tiny))))
         nodes[name] = replace(node, attrs={**node.attrs, "state_scale": scale})
         for each in names:
             t = tensors[each]

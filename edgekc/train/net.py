@@ -32,6 +32,8 @@ class Net(Trainable):
         super().__init__()
         self.source = model if isinstance(model, Model) else Model(model)
         graph = self.source.graph
+        if graph.states:
+            raise UnsupportedError("a network that keeps a state cannot be trained", where=graph.name)
         self.books = nn.ParameterDict()
         self.layers = nn.ModuleDict()  # weights of a layer
         self.biases = nn.ParameterDict()

@@ -49,7 +49,8 @@ def tflite() -> Seeds:
 
 
 def tflite_float() -> Seeds:
-    """The same in float, but for state, which is refused there."""
+    """The same in float; LSTM is unrolled, and among what converters made."""
+    import float_streaming
     import oracle
     import random_nets
 
@@ -58,6 +59,7 @@ def tflite_float() -> Seeds:
 
     x, y = (Tensor(name, (1, 4), "float32") for name in "xy")
     found = [oracle.model(View(Node("add_n", "y", ("x", "x", "x"), ("y",), {}), (x, x, x), (y,)))]
+    found += [float_streaming.windows(1), float_streaming.svdf(2)]
     there = builtins(found[0])
     for views, inputs, outputs in [
         *(([view], [view.x.name], [view.out.name]) for view in _views() if not _alone(view)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -262,15 +261,3 @@ def test_files_that_are_refused(
     with pytest.raises(error, match=message) as caught:
         import_model(tmp_path / "net.tflite", "net")
     assert "\n" not in str(caught.value)
-
-
-def test_a_float_network_with_variables_is_refused(tmp_path: Path) -> None:
-    x = Tensor("x", (1, 4), "float32")
-    read = replace(x, name="s")
-    view = streaming.View(
-        Node("add", "y", ("x", "s"), ("y",), {"activation": "none"}), (x, read), (replace(x, name="y"),)
-    )
-    variables = [streaming.Variable("v", read, "y", np.zeros((1, 4), np.float32))]
-    (tmp_path / "net.tflite").write_bytes(streaming.model([view], [x], ["y"], variables))
-    with pytest.raises(UnsupportedError, match="operator 1 VAR_HANDLE: a float model that keeps variables"):
-        import_model(tmp_path / "net.tflite", "net")
