@@ -96,7 +96,7 @@ def before(source: Graph, packed: tuple[LayerSize, ...]) -> dict[str, int]:
     Of several that one was split into (`fc` to `fc_0` and `fc`) the first has all of them, and the others none.
     """
     left = {
-        node.name: math.prod(view_of(source, node).weights.shape)
+        node.name: sum(math.prod(t.shape) for t in source.of(node.inputs) if t.role is Role.WEIGHTS)
         for node in source.nodes
         if any(t.role is Role.BIAS for t in source.of(node.inputs))
     }
