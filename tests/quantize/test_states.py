@@ -16,7 +16,7 @@ from edgekc.emulate import reference
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError, UsageError
 from edgekc.evaluate import host_outputs, input_levels, output_error
 from edgekc.format.pack import pack, unpack
-from edgekc.graph.ir import Array, Graph, State, Tensor
+from edgekc.graph.ir import Array, Graph, Quant, State, Tensor
 from edgekc.importers import import_model
 from edgekc.ops import SOURCES
 from edgekc.pipeline import to_integer
@@ -160,3 +160,17 @@ def test_training_computes_the_same(tmp_path: Path) -> None:
     assert floats is not None
     found = floats.torch(torch, view, [torch.tensor(x) for x in operands])
     np.testing.assert_allclose(found.numpy(), floats.compute(view, operands), rtol=1e-5, atol=1e-5)
+
+
+def test_weights_of_dynamic_range(tmp_path: Path) -> None:
+    """Stored as int8, they are what they stand for; the graph does not round activations, as LiteRT does."""
+    rng, stored, levels = np.random.default_rng(5), {}, {}
+    graph = graph_of(tmp_path, FILES["svdf-1"])
+    for what in ("feature", "time"):
+        (t,) = (t for name, t in graph.tensors.items() if name.endswith(f"/{what}"))
+        levels[what] = rng.integers(-127, 128, t.shape).astype(np.int8)
+        stored[what] = Tensor(what, t.shape, "int8", Quant((1 / 256,), (0,)), data=levels[what])
+    found = graph_of(tmp_path, float_streaming.svdf(1, **stored))
+    for what, value in levels.items():
+        (t,) = (t for name, t in found.tensors.items() if name.endswith(f"/{what}"))
+        np.testing.assert_array_equal(t.value, value / np.float32(256))
