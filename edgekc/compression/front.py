@@ -63,7 +63,7 @@ def advance(front: Front, graph: Graph, name: str) -> Front:
         out = node.outputs[0]
         if out in done:
             continue
-        read = [n for n in node.inputs if n in values]
+        read = [n for n in dict.fromkeys(node.inputs) if n in values]
         parts = [
             float_reference.run_node(graph, node, {n: values[n][at : at + _CHUNK] for n in read})
             for at in range(0, len(values[read[0]]), _CHUNK)

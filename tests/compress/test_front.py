@@ -46,6 +46,14 @@ def test_activations_are_those_of_the_graph_as_it_is_by_then() -> None:
     assert seen == 7
 
 
+def test_an_operand_that_is_read_twice() -> None:
+    made = FloatNet(np.random.default_rng(0), (1, 8, 8, 3))
+    y = made.binary("mul", "input", "input")
+    graph, data = made.graph(made.conv(y, 2)), samples(3)
+    ahead = front.advance(front.start(graph, data), graph, y)
+    np.testing.assert_array_equal(ahead.values[y], data.x * data.x)
+
+
 @pytest.mark.parametrize(
     ("text", "count"),
     [
