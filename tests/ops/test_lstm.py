@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import edgekc
+from edgekc.api.devices import ask, sequences_of
 from edgekc.emulate import imported, reference
 from edgekc.errors import EdgekcError
 from edgekc.graph.ir import Array, Graph, Quant, Role, Tensor, constant
@@ -53,7 +54,10 @@ def test_generated_code_keeps_the_state(seed: int, tmp_path: Path) -> None:
 
 
 def test_samples_may_start_anew(tmp_path: Path) -> None:
-    """With `reset_each` no sample sees what came before it: on this machine, in the emulator, over the console."""
+    """With `reset_each` no sample sees what came before it: on this machine, in the emulator, over the console.
+
+    So it is where sequences of more than one sample begin.
+    """
     view, rng = recurrent.made(2)
     (tmp_path / "net.tflite").write_bytes(recurrent.file(view))
     program = edgekc.compile(tmp_path / "net.tflite", board="mps2-an386", name="net")
@@ -64,6 +68,11 @@ def test_samples_may_start_anew(tmp_path: Path) -> None:
     for way in (None, edgekc.Way()):
         found = program.run(samples, device="board", way=way, reset_each=True)
         np.testing.assert_array_equal(found, alone)
+    wanted = np.concatenate([alone[:1], program.run(samples[1:])]).tobytes()
+    data = samples.tobytes()
+    assert ask(program.folder, program.board, edgekc.Way(), data, parts=(1, 2)).outputs == wanted
+    parts = sequences_of(data, program.manifest, False, (1, 2))
+    assert b"".join(parts) == data and len(parts[1]) == 2 * len(parts[0])
 
 
 def test_the_state_starts_with_zeros(tmp_path: Path) -> None:
