@@ -160,6 +160,18 @@ def losses() -> str:
     return markdown(rows)
 
 
+def wide() -> str:
+    """Activations of int16 beside int8, from the committed results of benchmarks/wide.py."""
+    found = {(r["model"], r["board"], r["activations"]): r for r in _result("wide.json")["rows"]}
+    figures = {"instructions": "instructions", "estimated cycles": "estimated_cycles", "arena, bytes": "arena_bytes"}
+    rows: list[tuple[str, ...]] = [("16x8 / int8", *MODELS.values())]
+    for core, board in (("Cortex-M4", "mps2-an386"), ("Cortex-M55", "mps3-an547")):
+        for name, key in figures.items():
+            pairs = [[found[m, board, kind][key] for kind in ("int16", "int8")] for m in MODELS]
+            rows.append((f"{core}: {name}", *(f"{a:,} / {b:,} = **{a / b:.2f}**" for a, b in pairs)))
+    return markdown(rows)
+
+
 def litert() -> str:
     """Times beside LiteRT's, from the committed results of benchmarks/litert.py."""
     rows = [("µs of one inference, edgekc / LiteRT", "wall", "processor")]
@@ -203,6 +215,7 @@ TABLES = {
         "figures": figures,
         "losses": losses,
         "networks": networks,
+        "wide": wide,
         "cycles": costs("cycles"),
         "flash": costs("flash"),
     },
