@@ -136,3 +136,29 @@ def head() -> bytes:
         _step("mul", [out, half], Tensor("y", (1, 3), "float32"), activation="none"),
     ]
     return oracle.network(views, ["x"], ["y"])
+
+
+def choices() -> bytes:
+    """Comparisons in float, what is chosen by them and by a constant, the logarithm of a softmax, and the largest."""
+    x = Tensor("x", (1, 4, 6), "int8", quant(0.05, 3))
+    views: list[View] = []
+
+    def put(op: str, inputs: Sequence[Tensor], name: str, dtype: str = "float32", **given: AttrValue) -> Tensor:
+        out = Tensor(name, x.shape, dtype)
+        views.append(_step(op, inputs, out, **given))
+        return out
+
+    def number(name: str, *values: float) -> Tensor:
+        return constant(name, np.array(values, np.float32), Role.WEIGHTS)
+
+    r = put("dequantize", [x], "real")
+    above = put("compare", [r, number("limits", 1, 0.5, 0, -1, 2, -6)], "above", "bool", relation="greater")
+    kept = put("select", [above, r, number("low", -0.75)], "kept")
+    log = put("log_softmax", [kept], "log")
+    put("compare", [log, r], "less", "bool", relation="less_equal")
+    put("select", [views[-1].out, kept, log], "either")
+    causal = Tensor("causal", (4, 6), "bool", data=np.tri(4, 6, dtype=bool))
+    put("select", [causal, r, number("mask", -1e9)], "masked")
+    best = tuple(Tensor(name, (1, 4, 3), dtype) for name, dtype in (("most", "float32"), ("places", "int32")))
+    views.append(View(Node("top_k", "best", ("log",), ("most", "places"), {"count": 3}), (log,), best))
+    return oracle.network(views, ["x"], ["either", "masked", "most", "places"])

@@ -39,6 +39,7 @@ def tflite() -> Seeds:
     found += [streaming.wake_word(1).file, recurrent.file(recurrent.made(1)[0])]
     found.append(memory_filters.file(memory_filters.made(2)[0]))
     found += [float_ends.detector(float_ends.attrs()), float_ends.head(), float_ends.middle()]
+    found.append(float_ends.choices())
     there = set().union(*map(builtins, found))
     for seed in range(NETWORKS):
         data = random_nets.random_model(seed)
