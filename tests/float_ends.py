@@ -139,7 +139,7 @@ def head() -> bytes:
 
 
 def choices() -> bytes:
-    """Comparisons in float, what is chosen by them and by a constant, the logarithm of a softmax, and the largest."""
+    """What converters leave in float of rarer operators: comparisons, choices, orders, powers."""
     x = Tensor("x", (1, 4, 6), "int8", quant(0.05, 3))
     views: list[View] = []
 
@@ -159,6 +159,17 @@ def choices() -> bytes:
     put("select", [views[-1].out, kept, log], "either")
     causal = Tensor("causal", (4, 6), "bool", data=np.tri(4, 6, dtype=bool))
     put("select", [causal, r, number("mask", -1e9)], "masked")
+    # What becomes other operators on import: |x|, 1 / (1 + x^2), x^3 and x^7; and a constant of zeros.
+    squares = put("pow", [r, number("two", 2)], "squares")
+    sizes = put("pow", [squares, number("half", 0.5)], "sizes")
+    more = put("add", [squares, number("one", 1)], "more", activation="none")
+    less = put("pow", [more, number("inverse", -1)], "inverses")
+    steep = put("pow", [less, number("seven", 7)], "steep")
+    cubes = put("pow", [r, number("three", 3)], "cubes")
+    zeros = put("zeros_like", [r], "zeros")
+    positive = put("maximum", [cubes, zeros], "positive")
+    put("add_n", [sizes, less, steep, positive], "total")
+    put("pow", [views[-1].out, number("first", 1)], "same")
     best = tuple(Tensor(name, (1, 4, 3), dtype) for name, dtype in (("most", "float32"), ("places", "int32")))
     views.append(View(Node("top_k", "best", ("log",), ("most", "places"), {"count": 3}), (log,), best))
-    return oracle.network(views, ["x"], ["either", "masked", "most", "places"])
+    return oracle.network(views, ["x"], ["either", "masked", "most", "places", "total", "same"])

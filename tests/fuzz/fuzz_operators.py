@@ -57,9 +57,13 @@ def tflite_float() -> Seeds:
     from edgekc.graph.ir import Node, Tensor
     from edgekc.graph.op import View
 
-    x, y = (Tensor(name, (1, 4), "float32") for name in "xy")
+    x, y, z, m = (Tensor(name, (1, 4), "float32") for name in "xyzm")
+    three = Tensor("three", (), "float32", data=np.array(3, np.float32))
+    steps = (("zeros_like", (x,), z), ("maximum", (x, z), m), ("pow", (m, three), y))
     found = [oracle.model(View(Node("add_n", "y", ("x", "x", "x"), ("y",), {}), (x, x, x), (y,)))]
-    there = builtins(found[0])
+    views = [View(Node(op, t.name, tuple(i.name for i in ends), (t.name,), {}), ends, (t,)) for op, ends, t in steps]
+    found.append(oracle.network(views, ["x"], ["y"]))
+    there = set[str]().union(*map(builtins, found))
     for views, inputs, outputs in [
         *(([view], [view.x.name], [view.out.name]) for view in _views() if not _alone(view)),
         *(

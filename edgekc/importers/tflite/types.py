@@ -7,15 +7,18 @@ from collections.abc import Mapping
 _PLACES = ("int32", "int64")
 _RELATIONS = ("LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL")
 _CHOICES = ("SELECT", "SELECT_V2")
+_FLOAT_ALONE = ("POW", "ADD_N", "ZEROS_LIKE")
 _DETECTION = "CUSTOM TFLite_Detection_PostProcess"
 _INPUTS: Mapping[str, tuple[str, ...]] = {
     "QUANTIZE": ("int8", "uint8", "int16", "float32"),
     "DEQUANTIZE": ("int8", "uint8", "int16"),
     **dict.fromkeys(("ARG_MAX", "ARG_MIN", "TOPK_V2", _DETECTION, *_RELATIONS, *_CHOICES), ("int8", "float32")),
+    **dict.fromkeys(_FLOAT_ALONE, ("float32",)),
 }
 _OUTPUTS: Mapping[str, tuple[str, ...]] = {
     "QUANTIZE": ("int8", "uint8", "int16"),
     "DEQUANTIZE": ("float32",),
+    **dict.fromkeys(_FLOAT_ALONE, ("float32",)),
     **dict.fromkeys(("ARG_MAX", "ARG_MIN"), _PLACES),
     _DETECTION: ("float32",),
     **dict.fromkeys(("CAST", *_CHOICES), ("int8", "float32")),
