@@ -136,3 +136,40 @@ def head() -> bytes:
         _step("mul", [out, half], Tensor("y", (1, 3), "float32"), activation="none"),
     ]
     return oracle.network(views, ["x"], ["y"])
+
+
+def choices() -> bytes:
+    """What converters leave in float of rarer operators: comparisons, choices, orders, powers."""
+    x = Tensor("x", (1, 4, 6), "int8", quant(0.05, 3))
+    views: list[View] = []
+
+    def put(op: str, inputs: Sequence[Tensor], name: str, dtype: str = "float32", **given: AttrValue) -> Tensor:
+        out = Tensor(name, x.shape, dtype)
+        views.append(_step(op, inputs, out, **given))
+        return out
+
+    def number(name: str, *values: float) -> Tensor:
+        return constant(name, np.array(values, np.float32), Role.WEIGHTS)
+
+    r = put("dequantize", [x], "real")
+    above = put("compare", [r, number("limits", 1, 0.5, 0, -1, 2, -6)], "above", "bool", relation="greater")
+    kept = put("select", [above, r, number("low", -0.75)], "kept")
+    log = put("log_softmax", [kept], "log")
+    put("compare", [log, r], "less", "bool", relation="less_equal")
+    put("select", [views[-1].out, kept, log], "either")
+    causal = Tensor("causal", (4, 6), "bool", data=np.tri(4, 6, dtype=bool))
+    put("select", [causal, r, number("mask", -1e9)], "masked")
+    # What becomes other operators on import: |x|, 1 / (1 + x^2), x^3 and x^7; and a constant of zeros.
+    squares = put("pow", [r, number("two", 2)], "squares")
+    sizes = put("pow", [squares, number("half", 0.5)], "sizes")
+    more = put("add", [squares, number("one", 1)], "more", activation="none")
+    less = put("pow", [more, number("inverse", -1)], "inverses")
+    steep = put("pow", [less, number("seven", 7)], "steep")
+    cubes = put("pow", [r, number("three", 3)], "cubes")
+    zeros = put("zeros_like", [r], "zeros")
+    positive = put("maximum", [cubes, zeros], "positive")
+    put("add_n", [sizes, less, steep, positive], "total")
+    put("pow", [views[-1].out, number("first", 1)], "same")
+    best = tuple(Tensor(name, (1, 4, 3), dtype) for name, dtype in (("most", "float32"), ("places", "int32")))
+    views.append(View(Node("top_k", "best", ("log",), ("most", "places"), {"count": 3}), (log,), best))
+    return oracle.network(views, ["x"], ["either", "masked", "most", "places", "total", "same"])

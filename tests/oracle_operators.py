@@ -138,6 +138,8 @@ FIRST_VERSION = (
     "FLOOR",
     "CEIL",
     "ROUND",
+    "POW",
+    "ZEROS_LIKE",
 )  # have no second
 # Without an int8 kernel: LiteRT is given DEQUANTIZE, the operator in float, and QUANTIZE.
 IN_FLOAT = ("SIN", "COS", "SQUARE", "FLOOR", "CEIL", "ROUND")
@@ -173,6 +175,8 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "squared_difference": ("SQUARED_DIFFERENCE", "SquaredDifferenceOptions", lambda view: {}),
     "prelu": ("PRELU", None, lambda view: {}),
     "square": ("SQUARE", "SquareOptions", lambda view: {}),
+    "pow": ("POW", "PowOptions", lambda view: {}),
+    "zeros_like": ("ZEROS_LIKE", "ZerosLikeOptions", lambda view: {}),
     "add_n": ("ADD_N", "AddNOptions", lambda view: {}),
     "average_pool": ("AVERAGE_POOL_2D", "Pool2DOptions", _pool),
     "max_pool": ("MAX_POOL_2D", "Pool2DOptions", _pool),

@@ -79,7 +79,7 @@ def mean_of_any(b: Builder, x: Tensor) -> Tensor | None:
         return None
     q = x.q
     if b.chance(0.6):
-        factor = 2.0 ** b.rng.uniform(-6, 12) if b.extreme else b.rng.uniform(0.3, 2.0)
+        factor = 2.0 ** b.rng.uniform(-6, 30) if b.extreme else b.rng.uniform(0.3, 2.0)
         q = Quant((f32(min(max(x.q.scale / factor, 1e-9), 1e3)),), (b.zero(),))
     return b.emit("mean", found[0], [x], b.new("mean", found[1], q))
 

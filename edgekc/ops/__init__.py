@@ -33,7 +33,7 @@ transpose_conv_16x8 batch_matmul_s16
 f32.softmax_f32 f32.unary_f32 f32.binary_f32 f32.quantize_f32
 f32.reduce_f32 f32.l2_normalize_f32 f32.fully_connected_f32 f32.arg_max_f32
 f32.conv2d_f32 f32.pool_f32 f32.batch_matmul_f32 f32.resize_bilinear_f32
-f32.detection_postprocess
+f32.detection_postprocess f32.log_softmax_f32 f32.compare_f32 f32.top_k_f32
 """.split()
 MODULES = tuple(import_module(f".{name}", __name__) for name in FILES)
 OPS: dict[str, Op] = {module.OP.name: module.OP for module in MODULES if hasattr(module, "OP")}

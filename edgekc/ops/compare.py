@@ -37,12 +37,7 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 def lower(view: View) -> Lowered:
     a, b = ew.operands(view)
-    relation = str(view.node.attrs["relation"])
-    when = RELATIONS[relation]
-    if a.name != view.inputs[0].name:  # the constant was the first: less and greater change places
-        when = when & 2 | (when & 1) << 2 | when >> 2
-    if view.out.q != TRUTH:
-        raise UnsupportedError(f"{relation} whose output is not true or false", where=view.node.name)
+    when = relation_of(view, a)
     if a.q == TRUTH and is_constant(b):
         b = _whole(b)
     attrs = dict(when=when, a_zero=a.q.zero_point, b_zero=b.q.zero_point)
@@ -51,6 +46,16 @@ def lower(view: View) -> Lowered:
         attrs.update(ew.fixed(0.5 if truths else _scale(view, t), prefix))  # 1/2 keeps all levels apart
     lowered = Lowered("compare", attrs, *ew.lowered_inputs(view, a, b, broadcast.infer))
     return broadcast.as_table(view, lowered, reference)
+
+
+def relation_of(view: View, a: Tensor) -> int:
+    """The three bits of a QUANTIZED node's relation, `a` being compared with the other operand."""
+    relation = str(view.node.attrs["relation"])
+    if view.out.quant != TRUTH:
+        raise UnsupportedError(f"{relation} whose output is not true or false", where=view.node.name)
+    when = RELATIONS[relation]
+    # Where the constant was the first, less and greater change places.
+    return when if a.name == view.inputs[0].name else when & 2 | (when & 1) << 2 | when >> 2
 
 
 def _whole(b: Tensor) -> Tensor:

@@ -15,18 +15,19 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..graph.fixedpoint import DOUBLE, clamp_int8, requantize
+from ..graph.fixedpoint import DOUBLE, INT32_MAX, clamp_int8, requantize
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp
 from . import mean_s16
 from .shared import int16, reduce
-from .shared.checks import activation_inputs, require_int8
+from .shared.checks import activation_inputs, known, require_int8
 from .shared.operands import X
 from .shared.testing import fills
 from .sum import KERNEL, overflows, params
 
 ATTRS = ("axes", "keep_dims", "in_zero", "multiplier", "shift", "out_zero")  # axes: bit i is axis i
+MOST_SHIFT = 30
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -41,10 +42,23 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
     return [clamp_int8(value, attrs["out_zero"], -128, 127)]
 
 
+def _out_of_bounds(count: int, scales: IntAttrs) -> str:
+    """Why 32 bits do not hold what is computed; empty where they do.
+
+    A sum that a left shift takes out of 32 bits wraps, as LiteRT's does. From 31 bits on LiteRT's is not defined.
+    """
+    if overflows(count, 0):
+        return f"mean of {count} values overflows 32 bits"
+    if scales["shift"] > MOST_SHIFT:
+        return f"mean of {count} values whose scale is 2^{scales['shift']} of the output's"
+    if overflows(count, scales["shift"]) and scales["multiplier"] > INT32_MAX - 255:  # room for the zero point
+        return f"mean of {count} values that overflows 32 bits by its zero point"
+    return ""
+
+
 def validate(view: View) -> None:
-    count = reduce.count(view)
-    if overflows(count, view["shift"]):
-        raise ModelError(f"the mean of {count} values overflows 32 bits")
+    if wrong := _out_of_bounds(reduce.count(view), {name: view[name] for name in ATTRS}):
+        raise ModelError(f"the {wrong}")
 
 
 def lower(view: View) -> Lowered:
@@ -54,15 +68,17 @@ def lower(view: View) -> Lowered:
     attrs = reduce.lower_axes(view)
     count = math.prod(view.x.shape[a] for a in reduce.axes_of(attrs))
     scales = reduce.mean_scales(view.x.q.scale / view.out.q.scale, count)
-    if overflows(count, scales["shift"]):
-        raise UnsupportedError(f"mean of {count} values overflows 32 bits", where=view.node.name)
+    if wrong := _out_of_bounds(count, scales):
+        raise UnsupportedError(wrong, where=view.node.name)
     attrs["in_zero"] = view.x.q.zero_point
     return Lowered("mean", {**attrs, **scales, "out_zero": view.out.q.zero_point}, activation_inputs(view))
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
-    """The mean of values between two ends lies between the means of the ends: the rule is monotone."""
+    """The mean of values between two ends lies between the means of the ends, unless a sum wraps."""
     attrs = {name: view[name] for name in ATTRS}
+    if overflows(reduce.count(view), view["shift"]):
+        return known(view.out, None)
     return reduce.ranges(view, inputs[0], lambda x: reference(attrs, [x])[0])
 
 
@@ -101,7 +117,8 @@ KERNELS = (
         _MEAN,
         symbol="ek_mean_s8_mve",
         needs=frozenset({"mve"}),
-        accepts=lambda view: _one_run(view) and reduce.count(view) <= 256,  # int8 values add up in 16 bits
+        # int8 values add up in 16 bits
+        accepts=lambda view: _one_run(view) and reduce.count(view) <= 256 and not overflows(256, view["shift"]),
     ),
     _MEAN,
     replace(KERNEL, params=lambda view: params(view, DOUBLE)),
@@ -132,7 +149,14 @@ def cases(rng: np.random.Generator) -> list[Case]:
         zeros = dict(in_zero=int(rng.integers(-128, 128)), out_zero=int(rng.integers(-128, 128)))
         return {**reduce.mean_scales(float(np.exp(rng.uniform(-3, 2))), count), **zeros}
 
-    return out + [replace(case, name=f"any-{case.name}") for case in reduce.cases(rng, more)]
+    out += [replace(case, name=f"any-{case.name}") for case in reduce.cases(rng, more)]
+    for axis in (2, 3):  # sums that wrap
+        for ratio in (1e7, 3e9):
+            x = rng.integers(-128, 128, (1, 4, 6, 96)).astype(np.int8)
+            attrs = dict(axes=1 << axis, keep_dims=1, in_zero=3, out_zero=-5)
+            attrs.update(reduce.mean_scales(ratio, x.shape[axis]))
+            out.append(Case(f"wrap-{axis}-{ratio}", attrs, (x,)))
+    return out
 
 
 def _real(view: View, operands: Sequence[Array]) -> Array:

@@ -1,4 +1,4 @@
-"""One of two int8 tensors where a third is true, else the other: the definition, its lowering and its C kernels."""
+"""One of two tensors where a third is true, else the other, int8 or float32: definition, lowerings and C kernels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Number, Op, Op
 from ..graph.source import FloatHalf, SourceOp
 from . import lut
 from .compare import TRUTH
-from .shared import broadcast
+from .shared import broadcast, single
 from .shared import elementwise as ew
 from .shared.channels import channelwise
 from .shared.checks import channels_of, is_constant, known, require_int8, require_same_quant, spread
@@ -52,13 +52,29 @@ def _runs(out: Shape, shapes: Sequence[Shape]) -> list[tuple[int, tuple[bool, ..
 def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
     rank = max(x.ndim for x in inputs)
     condition, a, b = (x.reshape(ew.align(x.shape, rank)) for x in inputs)
-    return [np.where((condition != 0) != bool(attrs["swapped"]), a, b).astype(np.int8)]
+    return [np.where((condition != 0) != bool(attrs["swapped"]), a, b)]
 
 
 def lower(view: View) -> Lowered:
-    condition, a, b = view.inputs
     require_int8(view)
-    require_same_quant(View(view.node, (a, b), view.outputs))
+    require_same_quant(View(view.node, view.inputs[1:], view.outputs))
+    return _lowered(view)
+
+
+def lower_reals(view: View) -> Lowered:
+    """Of float32: by the kernel that chooses bytes, with one more loop."""
+    chosen = View(view.node, view.inputs[1:], view.outputs)
+    single.require_single(chosen)
+    lowered = _lowered(view)
+    shapes = [t.shape for t in (*(t for t in view.inputs if not is_constant(t)), *lowered.constants)]
+    if len(_runs(view.out.shape, shapes)) >= broadcast.MOST_RUNS:
+        what = f"a choice between float32 tensors of shapes {[list(s) for s in shapes]}: the axes alternate too often"
+        raise UnsupportedError(what, where=view.node.name)
+    return lowered
+
+
+def _lowered(view: View) -> Lowered:
+    condition, a, b = view.inputs
     if is_constant(condition) or condition.q != TRUTH:
         raise UnsupportedError("a choice by what is not true or false at run time", where=view.node.name)
     rank = len(view.out.shape)
@@ -88,6 +104,12 @@ def _table(view: View, condition: Tensor, a: Tensor, b: Tensor) -> Lowered:
 def validate(view: View) -> None:
     if view["swapped"] not in (0, 1):
         raise ModelError(f"swapped is {view['swapped']}, expected 0 or 1")
+    condition, *chosen = (*view.inputs, view.out)
+    if condition.dtype != "int8" or {t.dtype for t in chosen} not in ({"int8"}, {"float32"}):
+        found = ", ".join(t.dtype for t in (condition, *chosen))
+        raise ModelError(f"a choice of {found}; the condition must be int8, and the others int8 or float32")
+    if len(_runs_of_bytes(view)) > broadcast.MOST_RUNS:
+        raise ModelError(f"a choice of float32 by {broadcast.MOST_RUNS} loops, which has one for bytes too")
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
@@ -100,8 +122,20 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
 _LETTERS = "cab"  # condition, a, b
 
 
-def _params(view: View) -> dict[str, Param]:
+def _runs_of_bytes(view: View) -> list[tuple[int, tuple[bool, ...]]]:
+    """The runs of an INTEGER node's elements, and one for the bytes of a number."""
     found = _runs(view.out.shape, [t.shape for t in view.inputs])
+    size = np.dtype(view.out.dtype).itemsize
+    return found if size == 1 else [*found, (size, (False, True, True))]
+
+
+def _in_place(view: View) -> tuple[int, ...]:
+    """The condition has fewer bytes than a choice of float32."""
+    return tuple(i for i in ew.in_place(view) if i or view.out.dtype == "int8")
+
+
+def _params(view: View) -> dict[str, Param]:
+    found = _runs_of_bytes(view)
     found = [(1, (True,) * 3)] * (broadcast.MOST_RUNS - len(found)) + found
     values: dict[str, Number] = {}
     steps = dict.fromkeys(_LETTERS, 1)
@@ -128,7 +162,7 @@ def _kernel(symbol: str, held: bool, sources: tuple[str, ...]) -> Kernel:
         ),
         params=_params,
         accepts=lambda view: is_constant(view.inputs[2]) == held,
-        in_place=ew.in_place,
+        in_place=_in_place,
         sources=sources,
     )
 
@@ -150,7 +184,11 @@ def cases(rng: np.random.Generator) -> list[Case]:
             if k == 1:
                 condition = fills(rng, each[0])[0][1]  # anything but 0 is true
             b = rng.integers(-128, 128, each[2]).astype(np.int8)
-            out.append(Case(f"{name}-{fill}", dict(swapped=(i + k) % 2), (condition, a, b)))
+            attrs = dict(swapped=(i + k) % 2)
+            out.append(Case(f"{name}-{fill}", attrs, (condition, a, b)))
+            if name != "five-runs":
+                reals = (x.astype(np.float32) / np.float32(7) for x in (a, b))
+                out.append(Case(f"{name}-{fill}-float", attrs, (condition, *reals)))
     return out
 
 
@@ -167,6 +205,7 @@ OP = Op(
     channels=channelwise,
     elementwise=True,
     cases=cases,
+    single=True,
 )
 
 
@@ -193,3 +232,4 @@ SOURCE = SourceOp(
     clamps=False,
     operands=(CONDITION, EITHER_A, EITHER_B),
 )
+IN_FLOAT = {"select": lower_reals}

@@ -99,7 +99,9 @@ def _is_one_place(graph: Graph, node: Node) -> bool:
         return True
     if IN_FLOAT.get(node.op) is None or not shape or not OPS[source.becomes or node.op].elementwise:
         return False
-    return all(t.value.size == 1 if t.data is not None else t.shape == shape for t in graph.of(node.inputs))
+    reads = graph.of(node.inputs)
+    single = all(t.dtype == "float32" for t in reads)  # a choice reads bytes too
+    return single and all(t.value.size == 1 if t.data is not None else t.shape == shape for t in reads)
 
 
 def _is_float(graph: Graph, name: str) -> bool:

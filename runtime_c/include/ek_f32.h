@@ -189,4 +189,30 @@ typedef struct {
 /* exp(beta * (x - max)) / their sum, of each row. `out` may start where `in` starts. */
 void ek_softmax_f32(const ek_softmax_f32_params *p, const int8_t *in, int8_t *out);
 
+typedef struct {
+    uint32_t rows, depth; /* in and out are (rows, depth) */
+} ek_log_softmax_f32_params;
+
+/* x - max - the logarithm of the sum of exp(x - max), of each row. `out` may start where `in` starts. */
+void ek_log_softmax_f32(const ek_log_softmax_f32_params *p, const int8_t *in, int8_t *out);
+
+typedef struct {
+    ek_loops loops;
+    uint32_t when;         /* bits 0, 1, 2: the answers where a is below b, where both are equal, and where a is above */
+    const float *constant; /* the second input of ek_compare_const_f32, else 0 */
+} ek_compare_f32_params;
+
+/* 0 or 1, of int8. `out` may start where an input starts that has as many elements as the output. */
+void ek_compare_f32(const ek_compare_f32_params *p, const int8_t *a, const int8_t *b, int8_t *out);
+void ek_compare_const_f32(const ek_compare_f32_params *p, const int8_t *a, int8_t *out);
+
+typedef struct {
+    uint32_t rows, depth; /* in is (rows, depth) */
+    uint32_t count;       /* out is (rows, count) */
+    uint32_t places;      /* 0: out is the numbers; 1: their places, int32 */
+} ek_top_k_f32_params;
+
+/* The largest numbers of each row, or their places; of equal ones the first comes first. The buffers must not overlap. */
+void ek_top_k_f32(const ek_top_k_f32_params *p, const int8_t *in, int8_t *out);
+
 #endif

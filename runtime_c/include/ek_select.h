@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A choice between two int8 tensors, element by element. */
+/* A choice between two tensors, element by element, of int8; of float32 with one more loop of four bytes. */
 #ifndef EK_SELECT_H
 #define EK_SELECT_H
 
@@ -14,7 +14,7 @@ typedef struct {
     const int8_t *constant;      /* the third input of ek_select_const_s8, else 0 */
 } ek_select_params;
 
-/* `out` may be an input that has as many elements as the output. */
+/* `out` may be an input that has as many bytes as the output. */
 void ek_select_s8(const ek_select_params *p, const int8_t *condition, const int8_t *a, const int8_t *b, int8_t *out);
 void ek_select_const_s8(const ek_select_params *p, const int8_t *condition, const int8_t *a, int8_t *out);
 

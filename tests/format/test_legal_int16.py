@@ -1,4 +1,4 @@
-"""INTEGER nodes with activations of 16 bits: what has no kernel for them is refused, and so are mixed widths."""
+"""INTEGER nodes with activations of 16 bits and of float32: what no kernel takes, and mixed widths."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 
 from edgekc.errors import ModelError
-from edgekc.graph.ir import Graph, Node, Quant, Stage, Tensor, constant
+from edgekc.graph.ir import REAL, Graph, Node, Stage, Tensor, constant
 from edgekc.graph.op import Case, operand_at
 from edgekc.ops import OPS
 from edgekc.ops.legal import check
 
-QUANT = Quant((0.5,), (0,))
+ENDINGS = {"pad": "-wide", "mirror_pad": "-wide", "mean": "wrap-2-3000000000.0"}  # of the names of cases
 
 
 def _graph(name: str, case: Case, *, out: str = "", first: str = "") -> Graph:
     """The case as a net of one layer; `out` and `first` are other types of its output and its first input."""
     op = OPS[name]
     (value,) = op.reference(case.attrs, case.inputs)
-    tensors = {"out": Tensor("out", value.shape, out or value.dtype.name, QUANT)}
+    tensors = {"out": Tensor("out", value.shape, out or value.dtype.name, REAL)}
     for i, x in enumerate(case.inputs):
         role = operand_at(op, i).role
-        made = Tensor(f"in{i}", x.shape, x.dtype.name, QUANT) if role is None else constant(f"in{i}", x, role)
+        made = Tensor(f"in{i}", x.shape, x.dtype.name, REAL) if role is None else constant(f"in{i}", x, role)
         tensors[made.name] = replace(made, dtype=first) if first and i == 0 else made
     names = tuple(f"in{i}" for i in range(len(case.inputs)))
     inputs = tuple(n for n in names if tensors[n].data is None)
@@ -77,12 +77,15 @@ def test_operators_of_int16_take_no_bytes(name: str) -> None:
         ("pool_s16", "average", 2, "average 2"),
         ("conv2d_16x8", "clamp_max", -40000, "leave no int16"),
         ("batch_matmul_s16", "multiplier", 2**15, "multiplier 32768"),
+        ("mean", "multiplier", 2**31 - 1, "overflows 32 bits by its zero point"),
+        ("select", "swapped", 2, "swapped is 2"),
+        ("compare_f32", "when", 7, "when is 7"),
+        ("top_k_f32", "places", 1, "places is 1 for an output of float32"),
     ],
 )
 def test_bounds_of_the_kernels(name: str, attribute: str, value: int, said: str) -> None:
     """The numbers on which 32-bit arithmetic rests."""
-    ending = "-wide" if name in ("pad", "mirror_pad") else ""
-    graph = _graph(name, _case(name, ending))
+    graph = _graph(name, _case(name, ENDINGS.get(name, "")))
     (node,) = graph.nodes
     shapes = dict(graph.tensors)
     broken = replace(node, attrs={**node.attrs, attribute: value})
@@ -90,3 +93,19 @@ def test_bounds_of_the_kernels(name: str, attribute: str, value: int, said: str)
     shapes["out"] = replace(shapes["out"], shape=shape)
     with pytest.raises(ModelError, match=said):
         check(replace(graph, nodes=(broken,), tensors=shapes))
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "said"),
+    [
+        ("select", dict(out="int8"), "a choice of int8, float32, float32, int8"),
+        ("select", dict(first="float32"), "a choice of float32"),
+        ("compare_f32", dict(out="float32"), "compare_f32 to float32"),
+        ("compare_f32", dict(first="int8"), "not float32"),
+    ],
+)
+def test_types_of_choices(name: str, changed: dict[str, str], said: str) -> None:
+    case = _case(name, "-float" if name == "select" else "")
+    check(_graph(name, case))
+    with pytest.raises(ModelError, match=said):
+        check(_graph(name, case, **changed))

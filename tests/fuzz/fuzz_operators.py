@@ -39,6 +39,7 @@ def tflite() -> Seeds:
     found += [streaming.wake_word(1).file, recurrent.file(recurrent.made(1)[0])]
     found.append(memory_filters.file(memory_filters.made(2)[0]))
     found += [float_ends.detector(float_ends.attrs()), float_ends.head(), float_ends.middle()]
+    found.append(float_ends.choices())
     there = set().union(*map(builtins, found))
     for seed in range(NETWORKS):
         data = random_nets.random_model(seed)
@@ -57,10 +58,14 @@ def tflite_float() -> Seeds:
     from edgekc.graph.ir import Node, Tensor
     from edgekc.graph.op import View
 
-    x, y = (Tensor(name, (1, 4), "float32") for name in "xy")
+    x, y, z, m = (Tensor(name, (1, 4), "float32") for name in "xyzm")
+    three = Tensor("three", (), "float32", data=np.array(3, np.float32))
+    steps = (("zeros_like", (x,), z), ("maximum", (x, z), m), ("pow", (m, three), y))
     found = [oracle.model(View(Node("add_n", "y", ("x", "x", "x"), ("y",), {}), (x, x, x), (y,)))]
+    views = [View(Node(op, t.name, tuple(i.name for i in ends), (t.name,), {}), ends, (t,)) for op, ends, t in steps]
+    found.append(oracle.network(views, ["x"], ["y"]))
+    there = set[str]().union(*map(builtins, found))
     found += [float_streaming.windows(1), float_streaming.svdf(2)]
-    there = builtins(found[0])
     for views, inputs, outputs in [
         *(([view], [view.x.name], [view.out.name]) for view in _views() if not _alone(view)),
         *(

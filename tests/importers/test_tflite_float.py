@@ -113,6 +113,7 @@ SIMPLE = {
     "relu6": dict(op="relu", shape=(1, 2, 2, 3), out=(1, 2, 2, 3), activation="relu6"),
     "reshape": dict(op="reshape", shape=(1, 2, 2, 3), out=(1, 12)),
     "pad": dict(op="pad", shape=(1, 2, 2, 3), out=(1, 4, 5, 3), pads="0,0,1,1,0,3,0,0"),
+    **{f"power-{k}": dict(op="pow", shape=(1, 9), out=(1, 9), constants=[np.float32(k)]) for k in (*range(1, 9), -1)},
 }
 
 
@@ -199,12 +200,19 @@ def test_constants_that_are_no_numbers():
             import_tflite_float(data, "net", "net.tflite")
 
 
+@pytest.mark.parametrize("exponent", [np.float32(2.5), np.float32(9), np.ones(9, np.float32), np.float32(np.inf)])
+def test_powers_that_no_product_is(exponent):
+    what = "no constant of one value" if exponent.size > 1 else f"the exponent {exponent}; supported: whole numbers"
+    with pytest.raises((UnsupportedError, ModelError), match=f"{what}|holds NaN or infinity"):
+        import_tflite_float(one("pow", (1, 9), (1, 9), [exponent]), "net", "net.tflite")
+
+
 def test_types_that_do_not_belong():
     data = one("fully_connected", (1, 7), (1, 4), [np.ones((4, 7), np.int32)], activation="none")
     with pytest.raises(UnsupportedError, match=r"weights .*has type int32 in a float model; supported: float32"):
         import_tflite_float(data, "net", "net.tflite")
     with pytest.raises(UnsupportedError, match="has type float32"):
-        import_tflite(one("log_softmax", (1, 9), (1, 9)), "net", "net.tflite")
+        import_tflite(one("logical_not", (1, 9), (1, 9)), "net", "net.tflite")
 
 
 @settings(max_examples=100, deadline=None)

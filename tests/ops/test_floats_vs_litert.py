@@ -12,12 +12,14 @@ import lowering_cases
 import numpy as np
 import oracle
 import pytest
+from random_logic import as_bytes
 
 from edgekc.emulate.near import TOLERANCE
 from edgekc.errors import UnsupportedError
 from edgekc.graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import IN_FLOAT, OPS
+from edgekc.ops.compare import RELATIONS
 from edgekc.ops.shared import matrices, resize
 
 Rng = np.random.Generator
@@ -26,6 +28,7 @@ Cases = Callable[[Rng], Iterator[tuple[View, list[Array]]]]
 SAME_BITS = frozenset(
     "add sub mul div maximum minimum squared_difference relu abs neg square leaky_relu hard_swish sqrt rsqrt quantize "
     "sum mean reduce_max reduce_min reduce_prod arg_max arg_min prelu floor ceil round relu_0_to_1 "
+    "compare select top_k top_k_places "
     "average_pool max_pool resize_bilinear conv2d grouped_conv2d depthwise transpose_conv".split()
 )
 
@@ -87,6 +90,43 @@ def softmax(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
     for k in range(6):
         x = numbers(rng, (1, 3, 10), k)
         yield view_of("softmax", [real("x", x.shape)], x.shape, beta=(1.0, 0.3)[k % 2]), [x]
+
+
+def log_softmax(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+    for k in range(6):
+        x = numbers(rng, ((1, 3, 10), (1, 300))[k % 2], k)
+        yield view_of("log_softmax", [real("x", x.shape)], x.shape), [x]
+
+
+def compare(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+    for k, relation in enumerate(list(RELATIONS) * 3):
+        first, second = SHAPES[k % 4]
+        values = [np.round(numbers(rng, shape, k)) for shape in (first, second)]  # some are equal
+        operands = [real("a", first), real("b", second)]
+        if k % 3 < 2:
+            operands[k % 3] = constant(operands[k % 3].name, values.pop(k % 3), Role.WEIGHTS)
+        view = view_of("compare", operands, np.broadcast_shapes(first, second), relation=relation)
+        yield replace(view, outputs=(Tensor("y", view.out.shape, "bool"),)), values
+
+
+def select(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+    for k in range(12):
+        first, second = SHAPES[k % 4]
+        shape = np.broadcast_shapes(first, second)
+        condition = Tensor("c", (shape, (1,) * len(shape))[k // 4 % 2], "bool")
+        values = [rng.integers(0, 2, condition.shape).astype(bool), numbers(rng, first, k), numbers(rng, second, k)]
+        operands = [condition, real("a", first), real("b", second)]
+        if k % 3 < 2:
+            operands[1 + k % 3] = constant(operands[1 + k % 3].name, values.pop(1 + k % 3), Role.WEIGHTS)
+        yield view_of("select", operands, shape), values
+
+
+def top_k(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
+    for k, (shape, count) in enumerate((((1, 10), 3), ((1, 3, 7), 7), ((1, 200), 5), ((1, 1), 1))):
+        x = np.round(numbers(rng, shape, k))  # ties
+        view = view_of("top_k", [real("x", shape)], (*shape[:-1], count), count=count)
+        places = Tensor("places", view.out.shape, "int32")
+        yield replace(view, outputs=(view.out, places)), [x]
 
 
 def quantize(rng: Rng) -> Iterator[tuple[View, list[Array]]]:
@@ -287,6 +327,11 @@ CASES: dict[str, Cases] = {
     "l2_normalize": l2_normalize,
     "fully_connected": fully_connected,
     "softmax": softmax,
+    "log_softmax": log_softmax,
+    "top_k": top_k,
+    "top_k_places": top_k,
+    "compare": compare,
+    "select": select,
     "quantize": quantize,
 }
 
@@ -301,12 +346,18 @@ def _matrices(view: View) -> View:
     return replace(view, inputs=inputs, outputs=outputs)
 
 
+def in_graph(op: str, view: View) -> View:
+    """As the importer makes it of the file's operator."""
+    outputs = view.outputs[-1:] if op == "top_k_places" else view.outputs[:1]
+    return View(view.node, tuple(map(as_bytes, view.inputs)), tuple(map(as_bytes, outputs)))
+
+
 def furthest(op: str) -> tuple[float, float]:
     """How far the definition is from LiteRT, and how far it may be, where it is furthest by that measure."""
     found, compared = (0.0, TOLERANCE), 0
     for view, values in CASES[op](np.random.default_rng(0)):
         try:
-            lowered = IN_FLOAT[op](view)
+            lowered = IN_FLOAT[op](in_graph(op, view))
         except UnsupportedError:  # of loops or channels that no kernel in float has
             continue
         compared += 1
@@ -315,7 +366,9 @@ def furthest(op: str) -> tuple[float, float]:
         (got,) = OPS[lowered.op].reference(lowered.attrs, [*(free[n] for n in lowered.activations), *constants])
         if op == "dynamic_fully_connected":  # without the batch of one, which files do not have
             view, values, got = _matrices(view), [value[0] for value in values], got[0]
-        expected = oracle.run(view, values)[0]
+        expected = oracle.run(view, values)[op == "top_k_places"]
+        if expected.dtype == bool:
+            expected = expected.astype(np.int8)
         assert (got.dtype, got.shape) == (expected.dtype, expected.shape)
         allowed = TOLERANCE * max(1.0, float(np.abs(expected).max()))
         distance = float(np.abs(got.astype(float) - expected.astype(float)).max())

@@ -119,6 +119,15 @@ def test_float_layers(tmp_path: Path) -> None:
     assert "ek_batch_matmul_f32" in found and "ek_fully_connected_f32" in found
 
 
+def test_choices(tmp_path: Path) -> None:
+    """Comparisons, choices by them and by a constant mask, the logarithm of a softmax, the largest and their places."""
+    path = tmp_path / "net.tflite"
+    path.write_bytes(detection.choices())
+    found = kernels(check_equal(path))
+    assert {"ek_compare_f32", "ek_compare_const_f32", "ek_log_softmax_f32", "ek_top_k_f32"} < set(found)
+    assert {"ek_select_s8", "ek_select_const_s8"} < set(found)
+
+
 def test_a_float_front(tmp_path: Path) -> None:
     """An input that is scaled before it is quantised stays float32."""
     views, _ = classifier()
@@ -147,11 +156,14 @@ def test_a_quantised_input_is_int8_all_the_same(tmp_path: Path) -> None:
 
 
 def test_what_has_no_kernel_in_float_is_refused(tmp_path: Path) -> None:
+    """One of two constants: the kernel chooses of what is computed."""
     views, scores = classifier()
     r, s = real("r", (1, 10)), real("s2", (1, 10))
-    views += [step("dequantize", [scores], r), step("log_softmax", [r], s)]
+    above = Tensor("above", (1, 10), "bool")
+    views += [step("dequantize", [scores], r), step("compare", [r, number("zero", 0)], above, relation="greater")]
+    views.append(step("select", [above, number("one", 1), number("two", 2)], s))
     path = written(tmp_path, views, ["x"], ["s2"])
-    with pytest.raises(UnsupportedError, match="has type float32; supported: int8"):
+    with pytest.raises(UnsupportedError, match="select of float32"):
         edgekc.compile(path, allow_float=True)
     assert cli.call("compile", str(path), "-o", str(tmp_path / "out"), "--allow-float").code == 2
 

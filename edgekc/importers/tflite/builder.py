@@ -275,6 +275,20 @@ class Builder:
             tensors[t.index] = replace(t, shape=value.shape, data=value.astype(np.dtype(t.dtype)))
         self.model = replace(self.model, tensors=tuple(tensors))
 
+    def fill(self, op: FileOperator, value: float) -> None:
+        """An operator whose output is one number everywhere: a constant from here on."""
+        t = self.file_output(op)
+        self.check_type(op, "output", t, types.of_outputs(op.builtin))
+        tensors = list(self.model.tensors)
+        tensors[t.index] = replace(t, data=np.full(t.shape, value, np.dtype(t.dtype)))
+        self.model = replace(self.model, tensors=tuple(tensors))
+
+    def number(self, op: FileOperator, name: str, value: float) -> str:
+        """The graph name of a constant of one float32."""
+        name = f"{node_name(op)}/{name}"
+        self.tensors[name] = constant(name, np.full(1, value, np.float32), Role.WEIGHTS)
+        return name
+
     def shape_of(self, index: int) -> tuple[int, ...]:
         """Of a tensor of integers by its number in the file."""
         return self.values[index].shape if index in self.values else self.model.tensors[index].shape

@@ -232,12 +232,6 @@ def _binary(b: Builder, op: FileOperator) -> None:
         b.nodes[-1] = replace(node, inputs=tuple(sorted(node.inputs, key=lambda n: b.tensors[n].data is not None)))
 
 
-def _add_n(b: Builder, op: FileOperator) -> None:
-    if not op.inputs:
-        raise ModelError("a sum of nothing", where=b.at(op))
-    b.add(op, "add_n", tuple(b.operand(op, i, "part") for i in range(len(op.inputs))), {})
-
-
 _BINARY = ("ADD", "MUL", "SUB", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "PRELU")
 
 # Everything without weights of its own is as in the int8 importer; some functions LiteRT has in float only.
@@ -252,6 +246,5 @@ _HANDLERS: dict[str, Callable[[Builder, FileOperator], None]] = {
     "SVDF": float_svdf,
     **FLOAT_ONLY,
     "BATCH_MATMUL": _batch_matmul,
-    "ADD_N": _add_n,
     **dict.fromkeys(_BINARY, _binary),
 }

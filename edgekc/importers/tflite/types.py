@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _PLACES = ("int32", "int64")
+_RELATIONS = ("LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL")
+_CHOICES = ("SELECT", "SELECT_V2")
+_FLOAT_ALONE = ("POW", "ADD_N", "ZEROS_LIKE")
 _DETECTION = "CUSTOM TFLite_Detection_PostProcess"
 _INPUTS: Mapping[str, tuple[str, ...]] = {
     "QUANTIZE": ("int8", "uint8", "int16", "float32"),
     "DEQUANTIZE": ("int8", "uint8", "int16"),
-    **dict.fromkeys(("ARG_MAX", "ARG_MIN", _DETECTION), ("int8", "float32")),
+    **dict.fromkeys(("ARG_MAX", "ARG_MIN", "TOPK_V2", _DETECTION, *_RELATIONS, *_CHOICES), ("int8", "float32")),
+    **dict.fromkeys(_FLOAT_ALONE, ("float32",)),
 }
 _OUTPUTS: Mapping[str, tuple[str, ...]] = {
     "QUANTIZE": ("int8", "uint8", "int16"),
     "DEQUANTIZE": ("float32",),
+    **dict.fromkeys(_FLOAT_ALONE, ("float32",)),
     **dict.fromkeys(("ARG_MAX", "ARG_MIN"), _PLACES),
     _DETECTION: ("float32",),
-    "CAST": ("int8", "float32"),
-    "TOPK_V2": ("int8", "int32"),
+    **dict.fromkeys(("CAST", *_CHOICES), ("int8", "float32")),
+    "TOPK_V2": ("int8", "int32", "float32"),
 }
 _MOVES = frozenset(
     """
@@ -45,6 +50,7 @@ _IN_FLOAT = _MOVES | _FUNCTIONS.union(
 SOFTMAX ADD SUB MUL DIV MAXIMUM MINIMUM SQUARED_DIFFERENCE MEAN SUM REDUCE_MAX REDUCE_MIN L2_NORMALIZATION
 FULLY_CONNECTED DEPTH_TO_SPACE SPACE_TO_DEPTH CONV_2D DEPTHWISE_CONV_2D TRANSPOSE_CONV AVERAGE_POOL_2D MAX_POOL_2D
 PRELU BATCH_MATMUL REDUCE_PROD SPACE_TO_BATCH_ND BATCH_TO_SPACE_ND RESIZE_BILINEAR
+LOG_SOFTMAX
 """.split()
 )
 CONSTANTS = ("int8", "uint8", "int16", "int32", "int64", "float16", "float32", "float64", "bool")  # numpy's names too

@@ -73,7 +73,9 @@ def count(view: View) -> int:
 
 def mean_scales(ratio: float, count: int) -> dict[str, int]:
     """Multiplier and shift of ratio / count, in TFLite's way: an integer division that keeps 31 bits."""
-    multiplier, shift = quantize_multiplier(ratio)
+    exponent = 16 if ratio >= 2.0**30 else 0  # beyond what `quantize_multiplier` has, while the quotient may be below
+    multiplier, shift = quantize_multiplier(ratio * 2.0**-exponent)
+    shift += exponent
     headroom = min(count.bit_length() - 1, 32, 31 + shift)
     return dict(multiplier=(multiplier << headroom) // count, shift=shift - headroom)
 

@@ -41,6 +41,68 @@ def _gelu(b: Builder, op: FileOperator) -> None:
     plain("gelu", approximate=int(op.options["Approximate"]))(b, op)
 
 
+def _power(b: Builder, op: FileOperator) -> None:
+    """Of a constant exponent: roots, and whole numbers by products."""
+    t = b.file_tensor(op, 1, "exponent")
+    b.check_type(op, "exponent", t, ("float32",))
+    if t.data is None or t.data.size != 1:
+        raise b.unsupported(op, f"an exponent (tensor {t.index}) that is no constant of one value", "one")
+    exponent = float(t.data.ravel()[0])
+    x = b.operand(op, 0, "input", rowwise=True)
+    shape = b.file_shape(x) if x in b.rows or x in b.unstated else None
+    if exponent in _ROOTS:
+        b.add(op, _ROOTS[exponent], (x,), {}, shape)
+    elif exponent == -1:
+        b.add(op, "div", (b.number(op, "one", 1.0), x), {"activation": "none"}, shape)
+    elif exponent == 1:
+        b.add(op, "reshape", (x,), {}, shape)
+    elif exponent in range(3, 9):
+        b.add(op, "mul", _factors(b, op, x, int(exponent)), {"activation": "none"}, shape)
+    else:
+        raise b.unsupported(op, f"the exponent {exponent}", "whole numbers from 1 to 8, 0.5, -0.5 and -1")
+
+
+def _factors(b: Builder, op: FileOperator, x: str, exponent: int) -> tuple[str, str]:
+    """Two tensors whose product is a power of x from the third on, by squares of squares."""
+
+    def product(name: str, *factors: str) -> str:
+        return b.inner(op, name, "mul", factors, {"activation": "none"}, b.tensors[x].shape)
+
+    powers = [x]  # with the exponents 1, 2, 4
+    while 2 ** len(powers) < exponent:
+        powers.append(product(f"power{2 ** len(powers)}", powers[-1], powers[-1]))
+    needed = [power for k, power in enumerate(powers) if exponent >> k & 1]
+    if exponent == 2 ** len(powers):
+        return powers[-1], powers[-1]
+    for k in range(len(needed) - 2):
+        needed[:2] = [product(f"product{k}", *needed[:2])]
+    return needed[0], needed[1]
+
+
+def _sum_of_all(b: Builder, op: FileOperator) -> None:
+    """In float models one operator, in float parts of others sums of two, in the same order."""
+    if not op.inputs:
+        raise ModelError("a sum of nothing", where=b.at(op))
+    if b.in_float:
+        b.add(op, "add_n", tuple(b.operand(op, i, "part") for i in range(len(op.inputs))), {})
+        return
+    total, *more = (b.operand(op, i, "part", rowwise=True) for i in range(len(op.inputs)))
+    shape = b.file_shape(total) if total in b.rows or total in b.unstated else None
+    attrs: Attrs = {"activation": "none"}
+    for k, name in enumerate(more[:-1]):
+        total = b.inner(op, f"sum{k}", "add", (total, name), attrs, b.tensors[total].shape)
+    if more:
+        b.add(op, "add", (total, more[-1]), attrs, shape)
+    else:
+        b.add(op, "reshape", (total,), {}, shape)
+
+
+def _zeros(b: Builder, op: FileOperator) -> None:
+    b.file_tensor(op, 0, "input")
+    b.fill(op, 0.0)
+
+
+_ROOTS = {0.5: "sqrt", -0.5: "rsqrt", 2.0: "square"}
 HANDLERS: dict[str, Handler] = {
     "ADD": _binary("add"),
     "MUL": _binary("mul"),
@@ -77,4 +139,7 @@ FLOAT_ONLY: dict[str, Handler] = {  # what LiteRT has no int8 kernel of; in int8
     "FLOOR": plain("floor"),
     "CEIL": plain("ceil"),
     "ROUND": plain("round"),
+    "POW": _power,
+    "ADD_N": _sum_of_all,
+    "ZEROS_LIKE": _zeros,
 }

@@ -6,6 +6,7 @@ import numpy as np
 
 from ....graph.ir import Array, Role, Tensor, constant
 from ....ops.compare import RELATIONS
+from ....ops.shared.floats import LARGEST
 from ..builder import Builder, Handler, node_name
 from ..file import FileOperator
 from .common import aligned
@@ -84,7 +85,8 @@ def _masked(b: Builder, op: FileOperator, x: str, other: str, mask: Array) -> No
         return
     if not b.tensors[x].quant == held.quant == t.quant:
         raise b.unsupported(op, "inputs and output of different scales or zero points", "one scale")
-    low, high = (np.where(mask, end, held.value).astype(np.int8) for end in (-128, 127))
+    widest = (-128, 127) if held.dtype == "int8" else (-LARGEST, LARGEST)
+    low, high = (np.where(mask, end, held.value).astype(held.dtype) for end in widest)
     ends = (("low", low), ("high", high))
     limits = [constant(f"{node_name(op)}/{name}", value, Role.WEIGHTS, t.quant) for name, value in ends]
     b.tensors.update({limit.name: limit for limit in limits})
