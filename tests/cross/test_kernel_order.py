@@ -17,7 +17,7 @@ from edgekc.ops import OPS
 
 EVERY = 7  # of an operator's cases, one in so many: a whole run takes minutes on a core with many kernels
 # What the choice may lose: test cases are small, and a kernel that prepares much pays it back in larger layers only.
-MOST_CYCLES = 7000  # in one case
+MOST_CYCLES = 7500  # in one case
 MOST_OF_ALL = 0.01
 
 pytestmark = [

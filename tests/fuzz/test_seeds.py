@@ -28,7 +28,10 @@ DECOMPOSED = {  # by torch itself, in front of the import, though not by every t
     "contiguous",
     "detach",
     "dropout",
+    "masked_fill",
+    "ones_like",
     "split",
+    "zeros_like",
 }
 REFUSED = {"Reciprocal"}  # taken of constants only, and of those in chains
 
