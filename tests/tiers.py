@@ -316,7 +316,7 @@ SWEEPS = {  # of these all but what is named
     "boards/test_sizes.py::test_the_ledger_of_a_board_s_own_kernels": (),
     "boards/test_boards.py::test_library_objects_are_for_their_system": (),
     "cross/test_c_quality.py::test_each_header_stands_alone": ("gcc-flags0",),
-    "cross/test_c_quality.py::test_no_kernel_has_a_warning_or_state_or_needs_a_library": (),  # of one network: the test behind it
+    "cross/test_c_quality.py::test_no_kernel_has_a_warning_or_state_or_needs_a_library": (),  # one behind it has some
     "cross/test_extensions.py::test_every_case_on_the_core": ("m0plus-an385",),
     "importers/test_logic_floats.py::test_networks": ("words",),
     "simulated_mcu/test_walk.py::test_the_documented_commands_on_each_emulated_board": (),
