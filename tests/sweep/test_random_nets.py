@@ -50,7 +50,6 @@ def emulated() -> list[rb.Family]:
     return [family for family in rb.families() if not family.flags]
 
 
-@pytest.mark.fast
 def test_a_dozen_networks(plain: rb.Kernels, tmp_path: Path) -> None:
     out = sweep.sweep(range(12), plain, tmp_path, ("dense",), emulated())
     assert not out.findings, failures.explained(out.findings, plain, tmp_path)
