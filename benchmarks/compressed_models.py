@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
 import tempfile
@@ -152,6 +153,11 @@ def _beside(ratio: float, asked: float) -> tuple[str, str]:
     return f"{ratio:.3f}" if ratio <= asked else f"[red]{ratio:.3f}[/red]", f"{asked:g}"
 
 
+def command_line() -> str:
+    """What was called, with each path as it is seen from the project's folder."""
+    return shlex.join(["python", *(os.path.relpath(w, HERE.parent) if os.path.isabs(w) else w for w in sys.argv)])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, help="folder of vww_int8.tflite")
@@ -170,8 +176,13 @@ def main() -> int:
     console.print(table(board, rows))
     console.print(f"Ratio: to {peers['name']} on the dense int8 model; {peers['source']}.", highlight=False)
     if arguments.json is not None:
-        command = shlex.join(["python", *sys.argv])
-        data = {"command": command, "edgekc": __version__, "board": board.name, "unit": UNIT, "peer": peers["source"]}
+        data = {
+            "command": command_line(),
+            "edgekc": __version__,
+            "board": board.name,
+            "unit": UNIT,
+            "peer": peers["source"],
+        }
         arguments.json.write_text(json.dumps({**data, "rows": [asdict(r) for r in rows]}, indent=1) + "\n")
         console.print(f"wrote {arguments.json}")
     return 0 if all(any(r.ok for r in rows if r.model == model) for model in {r.model for r in rows}) else 1

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from compressed_models import BOARD, packed_models, ramp
+from compressed_models import BOARD, command_line, packed_models, ramp
 
 from edgekc import __version__
 from edgekc.boards.board import Board, load_board
@@ -90,7 +89,7 @@ def main() -> int:
         rows.append(row(board, name, ending, data))
         print(rows[-1], flush=True)
     if arguments.json is not None:
-        head = {"command": shlex.join(["python", *sys.argv]), "edgekc": __version__, "board": board.name}
+        head = {"command": command_line(), "edgekc": __version__, "board": board.name}
         data = {**head, "compiler": arm_compiler(board).description, "rows": [asdict(r) for r in rows]}
         arguments.json.write_text(json.dumps(data, indent=1) + "\n")
     return 0

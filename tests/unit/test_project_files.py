@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -42,3 +43,10 @@ def test_changelog_has_a_place_for_what_comes_and_known_headings() -> None:
 def test_versions_agree() -> None:
     project = (ROOT / "pyproject.toml").read_text()
     assert re.findall(r'^version = "(.+)"$', project, re.MULTILINE) == [__version__]
+
+
+def test_commands_of_results_have_no_path_of_one_machine() -> None:
+    texts = [path.read_text() for path in sorted((ROOT / "benchmarks" / "results").glob("*.json"))]
+    commands = [data["command"] for data in map(json.loads, texts) if "command" in data]
+    assert len(commands) > 5
+    assert [command for command in commands if re.search(r"(^|[\s='\"])/", command)] == []
