@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from ..progress import unsaid
 from . import way
 
 EXAMPLES = (
@@ -121,7 +122,7 @@ def compile_(
             input_rows=input_rows,
             threads=threads,
             keep=keep,
-            log=say if verbose else (lambda text: None),
+            log=say if verbose else unsaid,
         )
     program.save(out, force=force)
     show(program.parts())

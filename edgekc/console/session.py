@@ -31,7 +31,7 @@ from ..flashing.records import Job
 from ..flashing.run import choose_tool, flash, make_job, program_command
 from ..format.pack import read
 from ..graph.ir import Array
-from ..progress import Log
+from ..progress import Log, unsaid
 from .lines import ProcessLine, PyocdLine, SerialLine, SocketLine, only_serial_port
 from .protocol import Console, Hello, Line, Patience, Run
 
@@ -231,7 +231,7 @@ def on_board(folder: Path, board: Board, way: Way, *, trace: bool) -> Iterator[t
     tool = choose_tool(board, way.tool) if not emulated else None
     job = make_job(image, out, probe=way.probe, openocd_config=way.openocd_config, options=way.options)
     if tool is not None and way.flash:
-        flash(tool, job, timeout_s=way.timeout_s, log=lambda _: None)
+        flash(tool, job, timeout_s=way.timeout_s, log=unsaid)
     name = tool.name if tool is not None else ""
     with open_line(image, job, link, name, way.port, way.timeout_s) as line:
         yield Console(line, patience(way.timeout_s), f"board {board.name} ({link})"), image, link
