@@ -145,8 +145,12 @@ def allocate(size: int, guard: int, content: bytes = b"") -> Buffer:
     return Buffer(base, size, guard)
 
 
-def view_of(op: Op, case: Case, activations: int) -> View:
-    """The INTEGER view of a case whose first `activations` inputs are computed and whose others are constants."""
+def view_of(op: Op, case: Case, activations: int, results: Sequence[Array] | None = None) -> View:
+    """The INTEGER view of a case whose first `activations` inputs are computed and whose others are constants.
+
+    Args:
+        results: what the reference gives, where that is known already.
+    """
     inputs = []
     for i, value in enumerate(case.inputs):
         if i < activations:
@@ -154,16 +158,16 @@ def view_of(op: Op, case: Case, activations: int) -> View:
         else:
             role = operand_at(op, i).role or Role.WEIGHTS
             inputs.append(constant(f"in{i}", value, role, Quant((1.0,), (0,))))
-    results = op.reference(case.attrs, list(case.inputs))
+    results = op.reference(case.attrs, list(case.inputs)) if results is None else results
     outputs = tuple(Tensor(f"out{i}", r.shape, r.dtype.name) for i, r in enumerate(results))
     names = tuple(t.name for t in inputs), tuple(t.name for t in outputs)
     return View(Node(op.name, case.name, *names, case.attrs), tuple(inputs), outputs)
 
 
-def views(op: Op, case: Case) -> Iterator[View]:
+def views(op: Op, case: Case, results: Sequence[Array] | None = None) -> Iterator[View]:
     """Every way in which the case's inputs may be split into activations and constants."""
     for count in computed(op, len(case.inputs)):
-        yield view_of(op, case, count)
+        yield view_of(op, case, count, results)
 
 
 def stored(tensor: Tensor) -> bytes:
@@ -191,11 +195,10 @@ def fill(
             assert getattr(packed, name) == value, f"{where}.{name}: {value} does not fit its type"
 
 
-def pack(kernel: Kernel, view: View, pointers: dict[str, int]) -> ctypes.Structure:
+def pack(kernel: Kernel, view: View, pointers: dict[str, int], regions: Regions) -> ctypes.Structure:
     values = kernel.params(view)
     packed = struct_type(kernel)()
     fill(packed, kernel.fields, values, pointers, kernel.symbol)
-    regions = regions_of(kernel, view)
     if len(regions) < 2:
         return packed
     params = params_type(kernel, tuple(region.name for region in regions))(layer=packed)
@@ -205,9 +208,21 @@ def pack(kernel: Kernel, view: View, pointers: dict[str, int]) -> ctypes.Structu
     return params
 
 
-def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | None, guard: int = GUARD) -> bytes:
-    """Output bytes of one call; AssertionError where a guard, an input or a constant was written."""
+def call(
+    kernel: Kernel,
+    view: View,
+    inputs: Sequence[Array],
+    in_place: int | None,
+    guard: int = GUARD,
+    regions: Regions | None = None,
+) -> bytes:
+    """Output bytes of one call; AssertionError where a guard, an input or a constant was written.
+
+    Args:
+        regions: of its scratch, where they are known already.
+    """
     buffers: list[Buffer] = []
+    regions = regions_of(kernel, view) if regions is None else regions
 
     def buffer(size: int, content: bytes = b"") -> Buffer:
         buffers.append(allocate(size, guard, content))
@@ -219,7 +234,7 @@ def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | No
         constants = {name: buffer(len(content), content) for name, content in held.items()}
         laid_out = b"" if kernel.lays_out is None else kernel.lays_out(view).tobytes()
         constants[LAID_OUT] = buffer(len(laid_out), laid_out)
-        params = pack(kernel, view, {name: b.address for name, b in constants.items()})
+        params = pack(kernel, view, {name: b.address for name, b in constants.items()}, regions)
         activations = [i for i, t in enumerate(view.inputs) if t.data is None]
         sources = {}
         for i in activations:
@@ -229,7 +244,7 @@ def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | No
         arguments = [ctypes.byref(params), *(ctypes.c_void_p(sources[i].address) for i in activations)]
         arguments.append(ctypes.c_void_p(out.address))
         if kernel.scratch is not None:
-            arguments.append(ctypes.c_void_p(buffer(scratch_bytes(kernel.scratch(view))).address))
+            arguments.append(ctypes.c_void_p(buffer(scratch_bytes(regions)).address))
         function = getattr(library(), kernel.symbol)
         function.restype = None
         function(*arguments)
@@ -247,12 +262,12 @@ def call(kernel: Kernel, view: View, inputs: Sequence[Array], in_place: int | No
             libc.free(b.base)
 
 
-def rooms_of(kernel: Kernel, view: View) -> Iterator[Kernel]:
-    """The kernel, and the same with least scratch, where that is less."""
-    yield kernel
-    least = kernel.within(1)
-    if kernel.accepts(view) and least.accepts(view) and regions_of(least, view) != regions_of(kernel, view):
-        yield least
+def rooms_of(kernel: Kernel, view: View) -> Iterator[tuple[Kernel, Regions]]:
+    """The kernel that accepts the view, and the same with least scratch, where that is less; their scratch."""
+    regions = regions_of(kernel, view)
+    yield kernel, regions
+    if regions and (least := kernel.within(1)).accepts(view) and (fewer := regions_of(least, view)) != regions:
+        yield least, fewer
 
 
 def check(op: Op, case: Case, guard: int = GUARD, ending: str = "") -> list[str]:
@@ -260,18 +275,19 @@ def check(op: Op, case: Case, guard: int = GUARD, ending: str = "") -> list[str]
 
     Returns "symbol" or "symbol in place" for each.
     """
-    expected = op.reference(case.attrs, list(case.inputs))[0].tobytes()
-    done = []
-    for view in views(op, case):
-        for kernel in (variant for known in op.kernels for variant in rooms_of(known, view)):
-            if not runs_here(kernel) or not kernel.symbol.endswith(ending) or not kernel.accepts(view):
+    results = op.reference(case.attrs, list(case.inputs))
+    expected, done = results[0].tobytes(), []
+    for view in views(op, case, results):
+        for known in op.kernels:
+            if not runs_here(known) or not known.symbol.endswith(ending) or not known.accepts(view):
                 continue
-            name = f"{op.name} {case.name} {kernel.symbol}"
-            assert call(kernel, view, case.inputs, None, guard) == expected, name
-            done.append(kernel.symbol)
-            for place in kernel.in_place(view):
-                assert call(kernel, view, case.inputs, place, guard) == expected, f"{name} in place"
-                done.append(f"{kernel.symbol} in place")
+            for kernel, regions in rooms_of(known, view):
+                name = f"{op.name} {case.name} {kernel.symbol}"
+                assert call(kernel, view, case.inputs, None, guard, regions) == expected, name
+                done.append(kernel.symbol)
+                for place in kernel.in_place(view):
+                    assert call(kernel, view, case.inputs, place, guard, regions) == expected, f"{name} in place"
+                    done.append(f"{kernel.symbol} in place")
     return done
 
 
