@@ -146,7 +146,7 @@ def case_of(model: str, core: str, folder: Path, models: Path | None = None) -> 
     files = {name: digest for name, digest in manifest["files"].items() if name.endswith((".c", ".h"))}
     made_of = [json.dumps(files, sort_keys=True).encode(), inputs, *(path.read_bytes() for path in sources)]
     digest = hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in made_of)).hexdigest()
-    return Case(folder, inputs, _expected(folder, inputs), digest)
+    return Case(folder, inputs, expected_of(folder, inputs), digest)
 
 
 def _mlperf(models: Path | None, model: str) -> Path:
@@ -154,7 +154,7 @@ def _mlperf(models: Path | None, model: str) -> Path:
     return models / f"{model.lower()}_int8.tflite"
 
 
-def _expected(folder: Path, inputs: bytes) -> bytes:
+def expected_of(folder: Path, inputs: bytes) -> bytes:
     """All outputs by the definition."""
     manifest = read_manifest(folder)
     graph = read((folder / f"{manifest['name']}.ekc").read_bytes(), "model.ekc").graph
@@ -199,11 +199,11 @@ def run_cell(case: Case, core: str, compiler: Compiler, flag: str, work: Path) -
         if "install" in str(error):
             raise
         return Outcome(FAULT, str(error), moved)
-    wrong = _wrong(case, found)
+    wrong = wrong_kernels(case, found)
     return Outcome(WRONG if wrong else EQUAL, wrong, moved)
 
 
-def _wrong(case: Case, found: bytes) -> str:
+def wrong_kernels(case: Case, found: bytes) -> str:
     """The kernels of the outputs that differ, with how many of their layers; empty if all are equal."""
     if found == case.expected:
         return ""
