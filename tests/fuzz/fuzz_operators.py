@@ -196,8 +196,22 @@ def onnx_nodes() -> dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, A
         "ai.onnx.ml.ZipMap": ((1, 3), {}, {"classlabels_int64s": [0, 1, 2]}, 20),
         "ai.onnx.ml.ArrayFeatureExtractor": ((1, 3), {"l": ints(0, 1, 2)}, {}, 20),
         "Shrink": (IMAGE, {}, {"lambd": 0.5, "bias": 0.5}, 20),
+        "If": ((1, 3), {"c": np.array(True)}, {}, 20),
+        "Loop": ((1, 3), {"n": np.int64(3), "c": np.array(True)}, {}, 20),
+        "Scan": ((1, 3), {"h": floats(3)}, {"num_scan_inputs": 1}, 20),
     }  # fmt: skip
     return found
+
+
+def _inside(inputs: list[str], outputs: list[str], read: str) -> Any:
+    """A graph inside of a node: the last output is the hyperbolic tangent of `read`, or of x in a branch."""
+    from onnx import TensorProto, helper
+
+    kinds = {"i": TensorProto.INT64, "go": TensorProto.BOOL}
+    ends = [[helper.make_tensor_value_info(n, kinds.get(n, TensorProto.FLOAT), None) for n in part]
+            for part in (inputs, outputs)]  # fmt: skip
+    node = helper.make_node("Tanh", [read if read in inputs else "x"], outputs[-1:])
+    return helper.make_graph([node], "inside", *ends)
 
 
 def onnx() -> Seeds:
@@ -227,6 +241,13 @@ def onnx() -> Seeds:
         elif op in ("GRU", "LSTM", "RNN"):
             nodes = [helper.make_node("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
                      helper.make_node(op, ["t", *constants], ["y"], **attrs)]  # fmt: skip
+        elif op == "If":
+            branches = {f"{way}_branch": _inside([], [way], way) for way in ("then", "else")}
+            nodes = [helper.make_node(op, ["c"], ["y"], **branches)]
+        elif op == "Loop":
+            nodes = [helper.make_node(op, ["n", "c", "x"], ["y"], body=_inside(["i", "go", "h"], ["go", "o"], "h"))]
+        elif op == "Scan":
+            nodes = [helper.make_node(op, ["h", "x"], ["y", "y1"], body=_inside(["h0", "v"], ["o", "o"], "v"), **attrs)]
         graph = helper.make_graph(
             nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
