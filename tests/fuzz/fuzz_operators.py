@@ -58,12 +58,16 @@ def tflite_float() -> Seeds:
     from edgekc.graph.ir import Node, Tensor
     from edgekc.graph.op import View
 
-    x, y, z, m = (Tensor(name, (1, 4), "float32") for name in "xyzm")
+    x, y, z, m, g = (Tensor(name, (1, 4), "float32") for name in "xyzmg")
     three = Tensor("three", (), "float32", data=np.array(3, np.float32))
-    steps = (("zeros_like", (x,), z), ("maximum", (x, z), m), ("pow", (m, three), y))
+    axis = Tensor("axis", (), "int32", data=np.array(1, np.int32))
+    sums = View(
+        Node("cumsum", "s", ("y", "axis"), ("s",), {"exclusive": 1, "reverse": 1}), (y, axis), (replace(z, name="s"),)
+    )
+    steps = (("zeros_like", (x,), z), ("maximum", (x, z), m), ("pow", (m, three), y), ("sign", (y,), g))
     found = [oracle.model(View(Node("add_n", "y", ("x", "x", "x"), ("y",), {}), (x, x, x), (y,)))]
     views = [View(Node(op, t.name, tuple(i.name for i in ends), (t.name,), {}), ends, (t,)) for op, ends, t in steps]
-    found.append(oracle.network(views, ["x"], ["y"]))
+    found.append(oracle.network([*views, sums], ["x"], ["s", "g"]))
     there = set[str]().union(*map(builtins, found))
     found += [float_streaming.windows(1), float_streaming.svdf(2)]
     for views, inputs, outputs in [
