@@ -330,7 +330,7 @@ def extra_inputs(view: View) -> tuple[Tensor, ...]:
     if view.node.op in ("pad", "mirror_pad"):
         return (_pairs(f"{name}/pads", _ints(view, "pads")),)
     if view.node.op == "padv2":
-        fill = np.full(1, view.x.q.zero_point, view.x.dtype)
+        fill = np.full(1, view.x.q.zero_point if view.x.quant else 0, view.x.dtype)
         value = Tensor(f"{name}/value", (1,), view.x.dtype, view.x.quant, data=fill)
         return (_pairs(f"{name}/pads", _ints(view, "pads")), value)
     if view.node.op == "pad_with":

@@ -114,6 +114,7 @@ def _running_sum(b: Builder, op: FileOperator) -> None:
     b.add(op, "transpose", (sums,), {"perm": text(back)}, stated)
 
 
+FLOAT_ONLY: dict[str, Handler] = {"CUMSUM": _running_sum}
 HANDLERS: dict[str, Handler] = {
     "MEAN": reduction("mean"),
     "SUM": reduction("sum"),
@@ -124,5 +125,4 @@ HANDLERS: dict[str, Handler] = {
     "LOG_SOFTMAX": plain("log_softmax"),
     "REDUCE_MIN": reduction("reduce_min"),
     "REDUCE_PROD": reduction("reduce_prod"),
-    "CUMSUM": _running_sum,
 }
