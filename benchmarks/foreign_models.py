@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import statistics
 import subprocess
 import sys
 import tarfile
@@ -47,7 +48,7 @@ class Row:
         kind: `int8`, `uint8`, `float`, `int16` (activations), or empty: it cannot be read.
         verdict: `right` (LiteRT gives the same bytes); `taken` (a float file that nothing stands in the way of, or a
             quantised one that LiteRT does not run: `why` says so); `wrong`; `refused`; `damaged`; `too slow`; `fault`.
-        compile_s: wall time from the file to C.
+        compile_s: CPU seconds from the file to C.
     """
 
     name: str
@@ -106,9 +107,9 @@ def look(path: Path, samples: int) -> dict[str, Any]:
             return dict(verdict="refused", why=[str(o).replace(f"{path}: ", "") for o in found.obstacles])
         if found.stage == "float":
             return dict(verdict="taken", why=["float: quantise it first"])
-        start = time.perf_counter()
+        start = time.process_time()
         program = edgekc.compile(path, board=BOARD)
-        figures = dict(arena_bytes=program.manifest["arena_bytes"], compile_s=round(time.perf_counter() - start, 2))
+        figures = dict(arena_bytes=program.manifest["arena_bytes"], compile_s=round(time.process_time() - start, 2))
         verified = program.verify(samples=samples, device=False).to_dict()
     except edgekc.VerifyError as error:
         return dict(verdict="wrong", why=[str(error)])
@@ -171,12 +172,16 @@ def main() -> None:
     for r in found:
         why = f"{r.why[0][:150]}{f' (and {len(r.why) - 1} more)' if len(r.why) > 1 else ''}" if r.why else ""
         sheet.add(r.name, r.kind, r.verdict, str(r.arena_bytes or ""), str(r.compile_s or ""), why)
+    took = [r.compile_s for r in found if r.compile_s is not None]
     totals = Sheet("files", "kind", *map(number, VERDICTS))
     for kind, counts in summary(found).items():
         totals.add(kind, *(str(counts[v]) for v in VERDICTS))
-    show([sheet, totals])
+    median = statistics.median(took) if took else None
+    said = [f"The median of {len(took)} compiles is {median} CPU seconds."] if took else []
+    show([sheet, totals, *said])
     if given.json:
-        result = {"summary": summary(found), "samples": given.samples, "models": [asdict(r) for r in found]}
+        result = {"summary": summary(found), "samples": given.samples, "compile_s_median": median}
+        result["models"] = [asdict(r) for r in found]
         given.json.write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -168,8 +168,12 @@ def choices() -> bytes:
     cubes = put("pow", [r, number("three", 3)], "cubes")
     zeros = put("zeros_like", [r], "zeros")
     positive = put("maximum", [cubes, zeros], "positive")
-    put("add_n", [sizes, less, steep, positive], "total")
-    put("pow", [views[-1].out, number("first", 1)], "same")
+    total = put("add_n", [sizes, less, steep, positive], "total")
+    # And signs, and sums along each axis.
+    axes = [Tensor(f"axis{k}", (), "int32", data=np.array(k - 2, np.int32)) for k in range(2)]
+    down = put("cumsum", [put("sign", [r], "signs"), axes[0]], "down", exclusive=1, reverse=0)
+    put("cumsum", [put("mul", [down, r], "signed", activation="none"), axes[1]], "sums", exclusive=0, reverse=1)
+    put("pow", [total, number("first", 1)], "same")
     best = tuple(Tensor(name, (1, 4, 3), dtype) for name, dtype in (("most", "float32"), ("places", "int32")))
     views.append(View(Node("top_k", "best", ("log",), ("most", "places"), {"count": 3}), (log,), best))
-    return oracle.network(views, ["x"], ["either", "masked", "most", "places", "total", "same"])
+    return oracle.network(views, ["x"], ["either", "masked", "most", "places", "total", "same", "sums"])

@@ -140,6 +140,8 @@ FIRST_VERSION = (
     "ROUND",
     "POW",
     "ZEROS_LIKE",
+    "SIGN",
+    "CUMSUM",
 )  # have no second
 # Without an int8 kernel: LiteRT is given DEQUANTIZE, the operator in float, and QUANTIZE.
 IN_FLOAT = ("SIN", "COS", "SQUARE", "FLOOR", "CEIL", "ROUND")
@@ -177,6 +179,12 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
     "square": ("SQUARE", "SquareOptions", lambda view: {}),
     "pow": ("POW", "PowOptions", lambda view: {}),
     "zeros_like": ("ZEROS_LIKE", "ZerosLikeOptions", lambda view: {}),
+    "sign": ("SIGN", None, lambda view: {}),
+    "cumsum": (
+        "CUMSUM",
+        "CumsumOptions",
+        lambda view: dict(Exclusive=bool(view["exclusive"]), Reverse=bool(view["reverse"])),
+    ),
     "add_n": ("ADD_N", "AddNOptions", lambda view: {}),
     "average_pool": ("AVERAGE_POOL_2D", "Pool2DOptions", _pool),
     "max_pool": ("MAX_POOL_2D", "Pool2DOptions", _pool),
@@ -322,7 +330,7 @@ def extra_inputs(view: View) -> tuple[Tensor, ...]:
     if view.node.op in ("pad", "mirror_pad"):
         return (_pairs(f"{name}/pads", _ints(view, "pads")),)
     if view.node.op == "padv2":
-        fill = np.full(1, view.x.q.zero_point, view.x.dtype)
+        fill = np.full(1, view.x.q.zero_point if view.x.quant else 0, view.x.dtype)
         value = Tensor(f"{name}/value", (1,), view.x.dtype, view.x.quant, data=fill)
         return (_pairs(f"{name}/pads", _ints(view, "pads")), value)
     if view.node.op == "pad_with":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 ALIGNMENT = 4  # bytes; the arena itself is 16-byte aligned
 _TRIES = 400
@@ -83,19 +84,30 @@ def _size_at(block: Block, step: int) -> int:
 
 
 def _place(blocks: Sequence[Block], order: Sequence[int]) -> tuple[int, ...]:
-    offsets: dict[int, int] = {}
+    meetings = _meetings(tuple(blocks))
+    offsets = [-1] * len(blocks)  # of blocks that are not placed yet
     for i in order:
         # Offsets at which block i would collide with placed block j: an open interval per pair of spans.
-        taken = sorted(
-            (offsets[j] - a.size, offsets[j] + b.size)
-            for j in offsets
-            for a in blocks[i]
-            for b in blocks[j]
-            if a.size and b.size and a.first <= b.last and b.first <= a.last
-        )
+        taken = sorted((offsets[j] - own, offsets[j] + other) for j, own, other in meetings[i] if offsets[j] >= 0)
         offset = 0
         for low, high in taken:
             if low < offset < high:
                 offset = -(-high // ALIGNMENT) * ALIGNMENT
         offsets[i] = offset
-    return tuple(offsets[i] for i in range(len(blocks)))
+    return tuple(offsets)
+
+
+@lru_cache(maxsize=1)  # all orders are of one network, and few blocks of it meet
+def _meetings(blocks: tuple[Block, ...]) -> tuple[tuple[tuple[int, int, int], ...], ...]:
+    """For each block the pairs of a span of it and one of another block in use at the same step: (other, sizes)."""
+    return tuple(
+        tuple(
+            (j, a.size, b.size)
+            for j, other in enumerate(blocks)
+            if j != i
+            for a in block
+            for b in other
+            if a.size and b.size and a.first <= b.last and b.first <= a.last
+        )
+        for i, block in enumerate(blocks)
+    )

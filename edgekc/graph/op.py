@@ -296,6 +296,7 @@ class Op:
         rows: what a row of its output needs, for layers that run by rows (generate/rows.py). Its kernels' parameters
             then change with the rows of a call in the window's heights alone, or in a number that counts values.
         wide: its activations may be int16; `validate` says which of them.
+        deep: its biases may have two words each: low ones and high ones, (2, oc).
         joins_at_most: how many inputs its kernels put behind one another along `axis`; several nodes do it for more.
             0: it does no such thing.
     """
@@ -322,6 +323,7 @@ class Op:
     rows: Rows = Rows.NONE
     moves: bool = False
     wide: bool = False
+    deep: bool = False
     cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
 
 

@@ -196,7 +196,7 @@ class Builder:
         number = self.counts[op]
         self.counts[op] += 1
         hint = re.sub(r"\W", "_", _PARAMETER.sub("", parameter), flags=re.ASCII)
-        taken = {node.name for node in self.nodes} | self.tensors.keys()
+        taken = self.tensors  # each node has the name of what it computes
         valid = re.fullmatch(r"[A-Za-z]\w*", hint) and len(hint) <= _MAX_NAME and hint not in taken
         if _PARAMETER.search(parameter) and valid:
             return hint

@@ -40,7 +40,7 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
     seen = patches.reshape(n * out_h * out_w, k_h * k_w, groups, ic).transpose(2, 0, 1, 3)
     filters = w.reshape(groups, oc // groups, -1).transpose(0, 2, 1)
     acc = lin.exact_matmul(seen.reshape(groups, -1, k_h * k_w * ic), filters)
-    acc = acc.transpose(1, 0, 2).reshape(n, out_h, out_w, oc) + bias.astype(np.int64)
+    acc = acc.transpose(1, 0, 2).reshape(n, out_h, out_w, oc) + int16.biases(bias)
     y = int16.requantize(acc, multiplier, shift)
     return [np.clip(y, attrs["clamp_min"], attrs["clamp_max"]).astype(np.int16)]
 
@@ -56,7 +56,7 @@ def lower(view: View) -> Lowered:
     low, high = lin.activation_range(view)
     attrs = {name: view[name] for name in lin.WINDOW}
     attrs.update(clamp_min=low, clamp_max=high)
-    return Lowered("conv2d_16x8", attrs, (view.x.name,), int16.lower_layer(view, w))
+    return Lowered("conv2d_16x8", attrs, (view.x.name,), int16.lower_layer(view, w, int16.BITS))
 
 
 def validate(view: View) -> None:
@@ -75,12 +75,17 @@ def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     filters = oc // _groups(view)
     low, high = (np.repeat(end.reshape(-1, ic), filters, axis=0)[:, None, None] for end in ends)
     products = lin.product_interval(view.weights.value, Interval(low, high))
-    bias = view.bias.value.astype(np.int64)
+    bias = int16.biases(view.bias.value)
     return int16.output_interval(view, [end.sum((1, 2, 3)) + bias for end in products])
 
 
 def _channels(view: View) -> ChannelRule | None:
-    """Dense layers mix channels, depthwise ones of a filter each keep them apart; None of other groups."""
+    """Dense layers mix channels, depthwise ones of a filter each keep them apart; None of other groups.
+
+    Biases of two words take nothing over.
+    """
+    if int16.is_deep(view):
+        return None
     if _groups(view) == 1:
         return lin.mixing_rule(channel_axis=3)
     return channelwise_filters(view) if _groups(view) == view.out.shape[3] else None
@@ -103,8 +108,13 @@ def _groups(view: View) -> int:
     return groups_of(view.x.shape, view.weights.shape)
 
 
+def _is_dense(view: View, least: int) -> bool:
+    """Whether kernels of extensions can do it: one group, of windows of so many values."""
+    return _groups(view) == 1 and _taps(view) >= least and not int16.is_deep(view)
+
+
 def _is_depthwise(view: View) -> bool:
-    return view.weights.shape[3] == 1 and _taps(view) <= MOST_TAPS
+    return not int16.is_deep(view) and view.weights.shape[3] == 1 and _taps(view) <= MOST_TAPS
 
 
 def _taps(view: View) -> int:
@@ -194,14 +204,14 @@ KERNELS = (
     _kernel(
         symbol="ek_conv2d_s16_mve",
         needs=frozenset({"mve"}),
-        accepts=lambda view: _groups(view) == 1 and _taps(view) >= 8,
+        accepts=lambda view: _is_dense(view, 8),
         scratch=_mve_regions,
         in_place=_pixels_in_place,
     ),
     _kernel(
         symbol="ek_conv2d_s16_dsp",
         needs=frozenset({"dsp"}),
-        accepts=lambda view: _groups(view) == 1 and _taps(view) >= 4,
+        accepts=lambda view: _is_dense(view, 4),
         scratch=_dsp_regions,
         in_place=_pixels_in_place,
     ),
@@ -221,7 +231,8 @@ KERNELS = (
         in_place=_ring_in_place,
     ),
     _kernel(symbol="ek_depthwise_s16", accepts=_is_depthwise),
-    _kernel(symbol="ek_conv2d_s16"),
+    _kernel(symbol="ek_conv2d_s16", accepts=lambda view: not int16.is_deep(view)),
+    _kernel(symbol="ek_conv2d_s16_deep", accepts=int16.is_deep),
 )
 
 
@@ -262,6 +273,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
             clamp = dict(clamp_min=-9000, clamp_max=8000) if i == 2 else int16.FULL
             operands = weights(rng, shape, fill, 1 if i == 1 else oc)
             out.append(Case(f"{name}-{fill}", {**attrs, **clamp}, (x, *operands)))
+            if fill == "random" and name in ("3x3", "one-value", "grouped", "depthwise-multiplier"):
+                out.append(Case(f"{name}-deep", {**attrs, **clamp}, (x, *_deep(rng, operands))))
             if fill == "high":
                 out.append(Case(f"{name}-narrow", {**attrs, **clamp}, (~x, *_narrow(operands))))
     return out + [_ties(groups, shift) for groups in (1, 8) for shift in (-1, -2, -3, -16, -17)]
@@ -272,6 +285,18 @@ def _narrow(operands: tuple[Array, ...]) -> tuple[Array, ...]:
     w, bias, *rest = operands
     room = INT32_MAX - int16.reach(w, np.zeros_like(bias))
     return w, np.where(bias < 0, -room, room).astype(np.int32), *rest
+
+
+def _deep(rng: np.random.Generator, operands: tuple[Array, ...]) -> tuple[Array, ...]:
+    """With biases around what 32 bits hold and far beyond it; multipliers bring them into the output's range."""
+    w, _, *_ = operands
+    bias = np.resize([2**31, -(2**31) - 1, 2**31 - 1, -(2**40) + 77, 2**46 - 2**31], w.shape[0])
+    bias = bias + np.sign(bias) * rng.integers(0, 3, bias.size)
+    factors = [
+        quantize_multiplier(2.0**14 * r / abs(b)) for b, r in zip(bias, rng.uniform(0.5, 2, bias.size), strict=True)
+    ]
+    multiplier = int16.reduced(np.array([m for m, _ in factors])).astype(np.int32)
+    return w, int16.words(bias), multiplier, np.array([s for _, s in factors], np.int8)
 
 
 def _ties(groups: int, shift: int) -> Case:
@@ -308,6 +333,7 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     wide=True,
+    deep=True,
     channels=_channels,
     cases=cases,
 )

@@ -20,7 +20,9 @@ from .shared.operands import DENSE
 
 PART = 23  # bits of each half of a multiplier
 LOWEST_SHIFT, HIGHEST_SHIFT = -31, 22
-ACCUMULATOR_LIMIT = 2**40  # times a half of a multiplier it fits 63 bits
+BITS = 41  # of accumulators: times a half of a multiplier they fit 63 bits and a sign
+ACCUMULATOR_LIMIT = 1 << BITS - 1
+DOUBLE_BITS = 53  # of numbers that LiteRT's double precision holds
 
 
 def split_multiplier(real: float) -> tuple[int, int, int]:
@@ -49,7 +51,7 @@ def requantize(acc: Array, multiplier: Array, fraction: Array, shift: Array) -> 
 def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
     """acc = bias + x @ w.T over the last axis."""
     x, w, bias, multiplier, shift, fraction = inputs
-    y = requantize(lin.exact_matmul(x, w.T) + bias, multiplier, fraction, shift)
+    y = requantize(lin.exact_matmul(x, w.T) + int16.biases(bias), multiplier, fraction, shift)
     return [np.clip(y, attrs["clamp_min"], attrs["clamp_max"]).astype(np.int16)]
 
 
@@ -63,19 +65,49 @@ def lower(view: View) -> Lowered:
             where=where,
             fix="compile without --rounding double: the layer then gives LiteRT's bits",
         )
-    bias = int16.lower_bias(view, view.weights.shape[0])
+    bias = int16.stated_bias(view, view.weights.shape[0])
     parts = [split_multiplier(view.x.q.scale * scale / view.out.q.scale) for scale in view.weights.q.scales]
     if any(shift > HIGHEST_SHIFT for *_, shift in parts):
         raise UnsupportedError(f"a multiplier of 2**{HIGHEST_SHIFT} or more", where=where)
     low, high = lin.activation_range(view)
+    w, bias, parts = _settled(view, bias, parts)
     constants = (
-        constant(f"{where}/weights", view.weights.value, Role.WEIGHTS),
-        bias,
+        constant(f"{where}/weights", w, Role.WEIGHTS),
+        int16.lower_bias(view, bias, BITS),
         constant(f"{where}/multiplier", np.array([p[0] for p in parts], np.int32), Role.REQUANT),
         constant(f"{where}/shift", np.array([p[2] for p in parts], np.int8), Role.REQUANT),
         constant(f"{where}/fraction", np.array([p[1] for p in parts], np.int32), Role.REQUANT),
     )
     return Lowered("fully_connected_16x8", dict(clamp_min=low, clamp_max=high), (view.x.name,), constants)
+
+
+def _settled(
+    view: View, bias: Array, parts: list[tuple[int, int, int]]
+) -> tuple[Array, Array, list[tuple[int, int, int]]]:
+    """(weights, bias, parts of multipliers): a channel whose bias has more than 32 bits, and that has one level
+    whatever comes, as one without weights, is that level."""
+    w = view.weights.value
+    if not int16.leaves(bias, 32).any():
+        return w, bias, parts
+    parts = parts * (len(bias) // len(parts))
+    spread = int16.reach(w, np.zeros_like(bias))
+    w, bias, ends = w.copy(), bias.copy(), lin.activation_range(view)
+    for c in np.flatnonzero(int16.leaves(bias, 32)).tolist():
+        found = [_level(int(bias[c]) + side * int(spread[c]), parts[c]) for side in (-1, 1)]
+        low, high = (None if y is None else min(max(y, ends[0]), ends[1]) for y in found)
+        if low is not None and low == high:
+            w[c], bias[c], parts[c] = 0, low, (1 << PART - 1, 0, 1)
+    return w, bias, parts
+
+
+def _level(acc: int, parts: tuple[int, int, int]) -> int | None:
+    """`requantize` of an accumulator of any size; None where a double does not hold it, or 32 bits the result."""
+    multiplier, fraction, shift = parts
+    right = 2 * PART - shift
+    size = (abs(acc) * ((multiplier << PART) + fraction) + (1 << right - 1)) >> right
+    if abs(acc) >= 1 << DOUBLE_BITS or size > INT32_MAX:
+        return None
+    return size if acc >= 0 else -size
 
 
 def validate(view: View) -> None:
@@ -105,7 +137,7 @@ def _factors(view: View) -> tuple[Tensor, Tensor, Tensor]:
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     """Rounding is monotone, so the ends of the accumulator give those of the output."""
     low, high = lin.product_interval(view.weights.value, known(view.x, inputs[0]))
-    bias = view.bias.value.astype(np.int64)
+    bias = int16.biases(view.bias.value)
     ends = (requantize(end.sum(1) + bias, *(t.value for t in _factors(view))) for end in (low, high))
     return Interval(*(np.clip(end, view["clamp_min"], view["clamp_max"]) for end in ends))
 
@@ -133,7 +165,18 @@ def cases(rng: np.random.Generator) -> list[Case]:
             attrs = dict(clamp_min=-9000, clamp_max=8000) if fill == "high" else int16.FULL
             types = ((x, np.int16), (w, np.int8), (bias, np.int32), (m, np.int32), (s, np.int8), (f, np.int32))
             out.append(Case(f"{name}-{fill}", attrs, tuple(values.astype(kind) for values, kind in types)))
-    return out + [_ties(shift) for shift in (16, 0, -1, -8, LOWEST_SHIFT)]
+    return [*out, *(_deep(rng, *size) for size in sizes)] + [_ties(shift) for shift in (16, 0, -1, -8, LOWEST_SHIFT)]
+
+
+def _deep(rng: np.random.Generator, name: str, n: int, ic: int, oc: int) -> Case:
+    """Biases around what 32 bits hold and far beyond it; multipliers bring them into the output's range."""
+    bias = np.resize([2**31, -(2**31) - 1, 2**31 - 1, -(2**36) + 77, 2**39], oc)
+    bias = bias + np.sign(bias) * rng.integers(0, 3, oc)
+    parts = [split_multiplier(2.0**14 * r / abs(b)) for b, r in zip(bias, rng.uniform(0.5, 2, oc), strict=True)]
+    m, f, s = (np.array(column) for column in zip(*parts, strict=True))
+    x, w = rng.integers(-(2**15), 2**15, (n, ic)), rng.integers(-128, 128, (oc, ic))
+    types = ((x, np.int16), (w, np.int8), (int16.words(bias), np.int32), (m, np.int32), (s, np.int8), (f, np.int32))
+    return Case(f"{name}-deep", int16.FULL, tuple(values.astype(kind) for values, kind in types))
 
 
 def _ties(shift: int) -> Case:
@@ -164,16 +207,17 @@ KERNELS = (
     _kernel(
         symbol="ek_fully_connected_s16_mve",
         needs=frozenset({"mve"}),
-        accepts=lambda view: view.x.shape[-1] >= 8,
+        accepts=lambda view: view.x.shape[-1] >= 8 and not int16.is_deep(view),
         scratch=lambda view: (Region("row", 16 * -(-view.x.shape[-1] // 8), "int16 (in_c to a multiple of 8)"),),
     ),
     _kernel(
         symbol="ek_fully_connected_s16_dsp",
         needs=frozenset({"dsp"}),
-        accepts=lambda view: view.x.shape[-1] >= 4,
+        accepts=lambda view: view.x.shape[-1] >= 4 and not int16.is_deep(view),
         scratch=lambda view: (Region("pairs", 8 * -(-view.x.shape[-1] // 4), "a row, as pairs of int16"),),
     ),
-    _kernel(symbol="ek_fully_connected_s16"),
+    _kernel(symbol="ek_fully_connected_s16", accepts=lambda view: not int16.is_deep(view)),
+    _kernel(symbol="ek_fully_connected_s16_deep", accepts=int16.is_deep),
 )
 OP = Op(
     name="fully_connected_16x8",
@@ -188,6 +232,7 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     wide=True,
-    channels=lambda view: lin.mixing_rule(channel_axis=1),
+    deep=True,
+    channels=lambda view: None if int16.is_deep(view) else lin.mixing_rule(channel_axis=1),
     cases=cases,
 )

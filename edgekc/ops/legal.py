@@ -284,7 +284,8 @@ def _check_constants(op: Op, node: Node, tensors: list[Tensor], channels: int) -
     if not {"bias", "multiplier", "shift"} <= named.keys():
         return
     bias, multiplier, shift = (named[key] for key in ("bias", "multiplier", "shift"))
-    if bias.shape != (channels,) or multiplier.shape not in ((1,), (channels,)) or shift.shape != multiplier.shape:
+    words = [(channels,), *[(2, channels)] * op.deep]
+    if bias.shape not in words or multiplier.shape not in ((1,), (channels,)) or shift.shape != multiplier.shape:
         what = f"bias {bias.shape}, multiplier {multiplier.shape} and shift {shift.shape}"
         raise ModelError(f"{what} do not fit {channels} channels", where=node.name)
     if multiplier.value.min() < 0 or shift.value.min() < -31 or shift.value.max() > 30:

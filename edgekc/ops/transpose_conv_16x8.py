@@ -34,7 +34,7 @@ def lower(view: View) -> Lowered:
     attrs = {name: view[name] for name in transposed.GEOMETRY}
     _, attrs["out_h"], attrs["out_w"], _ = view.out.shape
     attrs.update(clamp_min=low, clamp_max=high)
-    return Lowered("transpose_conv_16x8", attrs, (view.x.name,), int16.lower_layer(view, view.weights.value))
+    return Lowered("transpose_conv_16x8", attrs, (view.x.name,), int16.lower_layer(view, view.weights.value, 32))
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:

@@ -10,7 +10,7 @@
 
 typedef struct {
     const int8_t *weights;          /* (out_c, k_h, k_w, in_c / groups) */
-    const int32_t *bias;            /* (out_c) */
+    const int32_t *bias;            /* (out_c); of ek_conv2d_s16_deep (2, out_c): low words, and high ones */
     const int32_t *multiplier;      /* (out_c), or one; 15 bits */
     const int8_t *shift;            /* as the multiplier; -31 to 7 */
     ek_window_params window;
@@ -25,6 +25,9 @@ typedef struct {
  * The buffers must not overlap. No accumulator reaches 2^47.
  */
 void ek_conv2d_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out);
+
+/* The same where biases have two words. */
+void ek_conv2d_s16_deep(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out);
 
 /* The same for depthwise layers (groups is in_c) of up to 508 taps. */
 void ek_depthwise_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out);

@@ -7,7 +7,7 @@
 
 typedef struct {
     const int8_t *weights;          /* (out_c, in_c) */
-    const int32_t *bias;            /* (out_c) */
+    const int32_t *bias;            /* (out_c); of ek_fully_connected_s16_deep (2, out_c): low words, and high ones */
     const int32_t *multiplier;      /* (out_c), or one; the high 23 bits */
     const int32_t *fraction;        /* as the multiplier; the low 23 bits */
     const int8_t *shift;            /* as the multiplier; -31 to 22 */
@@ -21,6 +21,9 @@ typedef struct {
  * overlap. No accumulator reaches 2^40.
  */
 void ek_fully_connected_s16(const ek_fully_connected_s16_params *p, const int8_t *in, int8_t *out);
+
+/* The same where biases have two words. */
+void ek_fully_connected_s16_deep(const ek_fully_connected_s16_params *p, const int8_t *in, int8_t *out);
 
 /* The same for cores with the DSP extension. */
 void ek_fully_connected_s16_dsp(const ek_fully_connected_s16_params *p, const int8_t *in, int8_t *out, void *scratch);

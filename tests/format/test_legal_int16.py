@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgekc.errors import ModelError
-from edgekc.graph.ir import REAL, Graph, Node, Stage, Tensor, constant
+from edgekc.graph.ir import REAL, Array, Graph, Node, Stage, Tensor, constant
 from edgekc.graph.op import Case, operand_at
 from edgekc.ops import OPS
 from edgekc.ops.legal import check
@@ -109,3 +109,26 @@ def test_types_of_choices(name: str, changed: dict[str, str], said: str) -> None
     check(_graph(name, case))
     with pytest.raises(ModelError, match=said):
         check(_graph(name, case, **changed))
+
+
+@pytest.mark.parametrize("name", ["conv2d_16x8", "fully_connected_16x8", "transpose_conv_16x8"])
+def test_biases_of_two_words(name: str) -> None:
+    """Where kernels have room for them, and no accumulator leaves it."""
+    deep = OPS[name].deep
+    case = _case(name, "-deep" if deep else "-random")
+    words = case.inputs[2] if deep else np.stack([case.inputs[2], case.inputs[2]])
+    far = words.copy()
+    far[1, 0] = -(2**31)
+
+    def check_with(bias: Array) -> None:
+        check(_graph(name, replace(case, inputs=(*case.inputs[:2], bias, *case.inputs[3:]))))
+
+    if not deep:
+        with pytest.raises(ModelError, match=r"bias \(2, \d+\).* do not fit"):
+            check_with(words)
+        return
+    check_with(words)
+    with pytest.raises(ModelError, match="requantising channel 0 could leave 32 bits: its accumulators reach"):
+        check_with(far)
+    with pytest.raises(ModelError, match=r"bias \(3, \d+\).* do not fit"):
+        check_with(np.stack([*words, words[0]]))

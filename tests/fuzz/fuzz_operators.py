@@ -58,12 +58,16 @@ def tflite_float() -> Seeds:
     from edgekc.graph.ir import Node, Tensor
     from edgekc.graph.op import View
 
-    x, y, z, m = (Tensor(name, (1, 4), "float32") for name in "xyzm")
+    x, y, z, m, g = (Tensor(name, (1, 4), "float32") for name in "xyzmg")
     three = Tensor("three", (), "float32", data=np.array(3, np.float32))
-    steps = (("zeros_like", (x,), z), ("maximum", (x, z), m), ("pow", (m, three), y))
+    axis = Tensor("axis", (), "int32", data=np.array(1, np.int32))
+    sums = View(
+        Node("cumsum", "s", ("y", "axis"), ("s",), {"exclusive": 1, "reverse": 1}), (y, axis), (replace(z, name="s"),)
+    )
+    steps = (("zeros_like", (x,), z), ("maximum", (x, z), m), ("pow", (m, three), y), ("sign", (y,), g))
     found = [oracle.model(View(Node("add_n", "y", ("x", "x", "x"), ("y",), {}), (x, x, x), (y,)))]
     views = [View(Node(op, t.name, tuple(i.name for i in ends), (t.name,), {}), ends, (t,)) for op, ends, t in steps]
-    found.append(oracle.network(views, ["x"], ["y"]))
+    found.append(oracle.network([*views, sums], ["x"], ["s", "g"]))
     there = set[str]().union(*map(builtins, found))
     found += [float_streaming.windows(1), float_streaming.svdf(2)]
     for views, inputs, outputs in [
@@ -196,8 +200,22 @@ def onnx_nodes() -> dict[str, tuple[tuple[int, ...], dict[str, Any], dict[str, A
         "ai.onnx.ml.ZipMap": ((1, 3), {}, {"classlabels_int64s": [0, 1, 2]}, 20),
         "ai.onnx.ml.ArrayFeatureExtractor": ((1, 3), {"l": ints(0, 1, 2)}, {}, 20),
         "Shrink": (IMAGE, {}, {"lambd": 0.5, "bias": 0.5}, 20),
+        "If": ((1, 3), {"c": np.array(True)}, {}, 20),
+        "Loop": ((1, 3), {"n": np.int64(3), "c": np.array(True)}, {}, 20),
+        "Scan": ((1, 3), {"h": floats(3)}, {"num_scan_inputs": 1}, 20),
     }  # fmt: skip
     return found
+
+
+def _inside(inputs: list[str], outputs: list[str], read: str) -> Any:
+    """A graph inside of a node: the last output is the hyperbolic tangent of `read`, or of x in a branch."""
+    from onnx import TensorProto, helper
+
+    kinds = {"i": TensorProto.INT64, "go": TensorProto.BOOL}
+    ends = [[helper.make_tensor_value_info(n, kinds.get(n, TensorProto.FLOAT), None) for n in part]
+            for part in (inputs, outputs)]  # fmt: skip
+    node = helper.make_node("Tanh", [read if read in inputs else "x"], outputs[-1:])
+    return helper.make_graph([node], "inside", *ends)
 
 
 def onnx() -> Seeds:
@@ -227,6 +245,13 @@ def onnx() -> Seeds:
         elif op in ("GRU", "LSTM", "RNN"):
             nodes = [helper.make_node("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
                      helper.make_node(op, ["t", *constants], ["y"], **attrs)]  # fmt: skip
+        elif op == "If":
+            branches = {f"{way}_branch": _inside([], [way], way) for way in ("then", "else")}
+            nodes = [helper.make_node(op, ["c"], ["y"], **branches)]
+        elif op == "Loop":
+            nodes = [helper.make_node(op, ["n", "c", "x"], ["y"], body=_inside(["i", "go", "h"], ["go", "o"], "h"))]
+        elif op == "Scan":
+            nodes = [helper.make_node(op, ["h", "x"], ["y", "y1"], body=_inside(["h0", "v"], ["o", "o"], "v"), **attrs)]
         graph = helper.make_graph(
             nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],

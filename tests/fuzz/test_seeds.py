@@ -52,9 +52,10 @@ def test_tflite(make: Callable[[], list[bytes]], handlers: set[str], tmp_path: P
 
 def test_onnx(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="the seeds are ONNX models")
+    from edgekc.importers.onnx import control
     from edgekc.importers.onnx.handlers import HANDLERS as ONNX_HANDLERS
 
-    assert set(ONNX_HANDLERS) <= set(fuzz_operators.onnx_nodes())
+    assert {*ONNX_HANDLERS, *control.HANDLERS} <= set(fuzz_operators.onnx_nodes())
     path = tmp_path / "net.onnx"
     for op, seed in zip(fuzz_operators.onnx_nodes(), fuzz_operators.onnx(), strict=True):
         path.write_bytes(seed)

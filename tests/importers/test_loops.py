@@ -16,7 +16,6 @@ from edgekc.data import Dataset
 from edgekc.emulate import imported, reference
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
 from edgekc.evaluate import input_levels
-from edgekc.importers.tflite import unroll
 from edgekc.ops import legal
 from edgekc.pipeline import to_integer
 from edgekc.quantize import float_reference
@@ -180,7 +179,7 @@ REFUSED: list[tuple[Callable[[Any, Any], None], type[Exception], str]] = [
 def test_other_loops_are_refused(
     schema: Any, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any, Any], None], kind: type[Exception], says: str
 ) -> None:
-    monkeypatch.setattr(unroll, "MAX_OPERATORS", 99)
+    monkeypatch.setattr("edgekc.importers.loops.MAX_OPERATORS", 99)
     model = small(schema)
     change(model, schema)
     with pytest.raises(EdgekcError, match=says) as caught:

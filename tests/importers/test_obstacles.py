@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import edgekc
-from edgekc.importers.onnx import importer as onnx_importer
+from edgekc.importers.onnx import walk as onnx_walk
 from edgekc.importers.torch import importer as torch_importer
 
 
@@ -44,13 +44,13 @@ def test_onnx(tmp_path: Path) -> None:
         path = onnx_models.save(stated, tmp_path, f"{name}.onnx")
         assert edgekc.check(path).ok
         for op in ("Relu", "Sigmoid", "Conv", "Flatten", "Gemm"):
-            foldable = patch.object(onnx_importer.fold, "FOLDABLE", onnx_importer.fold.FOLDABLE - {op})
-            with foldable, patch.object(onnx_importer, "HANDLERS", without(onnx_importer.HANDLERS, op)):
+            foldable = patch.object(onnx_walk.fold, "FOLDABLE", onnx_walk.fold.FOLDABLE - {op})
+            with foldable, patch.object(onnx_walk, "HANDLERS", without(onnx_walk.HANDLERS, op)):
                 found = edgekc.check(path)
             assert [o.operator for o in found.obstacles] == [i for i, n in enumerate(nodes) if n.op_type == op], op
     with (
-        patch.object(onnx_importer.fold, "FOLDABLE", onnx_importer.fold.FOLDABLE - {"Relu"}),
-        patch.object(onnx_importer, "HANDLERS", without(onnx_importer.HANDLERS, "Relu")),
+        patch.object(onnx_walk.fold, "FOLDABLE", onnx_walk.fold.FOLDABLE - {"Relu"}),
+        patch.object(onnx_walk, "HANDLERS", without(onnx_walk.HANDLERS, "Relu")),
         pytest.raises(edgekc.UnsupportedError, match=r"^2 obstacles: ") as error,
     ):
         edgekc.compress(tmp_path / "plain.onnx")

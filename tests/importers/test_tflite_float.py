@@ -114,6 +114,18 @@ SIMPLE = {
     "reshape": dict(op="reshape", shape=(1, 2, 2, 3), out=(1, 12)),
     "pad": dict(op="pad", shape=(1, 2, 2, 3), out=(1, 4, 5, 3), pads="0,0,1,1,0,3,0,0"),
     **{f"power-{k}": dict(op="pow", shape=(1, 9), out=(1, 9), constants=[np.float32(k)]) for k in (*range(1, 9), -1)},
+    "sign": dict(op="sign", shape=(1, 2, 4), out=(1, 2, 4)),
+    **{
+        f"running-sum-{axis}-{k}": dict(
+            op="cumsum",
+            shape=(1, 4, 3, 2),
+            out=(1, 4, 3, 2),
+            constants=[np.int32(axis)],
+            exclusive=k % 2,
+            reverse=k // 2,
+        )
+        for k, axis in enumerate((-1, 1, 2, 3))
+    },
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ import wide_nets
 from random_models import Rng, f32
 
 import edgekc
-from edgekc.errors import EdgekcError
-from edgekc.graph.ir import Node, Quant, Role, Tensor, constant
+from edgekc.errors import EdgekcError, UnsupportedError
+from edgekc.graph.ir import AttrValue, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
+from edgekc.ops import LOWER, OPS
+from edgekc.ops.shared import int16
 
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
 
@@ -93,22 +96,79 @@ def test_what_is_compressed_becomes_int8(tmp_path: Path) -> None:
         edgekc.compress(tmp_path / "net.tflite")
 
 
-def test_a_bias_beyond_32_bits_is_refused(tmp_path: Path) -> None:
-    layer = _layer(np.random.default_rng(0), _wide("x", (1, 4), 0.01), 3, "none")
-    bias = constant("b", np.array([0, 2**31, 0], np.int64), Role.BIAS, layer.inputs[2].quant)
-    layer = replace(layer, inputs=(*layer.inputs[:2], bias))
-    (tmp_path / "net.tflite").write_bytes(oracle.network([layer], ["x"], [layer.out.name]))
-    with pytest.raises(EdgekcError, match="bias of channel 1 is 2147483648, which leaves 32 bits"):
-        edgekc.compile(tmp_path / "net.tflite")
+def _deep(kind: str, seed: int, most: int) -> View:
+    """A layer with biases around what 32 bits hold and up to 2**most, most of which leave the output in its range."""
+    rng = np.random.default_rng(seed)
+    x = _wide("x", (1, 9) if kind == "fully_connected" else (1, 4, 5, 3), 0.01)
+    units, ic = (3 if kind == "depthwise" else 11), x.shape[-1]
+    shape = {"fully_connected": (units, ic), "conv2d": (units, 3, 2, ic), "depthwise": (1, 3, 3, units)}[kind]
+    near = rng.choice([-1, 1], units) * 2**31 + rng.integers(-3, 4, units)
+    far = rng.choice([-1, 1], units) * np.exp2(rng.uniform(31, most, units)).astype(np.int64)
+    bias = np.where(rng.random(units) < 0.4, near, far)
+    bias[:2] = rng.integers(-9999, 9999), 2**31
+    levels = rng.uniform(0.1, 1.2, units) * 2**15  # of the output that a bias alone gives: beyond 1, the ends
+    levels[1] = 2**14
+    y = _wide("y", (1, units) if kind == "fully_connected" else (1, 4, 5, units), 0.02)
+    scales = tuple(map(f32, levels * y.q.scale / (x.q.scale * np.maximum(np.abs(bias), 2**28))))
+    axis = 3 if kind == "depthwise" else 0
+    w = constant("w", rng.integers(-127, 128, shape).astype(np.int8), Role.WEIGHTS, Quant(scales, (0,) * units, axis))
+    b = constant("b", bias, Role.BIAS, Quant(tuple(f32(x.q.scale * s) for s in scales), (0,) * units))
+    attrs: dict[str, AttrValue] = {"activation": ("none", "relu")[seed % 2]}
+    if kind != "fully_connected":
+        attrs |= dict.fromkeys(("stride_h", "stride_w", "dilation_h", "dilation_w"), 1)
+        attrs |= dict(pad_top=1, pad_bottom=1, pad_left=int(kind == "depthwise"), pad_right=1)
+    return View(Node(kind, "y", ("x", "w", "b"), ("y",), attrs), (x, w, b), (y,))
 
 
-@pytest.mark.parametrize("live", [False, True])
-def test_channels_of_one_level_may_have_any_bias(live: bool, tmp_path: Path) -> None:
+DEEP = [("conv2d", 46.9), ("depthwise", 46.9), ("fully_connected", 39.9)]
+
+
+@pytest.mark.parametrize(("kind", "most"), DEEP)
+def test_biases_beyond_32_bits_equal_litert(kind: str, most: float) -> None:
+    for seed in range(25):
+        layer = _deep(kind, seed, most)
+        lowered = LOWER[kind](layer)
+        words = [t.value.ndim for t in lowered.constants if t.role is Role.BIAS]
+        (x,) = wide_nets.samples(layer.x.shape, seed)[:1]
+        expected = oracle.run(layer, [x[None]])[0]
+        got = OPS[lowered.op].reference(lowered.attrs, [x[None], *(t.value for t in lowered.constants)])[0]
+        np.testing.assert_array_equal(got, expected)
+        assert words == [2] and len(np.unique(expected)) > 2
+
+
+@pytest.mark.parametrize(("kind", "most"), [*DEEP[::2], pytest.param(*DEEP[1], marks=pytest.mark.slow)])
+def test_kernels_of_biases_beyond_32_bits(kind: str, most: float, tmp_path: Path) -> None:
+    layer = _deep(kind, 2, most)
+    data = oracle.network([layer], ["x"], ["y"])
+    (tmp_path / "net.tflite").write_bytes(data)
+    samples = wide_nets.samples(layer.x.shape, 2)
+    expected = np.concatenate([oracle.interpret(data, [sample[None]])[0] for sample in samples])
+    program = edgekc.compile(tmp_path / "net.tflite", board="mps3-an547")
+    symbol = f"ek_{'fully_connected' if kind == 'fully_connected' else 'conv2d'}_s16_deep"
+    assert [layer["kernel"] for layer in program.manifest["layers"]] == [symbol]
+    np.testing.assert_array_equal(program.run(samples), expected)
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("fully_connected", 41), ("conv2d", 48), ("transpose_conv", 32)])
+def test_biases_for_which_kernels_have_no_room(kind: str, bits: int) -> None:
+    """Where the sum of products moves the output by a level, which is half way without it."""
+    layer = _deep("conv2d" if kind == "transpose_conv" else kind, 0, 32)
+    x, w, b = layer.inputs
+    values, scales = np.zeros(11, np.int64), list(w.q.scales)
+    values[4], scales[4] = 2 ** (bits - 1), f32(1000.5 * 2.0 ** (1 - bits) * layer.out.q.scale / x.q.scale)
+    w, b = replace(w, quant=Quant(tuple(scales), (0,) * 11)), replace(b, data=values)
+    layer = replace(layer, inputs=(x, w, b))
+    lower = partial(int16.lower_layer, w=w.value, bits=32) if kind == "transpose_conv" else LOWER[kind]
+    with pytest.raises(UnsupportedError, match=f"bias of channel 4 is {2 ** (bits - 1)}, which leaves {bits} bits"):
+        lower(layer)
+
+
+def test_channels_of_one_level_may_have_any_bias(tmp_path: Path) -> None:
     """Filters of zeros, which have the smallest scales, and one that never leaves the activation's bound."""
     x, name = _wide("x", (1, 3, 4, 2), 0.01), "y"
     w = np.array([[3, -5], [0, 0], [0, 0], [100, 7]], np.int8).reshape(4, 1, 1, 2)
     scales = tuple(map(f32, (1e-5, 3e-9, 7e-9, 0.02)))
-    bias = np.array([2**31 if live else 77, 3 * 2**35 + 1, -(2**37) - 5, -(2**36)])
+    bias = np.array([77, 3 * 2**35 + 1, -(2**37) - 5, -(2**36)])
     inputs = (
         x,
         constant("w", w, Role.WEIGHTS, Quant(scales, (0,) * 4)),
@@ -119,10 +179,6 @@ def test_channels_of_one_level_may_have_any_bias(live: bool, tmp_path: Path) -> 
     view = View(Node("conv2d", name, ("x", "w", "b"), (name,), attrs), inputs, (_wide(name, (1, 3, 4, 4), 0.02),))
     data = oracle.network([view], ["x"], [name])
     (tmp_path / "net.tflite").write_bytes(data)
-    if live:
-        with pytest.raises(EdgekcError, match="bias of channel 0 is 2147483648, which leaves 32 bits"):
-            edgekc.compile(tmp_path / "net.tflite")
-        return
     samples = wide_nets.samples(x.shape, 0)
     expected = np.concatenate([oracle.interpret(data, [sample[None]])[0] for sample in samples])
     assert expected[..., 1].min() == expected[..., 1].max() > 0

@@ -106,9 +106,10 @@ def test_a_sum_of_any_number(count: int) -> None:
 
 
 @with_litert
-def test_a_square_is_a_table() -> None:
+@pytest.mark.parametrize("op", ["square", "sign"])
+def test_a_function_is_a_table(op: str) -> None:
     x = Tensor("x", (1, 4), "float32")
-    data = oracle.model(View(Node("square", "y", ("x",), ("y",), {}), (x,), (Tensor("y", (1, 4), "float32"),)))
+    data = oracle.model(View(Node(op, "y", ("x",), ("y",), {}), (x,), (Tensor("y", (1, 4), "float32"),)))
     graph, given = import_tflite_float(data, "net", "net.tflite"), np.array([[-3.0, 0.0, 0.5, 2.0]], np.float32)
     np.testing.assert_array_equal(float_reference.outputs(graph, [given])[0], oracle.interpret(data, [given])[0])
     quantized = post_training(graph, Dataset(given, None, (), "test"), Quantize())

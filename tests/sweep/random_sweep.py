@@ -248,7 +248,7 @@ ELSEWHERE = (
     "ek_svdf_s8.c",
 )
 # Of 16x8 models: tests/importers/test_tflite_int16.py. Of float parts: tests/ops/test_floats_vs_litert.py.
-_OTHER_TYPES = ("_s16", "_s16_dsp", "_s16_mve", "_f32")
+_OTHER_TYPES = ("_s16", "_s16_deep", "_s16_dsp", "_s16_mve", "_f32")
 
 
 def unreached(out: Outcome) -> list[str]:

@@ -123,7 +123,11 @@ def test_choices(tmp_path: Path) -> None:
     """Comparisons, choices by them and by a constant mask, the logarithm of a softmax, the largest and their places."""
     path = tmp_path / "net.tflite"
     path.write_bytes(detection.choices())
-    found = kernels(check_equal(path))
+    program = check_equal(path)
+    levels = np.random.default_rng(0).integers(-128, 128, (1, 4, 6)).astype(np.int8)
+    got, want = np.asarray(program.run(levels)[-1]), oracle.interpret(path.read_bytes(), [levels])[-1]
+    np.testing.assert_array_equal(got.reshape(want.shape), want)  # running sums: the same bits
+    found = kernels(program)
     assert {"ek_compare_f32", "ek_compare_const_f32", "ek_log_softmax_f32", "ek_top_k_f32"} < set(found)
     assert {"ek_select_s8", "ek_select_const_s8"} < set(found)
 

@@ -104,7 +104,8 @@ def check_functions(model: Any, where: str) -> None:
         for node in nodes:
             key = (node.domain, node.op_type)
             if key not in bodies:
-                total += 1
+                inside = (graph.node for a in node.attribute for graph in (a.g, *a.graphs))
+                total += 1 + sum(size(graph, above) for graph in inside)
                 continue
             if key in above or len(above) > 100:
                 raise UnsupportedError(f"function {node.op_type[:60]!r} uses itself", where=where)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,19 +24,28 @@ class FileNode:
     name: str
     inputs: tuple[str, ...]  # "" where an optional one is left out
     outputs: tuple[str, ...]
-    attrs: Mapping[str, Any]
+    attrs: Mapping[str, Any]  # a graph inside of the node is a FileModel
     proto: Any  # for folding
 
     @property
     def title(self) -> str:
         return f"node {self.index} {self.op}" + (f" {self.name[:60]!r}" if self.name else "")
 
+    def read_inside(self) -> Iterator[str]:
+        """What the graphs inside of the node read; names of their own among them."""
+        for graph in self.attrs.values():
+            if isinstance(graph, FileModel):
+                yield from graph.outputs
+                for node in graph.nodes:
+                    yield from node.inputs
+                    yield from node.read_inside()
+
 
 @dataclass(frozen=True, slots=True)
 class FileInput:
     name: str
     dtype: str
-    shape: tuple[int, ...]  # a free batch size is one here
+    shape: tuple[int, ...]  # a free batch size is one here; nothing is said of the inputs of a graph inside of a node
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,26 +130,44 @@ def _stated(graph: Any) -> dict[str, tuple[int | None, ...]]:
 
 
 def _read(model: Any, opset: int, where: str, shapes: Mapping[str, tuple[int | None, ...]]) -> FileModel:
-    from onnx import helper, numpy_helper
-
     graph = model.graph
     if graph.sparse_initializer:
         raise UnsupportedError("sparse initialisers are not supported; dense ones are", where=where)
+    nodes, constants = _nodes(graph, opset, where)
+    inputs = tuple(_input(value, where) for value in graph.input if value.name not in constants)
+    outputs = tuple(value.name for value in graph.output)
+    if not inputs or not outputs:
+        raise ModelError("the model has no inputs or no outputs", where=where)
+    return FileModel(opset, nodes, constants, inputs, outputs, shapes)
+
+
+def _nodes(graph: Any, opset: int, where: str) -> tuple[tuple[FileNode, ...], dict[str, Array]]:
+    """(nodes, constants) of a graph."""
+    from onnx import AttributeProto, helper, numpy_helper
+
     constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
     nodes = []
     for index, proto in enumerate(graph.node):
-        attrs = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
+        attrs = {
+            a.name: _inside(a.g, opset, where) if a.type == AttributeProto.GRAPH else helper.get_attribute_value(a)
+            for a in proto.attribute
+        }
         name = proto.op_type if proto.domain in ("", "ai.onnx") else f"{proto.domain}.{proto.op_type}"
         node = FileNode(index, name, proto.name, tuple(proto.input), tuple(proto.output), attrs, proto)
         if name == "Constant":
             constants[proto.output[0]] = _constant(node, where)
         else:
             nodes.append(node)
-    inputs = tuple(_input(value, where) for value in graph.input if value.name not in constants)
-    outputs = tuple(value.name for value in graph.output)
-    if not inputs or not outputs:
-        raise ModelError("the model has no inputs or no outputs", where=where)
-    return FileModel(opset, tuple(nodes), constants, inputs, outputs, shapes)
+    return tuple(nodes), constants
+
+
+def _inside(graph: Any, opset: int, where: str) -> FileModel:
+    """A graph inside of a node: the body of a loop, or a branch."""
+    if graph.sparse_initializer:
+        raise UnsupportedError("sparse initialisers are not supported; dense ones are", where=where)
+    nodes, constants = _nodes(graph, opset, where)
+    inputs = tuple(FileInput(value.name, "", ()) for value in graph.input)
+    return FileModel(opset, nodes, constants, inputs, tuple(value.name for value in graph.output), {})
 
 
 def _constant(node: FileNode, where: str) -> Array:

@@ -71,7 +71,7 @@ def _broadcast(shapes: Sequence[Sequence[int]]) -> list[int]:
     return [0 if 0 in column else max(column) for column in zip(*padded, strict=True)]
 
 
-def fold(node: FileNode, inputs: Sequence[Array | None], opset: int, where: str) -> list[Array]:
+def fold(node: FileNode, inputs: Sequence[Array | None], opset: int, at: str) -> list[Array]:
     """The outputs of a node whose inputs are all constants."""
     from onnx import TensorProto, helper
     from onnx.reference import ReferenceEvaluator
@@ -87,11 +87,7 @@ def fold(node: FileNode, inputs: Sequence[Array | None], opset: int, where: str)
         if is_ours(error):
             raise
         line = " ".join(str(error).split())[:200]
-        raise ModelError(
-            f"cannot be computed from its constants ({type(error).__name__}: {line})", where=f"{where}: {node.title}"
-        ) from error
+        raise ModelError(f"cannot be computed from its constants ({type(error).__name__}: {line})", where=at) from error
     if any(r.dtype.kind not in "biuf" for r in results):
-        raise ModelError(
-            f"computes constants of type {results[0].dtype}; supported: numbers", where=f"{where}: {node.title}"
-        )
+        raise ModelError(f"computes constants of type {results[0].dtype}; supported: numbers", where=at)
     return results

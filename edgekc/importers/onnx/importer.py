@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from ...errors import ModelError, UnsupportedError
-from ...graph.ir import Graph
+from ...graph.ir import Array, Graph
 from .. import quantized
 from ..builder import Builder
 from ..imported import Imported, SourceOperator
 from ..layouts import import_in_best
-from ..value import Value, constant_value
-from . import file, fold, patterns, qlinear
-from .args import Args
-from .file import FileModel, FileNode
-from .handlers import HANDLERS
-
-# What takes whole numbers that are an activation; others compute real ones.
-_OF_WHOLE = frozenset("Cast Flatten Gather Identity OneHot Reshape Squeeze Transpose Unsqueeze".split())
+from ..value import constant_value
+from . import file, patterns, qlinear
+from .file import FileModel
+from .walk import Scope, Walk
 
 
 def import_onnx(path: Path, name: str) -> Graph:
@@ -39,17 +33,33 @@ def import_onnx(path: Path, name: str) -> Graph:
 
 def read_onnx(path: Path, name: str) -> Imported:
     """As `import_onnx`, with what stands in the way beside the graph."""
-    model = qlinear.expand(patterns.fuse(file.read(path)))
+    model = _expanded(file.read(path), {})
     quantising = [node for node in model.nodes if node.op == "QuantizeLinear" and node.inputs]
     is_qdq = any(node.inputs[0] not in model.constants for node in quantising)
     ranks = [len(item.shape) for item in model.inputs]
     return import_in_best(lambda b: _import(model, name, b), str(path), ranks, is_qdq)
 
 
+def _expanded(model: FileModel, outer: Mapping[str, Array]) -> FileModel:
+    """The model, and the graphs inside of its nodes, of operators that there are handlers for."""
+    model = qlinear.expand(patterns.fuse(replace(model, constants={**outer, **model.constants})))
+
+    def inside(attrs: Mapping[str, Any]) -> dict[str, Any]:
+        return {k: _expanded(v, model.constants) if isinstance(v, FileModel) else v for k, v in attrs.items()}
+
+    nodes = tuple(replace(n, attrs=inside(n.attrs)) for n in model.nodes)
+    return replace(model, nodes=nodes, constants={k: v for k, v in model.constants.items() if k not in outer})
+
+
+def _held_bytes(model: FileModel) -> int:
+    graphs = [graph for node in model.nodes for graph in node.attrs.values() if isinstance(graph, FileModel)]
+    return sum(data.nbytes for data in model.constants.values()) + sum(map(_held_bytes, graphs))
+
+
 def _import(model: FileModel, name: str, b: Builder) -> Imported:
     where = b.where
     values = {key: constant_value(data, key) for key, data in model.constants.items()}
-    b.held_bytes = sum(data.nbytes for data in model.constants.values())
+    b.held_bytes = _held_bytes(model)
     inputs = []
     for k, item in enumerate(model.inputs):
         b.at = f"{where}: input {k} {item.name[:60]!r}"
@@ -57,67 +67,8 @@ def _import(model: FileModel, name: str, b: Builder) -> Imported:
             raise b.unsupported(f"type {item.dtype}", "float32, float16, and whole numbers by which rows are looked up")
         values[item.name] = replace(b.input(item.shape), whole=item.dtype.startswith("int"))
         inputs.append(values[item.name])
-    loose: set[str] = set()  # what comes of refused nodes
-    for node in model.nodes:
-        b.at, b.source = f"{where}: {node.title}", node.index
-        before, follows = len(b.nodes), not loose.isdisjoint(node.inputs)
-        try:
-            results = _checked_outputs(b, node, values, model, loose)
-        except (UnsupportedError, ModelError) as error:
-            if isinstance(error, UnsupportedError):
-                b.refuse(error, node.outputs[0] if node.outputs else "")
-            elif not follows:
-                raise
-            del b.nodes[before:]
-            results, follows = [b.stand_in(model.shapes.get(key)) for key in node.outputs], True
-        values.update((k, v) for k, v in zip(node.outputs, results, strict=False) if v is not None)
-        loose.update(node.outputs if follows else ())
-    for key in model.outputs:
-        if key not in values and key not in loose:
-            raise ModelError(f"output {key[:60]!r} is never computed", where=where)
+    walk = Walk(b, model.opset)
+    walk.run(model, Scope(values, set()), where)
     operators = [SourceOperator(n.index, n.op, n.outputs[0] if n.outputs else "") for n in model.nodes]
     outputs = [values[key] for key in model.outputs if key in values]
     return b.finished(name, inputs, outputs, lambda g: quantized.settled_or_folded(b, g), operators)
-
-
-def _checked_outputs(
-    b: Builder, node: FileNode, values: Mapping[str, Value], model: FileModel, loose: set[str]
-) -> list[Value | None]:
-    """What a node computes, of the shapes that the file states; None: of a refused node, and nothing is known of it."""
-    for key in node.inputs:
-        if key and key not in values and key not in loose:
-            raise b.wrong(f"tensor {key[:60]!r} is read before it is computed, or is a further output")
-    if any(key in loose and key not in values for key in node.inputs):
-        if node.op not in (*HANDLERS, *fold.FOLDABLE, "Shape"):
-            raise b.missing(HANDLERS)
-        return [b.stand_in(model.shapes.get(key)) for key in node.outputs]
-    results = _outputs(Args(b, node, values, model.opset), b.where)
-    for key, value in zip(node.outputs, results, strict=False):
-        b.check_stated(value.shape, model.shapes.get(key))
-    return list(results)
-
-
-def _outputs(a: Args, where: str) -> list[Value]:
-    """What a node computes: constants where all its inputs are, else what its handler makes of it."""
-    operands = [a.get(i) for i in range(len(a.node.inputs))]
-    if a.node.op == "Shape" and operands and operands[0] is not None:
-        shape = np.array(operands[0].shape, np.int64)
-        return [constant_value(shape[a.attr("start", 0) : a.attr("end", None)], a.node.outputs[0])]
-    foldable = all(v is None or (v.data is not None and v.quant is None) for v in operands)
-    if foldable and a.node.op in fold.FOLDABLE:
-        arrays = [None if v is None else v.data for v in operands]
-        a.b.count_made(fold.folded_bytes(a.node, arrays))
-        source = next((v.source for v in operands if v is not None and v.data is not None and v.data.ndim > 1), "")
-        return [constant_value(r, source) for r in fold.fold(a.node, arrays, a.opset, where)]
-    handler = HANDLERS.get(a.node.op)
-    if handler is not None and a.node.op not in _OF_WHOLE and any(v is not None and v.whole for v in operands):
-        raise a.b.unsupported("integers that are computed at run time", f"{', '.join(sorted(_OF_WHOLE))} of them")
-    if handler is None:
-        raise a.b.missing(HANDLERS, qlinear.STATIC if qlinear.kind(a.node) in qlinear.DYNAMIC else "")
-    try:
-        results = handler(a)
-        a.check_seen()
-        return results if isinstance(results, list) else [results]
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-        # A handler trusts the types that the standard gives attributes; a damaged file keeps to none.
-        raise a.b.wrong(f"attributes and operands do not fit ({type(error).__name__}: {error})") from error

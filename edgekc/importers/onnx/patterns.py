@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 
 from .file import FileModel, FileNode
@@ -17,10 +17,12 @@ def fuse(model: FileModel) -> FileModel:
     for node in model.nodes:
         for name in node.inputs:
             readers[name].append(node)
+    read_inside = {name for node in model.nodes for name in node.read_inside()}
+    ends = {*model.outputs, *read_inside}
     gone: set[int] = set()
     made: dict[int, FileNode] = {}
     for erf in model.nodes:
-        found = _gelu(model, erf, writers, readers) if erf.op == "Erf" else None
+        found = _gelu(model, erf, writers, readers, ends) if erf.op == "Erf" else None
         if found is not None:
             x, inner, last = found
             gone.update(node.index for node in inner)
@@ -29,7 +31,11 @@ def fuse(model: FileModel) -> FileModel:
 
 
 def _gelu(
-    model: FileModel, erf: FileNode, writers: dict[str, FileNode], readers: dict[str, list[FileNode]]
+    model: FileModel,
+    erf: FileNode,
+    writers: dict[str, FileNode],
+    readers: dict[str, list[FileNode]],
+    ends: Set[str],
 ) -> tuple[str, list[FileNode], FileNode] | None:
     """(x, nodes that only serve it, its last node); None where this is another function."""
 
@@ -42,7 +48,7 @@ def _gelu(
 
     def only_reader(node: FileNode) -> FileNode | None:
         (name,) = node.outputs
-        return readers[name][0] if len(readers[name]) == 1 and name not in model.outputs else None
+        return readers[name][0] if len(readers[name]) == 1 and name not in ends else None
 
     def constant_of(node: FileNode) -> Iterator[tuple[str, float]]:
         for name in node.inputs:

@@ -283,10 +283,10 @@ class Builder:
         tensors[t.index] = replace(t, data=np.full(t.shape, value, np.dtype(t.dtype)))
         self.model = replace(self.model, tensors=tuple(tensors))
 
-    def number(self, op: FileOperator, name: str, value: float) -> str:
+    def number(self, op: FileOperator, name: str, value: float, rank: int = 1) -> str:
         """The graph name of a constant of one float32."""
         name = f"{node_name(op)}/{name}"
-        self.tensors[name] = constant(name, np.full(1, value, np.float32), Role.WEIGHTS)
+        self.tensors[name] = constant(name, np.full((1,) * rank, value, np.float32), Role.WEIGHTS)
         return name
 
     def shape_of(self, index: int) -> tuple[int, ...]:

@@ -49,6 +49,7 @@ OPTIONS: Mapping[str, _Fields] = {
     "REDUCE_ANY": _REDUCER,
     "REDUCE_ALL": _REDUCER,
     "L2_NORMALIZATION": _ACTIVATION,
+    "CUMSUM": {"Exclusive": (0, "?", 0), "Reverse": (1, "?", 0)},
     "BATCH_MATMUL": {"AdjX": (0, "?", 0), "AdjY": (1, "?", 0)},
     "RESIZE_BILINEAR": {"AlignCorners": (2, "?", 0), "HalfPixelCenters": (3, "?", 0)},
     "RESIZE_NEAREST_NEIGHBOR": {"AlignCorners": (0, "?", 0), "HalfPixelCenters": (1, "?", 0)},

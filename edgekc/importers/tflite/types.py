@@ -7,7 +7,7 @@ from collections.abc import Mapping
 _PLACES = ("int32", "int64")
 _RELATIONS = ("LESS", "LESS_EQUAL", "EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL")
 _CHOICES = ("SELECT", "SELECT_V2")
-_FLOAT_ALONE = ("POW", "ADD_N", "ZEROS_LIKE")
+_FLOAT_ALONE = ("POW", "ADD_N", "ZEROS_LIKE", "SIGN", "CUMSUM")
 _DETECTION = "CUSTOM TFLite_Detection_PostProcess"
 _INPUTS: Mapping[str, tuple[str, ...]] = {
     "QUANTIZE": ("int8", "uint8", "int16", "float32"),

@@ -13,16 +13,14 @@ import numpy as np
 
 from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Array
+from .. import loops
 from . import shapes
 from .file import FileModel, FileOperator, FileTensor
 
-MAX_OPERATORS = 8192  # of a model whose loops are unrolled; each becomes a node, and code
-_DEEPEST = 4  # loops within loops
 # Guards against absurd files. Steps may hold operators on integers alone, which become nothing.
 _MOST_EVALUATED = 1 << 18  # operators of all steps and conditions
 _MOST_VALUES = 1 << 24  # of all constants that are made here
 _INTEGERS = ("int32", "int64", "bool")
-FIX = "use fewer time steps, or make a streaming network that takes one step at a time (docs/streaming.md)"
 
 # Beside those of shapes.py: what a loop's condition is made of.
 _CONDITIONS: Mapping[str, Callable[..., Array]] = {
@@ -76,7 +74,7 @@ class _Unroller:
         for op in graph.operators:
             op = replace(op, inputs=_mapped(op.inputs, now))
             if op.builtin == "WHILE":
-                now.update(zip(op.outputs, self._loop(op, _DEEPEST), strict=True))
+                now.update(zip(op.outputs, self._loop(op, loops.DEEPEST), strict=True))
                 continue
             self._add(op)
             inputs = [self.tensors[i] for i in op.inputs if i >= 0]
@@ -112,15 +110,14 @@ class _Unroller:
         if len(counts) > 1 or len(test.outputs) != 1 or min(op.inputs, default=-1) < 0:
             raise ModelError("its variables are not those of its condition and of its body", where=at)
         if deepest == 0:
-            raise UnsupportedError(f"{_DEEPEST} loops within another; supported: fewer", where=at)
+            raise loops.too_deep("loops", at)
         variables = tuple(self._entered(i, body.tensors[k], at) for i, k in zip(op.inputs, body.inputs, strict=True))
         constants: dict[int, int] = {}  # of the body, once for all steps
         while self._goes_on(test, variables, at):
             self.evaluated += 1 + len(test.operators) + len(body.operators)
             most = self.evaluated > _MOST_EVALUATED or self.values > _MOST_VALUES
-            if most or len(self.operators) + len(body.operators) > MAX_OPERATORS:
-                what = f"a loop that becomes more than {MAX_OPERATORS} operators; supported: so many in all"
-                raise UnsupportedError(what, where=at, fix=FIX)
+            if most or len(self.operators) + len(body.operators) > loops.MAX_OPERATORS:
+                raise loops.too_long(at)
             variables = self._step(body, variables, constants, at, deepest)
         return variables
 
@@ -157,11 +154,9 @@ class _Unroller:
             values.update(zip(op.outputs, results or (), strict=False))
         found = values[test.outputs[0]]
         if found is None or found.size != 1:
-            what = (
-                "a loop whose number of steps depends on what the model computes; supported: one that the file states"
+            raise loops.unknown_length(
+                "use a layer that always takes the same number of time steps, without masking", at
             )
-            fix = "use a layer that always takes the same number of time steps, without masking"
-            raise UnsupportedError(what, where=at, fix=fix)
         return bool(found.ravel()[0])
 
     def _step(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ...errors import ModelError, UnsupportedError
-from ...graph.fixedpoint import INT32_MAX, INT32_MIN
+from ...graph.fixedpoint import INT32_MAX
 from ...graph.ir import Array, Role, Tensor, constant
 from ...graph.op import Case, Interval, View
 from . import linear as lin
@@ -17,7 +17,8 @@ LOW, HIGH = -(2**15), 2**15 - 1
 FULL = dict(clamp_min=LOW, clamp_max=HIGH)
 REDUCED_LIMIT = 2**15  # of a multiplier with 15 bits
 HIGHEST_SHIFT = 7  # with which LiteRT multiplies a 64-bit accumulator
-ACCUMULATOR_LIMIT = 2**47  # an accumulator below it, times a multiplier, fits 63 bits
+BITS = 48  # of accumulators: times a multiplier they fit 63 bits and a sign
+ACCUMULATOR_LIMIT = 1 << BITS - 1
 
 
 def is_wide(view: View) -> bool:
@@ -45,38 +46,61 @@ def require_weights(view: View) -> None:
         raise UnsupportedError("int16 activations, and weights with a zero point", where=view.node.name)
 
 
-def lower_bias(view: View, channels: int) -> Tensor:
-    """The bias as a constant of int32; UnsupportedError where it leaves 32 bits. The input's zero point is 0."""
-    return _checked_bias(view, _bias(view, channels))
-
-
-def _bias(view: View, channels: int) -> Array:
+def stated_bias(view: View, channels: int) -> Array:
+    """int64 (channels,): that of a QUANTIZED layer; zeros where it has none."""
     bias = view.bias.value.astype(np.int64) if view.has("bias") else np.zeros(channels, np.int64)
     if bias.shape != (channels,):
         raise ModelError(f"bias has shape {list(bias.shape)}, expected [{channels}]", where=view.node.name)
     return bias
 
 
-def _leaves_32_bits(bias: Array) -> Array:
-    return np.asarray((bias < INT32_MIN) | (bias > INT32_MAX))
+def leaves(bias: Array, bits: int) -> Array:
+    """bool (oc,): which biases have more bits."""
+    return np.asarray((bias < -(1 << bits - 1)) | (bias >= 1 << bits - 1))
 
 
-def _checked_bias(view: View, bias: Array) -> Tensor:
-    where = view.node.name
-    if _leaves_32_bits(bias).any():
-        worst = int(np.argmax(np.abs(bias)))
+def lower_bias(view: View, bias: Array, bits: int) -> Tensor:
+    """A bias as a constant: int32 (oc,), or where it leaves 32 bits low and high words (2, oc).
+
+    Raises:
+        UnsupportedError: it has more than `bits`, which kernels have room for.
+    """
+    name = f"{view.node.name}/bias"
+    if not leaves(bias, 32).any():
+        return constant(name, bias.astype(np.int32), Role.BIAS)
+    if (wrong := leaves(bias, bits)).any():
+        worst = int(np.argmax(wrong))
         raise UnsupportedError(
-            f"the bias of channel {worst} is {int(bias[worst])}, which leaves 32 bits",
-            where=where,
+            f"the bias of channel {worst} is {int(bias[worst])}, which leaves {bits} bits",
+            where=view.node.name,
             fix="requantise the model with a larger weight scale",
         )
-    return constant(f"{where}/bias", bias.astype(np.int32), Role.BIAS)
+    return constant(name, words(bias), Role.BIAS)
+
+
+def words(bias: Array) -> Array:
+    """int32 (2, oc): low and high words of biases int64 (oc,)."""
+    high = (bias + (1 << 31)) >> 32
+    return np.stack([bias - (high << 32), high]).astype(np.int32)
+
+
+def is_deep(view: View) -> bool:
+    """Whether the biases of a layer have two words each."""
+    return view.bias.value.ndim == 2
+
+
+def biases(bias: Array) -> Array:
+    """int64 (oc,): those of a layer, of one word or two."""
+    parts = bias.astype(np.int64)
+    if parts.ndim == 1:
+        return parts
+    return np.asarray(parts[0] + (np.clip(parts[1], -(1 << 29), 1 << 29) << 32))  # far beyond what `validate` lets pass
 
 
 def reach(weights: Array, bias: Array) -> Array:
     """int64 (oc,): what no accumulator of weights (oc, ...) on int16 exceeds in magnitude, in any order of its sum."""
     w = np.abs(weights.astype(np.int64)).reshape(weights.shape[0], -1)
-    return np.asarray(np.abs(bias.astype(np.int64)) + 2**15 * w.sum(1))
+    return np.asarray(np.abs(biases(bias)) + 2**15 * w.sum(1))
 
 
 def require_clamp(view: View) -> None:
@@ -112,15 +136,15 @@ def lower_requant(view: View) -> tuple[Tensor, Tensor]:
     return constant(multiplier.name, reduced(multiplier.value).astype(np.int32), Role.REQUANT), shift
 
 
-def lower_layer(view: View, w: Array) -> tuple[Tensor, ...]:
+def lower_layer(view: View, w: Array, bits: int) -> tuple[Tensor, ...]:
     """The constants (weights, bias, multiplier, shift) of a layer with weights (oc, ...); raises as `lower_bias`.
 
-    A channel that has one level whatever comes, as one without weights, is that level: its bias may leave 32 bits.
+    A channel that has one level whatever comes, as one without weights, is that level: its bias has one word.
     """
     channels, where = w.shape[0], view.node.name
-    bias = _bias(view, channels)
+    bias = stated_bias(view, channels)
     multiplier, shift = lower_requant(view)
-    if _leaves_32_bits(bias).any():
+    if leaves(bias, 32).any():
         m, s = (np.broadcast_to(t.value, channels) for t in (multiplier, shift))
         reaches = reach(w, bias)
         within = np.minimum(reaches, ACCUMULATOR_LIMIT - 1)
@@ -130,12 +154,12 @@ def lower_layer(view: View, w: Array) -> tuple[Tensor, ...]:
             np.clip(requantize(np.where(defined, end, 0), m, s), *lin.activation_range(view))
             for end in (bias - spread, bias + spread)
         )
-        settled = _leaves_32_bits(bias) & defined & (low == high)
+        settled = leaves(bias, 32) & defined & (low == high)
         w = np.where(settled.reshape(-1, *(1,) * (w.ndim - 1)), 0, w).astype(w.dtype)
         bias = np.where(settled, low, bias)
         multiplier = constant(multiplier.name, np.where(settled, 2**14, m).astype(np.int32), Role.REQUANT)
         shift = constant(shift.name, np.where(settled, 1, s).astype(np.int8), Role.REQUANT)
-    return constant(f"{where}/weights", w, Role.WEIGHTS), _checked_bias(view, bias), multiplier, shift
+    return constant(f"{where}/weights", w, Role.WEIGHTS), lower_bias(view, bias, bits), multiplier, shift
 
 
 def check_requant(view: View, reaches: Array) -> None:

@@ -20,6 +20,8 @@ static inline void ek_wide_store(int8_t *to, int32_t value)
     memcpy(to, &level, 2);
 }
 
+#define EK_WIDE_WORD ((int64_t)1 << 32) /* what a high word counts */
+
 enum { EK_WIDE_BLOCK = 256 }; /* products of up to 2^22 each */
 
 /* The sum of `count` products of x, int16, and w: blocks of them in 32 bits, and those in 64. */

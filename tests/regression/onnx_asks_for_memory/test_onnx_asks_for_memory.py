@@ -97,8 +97,12 @@ def test_functions(tmp_path: Path) -> None:
         return helper.make_function("own", name, ["i"], ["o"], nodes, opset)
 
     functions = [function("f0", "Relu", "")] + [function(f"f{i}", f"f{i - 1}", "own") for i in range(1, 40)]
-    path = written(tmp_path / "net.onnx", [NODE("f39", ["x"], ["y"], domain="own")], {}, functions)
-    with pytest.raises(EdgekcError, match="more than 131,072 nodes when its functions are written out"):
-        import_onnx(path, "net")
+    call = NODE("f39", ["x"], ["y"], domain="own")
+    inside = helper.make_graph([call], "inside", [], [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)])
+    branch = NODE("If", ["c"], ["y"], then_branch=inside, else_branch=inside)
+    for node in (call, branch):
+        path = written(tmp_path / "net.onnx", [node], {"c": np.array(True)}, functions)
+        with pytest.raises(EdgekcError, match="more than 131,072 nodes when its functions are written out"):
+            import_onnx(path, "net")
     path = written(tmp_path / "net.onnx", [NODE("f0", ["x"], ["y"], domain="own")], {}, functions[:1])
     assert import_onnx(path, "net").nodes

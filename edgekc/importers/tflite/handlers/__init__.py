@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ..builder import Handler
 from . import copies, detection, elements, layers, logic, lookups, moves, order, recurrent, reductions, spatial, state
-from .elements import FLOAT_ONLY
 
 __all__ = ["FLOAT_ONLY", "HANDLERS"]
 
+FLOAT_ONLY: dict[str, Handler] = {**elements.FLOAT_ONLY, **reductions.FLOAT_ONLY}
 HANDLERS: dict[str, Handler] = {
     **layers.HANDLERS,
     **elements.HANDLERS,

@@ -97,6 +97,21 @@ def _sum_of_all(b: Builder, op: FileOperator) -> None:
         b.add(op, "reshape", (total,), {}, shape)
 
 
+def _sign(b: Builder, op: FileOperator) -> None:
+    """x by what it is without its sign; 0 by the smallest number. In models that become int8, by comparisons."""
+    x = b.operand(op, 0, "input", rowwise=True)
+    shape = b.file_shape(x) if x in b.rows or x in b.unstated else None
+    inner = b.tensors[x].shape
+    if b.in_float:
+        zero = b.number(op, "zero", 0.0, len(inner))
+        sides = [b.inner(op, name, "compare", (x, zero), {"relation": name}, inner) for name in ("greater", "less")]
+        b.add(op, "sub", (sides[0], sides[1]), {"activation": "none"}, shape)
+        return
+    size = b.inner(op, "size", "abs", (x,), {}, inner)
+    divisor = b.inner(op, "divisor", "maximum", (size, b.number(op, "least", 2.0**-149)), {}, inner)
+    b.add(op, "div", (x, divisor), {"activation": "none"}, shape)
+
+
 def _zeros(b: Builder, op: FileOperator) -> None:
     b.file_tensor(op, 0, "input")
     b.fill(op, 0.0)
@@ -141,5 +156,6 @@ FLOAT_ONLY: dict[str, Handler] = {  # what LiteRT has no int8 kernel of; in int8
     "ROUND": plain("round"),
     "POW": _power,
     "ADD_N": _sum_of_all,
+    "SIGN": _sign,
     "ZEROS_LIKE": _zeros,
 }

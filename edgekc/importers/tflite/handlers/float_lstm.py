@@ -8,10 +8,9 @@ import numpy as np
 
 from ....errors import ModelError
 from ....graph.ir import Array, AttrValue, Role, constant
+from ...loops import FIX, MAX_OPERATORS
 from ..builder import Builder, graph_shape, node_name
 from ..file import FileOperator
-from ..unroll import FIX as UNROLLED_FIX
-from ..unroll import MAX_OPERATORS
 from .recurrent import BIAS, CELL, GATES, HIDDEN, INPUT, RECURRENT, is_there, require_plain
 
 _NODES = 16  # of a step
@@ -33,7 +32,7 @@ def float_lstm(b: Builder, op: FileOperator) -> None:
     require_plain(b, op)
     if steps * _NODES > MAX_OPERATORS:
         what = f"{steps} steps, which become more than {MAX_OPERATORS} operators"
-        raise b.unsupported(op, what, f"{MAX_OPERATORS // _NODES} steps", UNROLLED_FIX)
+        raise b.unsupported(op, what, f"{MAX_OPERATORS // _NODES} steps", FIX)
     clip = float(op.options["CellClip"])
     if math.isnan(clip):
         raise ModelError("a clip that is no number", where=b.at(op))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ....graph.ir import Node, Tensor
+import numpy as np
+
+from ....errors import ModelError
+from ....graph.ir import Node, Role, Tensor, constant
 from ....ops.arg_max import COUNTS
 from ..builder import Builder, Handler, node_name
 from ..file import FileOperator
-from .common import Attrs, activation, axes_of, plain, signs
+from .common import Attrs, activation, axes_of, plain, signs, text
 from .spatial import add_shaped
 
 
@@ -74,6 +77,44 @@ def _place(kind: str) -> Handler:
     return handler
 
 
+_LONGEST = 512  # of a running sum: so many rows of so many weights
+
+
+def _running_sum(b: Builder, op: FileOperator) -> None:
+    """A layer whose weights are a triangle of ones, along the last axis: its sums have LiteRT's order."""
+    x = b.operand(op, 0, "input", rowwise=True)
+    shape, ahead = b.tensors[x].shape, int(x in b.rows)
+    rank, axes = len(b.file_shape(x)), b.ints(op, 1, "axis")
+    if len(axes) != 1 or not -rank <= axes[0] < rank:
+        raise ModelError(f"axis {axes} of {rank} dimensions", where=b.at(op))
+    axis, stated = axes[0] % rank + ahead, b.file_shape(x) if ahead or x in b.unstated else None
+    size, reverse = shape[axis], bool(op.options["Reverse"])
+    if size > _LONGEST:
+        raise b.unsupported(op, f"a running sum of {size} values", f"up to {_LONGEST}, each takes a row of weights")
+    last = len(shape) - 1
+    order = [*(a for a in range(len(shape)) if a != axis), axis]
+    turned = tuple(shape[a] for a in order)
+    if axis != last:
+        x = b.inner(op, "turned", "transpose", (x,), {"perm": text(order)}, turned)
+    if reverse:  # the sums begin at the end
+        begins, steps = [0] * last + [size - 1], [1] * last + [-1]
+        attrs: Attrs = {"begins": text(begins), "sizes": text(turned), "strides": text(steps)}
+        x = b.inner(op, "reversed", "strided_slice", (x,), attrs, turned)
+    ones = np.tri(size, k=-int(bool(op.options["Exclusive"])), dtype=np.float32)
+    name = node_name(op)
+    weights = constant(f"{name}/weights", ones[::-1] if reverse else ones, Role.WEIGHTS)
+    bias = constant(f"{name}/bias", np.zeros(size, np.float32), Role.BIAS)
+    b.tensors.update({t.name: t for t in (weights, bias)})
+    inputs = (x, weights.name, bias.name)
+    if axis == last:
+        b.add(op, "fully_connected", inputs, {"activation": "none"}, stated)
+        return
+    sums = b.inner(op, "sums", "fully_connected", inputs, {"activation": "none"}, turned)
+    back = [order.index(a) for a in range(len(shape))]
+    b.add(op, "transpose", (sums,), {"perm": text(back)}, stated)
+
+
+FLOAT_ONLY: dict[str, Handler] = {"CUMSUM": _running_sum}
 HANDLERS: dict[str, Handler] = {
     "MEAN": reduction("mean"),
     "SUM": reduction("sum"),
