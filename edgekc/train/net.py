@@ -185,7 +185,7 @@ def same_weights(model: Model, first: Node, second: Node) -> bool:
     Layers on templates have a codebook or pairs of their own, and stay apart.
     """
     one, other = (view_of(model.graph, node).weights for node in (first, second))
-    if first.op != second.op or {first.name, second.name} & model.templates.keys():
+    if source_of(first) is not source_of(second) or {first.name, second.name} & model.templates.keys():
         return False
     if not np.array_equal(one.value, other.value) or not np.ptp(one.value):
         return False
