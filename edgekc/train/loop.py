@@ -88,7 +88,7 @@ def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
     known = labels >= 0
     if known.all():
         return F.cross_entropy(scores, labels)
-    return F.cross_entropy(scores[known], labels[known], reduction="sum") / max(int(known.sum()), 1)
+    return F.cross_entropy(scores[known], labels[known]) if known.any() else scores.new_zeros(())
 
 
 def soft_cross_entropy(scores: Tensor, teacher_scores: Tensor, temperature: float) -> Tensor:
@@ -153,7 +153,7 @@ def train(
     net.train()
     for epoch in range(first, options.epochs):
         steps = before[epoch + 1] - before[epoch]
-        losses, right, seen = 0.0, 0, 0
+        losses, told, right, seen = 0.0, 0, 0, 0
         for step, (x, chosen) in enumerate(_epoch(dataset, options, epoch)):
             now = before[epoch] + step
             if now in turns:
@@ -164,7 +164,9 @@ def train(
             with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
                 value, scores = loss(net, x, y)
             optimizer.zero_grad(set_to_none=True)
-            value.backward()
+            if value.requires_grad:  # else no step of these windows has a label, and nothing is learned
+                told += 1
+                value.backward()
             optimizer.step()
             schedule.step()
             losses += value.item()
@@ -175,7 +177,7 @@ def train(
                 seen += int((y >= 0).sum())
             left = (time.monotonic() - started) / (now + 1 - before[first]) * (total - now - 1)
             accuracy = right / seen if seen else None
-            on_progress(Progress(epoch, options.epochs, step, steps, losses / (step + 1), accuracy, left))
+            on_progress(Progress(epoch, options.epochs, step, steps, losses / max(told, 1), accuracy, left))
         _save(checkpoint, epoch + 1, net, optimizer, schedule)
     net.eval()
 

@@ -34,7 +34,9 @@ from edgekc.quantize.wide_states import words
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from edgekc.train.device import DeviceNet  # noqa: E402 - needs PyTorch
+from edgekc.train.batches import Augment  # noqa: E402 - needs PyTorch
+from edgekc.train.device import DeviceNet  # noqa: E402
+from edgekc.train.loop import Options, scores_loss, train  # noqa: E402
 from edgekc.train.net import Net  # noqa: E402
 from edgekc.train.pytorch import trainer  # noqa: E402
 from edgekc.train.retrain import integer  # noqa: E402
@@ -174,6 +176,17 @@ def test_it_learns_what_came_first() -> None:
     ends = test.labels >= 0
     answers = packed_outputs(unpack(ekc, "net.ekc"), test)[ends].argmax(1)
     assert (answers == test.labels[ends]).mean() > 0.8
+
+
+def test_windows_without_a_label_teach_nothing() -> None:
+    net, biases = Net(recurrent()), []
+    options = Options(1, 96, 0.1, 0.1, 0, "adam", 0.0, Augment(False, 0), "float32", 0, window=2)
+
+    def watch(progress: Progress) -> None:
+        biases.append(next(iter(net.biases.values())).detach().clone())
+
+    train(net, remembered(16), scores_loss(None, 0.0, 1.0), options, on_progress=watch)
+    assert torch.equal(biases[0], biases[1]) and not torch.equal(biases[1], biases[2])
 
 
 @pytest.mark.slow
@@ -316,9 +329,9 @@ def test_unrolled_recurrences_stay_one_layer(source: Callable[[Path], Graph], tm
     x = np.random.default_rng(1).normal(0, 1, (64, *shape)).astype(np.float32)
     data = Dataset(x, None, (), "noise")
     rough = '[[compress]]\nmethod = "cluster"\nbits = 2\n'
-    step = retrain(batch=16, epochs=8, distill=1.0).replace(f"window = {STEPS}\n", "")
+    step = retrain(batch=16, epochs=4, distill=1.0).replace(f"window = {STEPS}\n", "")
     errors, sizes = [], []
-    for recipe in (rough, rough + step + step.replace("epochs = 8", "epochs = 1") + 'arithmetic = "device"\n'):
+    for recipe in (rough, rough + step + step.replace("epochs = 4", "epochs = 1") + 'arithmetic = "device"\n'):
         ekc = made(graph, recipe, data)
         errors.append(output_error(graph, ekc, data))
         sizes.append(len(ekc))
