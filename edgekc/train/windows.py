@@ -1,7 +1,7 @@
 """Sequences to windows that a network with a state is trained on: truncated backpropagation through time.
 
 A window is some steps of several sequences side by side, a lane for each. The state goes on from one window of a lane
-to the next, and gradients stay within a window (Williams, Peng 1990, doi 10.1162/neco.1990.2.4.490). Windows end where
+to the next, and gradients stay within a window (Williams, Peng 1990, Neural Computation 2, 490-501). Windows end where
 their sequence ends, so that a label there reaches as many steps as any; the first window of a sequence may be shorter,
 and what is in front of it is no sample.
 """
