@@ -59,8 +59,9 @@ class Net(Trainable):
             else:
                 self._keys[node.name] = self._keys[twin.name]
             self._add_bias(node, twin)
-        for name, t in graph.tensors.items():  # constants that are not trained: operands of add and mul
-            if t.data is not None and name not in {*self._layer_constants(), *self._own}:
+        trained = {*self._layer_constants(), *self._own}
+        for name, t in graph.tensors.items():  # other constants: operands of add and mul
+            if t.data is not None and name not in trained:
                 self.register_buffer(self._key(name), torch.from_numpy(np.array(t.value, np.float32)))
         self._first: Kept = {s.start: (torch.from_numpy(s.initial.copy()),) for s in graph.states}
         self._walk = Walk()
