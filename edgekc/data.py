@@ -5,7 +5,7 @@ The order of samples depends on names and seed only, so that a run can be repeat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
@@ -18,6 +18,7 @@ from .graph.ir import Array, Graph, Quant
 from .ops import source_of
 
 Source: TypeAlias = "Path | str | Iterable[Any]"
+UNLABELLED = -1  # in place of a class number: of the steps in front of a sequence's end, where it alone has a label
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Dataset:
 
     Attributes:
         x: (n, *sample shape), uint8, int8 or float32; images are (n, h, w, c).
-        y: (n,) int64 class numbers, or None where there are none.
+        y: (n,) int64 class numbers, some of which may be UNLABELLED, or None where there are none.
         classes: their names, by number; empty where unknown.
         where: what errors call it.
         quant: of int8 samples: real = scale * (x - zero point). None: the numbers are the reals.
@@ -46,7 +47,7 @@ class Dataset:
     @property
     def labels(self) -> Array:
         """The labels; UsageError where there are none."""
-        if self.y is None:
+        if self.y is None or (self.y == UNLABELLED).all():
             raise UsageError("has no labels", where=self.where, fix="accuracy needs y beside x")
         return self.y
 
@@ -58,7 +59,8 @@ def load(
 
     Args:
         source: a folder or zip of images (`cat/0001.jpg`, or `train/cat/0001.jpg` with splits), an .npz with `x`,
-            and with `y`, `scale` and `zero_point` where it has them, or an iterable of batches (x, y) or x.
+            and with `y`, `starts`, `scale` and `zero_point` where it has them, or an iterable of batches (x, y),
+            (x, y, starts) or x. With `starts` y may have a label for each sequence: that of its last sample.
         split: the split of a folder or zip to read, `train` or `test`; empty where it has none.
         count: a subset of this many samples, picked by `seed`; None: all. Only these images are decoded.
         quant: of int8 samples, where the source does not say it.
@@ -175,8 +177,8 @@ def for_graph(dataset: Dataset, graph: Graph) -> Dataset:
 
 
 def check_labels(y: Array, classes: int, where: str) -> None:
-    """UsageError where a label is not in 0 to classes - 1."""
-    wrong = np.flatnonzero((y < 0) | (y >= classes))
+    """UsageError where a label is neither in 0 to classes - 1 nor UNLABELLED."""
+    wrong = np.flatnonzero((y < UNLABELLED) | (y >= classes))
     if wrong.size:
         i = int(wrong[0])
         raise UsageError(
@@ -242,16 +244,6 @@ def _checked(
             x = x.astype(np.float32)
     if x.dtype == np.float32 and not np.isfinite(x).all():
         raise UsageError("x holds NaN or infinity", where=where)
-    if y is not None:
-        if y.shape != (len(x),):
-            raise UsageError(
-                f"y has shape {list(y.shape)}, expected [{len(x)}], one class number a sample", where=where
-            )
-        if y.dtype.kind not in "iu":
-            raise UsageError(f"y has type {y.dtype}, expected class numbers", where=where)
-        y = y.astype(np.int64)
-        if y.min() < 0:
-            raise UsageError(f"label {int(y.min())} is negative", where=where)
     if starts is not None:
         if starts.shape != (len(x),):
             what = f"starts has shape {list(starts.shape)}, expected [{len(x)}], true where a sequence begins"
@@ -259,7 +251,25 @@ def _checked(
         if starts.dtype.kind not in "biu" or not np.isin(starts, (0, 1)).all():
             raise UsageError("starts holds more than true and false", where=where)
         starts = starts.astype(bool)
-    return Dataset(x, y, classes, where, quant, starts)
+    return _labelled(Dataset(x, None, classes, where, quant, starts), y)
+
+
+def _labelled(dataset: Dataset, y: Array | None) -> Dataset:
+    """The dataset with labels, one a sample, or one a sequence where it says where these begin."""
+    if y is None:
+        return dataset
+    ends = np.cumsum(lengths(dataset)) - 1
+    if y.shape != (len(dataset),) and (dataset.starts is None or y.shape != ends.shape):
+        more = "" if dataset.starts is None else f", or [{len(ends)}], one a sequence"
+        what = f"y has shape {list(y.shape)}, expected [{len(dataset)}], one class number a sample{more}"
+        raise UsageError(what, where=dataset.where)
+    if y.dtype.kind not in "iu":
+        raise UsageError(f"y has type {y.dtype}, expected class numbers", where=dataset.where)
+    if y.min() < 0:
+        raise UsageError(f"label {int(y.min())} is negative", where=dataset.where)
+    labels = np.full(len(dataset), UNLABELLED, np.int64)
+    labels[ends if len(y) < len(dataset) else slice(None)] = y
+    return replace(dataset, y=labels)
 
 
 def _from_npz(path: Path) -> Dataset:
@@ -297,20 +307,34 @@ def _from_batches(batches: Iterable[Any]) -> Dataset:
     where = "data"
     xs: list[Array] = []
     ys: list[Array] = []
+    begins: list[Array] = []
     for i, batch in enumerate(batches):
-        pair = isinstance(batch, (tuple, list)) and len(batch) == 2
-        x = _array(batch[0] if pair else batch)
+        parts = [batch]
+        if isinstance(batch, (tuple, list)) and (len(batch) == 2 or has_starts(batch)):
+            parts = list(batch)
+        x = _array(parts[0])
         if x.ndim < 2 or (xs and x.shape[1:] != xs[0].shape[1:]):
             expected = f", batch 0 {list(xs[0].shape)}" if xs else ""
             raise UsageError(f"batch {i} has shape {list(x.shape)}{expected}", where=where)
         xs.append(x)
-        if pair:
-            ys.append(_array(batch[1]))
+        if len(parts) > 1 and parts[1] is not None:
+            ys.append(_array(parts[1]))
+        if len(parts) > 2:
+            begins.append(_array(parts[2]))
     if not xs:
         raise UsageError("holds no samples", where=where)
-    if ys and len(ys) != len(xs):
-        raise UsageError(f"{len(ys)} of {len(xs)} batches have labels", where=where)
-    return _checked(np.concatenate(xs), np.concatenate(ys) if ys else None, (), where)
+    for found, what in ((ys, "labels"), (begins, "starts")):
+        if found and len(found) != len(xs):
+            raise UsageError(f"{len(found)} of {len(xs)} batches have {what}", where=where)
+    y, starts = (np.concatenate(parts) if parts else None for parts in (ys, begins))
+    return _checked(np.concatenate(xs), y, (), where, None, starts)
+
+
+def has_starts(batch: Sequence[Any]) -> bool:
+    """Whether a batch is (x, y, starts): the last says, true or false, where sequences begin."""
+    if len(batch) != 3 or any(part is not None and not hasattr(part, "shape") for part in batch):
+        return False
+    return batch[2] is not None and _array(batch[2]).dtype == bool and np.ndim(batch[2]) == 1
 
 
 def _from_images(path: Path, split: str, count: int | None, seed: int) -> Dataset:

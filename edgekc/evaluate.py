@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .data import Dataset, batches_for, for_graph, lengths, real_batches
+from .data import UNLABELLED, Dataset, batches_for, for_graph, lengths, real_batches
 from .emulate import host
 from .files.output import write_folder
 from .format.pack import read
@@ -38,9 +38,9 @@ class Accuracy:
 
 
 def accuracy_of(scores: Array, labels: Array) -> Accuracy:
-    """Accuracy of scores (n, ..., classes) against labels (n,)."""
+    """Accuracy of scores (n, ..., classes) against labels (n,), of the samples that have one."""
     best = scores.reshape(len(labels), -1).argmax(1)
-    return Accuracy(int((best == labels).sum()), len(labels))
+    return Accuracy(int((best == labels).sum()), int((labels != UNLABELLED).sum()))
 
 
 def float_accuracy(graph: Graph, dataset: Dataset, chunk: int = 128) -> Accuracy:

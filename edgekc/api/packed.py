@@ -13,7 +13,7 @@ from .. import recipe as rc
 from .. import tables
 from ..assets import RECIPES
 from ..compression import walk
-from ..data import Source
+from ..data import Source, has_starts
 from ..errors import UsageError
 from ..files.output import check_writable, write_file
 from ..files.sections import nearest
@@ -114,7 +114,9 @@ def load_recipe(recipe: RecipeLike) -> rc.Recipe:
 
 
 def source_of(data: Any) -> Source | None:
-    """Data as `edgekc.data` reads it; a pair of arrays (x, y) is one batch."""
+    """Data as `edgekc.data` reads it; arrays (x, y) or (x, y, starts) are one batch."""
+    if isinstance(data, (tuple, list)) and has_starts(data):
+        return [tuple(data)]
     pair = isinstance(data, (tuple, list)) and len(data) == 2 and all(hasattr(part, "shape") for part in data)
     if pair and np.ndim(data[1]) == 1 and len(data[0]) == len(data[1]):
         return [tuple(data)]
@@ -139,8 +141,9 @@ def compress(
     Args:
         model: a path or Model, or whatever else `load` takes.
         data: samples to train and calibrate on: a folder or zip of images by class, an .npz with x and y, arrays
-            (x, y) with x of shape (n, *sample), or any iterable of batches, such as a PyTorch DataLoader. A folder
-            with splits gives `train`. None: made-up samples set the ranges, and nothing can be retrained.
+            (x, y) with x of shape (n, *sample), or (x, y, starts), or any iterable of batches, such as a PyTorch
+            DataLoader. A folder with splits gives `train`. None: made-up samples set the ranges, and nothing can be
+            retrained.
         recipe: see `load_recipe`. None: quantise only.
         test: labelled samples to evaluate on. Default: the split `test` of the data, or the data itself.
         name: of the network. Default: the model's.

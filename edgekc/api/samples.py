@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..compression.walk import has_splits
-from ..data import Dataset, for_graph, lengths, take
+from ..data import UNLABELLED, Dataset, for_graph, lengths, take
 from ..data import load as load_data
 from ..errors import UsageError
 from ..evaluate import input_levels
@@ -148,10 +148,11 @@ def batch_of_dataset(dataset: Dataset, graph: Graph) -> Batch:
 
 def evaluation_of(network: str, device: str, scores: Array, dataset: Dataset) -> Evaluation:
     """Scores (n, ..., classes) against the labels of the data; the first of equal scores wins."""
-    confusion = _confusion_of(scores, dataset.labels)
+    known = dataset.labels != UNLABELLED
+    confusion = _confusion_of(scores[known], dataset.labels[known])
     right, names = sum(row[i] for i, row in enumerate(confusion)), dataset.classes
-    known = tuple(names) if len(names) == len(confusion) else tuple(map(str, range(len(confusion))))
-    return Evaluation(network, device, right, len(dataset.labels), confusion, known)
+    classes = tuple(names) if len(names) == len(confusion) else tuple(map(str, range(len(confusion))))
+    return Evaluation(network, device, right, int(known.sum()), confusion, classes)
 
 
 def _confusion_of(scores: Array, labels: Array) -> tuple[tuple[int, ...], ...]:

@@ -41,8 +41,9 @@ class Checkpoints:
         digest = hashlib.sha256(__version__.encode())
         digest.update(dump(graph).encode())
         digest.update(samples.x.tobytes())
-        if samples.y is not None:
-            digest.update(samples.y.tobytes())
+        for part in (samples.y, samples.starts):
+            if part is not None:
+                digest.update(part.tobytes())
         digest.update(json.dumps(recipe.quantize.model_dump(mode="json"), sort_keys=True).encode())
         keys = []
         for step in recipe.compress:

@@ -94,19 +94,19 @@ def compress(
     return Result(packed, {name: layer for name, layer in state.layers.items() if name not in dense}, state.model)
 
 
-def check_possible(recipe: Recipe, dataset: Dataset | None, can_train: bool, graph: Graph | None = None) -> None:
+def check_possible(recipe: Recipe, dataset: Dataset | None, can_train: bool, graph: Graph) -> None:
     """Refuses, before hours of work, what a later step could not do.
 
     Raises:
-        UsageError: a pruning step whose samples have no labels, or a step that takes no network with a state.
+        UsageError: a step whose samples lack labels or sequences, or that takes no network with a state.
         ToolError: a step that needs a package which is not installed, or a trainer that was not passed.
     """
     for i, step in enumerate(recipe.compress):
         where, package = f"compress[{i}]", step.package
-        step.check(dataset)
-        if graph is not None and graph.states and not step.sequences:
-            takes = "cluster, codebook, pairs and svd take layers of such a network"
+        if graph.states and not step.sequences:
+            takes = "cluster, codebook, pairs, svd, retrain and prune take such a network"
             raise UsageError(f"method {step.method} takes no network that keeps a state", where=where, fix=takes)
+        step.check(dataset, graph, where)
         if package is not None and importlib.util.find_spec(package.module) is None:
             raise ToolError(f"method {step.method} needs {package.name}", where=where, fix=package.fix)
         if step.trains and not can_train:

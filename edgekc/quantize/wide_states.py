@@ -41,8 +41,7 @@ def as_bytes(graph: Graph, ranges: Mapping[str, Range]) -> tuple[Graph, dict[str
         beside = (0.0, 0.0)
         names = [state.start, state.end, out]
         for reader in readers[out]:
-            first = int(str(reader.attrs["begins"]).split(",")[1])
-            if first:  # the outputs
+            if _first_column(reader):  # the outputs
                 beside = _seen(graph, reader, readers, found)
                 nodes[reader.name] = replace(reader, attrs={**reader.attrs, "begins": f"0,{2 * size}"})
             else:
@@ -60,6 +59,23 @@ def as_bytes(graph: Graph, ranges: Mapping[str, Range]) -> tuple[Graph, dict[str
         states[state.start] = replace(state, initial=initial)
     changed = replace(graph, tensors=tensors, nodes=tuple(nodes[n.name] for n in graph.nodes))
     return replace(changed, states=tuple(states[s.start] for s in graph.states)), found
+
+
+def words(graph: Graph, quantized: Graph) -> dict[str, tuple[int, float]]:
+    """Activations of a FLOAT graph that begin with words of 16 bits in its QUANTIZED one: how many, and their scale."""
+    nodes, readers = {n.name: n for n in quantized.nodes}, consumers(graph)
+    found: dict[str, tuple[int, float]] = {}
+    for name, state in wide(graph).items():
+        out = nodes[name].outputs[0]
+        copies = [reader.outputs[0] for reader in readers[out] if not _first_column(reader)]
+        held = graph.tensors[state.start].shape[1], float(nodes[name].attrs["state_scale"])
+        found.update(dict.fromkeys((state.start, state.end, out, *copies), held))
+    return found
+
+
+def _first_column(part: Node) -> int:
+    """Of a node that takes a part of all columns."""
+    return int(str(part.attrs["begins"]).split(",")[1])
 
 
 def _seen(graph: Graph, outputs: Node, readers: Mapping[str, list[Node]], ranges: dict[str, Range]) -> Range:

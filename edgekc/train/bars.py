@@ -75,8 +75,8 @@ def bars(console: Console | None = None, *, shown: bool = True) -> Iterator[Bars
             if title not in tasks:
                 screen.update(now_doing, visible=False)
                 tasks[title] = screen.add_task(_short(title), total=now.epochs * now.steps, state="")
-            done = now.epoch * now.steps + now.step + 1
-            screen.update(tasks[title], completed=done, state=_state(now))
+            done, total = now.epoch * now.steps + now.step + 1, now.epochs * now.steps  # epochs of windows differ
+            screen.update(tasks[title], completed=done, total=total, state=_state(now))
 
         yield Bars(step, on_progress)
 

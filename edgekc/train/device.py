@@ -11,7 +11,8 @@ exact; all other operators run their reference definition.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -26,6 +27,7 @@ from ..ops import OPS
 from ..ops.shared.floats import padded
 from .loop import Trainable
 from .net import Net
+from .windows import Inputs, Kept, Walk
 
 Integer = Callable[[Model], Graph]  # the INTEGER graph of a model, its activations' quantisation being fixed
 
@@ -37,14 +39,19 @@ class DeviceNet(Trainable):
         net: what is trained.
         integer: makes the INTEGER graph of the net's present values; all its tensors of activations must have
             the names of the FLOAT graph and a quantisation.
+        words: activations that begin with numbers of 16 bits, see `wide_states.words`.
     """
 
-    def __init__(self, net: Net, integer: Integer) -> None:
+    def __init__(
+        self, net: Net, integer: Integer, words: Mapping[str, tuple[int, float]] = MappingProxyType({})
+    ) -> None:
         super().__init__()
         self.net = net
         self.integer = integer
+        self._words = words
+        self._walk = Walk()
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Inputs) -> Tensor:
         """The scores (n, ...) that the device gives, as real numbers."""
         return self.activations(x, ())[self.scores]
 
@@ -53,25 +60,56 @@ class DeviceNet(Trainable):
         """The activation that `forward` returns."""
         return self.net.scores
 
-    def activations(self, x: Tensor, keep: Iterable[str]) -> dict[str, Tensor]:
+    def activations(self, x: Inputs, keep: Iterable[str]) -> dict[str, Tensor]:
         """The activations of these names (n, ...) as the device has them, as real numbers, and the scores."""
         graph, wanted = self.integer(self.net.model()), {*keep, self.scores}
+        first = {s.start: torch.from_numpy(s.initial.copy()) for s in graph.states}
+        kept = {name: (self._real(levels, graph, name), levels) for name, levels in first.items()}
+        return self._walk.over(x, kept, lambda samples, kept: self._step(graph, samples, kept, wanted))
+
+    def _step(self, graph: Graph, x: Tensor, kept: Kept, wanted: set[str]) -> tuple[dict[str, Tensor], Kept]:
+        """One step; a state is kept as the real numbers that gradients go through, and as the device's integers."""
         float_nodes = {node.name: node for node in self.net.source.graph.nodes}
         first = graph.tensors[graph.inputs[0]]
         levels: dict[str, Tensor] = {first.name: to_levels(x, first.q.scale, first.q.zero_point, first.dtype)}
-        reals: dict[str, Tensor] = {first.name: _real(levels[first.name], graph, first.name)}
+        reals: dict[str, Tensor] = {first.name: self._real(levels[first.name], graph, first.name)}
+        for name, (soft, exact) in kept.items():
+            reals[name], levels[name] = soft, exact
+        ends = {s.end for s in graph.states}
         for node in graph.nodes:
             out = node.outputs[0]
             levels[out] = run_integer(graph, node, levels)
-            exact = _real(levels[out], graph, out)
+            exact = self._real(levels[out], graph, out)
             inputs = [reals[n] for n in node.inputs if n in reals]
             same = float_nodes.get(node.name)  # None: a change of scale
             soft = inputs[0] if same is None else self.net.run_node(same, inputs).float()
-            soft = soft.clamp(*_ends(graph, out))
+            soft = self._within(soft, graph, out)
             reals[out] = soft + (exact - soft).detach()
-            if wanted <= reals.keys():
+            if wanted | ends <= reals.keys():
                 break
-        return {name: reals[name] for name in wanted}
+        return {name: reals[name] for name in wanted}, {s.start: (reals[s.end], levels[s.end]) for s in graph.states}
+
+    def _real(self, levels: Tensor, graph: Graph, name: str) -> Tensor:
+        """What the device's numbers stand for; two bytes of a state of 16 bits are one number."""
+        quant = graph.tensors[name].q
+        count, scale = self._words.get(name, (0, 1.0))
+        behind = (levels[:, 2 * count :] if count else levels).float()
+        behind = (behind - quant.zero_point) * float(quant.scale)
+        if not count:
+            return behind
+        whole = torch.from_numpy(levels[:, : 2 * count].contiguous().numpy().view("<i2").astype(np.float32))
+        return torch.cat([whole * scale, behind], 1)
+
+    def _within(self, soft: Tensor, graph: Graph, name: str) -> Tensor:
+        """Real numbers clipped to what the device can hold, with no gradient for what was outside."""
+        t = graph.tensors[name]
+        info = np.iinfo(t.dtype)
+        low, high = ((end - t.q.zero_point) * float(t.q.scale) for end in (int(info.min), int(info.max)))
+        count, scale = self._words.get(name, (0, 1.0))
+        if not count:
+            return soft.clamp(low, high)
+        words = soft[:, :count].clamp(-32768 * scale, 32767 * scale)
+        return torch.cat([words, soft[:, count:].clamp(low, high)], 1)
 
     def reassign(self) -> float:
         return self.net.reassign()
@@ -160,15 +198,3 @@ def to_levels(x: Tensor, scale: float, zero_point: int, dtype: str) -> Tensor:
     scaled = x.float() / torch.tensor(scale, dtype=torch.float32)
     rounded = torch.trunc(scaled + torch.copysign(torch.tensor(0.5), scaled))
     return (rounded + zero_point).clamp(int(info.min), int(info.max)).to(getattr(torch, dtype))
-
-
-def _real(levels: Tensor, graph: Graph, name: str) -> Tensor:
-    quant = graph.tensors[name].q
-    return (levels.float() - quant.zero_point) * float(quant.scale)
-
-
-def _ends(graph: Graph, name: str) -> tuple[float, float]:
-    t = graph.tensors[name]
-    info = np.iinfo(t.dtype)
-    low, high = ((end - t.q.zero_point) * float(t.q.scale) for end in (int(info.min), int(info.max)))
-    return low, high

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,15 +16,18 @@ import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users kn
 from torch import Tensor, nn
 
 from ..compression.state import Progress
-from ..data import Dataset
+from ..data import Dataset, lengths, real_batches
 from ..errors import ModelError, UsageError
 from ..files import records
 from ..files.output import write_file
+from ..graph.ir import Array
 from .batches import Augment, batches
+from .windows import Inputs, window_count, windows
 
-# Net, x (n, ...), labels (n,) or None to the loss, and the scores (n, classes) where there are classes.
-Loss = Callable[["Trainable", Tensor, Tensor | None], tuple[Tensor, Tensor | None]]
-Scores = Callable[[Tensor], Tensor]  # samples (n, ...) to scores or outputs
+# Net, samples, labels (n,) or None to the loss, and the scores (n, classes) where there are classes. A label of -1 is
+# none: only the ends of sequences may have some.
+Loss = Callable[["Trainable", Inputs, Tensor | None], tuple[Tensor, Tensor | None]]
+Scores = Callable[[Inputs], Tensor]  # samples to scores or outputs (n, ...)
 
 
 class Trainable(nn.Module):
@@ -51,6 +55,7 @@ class Options:
     augment: Augment
     precision: Literal["float32", "bfloat16"]  # of convolutions and products; parameters stay float32
     seed: int
+    window: int | None = None  # steps that gradients go back, for nets with a state; None: samples have no order
 
 
 def scores_loss(teacher: Scores | None, share: float, temperature: float) -> Loss:
@@ -65,17 +70,25 @@ def scores_loss(teacher: Scores | None, share: float, temperature: float) -> Los
     """
     share = 0.0 if teacher is None else share
 
-    def loss(net: Trainable, x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def loss(net: Trainable, x: Inputs, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         scores: Tensor = net(x).flatten(1).float()
         total = scores.new_zeros(())
         if teacher is not None and share > 0:
             total = total + share * soft_cross_entropy(scores, teacher(x).flatten(1).float(), temperature)
         if share < 1:
             assert labels is not None  # `train` has checked
-            total = total + (1 - share) * F.cross_entropy(scores, labels)
+            total = total + (1 - share) * cross_entropy(scores, labels)
         return total, scores.detach()
 
     return loss
+
+
+def cross_entropy(scores: Tensor, labels: Tensor) -> Tensor:
+    """The mean over all samples with a label; 0 where none has one."""
+    known = labels >= 0
+    if known.all():
+        return F.cross_entropy(scores, labels)
+    return F.cross_entropy(scores[known], labels[known]) if known.any() else scores.new_zeros(())
 
 
 def soft_cross_entropy(scores: Tensor, teacher_scores: Tensor, temperature: float) -> Tensor:
@@ -87,7 +100,7 @@ def soft_cross_entropy(scores: Tensor, teacher_scores: Tensor, temperature: floa
 def reproduce_loss(teacher: Scores) -> Loss:
     """Mean squared difference from the teacher's outputs, over their mean square: for nets without classes."""
 
-    def loss(net: Trainable, x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def loss(net: Trainable, x: Inputs, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         wanted, found = teacher(x).float(), net(x).float()
         return F.mse_loss(found, wanted) / wanted.square().mean().clamp_min(1e-12), None
 
@@ -98,7 +111,7 @@ def frozen(net: nn.Module) -> Scores:
     """A net as a teacher: no gradient, nothing of it changes."""
     net.eval()
 
-    def scores(x: Tensor) -> Tensor:
+    def scores(x: Inputs) -> Tensor:
         with torch.no_grad():
             out: Tensor = net(x)
         return out
@@ -129,42 +142,81 @@ def train(
         raise UsageError("holds no samples", where=dataset.where)
     torch.manual_seed(options.seed)
     optimizer = _optimizer(net, options)
-    steps = max(len(dataset) // options.batch, 1)
-    total = steps * options.epochs
+    # Steps in front of each epoch, and all: with sequences their number depends on the order that is drawn.
+    before = list(accumulate((_steps(dataset, options, epoch) for epoch in range(options.epochs)), initial=0))
+    total = before[-1]
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, total))
     turns = _turns(total, options.reassign)
-    first = _resume(checkpoint, net, optimizer, schedule, lambda epochs: _freezes(options, epochs * steps - 1, total))
+    first = _resume(checkpoint, net, optimizer, schedule, lambda epochs: _freezes(options, before[epochs] - 1, total))
     started = time.monotonic()
     labels = None if dataset.y is None or options.augment.mix else torch.from_numpy(dataset.y)
     net.train()
     for epoch in range(first, options.epochs):
-        # Each epoch has its own stream, so that a resumed run draws what the first one would have drawn.
-        rng = np.random.default_rng((options.seed, epoch))
-        losses, right, seen = 0.0, 0, 0
-        for step, (x, chosen) in enumerate(batches(dataset, options.batch, options.augment, rng)):
-            now = epoch * steps + step
+        steps = before[epoch + 1] - before[epoch]
+        losses, told, right, seen = 0.0, 0, 0, 0
+        for step, (x, chosen) in enumerate(_epoch(dataset, options, epoch)):
+            now = before[epoch] + step
             if now in turns:
                 net.reassign()
             if _freezes(options, now, total):
                 net.freeze_indices()
             y = None if labels is None else labels[torch.from_numpy(chosen)]
             with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
-                value, scores = loss(net, torch.from_numpy(x), y)
+                value, scores = loss(net, x, y)
             optimizer.zero_grad(set_to_none=True)
-            value.backward()
+            if value.requires_grad:  # else no step of these windows has a label, and nothing is learned
+                told += 1
+                value.backward()
             optimizer.step()
             schedule.step()
             losses += value.item()
             if not math.isfinite(losses):
                 raise ModelError(f"the loss is not a number in epoch {epoch + 1}; lower the learning rate")
-            seen += len(x)
             if y is not None and scores is not None:
                 right += int((scores.argmax(1) == y).sum())
-            left = (time.monotonic() - started) / (now + 1 - first * steps) * (total - now - 1)
-            accuracy = right / seen if y is not None and scores is not None else None
-            on_progress(Progress(epoch, options.epochs, step, steps, losses / (step + 1), accuracy, left))
+                seen += int((y >= 0).sum())
+            left = (time.monotonic() - started) / (now + 1 - before[first]) * (total - now - 1)
+            accuracy = right / seen if seen else None
+            on_progress(Progress(epoch, options.epochs, step, steps, losses / max(told, 1), accuracy, left))
         _save(checkpoint, epoch + 1, net, optimizer, schedule)
     net.eval()
+
+
+def _draws(options: Options, epoch: int) -> np.random.Generator:
+    """Each epoch has its own stream, so that a resumed run draws what the first one would have drawn."""
+    return np.random.default_rng((options.seed, epoch))
+
+
+def _steps(dataset: Dataset, options: Options, epoch: int) -> int:
+    if options.window is None:
+        return max(len(dataset) // options.batch, 1)
+    return window_count(dataset, options.window, _lanes(dataset, options.window, options.batch), _draws(options, epoch))
+
+
+def _epoch(dataset: Dataset, options: Options, epoch: int) -> Iterator[tuple[Inputs, Array]]:
+    """What each step is given, and which samples these are."""
+    rng = _draws(options, epoch)
+    if options.window is not None:
+        yield from windows(dataset, options.window, _lanes(dataset, options.window, options.batch), rng)
+        return
+    for x, chosen in batches(dataset, options.batch, options.augment, rng):
+        yield torch.from_numpy(x), chosen
+
+
+def in_order(dataset: Dataset, window: int | None, size: int) -> Iterator[tuple[Inputs, Array]]:
+    """All samples as a net is given them, about `size` at a time, sequences as they come, and which they are."""
+    if window is not None:
+        yield from windows(dataset, window, _lanes(dataset, window, size), None)
+        return
+    at = 0
+    for x in real_batches(dataset, size):
+        yield torch.from_numpy(x), np.arange(at, at + len(x))
+        at += len(x)
+
+
+def _lanes(dataset: Dataset, window: int, size: int) -> int:
+    """How many sequences run side by side, so that a window of each is about `size` samples."""
+    return min(max(size // window, 1), len(lengths(dataset)))
 
 
 def _optimizer(net: Trainable, options: Options) -> torch.optim.Optimizer:

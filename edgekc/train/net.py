@@ -9,18 +9,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..compression.methods.cluster import Clustered as Clusters
 from ..compression.model import Model
 from ..errors import UnsupportedError
+from ..files.records import dump
 from ..graph.ir import Array, Graph, Node, Role, constant
 from ..graph.op import view_of
-from ..ops import layer_filters, source_of
+from ..ops import filters_of, layer_filters, source_of
 from . import operators
 from .loop import Trainable
 from .parameters import Clustered, Dense, TemplateKernels
+from .windows import Inputs, Kept, Walk
 
 
 class Net(Trainable):
-    """The graph as a module. Input (n, *sample shape) real numbers, NHWC; any batch.
+    """The graph as a module. Input (n, *sample shape) real numbers, NHWC; any batch; with states windows of samples.
+
+    Layers that start with the same weights share them: the steps of an unrolled recurrence stay one layer, stored once.
 
     Args:
         model: what to train; a bare FLOAT graph, as `quantize.prepare` returns it, has no compressed layers.
@@ -32,22 +37,34 @@ class Net(Trainable):
         super().__init__()
         self.source = model if isinstance(model, Model) else Model(model)
         graph = self.source.graph
-        if graph.states:
-            raise UnsupportedError("a network that keeps a state cannot be trained", where=graph.name)
         self.books = nn.ParameterDict()
         self.layers = nn.ModuleDict()  # weights of a layer
         self.biases = nn.ParameterDict()
         self._keys: dict[str, str] = {}  # layer or codebook -> its key; PyTorch allows no dots
+        self._bias_keys: dict[str, str] = {}  # layer -> the key of its bias
         for name, book in self.source.books.items():
             self.books[self._key(name)] = nn.Parameter(torch.from_numpy(book.copy()), requires_grad=name in train_books)
+        self._own: list[str] = []  # trained constants of nodes that are no such layer: filters over time
+        firsts: list[Node] = []  # layers with weights of their own
         for node in graph.nodes:
             if source_of(node).floats is None:
                 raise UnsupportedError(f"{node.op} cannot be trained", where=node.name)
-            if _has_weights(graph, node):
+            if not _has_weights(graph, node):
+                self._add_own(node)
+                continue
+            twin = next((first for first in firsts if same_weights(self.source, first, node)), None)
+            if twin is None:
+                firsts.append(node)
                 self._add_layer(node, latent)
-        for name, t in graph.tensors.items():  # constants that are not a layer's: operands of add and mul
-            if t.data is not None and name not in self._layer_constants():
+            else:
+                self._keys[node.name] = self._keys[twin.name]
+            self._add_bias(node, twin)
+        trained = {*self._layer_constants(), *self._own}
+        for name, t in graph.tensors.items():  # other constants: operands of add and mul
+            if t.data is not None and name not in trained:
                 self.register_buffer(self._key(name), torch.from_numpy(np.array(t.value, np.float32)))
+        self._first: Kept = {s.start: (torch.from_numpy(s.initial.copy()),) for s in graph.states}
+        self._walk = Walk()
 
     def _add_layer(self, node: Node, latent: bool) -> None:
         model, key, view = self.source, self._key(node.name), view_of(self.source.graph, node)
@@ -59,7 +76,20 @@ class Net(Trainable):
             self.layers[key] = TemplateKernels(record, book, start, layer_filters(node).depthwise)
         else:
             self.layers[key] = Dense(view.weights.value)
-        self.biases[key] = nn.Parameter(torch.from_numpy(np.array(view.bias.value, np.float32)))
+
+    def _add_bias(self, node: Node, twin: Node | None) -> None:
+        value = view_of(self.source.graph, node).bias.value
+        if twin is not None and np.array_equal(value, view_of(self.source.graph, twin).bias.value):
+            self._bias_keys[node.name] = self._bias_keys[twin.name]
+            return
+        key = self._bias_keys[node.name] = self._key(node.name if twin is None else f"{node.name}/bias")
+        self.biases[key] = nn.Parameter(torch.from_numpy(np.array(value, np.float32)))
+
+    def _add_own(self, node: Node) -> None:
+        constants = [t for t in self.source.graph.of(node.inputs) if t.data is not None]
+        if any(t.role is Role.BIAS for t in constants):
+            self._own += [t.name for t in constants]
+            self.layers.update({self._key(t.name): Dense(t.value) for t in constants})
 
     def _key(self, name: str) -> str:
         return self._keys.setdefault(name, f"{len(self._keys)}_{name.replace('.', '_').replace('/', '_')}")
@@ -68,7 +98,7 @@ class Net(Trainable):
         graph = self.source.graph
         return {n for node in graph.nodes if _has_weights(graph, node) for n in node.inputs[1:]}
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Inputs) -> Tensor:
         """The scores: the output (n, ...) float32, before a softmax that ends the graph."""
         return self.activations(x, ())[self.scores].float()
 
@@ -79,17 +109,21 @@ class Net(Trainable):
         last = next(node for node in graph.nodes if graph.outputs[0] in node.outputs)
         return last.inputs[0] if source_of(last).makes_probabilities else graph.outputs[0]
 
-    def activations(self, x: Tensor, keep: Iterable[str]) -> dict[str, Tensor]:
+    def activations(self, x: Inputs, keep: Iterable[str]) -> dict[str, Tensor]:
         """The activations of these names (n, ...), and the scores; a graph's output too if it is named."""
-        graph, wanted = self.source.graph, {*keep, self.scores}
-        values = {graph.inputs[0]: x}
-        left = wanted - set(values)
+        wanted = {*keep, self.scores}
+        return self._walk.over(x, self._first, lambda samples, kept: self._step(samples, kept, wanted))
+
+    def _step(self, x: Tensor, kept: Kept, wanted: set[str]) -> tuple[dict[str, Tensor], Kept]:
+        graph = self.source.graph
+        values = {graph.inputs[0]: x, **{name: parts[0] for name, parts in kept.items()}}
+        left = {*wanted, *(s.end for s in graph.states)} - set(values)
         for node in graph.nodes:
             if not left:
                 break
             values[node.outputs[0]] = self.run_node(node, [values[n] for n in node.inputs if n in values])
             left.discard(node.outputs[0])
-        return {name: values[name] for name in wanted}
+        return {name: values[name] for name in wanted}, {s.start: (values[s.end],) for s in graph.states}
 
     def run_node(self, node: Node, inputs: list[Tensor]) -> Tensor:
         """A node's output from its activations; constants are the module's."""
@@ -97,13 +131,16 @@ class Net(Trainable):
         view = view_of(graph, node)
         if _has_weights(graph, node):
             key = self._keys[node.name]
-            operands = [*inputs, self.layers[key](), self.biases[key]]
+            operands = [*inputs, self.layers[key](), self.biases[self._bias_keys[node.name]]]
         else:
             given = iter(inputs)
-            operands = [
-                next(given) if graph.tensors[n].data is None else getattr(self, self._keys[n]) for n in node.inputs
-            ]
+            operands = [next(given) if graph.tensors[n].data is None else self._constant(n) for n in node.inputs]
         return operators.run(node, view, operands)
+
+    def _constant(self, name: str) -> Tensor:
+        key = self._keys[name]
+        value: Tensor = self.layers[key]() if key in self.layers else getattr(self, key)
+        return value
 
     @torch.no_grad()
     def reassign(self) -> float:
@@ -126,18 +163,37 @@ class Net(Trainable):
         for node in graph.nodes:
             if not _has_weights(graph, node):
                 continue
-            key, layer = self._keys[node.name], self.layers[self._keys[node.name]]
-            weights, bias = node.inputs[1:3]
+            layer, weights, bias = self.layers[self._keys[node.name]], *node.inputs[1:3]
             if isinstance(layer, Clustered):
                 clusters[node.name] = layer.record()
             elif isinstance(layer, TemplateKernels):
                 templates[node.name] = layer.record()
             value = _forward_value(layer)
             tensors[weights] = constant(weights, value, tensors[weights].role)
-            tensors[bias] = constant(bias, self.biases[key].detach().numpy().copy(), tensors[bias].role)
+            tensors[bias] = constant(
+                bias, self.biases[self._bias_keys[node.name]].detach().numpy().copy(), tensors[bias].role
+            )
+        for name in self._own:
+            tensors[name] = constant(name, _forward_value(self.layers[self._keys[name]]), tensors[name].role)
         return replace(
             model, graph=replace(graph, tensors=tensors), clusters=clusters, templates=templates, books=books
         )
+
+
+def same_weights(model: Model, first: Node, second: Node) -> bool:
+    """Whether two layers are one that is used twice: the same weights, which are more than one value, in the same form.
+
+    Layers on templates have a codebook or pairs of their own, and stay apart.
+    """
+    one, other = (view_of(model.graph, node).weights for node in (first, second))
+    if source_of(first) is not source_of(second) or {first.name, second.name} & model.templates.keys():
+        return False
+    if not np.array_equal(one.value, other.value) or not np.ptp(one.value):
+        return False
+    before = [model.originals.get(t.name, t).value for t in (one, other)]
+    records = [model.clusters.get(node.name) for node in (first, second)]
+    forms = [None if r is None else dump(r, Clusters) for r in records]
+    return np.array_equal(before[0], before[1]) and forms[0] == forms[1]
 
 
 def _forward_value(layer: nn.Module) -> Array:
@@ -145,4 +201,5 @@ def _forward_value(layer: nn.Module) -> Array:
 
 
 def _has_weights(graph: Graph, node: Node) -> bool:
-    return any(t.role is Role.BIAS for t in graph.of(node.inputs))
+    """A layer of x, weights and bias."""
+    return filters_of(node) is not None and any(t.role is Role.BIAS for t in graph.of(node.inputs))

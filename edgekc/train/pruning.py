@@ -8,7 +8,7 @@ that equal filters are told apart by their L1 norm, which alone decides there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +17,14 @@ import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users kn
 
 from ..compression.layers import resolve
 from ..compression.methods import prune
-from ..data import Dataset, for_graph, real_batches, subset
+from ..data import UNLABELLED, Dataset, for_graph, portion
 from ..errors import UsageError
-from ..graph.ir import Array, Graph
+from ..graph.ir import Array, Graph, Node
 from ..progress import Log
+from .loop import in_order
 from .net import Net
 from .steps.prune import Prune
+from .windows import Inputs
 
 _BATCH = 256
 
@@ -31,18 +33,23 @@ _BATCH = 256
 class Calibration:
     """Samples on which filters are judged."""
 
-    x: tuple[torch.Tensor, ...]  # batches (n, *sample shape), real numbers
+    x: tuple[Inputs, ...]  # batches (n, *sample shape), real numbers; for a network with a state windows
     labels: tuple[torch.Tensor, ...]  # (n,)
 
     def __len__(self) -> int:
-        return sum(len(x) for x in self.x)
+        return sum(int((y != UNLABELLED).sum()) for y in self.labels)
 
 
-def calibration(graph: Graph, dataset: Dataset, count: int, seed: int) -> Calibration:
-    """`count` labelled samples in the layout of the graph. UsageError: none there, no labels, or another shape."""
-    chosen = for_graph(subset(dataset, count, seed), graph)
+def calibration(graph: Graph, dataset: Dataset, count: int, seed: int, window: int | None = None) -> Calibration:
+    """`count` labelled samples in the layout of the graph. UsageError: none there, no labels, or another shape.
+
+    Args:
+        window: of a network with a state, whose samples are the first ones: how many steps are looked at together.
+    """
+    chosen = for_graph(portion(dataset, graph, count, seed), graph)
     labels = torch.from_numpy(np.asarray(chosen.labels, np.int64))
-    return Calibration(tuple(torch.from_numpy(x) for x in real_batches(chosen, _BATCH)), tuple(labels.split(_BATCH)))
+    pairs = list(in_order(chosen, window, _BATCH))
+    return Calibration(tuple(x for x, _ in pairs), tuple(labels[torch.from_numpy(index)] for _, index in pairs))
 
 
 def loss_of(graph: Graph, samples: Calibration, bfloat16: bool) -> float:
@@ -51,7 +58,7 @@ def loss_of(graph: Graph, samples: Calibration, bfloat16: bool) -> float:
     total = 0.0
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
         for x, y in zip(samples.x, samples.labels, strict=True):
-            total += float(F.cross_entropy(net(x).flatten(1), y, reduction="sum"))
+            total += float(_loss(net(x), y))
     return total / len(samples)
 
 
@@ -60,28 +67,56 @@ def importance(graph: Graph, criterion: str, samples: Calibration) -> dict[str, 
     if criterion in ("l1", "l2"):
         return prune.l1(graph) if criterion == "l1" else prune.l2(graph)
     norms = prune.l1(graph)
+    net = _Seen(graph).eval()
     outputs = {node.name: node.outputs[0] for node in graph.nodes if node.name in norms}
-    net = Net(graph).eval()
     totals = {name: np.zeros(len(norm)) for name, norm in norms.items()}
     for x, y in zip(samples.x, samples.labels, strict=True):
-        share = len(x) / len(samples)
+        share = len(y) / sum(map(len, samples.labels))
         for name, score in _scores(net, outputs, criterion, x, y).items():
             totals[name] += share * score
     # Only among filters that are equal otherwise may the norm decide.
     return {name: total + 1e-9 * norms[name] / max(float(norms[name].max()), 1e-30) for name, total in totals.items()}
 
 
-def _scores(
-    net: Net, outputs: Mapping[str, str], criterion: str, x: torch.Tensor, y: torch.Tensor
-) -> Mapping[str, Array]:
-    values = net.activations(x, set(outputs.values()))
-    activations = {name: values[output] for name, output in outputs.items()}
+class _Seen(Net):
+    """A net that remembers what its layers gave in each step of the last pass."""
+
+    def __init__(self, graph: Graph) -> None:
+        super().__init__(graph)
+        self.steps: dict[str, list[torch.Tensor]] = {}
+
+    def run_node(self, node: Node, inputs: list[torch.Tensor]) -> torch.Tensor:
+        out = super().run_node(node, inputs)
+        self.steps.setdefault(node.name, []).append(out)
+        return out
+
+
+def _scores(net: _Seen, outputs: Mapping[str, str], criterion: str, x: Inputs, y: torch.Tensor) -> Mapping[str, Array]:
+    net.steps = {}
+    loss = _loss(net.activations(x, outputs.values())[net.scores], y)
+    # Rows without a sample say nothing; a step without any was not computed.
+    there = None if isinstance(x, torch.Tensor) else [row for row in x.there if row.any()]
+
+    def whole(parts: Sequence[torch.Tensor]) -> Array:
+        rows = parts if there is None else [part[row] for part, row in zip(parts, there, strict=True)]
+        return np.asarray(torch.cat(list(rows)).detach().numpy())
+
+    seen = {name: net.steps[name] for name in outputs}
     if criterion == "apoz":
-        return prune.apoz({name: value.detach().numpy() for name, value in activations.items()})
-    loss = F.cross_entropy(values[net.scores].float().flatten(1), y, reduction="sum")
-    gradients = torch.autograd.grad(loss, list(activations.values()), allow_unused=True)
-    known = {name: g.numpy() for name, g in zip(activations, gradients, strict=True) if g is not None}
-    return prune.taylor({name: activations[name].detach().numpy() for name in known}, known)
+        return prune.apoz({name: whole(parts) for name, parts in seen.items()})
+    flat = [part for parts in seen.values() for part in parts]
+    gradients = iter(torch.autograd.grad(loss, flat, allow_unused=True))
+    known = {}
+    for name, parts in seen.items():
+        found = [next(gradients) for _ in parts]
+        if any(g is not None for g in found):
+            known[name] = whole([torch.zeros_like(p) if g is None else g for p, g in zip(parts, found, strict=True)])
+    return prune.taylor({name: whole(seen[name]) for name in known}, known)
+
+
+def _loss(scores: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The cross entropy of all samples that have a label."""
+    return F.cross_entropy(scores.float().flatten(1), labels, reduction="sum", ignore_index=UNLABELLED)
 
 
 def run(
@@ -105,7 +140,7 @@ def run(
         UsageError: no samples, no labels, a pattern that names no layer, or layers that are not to be pruned.
     """
     allowed = frozenset(resolve(step.layers, graph, f"{where}.layers"))
-    samples = calibration(graph, dataset, step.samples, step.seed)
+    samples = calibration(graph, dataset, step.samples, step.seed, step.window)
     if step.measure == "macs":
         budget = prune.Budget(macs=int(step.keep * prune.macs(graph)))
     else:

@@ -17,6 +17,7 @@ from ..passes import QUANTIZED_PASSES, apply
 from ..passes.lower import lower
 from ..progress import unsaid
 from ..quantize.to_int8 import prepare
+from ..quantize.wide_states import words
 from . import transfer
 from .batches import Augment
 from .device import DeviceNet
@@ -47,9 +48,12 @@ def retrain(
     options = Options(
         epochs=step.epochs, batch=step.batch, learning_rate=step.learning_rate, latent_rate=step.latent_rate,
         reassign=step.reassign, optimizer=step.optimizer, weight_decay=step.weight_decay,
-        augment=Augment(step.flip, step.shift, step.mix), precision=step.precision, seed=step.seed,
+        augment=Augment(step.flip, step.shift, step.mix), precision=step.precision, seed=step.seed, window=step.window,
     )  # fmt: skip
-    student = net if quantized is None else DeviceNet(net, lambda model: integer(quantized(model)))
+    student: Net | DeviceNet = net
+    if quantized is not None:
+        held = words(net.source.graph, quantized(state.model))
+        student = DeviceNet(net, lambda model: integer(quantized(model)), held)
     source = _teacher(job, step)
     title = f"{where}: retrain"
     if step.transfer == "none":
@@ -100,6 +104,9 @@ def _teacher(job: Job, step: Retrain) -> Graph:
         raise UsageError(
             f"the teacher gives {list(shape)}, the model {list(wanted)}", where=f"{job.where}.teacher: {step.teacher}"
         )
+    if source.states and not job.source.states:
+        what = "the teacher keeps a state, the model none: they are given other samples"
+        raise UsageError(what, where=f"{job.where}.teacher: {step.teacher}")
     return source
 
 

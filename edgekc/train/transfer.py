@@ -22,18 +22,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users know
 from torch import Tensor, nn
 
-from ..data import Dataset, real_batches
+from ..data import Dataset
 from ..errors import UsageError
 from ..files.sections import nearest
 from ..graph.ir import Graph
 from ..ops import source_of
 from .device import DeviceNet
-from .loop import Loss, Options, Trainable, soft_cross_entropy
+from .loop import Loss, Options, Trainable, in_order, soft_cross_entropy
 from .net import Net
+from .windows import Inputs
 
 Kind: TypeAlias = Literal["hints", "kp"]
 _RIDGE = 1e-4  # of a head's weights on standardised features: keeps the fit finite where classes are separable
@@ -54,15 +56,15 @@ class Teacher:
     def __init__(self, net: Net, keep: Sequence[str]) -> None:
         self.net = net.eval().requires_grad_(False)
         self.keep = tuple(keep)
-        self._batch: Tensor | None = None
+        self._batch: Inputs | None = None
         self._values: dict[str, Tensor] = {}
 
-    def scores(self, x: Tensor) -> Tensor:
+    def scores(self, x: Inputs) -> Tensor:
         """(n, ...) float32."""
         return self.activations(x)[self.net.scores].float()
 
     @torch.no_grad()
-    def activations(self, x: Tensor) -> dict[str, Tensor]:
+    def activations(self, x: Inputs) -> dict[str, Tensor]:
         """The kept activations and the scores of a batch."""
         if x is not self._batch:
             self._batch, self._values = x, self.net.activations(x, self.keep)
@@ -89,7 +91,7 @@ class Transfer(Trainable):
         self.opening = False  # whether this is the first of two stages, after which indices are still chosen
         self._seen: dict[str, Tensor] = {}
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Inputs) -> Tensor:
         """The student's scores (n, ...); what `term` needs of this pass is kept for it."""
         self._seen = self.student.activations(x, [pair.student for pair in self.pairs])
         return self._seen[self.student.scores].float()
@@ -123,7 +125,7 @@ def pooled(x: Tensor) -> Tensor:
 def transfer_loss(base: Loss | None, teacher: Teacher, weight: float, temperature: float) -> Loss:
     """The loss of a `Transfer`: `base` plus `weight` times its term; without base the term alone."""
 
-    def loss(net: Trainable, x: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def loss(net: Trainable, x: Inputs, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         assert isinstance(net, Transfer)
         if base is None:
             scores = net(x).detach().flatten(1)
@@ -165,7 +167,7 @@ def attach(
     ]
     if kind == "hints":
         return Transfer(student, pairs, [_regressor(s, t) for t, s in widths], ()), ()
-    taught, shares = pre_regression(teacher, [p.teacher for p in pairs], samples, options.precision)
+    taught, shares = pre_regression(teacher, [p.teacher for p in pairs], samples, options)
     heads = []
     for head, (t, s) in zip(taught, widths, strict=True):
         heads.append(nn.Linear(s, head.out_features))
@@ -184,7 +186,7 @@ def _regressor(channels: int, wanted: int) -> nn.Linear:
 
 
 def pre_regression(
-    teacher: Teacher, names: Sequence[str], samples: Dataset, precision: Literal["float32", "bfloat16"]
+    teacher: Teacher, names: Sequence[str], samples: Dataset, options: Options
 ) -> tuple[list[nn.Linear], tuple[float, ...]]:
     """Linear heads that tell the classes from a teacher's pooled activations, and their shares of right answers.
 
@@ -192,20 +194,22 @@ def pre_regression(
     then L-BFGS (Liu, Nocedal 1989) on a convex loss, so that nothing is drawn at random.
     """
     parts: dict[str, list[Tensor]] = {name: [] for name in names}
-    scores = []
-    for batch in real_batches(samples, 256):
-        x = torch.from_numpy(batch)
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+    scores, order = [], []
+    for x, chosen in in_order(samples, options.window, 256):
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
             values = teacher.activations(x)
         scores.append(teacher.scores(x).flatten(1))
+        order.append(chosen)
         for name in names:
             parts[name].append(pooled(values[name].float()))
     answers = torch.cat(scores)
-    right = answers.argmax(1) if samples.y is None else torch.from_numpy(samples.y)
+    right = answers.argmax(1) if samples.y is None else torch.from_numpy(samples.y[np.concatenate(order)])
+    known = right >= 0
+    right = right[known]
     target = F.softmax(answers, 1) if samples.y is None else right
     heads, shares = [], []
     for name in names:
-        features = torch.cat(parts[name])
+        features = torch.cat(parts[name])[known]
         head = _logistic(features, target, answers.shape[1])
         with torch.no_grad():
             shares.append(float((head(features).argmax(1) == right).float().mean()))

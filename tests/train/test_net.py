@@ -207,3 +207,44 @@ def test_weights_have_a_unit_in_which_a_step_is_small(size: float) -> None:
     np.testing.assert_array_equal(layer().detach().numpy(), weights)  # the unit is a power of two
     trained = layer.relative.detach().numpy()
     assert size == 0 or np.sqrt(np.square(trained).mean()) > 0.02
+
+
+def repeated(bits: int) -> Model:
+    """One layer three times behind each other, the last time with another bias, dense or clustered; zeros twice."""
+    net = FloatNet(np.random.default_rng(8), (1, 1, 1, 6))
+    x, layers = "input", []
+    for _ in range(3):
+        x = net.fully_connected(x, 6)
+        layers.append(x)
+    x = net.fully_connected(net.fully_connected(x, 6), 6)
+    graph = net.graph(x)
+    tensors = dict(graph.tensors)
+    for name in layers[1:]:
+        for what in ("weights", "bias"):
+            value = tensors[f"{layers[0]}/{what}"].value + (name == layers[2] and what == "bias")
+            tensors[f"{name}/{what}"] = replace(tensors[f"{name}/{what}"], data=value)
+    for name in (graph.nodes[3].name, graph.nodes[4].name):
+        tensors[f"{name}/weights"] = replace(tensors[f"{name}/weights"], data=np.zeros((6, 6), np.float32))
+    model = Model(prepare(replace(graph, tensors=tensors)))
+    for name in layers if bits else []:
+        w = model.graph.tensors[model.weights(name)].value
+        model = model.with_cluster(name, cluster.cluster(w, 2**bits, cluster.Options(row_scale="rms")))
+    return model
+
+
+@pytest.mark.parametrize("bits", [0, 2])
+def test_a_layer_that_is_used_again_stays_one(bits: int) -> None:
+    """As the steps of an unrolled recurrence are; layers that are alike in nothing but zeros stay apart."""
+    model = repeated(bits)
+    net = Net(model)
+    assert (len(net.layers), len(net.biases)) == (3, 4)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    last = model.graph.nodes[2].outputs[0]
+    net.activations(torch.from_numpy(samples(model.graph)), [last])[last].square().sum().backward()
+    optimizer.step()
+    after = net.model()
+    first, second, third = (after.graph.tensors[after.weights(node.name)].value for node in after.graph.nodes[:3])
+    assert not np.array_equal(first, model.graph.tensors[model.weights(model.graph.nodes[0].name)].value)
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(first, third)
+    assert len(after.clusters) == len(model.clusters)

@@ -2,7 +2,8 @@
 
 Every channel (last axis) of every activation is an element; an operator that maps channel c to channel c ties
 the two, a residual add ties both its operands to its output, a depthwise layer ties an input channel to all
-outputs made of it, a flatten ties a channel to all its positions. Convolutions and fully connected layers tie
+outputs made of it, a flatten ties a channel to all its positions, a state ties what a step starts with to what the one
+before it has left. Convolutions and fully connected layers tie
 nothing: their output channels are new. What is tied is removed together or not at all.
 """
 
@@ -54,6 +55,15 @@ def groups(graph: Graph) -> Groups:
         return i
 
     pinned_names = {*graph.inputs, *graph.outputs}
+
+    def tie(one: str, inside: Array, other: str, outside: Array) -> None:
+        for i, j in zip(inside.tolist(), outside.tolist(), strict=True):
+            x, y = root(starts[one] + i), root(starts[other] + j)
+            parent[max(x, y)] = min(x, y)
+
+    for state in graph.states:
+        every = np.arange(_channels(graph.tensors[state.start]))
+        tie(state.start, every, state.end, every)
     for node in graph.nodes:
         floats, out = source_of(node).floats, node.outputs[0]
         ties = None if floats is None else floats.ties(view_of(graph, node))
@@ -61,9 +71,7 @@ def groups(graph: Graph) -> Groups:
             pinned_names |= {n for n in (*node.inputs, *node.outputs) if n in starts}
             continue
         for t, inside, outside in ties:
-            for i, j in zip(inside.tolist(), outside.tolist(), strict=True):
-                x, y = root(starts[t.name] + i), root(starts[out] + j)
-                parent[max(x, y)] = min(x, y)
+            tie(t.name, inside, out, outside)
     roots = np.array([root(i) for i in range(total)], np.int64)
     unique, numbers = np.unique(roots, return_inverse=True)
     labels = {name: numbers[at : at + _channels(graph.tensors[name])] for name, at in starts.items()}
@@ -99,7 +107,8 @@ def remove(graph: Graph, tied: Groups, gone: Array) -> Graph:
     for node in graph.nodes:
         for name, axis, mask in constant_masks(graph, node, keep):
             tensors[name] = _masked(tensors[name], axis, mask)
-    return replace(graph, tensors=tensors)
+    states = [replace(s, initial=_without(s.initial, -1, keep[s.start])) for s in graph.states]
+    return replace(graph, tensors=tensors, states=tuple(states))
 
 
 def node_of(graph: Graph, layer: str) -> Node:
@@ -138,4 +147,10 @@ def constant_masks(graph: Graph, node: Node, keep: dict[str, Array]) -> Iterator
 def _masked(t: Tensor, axis: int, mask: Array) -> Tensor:
     if mask.all():
         return t
-    return constant(t.name, np.compress(mask, t.value, axis=axis), t.role, t.quant)
+    return constant(t.name, _without(t.value, axis, mask), t.role, t.quant)
+
+
+def _without(value: Array, axis: int, mask: Array) -> Array:
+    kept = np.asarray(np.compress(mask, value, axis=axis))
+    kept.setflags(write=False)
+    return kept

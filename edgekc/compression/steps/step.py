@@ -46,8 +46,12 @@ class Step(Section):
         """How many samples it looks at, unless it trains; 0: none."""
         return 0
 
-    def check(self, dataset: Dataset | None) -> None:
-        """UsageError where the samples will not do, before the steps in front of it take their time."""
+    def check(self, dataset: Dataset | None, graph: Graph, where: str) -> None:
+        """UsageError where the samples or the network will not do, before the steps in front take their time.
+
+        Args:
+            where: the step's place in the recipe.
+        """
 
 
 class LayerStep(Step):

@@ -42,7 +42,8 @@ class Prune(LayerStep, Training):
         keys = {key: getattr(self, key) for key in ("epochs", "seed", *Training.model_fields)}
         return Retrain(method="retrain", **keys)
 
-    def check(self, dataset: Dataset | None) -> None:
+    def check(self, dataset: Dataset | None, graph: Graph, where: str) -> None:
+        super().check(dataset, graph, where)
         if dataset is not None:
             _ = dataset.labels
 

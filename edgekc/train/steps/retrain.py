@@ -11,7 +11,7 @@ from ...compression import substitute
 from ...compression.model import Model
 from ...compression.quantized import device_graph
 from ...compression.state import Job, State
-from ...data import subset
+from ...data import portion
 from ...files.sections import Count, Seed
 from ...graph.ir import Graph
 from ...quantize.post_training import calibrated_ranges
@@ -62,7 +62,7 @@ class Retrain(Training):
         ranges = state.ranges
         if self.arithmetic == "device" and ranges is None:
             settings = job.recipe.quantize
-            chosen = subset(job.samples, settings.samples, settings.seed)
+            chosen = portion(job.samples, state.model.graph, settings.samples, settings.seed)
             ranges = calibrated_ranges(state.model.graph, chosen, settings)
         elif self.arithmetic == "float":
             ranges = None  # weights change, and with them the ranges
