@@ -17,6 +17,7 @@ _WORTH_BYTES = 512
 # Files that define the same functions in less code, which take more cycles.
 _SMALLER = {
     "ek_center_table_dsp": "ek_center_table_small_dsp",
+    "ek_expand_columns_dsp": "ek_expand_columns_small_dsp",
     "ek_expand_outputs_dsp": "ek_expand_outputs_small_dsp",
 }
 

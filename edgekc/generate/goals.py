@@ -66,9 +66,7 @@ def smallest(graph: Graph, features: frozenset[str]) -> dict[str, Kernel]:
     fastest = {name: with_less_code(choose_kernel(view, features)) for name, view in views.items()}
     light = _light(views)
     options = {
-        name: [
-            with_less_code(k) for k in accepting(view, features) if name in light or k.needs == fastest[name].needs
-        ]
+        name: [with_less_code(k) for k in accepting(view, features) if name in light or k.needs == fastest[name].needs]
         for name, view in views.items()
     }
     alone = {name: min(kernels, key=partial(_added, views[name], {})) for name, kernels in options.items()}

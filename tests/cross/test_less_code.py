@@ -30,7 +30,8 @@ EVERY = 6  # of an operator's cases, one in so many
 CHECK = """
 import numpy, host_kernels as host
 from edgekc.ops import OPS
-print(sum(len(host.check(OPS[n], case, 0, "_dsp")) for n in {names} for case in OPS[n].cases(numpy.random.default_rng(1))[::{every}]))
+print(sum(len(host.check(OPS[n], case, 0, "_dsp")) for n in {names} for case in
+    OPS[n].cases(numpy.random.default_rng(1))[::{every}]))
 """
 
 pytestmark = pytest.mark.slow
