@@ -46,10 +46,6 @@ typedef struct {
     uint32_t channels;
 } ek_expand_requant;
 
-#define EK_EXPAND_REQUANT(p)                                                                \
-    {(p)->bias,         (p)->requant.multiplier, (p)->requant.shift,                        \
-     (p)->requant.step, (p)->requant.out_zero,   (p)->window.out_c}
-
 typedef struct {
     ek_expand_requant requant;
     ek_pair *weights, *columns;
