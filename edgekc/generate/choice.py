@@ -60,15 +60,18 @@ def more_cost(view: View, kernel: Kernel, usual: Kernel) -> float:
 
 def accepting(view: View, features: frozenset[str]) -> list[Kernel]:
     """Best first, with what they cost on the core."""
-    found = [k for k in OPS[view.node.op].kernels if k.needs <= features and k.accepts(view)]
-    return [on_core(kernel, features) for kernel in found] if "dual" in features else found
+    return [on_core(k, features) for k in OPS[view.node.op].kernels if k.needs <= features and k.accepts(view)]
+
+
+def on_core(kernel: Kernel, features: frozenset[str]) -> Kernel:
+    """The kernel with what it costs on a core with these features: always the same record."""
+    return _two_issue(kernel) if "dual" in features and isinstance(kernel.counted_cost, Cost) else kernel
 
 
 @cache
-def on_core(kernel: Kernel, features: frozenset[str]) -> Kernel:
-    """The kernel with what it costs on a core with these features."""
+def _two_issue(kernel: Kernel) -> Kernel:
     cost = kernel.counted_cost
-    return replace(kernel, counted_cost=cost.on(features)) if isinstance(cost, Cost) else kernel
+    return replace(kernel, counted_cost=cost.on_two_issue()) if isinstance(cost, Cost) else kernel
 
 
 def scratch_of(kernel: Kernel, view: View) -> int:

@@ -28,7 +28,6 @@ class Cost:
         table = TWO_ISSUE if self.two_issue else CYCLES
         return sum(n * each for n, each in zip(self.work(view), table[self.symbol], strict=True))
 
-    def on(self, features: frozenset[str]) -> Cost:
-        """On a core with these features."""
-        two_issue = "dual" in features and self.symbol in TWO_ISSUE
-        return self if two_issue == self.two_issue else replace(self, two_issue=two_issue)
+    def on_two_issue(self) -> Cost:
+        """On a core that takes two instructions a cycle; as it is where nothing was fitted there."""
+        return replace(self, two_issue=self.symbol in TWO_ISSUE)
