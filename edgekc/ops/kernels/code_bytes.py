@@ -30,7 +30,7 @@ CODE_BYTES: dict[str, int] = {
     "ek_binary_const_f32": 8,
     "ek_binary_f32": 422,
     "ek_center_table_dsp": 792,
-    "ek_center_table_small_dsp": 260,
+    "ek_center_table_small_dsp": 252,
     "ek_clustered_conv2d_s8": 1042,
     "ek_clustered_conv2d_s8_dsp": 300,
     "ek_clustered_conv2d_s8_mul2": 748,

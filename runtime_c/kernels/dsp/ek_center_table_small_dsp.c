@@ -4,10 +4,17 @@
 
 void ek_center_table_dsp(const ek_s16 *centers, uint32_t count, uint32_t bits, uint32_t twice, ek_pair *table)
 {
-    for (uint32_t k = 0; bits <= EK_TABLE_BITS && k < count; k++) {
-        for (uint32_t i = 0; i < count; i++) {
-            table[(k << bits) + i] = ek_pair_of(centers[i] * (1 << twice), centers[k] * (1 << twice));
-        }
+    const ek_s16 *const end = centers + count;
+    if (bits > EK_TABLE_BITS) {
+        return;
+    }
+    for (const ek_s16 *second = centers; second != end; second++, table += 1u << bits) {
+        const ek_pair high = (ek_pair)*second << twice;
+        ek_pair *to = table;
+        const ek_s16 *first = centers;
+        do {
+            *to++ = ek_pack_low((ek_pair)*first << twice, high);
+        } while (++first != end);
     }
 }
 
