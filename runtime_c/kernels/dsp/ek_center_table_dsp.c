@@ -8,8 +8,7 @@
 static inline void row(const ek_pair *from, const ek_pair *end, ek_pair second, ek_pair *to)
 {
     uint32_t a, b, c, d;
-    __asm__ volatile(".p2align 2\n"
-                     "1:\n\t"
+    __asm__ volatile("1:\n\t"
                      "ldr %[b], [%[from], #4]\n\t"
                      "ldr %[a], [%[from]], #8\n\t"
                      "pkhbt %[d], %[b], %[second], lsl #16\n\t"
@@ -92,8 +91,7 @@ static inline const uint8_t *eight_of_4_bits(const uint8_t *s, const ek_pair *ta
 {
     uint32_t a, b, c, d;
     if (to != end) {
-        __asm__ volatile(".p2align 2\n"
-                         "1:\n\t"
+        __asm__ volatile("1:\n\t"
                          "ldrb %[b], [%[s], #1]\n\t"
                          "ldrb %[c], [%[s], #2]\n\t"
                          "ldrb %[d], [%[s], #3]\n\t"
@@ -127,14 +125,14 @@ static inline const uint8_t *eight_of_4_bits(const uint8_t *s, const ek_pair *ta
 void ek_centers_apart_dsp(ek_bits *r, const ek_s16 *centers, const ek_pair *table, uint32_t twice, uint32_t count,
                           ek_pair *to)
 {
-    /* Two centers are rare, and not worth a loop. */
-    const uint32_t bits = r->bits, mask = r->mask, done = r->count == 0 && bits > 1 ? count & ~7u : 0;
+    const uint32_t bits = r->bits, mask = r->mask, done = r->count == 0 ? count & ~7u : 0;
     const ek_pair *const end = to + EK_CENTERS_STEP * (done / 2);
     const uint8_t *s = r->next;
     switch (r->bits) {
     case 4: s = eight_of_4_bits(s, table, to, end); break;
     case 3: s = eight(s, 3, table, to, end); break;
     case 2: s = eight(s, 2, table, to, end); break;
+    case 1: s = eight(s, 1, table, to, end); break;
     default:
         for (ek_pair *four = to; four != end; four += 4 * EK_CENTERS_STEP, s += bits) {
             uint32_t low, high;

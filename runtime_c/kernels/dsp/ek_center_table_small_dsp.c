@@ -25,8 +25,7 @@ static inline const uint8_t *eights(const uint8_t *s, const ek_pair *table, ek_p
 {
     uint32_t a, b, c, d;
     if (to != end) {
-        __asm__ volatile(".p2align 2\n"
-                         "1:\n\t"
+        __asm__ volatile("1:\n\t"
                          "ldrb %[b], [%[s], #1]\n\t"
                          "ldrb %[c], [%[s], #2]\n\t"
                          "ldrb %[d], [%[s], #3]\n\t"

@@ -23,7 +23,6 @@ static inline ek_pair *put_words(const int8_t *from, const int8_t *end, uint32_t
 {
     uint32_t even, odd, word;
     __asm__ volatile("lsrs %[word], %[twice], #1\n" /* the carry, which nothing else here changes */
-                     ".p2align 2\n"
                      "1:\n\t"
                      "ldr %[word], [%[from]], #4\n\t"
                      "sxtb16 %[even], %[word]\n\t"
