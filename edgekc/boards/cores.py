@@ -47,8 +47,9 @@ def _riscv(name: str, arch: str, zig: str, *, system: System = "bare") -> Core:
 
 
 # thumb1: ARMv6-M, no unaligned access and no 32-bit Thumb; thumb2: ARMv7-M and later. dsp: SMLAD and
-# friends; mve: Helium; fpu: floating-point registers; neon: Advanced SIMD; dotprod: SDOT/UDOT; i8mm: SMMLA;
-# vector: ek_vec.h knows the core's vector instructions; riscv: RV32 with M, whose multiplications take one instruction.
+# friends; dual: two instructions a cycle; mve: Helium; fpu: floating-point registers; neon: Advanced SIMD;
+# dotprod: SDOT/UDOT; i8mm: SMMLA; vector: ek_vec.h knows the core's vector instructions; riscv: RV32 with M, whose
+# multiplications take one instruction.
 CORES: dict[str, Core] = {
     core.name: core
     for core in (
@@ -62,7 +63,7 @@ CORES: dict[str, Core] = {
             hard=True, unicorn="CORTEX_M4",
         ),
         _cortex_m(
-            "cortex-m7", "thumb2 dsp fpu", "-mcpu=cortex-m7 -mfpu=fpv5-d16", "cortex_m7+fp_armv8d16",
+            "cortex-m7", "thumb2 dsp dual fpu", "-mcpu=cortex-m7 -mfpu=fpv5-d16", "cortex_m7+fp_armv8d16",
             hard=True, unicorn="CORTEX_M7",
         ),
         _cortex_m(

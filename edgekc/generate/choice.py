@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 
 from ..errors import UnsupportedError
 from ..graph.op import Kernel, View
 from ..graph.scratch import scratch_bytes
 from ..ops import OPS
+from ..ops.kernels.cost import Cost
 
 SLOWER_MAC = 3.0  # cycles that a kernel without a count may take more for a multiply-accumulate
 Choice = Callable[[View, frozenset[str]], Kernel]
@@ -56,7 +59,19 @@ def more_cost(view: View, kernel: Kernel, usual: Kernel) -> float:
 
 
 def accepting(view: View, features: frozenset[str]) -> list[Kernel]:
-    return [k for k in OPS[view.node.op].kernels if k.needs <= features and k.accepts(view)]
+    """Best first, with what they cost on the core."""
+    return [on_core(k, features) for k in OPS[view.node.op].kernels if k.needs <= features and k.accepts(view)]
+
+
+def on_core(kernel: Kernel, features: frozenset[str]) -> Kernel:
+    """The kernel with what it costs on a core with these features: always the same record."""
+    return _two_issue(kernel) if "dual" in features and isinstance(kernel.counted_cost, Cost) else kernel
+
+
+@cache
+def _two_issue(kernel: Kernel) -> Kernel:
+    cost = kernel.counted_cost
+    return replace(kernel, counted_cost=cost.on_two_issue()) if isinstance(cost, Cost) else kernel
 
 
 def scratch_of(kernel: Kernel, view: View) -> int:

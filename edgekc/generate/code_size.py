@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from ..graph.op import Kernel, View
 from ..ops import OPS
@@ -13,11 +14,23 @@ from ..ops.kernels.code_bytes import CODE_BYTES
 # which a network has one for each: so this costs at most half a per cent.
 _LITTLE = 1 / 2500
 _WORTH_BYTES = 512
+_WITHOUT = frozenset({"thumb2"})  # what cores with the DSP extension have besides
+# Files that define the same functions in less code, which take more cycles.
+_SMALLER = {
+    "ek_center_table_dsp": "ek_center_table_small_dsp",
+    "ek_expand_columns_dsp": "ek_expand_columns_small_dsp",
+    "ek_expand_outputs_dsp": "ek_expand_outputs_small_dsp",
+}
 
 
 def files_of(kernel: Kernel) -> frozenset[str]:
     """The C files of a kernel, without their suffix."""
     return frozenset({kernel.symbol, *kernel.sources})
+
+
+def with_less_code(kernel: Kernel) -> Kernel:
+    """The same C function, which calls those of smaller files where there are such."""
+    return replace(kernel, sources=tuple(_SMALLER.get(file, file) for file in kernel.sources))
 
 
 def code_bytes(kernels: Iterable[Kernel]) -> int:
@@ -37,7 +50,7 @@ def laid_out_bytes(kernel: Kernel, view: View) -> int:
 
 
 def spared(layers: Sequence[tuple[View, Kernel]]) -> dict[str, Kernel]:
-    """The kernels by the names of their layers, but portable ones where that saves much code and costs next to nothing.
+    """The kernels by the names of their layers, but others where that saves much code and costs next to nothing.
 
     All layers of a kernel for the DSP extension are taken together. Other cores with extensions have flash enough, or
     hardly anything to save.
@@ -57,6 +70,6 @@ def spared(layers: Sequence[tuple[View, Kernel]]) -> dict[str, Kernel]:
 
 
 def _portable(view: View, kernel: Kernel) -> Kernel:
-    """The layer's kernel for every core; the one that there is where that takes no such layer."""
-    last = OPS[view.node.op].kernels[-1]
-    return last if not last.needs and last.accepts(view) else kernel
+    """The layer's smallest kernel without the extension; the one that there is where none takes such a layer."""
+    others = [k for k in OPS[view.node.op].kernels if k.needs <= _WITHOUT and k.accepts(view)]
+    return min(others, key=lambda k: code_bytes([k]), default=kernel)

@@ -14,7 +14,7 @@ from ..ops import OPS
 from ..ops.kernels.code_bytes import CODE_BYTES
 from . import within
 from .choice import accepting, choose_kernel
-from .code_size import files_of, laid_out_bytes, linked_bytes
+from .code_size import files_of, laid_out_bytes, linked_bytes, with_less_code
 from .plan import Plan, plan
 from .within import Within, fastest_plan, least_plan, more_cycles
 
@@ -63,10 +63,10 @@ def smallest(graph: Graph, features: frozenset[str]) -> dict[str, Kernel]:
     from all its layers together, as one layer alone saves nothing while another has it.
     """
     views = {node.name: view_of(graph, node) for node in graph.nodes if not OPS[node.op].view}
-    fastest = {name: choose_kernel(view, features) for name, view in views.items()}
+    fastest = {name: with_less_code(choose_kernel(view, features)) for name, view in views.items()}
     light = _light(views)
     options = {
-        name: [k for k in accepting(view, features) if name in light or k.needs == fastest[name].needs]
+        name: [with_less_code(k) for k in accepting(view, features) if name in light or k.needs == fastest[name].needs]
         for name, view in views.items()
     }
     alone = {name: min(kernels, key=partial(_added, views[name], {})) for name, kernels in options.items()}

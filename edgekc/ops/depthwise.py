@@ -102,6 +102,10 @@ def accepts_3x3(view: View) -> bool:
     return plain and channels == view.x.shape[3] and channels >= 4 and lin.short_requant(view)
 
 
+def _accepts_3x3_dsp(stride: int, view: View) -> bool:
+    return view["stride_w"] == stride and accepts_3x3(view)
+
+
 def regions_3x3(view: View) -> Regions:
     """Of the kernels on cores with the DSP extension, which hold 16 channels at a time."""
     _, _, out_w, channels = view.out.shape
@@ -184,14 +188,18 @@ KERNELS = (
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
         lays_out=lambda view: vec.channel_records(view, view.weights.value),
     ),
-    _kernel(
-        symbol="ek_depthwise3x3_s8_dsp",
-        params=_params,
-        needs=frozenset({"dsp"}),
-        accepts=accepts_3x3,
-        scratch=regions_3x3,
-        # Channel by channel as with the ring: bytes of a channel cover bytes of the same channel only.
-        in_place=lambda view: lin.ring_in_place(view, 3),
+    *(
+        _kernel(
+            symbol=symbol,
+            params=_params,
+            needs=frozenset({"dsp"}),
+            accepts=partial(_accepts_3x3_dsp, stride),
+            scratch=regions_3x3,
+            # Channel by channel as with the ring: bytes of a channel cover bytes of the same channel only.
+            in_place=lambda view: lin.ring_in_place(view, 3),
+            sources=("ek_depthwise3x3_dsp",),
+        )
+        for stride, symbol in enumerate(("ek_depthwise3x3_s8_dsp", "ek_depthwise3x3_stride2_s8_dsp"), 1)
     ),
     _kernel(
         symbol="ek_depthwise3x3_s8",

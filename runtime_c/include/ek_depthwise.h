@@ -44,10 +44,19 @@ typedef struct {
 } ek_depthwise3x3_s8_dsp_params;
 
 /*
- * The same for cores with the DSP extension: windows of 3x3 without dilation, stride_w 1 or 2, out_c = in_c >= 4,
- * and requantisation as ek_requant_short (ek_dsp.h) wants it.
+ * The same for cores with the DSP extension: windows of 3x3 without dilation, stride_w 1, out_c = in_c >= 4, and
+ * requantisation as ek_requant_short (ek_dsp.h) wants it.
  */
 void ek_depthwise3x3_s8_dsp(const ek_depthwise3x3_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
+
+typedef struct {
+    ek_depthwise_params layer;
+    struct { uint32_t planes; } scratch;
+} ek_depthwise3x3_stride2_s8_dsp_params;
+
+/* The same with stride_w 2. */
+void ek_depthwise3x3_stride2_s8_dsp(const ek_depthwise3x3_stride2_s8_dsp_params *params, const int8_t *in, int8_t *out,
+                                    void *scratch);
 
 typedef struct {
     ek_depthwise_params layer;

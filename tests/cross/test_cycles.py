@@ -5,15 +5,18 @@ from __future__ import annotations
 import importlib.util
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import measured_folder as tiny
 import pytest
 
 from edgekc.boards.board import load_board
+from edgekc.emulate.plugin import Block
 from edgekc.errors import UsageError
 from edgekc.firmware.toolchain import qemu_path
 from edgekc.measure.cycles import timing
 from edgekc.measure.cycles.decode import instructions
+from edgekc.measure.cycles.estimate import estimate
 from edgekc.measure.cycles.speed import parse_clock, speed_of
 from edgekc.measure.cycles.timing import ONE, TIMINGS, ZERO, Timing, exactly, weigh
 from edgekc.measure.emulated import Measurement, measure
@@ -176,3 +179,16 @@ def test_of_a_whole_network_too(board: str, tmp_path: Path, monkeypatch: pytest.
     if m.note:
         pytest.skip(m.note)
     assert [row.estimated_cycles for row in m.layers] == [exactly(row.instructions[0]) for row in m.layers]
+
+
+def test_where_the_emulator_ends_a_block_does_not_matter() -> None:
+    """A block that ends without a jump, as at a page, is weighed with what follows."""
+    code = bytes.fromhex("0868 4a68 8b68 5b18")  # ldr r0, [r1]; ldr r2, [r1, #4]; ldr r3, [r1, #8]; adds r3, r3, r1
+    elf = SimpleNamespace(code=lambda start, end: code[start:end], machine="arm")
+
+    def likely(*ends: int) -> float:
+        blocks = [Block(a, b, 0, 5, 2 if b == 8 else 0) for a, b in zip((0, *ends), (*ends, 8), strict=True)]
+        counts = SimpleNamespace(layers=(), ranges=(), blocks=blocks)
+        return estimate(TIMINGS["cortex-m4"], elf, counts).total.likely  # type: ignore[arg-type]
+
+    assert likely() == likely(2) == likely(2, 4, 6) == 5 * (2 + 1 + 1 + 1) + 2 * TIMINGS["cortex-m4"].jump.likely

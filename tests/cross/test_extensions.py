@@ -52,7 +52,8 @@ EXPECTED = {  # kernels that must be among those tried, by what a core has
     frozenset({"dsp"}): {f"{s}_dsp" for s in (*DENSE, "ek_fully_connected_s8", "ek_add_s8", "ek_average_pool_s8")}
     | {"ek_transpose_conv_s8_dsp", "ek_batch_matmul_s8_dsp", "ek_conv2d_s16_dsp"}
     | {"ek_fully_connected_s16_dsp", "ek_depthwise_s16_dsp", "ek_add_s16_dsp", "ek_pool_s16_dsp"}
-    | {f"ek_{kind}depthwise3x3_s8_dsp" for kind in ("", "clustered_", "template_")},
+    | {f"ek_{kind}depthwise3x3_s8_dsp" for kind in ("", "clustered_", "template_")}
+    | {"ek_depthwise3x3_stride2_s8_dsp"},
     frozenset({"thumb1"}): {f"{s}_mul2" for s in (*DENSE, *PACKED, *WINOGRAD, CLUSTERED)},
     frozenset({"thumb2"}): {f"{s}_mul2" for s in (*DENSE, *PACKED, *WINOGRAD, CLUSTERED)},
     frozenset({"riscv"}): {"ek_depthwise3x3_s8", *(f"{s}_mul2" for s in DENSE)},

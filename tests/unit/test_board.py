@@ -40,7 +40,7 @@ FEATURES = {
     "m0plus-an385": {"thumb1"},
     "stm32vldiscovery": {"thumb2"},
     "mps2-an386": {"thumb2", "dsp", "fpu"},
-    "mps2-an500": {"thumb2", "dsp", "fpu"},
+    "mps2-an500": {"thumb2", "dsp", "dual", "fpu"},
     "mps2-an505": {"thumb2", "dsp", "fpu"},
     "mps2-an521": {"thumb2"},
     "mps3-an547": {"thumb2", "dsp", "fpu", "mve"},

@@ -71,10 +71,13 @@ def _classes(kind: Kind) -> str:
     return "jump" if kind in _JUMPS else kind if kind in ("float", "float_mla", "float_div", "vector") else ""
 
 
-def weigh(timing: Timing, code: Sequence[Instruction]) -> list[Cycles]:
-    """Cycles of each instruction of a block that runs through, with nothing before it, and no jump at its end."""
+def weigh(timing: Timing, code: Sequence[Instruction], before: Instruction | None = None) -> list[Cycles]:
+    """Cycles of each instruction of a block that runs through, and no jump at its end.
+
+    Args:
+        before: the instruction from which the core went on to the block; None: it jumped.
+    """
     cycles: list[Cycles] = []
-    before: Instruction | None = None
     paired = False
     for i in code:
         if i.kind in ("loads", "stores"):

@@ -1,7 +1,8 @@
 """Estimated cycles of what packed convolutions do, fitted. `python tests/cross/kernel_costs.py --fit` writes this file.
 
 The estimates are those of `edgekc measure`: on a Cortex-M4 for kernels that end in dsp, on a Cortex-M3 for mul2, on a
-Cortex-M55 for mve, on a Cortex-A53 for vec. What each number is of, `Cost.work` of the kernel says.
+Cortex-M55 for mve, on a Cortex-A53 for vec; in `TWO_ISSUE` on a Cortex-M7. What each number is of, `Cost.work` of the
+kernel says.
 """
 
 CYCLES: dict[str, tuple[float, ...]] = {
@@ -22,4 +23,14 @@ CYCLES: dict[str, tuple[float, ...]] = {
     "ek_template_winograd_s8_mul2": (25.9, 1.5e03, 21.7, 75, 200, 75.7, 129, 1.2e03, 11.6, 14, 29.9),
     "ek_template_winograd_s8_mve": (0.971, 433, 1.1, 1.1, 183, 4.72, 2.68e03, 252, 19.2),
     "ek_winograd_s8_dsp": (1.28, 136, 203, 57, 279, 1.17e03, 109, 186, 69.3),
+}
+
+TWO_ISSUE: dict[str, tuple[float, ...]] = {
+    "ek_clustered_conv2d_s8_dsp": (0.76, 37, 67.1, 504, 3.9, 222, 4.31, 28.5, 5.99, 1.26, 1.18, 3.65, 0.563),
+    "ek_clustered_winograd_s8_dsp": (0.737, 80.5, 179, 68.1, 176, 591, 74.3, 110, 6.11, 8.59, 0.645),
+    "ek_conv2d_s8_dsp": (11.6, 89.4, 4.66, 57.8, 1.81, 34.4, 0.02, 2.3),
+    "ek_template_conv2d_s8_dsp": (215, 128, 14.8, 43.7, 3.75e03, 7.99, 14.6, 130, 22.4),
+    "ek_template_expanded_s8_dsp": (0.718, 61.1, 111, 321, 4.97, 218, 3.5, 29.8, 5.59, 1.28, 4.7, 5.38, 9.82, 14.1),
+    "ek_template_winograd_s8_dsp": (0.749, 58.4, 184, 83.4, 186, 814, 52.3, 171, 50.8, 57.1, 256, 15.9),
+    "ek_winograd_s8_dsp": (0.789, 90.4, 128, 52.7, 188, 712, 72.6, 114, 42.1),
 }

@@ -14,7 +14,7 @@ from ..shared import linear as lin
 
 WINDOWS_BYTES = 36 * 1024  # of scratch for windows, if four pixels need no more
 LITTLE_BYTES = 4096  # of it, which no network misses
-SOURCES = ("ek_expand_columns_dsp", "ek_expand_outputs_dsp")
+SOURCES = ("ek_expand_open_dsp", "ek_expand_columns_dsp", "ek_expand_outputs_dsp")
 
 
 def taps(dense: View) -> int:

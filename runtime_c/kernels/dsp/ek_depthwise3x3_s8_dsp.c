@@ -1,56 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Depthwise 3x3 on cores with the DSP extension. */
-#include "ek_depthwise.h"
-#include "ek_depthwise_planes_code.h"
+/* Depthwise 3x3 on cores with the DSP extension, of windows that are one column apart. */
+#include "ek_depthwise3x3.h"
+#include "ek_depthwise_rows.h"
 
-static inline void swap(uint32_t *a, uint32_t *b)
-{
-    const uint32_t kept = *a;
-    *a = *b;
-    *b = kept;
-}
-
-/*
- * Rows and columns change places where columns are long and rows short, since each row costs something for itself.
- * Nothing but the order of outputs differs. Fewer planes find room then. Returns how many do, or 0: it stays as it is.
- *
- * Outputs have the places of inputs, so that one that lies over them covers only what has been read.
- */
-static uint32_t turned(ek_planes *p, uint32_t channels)
-{
-    const uint32_t room = ek_planes_pairs(p) * (channels < EK_PLANES_BLOCK ? channels : EK_PLANES_BLOCK);
-    const uint32_t most = room / (((p->out_h - 1u) / 2 + 2) * 4) * 4; /* as ek_planes_pairs has them then */
-    if (p->out_h < 2 * p->out_w || p->stride_h != 1 || p->stride_w != 1 || p->in_h != p->out_h || p->in_w != p->out_w
-        || most == 0 || (most == 4 && channels % 4 != 0)) {
-        return 0;
-    }
-    swap(&p->in_h, &p->in_w);
-    swap(&p->out_h, &p->out_w);
-    swap(&p->pad_top, &p->pad_left);
-    swap(&p->in_x, &p->in_y);
-    swap(&p->out_x, &p->out_y);
-    return most;
-}
+static EK_PLANES_ROW_1(row)
 
 void ek_depthwise3x3_s8_dsp(const ek_depthwise3x3_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
-    const ek_depthwise_params *const p = &params->layer;
-    const uint32_t out_c = p->window.out_c;
-    ek_planes planes = EK_PLANES(p, ek_region(scratch, params->scratch.planes));
-    const uint32_t most = turned(&planes, out_c);
-    const uint32_t row = most ? out_c : 3 * out_c, column = most ? 3 * out_c : out_c;
-    ek_plane_channel *const channels = scratch;
-    for (uint32_t first = 0, count; first < out_c; first += count) {
-        count = ek_planes_count(out_c, first, most ? most : (uint32_t)EK_PLANES_BLOCK);
-        for (uint32_t i = 0; i < count; i++) {
-            const uint32_t c = first + i, q = c * p->requant.step;
-            const int8_t *w = p->weights + c;
-            for (uint32_t ky = 0; ky < 3; ky++, w += row) {
-                ek_plane_channel_row(channels + i, ky, 2 * w[0], 2 * w[column], 2 * w[2 * column]);
-            }
-            ek_plane_channel_output(channels + i, 2 * p->bias[c], p->requant.multiplier[q], p->requant.shift[q],
-                                    p->requant.out_zero);
-        }
-        block(&planes, in, out, first, count, channels);
-    }
+    ek_depthwise3x3_dsp(&params->layer, in, out, scratch, ek_region(scratch, params->scratch.planes), row);
 }

@@ -3,7 +3,7 @@
  * Depthwise 3x3 on cores with the DSP extension, a block of channels after the other. Input rows become planes of
  * int16, one plane a channel: for each pair of columns the words of the three rows that a window covers.
  *
- * Weights are int8, and kept times two, or wide: int16 (ek_depthwise_planes_code.h with EK_PLANES_WIDE 1).
+ * Weights are int8, and kept times two, or wide: int16 (ek_depthwise_rows.h with EK_PLANES_WIDE 1).
  */
 #ifndef EK_DEPTHWISE_PLANES_H
 #define EK_DEPTHWISE_PLANES_H
@@ -54,6 +54,38 @@ EK_CHECK_OFFSET(ek_plane_channel, offset, 36);
 EK_CHECK_OFFSET(ek_plane_channel, right, EK_PLANE_CHANNEL_RIGHT);
 EK_CHECK_SIZE(ek_plane_channel, EK_PLANE_CHANNEL_BYTES);
 
+/* What stays the same from channel to channel of a row; the assembly knows the order. */
+typedef struct {
+    int8_t *out;
+    const ek_pair *x;
+    uint32_t step;   /* bytes from one output pixel to the next */
+    uint32_t fours;  /* bytes of a plane that fours of outputs walk over */
+    uint32_t twos;   /* 1: two more outputs behind them; the assembly keeps here where to go then */
+    uint32_t rest;   /* 1: one more output behind these */
+    uint32_t plane;  /* bytes */
+    const ek_plane_channel *end;
+    uint32_t positive; /* as ek_requant_either's */
+} ek_planes_frame;
+#define EK_PLANES_FRAME_STEP 8
+#define EK_PLANES_FRAME_FOURS 12
+#define EK_PLANES_FRAME_TWOS 16
+#define EK_PLANES_FRAME_REST 20
+#define EK_PLANES_FRAME_PLANE 24
+#define EK_PLANES_FRAME_POSITIVE 32
+#define EK_PLANES_FRAME_KEPT 32 /* bytes of it that the stack has */
+EK_CHECK_OFFSET(ek_planes_frame, out, 0);
+EK_CHECK_OFFSET(ek_planes_frame, x, 4);
+EK_CHECK_OFFSET(ek_planes_frame, step, EK_PLANES_FRAME_STEP);
+EK_CHECK_OFFSET(ek_planes_frame, fours, EK_PLANES_FRAME_FOURS);
+EK_CHECK_OFFSET(ek_planes_frame, twos, EK_PLANES_FRAME_TWOS);
+EK_CHECK_OFFSET(ek_planes_frame, rest, EK_PLANES_FRAME_REST);
+EK_CHECK_OFFSET(ek_planes_frame, plane, EK_PLANES_FRAME_PLANE);
+EK_CHECK_OFFSET(ek_planes_frame, end, 28);
+EK_CHECK_OFFSET(ek_planes_frame, positive, EK_PLANES_FRAME_POSITIVE);
+
+/* One row of outputs of the channels from `c` to `f->end`, whose weights it moves on by as many rows as its stride. */
+typedef void ek_planes_row(ek_plane_channel *c, const ek_planes_frame *f);
+
 /*
  * How many channels a block of at most `most` has that begins at `first`: none has fewer than four, which planes are
  * filled by. `most` is 8 or more, or it is 4 and so many divide the channels.
@@ -62,6 +94,19 @@ static inline uint32_t ek_planes_count(uint32_t channels, uint32_t first, uint32
 {
     const uint32_t left = channels - first;
     return left <= most ? left : left < most + 4 ? left - 4 : most;
+}
+
+/* The window moves down by one row: the row that was in place 2 of the weights is now in place 0, and so on. */
+static inline void ek_plane_channel_turn(ek_plane_channel *c)
+{
+    ek_pair *const w = c->weights;
+    const ek_pair a0 = w[0], b0 = w[1], a1 = w[2], b1 = w[3];
+    w[0] = w[4];
+    w[1] = w[5];
+    w[2] = a0;
+    w[3] = b0;
+    w[4] = a1;
+    w[5] = b1;
 }
 
 /* A row of weights of a channel, times two unless they are wide. */

@@ -46,10 +46,6 @@ typedef struct {
     uint32_t channels;
 } ek_expand_requant;
 
-#define EK_EXPAND_REQUANT(p)                                                                \
-    {(p)->bias,         (p)->requant.multiplier, (p)->requant.shift,                        \
-     (p)->requant.step, (p)->requant.out_zero,   (p)->window.out_c}
-
 typedef struct {
     ek_expand_requant requant;
     ek_pair *weights, *columns;
@@ -68,32 +64,23 @@ typedef struct {
 } ek_expand;
 
 /*
- * `at` are the offsets of the regions weights, columns, starts, rows and unrolled of scratch. 1x1 windows without
- * padding need no ring; with growing channels they are walked backwards, so that the output may overwrite the input.
+ * What follows from the layer, behind what EK_EXPAND has set. 1x1 windows without padding need no ring; with growing
+ * channels they are walked backwards, so that the output may overwrite the input.
  */
-#define EK_EXPAND(p, e, at, scratch)                                                                         \
-    do {                                                                                                     \
-        const ek_expand_requant requant_of_p = EK_EXPAND_REQUANT(p);                                         \
-        (e)->requant = requant_of_p;                                                                         \
-        (e)->taps = (uint32_t)(p)->window.k_h * (p)->window.k_w * (p)->window.in_c;                          \
-        (e)->values = ((e)->taps + 7u) / 8u * 8u;                                                            \
-        (e)->block = (p)->block;                                                                             \
-        (e)->twice = (e)->twice_columns = 0;                                                                 \
-        (e)->weights = ek_region(scratch, (at)->weights);                                                    \
-        (e)->columns = ek_region(scratch, (at)->columns);                                                    \
-        (e)->pixels = (uint32_t)(p)->window.out_h * (p)->window.out_w;                                       \
-        (e)->out_w = (p)->window.out_w;                                                                      \
-        (e)->done = (e)->x = (e)->y = 0;                                                                     \
-        (e)->pointwise = (p)->pointwise;                                                                     \
-        (e)->backwards = (p)->pointwise && (p)->window.out_c > (p)->window.in_c && (p)->window.stride_h == 1 \
-                         && (p)->window.stride_w == 1;                                                       \
-        (e)->in_step = (uint32_t)(p)->window.stride_w * (p)->window.in_c;                                    \
-        (e)->row_step = (uint32_t)(p)->window.stride_h * (p)->window.in_w * (p)->window.in_c;                \
-        (e)->stride_h = (p)->window.stride_h;                                                                \
-        (e)->window = EK_WINDOW(p);                                                                          \
-        (e)->ring = EK_RING(p, ek_region(scratch, (at)->starts), ek_region(scratch, (at)->rows));            \
-        (e)->bytes = ek_region(scratch, (at)->unrolled);                                                     \
-        memset((e)->weights, 0, sizeof *(e)->weights * (e)->values);                                         \
+void ek_expand_open_dsp(ek_expand *e, const ek_window_params *w, const ek_requant_params *q, int8_t pad_value);
+
+/* `at` are the offsets of the regions weights, columns, starts, rows and unrolled of scratch. */
+#define EK_EXPAND(p, e, at, scratch)                                                  \
+    do {                                                                              \
+        (e)->weights = ek_region(scratch, (at)->weights);                             \
+        (e)->columns = ek_region(scratch, (at)->columns);                             \
+        (e)->ring.window = ek_region(scratch, (at)->starts);                          \
+        (e)->ring.rows = ek_region(scratch, (at)->rows);                              \
+        (e)->bytes = ek_region(scratch, (at)->unrolled);                              \
+        (e)->block = (p)->block;                                                      \
+        (e)->pointwise = (p)->pointwise;                                              \
+        (e)->requant.bias = (p)->bias;                                                \
+        ek_expand_open_dsp((e), &(p)->window, &(p)->requant, (p)->pad_value);         \
     } while (0)
 
 /* Gathers the next pixels; 0: there are none. */

@@ -37,29 +37,24 @@ typedef struct {
     ek_ring ring;
 } ek_winograd;
 
+/* What follows from the layer, behind what EK_WINOGRAD has set. */
+void ek_winograd_open_dsp(ek_winograd *w, const ek_window_params *window, const ek_requant_params *q, int8_t pad_value);
+
 /*
  * `at` are the offsets of the regions weights, sums, vertical, tiles, starts and rows of scratch. `out` may start
  * where `in` starts if every two rows of the output end before the first input row that the ring has not taken yet.
  */
-#define EK_WINOGRAD(p, w, at, scratch)                                                                     \
-    do {                                                                                                   \
-        const ek_expand_requant requant_of_p = EK_EXPAND_REQUANT(p);                                       \
-        (w)->requant = requant_of_p;                                                                       \
-        (w)->in_c = (p)->window.in_c;                                                                      \
-        (w)->values = ((p)->window.in_c + 7u) / 8u * 8u;                                                   \
-        (w)->block = (p)->block;                                                                           \
-        (w)->out_h = (p)->window.out_h;                                                                    \
-        (w)->out_w = (p)->window.out_w;                                                                    \
-        (w)->across = ((p)->window.out_w + 1u) / 2u;                                                       \
-        (w)->left = (w)->across * (((p)->window.out_h + 1u) / 2u);                                         \
-        (w)->x = (w)->y = 0;                                                                               \
-        (w)->weights = ek_region(scratch, (at)->weights);                                                  \
-        (w)->sums = ek_region(scratch, (at)->sums);                                                        \
-        (w)->rows = ek_region(scratch, (at)->vertical);                                                    \
-        (w)->tiles = ek_region(scratch, (at)->tiles);                                                      \
-        (w)->ring = ek_ring_make(&(p)->window, (p)->pad_value, ek_region(scratch, (at)->starts),           \
-                                 ek_region(scratch, (at)->rows), 4, 1, (2 * (w)->across + 2) * (w)->in_c); \
-        memset((w)->weights, 0, sizeof *(w)->weights * EK_TILE * (w)->values);                             \
+#define EK_WINOGRAD(p, w, at, scratch)                                           \
+    do {                                                                         \
+        (w)->weights = ek_region(scratch, (at)->weights);                        \
+        (w)->sums = ek_region(scratch, (at)->sums);                              \
+        (w)->rows = ek_region(scratch, (at)->vertical);                          \
+        (w)->tiles = ek_region(scratch, (at)->tiles);                            \
+        (w)->ring.window = ek_region(scratch, (at)->starts);                     \
+        (w)->ring.rows = ek_region(scratch, (at)->rows);                         \
+        (w)->block = (p)->block;                                                 \
+        (w)->requant.bias = (p)->bias;                                           \
+        ek_winograd_open_dsp((w), &(p)->window, &(p)->requant, (p)->pad_value);  \
     } while (0)
 
 /* Gathers the next tiles; 0: there are none. */

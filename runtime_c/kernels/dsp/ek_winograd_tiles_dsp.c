@@ -84,6 +84,24 @@ static void horizontal(const ek_winograd *w, uint32_t x, ek_pair *to)
     }
 }
 
+void ek_winograd_open_dsp(ek_winograd *w, const ek_window_params *window, const ek_requant_params *q, int8_t pad_value)
+{
+    w->requant.multiplier = q->multiplier;
+    w->requant.shift = q->shift;
+    w->requant.step = q->step;
+    w->requant.out_zero = q->out_zero;
+    w->requant.channels = window->out_c;
+    w->in_c = window->in_c;
+    w->values = (window->in_c + 7u) / 8u * 8u;
+    w->out_h = window->out_h;
+    w->out_w = window->out_w;
+    w->across = (window->out_w + 1u) / 2u;
+    w->left = w->across * ((window->out_h + 1u) / 2u);
+    w->x = w->y = 0;
+    w->ring = ek_ring_make(window, pad_value, w->ring.window, w->ring.rows, 4, 1, (2 * w->across + 2) * w->in_c);
+    memset(w->weights, 0, sizeof *w->weights * EK_TILE * w->values);
+}
+
 uint32_t ek_winograd_tiles_dsp(ek_winograd *w, const int8_t *in)
 {
     const uint32_t count = w->left < w->block ? w->left : w->block;

@@ -5,6 +5,11 @@
 
 #include "ek_template_blocks.h"
 
+/* 1: loops of their own for all usual widths of indices; 0: for the most usual one of pairs alone, in less code. */
+#ifndef EK_PLAN_ALL_WIDTHS
+#define EK_PLAN_ALL_WIDTHS 1
+#endif
+
 /* Four kernels' responses; inlined with constant bits, so that fields are at constant places. */
 static inline void ek_plan_four(uint32_t word, uint32_t bits, uint32_t offset, uint32_t entry, uint32_t step,
                                 uint32_t *plan)
@@ -61,18 +66,18 @@ __attribute__((noinline)) static void ek_template_plan(const ek_template_conv2d_
         const uint32_t bits = p->bits, pair_bits = p->pair_bits;
         const uint8_t *const indices = s->templates.next, *const pairs = s->pairs.next;
         s->templates.next += channels / 8 * bits;
-        if (bits == 3) {
+        if (EK_PLAN_ALL_WIDTHS && bits == 3) {
             ek_plan_offsets(indices, 3, offset, entry, step, plan, end);
-        } else if (bits == 4) {
+        } else if (EK_PLAN_ALL_WIDTHS && bits == 4) {
             ek_plan_offsets(indices, 4, offset, entry, step, plan, end);
         } else {
             ek_plan_offsets(indices, bits, offset, entry, step, plan, end);
         }
         if (p->pair_indices) {
             s->pairs.next += channels / 8 * pair_bits;
-            if (pair_bits == 5) {
+            if (EK_PLAN_ALL_WIDTHS && pair_bits == 5) {
                 ek_plan_pairs(pairs, 5, s->table, plan, end);
-            } else if (pair_bits == 4) {
+            } else if (EK_PLAN_ALL_WIDTHS && pair_bits == 4) {
                 ek_plan_pairs(pairs, 4, s->table, plan, end);
             } else if (pair_bits == 6) {
                 ek_plan_pairs(pairs, 6, s->table, plan, end);
