@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise convolution, for cores with vector instructions: rows to a ring, 16 channels at a time along a row. */
-#include "ek_ring.h"
 #include "ek_vec.h"
 #include "ek_vec_ring.h"
 #include "ek_vector.h"
@@ -47,12 +46,11 @@ void ek_depthwise_s8_vec(const ek_depthwise_s8_vec_params *params, const int8_t 
     const uint32_t step = (uint32_t)p->window.stride_w * channels;
     const uint32_t record_bytes = EK_VEC_HEADER + k_w * groups * EK_VEC_GROUP;
     const int dense = k_h <= 3 && k_w == 3 && p->window.dilation_w == 1 && p->window.stride_w <= 2;
-    ek_ring ring = EK_RING(p, scratch, ek_region(scratch, params->scratch.rows));
-    ring.fill = (int8_t)(p->pad_value ^ -EK_VEC_FLIP);
+    ek_ring ring = EK_VEC_RING(p, scratch, ek_region(scratch, params->scratch.rows));
 
     for (uint32_t y = 0; y < p->window.out_h; y++, out += p->window.out_w * channels) {
         const int8_t *record = p->records;
-        ek_vec_ring_fill(&ring, in, y * p->window.stride_h);
+        ek_ring_fill(&ring, in, y * p->window.stride_h);
         for (uint32_t c = 0; c < channels; c += EK_VEC_BLOCK, record += record_bytes) {
             const uint32_t left = channels - c;
             const ek_vec_scale scale = ek_vec_scale_of(record, &output, left < EK_VEC_BLOCK ? left : EK_VEC_BLOCK);

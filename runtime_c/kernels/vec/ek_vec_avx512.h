@@ -15,13 +15,48 @@ typedef struct {
     __m512i r0, r1, r2, r3, r4, r5, r6, r7;
 } ek_vec_rows;
 
-/* A record's constants as requantisation reads them. */
+#define EK_VEC_OWN_TAKE
+/* Copies XORed with EK_VEC_FLIP; the last 64 bytes are written whole, with some of those before. */
+EK_VEC_INLINE void ek_vec_take(int8_t *to, const int8_t *from, uint32_t bytes)
+{
+    const __m512i flip = _mm512_set1_epi8((char)EK_VEC_FLIP);
+    if (bytes >= 64) {
+        const uint32_t last = bytes - 64;
+        for (uint32_t i = 0; i < last; i += 64) {
+            _mm512_storeu_si512(to + i, _mm512_xor_si512(_mm512_loadu_si512(from + i), flip));
+        }
+        _mm512_storeu_si512(to + last, _mm512_xor_si512(_mm512_loadu_si512(from + last), flip));
+    } else {
+        const __mmask64 some = ((__mmask64)1 << bytes) - 1;
+        _mm512_mask_storeu_epi8(to, some, _mm512_xor_si512(_mm512_maskz_loadu_epi8(some, from), flip));
+    }
+}
+
+EK_VEC_INLINE void ek_vec_fill(int8_t *to, int8_t value, uint32_t bytes)
+{
+    const __m512i values = _mm512_set1_epi8((char)value);
+    for (; bytes >= 64; bytes -= 64, to += 64) {
+        _mm512_storeu_si512(to, values);
+    }
+    _mm512_mask_storeu_epi8(to, ((__mmask64)1 << bytes) - 1, values);
+}
+
+/*
+ * A record's constants as requantisation reads them. `even` and `odd` belong to those lanes: multipliers, and what is
+ * added to the products of 64 bits: halves of both divisions.
+ */
 typedef struct {
-    __m512i multiplier, odd, right, half, zero;
-    __m128i low, high;
+    __m512i multiplier, odd, even_half, odd_half, right, zero;
+    __m512i low, high;
     __mmask16 valid;
-    int32_t single;
+    int mode;
 } ek_vec_scale;
+
+/*
+ * Halves of the second division go away from zero. Where no output is less than the zero point, which is where sums
+ * below zero end, they need not: EK_VEC_UP.
+ */
+enum { EK_VEC_DOUBLE, EK_VEC_SINGLE, EK_VEC_UP };
 
 EK_VEC_INLINE __m512i ek_vec_start(const int8_t *record)
 {
@@ -35,36 +70,62 @@ EK_VEC_INLINE __m512i ek_vec_dot(__m512i sum, const int8_t *x, __m512i w)
 
 EK_VEC_INLINE ek_vec_scale ek_vec_scale_of(const int8_t *record, const ek_vec_output *o, uint32_t valid)
 {
+    const __m512i half = _mm512_set1_epi64((int64_t)1 << 31), first = o->single ? _mm512_setzero_si512() : half;
+    const __m512i right = _mm512_loadu_si512(record + 192);
     ek_vec_scale s;
     s.multiplier = _mm512_loadu_si512(record + 128);
     s.odd = _mm512_srli_epi64(s.multiplier, 32);
-    s.right = _mm512_loadu_si512(record + 192);
-    s.half = _mm512_srli_epi32(_mm512_sllv_epi32(_mm512_set1_epi32(1), s.right), 1);
-    s.zero = _mm512_set1_epi32(o->out_zero);
-    s.low = _mm_set1_epi8((char)o->act_min);
-    s.high = _mm_set1_epi8((char)o->act_max);
+    s.right = right;
+    s.even_half = _mm512_add_epi64(_mm512_sllv_epi64(half, _mm512_maskz_mov_epi32(0x5555, right)), first);
+    s.odd_half = _mm512_add_epi64(_mm512_sllv_epi64(half, _mm512_srli_epi64(right, 32)), first);
+    s.zero = _mm512_set1_epi16((int16_t)o->out_zero);
+    s.low = _mm512_set1_epi8((char)o->act_min);
+    s.high = _mm512_set1_epi8((char)o->act_max);
     s.valid = (__mmask16)((1u << valid) - 1u);
-    s.single = o->single;
+    s.mode = o->act_min >= o->out_zero ? EK_VEC_UP : o->single ? EK_VEC_SINGLE : EK_VEC_DOUBLE;
     return s;
 }
 
-/* The high words of the products of 2 * |sum| or 2 * sum and the multiplier; then halves, and one shift. */
-EK_VEC_INLINE void ek_vec_store(const int single, const ek_vec_scale *s, __m512i sum, int8_t *out)
+/* The high words of the products of 2 * |sum| or 2 * sum and the multiplier, and one shift; before the zero point. */
+EK_VEC_INLINE __m512i ek_vec_scaled(const int mode, const ek_vec_scale *s, __m512i sum)
 {
-    const __m512i sign = _mm512_srai_epi32(sum, 31);
-    const __m512i twice = _mm512_slli_epi32(single ? _mm512_abs_epi32(sum) : sum, 1);
-    const __m512i round = _mm512_set1_epi64(single ? 0 : (int64_t)1 << 31);
-    const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(twice, s->multiplier), round);
-    const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(twice, 32), s->odd), round);
-    __m512i y = _mm512_mask_shuffle_epi32(odd, 0x5555, even, 0xf5);
-    if (single) {
-        y = _mm512_srav_epi32(_mm512_add_epi32(y, s->half), s->right);
-        y = _mm512_sub_epi32(_mm512_xor_si512(y, sign), sign);
-    } else {
-        y = _mm512_srav_epi32(_mm512_add_epi32(y, _mm512_add_epi32(s->half, sign)), s->right);
+    const __m512i x = mode == EK_VEC_SINGLE ? _mm512_abs_epi32(sum) : sum, twice = _mm512_add_epi32(x, x);
+    const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(twice, s->multiplier), s->even_half);
+    const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(twice, 32), s->odd), s->odd_half);
+    const __m512i y = _mm512_mask_shuffle_epi32(odd, 0x5555, even, 0xf5);
+    if (mode == EK_VEC_UP) {
+        return _mm512_srav_epi32(y, s->right);
     }
-    const __m128i bytes = _mm512_cvtsepi32_epi8(_mm512_add_epi32(y, s->zero));
-    _mm_mask_storeu_epi8(out, s->valid, _mm_min_epi8(_mm_max_epi8(bytes, s->low), s->high));
+    const __m512i sign = _mm512_srai_epi32(sum, 31);
+    if (mode == EK_VEC_DOUBLE) {
+        return _mm512_srav_epi32(_mm512_add_epi32(y, sign), s->right);
+    }
+    return _mm512_sub_epi32(_mm512_xor_si512(_mm512_srav_epi32(y, s->right), sign), sign);
+}
+
+EK_VEC_INLINE void ek_vec_put_lane(const ek_vec_scale *s, __m128i bytes, int8_t *out)
+{
+    _mm_mask_storeu_epi8(out, s->valid, bytes);
+}
+
+/* Up to four times 16 sums, out_step bytes apart: saturating packs leave four bytes of each in every lane. */
+EK_VEC_INLINE void ek_vec_store(const int mode, const int n, const ek_vec_scale *s, __m512i a, __m512i b, __m512i c,
+                                __m512i d, int8_t *out, uint32_t out_step)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i y = ek_vec_scaled(mode, s, a), y1 = n > 1 ? ek_vec_scaled(mode, s, b) : y;
+    const __m512i low = _mm512_adds_epi16(_mm512_packs_epi32(y, y1), s->zero);
+    __m512i high = low;
+    if (n > 2) {
+        const __m512i y2 = ek_vec_scaled(mode, s, c), y3 = n > 3 ? ek_vec_scaled(mode, s, d) : y2;
+        high = _mm512_adds_epi16(_mm512_packs_epi32(y2, y3), s->zero);
+    }
+    const __m512i clamped = _mm512_min_epi8(_mm512_max_epi8(_mm512_packs_epi16(low, high), s->low), s->high);
+    const __m512i bytes = _mm512_permutexvar_epi32(order, clamped);
+    ek_vec_put_lane(s, _mm512_castsi512_si128(bytes), out);
+    if (n > 1) { ek_vec_put_lane(s, _mm512_extracti32x4_epi32(bytes, 1), out + out_step); }
+    if (n > 2) { ek_vec_put_lane(s, _mm512_extracti32x4_epi32(bytes, 2), out + 2 * out_step); }
+    if (n > 3) { ek_vec_put_lane(s, _mm512_extracti32x4_epi32(bytes, 3), out + 3 * out_step); }
 }
 
 #define EK_VEC_EACH(n, DO) \
@@ -85,35 +146,111 @@ EK_VEC_INLINE void ek_vec_begin(const int n, ek_vec_rows *s, const int8_t *recor
 #undef EK_VEC_DO
 }
 
-EK_VEC_INLINE void ek_vec_run(const int n, ek_vec_rows *s, const int8_t *x, uint32_t step, const int8_t *w,
+/* A group of taps of column j: columns lie `step` apart from p on; p3 and p6 are three and six later. */
+#define EK_VEC_AT_0 p
+#define EK_VEC_AT_1 p + step
+#define EK_VEC_AT_2 p + 2 * step
+#define EK_VEC_AT_3 p3
+#define EK_VEC_AT_4 p3 + step
+#define EK_VEC_AT_5 p3 + 2 * step
+#define EK_VEC_AT_6 p6
+#define EK_VEC_AT_7 p6 + step
+
+EK_VEC_INLINE void ek_vec_run(const int n, ek_vec_rows *s, const int8_t *p, uint32_t step, const int8_t *w,
                               uint32_t groups)
 {
-    const int8_t *const x3 = x + 3 * step, *const x6 = x + 6 * step;
-    for (uint32_t k = 0; k < 4 * groups; k += 4, w += EK_VEC_GROUP) {
+    const int8_t *p3 = p + 3 * step, *p6 = p + 6 * step;
+    for (; groups; groups--, p += 4, p3 += 4, p6 += 4, w += EK_VEC_GROUP) {
         const __m512i weights = _mm512_loadu_si512(w);
-        s->r0 = ek_vec_dot(s->r0, x + k, weights);
-        if (n > 1) { s->r1 = ek_vec_dot(s->r1, x + step + k, weights); }
-        if (n > 2) { s->r2 = ek_vec_dot(s->r2, x + 2 * step + k, weights); }
-        if (n > 3) { s->r3 = ek_vec_dot(s->r3, x3 + k, weights); }
-        if (n > 4) { s->r4 = ek_vec_dot(s->r4, x3 + step + k, weights); }
-        if (n > 5) { s->r5 = ek_vec_dot(s->r5, x3 + 2 * step + k, weights); }
-        if (n > 6) { s->r6 = ek_vec_dot(s->r6, x6 + k, weights); }
-        if (n > 7) { s->r7 = ek_vec_dot(s->r7, x6 + step + k, weights); }
+#define EK_VEC_DO(j) s->r##j = ek_vec_dot(s->r##j, EK_VEC_AT_##j, weights);
+        EK_VEC_EACH(n, EK_VEC_DO)
+#undef EK_VEC_DO
     }
+}
+
+#define EK_VEC_PAIRS
+/* ek_vec_run of two records at once, whose weights are `apart` bytes from each other: taps are loaded once for both. */
+EK_VEC_INLINE void ek_vec_run_pair(const int n, ek_vec_rows *s, ek_vec_rows *t, const int8_t *p, uint32_t step,
+                                   const int8_t *w, uint32_t apart, uint32_t groups)
+{
+    const int8_t *p3 = p + 3 * step, *p6 = p + 6 * step;
+    for (; groups; groups--, p += 4, p3 += 4, p6 += 4, w += EK_VEC_GROUP) {
+        const __m512i weights = _mm512_loadu_si512(w), others = _mm512_loadu_si512(w + apart);
+#define EK_VEC_DO(j)                                                                           \
+    {                                                                                          \
+        const __m512i taps = _mm512_set1_epi32((int32_t)ek_vec_load32(EK_VEC_AT_##j));         \
+        s->r##j = _mm512_dpbusd_epi32(s->r##j, taps, weights);                                 \
+        t->r##j = _mm512_dpbusd_epi32(t->r##j, taps, others);                                  \
+    }
+        EK_VEC_EACH(n, EK_VEC_DO)
+#undef EK_VEC_DO
+    }
+}
+
+/* ek_vec_run with every second group in t: as many sums again, so that fewer wait for the one before. */
+EK_VEC_INLINE void ek_vec_run_halves(const int n, ek_vec_rows *s, ek_vec_rows *t, const int8_t *p, uint32_t step,
+                                     const int8_t *w, uint32_t groups)
+{
+    const int8_t *p3 = p + 3 * step, *p6 = p + 6 * step;
+    for (; groups >= 2; groups -= 2, p += 8, p3 += 8, p6 += 8, w += 2 * EK_VEC_GROUP) {
+        const __m512i weights = _mm512_loadu_si512(w), others = _mm512_loadu_si512(w + EK_VEC_GROUP);
+#define EK_VEC_DO(j)                                          \
+    s->r##j = ek_vec_dot(s->r##j, EK_VEC_AT_##j, weights);    \
+    t->r##j = ek_vec_dot(t->r##j, EK_VEC_AT_##j + 4, others);
+        EK_VEC_EACH(n, EK_VEC_DO)
+#undef EK_VEC_DO
+    }
+    ek_vec_run(n, s, p, step, w, groups);
+}
+
+/* Nothing in every sum, and the sums of two. */
+EK_VEC_INLINE void ek_vec_none(const int n, ek_vec_rows *s)
+{
+#define EK_VEC_DO(j) s->r##j = _mm512_setzero_si512();
+    EK_VEC_EACH(n, EK_VEC_DO)
+#undef EK_VEC_DO
+}
+
+EK_VEC_INLINE void ek_vec_join(const int n, ek_vec_rows *s, const ek_vec_rows *t)
+{
+#define EK_VEC_DO(j) s->r##j = _mm512_add_epi32(s->r##j, t->r##j);
+    EK_VEC_EACH(n, EK_VEC_DO)
+#undef EK_VEC_DO
+}
+
+/* DO with the constant that scale.mode has: three loops instead of one that asks. */
+#define EK_VEC_BY_MODE(scale, DO)            \
+    if ((scale)->mode == EK_VEC_UP) {        \
+        DO(EK_VEC_UP)                        \
+    } else if ((scale)->mode == EK_VEC_DOUBLE) { \
+        DO(EK_VEC_DOUBLE)                    \
+    } else {                                 \
+        DO(EK_VEC_SINGLE)                    \
+    }
+
+EK_VEC_INLINE void ek_vec_ends(const int n, const ek_vec_rows *s, const ek_vec_scale *scale, int8_t *out,
+                               uint32_t out_step)
+{
+#define EK_VEC_DO(mode)                                                                             \
+    ek_vec_store(mode, n < 4 ? n : 4, scale, s->r0, s->r1, s->r2, s->r3, out, out_step);            \
+    if (n > 4) {                                                                                    \
+        ek_vec_store(mode, n - 4, scale, s->r4, s->r5, s->r6, s->r7, out + 4 * out_step, out_step); \
+    }
+    EK_VEC_BY_MODE(scale, EK_VEC_DO)
+#undef EK_VEC_DO
 }
 
 EK_VEC_INLINE void ek_vec_end(const int n, const ek_vec_rows *s, const int8_t *record, const ek_vec_output *o,
                               int8_t *out, uint32_t out_step, uint32_t valid)
 {
     const ek_vec_scale scale = ek_vec_scale_of(record, o, valid);
-#define EK_VEC_DO(j) ek_vec_store(single, &scale, s->r##j, out + j * out_step);
-    if (scale.single) {
-        const int single = 1;
-        EK_VEC_EACH(n, EK_VEC_DO)
-    } else {
-        const int single = 0;
-        EK_VEC_EACH(n, EK_VEC_DO)
-    }
+    ek_vec_ends(n, s, &scale, out, out_step);
+}
+
+EK_VEC_INLINE void ek_vec_depth_end(const ek_vec_scale *scale, __m512i s, int8_t *out)
+{
+#define EK_VEC_DO(mode) ek_vec_store(mode, 1, scale, s, s, s, s, out, 0);
+    EK_VEC_BY_MODE(scale, EK_VEC_DO)
 #undef EK_VEC_DO
 }
 
@@ -134,11 +271,7 @@ EK_VEC_INLINE void ek_vec_one(const int8_t *x, const int8_t *record, uint32_t gr
         a = ek_vec_dot(a, x, _mm512_loadu_si512(w));
     }
     a = _mm512_add_epi32(_mm512_add_epi32(a, b), _mm512_add_epi32(c, d));
-    if (scale.single) {
-        ek_vec_store(1, &scale, a, out);
-    } else {
-        ek_vec_store(0, &scale, a, out);
-    }
+    ek_vec_depth_end(&scale, a, out);
 }
 
 /* Depthwise: a column is four rows of 16 channels, channel by channel. */
@@ -179,15 +312,6 @@ EK_VEC_INLINE ek_vec_sums ek_vec_depth(const int rows, ek_vec_sums s, ek_vec_col
 {
     (void)rows;
     return _mm512_dpbusd_epi32(s, x, w);
-}
-
-EK_VEC_INLINE void ek_vec_depth_end(const ek_vec_scale *scale, ek_vec_sums s, int8_t *out)
-{
-    if (scale->single) {
-        ek_vec_store(1, scale, s, out);
-    } else {
-        ek_vec_store(0, scale, s, out);
-    }
 }
 
 /* round(x * multiplier / 2^31 / 2^right), halves of the division away from zero. */
