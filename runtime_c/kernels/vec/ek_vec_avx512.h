@@ -314,6 +314,82 @@ EK_VEC_INLINE ek_vec_sums ek_vec_depth(const int rows, ek_vec_sums s, ek_vec_col
     return _mm512_dpbusd_epi32(s, x, w);
 }
 
+#define EK_VEC_OWN_THREE
+#define EK_VEC_NEXT(column)                                               \
+    column = ek_vec_column_of(3, r0 + from, r1 + from, r2 + from, r0);    \
+    from += step;
+#define EK_VEC_THREE(a, b, c) ek_vec_depth(3, ek_vec_depth(3, ek_vec_depth(3, start, a, w0), b, w1), c, w2)
+
+EK_VEC_INLINE void ek_vec_three_by(const int mode, const int stride, const int8_t *r0, const int8_t *r1,
+                                   const int8_t *r2, const int8_t *record, const ek_vec_scale *scale, int8_t *out,
+                                   uint32_t step, uint32_t width)
+{
+    const int8_t *const w = record + EK_VEC_HEADER;
+    const ek_vec_plane w0 = ek_vec_plane_of(w), w1 = ek_vec_plane_of(w + 64), w2 = ek_vec_plane_of(w + 128);
+    const ek_vec_sums start = ek_vec_start(record);
+    uint32_t from = 0;
+    ek_vec_column a, b, c, d, e, f, g, h;
+    EK_VEC_NEXT(a)
+    b = a;
+    if (stride == 1) {
+        EK_VEC_NEXT(b)
+    }
+    for (; width >= 4; width -= 4, out += 4 * step) {
+        if (stride == 1) {
+            EK_VEC_NEXT(c)
+            EK_VEC_NEXT(d)
+            EK_VEC_NEXT(e)
+            EK_VEC_NEXT(f)
+            ek_vec_store(mode, 4, scale, EK_VEC_THREE(a, b, c), EK_VEC_THREE(b, c, d), EK_VEC_THREE(c, d, e),
+                         EK_VEC_THREE(d, e, f), out, step);
+            a = e;
+            b = f;
+        } else {
+            EK_VEC_NEXT(b)
+            EK_VEC_NEXT(c)
+            EK_VEC_NEXT(d)
+            EK_VEC_NEXT(e)
+            EK_VEC_NEXT(f)
+            EK_VEC_NEXT(g)
+            EK_VEC_NEXT(h)
+            const ek_vec_sums s0 = EK_VEC_THREE(a, b, c), s1 = EK_VEC_THREE(c, d, e), s2 = EK_VEC_THREE(e, f, g);
+            EK_VEC_NEXT(a)
+            ek_vec_store(mode, 4, scale, s0, s1, s2, EK_VEC_THREE(g, h, a), out, step);
+        }
+    }
+    for (; width; width--, out += step) {
+        if (stride == 2) {
+            EK_VEC_NEXT(b)
+        }
+        EK_VEC_NEXT(c)
+        const ek_vec_sums s = EK_VEC_THREE(a, b, c);
+        ek_vec_store(mode, 1, scale, s, s, s, s, out, step);
+        a = stride == 1 ? b : c;
+        b = c;
+    }
+}
+
+/* A window of three columns and of rows r0, r1 and r2, along a row of outputs of all channels. */
+EK_VEC_INLINE void ek_vec_three(const int stride, const int8_t *r0, const int8_t *r1, const int8_t *r2,
+                                const int8_t *record, const ek_vec_output *o, uint32_t channels, int8_t *out,
+                                uint32_t width)
+{
+#define EK_VEC_DO(mode)                                                                                 \
+    for (uint32_t c = 0; c < channels; c += EK_VEC_BLOCK, record += EK_VEC_HEADER + 3 * EK_VEC_GROUP) { \
+        const uint32_t left = channels - c;                                                             \
+        const ek_vec_scale s = ek_vec_scale_of(record, o, left < EK_VEC_BLOCK ? left : EK_VEC_BLOCK);   \
+        ek_vec_three_by(mode, stride, r0 + c, r1 + c, r2 + c, record, &s, out + c, channels, width);    \
+    }
+    if (o->act_min >= o->out_zero) {
+        EK_VEC_DO(EK_VEC_UP)
+    } else if (o->single) {
+        EK_VEC_DO(EK_VEC_SINGLE)
+    } else {
+        EK_VEC_DO(EK_VEC_DOUBLE)
+    }
+#undef EK_VEC_DO
+}
+
 /* round(x * multiplier / 2^31 / 2^right), halves of the division away from zero. */
 EK_VEC_INLINE __m512i ek_vec_divided(__m512i x, int32_t multiplier, int32_t right)
 {
@@ -336,6 +412,18 @@ EK_VEC_INLINE void ek_vec_add(ek_vec_addition k, const int8_t *x, const int8_t *
     __m128i bytes = _mm512_cvtsepi32_epi8(z);
     bytes = _mm_min_epi8(_mm_max_epi8(bytes, _mm_set1_epi8((char)k.act_min)), _mm_set1_epi8((char)k.act_max));
     _mm_storeu_si128((__m128i *)(void *)out, bytes);
+}
+
+EK_VEC_INLINE void ek_vec_total(const int8_t *x, uint32_t rows, uint32_t row_step, uint32_t columns, uint32_t step,
+                                int16_t *sums)
+{
+    __m256i sum = _mm256_setzero_si256();
+    for (; rows; rows--, x += row_step) {
+        for (uint32_t k = 0; k < columns; k++) {
+            sum = _mm256_add_epi16(sum, _mm256_cvtepi8_epi16(ek_vec_row(x + k * step)));
+        }
+    }
+    _mm256_storeu_si256((__m256i *)(void *)sums, sum);
 }
 
 #endif
