@@ -390,28 +390,53 @@ EK_VEC_INLINE void ek_vec_three(const int stride, const int8_t *r0, const int8_t
 #undef EK_VEC_DO
 }
 
-/* round(x * multiplier / 2^31 / 2^right), halves of the division away from zero. */
-EK_VEC_INLINE __m512i ek_vec_divided(__m512i x, int32_t multiplier, int32_t right)
+/*
+ * 16 elements: x in units of half, and of y the value and 64 times it, in 16 bits each. Its product with a multiplier m
+ * of up to 32 bits is added in parts: m / 2^11 = 64 * a + b, and what is left of m.
+ */
+EK_VEC_INLINE __m512i ek_vec_sum(const int mode, const ek_vec_addition *k, __m512i x, __m512i y)
 {
-    const __m512i m = _mm512_set1_epi32(multiplier), round = _mm512_set1_epi64((int64_t)1 << 31);
-    const __m512i twice = _mm512_slli_epi32(x, 1), half = _mm512_set1_epi32((int32_t)((1u << right) >> 1));
-    const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(twice, m), round);
-    const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(twice, 32), m), round);
-    const __m512i y = _mm512_mask_shuffle_epi32(odd, 0x5555, even, 0xf5);
-    return _mm512_srav_epi32(_mm512_add_epi32(_mm512_add_epi32(y, half), _mm512_srai_epi32(y, 31)),
-                             _mm512_set1_epi32(right));
+    const __m512i half = _mm512_set1_epi64((int64_t)1 << 31), m = _mm512_set1_epi32(k->out_multiplier);
+    const uint32_t multiplier = 0u - (uint32_t)k->y_negative, high = multiplier >> 11;
+    const __m512i parts = _mm512_set1_epi32((int32_t)(high >> 6 << 16 | (high & 63)));
+    const __m512i rest = _mm512_set1_epi32((int32_t)(multiplier & 2047));
+    const __m512i low = _mm512_srai_epi32(_mm512_dpwssd_epi32(_mm512_set1_epi32(1024), y, rest), 11);
+    const __m512i most = _mm512_dpwssd_epi32(_mm512_set1_epi32((int32_t)((1u << k->y_right) >> 1)), y, parts);
+    const __m512i product = _mm512_add_epi32(_mm512_add_epi32(most, low), _mm512_srai_epi32(y, 31));
+    const __m512i sum = _mm512_add_epi32(x, _mm512_srav_epi32(product, _mm512_set1_epi32(k->y_right)));
+    const __m512i halves = _mm512_add_epi64(_mm512_slli_epi64(half, (unsigned)k->out_right), half);
+    const __m512i twice = _mm512_add_epi32(sum, sum);
+    const __m512i even = _mm512_add_epi64(_mm512_mul_epi32(twice, m), halves);
+    const __m512i odd = _mm512_add_epi64(_mm512_mul_epi32(_mm512_srli_epi64(twice, 32), m), halves);
+    __m512i z = _mm512_mask_shuffle_epi32(odd, 0x5555, even, 0xf5);
+    if (mode != EK_VEC_UP) {
+        z = _mm512_add_epi32(z, _mm512_srai_epi32(sum, 31));
+    }
+    return _mm512_srav_epi32(z, _mm512_set1_epi32(k->out_right));
+}
+
+#define EK_VEC_ADDS 32
+EK_VEC_INLINE void ek_vec_add_by(const int mode, const ek_vec_addition *k, const int8_t *x, const int8_t *y, int8_t *out)
+{
+    const __m256i *const from_x = (const __m256i *)(const void *)x, *const from_y = (const __m256i *)(const void *)y;
+    const __m512i wx = _mm512_cvtepi8_epi16(_mm256_loadu_si256(from_x)), none = _mm512_setzero_si512();
+    const __m512i wy = _mm512_cvtepi8_epi16(_mm256_loadu_si256(from_y));
+    const __m512i vx = _mm512_slli_epi16(_mm512_sub_epi16(wx, _mm512_set1_epi16((int16_t)k->x_zero)), 3);
+    const __m512i vy = _mm512_sub_epi16(wy, _mm512_set1_epi16((int16_t)k->y_zero)), vy64 = _mm512_slli_epi16(vy, 6);
+    const __m512i a = ek_vec_sum(mode, k, _mm512_unpacklo_epi16(none, vx), _mm512_unpacklo_epi16(vy, vy64));
+    const __m512i b = ek_vec_sum(mode, k, _mm512_unpackhi_epi16(none, vx), _mm512_unpackhi_epi16(vy, vy64));
+    const __m512i z = _mm512_adds_epi16(_mm512_packs_epi32(a, b), _mm512_set1_epi16((int16_t)k->out_zero));
+    const __m256i bytes = _mm256_max_epi8(_mm512_cvtsepi16_epi8(z), _mm256_set1_epi8((char)k->act_min));
+    _mm256_storeu_si256((__m256i *)(void *)out, _mm256_min_epi8(bytes, _mm256_set1_epi8((char)k->act_max)));
 }
 
 EK_VEC_INLINE void ek_vec_add(ek_vec_addition k, const int8_t *x, const int8_t *y, int8_t *out)
 {
-    const __m512i vy = _mm512_sub_epi32(_mm512_set1_epi32(k.y_zero), _mm512_cvtepi8_epi32(ek_vec_row(y)));
-    const __m512i vx = _mm512_sub_epi32(_mm512_cvtepi8_epi32(ek_vec_row(x)), _mm512_set1_epi32(k.x_zero));
-    const __m512i scaled = ek_vec_divided(_mm512_slli_epi32(vy, 20), k.y_negative, k.y_right);
-    const __m512i sum = _mm512_add_epi32(_mm512_slli_epi32(vx, 19), scaled);
-    const __m512i z = _mm512_add_epi32(ek_vec_divided(sum, k.out_multiplier, k.out_right), _mm512_set1_epi32(k.out_zero));
-    __m128i bytes = _mm512_cvtsepi32_epi8(z);
-    bytes = _mm_min_epi8(_mm_max_epi8(bytes, _mm_set1_epi8((char)k.act_min)), _mm_set1_epi8((char)k.act_max));
-    _mm_storeu_si128((__m128i *)(void *)out, bytes);
+    if (k.act_min >= k.out_zero) {
+        ek_vec_add_by(EK_VEC_UP, &k, x, y, out);
+    } else {
+        ek_vec_add_by(EK_VEC_DOUBLE, &k, x, y, out);
+    }
 }
 
 EK_VEC_INLINE void ek_vec_total(const int8_t *x, uint32_t rows, uint32_t row_step, uint32_t columns, uint32_t step,
