@@ -71,6 +71,7 @@ OP = Op(
     rows=Rows.WINDOW,
     kernels=(
         pool.kernel("ek_average_pool_s8_mve", frozenset({"mve"}), _fits_16_bits),
+        pool.kernel("ek_average_pool_s8_vec", frozenset({"vector"}), _fits_16_bits),
         pool.kernel("ek_average_pool_s8_dsp", frozenset({"dsp"}), _fits_16_bits),
         pool.kernel("ek_average_pool_s8"),
     ),

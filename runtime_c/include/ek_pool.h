@@ -20,6 +20,8 @@ void ek_average_pool_s8(const ek_pool_params *p, const int8_t *in, int8_t *out);
 
 /* The same for up to 256 pixels in a window, whose sums of int8 fit 16 bits. */
 void ek_average_pool_s8_dsp(const ek_pool_params *p, const int8_t *in, int8_t *out);
+/* The same for cores with vector instructions. */
+void ek_average_pool_s8_vec(const ek_pool_params *p, const int8_t *in, int8_t *out);
 /* The same for cores with Helium, for windows of up to 256 pixels. */
 void ek_average_pool_s8_mve(const ek_pool_params *p, const int8_t *in, int8_t *out);
 void ek_max_pool_s8(const ek_pool_params *p, const int8_t *in, int8_t *out);

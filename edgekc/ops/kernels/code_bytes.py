@@ -22,6 +22,7 @@ CODE_BYTES: dict[str, int] = {
     "ek_average_pool_s8": 264,
     "ek_average_pool_s8_dsp": 454,
     "ek_average_pool_s8_mve": 384,
+    "ek_average_pool_s8_vec": 608,
     "ek_batch_matmul_f32": 280,
     "ek_batch_matmul_s16": 326,
     "ek_batch_matmul_s8": 782,

@@ -21,13 +21,12 @@ void ek_conv1x1_s8_vec(const ek_vector_window_params *p, const int8_t *in, int8_
             const uint32_t first = oc > ic ? left - count : width - left;
             const int8_t *const x = in + first * step_x;
             if (step_x == 4 * groups) {
-                ek_vec_copy(pixels, x, count * step_x);
+                ek_vec_take(pixels, x, count * step_x);
             } else {
                 for (uint32_t i = 0; i < count; i++) {
-                    ek_vec_copy(pixels + 4 * groups * i, x + i * step_x, ic);
+                    ek_vec_take(pixels + 4 * groups * i, x + i * step_x, ic);
                 }
             }
-            ek_vec_flip(pixels, count * 4 * groups);
             ek_vec_tile(&filters, count, pixels, 4 * groups, out + first * oc);
         }
     }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution with any window, for cores with vector instructions: rows to a ring, tiles of pixels straight from it. */
-#include "ek_ring.h"
 #include "ek_vec_ring.h"
 #include "ek_vec_tile.h"
 #include "ek_vector.h"
@@ -14,11 +13,10 @@ void ek_conv2d_s8_vec(const ek_conv2d_s8_vec_params *params, const int8_t *in, i
     uint32_t *const offsets = scratch;
     const ek_vec_filters filters = {p->records, offsets, runs, groups, oc, EK_VEC_OUTPUT(p)};
     const uint32_t step = p->window.stride_w * ic;
-    ek_ring ring = EK_RING(p, ek_region(scratch, params->scratch.starts), ek_region(scratch, params->scratch.rows));
-    ring.fill = (int8_t)(p->pad_value ^ -EK_VEC_FLIP);
+    ek_ring ring = EK_VEC_RING(p, ek_region(scratch, params->scratch.starts), ek_region(scratch, params->scratch.rows));
 
     for (uint32_t y = 0; y < p->window.out_h; y++) {
-        ek_vec_ring_fill(&ring, in, y * p->window.stride_h);
+        ek_ring_fill(&ring, in, y * p->window.stride_h);
         for (uint32_t i = 0; i < runs; i++) {
             offsets[i] = ring.window[i / split] + i % split * p->window.dilation_w * ic;
         }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise convolution, for cores with vector instructions: rows to a ring, 16 channels at a time along a row. */
-#include "ek_ring.h"
 #include "ek_vec.h"
 #include "ek_vec_ring.h"
 #include "ek_vector.h"
@@ -11,6 +10,18 @@ typedef struct {
     uint32_t width, channels;
 } row;
 
+#if defined(EK_VEC_OWN_THREE)
+/* Functions of their own, so that their constants have all registers. */
+static EK_VEC_APART void all_1(const row *r, const int8_t *records, const ek_vec_output *o, int8_t *out)
+{
+    ek_vec_three(1, r->r0, r->r1, r->r2, records, o, r->channels, out, r->width);
+}
+
+static EK_VEC_APART void all_2(const row *r, const int8_t *records, const ek_vec_output *o, int8_t *out)
+{
+    ek_vec_three(2, r->r0, r->r1, r->r2, records, o, r->channels, out, r->width);
+}
+#else
 /* A window of at most three rows and of three columns; those that two outputs share are made once. */
 EK_VEC_INLINE void three(const int stride, const row *r, const ek_vec_scale *scale, const int8_t *record, int8_t *out)
 {
@@ -38,6 +49,7 @@ EK_VEC_INLINE void three(const int stride, const row *r, const ek_vec_scale *sca
     }
 #undef NEXT
 }
+#endif
 
 void ek_depthwise_s8_vec(const ek_depthwise_s8_vec_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
@@ -47,16 +59,28 @@ void ek_depthwise_s8_vec(const ek_depthwise_s8_vec_params *params, const int8_t 
     const uint32_t step = (uint32_t)p->window.stride_w * channels;
     const uint32_t record_bytes = EK_VEC_HEADER + k_w * groups * EK_VEC_GROUP;
     const int dense = k_h <= 3 && k_w == 3 && p->window.dilation_w == 1 && p->window.stride_w <= 2;
-    ek_ring ring = EK_RING(p, scratch, ek_region(scratch, params->scratch.rows));
-    ring.fill = (int8_t)(p->pad_value ^ -EK_VEC_FLIP);
+    ek_ring ring = EK_VEC_RING(p, scratch, ek_region(scratch, params->scratch.rows));
 
     for (uint32_t y = 0; y < p->window.out_h; y++, out += p->window.out_w * channels) {
         const int8_t *record = p->records;
-        ek_vec_ring_fill(&ring, in, y * p->window.stride_h);
+        ek_ring_fill(&ring, in, y * p->window.stride_h);
+#if defined(EK_VEC_OWN_THREE)
+        if (dense) {
+            const row r = {ring.rows + ring.window[0], ring.rows + ring.window[k_h > 1 ? 1 : 0],
+                           ring.rows + ring.window[k_h - 1], p->window.out_w, channels};
+            if (p->window.stride_w == 1) {
+                all_1(&r, record, &output, out);
+            } else {
+                all_2(&r, record, &output, out);
+            }
+            continue;
+        }
+#endif
         for (uint32_t c = 0; c < channels; c += EK_VEC_BLOCK, record += record_bytes) {
             const uint32_t left = channels - c;
             const ek_vec_scale scale = ek_vec_scale_of(record, &output, left < EK_VEC_BLOCK ? left : EK_VEC_BLOCK);
             const int8_t *const rows = ring.rows + c;
+#if !defined(EK_VEC_OWN_THREE)
             if (dense) {
                 const row r = {rows + ring.window[0], rows + ring.window[k_h > 1 ? 1 : 0],
                                rows + ring.window[k_h - 1], p->window.out_w, channels};
@@ -67,6 +91,7 @@ void ek_depthwise_s8_vec(const ek_depthwise_s8_vec_params *params, const int8_t 
                 }
                 continue;
             }
+#endif
             for (uint32_t x = 0; x < p->window.out_w; x++) {
                 const int8_t *w = record + EK_VEC_HEADER, *const at = rows + x * step;
                 ek_vec_sums sums = ek_vec_start(record);

@@ -12,9 +12,8 @@ void ek_fully_connected_s8_vec(const ek_vector_matrix_params *p, const int8_t *i
     for (uint32_t left = p->rows, count; left; left -= count, in += count * ic, out += count * oc) {
         count = ek_vec_columns(left);
         for (uint32_t i = 0; i < count; i++) {
-            ek_vec_copy(rows + 4 * groups * i, in + i * ic, ic);
+            ek_vec_take(rows + 4 * groups * i, in + i * ic, ic);
         }
-        ek_vec_flip(rows, count * 4 * groups);
         if (count > 1) {
             ek_vec_tile(&filters, count, rows, 4 * groups, out);
             continue;

@@ -24,13 +24,18 @@
  *   ek_vec_column  four rows of 16 channels of the input, `rows` of which count (3 or 4);  ek_vec_plane  their weights
  *   ek_vec_sums    16 sums: of ek_vec_start, to which ek_vec_depth adds, and which ek_vec_depth_end writes
  * `n` is a constant in every call: after inlining, each count has its loop, and the sums are in registers.
- * and for additions ek_vec_add: 16 elements.
+ * and for additions ek_vec_add: EK_VEC_ADDS elements; for pooling ek_vec_total: the sums of 16 channels over pixels `step`
+ * bytes apart in rows `row_step` bytes apart, at most 256 of them.
  * Requantisation has the bits of ek_requant_double and ek_requant_single for |sum| < 2^30 and right shifts of 1 to 30.
  */
 #include "ek_vec_avx2.h"
 #include "ek_vec_avx512.h"
 #include "ek_vec_c.h"
 #include "ek_vec_neon.h"
+
+#if !defined(EK_VEC_ADDS)
+#define EK_VEC_ADDS EK_VEC_BLOCK
+#endif
 
 #if !defined(EK_VEC_OWN_ONE)
 EK_VEC_INLINE void ek_vec_one(const int8_t *x, const int8_t *record, uint32_t groups, const ek_vec_output *o,

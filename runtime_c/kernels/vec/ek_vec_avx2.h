@@ -200,5 +200,17 @@ EK_VEC_INLINE void ek_vec_add(ek_vec_addition k, const int8_t *x, const int8_t *
     _mm_storeu_si128((__m128i *)(void *)out, bytes);
 }
 
+EK_VEC_INLINE void ek_vec_total(const int8_t *x, uint32_t rows, uint32_t row_step, uint32_t columns, uint32_t step,
+                                int16_t *sums)
+{
+    __m256i sum = _mm256_setzero_si256();
+    for (; rows; rows--, x += row_step) {
+        for (uint32_t k = 0; k < columns; k++) {
+            sum = _mm256_add_epi16(sum, ek_vec_widen(x + k * step));
+        }
+    }
+    _mm256_storeu_si256((__m256i *)(void *)sums, sum);
+}
+
 #endif
 #endif

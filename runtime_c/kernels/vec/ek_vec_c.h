@@ -110,5 +110,18 @@ EK_VEC_INLINE void ek_vec_add(ek_vec_addition k, const int8_t *x, const int8_t *
     }
 }
 
+EK_VEC_INLINE void ek_vec_total(const int8_t *x, uint32_t rows, uint32_t row_step, uint32_t columns, uint32_t step,
+                                int16_t *sums)
+{
+    memset(sums, 0, EK_VEC_BLOCK * sizeof *sums);
+    for (; rows; rows--, x += row_step) {
+        for (uint32_t k = 0; k < columns; k++) {
+            for (uint32_t f = 0; f < EK_VEC_BLOCK; f++) {
+                sums[f] = (int16_t)(sums[f] + x[k * step + f]);
+            }
+        }
+    }
+}
+
 #endif
 #endif

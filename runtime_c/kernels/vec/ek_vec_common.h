@@ -24,7 +24,9 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define EK_VEC_INLINE static inline __attribute__((always_inline))
+#define EK_VEC_APART __attribute__((noinline))
 #else
+#define EK_VEC_APART
 #define EK_VEC_INLINE static inline
 #endif
 

@@ -135,5 +135,20 @@ EK_VEC_INLINE void ek_vec_add(ek_vec_addition k, const int8_t *x, const int8_t *
     vst1q_s8(out, vminq_s8(vmaxq_s8(bytes, vdupq_n_s8((int8_t)k.act_min)), vdupq_n_s8((int8_t)k.act_max)));
 }
 
+EK_VEC_INLINE void ek_vec_total(const int8_t *x, uint32_t rows, uint32_t row_step, uint32_t columns, uint32_t step,
+                                int16_t *sums)
+{
+    int16x8_t low = vdupq_n_s16(0), high = low;
+    for (; rows; rows--, x += row_step) {
+        for (uint32_t k = 0; k < columns; k++) {
+            const int8x16_t pixel = vld1q_s8(x + k * step);
+            low = vaddw_s8(low, vget_low_s8(pixel));
+            high = vaddw_s8(high, vget_high_s8(pixel));
+        }
+    }
+    vst1q_s16(sums, low);
+    vst1q_s16(sums + 8, high);
+}
+
 #endif
 #endif

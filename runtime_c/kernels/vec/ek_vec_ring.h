@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A ring of padded input rows (ek_ring.h) whose bytes are as the vector instructions want them. */
+/* The ring of padded input rows (ek_ring.h), whose bytes are as the vector instructions want them: as ek_vec_take does. */
 #ifndef EK_VEC_RING_H
 #define EK_VEC_RING_H
 
-#include "ek_ring.h"
 #include "ek_vec.h"
 
-/* As ek_ring_fill; the caller has XORed ring->fill with EK_VEC_FLIP. */
-static inline void ek_vec_ring_fill(ek_ring *r, const int8_t *in, uint32_t first)
-{
-    uint32_t row = r->next < first ? first : r->next;
-    ek_ring_fill(r, in, first);
-    if (EK_VEC_FLIP != 0) {
-        for (; row < r->next; row++) {
-            int8_t *const bytes = r->rows + row % r->row_count * r->row_bytes + r->pad_bytes;
-            for (uint32_t i = 0; row - r->pad_top < r->in_h && i < r->copy_bytes; i++) {
-                bytes[i] = (int8_t)(bytes[i] ^ -EK_VEC_FLIP);
-            }
-        }
-    }
-}
+#if defined(EK_VEC_OWN_TAKE)
+#define EK_RING_COPY ek_vec_take
+#define EK_RING_SET ek_vec_fill
+#endif
+#include "ek_ring.h"
+
+/* As EK_RING. */
+#define EK_VEC_RING(p, starts, rows) \
+    ek_ring_of(&(p)->window, (int8_t)((p)->pad_value ^ -EK_VEC_FLIP), starts, rows)
 
 #endif

@@ -13,29 +13,77 @@ typedef struct {
     ek_vec_output output;
 } ek_vec_filters;
 
-EK_VEC_INLINE void ek_vec_tile_n(const int n, const ek_vec_filters *f, const int8_t *x, uint32_t step,
-                                 const int8_t *record, int8_t *out, uint32_t valid)
+#if defined(EK_VEC_PAIRS)
+EK_VEC_INLINE void ek_vec_tile_two(const int n, const ek_vec_filters *f, const int8_t *x, uint32_t step,
+                                   const int8_t *record, uint32_t record_bytes, int8_t *out, uint32_t valid)
+{
+    ek_vec_rows sums, others;
+    const int8_t *w = record + EK_VEC_HEADER, *const second = record + record_bytes;
+    ek_vec_begin(n, &sums, record);
+    ek_vec_begin(n, &others, second);
+    for (uint32_t run = 0; run < f->runs; run++, w += f->groups * EK_VEC_GROUP) {
+        ek_vec_run_pair(n, &sums, &others, x + f->offsets[run], step, w, record_bytes, f->groups);
+    }
+    ek_vec_end(n, &sums, record, &f->output, out, f->channels, EK_VEC_BLOCK);
+    ek_vec_end(n, &others, second, &f->output, out + EK_VEC_BLOCK, f->channels, valid);
+}
+#endif
+
+EK_VEC_INLINE void ek_vec_tile_one(const int n, const ek_vec_filters *f, const int8_t *x, uint32_t step,
+                                   const int8_t *record, int8_t *out, uint32_t valid)
 {
     ek_vec_rows sums;
     const int8_t *w = record + EK_VEC_HEADER;
     ek_vec_begin(n, &sums, record);
+#if defined(EK_VEC_PAIRS)
+    ek_vec_rows others;
+    ek_vec_none(n, &others);
+    for (uint32_t run = 0; run < f->runs; run++, w += f->groups * EK_VEC_GROUP) {
+        ek_vec_run_halves(n, &sums, &others, x + f->offsets[run], step, w, f->groups);
+    }
+    ek_vec_join(n, &sums, &others);
+#else
     for (uint32_t run = 0; run < f->runs; run++, w += f->groups * EK_VEC_GROUP) {
         ek_vec_run(n, &sums, x + f->offsets[run], step, w, f->groups);
     }
+#endif
     ek_vec_end(n, &sums, record, &f->output, out, f->channels, valid);
 }
 
-/* All filters on `n` columns, at most EK_VEC_ROWS, whose taps lie `step` bytes apart. */
+/* All filters on `n` columns, at most EK_VEC_MOST, whose taps lie `step` bytes apart. */
 static inline void ek_vec_tile(const ek_vec_filters *f, uint32_t n, const int8_t *x, uint32_t step, int8_t *out)
 {
     const uint32_t record_bytes = EK_VEC_HEADER + f->runs * f->groups * EK_VEC_GROUP;
     const int8_t *record = f->records;
     for (uint32_t c = 0; c < f->channels; c += EK_VEC_BLOCK, record += record_bytes) {
         const uint32_t left = f->channels - c, valid = left < EK_VEC_BLOCK ? left : EK_VEC_BLOCK;
+#if defined(EK_VEC_PAIRS)
+        if (left > EK_VEC_BLOCK) {
+            const uint32_t more = left - EK_VEC_BLOCK < EK_VEC_BLOCK ? left - EK_VEC_BLOCK : EK_VEC_BLOCK;
+            switch (n) {
+#define EK_VEC_CASE(count)                                                               \
+            case count:                                                                  \
+                ek_vec_tile_two(count, f, x, step, record, record_bytes, out + c, more); \
+                break;
+            EK_VEC_CASE(8)
+            EK_VEC_CASE(7)
+            EK_VEC_CASE(6)
+            EK_VEC_CASE(5)
+            EK_VEC_CASE(4)
+            EK_VEC_CASE(3)
+            EK_VEC_CASE(2)
+            default:
+                ek_vec_tile_two(1, f, x, step, record, record_bytes, out + c, more);
+#undef EK_VEC_CASE
+            }
+            c += EK_VEC_BLOCK, record += record_bytes;
+            continue;
+        }
+#endif
         switch (n) {
 #define EK_VEC_CASE(count)                                                 \
         case count:                                                        \
-            ek_vec_tile_n(count, f, x, step, record, out + c, valid);      \
+            ek_vec_tile_one(count, f, x, step, record, out + c, valid);    \
             break;
 #if EK_VEC_MOST > 4
         EK_VEC_CASE(8)
@@ -51,7 +99,7 @@ static inline void ek_vec_tile(const ek_vec_filters *f, uint32_t n, const int8_t
         EK_VEC_CASE(2)
 #endif
         default:
-            ek_vec_tile_n(1, f, x, step, record, out + c, valid);
+            ek_vec_tile_one(1, f, x, step, record, out + c, valid);
 #undef EK_VEC_CASE
         }
     }
@@ -79,13 +127,8 @@ static inline void ek_vec_copy(int8_t *to, const int8_t *from, uint32_t bytes)
     }
 }
 
-/* XORs whole groups with EK_VEC_FLIP, in place. */
-static inline void ek_vec_flip(int8_t *taps, uint32_t bytes)
-{
-    for (uint32_t i = 0; EK_VEC_FLIP != 0 && i < bytes; i += 4) {
-        const uint32_t word = ek_vec_load32(taps + i) ^ EK_VEC_FLIP * 0x01010101u;
-        memcpy(taps + i, &word, 4);
-    }
-}
+#if !defined(EK_VEC_OWN_TAKE)
+#define ek_vec_take ek_vec_copy
+#endif
 
 #endif

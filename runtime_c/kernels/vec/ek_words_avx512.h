@@ -58,9 +58,7 @@ EK_VEC_INLINE void ek_words_keep(const int n, const ek_words_rows *s, int32_t *t
 EK_VEC_INLINE void ek_words_end(const int n, const ek_words_rows *s, const ek_vec_scale *scale, int8_t *out,
                                 uint32_t out_step)
 {
-#define EK_VEC_DO(j) ek_vec_depth_end(scale, s->r##j, out + (j) * out_step);
-    EK_VEC_EACH(n, EK_VEC_DO)
-#undef EK_VEC_DO
+    ek_vec_ends(n, s, scale, out, out_step);
 }
 
 #endif
