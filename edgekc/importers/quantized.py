@@ -10,6 +10,8 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, consumers, producers
 from ..ops import filters_of, floats_of, source_of
 from ..ops.compare import TRUTH
+from ..ops.shared.anchored import NEAREST, fine
+from ..passes import fold_activations
 from ..quantize.to_int8 import per_tensor_constant
 from . import nchw, rescale, wide
 from . import order as od
@@ -126,25 +128,31 @@ def _as_float(x: Value) -> Value:
     return constant_value(real(x).astype(np.float32), x.source)
 
 
-def settled_or_folded(b: Builder, graph: Graph) -> Graph:
+def settled_or_folded(b: Builder, graph: Graph, nearest: bool = False) -> Graph:
     """What an importer has read, finished: all scales of a quantised graph, folded affine nodes of a float one."""
-    return numbered(tidy(settle(graph, b.places) if b.quantized else fold_affine(graph)))
+    return numbered(tidy(settle(graph, b.places, nearest) if b.quantized else fold_affine(graph)))
 
 
-def settle(graph: Graph, places: dict[str, str]) -> Graph:
+def settle(graph: Graph, places: dict[str, str], nearest: bool) -> Graph:
     """Every activation int8 with a scale, every bias int32 with the product of its scales.
 
     Args:
         places: where in the source each tensor comes from, for errors.
+        nearest: whether the levels nearest to the real values are asked for, not those of TensorFlow Lite.
 
     Raises:
         UnsupportedError: a tensor has no QuantizeLinear, and none can be derived.
     """
     quants = {name: t.quant for name, t in graph.tensors.items()}
     _spread(graph, quants)
-    if _added(graph, quants):
+    ranges = _added(graph, quants)
+    if ranges and not nearest:
+        quants.update({name: _over(*each) for name, each in ranges.items()})
         _spread(graph, quants)
-    graph, quants = wide.widened(*rescale.adapted(graph, quants))
+    if nearest:  # before sums become int16: what follows is QUANTIZE, which has no activation
+        stated = {name: replace(t, quant=quants[name]) for name, t in graph.tensors.items()}
+        graph, _ = fold_activations.run(replace(graph, tensors=stated))
+    graph, quants = wide.widened(*rescale.adapted(graph, quants, nearest), ranges)
     tensors = {}
     for name, tensor in graph.tensors.items():
         quant = quants[name]
@@ -163,9 +171,15 @@ def settle(graph: Graph, places: dict[str, str]) -> Graph:
     graph = replace(graph, tensors=tensors)
     for node in graph.nodes:
         if filters_of(node) is not None:
-            tensors[node.inputs[2]] = _bias(graph, node, places)
+            tensors[node.inputs[2]] = _bias(graph, node, places, nearest)
         tensors.update({t.name: t for t in _compared(graph, node)})
-    return replace(graph, tensors=tensors)
+    nodes = [replace(n, attrs={**n.attrs, NEAREST: 1}) if nearest and _rounds(n) else n for n in graph.nodes]
+    return replace(graph, tensors=tensors, nodes=tuple(nodes))
+
+
+def _rounds(node: Node) -> bool:
+    """Whether its kernel rounds as TensorFlow Lite does, unless it is asked for the nearest level."""
+    return node.op == "mean" or filters_of(node) is not None
 
 
 def _spread(graph: Graph, quants: dict[str, Quant | None]) -> None:
@@ -214,13 +228,13 @@ def _joined(graph: Graph, quants: dict[str, Quant | None], readers: dict[str, li
     return True
 
 
-def _added(graph: Graph, quants: dict[str, Quant | None]) -> bool:
-    """Scales of layers whose float output is added to a quantised tensor before anything quantises it.
+def _added(graph: Graph, quants: dict[str, Quant | None]) -> dict[str, wide.Range]:
+    """Ranges of layers whose float output is added to a quantised tensor before anything quantises it.
 
     Exporters fuse the two. Beyond the range taken here the sum lies beyond that of its own levels, whatever is added,
-    so that clamping the layer's output changes nothing. Its rounding moves the sum by half a level of it.
+    so that clamping the layer's output changes nothing. In int8 its rounding moves the sum by half a level of it.
     """
-    writers, readers, found = producers(graph), consumers(graph), False
+    writers, readers, found = producers(graph), consumers(graph), dict[str, wide.Range]()
     for node in graph.nodes:
         out = quants[node.outputs[0]]
         if node.op != "add" or out is None:
@@ -230,7 +244,7 @@ def _added(graph: Graph, quants: dict[str, Quant | None]) -> bool:
             alone = len(readers[name]) == 1 and name not in graph.outputs
             if quants[name] is None and added is not None and alone and writer and filters_of(writer):
                 (low, high), (least, most) = wide.ends(out), wide.ends(added)
-                quants[name], found = _over(low - most, high - least), True
+                found[name] = low - most, high - least
                 break
     return found
 
@@ -260,8 +274,9 @@ def _compared(graph: Graph, node: Node) -> list[Tensor]:
     return [per_tensor_constant(t, shared) for t in found if t.dtype == "float32"]
 
 
-def _bias(graph: Graph, node: Node, places: dict[str, str]) -> Tensor:
-    """The bias in units of input scale times weight scale, whatever units the source has it in."""
+def _bias(graph: Graph, node: Node, places: dict[str, str], nearest: bool) -> Tensor:
+    """The bias in units of input scale times weight scale, whatever units the source has it in; `nearest`: in parts of
+    those."""
     x, w, bias = graph.of(node.inputs)
     units = (np.float32(x.q.scale) * np.array(w.q.scales, np.float32)).astype(np.float32)
     channels = bias.shape[0]
@@ -274,5 +289,8 @@ def _bias(graph: Graph, node: Node, places: dict[str, str]) -> Tensor:
     levels = np.rint(wide / np.broadcast_to(units.astype(np.float64), (channels,)))
     if np.abs(levels).max(initial=0) > 2**31 - 1:
         raise ModelError("the bias overflows 32 bits in its scale", where=places.get(node.outputs[0], node.name))
-    quant = Quant(tuple(units.tolist()), (0,) * units.size, 0)
+    if nearest:
+        levels, quant = fine(wide, np.broadcast_to(units.astype(np.float64), (channels,)))
+    else:
+        quant = Quant(tuple(units.tolist()), (0,) * units.size, 0)
     return constant(bias.name, levels.astype(np.int32), Role.BIAS, quant)

@@ -17,16 +17,18 @@ _PADS = ("pad_top", "pad_bottom", "pad_left", "pad_right")
 _BINARY = ("add", "sub", "mul", "div", "maximum", "minimum")
 
 
-def adapted(graph: Graph, quants: Quants) -> tuple[Graph, Quants]:
+def adapted(graph: Graph, quants: Quants, nearest: bool) -> tuple[Graph, Quants]:
     """The graph with tables for functions of one byte, and with QUANTIZE where a kernel needs other scales.
 
     Args:
         quants: of every tensor, as the source says or as it follows from that; None: the tensor is float.
+        nearest: whether levels are those of PyTorch, and not of TensorFlow Lite's kernels.
     """
     quants, tensors, nodes = dict(quants), dict(graph.tensors), list[Node]()
     for node in graph.nodes:
-        steps = _function(graph, quants, node)
-        nodes += [_table(graph, quants, tensors, steps)] if steps else _same_scale(quants, tensors, node)
+        steps = _function(graph, quants, node, nearest)
+        made = [_table(graph, quants, tensors, steps, nearest)] if steps else _same_scale(quants, tensors, node)
+        nodes += [_rescaled(quants, tensors, n) if nearest and n.op == "quantize" else n for n in made]
     graph = prune(replace(graph, tensors=tensors, nodes=tuple(_read(nodes, graph.outputs))))
     return graph, {name: quants.get(name) for name in graph.tensors}
 
@@ -41,7 +43,7 @@ def _read(nodes: Sequence[Node], outputs: Sequence[str]) -> list[Node]:
     return kept[::-1]
 
 
-def _function(graph: Graph, quants: Quants, last: Node) -> list[Node]:
+def _function(graph: Graph, quants: Quants, last: Node, nearest: bool) -> list[Node]:
     """The steps from one quantised tensor to this quantised one, each a function of single values in float.
 
     Empty: there are several tensors, or other operators between, or the one step has a kernel of its own.
@@ -70,29 +72,48 @@ def _function(graph: Graph, quants: Quants, last: Node) -> list[Node]:
             else:
                 waiting.append(writers[name])
     fixed = floats_of(last).fixed_quant
-    plain = len(steps) == 1 and not numbers and fixed in (None, quants[out])
+    clamps = source_of(last).is_activation and sources == {last.inputs[0]} and quants[last.inputs[0]] == quants[out]
+    plain = len(steps) == 1 and not numbers and fixed in (None, quants[out]) and (clamps or not nearest)
     if plain or len(sources) != 1 or any(graph.tensors[s].shape != graph.tensors[out].shape for s in sources):
         return []
     return [node for node in graph.nodes if node in steps]
 
 
-def _table(graph: Graph, quants: Quants, tensors: dict[str, Tensor], steps: list[Node]) -> Node:
+def _table(graph: Graph, quants: Quants, tensors: dict[str, Tensor], steps: list[Node], nearest: bool) -> Node:
     """All steps as one table, rounded once."""
     made = {node.outputs[0] for node in steps}
     inputs = [n for node in steps for n in node.inputs if n not in made and graph.tensors[n].data is None]
     source, last = inputs[0], steps[-1]
     given, wanted = quants[source], quants[last.outputs[0]]
     assert given is not None and wanted is not None
-    bytes_ = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float32)
-    values: dict[str, Array] = {source: (bytes_ - np.float32(given.zero_point)) * np.float32(given.scale)}
+    values: dict[str, Array] = {source: _bytes(given)}
     for node in steps:
         operands = [values[n] if n in values else _number(graph.tensors[n]) for n in node.inputs]
         with np.errstate(all="ignore"):
             values[node.outputs[0]] = in_reals(view_of(graph, node), operands).astype(np.float32)
-    levels = np.rint(values[last.outputs[0]] / np.float32(wanted.scale)) + wanted.zero_point
-    name = f"{last.name}/table"
+    if nearest:
+        return _tabulated(tensors, last, source, values[last.outputs[0]] * np.float32(1 / wanted.scale), wanted)
+    return _tabulated(tensors, last, source, values[last.outputs[0]] / np.float32(wanted.scale), wanted)
+
+
+def _rescaled(quants: Quants, tensors: dict[str, Tensor], node: Node) -> Node:
+    """QUANTIZE of int8 as a table, rounded once, as PyTorch computes it."""
+    source, (given, wanted) = node.inputs[0], (quants[node.inputs[0]], quants[node.outputs[0]])
+    if given is None or wanted is None:
+        return node
+    return _tabulated(tensors, node, source, _bytes(given) * np.float32(1 / wanted.scale), wanted)
+
+
+def _bytes(quant: Quant) -> Array:
+    """What each byte stands for."""
+    bytes_ = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float32)
+    return np.asarray((bytes_ - np.float32(quant.zero_point)) * np.float32(quant.scale))
+
+
+def _tabulated(tensors: dict[str, Tensor], node: Node, source: str, levels: Array, wanted: Quant) -> Node:
+    name, levels = f"{node.name}/table", np.rint(levels) + wanted.zero_point
     tensors[name] = constant(name, np.clip(np.nan_to_num(levels), -128, 127).astype(np.int8), Role.REQUANT)
-    return Node("table", last.name, (source, name), last.outputs, {}, last.source)
+    return Node("table", node.name, (source, name), node.outputs, {}, node.source)
 
 
 def _number(tensor: Tensor) -> Array:

@@ -29,11 +29,12 @@ def ends(quant: Quant) -> Range:
     return quant.scale * (-128 - quant.zero_point), quant.scale * (127 - quant.zero_point)
 
 
-def widened(graph: Graph, quants: Quants) -> tuple[Graph, Quants]:
+def widened(graph: Graph, quants: Quants, most: Mapping[str, Range]) -> tuple[Graph, Quants]:
     """The graph with int16 for what int8 tensors make in float, where there is such a kernel; the rest stays float.
 
     Args:
         quants: of every tensor; None: it is float.
+        most: between which numbers a tensor may be clamped without changing what comes of it.
     """
     quants, tensors, nodes = dict(quants), dict(graph.tensors), list[Node]()
     ranges: dict[str, Range] = {}  # of tensors of int16
@@ -65,6 +66,8 @@ def widened(graph: Graph, quants: Quants) -> tuple[Graph, Quants]:
             continue
         node = replace(node, inputs=tuple(read(n, node) for n in node.inputs))
         target, narrow = quants[out], f"{out}/exact"
+        if out in most:
+            found = max(found[0], most[out][0]), min(found[1], most[out][1])
         if target is not None:
             low, high = ends(target)  # what lies beyond is clamped behind it anyway
             found = max(found[0], low), min(found[1], high)

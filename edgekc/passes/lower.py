@@ -10,6 +10,7 @@ from ..graph.ir import Graph, Node, Role, Stage, Tensor, constant, prune
 from ..graph.op import OPERANDS, Constant, Op, View, int_attrs, view_of
 from ..ops import IN_FLOAT, LOWER, OPS, source_of
 from ..ops.legal import wrong_operand
+from ..ops.shared import anchored
 
 QUANTISE = "quantise the whole model to int8 (full integer quantisation)"
 
@@ -96,7 +97,7 @@ def lower_node(graph: Graph, node: Node, rounding: str = "tflite") -> tuple[Node
     """
     if source_of(node).two_roundings:
         node = replace(node, attrs={**node.attrs, "rounding": rounding})
-    view = view_of(graph, node)
+    exact, view = view_of(graph, node), view_of(anchored.coarse(graph, node), node)
     reads_floats = any(t.dtype == "float32" and t.data is None for t in view.inputs)
     to_integers = IN_FLOAT.get(node.op)
     if not reads_floats:
@@ -105,7 +106,7 @@ def lower_node(graph: Graph, node: Node, rounding: str = "tflite") -> tuple[Node
         if reads_floats:
             raise UnsupportedError(f"{node.op} of float32 has no C kernel", where=node.name, fix=QUANTISE)
         raise UnsupportedError(f"{node.op} has no integer definition", where=node.name)
-    lowered = to_integers(view)
+    lowered = anchored.anchored(exact, to_integers(view))
     op = OPS[lowered.op]
     inputs = (*graph.of(lowered.activations), *lowered.constants)
     result = Node(lowered.op, node.name, tuple(t.name for t in inputs), node.outputs, lowered.attrs, node.source)

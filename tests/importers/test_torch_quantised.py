@@ -57,8 +57,8 @@ class Net(nn.Module):
         return self.function(x, *self.layers)
 
 
-def check(module, tmp_path, shape, limit=1, samples=20):
-    """Save, import, run on integers: within `limit` levels of torch on every sample."""
+def check(module, tmp_path, shape, limit=1, samples=20, same=0.0):
+    """Save, import, run on integers: within `limit` levels of torch on every sample, and this part of them `same`."""
     program = torch.export.export(module.eval(), (torch.randn(shape),))
     path = tmp_path / "net.pt2"
     torch.export.save(program, path)
@@ -70,6 +70,7 @@ def check(module, tmp_path, shape, limit=1, samples=20):
         floats = np.concatenate([module(torch.from_numpy(each[None])).numpy() for each in x])
     want = np.rint(nhwc(floats) / target.scale) + target.zero_point
     assert np.abs(got - want).max() <= limit
+    assert np.mean(got == want) >= same
     assert got.std() > 5  # something was computed
     return graph
 
@@ -108,7 +109,7 @@ def test_residual_pools_and_linear(tmp_path):
         y = act(F.adaptive_avg_pool2d(y, 2).flatten(1), 0.02, -128)
         return act(F.linear(y, linear(), linear.bias), 0.05, -3)
 
-    graph = check(Net(forward, *layers), tmp_path, (1, 4, 8, 8), limit=2)
+    graph = check(Net(forward, *layers), tmp_path, (1, 4, 8, 8))
     ops = [n.op for n in graph.nodes if n.op != "reshape"]
     assert ops == ["conv2d", "add", "max_pool", "average_pool", "fully_connected"]
 
@@ -128,13 +129,32 @@ def test_what_servers_leave_in_float(tmp_path):
         y = act(F.adaptive_avg_pool2d(y, 2).flatten(1), 0.02, -128)
         return F.linear(y, last(), last.bias)
 
-    graph = check(Net(residual, *layers), tmp_path, (1, 4, 8, 8), limit=2)
-    assert [n.op for n in graph.nodes] == ["conv2d", "conv2d", "add"]
+    graph = check(Net(residual, *layers), tmp_path, (1, 4, 8, 8))
+    sums = [n for n in graph.nodes if n.op != "quantize"]
+    assert [n.op for n in sums] == ["conv2d", "conv2d", "add"]
+    assert [graph.tensors[n.outputs[0]].dtype for n in sums] == ["int8", "int16", "int16"]
     graph = check(Net(whole, *layers), tmp_path, (1, 4, 8, 8), limit=128)  # of 65536: half a level of int8
     assert [n.op for n in graph.nodes][-2:] == ["quantize", "fully_connected"]
     assert graph.tensors[graph.outputs[0]].dtype == "int16"
     graph = check(Net(lambda *a: torch.softmax(whole(*a), 1), *layers), tmp_path, (1, 4, 8, 8))
     assert [n.op for n in graph.nodes][-4:] == ["quantize", "fully_connected", "softmax", "quantize"]
+
+
+@pytest.mark.parametrize("server", [False, True])
+def test_deep_networks(tmp_path, server):
+    """Sixteen layers; where the exporter is one for servers, residuals are added in float."""
+    torch.manual_seed(5)
+    blocks = [Quantised(nn.Conv2d(8, 8, 3, padding=1)) for _ in range(16)]
+
+    def forward(x, *layers):
+        x = act(x, 0.03, -4)
+        for first, second in zip(layers[::2], layers[1::2], strict=True):
+            y = act(torch.relu(F.conv2d(x, first(), first.bias, padding=1)), 0.0087, -128)
+            y = F.conv2d(y, second(), second.bias, padding=1)
+            x = act((y if server else act(y, 0.011, 3)) + x, 0.031, -5)
+        return act(x.mean((2, 3), keepdim=True), 0.0117, 2)
+
+    check(Net(forward, *blocks), tmp_path, (1, 8, 9, 7), samples=60, same=0.97)
 
 
 ELEMENTS = {

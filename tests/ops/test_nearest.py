@@ -7,7 +7,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgekc.graph.fixedpoint import SINGLE, quantize_multiplier, requantize
+from edgekc.graph.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.ops.shared import linear as lin
+from edgekc.ops.shared.anchored import NEAREST, fine
 from edgekc.ops.shared.nearest import nearest_multipliers
+from edgekc.passes.lower import lower_node
 
 
 def _double(acc: np.ndarray, scale: float) -> np.ndarray:
@@ -61,3 +65,40 @@ def test_the_plain_multiplier_is_not_enough() -> None:
 def test_channels_with_one_scale_share_a_multiplier() -> None:
     assert len(nearest_multipliers([0.001] * 5, [(-1000, 1000)] * 5)) == 1
     assert len(nearest_multipliers([0.001, 0.002], [(-1000, 1000)] * 2)) == 2
+
+
+def _layer(dense: bool, ratio: float, bias: float, zero: int) -> tuple[Graph, Node]:
+    """Two channels that ask for the nearest levels: of weights 1 and 3, and of zeros."""
+    w, scales = np.array([[1, 3], [0, 0]], np.int8), Quant((2 * ratio, 2 * ratio), (0, 0), 0)
+    levels, quant = fine(np.array([bias, bias]) * ratio, np.array([ratio, ratio]))
+    inner = () if dense else (1, 1)
+    tensors = [
+        Tensor("x", (1, *inner, 2), "int8", Quant((0.5,), (7,), 0)),
+        constant("w", w.reshape(2, *inner, 2), Role.WEIGHTS, scales),
+        constant("b", levels, Role.BIAS, quant),
+        Tensor("y", (1, *inner, 2), "int8", Quant((1.0,), (zero,), 0)),
+    ]
+    window = {} if dense else {name: int(not name.startswith("pad")) for name in lin.WINDOW}
+    attrs = {**window, "activation": "none", NEAREST: 1}
+    node = Node("fully_connected" if dense else "conv2d", "layer", ("x", "w", "b"), ("y",), attrs)
+    return Graph("g", Stage.QUANTIZED, {t.name: t for t in tensors}, (node,), ("x",), ("y",), {}), node
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.floats(2.0**-16, 0.3), st.floats(-1e4, 1e4), st.integers(-128, 127), st.booleans())
+def test_an_anchored_layer_gives_the_nearest_levels(ratio: float, bias: float, zero: int, dense: bool) -> None:
+    """But beside a half: within half a unit of the accumulator at the anchor, and none at the real value 0."""
+    lowered, (_, whole, multiplier, shift) = lower_node(*_layer(dense, ratio, bias, zero))
+    attrs = {name: lowered.int_attr(name) for name in lin.OUTPUT}
+    assert attrs["out_zero"] == (127 if zero < 0 else -128)
+    first = np.round((np.arange(-129.5, 129) - zero) / ratio - bias).astype(np.int64)  # about where a level begins
+    products = np.unique(np.concatenate([first + step for step in range(-3, 4)]))
+    real = zero + (products + bias) * ratio
+    nearest = np.clip(np.rint(real), -128, 127)
+    acc = np.stack([products + 7 * 4, np.zeros_like(products)], -1) + whole.value
+    found = lin.requant_output(attrs, acc, multiplier.value, shift.value)
+    far = np.abs(real - zero) / abs(zero - attrs["out_zero"])
+    beside = np.abs(real - np.floor(real) - 0.5) <= ratio * (0.5 * far + 0.02) + 1e-6
+    assert np.array_equal(found[~beside, 0], nearest[~beside])
+    assert np.abs(found[:, 0] - nearest).max() <= 1
+    assert np.abs(found[:, 1] - np.clip(zero + bias * ratio, -128, 127)).max() <= 0.5 + 2.0**-7

@@ -77,7 +77,7 @@ def _import(program: Any, name: str, b: Builder) -> Imported:
     except UnsupportedError as error:
         b.refused.append(error)
         outputs = []
-    return b.finished(name, inputs, outputs, lambda g: quantized.settled_or_folded(b, g), operators)
+    return b.finished(name, inputs, outputs, lambda g: quantized.settled_or_folded(b, g, nearest=True), operators)
 
 
 def _is_quantized(program: Any) -> bool:
