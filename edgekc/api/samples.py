@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ..compression.walk import has_splits
 from ..data import Dataset, for_graph, lengths, take
 from ..data import load as load_data
 from ..errors import UsageError
@@ -17,6 +16,7 @@ from ..evaluate import input_levels
 from ..graph.ir import Array, Graph
 from ..ops.dequantize import reals_of
 from ..ops.quantize import levels_of
+from ..parts import has_splits
 from .packed import source_of
 from .results import Evaluation
 

@@ -42,6 +42,7 @@ def compress(
     dataset: Dataset | None,
     log: Log = unsaid,
     *,
+    validation: Dataset | None = None,
     on_progress: OnProgress = lambda title, progress: None,
     trainer: Callable[[], Trainer] | None = None,
     checkpoints: Path | None = None,
@@ -51,6 +52,8 @@ def compress(
     Args:
         graph: FLOAT.
         dataset: training samples, of which some calibrate; None: synthetic ones, with a warning from the quantiser.
+        validation: samples by which steps that train choose epochs and learning rates, and see whether they made it
+            worse; None: nothing is chosen.
         on_progress: is given the progress of each retraining.
         trainer: makes what the steps that train need, `edgekc.train.pytorch.trainer`; called only where there are
             such steps. None: there are none.
@@ -69,8 +72,9 @@ def compress(
         else synthetic(graph, recipe.samples_wanted or settings.samples, settings.seed, settings.input_range)
     )
     fed = for_graph(samples, graph)
-    job = Job(graph, recipe, dataset, fed, log, on_progress, trainer() if trainer and recipe.trains else None)
-    store = Checkpoints.open(checkpoints, graph, recipe, fed)
+    chooses = None if validation is None else for_graph(validation, graph)
+    job = Job(graph, recipe, dataset, fed, log, on_progress, chooses, trainer() if trainer and recipe.trains else None)
+    store = Checkpoints.open(checkpoints, graph, recipe, fed, chooses)
     state = State(Model(graph))
     for i, step in enumerate(recipe.compress):
         where = f"compress[{i}]"

@@ -122,7 +122,7 @@ def _packed(path: Path) -> None:
 
 
 def _data(path: Path) -> None:
-    from edgekc.compression.walk import has_splits
+    from edgekc.parts import has_splits
     from edgekc.data import load, real_batches
 
     dataset = load(path, split="train" if has_splits(path) else "")

@@ -67,7 +67,8 @@ def test_a_data_loader_trains(model: Path) -> None:
     )
     ekc, report = run(model, "net", rc.parse(RECIPE), loader, None, lambda text: None, trainer=trainer)
     assert report.float_accuracy is not None and report.packed_accuracy is not None
-    assert report.packed_accuracy.total == 600
+    assert report.judgement is not None and report.judgement.seen  # the samples that were split off
+    assert 100 <= report.packed_accuracy.total <= 140
     assert report.packed_accuracy.percent > report.float_accuracy.percent + 30  # it was not trained before
     assert "clustered_conv2d" in {node.op for node in read(ekc, "net").graph.nodes}
 
