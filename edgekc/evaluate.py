@@ -38,8 +38,8 @@ class Accuracy:
 
 
 def accuracy_of(answers: Array, labels: Array) -> Accuracy:
-    """Accuracy of classes (n,) against labels (n,)."""
-    return Accuracy(int((answers == labels).sum()), len(labels))
+    """Accuracy of classes (n,) against labels (n,), of the samples that have one: -1 is none."""
+    return Accuracy(int((answers == labels).sum()), int((labels >= 0).sum()))
 
 
 def classes_of(scores: Array) -> Array:

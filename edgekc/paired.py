@@ -55,7 +55,9 @@ class Paired:
 
 
 def compare(answers: Array, base_answers: Array, labels: Array, base: str, part: str) -> Paired:
-    """The classes (n,) that a model and a base give to samples with these labels (n,), n above 0."""
+    """The classes (n,) that a model and a base give to samples with these labels (n,), of which -1 is none."""
+    known = labels >= 0
+    answers, base_answers, labels = answers[known], base_answers[known], labels[known]
     right, base_right = answers == labels, base_answers == labels
     lost, won = int((base_right & ~right).sum()), int((right & ~base_right).sum())
     low, high = interval(lost, won, len(labels))

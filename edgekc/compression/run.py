@@ -15,12 +15,11 @@ from ..data import Dataset, for_graph, synthetic
 from ..errors import ToolError, UsageError
 from ..graph.ir import Graph
 from ..progress import Log, unsaid
-from ..quantize.post_training import post_training
 from ..quantize.to_int8 import prepare
 from .changes import Layer
 from .checkpoints import Checkpoints
 from .model import Model
-from .quantized import device_graph
+from .quantized import calibrated_graph, device_graph
 from .state import Job, OnProgress, State
 from .substitute import pack_layers
 
@@ -88,10 +87,7 @@ def compress(
     if state.ranges is not None:
         quantized = device_graph(job, state.model, state.ranges)
     else:
-        if state.layers and settings.equalise != "off":
-            log("equalise: off, because it would change weights that are compressed")
-            settings = settings.model_copy(update={"equalise": "off"})
-        quantized = post_training(state.model.graph, dataset, settings, log, state.model.exact())
+        quantized = calibrated_graph(job, state, log)
     packed, dense = pack_layers(state.model, quantized)
     for name in dense:
         log(f"note: {name}: stays dense, it has no packed form")

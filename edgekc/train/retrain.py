@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from ..progress import unsaid
 from ..quantize.to_int8 import prepare
 from . import transfer
 from .batches import Augment
+from .choice import Choice, Judge, Score, find_rate, judge_by, usual_rate
 from .device import DeviceNet
-from .loop import Loss, Options, Scores, frozen, reproduce_loss, scores_loss, train
+from .loop import Loss, Options, Scores, Trainable, frozen, rate_of, reproduce_loss, scores_loss, train
 from .net import Net
 from .steps.retrain import Retrain
 
@@ -30,12 +32,17 @@ def retrain(
     state: State,
     step: Retrain,
     quantized: Callable[[Model], Graph] | None,
+    unchanged: Callable[[], Graph] | None = None,
 ) -> Model:
     """Train all parameters of the model that the steps before left free.
+
+    With validation samples the best epoch is what is left, or `state.model` itself where no epoch is better than it.
 
     Args:
         quantized: makes the packed QUANTIZED graph of a model, for training on the device's arithmetic; None: real
             numbers.
+        unchanged: makes that of the model as it is, by which the device's arithmetic is to be judged before training;
+            None: `quantized` does.
 
     Raises:
         UsageError: no data, or no labels where the loss needs them.
@@ -45,7 +52,8 @@ def retrain(
         raise UsageError("retraining needs samples", where=where, fix="pass --data, or leave the step out")
     net = Net(state.model, latent=step.reassign > 0, train_books=state.train_books)
     options = Options(
-        epochs=step.epochs, batch=step.batch, learning_rate=step.learning_rate, latent_rate=step.latent_rate,
+        epochs=step.epochs, batch=step.batch, learning_rate=step.learning_rate or usual_rate(step.optimizer),
+        latent_rate=step.latent_rate,
         reassign=step.reassign, optimizer=step.optimizer, weight_decay=step.weight_decay,
         augment=Augment(step.flip, step.shift, step.mix), precision=step.precision, seed=step.seed,
     )  # fmt: skip
@@ -54,8 +62,14 @@ def retrain(
     title = f"{where}: retrain"
     if step.transfer == "none":
         loss = loss_of(job, frozen(Net(source)), step)
-        train(student, job.samples, loss, options, on_progress=partial(job.on_progress, title), checkpoint=checkpoint)
-        return net.model()
+        chooser = _Chooser(job, step, loss)
+        options = chooser.with_rate(student, loss, options)
+        choice, before = chooser.start(_untrained(student, unchanged))
+        train(
+            student, job.samples, loss, options, on_progress=partial(job.on_progress, title), checkpoint=checkpoint,
+            choice=choice,
+        )  # fmt: skip
+        return net.model() if chooser.keeps(choice, before) else state.model
     if step.transfer == "kp" and not is_classifier(job.samples, job.source):
         raise UsageError(
             "pre-regression needs classes", where=f"{where}.transfer", fix='pass labelled samples, or use "hints"'
@@ -73,6 +87,10 @@ def retrain(
     def with_transfer(base: Loss | None) -> Loss:
         return transfer.transfer_loss(base, teacher, step.transfer_weight, step.temperature)
 
+    loss = base if step.transfer_epochs else with_transfer(base)
+    chooser = _Chooser(job, step, base)
+    options = chooser.with_rate(trained, loss, options)
+    choice, before = chooser.start(_untrained(student, unchanged))
     first, rest = transfer.stages(options, step.transfer_epochs)
     if first is not None:
         trained.opening = True
@@ -82,9 +100,79 @@ def retrain(
             checkpoint=None if checkpoint is None else checkpoint.with_suffix(".opening"),
         )  # fmt: skip
         trained.opening = False
-    loss = base if first is not None else with_transfer(base)
-    train(trained, job.samples, loss, rest, on_progress=partial(job.on_progress, title), checkpoint=checkpoint)
-    return net.model()
+    train(
+        trained, job.samples, loss, rest, on_progress=partial(job.on_progress, title), checkpoint=checkpoint,
+        choice=choice,
+    )  # fmt: skip
+    return net.model() if chooser.keeps(choice, before) else state.model
+
+
+def _untrained(student: Net | DeviceNet, unchanged: Callable[[], Graph] | None) -> Trainable:
+    """What would run without the training."""
+    if unchanged is None or isinstance(student, Net):
+        return student
+    ready = integer(unchanged())
+    return DeviceNet(student.net, lambda model: ready)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chooser:
+    """What validation samples decide of one retraining, and what is said about it.
+
+    Attributes:
+        loss: by which nets are judged: what is asked of the model, without the terms of a transfer.
+    """
+
+    job: Job
+    step: Retrain
+    loss: Loss
+
+    def judge(self, samples: Dataset) -> Judge:
+        return judge_by(samples, self.loss, self.step.precision == "bfloat16")
+
+    def with_rate(self, net: Trainable, loss: Loss, options: Options) -> Options:
+        """The options with a learning rate that is found, where the step names none."""
+        if self.step.learning_rate is not None:
+            return options
+        known = rate_of(self.job.training)
+        if known is not None:
+            return replace(options, learning_rate=known)
+        held = self.job.samples if self.job.validation is None else self.job.validation
+        rate, tried = find_rate(net, self.job.samples, loss, options, self.judge, held)
+        listed = ", ".join(f"{each:.1e}: {value:.4f}" for each, value in sorted(tried))
+        self.job.log(
+            f"note: {self.job.where}: learning rate {rate:.1e}, found by short trainings (loss by rate {listed})"
+        )
+        return replace(options, learning_rate=rate)
+
+    def start(self, net: Trainable) -> tuple[Choice | None, Score | None]:
+        """What chooses among epochs, and the score of the net as it is; None without validation samples."""
+        if self.job.validation is None:
+            return None, None
+        choice = Choice(self.judge(self.job.validation))
+        return choice, choice.judge(net)
+
+    def keeps(self, choice: Choice | None, before: Score | None) -> bool:
+        """Whether the best epoch is better than the model was."""
+        if choice is None or before is None:
+            return True
+        where, epochs = self.job.where, self.step.epochs
+        if choice.stopped:
+            self.job.log(
+                f"warning: {where}: training stopped in epoch {choice.stopped}: weights left all bounds; a lower "
+                "learning_rate helps, or none: then one is found"
+            )
+        if choice.best is not None and choice.best.better(before):
+            self.job.log(
+                f"note: {where}: validation {before} before, {choice.best} after epoch {choice.epoch} of {epochs}"
+            )
+            return True
+        best = "" if choice.best is None else f", {choice.best} after its best epoch"
+        self.job.log(
+            f"warning: {where}: retraining made validation worse and is rolled back: {before} before{best}; leave "
+            "learning_rate out to have one found, or leave the step out"
+        )
+        return False
 
 
 def integer(quantized: Graph) -> Graph:
