@@ -18,6 +18,7 @@ from ..progress import Log, unsaid
 from ..quantize.to_int8 import prepare
 from .changes import Layer
 from .checkpoints import Checkpoints
+from .foresight import foresee
 from .model import Model
 from .quantized import calibrated_graph, device_graph
 from .state import Job, OnProgress, State
@@ -64,6 +65,7 @@ def compress(
     """
     check_possible(recipe, dataset, trainer is not None, graph)
     graph = prepare(graph)
+    foresee(recipe, graph, dataset)
     settings = recipe.quantize
     samples = (
         dataset

@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from ..compression.model import Model
 from ..compression.state import Job, State
-from ..data import Dataset, check_labels
-from ..errors import UsageError
+from ..data import Dataset
 from ..graph.ir import Graph
-from ..importers import import_model
-from ..ops import source_of
 from ..passes import QUANTIZED_PASSES, apply
 from ..passes.lower import lower
 from ..progress import unsaid
-from ..quantize.to_int8 import prepare
 from . import transfer
 from .batches import Augment
 from .choice import Choice, Judge, Score, find_rate, judge_by, usual_rate
 from .device import DeviceNet
 from .loop import Loss, Options, Scores, Trainable, frozen, rate_of, reproduce_loss, scores_loss, train
 from .net import Net
+from .possible import is_classifier, teacher_of
 from .steps.retrain import Retrain
 
 
@@ -48,8 +44,6 @@ def retrain(
         UsageError: no data, or no labels where the loss needs them.
     """
     where, checkpoint = job.where, job.training
-    if job.dataset is None:
-        raise UsageError("retraining needs samples", where=where, fix="pass --data, or leave the step out")
     net = Net(state.model, latent=step.reassign > 0, train_books=state.train_books)
     options = Options(
         epochs=step.epochs, batch=step.batch, learning_rate=step.learning_rate or usual_rate(step.optimizer),
@@ -58,7 +52,7 @@ def retrain(
         augment=Augment(step.flip, step.shift, step.mix), precision=step.precision, seed=step.seed,
     )  # fmt: skip
     student = net if quantized is None else DeviceNet(net, lambda model: integer(quantized(model)))
-    source = _teacher(job, step)
+    source = teacher_of(step, job.source, where)
     title = f"{where}: retrain"
     if step.transfer == "none":
         loss = loss_of(job, frozen(Net(source)), step)
@@ -70,10 +64,6 @@ def retrain(
             choice=choice,
         )  # fmt: skip
         return net.model() if chooser.keeps(choice, before) else state.model
-    if step.transfer == "kp" and not is_classifier(job.samples, job.source):
-        raise UsageError(
-            "pre-regression needs classes", where=f"{where}.transfer", fix='pass labelled samples, or use "hints"'
-        )
     pairs = transfer.matching(
         source, state.model.graph, step.transfer_layers, step.transfer, f"{where}.transfer_layers"
     )
@@ -180,34 +170,8 @@ def integer(quantized: Graph) -> Graph:
     return lower(apply(quantized, QUANTIZED_PASSES, unsaid))
 
 
-def _teacher(job: Job, step: Retrain) -> Graph:
-    """The FLOAT graph that the step learns from."""
-    source = job.source if step.teacher is None else prepare(import_model(Path(step.teacher), "teacher"))
-    shape, wanted = (g.tensors[g.outputs[0]].shape for g in (source, job.source))
-    if shape != wanted:
-        raise UsageError(
-            f"the teacher gives {list(shape)}, the model {list(wanted)}", where=f"{job.where}.teacher: {step.teacher}"
-        )
-    return source
-
-
 def loss_of(job: Job, teacher: Scores, step: Retrain) -> Loss:
     """Labels and the teacher's scores; without labels and classes the teacher's outputs are reproduced."""
     if is_classifier(job.samples, job.source):
-        if job.samples.y is None and step.distill < 1:
-            raise UsageError(
-                "the samples have no labels",
-                where=f"{job.where}.distill",
-                fix="set distill = 1 to learn from the teacher",
-            )
         return scores_loss(teacher, step.distill, step.temperature)
     return reproduce_loss(teacher)
-
-
-def is_classifier(samples: Dataset, graph: Graph) -> bool:
-    """Whether outputs are scores of classes: the samples have labels, or the graph ends in a softmax."""
-    last = next(node for node in graph.nodes if graph.outputs[0] in node.outputs)
-    if samples.y is None:
-        return source_of(last).makes_probabilities
-    check_labels(samples.y, graph.tensors[graph.outputs[0]].shape[-1], samples.where)
-    return True

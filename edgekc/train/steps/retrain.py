@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ...compression import substitute
+from ...compression.foresight import Foresight
 from ...compression.model import Model
 from ...compression.quantized import calibrated_graph, device_graph
 from ...compression.state import Job, State
@@ -57,6 +58,12 @@ class Retrain(Training):
         if self.transfer_epochs >= self.epochs:
             raise ValueError("transfer_epochs must be below epochs")
         return self
+
+    def foresee(self, ahead: Foresight) -> Foresight:
+        from ..possible import check_retrain  # imports the importers, which few recipes need
+
+        check_retrain(self, ahead)
+        return replace(ahead, trained=True)
 
     def apply(self, job: Job, state: State) -> State:
         assert job.trainer is not None  # see `check_possible`
