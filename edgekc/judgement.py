@@ -36,6 +36,7 @@ class Judgement:
         packed: of the .ekc, on the bit-exact host emulator.
         comparisons: the packed model beside the float model, and beside each rival.
         seen: whether choices of the recipe looked at the samples.
+        flags: what speaks against the samples: they are training samples too, or have chosen before.
     """
 
     part: Part
@@ -43,11 +44,13 @@ class Judgement:
     packed: Accuracy
     comparisons: tuple[Paired, ...]
     seen: bool
+    flags: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return {
             "part": asdict(self.part),
             "seen_by_choices": self.seen,
+            "flags": list(self.flags),
             "comparisons": [found.as_json() for found in self.comparisons],
         }
 
@@ -56,6 +59,7 @@ class Judgement:
         return [
             f"accuracy on {self._samples()}: float {self.base}; packed, bit-exact on the host {self.packed}",
             *(f"packed against {found.base}, same samples: {found}" for found in self.comparisons),
+            *(f"beware: {flag}" for flag in self.flags),
         ]
 
     def _samples(self) -> str:

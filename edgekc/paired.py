@@ -17,7 +17,7 @@ class Paired:
 
     Attributes:
         base: what is compared with: `float`, or a file's name.
-        part: the part of the data that the samples are, `test` or `validation`.
+        part: what the samples are of the data: `test`, `validation`, `train`, or `given` where nobody says.
         samples: how many.
         right, base_right: samples to which the model and the base give their label.
         lost: samples that only the base has right.

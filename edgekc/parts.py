@@ -52,7 +52,19 @@ class Parts:
 
     train: Dataset
     validation: Dataset | None  # None: nothing is chosen, or there are too few samples to split any off
-    split_off: bool = False  # whether validation samples came out of the training samples
+    given: Part | None = None  # what both were split off from; None: nothing was
+
+    @property
+    def split_off(self) -> bool:
+        """Whether validation samples came out of the training samples."""
+        return self.given is not None
+
+    def described(self) -> list[tuple[str, Part]]:
+        """The parts for a project's record."""
+        found = [("train", described("train", self.train))]
+        if self.validation is not None:
+            found.append(("validation", described("validation", self.validation, self.split_off)))
+        return found if self.given is None else [*found, ("data", self.given)]
 
 
 def read_parts(
@@ -80,7 +92,8 @@ def read_parts(
         found = read_samples(source, own or _own_validation(source) or "", recipe, everything=True)
         if train.y is not None and found.y is None:
             raise UsageError("has no labels, but the training samples have", where=found.where)
-        warn_of_shared(train, found, "training", "validation", log)
+        for text in shared(train, found, "training", "validation"):
+            log(f"warning: {text}")
         return Parts(train, for_graph(found, graph))
     seed, wanted = recipe.quantize.seed, None if graph.states else recipe.samples_wanted
     halves = None if train.y is None and not trains else split_off(train, seed, bool(graph.states))
@@ -89,7 +102,7 @@ def read_parts(
             log(f"warning: {train.where}: {len(train)} samples are too few to split off any that judge the training")
         return Parts(subset(train, wanted, seed), None)
     log(f"note: {len(halves[1])} of {len(train)} samples of {train.where} are split off, by seed {seed}, to judge by")
-    return Parts(subset(halves[0], wanted, seed), for_graph(halves[1], graph), True)
+    return Parts(subset(halves[0], wanted, seed), for_graph(halves[1], graph), described("train", train))
 
 
 def read_test(data: Source | None, test: Source | None, recipe: Recipe) -> Dataset | None:
@@ -212,15 +225,13 @@ def described(name: Name, dataset: Dataset, split_off: bool = False) -> Part:
     return Part(name, dataset.where, len(dataset), digest.hexdigest(), split_off)
 
 
-def warn_of_shared(first: Dataset, second: Dataset, one: str, other: str, log: Log) -> None:
-    """A warning through `log` where samples of a part are in another part too."""
+def shared(first: Dataset, second: Dataset, one: str, other: str) -> list[str]:
+    """What speaks against a part: samples of it that are in another part too."""
     known = set(_digests(first))
-    shared = sum(digest in known for digest in _digests(second))
-    if shared:
-        log(
-            f"warning: {shared} of the {len(second)} {other} samples of {second.where} are {one} samples too: "
-            "figures from them flatter"
-        )
+    count = sum(digest in known for digest in _digests(second))
+    if not count:
+        return []
+    return [f"{count} of the {len(second)} {other} samples of {second.where} are {one} samples too, which flatters"]
 
 
 def _digests(dataset: Dataset) -> Iterable[bytes]:

@@ -131,6 +131,7 @@ def compress(
     validation: Any = None,
     test: Any = None,
     against: Sequence[str | Path] = (),
+    project: str | Path | None = None,
     name: str = "",
     checkpoints: str | Path | None = None,
     log: Log = unsaid,
@@ -151,6 +152,8 @@ def compress(
             any, accuracy is that of the validation samples, and the report says so.
         against: files of other models, such as the int8 one, to compare the packed model with on the same samples. The
             float model is always compared.
+        project: a folder whose file `edgekc-data.json` says which samples have chosen before; a test part that has is
+            flagged, and this run's parts are added. None: nothing is read or written.
         name: of the network. Default: the model's.
         checkpoints: a folder that a killed run resumes from; None: none is kept.
         log: is given what each step and pass did, a line each; those that begin with `warning` matter.
@@ -164,6 +167,7 @@ def compress(
     steps = load_recipe(recipe)
     more = {
         "validation": source_of(validation),
+        "project": None if project is None else Path(project),
         "against": [Path(path) for path in against],
         "on_progress": on_progress,
         "trainer": trainer,

@@ -74,8 +74,8 @@ def compress(
         shown.progress(f"compress {model.name}", 0, 0)
         packed = run(
             model, data=data, recipe=steps, validation=validation, test=test, against=against or (),
-            name=name or default_name(out), checkpoints=checkpoints, log=log,
-            on_progress=shown.training,
+            project=None if data is None and test is None else out.parent, name=name or default_name(out),
+            checkpoints=checkpoints, log=log, on_progress=shown.training,
         )  # fmt: skip
     packed.save(out)
     if as_json:

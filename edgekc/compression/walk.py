@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -10,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from .. import tables
+from .. import tables, used
 from ..data import Dataset, Source, for_graph, portion, synthetic
+from ..errors import UsageError
 from ..evaluate import Accuracy, output_error
 from ..format.pack import pack, read
-from ..graph.ir import Graph
+from ..graph.ir import Graph, dump
 from ..importers import import_model
 from ..judgement import Judgement, Rival, judge, rival
 from ..ops import legal
-from ..parts import Parts, check_test, described, read_parts, read_test, warn_of_shared
+from ..parts import Part, Parts, check_test, described, read_parts, read_test, shared
 from ..pipeline import source_metadata, to_integer
 from ..progress import Log
 from ..quantize.to_int8 import prepare
@@ -87,6 +89,7 @@ def run(
     *,
     validation: Source | None = None,
     against: Sequence[Path] = (),
+    project: Path | None = None,
     on_progress: OnProgress = lambda title, progress: None,
     trainer: Callable[[], Trainer] | None = None,
     checkpoints: Path | None = None,
@@ -102,6 +105,8 @@ def run(
             those that choose.
         validation: labelled samples that choose; None: the `validation` split of `data`, or some that are split off.
         against: files of models that the packed one is compared with on the same samples.
+        project: the folder whose `edgekc-data.json` says which samples have chosen before; this run's are added.
+            None: nothing is read or written.
         on_progress: is given the progress of each retraining.
         trainer: see `run.compress`.
         checkpoints: a folder that a killed run resumes from; None: none is kept.
@@ -113,6 +118,7 @@ def run(
     source = import_model(model, name) if isinstance(model, Path) else replace(model, name=name)
     legal.require_float(source, str(model) if isinstance(model, Path) else model.name)
     rivals = [rival(path) for path in against]
+    uses = () if project is None else used.read(project)
     check_test(data, test, recipe, source)
     parts = None if data is None else read_parts(data, validation, test, recipe, source, log)
     samples = None if parts is None else parts.train
@@ -127,7 +133,17 @@ def run(
         **(origin or {}), "recipe": text
     }  # fmt: skip
     ekc = pack(to_integer(result.graph, metadata, log=log))
-    judgement = _judged(source, ekc, parts, read_test(data, test, recipe), recipe, rivals, log)
+    key = hashlib.sha256(f"{dump(source)}{text}".encode()).hexdigest()
+    judged = read_test(data, test, recipe)
+    part = None if judged is None else described("test", judged)
+    flags = _flags(parts, judged) + ([] if part is None else used.flags(uses, part, key))
+    for flag in flags:
+        log(f"warning: {flag}")
+    judgement = _judged(source, ekc, parts, judged, part, recipe, rivals)
+    if judgement is not None and flags:
+        judgement = replace(judgement, flags=tuple(flags))
+    if project is not None:
+        _record(project, parts, part, key, name, log)
     sizes = layer_sizes(read(ekc, "packed model"))
     made = Report(
         sizes,
@@ -144,22 +160,40 @@ def run(
     return ekc, made
 
 
+def _flags(parts: Parts | None, test: Dataset | None) -> list[str]:
+    if parts is None or test is None:
+        return []
+    chosen = [] if parts.validation is None else shared(parts.validation, test, "validation", "test")
+    return shared(parts.train, test, "training", "test") + chosen
+
+
+def _record(project: Path, parts: Parts | None, test: Part | None, key: str, name: str, log: Log) -> None:
+    """What this run did with its samples; not worth losing the run's result for."""
+    found = [] if parts is None else parts.described()
+    try:
+        used.add(project, found if test is None else [*found, ("test", test)], key, name)
+    except UsageError as error:
+        log(f"warning: what samples were used for is not recorded: {error}")
+
+
 def _judged(
-    source: Graph, ekc: bytes, parts: Parts | None, test: Dataset | None, recipe: Recipe, rivals: list[Rival], log: Log
+    source: Graph,
+    ekc: bytes,
+    parts: Parts | None,
+    test: Dataset | None,
+    part: Part | None,
+    recipe: Recipe,
+    rivals: list[Rival],
 ) -> Judgement | None:
     """By test samples, or else by those that chose, or else, and marked so, by those that trained; None: no labels."""
-    if test is not None:
-        if parts is not None:
-            warn_of_shared(parts.train, test, "training", "test", log)
-            if parts.validation is not None:
-                warn_of_shared(parts.validation, test, "validation", "test", log)
-        test = for_graph(test, source)  # the packed model does not know its source's layout
-        return judge(source, ekc, test, described("test", test), rivals, False)
+    if test is not None and part is not None:
+        # The packed model does not know its source's layout.
+        return judge(source, ekc, for_graph(test, source), part, rivals, False)
     if parts is None or (parts.validation or parts.train).y is None:
         return None
     if parts.validation is not None:
-        part = described("validation", parts.validation, parts.split_off)
-        return judge(source, ekc, parts.validation, part, rivals, recipe.trains)
+        chose = described("validation", parts.validation, parts.split_off)
+        return judge(source, ekc, parts.validation, chose, rivals, recipe.trains)
     samples = for_graph(parts.train, source)
     return judge(source, ekc, samples, described("train", samples), rivals, True)
 

@@ -30,7 +30,7 @@ from ..importers import import_model
 from ..ops import legal
 from ..paired import Paired
 from ..paired import compare as compare_answers
-from ..parts import Name, check_test, read_parts, read_test, warn_of_shared
+from ..parts import Name, check_test, read_parts, read_test, shared
 from ..pipeline import source_metadata, to_integer
 from ..progress import Log
 from ..quantize.to_int8 import prepare
@@ -232,7 +232,8 @@ def compare_files(
         raise UsageError("has no labels", where=where, fix="plain training and accuracy need them")
     part: Name = "test"
     if labelled is not None:
-        warn_of_shared(samples, labelled, "training", "test", log)
+        for text in shared(samples, labelled, "training", "test"):
+            log(f"warning: {text}")
     elif found.validation is None:
         fix = "pass more samples, or --test"
         raise UsageError(f"its {len(samples)} samples are too few to split off any", where=samples.where, fix=fix)

@@ -148,12 +148,14 @@ def test_accuracy_is_that_of_the_report(
     """Of samples that did not calibrate; one more comparison, with itself, finds no difference."""
     x, y = digits
     path = packed.save(tmp_path / "net.ekc")
-    more = {"data": (x[:100], y[:100]), "test": (x[100:], y[100:]), "against": [path]}
+    more = {"data": (x[:100], y[:100]), "test": (x[100:], y[100:]), "against": [path], "project": tmp_path}
     made = edgekc.compress(net_model(net), recipe={"quantize": {"equalise": "off"}}, **more)
     judgement = made.report.judgement
     assert judgement is not None and judgement.part.name == "test" and not judgement.seen
-    found = edgekc.compile(made).evaluate(x[100:], y[100:])
+    found = edgekc.compile(made).evaluate(x[100:], y[100:], against=[path])
     assert (found.right, found.total) == (judgement.packed.right, len(x) - 100)
+    assert [(beside.base, beside.disagree) for beside in found.comparisons] == [("net.ekc", 0)]
+    assert "against net.ekc, same samples: +0.00 points" in str(found)
     float_base, itself = judgement.comparisons
     assert (float_base.base, itself.base) == ("float", "net.ekc")
     assert float_base.won - float_base.lost == judgement.packed.right - judgement.base.right

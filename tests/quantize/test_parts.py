@@ -9,10 +9,11 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
+from edgekc import used
 from edgekc.data import Dataset
 from edgekc.errors import UsageError
 from edgekc.graph.ir import Graph
-from edgekc.parts import described, read_parts, read_test, split_off, splits_of, warn_of_shared
+from edgekc.parts import described, read_parts, read_test, shared, split_off, splits_of
 
 TRAINS = rc.parse('[[compress]]\nmethod = "retrain"\nepochs = 1\n')
 QUIET = rc.Recipe()
@@ -82,9 +83,7 @@ def test_validation_may_be_given_and_is_checked(graph: Graph) -> None:
     lines: list[str] = []
     parts = read_parts([labelled()], [labelled(30, 90)], None, TRAINS, graph, lines.append)
     assert (len(parts.train), parts.validation and len(parts.validation), parts.split_off) == (100, 30, False)
-    assert lines == [
-        "warning: 10 of the 30 validation samples of data are training samples too: figures from them flatter"
-    ]
+    assert lines == ["warning: 10 of the 30 validation samples of data are training samples too, which flatters"]
     with pytest.raises(UsageError, match="has no labels, but the training samples have"):
         read_parts([labelled()], [labelled()[0]], None, TRAINS, graph, lines.append)
 
@@ -106,6 +105,21 @@ def test_a_part_is_known_by_its_samples_and_labels() -> None:
     x, y = labelled()
     known = {described("test", Dataset(*pair, (), "d")).sha256 for pair in ((x, y), (x, None), (x, 3 - y), (x + 1, y))}
     assert len(known) == 4
-    lines: list[str] = []
-    warn_of_shared(Dataset(x[:50], None, (), "d"), Dataset(x[50:], None, (), "d"), "training", "test", lines.append)
-    assert not lines
+    assert not shared(Dataset(x[:50], None, (), "d"), Dataset(x[50:], None, (), "d"), "training", "test")
+
+
+def test_a_test_part_that_has_chosen_is_flagged(tmp_path: Path) -> None:
+    x, y = labelled()
+    test, data = (described("test", Dataset(x[at : at + 20], y[at : at + 20], (), "t.npz")) for at in (0, 50))
+    assert used.read(tmp_path) == () and used.read(tmp_path / "none") == ()
+    used.add(tmp_path, [("train", data), ("test", test)], "first", "net")
+    uses = used.read(tmp_path)
+    assert used.flags(uses, test, "first") == []  # the same model and recipe again chooses nothing
+    assert used.flags(uses, test, "other")[0].startswith("the test samples of t.npz have judged 1 other model here")
+    assert used.flags(uses, data, "first") == ["the test samples of t.npz trained or chose in earlier runs here (net)"]
+    used.add(tmp_path, [("train", data), ("test", test)], "first", "net")
+    assert used.read(tmp_path) == uses
+    for text in ("{", "[]", '{"schema": 2, "uses": []}', '{"schema": 1, "uses": [{}]}'):
+        (tmp_path / used.FILE).write_text(text)
+        with pytest.raises(UsageError, match=r"edgekc-data\.json: is no record of what samples were used for"):
+            used.read(tmp_path)

@@ -38,6 +38,7 @@ reassign = 30
 method = "retrain"
 epochs = 1
 batch = 32
+learning_rate = 1e-3
 distill = 0.0
 arithmetic = "device"
 """
@@ -89,7 +90,11 @@ def test_the_command_reports_trains_and_resumes(model: Path, tmp_path: Path) -> 
     assert {layer["step"]["method"] for layer in report["layers"]} == {"cluster 3 bits"}
     assert report["weights_packed_bytes"] < report["weights_int8_bytes"] / 2
     made = out.read_bytes()
+    assert {use["part"] for use in json.loads((tmp_path / "edgekc-data.json").read_text())["uses"]} == {
+        "train", "validation", "data", "test"
+    }  # fmt: skip
     again = call(*line, *more, "--json", "-v")
+    assert json.loads(again.out)["judgement"]["flags"] == []
     assert "compress[1]: retrain is done, taken from" in again.err and "epoch" not in again.err
     assert out.read_bytes() == made
 
@@ -141,7 +146,7 @@ def test_a_missing_class_is_said(model: Path, tmp_path: Path) -> None:
     x, y = digits(0, 100)
     np.savez(tmp_path / "train.npz", x=x[y != 3], y=y[y != 3])
     lines: list[str] = []
-    short = CLUSTER + '[[compress]]\nmethod = "retrain"\nepochs = 1\n'
+    short = CLUSTER + '[[compress]]\nmethod = "retrain"\nepochs = 1\nlearning_rate = 1e-3\n'
     for recipe in (CLUSTER, short):
         run(model, "net", rc.parse(recipe), tmp_path / "train.npz", None, lines.append, trainer=trainer)
     warnings = [line for line in lines if line.startswith("warning")]
