@@ -15,11 +15,12 @@ from ..passes.lower import lower
 from ..progress import unsaid
 from . import transfer
 from .batches import Augment
-from .choice import Choice, Judge, Score, find_rate, judge_by, usual_rate
+from .choice import Choice, Judge, Score, judge_by
 from .device import DeviceNet
 from .loop import Loss, Options, Scores, Trainable, frozen, rate_of, reproduce_loss, scores_loss, train
 from .net import Net
 from .possible import is_classifier, teacher_of
+from .rates import find_rate, usual_rate
 from .steps.retrain import Retrain
 
 

@@ -19,10 +19,11 @@ from edgekc.quantize.to_int8 import prepare
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
 from edgekc.train.batches import Augment  # noqa: E402 - needs PyTorch
-from edgekc.train.choice import Choice, Score, find_rate, judge_by  # noqa: E402
+from edgekc.train.choice import Choice, Score, judge_by  # noqa: E402
 from edgekc.train.loop import Options, scores_loss, train  # noqa: E402
 from edgekc.train.net import Net  # noqa: E402
 from edgekc.train.pytorch import trainer  # noqa: E402
+from edgekc.train.rates import find_rate  # noqa: E402
 
 CLUSTER = '[quantize]\nequalise = "off"\nsamples = 64\n[[compress]]\nmethod = "cluster"\nbits = 2\n'
 RETRAIN = '[[compress]]\nmethod = "retrain"\nepochs = 4\nbatch = 20\ndistill = 0.5\n'
