@@ -105,8 +105,8 @@ def run(
             those that choose.
         validation: labelled samples that choose; None: the `validation` split of `data`, or some that are split off.
         against: files of models that the packed one is compared with on the same samples.
-        project: the folder whose `edgekc-data.json` says which samples have chosen before; this run's are added.
-            None: nothing is read or written.
+        project: the folder whose `edgekc-data.json` says which samples have chosen before; this run's are added
+            where it trained or judged. None: nothing is read or written.
         on_progress: is given the progress of each retraining.
         trainer: see `run.compress`.
         checkpoints: a folder that a killed run resumes from; None: none is kept.
@@ -142,7 +142,7 @@ def run(
     judgement = _judged(source, ekc, parts, judged, part, recipe, rivals)
     if judgement is not None and flags:
         judgement = replace(judgement, flags=tuple(flags))
-    if project is not None:
+    if project is not None and (judgement is not None or recipe.trains):
         _record(project, parts, part, key, name, log)
     sizes = layer_sizes(read(ekc, "packed model"))
     made = Report(
