@@ -84,7 +84,9 @@ def read_parts(
     """
     own = _own_validation(data) if validation is None else None
     given, trains = validation is not None or own is not None, recipe.trains
-    if not trains and _has_test(data, test):  # nothing is chosen
+    if not trains and _has_test(data, test):
+        if given:
+            log("note: validation samples are not looked at: no step chooses by them, and there is a test part")
         return Parts(read_samples(data, "train", recipe, everything=bool(graph.states)), None)
     train = read_samples(data, "train", recipe, everything=bool(graph.states) or not given)
     if given:

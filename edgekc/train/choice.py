@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..data import Dataset, real_batches
 from ..errors import ModelError
+from ..graph.ir import Array
 
 _BATCH = 256  # samples that are looked at together
 
@@ -38,31 +40,43 @@ class Score:
 Judge = Callable[[nn.Module], Score]
 
 
+def in_batches(samples: Dataset, size: int) -> Iterator[tuple[Any, Array]]:
+    """What a net is given, `size` samples at a time, and which samples these are."""
+    at = 0
+    for batch in real_batches(samples, size):
+        yield torch.from_numpy(batch), np.arange(at, at + len(batch))
+        at += len(batch)
+
+
 def judge_by(
-    samples: Dataset, loss: Callable[[Any, Tensor, Tensor | None], tuple[Tensor, Tensor | None]], bfloat16: bool
+    samples: Dataset,
+    loss: Callable[[Any, Any, Tensor | None], tuple[Tensor, Tensor | None]],
+    bfloat16: bool,
+    fed: Callable[[Dataset, int], Iterator[tuple[Any, Array]]] = in_batches,
 ) -> Judge:
     """What scores a net by samples as they are, nothing augmented.
 
     Args:
-        samples: in the layout of the net's input.
+        samples: in the layout of the net's input; a label of -1 is none.
         loss: as `loop.Loss`.
+        fed: the samples as the net takes them.
     """
 
     def judge(net: nn.Module) -> Score:
         labels = None if samples.y is None else torch.from_numpy(samples.y)
-        total, right, known = 0.0, 0, False
+        total, right, known = 0.0, 0, 0
         net.eval()
         with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            for i, batch in enumerate(real_batches(samples, _BATCH)):
-                y = None if labels is None else labels[i * _BATCH :][: len(batch)]
+            for x, which in fed(samples, _BATCH):
+                y = None if labels is None else labels[torch.from_numpy(which)]
                 try:
-                    value, scores = loss(net, torch.from_numpy(batch), y)
+                    value, scores = loss(net, x, y)
                 except ModelError:  # weights that the device's integers cannot hold
                     return Score(math.inf, None)
-                total += float(value) * len(batch)
+                total += float(value) * len(which)
                 if y is not None and scores is not None:
-                    right, known = right + int((scores.argmax(1) == y).sum()), True
-        return Score(total / len(samples), right / len(samples) if known else None)
+                    right, known = right + int((scores.argmax(1) == y).sum()), known + int((y >= 0).sum())
+        return Score(total / len(samples), right / known if known else None)
 
     return judge
 

@@ -11,7 +11,9 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..data import Dataset, subset
+import numpy as np
+
+from ..data import Dataset, lengths, subset, take
 from ..errors import ModelError
 from .choice import Judge
 from .loop import Loss, Options, Trainable, train
@@ -36,11 +38,11 @@ def find_rate(
     Returns:
         The rate, and what was tried: rates and losses, in that order.
     """
-    score = judge(subset(held, _MOST_SAMPLES, options.seed))
+    score = judge(_some(held, _MOST_SAMPLES, options.seed))
     start = {name: value.detach().clone() for name, value in net.state_dict().items()}
     tenth = max(len(dataset) // options.batch, 1) * options.epochs // 10
     steps = min(max(tenth, 10), _LONGEST)
-    few = subset(dataset, steps * options.batch, options.seed)
+    few = _some(dataset, steps * options.batch, options.seed)
     epochs = -(-steps // max(len(few) // options.batch, 1))
     tried: dict[float, float] = {}
 
@@ -62,6 +64,14 @@ def find_rate(
     while trial(at(here + way)) < trial(at(here)) or (math.isinf(trial(at(here))) and at(here + way) >= _SLOWEST):
         here += way
     return at(here), list(tried.items())
+
+
+def _some(dataset: Dataset, count: int, seed: int) -> Dataset:
+    """About so many samples; of sequences the first ones, whole."""
+    if dataset.starts is None:
+        return subset(dataset, count, seed)
+    ends = np.cumsum(lengths(dataset))
+    return take(dataset, np.arange(ends[min(int(np.searchsorted(ends, count)), len(ends) - 1)]))
 
 
 def usual_rate(optimizer: str) -> float:

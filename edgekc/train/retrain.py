@@ -9,6 +9,7 @@ from functools import partial
 from ..compression.model import Model
 from ..compression.state import Job, State
 from ..data import Dataset
+from ..errors import ModelError
 from ..graph.ir import Graph
 from ..passes import QUANTIZED_PASSES, apply
 from ..passes.lower import lower
@@ -64,7 +65,7 @@ def retrain(
             student, job.samples, loss, options, on_progress=partial(job.on_progress, title), checkpoint=checkpoint,
             choice=choice,
         )  # fmt: skip
-        return net.model() if chooser.keeps(choice, before) else state.model
+        return net.model() if chooser.keeps(choice, before, options.epochs) else state.model
     pairs = transfer.matching(
         source, state.model.graph, step.transfer_layers, step.transfer, f"{where}.transfer_layers"
     )
@@ -85,17 +86,22 @@ def retrain(
     first, rest = transfer.stages(options, step.transfer_epochs)
     if first is not None:
         trained.opening = True
-        train(
-            trained, job.samples, with_transfer(None), first,
-            on_progress=partial(job.on_progress, f"{title}, {step.transfer}"),
-            checkpoint=None if checkpoint is None else checkpoint.with_suffix(".opening"),
-        )  # fmt: skip
+        try:
+            train(
+                trained, job.samples, with_transfer(None), first,
+                on_progress=partial(job.on_progress, f"{title}, {step.transfer}"),
+                checkpoint=None if checkpoint is None else checkpoint.with_suffix(".opening"),
+            )  # fmt: skip
+        except ModelError:
+            if choice is None or not chooser.failed(choice, before, first.epochs):
+                raise
+            return state.model
         trained.opening = False
     train(
         trained, job.samples, loss, rest, on_progress=partial(job.on_progress, title), checkpoint=checkpoint,
         choice=choice,
     )  # fmt: skip
-    return net.model() if chooser.keeps(choice, before) else state.model
+    return net.model() if chooser.keeps(choice, before, rest.epochs) else state.model
 
 
 def _untrained(student: Net | DeviceNet, unchanged: Callable[[], Graph] | None) -> Trainable:
@@ -143,14 +149,19 @@ class _Chooser:
         choice = Choice(self.judge(self.job.validation))
         return choice, choice.judge(net)
 
-    def keeps(self, choice: Choice | None, before: Score | None) -> bool:
+    def failed(self, choice: Choice, before: Score | None, epochs: int) -> bool:
+        """Whether the first of two stages, which nobody judges, is taken back, because it came to no number."""
+        choice.stopped = epochs
+        return not self.keeps(choice, before, epochs)
+
+    def keeps(self, choice: Choice | None, before: Score | None, epochs: int) -> bool:
         """Whether the best epoch is better than the model was."""
         if choice is None or before is None:
             return True
-        where, epochs = self.job.where, self.step.epochs
+        where = self.job.where
         if choice.stopped:
             self.job.log(
-                f"warning: {where}: training stopped in epoch {choice.stopped}: weights left all bounds; a lower "
+                f"warning: {where}: training stopped by epoch {choice.stopped}: weights left all bounds; a lower "
                 "learning_rate helps, or none: then one is found"
             )
         if choice.best is not None and choice.best.better(before):

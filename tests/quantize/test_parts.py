@@ -84,6 +84,8 @@ def test_validation_may_be_given_and_is_checked(graph: Graph) -> None:
     parts = read_parts([labelled()], [labelled(30, 90)], None, TRAINS, graph, lines.append)
     assert (len(parts.train), parts.validation and len(parts.validation), parts.split_off) == (100, 30, False)
     assert lines == ["warning: 10 of the 30 validation samples of data are training samples too, which flatters"]
+    assert read_parts([labelled()], [labelled()], [labelled()], QUIET, graph, lines.append).validation is None
+    assert lines[1].startswith("note: validation samples are not looked at")
     with pytest.raises(UsageError, match="has no labels, but the training samples have"):
         read_parts([labelled()], [labelled()[0]], None, TRAINS, graph, lines.append)
 

@@ -78,6 +78,12 @@ def test_what_makes_validation_worse_is_rolled_back(trained: Graph, arithmetic: 
     assert ("stopped" in said[0]) == (rate == 1e30)
 
 
+def test_the_first_of_two_stages_may_come_to_no_number_too(trained: Graph) -> None:
+    found, said = run(trained, CLUSTER + RETRAIN + KP + "learning_rate = 1e30\n")
+    assert found == run(trained, CLUSTER)[0]
+    assert "training stopped by epoch 1" in said[0] and "is rolled back" in said[1]
+
+
 def test_a_rate_is_found_and_the_better_epoch_is_said(trained: Graph) -> None:
     before, (found, said) = run(trained, CLUSTER)[0], run(trained, CLUSTER + RETRAIN)
     assert found != before and len(said) == 2
@@ -124,12 +130,16 @@ class KilledError(Exception):
     """What a test throws into a run."""
 
 
-def test_a_killed_run_resumes_its_choice_and_its_rate(trained: Graph, tmp_path: Path) -> None:
-    recipe = CLUSTER + RETRAIN + "reassign = 6\n"
+KP = 'transfer = "kp"\ntransfer_epochs = 1\n'
+
+
+@pytest.mark.parametrize("more", ["reassign = 6\n", KP], ids=["indices", "transfer"])
+def test_a_killed_run_resumes_its_choice_and_its_rate(trained: Graph, tmp_path: Path, more: str) -> None:
+    recipe = CLUSTER + RETRAIN + more
     whole = run(trained, recipe)[0]
 
     def kill(title: str, progress: object) -> None:
-        if getattr(progress, "epoch", 0) == 3:
+        if getattr(progress, "epoch", 0) == 2:
             raise KilledError
 
     with pytest.raises(KilledError):
