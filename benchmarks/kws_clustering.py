@@ -96,7 +96,7 @@ def main() -> None:
         percents = (f"{v:.1f} %" for v in (100 * r.share_of_int8, r.float_percent, r.packed_percent))
         yes, ends = "yes" if r.met else "no", f"{-r.high:+.1f} to {-r.low:+.1f}"
         table.add_row(str(r.bits), r.assignment, f"{r.weight_bytes:,}", *percents, f"{r.loss:+.1f}", ends, yes)
-    Console().print(table)
+    Console(width=110).print(table)
     if arguments.json:
         found = {
             "command": "python benchmarks/kws_clustering.py --json",
