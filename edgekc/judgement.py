@@ -47,6 +47,7 @@ class Judgement:
     flags: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
+        """What `--json` prints under `judgement`."""
         return {
             "part": asdict(self.part),
             "seen_by_choices": self.seen,

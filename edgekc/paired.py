@@ -46,6 +46,7 @@ class Paired:
         return 100.0 * (self.right - self.base_right) / self.samples
 
     def as_json(self) -> dict[str, Any]:
+        """What `--json` prints: the attributes, and `points`."""
         return {**asdict(self), "points": self.points}
 
     def __str__(self) -> str:

@@ -153,7 +153,7 @@ def run(
         len(ekc),
         None if judgement is None else judgement.base,
         None if judgement is None else judgement.packed,
-        None if judgement is not None else _output_error(source, ekc, samples, recipe, log),
+        None if judgement is not None else _output_error(source, ekc, parts, recipe, log),
         source.metadata.get("source_layout", ""),
         judgement,
     )
@@ -209,16 +209,20 @@ def warn_of_missing_classes(samples: Dataset, source: Graph, log: Log) -> None:
         log(f"warning: {samples.where}: no sample of {what}; a model that is trained on labels forgets what is missing")
 
 
-def _output_error(source: Graph, ekc: bytes, samples: Dataset | None, recipe: Recipe, log: Log) -> float:
+def _output_error(source: Graph, ekc: bytes, parts: Parts | None, recipe: Recipe, log: Log) -> float:
     """What stands in for accuracy where there are no labels, said as a warning."""
-    settings = recipe.quantize
-    if samples is None:
+    settings, kind = recipe.quantize, ""
+    if parts is None:
         samples = synthetic(source, _ERROR_SAMPLES, settings.seed + 1, settings.input_range)
+    elif parts.validation is not None:
+        samples, kind = parts.validation, " that nothing was trained on"
+    else:
+        samples, kind = parts.train, " that calibrated, too"
     chosen = portion(samples, source, _ERROR_SAMPLES, settings.seed + 1)
     error = output_error(source, ekc, chosen)
     log(
-        f"warning: no labels, so nobody knows the accuracy: on {len(chosen)} samples of {chosen.where} the outputs of "
-        f"the packed model are {error:.1%} off those of the float model"
+        f"warning: no labels, so nobody knows the accuracy: on {len(chosen)} samples of {chosen.where}{kind} the "
+        f"outputs of the packed model are {error:.1%} off those of the float model"
     )
     return error
 

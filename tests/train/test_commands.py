@@ -135,7 +135,7 @@ def test_without_labels_the_outputs_are_compared_and_a_warning_says_so(model: Pa
     assert [line.startswith("warning: no data: ranges come from 512 samples") for line in warnings[:-1]] == [True] * (
         not data
     )
-    where = "60 samples of " + str(tmp_path / data) if data else "256 samples of synthetic data"
+    where = f"60 samples of {tmp_path / data} that calibrated, too" if data else "256 samples of synthetic data"
     said = f"on {where} the outputs of the packed model are {report.output_error:.1%} off those of the float model"
     assert warnings[-1] == f"warning: no labels, so nobody knows the accuracy: {said}"
     labelled = run(model, "net", recipe, tmp_path / "labelled.npz", None, lambda text: None, trainer=trainer)[1]
