@@ -50,7 +50,7 @@ class Part:
 class Parts:
     """What steps may look at. The test part is not here: `read_test` reads it when all is done."""
 
-    train: Dataset
+    train: Dataset  # as given, also in their layout, so that samples of different parts can be compared
     validation: Dataset | None  # None: nothing is chosen, or there are too few samples to split any off
     given: Part | None = None  # what both were split off from; None: nothing was
 
@@ -96,7 +96,8 @@ def read_parts(
             raise UsageError("has no labels, but the training samples have", where=found.where)
         for text in shared(train, found, "training", "validation"):
             log(f"warning: {text}")
-        return Parts(train, for_graph(found, graph))
+        for_graph(found, graph)  # said before anything trains
+        return Parts(train, found)
     seed, wanted = recipe.quantize.seed, None if graph.states else recipe.samples_wanted
     halves = None if train.y is None and not trains else split_off(train, seed, bool(graph.states))
     if halves is None:
@@ -104,7 +105,7 @@ def read_parts(
             log(f"warning: {train.where}: {len(train)} samples are too few to split off any that judge the training")
         return Parts(subset(train, wanted, seed), None)
     log(f"note: {len(halves[1])} of {len(train)} samples of {train.where} are split off, by seed {seed}, to judge by")
-    return Parts(subset(halves[0], wanted, seed), for_graph(halves[1], graph), described("train", train))
+    return Parts(subset(halves[0], wanted, seed), halves[1], described("train", train))
 
 
 def read_test(data: Source | None, test: Source | None, recipe: Recipe) -> Dataset | None:

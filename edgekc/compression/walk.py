@@ -193,7 +193,7 @@ def _judged(
         return None
     if parts.validation is not None:
         chose = described("validation", parts.validation, parts.split_off)
-        return judge(source, ekc, parts.validation, chose, rivals, recipe.trains)
+        return judge(source, ekc, for_graph(parts.validation, source), chose, rivals, recipe.trains)
     samples = for_graph(parts.train, source)
     return judge(source, ekc, samples, described("train", samples), rivals, True)
 
