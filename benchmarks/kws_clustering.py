@@ -21,10 +21,11 @@ from edgekc.compression.run import compress
 from edgekc.compression.sizes import dense_weights, layer_sizes
 from edgekc.compression.steps.cluster import Cluster
 from edgekc.data import load, take
-from edgekc.evaluate import float_accuracy, host_accuracy
+from edgekc.evaluate import float_answers, host_answers
 from edgekc.format.pack import pack, read
 from edgekc.graph.ir import Quant
 from edgekc.importers import import_model
+from edgekc.paired import compare
 from edgekc.pipeline import to_integer
 from edgekc.quantize.settings import Quantize
 
@@ -41,6 +42,11 @@ class Row:
     share_of_int8: float
     float_percent: float
     packed_percent: float
+    lost: int  # samples that only the float model has right
+    won: int  # those that only this one has
+    low: float  # of the 95 % interval of points above the float model
+    high: float
+    p: float  # of McNemar's exact test
 
     @property
     def loss(self) -> float:
@@ -56,7 +62,7 @@ def measure(model: Path, data: Path, depthwise: bool) -> list[Row]:
     samples = load(data, quant=INPUT)
     everything = range(len(samples))
     calibration, test = (take(samples, list(everything)[start::2]) for start in (0, 1))
-    exact = float_accuracy(source, test).percent
+    exact = float_answers(source, test)
     rows = []
     for bits in (3, 4, 5, 6):
         for assignment in ("nearest", "second-order"):
@@ -67,7 +73,10 @@ def measure(model: Path, data: Path, depthwise: bool) -> list[Row]:
             ekc = pack(to_integer(compress(source, recipe, calibration).graph, {}))
             size = sum(layer.packed for layer in layer_sizes(read(ekc, "kws")))
             share = size / dense_weights(source)
-            rows.append(Row(bits, assignment, size, share, exact, host_accuracy(ekc, test).percent))
+            found = compare(host_answers(ekc, test), exact, test.labels, "float", "test")
+            percents = (100 * right / len(test) for right in (found.base_right, found.right))
+            beside = (found.lost, found.won, round(found.low, 3), round(found.high, 3), round(found.p, 5))
+            rows.append(Row(bits, assignment, size, share, *percents, *beside))
     return rows
 
 
@@ -81,13 +90,13 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = measure(arguments.models / "kws_float.tflite", arguments.data, arguments.depthwise)
     table = Table(title="KWS DS-CNN, no training data; asked: <= 60 % of int8, <= 1.0 point")
-    for column in ("bits", "assignment", "weights, bytes", "of int8", "float", "packed", "loss", "met"):
+    for column in ("bits", "assignment", "weights, bytes", "of int8", "float", "packed", "loss", "95 %", "met"):
         table.add_column(column, justify="right")
     for r in rows:
         percents = (f"{v:.1f} %" for v in (100 * r.share_of_int8, r.float_percent, r.packed_percent))
-        yes = "yes" if r.met else "no"
-        table.add_row(str(r.bits), r.assignment, f"{r.weight_bytes:,}", *percents, f"{r.loss:+.1f}", yes)
-    Console().print(table)
+        yes, ends = "yes" if r.met else "no", f"{-r.high:+.1f} to {-r.low:+.1f}"
+        table.add_row(str(r.bits), r.assignment, f"{r.weight_bytes:,}", *percents, f"{r.loss:+.1f}", ends, yes)
+    Console(width=110).print(table)
     if arguments.json:
         found = {
             "command": "python benchmarks/kws_clustering.py --json",

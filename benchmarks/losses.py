@@ -1,19 +1,20 @@
 """What a packed model loses, with its 95 % interval, and what it takes when it is linked: beside float and dense int8.
 
-    python benchmarks/losses.py [--models DIR] [--data DIR] [--json]
+    python benchmarks/losses.py [--models DIR] [--data DIR] [--only MODEL] [--json]
 
 Of each of two models in examples/models/ that came from labelled data, float, dense int8 and packed answer the same
-samples, so the interval is that of the paired difference: only samples on which the two answers are not both right or
-both wrong count. The dense model is the float model after `[quantize]` alone. Flash, RAM and instructions are those
-of the firmware linked for a Cortex-M4, as `edgekc measure` finds them; RAM is arena, static data and peak stack.
-DIRs: of resnet8_cifar10jpeg.onnx and kws_float.tflite; of cifar10-jpeg.zip and kws01.npz.
+samples, so the interval is that of the paired difference (`edgekc.paired`): only samples on which the two answers are
+not both right or both wrong count. The dense model is the float model after `[quantize]` alone. Keywords at even
+positions calibrate it, and those at odd positions judge; all of them have calibrated the packed file, without labels.
+Flash, RAM and instructions are those of the firmware linked for a Cortex-M4, as `edgekc measure` finds them; RAM is
+arena, static data and peak stack. DIRs: of resnet8_cifar10jpeg.onnx and kws_float.tflite; of cifar10-jpeg.zip and
+kws01.npz.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,15 +22,15 @@ from pathlib import Path
 import numpy as np
 
 from edgekc.boards.board import load_board
-from edgekc.data import Dataset, for_graph, load, real_batches
-from edgekc.evaluate import host_outputs, input_levels
+from edgekc.data import load, take
+from edgekc.evaluate import float_answers, host_answers
 from edgekc.files.output import write_folder
-from edgekc.format.pack import pack, read
-from edgekc.graph.ir import Array, Graph, Quant
+from edgekc.format.pack import pack
+from edgekc.graph.ir import Quant
 from edgekc.importers import import_model
 from edgekc.measure.emulated import measure
+from edgekc.paired import compare, wilson
 from edgekc.pipeline import compile_model, target_of, to_integer
-from edgekc.quantize import float_reference
 from edgekc.quantize.post_training import post_training
 from edgekc.quantize.settings import Quantize
 
@@ -38,7 +39,6 @@ SHARED = HERE.parents[1] / "shared"
 RESULT = HERE / "results" / "losses.json"
 EXAMPLES = HERE.parent / "examples" / "models"
 BOARD = "mps2-an386"
-Z = 1.959964  # of a normal distribution, 95 % lie within so many standard deviations
 # name, float model, packed model, data, the [quantize] of the dense model
 MODELS = (
     ("ResNet-8", "resnet8_cifar10jpeg.onnx", "resnet8_cifar10.ekc", "cifar10-jpeg.zip", Quantize()),
@@ -75,40 +75,9 @@ class Loss:
     only_this_right: int
     points_lost: float
     half_width: float  # of the 95 % interval, in points
+    disagree: int  # samples to which the two give different classes
+    p: float  # of McNemar's exact test
     linked: Linked
-
-
-def paired(before: Array, after: Array) -> tuple[float, float]:
-    """Points lost from `before` to `after`, two rows of "was it right", and half of the 95 % interval.
-
-    The variance of a mean of differences that are -1, 0 and 1.
-    """
-    n = len(before)
-    lost, won = int((before & ~after).sum()), int((after & ~before).sum())
-    variance = (lost + won - (lost - won) ** 2 / n) / n**2
-    return 100.0 * (lost - won) / n, 100.0 * Z * math.sqrt(variance)
-
-
-def wilson(right: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of an accuracy, in percent, by Wilson's score."""
-    p, zz = right / total, Z * Z
-    centre = (p + zz / (2 * total)) / (1 + zz / total)
-    half = Z / (1 + zz / total) * math.sqrt(p * (1 - p) / total + zz / (4 * total**2))
-    return 100.0 * (centre - half), 100.0 * (centre + half)
-
-
-def float_right(graph: Graph, data: Dataset) -> Array:
-    data = for_graph(data, graph)
-    scores = np.concatenate([float_reference.outputs(graph, [x], 128)[0] for x in real_batches(data, 128)])
-    return np.asarray(scores.reshape(len(data), -1).argmax(1) == data.labels)
-
-
-def packed_right(ekc: bytes, data: Dataset) -> Array:
-    """By the bit-exact emulator, so as the device answers."""
-    graph = read(ekc, "packed model").graph
-    data = for_graph(data, graph)
-    scores = host_outputs(ekc, input_levels(data, graph))[0]
-    return np.asarray(scores.reshape(len(data), -1).argmax(1) == data.labels)
 
 
 def linked(ekc: bytes) -> Linked:
@@ -123,23 +92,38 @@ def linked(ekc: bytes) -> Linked:
     return Linked(m.ledger.model_flash_bytes, ram, m.arena_bytes, m.instructions[0])
 
 
-def losses(models: Path, data: Path) -> list[Loss]:
+def losses(models: Path, data: Path, only: str) -> list[Loss]:
     rows = []
     for name, source, packed, samples, settings in MODELS:
+        if only not in ("", name):
+            continue
         graph = import_model(models / source, name)
         images = samples.endswith(".zip")
         given = settings.input_quant
         quant = None if given is None else Quant((given[0],), (given[1],))
         test = load(data / samples, split="test" if images else "", quant=quant)
-        few = load(data / samples, split="train" if images else "", count=settings.samples, quant=quant)
+        if images:
+            few = load(data / samples, split="train", count=settings.samples, quant=quant)
+        else:
+            few, test = (take(test, np.arange(start, len(test), 2)) for start in (0, 1))
         dense = pack(to_integer(post_training(graph, few, settings), {"source": source}))
-        exact = float_right(graph, test)
+        exact = float_answers(graph, test)
         for form, ekc in (("dense int8", dense), ("packed", (EXAMPLES / packed).read_bytes())):
-            found = packed_right(ekc, test)
-            points, half = paired(exact, found)
-            lost, won = int((exact & ~found).sum()), int((found & ~exact).sum())
-            counts = len(exact), int(found.sum()), int(exact.sum()), lost, won
-            rows.append(Loss(name, form, *counts, round(points, 2), round(half, 2), linked(ekc)))
+            found = compare(host_answers(ekc, test), exact, test.labels, "float", "test")
+            counts = found.samples, found.right, found.base_right, found.lost, found.won
+            half = round((found.high - found.low) / 2, 2)
+            rows.append(
+                Loss(
+                    name,
+                    form,
+                    *counts,
+                    round(100 * (found.base_right - found.right) / found.samples, 2),
+                    half,
+                    found.disagree,
+                    found.p,
+                    linked(ekc),
+                )
+            )
     return rows
 
 
@@ -147,9 +131,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, default=SHARED / "models", help="folder of the float models")
     parser.add_argument("--data", type=Path, default=SHARED / "data", help="folder of the labelled samples")
+    parser.add_argument("--only", default="", choices=[m[0] for m in MODELS], help="one model; others' rows stay")
     parser.add_argument("--json", action="store_true", help=f"write {RESULT.name}")
     arguments = parser.parse_args()
-    rows = losses(arguments.models, arguments.data)
+    rows = losses(arguments.models, arguments.data, arguments.only)
     for r in rows:
         low, high = wilson(r.right, r.samples)
         print(
@@ -159,7 +144,10 @@ def main() -> None:
         )
     if arguments.json:
         command = "python benchmarks/losses.py --json"
-        record = {"command": command, "board": BOARD, "rows": [asdict(r) for r in rows]}
+        known = json.loads(RESULT.read_text())["rows"] if arguments.only else []
+        done = {(r.model, r.form): asdict(r) for r in rows}
+        kept = {(r["model"], r["form"]): r for r in known} | done
+        record = {"command": command, "board": BOARD, "rows": list(kept.values())}
         RESULT.write_text(json.dumps(record, indent=1) + "\n")
 
 

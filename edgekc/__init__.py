@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from .boards.board import Board, load_board
     from .console.session import Way
     from .demo.walk import DEMO_DATA, run_demo
+    from .judgement import Judgement
+    from .paired import Paired
 
 __version__ = "0.1.0"
 
@@ -63,11 +65,13 @@ __all__ = [
     "FlashError",
     "FormatError",
     "Inspection",
+    "Judgement",
     "LayerCosts",
     "Model",
     "ModelError",
     "Obstacle",
     "Packed",
+    "Paired",
     "Program",
     "ToolError",
     "Tools",
@@ -108,6 +112,8 @@ _PLACES = {
     "boards.board": ("Board", "load_board"),
     "console.session": ("Way",),
     "demo.walk": ("DEMO_DATA", "run_demo"),
+    "judgement": ("Judgement",),
+    "paired": ("Paired",),
 }
 _PLACE = {name: module for module, names in _PLACES.items() for name in names}
 

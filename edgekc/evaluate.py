@@ -37,26 +37,41 @@ class Accuracy:
         return f"{self.right} of {self.total}, {self.percent:.2f}%"
 
 
-def accuracy_of(scores: Array, labels: Array) -> Accuracy:
-    """Accuracy of scores (n, ..., classes) against labels (n,), of the samples that have one."""
-    best = scores.reshape(len(labels), -1).argmax(1)
-    return Accuracy(int((best == labels).sum()), int((labels != UNLABELLED).sum()))
+def accuracy_of(answers: Array, labels: Array) -> Accuracy:
+    """Accuracy of classes (n,) against labels (n,), of the samples that have one."""
+    return Accuracy(int((answers == labels).sum()), int((labels != UNLABELLED).sum()))
+
+
+def classes_of(scores: Array) -> Array:
+    """The class (n,) that each row of scores (n, ..., classes) gives."""
+    best: Array = scores.reshape(len(scores), -1).argmax(1)
+    return best
+
+
+def float_answers(graph: Graph, dataset: Dataset, chunk: int = 128) -> Array:
+    """The classes (n,) that a FLOAT graph gives. UsageError where data and graph do not fit."""
+    dataset = for_graph(dataset, graph)
+    parts = [float_reference.outputs(graph, [x], chunk)[0] for x in batches_for(dataset, graph, chunk)]
+    return classes_of(np.concatenate(parts))
+
+
+def host_answers(ekc: bytes, dataset: Dataset, where: str = "packed model") -> Array:
+    """The classes (n,) that the bytes of an .ekc give by the bit-exact host emulator. ToolError without a compiler."""
+    graph = read(ekc, where).graph
+    dataset = for_graph(dataset, graph)
+    return classes_of(host_outputs(ekc, input_levels(dataset, graph), where, lengths(dataset))[0])
 
 
 def float_accuracy(graph: Graph, dataset: Dataset, chunk: int = 128) -> Accuracy:
     """Accuracy of a FLOAT graph. UsageError where data and graph do not fit."""
-    dataset = for_graph(dataset, graph)
-    labels = dataset.labels
-    parts = [float_reference.outputs(graph, [x], chunk)[0] for x in batches_for(dataset, graph, chunk)]
-    return accuracy_of(np.concatenate(parts), labels)
+    labels = for_graph(dataset, graph).labels
+    return accuracy_of(float_answers(graph, dataset, chunk), labels)
 
 
 def host_accuracy(ekc: bytes, dataset: Dataset, where: str = "packed model") -> Accuracy:
     """Accuracy of the bytes of an .ekc by the bit-exact host emulator. ToolError without a C compiler."""
-    graph = read(ekc, where).graph
-    dataset = for_graph(dataset, graph)
-    labels = dataset.labels
-    return accuracy_of(host_outputs(ekc, input_levels(dataset, graph), where, lengths(dataset))[0], labels)
+    labels = for_graph(dataset, read(ekc, where).graph).labels
+    return accuracy_of(host_answers(ekc, dataset, where), labels)
 
 
 def output_error(graph: Graph, ekc: bytes, dataset: Dataset, where: str = "packed model") -> float:

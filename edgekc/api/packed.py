@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -74,7 +74,7 @@ class Packed(tables.Shown):
 
     def parts(self) -> list[tables.Part]:
         """The table of layers, and the totals."""
-        return walk.parts(self.report)
+        return walk.shown_parts(self.report)
 
 
 def check_packed_path(path: str | Path) -> None:
@@ -130,7 +130,10 @@ def compress(
     *,
     data: Any = None,
     recipe: RecipeLike = None,
+    validation: Any = None,
     test: Any = None,
+    against: Sequence[str | Path] = (),
+    project: str | Path | None = None,
     name: str = "",
     checkpoints: str | Path | None = None,
     log: Log = unsaid,
@@ -145,7 +148,15 @@ def compress(
             DataLoader. A folder with splits gives `train`. None: made-up samples set the ranges, and nothing can be
             retrained.
         recipe: see `load_recipe`. None: quantise only.
-        test: labelled samples to evaluate on. Default: the split `test` of the data, or the data itself.
+        validation: labelled samples that choose epochs and learning rates. Default: the split `validation` of the
+            data, or a fifth of its samples, at most 5,000, split off by the recipe's seed, where a step trains or there
+            is no test part.
+        test: labelled samples that judge: read once, when all is done. Default: the split `test` of the data. Without
+            any, accuracy is that of the validation samples, and the report says so.
+        against: files of other models, such as the int8 one, to compare the packed model with on the same samples. The
+            float model is always compared.
+        project: a folder whose file `edgekc-data.json` says which samples have chosen before; a test part that has is
+            flagged, and this run's parts are added. None: nothing is read or written.
         name: of the network. Default: the model's.
         checkpoints: a folder that a killed run resumes from; None: none is kept.
         log: is given what each step and pass did, a line each; those that begin with `warning` matter.
@@ -158,6 +169,9 @@ def compress(
     """
     steps = load_recipe(recipe)
     more = {
+        "validation": source_of(validation),
+        "project": None if project is None else Path(project),
+        "against": [Path(path) for path in against],
         "on_progress": on_progress,
         "trainer": trainer,
         "checkpoints": None if checkpoints is None else Path(checkpoints),
@@ -182,6 +196,7 @@ def transfer(
     *,
     recipe: RecipeLike,
     data: Any,
+    validation: Any = None,
     test: Any = None,
     seeds: int = 3,
     checkpoints: str | Path | None = None,
@@ -194,7 +209,8 @@ def transfer(
         model: path of the float model, the teacher.
         recipe: as in `load_recipe`; it makes a student and retrains it.
         data: labelled samples to train on, as in `compress`.
-        test: labelled samples to evaluate on. Default: the split `test` of the data, or the data itself.
+        validation: as in `compress`.
+        test: labelled samples to evaluate on. Default: the split `test` of the data, or the validation samples.
         seeds: runs of each variant.
         checkpoints: as in `compress`.
         log: as in `compress`.
@@ -206,5 +222,5 @@ def transfer(
     """
     return comparison.compare_files(
         Path(model), load_recipe(recipe), source_of(data), source_of(test), seeds, log, on_progress=on_progress,  # type: ignore[arg-type]
-        checkpoints=None if checkpoints is None else Path(checkpoints),
+        checkpoints=None if checkpoints is None else Path(checkpoints), validation=source_of(validation),
     )  # fmt: skip

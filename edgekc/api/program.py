@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -174,19 +174,18 @@ class Program(tables.Shown):
         way: Way | None = None,
         reset_each: bool = False,
         count: int | None = None,
+        against: Sequence[str | Path] = (),
         timeout_s: float = 600.0,
         progress: Progress = silent,
     ) -> Evaluation:
-        """Accuracy over labelled samples, and the confusion matrix.
+        """Accuracy over labelled samples, beside that of other models, and the confusion matrix.
 
         Args:
             x: an array (n, *shape); or without y: data as `compress` takes it, its split `test`, with its `starts`.
             y: class numbers (n,).
-            device: as in `run`.
-            way: as in `run`.
-            reset_each: as in `run`.
-            timeout_s: as in `run`.
+            device, way, reset_each, timeout_s: as in `run`.
             count: only the first so many samples.
+            against: files of other models, such as the float one, to compare with on the same samples.
             progress: is told what runs.
 
         Raises:
@@ -198,7 +197,8 @@ class Program(tables.Shown):
         progress(f"run {batch.count} samples on the {device}", 0, 0)
         found = outputs_of(self._outputs(batch, device, way, reset_each, timeout_s, progress), batch, self.manifest)
         scores: Array = found[0] if isinstance(found, tuple) else found
-        return evaluation_of(self.name, "the host" if device == "host" else self.board.name, scores, dataset)
+        where = "the host" if device == "host" else self.board.name
+        return evaluation_of(self.name, where, scores, dataset, self.graph, against)
 
     def verify(
         self,

@@ -13,6 +13,7 @@ from ..firmware.build import Optimise
 from ..measure import report
 from ..measure.budget import check_budget
 from ..measure.emulated import Measurement, check_accesses
+from ..paired import Paired, wilson
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class Evaluation(tables.Shown):
         total: samples.
         confusion: rows are labels, columns are answers; counts, (classes, classes).
         classes: their names, by number.
+        comparisons: the program beside other models, on the same samples.
     """
 
     network: str
@@ -121,15 +123,26 @@ class Evaluation(tables.Shown):
     total: int
     confusion: tuple[tuple[int, ...], ...]
     classes: tuple[str, ...]
+    comparisons: tuple[Paired, ...] = ()
 
     @property
     def accuracy(self) -> float:
         """Share of right answers, 0 to 1."""
         return self.right / self.total
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the accuracy, in percent, by Wilson's score."""
+        return wilson(self.right, self.total)
+
     def to_dict(self) -> dict[str, Any]:
         """What `edgekc evaluate --json` prints."""
-        return {**asdict(self), "accuracy": self.accuracy}
+        return {
+            **asdict(self),
+            "accuracy": self.accuracy,
+            "interval_percent": self.interval,
+            "comparisons": [found.as_json() for found in self.comparisons],
+        }
 
     def parts(self) -> list[tables.Part]:
         """Accuracy, and the confusion matrix."""
@@ -140,8 +153,10 @@ class Evaluation(tables.Shown):
         for i, (name, row) in enumerate(zip(self.classes, self.confusion, strict=True)):
             share = f"{100 * row[i] / sum(row):.1f} %" if sum(row) else ""
             sheet.add(name, *(tables.size(n) if n else "" for n in row), tables.size(sum(row)), share)
+        low, high = self.interval
         line = f"accuracy of {self.network} on {self.device}: {self.right:,} of {self.total:,}, {self.accuracy:.2%}"
-        return [line, sheet]
+        beside = [f"{self.network} against {found.base}, same samples: {found}" for found in self.comparisons]
+        return [f"{line} (95% {low:.2f} to {high:.2f})", *beside, sheet]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..compression.walk import has_splits
 from ..data import UNLABELLED, Dataset, for_graph, lengths, take
 from ..data import load as load_data
 from ..errors import UsageError
-from ..evaluate import input_levels
+from ..evaluate import classes_of, input_levels
 from ..graph.ir import Array, Graph
+from ..judgement import rival
 from ..ops.dequantize import reals_of
 from ..ops.quantize import levels_of
+from ..paired import compare
+from ..parts import has_splits
 from .packed import source_of
 from .results import Evaluation
 
@@ -146,13 +148,31 @@ def batch_of_dataset(dataset: Dataset, graph: Graph) -> Batch:
     return Batch(levels.tobytes(), len(levels), lengths=tuple(lengths(dataset)))
 
 
-def evaluation_of(network: str, device: str, scores: Array, dataset: Dataset) -> Evaluation:
-    """Scores (n, ..., classes) against the labels of the data; the first of equal scores wins."""
-    known = dataset.labels != UNLABELLED
-    confusion = _confusion_of(scores[known], dataset.labels[known])
+def evaluation_of(
+    network: str, device: str, scores: Array, dataset: Dataset, graph: Graph, against: Sequence[str | Path] = ()
+) -> Evaluation:
+    """Scores (n, ..., classes) against the labels of the data; the first of equal scores wins.
+
+    Args:
+        graph: whose input the samples fit.
+        against: files of other models, whose answers are compared.
+    """
+    labelled = dataset.labels != UNLABELLED
+    confusion = _confusion_of(scores[labelled], dataset.labels[labelled])
     right, names = sum(row[i] for i, row in enumerate(confusion)), dataset.classes
-    classes = tuple(names) if len(names) == len(confusion) else tuple(map(str, range(len(confusion))))
-    return Evaluation(network, device, right, int(known.sum()), confusion, classes)
+    known = tuple(names) if len(names) == len(confusion) else tuple(map(str, range(len(confusion))))
+    rivals = [rival(Path(path)) for path in against]
+    answers = classes_of(scores.reshape(len(dataset), -1))
+    real = _with_quant(dataset, graph)
+    comparisons = tuple(compare(answers, each.answers(real), dataset.labels, each.name, "given") for each in rivals)
+    return Evaluation(network, device, right, int(labelled.sum()), confusion, known, comparisons)
+
+
+def _with_quant(dataset: Dataset, graph: Graph) -> Dataset:
+    """Samples that are the input's levels, with what they stand for: another model may take others."""
+    t = graph.tensors[graph.inputs[0]]
+    same = dataset.quant is None and dataset.x.dtype == np.int8 and t.dtype == "int8"
+    return replace(dataset, quant=t.q) if same else dataset
 
 
 def _confusion_of(scores: Array, labels: Array) -> tuple[tuple[int, ...], ...]:

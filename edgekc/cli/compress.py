@@ -33,8 +33,16 @@ def compress(
         Path | None,
         typer.Option(metavar="DATA", help="Samples: a folder or zip of images by class, or an .npz with x and y."),
     ] = None,
+    validation: Annotated[
+        Path | None,
+        typer.Option(metavar="DATA", help="Samples that choose epochs. Default: the data's, or some split off."),
+    ] = None,
     test: Annotated[
-        Path | None, typer.Option(metavar="DATA", help="Labelled samples to evaluate on. Default: the data's.")
+        Path | None, typer.Option(metavar="DATA", help="Labelled samples that judge, at the end. Default: the data's.")
+    ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="MODEL", help="Another model to compare with, such as the int8 one. May be repeated."),
     ] = None,
     checkpoints: Annotated[
         Path | None,
@@ -65,8 +73,9 @@ def compress(
 
         shown.progress(f"compress {model.name}", 0, 0)
         packed = run(
-            model, data=data, recipe=steps, test=test, name=name or default_name(out), checkpoints=checkpoints, log=log,
-            on_progress=shown.training,
+            model, data=data, recipe=steps, validation=validation, test=test, against=against or (),
+            project=None if data is None and test is None else out.parent, name=name or default_name(out),
+            checkpoints=checkpoints, log=log, on_progress=shown.training,
         )  # fmt: skip
     packed.save(out)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,6 +26,10 @@ def evaluate(
     board: way.OtherBoard = "",
     count: Annotated[
         int | None, typer.Option("--count", metavar="N", min=1, help="Only the first N samples. Default: all.")
+    ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option("--against", metavar="MODEL", help="A float or int8 model to compare with. May be repeated."),
     ] = None,
     on_board: Annotated[
         bool, typer.Option("--on-board", help="Run them on the board's emulator. Default: on this machine, same bits.")
@@ -61,7 +66,7 @@ def evaluate(
     with bars() as shown:
         found = program.evaluate(
             data, device="board" if on_board or reach is not None else "host", way=reach, count=count,
-            reset_each=reset_each, timeout_s=timeout_s, progress=shown.progress,
+            against=against or (), reset_each=reset_each, timeout_s=timeout_s, progress=shown.progress,
         )  # fmt: skip
     if as_json:
         say_json(found.to_dict())

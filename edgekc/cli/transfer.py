@@ -33,8 +33,15 @@ def transfer(
             show_default=False,
         ),
     ],
+    validation: Annotated[
+        Path | None,
+        typer.Option(metavar="DATA", help="Samples that choose epochs. Default: the data's, or some split off."),
+    ] = None,
     test: Annotated[
-        Path | None, typer.Option(metavar="DATA", help="Labelled samples to evaluate on. Default: the data's.")
+        Path | None,
+        typer.Option(
+            metavar="DATA", help="Labelled samples to evaluate on. Default: the data's, or those that choose."
+        ),
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Runs of each variant.")] = 3,
     checkpoints: Annotated[
@@ -59,8 +66,8 @@ def transfer(
 
         shown.progress(f"read {model.name}", 0, 0)
         found = run(
-            model, recipe=recipe, data=data, test=test, seeds=seeds, checkpoints=checkpoints, log=log,
-            on_progress=shown.training,
+            model, recipe=recipe, data=data, validation=validation, test=test, seeds=seeds, checkpoints=checkpoints,
+            log=log, on_progress=shown.training,
         )  # fmt: skip
     if as_json:
         say_json(found.to_dict())

@@ -33,17 +33,18 @@ class Checkpoints:
     keys: tuple[str, ...]  # of each step: what its result depends on
 
     @staticmethod
-    def open(folder: Path | None, graph: Graph, recipe: Recipe, samples: Dataset) -> Checkpoints:
+    def open(
+        folder: Path | None, graph: Graph, recipe: Recipe, samples: Dataset, validation: Dataset | None = None
+    ) -> Checkpoints:
         """The checkpoints of a run; the folder is made where it is not there."""
         if folder is None:
             return Checkpoints(None, ())
         folder.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(__version__.encode())
         digest.update(dump(graph).encode())
-        digest.update(samples.x.tobytes())
-        for part in (samples.y, samples.starts):
-            if part is not None:
-                digest.update(part.tobytes())
+        for part in (samples, validation):
+            for array in () if part is None else (part.x, part.y, part.starts):
+                digest.update(b"" if array is None else array.tobytes())
         digest.update(json.dumps(recipe.quantize.model_dump(mode="json"), sort_keys=True).encode())
         keys = []
         for step in recipe.compress:

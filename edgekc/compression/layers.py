@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ..errors import UsageError
 from ..files.sections import nearest
@@ -21,7 +21,11 @@ def resolve(patterns: Iterable[str], graph: Graph, where: str = "layers") -> tup
     Raises:
         UsageError: a pattern matches no layer; names the nearest one.
     """
-    names = layer_names(graph)
+    return resolve_names(patterns, layer_names(graph), where)
+
+
+def resolve_names(patterns: Iterable[str], names: Sequence[str], where: str) -> tuple[str, ...]:
+    """As `resolve`, of names in execution order."""
     chosen: set[str] = set()
     for pattern in patterns:
         found = fnmatch.filter(names, pattern) if any(c in pattern for c in "*?[") else {pattern} & set(names)

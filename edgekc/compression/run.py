@@ -15,12 +15,12 @@ from ..data import Dataset, for_graph, synthetic
 from ..errors import ToolError, UsageError
 from ..graph.ir import Graph
 from ..progress import Log, unsaid
-from ..quantize.post_training import post_training
 from ..quantize.to_int8 import prepare
 from .changes import Layer
 from .checkpoints import Checkpoints
+from .foresight import foresee
 from .model import Model
-from .quantized import device_graph
+from .quantized import calibrated_graph, device_graph
 from .state import Job, OnProgress, State
 from .substitute import pack_layers
 
@@ -42,6 +42,7 @@ def compress(
     dataset: Dataset | None,
     log: Log = unsaid,
     *,
+    validation: Dataset | None = None,
     on_progress: OnProgress = lambda title, progress: None,
     trainer: Callable[[], Trainer] | None = None,
     checkpoints: Path | None = None,
@@ -51,6 +52,8 @@ def compress(
     Args:
         graph: FLOAT.
         dataset: training samples, of which some calibrate; None: synthetic ones, with a warning from the quantiser.
+        validation: samples by which steps that train choose epochs and learning rates, and see whether they made it
+            worse; None: nothing is chosen.
         on_progress: is given the progress of each retraining.
         trainer: makes what the steps that train need, `edgekc.train.pytorch.trainer`; called only where there are
             such steps. None: there are none.
@@ -62,6 +65,7 @@ def compress(
     """
     check_possible(recipe, dataset, trainer is not None, graph)
     graph = prepare(graph)
+    foresee(recipe, graph, dataset)
     settings = recipe.quantize
     samples = (
         dataset
@@ -69,8 +73,9 @@ def compress(
         else synthetic(graph, recipe.samples_wanted or settings.samples, settings.seed, settings.input_range)
     )
     fed = for_graph(samples, graph)
-    job = Job(graph, recipe, dataset, fed, log, on_progress, trainer() if trainer and recipe.trains else None)
-    store = Checkpoints.open(checkpoints, graph, recipe, fed)
+    chooses = None if validation is None else for_graph(validation, graph)
+    job = Job(graph, recipe, dataset, fed, log, on_progress, chooses, trainer() if trainer and recipe.trains else None)
+    store = Checkpoints.open(checkpoints, graph, recipe, fed, chooses)
     state = State(Model(graph))
     for i, step in enumerate(recipe.compress):
         where = f"compress[{i}]"
@@ -84,10 +89,7 @@ def compress(
     if state.ranges is not None:
         quantized = device_graph(job, state.model, state.ranges)
     else:
-        if state.layers and settings.equalise != "off":
-            log("equalise: off, because it would change weights that are compressed")
-            settings = settings.model_copy(update={"equalise": "off"})
-        quantized = post_training(state.model.graph, dataset, settings, log, state.model.exact())
+        quantized = calibrated_graph(job, state, log)
     packed, dense = pack_layers(state.model, quantized)
     for name in dense:
         log(f"note: {name}: stays dense, it has no packed form")

@@ -45,6 +45,7 @@ class Job:
     samples: Dataset  # the dataset, or synthetic samples, in the layout of the graph's input
     log: Log
     on_progress: OnProgress
+    validation: Dataset | None = None  # in the layout of the graph's input; chooses; None: nothing is chosen
     trainer: Trainer | None = None  # of the steps that train; None where the recipe has none
     where: str = ""  # the step's place in the recipe, for errors: compress[1]
     training: Path | None = None  # where the step's training keeps its own checkpoint; None: nowhere

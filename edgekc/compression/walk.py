@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from .. import tables
-from ..data import Dataset, Source, for_graph, load, portion, synthetic
-from ..evaluate import Accuracy, float_accuracy, host_accuracy, output_error
-from ..files.images import open_tree
+from .. import tables, used
+from ..data import Dataset, Source, for_graph, portion, synthetic
+from ..errors import UsageError
+from ..evaluate import Accuracy, output_error
 from ..format.pack import pack, read
-from ..graph.ir import Graph, Quant
+from ..graph.ir import Graph, dump
 from ..importers import import_model
+from ..judgement import Judgement, Rival, judge, rival
 from ..ops import legal
+from ..parts import Part, Parts, check_test, described, read_parts, read_test, shared
 from ..pipeline import source_metadata, to_integer
 from ..progress import Log
 from ..quantize.to_int8 import prepare
@@ -46,6 +49,7 @@ class Report:
     packed_accuracy: Accuracy | None  # of the .ekc, on the bit-exact host emulator
     output_error: float | None  # relative, of the .ekc on a few samples, where there are no labels
     source_layout: str = ""  # NCHW: the source's images are (c, h, w), and so may those be that it is given
+    judgement: Judgement | None = None  # what the accuracies are of, and the models beside each other
 
     @property
     def packed_weight_bytes(self) -> int:
@@ -61,6 +65,7 @@ class Report:
             "float_accuracy": None if self.float_accuracy is None else asdict(self.float_accuracy),
             "packed_accuracy": None if self.packed_accuracy is None else asdict(self.packed_accuracy),
             "output_error": self.output_error,
+            "judgement": None if self.judgement is None else self.judgement.as_json(),
             "layers": [
                 {
                     **asdict(layer),
@@ -82,6 +87,9 @@ def run(
     test: Source | None,
     log: Log,
     *,
+    validation: Source | None = None,
+    against: Sequence[Path] = (),
+    project: Path | None = None,
     on_progress: OnProgress = lambda title, progress: None,
     trainer: Callable[[], Trainer] | None = None,
     checkpoints: Path | None = None,
@@ -93,7 +101,12 @@ def run(
         model: a file, or the FLOAT graph that one was imported to.
         data: samples to train and calibrate on: a folder or zip of images by class, an .npz, or any iterable of
             batches such as a PyTorch DataLoader; of a folder or zip with splits, `train`.
-        test: labelled samples to evaluate on; None: the `test` split of `data`, or `data` itself.
+        test: labelled samples that are read when all is done, and judge; None: the `test` split of `data`, or else
+            those that choose.
+        validation: labelled samples that choose; None: the `validation` split of `data`, or some that are split off.
+        against: files of models that the packed one is compared with on the same samples.
+        project: the folder whose `edgekc-data.json` says which samples have chosen before; this run's are added
+            where it trained or judged. None: nothing is read or written.
         on_progress: is given the progress of each retraining.
         trainer: see `run.compress`.
         checkpoints: a folder that a killed run resumes from; None: none is kept.
@@ -104,18 +117,33 @@ def run(
     """
     source = import_model(model, name) if isinstance(model, Path) else replace(model, name=name)
     legal.require_float(source, str(model) if isinstance(model, Path) else model.name)
-    samples = None if data is None else read_samples(data, "train", recipe, everything=bool(source.states))
+    rivals = [rival(path) for path in against]
+    uses = () if project is None else used.read(project)
+    check_test(data, test, recipe, source)
+    parts = None if data is None else read_parts(data, validation, test, recipe, source, log)
+    samples = None if parts is None else parts.train
     if samples is not None and recipe.samples_wanted is None:
         warn_of_missing_classes(samples, source, log)
-    result = compress(source, recipe, samples, log, on_progress=on_progress, trainer=trainer, checkpoints=checkpoints)
+    result = compress(
+        source, recipe, samples, log, validation=None if parts is None else parts.validation, on_progress=on_progress,
+        trainer=trainer, checkpoints=checkpoints,
+    )  # fmt: skip
     text = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
     metadata = source_metadata(model, model.read_bytes(), text) if isinstance(model, Path) else {
         **(origin or {}), "recipe": text
     }  # fmt: skip
     ekc = pack(to_integer(result.graph, metadata, log=log))
-    labelled = read_labelled(data, test, samples, recipe)
-    if labelled is not None:
-        labelled = for_graph(labelled, source)  # the packed model does not know its source's layout
+    key = hashlib.sha256(f"{dump(source)}{text}".encode()).hexdigest()
+    judged = read_test(data, test, recipe)
+    part = None if judged is None else described("test", judged)
+    flags = _flags(parts, judged) + ([] if part is None else used.flags(uses, part, key))
+    for flag in flags:
+        log(f"warning: {flag}")
+    judgement = _judged(source, ekc, parts, judged, part, recipe, rivals)
+    if judgement is not None and flags:
+        judgement = replace(judgement, flags=tuple(flags))
+    if project is not None and (judgement is not None or recipe.trains):
+        _record(project, parts, part, key, name, log)
     sizes = layer_sizes(read(ekc, "packed model"))
     made = Report(
         sizes,
@@ -123,12 +151,51 @@ def run(
         before(prepare(source), sizes),
         dense_weights(source),
         len(ekc),
-        None if labelled is None else float_accuracy(source, labelled),
-        None if labelled is None else host_accuracy(ekc, labelled),
-        None if labelled is not None else _output_error(source, ekc, samples, recipe, log),
+        None if judgement is None else judgement.base,
+        None if judgement is None else judgement.packed,
+        None if judgement is not None else _output_error(source, ekc, parts, recipe, log),
         source.metadata.get("source_layout", ""),
+        judgement,
     )
     return ekc, made
+
+
+def _flags(parts: Parts | None, test: Dataset | None) -> list[str]:
+    if parts is None or test is None:
+        return []
+    chosen = [] if parts.validation is None else shared(parts.validation, test, "validation", "test")
+    return shared(parts.train, test, "training", "test") + chosen
+
+
+def _record(project: Path, parts: Parts | None, test: Part | None, key: str, name: str, log: Log) -> None:
+    """What this run did with its samples; not worth losing the run's result for."""
+    found = [] if parts is None else parts.described()
+    try:
+        used.add(project, found if test is None else [*found, ("test", test)], key, name)
+    except UsageError as error:
+        log(f"warning: what samples were used for is not recorded: {error}")
+
+
+def _judged(
+    source: Graph,
+    ekc: bytes,
+    parts: Parts | None,
+    test: Dataset | None,
+    part: Part | None,
+    recipe: Recipe,
+    rivals: list[Rival],
+) -> Judgement | None:
+    """By test samples, or else by those that chose, or else, and marked so, by those that trained; None: no labels."""
+    if test is not None and part is not None:
+        # The packed model does not know its source's layout.
+        return judge(source, ekc, for_graph(test, source), part, rivals, False)
+    if parts is None or (parts.validation or parts.train).y is None:
+        return None
+    if parts.validation is not None:
+        chose = described("validation", parts.validation, parts.split_off)
+        return judge(source, ekc, for_graph(parts.validation, source), chose, rivals, recipe.trains)
+    samples = for_graph(parts.train, source)
+    return judge(source, ekc, samples, described("train", samples), rivals, True)
 
 
 def warn_of_missing_classes(samples: Dataset, source: Graph, log: Log) -> None:
@@ -142,53 +209,25 @@ def warn_of_missing_classes(samples: Dataset, source: Graph, log: Log) -> None:
         log(f"warning: {samples.where}: no sample of {what}; a model that is trained on labels forgets what is missing")
 
 
-def _output_error(source: Graph, ekc: bytes, samples: Dataset | None, recipe: Recipe, log: Log) -> float:
+def _output_error(source: Graph, ekc: bytes, parts: Parts | None, recipe: Recipe, log: Log) -> float:
     """What stands in for accuracy where there are no labels, said as a warning."""
-    settings = recipe.quantize
-    if samples is None:
+    settings, kind = recipe.quantize, ""
+    if parts is None:
         samples = synthetic(source, _ERROR_SAMPLES, settings.seed + 1, settings.input_range)
+    elif parts.validation is not None:
+        samples, kind = parts.validation, " that nothing was trained on"
+    else:
+        samples, kind = parts.train, " that calibrated, too"
     chosen = portion(samples, source, _ERROR_SAMPLES, settings.seed + 1)
     error = output_error(source, ekc, chosen)
     log(
-        f"warning: no labels, so nobody knows the accuracy: on {len(chosen)} samples of {chosen.where} the outputs of "
-        f"the packed model are {error:.1%} off those of the float model"
+        f"warning: no labels, so nobody knows the accuracy: on {len(chosen)} samples of {chosen.where}{kind} the "
+        f"outputs of the packed model are {error:.1%} off those of the float model"
     )
     return error
 
 
-def read_labelled(data: Source | None, test: Source | None, samples: Dataset | None, recipe: Recipe) -> Dataset | None:
-    """What accuracy is measured on; None where there are no labels."""
-    if test is not None:
-        found: Dataset | None = read_samples(test, "test", recipe, everything=True)
-    elif isinstance(data, (str, Path)):
-        found = read_samples(data, "test", recipe, everything=True)
-    else:
-        found = samples
-    return found if found is not None and found.y is not None else None
-
-
-def read_samples(source: Source, split: str, recipe: Recipe, everything: bool = False) -> Dataset:
-    """All samples of a split where there are splits; for calibration alone only as many as it takes."""
-    settings = recipe.quantize
-    count = None if everything else recipe.samples_wanted
-    splits = isinstance(source, (str, Path)) and has_splits(Path(source))
-    given = settings.input_quant
-    quant = None if given is None else Quant((given[0],), (given[1],))
-    return load(source, split=split if splits else "", count=count, seed=settings.seed, quant=quant)
-
-
-def has_splits(path: Path) -> bool:
-    """Whether a folder or zip has train/ and test/ above its classes."""
-    if path.is_dir():
-        return (path / "train").is_dir()
-    if path.suffix != ".zip" or not path.is_file():
-        return False
-    tree = open_tree(path)
-    tree.close()
-    return any(name.startswith("train/") for name in tree.names)
-
-
-def parts(report: Report) -> list[tables.Part]:
+def shown_parts(report: Report) -> list[tables.Part]:
     """The table of layers, and the totals."""
     number, words = tables.number, tables.words
     sheet = tables.Sheet(
@@ -215,8 +254,8 @@ def parts(report: Report) -> list[tables.Part]:
         f"weights: {4 * weights:,} bytes as float32, {weights:,} as int8, {packed:,} packed: {times}",
         f"the whole .ekc: {report.ekc_bytes:,} bytes",
     ]
-    if report.float_accuracy is not None:
-        shown.append(f"accuracy: float {report.float_accuracy}; packed, bit-exact on the host {report.packed_accuracy}")
+    if report.judgement is not None:
+        shown += report.judgement.lines()
     if report.output_error is not None:
         shown.append(f"outputs: {report.output_error:.2%} off those of the float model")
     return shown
@@ -224,4 +263,4 @@ def parts(report: Report) -> list[tables.Part]:
 
 def render(report: Report, console: Console | None = None) -> None:
     """Print them."""
-    tables.show(parts(report), console)
+    tables.show(shown_parts(report), console)

@@ -12,7 +12,7 @@ import statistics
 import tempfile
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +21,16 @@ from rich.console import Console
 from .. import tables
 from ..compression.run import compress
 from ..compression.state import OnProgress
-from ..compression.walk import read_labelled, read_samples
 from ..data import Dataset, Source, for_graph
 from ..errors import UsageError
-from ..evaluate import Accuracy, float_accuracy, host_accuracy
+from ..evaluate import Accuracy, accuracy_of, float_accuracy, float_answers, host_answers
 from ..format.pack import pack
 from ..graph.ir import Graph, Role
 from ..importers import import_model
 from ..ops import legal
+from ..paired import Paired
+from ..paired import compare as compare_answers
+from ..parts import Name, check_test, read_parts, read_test, shared
 from ..pipeline import source_metadata, to_integer
 from ..progress import Log
 from ..quantize.to_int8 import prepare
@@ -49,6 +51,7 @@ class Run:
     ekc_bytes: int
     float_percent: float
     packed_percent: float  # of the .ekc on the bit-exact host emulator
+    paired: Paired | None = None  # the .ekc beside the teacher, on the same samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class Comparison(tables.Shown):
     teacher_parameters: int
     teacher_float: Accuracy
     runs: tuple[Run, ...]
+    part: Name = "test"  # what the samples are that accuracies are of
 
     @property
     def variants(self) -> tuple[str, ...]:
@@ -92,13 +96,16 @@ class Comparison(tables.Shown):
         return {
             "schema": 1,
             "teacher": {"parameters": self.teacher_parameters, "float_percent": self.teacher_float.percent},
+            "part": self.part,
             "test_samples": self.teacher_float.total,
             "student_parameters": max((run.parameters for run in self.runs), default=0),
             "variants": {
                 name: {"packed_percent": asdict(self.packed(name)), "float_percent": asdict(self.real(name))}
                 for name in self.variants
             },
-            "runs": [asdict(run) for run in self.runs],
+            "runs": [
+                {**asdict(run), "paired": None if run.paired is None else run.paired.as_json()} for run in self.runs
+            ],
         }
 
 
@@ -146,6 +153,8 @@ def compare(
     seeds: int,
     log: Log,
     *,
+    validation: Dataset | None = None,
+    part: Name = "test",
     metadata: Callable[[Recipe], dict[str, str]] = lambda recipe: {},
     on_progress: OnProgress = lambda title, progress: None,
     checkpoints: Path | None = None,
@@ -157,6 +166,8 @@ def compare(
         source: FLOAT; the teacher, unless the recipe's retraining names another model.
         samples: labelled; trained on.
         test: labelled; accuracy is measured on all of it.
+        validation: chooses epochs, see `compression.run.compress`.
+        part: what `test` is of the data.
         metadata: what a packed model of a recipe says of its source.
         checkpoints: a folder that a killed run resumes from; None: none is kept. Steps in front of the retraining
             are done once for all variants.
@@ -169,7 +180,8 @@ def compare(
     recipes = variants(recipe)
     _ = samples.labels  # plain training needs them
     test = for_graph(test, source)  # a packed model does not know its source's layout
-    comparison = Comparison(parameters(source), float_accuracy(source, test), ())
+    taught, labels = float_answers(source, test), test.labels
+    comparison = Comparison(parameters(source), accuracy_of(taught, labels), (), part)
     kept = nullcontext(checkpoints) if checkpoints is not None else tempfile.TemporaryDirectory(prefix="edgekc-")
     with kept as folder:
         for seed in range(seeds):
@@ -177,17 +189,17 @@ def compare(
                 title = f"{name}, seed {seed}"
                 seeded = _seeded(variant, seed)
                 result = compress(
-                    source, seeded, samples, _prefixed(log, title), on_progress=_titled(on_progress, title),
-                    trainer=trainer, checkpoints=Path(str(folder)),
+                    source, seeded, samples, _prefixed(log, title), validation=validation,
+                    on_progress=_titled(on_progress, title), trainer=trainer, checkpoints=Path(str(folder)),
                 )  # fmt: skip
                 student = result.model.graph
                 ekc = pack(to_integer(result.graph, metadata(seeded)))
-                exact, packed = float_accuracy(student, test), host_accuracy(ekc, test)
-                log(f"{title}: float {exact}, packed {packed}")
-                run = Run(name, seed, parameters(student), len(ekc), exact.percent, packed.percent)
-                comparison = Comparison(
-                    comparison.teacher_parameters, comparison.teacher_float, (*comparison.runs, run)
-                )
+                answers = host_answers(ekc, test)
+                exact, packed = float_accuracy(student, test), accuracy_of(answers, labels)
+                paired = compare_answers(answers, taught, labels, "teacher", part)
+                log(f"{title}: float {exact}, packed {packed}; against the teacher {paired}")
+                run = Run(name, seed, parameters(student), len(ekc), exact.percent, packed.percent, paired)
+                comparison = replace(comparison, runs=(*comparison.runs, run))
                 done(comparison)
     return comparison
 
@@ -200,10 +212,11 @@ def compare_files(
     seeds: int,
     log: Log,
     *,
+    validation: Source | None = None,
     on_progress: OnProgress = lambda title, progress: None,
     checkpoints: Path | None = None,
 ) -> Comparison:
-    """`compare` for files; data and test as in `compress.walk.run`.
+    """`compare` for files; data, test and validation as in `compress.walk.run`.
 
     Raises:
         UsageError: the model is quantised already, data and model do not fit, or there are no labels.
@@ -211,19 +224,29 @@ def compare_files(
     variants(recipe)  # complains before anything is read
     source = import_model(model, "teacher")
     legal.require_float(source, str(model))
-    samples = read_samples(data, "train", recipe)
-    labelled = read_labelled(data, test, samples, recipe)
-    if samples.y is None or labelled is None:
-        where = samples.where if samples.y is None or test is None else str(test)
+    check_test(data, test, recipe, source)
+    found = read_parts(data, validation, test, recipe, source, log)
+    samples, labelled = found.train, read_test(data, test, recipe)
+    if samples.y is None or (labelled is None and test is not None):
+        where = samples.where if samples.y is None else str(test)
         raise UsageError("has no labels", where=where, fix="plain training and accuracy need them")
+    part: Name = "test"
+    if labelled is not None:
+        for text in shared(samples, labelled, "training", "test"):
+            log(f"warning: {text}")
+    elif found.validation is None:
+        fix = "pass more samples, or --test"
+        raise UsageError(f"its {len(samples)} samples are too few to split off any", where=samples.where, fix=fix)
+    else:
+        labelled, part = found.validation, "validation"
     content = model.read_bytes()
 
     def metadata(variant: Recipe) -> dict[str, str]:
         return source_metadata(model, content, json.dumps(variant.model_dump(mode="json", exclude_defaults=True)))
 
     return compare(
-        source, recipe, samples, labelled, seeds, log, metadata=metadata, on_progress=on_progress,
-        checkpoints=checkpoints,
+        source, recipe, samples, labelled, seeds, log, validation=found.validation, part=part, metadata=metadata,
+        on_progress=on_progress, checkpoints=checkpoints,
     )  # fmt: skip
 
 
@@ -250,7 +273,8 @@ def _titled(on_progress: OnProgress, title: str) -> OnProgress:
 def _parts(comparison: Comparison) -> list[tables.Part]:
     """The table of variants."""
     seeds = len({run.seed for run in comparison.runs})
-    title = f"accuracy in % on {comparison.teacher_float.total:,} samples, mean and standard deviation of {seeds} seeds"
+    which = f"{comparison.teacher_float.total:,} {comparison.part} samples"
+    title = f"accuracy in % on {which}, mean and standard deviation of {seeds} seeds"
     headings = map(tables.number, ("packed", "float", "parameters", ".ekc bytes"))
     sheet = tables.Sheet(title, tables.words("learns from labels and"), *headings)
     for name in comparison.variants:
@@ -263,8 +287,12 @@ def _parts(comparison: Comparison) -> list[tables.Part]:
             f"{runs[0].ekc_bytes:,}",
         )
     least = max((run.parameters for run in comparison.runs), default=0)
+    paired = [
+        f"{run.variant}, seed {run.seed}, against the teacher: {run.paired}" for run in comparison.runs if run.paired
+    ]
     return [
         sheet,
+        *paired,
         f"teacher: {comparison.teacher_parameters:,} parameters, {comparison.teacher_float.percent:.2f}% as float; "
         f"the student has {100 * least / comparison.teacher_parameters:.1f}% of them",
     ]

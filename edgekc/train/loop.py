@@ -22,6 +22,7 @@ from ..files import records
 from ..files.output import write_file
 from ..graph.ir import Array
 from .batches import Augment, batches
+from .choice import Choice
 from .windows import Inputs, window_count, windows
 
 # Net, samples, labels (n,) or None to the loss, and the scores (n, classes) where there are classes. A label of -1 is
@@ -127,6 +128,7 @@ def train(
     *,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     checkpoint: Path | None = None,
+    choice: Choice | None = None,
 ) -> None:
     """Train `net` in place.
 
@@ -134,9 +136,11 @@ def train(
         dataset: in the layout of the net's input (`data.for_graph`); labels as the loss needs them.
         checkpoint: a file that is written after each epoch and, if it is there, resumed from; the result is
             that of a run which was never interrupted. None: none is written.
+        choice: looks at the net after each epoch; the best one is what is left, also where the training ends early
+            because the loss is not a number any more. None: that of the last epoch.
 
     Raises:
-        UsageError: no samples. ModelError: the loss is not a number any more.
+        UsageError: no samples. ModelError: the loss is not a number any more, and there is no choice.
     """
     if len(dataset) == 0:
         raise UsageError("holds no samples", where=dataset.where)
@@ -147,13 +151,15 @@ def train(
     total = before[-1]
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, total))
     turns = _turns(total, options.reassign)
-    first = _resume(checkpoint, net, optimizer, schedule, lambda epochs: _freezes(options, before[epochs] - 1, total))
+    first = _resume(
+        checkpoint, net, optimizer, schedule, lambda epochs: _freezes(options, before[epochs] - 1, total), choice
+    )
     started = time.monotonic()
     labels = None if dataset.y is None or options.augment.mix else torch.from_numpy(dataset.y)
-    net.train()
     for epoch in range(first, options.epochs):
         steps = before[epoch + 1] - before[epoch]
         losses, told, right, seen = 0.0, 0, 0, 0
+        net.train()
         for step, (x, chosen) in enumerate(_epoch(dataset, options, epoch)):
             now = before[epoch] + step
             if now in turns:
@@ -161,8 +167,14 @@ def train(
             if _freezes(options, now, total):
                 net.freeze_indices()
             y = None if labels is None else labels[torch.from_numpy(chosen)]
-            with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
-                value, scores = loss(net, x, y)
+            try:
+                with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
+                    value, scores = loss(net, x, y)
+            except ModelError:  # weights that the device's integers cannot hold
+                if choice is None:
+                    raise
+                choice.stopped = epoch + 1
+                break
             optimizer.zero_grad(set_to_none=True)
             if value.requires_grad:  # else no step of these windows has a label, and nothing is learned
                 told += 1
@@ -171,14 +183,23 @@ def train(
             schedule.step()
             losses += value.item()
             if not math.isfinite(losses):
-                raise ModelError(f"the loss is not a number in epoch {epoch + 1}; lower the learning rate")
+                if choice is None:
+                    raise ModelError(f"the loss is not a number in epoch {epoch + 1}; lower the learning rate")
+                choice.stopped = epoch + 1
+                break
             if y is not None and scores is not None:
                 right += int((scores.argmax(1) == y).sum())
                 seen += int((y >= 0).sum())
             left = (time.monotonic() - started) / (now + 1 - before[first]) * (total - now - 1)
             accuracy = right / seen if seen else None
             on_progress(Progress(epoch, options.epochs, step, steps, losses / max(told, 1), accuracy, left))
-        _save(checkpoint, epoch + 1, net, optimizer, schedule)
+        if choice is not None:
+            if choice.stopped:
+                break
+            choice.look(net, epoch + 1)
+        _save(checkpoint, epoch + 1, net, optimizer, schedule, options.learning_rate, choice)
+    if choice is not None:
+        choice.restore(net)
     net.eval()
 
 
@@ -219,6 +240,15 @@ def _lanes(dataset: Dataset, window: int, size: int) -> int:
     return min(max(size // window, 1), len(lengths(dataset)))
 
 
+def rate_of(checkpoint: Path | None) -> float | None:
+    """The learning rate of the training that a checkpoint is of; None where there is none."""
+    if checkpoint is None or not checkpoint.exists():
+        return None
+    state = records.load(checkpoint.read_bytes(), Any, str(checkpoint))
+    rate = state.get("rate") if isinstance(state, dict) else None
+    return rate if isinstance(rate, float) else None
+
+
 def _optimizer(net: Trainable, options: Options) -> torch.optim.Optimizer:
     named = [(name, p) for name, p in net.named_parameters() if p.requires_grad]
     groups = [
@@ -250,13 +280,21 @@ def _turns(total: int, count: int) -> frozenset[int]:
     return frozenset(round(_settled(total) * (i + 1) / count) for i in range(count))
 
 
-def _save(path: Path | None, epochs: int, net: Trainable, optimizer: torch.optim.Optimizer, schedule: Any) -> None:
+def _save(
+    path: Path | None,
+    epochs: int,
+    net: Trainable,
+    optimizer: torch.optim.Optimizer,
+    schedule: Any,
+    rate: float,
+    choice: Choice | None,
+) -> None:
     """Write the checkpoint: a file that is there is whole."""
     if path is None:
         return
     state = {
         "epochs": epochs, "net": net.state_dict(), "optimizer": optimizer.state_dict(),
-        "schedule": schedule.state_dict(),
+        "schedule": schedule.state_dict(), "rate": rate, "choice": None if choice is None else choice.state(),
     }  # fmt: skip
     write_file(path, records.dump(_arrays(state), Any))
 
@@ -280,7 +318,12 @@ def _tensors(state: Any) -> Any:
 
 
 def _resume(
-    path: Path | None, net: Trainable, optimizer: torch.optim.Optimizer, schedule: Any, frozen: Callable[[int], bool]
+    path: Path | None,
+    net: Trainable,
+    optimizer: torch.optim.Optimizer,
+    schedule: Any,
+    frozen: Callable[[int], bool],
+    choice: Choice | None,
 ) -> int:
     """The number of epochs that are done; 0 without a checkpoint."""
     if path is None or not path.exists():
@@ -293,6 +336,8 @@ def _resume(
         net.load_state_dict(state["net"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
+        if choice is not None:
+            choice.resume(state["choice"])
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         line = " ".join(str(error).split())[:200]
         raise UsageError(

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
 from ..compression.model import Model
 from ..compression.state import Job, State
-from ..data import Dataset, check_labels
-from ..errors import UsageError
+from ..data import Dataset
+from ..errors import ModelError
 from ..graph.ir import Graph
-from ..importers import import_model
-from ..ops import source_of
 from ..passes import QUANTIZED_PASSES, apply
 from ..passes.lower import lower
 from ..progress import unsaid
-from ..quantize.to_int8 import prepare
 from ..quantize.wide_states import words
 from . import transfer
 from .batches import Augment
+from .choice import Choice, Judge, Score, judge_by
 from .device import DeviceNet
-from .loop import Loss, Options, Scores, frozen, reproduce_loss, scores_loss, train
+from .loop import Loss, Options, Scores, Trainable, frozen, in_order, rate_of, reproduce_loss, scores_loss, train
 from .net import Net
+from .possible import is_classifier, teacher_of
+from .rates import find_rate, usual_rate
 from .steps.retrain import Retrain
 
 
@@ -31,22 +31,26 @@ def retrain(
     state: State,
     step: Retrain,
     quantized: Callable[[Model], Graph] | None,
+    unchanged: Callable[[], Graph] | None = None,
 ) -> Model:
     """Train all parameters of the model that the steps before left free.
+
+    With validation samples the best epoch is what is left, or `state.model` itself where no epoch is better than it.
 
     Args:
         quantized: makes the packed QUANTIZED graph of a model, for training on the device's arithmetic; None: real
             numbers.
+        unchanged: makes that of the model as it is, by which the device's arithmetic is to be judged before training;
+            None: `quantized` does.
 
     Raises:
         UsageError: no data, or no labels where the loss needs them.
     """
     where, checkpoint = job.where, job.training
-    if job.dataset is None:
-        raise UsageError("retraining needs samples", where=where, fix="pass --data, or leave the step out")
     net = Net(state.model, latent=step.reassign > 0, train_books=state.train_books)
     options = Options(
-        epochs=step.epochs, batch=step.batch, learning_rate=step.learning_rate, latent_rate=step.latent_rate,
+        epochs=step.epochs, batch=step.batch, learning_rate=step.learning_rate or usual_rate(step.optimizer),
+        latent_rate=step.latent_rate,
         reassign=step.reassign, optimizer=step.optimizer, weight_decay=step.weight_decay,
         augment=Augment(step.flip, step.shift, step.mix), precision=step.precision, seed=step.seed, window=step.window,
     )  # fmt: skip
@@ -54,16 +58,18 @@ def retrain(
     if quantized is not None:
         held = words(net.source.graph, quantized(state.model))
         student = DeviceNet(net, lambda model: integer(quantized(model)), held)
-    source = _teacher(job, step)
+    source = teacher_of(step, job.source, where)
     title = f"{where}: retrain"
     if step.transfer == "none":
         loss = loss_of(job, frozen(Net(source)), step)
-        train(student, job.samples, loss, options, on_progress=partial(job.on_progress, title), checkpoint=checkpoint)
-        return net.model()
-    if step.transfer == "kp" and not is_classifier(job.samples, job.source):
-        raise UsageError(
-            "pre-regression needs classes", where=f"{where}.transfer", fix='pass labelled samples, or use "hints"'
-        )
+        chooser = _Chooser(job, step, loss)
+        options = chooser.with_rate(student, loss, options)
+        choice, before = chooser.start(_untrained(student, unchanged))
+        train(
+            student, job.samples, loss, options, on_progress=partial(job.on_progress, title), checkpoint=checkpoint,
+            choice=choice,
+        )  # fmt: skip
+        return net.model() if chooser.keeps(choice, before, options.epochs) else state.model
     pairs = transfer.matching(
         source, state.model.graph, step.transfer_layers, step.transfer, f"{where}.transfer_layers"
     )
@@ -77,18 +83,106 @@ def retrain(
     def with_transfer(base: Loss | None) -> Loss:
         return transfer.transfer_loss(base, teacher, step.transfer_weight, step.temperature)
 
+    loss = base if step.transfer_epochs else with_transfer(base)
+    chooser = _Chooser(job, step, base)
+    options = chooser.with_rate(trained, loss, options)
+    choice, before = chooser.start(_untrained(student, unchanged))
     first, rest = transfer.stages(options, step.transfer_epochs)
     if first is not None:
         trained.opening = True
-        train(
-            trained, job.samples, with_transfer(None), first,
-            on_progress=partial(job.on_progress, f"{title}, {step.transfer}"),
-            checkpoint=None if checkpoint is None else checkpoint.with_suffix(".opening"),
-        )  # fmt: skip
+        try:
+            train(
+                trained, job.samples, with_transfer(None), first,
+                on_progress=partial(job.on_progress, f"{title}, {step.transfer}"),
+                checkpoint=None if checkpoint is None else checkpoint.with_suffix(".opening"),
+            )  # fmt: skip
+        except ModelError:
+            if choice is None or not chooser.failed(choice, before, first.epochs):
+                raise
+            return state.model
         trained.opening = False
-    loss = base if first is not None else with_transfer(base)
-    train(trained, job.samples, loss, rest, on_progress=partial(job.on_progress, title), checkpoint=checkpoint)
-    return net.model()
+    train(
+        trained, job.samples, loss, rest, on_progress=partial(job.on_progress, title), checkpoint=checkpoint,
+        choice=choice,
+    )  # fmt: skip
+    return net.model() if chooser.keeps(choice, before, rest.epochs) else state.model
+
+
+def _untrained(student: Net | DeviceNet, unchanged: Callable[[], Graph] | None) -> Trainable:
+    """What would run without the training."""
+    if unchanged is None or isinstance(student, Net):
+        return student
+    before = unchanged()
+    ready = integer(before)
+    return DeviceNet(student.net, lambda model: ready, words(student.net.source.graph, before))
+
+
+@dataclass(frozen=True, slots=True)
+class _Chooser:
+    """What validation samples decide of one retraining, and what is said about it.
+
+    Attributes:
+        loss: by which nets are judged: what is asked of the model, without the terms of a transfer.
+    """
+
+    job: Job
+    step: Retrain
+    loss: Loss
+
+    def judge(self, samples: Dataset) -> Judge:
+        window = self.step.window
+        return judge_by(
+            samples, self.loss, self.step.precision == "bfloat16", lambda data, size: in_order(data, window, size)
+        )
+
+    def with_rate(self, net: Trainable, loss: Loss, options: Options) -> Options:
+        """The options with a learning rate that is found, where the step names none."""
+        if self.step.learning_rate is not None:
+            return options
+        known = rate_of(self.job.training)
+        if known is not None:
+            return replace(options, learning_rate=known)
+        held = self.job.samples if self.job.validation is None else self.job.validation
+        rate, tried = find_rate(net, self.job.samples, loss, options, self.judge, held)
+        listed = ", ".join(f"{each:.1e}: {value:.4f}" for each, value in sorted(tried))
+        self.job.log(
+            f"note: {self.job.where}: learning rate {rate:.1e}, found by short trainings (loss by rate {listed})"
+        )
+        return replace(options, learning_rate=rate)
+
+    def start(self, net: Trainable) -> tuple[Choice | None, Score | None]:
+        """What chooses among epochs, and the score of the net as it is; None without validation samples."""
+        if self.job.validation is None:
+            return None, None
+        choice = Choice(self.judge(self.job.validation))
+        return choice, choice.judge(net)
+
+    def failed(self, choice: Choice, before: Score | None, epochs: int) -> bool:
+        """Whether the first of two stages, which nobody judges, is taken back, because it came to no number."""
+        choice.stopped = epochs
+        return not self.keeps(choice, before, epochs)
+
+    def keeps(self, choice: Choice | None, before: Score | None, epochs: int) -> bool:
+        """Whether the best epoch is better than the model was."""
+        if choice is None or before is None:
+            return True
+        where = self.job.where
+        if choice.stopped:
+            self.job.log(
+                f"warning: {where}: training stopped by epoch {choice.stopped}: weights left all bounds; a lower "
+                "learning_rate helps, or none: then one is found"
+            )
+        if choice.best is not None and choice.best.better(before):
+            self.job.log(
+                f"note: {where}: validation {before} before, {choice.best} after epoch {choice.epoch} of {epochs}"
+            )
+            return True
+        best = "" if choice.best is None else f", {choice.best} after its best epoch"
+        self.job.log(
+            f"warning: {where}: retraining made validation worse and is rolled back: {before} before{best}; leave "
+            "learning_rate out to have one found, or leave the step out"
+        )
+        return False
 
 
 def integer(quantized: Graph) -> Graph:
@@ -96,37 +190,8 @@ def integer(quantized: Graph) -> Graph:
     return lower(apply(quantized, QUANTIZED_PASSES, unsaid))
 
 
-def _teacher(job: Job, step: Retrain) -> Graph:
-    """The FLOAT graph that the step learns from."""
-    source = job.source if step.teacher is None else prepare(import_model(Path(step.teacher), "teacher"))
-    shape, wanted = (g.tensors[g.outputs[0]].shape for g in (source, job.source))
-    if shape != wanted:
-        raise UsageError(
-            f"the teacher gives {list(shape)}, the model {list(wanted)}", where=f"{job.where}.teacher: {step.teacher}"
-        )
-    if source.states and not job.source.states:
-        what = "the teacher keeps a state, the model none: they are given other samples"
-        raise UsageError(what, where=f"{job.where}.teacher: {step.teacher}")
-    return source
-
-
 def loss_of(job: Job, teacher: Scores, step: Retrain) -> Loss:
     """Labels and the teacher's scores; without labels and classes the teacher's outputs are reproduced."""
     if is_classifier(job.samples, job.source):
-        if job.samples.y is None and step.distill < 1:
-            raise UsageError(
-                "the samples have no labels",
-                where=f"{job.where}.distill",
-                fix="set distill = 1 to learn from the teacher",
-            )
         return scores_loss(teacher, step.distill, step.temperature)
     return reproduce_loss(teacher)
-
-
-def is_classifier(samples: Dataset, graph: Graph) -> bool:
-    """Whether outputs are scores of classes: the samples have labels, or the graph ends in a softmax."""
-    last = next(node for node in graph.nodes if graph.outputs[0] in node.outputs)
-    if samples.y is None:
-        return source_of(last).makes_probabilities
-    check_labels(samples.y, graph.tensors[graph.outputs[0]].shape[-1], samples.where)
-    return True

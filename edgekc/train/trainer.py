@@ -19,7 +19,14 @@ from .steps.retrain import Retrain
 class RetrainModel(Protocol):
     """Trains all parameters that the steps before left free; see `retrain.retrain`."""
 
-    def __call__(self, job: Job, state: State, step: Retrain, quantized: Callable[[Model], Graph] | None) -> Model: ...
+    def __call__(
+        self,
+        job: Job,
+        state: State,
+        step: Retrain,
+        quantized: Callable[[Model], Graph] | None,
+        unchanged: Callable[[], Graph] | None = None,
+    ) -> Model: ...
 
 
 class PruneGraph(Protocol):

@@ -35,6 +35,7 @@ from ..ops import source_of
 from .device import DeviceNet
 from .loop import Loss, Options, Trainable, in_order, soft_cross_entropy
 from .net import Net
+from .possible import activations
 from .windows import Inputs
 
 Kind: TypeAlias = Literal["hints", "kp"]
@@ -306,8 +307,7 @@ def _positions(graph: Graph, name: str) -> tuple[int, ...]:
 
 def _tensor(graph: Graph, name: str, where: str) -> str:
     """The activation that a user calls by its own name or by its layer's."""
-    outputs = {node.name: node.outputs[0] for node in graph.nodes}
-    known = {**{tensor: tensor for tensor in outputs.values()}, **outputs}
+    known = activations(graph)
     if name not in known:
         raise UsageError(f"no layer is called {name!r}", where=where, fix=nearest(name, list(known), "layers"))
     return known[name]

@@ -142,11 +142,36 @@ def test_images_may_have_channels_first_where_the_model_has(packed: edgekc.Packe
     assert program.evaluate(first, y) == program.evaluate(x, y)
 
 
-def test_accuracy_is_that_of_the_report(packed: edgekc.Packed, digits: tuple[Any, Any]) -> None:
+def test_accuracy_is_that_of_the_report(
+    packed: edgekc.Packed, net: Any, digits: tuple[Any, Any], tmp_path: Path
+) -> None:
+    """Of samples that did not calibrate; one more comparison, with itself, finds no difference."""
     x, y = digits
-    found = edgekc.compile(packed).evaluate(x[:100], y[:100])
-    assert packed.report.packed_accuracy is not None
-    assert (found.right, found.total) == (packed.report.packed_accuracy.right, 100)
+    path = packed.save(tmp_path / "net.ekc")
+    more = {"data": (x[:100], y[:100]), "test": (x[100:], y[100:]), "against": [path], "project": tmp_path}
+    made = edgekc.compress(net_model(net), recipe={"quantize": {"equalise": "off"}}, **more)
+    judgement = made.report.judgement
+    assert judgement is not None and judgement.part.name == "test" and not judgement.seen
+    found = edgekc.compile(made).evaluate(x[100:], y[100:], against=[path])
+    assert (found.right, found.total) == (judgement.packed.right, len(x) - 100)
+    assert [(beside.base, beside.disagree) for beside in found.comparisons] == [("net.ekc", 0)]
+    assert "against net.ekc, same samples: +0.00 points" in str(found)
+    float_base, itself = judgement.comparisons
+    assert (float_base.base, itself.base) == ("float", "net.ekc")
+    assert float_base.won - float_base.lost == judgement.packed.right - judgement.base.right
+    assert itself.samples == len(x) - 100 and itself.right == found.right
+    assert made.to_dict()["judgement"]["comparisons"][1]["points"] == itself.points
+    assert "accuracy on test, " in str(made) and "packed against net.ekc, same samples: " in str(made)
+
+
+def test_training_samples_judge_nothing_that_is_not_marked(packed: edgekc.Packed, net: Any) -> None:
+    """Without a test part some samples are split off; where there are too few, the figure says what it is."""
+    judgement = packed.report.judgement
+    assert judgement is not None and (judgement.part.name, judgement.part.split_off) == ("validation", True)
+    assert 10 <= judgement.part.samples <= 25
+    assert "accuracy on validation, " in str(packed)
+    few = edgekc.compress(net_model(net), data=(np.zeros((2, 8, 8, 1), np.float32), np.array([1, 2])))
+    assert "accuracy on the 2 TRAINING samples of data, which flatters" in str(few)
 
 
 def test_the_command_writes_the_same(net: Any, digits: tuple[Any, Any], tmp_path: Path) -> None:

@@ -54,7 +54,9 @@ def test_functions_are_there_behind_an_import_of_packages() -> None:
         "print(*inspect.signature(edgekc.compress).parameters)\n"
         "try:\n    edgekc.compress('none.onnx')\nexcept edgekc.UsageError as error:\n    print(error)\n"
     )
-    assert said.startswith("model data recipe test name checkpoints log on_progress\nnone.onnx: cannot be read")
+    assert said.startswith(
+        "model data recipe validation test against project name checkpoints log on_progress\nnone.onnx: cannot be read"
+    )
 
 
 def test_types_are_published() -> None:

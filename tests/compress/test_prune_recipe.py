@@ -198,6 +198,7 @@ def test_a_recipe_prunes_and_packs(trained: Graph, digits: tuple[Dataset, Datase
     [[compress]]
     method = "retrain"
     epochs = 2
+    learning_rate = 1e-3
     """
     lines: list[str] = []
     result = compress(trained, rc.parse(text), digits[0], lines.append, trainer=trainer)

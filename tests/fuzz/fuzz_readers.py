@@ -122,8 +122,8 @@ def _packed(path: Path) -> None:
 
 
 def _data(path: Path) -> None:
-    from edgekc.compression.walk import has_splits
     from edgekc.data import load, real_batches
+    from edgekc.parts import has_splits
 
     dataset = load(path, split="train" if has_splits(path) else "")
     if dataset.quant is not None or dataset.x.dtype.name != "int8":

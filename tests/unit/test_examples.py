@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,11 @@ def test_small_and_made_by_the_recipe_beside_it(path: Path) -> None:
     assert len(data) < 60_000
     packed = read(data, path.name)
     recipe = rc.load(EXAMPLES / "recipes" / f"{path.stem}.toml")
-    assert rc.Recipe.model_validate_json(packed.graph.metadata["recipe"]) == recipe
+    made_by = json.loads(packed.graph.metadata["recipe"])
+    for step in made_by["compress"]:
+        if step["method"] == "retrain":  # keys that had their default are left out, and this one's was 1e-3 then
+            step.setdefault("learning_rate", 1e-3)
+    assert rc.Recipe.model_validate_json(json.dumps(made_by)) == recipe
 
 
 def test_the_keyword_model_s_accuracy() -> None:

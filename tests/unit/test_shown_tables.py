@@ -41,7 +41,7 @@ def compressed() -> list[tables.Part]:
         Accuracy(9_385, 10_000),
         None,
     )
-    return walk.parts(report)
+    return walk.shown_parts(report)
 
 
 def learned() -> list[tables.Part]:

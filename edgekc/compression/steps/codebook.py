@@ -11,9 +11,11 @@ from pydantic import Field, model_validator
 from ...errors import UsageError
 from ...files.sections import Count, Fraction, Seed, exactly_one
 from ...graph.ir import Array, Node
+from ...graph.op import view_of
 from ...ops import layer_filters
 from .. import substitute
 from ..changes import Layer, behind
+from ..foresight import Foresight
 from ..layers import matches
 from ..methods import codebook
 from ..model import Templates
@@ -43,6 +45,22 @@ class Codebook(Packing):
     def _one_target(self) -> Codebook:
         exactly_one(self, "templates", "error")
         return self
+
+    def foresee(self, ahead: Foresight) -> Foresight:
+        named = set(self.foreseen(ahead)) - ahead.packed
+        nodes = {node.name: node for node in ahead.graph.nodes if node.name in named}
+        takes = {
+            name: view_of(ahead.graph, node).weights.shape[1:3]
+            for name, node in nodes.items()
+            if substitute.TEMPLATED.get(node.op) is not None
+        }
+        sizes = {
+            size for name, size in takes.items() if np.prod(size) > 1 and (self.depthwise or not _few(nodes[name]))
+        }
+        if self.scope == "network" and len(sizes) > 1 and not ahead.rebuilt:
+            raise UsageError("layers of different kernel sizes cannot share templates", where=ahead.where)
+        may = {name for name in named if name not in nodes or (name in takes and np.prod(takes[name]) > 1)}
+        return replace(super().foresee(ahead), templated=ahead.templated | may)
 
     def apply(self, job: Job, state: State) -> State:
         nodes = self.packable(job, state, lambda node: substitute.TEMPLATED.get(node.op) is not None)
@@ -86,6 +104,10 @@ def _pair_bits(job: Job, step: Codebook, node: Node) -> int | None:
     later = job.recipe.compress[job.recipe.compress.index(step) + 1 :]
     found = [s.bits for s in later if isinstance(s, Pairs) and matches(s.layers, node.name)]
     return found[0] if found else None
+
+
+def _few(node: Node) -> bool:
+    return layer_filters(node).depthwise
 
 
 def _names(group: list[Node]) -> str:

@@ -12,6 +12,7 @@ from ...data import real_batches, subset
 from ...files.sections import Count, Seed
 from ...ops import layer_filters
 from ..changes import Layer, split
+from ..foresight import Foresight
 from ..methods import dominant
 from ..state import Job, State
 from .step import LayerStep, weights, with_graph
@@ -30,6 +31,11 @@ class Dominant(LayerStep):
 
     def samples_wanted(self) -> int:
         return self.samples if self.fit == "responses" else 0
+
+    def foresee(self, ahead: Foresight) -> Foresight:
+        chosen = self.foreseen(ahead)
+        names = [each for name in ahead.names for each in ((f"{name}_dk", name) if name in chosen else (name,))]
+        return replace(ahead, names=tuple(names), rebuilt=True)
 
     def apply(self, job: Job, state: State) -> State:
         before, x = state.model.graph, np.zeros(0)

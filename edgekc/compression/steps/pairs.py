@@ -15,6 +15,7 @@ from ...graph.op import view_of
 from ...ops import layer_filters
 from .. import front
 from ..changes import Layer, behind
+from ..foresight import Foresight
 from ..layers import resolve
 from ..methods import moments, pair_assignment, pairs
 from ..model import Model, Templates
@@ -39,12 +40,16 @@ class Pairs(LayerStep):
     def samples_wanted(self) -> int:
         return front.MOST_SAMPLES if self.assignment == "second-order" else 0
 
+    def foresee(self, ahead: Foresight) -> Foresight:
+        if not ahead.templated & set(self.foreseen(ahead)):
+            raise _nothing_to_pair(ahead.where)
+        return ahead
+
     def apply(self, job: Job, state: State) -> State:
         model, layers = state.model, dict(state.layers)
         chosen = [n for n in resolve(self.layers, model.graph, f"{job.where}.layers") if n in model.templates]
         if not chosen:
-            fix = "put a codebook step before it"
-            raise UsageError("no layer that it names is made of templates", where=job.where, fix=fix)
+            raise _nothing_to_pair(job.where)
         ahead: front.Front | None = None
         for name in chosen:
             model = _canonical(model, model.templates[name].book)
@@ -72,6 +77,10 @@ class Pairs(LayerStep):
             missed = float(np.square(off).sum() / max(np.square(before).sum(), 1e-300))
             layers[name] = Layer(behind(layers, name, f"pairs {self.bits} bits"), missed, error)
         return replace(state, model=model, layers=layers)
+
+
+def _nothing_to_pair(where: str) -> UsageError:
+    return UsageError("no layer that it names is made of templates", where=where, fix="put a codebook step before it")
 
 
 def _with_pairs(model: Model, layer: str, index: Array, chosen: pairs.Pairs, free: Array | None) -> Model:

@@ -14,7 +14,8 @@ from ...files.sections import Section
 from ...graph.ir import Graph, Node, Tensor
 from ...graph.op import view_of
 from ...ops import layer_filters
-from ..layers import resolve
+from ..foresight import Foresight
+from ..layers import resolve, resolve_names
 from ..state import Job, State
 
 
@@ -53,6 +54,10 @@ class Step(Section):
             where: the step's place in the recipe.
         """
 
+    def foresee(self, ahead: Foresight) -> Foresight:
+        """What may be behind the step. UsageError where it cannot be applied, whatever the steps in front find."""
+        return ahead
+
 
 class LayerStep(Step):
     """A step that is applied to the layers that any of the patterns matches."""
@@ -60,6 +65,14 @@ class LayerStep(Step):
     layers: Annotated[tuple[str, ...], Field(min_length=1, strict=False)] = Field(
         default=("*",), description="names of layers, or patterns with * and ?"
     )
+
+    def foresee(self, ahead: Foresight) -> Foresight:
+        self.foreseen(ahead)
+        return ahead
+
+    def foreseen(self, ahead: Foresight) -> tuple[str, ...]:
+        """The layers that it may be applied to."""
+        return resolve_names(self.layers, ahead.names, f"{ahead.where}.layers")
 
     def free(self, job: Job, state: State, takes: Callable[[Node], bool]) -> list[Node]:
         """The layers that it names and takes, without those that an earlier step has packed."""
@@ -75,6 +88,9 @@ class Packing(LayerStep):
     depthwise: bool = Field(
         default=False, description="true: patterns match depthwise layers too; a name in full always does"
     )
+
+    def foresee(self, ahead: Foresight) -> Foresight:
+        return replace(ahead, packed=ahead.packed | set(self.foreseen(ahead)))
 
     def packable(self, job: Job, state: State, takes: Callable[[Node], bool]) -> list[Node]:
         """As `free`, without the depthwise layers that only a pattern matches, unless the step is for those too."""

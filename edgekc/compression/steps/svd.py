@@ -14,6 +14,7 @@ from ...graph.source import Reads
 from ...ops import layer_filters
 from .. import front
 from ..changes import Layer, split
+from ..foresight import Foresight
 from ..methods import lowrank, moments
 from ..state import Job, State
 from .step import LayerStep, weights, with_graph
@@ -38,6 +39,15 @@ class Svd(LayerStep):
 
     def samples_wanted(self) -> int:
         return front.MOST_SAMPLES if self.of == "outputs" else 0
+
+    def foresee(self, ahead: Foresight) -> Foresight:
+        chosen = self.foreseen(ahead)
+        names = [
+            each
+            for name in ahead.names
+            for each in ((*(f"{name}_{i}" for i in range(self.parts - 1)), name) if name in chosen else (name,))
+        ]
+        return replace(ahead, names=tuple(names), rebuilt=True)
 
     def apply(self, job: Job, state: State) -> State:
         nodes = self.free(job, state, lambda node: layer_filters(node).reads is Reads.ALL)

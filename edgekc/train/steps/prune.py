@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from ...compression.changes import shrunk
+from ...compression.foresight import Foresight
 from ...compression.model import Model
 from ...compression.state import Job, State
 from ...compression.steps.step import LayerStep
@@ -47,14 +48,20 @@ class Prune(LayerStep, Training):
         if dataset is not None:
             _ = dataset.labels
 
+    def foresee(self, ahead: Foresight) -> Foresight:
+        if ahead.dataset is None:
+            raise _no_samples(ahead.where)
+        if ahead.packed and ahead.trained:
+            raise _packed_already(min(ahead.packed), ahead.where)
+        self.foreseen(ahead)
+        self.fine_tuning.foresee(ahead)
+        return replace(ahead, trained=True)
+
     def apply(self, job: Job, state: State) -> State:
         if packed := sorted({**state.model.clusters, **state.model.templates}):
-            fix = "put the prune step in front of those that pack layers"
-            raise UsageError(f"{packed[0]} is packed already and cannot lose filters", where=job.where, fix=fix)
+            raise _packed_already(packed[0], job.where)
         if job.dataset is None:
-            raise UsageError(
-                "pruning needs labelled samples", where=job.where, fix="pass --data, or leave the step out"
-            )
+            raise _no_samples(job.where)
         assert job.trainer is not None  # see `check_possible`
         trainer, alone = job.trainer, replace(job, training=None)
 
@@ -65,3 +72,12 @@ class Prune(LayerStep, Training):
         after = replace(state, model=Model(made.graph), ranges=None)
         method = f"prune to {self.keep:.0%} of all {self.measure}"
         return replace(after, layers=shrunk(state.layers, state.model.graph, made.graph, method))
+
+
+def _no_samples(where: str) -> UsageError:
+    return UsageError("pruning needs labelled samples", where=where, fix="pass --data, or leave the step out")
+
+
+def _packed_already(name: str, where: str) -> UsageError:
+    fix = "put the prune step in front of those that pack layers"
+    return UsageError(f"{name} is packed already and cannot lose filters", where=where, fix=fix)

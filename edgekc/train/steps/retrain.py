@@ -8,12 +8,14 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ...compression import substitute
+from ...compression.foresight import Foresight
 from ...compression.model import Model
-from ...compression.quantized import device_graph
+from ...compression.quantized import calibrated_graph, device_graph
 from ...compression.state import Job, State
 from ...data import portion
 from ...files.sections import Count, Seed
 from ...graph.ir import Graph
+from ...progress import unsaid
 from ...quantize.post_training import calibrated_ranges
 from .training import Training
 
@@ -57,6 +59,12 @@ class Retrain(Training):
             raise ValueError("transfer_epochs must be below epochs")
         return self
 
+    def foresee(self, ahead: Foresight) -> Foresight:
+        from ..possible import check_retrain  # imports the importers, which few recipes need
+
+        check_retrain(self, ahead)
+        return replace(ahead, trained=True)
+
     def apply(self, job: Job, state: State) -> State:
         assert job.trainer is not None  # see `check_possible`
         ranges = state.ranges
@@ -71,5 +79,14 @@ class Retrain(Training):
             assert ranges is not None
             return substitute.pack_layers(model, device_graph(job, model, ranges))[0]
 
-        model = job.trainer.retrain(job, state, self, quantized if self.arithmetic == "device" else None)
+        def unchanged() -> Graph:
+            return substitute.pack_layers(state.model, calibrated_graph(job, state, unsaid))[0]
+
+        on_device = self.arithmetic == "device"
+        model = job.trainer.retrain(
+            job, state, self, quantized if on_device else None,
+            unchanged if on_device and state.ranges is None and job.validation is not None else None,
+        )  # fmt: skip
+        if model is state.model:  # rolled back: all stays as it was, the ranges too
+            return state
         return replace(state, model=model.retrained(), ranges=ranges)

@@ -24,7 +24,9 @@ class Training(Step):
     window: Count | None = Field(
         default=None, description="steps that gradients go back, for a network that keeps a state; others have none"
     )
-    learning_rate: Annotated[float, Field(gt=0)] = Field(default=1e-3, description="falls to 0 by a cosine")
+    learning_rate: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="falls to 0 by a cosine; left out: found by short trainings"
+    )
     optimizer: Literal["adam", "sgd"] = Field(default="adam", description="sgd: with Nesterov momentum of 0.9")
     weight_decay: Annotated[float, Field(ge=0)] = Field(default=0.0, description="decoupled, for adam")
     distill: Annotated[float, Field(ge=0, le=1)] = Field(
