@@ -17,6 +17,7 @@ from ..ops import layer_filters, source_of
 from . import operators
 from .loop import Trainable
 from .parameters import Clustered, Dense, TemplateKernels
+from .steps_learned import Stepped
 
 
 class Net(Trainable):
@@ -26,10 +27,14 @@ class Net(Trainable):
         model: what to train; a bare FLOAT graph, as `quantize.prepare` returns it, has no compressed layers.
         latent: give compressed layers latent values, so that indices can be chosen anew.
         train_books: names of codebooks that are trained too; the others stay as they are, as in the paper.
+        scaling: of the gradients of weights that are rounded to learned steps (`steps_learned.Stepped`).
     """
 
-    def __init__(self, model: Model | Graph, *, latent: bool = False, train_books: Collection[str] = ()) -> None:
+    def __init__(
+        self, model: Model | Graph, *, latent: bool = False, train_books: Collection[str] = (), scaling: float = 0.0
+    ) -> None:
         super().__init__()
+        self.scaling = scaling
         self.source = model if isinstance(model, Model) else Model(model)
         graph = self.source.graph
         if graph.states:
@@ -51,8 +56,12 @@ class Net(Trainable):
 
     def _add_layer(self, node: Node, latent: bool) -> None:
         model, key, view = self.source, self._key(node.name), view_of(self.source.graph, node)
-        start = model.originals.get(view.weights.name, view.weights).value if latent else None
-        if (clustered := model.clusters.get(node.name)) is not None:
+        before = model.originals.get(view.weights.name, view.weights).value
+        start = before if latent else None
+        clustered = model.clusters.get(node.name)
+        if clustered is not None and clustered.steps:
+            self.layers[key] = Stepped(clustered, before, self.scaling)
+        elif clustered is not None:
             self.layers[key] = Clustered(clustered, start)
         elif (record := model.templates.get(node.name)) is not None:
             book = self.books[self._key(record.book)]
@@ -128,7 +137,7 @@ class Net(Trainable):
                 continue
             key, layer = self._keys[node.name], self.layers[self._keys[node.name]]
             weights, bias = node.inputs[1:3]
-            if isinstance(layer, Clustered):
+            if isinstance(layer, (Clustered, Stepped)):
                 clusters[node.name] = layer.record()
             elif isinstance(layer, TemplateKernels):
                 templates[node.name] = layer.record()
