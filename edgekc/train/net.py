@@ -19,6 +19,7 @@ from ..ops import filters_of, layer_filters, source_of
 from . import operators
 from .loop import Trainable
 from .parameters import Clustered, Dense, TemplateKernels
+from .steps_learned import Stepped
 from .windows import Inputs, Kept, Walk
 
 
@@ -31,10 +32,14 @@ class Net(Trainable):
         model: what to train; a bare FLOAT graph, as `quantize.prepare` returns it, has no compressed layers.
         latent: give compressed layers latent values, so that indices can be chosen anew.
         train_books: names of codebooks that are trained too; the others stay as they are, as in the paper.
+        scaling: of the gradients of weights that are rounded to learned steps (`steps_learned.Stepped`).
     """
 
-    def __init__(self, model: Model | Graph, *, latent: bool = False, train_books: Collection[str] = ()) -> None:
+    def __init__(
+        self, model: Model | Graph, *, latent: bool = False, train_books: Collection[str] = (), scaling: float = 0.0
+    ) -> None:
         super().__init__()
+        self.scaling = scaling
         self.source = model if isinstance(model, Model) else Model(model)
         graph = self.source.graph
         self.books = nn.ParameterDict()
@@ -68,8 +73,12 @@ class Net(Trainable):
 
     def _add_layer(self, node: Node, latent: bool) -> None:
         model, key, view = self.source, self._key(node.name), view_of(self.source.graph, node)
-        start = model.originals.get(view.weights.name, view.weights).value if latent else None
-        if (clustered := model.clusters.get(node.name)) is not None:
+        before = model.originals.get(view.weights.name, view.weights).value
+        start = before if latent else None
+        clustered = model.clusters.get(node.name)
+        if clustered is not None and clustered.steps:
+            self.layers[key] = Stepped(clustered, before, self.scaling)
+        elif clustered is not None:
             self.layers[key] = Clustered(clustered, start)
         elif (record := model.templates.get(node.name)) is not None:
             book = self.books[self._key(record.book)]
@@ -164,7 +173,7 @@ class Net(Trainable):
             if not _has_weights(graph, node):
                 continue
             layer, weights, bias = self.layers[self._keys[node.name]], *node.inputs[1:3]
-            if isinstance(layer, Clustered):
+            if isinstance(layer, (Clustered, Stepped)):
                 clusters[node.name] = layer.record()
             elif isinstance(layer, TemplateKernels):
                 templates[node.name] = layer.record()

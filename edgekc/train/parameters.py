@@ -21,6 +21,7 @@ from ..compression.methods import cluster, codebook
 from ..compression.methods.pairs import WINDOW, Pairs
 from ..compression.model import Templates
 from ..graph.ir import Array
+from .tensors import as_array, as_tensor
 
 _TYPICAL = 0.1  # root mean square of a layer's weights where its inputs are about 1
 
@@ -37,7 +38,7 @@ class Dense(nn.Module):
         super().__init__()
         size = float(np.sqrt(np.square(weights, dtype=np.float64).mean()))
         self.unit = 2.0 ** round(math.log2(size / _TYPICAL)) if 0 < size < _TYPICAL / 4 else 1.0
-        self.relative = nn.Parameter(_real(weights) / self.unit)
+        self.relative = nn.Parameter(as_tensor(weights) / self.unit)
 
     def forward(self) -> Tensor:
         return self.relative * self.unit
@@ -52,10 +53,10 @@ class Clustered(nn.Module):
     def __init__(self, record: cluster.Clustered, latent: Array | None) -> None:
         super().__init__()
         self.old = record
-        self.centers = nn.Parameter(_real(record.real_centers))
-        self.scales = nn.Parameter(_real(record.scales))
+        self.centers = nn.Parameter(as_tensor(record.real_centers))
+        self.scales = nn.Parameter(as_tensor(record.scales))
         self.register_buffer("index", torch.from_numpy(record.index.astype(np.int64)))
-        self.latent = None if latent is None else nn.Parameter(_real(latent))
+        self.latent = None if latent is None else nn.Parameter(as_tensor(latent))
 
     def forward(self) -> Tensor:
         return _straight_through(self.centers[self.index] * self._rows(), self.latent)
@@ -83,7 +84,7 @@ class Clustered(nn.Module):
         self.latent = None
 
     def record(self) -> cluster.Clustered:
-        return cluster.from_centers(_array(self.index), _array(self.centers), _array(self.scales.abs()), self.old)
+        return cluster.from_centers(as_array(self.index), as_array(self.centers), as_array(self.scales.abs()), self.old)
 
 
 class TemplateKernels(nn.Module):
@@ -108,13 +109,13 @@ class TemplateKernels(nn.Module):
         self.register_buffer("index", torch.from_numpy(record.kernels.index.astype(np.int64)))
         pairs = record.pairs
         if pairs is None:
-            self.a, self.b = nn.Parameter(_real(record.kernels.a)), nn.Parameter(_real(record.kernels.b))
-            self.latent = None if original is None else nn.Parameter(_real(original))
+            self.a, self.b = nn.Parameter(as_tensor(record.kernels.a)), nn.Parameter(as_tensor(record.kernels.b))
+            self.latent = None if original is None else nn.Parameter(as_tensor(original))
         else:
-            self.values, self.scales = nn.Parameter(_real(pairs.values)), nn.Parameter(_real(pairs.scales))
+            self.values, self.scales = nn.Parameter(as_tensor(pairs.values)), nn.Parameter(as_tensor(pairs.scales))
             self.register_buffer("pair_index", torch.from_numpy(pairs.index.astype(np.int64)))
             # The pairs before they were clustered, where they are known.
-            free = self._chosen() if record.unclustered is None else _real(record.unclustered)
+            free = self._chosen() if record.unclustered is None else as_tensor(record.unclustered)
             self.latent = None if original is None else nn.Parameter(free.detach().clone())
 
     def _chosen(self) -> Tensor:
@@ -142,12 +143,12 @@ class TemplateKernels(nn.Module):
         return self._reassign_templates(self.latent) if self.old.pairs is None else self._reassign_pairs(self.latent)
 
     def _reassign_templates(self, latent: Tensor) -> float:
-        kernels = codebook.assign(_array(latent), _array(self.book), codebook.Options())
+        kernels = codebook.assign(as_array(latent), as_array(self.book), codebook.Options())
         found = torch.from_numpy(kernels.index.astype(np.int64))
         changed = found != self.index
         self.index.copy_(found)
         for mine, fitted in ((self.a, kernels.a), (self.b, kernels.b)):
-            mine[changed] = _real(fitted)[changed]
+            mine[changed] = as_tensor(fitted)[changed]
         return float(changed.float().mean())
 
     def _reassign_pairs(self, latent: Tensor) -> float:
@@ -164,23 +165,17 @@ class TemplateKernels(nn.Module):
         self.latent = None
 
     def record(self) -> Templates:
-        a, b = (_array(part) for part in self.pairs())
+        a, b = (as_array(part) for part in self.pairs())
         # The errors of the record speak of the weights that the layer was fitted to, not of the trained ones.
-        kernels = replace(self.old.kernels, index=_array(self.index).astype(np.int32), a=a, b=b)
+        kernels = replace(self.old.kernels, index=as_array(self.index).astype(np.int32), a=a, b=b)
         pairs = self.old.pairs
         if pairs is not None:
-            pairs = Pairs(_array(self.values), _array(self.pair_index).astype(np.int32), _array(self.scales.abs()))
+            pairs = Pairs(
+                as_array(self.values), as_array(self.pair_index).astype(np.int32), as_array(self.scales.abs())
+            )
         return replace(self.old, kernels=kernels, pairs=pairs, unclustered=None)
 
 
 def _straight_through(compressed: Tensor, latent: Tensor | None) -> Tensor:
     """The compressed values; their gradient goes to the latent ones too, where there are any."""
     return compressed if latent is None else compressed + (latent - latent.detach())
-
-
-def _real(x: Array) -> Tensor:
-    return torch.from_numpy(np.array(x, np.float32))
-
-
-def _array(x: Tensor) -> Array:
-    return np.asarray(x.detach().numpy().copy())

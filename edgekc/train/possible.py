@@ -60,6 +60,9 @@ def teacher_of(step: Retrain, source: Graph, where: str) -> Graph:
         raise UsageError(
             f"the teacher gives {list(shape)}, the model {list(wanted)}", where=f"{where}.teacher: {step.teacher}"
         )
+    if found.states and not source.states:
+        what = "the teacher keeps a state, the model none: they are given other samples"
+        raise UsageError(what, where=f"{where}.teacher: {step.teacher}")
     return found
 
 

@@ -47,7 +47,7 @@ def retrain(
         UsageError: no data, or no labels where the loss needs them.
     """
     where, checkpoint = job.where, job.training
-    net = Net(state.model, latent=step.reassign > 0, train_books=state.train_books)
+    net = Net(state.model, latent=step.reassign > 0, train_books=state.train_books, scaling=step.gradient_scaling)
     options = Options(
         epochs=step.epochs, batch=step.batch, learning_rate=step.learning_rate or usual_rate(step.optimizer),
         latent_rate=step.latent_rate,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgekc.compression.methods import cluster, kmeans
+from edgekc.compression.methods import cluster, kmeans, steps
 from edgekc.compression.methods.cluster import Options
 from edgekc.errors import ModelError, UsageError
 from edgekc.graph import bits
@@ -166,3 +166,18 @@ def test_what_cannot_be_is_refused() -> None:
     w[0] = np.inf
     with pytest.raises(ModelError, match="not finite"):
         cluster.cluster(w, 4, Options())
+
+
+@pytest.mark.parametrize("axis", [0, 3])
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_steps_are_those_of_least_error(bits: int, axis: int) -> None:
+    w = np.random.default_rng(bits).normal(size=(6, 3, 3, 5)).astype(np.float32)
+    record = steps.cluster_steps(w, bits, axis)
+    levels = record.real_centers / np.diff(record.real_centers)[0]
+    assert record.steps and np.array_equal(levels, steps.levels(bits))
+    rows, scales = cluster.to_rows(w, axis), record.scales.astype(np.float64)
+    least = np.square(rows - cluster.to_rows(cluster.reconstruct(record), axis)).sum(1)
+    for share in np.linspace(0.5, 2, 31):
+        tried = share * scales
+        error = np.square(rows - tried[:, None] * steps.nearest(rows, tried, steps.levels(bits))).sum(1)
+        assert (least <= error * (1.02 if bits < 8 else 1.5)).all()  # of 8 bits it has many dips

@@ -92,6 +92,17 @@ def test_pairs_and_centers_retrained_on_device_arithmetic(trained: Graph, digits
     assert len(packed) < 2500
 
 
+@pytest.mark.parametrize("more", ["gradient_scaling = 0.01\n", 'arithmetic = "device"\n'])
+def test_two_bits_with_learned_steps(trained: Graph, digits: tuple[Dataset, Dataset], more: str) -> None:
+    steps = '[[compress]]\nmethod = "cluster"\nbits = 2\ncenters = "steps"\n'
+    before = accuracy(trained, steps, digits)[1]
+    packed, after = accuracy(trained, steps + RETRAIN + more, digits)
+    base = float_accuracy(trained, digits[1]).percent
+    assert before < base - 5  # else there is nothing to win back
+    assert after > before + 0.5 * (base - before)
+    assert "clustered_conv2d" in {n.op for n in unpack(packed, "net.ekc").nodes}
+
+
 def test_depthwise_layers_are_retrained_in_their_packed_form(digits: tuple[Dataset, Dataset]) -> None:
     """One on templates with four pairs, one on four centers, both on the device's integers."""
     made = FloatNet(np.random.default_rng(3), (1, 8, 8, 1), "relu")

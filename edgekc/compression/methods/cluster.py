@@ -47,6 +47,7 @@ class Clustered:
     channel_axis: int
     relative_error: float  # squared error over the squared norm of the weights
     output_error: float | None = None  # the same of the layer's outputs, where the inputs are known (second_order)
+    steps: bool = False  # centers are whole multiples of one, and stay so in training: the scales are steps (steps.py)
 
     @property
     def real_centers(self) -> Array:
@@ -129,7 +130,9 @@ def fit_scales(rows: Array, factor: Array, index: Array, centers: Array, scales:
     return np.where((scales > 0) & (power > 0) & (fitted > 0), fitted, scales).astype(np.float32).astype(np.float64)
 
 
-def pack(weights: Array, index: Array, raw: Array, point: int, scales: Array, channel_axis: int) -> Clustered:
+def pack(
+    weights: Array, index: Array, raw: Array, point: int, scales: Array, channel_axis: int, *, steps: bool = False
+) -> Clustered:
     """The record of one layer from row-major indices (oc, taps); works out the relative error."""
     rows = to_rows(weights, channel_axis)
     stored = scales.astype(np.float32)
@@ -137,7 +140,7 @@ def pack(weights: Array, index: Array, raw: Array, point: int, scales: Array, ch
     norm = float(np.square(rows).sum())
     shaped = _from_rows(index.astype(np.uint8), weights.shape, channel_axis)
     relative = float(np.square(error).sum()) / norm if norm > 0 else 0.0
-    return Clustered(shaped, raw, point, stored, channel_axis, relative)
+    return Clustered(shaped, raw, point, stored, channel_axis, relative, steps=steps)
 
 
 def from_centers(index: Array, centers: Array, scales: Array, old: Clustered) -> Clustered:

@@ -70,7 +70,7 @@ def compensate(weights: Array, layer: Clustered, moment: Array, options: Options
             found = np.zeros(rows.shape, np.int64)
             found[live] = _compensated(values, centers, h_live, options, order)
             found[live] = _sweep(values, found[live], centers, h_live, options)
-            trial = pack(weights, found, raw, point, scales, layer.channel_axis)
+            trial = pack(weights, found, raw, point, scales, layer.channel_axis, steps=layer.steps)
             error = output_error(rows, trial, h)
             if error < here:
                 here, index = error, found
@@ -78,10 +78,11 @@ def compensate(weights: Array, layer: Clustered, moment: Array, options: Options
                 best = replace(trial, output_error=error)
         if step == options.rounds:
             break
-        if (layer.scales != 1).any():
+        if layer.steps or (layer.scales != 1).any():
             scales[live] = _fit_scales(rows[live], index[live], centers, h_live, scales[live])
-        raw, point = encode(_fit_centers(rows[live], index[live], scales[live], h_live, centers))
-        assert len(raw) <= asked
+        if not layer.steps:  # which stay whole multiples of one
+            raw, point = encode(_fit_centers(rows[live], index[live], scales[live], h_live, centers))
+            assert len(raw) <= asked
     return best
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ...files.sections import Count, Seed
+from ...graph.ir import Array
 from ...graph.op import view_of
 from ...ops import layer_filters
 from .. import front, substitute
 from ..changes import Layer, behind
-from ..methods import cluster, moments, second_order
+from ..methods import cluster, moments, second_order, steps
 from ..sizes import clustered_bytes
 from ..state import Job, State
 from .step import Packing, versus, weights
@@ -24,8 +25,9 @@ class Cluster(Packing):
     sequences: ClassVar[bool] = True
     method: Literal["cluster"]
     bits: Annotated[int, Field(ge=1, le=8)] = Field(default=4, description="of an index; 2**bits centers a layer")
-    centers: Literal["optimal", "sklearn", "linear"] = Field(
-        default="optimal", description="dynamic programming, k-means++, or Lloyd from equal steps"
+    centers: Literal["optimal", "sklearn", "linear", "steps"] = Field(
+        default="optimal",
+        description="dynamic programming, k-means++, Lloyd from equal steps, or equal steps that `retrain` learns",
     )
     row_scale: Literal["none", "rms", "max"] = Field(
         default="none", description="what the weights of an output channel are divided by first"
@@ -39,14 +41,19 @@ class Cluster(Packing):
     restarts: Count = Field(default=4, description="of sklearn")
     seed: Seed = 0
 
+    @model_validator(mode="after")
+    def _steps(self) -> Cluster:
+        if self.centers == "steps":
+            if self.row_scale != "none" or self.scale_rounds:
+                raise ValueError('centers = "steps" has a step for each row: leave row_scale and scale_rounds out')
+            if self.bits < 2:
+                raise ValueError('centers = "steps" takes 2 to 8 bits')
+        return self
+
     def samples_wanted(self) -> int:
         return front.MOST_SAMPLES if self.assignment == "second-order" else 0
 
     def apply(self, job: Job, state: State) -> State:
-        options = cluster.Options(
-            method=self.centers, row_scale=self.row_scale, scale_rounds=self.scale_rounds, seed=self.seed,
-            restarts=self.restarts,
-        )  # fmt: skip
         model, layers = state.model, dict(state.layers)
         nodes = self.packable(job, state, lambda node: substitute.CLUSTERED.get(node.op) is not None)
         ahead = (
@@ -61,7 +68,7 @@ class Cluster(Packing):
                     f"note: {node.name}: stays dense, {self.bits}-bit indices and centers take {versus(size, w.size)}"
                 )
                 continue
-            record = cluster.cluster(w, 2**self.bits, replace(options, channel_axis=axis))
+            record = self._clustered(w, axis)
             if ahead is not None:
                 # The bias takes the mean of the error, so the assignment has to care for its variance only.
                 ahead = front.advance(ahead, model.graph, node.inputs[0])
@@ -75,3 +82,13 @@ class Cluster(Packing):
             method = behind(layers, node.name, f"cluster {self.bits} bits")
             layers[node.name] = Layer(method, record.relative_error, record.output_error)
         return replace(state, model=model, layers=layers)
+
+    def _clustered(self, weights: Array, axis: int) -> cluster.Clustered:
+        """One layer's weights by themselves."""
+        if self.centers == "steps":
+            return steps.cluster_steps(weights, self.bits, axis)
+        options = cluster.Options(
+            method=self.centers, row_scale=self.row_scale, scale_rounds=self.scale_rounds, channel_axis=axis,
+            seed=self.seed, restarts=self.restarts,
+        )  # fmt: skip
+        return cluster.cluster(weights, 2**self.bits, options)

@@ -31,6 +31,9 @@ class Retrain(Training):
     reassign: Annotated[int, Field(ge=0)] = Field(
         default=0, description="times that indices are chosen anew, evenly over four fifths of the steps; 0: never"
     )
+    gradient_scaling: Annotated[float, Field(ge=0, le=1)] = Field(
+        default=0.0, description="of weights on learned steps, by what rounding leaves over (EWGS); 0: straight through"
+    )
     arithmetic: Literal["float", "device"] = Field(
         default="float", description="device: forward passes compute with the integers that the device will have"
     )
