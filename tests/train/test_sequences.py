@@ -337,3 +337,25 @@ def test_unrolled_recurrences_stay_one_layer(source: Callable[[Path], Graph], tm
         sizes.append(len(ekc))
     assert errors[1] < 0.85 * errors[0]
     assert abs(sizes[1] - sizes[0]) < 64
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["", "svdf"])
+def test_validation_sequences_choose(first: str, tmp_path: Path) -> None:
+    """Learning rate and epoch, by whole sequences; a training that makes it worse is rolled back."""
+    graph, data, held = recurrent(), remembered(64), remembered(30, 1)
+    if first:
+        float_streaming = pytest.importorskip("float_streaming", reason="the writer of files needs the package tflite")
+        (tmp_path / "net.tflite").write_bytes(float_streaming.svdf(1, 1))
+        graph = prepare(import_model(tmp_path / "net.tflite", "net"))
+        shape = graph.tensors[graph.inputs[0]].shape[1:]
+        data, held = (
+            replace(d, x=np.random.default_rng(1).uniform(-1, 1, (len(d), *shape)).astype(np.float32), y=None)
+            for d in (data, held)
+        )
+    lines: list[str] = []
+    free = retrain(batch=48, epochs=3, distill=1.0 if first else 0.0).replace("learning_rate = 0.02\n", "")
+    rough = '[[compress]]\nmethod = "cluster"\nbits = 1\n' if first else ""
+    device = retrain(batch=48, epochs=1, arithmetic="device", distill=1.0 if first else 0.0)
+    made(graph, rough + free + device, data, validation=held, log=lines.append)
+    assert any("learning rate" in line and "found by short trainings" in line for line in lines)
