@@ -235,16 +235,16 @@ def lower_bias(view: View, weight_sums: Array, weight_abs_sums: Array) -> Tensor
 
 def accumulator_bound(view: View) -> Array:
     """int64 (oc,): what no partial sum of bias and weights times int8 exceeds in magnitude, in any order."""
-    w, bias = view.weights.value.astype(np.int64), view.bias.value.astype(np.int64)
+    w, bias = view.weights.value.astype(np.int32), view.bias.value.astype(np.int64)
     axes = tuple(a for a in range(w.ndim) if a != _filter_axis(view))
-    return np.asarray(np.abs(bias) + 128 * np.abs(w).sum(axes))
+    return np.asarray(np.abs(bias) + 128 * np.abs(w).sum(axes, dtype=np.int64))
 
 
 def accumulator_reach(view: View) -> Array:
     """int64 (oc,): the largest magnitude of an accumulator, over every int8 input; `accumulator_bound` is looser."""
-    w, bias = view.weights.value.astype(np.int64), view.bias.value.astype(np.int64)
+    w, bias = view.weights.value, view.bias.value.astype(np.int64)
     axes = tuple(a for a in range(w.ndim) if a != _filter_axis(view))
-    positive, negative = np.maximum(w, 0).sum(axes), np.minimum(w, 0).sum(axes)
+    positive, negative = np.maximum(w, 0).sum(axes, dtype=np.int64), np.minimum(w, 0).sum(axes, dtype=np.int64)
     low, high = bias - 128 * positive + 127 * negative, bias + 127 * positive - 128 * negative
     return np.asarray(np.maximum(np.abs(low), np.abs(high)))
 
