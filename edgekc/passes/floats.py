@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import UnsupportedError, refusal
+from ..errors import ModelError, UnsupportedError, refusal
 from ..graph.ir import Graph, Node, consumers
 from .lower import QUANTISE, lower_node
 
@@ -46,6 +46,8 @@ def refused(graph: Graph) -> list[UnsupportedError]:
             lower_node(graph, node)
         except UnsupportedError as reason:
             error = UnsupportedError(reason.what, where=node.name, fix=reason.fix or QUANTISE)
+        except (ModelError, ArithmeticError, LookupError, TypeError, ValueError):
+            pass  # of shapes that do not fit, as behind a refused batch size; lowering says so where all else is sound
         error.operator = None if node.source < 0 else node.source
         found.append(error)
     return found

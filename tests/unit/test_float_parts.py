@@ -159,6 +159,16 @@ def test_a_quantised_input_is_int8_all_the_same(tmp_path: Path) -> None:
     assert program.manifest["inputs"][0]["dtype"] == "int8"
 
 
+@pytest.mark.parametrize("allow_float", [False, True])
+def test_a_batch_in_front_of_a_float_part_is_what_is_said(allow_float: bool, tmp_path: Path) -> None:
+    """And not that shapes behind it contradict each other."""
+    x, r, t = int8("x", (42, 6), 0.05, 3), real("real", (42, 6)), real("t", (42, 6))
+    views = [step("dequantize", [x], r), step("tanh", [r], t), step("l2_normalize", [t], real("y", (42, 6)))]
+    path = written(tmp_path, views, ["x"], ["y"])
+    with pytest.raises(UnsupportedError, match=r"net.tflite: input 0: batch size 42 of \[42, 6\]"):
+        edgekc.compile(path, allow_float=allow_float)
+
+
 def test_what_has_no_kernel_in_float_is_refused(tmp_path: Path) -> None:
     """One of two constants: the kernel chooses of what is computed."""
     views, scores = classifier()
