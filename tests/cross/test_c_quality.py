@@ -157,7 +157,8 @@ def test_no_kernel_has_a_warning_or_state_or_needs_a_library(tmp_path: Path, com
     defined, undefined, mutable = symbols(compile_all(compiler, kernel_sources(), tmp_path, *INCLUDE_FLAGS, "-fno-pie"))
     assert mutable == {}
     assert undefined <= LIBC | SUPPORT
-    assert {path.stem for path in kernel_sources()} <= defined  # file name = function name
+    # The file's name is the function's, but for smaller files of the same functions.
+    assert {path.stem.replace("_small_", "_") for path in kernel_sources()} <= defined
     assert all(name.startswith("ek_") for name in defined)
 
 
