@@ -145,11 +145,23 @@ void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_s8_d
                                          int8_t *out, void *scratch);
 
 typedef struct {
-    ek_clustered_fully_connected_params layer;
-    struct { uint32_t sums, weights, rows; } scratch;
+    const int8_t *records;      /* one for each 16 output channels: ek_codes_vec.h */
+    const ek_s16 *centers;      /* up to 2^bits */
+    ek_requant_params requant;
+    uint32_t rows;
+    uint32_t in_c;
+    uint32_t out_c;
+    uint8_t bits;               /* of an index, 1 to 8 */
+    uint16_t center_count;
+    uint16_t part;              /* taps that are decoded at a time, a multiple of 4 */
+} ek_clustered_vector_matrix_params;
+
+typedef struct {
+    ek_clustered_vector_matrix_params layer;
+    struct { uint32_t rows; } scratch;
 } ek_clustered_fully_connected_s8_vec_params;
 
-/* The same where sums are as ek_words.h wants them. */
+/* The same for cores with vector instructions, where weights and sums are as ek_words.h wants them. */
 void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_s8_vec_params *params, const int8_t *in,
                                          int8_t *out, void *scratch);
 

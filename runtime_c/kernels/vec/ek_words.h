@@ -38,6 +38,7 @@
  *   ek_words_tap     what they multiply, and of eight or sixteen bytes of an input made by ek_words_eight and _sixteen
  *   ek_words_begin   the sums of `n` columns: 16 each, those of column j at from + j * step
  *   ek_words_put     weights of a filter, `plane` being what the weights' high bytes take where they lie apart
+ *   ek_words_set     one of them
  *   ek_words_run     adds `taps` taps: column j's begin at x + j * step
  *   ek_words_keep    the sums to memory, 16 for each column
  *   ek_words_end     requantises column j to out + j * out_step
@@ -122,6 +123,52 @@ static inline void ek_words_filter(const ek_words *e, uint32_t f, uint32_t taps)
     }
     ek_words_put(e->weights, f, e->row, taps, e->plane);
 }
+
+/* Bytes of an input to taps; up to seven more are 0. */
+static inline void ek_words_widen(ek_words_tap *to, const int8_t *from, uint32_t bytes)
+{
+    for (; bytes >= 16; bytes -= 16, from += 16, to += 16) {
+        ek_words_sixteen(to, from);
+    }
+    if (bytes >= 8) {
+        ek_words_eight(to, from);
+        bytes -= 8, from += 8, to += 8;
+    }
+    if (bytes) {
+        int8_t last[8] = {0};
+        ek_vec_put(last, from, bytes);
+        ek_words_eight(to, last);
+    }
+}
+
+/* How many columns the next tile gets of `left`: as equal as they can be, for a small rest is dear. */
+static inline uint32_t ek_words_next(uint32_t left)
+{
+    const uint32_t tiles = (left + EK_WORDS_MOST - 1) / EK_WORDS_MOST;
+    return (left + tiles - 1) / tiles;
+}
+
+/* EK_WORDS_DO for so many columns, the number being a constant. */
+#if EK_WORDS_MOST > 4
+#define EK_WORDS_TO_EIGHT EK_WORDS_CASE(8) EK_WORDS_CASE(7) EK_WORDS_CASE(6) EK_WORDS_CASE(5)
+#else
+#define EK_WORDS_TO_EIGHT
+#endif
+#if EK_WORDS_MOST > 2
+#define EK_WORDS_TO_FOUR EK_WORDS_CASE(4) EK_WORDS_CASE(3)
+#else
+#define EK_WORDS_TO_FOUR
+#endif
+#define EK_WORDS_CASE(n) \
+    case n:              \
+        EK_WORDS_DO(n);  \
+        break;
+#define EK_WORDS_TILE(count)                                 \
+    switch (count) {                                         \
+        EK_WORDS_TO_EIGHT EK_WORDS_TO_FOUR EK_WORDS_CASE(2)  \
+    default:                                                 \
+        EK_WORDS_DO(1);                                      \
+    }
 
 /* Gathers the next pixels; 0: there are none. */
 uint32_t ek_words_columns_vec(ek_words *e, const int8_t *in);

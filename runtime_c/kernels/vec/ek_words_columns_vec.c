@@ -2,23 +2,6 @@
 /* Windows of an image to columns of taps, until the buffer is full. */
 #include "ek_words.h"
 
-/* May write up to seven taps more. */
-static void widen(ek_words_tap *to, const int8_t *from, uint32_t bytes)
-{
-    for (; bytes >= 16; bytes -= 16, from += 16, to += 16) {
-        ek_words_sixteen(to, from);
-    }
-    if (bytes >= 8) {
-        ek_words_eight(to, from);
-        bytes -= 8, from += 8, to += 8;
-    }
-    if (bytes) {
-        int8_t last[8] = {0};
-        ek_vec_put(last, from, bytes);
-        ek_words_eight(to, last);
-    }
-}
-
 /* May read and write up to 15 taps more. */
 static void put_window(const ek_words *e, ek_words_tap *to)
 {
@@ -43,16 +26,16 @@ uint32_t ek_words_columns_vec(ek_words *e, const int8_t *in)
     e->first = e->backwards ? left - count : e->done;
     e->done += count;
     if (e->pointwise && e->in_step == e->taps && e->stride_h == 1 && e->values == e->taps) {
-        widen(to, in + e->first * e->taps, count * e->taps); /* the pixels lie as the columns will */
+        ek_words_widen(to, in + e->first * e->taps, count * e->taps); /* the pixels lie as the columns will */
         return count;
     }
     for (uint32_t k = 0; k < count; k++, to += e->values) {
         if (e->backwards) {
-            widen(to, in + (e->first + k) * e->in_c, e->taps);
+            ek_words_widen(to, in + (e->first + k) * e->in_c, e->taps);
             continue;
         }
         if (e->pointwise) {
-            widen(to, in + e->y * e->row_step + e->x * e->in_step, e->taps);
+            ek_words_widen(to, in + e->y * e->row_step + e->x * e->in_step, e->taps);
         } else {
             if (e->x == 0) {
                 ek_ring_fill(&e->ring, in, e->y * e->stride_h);

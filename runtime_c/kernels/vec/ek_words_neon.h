@@ -81,11 +81,29 @@ EK_VEC_INLINE void ek_words_sixteen(ek_words_tap *to, const int8_t *from)
 
 EK_VEC_INLINE int16x8_t ek_words_taps(const ek_words_tap *x) { return vld1q_s16(x); }
 
-/* Filter f of a block is what `row` holds. */
+/* Filter f of a block is what `row` holds, which ends with zeros up to eight. */
 EK_VEC_INLINE void ek_words_put(int16_t *w, uint32_t f, const int16_t *row, uint32_t taps, uint32_t plane)
 {
     (void)plane;
-    ek_words_put_pairs(w, f, row, taps);
+    w += f;
+    for (uint32_t k = 0; k < taps; k += 8, w += 8 * EK_VEC_BLOCK) {
+        const int16x8_t eight = vld1q_s16(row + k);
+        vst1q_lane_s16(w, eight, 0);
+        vst1q_lane_s16(w + 16, eight, 1);
+        vst1q_lane_s16(w + 32, eight, 2);
+        vst1q_lane_s16(w + 48, eight, 3);
+        vst1q_lane_s16(w + 64, eight, 4);
+        vst1q_lane_s16(w + 80, eight, 5);
+        vst1q_lane_s16(w + 96, eight, 6);
+        vst1q_lane_s16(w + 112, eight, 7);
+    }
+}
+
+/* Tap k of filter f: 16 weights for each tap. */
+EK_VEC_INLINE void ek_words_set(int16_t *w, uint32_t f, uint32_t k, int32_t weight, uint32_t plane)
+{
+    (void)plane;
+    w[k * EK_VEC_BLOCK + f] = (int16_t)weight;
 }
 
 #if defined(__aarch64__)
@@ -97,15 +115,13 @@ EK_VEC_INLINE void ek_words_put(int16_t *w, uint32_t f, const int16_t *row, uint
     (s).q##part = vmlal_lane_s16((s).q##part, (part) % 2 ? vget_high_s16(w) : vget_low_s16(w),                 \
                                  (lane) < 4 ? vget_low_s16(x) : vget_high_s16(x), (lane) % 4);
 #endif
-/* Taps `lane` and `lane` + 1 of x for all filters. */
 #define EK_WORDS_COLUMN(s, x, lane)                                                             \
-    EK_WORDS_ADD(s, 0, a.val[0], x, lane) EK_WORDS_ADD(s, 1, a.val[0], x, lane)                 \
-    EK_WORDS_ADD(s, 2, b.val[0], x, lane) EK_WORDS_ADD(s, 3, b.val[0], x, lane)                 \
-    EK_WORDS_ADD(s, 0, a.val[1], x, (lane) + 1) EK_WORDS_ADD(s, 1, a.val[1], x, (lane) + 1)     \
-    EK_WORDS_ADD(s, 2, b.val[1], x, (lane) + 1) EK_WORDS_ADD(s, 3, b.val[1], x, (lane) + 1)
-#define EK_WORDS_PAIR(lane)                                                                     \
+    EK_WORDS_ADD(s, 0, a, x, lane) EK_WORDS_ADD(s, 1, a, x, lane)                               \
+    EK_WORDS_ADD(s, 2, b, x, lane) EK_WORDS_ADD(s, 3, b, x, lane)
+/* Tap `lane` of all columns for all filters. */
+#define EK_WORDS_LANE(lane)                                                                     \
     {                                                                                           \
-        const int16x8x2_t a = vld2q_s16(w + 16 * (lane)), b = vld2q_s16(w + 16 * (lane) + 16);  \
+        const int16x8_t a = vld1q_s16(w + 16 * (lane)), b = vld1q_s16(w + 16 * (lane) + 8);     \
         EK_WORDS_COLUMN(s->r0, x0, lane)                                                        \
         if (n > 1) { EK_WORDS_COLUMN(s->r1, x1, lane) }                                         \
         if (n > 2) { EK_WORDS_COLUMN(s->r2, x2, lane) }                                         \
@@ -113,29 +129,27 @@ EK_VEC_INLINE void ek_words_put(int16_t *w, uint32_t f, const int16_t *row, uint
         EK_VEC_ORDER();                                                                         \
     }
 
-EK_VEC_INLINE int16x8_t ek_words_two(const ek_words_tap *x)
-{
-    return vreinterpretq_s16_u32(vdupq_n_u32(ek_vec_load32(x)));
-}
-
 EK_VEC_INLINE void ek_words_run(const int n, ek_words_rows *s, const ek_words_tap *x, uint32_t step, const int16_t *w,
                                 uint32_t taps, uint32_t plane)
 {
-    uint32_t pairs = (taps + 1) / 2;
     (void)plane;
-    for (; pairs >= 4; pairs -= 4, x += 8, w += 8 * EK_VEC_BLOCK) {
+    for (; taps >= 8; taps -= 8, x += 8, w += 8 * EK_VEC_BLOCK) {
         const int16x8_t x0 = vld1q_s16(x), x1 = n > 1 ? vld1q_s16(x + step) : x0;
         const int16x8_t x2 = n > 2 ? vld1q_s16(x + 2 * step) : x0, x3 = n > 3 ? vld1q_s16(x + 3 * step) : x0;
-        EK_WORDS_PAIR(0)
-        EK_WORDS_PAIR(2)
-        EK_WORDS_PAIR(4)
-        EK_WORDS_PAIR(6)
+        EK_WORDS_LANE(0)
+        EK_WORDS_LANE(1)
+        EK_WORDS_LANE(2)
+        EK_WORDS_LANE(3)
+        EK_WORDS_LANE(4)
+        EK_WORDS_LANE(5)
+        EK_WORDS_LANE(6)
+        EK_WORDS_LANE(7)
         (void)x1, (void)x2, (void)x3;
     }
-    for (; pairs; pairs--, x += 2, w += 2 * EK_VEC_BLOCK) {
-        const int16x8_t x0 = ek_words_two(x), x1 = n > 1 ? ek_words_two(x + step) : x0;
-        const int16x8_t x2 = n > 2 ? ek_words_two(x + 2 * step) : x0, x3 = n > 3 ? ek_words_two(x + 3 * step) : x0;
-        EK_WORDS_PAIR(0)
+    for (; taps; taps--, x++, w += EK_VEC_BLOCK) {
+        const int16x8_t x0 = vdupq_n_s16(*x), x1 = n > 1 ? vdupq_n_s16(x[step]) : x0;
+        const int16x8_t x2 = n > 2 ? vdupq_n_s16(x[2 * step]) : x0, x3 = n > 3 ? vdupq_n_s16(x[3 * step]) : x0;
+        EK_WORDS_LANE(0)
         (void)x1, (void)x2, (void)x3;
     }
 }

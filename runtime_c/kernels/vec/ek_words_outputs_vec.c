@@ -25,13 +25,6 @@ EK_VEC_INLINE void tile(const int n, const work *w, uint32_t column, const ek_wo
     }
 }
 
-/* How many columns the next tile gets of `left`: as equal as they can be, for a small rest is dear. */
-static uint32_t next_tile(uint32_t left)
-{
-    const uint32_t tiles = (left + EK_WORDS_MOST - 1) / EK_WORDS_MOST;
-    return (left + tiles - 1) / tiles;
-}
-
 void ek_words_outputs_vec(const ek_words *e, uint32_t c, uint32_t k, int8_t *out)
 {
     const uint32_t filters = e->channels - c < EK_VEC_BLOCK ? e->channels - c : EK_VEC_BLOCK;
@@ -54,26 +47,9 @@ void ek_words_outputs_vec(const ek_words *e, uint32_t c, uint32_t k, int8_t *out
     w.scale = ek_vec_scale_of((const int8_t *)e->header, &e->output, filters);
     out += e->first * e->channels + c;
     for (uint32_t column = 0, count; column < e->held; column += count) {
-        count = next_tile(e->held - column);
-        switch (count) {
-#define EK_WORDS_CASE(n)                        \
-        case n:                                 \
-            tile(n, &w, column, e->columns + k, out); \
-            break;
-#if EK_WORDS_MOST > 4
-        EK_WORDS_CASE(8)
-        EK_WORDS_CASE(7)
-        EK_WORDS_CASE(6)
-        EK_WORDS_CASE(5)
-#endif
-#if EK_WORDS_MOST > 2
-        EK_WORDS_CASE(4)
-        EK_WORDS_CASE(3)
-#endif
-        EK_WORDS_CASE(2)
-        default:
-            tile(1, &w, column, e->columns + k, out);
-#undef EK_WORDS_CASE
-        }
+        count = ek_words_next(e->held - column);
+#define EK_WORDS_DO(n) tile(n, &w, column, e->columns + k, out)
+        EK_WORDS_TILE(count)
+#undef EK_WORDS_DO
     }
 }
