@@ -140,7 +140,7 @@ typedef struct {
     ek_template_conv2d_params layer;
     struct {
         uint32_t plan, filter_sums, window_sums, templates, values, responses;
-        uint32_t header, row, weights, sums, columns, starts, rows;
+        uint32_t header, sums, columns, starts, rows;
     } scratch;
 } ek_template_pixels_s8_vec_params;
 

@@ -24,6 +24,15 @@ MATRIX_FIELDS: tuple[Field, ...] = (
     *_CODE_FIELDS,
     ("uint16_t", "part"),
 )
+WINDOW_FIELDS: tuple[Field, ...] = (
+    *_FIELDS,
+    lin.WINDOW_FIELD,
+    ("int8_t", "pad_value"),
+    *_CODE_FIELDS,
+    ("uint16_t", "part"),
+    ("uint16_t", "block"),
+    ("uint8_t", "pointwise"),
+)
 
 
 def part(dense: View, most: int) -> int:

@@ -275,7 +275,8 @@ def _words_params(view: View) -> dict[str, Param]:
 
 def _regions_words(view: View) -> Regions:
     as_dense = tp.dense(view)
-    return (*_plan(view), *words.regions(as_dense, _words_part(view, as_dense), words.block(as_dense)))
+    part = _words_part(view, as_dense)
+    return (*_plan(view), *words.of_rows(part), *words.regions(as_dense, part, words.block(as_dense)))
 
 
 def _regions_winograd_mve(view: View) -> Regions:

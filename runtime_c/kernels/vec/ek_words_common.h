@@ -12,6 +12,9 @@ enum { EK_WORDS_PLANES = 1 };
 enum { EK_WORDS_PLANES = 0 };
 #endif
 
+/* Weights of a tap of 16 filters, as int16 or as a byte of each plane: how many int16. */
+enum { EK_WORDS_TAP = EK_VEC_BLOCK / (1 + EK_WORDS_PLANES) };
+
 /* Filter f to weights that are for each pair of taps 16 times two of a filter. `row` ends with a zero if taps are odd. */
 EK_VEC_INLINE void ek_words_put_pairs(int16_t *w, uint32_t f, const int16_t *row, uint32_t taps)
 {
