@@ -119,6 +119,19 @@ void ek_clustered_conv2d_s8_vec(const ek_clustered_conv2d_s8_vec_params *params,
                                 void *scratch);
 
 typedef struct {
+    ek_clustered_vector_window_params layer;
+    struct { uint32_t transformed, tiles, sums, starts, rows; } scratch;
+} ek_clustered_winograd_s8_vec_params;
+
+/*
+ * The same for 3x3 windows with strides and dilations of 1, in_c a multiple of 8, where transformed weights fit 16
+ * bits. `part` counts channels, a multiple of 8, and `block` tiles, a multiple of 8. In place as
+ * ek_clustered_winograd_s8_dsp.
+ */
+void ek_clustered_winograd_s8_vec(const ek_clustered_winograd_s8_vec_params *params, const int8_t *in, int8_t *out,
+                                  void *scratch);
+
+typedef struct {
     ek_clustered_conv2d_params layer;
     struct { uint32_t weights, tiles, sums, vertical, starts, rows; } scratch;
 } ek_clustered_winograd_s8_mve_params;

@@ -9,6 +9,8 @@ GUESSES: dict[str, tuple[float, ...]] = {
     "ek_clustered_conv2d_s8_mve": (1, 22, 40, 2, 60, 1, 2, 500),
     "ek_clustered_winograd_s8_dsp": (1, 100, 250, 80, 266, 608, 89, 150, 8.2, 11.8, 1),
     "ek_clustered_winograd_s8_mul2": (26, 800, 20, 60, 85, 60, 70, 900, 6, 13),
+    "ek_clustered_conv2d_s8_vec": (0.29, 3, 0.2, 0.6, 6, 5, 500),
+    "ek_clustered_winograd_s8_vec": (0.33, 40, 6, 1.6, 7, 500),
     "ek_clustered_winograd_s8_mve": (1, 152, 110, 110, 60, 2.4, 500),
     "ek_conv2d_s8_dsp": (17, 110, 2, 30, 4, 40, 2, 2),
     "ek_template_conv2d_s8_dsp": (120, 122, 8.9, 25.2, 3940, 9.5, 22.7, 200, 25),
@@ -19,6 +21,7 @@ GUESSES: dict[str, tuple[float, ...]] = {
     "ek_template_pixels_s8_vec": (24, 50, 29, 10, 14, 38, 500),
     "ek_template_winograd_s8_dsp": (1, 100, 250, 80, 266, 608, 89, 150, 69.5, 84.5, 452, 25),
     "ek_template_winograd_s8_mul2": (26, 800, 20, 60, 85, 60, 70, 900, 7, 10, 20),
+    "ek_template_winograd_s8_vec": (0.33, 40, 6, 4, 500),
     "ek_template_winograd_s8_mve": (1, 152, 110, 110, 60, 1.5, 500, 150, 4),
     "ek_winograd_s8_dsp": (1, 100, 250, 80, 266, 608, 89, 150, 25),
 }

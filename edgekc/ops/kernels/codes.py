@@ -64,3 +64,8 @@ def params(view: View, **more: Param) -> dict[str, Param]:
     codes = dict(bits=bits, center_count=min(view.centers.shape[1], 1 << bits))
     held = lin.requant_params(view, laid_out=True)
     return {"records": LAID_OUT, "centers": view.centers.name, **held, **codes, **more}
+
+
+def decoded(view: View, weights: float) -> tuple[float, float]:
+    """That many weights, by tables in registers and one by one."""
+    return (weights, 0) if index_bits(view.indices.value) <= HALVES_BITS else (0, weights)

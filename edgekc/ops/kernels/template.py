@@ -15,6 +15,7 @@ from . import expand as ex
 from . import pixels as px
 from . import winograd as wg
 from . import winograd_mve as wgm
+from . import winograd_vec as wgv
 from .cost import Cost
 from .vector import VECTOR
 
@@ -279,6 +280,10 @@ def _regions_words(view: View) -> Regions:
     return (*_plan(view), *words.of_rows(part), *words.regions(as_dense, part, words.block(as_dense)))
 
 
+def _regions_winograd_vec(view: View) -> Regions:
+    return (*_plan(view), words.of_rows(0)[0], *wgv.regions(tp.dense(view)))
+
+
 def _regions_winograd_mve(view: View) -> Regions:
     templates = Region("templates", 32 * view.templates.shape[0], "int16 (16, templates): transformed")
     return (*_kernels_mve(view, planes=1), templates, *wgm.regions(tp.dense(view)))
@@ -305,6 +310,16 @@ KERNELS = (
         in_place=lambda view: wg.in_place(tp.dense(view)),
         sources=wgm.SOURCES,
         counted_cost=Cost("ek_template_winograd_s8_mve", _winograd_mve_work),
+    ),
+    _kernel(
+        symbol="ek_template_winograd_s8_vec",
+        params=lambda view: {**_params(view), "block": wgv.block(tp.dense(view))},
+        needs=VECTOR,
+        accepts=lambda view: wgv.accepts(tp.dense(view)),
+        scratch=_regions_winograd_vec,
+        in_place=lambda view: wg.in_place(tp.dense(view)),
+        sources=wgv.SOURCES,
+        counted_cost=Cost("ek_template_winograd_s8_vec", lambda view: wgv.work(tp.dense(view))),
     ),
     _kernel(
         symbol="ek_template_conv2d_s8_vec",

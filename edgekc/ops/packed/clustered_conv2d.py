@@ -18,6 +18,7 @@ from ..kernels import codes, decoded, quads, words
 from ..kernels import expand as ex
 from ..kernels import winograd as wg
 from ..kernels import winograd_mve as wgm
+from ..kernels import winograd_vec as wgv
 from ..kernels.cost import Cost
 from ..kernels.vector import VECTOR
 from ..shared import linear as lin
@@ -157,6 +158,21 @@ def _params_vec(view: View) -> dict[str, Param]:
     return codes.params(view, **lin.window_params(view, k_h, k_w), **sizes, pad_value=view["pad_value"])
 
 
+def _words_work(view: View) -> tuple[float, ...]:
+    loop, outputs, windows, weights, *rest = words.work(cl.dense(view))
+    return (loop, outputs, windows, *codes.decoded(view, weights), *rest)
+
+
+def _winograd_vec_work(view: View) -> tuple[float, ...]:
+    loop, outputs, tiles, weights, call = wgv.work(cl.dense(view))
+    return (loop, outputs, tiles, *codes.decoded(view, weights), call)
+
+
+def _params_winograd_vec(view: View) -> dict[str, Param]:
+    as_dense = cl.dense(view)
+    return {**_params_vec(view), "block": wgv.block(as_dense), "part": wgv.part(as_dense)}
+
+
 def _regions_vec(view: View) -> Regions:
     as_dense = cl.dense(view)
     return words.regions(as_dense, _part_vec(view), words.block(as_dense))
@@ -192,6 +208,20 @@ KERNELS = (
         counted_cost=Cost("ek_clustered_winograd_s8_mve", lambda view: wgm.work(cl.dense(view))),
     ),
     Kernel(
+        symbol="ek_clustered_winograd_s8_vec",
+        header="ek_clustered.h",
+        struct="ek_clustered_vector_window_params",
+        fields=codes.WINDOW_FIELDS,
+        params=_params_winograd_vec,
+        needs=VECTOR,
+        accepts=lambda view: wgv.accepts(cl.dense(view)),
+        scratch=lambda view: wgv.regions(cl.dense(view)),
+        in_place=lambda view: wg.in_place(cl.dense(view)),
+        sources=wgv.SOURCES,
+        counted_cost=Cost("ek_clustered_winograd_s8_vec", _winograd_vec_work),
+        lays_out=codes.records,
+    ),
+    Kernel(
         symbol="ek_clustered_conv2d_s8_vec",
         header="ek_clustered.h",
         struct="ek_clustered_vector_window_params",
@@ -202,6 +232,7 @@ KERNELS = (
         scratch=_regions_vec,
         in_place=lambda view: ex.in_place(cl.dense(view)),
         sources=words.SOURCES,
+        counted_cost=Cost("ek_clustered_conv2d_s8_vec", _words_work),
         lays_out=codes.records,
     ),
     _kernel(

@@ -7,7 +7,7 @@ void ek_clustered_conv2d_s8_vec(const ek_clustered_conv2d_s8_vec_params *params,
                                 void *scratch)
 {
     const ek_clustered_vector_window_params *const p = &params->layer;
-    const ek_codes codes = ek_codes_of(p->centers, p->center_count, p->bits);
+    const ek_codes codes = ek_codes_of(p->centers, p->center_count, p->bits, EK_WORDS_PLANES);
     ek_words e;
     EK_WORDS(p, &e, p->part, scratch, &params->scratch, scratch);
     const uint32_t code_bytes = ek_codes_bytes(&codes, e.taps);

@@ -35,7 +35,7 @@ void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_s8_v
     const ek_clustered_vector_matrix_params *const p = &params->layer;
     const uint32_t ic = p->in_c, oc = p->out_c;
     const work w = {p,
-                    ek_codes_of(p->centers, p->center_count, p->bits),
+                    ek_codes_of(p->centers, p->center_count, p->bits, EK_WORDS_PLANES),
                     EK_VEC_OUTPUT(p),
                     p->part,
                     (ic + 7) / 8 * 8,

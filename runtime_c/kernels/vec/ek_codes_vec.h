@@ -19,16 +19,16 @@ enum { EK_CODES_BITS = 4 };
 typedef struct {
     const ek_s16 *centers;
     uint32_t bits;
-    int8_t low[16], high[16]; /* bytes of the centers; low ones are signed where EK_WORDS_PLANES, and high ones what is left */
+    int8_t low[16], high[16]; /* bytes of the centers; in planes low ones are signed, and high ones what is left */
 } ek_codes;
 
-static inline ek_codes ek_codes_of(const ek_s16 *centers, uint32_t count, uint32_t bits)
+static inline ek_codes ek_codes_of(const ek_s16 *centers, uint32_t count, uint32_t bits, int planes)
 {
     ek_codes t = {centers, bits, {0}, {0}};
     for (uint32_t i = 0; i < count && i < 16; i++) {
         const int32_t center = centers[i], low = center & 255;
         t.low[i] = (int8_t)(low < 128 ? low : low - 256);
-        t.high[i] = (int8_t)((center - (EK_WORDS_PLANES ? t.low[i] : low)) / 256);
+        t.high[i] = (int8_t)((center - (planes ? t.low[i] : low)) / 256);
     }
     return t;
 }
@@ -55,7 +55,7 @@ EK_VEC_INLINE uint8x16_t ek_codes_table(const int8_t *bytes) { return vreinterpr
 
 #endif
 
-#if defined(EK_VEC_NEON_MULL)
+#if defined(EK_VEC_NEON)
 
 /* A tap of 16 filters. */
 EK_VEC_INLINE void ek_codes_tap(uint8x16_t low, uint8x16_t high, uint8x16_t index, int16_t *w)
@@ -65,10 +65,9 @@ EK_VEC_INLINE void ek_codes_tap(uint8x16_t low, uint8x16_t high, uint8x16_t inde
     vst1q_s16(w + 8, vreinterpretq_s16_u8(both.val[1]));
 }
 
-static inline void ek_codes_halves(const ek_codes *t, const int8_t *from, uint32_t groups, int16_t *w, uint32_t plane)
+static inline void ek_codes_wide_halves(const ek_codes *t, const int8_t *from, uint32_t groups, int16_t *w)
 {
     const uint8x16_t low = ek_codes_table(t->low), high = ek_codes_table(t->high);
-    (void)plane;
     for (uint32_t pairs = 2 * groups; pairs; pairs--, from += 16, w += 2 * EK_VEC_BLOCK) {
         const uint8x16_t both = vreinterpretq_u8_s8(vld1q_s8(from));
         const uint8x16x2_t taps = vuzpq_u8(vandq_u8(both, vdupq_n_u8(15)), vshrq_n_u8(both, 4));
@@ -77,7 +76,9 @@ static inline void ek_codes_halves(const ek_codes *t, const int8_t *from, uint32
     }
 }
 
-#elif defined(EK_VEC_NEON)
+#endif
+
+#if defined(EK_VEC_NEON_DOT) || defined(EK_VEC_NEON_I8MM)
 
 /* Four taps of four filters. */
 EK_VEC_INLINE void ek_codes_four(uint8x16_t low, uint8x16_t high, uint16x8_t index, uint8_t *to, uint32_t plane)
@@ -102,6 +103,14 @@ static inline void ek_codes_halves(const ek_codes *t, const int8_t *from, uint32
         ek_codes_four(low, high, second.val[0], to + 32, plane);
         ek_codes_four(low, high, second.val[1], to + 48, plane);
     }
+}
+
+#elif defined(EK_VEC_NEON)
+
+static inline void ek_codes_halves(const ek_codes *t, const int8_t *from, uint32_t groups, int16_t *w, uint32_t plane)
+{
+    (void)plane;
+    ek_codes_wide_halves(t, from, groups, w);
 }
 
 #elif defined(EK_VEC_AVX2) || defined(EK_VEC_AVX512)
@@ -159,6 +168,24 @@ static inline void ek_codes_decode(const ek_codes *t, const int8_t *from, uint32
             ek_words_set(w, f, k, 0, plane);
         }
     }
+}
+
+/* Whole groups of taps of 16 filters as ek_wide_run has them (ek_wide_vec.h). */
+static inline void ek_codes_wide(const ek_codes *t, const int8_t *from, uint32_t taps, int16_t *w)
+{
+#if defined(EK_VEC_NEON)
+    if (t->bits <= EK_CODES_BITS) {
+        ek_codes_wide_halves(t, from, taps / 4, w);
+        return;
+    }
+    for (uint32_t k = 0; k < taps; k++) {
+        for (uint32_t f = 0; f < EK_VEC_BLOCK; f++) {
+            ek_wide_set(w, f, k, t->centers[(uint8_t)from[32 * (k / 2) + 2 * f + k % 2]], 0);
+        }
+    }
+#else
+    ek_codes_decode(t, from, taps, 0, w, 0);
+#endif
 }
 
 #endif

@@ -56,7 +56,8 @@ EK_VEC_INLINE void ek_words_run(const int n, ek_words_rows *s, const ek_words_ta
     for (int j = 0; j < n; j++) {
         for (uint32_t k = 0; k < (taps + 1) / 2 * 2; k++) {
             for (uint32_t f = 0; f < EK_VEC_BLOCK; f++) {
-                s->sum[j][f] += x[(uint32_t)j * step + k] * w[k / 2 * 2 * EK_VEC_BLOCK + 2 * f + k % 2];
+                const int32_t product = x[(uint32_t)j * step + k] * w[k / 2 * 2 * EK_VEC_BLOCK + 2 * f + k % 2];
+                s->sum[j][f] = (int32_t)((uint32_t)s->sum[j][f] + (uint32_t)product); /* modulo 2^32, as instructions do */
             }
         }
     }
