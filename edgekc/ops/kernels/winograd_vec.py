@@ -60,10 +60,18 @@ def passes(dense: View) -> int:
 def work(dense: View) -> tuple[float, ...]:
     """How often the kernels do what `CYCLES` (`cycles.py`) says.
 
-    Products, sums of tiles that are made to outputs, channels of tiles that are transformed, weights, and the call.
-    Filters count in whole blocks.
+    Products, sums of tiles that are made to outputs, channels of tiles that are transformed, filters of passes,
+    weights, and the call. Filters count in whole blocks, tiles that are multiplied alone a quarter more.
     """
     down, across = wg.tiles(dense)
     count, in_c, filters = down * across, dense.x.shape[3], -(-dense.out.shape[3] // BLOCK) * BLOCK
-    parts, weights = -(-in_c // part(dense)), passes(dense) * 9 * in_c * filters
-    return count * filters * wg.POSITIONS * in_c, count * filters * parts, count * in_c, weights, 1
+    alone = (passes(dense) - 1) * (block(dense) % 4) + (count - (passes(dense) - 1) * block(dense)) % 4
+    parts, filters_passed = -(-in_c // part(dense)), passes(dense) * filters
+    loop = (count + alone / 4) * filters * wg.POSITIONS * in_c
+    return loop, count * filters * parts, count * in_c, filters_passed, 9 * in_c * filters_passed, 1
+
+
+def work_by_kernels(dense: View, coded: bool) -> tuple[float, ...]:
+    """The same for layers on templates: in the place of weights those whose pairs are coded, and others."""
+    *most, weights, call = work(dense)
+    return (*most, *((weights, 0) if coded else (0, weights)), call)

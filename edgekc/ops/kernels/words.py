@@ -47,6 +47,12 @@ def part(dense: View) -> int:
     return min(ex.taps(dense), PART, max(half if half < 8 else half // 8 * 8, 1))
 
 
+def whole_positions(dense: View) -> int:
+    """The same in whole positions of the window."""
+    in_c = dense.x.shape[3]
+    return max(part(dense) // in_c, 1) * in_c
+
+
 def image(dense: View) -> bool:
     """Whether kernels hold rows of the padded image, instead of windows."""
     return not ex.pointwise(dense) and dense.x.shape[3] % 8 == 0
@@ -82,15 +88,28 @@ def _sums(dense: View, pixels: int) -> int:
     return 4 * BLOCK * pixels if part(dense) < ex.taps(dense) else 0
 
 
-def work(dense: View) -> tuple[float, ...]:
-    """How often the kernel does what `CYCLES` (`cycles.py`) says: products, outputs, values of windows, weights.
+def work(dense: View, at_once: int) -> tuple[float, ...]:
+    """How often the kernel does what `CYCLES` (`cycles.py`) says, `at_once` taps of a filter being decoded at a time.
 
-    Filters count in whole blocks. The last two are windows, and the call.
+    Products, and for columns of a tile and parts of a filter: runs of taps, sums. Outputs, values of windows or of the
+    image, windows, weights, and the call. Filters count in whole blocks.
     """
     _, out_h, out_w, out_c = dense.out.shape
-    pixels, weights = out_h * out_w, dense.weights.value.size
-    filters, passes = -(-out_c // BLOCK) * BLOCK, -(-(out_h if image(dense) else pixels) // block(dense))
-    return pixels * filters * ex.values(dense), pixels * filters, pixels * ex.taps(dense), weights * passes, pixels, 1
+    pixels, taps, weights = out_h * out_w, ex.taps(dense), dense.weights.value.size
+    filters, parts = -(-out_c // BLOCK) * BLOCK, -(-taps // at_once)
+    if image(dense):
+        runs, passes = dense.weights.shape[1], -(-out_h // block(dense))
+        windows = 0, _rows(dense, out_h) * _row_taps(dense)
+    else:
+        runs, passes, windows = 1, -(-pixels // block(dense)), (pixels * dense.weights.shape[1], pixels * taps)
+    return pixels * filters * taps, pixels * filters * (runs + parts), pixels * filters, *windows, weights * passes, 1
+
+
+def work_by_kernels(dense: View) -> tuple[float, ...]:
+    """The same for layers on templates, decoded by whole positions of the window; and kernels that are decoded."""
+    at_once, taps = whole_positions(dense), ex.taps(dense)
+    *most, weights, call = work(dense, at_once)
+    return (*most, weights, weights / taps * dense.x.shape[3] * -(-taps // at_once), call)
 
 
 def regions(dense: View, at_once: int, lines: int) -> Regions:
@@ -121,3 +140,9 @@ def of_rows(at_once: int) -> Regions:
         Region("header", HEADER_BYTES, "as in a record of ek_vec.h: what follows the sums of 16 filters"),
         Region("row", 2 * (-(-at_once // 8) * 8), "int16 (taps at a time): of one filter, as it is decoded"),
     )
+
+
+def regions_by_kernels(dense: View) -> Regions:
+    """Of layers on templates: both of these."""
+    part = whole_positions(dense)
+    return (*of_rows(part), *regions(dense, part, block(dense)))

@@ -159,13 +159,13 @@ def _params_vec(view: View) -> dict[str, Param]:
 
 
 def _words_work(view: View) -> tuple[float, ...]:
-    loop, outputs, windows, weights, *rest = words.work(cl.dense(view))
-    return (loop, outputs, windows, *codes.decoded(view, weights), *rest)
+    *most, weights, call = words.work(cl.dense(view), _part_vec(view))
+    return (*most, *codes.decoded(view, weights), call)
 
 
 def _winograd_vec_work(view: View) -> tuple[float, ...]:
-    loop, outputs, tiles, weights, call = wgv.work(cl.dense(view))
-    return (loop, outputs, tiles, *codes.decoded(view, weights), call)
+    *most, weights, call = wgv.work(cl.dense(view))
+    return (*most, *codes.decoded(view, weights), call)
 
 
 def _params_winograd_vec(view: View) -> dict[str, Param]:
