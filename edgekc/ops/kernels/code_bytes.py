@@ -41,7 +41,7 @@ CODE_BYTES: dict[str, int] = {
     "ek_clustered_fully_connected_s8_dsp": 2290,
     "ek_clustered_fully_connected_s8_mul2": 294,
     "ek_clustered_fully_connected_s8_mve": 1654,
-    "ek_clustered_fully_connected_s8_vec": 6924,
+    "ek_clustered_fully_connected_s8_vec": 7388,
     "ek_clustered_grouped_conv2d_s8": 712,
     "ek_clustered_transpose_conv_s8": 512,
     "ek_clustered_winograd_s8_dsp": 652,

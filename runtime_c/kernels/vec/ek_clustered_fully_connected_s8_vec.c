@@ -18,6 +18,13 @@ EK_VEC_INLINE void tile(const int n, const work *w, const int8_t *record, int8_t
 {
     const uint32_t taps = w->p->in_c, plane = EK_VEC_BLOCK * w->part;
     const int8_t *from = record + EK_VEC_HEADER;
+#if defined(EK_CODES_ONE)
+    if (n == 1 && w->codes.bits <= EK_CODES_BITS) {
+        const ek_vec_scale scale = ek_vec_scale_of(record, &w->output, valid);
+        ek_vec_depth_end(&scale, ek_codes_one(&w->codes, from, w->rows, (taps + 3) / 4, ek_vec_start(record)), out);
+        return;
+    }
+#endif
     ek_words_rows sums;
     ek_words_begin(n, &sums, (const int32_t *)(const void *)record, 0);
     for (uint32_t k = 0; k < taps; k += w->part, from += ek_codes_bytes(&w->codes, w->part)) {

@@ -170,6 +170,81 @@ static inline void ek_codes_decode(const ek_codes *t, const int8_t *from, uint32
     }
 }
 
+/*
+ * For a single column nothing of the weights goes to memory: adds `groups` groups of taps, whose indices have up to
+ * EK_CODES_BITS bits. Taps of no filter are 0.
+ */
+#if defined(EK_VEC_NEON_MULL)
+#define EK_CODES_ONE
+
+#if defined(__aarch64__)
+#define EK_CODES_HIGH(sum, w, x, lane) vmlal_high_lane_s16(sum, w, x, lane)
+#else
+#define EK_CODES_HIGH(sum, w, x, lane) vmlal_lane_s16(sum, vget_high_s16(w), x, lane)
+#endif
+#define EK_CODES_TAP(index, lane)                                                                       \
+    {                                                                                                   \
+        const uint8x16x2_t both = vzipq_u8(ek_codes_at(low, index), ek_codes_at(high, index));          \
+        const int16x8_t a = vreinterpretq_s16_u8(both.val[0]), b = vreinterpretq_s16_u8(both.val[1]);   \
+        s.q0 = vmlal_lane_s16(s.q0, vget_low_s16(a), four, lane);                                       \
+        s.q1 = EK_CODES_HIGH(s.q1, a, four, lane);                                                      \
+        s.q2 = vmlal_lane_s16(s.q2, vget_low_s16(b), four, lane);                                       \
+        s.q3 = EK_CODES_HIGH(s.q3, b, four, lane);                                                      \
+    }
+
+static inline ek_vec_sums ek_codes_one(const ek_codes *t, const int8_t *from, const ek_words_tap *x, uint32_t groups,
+                                       ek_vec_sums s)
+{
+    const uint8x16_t low = ek_codes_table(t->low), high = ek_codes_table(t->high), mask = vdupq_n_u8(15);
+    for (; groups; groups--, from += 32, x += 4) {
+        const int16x4_t four = vld1_s16(x);
+        const uint8x16_t p = vreinterpretq_u8_s8(vld1q_s8(from)), q = vreinterpretq_u8_s8(vld1q_s8(from + 16));
+        const uint8x16x2_t first = vuzpq_u8(vandq_u8(p, mask), vshrq_n_u8(p, 4));
+        const uint8x16x2_t second = vuzpq_u8(vandq_u8(q, mask), vshrq_n_u8(q, 4));
+        EK_CODES_TAP(first.val[0], 0)
+        EK_CODES_TAP(first.val[1], 1)
+        EK_CODES_TAP(second.val[0], 2)
+        EK_CODES_TAP(second.val[1], 3)
+    }
+    return s;
+}
+#undef EK_CODES_TAP
+
+#elif defined(EK_VEC_NEON)
+#define EK_CODES_ONE
+
+#define EK_CODES_FOUR(part, index)                                                                      \
+    h.q##part = vdotq_s32(h.q##part, vreinterpretq_s8_u8(ek_codes_at(high, vreinterpretq_u8_u16(index))), four); \
+    s.q##part = vdotq_s32(s.q##part, vreinterpretq_s8_u8(ek_codes_at(low, vreinterpretq_u8_u16(index))), four);
+
+static inline ek_vec_sums ek_codes_one(const ek_codes *t, const int8_t *from, const ek_words_tap *x, uint32_t groups,
+                                       ek_vec_sums s)
+{
+    const uint8x16_t low = ek_codes_table(t->low), high = ek_codes_table(t->high), mask = vdupq_n_u8(15);
+    const int32x4_t none = vdupq_n_s32(0);
+    ek_vec_sums h = {none, none, none, none};
+    for (; groups; groups--, from += 32, x += 4) {
+        const int8x16_t four = ek_vec_taps(x);
+        const uint8x16_t p = vreinterpretq_u8_s8(vld1q_s8(from)), q = vreinterpretq_u8_s8(vld1q_s8(from + 16));
+        const uint16x8x2_t first =
+            vzipq_u16(vreinterpretq_u16_u8(vandq_u8(p, mask)), vreinterpretq_u16_u8(vandq_u8(q, mask)));
+        const uint16x8x2_t second =
+            vzipq_u16(vreinterpretq_u16_u8(vshrq_n_u8(p, 4)), vreinterpretq_u16_u8(vshrq_n_u8(q, 4)));
+        EK_CODES_FOUR(0, first.val[0])
+        EK_CODES_FOUR(1, first.val[1])
+        EK_CODES_FOUR(2, second.val[0])
+        EK_CODES_FOUR(3, second.val[1])
+    }
+    s.q0 = vaddq_s32(s.q0, vshlq_n_s32(h.q0, 8));
+    s.q1 = vaddq_s32(s.q1, vshlq_n_s32(h.q1, 8));
+    s.q2 = vaddq_s32(s.q2, vshlq_n_s32(h.q2, 8));
+    s.q3 = vaddq_s32(s.q3, vshlq_n_s32(h.q3, 8));
+    return s;
+}
+#undef EK_CODES_FOUR
+
+#endif
+
 /* Whole groups of taps of 16 filters as ek_wide_run has them (ek_wide_vec.h). */
 static inline void ek_codes_wide(const ek_codes *t, const int8_t *from, uint32_t taps, int16_t *w)
 {
