@@ -54,7 +54,7 @@ def records(view: View) -> Array:
     padded[:channels, :taps] = indices
     eights: Array = padded.reshape(blocks, 2, 8, 2 * groups, 2).transpose(
         0, 3, 1, 2, 4
-    )  # block, pair, half, filter, tap
+    )  # block, pair, half, f, tap
     if index_bits(view.indices.value) <= HALVES_BITS:
         eights = eights[:, :, 0] | eights[:, :, 1] << 4
     return with_headers(view, eights.reshape(blocks, -1))
