@@ -52,9 +52,7 @@ def records(view: View) -> Array:
     blocks, groups = -(-channels // BLOCK), -(-taps // GROUP)
     padded = np.zeros((blocks * BLOCK, groups * GROUP), np.uint8)
     padded[:channels, :taps] = indices
-    eights: Array = padded.reshape(blocks, 2, 8, 2 * groups, 2).transpose(
-        0, 3, 1, 2, 4
-    )  # block, pair, half, f, tap
+    eights: Array = padded.reshape(blocks, 2, 8, 2 * groups, 2).transpose(0, 3, 1, 2, 4)  # block, pair, half, f, tap
     if index_bits(view.indices.value) <= HALVES_BITS:
         eights = eights[:, :, 0] | eights[:, :, 1] << 4
     return with_headers(view, eights.reshape(blocks, -1))
