@@ -97,13 +97,39 @@ void ek_clustered_conv2d_s8_mve(const ek_clustered_conv2d_s8_mve_params *params,
                                 void *scratch);
 
 typedef struct {
-    ek_clustered_conv2d_params layer;
-    struct { uint32_t row, weights, sums, columns, starts, rows; } scratch;
+    const int8_t *records;      /* one for each 16 output channels: ek_codes_vec.h */
+    const ek_s16 *centers;      /* up to 2^bits */
+    ek_requant_params requant;
+    ek_window_params window;
+    int8_t pad_value;           /* what lies outside the image: the input's zero point */
+    uint8_t bits;               /* of an index, 1 to 8 */
+    uint16_t center_count;
+    uint16_t part;              /* taps that are decoded at a time, a multiple of 4 */
+    uint16_t block;             /* pixels, or rows of outputs, that are held at a time: ek_words.h */
+    uint8_t pointwise;          /* 1: 1x1 windows without padding */
+} ek_clustered_vector_window_params;
+
+typedef struct {
+    ek_clustered_vector_window_params layer;
+    struct { uint32_t sums, columns, starts, rows; } scratch;
 } ek_clustered_conv2d_s8_vec_params;
 
-/* The same where weights and sums are as ek_words.h wants them. In place as ek_clustered_conv2d_s8_dsp. */
+/* The same for cores with vector instructions, where weights and sums are as ek_words.h wants them. In place as ek_clustered_conv2d_s8_dsp. */
 void ek_clustered_conv2d_s8_vec(const ek_clustered_conv2d_s8_vec_params *params, const int8_t *in, int8_t *out,
                                 void *scratch);
+
+typedef struct {
+    ek_clustered_vector_window_params layer;
+    struct { uint32_t transformed, tiles, sums, starts, rows; } scratch;
+} ek_clustered_winograd_s8_vec_params;
+
+/*
+ * The same for 3x3 windows with strides and dilations of 1, in_c a multiple of 8, where transformed weights fit 16
+ * bits. `part` counts channels, a multiple of 8, and `block` tiles, a multiple of 8. In place as
+ * ek_clustered_winograd_s8_dsp.
+ */
+void ek_clustered_winograd_s8_vec(const ek_clustered_winograd_s8_vec_params *params, const int8_t *in, int8_t *out,
+                                  void *scratch);
 
 typedef struct {
     ek_clustered_conv2d_params layer;
@@ -145,11 +171,23 @@ void ek_clustered_fully_connected_s8_dsp(const ek_clustered_fully_connected_s8_d
                                          int8_t *out, void *scratch);
 
 typedef struct {
-    ek_clustered_fully_connected_params layer;
-    struct { uint32_t sums, weights, rows; } scratch;
+    const int8_t *records;      /* one for each 16 output channels: ek_codes_vec.h */
+    const ek_s16 *centers;      /* up to 2^bits */
+    ek_requant_params requant;
+    uint32_t rows;
+    uint32_t in_c;
+    uint32_t out_c;
+    uint8_t bits;               /* of an index, 1 to 8 */
+    uint16_t center_count;
+    uint16_t part;              /* taps that are decoded at a time, a multiple of 4 */
+} ek_clustered_vector_matrix_params;
+
+typedef struct {
+    ek_clustered_vector_matrix_params layer;
+    struct { uint32_t rows; } scratch;
 } ek_clustered_fully_connected_s8_vec_params;
 
-/* The same where sums are as ek_words.h wants them. */
+/* The same for cores with vector instructions, where weights and sums are as ek_words.h wants them. */
 void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_s8_vec_params *params, const int8_t *in,
                                          int8_t *out, void *scratch);
 

@@ -126,6 +126,18 @@ void ek_template_conv2d_s8_vec(const ek_template_conv2d_s8_vec_params *params, c
 
 typedef struct {
     ek_template_conv2d_params layer;
+    struct { uint32_t plan, header, weights, transformed, tiles, sums, starts, rows; } scratch;
+} ek_template_winograd_s8_vec_params;
+
+/*
+ * The same for 3x3 windows with strides and dilations of 1, in_c a multiple of 8, where transformed weights fit 16
+ * bits. `block` counts tiles, a multiple of 8. In place as ek_template_winograd_s8_dsp.
+ */
+void ek_template_winograd_s8_vec(const ek_template_winograd_s8_vec_params *params, const int8_t *in, int8_t *out,
+                                 void *scratch);
+
+typedef struct {
+    ek_template_conv2d_params layer;
     struct { uint32_t pairs, templates, weights, tiles, sums, vertical, starts, rows; } scratch;
 } ek_template_winograd_s8_mve_params;
 
@@ -140,7 +152,7 @@ typedef struct {
     ek_template_conv2d_params layer;
     struct {
         uint32_t plan, filter_sums, window_sums, templates, values, responses;
-        uint32_t header, row, weights, sums, columns, starts, rows;
+        uint32_t header, sums, columns, starts, rows;
     } scratch;
 } ek_template_pixels_s8_vec_params;
 

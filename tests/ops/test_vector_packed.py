@@ -10,7 +10,7 @@ from edgekc.generate.choice import choose_kernel
 from edgekc.graph.ir import Array
 from edgekc.graph.op import Case
 from edgekc.ops import OPS
-from edgekc.ops.kernels import words
+from edgekc.ops.kernels import codes, words
 from edgekc.ops.packed import clustered as cl
 from edgekc.ops.packed import template as tp
 
@@ -59,7 +59,7 @@ def test_filters_longer_than_a_part() -> None:
 
 
 def test_never_all_weights_are_decoded_at_a_time() -> None:
-    """At most half of them, or one tap of each filter."""
+    """At most half of them, or four taps of each filter."""
     tried = 0
     for op, dense_of in ((CONV, cl.dense), (TEMPLATE, tp.dense)):
         for c in op.cases(np.random.default_rng(4)):
@@ -67,10 +67,11 @@ def test_never_all_weights_are_decoded_at_a_time() -> None:
             dense = dense_of(view)
             kernel = next(k for k in op.kernels if k.symbol.endswith("_conv2d_s8_vec"))
             if kernel.accepts(view):
-                at_once, size = words.part(dense), dense.inputs[1].value.size
+                part = codes.part(dense, words.PART) if op is CONV else words.part(dense)
+                at_once, size = min(part, dense.inputs[1].value[0].size), dense.inputs[1].value.size
                 filters = min(len(dense.inputs[1].value), words.BLOCK)
                 assert filters * at_once < size
-                assert filters * at_once <= max(size / 2, filters)
+                assert filters * at_once <= max(size / 2, 4 * filters)
                 tried += 1
     assert tried > 300
 
@@ -87,4 +88,20 @@ def test_the_cheaper_kernel_for_templates_follows_from_their_number() -> None:
         operands = (np.zeros((1, 8, 8, 32), np.int8), templates, codes, pairs, codes, *requant)
         view = host.view_of(TEMPLATE, Case("few", attrs, operands), 1)
         chosen.append(choose_kernel(view, frozenset({"aarch64", "fpu", "neon", "vector"})).symbol)
-    assert chosen == ["ek_template_pixels_s8_vec", "ek_template_conv2d_s8_vec"]
+    assert chosen == ["ek_template_pixels_s8_vec", "ek_template_winograd_s8_vec"]
+
+
+@pytest.mark.parametrize(("bits", "pair_bytes"), [(3, 16), (5, 32)])
+def test_indices_lie_as_ek_codes_vec_h_says(bits: int, pair_bytes: int) -> None:
+    """Pairs of taps of 16 filters up to whole groups of four taps, in halves of bytes or in bytes."""
+    rng = np.random.default_rng(7)
+    indices = rng.integers(0, 2**bits, (19, 1, 1, 7)).astype(np.uint8)
+    indices.flat[0] = 2**bits - 1
+    c = case(np.arange(2**bits), indices, np.zeros((1, 2, 2, 7), np.int8))
+    data = codes.records(host.view_of(CONV, c, 1)).reshape(2, 256 + 4 * pair_bytes)
+    for f, tap in [(0, 0), (7, 3), (8, 6), (15, 1), (18, 5)]:
+        pair = data[f // 16, 256 + tap // 2 * pair_bytes :][:pair_bytes]
+        at = f % 16
+        found = pair[2 * (at % 8) + tap % 2] >> 4 * (at // 8) & 15 if bits < 5 else pair[2 * at + tap % 2]
+        assert found == indices[f, 0, 0, tap]
+    assert not data[1, 256:].reshape(4, -1)[3, 1::2].any()  # the eighth tap is of no filter

@@ -34,7 +34,7 @@ def block(view: View) -> int:
 
 
 def regions(view: View, dense: View) -> Regions:
-    """What the kernel wants behind the plan of a filter, and EK_WORDS with nothing decoded."""
+    """What the kernel wants behind the plan of a filter, and EK_WORDS with nothing decoded: no row, no weights."""
     taps = (int(view.templates.value[0].size) + 1) // 2 * 2
     responses = block(view) // PIXELS * _responses(view)
     return (
@@ -43,7 +43,8 @@ def regions(view: View, dense: View) -> Regions:
         Region("templates", 2 * taps * _templates(view), "int16 (taps to an even number, templates)"),
         Region("values", 16 * taps * PIXELS, "int16 (taps to an even number, 8 channels, 32): transposed windows"),
         Region("responses", responses, "int16 (vectors of pixels, in_c, templates, ...): as ek_pixels.h has them"),
-        *words.regions(dense, 0, block(view)),
+        words.of_rows(0)[0],
+        *words.regions(dense, 0, block(view))[1:],
     )
 
 

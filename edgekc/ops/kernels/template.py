@@ -15,6 +15,7 @@ from . import expand as ex
 from . import pixels as px
 from . import winograd as wg
 from . import winograd_mve as wgm
+from . import winograd_vec as wgv
 from .cost import Cost
 from .vector import VECTOR
 
@@ -262,20 +263,17 @@ def _regions_mve(view: View) -> Regions:
     )
 
 
-def _words_part(view: View, as_dense: View) -> int:
-    """Taps of a filter that are decoded at a time: whole positions of the window."""
-    in_c = view.x.shape[3]
-    return max(words.part(as_dense) // in_c, 1) * in_c
-
-
 def _words_params(view: View) -> dict[str, Param]:
     as_dense = tp.dense(view)
     return {**_params(view), "block": words.block(as_dense), "pointwise": int(ex.pointwise(as_dense))}
 
 
+def _winograd_vec_work(view: View) -> tuple[float, ...]:
+    return wgv.work_by_kernels(tp.dense(view), coded=view.has("pair_indices"))
+
+
 def _regions_words(view: View) -> Regions:
-    as_dense = tp.dense(view)
-    return (*_plan(view), *words.regions(as_dense, _words_part(view, as_dense), words.block(as_dense)))
+    return (*_plan(view), *words.regions_by_kernels(tp.dense(view)))
 
 
 def _regions_winograd_mve(view: View) -> Regions:
@@ -306,14 +304,24 @@ KERNELS = (
         counted_cost=Cost("ek_template_winograd_s8_mve", _winograd_mve_work),
     ),
     _kernel(
+        symbol="ek_template_winograd_s8_vec",
+        params=lambda view: {**_params(view), "block": wgv.block(tp.dense(view))},
+        needs=VECTOR,
+        accepts=lambda view: wgv.accepts(tp.dense(view)),
+        scratch=lambda view: (*_plan(view), words.of_rows(0)[0], *wgv.regions(tp.dense(view))),
+        in_place=lambda view: wg.in_place(tp.dense(view)),
+        sources=wgv.SOURCES,
+        counted_cost=Cost("ek_template_winograd_s8_vec", _winograd_vec_work),
+    ),
+    _kernel(
         symbol="ek_template_conv2d_s8_vec",
         params=_words_params,
         needs=VECTOR,
-        accepts=lambda view: words.accepts(as_dense := tp.dense(view), _words_part(view, as_dense)),
+        accepts=lambda view: words.accepts(as_dense := tp.dense(view), words.whole_positions(as_dense)),
         scratch=_regions_words,
         in_place=lambda view: ex.in_place(tp.dense(view)),
         sources=words.SOURCES,
-        counted_cost=Cost("ek_template_conv2d_s8_vec", lambda view: words.work(tp.dense(view))),
+        counted_cost=Cost("ek_template_conv2d_s8_vec", lambda view: words.work_by_kernels(tp.dense(view))),
     ),
     _kernel(
         symbol="ek_template_pixels_s8_vec",

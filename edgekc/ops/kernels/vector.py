@@ -20,9 +20,9 @@ GROUP = 4  # taps that one instruction adds for a filter
 SLACK = 64  # bytes behind the taps in scratch, which are read for weights of zero
 COLUMNS = 8  # the most that a tile has
 ACCUMULATOR_LIMIT = 2**30
-_RECORDS: tuple[Field, ...] = (("const int8_t *", "records"), lin.REQUANT_FIELD)
-WINDOW_FIELDS: tuple[Field, ...] = (*_RECORDS, lin.WINDOW_FIELD, ("int8_t", "pad_value"))
-MATRIX_FIELDS: tuple[Field, ...] = (*_RECORDS, *(("uint32_t", name) for name in ("rows", "in_c", "out_c")))
+RECORD_FIELDS: tuple[Field, ...] = (("const int8_t *", "records"), lin.REQUANT_FIELD)
+WINDOW_FIELDS: tuple[Field, ...] = (*RECORD_FIELDS, lin.WINDOW_FIELD, ("int8_t", "pad_value"))
+MATRIX_FIELDS: tuple[Field, ...] = (*RECORD_FIELDS, *(("uint32_t", name) for name in ("rows", "in_c", "out_c")))
 
 
 def accepts(view: View) -> bool:
@@ -52,7 +52,7 @@ def records(view: View, filters: Array) -> Array:
     padded = np.zeros((blocks * BLOCK, runs, groups * GROUP), np.int8)
     padded[:channels, :, :taps] = filters
     weights = padded.reshape(blocks, BLOCK, runs * groups, GROUP).transpose(0, 2, 1, 3)
-    return _with_headers(view, filters.reshape(channels, -1), weights.reshape(blocks, -1))
+    return with_headers(view, weights.reshape(blocks, -1), filters.reshape(channels, -1))
 
 
 def channel_records(view: View, filters: Array) -> Array:
@@ -67,17 +67,18 @@ def channel_records(view: View, filters: Array) -> Array:
     padded = np.zeros((groups * GROUP, k_w, blocks * BLOCK), np.int8)
     padded[:k_h, :, :channels] = filters
     weights = padded.reshape(groups, GROUP, k_w, blocks, BLOCK).transpose(3, 2, 0, 4, 1)
-    return _with_headers(view, filters.reshape(-1, channels).T, weights.reshape(blocks, -1))
+    return with_headers(view, weights.reshape(blocks, -1), filters.reshape(-1, channels).T)
 
 
-def _with_headers(view: View, filters: Array, weights: Array) -> Array:
-    """Records of bias, 128 times the sum of the weights, multiplier and right shift, and then the weights."""
+def with_headers(view: View, weights: Array, filters: Array | None = None) -> Array:
+    """uint8: a record for each of (blocks, bytes) weights; the sums of weights are 0 without (oc, taps) `filters`."""
     constants = (view.bias, view.multiplier, view.shift)
     bias, multiplier, shift = (tensor.value.astype(np.int64) for tensor in constants)
-    channels, blocks = filters.shape[0], weights.shape[0]
+    channels, blocks = bias.size, weights.shape[0]
     header = np.zeros((4, blocks * BLOCK), np.int64)
     header[0, :channels] = bias
-    header[1, :channels] = 128 * filters.astype(np.int64).sum(1)
+    if filters is not None:
+        header[1, :channels] = 128 * filters.astype(np.int64).sum(1)
     header[2, :channels] = multiplier
     header[3] = 1  # a shift that exists, for filters that do not
     header[3, :channels] = -shift

@@ -6,6 +6,8 @@ more than half of the layer's weights would be in memory at once.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ...graph.fixedpoint import DOUBLE, SINGLE
@@ -16,7 +18,7 @@ from . import expand as ex
 from .vector import ACCUMULATOR_LIMIT, BLOCK
 
 WINDOWS_BYTES = 128 * 1024  # of scratch for windows, if 16 pixels need no more
-PART = 640  # taps of a filter that are decoded at a time, at most
+PART = 320  # taps of a filter that are decoded at a time, at most
 HEADER_BYTES = 256
 SOURCES = ("ek_words_columns_vec", "ek_words_outputs_vec")
 LARGEST = 127 * 256 + 127  # of a weight whose high byte, rounded, is one
@@ -45,35 +47,102 @@ def part(dense: View) -> int:
     return min(ex.taps(dense), PART, max(half if half < 8 else half // 8 * 8, 1))
 
 
+def whole_positions(dense: View) -> int:
+    """The same in whole positions of the window."""
+    in_c = dense.x.shape[3]
+    return max(part(dense) // in_c, 1) * in_c
+
+
+def image(dense: View) -> bool:
+    """Whether kernels hold rows of the padded image, instead of windows."""
+    return not ex.pointwise(dense) and dense.x.shape[3] % 8 == 0
+
+
+def _row_taps(dense: View) -> int:
+    """Of a row of the padded image."""
+    width = (dense.out.shape[2] - 1) * dense["stride_w"] + (dense.weights.shape[2] - 1) * dense["dilation_w"] + 1
+    return width * dense.x.shape[3]
+
+
+def _rows(dense: View, lines: int) -> int:
+    """Rows of the padded image for so many rows of outputs."""
+    return (lines - 1) * dense["stride_h"] + (dense.weights.shape[1] - 1) * dense["dilation_h"] + 1
+
+
 def block(dense: View) -> int:
-    """Pixels of a pass: as few passes as the room for windows allows, of one size."""
+    """Pixels of a pass, or rows of outputs of an image: as few passes as the room for them allows, of one size."""
     _, out_h, out_w, _ = dense.out.shape
-    pixels = out_h * out_w
-    passes = -(-pixels // max(dense.held(WINDOWS_BYTES) // (2 * ex.values(dense)), 16))
-    return -(-pixels // passes)
+    room = dense.held(WINDOWS_BYTES)
+    if image(dense):
+        more = room - 2 * _rows(dense, 1) * _row_taps(dense) - _sums(dense, out_w)
+        each = 2 * dense["stride_h"] * _row_taps(dense) + _sums(dense, out_w)
+        lines, most = out_h, max(more // each + 1, 1)
+    else:
+        lines, most = out_h * out_w, max(room // (2 * ex.values(dense)), 16)
+    passes = -(-lines // most)
+    return -(-lines // passes)
 
 
-def work(dense: View) -> tuple[float, ...]:
-    """How often the kernel does what `CYCLES` (`cycles.py`) says: products, outputs, values of windows, weights.
+def _sums(dense: View, pixels: int) -> int:
+    """Bytes of the sums of 16 filters between their parts."""
+    return 4 * BLOCK * pixels if part(dense) < ex.taps(dense) else 0
 
-    Filters count in whole blocks. The last two are windows, and the call.
+
+def work(dense: View, at_once: int) -> tuple[float, ...]:
+    """How often the kernel does what `CYCLES` (`cycles.py`) says, `at_once` taps of a filter being decoded at a time.
+
+    Products, and for columns of a tile and parts of a filter: runs of taps, sums. Outputs, values of windows or of the
+    image, windows, weights, and the call. Filters count in whole blocks.
     """
     _, out_h, out_w, out_c = dense.out.shape
-    pixels, weights = out_h * out_w, dense.weights.value.size
-    filters, passes = -(-out_c // BLOCK) * BLOCK, -(-pixels // block(dense))
-    return pixels * filters * ex.values(dense), pixels * filters, pixels * ex.taps(dense), weights * passes, pixels, 1
+    pixels, taps, weights = out_h * out_w, ex.taps(dense), dense.weights.value.size
+    filters, parts = -(-out_c // BLOCK) * BLOCK, -(-taps // at_once)
+    if image(dense):
+        runs, passes = dense.weights.shape[1], -(-out_h // block(dense))
+        windows = 0, _rows(dense, out_h) * _row_taps(dense)
+    else:
+        runs, passes, windows = 1, -(-pixels // block(dense)), (pixels * dense.weights.shape[1], pixels * taps)
+    return pixels * filters * taps, pixels * filters * (runs + parts), pixels * filters, *windows, weights * passes, 1
 
 
-def regions(dense: View, at_once: int, pixels: int) -> Regions:
-    """What EK_WORDS wants of scratch, `at_once` taps of a filter being decoded for so many pixels at a time."""
+def work_by_kernels(dense: View) -> tuple[float, ...]:
+    """The same for layers on templates, decoded by whole positions of the window; and kernels that are decoded."""
+    at_once, taps = whole_positions(dense), ex.taps(dense)
+    *most, weights, call = work(dense, at_once)
+    return (*most, weights, weights / taps * dense.x.shape[3] * -(-taps // at_once), call)
+
+
+def regions(dense: View, at_once: int, lines: int) -> Regions:
+    """What EK_WORDS wants of scratch, `at_once` taps of a filter being decoded for so many pixels at a time.
+
+    `lines` is what `block` says. With at_once = 0 the kernel wants windows, and pixels.
+    """
     _, k_h, k_w, _ = dense.weights.shape
     room = -(-at_once // 8) * 8
+    rows = image(dense) and at_once > 0
+    pixels = lines * dense.out.shape[2] if rows else lines
+    taps = _rows(dense, lines) * _row_taps(dense) if rows else pixels * ex.values(dense)
     sums = 4 * BLOCK * pixels if at_once < ex.taps(dense) else 0
+    runs = k_h * (k_w if dense["dilation_w"] > 1 else 1)
+    ring = lin.ring_regions(dense, k_h, k_w, behind=16)
+    return (
+        Region("weights", 2 * BLOCK * room, "16 filters, as ek_words_run has them"),
+        Region("sums", sums, "int32 (pixels, 16): between the parts of filters"),
+        Region("columns", 2 * taps + 32, "(pixels, values): their windows, or rows of the image; 32 bytes behind"),
+        Region("starts", 0 if ex.pointwise(dense) else 4 * runs, "uint32 (runs): where those of a window begin"),
+        replace(ring[1], bytes=0) if rows or ex.pointwise(dense) else ring[1],
+    )
+
+
+def of_rows(at_once: int) -> Regions:
+    """What kernels want that decode a filter to a row, whose constants lie apart."""
     return (
         Region("header", HEADER_BYTES, "as in a record of ek_vec.h: what follows the sums of 16 filters"),
-        Region("row", 2 * room, "int16 (taps at a time): of one filter, as it is decoded"),
-        Region("weights", 2 * BLOCK * room, "16 filters, as ek_words_put has them"),
-        Region("sums", sums, "int32 (pixels, 16): between the parts of filters"),
-        Region("columns", 2 * pixels * ex.values(dense) + 32, "(pixels, values): their windows; 32 bytes behind"),
-        *(lin.NO_RING if ex.pointwise(dense) else lin.ring_regions(dense, k_h, k_w, behind=16)),
+        Region("row", 2 * (-(-at_once // 8) * 8), "int16 (taps at a time): of one filter, as it is decoded"),
     )
+
+
+def regions_by_kernels(dense: View) -> Regions:
+    """Of layers on templates: both of these."""
+    part = whole_positions(dense)
+    return (*of_rows(part), *regions(dense, part, block(dense)))

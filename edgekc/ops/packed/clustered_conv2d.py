@@ -14,10 +14,11 @@ from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Rows, Shape,
 from ...graph.scratch import Region, Regions
 from ...graph.source import SourceOp
 from .. import conv2d
-from ..kernels import decoded, quads, words
+from ..kernels import codes, decoded, quads, words
 from ..kernels import expand as ex
 from ..kernels import winograd as wg
 from ..kernels import winograd_mve as wgm
+from ..kernels import winograd_vec as wgv
 from ..kernels.cost import Cost
 from ..kernels.vector import VECTOR
 from ..shared import linear as lin
@@ -146,6 +147,37 @@ def _regions_winograd_mve(view: View) -> Regions:
     return (indices, *wgm.regions(cl.dense(view)))
 
 
+def _part_vec(view: View) -> int:
+    return codes.part(cl.dense(view), words.PART)
+
+
+def _params_vec(view: View) -> dict[str, Param]:
+    _, k_h, k_w, _ = view.indices.shape
+    as_dense = cl.dense(view)
+    sizes = dict(block=words.block(as_dense), part=_part_vec(view), pointwise=int(ex.pointwise(as_dense)))
+    return codes.params(view, **lin.window_params(view, k_h, k_w), **sizes, pad_value=view["pad_value"])
+
+
+def _words_work(view: View) -> tuple[float, ...]:
+    *most, weights, call = words.work(cl.dense(view), _part_vec(view))
+    return (*most, *codes.decoded(view, weights), call)
+
+
+def _winograd_vec_work(view: View) -> tuple[float, ...]:
+    *most, weights, call = wgv.work(cl.dense(view))
+    return (*most, *codes.decoded(view, weights), call)
+
+
+def _params_winograd_vec(view: View) -> dict[str, Param]:
+    as_dense = cl.dense(view)
+    return {**_params_vec(view), "block": wgv.block(as_dense), "part": wgv.part(as_dense)}
+
+
+def _regions_vec(view: View) -> Regions:
+    as_dense = cl.dense(view)
+    return words.regions(as_dense, _part_vec(view), words.block(as_dense))
+
+
 def _in_place_mve(view: View) -> tuple[int, ...]:
     """The ring's rule; without it, blocks of pixels are gathered before their outputs are written."""
     if not _pointwise(view):
@@ -175,14 +207,33 @@ KERNELS = (
         sources=wgm.SOURCES,
         counted_cost=Cost("ek_clustered_winograd_s8_mve", lambda view: wgm.work(cl.dense(view))),
     ),
-    _kernel(
-        symbol="ek_clustered_conv2d_s8_vec",
-        params=lambda view: {**_params(view), "block": words.block(cl.dense(view))},
+    Kernel(
+        symbol="ek_clustered_winograd_s8_vec",
+        header="ek_clustered.h",
+        struct="ek_clustered_vector_window_params",
+        fields=codes.WINDOW_FIELDS,
+        params=_params_winograd_vec,
         needs=VECTOR,
-        accepts=lambda view: words.accepts(dense := cl.dense(view), words.part(dense)),
-        scratch=lambda view: words.regions(dense := cl.dense(view), words.part(dense), words.block(dense)),
+        accepts=lambda view: wgv.accepts(cl.dense(view)),
+        scratch=lambda view: wgv.regions(cl.dense(view)),
+        in_place=lambda view: wg.in_place(cl.dense(view)),
+        sources=wgv.SOURCES,
+        counted_cost=Cost("ek_clustered_winograd_s8_vec", _winograd_vec_work),
+        lays_out=codes.records,
+    ),
+    Kernel(
+        symbol="ek_clustered_conv2d_s8_vec",
+        header="ek_clustered.h",
+        struct="ek_clustered_vector_window_params",
+        fields=codes.WINDOW_FIELDS,
+        params=_params_vec,
+        needs=VECTOR,
+        accepts=lambda view: codes.accepts(cl.dense(view), words.PART),
+        scratch=_regions_vec,
         in_place=lambda view: ex.in_place(cl.dense(view)),
         sources=words.SOURCES,
+        counted_cost=Cost("ek_clustered_conv2d_s8_vec", _words_work),
+        lays_out=codes.records,
     ),
     _kernel(
         symbol="ek_clustered_winograd_s8_dsp",

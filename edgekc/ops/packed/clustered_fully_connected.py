@@ -15,8 +15,8 @@ from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, View
 from ...graph.scratch import Region, Regions
 from ...graph.source import SourceOp
 from .. import fully_connected
-from ..kernels import quads, words
-from ..kernels.vector import VECTOR
+from ..kernels import codes, quads
+from ..kernels.vector import BLOCK, COLUMNS, VECTOR
 from ..shared import dense
 from ..shared import linear as lin
 from ..shared.operands import CLUSTERED
@@ -63,13 +63,20 @@ def _regions_dsp(view: View) -> Regions:
     return cl.table(view), Region("pairs", max(pairs, 4 * n) if shared else pairs, held)
 
 
+def _part(view: View) -> int:
+    return codes.part(cl.dense(view), codes.MATRIX_PART)
+
+
+def _params_vec(view: View) -> dict[str, Param]:
+    sizes = dict(rows=dense.rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
+    return codes.params(view, **sizes, part=_part(view))
+
+
 def _regions_vec(view: View) -> Regions:
-    in_c, filters = view.x.shape[-1], 1 if view.out.shape[-1] < 16 else 8
+    rows = 2 * COLUMNS * (-(-view.x.shape[-1] // 8) * 8)
     return (
-        Region("header", 256, "as in a record of ek_vec.h: what follows the sums of 16 filters"),
-        Region("sums", 256, "int32 (4 rows, 16 filters)"),
-        Region("weights", 2 * (filters * in_c + 16), "int16 (filters, in_c): decoded at a time; 16 that meet zeros"),
-        Region("rows", 8 * (-(-in_c // 16) * 16), "int16 (4, in_c to a multiple of 16): inputs", align=2),
+        Region("weights", 2 * BLOCK * (-(-_part(view) // 8) * 8), "16 filters, as ek_words_run has them"),
+        Region("rows", rows, "as ek_words_run has taps (8, in_c to a multiple of 8): inputs", align=2),
     )
 
 
@@ -90,12 +97,16 @@ KERNELS = (
         accepts=_accepts_mve,
         scratch=_regions_mve,
     ),
-    _kernel(
+    Kernel(
         symbol="ek_clustered_fully_connected_s8_vec",
-        params=_params,
+        header="ek_clustered.h",
+        struct="ek_clustered_vector_matrix_params",
+        fields=codes.MATRIX_FIELDS,
+        params=_params_vec,
         needs=VECTOR,
-        accepts=lambda view: words.requantises(cl.dense(view)),
+        accepts=lambda view: codes.accepts(cl.dense(view), codes.MATRIX_PART),
         scratch=_regions_vec,
+        lays_out=codes.records,
     ),
     _kernel(
         symbol="ek_clustered_fully_connected_s8_dsp",

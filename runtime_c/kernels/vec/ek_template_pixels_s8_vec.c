@@ -75,7 +75,8 @@ void ek_template_pixels_s8_vec(const ek_template_pixels_s8_vec_params *params, c
                      ek_region(scratch, params->scratch.plan),
                      ek_region(scratch, params->scratch.filter_sums)};
     ek_words e;
-    EK_WORDS(p, &e, 0, ek_region(scratch, params->scratch.header), &params->scratch, scratch);
+    int32_t *const header = ek_region(scratch, params->scratch.header);
+    EK_WORDS(p, &e, 0, NULL, &params->scratch, scratch);
     for (uint32_t k = 0; k < even; k++) {
         for (uint32_t t = 0; t < count; t++) {
             templates[ek_pixels_value(k, t, count)] = k < taps && t < p->count ? p->templates[t * taps + k] : 0;
@@ -91,7 +92,8 @@ void ek_template_pixels_s8_vec(const ek_template_pixels_s8_vec_params *params, c
         }
         for (uint32_t c = 0; c < p->window.out_c; c += EK_VEC_BLOCK) {
             combine(p, &s, &e, &stream, c);
-            ek_words_outputs_vec(&e, c, e.taps, out);
+            ek_words_header(header, p->bias, &p->requant, c, p->window.out_c);
+            ek_words_outputs_vec(&e, header, c, e.taps, out);
         }
     }
 }

@@ -49,6 +49,13 @@ EK_VEC_INLINE void ek_words_put(int16_t *w, uint32_t f, const int16_t *row, uint
     ek_words_put_pairs(w, f, row, taps);
 }
 
+/* Tap k of filter f. */
+EK_VEC_INLINE void ek_words_set(int16_t *w, uint32_t f, uint32_t k, int32_t weight, uint32_t plane)
+{
+    (void)plane;
+    ek_words_set_pairs(w, f, k, weight);
+}
+
 EK_VEC_INLINE void ek_words_begin(const int n, ek_words_rows *s, const int32_t *from, uint32_t step)
 {
     s->r0 = ek_words_of(from);

@@ -35,6 +35,13 @@ EK_VEC_INLINE void ek_words_put(int16_t *w, uint32_t f, const int16_t *row, uint
     ek_words_put_pairs(w, f, row, taps);
 }
 
+/* Tap k of filter f. */
+EK_VEC_INLINE void ek_words_set(int16_t *w, uint32_t f, uint32_t k, int32_t weight, uint32_t plane)
+{
+    (void)plane;
+    ek_words_set_pairs(w, f, k, weight);
+}
+
 EK_VEC_INLINE void ek_words_begin(const int n, ek_words_rows *s, const int32_t *from, uint32_t step)
 {
     for (int j = 0; j < n; j++) {
@@ -49,7 +56,8 @@ EK_VEC_INLINE void ek_words_run(const int n, ek_words_rows *s, const ek_words_ta
     for (int j = 0; j < n; j++) {
         for (uint32_t k = 0; k < (taps + 1) / 2 * 2; k++) {
             for (uint32_t f = 0; f < EK_VEC_BLOCK; f++) {
-                s->sum[j][f] += x[(uint32_t)j * step + k] * w[k / 2 * 2 * EK_VEC_BLOCK + 2 * f + k % 2];
+                const int32_t product = x[(uint32_t)j * step + k] * w[k / 2 * 2 * EK_VEC_BLOCK + 2 * f + k % 2];
+                s->sum[j][f] = (int32_t)((uint32_t)s->sum[j][f] + (uint32_t)product); /* modulo 2^32, as instructions do */
             }
         }
     }

@@ -36,6 +36,14 @@ EK_VEC_INLINE void ek_words_put(int16_t *w, uint32_t f, const int16_t *row, uint
     }
 }
 
+/* Tap k of filter f. */
+EK_VEC_INLINE void ek_words_set(int16_t *w, uint32_t f, uint32_t k, int32_t weight, uint32_t plane)
+{
+    int8_t *const high = (int8_t *)w + k / 4 * EK_VEC_GROUP + 4 * f + k % 4;
+    high[0] = (int8_t)((weight + 32896) / 256 - 128);
+    high[plane] = (int8_t)(weight - 256 * high[0]);
+}
+
 #if defined(EK_VEC_NEON_DOT)
 
 /* 256 times what `high` has more. */
