@@ -102,3 +102,9 @@ def test_an_anchored_layer_gives_the_nearest_levels(ratio: float, bias: float, z
     assert np.array_equal(found[~beside, 0], nearest[~beside])
     assert np.abs(found[:, 0] - nearest).max() <= 1
     assert np.abs(found[:, 1] - np.clip(zero + bias * ratio, -128, 127)).max() <= 0.5 + 2.0**-7
+
+
+def test_a_layer_without_room_for_an_anchor_keeps_its_zero_point() -> None:
+    for ratio, bias in ((400.0, 3.3), (2.0**-18, 1e8)):
+        lowered, _ = lower_node(*_layer(True, ratio, bias, 5))
+        assert lowered.int_attr("out_zero") == 5

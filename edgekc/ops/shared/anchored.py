@@ -49,7 +49,9 @@ def _in_units(x: Tensor, w: Tensor, bias: Tensor) -> Array:
 
 
 def anchored(view: View, lowered: Lowered) -> Lowered:
-    """`lowered` with another bias and multiplier for each channel; as it is where 32 bits do not hold them.
+    """`lowered` with another bias and multiplier for each channel.
+
+    As it is where 32 bits do not hold them, or a unit of an accumulator is more than a level.
 
     Args:
         view: the QUANTIZED node, with its bias in fine units.
@@ -67,7 +69,7 @@ def anchored(view: View, lowered: Lowered) -> Lowered:
     for filter_, b, ratio in zip(w, real, ratios, strict=True):
         if float(np.abs(filter_).sum()) * 255 * ratio < _UNSEEN:
             filter_[:], b, ratio = 0, b * ratio * 2.0**8, 2.0**-8  # its output is one level, whatever it reads
-        if abs(zero - anchor) / ratio + abs(b) > _MOST:
+        if ratio > 1 or abs(zero - anchor) / ratio + abs(b) > _MOST:
             return lowered
         found.append(_channel(b, ratio, zero - anchor, lowered.attrs["rounding"] == DOUBLE))
     biases, pairs = np.array([f[0] for f in found]), [quantize_multiplier(f[1]) for f in found]
