@@ -152,7 +152,7 @@ def _winograd_work(view: View) -> tuple[float, ...]:
 
 def _winograd_regions(view: View) -> Regions:
     taps = Region("taps", 4 * 9 * view.x.shape[3], "int16 (9, in_c / 2, 2, 2): of one filter, words apart")
-    return (taps, *wg.regions(view))
+    return (taps, *wg.regions(view, taps.name))
 
 
 def parts_of_16_bits(view: View) -> bool:
