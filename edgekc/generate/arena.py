@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 ALIGNMENT = 4  # bytes; the arena itself is 16-byte aligned
-_TRIES = 400
+_TRIES, _CHANGES = 400, 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Allocation:
 def allocate(blocks: Sequence[Block]) -> Allocation:
     """Place blocks so that those in use at the same step do not overlap; offsets are multiples of ALIGNMENT.
 
-    Greedy, lowest free offset first, over several orders of the blocks and then random ones from a fixed
-    seed; stops at the lower bound. Deterministic.
+    Greedy, lowest free offset first, over several orders of the blocks, then random ones from a fixed seed, then the
+    best of these with one block after the other in another place of it. Stops at the lower bound. Deterministic.
     """
     bound, peak = lower_bound(blocks)
     largest = [max(s.size for s in b) for b in blocks]
@@ -50,17 +50,20 @@ def allocate(blocks: Sequence[Block]) -> Allocation:
     ]
     rng = random.Random(0)
     best: tuple[int, ...] = ()
-    best_total = -1
-    for attempt in range(_TRIES):
+    best_total, best_order = -1, index
+    for attempt in range(_TRIES + _CHANGES):
         if attempt < len(orders):
             order = orders[attempt]
-        else:
+        elif attempt < _TRIES:
             # Near-greedy: large blocks tend to go first, with noise.
             order = sorted(index, key=lambda i: -largest[i] * rng.uniform(0.2, 1.0))
+        else:
+            order = list(best_order)
+            order.insert(rng.randrange(len(order)), order.pop(rng.randrange(len(order))))
         offsets = _place(blocks, order)
         total = max((offsets[i] + largest[i] for i in index), default=0)
-        if best_total < 0 or total < best_total:
-            best, best_total = offsets, total
+        if best_total < 0 or total < best_total or (attempt >= _TRIES and total == best_total):
+            best, best_total, best_order = offsets, total, order
         if best_total <= bound:
             break
     return Allocation(best, best_total if blocks else 0, bound, peak)

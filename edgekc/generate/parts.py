@@ -10,7 +10,7 @@ from ..graph.scratch import Regions, scratch_bytes
 from .choice import Choice
 from .plan import Plan, Step, plan, usual_choice
 from .row_sources import pointer, sets_of
-from .rows import RowLayer, Window, row_layer
+from .rows import SAME, RowLayer, row_layer
 
 MOST_PARTS = 64
 _LINE = 64  # bytes of a cache line, which the scratch of two parts should not share
@@ -68,7 +68,7 @@ def _for_all_parts(kernel: Kernel, layer: RowLayer) -> Kernel:
         return (*others, replace(last, bytes=last.bytes + more))
 
     def in_place(view: View) -> tuple[int, ...]:
-        own = layer.window == Window(1, 1, 0)
+        own = layer.window == SAME
         return tuple(i for i in kernel.in_place(view) if own and whole.inputs[i].nbytes == whole.out.nbytes)
 
     return replace(kernel, scratch=regions if layer.regions else kernel.scratch, in_place=in_place)

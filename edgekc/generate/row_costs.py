@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from ..ops import OPS
 from .choice import more_cost
@@ -24,6 +25,7 @@ def group_cost(group: RowGroup) -> float:
     return CALL * group.calls + MOVED_BYTE * group.moved_bytes + sum(layer_cost(layer) for layer in group.layers)
 
 
+@lru_cache(maxsize=4096)
 def layer_cost(layer: RowLayer) -> float:
     """Of a layer's calls, beyond those of one call for all of it, but for what is between them."""
     whole = layer.whole

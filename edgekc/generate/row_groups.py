@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .rows import RowLayer
+from .rows import SAME, RowLayer
 
 HELD_BYTES = 4  # of ek_rows_held, which each tensor of a group has
 _GROWS = 8  # spans in which the planner sees the output of a group grow
@@ -56,20 +56,34 @@ def _readers(inputs: Inputs) -> tuple[int, ...]:
     return tuple(max((i for i, read in enumerate(inputs) if k + 1 in read), default=k) for k in range(len(inputs)))
 
 
-def group_of(layers: Sequence[RowLayer], feed: int = 0) -> RowGroup:
+def may_end_onto(layers: Sequence[RowLayer]) -> bool:
+    """Whether the last layer reads rows of what the group reads, and its kernel may write over just those."""
+    inputs, last = _inputs(layers), layers[-1]
+    if inputs[-1].count(0) != 1 or len(inputs[-1]) == 1 or last.window != SAME:
+        return False
+    place = [i for i, t in enumerate(last.view.inputs) if t.data is None][inputs[-1].index(0)]
+    return last.whole.inputs[place].shape == last.whole.out.shape and place in last.kernel.in_place(last.view)
+
+
+def _inputs(layers: Sequence[RowLayer]) -> Inputs:
+    made = {layer.whole.out.name: k + 1 for k, layer in enumerate(layers)}
+    return tuple(tuple(made.get(t.name, 0) for t in layer.whole.inputs if t.data is None) for layer in layers)
+
+
+def group_of(layers: Sequence[RowLayer], feed: int = 0, onto: bool = False) -> RowGroup:
     """Layers that run together, each of which reads what those before it made or what the first one reads.
 
     Args:
         feed: as of RowGroup.
+        onto: the last layer writes over rows of the group's input, as `may_end_onto` says, not over another layer's.
     """
-    made = {layer.whole.out.name: k + 1 for k, layer in enumerate(layers)}
-    inputs = tuple(tuple(made.get(t.name, 0) for t in layer.whole.inputs if t.data is None) for layer in layers)
+    inputs = _inputs(layers)
     source = next(t for t in layers[0].whole.inputs if t.data is None)
     tensors, last = [source, *(layer.whole.out for layer in layers)], len(layers)
     heights = [t.shape[1] for t in tensors]
     row_bytes = [t.nbytes // t.shape[1] for t in tensors]
     order = schedule(layers, inputs, feed)
-    buffers = _buffers(layers, inputs, order, row_bytes)
+    buffers = _buffers(layers, inputs, order, row_bytes, last - onto)
     writes = _writes(layers, inputs, order, buffers, feed)
     rooms = _rooms(writes, len(tensors))
     rooms[0], rooms[last] = rooms[0] if feed else heights[0], heights[last]
@@ -96,7 +110,7 @@ def group_of(layers: Sequence[RowLayer], feed: int = 0) -> RowGroup:
         len(order),
         tuple((layers[k].scratch_bytes, calls[0], calls[-1]) for k, calls in enumerate(spans)),
         _grows(written, row_bytes[last], len(order)),
-        _over(layers, inputs, order, written, row_bytes),
+        _over(layers, inputs, order, written, row_bytes, onto),
         feed,
     )
 
@@ -135,9 +149,9 @@ def rows_of(layers: Sequence[RowLayer], feed: int, at: int, call: int) -> int:
 
 
 def _buffers(
-    layers: Sequence[RowLayer], inputs: Inputs, order: Sequence[tuple[int, int]], row_bytes: Sequence[int]
+    layers: Sequence[RowLayer], inputs: Inputs, order: Sequence[tuple[int, int]], row_bytes: Sequence[int], count: int
 ) -> list[int]:
-    """For each tensor the one in whose buffer it lies.
+    """For each tensor the one in whose buffer it lies; the first `count` layers may write over what they read.
 
     Rows that a layer's kernel may overwrite lie where those of its output go, if nobody else reads them. Longer or
     shorter ones can only where the layer always runs right after the one that made them, on the same rows: they lie
@@ -147,9 +161,9 @@ def _buffers(
     found = list(range(last + 1))
     after = dict(pairwise(order))
     alone = _rooms(_writes(layers, inputs, order, found, 1), last + 1)
-    for k in reversed(range(last)):
+    for k in reversed(range(count)):
         layer = layers[k]
-        if (layer.window.span, layer.window.stride, layer.window.pad) != (1, 1, 0):
+        if layer.window != SAME:
             continue
         places = [i for i, t in enumerate(layer.view.inputs) if t.data is None]
         options = []
@@ -243,12 +257,18 @@ def _over(
     order: Sequence[tuple[int, int]],
     written: Sequence[tuple[int, int]],
     row_bytes: Sequence[int],
+    onto: bool,
 ) -> bool:
-    """Whether the output may begin where the input does: no write reaches a row that has yet to be read."""
+    """Whether the output may begin where the input does: no write reaches a row that has yet to be read.
+
+    Args:
+        onto: but for those that the call itself reads.
+    """
     begins = {k: layers[k].calls[0].begin for k, read in enumerate(inputs) if 0 in read}
     ends = dict(written)
     for n, (at, k) in enumerate(order):
-        if begins and ends.get(n, 0) * row_bytes[-1] > min(begins.values()) * row_bytes[0]:
+        others = [begin for reader, begin in begins.items() if not (onto and reader == at)]
+        if others and ends.get(n, 0) * row_bytes[-1] > min(others) * row_bytes[0]:
             return False
         if at in begins:
             calls = layers[at].calls

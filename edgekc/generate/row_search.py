@@ -6,25 +6,33 @@ How many rows each makes in a call is then raised where that saves most cycles f
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 
 from ..graph.ir import Graph, Node
+from ..graph.op import Kernel, View
 from ..ops import OPS
 from .arena import ALIGNMENT, lower_bound, usage
-from .choice import Choice, choose_kernel, more_cost, scratch_of, with_little_scratch
+from .choice import Choice, choose_kernel, cost_of, more_cost, scratch_of, with_little_scratch
 from .plan import Base, Plan, base_of, blocks_of, placed, usual_choice
 from .row_costs import CALL, group_cost, layer_cost
-from .row_groups import RowGroup, group_of
-from .rows import RowLayer, Window, row_layer
+from .row_groups import RowGroup, group_of, may_end_onto
+from .rows import SAME, RowLayer, row_layer
 
 ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)  # of output, in a call
 _RUNS, _PAIRS = 16, 4  # that are looked at, the shortest; of so many also as two
-_COUNTED = (0.5, 0.3)  # of the arena, for one layer's scratch, where several kernels' costs are counted
+_COUNTED = (
+    0.5,
+    0.42,
+    0.34,
+    0.26,
+    0.18,
+    0.1,
+)  # of the arena, for one layer's scratch, where several kernels' costs are counted
 _CAPS = 12  # sizes of scratch that are tried where they are not
 _CLOSELY = 4  # of these, the cheapest, whose rows are chosen
-_SAME = Window(1, 1, 0)
+_MUCH = 0.5  # of a layer's cycles, that a kernel may take more for it where it need not run by rows then
 
 Run = tuple[int, int]  # the first and the last step
 
@@ -54,7 +62,11 @@ class Search:
         made = [layer for layer in layers if layer is not None]
         if len(made) < len(layers):
             return None
-        return group_of(made, made[0].window.stride * made[0].rows if self.fed and first == 0 else 0)
+        feed = made[0].window.stride * made[0].rows if self.fed and first == 0 else 0
+        groups = [group_of(made, feed)]
+        if not groups[0].over and not feed and may_end_onto(made):
+            groups.append(group_of(made, onto=True))
+        return groups[0] if len(groups) == 1 else min(groups, key=lambda group: self.bytes((group,)))
 
     def bytes(self, groups: Sequence[RowGroup]) -> int:
         """Of the arena, at least."""
@@ -123,9 +135,11 @@ def find(graph: Graph, features: frozenset[str], arena_bytes: int, fed: bool = F
     """
     found: list[tuple[float, Plan]] = []
     counted, caps = _scratch_caps(graph, features, arena_bytes)
-    for choose in (None, *map(with_little_scratch, caps)):
+    left = _left_by_rows(graph, features, arena_bytes) if counted and not fed else 0
+    sparing = [with_little_scratch(left, at_any_cost=True)] if left > 0 else []
+    for choose in (None, *sparing, *map(with_little_scratch, caps)):
         for search in _searches(graph, features, fed, choose, arena_bytes):
-            over = [i for i, size in enumerate(search.alone()) if size > arena_bytes or (fed and i == 0)]
+            over = _over(search, arena_bytes)
             if not over:
                 found.append((search.cost(), placed(search.base)))
                 continue
@@ -139,6 +153,11 @@ def find(graph: Graph, features: frozenset[str], arena_bytes: int, fed: bool = F
     return min(((plan, cost) for cost, plan in found), key=lambda pair: pair[1], default=None)
 
 
+def _over(search: Search, arena_bytes: int) -> list[int]:
+    """The steps that need too much by themselves."""
+    return [i for i, size in enumerate(search.alone()) if size > arena_bytes or (search.fed and i == 0)]
+
+
 def _scratch_caps(graph: Graph, features: frozenset[str], arena_bytes: int) -> tuple[bool, list[int]]:
     """Whether there is a choice of kernels whose costs are counted, and most bytes of a layer's scratch to try."""
     layers = base_of(graph, features).layers
@@ -146,6 +165,18 @@ def _scratch_caps(graph: Graph, features: frozenset[str], arena_bytes: int) -> t
         return True, [*(int(arena_bytes * part) for part in _COUNTED), 0]
     sizes = sorted({scratch_of(kernel, view) for view, kernel in layers}, reverse=True)[1:]
     return False, [*sizes[:: -(-len(sizes) // _CAPS) or 1], 0]
+
+
+def _left_by_rows(graph: Graph, features: frozenset[str], arena_bytes: int) -> int:
+    """Bytes that the buffers of a run that must go by rows, a row at a time, leave for scratch, of the best run."""
+    left = 0
+    for search in _searches(graph, features, False, with_little_scratch(0), arena_bytes):
+        over = _over(search, arena_bytes)
+        runs = sorted(search.runs(over[0], over[-1]), key=lambda run: run[1] - run[0]) if over else []
+        for least in map(search.least, runs[:_RUNS]):
+            if least is not None:
+                left = max(left, arena_bytes - least[0] + max(size for size, _, _ in least[1].scratch) - ALIGNMENT)
+    return left
 
 
 def _cheapest(search: Search, over: Sequence[int], arena_bytes: int) -> list[tuple[Run, ...]]:
@@ -207,11 +238,31 @@ def _searches(
             yield fastest
             continue
         sizes = zip(fastest.base.layers, fastest.alone(), strict=True)
-        large = frozenset(view.node.name for (view, _), size in sizes if size > arena_bytes)
+        large = {
+            view.node.name: size - scratch_of(kernel, view) for (view, kernel), size in sizes if size > arena_bytes
+        }
         yield Search(base_of(ordered, features, _for_some(choose, large, usual)), features, fed, choose)
+        if arena_bytes:
+            left = {name: arena_bytes - size for name, size in large.items() if size < arena_bytes}
+            alone = _for_some(_each_with(left, choose), large, usual)
+            yield Search(base_of(ordered, features, alone), features, fed, choose)
 
 
-def _for_some(choose: Choice, names: frozenset[str], usual: Choice) -> Choice:
+def _each_with(scratch: Mapping[str, int], otherwise: Choice) -> Choice:
+    """For each layer the kernel that does with so many bytes of scratch, if there is one that is not much slower."""
+
+    def choose(view: View, features: frozenset[str]) -> Kernel:
+        most = scratch.get(view.node.name, 0)
+        usual, found = choose_kernel(view, features), with_little_scratch(most)(view, features)
+        much = more_cost(view, found, usual) > _MUCH * cost_of(view, usual)
+        if scratch_of(found, view) > most or (much and scratch_of(otherwise(view, features), view) > most):
+            return otherwise(view, features)
+        return found
+
+    return choose
+
+
+def _for_some(choose: Choice, names: Collection[str], usual: Choice) -> Choice:
     return lambda view, features: (choose if view.node.name in names else usual)(view, features)
 
 
@@ -292,7 +343,7 @@ def _units(group: RowGroup) -> list[list[int]]:
     """Layers that make as many rows as the one before them: those that read just what it made, row by row."""
     units: list[list[int]] = []
     for k, layer in enumerate(group.layers):
-        if units and layer.window == _SAME and units[-1][-1] + 1 in group.inputs[k]:
+        if units and layer.window == SAME and units[-1][-1] + 1 in group.inputs[k]:
             units[-1].append(k)
         else:
             units.append([k])

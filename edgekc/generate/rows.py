@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from ..graph.ir import Tensor
 from ..graph.op import Kernel, Param, Rows, View
-from ..graph.scratch import Region, Regions, scratch_bytes
+from ..graph.scratch import Regions, scratch_bytes
 from ..ops import OPS
 from .choice import Choice
 
@@ -28,6 +28,9 @@ class Window:
     pad: int
 
 
+SAME = Window(1, 1, 0)  # row y from row y
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
     """One call: rows [first, first + count) of the output, from rows [begin, end) of the input."""
@@ -38,7 +41,7 @@ class Slice:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # so that what is computed of one is kept by its identity
 class RowLayer:
     """A layer that makes `rows` rows of its output in a call, its last call perhaps fewer."""
 
@@ -75,7 +78,7 @@ def window_of(view: View, kernel: Kernel) -> Window | None:
     constants = [t for t in view.inputs if t.data is not None]
     if any(t.shape[1] != view.out.shape[1] for t in activations) or any(_has_rows(t) for t in constants):
         return None
-    return Window(1, 1, 0)
+    return SAME
 
 
 def _has_rows(constant: Tensor) -> bool:
@@ -149,7 +152,10 @@ def _regions(kernel: Kernel, views: Sequence[View]) -> Regions:
     if kernel.scratch is None:
         return ()
     every = [kernel.scratch(v) for v in views]
-    return tuple(Region(r[0].name, max(x.bytes for x in r), r[0].holds, r[0].align) for r in zip(*every, strict=True))
+    return tuple(
+        replace(r[0], bytes=max(x.bytes for x in r), over=r[0].over if all(x.over for x in r) else "")
+        for r in zip(*every, strict=True)
+    )
 
 
 def _counts(kernel: Kernel, views: Sequence[View], largest: View) -> dict[str, int] | None:

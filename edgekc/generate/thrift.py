@@ -23,14 +23,14 @@ class Offer:
 
 
 def offers(view: View, features: frozenset[str]) -> tuple[Offer, ...]:
-    """Each kernel as it is fastest, and with less room; no two of the same scratch of one kernel."""
+    """Each kernel as it is fastest, and with less room, where that takes less scratch."""
     found: list[Offer] = []
     for order, kernel in enumerate(accepting(view, features)):
-        seen: set[int] = set()
+        least = math.inf
         for variant in (kernel, *map(kernel.within, _ROOMS)):
             scratch = scratch_of(variant, view)
-            if scratch not in seen and variant.accepts(view):
-                seen.add(scratch)
+            if scratch < least and variant.accepts(view):
+                least = scratch
                 cost = math.inf if variant.counted_cost is None else variant.counted_cost(view)
                 found.append(Offer(variant, scratch, cost, order))
     return tuple(found)

@@ -65,7 +65,10 @@ def plan_for(graph: Graph, features: frozenset[str], arena_bytes: int | None, fa
     fits, cost = thrifty.arena_bytes <= arena_bytes, more_cycles(fastest, thrifty)
     by_rows = find(graph, features, arena_bytes)
     if by_rows is not None and not (fits and cost <= by_rows[1]):
-        return Within(by_rows[0], (), round(by_rows[1]), True)
+        usual = {step.view.node.name: step.kernel for step in fastest.steps}
+        alone = [step for step in by_rows[0].steps if step.rows is None]
+        others = tuple(s.view.node.name for s in alone if s.kernel is not usual[s.view.node.name])
+        return Within(by_rows[0], others, round(by_rows[1]), True)
     if fits:
         return Within(thrifty, tuple(slower), round(cost), True)
     return Within(least_plan(graph, features), (), 0, False)

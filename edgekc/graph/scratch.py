@@ -18,6 +18,7 @@ class Region:
     bytes: int
     holds: str  # and in which shape and type
     align: int = 4  # bytes, of which its offset is a multiple
+    over: str = ""  # the region where it begins, if it is used only while that and those behind it are not
 
 
 Regions = tuple[Region, ...]
@@ -30,12 +31,13 @@ def offsets(regions: Sequence[Region]) -> dict[str, int]:
     for region in regions:
         if region.name in found:
             raise ValueError(f"scratch has two regions with the name {region.name}")
-        begin = -(-end // region.align) * region.align
+        begin = found[region.over] if region.over else -(-end // region.align) * region.align
         found[region.name] = begin
-        end = begin + region.bytes
+        end = max(end, begin + region.bytes)
     return found
 
 
 def scratch_bytes(regions: Sequence[Region]) -> int:
     """All regions, and what aligns them."""
-    return offsets(regions)[regions[-1].name] + regions[-1].bytes if regions else 0
+    places = offsets(regions)
+    return max((places[region.name] + region.bytes for region in regions), default=0)

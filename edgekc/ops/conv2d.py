@@ -152,7 +152,7 @@ def _winograd_work(view: View) -> tuple[float, ...]:
 
 def _winograd_regions(view: View) -> Regions:
     taps = Region("taps", 4 * 9 * view.x.shape[3], "int16 (9, in_c / 2, 2, 2): of one filter, words apart")
-    return (taps, *wg.regions(view))
+    return (taps, *wg.regions(view, taps.name))
 
 
 def parts_of_16_bits(view: View) -> bool:
@@ -174,6 +174,7 @@ def _mul2_pixels(view: View) -> Regions:
 
 
 _DSP = frozenset({"dsp"})
+_RING_COST = Cost("ek_conv2d_s8_dsp", _dsp_work)
 # Portable C, but for cores without SIMD only: others multiply more than two bytes by one instruction.
 _MUL2 = tuple(
     kernel
@@ -276,8 +277,18 @@ KERNELS = (
         needs=_DSP,
         accepts=_dsp_accepts,
         scratch=_dsp_regions,
-        counted_cost=Cost("ek_conv2d_s8_dsp", _dsp_work),
+        counted_cost=_RING_COST,
         in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+        sources=("ek_columns_dsp", "ek_columns_windows_dsp"),
+        rewrites=col.interleaved,
+    ),
+    _kernel(
+        symbol="ek_conv2d_direct_s8_dsp",
+        params=_params,
+        needs=_DSP,
+        accepts=lambda view: view.x.shape[3] % 4 == 0 and _dsp_accepts(view),
+        scratch=lambda view: (*col.regions(view), col.places(view)),
+        counted_cost=lambda view: 1.05 * _RING_COST(view),  # more at edges; and it needs room for its output
         sources=("ek_columns_dsp", "ek_columns_windows_dsp"),
         rewrites=col.interleaved,
     ),

@@ -107,9 +107,13 @@ def _accepts_3x3_dsp(stride: int, view: View) -> bool:
 
 
 def regions_3x3(view: View) -> Regions:
-    """Of the kernels on cores with the DSP extension, which hold 16 channels at a time."""
+    """Of the kernels on cores with the DSP extension, which hold 16 channels at a time, or fewer in less room."""
     _, _, out_w, channels = view.out.shape
-    pairs, held = out_w + 1 if view["stride_w"] == 2 else (out_w - 1) // 2 + 2, min(channels, 16)
+    pairs = out_w + 1 if view["stride_w"] == 2 else (out_w - 1) // 2 + 2
+    most, each = min(channels, 16), 44 + 12 * pairs
+    held = view.held(most * each) // each
+    if held < most:  # what ek_planes_count wants
+        held = held // 4 * 4 if held >= 8 else 4 if channels % 4 == 0 else min(most, 8)
     return (
         Region("channels", 44 * held, "ek_plane_channel (channels): weights, and what follows the sums"),
         Region("planes", 12 * pairs * held, "(channels, pairs of columns, 3 rows, 2) int16: what three rows hold"),

@@ -37,6 +37,11 @@ typedef struct {
 
 typedef struct {
     ek_conv2d_params layer;
+    struct { uint32_t columns, places; } scratch;
+} ek_conv2d_direct_s8_dsp_params;
+
+typedef struct {
+    ek_conv2d_params layer;
     struct { uint32_t columns; } scratch;
 } ek_conv1x1_s8_dsp_params;
 
@@ -46,6 +51,10 @@ typedef struct {
  */
 void ek_conv2d_s8_dsp(const ek_conv2d_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
 void ek_conv1x1_s8_dsp(const ek_conv1x1_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch);
+
+/* The same as ek_conv2d_s8_dsp in less scratch, for in_c a multiple of 4. The buffers must not overlap. */
+void ek_conv2d_direct_s8_dsp(const ek_conv2d_direct_s8_dsp_params *params, const int8_t *in, int8_t *out,
+                             void *scratch);
 
 typedef struct {
     const int8_t *weights;      /* (out_c, 3, 3, in_c), in_c a multiple of four */

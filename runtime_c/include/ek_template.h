@@ -81,7 +81,7 @@ void ek_template_conv2d_s8_dsp(const ek_template_conv2d_s8_dsp_params *params, c
 
 typedef struct {
     ek_template_conv2d_params layer;
-    struct { uint32_t plan, templates, weights, columns, starts, rows, unrolled; } scratch;
+    struct { uint32_t plan, weights, columns, starts, rows, unrolled; } scratch;
 } ek_template_expanded_s8_dsp_params;
 
 /*
@@ -93,7 +93,7 @@ void ek_template_expanded_s8_dsp(const ek_template_expanded_s8_dsp_params *param
 
 typedef struct {
     ek_template_conv2d_params layer;
-    struct { uint32_t plan, templates, weights, sums, vertical, tiles, starts, rows; } scratch;
+    struct { uint32_t plan, taps, weights, sums, vertical, tiles, starts, rows; } scratch;
 } ek_template_winograd_s8_dsp_params;
 
 /*

@@ -115,6 +115,8 @@ def test_regions_follow_each_other_aligned() -> None:
     assert offsets(regions) == {"a": 0, "none": 8, "b": 8}
     assert scratch_bytes(regions) == 11
     assert scratch_bytes(()) == 0
+    over = (*regions, Region("later", 8, "words", over="none"), Region("c", 1, "a byte"))
+    assert offsets(over) == {"a": 0, "none": 8, "b": 8, "later": 8, "c": 16} and scratch_bytes(over) == 17
     with pytest.raises(ValueError, match="two regions with the name a"):
         offsets((*regions, Region("a", 1, "again")))
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edgekc.generate.choice import choose_kernel
 from edgekc.generate.plan import base_of
-from edgekc.generate.row_groups import RowGroup, group_of, rows_of, schedule
+from edgekc.generate.row_groups import RowGroup, group_of, may_end_onto, rows_of, schedule
 from edgekc.generate.rows import row_layer
 from edgekc.graph.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
 
@@ -35,6 +36,18 @@ def convolutions(height: int, channels: Sequence[int], sizes: Sequence[int]) -> 
     return Graph("net", Stage.INTEGER, tensors, tuple(nodes), ("t0",), (f"t{len(sizes)}",), {})
 
 
+def residual(height: int, channels: int) -> Graph:
+    """Two convolutions of 3x3, and the sum of what the first of them reads and the second makes."""
+    net = convolutions(height, (channels,) * 3, (3, 3))
+    attrs = {
+        "a_zero": 0, "b_zero": 0, "a_multiplier": 1 << 30, "a_shift": 0, "b_multiplier": 1 << 30, "b_shift": 0,
+        "out_multiplier": 1 << 30, "out_shift": -18, "out_zero": 0, "act_min": -128, "act_max": 127,
+    }  # fmt: skip
+    add = Node("add", "sum", ("t0", "t2"), ("t3",), attrs)
+    tensors = {**net.tensors, "t3": replace(net.tensors["t2"], name="t3")}
+    return replace(net, tensors=tensors, nodes=(*net.nodes, add), outputs=("t3",))
+
+
 def by_rows(height: int, channels: Sequence[int], sizes: Sequence[int], rows: Sequence[int], feed: int = 0) -> RowGroup:
     base = base_of(convolutions(height, channels, sizes), frozenset())
     layers = [row_layer(base.layers[i][0], frozenset(), n, choose_kernel) for i, n in enumerate(rows)]
@@ -49,6 +62,8 @@ class Buffers:
         self.bytes = [[(-1, 0, 0)] * t.bytes for t in group.tensors]  # of each buffer: tensor, row, byte of the row
         self.first = [0] * len(group.tensors)
         self.made = [0] * len(group.tensors)
+        if group.over and not group.feed:
+            self.bytes[-1] = self.bytes[0] = max(self.bytes[0], self.bytes[-1], key=len)
         if not group.feed:
             self.write(0, group.tensors[0].height)
 
@@ -119,3 +134,16 @@ def test_any_convolutions() -> None:
         Buffers(group).run()
         shared += any(t.buffer != i for i, t in enumerate(group.tensors))
     assert shared > 50
+
+
+@pytest.mark.parametrize("rows", [(1, 1, 1), (2, 2, 2), (3, 2, 2), (1, 3, 2)])
+def test_a_sum_lies_over_what_the_first_layer_read(rows: tuple[int, ...]) -> None:
+    base = base_of(residual(9, 4), frozenset())
+    every = [row_layer(base.layers[i][0], frozenset(), n, choose_kernel) for i, n in enumerate(rows)]
+    layers = [layer for layer in every if layer is not None]
+    assert may_end_onto(layers) and not may_end_onto(layers[:2])
+    usual, onto = group_of(layers), group_of(layers, onto=True)
+    assert not usual.over and usual.tensors[2].buffer == 3
+    assert onto.over and onto.tensors[2].buffer == 2
+    Buffers(usual).run()
+    Buffers(onto).run()

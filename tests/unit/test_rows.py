@@ -47,11 +47,11 @@ def compiled(name: str, ram: int | None) -> Compiled:
 
 # What was asked of each network on a Cortex-M4; arena bytes, and estimated cycles beyond the fastest plan's.
 @pytest.mark.parametrize(
-    ("name", "ram", "cycles"), [pytest.param("vww", 25_600, 0.03, marks=pytest.mark.slow), ("ic", 20_600, 0.23)]
+    ("name", "ram", "cycles"), [pytest.param("vww", 21_000, 0.05, marks=pytest.mark.slow), ("ic", 19_000, 0.42)]
 )
 def test_the_plan_fits_and_costs_little(name: str, ram: int, cycles: float) -> None:
     found = compiled(name, ram)
-    fastest = {"vww": 9.5e6, "ic": 20.4e6}[name]
+    fastest = {"vww": 7.1e6, "ic": 12.1e6}[name]
     assert found.plan.groups and found.plan.arena_bytes + 1024 <= ram
     assert found.plan.ram is not None and 0 < found.plan.ram.more_cycles < cycles * fastest
     assert found.plan.ram.least <= ram < found.plan.ram.fastest

@@ -67,6 +67,7 @@ CODE_BYTES: dict[str, int] = {
     "ek_conv1x1_s8_mul2": 360,
     "ek_conv1x1_s8_mve": 474,
     "ek_conv1x1_s8_vec": 3124,
+    "ek_conv2d_direct_s8_dsp": 694,
     "ek_conv2d_f32": 548,
     "ek_conv2d_s16": 858,
     "ek_conv2d_s16_deep": 808,

@@ -131,16 +131,14 @@ def _regions_dsp(view: View) -> Regions:
     )
 
 
-def _templates(view: View, positions: int) -> Region:
-    return Region("templates", 4 * positions * view.templates.shape[0], "int16 (templates, positions, 2): with `ones`")
-
-
 def _regions_winograd(view: View) -> Regions:
-    return (*_plan(view), _templates(view, wg.POSITIONS), *wg.regions(tp.dense(view)))
+    taps = Region("taps", 4 * 9 * view.x.shape[3], "int16 (9, in_c / 2, 2, 2): of one filter, words apart")
+    table, plan = _plan(view)
+    return (table, plan, taps, *wg.regions(tp.dense(view), plan.name))
 
 
 def _regions_expanded(view: View) -> Regions:
-    return (*_plan(view), _templates(view, view.templates.value[0].size), *ex.regions(tp.dense(view), DECODE))
+    return (*_plan(view), *ex.regions(tp.dense(view), DECODE))
 
 
 def _codes_work(view: View, passes: int) -> tuple[float, ...]:
@@ -151,14 +149,13 @@ def _codes_work(view: View, passes: int) -> tuple[float, ...]:
 
 def _winograd_work(view: View) -> tuple[float, ...]:
     as_dense = tp.dense(view)
-    return (*wg.work(as_dense), *_codes_work(view, wg.passes(as_dense)))
+    coded, own, _, pairs = _codes_work(view, wg.passes(as_dense))
+    return (*wg.work(as_dense), coded, own, pairs)
 
 
 def _expanded_work(view: View) -> tuple[float, ...]:
     as_dense = tp.dense(view)
-    coded, own, templates, pairs = _codes_work(view, ex.passes(as_dense, DECODE))
-    positions = view.templates.value[0].size
-    return (*ex.work(as_dense, DECODE), coded * positions, own * positions, templates * positions, pairs)
+    return (*ex.work(as_dense, DECODE), *_streamed(view, ex.passes(as_dense, DECODE)))
 
 
 def _streamed(view: View, passes: int) -> tuple[float, ...]:

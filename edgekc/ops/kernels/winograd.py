@@ -100,15 +100,21 @@ def passes(dense: View) -> int:
     return -(-down * across // block(dense))
 
 
-def regions(dense: View) -> Regions:
-    """What EK_WINOGRAD wants of scratch."""
+def regions(dense: View, decoding: str) -> Regions:
+    """What EK_WINOGRAD wants of scratch.
+
+    Args:
+        decoding: the first of the regions before these that is used from a pass's tiles to the next one's.
+    """
     _, across = tiles(dense)
     row = (2 * across + 2) * dense.x.shape[3]
     vertical = "int16 (2 * across + 2, 4, in_c / 2, 2): a row of tiles, transformed vertically"
+    # Where every pass begins with a row of tiles, the rest of one need not be kept meanwhile.
+    over = decoding if block(dense) % across == 0 or passes(dense) == 1 else ""
     return (
         Region("weights", 4 * POSITIONS * values(dense), "int16 (16, values / 2, 2 filters, 2)"),
         Region("sums", 32 * POSITIONS, "int32 (16, 8): of four tiles and two filters"),
-        Region("vertical", 8 * row, vertical),
+        Region("vertical", 8 * row, vertical, over=over),
         Region("tiles", 32 * block(dense) * values(dense), "int16 (block / 4, 16, values / 2, 4 tiles, 2)"),
         *lin.ring_of(4, 4, row),
     )

@@ -20,6 +20,7 @@ from ...graph.op import ChannelRule, Field, IntAttrs, Interval, Param, View
 from ...graph.scratch import Region
 from ..shared import linear as lin
 from ..shared.operands import DENSE
+from .kept import Kept
 
 FIELDS: tuple[Field, ...] = (
     ("const uint8_t *", "indices"),
@@ -29,6 +30,8 @@ FIELDS: tuple[Field, ...] = (
 )
 PAIR_SOURCES = ("ek_center_table_dsp",)  # of kernels that call what ek_center_pairs.h declares
 CODE_FIELDS: tuple[Field, ...] = (("uint8_t", "bits"), ("uint16_t", "center_count"))
+
+_kept = Kept()
 
 
 def expand(indices: Array, centers: Array) -> Array:
@@ -44,10 +47,13 @@ def weights(attrs: IntAttrs, constants: Sequence[Array]) -> Array:
 def dense(view: View) -> View:
     """The same node as a layer with dense weights, for what both kinds have in common."""
     x, indices, centers, *rest = view.inputs
-    check_indices(view)
-    w = expand(indices.value, centers.value).astype(np.int32)
-    held = constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
-    return replace(view, inputs=(x, held, *rest), operands=DENSE)
+
+    def held() -> Tensor:
+        check_indices(view)
+        w = expand(indices.value, centers.value).astype(np.int32)
+        return constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
+
+    return replace(view, inputs=(x, _kept(held, view.node.name, indices, centers), *rest), operands=DENSE)
 
 
 def check_indices(view: View) -> None:

@@ -125,7 +125,7 @@ _kernel = partial(Kernel, header="ek_clustered.h", struct="ek_clustered_conv2d_p
 
 def _regions_winograd(view: View) -> Regions:
     taps = Region("taps", 4 * 9 * view.x.shape[3], "int16 (9, in_c / 2, 2, 2): of one filter, words apart")
-    return (cl.table(view), taps, *wg.regions(cl.dense(view)))
+    return (cl.table(view), taps, *wg.regions(cl.dense(view), taps.name))
 
 
 def _block_mve(view: View) -> int:

@@ -25,10 +25,12 @@ from ..kernels import winograd as wg
 from ..shared import linear as lin
 from ..shared.operands import DENSE
 from ..shared.testing import linear_cases, winograd_cases
+from .kept import Kept
 
 ATTRS = (*conv2d.ATTRS, "ones")
 PAIR_MAX = 2048  # integers up to here are exact in float16
 RESPONSE_MAX = 2**15 - 1  # responses and window sums are held in 16 bits
+_kept = Kept()
 
 
 def check_pairs(shapes: Sequence[Shape], ic: str) -> None:
@@ -87,10 +89,14 @@ def _rest(view: View) -> tuple[Tensor, ...]:
 
 def dense(view: View) -> View:
     """The same node as a layer with dense weights."""
-    check_values(view)
-    w = expand(view["ones"], view.templates.value, view.indices.value, kernel_pairs(view))
-    held = constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
-    return replace(view, inputs=(view.x, held, *_rest(view)), operands=DENSE)
+
+    def held() -> Tensor:
+        check_values(view)
+        w = expand(view["ones"], view.templates.value, view.indices.value, kernel_pairs(view))
+        return constant(f"{view.node.name}/weights", w, Role.WEIGHTS)
+
+    made = _kept(held, view.node.name, view["ones"], *codes(view))
+    return replace(view, inputs=(view.x, made, *_rest(view)), operands=DENSE)
 
 
 def lower(view: View) -> Lowered:

@@ -10,9 +10,10 @@ void ek_clustered_depthwise3x3_s8_dsp(const ek_clustered_depthwise3x3_s8_dsp_par
     const ek_clustered_depthwise_params *const p = &params->layer;
     const ek_planes planes = EK_PLANES(p, ek_region(scratch, params->scratch.planes));
     ek_plane_channel *const channels = scratch;
+    const uint32_t most = ek_planes_block(params->scratch.planes);
     ek_bits reader = ek_bits_open(p->indices, p->bits);
     for (uint32_t first = 0, count; first < p->window.out_c; first += count) {
-        count = ek_planes_count(p->window.out_c, first, EK_PLANES_BLOCK);
+        count = ek_planes_count(p->window.out_c, first, most);
         for (uint32_t i = 0; i < count; i++) {
             const uint32_t c = first + i, q = c * p->requant.step;
             int32_t weights[9];

@@ -18,7 +18,7 @@ void ek_clustered_winograd_s8_dsp(const ek_clustered_winograd_s8_dsp_params *par
         for (uint32_t c = 0; c < p->window.out_c; c += 2) {
             for (uint32_t f = 0; f < 2 && c + f < p->window.out_c; f++) {
                 ek_centers_apart_dsp(&indices, p->centers, table, 0, 9u * p->window.in_c, taps);
-                ek_winograd_filter(taps, words, w.values, w.weights + f);
+                ek_winograd_filter_dsp(taps, words, 2 * words, w.values, w.weights + f);
             }
             ek_winograd_outputs_dsp(&w, c, out);
         }

@@ -6,8 +6,8 @@
 #include "ek_depthwise.h"
 #include "ek_depthwise_planes.h"
 
-/* The records of channels begin where `scratch` does. */
-void ek_depthwise3x3_dsp(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch, void *in_planes,
+/* The records of channels begin where `scratch` does, `planes` bytes before their planes. */
+void ek_depthwise3x3_dsp(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch, uint32_t planes,
                          ek_planes_row *row_of);
 
 #endif

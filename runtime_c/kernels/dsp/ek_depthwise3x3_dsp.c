@@ -16,9 +16,9 @@ static inline void swap(uint32_t *a, uint32_t *b)
  *
  * Outputs have the places of inputs, so that one that lies over them covers only what has been read.
  */
-static uint32_t turned(ek_planes *p, uint32_t channels)
+static uint32_t turned(ek_planes *p, uint32_t channels, uint32_t block)
 {
-    const uint32_t room = ek_planes_pairs(p) * (channels < EK_PLANES_BLOCK ? channels : EK_PLANES_BLOCK);
+    const uint32_t room = ek_planes_pairs(p) * block;
     const uint32_t most = room / (((p->out_h - 1u) / 2 + 2) * 4) * 4; /* as ek_planes_pairs has them then */
     if (p->out_h < 2 * p->out_w || p->stride_h != 1 || p->stride_w != 1 || p->in_h != p->out_h || p->in_w != p->out_w
         || most == 0 || (most == 4 && channels % 4 != 0)) {
@@ -32,16 +32,16 @@ static uint32_t turned(ek_planes *p, uint32_t channels)
     return most;
 }
 
-void ek_depthwise3x3_dsp(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch, void *in_planes,
+void ek_depthwise3x3_dsp(const ek_depthwise_params *p, const int8_t *in, int8_t *out, void *scratch, uint32_t planes,
                          ek_planes_row *row_of)
 {
     const uint32_t out_c = p->window.out_c;
-    ek_planes planes = EK_PLANES(p, in_planes);
-    const uint32_t most = turned(&planes, out_c);
-    const uint32_t row = most ? out_c : 3 * out_c, column = most ? 3 * out_c : out_c;
+    ek_planes geometry = EK_PLANES(p, ek_region(scratch, planes));
+    const uint32_t whole = ek_planes_block(planes), other = turned(&geometry, out_c, whole);
+    const uint32_t row = other ? out_c : 3 * out_c, column = other ? 3 * out_c : out_c;
     ek_plane_channel *const channels = scratch;
     for (uint32_t first = 0, count; first < out_c; first += count) {
-        count = ek_planes_count(out_c, first, most ? most : (uint32_t)EK_PLANES_BLOCK);
+        count = ek_planes_count(out_c, first, other ? other : whole);
         for (uint32_t i = 0; i < count; i++) {
             const uint32_t c = first + i, q = c * p->requant.step;
             const int8_t *w = p->weights + c;
@@ -51,6 +51,6 @@ void ek_depthwise3x3_dsp(const ek_depthwise_params *p, const int8_t *in, int8_t 
             ek_plane_channel_output(channels + i, 2 * p->bias[c], p->requant.multiplier[q], p->requant.shift[q],
                                     p->requant.out_zero);
         }
-        block(&planes, in, out, first, count, channels, row_of);
+        block(&geometry, in, out, first, count, channels, row_of);
     }
 }

@@ -8,5 +8,5 @@ static EK_PLANES_ROW_2(row)
 void ek_depthwise3x3_stride2_s8_dsp(const ek_depthwise3x3_stride2_s8_dsp_params *params, const int8_t *in, int8_t *out,
                                     void *scratch)
 {
-    ek_depthwise3x3_dsp(&params->layer, in, out, scratch, ek_region(scratch, params->scratch.planes), row);
+    ek_depthwise3x3_dsp(&params->layer, in, out, scratch, params->scratch.planes, row);
 }

@@ -11,8 +11,6 @@
 #include "ek_dsp.h"
 #include "ek_offsets.h"
 
-enum { EK_PLANES_BLOCK = 16 }; /* channels whose planes lie in scratch at the same time */
-
 /* The geometry, by the names of ek_depthwise_params, whose other members are given by 3x3 and in_c == out_c. */
 typedef struct {
     uint32_t in_h, in_w, out_h, out_w, stride_h, stride_w, pad_top, pad_left;
@@ -85,6 +83,9 @@ EK_CHECK_OFFSET(ek_planes_frame, positive, EK_PLANES_FRAME_POSITIVE);
 
 /* One row of outputs of the channels from `c` to `f->end`, whose weights it moves on by as many rows as its stride. */
 typedef void ek_planes_row(ek_plane_channel *c, const ek_planes_frame *f);
+
+/* Channels of a block, whose records take the scratch before the planes: as many, so that their planes have room. */
+static inline uint32_t ek_planes_block(uint32_t planes) { return planes / EK_PLANE_CHANNEL_BYTES; }
 
 /*
  * How many channels a block of at most `most` has that begins at `first`: none has fewer than four, which planes are

@@ -11,9 +11,10 @@ void ek_template_depthwise3x3_s8_dsp(const ek_template_depthwise3x3_s8_dsp_param
     const ek_template_depthwise_params *const p = &params->layer;
     const ek_planes planes = EK_PLANES(p, ek_region(scratch, params->scratch.planes));
     ek_plane_channel *const channels = scratch;
+    const uint32_t most = ek_planes_block(params->scratch.planes);
     ek_bits templates = ek_bits_open(p->indices, p->bits), pairs = ek_bits_open(p->pair_indices, p->pair_bits);
     for (uint32_t first = 0, count; first < p->window.out_c; first += count) {
-        count = ek_planes_count(p->window.out_c, first, EK_PLANES_BLOCK);
+        count = ek_planes_count(p->window.out_c, first, most);
         for (uint32_t i = 0; i < count; i++) {
             const uint32_t c = first + i, q = c * p->requant.step;
             const int8_t *const template = p->templates + ek_bits_next(&templates) * 9;

@@ -5,63 +5,70 @@
 
 #include "ek_template_plan_dsp.h"
 
-/* Two positions of two channels. */
-static inline ek_pair *ek_two_positions(const ek_pair **t0, const ek_pair **t1, ek_pair ab0, ek_pair ab1, ek_pair *to,
-                                        uint32_t apart)
+/* Positions of two channels whose templates are at t0 and t1: a * template + what b adds. */
+typedef struct {
+    const int8_t *t0, *t1;
+    ek_pair ab0, ab1;  /* a is the low half */
+    int32_t more0, more1;
+} ek_two_channels;
+
+/* Two positions; those of two channels in a word, and the words `apart`. */
+static inline ek_pair *ek_two_positions(ek_two_channels *c, ek_pair *to, uint32_t apart)
 {
 #if EK_DSP
-    const ek_pair *x = *t0, *y = *t1;
-    ek_pair a, b, c, d;
-    __asm__ volatile("ldr %[b], [%[x], #4]\n\t"
-                     "ldr %[d], [%[y], #4]\n\t"
-                     "ldr %[a], [%[x]], #8\n\t"
-                     "ldr %[c], [%[y]], #8\n\t"
-            "smuad %[a], %[a], %[ab0]\n\t"
-            "smuad %[b], %[b], %[ab0]\n\t"
-            "smuad %[c], %[c], %[ab1]\n\t"
-            "smuad %[d], %[d], %[ab1]\n\t"
-            "pkhbt %[a], %[a], %[c], lsl #16\n\t"
-            "pkhbt %[b], %[b], %[d], lsl #16\n\t"
-            "str %[a], [%[to]]\n\t"
-            "str %[b], [%[to], %[apart], lsl #2]\n\t"
-            "add %[to], %[to], %[apart], lsl #3"
-            : [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [x] "+r"(x), [y] "+r"(y), [to] "+r"(to)
-            : [ab0] "r"(ab0), [ab1] "r"(ab1), [apart] "r"(apart)
-            : "memory");
-    *t0 = x;
-    *t1 = y;
+    ek_pair x0, x1, y0, y1;
+    __asm__ volatile("ldrsb %[x1], [%[t0], #1]\n\t"
+                     "ldrsb %[y1], [%[t1], #1]\n\t"
+                     "ldrsb %[x0], [%[t0]], #2\n\t"
+                     "ldrsb %[y0], [%[t1]], #2\n\t"
+                     "smlabb %[x1], %[x1], %[ab0], %[more0]\n\t"
+                     "smlabb %[y1], %[y1], %[ab1], %[more1]\n\t"
+                     "smlabb %[x0], %[x0], %[ab0], %[more0]\n\t"
+                     "smlabb %[y0], %[y0], %[ab1], %[more1]\n\t"
+                     "pkhbt %[x1], %[x1], %[y1], lsl #16\n\t"
+                     "pkhbt %[x0], %[x0], %[y0], lsl #16\n\t"
+                     "str %[x1], [%[to], %[apart], lsl #2]\n\t"
+                     "str %[x0], [%[to]]\n\t"
+                     "add %[to], %[to], %[apart], lsl #3"
+                     : [x0] "=&r"(x0), [x1] "=&r"(x1), [y0] "=&r"(y0), [y1] "=&r"(y1), [t0] "+r"(c->t0),
+                       [t1] "+r"(c->t1), [to] "+r"(to)
+                     : [ab0] "r"(c->ab0), [ab1] "r"(c->ab1), [more0] "r"(c->more0), [more1] "r"(c->more1),
+                       [apart] "r"(apart)
+                     : "memory");
     return to;
 #else
     for (uint32_t i = 0; i < 2; i++, to += apart) {
-        *to = ek_pair_of(ek_smlad(*(*t0)++, ab0, 0), ek_smlad(*(*t1)++, ab1, 0));
+        *to = ek_pair_of(*c->t0++ * ek_pair_low(c->ab0) + c->more0, *c->t1++ * ek_pair_low(c->ab1) + c->more1);
     }
     return to;
 #endif
 }
 
 /*
- * The next filter. `entries`: for each template `positions` words, its values in the low halves and those of the
- * constant template in the high halves. `plan`: as ek_template_plan makes it, with addresses relative to `entries`.
- * Two channels of a position lie in a word, those of channels i and i + 2 two words apart, and positions `apart`.
+ * The next filter, of so many positions. `plan`: as ek_template_plan makes it, with places relative to the templates.
+ * Two channels of a position lie in a word, those of channels i and i + 2 two words apart, and positions as many words
+ * as there are channels.
  */
-static inline void ek_template_expand(const uint32_t *plan, uint32_t channels, const ek_pair *entries,
-                                      uint32_t positions, uint32_t apart, ek_pair *to)
+static inline void ek_template_expand(const ek_template_conv2d_params *p, const uint32_t *plan, uint32_t positions,
+                                      ek_pair *to)
 {
-    for (const uint32_t *const end = plan + 2 * channels; plan != end; plan += 4, to += 2) {
-        const ek_pair *t0 = entries + plan[0] / 4, *t1 = entries + plan[2] / 4;
-        const ek_pair ab0 = plan[1], ab1 = plan[3];
+    const uint32_t apart = p->window.in_c;
+    const int32_t ones = p->ones;
+    for (const uint32_t *const end = plan + 2 * apart; plan != end; plan += 4, to += 2) {
+        ek_two_channels c = {p->templates + plan[0],      p->templates + plan[2],      plan[1], plan[3],
+                             ek_pair_high(plan[1]) * ones, ek_pair_high(plan[3]) * ones};
         ek_pair *at = to;
         for (uint32_t eight = positions / 8; eight; eight--) {
-            at = ek_two_positions(&t0, &t1, ab0, ab1, at, apart);
-            at = ek_two_positions(&t0, &t1, ab0, ab1, at, apart);
-            at = ek_two_positions(&t0, &t1, ab0, ab1, at, apart);
-            at = ek_two_positions(&t0, &t1, ab0, ab1, at, apart);
+            at = ek_two_positions(&c, at, apart);
+            at = ek_two_positions(&c, at, apart);
+            at = ek_two_positions(&c, at, apart);
+            at = ek_two_positions(&c, at, apart);
         }
         for (uint32_t two = positions % 8 / 2; two; two--) {
-            at = ek_two_positions(&t0, &t1, ab0, ab1, at, apart);
+            at = ek_two_positions(&c, at, apart);
         }
         if (positions % 2) {
-            *at = ek_pack_low((ek_pair)ek_smlad(*t0, ab0, 0), (ek_pair)ek_smlad(*t1, ab1, 0));
+            *at = ek_pair_of(*c.t0 * ek_pair_low(c.ab0) + c.more0, *c.t1 * ek_pair_low(c.ab1) + c.more1);
         }
     }
 }

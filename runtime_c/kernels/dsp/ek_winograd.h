@@ -28,7 +28,8 @@ typedef struct {
     ek_expand_requant requant;
     ek_pair *weights; /* (position, two channels, filter): as ek_expand_dot_dsp wants them */
     int32_t *sums;
-    ek_pair *rows;    /* a row of tiles transformed vertically: (column, 4, two channels) */
+    ek_pair *rows;    /* a row of tiles transformed vertically: (column, 4, two channels); it may lie over the weights
+                         where passes begin with a row of tiles */
     ek_pair *tiles;   /* (four tiles, position, two channels, tile) */
     uint32_t in_c, values, block;
     uint32_t out_h, out_w, across, left; /* tiles in a row of them, tiles not gathered yet */
@@ -63,42 +64,10 @@ uint32_t ek_winograd_tiles_dsp(ek_winograd *w, const int8_t *in);
 /* The outputs of filters c and c + 1, if there is such a one, for the gathered tiles. */
 void ek_winograd_outputs_dsp(const ek_winograd *w, uint32_t c, int8_t *out);
 
-/* Four of a filter's values from three, times two; words `apart`. Returns where the next four go. */
-static inline ek_pair *ek_winograd_four(ek_pair g0, ek_pair g1, ek_pair g2, uint32_t apart, ek_pair *to)
-{
-    const ek_pair outer = ek_sadd16(g0, g2);
-    to[0] = ek_sadd16(g0, g0);
-    to[apart] = ek_sadd16(outer, g1);
-    to += 2 * apart;
-    to[0] = ek_ssub16(outer, g1);
-    to[apart] = ek_sadd16(g2, g2);
-    return to + 2 * apart;
-}
-
-/* A row of three taps, times two. */
-static inline ek_pair *ek_winograd_outer(const ek_pair *row, uint32_t tap, uint32_t apart, ek_pair *to)
-{
-    const ek_pair g0 = row[0], g1 = row[tap], g2 = row[2 * tap];
-    return ek_winograd_four(ek_sadd16(g0, g0), ek_sadd16(g1, g1), ek_sadd16(g2, g2), apart, to);
-}
-
 /*
- * A filter, nine taps of `words` pairs of channels each, whose words are two apart, to its place among the weights,
- * whose positions are `apart`. The order is that of few live values.
+ * A filter, nine taps of `words` pairs of channels each, whose words are two apart and whose taps are `tap`, to its
+ * place among the weights, whose positions are `apart`. All in words.
  */
-static inline void ek_winograd_filter(const ek_pair *taps, uint32_t words, uint32_t apart, ek_pair *to)
-{
-    const uint32_t tap = 2 * words;
-    const ek_pair *r1 = taps + 3 * tap, *r2 = taps + 6 * tap;
-    for (const ek_pair *const end = taps + tap; taps != end; taps += 2, r1 += 2, r2 += 2, to += 2) {
-        ek_pair *at = ek_winograd_outer(taps, tap, apart, to);
-        const ek_pair o0 = ek_sadd16(taps[0], r2[0]), o1 = ek_sadd16(taps[tap], r2[tap]);
-        const ek_pair o2 = ek_sadd16(taps[2 * tap], r2[2 * tap]);
-        const ek_pair m0 = r1[0], m1 = r1[tap], m2 = r1[2 * tap];
-        at = ek_winograd_four(ek_sadd16(o0, m0), ek_sadd16(o1, m1), ek_sadd16(o2, m2), apart, at);
-        at = ek_winograd_four(ek_ssub16(o0, m0), ek_ssub16(o1, m1), ek_ssub16(o2, m2), apart, at);
-        ek_winograd_outer(r2, tap, apart, at);
-    }
-}
+void ek_winograd_filter_dsp(const ek_pair *taps, uint32_t words, uint32_t tap, uint32_t apart, ek_pair *to);
 
 #endif

@@ -16,7 +16,7 @@ void ek_winograd_s8_dsp(const ek_winograd_s8_dsp_params *params, const int8_t *i
         for (uint32_t c = 0; c < p->window.out_c; c += 2) {
             for (uint32_t f = 0; f < 2 && c + f < p->window.out_c; f++, weights += 9 * in_c) {
                 ek_widen(weights, 9 * in_c, 2, taps);
-                ek_winograd_filter(taps, words, w.values, w.weights + f);
+                ek_winograd_filter_dsp(taps, words, 2 * words, w.values, w.weights + f);
             }
             ek_winograd_outputs_dsp(&w, c, out);
         }

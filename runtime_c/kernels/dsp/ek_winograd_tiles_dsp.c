@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An image to transformed tiles of 4x4 pixels, two apart, until the buffer is full. */
+/* An image to transformed tiles of 4x4 pixels, two apart, until the buffer is full; and filters to theirs. */
+#include "ek_naked.h"
 #include "ek_winograd.h"
 
 /* Four values of a tile from four pixels: of one transform. */
@@ -99,7 +100,6 @@ void ek_winograd_open_dsp(ek_winograd *w, const ek_window_params *window, const 
     w->left = w->across * ((window->out_h + 1u) / 2u);
     w->x = w->y = 0;
     w->ring = ek_ring_make(window, pad_value, w->ring.window, w->ring.rows, 4, 1, (2 * w->across + 2) * w->in_c);
-    memset(w->weights, 0, sizeof *w->weights * EK_TILE * w->values);
 }
 
 uint32_t ek_winograd_tiles_dsp(ek_winograd *w, const int8_t *in)
@@ -120,5 +120,119 @@ uint32_t ek_winograd_tiles_dsp(ek_winograd *w, const int8_t *in)
             w->y++;
         }
     }
+    /* Values behind the last channel, and a filter that an odd number of them lacks, are nothing. */
+    if (w->values != w->in_c || w->requant.channels % 2) {
+        memset(w->weights, 0, sizeof *w->weights * EK_TILE * w->values);
+    }
     return count;
 }
+
+#if EK_DSP
+
+#define TO 36 /* where `to` lies, behind nine registers that are saved */
+/* Three taps of a row to four values, those of G but for the factor. */
+#define ROW(a, b, c, d)                        \
+    "ldr " b ", [r0, r2]\n\t"                  \
+    "ldr " c ", [r0, r2, lsl #1]\n\t"          \
+    "ldr " a ", [r0]\n\t"                      \
+    "sadd16 r14, " a ", " c "\n\t"             \
+    "sadd16 " d ", " c ", " c "\n\t"           \
+    "ssub16 " c ", r14, " b "\n\t"             \
+    "sadd16 " b ", r14, " b "\n\t"             \
+    "sadd16 " a ", " a ", " a "\n\t"
+/* Twice a value. */
+#define TWICE(of, place)                       \
+    "sadd16 r14, " of ", " of "\n\t"           \
+    "str r14, " place "\n\t"
+/* The sum of two values and, four positions on, their difference; then the next position. */
+#define BOTH(outer, middle)                    \
+    "sadd16 r14, " outer ", " middle "\n\t"    \
+    "ssub16 " outer ", " outer ", " middle "\n\t" \
+    "str r14, [r12]\n\t"                       \
+    "str " outer ", [r12, r3, lsl #2]\n\t"     \
+    "add r12, r12, r3\n\t"
+
+/*
+ * r0: taps, r1: words left, r2: bytes from a tap to the next, r3: bytes from a position to the next, r12: to; r4 to r7:
+ * the outer rows, r8 to r11: another row.
+ */
+EK_NAKED void ek_winograd_filter_dsp(EK_UNSEEN const ek_pair *taps, EK_UNSEEN uint32_t words, EK_UNSEEN uint32_t tap,
+                                     EK_UNSEEN uint32_t apart, EK_UNSEEN ek_pair *to)
+{
+    __asm__ volatile("push {r4, r5, r6, r7, r8, r9, r10, r11, lr}\n\t"
+                     "ldr r12, [sp, #" EK_TEXT(TO) "]\n\t"
+                     "lsl r2, r2, #2\n\t"
+                     "lsl r3, r3, #2\n"
+                     "1:\n\t"
+                     ROW("r4", "r5", "r6", "r7")
+                     "add r0, r0, r2, lsl #2\n\t"
+                     "add r0, r0, r2, lsl #1\n\t"
+                     TWICE("r4", "[r12]")
+                     TWICE("r5", "[r12, r3]")
+                     TWICE("r6", "[r12, r3, lsl #1]")
+                     "add r12, r12, r3\n\t"
+                     TWICE("r7", "[r12, r3, lsl #1]")
+                     ROW("r8", "r9", "r10", "r11")
+                     "sub r0, r0, r2, lsl #1\n\t"
+                     "sub r0, r0, r2\n\t"
+                     "add r12, r12, r3, lsl #3\n\t"
+                     "add r12, r12, r3, lsl #1\n\t"
+                     "sadd16 r4, r4, r8\n\t"
+                     "sadd16 r5, r5, r9\n\t"
+                     "sadd16 r6, r6, r10\n\t"
+                     "sadd16 r7, r7, r11\n\t"
+                     TWICE("r9", "[r12, r3, lsl #1]")
+                     "add r12, r12, r3\n\t"
+                     TWICE("r8", "[r12]")
+                     TWICE("r10", "[r12, r3, lsl #1]")
+                     "add r12, r12, r3\n\t"
+                     TWICE("r11", "[r12, r3, lsl #1]")
+                     ROW("r8", "r9", "r10", "r11")
+                     "sub r0, r0, r2, lsl #1\n\t"
+                     "sub r0, r0, r2\n\t"
+                     "add r0, r0, #8\n\t"
+                     "sub r12, r12, r3, lsl #3\n\t"
+                     "sub r12, r12, r3\n\t"
+                     BOTH("r4", "r8")
+                     BOTH("r5", "r9")
+                     BOTH("r6", "r10")
+                     BOTH("r7", "r11")
+                     "sub r12, r12, r3, lsl #3\n\t"
+                     "add r12, r12, #8\n\t"
+                     "subs r1, r1, #1\n\t"
+                     "bne 1b\n\t"
+                     "pop {r4, r5, r6, r7, r8, r9, r10, r11, pc}");
+}
+
+#else
+
+/* Four of a filter's values from three, times two. */
+static ek_pair *four_of(ek_pair g0, ek_pair g1, ek_pair g2, uint32_t apart, ek_pair *to)
+{
+    const ek_pair outer = ek_sadd16(g0, g2);
+    to[0] = ek_sadd16(g0, g0);
+    to[apart] = ek_sadd16(outer, g1);
+    to[2 * apart] = ek_ssub16(outer, g1);
+    to[3 * apart] = ek_sadd16(g2, g2);
+    return to + 4 * apart;
+}
+
+void ek_winograd_filter_dsp(const ek_pair *taps, uint32_t words, uint32_t tap, uint32_t apart, ek_pair *to)
+{
+    for (; words; words--, taps += 2, to += 2) {
+        const ek_pair *const r1 = taps + 3 * tap, *const r2 = taps + 6 * tap;
+        ek_pair rows[4][3], *at = to;
+        for (uint32_t k = 0; k < 3; k++) {
+            const ek_pair g0 = taps[k * tap], g1 = r1[k * tap], g2 = r2[k * tap], outer = ek_sadd16(g0, g2);
+            rows[0][k] = ek_sadd16(g0, g0);
+            rows[1][k] = ek_sadd16(outer, g1);
+            rows[2][k] = ek_ssub16(outer, g1);
+            rows[3][k] = ek_sadd16(g2, g2);
+        }
+        for (uint32_t i = 0; i < 4; i++) {
+            at = four_of(rows[i][0], rows[i][1], rows[i][2], apart, at);
+        }
+    }
+}
+
+#endif
