@@ -21,8 +21,9 @@ void ek_fully_connected_s8_vec(const ek_vector_matrix_params *p, const int8_t *i
         const int8_t *record = p->records;
         uint32_t c = 0;
 #if defined(EK_VEC_FOURS)
-        for (; c + 4 * EK_VEC_BLOCK <= oc; c += 4 * EK_VEC_BLOCK, record += 4 * (EK_VEC_HEADER + groups * EK_VEC_GROUP)) {
+        for (; c + 4 * EK_VEC_BLOCK <= oc; c += 4 * EK_VEC_BLOCK) {
             ek_vec_four(rows, record, groups, &filters.output, out + c);
+            record += 4 * (EK_VEC_HEADER + groups * EK_VEC_GROUP);
         }
 #endif
         for (; c < oc; c += EK_VEC_BLOCK, record += EK_VEC_HEADER + groups * EK_VEC_GROUP) {

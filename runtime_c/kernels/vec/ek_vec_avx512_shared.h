@@ -58,7 +58,8 @@ enum { EK_VEC_DOUBLE, EK_VEC_SINGLE, EK_VEC_UP };
 EK_VEC_INLINE ek_vec_scale ek_vec_scale_of(const int8_t *record, const ek_vec_output *o, uint32_t valid)
 {
     const int up = o->act_min >= o->out_zero;
-    const __m512i half = _mm512_set1_epi64(up ? 0x40000000 : 0x80000000), first = o->single ? _mm512_setzero_si512() : half;
+    const __m512i half = _mm512_set1_epi64(up ? 0x40000000 : 0x80000000);
+    const __m512i first = o->single ? _mm512_setzero_si512() : half;
     const __m512i right = _mm512_loadu_si512(record + 192);
     ek_vec_scale s;
     s.multiplier = _mm512_loadu_si512(record + 128);
@@ -154,7 +155,8 @@ EK_VEC_INLINE __m512i ek_vec_sum(const int mode, const ek_vec_addition *k, __m51
 }
 
 #define EK_VEC_ADDS 32
-EK_VEC_INLINE void ek_vec_add_by(const int mode, const ek_vec_addition *k, const int8_t *x, const int8_t *y, int8_t *out)
+EK_VEC_INLINE void ek_vec_add_by(const int mode, const ek_vec_addition *k, const int8_t *x, const int8_t *y,
+                                 int8_t *out)
 {
     const __m256i *const from_x = (const __m256i *)(const void *)x, *const from_y = (const __m256i *)(const void *)y;
     const __m512i wx = _mm512_cvtepi8_epi16(_mm256_loadu_si256(from_x)), none = _mm512_setzero_si512();
