@@ -19,7 +19,14 @@ void ek_fully_connected_s8_vec(const ek_vector_matrix_params *p, const int8_t *i
             continue;
         }
         const int8_t *record = p->records;
-        for (uint32_t c = 0; c < oc; c += EK_VEC_BLOCK, record += EK_VEC_HEADER + groups * EK_VEC_GROUP) {
+        uint32_t c = 0;
+#if defined(EK_VEC_FOURS)
+        for (; c + 4 * EK_VEC_BLOCK <= oc; c += 4 * EK_VEC_BLOCK) {
+            ek_vec_four(rows, record, groups, &filters.output, out + c);
+            record += 4 * (EK_VEC_HEADER + groups * EK_VEC_GROUP);
+        }
+#endif
+        for (; c < oc; c += EK_VEC_BLOCK, record += EK_VEC_HEADER + groups * EK_VEC_GROUP) {
             const uint32_t valid = oc - c < EK_VEC_BLOCK ? oc - c : EK_VEC_BLOCK;
             ek_vec_one(rows, record, groups, &filters.output, out + c, valid);
         }

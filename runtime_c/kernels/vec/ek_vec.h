@@ -23,6 +23,11 @@
  * and for depthwise layers, where a block is 16 channels,
  *   ek_vec_column  four rows of 16 channels of the input, `rows` of which count (3 or 4);  ek_vec_plane  their weights
  *   ek_vec_sums    16 sums: of ek_vec_start, to which ek_vec_depth adds, and which ek_vec_depth_end writes
+ * Where registers or memory allow it a header has more, and says so by a macro:
+ *   EK_VEC_OWN_TAKE  ek_vec_take and ek_vec_fill: bytes copied as the instructions want them
+ *   EK_VEC_PAIRS     ek_vec_run_pair: two records at once;  ek_vec_run_halves: one, with twice as many sums
+ *   EK_VEC_FOURS     ek_vec_four: ek_vec_one of four records at once
+ *   EK_VEC_OWN_THREE ek_vec_three: a row of a depthwise layer whose window has three columns
  * `n` is a constant in every call: after inlining, each count has its loop, and the sums are in registers.
  * and for additions ek_vec_add: EK_VEC_ADDS elements; for pooling ek_vec_total: the sums of 16 channels over pixels `step`
  * bytes apart in rows `row_step` bytes apart, at most 256 of them.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ring of padded input rows (ek_ring.h), whose bytes are as the vector instructions want them: as ek_vec_take does. */
+/* The ring of padded input rows (ek_ring.h), whose bytes are as the vector instructions want them (ek_vec_take). */
 #ifndef EK_VEC_RING_H
 #define EK_VEC_RING_H
 
