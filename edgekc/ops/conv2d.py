@@ -21,7 +21,7 @@ from .kernels import sums
 from .kernels import vector as vec
 from .kernels import winograd as wg
 from .kernels.cost import Cost
-from .shared import asymmetric, int16
+from .shared import asymmetric, int16, ring
 from .shared import floats as fl
 from .shared import linear as lin
 from .shared.checks import is_unsigned
@@ -93,7 +93,7 @@ _kernel = partial(Kernel, header="ek_conv2d.h", struct="ek_conv2d_params", field
 
 
 def _regions(view: View) -> Regions:
-    return (*lin.ring_regions(view, *_k(view)), Region("windows", 2 * _taps(view), "int8 (2, taps): unrolled", align=1))
+    return (*ring.regions(view, *_k(view)), Region("windows", 2 * _taps(view), "int8 (2, taps): unrolled", align=1))
 
 
 def _is_pointwise(view: View) -> bool:
@@ -125,7 +125,7 @@ def _filters(view: View) -> Region:
 
 
 def _dsp_regions(view: View) -> Regions:
-    return (*col.regions(view), col.places(view), *lin.ring_regions(view, *_k(view)))
+    return (*col.regions(view), col.places(view), *ring.regions(view, *_k(view)))
 
 
 def _dsp_work(view: View) -> tuple[float, ...]:
@@ -194,8 +194,8 @@ _MUL2 = tuple(
             params=_params,
             needs=needs,
             accepts=_mul2_accepts,
-            scratch=lambda view: (*_mul2_pixels(view), *lin.ring_regions(view, *_k(view))),
-            in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+            scratch=lambda view: (*_mul2_pixels(view), *ring.regions(view, *_k(view))),
+            in_place=lambda view: ring.in_place(view, _k(view)[0]),
             sources=("ek_pixels_mul2",),
         ),
     )
@@ -220,7 +220,7 @@ KERNELS = (
         needs=_MVE,
         accepts=sums.accepts,
         scratch=sums.regions,
-        in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+        in_place=lambda view: ring.in_place(view, _k(view)[0]),
         rewrites=sums.interleaved,
         sources=(*sums.SOURCES, "ek_unroll_mve"),
     ),
@@ -245,7 +245,7 @@ KERNELS = (
         needs=vec.VECTOR,
         accepts=vec.accepts,
         scratch=vec.conv2d_regions,
-        in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+        in_place=lambda view: ring.in_place(view, _k(view)[0]),
         lays_out=vec.conv2d_records,
     ),
     _kernel(
@@ -278,7 +278,7 @@ KERNELS = (
         accepts=_dsp_accepts,
         scratch=_dsp_regions,
         counted_cost=_RING_COST,
-        in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+        in_place=lambda view: ring.in_place(view, _k(view)[0]),
         sources=("ek_columns_dsp", "ek_columns_windows_dsp"),
         rewrites=col.interleaved,
     ),
@@ -305,7 +305,7 @@ KERNELS = (
         symbol="ek_conv2d_s8",
         params=_params,
         scratch=_regions,
-        in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+        in_place=lambda view: ring.in_place(view, _k(view)[0]),
         sources=("ek_output_s8",),
     ),
 )

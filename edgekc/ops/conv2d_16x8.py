@@ -12,7 +12,7 @@ from ..graph.fixedpoint import INT32_MAX, quantize_multiplier
 from ..graph.ir import Array
 from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.scratch import Region, Regions
-from .shared import int16
+from .shared import int16, ring
 from .shared import linear as lin
 from .shared.channels import channelwise_filters
 from .shared.checks import known
@@ -134,7 +134,7 @@ def _accepts_depthwise(view: View, least: int) -> bool:
 
 
 def _wide_ring(view: View) -> Regions:
-    starts, rows = lin.ring_regions(view, *view.weights.shape[1:3])
+    starts, rows = ring.regions(view, *view.weights.shape[1:3])
     return starts, Region("rows", 2 * rows.bytes, "int16 (rows, row values): the ring of padded input rows")
 
 
@@ -168,7 +168,7 @@ def _pixels_in_place(view: View) -> tuple[int, ...]:
 
 
 def _ring_in_place(view: View) -> tuple[int, ...]:
-    return lin.ring_in_place(view, view.weights.shape[1])
+    return ring.in_place(view, view.weights.shape[1])
 
 
 def _mve_regions(view: View) -> Regions:

@@ -16,7 +16,7 @@ from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from . import conv2d_16x8
 from .kernels import vector as vec
-from .shared import asymmetric, int16
+from .shared import asymmetric, int16, ring
 from .shared import floats as fl
 from .shared import linear as lin
 from .shared.channels import channelwise
@@ -93,7 +93,7 @@ def _params(view: View) -> dict[str, Param]:
 def decoded_regions(view: View, k_h: int, k_w: int) -> Regions:
     """Of the portable kernels for packed weights."""
     weights = 4 * min(4, view.out.shape[3]) * k_h * k_w
-    return (Region("weights", weights, "int32 (4, k_h, k_w): of four channels"), *lin.ring_regions(view, k_h, k_w))
+    return (Region("weights", weights, "int32 (4, k_h, k_w): of four channels"), *ring.regions(view, k_h, k_w))
 
 
 def accepts_3x3(view: View) -> bool:
@@ -123,7 +123,7 @@ def regions_3x3(view: View) -> Regions:
 def _regions_mve(view: View) -> Regions:
     k_h, k_w = _k(view)
     taps = Region("taps", 4 * k_h * k_w, "uint32 (k_h, k_w): where a window's taps lie in `rows`")
-    return (taps, *lin.ring_regions(view, k_h, k_w))
+    return (taps, *ring.regions(view, k_h, k_w))
 
 
 def _accepts_mve(view: View) -> bool:
@@ -170,7 +170,7 @@ KERNELS = (
         accepts=_accepts_3x3_mve,
         scratch=_regions_3x3_mve,
         # Channel by channel as with the ring: bytes of a channel cover bytes of the same channel only.
-        in_place=lambda view: lin.ring_in_place(view, 3),
+        in_place=lambda view: ring.in_place(view, 3),
     ),
     _kernel(
         symbol="ek_depthwise_s8_mve",
@@ -178,7 +178,7 @@ KERNELS = (
         needs=frozenset({"mve"}),
         accepts=_accepts_mve,
         scratch=_regions_mve,
-        in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+        in_place=lambda view: ring.in_place(view, _k(view)[0]),
     ),
     Kernel(
         symbol="ek_depthwise_s8_vec",
@@ -188,8 +188,8 @@ KERNELS = (
         params=lambda view: vec.window_params(view, *_k(view)),
         needs=vec.VECTOR,
         accepts=lambda view: view.out.shape[3] == view.x.shape[3] and vec.accepts(view),
-        scratch=lambda view: lin.ring_regions(view, *_k(view), behind=vec.SLACK),
-        in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+        scratch=lambda view: ring.regions(view, *_k(view), behind=vec.SLACK),
+        in_place=lambda view: ring.in_place(view, _k(view)[0]),
         lays_out=lambda view: vec.channel_records(view, view.weights.value),
     ),
     *(
@@ -200,7 +200,7 @@ KERNELS = (
             accepts=partial(_accepts_3x3_dsp, stride),
             scratch=regions_3x3,
             # Channel by channel as with the ring: bytes of a channel cover bytes of the same channel only.
-            in_place=lambda view: lin.ring_in_place(view, 3),
+            in_place=lambda view: ring.in_place(view, 3),
             sources=("ek_depthwise3x3_dsp",),
         )
         for stride, symbol in enumerate(("ek_depthwise3x3_s8_dsp", "ek_depthwise3x3_stride2_s8_dsp"), 1)
@@ -210,14 +210,14 @@ KERNELS = (
         params=_params,
         needs=frozenset({"riscv"}),  # others have too few registers, or faster kernels
         accepts=accepts_3x3,
-        scratch=lambda view: lin.ring_regions(view, 3, 3),
-        in_place=lambda view: lin.ring_in_place(view, 3),
+        scratch=lambda view: ring.regions(view, 3, 3),
+        in_place=lambda view: ring.in_place(view, 3),
     ),
     _kernel(
         symbol="ek_depthwise_s8",
         params=_params,
-        scratch=lambda view: lin.ring_regions(view, *_k(view)),
-        in_place=lambda view: lin.ring_in_place(view, _k(view)[0]),
+        scratch=lambda view: ring.regions(view, *_k(view)),
+        in_place=lambda view: ring.in_place(view, _k(view)[0]),
         sources=("ek_output_s8",),
     ),
 )

@@ -15,7 +15,7 @@ from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Row
 from ..graph.scratch import Region, Regions
 from ..graph.source import Filters, FloatHalf, Reads, SourceOp
 from . import conv2d
-from .shared import asymmetric, int16
+from .shared import asymmetric, int16, ring
 from .shared import linear as lin
 from .shared.grouped import groups_of
 from .shared.operands import DENSE
@@ -74,13 +74,13 @@ def _params(view: View) -> dict[str, Param]:
 def decoded_regions(view: View, filter_shape: Shape) -> Regions:
     """Of the kernels for packed weights; the shape of a filter is (kh, kw, reads)."""
     weights = Region("weights", 4 * int(np.prod(filter_shape)), "int32 (k_h, k_w, reads): of one filter")
-    return (weights, *lin.ring_regions(view, *filter_shape[:2]))
+    return (weights, *ring.regions(view, *filter_shape[:2]))
 
 
 def _regions(view: View) -> Regions:
     _, k_h, k_w, reads = view.weights.shape
     windows = Region("windows", 2 * k_h * k_w * reads, "int8 (2, k_h, k_w, reads): unrolled, of one group", align=1)
-    return (*lin.ring_regions(view, k_h, k_w), windows)
+    return (*ring.regions(view, k_h, k_w), windows)
 
 
 KERNELS = (
@@ -91,7 +91,7 @@ KERNELS = (
         fields=(*lin.LINEAR_FIELDS, ("uint16_t", "groups")),
         params=_params,
         scratch=_regions,
-        in_place=lambda view: lin.ring_in_place(view, view.weights.shape[1]),
+        in_place=lambda view: ring.in_place(view, view.weights.shape[1]),
         sources=("ek_output_s8",),
     ),
 )

@@ -11,6 +11,7 @@ import numpy as np
 from ...graph.op import View
 from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
+from ..shared import ring
 
 WINDOWS_BYTES = 36 * 1024  # of scratch for windows, if four pixels need no more
 LITTLE_BYTES = 4096  # of it, which no network misses
@@ -107,7 +108,7 @@ def regions(dense: View, decode: float) -> Regions:
     return (
         Region("weights", 4 * values(dense), "int16 (values / 2, 2 filters, 2)"),
         Region("columns", 2 * block(dense, decode) * values(dense), windows),
-        *(lin.NO_RING if alone else lin.ring_regions(dense, k_h, k_w)),
+        *(ring.NONE if alone else ring.regions(dense, k_h, k_w)),
         Region("unrolled", 0 if alone else taps(dense), "int8 (taps): a window, where its runs are no whole words", 1),
     )
 
@@ -115,6 +116,6 @@ def regions(dense: View, decode: float) -> Regions:
 def in_place(dense: View) -> tuple[int, ...]:
     """The ring's rule; pixels of 1x1 windows are gathered before their outputs are written, backwards if need be."""
     if not pointwise(dense):
-        return lin.ring_in_place(dense, dense.weights.shape[1])
+        return ring.in_place(dense, dense.weights.shape[1])
     grows = dense.out.shape[3] > dense.x.shape[3]
     return (0,) if not grows or dense["stride_h"] == dense["stride_w"] == 1 else ()

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...graph.op import View
 from ...graph.scratch import Region, Regions
-from ..shared import linear as lin
+from ..shared import ring
 from . import winograd as wg
 from .expand import fits, pointwise, taps
 
@@ -62,7 +62,7 @@ def regions(dense: View) -> Regions:
         Region("weights", 4 * taps(dense), "int16 (taps, 2 filters)"),
         Region("sums", 8 * block(dense), "int32 (2 filters, block)"),
         Region("columns", block(dense) * taps(dense), "int8 (block / 4, taps, 4): what the pixels of a block see"),
-        *(lin.NO_RING if pointwise(dense) else lin.ring_regions(dense, k_h, k_w)),
+        *(ring.NONE if pointwise(dense) else ring.regions(dense, k_h, k_w)),
     )
 
 
@@ -72,7 +72,7 @@ def in_place(dense: View) -> tuple[int, ...]:
     Growing channels (stride 1 only) are walked from the last pixel back.
     """
     if not pointwise(dense):
-        return lin.ring_in_place(dense, dense.weights.shape[1])
+        return ring.in_place(dense, dense.weights.shape[1])
     if dense["stride_h"] == dense["stride_w"] == 1:
         return (0,)
     _, _, in_w, in_c = dense.x.shape
@@ -119,5 +119,5 @@ def tile_regions(dense: View) -> Regions:
         Region("weights", 4 * wg.POSITIONS * in_c, "int16 (16, in_c, 2 filters): transformed"),
         Region("sums", 32 * wg.POSITIONS, "int32 (16, 2 filters, 4 tiles)"),
         Region("tiles", 32 * in_c * tile_block(dense), "int16 (block / 4, 16, in_c, 4 tiles): transformed"),
-        *lin.ring_of(4, 4, (2 * across + 2) * in_c),
+        *ring.of(4, 4, (2 * across + 2) * in_c),
     )

@@ -9,6 +9,7 @@ from ...graph.ir import Array
 from ...graph.op import View
 from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
+from ..shared import ring
 from . import decoded
 
 SOURCES = ("ek_sums_mve",)
@@ -34,7 +35,7 @@ def pixels(view: View) -> Regions:
 def regions(view: View) -> Regions:
     """For windows."""
     _, k_h, k_w, _ = view.weights.shape
-    return (*pixels(view), *lin.ring_regions(view, k_h, k_w), decoded.unrolled(view, k_h, k_w))
+    return (*pixels(view), *ring.regions(view, k_h, k_w), decoded.unrolled(view, k_h, k_w))
 
 
 def interleaved(view: View) -> dict[str, Array]:

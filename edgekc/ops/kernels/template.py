@@ -10,6 +10,7 @@ from ...graph.op import Kernel, Param, View
 from ...graph.scratch import Region, Regions
 from ..packed import template as tp
 from ..shared import linear as lin
+from ..shared import ring
 from . import decoded, quads, words
 from . import expand as ex
 from . import pixels as px
@@ -92,7 +93,7 @@ def _regions(view: View) -> Regions:
         *_plan(view),
         Region("responses", 4 * _responses(view) * block_pixels(view), responses),
         Region("taps", 8 * k_h * k_w, "uint32 (2, k_h, k_w): a window's values, and where they lie in `rows`"),
-        *lin.ring_regions(view, k_h, k_w),
+        *ring.regions(view, k_h, k_w),
     )
 
 
@@ -127,7 +128,7 @@ def _regions_dsp(view: View) -> Regions:
         Region("responses", 4 * _responses(view) * _block_dsp(view), "uint32 (in_c, templates, block)"),
         Region("templates", 20 * count, "int16 (templates, 5, 2): widened"),
         Region("columns", 4 * in_c * apart, "int16 (in_c, apart, 2): three rows, columns side by side"),
-        *lin.ring_regions(view, 3, 3),
+        *ring.regions(view, 3, 3),
     )
 
 
@@ -255,7 +256,7 @@ def _regions_mve(view: View) -> Regions:
     return (
         *decoded.regions(k_h * k_w * view.x.shape[3], _block_mve(view), planes),
         *_kernels_mve(view, planes),
-        *lin.ring_regions(view, k_h, k_w),
+        *ring.regions(view, k_h, k_w),
         decoded.unrolled(view, k_h, k_w),
     )
 
@@ -286,7 +287,7 @@ KERNELS = (
         needs=frozenset({"mve"}),
         accepts=_accepts_mve,
         scratch=_regions_mve,
-        in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
+        in_place=lambda view: ring.in_place(view, view.templates.shape[1]),
         sources=decoded.SOURCES,
         counted_cost=Cost("ek_template_conv2d_s8_mve", _decoded_work),
     ),
@@ -356,7 +357,7 @@ KERNELS = (
         needs=frozenset({"dsp"}),
         accepts=_accepts_dsp,
         scratch=_regions_dsp,
-        in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
+        in_place=lambda view: ring.in_place(view, view.templates.shape[1]),
         sources=PLAN_SOURCES,
         counted_cost=Cost("ek_template_conv2d_s8_dsp", _response_work),
     ),
@@ -391,7 +392,7 @@ KERNELS = (
         params=_params,
         accepts=lambda view: view.templates.shape[0] <= 256,
         scratch=_regions,
-        in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
+        in_place=lambda view: ring.in_place(view, view.templates.shape[1]),
         sources=("ek_output_s8",),
     ),
 )

@@ -13,6 +13,7 @@ from ...graph.ir import Array
 from ...graph.op import LAID_OUT, Field, Param, View
 from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
+from ..shared import ring
 
 VECTOR = frozenset({"vector"})
 BLOCK = 16  # filters of a record
@@ -103,7 +104,7 @@ def conv2d_regions(view: View) -> Regions:
     _, k_h, k_w, _ = view.weights.shape
     runs = k_h * (k_w if view["dilation_w"] > 1 else 1)
     offsets = Region("offsets", 4 * runs, "uint32 (runs): where the runs of a window begin in `rows`")
-    return (offsets, *lin.ring_regions(view, k_h, k_w, behind=SLACK))
+    return (offsets, *ring.regions(view, k_h, k_w, behind=SLACK))
 
 
 def matrix_regions(view: View) -> Regions:

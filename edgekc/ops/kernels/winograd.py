@@ -14,6 +14,7 @@ from ...graph.ir import Array, Node
 from ...graph.op import View
 from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
+from ..shared import ring
 
 TILES_BYTES = 32 * 1024  # of scratch for transformed tiles, if four of them need no more
 SOURCES = ("ek_winograd_tiles_dsp", "ek_winograd_outputs_dsp", "ek_expand_dot_dsp")
@@ -116,12 +117,12 @@ def regions(dense: View, decoding: str) -> Regions:
         Region("sums", 32 * POSITIONS, "int32 (16, 8): of four tiles and two filters"),
         Region("vertical", 8 * row, vertical, over=over),
         Region("tiles", 32 * block(dense) * values(dense), "int16 (block / 4, 16, values / 2, 4 tiles, 2)"),
-        *lin.ring_of(4, 4, row),
+        *ring.of(4, 4, row),
     )
 
 
 def in_place(dense: View) -> tuple[int, ...]:
-    """As `lin.ring_in_place`: two rows of the output are written when four of the padded input are in the ring."""
+    """As `ring.in_place`: two rows of the output are written when four of the padded input are in the ring."""
     _, in_h, in_w, in_c = dense.x.shape
     _, out_h, out_w, out_c = dense.out.shape
     for y in range(0, out_h, 2):

@@ -9,6 +9,7 @@ from ...graph.fixedpoint import DOUBLE
 from ...graph.op import View
 from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
+from ..shared import ring
 from . import winograd as wg
 
 TILES_BYTES = 32 * 1024  # of scratch for transformed tiles, if two of them need no more
@@ -63,5 +64,5 @@ def regions(dense: View) -> Regions:
         Region("tiles", 32 * block(dense) * _values(dense), "int16 (block / 2, 16, values / 8, 2 tiles, 8)"),
         Region("sums", 512, "int32 (16, 2 tiles, 4 filters)"),
         Region("vertical", 8 * row, "int16 (4, 2 * across + 2, in_c): a row of tiles, transformed vertically"),
-        *lin.ring_of(4, 4, row),
+        *ring.of(4, 4, row),
     )

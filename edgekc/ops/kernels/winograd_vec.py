@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ...graph.op import View
 from ...graph.scratch import Region, Regions
-from ..shared import linear as lin
+from ..shared import ring
 from . import winograd as wg
 from . import words
 from .vector import BLOCK, COLUMNS
@@ -48,7 +48,7 @@ def regions(dense: View) -> Regions:
         Region("transformed", wg.POSITIONS * weights, "int16 (16, part * 16)"),
         Region("tiles", 2 * wg.POSITIONS * block(dense) * in_c, "int16 (block / n, 16, n tiles, in_c)"),
         Region("sums", 4 * wg.POSITIONS * held * BLOCK, "int32 (tiles / n, 16, n tiles, 16 filters)"),
-        *lin.ring_of(4, 4, (2 * across + 2) * in_c),
+        *ring.of(4, 4, (2 * across + 2) * in_c),
     )
 
 

@@ -14,6 +14,7 @@ from ...graph.fixedpoint import DOUBLE, SINGLE
 from ...graph.op import View
 from ...graph.scratch import Region, Regions
 from ..shared import linear as lin
+from ..shared import ring
 from . import expand as ex
 from .vector import ACCUMULATOR_LIMIT, BLOCK
 
@@ -124,13 +125,13 @@ def regions(dense: View, at_once: int, lines: int) -> Regions:
     taps = _rows(dense, lines) * _row_taps(dense) if rows else pixels * ex.values(dense)
     sums = 4 * BLOCK * pixels if at_once < ex.taps(dense) else 0
     runs = k_h * (k_w if dense["dilation_w"] > 1 else 1)
-    ring = lin.ring_regions(dense, k_h, k_w, behind=16)
+    _, copied = ring.regions(dense, k_h, k_w, behind=16)
     return (
         Region("weights", 2 * BLOCK * room, "16 filters, as ek_words_run has them"),
         Region("sums", sums, "int32 (pixels, 16): between the parts of filters"),
         Region("columns", 2 * taps + 32, "(pixels, values): their windows, or rows of the image; 32 bytes behind"),
         Region("starts", 0 if ex.pointwise(dense) else 4 * runs, "uint32 (runs): where those of a window begin"),
-        replace(ring[1], bytes=0) if rows or ex.pointwise(dense) else ring[1],
+        replace(copied, bytes=0) if rows or ex.pointwise(dense) else copied,
     )
 
 

@@ -22,6 +22,7 @@ from ..kernels import winograd_vec as wgv
 from ..kernels.cost import Cost
 from ..kernels.vector import VECTOR
 from ..shared import linear as lin
+from ..shared import ring
 from ..shared.operands import CLUSTERED
 from ..shared.testing import clustered_cases, unused_centers, winograd_cases
 from . import clustered as cl
@@ -102,7 +103,7 @@ def _taps(view: View) -> int:
 def _regions(view: View) -> Regions:
     _, k_h, k_w, _ = view.indices.shape
     return (
-        *lin.ring_regions(view, k_h, k_w),
+        *ring.regions(view, k_h, k_w),
         Region("windows", 4 * _taps(view), "int8 (4, taps): unrolled"),
         Region("weights", 2 * _taps(view), "int16 (taps): of one filter"),
     )
@@ -137,7 +138,7 @@ def _regions_mve(view: View) -> Regions:
     return (
         *decoded.regions(_taps(view), _block_mve(view), planes=1),
         Region("indices", 2 * decoded.row(_taps(view)), "uint16 (row): of one filter"),
-        *(lin.ring_regions(view, k_h, k_w) if k_h else lin.NO_RING),
+        *(ring.regions(view, k_h, k_w) if k_h else ring.NONE),
         decoded.unrolled(view, k_h, k_w),
     )
 
@@ -181,7 +182,7 @@ def _regions_vec(view: View) -> Regions:
 def _in_place_mve(view: View) -> tuple[int, ...]:
     """The ring's rule; without it, blocks of pixels are gathered before their outputs are written."""
     if not _pointwise(view):
-        return lin.ring_in_place(view, view.indices.shape[1])
+        return ring.in_place(view, view.indices.shape[1])
     _, out_h, out_w, out_c = view.out.shape
     return (0,) if out_c <= view.x.shape[3] or out_h * out_w <= _block_mve(view) else ()
 
@@ -285,7 +286,7 @@ KERNELS = (
         symbol="ek_clustered_conv2d_s8",
         params=_params,
         scratch=_regions,
-        in_place=lambda view: lin.ring_in_place(view, view.indices.shape[1]),
+        in_place=lambda view: ring.in_place(view, view.indices.shape[1]),
         sources=("ek_output_s8",),
     ),
 )

@@ -17,6 +17,7 @@ from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Ro
 from ...graph.source import SourceOp
 from .. import depthwise
 from ..shared import linear as lin
+from ..shared import ring
 from ..shared.channels import channelwise_filters
 from ..shared.operands import CLUSTERED
 from ..shared.testing import clustered_cases, unused_centers
@@ -72,7 +73,7 @@ KERNELS = (
         needs=frozenset({"dsp"}),
         accepts=lambda view: depthwise.accepts_3x3(dense(view)),
         scratch=depthwise.regions_3x3,
-        in_place=lambda view: lin.ring_in_place(view, 3),
+        in_place=lambda view: ring.in_place(view, 3),
         sources=("ek_depthwise_wide_dsp",),
     ),
     Kernel(
@@ -82,7 +83,7 @@ KERNELS = (
         fields=FIELDS,
         params=_params,
         scratch=lambda view: depthwise.decoded_regions(view, *view.indices.shape[1:]),
-        in_place=lambda view: lin.ring_in_place(view, view.indices.shape[1]),
+        in_place=lambda view: ring.in_place(view, view.indices.shape[1]),
         sources=("ek_output_s8",),
     ),
 )

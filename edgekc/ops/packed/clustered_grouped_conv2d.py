@@ -12,6 +12,7 @@ from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Ro
 from ...graph.source import SourceOp
 from .. import conv2d, grouped_conv2d
 from ..shared import linear as lin
+from ..shared import ring
 from ..shared.grouped import groups_of
 from ..shared.operands import CLUSTERED
 from ..shared.testing import clustered_cases, unused_centers
@@ -57,7 +58,7 @@ KERNELS = (
         ),
         params=_params,
         scratch=lambda view: grouped_conv2d.decoded_regions(view, view.indices.shape[1:]),
-        in_place=lambda view: lin.ring_in_place(view, view.indices.shape[1]),
+        in_place=lambda view: ring.in_place(view, view.indices.shape[1]),
         sources=("ek_output_s8",),
     ),
 )

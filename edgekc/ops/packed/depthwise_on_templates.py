@@ -18,6 +18,7 @@ from ...graph.op import Case, IntAttrs, Interval, Kernel, Param, View
 from .. import depthwise
 from ..kernels.template import CODE_FIELDS
 from ..shared import linear as lin
+from ..shared import ring
 from . import template as tp
 
 ATTRS = (*depthwise.ATTRS, "ones")
@@ -88,7 +89,7 @@ KERNELS = (
         needs=frozenset({"dsp"}),
         accepts=_accepts_3x3,
         scratch=depthwise.regions_3x3,
-        in_place=lambda view: lin.ring_in_place(view, 3),
+        in_place=lambda view: ring.in_place(view, 3),
         sources=("ek_depthwise_wide_dsp",),
     ),
     Kernel(
@@ -98,7 +99,7 @@ KERNELS = (
         fields=FIELDS,
         params=params,
         scratch=lambda view: depthwise.decoded_regions(view, *view.templates.shape[1:]),
-        in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
+        in_place=lambda view: ring.in_place(view, view.templates.shape[1]),
         sources=("ek_output_s8",),
     ),
 )

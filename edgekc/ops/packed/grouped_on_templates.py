@@ -14,7 +14,7 @@ import numpy as np
 from ...graph.ir import Array
 from ...graph.op import Case, IntAttrs, Interval, Kernel, Param, Shape, View
 from .. import grouped_conv2d
-from ..shared import linear as lin
+from ..shared import ring
 from ..shared.grouped import groups_of
 from . import depthwise_on_templates as td
 from . import template as tp
@@ -56,7 +56,7 @@ KERNELS = (
         fields=(*td.FIELDS, ("uint16_t", "groups")),
         params=_params,
         scratch=lambda view: grouped_conv2d.decoded_regions(view, _weights(view)[1:]),
-        in_place=lambda view: lin.ring_in_place(view, view.templates.shape[1]),
+        in_place=lambda view: ring.in_place(view, view.templates.shape[1]),
         sources=("ek_output_s8",),
     ),
 )

@@ -10,7 +10,6 @@ from ...errors import ModelError, UnsupportedError
 from ...graph.fixedpoint import DOUBLE, INT32_MAX, INT32_MIN, SINGLE, clamp_int8, quantize_multiplier, requantize
 from ...graph.ir import Array, Role, Tensor, constant
 from ...graph.op import ChannelRule, Field, IntAttrs, Interval, Number, Param, Struct, View
-from ...graph.scratch import Region, Regions
 from .channels import keep_channels, taken_over
 
 # Attributes of every operator that slides a window, in .ekc order.
@@ -369,37 +368,3 @@ def requant_params(view: View, laid_out: bool = False) -> dict[str, Param]:
 def output_params(view: View, constants: Sequence[str] = ("weights",)) -> dict[str, Param]:
     """Values for the operands that the struct points to, BIAS_FIELD and REQUANT_FIELD."""
     return {**{name: view.operand(name).name for name in (*constants, "bias")}, **requant_params(view)}
-
-
-def ring_regions(view: View, k_h: int, k_w: int, behind: int = 0) -> Regions:
-    """What EK_RING wants of scratch; `behind`: bytes that are read or written behind the last row."""
-    rows = (k_h - 1) * view["dilation_h"] + 1
-    width = (view.out.shape[2] - 1) * view["stride_w"] + (k_w - 1) * view["dilation_w"] + 1
-    return ring_of(k_h, rows, width * view.x.shape[3], behind)
-
-
-def ring_of(k_h: int, rows: int, row_bytes: int, behind: int = 0) -> Regions:
-    """The same by numbers; nothing of it where `rows` is 0."""
-    return (
-        Region("starts", 4 * k_h, "uint32 (k_h): where the rows of a window begin in `rows`"),
-        Region("rows", rows * row_bytes + behind, "int8 (rows, row bytes): the ring of padded input rows", align=1),
-    )
-
-
-NO_RING = ring_of(0, 0, 0)
-
-
-def ring_in_place(view: View, k_h: int) -> tuple[int, ...]:
-    """(0,) where a ring kernel may write its output over its input, else ().
-
-    Row y of the output is written when all input rows up to the window's last have been copied to the ring,
-    so it must end before the first row that has not been.
-    """
-    _, in_h, in_w, in_c = view.x.shape
-    _, out_h, out_w, out_c = view.out.shape
-    span = (k_h - 1) * view["dilation_h"] + 1
-    for y in range(out_h):
-        copied = min(in_h, max(0, y * view["stride_h"] - view["pad_top"] + span))
-        if copied < in_h and (y + 1) * out_w * out_c > copied * in_w * in_c:
-            return ()
-    return (0,)
