@@ -113,8 +113,8 @@ def model() -> object:
 
 def test_unknown_operator_names_itself(model: object) -> None:
     code = model.operatorCodes[model.subgraphs[0].operators[1].opcodeIndex]  # type: ignore[attr-defined]
-    code.builtinCode, code.deprecatedBuiltinCode = 128, 127  # CUMSUM
-    with pytest.raises(UnsupportedError, match=r"operator 1 CUMSUM: .*not implemented; supported: .*CONV_2D"):
+    code.builtinCode, code.deprecatedBuiltinCode = 133, 127  # IMAG
+    with pytest.raises(UnsupportedError, match=r"operator 1 IMAG: .*not implemented; supported: .*CONV_2D"):
         load(_repack(model))
 
 
