@@ -7,8 +7,8 @@ turn, so the time of an inference is that of the fastest turn of each. Where the
 above its processor time, it never ran alone: the row is disturbed, and measured again, three times in all. If that
 does not help it is not written, whatever else is, and the command exits with 1. Ours is the generated C with the
 vector kernels, compiled for this machine (`edgekc.emulate.host`) and called through ctypes; theirs is
-Interpreter.invoke(). Inputs are in place before. Asked: at most 1.0 on the four int8 models of MLPerf Tiny and on a
-model of MobileNetV2's size. The packed models of compressed_models.py meet LiteRT on the dense ones.
+Interpreter.invoke(). Inputs are in place before. Asked: at most 0.5 on the four int8 models of MLPerf Tiny, and 0.75 on
+a model of MobileNetV2's size. The packed models of compressed_models.py meet LiteRT on the dense ones.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ RESULT = Path(__file__).resolve().parent / "results" / "litert.json"
 TARGET = Target("this machine", frozenset({"vector"}), None, None)
 PAUSE_S = 0.004
 NAMES = ("ic", "kws", "vww", "ad", "mobilenet_v2", "packed")
-ASKED = 1.0
+ASKED = {"ic": 0.5, "kws": 0.5, "vww": 0.5, "ad": 0.5, "mobilenet_v2": 0.75}  # of packed models nothing is asked
 TRIES = 3
 TURN_S, TURNS, SECONDS = 0.002, 1500, 12.0  # at least so long a turn, at most so many turns or seconds
 
@@ -182,10 +182,11 @@ def main() -> int:
         for name, path, dense in models(arguments.models, Path(temporary), arguments.only):
             timing = undisturbed(partial(compare, path, dense, name, Path(temporary)))
             found.append(timing)
-            verdict = "DISTURBED" if timing.disturbed else "met" if timing.ratio <= ASKED else "missed"
+            asked = ASKED.get(timing.model)
+            met = "" if asked is None else f", asked {asked}: {'met' if timing.ratio <= asked else 'missed'}"
             print(
                 f"{name:26} {timing.edgekc_us:>9.2f} us, LiteRT {timing.litert_us:>9.2f} us: ratio {timing.ratio:.3f} "
-                f"(processor time {timing.cpu_ratio:.3f}), asked {ASKED}: {verdict}",
+                f"(processor time {timing.cpu_ratio:.3f}){': DISTURBED' if timing.disturbed else met}",
                 flush=True,
             )
     if arguments.json:
