@@ -183,7 +183,7 @@ class Program(tables.Shown):
         Args:
             x: an array (n, *shape); or without y: data as `compress` takes it, its split `test`, with its `starts`.
             y: class numbers (n,).
-            device, way, reset_each, timeout_s: as in `run`.
+            device: as in `run`, as are `way`, `reset_each` and `timeout_s`.
             count: only the first so many samples.
             against: files of other models, such as the float one, to compare with on the same samples.
             progress: is told what runs.

@@ -17,18 +17,6 @@ static inline ek_bits ek_bits_open(const uint8_t *stream, uint32_t bits)
     return reader;
 }
 
-/* From index `first` on; the stream has one of that number. */
-static inline ek_bits ek_bits_from(const uint8_t *stream, uint32_t bits, uint32_t first)
-{
-    const uint32_t at = first * bits, within = at % 8;
-    ek_bits reader = ek_bits_open(stream + at / 8, bits);
-    if (within) {
-        reader.window = (uint32_t)*reader.next++ >> within;
-        reader.count = 8 - within;
-    }
-    return reader;
-}
-
 /* The next index; never reads past the byte that holds it. */
 static inline uint32_t ek_bits_next(ek_bits *r)
 {

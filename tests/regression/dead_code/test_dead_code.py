@@ -51,10 +51,14 @@ def unused_c(ours: list[str], others: list[str]) -> list[str]:
     words = Counter(word for text in texts for word in re.findall(r"\w+", text))
     elsewhere = {word for text in others for word in re.findall(r"\w+", text)}
     told: Counter[str] = Counter()
+    macros = {name for text in texts for name in re.findall(r"^#\s*define\s+(\w+)", text, re.MULTILINE)}
+    pasted = tuple({start for text in texts for start in re.findall(r"\b([A-Z]\w+_)##", text)})  # of macros, by macros
     for text in texts:
         for macro, function in re.findall(r"^#\s*define\s+(\w+)|^\w[\w *]*?\b(\w+)\([^;{]*[;{)]", text, re.MULTILINE):
-            told[macro or function] += 1
-    return sorted(n for n, count in told.items() if words[n] <= count and n not in elsewhere | BY_TOOLS)
+            if macro or function not in macros:  # else a macro makes this function
+                told[macro or function] += 1
+    unused = (n for n, count in told.items() if words[n] <= count and n not in elsewhere | BY_TOOLS)
+    return sorted(n for n in unused if not n.startswith(pasted))
 
 
 def texts(*folders: str) -> list[str]:
@@ -77,5 +81,7 @@ def test_every_c_function_and_macro_has_a_user() -> None:
 def test_what_nobody_uses_is_found() -> None:
     ours = "import enum\nclass A(enum.Enum):\n    X = 1\n    Y = 2\ndef f():\n    return A.X\ndef g():\n    f()\n"
     assert unused_python([ours], ["import m\nm.f()"]) == ["Y", "g"]
+    made = "#define MADE(x) int x(void) { return 2; }\n#define AT_1 1\n#define AT(j) AT_##j\nstatic MADE(f)\nint x = AT(1);"
+    assert unused_c([made], []) == []
     c = "/* f g */\n#define M 1\n#define N 2\nint f(int x);\nint g(void);\nint f(int x)\n{\n    return M + x;\n}\n"
     assert unused_c([c, "static inline int h(int x)\n{\n    return f(x);\n}\n"], ["g"]) == ["N", "h"]
