@@ -81,7 +81,8 @@ def test_every_c_function_and_macro_has_a_user() -> None:
 def test_what_nobody_uses_is_found() -> None:
     ours = "import enum\nclass A(enum.Enum):\n    X = 1\n    Y = 2\ndef f():\n    return A.X\ndef g():\n    f()\n"
     assert unused_python([ours], ["import m\nm.f()"]) == ["Y", "g"]
-    made = "#define MADE(x) int x(void) { return 2; }\n#define AT_1 1\n#define AT(j) AT_##j\nstatic MADE(f)\nint x = AT(1);"
+    made = "#define MADE(x) int x(void) { return 2; }\n"
+    made += "#define AT_1 1\n#define AT(j) AT_##j\nstatic MADE(f)\nint x = AT(1);"
     assert unused_c([made], []) == []
     c = "/* f g */\n#define M 1\n#define N 2\nint f(int x);\nint g(void);\nint f(int x)\n{\n    return M + x;\n}\n"
     assert unused_c([c, "static inline int h(int x)\n{\n    return f(x);\n}\n"], ["g"]) == ["N", "h"]
