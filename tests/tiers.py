@@ -17,6 +17,7 @@ FAST = (
     "boards/test_fit_diff.py",
     "boards/test_flash.py",
     "boards/test_uart.py",
+    "compress/test_cluster.py::test_steps_are",
     "compress/test_codebook.py",
     "compress/test_front.py",
     "compress/test_lowrank.py",
@@ -39,8 +40,10 @@ FAST = (
     "ops/test_lstm.py::test_functions_are_close_for_all_numbers[<lambda>-<lambda>0]",
     "ops/test_lstm.py::test_the_state_starts_with_zeros",
     "simulated_mcu/test_edgekc_flash.py::test_another_chip_is_not_written",
+    "train/test_choice.py::test_the_rate_that_is_found",
     "train/test_commands.py::test_the_command_reports_trains_and_resumes",
     "train/test_net.py",
+    "train/test_steps_learned.py",
     "train/test_transfer.py::test_stages_share_epochs_and_turns",
     "train/test_transfer.py::test_variants_differ_in_what_is_learned_alone",
 )
