@@ -52,6 +52,15 @@ def widened(graph: Graph, quants: Quants, most: Mapping[str, Range]) -> tuple[Gr
             nodes.append(Node("quantize", f"{node.name}/wide", (name,), (new,), {}, node.source))
         return wide[name]
 
+    def joined(name: str, node: Node, i: int, quant: Quant) -> str:
+        """A part of what is joined, in the levels of the whole."""
+        if quants[name] == quant and tensors[name].dtype == "int16":
+            return name
+        new = f"{name}/{node.name}_{i}"
+        tensors[new], quants[new] = replace(tensors[name], name=new, dtype="int16"), quant
+        nodes.append(Node("quantize", f"{node.name}/part_{i}", (name,), (new,), {}, node.source))
+        return new
+
     for node in graph.nodes:
         out = node.outputs[0]
         given = [n for n in node.inputs if tensors[n].data is None]
@@ -64,13 +73,17 @@ def widened(graph: Graph, quants: Quants, most: Mapping[str, Range]) -> tuple[Gr
             quants.update({n: None for n in given if n in ranges})
             nodes.append(node)
             continue
-        node = replace(node, inputs=tuple(read(n, node) for n in node.inputs))
         target, narrow = quants[out], f"{out}/exact"
         if out in most:
             found = max(found[0], most[out][0]), min(found[1], most[out][1])
         if target is not None:
             low, high = ends(target)  # what lies beyond is clamped behind it anyway
             found = max(found[0], low), min(found[1], high)
+        if node.op == "concat":
+            quant = _quant(node, quants, found)
+            node = replace(node, inputs=tuple(joined(n, node, i, quant) for i, n in enumerate(node.inputs)))
+        else:
+            node = replace(node, inputs=tuple(read(n, node) for n in node.inputs))
         name = out if target is None else narrow
         tensors[name] = replace(tensors[out], name=name, dtype="int16")
         quants[name] = _quant(node, quants, found)
@@ -88,6 +101,8 @@ def _range(node: Node, tensors: Mapping[str, Tensor], known: Mapping[str, Range]
         return (-1.0 if node.op == "tanh" else 0.0), 1.0
     if node.op in _COPIES:
         return given[0]
+    if node.op == "concat" and len(given) == len(node.inputs):
+        return min(low for low, _ in given), max(high for _, high in given)
     if node.op == "add" and len(given) == 2:
         return given[0][0] + given[1][0], given[0][1] + given[1][1]
     if node.op == "mul" and len(given) == 2:

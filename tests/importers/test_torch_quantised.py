@@ -140,6 +140,40 @@ def test_what_servers_leave_in_float(tmp_path):
     assert [n.op for n in graph.nodes][-4:] == ["quantize", "fully_connected", "softmax", "quantize"]
 
 
+def test_normalisation_that_no_convolution_stands_in_front_of(tmp_path):
+    """As in DenseNet: of channels that were joined, with factors of either sign and of zero."""
+    torch.manual_seed(5)
+    conv, norm = Quantised(nn.Conv2d(4, 4, 3, padding=1)), nn.BatchNorm2d(8).eval()
+    for values in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
+        values.data.copy_(torch.rand(8) + 0.2)
+    norm.weight.data *= torch.tensor([1, -1, 2, 0, 1, -3, 0.01, 1])
+
+    def forward(x, conv, norm):
+        x = act(x, 0.03)
+        y = act(torch.cat([x, act(F.conv2d(x, conv(), conv.bias, padding=1), 0.03)], 1), 0.03)
+        return act(torch.relu(norm(y)), 0.04, -128)
+
+    graph = check(Net(forward, conv, norm), tmp_path, (1, 4, 8, 8), same=0.99)
+    assert [n.op for n in graph.nodes] == ["conv2d", "concat", "depthwise"]
+
+
+def test_what_is_joined_in_float_before_anything_quantises_it(tmp_path):
+    """As in ShuffleNet where a quantiser for servers leaves what goes from block to block in float."""
+    torch.manual_seed(6)
+    layers = [Quantised(nn.Conv2d(4, 4, 1)), Quantised(nn.Conv2d(4, 4, 1)), Quantised(nn.Conv2d(8, 6, 1))]
+
+    def forward(x, first, second, third):
+        x = act(x, 0.03)
+        y = torch.cat([torch.relu(F.conv2d(x, first(), first.bias)), x], 1)
+        y = y.view(1, 2, 4, 8, 8).transpose(1, 2).reshape(1, 8, 8, 8)
+        left, right = y.chunk(2, 1)
+        y = torch.cat([left, torch.relu(F.conv2d(act(right, 0.03, 4), second(), second.bias))], 1)
+        return act(F.conv2d(act(y, 0.02, 4), third(), third.bias), 0.02)
+
+    graph = check(Net(forward, *layers), tmp_path, (1, 4, 8, 8), same=0.9)
+    assert "int16" in {graph.tensors[n.outputs[0]].dtype for n in graph.nodes if n.op == "concat"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("server", [False, True])
 def test_deep_networks(tmp_path, server):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...graph.ir import Array, AttrValue, Role
+from ...graph.ir import Array, AttrValue, Quant, Role
 from .. import order as od
 from ..builder import Builder
 from ..value import Value, constant_value, elements, real, with_batch
@@ -212,10 +212,20 @@ def _bias(b: Builder, name: str, bias: Value | None, channels: int) -> str:
 
 
 def affine(b: Builder, x: Value, scale: Array, shift: Array, source: str) -> Value:
-    """x * scale + shift along axis 1; folded into the neighbouring layer later, where that is exact."""
+    """x * scale + shift along axis 1; folded into the neighbouring layer later, where that is exact.
+
+    Of an image in a quantised model it is a depthwise convolution of one tap. Weights of 127 and -127 with a scale for
+    each channel say the factors to the last bit but one of float32.
+    """
     channels = x.shape[1] if len(x.shape) > 1 else 0
     if scale.shape != (channels,) or shift.shape != (channels,):
         raise b.wrong(f"{scale.size} scales and {shift.size} shifts for {channels} channels")
+    if b.quantized and len(x.shape) == 4 and channels > 1:
+        scales = np.where(scale != 0, np.abs(scale), 1).astype(np.float32) / np.float32(127)
+        quant = Quant(tuple(map(float, scales)), (0,) * channels, 0)
+        signs = (127 * np.sign(scale)).astype(np.int8).reshape(channels, 1, 1, 1)
+        bias = constant_value(shift.astype(np.float32), source)
+        return conv(b, x, constant_value(signs, source, quant), bias, (1, 1), (1, 1), (0, 0, 0, 0), channels)
     shape = (1, channels, *(1,) * (len(x.shape) - 2))
     x = binary(b, "mul", x, constant_value(scale.reshape(shape), source))
     return binary(b, "add", x, constant_value(shift.reshape(shape), source))
