@@ -15,23 +15,22 @@ typedef struct {
 /* Two positions; those of two channels in a word, and the words `apart`. */
 static inline ek_pair *ek_two_positions(ek_two_channels *c, ek_pair *to, uint32_t apart)
 {
-#if EK_DSP
-    ek_pair x0, x1, y0, y1;
-    __asm__ volatile("ldrsb %[x1], [%[t0], #1]\n\t"
-                     "ldrsb %[y1], [%[t1], #1]\n\t"
-                     "ldrsb %[x0], [%[t0]], #2\n\t"
-                     "ldrsb %[y0], [%[t1]], #2\n\t"
-                     "smlabb %[x1], %[x1], %[ab0], %[more0]\n\t"
-                     "smlabb %[y1], %[y1], %[ab1], %[more1]\n\t"
-                     "smlabb %[x0], %[x0], %[ab0], %[more0]\n\t"
-                     "smlabb %[y0], %[y0], %[ab1], %[more1]\n\t"
-                     "pkhbt %[x1], %[x1], %[y1], lsl #16\n\t"
-                     "pkhbt %[x0], %[x0], %[y0], lsl #16\n\t"
-                     "str %[x1], [%[to], %[apart], lsl #2]\n\t"
-                     "str %[x0], [%[to]]\n\t"
+#if EK_DSP && defined(__OPTIMIZE__) /* without, gcc finds no registers for so many operands */
+    ek_pair x, y; /* no more than these, so that registers are left for a frame and a base */
+    __asm__ volatile("ldrsb %[x], [%[t0], #1]\n\t"
+                     "ldrsb %[y], [%[t1], #1]\n\t"
+                     "smlabb %[x], %[x], %[ab0], %[more0]\n\t"
+                     "smlabb %[y], %[y], %[ab1], %[more1]\n\t"
+                     "pkhbt %[x], %[x], %[y], lsl #16\n\t"
+                     "str %[x], [%[to], %[apart], lsl #2]\n\t"
+                     "ldrsb %[x], [%[t0]], #2\n\t"
+                     "ldrsb %[y], [%[t1]], #2\n\t"
+                     "smlabb %[x], %[x], %[ab0], %[more0]\n\t"
+                     "smlabb %[y], %[y], %[ab1], %[more1]\n\t"
+                     "pkhbt %[x], %[x], %[y], lsl #16\n\t"
+                     "str %[x], [%[to]]\n\t"
                      "add %[to], %[to], %[apart], lsl #3"
-                     : [x0] "=&r"(x0), [x1] "=&r"(x1), [y0] "=&r"(y0), [y1] "=&r"(y1), [t0] "+r"(c->t0),
-                       [t1] "+r"(c->t1), [to] "+r"(to)
+                     : [x] "=&r"(x), [y] "=&r"(y), [t0] "+r"(c->t0), [t1] "+r"(c->t1), [to] "+r"(to)
                      : [ab0] "r"(c->ab0), [ab1] "r"(c->ab1), [more0] "r"(c->more0), [more1] "r"(c->more1),
                        [apart] "r"(apart)
                      : "memory");
