@@ -34,8 +34,11 @@ static void take_rows(ek_words *e, const int8_t *in, uint32_t lines)
     ek_ring *const r = &e->ring;
     const uint32_t first = e->y * e->stride_h, end = first + (lines - 1) * e->stride_h + r->row_count;
     if (r->next > first) {
-        const uint32_t rows = r->next - first;
-        memmove(e->columns, e->columns + (e->kept - rows) * r->row_bytes, sizeof *e->columns * rows * r->row_bytes);
+        const uint32_t rows = r->next - first, gone = e->kept - rows;
+        for (uint32_t i = 0; gone && i < rows; i++) {
+            const ek_words_tap *const from = e->columns + (gone + i) * r->row_bytes;
+            memcpy(e->columns + i * r->row_bytes, from, sizeof *from * r->row_bytes);
+        }
     } else {
         r->next = first;
     }
