@@ -18,6 +18,7 @@ from ..firmware.elf import Elf, Symbol, read_elf
 from ..firmware.riscv import moved
 
 # FILE:LINE:COLUMN:FUNCTION <tab> BYTES <tab> static | dynamic | dynamic,bounded
+_POINTED = "_pointed"  # how the functions end that kernels call through a pointer, and no others
 _USAGE = re.compile(r"^.*:([^:\t]+)\t(\d+)\t(\S+)$")
 
 
@@ -46,6 +47,10 @@ def stack_bound(image: Image) -> StackBound:
         return StackBound(None, (), f"the program has no {image.name}_run")
     calls = _calls(elf, functions)
     indirect = {f.name for at in indirect_calls(elf) if (f := _at(functions, at - 1)) is not None}
+    pointed = [f for f in functions if f.name.endswith(_POINTED)]
+    for name in indirect:
+        if name.startswith("ek_") and pointed:  # a kernel; else it is a function of the user's, who knows which
+            calls.setdefault(name, []).extend(pointed)
     done: dict[str, tuple[tuple[str, int], ...]] = {}
     active: list[str] = []
     reasons: list[str] = []
@@ -56,7 +61,7 @@ def stack_bound(image: Image) -> StackBound:
             reasons.append(f"{name} calls itself")
             return ()
         if name not in done:
-            if name in indirect:
+            if name in indirect and not (name.startswith("ek_") and pointed):
                 reasons.append(f"{name} calls through a pointer")
             if name in problem:
                 reasons.append(f"{name} has a frame of {problem[name]} size")

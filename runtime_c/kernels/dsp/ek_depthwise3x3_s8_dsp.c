@@ -3,9 +3,9 @@
 #include "ek_depthwise3x3.h"
 #include "ek_depthwise_rows.h"
 
-static EK_PLANES_ROW_1(row)
+static EK_PLANES_ROW_1(row_1_pointed)
 
 void ek_depthwise3x3_s8_dsp(const ek_depthwise3x3_s8_dsp_params *params, const int8_t *in, int8_t *out, void *scratch)
 {
-    ek_depthwise3x3_dsp(&params->layer, in, out, scratch, params->scratch.planes, row);
+    ek_depthwise3x3_dsp(&params->layer, in, out, scratch, params->scratch.planes, row_1_pointed);
 }

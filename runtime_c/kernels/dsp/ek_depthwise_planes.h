@@ -81,7 +81,10 @@ EK_CHECK_OFFSET(ek_planes_frame, plane, EK_PLANES_FRAME_PLANE);
 EK_CHECK_OFFSET(ek_planes_frame, end, 28);
 EK_CHECK_OFFSET(ek_planes_frame, positive, EK_PLANES_FRAME_POSITIVE);
 
-/* One row of outputs of the channels from `c` to `f->end`, whose weights it moves on by as many rows as its stride. */
+/*
+ * One row of outputs of the channels from `c` to `f->end`, whose weights it moves on by as many rows as its stride. Names
+ * of such functions end in _pointed: the bound of the stack knows by that who is called through a pointer.
+ */
 typedef void ek_planes_row(ek_plane_channel *c, const ek_planes_frame *f);
 
 /* Channels of a block, whose records take the scratch before the planes: as many, so that their planes have room. */
