@@ -237,7 +237,7 @@ def kernel_files() -> list[str]:
 
 
 # Of uint8 models, rare broadcasts, variable tensors and memory filters: test_unsigned.py, test_pairs.py, test_lstm.py
-# and test_svdf.py in tests/ops/. Of layers by rows, and for little RAM: test_random_rows.py, tests/unit/test_rows.py. For
+# and test_svdf.py in tests/ops/. Of layers by rows: test_random_rows.py. For little RAM: tests/unit/test_rows.py. For
 # size: tests/cross/test_less_code.py.
 ELSEWHERE = (
     "ek_average_pool_half_up_s8.c",
