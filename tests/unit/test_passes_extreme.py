@@ -104,9 +104,9 @@ def test_passes_change_no_byte() -> None:
 @pytest.mark.slow
 def test_passes_change_no_byte_of_many_graphs() -> None:
     done: Counter[str] = Counter()
-    for seed in range(1000, 3000):
+    for seed in range(1000, 2000):
         check(seed, done)
-    assert done["graphs"] >= 1500, done
+    assert done["graphs"] >= 750, done
 
 
 @pytest.mark.parametrize("count", [60, pytest.param(500, marks=pytest.mark.slow)])

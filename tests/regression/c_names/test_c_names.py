@@ -78,7 +78,7 @@ def test_any_names_compile(tmp_path: Path, names: list[str]) -> None:
 
 @needs_gcc
 @pytest.mark.slow
-@settings(max_examples=2000, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=NAMES)
 def test_many_names_compile(tmp_path: Path, names: list[str]) -> None:
     check_c(files_of(names), tmp_path)
