@@ -58,20 +58,27 @@ def float_answers(graph: Graph, dataset: Dataset, chunk: int = 128) -> Array:
 def host_answers(ekc: bytes, dataset: Dataset, where: str = "packed model") -> Array:
     """The classes (n,) that the bytes of an .ekc give by the bit-exact host emulator. ToolError without a compiler."""
     graph = read(ekc, where).graph
-    dataset = for_graph(dataset, graph)
+    return _host_answers(ekc, graph, for_graph(dataset, graph), where)
+
+
+def _host_answers(ekc: bytes, graph: Graph, dataset: Dataset, where: str) -> Array:
+    """The same, of a dataset in the layout of the graph that the bytes hold."""
     return classes_of(host_outputs(ekc, input_levels(dataset, graph), where, lengths(dataset))[0])
 
 
 def float_accuracy(graph: Graph, dataset: Dataset, chunk: int = 128) -> Accuracy:
     """Accuracy of a FLOAT graph. UsageError where data and graph do not fit."""
-    labels = for_graph(dataset, graph).labels
+    dataset = for_graph(dataset, graph)
+    labels = dataset.labels
     return accuracy_of(float_answers(graph, dataset, chunk), labels)
 
 
 def host_accuracy(ekc: bytes, dataset: Dataset, where: str = "packed model") -> Accuracy:
     """Accuracy of the bytes of an .ekc by the bit-exact host emulator. ToolError without a C compiler."""
-    labels = for_graph(dataset, read(ekc, where).graph).labels
-    return accuracy_of(host_answers(ekc, dataset, where), labels)
+    graph = read(ekc, where).graph
+    dataset = for_graph(dataset, graph)
+    labels = dataset.labels
+    return accuracy_of(_host_answers(ekc, graph, dataset, where), labels)
 
 
 def output_error(graph: Graph, ekc: bytes, dataset: Dataset, where: str = "packed model") -> float:

@@ -48,9 +48,10 @@ def stack_bound(image: Image) -> StackBound:
     calls = _calls(elf, functions)
     indirect = {f.name for at in indirect_calls(elf) if (f := _at(functions, at - 1)) is not None}
     pointed = [f for f in functions if f.name.endswith(_POINTED)]
-    for name in indirect:
-        if name.startswith("ek_") and pointed:  # a kernel; else it is a function of the user's, who knows which
-            calls.setdefault(name, []).extend(pointed)
+    # Of a kernel; anything else calls a function of the user's, who knows which.
+    known = {name for name in indirect if name.startswith("ek_") and pointed}
+    for name in known:
+        calls.setdefault(name, []).extend(pointed)
     done: dict[str, tuple[tuple[str, int], ...]] = {}
     active: list[str] = []
     reasons: list[str] = []
@@ -61,7 +62,7 @@ def stack_bound(image: Image) -> StackBound:
             reasons.append(f"{name} calls itself")
             return ()
         if name not in done:
-            if name in indirect and not (name.startswith("ek_") and pointed):
+            if name in indirect - known:
                 reasons.append(f"{name} calls through a pointer")
             if name in problem:
                 reasons.append(f"{name} has a frame of {problem[name]} size")

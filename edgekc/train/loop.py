@@ -16,13 +16,13 @@ import torch.nn.functional as F  # noqa: N812 - the name that PyTorch's users kn
 from torch import Tensor, nn
 
 from ..compression.state import Progress
-from ..data import Dataset, lengths, real_batches
+from ..data import Dataset, lengths
 from ..errors import ModelError, UsageError
 from ..files import records
 from ..files.output import write_file
 from ..graph.ir import Array
 from .batches import Augment, batches
-from .choice import Choice
+from .choice import Choice, in_batches
 from .windows import Inputs, window_count, windows
 
 # Net, samples, labels (n,) or None to the loss, and the scores (n, classes) where there are classes. A label of -1 is
@@ -229,10 +229,7 @@ def in_order(dataset: Dataset, window: int | None, size: int) -> Iterator[tuple[
     if window is not None:
         yield from windows(dataset, window, _lanes(dataset, window, size), None)
         return
-    at = 0
-    for x in real_batches(dataset, size):
-        yield torch.from_numpy(x), np.arange(at, at + len(x))
-        at += len(x)
+    yield from in_batches(dataset, size)
 
 
 def _lanes(dataset: Dataset, window: int, size: int) -> int:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Clustered weights two at a time: one copy of the code for all kernels of cores with the DSP extension. */
-#include "ek_center_pairs.h"
+#include "ek_center_eights.h"
 
 /* Each center from `from` to `end`, by fours, and another one. */
 #if EK_DSP
@@ -81,47 +81,6 @@ static inline const uint8_t *eight(const uint8_t *s, uint32_t bits, const ek_pai
     return s;
 }
 
-#if EK_DSP
-
-/*
- * The same for 4 bits: two indices are a byte. No load makes the address of the next one, so all but the first take one
- * cycle. EK_CENTERS_STEP are 8 bytes.
- */
-static inline const uint8_t *eight_of_4_bits(const uint8_t *s, const ek_pair *table, ek_pair *to, const ek_pair *end)
-{
-    uint32_t a, b, c, d;
-    if (to != end) {
-        __asm__ volatile("1:\n\t"
-                         "ldrb %[b], [%[s], #1]\n\t"
-                         "ldrb %[c], [%[s], #2]\n\t"
-                         "ldrb %[d], [%[s], #3]\n\t"
-                         "ldrb %[a], [%[s]], #4\n\t"
-                         "ldr %[b], [%[table], %[b], lsl #2]\n\t"
-                         "ldr %[c], [%[table], %[c], lsl #2]\n\t"
-                         "ldr %[d], [%[table], %[d], lsl #2]\n\t"
-                         "ldr %[a], [%[table], %[a], lsl #2]\n\t"
-                         "str %[b], [%[to], #8]\n\t"
-                         "str %[c], [%[to], #16]\n\t"
-                         "str %[d], [%[to], #24]\n\t"
-                         "str %[a], [%[to]], #32\n\t"
-                         "cmp %[to], %[end]\n\t"
-                         "bne 1b"
-                         : [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [s] "+r"(s), [to] "+r"(to)
-                         : [table] "r"(table), [end] "r"(end)
-                         : "cc", "memory");
-    }
-    return s;
-}
-
-#else
-
-static inline const uint8_t *eight_of_4_bits(const uint8_t *s, const ek_pair *table, ek_pair *to, const ek_pair *end)
-{
-    return eight(s, 4, table, to, end);
-}
-
-#endif
-
 void ek_centers_apart_dsp(ek_bits *r, const ek_s16 *centers, const ek_pair *table, uint32_t twice, uint32_t count,
                           ek_pair *to)
 {
@@ -129,7 +88,7 @@ void ek_centers_apart_dsp(ek_bits *r, const ek_s16 *centers, const ek_pair *tabl
     const ek_pair *const end = to + EK_CENTERS_STEP * (done / 2);
     const uint8_t *s = r->next;
     switch (r->bits) {
-    case 4: s = eight_of_4_bits(s, table, to, end); break;
+    case 4: s = ek_center_eights(s, table, to, end); break;
     case 3: s = eight(s, 3, table, to, end); break;
     case 2: s = eight(s, 2, table, to, end); break;
     case 1: s = eight(s, 1, table, to, end); break;

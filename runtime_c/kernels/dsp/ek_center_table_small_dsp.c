@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What ek_center_table_dsp.c has, in less code: for networks that are compiled for size. Indices of 4 bits are as fast. */
-#include "ek_center_pairs.h"
+#include "ek_center_eights.h"
 
 void ek_center_table_dsp(const ek_s16 *centers, uint32_t count, uint32_t bits, uint32_t twice, ek_pair *table)
 {
@@ -18,54 +18,13 @@ void ek_center_table_dsp(const ek_s16 *centers, uint32_t count, uint32_t bits, u
     }
 }
 
-#if EK_DSP
-
-/* Eights of indices of 4 bits, of which a byte has two. No load makes the address of the next one. */
-static inline const uint8_t *eights(const uint8_t *s, const ek_pair *table, ek_pair *to, const ek_pair *end)
-{
-    uint32_t a, b, c, d;
-    if (to != end) {
-        __asm__ volatile("1:\n\t"
-                         "ldrb %[b], [%[s], #1]\n\t"
-                         "ldrb %[c], [%[s], #2]\n\t"
-                         "ldrb %[d], [%[s], #3]\n\t"
-                         "ldrb %[a], [%[s]], #4\n\t"
-                         "ldr %[b], [%[table], %[b], lsl #2]\n\t"
-                         "ldr %[c], [%[table], %[c], lsl #2]\n\t"
-                         "ldr %[d], [%[table], %[d], lsl #2]\n\t"
-                         "ldr %[a], [%[table], %[a], lsl #2]\n\t"
-                         "str %[b], [%[to], #8]\n\t"
-                         "str %[c], [%[to], #16]\n\t"
-                         "str %[d], [%[to], #24]\n\t"
-                         "str %[a], [%[to]], #32\n\t"
-                         "cmp %[to], %[end]\n\t"
-                         "bne 1b"
-                         : [a] "=&r"(a), [b] "=&r"(b), [c] "=&r"(c), [d] "=&r"(d), [s] "+r"(s), [to] "+r"(to)
-                         : [table] "r"(table), [end] "r"(end)
-                         : "cc", "memory");
-    }
-    return s;
-}
-
-#else
-
-static inline const uint8_t *eights(const uint8_t *s, const ek_pair *table, ek_pair *to, const ek_pair *end)
-{
-    for (; to != end; to += EK_CENTERS_STEP) {
-        *to = table[*s++];
-    }
-    return s;
-}
-
-#endif
-
 void ek_centers_apart_dsp(ek_bits *r, const ek_s16 *centers, const ek_pair *table, uint32_t twice, uint32_t count,
                           ek_pair *to)
 {
     uint32_t word = 0;
     if (r->bits == 4 && r->count == 0) {
         ek_pair *const end = to + EK_CENTERS_STEP * (count / 8 * 4);
-        r->next = eights(r->next, table, to, end);
+        r->next = ek_center_eights(r->next, table, to, end);
         to = end;
         count %= 8;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two expanded filters on all gathered pixels: sums, and what follows them. */
 #include "ek_expand.h"
+#include "ek_expand_values.h"
 #include "ek_naked.h"
 
 /* Four whole columns at a time; `fours` knows the order. */
@@ -53,25 +54,6 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
 
 #define WRAPPING ek_smlad /* a filter that nobody wants may leave 32 bits */
 #define FROM(field) "[sp, #" EK_TEXT(field) "]\n\t"
-/*
- * Two values of two filters against four columns, whose words are where `word0` to `word3` say, from r0. Loads follow
- * each other where registers allow it: then each but the first takes one cycle.
- */
-#define TWO_VALUES(weights0, weights1, word0, word1, word2, word3) \
-    "ldr r2, [r1, #" weights0 "\n\t"     \
-    "ldr r3, [r1, #" weights1 "\n\t"     \
-    "ldr r4, [r0, #" word0 "\n\t"        \
-    "ldr r5, [r0, #" word1 "\n\t"        \
-    "smlad r6, r2, r4, r6\n\t"           \
-    "smlad r10, r3, r4, r10\n\t"         \
-    "smlad r7, r2, r5, r7\n\t"           \
-    "smlad r11, r3, r5, r11\n\t"         \
-    "ldr r4, [r0, #" word2 "\n\t"        \
-    "ldr r5, [r0, #" word3 "\n\t"        \
-    "smlad r8, r2, r4, r8\n\t"           \
-    "smlad r12, r3, r4, r12\n\t"         \
-    "smlad r9, r2, r5, r9\n\t"           \
-    "smlad lr, r3, r5, lr\n\t"
 /* ek_requant_short of a sum, to its place. */
 #define OUTPUT(sum, place)              \
     "lsl r5, " sum ", #1\n\t"           \
@@ -98,8 +80,8 @@ EK_CHECK_SIZE(frame, FRAME_SIZE);
     "sub r1, r1, #1\n\t"
 
 #define EIGHT_VALUES(w0, w1, w2, w3, w4, w5, w6, w7, a0, a1, a2, a3, b0, b1, b2, b3, c0, c1, c2, c3, d0, d1, d2, d3) \
-    TWO_VALUES(w0, w1, a0, a1, a2, a3) TWO_VALUES(w2, w3, b0, b1, b2, b3)                                              \
-    TWO_VALUES(w4, w5, c0, c1, c2, c3) TWO_VALUES(w6, w7, d0, d1, d2, d3)
+    EK_TWO_VALUES(w0, w1, a0, a1, a2, a3) EK_TWO_VALUES(w2, w3, b0, b1, b2, b3)                                      \
+    EK_TWO_VALUES(w4, w5, c0, c1, c2, c3) EK_TWO_VALUES(w6, w7, d0, d1, d2, d3)
 
 /*
  * r0: columns, r1: weights, both less a word; r6 to r9: sums of the first filter, r10 to r12 and LR: of the second. The
@@ -155,9 +137,9 @@ static EK_NAKED void fours(EK_UNSEEN const ek_pair *x, EK_UNSEEN const frame *co
                      "smlad r11, r3, r11, r12\n\t"
                      "smlad lr, r3, lr, r12\n\t"
                      "smlad r12, r3, r4, r12\n\t"
-                     TWO_VALUES("12]", "16]", "20]", "24]", "28]", "32]")
-                     TWO_VALUES("20]", "24]", "36]", "40]", "44]", "48]")
-                     TWO_VALUES("28]", "32]", "52]", "56]", "60]", "64]")
+                     EK_TWO_VALUES("12]", "16]", "20]", "24]", "28]", "32]")
+                     EK_TWO_VALUES("20]", "24]", "36]", "40]", "44]", "48]")
+                     EK_TWO_VALUES("28]", "32]", "52]", "56]", "60]", "64]")
                      "ldr r2, " FROM(FRAME_ADVANCE)
                      "add r1, r1, r2\n\t"
                      "add r0, r0, r2, lsl #1\n\t"
