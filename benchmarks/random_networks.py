@@ -25,6 +25,7 @@ import oracle  # noqa: E402
 import random_build  # noqa: E402
 import random_failures  # noqa: E402
 import random_sweep  # noqa: E402
+from kernel_files import SANITIZE  # noqa: E402
 from random_nets import random_net  # noqa: E402
 
 RESULT = Path(__file__).resolve().parent / "results" / "random_networks.json"
@@ -44,7 +45,7 @@ def main() -> None:
     if arguments.seed is not None:
         print(random_failures.described(random_net(first)))
     out, place = random_sweep.Outcome(), Path(tempfile.mkdtemp(prefix="edgekc-random-"))
-    kernels = random_build.Kernels(place / "kernels", ("-O0", *random_build.SANITIZE))
+    kernels = random_build.Kernels(place / "kernels", SANITIZE)
     for start in range(first, first + count, CHUNK):
         seeds = range(start, min(start + CHUNK, first + count))
         out.add(random_sweep.sweep(seeds, kernels, place / str(start)))

@@ -40,8 +40,7 @@ def compiled(compiler: Compiler, flags: Sequence[str], sources: Sequence[Path], 
 
 
 def shared_library(compiler: Compiler, flags: Sequence[str], sources: Sequence[Path]) -> Path:
-    """One shared library of the sources. Processes that want the same wait for the first one."""
-    flags = [*flags, "-fPIC"]
+    """One shared library of the sources, by flags with -fPIC. Processes that want the same wait for the first one."""
     keys = [objects.key_of(compiler, flags, source) for source in sources]
     name = hashlib.sha256("\0".join(str(key) for key in keys).encode()).hexdigest()
     with alone(f"library-{name}") as folder:

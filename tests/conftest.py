@@ -27,7 +27,7 @@ _SKIPPED = "edgekc/skipped"  # in pytest's cache: what the last run left out for
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("edgekc")
     group.addoption("--op", metavar="NAME", help="only the tests of one operator, as edgekc/ops calls it")
-    group.addoption("--skipped-in", metavar="DIR", help="only the tests that a run in another checkout had to skip")
+    group.addoption("--skipped-in", metavar="DIR", help="mark as missed what a run in another checkout had to skip")
     group.addoption("--reach", action="store_true", help="fail where the tests leave a module of edgekc/ unused")
 
 
@@ -65,12 +65,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.slow)
         if chosen.is_fast(item):
             item.add_marker(pytest.mark.fast)
+    if folder := config.getoption("--skipped-in"):
+        names = chosen.skipped_in(Path(folder), _SKIPPED)
+        for item in items:
+            if chosen.is_among(item, names):
+                item.add_marker(pytest.mark.missed)
     keep = items
     if op := config.getoption("--op"):
         keep = [item for item in keep if chosen.is_about(item, op)]
-    if folder := config.getoption("--skipped-in"):
-        names = chosen.skipped_in(Path(folder), _SKIPPED)
-        keep = [item for item in keep if chosen.is_among(item, names)]
     if len(keep) < len(items):
         kept = set(map(id, keep))
         config.hook.pytest_deselected(items=[item for item in items if id(item) not in kept])

@@ -12,9 +12,9 @@ from pathlib import Path
 import kernel_networks as networks
 import pytest
 from built import shared_library
+from kernel_files import SANITIZE, host_flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ops"))
-import host_kernels as host
 
 from edgekc.assets import runtime_file
 from edgekc.boards.board import load_board
@@ -77,8 +77,7 @@ def test_cases_under_sanitizers(tmp_path: Path) -> None:
     names = sorted({op.name for op, _ in smaller()})
     kernels = [with_less_code(k) for name in names for k in OPS[name].kernels if k.symbol.endswith("_dsp")]
     stems = sorted({stem for kernel in kernels for stem in (kernel.symbol, *kernel.sources)})
-    flags = [*host.WARNINGS, *host.EMULATE, "-O1", *host.SANITIZE, *host.INCLUDE_FLAGS]
-    library = shared_library(host_compiler(), flags, [runtime_file(f"{stem}.c") for stem in stems])
+    library = shared_library(host_compiler(), host_flags(*SANITIZE), [runtime_file(f"{stem}.c") for stem in stems])
     environment = {
         **os.environ,
         "EK_HOST_LIBRARY": str(library),

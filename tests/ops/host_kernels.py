@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from built import shared_library
-from kernel_files import INCLUDE_FLAGS
+from kernel_files import host_flags
 
 from edgekc.assets import runtime_file
 from edgekc.firmware.toolchain import host_compiler
@@ -29,11 +29,8 @@ from edgekc.graph.op import LAID_OUT, Case, Field, Kernel, Op, Param, Struct, Vi
 from edgekc.graph.scratch import Regions, offsets, scratch_bytes
 from edgekc.ops import OPS
 
-WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
-SANITIZE = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
-# Features of a core whose kernels have a portable twin of its instructions.
+# Features of a core whose kernels have a portable twin of its instructions: see `kernel_files.EMULATE`.
 EMULATED = frozenset({"dsp", "mve", "thumb1", "thumb2", "riscv", "vector"})
-EMULATE = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED", "-DEK_VEC_EMULATED")
 GUARD = 64  # bytes before and after each buffer
 POISON = 0xA5
 CTYPES = {
@@ -52,7 +49,7 @@ libc.free.argtypes = (ctypes.c_void_p,)
 
 
 def runs_here(kernel: Kernel) -> bool:
-    """Portable, or for an extension that `EMULATE` has a twin of in C."""
+    """Portable, or for an extension that there is a twin of in C."""
     return kernel.needs <= EMULATED
 
 
@@ -75,8 +72,7 @@ def sources(ending: str = "") -> list[Path]:
 
 def build(folder: Path, flags: Sequence[str] = ("-O2",), ending: str = "") -> Path:
     """One shared library of all kernels that run here, or of those whose names end so."""
-    own = [*WARNINGS, *EMULATE, *flags, *INCLUDE_FLAGS]
-    return Path(shutil.copy(shared_library(host_compiler(), own, sources(ending)), folder))
+    return Path(shutil.copy(shared_library(host_compiler(), host_flags(*flags), sources(ending)), folder))
 
 
 @functools.cache

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernel_files import SANITIZE
 
 from edgekc.errors import ModelError
 from edgekc.graph.fixedpoint import DOUBLE, SINGLE, quantize_multiplier
@@ -56,7 +57,7 @@ def test_sanitizers(tmp_path: Path) -> None:
     asan = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
     if not os.path.isabs(asan):
         pytest.skip("gcc has no address sanitizer here")
-    library = host.build(tmp_path, ("-O1", *host.SANITIZE))
+    library = host.build(tmp_path, SANITIZE)
     environment = {
         **os.environ,
         "EK_HOST_LIBRARY": str(library),

@@ -12,7 +12,7 @@ from pathlib import Path
 import host_kernels as host
 import numpy as np
 import pytest
-from kernel_files import INCLUDE_FLAGS
+from kernel_files import EMULATE, INCLUDE_FLAGS, WARNINGS
 
 from edgekc.assets import runtime_file
 from edgekc.firmware.toolchain import host_compiler
@@ -161,7 +161,7 @@ def test_offsets_and_sizes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("compiler", ["gcc", "clang", "arm-none-eabi-gcc -mcpu=cortex-m0plus -mthumb"])
 def test_kernels_compile_without_warnings(compiler: str, tmp_path: Path) -> None:
     """As C99, at the strictest warnings; and they call nothing but each other, memcpy and memset."""
-    command = [*compiler.split(), *host.EMULATE]
+    command = [*compiler.split(), *EMULATE]
     if shutil.which(command[0]) is None:
         pytest.skip(f"{command[0]} is not installed")
     # Vector kernels, emulated, are for machines like this one.
@@ -169,9 +169,7 @@ def test_kernels_compile_without_warnings(compiler: str, tmp_path: Path) -> None
     objects = []
     for file in files:
         target = tmp_path / f"{file.stem}.o"
-        subprocess.run(
-            [*command, *host.WARNINGS, "-Os", *INCLUDE_FLAGS, "-c", str(file), "-o", str(target)], check=True
-        )
+        subprocess.run([*command, *WARNINGS, "-Os", *INCLUDE_FLAGS, "-c", str(file), "-o", str(target)], check=True)
         objects.append(str(target))
     listing = subprocess.run(["nm", *objects], capture_output=True, text=True, check=True).stdout
     symbols = [line.split()[-2:] for line in listing.splitlines() if len(line.split()) > 1]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from built import compiled
-from kernel_files import INCLUDE_FLAGS
+from kernel_files import INCLUDE_FLAGS, host_flags
 
 from edgekc.assets import runtime_file
 from edgekc.boards.cores import CORES
@@ -29,9 +29,6 @@ from edgekc.graph.ir import Array
 from edgekc.ops import OPS
 
 HERE = Path(__file__).resolve().parent
-SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")
-WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
-EMULATE = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED", "-DEK_VEC_EMULATED")
 SPACES = ("arena", "input", "output")
 PER_FILE = 40  # networks in one file for the compiler: headers are read once for all of them
 STATIC = re.compile(r"^static const \w+ (\w+)(?:\[\])? =", re.MULTILINE)
@@ -39,7 +36,7 @@ STATIC = re.compile(r"^static const \w+ (\w+)(?:\[\])? =", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Kernels that go together. `flags`: those by which its own kernels are compiled, beside EMULATE."""
+    """Kernels that go together. `flags`: those by which its own kernels are compiled, beside `host_flags`."""
 
     name: str
     features: frozenset[str]
@@ -126,7 +123,7 @@ class Kernels:
     """The kernels' objects, each compiled at its first use: once for all families, but what has flags of its own."""
 
     def __init__(self, folder: Path, flags: Sequence[str]) -> None:
-        self.folder, self.flags = folder, (*flags, *EMULATE, *INCLUDE_FLAGS)
+        self.folder, self.flags = folder, tuple(flags)
         self._objects: dict[tuple[str, tuple[str, ...]], Path] = {}
 
     def objects(self, jobs: Sequence[Job]) -> list[Path]:
@@ -137,7 +134,7 @@ class Kernels:
         for flags, files in _by_flags(sources, own).items():
             missing = [runtime_file(f) for f in files if (f, flags) not in self._objects]
             place = self.folder / ("-".join(flags) or "common")
-            fresh = compiled(host_compiler(), (*WARNINGS, *self.flags, *flags), missing, place)
+            fresh = compiled(host_compiler(), host_flags(*self.flags, *flags), missing, place)
             self._objects.update({(p.with_suffix(".c").name, flags): p for p in fresh})
             result += [self._objects[f, flags] for f in files]
         return result
@@ -162,7 +159,7 @@ def build(jobs: Sequence[Job], kernels: Kernels, folder: Path) -> Path:
         files[-1].write_text("".join(_included(job, folder) for job in part))
     table = folder / "table.c"
     table.write_text(_table(jobs))
-    flags = [*kernels.flags, "-O0", "-DEKC_TRACE", "-Wall", "-Wextra", "-Werror", "-std=gnu99"]
+    flags = [*kernels.flags, *INCLUDE_FLAGS, "-O0", "-DEKC_TRACE", "-Wall", "-Wextra", "-Werror", "-std=gnu99"]
     flags += ["-I", str(folder / "include"), "-I", str(HERE)]
     objects = compiled(host_compiler(), flags, [*files, table, HERE / "random_driver.c"], folder / "objects")
     program = folder / "networks"

@@ -12,6 +12,7 @@ import pytest
 import random_build as rb
 import random_failures as failures
 import random_sweep as sweep
+from kernel_files import SANITIZE
 from random_nets import RandomNet, random_net
 
 from edgekc.errors import ToolError
@@ -39,10 +40,10 @@ def sanitized(plain: rb.Kernels, tmp_path_factory: pytest.TempPathFactory) -> rb
     folder = tmp_path_factory.mktemp("sanitized")
     probe, program = folder / "probe.c", folder / "probe"
     probe.write_text("int main(void) { return 0; }\n")
-    command = [*host_compiler().command, *rb.SANITIZE, str(probe), "-o", str(program)]
+    command = [*host_compiler().command, *SANITIZE, str(probe), "-o", str(program)]
     if subprocess.run(command, capture_output=True).returncode or subprocess.run([str(program)]).returncode:
         pytest.skip(f"{host_compiler().command[0]} has no sanitizers here")
-    return rb.Kernels(folder, ("-O0", *rb.SANITIZE))
+    return rb.Kernels(folder, SANITIZE)
 
 
 def emulated() -> list[rb.Family]:
