@@ -12,6 +12,7 @@ import numpy as np
 
 from .data import Dataset, Source, for_graph, lengths, load, subset, take
 from .errors import UsageError
+from .files.classes import OnDisk
 from .files.images import open_tree
 from .graph.ir import Array, Graph, Quant
 from .progress import Log
@@ -222,7 +223,9 @@ def described(name: Name, dataset: Dataset, split_off: bool = False) -> Part:
     """A part for reports and records."""
     digest = hashlib.sha256()
     for array in (dataset.x, dataset.y):
-        if array is not None:
+        if isinstance(array, OnDisk):
+            digest.update(array.digest())
+        elif array is not None:
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
     return Part(name, dataset.where, len(dataset), digest.hexdigest(), split_off)
@@ -238,5 +241,6 @@ def shared(first: Dataset, second: Dataset, one: str, other: str) -> list[str]:
 
 
 def _digests(dataset: Dataset) -> Iterable[bytes]:
-    x = np.ascontiguousarray(dataset.x)
-    return (hashlib.blake2b(row.data, digest_size=16).digest() for row in x.reshape(len(x), -1))
+    for at in range(0, len(dataset), 256):
+        x = np.ascontiguousarray(dataset.x[at : at + 256])
+        yield from (hashlib.blake2b(row.data, digest_size=16).digest() for row in x.reshape(len(x), -1))
