@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,7 @@ def read_parts(
             log("note: validation samples are not looked at: no step chooses by them, and there is a test part")
         return Parts(read_samples(data, "train", recipe, everything=bool(graph.states)), None)
     train = read_samples(data, "train", recipe, everything=bool(graph.states) or not given)
+    log(_held(train))
     if given:
         source: Source = data if validation is None else validation
         found = read_samples(source, own or _own_validation(source) or "", recipe, everything=True)
@@ -107,6 +109,14 @@ def read_parts(
         return Parts(subset(train, wanted, seed), None)
     log(f"note: {len(halves[1])} of {len(train)} samples of {train.where} are split off, by seed {seed}, to judge by")
     return Parts(subset(halves[0], wanted, seed), halves[1], described("train", train))
+
+
+def _held(dataset: Dataset) -> str:
+    """Where the samples are, as a line."""
+    total = f"{math.prod(dataset.x.shape) * dataset.x.dtype.itemsize:,} bytes"
+    if isinstance(dataset.x, OnDisk):
+        return f"note: {dataset.where}: {len(dataset)} images would take {total} of memory; they are read as needed"
+    return f"{dataset.where}: {len(dataset)} samples take {total} of memory"
 
 
 def read_test(data: Source | None, test: Source | None, recipe: Recipe) -> Dataset | None:
@@ -137,7 +147,9 @@ def read_samples(source: Source, split: str, recipe: Recipe, everything: bool = 
     settings = recipe.quantize
     count = None if everything else recipe.samples_wanted
     splits = isinstance(source, (str, Path)) and has_splits(Path(source))
-    return load(source, split=split if splits else "", count=count, seed=settings.seed, quant=_quant(recipe))
+    return load(
+        source, split=split if splits else "", count=count, seed=settings.seed, quant=_quant(recipe), on_disk=True
+    )
 
 
 def _quant(recipe: Recipe) -> Quant | None:
