@@ -22,7 +22,7 @@ from ..format.pack import read
 from ..names import default_name
 from ..progress import Log, unsaid
 from ..train import comparison
-from ..train.processes import crew
+from ..train.pytorch import crew
 from .model import Model, check_float, load
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ EXAMPLES = (
     "edgekc compress net.onnx --data samples.npz -o net.ekc",
     "edgekc compress net.pt2 --data images.zip --recipe cluster4 -o net.ekc",
     "edgekc compress net.h5 --data x.npz --test y.npz --recipe my.toml -o net.ekc",
-    "torchrun --nproc-per-node 2 -m edgekc compress net.onnx --data images --recipe my.toml --device cuda -o net.ekc",
+    "edgekc compress net.pt2 --data imgs --recipe my.toml --device cuda -o net.ekc",
 )
 
 

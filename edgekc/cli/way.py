@@ -46,7 +46,11 @@ OtherBoard = Annotated[
 ]
 Device = Annotated[
     str,
-    typer.Option("--device", metavar="DEVICE", help="Where steps that train compute: cpu, cuda, cuda:1, or auto."),
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="Where steps that train compute: cpu, cuda, cuda:1, or auto. Under torchrun each process has a GPU.",
+    ),
 ]
 Workers = Annotated[
     int | None,

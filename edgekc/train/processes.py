@@ -1,20 +1,12 @@
-"""Which of several processes this is, as torchrun says it, and the trainer that computes with them; without PyTorch."""
+"""Which of several processes this is, as torchrun says it, and what it is asked to compute on; without PyTorch."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-
-if TYPE_CHECKING:
-    from .trainer import Trainer
 
 _MOST_WORKERS = 8  # of one process: more are seldom faster than a disk
 
@@ -26,19 +18,6 @@ class Rank:
     number: int
     size: int
     local: int
-
-
-@dataclass(frozen=True, slots=True)
-class Crew:
-    """What trains.
-
-    Attributes:
-        first: this is the process that writes files, and is heard.
-        trainer: see `compression.run.compress`.
-    """
-
-    first: bool
-    trainer: Callable[[], Trainer]
 
 
 def rank() -> Rank:
@@ -70,29 +49,3 @@ def check_device(device: str) -> None:
     """UsageError where nothing is called so."""
     if not re.fullmatch("cpu|cuda(:[0-9]{1,3})?|auto", device):
         raise UsageError(f"no device is called {device!r}", where="device", fix="cpu, cuda, cuda:1 or auto")
-
-
-@contextmanager
-def crew(trains: bool, device: str, workers: int | None) -> Iterator[Crew]:
-    """This process and those that train with it.
-
-    Args:
-        trains: whether anything does; else devices and other processes are not looked for.
-        device: `cpu`, `cuda`, `cuda:1` or `auto`.
-        workers: processes that decode samples which are not in memory; None: by the number of cores.
-
-    Raises:
-        UsageError: the device is not there. ToolError: the other processes cannot be reached.
-    """
-    check_device(device)
-    from .pytorch import trainer
-
-    found = rank()
-    # Where PyTorch is missing, whoever asks for the trainer says so, with the step that needs it.
-    if not trains or importlib.util.find_spec("torch") is None:
-        yield Crew(found.number == 0, trainer)
-        return
-    from .place import placed
-
-    with placed(device, usual_workers(found.size) if workers is None else workers, found) as place:
-        yield Crew(place.first, partial(trainer, place))

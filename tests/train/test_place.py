@@ -13,7 +13,8 @@ from edgekc.errors import UsageError
 from edgekc.files import limits
 from edgekc.files.classes import OnDisk
 from edgekc.parts import described, shared
-from edgekc.train.processes import Rank, crew, rank, usual_workers
+from edgekc.train.processes import Rank, rank, usual_workers
+from edgekc.train.pytorch import crew
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
