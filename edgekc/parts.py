@@ -91,7 +91,8 @@ def read_parts(
             log("note: validation samples are not looked at: no step chooses by them, and there is a test part")
         return Parts(read_samples(data, "train", recipe, everything=bool(graph.states)), None)
     train = read_samples(data, "train", recipe, everything=bool(graph.states) or not given)
-    log(_held(train))
+    if isinstance(data, (str, Path)):
+        log(_held(train))
     if given:
         source: Source = data if validation is None else validation
         found = read_samples(source, own or _own_validation(source) or "", recipe, everything=True)
