@@ -187,7 +187,12 @@ def placed(device: str, workers: int, rank: Rank) -> Iterator[Place]:
     cannot be reached.
     """
     found = find_device(device, rank)
-    if rank.size == 1 and not (dist.is_available() and dist.is_initialized()):
+    if not dist.is_available():
+        if rank.size > 1:
+            raise ToolError("this PyTorch has no torch.distributed", where="several processes", fix="start one")
+        yield Place(found, workers=workers)
+        return
+    if rank.size == 1 and not dist.is_initialized():
         yield Place(found, workers=workers)
         return
     if found.type == "cuda":
@@ -195,7 +200,12 @@ def placed(device: str, workers: int, rank: Rank) -> Iterator[Place]:
     ours = not dist.is_initialized()
     if ours:
         backend = "nccl" if found.type == "cuda" else "gloo"
-        _passed(lambda: dist.init_process_group(backend, timeout=_PATIENCE))
+        try:
+            dist.init_process_group(backend, timeout=_PATIENCE)
+        except (RuntimeError, ValueError) as error:
+            line = " ".join(str(error).split())[:160]
+            fix = "start them with torchrun"
+            raise ToolError(f"cannot reach each other ({line})", where="several processes", fix=fix) from error
     try:
         control = _passed(lambda: dist.new_group(backend="gloo", timeout=_PATIENCE))
         yield Place(found, dist.get_rank(), dist.get_world_size(), workers, control)

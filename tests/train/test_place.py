@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgekc.data import Dataset, load, take
-from edgekc.errors import UsageError
+from edgekc.errors import ToolError, UsageError
 from edgekc.files import limits
 from edgekc.files.classes import OnDisk
 from edgekc.parts import described, shared
@@ -116,6 +116,10 @@ def test_which_process_this_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rank() == Rank(3, 4, 1)
     with crew(False, "cuda", None) as found:  # nothing trains: nobody looks for a GPU or the others
         assert not found.first
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    apart = pytest.raises(ToolError, match=r"several processes: cannot reach each other .*; start them with torchrun")
+    with apart, crew(True, "cpu", None):
+        pass
     monkeypatch.setenv("RANK", "4")
     with pytest.raises(UsageError, match="RANK=4 and WORLD_SIZE=4 are no process of several"):
         rank()
