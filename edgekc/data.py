@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from .errors import UsageError
-from .files import images, limits, npy
+from .files import npy
+from .files.classes import OnDisk, read_classes
 from .graph.ir import Array, Graph, Quant
 from .ops import source_of
 
@@ -26,7 +27,8 @@ class Dataset:
     """Samples and their labels.
 
     Attributes:
-        x: (n, *sample shape), uint8, int8 or float32; images are (n, h, w, c).
+        x: (n, *sample shape), uint8, int8 or float32; images are (n, h, w, c), and may be on disk: an index decodes
+            what it names.
         y: (n,) int64 class numbers, some of which may be UNLABELLED, or None where there are none.
         classes: their names, by number; empty where unknown.
         where: what errors call it.
@@ -34,7 +36,7 @@ class Dataset:
         starts: (n,) bool, where a sequence begins, for networks with a state. None: all samples are one sequence.
     """
 
-    x: Array
+    x: Array | OnDisk
     y: Array | None
     classes: tuple[str, ...]
     where: str
@@ -53,8 +55,9 @@ class Dataset:
 
 
 def load(
-    source: Source, *, split: str = "", count: int | None = None, seed: int = 0, quant: Quant | None = None
-) -> Dataset:
+    source: Source, *, split: str = "", count: int | None = None, seed: int = 0, quant: Quant | None = None,
+    on_disk: bool = False,
+) -> Dataset:  # fmt: skip
     """Read data of any supported kind.
 
     Args:
@@ -64,6 +67,7 @@ def load(
         split: the split of a folder or zip to read, `train` or `test`; empty where it has none.
         count: a subset of this many samples, picked by `seed`; None: all. Only these images are decoded.
         quant: of int8 samples, where the source does not say it.
+        on_disk: images that take more memory than samples may (`limits.unpacked_bytes`) stay on disk; else an error.
 
     Raises:
         UsageError: nothing there, an image that cannot be read, sizes that differ, a class without images, more
@@ -75,7 +79,7 @@ def load(
     elif Path(source).suffix == ".npz":
         dataset = subset(_from_npz(Path(source)), count, seed)
     else:
-        dataset = _from_images(Path(source), split, count, seed)
+        dataset = _from_images(Path(source), split, count, seed, on_disk)
     if quant is not None:
         scale = float(np.float32(quant.scale))  # as models hold it, also where a user wrote decimals
         dataset = replace(dataset, quant=Quant((scale,), quant.zero_points))
@@ -99,7 +103,8 @@ def subset(dataset: Dataset, count: int | None, seed: int) -> Dataset:
 def take(dataset: Dataset, index: Array) -> Dataset:
     """The samples with these indices."""
     y, starts = (None if a is None else a[index] for a in (dataset.y, dataset.starts))
-    return replace(dataset, x=dataset.x[index], y=y, starts=starts)
+    x = dataset.x.take(index) if isinstance(dataset.x, OnDisk) else dataset.x[index]
+    return replace(dataset, x=x, y=y, starts=starts)
 
 
 def portion(dataset: Dataset, graph: Graph, count: int | None, seed: int) -> Dataset:
@@ -111,10 +116,15 @@ def portion(dataset: Dataset, graph: Graph, count: int | None, seed: int) -> Dat
 
 def real_batches(dataset: Dataset, size: int = 64) -> Iterator[Array]:
     """The samples as real numbers, float32, `size` at a time."""
-    if dataset.x.dtype == np.int8 and dataset.quant is None:
-        raise UsageError("int8 samples without scale and zero point", where=dataset.where, fix="state them")
+    check_real(dataset)
     for start in range(0, len(dataset), size):
         yield real(dataset, dataset.x[start : start + size])
+
+
+def check_real(dataset: Dataset) -> None:
+    """UsageError where nobody says what the samples are as real numbers."""
+    if dataset.x.dtype == np.int8 and dataset.quant is None:
+        raise UsageError("int8 samples without scale and zero point", where=dataset.where, fix="state them")
 
 
 def lengths(dataset: Dataset) -> list[int]:
@@ -160,9 +170,9 @@ def for_graph(dataset: Dataset, graph: Graph) -> Dataset:
     want, x = graph.tensors[graph.inputs[0]].shape[1:], dataset.x
     have = x.shape[1:]
     if have != want and (*have, 1) == want:
-        x = x[..., None]
+        x = np.asarray(x)[..., None]
     elif have != want and graph.metadata.get("source_layout") == "NCHW" and (*have[1:], *have[:1]) == want:
-        x = np.ascontiguousarray(np.moveaxis(x, 1, -1))
+        x = np.ascontiguousarray(np.moveaxis(np.asarray(x), 1, -1))
     elif have != want:
         channels = len(have) == len(want) == 3 and have[:2] == want[:2]
         what = f"{have[2]} channels, the model takes {want[2]}" if channels else f"shape {list(have)}"
@@ -337,59 +347,7 @@ def has_starts(batch: Sequence[Any]) -> bool:
     return batch[2] is not None and _array(batch[2]).dtype == bool and np.ndim(batch[2]) == 1
 
 
-def _from_images(path: Path, split: str, count: int | None, seed: int) -> Dataset:
+def _from_images(path: Path, split: str, count: int | None, seed: int, on_disk: bool) -> Dataset:
     """Images of a folder or zip; classes are numbered by name over all splits, so that splits agree."""
-    where = str(path)
-    tree = images.open_tree(path)
-    try:
-        return _from_tree(tree, where, split, count, seed)
-    finally:
-        tree.close()
-
-
-def _from_tree(tree: images.Tree, where: str, split: str, count: int | None, seed: int) -> Dataset:
-    paths = [PurePosixPath(name) for name in sorted(tree.names)]
-    entries = [_entry(p) for p in paths if p.suffix.lower() in images.SUFFIXES and len(p.parts) > 1]
-    if not entries:
-        raise UsageError("holds no images by class", where=where, fix="expected CLASS/NAME.jpg or SPLIT/CLASS/NAME.jpg")
-    splits = sorted({s for s, _, _ in entries})
-    if not split and len(splits) == 1:
-        split = splits[0]
-    if split not in splits:
-        named = ", ".join(s or "no splits" for s in splits)
-        raise UsageError(
-            f"has no split {split!r}" if split else "has splits, and none was chosen", where=where, fix=named
-        )
-    classes = tuple(sorted({c for _, c, _ in entries}))
-    chosen = [(classes.index(c), name) for s, c, name in entries if s == split]
-    missing = sorted(set(range(len(classes))) - {label for label, _ in chosen})
-    if missing:
-        raise UsageError(f"split {split!r} has no image of class {classes[missing[0]]!r}", where=where)
-    index = pick(len(chosen), count, seed)
-    x: Array | None = None
-    for row, i in enumerate(index):
-        name = chosen[i][1]
-        image = images.decode(tree.read(name), f"{where}: {name}")
-        if x is None:
-            first = name
-            total = len(index) * image.nbytes
-            if total > limits.unpacked_bytes():
-                raise UsageError(
-                    limits.too_large(f"its {len(index):,} images take", total), where=where, fix=limits.RAISE_LIMIT
-                )
-            x = np.empty((len(index), *image.shape), np.uint8)
-        if image.shape != x.shape[1:]:
-            raise UsageError(
-                f"is {list(image.shape)}, but {first} is {list(x.shape[1:])} (height, width, channels)",
-                where=f"{where}: {name}",
-                fix="bring all images to one size",
-            )
-        x[row] = image
-    if x is None:
-        raise UsageError("holds no samples", where=where)
-    return Dataset(x, np.array([chosen[i][0] for i in index], np.int64), classes, where)
-
-
-def _entry(path: PurePosixPath) -> tuple[str, str, str]:
-    """(split, class, name) of an image's path; the split is empty where there is none."""
-    return path.parts[-3] if len(path.parts) > 2 else "", path.parts[-2], str(path)
+    found = read_classes(path, split, lambda total: pick(total, count, seed), on_disk)
+    return Dataset(found.x, found.y, found.names, str(path))

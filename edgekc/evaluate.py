@@ -128,7 +128,7 @@ def input_levels(dataset: Dataset, graph: Graph) -> Array:
     """
     t = graph.tensors[graph.inputs[0]]
     if dataset.x.dtype == np.int8 and t.dtype == "int8" and dataset.quant in (None, t.quant):
-        return dataset.x
+        return np.asarray(dataset.x)
     return np.concatenate([_levels(x, t) for x in real_batches(dataset, 256)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from .data import Dataset, Source, for_graph, lengths, load, subset, take
 from .errors import UsageError
+from .files.classes import OnDisk
 from .files.images import open_tree
 from .graph.ir import Array, Graph, Quant
 from .progress import Log
@@ -89,6 +91,8 @@ def read_parts(
             log("note: validation samples are not looked at: no step chooses by them, and there is a test part")
         return Parts(read_samples(data, "train", recipe, everything=bool(graph.states)), None)
     train = read_samples(data, "train", recipe, everything=bool(graph.states) or not given)
+    if isinstance(data, (str, Path)):
+        log(_held(train))
     if given:
         source: Source = data if validation is None else validation
         found = read_samples(source, own or _own_validation(source) or "", recipe, everything=True)
@@ -106,6 +110,14 @@ def read_parts(
         return Parts(subset(train, wanted, seed), None)
     log(f"note: {len(halves[1])} of {len(train)} samples of {train.where} are split off, by seed {seed}, to judge by")
     return Parts(subset(halves[0], wanted, seed), halves[1], described("train", train))
+
+
+def _held(dataset: Dataset) -> str:
+    """Where the samples are, as a line."""
+    total = f"{math.prod(dataset.x.shape) * dataset.x.dtype.itemsize:,} bytes"
+    if isinstance(dataset.x, OnDisk):
+        return f"note: {dataset.where}: {len(dataset)} images would take {total} of memory; they are read as needed"
+    return f"{dataset.where}: {len(dataset)} samples take {total} of memory"
 
 
 def read_test(data: Source | None, test: Source | None, recipe: Recipe) -> Dataset | None:
@@ -136,7 +148,9 @@ def read_samples(source: Source, split: str, recipe: Recipe, everything: bool = 
     settings = recipe.quantize
     count = None if everything else recipe.samples_wanted
     splits = isinstance(source, (str, Path)) and has_splits(Path(source))
-    return load(source, split=split if splits else "", count=count, seed=settings.seed, quant=_quant(recipe))
+    return load(
+        source, split=split if splits else "", count=count, seed=settings.seed, quant=_quant(recipe), on_disk=True
+    )
 
 
 def _quant(recipe: Recipe) -> Quant | None:
@@ -222,7 +236,9 @@ def described(name: Name, dataset: Dataset, split_off: bool = False) -> Part:
     """A part for reports and records."""
     digest = hashlib.sha256()
     for array in (dataset.x, dataset.y):
-        if array is not None:
+        if isinstance(array, OnDisk):
+            digest.update(array.digest())
+        elif array is not None:
             digest.update(f"{array.dtype.str}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
     return Part(name, dataset.where, len(dataset), digest.hexdigest(), split_off)
@@ -238,5 +254,6 @@ def shared(first: Dataset, second: Dataset, one: str, other: str) -> list[str]:
 
 
 def _digests(dataset: Dataset) -> Iterable[bytes]:
-    x = np.ascontiguousarray(dataset.x)
-    return (hashlib.blake2b(row.data, digest_size=16).digest() for row in x.reshape(len(x), -1))
+    for at in range(0, len(dataset), 256):
+        x = np.ascontiguousarray(dataset.x[at : at + 256])
+        yield from (hashlib.blake2b(row.data, digest_size=16).digest() for row in x.reshape(len(x), -1))

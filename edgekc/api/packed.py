@@ -22,7 +22,7 @@ from ..format.pack import read
 from ..names import default_name
 from ..progress import Log, unsaid
 from ..train import comparison
-from ..train.pytorch import trainer
+from ..train.pytorch import crew
 from .model import Model, check_float, load
 
 if TYPE_CHECKING:
@@ -136,6 +136,8 @@ def compress(
     project: str | Path | None = None,
     name: str = "",
     checkpoints: str | Path | None = None,
+    device: str = "cpu",
+    workers: int | None = None,
     log: Log = unsaid,
     on_progress: OnProgress = _no_progress,
 ) -> Packed:
@@ -159,34 +161,47 @@ def compress(
             flagged, and this run's parts are added. None: nothing is read or written.
         name: of the network. Default: the model's.
         checkpoints: a folder that a killed run resumes from; None: none is kept.
+        device: where steps that train compute: `cpu`, `cuda`, `cuda:1`, or `auto`, a GPU where there is one. Of several
+            processes that torchrun has started each computes its share of every batch; all of them return the same
+            model, and the first one writes and is heard.
+        workers: processes that decode images which memory does not hold. None: by the number of cores; 0: none.
         log: is given what each step and pass did, a line each; those that begin with `warning` matter.
         on_progress: is given a title and the state of each training, batch by batch.
 
     Raises:
-        UsageError: the model is quantised already, data and model do not fit, or the recipe is wrong.
+        UsageError: the model is quantised already, data and model do not fit, the recipe is wrong, or the device is
+            not there.
         ModelError, UnsupportedError: as `load`.
         ToolError: a package that the recipe or the data needs is not installed.
     """
     steps = load_recipe(recipe)
-    more = {
-        "validation": source_of(validation),
-        "project": None if project is None else Path(project),
-        "against": [Path(path) for path in against],
-        "on_progress": on_progress,
-        "trainer": trainer,
-        "checkpoints": None if checkpoints is None else Path(checkpoints),
-    }
-    samples, labelled = source_of(data), source_of(test)
+    with crew(steps.trains, device, workers) as found:
+        more = {
+            "validation": source_of(validation),
+            "project": None if project is None or not found.first else Path(project),
+            "against": [Path(path) for path in against],
+            "on_progress": on_progress if found.first else _no_progress,
+            "trainer": found.trainer,
+            "checkpoints": None if checkpoints is None else Path(checkpoints),
+        }
+        return _compressed(model, name, steps, source_of(data), source_of(test), log if found.first else unsaid, more)
+
+
+def _compressed(
+    model: Any, name: str, steps: rc.Recipe, samples: Source | None, labelled: Source | None, log: Log,
+    more: Mapping[str, Any],
+) -> Packed:  # fmt: skip
+    """A model of any kind by the recipe."""
     if isinstance(model, (str, Path)):
         path = Path(model)
         chosen = name or default_name(path)
-        ekc, made = walk.run(path, chosen, steps, samples, labelled, log, **more)  # type: ignore[arg-type]
+        ekc, made = walk.run(path, chosen, steps, samples, labelled, log, **more)
         return Packed(chosen, ekc, made)
     source = load(model, name=name)
     check_float(source)
     chosen = name or source.name
     ekc, made = walk.run(
-        source.graph, chosen, steps, samples, labelled, log, origin=source.origin, **more  # type: ignore[arg-type]
+        source.graph, chosen, steps, samples, labelled, log, origin=source.origin, **more
     )  # fmt: skip
     return Packed(chosen, ekc, made)
 
@@ -200,6 +215,8 @@ def transfer(
     test: Any = None,
     seeds: int = 3,
     checkpoints: str | Path | None = None,
+    device: str = "cpu",
+    workers: int | None = None,
     log: Log = unsaid,
     on_progress: OnProgress = _no_progress,
 ) -> comparison.Comparison:
@@ -213,6 +230,8 @@ def transfer(
         test: labelled samples to evaluate on. Default: the split `test` of the data, or the validation samples.
         seeds: runs of each variant.
         checkpoints: as in `compress`.
+        device: as in `compress`.
+        workers: as in `compress`.
         log: as in `compress`.
         on_progress: as in `compress`.
 
@@ -220,7 +239,10 @@ def transfer(
         UsageError: the recipe does not retrain, there are no labels, or data and model do not fit.
         ToolError: PyTorch is not installed.
     """
-    return comparison.compare_files(
-        Path(model), load_recipe(recipe), source_of(data), source_of(test), seeds, log, on_progress=on_progress,  # type: ignore[arg-type]
-        checkpoints=None if checkpoints is None else Path(checkpoints), validation=source_of(validation),
-    )  # fmt: skip
+    steps = load_recipe(recipe)
+    with crew(steps.trains, device, workers) as found:
+        return comparison.compare_files(
+            Path(model), steps, source_of(data), source_of(test), seeds, log if found.first else unsaid,  # type: ignore[arg-type]
+            on_progress=on_progress if found.first else _no_progress, validation=source_of(validation),
+            checkpoints=None if checkpoints is None else Path(checkpoints), trainer=found.trainer,
+        )  # fmt: skip

@@ -13,6 +13,7 @@ EXAMPLES = (
     "edgekc compress net.onnx --data samples.npz -o net.ekc",
     "edgekc compress net.pt2 --data images.zip --recipe cluster4 -o net.ekc",
     "edgekc compress net.h5 --data x.npz --test y.npz --recipe my.toml -o net.ekc",
+    "edgekc compress net.pt2 --data imgs --recipe my.toml --device cuda -o net.ekc",
 )
 
 
@@ -51,6 +52,8 @@ def compress(
     name: Annotated[
         str, typer.Option("--name", metavar="NAME", help="The network's name. Default: from the output file.")
     ] = "",
+    device: way.Device = "cpu",
+    workers: way.Workers = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what each step and pass did.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -61,10 +64,12 @@ def compress(
     from ..tables import show
     from ..terminal import say, say_json
     from ..train.bars import bars
+    from ..train.processes import rank
 
     check_packed_path(out)
     steps = load_recipe(recipe or None)
-    with bars() as shown:
+    first = rank().number == 0  # of several processes one writes and prints
+    with bars(shown=first) as shown:
 
         def log(text: str) -> None:
             shown.progress(text, 0, 0)
@@ -75,8 +80,10 @@ def compress(
         packed = run(
             model, data=data, recipe=steps, validation=validation, test=test, against=against or (),
             project=None if data is None and test is None else out.parent, name=name or default_name(out),
-            checkpoints=checkpoints, log=log, on_progress=shown.training,
+            checkpoints=checkpoints, device=device, workers=workers, log=log, on_progress=shown.training,
         )  # fmt: skip
+    if not first:
+        return
     packed.save(out)
     if as_json:
         say_json(packed.to_dict())

@@ -48,6 +48,8 @@ def transfer(
         Path | None,
         typer.Option(metavar="DIR", help="A folder that a killed run resumes from. Default: none is kept."),
     ] = None,
+    device: way.Device = "cpu",
+    workers: way.Workers = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what each step did.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
@@ -56,8 +58,10 @@ def transfer(
     from ..tables import show
     from ..terminal import say, say_json
     from ..train.bars import bars
+    from ..train.processes import rank
 
-    with bars() as shown:
+    first = rank().number == 0  # of several processes one writes and prints
+    with bars(shown=first) as shown:
 
         def log(text: str) -> None:
             shown.progress(text, 0, 0)
@@ -67,8 +71,10 @@ def transfer(
         shown.progress(f"read {model.name}", 0, 0)
         found = run(
             model, recipe=recipe, data=data, validation=validation, test=test, seeds=seeds, checkpoints=checkpoints,
-            log=log, on_progress=shown.training,
+            device=device, workers=workers, log=log, on_progress=shown.training,
         )  # fmt: skip
+    if not first:
+        return
     if as_json:
         say_json(found.to_dict())
     else:

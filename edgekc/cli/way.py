@@ -1,4 +1,4 @@
-"""Arguments and options that several commands share: a compiled folder, its board, and how a real board is reached."""
+"""Arguments and options that several commands share: a compiled folder, its board, how it is reached, and training."""
 
 from __future__ import annotations
 
@@ -42,6 +42,23 @@ OtherBoard = Annotated[
         metavar="BOARD",
         help="A board's name or file. Default: the board that DIR was compiled for.",
         autocompletion=complete_board,
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="Where steps that train compute: cpu, cuda, cuda:1, or auto. Under torchrun each process has a GPU.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=0,
+        help="Processes that decode images which memory does not hold. Default: by the number of cores.",
     ),
 ]
 OptimiseFor = Annotated[

@@ -75,7 +75,7 @@ def compress(
     fed = for_graph(samples, graph)
     chooses = None if validation is None else for_graph(validation, graph)
     job = Job(graph, recipe, dataset, fed, log, on_progress, chooses, trainer() if trainer and recipe.trains else None)
-    store = Checkpoints.open(checkpoints, graph, recipe, fed, chooses)
+    store = Checkpoints.open(checkpoints, graph, recipe, fed, chooses, job.trainer)
     state = State(Model(graph))
     for i, step in enumerate(recipe.compress):
         where = f"compress[{i}]"
@@ -84,7 +84,9 @@ def compress(
             log(f"{where}: {step.method} is done, taken from {store.folder}")
             state = done
             continue
-        state = step.apply(replace(job, where=where, training=store.training(i)), state)
+        if step.trains or store.first:
+            state = step.apply(replace(job, where=where, training=store.training(i)), state)
+        state = store.shared(state)
         store.save(i, state)
     if state.ranges is not None:
         quantized = device_graph(job, state.model, state.ranges)

@@ -47,6 +47,11 @@ def open_tree(path: Path) -> Tree:
     return Tree(names, lambda name: archive.read(opened, name, limits.MAX_IMAGE_BYTES), opened.file.close)
 
 
+def reader(path: Path) -> Callable[[str], bytes]:
+    """How to read a file of a folder or zip by its name, without a list of all that a folder has."""
+    return (lambda name: _read_file(path / name)) if path.is_dir() else open_tree(path).read
+
+
 def _read_file(path: Path) -> bytes:
     try:
         size = path.stat().st_size

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..data import Dataset, real_batches
+from ..data import Dataset, check_real, real
 from ..errors import ModelError
 from ..graph.ir import Array
+from .feed import feed
+from .place import ALONE, Place
 
 _BATCH = 256  # samples that are looked at together
 
@@ -40,12 +43,18 @@ class Score:
 Judge = Callable[[nn.Module], Score]
 
 
-def in_batches(samples: Dataset, size: int) -> Iterator[tuple[Any, Array]]:
-    """What a net is given, `size` samples at a time, and which samples these are."""
-    at = 0
-    for batch in real_batches(samples, size):
-        yield torch.from_numpy(batch), np.arange(at, at + len(batch))
-        at += len(batch)
+def in_batches(samples: Dataset, size: int, place: Place = ALONE) -> Iterator[tuple[Any, Array]]:
+    """What a net is given, `size` samples at a time, of which it computes its rows, and which samples all are."""
+    check_real(samples)
+    indices = [np.arange(at, min(at + size, len(samples))) for at in range(0, len(samples), size)]
+    jobs = ((index, index[place.rows(len(index))]) for index in indices)
+    for (index, _), x in feed(partial(_rows_of, samples), jobs, samples, place.workers):
+        place.shared(len(index))
+        yield place.put(torch.from_numpy(real(samples, x))), index
+
+
+def _rows_of(samples: Dataset, job: tuple[Array, Array]) -> Array:
+    return samples.x[job[1]]
 
 
 def judge_by(
@@ -53,22 +62,25 @@ def judge_by(
     loss: Callable[[Any, Any, Tensor | None], tuple[Tensor, Tensor | None]],
     bfloat16: bool,
     fed: Callable[[Dataset, int], Iterator[tuple[Any, Array]]] = in_batches,
+    place: Place = ALONE,
 ) -> Judge:
     """What scores a net by samples as they are, nothing augmented.
 
     Args:
         samples: in the layout of the net's input; a label of -1 is none.
         loss: as `loop.Loss`.
-        fed: the samples as the net takes them.
+        bfloat16: whether convolutions and products are computed in it.
+        fed: the samples as the net takes them, on the device of `place`.
+        place: whose processes share the samples.
     """
 
     def judge(net: nn.Module) -> Score:
         labels = None if samples.y is None else torch.from_numpy(samples.y)
         total, right, known = 0.0, 0, 0
-        net.eval()
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        net.to(place.device).eval()
+        with torch.no_grad(), place.autocast(bfloat16):
             for x, which in fed(samples, _BATCH):
-                y = None if labels is None else labels[torch.from_numpy(which)]
+                y = None if labels is None else labels[torch.from_numpy(which)].to(place.device)
                 try:
                     value, scores = loss(net, x, y)
                 except ModelError:  # weights that the device's integers cannot hold
@@ -76,7 +88,8 @@ def judge_by(
                 total += float(value) * len(which)
                 if y is not None and scores is not None:
                     right, known = right + int((scores.argmax(1) == y).sum()), known + int((y >= 0).sum())
-        return Score(total / len(samples), right / known if known else None)
+        loss_of_all = float(place.agree_on(np.array(total / len(samples))))
+        return Score(loss_of_all, right / known if known else None)
 
     return judge
 

@@ -39,6 +39,7 @@ from .steps.retrain import Retrain
 
 if TYPE_CHECKING:
     from ..recipe import Recipe
+    from .trainer import Trainer
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,7 @@ def compare(
     metadata: Callable[[Recipe], dict[str, str]] = lambda recipe: {},
     on_progress: OnProgress = lambda title, progress: None,
     checkpoints: Path | None = None,
+    trainer: Callable[[], Trainer] = trainer,
     done: Callable[[Comparison], None] = lambda comparison: None,
 ) -> Comparison:
     """Run all variants for each seed, one seed after the other.
@@ -171,6 +173,7 @@ def compare(
         metadata: what a packed model of a recipe says of its source.
         checkpoints: a folder that a killed run resumes from; None: none is kept. Steps in front of the retraining
             are done once for all variants.
+        trainer: see `compression.run.compress`.
         done: is given the comparison so far after each run.
 
     Raises:
@@ -215,6 +218,7 @@ def compare_files(
     validation: Source | None = None,
     on_progress: OnProgress = lambda title, progress: None,
     checkpoints: Path | None = None,
+    trainer: Callable[[], Trainer] = trainer,
 ) -> Comparison:
     """`compare` for files; data, test and validation as in `compress.walk.run`.
 
@@ -246,7 +250,7 @@ def compare_files(
 
     return compare(
         source, recipe, samples, labelled, seeds, log, validation=found.validation, part=part, metadata=metadata,
-        on_progress=on_progress, checkpoints=checkpoints,
+        on_progress=on_progress, checkpoints=checkpoints, trainer=trainer,
     )  # fmt: skip
 
 

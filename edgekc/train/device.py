@@ -27,13 +27,15 @@ from ..ops import OPS
 from ..ops.shared.floats import padded
 from .loop import Trainable
 from .net import Net
-from .windows import Inputs, Kept, Walk
+from .windows import Inputs, Kept, Walk, Window
 
 Integer = Callable[[Model], Graph]  # the INTEGER graph of a model, its activations' quantisation being fixed
 
 
 class DeviceNet(Trainable):
     """`net` on the device's arithmetic.
+
+    Integers are computed on the processor, wherever the net is: a GPU's convolutions need not be exact.
 
     Args:
         net: what is trained.
@@ -50,6 +52,7 @@ class DeviceNet(Trainable):
         self.integer = integer
         self._words = words
         self._walk = Walk()
+        self._at = torch.device("cpu")  # where real numbers are
 
     def forward(self, x: Inputs) -> Tensor:
         """The scores (n, ...) that the device gives, as real numbers."""
@@ -63,6 +66,7 @@ class DeviceNet(Trainable):
     def activations(self, x: Inputs, keep: Iterable[str]) -> dict[str, Tensor]:
         """The activations of these names (n, ...) as the device has them, as real numbers, and the scores."""
         graph, wanted = self.integer(self.net.model()), {*keep, self.scores}
+        self._at = (x.x if isinstance(x, Window) else x).device
         first = {s.start: torch.from_numpy(s.initial.copy()) for s in graph.states}
         kept = {name: (self._real(levels, graph, name), levels) for name, levels in first.items()}
         return self._walk.over(x, kept, lambda samples, kept: self._step(graph, samples, kept, wanted))
@@ -71,7 +75,7 @@ class DeviceNet(Trainable):
         """One step; a state is kept as the real numbers that gradients go through, and as the device's integers."""
         float_nodes = {node.name: node for node in self.net.source.graph.nodes}
         first = graph.tensors[graph.inputs[0]]
-        levels: dict[str, Tensor] = {first.name: to_levels(x, first.q.scale, first.q.zero_point, first.dtype)}
+        levels: dict[str, Tensor] = {first.name: to_levels(x.cpu(), first.q.scale, first.q.zero_point, first.dtype)}
         reals: dict[str, Tensor] = {first.name: self._real(levels[first.name], graph, first.name)}
         for name, (soft, exact) in kept.items():
             reals[name], levels[name] = soft, exact
@@ -96,9 +100,9 @@ class DeviceNet(Trainable):
         behind = (levels[:, 2 * count :] if count else levels).float()
         behind = (behind - quant.zero_point) * float(quant.scale)
         if not count:
-            return behind
+            return behind.to(self._at)
         whole = torch.from_numpy(levels[:, : 2 * count].contiguous().numpy().view("<i2").astype(np.float32))
-        return torch.cat([whole * scale, behind], 1)
+        return torch.cat([whole * scale, behind], 1).to(self._at)
 
     def _within(self, soft: Tensor, graph: Graph, name: str) -> Tensor:
         """Real numbers clipped to what the device can hold, with no gradient for what was outside."""

@@ -23,10 +23,11 @@ from ..files.output import write_file
 from ..graph.ir import Array
 from .batches import Augment, batches
 from .choice import Choice, in_batches
+from .place import ALONE, Place
 from .windows import Inputs, window_count, windows
 
 # Net, samples, labels (n,) or None to the loss, and the scores (n, classes) where there are classes. A label of -1 is
-# none: only the ends of sequences may have some.
+# none: only the ends of sequences may have some. Of several processes each is given its samples and all labels.
 Loss = Callable[["Trainable", Inputs, Tensor | None], tuple[Tensor, Tensor | None]]
 Scores = Callable[[Inputs], Tensor]  # samples to scores or outputs (n, ...)
 
@@ -57,9 +58,10 @@ class Options:
     precision: Literal["float32", "bfloat16"]  # of convolutions and products; parameters stay float32
     seed: int
     window: int | None = None  # steps that gradients go back, for nets with a state; None: samples have no order
+    place: Place = ALONE
 
 
-def scores_loss(teacher: Scores | None, share: float, temperature: float) -> Loss:
+def scores_loss(teacher: Scores | None, share: float, temperature: float, place: Place = ALONE) -> Loss:
     """Cross entropy with the labels, and with a teacher's softened scores.
 
     Hinton, Vinyals, Dean 2015 (arXiv 1503.02531): the soft term is multiplied by the square of the temperature,
@@ -68,14 +70,16 @@ def scores_loss(teacher: Scores | None, share: float, temperature: float) -> Los
     Args:
         teacher: None: labels alone.
         share: of the teacher's term, 0..1; 1 needs no labels.
+        place: whose processes share the batch; labels are those of all of it.
     """
     share = 0.0 if teacher is None else share
 
     def loss(net: Trainable, x: Inputs, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        scores: Tensor = net(x).flatten(1).float()
+        scores = place.gather(net(x).flatten(1).float())
         total = scores.new_zeros(())
         if teacher is not None and share > 0:
-            total = total + share * soft_cross_entropy(scores, teacher(x).flatten(1).float(), temperature)
+            taught = place.gather(teacher(x).flatten(1).float())
+            total = total + share * soft_cross_entropy(scores, taught, temperature)
         if share < 1:
             assert labels is not None  # `train` has checked
             total = total + (1 - share) * cross_entropy(scores, labels)
@@ -98,11 +102,11 @@ def soft_cross_entropy(scores: Tensor, teacher_scores: Tensor, temperature: floa
     return temperature**2 * F.kl_div(F.log_softmax(scores / temperature, 1), soft, reduction="batchmean")
 
 
-def reproduce_loss(teacher: Scores) -> Loss:
+def reproduce_loss(teacher: Scores, place: Place = ALONE) -> Loss:
     """Mean squared difference from the teacher's outputs, over their mean square: for nets without classes."""
 
     def loss(net: Trainable, x: Inputs, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        wanted, found = teacher(x).float(), net(x).float()
+        wanted, found = place.gather(teacher(x).float()), place.gather(net(x).float())
         return F.mse_loss(found, wanted) / wanted.square().mean().clamp_min(1e-12), None
 
     return loss
@@ -145,6 +149,8 @@ def train(
     if len(dataset) == 0:
         raise UsageError("holds no samples", where=dataset.where)
     torch.manual_seed(options.seed)
+    place = options.place
+    net.to(place.device)
     optimizer = _optimizer(net, options)
     # Steps in front of each epoch, and all: with sequences their number depends on the order that is drawn.
     before = list(accumulate((_steps(dataset, options, epoch) for epoch in range(options.epochs)), initial=0))
@@ -152,13 +158,14 @@ def train(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, total))
     turns = _turns(total, options.reassign)
     first = _resume(
-        checkpoint, net, optimizer, schedule, lambda epochs: _freezes(options, before[epochs] - 1, total), choice
+        checkpoint, net, optimizer, schedule, lambda epochs: _freezes(options, before[epochs] - 1, total), choice, place
     )
     started = time.monotonic()
     labels = None if dataset.y is None or options.augment.mix else torch.from_numpy(dataset.y)
     for epoch in range(first, options.epochs):
         steps = before[epoch + 1] - before[epoch]
         losses, told, right, seen = 0.0, 0, 0, 0
+        place.same(net)
         net.train()
         for step, (x, chosen) in enumerate(_epoch(dataset, options, epoch)):
             now = before[epoch] + step
@@ -166,9 +173,9 @@ def train(
                 net.reassign()
             if _freezes(options, now, total):
                 net.freeze_indices()
-            y = None if labels is None else labels[torch.from_numpy(chosen)]
+            y = None if labels is None else labels[torch.from_numpy(chosen)].to(place.device)
             try:
-                with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
+                with place.autocast(options.precision == "bfloat16"):
                     value, scores = loss(net, x, y)
             except ModelError:  # weights that the device's integers cannot hold
                 if choice is None:
@@ -179,6 +186,7 @@ def train(
             if value.requires_grad:  # else no step of these windows has a label, and nothing is learned
                 told += 1
                 value.backward()
+                place.add_gradients(net)
             optimizer.step()
             schedule.step()
             losses += value.item()
@@ -197,7 +205,8 @@ def train(
             if choice.stopped:
                 break
             choice.look(net, epoch + 1)
-        _save(checkpoint, epoch + 1, net, optimizer, schedule, options.learning_rate, choice)
+        if place.first:
+            _save(checkpoint, epoch + 1, net, optimizer, schedule, options.learning_rate, choice)
     if choice is not None:
         choice.restore(net)
     net.eval()
@@ -215,21 +224,35 @@ def _steps(dataset: Dataset, options: Options, epoch: int) -> int:
 
 
 def _epoch(dataset: Dataset, options: Options, epoch: int) -> Iterator[tuple[Inputs, Array]]:
-    """What each step is given, and which samples these are."""
-    rng = _draws(options, epoch)
+    """What each step is given of its batch, and which samples all of the batch has."""
+    rng, place = _draws(options, epoch), options.place
     if options.window is not None:
-        yield from windows(dataset, options.window, _lanes(dataset, options.window, options.batch), rng)
+        yield from _windows(dataset, options.window, options.batch, rng, place)
         return
-    for x, chosen in batches(dataset, options.batch, options.augment, rng):
-        yield torch.from_numpy(x), chosen
+    for x, chosen in batches(dataset, options.batch, options.augment, rng, place):
+        place.shared(len(chosen))
+        yield place.put(torch.from_numpy(x)), chosen
 
 
-def in_order(dataset: Dataset, window: int | None, size: int) -> Iterator[tuple[Inputs, Array]]:
-    """All samples as a net is given them, about `size` at a time, sequences as they come, and which they are."""
+def in_order(
+    dataset: Dataset, window: int | None, size: int, place: Place = ALONE
+) -> Iterator[tuple[Inputs, Array]]:  # fmt: skip
+    """All samples as a net is given them, about `size` at a time, sequences as they come, and which they are.
+
+    Of several processes each is given its part of a batch, and which samples all of it has.
+    """
     if window is not None:
-        yield from windows(dataset, window, _lanes(dataset, window, size), None)
+        yield from _windows(dataset, window, size, None, place)
         return
-    yield from in_batches(dataset, size)
+    yield from in_batches(dataset, size, place)
+
+
+def _windows(
+    dataset: Dataset, window: int, size: int, rng: np.random.Generator | None, place: Place
+) -> Iterator[tuple[Inputs, Array]]:
+    for found, chosen in windows(dataset, window, _lanes(dataset, window, size), rng):
+        own, index = place.window(found, chosen)
+        yield place.put(own), index
 
 
 def _lanes(dataset: Dataset, window: int, size: int) -> int:
@@ -237,11 +260,12 @@ def _lanes(dataset: Dataset, window: int, size: int) -> int:
     return min(max(size // window, 1), len(lengths(dataset)))
 
 
-def rate_of(checkpoint: Path | None) -> float | None:
+def rate_of(checkpoint: Path | None, place: Place = ALONE) -> float | None:
     """The learning rate of the training that a checkpoint is of; None where there is none."""
-    if checkpoint is None or not checkpoint.exists():
+    data = _read(checkpoint, place)
+    if not data:
         return None
-    state = records.load(checkpoint.read_bytes(), Any, str(checkpoint))
+    state = records.load(data, Any, str(checkpoint))
     rate = state.get("rate") if isinstance(state, dict) else None
     return rate if isinstance(rate, float) else None
 
@@ -314,6 +338,11 @@ def _tensors(state: Any) -> Any:
     return torch.from_numpy(state) if isinstance(state, np.ndarray) else state
 
 
+def _read(path: Path | None, place: Place) -> bytes:
+    """The checkpoint that the first process has; empty where there is none."""
+    return b"" if path is None else place.agree(lambda: path.read_bytes() if path.exists() else b"")
+
+
 def _resume(
     path: Path | None,
     net: Trainable,
@@ -321,11 +350,13 @@ def _resume(
     schedule: Any,
     frozen: Callable[[int], bool],
     choice: Choice | None,
+    place: Place,
 ) -> int:
     """The number of epochs that are done; 0 without a checkpoint."""
-    if path is None or not path.exists():
+    data = _read(path, place)
+    if not data:
         return 0
-    state = _tensors(records.load(path.read_bytes(), Any, str(path)))
+    state = _tensors(records.load(data, Any, str(path)))
     try:
         epochs = int(state["epochs"])
         if frozen(epochs):

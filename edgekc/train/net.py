@@ -20,7 +20,8 @@ from . import operators
 from .loop import Trainable
 from .parameters import Clustered, Dense, TemplateKernels
 from .steps_learned import Stepped
-from .windows import Inputs, Kept, Walk
+from .tensors import as_array
+from .windows import Inputs, Kept, Walk, Window
 
 
 class Net(Trainable):
@@ -121,7 +122,10 @@ class Net(Trainable):
     def activations(self, x: Inputs, keep: Iterable[str]) -> dict[str, Tensor]:
         """The activations of these names (n, ...), and the scores; a graph's output too if it is named."""
         wanted = {*keep, self.scores}
-        return self._walk.over(x, self._first, lambda samples, kept: self._step(samples, kept, wanted))
+        first = self._first
+        if isinstance(x, Window):
+            first = {name: tuple(part.to(x.x.device) for part in parts) for name, parts in first.items()}
+        return self._walk.over(x, first, lambda samples, kept: self._step(samples, kept, wanted))
 
     def _step(self, x: Tensor, kept: Kept, wanted: set[str]) -> tuple[dict[str, Tensor], Kept]:
         graph = self.source.graph
@@ -167,7 +171,7 @@ class Net(Trainable):
     def model(self) -> Model:
         """The trained values as a model: records of compressed layers, and a FLOAT graph."""
         model, graph = self.source, self.source.graph
-        books = {name: self.books[self._keys[name]].detach().numpy().copy() for name in model.books}
+        books = {name: as_array(self.books[self._keys[name]]) for name in model.books}
         tensors, clusters, templates = dict(graph.tensors), dict(model.clusters), dict(model.templates)
         for node in graph.nodes:
             if not _has_weights(graph, node):
@@ -179,9 +183,7 @@ class Net(Trainable):
                 templates[node.name] = layer.record()
             value = _forward_value(layer)
             tensors[weights] = constant(weights, value, tensors[weights].role)
-            tensors[bias] = constant(
-                bias, self.biases[self._bias_keys[node.name]].detach().numpy().copy(), tensors[bias].role
-            )
+            tensors[bias] = constant(bias, as_array(self.biases[self._bias_keys[node.name]]), tensors[bias].role)
         for name in self._own:
             tensors[name] = constant(name, _forward_value(self.layers[self._keys[name]]), tensors[name].role)
         return replace(
@@ -206,7 +208,7 @@ def same_weights(model: Model, first: Node, second: Node) -> bool:
 
 
 def _forward_value(layer: nn.Module) -> Array:
-    return np.ascontiguousarray(layer().detach().numpy())
+    return np.ascontiguousarray(layer().detach().cpu().numpy())
 
 
 def _has_weights(graph: Graph, node: Node) -> bool:

@@ -144,17 +144,17 @@ class TemplateKernels(nn.Module):
 
     def _reassign_templates(self, latent: Tensor) -> float:
         kernels = codebook.assign(as_array(latent), as_array(self.book), codebook.Options())
-        found = torch.from_numpy(kernels.index.astype(np.int64))
+        found = torch.from_numpy(kernels.index.astype(np.int64)).to(self.index.device)
         changed = found != self.index
         self.index.copy_(found)
         for mine, fitted in ((self.a, kernels.a), (self.b, kernels.b)):
-            mine[changed] = as_tensor(fitted)[changed]
+            mine[changed] = as_tensor(fitted).to(mine.device)[changed]
         return float(changed.float().mean())
 
     def _reassign_pairs(self, latent: Tensor) -> float:
         points = latent / self.scales.abs()[:, None, None]
         # An error of b counts in every tap and adds up over the window, one of a with the template's size.
-        sums = torch.tensor(WINDOW * self.book[0].numel() ** 0.5)
+        sums = self.book.new_tensor(WINDOW * self.book[0].numel() ** 0.5)
         weight = torch.stack([self.book.flatten(1).norm(dim=1).mean(), sums])
         found = torch.cdist((points * weight).reshape(-1, 2), self.values * weight).argmin(1)
         changed = (found.reshape_as(self.pair_index) != self.pair_index).float().mean()

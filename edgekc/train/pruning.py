@@ -23,6 +23,7 @@ from ..graph.ir import Array, Graph, Node
 from ..progress import Log
 from .loop import in_order
 from .net import Net
+from .place import ALONE, Place
 from .steps.prune import Prune
 from .windows import Inputs
 
@@ -40,23 +41,30 @@ class Calibration:
         return sum(int((y != UNLABELLED).sum()) for y in self.labels)
 
 
-def calibration(graph: Graph, dataset: Dataset, count: int, seed: int, window: int | None = None) -> Calibration:
+def calibration(
+    graph: Graph, dataset: Dataset, count: int, seed: int, window: int | None = None, device: str | torch.device = "cpu"
+) -> Calibration:
     """`count` labelled samples in the layout of the graph. UsageError: none there, no labels, or another shape.
 
     Args:
         window: of a network with a state, whose samples are the first ones: how many steps are looked at together.
+        device: where they are looked at.
     """
     chosen = for_graph(portion(dataset, graph, count, seed), graph)
     labels = torch.from_numpy(np.asarray(chosen.labels, np.int64))
-    pairs = list(in_order(chosen, window, _BATCH))
-    return Calibration(tuple(x for x, _ in pairs), tuple(labels[torch.from_numpy(index)] for _, index in pairs))
+    here = Place(torch.device(device))  # every process looks at all of them: they are few, and decide
+    pairs = list(in_order(chosen, window, _BATCH, here))
+    return Calibration(
+        tuple(x for x, _ in pairs), tuple(labels[torch.from_numpy(index)].to(device) for _, index in pairs)
+    )
 
 
 def loss_of(graph: Graph, samples: Calibration, bfloat16: bool) -> float:
     """Mean cross entropy of a FLOAT graph."""
-    net = Net(graph).eval()
+    device = samples.labels[0].device
+    net = Net(graph).to(device).eval()
     total = 0.0
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+    with torch.inference_mode(), Place(device).autocast(bfloat16):
         for x, y in zip(samples.x, samples.labels, strict=True):
             total += float(_loss(net(x), y))
     return total / len(samples)
@@ -67,7 +75,7 @@ def importance(graph: Graph, criterion: str, samples: Calibration) -> dict[str, 
     if criterion in ("l1", "l2"):
         return prune.l1(graph) if criterion == "l1" else prune.l2(graph)
     norms = prune.l1(graph)
-    net = _Seen(graph).eval()
+    net = _Seen(graph).to(samples.labels[0].device).eval()
     outputs = {node.name: node.outputs[0] for node in graph.nodes if node.name in norms}
     totals = {name: np.zeros(len(norm)) for name, norm in norms.items()}
     for x, y in zip(samples.x, samples.labels, strict=True):
@@ -99,7 +107,7 @@ def _scores(net: _Seen, outputs: Mapping[str, str], criterion: str, x: Inputs, y
 
     def whole(parts: Sequence[torch.Tensor]) -> Array:
         rows = parts if there is None else [part[row] for part, row in zip(parts, there, strict=True)]
-        return np.asarray(torch.cat(list(rows)).detach().numpy())
+        return np.asarray(torch.cat(list(rows)).detach().cpu().numpy())
 
     seen = {name: net.steps[name] for name in outputs}
     if criterion == "apoz":
@@ -126,6 +134,7 @@ def run(
     dataset: Dataset,
     fine_tune: Callable[[Graph], Graph],
     log: Log,
+    place: Place = ALONE,
 ) -> prune.Pruned:
     """Prune until the step's budget is met.
 
@@ -135,12 +144,13 @@ def run(
         dataset: labelled; the calibration set is taken from it.
         fine_tune: trains a graph further; called by the order-deciding scheme.
         log: is given a line for each round.
+        place: where it computes; of several processes the first one's figures decide.
 
     Raises:
         UsageError: no samples, no labels, a pattern that names no layer, or layers that are not to be pruned.
     """
     allowed = frozenset(resolve(step.layers, graph, f"{where}.layers"))
-    samples = calibration(graph, dataset, step.samples, step.seed, step.window)
+    samples = calibration(graph, dataset, step.samples, step.seed, step.window, place.device)
     if step.measure == "macs":
         budget = prune.Budget(macs=int(step.keep * prune.macs(graph)))
     else:
@@ -154,11 +164,11 @@ def run(
 
     made = prune.prune_to_budget(
         graph,
-        lambda g: loss_of(g, samples, step.precision == "bfloat16"),
+        lambda g: float(place.agree_on(np.array(loss_of(g, samples, step.precision == "bfloat16")))),
         fine_tune,
         budget,
         prune.Schedule(step.step, step.least, step.multiple, step.tolerance),
-        lambda g: importance(g, step.criterion, samples),
+        lambda g: {name: place.agree_on(each) for name, each in importance(g, step.criterion, samples).items()},
         allowed,
         say,
     )

@@ -21,6 +21,7 @@ from .choice import Choice, Judge, Score, judge_by
 from .device import DeviceNet
 from .loop import Loss, Options, Scores, Trainable, frozen, in_order, rate_of, reproduce_loss, scores_loss, train
 from .net import Net
+from .place import ALONE, Place
 from .possible import is_classifier, teacher_of
 from .rates import find_rate, usual_rate
 from .steps.retrain import Retrain
@@ -32,6 +33,7 @@ def retrain(
     step: Retrain,
     quantized: Callable[[Model], Graph] | None,
     unchanged: Callable[[], Graph] | None = None,
+    place: Place = ALONE,
 ) -> Model:
     """Train all parameters of the model that the steps before left free.
 
@@ -42,6 +44,7 @@ def retrain(
             numbers.
         unchanged: makes that of the model as it is, by which the device's arithmetic is to be judged before training;
             None: `quantized` does.
+        place: where it computes, and with which other processes.
 
     Raises:
         UsageError: no data, or no labels where the loss needs them.
@@ -53,6 +56,7 @@ def retrain(
         latent_rate=step.latent_rate,
         reassign=step.reassign, optimizer=step.optimizer, weight_decay=step.weight_decay,
         augment=Augment(step.flip, step.shift, step.mix), precision=step.precision, seed=step.seed, window=step.window,
+        place=place,
     )  # fmt: skip
     student: Net | DeviceNet = net
     if quantized is not None:
@@ -61,8 +65,8 @@ def retrain(
     source = teacher_of(step, job.source, where)
     title = f"{where}: retrain"
     if step.transfer == "none":
-        loss = loss_of(job, frozen(Net(source)), step)
-        chooser = _Chooser(job, step, loss)
+        loss = loss_of(job, frozen(Net(source).to(place.device)), step, place)
+        chooser = _Chooser(job, step, loss, place)
         options = chooser.with_rate(student, loss, options)
         choice, before = chooser.start(_untrained(student, unchanged))
         train(
@@ -73,18 +77,18 @@ def retrain(
     pairs = transfer.matching(
         source, state.model.graph, step.transfer_layers, step.transfer, f"{where}.transfer_layers"
     )
-    teacher = transfer.Teacher(Net(source), [pair.teacher for pair in pairs])
-    base = loss_of(job, teacher.scores, step)
+    teacher = transfer.Teacher(Net(source).to(place.device), [pair.teacher for pair in pairs])
+    base = loss_of(job, teacher.scores, step, place)
     trained, shares = transfer.attach(step.transfer, student, teacher, pairs, job.samples, options)
     for i, pair in enumerate(pairs):
         knows = f", which knows {100 * shares[i]:.1f}% of the samples" if shares else ""
         job.log(f"{where}: {pair.student} learns from the teacher's {pair.teacher}{knows}")
 
     def with_transfer(base: Loss | None) -> Loss:
-        return transfer.transfer_loss(base, teacher, step.transfer_weight, step.temperature)
+        return transfer.transfer_loss(base, teacher, step.transfer_weight, step.temperature, place)
 
     loss = base if step.transfer_epochs else with_transfer(base)
-    chooser = _Chooser(job, step, base)
+    chooser = _Chooser(job, step, base, place)
     options = chooser.with_rate(trained, loss, options)
     choice, before = chooser.start(_untrained(student, unchanged))
     first, rest = transfer.stages(options, step.transfer_epochs)
@@ -128,18 +132,23 @@ class _Chooser:
     job: Job
     step: Retrain
     loss: Loss
+    place: Place
 
     def judge(self, samples: Dataset) -> Judge:
-        window = self.step.window
+        step, place = self.step, self.place
         return judge_by(
-            samples, self.loss, self.step.precision == "bfloat16", lambda data, size: in_order(data, window, size)
+            samples,
+            self.loss,
+            step.precision == "bfloat16",
+            lambda data, size: in_order(data, step.window, size, place),
+            place,
         )
 
     def with_rate(self, net: Trainable, loss: Loss, options: Options) -> Options:
         """The options with a learning rate that is found, where the step names none."""
         if self.step.learning_rate is not None:
             return options
-        known = rate_of(self.job.training)
+        known = rate_of(self.job.training, self.place)
         if known is not None:
             return replace(options, learning_rate=known)
         held = self.job.samples if self.job.validation is None else self.job.validation
@@ -190,8 +199,8 @@ def integer(quantized: Graph) -> Graph:
     return lower(apply(quantized, QUANTIZED_PASSES, unsaid))
 
 
-def loss_of(job: Job, teacher: Scores, step: Retrain) -> Loss:
+def loss_of(job: Job, teacher: Scores, step: Retrain, place: Place = ALONE) -> Loss:
     """Labels and the teacher's scores; without labels and classes the teacher's outputs are reproduced."""
     if is_classifier(job.samples, job.source):
-        return scores_loss(teacher, step.distill, step.temperature)
-    return reproduce_loss(teacher)
+        return scores_loss(teacher, step.distill, step.temperature, place)
+    return reproduce_loss(teacher, place)

@@ -1,4 +1,4 @@
-"""Between numpy and PyTorch: copies, never views."""
+"""Between numpy and PyTorch: copies, never views; from any device."""
 
 from __future__ import annotations
 
@@ -15,4 +15,4 @@ def as_tensor(x: Array) -> Tensor:
 
 
 def as_array(x: Tensor) -> Array:
-    return np.asarray(x.detach().numpy().copy())
+    return np.asarray(x.detach().cpu().numpy().copy())

@@ -43,3 +43,5 @@ class Trainer:
 
     retrain: RetrainModel
     prune: PruneGraph
+    first: bool = True  # of the processes that train together, this one does what is done once
+    agree: Callable[[Callable[[], bytes]], bytes] | None = None  # what the first makes, on all; None: there is one

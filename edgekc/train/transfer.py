@@ -35,6 +35,7 @@ from ..ops import source_of
 from .device import DeviceNet
 from .loop import Loss, Options, Trainable, in_order, soft_cross_entropy
 from .net import Net
+from .place import ALONE, Place
 from .possible import activations
 from .windows import Inputs
 
@@ -97,16 +98,18 @@ class Transfer(Trainable):
         self._seen = self.student.activations(x, [pair.student for pair in self.pairs])
         return self._seen[self.student.scores].float()
 
-    def term(self, teacher: dict[str, Tensor], temperature: float) -> Tensor:
-        """The mean of all pairs' terms, for the batch of the last forward pass."""
+    def term(self, teacher: dict[str, Tensor], temperature: float, place: Place = ALONE) -> Tensor:
+        """The mean of all pairs' terms, for the batch of the last forward pass, whose processes share it."""
         terms = []
         for i, pair in enumerate(self.pairs):
             wanted, found = teacher[pair.teacher].float(), self._seen[pair.student].float()
             if self.taught:
-                scores = self.taught[i](pooled(wanted)).float()
-                terms.append(soft_cross_entropy(self.heads[i](pooled(found)).float(), scores, temperature))
+                scores = place.gather(self.taught[i](pooled(wanted)).float())
+                answers = place.gather(self.heads[i](pooled(found)).float())
+                terms.append(soft_cross_entropy(answers, scores, temperature))
             else:
-                distance = F.mse_loss(self.heads[i](found).float(), wanted)
+                wanted = place.gather(wanted)
+                distance = F.mse_loss(place.gather(self.heads[i](found).float()), wanted)
                 terms.append(distance / wanted.square().mean().clamp_min(1e-12))
         return torch.stack(terms).mean()
 
@@ -123,16 +126,18 @@ def pooled(x: Tensor) -> Tensor:
     return x.flatten(1, -2).mean(1) if x.ndim > 2 else x
 
 
-def transfer_loss(base: Loss | None, teacher: Teacher, weight: float, temperature: float) -> Loss:
+def transfer_loss(
+    base: Loss | None, teacher: Teacher, weight: float, temperature: float, place: Place = ALONE
+) -> Loss:  # fmt: skip
     """The loss of a `Transfer`: `base` plus `weight` times its term; without base the term alone."""
 
     def loss(net: Trainable, x: Inputs, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         assert isinstance(net, Transfer)
         if base is None:
-            scores = net(x).detach().flatten(1)
-            return weight * net.term(teacher.activations(x), temperature), scores
+            scores = place.gather(net(x).detach().flatten(1))
+            return weight * net.term(teacher.activations(x), temperature, place), scores
         total, found = base(net, x, labels)
-        return total + weight * net.term(teacher.activations(x), temperature), found
+        return total + weight * net.term(teacher.activations(x), temperature, place), found
 
     return loss
 
@@ -167,14 +172,15 @@ def attach(
         for p in pairs
     ]
     if kind == "hints":
-        return Transfer(student, pairs, [_regressor(s, t) for t, s in widths], ()), ()
+        regressors = [_regressor(s, t) for t, s in widths]
+        return Transfer(student, pairs, regressors, ()).to(options.place.device), ()
     taught, shares = pre_regression(teacher, [p.teacher for p in pairs], samples, options)
     heads = []
     for head, (t, s) in zip(taught, widths, strict=True):
         heads.append(nn.Linear(s, head.out_features))
         if s == t:
             heads[-1].load_state_dict(head.state_dict())
-    return Transfer(student, pairs, heads, taught), shares
+    return Transfer(student, pairs, heads, taught).to(options.place.device), shares
 
 
 def _regressor(channels: int, wanted: int) -> nn.Linear:
@@ -195,14 +201,14 @@ def pre_regression(
     then L-BFGS (Liu, Nocedal 1989) on a convex loss, so that nothing is drawn at random.
     """
     parts: dict[str, list[Tensor]] = {name: [] for name in names}
-    scores, order = [], []
-    for x, chosen in in_order(samples, options.window, 256):
-        with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
+    scores, order, place = [], [], options.place
+    for x, chosen in in_order(samples, options.window, 256, place):
+        with place.autocast(options.precision == "bfloat16"):
             values = teacher.activations(x)
-        scores.append(teacher.scores(x).flatten(1))
+        scores.append(place.gather(teacher.scores(x).flatten(1)).cpu())
         order.append(chosen)
         for name in names:
-            parts[name].append(pooled(values[name].float()))
+            parts[name].append(place.gather(pooled(values[name].float())).cpu())
     answers = torch.cat(scores)
     right = answers.argmax(1) if samples.y is None else torch.from_numpy(samples.y[np.concatenate(order)])
     known = right >= 0

@@ -102,6 +102,26 @@ def window_count(dataset: Dataset, window: int, lanes: int, rng: np.random.Gener
     return len(schedule(counts, window, lanes, _order(counts, rng)))
 
 
+def cut(window: Window, index: Array, lanes: Sequence[Array], mine: int) -> tuple[Window, list[Array]]:
+    """Some lanes of a window, and which samples each part of it has, in the order of its outputs.
+
+    Args:
+        index: of the samples of the whole window.
+        lanes: of each part; an empty one is given the first lane, one sample at least, and none of it counts.
+        mine: the part that is asked for.
+    """
+    there = window.there.numpy()
+    block = np.full(there.shape, -1, np.int64)
+    block[there] = index
+    parts = [block[:, part][there[:, part]] for part in lanes]
+    chosen = torch.from_numpy(lanes[mine] if len(lanes[mine]) else np.zeros(1, np.int64))
+    x, own, begins = (t[:, chosen] for t in (window.x, window.there, window.begins))
+    if not own.any():  # all its sequences have ended: it computes what nobody counts
+        own = own.clone()
+        own[-1, 0] = True
+    return Window(x, own, begins, window.opens), parts
+
+
 def _order(counts: Sequence[int], rng: np.random.Generator | None) -> list[int]:
     return list(range(len(counts))) if rng is None else [int(i) for i in rng.permutation(len(counts))]
 
@@ -144,7 +164,7 @@ def _begun(kept: Kept, first: Kept, begins: Tensor) -> Kept:
         return kept
     return {
         name: tuple(
-            torch.where(begins.reshape(-1, *(1,) * (part.ndim - 1)), start, part)
+            torch.where(begins.to(part.device).reshape(-1, *(1,) * (part.ndim - 1)), start.to(part.device), part)
             for part, start in zip(parts, first[name], strict=True)
         )
         for name, parts in kept.items()

@@ -38,7 +38,7 @@ class Training(Step):
     shift: Annotated[int, Field(ge=0)] = Field(default=0, description="move images by up to so many pixels")
     mix: bool = Field(default=False, description="blend samples two by two; with distill = 1 only, labels do not blend")
     precision: Literal["float32", "bfloat16"] = Field(
-        default="float32", description="bfloat16 is several times faster where the processor has it"
+        default="float32", description="bfloat16 is up to twice as fast where the processor has it"
     )
 
     def check(self, dataset: Dataset | None, graph: Graph, where: str) -> None:

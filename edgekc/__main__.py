@@ -1,0 +1,5 @@
+"""`python -m edgekc`: the command, also for launchers that start modules, such as torchrun."""
+
+from .cli.main import run
+
+run()
