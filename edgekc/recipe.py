@@ -17,6 +17,7 @@ from .compression.steps.codebook import Codebook
 from .compression.steps.dominant import Dominant
 from .compression.steps.gap import Gap
 from .compression.steps.pairs import Pairs
+from .compression.steps.statistics import Statistics
 from .compression.steps.svd import Svd
 from .errors import UsageError
 from .files.sections import Section, nearest
@@ -28,7 +29,7 @@ from .train.steps.retrain import Retrain
 VERSION = 1  # of the recipe's keys; a recipe that states another one is refused
 
 # Every step that there is; the parser, its errors and `docs/compression.md` follow this list.
-Step: TypeAlias = Cluster | Codebook | Pairs | Retrain | Svd | Dominant | Gap | Prune
+Step: TypeAlias = Cluster | Codebook | Pairs | Retrain | Svd | Dominant | Gap | Prune | Statistics
 
 
 class Recipe(Section):

@@ -100,6 +100,7 @@ class Choice:
     Attributes:
         best: its score; None: no epoch has one that is a number.
         epoch: its number, from 1.
+        averaged: whether its weights are averages.
         stopped: the epoch, from 1, in which the loss stopped to be a number, or weights left what the device can hold;
             0: none.
     """
@@ -108,14 +109,15 @@ class Choice:
         self.judge = judge
         self.best: Score | None = None
         self.epoch = 0
+        self.averaged = False
         self.stopped = 0
         self._kept: dict[str, Tensor] = {}
 
-    def look(self, net: nn.Module, epoch: int) -> None:
+    def look(self, net: nn.Module, epoch: int, averaged: bool = False) -> None:
         """Judge a net after an epoch, from 1, and keep it if it is the best one."""
         score = self.judge(net)
         if math.isfinite(score.loss) and (self.best is None or score.better(self.best)):
-            self.best, self.epoch = score, epoch
+            self.best, self.epoch, self.averaged = score, epoch, averaged
             self._kept = {name: value.detach().clone() for name, value in net.state_dict().items()}
 
     def restore(self, net: nn.Module) -> None:
@@ -127,10 +129,11 @@ class Choice:
     def state(self) -> dict[str, Any]:
         """For a checkpoint."""
         score = None if self.best is None else [self.best.loss, self.best.accuracy]
-        return {"score": score, "epoch": self.epoch, "kept": self._kept}
+        return {"score": score, "epoch": self.epoch, "averaged": self.averaged, "kept": self._kept}
 
     def resume(self, state: dict[str, Any]) -> None:
         """What `state` gave."""
         score = state["score"]
         self.best = None if score is None else Score(float(score[0]), None if score[1] is None else float(score[1]))
-        self.epoch, self._kept = int(state["epoch"]), dict(state["kept"])
+        self.epoch, self.averaged = int(state["epoch"]), bool(state["averaged"])
+        self._kept = dict(state["kept"])

@@ -124,7 +124,7 @@ def variants(recipe: Recipe) -> dict[str, Recipe]:
         raise UsageError("the recipe does not retrain", where="compress", fix='add a step with method = "retrain"')
     plain: dict[str, object] = {"distill": 0.0, "transfer": "none", "transfer_layers": None, "transfer_epochs": 0}
     made = {"plain": _with(recipe, lambda step: plain)}
-    if any(step.distill > 0 for step in steps):
+    if any(step.distill != 0 for step in steps):
         made["distillation"] = _with(recipe, lambda step: {**plain, "distill": step.distill})
     beside = {"distill": 0.0, "transfer_epochs": 0}
     made["hints"] = _with(recipe, lambda step: {**beside, "transfer": "hints"})

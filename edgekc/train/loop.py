@@ -21,6 +21,7 @@ from ..errors import ModelError, UsageError
 from ..files import records
 from ..files.output import write_file
 from ..graph.ir import Array
+from .average import Average, decay_for
 from .batches import Augment, batches
 from .choice import Choice, in_batches
 from .place import ALONE, Place
@@ -59,6 +60,7 @@ class Options:
     seed: int
     window: int | None = None  # steps that gradients go back, for nets with a state; None: samples have no order
     place: Place = ALONE
+    ema: float | Literal["auto"] | None = None  # decay of an average of the weights, see average.py; None: none is kept
 
 
 def scores_loss(teacher: Scores | None, share: float, temperature: float, place: Place = ALONE) -> Loss:
@@ -140,8 +142,9 @@ def train(
         dataset: in the layout of the net's input (`data.for_graph`); labels as the loss needs them.
         checkpoint: a file that is written after each epoch and, if it is there, resumed from; the result is
             that of a run which was never interrupted. None: none is written.
-        choice: looks at the net after each epoch; the best one is what is left, also where the training ends early
-            because the loss is not a number any more. None: that of the last epoch.
+        choice: looks at the net after each epoch, and at it with averaged weights where `options.ema` asks for these;
+            the best one is what is left, also where the training ends early because the loss is not a number any
+            more. None: that of the last epoch, with averaged weights where there are some.
 
     Raises:
         UsageError: no samples. ModelError: the loss is not a number any more, and there is no choice.
@@ -157,9 +160,11 @@ def train(
     total = before[-1]
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, total))
     turns = _turns(total, options.reassign)
+    average = None if options.ema is None else Average(net, decay_for(options.ema, total))
     first = _resume(
-        checkpoint, net, optimizer, schedule, lambda epochs: _freezes(options, before[epochs] - 1, total), choice, place
-    )
+        checkpoint, net, optimizer, schedule, lambda epochs: _freezes(options, before[epochs] - 1, total), choice,
+        average, place,
+    )  # fmt: skip
     started = time.monotonic()
     labels = None if dataset.y is None or options.augment.mix else torch.from_numpy(dataset.y)
     for epoch in range(first, options.epochs):
@@ -189,6 +194,8 @@ def train(
                 place.add_gradients(net)
             optimizer.step()
             schedule.step()
+            if average is not None:
+                average.add(net)
             losses += value.item()
             if not math.isfinite(losses):
                 if choice is None:
@@ -205,10 +212,15 @@ def train(
             if choice.stopped:
                 break
             choice.look(net, epoch + 1)
+            if average is not None:
+                with average.within(net):
+                    choice.look(net, epoch + 1, averaged=True)
         if place.first:
-            _save(checkpoint, epoch + 1, net, optimizer, schedule, options.learning_rate, choice)
+            _save(checkpoint, epoch + 1, net, optimizer, schedule, options.learning_rate, choice, average)
     if choice is not None:
         choice.restore(net)
+    elif average is not None:
+        average.into(net)
     net.eval()
 
 
@@ -309,6 +321,7 @@ def _save(
     schedule: Any,
     rate: float,
     choice: Choice | None,
+    average: Average | None,
 ) -> None:
     """Write the checkpoint: a file that is there is whole."""
     if path is None:
@@ -316,6 +329,7 @@ def _save(
     state = {
         "epochs": epochs, "net": net.state_dict(), "optimizer": optimizer.state_dict(),
         "schedule": schedule.state_dict(), "rate": rate, "choice": None if choice is None else choice.state(),
+        "average": None if average is None else average.state(),
     }  # fmt: skip
     write_file(path, records.dump(_arrays(state), Any))
 
@@ -350,6 +364,7 @@ def _resume(
     schedule: Any,
     frozen: Callable[[int], bool],
     choice: Choice | None,
+    average: Average | None,
     place: Place,
 ) -> int:
     """The number of epochs that are done; 0 without a checkpoint."""
@@ -366,6 +381,8 @@ def _resume(
         schedule.load_state_dict(state["schedule"])
         if choice is not None:
             choice.resume(state["choice"])
+        if average is not None:
+            average.resume(state["average"])
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         line = " ".join(str(error).split())[:200]
         raise UsageError(

@@ -24,7 +24,7 @@ def check_retrain(step: Retrain, ahead: Foresight) -> None:
     if ahead.dataset is None:
         raise UsageError("retraining needs samples", where=where, fix="pass --data, or leave the step out")
     classifies = is_classifier(ahead.dataset, ahead.graph)
-    if classifies and ahead.dataset.y is None and step.distill < 1:
+    if classifies and ahead.dataset.y is None and step.distill not in ("auto", 1):
         fix = "set distill = 1 to learn from the teacher"
         raise UsageError("the samples have no labels", where=f"{where}.distill", fix=fix)
     if step.transfer == "kp" and not classifies:

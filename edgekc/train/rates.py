@@ -21,7 +21,7 @@ from .loop import Loss, Options, Trainable, train
 _RATIO = 10**0.5  # between the rates that are tried
 _SLOWEST, _FASTEST = 1e-6, 0.3
 _LONGEST = 50  # steps of one trial
-_MOST_SAMPLES = 1000  # that trials are judged by
+MOST_SAMPLES = 1000  # that trials are judged by
 
 
 def find_rate(
@@ -38,18 +38,18 @@ def find_rate(
     Returns:
         The rate, and what was tried: rates and losses, in that order.
     """
-    score = judge(_some(held, _MOST_SAMPLES, options.seed))
+    score = judge(some(held, MOST_SAMPLES, options.seed))
     start = {name: value.detach().clone() for name, value in net.state_dict().items()}
     tenth = max(len(dataset) // options.batch, 1) * options.epochs // 10
     steps = min(max(tenth, 10), _LONGEST)
-    few = _some(dataset, steps * options.batch, options.seed)
+    few = some(dataset, steps * options.batch, options.seed)
     epochs = -(-steps // max(len(few) // options.batch, 1))
     tried: dict[float, float] = {}
 
     def trial(rate: float) -> float:
         if rate not in tried and _SLOWEST <= rate <= _FASTEST:
             try:
-                train(net, few, loss, replace(options, epochs=epochs, learning_rate=rate, reassign=0))
+                train(net, few, loss, replace(options, epochs=epochs, learning_rate=rate, reassign=0, ema=None))
                 value = score(net).loss
             except ModelError:
                 value = math.inf
@@ -66,7 +66,7 @@ def find_rate(
     return at(here), list(tried.items())
 
 
-def _some(dataset: Dataset, count: int, seed: int) -> Dataset:
+def some(dataset: Dataset, count: int, seed: int) -> Dataset:
     """About so many samples; of sequences the first ones, whole."""
     if dataset.starts is None:
         return subset(dataset, count, seed)

@@ -23,8 +23,10 @@ from .loop import Loss, Options, Scores, Trainable, frozen, in_order, rate_of, r
 from .net import Net
 from .place import ALONE, Place
 from .possible import is_classifier, teacher_of
-from .rates import find_rate, usual_rate
+from .rates import MOST_SAMPLES, find_rate, some, usual_rate
 from .steps.retrain import Retrain
+
+_GOOD_TEACHER = 0.5  # share of right answers; a model that has fewer is hardly trained, or for something else
 
 
 def retrain(
@@ -56,16 +58,17 @@ def retrain(
         latent_rate=step.latent_rate,
         reassign=step.reassign, optimizer=step.optimizer, weight_decay=step.weight_decay,
         augment=Augment(step.flip, step.shift, step.mix), precision=step.precision, seed=step.seed, window=step.window,
-        place=place,
+        ema=step.ema, place=place,
     )  # fmt: skip
     student: Net | DeviceNet = net
     if quantized is not None:
         held = words(net.source.graph, quantized(state.model))
         student = DeviceNet(net, lambda model: integer(quantized(model)), held)
     source = teacher_of(step, job.source, where)
+    share = _share(job, source, step, place)
     title = f"{where}: retrain"
     if step.transfer == "none":
-        loss = loss_of(job, frozen(Net(source).to(place.device)), step, place)
+        loss = loss_of(job, frozen(Net(source).to(place.device)), step, share, place)
         chooser = _Chooser(job, step, loss, place)
         options = chooser.with_rate(student, loss, options)
         choice, before = chooser.start(_untrained(student, unchanged))
@@ -78,7 +81,7 @@ def retrain(
         source, state.model.graph, step.transfer_layers, step.transfer, f"{where}.transfer_layers"
     )
     teacher = transfer.Teacher(Net(source).to(place.device), [pair.teacher for pair in pairs])
-    base = loss_of(job, teacher.scores, step, place)
+    base = loss_of(job, teacher.scores, step, share, place)
     trained, shares = transfer.attach(step.transfer, student, teacher, pairs, job.samples, options)
     for i, pair in enumerate(pairs):
         knows = f", which knows {100 * shares[i]:.1f}% of the samples" if shares else ""
@@ -182,8 +185,10 @@ class _Chooser:
                 "learning_rate helps, or none: then one is found"
             )
         if choice.best is not None and choice.best.better(before):
+            averaged = ", its weights averaged" if choice.averaged else ""
             self.job.log(
                 f"note: {where}: validation {before} before, {choice.best} after epoch {choice.epoch} of {epochs}"
+                f"{averaged}"
             )
             return True
         best = "" if choice.best is None else f", {choice.best} after its best epoch"
@@ -199,8 +204,29 @@ def integer(quantized: Graph) -> Graph:
     return lower(apply(quantized, QUANTIZED_PASSES, unsaid))
 
 
-def loss_of(job: Job, teacher: Scores, step: Retrain, place: Place = ALONE) -> Loss:
-    """Labels and the teacher's scores; without labels and classes the teacher's outputs are reproduced."""
+def loss_of(job: Job, teacher: Scores, step: Retrain, share: float, place: Place = ALONE) -> Loss:
+    """Labels and the teacher's scores; without labels and classes the teacher's outputs are reproduced.
+
+    Args:
+        share: of the teacher's scores, 0..1.
+    """
     if is_classifier(job.samples, job.source):
-        return scores_loss(teacher, step.distill, step.temperature, place)
+        return scores_loss(teacher, share, step.temperature, place)
     return reproduce_loss(teacher, place)
+
+
+def _share(job: Job, teacher: Graph, step: Retrain, place: Place) -> float:
+    """What the teacher's scores count in the loss of a classifier: as the step says, or by what the teacher knows."""
+    if step.distill != "auto":
+        return step.distill
+    samples = job.samples
+    if samples.y is None or step.mix or not is_classifier(samples, job.source):
+        return 1.0  # nothing else could teach
+    judge = judge_by(
+        some(samples, MOST_SAMPLES, step.seed), scores_loss(None, 0.0, step.temperature, place),
+        step.precision == "bfloat16", lambda data, size: in_order(data, step.window, size, place), place,
+    )  # fmt: skip
+    right = judge(Net(teacher)).accuracy or 0.0
+    what = "its scores teach" if right >= _GOOD_TEACHER else "the labels alone teach"
+    job.log(f"note: {job.where}: distill: the teacher has {right:.1%} of training samples right, so {what}")
+    return 1.0 if right >= _GOOD_TEACHER else 0.0

@@ -19,6 +19,8 @@ from ..compression.methods.steps import levels
 from ..graph.ir import Array
 from .tensors import as_array, as_tensor
 
+_WITHIN = 0.49  # of a step around a level: what is surely rounded to it
+
 
 class _Rounded(torch.autograd.Function):
     """Nearest whole numbers. Backward: the gradient, made a little larger where it drives a weight to the middle
@@ -46,7 +48,9 @@ class Stepped(nn.Module):
 
     Args:
         record: as `methods.steps.cluster_steps` makes it.
-        original: the weights as they were; None: those that the record stands for.
+        original: the weights as they were; None: those that the record stands for. Where the record has other
+            levels than their nearest ones (`second_order`), or other steps (`compression.statistics`), they are moved
+            as far as it takes to be rounded to the record's: what is trained starts as what is packed.
         scaling: of gradients by what rounding leaves over; 0: straight through (Bengio et al. 2013, arXiv 1308.3432).
     """
 
@@ -58,7 +62,7 @@ class Stepped(nn.Module):
         self.old, self.scaling = record, scaling
         known = levels(_bits(record))
         self.low, self.high = int(known[0]), int(known[-1])
-        weights = cluster.reconstruct(record) if original is None else original
+        weights = cluster.reconstruct(record) if original is None else _placed(original, record, self.low, self.high)
         live = np.where(record.scales > 0, record.scales, 1.0)
         # One for all channels: weights then keep the sizes that they have to each other.
         self.register_buffer("unit", torch.tensor(float(np.median(live)) * self.high, dtype=torch.float32))
@@ -93,6 +97,24 @@ class Stepped(nn.Module):
         index = as_array(places).astype(np.int64) - self.low
         known = np.arange(self.low, self.high + 1, dtype=np.float64)
         return cluster.from_centers(index, known, as_array(steps.flatten()), self.old)
+
+
+def _placed(weights: Array, record: cluster.Clustered, low: int, high: int) -> Array:
+    """Weights that are rounded to the levels of the record, as near to the given ones, times a gain, as may be."""
+    rows = cluster.to_rows(weights, record.channel_axis)
+    known = cluster.to_rows(record.index, record.channel_axis).astype(np.float64) + low
+    steps = record.scales.astype(np.float64)[:, None]
+    live = steps > 0
+    places = np.divide(rows, steps, out=np.zeros_like(rows), where=live)
+    off = live & (np.rint(places).clip(low, high) != known).any(1, keepdims=True)  # channels that are others by now
+    if not off.any():
+        return weights
+    match, power = (rows * known).sum(1, keepdims=True), np.square(known).sum(1, keepdims=True)
+    fitted = np.where((match > 0) & (power > 0), match / np.where(power > 0, power, 1), steps)  # step of these levels
+    places = rows / np.where(fitted > 0, fitted, 1)
+    ends = np.where(known == low, -np.inf, known - _WITHIN), np.where(known == high, np.inf, known + _WITHIN)
+    moved = np.where(off, np.clip(places, *ends) * steps, rows)
+    return cluster.from_rows(moved.astype(np.float32), weights.shape, record.channel_axis)
 
 
 def _bits(record: cluster.Clustered) -> int:

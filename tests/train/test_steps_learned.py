@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,25 @@ def test_it_starts_where_the_clusters_are_and_packs_what_it_computes(bits: int, 
     np.testing.assert_allclose(stepped().detach().numpy(), cluster.reconstruct(packed), rtol=1e-5)
     assert packed.steps and len(packed.centers) == 2**bits
     assert len(set(np.diff(packed.centers.astype(int)))) == 1
+
+
+@pytest.mark.parametrize("axis", [0, 3], ids=["filters", "depthwise"])
+@pytest.mark.parametrize("bits", [2, 4])
+def test_it_starts_where_other_levels_and_steps_are(bits: int, axis: int) -> None:
+    """As after second-order assignment, and where a channel has another gain by now."""
+    weights, record, _ = layer(bits, axis)
+    rng = np.random.default_rng(bits)
+    index = np.where(rng.random(record.index.shape) < 0.3, rng.integers(0, 2**bits, record.index.shape), record.index)
+    moved = replace(record, index=index.astype(np.uint8), scales=record.scales * rng.uniform(0.5, 2, 5).astype("f"))
+    stepped = Stepped(moved, weights)
+    np.testing.assert_allclose(stepped().detach().numpy(), cluster.reconstruct(moved), rtol=1e-5)
+    packed = stepped.record()
+    assert np.array_equal(packed.index, moved.index) and np.array_equal(packed.scales, moved.scales)
+    louder = Stepped(replace(record, scales=record.scales * np.float32(2)), weights)
+    found, wanted = (cluster.to_rows(w, axis) for w in (louder.weights.detach().numpy(), weights))
+    most = np.abs(wanted) < 0.9 * np.abs(wanted).max()
+    gain = (found * wanted * most).sum(1) / np.square(wanted * most).sum(1) * float(louder.unit)
+    np.testing.assert_allclose(gain, 2, rtol=0.1)  # weights keep their places within their channel
 
 
 def test_gradients_are_those_of_the_paper() -> None:

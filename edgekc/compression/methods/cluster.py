@@ -93,7 +93,7 @@ def cluster(weights: Array, centers: int, options: Options, importance: Array | 
 def reconstruct(layer: Clustered) -> Array:
     """The weights, float32, in their own shape."""
     rows = layer.scales[:, None].astype(np.float64) * layer.real_centers[to_rows(layer.index, layer.channel_axis)]
-    return _from_rows(rows.astype(np.float32), layer.index.shape, layer.channel_axis)
+    return from_rows(rows.astype(np.float32), layer.index.shape, layer.channel_axis)
 
 
 def to_rows(weights: Array, channel_axis: int) -> Array:
@@ -106,7 +106,8 @@ def to_rows(weights: Array, channel_axis: int) -> Array:
     return rows.astype(np.float64)
 
 
-def _from_rows(rows: Array, shape: tuple[int, ...], channel_axis: int) -> Array:
+def from_rows(rows: Array, shape: tuple[int, ...], channel_axis: int) -> Array:
+    """What `to_rows` gave, in its own shape."""
     moved = np.moveaxis(np.empty(shape, np.bool_), channel_axis, 0).shape
     return np.ascontiguousarray(np.moveaxis(rows.reshape(moved), 0, channel_axis))
 
@@ -138,7 +139,7 @@ def pack(
     stored = scales.astype(np.float32)
     error = rows - stored[:, None].astype(np.float64) * decode(raw, point)[index]
     norm = float(np.square(rows).sum())
-    shaped = _from_rows(index.astype(np.uint8), weights.shape, channel_axis)
+    shaped = from_rows(index.astype(np.uint8), weights.shape, channel_axis)
     relative = float(np.square(error).sum()) / norm if norm > 0 else 0.0
     return Clustered(shaped, raw, point, stored, channel_axis, relative, steps=steps)
 

@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from ...files.sections import Count, Seed
-from ...graph.ir import Array
+from ...graph.ir import Array, Graph
 from ...graph.op import view_of
-from ...ops import layer_filters
+from ...ops import filters_of, layer_filters
 from .. import front, substitute
 from ..changes import Layer, behind
 from ..methods import cluster, moments, second_order, steps
@@ -25,6 +25,12 @@ class Cluster(Packing):
     sequences: ClassVar[bool] = True
     method: Literal["cluster"]
     bits: Annotated[int, Field(ge=1, le=8)] = Field(default=4, description="of an index; 2**bits centers a layer")
+    first_bits: Annotated[int, Field(ge=1, le=8)] | None = Field(
+        default=None, description="of the network's first layer, which reads the input; else as the others"
+    )
+    last_bits: Annotated[int, Field(ge=1, le=8)] | None = Field(
+        default=None, description="of its last layer, which gives the scores; else as the others"
+    )
     centers: Literal["optimal", "sklearn", "linear", "steps"] = Field(
         default="optimal",
         description="dynamic programming, k-means++, Lloyd from equal steps, or equal steps that `retrain` learns",
@@ -46,7 +52,7 @@ class Cluster(Packing):
         if self.centers == "steps":
             if self.row_scale != "none" or self.scale_rounds:
                 raise ValueError('centers = "steps" has a step for each row: leave row_scale and scale_rounds out')
-            if self.bits < 2:
+            if min(self.bits, self.first_bits or 8, self.last_bits or 8) < 2:
                 raise ValueError('centers = "steps" takes 2 to 8 bits')
         return self
 
@@ -61,14 +67,13 @@ class Cluster(Packing):
             if self.assignment == "second-order"
             else None
         )
+        bits = self._bits(model.graph)
         for node in nodes:
-            w, axis = weights(state, node).value, layer_filters(node).axis
-            if (size := clustered_bytes(w.size, self.bits)) >= w.size:
-                job.log(
-                    f"note: {node.name}: stays dense, {self.bits}-bit indices and centers take {versus(size, w.size)}"
-                )
+            w, axis, width = weights(state, node).value, layer_filters(node).axis, bits.get(node.name, self.bits)
+            if (size := clustered_bytes(w.size, width)) >= w.size:
+                job.log(f"note: {node.name}: stays dense, {width}-bit indices and centers take {versus(size, w.size)}")
                 continue
-            record = self._clustered(w, axis)
+            record = self._clustered(w, axis, width)
             if ahead is not None:
                 # The bias takes the mean of the error, so the assignment has to care for its variance only.
                 ahead = front.advance(ahead, model.graph, node.inputs[0])
@@ -79,16 +84,22 @@ class Cluster(Packing):
                 moved = bias.value + moments.bias_shift(rows, stored, known.mean)
                 model = model.with_value(bias.name, moved)
             model = model.with_cluster(node.name, record)
-            method = behind(layers, node.name, f"cluster {self.bits} bits")
+            method = behind(layers, node.name, f"cluster {width} bits")
             layers[node.name] = Layer(method, record.relative_error, record.output_error)
         return replace(state, model=model, layers=layers)
 
-    def _clustered(self, weights: Array, axis: int) -> cluster.Clustered:
+    def _bits(self, graph: Graph) -> dict[str, int]:
+        """Layers that have bits of their own: the first and the last of all that have weights."""
+        names = [node.name for node in graph.nodes if filters_of(node) is not None]
+        asked = {} if not names else {names[0]: self.first_bits, names[-1]: self.last_bits}
+        return {name: bits for name, bits in asked.items() if bits is not None}
+
+    def _clustered(self, weights: Array, axis: int, bits: int) -> cluster.Clustered:
         """One layer's weights by themselves."""
         if self.centers == "steps":
-            return steps.cluster_steps(weights, self.bits, axis)
+            return steps.cluster_steps(weights, bits, axis)
         options = cluster.Options(
             method=self.centers, row_scale=self.row_scale, scale_rounds=self.scale_rounds, channel_axis=axis,
             seed=self.seed, restarts=self.restarts,
         )  # fmt: skip
-        return cluster.cluster(weights, 2**self.bits, options)
+        return cluster.cluster(weights, 2**bits, options)

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from ...compression.steps.step import TORCH, Package, Step
 from ...data import Dataset, lengths
 from ...errors import UsageError
-from ...files.sections import Count
+from ...files.sections import Count, ShareOrAuto
 from ...graph.ir import Graph
 
 
@@ -29,8 +29,13 @@ class Training(Step):
     )
     optimizer: Literal["adam", "sgd"] = Field(default="adam", description="sgd: with Nesterov momentum of 0.9")
     weight_decay: Annotated[float, Field(ge=0)] = Field(default=0.0, description="decoupled, for adam")
-    distill: Annotated[float, Field(ge=0, le=1)] = Field(
-        default=0.7, description="share of the teacher's scores in the loss; the rest is the labels'"
+    ema: ShareOrAuto | None = Field(
+        default=None,
+        description="decay of an average of the weights, judged beside them; auto: by the number of steps; else none",
+    )
+    distill: ShareOrAuto = Field(
+        default="auto",
+        description="share of the teacher's scores in the loss, the rest is the labels'; auto: 1 of a good teacher",
     )
     temperature: Annotated[float, Field(gt=0)] = Field(default=3.0, description="of distillation")
     teacher: str | None = Field(default=None, description="a model file; else the model as it came")
@@ -61,8 +66,14 @@ class Training(Step):
             _check_sequences(dataset, self.window, where)
 
     @model_validator(mode="after")
+    def _decays(self) -> Training:
+        if self.ema in (0, 1):
+            raise ValueError('ema is "auto" or a number between 0 and 1')
+        return self
+
+    @model_validator(mode="after")
     def _labels_do_not_blend(self) -> Training:
-        if self.mix and self.distill < 1:
+        if self.mix and self.distill not in ("auto", 1):
             raise ValueError("mix needs distill = 1: labels do not blend")
         return self
 
