@@ -1,4 +1,4 @@
-"""A float model, data and a board to what a search works on: samples that calibrate, samples that choose, and a core."""
+"""A float model, data and a board to what a search works on: samples that calibrate or choose, and a core."""
 
 from __future__ import annotations
 
