@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from edgekc.errors import EdgekcError
-from edgekc.search import costs, sensitivity, solve, space, truth
-from edgekc.search.candidate import Candidate
-from edgekc.search.problem import Problem
+from edgekc.exploration import costs, sensitivity, solve, space, truth
+from edgekc.exploration.candidate import Candidate
+from edgekc.exploration.problem import Problem
 
 
 def some(choices: dict[str, tuple[str, ...]], count: int, seed: int) -> list[Candidate]:
