@@ -1,1 +1,0 @@
-"""Budgets in, a model out: what is tried, what it costs, and which of it is kept."""
