@@ -204,15 +204,24 @@ def short_line(trial: Trial) -> str:
 
 
 def conduct(
-    engine: Engine, settings: Settings, folder: Path, storage: optuna.storages.JournalStorage, reports: Reports
+    engine: Engine,
+    settings: Settings,
+    folder: Path,
+    storage: optuna.storages.JournalStorage,
+    reports: Reports,
+    *,
+    began: float | None = None,
 ) -> optuna.Study:
     """Run all phases, from where a killed run left them; what was measured is in the study, see `evaluate.records`.
+
+    Args:
+        began: when the time began, on the monotonic clock; None: now.
 
     Raises:
         UsageError: the folder's study is of something else, a budget is below the least possible, or time was up before
             anything was measured.
     """
-    began = time.monotonic()
+    began = time.monotonic() if began is None else began
     journal.check_identity(storage, engine.identity, str(folder))
     engine.prepare(folder, reports.progress)
     space = engine.space(settings.budget)

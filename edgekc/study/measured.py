@@ -8,9 +8,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .. import __version__, recipe, used
+from .. import __version__, used
+from .. import recipe as rc
 from ..boards.board import Board
 from ..data import Source, for_graph
 from ..errors import UsageError
@@ -114,16 +115,16 @@ class Measured:
 
     def recipe(self, candidate: Candidate) -> str:
         """Every key is written out."""
-        return recipe.dump(self._recipe(candidate))
+        return rc.dump(self._recipe(candidate))
 
     def check(self) -> None:
         """UsageError where the test part could not be judged by: said before hours of work."""
-        check_test(self.data, self.test, recipe.Recipe(quantize=self.problem.settings), self.problem.graph)
+        check_test(self.data, self.test, rc.Recipe(quantize=self.problem.settings), self.problem.graph)
 
     def judge(self, data: bytes, recipe_text: str, project: Path) -> Judgement | None:
         """By the test part, with what speaks against it; what was used is recorded in the project's folder."""
         problem = self.problem
-        steps = recipe.parse(recipe_text)
+        steps = rc.parse(recipe_text)
         samples = read_test(self.data, self.test, steps)
         if samples is None:
             return None
@@ -139,7 +140,7 @@ class Measured:
         used.add(project, [*problem.parts.described(), ("test", part)], key, problem.name)
         return replace(found, flags=tuple(flags))
 
-    def _recipe(self, candidate: Candidate) -> recipe.Recipe:
+    def _recipe(self, candidate: Candidate) -> rc.Recipe:
         return space.recipe(candidate, self.problem.graph, data_settings=self.problem.settings)
 
     def _tables(self) -> tuple[costs.CostTable, sensitivity.SensitivityTable]:
@@ -151,17 +152,6 @@ class Measured:
 def board_key(board: Board) -> str:
     """A board's name and a hash of all that its file says."""
     return f"{board.name} {_sha(repr(replace(board, path=Path())))[:12]}"
-
-
-def open_worker(
-    identity: dict[str, Any], model: Path, data: Source, validation: Source | None, board: str, name: str, log: Log
-) -> Measured:
-    """The engine of a worker: its own model and data, and the seed and board of the search that it works for."""
-    chosen = board or str(identity["board"]).partition(" ")[0]
-    problem = Problem.open(
-        model, data, validation=validation, board=chosen, name=name, seed=int(identity["seed"]), log=log
-    )
-    return Measured(problem, None, None, log)
 
 
 def _sha(text: str) -> str:

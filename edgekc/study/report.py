@@ -162,8 +162,8 @@ class Findings:
                     "",
                     *(f"- {line}" for line in self.verdict()),
                     "",
-                    "`edgekc compress MODEL --data DATA --recipe recipe.toml -o NAME.ekc` makes the model again. The loss is "
-                    "of the validation samples, by which it was chosen: on other samples it may be larger.",
+                    "`edgekc compress MODEL --data DATA --recipe recipe.toml -o NAME.ekc` makes the model again. "
+                    "The loss is of the validation samples, by which it was chosen: on other samples it may be larger.",
                     "",
                     "## Judged by the test part",
                     "",
@@ -171,8 +171,8 @@ class Findings:
                     "",
                     "## What was tried",
                     "",
-                    f"{self.trained()}. Of them {len(self.front)} are not dominated: no other one is as good in flash, RAM, "
-                    "cycles and loss, and better in one of them.",
+                    f"{self.trained()}. Of them {len(self.front)} are not dominated: no other one is as good in flash, "
+                    "RAM, cycles and loss, and better in one of them.",
                     "",
                     f"{self.correlated()[0].upper()}{self.correlated()[1:]}.",
                     "",

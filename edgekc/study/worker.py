@@ -206,7 +206,7 @@ def _patiently(job: Callable[[], Result], storage: GrpcStorageProxy, where: str,
         try:
             return job()
         except grpc.RpcError as error:
-            code = error.code() if isinstance(error, grpc.Call) else None
+            code = error.code() if isinstance(error, grpc.Call) else None  # type: ignore[no-untyped-call]
             if code is not grpc.StatusCode.UNAVAILABLE:
                 raise UsageError(f"the search there failed: {code}", where=where) from error
             _wait(storage, where, patience)
