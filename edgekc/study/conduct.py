@@ -99,11 +99,11 @@ class _Run:
         """Those that are not there yet, to those that wait."""
         trials = self.study.get_trials(deepcopy=False)
         alive = [t for t in trials if t.state in (TrialState.WAITING, TrialState.RUNNING) or ev.is_final(t)]
-        there = {c.key for t in alive if (c := ev.candidate_of(t)) is not None}
+        there = {ev.key_of(c) for t in alive if (c := ev.candidate_of(t)) is not None}
         for candidate in candidates:
-            if candidate.key not in there:
+            if ev.key_of(candidate) not in there:
                 ev.enqueue(self.study, self.orders, candidate, phase)
-                there.add(candidate.key)
+                there.add(ev.key_of(candidate))
 
     def work(self, expected: float) -> None:
         """Measure what there is, and wait for what workers measure, until nothing is left or time is up.
@@ -134,7 +134,7 @@ class _Run:
 
     def one(self, trial: optuna.Trial, candidate: Candidate) -> None:
         """Measure one candidate here."""
-        earlier = ev.known([self.study, *self.others]).get(candidate.key)
+        earlier = ev.known([self.study, *self.others]).get(ev.key_of(candidate))
         checkpoints = self.folder / "checkpoints" / candidate.key if candidate.epochs else None
 
         def on_training(title: str, now: Any) -> None:

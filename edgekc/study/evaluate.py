@@ -8,6 +8,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,12 @@ def candidate_of(trial: FrozenTrial) -> Candidate | None:
     return None if found is None else Candidate.from_dict(found)
 
 
+@lru_cache(4096)
+def key_of(candidate: Candidate) -> str:
+    """Its key, which takes a while to make and is asked for again and again."""
+    return candidate.key
+
+
 def enqueue(study: optuna.Study, orders: Orders, candidate: Candidate, phase: str, lost: int = 0) -> None:
     """A candidate to those that wait."""
     attrs = {"candidate": candidate.to_dict(), "phase": phase, "lost": lost}
@@ -147,7 +154,7 @@ def known(studies: Sequence[optuna.Study]) -> dict[str, FrozenTrial]:
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
             candidate = candidate_of(trial)
             if candidate is not None and "figures" in trial.user_attrs:
-                found.setdefault(candidate.key, trial)
+                found.setdefault(key_of(candidate), trial)
     return found
 
 
@@ -256,10 +263,10 @@ def records(study: optuna.Study, budget: Budget, proxy: Callable[[Candidate], fl
     trials = study.get_trials(deepcopy=False)
     for trial in sorted(trials, key=lambda t: t.state is not TrialState.COMPLETE):
         attrs, candidate = trial.user_attrs, candidate_of(trial)
-        if candidate is None or not is_final(trial) or candidate.key in found:
+        if candidate is None or not is_final(trial) or key_of(candidate) in found:
             continue
         figures = Figures(**attrs["figures"]) if trial.state is TrialState.COMPLETE else None
-        found[candidate.key] = Trial(
+        found[key_of(candidate)] = Trial(
             trial.number, attrs.get("phase", "around"), candidate, figures,
             {} if figures is None else figures.over(budget), proxy(candidate), float(attrs.get("seconds", 0.0)),
             "" if figures else error_of(trial), str(attrs.get("worker", "")),

@@ -215,7 +215,8 @@ def choices(trial: Trial) -> str:
     parts = [f"{count} {choice}" for choice, count in sorted(counts.items())]
     c = trial.candidate
     parts += [f"{c.keep:g} of the computation"] * (c.keep != 1.0)
-    parts += [f"for {c.optimise}"] * (c.optimise != "speed") + [f"in {c.ram:,} bytes of RAM"] * (c.ram is not None)
+    parts += [f"for {c.optimise}"] * (c.optimise != "speed")
+    parts += [] if c.ram is None else [f"in {c.ram:,} bytes of RAM"]
     return ", ".join(parts)
 
 

@@ -64,7 +64,7 @@ def objectives(figures: Figures) -> tuple[float, ...]:
 
 def measured(trials: Sequence[Trial]) -> list[Trial]:
     """Those with figures, each candidate once."""
-    return list({t.candidate.key: t for t in reversed(trials) if t.figures is not None}.values())[::-1]
+    return list({t.candidate: t for t in reversed(trials) if t.figures is not None}.values())[::-1]
 
 
 def front(trials: Sequence[Trial]) -> list[Trial]:
@@ -88,7 +88,7 @@ def order(trial: Trial, budget: Budget) -> tuple[Any, ...]:
     costs = (figures.flash, figures.ram, figures.cycles or 0)
     limited = budget.flash is not None or budget.ram is not None or budget.seconds is not None
     by = (figures.loss, *costs) if limited or budget.loss is None else (*costs, figures.loss)
-    return (not trial.met, sum(trial.over.values()), *by, trial.candidate.key)
+    return (not trial.met, sum(trial.over.values()), *by, trial.number)
 
 
 def ranked(trials: Sequence[Trial], budget: Budget) -> list[Trial]:
@@ -112,8 +112,8 @@ def worth_training(trials: Sequence[Trial], budget: Budget, count: int) -> list[
     if budget.loss is not None and (budget.flash, budget.ram, budget.seconds) == (None, None, None):
         # The smallest that is close enough: a few points beyond the limit are what training can win back.
         costs = [t for t in costs if t.over.get("loss", 0.0) <= _WON_BACK] or costs
-        return sorted(costs, key=lambda t: (_flash(t), t.candidate.key))[:count]
-    return sorted(costs, key=lambda t: (sum(t.over.values()), _loss(t), _flash(t), t.candidate.key))[:count]
+        return sorted(costs, key=lambda t: (_flash(t), t.number))[:count]
+    return sorted(costs, key=lambda t: (sum(t.over.values()), _loss(t), _flash(t), t.number))[:count]
 
 
 _WON_BACK = 4.0  # times the limit of loss

@@ -33,7 +33,7 @@ def run(
     callbacks: Sequence[Callable[[Trial], None]] = (), **settings: Any,
 ) -> finish.Finished:  # fmt: skip
     """From a folder to what a search hands over."""
-    chosen = Settings(**{"budget": BUDGET, "trials": 24, **settings})
+    chosen = Settings(**{"budget": BUDGET, "trials": 12, **settings})
     with journal.opened(folder) as storage:
         if serve is not None:
             worker.serve(storage, *serve)
