@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from ..boards.board import Board
 from ..compression.sizes import WEIGHT_PARTS, layer_sizes
 from ..compression.substitute import pack_layers
 from ..data import for_graph, subset
@@ -21,6 +22,8 @@ from ..generate.fits import STACK_BYTES
 from ..generate.goals import Goal, plan_for
 from ..generate.plan import Plan, Step, base_of, blocks_of
 from ..generate.within import least_plan
+from ..measure.cycles.speed import speed_of
+from ..measure.cycles.timing import TIMINGS, Cycles
 from ..ops.kernels.code_bytes import CODE_BYTES
 from ..pipeline import to_integer
 from ..quantize.post_training import post_training
@@ -69,7 +72,7 @@ class CostTable:
         fixed_ram: bytes of state and stack.
         fixed_arena: bytes of arena that layers without weights need.
         least_ram: bytes of arena, state and stack of the smallest plan of the int8 network, by rows where that helps.
-        clock_hz: of the board; None: not known.
+        seconds_per_cycle: at the board's clock, with its flash's wait states; None: not known.
         cycle_scale: what estimated cycles are multiplied with, see `calibrated`.
     """
 
@@ -81,15 +84,20 @@ class CostTable:
     fixed_ram: int
     fixed_arena: int
     least_ram: int
-    clock_hz: int | None
+    seconds_per_cycle: float | None
     cycle_scale: float = 1.0
 
     def flash(self, layers: Mapping[str, str]) -> int:
         """Bytes of linked flash with these choices (layer -> choice), about."""
         chosen = self._chosen(layers)
         files = {*self.fixed_files, *(file for cost in chosen for file in cost.files)}
-        steps = _STEP_TEXT_BYTES * len(space.grouped(layers))
+        steps = self.flash_of_steps(len(space.grouped(layers)))
         return self.fixed_flash + steps + sum(c.constants for c in chosen) + sum(self.code[file] for file in files)
+
+    @staticmethod
+    def flash_of_steps(count: int) -> int:
+        """Bytes of the text that the packed model states of so many steps of its recipe."""
+        return _STEP_TEXT_BYTES * count
 
     def ram(self, layers: Mapping[str, str]) -> int:
         """Bytes of arena, state and stack with these choices, about, where RAM is spent for speed."""
@@ -101,7 +109,7 @@ class CostTable:
 
     def seconds(self, cycles: float) -> float | None:
         """Of so many cycles; None where the board has no clock."""
-        return None if self.clock_hz is None else cycles / self.clock_hz
+        return None if self.seconds_per_cycle is None else cycles * self.seconds_per_cycle
 
     def calibrated(self, candidate: Candidate, figures: Figures) -> CostTable:
         """The table after one candidate was built: its flash is right, and its cycles where all its RAM was free."""
@@ -138,7 +146,7 @@ def table(problem: Problem, choices: Mapping[str, tuple[str, ...]], *, optimise:
     weighted = {step.view.node.name for step in dense.plan.steps} & set(choices)
     others = [at for at, step in enumerate(dense.plan.steps) if step.view.node.name not in weighted]
     constants = sum(layers[name][space.DENSE].constants for name in choices)
-    state, timing = dense.plan.state_bytes, problem.board.timing
+    state = dense.plan.state_bytes
     files = sorted({file for at in others for file in files_of(dense.plan.steps[at].kernel)})
     called = {file for own in layers.values() for cost in own.values() for file in cost.files}
     return CostTable(
@@ -150,8 +158,14 @@ def table(problem: Problem, choices: Mapping[str, tuple[str, ...]], *, optimise:
         state + STACK_BYTES,
         max((dense.in_use[at] for at in others), default=0),
         state + STACK_BYTES + least_plan(dense.plan.graph, features).arena_bytes,
-        None if timing is None else timing.clock_hz,
+        _seconds_per_cycle(problem.board),
     )
+
+
+def _seconds_per_cycle(board: Board) -> float | None:
+    timing, many = TIMINGS.get(board.core.name), 1e9
+    speed = None if timing is None else speed_of(timing, Cycles(many, many, many), board, None)
+    return None if speed is None or speed.milliseconds is None else speed.milliseconds.likely / 1000 / many
 
 
 @dataclass(frozen=True, slots=True)
