@@ -120,7 +120,8 @@ def take(study: optuna.Study, orders: Orders) -> tuple[optuna.Trial, Candidate] 
     if not any(t.state is TrialState.WAITING for t in trials) and not (orders.sampling and not _enough(trials, orders)):
         return None
     # A sampler that begins anew with each trial draws the same behind a kill as without one.
-    seed = hashlib.sha256(f"{orders.seed} {sum(map(is_final, trials))}".encode()).digest()
+    begun = sum(is_final(t) or t.state is TrialState.RUNNING for t in trials)
+    seed = hashlib.sha256(f"{orders.seed} {begun}".encode()).digest()
     study.sampler = optuna.samplers.TPESampler(
         seed=int.from_bytes(seed[:4], "little"), n_startup_trials=_STARTUP, multivariate=True
     )

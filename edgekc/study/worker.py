@@ -30,7 +30,7 @@ from .conduct import BEAT
 from .engine import Measure
 
 Result = TypeVar("Result")
-_BEAT_S = 5.0
+BEAT_S = 5.0  # between two signs of life; the search waits for many of them
 _POLL_S = 0.3
 _READY_S = 10.0  # that a server may take to start
 
@@ -88,7 +88,7 @@ def _beating(trial: optuna.Trial) -> Iterator[None]:
                 return  # somebody else has it now
             except grpc.RpcError:
                 pass  # the search may come back
-            if stop.wait(_BEAT_S):
+            if stop.wait(BEAT_S):
                 return
 
     thread = threading.Thread(target=beat, name="edgekc-beat", daemon=True)
@@ -122,11 +122,11 @@ def work(
     """
     where = f"{host}:{port}"
     me = f"{socket.gethostname()}:{threading.get_native_id()}"
-    storage = GrpcStorageProxy(host=host, port=port)
     with journal.quiet():
+        storage = GrpcStorageProxy(host=host, port=port)
         try:
             _wait(storage, where, patience)
-            study = _patiently(lambda: _open_study(storage, patience), storage, where, patience)
+            study = _patiently(lambda: _open_study(storage, where, patience), storage, where, patience)
             engine = open_engine(dict(study.user_attrs["identity"]))
             fix = "start it from the same edgekc, model and data as the search"
             journal.check_identity(storage, engine.identity, where, fix)
@@ -153,7 +153,7 @@ def _loop(
 
     def step() -> bool | None:
         """Whether one was measured; None where the search has ended."""
-        study = _open_study(storage, patience)
+        study = _open_study(storage, where, patience)
         orders = ev.Orders.from_dict(study.user_attrs[ev.ORDERS])
         if orders.done:
             return None
@@ -181,7 +181,7 @@ def _loop(
             time.sleep(_POLL_S)
 
 
-def _open_study(storage: GrpcStorageProxy, patience: float) -> optuna.Study:
+def _open_study(storage: GrpcStorageProxy, where: str, patience: float) -> optuna.Study:
     """The study that has not ended, or else the last one."""
     end = time.monotonic() + patience
     while True:
@@ -189,7 +189,7 @@ def _open_study(storage: GrpcStorageProxy, patience: float) -> optuna.Study:
         if studies:
             return next((s for s in studies if not s.user_attrs[ev.ORDERS]["done"]), studies[-1])
         if time.monotonic() > end:
-            raise UsageError("serves no search of edgekc", where="the address")
+            raise UsageError("no search of edgekc is served there", where=where)
         time.sleep(_POLL_S)
 
 

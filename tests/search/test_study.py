@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -111,13 +112,12 @@ def test_another_budget_takes_what_was_measured(tmp_path: Path) -> None:
     assert known & {t.candidate.key for t in found.findings.trials}
 
 
+@pytest.mark.slow
 def test_time_bounds_all_phases(tmp_path: Path) -> None:
-    engine = FakeEngine(wait=0.05)
-    found = run(engine, tmp_path / "out", seconds=3.0, trials=1000)
-    phases = {t.phase for t in found.findings.trials}
-    assert {"solver", "short"} <= phases
-    spent = sum(t.seconds for t in found.findings.trials)
-    assert 1.0 < spent < 3.3
+    began = time.monotonic()
+    found = run(FakeEngine(wait=0.05), tmp_path / "out", seconds=5.0, trials=1000)
+    assert time.monotonic() - began < 5.0 + 1.0
+    assert {"solver", "short"} <= {t.phase for t in found.findings.trials}
     assert max(t.candidate.epochs for t in found.findings.trials) < 20, "there is no time for all epochs"
 
 
