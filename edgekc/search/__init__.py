@@ -1,1 +1,1 @@
-"""Budgets in, a model out: what is tried, what it costs, and which of it is kept."""
+"""Budgets and a float model to a packed one: what is tried, what it costs, and which of it is kept."""

@@ -99,7 +99,7 @@ def table(
     nodes = [node for node in graph.nodes if node.name in choices]
     largest = max(view_of(graph, node).out.nbytes for node in graph.nodes)
     judged = subset(problem.judging, max(1, min(_JUDGED, _HELD_BYTES // largest)), problem.seed)
-    counts = {node.name: _calibrated(graph, node) for node in nodes}
+    counts = {node.name: calibrated(graph, node) for node in nodes}
     most = max(1, min(max(counts.values()), _HELD_BYTES // largest))
     train = subset(for_graph(problem.parts.train, graph), most, problem.seed)
     key = hashlib.sha256(f"{__version__}{dump(graph)}".encode())
@@ -125,7 +125,7 @@ def table(
     return SensitivityTable(layers, len(judged), judge.accuracy)
 
 
-def _calibrated(graph: Graph, node: Node) -> int:
+def calibrated(graph: Graph, node: Node) -> int:
     """Samples that a layer is compressed by: so many windows for each tap, as `front` takes, or a few more."""
     view, filters = view_of(graph, node), layer_filters(node)
     taps = view.weights.data.size // view.weights.shape[filters.axis] if view.weights.data is not None else 1
