@@ -25,7 +25,7 @@ from ..progress import Log, Progress, silent, unsaid
 from ..recipe import Recipe
 from ..recipe import parse as parse_recipe
 from ..search.candidate import Budget
-from ..study.engine import Settings
+from ..study.engine import Engine, Settings
 from ..study.report import Findings
 from ..study.trials import Trial
 from .model import Model, check_float, load
@@ -196,7 +196,8 @@ def search(
     folder = Path(out)
     began = clock.monotonic()
     journal.check_folder(folder)
-    engine = Measured(_problem(model, data, validation, board, name, seed, log), source_of(data), source_of(test), log)
+    problem = _problem(model, data, validation, board, name, seed, log)
+    engine: Engine = Measured(problem, source_of(data), source_of(test), log)
     engine.check()
     with journal.opened(folder) as storage:
         if address is not None:
@@ -295,7 +296,7 @@ def _bytes(value: int | str, option: str) -> int:
 def _seconds(value: float | str, option: str) -> float:
     if isinstance(value, str):
         return parse_seconds(value, option)
-    if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
+    if isinstance(value, bool) or not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
         raise UsageError(f"{value!r} is no number of seconds above 0", where=option)
     return float(value)
 

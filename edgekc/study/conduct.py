@@ -200,7 +200,8 @@ def short_line(trial: Trial) -> str:
     f = trial.figures
     assert f is not None
     took = "" if f.seconds is None else f", {1000 * f.seconds:.3g} ms"
-    return f"flash {f.flash:,} B, RAM {f.ram:,} B{took}, loss {f.loss:.2f}"
+    beyond = "" if trial.met else f", beyond {', '.join(trial.over)}"
+    return f"flash {f.flash:,} B, RAM {f.ram:,} B{took}, loss {f.loss:.2f}{beyond}"
 
 
 def conduct(

@@ -87,6 +87,10 @@ class Engine(Measure, Protocol):
         """Whether losses are points of accuracy, and not percent of output error."""
         ...
 
+    def check(self) -> None:
+        """UsageError where the test part could not be judged by: said before hours of work."""
+        ...
+
     def prepare(self, folder: Path, progress: Progress) -> None:
         """Costs and sensitivities of every layer and choice; goes on from what a killed run left in the folder."""
         ...
