@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import tables
 from ..boards.board import Board
 from ..errors import ToolError, UsageError
+from ..exploration.candidate import Budget
 from ..figures import parse_seconds
 from ..files.output import check_writable, write_file
 from ..format.fields import MAGIC
@@ -24,7 +25,6 @@ from ..names import check_name
 from ..progress import Log, Progress, silent, unsaid
 from ..recipe import Recipe
 from ..recipe import parse as parse_recipe
-from ..search.candidate import Budget
 from ..study.engine import Engine, Settings
 from ..study.report import Findings
 from ..study.trials import Trial
@@ -256,7 +256,7 @@ def work(
 
 
 def _problem(model: Any, data: Any, validation: Any, board: str | Path | Board, name: str, seed: int, log: Log) -> Any:
-    from ..search.problem import Problem
+    from ..exploration.problem import Problem
 
     source: Path | Graph
     if isinstance(model, (str, Path)):

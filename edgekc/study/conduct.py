@@ -14,9 +14,9 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ..errors import UsageError
+from ..exploration.candidate import Candidate
 from ..files.output import write_file
 from ..progress import Log, Progress
-from ..search.candidate import Candidate
 from . import evaluate as ev
 from . import journal
 from .engine import Engine, Settings

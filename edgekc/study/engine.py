@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from ..exploration.candidate import Budget, Candidate, Figures
 from ..progress import Log, Progress
-from ..search.candidate import Budget, Candidate, Figures
 
 if TYPE_CHECKING:
     from ..compression.state import OnProgress

@@ -17,8 +17,8 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from ..errors import EdgekcError
+from ..exploration.candidate import Budget, Candidate, Figures
 from ..progress import Log
-from ..search.candidate import Budget, Candidate, Figures
 from .engine import Measure, Space
 from .trials import Trial, objectives
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import optuna
 
+from ..exploration.candidate import Budget
+from ..exploration.solve import Correlation, rank_correlation
 from ..files.output import write_file
 from ..progress import Log
-from ..search.candidate import Budget
-from ..search.solve import Correlation, rank_correlation
 from . import evaluate, journal
 from .engine import Engine
 from .picture import picture

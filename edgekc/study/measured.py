@@ -15,13 +15,13 @@ from .. import recipe as rc
 from ..boards.board import Board
 from ..data import Source, for_graph
 from ..errors import UsageError
+from ..exploration import costs, sensitivity, solve, space, truth
+from ..exploration.candidate import Budget, Candidate, Figures
+from ..exploration.problem import Problem
 from ..graph.ir import dump
 from ..judgement import Judgement, judge
 from ..parts import check_test, described, read_test, shared
 from ..progress import Log, Progress
-from ..search import costs, sensitivity, solve, space, truth
-from ..search.candidate import Budget, Candidate, Figures
-from ..search.problem import Problem
 from .engine import Identity, Space
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from ..search.candidate import Budget
+from ..exploration.candidate import Budget
 from .trials import Trial, front, measured
 
 _INK, _QUIET, _BEST, _FRONT, _OTHER = "#1f2937", "#6b7280", "#b45309", "#0f766e", "#cbd5e1"

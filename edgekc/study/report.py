@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .. import tables
+from ..exploration.candidate import Budget
+from ..exploration.solve import Correlation
 from ..judgement import Judgement
-from ..search.candidate import Budget
-from ..search.solve import Correlation
 from .engine import Identity
 from .trials import Bought, Trial, binding, buys, front, measured
 

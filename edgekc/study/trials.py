@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..search.candidate import Budget, Candidate, Figures
+from ..exploration.candidate import Budget, Candidate, Figures
 
 OBJECTIVES = ("flash", "ram", "cycles", "loss")  # what is made small
 _WORDS = {"flash": "bytes of flash", "ram": "bytes of RAM", "seconds": "ms", "loss": "points"}

@@ -22,8 +22,8 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import GrpcStorageProxy, run_grpc_proxy_server
 
 from ..errors import UsageError
+from ..exploration.candidate import Candidate
 from ..progress import Log, Progress
-from ..search.candidate import Candidate
 from . import evaluate as ev
 from . import journal
 from .conduct import BEAT

@@ -13,9 +13,9 @@ from typing import Any
 
 from edgekc.compression.state import Progress as Training
 from edgekc.errors import UsageError
+from edgekc.exploration.candidate import Budget, Candidate, Figures
 from edgekc.judgement import Judgement
 from edgekc.progress import Log, Progress
-from edgekc.search.candidate import Budget, Candidate, Figures
 from edgekc.study.engine import Identity, Space
 
 BITS = {"int8": 8, "cluster4": 4, "cluster2": 2}

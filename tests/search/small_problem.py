@@ -7,9 +7,9 @@ from float_nets import FloatNet
 
 from edgekc.data import Dataset
 from edgekc.evaluate import classes_of
+from edgekc.exploration.problem import Problem
 from edgekc.graph.ir import Array, Graph
 from edgekc.quantize import float_reference
-from edgekc.search.problem import Problem
 
 BOARD = "mps2-an386"
 

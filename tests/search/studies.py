@@ -9,7 +9,7 @@ from typing import Any
 
 from fake_engine import FakeEngine
 
-from edgekc.search.candidate import Budget
+from edgekc.exploration.candidate import Budget
 from edgekc.study import conduct, finish, journal, worker
 from edgekc.study.engine import Settings
 from edgekc.study.trials import Trial

@@ -16,15 +16,15 @@ from edgekc.compression import walk
 from edgekc.compression.sizes import layer_sizes
 from edgekc.data import for_graph, subset
 from edgekc.errors import UsageError
+from edgekc.exploration import costs, sensitivity, single, space, truth
+from edgekc.exploration.candidate import Candidate
+from edgekc.exploration.costs import CostTable
+from edgekc.exploration.problem import Problem
 from edgekc.format.pack import read
 from edgekc.graph.ir import Graph
 from edgekc.progress import unsaid
 from edgekc.quantize import float_reference
 from edgekc.quantize.settings import Quantize
-from edgekc.search import costs, sensitivity, single, space, truth
-from edgekc.search.candidate import Candidate
-from edgekc.search.costs import CostTable
-from edgekc.search.problem import Problem
 
 pytestmark = pytest.mark.fast
 CHOICES = ("int8", "cluster4", "cluster2", "templates16+pairs5", "svd4")

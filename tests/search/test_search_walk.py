@@ -13,9 +13,10 @@ pytest.importorskip("grpc", reason="the extra `search` is not installed")
 from small_problem import BOARD, labelled, net, problem
 
 import edgekc
+from edgekc.api import searching
 from edgekc.errors import ToolError
-from edgekc.search import truth
-from edgekc.search.candidate import Candidate
+from edgekc.exploration import truth
+from edgekc.exploration.candidate import Candidate
 from edgekc.study.measured import Measured, board_key
 
 
@@ -58,7 +59,7 @@ def test_what_makes_two_searches_comparable() -> None:
     assert first.identity.model != second.identity.model and first.identity.board == second.identity.board
     assert board_key(first.problem.board).startswith(f"{BOARD} ")
     x, y = labelled(net())
-    other = edgekc.search.__globals__["_problem"](
+    other = searching._problem(
         edgekc.Model("renamed", net(), "renamed", None, b""), (np.flip(x), y), None, BOARD, "", 0, print
     )
     found = Measured(other, None, None, print).identity

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from edgekc.errors import UsageError
-from edgekc.search import solve
-from edgekc.search.candidate import Budget, Candidate, Figures
-from edgekc.search.costs import Cost, CostTable
-from edgekc.search.sensitivity import Loss, SensitivityTable
+from edgekc.exploration import solve
+from edgekc.exploration.candidate import Budget, Candidate, Figures
+from edgekc.exploration.costs import Cost, CostTable
+from edgekc.exploration.sensitivity import Loss, SensitivityTable
 
 pytestmark = pytest.mark.fast
 NAMES, CHOICES = ("a", "b", "c", "d"), ("int8", "cluster4", "cluster2", "svd2")

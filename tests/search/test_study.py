@@ -14,7 +14,7 @@ from fake_engine import FakeEngine, figures, other_model
 from studies import BUDGET, Told, run
 
 from edgekc.errors import UsageError
-from edgekc.search.candidate import Budget, Candidate
+from edgekc.exploration.candidate import Budget, Candidate
 from edgekc.study import journal
 
 

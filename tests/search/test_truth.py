@@ -9,9 +9,9 @@ from small_problem import BOARD, problem
 
 import edgekc
 from edgekc.errors import CapacityError, ToolError
-from edgekc.search import costs, space, truth
-from edgekc.search.candidate import Candidate
-from edgekc.search.problem import Problem
+from edgekc.exploration import costs, space, truth
+from edgekc.exploration.candidate import Candidate
+from edgekc.exploration.problem import Problem
 
 pytestmark = pytest.mark.slow
 
