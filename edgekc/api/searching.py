@@ -6,7 +6,7 @@ import importlib.util
 import math
 import time as clock
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,6 @@ from ..figures import parse_seconds
 from ..files.output import check_writable, write_file
 from ..format.fields import MAGIC
 from ..format.pack import read
-from ..graph.ir import Graph
 from ..judgement import Judgement
 from ..measure.budget import parse_size
 from ..names import check_name
@@ -32,6 +31,7 @@ from .model import Model, check_float, load
 from .packed import source_of
 
 if TYPE_CHECKING:
+    from ..exploration.problem import Problem
     from ..study.measured import Measured
 
 _LINGER_S = 2.0  # that a search is served beyond its end, so that workers see it
@@ -255,21 +255,23 @@ def work(
     return worker.work(host, port, open_engine, patience=patience, log=log, progress=progress, checkpoints=kept)
 
 
-def _problem(model: Any, data: Any, validation: Any, board: str | Path | Board, name: str, seed: int, log: Log) -> Any:
+def _problem(
+    model: Any, data: Any, validation: Any, board: str | Path | Board, name: str, seed: int, log: Log
+) -> Problem:
+    """The problem of a file, or of whatever else `load` takes."""
     from ..exploration.problem import Problem
 
-    source: Path | Graph
-    if isinstance(model, (str, Path)):
-        source = Path(model)
-    else:
-        loaded = load(model, name=name)
-        check_float(loaded)
-        name, source = name or loaded.name, loaded.path or loaded.graph
+    more: dict[str, Any] = {"validation": source_of(validation), "board": board, "seed": seed, "log": log}
     if name:
         check_name(name)
-    return Problem.open(
-        source, source_of(data), validation=source_of(validation), board=board, name=name, seed=seed, log=log
-    )
+    if isinstance(model, (str, Path)):
+        return Problem.open(Path(model), source_of(data), name=name, **more)
+    loaded = load(model, name=name)
+    check_float(loaded)
+    name = name or loaded.name
+    if loaded.path is not None:
+        return Problem.open(loaded.path, source_of(data), name=name, **more)
+    return replace(Problem.open(loaded.graph, source_of(data), name=name, **more), origin=loaded.origin)
 
 
 def _budget(flash: int | str | None, ram: int | str | None, latency: float | str | None, loss: float | None) -> Budget:

@@ -45,7 +45,7 @@ class Trial:
         return self.figures is not None and not self.over
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data."""
+        """The record as plain data, with the key of its candidate and whether it meets the budgets."""
         figures = None if self.figures is None else asdict(self.figures)
         return {
             **{name: getattr(self, name) for name in ("number", "phase", "proxy", "seconds", "error", "worker")},

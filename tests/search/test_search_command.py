@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import socket
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -23,7 +24,6 @@ from edgekc.study import measured
 
 MODEL = "net.onnx"
 GOOD = ("search", MODEL, "--data", "d.npz", "--board", "nucleo-f446re", "--trials", "6")
-pytestmark = pytest.mark.fast
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +35,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     return found
 
 
+@pytest.mark.fast
 def test_the_command_writes_everything(tmp_path: Path, engine: FakeEngine) -> None:
     out = tmp_path / "out"
     result = call(*GOOD, "-o", out, "--max-flash", "4000", "--max-loss", "1.5")
@@ -64,6 +65,7 @@ def test_no_candidate_meets_the_budgets(tmp_path: Path) -> None:
     assert (tmp_path / "out" / "best.ekc").is_file()
 
 
+@pytest.mark.fast
 def test_a_budget_below_the_least(tmp_path: Path) -> None:
     said = complaint(call(*GOOD, "-o", tmp_path / "out", "--max-flash", "1k"))
     assert "the least possible is 2,200 bytes" in said
@@ -101,6 +103,7 @@ def test_a_folder_with_something_else(tmp_path: Path) -> None:
     assert snapshot(tmp_path) == {"notes.txt": b"mine"}
 
 
+@pytest.mark.fast
 def test_a_package_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = searching.importlib.util.find_spec
     monkeypatch.setattr(searching.importlib.util, "find_spec", lambda name: None if name == "optuna" else real(name))
@@ -108,7 +111,7 @@ def test_a_package_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert said == "a search needs optuna; pip install 'edgekc[search]'"
 
 
-@pytest.mark.parametrize("at", [0, 5, 60])
+@pytest.mark.parametrize("at", [0, 60, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_full_disk_loses_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: FakeEngine, at: int
 ) -> None:
@@ -138,6 +141,16 @@ def test_a_full_disk_loses_nothing(
     assert found.best.candidate == whole.best.candidate
     assert len(found.trials) == len(whole.trials)
     assert len(engine.calls) <= len(whole.trials) + 1 and engine.calls[: len(first)] == first
+
+
+@pytest.mark.fast
+def test_a_worker_that_finds_nobody() -> None:
+    with socket.create_server(("localhost", 0)) as found:
+        port = int(found.getsockname()[1])
+    said = complaint(call("worker", f"localhost:{port}", "--model", MODEL, "--data", "d.npz", "--patience", "0"))
+    assert said == f"localhost:{port}: no search answers there; start `edgekc search --serve` first"
+    said = complaint(call("worker", "localhost", "--model", MODEL, "--data", "d.npz"))
+    assert said == "address: 'localhost' is no HOST:PORT; write it like 0.0.0.0:13000"
 
 
 # ---- Python ----

@@ -46,6 +46,7 @@ def test_all_phases_and_the_choice(tmp_path: Path) -> None:
     assert found.findings.correlation is not None and found.findings.correlation.spearman > 0.9
 
 
+@pytest.mark.slow
 def test_sampling_finds_more_than_the_solver(tmp_path: Path) -> None:
     """The proxy knows nothing of `size`; a budget of flash that only such code meets with little loss shows it."""
     found = run(FakeEngine(trainable=False), tmp_path / "out", trials=40, budget=Budget(flash=3_000))
@@ -67,7 +68,7 @@ def test_it_ends_the_same_again_and_measures_nothing_twice(tmp_path: Path) -> No
     assert not same(a["trials"], other["trials"])
 
 
-@pytest.mark.parametrize("at", [1, 4, 5, 12, 14, 17])
+@pytest.mark.parametrize("at", [5, 14, *(pytest.param(at, marks=pytest.mark.slow) for at in (1, 4, 12, 17))])
 def test_a_stopped_search_ends_the_same(tmp_path: Path, at: int) -> None:
     whole = run(FakeEngine(), tmp_path / "whole").findings.as_json()
     engine = FakeEngine()
@@ -96,6 +97,7 @@ def test_a_journal_that_was_cut_off_is_read(tmp_path: Path) -> None:
     assert len(engine.calls) <= 1
 
 
+@pytest.mark.slow
 def test_more_trials_go_on(tmp_path: Path) -> None:
     run(FakeEngine(), tmp_path / "out", trials=8, epochs=0)
     engine = FakeEngine()
@@ -103,6 +105,7 @@ def test_more_trials_go_on(tmp_path: Path) -> None:
     assert 0 < len(engine.calls) <= 8 and len(found.findings.trials) > 8
 
 
+@pytest.mark.slow
 def test_another_budget_takes_what_was_measured(tmp_path: Path) -> None:
     first = run(FakeEngine(), tmp_path / "out", epochs=0)
     engine = FakeEngine()
