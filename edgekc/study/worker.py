@@ -66,13 +66,25 @@ def serve(storage: optuna.storages.BaseStorage, host: str, port: int) -> None:
             failed.append(error)
 
     threading.Thread(target=run, name="edgekc-serve", daemon=True).start()
-    client = GrpcStorageProxy(host="localhost" if host in ("0.0.0.0", "[::]") else host, port=port)
-    try:
-        client.wait_server_ready(timeout=_READY_S)
-    except ConnectionError:
-        raise UsageError(f"cannot be served: {failed[0] if failed else 'no answer'}", where=where) from None
-    finally:
-        client.close()
+    if not _listens("localhost" if host in ("0.0.0.0", "[::]") else host, port, _READY_S, lambda: not failed):
+        raise UsageError(f"cannot be served: {failed[0] if failed else 'no answer'}", where=where)
+
+
+def _listens(host: str, port: int, patience: float, hope: Callable[[], bool] = lambda: True) -> bool:
+    """Whether somebody listens there, at once or a little later.
+
+    gRPC's own way to wait leaves a thread behind that prints a traceback where nobody comes.
+    """
+    end = time.monotonic() + patience
+    while hope():
+        try:
+            socket.create_connection((host.strip("[]"), port), timeout=max(patience, 1.0)).close()
+            return True
+        except OSError:
+            if time.monotonic() >= end:
+                return False
+            time.sleep(min(_POLL_S, max(end - time.monotonic(), 0.01)))
+    return False
 
 
 @contextmanager
@@ -125,19 +137,20 @@ def work(
     with journal.quiet():
         storage = GrpcStorageProxy(host=host, port=port)
         try:
-            _wait(storage, where, patience)
-            study = _patiently(lambda: _open_study(storage, where, patience), storage, where, patience)
+            _wait(host, port, patience)
+            study = _patiently(lambda: _open_study(storage, where, patience), host, port, patience)
             engine = open_engine(dict(study.user_attrs["identity"]))
             fix = "start it from the same edgekc, model and data as the search"
             journal.check_identity(storage, engine.identity, where, fix)
-            return _loop(storage, where, engine, me, patience, log, progress, checkpoints)
+            return _loop(storage, host, port, engine, me, patience, log, progress, checkpoints)
         finally:
             storage.close()
 
 
 def _loop(
     storage: GrpcStorageProxy,
-    where: str,
+    host: str,
+    port: int,
     engine: Measure,
     me: str,
     patience: float,
@@ -153,7 +166,7 @@ def _loop(
 
     def step() -> bool | None:
         """Whether one was measured; None where the search has ended."""
-        study = _open_study(storage, where, patience)
+        study = _open_study(storage, f"{host}:{port}", patience)
         orders = ev.Orders.from_dict(study.user_attrs[ev.ORDERS])
         if orders.done:
             return None
@@ -167,12 +180,12 @@ def _loop(
                 study, orders, trial, candidate, engine, ev.known([study]).get(candidate.key), worker=me,
                 checkpoints=None if checkpoints is None else checkpoints / candidate.key,
                 on_progress=lambda title, now: None, log=log, keep=keep,
-                persist=lambda job: _patiently(job, storage, where, patience),
+                persist=lambda job: _patiently(job, host, port, patience),
             )  # fmt: skip
         return True
 
     while True:
-        found = _patiently(step, storage, where, patience)
+        found = _patiently(step, host, port, patience)
         if found is None:
             return measured
         measured += found
@@ -193,20 +206,23 @@ def _open_study(storage: GrpcStorageProxy, where: str, patience: float) -> optun
         time.sleep(_POLL_S)
 
 
-def _wait(storage: GrpcStorageProxy, where: str, patience: float) -> None:
-    try:
-        storage.wait_server_ready(timeout=patience)
-    except ConnectionError:
-        raise UsageError("no search answers there", where=where, fix="start `edgekc search --serve` first") from None
+def _wait(host: str, port: int, patience: float) -> None:
+    if not _listens(host, port, patience):
+        fix = "start `edgekc search --serve` first"
+        raise UsageError("no search answers there", where=f"{host}:{port}", fix=fix)
 
 
-def _patiently(job: Callable[[], Result], storage: GrpcStorageProxy, where: str, patience: float) -> Result:
+def _patiently(job: Callable[[], Result], host: str, port: int, patience: float) -> Result:
     """The job's result; where the search does not answer, it may come back within `patience`."""
+    end: float | None = None
     while True:
         try:
             return job()
         except grpc.RpcError as error:
             code = error.code() if isinstance(error, grpc.Call) else None  # type: ignore[no-untyped-call]
-            if code is not grpc.StatusCode.UNAVAILABLE:
-                raise UsageError(f"the search there failed: {code}", where=where) from error
-            _wait(storage, where, patience)
+            end = time.monotonic() + patience if end is None else end
+            if code is not grpc.StatusCode.UNAVAILABLE or time.monotonic() > end:
+                why = "does not answer" if code is grpc.StatusCode.UNAVAILABLE else f"failed: {code}"
+                raise UsageError(f"the search there {why}", where=f"{host}:{port}") from error
+            _wait(host, port, max(end - time.monotonic(), 0.0))
+            time.sleep(_POLL_S)
