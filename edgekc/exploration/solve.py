@@ -17,7 +17,7 @@ from ..errors import ToolError, UsageError
 from ..graph.ir import Array
 from . import space
 from .candidate import Budget, Candidate
-from .costs import CostTable
+from .costs import BOUND_BYTES, CostTable
 from .sensitivity import Loss, SensitivityTable
 
 _LEAST_SHARE = 0.5  # of the way from the budget down to the least flash that candidates are spread over
@@ -83,6 +83,9 @@ def candidates(
     _check_scipy()
     problem = _Knapsack(cost, sensitivity, _most_cycles(cost, budget))
     _check_possible(cost, budget, problem)
+    if budget.flash is not None and _bound(cost, dict.fromkeys(cost.layers, space.DENSE), budget, base) is not None:
+        least_flash = cost.flash(problem.smallest())
+        budget = replace(budget, flash=max(budget.flash - BOUND_BYTES, least_flash))
     weightings: tuple[Callable[[Loss], float], ...] = (
         lambda loss: loss.proxy,
         lambda loss: math.sqrt(max(loss.proxy, 0.0)),
@@ -102,8 +105,10 @@ def predicted(cost: CostTable, sensitivity: SensitivityTable, candidate: Candida
     """What the tables say of one candidate; of one whose plan is bound to some RAM, that RAM at the most."""
     layers = dict(candidate.layers)
     ram, cycles = cost.ram(layers), cost.cycles(layers)
+    bound = candidate.ram is not None and ram > candidate.ram
+    flash = cost.flash(layers) + BOUND_BYTES * bound
     ram = ram if candidate.ram is None else min(ram, candidate.ram)
-    return Predicted(cost.flash(layers), ram, cycles, cost.seconds(cycles), sensitivity.proxy(layers))
+    return Predicted(flash, ram, cycles, cost.seconds(cycles), sensitivity.proxy(layers))
 
 
 def least(cost: CostTable) -> Least:
