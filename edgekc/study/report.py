@@ -77,7 +77,14 @@ class Findings:
                 f"beyond {', '.join(parts)}; {_LIMITS[binding(best)]} binds"
             )
         lines += [f"{name}: {text}" for name, text in self._figures(best)]
-        return lines
+        return [*lines, f"as built by: {self.command()}"]
+
+    def command(self) -> str:
+        """The command that builds the chosen model so that it costs what the figures say."""
+        found, words = self.best.candidate, ["edgekc compile best.ekc", f"--board {self.board}"]
+        words += [f"--optimise {found.optimise}"] * (found.optimise != "speed")
+        words += [] if found.ram is None else [f"--ram {found.ram}"]
+        return " ".join([*words, "-o DIR"])
 
     def _figures(self, trial: Trial) -> list[tuple[str, str]]:
         f, budget = trial.figures, self.budget

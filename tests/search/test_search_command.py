@@ -46,6 +46,9 @@ def test_the_command_writes_everything(tmp_path: Path, engine: FakeEngine) -> No
     }  # fmt: skip
     load(out / "recipe.toml")
     found = json.loads((out / "pareto.json").read_text())
+    (best,) = (t["candidate"] for t in found["trials"] if t["key"] == found["best"])
+    built = " --optimise size" * (best["optimise"] == "size")
+    assert f"as built by: edgekc compile best.ekc --board nucleo-f446re{built} -o DIR" in result.out
     assert found["met"] and found["budget"]["flash"] == 4000 and found["binding"] == ""
     stars = [t for t in found["trials"] if t["pareto"]]
     assert stars and found["best"] in {t["key"] for t in stars}
