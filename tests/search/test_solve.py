@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgekc.errors import UsageError
-from edgekc.exploration import costs, solve
+from edgekc.exploration import solve
 from edgekc.exploration.candidate import Budget, Candidate, Figures
 from edgekc.exploration.costs import Cost, CostTable
 from edgekc.exploration.sensitivity import Loss, SensitivityTable
@@ -85,7 +85,7 @@ def test_a_plan_is_bound_to_ram_where_it_would_take_more() -> None:
     budget = Budget(flash=sorted(map(cost.flash, EVERY))[100], ram=1500)
     for found in solve.candidates(cost, losses, budget, 5, Candidate(())):  # which leave room for tables of rows
         said = solve.predicted(cost, losses, found)
-        assert said.flash == cost.flash(dict(found.layers)) + costs.BOUND_BYTES <= (budget.flash or 0)
+        assert said.flash == cost.flash(dict(found.layers)) + solve.BOUND_BYTES <= (budget.flash or 0)
     assert {one.ram for one in solve.candidates(cost, losses, Budget(ram=9999), 5, Candidate((), ram=1700))} == {1700}
 
 
