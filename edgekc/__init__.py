@@ -40,11 +40,13 @@ if TYPE_CHECKING:
     from .api.packed import Packed, compress, list_recipes, load_recipe, transfer
     from .api.program import Program
     from .api.results import Built, Costs, Evaluation, LayerCosts, Verification
+    from .api.searching import Search, Trials, search, work
     from .boards.board import Board, load_board
     from .console.session import Way
     from .demo.walk import DEMO_DATA, run_demo
     from .judgement import Judgement
     from .paired import Paired
+    from .study.trials import Trial
 
 __version__ = "0.1.0"
 
@@ -73,8 +75,11 @@ __all__ = [
     "Packed",
     "Paired",
     "Program",
+    "Search",
     "ToolError",
     "Tools",
+    "Trial",
+    "Trials",
     "UnsupportedError",
     "UsageError",
     "Verification",
@@ -96,7 +101,9 @@ __all__ = [
     "load_recipe",
     "open_program",
     "run_demo",
+    "search",
     "transfer",
+    "work",
 ]
 
 # Where each name is that is not here yet.
@@ -109,11 +116,13 @@ _PLACES = {
     "api.packed": ("Packed", "compress", "list_recipes", "load_recipe", "transfer"),
     "api.program": ("Program",),
     "api.results": ("Built", "Costs", "Evaluation", "LayerCosts", "Verification"),
+    "api.searching": ("Search", "Trials", "search", "work"),
     "boards.board": ("Board", "load_board"),
     "console.session": ("Way",),
     "demo.walk": ("DEMO_DATA", "run_demo"),
     "judgement": ("Judgement",),
     "paired": ("Paired",),
+    "study.trials": ("Trial",),
 }
 _PLACE = {name: module for module, names in _PLACES.items() for name in names}
 

@@ -8,6 +8,7 @@ _ROWS = (
     ("an int8 .tflite, or an .ekc", "edgekc compile MODEL --board BOARD -o DIR"),
     ("a model: can it run?", "edgekc check MODEL"),
     ("a float model and data", "edgekc compress MODEL --data DATA -o NAME.ekc"),
+    ("a budget of flash or RAM", "edgekc search -h"),
     ("a model, and no board yet", "edgekc fit MODEL"),
     ("a compiled folder: is it right?", "edgekc verify DIR"),
     ("how accurate is it?", "edgekc evaluate DIR --data DATA"),

@@ -30,9 +30,11 @@ from . import (
     flash,
     inspect,
     measure,
+    search,
     simulate,
     transfer,
     verify,
+    worker,
 )
 from . import run as run_command
 from .guide import GUIDE
@@ -42,8 +44,8 @@ _OURS = (BOARDS, CODEGEN, RUNTIME_C, Path(__file__).resolve().parents[1])
 # Headings of the help, with the file and the function of each command below them.
 _COMMANDS: tuple[tuple[str, tuple[tuple[ModuleType, Callable[..., None]], ...]], ...] = (
     ("From a model", ((demo, demo.demo), (check, check.check), (compile, compile.compile_),
-                      (compress, compress.compress), (transfer, transfer.transfer), (fit, fit.fit),
-                      (inspect, inspect.inspect))),
+                      (compress, compress.compress), (search, search.search), (worker, worker.worker),
+                      (transfer, transfer.transfer), (fit, fit.fit), (inspect, inspect.inspect))),
     ("With a compiled folder", ((verify, verify.verify), (evaluate, evaluate.evaluate), (measure, measure.measure),
                                 (diff, diff.diff))),
     ("With a board", ((boards, boards.boards), (build, build.build), (flash, flash.flash),
