@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from .. import tables, used
-from ..data import Dataset, Source, for_graph, portion, synthetic
+from .. import affordable, tables, used
+from ..data import Dataset, Source, for_graph, synthetic
 from ..errors import UsageError
 from ..evaluate import Accuracy, output_error
 from ..format.pack import pack, read
@@ -22,7 +22,7 @@ from ..judgement import Judgement, Rival, judge, rival
 from ..ops import legal
 from ..parts import Part, Parts, check_test, described, read_parts, read_test, shared
 from ..pipeline import source_metadata, to_integer
-from ..progress import Log
+from ..progress import Log, Progress, quarters
 from ..quantize.to_int8 import prepare
 from .changes import Layer
 from .run import compress
@@ -121,7 +121,7 @@ def run(
     uses = () if project is None else used.read(project)
     check_test(data, test, recipe, source)
     parts = None if data is None else read_parts(data, validation, test, recipe, source, log)
-    samples = None if parts is None else parts.train
+    samples, told = None if parts is None else parts.train, quarters(log)
     if samples is not None and recipe.samples_wanted is None:
         warn_of_missing_classes(samples, source, log)
     result = compress(
@@ -153,7 +153,7 @@ def run(
         len(ekc),
         None if judgement is None else judgement.base,
         None if judgement is None else judgement.packed,
-        None if judgement is not None else _output_error(source, ekc, parts, recipe, log),
+        None if judgement is not None else _output_error(source, ekc, parts, recipe, log, told),
         source.metadata.get("source_layout", ""),
         judgement,
     )
@@ -209,17 +209,20 @@ def warn_of_missing_classes(samples: Dataset, source: Graph, log: Log) -> None:
         log(f"warning: {samples.where}: no sample of {what}; a model that is trained on labels forgets what is missing")
 
 
-def _output_error(source: Graph, ekc: bytes, parts: Parts | None, recipe: Recipe, log: Log) -> float:
+def _output_error(
+    source: Graph, ekc: bytes, parts: Parts | None, recipe: Recipe, log: Log, progress: Progress
+) -> float:
     """What stands in for accuracy where there are no labels, said as a warning."""
     settings, kind = recipe.quantize, ""
     if parts is None:
-        samples = synthetic(source, _ERROR_SAMPLES, settings.seed + 1, settings.input_range)
+        count = affordable.samples(source, _ERROR_SAMPLES)
+        samples = synthetic(source, count, settings.seed + 1, settings.input_range)
     elif parts.validation is not None:
         samples, kind = parts.validation, " that nothing was trained on"
     else:
         samples, kind = parts.train, " that calibrated, too"
-    chosen = portion(samples, source, _ERROR_SAMPLES, settings.seed + 1)
-    error = output_error(source, ekc, chosen)
+    chosen = affordable.some(samples, source, _ERROR_SAMPLES, settings.seed + 1)
+    error = output_error(source, ekc, chosen, progress=progress)
     log(
         f"warning: no labels, so nobody knows the accuracy: on {len(chosen)} samples of {chosen.where}{kind} the "
         f"outputs of the packed model are {error:.1%} off those of the float model"
