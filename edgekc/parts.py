@@ -119,16 +119,21 @@ def read_test(data: Source | None, test: Source | None, recipe: Recipe) -> Datas
     return found if found.y is not None else None
 
 
-def check_test(data: Source | None, test: Source | None, recipe: Recipe, graph: Graph) -> None:
-    """UsageError where the test part could not be read or does not fit, before hours of training.
+def check_test(data: Source | None, test: Source | None, recipe: Recipe, graph: Graph) -> bool:
+    """Whether there is a test part, as far as can be said before it is read; nothing runs on it.
 
-    Of images one is looked at, of an .npz all samples; nothing runs on them.
+    Of images one is looked at, of an .npz all samples. What is no file is taken to have labels.
+
+    Raises:
+        UsageError: it could not be read or does not fit: said before hours of training.
     """
     source = data if test is None and data is not None and _has_test(data, None) else test
     if isinstance(source, (str, Path)):
         split = "test" if "test" in splits_of(Path(source)) else ""
         found = load(source, split=split, count=None if Path(source).suffix == ".npz" else 1, quant=_quant(recipe))
         for_graph(found, graph)
+        return found.y is not None
+    return source is not None
 
 
 def read_samples(source: Source, split: str, recipe: Recipe, everything: bool = False) -> Dataset:

@@ -18,7 +18,7 @@ from ..evaluate import Accuracy, output_error
 from ..format.pack import pack, read
 from ..graph.ir import Graph, dump
 from ..importers import import_model
-from ..judgement import Judgement, Rival, judge, rival
+from ..judgement import Judgement, Rival, judge, plain_int8, rival
 from ..ops import legal
 from ..parts import Part, Parts, check_test, described, read_parts, read_test, shared
 from ..pipeline import source_metadata, to_integer
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..recipe import Recipe
     from ..train.trainer import Trainer
 
+_INT8_MACS = 2 * affordable.MACS  # that calibrating and judging the plain int8 model may take, where nobody asks for it
 _ERROR_SAMPLES = 256  # that the outputs of two models are compared on, where there are no labels
 
 
@@ -89,6 +90,7 @@ def run(
     *,
     validation: Source | None = None,
     against: Sequence[Path] = (),
+    int8: bool | None = None,
     project: Path | None = None,
     on_progress: OnProgress = lambda title, progress: None,
     trainer: Callable[[], Trainer] | None = None,
@@ -105,6 +107,7 @@ def run(
             those that choose.
         validation: labelled samples that choose; None: the `validation` split of `data`, or some that are split off.
         against: files of models that the packed one is compared with on the same samples.
+        int8: whether it is compared with the plain int8 model too; None: where that is cheap.
         project: the folder whose `edgekc-data.json` says which samples have chosen before; this run's are added
             where it trained or judged. None: nothing is read or written.
         on_progress: is given the progress of each retraining.
@@ -139,7 +142,8 @@ def run(
     flags = _flags(parts, judged) + ([] if part is None else used.flags(uses, part, key))
     for flag in flags:
         log(f"warning: {flag}")
-    judgement = _judged(source, ekc, parts, judged, part, recipe, rivals)
+    plain = _plain_int8(source, parts, judged, recipe, int8, log)
+    judgement = _judged(source, ekc, parts, judged, part, recipe, plain + rivals, told)
     if judgement is not None and flags:
         judgement = replace(judgement, flags=tuple(flags))
     if project is not None and (judgement is not None or recipe.trains):
@@ -176,6 +180,21 @@ def _record(project: Path, parts: Parts | None, test: Part | None, key: str, nam
         log(f"warning: what samples were used for is not recorded: {error}")
 
 
+def _plain_int8(
+    source: Graph, parts: Parts | None, test: Dataset | None, recipe: Recipe, wanted: bool | None, log: Log
+) -> list[Rival]:
+    """The plain int8 model to compare with; none where nothing judges, or the packed model is that one."""
+    judges = test if test is not None or parts is None else parts.validation or parts.train
+    if wanted is False or judges is None or judges.y is None or not recipe.compress:
+        return []
+    work = affordable.macs(source) * (len(judges) + 2 * affordable.samples(source, recipe.quantize.samples))
+    if wanted is None and work > _INT8_MACS:
+        log(f"note: not compared with the plain int8 model, which takes {work / 1e9:,.0f} billion multiply-accumulates")
+        return []
+    log("quantize: the plain int8 model, to compare with")
+    return [plain_int8(source, None if parts is None else parts.train, recipe.quantize)]
+
+
 def _judged(
     source: Graph,
     ekc: bytes,
@@ -184,18 +203,19 @@ def _judged(
     part: Part | None,
     recipe: Recipe,
     rivals: list[Rival],
+    progress: Progress,
 ) -> Judgement | None:
     """By test samples, or else by those that chose, or else, and marked so, by those that trained; None: no labels."""
     if test is not None and part is not None:
         # The packed model does not know its source's layout.
-        return judge(source, ekc, for_graph(test, source), part, rivals, False)
+        return judge(source, ekc, for_graph(test, source), part, rivals, False, progress)
     if parts is None or (parts.validation or parts.train).y is None:
         return None
     if parts.validation is not None:
         chose = described("validation", parts.validation, parts.split_off)
-        return judge(source, ekc, for_graph(parts.validation, source), chose, rivals, recipe.trains)
+        return judge(source, ekc, for_graph(parts.validation, source), chose, rivals, recipe.trains, progress)
     samples = for_graph(parts.train, source)
-    return judge(source, ekc, samples, described("train", samples), rivals, True)
+    return judge(source, ekc, samples, described("train", samples), rivals, True, progress)
 
 
 def warn_of_missing_classes(samples: Dataset, source: Graph, log: Log) -> None:
