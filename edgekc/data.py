@@ -177,7 +177,9 @@ def for_graph(dataset: Dataset, graph: Graph) -> Dataset:
 
 
 def check_labels(y: Array, classes: int, where: str) -> None:
-    """UsageError where a label is neither in 0 to classes - 1 nor UNLABELLED."""
+    """UsageError where a label is neither in 0 to classes - 1 nor UNLABELLED, or there is nothing to choose from."""
+    if classes < 2:
+        raise UsageError("has labels, but the model gives one value, no score a class", where=where, fix="leave y out")
     wrong = np.flatnonzero((y < UNLABELLED) | (y >= classes))
     if wrong.size:
         i = int(wrong[0])

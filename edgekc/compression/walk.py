@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from .. import affordable, tables, used
-from ..data import Dataset, Source, for_graph, synthetic
+from ..data import UNLABELLED, Dataset, Source, for_graph, synthetic
 from ..errors import UsageError
 from ..evaluate import Accuracy, output_error
 from ..format.pack import pack, read
@@ -219,11 +219,19 @@ def _judged(
 
 
 def warn_of_missing_classes(samples: Dataset, source: Graph, log: Log) -> None:
-    """A warning through `log` where a training set has no sample of some of the model's classes."""
+    """A warning through `log` where a training set has no sample of some of the model's classes.
+
+    Raises:
+        UsageError: all samples are of one class.
+    """
     if samples.y is None:
         return
     classes = source.tensors[source.outputs[0]].shape[-1]
-    missing = [str(k) for k in sorted(set(range(classes)) - set(samples.y.tolist()))]
+    there = set(samples.y.tolist()) - {UNLABELLED}
+    missing = [str(k) for k in sorted(set(range(classes)) - there)]
+    if len(there) == 1:
+        what = f"all samples are of class {min(there)}, of {classes}: labels teach nothing"
+        raise UsageError(what, where=samples.where, fix="pass samples of the other classes")
     if missing:
         what = f"class {missing[0]}" if len(missing) == 1 else f"classes {', '.join(missing[:10])}"
         log(f"warning: {samples.where}: no sample of {what}; a model that is trained on labels forgets what is missing")

@@ -55,7 +55,8 @@ def test_functions_are_there_behind_an_import_of_packages() -> None:
         "try:\n    edgekc.compress('none.onnx')\nexcept edgekc.UsageError as error:\n    print(error)\n"
     )
     assert said.startswith(
-        "model data recipe validation test against int8 project name checkpoints log on_progress\nnone.onnx: cannot be read"
+        "model data recipe validation test against int8 project name checkpoints log on_progress\n"
+        "none.onnx: cannot be read"
     )
 
 

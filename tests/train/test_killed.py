@@ -13,9 +13,9 @@ import pytest
 
 pytest.importorskip("torch", reason="PyTorch is not installed")
 
-import killed_runs  # noqa: E402 - needs PyTorch
+import killed_runs
 
-from edgekc.errors import UsageError  # noqa: E402
+from edgekc.errors import UsageError
 
 KILLS = 20
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # a fork has only the thread that forked
@@ -24,7 +24,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # a fork has
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed_at_twenty_random_moments(tmp_path: Path) -> None:
-    """Pruning, SVD, clusters on learned steps, templates, and trainings with a transfer and on the device's integers."""
+    """Of pruning, SVD, learned steps, templates, and trainings with a transfer and on the device's integers."""
     command = [sys.executable, str(Path(killed_runs.__file__)), str(tmp_path), str(KILLS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **ONE_THREAD})
     assert done.returncode == 0, done.stderr
@@ -50,9 +50,10 @@ def test_a_disk_that_is_full_in_the_midst(tmp_path: Path, monkeypatch: pytest.Mo
         return real(self, content)
 
     folder = tmp_path / "full"
-    with monkeypatch.context() as patch, pytest.raises(UsageError, match="cannot be written: No space left") as error:
+    with monkeypatch.context() as patch:
         patch.setattr(Path, "write_bytes", write)
-        killed_runs.compress(graph, data, folder)
+        with pytest.raises(UsageError, match="cannot be written: No space left") as error:
+            killed_runs.compress(graph, data, folder)
     assert str(folder / "kept") in str(error.value) and ".edgekc-" not in str(error.value)
     began = sorted(path.name for path in (folder / "kept").iterdir())
     assert len(began) == written and all(name.endswith((".state", ".opening", ".training")) for name in began)
