@@ -3,7 +3,8 @@
     python benchmarks/large_nets.py NAME FILE
 
 NAMEs: resnet18 (He et al. 2016, arXiv 1512.03385), mobilenet_v2 (Sandler et al. 2018, arXiv 1801.04381), vgg11 and
-vgg16 (Simonyan and Zisserman 2015, arXiv 1409.1556). Weights are normal, of variance 2 over the inputs of a filter (He et al.
+vgg16 (Simonyan and Zisserman 2015, arXiv 1409.1556). Weights are normal, of variance 2 over the inputs of a filter (He
+et al.
 2015, arXiv 1502.01852), so that activations keep their size from layer to layer.
 """
 

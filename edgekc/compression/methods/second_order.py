@@ -29,7 +29,7 @@ from . import kmeans, moments
 from .cluster import Clustered, decode, encode, pack, to_rows
 
 _WORK = 2**30  # multiply-accumulates of the weights' error times H, up to which nothing is spared
-_FITTED = 2**35  # of refitted centers: of the rows of a large layer only some are looked at
+_FITTED = 2**33  # of refitted centers: of the rows of a large layer only some are looked at
 
 
 @dataclass(frozen=True, slots=True)
