@@ -28,7 +28,7 @@ from ...graph.ir import Array
 from . import kmeans, moments
 from .cluster import Clustered, decode, encode, pack, to_rows
 
-_WORK = 2**30  # multiply-accumulates of the weights' error times H, up to which nothing is spared
+_WORK = 2**28  # multiply-accumulates of the weights' error times H, up to which nothing is spared
 _FITTED = 2**33  # of refitted centers: of the rows of a large layer only some are looked at
 
 
@@ -50,7 +50,7 @@ class Options:
         if work <= _WORK:
             return self
         order: Literal["given", "activation"] = "given" if self.order == "given" else "activation"
-        return replace(self, order=order, sweeps=min(self.sweeps, 2), rounds=min(self.rounds, 1))
+        return replace(self, order=order, sweeps=min(self.sweeps, 1), rounds=min(self.rounds, 1))
 
 
 def compensate(weights: Array, layer: Clustered, moment: Array, options: Options) -> Clustered:
@@ -184,9 +184,9 @@ def _sweep(values: Array, index: Array, centers: Array, h: Array, options: Optio
                 moved |= bool(better.any())
                 gradient[:, at:end] -= step[:, None] * h[..., i, at:end]
                 steps[:, i - at] = step
-            outside = np.r_[0:at, end : values.shape[1]]
-            rest = h[..., at:end, :][..., outside]
-            gradient[:, outside] -= steps @ rest if rest.ndim == 2 else np.einsum("oi,oit->ot", steps, rest)
+            inside, rest = gradient[:, at:end].copy(), h[..., at:end, :]
+            gradient -= steps @ rest if rest.ndim == 2 else np.einsum("oi,oit->ot", steps, rest)
+            gradient[:, at:end] = inside  # which has it already
         if not moved:
             break
     return index
