@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 sys.path.append(str(Path(__file__).resolve().parents[1] / "unit"))
 
-from cli_command import call, complaint  # noqa: E402
+from cli_command import call  # noqa: E402
 
 from edgekc import recipe as rc  # noqa: E402
 from edgekc.compression.walk import run  # noqa: E402
@@ -171,5 +171,6 @@ def test_a_teacher_of_another_shape_is_refused_before_anything_trains(
     x, y = digits(0, 40)
     np.savez(data, x=x, y=y)
     result = call("compress", model, "--recipe", recipe, "--data", data, "-o", tmp_path / "out.ekc")
-    assert complaint(result).endswith(f"compress[0].teacher: {teacher}: {said}")
+    assert result.code == 2 and "Traceback" not in result.err
+    assert result.err.splitlines()[-1] == f"edgekc: error: compress[0].teacher: {teacher}: {said}"
     assert not (tmp_path / "out.ekc").exists()
