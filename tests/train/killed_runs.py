@@ -87,6 +87,9 @@ arithmetic = "device"
 """
 
 
+STEPS = RECIPE.count("[[compress]]")
+
+
 def network() -> tuple[object, tuple[np.ndarray, np.ndarray]]:
     """A classifier of 6 x 6 images with random weights, and samples: a pattern for each of four classes, and noise."""
     made = FloatNet(np.random.default_rng(2), (1, 6, 6, 1), "relu")
@@ -106,8 +109,17 @@ def compress(graph: object, data: object, folder: Path) -> None:
     write_file(folder / "out.ekc", ekc)
 
 
-def forked(graph: object, data: object, folder: Path, seconds: float | None) -> bool:
-    """Whether a run in a process of its own came to its end before it was killed."""
+def states(folder: Path) -> int:
+    """How many steps are done."""
+    return len(list((folder / "kept").glob("*.state")))
+
+
+def forked(graph: object, data: object, folder: Path, steps: int = 0, seconds: float | None = None) -> bool:
+    """Whether a run in a process of its own came to its end before it was killed.
+
+    Args:
+        steps, seconds: it is killed so many seconds after so many steps are done; None: it is not killed.
+    """
     child = os.fork()
     if child == 0:
         try:
@@ -116,9 +128,11 @@ def forked(graph: object, data: object, folder: Path, seconds: float | None) -> 
             print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
             os._exit(1)
         os._exit(0)
-    ends = None if seconds is None else time.monotonic() + seconds
+    ends: float | None = None
     while True:
-        done, status = os.waitpid(child, 0 if ends is None else os.WNOHANG)
+        if seconds is not None and ends is None and states(folder) >= steps:
+            ends = time.monotonic() + seconds
+        done, status = os.waitpid(child, 0 if seconds is None else os.WNOHANG)
         if done:
             if os.WIFSIGNALED(status):
                 return False
@@ -127,7 +141,8 @@ def forked(graph: object, data: object, folder: Path, seconds: float | None) -> 
             return True
         if ends is not None and time.monotonic() >= ends:
             os.kill(child, signal.SIGKILL)
-            ends = None
+            seconds = None
+            continue
         time.sleep(0.001)
 
 
@@ -146,17 +161,18 @@ def main(folder: Path, kills: int) -> None:
     compress(graph, data, folder)  # in this process, so that those behind it find every module imported
     finished()
     start = time.monotonic()
-    forked(graph, data, folder, None)
+    forked(graph, data, folder)
     whole = time.monotonic() - start
     finished()
     while len(stood) < kills:
-        if forked(graph, data, folder, moments.uniform(0, 0.7 * whole)):
+        now = states(folder)
+        if forked(graph, data, folder, moments.randint(now, min(now + 3, STEPS)), moments.uniform(0, 0.1 * whole)):
             finished()
             continue
         if out.exists():  # killed behind its last act
             finished()
-        stood.append(len(list((folder / "kept").glob("*.state"))) if (folder / "kept").exists() else 0)
-    forked(graph, data, folder, None)
+        stood.append(states(folder))
+    forked(graph, data, folder)
     finished()
     print(json.dumps({"kills": len(stood), "steps_done": stood, "seconds": whole, "digests": digests}))
 

@@ -129,7 +129,9 @@ def _ordered(h: Array, options: Options, order: str) -> tuple[Array, Array]:
     damped = h[..., turned[:, None], turned]
     diagonal = np.arange(taps)
     damped[..., diagonal, diagonal] += damping[..., None]
-    return taken, _inverse_of_lower(np.linalg.cholesky(damped))[..., ::-1, ::-1]
+    lower = np.linalg.cholesky(damped)
+    del damped  # as large as H
+    return taken, _inverse_of_lower(lower)[..., ::-1, ::-1]
 
 
 def _inverse_of_lower(lower: Array) -> Array:
