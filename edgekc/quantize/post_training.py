@@ -103,7 +103,7 @@ def _quantised(graph: Graph, dataset: Dataset, settings: Quantize, exact: Graph 
     quantized = quantize(
         graph, calibrated_ranges(graph, dataset, settings), {} if given is None else {graph.inputs[0]: given}
     )
-    sample = affordable.some(dataset, graph, _WALKED, settings.seed, copies=3)
+    sample = affordable.some(dataset, graph, _WALKED, settings.seed, copies=4)
     exact = graph if exact is None else exact
     if graph.states:
         return in_sequence(exact, quantized, sample)

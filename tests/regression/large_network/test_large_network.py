@@ -56,10 +56,10 @@ def test_a_network_of_any_size_has_some_samples() -> None:
 @pytest.mark.parametrize("bound", ["MACS", "BYTES"])
 @pytest.mark.parametrize("data", [False, True])
 def test_every_part_keeps_the_bound(monkeypatch: pytest.MonkeyPatch, bound: str, data: bool) -> None:
-    """A network that is large by a bound of 60 samples: nothing is made, calibrated, run or compared more often."""
+    """A network that is large by a bound of 80 samples: nothing is made, calibrated, run or compared more often."""
     graph, seen = small(), dict[str, int]()
     one = affordable.macs(graph) if bound == "MACS" else affordable.alive_bytes(graph)
-    monkeypatch.setattr(affordable, bound, 60 * one)
+    monkeypatch.setattr(affordable, bound, 80 * one)
 
     def count(where: Any, name: str, of: Any) -> None:
         real = getattr(where, name)
@@ -79,12 +79,12 @@ def test_every_part_keeps_the_bound(monkeypatch: pytest.MonkeyPatch, bound: str,
     given = [np.random.default_rng(0).normal(0, 1, (600, 8, 8, 3)).astype(np.float32)] if data else None
     lines: list[str] = []
     walk.run(graph, "net", rc.load(RECIPES / "cluster4.toml"), given, None, lines.append)
-    assert seen.pop("walk") == (20 if bound == "BYTES" else 60)  # which holds three of each activation
+    assert seen.pop("walk") == (20 if bound == "BYTES" else 80)  # which holds four of each activation
     assert seen == {
-        name: 60 for name in ("synthetic", "start", "observe", "host_outputs") if not data or name != "synthetic"
+        name: 80 for name in ("synthetic", "start", "observe", "host_outputs") if not data or name != "synthetic"
     }
     told = "\n".join(lines)
-    for part in ("cluster layer 2 of 3", "60 calibration samples", "run the packed model, 0 of 60 samples"):
+    for part in ("cluster layer 2 of 3", "80 calibration samples", "run the packed model, 0 of 80 samples"):
         assert part in told
 
 
