@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def main() -> None:
         import_model(args.shared / "models" / "resnet8_cifar10jpeg.onnx", "resnet8"),
         recipe.model_copy(update={"compress": steps}),
         samples,
-        load(images, split="test"),
+        partial(load, images, split="test"),
         args.seeds,
         lambda text: print(text, flush=True),
         checkpoints=args.checkpoints,

@@ -1,9 +1,12 @@
-"""What a model of 17 MB takes, in CPU seconds and memory, by `edgekc compile`, and by gcc for the file with its data.
+"""What large models take, in CPU seconds and memory of `edgekc compile`, of gcc, and of `edgekc compress`.
 
-The model is made here: seven 3x3 convolutions of 512 channels.
+Compiled is a model of 17 MB that is made here: seven 3x3 convolutions of 512 channels. gcc compiles the file with its
+data. Compressed, by `--recipe cluster4` without data, are networks of `large_nets.py` with random weights, which need
+PyTorch.
 
-python benchmarks/large_model.py            prints them
+python benchmarks/large_model.py            prints the first
 python benchmarks/large_model.py --json     and writes benchmarks/results/large_model.json
+With --compress NAME ... these networks too; rows of others stay.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from edgekc.graph.op import View  # noqa: E402
 
 RESULTS = HERE / "results" / "large_model.json"
 CHANNELS, LAYERS, BOARD = 512, 7, "linux-aarch64"
+EDGEKC = (sys.executable, "-c", "from edgekc.cli.main import run; run()")
 
 
 def model() -> bytes:
@@ -61,20 +65,31 @@ def _cost(command: list[str], prefix: str) -> dict[str, float]:
     }
 
 
+def compress(name: str, folder: Path) -> dict[str, float | str]:
+    """One network through the command line; compiled objects of earlier runs are kept as for a user."""
+    model, out = folder / f"{name}.pt2", folder / f"{name}.ekc"
+    subprocess.run([sys.executable, str(HERE / "large_nets.py"), name, str(model)], check=True)
+    command = [*EDGEKC, "compress", str(model), "--recipe", "cluster4", "-o", str(out)]
+    cost = _cost(command, "")
+    return {"file_bytes": model.stat().st_size, "ekc_bytes": out.stat().st_size, **cost}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--compress", nargs="*", default=[], metavar="NAME", help="networks of large_nets.py")
     arguments = parser.parse_args()
+    known = json.loads(RESULTS.read_text()).get("compress", {}) if RESULTS.is_file() else {}
     with tempfile.TemporaryDirectory() as name:
         file = Path(name) / "large.tflite"
         file.write_bytes(model())
         out = Path(name) / "out"
-        edgekc = [sys.executable, "-c", "from edgekc.cli.main import run; run()"]
-        edgekc += ["compile", str(file), "-o", str(out), "--name", "large", "--board", BOARD]
+        edgekc = [*EDGEKC, "compile", str(file), "-o", str(out), "--name", "large", "--board", BOARD]
         gcc = ["gcc", "-std=c99", "-O2", f"-I{out / 'include'}", "-c", str(out / "src" / "large_data.c")]
         row = {"file_bytes": file.stat().st_size, "board": BOARD}
         row |= _cost(edgekc, "")
         row |= _cost([*gcc, "-o", str(Path(name) / "data.o")], "gcc_")
+        row["compress"] = known | {network: compress(network, Path(name)) for network in arguments.compress}
     print(json.dumps(row, indent=1))
     if arguments.json:
         RESULTS.write_text(json.dumps({"command": "python benchmarks/large_model.py --json", **row}, indent=1) + "\n")

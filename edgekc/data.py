@@ -187,7 +187,9 @@ def for_graph(dataset: Dataset, graph: Graph) -> Dataset:
 
 
 def check_labels(y: Array, classes: int, where: str) -> None:
-    """UsageError where a label is neither in 0 to classes - 1 nor UNLABELLED."""
+    """UsageError where a label is neither in 0 to classes - 1 nor UNLABELLED, or there is nothing to choose from."""
+    if classes < 2:
+        raise UsageError("has labels, but the model gives one value, no score a class", where=where, fix="leave y out")
     wrong = np.flatnonzero((y < UNLABELLED) | (y >= classes))
     if wrong.size:
         i = int(wrong[0])
@@ -224,10 +226,11 @@ def synthetic(graph: Graph, count: int, seed: int, input_range: tuple[float, flo
     where = "synthetic data"
     if rows := numbered(graph):
         return Dataset(rng.integers(0, rows, (count, *shape)).astype(np.float32), None, (), where)
-    if input_range is None:
-        return Dataset(rng.standard_normal((count, *shape)).astype(np.float32), None, (), where)
-    x = rng.uniform(*input_range, (count, *shape)).astype(np.float32)
-    if len(shape) == 3:
+    x = np.empty((count, *shape), np.float32)
+    for at in range(0, count, 16):  # they are drawn in double precision
+        part = x[at : at + 16]
+        part[:] = rng.standard_normal(part.shape) if input_range is None else rng.uniform(*input_range, part.shape)
+    if input_range is not None and len(shape) == 3:
         scales = [2**k for k in range(max(shape[0], shape[1]).bit_length())]
         for i in range(count):
             cells = scales[i % len(scales)]

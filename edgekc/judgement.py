@@ -14,8 +14,10 @@ from .graph.ir import Array, Graph, Stage
 from .importers import import_model
 from .paired import Paired, compare
 from .parts import Part
-from .pipeline import integer_graph, read_model
-from .progress import unsaid
+from .pipeline import integer_graph, read_model, to_integer
+from .progress import Progress, silent, unsaid
+from .quantize.post_training import post_training
+from .quantize.settings import Quantize
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +77,28 @@ class Judgement:
         return f"{part.name}, {part.samples:,} samples of {part.where}{how}"
 
 
-def judge(source: Graph, ekc: bytes, samples: Dataset, part: Part, rivals: Sequence[Rival], seen: bool) -> Judgement:
+def judge(
+    source: Graph,
+    ekc: bytes,
+    samples: Dataset,
+    part: Part,
+    rivals: Sequence[Rival],
+    seen: bool,
+    progress: Progress = silent,
+) -> Judgement:
     """Run both models, and the rivals.
 
     Args:
         source: FLOAT.
         samples: labelled, in the layout of the source's input.
         seen: whether choices looked at them.
+        progress: is told how many samples each model has answered.
     """
-    answers = {"float": float_answers(source, samples)}
-    answers |= {rival.name: rival.answers(samples) for rival in rivals}
-    found, labels = host_answers(ekc, samples), samples.labels
+    answers = {"float": float_answers(source, samples, progress)}
+    for each in rivals:
+        progress(f"run {each.name}", 0, len(samples))
+        answers[each.name] = each.answers(samples)
+    found, labels = host_answers(ekc, samples, progress=progress), samples.labels
     comparisons = tuple(compare(found, given, labels, base, part.name) for base, given in answers.items())
     return Judgement(part, accuracy_of(answers["float"], labels), accuracy_of(found, labels), comparisons, seen)
 
@@ -100,3 +113,17 @@ def rival(path: Path) -> Rival:
         return Rival(path.name, lambda samples: float_answers(graph, samples))
     ekc = pack(integer_graph(data, "rival", path, "tflite", unsaid, None))
     return Rival(path.name, lambda samples: host_answers(ekc, samples, str(path)))
+
+
+def plain_int8(source: Graph, calibration: Dataset | None, settings: Quantize) -> Rival:
+    """The source as post-training quantisation makes it of the same samples, all weights dense.
+
+    Args:
+        source: FLOAT.
+        calibration: in any layout that fits the source; None: made-up samples, as the packed model had.
+
+    Raises:
+        ModelError, UnsupportedError: as `post_training`.
+    """
+    ekc = pack(to_integer(post_training(source, calibration, settings), {}))
+    return Rival("int8", lambda samples: host_answers(ekc, samples, "int8 model"))

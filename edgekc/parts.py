@@ -98,6 +98,7 @@ def read_parts(
         found = read_samples(source, own or _own_validation(source) or "", recipe, everything=True)
         if train.y is not None and found.y is None:
             raise UsageError("has no labels, but the training samples have", where=found.where)
+        same_classes(train, found)
         for text in shared(train, found, "training", "validation"):
             log(f"warning: {text}")
         for_graph(found, graph)  # said before anything trains
@@ -131,16 +132,33 @@ def read_test(data: Source | None, test: Source | None, recipe: Recipe) -> Datas
     return found if found.y is not None else None
 
 
-def check_test(data: Source | None, test: Source | None, recipe: Recipe, graph: Graph) -> None:
-    """UsageError where the test part could not be read or does not fit, before hours of training.
+def check_test(data: Source | None, test: Source | None, recipe: Recipe, graph: Graph) -> bool:
+    """Whether there is a test part, as far as can be said before it is read; nothing runs on it.
 
-    Of images one is looked at, of an .npz all samples; nothing runs on them.
+    Of images one is looked at, of an .npz all samples. What is no file is taken to have labels.
+
+    Raises:
+        UsageError: it could not be read or does not fit: said before hours of training.
     """
     source = data if test is None and data is not None and _has_test(data, None) else test
     if isinstance(source, (str, Path)):
         split = "test" if "test" in splits_of(Path(source)) else ""
         found = load(source, split=split, count=None if Path(source).suffix == ".npz" else 1, quant=_quant(recipe))
         for_graph(found, graph)
+        if isinstance(data, (str, Path)) and source is not data and found.classes:
+            own = "train" if has_splits(Path(data)) else ""
+            same_classes(load(data, split=own, count=1, quant=_quant(recipe)), found)
+        return found.y is not None
+    return source is not None
+
+
+def same_classes(train: Dataset, other: Dataset) -> None:
+    """UsageError where folders of images name other classes, whose numbers would mean something else."""
+    if train.classes and other.classes and train.classes != other.classes:
+        known, found = set(train.classes), set(other.classes)
+        more, less = sorted(found - known), sorted(known - found)
+        what = f"has class {more[0]!r}" if more else f"has no class {less[0]!r}"
+        raise UsageError(f"{what}, unlike {train.where}", where=other.where, fix="give both the same class folders")
 
 
 def read_samples(source: Source, split: str, recipe: Recipe, everything: bool = False) -> Dataset:

@@ -133,6 +133,7 @@ def compress(
     validation: Any = None,
     test: Any = None,
     against: Sequence[str | Path] = (),
+    int8: bool | None = None,
     project: str | Path | None = None,
     name: str = "",
     checkpoints: str | Path | None = None,
@@ -157,6 +158,8 @@ def compress(
             any, accuracy is that of the validation samples, and the report says so.
         against: files of other models, such as the int8 one, to compare the packed model with on the same samples. The
             float model is always compared.
+        int8: whether to compare it with the plain int8 model too, which is made of the same model and samples. Default:
+            where that is cheap, which a note says where it is not.
         project: a folder whose file `edgekc-data.json` says which samples have chosen before; a test part that has is
             flagged, and this run's parts are added. None: nothing is read or written.
         name: of the network. Default: the model's.
@@ -180,6 +183,7 @@ def compress(
             "validation": source_of(validation),
             "project": None if project is None or not found.first else Path(project),
             "against": [Path(path) for path in against],
+            "int8": int8,
             "on_progress": on_progress if found.first else _no_progress,
             "trainer": found.trainer,
             "checkpoints": None if checkpoints is None else Path(checkpoints),
@@ -227,7 +231,8 @@ def transfer(
         recipe: as in `load_recipe`; it makes a student and retrains it.
         data: labelled samples to train on, as in `compress`.
         validation: as in `compress`.
-        test: labelled samples to evaluate on. Default: the split `test` of the data, or the validation samples.
+        test: labelled samples that judge: read once, when all students are trained. Default: the split `test` of the
+            data, or the validation samples.
         seeds: runs of each variant.
         checkpoints: as in `compress`.
         device: as in `compress`.

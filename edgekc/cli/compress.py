@@ -45,6 +45,10 @@ def compress(
         list[Path] | None,
         typer.Option(metavar="MODEL", help="Another model to compare with, such as the int8 one. May be repeated."),
     ] = None,
+    int8: Annotated[
+        bool | None,
+        typer.Option("--int8/--no-int8", help="Compare with the plain int8 model too. Default: where that is cheap."),
+    ] = None,
     checkpoints: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="A folder that a killed run resumes from. Default: none is kept."),
@@ -78,7 +82,7 @@ def compress(
 
         shown.progress(f"compress {model.name}", 0, 0)
         packed = run(
-            model, data=data, recipe=steps, validation=validation, test=test, against=against or (),
+            model, data=data, recipe=steps, validation=validation, test=test, against=against or (), int8=int8,
             project=None if data is None and test is None else out.parent, name=name or default_name(out),
             checkpoints=checkpoints, device=device, workers=workers, log=log, on_progress=shown.training,
         )  # fmt: skip

@@ -40,7 +40,7 @@ def transfer(
     test: Annotated[
         Path | None,
         typer.Option(
-            metavar="DATA", help="Labelled samples to evaluate on. Default: the data's, or those that choose."
+            metavar="DATA", help="Labelled samples that judge, at the end. Default: the data's, or those that choose."
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Runs of each variant.")] = 3,

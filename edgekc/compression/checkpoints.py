@@ -19,6 +19,7 @@ from ..errors import EdgekcError, UsageError
 from ..files import records
 from ..files.classes import OnDisk
 from ..files.output import write_file
+from ..files.place import naming
 from ..graph.ir import Graph, dump
 from ..ops import legal
 from .state import State
@@ -44,7 +45,8 @@ class Checkpoints:
         """The checkpoints of a run; the folder is made where it is not there."""
         if folder is None:
             return Checkpoints(None, (), trainer)
-        folder.mkdir(parents=True, exist_ok=True)
+        with naming(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(__version__.encode())
         digest.update(dump(graph).encode())
         for part in (samples, validation):

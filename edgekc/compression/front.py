@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from ..data import Dataset, batches_for, portion, real_batches
+from .. import affordable
+from ..data import Dataset, batches_for, real_batches
 from ..graph.ir import Array, Graph, Node
 from ..graph.op import view_of
 from ..ops import layer_filters
 from ..quantize import float_reference
+from .methods import moments
 
 MOMENT_SAMPLES = 256  # whose activations weigh the errors of second-order assignment, at least
 MOST_SAMPLES = 2048  # of any layer; at least as many for an SVD by outputs
-_ROWS_A_TAP = 4  # windows that moments are taken of, at least: fewer say little of how taps correlate
 _CHUNK = 64  # samples that an operator sees at a time
 
 
@@ -42,12 +44,15 @@ def start(graph: Graph, samples: Dataset) -> Front:
 
 
 def before(samples: Dataset, graph: Graph, nodes: Sequence[Node], count: int) -> Front:
-    """In front of these layers, with `count` samples, or more where a layer sees few windows a sample."""
+    """In front of these layers, with `count` samples, or more where a layer sees few windows a sample.
+
+    Of a large network there are fewer, see `affordable.samples`.
+    """
     for node in nodes:
         shape, windows = view_of(graph, node).weights.shape, int(np.prod(graph.tensors[node.outputs[0]].shape[1:-1]))
         taps = int(np.prod(shape)) // shape[layer_filters(node).axis]
-        count = max(count, min(-(-_ROWS_A_TAP * taps // windows), MOST_SAMPLES))
-    return start(graph, portion(samples, graph, count, 0))
+        count = max(count, min(-(-moments.ROWS_A_TAP * taps // windows), MOST_SAMPLES))
+    return start(graph, affordable.some(samples, graph, count, 0))
 
 
 def advance(front: Front, graph: Graph, name: str) -> Front:
@@ -56,7 +61,7 @@ def advance(front: Front, graph: Graph, name: str) -> Front:
     Args:
         graph: FLOAT; nodes that the walk got past may differ from those that it saw only in what nobody reads.
     """
-    values, done = dict(front.values), set(front.done)
+    values, done, size = dict(front.values), set(front.done), affordable.batch(graph, _CHUNK)
     for node in graph.nodes:
         if name in values:
             return Front(values, frozenset(done))
@@ -64,14 +69,15 @@ def advance(front: Front, graph: Graph, name: str) -> Front:
         if out in done:
             continue
         read = [n for n in dict.fromkeys(node.inputs) if n in values]
-        parts = [
-            float_reference.run_node(graph, node, {n: values[n][at : at + _CHUNK] for n in read})
-            for at in range(0, len(values[read[0]]), _CHUNK)
-        ]
-        values[out] = np.concatenate(parts)
+        values[out] = float_reference.in_parts(partial(_of, graph, node, values), len(values[read[0]]), size)
         done.add(out)
         for n in read:
             if all(reader.outputs[0] in done for reader in graph.nodes if n in reader.inputs):
                 del values[n]
     assert name in values, name
     return Front(values, frozenset(done))
+
+
+def _of(graph: Graph, node: Node, values: dict[str, Array], part: slice) -> Array:
+    """A node's output for some of the samples."""
+    return float_reference.run_node(graph, node, {n: values[n][part] for n in node.inputs if n in values})

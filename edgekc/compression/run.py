@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import affordable
 from ..data import Dataset, for_graph, synthetic
 from ..errors import ToolError, UsageError
 from ..graph.ir import Graph
@@ -70,7 +71,7 @@ def compress(
     samples = (
         dataset
         if dataset is not None
-        else synthetic(graph, recipe.samples_wanted or settings.samples, settings.seed, settings.input_range)
+        else synthetic(graph, _made_up(recipe, graph), settings.seed, settings.input_range)
     )
     fed = for_graph(samples, graph)
     chooses = None if validation is None else for_graph(validation, graph)
@@ -96,6 +97,15 @@ def compress(
     for name in dense:
         log(f"note: {name}: stays dense, it has no packed form")
     return Result(packed, {name: layer for name, layer in state.layers.items() if name not in dense}, state.model)
+
+
+def _made_up(recipe: Recipe, graph: Graph) -> int:
+    """How many samples to make where there is no data: as many as the steps may look at."""
+    settings = recipe.quantize
+    if recipe.samples_wanted is None:
+        return settings.samples
+    stated = settings.samples if settings.counted else 0
+    return max(affordable.samples(graph, recipe.samples_wanted), stated)
 
 
 def check_possible(recipe: Recipe, dataset: Dataset | None, can_train: bool, graph: Graph) -> None:

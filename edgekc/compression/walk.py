@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from .. import tables, used
-from ..data import Dataset, Source, for_graph, portion, synthetic
+from .. import affordable, tables, used
+from ..data import UNLABELLED, Dataset, Source, for_graph, synthetic
 from ..errors import UsageError
 from ..evaluate import Accuracy, output_error
 from ..format.pack import pack, read
 from ..graph.ir import Graph, dump
 from ..importers import import_model
-from ..judgement import Judgement, Rival, judge, rival
+from ..judgement import Judgement, Rival, judge, plain_int8, rival
 from ..ops import legal
 from ..parts import Part, Parts, check_test, described, read_parts, read_test, shared
 from ..pipeline import source_metadata, to_integer
-from ..progress import Log
+from ..progress import Log, Progress, quarters
 from ..quantize.to_int8 import prepare
 from .changes import Layer
 from .run import compress
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ..recipe import Recipe
     from ..train.trainer import Trainer
 
+_INT8_MACS = 2 * affordable.MACS  # that calibrating and judging the plain int8 model may take, where nobody asks for it
 _ERROR_SAMPLES = 256  # that the outputs of two models are compared on, where there are no labels
 
 
@@ -89,6 +90,7 @@ def run(
     *,
     validation: Source | None = None,
     against: Sequence[Path] = (),
+    int8: bool | None = None,
     project: Path | None = None,
     on_progress: OnProgress = lambda title, progress: None,
     trainer: Callable[[], Trainer] | None = None,
@@ -105,6 +107,7 @@ def run(
             those that choose.
         validation: labelled samples that choose; None: the `validation` split of `data`, or some that are split off.
         against: files of models that the packed one is compared with on the same samples.
+        int8: whether it is compared with the plain int8 model too; None: where that is cheap.
         project: the folder whose `edgekc-data.json` says which samples have chosen before; this run's are added
             where it trained or judged. None: nothing is read or written.
         on_progress: is given the progress of each retraining.
@@ -121,7 +124,7 @@ def run(
     uses = () if project is None else used.read(project)
     check_test(data, test, recipe, source)
     parts = None if data is None else read_parts(data, validation, test, recipe, source, log)
-    samples = None if parts is None else parts.train
+    samples, told = None if parts is None else parts.train, quarters(log)
     if samples is not None and recipe.samples_wanted is None:
         warn_of_missing_classes(samples, source, log)
     result = compress(
@@ -139,7 +142,8 @@ def run(
     flags = _flags(parts, judged) + ([] if part is None else used.flags(uses, part, key))
     for flag in flags:
         log(f"warning: {flag}")
-    judgement = _judged(source, ekc, parts, judged, part, recipe, rivals)
+    plain = _plain_int8(source, parts, judged, recipe, int8, log)
+    judgement = _judged(source, ekc, parts, judged, part, recipe, plain + rivals, told)
     if judgement is not None and flags:
         judgement = replace(judgement, flags=tuple(flags))
     if project is not None and (judgement is not None or recipe.trains):
@@ -153,7 +157,7 @@ def run(
         len(ekc),
         None if judgement is None else judgement.base,
         None if judgement is None else judgement.packed,
-        None if judgement is not None else _output_error(source, ekc, parts, recipe, log),
+        None if judgement is not None else _output_error(source, ekc, parts, recipe, log, told),
         source.metadata.get("source_layout", ""),
         judgement,
     )
@@ -176,6 +180,21 @@ def _record(project: Path, parts: Parts | None, test: Part | None, key: str, nam
         log(f"warning: what samples were used for is not recorded: {error}")
 
 
+def _plain_int8(
+    source: Graph, parts: Parts | None, test: Dataset | None, recipe: Recipe, wanted: bool | None, log: Log
+) -> list[Rival]:
+    """The plain int8 model to compare with; none where nothing judges, or the packed model is that one."""
+    judges = test if test is not None or parts is None else parts.validation or parts.train
+    if wanted is False or judges is None or judges.y is None or not recipe.compress:
+        return []
+    work = affordable.macs(source) * (len(judges) + 2 * affordable.samples(source, recipe.quantize.samples))
+    if wanted is None and work > _INT8_MACS:
+        log(f"note: not compared with the plain int8 model, which takes {work / 1e9:,.0f} billion multiply-accumulates")
+        return []
+    log("quantize: the plain int8 model, to compare with")
+    return [plain_int8(source, None if parts is None else parts.train, recipe.quantize)]
+
+
 def _judged(
     source: Graph,
     ekc: bytes,
@@ -184,42 +203,54 @@ def _judged(
     part: Part | None,
     recipe: Recipe,
     rivals: list[Rival],
+    progress: Progress,
 ) -> Judgement | None:
     """By test samples, or else by those that chose, or else, and marked so, by those that trained; None: no labels."""
     if test is not None and part is not None:
         # The packed model does not know its source's layout.
-        return judge(source, ekc, for_graph(test, source), part, rivals, False)
+        return judge(source, ekc, for_graph(test, source), part, rivals, False, progress)
     if parts is None or (parts.validation or parts.train).y is None:
         return None
     if parts.validation is not None:
         chose = described("validation", parts.validation, parts.split_off)
-        return judge(source, ekc, for_graph(parts.validation, source), chose, rivals, recipe.trains)
+        return judge(source, ekc, for_graph(parts.validation, source), chose, rivals, recipe.trains, progress)
     samples = for_graph(parts.train, source)
-    return judge(source, ekc, samples, described("train", samples), rivals, True)
+    return judge(source, ekc, samples, described("train", samples), rivals, True, progress)
 
 
 def warn_of_missing_classes(samples: Dataset, source: Graph, log: Log) -> None:
-    """A warning through `log` where a training set has no sample of some of the model's classes."""
+    """A warning through `log` where a training set has no sample of some of the model's classes.
+
+    Raises:
+        UsageError: all samples are of one class.
+    """
     if samples.y is None:
         return
     classes = source.tensors[source.outputs[0]].shape[-1]
-    missing = [str(k) for k in sorted(set(range(classes)) - set(samples.y.tolist()))]
+    there = set(samples.y.tolist()) - {UNLABELLED}
+    missing = [str(k) for k in sorted(set(range(classes)) - there)]
+    if len(there) == 1:
+        what = f"all samples are of class {min(there)}, of {classes}: labels teach nothing"
+        raise UsageError(what, where=samples.where, fix="pass samples of the other classes")
     if missing:
         what = f"class {missing[0]}" if len(missing) == 1 else f"classes {', '.join(missing[:10])}"
         log(f"warning: {samples.where}: no sample of {what}; a model that is trained on labels forgets what is missing")
 
 
-def _output_error(source: Graph, ekc: bytes, parts: Parts | None, recipe: Recipe, log: Log) -> float:
+def _output_error(
+    source: Graph, ekc: bytes, parts: Parts | None, recipe: Recipe, log: Log, progress: Progress
+) -> float:
     """What stands in for accuracy where there are no labels, said as a warning."""
     settings, kind = recipe.quantize, ""
     if parts is None:
-        samples = synthetic(source, _ERROR_SAMPLES, settings.seed + 1, settings.input_range)
+        count = affordable.samples(source, _ERROR_SAMPLES)
+        samples = synthetic(source, count, settings.seed + 1, settings.input_range)
     elif parts.validation is not None:
         samples, kind = parts.validation, " that nothing was trained on"
     else:
         samples, kind = parts.train, " that calibrated, too"
-    chosen = portion(samples, source, _ERROR_SAMPLES, settings.seed + 1)
-    error = output_error(source, ekc, chosen)
+    chosen = affordable.some(samples, source, _ERROR_SAMPLES, settings.seed + 1)
+    error = output_error(source, ekc, chosen, progress=progress)
     log(
         f"warning: no labels, so nobody knows the accuracy: on {len(chosen)} samples of {chosen.where}{kind} the "
         f"outputs of the packed model are {error:.1%} off those of the float model"

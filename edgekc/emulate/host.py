@@ -89,11 +89,12 @@ def output_bytes(manifest: dict[str, Any]) -> int:
     return sum(int(e["bytes"]) for e in manifest["outputs"])
 
 
-def run(program: HostProgram, inputs: bytes) -> bytes:
+def run(program: HostProgram, inputs: bytes, first: int = 0) -> bytes:
     """Outputs of all samples, one after the other; of a network with a state they are a sequence from its start.
 
     Args:
         inputs: any number of samples, each `input_bytes` long.
+        first: what number errors give to the first of them.
 
     Raises:
         VerifyError: a guard around arena, state or output was overwritten.
@@ -125,7 +126,9 @@ def run(program: HostProgram, inputs: bytes) -> bytes:
     if status > 0:
         raise ToolError(f"the network returned status {status}", where=str(manifest["name"]))
     if status < 0:
-        raise VerifyError(f"sample {-1 - status} wrote outside its arena, state or output", where=str(manifest["name"]))
+        raise VerifyError(
+            f"sample {first - 1 - status} wrote outside its arena, state or output", where=str(manifest["name"])
+        )
     return output[: count * size_out].tobytes()
 
 

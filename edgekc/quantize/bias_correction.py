@@ -7,16 +7,22 @@ behind see the corrected one (empirical bias correction of Nagel et al. 2019, ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 
+from .. import affordable
 from ..graph.ir import Array, Graph, Node, Role, Tensor, constant
-from ..graph.op import view_of
+from ..graph.op import View, view_of
 from ..ops import filters_of, floats_of
 from ..ops.shared.floats import activate
+from . import float_reference
 from .to_int8 import to_int8, to_real
+
+InParts: TypeAlias = Callable[[Callable[[slice], Array]], Array]  # see `float_reference.in_parts`
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +54,50 @@ def walk(graph: Graph, quantized: Graph, x: Array, correct: bool) -> SideBySide:
     rough = {graph.inputs[0]: _on_grid(exact[graph.inputs[0]], quantized.tensors[graph.inputs[0]])}
     tensors = dict(quantized.tensors)
     last = {name: i for i, node in enumerate(quantized.nodes) for name in node.inputs}
+    in_parts = partial(float_reference.in_parts, count=len(x), size=affordable.batch(graph, len(x)))
     for index, node in enumerate(quantized.nodes):
         view = view_of(quantized, node)
-        float_in = [exact[n] if n in exact else graph.tensors[n].value for n in node.inputs]
-        rough_in = [rough[n] if n in rough else _constant(node, n, tensors) for n in node.inputs]
-        before, after = (floats_of(node).compute(view, operands) for operands in (float_in, rough_in))
+        held = [n for n in node.inputs if n not in exact]
+        before = _computed(view, exact, {n: graph.tensors[n].value for n in held}, in_parts)
+        after = _computed(view, rough, {n: _constant(node, n, tensors) for n in held}, in_parts)
+        shift = None
         if correct and filters_of(node) is not None:
             bias = tensors[view.bias.name]
             step = _bias_steps(node, tensors)
-            moved = np.round((before - after).reshape(-1, bias.shape[0]).mean(0, np.float64) / step)
+            moved = np.round(_mean_error(before, after) / step)
             tensors[bias.name] = constant(bias.name, _add_int32(bias.value, moved), Role.BIAS)
-            after = after + (moved * step).astype(np.float32)
-        activation = str(node.attrs.get("activation", "none"))
-        exact[node.outputs[0]] = activate(before, activation)
-        rough[node.outputs[0]] = _on_grid(activate(after, activation), view.out)
+            shift = (moved * step).astype(np.float32)
+        exact[node.outputs[0]] = in_parts(partial(_behind, node, before, None, None))
+        del before  # as large as what it became
+        rough[node.outputs[0]] = in_parts(partial(_behind, node, after, shift, view.out))
+        del after
         for name in node.inputs:
             if last[name] == index and name not in graph.outputs:
                 exact.pop(name, None)
                 rough.pop(name, None)
     outputs = [tuple(values[n] for n in graph.outputs) for values in (exact, rough)]
     return SideBySide(replace(quantized, tensors=tensors), *outputs)
+
+
+def _computed(view: View, values: Mapping[str, Array], constants: Mapping[str, Array], in_parts: InParts) -> Array:
+    """A node's output before its activation."""
+    compute = floats_of(view.node).compute
+    return in_parts(
+        lambda part: compute(view, [values[n][part] if n in values else constants[n] for n in view.node.inputs])
+    )
+
+
+def _mean_error(exact: Array, rough: Array) -> Array:
+    """(channels,) float64."""
+    channels = exact.shape[-1]
+    total = sum((e - r).reshape(-1, channels).sum(0, np.float64) for e, r in zip(exact, rough, strict=True))
+    return np.asarray(total / (exact.size // channels))
+
+
+def _behind(node: Node, before: Array, shift: Array | None, grid: Tensor | None, part: slice) -> Array:
+    """Some samples behind a node's activation, with a corrected bias, on the int8 grid of a tensor."""
+    x = activate(before[part] if shift is None else before[part] + shift, str(node.attrs.get("activation", "none")))
+    return x if grid is None else _on_grid(x, grid)
 
 
 def _on_grid(x: Array, t: Tensor) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -54,6 +54,19 @@ def outputs(graph: Graph, inputs: Sequence[Array], chunk: int = 128) -> list[Arr
                     values.pop(old, None)
         parts.append([values[name] for name in graph.outputs])
     return [np.concatenate(columns) for columns in zip(*parts, strict=True)]
+
+
+def in_parts(of: Callable[[slice], Array], count: int, size: int) -> Array:
+    """What a function makes of `count` samples, `size` at a time: operators hold several times what they read."""
+    if count <= size:
+        return of(slice(0, count))
+    first = of(slice(0, size))
+    out = np.empty((count, *first.shape[1:]), first.dtype)
+    out[:size] = first
+    for at in range(size, count, size):
+        part = slice(at, min(at + size, count))
+        out[part] = of(part)
+    return out
 
 
 def _steps(graph: Graph, inputs: Sequence[Array]) -> Iterator[dict[str, Array]]:

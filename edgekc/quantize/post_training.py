@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .. import affordable
 from ..data import Dataset, batches_for, for_graph, numbered, portion, real_batches, synthetic
 from ..graph.ir import Graph, Quant
 from ..ops import legal
@@ -43,19 +44,22 @@ def post_training(
         UnsupportedError: an operator that has no int8 form.
     """
     graph = prepare(graph)
+    count = settings.samples if settings.counted else affordable.samples(graph, settings.samples)
+    if count < settings.samples:
+        log(f"quantize: {count} calibration samples, {settings.samples} would be much work for a network this large")
     if dataset is None:
-        chosen = synthetic(graph, settings.samples, settings.seed, settings.input_range)
+        chosen = synthetic(graph, count, settings.seed, settings.input_range)
         ends = settings.input_range
         kind = "standard normal noise" if ends is None else f"synthetic patterns from {ends[0]:g} to {ends[1]:g}"
         kind = "random whole numbers" if numbered(graph) else kind
         fix = "calibrate on some 100 real samples" + (", or state input_range" if kind.startswith("standard") else "")
         log(
-            f"warning: no data: ranges come from {settings.samples} samples of {kind}. Larger activations are clipped "
+            f"warning: no data: ranges come from {count} samples of {kind}. Larger activations are clipped "
             "and smaller ones lose bits; that costs from nothing to all of the accuracy, and only labelled samples "
             f"can tell; {fix}"
         )
     else:
-        chosen = for_graph(portion(dataset, graph, settings.samples, settings.seed), graph)
+        chosen = for_graph(portion(dataset, graph, count, settings.seed), graph)
     if graph.states and settings.bias_correction:
         log("bias_correction: off, the errors of a network with a state come back to it in the next step")
     equalised, notes = equalise(graph) if settings.equalise != "off" else (graph, [])
@@ -84,7 +88,8 @@ def input_quant(dataset: Dataset) -> Quant | None:
 
 def calibrated_ranges(graph: Graph, dataset: Dataset, settings: Quantize) -> dict[str, calibrate.Range]:
     """The range of every activation of a FLOAT graph on these samples, by the recipe's [quantize]."""
-    observed = calibrate.observe(graph, lambda: batches_for(dataset, graph, _BATCH), settings.method != "min-max")
+    size = affordable.batch(graph, _BATCH)
+    observed = calibrate.observe(graph, lambda: batches_for(dataset, graph, size), settings.method != "min-max")
     ranges = calibrate.choose(observed, settings.method, settings.percentile)
     ranges.update({s.end: calibrate.min_max(observed[s.end]) for s in wide(graph).values()})  # 16 bits need no cut
     if settings.input_range is not None:
@@ -98,7 +103,7 @@ def _quantised(graph: Graph, dataset: Dataset, settings: Quantize, exact: Graph 
     quantized = quantize(
         graph, calibrated_ranges(graph, dataset, settings), {} if given is None else {graph.inputs[0]: given}
     )
-    sample = portion(dataset, graph, _WALKED, settings.seed)
+    sample = affordable.some(dataset, graph, _WALKED, settings.seed, copies=4)
     exact = graph if exact is None else exact
     if graph.states:
         return in_sequence(exact, quantized, sample)

@@ -18,7 +18,9 @@ class Quantize(Section):
     percentile: Annotated[float, Field(gt=50, le=100)] = Field(
         default=99.99, description="per cent of values that keep their place; for method percentile"
     )
-    samples: Count = Field(default=512, description="calibration samples; 512 images of 32x32 take seconds")
+    samples: Count = Field(
+        default=512, description="calibration samples; by default fewer of a large network, and 512 of most"
+    )
     seed: Seed = Field(
         default=0, description="picks the calibration samples, and makes the synthetic ones without data"
     )
@@ -34,6 +36,11 @@ class Quantize(Section):
     bias_correction: bool = Field(
         default=True, description="cancel each channel's mean error; costs no byte on the device"
     )
+
+    @property
+    def counted(self) -> bool:
+        """Whether the recipe says how many samples it wants, whatever they cost."""
+        return "samples" in self.model_fields_set
 
     @model_validator(mode="after")
     def _ascending(self) -> Quantize:

@@ -150,7 +150,7 @@ def compare(
     source: Graph,
     recipe: Recipe,
     samples: Dataset,
-    test: Dataset,
+    test: Callable[[], Dataset],
     seeds: int,
     log: Log,
     *,
@@ -162,19 +162,19 @@ def compare(
     trainer: Callable[[], Trainer] = trainer,
     done: Callable[[Comparison], None] = lambda comparison: None,
 ) -> Comparison:
-    """Run all variants for each seed, one seed after the other.
+    """Run all variants for each seed, one seed after the other, and then judge the students.
 
     Args:
         source: FLOAT; the teacher, unless the recipe's retraining names another model.
         samples: labelled; trained on.
-        test: labelled; accuracy is measured on all of it.
+        test: reads what judges, once, when all students are trained: labelled samples, all of which are looked at.
         validation: chooses epochs, see `compression.run.compress`.
         part: what `test` is of the data.
         metadata: what a packed model of a recipe says of its source.
         checkpoints: a folder that a killed run resumes from; None: none is kept. Steps in front of the retraining
             are done once for all variants.
         trainer: see `compression.run.compress`.
-        done: is given the comparison so far after each run.
+        done: is given the comparison so far after each student that is judged.
 
     Raises:
         UsageError: the recipe does not retrain, or samples have no labels.
@@ -182,9 +182,7 @@ def compare(
     source = prepare(source)
     recipes = variants(recipe)
     _ = samples.labels  # plain training needs them
-    test = for_graph(test, source)  # a packed model does not know its source's layout
-    taught, labels = float_answers(source, test), test.labels
-    comparison = Comparison(parameters(source), accuracy_of(taught, labels), (), part)
+    students: list[tuple[str, int, Graph, bytes]] = []
     kept = nullcontext(checkpoints) if checkpoints is not None else tempfile.TemporaryDirectory(prefix="edgekc-")
     with kept as folder:
         for seed in range(seeds):
@@ -195,15 +193,20 @@ def compare(
                     source, seeded, samples, _prefixed(log, title), validation=validation,
                     on_progress=_titled(on_progress, title), trainer=trainer, checkpoints=Path(str(folder)),
                 )  # fmt: skip
-                student = result.model.graph
                 ekc = pack(to_integer(result.graph, metadata(seeded)))
-                answers = host_answers(ekc, test)
-                exact, packed = float_accuracy(student, test), accuracy_of(answers, labels)
-                paired = compare_answers(answers, taught, labels, "teacher", part)
-                log(f"{title}: float {exact}, packed {packed}; against the teacher {paired}")
-                run = Run(name, seed, parameters(student), len(ekc), exact.percent, packed.percent, paired)
-                comparison = replace(comparison, runs=(*comparison.runs, run))
-                done(comparison)
+                students.append((name, seed, result.model.graph, ekc))
+                log(f"{title}: trained, {len(ekc):,} bytes")
+    judging = for_graph(test(), source)  # a packed model does not know its source's layout
+    taught, labels = float_answers(source, judging), judging.labels
+    comparison = Comparison(parameters(source), accuracy_of(taught, labels), (), part)
+    for name, seed, student, ekc in students:
+        answers = host_answers(ekc, judging)
+        exact, packed = float_accuracy(student, judging), accuracy_of(answers, labels)
+        paired = compare_answers(answers, taught, labels, "teacher", part)
+        log(f"{name}, seed {seed}: float {exact}, packed {packed}; against the teacher {paired}")
+        run = Run(name, seed, parameters(student), len(ekc), exact.percent, packed.percent, paired)
+        comparison = replace(comparison, runs=(*comparison.runs, run))
+        done(comparison)
     return comparison
 
 
@@ -228,28 +231,36 @@ def compare_files(
     variants(recipe)  # complains before anything is read
     source = import_model(model, "teacher")
     legal.require_float(source, str(model))
-    check_test(data, test, recipe, source)
+    tested = check_test(data, test, recipe, source)
+    if test is not None and not tested:
+        raise UsageError("has no labels", where=str(test), fix="accuracy needs them")
     found = read_parts(data, validation, test, recipe, source, log)
-    samples, labelled = found.train, read_test(data, test, recipe)
-    if samples.y is None or (labelled is None and test is not None):
-        where = samples.where if samples.y is None else str(test)
-        raise UsageError("has no labels", where=where, fix="plain training and accuracy need them")
-    part: Name = "test"
-    if labelled is not None:
-        for text in shared(samples, labelled, "training", "test"):
-            log(f"warning: {text}")
-    elif found.validation is None:
+    samples, chooses = found.train, found.validation
+    if samples.y is None:
+        raise UsageError("has no labels", where=samples.where, fix="plain training and accuracy need them")
+    if not tested and chooses is None:
         fix = "pass more samples, or --test"
         raise UsageError(f"its {len(samples)} samples are too few to split off any", where=samples.where, fix=fix)
-    else:
-        labelled, part = found.validation, "validation"
+    part: Name = "test" if tested else "validation"
+
+    def judging() -> Dataset:
+        if chooses is not None and not tested:
+            return chooses
+        labelled = read_test(data, test, recipe)
+        if labelled is None:
+            raise UsageError("has no labels", where="test", fix="accuracy needs them")
+        seen = [] if chooses is None else shared(chooses, labelled, "validation", "test")
+        for text in shared(samples, labelled, "training", "test") + seen:
+            log(f"warning: {text}")
+        return labelled
+
     content = model.read_bytes()
 
     def metadata(variant: Recipe) -> dict[str, str]:
         return source_metadata(model, content, json.dumps(variant.model_dump(mode="json", exclude_defaults=True)))
 
     return compare(
-        source, recipe, samples, labelled, seeds, log, validation=found.validation, part=part, metadata=metadata,
+        source, recipe, samples, judging, seeds, log, validation=chooses, part=part, metadata=metadata,
         on_progress=on_progress, checkpoints=checkpoints, trainer=trainer,
     )  # fmt: skip
 

@@ -55,11 +55,13 @@ def teacher_of(step: Retrain, source: Graph, where: str) -> Graph:
     if step.teacher is None:
         return source
     found = prepare(import_model(Path(step.teacher), "teacher"))
-    shape, wanted = (g.tensors[g.outputs[0]].shape for g in (found, source))
-    if shape != wanted:
-        raise UsageError(
-            f"the teacher gives {list(shape)}, the model {list(wanted)}", where=f"{where}.teacher: {step.teacher}"
-        )
+    for does, mine, its in (("takes", found.inputs, source.inputs), ("gives", found.outputs, source.outputs)):
+        given, wanted = ([list(t.shape) for t in g.of(names)] for g, names in ((found, mine), (source, its)))
+        if given != wanted:
+            shapes = " and ".join(map(str, given)), " and ".join(map(str, wanted))
+            raise UsageError(
+                f"the teacher {does} {shapes[0]}, the model {shapes[1]}", where=f"{where}.teacher: {step.teacher}"
+            )
     if found.states and not source.states:
         what = "the teacher keeps a state, the model none: they are given other samples"
         raise UsageError(what, where=f"{where}.teacher: {step.teacher}")

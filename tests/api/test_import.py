@@ -55,7 +55,7 @@ def test_functions_are_there_behind_an_import_of_packages() -> None:
         "try:\n    edgekc.compress('none.onnx')\nexcept edgekc.UsageError as error:\n    print(error)\n"
     )
     assert said.startswith(
-        "model data recipe validation test against project name checkpoints device workers log on_progress\n"
+        "model data recipe validation test against int8 project name checkpoints device workers log on_progress\n"
         "none.onnx: cannot be read"
     )
 

@@ -10,10 +10,11 @@ from float_nets import FloatNet
 
 from edgekc import recipe as rc
 from edgekc import used
+from edgekc.compression.walk import run
 from edgekc.data import Dataset
 from edgekc.errors import UsageError
 from edgekc.graph.ir import Graph
-from edgekc.parts import described, read_parts, read_test, shared, split_off, splits_of
+from edgekc.parts import check_test, described, read_parts, read_test, shared, split_off, splits_of
 
 TRAINS = rc.parse('[[compress]]\nmethod = "retrain"\nepochs = 1\n')
 QUIET = rc.Recipe()
@@ -101,6 +102,45 @@ def test_splits_of_folders(graph: Graph, tmp_path: Path) -> None:
     parts = read_parts(tmp_path, None, None, TRAINS, graph, lambda text: None)
     assert (len(parts.train), parts.validation and len(parts.validation), parts.split_off) == (24, 12, False)
     assert len(read_test(tmp_path, None, TRAINS) or ()) == 8
+
+
+def images(folder: Path, classes: tuple[str, ...]) -> Path:
+    pillow = pytest.importorskip("PIL.Image", reason="Pillow is not installed")
+    for name in classes:
+        (folder / name).mkdir(parents=True)
+        for i in range(6):
+            pillow.fromarray(np.full((4, 4), 8 * i, np.uint8)).save(folder / name / f"{i}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [(("a", "b", "c"), "has no class 'd', unlike"), (("a", "b", "c", "e"), "has class 'e', unlike")],
+)
+def test_other_classes_are_refused(graph: Graph, tmp_path: Path, classes: tuple[str, ...], said: str) -> None:
+    """Folders are numbered by name, so a class more or less would give the others other numbers."""
+    data, other = images(tmp_path / "data", ("a", "b", "c", "d")), images(tmp_path / "other", classes)
+    with pytest.raises(UsageError, match=said) as error:
+        read_parts(data, other, None, TRAINS, graph, print)
+    assert str(error.value).startswith(f"{other}: ") and "\n" not in str(error.value)
+    with pytest.raises(UsageError, match=said):
+        check_test(data, other, TRAINS, graph)
+    assert check_test(data, images(tmp_path / "same", ("a", "b", "c", "d")), TRAINS, graph)
+
+
+def test_one_class_is_none() -> None:
+    """A model of one value answers class 0 to everything, which would be right each time."""
+    made = FloatNet(np.random.default_rng(1), (1, 4, 4, 1), "relu")
+    one = made.graph(made.fully_connected(made.mean(made.conv("input", 2)), 1))
+    x, y = labelled(20)
+    with pytest.raises(UsageError, match="has labels, but the model gives one value, no score a class"):
+        run(one, "net", QUIET, [(x, y * 0)], None, print)
+
+
+def test_samples_of_one_class_teach_nothing(graph: Graph) -> None:
+    x, y = labelled(20)
+    with pytest.raises(UsageError, match="all samples are of class 3, of 4: labels teach nothing"):
+        run(graph, "net", TRAINS, [(x, y * 0 + 3)], None, print, trainer=lambda: None)  # type: ignore[arg-type, return-value]
 
 
 def test_a_part_is_known_by_its_samples_and_labels() -> None:

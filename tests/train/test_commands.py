@@ -152,3 +152,25 @@ def test_a_missing_class_is_said(model: Path, tmp_path: Path) -> None:
     warnings = [line for line in lines if line.startswith("warning")]
     what = "no sample of class 3; a model that is trained on labels forgets what is missing"
     assert warnings == [f"warning: {tmp_path / 'train.npz'}: {what}"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "classes", "said"),
+    [
+        ((1, 1, 12, 12), 10, "the teacher takes [1, 12, 12, 1], the model [1, 8, 8, 1]"),
+        ((1, 1, 8, 8), 7, "the teacher gives [1, 7], the model [1, 10]"),
+    ],
+)
+def test_a_teacher_of_another_shape_is_refused_before_anything_trains(
+    model: Path, tmp_path: Path, shape: tuple[int, ...], classes: int, said: str
+) -> None:
+    layers = [torch.nn.Flatten(), torch.nn.Linear(shape[2] * shape[3], classes)]
+    teacher, recipe, data = tmp_path / "teacher.pt2", tmp_path / "recipe.toml", tmp_path / "digits.npz"
+    torch.export.save(torch.export.export(torch.nn.Sequential(*layers).eval(), (torch.zeros(shape),)), teacher)
+    recipe.write_text(f'[[compress]]\nmethod = "retrain"\nepochs = 1\nteacher = "{teacher}"\n')
+    x, y = digits(0, 40)
+    np.savez(data, x=x, y=y)
+    result = call("compress", model, "--recipe", recipe, "--data", data, "-o", tmp_path / "out.ekc")
+    assert result.code == 2 and "Traceback" not in result.err
+    assert result.err.splitlines()[-1] == f"edgekc: error: compress[0].teacher: {teacher}: {said}"
+    assert not (tmp_path / "out.ekc").exists()

@@ -270,12 +270,18 @@ def test_a_comparison_runs_every_variant_for_every_seed(
     trained: Graph, digits: Digits, tmp_path: Path  # noqa: F811
 ) -> None:  # fmt: skip
     recipe = rc.parse(DOMINANT + RETRAIN.replace("epochs = 3", "epochs = 1"))
-    seen = []
+    seen, states = [], []
+
+    def judging() -> Dataset:
+        states.append(len(list(tmp_path.glob("01-*.state"))))
+        return digits[1]
+
     found = compare(
-        trained, recipe, digits[0], digits[1], 2, lambda text: None, checkpoints=tmp_path,
+        trained, recipe, digits[0], judging, 2, lambda text: None, checkpoints=tmp_path,
         done=lambda comparison: seen.append(len(comparison.runs)),
     )  # fmt: skip
     assert seen == [1, 2, 3, 4, 5, 6]
+    assert states == [6]  # the samples that judge are read once, when all students are trained
     assert [(run.variant, run.seed) for run in found.runs] == [
         (name, seed) for seed in (0, 1) for name in ("plain", "hints", "kp")
     ]

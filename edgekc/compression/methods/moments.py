@@ -8,6 +8,7 @@ given where the bias may change.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -16,11 +17,14 @@ import numpy as np
 from ...errors import UsageError
 from ...graph.ir import Array, Graph, Node
 from ...graph.op import IntAttrs, Shape, view_of
-from ...ops import filters_of
+from ...ops import filters_of, layer_filters
 from ...ops.shared.linear import windows
 from ...ops.shared.transposed import ONES, spread
 
 _BLOCK_BYTES = 32 * 2**20  # of unrolled inputs at a time
+_MACS = 2**35  # of the products of one layer's taps, in float64: about a second
+_VALUES = 2**26  # of unrolled inputs of one layer: some seconds
+ROWS_A_TAP = 4  # windows that are looked at, at least: fewer say little of how taps correlate
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class Moments:
     @property
     def covariance(self) -> Array:
         """Of the shape of `second`."""
-        return np.asarray(self.second - self.mean[..., :, None] * self.mean[..., None, :])
+        outer = self.mean[..., :, None] * self.mean[..., None, :]
+        return np.asarray(np.subtract(self.second, outer, out=outer))
 
 
 def of_layer(graph: Graph, node: Node, x: Array) -> Moments:
@@ -43,6 +48,7 @@ def of_layer(graph: Graph, node: Node, x: Array) -> Moments:
         raise UsageError(f"{node.op} has no weights", where=node.name)
     shape = view_of(graph, node).weights.shape
     attrs = {key: value for key, value in node.attrs.items() if isinstance(value, int)}
+    x = _enough(graph, node, x)
     if not filters.window:
         return of_rows([np.asarray(x).reshape(-1, shape[1])])
     if filters.dense_window:
@@ -53,6 +59,14 @@ def of_layer(graph: Graph, node: Node, x: Array) -> Moments:
     return of_grouped(x, attrs, shape[1], shape[2], reads, shape[filters.axis])
 
 
+def _enough(graph: Graph, node: Node, x: Array) -> Array:
+    """The first samples, as many as the products of their taps can be afforded for."""
+    weights, axis = view_of(graph, node).weights.shape, layer_filters(node).axis
+    windows, taps = math.prod(graph.tensors[node.outputs[0]].shape[1:-1]), math.prod(weights) // weights[axis]
+    rows = max(min(_MACS // taps**2, _VALUES // taps), ROWS_A_TAP * taps)
+    return x[: max(1, rows // windows)]
+
+
 def of_rows(blocks: Iterable[Array]) -> Moments:
     """Of unrolled inputs given in blocks (n, taps), or (taps_sets, n, taps) for one set of moments each."""
     count, total, products = 0, np.zeros(()), np.zeros(())
@@ -60,10 +74,11 @@ def of_rows(blocks: Iterable[Array]) -> Moments:
         rows = np.asarray(block, np.float64)
         count += rows.shape[-2]
         total = total + rows.sum(-2)
-        products = products + np.swapaxes(rows, -1, -2) @ rows
+        product = np.swapaxes(rows, -1, -2) @ rows
+        products = np.add(products, product, out=product)
     if count == 0:
         raise UsageError("no samples to take moments of")
-    return Moments(total / count, products / count)
+    return Moments(total / count, np.divide(products, count, out=products))
 
 
 def of_conv2d(x: Array, attrs: IntAttrs, k_h: int, k_w: int) -> Moments:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ... import affordable
 from ...errors import UsageError
 from ...graph.ir import Array, Graph, Node
 from ...graph.op import view_of
@@ -112,17 +113,14 @@ def taylor(activations: Mapping[str, Array], gradients: Mapping[str, Array]) -> 
 
 
 def macs(graph: Graph) -> int:
-    """Multiply-accumulates of one inference in all layers with weights."""
+    """Multiply-accumulates of one inference in all layers that may lose filters."""
     return sum(layer_macs(graph).values())
 
 
 def layer_macs(graph: Graph) -> dict[str, int]:
     """Layer to its multiply-accumulates."""
-    counts = {}
-    for node in _layers(graph):
-        weights, out = view_of(graph, node).weights, graph.tensors[node.outputs[0]]
-        counts[node.name] = math.prod(out.shape[:-1]) * math.prod(weights.shape)
-    return counts
+    counts = affordable.layer_macs(graph)
+    return {node.name: counts[node.name] for node in _layers(graph)}
 
 
 def weight_bytes(graph: Graph) -> int:

@@ -28,6 +28,9 @@ from ...graph.ir import Array
 from . import kmeans, moments
 from .cluster import Clustered, decode, encode, pack, to_rows
 
+_WORK = 2**28  # multiply-accumulates of the weights' error times H, up to which nothing is spared
+_FITTED = 2**33  # of refitted centers: of the rows of a large layer only some are looked at
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -37,6 +40,17 @@ class Options:
     block: int = 64  # taps whose errors reach the taps behind them together; affects the time only
     sweeps: int = 4  # of coordinate descent; 0: none
     rounds: int = 2  # times that centers and scales are refitted and the weights assigned again; 0: kept as they are
+
+    def within(self, work: int) -> Options:
+        """With less of all of it for a large layer.
+
+        Args:
+            work: multiply-accumulates of the weights' error times H.
+        """
+        if work <= _WORK:
+            return self
+        order: Literal["given", "activation"] = "given" if self.order == "given" else "activation"
+        return replace(self, order=order, sweeps=min(self.sweeps, 1), rounds=min(self.rounds, 1))
 
 
 def compensate(weights: Array, layer: Clustered, moment: Array, options: Options) -> Clustered:
@@ -59,16 +73,18 @@ def compensate(weights: Array, layer: Clustered, moment: Array, options: Options
     live = layer.scales > 0
     start = output_error(rows, layer, h)
     best = replace(layer, output_error=start)
+    options = options.within(rows.size * taps)
     raw, point, scales = layer.centers, layer.point, layer.scales.astype(np.float64)
     asked = len(raw)
     h_live = h if h.ndim == 2 else h[live]
+    ordered = [_ordered(h_live, options, order) for order in _orders(options)]
     for step in range(options.rounds + 1):
         centers = decode(raw, point)
         values = rows[live] / scales[live, None]
         here, index = math.inf, np.zeros(rows.shape, np.int64)
-        for order in ("given", "activation") if options.order == "both" else (options.order,):
+        for taken, factor in ordered:
             found = np.zeros(rows.shape, np.int64)
-            found[live] = _compensated(values, centers, h_live, options, order)
+            found[live] = _compensated(values, centers, taken, factor, options)
             found[live] = _sweep(values, found[live], centers, h_live, options)
             trial = pack(weights, found, raw, point, scales, layer.channel_axis, steps=layer.steps)
             error = output_error(rows, trial, h)
@@ -92,19 +108,47 @@ def output_error(rows: Array, layer: Clustered, h: Array) -> float:
     return moments.output_error(rows, real, h)
 
 
-def _compensated(values: Array, centers: Array, h: Array, options: Options, order: str) -> Array:
-    """Indices (rows, taps) by step 1 of the module's description."""
-    taps = values.shape[1]
+def _orders(options: Options) -> tuple[str, ...]:
+    return ("given", "activation") if options.order == "both" else (options.order,)
+
+
+def _ordered(h: Array, options: Options, order: str) -> tuple[Array, Array]:
+    """The taps in an order, and the upper factor of the inverse of the damped H in it: inverse = factor^T factor."""
+    taps = h.shape[-1]
     power = np.diagonal(h, axis1=-2, axis2=-1)  # (taps,) or (rows, taps)
     by_power = np.argsort(-(power if power.ndim == 1 else power.mean(0)), kind="stable")
     taken = by_power if order == "activation" else np.arange(taps)
     damping = options.damping * power.mean(-1)
     damping = np.where(damping > 0, damping, 1.0)  # no damping asked, or inputs that are always 0
-    spectrum = np.linalg.eigvalsh(h)  # ascending; rounding may leave a singular h a tiny positive eigenvalue
-    if options.damping == 0 and (spectrum[..., 0] > taps * np.finfo(float).eps * spectrum[..., -1]).all():
-        damping = np.zeros_like(damping)
-    h = h[..., taken, :][..., taken] + damping[..., None, None] * np.eye(taps)
-    factor = np.swapaxes(np.linalg.cholesky(np.linalg.inv(h)), -1, -2)  # upper, inverse of H = factor^T factor
+    if options.damping == 0:
+        spectrum = np.linalg.eigvalsh(h)  # ascending; rounding may leave a singular h a tiny positive eigenvalue
+        if (spectrum[..., 0] > taps * np.finfo(float).eps * spectrum[..., -1]).all():
+            damping = np.zeros_like(damping)
+    # The factor is L^-1 of the H that is turned around, turned back; L is that H's Cholesky factor.
+    turned = taken[::-1]
+    damped = h[..., turned[:, None], turned]
+    diagonal = np.arange(taps)
+    damped[..., diagonal, diagonal] += damping[..., None]
+    lower = np.linalg.cholesky(damped)
+    del damped  # as large as H
+    return taken, _inverse_of_lower(lower)[..., ::-1, ::-1]
+
+
+def _inverse_of_lower(lower: Array) -> Array:
+    """The inverse of lower triangular matrices (..., n, n), by halves: a third of the work of a general inverse."""
+    n = lower.shape[-1]
+    if n <= 64:
+        return np.tril(np.linalg.inv(lower))
+    half, found = n // 2, np.zeros_like(lower)
+    first, last = _inverse_of_lower(lower[..., :half, :half]), _inverse_of_lower(lower[..., half:, half:])
+    found[..., :half, :half], found[..., half:, half:] = first, last
+    found[..., half:, :half] = -(last @ (lower[..., half:, :half] @ first))
+    return found
+
+
+def _compensated(values: Array, centers: Array, taken: Array, factor: Array, options: Options) -> Array:
+    """Indices (rows, taps) by step 1 of the module's description; taken and factor as of `_ordered`."""
+    taps = values.shape[1]
     left = values[:, taken].copy()
     index = np.empty(left.shape, np.int64)
     for at in range(0, taps, options.block):
@@ -142,9 +186,9 @@ def _sweep(values: Array, index: Array, centers: Array, h: Array, options: Optio
                 moved |= bool(better.any())
                 gradient[:, at:end] -= step[:, None] * h[..., i, at:end]
                 steps[:, i - at] = step
-            outside = np.r_[0:at, end : values.shape[1]]
-            rest = h[..., at:end, :][..., outside]
-            gradient[:, outside] -= steps @ rest if rest.ndim == 2 else np.einsum("oi,oit->ot", steps, rest)
+            inside, rest = gradient[:, at:end].copy(), h[..., at:end, :]
+            gradient -= steps @ rest if rest.ndim == 2 else np.einsum("oi,oit->ot", steps, rest)
+            gradient[:, at:end] = inside  # which has it already
         if not moved:
             break
     return index
@@ -166,7 +210,9 @@ def _fit_centers(rows: Array, index: Array, scales: Array, h: Array, centers: Ar
     k = len(centers)
     system, target = np.zeros((k, k)), np.zeros(k)
     hit = np.arange(k)
-    for o, (row, own, scale) in enumerate(zip(rows, index, scales, strict=True)):
+    step = -(-len(rows) * rows.shape[1] ** 2 * k // _FITTED)
+    for o in range(0, len(rows), step):
+        row, own, scale = rows[o], index[o], scales[o]
         one_hot = (own[:, None] == hit).astype(np.float64)  # (taps, k)
         pushed = (h if h.ndim == 2 else h[o]) @ one_hot
         system += scale**2 * (one_hot.T @ pushed)

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from ... import affordable
 from ...files.sections import Count, Seed
 from ...graph.ir import Array, Graph
 from ...graph.op import view_of
@@ -68,20 +69,26 @@ class Cluster(Packing):
             else None
         )
         bits = self._bits(model.graph)
-        for node in nodes:
+        for i, node in enumerate(nodes):
+            job.log(f"{job.where}: cluster layer {i + 1} of {len(nodes)}, {node.name}")
             w, axis, width = weights(state, node).value, layer_filters(node).axis, bits.get(node.name, self.bits)
             if (size := clustered_bytes(w.size, width)) >= w.size:
                 job.log(f"note: {node.name}: stays dense, {width}-bit indices and centers take {versus(size, w.size)}")
                 continue
             record = self._clustered(w, axis, width)
-            if ahead is not None:
+            taps = w.size // w.shape[axis]
+            if ahead is not None and taps > affordable.MOST_TAPS:
+                job.log(f"note: {node.name}: nearest centers, {taps:,} taps are too many for second-order assignment")
+            elif ahead is not None:
                 # The bias takes the mean of the error, so the assignment has to care for its variance only.
                 ahead = front.advance(ahead, model.graph, node.inputs[0])
                 known = moments.of_layer(model.graph, node, ahead.values[node.inputs[0]])
-                record = second_order.compensate(w, record, known.covariance, second_order.Options())
+                mean, covariance = known.mean, known.covariance
+                del known  # as large as the covariance
+                record = second_order.compensate(w, record, covariance, second_order.Options())
                 rows, stored = (cluster.to_rows(each, axis) for each in (w, cluster.reconstruct(record)))
                 bias = view_of(model.graph, node).bias
-                moved = bias.value + moments.bias_shift(rows, stored, known.mean)
+                moved = bias.value + moments.bias_shift(rows, stored, mean)
                 model = model.with_value(bias.name, moved)
             model = model.with_cluster(node.name, record)
             method = behind(layers, node.name, f"cluster {width} bits")
