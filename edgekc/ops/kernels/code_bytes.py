@@ -135,6 +135,8 @@ CODE_BYTES: dict[str, int] = {
     "ek_mul_const_s8": 8,
     "ek_mul_deep_const_s8": 8,
     "ek_mul_deep_s8": 306,
+    "ek_mul_nearest_const_s8": 8,
+    "ek_mul_nearest_s8": 304,
     "ek_mul_s16": 502,
     "ek_mul_s8": 242,
     "ek_output_s8": 158,
