@@ -198,6 +198,7 @@ CODE_BYTES: dict[str, int] = {
     "ek_top_k_f32": 200,
     "ek_top_k_s8": 132,
     "ek_transpose_conv_s16": 610,
+    "ek_transpose_conv_s16_deep": 614,
     "ek_transpose_conv_s8": 1028,
     "ek_transpose_conv_s8_dsp": 1118,
     "ek_transpose_conv_s8_mve": 1050,
