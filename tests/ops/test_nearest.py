@@ -145,3 +145,23 @@ def test_a_product_whose_ratio_is_beyond_the_kernel() -> None:
     scaled = mul_nearest.fixed(2.0**13 * (1 - 2.0**-20))
     assert scaled is not None and scaled["left"] == mul_nearest.MOST_LEFT
     assert mul_nearest.fixed(2.0**-40) == dict(multiplier=0, left=0)
+
+
+@pytest.mark.fast
+def test_every_mean_of_two_is_the_nearest_level() -> None:
+    """Half of all sums are ties, which go to the even level; TensorFlow Lite's mean has them away from zero."""
+    every = np.arange(-128, 128)
+    pairs = np.stack(np.meshgrid(every, every), -1).reshape(1, -1, 2)
+    q = Quant((0.03,), (-9,))
+    tensors = Tensor("x", pairs.shape, "int8", q), Tensor("y", pairs.shape[:2], "int8", q)
+
+    def levels(**attrs: int) -> tuple[str, np.ndarray]:
+        node = Node("mean", "y", ("x",), ("y",), {"axes": "2", "keep_dims": False, **attrs})
+        lowered = LOWER["mean"](View(node, tensors[:1], tensors[1:]))
+        return lowered.op, OPS[lowered.op].reference(lowered.attrs, [pairs.astype(np.int8)])[0]
+
+    op, got = levels(**{NEAREST: 1})
+    assert op == "mean_nearest"
+    np.testing.assert_array_equal(got, np.rint((pairs + 9).sum(2) / 2) - 9)
+    op, other = levels()
+    assert op == "mean" and 0.2 < np.mean(got != other) < 0.3

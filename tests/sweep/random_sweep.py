@@ -246,6 +246,7 @@ ELSEWHERE = (
     "ek_expand_columns_small_dsp.c",
     "ek_expand_outputs_small_dsp.c",
     "ek_lstm_s8.c",
+    "ek_mean_nearest_s8.c",
     "ek_mul_deep_const_s8.c",
     "ek_mul_deep_s8.c",
     "ek_mul_nearest_const_s8.c",

@@ -127,6 +127,7 @@ CODE_BYTES: dict[str, int] = {
     "ek_max_pool_s8": 240,
     "ek_maximum_const_s8": 8,
     "ek_maximum_s8": 214,
+    "ek_mean_nearest_s8": 310,
     "ek_mean_s16": 258,
     "ek_mean_s8": 152,
     "ek_mean_s8_mve": 266,
