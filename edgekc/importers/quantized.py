@@ -179,7 +179,7 @@ def settle(graph: Graph, places: dict[str, str], nearest: bool) -> Graph:
 
 def _rounds(node: Node) -> bool:
     """Whether its kernel rounds as TensorFlow Lite does, unless it is asked for the nearest level."""
-    return node.op == "mean" or filters_of(node) is not None
+    return node.op in ("mean", "mul") or filters_of(node) is not None
 
 
 def _spread(graph: Graph, quants: dict[str, Quant | None]) -> None:

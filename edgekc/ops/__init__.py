@@ -21,7 +21,7 @@ FILES = """
 conv2d depthwise fully_connected add mul average_pool max_pool mean reshape softmax pad lut concat
 strided_copy moves take mirror_pad concat_const average_pool_half_up
 relu logistic tanh curves quantize dequantize table phases
-add_signed maximum squared_difference div prelu mul_deep compare select
+add_signed maximum squared_difference div prelu mul_deep mul_nearest mean_nearest compare select
 packed.clustered_conv2d packed.clustered_fully_connected packed.template_conv2d packed.template_pairs_conv2d
 packed.clustered_depthwise packed.template_depthwise packed.template_pairs_depthwise
 grouped_conv2d packed.clustered_grouped_conv2d packed.template_grouped_conv2d packed.template_pairs_grouped_conv2d

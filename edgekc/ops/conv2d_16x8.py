@@ -274,7 +274,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
             operands = weights(rng, shape, fill, 1 if i == 1 else oc)
             out.append(Case(f"{name}-{fill}", {**attrs, **clamp}, (x, *operands)))
             if fill == "random" and name in ("3x3", "one-value", "grouped", "depthwise-multiplier"):
-                out.append(Case(f"{name}-deep", {**attrs, **clamp}, (x, *_deep(rng, operands))))
+                out.append(Case(f"{name}-deep", {**attrs, **clamp}, (x, *deep(rng, operands))))
             if fill == "high":
                 out.append(Case(f"{name}-narrow", {**attrs, **clamp}, (~x, *_narrow(operands))))
     return out + [_ties(groups, shift) for groups in (1, 8) for shift in (-1, -2, -3, -16, -17)]
@@ -287,7 +287,7 @@ def _narrow(operands: tuple[Array, ...]) -> tuple[Array, ...]:
     return w, np.where(bias < 0, -room, room).astype(np.int32), *rest
 
 
-def _deep(rng: np.random.Generator, operands: tuple[Array, ...]) -> tuple[Array, ...]:
+def deep(rng: np.random.Generator, operands: tuple[Array, ...]) -> tuple[Array, ...]:
     """With biases around what 32 bits hold and far beyond it; multipliers bring them into the output's range."""
     w, _, *_ = operands
     bias = np.resize([2**31, -(2**31) - 1, 2**31 - 1, -(2**40) + 77, 2**46 - 2**31], w.shape[0])

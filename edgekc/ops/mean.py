@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..graph.fixedpoint import DOUBLE, INT32_MAX, SINGLE, clamp_int8, quantize_multiplier, requantize
+from ..graph.fixedpoint import DOUBLE, INT32_MAX, clamp_int8, requantize
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp
-from . import mean_s16
+from . import mean_nearest, mean_s16
 from .shared import int16, reduce
 from .shared.anchored import NEAREST
 from .shared.checks import activation_inputs, known, require_int8
@@ -66,24 +66,15 @@ def lower(view: View) -> Lowered:
     if int16.is_wide(view):
         return mean_s16.lower(view)
     require_int8(view)
+    if view.node.attrs.get(NEAREST):
+        return mean_nearest.lower(view)
     attrs = reduce.lower_axes(view)
     count = math.prod(view.x.shape[a] for a in reduce.axes_of(attrs))
-    if view.node.attrs.get(NEAREST):
-        return _rounded_once(view, attrs, count)
     scales = reduce.mean_scales(view.x.q.scale / view.out.q.scale, count)
     if wrong := _out_of_bounds(count, scales):
         raise UnsupportedError(wrong, where=view.node.name)
     attrs["in_zero"] = view.x.q.zero_point
     return Lowered("mean", {**attrs, **scales, "out_zero": view.out.q.zero_point}, activation_inputs(view))
-
-
-def _rounded_once(view: View, attrs: dict[str, int], count: int) -> Lowered:
-    """As a sum: its kernel has the other rounding."""
-    multiplier, shift = quantize_multiplier(view.x.q.scale / view.out.q.scale / count)
-    if overflows(count, shift):
-        raise UnsupportedError(f"mean of {count} values overflows 32 bits", where=view.node.name)
-    attrs |= dict(in_zero=view.x.q.zero_point, multiplier=multiplier, shift=shift, out_zero=view.out.q.zero_point)
-    return Lowered("sum", {**attrs, "rounding": SINGLE}, activation_inputs(view))
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:

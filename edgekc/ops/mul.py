@@ -11,10 +11,11 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, Param, Rows, View
 from ..graph.source import FloatHalf, SourceOp
-from . import mul_s16
+from . import mul_nearest, mul_s16
 from .shared import broadcast, int16
 from .shared import elementwise as ew
 from .shared import floats as fl
+from .shared.anchored import NEAREST
 from .shared.channels import channelwise
 from .shared.checks import channels_of, known, require_activation, spread
 from .shared.linear import activation_range
@@ -35,6 +36,8 @@ def lower(view: View) -> Lowered:
     if int16.is_wide(view):
         return mul_s16.lower(view)
     a, b = ew.operands(view)
+    if view.node.attrs.get(NEAREST) and (once := mul_nearest.lower(view, a, b)):
+        return once
     # TFLite computes this ratio in float32; the order of a and b does not matter.
     ratio = np.float32(a.q.scale) * np.float32(b.q.scale) / np.float32(view.out.q.scale)
     if ratio >= 2.0**MAX_SHIFT:

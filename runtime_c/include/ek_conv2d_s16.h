@@ -10,7 +10,7 @@
 
 typedef struct {
     const int8_t *weights;          /* (out_c, k_h, k_w, in_c / groups) */
-    const int32_t *bias;            /* (out_c); of ek_conv2d_s16_deep (2, out_c): low words, and high ones */
+    const int32_t *bias;            /* (out_c); of the kernels named deep (2, out_c): low words, high ones */
     const int32_t *multiplier;      /* (out_c), or one; 15 bits */
     const int8_t *shift;            /* as the multiplier; -31 to 7 */
     ek_window_params window;
@@ -77,5 +77,8 @@ void ek_conv2d_s16_mve(const ek_conv2d_s16_mve_params *params, const int8_t *in,
  * (y * stride_h + ky - pad_top, x * stride_w + kx - pad_left). Dilations are 1.
  */
 void ek_transpose_conv_s16(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out);
+
+/* The same where biases have two words. */
+void ek_transpose_conv_s16_deep(const ek_conv2d_s16_params *p, const int8_t *in, int8_t *out);
 
 #endif

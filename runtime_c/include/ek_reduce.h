@@ -19,6 +19,9 @@ typedef struct {
 /* Sum or mean. `out` may start where `in` starts. */
 void ek_reduce_sum_s8(const ek_reduce_sum_params *p, const int8_t *in, int8_t *out);
 
+/* The same, rounded once, ties to even; `rounding` is not read. */
+void ek_mean_nearest_s8(const ek_reduce_sum_params *p, const int8_t *in, int8_t *out);
+
 typedef struct {
     uint32_t outer, first, middle, second, inner;
     int8_t flip;                /* 0: the largest value; -1: the smallest */

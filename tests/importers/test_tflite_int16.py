@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ from edgekc.errors import EdgekcError, UnsupportedError
 from edgekc.graph.ir import AttrValue, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import LOWER, OPS
-from edgekc.ops.shared import int16
 
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
 
@@ -101,26 +99,29 @@ def _deep(kind: str, seed: int, most: int) -> View:
     rng = np.random.default_rng(seed)
     x = _wide("x", (1, 9) if kind == "fully_connected" else (1, 4, 5, 3), 0.01)
     units, ic = (3 if kind == "depthwise" else 11), x.shape[-1]
-    shape = {"fully_connected": (units, ic), "conv2d": (units, 3, 2, ic), "depthwise": (1, 3, 3, units)}[kind]
+    shape = {"fully_connected": (units, ic), "depthwise": (1, 3, 3, units)}.get(kind, (units, 3, 2, ic))
     near = rng.choice([-1, 1], units) * 2**31 + rng.integers(-3, 4, units)
     far = rng.choice([-1, 1], units) * np.exp2(rng.uniform(31, most, units)).astype(np.int64)
     bias = np.where(rng.random(units) < 0.4, near, far)
     bias[:2] = rng.integers(-9999, 9999), 2**31
     levels = rng.uniform(0.1, 1.2, units) * 2**15  # of the output that a bias alone gives: beyond 1, the ends
     levels[1] = 2**14
-    y = _wide("y", (1, units) if kind == "fully_connected" else (1, 4, 5, units), 0.02)
+    image = (8, 10) if kind == "transpose_conv" else (4, 5)
+    y = _wide("y", (1, units) if kind == "fully_connected" else (1, *image, units), 0.02)
     scales = tuple(map(f32, levels * y.q.scale / (x.q.scale * np.maximum(np.abs(bias), 2**28))))
     axis = 3 if kind == "depthwise" else 0
     w = constant("w", rng.integers(-127, 128, shape).astype(np.int8), Role.WEIGHTS, Quant(scales, (0,) * units, axis))
     b = constant("b", bias, Role.BIAS, Quant(tuple(f32(x.q.scale * s) for s in scales), (0,) * units))
     attrs: dict[str, AttrValue] = {"activation": ("none", "relu")[seed % 2]}
-    if kind != "fully_connected":
+    if kind == "transpose_conv":
+        attrs |= dict(stride_h=2, stride_w=2, pad_top=0, pad_left=0)
+    elif kind != "fully_connected":
         attrs |= dict.fromkeys(("stride_h", "stride_w", "dilation_h", "dilation_w"), 1)
         attrs |= dict(pad_top=1, pad_bottom=1, pad_left=int(kind == "depthwise"), pad_right=1)
     return View(Node(kind, "y", ("x", "w", "b"), ("y",), attrs), (x, w, b), (y,))
 
 
-DEEP = [("conv2d", 46.9), ("depthwise", 46.9), ("fully_connected", 39.9)]
+DEEP = [("conv2d", 46.9), ("depthwise", 46.9), ("transpose_conv", 46.9), ("fully_connected", 39.9)]
 
 
 @pytest.mark.parametrize(("kind", "most"), DEEP)
@@ -137,7 +138,7 @@ def test_biases_beyond_32_bits_equal_litert(kind: str, most: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "most"), [*(pytest.param(*each, marks=pytest.mark.slow) for each in DEEP[:2]), DEEP[2]]
+    ("kind", "most"), [*(pytest.param(*each, marks=pytest.mark.slow) for each in DEEP[:3]), DEEP[3]]
 )
 def test_kernels_of_biases_beyond_32_bits(kind: str, most: float, tmp_path: Path) -> None:
     layer = _deep(kind, 2, most)
@@ -146,23 +147,22 @@ def test_kernels_of_biases_beyond_32_bits(kind: str, most: float, tmp_path: Path
     samples = wide_nets.samples(layer.x.shape, 2)
     expected = np.concatenate([oracle.interpret(data, [sample[None]])[0] for sample in samples])
     program = edgekc.compile(tmp_path / "net.tflite", board="mps3-an547")
-    symbol = f"ek_{'fully_connected' if kind == 'fully_connected' else 'conv2d'}_s16_deep"
+    symbol = f"ek_{'conv2d' if kind == 'depthwise' else kind}_s16_deep"
     assert [layer["kernel"] for layer in program.manifest["layers"]] == [symbol]
     np.testing.assert_array_equal(program.run(samples), expected)
 
 
-@pytest.mark.parametrize(("kind", "bits"), [("fully_connected", 41), ("conv2d", 48), ("transpose_conv", 32)])
+@pytest.mark.parametrize(("kind", "bits"), [("fully_connected", 41), ("conv2d", 48), ("transpose_conv", 48)])
 def test_biases_for_which_kernels_have_no_room(kind: str, bits: int) -> None:
     """Where the sum of products moves the output by a level, which is half way without it."""
-    layer = _deep("conv2d" if kind == "transpose_conv" else kind, 0, 32)
+    layer = _deep(kind, 0, 32)
     x, w, b = layer.inputs
     values, scales = np.zeros(11, np.int64), list(w.q.scales)
     values[4], scales[4] = 2 ** (bits - 1), f32(1000.5 * 2.0 ** (1 - bits) * layer.out.q.scale / x.q.scale)
     w, b = replace(w, quant=Quant(tuple(scales), (0,) * 11)), replace(b, data=values)
     layer = replace(layer, inputs=(x, w, b))
-    lower = partial(int16.lower_layer, w=w.value, bits=32) if kind == "transpose_conv" else LOWER[kind]
     with pytest.raises(UnsupportedError, match=f"bias of channel 4 is {2 ** (bits - 1)}, which leaves {bits} bits"):
-        lower(layer)
+        LOWER[kind](layer)
 
 
 def test_channels_of_one_level_may_have_any_bias(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from torch.nn import functional as F  # noqa: E402, N812
 from edgekc.errors import UnsupportedError  # noqa: E402
 from edgekc.graph.ir import Stage  # noqa: E402
 from edgekc.importers.torch.importer import import_torch  # noqa: E402
+from edgekc.passes.lower import lower  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's own deprecations
 PT2E = torch.ops.quantized_decomposed
@@ -218,6 +219,20 @@ ELEMENTS = {
 @pytest.mark.parametrize("name", ELEMENTS)
 def test_operators_without_weights(tmp_path, name):
     check(Net(lambda x: ELEMENTS[name](act(x, 0.03, 3))), tmp_path, (1, 3, 6, 4))
+
+
+@pytest.mark.parametrize(("scale", "out"), [(0.03, 0.01437), (2.0**-5, 2.0**-6)])
+@pytest.mark.parametrize("shape", [(3, 8, 8), (3, 1, 1)])
+def test_products_are_those_of_pytorch(tmp_path, scale, out, shape):
+    """Also of scales that are powers of two, where ties are exact, and where one value weighs a channel."""
+
+    def forward(x):
+        x = act(x, scale, 3)
+        gate = x if shape[1:] != (1, 1) else act(F.max_pool2d(x, 8), scale, 3)
+        return act(x * act(torch.sigmoid(gate), 1 / 128, -128), out, 9)
+
+    graph = check(Net(forward), tmp_path, (1, 3, 8, 8), limit=0)
+    assert [n.op for n in lower(graph).nodes][-1] == "mul_nearest"
 
 
 def test_weights_alone_in_integers_are_a_float_model(tmp_path):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edgekc.graph.fixedpoint import SINGLE, quantize_multiplier, requantize
 from edgekc.graph.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
+from edgekc.graph.op import View
+from edgekc.ops import LOWER, OPS, mul_nearest
 from edgekc.ops.shared import linear as lin
 from edgekc.ops.shared.anchored import NEAREST, fine
 from edgekc.ops.shared.nearest import nearest_multipliers
@@ -108,3 +111,57 @@ def test_a_layer_without_room_for_an_anchor_keeps_its_zero_point() -> None:
     for ratio, bias in ((400.0, 3.3), (2.0**-18, 1e8)):
         lowered, _ = lower_node(*_layer(True, ratio, bias, 5))
         assert lowered.int_attr("out_zero") == 5
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("scales", [(0.03, 0.0071, 0.02), (2.0**-5, 2.0**-7, 2.0**-6), (3.7, 11.0, 0.31)])
+def test_every_product_is_the_nearest_level(scales: tuple[float, float, float]) -> None:
+    """Of all pairs of levels, ties to even; without being asked for it a product keeps TensorFlow Lite's rounding."""
+    a, b, y = (float(np.float32(s)) for s in scales)
+    quants = Quant((a,), (-7,)), Quant((b,), (12,)), Quant((y,), (5,))
+    shapes = (1, 256, 1), (1, 1, 256), (1, 256, 256)
+    tensors = [Tensor(n, shape, "int8", q) for n, shape, q in zip("aby", shapes, quants, strict=True)]
+    every = np.arange(-128, 128)
+
+    def levels(**attrs: int) -> tuple[str, np.ndarray]:
+        node = Node("mul", "y", ("a", "b"), ("y",), {"activation": "none", **attrs})
+        lowered = LOWER["mul"](View(node, tuple(tensors[:2]), (tensors[2],)))
+        inputs = [every.astype(np.int8).reshape(t.shape) for t in tensors[:2]]
+        return lowered.op, OPS[lowered.op].reference(lowered.attrs, inputs)[0][0]
+
+    real = np.outer(every + 7, every - 12) * (a * b / y)
+    nearest = np.clip(np.rint(real) + 5, -128, 127)
+    op, got = levels(**{NEAREST: 1})
+    assert op == "mul_nearest"
+    np.testing.assert_array_equal(got, nearest)
+    op, got = levels()
+    assert op == "mul"
+    assert np.abs(got - nearest).max() == (scales[0] != 3.7)
+
+
+def test_a_product_whose_ratio_is_beyond_the_kernel() -> None:
+    assert mul_nearest.fixed(2.0**13) is None
+    assert mul_nearest.fixed(2.0**13 * (1 - 2.0**-40)) is None  # its multiplier would round to 2^31
+    scaled = mul_nearest.fixed(2.0**13 * (1 - 2.0**-20))
+    assert scaled is not None and scaled["left"] == mul_nearest.MOST_LEFT
+    assert mul_nearest.fixed(2.0**-40) == dict(multiplier=0, left=0)
+
+
+@pytest.mark.fast
+def test_every_mean_of_two_is_the_nearest_level() -> None:
+    """Half of all sums are ties, which go to the even level; TensorFlow Lite's mean has them away from zero."""
+    every = np.arange(-128, 128)
+    pairs = np.stack(np.meshgrid(every, every), -1).reshape(1, -1, 2)
+    q = Quant((0.03,), (-9,))
+    tensors = Tensor("x", pairs.shape, "int8", q), Tensor("y", pairs.shape[:2], "int8", q)
+
+    def levels(**attrs: int) -> tuple[str, np.ndarray]:
+        node = Node("mean", "y", ("x",), ("y",), {"axes": "2", "keep_dims": False, **attrs})
+        lowered = LOWER["mean"](View(node, tensors[:1], tensors[1:]))
+        return lowered.op, OPS[lowered.op].reference(lowered.attrs, [pairs.astype(np.int8)])[0]
+
+    op, got = levels(**{NEAREST: 1})
+    assert op == "mean_nearest"
+    np.testing.assert_array_equal(got, np.rint((pairs + 9).sum(2) / 2) - 9)
+    op, other = levels()
+    assert op == "mean" and 0.2 < np.mean(got != other) < 0.3

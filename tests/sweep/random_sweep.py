@@ -237,8 +237,8 @@ def kernel_files() -> list[str]:
 
 
 # Of uint8 models, rare broadcasts, variable tensors and memory filters: test_unsigned.py, test_pairs.py, test_lstm.py
-# and test_svdf.py in tests/ops/. Of layers by rows: test_random_rows.py. For little RAM: tests/unit/test_rows.py. For
-# size: tests/cross/test_less_code.py.
+# and test_svdf.py in tests/ops/. Of programs that pt2e quantised: tests/importers/test_torch_quantised.py. Of layers by
+# rows: test_random_rows.py. For little RAM: tests/unit/test_rows.py. For size: tests/cross/test_less_code.py.
 ELSEWHERE = (
     "ek_average_pool_half_up_s8.c",
     "ek_center_table_small_dsp.c",
@@ -246,8 +246,11 @@ ELSEWHERE = (
     "ek_expand_columns_small_dsp.c",
     "ek_expand_outputs_small_dsp.c",
     "ek_lstm_s8.c",
+    "ek_mean_nearest_s8.c",
     "ek_mul_deep_const_s8.c",
     "ek_mul_deep_s8.c",
+    "ek_mul_nearest_const_s8.c",
+    "ek_mul_nearest_s8.c",
     "ek_resize_bilinear_unsigned_s8.c",
     "ek_rows_next.c",
     "ek_svdf_s8.c",

@@ -1,26 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sums over up to two runs of axes; of a mean, the division is part of the multiplier. */
-#include "ek_reduce.h"
-
-#include "ek_fixedpoint.h"
+/* Sum or mean, rounded as `rounding` says. */
+#include "ek_reduce_sums.h"
 
 void ek_reduce_sum_s8(const ek_reduce_sum_params *p, const int8_t *in, int8_t *out)
 {
-    const uint32_t row = p->second * p->inner, plane = p->middle * row;
-    const int32_t start = -p->in_zero * (int32_t)(p->first * p->second);
-    for (uint32_t o = 0; o < p->outer; o++, in += p->first * plane) {
-        for (uint32_t m = 0; m < p->middle; m++) {
-            for (uint32_t i = 0; i < p->inner; i++) {
-                const int8_t *x = in + m * row + i;
-                int32_t sum = start;
-                for (uint32_t a = 0; a < p->first; a++, x += plane) {
-                    for (uint32_t b = 0; b < row; b += p->inner) {
-                        sum += x[b];
-                    }
-                }
-                sum = ek_requant(sum, p->multiplier, p->shift, p->rounding);
-                *out++ = (int8_t)ek_clamp(sum + p->out_zero, -128, 127);
-            }
-        }
-    }
+    ek_reduce_sums(p, in, out, 0);
 }
