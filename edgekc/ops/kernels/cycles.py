@@ -6,6 +6,7 @@ kernel says.
 """
 
 CYCLES: dict[str, tuple[float, ...]] = {
+    "ek_clustered_conv2d_bytes_s8_vec": (0.26, 0.5, 2, 2, 0.3, 0.4, 5, 60, 500),
     "ek_clustered_conv2d_s8_dsp": (1.19, 39.4, 88.1, 667, 5.83, 304, 7.37, 47.3, 11.3, 1.81, 1.84, 6.43, 0.355),
     "ek_clustered_conv2d_s8_mul2": (25.6, 118, 16.6, 72.4, 5.33, 38.8, 1.15e03, 8.29, 34.4),
     "ek_clustered_conv2d_s8_mve": (1.17, 11.5, 196, 8.42, 3.22, 2.68, 3.36, 2.99e03),
