@@ -3,8 +3,10 @@
     python benchmarks/neon.py [--models DIR] [--boards A,B] [--packed] [--json]
 
 The four int8 models of MLPerf Tiny, and the packed ones of compressed_models.py, under user-mode qemu, exact by
-edgekc's plugin, on one random input. Without --boards: armv7 NEON, and aarch64 with the baseline's products, with SDOT,
-and with SMMLA. With --packed the packed ones only; --json then keeps what the file says of the others.
+edgekc's plugin, on one random input. One more is ResNet-8 of weights of two bits in equal steps, for its speed alone: it
+is made of models/resnet8_cifar10jpeg.onnx without data. Without --boards: armv7 NEON, and aarch64 with the baseline's
+products, with SDOT, and with SMMLA. With --packed the packed ones only; --json then keeps what the file says of the
+others, which the packed ones are compared with.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+import edgekc
 from edgekc.boards.board import Board, load_board
 from edgekc.emulate.device import run_image
 from edgekc.emulate.plugin import Unavailable, count
@@ -33,6 +36,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 RESULT = Path(__file__).resolve().parent / "results" / "neon.json"
 BOARDS = ("linux-arm", "linux-aarch64", "rpi5", "linux-aarch64-i8mm")
 MODELS = ("ic", "kws", "vww", "ad")
+STEPS_BITS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +77,32 @@ def counted(model: Path, name: str, board: Board, features: frozenset[str]) -> t
     return {"outside": counts.outside.instructions[0], **layers}, int(manifest["macs"])
 
 
+def of_steps(path: Path, bits: int) -> bytes:
+    """A float model with all its convolutions and matrices clustered to whole multiples of a step, untrained."""
+    step = {"method": "cluster", "bits": bits, "centers": "steps"}
+    packed = edgekc.compress(edgekc.load(path), data=None, recipe={"compress": [step]})
+    return packed.data
+
+
+def dense_counts() -> dict[tuple[str, str], int]:
+    """Instructions of the int8 models by board and model, as the file has them."""
+    kept = json.loads(RESULT.read_text())["rows"] if RESULT.is_file() else []
+    return {(row["board"], row["model"]): row["vector"] for row in kept if row["variant"] == "int8"}
+
+
 def table(rows: list[Row]) -> Table:
     view = Table(box=SIMPLE_HEAD)
-    for head in ("board", "model", "portable", "vector", "vector / portable", "instructions per MAC"):
+    dense = {**dense_counts(), **{(row.board, row.model): row.vector for row in rows if row.variant == "int8"}}
+    heads = "board", "model", "portable", "vector", "vector / portable", "instructions per MAC", "packed / dense"
+    for head in heads:
         view.add_column(head, justify="left" if head in ("board", "model") else "right")
     for row in rows:
         ratio, per_mac = f"{row.vector / row.portable:.3f}", f"{row.vector / row.macs:.3f}"
         name = row.model if row.variant == "int8" else f"{row.model} {row.variant}"
-        view.add_row(f"{row.board} ({row.core})", name, f"{row.portable:,}", f"{row.vector:,}", ratio, per_mac)
+        beside = dense.get((row.board, row.model)) if row.variant != "int8" else None
+        to_dense = "" if beside is None else f"{row.vector / beside:.3f}"
+        counts = f"{row.portable:,}", f"{row.vector:,}"
+        view.add_row(f"{row.board} ({row.core})", name, *counts, ratio, per_mac, to_dense)
     return view
 
 
@@ -94,7 +116,9 @@ def main() -> None:
     rows, compilers = [], set()
     models = [] if arguments.packed else [(m, "int8", arguments.models / f"{m}_int8.tflite") for m in MODELS]
     folder = tempfile.TemporaryDirectory()
-    for k, (model, variant, ekc) in enumerate(packed_models(arguments.models)):
+    steps = of_steps(arguments.models / "resnet8_cifar10jpeg.onnx", STEPS_BITS)
+    packed = [*packed_models(arguments.models), ("ic", f"steps of {STEPS_BITS} bits", steps)]
+    for k, (model, variant, ekc) in enumerate(packed):
         path = Path(folder.name) / f"{k}.ekc"
         path.write_bytes(ekc)
         models.append((model, variant, path))

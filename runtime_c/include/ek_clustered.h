@@ -126,7 +126,7 @@ typedef struct {
     int8_t pad_value;           /* what lies outside the image: the input's zero point */
     uint8_t bits;               /* of an index, 1 to 8 */
     uint16_t center_count;
-    uint16_t part;              /* groups of four taps of a window's run that are decoded at a time; of all with out_c >= 32 */
+    uint16_t part;              /* groups of four taps that are decoded at a time: of whole runs, or of a part of a single one */
     uint16_t block;             /* rows of outputs that filters are decoded for */
 } ek_clustered_bytes_window_params;
 

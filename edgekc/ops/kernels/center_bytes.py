@@ -44,7 +44,7 @@ def accepts(view: View, dense: View, taps: int) -> bool:
 def accepts_window(view: View, dense: View) -> bool:
     """The same of a convolution; and never all weights are decoded at once."""
     runs, taps = runs_of(view)
-    at_once = min(view.indices.shape[0], at_a_time(view)) * runs * min(GROUP * part(view), taps)
+    at_once = min(view.indices.shape[0], at_a_time(view)) * min(GROUP * part(view), runs * taps)
     return at_once < view.indices.value.size and accepts(view, dense, taps)
 
 
@@ -67,12 +67,24 @@ def at_a_time(view: View) -> int:
     return 2 * BLOCK if view.indices.shape[0] >= 4 * BLOCK else BLOCK
 
 
+def groups_of(view: View) -> int:
+    """Groups of a window."""
+    runs, taps = runs_of(view)
+    return runs * -(-taps // GROUP)
+
+
 def part(view: View) -> int:
-    """Groups of a run that are decoded at a time: all, or of at most half of the taps where filters are few."""
-    _, taps = runs_of(view)
+    """Groups that are decoded at a time: all, or where filters are few, of at most half of the taps.
+
+    Then they are whole runs, or of a single run fours of groups if there are so many.
+    """
+    runs, taps = runs_of(view)
     if view.indices.shape[0] >= 2 * BLOCK:
-        return -(-taps // GROUP)
-    return max(taps // (2 * GROUP), 1)
+        return groups_of(view)
+    if runs > 1:
+        return runs // 2 * -(-taps // GROUP)
+    half = max(taps // (2 * GROUP), 1)
+    return half if half < 4 else half // 4 * 4
 
 
 def matrix_part(view: View) -> int:
@@ -108,12 +120,18 @@ def _rows(view: View, lines: int) -> int:
 
 
 def parts(view: View) -> int:
-    return -(-(-(-runs_of(view)[1] // GROUP)) // part(view))
+    """Of the taps of a filter."""
+    return -(-groups_of(view) // part(view))
 
 
 def _sums(view: View, lines: int) -> int:
-    """Bytes of the sums of 16 filters between their parts."""
-    return 4 * BLOCK * lines * view.out.shape[2] if parts(view) > 1 else 0
+    """Bytes of the sums of 16 filters between their parts.
+
+    SMMLA has those of two columns together: a tile of at most four may have one more.
+    """
+    out_w = view.out.shape[2]
+    odd = -(-out_w // 4) if out_w % 4 else 0
+    return 4 * BLOCK * lines * (out_w + odd) if parts(view) > 1 else 0
 
 
 def block(view: View) -> int:
@@ -129,10 +147,10 @@ def regions(view: View) -> Regions:
     _, k_h, k_w, _ = view.indices.shape
     runs, _ = runs_of(view)
     lines = block(view)
-    filters = at_a_time(view) // BLOCK * (words.HEADER_BYTES + runs * part(view) * BLOCK * GROUP)
+    filters = at_a_time(view) // BLOCK * (words.HEADER_BYTES + part(view) * BLOCK * GROUP)
     return (
         Region("records", filters, "records of ek_vec.h: of the filters that are decoded, or of a part of their taps"),
-        Region("sums", _sums(view, lines), "int32 (pixels, 16): between the parts of filters"),
+        Region("sums", _sums(view, lines), "int32 (columns, 16): between the parts of filters"),
         Region("offsets", 4 * runs, "uint32 (runs): where the runs of a window begin in `rows`"),
         *ring.of(k_h, _rows(view, lines), _row_bytes(view), vec.SLACK),
     )
@@ -152,12 +170,10 @@ def work(view: View) -> tuple[float, ...]:
     Filters count in whole blocks, and taps in whole groups.
     """
     _, out_h, out_w, out_c = view.out.shape
-    runs, taps = runs_of(view)
-    groups, passes = -(-taps // GROUP), -(-out_h // block(view))
-    filters = -(-out_c // BLOCK) * BLOCK
+    runs, taps = runs_of(view)[0], groups_of(view) * GROUP
+    passes, filters = -(-out_h // block(view)), -(-out_c // BLOCK) * BLOCK
     outputs = out_h * out_w * filters
-    weights = codes.decoded(view, passes * filters * runs * groups * GROUP)
+    weights = codes.decoded(view, passes * filters * taps)
     lines = out_h * parts(view) * -(-out_c // at_a_time(view))
     image = _rows(view, out_h) * _row_bytes(view)
-    products = outputs * runs * groups * GROUP
-    return products, outputs * runs, outputs * (parts(view) - 1), outputs, image, *weights, lines, 1
+    return outputs * taps, outputs * runs, outputs * (parts(view) - 1), outputs, image, *weights, lines, 1

@@ -107,8 +107,30 @@ static inline void ek_bytes_decode(const ek_bytes *t, const int8_t *from, uint32
     }
 }
 
-/* The sums of `n` columns, kept between the parts of filters: 16 for each column. */
-#if defined(EK_VEC_NEON_DOT) || defined(EK_VEC_NEON_I8MM) || defined(EK_VEC_AVX512)
+/* The sums of `n` columns between the parts of filters, in memory for EK_BYTES_KEPT(n) columns of 16. */
+#if defined(EK_VEC_NEON_I8MM)
+
+#define EK_BYTES_KEPT(n) (((n) + 1) / 2 * 2) /* pairs of columns as they are: to take them apart is dear */
+
+EK_VEC_INLINE void ek_bytes_resume(const int n, ek_vec_rows *sums, const int32_t *from)
+{
+#define EK_WORDS_DO(i)                                           \
+    sums->a.p##i = vld1q_s32(from + 4 * (i));                    \
+    if (n > 2) { sums->b.p##i = vld1q_s32(from + 32 + 4 * (i)); }
+    EK_WORDS_EACH(EK_WORDS_DO)
+#undef EK_WORDS_DO
+}
+
+EK_VEC_INLINE void ek_bytes_keep(const int n, const ek_vec_rows *sums, int32_t *to)
+{
+#define EK_WORDS_DO(i)                                           \
+    vst1q_s32(to + 4 * (i), sums->a.p##i);                       \
+    if (n > 2) { vst1q_s32(to + 32 + 4 * (i), sums->b.p##i); }
+    EK_WORDS_EACH(EK_WORDS_DO)
+#undef EK_WORDS_DO
+}
+
+#elif defined(EK_VEC_NEON_DOT) || defined(EK_VEC_AVX512)
 
 #define ek_bytes_resume(n, sums, from) ek_words_begin(n, sums, from, EK_VEC_BLOCK)
 #define ek_bytes_keep ek_words_keep
@@ -162,6 +184,10 @@ EK_VEC_INLINE void ek_bytes_keep(const int n, const ek_vec_rows *sums, int32_t *
     }
 }
 
+#endif
+
+#if !defined(EK_BYTES_KEPT)
+#define EK_BYTES_KEPT(n) (n)
 #endif
 
 /*

@@ -25,18 +25,15 @@ EK_VEC_INLINE void part_of(const int n, const ek_vec_filters *f, const int8_t *x
     }
 }
 
-/* What the groups of a run from `from` on, f->groups of them, are in all runs of the filters that begin at `record`. */
-static void decode(const ek_bytes *codes, const ek_vec_filters *f, const int8_t *record, uint32_t groups, uint32_t from,
-                   int8_t *to)
+/* The groups from `from` on, so many in all runs, of the filters whose records begin at `record`. */
+static void decode(const ek_bytes *codes, const ek_vec_filters *f, const int8_t *record, uint32_t record_bytes,
+                   uint32_t from, int8_t *to)
 {
-    for (uint32_t c = 0; c < f->channels; c += EK_VEC_BLOCK) {
+    const uint32_t groups = f->runs * f->groups;
+    for (uint32_t c = 0; c < f->channels; c += EK_VEC_BLOCK, record += record_bytes) {
         memcpy(to, record, EK_VEC_HEADER);
-        record += EK_VEC_HEADER;
-        to += EK_VEC_HEADER;
-        for (uint32_t run = 0; run < f->runs; run++, record += ek_bytes_size(codes, groups)) {
-            ek_bytes_decode(codes, record + ek_bytes_size(codes, from), f->groups, to);
-            to += f->groups * EK_VEC_GROUP;
-        }
+        ek_bytes_decode(codes, record + EK_VEC_HEADER + ek_bytes_size(codes, from), groups, to + EK_VEC_HEADER);
+        to += EK_VEC_HEADER + groups * EK_VEC_GROUP;
     }
 }
 
@@ -46,7 +43,7 @@ void ek_clustered_conv2d_bytes_s8_vec(const ek_clustered_conv2d_bytes_s8_vec_par
     const ek_clustered_bytes_window_params *const p = &params->layer;
     const ek_window window = EK_WINDOW(p);
     const uint32_t oc = p->window.out_c, out_w = p->window.out_w, out_h = p->window.out_h, stride = p->window.stride_h;
-    const uint32_t groups = (window.run_bytes + 3) / 4, runs = window.k_h * window.runs;
+    const uint32_t groups = (window.run_bytes + 3) / 4, runs = window.k_h * window.runs, all = runs * groups;
     const uint32_t at_once = oc >= 4 * EK_VEC_BLOCK ? 2 * EK_VEC_BLOCK : EK_VEC_BLOCK;
     int8_t *const records = scratch;
     int32_t *const sums = ek_region(scratch, params->scratch.sums);
@@ -57,21 +54,24 @@ void ek_clustered_conv2d_bytes_s8_vec(const ek_clustered_conv2d_bytes_s8_vec_par
 
     ek_bytes_open(&codes, p->centers, p->center_count, p->bits);
     ring.row_count += (p->block - 1u) * stride; /* all that a block of rows of outputs sees */
+    const uint32_t record_bytes = EK_VEC_HEADER + ek_bytes_size(&codes, all);
     for (uint32_t y = 0, lines; y < out_h; y += lines, out += lines * out_w * oc) {
-        const uint32_t record_bytes = EK_VEC_HEADER + runs * ek_bytes_size(&codes, groups);
         const int8_t *record = p->records;
         lines = out_h - y < p->block ? out_h - y : p->block;
         ek_ring_fill(&ring, in, y * stride);
         for (uint32_t c = 0; c < oc; c += at_once, record += at_once / EK_VEC_BLOCK * record_bytes) {
             f.channels = oc - c < at_once ? oc - c : at_once;
-            for (uint32_t k = 0; k < groups; k += p->part) {
+            for (uint32_t k = 0; k < all; k += p->part) {
                 int8_t *to = out + c;
                 int32_t *kept = sums;
-                const int last = groups - k <= p->part;
-                f.groups = last ? groups - k : p->part;
-                decode(&codes, &f, record, groups, k, records);
+                const int last = all - k <= p->part;
+                const uint32_t count = last ? all - k : p->part, within = k % groups;
+                f.runs = count < groups ? 1 : count / groups;
+                f.groups = count < groups ? count : groups;
+                f.offsets = offsets + k / groups;
+                decode(&codes, &f, record, record_bytes, k, records);
                 for (uint32_t line = 0; line < lines; line++) {
-                    const int8_t *x = ring.rows + 4 * k;
+                    const int8_t *x = ring.rows + 4 * within;
                     for (uint32_t ky = 0, i = 0; ky < window.k_h; ky++) {
                         const uint32_t row = ((y + line) * stride + ky * ring.dilation_h) % ring.row_count;
                         for (uint32_t run = 0; run < window.runs; run++, i++) {
@@ -80,13 +80,13 @@ void ek_clustered_conv2d_bytes_s8_vec(const ek_clustered_conv2d_bytes_s8_vec_par
                     }
                     for (uint32_t left = out_w, n; left; left -= n, x += n * window.step, to += n * oc) {
                         n = ek_vec_columns(left);
-                        if (p->part >= groups) {
+                        if (p->part >= all) {
                             ek_vec_tile(&f, n, x, window.step, to);
                         } else {
 #define EK_VEC_DO(count) part_of(count, &f, x, window.step, kept, k == 0, last, to)
                             EK_VEC_TILE(n)
 #undef EK_VEC_DO
-                            kept += n * EK_VEC_BLOCK;
+                            kept += EK_BYTES_KEPT(n) * EK_VEC_BLOCK;
                         }
                     }
                 }
