@@ -3,8 +3,8 @@
     python benchmarks/neon.py [--models DIR] [--boards A,B] [--packed] [--json]
 
 The four int8 models of MLPerf Tiny, and the packed ones of compressed_models.py, under user-mode qemu, exact by
-edgekc's plugin, on one random input. One more is ResNet-8 of weights of two bits in equal steps, for its speed alone: it
-is made of models/resnet8_cifar10jpeg.onnx without data. Without --boards: armv7 NEON, and aarch64 with the baseline's
+edgekc's plugin, on one random input. One more is ResNet-8 with weights of two bits in equal steps, for its speed alone:
+it is made of resnet8_cifar10jpeg.onnx without data. Without --boards: armv7 NEON, and aarch64 with the baseline's
 products, with SDOT, and with SMMLA. With --packed the packed ones only; --json then keeps what the file says of the
 others, which the packed ones are compared with.
 """

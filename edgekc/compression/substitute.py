@@ -74,8 +74,9 @@ def clustered(graph: Graph, layer: str, record: Clustered) -> Graph | None:
     form = CLUSTERED.get(node.op)
     if form is None or np.any(scales <= 0):
         return None
-    raw, point = _bytes(record.centers.astype(np.int64), record.point)
     rows = to_rows(record.index, record.channel_axis)
+    used = np.bincount(rows.ravel(), minlength=len(record.centers)) > 0
+    raw, point = _bytes(record.centers.astype(np.int64), record.point, used)
     while True:
         # Fewer bits where the sum of a filter could leave 32, or kernels that expand weights want them smaller: the
         # centers' last bit is worth least.
@@ -96,13 +97,16 @@ def clustered(graph: Graph, layer: str, record: Clustered) -> Graph | None:
     return _replaced(graph, node, form, constants, {})
 
 
-def _bytes(raw: Array, point: int) -> tuple[Array, int]:
-    """Centers as bytes where that takes nothing from them, as of whole multiples of a step: kernels multiply those faster.
+def _bytes(raw: Array, point: int, used: Array) -> tuple[Array, int]:
+    """Centers as bytes where they lose nothing by it, as whole multiples of a step do: kernels multiply those faster.
 
-    With as many bits as a byte has but -128 (`kernels/vector.py`), so that biases keep most of their steps.
+    With as many bits as a byte has without -128 (`ops/kernels/vector.py`), so that biases keep most of theirs.
+
+    Args:
+        used: bool (k,): centers that an index names.
     """
     fewer = 0
-    while np.abs(raw >> fewer).max(initial=0) > 127:
+    while np.abs(raw[used] >> fewer).max(initial=0) > 127:
         if np.any(raw >> fewer & 1):
             return raw, point
         fewer += 1

@@ -257,6 +257,25 @@ void ek_clustered_depthwise_s8(const ek_clustered_depthwise_s8_params *params, c
                                void *scratch);
 
 typedef struct {
+    const int8_t *records;      /* one for each 16 channels: ek_bytes_vec.h */
+    const ek_s16 *centers;      /* up to 2^bits, -127 to 127 where an index names them */
+    ek_requant_params requant;
+    ek_window_params window;    /* out_c = in_c */
+    int8_t pad_value;           /* what lies outside the image: the input's zero point */
+    uint8_t bits;               /* of an index, 1 to 8 */
+    uint16_t center_count;
+} ek_clustered_bytes_depthwise_params;
+
+typedef struct {
+    ek_clustered_bytes_depthwise_params layer;
+    struct { uint32_t starts, rows; } scratch;
+} ek_clustered_depthwise_bytes_s8_vec_params;
+
+/* The same for cores with vector instructions, where weights are bytes, and weights and sums as ek_vec.h wants them. */
+void ek_clustered_depthwise_bytes_s8_vec(const ek_clustered_depthwise_bytes_s8_vec_params *params, const int8_t *in,
+                                         int8_t *out, void *scratch);
+
+typedef struct {
     const uint8_t *indices;     /* (out_c, k_h, k_w, in_c / groups), bit-packed */
     const ek_s16 *centers;      /* up to 2^bits */
     const int32_t *bias;        /* (out_c), the input's zero point folded in */

@@ -12,7 +12,6 @@ from ...graph.bits import index_bits
 from ...graph.ir import Array
 from ...graph.op import Field, View
 from ...graph.scratch import Region, Regions
-from ..shared import linear as lin
 from ..shared import ring
 from . import codes, words
 from . import vector as vec
@@ -23,6 +22,7 @@ DOT = frozenset({"vector", "dotprod"})  # where a product of bytes is far cheape
 CORES = (DOT, vec.VECTOR)
 _HALVES = 32  # bytes of a group whose indices share bytes
 WINDOW_FIELDS: tuple[Field, ...] = codes.WINDOW_FIELDS[:-1]  # all but `pointwise`
+CHANNEL_FIELDS: tuple[Field, ...] = WINDOW_FIELDS[:-2]  # and all of a filter is decoded, for a row of outputs
 
 
 def runs_of(view: View) -> tuple[int, int]:
@@ -43,9 +43,14 @@ def accepts(view: View, dense: View, taps: int) -> bool:
 
 def accepts_window(view: View, dense: View) -> bool:
     """The same of a convolution; and never all weights are decoded at once."""
-    runs, taps = runs_of(view)
-    at_once = min(view.indices.shape[0], at_a_time(view)) * min(GROUP * part(view), runs * taps)
+    _, taps = runs_of(view)
+    at_once = min(view.indices.shape[0], at_a_time(view)) * taps_at_once(view)
     return at_once < view.indices.value.size and accepts(view, dense, taps)
+
+
+def accepts_channels(view: View, dense: View) -> bool:
+    """The same of a depthwise layer, of which 16 channels are decoded at a time."""
+    return dense.out.shape[3] == dense.x.shape[3] and accepts(view, dense, dense.weights.shape[0])
 
 
 def accepts_matrix(view: View, dense: View) -> bool:
@@ -87,6 +92,13 @@ def part(view: View) -> int:
     return half if half < 4 else half // 4 * 4
 
 
+def taps_at_once(view: View) -> int:
+    """Of a filter, without what fills up groups."""
+    _, taps = runs_of(view)
+    groups = -(-taps // GROUP)
+    return part(view) // groups * taps if part(view) >= groups else GROUP * part(view)
+
+
 def matrix_part(view: View) -> int:
     """Taps of 16 filters that a fully connected layer decodes at a time, a multiple of four: at most half of all."""
     half = view.indices.value.size // (2 * BLOCK)
@@ -95,17 +107,23 @@ def matrix_part(view: View) -> int:
 
 def records(view: View, dense: View, runs: int) -> Array:
     """uint8: a record for each block of filters, whose taps are `runs` runs."""
-    filters = dense.weights.value.reshape(len(dense.weights.value), runs, -1)
-    indices = view.indices.value.reshape(filters.shape).astype("u1")
-    channels, _, taps = indices.shape
-    groups, blocks = -(-taps // GROUP), -(-channels // BLOCK)
-    padded = np.full((blocks * BLOCK, runs, groups * GROUP), _zero(view) or 0, np.uint8)
-    padded[:channels, :, :taps] = indices
-    ordered: Array = padded.reshape(blocks, BLOCK, runs * groups, GROUP).transpose(0, 2, 1, 3)
-    ordered = ordered.reshape(blocks, runs * groups, 2, _HALVES)
+    indices = view.indices.value
+    ordered = vec.in_blocks(indices.reshape(len(indices), runs, -1).astype("u1"), _zero(view) or 0)
+    return _records(view, ordered, dense.weights.value.reshape(len(indices), -1))
+
+
+def channel_records(view: View, dense: View) -> Array:
+    """uint8: a record for each block of channels of a depthwise layer, whose indices are (oc, kh, kw)."""
+    w = dense.weights.value  # (kh, kw, oc)
+    ordered = vec.channels_in_blocks(view.indices.value.transpose(1, 2, 0).astype("u1"), _zero(view) or 0)
+    return _records(view, ordered, w.reshape(-1, w.shape[2]).T)
+
+
+def _records(view: View, ordered: Array, filters: Array) -> Array:
+    halves = ordered.reshape(*ordered.shape[:2], 2, _HALVES)
     if index_bits(view.indices.value) <= codes.HALVES_BITS:
-        ordered = ordered[:, :, 0] | ordered[:, :, 1] << 4
-    return vec.with_headers(view, ordered.reshape(blocks, -1), filters.reshape(channels, -1))
+        halves = halves[:, :, 0] | halves[:, :, 1] << 4
+    return vec.with_headers(view, halves.reshape(len(halves), -1), filters)
 
 
 def _row_bytes(view: View) -> int:
@@ -144,7 +162,7 @@ def block(view: View) -> int:
 
 def regions(view: View) -> Regions:
     """Of a convolution."""
-    _, k_h, k_w, _ = view.indices.shape
+    k_h = view.indices.shape[1]
     runs, _ = runs_of(view)
     lines = block(view)
     filters = at_a_time(view) // BLOCK * (words.HEADER_BYTES + part(view) * BLOCK * GROUP)
@@ -156,8 +174,18 @@ def regions(view: View) -> Regions:
     )
 
 
+def channel_regions(view: View) -> Regions:
+    """Of a depthwise layer."""
+    _, k_h, k_w = view.indices.shape
+    record = words.HEADER_BYTES + k_w * -(-k_h // GROUP) * BLOCK * GROUP
+    return (
+        Region("record", record, "a record of ek_vec.h: of the channels that are decoded"),
+        *ring.regions(view, k_h, k_w, behind=vec.SLACK),
+    )
+
+
 def matrix_regions(view: View) -> Regions:
-    weights = Region("weights", matrix_part(view) * BLOCK, "int8 (groups, 16 filters, 4): a part of their taps", align=1)
+    weights = Region("weights", matrix_part(view) * BLOCK, "int8 (groups, 16 filters, 4): part of their taps", align=1)
     (rows,) = vec.matrix_regions(view)
     return (weights, Region("rows", rows.bytes, rows.holds, align=1))
 
