@@ -18,12 +18,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from compressed_models import packed_models
+from compressed_models import packed_models, steps_model
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-import edgekc
 from edgekc.boards.board import Board, load_board
 from edgekc.emulate.device import run_image
 from edgekc.emulate.plugin import Unavailable, count
@@ -36,7 +35,6 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 RESULT = Path(__file__).resolve().parent / "results" / "neon.json"
 BOARDS = ("linux-arm", "linux-aarch64", "rpi5", "linux-aarch64-i8mm")
 MODELS = ("ic", "kws", "vww", "ad")
-STEPS_BITS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +75,6 @@ def counted(model: Path, name: str, board: Board, features: frozenset[str]) -> t
     return {"outside": counts.outside.instructions[0], **layers}, int(manifest["macs"])
 
 
-def of_steps(path: Path, bits: int) -> bytes:
-    """A float model with all its convolutions and matrices clustered to whole multiples of a step, untrained."""
-    step = {"method": "cluster", "bits": bits, "centers": "steps"}
-    packed = edgekc.compress(edgekc.load(path), data=None, recipe={"compress": [step]})
-    return packed.data
-
-
 def dense_counts() -> dict[tuple[str, str], int]:
     """Instructions of the int8 models by board and model, as the file has them."""
     kept = json.loads(RESULT.read_text())["rows"] if RESULT.is_file() else []
@@ -116,8 +107,7 @@ def main() -> None:
     rows, compilers = [], set()
     models = [] if arguments.packed else [(m, "int8", arguments.models / f"{m}_int8.tflite") for m in MODELS]
     folder = tempfile.TemporaryDirectory()
-    steps = of_steps(arguments.models / "resnet8_cifar10jpeg.onnx", STEPS_BITS)
-    packed = [*packed_models(arguments.models), ("ic", f"steps of {STEPS_BITS} bits", steps)]
+    packed = [*packed_models(arguments.models), steps_model(arguments.models)]
     for k, (model, variant, ekc) in enumerate(packed):
         path = Path(folder.name) / f"{k}.ekc"
         path.write_bytes(ekc)
