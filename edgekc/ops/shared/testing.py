@@ -119,7 +119,7 @@ def byte_centers(rng: np.random.Generator, cases: Sequence[Case]) -> list[Case]:
     found = []
     for i, case in enumerate([case for case in cases if "narrow" in case.name][::5]):
         bits = 1 + i % 8
-        c = clustered_cases(rng, replace(case, name=f"{case.name}-bytes"), bits, largest=128)
+        c = clustered_cases(rng, replace(case, name=f"{case.name}-byte-centers"), bits, largest=128)
         x, indices, _, *rest = c.inputs
         centers = np.sort(rng.permutation(np.arange(-127, 128))[: 2**bits])
         if bits < 8 and i % 3 == 1:
