@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Clustered weights whose centers fit a byte, as vector kernels decode them: records as dense layers have them (ek_vec.h),
- * which then run through the loops of dense layers.
+ * Clustered weights whose centers fit a byte, as vector kernels decode them: records as dense layers have them
+ * (ek_vec.h), which then run through the loops of dense layers.
  *
  * A record has the header of ek_vec.h, and then the indices of each group of four taps of 16 filters. Indices of up to
  * four bits are halves of 32 bytes: the low ones of weights 0 to 31 of the group, the high ones of weights 32 to 63.
@@ -191,8 +191,8 @@ EK_VEC_INLINE void ek_bytes_keep(const int n, const ek_vec_rows *sums, int32_t *
 #endif
 
 /*
- * For a single column no weight goes to memory: its outputs, of indices of up to four bits, where an instruction multiplies
- * bytes fast enough.
+ * For a single column no weight goes to memory: its outputs, of indices of up to four bits, where an instruction
+ * multiplies bytes fast enough.
  */
 #if defined(EK_VEC_NEON_DOT) || defined(EK_VEC_NEON_I8MM)
 #define EK_BYTES_ONE

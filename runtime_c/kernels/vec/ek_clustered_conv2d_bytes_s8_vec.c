@@ -8,8 +8,8 @@
 #include "ek_window.h"
 
 /* 16 filters, a part of their taps: `first` and `last` say which. Sums lie in `sums` between the parts. */
-EK_VEC_INLINE void part_of(const int n, const ek_vec_filters *f, const int8_t *x, uint32_t step, int32_t *kept, int first,
-                           int last, int8_t *out)
+EK_VEC_INLINE void part_of(const int n, const ek_vec_filters *f, const int8_t *x, uint32_t step, int32_t *kept,
+                           int first, int last, int8_t *out)
 {
     ek_vec_rows sums;
     if (first) {
@@ -37,8 +37,8 @@ static void decode(const ek_bytes *codes, const ek_vec_filters *f, const int8_t 
     }
 }
 
-void ek_clustered_conv2d_bytes_s8_vec(const ek_clustered_conv2d_bytes_s8_vec_params *params, const int8_t *in, int8_t *out,
-                                      void *scratch)
+void ek_clustered_conv2d_bytes_s8_vec(const ek_clustered_conv2d_bytes_s8_vec_params *params, const int8_t *in,
+                                      int8_t *out, void *scratch)
 {
     const ek_clustered_bytes_window_params *const p = &params->layer;
     const ek_window window = EK_WINDOW(p);
