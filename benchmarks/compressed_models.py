@@ -26,6 +26,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+import edgekc
 from edgekc import __version__
 from edgekc.boards.board import Board, load_board
 from edgekc.compression.methods.cluster import Options, cluster
@@ -132,6 +133,13 @@ def packed_models(models: Path | None) -> Iterator[tuple[str, str, bytes]]:
         path = models / "vww_int8.tflite"
         graph = integer_graph(path.read_bytes(), "vww", path, "tflite", lambda text: None)
         yield "vww", "4-bit clusters", pack(clustered(graph, 4))
+
+
+def steps_model(models: Path, bits: int = 2) -> tuple[str, str, bytes]:
+    """As of `packed_models`: ResNet-8 with weights of whole multiples of a step, without data: for its speed alone."""
+    recipe = {"compress": [{"method": "cluster", "bits": bits, "centers": "steps"}]}
+    packed = edgekc.compress(edgekc.load(models / "resnet8_cifar10jpeg.onnx"), data=None, recipe=recipe)
+    return "ic", f"steps of {bits} bits", packed.data
 
 
 def table(board: Board, rows: list[Row]) -> Table:

@@ -3,8 +3,10 @@
     python benchmarks/neon.py [--models DIR] [--boards A,B] [--packed] [--json]
 
 The four int8 models of MLPerf Tiny, and the packed ones of compressed_models.py, under user-mode qemu, exact by
-edgekc's plugin, on one random input. Without --boards: armv7 NEON, and aarch64 with the baseline's products, with SDOT,
-and with SMMLA. With --packed the packed ones only; --json then keeps what the file says of the others.
+edgekc's plugin, on one random input. One more is ResNet-8 with weights of two bits in equal steps, for its speed alone:
+it is made of resnet8_cifar10jpeg.onnx without data. Without --boards: armv7 NEON, and aarch64 with the baseline's
+products, with SDOT, and with SMMLA. With --packed the packed ones only; --json then keeps what the file says of the
+others, which the packed ones are compared with.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from compressed_models import packed_models
+from compressed_models import packed_models, steps_model
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -73,14 +75,25 @@ def counted(model: Path, name: str, board: Board, features: frozenset[str]) -> t
     return {"outside": counts.outside.instructions[0], **layers}, int(manifest["macs"])
 
 
+def dense_counts() -> dict[tuple[str, str], int]:
+    """Instructions of the int8 models by board and model, as the file has them."""
+    kept = json.loads(RESULT.read_text())["rows"] if RESULT.is_file() else []
+    return {(row["board"], row["model"]): row["vector"] for row in kept if row["variant"] == "int8"}
+
+
 def table(rows: list[Row]) -> Table:
     view = Table(box=SIMPLE_HEAD)
-    for head in ("board", "model", "portable", "vector", "vector / portable", "instructions per MAC"):
+    dense = {**dense_counts(), **{(row.board, row.model): row.vector for row in rows if row.variant == "int8"}}
+    heads = "board", "model", "portable", "vector", "vector / portable", "instructions per MAC", "packed / dense"
+    for head in heads:
         view.add_column(head, justify="left" if head in ("board", "model") else "right")
     for row in rows:
         ratio, per_mac = f"{row.vector / row.portable:.3f}", f"{row.vector / row.macs:.3f}"
         name = row.model if row.variant == "int8" else f"{row.model} {row.variant}"
-        view.add_row(f"{row.board} ({row.core})", name, f"{row.portable:,}", f"{row.vector:,}", ratio, per_mac)
+        beside = dense.get((row.board, row.model)) if row.variant != "int8" else None
+        to_dense = "" if beside is None else f"{row.vector / beside:.3f}"
+        counts = f"{row.portable:,}", f"{row.vector:,}"
+        view.add_row(f"{row.board} ({row.core})", name, *counts, ratio, per_mac, to_dense)
     return view
 
 
@@ -94,7 +107,8 @@ def main() -> None:
     rows, compilers = [], set()
     models = [] if arguments.packed else [(m, "int8", arguments.models / f"{m}_int8.tflite") for m in MODELS]
     folder = tempfile.TemporaryDirectory()
-    for k, (model, variant, ekc) in enumerate(packed_models(arguments.models)):
+    packed = [*packed_models(arguments.models), steps_model(arguments.models)]
+    for k, (model, variant, ekc) in enumerate(packed):
         path = Path(folder.name) / f"{k}.ekc"
         path.write_bytes(ekc)
         models.append((model, variant, path))

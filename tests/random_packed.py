@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from random_models import Rng
 
+from edgekc.compression.methods.steps import levels
 from edgekc.errors import ModelError
 from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
 from edgekc.graph.op import View
@@ -57,10 +58,13 @@ def _exact(view: View, rng: Rng) -> Packed | None:
 
 
 def _wide(view: View, rng: Rng) -> Packed | None:
-    shape, largest = _by_filter(view).shape, int(rng.choice(LARGEST))
+    steps = rng.random() < 0.25
+    shape, largest = _by_filter(view).shape, 127 if steps else int(rng.choice(LARGEST))
     bias, multiplier, shift = view.inputs[-3:]
     smaller = np.maximum(shift.value.astype(np.int64) - (largest // 128).bit_length(), -31).astype(np.int8)
     rest = (bias, multiplier, constant(shift.name, smaller, Role.REQUANT))
+    if steps:
+        return _with_centers(view, *_steps(rng, shape), rest)
     kernels = _by_kernel(view)
     if kernels is not None and rng.random() < 0.6:
         return _with_templates(view, rng, _parts(rng, kernels.shape[:2], kernels.shape[2:], largest), rest)
@@ -69,6 +73,15 @@ def _wide(view: View, rng: Rng) -> Packed | None:
     index = rng.integers(0, count, shape)
     index.flat[0] = count - 1  # the width of an index follows from the largest
     return _with_centers(view, centers, index, rest)
+
+
+def _steps(rng: Rng, shape: tuple[int, ...]) -> tuple[Array, Array]:
+    """Centers that are whole multiples of a step, and indices, as `centers = "steps"` packs them."""
+    bits = int(rng.integers(2, 9))
+    centers = levels(bits) << max(7 - bits, 0)
+    index = rng.integers(0, 2**bits, shape)
+    index.flat[0] = 2**bits - 1
+    return centers, np.maximum(index, 1) if bits == 8 and rng.random() < 0.5 else index
 
 
 def _by_filter(view: View) -> Array:

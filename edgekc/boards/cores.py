@@ -48,8 +48,8 @@ def _riscv(name: str, arch: str, zig: str, *, system: System = "bare") -> Core:
 
 # thumb1: ARMv6-M, no unaligned access and no 32-bit Thumb; thumb2: ARMv7-M and later. dsp: SMLAD and
 # friends; dual: two instructions a cycle; mve: Helium; fpu: floating-point registers; neon: Advanced SIMD;
-# dotprod: SDOT/UDOT; i8mm: SMMLA; vector: ek_vec.h knows the core's vector instructions; riscv: RV32 with M, whose
-# multiplications take one instruction.
+# dotprod: sums of four products of bytes (SDOT; on x86 VPDPBUSD); i8mm: SMMLA; vector: ek_vec.h knows the core's vector
+# instructions; riscv: RV32 with M, whose multiplications take one instruction.
 CORES: dict[str, Core] = {
     core.name: core
     for core in (

@@ -119,6 +119,30 @@ void ek_clustered_conv2d_s8_vec(const ek_clustered_conv2d_s8_vec_params *params,
                                 void *scratch);
 
 typedef struct {
+    const int8_t *records;      /* one for each 16 output channels: ek_bytes_vec.h */
+    const ek_s16 *centers;      /* up to 2^bits, -127 to 127 where an index names them */
+    ek_requant_params requant;
+    ek_window_params window;
+    int8_t pad_value;           /* what lies outside the image: the input's zero point */
+    uint8_t bits;               /* of an index, 1 to 8 */
+    uint16_t center_count;
+    uint16_t part;              /* groups of four taps that are decoded at a time: of whole runs, or of a part of a single one */
+    uint16_t block;             /* rows of outputs that filters are decoded for */
+} ek_clustered_bytes_window_params;
+
+typedef struct {
+    ek_clustered_bytes_window_params layer;
+    struct { uint32_t sums, offsets, starts, rows; } scratch;
+} ek_clustered_conv2d_bytes_s8_vec_params;
+
+/*
+ * The same where weights are bytes, and weights and sums as ek_vec.h wants them. `out` may start where `in` starts under
+ * the same condition as of ek_clustered_conv2d_s8.
+ */
+void ek_clustered_conv2d_bytes_s8_vec(const ek_clustered_conv2d_bytes_s8_vec_params *params, const int8_t *in, int8_t *out,
+                                      void *scratch);
+
+typedef struct {
     ek_clustered_vector_window_params layer;
     struct { uint32_t transformed, tiles, sums, starts, rows; } scratch;
 } ek_clustered_winograd_s8_vec_params;
@@ -192,6 +216,15 @@ void ek_clustered_fully_connected_s8_vec(const ek_clustered_fully_connected_s8_v
                                          int8_t *out, void *scratch);
 
 typedef struct {
+    ek_clustered_vector_matrix_params layer;
+    struct { uint32_t rows; } scratch;
+} ek_clustered_fully_connected_bytes_s8_vec_params;
+
+/* The same where weights are bytes, and weights and sums as ek_vec.h wants them; records as ek_bytes_vec.h has them. */
+void ek_clustered_fully_connected_bytes_s8_vec(const ek_clustered_fully_connected_bytes_s8_vec_params *params,
+                                               const int8_t *in, int8_t *out, void *scratch);
+
+typedef struct {
     ek_clustered_fully_connected_params layer;
     struct { uint32_t odd; } scratch;
 } ek_clustered_fully_connected_s8_mve_params;
@@ -222,6 +255,25 @@ typedef struct {
  */
 void ek_clustered_depthwise_s8(const ek_clustered_depthwise_s8_params *params, const int8_t *in, int8_t *out,
                                void *scratch);
+
+typedef struct {
+    const int8_t *records;      /* one for each 16 channels: ek_bytes_vec.h */
+    const ek_s16 *centers;      /* up to 2^bits, -127 to 127 where an index names them */
+    ek_requant_params requant;
+    ek_window_params window;    /* out_c = in_c */
+    int8_t pad_value;           /* what lies outside the image: the input's zero point */
+    uint8_t bits;               /* of an index, 1 to 8 */
+    uint16_t center_count;
+} ek_clustered_bytes_depthwise_params;
+
+typedef struct {
+    ek_clustered_bytes_depthwise_params layer;
+    struct { uint32_t starts, rows; } scratch;
+} ek_clustered_depthwise_bytes_s8_vec_params;
+
+/* The same for cores with vector instructions, where weights are bytes, and weights and sums as ek_vec.h wants them. */
+void ek_clustered_depthwise_bytes_s8_vec(const ek_clustered_depthwise_bytes_s8_vec_params *params, const int8_t *in,
+                                         int8_t *out, void *scratch);
 
 typedef struct {
     const uint8_t *indices;     /* (out_c, k_h, k_w, in_c / groups), bit-packed */

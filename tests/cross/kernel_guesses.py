@@ -5,6 +5,7 @@ Where layers do not tell two things apart, the fit of `kernel_costs.py` keeps th
 
 GUESSES: dict[str, tuple[float, ...]] = {
     "ek_clustered_conv2d_s8_dsp": (1, 43.7, 185, 246, 5, 212, 3.9, 33.5, 7.3, 1.4, 2.2, 5.8, 1),
+    "ek_clustered_conv2d_bytes_s8_vec": (0.26, 0.5, 2, 2, 0.3, 0.4, 5, 60, 500),
     "ek_clustered_conv2d_s8_mul2": (26, 150, 20, 60, 4, 20, 900, 6, 13),
     "ek_clustered_conv2d_s8_mve": (1, 22, 40, 2, 60, 1, 2, 500),
     "ek_clustered_winograd_s8_dsp": (1, 100, 250, 80, 266, 608, 89, 150, 8.2, 11.8, 1),

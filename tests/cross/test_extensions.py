@@ -58,7 +58,8 @@ EXPECTED = {  # kernels that must be among those tried, by what a core has
     frozenset({"thumb2"}): {f"{s}_mul2" for s in (*DENSE, *PACKED, *WINOGRAD, CLUSTERED)},
     frozenset({"riscv"}): {"ek_depthwise3x3_s8", *(f"{s}_mul2" for s in DENSE)},
     frozenset({"vector"}): {f"{s}_vec" for s in (*DENSE, "ek_depthwise_s8", "ek_fully_connected_s8", "ek_add_s8")}
-    | {f"{s}_vec" for s in (*PACKED, *WINOGRAD, "ek_clustered_fully_connected_s8", "ek_template_pixels_s8")},
+    | {f"{s}_vec" for s in (*PACKED, *WINOGRAD, "ek_clustered_fully_connected_s8", "ek_template_pixels_s8")}
+    | {f"ek_clustered_{kind}_bytes_s8_vec" for kind in ("conv2d", "depthwise", "fully_connected")},
 }
 
 

@@ -41,34 +41,43 @@ def accepts(view: View) -> bool:
     )
 
 
-def records(view: View, filters: Array) -> Array:
-    """uint8: a record for each block of filters.
+def in_blocks(filters: Array, fill: int = 0) -> Array:
+    """(blocks, groups, 16 filters, 4 taps): filters in the order of records, what is filled up being `fill`.
 
     Args:
-        filters: int8 (oc, runs, taps); the taps of each run are filled up to whole groups.
+        filters: (oc, runs, taps); the taps of each run are filled up to whole groups.
     """
     channels, runs, taps = filters.shape
-    groups = -(-taps // GROUP)
-    blocks = -(-channels // BLOCK)
-    padded = np.zeros((blocks * BLOCK, runs, groups * GROUP), np.int8)
+    groups, blocks = -(-taps // GROUP), -(-channels // BLOCK)
+    padded = np.full((blocks * BLOCK, runs, groups * GROUP), fill, filters.dtype)
     padded[:channels, :, :taps] = filters
-    weights = padded.reshape(blocks, BLOCK, runs * groups, GROUP).transpose(0, 2, 1, 3)
-    return with_headers(view, weights.reshape(blocks, -1), filters.reshape(channels, -1))
+    return padded.reshape(blocks, BLOCK, runs * groups, GROUP).transpose(0, 2, 1, 3)
+
+
+def channels_in_blocks(filters: Array, fill: int = 0) -> Array:
+    """(blocks, groups, 16 channels, 4 rows): the same of a depthwise layer.
+
+    Args:
+        filters: (kh, kw, oc). For each column of the window, four rows of it at a time are a group.
+    """
+    k_h, k_w, channels = filters.shape
+    groups, blocks = -(-k_h // GROUP), -(-channels // BLOCK)
+    padded = np.full((groups * GROUP, k_w, blocks * BLOCK), fill, filters.dtype)
+    padded[:k_h, :, :channels] = filters
+    ordered = padded.reshape(groups, GROUP, k_w, blocks, BLOCK).transpose(3, 2, 0, 4, 1)
+    return ordered.reshape(blocks, k_w * groups, BLOCK, GROUP)
+
+
+def records(view: View, filters: Array) -> Array:
+    """uint8: a record for each block of filters, int8 (oc, runs, taps)."""
+    weights = in_blocks(filters)
+    return with_headers(view, weights.reshape(len(weights), -1), filters.reshape(len(filters), -1))
 
 
 def channel_records(view: View, filters: Array) -> Array:
-    """uint8: a record for each block of channels of a depthwise layer.
-
-    Args:
-        filters: int8 (kh, kw, oc). For each column of the window, four rows of it at a time are a group.
-    """
-    k_h, k_w, channels = filters.shape
-    groups = -(-k_h // GROUP)
-    blocks = -(-channels // BLOCK)
-    padded = np.zeros((groups * GROUP, k_w, blocks * BLOCK), np.int8)
-    padded[:k_h, :, :channels] = filters
-    weights = padded.reshape(groups, GROUP, k_w, blocks, BLOCK).transpose(3, 2, 0, 4, 1)
-    return with_headers(view, weights.reshape(blocks, -1), filters.reshape(-1, channels).T)
+    """uint8: a record for each block of channels of a depthwise layer, int8 (kh, kw, oc)."""
+    weights = channels_in_blocks(filters)
+    return with_headers(view, weights.reshape(len(weights), -1), filters.reshape(-1, filters.shape[2]).T)
 
 
 def with_headers(view: View, weights: Array, filters: Array | None = None) -> Array:

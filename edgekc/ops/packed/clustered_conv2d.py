@@ -14,6 +14,7 @@ from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Rows, Shape,
 from ...graph.scratch import Region, Regions
 from ...graph.source import SourceOp
 from .. import conv2d
+from ..kernels import center_bytes as cb
 from ..kernels import codes, decoded, quads, words
 from ..kernels import expand as ex
 from ..kernels import winograd as wg
@@ -24,7 +25,7 @@ from ..kernels.vector import VECTOR
 from ..shared import linear as lin
 from ..shared import ring
 from ..shared.operands import CLUSTERED
-from ..shared.testing import clustered_cases, unused_centers, winograd_cases
+from ..shared.testing import byte_centers, clustered_cases, unused_centers, winograd_cases
 from . import clustered as cl
 
 
@@ -179,6 +180,12 @@ def _regions_vec(view: View) -> Regions:
     return words.regions(as_dense, _part_vec(view), words.block(as_dense))
 
 
+def _params_bytes(view: View) -> dict[str, Param]:
+    _, k_h, k_w, _ = view.indices.shape
+    sizes = dict(block=cb.block(view), part=cb.part(view), pad_value=view["pad_value"])
+    return codes.params(view, **lin.window_params(view, k_h, k_w), **sizes)
+
+
 def _in_place_mve(view: View) -> tuple[int, ...]:
     """The ring's rule; without it, blocks of pixels are gathered before their outputs are written."""
     if not _pointwise(view):
@@ -187,6 +194,23 @@ def _in_place_mve(view: View) -> tuple[int, ...]:
     return (0,) if out_c <= view.x.shape[3] or out_h * out_w <= _block_mve(view) else ()
 
 
+# First where bytes are far cheaper to multiply than what others take, elsewhere by its cost.
+_BYTES = [
+    Kernel(
+        symbol="ek_clustered_conv2d_bytes_s8_vec",
+        header="ek_clustered.h",
+        struct="ek_clustered_bytes_window_params",
+        fields=cb.WINDOW_FIELDS,
+        params=_params_bytes,
+        needs=needs,
+        accepts=lambda view: cb.accepts_window(view, cl.dense(view)),
+        scratch=cb.regions,
+        in_place=lambda view: ring.in_place(view, view.indices.shape[1]),
+        counted_cost=Cost("ek_clustered_conv2d_bytes_s8_vec", cb.work),
+        lays_out=lambda view: cb.records(view, cl.dense(view), cb.runs_of(view)[0]),
+    )
+    for needs in cb.CORES
+]
 KERNELS = (
     _kernel(
         symbol="ek_clustered_conv2d_s8_mve",
@@ -208,6 +232,7 @@ KERNELS = (
         sources=wgm.SOURCES,
         counted_cost=Cost("ek_clustered_winograd_s8_mve", lambda view: wgm.work(cl.dense(view))),
     ),
+    _BYTES[0],
     Kernel(
         symbol="ek_clustered_winograd_s8_vec",
         header="ek_clustered.h",
@@ -236,6 +261,7 @@ KERNELS = (
         counted_cost=Cost("ek_clustered_conv2d_s8_vec", _words_work),
         lays_out=codes.records,
     ),
+    _BYTES[1],
     _kernel(
         symbol="ek_clustered_winograd_s8_dsp",
         params=lambda view: {**_params(view), "block": wg.block(cl.dense(view))},
@@ -299,7 +325,8 @@ def cases(rng: np.random.Generator) -> list[Case]:
         out.append(clustered_cases(rng, case, bits=1 + i % 8))
     for i, case in enumerate(winograd_cases(rng)):
         out.append(clustered_cases(rng, case, bits=1 + i % 8, largest=wg.LARGEST))
-    return out + unused_centers(rng, out[:4] + [case for case in out if case.name in winograd][:4])
+    out += unused_centers(rng, out[:4] + [case for case in out if case.name in winograd][:4])
+    return out + byte_centers(rng, conv2d.cases(rng))
 
 
 OP = Op(

@@ -16,11 +16,14 @@ from ...graph.ir import Array, Role, constant
 from ...graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Rows, Shape, View
 from ...graph.source import SourceOp
 from .. import depthwise
+from ..kernels import center_bytes as cb
+from ..kernels import codes
+from ..kernels.vector import VECTOR
 from ..shared import linear as lin
 from ..shared import ring
 from ..shared.channels import channelwise_filters
 from ..shared.operands import CLUSTERED
-from ..shared.testing import clustered_cases, unused_centers
+from ..shared.testing import byte_centers, clustered_cases, unused_centers
 from . import clustered as cl
 
 
@@ -62,8 +65,25 @@ def _params(view: View) -> dict[str, Param]:
     return {**lin.window_params(view, k_h, k_w), **cl.params(view), "pad_value": view["pad_value"]}
 
 
+def _params_bytes(view: View) -> dict[str, Param]:
+    _, k_h, k_w = view.indices.shape
+    return codes.params(view, **lin.window_params(view, k_h, k_w), pad_value=view["pad_value"])
+
+
 FIELDS = (*cl.FIELDS, lin.WINDOW_FIELD, ("int8_t", "pad_value"), *cl.CODE_FIELDS)
 KERNELS = (
+    Kernel(
+        symbol="ek_clustered_depthwise_bytes_s8_vec",
+        header="ek_clustered.h",
+        struct="ek_clustered_bytes_depthwise_params",
+        fields=cb.CHANNEL_FIELDS,
+        params=_params_bytes,
+        needs=VECTOR,
+        accepts=lambda view: cb.accepts_channels(view, dense(view)),
+        scratch=cb.channel_regions,
+        in_place=lambda view: ring.in_place(view, view.indices.shape[1]),
+        lays_out=lambda view: cb.channel_records(view, dense(view)),
+    ),
     Kernel(
         symbol="ek_clustered_depthwise3x3_s8_dsp",
         header="ek_clustered.h",
@@ -90,12 +110,12 @@ KERNELS = (
 
 
 def cases(rng: np.random.Generator) -> list[Case]:
-    out = []
-    for i, case in enumerate(depthwise.cases(rng)):
+    by_filter = []
+    for case in depthwise.cases(rng):
         x, w, *rest = case.inputs
-        by_filter = replace(case, inputs=(x, np.ascontiguousarray(w.transpose(2, 0, 1)), *rest))
-        out.append(clustered_cases(rng, by_filter, bits=1 + i % 8))
-    return out + unused_centers(rng, out[:4])
+        by_filter.append(replace(case, inputs=(x, np.ascontiguousarray(w.transpose(2, 0, 1)), *rest)))
+    out = [clustered_cases(rng, case, bits=1 + i % 8) for i, case in enumerate(by_filter)]
+    return out + unused_centers(rng, out[:4]) + byte_centers(rng, by_filter)
 
 
 OP = Op(

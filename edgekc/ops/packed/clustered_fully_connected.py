@@ -15,12 +15,13 @@ from ...graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, View
 from ...graph.scratch import Region, Regions
 from ...graph.source import SourceOp
 from .. import fully_connected
+from ..kernels import center_bytes as cb
 from ..kernels import codes, quads
 from ..kernels.vector import BLOCK, COLUMNS, VECTOR
 from ..shared import dense
 from ..shared import linear as lin
 from ..shared.operands import CLUSTERED
-from ..shared.testing import clustered_cases, linear_cases, unused_centers
+from ..shared.testing import byte_centers, clustered_cases, linear_cases, unused_centers
 from . import clustered as cl
 
 
@@ -67,9 +68,9 @@ def _part(view: View) -> int:
     return codes.part(cl.dense(view), codes.MATRIX_PART)
 
 
-def _params_vec(view: View) -> dict[str, Param]:
+def _params_vec(view: View, part: int) -> dict[str, Param]:
     sizes = dict(rows=dense.rows(view), in_c=view.x.shape[-1], out_c=view.out.shape[-1])
-    return codes.params(view, **sizes, part=_part(view))
+    return codes.params(view, **sizes, part=part)
 
 
 def _regions_vec(view: View) -> Regions:
@@ -98,11 +99,22 @@ KERNELS = (
         scratch=_regions_mve,
     ),
     Kernel(
+        symbol="ek_clustered_fully_connected_bytes_s8_vec",
+        header="ek_clustered.h",
+        struct="ek_clustered_vector_matrix_params",
+        fields=codes.MATRIX_FIELDS,
+        params=lambda view: _params_vec(view, cb.matrix_part(view)),
+        needs=VECTOR,
+        accepts=lambda view: cb.accepts_matrix(view, cl.dense(view)),
+        scratch=cb.matrix_regions,
+        lays_out=lambda view: cb.records(view, cl.dense(view), 1),
+    ),
+    Kernel(
         symbol="ek_clustered_fully_connected_s8_vec",
         header="ek_clustered.h",
         struct="ek_clustered_vector_matrix_params",
         fields=codes.MATRIX_FIELDS,
-        params=_params_vec,
+        params=lambda view: _params_vec(view, _part(view)),
         needs=VECTOR,
         accepts=lambda view: codes.accepts(cl.dense(view), codes.MATRIX_PART),
         scratch=_regions_vec,
@@ -148,7 +160,7 @@ def cases(rng: np.random.Generator) -> list[Case]:
     for name, taps, oc in (("rank-odd", 23, 39), ("rank-even", 18, 41), ("rank-short", 7, 22), ("rank-back", 61, 7)):
         out += [clustered_cases(rng, c, 4) for c in linear_cases(rng, name, {}, (1, taps), (oc, taps), oc, taps, False)]
     out += [_of_nine_centers(case) for case in out if case.name.startswith("rank-") and "random" in case.name]
-    return out + unused_centers(rng, out[:4])
+    return out + unused_centers(rng, out[:4]) + byte_centers(rng, dense)
 
 
 def _of_nine_centers(case: Case) -> Case:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -108,6 +109,26 @@ def clustered_cases(rng: np.random.Generator, case: Case, bits: int, largest: in
     # Centers are up to 256 times an int8 weight, so the output scale is too.
     smaller = np.maximum(shift.astype(np.int64) - max((largest // 128).bit_length() - 1, 0), -31).astype(np.int8)
     return Case(case.name, case.attrs, (x, indices, centers, bias, multiplier, smaller))
+
+
+def byte_centers(rng: np.random.Generator, cases: Sequence[Case]) -> list[Case]:
+    """Some cases with dense weights once more, clustered with centers of a byte, every width of an index in turn.
+
+    A third has no center of 0, and a third -127 and 127 alone.
+    """
+    found = []
+    for i, case in enumerate([case for case in cases if "narrow" in case.name][::5]):
+        bits = 1 + i % 8
+        c = clustered_cases(rng, replace(case, name=f"{case.name}-byte-centers"), bits, largest=128)
+        x, indices, _, *rest = c.inputs
+        centers = np.sort(rng.permutation(np.arange(-127, 128))[: 2**bits])
+        if bits < 8 and i % 3 == 1:
+            centers = centers - (centers == 0)
+        if i % 3 == 2:
+            centers = np.where(centers < 0, -127, 127)
+        centers = np.resize(centers, 2**bits).astype(np.int16)[None]
+        found.append(replace(c, inputs=(x, indices, centers, *rest)))
+    return found
 
 
 def unused_centers(rng: np.random.Generator, cases: Sequence[Case]) -> list[Case]:

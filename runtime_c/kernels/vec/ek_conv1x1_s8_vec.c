@@ -6,7 +6,7 @@
 void ek_conv1x1_s8_vec(const ek_vector_window_params *p, const int8_t *in, int8_t *out, void *scratch)
 {
     const uint32_t zero = 0, ic = p->window.in_c, oc = p->window.out_c, groups = (ic + 3) / 4;
-    const ek_vec_filters filters = {p->records, &zero, 1, groups, oc, EK_VEC_OUTPUT(p)};
+    const ek_vec_filters filters = {p->records, &zero, 1, groups, oc, oc, EK_VEC_OUTPUT(p)};
     const uint32_t dense = p->window.stride_h == 1 && p->window.stride_w == 1; /* then all pixels are one row */
     const uint32_t rows = dense ? 1 : p->window.out_h;
     const uint32_t width = dense ? (uint32_t)p->window.out_h * p->window.out_w : p->window.out_w;

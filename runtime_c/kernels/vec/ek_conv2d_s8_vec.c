@@ -11,7 +11,7 @@ void ek_conv2d_s8_vec(const ek_conv2d_s8_vec_params *params, const int8_t *in, i
     const uint32_t split = p->window.dilation_w > 1 ? p->window.k_w : 1, runs = p->window.k_h * split;
     const uint32_t ic = p->window.in_c, oc = p->window.out_c, groups = ((split > 1 ? 1u : p->window.k_w) * ic + 3) / 4;
     uint32_t *const offsets = scratch;
-    const ek_vec_filters filters = {p->records, offsets, runs, groups, oc, EK_VEC_OUTPUT(p)};
+    const ek_vec_filters filters = {p->records, offsets, runs, groups, oc, oc, EK_VEC_OUTPUT(p)};
     const uint32_t step = p->window.stride_w * ic;
     ek_ring ring = EK_VEC_RING(p, ek_region(scratch, params->scratch.starts), ek_region(scratch, params->scratch.rows));
 

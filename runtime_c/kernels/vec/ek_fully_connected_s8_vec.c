@@ -6,7 +6,7 @@
 void ek_fully_connected_s8_vec(const ek_vector_matrix_params *p, const int8_t *in, int8_t *out, void *scratch)
 {
     const uint32_t zero = 0, ic = p->in_c, oc = p->out_c, groups = (ic + 3) / 4;
-    const ek_vec_filters filters = {p->records, &zero, 1, groups, oc, EK_VEC_OUTPUT(p)};
+    const ek_vec_filters filters = {p->records, &zero, 1, groups, oc, oc, EK_VEC_OUTPUT(p)};
     int8_t *const rows = scratch;
 
     for (uint32_t left = p->rows, count; left; left -= count, in += count * ic, out += count * oc) {

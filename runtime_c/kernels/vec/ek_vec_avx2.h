@@ -115,11 +115,15 @@ EK_VEC_INLINE void ek_vec_store(const ek_vec_scale *s, __m256i low, __m256i high
     }
 }
 
+/* The sums of eight filters in order. */
+EK_VEC_INLINE __m256i ek_vec_joined(__m256i a, __m256i b)
+{
+    return _mm256_permute4x64_epi64(_mm256_hadd_epi32(a, b), 0xd8);
+}
+
 EK_VEC_INLINE void ek_vec_depth_end(const ek_vec_scale *scale, ek_vec_sums s, int8_t *out)
 {
-    const __m256i low = _mm256_permute4x64_epi64(_mm256_hadd_epi32(s.q0, s.q1), 0xd8);
-    const __m256i high = _mm256_permute4x64_epi64(_mm256_hadd_epi32(s.q2, s.q3), 0xd8);
-    ek_vec_store(scale, low, high, out);
+    ek_vec_store(scale, ek_vec_joined(s.q0, s.q1), ek_vec_joined(s.q2, s.q3), out);
 }
 
 EK_VEC_INLINE void ek_vec_end(const int n, const ek_vec_rows *s, const int8_t *record, const ek_vec_output *o,

@@ -307,16 +307,16 @@ EK_VEC_INLINE void ek_vec_three_by(const int mode, const int stride, const int8_
     }
 }
 
-/* A window of three columns and of rows r0, r1 and r2, along a row of outputs of all channels. */
+/* A window of three columns and of rows r0, r1 and r2, along a row of outputs of so many channels, `step` in a pixel. */
 EK_VEC_INLINE void ek_vec_three(const int stride, const int8_t *r0, const int8_t *r1, const int8_t *r2,
-                                const int8_t *record, const ek_vec_output *o, uint32_t channels, int8_t *out,
-                                uint32_t width)
+                                const int8_t *record, const ek_vec_output *o, uint32_t channels, uint32_t step,
+                                int8_t *out, uint32_t width)
 {
 #define EK_VEC_DO(mode)                                                                                 \
     for (uint32_t c = 0; c < channels; c += EK_VEC_BLOCK, record += EK_VEC_HEADER + 3 * EK_VEC_GROUP) { \
         const uint32_t left = channels - c;                                                             \
         const ek_vec_scale s = ek_vec_scale_of(record, o, left < EK_VEC_BLOCK ? left : EK_VEC_BLOCK);   \
-        ek_vec_three_by(mode, stride, r0 + c, r1 + c, r2 + c, record, &s, out + c, channels, width);    \
+        ek_vec_three_by(mode, stride, r0 + c, r1 + c, r2 + c, record, &s, out + c, step, width);        \
     }
     if (o->act_min >= o->out_zero) {
         EK_VEC_DO(EK_VEC_UP)

@@ -5,13 +5,43 @@
 
 #include "ek_vec.h"
 
-/* The filters of a layer. A column's taps are `runs` runs of `groups` groups; run i begins at offsets[i]. */
+/*
+ * Filters of a layer. A column's taps are `runs` runs of `groups` groups; run i begins at offsets[i]. An output pixel has
+ * out_step channels, `channels` of which are these filters'.
+ */
 typedef struct {
     const int8_t *records;
     const uint32_t *offsets;
-    uint32_t runs, groups, channels;
+    uint32_t runs, groups, channels, out_step;
     ek_vec_output output;
 } ek_vec_filters;
+
+/* EK_VEC_DO for so many columns, the number being a constant. */
+#define EK_VEC_CASE(count) \
+    case count:            \
+        EK_VEC_DO(count);  \
+        break;
+#if EK_VEC_MOST > 4
+#define EK_VEC_TO_EIGHT EK_VEC_CASE(8) EK_VEC_CASE(7) EK_VEC_CASE(6) EK_VEC_CASE(5)
+#else
+#define EK_VEC_TO_EIGHT
+#endif
+#if EK_VEC_MOST > 2
+#define EK_VEC_TO_FOUR EK_VEC_CASE(4) EK_VEC_CASE(3)
+#else
+#define EK_VEC_TO_FOUR
+#endif
+#if EK_VEC_MOST > 1
+#define EK_VEC_TO_TWO EK_VEC_CASE(2)
+#else
+#define EK_VEC_TO_TWO
+#endif
+#define EK_VEC_TILE(count)                            \
+    switch (count) {                                  \
+        EK_VEC_TO_EIGHT EK_VEC_TO_FOUR EK_VEC_TO_TWO  \
+    default:                                          \
+        EK_VEC_DO(1);                                 \
+    }
 
 #if defined(EK_VEC_PAIRS)
 EK_VEC_INLINE void ek_vec_tile_two(const int n, const ek_vec_filters *f, const int8_t *x, uint32_t step,
@@ -24,30 +54,36 @@ EK_VEC_INLINE void ek_vec_tile_two(const int n, const ek_vec_filters *f, const i
     for (uint32_t run = 0; run < f->runs; run++, w += f->groups * EK_VEC_GROUP) {
         ek_vec_run_pair(n, &sums, &others, x + f->offsets[run], step, w, record_bytes, f->groups);
     }
-    ek_vec_end(n, &sums, record, &f->output, out, f->channels, EK_VEC_BLOCK);
-    ek_vec_end(n, &others, second, &f->output, out + EK_VEC_BLOCK, f->channels, valid);
+    ek_vec_end(n, &sums, record, &f->output, out, f->out_step, EK_VEC_BLOCK);
+    ek_vec_end(n, &others, second, &f->output, out + EK_VEC_BLOCK, f->out_step, valid);
 }
 #endif
+
+/* Adds what a record's weights at `w` give. */
+EK_VEC_INLINE void ek_vec_tile_run(const int n, const ek_vec_filters *f, ek_vec_rows *sums, const int8_t *x, uint32_t step,
+                                   const int8_t *w)
+{
+#if defined(EK_VEC_PAIRS)
+    ek_vec_rows others;
+    ek_vec_none(n, &others);
+    for (uint32_t run = 0; run < f->runs; run++, w += f->groups * EK_VEC_GROUP) {
+        ek_vec_run_halves(n, sums, &others, x + f->offsets[run], step, w, f->groups);
+    }
+    ek_vec_join(n, sums, &others);
+#else
+    for (uint32_t run = 0; run < f->runs; run++, w += f->groups * EK_VEC_GROUP) {
+        ek_vec_run(n, sums, x + f->offsets[run], step, w, f->groups);
+    }
+#endif
+}
 
 EK_VEC_INLINE void ek_vec_tile_one(const int n, const ek_vec_filters *f, const int8_t *x, uint32_t step,
                                    const int8_t *record, int8_t *out, uint32_t valid)
 {
     ek_vec_rows sums;
-    const int8_t *w = record + EK_VEC_HEADER;
     ek_vec_begin(n, &sums, record);
-#if defined(EK_VEC_PAIRS)
-    ek_vec_rows others;
-    ek_vec_none(n, &others);
-    for (uint32_t run = 0; run < f->runs; run++, w += f->groups * EK_VEC_GROUP) {
-        ek_vec_run_halves(n, &sums, &others, x + f->offsets[run], step, w, f->groups);
-    }
-    ek_vec_join(n, &sums, &others);
-#else
-    for (uint32_t run = 0; run < f->runs; run++, w += f->groups * EK_VEC_GROUP) {
-        ek_vec_run(n, &sums, x + f->offsets[run], step, w, f->groups);
-    }
-#endif
-    ek_vec_end(n, &sums, record, &f->output, out, f->channels, valid);
+    ek_vec_tile_run(n, f, &sums, x, step, record + EK_VEC_HEADER);
+    ek_vec_end(n, &sums, record, &f->output, out, f->out_step, valid);
 }
 
 /* All filters on `n` columns, at most EK_VEC_MOST, whose taps lie `step` bytes apart. */
@@ -60,48 +96,16 @@ static inline void ek_vec_tile(const ek_vec_filters *f, uint32_t n, const int8_t
 #if defined(EK_VEC_PAIRS)
         if (left > EK_VEC_BLOCK) {
             const uint32_t more = left - EK_VEC_BLOCK < EK_VEC_BLOCK ? left - EK_VEC_BLOCK : EK_VEC_BLOCK;
-            switch (n) {
-#define EK_VEC_CASE(count)                                                               \
-            case count:                                                                  \
-                ek_vec_tile_two(count, f, x, step, record, record_bytes, out + c, more); \
-                break;
-            EK_VEC_CASE(8)
-            EK_VEC_CASE(7)
-            EK_VEC_CASE(6)
-            EK_VEC_CASE(5)
-            EK_VEC_CASE(4)
-            EK_VEC_CASE(3)
-            EK_VEC_CASE(2)
-            default:
-                ek_vec_tile_two(1, f, x, step, record, record_bytes, out + c, more);
-#undef EK_VEC_CASE
-            }
+#define EK_VEC_DO(count) ek_vec_tile_two(count, f, x, step, record, record_bytes, out + c, more)
+            EK_VEC_TILE(n)
+#undef EK_VEC_DO
             c += EK_VEC_BLOCK, record += record_bytes;
             continue;
         }
 #endif
-        switch (n) {
-#define EK_VEC_CASE(count)                                                 \
-        case count:                                                        \
-            ek_vec_tile_one(count, f, x, step, record, out + c, valid);    \
-            break;
-#if EK_VEC_MOST > 4
-        EK_VEC_CASE(8)
-        EK_VEC_CASE(7)
-        EK_VEC_CASE(6)
-        EK_VEC_CASE(5)
-#endif
-#if EK_VEC_MOST > 2
-        EK_VEC_CASE(4)
-        EK_VEC_CASE(3)
-#endif
-#if EK_VEC_MOST > 1
-        EK_VEC_CASE(2)
-#endif
-        default:
-            ek_vec_tile_one(1, f, x, step, record, out + c, valid);
-#undef EK_VEC_CASE
-        }
+#define EK_VEC_DO(count) ek_vec_tile_one(count, f, x, step, record, out + c, valid)
+        EK_VEC_TILE(n)
+#undef EK_VEC_DO
     }
 }
 
