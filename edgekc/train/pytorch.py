@@ -11,6 +11,7 @@ def trainer() -> Trainer:
     PyTorch takes a second to import, and it is not everywhere: only what calls this needs it.
     """
     from .pruning import run
+    from .reconstruct import reconstruct
     from .retrain import retrain
 
-    return Trainer(retrain, run)
+    return Trainer(retrain, run, reconstruct)
