@@ -59,6 +59,7 @@ class Reconstruct(LayerStep):
             return state
         names = self._learning(job, state.model)
         if not names:
+            job.log(f"note: {job.where}: none of the layers that it names can be learned")
             return state
         model = job.trainer.reconstruct(job, state.model, self, names)
         layers = dict(state.layers)
