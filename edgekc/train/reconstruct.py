@@ -39,7 +39,9 @@ from .tensors import as_array, as_tensor
 
 _CHUNK = 64  # samples that a block is run on at a time, where nothing is learned
 _FLOAT = 0.5  # share of a block's inputs that are the float network's while choices are soft
-_SOFT = 0.8  # share of the iterations after which each weight is at a center
+# Share of the iterations after which each weight is at a center, and answers count too. Their gradients differ much
+# from batch to batch: choices that are made by them hardly leave where they start.
+_SOFT = 0.6
 _WARM = 0.2  # share of those, at their start, in which nothing drives choices to either end
 _POWERS = (20.0, 2.0)  # of the regulariser, from first to last: equation 24 of AdaRound
 _REGULARISER = 50.0  # its mean over a block's weights, beside an error of its outputs that is 1 at the start
@@ -114,10 +116,10 @@ class _Goal:
     weight: float
     classes: bool
 
-    def distances(self, values: Values, chosen: Tensor | slice) -> Tensor:
-        """Mean squared error of the outputs of some samples, and how far answers are off: (2,)."""
+    def distances(self, values: Values, chosen: Tensor | slice, ask: bool = True) -> Tensor:
+        """Mean squared error of the outputs of some samples, and how far answers are off where they are asked: (2,)."""
         outputs = (_flat(values, self.part) - self.outputs[chosen]).square().mean()
-        if self.rest is None:
+        if self.rest is None or not ask:
             return torch.stack([outputs, outputs.new_zeros(())])
         found = _run(self.rest, self.graph, values[self.rest.reads], self.exact)[self.rest.gives[0]]
         if self.classes:
@@ -242,7 +244,7 @@ def _learn(task: _Task, step: Reconstruct, index: int, job: Job, progress: Calla
         x = ours[chosen]
         if now < soft:
             x = torch.where(torch.rand(x.shape, generator=draws) < _FLOAT, floats[chosen], x)
-        loss = (task.goal.distances(net(x), chosen) * shares).sum()
+        loss = (task.goal.distances(net(x), chosen, ask=now >= soft) * shares).sum()
         shown = loss.item()
         if warm <= now < soft:
             high, low = _POWERS

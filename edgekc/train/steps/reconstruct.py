@@ -30,7 +30,7 @@ class Reconstruct(LayerStep):
 
     method: Literal["reconstruct"]
     samples: Count = Field(default=512, description="of the training samples that blocks are fitted to")
-    iterations: Count = Field(default=300, description="of each block")
+    iterations: Count = Field(default=400, description="of each block")
     batch: Count = Field(default=32, description="samples of an iteration")
     learning_rate: Annotated[float, Field(gt=0)] = Field(
         default=0.05, description="of choices; scales, centers and biases have a fiftieth of it, in units of their size"
