@@ -24,12 +24,13 @@ from .files.sections import Section, nearest
 from .files.toml_file import parse_toml, read_toml
 from .quantize.settings import Quantize
 from .train.steps.prune import Prune
+from .train.steps.reconstruct import Reconstruct
 from .train.steps.retrain import Retrain
 
 VERSION = 1  # of the recipe's keys; a recipe that states another one is refused
 
 # Every step that there is; the parser, its errors and `docs/compression.md` follow this list.
-Step: TypeAlias = Cluster | Codebook | Pairs | Retrain | Svd | Dominant | Gap | Prune | Statistics
+Step: TypeAlias = Cluster | Codebook | Pairs | Reconstruct | Retrain | Svd | Dominant | Gap | Prune | Statistics
 
 
 class Recipe(Section):
@@ -44,8 +45,13 @@ class Recipe(Section):
 
     @property
     def trains(self) -> bool:
-        """Whether a step needs a trainer."""
+        """Whether a step trains on all samples."""
         return any(step.trains for step in self.compress)
+
+    @property
+    def needs_trainer(self) -> bool:
+        """Whether a step computes with a trainer."""
+        return any(step.needs_trainer for step in self.compress)
 
     @property
     def samples_wanted(self) -> int | None:

@@ -178,7 +178,7 @@ def compress(
         ToolError: a package that the recipe or the data needs is not installed.
     """
     steps = load_recipe(recipe)
-    with crew(steps.trains, device, workers) as found:
+    with crew(steps.needs_trainer, device, workers) as found:
         more = {
             "validation": source_of(validation),
             "project": None if project is None or not found.first else Path(project),
@@ -245,7 +245,7 @@ def transfer(
         ToolError: PyTorch is not installed.
     """
     steps = load_recipe(recipe)
-    with crew(steps.trains, device, workers) as found:
+    with crew(steps.needs_trainer, device, workers) as found:
         return comparison.compare_files(
             Path(model), steps, source_of(data), source_of(test), seeds, log if found.first else unsaid,  # type: ignore[arg-type]
             on_progress=on_progress if found.first else _no_progress, validation=source_of(validation),

@@ -6,6 +6,7 @@ The graph holds the reconstruction of every compressed layer as dense weights, s
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -81,6 +82,10 @@ class Model:
     def node(self, layer: str) -> Node:
         """The layer's node."""
         return next(node for node in self.graph.nodes if node.name == layer)
+
+    def settled(self, names: Collection[str]) -> Model:
+        """The model with what these constants are now as their originals: what they lost has been made up for."""
+        return replace(self, originals={name: t for name, t in self.originals.items() if name not in names})
 
     def retrained(self) -> Model:
         """The model with what it is now as its original: retraining has made up for what the steps before lost."""

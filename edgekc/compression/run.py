@@ -75,8 +75,9 @@ def compress(
     )
     fed = for_graph(samples, graph)
     chooses = None if validation is None else for_graph(validation, graph)
-    job = Job(graph, recipe, dataset, fed, log, on_progress, chooses, trainer() if trainer and recipe.trains else None)
-    store = Checkpoints.open(checkpoints, graph, recipe, fed, chooses, job.trainer)
+    made = trainer() if trainer is not None and recipe.needs_trainer else None
+    job = Job(graph, recipe, dataset, fed, log, on_progress, chooses, made)
+    store = Checkpoints.open(checkpoints, graph, recipe, fed, chooses, made)
     state = State(Model(graph))
     for i, step in enumerate(recipe.compress):
         where = f"compress[{i}]"
@@ -123,6 +124,6 @@ def check_possible(recipe: Recipe, dataset: Dataset | None, can_train: bool, gra
         step.check(dataset, graph, where)
         if package is not None and importlib.util.find_spec(package.module) is None:
             raise ToolError(f"method {step.method} needs {package.name}", where=where, fix=package.fix)
-        if step.trains and not can_train:
+        if step.needs_trainer and not can_train:
             fix = "pass trainer=edgekc.train.pytorch.trainer"
             raise ToolError(f"method {step.method} needs a trainer", where=where, fix=fix)

@@ -30,6 +30,7 @@ class Progress:
     loss: float  # mean of the epoch so far
     accuracy: float | None  # of the epoch so far on augmented training samples, 0..1; None without labels
     seconds_left: float
+    unit: str = "epoch"  # what an epoch is called
 
 
 OnProgress: TypeAlias = Callable[[str, Progress], None]  # what is trained, and where it is

@@ -89,4 +89,4 @@ def _short(text: str) -> str:
 def _state(now: Training) -> str:
     accuracy = "" if now.accuracy is None else f", {100 * now.accuracy:.2f}% of training samples right"
     minutes, seconds = divmod(round(now.seconds_left), 60)
-    return f"epoch {now.epoch + 1} of {now.epochs}: loss {now.loss:.4f}{accuracy}, {minutes}:{seconds:02} left"
+    return f"{now.unit} {now.epoch + 1} of {now.epochs}: loss {now.loss:.4f}{accuracy}, {minutes}:{seconds:02} left"

@@ -39,11 +39,12 @@ def trainer(place: Place | None = None) -> Trainer:
     """
     from .place import ALONE
     from .pruning import run
+    from .reconstruct import reconstruct
     from .retrain import retrain
 
     here = ALONE if place is None else place
     agree = None if here.size == 1 else here.agree
-    return Trainer(partial(retrain, place=here), partial(run, place=here), here.first, agree)
+    return Trainer(partial(retrain, place=here), partial(run, place=here), reconstruct, here.first, agree)
 
 
 @contextmanager

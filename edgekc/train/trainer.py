@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from ..data import Dataset
 from ..graph.ir import Graph
 from ..progress import Log
 from .steps.prune import Prune
+from .steps.reconstruct import Reconstruct
 from .steps.retrain import Retrain
 
 
@@ -29,6 +30,12 @@ class RetrainModel(Protocol):
     ) -> Model: ...
 
 
+class ReconstructModel(Protocol):
+    """Learns the rounding of clustered layers, block by block; see `reconstruct.reconstruct`."""
+
+    def __call__(self, job: Job, model: Model, step: Reconstruct, names: Sequence[str]) -> Model: ...
+
+
 class PruneGraph(Protocol):
     """Removes filters until a step's budget is met; see `pruning.run`."""
 
@@ -43,5 +50,6 @@ class Trainer:
 
     retrain: RetrainModel
     prune: PruneGraph
+    reconstruct: ReconstructModel
     first: bool = True  # of the processes that train together, this one does what is done once
     agree: Callable[[Callable[[], bytes]], bytes] | None = None  # what the first makes, on all; None: there is one

@@ -162,7 +162,9 @@ def test_a_terminal_sees_what_is_being_done() -> None:
     assert "build for cortex-m4f\\n" in file.getvalue() and "3 of 20" in file.getvalue()
     file = io.StringIO()
     with bars(console(file=file, force_terminal=True, width=100)) as shown:
-        now = SimpleNamespace(epoch=0, epochs=2, step=4, steps=5, loss=0.5, accuracy=None, seconds_left=61)
+        now = SimpleNamespace(
+            epoch=0, epochs=2, step=4, steps=5, loss=0.5, accuracy=None, seconds_left=61, unit="epoch"
+        )
         shown.training("compress[0]: retrain", now)  # type: ignore[arg-type]
     assert "compress[0]: retrain" in file.getvalue() and "epoch 1 of 2: loss 0.5000, 1:01 left" in file.getvalue()
 
@@ -181,7 +183,9 @@ def test_a_pipe_sees_the_epochs_only() -> None:
     file = io.StringIO()
     with bars(console(file=file)) as shown:
         shown.progress("build for cortex-m4f", 3, 20)
-        now = SimpleNamespace(epoch=0, epochs=2, step=4, steps=5, loss=0.5, accuracy=None, seconds_left=61)
+        now = SimpleNamespace(
+            epoch=0, epochs=2, step=4, steps=5, loss=0.5, accuracy=None, seconds_left=61, unit="epoch"
+        )
         shown.training("compress[0]: retrain", now)  # type: ignore[arg-type]
     assert file.getvalue() == "compress[0]: retrain: epoch 1 of 2: loss 0.5000, 1:01 left\n"
 

@@ -96,6 +96,15 @@ def reconstruct(layer: Clustered) -> Array:
     return from_rows(rows.astype(np.float32), layer.index.shape, layer.channel_axis)
 
 
+def relative_error(weights: Array, layer: Clustered) -> float:
+    """Squared error of a layer's weights, of the shape of its indices, over their squared norm."""
+    rows = to_rows(weights, layer.channel_axis)
+    values = layer.real_centers[to_rows(layer.index, layer.channel_axis)]
+    error = rows - layer.scales[:, None].astype(np.float64) * values
+    norm = float(np.square(rows).sum())
+    return float(np.square(error).sum()) / norm if norm > 0 else 0.0
+
+
 def to_rows(weights: Array, channel_axis: int) -> Array:
     """(..., oc, ...) to (oc, taps): float64, or the indices as they are. ModelError where not finite."""
     rows = np.moveaxis(weights, channel_axis, 0).reshape(weights.shape[channel_axis], -1)
@@ -135,13 +144,9 @@ def pack(
     weights: Array, index: Array, raw: Array, point: int, scales: Array, channel_axis: int, *, steps: bool = False
 ) -> Clustered:
     """The record of one layer from row-major indices (oc, taps); works out the relative error."""
-    rows = to_rows(weights, channel_axis)
-    stored = scales.astype(np.float32)
-    error = rows - stored[:, None].astype(np.float64) * decode(raw, point)[index]
-    norm = float(np.square(rows).sum())
     shaped = from_rows(index.astype(np.uint8), weights.shape, channel_axis)
-    relative = float(np.square(error).sum()) / norm if norm > 0 else 0.0
-    return Clustered(shaped, raw, point, stored, channel_axis, relative, steps=steps)
+    made = Clustered(shaped, raw, point, scales.astype(np.float32), channel_axis, 0.0, steps=steps)
+    return replace(made, relative_error=relative_error(weights, made))
 
 
 def from_centers(index: Array, centers: Array, scales: Array, old: Clustered) -> Clustered:

@@ -36,7 +36,8 @@ class Step(Section):
     """One [[compress]] table: its fields are the keys, `method` among them, and `apply` is what it does."""
 
     package: ClassVar[Package | None] = None
-    trains: ClassVar[bool] = False  # with `Job.trainer`, on all samples
+    trains: ClassVar[bool] = False  # on all samples, and validation samples choose
+    needs_trainer: ClassVar[bool] = False  # computes with `Job.trainer`
     sequences: ClassVar[bool] = False  # takes networks with a state, whose samples follow each other
 
     @abstractmethod

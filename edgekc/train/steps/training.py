@@ -18,6 +18,7 @@ class Training(Step):
 
     package: ClassVar[Package | None] = TORCH
     trains: ClassVar[bool] = True
+    needs_trainer: ClassVar[bool] = True
     sequences: ClassVar[bool] = True
 
     batch: Count = Field(default=128, description="samples of a step")

@@ -23,6 +23,11 @@ STEPS = {
         r"compress\[1\]: method retrain needs PyTorch; pip install",
     ),
     "prune": ('method = "prune"\nkeep = 0.5\n', "torch", r"compress\[1\]: method prune needs PyTorch; pip install"),
+    "reconstruct": (
+        'method = "reconstruct"\n',
+        "torch",
+        r"compress\[1\]: method reconstruct needs PyTorch; pip install",
+    ),
     "pairs": (
         'method = "pairs"\nbits = 4\n',
         "sklearn",
