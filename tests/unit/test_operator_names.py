@@ -37,8 +37,9 @@ def comparisons(source: str) -> list[int]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Compare):
             sides = (node.left, *node.comparators)
-            named = any(isinstance(side, ast.Attribute) and side.attr == "op" for side in sides)
-            hit = named and not any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops)
+            asked = [isinstance(side, ast.Attribute) and side.attr == "op" for side in sides]
+            # Two nodes beside each other name no operator.
+            hit = any(asked) and not all(asked) and not any(isinstance(op, (ast.Is, ast.IsNot)) for op in node.ops)
         elif isinstance(node, ast.Call):
             called = node.func
             hit = (
@@ -77,5 +78,11 @@ def test_comparisons_are_found() -> None:
         'node.op.startswith("clustered_")', '{"conv2d": 0, "depthwise": 3}', "match node.op:\n    case 'add': ...",
     ):  # fmt: skip
         assert comparisons(line) == [1], line
-    for line in ("node.op", "FILTERS.get(node.op)", "handler.op is None", 'Node("add", name, (), (), {})'):
+    for line in (
+        "node.op",
+        "one.op == other.op",
+        "FILTERS.get(node.op)",
+        "handler.op is None",
+        'Node("add", name, (), (), {})',
+    ):
         assert not comparisons(line), line
