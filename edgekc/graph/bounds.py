@@ -7,6 +7,7 @@ from .ir import Role
 MAX_DIMS = 8
 MAX_ACTIVATION_DIM = 65535  # generated code holds sizes in uint16_t
 MAX_ELEMENTS = 2**31 - 1
+FAR_ZEROS = (-(2**13), 2**13 - 1)  # zero points of an output: kernels add them in 16 bits, saturating
 MAX_POINT = 63  # |binary point| of a group of centers
 
 ROLE_DTYPES = {

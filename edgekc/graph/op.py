@@ -297,6 +297,7 @@ class Op:
             then change with the rows of a call in the window's heights alone, or in a number that counts values.
         wide: its activations may be int16; `validate` says which of them.
         deep: its biases may have two words each: low ones and high ones, (2, oc).
+        far_zero: its output's zero point may lie beyond int8 (ops/shared/anchored.py).
         joins_at_most: how many inputs its kernels put behind one another along `axis`; several nodes do it for more.
             0: it does no such thing.
     """
@@ -324,6 +325,7 @@ class Op:
     moves: bool = False
     wide: bool = False
     deep: bool = False
+    far_zero: bool = False
     cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
 
 

@@ -26,7 +26,7 @@ from .shared import floats as fl
 from .shared import linear as lin
 from .shared.checks import is_unsigned
 from .shared.operands import DENSE
-from .shared.testing import linear_cases, winograd_cases
+from .shared.testing import linear_cases, winograd_cases, with_far_zeros
 from .shared.ties import new_channels
 
 ATTRS = (*lin.WINDOW, "pad_value", *lin.OUTPUT)
@@ -391,7 +391,8 @@ OP = Op(
     ranges=ranges,
     validate=lin.validate,
     channels=lambda view: lin.mixing_rule(channel_axis=3),
-    cases=cases,
+    cases=with_far_zeros(cases),
+    far_zero=True,
 )
 SOURCE = SourceOp(
     "conv2d", lower, FloatHalf(real, in_torch, new_channels), Filters(axis=0, reads=Reads.ALL, window=True)

@@ -22,7 +22,7 @@ from .shared import linear as lin
 from .shared.channels import channelwise
 from .shared.checks import is_unsigned
 from .shared.operands import DENSE
-from .shared.testing import linear_cases
+from .shared.testing import linear_cases, with_far_zeros
 from .shared.ties import repeated
 
 ATTRS = (*lin.WINDOW, "pad_value", *lin.OUTPUT)
@@ -294,7 +294,8 @@ OP = Op(
     ranges=ranges,
     validate=lin.validate,
     channels=channelwise,
-    cases=cases,
+    cases=with_far_zeros(cases),
+    far_zero=True,
 )
 SOURCE = SourceOp(
     "depthwise", lower, FloatHalf(real, in_torch, repeated), Filters(axis=3, reads=Reads.ONE, window=True)

@@ -21,7 +21,7 @@ from .shared import asymmetric, dense
 from .shared import linear as lin
 from .shared.nearest import nearest_multipliers
 from .shared.operands import DENSE
-from .shared.testing import linear_cases
+from .shared.testing import linear_cases, with_far_zeros
 from .shared.ties import new_channels
 
 
@@ -195,7 +195,8 @@ OP = Op(
     ranges=ranges,
     validate=lin.validate,
     channels=lambda view: lin.mixing_rule(channel_axis=1),
-    cases=cases,
+    cases=with_far_zeros(cases),
+    far_zero=True,
 )
 SOURCE = SourceOp(
     "fully_connected",

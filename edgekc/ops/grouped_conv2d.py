@@ -19,7 +19,7 @@ from .shared import asymmetric, int16, ring
 from .shared import linear as lin
 from .shared.grouped import groups_of
 from .shared.operands import DENSE
-from .shared.testing import linear_cases
+from .shared.testing import linear_cases, with_far_zeros
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -140,7 +140,8 @@ OP = Op(
     macs=conv2d.macs,
     ranges=ranges,
     validate=lin.validate,
-    cases=cases,
+    cases=with_far_zeros(cases),
+    far_zero=True,
 )
 SOURCE = SourceOp(
     "grouped_conv2d", lower, FloatHalf(real, conv2d.in_torch), Filters(axis=0, reads=Reads.GROUP, window=True)

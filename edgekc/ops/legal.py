@@ -201,7 +201,7 @@ def _check_node(graph: Graph, node: Node) -> None:
     if len(node.outputs) != 1:
         raise ModelError(f"{op.name} has {len(node.outputs)} outputs, expected 1", where=node.name)
     for name, value in int_attrs(node).items():
-        low, high = _attribute_range(name)
+        low, high = bounds.FAR_ZEROS if op.far_zero and name == "out_zero" else _attribute_range(name)
         if not low <= value <= high:
             raise ModelError(f"{name} of {op.name} is {value}, expected {low} to {high}", where=node.name)
     tensors = graph.of(node.inputs)

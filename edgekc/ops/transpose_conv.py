@@ -23,7 +23,7 @@ from .shared import int16
 from .shared import linear as lin
 from .shared.checks import known
 from .shared.operands import DENSE
-from .shared.testing import linear_cases
+from .shared.testing import linear_cases, with_far_zeros
 from .shared.ties import new_channels
 from .shared.transposed import GEOMETRY, ONES, SHAPES, SIZE, infer, macs, spread, window_params
 
@@ -152,7 +152,8 @@ OP = Op(
     ranges=ranges,
     validate=lin.validate,
     channels=lambda view: lin.mixing_rule(channel_axis=3, always_padded=True),
-    cases=cases,
+    cases=with_far_zeros(cases),
+    far_zero=True,
 )
 SOURCE = SourceOp(
     "transpose_conv",

@@ -106,8 +106,10 @@ def lower_node(graph: Graph, node: Node, rounding: str = "tflite") -> tuple[Node
         if reads_floats:
             raise UnsupportedError(f"{node.op} of float32 has no C kernel", where=node.name, fix=QUANTISE)
         raise UnsupportedError(f"{node.op} has no integer definition", where=node.name)
-    lowered = anchored.anchored(exact, to_integers(view))
+    lowered = to_integers(view)
     op = OPS[lowered.op]
+    if op.far_zero:
+        lowered = anchored.anchored(exact, lowered)
     inputs = (*graph.of(lowered.activations), *lowered.constants)
     result = Node(lowered.op, node.name, tuple(t.name for t in inputs), node.outputs, lowered.attrs, node.source)
     if wrong := wrong_operand(op, inputs):

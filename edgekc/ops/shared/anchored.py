@@ -2,9 +2,11 @@
 
 TensorFlow Lite's integers put a level's threshold up to one unit of the accumulator off: the bias is a whole number of
 units, and the double rounding goes away from zero. PyTorch computes in float and rounds once. Where a QUANTIZED node
-asks for that (`NEAREST`), the accumulator is counted from one end of int8, the anchor, so that all that is not clamped
-has one sign. Both errors then are a constant, which the bias takes but for a part of a unit; the multiplier moves so
-far that this part is 0 at the real value 0. It grows to at most half a unit at the anchor. No kernel is new.
+asks for that (`NEAREST`), the accumulator is counted from beyond one end of int8, the anchor, so that all that is not
+clamped has one sign. Both errors then are a constant, which the bias takes but for a part of a unit; the multiplier
+moves so far that this part is 0 at the real value 0. It grows to at most half a unit at the anchor. That is as far away
+as 14 bits of a zero point and 26 of an accumulator allow, so hardly any of it is left among the levels of int8. No
+kernel is new.
 """
 
 from __future__ import annotations
@@ -14,14 +16,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...graph.bounds import FAR_ZEROS
 from ...graph.fixedpoint import DOUBLE, INT32_MAX, quantize_multiplier
 from ...graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant
 from ...graph.op import Lowered, View
 
 NEAREST = "nearest"  # an attribute of QUANTIZED nodes: 1 where PyTorch's levels are asked for, not LiteRT's
-_LAYERS = ("conv2d", "grouped_conv2d", "depthwise", "transpose_conv", "fully_connected")
 _MOST = 2.0**26  # of a bias: kernels want accumulators below 2^29 and 2^30
 _SPARE = 2**30
+_FARTHEST = FAR_ZEROS[1] - 127
 _UNSEEN = 2.0**-9  # levels that no channel needs to move its output
 
 
@@ -56,7 +59,7 @@ def anchored(view: View, lowered: Lowered) -> Lowered:
     Args:
         view: the QUANTIZED node, with its bias in fine units.
     """
-    if not view.node.attrs.get(NEAREST) or lowered.op not in _LAYERS:
+    if not view.node.attrs.get(NEAREST):
         return lowered
     weights, bias, *_ = lowered.constants
     channels, zero = bias.shape[0], view.out.q.zero_point
@@ -64,7 +67,9 @@ def anchored(view: View, lowered: Lowered) -> Lowered:
     w = np.moveaxis(weights.value.astype(np.int64), axis, 0).reshape(channels, -1)
     real = np.broadcast_to(_in_units(view.x, view.weights, view.inputs[2]), (channels,))
     ratios = np.broadcast_to(view.x.q.scale * np.array(view.weights.q.scales) / view.out.q.scale, (channels,))
-    anchor = 127 if zero < 0 else -128  # the farther end
+    end = 127 if zero < 0 else -128  # the farther one
+    reach = _reach(real, ratios, abs(zero - end))
+    anchor = end + reach if zero < 0 else end - reach
     found = []
     for filter_, b, ratio in zip(w, real, ratios, strict=True):
         if float(np.abs(filter_).sum()) * 255 * ratio < _UNSEEN:
@@ -88,6 +93,14 @@ def anchored(view: View, lowered: Lowered) -> Lowered:
             constant(f"{name}/shift", np.array([p[1] for p in pairs], np.int8), Role.REQUANT),
         ),
     )  # fmt: skip
+
+
+def _reach(real: Array, ratios: Array, least: int) -> int:
+    """How far beyond an end of int8 the anchor may be, for all channels."""
+    reach = _FARTHEST
+    while reach and bool(np.any((least + reach) / ratios + np.abs(real) > _MOST)):
+        reach //= 2
+    return reach
 
 
 def _channel(bias: float, ratio: float, distance: int, double: bool) -> tuple[int, float]:

@@ -270,7 +270,7 @@ def check_requant(view: View) -> None:
     else:
         result = (reach * multiplier >> 31 - shift) + 1
         largest = np.zeros(1, bool)
-    wrong = (result + 128 > INT32_MAX) | largest
+    wrong = (result + max(abs(view["out_zero"]), 128) > INT32_MAX) | largest
     if np.any(wrong):
         worst = int(np.argmax(wrong))
         factor = float(multiplier[worst % multiplier.size]) * 2.0 ** (float(shift[worst % shift.size]) - 31)
@@ -307,7 +307,8 @@ def short_requant(view: View) -> bool:
     if (view["rounding"], view["act_min"], view["act_max"]) != (DOUBLE, -128, 127):
         return False
     shift = view.shift.value
-    return bool(np.all((shift >= -20) & (shift <= -1)) and np.all(accumulator_bound(view) < 2**30))
+    usual = np.all((shift >= -20) & (shift <= -1)) and np.all(accumulator_bound(view) < 2**30)
+    return bool(usual) and _offset_fits(view)
 
 
 def vector_requant(view: View) -> bool:
@@ -330,7 +331,12 @@ def shorter_requant(view: View) -> bool:
     if (view["rounding"], view["act_min"], view["act_max"]) != (SINGLE, -128, 127):
         return False
     shift = view.shift.value
-    return bool(np.all((shift >= -24) & (shift <= -2))) and _no_product_half_way(view)
+    return bool(np.all((shift >= -24) & (shift <= -2))) and _offset_fits(view) and _no_product_half_way(view)
+
+
+def _offset_fits(view: View) -> bool:
+    """Whether ek_requant_offset (ek_fixedpoint.h) and the product's upper half together stay within 32 bits."""
+    return bool(np.all((2 * abs(view["out_zero"]) + 1) * 2.0 ** (-1.0 - view.shift.value) <= 2**30))
 
 
 def _no_product_half_way(view: View) -> bool:

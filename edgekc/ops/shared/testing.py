@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from ...graph.bounds import FAR_ZEROS
 from ...graph.fixedpoint import DOUBLE, SINGLE, quantize_multiplier
 from ...graph.ir import Array
 from ...graph.op import Case
@@ -73,6 +74,26 @@ def linear_cases(
             full.update(act_min=-100, act_max=90)
         out.append(Case(f"{name}-{fill}", full, (x, w, bias, multiplier, shift)))
     return out
+
+
+def with_far_zeros(cases: Callable[[np.random.Generator], list[Case]]) -> Callable[[np.random.Generator], list[Case]]:
+    """An operator's cases, and some of them once more with zero points far beyond int8, as `anchored` makes them."""
+
+    def more(rng: np.random.Generator) -> list[Case]:
+        found = cases(rng)
+        usual = [case for case in found if (case.attrs["act_min"], case.attrs["act_max"]) == (-128, 127)]
+        return found + [_far(case, FAR_ZEROS[i % 2]) for i, case in enumerate(usual[::11])]
+
+    return more
+
+
+def _far(case: Case, zero: int) -> Case:
+    """The same outputs, but for rounding: what the zero point takes away the bias gives."""
+    x, w, bias, multiplier, shift = case.inputs
+    real = multiplier * 2.0 ** (shift.astype(float) - 31)
+    moved = bias + np.round((case.attrs["out_zero"] - zero) / real)
+    assert np.abs(moved).max() < 2**28, case.name
+    return Case(f"{case.name}-far", {**case.attrs, "out_zero": zero}, (x, w, moved.astype(np.int32), multiplier, shift))
 
 
 def winograd_cases(rng: np.random.Generator) -> list[Case]:
