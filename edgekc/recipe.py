@@ -30,7 +30,7 @@ from .train.steps.retrain import Retrain
 VERSION = 1  # of the recipe's keys; a recipe that states another one is refused
 
 # Every step that there is; the parser, its errors and `docs/compression.md` follow this list.
-Step: TypeAlias = Cluster | Codebook | Pairs | Reconstruct | Retrain | Svd | Dominant | Gap | Prune | Statistics
+Step: TypeAlias = Cluster | Codebook | Pairs | Svd | Dominant | Gap | Prune | Reconstruct | Statistics | Retrain
 
 
 class Recipe(Section):

@@ -58,7 +58,7 @@ def _exact(view: View, rng: Rng) -> Packed | None:
 
 
 def _wide(view: View, rng: Rng) -> Packed | None:
-    steps = rng.random() < 0.25
+    steps = rng.random() < 0.125
     shape, largest = _by_filter(view).shape, 127 if steps else int(rng.choice(LARGEST))
     bias, multiplier, shift = view.inputs[-3:]
     smaller = np.maximum(shift.value.astype(np.int64) - (largest // 128).bit_length(), -31).astype(np.int8)

@@ -65,7 +65,7 @@ def retrain(
         held = words(net.source.graph, quantized(state.model))
         student = DeviceNet(net, lambda model: integer(quantized(model)), held)
     source = teacher_of(step, job.source, where)
-    share = _share(job, source, step, place)
+    share = _share(job, source, source is state.model.graph, step, place)
     title = f"{where}: retrain"
     if step.transfer == "none":
         loss = loss_of(job, frozen(Net(source).to(place.device)), step, share, place)
@@ -215,13 +215,20 @@ def loss_of(job: Job, teacher: Scores, step: Retrain, share: float, place: Place
     return reproduce_loss(teacher, place)
 
 
-def _share(job: Job, teacher: Graph, step: Retrain, place: Place) -> float:
-    """What the teacher's scores count in the loss of a classifier: as the step says, or by what the teacher knows."""
+def _share(job: Job, teacher: Graph, same: bool, step: Retrain, place: Place) -> float:
+    """What the teacher's scores count in the loss of a classifier: as the step says, or by what the teacher knows.
+
+    Args:
+        same: the model is its own teacher, which has nothing to tell it unless its arithmetic is another one.
+    """
     if step.distill != "auto":
         return step.distill
     samples = job.samples
     if samples.y is None or step.mix or not is_classifier(samples, job.source):
         return 1.0  # nothing else could teach
+    if same and step.arithmetic == "float":
+        job.log(f"note: {job.where}: distill: the model is as it came, so the labels alone teach")
+        return 0.0
     judge = judge_by(
         some(samples, MOST_SAMPLES, step.seed), scores_loss(None, 0.0, step.temperature, place),
         step.precision == "bfloat16", lambda data, size: in_order(data, step.window, size, place), place,

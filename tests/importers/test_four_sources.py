@@ -27,6 +27,7 @@ def files(name: str, folder: Path) -> dict[str, Path]:
     import keras
 
     twin = TWINS[name]
+    keras.utils.clear_session()  # the converter orders branches by their names, and these are counted on: 9, 10
     module, model = twins(twin, keras)
     x = torch.randn(1, *twin.shape)
     found = {kind: folder / f"net.{kind}" for kind in SOURCES}

@@ -33,7 +33,7 @@ from edgekc.train.pytorch import trainer
 STEP = '[[compress]]\nmethod = "retrain"\nepochs = 1\nbatch = 33\nlearning_rate = 3e-3\n'
 CLUSTER = '[[compress]]\nmethod = "cluster"\nbits = 3\nrow_scale = "rms"\n'
 HINTS = 'transfer = "hints"\ndistill = 0.5\n'
-FOUND = STEP.replace("learning_rate = 3e-3\n", "")
+FOUND = STEP.replace("learning_rate = 3e-3\n", "").replace("epochs = 1", "epochs = 6")
 PRUNE = '[[compress]]\nmethod = "prune"\nkeep = 0.8\nbatch = 33\nlearning_rate = 3e-3\nsamples = 64\n'
 CASES = {  # recipes of classifiers; three processes cannot share 33 samples evenly, nor can two
     "labels and scores": CLUSTER + STEP + "distill = 0.5\nshift = 1\n",

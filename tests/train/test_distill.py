@@ -11,7 +11,7 @@ from edgekc.compression.run import compress
 from edgekc.data import Dataset
 from edgekc.errors import UsageError
 from edgekc.format.pack import pack
-from edgekc.graph.ir import Graph
+from edgekc.graph.ir import Graph, Role
 from edgekc.pipeline import to_integer
 from edgekc.quantize.to_int8 import prepare
 
@@ -52,6 +52,15 @@ def run(graph: Graph, more: str, labels: bool = True) -> tuple[bytes, list[str]]
     said: list[str] = []
     result = compress(graph, rc.parse(CLUSTER + RETRAIN + more), samples(labels), said.append, trainer=trainer)
     return pack(to_integer(result.graph, {})), [line for line in said if "distill" in line]
+
+
+def test_a_model_as_it_came_learns_from_labels(trained: Graph) -> None:
+    """From itself it would learn nothing."""
+    said: list[str] = []
+    made = compress(trained, rc.parse(RETRAIN), samples(), said.append, trainer=trainer)
+    weights = next(name for name, t in trained.tensors.items() if t.role is Role.WEIGHTS)
+    assert not np.array_equal(made.model.graph.tensors[weights].value, trained.tensors[weights].value)
+    assert any("the labels alone teach" in line for line in said)
 
 
 def test_a_good_teacher_teaches_alone(trained: Graph) -> None:
