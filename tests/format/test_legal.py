@@ -109,7 +109,7 @@ INTEGER_STAGE = [
     (attr(CONV, rounding=1.0), "not an integer"),
     (attr(CONV, stride_h=0), "stride_h of conv2d is 0, expected 1"),
     (attr(CONV, rounding=7), "rounding of conv2d is 7, expected 0 to 1"),
-    (attr(CONV, out_zero=300), "out_zero of conv2d is 300"),
+    (attr(CONV, out_zero=2**13), "out_zero of conv2d is 8192, expected -8192 to 8191"),
     (attr(CONV, act_min=5, act_max=4), "act_min 5 is above act_max 4"),
     (attr(CONV, pad_top=-100), "pad_top of conv2d is -100"),
     (const("conv/bias", np.zeros(1, np.int32), Role.BIAS), "do not fit 4 channels"),
