@@ -308,7 +308,7 @@ def short_requant(view: View) -> bool:
         return False
     shift = view.shift.value
     usual = np.all((shift >= -20) & (shift <= -1)) and np.all(accumulator_bound(view) < 2**30)
-    return bool(usual) and _offset_fits(view)
+    return bool(usual) and _offset_fits(view, -1 - shift)
 
 
 def vector_requant(view: View) -> bool:
@@ -331,12 +331,13 @@ def shorter_requant(view: View) -> bool:
     if (view["rounding"], view["act_min"], view["act_max"]) != (SINGLE, -128, 127):
         return False
     shift = view.shift.value
-    return bool(np.all((shift >= -24) & (shift <= -2))) and _offset_fits(view) and _no_product_half_way(view)
+    usual = np.all((shift >= -24) & (shift <= -2))
+    return bool(usual) and _offset_fits(view, -2 - shift) and _no_product_half_way(view)
 
 
-def _offset_fits(view: View) -> bool:
-    """Whether ek_requant_offset (ek_fixedpoint.h) and the product's upper half together stay within 32 bits."""
-    return bool(np.all((2 * abs(view["out_zero"]) + 1) * 2.0 ** (-1.0 - view.shift.value) <= 2**30))
+def _offset_fits(view: View, right: Array) -> bool:
+    """Whether ek_requant_offset(out_zero, right) and the product's upper half together stay within 32 bits."""
+    return bool(np.all(abs(2 * view["out_zero"] + 1) * np.exp2(right.astype(float)) <= 2**30))
 
 
 def _no_product_half_way(view: View) -> bool:
