@@ -155,7 +155,7 @@ def recipe(energy: float | None, bits: int | None, epochs: int) -> rc.Recipe:
 
 def packed_model(model: Path, source: Graph, chosen: rc.Recipe, training: Dataset) -> bytes:
     """An .ekc as `edgekc compress` writes it."""
-    text = json.dumps(chosen.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+    text = chosen.text
     metadata = source_metadata(model, model.read_bytes(), text)
     return pack(to_integer(compress(source, chosen, training, trainer=trainer).graph, metadata))
 

@@ -49,6 +49,11 @@ class Recipe(Section):
         return any(step.trains for step in self.compress)
 
     @property
+    def text(self) -> str:
+        """What a packed model says of its recipe: JSON of the keys that are no defaults."""
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+
+    @property
     def needs_trainer(self) -> bool:
         """Whether a step computes with a trainer."""
         return any(step.needs_trainer for step in self.compress)

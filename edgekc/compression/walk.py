@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -131,7 +130,7 @@ def run(
         source, recipe, samples, log, validation=None if parts is None else parts.validation, on_progress=on_progress,
         trainer=trainer, checkpoints=checkpoints,
     )  # fmt: skip
-    text = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
+    text = recipe.text
     metadata = source_metadata(model, model.read_bytes(), text) if isinstance(model, Path) else {
         **(origin or {}), "recipe": text
     }  # fmt: skip

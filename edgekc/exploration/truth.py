@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -93,8 +92,7 @@ def packed(
         problem.graph, recipe, samples, log, validation=problem.parts.validation, on_progress=on_progress,
         trainer=trainer, checkpoints=checkpoints,
     )  # fmt: skip
-    text = json.dumps(recipe.model_dump(mode="json", exclude_defaults=True), sort_keys=True)
-    return pack(to_integer(made.graph, {**problem.origin, "recipe": text}, log=log))
+    return pack(to_integer(made.graph, {**problem.origin, "recipe": recipe.text}, log=log))
 
 
 def _judged(problem: Problem, ekc: bytes) -> tuple[float, float | None]:
