@@ -18,7 +18,7 @@ EXAMPLES = (
 
 
 def compress(
-    model: Annotated[Path, typer.Argument(help="A float model: .onnx, .pt2, .tflite, .keras, .h5.", metavar="MODEL")],
+    model: way.FloatModel,
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="FILE", help="The .ekc file to write.", show_default=False)
     ],
@@ -34,13 +34,8 @@ def compress(
         Path | None,
         typer.Option(metavar="DATA", help="Samples: a folder or zip of images by class, or an .npz with x and y."),
     ] = None,
-    validation: Annotated[
-        Path | None,
-        typer.Option(metavar="DATA", help="Samples that choose epochs. Default: the data's, or some split off."),
-    ] = None,
-    test: Annotated[
-        Path | None, typer.Option(metavar="DATA", help="Labelled samples that judge, at the end. Default: the data's.")
-    ] = None,
+    validation: way.Validation = None,
+    test: way.Test = None,
     against: Annotated[
         list[Path] | None,
         typer.Option(metavar="MODEL", help="Another model to compare with, such as the int8 one. May be repeated."),
@@ -49,10 +44,7 @@ def compress(
         bool | None,
         typer.Option("--int8/--no-int8", help="Compare with the plain int8 model too. Default: where that is cheap."),
     ] = None,
-    checkpoints: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="A folder that a killed run resumes from. Default: none is kept."),
-    ] = None,
+    checkpoints: way.Checkpoints = None,
     name: Annotated[
         str, typer.Option("--name", metavar="NAME", help="The network's name. Default: from the output file.")
     ] = "",

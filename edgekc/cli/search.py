@@ -16,7 +16,7 @@ EXAMPLES = (
 
 
 def search(
-    model: Annotated[Path, typer.Argument(help="A float model: .onnx, .pt2, .tflite, .keras, .h5.", metavar="MODEL")],
+    model: way.FloatModel,
     data: Annotated[
         Path,
         typer.Option(
@@ -63,9 +63,7 @@ def search(
         Path | None,
         typer.Option(metavar="DATA", help="Samples that choose. Default: the data's, or some split off."),
     ] = None,
-    test: Annotated[
-        Path | None, typer.Option(metavar="DATA", help="Labelled samples that judge, at the end. Default: the data's.")
-    ] = None,
+    test: way.Test = None,
     name: Annotated[
         str, typer.Option("--name", metavar="NAME", help="The network's name. Default: from the model's file.")
     ] = "",

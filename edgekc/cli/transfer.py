@@ -33,10 +33,7 @@ def transfer(
             show_default=False,
         ),
     ],
-    validation: Annotated[
-        Path | None,
-        typer.Option(metavar="DATA", help="Samples that choose epochs. Default: the data's, or some split off."),
-    ] = None,
+    validation: way.Validation = None,
     test: Annotated[
         Path | None,
         typer.Option(
@@ -44,10 +41,7 @@ def transfer(
         ),
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", min=1, help="Runs of each variant.")] = 3,
-    checkpoints: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="A folder that a killed run resumes from. Default: none is kept."),
-    ] = None,
+    checkpoints: way.Checkpoints = None,
     device: way.Device = "cpu",
     workers: way.Workers = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say what each step did.")] = False,

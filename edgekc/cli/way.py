@@ -44,6 +44,18 @@ OtherBoard = Annotated[
         autocompletion=complete_board,
     ),
 ]
+FloatModel = Annotated[Path, typer.Argument(help="A float model: .onnx, .pt2, .tflite, .keras, .h5.", metavar="MODEL")]
+Validation = Annotated[
+    Path | None,
+    typer.Option(metavar="DATA", help="Samples that choose epochs. Default: the data's, or some split off."),
+]
+Test = Annotated[
+    Path | None, typer.Option(metavar="DATA", help="Labelled samples that judge, at the end. Default: the data's.")
+]
+Checkpoints = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="A folder that a killed run resumes from. Default: none is kept."),
+]
 Device = Annotated[
     str,
     typer.Option(
