@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,6 +16,32 @@ from pathlib import Path
 
 from edgekc.firmware import objects
 from edgekc.firmware.toolchain import Compiler
+
+
+def address_sanitizer() -> str:
+    """gcc's library of the address sanitizer; the test is skipped where there is none."""
+    import pytest  # not for benchmarks and programs that only compile
+
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed")
+    found = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
+    if not os.path.isabs(found):
+        pytest.skip("gcc has no address sanitizer here")
+    return found
+
+
+def run_sanitized(asan: str, library: Path, arguments: Sequence[str]) -> str:
+    """What Python prints with these arguments, its kernels being those of a library built with sanitizers."""
+    environment = {
+        **os.environ,
+        "EK_HOST_LIBRARY": str(library),
+        "LD_PRELOAD": asan,
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    done = subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout
 
 
 @contextmanager

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import kernel_networks as networks
 import pytest
-from built import shared_library
+from built import address_sanitizer, run_sanitized, shared_library
 from kernel_files import SANITIZE, host_flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ops"))
@@ -69,23 +66,9 @@ def test_cases_on_the_core(tmp_path: Path) -> None:
 
 def test_cases_under_sanitizers(tmp_path: Path) -> None:
     """No read or write outside exactly sized buffers and no undefined arithmetic."""
-    if shutil.which("gcc") is None:
-        pytest.skip("gcc is not installed")
-    asan = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
-    if not os.path.isabs(asan):
-        pytest.skip("gcc has no address sanitizer here")
+    asan = address_sanitizer()
     names = sorted({op.name for op, _ in smaller()})
     kernels = [with_less_code(k) for name in names for k in OPS[name].kernels if k.symbol.endswith("_dsp")]
     stems = sorted({stem for kernel in kernels for stem in (kernel.symbol, *kernel.sources)})
     library = shared_library(host_compiler(), host_flags(*SANITIZE), [runtime_file(f"{stem}.c") for stem in stems])
-    environment = {
-        **os.environ,
-        "EK_HOST_LIBRARY": str(library),
-        "LD_PRELOAD": asan,
-        "ASAN_OPTIONS": "detect_leaks=0",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    command = [sys.executable, "-c", CHECK.format(names=names, every=EVERY)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert int(done.stdout) > 50
+    assert int(run_sanitized(asan, library, ["-c", CHECK.format(names=names, every=EVERY)])) > 50

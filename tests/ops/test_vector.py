@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import built
 import host_kernels as host
 import numpy as np
 import pytest
@@ -49,18 +50,9 @@ def test_every_case(tmp_path: Path, form: str) -> None:
 
 def test_sanitizers_on_this_machine_s_instructions(tmp_path: Path) -> None:
     """No read or write outside exactly sized buffers, and no undefined arithmetic, over all cases."""
-    if shutil.which("gcc") is None:
-        pytest.skip("gcc is not installed")
-    asan = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True).stdout.strip()
-    if not os.path.isabs(asan):
-        pytest.skip("gcc has no address sanitizer here")
+    asan = built.address_sanitizer()
     library = host.build(tmp_path, ("-march=native", *SANITIZE), "_vec")
-    environment = {**os.environ, "EK_HOST_LIBRARY": str(library), "LD_PRELOAD": asan}
-    environment.update(ASAN_OPTIONS="detect_leaks=0", PYTHONPATH=os.pathsep.join(sys.path))
-    command = [sys.executable, host.__file__, "exact", "_vec"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert int(done.stdout.split()[0]) > 300
+    assert int(built.run_sanitized(asan, library, [host.__file__, "exact", "_vec"]).split()[0]) > 300
 
 
 def test_a_core_without_vectors_is_refused_at_compile_time(tmp_path: Path) -> None:
