@@ -14,6 +14,7 @@ from ..graph.ir import Tensor
 from ..graph.op import LAID_OUT
 from ..names import in_comment, params_names
 from ..templates import environment
+from .arena_map import arena_json
 from .embedded import DEFAULT, Embedded, Form, Part, as_files, embedded, file_name
 from .front_matter import RIGHTS, front_matter
 from .initialisers import fields_of, with_regions
@@ -351,6 +352,7 @@ def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], net: _NetView
         "arena_lower_bound": plan.lower_bound,
         **({"state_bytes": plan.state_bytes, "states": _states_json(plan)} if plan.state_bytes else {}),
         "arena_peak_layer": plan.peak_layer,
+        "arena": arena_json(plan),
         **({"parts": plan.most_parts} if plan.most_parts else {}),
         **({"input_rows": plan.groups[0].rows.feed} if plan.groups and plan.groups[0].rows.feed else {}),
         **({} if plan.ram is None else {"ram": asdict(plan.ram)}),
