@@ -1,4 +1,4 @@
-"""The templates of codegen/, each parsed once, for the sources of a network and for the firmware around it."""
+"""The templates of codegen/, each parsed once: sources of a network, the firmware around it, and pages of reports."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 
 @cache
-def environment() -> Environment:
-    """Of all templates; a name that a template is not given is an error."""
+def environment(*, html: bool = False) -> Environment:
+    """Of all templates; a name that a template is not given is an error.
+
+    Args:
+        html: whether what a template is given is escaped for HTML, and not text of C.
+    """
     import jinja2
 
     made = jinja2.Environment(
@@ -23,7 +27,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # they are C, and not HTML
+        autoescape=html,
     )
     made.globals["version"] = __version__
     return made
