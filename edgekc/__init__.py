@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .api.model import Model, load
     from .api.packed import Packed, compress, list_recipes, load_recipe, transfer
     from .api.program import Program
+    from .api.reporting import Report, make_report
     from .api.results import Built, Costs, Evaluation, LayerCosts, Verification
     from .api.searching import Search, Trials, search, work
     from .boards.board import Board, load_board
@@ -75,6 +76,7 @@ __all__ = [
     "Packed",
     "Paired",
     "Program",
+    "Report",
     "Search",
     "ToolError",
     "Tools",
@@ -99,6 +101,7 @@ __all__ = [
     "load",
     "load_board",
     "load_recipe",
+    "make_report",
     "open_program",
     "run_demo",
     "search",
@@ -115,6 +118,7 @@ _PLACES = {
     "api.model": ("Model", "load"),
     "api.packed": ("Packed", "compress", "list_recipes", "load_recipe", "transfer"),
     "api.program": ("Program",),
+    "api.reporting": ("Report", "make_report"),
     "api.results": ("Built", "Costs", "Evaluation", "LayerCosts", "Verification"),
     "api.searching": ("Search", "Trials", "search", "work"),
     "boards.board": ("Board", "load_board"),

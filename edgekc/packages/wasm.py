@@ -29,7 +29,7 @@ _LINK_FLAGS = (
 )  # fmt: skip
 
 
-def build(source: Compiled | Mapping[str, bytes]) -> bytes:
+def build(source: Compiled | Mapping[str, bytes], *, trace: bool = False) -> bytes:
     """A compiled network as one freestanding `.wasm`: same sources, same output bytes as on every board.
 
     The module imports nothing. It exports `memory`, and functions without arguments: `input`, `output` and `arena`
@@ -40,22 +40,24 @@ def build(source: Compiled | Mapping[str, bytes]) -> bytes:
 
     Args:
         source: what `edgekc.compile` gave (a Program); or the files of its output folder, by their path below it.
+        trace: the module imports `env.ekc_trace(layer, address, bytes)`, and calls it after each layer with what that
+            layer wrote; of layers that run by rows after each of their calls.
 
     Raises:
         ToolError: zig is not installed, or refuses a source.
     """
     net = net_of(files_of(source))
-    glue = environment().get_template("packages/wasm/glue.c.j2").render(net=net)
+    glue = environment().get_template("packages/wasm/glue.c.j2").render(net=net, trace=trace)
     compiler = wasm_compiler()
     with tempfile.TemporaryDirectory(prefix="edgekc-wasm-") as temporary:
         folder = Path(temporary)
         for path, data in (*net.sources.items(), *net.headers.items(), ("wasm_glue.c", glue.encode())):
             (folder / path).write_bytes(data)
-        return _module(compiler, folder, [*net.sources, "wasm_glue.c"], net)
+        return _module(compiler, folder, [*net.sources, "wasm_glue.c"], net, trace)
 
 
-def _module(compiler: Compiler, folder: Path, sources: Sequence[str], net: Net) -> bytes:
-    flags = [*_FLAGS, f"-I{folder}"]
+def _module(compiler: Compiler, folder: Path, sources: Sequence[str], net: Net, trace: bool) -> bytes:
+    flags = [*_FLAGS, f"-I{folder}", *(["-DEKC_TRACE"] if trace else [])]
     jobs = [(folder / name, folder / f"{name}.o") for name in sources]
 
     def compile_one(job: tuple[Path, Path]) -> subprocess.CompletedProcess[str] | None:

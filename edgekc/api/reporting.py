@@ -1,0 +1,329 @@
+"""Builds, a search, or measurements to a report: one HTML file with every chart, and the network in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import tables
+from ..data import batches_for, for_graph
+from ..errors import BoardError, ToolError, UsageError
+from ..evaluate import input_levels
+from ..files.output import check_writable, write_file
+from ..files.place import recover
+from ..graph.ir import Array, Stage
+from ..measure import difference
+from ..packages import wasm
+from ..progress import Progress, silent
+from ..report import live
+from ..report.against_float import error_chart, layer_errors
+from ..report.chart import Chart
+from ..report.confusion import confusion
+from ..report.growth import growth
+from ..report.headlines import headlines
+from ..report.layers import cycles_by_layer
+from ..report.page import MAGIC, Page, render
+from ..report.ram import ram_over_time
+from ..report.roofline import roofline
+from ..report.searched import read_search, search_chart
+from ..report.treemap import treemap
+from ..report.weights import codebooks, histograms
+from .compiling import compile as compile_model
+from .compiling import open_program
+from .model import load
+from .offered import offered_samples
+from .program import Program
+from .results import Evaluation, Verification
+from .samples import dataset_of
+
+_FLOAT_SAMPLES = 8  # that layers are compared with the float model on
+
+
+@dataclass(frozen=True, slots=True)
+class Report(tables.Shown):
+    """Everything that is known of a build, a pair of builds or a search, as charts and as a page.
+
+    Attributes:
+        page: what the file holds.
+    """
+
+    page: Page
+
+    @property
+    def charts(self) -> tuple[Chart, ...]:
+        """Each is shown by itself in a notebook."""
+        return self.page.charts
+
+    @property
+    def html(self) -> bytes:
+        """The file: HTML with pictures, styles and program inside. Nothing else is loaded."""
+        return render(self.page)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the file, completely or not at all, over an earlier report or an empty file.
+
+        Raises:
+            UsageError: something else is there, or it cannot be written.
+        """
+        target = Path(path)
+        check_report_file(target)
+        write_file(target, self.html, magic=MAGIC, force=False)
+        return target
+
+    def to_dict(self) -> dict[str, Any]:
+        """Headline figures, proof and notes."""
+        return {
+            "title": self.page.title,
+            "headlines": [{"label": h.label, "value": h.value, "note": h.note} for h in self.page.headlines],
+            "proof": list(self.page.proof),
+            "charts": [chart.key for chart in self.charts],
+            "notes": list(self.page.notes),
+        }
+
+    def parts(self) -> list[tables.Part]:
+        """The headline figures, a line each."""
+        lines = [f"{h.label}: {h.value}{f' ({h.note})' if h.note else ''}" for h in self.page.headlines]
+        return [self.page.title, *lines, *self.page.proof, *(f"note: {note}" for note in self.page.notes)]
+
+    def _repr_html_(self) -> str:
+        return tables.html(self.parts()) + "".join(chart._repr_html_() for chart in self.charts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """One side of a report: a program that can be asked, or a measurement alone."""
+
+    label: str
+    measured: Mapping[str, Any]
+    program: Program | None = None
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a page is put together from, as it comes."""
+
+    charts: list[Chart] = field(default_factory=list)
+    proof: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    verified: Verification | None = None
+    evaluated: Evaluation | None = None
+
+
+def check_report_file(path: str | Path) -> None:
+    """UsageError where `Report.save` would write over something else than a report."""
+    check_writable(Path(path), magic=MAGIC)
+
+
+def make_report(
+    source: Any,
+    other: Any = None,
+    *,
+    data: Any = None,
+    float_model: Any = None,
+    board: str = "",
+    samples: int = 8,
+    verify: bool = True,
+    embed: bool = True,
+    count: int | None = None,
+    progress: Progress = silent,
+) -> Report:
+    """Measure, verify and draw.
+
+    Args:
+        source: a compiled folder or a Program; a file of `edgekc measure --json`; or the folder of a search, whose
+            chosen model is compiled as the search says.
+        other: another build, as `source` but for searches: what grew from `source` to `other` is shown first.
+        data: labelled samples, as `Program.evaluate` takes them: for accuracy, and for the page to choose from.
+        float_model: the float model that the packed one was made of: layers are compared with it.
+        board: for folders. Default: what each was compiled for.
+        samples: inputs that `verify` compares, and the page offers where there is no data.
+        verify: whether reference, host and device are compared.
+        embed: whether the page holds the network as WebAssembly.
+        count: only the first so many samples of the data. Default: all.
+        progress: is told what runs.
+
+    Raises:
+        UsageError: a source is none of these, or damaged; data or float model do not fit.
+        BoardError, CapacityError, ToolError: a build cannot be measured.
+        VerifyError: the stack went deeper than its static bound.
+    """
+    if _is_search(source):
+        if other is not None:
+            raise UsageError("a search is not compared with a build", where=str(source), fix="report on one of them")
+        return _of_search(Path(source), data, float_model, board, samples, verify, embed, count, progress)
+    first = _build(source, board, progress)
+    if other is not None:
+        return _of_two(first, _build(other, board, progress))
+    found = _Found()
+    return _of_one(first, found, data, float_model, samples, verify, embed, count, progress)
+
+
+def _is_search(source: Any) -> bool:
+    return isinstance(source, (str, Path)) and (Path(source) / "pareto.json").is_file()
+
+
+def _build(source: Any, board: str, progress: Progress) -> _Build:
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        recover(path)
+        if _is_search(path):
+            raise UsageError("a search is not compared with a build", where=str(path), fix="report on one of them")
+        if not path.is_dir():
+            return _Build(path.stem, difference.read_measurement(path))
+        source = open_program(path, board=board)
+        label = str(path)
+    else:
+        label = str(getattr(source, "name", ""))
+    if not isinstance(source, Program):
+        what = f"a {type(source).__name__}; expected a compiled folder, a Program, a measurement or a search"
+        raise UsageError(what, where="report")
+    progress(f"measure {label}", 0, 0)
+    costs = source.measure(samples=1, progress=progress)
+    return _Build(label, json.loads(json.dumps(costs.measurement.as_json())), source)
+
+
+def _of_one(
+    build: _Build, found: _Found, data: Any, float_model: Any, samples: int, verify: bool, embed: bool,
+    count: int | None, progress: Progress,
+) -> Report:  # fmt: skip
+    m, program = build.measured, build.program
+    if program is None and (data is not None or float_model is not None):
+        raise UsageError("a measurement alone computes nothing", where=build.label, fix="pass the compiled folder")
+    manifest: Mapping[str, Any] | None = None if program is None else program.manifest
+    if program is not None and verify:
+        found.verified = program.verify(samples=samples, progress=progress)
+        found.proof += [str(part) for part in found.verified.parts()]
+    if program is not None and data is not None:
+        found.evaluated = program.evaluate(data, count=count, progress=progress)
+        lines = found.evaluated.parts()
+        sheets = [part for part in lines if isinstance(part, tables.Sheet)]
+        matrix, classes = found.evaluated.confusion, found.evaluated.classes
+        found.charts.append(confusion(matrix, classes, f"{lines[0]}.", sheets))
+    found.charts.append(treemap(m))
+    if manifest is not None:
+        found.charts += _if_there(ram_over_time(manifest))
+    found.charts += _if_there(cycles_by_layer(m))
+    if program is not None and manifest is not None:
+        found.charts += _if_there(roofline(m, manifest, program.board.core))
+        found.charts += _if_there(codebooks(program.graph)) + _if_there(histograms(program.graph))
+        if float_model is not None:
+            found.charts += _if_there(_errors(program, float_model, data, progress))
+    page = Page(
+        str(m["name"]), _subtitle(m), headlines(m, manifest, *_proved(found)), tuple(found.proof), tuple(found.charts)
+    )  # fmt: skip
+    if program is not None and embed:
+        page = _with_network(page, program, found, data, samples, progress)
+    return Report(replace(page, notes=tuple(found.notes)))
+
+
+def _if_there(chart: Chart | None) -> list[Chart]:
+    return [] if chart is None else [chart]
+
+
+def _proved(found: _Found) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    return (
+        None if found.verified is None else found.verified.to_dict(),
+        None if found.evaluated is None else found.evaluated.to_dict(),
+    )
+
+
+def _subtitle(m: Mapping[str, Any]) -> str:
+    return f"on {m['board']}, {m['compiler']}, for {m['optimise']}"
+
+
+def _of_two(before: _Build, after: _Build) -> Report:
+    changes = difference.compare_measurements(before.measured, after.measured)
+    sheet = tables.Sheet("figures that differ", "", *map(tables.number, ("before", "after", "change")))
+    for c in changes:
+        if c.delta or c.before is None or c.after is None:
+            sheet.add(c.what, tables.size(c.before, ""), tables.size(c.after, ""), f"{c.delta:+,}")
+    charts = list(growth(before.label, after.label, changes, [sheet]))
+    for side, build in (("before", before), ("after", after)):
+        some = [treemap(build.measured), cycles_by_layer(build.measured)]
+        if build.program is not None:
+            some.insert(1, ram_over_time(build.program.manifest))
+        charts += [
+            replace(c, key=f"{c.key}-{side}", title=f"{c.title}, {build.label}") for c in some if c is not None
+        ]
+    top = headlines(after.measured, None if after.program is None else after.program.manifest, before=before.measured)
+    title = f"{before.label} to {after.label}"
+    subtitle = f"{_subtitle(before.measured)}; then {_subtitle(after.measured)}"
+    return Report(Page(title, subtitle, top, (), tuple(charts)))
+
+
+def _of_search(
+    folder: Path, data: Any, float_model: Any, board: str, samples: int, verify: bool, embed: bool,
+    count: int | None, progress: Progress,
+) -> Report:  # fmt: skip
+    search = read_search(folder)
+    found = _Found(charts=[search_chart(search)])
+    chosen = search.chosen
+    try:
+        program = compile_model(
+            load(folder / "best.ekc", name=search.name), board=board or search.board, name=search.name,
+            optimise=chosen.optimise, ram=chosen.ram,
+        )  # fmt: skip
+    except BoardError as error:
+        found.notes.append(f"the chosen model: {error}")
+        return Report(Page(f"Search: {search.name}", search.subtitle, (), (), tuple(found.charts), None, tuple(found.notes)))
+    report = _of_one(
+        _build(program, board, progress), found, data, float_model, samples, verify, embed, count, progress
+    )
+    return Report(replace(report.page, title=f"Search: {search.name}", subtitle=search.subtitle))
+
+
+def _errors(program: Program, float_model: Any, data: Any, progress: Progress) -> Chart | None:
+    """Layers beside those of the float model, on the first samples of the data, or on random ones."""
+    model = load(float_model)
+    if model.graph.stage is not Stage.FLOAT:
+        raise UsageError("is not float", where=model.where, fix="pass the model that the packed one was made of")
+    graph = program.graph
+    if graph.states or len(graph.inputs) != 1:
+        return None
+    progress(f"run {model.where} layer by layer", 0, 0)
+    edge = graph.tensors[graph.inputs[0]]
+    if data is not None:
+        dataset = dataset_of(data, None, graph, _FLOAT_SAMPLES)
+        levels: Array = input_levels(dataset, graph)
+        exact = for_graph(dataset, model.graph)
+        reals = np.concatenate([np.asarray(x) for x in batches_for(exact, model.graph, _FLOAT_SAMPLES)])
+    else:
+        info = np.iinfo(edge.dtype)
+        rng = np.random.default_rng(0)
+        shape = (_FLOAT_SAMPLES, *edge.shape[1:])
+        levels = rng.integers(info.min, info.max + 1, shape).astype(edge.dtype)
+        reals = (edge.q.scale * (levels.astype(np.float64) - edge.q.zero_point)).astype(np.float32)
+    wanted = model.graph.tensors[model.graph.inputs[0]].shape[1:]
+    if len(model.graph.inputs) != 1 or tuple(reals.shape[1:]) != tuple(wanted):
+        raise UsageError(
+            f"its input has shape {list(wanted)}, and the packed model's {list(edge.shape[1:])}", where=model.where,
+            fix="pass the model that the packed one was made of",
+        )  # fmt: skip
+    chart = error_chart(layer_errors(graph, model.graph, [levels], [reals]), model.name, len(levels))
+    if chart is None:
+        raise UsageError("no layer of it has the name of a packed one", where=model.where)
+    return chart
+
+
+def _with_network(
+    page: Page, program: Program, found: _Found, data: Any, samples: int, progress: Progress
+) -> Page:
+    progress("build the network as WebAssembly", 0, 0)
+    try:
+        module = wasm.build(program, trace=True)
+    except ToolError as error:
+        found.notes.append(f"the network itself: {error}")
+        return page
+    if len(module) > live.MOST_BYTES:
+        found.notes.append(
+            f"the network itself: as WebAssembly it has {len(module):,} bytes, and a page takes {live.MOST_BYTES:,}"
+        )
+        return page
+    classes = () if found.evaluated is None else found.evaluated.classes
+    offered = offered_samples(program, data, samples)
+    return replace(page, live=live.live_data(module, program.manifest, program.graph, classes, offered))
