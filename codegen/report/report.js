@@ -240,12 +240,13 @@ function app(network) {
   const [, h = 1, w = 1, c = 1] = edge.shape.length === 4 ? edge.shape : [1];
   const image = single && data.kind === "image", speech = single && data.kind === "speech";
   const pad = make("canvas", { class: "pad", width: image ? 224 : w, height: image ? Math.max(1, Math.round(224 * h / w)) : h, tabindex: "0", "aria-label": image && c === 1 ? "Draw here" : "The input" });
-  const answer = make("div", { class: "answer", "aria-live": "polite" }), check = make("p", { class: "check", "aria-live": "polite" }), layers = make("div", { class: "layers" });
+  const answer = make("div", { class: "answer", "aria-live": "polite" }), check = make("p", { class: "check", "aria-live": "polite" }), wall = make("div"), layers = make("details", { class: "layers" }, make("summary", {}, `Layer by layer: ${data.layers.length} layers`), wall);
   const view = make("canvas", { class: "pad", width: w, height: h, "aria-label": "What the network sees" });
-  let last = null;
+  const fit = (canvas) => { const zoom = Math.min(224 / canvas.width, 224 / canvas.height); canvas.style.width = `${canvas.width * zoom}px`; canvas.style.height = `${canvas.height * zoom}px`; };
+  layers.open = data.layers.length <= 10;
+  fit(pad);
 
   const show = async (input, wanted) => {
-    last = input;
     const bytes = new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
     const { output, layers: wrote, took } = network.run(bytes);
     if (single && edge.shape.length === 4) {
@@ -256,6 +257,7 @@ function app(network) {
         for (let i = 0; i < w * h; i++) pixels.data.set([0, 1, 2].map((k) => 255 * (input[3 * i + k] - low) / (high - low || 1)).concat(255), 4 * i);
         ink.putImageData(pixels, 0, 0);
       } else paint(ink, input, 0, 0, w, h, c, 0, low, high);
+      fit(view);
     }
     answer.replaceChildren(...scores(output));
     const sum = await hash(output);
@@ -264,7 +266,7 @@ function app(network) {
     check.textContent = `${count(output.length)} bytes in ${took.toFixed(1)} ms here${sum ? `, SHA-256 ${sum.slice(0, 16)}…` : ""}.${same}`;
     document.documentElement.dataset.output = sum;
     document.documentElement.dataset.layers = String(wrote.size);
-    layers.replaceChildren(...data.layers.filter((l) => wrote.has(l.index)).map((l) => layerOf(l, wrote.get(l.index))));
+    wall.replaceChildren(...data.layers.filter((l) => wrote.has(l.index)).map((l) => layerOf(l, wrote.get(l.index))));
   };
   const scores = (output) => {
     const edge = data.outputs[0], values = typed(output.slice(edge.offset, edge.offset + edge.bytes), edge.dtype);
@@ -289,7 +291,9 @@ function app(network) {
   const open = async (file) => {
     if (speech && /wav/i.test(file.type + file.name)) {
       const real = cepstra(sound(await file.arrayBuffer()), h, w), out = fresh(edge);
-      for (let i = 0; i < out.length; i++) out[i] = Math.max(-128, Math.min(127, Math.round(real[i] / edge.scale) + edge.zero_point));
+      const [low, high] = edge.dtype === "int16" ? [-32768, 32767] : edge.dtype === "uint8" ? [0, 255] : [-128, 127];
+      for (let i = 0; i < out.length; i++)
+        out[i] = edge.dtype === "float32" ? real[i] : Math.max(low, Math.min(high, Math.round(real[i] / edge.scale) + edge.zero_point));
       return show(out);
     }
     if (image && file.type.startsWith("image/")) {

@@ -39,7 +39,7 @@ from .model import load
 from .offered import offered_samples
 from .program import Program
 from .results import Evaluation, Verification
-from .samples import dataset_of
+from .samples import dataset_of, with_quant
 
 _FLOAT_SAMPLES = 8  # that layers are compared with the float model on
 
@@ -103,6 +103,21 @@ class _Build:
     program: Program | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What `make_report` was asked; see there."""
+
+    data: Any
+    float_model: Any
+    model: str | Path | None
+    board: str
+    samples: int
+    verify: bool
+    embed: bool
+    count: int | None
+    progress: Progress
+
+
 @dataclass(slots=True)
 class _Found:
     """What a page is put together from, as it comes."""
@@ -125,6 +140,7 @@ def make_report(
     *,
     data: Any = None,
     float_model: Any = None,
+    model: str | Path | None = None,
     board: str = "",
     samples: int = 8,
     verify: bool = True,
@@ -140,6 +156,7 @@ def make_report(
         other: another build, as `source` but for searches: what grew from `source` to `other` is shown first.
         data: labelled samples, as `Program.evaluate` takes them: for accuracy, and for the page to choose from.
         float_model: the float model that the packed one was made of: layers are compared with it.
+        model: the file that was compiled, as in `Program.verify`.
         board: for folders. Default: what each was compiled for.
         samples: inputs that `verify` compares, and the page offers where there is no data.
         verify: whether reference, host and device are compared.
@@ -152,15 +169,14 @@ def make_report(
         BoardError, CapacityError, ToolError: a build cannot be measured.
         VerifyError: the stack went deeper than its static bound.
     """
-    if _is_search(source):
-        if other is not None:
-            raise UsageError("a search is not compared with a build", where=str(source), fix="report on one of them")
-        return _of_search(Path(source), data, float_model, board, samples, verify, embed, count, progress)
-    first = _build(source, board, progress)
+    asked = _Asked(data, float_model, model, board, samples, verify, embed, count, progress)
     if other is not None:
-        return _of_two(first, _build(other, board, progress))
-    found = _Found()
-    return _of_one(first, found, data, float_model, samples, verify, embed, count, progress)
+        if data is not None or float_model is not None:
+            raise UsageError("two builds are compared by what they cost", fix="leave out --data and --float")
+        return _of_two(_build(source, board, progress), _build(other, board, progress))
+    if _is_search(source):
+        return _of_search(Path(source), asked)
+    return _of_one(_build(source, board, progress), _Found(), asked)
 
 
 def _is_search(source: Any) -> bool:
@@ -187,23 +203,20 @@ def _build(source: Any, board: str, progress: Progress) -> _Build:
     return _Build(label, json.loads(json.dumps(costs.measurement.as_json())), source)
 
 
-def _of_one(
-    build: _Build, found: _Found, data: Any, float_model: Any, samples: int, verify: bool, embed: bool,
-    count: int | None, progress: Progress,
-) -> Report:  # fmt: skip
+def _of_one(build: _Build, found: _Found, asked: _Asked) -> Report:
     m, program = build.measured, build.program
-    if program is None and (data is not None or float_model is not None):
+    if program is None and (asked.data is not None or asked.float_model is not None):
         raise UsageError("a measurement alone computes nothing", where=build.label, fix="pass the compiled folder")
     manifest: Mapping[str, Any] | None = None if program is None else program.manifest
-    if program is not None and verify:
-        found.verified = program.verify(samples=samples, progress=progress)
+    if program is not None and asked.verify:
+        found.verified = program.verify(samples=asked.samples, model=asked.model, progress=asked.progress)
         found.proof += [str(part) for part in found.verified.parts()]
-    if program is not None and data is not None:
-        found.evaluated = program.evaluate(data, count=count, progress=progress)
+    if program is not None and asked.data is not None:
+        found.evaluated = program.evaluate(asked.data, count=asked.count, progress=asked.progress)
         lines = found.evaluated.parts()
         sheets = [part for part in lines if isinstance(part, tables.Sheet)]
         matrix, classes = found.evaluated.confusion, found.evaluated.classes
-        found.charts.append(confusion(matrix, classes, f"{lines[0]}.", sheets))
+        found.charts.append(confusion(matrix, classes, f"A{str(lines[0])[1:]}.", sheets))
     found.charts.append(treemap(m))
     if manifest is not None:
         found.charts += _if_there(ram_over_time(manifest))
@@ -211,13 +224,13 @@ def _of_one(
     if program is not None and manifest is not None:
         found.charts += _if_there(roofline(m, manifest, program.board.core))
         found.charts += _if_there(codebooks(program.graph)) + _if_there(histograms(program.graph))
-        if float_model is not None:
-            found.charts += _if_there(_errors(program, float_model, data, progress))
+        if asked.float_model is not None:
+            found.charts += _if_there(_errors(program, asked.float_model, asked.data, asked.progress))
     page = Page(
         str(m["name"]), _subtitle(m), headlines(m, manifest, *_proved(found)), tuple(found.proof), tuple(found.charts)
     )  # fmt: skip
-    if program is not None and embed:
-        page = _with_network(page, program, found, data, samples, progress)
+    if program is not None and asked.embed:
+        page = _with_network(page, program, found, asked)
     return Report(replace(page, notes=tuple(found.notes)))
 
 
@@ -256,24 +269,20 @@ def _of_two(before: _Build, after: _Build) -> Report:
     return Report(Page(title, subtitle, top, (), tuple(charts)))
 
 
-def _of_search(
-    folder: Path, data: Any, float_model: Any, board: str, samples: int, verify: bool, embed: bool,
-    count: int | None, progress: Progress,
-) -> Report:  # fmt: skip
+def _of_search(folder: Path, asked: _Asked) -> Report:
     search = read_search(folder)
     found = _Found(charts=[search_chart(search)])
     chosen = search.chosen
     try:
         program = compile_model(
-            load(folder / "best.ekc", name=search.name), board=board or search.board, name=search.name,
+            load(folder / "best.ekc", name=search.name), board=asked.board or search.board, name=search.name,
             optimise=chosen.optimise, ram=chosen.ram,
         )  # fmt: skip
     except BoardError as error:
         found.notes.append(f"the chosen model: {error}")
-        return Report(Page(f"Search: {search.name}", search.subtitle, (), (), tuple(found.charts), None, tuple(found.notes)))
-    report = _of_one(
-        _build(program, board, progress), found, data, float_model, samples, verify, embed, count, progress
-    )
+        notes, charts = tuple(found.notes), tuple(found.charts)
+        return Report(Page(f"Search: {search.name}", search.subtitle, (), (), charts, None, notes))
+    report = _of_one(_build(program, asked.board, asked.progress), found, asked)
     return Report(replace(report.page, title=f"Search: {search.name}", subtitle=search.subtitle))
 
 
@@ -290,7 +299,7 @@ def _errors(program: Program, float_model: Any, data: Any, progress: Progress) -
     if data is not None:
         dataset = dataset_of(data, None, graph, _FLOAT_SAMPLES)
         levels: Array = input_levels(dataset, graph)
-        exact = for_graph(dataset, model.graph)
+        exact = for_graph(with_quant(dataset, graph), model.graph)
         reals = np.concatenate([np.asarray(x) for x in batches_for(exact, model.graph, _FLOAT_SAMPLES)])
     else:
         info = np.iinfo(edge.dtype)
@@ -310,10 +319,9 @@ def _errors(program: Program, float_model: Any, data: Any, progress: Progress) -
     return chart
 
 
-def _with_network(
-    page: Page, program: Program, found: _Found, data: Any, samples: int, progress: Progress
-) -> Page:
-    progress("build the network as WebAssembly", 0, 0)
+def _with_network(page: Page, program: Program, found: _Found, asked: _Asked) -> Page:
+    """The page with the program in it, or with a note that says why not."""
+    asked.progress("build the network as WebAssembly", 0, 0)
     try:
         module = wasm.build(program, trace=True)
     except ToolError as error:
@@ -325,5 +333,5 @@ def _with_network(
         )
         return page
     classes = () if found.evaluated is None else found.evaluated.classes
-    offered = offered_samples(program, data, samples)
+    offered = offered_samples(program, asked.data, asked.samples)
     return replace(page, live=live.live_data(module, program.manifest, program.graph, classes, offered))

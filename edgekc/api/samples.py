@@ -163,12 +163,12 @@ def evaluation_of(
     known = tuple(names) if len(names) == len(confusion) else tuple(map(str, range(len(confusion))))
     rivals = [rival(Path(path)) for path in against]
     answers = classes_of(scores.reshape(len(dataset), -1))
-    real = _with_quant(dataset, graph)
+    real = with_quant(dataset, graph)
     comparisons = tuple(compare(answers, each.answers(real), dataset.labels, each.name, "given") for each in rivals)
     return Evaluation(network, device, right, int(labelled.sum()), confusion, known, comparisons)
 
 
-def _with_quant(dataset: Dataset, graph: Graph) -> Dataset:
+def with_quant(dataset: Dataset, graph: Graph) -> Dataset:
     """Samples that are the input's levels, with what they stand for: another model may take others."""
     t = graph.tensors[graph.inputs[0]]
     same = dataset.quant is None and dataset.x.dtype == np.int8 and t.dtype == "int8"

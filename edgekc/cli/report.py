@@ -36,6 +36,10 @@ def report(
         Path | None,
         typer.Option("--float", metavar="MODEL", help="The float model: each layer is compared with it."),
     ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", metavar="MODEL", help="The file that was compiled, where it is not found by itself."),
+    ] = None,
     board: way.OtherBoard = "",
     samples: Annotated[
         int, typer.Option(metavar="N", help="Inputs that reference, host and device are compared on.", min=1, max=1000)
@@ -63,8 +67,8 @@ def report(
     check_report_file(output)
     with bars() as shown:
         found = make_report(
-            source, other, data=data or None, float_model=float_model, board=board, samples=samples,
-            verify=not no_verify, embed=not no_network, count=count, progress=shown.progress,
+            source, other, data=data or None, float_model=float_model, model=model, board=board,
+            samples=samples, verify=not no_verify, embed=not no_network, count=count, progress=shown.progress,
         )  # fmt: skip
     found.save(output)
     if as_json:

@@ -13,16 +13,15 @@ from ..names import visible
 LIGHT = {
     "ground": "#ffffff", "panel": "#f6f7f9", "ink": "#1c2430", "quiet": "#5b6675", "rule": "#dfe4ea",
     "blue": "#0072b2", "sky": "#7cc4ea", "green": "#009e73", "yellow": "#e8d93a", "orange": "#e69f00",
-    "red": "#c44e00", "pink": "#cc79a7", "grey": "#9aa5b1", "pale": "#cfd6de",
+    "red": "#c44e00", "pink": "#cc79a7", "grey": "#9aa5b1", "pale": "#cfd6de", "on": "#ffffff",
 }  # fmt: skip
 DARK = {
     "ground": "#12171e", "panel": "#1a212a", "ink": "#e6eaef", "quiet": "#a3aebb", "rule": "#2d3743",
     "blue": "#4da6dd", "sky": "#9bd6f5", "green": "#2fbf95", "yellow": "#e8dc5a", "orange": "#eeb23a",
-    "red": "#ee7d36", "pink": "#dd93bc", "grey": "#7f8b98", "pale": "#3d4855",
+    "red": "#ee7d36", "pink": "#dd93bc", "grey": "#7f8b98", "pale": "#3d4855", "on": "#10151c",
 }  # fmt: skip
 FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-_PER_CHARACTER = 0.56  # of the font's size, for the mean character
-_DARK_TEXT_ON = frozenset({"sky", "yellow", "orange", "pale", "panel", "ground", "pink", "grey", "green"})
+_PER_CHARACTER, _BOLD = 0.56, 1.14  # of the font's size, for the mean character; times that in bold
 
 
 def colour(name: str) -> str:
@@ -32,17 +31,19 @@ def colour(name: str) -> str:
 
 def text_on(name: str) -> str:
     """A colour for words on an area of that colour."""
-    return "#10151c" if name in _DARK_TEXT_ON else "#ffffff"
+    if name in ("pale", "panel", "ground"):
+        return "ink"
+    return "on" if name in ("blue", "red") else "#10151c"
 
 
-def width_of(words: str, size: float = 12) -> float:
+def width_of(words: str, size: float = 12, *, bold: bool = False) -> float:
     """About how wide a text is, in the units of its size."""
-    return len(words) * size * _PER_CHARACTER
+    return len(words) * size * _PER_CHARACTER * (_BOLD if bold else 1)
 
 
-def fitted(words: str, room: float, size: float = 12) -> str:
+def fitted(words: str, room: float, size: float = 12, *, bold: bool = False) -> str:
     """The text, shortened in its middle to fit; empty where not even four characters do."""
-    most = int(room / (size * _PER_CHARACTER))
+    most = int(room / width_of("x", size, bold=bold))
     if len(words) <= most:
         return words
     tail = (most - 1) // 2

@@ -18,7 +18,7 @@ def headlines(
     *,
     before: Mapping[str, Any] | None = None,
 ) -> tuple[Headline, ...]:
-    """Flash, RAM, time, work, accuracy and proof, as far as they are known.
+    """Flash, RAM, time, instructions, accuracy and proof, as far as they are known.
 
     Args:
         m: what `edgekc measure --json` prints.
@@ -26,13 +26,10 @@ def headlines(
         verified, evaluated: what `verify --json` and `evaluate --json` print; None: nobody asked.
         before: another measurement: notes say the difference.
     """
-    found = [Headline("Flash of the model", _bytes(m["model_flash_bytes"]), _flash_note(m, before))]
+    found = [Headline("Flash, bytes", f"{m['model_flash_bytes']:,}", _flash_note(m, before))]
     if m["model_ram_bytes"] is not None:
-        found.append(Headline("RAM of the model", _bytes(m["model_ram_bytes"]), _ram_note(m, before)))
+        found.append(Headline("RAM, bytes", f"{m['model_ram_bytes']:,}", _ram_note(m, before)))
     found += _time(m, before)
-    if m["macs"]:
-        layers = f"{len(m['layers'])} layers"
-        found.append(Headline("Multiplications", short(m["macs"]), f"{m['macs']:,} MACs, {layers}"))
     if evaluated is not None:
         low, high = evaluated["interval_percent"]
         note = f"{low:.2f} to {high:.2f} with 95 %, {evaluated['right']:,} of {evaluated['total']:,} samples"
@@ -44,10 +41,6 @@ def headlines(
     return tuple(found)
 
 
-def _bytes(count: int) -> str:
-    return f"{count:,} bytes"
-
-
 def _change(after: float, before: float | None) -> str:
     if before is None:
         return ""
@@ -57,7 +50,7 @@ def _change(after: float, before: float | None) -> str:
 def _flash_note(m: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
     if before is not None:
         return _change(m["model_flash_bytes"], before["model_flash_bytes"])
-    return "weights, tables and code, of the linked program"
+    return "of the model: weights, tables, code"
 
 
 def _ram_note(m: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
@@ -74,8 +67,8 @@ def _time(m: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[Headli
         found.append(Headline("Cycles", short(m["cycles"][0]), f"{m['cycles'][0]:,}, counted by the board"))
     elif speed and speed["milliseconds"]:
         ms = speed["milliseconds"]
-        note = f"{ms['low']:.3g} to {ms['high']:.3g} ms at {speed['clock_hz'] / 1e6:g} MHz; an estimate"
-        found.append(Headline("Time of an inference", f"{ms['likely']:.3g} ms", note))
+        note = f"{ms['low']:.3g} to {ms['high']:.3g} ms at {speed['clock_hz'] / 1e6:g} MHz"
+        found.append(Headline("Time, estimated", f"{ms['likely']:.3g} ms", note))
     elif speed:
         c = speed["cycles"]
         note = f"{c['low']:,.0f} to {c['high']:,.0f}; no wait states"
@@ -85,7 +78,7 @@ def _time(m: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[Headli
     if m["instructions"]:
         count = int(m["instructions"][0])
         old = int(before["instructions"][0]) if before is not None and before["instructions"] else None
-        note = _change(count, old) or f"{count:,}, counted by {m['emulator']}"
+        note = _change(count, old) or f"{count:,}, counted by {m['emulator']}; {m['macs']:,} MACs"
         found.append(Headline("Instructions", short(count), note))
     return found
 
@@ -95,4 +88,4 @@ def _proof(verified: Mapping[str, Any]) -> Headline:
         return Headline("Proof", "bytes differ", str(verified["difference"]), good=False)
     who = ["reference", "host", *([verified["board"]] if verified["board"] else [])]
     note = f"{' = '.join(who)}, {verified['samples']} samples, SHA-256 {short_hash(verified['output_sha256'])}"
-    return Headline("Proof", "every byte equal", note, good=True)
+    return Headline("Proof", "equal", f"every byte: {note}", good=True)

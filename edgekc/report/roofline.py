@@ -94,7 +94,7 @@ def roofline(m: Mapping[str, Any], manifest: Mapping[str, Any], core: Core) -> C
     xs = [p.intensity for p in points] + [roof.macs / roof.bytes]
     ys = [p.macs_per_cycle for p in points] + [roof.macs]
     x0, x1 = math.floor(math.log10(min(xs)) * 2) / 2, math.ceil(math.log10(max(xs)) * 2 + 0.2) / 2
-    y0, y1 = math.floor(math.log10(min(ys)) * 2) / 2, math.ceil(math.log10(max(ys)) * 2 + 0.3) / 2
+    y0, y1 = math.floor(math.log10(min(ys)) * 2 - 0.15) / 2, math.ceil(math.log10(max(ys)) * 2 + 0.3) / 2
     drawing = Drawing(_WIDTH, _HEIGHT, f"Roofline of the {m['name']} layers on a {core.name}")
 
     def x(value: float) -> float:
