@@ -14,7 +14,7 @@ _MOST = 40  # figures of a picture; the table has all
 
 
 def growth(before: str, after: str, changes: Sequence[Change], sheets: Sequence[tables.Sheet]) -> list[Chart]:
-    """Charts of flash and RAM in bytes, and of instructions and cycles; figures that did not change are in the table.
+    """Charts of flash, of RAM, and of instructions and cycles; figures that did not change are in the table.
 
     Args:
         before, after: what the builds are called.
@@ -22,11 +22,14 @@ def growth(before: str, after: str, changes: Sequence[Change], sheets: Sequence[
         sheets: the same as tables, which go behind the first chart.
     """
     counted = ("instructions", "cycles", "estimated cycles")
-    bytes_ = [c for c in changes if c.delta and not c.what.startswith(counted)]
-    counts = [c for c in changes if c.delta and c.what.startswith(counted)]
+    differ = [c for c in changes if c.delta]
+    counts = [c for c in differ if c.what.startswith(counted)]
+    flash = [c for c in differ if c.what.startswith("flash")]
+    ram = [c for c in differ if c not in counts and c not in flash]
     charts = []
     for key, title, unit, some in (
-        ("grew-bytes", "What grew: bytes", "bytes", bytes_),
+        ("grew-flash", "What grew: flash", "bytes of flash", flash),
+        ("grew-ram", "What grew: RAM", "bytes of RAM", ram),
         ("grew-counts", "What grew: instructions and cycles", "", counts),
     ):
         lead = _lead(before, after, some, unit)
@@ -37,7 +40,7 @@ def growth(before: str, after: str, changes: Sequence[Change], sheets: Sequence[
 
 def _lead(before: str, after: str, some: Sequence[Change], unit: str) -> str:
     if not some:
-        return f"No figure in {unit or 'instructions or cycles'} differs from {before} to {after}."
+        return f"No figure of {unit.removeprefix('bytes of ') or 'instructions or cycles'} differs from {before} to {after}."
     top = some[0]
     found = f"From {before} to {after}: {top.what} {top.before or 0:,} to {top.after or 0:,}"
     share = f", {top.delta / top.before:+.1%}" if top.before else ""
@@ -62,7 +65,7 @@ def _bars(title: str, some: Sequence[Change], unit: str) -> str:
         y = _TOP + i * _ROW
         name = c.what.removeprefix("flash, ").removeprefix("instructions, ").removeprefix("cycles, ")
         drawing.text(_LEFT - 10, y + 15, fitted(name, _LEFT - 14), anchor="end", bold=", " not in c.what)
-        hint = f"{c.what}: {tables.size(c.before, 'none')} to {tables.size(c.after, 'none')}, {c.delta:+,} {unit}"
+        hint = f"{c.what}: {tables.size(c.before, 'none')} to {tables.size(c.after, 'none')}, {c.delta:+,}{f' {unit}' if unit else ''}"
         begin, end = sorted((x(0), x(c.delta)))
         drawing.rect(begin, y + 4, max(end - begin, 1), _ROW - 8, "red" if c.delta > 0 else "blue", hint, radius=2)
         share = f"{c.delta / c.before:+.1%}" if c.before else "new" if c.before is None else ""

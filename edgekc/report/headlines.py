@@ -68,6 +68,8 @@ def _time(m: Mapping[str, Any], before: Mapping[str, Any] | None) -> list[Headli
     elif speed and speed["milliseconds"]:
         ms = speed["milliseconds"]
         note = f"{ms['low']:.3g} to {ms['high']:.3g} ms at {speed['clock_hz'] / 1e6:g} MHz"
+        if before is not None and before.get("speed") and before["speed"]["milliseconds"]:
+            note = f"was {before['speed']['milliseconds']['likely']:.3g} ms; {note}"
         found.append(Headline("Time, estimated", f"{ms['likely']:.3g} ms", note))
     elif speed:
         c = speed["cycles"]

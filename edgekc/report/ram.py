@@ -44,9 +44,10 @@ def ram_over_time(manifest: Mapping[str, Any]) -> Chart | None:
         drawing.text(_LEFT + tick * scale, _TOP - 8, short(tick), size=11, fill="quiet", anchor="middle")
     drawing.line(_LEFT + arena * scale, _TOP - 4, _LEFT + arena * scale, height, "quiet", dashes="4 3")
     sums = [in_use(manifest, i) for i in range(len(layers))]
+    most = max(range(len(layers)), key=lambda i: sums[i])
     for i, layer in enumerate(layers):
         y = _TOP + i * _ROW
-        peak = layer["name"] == manifest["arena_peak_layer"]
+        peak = i == most
         drawing.text(_LEFT - 8, y + _ROW * 0.64, fitted(layer["name"], _LEFT - 12), anchor="end", bold=peak)
         drawing.text(_WIDTH, y + _ROW * 0.64, f"{sums[i]:,}", size=11.5, fill="quiet", anchor="end", bold=peak)
     # A tensor that is written over in place ends where the next one begins: it gives the row of that layer to it.
@@ -74,7 +75,7 @@ def ram_over_time(manifest: Mapping[str, Any]) -> Chart | None:
     lead = (
         f"The arena has {arena:,} bytes, {arena / max(lower, 1):.3f} of the least that any plan of these kernels takes. "
         f"Time goes down, layer by layer; addresses go to the right. The most is in use during "
-        f"{manifest['arena_peak_layer']}. Input and output are the caller's, and not in it."
+        f"{layers[most]['name']}. Input and output are the caller's, and not in it."
     )
     return Chart("ram", "RAM over time", lead, (drawing.svg(),), (_sheet(manifest),))
 

@@ -14,7 +14,8 @@ from .chart import Chart
 from .drawing import Drawing, colour, fitted, short
 
 _WIDE, _HIGH, _BINS = 216.0, 104.0, 40  # pixels of a histogram, and its bars
-_CELL, _GAP, _MOST = 5.0, 5.0, 256  # pixels of a template's weight; templates that are drawn of a codebook
+_CELL, _GAP, _MOST = 6.0, 5.0, 256  # pixels of a template's weight; templates that are drawn of a codebook
+_BARS = 300.0  # pixels of a picture of centers
 
 
 def weights_of(graph: Graph, node: Node) -> Array | None:
@@ -66,7 +67,7 @@ def _histogram(name: str, flat: Array, values: int, zero: float) -> str:
             hint = f"{edges[k]:.4g} to {edges[k + 1]:.4g}: {int(count):,}"
             drawing.rect(4 + k * step, base - count * scale, max(step - 0.8, 0.5), max(count * scale, 1), "blue", hint)
     drawing.line(4, base, _WIDE - 4, base, "rule")
-    for at, words, anchor in ((4, f"{-reach:.4g}", "start"), (_WIDE / 2, "0", "middle"), (_WIDE - 4, f"{reach:.4g}", "end")):
+    for at, words, anchor in ((4, short(-reach), "start"), (_WIDE / 2, "0", "middle"), (_WIDE - 4, short(reach), "end")):
         drawing.text(at, _HIGH - 3, words, size=10, fill="quiet", anchor=anchor)
     return drawing.svg()
 
@@ -84,7 +85,7 @@ def codebooks(graph: Graph) -> Chart | None:
 
     A codebook that several layers share is drawn once, with the uses of all.
     """
-    pictures, sheets, seen = [], [], dict[str, list[Node]]()
+    pictures, bars, sheets, seen = [], [], [], dict[str, list[Node]]()
     for node in graph.nodes:
         for tensor in graph.of(node.inputs):
             if tensor.role in (Role.CODEBOOK, Role.CENTERS):
@@ -97,7 +98,9 @@ def codebooks(graph: Graph) -> Chart | None:
             pictures.append(_templates(owners, book.value, used))
             sheets.append(_uses(owners, "template", used))
         else:
-            pictures.append(_centers(owners, book.value, graph, nodes[0]))
+            bars.append(_centers(owners, book.value, graph, nodes[0]))
+    if bars:
+        pictures.append(_grid(bars, _BARS))
     if not pictures:
         return None
     lead = (
@@ -157,7 +160,7 @@ def _centers(owners: str, centers: Array, graph: Graph, node: Node) -> str:
     flat = centers.astype(np.float64).reshape(-1)
     index = next((t.value for t in graph.of(node.inputs) if t.role is Role.INDEX), np.zeros(0, np.int64))
     used = np.bincount(index.astype(np.int64).reshape(-1) % max(centers.shape[-1], 1), minlength=centers.shape[-1])
-    wide, high = 440.0, 92.0
+    wide, high = _BARS, 92.0
     drawing = Drawing(wide, high, f"Centers of {owners}")
     sets = f", {centers.shape[0]} sets" if centers.ndim == 2 and centers.shape[0] > 1 else ""
     drawing.text(0, 14, fitted(f"{owners}: {centers.shape[-1]} centers{sets}", wide), bold=True)
