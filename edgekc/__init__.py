@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .api.builds import Difference, Inspection, compare_builds, inspect
     from .api.checking import Check, CheckedOperator, Obstacle, check
     from .api.compiling import compile, open_program
+    from .api.exports import Drawn, Exported, draw_network, export_onnx
     from .api.model import Model, load
     from .api.packed import Packed, compress, list_recipes, load_recipe, transfer
     from .api.program import Program
@@ -62,8 +63,10 @@ __all__ = [
     "CheckedOperator",
     "Costs",
     "Difference",
+    "Drawn",
     "EdgekcError",
     "Evaluation",
+    "Exported",
     "Fits",
     "FlashError",
     "FormatError",
@@ -93,7 +96,9 @@ __all__ = [
     "compare_builds",
     "compile",
     "compress",
+    "draw_network",
     "errors",
+    "export_onnx",
     "find_boards",
     "inspect",
     "list_boards",
@@ -115,6 +120,7 @@ _PLACES = {
     "api.builds": ("Difference", "Inspection", "compare_builds", "inspect"),
     "api.checking": ("Check", "CheckedOperator", "Obstacle", "check"),
     "api.compiling": ("compile", "open_program"),
+    "api.exports": ("Drawn", "Exported", "draw_network", "export_onnx"),
     "api.model": ("Model", "load"),
     "api.packed": ("Packed", "compress", "list_recipes", "load_recipe", "transfer"),
     "api.program": ("Program",),

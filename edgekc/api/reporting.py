@@ -260,9 +260,7 @@ def _of_two(before: _Build, after: _Build) -> Report:
         some = [treemap(build.measured), cycles_by_layer(build.measured)]
         if build.program is not None:
             some.insert(1, ram_over_time(build.program.manifest))
-        charts += [
-            replace(c, key=f"{c.key}-{side}", title=f"{c.title}, {build.label}") for c in some if c is not None
-        ]
+        charts += [replace(c, key=f"{c.key}-{side}", title=f"{c.title}, {build.label}") for c in some if c is not None]
     top = headlines(after.measured, None if after.program is None else after.program.manifest, before=before.measured)
     title = f"{before.label} to {after.label}"
     subtitle = f"{_subtitle(before.measured)}; then {_subtitle(after.measured)}"

@@ -25,9 +25,9 @@ def report(
     other: Annotated[
         Path | None, typer.Argument(help="Another build: what grew since SOURCE is shown.", metavar="OTHER")
     ] = None,
-    output: Annotated[
-        Path, typer.Option("-o", metavar="FILE", help="The file to write.", show_default=False)
-    ] = Path("report.html"),
+    output: Annotated[Path, typer.Option("-o", metavar="FILE", help="The file to write.", show_default=False)] = Path(
+        "report.html"
+    ),
     data: Annotated[
         str,
         typer.Option("--data", metavar="DATA", help="Labelled samples: accuracy, and inputs to choose in the page."),

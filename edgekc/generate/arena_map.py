@@ -81,11 +81,20 @@ def arena_map(plan: Plan) -> tuple[Placed, ...]:
             Placed("rows of each buffer", "held", group.held.offset, HELD_BYTES * len(group.places), first, last)
         )
         rings = list(zip(group.rows.tensors, group.places, strict=True))
-        for k, (tensor, at) in enumerate(rings):
+        for k, (held_rows, place) in enumerate(rings):
             ring = 0 < k < len(rings) - 1 or (k == 0 and group.rows.feed)
-            if ring and at.space == "arena" and tensor.buffer == k:
+            if ring and place.space == "arena" and held_rows.buffer == k:
                 found.append(
-                    Placed(tensor.name, "rows", at.offset, tensor.bytes, first, last, tensor.room, tensor.height)
+                    Placed(
+                        held_rows.name,
+                        "rows",
+                        place.offset,
+                        held_rows.bytes,
+                        first,
+                        last,
+                        held_rows.room,
+                        held_rows.height,
+                    )
                 )
     return tuple(sorted(found, key=lambda p: (p.first, p.offset, p.kind, p.name)))
 

@@ -11,7 +11,9 @@ from .drawing import Drawing, colour, fitted, width_of
 _ROOM = 620.0  # pixels for all cells
 
 
-def confusion(matrix: Sequence[Sequence[int]], classes: Sequence[str], lead: str, sheets: Sequence[tables.Sheet]) -> Chart:
+def confusion(
+    matrix: Sequence[Sequence[int]], classes: Sequence[str], lead: str, sheets: Sequence[tables.Sheet]
+) -> Chart:
     """Rows are labels, columns are answers.
 
     Args:

@@ -115,9 +115,7 @@ class Drawing:
         """A line through points."""
         steps = " ".join(f"{'ML'[i > 0]}{x:.2f} {y:.2f}" for i, (x, y) in enumerate(points))
         more = f' stroke-dasharray="{dashes}"' if dashes else ""
-        self._parts.append(
-            f'<path d="{steps}" fill="none" stroke="{_paint(stroke)}" stroke-width="{width:g}"{more}/>'
-        )
+        self._parts.append(f'<path d="{steps}" fill="none" stroke="{_paint(stroke)}" stroke-width="{width:g}"{more}/>')
 
     def text(
         self, x: float, y: float, words: str, *, size: float = 12, fill: str = "ink", anchor: str = "start",

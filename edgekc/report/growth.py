@@ -26,7 +26,7 @@ def growth(before: str, after: str, changes: Sequence[Change], sheets: Sequence[
     counts = [c for c in differ if c.what.startswith(counted)]
     flash = [c for c in differ if c.what.startswith("flash")]
     ram = [c for c in differ if c not in counts and c not in flash]
-    charts = []
+    charts: list[Chart] = []
     for key, title, unit, some in (
         ("grew-flash", "What grew: flash", "bytes of flash", flash),
         ("grew-ram", "What grew: RAM", "bytes of RAM", ram),
@@ -40,7 +40,8 @@ def growth(before: str, after: str, changes: Sequence[Change], sheets: Sequence[
 
 def _lead(before: str, after: str, some: Sequence[Change], unit: str) -> str:
     if not some:
-        return f"No figure of {unit.removeprefix('bytes of ') or 'instructions or cycles'} differs from {before} to {after}."
+        what = unit.removeprefix("bytes of ") or "instructions or cycles"
+        return f"No figure of {what} differs from {before} to {after}."
     top = some[0]
     found = f"From {before} to {after}: {top.what} {top.before or 0:,} to {top.after or 0:,}"
     share = f", {top.delta / top.before:+.1%}" if top.before else ""
@@ -65,7 +66,9 @@ def _bars(title: str, some: Sequence[Change], unit: str) -> str:
         y = _TOP + i * _ROW
         name = c.what.removeprefix("flash, ").removeprefix("instructions, ").removeprefix("cycles, ")
         drawing.text(_LEFT - 10, y + 15, fitted(name, _LEFT - 14), anchor="end", bold=", " not in c.what)
-        hint = f"{c.what}: {tables.size(c.before, 'none')} to {tables.size(c.after, 'none')}, {c.delta:+,}{f' {unit}' if unit else ''}"
+        hint = (
+            f"{c.what}: {tables.size(c.before, 'none')} to {tables.size(c.after, 'none')}, {c.delta:+,} {unit}".rstrip()
+        )
         begin, end = sorted((x(0), x(c.delta)))
         drawing.rect(begin, y + 4, max(end - begin, 1), _ROW - 8, "red" if c.delta > 0 else "blue", hint, radius=2)
         share = f"{c.delta / c.before:+.1%}" if c.before else "new" if c.before is None else ""

@@ -63,7 +63,9 @@ def cycles_by_layer(m: Mapping[str, Any]) -> Chart | None:
             drawing.text(_WIDTH - 48, y + _ROW * 0.62, f"{shown:,.0f}", size=11.5, anchor="end")
             drawing.text(_WIDTH, y + _ROW * 0.62, share, size=11.5, fill="quiet", anchor="end")
     what = "cycles, counted by the board" if on_board else "cycles, estimated; the line is their range"
-    entries = [("blue", what)] * any(cycles) + [("orange", "instructions, counted")] * any(n is not None for n in counts)
+    entries = [("blue", what)] * any(cycles) + [("orange", "instructions, counted")] * any(
+        n is not None for n in counts
+    )
     drawing.height = drawing.legend(_LEFT, height + 22, entries) - 4
     return Chart("layers", "Cycles and instructions", _lead(m), (drawing.svg(),), (_sheet(m),))
 

@@ -63,7 +63,9 @@ def details(graph: Graph, node: Node) -> str:
 
 def _items(graph: Graph) -> tuple[list[Item], list[tuple[int, int]]]:
     """Boxes of inputs, operators and outputs, and which reads which."""
-    items, links, maker = [], [], {}
+    items: list[Item] = []
+    links: list[tuple[int, int]] = []
+    maker: dict[str, int] = {}
     for name in graph.sources:
         t = graph.tensors[name]
         items.append(Item(len(items), (name, f"{t.dtype} {shape_of(t.shape)}"), "panel", f"input {name}"))

@@ -73,7 +73,7 @@ def ram_over_time(manifest: Mapping[str, Any]) -> Chart | None:
     drawing.height = drawing.legend(_LEFT, height + 22, [(_FILLS[k], _WORDS[k]) for k in kinds]) - 4
     lower = int(manifest["arena_lower_bound"])
     lead = (
-        f"The arena has {arena:,} bytes, {arena / max(lower, 1):.3f} of the least that any plan of these kernels takes. "
+        f"The arena has {arena:,} bytes, {arena / max(lower, 1):.3f} of the least that these kernels could have. "
         f"Time goes down, layer by layer; addresses go to the right. The most is in use during "
         f"{layers[most]['name']}. Input and output are the caller's, and not in it."
     )

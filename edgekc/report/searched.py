@@ -75,7 +75,7 @@ def read_search(folder: Path) -> Searched:
 def search_chart(search: Searched) -> Chart:
     """Loss over flash of every measured candidate; the table has those that no other one beats."""
     number = tables.number
-    sheet = tables.Sheet("candidates that no other one beats", "candidate", "", tables.words("choices"),
+    sheet = tables.Sheet("candidates that no one beats", "candidate", "", tables.words("choices"),
                          number("epochs"), number("flash"), number("RAM"), number("cycles"), number("loss"))  # fmt: skip
     points, seen = [], set[str]()
     for t in sorted(search.trials, key=lambda t: int(t["figures"]["flash"])):
@@ -85,7 +85,9 @@ def search_chart(search: Searched) -> Chart:
         seen.add(key)
         best = key == search.best
         hint = f"{key}: {f['flash']:,} bytes of flash, {f['ram']:,} of RAM, loss {f['loss']:.2f} {search.unit}"
-        points.append(Candidate(int(f["flash"]), float(f["loss"]), hint, "best" if best else "front" if t["pareto"] else "other"))
+        points.append(
+            Candidate(int(f["flash"]), float(f["loss"]), hint, "best" if best else "front" if t["pareto"] else "other")
+        )
         if t["pareto"] or best:
             cycles = "" if f.get("cycles") is None else f"{f['cycles']:,}"
             choice = Choice.from_dict(t["candidate"])

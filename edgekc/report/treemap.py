@@ -113,7 +113,9 @@ def _legend(used: Sequence[str]) -> list[tuple[str, str]]:
 def _layer(drawing: Drawing, name: str, kinds: Mapping[str, int], box: Box, total: int) -> None:
     size = sum(kinds.values())
     whole = f"{name}  {size:,}"
-    label = whole if width_of(whole, 11.5, bold=True) < box.width - 10 else fitted(name, box.width - 10, 11.5, bold=True)
+    label = (
+        whole if width_of(whole, 11.5, bold=True) < box.width - 10 else fitted(name, box.width - 10, 11.5, bold=True)
+    )
     head = _HEAD if label and box.height > 2 * _HEAD else 0.0
     inner = Box(box.x + 2, box.y + 2 + head, max(box.width - 4, 0.5), max(box.height - 4 - head, 0.5))
     drawing.rect(box.x + 0.75, box.y + 0.75, box.width - 1.5, box.height - 1.5, "panel", stroke="rule", radius=2)

@@ -67,7 +67,11 @@ def _histogram(name: str, flat: Array, values: int, zero: float) -> str:
             hint = f"{edges[k]:.4g} to {edges[k + 1]:.4g}: {int(count):,}"
             drawing.rect(4 + k * step, base - count * scale, max(step - 0.8, 0.5), max(count * scale, 1), "blue", hint)
     drawing.line(4, base, _WIDE - 4, base, "rule")
-    for at, words, anchor in ((4, short(-reach), "start"), (_WIDE / 2, "0", "middle"), (_WIDE - 4, short(reach), "end")):
+    for at, words, anchor in (
+        (4, short(-reach), "start"),
+        (_WIDE / 2, "0", "middle"),
+        (_WIDE - 4, short(reach), "end"),
+    ):
         drawing.text(at, _HIGH - 3, words, size=10, fill="quiet", anchor=anchor)
     return drawing.svg()
 
@@ -170,7 +174,9 @@ def _centers(owners: str, centers: Array, graph: Graph, node: Node) -> str:
     for k, value in enumerate(first):
         x = (value / reach + 1) / 2 * (wide - 8) + 1
         tall = max((base - 24) * used[k] / most, 1)
-        drawing.rect(x, base - tall, 5, tall, "blue" if value < 0 else "orange", f"center {value:g}: {int(used[k]):,} weights")
+        drawing.rect(
+            x, base - tall, 5, tall, "blue" if value < 0 else "orange", f"center {value:g}: {int(used[k]):,} weights"
+        )
     for at, words, anchor in ((0.0, f"{-reach:g}", "start"), (wide / 2, "0", "middle"), (wide, f"{reach:g}", "end")):
         drawing.text(at, high - 3, words, size=10, fill="quiet", anchor=anchor)
     return drawing.svg()
@@ -183,5 +189,3 @@ def _uses(owners: str, what: str, used: Array) -> tables.Sheet:
     if len(used) > 20:
         sheet.add("others", f"{int(np.sort(used)[:-20].sum()):,}")
     return sheet
-
-

@@ -1,0 +1,1 @@
+"""INTEGER graphs to files of other tools: ONNX with QuantizeLinear and DequantizeLinear."""
