@@ -17,7 +17,8 @@ from ..graph.op import View, int_attrs, view_of
 from ..names import visible
 from ..ops import OPS
 from ..ops.shared import reduce
-from .scales import Level, factor, levels
+from ..ops.sum import overflows
+from .scales import Level, factor, levels, term_ratio
 
 OPSET, IR_VERSION = 13, 8
 _INT8 = (-128, 127)
@@ -34,9 +35,13 @@ def to_onnx(graph: Graph) -> bytes:
         import onnx
     except ImportError:
         raise ToolError("writing ONNX needs the package onnx", fix="pip install 'edgekc[onnx]'") from None
-    writer = _Writer(onnx, graph)
     if graph.states:
-        raise UnsupportedError("a network with a state", where=graph.name, fix="export one without")
+        raise UnsupportedError("a network with a state has no form in ONNX here", where=graph.name)
+    writer = _Writer(onnx, graph)
+    for name, level in writer.levels.items():
+        if not -128 <= level.zero_point <= 127:
+            what = f"the zero point {level.zero_point}, beyond int8, has no form in ONNX"
+            raise UnsupportedError(what, where=name)
     for name in graph.inputs:
         writer.take_input(name)
     for node in graph.nodes:
@@ -73,7 +78,7 @@ class _Writer:
     def constant(self, name: str, value: Any, dtype: str) -> str:
         """An initializer; of two with a name the first."""
         if name not in self.constants:
-            self.constants[name] = self.onnx.numpy_helper.from_array(np.ascontiguousarray(value, dtype), name)
+            self.constants[name] = self.onnx.numpy_helper.from_array(np.asarray(value, dtype), name)
         return name
 
     def take_input(self, name: str) -> None:
@@ -220,14 +225,30 @@ def _fully_connected(writer: _Writer, view: View) -> None:
 # ---- layers without ----
 
 
-def _elementwise(kind: str) -> Callable[[_Writer, View], None]:
-    def write(writer: _Writer, view: View) -> None:
-        if any(t.data is not None or t.shape != view.out.shape for t in view.inputs):
-            raise UnsupportedError(f"{view.node.op} that broadcasts has no form in ONNX here", where=view.node.name)
-        out = writer.node(kind, [writer.real(t.name) for t in view.inputs], f"{view.out.name}:sum")
-        writer.quantized(view.out.name, out, view["act_min"], view["act_max"])
+def _add(writer: _Writer, view: View) -> None:
+    """Operands broadcast as in ONNX, where they have as many axes as the output."""
+    rank, parts = len(view.out.shape), []
+    for prefix, t in zip("ab", view.inputs, strict=True):
+        if term_ratio(view.node, prefix) == 0:
+            continue  # its scale is so far below the output's that no level of it counts
+        if t.data is None and len(t.shape) != rank:
+            what = f"an addition of {len(t.shape)} to {rank} dimensions has no form in ONNX here"
+            raise UnsupportedError(what, where=view.node.name)
+        parts.append(writer.real(t.name) if t.data is None else _addend(writer, view, t.value, prefix))
+    if len(parts) == 1:  # the other operand as nothing, in the output's shape
+        shape = view.out.shape if rank != 4 else tuple(view.out.shape[k] for k in (0, 3, 1, 2))
+        parts.append(writer.constant(f"{view.node.name}:nothing", np.zeros(shape), "float32"))
+    out = writer.node("Add", parts, f"{view.out.name}:sum")
+    writer.quantized(view.out.name, out, view["act_min"], view["act_max"])
 
-    return write
+
+def _addend(writer: _Writer, view: View, value: Array, prefix: str) -> str:
+    """A constant operand in float, in the scale that its multiplier says."""
+    shape = (1,) * (len(view.out.shape) - value.ndim) + value.shape
+    value = value.reshape(shape).astype(np.float64) - view[f"{prefix}_zero"]
+    scale = term_ratio(view.node, prefix) * writer.levels[view.out.name].scale
+    moved = value.transpose(0, 3, 1, 2) if value.ndim == 4 else value
+    return writer.constant(f"{view.node.name}:{prefix}", moved * scale, "float32")
 
 
 def _pool(kind: str) -> Callable[[_Writer, View], None]:
@@ -243,15 +264,18 @@ def _mean(writer: _Writer, view: View) -> None:
     place = (0, 2, 3, 1) if len(view.x.shape) == 4 else tuple(range(len(view.x.shape)))
     axes = sorted(place[axis] for axis in reduce.axes_of(int_attrs(view.node)))
     keep = view["keep_dims"]
-    if len(view.x.shape) == 4 and not keep and axes != [2, 3]:
-        raise UnsupportedError("a mean of other axes than height and width", where=view.node.name)
+    if overflows(reduce.count(view), view["shift"]):
+        raise UnsupportedError("a mean whose sum wraps at 32 bits has no form in ONNX here", where=view.node.name)
+    images = [len(t.shape) == 4 for t in (view.x, view.out)]
+    if any(images) and not all(images) and (images[1] or axes != [2, 3]):
+        raise UnsupportedError("a mean of other axes than height and width has no form here", where=view.node.name)
     out = writer.node("ReduceMean", [writer.real(view.x.name)], f"{view.out.name}:mean", axes=axes, keepdims=keep)
     writer.quantized(view.out.name, out)
 
 
 def _softmax(writer: _Writer, view: View) -> None:
     if len(view.x.shape) == 4:
-        raise UnsupportedError("a softmax of an image", where=view.node.name)
+        raise UnsupportedError("a softmax of an image has no form in ONNX here", where=view.node.name)
     out = writer.node("Softmax", [writer.real(view.x.name)], f"{view.out.name}:share", axis=-1)
     writer.quantized(view.out.name, out)
 
@@ -276,7 +300,7 @@ def _concat(writer: _Writer, view: View) -> None:
 
 def _pad(writer: _Writer, view: View) -> None:
     if len(view.out.shape) != 4:
-        raise UnsupportedError("padding of other than images", where=view.node.name)
+        raise UnsupportedError("padding of other than images has no form in ONNX here", where=view.node.name)
     names = (("front", "top", "left"), ("back", "bottom", "right"))
     pads = [n for side in names for n in (0, *(view[f"pad_{end}"] for end in side))]
     amounts = writer.constant(f"{view.out.name}:pads", pads, "int64")
@@ -304,7 +328,7 @@ _WRITERS: dict[str, Callable[[_Writer, View], None]] = {
     "grouped_conv2d": _conv2d,
     "depthwise": _depthwise,
     "fully_connected": _fully_connected,
-    "add": _elementwise("Add"),
+    "add": _add,
     "average_pool": _pool("AveragePool"),
     "max_pool": _pool("MaxPool"),
     "mean": _mean,

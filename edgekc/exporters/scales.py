@@ -33,6 +33,14 @@ def factor(multiplier: int, shift: int) -> float:
     return float(multiplier) * 2.0 ** (shift - 31)
 
 
+def term_ratio(node: Node, prefix: str) -> float:
+    """Of an addition: the scale of an operand, `a` or `b`, over that of the output."""
+    own, out = (
+        factor(node.int_attr(f"{part}_multiplier"), node.int_attr(f"{part}_shift")) for part in (prefix, "out")
+    )
+    return 2.0**LEFT_SHIFT * own * out
+
+
 class _Ties:
     """Sets of tensors whose scales are known times one another: a forest in which each knows the ratio to its root."""
 
@@ -55,10 +63,11 @@ class _Ties:
 
 
 def levels(graph: Graph) -> dict[str, Level]:
-    """Of every activation."""
+    """Of every activation. Inputs and outputs of the graph have theirs, unless their quantisation is not known."""
     ties, fixed = _Ties(), dict[str, float]()
-    for name in (*graph.inputs, *graph.outputs):
-        fixed[name] = graph.tensors[name].q.scale
+    for t in graph.of((*graph.inputs, *graph.outputs)):
+        if t.quant is not None:
+            fixed[t.name] = t.quant.scale
     for node in graph.nodes:
         _tie(graph, node, ties, fixed)
     known: dict[str, float] = {}
@@ -80,11 +89,9 @@ def _tie(graph: Graph, node: Node, ties: _Ties, fixed: dict[str, float]) -> None
         for name in reads:
             ties.tie(out, name, 1.0)
     elif node.op == "add":
-        gain = 2.0**LEFT_SHIFT * factor(node.int_attr("out_multiplier"), node.int_attr("out_shift"))
         for prefix, name in zip("ab", node.inputs, strict=False):
             if name in reads:
-                own = factor(node.int_attr(f"{prefix}_multiplier"), node.int_attr(f"{prefix}_shift"))
-                ties.tie(name, out, gain * own)
+                ties.tie(name, out, term_ratio(node, prefix))
     elif node.op == "mean":
         count = reduce.count(view_of(graph, node))
         ties.tie(reads[0], out, count * factor(node.int_attr("multiplier"), node.int_attr("shift")))
@@ -98,7 +105,7 @@ def _tie(graph: Graph, node: Node, ties: _Ties, fixed: dict[str, float]) -> None
 
 
 def _zeros(graph: Graph) -> dict[str, int]:
-    found = {name: graph.tensors[name].q.zero_point for name in graph.inputs}
+    found = {t.name: t.quant.zero_point if t.quant is not None else 0 for t in graph.of(graph.inputs)}
     for node in graph.nodes:
         out = node.outputs[0]
         reads = [name for name in node.inputs if name in found]
@@ -107,7 +114,8 @@ def _zeros(graph: Graph) -> dict[str, int]:
         elif node.op == "softmax":
             found[out] = -128
         elif OPS[node.op].tabulates:
-            found[out] = graph.tensors[out].q.zero_point if out in graph.outputs else 0
+            quant = graph.tensors[out].quant
+            found[out] = 0 if quant is None else quant.zero_point
         else:
             found[out] = found[reads[0]] if reads else 0
     return found

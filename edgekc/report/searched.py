@@ -75,8 +75,8 @@ def read_search(folder: Path) -> Searched:
 def search_chart(search: Searched) -> Chart:
     """Loss over flash of every measured candidate; the table has those that no other one beats."""
     number = tables.number
-    sheet = tables.Sheet("candidates that no one beats", "candidate", "", tables.words("choices"),
-                         number("epochs"), number("flash"), number("RAM"), number("cycles"), number("loss"))  # fmt: skip
+    figures = map(number, ("epochs", "flash", "RAM", "cycles", "loss"))
+    sheet = tables.Sheet("candidates that no other one beats", "candidate", "", tables.words("choices"), *figures)
     points, seen = [], set[str]()
     for t in sorted(search.trials, key=lambda t: int(t["figures"]["flash"])):
         f, key = t["figures"], str(t["key"])
