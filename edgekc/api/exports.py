@@ -66,11 +66,8 @@ class Drawn(tables.Shown):
 
     def parts(self) -> list[tables.Part]:
         """Each operator with its shape, a row each."""
-        sheet = tables.Sheet(f"{self.graph.name}, {self.graph.stage.value}", "layer", "operator", "reads", "shape")
-        for node in self.graph.nodes:
-            reads = ", ".join(t.name for t in self.graph.of(node.inputs) if t.data is None)
-            sheet.add(node.name, node.op, reads, network.shape_of(self.graph.tensors[node.outputs[0]].shape))
-        return [sheet]
+        chart = network.network_chart(self.graph)
+        return [f"{self.graph.name}, {self.graph.stage.value}", *chart.sheets]
 
     def _repr_html_(self) -> str:
         return self.svg

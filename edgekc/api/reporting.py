@@ -27,6 +27,7 @@ from ..report.confusion import confusion
 from ..report.growth import growth
 from ..report.headlines import headlines
 from ..report.layers import cycles_by_layer
+from ..report.network import network_chart
 from ..report.page import MAGIC, Page, render
 from ..report.ram import ram_over_time
 from ..report.roofline import roofline
@@ -99,8 +100,18 @@ class _Build:
     """One side of a report: a program that can be asked, or a measurement alone."""
 
     label: str
-    measured: Mapping[str, Any]
-    program: Program | None = None
+    program: Program | None
+    read: Mapping[str, Any] | None = None  # a measurement's file
+
+    def measured(self, progress: Progress) -> Mapping[str, Any]:
+        """What `edgekc measure --json` prints of it."""
+        if self.program is None:
+            assert self.read is not None
+            return self.read
+        progress(f"measure {self.label}", 0, 0)
+        found: Mapping[str, Any] = self.program.measure(samples=1, progress=progress).measurement.as_json()
+        plain: dict[str, Any] = json.loads(json.dumps(found))
+        return plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,59 +184,69 @@ def make_report(
     if other is not None:
         if data is not None or float_model is not None:
             raise UsageError("two builds are compared by what they cost", fix="leave out --data and --float")
-        return _of_two(_build(source, board, progress), _build(other, board, progress))
+        return _of_two(_open(source, board), _open(other, board), progress)
     if _is_search(source):
         return _of_search(Path(source), asked)
-    return _of_one(_build(source, board, progress), _Found(), asked)
+    return _of_one(_open(source, board), _Found(), asked)
 
 
 def _is_search(source: Any) -> bool:
     return isinstance(source, (str, Path)) and (Path(source) / "pareto.json").is_file()
 
 
-def _build(source: Any, board: str, progress: Progress) -> _Build:
+def _open(source: Any, board: str) -> _Build:
     if isinstance(source, (str, Path)):
         path = Path(source)
         recover(path)
         if _is_search(path):
             raise UsageError("a search is not compared with a build", where=str(path), fix="report on one of them")
         if not path.is_dir():
-            return _Build(path.stem, difference.read_measurement(path))
-        source = open_program(path, board=board)
-        label = str(path)
-    else:
-        label = str(getattr(source, "name", ""))
+            return _Build(path.stem, None, _read_measurement(path))
+        return _Build(str(path), open_program(path, board=board))
     if not isinstance(source, Program):
         what = f"a {type(source).__name__}; expected a compiled folder, a Program, a measurement or a search"
         raise UsageError(what, where="report")
-    progress(f"measure {label}", 0, 0)
-    costs = source.measure(samples=1, progress=progress)
-    return _Build(label, json.loads(json.dumps(costs.measurement.as_json())), source)
+    return _Build(source.name, source)
+
+
+def _read_measurement(path: Path) -> Mapping[str, Any]:
+    """A file of `measure --json` of which everything can be drawn."""
+    found = difference.read_measurement(path)
+    try:
+        treemap(found), cycles_by_layer(found), headlines(found, None), _subtitle(found)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        what = f"not a whole measurement ({type(error).__name__}: {error})"
+        raise UsageError(what, where=str(path), fix="write it anew: edgekc measure OUT --json") from None
+    return found
 
 
 def _of_one(build: _Build, found: _Found, asked: _Asked) -> Report:
-    m, program = build.measured, build.program
+    program, errors = build.program, None
     if program is None and (asked.data is not None or asked.float_model is not None):
         raise UsageError("a measurement alone computes nothing", where=build.label, fix="pass the compiled folder")
-    manifest: Mapping[str, Any] | None = None if program is None else program.manifest
-    if program is not None and asked.verify:
-        found.verified = program.verify(samples=asked.samples, model=asked.model, progress=asked.progress)
-        found.proof += [str(part) for part in found.verified.parts()]
+    # What a user's files can be wrong about comes first.
+    if program is not None and asked.float_model is not None:
+        errors = _errors(program, asked.float_model, asked.data, asked.progress)
     if program is not None and asked.data is not None:
         found.evaluated = program.evaluate(asked.data, count=asked.count, progress=asked.progress)
         lines = found.evaluated.parts()
         sheets = [part for part in lines if isinstance(part, tables.Sheet)]
         matrix, classes = found.evaluated.confusion, found.evaluated.classes
         found.charts.append(confusion(matrix, classes, f"A{str(lines[0])[1:]}.", sheets))
+    m = build.measured(asked.progress)
+    manifest: Mapping[str, Any] | None = None if program is None else program.manifest
+    if program is not None and asked.verify:
+        found.verified = program.verify(samples=asked.samples, model=asked.model, progress=asked.progress)
+        found.proof += [str(part) for part in found.verified.parts()]
     found.charts.append(treemap(m))
     if manifest is not None:
         found.charts += _if_there(ram_over_time(manifest))
     found.charts += _if_there(cycles_by_layer(m))
     if program is not None and manifest is not None:
         found.charts += _if_there(roofline(m, manifest, program.board.core))
+        found.charts.append(network_chart(program.graph))
         found.charts += _if_there(codebooks(program.graph)) + _if_there(histograms(program.graph))
-        if asked.float_model is not None:
-            found.charts += _if_there(_errors(program, asked.float_model, asked.data, asked.progress))
+        found.charts += _if_there(errors)
     page = Page(
         str(m["name"]), _subtitle(m), headlines(m, manifest, *_proved(found)), tuple(found.proof), tuple(found.charts)
     )  # fmt: skip
@@ -249,21 +270,22 @@ def _subtitle(m: Mapping[str, Any]) -> str:
     return f"on {m['board']}, {m['compiler']}, for {m['optimise']}"
 
 
-def _of_two(before: _Build, after: _Build) -> Report:
-    changes = difference.compare_measurements(before.measured, after.measured)
+def _of_two(before: _Build, after: _Build, progress: Progress) -> Report:
+    first, then = before.measured(progress), after.measured(progress)
+    changes = difference.compare_measurements(first, then)
     sheet = tables.Sheet("figures that differ", "", *map(tables.number, ("before", "after", "change")))
     for c in changes:
         if c.delta or c.before is None or c.after is None:
             sheet.add(c.what, tables.size(c.before, ""), tables.size(c.after, ""), f"{c.delta:+,}")
     charts = list(growth(before.label, after.label, changes, [sheet]))
-    for side, build in (("before", before), ("after", after)):
-        some = [treemap(build.measured), cycles_by_layer(build.measured)]
+    for side, build, m in (("before", before, first), ("after", after, then)):
+        some = [treemap(m), cycles_by_layer(m)]
         if build.program is not None:
             some.insert(1, ram_over_time(build.program.manifest))
         charts += [replace(c, key=f"{c.key}-{side}", title=f"{c.title}, {build.label}") for c in some if c is not None]
-    top = headlines(after.measured, None if after.program is None else after.program.manifest, before=before.measured)
+    top = headlines(then, None if after.program is None else after.program.manifest, before=first)
     title = f"{before.label} to {after.label}"
-    subtitle = f"{_subtitle(before.measured)}; then {_subtitle(after.measured)}"
+    subtitle = f"{_subtitle(first)}; then {_subtitle(then)}"
     return Report(Page(title, subtitle, top, (), tuple(charts)))
 
 
@@ -280,7 +302,7 @@ def _of_search(folder: Path, asked: _Asked) -> Report:
         found.notes.append(f"the chosen model: {error}")
         notes, charts = tuple(found.notes), tuple(found.charts)
         return Report(Page(f"Search: {search.name}", search.subtitle, (), (), charts, None, notes))
-    report = _of_one(_build(program, asked.board, asked.progress), found, asked)
+    report = _of_one(_Build(search.name, program), found, asked)
     return Report(replace(report.page, title=f"Search: {search.name}", subtitle=search.subtitle))
 
 

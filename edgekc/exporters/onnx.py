@@ -134,7 +134,8 @@ class _Writer:
         model = helper.make_model(
             graph, producer_name="edgekc", ir_version=IR_VERSION, opset_imports=[helper.make_opsetid("", OPSET)]
         )
-        for key, value in sorted(self.graph.metadata.items()):
+        # What a packed model says of itself; `source_layout` is what a process knows of the arrays of its user.
+        for key, value in sorted((k, v) for k, v in self.graph.metadata.items() if k != "source_layout"):
             model.metadata_props.add(key=key, value=value)
         self.onnx.checker.check_model(model)
         found: bytes = model.SerializeToString(deterministic=True)
@@ -235,8 +236,8 @@ def _add(writer: _Writer, view: View) -> None:
             what = f"an addition of {len(t.shape)} to {rank} dimensions has no form in ONNX here"
             raise UnsupportedError(what, where=view.node.name)
         parts.append(writer.real(t.name) if t.data is None else _addend(writer, view, t.value, prefix))
-    if len(parts) == 1:  # the other operand as nothing, in the output's shape
-        shape = view.out.shape if rank != 4 else tuple(view.out.shape[k] for k in (0, 3, 1, 2))
+    shape = view.out.shape if rank != 4 else tuple(view.out.shape[k] for k in (0, 3, 1, 2))
+    while len(parts) < 2:  # such an operand as nothing, in the output's shape
         parts.append(writer.constant(f"{view.node.name}:nothing", np.zeros(shape), "float32"))
     out = writer.node("Add", parts, f"{view.out.name}:sum")
     writer.quantized(view.out.name, out, view["act_min"], view["act_max"])

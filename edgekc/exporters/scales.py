@@ -35,9 +35,7 @@ def factor(multiplier: int, shift: int) -> float:
 
 def term_ratio(node: Node, prefix: str) -> float:
     """Of an addition: the scale of an operand, `a` or `b`, over that of the output."""
-    own, out = (
-        factor(node.int_attr(f"{part}_multiplier"), node.int_attr(f"{part}_shift")) for part in (prefix, "out")
-    )
+    own, out = (factor(node.int_attr(f"{part}_multiplier"), node.int_attr(f"{part}_shift")) for part in (prefix, "out"))
     return 2.0**LEFT_SHIFT * own * out
 
 

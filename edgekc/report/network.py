@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .. import tables
 from ..graph.ir import Graph, Node, Role
 from ..names import visible
+from .chart import Chart
 from .drawing import Drawing, colour, fitted
 
 _WIDE, _HIGH, _DOWN, _APART, _BEND = 200.0, 44.0, 30.0, 26.0, 18.0  # pixels
@@ -177,6 +179,16 @@ def draw(graph: Graph) -> str:
         drawing.text(x + 14, y + 18, fitted(item.words[0], _WIDE - 22, bold=True), bold=True)
         drawing.text(x + 14, y + 34, fitted(item.words[1], _WIDE - 22, 11), size=11, fill="quiet")
     return drawing.svg()
+
+
+def network_chart(graph: Graph) -> Chart:
+    """The picture in a report, with a table of what each operator reads."""
+    sheet = tables.Sheet("", "layer", "operator", "reads", "shape")
+    for node in graph.nodes:
+        reads = ", ".join(t.name for t in graph.of(node.inputs) if t.data is None)
+        sheet.add(node.name, node.op, reads, shape_of(graph.tensors[node.outputs[0]].shape))
+    lead = f"The {len(graph.nodes)} operators of the packed model, in the order in which they run."
+    return Chart("network", "Network", lead, (draw(graph),), (sheet,))
 
 
 def dot(graph: Graph) -> str:

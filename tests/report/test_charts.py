@@ -1,4 +1,4 @@
-"""Charts say what their data say: areas are bytes, buffers lie where the C has them, marks are there, text is escaped."""
+"""Charts say what their data say: areas are bytes, buffers lie where the C has them, and names are escaped."""
 
 from __future__ import annotations
 

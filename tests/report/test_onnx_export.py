@@ -98,7 +98,7 @@ def test_a_network_answers_the_same() -> None:
     pytest.importorskip("onnx")
     found = edgekc.export_onnx(MODEL)
     samples = np.load(DATA / "digits_test.npz")
-    program = edgekc.compile(MODEL, name="digits")
+    program = edgekc.compile(MODEL)
     edge = program.graph.tensors[program.graph.inputs[0]]
     x = samples["x"][:60]
     x = x if x.dtype == np.int8 else np.clip(np.rint(x / edge.q.scale) + edge.q.zero_point, -128, 127).astype(np.int8)
@@ -130,7 +130,9 @@ def test_what_has_no_form_is_named() -> None:
     graph = Graph("net", Stage.INTEGER, tensors, (lut,), ("x",), ("y",), {})
     with pytest.raises(UnsupportedError, match="x: the zero point 200, beyond int8"):
         to_onnx(graph)
-    odd = replace(graph, nodes=(replace(lut, op="prelu"),), tensors={**tensors, "x": replace(x, quant=Quant((1.0,), (0,)))})
+    odd = replace(
+        graph, nodes=(replace(lut, op="prelu"),), tensors={**tensors, "x": replace(x, quant=Quant((1.0,), (0,)))}
+    )
     with pytest.raises(UnsupportedError, match="curve: prelu of int8 has no form in ONNX here"):
         to_onnx(odd)
 
