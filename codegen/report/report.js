@@ -189,12 +189,12 @@ function sound(buffer) { /* a WAV of 8 or 16 bits to mono samples from -1 to 1 *
 }
 
 /* Mel-frequency cepstral coefficients of one second, as MLPerf Tiny's keyword spotting takes them: frames of 40 ms each
-   20 ms, Hann window, 40 mel bands from 20 to 4000 Hz, logarithm, orthonormal DCT-II. (frames, coefficients) */
+   20 ms, Hann window, 40 mel bands from 20 to 4000 Hz, logarithm, DCT-II times the root of 2 / 40. (frames, coefficients) */
 function cepstra({ samples, rate }, frames, coefficients) {
   const wanted = 16000, signal = new Float32Array(wanted), bands = 40, fft = 1024, window = 640, hop = 320;
   for (let i = 0; i < wanted; i++) {
     const place = i * rate / wanted, k = Math.floor(place);
-    if (k + 1 < samples.length) signal[i] = samples[k] + (samples[k + 1] - samples[k]) * (place - k);
+    if (k < samples.length) signal[i] = samples[k] + ((samples[k + 1] ?? 0) - samples[k]) * (place - k);
   }
   const top = signal.reduce((most, v) => Math.max(most, v), 1e-9);
   const mel = (hz) => 1127 * Math.log(1 + hz / 700), edges = Array.from({ length: bands + 2 }, (_, k) => mel(20) + (mel(4000) - mel(20)) * k / (bands + 1));
