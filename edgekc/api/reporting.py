@@ -244,8 +244,8 @@ def _of_one(build: _Build, found: _Found, asked: _Asked) -> Report:
     found.charts += _if_there(cycles_by_layer(m))
     if program is not None and manifest is not None:
         found.charts += _if_there(roofline(m, manifest, program.board.core))
-        found.charts.append(network_chart(program.graph))
         found.charts += _if_there(codebooks(program.graph)) + _if_there(histograms(program.graph))
+        found.charts.append(network_chart(program.graph))
         found.charts += _if_there(errors)
     page = Page(
         str(m["name"]), _subtitle(m), headlines(m, manifest, *_proved(found)), tuple(found.proof), tuple(found.charts)

@@ -83,7 +83,7 @@ def test_a_build_becomes_one_file(folder: Path, tmp_path: Path) -> None:
     page = out.read_bytes()
     assert page.startswith(MAGIC) and len(page) < MOST_BYTES
     assert parsed(page).titles == ["Accuracy", "Flash", "RAM over time", "Cycles and instructions", "Roofline",
-                                   "Network", "Weights"]  # fmt: skip
+                                   "Weights", "Network"]  # fmt: skip
     measured = edgekc.open_program(folder).measure(samples=1)
     assert f'<div class="value">{measured.flash_bytes:,}</div>' in page.decode()
 
