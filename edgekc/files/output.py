@@ -78,6 +78,17 @@ def check_manifest(manifest: Any, where: str) -> dict[str, Any]:
         offset: int
         bytes: int
 
+    class Placed(BaseModel):
+        model_config = strict
+        name: str
+        kind: Literal["activation", "scratch", "rows", "held"]
+        offset: Annotated[int, Field(ge=0)]
+        bytes: Annotated[int, Field(ge=0)]
+        first: Annotated[int, Field(ge=0)]  # of the layers, as `last` is
+        last: int
+        rows: int = 0
+        height: int = 0
+
     class Manifest(BaseModel):
         model_config = strict
         name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]  # of files in the folder
@@ -86,17 +97,21 @@ def check_manifest(manifest: Any, where: str) -> dict[str, Any]:
         inputs: list[Edge]
         outputs: list[Edge]
         arena_bytes: int
+        arena: list[Placed] = []  # of folders since there are reports
         state_bytes: int = 0  # of streaming networks
         sections: list[Section]
         layers: list[Layer]
         files: dict[str, str]
 
     try:
-        Manifest.model_validate(manifest)
+        found = Manifest.model_validate(manifest)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise UsageError(f"damaged (key {key}: {first['msg']})", where=where, fix="compile the model again") from None
+    if any(not p.first <= p.last < len(found.layers) for p in found.arena):
+        what = "damaged (key arena: a buffer of layers that are not there)"
+        raise UsageError(what, where=where, fix="compile the model again")
     return dict(manifest)
 
 

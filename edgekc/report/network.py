@@ -18,8 +18,7 @@ from .drawing import Drawing, colour, fitted
 
 _WIDE, _HIGH, _DOWN, _APART, _BEND = 200.0, 44.0, 30.0, 26.0, 18.0  # pixels
 _SWEEPS = 8
-_FILLS = {"conv": "blue", "connected": "blue", "depthwise": "sky", "pool": "green", "mean": "green", "add": "orange",
-          "mul": "orange", "concat": "orange", "softmax": "pink", "logistic": "pink"}  # fmt: skip
+_WEIGHTS = frozenset({Role.WEIGHTS, Role.CODEBOOK, Role.INDEX, Role.PAIRS, Role.CENTERS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,17 @@ def details(graph: Graph, node: Node) -> str:
     return f"{found}; bytes: {constants}" if constants else found
 
 
+def _fill(graph: Graph, node: Node) -> str:
+    """Blue has weights, orange joins activations, green makes one smaller; others have the panel's colour."""
+    reads = [t for t in graph.of(node.inputs) if t.data is None]
+    if any(t.role in _WEIGHTS for t in graph.of(node.inputs) if t.data is not None):
+        return "blue"
+    if len(reads) > 1:
+        return "orange"
+    smaller = bool(reads) and graph.tensors[node.outputs[0]].nbytes < reads[0].nbytes
+    return "green" if smaller else "panel"
+
+
 def _items(graph: Graph) -> tuple[list[Item], list[tuple[int, int]]]:
     """Boxes of inputs, operators and outputs, and which reads which."""
     items: list[Item] = []
@@ -74,9 +84,8 @@ def _items(graph: Graph) -> tuple[list[Item], list[tuple[int, int]]]:
         maker[name] = items[-1].key
     for node in graph.nodes:
         out = graph.tensors[node.outputs[0]]
-        fill = next((fill for word, fill in _FILLS.items() if word in node.op), "panel")
         words = (node.name, f"{node.op}  {shape_of(out.shape[1:]) or '1'}")
-        items.append(Item(len(items), words, fill, details(graph, node)))
+        items.append(Item(len(items), words, _fill(graph, node), details(graph, node)))
         links += [(maker[name], items[-1].key) for name in dict.fromkeys(node.inputs) if name in maker]
         maker.update(dict.fromkeys(node.outputs, items[-1].key))
     for name in graph.sinks:
@@ -187,7 +196,10 @@ def network_chart(graph: Graph) -> Chart:
     for node in graph.nodes:
         reads = ", ".join(t.name for t in graph.of(node.inputs) if t.data is None)
         sheet.add(node.name, node.op, reads, shape_of(graph.tensors[node.outputs[0]].shape))
-    lead = f"The {len(graph.nodes)} operators of the packed model, in the order in which they run."
+    lead = (
+        f"The {len(graph.nodes)} operators of the packed model. Blue ones have weights, orange ones join tensors, "
+        "green ones make a tensor smaller."
+    )
     return Chart("network", "Network", lead, (draw(graph),), (sheet,))
 
 

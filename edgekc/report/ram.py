@@ -71,7 +71,7 @@ def ram_over_time(manifest: Mapping[str, Any]) -> Chart | None:
             drawing.text(x + 6, y + _ROW * 0.64, words, size=10.5, fill=text_on(fill))
     kinds = [k for k in _FILLS if any(p["kind"] == k for p in places)]
     drawing.height = drawing.legend(_LEFT, height + 22, [(_FILLS[k], _WORDS[k]) for k in kinds]) - 4
-    lower = int(manifest["arena_lower_bound"])
+    lower = int(manifest.get("arena_lower_bound", arena))
     lead = (
         f"The arena has {arena:,} bytes, {arena / max(lower, 1):.3f} of the least that these kernels could have. "
         f"Time goes down, layer by layer; addresses go to the right. The most is in use during "

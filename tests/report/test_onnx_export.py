@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from unit.cli_command import call, complaint
 
 import edgekc
 from edgekc.demo.walk import DATA
@@ -156,3 +158,16 @@ def test_files_that_are_there_stay(tmp_path: Path) -> None:
     with pytest.raises(EdgekcError):
         edgekc.draw_network(tmp_path / "none.tflite")
     drawn.save(path, force=True)
+
+
+@pytest.mark.fast
+def test_the_commands_write_and_refuse(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    svg, onnx = tmp_path / "net.svg", tmp_path / "net.onnx"
+    assert "10 operators, quantized" in call("graph", MODEL, "-o", svg).out
+    assert "softmax_9" in call("graph", MODEL).out
+    assert len(json.loads(call("graph", MODEL, "--json").out)["nodes"]) == 10
+    assert json.loads(call("export-onnx", MODEL, "-o", onnx, "--json").out)["bytes"] == onnx.stat().st_size
+    assert "overwrite it with --force" in complaint(call("graph", MODEL, "-o", svg))
+    assert "name a .onnx file" in complaint(call("export-onnx", MODEL, "-o", svg))
+    assert "overwrite it with --force" in complaint(call("export-onnx", MODEL, "-o", onnx))

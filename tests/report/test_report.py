@@ -179,6 +179,14 @@ def test_bad_input_is_one_line_and_nothing_is_written(folder: Path, tmp_path: Pa
     assert not out.exists() and mine.read_text() == "<!doctype html><p>mine"
 
 
+@pytest.mark.parametrize("change", [{"kind": "attic"}, {"last": 99}, {"first": 5, "last": 4}, {"offset": -1}])
+def test_a_damaged_map_is_refused(folder: Path, tmp_path: Path, change: dict[str, Any]) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["arena"][0].update(change)
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    assert "damaged (key arena" in complaint(call("report", tmp_path, "-o", tmp_path / "r.html"))
+
+
 def test_without_a_compiler_the_page_says_why(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need_device()
     monkeypatch.setattr(toolchain, "_zig_command", lambda: None)
@@ -273,6 +281,7 @@ def test_the_page_runs_the_network(folder: Path, tmp_path: Path) -> None:
         assert {url.partition("#")[0] for url in tab.requests} == {path.resolve().as_uri()}
 
 
+@pytest.mark.fast
 def test_the_reference_of_a_sample_is_its_own(folder: Path) -> None:
     """The hash that the page compares with comes from the definition, not from the module."""
     from hashlib import sha256

@@ -15,6 +15,8 @@ ALLOWED = {
         3,
         "the pass is about these two operators, and makes a dilation of them",
     ),
+    "exporters/onnx.py": (1, "each operator has a form of its own in ONNX: the table is the export"),
+    "exporters/scales.py": (5, "which scales an operator's integers tie is asked by the export alone"),
     "exploration/space.py": (2, "whether an operator has a packed form is asked of the table of what packs layers"),
     "passes/fold_pads.py": (1, "the pass is about this operator: it turns it into attributes"),
     "passes/strip_edge_casts.py": (2, "the pass is about these two operators: it drops them at the edges"),
