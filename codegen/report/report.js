@@ -286,7 +286,8 @@ function app(network) {
   };
 
   /* ---- how an input gets in ---- */
-  const controls = make("div", { class: "controls" }), drop = make("div", { class: "drop" }, image && c === 1 ? pad : view);
+  const controls = make("div", { class: "controls" }), seen = single && edge.shape.length === 4 && w > 1 && h > 1;
+  const drop = make("div", { class: "drop" }, image && c === 1 ? pad : seen ? view : make("span", { class: "quiet" }, "Drop a file here"));
   const fail = (error) => { check.className = "check bad"; check.textContent = String(error.message || error); };
   const open = async (file) => {
     if (speech && /wav/i.test(file.type + file.name)) {

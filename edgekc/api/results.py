@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +15,9 @@ from ..measure import report
 from ..measure.budget import check_budget
 from ..measure.emulated import Measurement, check_accesses
 from ..paired import Paired, wilson
+from ..report.confusion import confusion
+from ..report.layers import cycles_by_layer
+from ..report.treemap import treemap
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,11 @@ class Evaluation(tables.Shown):
             "comparisons": [found.as_json() for found in self.comparisons],
         }
 
+    def _repr_html_(self) -> str:
+        """The table, and the confusion matrix as a picture."""
+        found = confusion(self.confusion, self.classes, "", ())
+        return tables.html(self.parts()) + found.body()
+
     def parts(self) -> list[tables.Part]:
         """Accuracy, and the confusion matrix."""
         sheet = tables.Sheet(
@@ -251,6 +260,12 @@ class Costs(tables.Shown):
     def parts(self) -> list[tables.Part]:
         """Flash, RAM and layers."""
         return report.parts(self.measurement)
+
+    def _repr_html_(self) -> str:
+        """The tables, a treemap of flash and the cycles of each layer."""
+        m = json.loads(json.dumps(self.measurement.as_json()))
+        charts = (treemap(m), cycles_by_layer(m))
+        return tables.html(self.parts()) + "".join(c.pictures[0] for c in charts if c is not None)
 
 
 def costs_of(m: Measurement, layers: list[dict[str, Any]]) -> Costs:

@@ -50,7 +50,7 @@ def ram_over_time(manifest: Mapping[str, Any]) -> Chart | None:
         peak = i == most
         drawing.text(_LEFT - 8, y + _ROW * 0.64, fitted(layer["name"], _LEFT - 12), anchor="end", bold=peak)
         drawing.text(_WIDTH, y + _ROW * 0.64, f"{sums[i]:,}", size=11.5, fill="quiet", anchor="end", bold=peak)
-    # A tensor that is written over in place ends where the next one begins: it gives the row of that layer to it.
+    # A tensor that is written over in place ends in the layer that writes the next one: there it lies faintly below.
     starts = {(p["first"], p["offset"]) for p in places if p["kind"] == "activation"}
     for p in places:
         first, last = int(p["first"]), int(p["last"])
@@ -58,6 +58,8 @@ def ram_over_time(manifest: Mapping[str, Any]) -> Chart | None:
             last -= 1
         x, y = _LEFT + p["offset"] * scale, _TOP + first * _ROW
         wide, high = p["bytes"] * scale, (last - first + 1) * _ROW
+        if last < p["last"]:
+            drawing.rect(x + 0.5, y + high + 1.5, max(wide - 1, 1), _ROW - 3, "blue", radius=3, opacity=0.3)
         ring = f", a ring of {p['rows']} of its {p['height']} rows" if "rows" in p else ""
         ends = "" if first == p["last"] else f" to {layers[p['last']]['name']}"
         hint = (
@@ -67,16 +69,20 @@ def ram_over_time(manifest: Mapping[str, Any]) -> Chart | None:
         fill = _FILLS[p["kind"]]
         drawing.rect(x + 0.5, y + 1.5, max(wide - 1, 1), high - 3, fill, hint, radius=3)
         if high >= _ROW:
-            words = fitted(p["name"] if p["kind"] != "scratch" else "scratch", wide - 10, 10.5)
-            drawing.text(x + 6, y + _ROW * 0.64, words, size=10.5, fill=text_on(fill))
+            words = "scratch" if p["kind"] == "scratch" else p["name"]
+            short_words = fitted(words, wide - 10, 10.5)
+            if short_words == words or len(short_words) > 7:
+                drawing.text(x + 6, y + _ROW * 0.64, short_words, size=10.5, fill=text_on(fill))
     kinds = [k for k in _FILLS if any(p["kind"] == k for p in places)]
     drawing.height = drawing.legend(_LEFT, height + 22, [(_FILLS[k], _WORDS[k]) for k in kinds]) - 4
     lower = int(manifest.get("arena_lower_bound", arena))
     lead = (
         f"The arena has {arena:,} bytes, {arena / max(lower, 1):.3f} of the least that these kernels could have. "
         f"Time goes down, layer by layer; addresses go to the right. The most is in use during "
-        f"{layers[most]['name']}. Input and output are the caller's, and not in it."
+        f"{layers[most]['name']}. What a layer writes over is faint. Input and output are the caller's, and not in it."
     )
+    if manifest.get("state_bytes"):
+        lead += f" Nor is the state, of {manifest['state_bytes']:,} bytes."
     return Chart("ram", "RAM over time", lead, (drawing.svg(),), (_sheet(manifest),))
 
 

@@ -137,6 +137,7 @@ def test_a_search_has_its_front(tmp_path: Path) -> None:
     assert chart.sheets[0].rows[1][2].plain == "1 cluster4, 1 int8"
 
 
+@pytest.mark.slow
 def test_the_chosen_model_is_compiled(folder: Path, tmp_path: Path) -> None:
     need_device()
     found = searched(tmp_path / "search")
@@ -187,6 +188,7 @@ def test_a_damaged_map_is_refused(folder: Path, tmp_path: Path, change: dict[str
     assert "damaged (key arena" in complaint(call("report", tmp_path, "-o", tmp_path / "r.html"))
 
 
+@pytest.mark.slow
 def test_without_a_compiler_the_page_says_why(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     need_device()
     monkeypatch.setattr(toolchain, "_zig_command", lambda: None)
