@@ -42,6 +42,7 @@ from .program import Program
 from .results import Evaluation, Verification
 from .samples import dataset_of, with_quant
 
+_MOST_BYTES = 2_000_000  # of a page with the network in it
 _FLOAT_SAMPLES = 8  # that layers are compared with the float model on
 
 
@@ -354,4 +355,8 @@ def _with_network(page: Page, program: Program, found: _Found, asked: _Asked) ->
         return page
     classes = () if found.evaluated is None else found.evaluated.classes
     offered = offered_samples(program, asked.data, asked.samples)
-    return replace(page, live=live.live_data(module, program.manifest, program.graph, classes, offered))
+    whole = replace(page, live=live.live_data(module, program.manifest, program.graph, classes, offered))
+    if (size := len(render(whole))) > _MOST_BYTES:
+        found.notes.append(f"the network itself: with it the page would have {size:,} bytes, more than {_MOST_BYTES:,}")
+        return page
+    return whole

@@ -15,6 +15,7 @@ from .drawing import Drawing, colour, fitted, short
 
 _WIDE, _HIGH, _BINS = 216.0, 104.0, 40  # pixels of a histogram, and its bars
 _CELL, _GAP, _MOST = 6.0, 5.0, 256  # pixels of a template's weight; templates that are drawn of a codebook
+_SHADES = 12  # of a template's weight, on either side of zero
 _BARS = 300.0  # pixels of a picture of centers
 
 
@@ -141,22 +142,19 @@ def _templates(owners: str, book: Array, used: Array) -> str:
     drawing.width = max(drawing.width, 20 + len(words) * 7)
     drawing.text(0, 14, words, bold=True)
     reach, most = max(float(np.abs(book.astype(np.float64)).max()), 1.0), max(int(used.max()), 1)
+    cells: dict[tuple[str, int], list[str]] = {}
     for k, number in enumerate(order):
         x, y = (k % columns) * step, 26 + (k // columns) * (high + 14)
         for (r, c), value in np.ndenumerate(book[number].reshape(shape)):
-            _shade(drawing, x + c * _CELL, y + r * _CELL, float(value) / reach)
+            shade = round(_SHADES * float(value) / reach)
+            if shade:
+                cell = f"M{x + c * _CELL:g} {y + r * _CELL:g}h{_CELL:g}v{_CELL:g}h-{_CELL:g}z"
+                cells.setdefault(("orange" if shade > 0 else "blue", abs(shade)), []).append(cell)
         drawing.rect(x, y, wide, high, "none", f"template {number}: used {int(used[number]):,} times", stroke="rule")
         drawing.rect(x, y + high + 3, max(wide * used[number] / most, 0.5), 3, "green")
+    for (name, shade), some in sorted(cells.items()):  # one element a shade: a page has thousands of cells
+        drawing.raw(f'<path d="{"".join(some)}" fill="{colour(name)}" fill-opacity="{shade / _SHADES:.2f}"/>')
     return drawing.svg()
-
-
-def _shade(drawing: Drawing, x: float, y: float, value: float) -> None:
-    """A cell from blue (-1) over the ground (0) to orange (1)."""
-    name = "orange" if value > 0 else "blue"
-    drawing.raw(
-        f'<rect x="{x:g}" y="{y:g}" width="{_CELL:g}" height="{_CELL:g}" fill="{colour(name)}" '
-        f'fill-opacity="{min(abs(value), 1):.2f}"/>'
-    )
 
 
 def _centers(owners: str, centers: Array, graph: Graph, node: Node) -> str:

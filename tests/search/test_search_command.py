@@ -20,6 +20,7 @@ from unit.cli_command import call, complaint, snapshot
 import edgekc
 from edgekc.api import searching
 from edgekc.recipe import load
+from edgekc.report.searched import read_search, search_chart
 from edgekc.study import measured
 
 MODEL = "net.onnx"
@@ -54,6 +55,8 @@ def test_the_command_writes_everything(tmp_path: Path, engine: FakeEngine) -> No
     assert stars and found["best"] in {t["key"] for t in stars}
     svg = ElementTree.parse(out / "pareto.svg").getroot()
     assert len(svg.findall("{http://www.w3.org/2000/svg}circle")) == len([t for t in found["trials"] if t["figures"]])
+    chart = search_chart(read_search(out))  # what `edgekc report` makes of it
+    assert chart.pictures[0].count("<circle") == len({t["key"] for t in found["trials"] if t["figures"]})
     report = (out / "report.md").read_text()
     for words in ("## What was tried", "## What more of each budget buys", "Spearman", found["best"], "version = 1"):
         assert words in report
