@@ -44,17 +44,21 @@ def build(source: Compiled | Mapping[str, bytes]) -> bytes:
     Raises:
         ToolError: zig is not installed, or refuses a source.
     """
-    net = net_of(files_of(source))
-    glue = environment().get_template("packages/wasm/glue.c.j2").render(net=net)
+    return module(net_of(files_of(source)))
+
+
+def module(net: Net) -> bytes:
+    """As `build`, of what `net_of` made of the files."""
+    glue = environment().get_template("packages/shared/wasm_glue.c.j2").render(net=net)
     compiler = wasm_compiler()
     with tempfile.TemporaryDirectory(prefix="edgekc-wasm-") as temporary:
         folder = Path(temporary)
         for path, data in (*net.sources.items(), *net.headers.items(), ("wasm_glue.c", glue.encode())):
             (folder / path).write_bytes(data)
-        return _module(compiler, folder, [*net.sources, "wasm_glue.c"], net)
+        return _linked(compiler, folder, [*net.sources, "wasm_glue.c"], net)
 
 
-def _module(compiler: Compiler, folder: Path, sources: Sequence[str], net: Net) -> bytes:
+def _linked(compiler: Compiler, folder: Path, sources: Sequence[str], net: Net) -> bytes:
     flags = [*_FLAGS, f"-I{folder}"]
     jobs = [(folder / name, folder / f"{name}.o") for name in sources]
 

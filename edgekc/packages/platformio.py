@@ -1,0 +1,7 @@
+"""A network to a library for PlatformIO."""
+
+from __future__ import annotations
+
+from .package import Package
+
+PACKAGE = Package("platformio", "a library with library.json and an example project", sample="examples/demo/src")
