@@ -69,6 +69,7 @@ class Net:
     inputs: tuple[Edge, ...]
     outputs: tuple[Edge, ...]
     single: bool  # some of it computes in float
+    in_files: bool  # the assembler includes the model, into which link-time optimisation does not see
     sources: Mapping[str, bytes]
     headers: Mapping[str, bytes]  # and files that the assembler includes
 
@@ -123,6 +124,7 @@ def net_of(files: Mapping[str, bytes]) -> Net:
         inputs=inputs,
         outputs=outputs,
         single="ek_f32.h" in {PurePosixPath(path).name for path in files},
+        in_files=any(path.endswith(".bin") for path in files),
         sources=_below("src", files),
         headers=_below("include", files),
     )

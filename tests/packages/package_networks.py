@@ -1,4 +1,4 @@
-"""Networks for packages: the demo's, a streaming one, and one with inputs and outputs of two types, off alignment."""
+"""Three networks for packages: by array and file, with a state, and with tensors of two types, off alignment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ _WRITER = "the writer of .tflite files needs the package tflite"
 def _files(name: str, board: str, folder: Path) -> dict[str, bytes]:
     path = folder / f"{name}.tflite"
     path.write_bytes(_model(name))
-    return dict(edgekc.compile(path, board=board, name=name, allow_float=True).files)
+    embed = "file" if name == "wake_2" else "array"
+    return dict(edgekc.compile(path, board=board, name=name, allow_float=True, embed=embed).files)
 
 
 def files(name: str, folder: Path, board: str = "rpi-pico") -> dict[str, bytes]:
