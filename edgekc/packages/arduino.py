@@ -9,13 +9,24 @@ from .package import VERSION, Files, Package
 _DEMO = "_demo"  # of the sketch's name
 _MOST = 63  # characters of the name of a sketch or library (Arduino's sketch and library specifications)
 
+# Libraries that come with the IDE or a board's core: on Windows and macOS servo.h would be taken for their Servo.h.
+_BUNDLED = frozenset(
+    "ble bridge eeprom esplora ethernet firmata gsm hid i2s keyboard liquidcrystal mouse netif pdm radio rtc sd servo "
+    "softwareserial spi stepper tft usbhost wifi wifinina wire".split()
+)
+
+
+def bundled(name: str) -> str:
+    """Why no library can be called so beside Arduino's own; empty where one can."""
+    return f"would put a {name}.h in front of Arduino's" if name.lower() in _BUNDLED else ""
+
 
 def _name_problem(name: str) -> str:
     if name.lower().startswith("arduino"):
         return "begins with `arduino`, which only libraries of Arduino may"
     if len(name) > _MOST - len(_DEMO):
         return f"has {len(name)} characters, and {name}{_DEMO} more than the {_MOST} of a sketch"
-    return ""
+    return bundled(name)
 
 
 def _more(net: Net, files: Files) -> Files:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from .arduino import bundled
 from .package import Package
 
-PACKAGE = Package("platformio", "a library with library.json and an example project", sample="examples/demo/src")
+PACKAGE = Package(
+    "platformio",
+    "a library with library.json and an example project",
+    sample="examples/demo/src",
+    name_problem=bundled,
+)

@@ -16,6 +16,7 @@ from ..firmware.toolchain import Compiler, wasm_compiler
 from ..templates import environment
 from .net import Compiled, Net, files_of, net_of
 
+_GLUE = "ek_wasm_glue.c"  # no network has a name that begins so
 _STACK_BYTES = 1 << 16  # a page, as wasm-ld has it too; kernels keep their scratch in the arena
 # Kernels for extensions of a core run by their emulation in C: same sources, same bits.
 _FLAGS = (
@@ -53,9 +54,9 @@ def module(net: Net) -> bytes:
     compiler = wasm_compiler()
     with tempfile.TemporaryDirectory(prefix="edgekc-wasm-") as temporary:
         folder = Path(temporary)
-        for path, data in (*net.sources.items(), *net.headers.items(), ("wasm_glue.c", glue.encode())):
+        for path, data in (*net.sources.items(), *net.headers.items(), (_GLUE, glue.encode())):
             (folder / path).write_bytes(data)
-        return _linked(compiler, folder, [*net.sources, "wasm_glue.c"], net)
+        return _linked(compiler, folder, [*net.sources, _GLUE], net)
 
 
 def _linked(compiler: Compiler, folder: Path, sources: Sequence[str], net: Net) -> bytes:

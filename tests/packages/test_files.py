@@ -113,6 +113,10 @@ def test_archives_are_the_folder_and_the_same_each_time(folder: Path) -> None:
     [
         ("arduino", "arduino_net", "begins with `arduino`"),
         ("arduino", "n" * 59, "more than the 63 of a sketch"),
+        ("arduino", "Servo", r"would put a Servo\.h in front of Arduino's"),
+        ("platformio", "wire", r"would put a wire\.h in front of Arduino's"),
+        ("esp-idf", "mqtt", "is kept for a component of ESP-IDF itself"),
+        ("esp-idf", "esp_net", "is kept for a component of ESP-IDF itself"),
         ("esp-idf", "Digits", "has capital letters"),
         ("esp-idf", "a__b", "underscores in a row"),
         ("rust", "match", "means something else in Rust"),
