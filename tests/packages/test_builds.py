@@ -22,6 +22,7 @@ from edgekc.packages.write import with_packages
 
 pytestmark = pytest.mark.slow
 STAND_INS = Path(__file__).parent / "standins"
+DEBIAN_CRATES = Path("/usr/share/cargo/registry")  # of the package librust-cc-dev
 # Kernels of other cores are emulated in C, as the native environment of PlatformIO's example has it.
 EMULATED = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED", "-DEK_VEC_EMULATED")
 WARNINGS = ("-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Werror")
