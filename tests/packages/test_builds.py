@@ -10,7 +10,10 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Sequence
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from xml.etree import ElementTree
 
 import package_networks as networks
@@ -45,6 +48,13 @@ def written(kind: str, name: str, folder: Path, place: Path) -> Path:
     if not target.exists():
         write_folder(with_packages(networks.files(name, folder), (kind,)), target)
     return target / "packages" / kind
+
+
+def wasm(name: str, folder: Path, place: Path) -> Path:
+    try:
+        return written("wasm", name, folder, place) / name
+    except ToolError as error:
+        pytest.skip(str(error))
 
 
 def sh(*words: str | Path, cwd: Path | None = None, **variables: str) -> str:
@@ -243,6 +253,32 @@ def test_the_listed_files_of_a_cmsis_pack_build(folder: Path, tmp_path: Path) ->
 # ---- languages ----
 
 
+PAGE = """<!doctype html><meta charset="utf-8"><body><script type="module">
+console.log = (...words) => { document.body.textContent += words.join(" ") + "; "; };
+await import("./example.mjs").catch((error) => console.log(error));
+</script>"""
+
+
+def test_wasm_in_a_browser(folder: Path, tmp_path: Path) -> None:
+    need("chromium")
+    place = wasm("wake_2", folder, tmp_path)
+    (place / "page.html").write_text(PAGE)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(place)))
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        address = f"http://127.0.0.1:{server.server_port}/page.html"
+        options = ("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}")
+        found = sh("chromium", *options, "--virtual-time-budget=8000", "--dump-dom", address)
+    finally:
+        server.shutdown()
+    assert re.search(r"^wake_2: output [0-9A-F]{8}, right; ", found, re.MULTILINE), found
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *words: object) -> None:
+        """Nothing of it is for the test's output."""
+
+
 @pytest.mark.parametrize("name", ["mixed", "wake_2"])
 def test_rust(name: str, folder: Path, tmp_path: Path) -> None:
     need("cargo", "gcc")
@@ -264,10 +300,7 @@ def test_rust(name: str, folder: Path, tmp_path: Path) -> None:
 
 def test_wasm_in_node(folder: Path, tmp_path: Path) -> None:
     need("node")
-    try:
-        place = written("wasm", "mixed", folder, tmp_path) / "mixed"
-    except ToolError as error:
-        pytest.skip(str(error))
+    place = wasm("mixed", folder, tmp_path)
     right("mixed", sh("node", "example.mjs", cwd=place))
     wrong = 'import("./mixed.mjs").then(async (m) => (await m.load()).run(new Int8Array(3), new Int8Array(5)))'
     done = subprocess.run(["node", "-e", wrong], cwd=place, capture_output=True, text=True, check=False)
