@@ -23,7 +23,7 @@ _TEMPLATES = CODEGEN / "packages"
 
 def check_kinds(kinds: Sequence[str], name: str) -> tuple[Package, ...]:
     """The records of kinds that the user named, each once. UsageError for an unknown one, or a name that it refuses."""
-    records = tuple(_record(kind) for kind in dict.fromkeys(kinds))
+    records = tuple(_record(kind) for kind in dict.fromkeys((kinds,) if isinstance(kinds, str) else kinds))
     for record in records:
         if why := record.name_problem(name):
             raise UsageError(f"the name {name!r} {why}", where=f"--package {record.kind}", fix="pass another --name")

@@ -129,6 +129,7 @@ def test_names_that_a_package_may_not_have(kind: str, name: str, why: str) -> No
     with pytest.raises(UsageError, match=f"--package {kind}: the name '{name}' .*{why}.*; pass another --name"):
         check_kinds((kind,), name)
     assert check_kinds(tuple(PACKAGES), "digits") == tuple(PACKAGES.values())
+    assert check_kinds("rust", "digits") == (PACKAGES["rust"],), "one word is one kind"
 
 
 def test_an_unknown_kind_is_named() -> None:
