@@ -26,7 +26,6 @@ def _name_problem(name: str) -> str:
 
 PACKAGE = Package(
     "android",
-    "a CMake project for the NDK with a class for Java and Kotlin",
     sources="cpp/src",
     headers="cpp/include",
     sample="",

@@ -35,7 +35,6 @@ def _more(net: Net, files: Files) -> Files:
 
 PACKAGE = Package(
     "arduino",
-    "a library with a sketch, and the zip that the IDE takes",
     headers="src",
     sample="examples/NAME_demo",
     name_problem=_name_problem,

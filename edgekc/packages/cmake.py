@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from .package import Package
 
-PACKAGE = Package("cmake", "a project with find_package, install, presets and -DEDGEKC_OPT")
+PACKAGE = Package("cmake")

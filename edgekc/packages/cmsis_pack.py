@@ -15,7 +15,6 @@ def _more(net: Net, files: Files) -> Files:
 
 PACKAGE = Package(
     "cmsis-pack",
-    "a .pdsc and the .pack, for Keil and the CMSIS-Toolbox",
     extensions=frozenset({"dsp", "mve"}),
     more=_more,
 )

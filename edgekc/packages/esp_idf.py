@@ -27,7 +27,6 @@ def _name_problem(name: str) -> str:
 
 PACKAGE = Package(
     "esp-idf",
-    "a component with its manifest and an example project",
     sample="examples/demo/main",
     name_problem=_name_problem,
     extensions=frozenset(),

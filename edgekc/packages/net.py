@@ -12,13 +12,13 @@ from typing import Any, Protocol
 from ..generate.front_matter import RIGHTS, front_matter
 from ..names import in_comment
 
-# By type of the manifest: bytes of an element, and its name in C, in Rust and of JavaScript's typed array.
+# By type of the manifest: bytes of an element, and its name in C, in Rust, of JavaScript's typed array, and in Java.
 _TYPES = {
-    "int8": (1, "int8_t", "i8", "Int8"),
-    "uint8": (1, "uint8_t", "u8", "Uint8"),
-    "int16": (2, "int16_t", "i16", "Int16"),
-    "int32": (4, "int32_t", "i32", "Int32"),
-    "float32": (4, "float", "f32", "Float32"),
+    "int8": (1, "int8_t", "i8", "Int8", "byte"),
+    "uint8": (1, "uint8_t", "u8", "Uint8", "byte"),
+    "int16": (2, "int16_t", "i16", "Int16", "short"),
+    "int32": (4, "int32_t", "i32", "Int32", "int"),
+    "float32": (4, "float", "f32", "Float32", "float"),
 }
 
 
@@ -38,11 +38,7 @@ class Edge:
     c_type: str
     rust_type: str
     js_type: str
-
-    @property
-    def java_type(self) -> str:
-        """The element of a Java array; its bytes are signed whatever they mean."""
-        return {1: "byte", 2: "short", 4: "int"}[self.element_bytes] if self.c_type != "float" else "float"
+    java_type: str  # whose bytes are signed whatever they mean
 
     @property
     def title(self) -> str:
@@ -56,7 +52,8 @@ class Net:
 
     name: str
     upper: str
-    title: str  # Name: for classes
+    title: str  # for classes
+    jni: str  # the class in the names of its native methods, where an underscore is `_1` (JNI specification, chapter 2)
     board: str
     needs: tuple[str, ...]  # extensions of the core that its kernels use
     front: tuple[str, ...]  # lines that say what it was made from
@@ -66,27 +63,14 @@ class Net:
     input_bytes: int
     output_bytes: int
     state_bytes: int
+    buffer_bytes: int  # what whoever calls it must have: arena, state, input and output
+    buffer_kib: int  # the same in whole KiB, rounded up
     inputs: tuple[Edge, ...]
     outputs: tuple[Edge, ...]
     single: bool  # some of it computes in float
     in_files: bool  # the assembler includes the model, into which link-time optimisation does not see
     sources: Mapping[str, bytes]
     headers: Mapping[str, bytes]  # and files that the assembler includes
-
-    @property
-    def jni(self) -> str:
-        """The class in the names of its native methods, where an underscore is `_1` (JNI specification, chapter 2)."""
-        return f"{self.name.replace('_', '_1')}_{self.title}"
-
-    @property
-    def buffer_bytes(self) -> int:
-        """What whoever calls it must have: arena, state, input and output."""
-        return self.arena_bytes + self.state_bytes + self.input_bytes + self.output_bytes
-
-    @property
-    def buffer_kib(self) -> int:
-        """The same in whole KiB, rounded up."""
-        return -(-self.buffer_bytes // 1024)
 
 
 class Compiled(Protocol):
@@ -108,19 +92,26 @@ def net_of(files: Mapping[str, bytes]) -> Net:
         tuple(_edge(i, record, key) for i, record in enumerate(manifest[f"{key}s"])) for key in ("input", "output")
     )
     name, board = str(manifest["name"]), str(manifest["board"])
+    title = "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+    input_bytes, output_bytes = (max(edge.offset + edge.bytes for edge in edges) for edges in (inputs, outputs))
+    arena_bytes, state_bytes = int(manifest["arena_bytes"]), int(manifest.get("state_bytes", 0))
+    buffer_bytes = arena_bytes + state_bytes + input_bytes + output_bytes
     return Net(
         name=name,
         upper=name.upper(),
-        title="".join(word[:1].upper() + word[1:] for word in name.split("_")),
+        title=title,
+        jni=f"{name.replace('_', '_1')}_{title}",
         board=board,
         needs=tuple(manifest["needs"]),
         front=front_matter(manifest["metadata"], name, board),
         rights=RIGHTS,
         flash_bytes=int(manifest["ekc_bytes"]),
-        arena_bytes=int(manifest["arena_bytes"]),
-        input_bytes=max(edge.offset + edge.bytes for edge in inputs),
-        output_bytes=max(edge.offset + edge.bytes for edge in outputs),
-        state_bytes=int(manifest.get("state_bytes", 0)),
+        arena_bytes=arena_bytes,
+        input_bytes=input_bytes,
+        output_bytes=output_bytes,
+        state_bytes=state_bytes,
+        buffer_bytes=buffer_bytes,
+        buffer_kib=-(-buffer_bytes // 1024),
         inputs=inputs,
         outputs=outputs,
         single="ek_f32.h" in {PurePosixPath(path).name for path in files},

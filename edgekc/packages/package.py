@@ -27,7 +27,6 @@ class Package:
 
     Attributes:
         kind: the word of `--package`, and the folder of the templates.
-        what: one line.
         sources: folder of the C files, below the package's own; empty: it has none of them.
         headers: folder of the headers.
         sample: folder of NAME_sample.h, for an example in C; empty: it has none.
@@ -42,7 +41,6 @@ class Package:
     """
 
     kind: str
-    what: str
     sources: str = "src"
     headers: str = "include"
     sample: str = "example"

@@ -7,7 +7,6 @@ from .package import Package
 
 PACKAGE = Package(
     "platformio",
-    "a library with library.json and an example project",
     sample="examples/demo/src",
     name_problem=bundled,
 )

@@ -16,5 +16,4 @@ def _name_problem(name: str) -> str:
     return "means something else in Rust" if name.lower() in _TAKEN else ""
 
 
-PACKAGE = Package("rust", "a no_std crate with typed inputs and outputs", sources="csrc", sample="",
-                  name_problem=_name_problem)  # fmt: skip
+PACKAGE = Package("rust", sources="csrc", sample="", name_problem=_name_problem)

@@ -13,7 +13,6 @@ def _more(net: Net, files: Files) -> Files:
 
 PACKAGE = Package(
     "wasm",
-    "one .wasm with an ES module and its types",
     sources="",
     sample="",
     flash_bytes=1 << 30,

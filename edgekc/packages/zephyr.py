@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from .package import Package
 
-PACKAGE = Package("zephyr", "a module with Kconfig, and a sample for twister", sample="samples/demo/src")
+PACKAGE = Package("zephyr", sample="samples/demo/src")

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import re
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import package_networks as networks
 import pytest
 
-from edgekc.cli.compile import complete_package
+from edgekc.cli.compile import compile_, complete_package
 from edgekc.emulate import host
 from edgekc.errors import CapacityError, UsageError
 from edgekc.files.output import write_folder
 from edgekc.packages import PACKAGES, wasm_package
 from edgekc.packages.archive import zipped
 from edgekc.packages.net import Net, net_of
-from edgekc.packages.package import VERSION
+from edgekc.packages.package import VERSION, any_name
 from edgekc.packages.sample import fnv1a, sample_input, sample_of
 from edgekc.packages.write import check_kinds, package, with_packages
 
@@ -140,6 +140,15 @@ def test_an_unknown_kind_is_named() -> None:
     assert complete_package("a") == ["arduino", "android"]
 
 
+def test_documentation_and_help_have_each_kind() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "packages.md").read_text(encoding="utf-8")
+    assert {kind: text.count(f"\n| `{kind}` | ") for kind in PACKAGES if kind in text} == {
+        kind: 2 + (PACKAGES[kind].name_problem is not any_name) for kind in PACKAGES
+    }
+    shown = str(inspect.signature(compile_).parameters["package"].annotation)
+    assert [kind for kind in PACKAGES if kind not in shown] == []
+
+
 def test_kernels_that_no_core_there_runs_are_refused(folder: Path) -> None:
     files = networks.files("digits", folder, "mps2-an386")
     for kind, board in (("esp-idf", "esp32c3"), ("android", "android-arm64")):
@@ -162,7 +171,7 @@ def test_buffers_are_those_of_the_manifest(folder: Path) -> None:
     net = net_of(networks.files("mixed", folder))
     assert (net.input_bytes, net.output_bytes, net.single) == (23, 27, True)
     assert net.buffer_bytes == net.arena_bytes + 23 + 27
-    assert replace(net, arena_bytes=1025, input_bytes=0, output_bytes=0).buffer_kib == 2
+    assert net.buffer_kib == -(-net.buffer_bytes // 1024)
     assert [(e.name, e.offset, e.rust_type, e.java_type) for e in net.inputs] == [
         ("input", 0, "i8", "byte"), ("input1", 3, "f32", "float")
     ]  # fmt: skip
