@@ -126,7 +126,7 @@ def _edge(index: int, record: Mapping[str, Any], direction: str) -> Edge:
     element_bytes, *types = _TYPES[record["dtype"]]
     return Edge(
         f"{direction}{index or ''}",
-        f"{in_comment(str(record['name']))}: {record['dtype']} {'x'.join(map(str, shape))}",
+        f"{record['dtype']} {'x'.join(map(str, shape))}, {in_comment(str(record['name']))} in the model",
         shape, prod(shape), int(record["offset"]), int(record["bytes"]), element_bytes, repr(float(record["scale"])),
         int(record["zero_point"]), *types,
     )  # fmt: skip
