@@ -16,6 +16,7 @@ from ..firmware.toolchain import Compiler, wasm_compiler
 from ..templates import environment
 from .net import Compiled, Net, files_of, net_of
 
+_GLUE = "ek_wasm_glue.c"  # no network has a name that begins so
 _STACK_BYTES = 1 << 16  # a page, as wasm-ld has it too; kernels keep their scratch in the arena
 # Kernels for extensions of a core run by their emulation in C: same sources, same bits.
 _FLAGS = (
@@ -46,17 +47,21 @@ def build(source: Compiled | Mapping[str, bytes], *, trace: bool = False) -> byt
     Raises:
         ToolError: zig is not installed, or refuses a source.
     """
-    net = net_of(files_of(source))
-    glue = environment().get_template("packages/wasm/glue.c.j2").render(net=net, trace=trace)
+    return module(net_of(files_of(source)), trace=trace)
+
+
+def module(net: Net, *, trace: bool = False) -> bytes:
+    """As `build`, of what `net_of` made of the files."""
+    glue = environment().get_template("packages/shared/wasm_glue.c.j2").render(net=net, trace=trace)
     compiler = wasm_compiler()
     with tempfile.TemporaryDirectory(prefix="edgekc-wasm-") as temporary:
         folder = Path(temporary)
-        for path, data in (*net.sources.items(), *net.headers.items(), ("wasm_glue.c", glue.encode())):
+        for path, data in (*net.sources.items(), *net.headers.items(), (_GLUE, glue.encode())):
             (folder / path).write_bytes(data)
-        return _module(compiler, folder, [*net.sources, "wasm_glue.c"], net, trace)
+        return _linked(compiler, folder, [*net.sources, _GLUE], net, trace)
 
 
-def _module(compiler: Compiler, folder: Path, sources: Sequence[str], net: Net, trace: bool) -> bytes:
+def _linked(compiler: Compiler, folder: Path, sources: Sequence[str], net: Net, trace: bool) -> bytes:
     flags = [*_FLAGS, f"-I{folder}", *(["-DEKC_TRACE"] if trace else [])]
     jobs = [(folder / name, folder / f"{name}.o") for name in sources]
 
