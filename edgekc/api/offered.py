@@ -7,28 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from ..data import take
+from ..data import Dataset, take
 from ..emulate import host, reference
 from ..evaluate import input_levels
 from ..graph.ir import Array, Graph
 from ..report import live
 from .program import Program
-from .samples import dataset_of
 
 _SHOWN_SAMPLES = 12  # that the page offers
 
 
-def offered_samples(program: Program, data: Any, count: int) -> list[live.Sample]:
+def offered_samples(program: Program, dataset: Dataset | None, count: int) -> list[live.Sample]:
     """Samples of the data, class by class in turn, or those of `verify`; the outputs are the numpy definition's.
 
     Args:
-        data: as `Program.evaluate` takes it; None: made-up inputs.
+        dataset: in the layout of the packed model; None: made-up inputs.
         count: of made-up inputs.
     """
     graph, manifest = program.graph, dict(program.manifest)
     size = host.input_bytes(manifest)
-    if data is not None:
-        dataset = dataset_of(data, None, graph)
+    if dataset is not None:
         picked = _mixed(dataset.y, min(_SHOWN_SAMPLES, len(dataset)))
         dataset = take(dataset, picked)
         levels = np.ascontiguousarray(input_levels(dataset, graph))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import tables
-from ..data import batches_for, for_graph
+from ..data import Dataset, batches_for, for_graph, take
 from ..errors import BoardError, ToolError, UsageError
 from ..evaluate import input_levels
 from ..files.output import check_writable, write_file
@@ -139,6 +139,7 @@ class _Found:
     notes: list[str] = field(default_factory=list)
     verified: Verification | None = None
     evaluated: Evaluation | None = None
+    dataset: Dataset | None = None  # the data, in the layout of the packed model
 
 
 def check_report_file(path: str | Path) -> None:
@@ -226,8 +227,10 @@ def _of_one(build: _Build, found: _Found, asked: _Asked) -> Report:
     if program is None and (asked.data is not None or asked.float_model is not None):
         raise UsageError("a measurement alone computes nothing", where=build.label, fix="pass the compiled folder")
     # What a user's files can be wrong about comes first.
+    if program is not None and asked.data is not None:
+        found.dataset = dataset_of(asked.data, None, program.graph, asked.count)
     if program is not None and asked.float_model is not None:
-        errors = _errors(program, asked.float_model, asked.data, asked.progress)
+        errors = _errors(program, asked.float_model, found.dataset, asked.progress)
     if program is not None and asked.data is not None:
         found.evaluated = program.evaluate(asked.data, count=asked.count, progress=asked.progress)
         lines = found.evaluated.parts()
@@ -307,7 +310,7 @@ def _of_search(folder: Path, asked: _Asked) -> Report:
     return Report(replace(report.page, title=f"Search: {search.name}", subtitle=search.subtitle))
 
 
-def _errors(program: Program, float_model: Any, data: Any, progress: Progress) -> Chart | None:
+def _errors(program: Program, float_model: Any, dataset: Dataset | None, progress: Progress) -> Chart | None:
     """Layers beside those of the float model, on the first samples of the data, or on random ones."""
     model = load(float_model)
     if model.graph.stage is not Stage.FLOAT:
@@ -317,8 +320,8 @@ def _errors(program: Program, float_model: Any, data: Any, progress: Progress) -
         return None
     progress(f"run {model.where} layer by layer", 0, 0)
     edge = graph.tensors[graph.inputs[0]]
-    if data is not None:
-        dataset = dataset_of(data, None, graph, _FLOAT_SAMPLES)
+    if dataset is not None:
+        dataset = take(dataset, np.arange(min(_FLOAT_SAMPLES, len(dataset))))
         levels: Array = input_levels(dataset, graph)
         exact = for_graph(with_quant(dataset, graph), model.graph)
         reals = np.concatenate([np.asarray(x) for x in batches_for(exact, model.graph, _FLOAT_SAMPLES)])
@@ -334,7 +337,8 @@ def _errors(program: Program, float_model: Any, data: Any, progress: Progress) -
             f"its input has shape {list(wanted)}, and the packed model's {list(edge.shape[1:])}", where=model.where,
             fix="pass the model that the packed one was made of",
         )  # fmt: skip
-    chart = error_chart(layer_errors(graph, model.graph, [levels], [reals]), model.name, len(levels))
+    of = f"{len(levels)} {'random inputs' if dataset is None else 'samples'}"
+    chart = error_chart(layer_errors(graph, model.graph, [levels], [reals]), model.name, of)
     if chart is None:
         raise UsageError("no layer of it has the name of a packed one", where=model.where)
     return chart
@@ -354,7 +358,7 @@ def _with_network(page: Page, program: Program, found: _Found, asked: _Asked) ->
         )
         return page
     classes = () if found.evaluated is None else found.evaluated.classes
-    offered = offered_samples(program, asked.data, asked.samples)
+    offered = offered_samples(program, found.dataset, asked.samples)
     whole = replace(page, live=live.live_data(module, program.manifest, program.graph, classes, offered))
     if (size := len(render(whole))) > _MOST_BYTES:
         found.notes.append(f"the network itself: with it the page would have {size:,} bytes, more than {_MOST_BYTES:,}")

@@ -64,12 +64,12 @@ def layer_errors(packed: Graph, exact: Graph, levels: Sequence[Array], reals: Se
     return found
 
 
-def error_chart(errors: Sequence[LayerError], source: str, samples: int) -> Chart | None:
+def error_chart(errors: Sequence[LayerError], source: str, inputs: str) -> Chart | None:
     """Bars by layer; None where no layer could be compared.
 
     Args:
         source: what the float model is called.
-        samples: how many were run.
+        inputs: what was run, and how many of it.
     """
     if not errors:
         return None
@@ -90,7 +90,7 @@ def error_chart(errors: Sequence[LayerError], source: str, samples: int) -> Char
         drawing.text(_WIDTH, y + 16, f"{e.signal_to_error_db:.1f}", size=11.5, anchor="end")
         sheet.add(e.name, f"{e.signal_to_error_db:.2f}", f"{e.correlation:.6f}")
     lead = (
-        f"How well each layer's output follows that of {source} on {samples} samples: longer is better, six decibels "
+        f"How well each layer's output follows that of {source} on {inputs}: longer is better, six decibels "
         f"are one bit. {worst.name} is the furthest off. Errors of the layers before are in it."
     )
     return Chart("float", "Error against float", lead, (drawing.svg(),), (sheet,))

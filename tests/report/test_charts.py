@@ -246,9 +246,9 @@ def test_the_error_of_layers_against_float() -> None:
     assert {e.name for e in found} >= {"conv_0", "add_5"}
     assert all(e.signal_to_error_db == pytest.approx(20, abs=1.5) for e in found if e.name == "conv_0")
     assert all(e.signal_to_error_db > 70 for e in found if e.name != "conv_0")
-    chart = error_chart(found, "net", 4)
+    chart = error_chart(found, "net", "4 inputs")
     assert chart is not None and "conv_0 is the furthest off" in chart.lead
-    assert error_chart([], "net", 4) is None
+    assert error_chart([], "net", "4 inputs") is None
 
 
 class _Same:
