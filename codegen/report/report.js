@@ -188,6 +188,16 @@ function sound(buffer) { /* a WAV of 8 or 16 bits to mono samples from -1 to 1 *
   throw new Error("the WAV file has no sound in it");
 }
 
+/* What was opened, so that it is heard too. */
+function play({ samples, rate }) {
+  const speaker = new AudioContext(), buffer = speaker.createBuffer(1, Math.max(samples.length, 1), rate), source = speaker.createBufferSource();
+  buffer.copyToChannel(samples, 0);
+  source.buffer = buffer;
+  source.connect(speaker.destination);
+  source.addEventListener("ended", () => speaker.close());
+  source.start();
+}
+
 /* Mel-frequency cepstral coefficients of one second, as MLPerf Tiny's keyword spotting takes them: frames of 40 ms each
    20 ms, Hann window, 40 mel bands from 20 to 4000 Hz, logarithm, DCT-II times the root of 2 / 40. (frames, coefficients) */
 function cepstra({ samples, rate }, frames, coefficients) {
@@ -291,7 +301,8 @@ function app(network) {
   const fail = (error) => { check.className = "check bad"; check.textContent = String(error.message || error); };
   const open = async (file) => {
     if (speech && /wav/i.test(file.type + file.name)) {
-      const real = cepstra(sound(await file.arrayBuffer()), h, w), out = fresh(edge);
+      const heard = sound(await file.arrayBuffer()), real = cepstra(heard, h, w), out = fresh(edge);
+      play(heard);
       const [low, high] = edge.dtype === "int16" ? [-32768, 32767] : edge.dtype === "uint8" ? [0, 255] : [-128, 127];
       for (let i = 0; i < out.length; i++)
         out[i] = edge.dtype === "float32" ? real[i] : Math.max(low, Math.min(high, Math.round(real[i] / edge.scale) + edge.zero_point));

@@ -25,6 +25,7 @@ from ..progress import Log, Progress, silent, unsaid
 from ..recipe import Recipe
 from ..recipe import parse as parse_recipe
 from ..study.engine import Engine, Settings
+from ..study.picture import picture
 from ..study.report import Findings
 from ..study.trials import Trial
 from .model import Model, check_float, load
@@ -62,6 +63,11 @@ class Trials(tables.Shown, Sequence[Trial]):
     def parts(self) -> list[tables.Part]:
         """The table of all that were measured; a star marks those that no other one beats."""
         return [self.findings.sheet()]
+
+    def _repr_html_(self) -> str:
+        """The table, below loss over flash as a picture."""
+        f = self.findings
+        return picture(f.name, f.board, f.trials, f.best, f.budget, f.unit) + tables.html(self.parts())
 
 
 @dataclass(frozen=True, slots=True)

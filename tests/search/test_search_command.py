@@ -174,6 +174,7 @@ def test_the_record(tmp_path: Path) -> None:
     assert list(found.trials) == sorted(seen, key=lambda t: t.number) and len(found.trials) == len(seen)
     assert found.trials[0].to_dict()["figures"]["flash"] > 0
     assert [row["key"] for row in found.trials.to_dict()] == [t.candidate.key for t in found.trials]
+    assert found.trials._repr_html_().startswith("<svg ")
     for shown in (found, found.trials):
         assert "<table>" in shown._repr_html_() and found.best.candidate.key in str(shown)
     assert any("loss" in what for what, _, _ in lines)
