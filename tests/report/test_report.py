@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html.parser
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,19 @@ def test_a_damaged_map_is_refused(folder: Path, tmp_path: Path, change: dict[str
     manifest["arena"][0].update(change)
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     assert "damaged (key arena" in complaint(call("report", tmp_path, "-o", tmp_path / "r.html"))
+
+
+@pytest.mark.slow
+def test_a_wrong_byte_is_told(folder: Path, tmp_path: Path) -> None:
+    """The report is written, says which byte, and the command fails."""
+    need_device()
+    wrong = tmp_path / "wrong"
+    shutil.copytree(folder, wrong)
+    source = wrong / "src" / "digits.c"
+    source.write_text(source.read_text().replace(".act_max = 127", ".act_max = 0"))
+    result = call("report", wrong, "-o", tmp_path / "r.html", "--samples", "4", "--no-network")
+    assert result.code == 2 and "Proof: bytes differ (sample 1, layer" in result.out
+    assert b"bytes differ" in (tmp_path / "r.html").read_bytes()
 
 
 @pytest.mark.slow
