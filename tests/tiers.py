@@ -283,7 +283,6 @@ SLOW = (
     "ops/test_kernels_vs_reference.py::test_cases[clustered_conv2d]",  # tests/ops/test_clustered.py has some of it
     "ops/test_kernels_vs_reference.py::test_cases[template_pairs_conv2d]",  # the default run has template_conv2d
     "ops/test_kernels_vs_reference.py::test_sanitizers",  # tests/sweep has some networks under them
-    "ops/test_structs.py::test_kernels_compile_without_warnings",  # test_c_quality compiles them with warnings as well
     "ops/test_templates.py::test_any_geometry_and_width",
     "ops/test_vector.py::test_every_case[avx2]",
     "ops/test_vector.py::test_every_case[avx512]",

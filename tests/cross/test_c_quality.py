@@ -45,6 +45,7 @@ COMPILERS = {
     "cortex-m85": ("arm-none-eabi-gcc", *CORES["cortex-m85"].gcc_flags),
     "aarch64": ("aarch64-linux-gnu-gcc",),
 }
+LEVEL = {"cortex-m0plus": "-Os"}  # what the smallest cores are built with; the others -O2
 # Kernels for an extension are compiled with its emulation on all others.
 EMULATED = {
     "-DEK_DSP_EMULATED": ("cortex-m4", "cortex-m55", "cortex-m85"),
@@ -99,7 +100,7 @@ def compile_all(compiler: str, sources: list[Path], out: Path, *flags: str) -> l
         pytest.skip(f"{command[0]} is not installed")
     out.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [*command, "-O2", *WARNINGS, *flags, "-c", *map(str, sources)],
+        [*command, LEVEL.get(compiler, "-O2"), *WARNINGS, *flags, "-c", *map(str, sources)],
         cwd=out, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[:4000]
