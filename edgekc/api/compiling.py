@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from ..generate.embedded import Form, check_embed
 from ..generate.goals import check_goal
 from ..graph.ir import Stage
 from ..names import check_name, default_name
+from ..packages.write import check_kinds, with_packages
 from ..pipeline import DUMPS, check_rounding, compile_packed, imported_to_integer, target_of
-from ..progress import Log, unsaid
+from ..progress import Log, Progress, silent, unsaid
 from .model import Model, load
 from .program import Program
 
@@ -37,8 +39,10 @@ def compile(  # the name of the command
     ram: int | str | None = None,
     input_rows: bool = False,
     threads: int = 0,
+    packages: Sequence[str] = (),
     keep: str | Path | None = None,
     log: Log = unsaid,
+    progress: Progress = silent,
 ) -> Program:
     """Compile a quantised or packed model to C99 with static memory. Nothing is written but `keep`; see `Program.save`.
 
@@ -60,11 +64,14 @@ def compile(  # the name of the command
         input_rows: the C has NAME_run_rows, which asks a callback for the rows of the input: it need not be in memory.
         threads: most parts of a layer that may run at the same time, 2 to 64. The C then has NAME_run_parallel, which
             hands them to a function of the caller's. Default: the C knows nothing of threads.
+        packages: kinds of packages, such as `arduino` or `wasm`, whose files come too, below `packages/KIND`
+            (docs/packages.md).
         keep: a folder for the text dump of every stage, over what is there.
         log: is given one line for each thing that a pass did.
+        progress: is told which package is made.
 
     Raises:
-        UsageError: the model is float, the name is none for C, or the file cannot be read.
+        UsageError: the model is float, the name is none for C or for a package, or the file cannot be read.
         BoardError: there is no such board.
         CapacityError: weights or arena alone are too large for the board; says by how much, and what to do.
         ModelError, FormatError, UnsupportedError, ToolError: as `load`.
@@ -77,6 +84,7 @@ def compile(  # the name of the command
         check_name(name)
     source = load(model, name=name, allow_float=allow_float)
     name = check_name(name or source.name)
+    check_kinds(packages, name)
     dumps = None if keep is None else Path(keep)
     if source.graph.stage is Stage.INTEGER and rounding != "tflite":
         raise UsageError("a packed model has its rounding already", where=f"--rounding {rounding}", fix="leave it out")
@@ -86,11 +94,12 @@ def compile(  # the name of the command
     if ram is not None:
         target = replace(target, model_ram_bytes=parse_bytes(str(ram), "--ram"))
     found = compile_packed(data, source.where, name, target, goal=goal, log=log, keep=dumps, form=form)
+    files = with_packages(found.files, packages, progress) if packages else found.files
     return Program(
-        found.files,
+        files,
         None,
         target_board,
-        json.loads(found.files["manifest.json"]),
+        json.loads(files["manifest.json"]),
         source.path,
         source.graph.metadata.get("source_layout", ""),
     )

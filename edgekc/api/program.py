@@ -24,7 +24,7 @@ from ..graph.ir import Array, Graph
 from ..measure.emulated import measure
 from ..progress import Progress, silent, unsaid
 from .devices import Device, ask, emulate, flash_job, sequences_of
-from .results import Built, Costs, Evaluation, Verification, costs_of, told_of_ram
+from .results import Built, Costs, Evaluation, Verification, costs_of, told_of
 from .samples import Batch, batch_of, batch_of_dataset, dataset_of, evaluation_of, outputs_of
 
 
@@ -129,11 +129,11 @@ class Program(tables.Shown):
         arena, least = int(m["arena_bytes"]), int(m["arena_lower_bound"])
         macs = tables.size(sum(int(layer["macs"]) for layer in m["layers"]))
         return [
-            f"{title}: {sum('src/' in str(p) for p in m['files'])} C files, {len(m['layers'])} layers, {macs} MACs",
+            f"{title}: {sum(p.startswith('src/') for p in m['files'])} C files, {len(m['layers'])} layers, {macs} MACs",
             f"packed model {tables.size(m['ekc_bytes'])} bytes{', stripped in flash' * ('embedded' in m)}: {sizes}",
             f"arena {tables.size(arena)} bytes, {arena / max(least, 1):.3f} x the lower bound of {tables.size(least)}, "
             f"peak during {m['arena_peak_layer']}{state}",
-            *told_of_ram(m),
+            *told_of(m),
         ]
 
     # ---- what it computes ----

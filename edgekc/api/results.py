@@ -291,7 +291,15 @@ def costs_of(m: Measurement, layers: list[dict[str, Any]]) -> Costs:
     )
 
 
-def told_of_ram(manifest: Mapping[str, Any]) -> list[str]:
+def told_of(manifest: Mapping[str, Any]) -> list[str]:
+    """What a program's summary ends with: how it runs by rows, and the packages that the folder holds."""
+    return _told_of_ram(manifest) + [
+        f"package {p['kind']}: {p['files']} files, {tables.size(p['bytes'])} bytes, in packages/{p['kind']}"
+        for p in manifest.get("packages", ())
+    ]
+
+
+def _told_of_ram(manifest: Mapping[str, Any]) -> list[str]:
     """Which layers of a program run by rows, and where it was asked for, the RAM at both ends."""
     rows = [layer["name"] for layer in manifest["layers"] if "rows" in layer]
     said = [f"by rows: {rows[0]} to {rows[-1]}, {len(rows)} layers"] if rows else []

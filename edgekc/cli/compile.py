@@ -13,8 +13,16 @@ from . import way
 EXAMPLES = (
     "edgekc compile net.tflite -o out --board nucleo-f446re --name kws",
     "edgekc compile vww.tflite -o out --board nucleo-f446re --ram 24k",
+    "edgekc compile kws.ekc -o out --name kws --package arduino --package wasm",
     "edgekc compile kws.ekc -o out --board rpi-pico2 --keep dumps -v",
 )
+
+
+def complete_package(incomplete: str) -> list[str]:
+    """Kinds of packages, for the shell."""
+    from ..packages import PACKAGES
+
+    return [kind for kind in PACKAGES if kind.startswith(incomplete)]
 
 
 def compile_(
@@ -90,6 +98,16 @@ def compile_(
             "Default: the C knows nothing of threads.",
         ),
     ] = 0,
+    package: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--package",
+            metavar="KIND",
+            help="Write a package too, below DIR/packages: arduino, platformio, zephyr, esp-idf, cmsis-pack, cmake, "
+            "rust, wasm or android. May be given several times.",
+            autocompletion=complete_package,
+        ),
+    ] = None,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a text dump of every stage to this folder.")
     ] = None,
@@ -99,11 +117,14 @@ def compile_(
     verbose: Annotated[
         bool, typer.Option("-v", "--verbose", help="Say what each pass did, and why it is exact.")
     ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the manifest, and where it was written, as JSON.")
+    ] = False,
 ) -> None:
     """Compile a quantised model to C99 with static memory, and its packed form."""
     from ..api.compiling import check_program_folder, compile
     from ..tables import show
-    from ..terminal import say
+    from ..terminal import say, say_json
     from ..train.bars import bars
 
     check_program_folder(out, keep, force=force)
@@ -121,8 +142,13 @@ def compile_(
             ram=ram,
             input_rows=input_rows,
             threads=threads,
+            packages=package or (),
             keep=keep,
-            log=say if verbose else unsaid,
+            log=say if verbose and not as_json else unsaid,
+            progress=shown.progress,
         )
     program.save(out, force=force)
-    show(program.parts())
+    if as_json:
+        say_json({"folder": str(out), **program.to_dict()})
+    else:
+        show(program.parts())

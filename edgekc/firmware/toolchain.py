@@ -205,6 +205,17 @@ def host_compiler() -> Compiler:
     raise ToolError("no C compiler on this machine", fix=_ZIG_FIX)
 
 
+def wasm_compiler() -> Compiler:
+    """A compiler to WebAssembly that needs no operating system: zig's clang with its linker.
+
+    Raises:
+        ToolError: it is not installed.
+    """
+    if found := _zig(("-target", "wasm32-freestanding")):
+        return found
+    raise ToolError("no compiler for WebAssembly: zig is missing", fix=_ZIG_FIX)
+
+
 def qemu_name(board: Board) -> str:
     """The qemu program that runs the board's code."""
     if board.core.system == "bare":

@@ -12,6 +12,7 @@ from cli_command import BOARD, GOOD, MODEL, call, compile_demo, complaint, copy,
 from importing import import_tflite
 
 import edgekc.files.output
+import edgekc.firmware.toolchain
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,22 @@ def test_keep_writes_every_stage(tmp_path: Path) -> None:
     assert all(text.endswith(b"\n") and len(text) > 100 for text in first.values())
     assert call("compile", MODEL, "-o", tmp_path / "out", "--keep", tmp_path / "keep").code == 0
     assert snapshot(tmp_path / "keep") == first
+
+
+def test_packages_are_in_the_folder_or_nothing_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    command = ("compile", MODEL, "-o", out, "--name", "digits")
+    assert complaint(call(*command, "--package", "cmake", "--package", "?")).startswith("--package ?: no such kind")
+    monkeypatch.setattr(edgekc.firmware.toolchain, "_zig_command", lambda: None)
+    said = "no compiler for WebAssembly: zig is missing; pip install ziglang"
+    assert complaint(call(*command, "--package", "wasm")) == said
+    assert not out.exists()
+    found = call(*command, "--package", "cmake", "--json")
+    listed = json.loads(found.out)
+    assert (found.code, listed["folder"], listed["packages"][0]["kind"]) == (0, str(out), "cmake")
+    assert (out / "packages" / "cmake" / "digits" / "CMakeLists.txt").is_file()
+    found = call(*command, "--package", "rust")
+    assert re.search(r"^package rust: \d+ files, [\d,]+ bytes, in packages/rust$", found.out, re.MULTILINE), found
 
 
 def test_verbose_says_why(tmp_path: Path) -> None:
