@@ -32,6 +32,7 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from .api.benching import Bench, bench
     from .api.boards import Boards, Fits, Tools, check_tools, find_boards, list_boards
     from .api.builds import Difference, Inspection, compare_builds, inspect
     from .api.checking import Check, CheckedOperator, Obstacle, check
@@ -54,6 +55,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DEMO_DATA",
+    "Bench",
     "Board",
     "BoardError",
     "Boards",
@@ -91,6 +93,7 @@ __all__ = [
     "VerifyError",
     "Way",
     "__version__",
+    "bench",
     "check",
     "check_tools",
     "compare_builds",
@@ -116,6 +119,7 @@ __all__ = [
 
 # Where each name is that is not here yet.
 _PLACES = {
+    "api.benching": ("Bench", "bench"),
     "api.boards": ("Boards", "Fits", "Tools", "check_tools", "find_boards", "list_boards"),
     "api.builds": ("Difference", "Inspection", "compare_builds", "inspect"),
     "api.checking": ("Check", "CheckedOperator", "Obstacle", "check"),

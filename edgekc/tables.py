@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import html as _html
 import io
+import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -181,10 +182,28 @@ class Sheet:
         caption = f"<caption>{_html.escape(self.title.plain)}</caption>" if self.title.plain else ""
         return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
+    # ---- as Markdown ----
+
+    def markdown(self) -> str:
+        """A table of GitHub's Markdown below its title, with what would be markup escaped."""
+        lines = [_markdown_text(self.title.plain), ""] if self.title.plain else []
+        lines.append(_markdown_row(column.title for column in self.columns))
+        lines.append("|" + "|".join("--:" if column.right else "---" for column in self.columns) + "|")
+        return "\n".join([*lines, *(_markdown_row(cell.plain for cell in row) for row in self.rows)])
+
 
 def _html_cell(tag: str, column: Column, text: str) -> str:
     align = "right" if column.right else "left"
     return f'<{tag} style="text-align: {align}">{_html.escape(text)}</{tag}>'.replace("\n", "<br>")
+
+
+def _markdown_row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(map(_markdown_text, cells))} |"
+
+
+def _markdown_text(text: str) -> str:
+    escaped = re.sub(r"([\\`*_\[\]|])", r"\\\1", text)
+    return _html.escape(escaped, quote=False).replace("\n", "<br>")
 
 
 def _length(text: str) -> int:

@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("edgekc")
     group.addoption("--op", metavar="NAME", help="only the tests of one operator, as edgekc/ops calls it")
     group.addoption("--skipped-in", metavar="DIR", help="mark as missed what a run in another checkout had to skip")
-    group.addoption("--reach", action="store_true", help="fail where the tests leave a module of edgekc/ unused")
+    group.addoption("--reach", metavar="DIR", help="note there the modules of edgekc/ that the tests use")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -42,15 +42,15 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--op"):
         chosen.check_operator(config.getoption("--op"))
         os.environ["EDGEKC_TEST_OP"] = config.getoption("--op")
-    if config.getoption("--reach"):
-        config.pluginmanager.register(reached.Watch(config), "edgekc-reach")
+    if folder := config.getoption("--reach"):
+        config.pluginmanager.register(reached.Watch(Path(folder).resolve()), "edgekc-reach")
     if cache is not None and not hasattr(config, "workerinput"):  # workers report to the first process
         config.pluginmanager.register(_Skipped(cache), "edgekc-skipped")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With `--op`, or `-m fast`, many files need not even be imported."""
-    op, fast = config.getoption("--op"), config.getoption("-m") == "fast"
+    """With `--op`, or `-m fast` and `-m "fast and ..."`, many files need not even be imported."""
+    op, fast = config.getoption("--op"), config.getoption("-m").partition(" and ")[0] == "fast"
     if not (collection_path.name.startswith("test_") and collection_path.suffix == ".py"):
         return None
     if (op and not chosen.may_be_about(collection_path, op)) or (fast and not chosen.may_have_fast(collection_path)):

@@ -1,18 +1,19 @@
-"""Which modules of edgekc/ the tests use: those of which a function ran, in any of pytest's processes."""
+"""Which modules of edgekc/ the tests use: those of which a function ran, in any process of any of several runs.
+
+`pytest --reach DIR` notes them, `python tests/reached.py DIR` prints the others, and fails where there are any.
+"""
 
 from __future__ import annotations
 
 import ast
 import json
+import os
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
-
-import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "edgekc"
 
@@ -79,35 +80,29 @@ class Finder(MetaPathFinder):
 
 
 class Watch:
-    """Sees which modules' functions run; what a process has seen goes through a file to the first one."""
+    """Notes in a folder, which several runs may share, the modules of which a function ran in this process."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        self.config = config
-        self.worker: dict[str, Any] | None = getattr(config, "workerinput", None)
-        assert config.cache is not None, "--reach needs pytest's cache"
+    def __init__(self, folder: Path) -> None:
         assert PACKAGE.name not in sys.modules, "--reach must come before edgekc is imported"
-        self.folder = config.cache.mkdir("reach")
-        if self.worker is None:
-            for old in self.folder.iterdir():
-                old.unlink()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         sys.meta_path.insert(0, Finder())
 
-    def _ours(self) -> set[str]:
+    def pytest_sessionfinish(self) -> None:
         paths = (Path(name) for name, ran in Finder.ran.items() if ran[0])
-        return {p.relative_to(PACKAGE).as_posix() for p in paths if p.is_relative_to(PACKAGE)}
+        ours = sorted(p.relative_to(PACKAGE).as_posix() for p in paths if p.is_relative_to(PACKAGE))
+        (self.folder / f"{os.getpid()}.json").write_text(json.dumps(ours))
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        name = "first" if self.worker is None else self.worker["workerid"]
-        (self.folder / f"{name}.json").write_text(json.dumps(sorted(self._ours())))
-        if self.worker is None and session.exitstatus == pytest.ExitCode.OK and self.unused():
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def unused(self) -> list[str]:
-        seen = {name for file in self.folder.glob("*.json") for name in json.loads(file.read_text())}
-        return sorted(modules() - seen)
+def unused(folder: Path) -> list[str]:
+    """The modules of which no function ran, by what runs have noted there."""
+    seen = {name for file in folder.glob("*.json") for name in json.loads(file.read_text())}
+    if not seen:
+        raise SystemExit(f"{folder}: no run of the tests with --reach has noted anything there")
+    return sorted(modules() - seen)
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        unused = self.unused()
-        terminalreporter.section("modules of edgekc/ without a function that ran")
-        terminalreporter.write_line("\n".join(unused) or f"none of {len(modules())}")
+
+if __name__ == "__main__":
+    found = unused(Path(sys.argv[1]))
+    print("modules of edgekc/ without a function that ran:", "\n  ".join(["", *found]) if found else "none")
+    sys.exit(bool(found))

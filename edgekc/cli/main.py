@@ -17,6 +17,7 @@ from ..files.stopping import orderly_stop
 from ..names import visible
 from ..terminal import accept_any_text, say
 from . import (
+    bench,
     boards,
     build,
     check,
@@ -48,8 +49,8 @@ _OURS = (BOARDS, CODEGEN, RUNTIME_C, Path(__file__).resolve().parents[1])
 _COMMANDS: tuple[tuple[str, tuple[tuple[ModuleType, Callable[..., None]], ...]], ...] = (
     ("From a model", ((demo, demo.demo), (check, check.check), (compile, compile.compile_),
                       (compress, compress.compress), (search, search.search), (worker, worker.worker),
-                      (transfer, transfer.transfer), (fit, fit.fit), (inspect, inspect.inspect), (graph, graph.graph),
-                      (export_onnx, export_onnx.export_onnx))),
+                      (transfer, transfer.transfer), (fit, fit.fit), (bench, bench.bench),
+                      (inspect, inspect.inspect), (graph, graph.graph), (export_onnx, export_onnx.export_onnx))),
     ("With a compiled folder", ((verify, verify.verify), (evaluate, evaluate.evaluate), (measure, measure.measure),
                                 (diff, diff.diff), (report, report.report))),
     ("With a board", ((boards, boards.boards), (build, build.build), (flash, flash.flash),

@@ -45,6 +45,7 @@ COMPILERS = {
     "cortex-m85": ("arm-none-eabi-gcc", *CORES["cortex-m85"].gcc_flags),
     "aarch64": ("aarch64-linux-gnu-gcc",),
 }
+LEVEL = {"cortex-m0plus": "-Os"}  # what the smallest cores are built with; the others -O2
 # Kernels for an extension are compiled with its emulation on all others.
 EMULATED = {
     "-DEK_DSP_EMULATED": ("cortex-m4", "cortex-m55", "cortex-m85"),
@@ -99,7 +100,7 @@ def compile_all(compiler: str, sources: list[Path], out: Path, *flags: str) -> l
         pytest.skip(f"{command[0]} is not installed")
     out.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [*command, "-O2", *WARNINGS, *flags, "-c", *map(str, sources)],
+        [*command, LEVEL.get(compiler, "-O2"), *WARNINGS, *flags, "-c", *map(str, sources)],
         cwd=out, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[:4000]
@@ -109,7 +110,8 @@ def compile_all(compiler: str, sources: list[Path], out: Path, *flags: str) -> l
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_generated_c_has_no_warning_with_the_trace(folder: Path, tmp_path: Path, compiler: str) -> None:
     """Without it: the test below that looks at the objects too."""
-    sources = sorted((folder / "src").glob("*.c"))
+    sources = [path for path in sorted((folder / "src").glob("*.c")) if "ekc_trace.h" in path.read_text()]
+    assert sources
     compile_all(compiler, sources, tmp_path, f"-I{folder / 'include'}", "-DEKC_TRACE")
 
 

@@ -42,10 +42,10 @@ def tally_of(name: str, count: int, folder: Path) -> Tally:
 
 @pytest.mark.parametrize("name", FAST)
 def test_some_damaged_files(name: str, tmp_path: Path) -> None:
-    tally = tally_of(name, 60, tmp_path)
+    tally = tally_of(name, 30, tmp_path)
     assert not tally.found(), f"show one with benchmarks/fuzz_readers.py --reader '{name}' --case N: {tally.found()}"
-    assert tally.inputs == tally.accepted + tally.refused == 60
-    assert tally.refused > 5
+    assert tally.inputs == tally.accepted + tally.refused == 30
+    assert tally.refused > 2
 
 
 @pytest.mark.slow

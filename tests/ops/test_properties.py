@@ -7,6 +7,7 @@ from dataclasses import replace
 import host_kernels as host
 import numpy as np
 import pytest
+from some_cases import MOST, some
 
 from edgekc.errors import ModelError
 from edgekc.graph.ir import Array
@@ -21,7 +22,8 @@ def _activations(view: View) -> list[int]:
 
 
 def _views(op: Op) -> list[tuple[View, list[Array]]]:
-    cases = op.cases(np.random.default_rng(0))
+    """Of some cases of each kind: many differ in the rounding of a kernel alone, which tests of kernels look at."""
+    cases = some(op.cases(np.random.default_rng(0)), MOST)
     return [(view, list(case.inputs)) for case in cases for view in host.views(op, case)]
 
 
@@ -96,9 +98,8 @@ def _extreme(rng: Rng, view: View, inputs: list[Array]) -> View | None:
 def test_ranges_are_sound_where_multipliers_are_extreme(name: str) -> None:
     """Left shifts wrap: between the ends of an interval the output may be anything."""
     op, rng = OPS[name], np.random.default_rng(7)
-    views = _bounded(op)
     tried = 0
-    for view, inputs in views[:: -(-len(views) // 40) or 1]:
+    for view, inputs in some(_bounded(op), 40):
         found = _extreme(rng, view, inputs)
         if found is None:
             continue

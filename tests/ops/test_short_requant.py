@@ -37,7 +37,7 @@ def view_of(case: Case) -> View:
 @pytest.mark.parametrize("out_zero", [-128, 0, 127])
 def test_random_accumulators(rounding: int, out_zero: int) -> None:
     rng = np.random.default_rng(out_zero & 0xFF)
-    count = 20_000
+    count = 8_000
     least, most = (-20, -1) if rounding == DOUBLE else (-24, -2)
     shift = rng.integers(least, most + 1, count)
     multiplier = rng.integers(2**30, 2**31, count) | 1  # odd: no product is half way

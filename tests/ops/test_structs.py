@@ -5,14 +5,13 @@ from __future__ import annotations
 import ctypes
 import functools
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import host_kernels as host
 import numpy as np
 import pytest
-from kernel_files import EMULATE, INCLUDE_FLAGS, WARNINGS
+from kernel_files import INCLUDE_FLAGS
 
 from edgekc.assets import runtime_file
 from edgekc.firmware.toolchain import host_compiler
@@ -156,25 +155,3 @@ def test_offsets_and_sizes(tmp_path: Path) -> None:
         params = host.params_type(KERNELS[symbol], region_names(symbol))
         expected.append(f"{symbol} {ctypes.sizeof(params)} {params.scratch.offset}")
     assert printed.split("\n")[:-1] == expected
-
-
-@pytest.mark.parametrize("compiler", ["gcc", "clang", "arm-none-eabi-gcc -mcpu=cortex-m0plus -mthumb"])
-def test_kernels_compile_without_warnings(compiler: str, tmp_path: Path) -> None:
-    """As C99, at the strictest warnings; and they call nothing but each other, memcpy and memset."""
-    command = [*compiler.split(), *EMULATE]
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"{command[0]} is not installed")
-    # Vector kernels, emulated, are for machines like this one.
-    files = [file for file in host.sources() if "arm" not in compiler or not file.stem.endswith("_vec")]
-    objects = []
-    for file in files:
-        target = tmp_path / f"{file.stem}.o"
-        subprocess.run([*command, *WARNINGS, "-Os", *INCLUDE_FLAGS, "-c", str(file), "-o", str(target)], check=True)
-        objects.append(str(target))
-    listing = subprocess.run(["nm", *objects], capture_output=True, text=True, check=True).stdout
-    symbols = [line.split()[-2:] for line in listing.splitlines() if len(line.split()) > 1]
-    undefined = {name for kind, name in symbols if kind == "U"}
-    allowed = {name for kind, name in symbols if kind == "T"} | {"memcpy", "memset"}
-    helpers = ("__aeabi_", "__gnu_thumb1_case_")  # the compiler's own, the latter for a switch
-    outside = {name for name in undefined - allowed if not name.startswith(helpers)}
-    assert not outside, f"calls to {outside}"

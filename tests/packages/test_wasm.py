@@ -73,6 +73,18 @@ def test_node_gives_the_bytes_of_the_definition(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_hash_is_the_emulated_core_s(tmp_path: Path) -> None:
+    need_tools()
+    program = edgekc.compile(MODEL, name="digits", board="mps2-an386")
+    try:
+        found = program.verify(4)
+    except ToolError as error:
+        pytest.skip(str(error))
+    assert found.ok and found.emulator
+    assert ran(wasm.build(program), host.samples(dict(program.manifest), 4), tmp_path) == f"0 {found.output_sha256}"
+
+
+@pytest.mark.slow
 def test_a_streaming_network_keeps_its_state(tmp_path: Path) -> None:
     need_tools()
     streaming = pytest.importorskip("streaming", reason="the writer of .tflite files needs the package tflite")

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...graph.ir import Array, Quant
 from ...graph.op import View
+from .linear import bordered
 
 LARGEST = float(np.finfo(np.float32).max)
 LOWEST = -1e4  # what stands for minus infinity where attention leaves something out, and anything below it
@@ -30,11 +31,11 @@ def windows(view: View, x: Array, k_h: int, k_w: int, fill: float = 0.0) -> Iter
     _, out_h, out_w = view.out.shape[:3]
     s_h, s_w, d_h, d_w = (view[k] for k in ("stride_h", "stride_w", "dilation_h", "dilation_w"))
     pads = ((0, 0), (view["pad_top"], view["pad_bottom"]), (view["pad_left"], view["pad_right"]), (0, 0))
-    padded = np.pad(x, pads, constant_values=fill) if any(map(any, pads)) else x
+    image = bordered(x, pads, fill)
     for i in range(k_h):
         for j in range(k_w):
             top, left = i * d_h, j * d_w
-            yield i, j, padded[:, top : top + (out_h - 1) * s_h + 1 : s_h, left : left + (out_w - 1) * s_w + 1 : s_w]
+            yield i, j, image[:, top : top + (out_h - 1) * s_h + 1 : s_h, left : left + (out_w - 1) * s_w + 1 : s_w]
 
 
 def patches(view: View, x: Array, k_h: int, k_w: int) -> Array:

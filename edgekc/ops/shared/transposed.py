@@ -10,6 +10,7 @@ from ...errors import ModelError
 from ...graph.ir import Array
 from ...graph.op import IntAttrs, Number, Param, Shape, View
 from ...graph.scratch import Region, Regions
+from .linear import bordered
 
 GEOMETRY = ("stride_h", "stride_w", "pad_top", "pad_left")
 SIZE = ("out_h", "out_w")
@@ -38,7 +39,7 @@ def spread(attrs: IntAttrs, x: Array, out: Shape, window: Shape, fill: float) ->
         inside = inside.take(range(min(total - max(before, 0), inside.shape[axis])), axis)
         pads = [(0, 0)] * 4
         pads[axis] = (min(max(before, 0), total), total - min(max(before, 0), total) - inside.shape[axis])
-        inside = np.pad(inside, pads, constant_values=fill)
+        inside = bordered(inside, pads, fill)
     return inside
 
 
