@@ -196,7 +196,7 @@ def search(
     began = clock.monotonic()
     journal.check_folder(folder)
     problem = _problem(model, data, validation, board, name, seed, log)
-    engine: Engine = Measured(problem, source_of(data), source_of(test), log)
+    engine: Engine = Measured(problem, source_of(data), source_of(test), log, epochs)
     engine.check()
     with journal.opened(folder) as storage:
         if address is not None:
