@@ -25,6 +25,7 @@ from ..graph.source import Reads
 from ..ops import filters_of
 from ..quantize.settings import Quantize
 from ..quantize.to_int8 import prepare
+from ..train.steps.prune import Prune
 from .candidate import Candidate
 
 DENSE = "int8"
@@ -32,6 +33,7 @@ _STEPS = "steps"
 _CLUSTER_BITS = (7, 6, 5, 4, 3, 2, 1)  # 8 bits and centers take more than the weights
 _STEP_BITS = (4, 3, 2)
 _TEMPLATES = ((64, 7), (32, 6), (16, 5))  # and bits of pairs: 1.4 to 1 bits a weight of a 3x3 kernel
+_PRUNED_STEPS = 100  # of each training while channels go, at least
 KEEP = (0.75, 0.5)  # shares of the multiply-accumulates that pruning may leave
 _RANKS = (2, 4, 8)  # of which the smaller side of a layer is so many times larger
 _WORTH = 0.97  # of int8's bytes, at most: else a choice would cost code and gain nothing
@@ -100,7 +102,9 @@ def steps(choice: str, layers: Iterable[str], where: str = "choice") -> list[dic
     return [{"method": "codebook", **named, "templates": number}, *pairs]
 
 
-def recipe(candidate: Candidate, graph: Graph, *, data_settings: Quantize | None = None) -> rc.Recipe:
+def recipe(
+    candidate: Candidate, graph: Graph, *, data_settings: Quantize | None = None, samples: int | None = None
+) -> rc.Recipe:
     """A recipe by which `edgekc compress` makes the candidate's packed model.
 
     Layers of one choice share a step, and steps are in the order of their first layers. Pruning is in front of them,
@@ -109,6 +113,7 @@ def recipe(candidate: Candidate, graph: Graph, *, data_settings: Quantize | None
     Args:
         graph: FLOAT; the candidate's layers are its.
         data_settings: its [quantize]. Default: that of every recipe.
+        samples: that it trains on: of few, pruning takes more epochs. None: many.
 
     Raises:
         UsageError: a choice that there is not, or a layer that the graph does not have.
@@ -120,7 +125,8 @@ def recipe(candidate: Candidate, graph: Graph, *, data_settings: Quantize | None
     table: list[dict[str, Any]] = []
     if candidate.keep < 1:
         # Kernels take channels by fours.
-        table.append({"method": "prune", "keep": candidate.keep, "multiple": 4})
+        epochs = 1 if samples is None else -(-_PRUNED_STEPS // max(samples // Prune.model_fields["batch"].default, 1))
+        table.append({"method": "prune", "keep": candidate.keep, "multiple": 4, "epochs": epochs})
     for choice, layers in grouped(dict(candidate.layers)).items():
         table += steps(choice, layers, f"choice of {layers[0]}")
     if learns_steps(candidate):

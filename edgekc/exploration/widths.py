@@ -78,7 +78,7 @@ def narrower(
         UsageError: no channel can be removed, or there are no labels.
         ToolError: PyTorch is not installed.
     """
-    recipe = space.recipe(Candidate((), keep=keep), problem.graph, data_settings=problem.settings)
+    recipe = problem.recipe(Candidate((), keep=keep))
     made = compress(
         problem.graph, recipe, problem.parts.train, log, validation=problem.parts.validation, on_progress=on_training,
         trainer=trainer, checkpoints=checkpoints,

@@ -129,7 +129,7 @@ class Measured:
 
     def recipe(self, candidate: Candidate) -> str:
         """Every key is written out."""
-        return rc.dump(self._recipe(candidate))
+        return rc.dump(self.problem.recipe(candidate))
 
     def check(self) -> None:
         """UsageError where the test part could not be judged by: said before hours of work."""
@@ -154,9 +154,6 @@ class Measured:
         used.add(project, [*problem.parts.described(), ("test", part)], key, problem.name)
         return replace(found, flags=tuple(flags))
 
-    def _recipe(self, candidate: Candidate) -> rc.Recipe:
-        return space.recipe(candidate, self.problem.graph, data_settings=self.problem.settings)
-
     def _width(self, keep: float) -> widths.Width:
         if keep not in self._widths:
             raise UsageError("the tables are not there yet")
@@ -164,8 +161,8 @@ class Measured:
 
     def _proposed(self, budget: Budget, count: int, keep: float) -> list[Candidate]:
         width = self._width(keep)
-        learning = max(count // 3, 1) if self.epochs and self.trainable else 0
-        found = self._solved(budget, max(count - learning, 1), keep, width.choices)
+        learning = count // 3 if self.epochs and self.trainable else 0
+        found = self._solved(budget, count - learning, keep, width.choices)
         if learning:
             with suppress(UsageError):  # the budgets are below what 2 bits everywhere take
                 found += self._solved(budget, learning, keep, space.stepped(width.choices))

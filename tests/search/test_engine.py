@@ -76,6 +76,8 @@ def test_a_recipe_says_all_of_a_candidate(small: Problem) -> None:
     ]
     assert made.quantize.seed == 4
     assert {step.distill for step in (made.compress[0], made.compress[-1])} == {"auto"}
+    few = space.recipe(Candidate(layers, keep=0.5), small.graph, samples=1000).compress[0]
+    assert (made.compress[0].epochs, few.epochs, few.keep) == (1, 15, 0.5)
     plain = space.recipe(Candidate((("conv2d_0", "int8"),)), small.graph)
     assert plain == rc.Recipe()
 
