@@ -31,6 +31,12 @@ _LONG = 2  # candidates of the long one
 _NEAR, _CORRECTIONS = 4, 3  # of the solver's candidates that are followed by corrected ones, and how often
 _NARROW, _AROUND = 4, 8  # of each width candidates of the solver, and of all of them drawn ones
 _SURE = 0.05  # of a training: before, nobody knows how long it takes
+_PHASES = {
+    "untrained": "candidates without training",
+    "widths": "candidates of narrower networks",
+    "short": "short trainings",
+    "long": "long trainings",
+}
 _UNTRAINED = ("untrained", "widths")  # phases whose candidates are not retrained
 _SPENT = "spent"  # of a study: seconds of all runs so far
 
@@ -83,6 +89,8 @@ class _Run:
         if left is not None:
             share = shares[phase] / sum(shares[name] for name in (phase, *later))
             self.ends = time.monotonic() + share * left
+        bound = "" if left is None else f", at most {share * max(left, 0.0):.0f} s"
+        self.reports.log(f"note: {_PHASES[phase]}{bound}")
         self.give(replace(self.orders, phase=phase, sampling=False))
 
     def fits(self, seconds: float) -> bool:
@@ -247,7 +255,7 @@ def conduct(
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         ev.give_back(study, orders, trial, lost=False)
     trains = engine.trainable and settings.epochs > 0
-    later = ("widths", "short", "long") if trains else ()
+    later = ("widths",) * bool(space.keep[1:]) + ("short", "long") if trains else ()
     run.begin("untrained", later)
     run.add(proposed, "solver")
     run.work(0.0)
