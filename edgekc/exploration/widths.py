@@ -39,8 +39,10 @@ class Width:
     losses: sensitivity.SensitivityTable
     lost: float = 0.0
 
-    def proxy(self, candidate: Candidate) -> float:
-        """What a candidate of this width is expected to lose."""
+    def proxy(self, candidate: Candidate) -> float | None:
+        """What a candidate is expected to lose; None where a layer has a choice that only another width offers."""
+        if any(choice not in self.choices.get(layer, ()) for layer, choice in candidate.layers):
+            return None
         return self.lost + self.losses.proxy(dict(candidate.layers))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 from float_nets import FloatNet
 from small_problem import BOARD
+from test_solve import tables
 
 from edgekc.errors import ToolError
 from edgekc.evaluate import classes_of
 from edgekc.exploration import costs, space, truth, widths
-from edgekc.exploration.candidate import Candidate
+from edgekc.exploration.candidate import Budget, Candidate, Figures
 from edgekc.exploration.problem import Problem
 from edgekc.progress import silent, unsaid
 from edgekc.quantize import float_reference
@@ -40,6 +42,40 @@ def test_the_whole_network_has_what_its_tables_say(tmp_path: Path) -> None:
     mixed = Candidate(tuple((name, own[-1]) for name, own in found.choices.items()))
     assert any(choice != "int8" for _, choice in mixed.layers)
     assert found.proxy(mixed) == found.losses.proxy(dict(mixed.layers)) > 0
+    assert found.proxy(Candidate((("conv2d_0", "svd16"),))) is None, "the sampler draws what wider networks have"
+
+
+@pytest.mark.fast
+def test_a_third_of_the_candidates_learn_steps_where_there_is_training() -> None:
+    """By made-up tables; what missed a limit is followed by one of its kind."""
+    pytest.importorskip("optuna", reason="the extra `search` is not installed")
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from edgekc.study.measured import Measured
+
+    cost, losses = tables(0)
+    names = {"int8": "int8", "cluster4": "cluster4", "cluster2": "steps4", "svd2": "steps2"}
+    layers, lost = (
+        {layer: {names[choice]: each for choice, each in own.items()} for layer, own in table.layers.items()}
+        for table in (cost, losses)
+    )
+    width = widths.Width(
+        dict.fromkeys(layers, tuple(names.values())), replace(cost, layers=layers), replace(losses, layers=lost)
+    )
+    engine = Measured(tiny(8), None, None, unsaid, epochs=1)
+    engine._widths[1.0] = width
+    budget = Budget(flash=width.cost.flash(dict.fromkeys(layers, "cluster4")))
+    found = engine.candidates(budget, 6)
+    learning = [c for c in found if {choice for _, choice in c.layers} <= {"int8", "steps2", "steps4"}]
+    assert learning and all(map(engine.learns, learning)) and len(found) > 3
+    assert engine.space(budget).keep == (1.0, *space.KEEP)
+    floor = min(width.cost.flash(dict(c.layers)) for c in learning)
+    missed = Figures(floor + 100, 900, None, None, 0.5, 0.9, 0)
+    after = engine.corrected(Budget(flash=99_999), learning[-1], missed)
+    assert after is not None and after.layers == tuple(dict.fromkeys(layers, "int8").items()), "there is room for all"
+    below = engine.corrected(Budget(flash=floor), learning[-1], missed)
+    assert below is None or "cluster4" not in dict(below.layers).values()
+    engine.epochs = 0
+    assert engine.space(budget).keep == (1.0,) and engine.candidates(budget, 6)
 
 
 @pytest.mark.slow
