@@ -7,7 +7,7 @@ import importlib.util
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -186,7 +186,9 @@ class Measured:
 
 def board_key(board: Board) -> str:
     """A board's name and a hash of all that its file says."""
-    return f"{board.name} {_sha(repr(replace(board, path=Path())))[:12]}"
+    said = {**asdict(board), "path": ""}
+    # A set is written in another order by each process.
+    return f"{board.name} {_sha(json.dumps(said, sort_keys=True, default=sorted))[:12]}"
 
 
 def _sha(text: str) -> str:
