@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         print(f"{name}: {seconds[name]} s", flush=True)
 
     problem = Problem.open(arguments.model, arguments.data, board=arguments.board, log=print)
-    choices = space.choices(problem.graph)
+    choices = space.choices(problem.graph, epochs=1)  # learned steps too, as they are before training
     lap("open")
     cost = costs.table(problem, choices)
     lap("costs")

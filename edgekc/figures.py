@@ -16,11 +16,11 @@ def size(count: int | None, unknown: str = "not known") -> str:
 
 
 def short_size(size_bytes: int | None) -> str:
-    """A memory of a board: 512K or 4M, where K is 1024 bytes."""
+    """A memory of a board, as `parse_bytes` reads it: 512Ki or 4Mi."""
     if size_bytes is None:
         return "-"
     mib, rest = divmod(size_bytes, 1 << 20)
-    return f"{mib}M" if mib and not rest else f"{size_bytes // 1024}K"
+    return f"{mib}Mi" if mib and not rest else f"{size_bytes // 1024}Ki"
 
 
 def parse_bytes(text: str, option: str) -> int:

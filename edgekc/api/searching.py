@@ -14,12 +14,11 @@ from .. import tables
 from ..boards.board import Board
 from ..errors import ToolError, UsageError
 from ..exploration.candidate import Budget
-from ..figures import parse_seconds
+from ..figures import parse_bytes, parse_seconds
 from ..files.output import check_writable, write_file
 from ..format.fields import MAGIC
 from ..format.pack import read
 from ..judgement import Judgement
-from ..measure.budget import parse_size
 from ..names import check_name
 from ..progress import Log, Progress, silent, unsaid
 from ..recipe import Recipe
@@ -164,7 +163,7 @@ def search(
         data: samples to calibrate and train on, as in `compress`.
         board: what candidates are built for: a name, the path of a board file, or a Board.
         out: the folder for everything; new, empty, or that of an earlier search of the same model, data and board.
-        max_flash: bytes of weights, tables and code, as 65536 or "64k" (64 KiB); None: as many as it takes.
+        max_flash: bytes of weights, tables and code, as 64000, "64k" or "64Ki" (65,536); None: as many as it takes.
         max_ram: bytes of arena, state, static data and stack, likewise.
         max_latency: seconds of one run by estimated cycles, as 0.05 or "50ms".
         max_loss: points of accuracy below the float model; of a model without classes percent of output error.
@@ -203,7 +202,7 @@ def search(
     began = clock.monotonic()
     journal.check_folder(folder)
     problem = _problem(model, data, validation, board, name, seed, log)
-    engine: Engine = Measured(problem, source_of(data), source_of(test), log)
+    engine: Engine = Measured(problem, source_of(data), source_of(test), log, epochs)
     engine.check()
     with journal.opened(folder) as storage:
         if address is not None:
@@ -295,7 +294,7 @@ def _budget(flash: int | str | None, ram: int | str | None, latency: float | str
 
 
 def _bytes(value: int | str, option: str) -> int:
-    found = parse_size(str(value), option)
+    found = parse_bytes(str(value), option)
     if found <= 0:
         raise UsageError(f"{option} {value!r}: nothing fits into that")
     return found

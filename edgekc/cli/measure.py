@@ -36,7 +36,7 @@ def measure(
     ] = 300.0,
     ledger: Annotated[bool, typer.Option("--ledger", help="Also print flash by layer and kind, and all RAM.")] = False,
     max_flash: Annotated[
-        str, typer.Option(help="Fail if the model has more flash than this: 65536, 64k, 1M.", metavar="SIZE")
+        str, typer.Option(help="Fail if the model has more flash than this: 64000, 64k, 64Ki.", metavar="SIZE")
     ] = "",
     max_ram: Annotated[
         str, typer.Option(help="Fail if arena, static data and stack are more than this.", metavar="SIZE")
@@ -55,7 +55,7 @@ def measure(
     is over a budget.
     """
     from ..api.compiling import open_program
-    from ..measure.budget import parse_size
+    from ..figures import parse_bytes
     from ..measure.cycles.speed import parse_clock
     from ..measure.report import ledger_parts
     from ..tables import show
@@ -63,7 +63,7 @@ def measure(
     from ..train.bars import bars
 
     most = [
-        parse_size(text, f"--{name}") if text else None
+        parse_bytes(text, f"--{name}") if text else None
         for name, text in (("max-flash", max_flash), ("max-ram", max_ram))
     ]
     clock_hz = parse_clock(clock) if clock else None

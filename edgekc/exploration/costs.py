@@ -117,12 +117,17 @@ class CostTable:
         return None if self.seconds_per_cycle is None else cycles * self.seconds_per_cycle
 
     def calibrated(self, candidate: Candidate, figures: Figures) -> CostTable:
-        """The table after one candidate was built: its flash is right, and its cycles where all its RAM was free."""
+        """The table after one candidate was built: its flash and cycles are right, for plans in the same RAM."""
         layers = dict(candidate.layers)
         found = replace(self, fixed_flash=self.fixed_flash + figures.flash - self.flash(layers))
-        if figures.cycles is None or candidate.ram is not None or not (estimate := self.cycles(layers)):
+        if figures.cycles is None or not (estimate := self.cycles(layers)):
             return found
         return replace(found, cycle_scale=self.cycle_scale * figures.cycles / estimate)
+
+    def within(self, choices: Mapping[str, tuple[str, ...]]) -> CostTable:
+        """The table of these choices alone (layer -> some of its choices)."""
+        layers = {name: {choice: self.layers[name][choice] for choice in own} for name, own in choices.items()}
+        return replace(self, layers=layers)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""

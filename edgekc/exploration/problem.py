@@ -25,6 +25,8 @@ from ..quantize.settings import Quantize
 from ..quantize.to_int8 import prepare
 from ..recipe import Recipe
 from ..train.steps.retrain import Retrain
+from . import space
+from .candidate import Candidate
 
 MOST_JUDGED = 2000  # validation samples that judge a candidate: its accuracy is then known within a point or two
 
@@ -103,6 +105,10 @@ class Problem:
     def prepared(self) -> Graph:
         """The graph that steps of a recipe see."""
         return prepare(self.graph)
+
+    def recipe(self, candidate: Candidate) -> Recipe:
+        """By which `compress` makes a candidate; see `space.recipe`."""
+        return space.recipe(candidate, self.graph, data_settings=self.settings, samples=len(self.parts.train))
 
     @cached_property
     def judging(self) -> Dataset:

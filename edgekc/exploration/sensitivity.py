@@ -95,7 +95,7 @@ def table(
     Raises:
         UsageError: the folder holds the table of another model or other samples, or cannot be written.
     """
-    graph = replace(problem.prepared, outputs=(problem.scores,) if problem.labelled else problem.prepared.outputs)
+    graph = _scoring(problem)
     nodes = [node for node in graph.nodes if node.name in choices]
     largest = max(view_of(graph, node).out.nbytes for node in graph.nodes)
     judged = subset(problem.judging, max(1, min(_JUDGED, _HELD_BYTES // largest)), problem.seed)
@@ -123,6 +123,18 @@ def table(
         on_progress("sensitivity of layers", at + 1, len(nodes))
     layers = {name: {choice: kept.layers[name][choice] for choice in own} for name, own in choices.items()}
     return SensitivityTable(layers, len(judged), judge.accuracy)
+
+
+def between(problem: Problem, other: Problem) -> Loss:
+    """What another network of the same inputs and classes loses against the problem's, in float."""
+    judged = subset(problem.judging, _JUDGED, problem.seed)
+    exact, found = (_tail(graph, front.start(graph, judged)) for graph in (_scoring(problem), _scoring(other)))
+    return _Judge(exact, judged.y).loss(found)
+
+
+def _scoring(problem: Problem) -> Graph:
+    """The network up to its scores, or its outputs where there are no labels."""
+    return replace(problem.prepared, outputs=(problem.scores,) if problem.labelled else problem.prepared.outputs)
 
 
 def calibrated(graph: Graph, node: Node) -> int:

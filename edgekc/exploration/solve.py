@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import ToolError, UsageError
 from ..graph.ir import Array
 from . import space
-from .candidate import Budget, Candidate
+from .candidate import Budget, Candidate, Figures
 from .costs import BOUND_BYTES, CostTable
 from .sensitivity import Loss, SensitivityTable
 
@@ -99,6 +99,37 @@ def candidates(
                 made = replace(base, layers=tuple(layers.items()), ram=_bound(cost, layers, budget, base))
                 found.setdefault(made.layers, made)
     return sorted(found.values(), key=lambda made: sensitivity.proxy(dict(made.layers)))
+
+
+def corrected(
+    cost: CostTable,
+    sensitivity: SensitivityTable,
+    budget: Budget,
+    candidate: Candidate,
+    figures: Figures,
+    choices: Mapping[str, tuple[str, ...]],
+) -> Candidate | None:
+    """The best within the budgets by tables that are right for a candidate that was measured.
+
+    One that misses a limit is so followed by one that saves just that, and one that leaves room by one that takes it.
+
+    Args:
+        figures: of the candidate; its plan's RAM is lowered by as much as it is beyond the budget.
+        choices: layer -> those that may be taken.
+
+    Returns:
+        None where that is the candidate itself, or nothing is within the budgets.
+    """
+    right = cost.calibrated(candidate, figures).within(choices)
+    problem = _Knapsack(right, sensitivity, _most_cycles(right, budget))
+    layers = problem.solved(lambda loss: loss.proxy, budget.flash)
+    ram = candidate.ram
+    if budget.ram is not None and figures.ram > budget.ram:
+        ram = budget.ram if ram is None else ram + budget.ram - figures.ram
+    if layers is None or (ram is not None and ram < cost.least_ram):
+        return None
+    made = replace(candidate, layers=tuple(layers.items()), ram=ram)
+    return None if made == candidate else made
 
 
 def predicted(cost: CostTable, sensitivity: SensitivityTable, candidate: Candidate) -> Predicted:

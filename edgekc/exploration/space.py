@@ -1,7 +1,8 @@
 """The ways in which each layer of a float graph can be compressed, by name, and a candidate to a recipe.
 
 A choice is a name: `int8`; `clusterB`, B-bit indices and centers, assigned by second order; `stepsB`, B-bit centers on
-learned steps; `templatesN` and `templatesN+pairsB`, N templates, and B-bit pairs of them; `svdN`, rank N.
+steps, assigned by second order too, until training learns them; `templatesN` and `templatesN+pairsB`, N templates, and
+B-bit pairs of them; `svdN`, rank N.
 """
 
 from __future__ import annotations
@@ -24,12 +25,16 @@ from ..graph.source import Reads
 from ..ops import filters_of
 from ..quantize.settings import Quantize
 from ..quantize.to_int8 import prepare
+from ..train.steps.prune import Prune
 from .candidate import Candidate
 
 DENSE = "int8"
+_STEPS = "steps"
 _CLUSTER_BITS = (7, 6, 5, 4, 3, 2, 1)  # 8 bits and centers take more than the weights
 _STEP_BITS = (4, 3, 2)
 _TEMPLATES = ((64, 7), (32, 6), (16, 5))  # and bits of pairs: 1.4 to 1 bits a weight of a 3x3 kernel
+_PRUNED_STEPS = 100  # of each training while channels go, at least
+KEEP = (0.75, 0.5)  # shares of the multiply-accumulates that pruning may leave
 _RANKS = (2, 4, 8)  # of which the smaller side of a layer is so many times larger
 _WORTH = 0.97  # of int8's bytes, at most: else a choice would cost code and gain nothing
 _CHOICE = re.compile(r"(cluster|steps|templates|svd)([1-9][0-9]*)(?:\+pairs([1-8]))?")
@@ -44,7 +49,7 @@ def choices(graph: Graph, *, epochs: int = 0) -> dict[str, tuple[str, ...]]:
 
     Args:
         graph: FLOAT.
-        epochs: of retraining; with 0 choices that only training makes good (`stepsB`) are left out.
+        epochs: of retraining; with 0 choices that training alone makes better than others (`stepsB`) are left out.
     """
     graph = prepare(graph)
     nodes = {node.name: node for node in graph.nodes}
@@ -97,15 +102,18 @@ def steps(choice: str, layers: Iterable[str], where: str = "choice") -> list[dic
     return [{"method": "codebook", **named, "templates": number}, *pairs]
 
 
-def recipe(candidate: Candidate, graph: Graph, *, data_settings: Quantize | None = None) -> rc.Recipe:
+def recipe(
+    candidate: Candidate, graph: Graph, *, data_settings: Quantize | None = None, samples: int | None = None
+) -> rc.Recipe:
     """A recipe by which `edgekc compress` makes the candidate's packed model.
 
     Layers of one choice share a step, and steps are in the order of their first layers. Pruning is in front of them,
-    retraining behind.
+    retraining behind. Where steps are learned, `statistics` lets training begin at the float network's sizes.
 
     Args:
         graph: FLOAT; the candidate's layers are its.
         data_settings: its [quantize]. Default: that of every recipe.
+        samples: that it trains on: of few, pruning takes more epochs. None: many.
 
     Raises:
         UsageError: a choice that there is not, or a layer that the graph does not have.
@@ -116,13 +124,27 @@ def recipe(candidate: Candidate, graph: Graph, *, data_settings: Quantize | None
             raise UsageError(f"no layer is called {layer!r}", where=graph.name, fix=nearest(layer, names, "layers"))
     table: list[dict[str, Any]] = []
     if candidate.keep < 1:
-        table.append({"method": "prune", "keep": candidate.keep, "distill": 1.0})
+        # Kernels take channels by fours.
+        epochs = 1 if samples is None else -(-_PRUNED_STEPS // max(samples // Prune.model_fields["batch"].default, 1))
+        table.append({"method": "prune", "keep": candidate.keep, "multiple": 4, "epochs": epochs})
     for choice, layers in grouped(dict(candidate.layers)).items():
         table += steps(choice, layers, f"choice of {layers[0]}")
+    if learns_steps(candidate):
+        table.append({"method": "statistics"})
     if candidate.epochs:
-        table.append({"method": "retrain", "epochs": candidate.epochs, "distill": 1.0})
+        table.append({"method": "retrain", "epochs": candidate.epochs, "ema": "auto"})
     settings = data_settings or Quantize()
     return rc.from_table({"compress": table, "quantize": settings.model_dump(exclude_defaults=True)}, "candidate")
+
+
+def stepped(own: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """Layer -> its choices where steps are learned: `int8`, which is 8 bits, and `stepsB`."""
+    return {name: tuple(c for c in all_ if c == DENSE or c.startswith(_STEPS)) for name, all_ in own.items()}
+
+
+def learns_steps(candidate: Candidate) -> bool:
+    """Whether training would learn the steps of some layer."""
+    return any(choice.startswith(_STEPS) for _, choice in candidate.layers)
 
 
 def grouped(layers: Mapping[str, str]) -> dict[str, list[str]]:

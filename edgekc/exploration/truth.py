@@ -20,7 +20,6 @@ from ..pipeline import compile_packed, target_of, to_integer
 from ..progress import Log, unsaid
 from ..recipe import Recipe
 from ..train.pytorch import trainer
-from . import space
 from .candidate import Candidate, Figures
 from .problem import Problem
 
@@ -50,8 +49,7 @@ def measure(
         ToolError: a compiler or emulator is missing.
         UsageError: the candidate's layers are not the model's.
     """
-    recipe = space.recipe(candidate, problem.graph, data_settings=problem.settings)
-    ekc = packed(problem, recipe, checkpoints, on_progress, log)
+    ekc = packed(problem, problem.recipe(candidate), checkpoints, on_progress, log)
     goal = check_goal(candidate.optimise)
     target = replace(target_of(problem.board), model_ram_bytes=candidate.ram)
     made = compile_packed(ekc, f"{problem.name}.ekc", problem.name, target, goal=goal, log=log)

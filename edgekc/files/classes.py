@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,6 +15,21 @@ import numpy as np
 from ..errors import UsageError
 from ..graph.ir import Array
 from . import images, limits
+
+
+class _Hashes:
+    """SHA-256 of each file of a tree, once it is asked for: all parts that are taken of the tree share them."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self._values, self._known = count, np.zeros((0, 32), np.uint8), np.zeros(0, bool)
+
+    def of(self, row: int, read: Callable[[], bytes]) -> bytes:
+        if not len(self._known):
+            self._values, self._known = np.zeros((self.count, 32), np.uint8), np.zeros(self.count, bool)
+        if not self._known[row]:
+            self._values[row] = np.frombuffer(hashlib.sha256(read()).digest(), np.uint8)
+            self._known[row] = True
+        return bytes(self._values[row])
 
 
 class OnDisk:
@@ -34,6 +50,7 @@ class OnDisk:
         self._read: Callable[[str], bytes] | None = None
         self._reader = 0  # the process that opened it: a zip's place in its file is not to be shared
         self._digest = b""
+        self._rows, self._hashes = np.arange(len(names)), _Hashes(len(names))
 
     def __len__(self) -> int:
         return len(self._names)
@@ -48,7 +65,9 @@ class OnDisk:
 
     def take(self, index: Array) -> OnDisk:
         """The images with these indices; nothing is decoded."""
-        return OnDisk(self.path, self._names[index], self._image)
+        found = OnDisk(self.path, self._names[index], self._image)
+        found._rows, found._hashes = self._rows[index], self._hashes
+        return found
 
     def __getitem__(self, index: Any) -> Array:
         """Decoded images. UsageError: one cannot be read, or has another size."""
@@ -64,11 +83,11 @@ class OnDisk:
         return self[:].astype(dtype or np.uint8, copy=False)
 
     def digest(self) -> bytes:
-        """SHA-256 of the names and the files, which are read once for it."""
+        """SHA-256 of the names and the files. A file is read once for it, also where several parts hold it."""
         if not self._digest:
             found = hashlib.sha256(repr(self.shape).encode())
-            for name in map(os.fsdecode, self._names):
-                found.update(os.fsencode(name) + hashlib.sha256(self._bytes(name)).digest())
+            for row, name in zip(self._rows, map(os.fsdecode, self._names), strict=True):
+                found.update(os.fsencode(name) + self._hashes.of(int(row), partial(self._bytes, name)))
             self._digest = found.digest()
         return self._digest
 
@@ -78,7 +97,7 @@ class OnDisk:
         return self._read(name)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_read": None}
+        return {**self.__dict__, "_read": None, "_hashes": _Hashes(self._hashes.count)}
 
 
 @dataclass(frozen=True, slots=True)

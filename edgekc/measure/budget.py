@@ -1,26 +1,10 @@
-"""Sizes as users write them, and the gates that fail a build which has grown too large."""
+"""The gates that fail a build which has grown too large."""
 
 from __future__ import annotations
-
-import re
 
 from ..errors import CapacityError, UsageError
 from .by_layer import Row
 from .emulated import Measurement
-
-_UNITS = {"": 1, "k": 1024, "m": 1024 * 1024}
-
-
-def parse_size(text: str, option: str) -> int:
-    """Bytes of 65536, 64k, 64K, 64KiB, 1M.
-
-    Raises:
-        UsageError: it is no such size.
-    """
-    match = re.fullmatch(r"\s*(\d+)\s*(?:([km])(?:i?b)?|b)?\s*", text, re.IGNORECASE)
-    if match is None:
-        raise UsageError(f"{option} {text!r}: not a size", fix="write it like 65536, 64k or 1M")
-    return int(match[1]) * _UNITS[(match[2] or "").lower()]
 
 
 def check_budget(m: Measurement, max_flash: int | None, max_ram: int | None) -> None:

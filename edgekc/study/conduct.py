@@ -13,14 +13,14 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from ..errors import UsageError
+from ..errors import EdgekcError, UsageError
 from ..exploration.candidate import Candidate
 from ..files.output import write_file
 from ..progress import Log, Progress
 from . import evaluate as ev
 from . import journal
-from .engine import Engine, Settings
-from .trials import OBJECTIVES, Trial, ranked, worth_training
+from .engine import Engine, Settings, checkpoint_folder
+from .trials import OBJECTIVES, Trial, near, ranked, worth_training
 
 BEAT = "beat"  # of a trial at a worker: a number that changes as long as the worker lives
 LOST_S = 60.0  # without a beat a worker is lost
@@ -28,7 +28,16 @@ _POLL_S = 0.2
 _SOLVER = 16  # candidates of the solver, at most a third of all
 _SHORT = (4, 2)  # candidates of the short training, and its epochs
 _LONG = 2  # candidates of the long one
+_NEAR, _CORRECTIONS = 4, 3  # of the solver's candidates that are followed by corrected ones, and how often
+_NARROW, _AROUND = 4, 8  # of each width candidates of the solver, and of all of them drawn ones
 _SURE = 0.05  # of a training: before, nobody knows how long it takes
+_PHASES = {
+    "untrained": "candidates without training",
+    "widths": "candidates of narrower networks",
+    "short": "short trainings",
+    "long": "long trainings",
+}
+_UNTRAINED = ("untrained", "widths")  # phases whose candidates are not retrained
 _SPENT = "spent"  # of a study: seconds of all runs so far
 
 
@@ -73,14 +82,16 @@ class _Run:
             return None
         return self.settings.seconds - self.spent - (time.monotonic() - self.began)
 
-    def begin(self, phase: str, later: Sequence[str], sampling: bool = False) -> None:
+    def begin(self, phase: str, later: Sequence[str]) -> None:
         """Give a phase its share of the time, and tell workers."""
         shares, left = self.settings.shares, self.left
         self.ends = None
         if left is not None:
             share = shares[phase] / sum(shares[name] for name in (phase, *later))
             self.ends = time.monotonic() + share * left
-        self.give(replace(self.orders, phase=phase, sampling=sampling))
+        bound = "" if left is None else f", at most {share * max(left, 0.0):.0f} s"
+        self.reports.log(f"note: {_PHASES[phase]}{bound}")
+        self.give(replace(self.orders, phase=phase, sampling=False))
 
     def fits(self, seconds: float) -> bool:
         """Whether something of so many seconds ends within the phase."""
@@ -127,7 +138,7 @@ class _Run:
 
     def typical(self, expected: float) -> float:
         """Seconds that the next candidate takes: as the longest of the last ones of this phase."""
-        phases = ("solver", "around") if self.orders.phase == "untrained" else (self.orders.phase,)
+        phases = ev.UNTRAINED if self.orders.phase in _UNTRAINED else (self.orders.phase,)
         trials = [t for t in self.study.get_trials(deepcopy=False) if t.user_attrs.get("phase") in phases]
         seconds = [float(t.user_attrs.get("seconds", 0.0)) for t in trials if t.state is TrialState.COMPLETE]
         return max(seconds[-5:], default=expected)
@@ -135,13 +146,8 @@ class _Run:
     def one(self, trial: optuna.Trial, candidate: Candidate) -> None:
         """Measure one candidate here."""
         earlier = ev.known([self.study, *self.others]).get(ev.key_of(candidate))
-        checkpoints = self.folder / "checkpoints" / candidate.key if candidate.epochs else None
-
-        def on_training(title: str, now: Any) -> None:
-            self.reports.on_training(title, now)
-            late = self.ends is not None and time.monotonic() + now.seconds_left > self.ends
-            if late and now.epoch * now.steps + now.step >= _SURE * now.epochs * now.steps:
-                raise TimeUpError
+        trains = candidate.epochs > 0 or candidate.keep < 1
+        checkpoints = checkpoint_folder(self.folder / "checkpoints", candidate) if trains else None
 
         def keep(_trial: optuna.Trial, found: Candidate, data: bytes) -> None:
             write_file(self.folder / journal.MODELS / f"{found.key}.ekc", data)
@@ -149,11 +155,22 @@ class _Run:
         try:
             ev.evaluate(
                 self.study, self.orders, trial, candidate, self.engine, earlier, worker="", checkpoints=checkpoints,
-                on_progress=on_training, log=self.reports.log, keep=keep,
+                on_progress=self.on_training, log=self.reports.log, keep=keep,
             )  # fmt: skip
         except TimeUpError:
             self.study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
             self.reports.log(f"note: {candidate.key}: its training would not have ended in time")
+        self.keep_time()
+
+    def on_training(self, title: str, now: Any) -> None:
+        """TimeUpError where a training would end later than the phase."""
+        self.reports.on_training(title, now)
+        late = self.ends is not None and time.monotonic() + now.seconds_left > self.ends
+        if late and now.epoch * now.steps + now.step >= _SURE * now.epochs * now.steps:
+            raise TimeUpError
+
+    def keep_time(self) -> None:
+        """For the next run, if this one is killed."""
         self.study.set_user_attr(_SPENT, round(self.spent + time.monotonic() - self.began, 3))
 
     def drop(self) -> None:
@@ -186,8 +203,9 @@ class _Run:
             if line != self.best:
                 self.reports.log(f"best so far: {line}")
             self.best = line
-        total = self.orders.trials if self.orders.phase == "untrained" else len(trials)
-        done = len([t for t in found if t.candidate.epochs == 0]) if self.orders.phase == "untrained" else len(found)
+        untrained = self.orders.phase in _UNTRAINED
+        total = self.orders.trials if untrained else len(trials)
+        done = len([t for t in found if t.candidate.epochs == 0]) if untrained else len(found)
         self.reports.progress(self.best, min(done, total), total)
         for trial in found:
             if trial.number in new:
@@ -227,7 +245,7 @@ def conduct(
     engine.prepare(folder, reports.progress)
     space = engine.space(settings.budget)
     proposed = engine.candidates(settings.budget, min(_SOLVER, max(settings.trials // 3, 1)))
-    orders = ev.Orders("untrained", True, settings.trials, settings.seed, space, settings.budget)
+    orders = ev.Orders("untrained", False, settings.trials, settings.seed, space, settings.budget)
     study = _study(storage, engine, orders)
     others = [s for s in journal.every_study(storage) if s.study_name != study.study_name]
     for other in others:
@@ -237,11 +255,16 @@ def conduct(
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         ev.give_back(study, orders, trial, lost=False)
     trains = engine.trainable and settings.epochs > 0
-    later = ("short", "long") if trains else ()
-    run.begin("untrained", later, sampling=True)
+    later = ("widths",) * bool(space.keep[1:]) + ("short", "long") if trains else ()
+    run.begin("untrained", later)
     run.add(proposed, "solver")
     run.work(0.0)
+    _correct(run, proposed)
+    run.give(replace(run.orders, sampling=True))
+    run.work(0.0)
     if trains:
+        if space.keep[1:]:
+            _narrow(run, space.keep[1:])
         _train(run)
     run.give(replace(run.orders, done=True, sampling=False))
     if not ranked(run.records(), settings.budget):
@@ -249,11 +272,58 @@ def conduct(
     return study
 
 
+def _correct(run: _Run, proposed: Sequence[Candidate]) -> None:
+    """What comes near a limit is followed by what saves just the rest, or takes it: figures correct the tables."""
+    chains = near([t for t in run.records() if t.candidate in proposed], run.settings.budget, _NEAR)
+    for _ in range(_CORRECTIONS):
+        asked = [run.engine.corrected(run.settings.budget, t.candidate, t.figures) for t in chains if t.figures]
+        new = list(dict.fromkeys(c for c in asked if c is not None))
+        if not new:
+            return
+        run.add(new, "corrected")
+        run.work(0.0)
+        chains = [t for t in run.records() if t.candidate in new and t.figures]
+
+
+def _narrow(run: _Run, widths: Sequence[float]) -> None:
+    """Networks of fewer channels: each is trained once, and then its candidates are measured like all others."""
+    run.begin("widths", ("short", "long"))
+    proposed: list[Candidate] = []
+
+    def log(text: str) -> None:
+        """A line comes with each round of pruning."""
+        run.reports.log(text)
+        if not run.fits(0.0):
+            raise TimeUpError
+
+    for keep in widths:
+        try:
+            found = run.engine.narrower(
+                run.settings.budget, _NARROW, keep, run.folder, on_training=run.on_training,
+                progress=run.reports.progress, log=log,
+            )  # fmt: skip
+        except TimeUpError:
+            run.reports.log(f"note: there is no time for a network of {keep:.0%} of the computation")
+            break
+        except EdgekcError as error:
+            run.reports.log(f"note: no network of {keep:.0%} of the computation: {error}")
+            break
+        finally:
+            run.keep_time()
+        run.add(found, "solver")
+        proposed += found
+        run.work(0.0)
+    if proposed:
+        _correct(run, proposed)
+        run.give(replace(run.orders, sampling=True, widths=True, trials=run.orders.trials + len(proposed) + _AROUND))
+        run.work(0.0)
+
+
 def _train(run: _Run) -> None:
     """Short trainings of the few that may become best, long ones of those that did."""
     count, epochs = _SHORT[0], min(_SHORT[1], run.settings.epochs)
     run.begin("short", ("long",))
-    chosen = worth_training(run.records(), run.settings.budget, count)
+    chosen = worth_training(run.records(), run.settings.budget, count, run.engine.learns)
     short = [replace(t.candidate, epochs=epochs) for t in chosen]
     run.add(short, "short")
     run.work(max((t.seconds for t in chosen), default=0.0))

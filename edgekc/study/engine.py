@@ -23,11 +23,18 @@ class Space:
         layers: layer -> its choices.
         optimise: what kernels may be chosen for, see `Candidate`.
         ram: RAM that a plan may take, in bytes; None: what costs fewest cycles.
+        keep: shares of the computation that pruning may leave, 1 first; all others take training.
     """
 
     layers: Mapping[str, tuple[str, ...]]
     optimise: tuple[str, ...] = ("speed",)
     ram: tuple[int | None, ...] = (None,)
+    keep: tuple[float, ...] = (1.0,)
+
+
+def checkpoint_folder(folder: Path, candidate: Candidate) -> Path:
+    """Where the steps of a candidate keep what they did: all of one width share the pruned network."""
+    return folder / (candidate.key if candidate.keep == 1.0 else f"keep-{candidate.keep:g}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +110,26 @@ class Engine(Measure, Protocol):
         """The solver's, the most promising first. UsageError where a budget is below the least possible."""
         ...
 
+    def narrower(
+        self, budget: Budget, count: int, keep: float, folder: Path, *, on_training: OnProgress, progress: Progress,
+        log: Log,
+    ) -> Sequence[Candidate]:  # fmt: skip
+        """The solver's for a width, which is trained first. EdgekcError where the network has no such width.
+
+        Args:
+            keep: share of the computation, one of `space`.
+            folder: of the search; what was trained is kept there.
+        """
+        ...
+
+    def corrected(self, budget: Budget, candidate: Candidate, figures: Figures) -> Candidate | None:
+        """What the solver says is best once its tables are right for a measured candidate; None: nothing else."""
+        ...
+
+    def learns(self, candidate: Candidate) -> bool:
+        """Whether training changes more of it than of others: of each kind some are trained."""
+        ...
+
     def proxy(self, candidate: Candidate) -> float | None:
         """The loss that the solver expects, in units of its own; None: not known."""
         ...
@@ -117,7 +144,7 @@ class Engine(Measure, Protocol):
 
 
 # Of the time that the tables leave, where there is training. Untrained candidates take seconds, and an epoch minutes.
-SHARES = {"untrained": 0.4, "short": 0.2, "long": 0.4}
+SHARES = {"untrained": 0.3, "widths": 0.15, "short": 0.2, "long": 0.35}
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ _AGAIN = 25  # candidates in a row that are known already: the sampler has no ne
 _STARTUP = 4  # trials that are drawn at random, where the solver gave fewer
 _LOST = 5  # workers that one candidate may lose: it may be what ends them
 _CHUNK = 1 << 20  # characters of a model in one attribute: a message of gRPC holds 4 MiB
-_UNTRAINED = ("solver", "around")
+UNTRAINED = ("solver", "corrected", "around")  # phases of candidates that `epochs` of training come behind
 OnTraining = Callable[[str, Any], None]
 
 
@@ -43,6 +43,7 @@ class Orders:
         space: what it chooses from.
         budget: what is within limits.
         done: the search has ended.
+        widths: whether candidates that are drawn may be narrower than the network.
     """
 
     phase: str
@@ -52,6 +53,7 @@ class Orders:
     space: Space
     budget: Budget
     done: bool = False
+    widths: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """What `from_dict` reads."""
@@ -61,7 +63,8 @@ class Orders:
     def from_dict(found: Mapping[str, Any]) -> Orders:
         """What `to_dict` gave, as JSON has it."""
         layers = {layer: tuple(names) for layer, names in found["space"]["layers"].items()}
-        space = Space(layers, tuple(found["space"]["optimise"]), tuple(found["space"]["ram"]))
+        others = {name: tuple(found["space"][name]) for name in ("optimise", "ram", "keep")}
+        space = Space(layers, **others)
         return Orders(**{**found, "space": space, "budget": Budget(**found["budget"])})
 
     def parameters(self) -> Iterator[tuple[str, Sequence[Any]]]:
@@ -70,17 +73,18 @@ class Orders:
             yield f"layer {layer}", names
         yield "optimise", self.space.optimise
         yield "ram", self.space.ram
+        yield "keep", self.space.keep
 
     def drawn(self, values: Mapping[str, Any]) -> Candidate:
         """The candidate of a parameter's value each."""
         layers = tuple((layer, values[f"layer {layer}"]) for layer in self.space.layers)
-        return Candidate(layers, optimise=values["optimise"], ram=values["ram"])
+        return Candidate(layers, values["keep"], values["optimise"], values["ram"])
 
     def fixed(self, candidate: Candidate) -> dict[str, Any]:
         """The parameters nearest to a candidate that the solver proposed."""
         layers = dict(candidate.layers)
         wanted: dict[str, Any] = {f"layer {layer}": layers.get(layer) for layer in self.space.layers}
-        wanted |= {"optimise": candidate.optimise, "ram": candidate.ram}
+        wanted |= {"optimise": candidate.optimise, "ram": candidate.ram, "keep": candidate.keep}
         return {name: wanted[name] if wanted[name] in choices else choices[0] for name, choices in self.parameters()}
 
 
@@ -122,9 +126,10 @@ def take(study: optuna.Study, orders: Orders) -> tuple[optuna.Trial, Candidate] 
     # A sampler that begins anew with each trial draws the same behind a kill as without one.
     begun = sum(is_final(t) or t.state is TrialState.RUNNING for t in trials)
     seed = hashlib.sha256(f"{orders.seed} {begun}".encode()).digest()
-    study.sampler = optuna.samplers.TPESampler(
+    sampler: optuna.samplers.BaseSampler = optuna.samplers.TPESampler(
         seed=int.from_bytes(seed[:4], "little"), n_startup_trials=_STARTUP, multivariate=True
     )
+    study.sampler = sampler if orders.widths else optuna.samplers.PartialFixedSampler({"keep": 1.0}, sampler)
     trial = study.ask()
     values = {name: trial.suggest_categorical(name, choices) for name, choices in orders.parameters()}
     given = trial.user_attrs.get("candidate")
@@ -140,7 +145,7 @@ def take(study: optuna.Study, orders: Orders) -> tuple[optuna.Trial, Candidate] 
 
 
 def _enough(trials: Sequence[FrozenTrial], orders: Orders) -> bool:
-    begun = [t for t in trials if t.user_attrs.get("phase") in _UNTRAINED]
+    begun = [t for t in trials if t.user_attrs.get("phase") in UNTRAINED]
     final = [t for t in begun if is_final(t)]
     running = [t for t in begun if t.state is TrialState.RUNNING]
     last = final[-_AGAIN:]

@@ -22,8 +22,8 @@ from .engine import Identity
 FILE = "study.journal"
 MODELS = "models"  # folder below the output folder: packed models that were measured here, by key
 _LOCK = ".lock"  # of Optuna's own lock beside the journal
-_OURS = (FILE, MODELS, "checkpoints", "sensitivity.json", "costs.json", "edgekc-data.json", "best.ekc", "recipe.toml",
-         "pareto.json", "pareto.svg", "report.md")  # fmt: skip
+_OURS = (FILE, MODELS, "checkpoints", "widths", "sensitivity.json", "costs.json", "edgekc-data.json", "best.ekc",
+         "recipe.toml", "pareto.json", "pareto.svg", "report.md")  # fmt: skip
 _ELSEWHERE = "name a new or empty folder"
 _IDENTITY = "identity"
 

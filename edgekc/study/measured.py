@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,14 +16,14 @@ from .. import recipe as rc
 from ..boards.board import Board
 from ..data import Source, for_graph
 from ..errors import UsageError
-from ..exploration import costs, sensitivity, solve, space, truth
+from ..exploration import solve, space, truth, widths
 from ..exploration.candidate import Budget, Candidate, Figures
 from ..exploration.problem import Problem
 from ..graph.ir import dump
 from ..judgement import Judgement, judge
 from ..parts import check_test, described, read_test, shared
 from ..progress import Log, Progress
-from .engine import Identity, Space
+from .engine import Identity, Space, checkpoint_folder
 
 if TYPE_CHECKING:
     from ..compression.state import OnProgress
@@ -36,16 +37,16 @@ class Measured:
         problem: what is searched.
         data: as it was given; its test part is read by `judge` alone.
         test: labelled samples that judge; None: the test part of the data.
+        epochs: of the longest training of a candidate; 0: none is trained.
     """
 
     problem: Problem
     data: Source | None
     test: Source | None
     log: Log
+    epochs: int = 0
     _identity: Identity | None = None
-    _cost: costs.CostTable | None = None
-    _sensitivity: sensitivity.SensitivityTable | None = None
-    _choices: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _widths: dict[float, widths.Width] = field(default_factory=dict)  # what `keep` of a candidate leaves
 
     @property
     def name(self) -> str:
@@ -78,34 +79,47 @@ class Measured:
 
     def prepare(self, folder: Path, progress: Progress) -> None:
         """Both tables; that of sensitivities goes on from what a killed run left."""
-        progress("costs of every layer and choice", 0, 0)
-        self._choices = space.choices(self.problem.graph)
-        self._cost = costs.table(self.problem, self._choices)
-        self._sensitivity = sensitivity.table(self.problem, self._choices, on_progress=progress, folder=folder)
+        epochs = self.epochs if self.trainable else 0
+        self._widths[1.0] = widths.whole(self.problem, epochs, folder=folder, on_progress=progress)
 
     def space(self, budget: Budget) -> Space:
-        """Every choice, for speed and for size, with all RAM and with the budget's."""
+        """Every choice, for speed and for size, with all RAM and with the budget's, and every width."""
         ram = (None,) if budget.ram is None else (None, budget.ram)
-        return Space(dict(self._choices), ("speed", "size"), ram)
+        prunes = self.epochs > 0 and self.trainable and self.labelled
+        return Space(dict(self._width(1.0).choices), ("speed", "size"), ram, (1.0, *(space.KEEP if prunes else ())))
 
     def candidates(self, budget: Budget, count: int) -> Sequence[Candidate]:
-        """The solver's, of each way to plan and to build."""
-        cost, table = self._tables()
-        found: list[Candidate] = []
-        ways = [Candidate((), ram=ram) for ram in self.space(budget).ram]
-        for base in ways:
-            # What a plan within less RAM takes is not in the tables: there it is no limit.
-            limits = budget if base.ram is None else replace(budget, ram=None)
-            found += solve.candidates(cost, table, limits, count, base)
-        first = [solve.predicted(cost, table, candidate).proxy for candidate in found]
-        order = sorted(range(len(found)), key=lambda i: (first[i], i))
-        return [found[i] for i in order][:count]
+        """The solver's, of each way to plan and to build; where there is training, a third learns steps."""
+        return self._proposed(budget, count, 1.0)
+
+    def narrower(
+        self, budget: Budget, count: int, keep: float, folder: Path, *, on_training: OnProgress, progress: Progress,
+        log: Log,
+    ) -> Sequence[Candidate]:  # fmt: skip
+        """The network is pruned in earnest, once; the folder keeps what came out, for the candidates too."""
+        title = f"keep-{keep:g}"
+        progress(f"a network of {keep:.0%} of the computation", 0, 0)
+        self._widths[keep] = widths.narrower(
+            self.problem, keep, self.epochs, folder=folder / "widths" / title,
+            checkpoints=checkpoint_folder(folder / "checkpoints", Candidate((), keep=keep)),
+            on_training=on_training, on_progress=progress, log=log,
+        )  # fmt: skip
+        return self._proposed(budget, count, keep)
+
+    def corrected(self, budget: Budget, candidate: Candidate, figures: Figures) -> Candidate | None:
+        """By the tables of its width, and of its choices where it learns steps."""
+        width = self._width(candidate.keep)
+        own = space.stepped(width.choices) if space.learns_steps(candidate) else width.choices
+        return solve.corrected(width.cost, width.losses, budget, candidate, figures, own)
+
+    def learns(self, candidate: Candidate) -> bool:
+        """Whether it has layers on steps."""
+        return space.learns_steps(candidate)
 
     def proxy(self, candidate: Candidate) -> float | None:
         """Summed over layers; None of a trained candidate, of which the tables know nothing."""
-        if candidate.epochs or candidate.keep != 1.0 or self._sensitivity is None:
-            return None
-        return self._sensitivity.proxy(dict(candidate.layers))
+        width = self._widths.get(candidate.keep)
+        return None if candidate.epochs or width is None else width.proxy(candidate)
 
     def measure(
         self, candidate: Candidate, *, checkpoints: Path | None, on_progress: OnProgress, log: Log
@@ -115,7 +129,7 @@ class Measured:
 
     def recipe(self, candidate: Candidate) -> str:
         """Every key is written out."""
-        return rc.dump(self._recipe(candidate))
+        return rc.dump(self.problem.recipe(candidate))
 
     def check(self) -> None:
         """UsageError where the test part could not be judged by: said before hours of work."""
@@ -140,18 +154,41 @@ class Measured:
         used.add(project, [*problem.parts.described(), ("test", part)], key, problem.name)
         return replace(found, flags=tuple(flags))
 
-    def _recipe(self, candidate: Candidate) -> rc.Recipe:
-        return space.recipe(candidate, self.problem.graph, data_settings=self.problem.settings)
-
-    def _tables(self) -> tuple[costs.CostTable, sensitivity.SensitivityTable]:
-        if self._cost is None or self._sensitivity is None:
+    def _width(self, keep: float) -> widths.Width:
+        if keep not in self._widths:
             raise UsageError("the tables are not there yet")
-        return self._cost, self._sensitivity
+        return self._widths[keep]
+
+    def _proposed(self, budget: Budget, count: int, keep: float) -> list[Candidate]:
+        width = self._width(keep)
+        learning = count // 3 if self.epochs and self.trainable else 0
+        found = self._solved(budget, count - learning, keep, width.choices)
+        if learning:
+            with suppress(UsageError):  # the budgets are below what 2 bits everywhere take
+                found += self._solved(budget, learning, keep, space.stepped(width.choices))
+        return list(dict.fromkeys(found))
+
+    def _solved(
+        self, budget: Budget, count: int, keep: float, own: Mapping[str, tuple[str, ...]]
+    ) -> list[Candidate]:  # fmt: skip
+        """The solver's of these choices, the most promising first."""
+        width = self._width(keep)
+        cost = width.cost.within(own)
+        found: list[Candidate] = []
+        for ram in self.space(budget).ram:
+            # What a plan within less RAM takes is not in the tables: there it is no limit.
+            limits = budget if ram is None else replace(budget, ram=None)
+            found += solve.candidates(cost, width.losses, limits, count, Candidate((), keep=keep, ram=ram))
+        proxies = [solve.predicted(cost, width.losses, candidate).proxy for candidate in found]
+        order = sorted(range(len(found)), key=lambda i: (proxies[i], i))
+        return [found[i] for i in order][:count]
 
 
 def board_key(board: Board) -> str:
     """A board's name and a hash of all that its file says."""
-    return f"{board.name} {_sha(repr(replace(board, path=Path())))[:12]}"
+    said = {**asdict(board), "path": ""}
+    # A set is written in another order by each process.
+    return f"{board.name} {_sha(json.dumps(said, sort_keys=True, default=sorted))[:12]}"
 
 
 def _sha(text: str) -> str:

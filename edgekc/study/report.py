@@ -18,6 +18,7 @@ from .trials import Bought, Trial, binding, buys, front, measured
 
 _PHASES = {
     "solver": "the solver's, not trained",
+    "corrected": "that save what those missed, or take what they left",
     "around": "drawn around them, not trained",
     "short": "trained for a short time",
     "long": "trained for long",

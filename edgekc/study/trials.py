@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 from ..exploration.candidate import Budget, Candidate, Figures
 
 OBJECTIVES = ("flash", "ram", "cycles", "loss")  # what is made small
 _WORDS = {"flash": "bytes of flash", "ram": "bytes of RAM", "seconds": "ms", "loss": "points"}
+_LITTLE = 0.15  # of a limit: what another choice of layers may save
 _STEPS = 3  # of each budget that `buys` goes up
 
 
@@ -19,7 +21,7 @@ class Trial:
 
     Attributes:
         number: in the order in which they began.
-        phase: `solver`, `around`, `short` or `long`: what proposed it, or how long it was trained.
+        phase: `solver`, `corrected`, `around`, `short` or `long`: what proposed it, or how long it was trained.
         candidate: what was tried.
         figures: what it costs and loses; None where it could not be built, or time was up.
         over: the budgets that it is beyond, each by which share.
@@ -101,19 +103,35 @@ def binding(trial: Trial) -> str:
     return max(trial.over, key=lambda name: trial.over[name], default="")
 
 
-def worth_training(trials: Sequence[Trial], budget: Budget, count: int) -> list[Trial]:
+def near(trials: Sequence[Trial], budget: Budget, count: int) -> list[Trial]:
+    """The measured ones that are within the limits of flash, RAM and time, or beyond them by little; the best first."""
+    if (budget.flash, budget.ram, budget.seconds) == (None, None, None):
+        return []
+    costs = replace(budget, loss=None)
+    rows = [t for t in measured(trials) if t.figures is not None and all(
+        share <= _LITTLE for share in t.figures.over(costs).values())]  # fmt: skip
+    return sorted(rows, key=lambda t: (_loss(t), t.number))[:count]
+
+
+def worth_training(
+    trials: Sequence[Trial], budget: Budget, count: int, learns: Callable[[Candidate], bool]
+) -> list[Trial]:
     """The untrained ones that training may make best.
 
-    It wins back accuracy and leaves costs as they are, so the loss is no limit here, and the others are.
+    It wins back accuracy and leaves costs as they are, so the loss is no limit here, and the others are. Half of them
+    are of those that learn more by training than others: untrained losses do not say which kind ends better.
     """
-    costs = [t for t in measured(trials) if t.candidate.epochs == 0 and set(t.over) <= {"loss"}] or [
-        t for t in measured(trials) if t.candidate.epochs == 0
-    ]
+    every = [t for t in measured(trials) if t.candidate.epochs == 0]
+    costs = [t for t in every if set(t.over) <= {"loss"}] or every
     if budget.loss is not None and (budget.flash, budget.ram, budget.seconds) == (None, None, None):
         # The smallest that is close enough: a few points beyond the limit are what training can win back.
         costs = [t for t in costs if t.over.get("loss", 0.0) <= _WON_BACK] or costs
-        return sorted(costs, key=lambda t: (_flash(t), t.number))[:count]
-    return sorted(costs, key=lambda t: (sum(t.over.values()), _loss(t), _flash(t), t.number))[:count]
+        ordered = sorted(costs, key=lambda t: (_flash(t), t.number))
+    else:
+        ordered = sorted(costs, key=lambda t: (sum(t.over.values()), _loss(t), _flash(t), t.number))
+    kinds = [[t for t in ordered if learns(t.candidate) is kind][: count // 2] for kind in (True, False)]
+    chosen = [t for pair in zip_longest(*kinds) for t in pair if t is not None]
+    return [*chosen, *(t for t in ordered if t not in chosen)][:count]
 
 
 _WON_BACK = 4.0  # times the limit of loss

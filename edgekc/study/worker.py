@@ -27,7 +27,7 @@ from ..progress import Log, Progress
 from . import evaluate as ev
 from . import journal
 from .conduct import BEAT
-from .engine import Measure
+from .engine import Measure, checkpoint_folder
 
 Result = TypeVar("Result")
 BEAT_S = 5.0  # between two signs of life; the search waits for many of them
@@ -178,7 +178,7 @@ def _loop(
         with _beating(trial):
             ev.evaluate(
                 study, orders, trial, candidate, engine, ev.known([study]).get(candidate.key), worker=me,
-                checkpoints=None if checkpoints is None else checkpoints / candidate.key,
+                checkpoints=None if checkpoints is None else checkpoint_folder(checkpoints, candidate),
                 on_progress=lambda title, now: None, log=log, keep=keep,
                 persist=lambda job: _patiently(job, host, port, patience),
             )  # fmt: skip

@@ -7,7 +7,6 @@ the student's start and the order of samples included, is the same for all.
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 from collections.abc import Callable
@@ -257,7 +256,7 @@ def compare_files(
     content = model.read_bytes()
 
     def metadata(variant: Recipe) -> dict[str, str]:
-        return source_metadata(model, content, json.dumps(variant.model_dump(mode="json", exclude_defaults=True)))
+        return source_metadata(model, content, variant.text)
 
     return compare(
         source, recipe, samples, judging, seeds, log, validation=chooses, part=part, metadata=metadata,

@@ -23,7 +23,7 @@ from .loop import Loss, Options, Scores, Trainable, frozen, in_order, rate_of, r
 from .net import Net
 from .place import ALONE, Place
 from .possible import is_classifier, teacher_of
-from .rates import MOST_SAMPLES, find_rate, some, usual_rate
+from .rates import MOST_SAMPLES, find_rate, of_whole, some, usual_rate
 from .steps.retrain import Retrain
 
 _GOOD_TEACHER = 0.5  # share of right answers; a model that has fewer is hardly trained, or for something else
@@ -155,10 +155,13 @@ class _Chooser:
         if known is not None:
             return replace(options, learning_rate=known)
         held = self.job.samples if self.job.validation is None else self.job.validation
-        rate, tried = find_rate(net, self.job.samples, loss, options, self.judge, held)
+        found, tried = find_rate(net, self.job.samples, loss, options, self.judge, held)
         listed = ", ".join(f"{each:.1e}: {value:.4f}" for each, value in sorted(tried))
+        rate = of_whole(found, net)
+        third = "" if rate == found else f", a third of {found:.1e}, since steps are learned:"
         self.job.log(
-            f"note: {self.job.where}: learning rate {rate:.1e}, found by short trainings (loss by rate {listed})"
+            f"note: {self.job.where}: learning rate {rate:.1e}{third or ','} found by short trainings "
+            f"(loss by rate {listed})"
         )
         return replace(options, learning_rate=rate)
 

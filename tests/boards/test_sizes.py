@@ -16,13 +16,12 @@ from typer.testing import CliRunner
 
 from edgekc.boards.board import list_boards, load_board
 from edgekc.cli.main import app
-from edgekc.errors import CapacityError, UsageError, VerifyError
+from edgekc.errors import CapacityError, VerifyError
 from edgekc.files.output import read_manifest, write_folder
 from edgekc.firmware.branches import indirect_calls
 from edgekc.firmware.build import build_image
 from edgekc.firmware.elf import read_elf
 from edgekc.firmware.toolchain import gcc_compiler
-from edgekc.measure.budget import parse_size
 from edgekc.measure.by_layer import OUTSIDE, split_flash, split_ram
 from edgekc.measure.ledger import embedded_sections, read_ledger
 from edgekc.measure.stack import StackBound, check_stack, stack_bound
@@ -208,28 +207,6 @@ def test_more_stack_than_the_bound_is_an_error() -> None:
     check_stack(StackBound(None, (), "why"), 5000, "here")
     with pytest.raises(VerifyError, match=r"here: the stack reached 101 bytes, .* bound is 100 \(a_run > b\)"):
         check_stack(bound, 101, "here")
-
-
-@pytest.mark.parametrize(
-    ("text", "size"),
-    [
-        ("65536", 65536),
-        ("64k", 65536),
-        ("64K", 65536),
-        ("64KiB", 65536),
-        ("1M", 1 << 20),
-        (" 2 mb ", 2 << 20),
-        ("7b", 7),
-    ],
-)
-def test_sizes_as_users_write_them(text: str, size: int) -> None:
-    assert parse_size(text, "--max-flash") == size
-
-
-@pytest.mark.parametrize("text", ["", "k", "-1", "1.5k", "64 g", "many"])
-def test_other_sizes_are_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"--max-ram .*not a size"):
-        parse_size(text, "--max-ram")
 
 
 def test_budgets_gate_a_build(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,8 @@ class FakeEngine:
         calls: keys of what was measured, in order.
         wait: seconds that one takes.
         broken: keys of candidates that cannot be built.
+        widths: shares of the computation that it can leave.
+        corrects: whether it follows up on what it measured.
     """
 
     identity: Identity = field(default_factory=lambda: Identity("0.1.0", "m" * 64, "d" * 64, "board 0", 0))
@@ -41,6 +43,8 @@ class FakeEngine:
     broken: frozenset[str] = frozenset()
     before: Callable[[Candidate], None] = lambda candidate: None
     judgement: Judgement | None = None
+    widths: tuple[float, ...] = ()
+    corrects: bool = False
     name: str = "fake"
     board: str = "nucleo-f446re"
     calls: list[str] = field(default_factory=list)
@@ -52,7 +56,7 @@ class FakeEngine:
         progress("tables", 0, 0)
 
     def space(self, budget: Budget) -> Space:
-        return Space({layer: tuple(BITS) for layer in LAYERS}, ("speed", "size"))
+        return Space({layer: tuple(BITS) for layer in LAYERS}, ("speed", "size"), keep=(1.0, *self.widths))
 
     def candidates(self, budget: Budget, count: int) -> Sequence[Candidate]:
         least = figures(Candidate(tuple((layer, "cluster2") for layer in LAYERS), optimise="size")).flash
@@ -61,6 +65,28 @@ class FakeEngine:
         every = [Candidate(tuple(zip(LAYERS, names, strict=True))) for names in itertools.product(BITS, repeat=4)]
         fitting = [c for c in every if budget.flash is None or figures(c).flash <= budget.flash]
         return sorted(fitting, key=lambda c: (self.proxy(c), c.key))[:count]
+
+    def narrower(
+        self, budget: Budget, count: int, keep: float, folder: Path, *, on_training: Callable[[str, Any], None],
+        progress: Progress, log: Log,
+    ) -> Sequence[Candidate]:  # fmt: skip
+        """Of those that it has, all of one kind."""
+        if keep not in self.widths:
+            raise UsageError("has no channels to lose")
+        return [Candidate(tuple((layer, name) for layer in LAYERS), keep=keep) for name in BITS][:count]
+
+    def corrected(self, budget: Budget, candidate: Candidate, found: Figures) -> Candidate | None:
+        """The first layer makes room, or takes it, by a step."""
+        if not self.corrects or budget.flash is None:
+            return None
+        order, layers = list(BITS), dict(candidate.layers)
+        at = order.index(layers[LAYERS[0]]) + (1 if found.flash > budget.flash else -1)
+        if not 0 <= at < len(order):
+            return None
+        return replace(candidate, layers=tuple({**layers, LAYERS[0]: order[at]}.items()))
+
+    def learns(self, candidate: Candidate) -> bool:
+        return "cluster2" in dict(candidate.layers).values()
 
     def proxy(self, candidate: Candidate) -> float | None:
         return (
@@ -93,10 +119,10 @@ class FakeEngine:
 def figures(candidate: Candidate) -> Figures:
     """Fewer bits, less flash and more loss; a layer that is not int8 takes cycles; training wins half of it back."""
     bits = [BITS[name] for _, name in candidate.layers]
-    weights = sum(size * b // 8 for size, b in zip(_SIZES, bits, strict=True))
+    weights = round(candidate.keep * sum(size * b // 8 for size, b in zip(_SIZES, bits, strict=True)))
     loss = sum(w * (8 - b) for w, b in zip(_FREE, bits, strict=True))
     noise = int(hashlib.sha256(str(candidate.layers).encode()).hexdigest()[:2], 16) / 2550
-    loss = round((loss + noise) / (1 + min(candidate.epochs, 8) / 4), 4)
+    loss = round((loss + noise + 2 * (1 - candidate.keep)) / (1 + min(candidate.epochs, 8) / 4), 4)
     size = candidate.optimise == "size"
     cycles = 10_000 + 900 * sum(b < 8 for b in bits) + 3_000 * size
     return Figures(1_500 + weights - 300 * size, 900, cycles, cycles / 180e6, loss, 0.8 - loss / 100, weights)

@@ -71,9 +71,13 @@ def test_a_recipe_says_all_of_a_candidate(small: Problem) -> None:
         ("pairs", ("conv2d_1",)),
         ("svd", ("conv2d_5",)),
         ("cluster", ("fully_connected_7",)),
+        ("statistics", ("*",)),
         ("retrain", ()),
     ]
     assert made.quantize.seed == 4
+    assert {step.distill for step in (made.compress[0], made.compress[-1])} == {"auto"}
+    few = space.recipe(Candidate(layers, keep=0.5), small.graph, samples=1000).compress[0]
+    assert (made.compress[0].epochs, few.epochs, few.keep) == (1, 15, 0.5)
     plain = space.recipe(Candidate((("conv2d_0", "int8"),)), small.graph)
     assert plain == rc.Recipe()
 
@@ -90,6 +94,14 @@ def test_a_recipe_says_all_of_a_candidate(small: Problem) -> None:
 def test_what_is_no_candidate_is_refused(small: Problem, layers: dict[str, str], what: str) -> None:
     with pytest.raises(UsageError, match=what):
         space.recipe(Candidate(tuple(layers.items())), small.graph)
+
+
+def test_learned_steps_are_mixed_with_8_bits_alone(small: Problem) -> None:
+    own = space.stepped(space.choices(small.graph, epochs=1))
+    assert own["conv2d_3"] == ("int8", "steps4", "steps3", "steps2")
+    assert own.keys() == space.choices(small.graph).keys()
+    assert space.learns_steps(Candidate((("a", "int8"), ("b", "steps2"))))
+    assert not space.learns_steps(Candidate((("a", "int8"), ("b", "cluster2"))))
 
 
 def test_what_a_search_cannot_judge_by_is_refused(small: Problem) -> None:

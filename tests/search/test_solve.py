@@ -97,6 +97,29 @@ def test_one_measured_candidate_calibrates_the_table() -> None:
     assert (after.flash, round(after.cycles)) == (9876, 30000)
 
 
+@pytest.mark.parametrize(("seed", "missed"), [(0, 300), (1, 120), (2, -900)])
+def test_what_missed_a_limit_is_followed_by_what_saves_just_that(seed: int, missed: int) -> None:
+    """And what left room by what takes it: the best of all that are within the limits, less what was missed."""
+    cost, losses = tables(seed)
+    budget = Budget(flash=sorted(map(cost.flash, EVERY))[80], ram=1900, seconds=1)
+    own = EVERY[0] if missed > 0 else max(EVERY, key=losses.proxy)
+    one = Candidate(tuple(own.items()), ram=1800)
+    figures = Figures(cost.flash(own) + missed, 1930, round(cost.cycles(own) * 1.5), 0.03, 0.5, 0.9, 1000)
+    every = dict.fromkeys(NAMES, CHOICES)
+    found = solve.corrected(cost, losses, budget, one, figures, every)
+    assert found is not None and found.ram == 1770
+    fitting = [each for each in EVERY if cost.flash(each) + missed <= (budget.flash or 0)]
+    assert losses.proxy(dict(found.layers)) == pytest.approx(min(map(losses.proxy, fitting)), abs=1e-7)
+    right = cost.calibrated(one, figures)
+    assert right.cycles(own) == pytest.approx(figures.cycles)
+    again = Figures(right.flash(dict(found.layers)), 1900, None, None, 0.5, 0.9, 1000)
+    assert solve.corrected(cost, losses, budget, found, again, every) is None, "nothing is left to save or to take"
+    assert solve.corrected(cost, losses, Budget(flash=100), one, figures, every) is None
+    some = dict.fromkeys(NAMES, ("int8", "cluster2"))
+    fewer = solve.corrected(cost, losses, budget, one, figures, some)
+    assert fewer is not None and {choice for _, choice in fewer.layers} <= {"int8", "cluster2"}
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_ranks_are_scipys(seed: int) -> None:
     from scipy import stats

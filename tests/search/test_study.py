@@ -14,8 +14,9 @@ from fake_engine import FakeEngine, figures, other_model
 from studies import BUDGET, Told, run
 
 from edgekc.errors import UsageError
-from edgekc.exploration.candidate import Budget, Candidate
+from edgekc.exploration.candidate import Budget, Candidate, Figures
 from edgekc.study import journal
+from edgekc.study.trials import Trial, near, worth_training
 
 
 class StoppedError(BaseException):
@@ -161,6 +162,66 @@ def test_nothing_meets_the_budget(tmp_path: Path) -> None:
     assert findings.as_json()["binding"] == max(findings.best.over, key=lambda name: findings.best.over[name])
     others = [sum(t.over.values()) for t in findings.trials if t.figures is not None]
     assert sum(findings.best.over.values()) == min(others)
+
+
+def test_what_is_near_a_limit_is_corrected(tmp_path: Path) -> None:
+    """A first layer of other bits, as the engine says, while that is something new."""
+    whole = run(FakeEngine(corrects=True), tmp_path / "whole", epochs=0, trials=12).findings
+    corrected = [t for t in whole.trials if t.phase == "corrected"]
+    solver = [t for t in whole.trials if t.phase == "solver"]
+    assert corrected and {t.number for t in corrected} == {len(solver) + i for i in range(len(corrected))}
+    sources = {(t.candidate.layers[1:], t.candidate.optimise) for t in (*solver, *corrected)}
+    assert all((t.candidate.layers[1:], t.candidate.optimise) in sources for t in corrected)
+    engine = FakeEngine(corrects=True)
+
+    def stop(_: Candidate) -> None:
+        if len(engine.calls) == len(solver) + 1:
+            raise StoppedError
+
+    engine.before = stop
+    with pytest.raises(StoppedError):
+        run(engine, tmp_path / "out", epochs=0, trials=12)
+    again = run(FakeEngine(corrects=True), tmp_path / "out", epochs=0, trials=12).findings
+    assert {t.candidate.key for t in again.trials if t.phase == "corrected"} == {t.candidate.key for t in corrected}
+
+
+def test_of_each_kind_some_are_trained() -> None:
+    """Those that learn more by training look worse before it. Those beyond a limit of flash stay out."""
+    kinds = [("cluster4", i) for i in range(5)] + [("steps4", 9 + i) for i in range(5)]
+    trials = [
+        Trial(i, "solver", Candidate((("a", kind), (f"{i}", "int8"))), figures, figures.over(Budget(3_100)), None, 1.0)
+        for i, (kind, loss) in enumerate(kinds)
+        for figures in [Figures(3_000 + 400 * (i == 5), 900, None, None, loss, 0.9, 0)]
+    ]
+    learns = lambda candidate: dict(candidate.layers)["a"] == "steps4"  # noqa: E731
+    assert [t.number for t in worth_training(trials, Budget(flash=3_100), 4, learns)] == [6, 0, 7, 1]
+    assert [t.number for t in worth_training(trials[:6], Budget(flash=3_100), 4, learns)] == [0, 1, 2, 3]
+    assert [t.number for t in near(trials, Budget(flash=3_100, loss=1), 2)] == [0, 1]
+    assert near(trials, Budget(loss=1.0), 2) == []
+
+
+def test_widths_come_behind_the_whole_network(tmp_path: Path) -> None:
+    engine = FakeEngine(widths=(0.75, 0.5))
+    found = run(engine, tmp_path / "out", budget=Budget(flash=2_500)).findings
+    keeps = [t.candidate.keep for t in found.trials if t.phase in ("solver", "around")]
+    first = next(i for i, keep in enumerate(keeps) if keep < 1)
+    assert set(keeps[:first]) == {1.0} and set(keeps[first:]) >= {0.75, 0.5}
+    drawn = [t for t in found.trials if t.phase == "around"]
+    assert any(t.candidate.keep < 1 for t in drawn) and any(t.candidate.epochs for t in found.trials)
+    assert found.best.met and found.best.candidate.keep < 1, "with so little flash"
+
+
+def test_a_width_that_there_is_not(tmp_path: Path) -> None:
+    class Whole(FakeEngine):
+        def narrower(self, *given: object, **more: object) -> list[Candidate]:
+            raise UsageError("no filter of these layers can be removed")
+
+    told = Told()
+    found = run(Whole(widths=(0.75, 0.5)), tmp_path / "out", told, trials=4, epochs=2).findings
+    assert {t.candidate.keep for t in found.trials} == {1.0} and found.best.phase == "short"
+    assert [line for line in told.lines if "no filter" in line] == [
+        "note: no network of 75% of the computation: no filter of these layers can be removed"
+    ]
 
 
 # ---- folders ----

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,11 @@ from edgekc.graph.ir import Array
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
 
-from edgekc.train.steps_learned import Stepped  # noqa: E402 - needs PyTorch
+from edgekc.train import retrain  # noqa: E402 - needs PyTorch
+from edgekc.train.batches import Augment  # noqa: E402
+from edgekc.train.loop import Options  # noqa: E402
+from edgekc.train.place import ALONE  # noqa: E402
+from edgekc.train.steps_learned import Stepped  # noqa: E402
 
 
 def layer(bits: int, axis: int = 0, scaling: float = 0.0) -> tuple[Array, cluster.Clustered, Stepped]:
@@ -54,6 +59,25 @@ def test_it_starts_where_other_levels_and_steps_are(bits: int, axis: int) -> Non
     most = np.abs(wanted) < 0.9 * np.abs(wanted).max()
     gain = (found * wanted * most).sum(1) / np.square(wanted * most).sum(1) * float(louder.unit)
     np.testing.assert_allclose(gain, 2, rtol=0.1)  # weights keep their places within their channel
+
+
+@pytest.mark.parametrize("learned", [True, False])
+def test_the_whole_training_takes_a_third_of_the_found_rate(learned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where steps are learned; the line says both."""
+    net = torch.nn.ModuleList([layer(2)[2]] if learned else [torch.nn.Linear(2, 2)])
+    lines: list[str] = []
+    job = SimpleNamespace(training=None, validation=None, samples=None, log=lines.append, where="compress[1]")
+    options = Options(1, 8, 1.0, 1e-4, 0, "adam", 0.0, Augment(False, 0, False), "float32", 0)
+    monkeypatch.setattr(retrain, "find_rate", lambda *given: (1e-3, [(1e-3, 0.5)]))
+    chooser = retrain._Chooser(job, SimpleNamespace(learning_rate=None), None, ALONE)
+    found = chooser.with_rate(net, None, options).learning_rate
+    assert found == pytest.approx(1e-3 / 10**0.5 if learned else 1e-3)
+    third = "3.2e-04, a third of 1.0e-03, since steps are learned:" if learned else "1.0e-03,"
+    assert lines == [
+        f"note: compress[1]: learning rate {third} found by short trainings (loss by rate 1.0e-03: 0.5000)"
+    ]
+    named = retrain._Chooser(job, SimpleNamespace(learning_rate=2e-3), None, ALONE)
+    assert named.with_rate(net, None, options) is options, "a rate that the step names is taken as it is"
 
 
 def test_gradients_are_those_of_the_paper() -> None:

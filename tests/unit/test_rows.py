@@ -97,8 +97,9 @@ def test_the_command_prints_both_ends(tmp_path: Path) -> None:
 
 
 def test_sizes() -> None:
-    assert [parse_bytes(t, "x") for t in ("20000", "20k", "20 kB", "1.5Ki")] == [20_000, 20_000, 20_000, 1536]
-    for text in ("", "k", "-1", "1e3", "20 kk"):
+    assert [parse_bytes(t, "x") for t in ("20000", "20k", "20 kB", "1.5Ki", "64KiB", " 1 mb ", "1Mi")] == [
+        20_000, 20_000, 20_000, 1536, 65_536, 1_000_000, 2**20]  # fmt: skip
+    for text in ("", "k", "-1", "1e3", "20 kk", "64 g", "many"):
         with pytest.raises(UsageError, match="x"):
             parse_bytes(text, "x")
 

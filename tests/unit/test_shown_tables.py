@@ -153,7 +153,7 @@ def test_cells_of_several_lines_and_words() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size_bytes", "text"), [(None, "-"), (128 << 10, "128K"), (1 << 20, "1M"), (2080 << 10, "2080K"), (4 << 20, "4M")]
+    ("size_bytes", "text"), [(None, "-"), (128 << 10, "128Ki"), (2080 << 10, "2080Ki"), (4 << 20, "4Mi")]
 )
 def test_sizes_of_memories(size_bytes: int | None, text: str) -> None:
     assert tables.short_size(size_bytes) == text
