@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, consumers, producers
+from ..graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, consumers, producers, prune
 from ..ops import filters_of, floats_of, source_of
 from ..ops.compare import TRUTH
 from ..ops.shared.anchored import NEAREST, fine
 from ..passes import fold_activations
 from ..quantize.to_int8 import per_tensor_constant
-from . import nchw, rescale, wide
+from . import curves, rescale, wide
 from . import order as od
 from .builder import Builder
 from .finish import fold_affine, numbered, tidy
@@ -50,7 +50,7 @@ def parameters(b: Builder, scale: Value, zero: Value | None, axis: int, rank: in
 
 
 def quantize(b: Builder, x: Value, scale: Value, zero: Value | None, axis: int, dtype: str) -> Value:
-    """States the quantisation of the tensor that is read; of a constant, its integers."""
+    """The levels of a tensor, as a tensor of its own until `_stated`; of a constant, its integers."""
     if dtype not in ("int8", "uint8"):
         raise b.unsupported(f"quantisation to {dtype}", "int8, uint8")
     quant = parameters(b, scale, zero, axis, len(x.shape), dtype == "int8")
@@ -59,14 +59,12 @@ def quantize(b: Builder, x: Value, scale: Value, zero: Value | None, axis: int, 
     if len(quant.scales) > 1:
         raise b.unsupported("an activation with a scale for each channel", "one scale")
     tensor = b.tensors[x.name]
-    if tensor.quant is None:
-        b.tensors[x.name] = replace(tensor, quant=quant)
-        return replace(x, settled=True)
     if tensor.quant == quant:
         return replace(x, settled=True)
-    if not x.settled:
-        raise b.unsupported("a tensor that is quantised in two ways", "one scale and zero point for each tensor")
-    out = nchw.unary(b, "quantize", x)
+    for node in b.nodes:  # the same levels of the same tensor
+        if node.op == "quantize" and node.inputs == (x.name,) and b.tensors[node.outputs[0]].quant == quant:
+            return replace(x, name=node.outputs[0], settled=True)
+    out = b.emit("quantize", (x.name,), {}, tensor.shape, x.shape, x.order)
     b.tensors[out.name] = replace(b.tensors[out.name], quant=quant)
     return replace(out, settled=True)
 
@@ -143,6 +141,7 @@ def settle(graph: Graph, places: dict[str, str], nearest: bool) -> Graph:
     Raises:
         UnsupportedError: a tensor has no QuantizeLinear, and none can be derived.
     """
+    graph = _stated(graph, places)
     quants = {name: t.quant for name, t in graph.tensors.items()}
     _spread(graph, quants)
     ranges = _added(graph, quants)
@@ -177,9 +176,36 @@ def settle(graph: Graph, places: dict[str, str], nearest: bool) -> Graph:
     return replace(graph, tensors=tensors, nodes=tuple(nodes))
 
 
+def _stated(graph: Graph, places: dict[str, str]) -> Graph:
+    """Levels as the quantisation of the tensor that they are of, where nothing reads its real values.
+
+    Raises:
+        UnsupportedError: an input has other readers beside, which take its real values or other levels.
+    """
+    readers, tensors, nodes = consumers(graph), dict(graph.tensors), list[Node]()
+    names: dict[str, str] = {}
+    for node in graph.nodes:
+        source, levels = node.inputs[0], node.outputs[0]
+        if node.op != "quantize" or tensors[source].quant is not None:
+            nodes.append(replace(node, inputs=tuple(names.get(n, n) for n in node.inputs)))
+        elif len(readers[source]) == 1 and source not in graph.outputs:
+            tensors[source], names[levels] = replace(tensors[source], quant=tensors[levels].quant), source
+        elif source in graph.inputs:
+            raise UnsupportedError(
+                "an input that is read quantised by one operator, and otherwise by another; supported: one scale and "
+                "zero point for all that read an input",
+                where=places.get(source, graph.name),
+                fix="quantise the input once, in front of all that read it",
+            )
+        else:
+            nodes.append(node)
+    outputs = tuple(names.get(n, n) for n in graph.outputs)
+    return prune(replace(graph, tensors=tensors, nodes=tuple(nodes), outputs=outputs))
+
+
 def _rounds(node: Node) -> bool:
     """Whether its kernel rounds as TensorFlow Lite does, unless it is asked for the nearest level."""
-    return node.op in ("mean", "mul") or filters_of(node) is not None
+    return node.op in ("mean", "mul", "average_pool") or filters_of(node) is not None
 
 
 def _spread(graph: Graph, quants: dict[str, Quant | None]) -> None:
@@ -223,18 +249,18 @@ def _joined(graph: Graph, quants: dict[str, Quant | None], readers: dict[str, li
     given = [q for n in parts if (q := quants[n]) is not None]
     if target not in graph.outputs or len(given) < len(parts):
         return False
-    low, high = (f(e) for f, e in zip((min, max), zip(*map(wide.ends, given), strict=True), strict=True))
+    low, high = (f(e) for f, e in zip((min, max), zip(*map(curves.ends, given), strict=True), strict=True))
     quants[target] = given[0] if len(set(given)) == 1 else _over(low, high)
     return True
 
 
-def _added(graph: Graph, quants: dict[str, Quant | None]) -> dict[str, wide.Range]:
+def _added(graph: Graph, quants: dict[str, Quant | None]) -> dict[str, curves.Range]:
     """Ranges of layers whose float output is added to a quantised tensor before anything quantises it.
 
     Exporters fuse the two. Beyond the range taken here the sum lies beyond that of its own levels, whatever is added,
     so that clamping the layer's output changes nothing. In int8 its rounding moves the sum by half a level of it.
     """
-    writers, readers, found = producers(graph), consumers(graph), dict[str, wide.Range]()
+    writers, readers, found = producers(graph), consumers(graph), dict[str, curves.Range]()
     for node in graph.nodes:
         out = quants[node.outputs[0]]
         if node.op != "add" or out is None:
@@ -243,7 +269,7 @@ def _added(graph: Graph, quants: dict[str, Quant | None]) -> dict[str, wide.Rang
             writer, added = writers.get(name), quants[other]
             alone = len(readers[name]) == 1 and name not in graph.outputs
             if quants[name] is None and added is not None and alone and writer and filters_of(writer):
-                (low, high), (least, most) = wide.ends(out), wide.ends(added)
+                (low, high), (least, most) = curves.ends(out), curves.ends(added)
                 found[name] = low - most, high - least
                 break
     return found

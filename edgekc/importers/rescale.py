@@ -14,7 +14,7 @@ from ..ops import floats_of, in_reals, is_function, source_of
 
 Quants = dict[str, Quant | None]
 _PADS = ("pad_top", "pad_bottom", "pad_left", "pad_right")
-_BINARY = ("add", "sub", "mul", "div", "maximum", "minimum")
+BINARY = ("add", "sub", "mul", "div", "maximum", "minimum")
 
 
 def adapted(graph: Graph, quants: Quants, nearest: bool) -> tuple[Graph, Quants]:
@@ -54,7 +54,7 @@ def _function(graph: Graph, quants: Quants, last: Node, nearest: bool) -> list[N
     writers, steps, sources, numbers, waiting = producers(graph), list[Node](), set[str](), False, [last]
     while waiting:
         node = waiting.pop()
-        if not (is_function(node) or node.op in _BINARY):
+        if not (is_function(node) or node.op in BINARY):
             return []
         if node in steps:
             continue
@@ -86,14 +86,20 @@ def _table(graph: Graph, quants: Quants, tensors: dict[str, Tensor], steps: list
     source, last = inputs[0], steps[-1]
     given, wanted = quants[source], quants[last.outputs[0]]
     assert given is not None and wanted is not None
-    values: dict[str, Array] = {source: _bytes(given)}
-    for node in steps:
-        operands = [values[n] if n in values else _number(graph.tensors[n]) for n in node.inputs]
-        with np.errstate(all="ignore"):
-            values[node.outputs[0]] = in_reals(view_of(graph, node), operands).astype(np.float32)
+    real = computed(graph, steps, source, every_byte(given))
     if nearest:
-        return _tabulated(tensors, last, source, values[last.outputs[0]] * np.float32(1 / wanted.scale), wanted)
-    return _tabulated(tensors, last, source, values[last.outputs[0]] / np.float32(wanted.scale), wanted)
+        return _tabulated(tensors, last, source, real * np.float32(1 / wanted.scale), wanted)
+    return _tabulated(tensors, last, source, real / np.float32(wanted.scale), wanted)
+
+
+def computed(graph: Graph, steps: Sequence[Node], source: str, values: Array) -> Array:
+    """What steps in a row, functions of single values, make of float32 values of the tensor `source`."""
+    known: dict[str, Array] = {source: values}
+    for node in steps:
+        operands = [known[n] if n in known else _number(graph.tensors[n]) for n in node.inputs]
+        with np.errstate(all="ignore"):
+            known[node.outputs[0]] = in_reals(view_of(graph, node), operands).astype(np.float32)
+    return known[steps[-1].outputs[0]]
 
 
 def _rescaled(quants: Quants, tensors: dict[str, Tensor], node: Node) -> Node:
@@ -101,10 +107,10 @@ def _rescaled(quants: Quants, tensors: dict[str, Tensor], node: Node) -> Node:
     source, (given, wanted) = node.inputs[0], (quants[node.inputs[0]], quants[node.outputs[0]])
     if given is None or wanted is None:
         return node
-    return _tabulated(tensors, node, source, _bytes(given) * np.float32(1 / wanted.scale), wanted)
+    return _tabulated(tensors, node, source, every_byte(given) * np.float32(1 / wanted.scale), wanted)
 
 
-def _bytes(quant: Quant) -> Array:
+def every_byte(quant: Quant) -> Array:
     """What each byte stands for."""
     bytes_ = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.float32)
     return np.asarray((bytes_ - np.float32(quant.zero_point)) * np.float32(quant.scale))

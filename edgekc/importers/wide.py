@@ -11,22 +11,22 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..graph.ir import Graph, Node, Quant, Tensor
-from ..ops import filters_of, layer_filters
+from ..graph.ir import Graph, Node, Quant, Tensor, prune
+from ..ops import binary_nearest_s16, filters_of, layer_filters
+from . import curves
 from . import order as od
+from .curves import Range, ends
 from .value import Value, real
 
 Quants = dict[str, Quant | None]
-Range = tuple[float, float]
 _MOST = 2**15 - 1
-_COPIES = frozenset(("reshape", "transpose", "strided_slice", "relu", "max_pool", "average_pool", "mean"))
-_UNITS = frozenset(("softmax", "logistic", "tanh"))  # whose kernels of int16 have one output scale
+_COPIES = frozenset(("reshape", "transpose", "strided_slice", "relu", "max_pool", "average_pool"))
+_BINARY = frozenset(("add", "mul"))  # of two tensors, to int8 by one rounding
+_UNITS = frozenset(("softmax",))  # whose kernel of int16 has one output scale
 _UNIT = Quant((2.0**-15,), (0,))
-
-
-def ends(quant: Quant) -> Range:
-    """The smallest and the largest number that int8 levels hold."""
-    return quant.scale * (-128 - quant.zero_point), quant.scale * (127 - quant.zero_point)
+# Levels of int16 for one of int8. With fewer, sums of layers stay within 32 bits, which fast kernels want.
+_FINE, _FINE_OF_LAYERS = 128, 16
+_BIASES = 2**29
 
 
 def widened(graph: Graph, quants: Quants, most: Mapping[str, Range]) -> tuple[Graph, Quants]:
@@ -38,19 +38,42 @@ def widened(graph: Graph, quants: Quants, most: Mapping[str, Range]) -> tuple[Gr
     """
     quants, tensors, nodes = dict(quants), dict(graph.tensors), list[Node]()
     ranges: dict[str, Range] = {}  # of tensors of int16
-    wide: dict[str, str] = {}  # tensors of int8 -> the same in int16
+    wide: dict[tuple[str, int], str] = {}  # tensors of int8 and how many levels one of theirs has -> the same in int16
+    functions = curves.curves(graph, quants)
 
     def read(name: str, node: Node) -> str:
         if tensors[name].data is not None or name in ranges:
             return name
-        if name not in wide:
-            quant = quants[name]
-            assert quant is not None
-            new = wide[name] = f"{name}/wide"
-            tensors[new], quants[new] = replace(tensors[name], name=new, dtype="int16"), Quant((quant.scale,), (0,))
+        quant, fine = quants[name], _fine(node, tensors, quants)
+        assert quant is not None
+        if (name, fine) not in wide:
+            new = wide[name, fine] = f"{name}/wide" if fine == _FINE else f"{name}/wide_{fine}"
+            tensors[new] = replace(tensors[name], name=new, dtype="int16")
+            quants[new] = Quant((quant.scale / fine,), (0,))
             ranges[new] = ends(quant)
             nodes.append(Node("quantize", f"{node.name}/wide", (name,), (new,), {}, node.source))
-        return wide[name]
+        return wide[name, fine]
+
+    def function(node: Node, curve: curves.Curve) -> bool:
+        """Whether a table stands for a function's last step; none is made of a step that further steps alone read."""
+        out, source = tensors[node.outputs[0]], curve.source
+        if not curve.read or quants[source] is None:
+            return quants[source] is not None
+        whole, source = source not in ranges, read(source, node)
+        given, wanted = quants[source], quants[out.name]
+        assert given is not None
+        real = curves.values(graph, curve, given.scale, whole)
+        if real is None:
+            return False
+        if wanted is None:
+            ranges[out.name] = curves.reached(real, given.scale, ranges[source])
+            wanted = quants[out.name] = _over(ranges[out.name])
+        dtype = "int16" if out.name in ranges else "int8"
+        tensors[out.name] = out = replace(out, dtype=dtype, quant=wanted)
+        made, table = curves.tabulated(node, source, out, real)
+        tensors[table.name], quants[table.name] = table, None
+        nodes.append(made)
+        return True
 
     def joined(name: str, node: Node, i: int, quant: Quant) -> str:
         """A part of what is joined, in the levels of the whole."""
@@ -67,6 +90,19 @@ def widened(graph: Graph, quants: Quants, most: Mapping[str, Range]) -> tuple[Gr
         if quants[out] is not None and all(quants[n] is not None and n not in ranges for n in given):
             nodes.append(node)
             continue
+        if out in functions and function(node, functions[out]):
+            continue
+        curve = functions.get(node.inputs[0])
+        if curve is not None and curve.source not in ranges and curves.averages(node, curve.source, quants):
+            given_quant = quants[curve.source]
+            assert given_quant is not None
+            if (made := curves.mean_of(graph, curve, node, given_quant)) is not None:
+                tensors[made[1].name], quants[made[1].name] = made[1], None
+                nodes.append(made[0])
+                continue
+        if node.op == "quantize" and quants[out] is not None and node.inputs[0] in ranges:
+            nodes.append(node)
+            continue
         known = {n: ranges.get(n) or ends(q) for n in given if (q := quants[n]) is not None}
         found = _range(node, tensors, known) if len(known) == len(set(given)) else None
         if found is None:  # what it reads has no range in int8, and it has no kernel of int16
@@ -79,6 +115,13 @@ def widened(graph: Graph, quants: Quants, most: Mapping[str, Range]) -> tuple[Gr
         if target is not None:
             low, high = ends(target)  # what lies beyond is clamped behind it anyway
             found = max(found[0], low), min(found[1], high)
+        else:
+            found = curves.needed(graph, quants, functions, out, found)
+        if target is not None and node.op in _BINARY:
+            a, b = (read(n, node) for n in node.inputs)
+            if binary_nearest_s16.fixed(node.op, *(_scale(quants, n) for n in (a, b, out))) is not None:
+                nodes.append(replace(node, inputs=(a, b)))
+                continue
         if node.op == "concat":
             quant = _quant(node, quants, found)
             node = replace(node, inputs=tuple(joined(n, node, i, quant) for i, n in enumerate(node.inputs)))
@@ -91,15 +134,15 @@ def widened(graph: Graph, quants: Quants, most: Mapping[str, Range]) -> tuple[Gr
         nodes.append(replace(node, outputs=(name,)))
         if target is not None:
             nodes.append(Node("quantize", f"{node.name}/narrow", (name,), (out,), {}, node.source))
-    return replace(graph, tensors=tensors, nodes=tuple(nodes)), quants
+    return prune(replace(graph, tensors=tensors, nodes=tuple(nodes))), quants
 
 
 def _range(node: Node, tensors: Mapping[str, Tensor], known: Mapping[str, Range]) -> Range | None:
     """Between which numbers its output lies; None: there is no kernel of int16."""
     given = [known[n] for n in node.inputs if n in known]
     if node.op in _UNITS:
-        return (-1.0 if node.op == "tanh" else 0.0), 1.0
-    if node.op in _COPIES:
+        return 0.0, 1.0
+    if node.op in _COPIES or node.op == "mean":
         return given[0]
     if node.op == "concat" and len(given) == len(node.inputs):
         return min(low for low, _ in given), max(high for _, high in given)
@@ -125,7 +168,29 @@ def _quant(node: Node, quants: Mapping[str, Quant | None], found: Range) -> Quan
     if node.op in _COPIES:
         assert given is not None
         return given
+    return _over(found)
+
+
+def _over(found: Range) -> Quant:
     return Quant((float(np.float32(max(-found[0], found[1]) / _MOST)) or 1.0,), (0,))  # nothing but zeros has any
+
+
+def _scale(quants: Mapping[str, Quant | None], name: str) -> float:
+    quant = quants[name]
+    assert quant is not None
+    return quant.scale
+
+
+def _fine(node: Node, tensors: Mapping[str, Tensor], quants: Mapping[str, Quant | None]) -> int:
+    """How many levels of int16 one of int8 has, for this reader."""
+    if filters_of(node) is None:
+        return _FINE
+    fine, x, w = _FINE_OF_LAYERS, quants[node.inputs[0]], tensors[node.inputs[1]]
+    assert x is not None
+    most = np.abs(_reals(tensors[node.inputs[2]]) / (np.array(w.q.scales) * x.scale)).max(initial=0)
+    while fine > 1 and most * fine > _BIASES:
+        fine //= 2
+    return fine
 
 
 def _reals(tensor: Tensor) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:

@@ -28,7 +28,8 @@ grouped_conv2d packed.clustered_grouped_conv2d packed.template_grouped_conv2d pa
  resize_nearest resize_bilinear resize_bilinear_unsigned transpose_conv sum reduce_max reduce_min reduce_prod
  packed.clustered_transpose_conv packed.template_transpose_conv packed.template_pairs_transpose_conv
  batch_matmul l2_normalize l2_normalize_unsigned arg_max arg_min top_k lookup embedding log_softmax lstm svdf
-fully_connected_16x8 conv2d_16x8 pool_s16 add_s16 mul_s16 rescale_s16 mean_s16 sigmoid_s16 softmax_s16
+fully_connected_16x8 conv2d_16x8 pool_s16 add_s16 mul_s16 rescale_s16 mean_s16 sigmoid_s16 softmax_s16 lut_s16
+binary_nearest_s16 average_pool_nearest lut_mean
 transpose_conv_16x8 batch_matmul_s16
 f32.softmax_f32 f32.unary_f32 f32.binary_f32 f32.quantize_f32
 f32.reduce_f32 f32.l2_normalize_f32 f32.fully_connected_f32 f32.arg_max_f32

@@ -13,7 +13,7 @@ from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Rows, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import FloatHalf, SourceOp
-from . import add_s16
+from . import add_s16, binary_nearest_s16
 from .kernels.vector import VECTOR
 from .shared import broadcast, int16
 from .shared import elementwise as ew
@@ -42,6 +42,8 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 def lower(view: View) -> Lowered:
     if int16.is_wide(view):
+        if view.out.dtype == "int8":
+            return binary_nearest_s16.lower(view)
         return add_s16.lower(view)
     a, b = ew.operands(view)
     scales = ew.sum_scales(a.q.scale, b.q.scale, view.out.q.scale, LEFT_SHIFT)

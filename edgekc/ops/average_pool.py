@@ -11,9 +11,10 @@ import numpy as np
 from ..graph.ir import Array
 from ..graph.op import IntAttrs, Lowered, Op, Rows, View
 from ..graph.source import FloatHalf, SourceOp
-from . import pool_s16
+from . import average_pool_nearest, pool_s16
 from .shared import floats as fl
 from .shared import int16, pool
+from .shared.anchored import NEAREST
 from .shared.channels import channelwise
 from .shared.checks import is_unsigned, require_activation
 from .shared.operands import X
@@ -57,6 +58,8 @@ def _in_torch(torch: Any, view: View, operands: Sequence[Any]) -> Any:
 def _lower(view: View) -> Lowered:
     if int16.is_wide(view):
         return pool_s16.lower(view)
+    if view.node.attrs.get(NEAREST):
+        return average_pool_nearest.lower(view)
     lowered = pool.lower(view)
     return replace(lowered, op="average_pool_half_up") if is_unsigned(view) else lowered
 

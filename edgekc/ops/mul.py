@@ -11,7 +11,7 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
 from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, Param, Rows, View
 from ..graph.source import FloatHalf, SourceOp
-from . import mul_nearest, mul_s16
+from . import binary_nearest_s16, mul_nearest, mul_s16
 from .shared import broadcast, int16
 from .shared import elementwise as ew
 from .shared import floats as fl
@@ -34,6 +34,8 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
 
 def lower(view: View) -> Lowered:
     if int16.is_wide(view):
+        if view.out.dtype == "int8":
+            return binary_nearest_s16.lower(view)
         return mul_s16.lower(view)
     a, b = ew.operands(view)
     if view.node.attrs.get(NEAREST) and (once := mul_nearest.lower(view, a, b)):

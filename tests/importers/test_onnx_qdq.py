@@ -169,8 +169,8 @@ def test_comparisons_and_choices(tmp_path):
     net.op("Or", ["t", "u"], "v")
     net.op("Where", ["v", x, "k"], "w")
     net.op("Sign", [net.act("w", 0.03, -4)], "s")
-    net.op("Add", ["w_d", net.act("s", 0.01, 0)], "y")
-    net.act("y", 0.041, 2)
+    net.op("Add", ["w_d", net.act("s", 0.01, 0)], "sum")
+    net.op("Identity", [net.act("sum", 0.041, 2)], "y")
     check(net, tmp_path, (1, 6, 5, 4), limit=26, share=0.1)  # a level beside 0.3 or 0 is a step of 1
 
 
@@ -184,7 +184,7 @@ def test_what_is_refused(tmp_path):
 
     net = Net()
     net.op("Conv", [net.act("x", 0.03, 0), net.weights("w", floats(rng, 3, 2, 1, 1))], "a")
-    net.op("HardSwish", ["a"], "g")
+    net.op("LogSoftmax", ["a"], "g", axis=1)
     net.op("Identity", [net.act("g", 0.1, 0)], "y")
     refused(net, r"node 3 Conv: its output is float in a quantised model; supported: QuantizeLinear")
 
@@ -200,12 +200,12 @@ def test_what_is_refused(tmp_path):
     refused(net, "weights 'w' of type int8 with a zero point; supported: symmetric")
 
     net = Net()
-    net.op("Relu", ["x"], "a")
-    net.op("Identity", [net.act("a", 0.1, 0)], "b")
     net.constants |= {"s2": np.float32(0.2), "z2": np.int8(0)}
-    net.nodes.append(node("QuantizeLinear", ["a", "s2", "z2"], ["q2"]))
-    net.nodes.append(node("DequantizeLinear", ["q2", "s2", "z2"], ["y"]))
-    refused(net, "a tensor that is quantised in two ways")
+    net.nodes.append(node("QuantizeLinear", ["x", "s2", "z2"], ["q2"]))
+    net.nodes.append(node("DequantizeLinear", ["q2", "s2", "z2"], ["d2"]))
+    net.op("Add", [net.act("x", 0.1, 0), "d2"], "a")
+    net.op("Identity", [net.act("a", 0.1, 0)], "y")
+    refused(net, "an input that is read quantised by one operator, and otherwise by another")
 
 
 def test_a_model_that_onnxruntime_quantised(tmp_path):

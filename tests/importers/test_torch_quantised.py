@@ -133,7 +133,7 @@ def test_what_servers_leave_in_float(tmp_path):
     graph = check(Net(residual, *layers), tmp_path, (1, 4, 8, 8))
     sums = [n for n in graph.nodes if n.op != "quantize"]
     assert [n.op for n in sums] == ["conv2d", "conv2d", "add"]
-    assert [graph.tensors[n.outputs[0]].dtype for n in sums] == ["int8", "int16", "int16"]
+    assert [graph.tensors[n.outputs[0]].dtype for n in sums] == ["int8", "int16", "int8"]
     graph = check(Net(whole, *layers), tmp_path, (1, 4, 8, 8), limit=128)  # of 65536: half a level of int8
     assert [n.op for n in graph.nodes][-2:] == ["quantize", "fully_connected"]
     assert graph.tensors[graph.outputs[0]].dtype == "int16"
@@ -173,6 +173,43 @@ def test_what_is_joined_in_float_before_anything_quantises_it(tmp_path):
 
     graph = check(Net(forward, *layers), tmp_path, (1, 4, 8, 8), same=0.9)
     assert "int16" in {graph.tensors[n.outputs[0]].dtype for n in graph.nodes if n.op == "concat"}
+
+
+CURVES = {
+    "hardswish": (F.hardswish, 0.02, -110),
+    "gelu": (F.gelu, 0.02, -110),
+    "exp": (lambda y: torch.exp(-y * y) * 2 - 1, 1 / 128, 0),
+}
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_a_function_of_what_a_layer_leaves_in_float(tmp_path, name):
+    """As X86InductorQuantizer leaves it: one table of int16 from a layer to the next one's levels."""
+    torch.manual_seed(7)
+    layer, (function, scale, zero) = Quantised(nn.Conv2d(4, 6, 3, padding=1)), CURVES[name]
+
+    def forward(x, w):
+        return act(function(F.conv2d(act(x, 0.03, 2), w(), w.bias, padding=1)), scale, zero)
+
+    graph = check(Net(forward, layer), tmp_path, (1, 4, 8, 8), same=0.995)
+    assert [n.op for n in lower(graph).nodes] == ["rescale_s16", "conv2d_16x8", "lut_s16"]
+
+
+def test_channel_weights_as_servers_leave_them(tmp_path):
+    """A float tensor weighs channels by its own quantised means, and what it adds up to is quantised once."""
+    torch.manual_seed(8)
+    layers = [Quantised(nn.Conv2d(4, 8, 3, padding=1)), Quantised(nn.Conv2d(8, 8, 1)), Quantised(nn.Conv2d(8, 4, 1))]
+
+    def forward(x, first, gate, last):
+        x = act(x, 0.03, 2)
+        y = F.silu(F.conv2d(x, first(), first.bias, padding=1))
+        means = act(F.adaptive_avg_pool2d(act(y, 0.015, -110), 1), 0.004, -60)
+        y = act(y * torch.sigmoid(F.conv2d(means, gate(), gate.bias)), 0.01, -100)
+        return act(F.conv2d(y, last(), last.bias) + x, 0.03)
+
+    graph = check(Net(forward, *layers), tmp_path, (1, 4, 8, 8), same=0.98)
+    ops = [n.op for n in lower(graph).nodes]
+    assert ops.count("lut_s16") == 3 and ops.count("binary_nearest_s16") == 2
 
 
 @pytest.mark.slow
@@ -273,7 +310,11 @@ def test_what_is_refused(tmp_path):
 
     refused(dynamic, "quantized_decomposed.choose_qparams.tensor.*fixed scales")
     conv = Quantised(nn.Conv2d(2, 3, 1))
-    refused(lambda x, w: act(F.gelu(F.conv2d(act(x, 0.03), w(), w.bias)), 0.1), "its output is float", conv)
+
+    def resized(x, w):
+        return act(F.interpolate(F.conv2d(act(x, 0.03), w(), w.bias), scale_factor=2.0, mode="bilinear"), 0.1)
+
+    refused(resized, "its output is float", conv)
     refused(lambda x: act(PT2E.dequantize_per_tensor(
         PT2E.quantize_per_tensor(x, 0.1, 0, -100, 100, torch.int8), 0.1, 0, -100, 100, torch.int8), 0.1),
         "activations quantised to -100 .. 100")  # fmt: skip

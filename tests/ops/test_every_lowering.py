@@ -17,12 +17,13 @@ from edgekc.ops import LOWER, OPS, SOURCES
 from edgekc.ops.compare import TRUTH
 
 LEAST = 20  # comparisons of each lowering
+NOT_OF_LITERT = {"mean_of_table"}  # of programs that pt2e quantised: test_nearest.py
 
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
 
 
 def without_cases() -> list[str]:
-    return sorted(set(LOWER) - set(CASES))
+    return sorted(set(LOWER) - set(CASES) - NOT_OF_LITERT)
 
 
 def hold(name: str) -> list[float]:
@@ -44,7 +45,7 @@ def test_every_lowering_has_cases() -> None:
     assert not set(CASES) - set(LOWER)
 
 
-@pytest.mark.parametrize("name", LOWER)
+@pytest.mark.parametrize("name", CASES)
 def test_lowering(name: str) -> None:
     scales = hold(name)
     assert len(scales) >= LEAST
@@ -71,7 +72,7 @@ def _off(lowered: Lowered) -> Lowered | None:
     return replace(lowered, attrs=attrs, constants=tuple(constants))
 
 
-@pytest.mark.parametrize("name", LOWER)
+@pytest.mark.parametrize("name", CASES)
 def test_a_lowering_off_by_three_levels_is_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What only moves bytes or has no zero point of its own is made to be off where it is defined."""
     right, case = LOWER[name], next(iter(CASES[name]()))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edgekc.graph.fixedpoint import SINGLE, quantize_multiplier, requantize
 from edgekc.graph.ir import Graph, Node, Quant, Role, Stage, Tensor, constant
 from edgekc.graph.op import View
-from edgekc.ops import LOWER, OPS, mul_nearest
+from edgekc.ops import LOWER, OPS, binary_nearest_s16, lut_mean, lut_s16, mul_nearest
 from edgekc.ops.shared import linear as lin
 from edgekc.ops.shared.anchored import NEAREST, fine
 from edgekc.ops.shared.nearest import nearest_multipliers
@@ -167,3 +167,81 @@ def test_every_mean_of_two_is_the_nearest_level() -> None:
     np.testing.assert_array_equal(got, np.rint((pairs + 9).sum(2) / 2) - 9)
     op, other = levels()
     assert op == "mean" and 0.2 < np.mean(got != other) < 0.3
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("zero", [-9, 4])
+def test_every_average_of_two_is_the_nearest_level(zero: int) -> None:
+    """Half of all sums are ties, which go to a level that is an even distance from the zero point."""
+    every = np.arange(-128, 128)
+    pairs = np.stack(np.meshgrid(every, every), -1).reshape(1, -1, 2, 1)
+    q = Quant((0.03,), (zero,))
+    tensors = Tensor("x", pairs.shape, "int8", q), Tensor("y", (*pairs.shape[:2], 1, 1), "int8", q)
+    attrs = {n: int(not n.startswith("pad")) for n in lin.WINDOW}
+
+    def levels(**more: int) -> tuple[str, np.ndarray]:
+        every = {**attrs, "filter_h": 1, "filter_w": 2, "activation": "none", **more}
+        node = Node("average_pool", "y", ("x",), ("y",), every)
+        lowered = LOWER["average_pool"](View(node, tensors[:1], tensors[1:]))
+        return lowered.op, OPS[lowered.op].reference(lowered.attrs, [pairs.astype(np.int8)])[0]
+
+    op, got = levels(**{NEAREST: 1})
+    assert op == "average_pool_nearest"
+    np.testing.assert_array_equal(got, np.rint((pairs - zero).sum(2, keepdims=True) / 2) + zero)
+    op, other = levels()
+    assert op == "average_pool" and 0.2 < np.mean(got != other) < 0.3
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize("op", ["add", "mul"])
+def test_sums_and_products_of_int16_are_the_nearest_levels(op: str) -> None:
+    rng = np.random.default_rng(3)
+    a, b = rng.integers(-(2**15), 2**15, (2, 1, 40_000)).astype(np.int16)
+    for scales in ((np.pi / 7500, np.e / 9000, 0.07), (2.0**-9, 2.0**-10, 2.0**-3), (1e-5, np.pi / 100, 0.2)):
+        real = a * scales[0] + b * scales[1] if op == "add" else a.astype(np.int64) * b * (scales[0] * scales[1])
+        out = Quant((scales[2] if op == "add" else float(np.abs(real).max()) / 100,), (-7,))
+        quants = (*(Quant((s,), (0,)) for s in scales[:2]), out)
+        kinds = ("int16", "int16", "int8")
+        tensors = [Tensor(n, a.shape, k, q) for n, k, q in zip("aby", kinds, quants, strict=True)]
+        node = Node(op, "y", ("a", "b"), ("y",), {"activation": "none"})
+        lowered = LOWER[op](View(node, tuple(tensors[:2]), (tensors[2],)))
+        assert lowered.op == "binary_nearest_s16"
+        (got,) = OPS[lowered.op].reference(lowered.attrs, [a, b])
+        np.testing.assert_array_equal(got, np.clip(np.rint(real / out.scale) - 7, -128, 127))
+
+
+def test_ratios_beyond_the_sums_and_products_of_int16() -> None:
+    fixed = binary_nearest_s16.fixed
+    assert fixed("add", 2.0**14, 1.0, 1.0) is None
+    assert fixed("mul", 1.0, 1.0, 1.0) is None
+    for op, a in (("add", 2.0**14 - 1), ("mul", 0.99)):
+        scaled = fixed(op, a, 1.0, 1.0)
+        assert scaled is not None and scaled["right"] == binary_nearest_s16.LEAST_RIGHT[scaled["product"]]
+    assert fixed("mul", 1e-30, 1e-30, 1.0) == dict(product=1, a_multiplier=0, b_multiplier=0, right=62)
+
+
+@pytest.mark.fast
+def test_a_table_of_int16_is_the_function_at_its_entries_and_near_it_between() -> None:
+    scale, every = 8 / 2**15, np.arange(-(2**15), 2**15).astype(np.int16)
+    for dtype, target, near in (("int8", Quant((0.02,), (-10,)), 0.012), ("int16", Quant((scale,), (0,)), 1.3)):
+        at = np.arange(lut_s16.ENTRIES) * 128 - 2**15
+        entries = lut_s16.entries_of(np.tanh(at * scale) * 2 / target.scale, target.zero_point, dtype)
+        (got,) = OPS["lut_s16"].reference(dict(out_bytes=np.dtype(dtype).itemsize), [every, entries])
+        off = np.abs(got - (np.tanh(every * scale) * 2 / target.scale + target.zero_point))
+        assert off.max() <= 0.5 + near
+        assert off[every % 128 == 0].max() <= 0.5 + (1 / 512 if dtype == "int8" else 1e-9)
+
+
+@pytest.mark.fast
+def test_means_of_a_function_are_the_nearest_levels() -> None:
+    rng = np.random.default_rng(4)
+    real = rng.normal(0, 3, 256)
+    x = rng.integers(-128, 128, (1, 16, 16, 50)).astype(np.int8)
+    table = lut_mean.entries("t", real, 256)
+    out = Tensor("y", (1, 1, 1, 50), "int8", Quant((0.004,), (5,)))
+    node = Node("mean_of_table", "y", ("x", "t"), ("y",), {"axes": "1,2", "keep_dims": True})
+    x_tensor = Tensor("x", x.shape, "int8", Quant((0.1,), (3,)))
+    lowered = LOWER["mean_of_table"](View(node, (x_tensor, table), (out,)))
+    (got,) = OPS["lut_mean"].reference(lowered.attrs, [x, table.value])
+    levels = real[x.view(np.uint8)].mean((1, 2), keepdims=True) / 0.004 + 5
+    np.testing.assert_array_equal(got, np.clip(np.rint(levels), -128, 127))

@@ -241,11 +241,13 @@ def kernel_files() -> list[str]:
 # rows: test_random_rows.py. For little RAM: tests/unit/test_rows.py. For size: tests/cross/test_less_code.py.
 ELSEWHERE = (
     "ek_average_pool_half_up_s8.c",
+    "ek_average_pool_nearest_s8.c",
     "ek_center_table_small_dsp.c",
     "ek_conv2d_direct_s8_dsp.c",
     "ek_expand_columns_small_dsp.c",
     "ek_expand_outputs_small_dsp.c",
     "ek_lstm_s8.c",
+    "ek_lut_mean_s8.c",
     "ek_mean_nearest_s8.c",
     "ek_mul_deep_const_s8.c",
     "ek_mul_deep_s8.c",
