@@ -157,8 +157,8 @@ class _Chooser:
         held = self.job.samples if self.job.validation is None else self.job.validation
         found, tried = find_rate(net, self.job.samples, loss, options, self.judge, held)
         listed = ", ".join(f"{each:.1e}: {value:.4f}" for each, value in sorted(tried))
-        rate = of_whole(found, net)
-        third = "" if rate == found else f", a third of {found:.1e}, since steps are learned:"
+        rate = of_whole(found, net, len(self.job.samples), options)
+        third = "" if rate == found else f", a third of {found:.1e}, because steps are learned:"
         self.job.log(
             f"note: {self.job.where}: learning rate {rate:.1e}{third or ','} found by short trainings "
             f"(loss by rate {listed})"

@@ -61,21 +61,22 @@ def test_it_starts_where_other_levels_and_steps_are(bits: int, axis: int) -> Non
     np.testing.assert_allclose(gain, 2, rtol=0.1)  # weights keep their places within their channel
 
 
-@pytest.mark.parametrize("learned", [True, False])
-def test_the_whole_training_takes_a_third_of_the_found_rate(learned: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("learned", "epochs"), [(True, 30), (False, 30), (True, 29)])
+def test_a_long_training_takes_a_third_of_the_found_rate(
+    learned: bool, epochs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Where steps are learned; the line says both."""
     net = torch.nn.ModuleList([layer(2)[2]] if learned else [torch.nn.Linear(2, 2)])
+    third = learned and epochs == 30
     lines: list[str] = []
-    job = SimpleNamespace(training=None, validation=None, samples=None, log=lines.append, where="compress[1]")
-    options = Options(1, 8, 1.0, 1e-4, 0, "adam", 0.0, Augment(False, 0, False), "float32", 0)
+    job = SimpleNamespace(training=None, validation=None, samples=[0] * 80, log=lines.append, where="compress[1]")
+    options = Options(epochs, 8, 1.0, 1e-4, 0, "adam", 0.0, Augment(False, 0, False), "float32", 0)
     monkeypatch.setattr(retrain, "find_rate", lambda *given: (1e-3, [(1e-3, 0.5)]))
     chooser = retrain._Chooser(job, SimpleNamespace(learning_rate=None), None, ALONE)
     found = chooser.with_rate(net, None, options).learning_rate
-    assert found == pytest.approx(1e-3 / 10**0.5 if learned else 1e-3)
-    third = "3.2e-04, a third of 1.0e-03, since steps are learned:" if learned else "1.0e-03,"
-    assert lines == [
-        f"note: compress[1]: learning rate {third} found by short trainings (loss by rate 1.0e-03: 0.5000)"
-    ]
+    assert found == pytest.approx(1e-3 / 10**0.5 if third else 1e-3)
+    said = "3.2e-04, a third of 1.0e-03, because steps are learned:" if third else "1.0e-03,"
+    assert lines == [f"note: compress[1]: learning rate {said} found by short trainings (loss by rate 1.0e-03: 0.5000)"]
     named = retrain._Chooser(job, SimpleNamespace(learning_rate=2e-3), None, ALONE)
     assert named.with_rate(net, None, options) is options, "a rate that the step names is taken as it is"
 
