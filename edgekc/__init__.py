@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .api.builds import Difference, Inspection, compare_builds, inspect
     from .api.checking import Check, CheckedOperator, Obstacle, check
     from .api.compiling import compile, open_program
+    from .api.mlperf import Mlperf, MlperfRow, run_mlperf
     from .api.model import Model, load
     from .api.packed import Packed, compress, list_recipes, load_recipe, transfer
     from .api.program import Program
@@ -71,6 +72,8 @@ __all__ = [
     "Inspection",
     "Judgement",
     "LayerCosts",
+    "Mlperf",
+    "MlperfRow",
     "Model",
     "ModelError",
     "Obstacle",
@@ -104,6 +107,7 @@ __all__ = [
     "load_recipe",
     "open_program",
     "run_demo",
+    "run_mlperf",
     "search",
     "transfer",
     "work",
@@ -116,6 +120,7 @@ _PLACES = {
     "api.builds": ("Difference", "Inspection", "compare_builds", "inspect"),
     "api.checking": ("Check", "CheckedOperator", "Obstacle", "check"),
     "api.compiling": ("compile", "open_program"),
+    "api.mlperf": ("Mlperf", "MlperfRow", "run_mlperf"),
     "api.model": ("Model", "load"),
     "api.packed": ("Packed", "compress", "list_recipes", "load_recipe", "transfer"),
     "api.program": ("Program",),

@@ -31,6 +31,7 @@ from . import (
     flash,
     inspect,
     measure,
+    mlperf,
     search,
     simulate,
     transfer,
@@ -51,7 +52,8 @@ _COMMANDS: tuple[tuple[str, tuple[tuple[ModuleType, Callable[..., None]], ...]],
     ("With a compiled folder", ((verify, verify.verify), (evaluate, evaluate.evaluate), (measure, measure.measure),
                                 (diff, diff.diff))),
     ("With a board", ((boards, boards.boards), (build, build.build), (flash, flash.flash),
-                      (run_command, run_command.run), (simulate, simulate.simulate))),
+                      (run_command, run_command.run), (mlperf, mlperf.mlperf),
+                      (simulate, simulate.simulate))),
     ("This machine", ((doctor, doctor.doctor),)),
 )  # fmt: skip
 
