@@ -1,1 +1,1 @@
-"""MLPerf Tiny: the benchmark's firmware over a network, a client that speaks the runner's protocol, a submission's folder."""
+"""MLPerf Tiny: its firmware over a network, a client that speaks its runner's protocol, a submission's folder."""

@@ -130,7 +130,8 @@ class Device:
             except TimeoutError:
                 if attempt == _START_TRIES - 1:
                     raise self._silent("name", self.answer_s) from None
-        self._drain()
+        if attempt:
+            self._drain()
         profile = self.command("profile")
         fields = profile.fields
         if answer.name is None or "model" not in fields:

@@ -37,9 +37,9 @@ def load_samples(path: Path, benchmark: Benchmark, count: int | None = None) -> 
     """Samples from a folder with y_labels.csv, an .npz, or images by class.
 
     Args:
-        path: the benchmark's own folder (y_labels.csv and its files); an .npz with x, of the type that the runner sends,
-            and y; for images a folder or zip of class folders. Of one with splits `train` is taken. In anomaly detection
-            x is (files, windows, 640).
+        path: the benchmark's own folder (y_labels.csv and its files); an .npz with y and x, of the type that the runner
+            sends; for images a folder or zip of class folders. Of one with splits `train` is taken. In anomaly
+            detection x is (files, windows, 640).
         count: a subset of so many, the same each time; None: all.
 
     Raises:

@@ -18,8 +18,8 @@ from .modes import RUNS, Performance, Quality
 
 TO_FILL_IN = "TO BE FILLED IN"
 _NOT_THE_RUNNER = (
-    "Made by `edgekc mlperf`, whose client speaks the protocol of the benchmark's runner and is not it. The rules ask for "
-    "the runner."
+    "Made by `edgekc mlperf`, whose client speaks the protocol of the benchmark's runner and is not it. The rules ask "
+    "for the runner."
 )
 _NO_HARDWARE = "The board was emulated. Nothing here is a time, and no result of it can be submitted."
 
@@ -118,8 +118,8 @@ def readme(submitter: str, division: str, board: Board, missing: list[str], *, e
         f"Written by edgekc {__version__} for {board.name}, in the layout that MLPerf Tiny asks of submissions.",
         "",
         f"- `systems/{board.name}.json`: the system. Its fields `{TO_FILL_IN}` are the submitter's.",
-        "- `code/TASK/edgekc/`: the network as C, the firmware around it, and the linked program. `build.sh` builds it.",
-        f"- `results/{board.name}/BENCHMARK/`: `results.txt` and the log of the serial line, of each mode that was run.",
+        "- `code/TASK/edgekc/`: the network as C, the firmware around it, and the program. `build.sh` builds it.",
+        f"- `results/{board.name}/BENCHMARK/`: `results.txt` and the serial line's log, of each mode that was run.",
         "",
         "## What is missing for a submission",
         "",
