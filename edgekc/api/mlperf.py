@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import __version__, tables
 from ..boards.board import Board, load_board
+from ..console.session import Way
 from ..errors import ToolError, UsageError
 from ..files.output import build_folder, write_folder
 from ..files.place import save
@@ -101,7 +102,7 @@ def run_mlperf(
     data: Mapping[str, str | Path] | None = None,
     samples: int | None = None,
     iterations: int = 10,
-    port: str = "",
+    way: Way | None = None,
     run: bool = True,
     timeout_s: float = 300.0,
     force: bool = False,
@@ -112,15 +113,16 @@ def run_mlperf(
     Args:
         models: int8 models of the benchmarks ic, kws, vww and ad, each at most once; see `compile`.
         out: the folder to write: a new one, an empty one, or an earlier one of this function's.
-        board: a microcontroller with a UART. An emulated one is run here. Another is run where `port` says that it is
-            connected, with the program of this folder on it.
+        board: a microcontroller with a UART. An emulated one is run here. Another is flashed and run where `way` says
+            how it is reached.
         submitter: the organisation, as a folder's name.
         division: closed or open. Default: closed, but open for a model that a recipe has changed.
         data: labelled samples of accuracy mode by benchmark, see `edgekc.mlperf.samples.load_samples`. A benchmark
             without them has no accuracy mode.
         samples: how many of them; None: all.
         iterations: inferences of each of five runs, at least. On hardware each run takes at least ten seconds.
-        port: HOST:PORT or a serial port.
+        way: how a board that is not emulated is reached; its link is the UART. None: as its file says for an emulated
+            one, and nothing is run on another.
         run: False: build and write only.
         timeout_s: for each `infer`.
         force: overwrite files of an earlier folder that were changed since.
@@ -130,6 +132,7 @@ def run_mlperf(
         UsageError: a model is of no benchmark, one is named twice, or data do not fit.
         BoardError: the board has no UART.
         CapacityError, ModelError, UnsupportedError, FormatError: as `compile`.
+        FlashError: the board could not be programmed.
         ToolError: no compiler or emulator, or the device does not answer as the protocol wants it.
     """
     target = board if isinstance(board, Board) else load_board(board)
@@ -147,12 +150,12 @@ def run_mlperf(
     if len(divisions) > 1:
         raise UsageError("some models are of the closed division and some of the open", fix="use --division open")
     place = f"{divisions.pop()}/{submitter}"
-    running = run and (bool(port) or firmware.is_emulated(target))
+    reach = way or Way(timeout_s=timeout_s) if run and (way or firmware.is_emulated(target)) else None
     rows = []
     with build_folder(Path(out), {"tool": f"edgekc {__version__}", "board": target.name}, force=force) as new:
         for program, benchmark, where, labelled in jobs:
             row = _one(program, benchmark, where, labelled, target, new / place, given.get(benchmark.name),
-                       iterations, port, timeout_s, progress, running=running)  # fmt: skip
+                       iterations, reach, timeout_s, progress)  # fmt: skip
             rows.append(row)
         _frame(new / place, target, submitter, rows)
     return Mlperf(target.name, place.partition("/")[0], str(Path(out) / place), tuple(rows))
@@ -178,7 +181,7 @@ def _jobs(
 
 def _one(
     program: Program, benchmark: Benchmark, where: str, labelled: tuple[Labelled, ...], board: Board, place: Path,
-    source: Path | None, iterations: int, port: str, timeout_s: float, progress: Progress, *, running: bool,
+    source: Path | None, iterations: int, way: Way | None, timeout_s: float, progress: Progress,
 ) -> MlperfRow:  # fmt: skip
     """Builds and runs one model, and writes its code and its results."""
     notes, speed, quality = [], None, None
@@ -193,11 +196,11 @@ def _one(
         if (code / "build.sh").is_file():
             (code / "build.sh").chmod(0o755)
         results = place / "results" / board.name / benchmark.name
-        if not running:
-            notes.append("nothing was run: name the board's serial port with --port, and put the program on it first")
+        if way is None:
+            notes.append("nothing was run: say how the board is reached, by --probe, --tool or --port")
         else:
             log: list[str] = []
-            with firmware.connect(image, built, port, timeout_s) as line:
+            with firmware.connect(image, built, way) as line:
                 device = Device(line, f"board {board.name} (uart)", _ANSWER_S, timeout_s, log.append)
                 identity = device.identify()
                 if identity.model != benchmark.model:

@@ -49,10 +49,12 @@ def mlperf(
     iterations: Annotated[
         int, typer.Option(metavar="N", min=1, help="Inferences of each of five runs, at least.")
     ] = 10,
-    port: Annotated[
-        str,
-        typer.Option("--port", metavar="PORT", help="Serial port, or HOST:PORT, of a board that runs the program."),
-    ] = "",
+    probe: way.Probe = "",
+    tool: way.Tool = "",
+    port: way.Port = "",
+    openocd_config: way.OpenocdConfig = None,
+    tool_option: way.ToolOption = None,
+    no_flash: way.NoFlash = False,
     no_run: Annotated[bool, typer.Option("--no-run", help="Build and write only.")] = False,
     timeout_s: Annotated[
         float, typer.Option("--timeout", metavar="SECONDS", help="For each command `infer`.", min=1)
@@ -64,7 +66,8 @@ def mlperf(
 ) -> None:
     """Build MLPerf Tiny's firmware over models, and run performance and accuracy mode over the board's UART.
 
-    An emulated board is run here, and what it counts are instructions, not time. The folder has the layout of a
+    An emulated board is run here, and what it counts are instructions, not time. Another is flashed and run where an
+    option says how it is reached. The folder has the layout of a
     submission, and says what is missing for one.
     """
     from ..api.mlperf import run_mlperf
@@ -81,10 +84,13 @@ def mlperf(
         if name in named:
             raise UsageError(f"{name} is named twice", where="--data", fix="name it once")
         named[name] = path
+    reach = way.make_way(
+        "", tool, probe, port, openocd_config, tool_option, flash=not no_flash, timeout_s=timeout_s
+    )  # fmt: skip
     with bars() as shown:
         found = run_mlperf(
             models, out, board=board, submitter=submitter, division=division, data=named, samples=samples,
-            iterations=iterations, port=port, run=not no_run, timeout_s=timeout_s, force=force,
+            iterations=iterations, way=reach, run=not no_run, timeout_s=timeout_s, force=force,
             progress=shown.progress,
         )  # fmt: skip
     if as_json:

@@ -10,11 +10,12 @@ from pathlib import Path
 from ..assets import RUNTIME_C
 from ..boards.board import Board
 from ..console.protocol import Line
-from ..console.session import open_line
+from ..console.session import Way, open_line
 from ..errors import BoardError
 from ..firmware.build import Image, Served, build_image
 from ..firmware.toolchain import Compiler, arm_compiler
-from ..flashing.run import make_job
+from ..flashing.run import choose_tool, flash, make_job
+from ..progress import unsaid
 from .benchmarks import Benchmark
 
 TEMPLATE = "mlperf.c.j2"
@@ -56,9 +57,16 @@ def build(folder: Path, board: Board, benchmark: Benchmark, out: Path) -> Image:
 
 
 @contextmanager
-def connect(image: Image, folder: Path, port: str, timeout_s: float) -> Iterator[Line]:
-    """The serial line of the program: that of an emulator that is started here, or `port`, where it runs already."""
-    with open_line(image, make_job(image, folder), "uart", "", port, timeout_s) as line:
+def connect(image: Image, folder: Path, way: Way) -> Iterator[Line]:
+    """The serial line of the program: that of an emulator that is started here, or a board's, which is flashed first.
+
+    Raises:
+        BoardError, FlashError, ToolError, UsageError: as `flash` and `open_line`.
+    """
+    job = make_job(image, folder, probe=way.probe, openocd_config=way.openocd_config, options=way.options)
+    if way.flash and not is_emulated(image.board):
+        flash(choose_tool(image.board, way.tool), job, timeout_s=way.timeout_s, log=unsaid)
+    with open_line(image, job, "uart", way.tool, way.port, way.timeout_s) as line:
         yield line
 
 
@@ -82,7 +90,11 @@ def sources(image: Image, built: Path, network: Mapping[str, bytes]) -> dict[str
     files = {f"network/{path}": content for path, content in network.items()}
     for path in sorted((built / "obj").glob(f"{_OURS}*.o")):
         name = path.stem.removeprefix(_OURS) + ".c"
-        source = built / name if (built / name).is_file() else next(_PORT.rglob(name))
+        if name == "libc.c":  # of a compiler that comes without a C library
+            for source in sorted((_PORT / "freestanding").iterdir()):
+                files[f"firmware/port/freestanding/{source.name}"] = source.read_bytes()
+            continue
+        source = built / name if (built / name).is_file() else _PORT / name
         shown = "submitter_implemented.c" if name == "harness.c" else name
         files[f"firmware/port/{shown}"] = source.read_bytes()
     for header in _HEADERS:

@@ -52,7 +52,7 @@ static char *word(char **at)
 
 static int is(const char *a, const char *b)
 {
-    return strcmp(a, b) == 0;
+    return th_strncmp(a, b, EE_CMD_SIZE + 1u) == 0;
 }
 
 /* A number of digits only, below 10^9; 0: it is none. */
@@ -101,7 +101,7 @@ static void print_buffer(void)
 /* All of the bytes are looked at before one is taken: a line that was damaged can be sent again. */
 static void take(const char *hex)
 {
-    const size_t digits = strlen(hex);
+    const size_t digits = th_strnlen(hex, EE_CMD_SIZE);
     if (digits % 2u != 0) {
         th_printf("e-[Insufficient number of hex digits]\r\n");
         return;
