@@ -10,8 +10,8 @@ import typer
 from . import way
 
 EXAMPLES = (
-    "edgekc mlperf kws_int8.tflite --board mps2-an386 -o submission --data kws=kws01.npz",
-    "edgekc mlperf ic_int8.tflite ad_int8.tflite --board nucleo-l4r5zi -o submission --submitter Example",
+    "edgekc mlperf kws_int8.tflite -o submission --data kws=kws01.npz",
+    "edgekc mlperf ic.tflite ad.tflite --board nucleo-l4r5zi -o submission",
 )
 
 

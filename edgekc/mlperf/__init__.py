@@ -1,1 +1,1 @@
-"""MLPerf Tiny: its firmware over a network, a client that speaks its runner's protocol, a submission's folder."""
+"""Networks of MLPerf Tiny to its firmware, to what a client of its protocol measures, and to a submission."""

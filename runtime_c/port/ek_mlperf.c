@@ -235,8 +235,3 @@ size_t ee_get_buffer(uint8_t *to, size_t most)
     }
     return bytes;
 }
-
-uint8_t *ee_get_buffer_pointer(void)
-{
-    return ek_mlperf_buffer;
-}

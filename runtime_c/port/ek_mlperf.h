@@ -55,7 +55,6 @@ void ee_serial_command_parser_callback(char *command);
 void ee_infer(size_t n, size_t warmups);
 /* Copies at most `most` bytes that the `db` commands have loaded, and returns how many. */
 size_t ee_get_buffer(uint8_t *to, size_t most);
-uint8_t *ee_get_buffer_pointer(void);
 
 #endif
 
