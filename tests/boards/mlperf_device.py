@@ -13,31 +13,35 @@ from edgekc.templates import environment
 ROOT = Path(__file__).resolve().parents[2]
 PORT, INCLUDE = ROOT / "runtime_c" / "port", ROOT / "runtime_c" / "include"
 
-# Keyword spotting's edges. Output i is the sample's byte i.
+# Output i is the input's level i.
 HEADER = """
 #ifndef TOY_H
 #define TOY_H
 #include "ekc_status.h"
 #define TOY_ARENA_BYTES 16u
-#define TOY_INPUT_BYTES 490u
-#define TOY_OUTPUT_BYTES 12u
+#define TOY_INPUT_BYTES INPUTu
+#define TOY_INPUT_SCALE 0.5f
+#define TOY_INPUT_ZERO_POINT (89)
+#define TOY_OUTPUT_BYTES OUTPUTu
 #define TOY_OUTPUT_SCALE 0.00390625f
 #define TOY_OUTPUT_ZERO_POINT (-128)
 static ekc_status toy_run(void *arena, const void *input, void *output)
 {
     (void)arena;
-    for (int i = 0; i < 12; i++) { ((signed char *)output)[i] = ((const signed char *)input)[i]; }
+    for (unsigned i = 0; i < TOY_OUTPUT_BYTES; i++) { ((signed char *)output)[i] = ((const signed char *)input)[i]; }
     return EKC_OK;
 }
 #endif
 """
 
 
-def sources(folder: Path) -> list[Path]:
+def sources(folder: Path, name: str = "kws") -> list[Path]:
     """The toy's header and its submitter's side in the folder; the submitter's files."""
+    benchmark = BENCHMARKS[name]
     view: dict[str, Any] = {"name": "toy", "upper": "TOY", "bare": False, "clock_hz": 1000, "state": False, "layers": 1}
-    text = environment().get_template(TEMPLATE).render(view | dict(served(BENCHMARKS["kws"]).view))
-    (folder / "toy.h").write_text(HEADER)
+    text = environment().get_template(TEMPLATE).render(view | dict(served(benchmark).view))
+    header = HEADER.replace("INPUTu", f"{benchmark.elements}u").replace("OUTPUTu", f"{benchmark.outputs}u")
+    (folder / "toy.h").write_text(header)
     (folder / "submitter_implemented.c").write_text(text)
     return [folder / "submitter_implemented.c", PORT / "ek_mlperf_board.c"]
 
