@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .api.checking import Check, CheckedOperator, Obstacle, check
     from .api.compiling import compile, open_program
     from .api.exports import Drawn, Exported, draw_network, export_onnx
+    from .api.mlperf import Mlperf, MlperfRow, run_mlperf
     from .api.model import Model, load
     from .api.packed import Packed, compress, list_recipes, load_recipe, transfer
     from .api.program import Program
@@ -75,6 +76,8 @@ __all__ = [
     "Inspection",
     "Judgement",
     "LayerCosts",
+    "Mlperf",
+    "MlperfRow",
     "Model",
     "ModelError",
     "Obstacle",
@@ -112,6 +115,7 @@ __all__ = [
     "make_report",
     "open_program",
     "run_demo",
+    "run_mlperf",
     "search",
     "transfer",
     "work",
@@ -125,6 +129,7 @@ _PLACES = {
     "api.checking": ("Check", "CheckedOperator", "Obstacle", "check"),
     "api.compiling": ("compile", "open_program"),
     "api.exports": ("Drawn", "Exported", "draw_network", "export_onnx"),
+    "api.mlperf": ("Mlperf", "MlperfRow", "run_mlperf"),
     "api.model": ("Model", "load"),
     "api.packed": ("Packed", "compress", "list_recipes", "load_recipe", "transfer"),
     "api.program": ("Program",),

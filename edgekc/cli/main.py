@@ -33,6 +33,7 @@ from . import (
     graph,
     inspect,
     measure,
+    mlperf,
     report,
     search,
     simulate,
@@ -54,7 +55,8 @@ _COMMANDS: tuple[tuple[str, tuple[tuple[ModuleType, Callable[..., None]], ...]],
     ("With a compiled folder", ((verify, verify.verify), (evaluate, evaluate.evaluate), (measure, measure.measure),
                                 (diff, diff.diff), (report, report.report))),
     ("With a board", ((boards, boards.boards), (build, build.build), (flash, flash.flash),
-                      (run_command, run_command.run), (simulate, simulate.simulate))),
+                      (run_command, run_command.run), (mlperf, mlperf.mlperf),
+                      (simulate, simulate.simulate))),
     ("This machine", ((doctor, doctor.doctor),)),
 )  # fmt: skip
 

@@ -280,7 +280,7 @@ def run_samples(
             states = [values[s.end] for s in graph.states]
             _bisect(console, values, graph, manifest, seen if hello.layers else (), data, k, image.board.name)
         log(f"sample {k + 1} of {count}")
-    ticks_to_unit, unit, resolution, emulated = _unit(image.board, counter, simulated)
+    ticks_to_unit, unit, resolution, emulated = unit_of(image.board, counter, simulated)
     names = [str(layer["name"]) for layer in manifest["layers"]] if counter != "none" and layers else []
     return BoardRun(
         network=str(manifest["name"]),
@@ -302,7 +302,7 @@ def run_samples(
     )
 
 
-def _unit(board: Board, counter: str, simulated: bool) -> tuple[Callable[[int], int], str, int, bool]:
+def unit_of(board: Board, counter: str, simulated: bool) -> tuple[Callable[[int], int], str, int, bool]:
     """What a tick of the board's counter is: to its unit, that unit, to within how many, and whether instructions."""
     if counter == "none":
         return lambda n: n, "nothing counts", 1, False

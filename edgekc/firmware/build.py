@@ -53,6 +53,24 @@ class Image:
     state_bytes: int = 0  # of a streaming network
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What a program does over its line.
+
+    Attributes:
+        template: of codegen/: the C that knows the network.
+        sources: of runtime_c/port/: the C that knows the protocol.
+        view: what the template needs beside what all are given.
+    """
+
+    template: str
+    sources: tuple[str, ...]
+    view: Mapping[str, Any]
+
+
+CONSOLE = Served("console.c.j2", ("ek_console.c",), {})
+
+
 def build_image(
     folder: Path | str,
     board: Board,
@@ -60,6 +78,7 @@ def build_image(
     *,
     trace: bool = False,
     link: str = "",
+    served: Served = CONSOLE,
     optimise: Optimise = "speed",
     compiler: Compiler | None = None,
     extra_flags: Sequence[str] = (),
@@ -70,6 +89,7 @@ def build_image(
     Args:
         link: rtt, uart, semihosting or stdio: the program serves the console over that line; empty: it reads
             input.bin and writes output.bin and report.txt.
+        served: what it serves over the line, if not the console.
         optimise: for what the compiler optimises the model's code.
         extra_flags: for the model's code, after all others.
         link_flags: from the model's objects to arguments for the linker, before all others.
@@ -97,7 +117,8 @@ def build_image(
     view = {"name": name, "upper": name.upper(), "bare": bare, "state": "STATE" in sizes}
     if link:
         view |= {"layers": len(manifest["layers"]), "clock_hz": board.console.clock_hz if board.console else 0}
-    main = "console.c.j2" if link else "harness.c.j2"
+        view |= served.view
+    main = served.template if link else "harness.c.j2"
     save(out / "harness.c", templates.get_template(main).render(view))
     ours = [out / "harness.c"]
     if bare:
@@ -112,7 +133,8 @@ def build_image(
     else:
         ours += [_PORT / "ek_linux.c"]
     if link:
-        ours += [_PORT / "ek_console.c", _uart(board, out) if link == "uart" else _PORT / f"ek_link_{link}.c"]
+        ours += [*(_PORT / source for source in served.sources)]
+        ours += [_uart(board, out) if link == "uart" else _PORT / f"ek_link_{link}.c"]
     theirs = sorted((source_dir / "src").glob("*.c"))
 
     flags = _compile_flags(chosen, board, source_dir, out, "speed", trace=trace)
