@@ -111,6 +111,7 @@ class Exported(tables.Shown):
         """Write the file, completely or not at all.
 
         Args:
+            path: of the file.
             force: over a file that is there.
 
         Raises:
@@ -126,7 +127,7 @@ class Exported(tables.Shown):
         return {"name": self.name, "layers": self.layers, "bytes": len(self.data)}
 
     def parts(self) -> list[tables.Part]:
-        """One line."""
+        """How many layers and bytes, in one line."""
         return [f"{self.name}: {self.layers} layers, {len(self.data):,} bytes of ONNX"]
 
 
