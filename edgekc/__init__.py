@@ -32,6 +32,7 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from .api.apps import Project, new_app
     from .api.boards import Boards, Fits, Tools, check_tools, find_boards, list_boards
     from .api.builds import Difference, Inspection, compare_builds, inspect
     from .api.checking import Check, CheckedOperator, Obstacle, check
@@ -75,6 +76,7 @@ __all__ = [
     "Packed",
     "Paired",
     "Program",
+    "Project",
     "Search",
     "ToolError",
     "Tools",
@@ -99,6 +101,7 @@ __all__ = [
     "load",
     "load_board",
     "load_recipe",
+    "new_app",
     "open_program",
     "run_demo",
     "search",
@@ -108,6 +111,7 @@ __all__ = [
 
 # Where each name is that is not here yet.
 _PLACES = {
+    "api.apps": ("Project", "new_app"),
     "api.boards": ("Boards", "Fits", "Tools", "check_tools", "find_boards", "list_boards"),
     "api.builds": ("Difference", "Inspection", "compare_builds", "inspect"),
     "api.checking": ("Check", "CheckedOperator", "Obstacle", "check"),

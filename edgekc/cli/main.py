@@ -30,6 +30,7 @@ from . import (
     flash,
     inspect,
     measure,
+    new_app,
     search,
     simulate,
     transfer,
@@ -45,7 +46,8 @@ _OURS = (BOARDS, CODEGEN, RUNTIME_C, Path(__file__).resolve().parents[1])
 _COMMANDS: tuple[tuple[str, tuple[tuple[ModuleType, Callable[..., None]], ...]], ...] = (
     ("From a model", ((demo, demo.demo), (check, check.check), (compile, compile.compile_),
                       (compress, compress.compress), (search, search.search), (worker, worker.worker),
-                      (transfer, transfer.transfer), (fit, fit.fit), (inspect, inspect.inspect))),
+                      (transfer, transfer.transfer), (fit, fit.fit), (inspect, inspect.inspect),
+                      (new_app, new_app.new_app))),
     ("With a compiled folder", ((verify, verify.verify), (evaluate, evaluate.evaluate), (measure, measure.measure),
                                 (diff, diff.diff))),
     ("With a board", ((boards, boards.boards), (build, build.build), (flash, flash.flash),
@@ -69,7 +71,7 @@ def _paragraphs(text: str | None) -> str:
 for _panel, _group in _COMMANDS:
     for _module, _function in _group:
         app.command(
-            name=_module.__name__.rpartition(".")[2],
+            name=_module.__name__.rpartition(".")[2].replace("_", "-"),
             help=_paragraphs(_function.__doc__),
             epilog="\n\n".join(("Examples:", *(f"$ {line}" for line in _module.EXAMPLES))),
             rich_help_panel=_panel,
