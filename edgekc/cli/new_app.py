@@ -9,7 +9,7 @@ import typer
 
 from . import way
 
-EXAMPLES = ("edgekc new-app blank -o first", "edgekc new-app blank -o mine --model net.tflite --board mps3-an547")
+EXAMPLES = ("edgekc new-app keyword -o wake", "edgekc new-app blank -o mine --model net.tflite --board mps3-an547")
 
 
 def complete_app(incomplete: str) -> list[str]:
@@ -23,7 +23,9 @@ def new_app(
     kind: Annotated[
         str,
         typer.Argument(
-            metavar="KIND", help="blank: samples in, the index of the largest output out.", autocompletion=complete_app
+            metavar="KIND",
+            help="blank: samples in, the index of the largest output out. keyword: 16 kHz audio in, the wake word out.",
+            autocompletion=complete_app,
         ),
     ],
     out: Annotated[
