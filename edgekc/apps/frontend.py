@@ -1,8 +1,8 @@
 """16-bit audio to the features of wake words: the definition of the C in runtime_c/frontend, in integers.
 
-A frame goes through: Hann's window; a transform of 512 points in 16 bits, scaled up as far as the frame allows; energies
-and 40 mel bands; square roots; noise reduction; gain control by PCAN (Wang et al., "Trainable Frontend For Robust and
-Far-Field Keyword Spotting", 2017); logarithms. Each step gives the bits of TensorFlow's audio front end.
+A frame goes through: Hann's window; a transform of 512 points in 16 bits, scaled up as far as the frame allows;
+energies and 40 mel bands; square roots; noise reduction; gain control by PCAN (Wang et al., "Trainable Frontend For
+Robust and Far-Field Keyword Spotting", 2017); logarithms. Each step gives the bits of TensorFlow's audio front end.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def _share(values: Array, parts: int) -> Array:
 
 
 def _times(real: Array, imaginary: Array, by: Array) -> tuple[Array, Array]:
-    c, s = by[..., 0].astype(np.int64), by[..., 1].astype(np.int64)
+    c: Array = by[..., 0].astype(np.int64)
+    s: Array = by[..., 1].astype(np.int64)
     return (
         _wrap((real * c - imaginary * s + _ROUND) >> _FRACTION),
         _wrap((real * s + imaginary * c + _ROUND) >> _FRACTION),
@@ -40,7 +41,8 @@ def _times(real: Array, imaginary: Array, by: Array) -> tuple[Array, Array]:
 def _digits_reversed() -> Array:
     """The order (256,) in which the first stage of radix 4 takes its points."""
     order = np.arange(_HALF)
-    return sum(((order >> (2 * i)) & 3) << (6 - 2 * i) for i in range(4))  # type: ignore[return-value]
+    digits = [((order >> (2 * i)) & 3) << (6 - 2 * i) for i in range(4)]
+    return digits[0] | digits[1] | digits[2] | digits[3]
 
 
 def _complex_transform(x: Array, y: Array) -> tuple[Array, Array]:

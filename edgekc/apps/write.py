@@ -77,6 +77,8 @@ def project_files(app: App, compiled: Files, graph: Graph, board: Board, model: 
             below = path.relative_to(folder).as_posix().removesuffix(".j2")
             template = path.relative_to(CODEGEN).as_posix()
             made[below] = environment().get_template(template).render(view).encode()
+    if net.name in {Path(path).stem for path in made if not path.startswith("network/")}:
+        raise UsageError(f"the name {net.name!r} is that of a file of the app", where="--name", fix="pass another one")
     return {**made, **fitted.files}
 
 

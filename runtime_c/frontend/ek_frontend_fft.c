@@ -74,8 +74,7 @@ static uint32_t energy(int32_t re, int32_t im)
 
 void ek_frontend_energies(ek_frontend_bin *bins)
 {
-    for (uint32_t size = 1; size < EK_FRONTEND_POINTS; size *= 4u) {
-        uint32_t stride = EK_FRONTEND_POINTS / (4u * size);
+    for (uint32_t size = 1, stride = EK_FRONTEND_POINTS / 4u; stride > 0; size *= 4u, stride /= 4u) {
         for (uint32_t first = 0; first < EK_FRONTEND_POINTS; first += 4u * size) {
             for (uint32_t k = 0; k < size; k++) {
                 butterfly(&bins[first + k], size, k, stride);

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,25 +9,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 from cli_command import MODEL, call, complaint
+from new_apps import make, need_tools
 
 from edgekc.apps import APPS
-
-TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm", "cc")
-
-
-def need_tools() -> None:
-    for tool in TOOLS:
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
-
-
-def make(folder: Path, *words: str) -> str:
-    done = subprocess.run(
-        ["make", "-s", "-C", folder, *words], capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stderr == ""  # no warning either
-    return done.stdout
 
 
 @pytest.mark.fast
@@ -42,12 +24,12 @@ def test_the_command_writes_a_project(tmp_path: Path) -> None:
         assert (out / name).is_file(), name
     assert (out / "expected.txt").read_text().startswith("class ")
     assert "exists already" in complaint(call("new-app", "blank", "-o", out))  # whose files stay
-    assert call("new-app", "blank", "-o", tmp_path / "b", "--json", "--model", MODEL).code == 0
 
 
+@pytest.mark.slow
 def test_a_blank_project_runs_and_tests_itself(tmp_path: Path) -> None:
     need_tools()
-    assert call("new-app", "blank", "-o", tmp_path / "first").code == 0
+    assert call("new-app", "blank", "-o", tmp_path / "first", "--json", "--model", MODEL).code == 0
     said = make(tmp_path / "first", "test")
     assert "which under qemu are instructions:" in said
 
@@ -61,6 +43,7 @@ def test_a_blank_project_runs_and_tests_itself(tmp_path: Path) -> None:
         (("blank", "--board", "rpi-pico"), "apps start on Cortex-M boards"),
         (("blank", "--board", "linux-x86"), "board"),
         (("blank", "--name", "1x"), "1x"),
+        (("blank", "--name", "startup"), "'startup' is that of a file of the app"),
         (("blank", "--model", "none.tflite"), "none.tflite"),
     ],
 )
@@ -70,6 +53,7 @@ def test_bad_input_is_one_line_and_writes_nothing(words: tuple[str, ...], what: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.fast
 def test_every_kind_is_in_the_help() -> None:
     said = " ".join(call("new-app", "-h").out.replace("│", " ").split())
     for kind in APPS:
