@@ -110,7 +110,9 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
         "multiplier": factor, "shift": shift, "top": top, "scale": source.scale, "zero_point": source.zero_point,
         **tables(),
     }  # fmt: skip
-    samples = spoken() if _models() is not None and model == _default() else made_up()
+    own = _models() is not None and model == _default()
+    samples = spoken() if own else made_up()
+    view["input"] = "the word as eSpeak NG says it" if own else "a made-up sound without the word in it"
     expected = heard(graph, samples, label=label, steps=steps, threshold=threshold, scale=scale, frames=frames)
     return Fitted(view, {"input.bin": wav(samples), "expected.txt": expected.encode()})
 

@@ -31,23 +31,32 @@ static uint32_t reversed(uint32_t n)
     return (n & 3u) << 6 | (n >> 2 & 3u) << 4 | (n >> 4 & 3u) << 2 | n >> 6;
 }
 
+static int16_t windowed(const int16_t *samples, uint32_t at)
+{
+    return (int16_t)((int32_t)samples[at] * ek_frontend_window[at] >> WINDOW_BITS);
+}
+
+/* -32,768 has no positive twin in 16 bits, and is not seen. */
+static int32_t larger(int32_t largest, int16_t sample)
+{
+    int32_t size = sample < 0 ? -(int32_t)sample : sample;
+    return size > largest && size <= INT16_MAX ? size : largest;
+}
+
 /* The windowed samples as points of the transform, two in each, scaled up as far as 16 bits allow; returns by how
  * many bits. */
 static uint32_t points(const int16_t *samples, ek_frontend_bin *bins)
 {
     int32_t largest = 0;
-    for (uint32_t n = 0; n < EK_FRONTEND_POINTS; n++) {
-        int16_t pair[2] = {0, 0};
-        for (uint32_t i = 0; i < 2u && 2u * n < EK_FRONTEND_WINDOW; i++) {
-            uint32_t at = 2u * n + i;
-            pair[i] = (int16_t)((int32_t)samples[at] * ek_frontend_window[at] >> WINDOW_BITS);
-            int32_t size = pair[i] < 0 ? -(int32_t)pair[i] : pair[i];
-            /* -32,768 has no positive twin in 16 bits, and is not seen. */
-            largest = size > largest && size <= INT16_MAX ? size : largest;
-        }
+    for (uint32_t n = 0; n < EK_FRONTEND_WINDOW / 2u; n++) {
         ek_frontend_bin *bin = &bins[reversed(n)];
-        bin->z.re = pair[0];
-        bin->z.im = pair[1];
+        bin->z.re = windowed(samples, 2u * n);
+        bin->z.im = windowed(samples, 2u * n + 1u);
+        largest = larger(larger(largest, bin->z.re), bin->z.im);
+    }
+    for (uint32_t n = EK_FRONTEND_WINDOW / 2u; n < EK_FRONTEND_POINTS; n++) {
+        bins[reversed(n)].z.re = 0;
+        bins[reversed(n)].z.im = 0;
     }
     uint32_t shift = 15u - ek_frontend_bits((uint32_t)largest);
     for (uint32_t n = 0; n < EK_FRONTEND_POINTS; n++) {
