@@ -21,8 +21,8 @@ FFT_SIZE = 512
 CHANNELS = 40
 LOWEST_HZ, HIGHEST_HZ = 125.0, 7500.0
 HERTZ_OF_BIN = SAMPLE_HZ / FFT_SIZE  # 31.25
-# Bins at whose frequency log1pf of the C libraries (fdlibm's, in newlib, and in glibc up to 2.40) is one unit in the
-# last place above or below the rounded value. Weights of channels depend on it.
+# Bins at whose frequency log1pf of glibc 2.36 is one unit in the last place above or below the rounded value. Weights
+# of channels depend on it.
 _LOG1P_ABOVE = frozenset({56, 98, 116, 216, 218, 225, 236, 240})
 _LOG1P_BELOW = frozenset({6, 13, 15, 31, 38, 50, 99, 100, 108, 115, 126, 148})
 WINDOW_BITS = WEIGHT_BITS = 12  # fractional bits of window and mel weights

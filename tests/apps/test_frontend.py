@@ -61,7 +61,7 @@ def of_the_package(samples: Array) -> Array:
     libm = ctypes.CDLL(None)
     libm.log1pf.restype, libm.log1pf.argtypes = ctypes.c_float, [ctypes.c_float]
     if np.float32(libm.log1pf(7500 / 700)) == np.float32(np.log1p(float(np.float32(7500 / 700)))):
-        pytest.skip("this machine's log1pf is not fdlibm's, from which the package computes its weights")
+        pytest.skip("this machine's log1pf is not that of glibc 2.36, from which the package computes its weights")
     made, rows = package.MicroFrontend(), []
     for first in range(0, len(samples) - 159, 160):
         found = made.process_samples(samples[first : first + 160].tobytes()).features
