@@ -32,6 +32,7 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from .api.apps import Project, new_app
     from .api.benching import Bench, bench
     from .api.boards import Boards, Fits, Tools, check_tools, find_boards, list_boards
     from .api.builds import Difference, Inspection, compare_builds, inspect
@@ -84,6 +85,7 @@ __all__ = [
     "Packed",
     "Paired",
     "Program",
+    "Project",
     "Report",
     "Search",
     "ToolError",
@@ -113,6 +115,7 @@ __all__ = [
     "load_board",
     "load_recipe",
     "make_report",
+    "new_app",
     "open_program",
     "run_demo",
     "run_mlperf",
@@ -123,6 +126,7 @@ __all__ = [
 
 # Where each name is that is not here yet.
 _PLACES = {
+    "api.apps": ("Project", "new_app"),
     "api.benching": ("Bench", "bench"),
     "api.boards": ("Boards", "Fits", "Tools", "check_tools", "find_boards", "list_boards"),
     "api.builds": ("Difference", "Inspection", "compare_builds", "inspect"),

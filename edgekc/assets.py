@@ -12,6 +12,7 @@ CODEGEN = _ROOT / "codegen"
 RUNTIME_C = _ROOT / "runtime_c"
 BOARDS = _ROOT / "boards"
 RECIPES = _ROOT / "recipes" if _ROOT.name == "_assets" else _ROOT / "examples" / "recipes"
+DEMO = _HERE / "demo" / "data"  # the demo's model and its test images
 
 # Sources of kernels by instruction set, each with its building blocks; include/ has what a caller needs of them.
 FAMILIES = ("portable", "dsp", "mve", "vec", "mul2")

@@ -15,6 +15,7 @@ _ROWS = (
     ("what does it cost?", "edgekc measure DIR"),
     ("what did a change cost?", "edgekc diff BEFORE AFTER"),
     ("a board on the desk", "edgekc flash DIR; edgekc run DIR"),
+    ("a project to start from", "edgekc new-app KIND -o DIR"),
     ("a list of boards", "edgekc boards"),
     ("a tool is missing", "edgekc doctor"),
 )

@@ -8,10 +8,11 @@ from rich.console import Console
 
 from .. import tables, terminal
 from ..api.compiling import check_program_folder, compile
+from ..assets import DEMO
 from ..errors import VerifyError
 from ..train.bars import bars
 
-DATA = Path(__file__).resolve().parent / "data"
+DATA = DEMO
 DEMO_DATA = DATA
 """The folder of the demo: `digits_int8.tflite`, and `digits_test.npz` with images x and labels y."""
 _DEVICE_SAMPLES = 16

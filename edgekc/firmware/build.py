@@ -122,10 +122,9 @@ def build_image(
     save(out / "harness.c", templates.get_template(main).render(view))
     ours = [out / "harness.c"]
     if bare:
-        startup, port = ("startup_riscv.c.j2", "riscv") if riscv else ("startup.c.j2", "cortexm")
-        save(out / "startup.c", templates.get_template(startup).render(_startup_view(board)))
-        script = templates.get_template("link.ld.j2").render(_link_view(board, sizes))
-        save(out / "link.ld", script)
+        for made, text in support_files(board, sum(sizes.values())).items():
+            save(out / made, text)
+        port = "riscv" if riscv else "cortexm"
         ours += [out / "startup.c", _PORT / f"ek_{port}.c", _PORT / "ek_semihost.c"]
         ours += [] if link else [_PORT / "ek_semihost_files.c"]
         if board.boot == "rp2040":
@@ -251,6 +250,18 @@ def _check_needs(manifest: dict[str, Any], board: Board) -> None:
         )
 
 
+def support_files(board: Board, buffers_bytes: int) -> dict[str, str]:
+    """startup.c and link.ld of a bare board, by name.
+
+    Args:
+        buffers_bytes: of arena, input, output and state, for which a region of RAM is chosen.
+    """
+    startup = "startup_riscv.c.j2" if "riscv" in board.features else "startup.c.j2"
+    views = {startup: _startup_view(board), "link.ld.j2": _link_view(board, buffers_bytes)}
+    made = {name: environment().get_template(name).render(view) for name, view in views.items()}
+    return {"startup.c": made[startup], "link.ld": made["link.ld.j2"]}
+
+
 def _startup_view(board: Board) -> dict[str, Any]:
     features = board.features
     return {
@@ -264,7 +275,7 @@ def _startup_view(board: Board) -> dict[str, Any]:
     }
 
 
-def _link_view(board: Board, sizes: dict[str, int]) -> dict[str, Any]:
+def _link_view(board: Board, buffers_bytes: int) -> dict[str, Any]:
     return {
         "board": board.name,
         "memories": [
@@ -281,7 +292,7 @@ def _link_view(board: Board, sizes: dict[str, int]) -> dict[str, Any]:
         "riscv": "riscv" in board.features,  # whose compilers have sections for small data
         "flash": board.flash.name,
         "ram": board.ram.name,
-        "arena_region": arena_region(board, sum(sizes.values())).name,
+        "arena_region": arena_region(board, buffers_bytes).name,
         "stack_min_bytes": STACK_MIN_BYTES,
         "stack_max_bytes": STACK_MAX_BYTES,
     }

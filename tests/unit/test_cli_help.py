@@ -77,7 +77,7 @@ def test_alone_it_says_which_command_is_for_whom() -> None:
     assert (result.code, result.err) == (2, "")
     assert result.out.splitlines() == list(GUIDE)
     assert max(map(len, GUIDE)) <= 80
-    named = set(re.findall(r"edgekc (\w+)", result.out)) - {"turns", "COMMAND"}
+    named = set(re.findall(r"edgekc (\w[\w-]*)", result.out)) - {"turns", "COMMAND"}
     assert named <= set(COMMANDS)
     assert {"demo", "compile", "compress", "fit", "verify", "evaluate", "measure", "flash", "doctor"} <= named
 
