@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 "use strict";
 /* Tooltips and keys for pictures, light and dark, tables for print, and the network itself. Nothing is loaded. */
 

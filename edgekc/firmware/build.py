@@ -11,15 +11,14 @@ from typing import Any, Literal
 
 from ..assets import RUNTIME_C
 from ..boards import uart
-from ..boards.advice import Shortage, advise
 from ..boards.board import Board, Memory
-from ..errors import BoardError, CapacityError, ToolError, UsageError
+from ..errors import BoardError, ToolError, UsageError
 from ..files.output import read_manifest
 from ..files.place import save
 from ..files.stopping import in_threads
-from ..ops import OPS
 from ..templates import environment
 from . import boot2, objects
+from .overflow import too_large
 from .toolchain import Compiler, arm_compiler, library_compiler
 
 # The stack gets what the first RAM region has left, up to 64 KiB (more would only take time to paint),
@@ -371,34 +370,8 @@ def _link(command: Sequence[str], board: Board, manifest: Mapping[str, Any], buf
     found = re.findall(r"region [`'\"](\w+)['\"]:? overflowed by (\d+) bytes", done.stderr)
     over = {region: max(int(n) for r, n in found if r == region) for region, _ in found}
     if over:
-        raise _too_large(over, board, manifest, buffers_bytes)
+        raise too_large(over, board, manifest, buffers_bytes + _HARNESS_RAM_BYTES + STACK_MIN_BYTES)
     raise ToolError(f"the linker failed: {_first_error(done.stderr)}", where=f"board {board.name}")
-
-
-def _too_large(over: Mapping[str, int], board: Board, manifest: Mapping[str, Any], buffers_bytes: int) -> CapacityError:
-    """By how many bytes which regions overflow, which layer is to blame, and what to do."""
-    sizes = {memory.name: memory for memory in board.memories}
-    what = " and ".join(f"{r} of {sizes[r].size_bytes} bytes by {n} bytes" for r, n in over.items())
-    by_kind = {kind: max((n for r, n in over.items() if sizes[r].kind == kind), default=0) for kind in ("flash", "ram")}
-    constants = {str(y["name"]): int(y.get("constant_bytes", 0)) for y in manifest["layers"]}
-    weights = sum(int(s["bytes"]) for s in manifest["sections"] if s["kind"] == "weights")
-    packed = [y for y in manifest["layers"] if y.get("op") in OPS and OPS[y["op"]].packs]
-    flash_over, ram_over, peak = by_kind["flash"], by_kind["ram"], str(manifest.get("arena_peak_layer", ""))
-    shortage = Shortage(
-        flash_over=flash_over,
-        ram_over=ram_over,
-        flash_needed=board.flash.size_bytes + flash_over if flash_over else sum(constants.values()),
-        ram_needed=max(buffers_bytes + _HARNESS_RAM_BYTES + STACK_MIN_BYTES, ram_over and board.ram.size_bytes + 1),
-        weight_bytes=weights,
-        layers=constants,
-        peak_layer=peak,
-        peak_scratch_bytes=sum(int(y.get("scratch_bytes", 0)) for y in packed if y["name"] == peak),
-    )
-    if flash_over and shortage.largest:
-        what += f"; its largest layer is {shortage.largest}"
-    if ram_over and peak:
-        what += f"; its arena peaks in layer {peak}"
-    return CapacityError(f"the program overflows {what}", where=f"board {board.name}", fix=advise(shortage, board.name))
 
 
 def _first_error(stderr: str) -> str:

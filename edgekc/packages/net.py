@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
@@ -127,8 +127,8 @@ def _edge(index: int, record: Mapping[str, Any], direction: str) -> Edge:
     return Edge(
         f"{direction}{index or ''}",
         f"{record['dtype']} {'x'.join(map(str, shape))}, {in_comment(str(record['name']))} in the model",
-        shape, prod(shape), int(record["offset"]), int(record["bytes"]), element_bytes, repr(float(record["scale"])),
-        int(record["zero_point"]), *types,
+        shape, math.prod(shape), int(record["offset"]), int(record["bytes"]), element_bytes,
+        repr(float(record["scale"])), int(record["zero_point"]), *types,
     )  # fmt: skip
 
 
