@@ -214,6 +214,7 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
 # Sweeps of which the default run has a sample, by the name of the test below tests/, or how it starts; other tests have
 # the mark `slow` on them. The core, board or compiler that stays in the default run is the one that most users have.
 SLOW = (
+    "boards/test_boards.py::test_a_library_target_runs_nothing",
     "boards/test_console.py::test_a_lossy_line_only_costs_time[1]",
     "boards/test_console.py::test_a_lossy_line_only_costs_time[2]",
     "boards/test_console.py::test_a_lossy_line_only_costs_time[3]",
@@ -234,6 +235,7 @@ SLOW = (
     "compress/test_walk.py::test_the_core_runs_it_from_its_packed_form[mps3-an547]",
     "compress/test_walk.py::test_transposed_convolutions[pairs]",
     "compress/test_walk.py::test_transposed_convolutions[second-order]",
+    "cross/test_avr.py::test_no_portable_kernel_has_a_warning[-O0]",
     "cross/test_avr.py::test_no_portable_kernel_has_a_warning[-O2]",
     "cross/test_c_quality.py::test_cmake_builds_it[digits--Os]",
     "cross/test_c_quality.py::test_sanitizers_find_nothing[digits-clang]",
@@ -271,6 +273,8 @@ SLOW = (
     "format/test_every_op.py::test_cases[template_pairs_transpose_conv-4]",
     "format/test_every_op.py::test_cases[template_transpose_conv-4]",
     "fuzz/test_fuzz.py::test_some_damaged_files[tflite operators]",
+    "fuzz/test_seeds.py::test_tflite",
+    "importers/test_float_lstm.py::test_compress_takes_it",
     "importers/test_torch_import.py::test_functions[clamp-by-tensors",
     "importers/test_torch_import.py::test_functions[embedded-places",
     "importers/test_torch_import.py::test_functions[logarithms",
@@ -329,12 +333,16 @@ SLOW = (
     "unit/test_cli_bad_input.py::test_any_changed_byte_of_an_ekc_is_found",  # the default run flips bits
     "unit/test_cli_bad_input.py::test_flipped_bits[1]",
     "unit/test_cli_bad_input.py::test_flipped_bits[2]",
+    "unit/test_cli_bad_input.py::test_flipped_bits[3]",
+    "unit/test_cli_bad_input.py::test_flipped_bits[5]",
+    "unit/test_cli_bad_input.py::test_flipped_bits[6]",
     "unit/test_cli_help.py::test_long_work_says_each_step",
     "unit/test_cli_help.py::test_one_board_has_its_notes",
     "unit/test_goals.py::test_no_single",
     "unit/test_goals.py::test_ram_is",
     "unit/test_goals.py::test_size_links_less",
     "unit/test_goals.py::test_where_the_smallest_code_does_not_fit_ram_goes_first",
+    "unit/test_plan.py::test_compile_says_so",
     "unit/test_plan.py::test_thrifty_programs_give_the_same_bytes",
     "wheel/test_wheel.py",
 )

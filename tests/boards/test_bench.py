@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 import edgekc
@@ -85,7 +84,7 @@ def test_tables_as_files() -> None:
 # ---- the command ----
 
 
-def call(*words: str | Path) -> Result:
+def call(*words: str | Path) -> Any:
     return CliRunner().invoke(app, ["bench", *map(str, words)])
 
 
@@ -185,6 +184,7 @@ def test_the_action_declares_what_its_steps_use(action: dict[str, Any]) -> None:
     assert all(each["description"] for each in (*action["inputs"].values(), *action["outputs"].values()))
 
 
+@pytest.mark.slow
 def test_the_action_s_script_runs(action: dict[str, Any], table: Path, tmp_path: Path) -> None:
     """With this checkout where the first step installs edgekc: a summary, and the exit code of the command."""
     data = json.loads(table.read_text())
