@@ -26,7 +26,7 @@ from edgekc.passes.lower import lower
 
 # Of a network's constants, input, output and scratch; parameters of its layers and the stack take the rest.
 NETWORK_BYTES = 10 * 1024
-CASES = 24  # of each kernel, evenly over all that fit
+CASES = 16  # of each kernel, evenly over all that fit
 LAYER_BYTES = 250  # of parameters, and of what the packed model says of a layer and its tensors
 
 
