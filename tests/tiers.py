@@ -149,6 +149,7 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "regression/full_disk/test_full_disk.py::test_standard_output[command1]",
     "regression/full_disk/test_full_disk.py::test_standard_output[command2]",
     "regression/keras_runs_code/test_keras_runs_code.py::test_data",
+    "regression/hash_seed/",
     "regression/killed_swap/test_killed_swap.py::test_a_build_survives_a_kill_at_any_step",
     "regression/killed_swap/test_killed_swap.py::test_a_folder_survives_a_kill_at_any_step",
     "regression/misaligned_assembly/test_misaligned_assembly.py::test_every_output_byte",
@@ -195,6 +196,8 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "unit/test_origin.py::test_a_packed_model_is_its_file[pooling",
     "unit/test_origin.py::test_a_packed_model_is_its_file[shapes",
     "unit/test_origin.py::test_a_packed_model_is_its_file[uint8_edges",
+    "unit/test_adding.py::test_a_step_that_is_left_out",
+    "unit/test_cli.py::test_an_internal_fault",
     "unit/test_origin.py::test_the_file_is_found_by_name_and_hash",
     "unit/test_passes_extreme.py::test_passes_change_no_byte",
     "unit/test_passes_extreme.py::test_passes_change_no_value_of_int16",
@@ -350,6 +353,7 @@ FAST_OF = {  # of these none but what is named is fast
     "importers/test_same_graph.py::test_the_same_graph": (),
     "importers/test_torch_nets.py::test_networks": ("gru", "conv1d"),
     "importers/test_logic_floats.py::test_networks": ("words",),
+    "unit/test_cli_help.py::test_h_is_help": ("compile", "search"),
 }
 SWEEPS = {  # of these all but what is named
     "boards/test_sizes.py::test_the_ledger_of_a_board_s_own_kernels": (),
