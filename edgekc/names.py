@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from typing import TypeVar
 
 from .errors import UsageError
 
@@ -121,3 +123,20 @@ def in_comment(text: str) -> str:
 def visible(text: str) -> str:
     """One line in which what a screen would obey, hide or reorder by (controls, line ends, bidi marks) is an escape."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+_Record = TypeVar("_Record")
+
+
+def of_kind(records: Mapping[str, _Record], word: str, what: str, where: str) -> _Record:
+    """The record of a kind that the user named. UsageError with the nearest name, or all, where there is none.
+
+    Args:
+        what: these are kinds of: app, package.
+        where: the user's words, for the error.
+    """
+    if word not in records:
+        near = get_close_matches(word, records, 1)
+        fix = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(records)}"
+        raise UsageError(f"no such kind of {what}", where=where, fix=fix)
+    return records[word]

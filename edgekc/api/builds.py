@@ -65,7 +65,7 @@ class Difference(tables.Shown):
     @property
     def changed(self) -> tuple[difference.Change, ...]:
         """Only the figures that differ, or that one of the two has not."""
-        return tuple(c for c in self.changes if c.delta or c.before is None or c.after is None)
+        return tuple(c for c in self.changes if c.differs)
 
     def to_dict(self) -> dict[str, Any]:
         """`rows` is what `edgekc diff --json` prints."""
@@ -80,11 +80,7 @@ class Difference(tables.Shown):
         """Some of the figures."""
         if not changes:
             return ["no figure differs"]
-        headings = map(tables.number, ("before", "after", "change"))
-        sheet = tables.Sheet(f"{self.before} -> {self.after}", tables.words(""), *headings)
-        for c in changes:
-            sheet.add(c.what, tables.size(c.before, ""), tables.size(c.after, ""), f"{c.delta:+,}")
-        return [sheet]
+        return [difference.changes_sheet(f"{self.before} -> {self.after}", tables.words(""), changes)]
 
 
 def compare_builds(before: Any, after: Any, *, board: str = "") -> Difference:

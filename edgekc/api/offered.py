@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from ..data import Dataset, take
-from ..emulate import host, reference
+from ..emulate import host
+from ..emulate.compare import reference_outputs
 from ..evaluate import input_levels
-from ..graph.ir import Array, Graph
+from ..graph.ir import Array
 from ..report import live
 from .program import Program
 
@@ -37,7 +37,7 @@ def offered_samples(program: Program, dataset: Dataset | None, count: int) -> li
         names = ["all lowest", "all highest", "a ramp"]
         names += [f"random {i + 1}" for i in range(len(inputs) // size)]
     cut = [inputs[i : i + size] for i in range(0, len(inputs), size)]
-    return [live.Sample(name, one, _answer(graph, manifest, one)) for name, one in zip(names, cut, strict=False)]
+    return [live.Sample(name, one, reference_outputs(graph, one, 1)) for name, one in zip(names, cut, strict=False)]
 
 
 def _mixed(labels: Array | None, count: int) -> Array:
@@ -57,15 +57,3 @@ def _name(classes: Sequence[str], labels: Array | None, i: int) -> str:
         return f"sample {i + 1}"
     label = int(labels[i])
     return f"sample {i + 1}, label {classes[label] if label < len(classes) else label}"
-
-
-def _answer(graph: Graph, manifest: Mapping[str, Any], data: bytes) -> bytes:
-    """The outputs' bytes of one sample, as NAME_run writes them."""
-    arrays = []
-    for edge in manifest["inputs"]:
-        part = data[edge["offset"] : edge["offset"] + edge["bytes"]]
-        arrays.append(np.frombuffer(part, edge["dtype"]).reshape(edge["shape"]))
-    found = bytearray(sum(int(e["bytes"]) for e in manifest["outputs"]))
-    for edge, values in zip(manifest["outputs"], reference.outputs(graph, arrays), strict=True):
-        found[edge["offset"] : edge["offset"] + edge["bytes"]] = np.ascontiguousarray(values).tobytes()
-    return bytes(found)

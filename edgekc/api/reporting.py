@@ -277,10 +277,7 @@ def _subtitle(m: Mapping[str, Any]) -> str:
 def _of_two(before: _Build, after: _Build, progress: Progress) -> Report:
     first, then = before.measured(progress), after.measured(progress)
     changes = difference.compare_measurements(first, then)
-    sheet = tables.Sheet("figures that differ", "", *map(tables.number, ("before", "after", "change")))
-    for c in changes:
-        if c.delta or c.before is None or c.after is None:
-            sheet.add(c.what, tables.size(c.before, ""), tables.size(c.after, ""), f"{c.delta:+,}")
+    sheet = difference.changes_sheet("figures that differ", "", (c for c in changes if c.differs))
     charts = list(growth(before.label, after.label, changes, [sheet]))
     for side, build, m in (("before", before, first), ("after", after, then)):
         some = [treemap(m), cycles_by_layer(m)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from ..errors import BoardError, UsageError
 from ..firmware.build import support_files
 from ..firmware.toolchain import qemu_machine, qemu_name
 from ..graph.ir import Graph
+from ..names import of_kind
 from ..packages.net import net_of
 from ..templates import environment
 from . import APPS
@@ -25,11 +25,7 @@ _PORT = ("ek_cortexm.c", "ek_linux.c", "ek_port.h", "ek_semihost.c", "ek_semihos
 
 def app_of(kind: str) -> App:
     """The record of a kind. UsageError where there is none of that name."""
-    if kind not in APPS:
-        near = get_close_matches(kind, APPS, 1)
-        fix = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(APPS)}"
-        raise UsageError("no such kind of app", where=kind, fix=fix)
-    return APPS[kind]
+    return of_kind(APPS, kind, "app", kind)
 
 
 def check_board(board: Board) -> None:

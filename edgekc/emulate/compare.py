@@ -68,7 +68,7 @@ def compare(
     graph = read((folder / f"{manifest['name']}.ekc").read_bytes(), f"{manifest['name']}.ekc").graph
     size_in, size_out = host.input_bytes(manifest), host.output_bytes(manifest)
     count = len(inputs) // size_in
-    expected = _reference_outputs(graph, inputs, count, progress)
+    expected = reference_outputs(graph, inputs, count, progress)
     checked = origin.Checked((), ())
     if source is not None:
         progress("compare with the file that was compiled", 0, 0)
@@ -141,8 +141,11 @@ def _samples_to(k: int, graph: Graph, inputs: bytes, size_in: int) -> bytes:
     return inputs[(0 if graph.states else k) * size_in : (k + 1) * size_in]
 
 
-def _reference_outputs(graph: Graph, inputs: bytes, count: int, progress: Progress = silent, chunk: int = 32) -> bytes:
-    """All outputs by the definition; in chunks, because it keeps every activation of a chunk in memory."""
+def reference_outputs(graph: Graph, inputs: bytes, count: int, progress: Progress = silent, chunk: int = 32) -> bytes:
+    """All outputs by the definition, as NAME_run writes them, sample after sample; `inputs` as it takes them.
+
+    In chunks, because the definition keeps every activation of a chunk in memory.
+    """
     arrays = split_inputs(graph, inputs, count)
     chunk = count if graph.states else chunk
     parts = []

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import tables
 from ..errors import UsageError
 
 
@@ -21,6 +22,11 @@ class Change:
     @property
     def delta(self) -> int:
         return (self.after or 0) - (self.before or 0)
+
+    @property
+    def differs(self) -> bool:
+        """Also where one of the two has no such figure."""
+        return bool(self.delta) or self.before is None or self.after is None
 
 
 def read_measurement(path: Path) -> dict[str, Any]:
@@ -72,3 +78,11 @@ def compare_measurements(before: Mapping[str, Any], after: Mapping[str, Any]) ->
     """All figures of either, those of the first in its order."""
     a, b = figures(before), figures(after)
     return tuple(Change(what, a.get(what), b.get(what)) for what in dict.fromkeys((*a, *b)))
+
+
+def changes_sheet(title: str, names: tables.Column | str, changes: Iterable[Change]) -> tables.Sheet:
+    """A table of changes, a figure each; `names` is the column of what they are."""
+    sheet = tables.Sheet(title, names, *map(tables.number, ("before", "after", "change")))
+    for c in changes:
+        sheet.add(c.what, tables.size(c.before, ""), tables.size(c.after, ""), f"{c.delta:+,}")
+    return sheet

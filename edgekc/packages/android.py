@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .net import class_name
 from .package import Package
 
 # Keywords of Java, which no part of a package's name may be, and classes that every file of Java sees.
@@ -18,7 +19,7 @@ _CLASSES = frozenset(
 
 
 def _name_problem(name: str) -> str:
-    title = "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+    title = class_name(name)
     if name.lower() in _KEYWORDS:
         return "is a keyword of Java"
     return f"would make a class {title}, which Java has already" if title in _CLASSES else ""

@@ -73,6 +73,11 @@ class Net:
     headers: Mapping[str, bytes]  # and files that the assembler includes
 
 
+def class_name(name: str) -> str:
+    """A network's name as that of a class: words without underscores, each with a capital letter."""
+    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+
+
 class Compiled(Protocol):
     """What has the files of an output folder, by their path below it: a Program."""
 
@@ -92,7 +97,7 @@ def net_of(files: Mapping[str, bytes]) -> Net:
         tuple(_edge(i, record, key) for i, record in enumerate(manifest[f"{key}s"])) for key in ("input", "output")
     )
     name, board = str(manifest["name"]), str(manifest["board"])
-    title = "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+    title = class_name(name)
     input_bytes, output_bytes = (max(edge.offset + edge.bytes for edge in edges) for edges in (inputs, outputs))
     arena_bytes, state_bytes = int(manifest["arena_bytes"]), int(manifest.get("state_bytes", 0))
     buffer_bytes = arena_bytes + state_bytes + input_bytes + output_bytes

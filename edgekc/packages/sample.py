@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..emulate import reference
+from ..emulate.compare import reference_outputs
 from ..format.pack import read
 from ..graph.ir import Array
 from .net import Edge, Net
@@ -25,14 +25,9 @@ class Sample:
 def sample_of(net: Net, files: Mapping[str, bytes]) -> Sample:
     """The sample of the packed model in the files of an output folder."""
     graph = read(files[f"{net.name}.ekc"], f"{net.name}.ekc").graph
-    inputs = [
-        sample_input(edge, tensor.dtype).reshape(tensor.shape)
-        for edge, tensor in zip(net.inputs, graph.of(graph.inputs), strict=True)
-    ]
-    found = bytearray(net.output_bytes)
-    for edge, values in zip(net.outputs, reference.outputs(graph, inputs), strict=True):
-        found[edge.offset : edge.offset + edge.bytes] = np.ascontiguousarray(values).tobytes()
-    return Sample(fnv1a(bytes(found)))
+    edges = zip(net.inputs, graph.of(graph.inputs), strict=True)
+    data = b"".join(sample_input(edge, tensor.dtype).tobytes() for edge, tensor in edges)
+    return Sample(fnv1a(reference_outputs(graph, data, 1)))
 
 
 def sample_input(edge: Edge, dtype: str) -> Array:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import PurePosixPath
 
 from ..assets import CODEGEN
 from ..errors import CapacityError, UsageError
 from ..files.output import list_files
+from ..names import of_kind
 from ..progress import Progress, silent
 from ..templates import environment
 from . import PACKAGES
@@ -23,19 +23,12 @@ _TEMPLATES = CODEGEN / "packages"
 
 def check_kinds(kinds: Sequence[str], name: str) -> tuple[Package, ...]:
     """The records of kinds that the user named, each once. UsageError for an unknown one, or a name that it refuses."""
-    records = tuple(_record(kind) for kind in dict.fromkeys((kinds,) if isinstance(kinds, str) else kinds))
+    words = dict.fromkeys((kinds,) if isinstance(kinds, str) else kinds)
+    records = tuple(of_kind(PACKAGES, word, "package", f"--package {word}") for word in words)
     for record in records:
         if why := record.name_problem(name):
             raise UsageError(f"the name {name!r} {why}", where=f"--package {record.kind}", fix="pass another --name")
     return records
-
-
-def _record(kind: str) -> Package:
-    if kind not in PACKAGES:
-        near = get_close_matches(kind, PACKAGES, 1)
-        fix = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(PACKAGES)}"
-        raise UsageError("no such kind of package", where=f"--package {kind}", fix=fix)
-    return PACKAGES[kind]
 
 
 def with_packages(files: Files, kinds: Sequence[str], progress: Progress = silent) -> dict[str, bytes]:
