@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,20 @@ def networks(features: frozenset[str]) -> list[Network]:
     return found
 
 
+@cache
+def _cases_of(op: str) -> tuple[Case, ...]:
+    """Those that a network may have: the definition of a reshape keeps the first axis, as networks do."""
+    return tuple(case for case in cases(OPS[op]) if _shape(OPS[op], case)[0] == 1)
+
+
+@cache
+def _taken(op: str, kernel: int) -> tuple[int, ...]:
+    """Indices of the cases that a kernel takes: the same for every core."""
+    scratch, record = Network(), OPS[op]
+    every = enumerate(_cases_of(op))
+    return tuple(i for i, case in every if scratch.add_split(f"c{i}", record, case, record.kernels[kernel]))
+
+
 def sampled(features: frozenset[str], wants: Callable[[Op], bool], per_kernel: int) -> Network:
     """Every kernel that runs on a core, each with some of its cases, spread over all that it takes.
 
@@ -124,11 +139,9 @@ def sampled(features: frozenset[str], wants: Callable[[Op], bool], per_kernel: i
     """
     found = Network()
     for op in filter(wants, OPS.values()):
-        # The definition of a reshape keeps the first axis, as networks do.
-        all_cases = [case for case in cases(op) if _shape(op, case)[0] == 1]
+        all_cases = _cases_of(op.name)
         for kernel in {k.symbol: k for k in op.kernels if k.needs <= features}.values():
-            scratch = Network()
-            taken = [i for i, case in enumerate(all_cases) if scratch.add_split(f"c{i}", op, case, kernel)]
+            taken = _taken(op.name, op.kernels.index(kernel))
             count = min(len(taken), per_kernel if kernel.needs else PORTABLE_CASES)
             for at in sorted({taken[round(k)] for k in np.linspace(0, len(taken) - 1, count)} if taken else ()):
                 found.add_split(f"{op.name}_{at}_{kernel.symbol}", op, all_cases[at], kernel)
