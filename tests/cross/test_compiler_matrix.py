@@ -68,9 +68,12 @@ def test_the_part_covers() -> None:
     assert (names, flags) == (set(matrix.COMPILERS), set(matrix.FLAGS))
     by_compiler = {(name, flag) for core, _, name, flag in part if core in matrix.ASSEMBLY_CORES}
     assert by_compiler == set(itertools.product(matrix.COMPILERS, matrix.FLAGS))
-    by_model = {(core, model, flag) for core, model, _, flag in part}
-    assert by_model >= set(itertools.product(matrix.ASSEMBLY_CORES, matrix.KERNELS, matrix.FLAGS))
-    assert {(core, name) for core, _, name, _ in part} == set(itertools.product(matrix.CORES, matrix.COMPILERS))
+    of_assembly, product = [cell for cell in part if cell[0] in matrix.ASSEMBLY_CORES], itertools.product
+    assert {(cell[0], cell[3]) for cell in of_assembly} == set(product(matrix.ASSEMBLY_CORES, matrix.FLAGS))
+    assert {(cell[1], cell[3]) for cell in of_assembly} == set(product(matrix.KERNELS, matrix.FLAGS))
+    assert {cell[:3] for cell in of_assembly} == set(product(matrix.ASSEMBLY_CORES, matrix.KERNELS, matrix.COMPILERS))
+    pairs = set(product(matrix.CORES, matrix.COMPILERS)) - set(matrix.NOT_IN_PART)
+    assert {(core, name) for core, _, name, _ in part} == pairs
 
 
 @pytest.mark.slow
