@@ -83,13 +83,13 @@ def is_about(item: pytest.Item, op: str) -> bool:
 # ---- what another run had to skip ----
 
 
-def skipped_in(checkout: Path, key: str) -> frozenset[str]:
-    """Names of the tests and files that the last run in a checkout skipped, as its pytest's cache has them."""
+def noted_in(checkout: Path, key: str, option: str) -> frozenset[str]:
+    """Names of tests and files that the last run in a checkout noted in its pytest's cache."""
     path = checkout / ".pytest_cache" / "v" / key
     try:
         return frozenset(json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
-        raise pytest.UsageError(f"--skipped-in {checkout}: no run of the tests there ({error.strerror})") from error
+        raise pytest.UsageError(f"{option} {checkout}: no run of the tests there ({error.strerror})") from error
 
 
 def is_among(item: pytest.Item, names: Set[str]) -> bool:

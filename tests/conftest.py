@@ -16,18 +16,21 @@ sys.path.insert(0, str(HERE))
 
 import chosen  # noqa: E402
 import reached  # noqa: E402
+import started  # noqa: E402
 
 # A busy machine is no failure.
 hypothesis.settings.register_profile("edgekc", deadline=None)
 hypothesis.settings.load_profile("edgekc")
 _INSISTED = ("boards", "simulated_mcu")
-_SKIPPED = "edgekc/skipped"  # in pytest's cache: what the last run left out for want of a tool
+# In pytest's cache: what the last run left out for want of a tool, and the files whose tests started a program.
+_SKIPPED, _STARTED = "edgekc/skipped", "edgekc/started"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("edgekc")
     group.addoption("--op", metavar="NAME", help="only the tests of one operator, as edgekc/ops calls it")
     group.addoption("--skipped-in", metavar="DIR", help="mark as missed what a run in another checkout had to skip")
+    group.addoption("--started-in", metavar="DIR", help="mark as starts what ran programs in another checkout")
     group.addoption("--reach", metavar="DIR", help="note there the modules of edgekc/ that the tests use")
 
 
@@ -44,8 +47,9 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["EDGEKC_TEST_OP"] = config.getoption("--op")
     if folder := config.getoption("--reach"):
         config.pluginmanager.register(reached.Watch(Path(folder).resolve()), "edgekc-reach")
+    config.pluginmanager.register(started.Watch(), "edgekc-started")
     if cache is not None and not hasattr(config, "workerinput"):  # workers report to the first process
-        config.pluginmanager.register(_Skipped(cache), "edgekc-skipped")
+        config.pluginmanager.register(_Notes(cache), "edgekc-notes")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -65,11 +69,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.slow)
         if chosen.is_fast(item):
             item.add_marker(pytest.mark.fast)
-    if folder := config.getoption("--skipped-in"):
-        names = chosen.skipped_in(Path(folder), _SKIPPED)
-        for item in items:
-            if chosen.is_among(item, names):
-                item.add_marker(pytest.mark.missed)
+    for option, key, mark in (("--skipped-in", _SKIPPED, "missed"), ("--started-in", _STARTED, "starts")):
+        if folder := config.getoption(option):
+            names = chosen.noted_in(Path(folder), key, option)
+            for item in items:
+                if chosen.is_among(item, names):
+                    item.add_marker(mark)
     keep = items
     if op := config.getoption("--op"):
         keep = [item for item in keep if chosen.is_about(item, op)]
@@ -79,22 +84,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = keep
 
 
-class _Skipped:
-    """Keeps the names of skipped tests, and of skipped files, in pytest's cache."""
+class _Notes:
+    """Keeps in pytest's cache the names of skipped tests and files, and of files whose tests started a program."""
 
     def __init__(self, cache: pytest.Cache) -> None:
-        self.cache, self.names = cache, set[str]()
+        self.cache, self.skipped, self.started = cache, set[str](), set[str]()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.skipped:
-            self.names.add(report.nodeid)
+            self.skipped.add(report.nodeid)
+        if file := started.file_of(report):
+            self.started.add(file)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.skipped:
-            self.names.add(report.nodeid)
+            self.skipped.add(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:
-        self.cache.set(_SKIPPED, sorted(self.names))
+        self.cache.set(_SKIPPED, sorted(self.skipped))
+        self.cache.set(_STARTED, sorted(self.started))
 
 
 def _insist(report: Any, path: Path) -> Any:

@@ -14,6 +14,7 @@ from typing import Any, cast
 import chosen
 import pytest
 import reached
+import started
 import tiers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +39,25 @@ def item(path: str, name: str = "test_it", *marks: str, **params: str) -> pytest
     if params:
         made.callspec = SimpleNamespace(params=params)
     return cast(pytest.Item, made)
+
+
+def test_a_file_that_starts_a_program_is_told() -> None:
+    report: Any = SimpleNamespace(nodeid="tests/a/test_b.py::test_c", user_properties=[])
+
+    def reports(watch: started.Watch) -> Any:
+        wrapper = watch.pytest_runtest_makereport()
+        next(wrapper)
+        with pytest.raises(StopIteration) as stop:
+            wrapper.send(report)
+        return stop.value.value
+
+    watch = started.Watch.__new__(started.Watch)  # this run's own counts already
+    watch.before = started.count()
+    assert started.file_of(reports(watch)) is None
+    subprocess.run([sys.executable, "-c", ""], check=True)
+    assert started.file_of(reports(watch)) == "tests/a/test_b.py"
+    report.user_properties.clear()
+    assert started.file_of(reports(watch)) is None
 
 
 def test_every_room_is_described() -> None:
@@ -89,11 +109,11 @@ def test_tests_of_one_operator() -> None:
 
 def test_tests_that_another_run_skipped(tmp_path: Path) -> None:
     with pytest.raises(pytest.UsageError, match="no run of the tests there"):
-        chosen.skipped_in(tmp_path, "edgekc/skipped")
+        chosen.noted_in(tmp_path, "edgekc/skipped", "--skipped-in")
     cache = tmp_path / ".pytest_cache" / "v" / "edgekc"
     cache.mkdir(parents=True)
     (cache / "skipped").write_text(json.dumps(["tests/train/test_net.py", "tests/unit/test_a.py::test_it"]))
-    names = chosen.skipped_in(tmp_path, "edgekc/skipped")
+    names = chosen.noted_in(tmp_path, "edgekc/skipped", "--skipped-in")
     assert chosen.is_among(item("train/test_net.py", "test_anything"), names)
     assert chosen.is_among(item("unit/test_a.py"), names)
     assert not chosen.is_among(item("unit/test_a.py", "test_other"), names)
