@@ -42,14 +42,13 @@ COMPILERS = {
     "cortex-m0plus": ("arm-none-eabi-gcc", *CORES["cortex-m0plus"].gcc_flags),
     "cortex-m4": ("arm-none-eabi-gcc", *CORES["cortex-m4f"].gcc_flags),
     "cortex-m55": ("arm-none-eabi-gcc", *CORES["cortex-m55"].gcc_flags),
-    "cortex-m85": ("arm-none-eabi-gcc", *CORES["cortex-m85"].gcc_flags),
     "aarch64": ("aarch64-linux-gnu-gcc",),
 }
 LEVEL = {"cortex-m0plus": "-Os"}  # what the smallest cores are built with; the others -O2
 # Kernels for an extension are compiled with its emulation on all others.
 EMULATED = {
-    "-DEK_DSP_EMULATED": ("cortex-m4", "cortex-m55", "cortex-m85"),
-    "-DEK_MVE_EMULATED": ("cortex-m55", "cortex-m85"),
+    "-DEK_DSP_EMULATED": ("cortex-m4", "cortex-m55"),
+    "-DEK_MVE_EMULATED": ("cortex-m55",),
     "-DEK_VEC_EMULATED": ("aarch64",),
 }
 # A header for instructions is empty where the compiler has not got them, and must be whole where it has.

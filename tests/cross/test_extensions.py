@@ -61,6 +61,8 @@ EXPECTED = {  # kernels that must be among those tried, by what a core has
     | {f"{s}_vec" for s in (*PACKED, *WINOGRAD, "ek_clustered_fully_connected_s8", "ek_template_pixels_s8")}
     | {f"ek_clustered_{kind}_bytes_s8_vec" for kind in ("conv2d", "depthwise", "fully_connected")},
 }
+# Cores whose kernels and instructions are another's: Cortex-A53, M4, and M3, which has all that the kernels use of it.
+ALIKE = {"cortex-a72", "cortex-m7", "cortex-m33-nodsp"}
 
 
 def _boards() -> dict[str, frozenset[str]]:
@@ -70,7 +72,8 @@ def _boards() -> dict[str, frozenset[str]]:
         # Helium comes before the DSP and the Thumb-2 that such a core has too: its flash has no room for all three.
         has = [words for words in EXPECTED if words <= board.features]
         # The microbit, the only Cortex-M0, is too small; the M0+ has the same instructions. All inputs are there.
-        if has and board.emulators and (board.ram_bytes is None or board.ram_bytes >= 128 * 1024):
+        roomy = board.ram_bytes is None or board.ram_bytes >= 128 * 1024
+        if has and board.core.name not in ALIKE and board.emulators and roomy:
             found[board.core.name] = min(
                 found.get(board.core.name, (True, "~", has[0])), (board.machine is None, board.name, has[0])
             )
