@@ -15,7 +15,7 @@ from edgekc.graph.op import Kernel, view_of
 from edgekc.measure.emulated import measure
 from edgekc.ops import OPS
 
-EVERY = 11  # of an operator's cases, one in so many: a whole run takes minutes on a core with many kernels
+EVERY = 7  # of an operator's cases, one in so many: a whole run takes minutes on a core with many kernels
 # What the choice may lose: test cases are small, and a kernel that prepares much pays it back in larger layers only.
 MOST_CYCLES = 7500  # in one case
 MOST_OF_ALL = 0.01
