@@ -194,7 +194,7 @@ def wav(samples: Array) -> bytes:
     return out.getvalue()
 
 
-_SOURCES = (".c", ".h", "_bands.c", "_fft.c", "_levels.c", "_tables.h")
+_SOURCES = (".c", ".h", "_bands.c", "_fft.c", "_levels.c", "_log.c", "_log.h", "_tables.h")
 APP = App(
     "keyword",
     "16 kHz audio in, the wake word out",
