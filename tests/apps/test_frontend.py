@@ -19,7 +19,7 @@ from edgekc.templates import environment
 
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wundef", "-Werror")
 SANITIZED = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
-C_FILES = tuple(RUNTIME_C / name for name in keyword.APP.sources if name.endswith(".c"))
+C_FILES = tuple(RUNTIME_C / name for name in keyword.APP.sources if "frontend" in name and name.endswith(".c"))
 
 
 def with_tables(folder: Path) -> list[str]:
