@@ -18,13 +18,15 @@ from ..packages.net import Net
 from ..packages.sample import fnv1a
 from . import frontend_tables, mfcc, mfcc_tables
 from .app import Fitted
-from .audio import c_string, made_up, wav
+from .audio import Recording, c_string, made_up, recordings, wav
 from .mfcc_tables import COEFFICIENTS, FRAMES, SECOND, STEP
 
 # The twelve classes of MLPerf Tiny's keyword spotting, in its order.
 MLPERF_TINY = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "silence", "unknown")
 _NO_WORDS = ("silence", "unknown")  # and what begins with _
 _MS_OF_A_STEP = 20
+_THRESHOLD, _MEAN, _STEP_MS = 0.6, 3, 200  # unless the model says otherwise
+_ANY = 1 << 30  # a sum of outputs lies within
 _KEYS = ("labels", "threshold", "mean", "step_ms")
 _SOURCES = ("mfcc.c", "mfcc.h", "mfcc_bands.c", "mfcc_fft.c", "mfcc_tables.h", "frontend_log.c", "frontend_log.h")
 SOURCES = (*(f"frontend/ek_{name}" for name in _SOURCES), "apps/ek_wav.c", "apps/ek_wav.h")
@@ -42,9 +44,9 @@ class Settings:
     """
 
     labels: tuple[str, ...]
-    threshold: float = 0.6
-    mean: int = 3
-    step_ms: int = 200
+    threshold: float = _THRESHOLD
+    mean: int = _MEAN
+    step_ms: int = _STEP_MS
 
     @property
     def words(self) -> tuple[bool, ...]:
@@ -82,8 +84,8 @@ def _checked(read: Any, default: tuple[str, ...], classes: int) -> Settings:
     cleaned = tuple(c_string(label.strip()) for label in labels)
     if not all(cleaned) or len(set(cleaned)) < classes:
         raise ValueError("two labels are the same, or one is empty")
-    threshold = float(read.get("threshold", Settings.threshold))
-    mean, step_ms = int(read.get("mean", Settings.mean)), int(read.get("step_ms", Settings.step_ms))
+    threshold = float(read.get("threshold", _THRESHOLD))
+    mean, step_ms = int(read.get("mean", _MEAN)), int(read.get("step_ms", _STEP_MS))
     if not (np.isfinite(threshold) and 1 <= mean <= 100 and step_ms % _MS_OF_A_STEP == 0 and 20 <= step_ms <= 1000):
         raise ValueError("mean is 1 to 100, step_ms a multiple of 20 up to 1000, threshold a number")
     return Settings(cleaned, threshold, mean, step_ms)
@@ -98,26 +100,90 @@ def fits(net: Net) -> bool:
     return sizes == [FRAMES, COEFFICIENTS] and source.c_type == target.c_type == "int8_t" and target.count > 1
 
 
-def fit(net: Net, graph: Graph, model: Path) -> Fitted:
-    """The rest of a project around a network that `fits`."""
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """A network and how its outputs become words, by the definitions.
+
+    Attributes:
+        graph: the packed network.
+        said: labels, and how outputs are smoothed.
+        threshold: of the sum of `said.mean` outputs, as the C has it.
+        scale, zero_point: of the network's input.
+    """
+
+    graph: Graph
+    said: Settings
+    threshold: int
+    scale: float
+    zero_point: int
+
+    def outputs(self, samples: Array) -> Array:
+        """(decisions, classes) int8 of a recording; see `inputs`."""
+        x = inputs(samples, self.said.step_ms, self.scale, self.zero_point)
+        shaped = x.reshape(len(x), *self.graph.of(self.graph.inputs)[0].shape[1:])
+        return np.asarray(reference.outputs(self.graph, [shaped])[0]).reshape(len(x), -1)
+
+    def words(self, outputs: Array) -> list[str]:
+        """The lines of words that begin to be heard."""
+        lines, before, said = [], -1, self.said
+        for i in range(said.mean - 1, len(outputs)):
+            sums = outputs[i + 1 - said.mean : i + 1].astype(int).sum(axis=0)
+            best = int(sums.argmax())
+            hears = sums[best] > self.threshold and said.words[best]
+            if hears and best != before:
+                lines.append(f"{said.labels[best]} at ms {1000 + i * said.step_ms}")
+            before = best if hears else -1
+        return lines
+
+    def report(self, sounds: Sequence[Recording]) -> str:
+        """What the firmware says of recordings: the lines of result.txt."""
+        lines, everything, decisions, known, right = [], [], 0, 0, 0
+        for sound in sounds:
+            outputs = self.outputs(sound.samples)
+            last = int(outputs[-1].argmax())
+            lines += [*self.words(outputs), f"class {self.said.labels[last]}"]
+            known += sound.index is not None
+            right += sound.index == last
+            everything.append(outputs.tobytes())
+            decisions += len(outputs)
+        if known:
+            lines += [f"recordings whose class is known: {known}", f"of these right: {right}"]
+        lines += [f"decisions of the network: {decisions}", f"FNV-1a of all outputs: {fnv1a(b''.join(everything))}"]
+        return "\n".join(lines) + "\n"
+
+
+def hearing(net: Net, graph: Graph, model: Path) -> Hearing:
+    """Of a network that `fits`; `settings` says what lies beside the model.
+
+    Args:
+        net: the compiled network.
+        graph: the packed one.
+        model: the file that it comes from.
+    """
     source, target = net.inputs[0], net.outputs[0]
     said = settings(model, target.count)
-    scale, factor_shift = float(source.scale), mfcc.multiplier(float(source.scale))
     level = Fraction(said.threshold) / Fraction(float(target.scale)) + target.zero_point
-    threshold = max(-(1 << 30), min(1 << 30, int(said.mean * level // 1)))
+    threshold = max(-_ANY, min(_ANY, int(said.mean * level // 1)))
+    return Hearing(graph, said, threshold, float(source.scale), source.zero_point)
+
+
+def fit(net: Net, graph: Graph, model: Path) -> Fitted:
+    """The rest of a project around a network that `fits`."""
+    hears = hearing(net, graph, model)
+    said, (factor, shift) = hears.said, mfcc.multiplier(hears.scale)
+    beside = model.with_suffix(".wav")
+    known = beside.is_file()
+    data = beside.read_bytes() if known else wav(made_up())
     view: dict[str, Any] = {
         "labels": said.labels, "words": [int(word) for word in said.words], "cutoff": said.threshold,
-        "threshold": threshold, "window_outputs": said.mean, "steps": said.step_ms // _MS_OF_A_STEP,
-        "step_ms": said.step_ms, "factor": factor_shift[0], "shift": factor_shift[1], "scale": source.scale,
-        "zero_point": source.zero_point, **tables(),
+        "threshold": hears.threshold, "window_outputs": said.mean, "steps": said.step_ms // _MS_OF_A_STEP,
+        "step_ms": said.step_ms, "factor": factor, "shift": shift, "scale": hears.scale,
+        "zero_point": hears.zero_point, **tables(),
         "calls": {"listen": 1000 // _MS_OF_A_STEP, "decide": 1000 / said.step_ms},
+        "input": f"{beside.name}, which lay beside the model" if known else "a made-up sound without words",
     }  # fmt: skip
-    recordings = [made_up()]
-    expected = heard(
-        graph, recordings, said=said, threshold=threshold, scale=scale, zero_point=source.zero_point
-    )
-    files = {"input.bin": b"".join(map(wav, recordings)), "expected.txt": expected.encode()}
-    return Fitted(view, files, templates="commands", sources=SOURCES)
+    expected = hears.report(recordings(data, str(beside)))
+    return Fitted(view, {"input.bin": data, "expected.txt": expected.encode()}, ("words", "commands"), SOURCES)
 
 
 def tables() -> Mapping[str, Any]:
@@ -147,35 +213,3 @@ def inputs(samples: Array, step_ms: int, scale: float, zero_point: int) -> Array
         found = mfcc.coefficients(frames, int(whole[first : first + SECOND].max()))
         made.append(mfcc.quantised(found, scale, zero_point))
     return np.stack(made)
-
-
-def heard(
-    graph: Graph, recordings: Sequence[Array], *, said: Settings, threshold: int, scale: float, zero_point: int
-) -> str:
-    """What the firmware says of recordings, by the definitions: the lines of result.txt.
-
-    Args:
-        graph: the packed network.
-        recordings: each (n,) int16, 16 kHz.
-        said: labels, and how outputs are smoothed.
-        threshold: of the sum of `said.mean` outputs, as the C has it.
-        scale, zero_point: of the network's input.
-    """
-    lines, everything, decisions = [], [], 0
-    for samples in recordings:
-        x = inputs(samples, said.step_ms, scale, zero_point)
-        shaped = x.reshape(len(x), *graph.of(graph.inputs)[0].shape[1:])
-        outputs = np.asarray(reference.outputs(graph, [shaped])[0]).reshape(len(x), -1)
-        before = -1
-        for i in range(len(outputs)):
-            sums = outputs[max(i + 1 - said.mean, 0) : i + 1].astype(int).sum(axis=0)
-            best = int(sums.argmax())
-            hears = i + 1 >= said.mean and sums[best] > threshold and said.words[best]
-            if hears and best != before:
-                lines.append(f"{said.labels[best]} at ms {1000 + i * said.step_ms}")
-            before = best if hears else -1
-        lines.append(f"class {said.labels[int(outputs[-1].argmax())]}")
-        everything.append(outputs.tobytes())
-        decisions += len(outputs)
-    lines += [f"decisions of the network: {decisions}", f"FNV-1a of all outputs: {fnv1a(b''.join(everything))}"]
-    return "\n".join(lines) + "\n"

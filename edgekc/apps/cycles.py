@@ -106,8 +106,8 @@ def main(words: Sequence[str]) -> int:
             often = float(rate)
             cycles = found.cycles * often
             everything += cycles.likely
-            say(f"{function}: {found.instructions * often:,.0f} instructions of a second, estimated cycles "
-                f"{cycles.likely:,.0f} ({cycles.low:,.0f} to {cycles.high:,.0f}), {found.calls} calls counted")  # fmt: skip
+            estimated = f"{cycles.likely:,.0f} estimated cycles ({cycles.low:,.0f} to {cycles.high:,.0f})"
+            say(f"{function}: {found.instructions * often:,.0f} instructions of a second, {estimated}")
         say(f"together {everything:,.0f} estimated cycles of a second on a {board.core.name} without wait states")
     except (EdgekcError, ValueError) as error:
         say(f"edgekc: error: {error}", err=True)

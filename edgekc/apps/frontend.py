@@ -132,7 +132,7 @@ def _shrink(ratio: int) -> int:
 
 
 def log2(value: Any, whole: int) -> Any:
-    """The logarithm to base 2, with 16 fractional bits, of a value (or an array of them) from 2^whole to 2^(whole + 1)."""
+    """The logarithm to base 2, with 16 fractional bits, of a value or an array from 2^whole to 2^(whole + 1)."""
     fraction = value - (1 << whole)
     shift = tables.LOG_BITS - whole
     fraction = fraction << shift if shift >= 0 else fraction >> -shift

@@ -101,10 +101,9 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
     )  # fmt: skip
     if not fits:
         raise UsageError(
-            f"is no wake word: {_edges(net.inputs)} in, {_edges(net.outputs)} out, {net.state_bytes} bytes of state",
+            f"hears no words: {_edges(net.inputs)} in, {_edges(net.outputs)} out, {net.state_bytes} bytes of state",
             where=str(model),
-            fix=f"take a streaming network of int8 1xNx{CHANNELS} (zero point -128) to one uint8, or a classifier of int8 "
-            "1x49x10 coefficients",
+            fix=f"take a streaming network of int8 1xNx{CHANNELS} (zero point -128) to one uint8, or a classifier of int8 1x49x10",
         )
     label, cutoff, steps = settings(model)
     scale = float(source.scale)
@@ -119,7 +118,7 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
     samples = spoken() if own else made_up()
     view["input"] = "the word as eSpeak NG says it" if own else "a made-up sound without the word in it"
     expected = heard(graph, samples, label=label, steps=steps, threshold=threshold, scale=scale, frames=frames)
-    return Fitted(view, {"input.bin": wav(samples), "expected.txt": expected.encode()})
+    return Fitted(view, {"input.bin": wav(samples), "expected.txt": expected.encode()}, ("words", "keyword"))
 
 
 def _edges(edges: tuple[Edge, ...]) -> str:

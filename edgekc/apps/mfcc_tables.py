@@ -1,4 +1,4 @@
-"""The constants of the MFCC front end: window, transform, mel bands, roots, sums of logarithms and cosines, all integers.
+"""The constants of the MFCC front end, all integers: window, transform, mel bands, roots, sums of logarithms, cosines.
 
 The settings are those of the keyword spotting benchmark of MLPerf Tiny: 16 kHz, Hann windows of 30 ms every 20 ms, a
 transform of 512 points, magnitudes in 40 mel bands from 20 to 4,000 Hz, 10 coefficients, 49 frames of a second.
@@ -74,8 +74,8 @@ def sums() -> Array:
 def cosines() -> Array:
     """The first half of the cosine transform's rows: (10, 20) int16 with 13 fractional bits.
 
-    A row is 2 / sqrt(80) ln 2 cos(pi k (m + 1/2) / 40): tf.signal's scale, and from logarithms of 2 to natural ones. The
-    second half is the first one backwards, in odd rows with the other sign.
+    A row is 2 / sqrt(80) ln 2 cos(pi k (m + 1/2) / 40): tf.signal's scale, and from logarithms of 2 to natural ones.
+    The second half is the first one backwards, in odd rows with the other sign.
     """
     scale = 2 / math.sqrt(2 * BANDS) * math.log(2) * (1 << COSINE_BITS)
     rows = [[scale * math.cos(math.pi * k * (m + 0.5) / BANDS) for m in range(20)] for k in range(COEFFICIENTS)]

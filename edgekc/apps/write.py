@@ -68,7 +68,7 @@ def project_files(app: App, compiled: Files, graph: Graph, board: Board, model: 
     moved = made["board/ek_cortexm.c"].replace(b'"../include/ek_offsets.h"', b'"ek_offsets.h"')
     made["board/ek_cortexm.c"] = moved
     view = {"net": net, "app": fitted.view, "kind": app, "board": _board_view(board)}
-    for folder in (_TEMPLATES / "shared", _TEMPLATES / (fitted.templates or app.kind)):
+    for folder in (_TEMPLATES / name for name in ("shared", *(fitted.templates or (app.kind,)))):
         for path in sorted(folder.rglob("*.j2")):
             below = path.relative_to(folder).as_posix().removesuffix(".j2")
             template = path.relative_to(CODEGEN).as_posix()

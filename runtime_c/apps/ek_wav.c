@@ -7,6 +7,7 @@
 #define WAVE 0x45564157u
 #define FORMAT 0x20746D66u
 #define DATA 0x61746164u
+#define CLASS 0x73616C63u
 
 static uint32_t number(const uint8_t *bytes, uint32_t count)
 {
@@ -41,6 +42,8 @@ int ek_wav_next(ek_wav *wav, uint32_t *bytes)
                 return -1;
             }
             wav->inside = 1;
+            wav->index = EK_WAV_UNKNOWN;
+            fits = 0;
             began = 0;
             continue;
         }
@@ -55,6 +58,10 @@ int ek_wav_next(ek_wav *wav, uint32_t *bytes)
             rest -= ek_port_read(wav->file, head, 16);
             fits = number(head, 2) == 1 && number(head + 2, 2) == 1 && number(head + 4, 4) == wav->hertz &&
                    number(head + 14, 2) == 16;
+        }
+        if (name == CLASS && size >= 4) {
+            rest -= ek_port_read(wav->file, head, 4);
+            wav->index = number(head, 4);
         }
         if (!pass(wav->file, rest)) {
             return -1;

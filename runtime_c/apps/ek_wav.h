@@ -5,9 +5,12 @@
 
 #include <stdint.h>
 
+#define EK_WAV_UNKNOWN 0xFFFFFFFFu
+
 typedef struct {
     int file;       /* of ek_port_open */
     uint32_t hertz; /* that a recording must have */
+    uint32_t index; /* of the class, by a chunk `clas` of four bytes; EK_WAV_UNKNOWN where there is none */
     int inside;     /* whether chunks may come that are passed over: there was a header */
 } ek_wav;
 

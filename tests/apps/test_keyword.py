@@ -32,7 +32,7 @@ def model_of(word: str) -> Path:
 @pytest.mark.fast
 def test_no_other_network_fits(tmp_path: Path) -> None:
     said = complaint(call("new-app", "keyword", "-o", tmp_path / "p", "--model", MODEL))
-    assert "is no wake word: int8 1x8x8x1 in" in said and "take a streaming network" in said
+    assert "hears no words: int8 1x8x8x1 in" in said and "take a streaming network" in said
     assert list(tmp_path.iterdir()) == []
 
 
