@@ -103,7 +103,8 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
         raise UsageError(
             f"hears no words: {_edges(net.inputs)} in, {_edges(net.outputs)} out, {net.state_bytes} bytes of state",
             where=str(model),
-            fix=f"take a streaming network of int8 1xNx{CHANNELS} (zero point -128) to one uint8, or a classifier of int8 1x49x10",
+            fix=f"take a streaming network of int8 1xNx{CHANNELS} (zero point -128) to one uint8, or an int8 classifier "
+            "of 49x10 coefficients",
         )
     label, cutoff, steps = settings(model)
     scale = float(source.scale)

@@ -1,9 +1,9 @@
 """16-bit audio to mel-frequency cepstral coefficients: the definition of runtime_c/frontend/ek_mfcc*.c, in integers.
 
-It is what MLPerf Tiny's keyword spotting was trained with, in fixed point: a second is divided by its largest sample and
-goes through tf.signal's stft, linear_to_mel_weight_matrix, log(mel + 1e-6) and mfccs_from_log_mel_spectrograms. Here a
-frame becomes the logarithms of its bands as soon as its samples are there. The division by the largest sample of a
-second is then a subtraction.
+It is what MLPerf Tiny's keyword spotting was trained with, in fixed point. There a second is divided by its largest
+sample, and goes through tf.signal's stft, linear_to_mel_weight_matrix, log(mel + 1e-6) and
+mfccs_from_log_mel_spectrograms. Here a frame becomes the logarithms of its bands as soon as its samples are there. The
+division by the largest sample of a second is then a subtraction.
 """
 
 from __future__ import annotations
