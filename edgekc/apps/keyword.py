@@ -103,8 +103,8 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
         raise UsageError(
             f"hears no words: {_edges(net.inputs)} in, {_edges(net.outputs)} out, {net.state_bytes} bytes of state",
             where=str(model),
-            fix=f"take a streaming network of int8 1xNx{CHANNELS} (zero point -128) to one uint8, or an int8 classifier "
-            "of 49x10 coefficients",
+            fix=f"take a streaming network of int8 1xNx{CHANNELS} (zero point -128) to one uint8, or an int8 "
+            "classifier of 49x10 coefficients",
         )
     label, cutoff, steps = settings(model)
     scale = float(source.scale)
@@ -177,7 +177,7 @@ def spoken() -> Array:
 _SOURCES = (".c", ".h", "_bands.c", "_fft.c", "_levels.c", "_log.c", "_log.h", "_tables.h")
 APP = App(
     "keyword",
-    "16 kHz audio in, the wake word or one of several words out",
+    "16 kHz audio in, words out",
     _default,
     fit,
     (*(f"frontend/ek_frontend{part}" for part in _SOURCES), "apps/ek_wav.c", "apps/ek_wav.h"),

@@ -1,4 +1,4 @@
-"""The MFCC front end: TensorFlow's coefficients within a level of the network's input, and the C gives the same bits."""
+"""The MFCC front end: TensorFlow's coefficients within a level of the network's input; the C gives the same bits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sounds import Array, sounds
-from test_frontend import SANITIZED, STRICT
+from test_frontend import SANITIZED, STRICT, foreign_names
 
 from edgekc.apps import commands, mfcc, mfcc_tables
 from edgekc.apps.audio import made_up
@@ -164,3 +164,8 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     found = np.frombuffer(ran.stdout, np.int8).reshape(-1, 49, 10)
     assert np.array_equal(found, commands.inputs(samples, 20, SCALE, ZERO_POINT)[: len(found)])
+
+
+@pytest.mark.slow
+def test_it_needs_no_library(tmp_path: Path) -> None:
+    assert foreign_names(C_FILES, tmp_path) <= {"memcpy", "memset", "memmove"}
