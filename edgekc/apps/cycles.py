@@ -27,6 +27,7 @@ from ..measure.cycles.timing import TIMINGS, Cycles
 from ..terminal import say
 
 _TIMEOUT_S = 600.0
+_CALLED = {"listen": "front end", "decide": "network"}
 _EVERYTHING = Region("memory", 0, 1 << 32, READ | WRITE)
 
 
@@ -79,9 +80,7 @@ def cost(elf: Path, board: Board, recording: Path, function: str) -> Cost:
                 said = done.stderr.strip() or (result.read_text() if result.is_file() else "it says nothing")
                 raise ToolError(f"the firmware failed: {said.splitlines()[0]}", where=str(elf))
 
-    found = count(
-        elf, f"ek_app_{function}", [], qemu_path(board) or qemu_name(board), run, regions=[_EVERYTHING]
-    )  # fmt: skip
+    found = count(elf, f"ek_app_{function}", [], qemu_path(board) or qemu_name(board), run, regions=[_EVERYTHING])
     if isinstance(found, Unavailable):
         raise ToolError(found.reason, where=str(elf))
     calls = len(found.instructions)
@@ -107,7 +106,8 @@ def main(words: Sequence[str]) -> int:
             cycles = found.cycles * often
             everything += cycles.likely
             estimated = f"{cycles.likely:,.0f} estimated cycles ({cycles.low:,.0f} to {cycles.high:,.0f})"
-            say(f"{function}: {found.instructions * often:,.0f} instructions of a second, {estimated}")
+            instructions = f"{found.instructions * often:,.0f} instructions of a second"
+            say(f"{_CALLED.get(function, function)}: {instructions}, {estimated}")
         say(f"together {everything:,.0f} estimated cycles of a second on a {board.core.name} without wait states")
     except (EdgekcError, ValueError) as error:
         say(f"edgekc: error: {error}", err=True)

@@ -185,7 +185,9 @@ def test_the_benchmarks_network_runs(tmp_path: Path) -> None:
     if not SHARED.is_file():
         pytest.skip("../shared/models/kws_int8.tflite is not there")
     assert call("new-app", "keyword", "-o", tmp_path / "p", "--model", SHARED).code == 0
-    assert "decisions of the network: 6\n" in make(tmp_path / "p", "test")
+    make(tmp_path / "p", "run")
+    result = (tmp_path / "p" / "build" / "run" / "result.txt").read_text()
+    assert "decisions of the network: 6\n" in result and result == (tmp_path / "p" / "expected.txt").read_text()
     board, cost = load_board("mps2-an386"), (tmp_path / "p" / "build" / "run" / "cost.txt").read_text().splitlines()
     for at, (function, often) in enumerate({"listen": 50, "decide": 5}.items()):
         pytest.importorskip("capstone", reason="capstone is not installed")
