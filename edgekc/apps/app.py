@@ -21,10 +21,14 @@ class Fitted:
         view: what the kind's templates see as `app`.
         files: the project's further files: input.bin, which the firmware reads when nothing else is said, and
             expected.txt, the result.txt of that input by the definition.
+        templates: the folders of codegen/apps/ whose templates it takes. Empty: that of the kind.
+        sources: files below runtime_c/ in place of the kind's.
     """
 
     view: Mapping[str, Any]
     files: Files = field(default_factory=dict)
+    templates: tuple[str, ...] = ()
+    sources: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

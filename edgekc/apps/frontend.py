@@ -8,6 +8,7 @@ Robust and Far-Field Keyword Spotting", 2017); logarithms. Each step gives the b
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def _times(real: Array, imaginary: Array, by: Array) -> tuple[Array, Array]:
     )
 
 
-def _digits_reversed() -> Array:
+def digits_reversed() -> Array:
     """The order (256,) in which the first stage of radix 4 takes its points."""
     order = np.arange(_HALF)
     digits = [((order >> (2 * i)) & 3) << (6 - 2 * i) for i in range(4)]
@@ -47,7 +48,7 @@ def _digits_reversed() -> Array:
 
 def _complex_transform(x: Array, y: Array) -> tuple[Array, Array]:
     """Four stages of radix 4 over (256,) points, each of which divides by 4."""
-    order = _digits_reversed()
+    order = digits_reversed()
     x, y = x[order], y[order]
     size = 1
     while size < _HALF:
@@ -130,18 +131,21 @@ def _shrink(ratio: int) -> int:
     return (ratio >> 6) - (1 << 6)
 
 
-def logarithm(value: int) -> int:
-    """The natural logarithm of a value above 1, with 6 fractional bits."""
-    whole = value.bit_length() - 1
+def log2(value: Any, whole: int) -> Any:
+    """The logarithm to base 2, with 16 fractional bits, of a value or an array from 2^whole to 2^(whole + 1)."""
     fraction = value - (1 << whole)
     shift = tables.LOG_BITS - whole
     fraction = fraction << shift if shift >= 0 else fraction >> -shift
     segment = fraction >> (tables.LOG_BITS - tables.LOG_SEGMENT_BITS)
-    low, high = (int(v) for v in tables.logarithms()[segment : segment + 2])
+    low, high = (tables.logarithms().astype(np.int64)[segment + i] for i in (0, 1))
     rest = fraction - (segment << (tables.LOG_BITS - tables.LOG_SEGMENT_BITS))
+    return (whole << tables.LOG_BITS) + fraction + low + (((high - low) * rest) >> tables.LOG_BITS)
+
+
+def logarithm(value: int) -> int:
+    """The natural logarithm of a value above 1, with 6 fractional bits."""
     half = 1 << (tables.LOG_BITS - 1)
-    log2 = (whole << tables.LOG_BITS) + fraction + low + (((high - low) * rest) >> tables.LOG_BITS)
-    log = (tables.LOG_OF_2 * log2 + half) >> tables.LOG_BITS
+    log = (tables.LOG_OF_2 * int(log2(value, value.bit_length() - 1)) + half) >> tables.LOG_BITS
     return ((log << tables.LOG_OUTPUT_BITS) + half) >> tables.LOG_BITS
 
 

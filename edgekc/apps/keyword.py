@@ -1,9 +1,11 @@
-"""The kind `keyword`: 16 kHz audio in, the wake word out. Front end, streaming network, sliding mean, threshold."""
+"""The kind `keyword`: 16 kHz audio in, the wake word out. Front end, streaming network, sliding mean, threshold.
+
+Networks that tell several words apart take another front end; `commands.py` has the rest of their projects.
+"""
 
 from __future__ import annotations
 
 import importlib.util
-import io
 import json
 import wave
 from collections.abc import Mapping
@@ -18,11 +20,11 @@ from ..errors import UsageError
 from ..graph.ir import Array, Graph
 from ..packages.net import Edge, Net
 from ..packages.sample import fnv1a
-from . import frontend, frontend_tables
+from . import commands, frontend, frontend_tables
 from .app import App, Fitted
+from .audio import c_string, made_up, wav
 from .frontend_tables import CHANNELS, FEATURE_SCALE, SAMPLE_HZ, STEP
 
-_LONGEST_LABEL = 60  # characters
 _LEVELS = 1 << 16  # of the front end's output
 
 
@@ -87,7 +89,9 @@ def multiplier(scale: float) -> tuple[int, int, int]:
 
 
 def fit(net: Net, graph: Graph, model: Path) -> Fitted:
-    """Streaming networks of (1, frames, 40) int8 features, with a probability as one byte."""
+    """Streaming networks of (1, frames, 40) int8 features, with a probability as one byte; classifiers of MFCCs."""
+    if commands.fits(net):
+        return commands.fit(net, graph, model)
     source, frames = net.inputs[0], net.inputs[0].count // CHANNELS
     target = net.outputs[0]
     fits = (
@@ -97,9 +101,10 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
     )  # fmt: skip
     if not fits:
         raise UsageError(
-            f"is no wake word: {_edges(net.inputs)} in, {_edges(net.outputs)} out, {net.state_bytes} bytes of state",
+            f"hears no words: {_edges(net.inputs)} in, {_edges(net.outputs)} out, {net.state_bytes} bytes of state",
             where=str(model),
-            fix=f"take a streaming network of int8 1xNx{CHANNELS} (zero point -128) to one uint8",
+            fix=f"take a streaming network of int8 1xNx{CHANNELS} (zero point -128) to one uint8, or an int8 "
+            "classifier of 49x10 coefficients",
         )
     label, cutoff, steps = settings(model)
     scale = float(source.scale)
@@ -108,22 +113,17 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
     view: dict[str, Any] = {
         "label": c_string(label), "cutoff": cutoff, "window_steps": steps, "threshold": threshold, "frames": frames,
         "multiplier": factor, "shift": shift, "top": top, "scale": source.scale, "zero_point": source.zero_point,
-        **tables(),
+        **tables(), "calls": {"listen": SAMPLE_HZ // STEP, "decide": SAMPLE_HZ / STEP / frames},
     }  # fmt: skip
     own = _models() is not None and model == _default()
     samples = spoken() if own else made_up()
     view["input"] = "the word as eSpeak NG says it" if own else "a made-up sound without the word in it"
     expected = heard(graph, samples, label=label, steps=steps, threshold=threshold, scale=scale, frames=frames)
-    return Fitted(view, {"input.bin": wav(samples), "expected.txt": expected.encode()})
+    return Fitted(view, {"input.bin": wav(samples), "expected.txt": expected.encode()}, ("words", "keyword"))
 
 
 def _edges(edges: tuple[Edge, ...]) -> str:
     return ", ".join(f"{edge.c_type.removesuffix('_t')} {'x'.join(map(str, edge.shape))}" for edge in edges)
-
-
-def c_string(label: str) -> str:
-    """A label as the inside of a C string: printable ASCII, cut off."""
-    return "".join(c if " " <= c <= "~" and c not in '"\\?' else "_" for c in label[:_LONGEST_LABEL])
 
 
 def tables() -> Mapping[str, Any]:
@@ -174,31 +174,11 @@ def spoken() -> Array:
         return np.frombuffer(file.readframes(file.getnframes()), "<i2")
 
 
-def made_up() -> Array:
-    """Two seconds (32,000,) int16 of a voice-like sound: harmonics that glide, syllables, a little noise."""
-    rng = np.random.default_rng(0)
-    t = np.arange(2 * SAMPLE_HZ) / SAMPLE_HZ
-    pitch = 2 * np.pi * np.cumsum(120 + 30 * np.sin(2 * np.pi * 1.5 * t)) / SAMPLE_HZ
-    voice = sum(np.sin(k * pitch) / k for k in range(1, 25)) * np.clip(np.sin(2 * np.pi * 3 * t), 0, 1)
-    return np.round(6000 * voice + rng.normal(0, 60, t.size)).astype(np.int16)
-
-
-def wav(samples: Array) -> bytes:
-    """16 kHz, 16 bits, one channel."""
-    out = io.BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(SAMPLE_HZ)
-        file.writeframes(samples.astype("<i2").tobytes())
-    return out.getvalue()
-
-
-_SOURCES = (".c", ".h", "_bands.c", "_fft.c", "_levels.c", "_tables.h")
+_SOURCES = (".c", ".h", "_bands.c", "_fft.c", "_levels.c", "_log.c", "_log.h", "_tables.h")
 APP = App(
     "keyword",
-    "16 kHz audio in, the wake word out",
+    "16 kHz audio in, words out",
     _default,
     fit,
-    tuple(f"frontend/ek_frontend{part}" for part in _SOURCES),
+    (*(f"frontend/ek_frontend{part}" for part in _SOURCES), "apps/ek_wav.c", "apps/ek_wav.h"),
 )

@@ -59,7 +59,7 @@ def project_files(app: App, compiled: Files, graph: Graph, board: Board, model: 
     fitted = app.fit(net, graph, model)
     made = {f"network/{path}": data for path, data in compiled.items()}
     made |= {f"app/{Path(name).name}": (RUNTIME_C / name).read_bytes() for name in ("apps/ek_app.c", "apps/ek_app.h")}
-    made |= {f"app/{Path(name).name}": (RUNTIME_C / name).read_bytes() for name in app.sources}
+    made |= {f"app/{Path(name).name}": (RUNTIME_C / name).read_bytes() for name in fitted.sources or app.sources}
     made |= {f"board/{name}": (RUNTIME_C / "port" / name).read_bytes() for name in _PORT}
     made["board/ek_offsets.h"] = (RUNTIME_C / "include" / "ek_offsets.h").read_bytes()
     buffers = net.buffer_bytes
@@ -68,7 +68,7 @@ def project_files(app: App, compiled: Files, graph: Graph, board: Board, model: 
     moved = made["board/ek_cortexm.c"].replace(b'"../include/ek_offsets.h"', b'"ek_offsets.h"')
     made["board/ek_cortexm.c"] = moved
     view = {"net": net, "app": fitted.view, "kind": app, "board": _board_view(board)}
-    for folder in (_TEMPLATES / "shared", _TEMPLATES / app.kind):
+    for folder in (_TEMPLATES / name for name in ("shared", *(fitted.templates or (app.kind,)))):
         for path in sorted(folder.rglob("*.j2")):
             below = path.relative_to(folder).as_posix().removesuffix(".j2")
             template = path.relative_to(CODEGEN).as_posix()

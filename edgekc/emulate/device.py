@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..boards.board import Board
 from ..errors import ToolError, UsageError
 from ..firmware.build import Image
 from ..firmware.toolchain import Emulator, emulator, qemu_machine, qemu_name, qemu_path
@@ -69,16 +70,20 @@ def qemu_command(image: Image, qemu_args: Sequence[str] = ()) -> list[str]:
     Raises:
         ToolError: this qemu is not installed.
     """
-    board = image.board
+    return elf_command(image.elf, image.board, qemu_args)
+
+
+def elf_command(elf: Path, board: Board, qemu_args: Sequence[str] = ()) -> list[str]:
+    """The same of any program for a board."""
     path = qemu_path(board)
     if path is None:
         raise ToolError(f"{qemu_name(board)} is not installed", where=f"board {board.name}", fix="see edgekc doctor")
     if board.core.system == "linux":
-        return [path, *qemu_machine(board), *qemu_args, str(image.elf)]
+        return [path, *qemu_machine(board), *qemu_args, str(elf)]
     # icount: virtual time advances 1 ns per instruction, so SysTick counts instructions, and every run
     # is the same.
     return [
-        path, *qemu_machine(board), "-kernel", str(image.elf), "-nographic", "-monitor", "none",
+        path, *qemu_machine(board), "-kernel", str(elf), "-nographic", "-monitor", "none",
         "-serial", "none", "-semihosting-config", "enable=on,target=native", "-icount", "shift=0", *qemu_args,
     ]  # fmt: skip
 

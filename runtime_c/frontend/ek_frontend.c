@@ -13,18 +13,6 @@ void ek_frontend_reset(ek_frontend *frontend)
     frontend->used = 0;
 }
 
-uint32_t ek_frontend_bits(uint32_t value)
-{
-    uint32_t bits = 0;
-    for (uint32_t half = 16; half != 0; half >>= 1) {
-        if (value >> half != 0) {
-            value >>= half;
-            bits += half;
-        }
-    }
-    return value != 0 ? bits + 1u : bits;
-}
-
 /* The four base-4 digits of a number below 256 in reverse. */
 static uint32_t reversed(uint32_t n)
 {

@@ -5,6 +5,8 @@
 #ifndef EK_FRONTEND_H
 #define EK_FRONTEND_H
 
+#include "ek_frontend_log.h"
+
 #include <stdint.h>
 
 #define EK_FRONTEND_WINDOW 480u /* samples: 30 ms */
@@ -45,8 +47,5 @@ void ek_frontend_bands(const ek_frontend_bin *bins, uint32_t shift, uint32_t *le
 
 /* Noise reduction, gain control and logarithm of each channel. */
 void ek_frontend_levels(uint32_t *noise, const uint32_t *levels, uint16_t *features);
-
-/* How many bits a number has: 0 of 0, 32 of 2^31. */
-uint32_t ek_frontend_bits(uint32_t value);
 
 #endif

@@ -11,7 +11,6 @@
 #define LEFT 819u           /* 5 % of a channel stays at least */
 #define RATIO_SHIFT 6       /* gains have 21 fractional bits, ratios 12, and levels lack 3 */
 #define LOG_BITS 16
-#define SEGMENT_BITS 9 /* of a 128th */
 #define LOG_OF_2 45426u
 #define CORRECTION_BITS 3
 #define OUTPUT_BITS 6
@@ -38,15 +37,8 @@ static uint32_t shrunk(uint32_t ratio)
 /* The natural logarithm of a value above 1. */
 static uint32_t logarithm(uint32_t value)
 {
-    uint32_t whole = ek_frontend_bits(value) - 1u;
-    uint32_t fraction = value - ((uint32_t)1 << whole);
-    fraction = whole < LOG_BITS ? fraction << (LOG_BITS - whole) : fraction >> (whole - LOG_BITS);
-    uint32_t segment = fraction >> SEGMENT_BITS;
-    int32_t low = ek_frontend_logarithms[segment], high = ek_frontend_logarithms[segment + 1u];
-    int32_t between = (high - low) * (int32_t)(fraction - (segment << SEGMENT_BITS)) >> LOG_BITS;
-    uint32_t log2 = (whole << LOG_BITS) + fraction + (uint32_t)(low + between);
     uint32_t half = (uint32_t)1 << (LOG_BITS - 1);
-    uint32_t log = (uint32_t)(((uint64_t)LOG_OF_2 * log2 + half) >> LOG_BITS);
+    uint32_t log = (uint32_t)(((uint64_t)LOG_OF_2 * ek_frontend_log2(value) + half) >> LOG_BITS);
     return ((log << OUTPUT_BITS) + half) >> LOG_BITS;
 }
 

@@ -13,6 +13,5 @@ extern const int16_t ek_frontend_half_twiddles[128][2]; /* e^(-pi i ((k + 1) / 2
 extern const uint8_t ek_frontend_widths[41];            /* bins of each channel */
 extern const uint16_t ek_frontend_weights[236];         /* a bin in its channel, of 4,096; the next has the rest */
 extern const int16_t ek_frontend_gains[33][3];          /* by bits of the noise: value, slope, bend */
-extern const uint16_t ek_frontend_logarithms[130];
 
 #endif

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from edgekc.apps.keyword import made_up, spoken
+from edgekc.apps.audio import made_up
+from edgekc.apps.keyword import spoken
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

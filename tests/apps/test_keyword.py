@@ -15,7 +15,7 @@ from cli_command import MODEL, call, complaint
 from new_apps import make, need_tools
 
 import edgekc
-from edgekc.apps import keyword
+from edgekc.apps import audio, keyword
 from edgekc.apps.frontend_tables import FEATURE_SCALE
 from edgekc.errors import UsageError
 
@@ -32,7 +32,7 @@ def model_of(word: str) -> Path:
 @pytest.mark.fast
 def test_no_other_network_fits(tmp_path: Path) -> None:
     said = complaint(call("new-app", "keyword", "-o", tmp_path / "p", "--model", MODEL))
-    assert "is no wake word: int8 1x8x8x1 in" in said and "take a streaming network" in said
+    assert "hears no words: int8 1x8x8x1 in" in said and "take a streaming network" in said
     assert list(tmp_path.iterdir()) == []
 
 
@@ -72,7 +72,7 @@ def test_settings_and_labels(tmp_path: Path) -> None:
     micro = {"probability_cutoff": 0.97, "sliding_window_size": 7}
     (tmp_path / "word.json").write_text(json.dumps({"wake_word": 'A "b"\n\\', "micro": micro}))
     assert keyword.settings(tmp_path / "word.tflite") == ('A "b"\n\\', 0.97, 7)
-    assert keyword.c_string('A "b"\n\\??/') == "A _b_____/"
+    assert audio.c_string('A "b"\n\\??/') == "A _b_____/"
 
 
 @pytest.mark.fast
@@ -123,7 +123,7 @@ def test_the_project_hears_the_word(board: str, tmp_path: Path) -> None:
     assert said.startswith("Okay Nabu at ms 1430\n")
     assert "front end: ticks of a second of audio:" in said
     # A list of names before the samples, as recorders write it, is passed over.
-    recording = keyword.wav(keyword.spoken())
+    recording = audio.wav(keyword.spoken())
     (tmp_path / "word.wav").write_bytes(recording[:12] + b"LIST\5\0\0\0INFOx\0" + recording[12:])
     assert make(out, "run", f"INPUT={tmp_path / 'word.wav'}").startswith("Okay Nabu at ms 1430\n")
     for name, data in (("foreign", b"RIFF, but no WAV"), ("stereo", recording[:22] + b"\2" + recording[23:])):
