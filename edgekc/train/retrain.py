@@ -195,9 +195,11 @@ class _Chooser:
             )
             return True
         best = "" if choice.best is None else f", {choice.best} after its best epoch"
+        chosen = self.step.learning_rate is not None
+        advice = "leave learning_rate out to have one found" if chosen else "train for more epochs"
         self.job.log(
-            f"warning: {where}: retraining made validation worse and is rolled back: {before} before{best}; leave "
-            "learning_rate out to have one found, or leave the step out"
+            f"warning: {where}: retraining made validation worse and is rolled back: {before} before{best}; "
+            f"{advice}, or leave the step out"
         )
         return False
 
