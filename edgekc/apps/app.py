@@ -38,6 +38,7 @@ class App:
         fit: given the network, its packed graph and the model's file: the rest. UsageError where the kind cannot take
             the network.
         sources: files below runtime_c/ that go into the project's app/.
+        input_rows: whether the network's input comes in rows, where its first layers run by rows.
     """
 
     kind: str
@@ -45,3 +46,4 @@ class App:
     model: Callable[[], Path]
     fit: Callable[[Net, Graph, Path], Fitted]
     sources: tuple[str, ...] = ()
+    input_rows: bool = False
