@@ -10,15 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-
 from ..graph.ir import Array
 from .scaling import Crop
 
 DISTANCES = 4  # channels of the head in front of the scores
 PARTS = 256  # of a pixel of the image, in which edges are computed
 LARGEST_IMAGE = 1024  # pixels of a side: 1024 x 256 x 4096 is below 2^31
-MOST = 32  # candidates that are kept; of more those with the lowest scores are dropped
+MOST = 32  # candidates that the app keeps
 
 
 class Box(NamedTuple):
@@ -28,7 +26,7 @@ class Box(NamedTuple):
     top: int
     right: int
     bottom: int
-    index: int  # of the class
+    label: int  # index of the class
     level: int  # of the score, as the network gives it
 
 
@@ -64,8 +62,8 @@ def factor_of(scale: float, stride: int) -> tuple[int, int]:
     return round(real * (1 << shift)), shift
 
 
-def decoded(levels: Array, head: Head, crop: Crop) -> list[Box]:
-    """The candidates of an output (rows, columns, 4 + classes) int8, best first; of equal ones the cell in front.
+def decoded(levels: Array, head: Head, crop: Crop, most: int) -> list[Box]:
+    """The `most` best candidates of an output (rows, columns, 4 + classes) int8, of equal ones the cell in front.
 
     A cell's class is the one with the highest score, of equal ones the first. Edges are cut to the crop, rounded to
     pixels of the frame, halves up. Boxes without area are none.
@@ -88,7 +86,7 @@ def decoded(levels: Array, head: Head, crop: Crop) -> list[Box]:
         )  # fmt: skip
         if level >= head.least and box.left < box.right and box.top < box.bottom:
             found.append(box)
-    return sorted(found, key=lambda box: -box.level)[:MOST]  # sorted keeps the order of equal ones
+    return sorted(found, key=lambda box: -box.level)[:most]  # sorted keeps the order of equal ones
 
 
 def _in_frame(edge: int, size: int, parts: int) -> int:
@@ -99,7 +97,7 @@ def suppressed(boxes: list[Box], overlap: int) -> list[Box]:
     """Boxes, best first, less those whose overlap with a better one of their class that stays is above the limit."""
     kept: list[Box] = []
     for box in boxes:
-        if all(box.index != better.index or not overlaps(better, box, overlap) for better in kept):
+        if all(box.label != better.label or not overlaps(better, box, overlap) for better in kept):
             kept.append(box)
     return kept
 
@@ -117,6 +115,6 @@ def area(box: Box) -> int:
     return (box.right - box.left) * (box.bottom - box.top)
 
 
-def boxes_of(levels: Array, head: Head, crop: Crop) -> list[Box]:
+def boxes_of(levels: Array, head: Head, crop: Crop, most: int) -> list[Box]:
     """What is seen: `decoded`, then `suppressed`."""
-    return suppressed(decoded(np.asarray(levels), head, crop), head.overlap)
+    return suppressed(decoded(levels, head, crop, most), head.overlap)

@@ -21,8 +21,8 @@ MOST_DIGITS = 3  # of a frame with several
 _TRIES = 50
 
 
-def test_digits() -> tuple[Array, Array]:
-    """The 360 digits that judge, (n, 8, 8) of 0 to 16, and their classes: those of the demo, which nothing trains on."""
+def judging_digits() -> tuple[Array, Array]:
+    """The demo's 360 digits, (n, 8, 8) of 0 to 16, and their classes. Nothing trains on them."""
     with np.load(DEMO / "digits_test.npz") as data:
         # The demo has 15 * pixel - 128.
         return (data["x"][..., 0].astype(np.int64) + 128) // 15, data["y"].astype(np.int64)
@@ -65,10 +65,10 @@ def several_digits(digits: Array, classes: Array, rng: np.random.RandomState) ->
     return Frame(_lit(ink, rng), None, tuple(truths))
 
 
-def _box_of(drawn: Array, left: int, top: int, index: int) -> Box:
+def _box_of(drawn: Array, left: int, top: int, label: int) -> Box:
     rows, columns = (np.flatnonzero((drawn > 64).any(axis=axis)) for axis in (1, 0))
     edges = (left + columns[0], top + rows[0], left + columns[-1] + 1, top + rows[-1] + 1)
-    return Box(*(int(edge) for edge in edges), index=index, level=0)
+    return Box(*(int(edge) for edge in edges), label, 0)
 
 
 def _lit(ink: Array, rng: np.random.RandomState) -> Array:
@@ -78,16 +78,17 @@ def _lit(ink: Array, rng: np.random.RandomState) -> Array:
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     slope = (down * (2 * rows - HEIGHT)) // HEIGHT + (across * (2 * columns - WIDTH)) // WIDTH
     noise = rng.randint(-12, 13, (HEIGHT, WIDTH)) + rng.randint(-12, 13, (HEIGHT, WIDTH))
-    return np.clip(paper + slope + ink * contrast // 256 + noise, 0, 255).astype(np.uint8)[..., None]
+    levels = np.clip(paper + slope + ink * contrast // 256 + noise, 0, 255)
+    return np.asarray(levels[..., None], np.uint8)
 
 
-def test_frames(*, several: bool = False, count: int | None = None) -> list[Frame]:
+def judging_frames(*, several: bool = False, count: int | None = None) -> list[Frame]:
     """The frames that judge: of each test digit one, or as many with several digits each.
 
     Args:
         count: only the first ones.
     """
-    digits, classes = test_digits()
+    digits, classes = judging_digits()
     rng = np.random.RandomState(1)
     chosen = range(len(digits) if count is None else count)
     if several:

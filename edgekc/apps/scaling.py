@@ -92,4 +92,4 @@ def scaled(frame: Array, crop: Crop, out_width: int, out_height: int) -> Array:
 def _shares(size: int, out: int) -> Array:
     """(out, size): how much of each pixel lies in each area, where a pixel is `out` long and an area `size`."""
     pixel, area = np.arange(size) * out, np.arange(out)[:, None] * size
-    return np.maximum(np.minimum(pixel + out, area + size) - np.maximum(pixel, area), 0)
+    return np.asarray(np.maximum(np.minimum(pixel + out, area + size) - np.maximum(pixel, area), 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,20 +115,20 @@ def _fits(net: Net) -> bool:
 
 def fit(net: Net, graph: Graph, model: Path) -> Fitted:
     """Networks of one image, grey or in colours, to the scores of classes, or to a grid of boxes."""
-    source, target = net.inputs[0], net.outputs[0]
+    source = net.inputs[0]
     if not _fits(net):
         raise UsageError(
             f"is no vision model: {edges(net.inputs)} in, {edges(net.outputs)} out, {net.state_bytes} bytes of state",
             where=str(model),
-            fix="take a network of one image, int8 1xHxWx1 or 1xHxWx3, to scores 1xN, or to a grid of boxes 1xRxCx(4+N)",
+            fix="take a network of one image, 1xHxWx1 or 1xHxWx3 bytes, to scores 1xN or to a grid 1xRxCx(4+N)",
         )
     seen = seeing(net, graph, model)
     frames, what = _frames(model, several=seen.head is not None)
     whole = np.array_equal(seen.levels, levels_of(source, Settings()))
     view: dict[str, Any] = {
         "width": source.shape[2], "height": source.shape[1], "channels": source.shape[3], "head": seen.head,
-        "most": MOST, "labels": seen.labels, "classes": len(seen.labels), "levels": () if whole else seen.levels.tolist(), "match": MATCH,
-        "signed": source.c_type == "int8_t", "input": what, "truths": netpbm.MOST_TRUTHS,
+        "most": MOST, "labels": seen.labels, "classes": len(seen.labels), "match": MATCH, "input": what,
+        "levels": () if whole else seen.levels.tolist(), "signed": source.c_type == "int8_t",
     }  # fmt: skip
     return Fitted(view, {"input.bin": netpbm.written(frames), "expected.txt": seen.said(frames).encode()})
 
@@ -136,7 +136,7 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
 def _frames(model: Path, *, several: bool) -> tuple[list[Frame], str]:
     """The frames of input.bin, and what they are."""
     if model == _DEFAULT:
-        return digit_frames.test_frames(count=SHOWN), "the first frames of the test part, handwritten digits"
+        return digit_frames.judging_frames(count=SHOWN), "the first frames of the test part, handwritten digits"
     beside = model.with_suffix(".pnm")
     if beside.is_file():
         try:
@@ -144,7 +144,7 @@ def _frames(model: Path, *, several: bool) -> tuple[list[Frame], str]:
         except OSError as error:
             raise UsageError(f"cannot be read: {error.strerror}", where=str(beside)) from error
         return netpbm.read(data, str(beside))[:SHOWN], f"the first frames of {c_string(beside.name)}"
-    frames = digit_frames.test_frames(several=several, count=4)
+    frames = digit_frames.judging_frames(several=several, count=4)
     return [Frame(frame.pixels) for frame in frames], "some frames of digits, which the network need not know"
 
 
@@ -199,7 +199,7 @@ class Seeing:
         lines, right, wrong, truths = [], 0, 0, 0
         for i, frame in enumerate(frames):
             high, wide, _ = frame.pixels.shape
-            boxes = boxes_of(outputs[i], self.head, centre_crop(wide, high, width, height))
+            boxes = boxes_of(outputs[i], self.head, centre_crop(wide, high, width, height), MOST)
             for box in boxes:
                 edges = f"{box.left} {box.top} {box.right} {box.bottom}"
                 lines.append(f"frame {i}: {self.labels[box.index]} at {edges}, level {box.level + 128} of 255")

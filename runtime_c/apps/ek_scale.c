@@ -44,7 +44,7 @@ int ek_scale_begin(ek_scale *scale, const ek_crop *crop, uint16_t out_width, uin
 INLINE void sum_channel(ek_scale *scale, const uint8_t *row, uint32_t channel, uint32_t channels, level_of *level)
 {
     uint32_t wide = scale->out_width, at = scale->crop.left, have = 0, last = 0;
-    uint32_t *to = scale->line + channel, *end = scale->line + wide * channels;
+    uint32_t *to = scale->line + channel, *end = to + wide * channels;
     for (; to != end; to += channels) {
         uint32_t need = scale->crop.width, share = have < need ? have : need, sum = last * share, whole = 0;
         have -= share;
