@@ -68,7 +68,8 @@ def several_digits(digits: Array, classes: Array, rng: np.random.RandomState) ->
 def _box_of(drawn: Array, left: int, top: int, label: int) -> Box:
     rows, columns = (np.flatnonzero((drawn > 64).any(axis=axis)) for axis in (1, 0))
     edges = (left + columns[0], top + rows[0], left + columns[-1] + 1, top + rows[-1] + 1)
-    return Box(*(int(edge) for edge in edges), label, 0)
+    left_edge, top_edge, right, bottom = (int(edge) for edge in edges)
+    return Box(left_edge, top_edge, right, bottom, label, 0)
 
 
 def _lit(ink: Array, rng: np.random.RandomState) -> Array:

@@ -17,6 +17,7 @@ from ..graph.ir import Array
 from .boxes import Box
 from .scaling import LONGEST
 
+LONGEST_SIDE = 65535  # pixels
 MOST_TRUTHS = 16  # that the firmware reads of a frame
 _MAGIC = {1: b"P5", 3: b"P6"}
 _HEADER = re.compile(
@@ -47,7 +48,7 @@ def written(frames: list[Frame]) -> bytes:
     for frame in frames:
         height, width, channels = frame.pixels.shape
         comments = [] if frame.index is None else [f"# class {frame.index}\n"]
-        comments += [f"# box {b.index} {b.left} {b.top} {b.right} {b.bottom}\n" for b in frame.truths]
+        comments += [f"# box {b.label} {b.left} {b.top} {b.right} {b.bottom}\n" for b in frame.truths]
         head = f"\n{''.join(comments)}{width} {height}\n255\n".encode()
         made += [_MAGIC[channels], head, np.ascontiguousarray(frame.pixels, np.uint8).tobytes()]
     return b"".join(made)
@@ -64,10 +65,11 @@ def read(data: bytes, where: str) -> list[Frame]:
         head = _HEADER.match(data, at)
         channels = 1 if head is not None and head[1] == b"5" else 3
         count = 0 if head is None else int(head[3]) * int(head[4]) * channels
-        if head is None or not 0 < count <= len(data) - head.end():
+        if head is None or not 0 < count <= len(data) - head.end() or max(int(head[3]), int(head[4])) > LONGEST_SIDE:
             raise UsageError(f"no binary PGM or PPM image of 8 bits at byte {at}", where=where)
         pixels = np.frombuffer(data, np.uint8, count, head.end())
-        index, truths = None, []
+        index: int | None = None
+        truths: list[Box] = []
         for found in map(_TRUTH.fullmatch, _COMMENT.findall(head[2])):
             if found is None:
                 continue

@@ -202,7 +202,7 @@ class Seeing:
             boxes = boxes_of(outputs[i], self.head, centre_crop(wide, high, width, height), MOST)
             for box in boxes:
                 edges = f"{box.left} {box.top} {box.right} {box.bottom}"
-                lines.append(f"frame {i}: {self.labels[box.index]} at {edges}, level {box.level + 128} of 255")
+                lines.append(f"frame {i}: {self.labels[box.label]} at {edges}, level {box.level + 128} of 255")
             matched = matches(boxes, frame.truths)
             right, wrong, truths = right + matched, wrong + len(boxes) - matched, truths + len(frame.truths)
         return [*lines, f"right: {right} of {truths} boxes", f"wrong: {wrong} boxes"]
@@ -212,7 +212,7 @@ def matches(boxes: Sequence[Box], truths: Sequence[Box]) -> int:
     """How many boxes, best first, are one of the truths each: the first that is free, of their class, and overlaps."""
     free = list(truths)
     for box in boxes:
-        same = (truth for truth in free if truth.index == box.index and overlaps(box, truth, MATCH))
+        same = (truth for truth in free if truth.label == box.label and overlaps(box, truth, MATCH))
         if (found := next(same, None)) is not None:
             free.remove(found)
     return len(truths) - len(free)

@@ -87,7 +87,7 @@ uint32_t ek_boxes_find(const ek_boxes_head *head, const ek_crop *crop, const int
     for (uint32_t i = 0; i < count; i++) {
         int stays = 1;
         for (uint32_t k = 0; stays && k < kept; k++) {
-            stays = boxes[k].index != boxes[i].index || !ek_boxes_overlap(&boxes[k], &boxes[i], head->overlap);
+            stays = boxes[k].label != boxes[i].label || !ek_boxes_overlap(&boxes[k], &boxes[i], head->overlap);
         }
         if (stays) {
             boxes[kept++] = boxes[i];

@@ -9,7 +9,7 @@
 /* In pixels of the frame; right and bottom are outside. */
 typedef struct {
     uint16_t left, top, right, bottom;
-    uint16_t index; /* of the class */
+    uint16_t label; /* index of the class */
     int16_t level;  /* of the score, as the network gives it */
 } ek_box;
 

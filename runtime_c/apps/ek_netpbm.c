@@ -59,10 +59,10 @@ static void understand(const char *text, ek_netpbm *frame)
 {
     ek_box box = {0, 0, 0, 0, 0, 0};
     if (word(&text, " class")) {
-        if (number(&text, &box.index) && *text == '\0') {
-            frame->index = box.index;
+        if (number(&text, &box.label) && *text == '\0') {
+            frame->index = box.label;
         }
-    } else if (word(&text, " box") && number(&text, &box.index) && number(&text, &box.left) &&
+    } else if (word(&text, " box") && number(&text, &box.label) && number(&text, &box.left) &&
                number(&text, &box.top) && number(&text, &box.right) && number(&text, &box.bottom) && *text == '\0' &&
                box.left < box.right && box.right <= EK_SCALE_LONGEST && box.top < box.bottom &&
                box.bottom <= EK_SCALE_LONGEST && frame->count < EK_NETPBM_TRUTHS) {

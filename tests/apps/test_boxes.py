@@ -94,9 +94,9 @@ def test_the_best_boxes_stay() -> None:
         kept = suppressed(boxes, percent)
         assert kept[0] == boxes[0] and kept == [box for box in boxes if box in kept]
         for a, b in itertools.combinations(kept, 2):
-            assert a.index != b.index or iou(a, b) <= percent / 100
+            assert a.label != b.label or iou(a, b) <= percent / 100
         for i, box in enumerate(boxes):
-            better = [b for b in boxes[:i] if b in kept and b.index == box.index]
+            better = [b for b in boxes[:i] if b in kept and b.label == box.label]
             assert (box in kept) == all(iou(b, box) <= percent / 100 for b in better)
 
 
@@ -114,13 +114,13 @@ def test_ties_and_limits() -> None:
     one, other = Box(0, 0, 10, 10, 0, 5), Box(0, 0, 10, 5, 0, 5)
     assert overlaps(one, other, 49) and not overlaps(one, other, 50)
     assert suppressed([one, other], 49) == [one] and suppressed([other, one], 49) == [other]
-    assert suppressed([one, other._replace(index=1)], 0) == [one, other._replace(index=1)]
+    assert suppressed([one, other._replace(label=1)], 0) == [one, other._replace(label=1)]
     head = Head(1, 3, 4, 0, *factor_of(0.5, 4), least=0, overlap=45)
     levels = np.zeros((1, 3, 6), np.int64)
     levels[0, :, :DISTANCES] = 1
     levels[0, :, DISTANCES:] = [[3, 3], [9, 1], [3, 2]]
     found = decoded(levels, head, Crop(0, 0, 12, 4), 2)
-    assert [(box.left, box.index, box.level) for box in found] == [(4, 0, 9), (0, 0, 3)]  # of equal ones the first
+    assert [(box.left, box.label, box.level) for box in found] == [(4, 0, 9), (0, 0, 3)]  # of equal ones the first
     levels[0, 1, 0] = levels[0, 1, 2] = 0  # a box without width
     assert [box.left for box in decoded(levels, head, Crop(0, 0, 12, 4), 2)] == [0, 8]
 

@@ -72,7 +72,7 @@ static void centre_case(void)
 
 static void put_box(const ek_box *b)
 {
-    int32_t said[6] = {b->left, b->top, b->right, b->bottom, b->index, b->level};
+    int32_t said[6] = {b->left, b->top, b->right, b->bottom, b->label, b->level};
     fwrite(said, sizeof said, 1, stdout);
 }
 
