@@ -67,9 +67,8 @@ def several_digits(digits: Array, classes: Array, rng: np.random.RandomState) ->
 
 def _box_of(drawn: Array, left: int, top: int, label: int) -> Box:
     rows, columns = (np.flatnonzero((drawn > 64).any(axis=axis)) for axis in (1, 0))
-    edges = (left + columns[0], top + rows[0], left + columns[-1] + 1, top + rows[-1] + 1)
-    left_edge, top_edge, right, bottom = (int(edge) for edge in edges)
-    return Box(left_edge, top_edge, right, bottom, label, 0)
+    right, bottom = left + int(columns[-1]) + 1, top + int(rows[-1]) + 1
+    return Box(left + int(columns[0]), top + int(rows[0]), right, bottom, label, 0)
 
 
 def _lit(ink: Array, rng: np.random.RandomState) -> Array:

@@ -20,9 +20,8 @@ from .scaling import LONGEST
 LONGEST_SIDE = 65535  # pixels
 MOST_TRUTHS = 16  # that the firmware reads of a frame
 _MAGIC = {1: b"P5", 3: b"P6"}
-_HEADER = re.compile(
-    rb"P([56])((?:\s+(?:#[^\n]*\n\s*)*)(\d+)(?:\s+(?:#[^\n]*\n\s*)*)(\d+)(?:\s+(?:#[^\n]*\n\s*)*)255)\s"
-)
+_GAP = rb"(?:\s|#[^\n]*\n)*"
+_HEADER = re.compile(rb"P([56])(%b(\d+)\s%b(\d+)\s%b255)\s" % (_GAP, _GAP, _GAP))
 _COMMENT = re.compile(rb"#([^\n]*)\n")
 _TRUTH = re.compile(rb" (?:class (\d{1,4})|box (\d{1,4}) (\d{1,4}) (\d{1,4}) (\d{1,4}) (\d{1,4}))")
 
