@@ -21,14 +21,18 @@ UNKNOWN = 0xFFFF
 GOOD = (
     b"P5 1 1 255 \x07",
     b"P5\n# class 3\n2 1\n255\n\x00\x01P6\n# class 3\n# class 4\n1 1\n255\n\x01\x02\x03",
-    b"P6\n#made by hand\n 1\t# box 1 0 0 5 6\n2#\n255\n" + bytes(6),
+    b"P6\n#made by hand\n 1\t# box 1 0 0 5 6\n2 #\n255\n" + bytes(6),
     b"P5# box 9999 0 1 4096 4095\n# box 1 5 5 5 6\n# box 1 5 6 6 6\n# box 1 0 0 4097 1\n1 1 255\n\x00",
-    b"P5\n# box 1 2 3 4\n# box 1 2 3 4 5 6\n# box 12345 0 0 1 1\n# class \n# class 12345\n#class 1\n# class 1 \n1 1\n255\n#",
+    b"P5\n# box 1 2 3 4\n# box 1 2 3 4 5 6\n# box 12345 0 0 1 1\n# box 1 2 3 4x5\n1 1\n255\n#",
+    b"P5\n# class \n# class 12345\n#class 1\n# class 1 \n# class  1\n1 1\n255\n#",
     b"P5\n" + b"# box 0 0 0 1 1\n" * 20 + b"1 1\n255\n\x00",
     b"P5\n#" + b"x" * 100 + b" class 1\n# " + b"class 1" * 9 + b"\n1 1\n255\n\x00",
 )
-BAD = (b"P5", b"P4 1 1 255 \x00", b"P5 1 1 254 \x00", b"P5 0 1 255 ", b"P5 1 1 65535 \x00\x00", b"P5 1 1 255", b"P5 70000 1 255 ",
-       b"P5 -1 1 255 \x00", b"P5 1x1 255 \x00", b"\x89PNG\r\n", b"P5 1 # no end", b"P5 1 1 255 \x00P5")  # fmt: skip
+BAD = (
+    b"P5", b"P4 1 1 255 \x00", b"P5 1 1 254 \x00", b"P5 0 1 255 ", b"P5 1 1 65535 \x00\x00", b"P5 1 1 255",
+    b"P5 70000 1 255 ", b"P5 -1 1 255 \x00", b"P5 1x1 255 \x00", b"P5 1 1# no space\n255 \x00", b"\x89PNG\r\n",
+    b"P5 1 # no end", b"P5 1 1 255 \x00P5",
+)  # fmt: skip
 
 
 def as_read(data: bytes) -> list[tuple[int, int, int, int, list[Box]]]:
