@@ -28,6 +28,7 @@ from edgekc.apps.netpbm import Frame
 from edgekc.errors import UsageError
 from edgekc.graph.ir import Graph
 from edgekc.packages.net import Net, net_of
+from edgekc.templates import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = Path(vision.__file__).parent / "data" / "vision_digits.ekc"
@@ -126,7 +127,7 @@ def test_the_definitions_give_what_training_reported() -> None:
 
 def on_host(folder: Path, frames: Path) -> str:
     """What the firmware's program on this machine says of frames."""
-    make(folder, "build/host/program")
+    make(folder, "build/host/program", "CFLAGS=-std=gnu99 -O1 -Wall -Wextra")  # compiles faster
     shutil.copy(frames, folder / "build" / "input.bin")
     subprocess.run([folder / "build" / "host" / "program"], cwd=folder / "build", check=True)
     return last_lines((folder / "build" / "result.txt").read_text())
@@ -150,7 +151,7 @@ def test_boxes_are_those_that_training_reported(tmp_path: Path) -> None:
     shutil.copy(BOXES.with_suffix(".json"), tmp_path / "net.json")
     frames.write_bytes(netpbm.written(digit_frames.judging_frames(several=True)))
     out = tmp_path / "p"
-    assert call("new-app", "vision", "-o", out, "--board", "mps3-an547", "--model", model).code == 0
+    assert call("new-app", "vision", "-o", out, "--model", model).code == 0
     assert "network and boxes: ticks of a frame:" in make(out, "test")
     assert on_host(out, frames) == reported(BOXES)
 
@@ -202,6 +203,13 @@ def train(folder: Path, *words: str | Path) -> Result:
     return Result(code, out.getvalue(), err.getvalue())
 
 
+@pytest.mark.fast
+def test_recipes_are_whole(tmp_path: Path) -> None:
+    for name, steps in (("recipe.toml", 3), ("recipe_boxes.toml", 0)):
+        (tmp_path / name).write_text(environment().get_template(f"apps/vision/{name}.j2").render())
+        assert len(edgekc.load_recipe(tmp_path / name).compress) == steps
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for package in ("torch", "sklearn", "PIL"):
@@ -230,7 +238,7 @@ def test_what_train_reports_is_what_the_firmware_gives(
             for k in range(12):
                 pixels = rng.integers(100 * index, 100 * index + 90, (40 + k, 60, 3)).astype(np.uint8)
                 Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{k}.png")
-        words = ("--images", tmp_path / "photos", "--colour")
+        words = ("--images", tmp_path / "photos", "--colour", "--recipe", project / "recipe_boxes.toml")
     done = train(project, *words)
     assert done.code == 0, done.err
     new, model = tmp_path / "new", project / "trained" / "model.ekc"
