@@ -6,6 +6,7 @@
 #define LONGEST_COMMENT 32u /* of those that mean something */
 #define DIGITS 4u           /* of a number in a comment */
 #define MOST 65535u         /* pixels of a side */
+#define END 256u            /* of the file, in place of a byte */
 
 static int is_space(uint32_t c)
 {
@@ -17,11 +18,11 @@ static int is_digit(uint32_t c)
     return c >= '0' && c <= '9';
 }
 
-/* The next byte; 0 at the end of the file. */
-static uint8_t next(int file)
+/* The next byte, or END. */
+static uint32_t next(int file)
 {
     uint8_t byte = 0;
-    return ek_port_read(file, &byte, 1) == 1 ? byte : 0;
+    return ek_port_read(file, &byte, 1) == 1 ? byte : END;
 }
 
 /* Whether `word` comes, and moves `text` behind it. */
@@ -75,8 +76,10 @@ static void comment(int file, ek_netpbm *frame)
 {
     char text[LONGEST_COMMENT];
     uint32_t length = 0;
-    for (uint8_t c = next(file); c != '\n' && c != 0; c = next(file)) {
-        if (length < LONGEST_COMMENT) {
+    for (uint32_t c = next(file); c != '\n' && c != END; c = next(file)) {
+        if (c == 0) {
+            length = LONGEST_COMMENT; /* no text */
+        } else if (length < LONGEST_COMMENT) {
             text[length++] = (char)c;
         }
     }
@@ -90,7 +93,7 @@ static void comment(int file, ek_netpbm *frame)
 static uint32_t header(int file, ek_netpbm *frame)
 {
     uint32_t value = 0;
-    uint8_t c = next(file);
+    uint32_t c = next(file);
     while (is_space(c) || c == '#') {
         if (c == '#') {
             comment(file, frame);

@@ -25,6 +25,7 @@ GOOD = (
     b"P5# box 9999 0 1 4096 4095\n# box 1 5 5 5 6\n# box 1 5 6 6 6\n# box 1 0 0 4097 1\n1 1 255\n\x00",
     b"P5\n# box 1 2 3 4\n# box 1 2 3 4 5 6\n# box 12345 0 0 1 1\n# box 1 2 3 4x5\n1 1\n255\n#",
     b"P5\n# class \n# class 12345\n#class 1\n# class 1 \n# class  1\n1 1\n255\n#",
+    b"P5\n# class 1\x00\n# class 2\x00x\n1 1\n255\n\x00",
     b"P5\n" + b"# box 0 0 0 1 1\n" * 20 + b"1 1\n255\n\x00",
     b"P5\n#" + b"x" * 100 + b" class 1\n# " + b"class 1" * 9 + b"\n1 1\n255\n\x00",
 )

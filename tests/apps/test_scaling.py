@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from built import address_sanitizer
-from vision_program import SANITIZED, Array, Scaling, centred, program, scaled
+from vision_program import C_FILES, FOLDERS, SANITIZED, STRICT, Array, Scaling, centred, program, scaled
 
 from edgekc.apps import scaling
 from edgekc.apps.scaling import FORMATS, LUMA, Crop
@@ -131,6 +133,21 @@ def test_the_middle_of_a_frame(made: Path) -> None:
         assert found == scaling.centre_crop(*case)
         scaling.check_crop(found, *case[:2])
     assert scaling.centre_crop(160, 120, 32, 32) == Crop(20, 0, 120, 120)
+
+
+@pytest.mark.slow
+def test_it_needs_no_library(tmp_path: Path) -> None:
+    """Beyond memcpy, memset, and the division that the compiler's own library has for a Cortex-M0."""
+    gcc, names = "arm-none-eabi-gcc", set()
+    if shutil.which(gcc) is None:
+        pytest.skip(f"{gcc} is not installed")
+    for source in C_FILES[:2]:  # the third one reads files
+        made = tmp_path / f"{source.stem}.o"
+        flags = ["-mcpu=cortex-m0", "-mthumb", *STRICT, "-ffreestanding", *FOLDERS]
+        subprocess.run([gcc, *flags, "-c", str(source), "-o", str(made)], check=True)
+        said = subprocess.run(["arm-none-eabi-nm", "-u", str(made)], capture_output=True, text=True, check=True).stdout
+        names |= {line.split()[-1] for line in said.splitlines()}
+    assert names <= {"memcpy", "memset", "__aeabi_uidiv", "__gnu_thumb1_case_uqi"}
 
 
 @pytest.mark.slow
