@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from .. import tables
+from ..apps.app import App
 from ..apps.write import app_of, check_board, check_target, project_files
 from ..boards.board import Board, load_board
+from ..errors import UnsupportedError
 from ..files.output import write_folder
 from ..names import check_name
 from ..progress import Progress, silent
 from .compiling import DEFAULT_BOARD, compile
+from .program import Program
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +83,18 @@ def new_app(
     check_name(name)
     source = app.model() if model is None else Path(model)
     progress(f"compile {source.name}", 0, 1)
-    program = compile(source, board=target_board, name=name)
+    program = _compiled(app, source, target_board, name)
     files = project_files(app, program.files, program.graph, target_board, source)
     write_folder(files, target)
     sizes = {path: len(data) for path, data in sorted(files.items())}
     return Project(kind, target_board.name, source, target, sizes)
+
+
+def _compiled(app: App, model: Path, board: Board, name: str) -> Program:
+    """The network, with its input in rows where the kind and the network have it so."""
+    if app.input_rows:
+        try:
+            return compile(model, board=board, name=name, input_rows=True)
+        except UnsupportedError:
+            pass  # of the rows, or of the model: then it is said below
+    return compile(model, board=board, name=name)

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..graph.ir import Graph
-from ..packages.net import Net
+from ..packages.net import Edge, Net
 
 Files = Mapping[str, bytes]  # path below the project's folder -> content
+_LONGEST_LABEL = 60  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class App:
         fit: given the network, its packed graph and the model's file: the rest. UsageError where the kind cannot take
             the network.
         sources: files below runtime_c/ that go into the project's app/.
+        input_rows: whether the network's input comes in rows, where its first layers run by rows.
     """
 
     kind: str
@@ -49,3 +51,14 @@ class App:
     model: Callable[[], Path]
     fit: Callable[[Net, Graph, Path], Fitted]
     sources: tuple[str, ...] = ()
+    input_rows: bool = False
+
+
+def c_string(label: str) -> str:
+    """A label as the inside of a C string: printable ASCII, cut off."""
+    return "".join(c if " " <= c <= "~" and c not in '"\\?' else "_" for c in label[:_LONGEST_LABEL])
+
+
+def edges(ends: tuple[Edge, ...]) -> str:
+    """Types and shapes of inputs or outputs, for errors."""
+    return ", ".join(f"{end.c_type.removesuffix('_t')} {'x'.join(map(str, end.shape))}" for end in ends)

@@ -1,4 +1,4 @@
-"""What apps that listen share: a made-up voice, WAV files, and labels in C."""
+"""What apps that listen share: a made-up voice, and WAV files."""
 
 from __future__ import annotations
 
@@ -11,13 +11,7 @@ from ..errors import UsageError
 from ..graph.ir import Array
 from .frontend_tables import SAMPLE_HZ
 
-_LONGEST_LABEL = 60  # characters
 _CLASS = b"clas"
-
-
-def c_string(label: str) -> str:
-    """A label as the inside of a C string: printable ASCII, cut off."""
-    return "".join(c if " " <= c <= "~" and c not in '"\\?' else "_" for c in label[:_LONGEST_LABEL])
 
 
 def made_up() -> Array:

@@ -17,8 +17,8 @@ from ..graph.ir import Array, Graph
 from ..packages.net import Net
 from ..packages.sample import fnv1a
 from . import frontend_tables, mfcc, mfcc_tables
-from .app import Fitted
-from .audio import Recording, c_string, made_up, recordings, wav
+from .app import Fitted, c_string
+from .audio import Recording, made_up, recordings, wav
 from .mfcc_tables import COEFFICIENTS, FRAMES, SECOND, STEP
 
 # The twelve classes of MLPerf Tiny's keyword spotting, in its order.

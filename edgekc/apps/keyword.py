@@ -18,11 +18,11 @@ import numpy as np
 from ..emulate import reference
 from ..errors import UsageError
 from ..graph.ir import Array, Graph
-from ..packages.net import Edge, Net
+from ..packages.net import Net
 from ..packages.sample import fnv1a
 from . import commands, frontend, frontend_tables
-from .app import App, Fitted
-from .audio import c_string, made_up, wav
+from .app import App, Fitted, c_string, edges
+from .audio import made_up, wav
 from .frontend_tables import CHANNELS, FEATURE_SCALE, SAMPLE_HZ, STEP
 
 _LEVELS = 1 << 16  # of the front end's output
@@ -101,7 +101,7 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
     )  # fmt: skip
     if not fits:
         raise UsageError(
-            f"hears no words: {_edges(net.inputs)} in, {_edges(net.outputs)} out, {net.state_bytes} bytes of state",
+            f"hears no words: {edges(net.inputs)} in, {edges(net.outputs)} out, {net.state_bytes} bytes of state",
             where=str(model),
             fix=f"take a streaming network of int8 1xNx{CHANNELS} (zero point -128) to one uint8, or an int8 "
             "classifier of 49x10 coefficients",
@@ -120,10 +120,6 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
     view["input"] = "the word as eSpeak NG says it" if own else "a made-up sound without the word in it"
     expected = heard(graph, samples, label=label, steps=steps, threshold=threshold, scale=scale, frames=frames)
     return Fitted(view, {"input.bin": wav(samples), "expected.txt": expected.encode()}, ("words", "keyword"))
-
-
-def _edges(edges: tuple[Edge, ...]) -> str:
-    return ", ".join(f"{edge.c_type.removesuffix('_t')} {'x'.join(map(str, edge.shape))}" for edge in edges)
 
 
 def tables() -> Mapping[str, Any]:

@@ -24,7 +24,8 @@ def new_app(
         str,
         typer.Argument(
             metavar="KIND",
-            help="blank: samples in, the index of the largest output out. keyword: 16 kHz audio in, words out.",
+            help="blank: samples in, the index of the largest output out. keyword: 16 kHz audio in, words out. "
+            "vision: rows of a camera in, a class or boxes out.",
             autocompletion=complete_app,
         ),
     ],

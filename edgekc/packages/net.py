@@ -64,6 +64,7 @@ class Net:
     output_bytes: int
     state_bytes: int
     buffer_bytes: int  # what whoever calls it must have: arena, state, input and output
+    input_rows: int  # of the input that come at a time, by a callback; 0: it is whole
     buffer_kib: int  # the same in whole KiB, rounded up
     inputs: tuple[Edge, ...]
     outputs: tuple[Edge, ...]
@@ -116,6 +117,7 @@ def net_of(files: Mapping[str, bytes]) -> Net:
         output_bytes=output_bytes,
         state_bytes=state_bytes,
         buffer_bytes=buffer_bytes,
+        input_rows=int(manifest.get("input_rows", 0)),
         buffer_kib=-(-buffer_bytes // 1024),
         inputs=inputs,
         outputs=outputs,

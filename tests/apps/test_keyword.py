@@ -15,7 +15,7 @@ from cli_command import MODEL, call, complaint
 from new_apps import make, need_tools
 
 import edgekc
-from edgekc.apps import audio, keyword
+from edgekc.apps import app, audio, keyword
 from edgekc.apps.frontend_tables import FEATURE_SCALE
 from edgekc.errors import UsageError
 
@@ -72,7 +72,7 @@ def test_settings_and_labels(tmp_path: Path) -> None:
     micro = {"probability_cutoff": 0.97, "sliding_window_size": 7}
     (tmp_path / "word.json").write_text(json.dumps({"wake_word": 'A "b"\n\\', "micro": micro}))
     assert keyword.settings(tmp_path / "word.tflite") == ('A "b"\n\\', 0.97, 7)
-    assert audio.c_string('A "b"\n\\??/') == "A _b_____/"
+    assert app.c_string('A "b"\n\\??/') == "A _b_____/"
 
 
 @pytest.mark.fast
