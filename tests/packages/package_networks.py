@@ -15,6 +15,7 @@ from edgekc.graph.op import View
 
 DIGITS = DATA / "digits_int8.tflite"
 KINDS = ("digits", "wake_2", "mixed")
+DEBIAN_CRATES = Path("/usr/share/cargo/registry")  # of the package librust-cc-dev
 _WRITER = "the writer of .tflite files needs the package tflite"
 
 
@@ -29,6 +30,15 @@ def _files(name: str, board: str, folder: Path) -> dict[str, bytes]:
 def files(name: str, folder: Path, board: str = "rpi-pico") -> dict[str, bytes]:
     """The output folder of one of `KINDS`."""
     return _files(name, board, folder)
+
+
+def crates_of_this_machine(folder: Path) -> None:
+    """Below `folder`, cargo takes the crates that Debian installed, where there are any, and asks no registry."""
+    if DEBIAN_CRATES.is_dir():
+        (folder / ".cargo").mkdir(exist_ok=True)
+        (folder / ".cargo" / "config.toml").write_text(
+            f'[source.crates-io]\nreplace-with = "debian"\n[source.debian]\ndirectory = "{DEBIAN_CRATES}"\n'
+        )
 
 
 def _model(name: str) -> bytes:

@@ -25,7 +25,6 @@ from edgekc.packages.write import with_packages
 
 pytestmark = pytest.mark.slow
 STAND_INS = Path(__file__).parent / "standins"
-DEBIAN_CRATES = Path("/usr/share/cargo/registry")  # of the package librust-cc-dev
 # Kernels of other cores are emulated in C, as the native environment of PlatformIO's example has it.
 EMULATED = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED", "-DEK_VEC_EMULATED")
 WARNINGS = ("-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Werror")
@@ -282,6 +281,7 @@ class Quiet(SimpleHTTPRequestHandler):
 @pytest.mark.parametrize("name", ["mixed", "wake_2"])
 def test_rust(name: str, folder: Path, tmp_path: Path) -> None:
     need("cargo", "gcc")
+    networks.crates_of_this_machine(tmp_path)
     place = written("rust", name, folder, tmp_path) / name
     done = subprocess.run(
         ["cargo", "test", "--offline", "--test", "sample"],

@@ -133,6 +133,25 @@ def compared() -> str:
     return markdown(rows)
 
 
+def others() -> str:
+    """Other neighbours' figures in benchmarks/peers.json, under edgekc's for the same model and core."""
+    found: dict[tuple[str, str], int] = {
+        (row["figure"], row["model"]): row["ours"] for row in _result("tflm_m4.json")["boards"]["mps2-an386"]["rows"]
+    }
+    peers = json.loads((ROOT / "benchmarks" / "peers.json").read_text())["others"]
+    rows = [("model", "by", "arithmetic", "instructions", "flash, bytes", "RAM, bytes", "note")]
+    for model, name in MODELS.items():
+        ram = found["arena, input and output, bytes", model] + found["peak stack, bytes", model]
+        sizes = found["instructions", model], found["flash with weights, bytes", model], ram
+        rows.append((name, "edgekc", "int8", *(f"{size:,}" for size in sizes), ""))
+        for p in peers:
+            if p["model"] == model:
+                sizes = (p[key] for key in ("instructions", "flash_bytes", "ram_bytes"))
+                cells = ("not noted" if size is None else f"{size:,}" for size in sizes)
+                rows.append((name, p["name"], p["arithmetic"], *cells, p["note"]))
+    return markdown(rows)
+
+
 def _rows_of(file: str, board: str, figures: tuple[str, ...]) -> list[tuple[str, ...]]:
     found: dict[tuple[str, str], dict[str, Any]] = {
         (row["figure"], row["model"]): row for row in _result(file)["boards"][board]["rows"]
@@ -219,6 +238,7 @@ TABLES = {
         "cycles": costs("cycles"),
         "flash": costs("flash"),
     },
+    DOCS / "comparison.md": {"others": others},
     DOCS / "ram.md": {"ram": costs("ram")},
     DOCS / "measuring.md": {"litert": litert},
 }
