@@ -19,11 +19,11 @@ from edgekc.recipe import Recipe, Step
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 HEAD = """# The recipe's keys
 
-A recipe is a TOML file. `edgekc compress --recipe FILE` reads it. [Compression](compression.md) says what each method does,
-and [Quantising](quantising.md) what the table `quantize` does. A key that is not listed here is an error.
+A recipe is a TOML file. `edgekc compress --recipe FILE` reads it. [Compression](compression.md) says what each method
+does, and [Quantising](quantising.md) what the table `quantize` does. A key that is not listed here is an error.
 
-Editors can check a recipe by [the JSON schema](recipe.schema.json). It has types and ranges. edgekc also checks which keys
-go together.
+Editors can check a recipe by [the JSON schema](recipe.schema.json). It has types and ranges. edgekc also checks which
+keys go together.
 
 `python tests/unit/test_recipe_reference.py` writes this page and the schema from the classes that read a recipe.
 """
