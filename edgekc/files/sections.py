@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 Fraction: TypeAlias = Annotated[float, Field(gt=0, le=1)]
 Count: TypeAlias = Annotated[int, Field(ge=1)]
@@ -21,7 +21,11 @@ def _share_or_auto(value: Any) -> float | Literal["auto"]:
     return float(value)
 
 
-ShareOrAuto: TypeAlias = Annotated[float | Literal["auto"], PlainValidator(_share_or_auto)]
+# What the validator takes, for the reference and for editors: pydantic cannot read it from the function.
+_SHARE_SCHEMA = {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"const": "auto"}]}
+ShareOrAuto: TypeAlias = Annotated[
+    float | Literal["auto"], PlainValidator(_share_or_auto), WithJsonSchema(_SHARE_SCHEMA)
+]
 
 
 class Section(BaseModel):

@@ -46,7 +46,7 @@ class Cluster(Packing):
         default="nearest", description="second-order compensates a weight's error in those not yet assigned"
     )
     restarts: Count = Field(default=4, description="of sklearn")
-    seed: Seed = 0
+    seed: Seed = Field(default=0, description="of sklearn's first centers")
 
     @model_validator(mode="after")
     def _steps(self) -> Cluster:

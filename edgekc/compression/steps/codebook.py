@@ -39,7 +39,7 @@ class Codebook(Packing):
     offset: bool = Field(default=True, description="false: b = 0")
     train_templates: bool = Field(default=False, description="the paper keeps them frozen")
     restarts: Count = Field(default=4, description="starts of the search, of which the best is taken")
-    seed: Seed = 0
+    seed: Seed = Field(default=0, description="of the search's starts")
 
     @model_validator(mode="after")
     def _one_target(self) -> Codebook:

@@ -35,7 +35,7 @@ class Pairs(LayerStep):
     assignment: Literal["nearest", "second-order"] = Field(
         default="nearest", description="second-order chooses template and pair together, for the outputs' sake"
     )
-    seed: Seed = 0
+    seed: Seed = Field(default=0, description="of the clustering")
 
     def samples_wanted(self) -> int:
         return front.MOST_SAMPLES if self.assignment == "second-order" else 0

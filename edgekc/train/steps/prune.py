@@ -35,7 +35,7 @@ class Prune(LayerStep, Training):
     )
     samples: Count = Field(default=512, description="of the calibration set that decides the order")
     epochs: Count = Field(default=1, description="of each fine-tuning")
-    seed: Seed = 0
+    seed: Seed = Field(default=0, description="of the order of samples and the fine-tuning")
 
     @property
     def fine_tuning(self) -> Retrain:

@@ -38,7 +38,7 @@ class Reconstruct(LayerStep):
     prediction: Annotated[float, Field(ge=0)] = Field(
         default=1.0, description="weight of what the float network would answer behind a block, beside its own error"
     )
-    seed: Seed = 0
+    seed: Seed = Field(default=0, description="of the samples and their order")
 
     def samples_wanted(self) -> int:
         return self.samples

@@ -52,7 +52,7 @@ class Retrain(Training):
     transfer_epochs: Annotated[int, Field(ge=0)] = Field(
         default=0, description="so many of the epochs come first and learn the transfer alone; 0: all learn all at once"
     )
-    seed: Seed = 0
+    seed: Seed = Field(default=0, description="of the order of samples and what changes them")
 
     @model_validator(mode="after")
     def _transfers(self) -> Retrain:
