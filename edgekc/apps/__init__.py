@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import blank, keyword
+from . import blank, keyword, sensor
 from .app import App
 
-APPS: dict[str, App] = {module.APP.kind: module.APP for module in (blank, keyword)}
+APPS: dict[str, App] = {module.APP.kind: module.APP for module in (blank, keyword, sensor)}

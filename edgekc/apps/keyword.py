@@ -97,7 +97,7 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
     )  # fmt: skip
     if not fits:
         raise UsageError(
-            f"is no wake word: {_edges(net.inputs)} in, {_edges(net.outputs)} out, {net.state_bytes} bytes of state",
+            f"is no wake word: {edges(net.inputs)} in, {edges(net.outputs)} out, {net.state_bytes} bytes of state",
             where=str(model),
             fix=f"take a streaming network of int8 1xNx{CHANNELS} (zero point -128) to one uint8",
         )
@@ -117,8 +117,9 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
     return Fitted(view, {"input.bin": wav(samples), "expected.txt": expected.encode()})
 
 
-def _edges(edges: tuple[Edge, ...]) -> str:
-    return ", ".join(f"{edge.c_type.removesuffix('_t')} {'x'.join(map(str, edge.shape))}" for edge in edges)
+def edges(ends: tuple[Edge, ...]) -> str:
+    """Types and shapes of inputs or outputs, for errors."""
+    return ", ".join(f"{end.c_type.removesuffix('_t')} {'x'.join(map(str, end.shape))}" for end in ends)
 
 
 def c_string(label: str) -> str:

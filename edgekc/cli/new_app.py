@@ -24,7 +24,8 @@ def new_app(
         str,
         typer.Argument(
             metavar="KIND",
-            help="blank: samples in, the index of the largest output out. keyword: 16 kHz audio in, the wake word out.",
+            help="blank: samples in, the index of the largest output out. keyword: 16 kHz audio in, the wake word out. "
+            "sensor: samples of an IMU in, the activity or an anomaly's score out.",
             autocompletion=complete_app,
         ),
     ],
