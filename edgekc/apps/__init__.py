@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from . import blank, keyword, vision
+from . import blank, keyword, sensor, vision
 from .app import App
 
-APPS: dict[str, App] = {module.APP.kind: module.APP for module in (blank, keyword, vision)}
+APPS: dict[str, App] = {module.APP.kind: module.APP for module in (blank, keyword, sensor, vision)}

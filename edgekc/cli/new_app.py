@@ -25,6 +25,7 @@ def new_app(
         typer.Argument(
             metavar="KIND",
             help="blank: samples in, the index of the largest output out. keyword: 16 kHz audio in, words out. "
+            "sensor: samples of an IMU in, the activity or an anomaly's score out. "
             "vision: rows of a camera in, a class or boxes out.",
             autocompletion=complete_app,
         ),
