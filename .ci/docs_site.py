@@ -2,6 +2,7 @@
 
 README.md becomes the first page; CONTRIBUTING.md, SECURITY.md and CHANGELOG.md become pages too. A link to a file
 that is no page goes to the repository. A link to a file that is not there stays, and `mkdocs build --strict` finds it.
+commands.md is made of the commands themselves.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = "commands.md"
 REPOSITORY = "https://github.com/edgekc/edgekc/blob/main/"
 # A file at the top of the repository to its page.
 PAGES = {
@@ -47,9 +49,21 @@ def on_files(files: Any, config: Any) -> Any:
         made = File.generated(config, page, content=text)
         made.edit_uri = f"../{source}"
         files.append(made)
+    files.append(File.generated(config, COMMANDS, content=commands()))
     return files
+
+
+def commands() -> str:
+    """A page of all commands with their arguments and options, as `edgekc COMMAND --help` has them."""
+    import typer
+    from typer.cli import get_docs_for_click
+
+    from edgekc.cli.main import app
+
+    command = typer.main.get_command(app)
+    return get_docs_for_click(obj=command, ctx=typer.Context(command), name="edgekc", title="Commands")
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Called for each page; those of `PAGES` have their links already."""
-    return markdown if page.file.src_uri in PAGES.values() else relinked(markdown, "docs")
+    return markdown if page.file.src_uri in (*PAGES.values(), COMMANDS) else relinked(markdown, "docs")

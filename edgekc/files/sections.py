@@ -22,7 +22,7 @@ def _share_or_auto(value: Any) -> float | Literal["auto"]:
 
 
 # What the validator takes, for the reference and for editors: pydantic cannot read it from the function.
-_SHARE_SCHEMA = {"anyOf": [{"type": "number", "minimum": 0, "maximum": 1}, {"const": "auto"}]}
+_SHARE_SCHEMA = {"anyOf": [dict(type="number", minimum=0, maximum=1), {"const": "auto"}]}
 ShareOrAuto: TypeAlias = Annotated[
     float | Literal["auto"], PlainValidator(_share_or_auto), WithJsonSchema(_SHARE_SCHEMA)
 ]

@@ -46,7 +46,7 @@ def anchors(page: Path) -> set[str]:
 
 def test_docs_menu_has_every_page_once() -> None:
     menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2].partition("\ntheme:")[0]
-    made = set(site_hook().PAGES.values())
+    made = {*site_hook().PAGES.values(), site_hook().COMMANDS}
     assert sorted(re.findall(r": (\S+\.md)$", menu, re.MULTILINE)) == sorted({page.name for page in DOCS} | made)
 
 
@@ -125,5 +125,10 @@ def test_docs_build_as_a_site_with_every_public_name(tmp_path: Path) -> None:
     shown = set(re.findall(r'id="edgekc\.(\w+)"', api))
     # Each class of the module `errors` is a public name too.
     assert sorted(set(edgekc.__all__) - shown - {"__version__", "errors"}) == []
+    from edgekc.cli.main import app
+
+    commands = (tmp_path / "site" / "commands" / "index.html").read_text(encoding="utf-8")
+    named = {command.name or "" for command in app.registered_commands}
+    assert named <= set(re.findall(r'id="edgekc-([a-z-]+)"', commands))
     start = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert 'src="peers.svg"' in start and "nothing has been flashed to real hardware" in start.lower()
