@@ -22,11 +22,17 @@ class _Strict(BaseModel):
 
 
 class MemoryFile(_Strict):
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-    kind: MemoryKind
-    origin: Annotated[int, Field(ge=0, lt=2**32)]
-    size_bytes: Annotated[int, Field(gt=0, le=2**32)]
-    speed: MemorySpeed | None = None
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="of the region, for reports and errors")]
+    kind: Annotated[
+        MemoryKind,
+        Field(description="the first region of kind `flash` holds the program, the first of kind `ram` the stack"),
+    ]
+    origin: Annotated[int, Field(ge=0, lt=2**32, description="its first address, a multiple of 32")]
+    size_bytes: Annotated[int, Field(gt=0, le=2**32, description="its size in bytes; regions must not overlap")]
+    speed: Annotated[
+        MemorySpeed | None,
+        Field(description="how fast the core reads it: tightly coupled, on the chip, or off it; left out: not known"),
+    ] = None
 
     @model_validator(mode="after")
     def _fits_the_address_space(self) -> MemoryFile:
@@ -36,38 +42,63 @@ class MemoryFile(_Strict):
 
 
 class QemuFile(_Strict):
-    machine: str | None = None
-    cpu: str | None = None
-    systick_hz: Annotated[int, Field(gt=0)] | None = None
+    machine: Annotated[
+        str | None,
+        Field(
+            description="`-M` of `qemu-system-*`; needed for bare metal where `emulators` has qemu, and not for Linux"
+        ),
+    ] = None
+    cpu: Annotated[str | None, Field(description="`-cpu` of qemu; left out, the machine's own")] = None
+    systick_hz: Annotated[
+        Annotated[int, Field(gt=0)] | None,
+        Field(description="clock that SysTick counts in qemu, by which instructions are counted"),
+    ] = None
 
 
 _Word = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class ChipIdFile(_Strict):
-    address: _Word
-    mask: _Word = 0xFFFFFFFF
-    value: _Word
+    address: Annotated[_Word, Field(description="where the word is read")]
+    mask: Annotated[_Word, Field(description="bits that are compared; by default all")] = 0xFFFFFFFF
+    value: Annotated[_Word, Field(description="what the masked word must be")]
 
 
 class ProbeFile(_Strict):
-    tools: Annotated[list[FlashTool], Field(min_length=1)]
-    pyocd: str = ""
-    pyocd_pack: bool = False
-    openocd: list[str] = []
-    uf2_family: _Word | None = None
-    uf2_board: str = ""
-    address: str = ""
-    chip_id: ChipIdFile | None = None
-    unlock: str = ""
+    tools: Annotated[
+        list[FlashTool],
+        Field(
+            min_length=1,
+            description="what programs the board, in order of preference; ssh and adb for Linux, others for bare metal",
+        ),
+    ]
+    pyocd: Annotated[str, Field(description="target of `pyocd -t`; needed where `tools` has pyocd")] = ""
+    pyocd_pack: Annotated[
+        bool, Field(description="whether that target is in a CMSIS pack, which `pyocd pack install` fetches")
+    ] = False
+    openocd: Annotated[
+        list[str], Field(description="files and commands of OpenOCD, in order; needed where `tools` has openocd")
+    ] = []
+    uf2_family: Annotated[_Word | None, Field(description="family of the UF2 file; needed where `tools` has uf2")] = (
+        None
+    )
+    uf2_board: Annotated[
+        str, Field(description="Board-ID in the drive's INFO_UF2.TXT; left out, it is not checked")
+    ] = ""
+    address: Annotated[str, Field(description="user@host of ssh; left out, `--probe` says it")] = ""
+    chip_id: Annotated[
+        ChipIdFile | None,
+        Field(description="a word by which the chip says what it is; left out, the tool's own check must do"),
+    ] = None
+    unlock: Annotated[str, Field(description="what a person does when the flash is locked; the error says it")] = ""
 
 
 class StepFile(_Strict):
-    at: _Word
-    clear: _Word = 0
-    set: _Word = 0
-    write: _Word | None = None
-    until: _Word | None = None
+    at: Annotated[_Word, Field(description="address of a register, a multiple of 4")]
+    clear: Annotated[_Word, Field(description="bits to clear; `set` may stand beside it")] = 0
+    set: Annotated[_Word, Field(description="bits to set")] = 0
+    write: Annotated[_Word | None, Field(description="instead: word to write")] = None
+    until: Annotated[_Word | None, Field(description="instead: bits to wait for")] = None
 
     @model_validator(mode="after")
     def _does_one_thing(self) -> StepFile:
@@ -79,50 +110,80 @@ class StepFile(_Strict):
 
 
 class UartFile(_Strict):
-    family: str
-    base: _Word
-    clock_hz: Annotated[int, Field(gt=0)]
-    baud: Annotated[int, Field(gt=0)] = 115200
-    pins: str = ""
-    setup: list[StepFile] = []
+    family: Annotated[str, Field(description="registers of the serial port, one of the families below")]
+    base: Annotated[_Word, Field(description="address of its registers")]
+    clock_hz: Annotated[int, Field(gt=0, description="clock of its baud rate generator, after `setup`")]
+    baud: Annotated[
+        int, Field(gt=0, description="baud rate of the console; it must be within 3 % of what the clock gives")
+    ] = 115200
+    pins: Annotated[str, Field(description="what a person connects; messages say it")] = ""
+    setup: Annotated[
+        list[StepFile], Field(description="words that switch on clock and pins after a reset, in order")
+    ] = []
 
 
 class ConsoleFile(_Strict):
-    links: Annotated[list[Link], Field(min_length=1)]
-    clock_hz: Annotated[int, Field(gt=0)]
-    uart: UartFile | None = None
+    links: Annotated[
+        list[Link], Field(min_length=1, description="how the program on the board talks, in order of preference")
+    ]
+    clock_hz: Annotated[
+        int, Field(gt=0, description="the core's clock after a reset, which the program leaves as it is")
+    ]
+    uart: Annotated[UartFile | None, Field(description="the serial port; needed where `links` has uart")] = None
 
 
 class TimingFile(_Strict):
-    clock_hz: Annotated[int, Field(gt=0)]
-    flash_wait_states: Annotated[int, Field(ge=0, le=15)] | None = None
-    source: Annotated[str, Field(min_length=1)]
+    clock_hz: Annotated[
+        int, Field(gt=0, description="the highest clock of the core; estimated milliseconds come from it")
+    ]
+    flash_wait_states: Annotated[
+        Annotated[int, Field(ge=0, le=15)] | None,
+        Field(description="of the flash at that clock; left out where code lies behind something else"),
+    ] = None
+    source: Annotated[str, Field(min_length=1, description="document that says so")]
 
 
 class PowerFile(_Strict):
-    run_ua_per_mhz: Annotated[float, Field(gt=0, le=10_000)]
-    supply_v: Annotated[float, Field(gt=0, le=12)]
-    source: Annotated[str, Field(min_length=1)]
+    run_ua_per_mhz: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=10_000,
+            description="typical current with code in flash and peripherals off, in microamperes per MHz",
+        ),
+    ]
+    supply_v: Annotated[float, Field(gt=0, le=12, description="supply in volts")]
+    source: Annotated[str, Field(min_length=1, description="document that says so")]
 
 
 class BoardFile(_Strict):
-    schema_version: Annotated[Literal[1], Field(alias="schema")]
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
-    description: Annotated[str, Field(min_length=1)]
-    core: str
-    emulators: list[Literal["qemu", "unicorn"]]
-    gcc_flags: list[str] | None = None
-    zig_flags: list[str] | None = None
-    memory: list[MemoryFile] = []
-    qemu: QemuFile = QemuFile()
-    probe: ProbeFile | None = None
-    console: ConsoleFile | None = None
-    timing: TimingFile | None = None
-    power: PowerFile | None = None
-    boot: Boot = "plain"
-    library: str = ""
-    source: str = ""
-    note: str = ""
+    schema_version: Annotated[Literal[1], Field(alias="schema", description="of these keys")]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="of the board, in reports and folders")]
+    description: Annotated[str, Field(min_length=1, description="the board and its chip, for people")]
+    core: Annotated[str, Field(description="one of the cores below; it says which kernels and compiler flags serve")]
+    emulators: Annotated[
+        list[Literal["qemu", "unicorn"]],
+        Field(description="what runs its programs here, in order of preference; empty if nothing does"),
+    ]
+    gcc_flags: Annotated[list[str] | None, Field(description="flags for gcc in place of the core's")] = None
+    zig_flags: Annotated[list[str] | None, Field(description="flags for `zig cc` in place of the core's")] = None
+    memory: Annotated[
+        list[MemoryFile],
+        Field(description="regions of memory; bare metal needs one of flash and one of RAM, Linux has none"),
+    ] = []
+    qemu: Annotated[QemuFile, Field(description="how qemu runs it")] = QemuFile()
+    probe: Annotated[
+        ProbeFile | None, Field(description="how a program gets onto the real board; left out where there is none")
+    ] = None
+    console: Annotated[ConsoleFile | None, Field(description="how the program on the board talks")] = None
+    timing: Annotated[TimingFile | None, Field(description="how fast the board can run, for estimates")] = None
+    power: Annotated[PowerFile | None, Field(description="what the chip takes, for estimates")] = None
+    boot: Annotated[Boot, Field(description="what the boot ROM needs around the vector table")] = "plain"
+    library: Annotated[
+        str, Field(description="compiler target of objects for an app; needed where the core is a library's")
+    ] = ""
+    source: Annotated[str, Field(description="where the sizes of the memories come from")] = ""
+    note: Annotated[str, Field(description="what else a person should know; `edgekc boards` shows it")] = ""
 
 
 _TABLES: dict[str, type[_Strict]] = {
