@@ -116,7 +116,7 @@ class UartFile(_Strict):
     baud: Annotated[
         int, Field(gt=0, description="baud rate of the console; it must be within 3 % of what the clock gives")
     ] = 115200
-    pins: Annotated[str, Field(description="what a person connects; messages say it")] = ""
+    pins: Annotated[str, Field(description="what a person connects, for who reads the file")] = ""
     setup: Annotated[
         list[StepFile], Field(description="words that switch on clock and pins after a reset, in order")
     ] = []

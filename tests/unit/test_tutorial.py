@@ -1,4 +1,4 @@
-"""docs/tutorial.md, walked: its files are written and its commands run, in the order of the page."""
+"""The tutorials in docs/, walked: their files are written and their commands run, in the order of each page."""
 
 from __future__ import annotations
 
@@ -11,41 +11,78 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "tutorial.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+# A page to the files that it has its reader write, and the least number of its blocks of commands.
+PAGES = {
+    "tutorial.md": (["train.py", "main.c"], 6),
+    "tutorial_compress.md": (["mine.toml"], 3),
+    "tutorial_search.md": (["candidates.py"], 3),
+    "tutorial_board.md": (["mine.toml"], 4),
+}
 NEEDS = ("torch", "sklearn", "ziglang", "unicorn", "optuna")
 
 
-def test_every_block_is_a_file_or_commands() -> None:
-    found = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
-    assert [title for language, title, _ in found if language != "sh"] == ["train.py", "main.c"]
-    assert sum(language == "sh" for language, _, _ in found) > 5
+def blocks(page: str) -> list[tuple[str, str, str]]:
+    """Language, file and text of each block, in order; a block of `sh` is commands."""
+    return BLOCK.findall((DOCS / page).read_text(encoding="utf-8"))
 
 
-@pytest.mark.slow
-def test_the_page_from_top_to_bottom(tmp_path: Path) -> None:
-    for package in NEEDS:
-        pytest.importorskip(package, reason=f"{package} is not installed")
-    if shutil.which("cc") is None:
-        pytest.skip("no C compiler of this machine's is called cc")
-    programs = tmp_path / "bin"
-    programs.mkdir()
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_is_a_file_or_commands(page: str) -> None:
+    files, commands = PAGES[page]
+    found = blocks(page)
+    assert len(found) == (DOCS / page).read_text(encoding="utf-8").count("```") / 2
+    assert [title for language, title, _ in found if language != "sh"] == files
+    assert sum(language == "sh" for language, _, _ in found) >= commands
+
+
+def test_every_tutorial_is_walked() -> None:
+    assert {path.name for path in DOCS.glob("tutorial*.md")} == set(PAGES)
+
+
+def walk(page: str, folder: Path, programs: Path) -> str:
+    """Writes its files and runs its commands in a folder; what they print."""
+    programs.mkdir(exist_ok=True)
     for name, command in (("python", ""), ("edgekc", " -m edgekc")):
         (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}"{command} "$@"\n')
         (programs / name).chmod(0o755)
-    folder = tmp_path / "work"
-    folder.mkdir()
-    environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(DOCS.parent)}
     printed = ""
-    for language, title, text in BLOCK.findall(PAGE.read_text(encoding="utf-8")):
+    for language, title, text in blocks(page):
         if language != "sh":
             (folder / title).write_text(text, encoding="utf-8")
             continue
         done = subprocess.run(
             ["bash", "-euc", text], cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, f"{text}\n{done.stderr[-3000:]}"
+        assert done.returncode == 0, f"{page}: {text}\n{done.stderr[-3000:]}"
         printed += done.stdout
-    assert "this is a 1\n" in printed
+    return printed
+
+
+@pytest.mark.slow
+def test_from_training_to_a_board_and_on(tmp_path: Path) -> None:
+    """The pages on compressing and searching go on in the first one's folder."""
+    for package in NEEDS:
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler of this machine's is called cc")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    assert "this is a 1\n" in walk("tutorial.md", folder, tmp_path / "bin")
     assert (folder / "report.html").stat().st_size > 50_000
+    printed = walk("tutorial_compress.md", folder, tmp_path / "bin")
+    assert "codebook 16, pairs 4 bits" in printed and "cluster 3 bits" in printed
+    assert "meets the budgets" in walk("tutorial_search.md", folder, tmp_path / "bin")
+
+
+@pytest.mark.slow
+def test_a_board_of_your_own(tmp_path: Path) -> None:
+    for package in ("ziglang", "unicorn"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    printed = walk("tutorial_board.md", folder, tmp_path / "bin")
+    assert "every byte equal" in printed and "flash write_image erase image.bin 0x08000000 bin" in printed
