@@ -1,12 +1,26 @@
-"""A project of `edgekc new-app` on this machine: its tools, and make in it."""
+"""A project of `edgekc new-app` on this machine: its tools, make in it, its training, and programs of its C."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import importlib.util
+import io
 import shutil
 import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
+from built import alone
+from cli_command import Result
+
+from edgekc.firmware import objects
+from edgekc.firmware.toolchain import host_compiler
 
 TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm", "cc")
 
@@ -24,3 +38,33 @@ def make(folder: Path, *words: str, fails: bool = False) -> str:
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     assert fails or done.stderr == ""
     return done.stdout
+
+
+def program_of(name: str, sources: Sequence[Path], words: Sequence[str]) -> Path:
+    """A program of this machine's compiler, built once by its content, for all processes."""
+    compiler = host_compiler()
+    keys = [objects.key_of(compiler, words, path) for path in sources]
+    with alone(f"{name}-{hashlib.sha256(repr(keys).encode()).hexdigest()}") as folder:
+        made = folder / name
+        if None in keys or not made.is_file():
+            command = [*compiler.command, *words, *map(str, sources), "-o", str(folder / "fresh")]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            (folder / "fresh").replace(made)
+    return made
+
+
+def train(folder: Path, *words: str | Path) -> Result:
+    """A project's train.py for one epoch in this process, which has imported PyTorch once."""
+    spec = importlib.util.spec_from_file_location("train", folder / "train.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    argv = ["train.py", "-o", str(folder / "trained"), "--epochs", "1", *map(str, words)]
+    with patch.object(sys, "argv", argv), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            spec.loader.exec_module(module)
+            module.main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return Result(code, out.getvalue(), err.getvalue())

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import io
 import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
-from cli_command import Result, call, complaint
-from new_apps import make, need_tools
+from cli_command import call, complaint
+from new_apps import make, need_tools, train
 
 import edgekc
 from edgekc.apps import sensor
@@ -193,22 +190,6 @@ def test_recipes_are_whole(tmp_path: Path) -> None:
 def test_the_licence_of_the_test_part_is_beside_it() -> None:
     text = (MOTIONS.parent / "sensor_motions_LICENSE.txt").read_text()
     assert "BasicMotions" in text and "BSD 3-Clause License" in text
-
-
-def train(folder: Path, *words: str | Path) -> Result:
-    """The project's train.py in this process, which has imported PyTorch once."""
-    spec = importlib.util.spec_from_file_location("train", folder / "train.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    argv = ["train.py", "-o", str(folder / "trained"), "--epochs", "1", *map(str, words)]
-    with patch.object(sys, "argv", argv), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            spec.loader.exec_module(module)
-            module.main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-    return Result(code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import io
 import json
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 import oracle
-from cli_command import MODEL, Result, call, complaint
-from new_apps import make, need_tools
+from cli_command import MODEL, call, complaint
+from new_apps import make, need_tools, train
 
 import edgekc
 from edgekc import apps
@@ -212,22 +208,6 @@ def test_bytes_without_sign(tmp_path: Path) -> None:
     said = on_host(out, tmp_path / "net.pnm")
     assert said == (out / "expected.txt").read_text() and last_lines(said) == "right: 8 of 8 frames"
     assert len(set(wanted)) > 1
-
-
-def train(folder: Path, *words: str | Path) -> Result:
-    """The project's train.py in this process, which has imported PyTorch once."""
-    spec = importlib.util.spec_from_file_location("train", folder / "train.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    argv = ["train.py", "-o", str(folder / "trained"), "--epochs", "1", *map(str, words)]
-    with patch.object(sys, "argv", argv), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            spec.loader.exec_module(module)
-            module.main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-    return Result(code, out.getvalue(), err.getvalue())
 
 
 @pytest.mark.fast

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import shutil
 import subprocess
@@ -15,15 +14,14 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from built import address_sanitizer, alone
+from built import address_sanitizer
+from new_apps import program_of
 
 from edgekc.apps import decisions, windows
 from edgekc.apps.decisions import NONE, Errors
 from edgekc.apps.windows import Channel
 from edgekc.assets import RUNTIME_C
 from edgekc.errors import UsageError
-from edgekc.firmware import objects
-from edgekc.firmware.toolchain import host_compiler
 
 Array = np.ndarray[Any, np.dtype[Any]]
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wundef", "-Wconversion", "-Werror")
@@ -41,18 +39,9 @@ class Stream(NamedTuple):
 
 
 def program(*flags: str) -> Path:
-    """Built once by its content, for all processes."""
-    compiler, source = host_compiler(), Path(__file__).with_name("sensor_cases.c")
-    sources, words = (*C_FILES, source), (*STRICT, *flags, f"-I{FOLDER}")
-    keys = [objects.key_of(compiler, words, path) for path in sources]
-    with alone(f"sensor-{hashlib.sha256(repr(keys).encode()).hexdigest()}") as folder:
-        made = folder / "sensor_cases"
-        if None in keys or not made.is_file():
-            command = [*compiler.command, *words, *map(str, sources), "-o", str(folder / "fresh")]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-            (folder / "fresh").replace(made)
-    return made
+    """What reads cases, with these flags."""
+    source = Path(__file__).with_name("sensor_cases.c")
+    return program_of("sensor_cases", (*C_FILES, source), (*STRICT, *flags, f"-I{FOLDER}"))
 
 
 def answer(made: Path, case: bytes) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,13 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from built import alone
+from new_apps import program_of
 
 from edgekc.apps.boxes import Box, Head
 from edgekc.apps.scaling import FORMATS, Crop
 from edgekc.assets import RUNTIME_C
-from edgekc.firmware import objects
-from edgekc.firmware.toolchain import host_compiler
 
 Array = np.ndarray[Any, np.dtype[Any]]
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wundef", "-Wconversion", "-Werror")
@@ -48,18 +45,9 @@ class Boxes(NamedTuple):
 
 
 def program(*flags: str) -> Path:
-    """Built once by its content, for all processes."""
-    compiler, source = host_compiler(), Path(__file__).with_name("vision_cases.c")
-    sources, words = (*C_FILES, source), (*STRICT, *flags, *FOLDERS)
-    keys = [objects.key_of(compiler, words, path) for path in sources]
-    with alone(f"vision-{hashlib.sha256(repr(keys).encode()).hexdigest()}") as folder:
-        made = folder / "vision_cases"
-        if None in keys or not made.is_file():
-            command = [*compiler.command, *words, *map(str, sources), "-o", str(folder / "fresh")]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-            (folder / "fresh").replace(made)
-    return made
+    """What reads cases, with these flags."""
+    source = Path(__file__).with_name("vision_cases.c")
+    return program_of("vision_cases", (*C_FILES, source), (*STRICT, *flags, *FOLDERS))
 
 
 def answer(made: Path, cases: Sequence[bytes]) -> bytes:
