@@ -34,7 +34,13 @@ const make = (tag, attributes = {}, ...children) => {
     tip.style.left = `${Math.max(8, Math.min(x + 14, innerWidth - box.width - 8))}px`;
     tip.style.top = `${y + 18 + box.height > innerHeight ? y - box.height - 12 : y + 18}px`;
   };
-  const hide = () => { tip.hidden = true; };
+  let held = null; // the mark that keys went to: its hint stays beside it when the page scrolls
+  const hide = () => { tip.hidden = true; held = null; };
+  const beside = (mark) => {
+    const box = mark.getBoundingClientRect();
+    show(mark, box.left + box.width / 2, box.top + box.height / 2);
+    held = mark;
+  };
   for (const picture of document.querySelectorAll("main svg")) {
     const marks = [...picture.querySelectorAll(".mark")];
     if (!marks.length) continue;
@@ -51,13 +57,13 @@ const make = (tag, attributes = {}, ...children) => {
     const go = (next) => {
       marks[here]?.classList.remove("here");
       here = (next + marks.length) % marks.length;
-      const box = marks[here].getBoundingClientRect();
       marks[here].classList.add("here");
-      show(marks[here], box.left + box.width / 2, box.top + box.height / 2);
+      beside(marks[here]);
     };
     picture.addEventListener("pointermove", (event) => {
       const mark = event.target.closest(".mark");
-      if (mark) show(mark, event.clientX, event.clientY); else hide();
+      hide();
+      if (mark) show(mark, event.clientX, event.clientY);
     });
     picture.addEventListener("pointerleave", hide);
     picture.addEventListener("blur", () => { marks[here]?.classList.remove("here"); hide(); });
@@ -69,7 +75,7 @@ const make = (tag, attributes = {}, ...children) => {
       else if (event.key === "Escape") hide();
     });
   }
-  addEventListener("scroll", hide, { passive: true });
+  addEventListener("scroll", () => { if (held) beside(held); else hide(); }, { passive: true });
 }
 
 /* ---- a print has the tables too ---- */

@@ -107,6 +107,10 @@ class Tab:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
+    def drawn(self) -> None:
+        """Until what the page is now is on the screen."""
+        self.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))")
+
     def wait(self, expression: str) -> Any:
         """Until an expression is true; its value."""
         end = time.monotonic() + _PATIENCE_S
