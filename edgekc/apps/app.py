@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..errors import UsageError
 from ..graph.ir import Graph
 from ..packages.net import Edge, Net
 
@@ -52,6 +54,19 @@ class App:
     fit: Callable[[Net, Graph, Path], Fitted]
     sources: tuple[str, ...] = ()
     input_rows: bool = False
+
+
+@contextmanager
+def reading(path: Path, fix: str, what: str = "damaged") -> Iterator[None]:
+    """UsageError in place of whatever a file beside the model raises while its values are taken out of it.
+
+    Args:
+        what: the file is then.
+    """
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        raise UsageError(f"{what} ({type(error).__name__}: {error})", where=str(path), fix=fix) from None
 
 
 def c_string(label: str) -> str:

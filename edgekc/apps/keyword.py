@@ -21,7 +21,7 @@ from ..graph.ir import Array, Graph
 from ..packages.net import Net
 from ..packages.sample import fnv1a
 from . import commands, frontend, frontend_tables
-from .app import App, Fitted, c_string, edges
+from .app import App, Fitted, c_string, edges, reading
 from .audio import made_up, wav
 from .frontend_tables import CHANNELS, FEATURE_SCALE, SAMPLE_HZ, STEP
 
@@ -50,14 +50,11 @@ def settings(model: Path) -> tuple[str, float, int]:
     path = model.with_suffix(".json")
     if not path.is_file():
         return model.stem, 0.9, 5
-    try:
+    with reading(path, "it needs wake_word, and micro with probability_cutoff and sliding_window_size"):
         read = json.loads(path.read_text(encoding="utf-8"))
         micro = read["micro"]
         label, cutoff = str(read["wake_word"]), float(micro["probability_cutoff"])
         steps, step_ms = int(micro["sliding_window_size"]), int(micro.get("feature_step_size", 10))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        fix = "it needs wake_word, and micro with probability_cutoff and sliding_window_size"
-        raise UsageError(f"damaged ({type(error).__name__}: {error})", where=str(path), fix=fix) from None
     if not (0 < cutoff < 1 and 1 <= steps <= 255 and step_ms == 10):
         fix = "a probability_cutoff between 0 and 1, a window of 1 to 255 and a feature_step_size of 10 are possible"
         raise UsageError(f"cutoff {cutoff}, window {steps}, step {step_ms} ms", where=str(path), fix=fix)

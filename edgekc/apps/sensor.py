@@ -14,7 +14,7 @@ from ..errors import UsageError
 from ..graph.ir import Array, Graph
 from ..packages.net import Edge, Net
 from ..packages.sample import fnv1a
-from .app import App, Fitted, c_string, edges
+from .app import App, Fitted, c_string, edges, reading
 from .decisions import LARGEST_WINDOW, NONE, Errors, alarms, errors_of, scores, steady
 from .windows import Channel, channel_of, cut, ends, levels
 
@@ -52,7 +52,8 @@ def settings(model: Path) -> Settings:
         UsageError: it is not there, or damaged.
     """
     path = model.with_suffix(".json")
-    try:
+    fix = "train.py writes it: sensor with middle and unit of each channel, stride, and labels or threshold"
+    with reading(path, fix, "missing or damaged"):
         said = json.loads(path.read_text(encoding="utf-8"))["sensor"]
         labels = tuple(str(label) for label in said.get("labels", ()))
         threshold = 0 if labels else int(said["threshold"])
@@ -60,9 +61,6 @@ def settings(model: Path) -> Settings:
             tuple(int(n) for n in said["middle"]), tuple(float(n) for n in said["unit"]), int(said["stride"]),
             int(said.get("hold", 1)), labels, threshold, int(said.get("release", threshold)),
         )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
-        fix = "train.py writes it: sensor with middle and unit of each channel, stride, and labels or threshold"
-        raise UsageError(f"missing or damaged ({type(error).__name__}: {error})", where=str(path), fix=fix) from None
     if not 1 <= found.hold <= 255 or not 0 <= found.release <= found.threshold < 1 << 32:
         fix = "hold is 1 to 255, release at most threshold, and both are numbers of 32 bits"
         said = f"hold {found.hold}, threshold {found.threshold}, release {found.release}"

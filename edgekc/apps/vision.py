@@ -17,7 +17,7 @@ from ..graph.ir import Array, Graph
 from ..packages.net import Edge, Net
 from ..packages.sample import fnv1a
 from . import digit_frames, netpbm
-from .app import App, Fitted, c_string, edges
+from .app import App, Fitted, c_string, edges, reading
 from .boxes import DISTANCES, LARGEST_IMAGE, MOST, Box, Head, boxes_of, factor_of, overlaps
 from .netpbm import Frame
 from .scaling import centre_crop, pixels, scaled
@@ -55,16 +55,13 @@ def settings(model: Path) -> Settings:
     path = model.with_suffix(".json")
     if not path.is_file():
         return Settings()
-    try:
+    with reading(path, "it needs vision with labels"):
         said = json.loads(path.read_text(encoding="utf-8"))["vision"]
         black, white = (None if said.get(key) is None else float(said[key]) for key in ("black", "white"))
         found = Settings(
             tuple(str(label) for label in said["labels"]), black, white,
             float(said.get("least_score", 0.0)), int(said.get("overlap", 45)),
         )  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        fix = "it needs vision with labels"
-        raise UsageError(f"damaged ({type(error).__name__}: {error})", where=str(path), fix=fix) from None
     numbers = (0.0, 1.0) if black is None and white is None else (black, white)
     finite = all(n is not None and math.isfinite(n) for n in (*numbers, found.least_score))
     if not finite or numbers[0] == numbers[1]:

@@ -50,6 +50,10 @@ def test_without_the_package_a_model_is_asked_for(tmp_path: Path, monkeypatch: p
         ("{", "damaged"),
         ("[]", "damaged"),
         ('{"micro": {}}', "damaged (KeyError"),
+        (
+            '{"wake_word": "x", "micro": {"probability_cutoff": 0.5, "sliding_window_size": Infinity}}',
+            "damaged (OverflowError",
+        ),
         ('{"wake_word": "x", "micro": {"probability_cutoff": 2, "sliding_window_size": 5}}', "cutoff 2.0"),
         ('{"wake_word": "x", "micro": {"probability_cutoff": 0.5, "sliding_window_size": 0}}', "window 0"),
         (

@@ -62,6 +62,7 @@ def test_no_other_network_fits(tmp_path: Path) -> None:
         ('{"vision": {"labels": [], "black": 0, "white": NaN}}', "white nan"),
         ('{"vision": {"labels": [], "least_score": Infinity}}', "least_score inf"),
         ('{"vision": {"labels": [], "overlap": 101}}', "overlap 101"),
+        ('{"vision": {"labels": [], "overlap": Infinity}}', "damaged (OverflowError"),
     ],
 )
 @pytest.mark.fast
