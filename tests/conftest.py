@@ -47,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ["EDGEKC_TEST_OP"] = config.getoption("--op")
     if folder := config.getoption("--reach"):
         config.pluginmanager.register(reached.Watch(Path(folder).resolve()), "edgekc-reach")
+    started.watch()
     config.pluginmanager.register(started.Watch(), "edgekc-started")
     if cache is not None and not hasattr(config, "workerinput"):  # workers report to the first process
         config.pluginmanager.register(_Notes(cache), "edgekc-notes")

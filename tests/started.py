@@ -32,7 +32,6 @@ class Watch:
     """Notes on each report whether the test, or a fixture for it, started a program."""
 
     def __init__(self) -> None:
-        watch()
         self.before = count()
 
     @pytest.hookimpl(wrapper=True)

@@ -58,7 +58,7 @@ int ek_frontend_step(ek_frontend *frontend, ek_frontend_bin *scratch, const int1
 {
     int16_t *kept = frontend->samples;
     if (frontend->used == EK_FRONTEND_WINDOW) {
-        frontend->used -= EK_FRONTEND_STEP;
+        frontend->used = (uint16_t)(frontend->used - EK_FRONTEND_STEP);
         for (uint32_t i = 0; i < frontend->used; i++) {
             kept[i] = kept[i + EK_FRONTEND_STEP];
         }
@@ -66,7 +66,7 @@ int ek_frontend_step(ek_frontend *frontend, ek_frontend_bin *scratch, const int1
     for (uint32_t i = 0; i < EK_FRONTEND_STEP; i++) {
         kept[frontend->used + i] = samples[i];
     }
-    frontend->used += EK_FRONTEND_STEP;
+    frontend->used = (uint16_t)(frontend->used + EK_FRONTEND_STEP);
     if (frontend->used < EK_FRONTEND_WINDOW) {
         return 0;
     }

@@ -22,6 +22,8 @@ from cli_command import Result
 from edgekc.firmware import objects
 from edgekc.firmware.toolchain import host_compiler
 
+STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wundef", "-Wconversion", "-Werror")
+SANITIZED = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
 TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm", "cc")
 
 

@@ -12,7 +12,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from built import address_sanitizer
-from vision_program import SANITIZED, Boxes, boxes, program
+from new_apps import SANITIZED
+from vision_program import Boxes, boxes, program
 
 from edgekc.apps.boxes import (
     DISTANCES,

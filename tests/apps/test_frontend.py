@@ -3,41 +3,30 @@
 from __future__ import annotations
 
 import ctypes
-import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from front_ends import foreign_names, loaded, sanitized, with_tables_of
 from sounds import Array, sounds
 
 from edgekc.apps import frontend, frontend_tables, keyword
 from edgekc.assets import RUNTIME_C
-from edgekc.firmware.toolchain import host_compiler
-from edgekc.templates import environment
 
-STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wundef", "-Werror")
-SANITIZED = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
 C_FILES = tuple(RUNTIME_C / name for name in keyword.APP.sources if "frontend" in name and name.endswith(".c"))
 
 
 def with_tables(folder: Path) -> list[str]:
-    """The sources and the folders of headers, for a compiler."""
-    template = environment().get_template("apps/keyword/app/ek_frontend_tables.c.j2")
-    (folder / "tables.c").write_text(template.render(app=keyword.tables()))
-    return [*map(str, C_FILES), str(folder / "tables.c"), f"-I{RUNTIME_C / 'frontend'}"]
+    return with_tables_of("keyword/app/ek_frontend_tables.c.j2", keyword.tables(), C_FILES, folder)
 
 
 @pytest.fixture(scope="module")
 def in_c(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Array], Array]:
     """`frontend.features`, by the C."""
     folder = tmp_path_factory.mktemp("frontend")
-    library = folder / "frontend.so"
-    command = [*host_compiler().command, *STRICT, "-fPIC", "-shared", *with_tables(folder), "-o", str(library)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    c = ctypes.CDLL(str(library))
+    c = loaded(with_tables(folder), folder)
 
     def run(samples: Array) -> Array:
         state, bins = np.full(2048, 0xA5, np.uint8), np.full(257 * 4 + 64, 0xA5, np.uint8)
@@ -139,30 +128,8 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
         "    while (fread(x, 2, 160, stdin) == 160) {\n        if (ek_frontend_step(&f, bins, x, y)) {\n"
         "            fwrite(y, 2, 40, stdout);\n        }\n    }\n    return 0;\n}\n"
     )
-    program = tmp_path / "run"
-    sources = [*with_tables(tmp_path), str(tmp_path / "main.c")]
-    done = subprocess.run(
-        ["gcc", *STRICT, *SANITIZED, *sources, "-o", str(program)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    ran = subprocess.run([program], input=samples.tobytes(), capture_output=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    assert np.array_equal(np.frombuffer(ran.stdout, np.uint16).reshape(-1, 40), frontend.features(samples))
-
-
-def foreign_names(sources: Sequence[Path], folder: Path) -> set[str]:
-    """What an object of each source needs of others than a front end and the compiler's own library of 64 bits."""
-    gcc = "arm-none-eabi-gcc"
-    if subprocess.run(["which", gcc], capture_output=True, check=False).returncode:
-        pytest.skip(f"{gcc} is not installed")
-    objects = []
-    for source in sources:
-        objects.append(str(folder / f"{source.stem}.o"))
-        flags = ["-mcpu=cortex-m0", "-mthumb", *STRICT, "-ffreestanding", f"-I{RUNTIME_C / 'frontend'}"]
-        subprocess.run([gcc, *flags, "-c", str(source), "-o", objects[-1]], check=True)
-    undefined = subprocess.run(["arm-none-eabi-nm", "-u", *objects], capture_output=True, text=True, check=True).stdout
-    names = {line.split()[-1] for line in undefined.splitlines() if " U " in line}
-    return {n for n in names if not n.startswith(("ek_frontend", "ek_mfcc", "__aeabi_l", "__gnu_thumb1"))}
+    found = sanitized(with_tables(tmp_path), samples.tobytes(), tmp_path)
+    assert np.array_equal(np.frombuffer(found, np.uint16).reshape(-1, 40), frontend.features(samples))
 
 
 @pytest.mark.slow

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import ctypes
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cepstra import cepstra
+from front_ends import foreign_names, loaded, sanitized, with_tables_of
 from sounds import Array, sounds
-from test_frontend import SANITIZED, STRICT, foreign_names
 
 from edgekc.apps import commands, mfcc, mfcc_tables
 from edgekc.apps.audio import made_up
 from edgekc.assets import RUNTIME_C
-from edgekc.firmware.toolchain import host_compiler
-from edgekc.templates import environment
 
 SCALE, ZERO_POINT = 0.5847029089927673, 83  # of MLPerf Tiny's int8 model
 C_FILES = tuple(RUNTIME_C / name for name in commands.SOURCES if "frontend/" in name and name.endswith(".c"))
@@ -35,28 +33,12 @@ def coefficients(samples: Array) -> Array:
     return mfcc.coefficients(mfcc.logs(samples), int(samples.max()))
 
 
-def of_definitions(samples: Array) -> Array:
-    """(49, 10), in double precision and by the definitions, where no float of 32 bits rounds."""
-    at = np.arange(49)[:, None] * 320 + np.arange(480)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(480) / 480)
-    spectrum = np.abs(np.fft.rfft(samples[at] / max(int(samples.max()), 1) * window, 512))
-    mel = 1127 * np.log1p(np.arange(257) * 31.25 / 700)
-    edges = np.linspace(*(1127 * np.log1p(np.array([20.0, 4000.0]) / 700)), 42)
-    rise = (mel[:, None] - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    fall = (edges[2:] - mel[:, None]) / (edges[2:] - edges[1:-1])
-    weights = np.maximum(0, np.minimum(rise, fall))
-    weights[0] = 0
-    rows = 2 / np.sqrt(80) * np.cos(np.pi * np.arange(10)[:, None] * (np.arange(40) + 0.5) / 40)
-    found: Array = np.log(spectrum @ weights + 1e-6) @ rows.T
-    return found
-
-
 @pytest.mark.fast
 @pytest.mark.parametrize("name", more_sounds())
 def test_coefficients_are_those_of_the_definitions(name: str) -> None:
     samples = more_sounds()[name]
     found = coefficients(samples)
-    exact = of_definitions(samples)
+    exact = cepstra(samples / max(int(samples.max()), 1))
     far = 0.2 if name == "sweep" else 0.05  # most bands of a full-scale sweep are far below the loudest one
     assert np.abs(found / 2**mfcc.COEFFICIENT_BITS - exact).max() < far
     assert np.abs(mfcc.features(samples) - exact).max() < far
@@ -80,21 +62,14 @@ def test_levels_are_within_one_of_tensorflows() -> None:
 
 
 def with_tables(folder: Path) -> list[str]:
-    """The sources and the folder of headers, for a compiler."""
-    template = environment().get_template("apps/commands/app/ek_mfcc_tables.c.j2")
-    (folder / "tables.c").write_text(template.render(app=commands.tables()))
-    return [*map(str, C_FILES), str(folder / "tables.c"), f"-I{RUNTIME_C / 'frontend'}"]
+    return with_tables_of("commands/app/ek_mfcc_tables.c.j2", commands.tables(), C_FILES, folder)
 
 
 @pytest.fixture(scope="module")
 def in_c(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Array], Array]:
     """The levels (seconds, 490) of every second that a step of 20 ms completes, by the C."""
     folder = tmp_path_factory.mktemp("mfcc")
-    library = folder / "mfcc.so"
-    command = [*host_compiler().command, *STRICT, "-fPIC", "-shared", *with_tables(folder), "-o", str(library)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    c = ctypes.CDLL(str(library))
+    c = loaded(with_tables(folder), folder)
     factor, shift = mfcc.multiplier(SCALE)
 
     def run(samples: Array) -> Array:
@@ -154,15 +129,8 @@ def test_sanitizers_find_nothing(tmp_path: Path) -> None:
         f"            ek_mfcc_levels(&m, {factor}u, {shift}u, {ZERO_POINT}, y);\n"
         "            fwrite(y, 1, 490, stdout);\n        }\n    }\n    return 0;\n}\n"
     )
-    program = tmp_path / "run"
-    sources = [*with_tables(tmp_path), str(tmp_path / "main.c")]
-    done = subprocess.run(
-        ["gcc", *STRICT, *SANITIZED, *sources, "-o", str(program)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    ran = subprocess.run([program], input=samples.tobytes(), capture_output=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    found = np.frombuffer(ran.stdout, np.int8).reshape(-1, 49, 10)
+    said = sanitized(with_tables(tmp_path), samples.tobytes(), tmp_path)
+    found = np.frombuffer(said, np.int8).reshape(-1, 49, 10)
     assert np.array_equal(found, commands.inputs(samples, 20, SCALE, ZERO_POINT)[: len(found)])
 
 

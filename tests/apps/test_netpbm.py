@@ -10,7 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from built import address_sanitizer
-from vision_program import SANITIZED, headers, program
+from new_apps import SANITIZED
+from vision_program import headers, program
 
 from edgekc.apps import netpbm
 from edgekc.apps.boxes import Box

@@ -13,7 +13,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from built import address_sanitizer
-from vision_program import C_FILES, FOLDERS, SANITIZED, STRICT, Array, Scaling, centred, program, scaled
+from new_apps import SANITIZED, STRICT
+from vision_program import C_FILES, FOLDERS, Array, Scaling, centred, program, scaled
 
 from edgekc.apps import scaling
 from edgekc.apps.scaling import FORMATS, LUMA, Crop

@@ -15,7 +15,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from built import address_sanitizer
-from new_apps import program_of
+from new_apps import SANITIZED, STRICT, program_of
 
 from edgekc.apps import decisions, windows
 from edgekc.apps.decisions import NONE, Errors
@@ -24,8 +24,6 @@ from edgekc.assets import RUNTIME_C
 from edgekc.errors import UsageError
 
 Array = np.ndarray[Any, np.dtype[Any]]
-STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wundef", "-Wconversion", "-Werror")
-SANITIZED = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
 FOLDER = RUNTIME_C / "apps"
 C_FILES = (FOLDER / "ek_window.c", FOLDER / "ek_decision.c")
 

@@ -11,15 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from new_apps import program_of
+from new_apps import STRICT, program_of
 
 from edgekc.apps.boxes import Box, Head
 from edgekc.apps.scaling import FORMATS, Crop
 from edgekc.assets import RUNTIME_C
 
 Array = np.ndarray[Any, np.dtype[Any]]
-STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wundef", "-Wconversion", "-Werror")
-SANITIZED = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
 FOLDERS = (f"-I{RUNTIME_C / 'apps'}", f"-I{RUNTIME_C / 'port'}", f"-I{RUNTIME_C / 'include'}")
 C_FILES = tuple(RUNTIME_C / "apps" / f"ek_{name}.c" for name in ("scale", "boxes", "netpbm"))
 

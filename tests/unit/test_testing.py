@@ -51,8 +51,7 @@ def test_a_file_that_starts_a_program_is_told() -> None:
             wrapper.send(report)
         return stop.value.value
 
-    watch = started.Watch.__new__(started.Watch)  # this run's own counts already
-    watch.before = started.count()
+    watch = started.Watch()
     assert started.file_of(reports(watch)) is None
     subprocess.run([sys.executable, "-c", ""], check=True)
     assert started.file_of(reports(watch)) == "tests/a/test_b.py"
