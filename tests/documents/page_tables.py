@@ -70,7 +70,7 @@ NOT_RUN: Sequence[tuple[str, str, str]] = (
 _ARM = ("cc", "arm-none-eabi-gcc", "qemu-system-arm")
 # Programs and modules that a page's commands take; where one is missing the page's test is skipped.
 NEEDS: Mapping[str, Sequence[str]] = {
-    "README.md": _ARM,
+    "README.md": (*_ARM, "module unicorn"),
     "docs/apps.md": (*_ARM, "make", "module pymicro_wakeword"),
     "docs/boards.md": (*_ARM, "gdb-multiarch"),
     "docs/compression.md": ("module torch", "module onnx"),
@@ -79,8 +79,8 @@ NEEDS: Mapping[str, Sequence[str]] = {
     "docs/mlperf.md": _ARM,
     "docs/packages.md": ("module ziglang",),
     "docs/ram.md": ("gcc",),
-    "docs/report.md": (*_ARM, "module onnx", "module ziglang"),
-    "docs/search.md": (*_ARM, "module optuna", "module onnx"),
+    "docs/report.md": (*_ARM, "module unicorn", "module onnx", "module ziglang"),
+    "docs/search.md": (*_ARM, "module unicorn", "module optuna", "module onnx"),
     "docs/streaming.md": ("gcc", "module tflite"),
     "docs/using.md": (*_ARM, "gcc", "gdb-multiarch", "module onnx"),
 }
