@@ -10,18 +10,38 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..boards.board import Board
+from ..boards.board import Board, load_board
 from ..console.session import BoardRun, Way, on_board, run_samples
 from ..emulate import host
 from ..emulate.device import run_image
+from ..errors import BoardError
 from ..firmware.build import Optimise, build_image
 from ..firmware.folder import build_firmware, firmware_folder
 from ..flashing import run as flashing
 from ..flashing.records import Job, Tool
 from ..measure.stack import check_stack, stack_bound
+from ..names import visible
 from ..progress import Progress, silent
 
 Device = Literal["host", "board"]
+
+
+def board_of(named: str | Path | Board, manifest: Mapping[str, Any], folder: Path | None) -> Board:
+    """The board that is named for a program, or that its folder remembers.
+
+    Raises:
+        BoardError: it is not known, or its file is wrong. A folder remembers a board's name, not where its file lies.
+    """
+    if isinstance(named, Board):
+        return named
+    try:
+        return load_board(named)
+    except BoardError:
+        if named != manifest["board"] or Path(named).exists():
+            raise
+        what = f"was compiled for the board '{visible(str(named))}', which does not come with edgekc"
+        fix = "pass --board with the file of that board, as for `edgekc compile`; in Python board="
+        raise BoardError(what, where=str(folder), fix=fix) from None
 
 
 def emulate(folder: Path, board: Board, sequences: Sequence[bytes], timeout_s: float) -> bytes:

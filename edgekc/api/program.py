@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import tables
-from ..boards.board import Board, load_board
+from ..boards.board import Board
 from ..console.session import BoardRun, Way
 from ..emulate import host
 from ..emulate.compare import compare
@@ -23,9 +23,9 @@ from ..format.pack import read
 from ..graph.ir import Array, Graph
 from ..measure.emulated import measure
 from ..progress import Progress, silent, unsaid
-from .devices import Device, ask, emulate, flash_job, sequences_of
+from .devices import Device, ask, board_of, emulate, flash_job, sequences_of
 from .results import Built, Costs, Evaluation, Verification, costs_of, told_of
-from .samples import Batch, batch_of, batch_of_dataset, dataset_of, evaluation_of, outputs_of
+from .samples import Batch, batch_of, batch_of_dataset, dataset_of, evaluation_of, layout_of, outputs_of
 
 
 class Program(tables.Shown):
@@ -51,11 +51,11 @@ class Program(tables.Shown):
 
         Args:
             source: the file that was compiled.
-            layout: NCHW: images may also come as (c, h, w), as the framework has them that the model comes from.
+            layout: NCHW: images may also come as (c, h, w). Default: what `layout_of` says.
         """
         self.manifest, self.name = manifest, str(manifest["name"])
         self._files, self._folder, self._board, self._source = files, folder, board, source
-        self._layout = layout
+        self._layout = layout or layout_of(manifest)
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._graph: Graph | None = None
         self._host: host.HostProgram | None = None
@@ -65,8 +65,7 @@ class Program(tables.Shown):
     @property
     def board(self) -> Board:
         """What it is compiled for. BoardError where the folder names a board that is not known here."""
-        if not isinstance(self._board, Board):
-            self._board = load_board(self._board)
+        self._board = board_of(self._board, self.manifest, self._folder)
         return self._board
 
     @property

@@ -22,6 +22,8 @@ from ..parts import has_splits
 from .packed import source_of
 from .results import Evaluation
 
+_CHANNELS_FIRST = (".onnx", ".pt2")
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -40,6 +42,16 @@ class Batch:
     single: bool = False
     real: bool = False
     lengths: tuple[int, ...] = ()
+
+
+def layout_of(manifest: Mapping[str, Any]) -> str:
+    """NCHW where the file that the model comes from is of a framework with that layout; else empty.
+
+    A packed model keeps no layout but its own, and the name of that file.
+    """
+    source = manifest.get("metadata", {}).get("source", "")
+    is_first = Path(source).suffix.lower() in _CHANNELS_FIRST or source.startswith("torch ")  # a module in memory
+    return "NCHW" if is_first else ""
 
 
 def batch_of(x: Any, manifest: Mapping[str, Any], layout: str = "") -> Batch:

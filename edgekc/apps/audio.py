@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,11 @@ def made_up() -> Array:
     pitch = 2 * np.pi * np.cumsum(120 + 30 * np.sin(2 * np.pi * 1.5 * t)) / SAMPLE_HZ
     voice = sum(np.sin(k * pitch) / k for k in range(1, 25)) * np.clip(np.sin(2 * np.pi * 3 * t), 0, 1)
     return np.round(6000 * voice + rng.normal(0, 60, t.size)).astype(np.int16)
+
+
+def second(listens: float, decides: float) -> dict[str, Any]:
+    """What `make cycles` counts of a second of audio, by how often each function is called in it (`cycles.parts`)."""
+    return {"of": "a second of audio", "parts": {"front end": f"listen*{listens:g}", "network": f"decide*{decides:g}"}}
 
 
 @dataclass(frozen=True, slots=True)

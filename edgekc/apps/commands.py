@@ -18,7 +18,7 @@ from ..packages.net import Net
 from ..packages.sample import fnv1a
 from . import frontend_tables, mfcc, mfcc_tables
 from .app import Fitted, c_string
-from .audio import Recording, made_up, recordings, wav
+from .audio import Recording, made_up, recordings, second, wav
 from .mfcc_tables import COEFFICIENTS, FRAMES, SECOND, STEP
 
 # The twelve classes of MLPerf Tiny's keyword spotting, in its order.
@@ -179,7 +179,7 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
         "threshold": hears.threshold, "window_outputs": said.mean, "steps": said.step_ms // _MS_OF_A_STEP,
         "step_ms": said.step_ms, "factor": factor, "shift": shift, "scale": hears.scale,
         "zero_point": hears.zero_point, **tables(),
-        "calls": {"listen": 1000 // _MS_OF_A_STEP, "decide": 1000 / said.step_ms},
+        "cycles": second(1000 / _MS_OF_A_STEP, 1000 / said.step_ms),
         "input": f"{beside.name}, which lay beside the model" if known else "a made-up sound without words",
     }  # fmt: skip
     expected = hears.report(recordings(data, str(beside)))

@@ -22,7 +22,7 @@ from ..packages.net import Net
 from ..packages.sample import fnv1a
 from . import commands, frontend, frontend_tables
 from .app import App, Fitted, c_string, edges, reading
-from .audio import made_up, wav
+from .audio import made_up, second, wav
 from .frontend_tables import CHANNELS, FEATURE_SCALE, SAMPLE_HZ, STEP
 
 _LEVELS = 1 << 16  # of the front end's output
@@ -110,7 +110,7 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
     view: dict[str, Any] = {
         "label": c_string(label), "cutoff": cutoff, "window_steps": steps, "threshold": threshold, "frames": frames,
         "multiplier": factor, "shift": shift, "top": top, "scale": source.scale, "zero_point": source.zero_point,
-        **tables(), "calls": {"listen": SAMPLE_HZ // STEP, "decide": SAMPLE_HZ / STEP / frames},
+        **tables(), "cycles": second(SAMPLE_HZ / STEP, SAMPLE_HZ / STEP / frames),
     }  # fmt: skip
     own = _models() is not None and model == _default()
     samples = spoken() if own else made_up()

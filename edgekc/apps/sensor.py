@@ -196,6 +196,10 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
         "channels": sense.channels, "width": len(sense.channels), "rows": sense.length, "stride": sense.known.stride,
         "hold": sense.known.hold, "labels": sense.labels, "errors": sense.errors, "threshold": sense.known.threshold,
         "release": sense.known.release, "zero_point": sense.zero_point, "none": NONE, "gap": GAP, "input": what,
+        "cycles": {
+            "of": "a window",
+            "parts": {f"{sense.known.stride} rows": f"rows*{sense.known.stride}", "network and decision": "decide*1"},
+        },
     }  # fmt: skip
     return Fitted(view, {"input.bin": stream.astype("<i2").tobytes(), "expected.txt": expected.encode()})
 

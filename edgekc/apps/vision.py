@@ -125,6 +125,12 @@ def fit(net: Net, graph: Graph, model: Path) -> Fitted:
         "width": source.shape[2], "height": source.shape[1], "channels": source.shape[3], "head": seen.head,
         "most": MOST, "labels": seen.labels, "classes": len(seen.labels), "match": MATCH, "input": what,
         "levels": () if whole else seen.levels.tolist(), "signed": source.c_type == "int8_t",
+        "cycles": {
+            "of": "a frame",
+            "parts": {
+                "crop and scale": "scale-read/look", f"network{' and boxes' if seen.head else ''}": "look-scale/look",
+            },
+        },
     }  # fmt: skip
     return Fitted(view, {"input.bin": netpbm.written(frames), "expected.txt": seen.said(frames).encode()})
 

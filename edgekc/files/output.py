@@ -94,6 +94,7 @@ def check_manifest(manifest: Any, where: str) -> dict[str, Any]:
         name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]  # of files in the folder
         board: str
         needs: list[str]
+        metadata: dict[str, str] = {}
         inputs: list[Edge]
         outputs: list[Edge]
         arena_bytes: int

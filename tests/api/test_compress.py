@@ -12,6 +12,7 @@ from unit.cli_command import MODEL, call, complaint
 
 import edgekc
 from edgekc import recipe as rc
+from edgekc.api.samples import layout_of
 from edgekc.demo.walk import DATA
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "recipes"
@@ -133,13 +134,31 @@ def net_model(net: Any) -> edgekc.Model:
     return edgekc.load(net, np.zeros((1, 1, 8, 8), np.float32))
 
 
-def test_images_may_have_channels_first_where_the_model_has(packed: edgekc.Packed, digits: tuple[Any, Any]) -> None:
+def test_images_may_have_channels_first_where_the_model_has(
+    packed: edgekc.Packed, digits: tuple[Any, Any], tmp_path: Path
+) -> None:
+    """Also where a program is opened, or compiled of a saved model."""
     x, y = digits
-    program = edgekc.compile(packed)
-    first = x.transpose(0, 3, 1, 2)
-    assert np.array_equal(program.run(first[:5]), program.run(x[:5]))
-    assert np.array_equal(program.run(first[0]), program.run(x[0]))
-    assert program.evaluate(first, y) == program.evaluate(x, y)
+    program, first = edgekc.compile(packed, name="net"), x.transpose(0, 3, 1, 2)
+    opened = edgekc.open_program(program.save(tmp_path / "out"))
+    for each in (program, opened, edgekc.compile(packed.save(tmp_path / "net.ekc"))):
+        assert np.array_equal(each.run(first[:5]), program.run(x[:5]))
+        assert np.array_equal(each.run(first[0]), program.run(x[0]))
+        assert each.evaluate(first, y) == program.evaluate(x, y)
+
+
+def test_images_have_channels_last_where_the_model_has(digits: tuple[Any, Any], tmp_path: Path) -> None:
+    opened = edgekc.open_program(edgekc.compile(MODEL).save(tmp_path / "out"))
+    with pytest.raises(edgekc.UsageError, match=r"samples have shape \[1, 8, 8\], the model takes \[8, 8, 1\]"):
+        opened.evaluate(digits[0].transpose(0, 3, 1, 2), digits[1])
+
+
+@pytest.mark.parametrize(
+    ("source", "layout"), [("a/b.ONNX", "NCHW"), ("b.pt2", "NCHW"), ("torch Net", "NCHW"), ("b.tflite", ""), ("", "")]
+)
+def test_the_layout_is_that_of_the_source(source: str, layout: str) -> None:
+    assert layout_of({"metadata": {"source": source}}) == layout
+    assert layout_of({}) == ""
 
 
 def test_accuracy_is_that_of_the_report(

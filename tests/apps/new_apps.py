@@ -34,12 +34,12 @@ def need_tools() -> None:
 
 
 def make(folder: Path, *words: str, fails: bool = False) -> str:
-    """What it printed; no warning may be among it."""
+    """What it printed; no warning may be among it. Of a failure, what it complained of too."""
     command = ["make", "-s", "-C", str(folder), *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     assert fails or done.stderr == ""
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def program_of(name: str, sources: Sequence[Path], words: Sequence[str]) -> Path:

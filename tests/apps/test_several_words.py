@@ -101,7 +101,16 @@ def test_other_networks_do_not_fit() -> None:
 
 @pytest.mark.fast
 def test_cycles_complains_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = [str(tmp_path / "app.elf"), "--board", "mps2-an386", "--input", str(tmp_path / "a.wav"), "listen=50"]
+    words = [
+        str(tmp_path / "app.elf"),
+        "--board",
+        "mps2-an386",
+        "--input",
+        str(tmp_path / "a.wav"),
+        "--of",
+        "a second",
+        "front end=listen*50",
+    ]
     assert cycles.main(words) == 2
     assert capsys.readouterr().err.count("\n") == 1
     with pytest.raises(UsageError, match="no such file"):

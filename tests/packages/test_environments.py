@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import package_networks as networks
+import pages
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "environments.md").read_text(encoding="utf-8")
-BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+PAGE = pages.read("docs/environments.md")
 SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
 # What a section's commands begin with, but for the shell's own and the project's.
 NEEDS = {
@@ -39,38 +36,32 @@ SAYS = {
 def test_every_block_is_run_or_says_that_it_is_not() -> None:
     assert set(SECTIONS) == set(re.findall(r"\| \[([^\]]+)\]\(#", PAGE))
     for name, text in SECTIONS.items():
-        languages = {language for language, _, _ in BLOCK.findall(text)}
+        languages = {block.language for block in pages.blocks(text)}
         assert languages <= {"sh", "text", "cmake", "c", "js"}, name
         assert ("sh" in languages) == ("**Run by the tests.**" in text) == (name in NEEDS), name
         assert ("text" in languages) == ("**Not run here.**" in text), name
-        commands = "".join(block for language, _, block in BLOCK.findall(text) if language == "sh")
+        commands = "".join(block.text for block in pages.blocks(text) if block.language == "sh")
         words = set(re.findall(r"^([\w./-]+)", commands, re.MULTILINE)) - {"cd", "mkdir", "edgekc"}
         assert {word for word in words if not word.startswith("./")} == set(NEEDS.get(name, ())), name
 
 
 def prepared(place: Path) -> None:
     """The programs that the page calls, the files that it shows, and what its first block writes."""
-    (place / "bin").mkdir()
-    (place / "bin" / "edgekc").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m edgekc "$@"\n')
-    (place / "bin" / "edgekc").chmod(0o755)
-    (place / "edgekc").symlink_to(ROOT / "edgekc")
+    pages.commands(place / "bin")
+    (place / "edgekc").symlink_to(pages.ROOT / "edgekc")
     networks.crates_of_this_machine(place)
-    ((language, _, first), *_) = BLOCK.findall(PAGE)
-    assert language == "sh"
-    done = run(first, place)
+    first, *others = pages.blocks(PAGE)
+    assert first.language == "sh"
+    done = run(first.text, place)
     assert done.returncode == 0, done.stderr
-    for _, title, text in BLOCK.findall(PAGE):
-        if title:
-            (place / title).parent.mkdir(exist_ok=True)
-            (place / title).write_text(text, encoding="utf-8")
+    for block in others:
+        if block.title:
+            (place / block.title).parent.mkdir(exist_ok=True)
+            (place / block.title).write_text(block.text, encoding="utf-8")
 
 
 def run(commands: str, place: Path) -> subprocess.CompletedProcess[str]:
-    path = f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "CARGO_NET_OFFLINE": "true"}
-    return subprocess.run(
-        ["bash", "-euc", commands], cwd=place, env=environment, capture_output=True, text=True, check=False, timeout=300
-    )
+    return pages.shell(commands, place, place / "bin", {"CARGO_NET_OFFLINE": "true"})
 
 
 @pytest.mark.slow
@@ -82,12 +73,12 @@ def test_the_page_from_top_to_bottom(tmp_path: Path) -> None:
     for name, tools in NEEDS.items():
         absent = [tool for tool in tools if shutil.which(tool) is None]
         printed = ""
-        for text in [] if absent else [text for language, _, text in BLOCK.findall(SECTIONS[name]) if language == "sh"]:
-            done = run(text, tmp_path)
+        for block in [] if absent else [each for each in pages.blocks(SECTIONS[name]) if each.language == "sh"]:
+            done = run(block.text, tmp_path)
             if done.returncode and "no matching package named `cc`" in done.stderr:
                 absent.append("the crate cc")
                 break
-            assert done.returncode == 0, f"{text}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+            assert done.returncode == 0, f"{block.text}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
             printed += done.stdout
         assert absent or [words for words in SAYS[name] if words not in printed] == [], printed
         missing += absent

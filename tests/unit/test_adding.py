@@ -8,35 +8,19 @@ import shlex
 import shutil
 import subprocess
 import sys
-import textwrap
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pages import ROOT, Block, blocks, read
 
-ROOT = Path(__file__).resolve().parents[2]
 TREE = ("benchmarks", "boards", "codegen", "docs", "edgekc", "examples", "runtime_c", "tests")
-FENCE = re.compile(r'^( *)```(\w+)(?: title="([^"]+)")?\n(.*?)^\1```$', re.MULTILINE | re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    language: str
-    path: str  # of the file that it is, or changes; empty: commands
-    text: str
 
 
 def sections() -> dict[str, list[Block]]:
     """The blocks below each heading of the document that has some."""
-    parts = re.split(r"^## (.+)$", (ROOT / "docs" / "adding.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    parts = re.split(r"^## (.+)$", read("docs/adding.md"), flags=re.MULTILINE)[1:]
     found = {title: list(blocks(text)) for title, text in zip(parts[::2], parts[1::2], strict=True)}
     return {title: each for title, each in found.items() if each}
-
-
-def blocks(text: str) -> Iterator[Block]:
-    for _, language, path, body in FENCE.findall(text):
-        yield Block(language, path, textwrap.dedent(body))
 
 
 def changed(old: str, change: str) -> str:
@@ -49,11 +33,11 @@ def changed(old: str, change: str) -> str:
 
 
 def apply(tree: Path, block: Block) -> None:
-    path = tree / block.path
+    path = tree / block.title
     if block.language == "diff":
         path.write_text(changed(path.read_text(encoding="utf-8"), block.text), encoding="utf-8")
         return
-    assert not path.exists(), f"{block.path} is there already"
+    assert not path.exists(), f"{block.title} is there already"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(block.text, encoding="utf-8")
 
@@ -78,7 +62,7 @@ def copy(to: Path) -> Path:
 def test_the_steps_of(title: str, tmp_path: Path) -> None:
     tree, given = copy(tmp_path), sections()[title]
     for block in given:
-        if block.path:
+        if block.title:
             apply(tree, block)
     commands = [line for block in given if block.language == "sh" for line in block.text.splitlines()]
     assert commands, "steps without a command that tries them"
@@ -88,7 +72,7 @@ def test_the_steps_of(title: str, tmp_path: Path) -> None:
 
 
 def test_an_operator_a_kernel_a_board_a_step_and_a_pass_are_walked() -> None:
-    made = {block.path.rsplit("/", 1)[0] for each in sections().values() for block in each if block.language != "diff"}
+    made = {block.title.rsplit("/", 1)[0] for each in sections().values() for block in each if block.language != "diff"}
     assert {
         "edgekc/ops",
         "runtime_c/kernels/portable",
@@ -101,7 +85,7 @@ def test_an_operator_a_kernel_a_board_a_step_and_a_pass_are_walked() -> None:
 
 def test_a_step_that_is_left_out_is_noticed(tmp_path: Path) -> None:
     tree = copy(tmp_path)
-    apply(tree, next(b for b in sections()["An operator that becomes a table"] if b.path == "edgekc/ops/__init__.py"))
+    apply(tree, next(b for b in sections()["An operator that becomes a table"] if b.title == "edgekc/ops/__init__.py"))
     assert run(tree, "python -c 'import edgekc.ops'").returncode != 0
 
 

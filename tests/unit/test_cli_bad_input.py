@@ -137,6 +137,17 @@ def test_unknown_board(tmp_path: Path) -> None:
     assert "use one of: " in complaint(call("compile", MODEL, "-o", tmp_path / "out", "--board", "zzz"))
 
 
+def test_a_folder_remembers_no_board_s_file(tmp_path: Path) -> None:
+    """Each command says so that needs the board, and takes the file."""
+    board, out = small_board(tmp_path), tmp_path / "out"
+    assert call("compile", MODEL, "-o", out, "--board", board, "--name", "digits").code == 0
+    for command, *more in (["verify"], ["measure"], ["build"], ["flash", "--dry-run"], ["run"]):
+        said = complaint(call(command, out, *more))
+        assert said.startswith(f"{out}: was compiled for the board 'small'") and "pass --board with the file" in said
+    assert call("verify", out, "--board", board, "--no-device", "--samples", "1").code == 0
+    assert "no board is called 'smal'" in complaint(call("verify", out, "--board", "smal"))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

@@ -277,7 +277,7 @@ def demo_report() -> str:
         )  # fmt: skip
     lines = [line.rstrip() for line in done.stdout.splitlines()]
     text = re.sub(r"\n{2,}", "\n\n", "\n".join(lines)).strip()
-    return f"```\n{text}\n```"
+    return f"```text\n{text}\n```"
 
 
 @pytest.mark.parametrize("page", TABLES, ids=lambda page: page.stem)

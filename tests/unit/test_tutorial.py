@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import pages
 import pytest
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
-BLOCK = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 # A page to the files that it has its reader write, and the least number of its blocks of commands.
 PAGES = {
     "tutorial.md": (["train.py", "main.c"], 6),
@@ -23,41 +18,34 @@ PAGES = {
 NEEDS = ("torch", "sklearn", "ziglang", "unicorn", "optuna")
 
 
-def blocks(page: str) -> list[tuple[str, str, str]]:
-    """Language, file and text of each block, in order; a block of `sh` is commands."""
-    return BLOCK.findall((DOCS / page).read_text(encoding="utf-8"))
+def blocks(page: str) -> list[pages.Block]:
+    """Those with a language; a block of `sh` is commands, others are files. The rest is what may be done besides."""
+    return [block for block in pages.blocks(pages.read(f"docs/{page}")) if block.language]
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_is_a_file_or_commands(page: str) -> None:
     files, commands = PAGES[page]
     found = blocks(page)
-    assert len(found) == (DOCS / page).read_text(encoding="utf-8").count("```") / 2
-    assert [title for language, title, _ in found if language != "sh"] == files
-    assert sum(language == "sh" for language, _, _ in found) >= commands
+    assert len(found) == pages.read(f"docs/{page}").count("```") / 2
+    assert [block.title for block in found if block.language != "sh"] == files
+    assert sum(block.language == "sh" for block in found) >= commands
 
 
 def test_every_tutorial_is_walked() -> None:
-    assert {path.name for path in DOCS.glob("tutorial*.md")} == set(PAGES)
+    assert {path.name for path in (pages.ROOT / "docs").glob("tutorial*.md")} == set(PAGES)
 
 
 def walk(page: str, folder: Path, programs: Path) -> str:
     """Writes its files and runs its commands in a folder; what they print."""
-    programs.mkdir(exist_ok=True)
-    for name, command in (("python", ""), ("edgekc", " -m edgekc")):
-        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}"{command} "$@"\n')
-        (programs / name).chmod(0o755)
-    path = f"{programs}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(DOCS.parent)}
+    pages.commands(programs)
     printed = ""
-    for language, title, text in blocks(page):
-        if language != "sh":
-            (folder / title).write_text(text, encoding="utf-8")
+    for block in blocks(page):
+        if block.language != "sh":
+            (folder / block.title).write_text(block.text, encoding="utf-8")
             continue
-        done = subprocess.run(
-            ["bash", "-euc", text], cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, f"{page}: {text}\n{done.stderr[-3000:]}"
+        done = pages.shell(block.text, folder, programs)
+        assert done.returncode == 0, f"{page}: {block.text}\n{done.stderr[-3000:]}"
         printed += done.stdout
     return printed
 
