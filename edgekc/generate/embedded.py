@@ -20,6 +20,7 @@ from .rewritten import copies, rewritten
 from .words import c_words
 
 Embed = Literal["auto", "array", "file"]
+Check = Literal["none", "ask", "run"]
 _FILE_FROM_BYTES = 1 << 20  # auto: arrays below
 _BEHIND_BYTES = 16  # zeros, so that a read just past a tensor stays inside, as it does in the file
 
@@ -33,15 +34,19 @@ class Form:
             below 1 MiB in all, else files.
         strip: only the constants that kernels read, without header, graph and metadata. So it is without asking where a
             kernel lays out constants in an order of its own: these would be there twice.
+        check: ask: the C has NAME_check, which finds damage of constants. run: NAME_run compares layer tables too,
+            before it reads them.
     """
 
     embed: Embed = "auto"
     strip: bool = False
+    check: Check = "none"
 
     @property
     def options(self) -> str:
         """Of the command line, for the front matter; those of the default are left out."""
-        return f" --embed {self.embed}" * (self.embed != "auto") + " --strip" * self.strip
+        checked = {"none": "", "ask": " --check", "run": " --check-run"}[self.check]
+        return f" --embed {self.embed}" * (self.embed != "auto") + " --strip" * self.strip + checked
 
 
 DEFAULT = Form()

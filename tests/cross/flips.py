@@ -1,0 +1,65 @@
+"""Bits of a generated network's constants flipped on this machine: builds and runs flips.c."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edgekc.files.output import read_manifest
+from edgekc.firmware.toolchain import host_compiler
+
+DRIVER = Path(__file__).with_name("flips.c")
+EMULATED = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED", "-DEK_VEC_EMULATED")
+SANITIZERS = ("-fsanitize=undefined,address", "-fsanitize-recover=all", "-fno-omit-frame-pointer", "-g")
+
+
+def objects_of(folder: Path) -> list[tuple[str, str, str, bool]]:
+    """Name, pointer, bytes in C, and whether it is a table, of each constant in the network's own files."""
+    manifest = read_manifest(folder)
+    name = manifest["name"]
+    header = (folder / "include" / f"{name}_data.h").read_text()
+    source = (folder / "src" / f"{name}.c").read_text()
+    arrays = re.findall(r"extern const uint32_t (\w+)\[\d+\]", header)
+    tables = re.findall(r"^static const \w+ (\w+)(?:\[\d*\])? = \{", source, re.MULTILINE)
+    # Between copies there may be padding, which nobody reads.
+    tables += [f"copies.{table}" for table in manifest.get("check", {"tables": []})["tables"]]
+    return [(n, n, f"sizeof {n}", False) for n in arrays] + [(n, f"&{n}", f"sizeof {n}", True) for n in tables]
+
+
+def build(folder: Path, out: Path, flags: Sequence[str] = ("-O2",), *, check: bool = True) -> Path:
+    """The program of flips.c around what `edgekc compile` wrote to `folder`."""
+    manifest = read_manifest(folder)
+    name, upper = str(manifest["name"]), str(manifest["name"]).upper()
+    out.mkdir(exist_ok=True)
+    objects = " ".join(f'OBJECT("{n}", {p}, {b}, {int(t)})' for n, p, b, t in objects_of(folder))
+    defines = [f"#define OBJECTS {objects}", f"#define RUN {name}_run", f"#define RESET {name}_reset"]
+    defines += [f"#define {key} {upper}_{key}_BYTES" for key in ("ARENA", "INPUT", "OUTPUT")]
+    defines += [f"#define STATE {manifest.get('state_bytes', 0)}", *([f"#define CHECK {name}_check"] if check else [])]
+    (out / "flips_objects.h").write_text("\n".join(defines) + "\n")
+    command = [*host_compiler().command, "-std=gnu11", *EMULATED, *flags, f"-I{folder / 'include'}", f"-I{out}"]
+    own = folder / "src" / f"{name}.c"
+    others = [str(path) for path in sorted((folder / "src").glob("*.c")) if path != own]
+    program = out / "flips"
+    subprocess.run([*command, f'-DSOURCE="{own}"', str(DRIVER), *others, "-o", str(program)], check=True)
+    return program
+
+
+def flip(program: Path, *arguments: object, timeout_s: float = 600) -> tuple[dict[str, Any], str]:
+    """What it counted, and what sanitizers said. AssertionError where it does not end well."""
+    command = [str(program), *map(str, arguments)]
+    environment = {"ASAN_OPTIONS": "halt_on_error=0:detect_leaks=0:allocator_may_return_null=1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, env=environment, check=False)
+    assert done.returncode == 0, (command, done.returncode, done.stderr[-3000:])
+    return json.loads(done.stdout), done.stderr
+
+
+def findings(stderr: str) -> list[str]:
+    """Each place and kind of what sanitizers said, once."""
+    found = re.findall(r"(\S+?:\d+):\d+: runtime error: (.*)", stderr)
+    kinds = {f"{Path(place).name}: {re.sub(r'-?(0x)?[0-9a-f]*[0-9][0-9a-f]*', 'N', what)}" for place, what in found}
+    kinds |= {f"asan: {line.strip()}" for line in re.findall(r"SUMMARY: AddressSanitizer: (.*)", stderr)}
+    return sorted(kinds)
