@@ -6,6 +6,7 @@
  *
  *     flips every                   every bit of every constant by itself, looked for by NAME_check
  *     flips random COUNT SEED BITS  so many bits at random places at a time
+ *     flips tables COUNT SEED       a bit of a table that NAME_run reads at a time, which NAME_run is to refuse
  *     flips run COUNT SEED TABLES   a bit at a time, NAME_run without a check; TABLES 0: of the embedded model alone
  */
 #include SOURCE
@@ -97,6 +98,17 @@ int main(int argc, char **argv)
         make_writable(&objects[i]);
         all += 8u * (uint64_t)objects[i].bytes;
         constants += objects[i].table ? 0 : 8u * (uint64_t)objects[i].bytes;
+    }
+    if (strcmp(argv[1], "tables") == 0) {
+        random_state = strtoull(argv[3], NULL, 10);
+        for (; flips < strtoull(argv[2], NULL, 10); flips++) {
+            const uint64_t bit = constants + next_random() % (all - constants);
+            flip(bit);
+            noticed += run(output) == 3;
+            flip(bit);
+        }
+        printf("{\"flips\": %llu, \"noticed\": %llu}\n", (unsigned long long)flips, (unsigned long long)noticed);
+        return 0;
     }
     random_state = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
     if (strcmp(argv[1], "run") == 0) {
