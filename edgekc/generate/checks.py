@@ -1,4 +1,4 @@
-"""What a network generated with --check compares its constants with: CRC-32s of sections, and copies of layer tables."""
+"""What a network of --check compares its constants with: CRC-32s of sections, and copies of layer tables."""
 
 from __future__ import annotations
 

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edgekc.boards.board import Board
 from edgekc.files.output import read_manifest
+from edgekc.firmware.build import Image, Optimise, build_image
 from edgekc.firmware.toolchain import host_compiler
 
 DRIVER = Path(__file__).with_name("flips.c")
@@ -46,6 +48,18 @@ def build(folder: Path, out: Path, flags: Sequence[str] = ("-O2",), *, check: bo
     program = out / "flips"
     subprocess.run([*command, f'-DSOURCE="{own}"', str(DRIVER), *others, "-o", str(program)], check=True)
     return program
+
+
+def calling(folder: Path, board: Board, out: Path, optimise: Optimise = "speed") -> Image:
+    """A program for the board whose NAME_run calls NAME_check first; `folder` gets the source for it."""
+    name = str(read_manifest(folder)["name"])
+    signature = f"ekc_status {name}_run(void *arena, const void *input, void *output)"
+    (folder / "src" / f"{name}_calling.c").write_text(
+        f'#include "{name}.h"\n#undef {name}_run\n{signature};\n{signature}\n{{\n'
+        f"    const ekc_status status = {name}_check();\n"
+        f"    return status == EKC_OK ? {name}_network(arena, input, output) : status;\n}}\n"
+    )
+    return build_image(folder, board, out, extra_flags=[f"-D{name}_run={name}_network"], optimise=optimise)
 
 
 def flip(program: Path, *arguments: object, timeout_s: float = 600) -> tuple[dict[str, Any], str]:
