@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from built import compiled
+from kernel_files import INCLUDE_FLAGS
+
+from edgekc.assets import runtime_file
 from edgekc.boards.board import Board
 from edgekc.files.output import read_manifest
 from edgekc.firmware.build import Image, Optimise, build_image
@@ -42,11 +46,15 @@ def build(folder: Path, out: Path, flags: Sequence[str] = ("-O2",), *, check: bo
     defines += [f"#define {key} {upper}_{key}_BYTES" for key in ("ARENA", "INPUT", "OUTPUT")]
     defines += [f"#define STATE {manifest.get('state_bytes', 0)}", *([f"#define CHECK {name}_check"] if check else [])]
     (out / "flips_objects.h").write_text("\n".join(defines) + "\n")
-    command = [*host_compiler().command, "-std=gnu11", *EMULATED, *flags, f"-I{folder / 'include'}", f"-I{out}"]
-    own = folder / "src" / f"{name}.c"
-    others = [str(path) for path in sorted((folder / "src").glob("*.c")) if path != own]
+    compiler, everywhere = host_compiler(), ["-std=gnu11", *EMULATED, *flags]
+    copied = [runtime_file(path.name) for path in sorted((folder / "src").glob("ek_*.c"))]
+    # From where they lie, so that what was compiled once is kept for all networks.
+    objects_ = compiled(compiler, [*everywhere, *INCLUDE_FLAGS], copied, out / "obj")
+    own = ["-DEKC_TRACE", f'-DSOURCE="{folder / "src" / name}.c"', str(DRIVER), str(folder / "src" / f"{name}_data.c")]
     program = out / "flips"
-    subprocess.run([*command, f'-DSOURCE="{own}"', str(DRIVER), *others, "-o", str(program)], check=True)
+    paths = [f"-I{folder / 'include'}", f"-I{out}"]
+    command = [*compiler.command, *everywhere, *paths, *own, *map(str, objects_), "-o", str(program)]
+    subprocess.run(command, check=True)
     return program
 
 
@@ -65,15 +73,16 @@ def calling(folder: Path, board: Board, out: Path, optimise: Optimise = "speed")
 def flip(program: Path, *arguments: object, timeout_s: float = 600) -> tuple[dict[str, Any], str]:
     """What it counted, and what sanitizers said. AssertionError where it does not end well."""
     command = [str(program), *map(str, arguments)]
-    environment = {"ASAN_OPTIONS": "halt_on_error=0:detect_leaks=0:allocator_may_return_null=1"}
+    environment = {"ASAN_OPTIONS": "halt_on_error=0:handle_segv=0:handle_sigbus=0:handle_sigfpe=0:detect_leaks=0:allocator_may_return_null=1"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, env=environment, check=False)
     assert done.returncode == 0, (command, done.returncode, done.stderr[-3000:])
     return json.loads(done.stdout), done.stderr
 
 
-def findings(stderr: str) -> list[str]:
-    """Each place and kind of what sanitizers said, once."""
+def findings(stderr: str, kernels: Sequence[str] = ()) -> list[str]:
+    """Each place and kind of what sanitizers said, once; a fault by the kernel, of those of the layers."""
     found = re.findall(r"(\S+?:\d+):\d+: runtime error: (.*)", stderr)
     kinds = {f"{Path(place).name}: {re.sub(r'-?(0x)?[0-9a-f]*[0-9][0-9a-f]*', 'N', what)}" for place, what in found}
+    kinds |= {f"fault: {kernels[int(i)]}" for i in re.findall(r"fault in layer (\d+)", stderr)}
     kinds |= {f"asan: {line.strip()}" for line in re.findall(r"SUMMARY: AddressSanitizer: (.*)", stderr)}
     return sorted(kinds)
