@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import shutil
+import struct
 import subprocess
 import zlib
 from dataclasses import replace
@@ -26,6 +27,7 @@ from edgekc.firmware.toolchain import host_compiler
 
 MODEL = DATA / "digits_int8.tflite"
 KERNELS = RUNTIME_C / "kernels" / "portable"
+TRUST = Path(__file__).resolve().parents[2] / "docs" / "trust.md"
 OK, ERROR_NULL, DAMAGED = 0, 1, 3
 VARIANTS: dict[str, dict[str, Any]] = {
     "laid out": {"board": "linux-aarch64"},
@@ -86,6 +88,62 @@ def test_a_hook_takes_its_place(tmp_path: Path) -> None:
     assert library.checked(5) == OK and library.checked(6) == DAMAGED
     assert ctypes.c_uint32.in_dll(library, "calls").value == 2
     assert not hasattr(library, "ek_crc32")
+
+
+class CrcUnit:
+    """STM32's CRC calculation unit with the default polynomial, a byte at a time (RM0351)."""
+
+    def __init__(self) -> None:
+        self.init, self.control, self.value = 0xFFFFFFFF, 0, 0xFFFFFFFF
+
+    def write(self, _uc: Any, offset: int, size: int, value: int, _data: Any) -> None:
+        if offset == 0x10:
+            self.init = value
+        elif offset == 0x08:
+            self.control = value & 0xFE
+            if value & 1:
+                self.value = self.init
+        else:
+            assert (offset, size) == (0, 1)
+            if self.control & 0x60 == 0x20:
+                value = int(f"{value:08b}"[::-1], 2)
+            self.value ^= value << 24
+            for _ in range(8):
+                self.value = (self.value << 1 ^ (0x04C11DB7 if self.value >> 31 else 0)) & 0xFFFFFFFF
+
+    def read(self, _uc: Any, offset: int, size: int, _data: Any) -> int:
+        assert (offset, size) == (0, 4)
+        return int(f"{self.value:032b}"[::-1], 2) if self.control & 0x80 else self.value
+
+
+def test_the_documented_hook_gives_the_same_on_a_model_of_the_unit(tmp_path: Path) -> None:
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("arm-none-eabi-gcc is not installed")
+    unicorn = pytest.importorskip("unicorn", reason="unicorn is not installed")
+    arm: Any = pytest.importorskip("unicorn.arm_const")
+    block = TRUST.read_text().partition("<!-- hook -->")[2].partition("```c\n")[2].partition("```")[0]
+    (tmp_path / "hook.c").write_text(block)
+    flags = "-mthumb -mcpu=cortex-m4 -O2 -Wall -Werror -ffreestanding -nostdlib -Wl,-Ttext=0x1000 -Wl,-eboard_crc32"
+    command = ["arm-none-eabi-gcc", *flags.split(), str(tmp_path / "hook.c"), "-o", str(tmp_path / "x.elf")]
+    subprocess.run(command, check=True)
+    subprocess.run(["arm-none-eabi-objcopy", "-O", "binary", tmp_path / "x.elf", tmp_path / "x.bin"], check=True)
+    entry = struct.unpack_from("<I", (tmp_path / "x.elf").read_bytes(), 24)[0]
+    unit, data = CrcUnit(), np.random.default_rng(3).bytes(300)
+    uc: Any = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
+    uc.ctl_set_cpu_model(arm.UC_CPU_ARM_CORTEX_M4)
+    uc.mem_map(0, 0x10000)
+    uc.mem_write(0x1000, (tmp_path / "x.bin").read_bytes())
+    uc.mem_map(0x20000000, 0x2000)
+    uc.mem_write(0x20001000, data)
+    uc.mmio_map(0x40023000, 0x1000, unit.read, None, unit.write, None)
+    crc = 0
+    for first, last in ((0, 1), (1, 128), (128, 300)):
+        registers = (arm.UC_ARM_REG_R0, arm.UC_ARM_REG_R1, arm.UC_ARM_REG_R2, arm.UC_ARM_REG_SP, arm.UC_ARM_REG_LR)
+        for register, value in zip(registers, (crc, 0x20001000 + first, last - first, 0x20001000, 0x8001), strict=True):
+            uc.reg_write(register, value)
+        uc.emu_start(entry | 1, 0x8000, count=200_000)
+        crc = uc.reg_read(arm.UC_ARM_REG_R0)
+        assert crc == zlib.crc32(data[:last])
 
 
 # ---- the generated functions ----
