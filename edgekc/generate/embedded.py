@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from ..errors import UsageError
 from ..format.fields import TENSOR_ALIGN
 from ..format.pack import Packed
+from ..graph.ir import Role
 from ..graph.op import LAID_OUT
 from .plan import Plan
 from .rewritten import copies, rewritten
@@ -22,6 +23,7 @@ from .words import c_words
 Embed = Literal["auto", "array", "file"]
 Check = Literal["none", "ask", "run"]
 _FILE_FROM_BYTES = 1 << 20  # auto: arrays below
+_CODEBOOKS = (Role.CODEBOOK, Role.PAIRS, Role.CENTERS)
 _BEHIND_BYTES = 16  # zeros, so that a read just past a tensor stays inside, as it does in the file
 
 
@@ -118,7 +120,18 @@ def embedded(plan: Plan, packed: Packed, data: bytes, form: Form) -> Embedded:
     data, any_rewritten = rewritten(plan.steps, packed, data)
     strip = form.strip or any(step.kernel.lays_out is not None for step in plan.steps)
     held = _stripped(packed, data, _read(plan)) if strip else _whole(packed, data)
+    if form.check != "none":
+        held = replace(held, parts=(*held.parts, *_behind_codebooks(packed, held)))
     return replace(held, rewritten=any_rewritten, stripped=strip)
+
+
+def _behind_codebooks(packed: Packed, held: Embedded) -> list[Part]:
+    """Zeros, so that an index with a wrong bit, which names fewer than twice as many entries, reads inside."""
+    tensors, size = packed.graph.tensors, len(held.data)
+    ends = [at + 2 * packed.offsets[name][1] for name, at in held.offsets.items() if tensors[name].role in _CODEBOOKS]
+    missing = max(ends, default=0) - size
+    missing += -missing % TENSOR_ALIGN
+    return [Part("behind", size, missing, bytes(missing))] if missing > 0 else []
 
 
 def _read(plan: Plan) -> set[str]:
