@@ -17,16 +17,19 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
+sys.path[:0] = [str(ROOT / "tests" / "sweep"), str(ROOT / "tests"), str(ROOT)]
 
 import flips  # noqa: E402
 from models import model_path  # noqa: E402
+from random_nets import random_net  # noqa: E402
+from random_sweep import FORMS, subject  # noqa: E402
 
 import edgekc  # noqa: E402
 from edgekc.boards.board import load_board  # noqa: E402
 from edgekc.demo.walk import DATA  # noqa: E402
 from edgekc.emulate import host, unicorn_core  # noqa: E402
 from edgekc.emulate.plugin import READ, WRITE, Region, Unavailable  # noqa: E402
+from edgekc.errors import EdgekcError  # noqa: E402
 from edgekc.firmware.build import Image, build_image  # noqa: E402
 from edgekc.firmware.elf import read_elf  # noqa: E402
 from edgekc.measure.cycles.estimate import estimate  # noqa: E402
@@ -35,10 +38,10 @@ from edgekc.measure.ledger import embedded_sections, read_ledger  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "bit_flips.json"
 TRUST = ROOT / "docs" / "trust.md"
-MARKS = ("<!-- cost -->", "<!-- end -->")
 BOARD = "mps2-an386"  # a Cortex-M4
 RUN_BOARDS = ("rpi-pico", "mps2-an385", BOARD, "mps3-an547", "linux-aarch64")
 SINGLE, DOUBLE = 100_000, 10_000
+RANDOM = 45  # networks
 
 
 def networks() -> dict[str, Path]:
@@ -96,36 +99,34 @@ def _less(more: dict[str, int], base: dict[str, int]) -> dict[str, int]:
 
 
 def unchecked(count: int, folder: Path) -> dict[str, Any]:
-    """Flips in the embedded models, runs without a check, and what sanitizers say of them."""
-    small = {"digits": DATA / "digits_int8.tflite", "kws": ROOT / "examples" / "models" / "kws_dscnn.ekc"}
-    total, findings = Counter[str](), Counter[str]()
-    for name, model in small.items():
-        for board in RUN_BOARDS:
-            out = compiled(model, folder / f"{name}-{board}", board=board, strip=True)
-            program = flips.build(out, folder / f"{name}-{board}-flips", (*flips.SANITIZERS, "-O1"), check=False)
-            share = count * (9 if name == "digits" else 1) // (10 * len(RUN_BOARDS))
-            found, said = flips.flip(program, "run", share, 1, 0, timeout_s=3600)
-            total.update(found)
-            manifest = json.loads((out / "manifest.json").read_text())
-            findings.update(flips.findings(said, [layer["kernel"] for layer in manifest["layers"]]))
-    return {**total, "findings": dict(sorted(findings.items()))}
+    """Flips in embedded models, runs without a check, and what sanitizers say of them.
 
-
-def table(results: dict[str, Any]) -> str:
-    """The costs, for docs/trust.md."""
-    lines = [
-        "",
-        "| Cortex-M4 | `--check`, flash | a call of `NAME_check` | `--check-run`, flash | added to each `NAME_run` |",
-        "|---|--:|--:|--:|--:|",
+    Three fifths in the demo's model, by the kernels of each family; the rest in random networks of all operators.
+    """
+    models = [
+        ("digits", board, (DATA / "digits_int8.tflite").read_bytes(), 3 * count // 5 // 5) for board in RUN_BOARDS
     ]
-    for name, found in results["networks"].items():
-        run, check, each = (found["cost"][key] for key in ("run", "check", "check_run"))
-        lines.append(
-            f"| {name} | {check['flash_bytes']:,} of {run['flash_bytes']:,} bytes | {check['cycles']:,} cycles, "
-            f"{check['cycles'] / run['cycles']:.2f} of a run | {each['flash_bytes']:,} bytes | "
-            f"{each['cycles']:,} cycles, {each['cycles'] / run['cycles']:.2%} |"
-        )
-    return "\n".join([*lines, "", ""])
+    for seed in range(RANDOM):
+        form, board = FORMS[seed % 3], RUN_BOARDS[seed // 3 % len(RUN_BOARDS)]
+        try:
+            models.append(
+                (f"{seed}-{form}", board, subject(random_net(seed), form, 1).data, -(-2 * count // 5 // RANDOM))
+            )
+        except EdgekcError:
+            continue  # refused
+    total, findings = Counter[str](), Counter[str]()
+    for name, board, data, share in models:
+        model = folder / f"{name}.{'tflite' if name == 'digits' else 'ekc'}"
+        model.write_bytes(data)
+        out = compiled(model, folder / f"{name}-{board}", board=board, strip=True, check=True)
+        program = flips.build(out, folder / f"{name}-{board}-flips", (*flips.SANITIZERS, "-O1"), check=False)
+        found, said = flips.flip(program, "run", share, 1, 0, timeout_s=3600)
+        total.update(found)
+        manifest = json.loads((out / "manifest.json").read_text())
+        seen = flips.findings(said, [layer["kernel"] for layer in manifest["layers"]])
+        findings.update(seen)
+        print(name, board, found, seen, flush=True)
+    return {**total, "networks": len(models), "findings": dict(sorted(findings.items()))}
 
 
 def main() -> None:
@@ -145,8 +146,7 @@ def main() -> None:
                 results["networks"][name] = {**noticed(model, place), "cost": cost(model, place)}
                 print(name, results["networks"][name], flush=True)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    before, _, rest = TRUST.read_text(encoding="utf-8").partition(MARKS[0])
-    TRUST.write_text(f"{before}{MARKS[0]}\n{table(results)}{MARKS[1]}{rest.partition(MARKS[1])[2]}", encoding="utf-8")
+    TRUST.write_text(flips.in_trust(TRUST.read_text(encoding="utf-8"), results), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -87,3 +87,44 @@ def findings(stderr: str, kernels: Sequence[str] = ()) -> list[str]:
     kinds |= {f"fault: {kernels[int(i)]}" for i in re.findall(r"fault in layer (\d+)", stderr)}
     kinds |= {f"asan: {line.strip()}" for line in re.findall(r"SUMMARY: AddressSanitizer: (.*)", stderr)}
     return sorted(kinds)
+
+
+def table(results: dict[str, Any]) -> str:
+    """The costs, for docs/trust.md."""
+    lines = [
+        "",
+        "| Cortex-M4 | `--check`, flash | a call of `NAME_check` | `--check-run`, flash | added to each `NAME_run` |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    for name, found in results["networks"].items():
+        run, check, each = (found["cost"][key] for key in ("run", "check", "check_run"))
+        lines.append(
+            f"| {name} | {check['flash_bytes']:,} of {run['flash_bytes']:,} bytes | {check['cycles']:,} cycles, "
+            f"{check['cycles'] / run['cycles']:.2f} of a run | {each['flash_bytes']:,} bytes | "
+            f"{each['cycles']:,} cycles, {each['cycles'] / run['cycles']:.2%} |"
+        )
+    return "\n".join([*lines, "", ""])
+
+
+def unchecked_text(results: dict[str, Any]) -> str:
+    """What became of runs that nobody checked, for docs/trust.md."""
+    found = results["unchecked"]
+    said = f"{len(found['findings'])} places" if found["findings"] else "nothing"
+    lines = (
+        f"`python benchmarks/bit_flips.py --runs 100000` flipped {found['flips']:,} random bits of embedded models,",
+        "one at a time, and ran each network without a check under UBSan and ASan: the demo's model and random",
+        f"networks of all operators, {found['networks']} programs in all, by the kernels of five cores. {found['changed']:,} flips",
+        f"changed outputs. The sanitizers found {said}, and {found['faults'] or 'no'} runs ended early.",
+    )
+    return "\n".join(("", *lines, "", ""))
+
+
+def in_trust(text: str, results: dict[str, Any]) -> str:
+    """The text of docs/trust.md with what the results say between its marks."""
+    for begin, end, made in (
+        ("<!-- cost -->", "<!-- end -->", table(results)),
+        ("<!-- unchecked -->", "<!-- end unchecked -->", unchecked_text(results)),
+    ):
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{made}{end}{rest.partition(end)[2]}"
+    return text

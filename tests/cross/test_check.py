@@ -58,6 +58,17 @@ def shared(sources: list[Path], out: Path, *flags: str) -> ctypes.CDLL:
     return ctypes.CDLL(str(library))
 
 
+@pytest.mark.fast
+def test_the_documents_figures_are_those_of_the_benchmark() -> None:
+    results = json.loads((TRUST.parents[1] / "benchmarks" / "results" / "bit_flips.json").read_text())
+    text = TRUST.read_text()
+    assert text == flips.in_trust(text, results), "run: python benchmarks/bit_flips.py"
+    for found in results["networks"].values():
+        for noticed, flipped in (found[kind] for kind in ("every", "random", "double") if kind in found):
+            assert noticed == flipped > 0
+    assert results["unchecked"]["findings"] == {} and results["unchecked"]["faults"] == 0
+
+
 # ---- the CRC ----
 
 
