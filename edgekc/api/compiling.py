@@ -36,6 +36,8 @@ def compile(  # the name of the command
     optimise: str = "speed",
     embed: str = "auto",
     strip: bool = False,
+    check: bool = False,
+    check_run: bool = False,
     ram: int | str | None = None,
     input_rows: bool = False,
     threads: int = 0,
@@ -59,6 +61,9 @@ def compile(  # the name of the command
         embed: how the C holds the model. `array`: as C arrays, which every compiler takes. `file`: as files that the
             assembler includes. `auto`: arrays below 1 MiB, else files.
         strip: the C holds only the constants that its kernels read. Graph and metadata are in NAME.ekc alone.
+        check: the C has NAME_check and NAME_check_step, which say whether the constants in flash are those that were
+            compiled (docs/trust.md).
+        check_run: the same, and NAME_run compares its layer tables in each call, before it reads them.
         ram: bytes that arena, state and stack may take, as 20000 or "20k". The plan is the one that costs least of
             those that fit: kernels of less scratch, or layers that run by rows. Default: what the board has.
         input_rows: the C has NAME_run_rows, which asks a callback for the rows of the input: it need not be in memory.
@@ -78,7 +83,10 @@ def compile(  # the name of the command
     """
     target_board = board if isinstance(board, Board) else load_board(board)
     check_rounding(rounding)
-    goal, form = check_goal(optimise), Form(check_embed(embed), strip)
+    goal, form = (
+        check_goal(optimise),
+        Form(check_embed(embed), strip, "run" if check_run else "ask" if check else "none"),
+    )
     if isinstance(model, (str, Path)):
         name = name or default_name(Path(model))
         check_name(name)

@@ -79,6 +79,12 @@ def compile_(
         bool,
         typer.Option("--strip", help="Embed only what kernels read; graph and metadata stay in NAME.ekc."),
     ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="NAME_check finds damage of the constants in flash, by CRC-32.")
+    ] = False,
+    check_run: Annotated[
+        bool, typer.Option("--check-run", help="--check, and NAME_run compares its layer tables before it reads them.")
+    ] = False,
     ram: Annotated[
         str | None,
         typer.Option(
@@ -139,6 +145,8 @@ def compile_(
             optimise=optimise,
             embed=embed,
             strip=strip,
+            check=check,
+            check_run=check_run,
             ram=ram,
             input_rows=input_rows,
             threads=threads,

@@ -14,13 +14,16 @@ from typing import Any, Literal, get_args
 from ..errors import UsageError
 from ..format.fields import TENSOR_ALIGN
 from ..format.pack import Packed
+from ..graph.ir import Role
 from ..graph.op import LAID_OUT
 from .plan import Plan
 from .rewritten import copies, rewritten
 from .words import c_words
 
 Embed = Literal["auto", "array", "file"]
+Check = Literal["none", "ask", "run"]
 _FILE_FROM_BYTES = 1 << 20  # auto: arrays below
+_CODEBOOKS = (Role.CODEBOOK, Role.PAIRS, Role.CENTERS)
 _BEHIND_BYTES = 16  # zeros, so that a read just past a tensor stays inside, as it does in the file
 
 
@@ -33,15 +36,19 @@ class Form:
             below 1 MiB in all, else files.
         strip: only the constants that kernels read, without header, graph and metadata. So it is without asking where a
             kernel lays out constants in an order of its own: these would be there twice.
+        check: ask: the C has NAME_check, which finds damage of constants. run: NAME_run compares layer tables too,
+            before it reads them.
     """
 
     embed: Embed = "auto"
     strip: bool = False
+    check: Check = "none"
 
     @property
     def options(self) -> str:
         """Of the command line, for the front matter; those of the default are left out."""
-        return f" --embed {self.embed}" * (self.embed != "auto") + " --strip" * self.strip
+        checked = {"none": "", "ask": " --check", "run": " --check-run"}[self.check]
+        return f" --embed {self.embed}" * (self.embed != "auto") + " --strip" * self.strip + checked
 
 
 DEFAULT = Form()
@@ -113,7 +120,18 @@ def embedded(plan: Plan, packed: Packed, data: bytes, form: Form) -> Embedded:
     data, any_rewritten = rewritten(plan.steps, packed, data)
     strip = form.strip or any(step.kernel.lays_out is not None for step in plan.steps)
     held = _stripped(packed, data, _read(plan)) if strip else _whole(packed, data)
+    if form.check != "none":
+        held = replace(held, parts=(*held.parts, *_behind_codebooks(packed, held)))
     return replace(held, rewritten=any_rewritten, stripped=strip)
+
+
+def _behind_codebooks(packed: Packed, held: Embedded) -> list[Part]:
+    """Zeros, so that an index with a wrong bit, which names fewer than twice as many entries, reads inside."""
+    tensors, size = packed.graph.tensors, len(held.data)
+    ends = [at + 2 * packed.offsets[name][1] for name, at in held.offsets.items() if tensors[name].role in _CODEBOOKS]
+    missing = max(ends, default=0) - size
+    missing += -missing % TENSOR_ALIGN
+    return [Part("behind", size, missing, bytes(missing))] if missing > 0 else []
 
 
 def _read(plan: Plan) -> set[str]:

@@ -15,6 +15,9 @@ from ..graph.op import LAID_OUT
 from ..names import in_comment, params_names
 from ..templates import environment
 from .arena_map import arena_json
+from .checks import HEADER as CHECK
+from .checks import CheckView, check_view
+from .copied import all_headers, copied_sources
 from .embedded import DEFAULT, Embedded, Form, Part, as_files, embedded, file_name
 from .front_matter import RIGHTS, front_matter
 from .initialisers import fields_of, with_regions
@@ -22,7 +25,7 @@ from .parts import HEADER as PARALLEL
 from .parts import PartsView, parts_view
 from .plan import Location, Plan, Step
 from .rewritten import copies
-from .row_sources import HEADER, SOURCE, GroupView, groups, pointer
+from .row_sources import HEADER, GroupView, groups, pointer
 
 MANIFEST_VERSION = 1
 _CACHE_LINE = 64  # bytes; a load across two of them takes twice as long
@@ -102,6 +105,7 @@ class _NetView:
     input_rows: int  # of the input that come at a time, by a callback; 0: it is whole
     input_row_bytes: int
     most_parts: int  # of a layer; 0: the C knows nothing of threads
+    check: CheckView | None
 
 
 def edges(tensors: Sequence[Tensor], places: Sequence[int]) -> tuple[Edge, ...]:
@@ -134,9 +138,9 @@ def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str, for
     for file, parts in ((net.ekc_file, net.sections), (net.laid_out_file, net.laid_out)):
         if file:
             files[f"include/{file}"] = b"".join(part.data for part in parts)
-    for source in _kernel_sources(plan):
+    for source in copied_sources(plan, form):
         files[f"src/{source}"] = runtime_file(source).read_bytes()
-    for header in _all_headers((*net.headers, *([PARALLEL] if plan.most_parts else [])), files):
+    for header in all_headers((*net.headers, *([PARALLEL] if plan.most_parts else [])), files):
         files[f"include/{header}"] = runtime_file(header).read_bytes()
     files["manifest.json"] = _manifest(plan, packed, files, net, board)
     return files
@@ -158,6 +162,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, fo
     held = embedded(plan, packed, data, form)
     layers = tuple(_layer_view(i, step, params[i], held, laid_out, by_rows.get(i)) for i, step in enumerate(plan.steps))
     own_order = b"".join(s.data for s in laid_out.values())
+    check = check_view(form, held.parts, tuple(laid_out.values()), layers)
     in_files = as_files(form, held.data, own_order)
     shapes = " and ".join(_shape(e.shape) for e in inputs) + " -> " + " and ".join(_shape(e.shape) for e in outputs)
     return _NetView(
@@ -177,7 +182,10 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, fo
         uses_state=_uses(plan, "state"),
         single=any(t.dtype == "float32" for t in graph.tensors.values()),
         reset=tuple(_resets(plan, held)),
-        headers=tuple(sorted({*(s.kernel.header for s in plan.steps), *([HEADER] if by_rows else [])})),
+        headers=tuple(
+            sorted({*(s.kernel.header for s in plan.steps), *[HEADER] * bool(by_rows), *[CHECK] * bool(check)})
+        ),
+        check=check,
         most_parts=plan.most_parts,
         edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),
         layers=layers,
@@ -191,7 +199,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, fo
         laid_out=tuple(laid_out.values()),
         ekc_file=file_name(f"{name}_ekc", held.data) if in_files else "",
         laid_out_file=file_name(f"{name}_laid_out", own_order) if in_files and own_order else "",
-        sources=tuple(sorted([f"{name}.c", f"{name}_data.c", *_kernel_sources(plan)])),
+        sources=tuple(sorted([f"{name}.c", f"{name}_data.c", *copied_sources(plan, form)])),
         input_rows=next((group.rows.feed for group in plan.groups if group.rows.feed), 0),
         input_row_bytes=next((group.rows.tensors[0].row_bytes for group in plan.groups if group.rows.feed), 0),
     )
@@ -290,32 +298,6 @@ def _shape(shape: Sequence[int]) -> str:
     return "x".join(map(str, shape))
 
 
-def _kernel_sources(plan: Plan) -> list[str]:
-    """The C files that this network needs, sorted."""
-    files = {f"{stem}.c" for s in plan.steps for stem in (s.kernel.symbol, *s.kernel.sources)}
-    return sorted(files | {SOURCE} if plan.groups else files)
-
-
-def _all_headers(roots: Sequence[str], files: dict[str, bytes]) -> list[str]:
-    """Runtime headers that the sources include, directly or through each other."""
-    found: set[str] = set()
-    queue = ["ekc_status.h", "ekc_trace.h", *roots]
-    for path, data in files.items():
-        if path.startswith("src/ek_"):
-            queue += _includes(data)
-    while queue:
-        header = queue.pop()
-        if header not in found:
-            found.add(header)
-            queue += _includes(runtime_file(header).read_bytes())
-    return sorted(found)
-
-
-def _includes(data: bytes) -> list[str]:
-    lines = data.decode().splitlines()
-    return [line.split('"')[1] for line in lines if line.startswith('#include "')]
-
-
 def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], net: _NetView, board: str) -> bytes:
     graph, name = plan.graph, net.name
     source = files[f"src/{name}.c"].decode().splitlines()
@@ -360,6 +342,7 @@ def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], net: _NetView
         "ekc_bytes": len(files[f"{name}.ekc"]),
         "sections": [{"kind": s.kind.name.lower(), "offset": s.offset, "bytes": s.nbytes} for s in packed.sections],
         **({"embedded": [part.to_dict() for part in net.sections if part.names]} if net.stripped else {}),
+        **({} if net.check is None else {"check": net.check.to_dict()}),
         "layers": layers,
     }
     return list_files(manifest, files)

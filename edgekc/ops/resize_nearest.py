@@ -64,7 +64,14 @@ def _params(view: View) -> dict[str, Param]:
     _, out_h, out_w, channels = view.out.shape
     channels *= width(view)  # bytes of a pixel
     values: dict[str, Param] = dict(rows=view.operand("rows").name, columns=view.operand("columns").name)
-    return {**values, "row_bytes": view.x.shape[2] * channels, "out_h": out_h, "out_w": out_w, "channels": channels}
+    return {
+        **values,
+        "row_bytes": view.x.shape[2] * channels,
+        "out_h": out_h,
+        "out_w": out_w,
+        "channels": channels,
+        "in_h": view.x.shape[1],
+    }
 
 
 KERNELS = (
@@ -75,7 +82,7 @@ KERNELS = (
         fields=(
             ("const int32_t *", "rows"),
             ("const int32_t *", "columns"),
-            *(("uint32_t", name) for name in ("row_bytes", "out_h", "out_w", "channels")),
+            *(("uint32_t", name) for name in ("row_bytes", "out_h", "out_w", "channels", "in_h")),
         ),
         params=_params,
     ),

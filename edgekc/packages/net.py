@@ -69,6 +69,8 @@ class Net:
     inputs: tuple[Edge, ...]
     outputs: tuple[Edge, ...]
     single: bool  # some of it computes in float
+    check: bool  # the C has NAME_check
+    check_run: bool  # and NAME_run compares its tables
     in_files: bool  # the assembler includes the model, into which link-time optimisation does not see
     sources: Mapping[str, bytes]
     headers: Mapping[str, bytes]  # and files that the assembler includes
@@ -122,6 +124,8 @@ def net_of(files: Mapping[str, bytes]) -> Net:
         inputs=inputs,
         outputs=outputs,
         single="ek_f32.h" in {PurePosixPath(path).name for path in files},
+        check="check" in manifest,
+        check_run=bool(manifest.get("check", {}).get("each_run")),
         in_files=any(path.endswith(".bin") for path in files),
         sources=_below("src", files),
         headers=_below("include", files),

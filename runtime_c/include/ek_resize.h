@@ -9,7 +9,7 @@ typedef struct {
     const int32_t *rows;     /* (out_h): the input row of each output row */
     const int32_t *columns;  /* (out_w): the input column of each output column */
     uint32_t row_bytes;      /* of the input: its width times its channels */
-    uint32_t out_h, out_w, channels;
+    uint32_t out_h, out_w, channels, in_h;
 } ek_resize_nearest_params;
 
 /* Copies the pixels that the tables name. */

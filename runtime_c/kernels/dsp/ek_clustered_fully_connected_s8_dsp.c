@@ -30,13 +30,13 @@ static inline int32_t eights(const uint8_t **stream, uint32_t bits, const ek_pai
 static inline int32_t four(uint32_t indices, uint32_t bits, uint32_t mask, const ek_s16 *centers, const ek_pair *x,
                            int32_t acc)
 {
-    acc += centers[indices & mask] * (int16_t)x[0];
+    acc = ek_mac(acc, centers[indices & mask], (int16_t)x[0]);
     indices >>= bits;
-    acc += centers[indices & mask] * (int16_t)(x[0] >> 16);
+    acc = ek_mac(acc, centers[indices & mask], (int16_t)(x[0] >> 16));
     indices >>= bits;
-    acc += centers[indices & mask] * (int16_t)x[1];
+    acc = ek_mac(acc, centers[indices & mask], (int16_t)x[1]);
     indices >>= bits;
-    return acc + centers[indices & mask] * (int16_t)(x[1] >> 16);
+    return ek_mac(acc, centers[indices & mask], (int16_t)(x[1] >> 16));
 }
 
 /* The next filter on the n values of x, with indices of any bits but 4. */
@@ -62,7 +62,7 @@ static int32_t dot(ek_bits *r, const ek_s16 *centers, const ek_pair *table, cons
     r->next = s;
     for (uint32_t i = done; i < n; i++) {
         const int32_t v = i % 2 ? ek_pair_high(x[i / 2]) : ek_pair_low(x[i / 2]);
-        acc += v * centers[ek_bits_next(r)];
+        acc = ek_mac(acc, v, centers[ek_bits_next(r)]);
     }
     return acc;
 }

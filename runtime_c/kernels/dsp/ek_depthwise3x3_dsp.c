@@ -48,7 +48,7 @@ void ek_depthwise3x3_dsp(const ek_depthwise_params *p, const int8_t *in, int8_t 
             for (uint32_t ky = 0; ky < 3; ky++, w += row) {
                 ek_plane_channel_row(channels + i, ky, 2 * w[0], 2 * w[column], 2 * w[2 * column]);
             }
-            ek_plane_channel_output(channels + i, 2 * p->bias[c], p->requant.multiplier[q], p->requant.shift[q],
+            ek_plane_channel_output(channels + i, ek_shift_left(p->bias[c], 1), p->requant.multiplier[q], p->requant.shift[q],
                                     p->requant.out_zero);
         }
         block(&geometry, in, out, first, count, channels, row_of);

@@ -207,9 +207,9 @@ static int32_t window(const ek_pair *x, uint32_t high, const ek_pair *w, int32_t
 {
     for (uint32_t s = 0; s < 3; s++, x++, w += 2) {
         if (high) {
-            acc = ek_smlad(x[3], w[1], acc + ek_pair_high(x[0]) * ek_pair_low(w[0]));
+            acc = ek_smlad(x[3], w[1], ek_mac(acc, ek_pair_high(x[0]), ek_pair_low(w[0])));
         } else {
-            acc = ek_smlad(x[0], w[0], acc) + ek_pair_low(x[3]) * ek_pair_high(w[1]);
+            acc = ek_mac(ek_smlad(x[0], w[0], acc), ek_pair_low(x[3]), ek_pair_high(w[1]));
         }
     }
     return acc;

@@ -153,7 +153,7 @@ static inline int32_t ek_nearest_s8(int32_t x)
 
 static inline int32_t ek_smlad(ek_pair a, ek_pair b, int32_t acc)
 {
-    return acc + ek_pair_low(a) * ek_pair_low(b) + ek_pair_high(a) * ek_pair_high(b);
+    return ek_mac(ek_mac(acc, ek_pair_low(a), ek_pair_low(b)), ek_pair_high(a), ek_pair_high(b));
 }
 
 /* The same where sums may leave 32 bits on the way to one that does not. */
@@ -191,13 +191,13 @@ static inline ek_pair ek_pack_high(ek_pair a, ek_pair b) { return ek_pair_of((in
 
 static inline int32_t ek_smmlar(int32_t a, int32_t b, int32_t c)
 {
-    return c + (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32);
+    return ek_sum(c, (int32_t)(((int64_t)a * b + ((int64_t)1 << 31)) >> 32));
 }
 
-static inline int32_t ek_smmla(int32_t a, int32_t b, int32_t c) { return c + (int32_t)(((int64_t)a * b) >> 32); }
+static inline int32_t ek_smmla(int32_t a, int32_t b, int32_t c) { return ek_sum(c, (int32_t)(((int64_t)a * b) >> 32)); }
 static inline int32_t ek_smmlsr(int32_t a, int32_t b, int32_t c)
 {
-    return c + (int32_t)((((int64_t)1 << 31) - (int64_t)a * b) >> 32);
+    return ek_sum(c, (int32_t)((((int64_t)1 << 31) - (int64_t)a * b) >> 32));
 }
 
 static inline int32_t ek_half_s8(int32_t x) { return ek_clamp(x >> 1, -128, 127); }
@@ -215,7 +215,7 @@ static inline int32_t ek_nearest_s8(int32_t x) { return ek_clamp(x, -128, 127); 
  */
 static inline int32_t ek_requant_twice(int32_t twice, int32_t multiplier, int32_t c, int32_t n)
 {
-    return ek_half_s8((ek_smmlar(twice, multiplier, c) + (twice >> 31)) >> n);
+    return ek_half_s8((ek_smmlar(twice, multiplier, c) + (twice >> 31)) >> EK_COUNT(n));
 }
 
 static inline int32_t ek_requant_short(int32_t acc, int32_t multiplier, int32_t c, int32_t n)
@@ -230,13 +230,13 @@ static inline int32_t ek_requant_short(int32_t acc, int32_t multiplier, int32_t 
 static inline int32_t ek_requant_either(int32_t acc, int32_t multiplier, int32_t c, int32_t n, uint32_t positive)
 {
     const int32_t twice = ek_shift_left(acc, 1);
-    return positive ? ek_half_s8(ek_smmlar(twice, multiplier, c) >> n) : ek_requant_twice(twice, multiplier, c, n);
+    return positive ? ek_half_s8(ek_smmlar(twice, multiplier, c) >> EK_COUNT(n)) : ek_requant_twice(twice, multiplier, c, n);
 }
 
 /* The same for ek_requant_single, with n = -2 - shift, -24 <= shift <= -2, where no product is half way. */
 static inline int32_t ek_requant_shorter(int32_t acc, int32_t multiplier, int32_t c, int32_t n)
 {
-    return ek_half_s8(ek_smmla(acc, multiplier, c) >> n);
+    return ek_half_s8(ek_smmla(acc, multiplier, c) >> EK_COUNT(n));
 }
 
 #endif

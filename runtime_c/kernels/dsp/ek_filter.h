@@ -30,10 +30,10 @@ EK_CHECK_SIZE(ek_filter, EK_FILTER_SIZE); /* filters follow each other */
 static inline int32_t ek_filter_output(const ek_filter *f, int32_t acc)
 {
     /* ek_high_mul, where an accumulator has 31 bits: twice the product, its upper word rounded by the lower one. */
-    const int64_t twice = (int64_t)(2 * acc) * f->multiplier;
+    const int64_t twice = (int64_t)ek_shift_left(acc, 1) * f->multiplier;
     const int32_t high = (int32_t)(twice >> 32) + (int32_t)((uint32_t)twice >> 31);
-    const int32_t sum = high + f->offset + (acc >> 31);
-    const int32_t y = sum >> f->right >> 1;
+    const int32_t sum = ek_sum(ek_sum(high, f->offset), acc >> 31);
+    const int32_t y = sum >> EK_COUNT(f->right) >> 1;
     return y == (int8_t)y ? y : y < 0 ? -128 : 127;
 }
 

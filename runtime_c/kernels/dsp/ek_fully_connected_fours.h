@@ -164,7 +164,7 @@ static __attribute__((noinline)) int32_t one(const int8_t *w, const int8_t *in, 
         acc = ek_smlad(ek_sxtb16_odd(word), x[1], ek_smlad(ek_sxtb16(word), x[0], acc));
     }
     for (uint32_t i = 0; i < n % 4; i++) {
-        acc += in[i] * w[i];
+        acc = ek_mac(acc, in[i], w[i]);
     }
     return acc;
 }

@@ -194,9 +194,9 @@ void ek_winograd_outputs_dsp(const ek_winograd *w, uint32_t c, int8_t *out)
     for (uint32_t f = 0; f < filters; f++) {
         const uint32_t at = q->step * (c + f);
         const int32_t right = -1 - q->shift[at];
-        two[f].bias = 4 * q->bias[c + f];
+        two[f].bias = ek_shift_left(q->bias[c + f], 2);
         two[f].multiplier = q->multiplier[at];
-        two[f].offset = ek_requant_offset(q->out_zero, right) * (1 << positive) + (int32_t)positive;
+        two[f].offset = ek_sum(ek_shift_left(ek_requant_offset(q->out_zero, right), (int32_t)positive), (int32_t)positive);
         two[f].right = right + (int32_t)positive;
         two[f].channels = oc;
         two[f].row = w->out_w * oc;

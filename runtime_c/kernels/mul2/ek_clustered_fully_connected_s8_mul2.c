@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layer with clustered weights, on cores without SIMD: two filters share the loads of a row. */
 #include "ek_clustered.h"
+#include "ek_fixedpoint.h"
 #include "ek_naked.h"
 #include "ek_output_mul2.h"
 #include "ek_output_s8.h"
@@ -116,8 +117,8 @@ static void two_filters(job *j)
     const int8_t *x = j->x;
     for (const uint8_t *s = j->first; s != j->end; s++, x += 2) {
         const uint32_t first = s[0], second = s[j->apart];
-        j->acc[0] += x[0] * (int32_t)j->centers[first & 15] + x[1] * (int32_t)j->centers[first >> 4];
-        j->acc[1] += x[0] * (int32_t)j->centers[second & 15] + x[1] * (int32_t)j->centers[second >> 4];
+        j->acc[0] = ek_mac(ek_mac(j->acc[0], x[0], j->centers[first & 15]), x[1], j->centers[first >> 4]);
+        j->acc[1] = ek_mac(ek_mac(j->acc[1], x[0], j->centers[second & 15]), x[1], j->centers[second >> 4]);
     }
 }
 

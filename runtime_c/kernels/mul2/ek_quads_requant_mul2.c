@@ -71,7 +71,7 @@ EK_NAKED void ek_quads_requant_mul2(EK_UNSEEN const int32_t *sums, EK_UNSEEN con
 void ek_quads_requant_mul2(const int32_t *sums, const int32_t *end, const ek_quads_filter *f, int8_t *out)
 {
     for (; sums != end; sums++, out += f->step) {
-        *out = (int8_t)ek_filter_output(&f->filter, *sums + f->filter.bias);
+        *out = (int8_t)ek_filter_output(&f->filter, ek_sum(*sums, f->filter.bias));
     }
 }
 

@@ -105,7 +105,7 @@ static void strips(const frame *f, uint32_t rows, uint32_t stride_w)
                 for (uint32_t pixel = 0; pixel < 2; pixel++) {
                     int32_t acc = 0;
                     for (uint32_t i = 0; i < 15; i++) {
-                        acc += (columns - (1 - pixel) * step)[i] * f->weights[16 * k + i];
+                        acc = ek_mac(acc, (columns - (1 - pixel) * step)[i], f->weights[16 * k + i]);
                     }
                     sums[k * row + pixel] = acc;
                 }

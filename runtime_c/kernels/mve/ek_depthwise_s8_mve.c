@@ -153,7 +153,7 @@ static void row(const eight *e)
             const int8_t *w = e->weights + c;
             int32_t acc = e->bias[c];
             for (uint32_t tap = 0; tap < e->count; tap++, w += e->out_c) {
-                acc += column[e->taps[tap] + c] * *w;
+                acc = ek_mac(acc, column[e->taps[tap] + c], *w);
             }
             const ek_s32x4 y = ek_voutput(ek_vdup(acc), ek_vdup(e->multiplier[c]), ek_vdup(e->shift[c]), 0, e->out_zero,
                                           ek_vdup(e->act_min[c]), ek_vdup(e->act_max[c]));

@@ -12,7 +12,7 @@ static inline int32_t ek_vmladava(int32_t acc, ek_s8x16 a, ek_s8x16 b) { return 
 static inline int32_t ek_vmladava(int32_t acc, ek_s8x16 a, ek_s8x16 b)
 {
     for (int i = 0; i < 16; i++) {
-        acc += a.lane[i] * b.lane[i];
+        acc = ek_mac(acc, a.lane[i], b.lane[i]);
     }
     return acc;
 }

@@ -85,7 +85,7 @@ static void filters(const frame *f)
     for (int32_t *sums = f->sums; sums != f->end; sums++, w += f->taps) {
         int32_t acc = *bias++;
         for (uint32_t i = 0; i < f->taps; i++) {
-            acc += f->row[i] * w[i];
+            acc = ek_mac(acc, f->row[i], w[i]);
         }
         *sums = acc;
     }

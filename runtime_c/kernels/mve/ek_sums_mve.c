@@ -150,7 +150,7 @@ static void filters(const ek_filters_mve *f, int8_t *out)
             int32_t acc = *bias;
             for (uint32_t i = 0; i < f->taps; i++) {
                 const uint32_t at = i < whole ? i / 16 * 64 + k * 16 + i % 16 : 4 * whole + k * f->rest + i - whole;
-                acc += f->pixels[i / 16 * 32 + 16 * pixel + i % 16] * w[at];
+                acc = ek_mac(acc, f->pixels[i / 16 * 32 + 16 * pixel + i % 16], w[at]);
             }
             ek_vstrb_s32_first(out + f->places[pixel],
                                ek_voutput(ek_vdup(acc), ek_vdup(f->multiplier[c]), ek_vdup(f->shift[c]), 0, f->out_zero,

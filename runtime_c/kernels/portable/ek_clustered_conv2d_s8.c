@@ -2,6 +2,7 @@
 /* Convolution with clustered weights: each filter is decoded once for four unrolled windows. */
 #include "ek_centers.h"
 #include "ek_clustered.h"
+#include "ek_fixedpoint.h"
 #include "ek_output_s8.h"
 #include "ek_window.h"
 
@@ -12,10 +13,10 @@ static void dot(const ek_s16 *w, uint32_t taps, const int8_t *x0, int32_t bias, 
     int32_t a0 = bias, a1 = bias, a2 = bias, a3 = bias;
     while (x0 != end) {
         const int32_t weight = *w++;
-        a0 += *x0++ * weight;
-        a1 += *x1++ * weight;
-        a2 += *x2++ * weight;
-        a3 += *x3++ * weight;
+        a0 = ek_mac(a0, *x0++, weight);
+        a1 = ek_mac(a1, *x1++, weight);
+        a2 = ek_mac(a2, *x2++, weight);
+        a3 = ek_mac(a3, *x3++, weight);
     }
     acc[0] = a0;
     acc[1] = a1;

@@ -2,16 +2,17 @@
 /* Fully connected layer with clustered weights: the index stream is read once for each row. */
 #include "ek_centers.h"
 #include "ek_clustered.h"
+#include "ek_fixedpoint.h"
 #include "ek_output_s8.h"
 
 static inline int32_t four(uint32_t indices, uint32_t bits, uint32_t mask, const ek_s16 *centers, const int8_t *x,
                            int32_t acc)
 {
-    acc += x[0] * (int32_t)centers[indices & mask];
+    acc = ek_mac(acc, x[0], centers[indices & mask]);
     indices >>= bits;
-    acc += x[1] * (int32_t)centers[indices & mask];
+    acc = ek_mac(acc, x[1], centers[indices & mask]);
     indices >>= bits;
-    acc += x[2] * (int32_t)centers[indices & mask];
+    acc = ek_mac(acc, x[2], centers[indices & mask]);
     indices >>= bits;
     return acc + x[3] * (int32_t)centers[indices & mask];
 }
@@ -30,7 +31,7 @@ static int32_t dot(ek_bits *r, const ek_s16 *centers, const int8_t *x, uint32_t 
     }
     r->next = s;
     while (x != end) {
-        acc += *x++ * (int32_t)centers[ek_bits_next(r)];
+        acc = ek_mac(acc, *x++, centers[ek_bits_next(r)]);
     }
     return acc;
 }

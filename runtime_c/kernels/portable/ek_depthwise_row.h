@@ -3,6 +3,7 @@
 #ifndef EK_DEPTHWISE_ROW_H
 #define EK_DEPTHWISE_ROW_H
 
+#include "ek_fixedpoint.h"
 #include "ek_output_s8.h"
 #include "ek_ring.h"
 
@@ -35,10 +36,10 @@ static inline void ek_depthwise_four(const ek_depthwise_row *r, const ek_output 
     for (uint32_t ky = 0; ky < r->k_h; ky++) {
         const int8_t *v = pixel + ring->window[ky];
         for (uint32_t kx = 0; kx < r->k_w; kx++, v += r->tap_step) {
-            a0 += v[0] * *w0++;
-            a1 += v[1] * *w1++;
-            a2 += v[2] * *w2++;
-            a3 += v[3] * *w3++;
+            a0 = ek_mac(a0, v[0], *w0++);
+            a1 = ek_mac(a1, v[1], *w1++);
+            a2 = ek_mac(a2, v[2], *w2++);
+            a3 = ek_mac(a3, v[3], *w3++);
         }
     }
     out[0] = ek_output_s8(o, a0, channel);
@@ -55,7 +56,7 @@ static inline void ek_depthwise_one(const ek_depthwise_row *r, const ek_output *
     for (uint32_t ky = 0; ky < r->k_h; ky++) {
         const int8_t *v = pixel + ring->window[ky];
         for (uint32_t kx = 0; kx < r->k_w; kx++, v += r->tap_step) {
-            acc += v[0] * *weights++;
+            acc = ek_mac(acc, v[0], *weights++);
         }
     }
     *out = ek_output_s8(o, acc, channel);

@@ -2,6 +2,7 @@
 /* Depthwise convolution: rows to a ring, then four channels at a time over the window. */
 #include "ek_depthwise.h"
 
+#include "ek_fixedpoint.h"
 #include "ek_output_s8.h"
 #include "ek_ring.h"
 
@@ -17,10 +18,10 @@ static void pixel_1(const ek_depthwise_params *p, const ek_output *o, const int8
         for (uint32_t ky = 0; ky < p->window.k_h; ky++) {
             const int8_t *v = rows + window[ky] + c;
             for (uint32_t kx = 0; kx < p->window.k_w; kx++, v += step, w += channels) {
-                a0 += (int32_t)v[0] * w[0];
-                a1 += (int32_t)v[1] * w[1];
-                a2 += (int32_t)v[2] * w[2];
-                a3 += (int32_t)v[3] * w[3];
+                a0 = ek_mac(a0, v[0], w[0]);
+                a1 = ek_mac(a1, v[1], w[1]);
+                a2 = ek_mac(a2, v[2], w[2]);
+                a3 = ek_mac(a3, v[3], w[3]);
             }
         }
         out[c] = ek_output_s8(o, a0, c);
@@ -34,7 +35,7 @@ static void pixel_1(const ek_depthwise_params *p, const ek_output *o, const int8
         for (uint32_t ky = 0; ky < p->window.k_h; ky++) {
             const int8_t *v = rows + window[ky] + c;
             for (uint32_t kx = 0; kx < p->window.k_w; kx++, v += step, w += channels) {
-                acc += (int32_t)v[0] * w[0];
+                acc = ek_mac(acc, v[0], w[0]);
             }
         }
         out[c] = ek_output_s8(o, acc, c);
@@ -53,7 +54,7 @@ static void pixel_n(const ek_depthwise_params *p, const ek_output *o, const int8
         for (uint32_t ky = 0; ky < p->window.k_h; ky++) {
             const int8_t *v = rows + window[ky] + c / per_input;
             for (uint32_t kx = 0; kx < p->window.k_w; kx++, v += step, w += p->window.out_c) {
-                acc += (int32_t)v[0] * w[0];
+                acc = ek_mac(acc, v[0], w[0]);
             }
         }
         out[c] = ek_output_s8(o, acc, c);

@@ -3,6 +3,7 @@
 #ifndef EK_DOT_S8_H
 #define EK_DOT_S8_H
 
+#include "ek_fixedpoint.h"
 #include "ek_output_s8.h"
 
 /* acc[r * 2 + c] += x_r . w_c over n values: two inputs by two filters share their loads. */
@@ -12,10 +13,10 @@ static inline void ek_dot_2x2(const int8_t *x0, const int8_t *x1, const int8_t *
     int32_t a00 = acc[0], a01 = acc[1], a10 = acc[2], a11 = acc[3];
     for (uint32_t i = 0; i < n; i++) {
         const int32_t x_0 = x0[i], x_1 = x1[i], w_0 = w0[i], w_1 = w1[i];
-        a00 += x_0 * w_0;
-        a01 += x_0 * w_1;
-        a10 += x_1 * w_0;
-        a11 += x_1 * w_1;
+        a00 = ek_mac(a00, x_0, w_0);
+        a01 = ek_mac(a01, x_0, w_1);
+        a10 = ek_mac(a10, x_1, w_0);
+        a11 = ek_mac(a11, x_1, w_1);
     }
     acc[0] = a00;
     acc[1] = a01;
@@ -30,10 +31,10 @@ static inline void ek_dot_1x4(const int8_t *x, const int8_t *w, uint32_t n, int3
     int32_t a0 = acc[0], a1 = acc[1], a2 = acc[2], a3 = acc[3];
     for (uint32_t i = 0; i < n; i++) {
         const int32_t v = x[i];
-        a0 += v * w[i];
-        a1 += v * w1[i];
-        a2 += v * w2[i];
-        a3 += v * w3[i];
+        a0 = ek_mac(a0, v, w[i]);
+        a1 = ek_mac(a1, v, w1[i]);
+        a2 = ek_mac(a2, v, w2[i]);
+        a3 = ek_mac(a3, v, w3[i]);
     }
     acc[0] = a0;
     acc[1] = a1;
@@ -44,7 +45,7 @@ static inline void ek_dot_1x4(const int8_t *x, const int8_t *w, uint32_t n, int3
 static inline int32_t ek_dot_1x1(const int8_t *x, const int8_t *w, uint32_t n, int32_t acc)
 {
     for (uint32_t i = 0; i < n; i++) {
-        acc += (int32_t)x[i] * w[i];
+        acc = ek_mac(acc, x[i], w[i]);
     }
     return acc;
 }

@@ -3,6 +3,7 @@
 #ifndef EK_GROUPED_ROW_H
 #define EK_GROUPED_ROW_H
 
+#include "ek_fixedpoint.h"
 #include "ek_output_s8.h"
 #include "ek_ring.h"
 
@@ -36,7 +37,7 @@ static inline void ek_grouped_filter(const ek_grouped_row *r, const ek_output *o
             const int8_t *tap = pixel + ring->window[ky];
             for (uint32_t kx = 0; kx < r->k_w; kx++, tap += r->tap_step) {
                 for (uint32_t i = 0; i < r->reads; i++) {
-                    acc += tap[i] * *weight++;
+                    acc = ek_mac(acc, tap[i], *weight++);
                 }
             }
         }

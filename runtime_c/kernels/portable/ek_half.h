@@ -3,6 +3,8 @@
 #ifndef EK_HALF_H
 #define EK_HALF_H
 
+#include "ek_fixedpoint.h"
+
 #include <stdint.h>
 
 /*
@@ -12,7 +14,7 @@
  */
 static inline int32_t ek_half_integer(uint32_t bits)
 {
-    const int32_t magnitude = (int32_t)(((bits & 1023u) << 1 | 2048u) >> (26u - (bits >> 10 & 31u)));
+    const int32_t magnitude = (int32_t)(((bits & 1023u) << 1 | 2048u) >> EK_COUNT(26u - (bits >> 10 & 31u)));
     return bits & 0x8000u ? -magnitude : magnitude;
 }
 

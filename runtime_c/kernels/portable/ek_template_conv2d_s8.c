@@ -53,10 +53,10 @@ static void combine(const uint32_t *group, const uint32_t *plan, uint32_t channe
     for (; plan < end; plan += 2) {
         const uint32_t *const r = (const uint32_t *)(const void *)((const char *)group + plan[0]);
         const int32_t a = (int16_t)plan[1], b = (int32_t)plan[1] >> 16;
-        a0 += a * (int16_t)r[0] + b * ((int32_t)r[0] >> 16);
-        a1 += a * (int16_t)r[1] + b * ((int32_t)r[1] >> 16);
-        a2 += a * (int16_t)r[2] + b * ((int32_t)r[2] >> 16);
-        a3 += a * (int16_t)r[3] + b * ((int32_t)r[3] >> 16);
+        a0 = ek_mac(ek_mac(a0, a, (int16_t)r[0]), b, (int32_t)r[0] >> 16);
+        a1 = ek_mac(ek_mac(a1, a, (int16_t)r[1]), b, (int32_t)r[1] >> 16);
+        a2 = ek_mac(ek_mac(a2, a, (int16_t)r[2]), b, (int32_t)r[2] >> 16);
+        a3 = ek_mac(ek_mac(a3, a, (int16_t)r[3]), b, (int32_t)r[3] >> 16);
     }
     acc[0] = a0;
     acc[1] = a1;

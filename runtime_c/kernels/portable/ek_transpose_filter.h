@@ -3,6 +3,7 @@
 #ifndef EK_TRANSPOSE_FILTER_H
 #define EK_TRANSPOSE_FILTER_H
 
+#include "ek_fixedpoint.h"
 #include "ek_layer.h"
 #include "ek_output_s8.h"
 
@@ -36,7 +37,7 @@ static inline void ek_transpose_filter(const ek_window_params *w, int32_t pad_va
     ek_transpose_place y = ek_transpose_first(w->pad_top, w->stride_h);
     int32_t start = o->bias[channel];
     for (uint32_t k = 0; k < taps; k++) {
-        start += pad_value * weights[k];
+        start = ek_mac(start, pad_value, weights[k]);
     }
     out += channel;
     for (uint32_t row = 0; row < w->out_h; row++, ek_transpose_next(&y, w->stride_h)) {
@@ -50,7 +51,7 @@ static inline void ek_transpose_filter(const ek_window_params *w, int32_t pad_va
                         const int32_t *const weight = weights + (ky * w->k_w + kx) * in_c;
                         const int8_t *const v = in + (j * w->in_w + i) * in_c;
                         for (uint32_t c = 0; c < in_c; c++) {
-                            acc += (v[c] - pad_value) * weight[c];
+                            acc = ek_mac(acc, v[c] - pad_value, weight[c]);
                         }
                     }
                 }

@@ -27,7 +27,8 @@ EK_VEC_INLINE void ek_vec_run(const int n, ek_vec_rows *s, const int8_t *x, uint
     for (int j = 0; j < n; j++) {
         for (uint32_t k = 0; k < 4 * groups; k++) {
             for (uint32_t f = 0; f < EK_VEC_BLOCK; f++) {
-                s->sum[j][f] += x[(uint32_t)j * step + k] * w[k / 4 * EK_VEC_GROUP + 4 * f + k % 4];
+                s->sum[j][f] = ek_mac(s->sum[j][f], x[(uint32_t)j * step + k],
+                                      w[k / 4 * EK_VEC_GROUP + 4 * f + k % 4]);
             }
         }
     }
@@ -84,7 +85,7 @@ EK_VEC_INLINE ek_vec_sums ek_vec_depth(const int rows, ek_vec_sums s, ek_vec_col
 {
     for (int r = 0; r < rows; r++) {
         for (int f = 0; f < EK_VEC_BLOCK; f++) {
-            s.sum[f] += x.row[r][f] * w[4 * f + r];
+            s.sum[f] = ek_mac(s.sum[f], x.row[r][f], w[4 * f + r]);
         }
     }
     return s;
