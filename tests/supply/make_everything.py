@@ -26,7 +26,7 @@ def main(out: Path, model: Path, data: Path) -> None:
     digits = Path("edgekc/demo/data/digits_int8.tflite")
     command("compile", digits, "-o", out / "digits", "--board", "mps2-an386")
     command("build", out / "digits")
-    command("compile", digits, "-o", out / "packages", "--board", "rpi-pico", *packages)
+    command("compile", digits, "-o", out / "packages", "--board", "rpi-pico", "--sbom", *packages)
     command("compress", model, "-o", out / "small.ekc", "--data", data, "--recipe", "cluster4")
     command("compile", out / "small.ekc", "-o", out / "small", "--board", "rpi-pico", "--embed", "file", "--strip")
     command("new-app", "keyword", "-o", out / "app")
