@@ -61,9 +61,21 @@ def bill(
     return document(network, parts, tools=[_EDGEKC])
 
 
-def document(about: Component, parts: Sequence[Component], tools: Sequence[Component] = ()) -> bytes:
-    """A CycloneDX document about a component that is made of parts, all of which are known."""
-    references = [part["bom-ref"] for part in parts]
+def document(
+    about: Component,
+    parts: Sequence[Component],
+    *,
+    tools: Sequence[Component] = (),
+    depends: Mapping[str, Sequence[str]] | None = None,
+    complete: bool = True,
+) -> bytes:
+    """A CycloneDX document about a component that is made of parts.
+
+    Args:
+        depends: reference of a component -> of those that it needs. Default: the one that it is about needs all.
+        complete: all that it needs is among the parts.
+    """
+    depends = depends or {about["bom-ref"]: sorted(part["bom-ref"] for part in parts)}
     found: dict[str, Any] = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -75,8 +87,10 @@ def document(about: Component, parts: Sequence[Component], tools: Sequence[Compo
             "component": about,
         },
         "components": list(parts),
-        "dependencies": [{"ref": about["bom-ref"], "dependsOn": sorted(references)}],
-        "compositions": [{"aggregate": "complete", "assemblies": [about["bom-ref"]]}],
+        "dependencies": [{"ref": reference, "dependsOn": list(below)} for reference, below in sorted(depends.items())],
+        "compositions": [
+            {"aggregate": "complete" if complete else "incomplete", "dependencies": [about["bom-ref"]]},
+        ],
     }
     digest = hashlib.sha256(json.dumps(found, sort_keys=True).encode()).digest()
     # Version 8 of RFC 9562, 5.8: a number of the maker's own making.

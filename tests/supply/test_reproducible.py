@@ -122,6 +122,10 @@ def test_two_machines_make_the_same_bytes(tmp_path: Path) -> None:
     first, second = hashes(one / "work" / "out"), hashes(other / "work" / "out")
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
+    (wheel,) = (one / "work" / "out" / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (bill,) = (name for name in archive.namelist() if ".dist-info/sboms/" in name)
+        assert archive.read(bill) == (ROOT / ".ci" / "edgekc.cdx.json").read_bytes()
     kinds = {Path(name).suffix for name in first}
     assert {".ekc", ".c", ".h", ".elf", ".o", ".map", ".zip", ".pack", ".wasm", ".whl", ".gz", ".json"} <= kinds
 
@@ -154,11 +158,17 @@ def test_a_wheel_forgets_time_mode_and_order(backend: ModuleType) -> None:
                 archive.writestr(info, FILES[name])
         archives.append(out.getvalue())
     assert archives[0] != archives[1]
-    made = [backend.plain_zip(data) for data in archives]
+    made = [backend.plain_zip(data, {"sboms/x.json": b"{}"}) for data in archives]
     assert made[0] == made[1]
     with zipfile.ZipFile(io.BytesIO(made[0])) as archive:
-        assert archive.namelist() == ["pkg/a.py", "pkg/b.py", "pkg.dist-info/METADATA", "pkg.dist-info/RECORD"]
-        assert {name: archive.read(name) for name in archive.namelist()} == FILES
+        below = [f"pkg.dist-info/{name}" for name in ("METADATA", "sboms/x.json", "RECORD")]
+        assert archive.namelist() == ["pkg/a.py", "pkg/b.py", *below]
+        found = {name: archive.read(name) for name in archive.namelist()}
+    digest = (
+        "RBNvo1WzZ4oRRq0W9-hknpT7T8If536DEMBg9hyq_4o"  # printf {} | openssl dgst -sha256 -binary | basenc --base64url
+    )
+    assert found["pkg.dist-info/RECORD"] == f"pkg.dist-info/sboms/x.json,sha256={digest},2\nr".encode()
+    assert found == {**FILES, below[1]: b"{}", below[2]: found[below[2]]}
 
 
 @pytest.mark.fast
