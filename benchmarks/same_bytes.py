@@ -29,7 +29,7 @@ sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / room) for room in ("", "cross"
 BOARDS = sorted(path.parent.name for path in (ROOT / "boards").glob("*/board.toml"))
 DEMO = next((ROOT / "edgekc").rglob("digits_int8.tflite"))
 RECIPES = ("", "cluster4", "templates16")  # none: int8 by calibration alone
-# They say in which folder the compiler ran, and firmware.json lists their hashes; the image beside them is compared.
+# They say on which lines things stand, and firmware.json lists their hashes; the image beside them is compared.
 PLACED = (".o", ".su", ".elf", ".map")
 Hashes = dict[str, str]
 

@@ -42,6 +42,7 @@ def compile(  # the name of the command
     input_rows: bool = False,
     threads: int = 0,
     packages: Sequence[str] = (),
+    sbom: bool = False,
     keep: str | Path | None = None,
     log: Log = unsaid,
     progress: Progress = silent,
@@ -71,6 +72,7 @@ def compile(  # the name of the command
             hands them to a function of the caller's. Default: the C knows nothing of threads.
         packages: kinds of packages, such as `arduino` or `wasm`, whose files come too, below `packages/KIND`
             (docs/packages.md).
+        sbom: a bill of materials, `sbom.cdx.json` (CycloneDX 1.6), comes into the folder and into each package.
         keep: a folder for the text dump of every stage, over what is there.
         log: is given one line for each thing that a pass did.
         progress: is told which package is made.
@@ -102,7 +104,7 @@ def compile(  # the name of the command
     if ram is not None:
         target = replace(target, model_ram_bytes=parse_bytes(str(ram), "--ram"))
     found = compile_packed(data, source.where, name, target, goal=goal, log=log, keep=dumps, form=form)
-    files = with_packages(found.files, packages, progress) if packages else found.files
+    files = with_packages(found.files, packages, progress, sbom=sbom) if packages or sbom else found.files
     return Program(
         files,
         None,

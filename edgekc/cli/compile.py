@@ -114,6 +114,12 @@ def compile_(
             autocompletion=complete_package,
         ),
     ] = None,
+    sbom: Annotated[
+        bool,
+        typer.Option(
+            "--sbom", help="Write a bill of materials too: sbom.cdx.json (CycloneDX 1.6), in DIR and in each package."
+        ),
+    ] = False,
     keep: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write a text dump of every stage to this folder.")
     ] = None,
@@ -151,6 +157,7 @@ def compile_(
             input_rows=input_rows,
             threads=threads,
             packages=package or (),
+            sbom=sbom,
             keep=keep,
             log=say if verbose and not as_json else unsaid,
             progress=shown.progress,

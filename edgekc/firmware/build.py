@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ STACK_MAX_BYTES = 64 * 1024
 _HARNESS_RAM_BYTES = 512
 _PORT = RUNTIME_C / "port"
 _COMPILE_TIMEOUT_S = 300
+_AT = Path("/")  # where compilers run: debug information says it, and it is to be the same for every user
 
 Optimise = Literal["speed", "size"]
 # For what the model's own code is compiled; its bits are the same with each.
@@ -156,8 +158,8 @@ def build_image(
     command = [*(chosen.linker or chosen.command), *own, *_link_flags(chosen, board, out, map_file)]
     command += [*linked, "-o", str(elf)]
     printed = _link(command, board, manifest, sum(sizes.values()))
-    if chosen.family == "zig":
-        save(map_file, printed)
+    laid_out = printed.encode() if chosen.family == "zig" else map_file.read_bytes()
+    save(map_file, laid_out.replace(os.fsencode(f"{out}/"), b""))  # the same wherever the folder lies
     return Image(
         name=name,
         elf=elf,
@@ -342,17 +344,18 @@ def _link_flags(compiler: Compiler, board: Board, out: Path, map_file: Path) -> 
 
 
 def _run(command: Sequence[str], board: Board) -> subprocess.CompletedProcess[str]:
+    program = os.path.abspath(command[0]) if os.sep in command[0] else command[0]
     try:
         return subprocess.run(
-            command, capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_S, stdin=subprocess.DEVNULL,
-            check=False, errors="replace",
+            [program, *command[1:]], capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_S,
+            stdin=subprocess.DEVNULL, check=False, errors="replace", cwd=_AT,
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"the compiler did not run: {error}", where=f"board {board.name}") from error
 
 
 def _compile(compiler: Compiler, board: Board, source: Path, target: Path, flags: Sequence[str]) -> None:
-    done = objects.compile_once(compiler, flags, source, target, lambda command: _run(command, board))
+    done = objects.compile_once(compiler, flags, source, target, lambda command: _run(command, board), _AT)
     if done is not None and done.returncode != 0:
         raise ToolError(
             f"{compiler.description} refused {source.name}: {_first_error(done.stderr)}",

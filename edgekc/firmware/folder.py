@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def build_all(
         if board.library:
             made += build_library(folder, board, new, optimise=optimise)
         if board.core.system != "library":
-            image = _build(folder, board, new, target, optimise=optimise)
+            image = _build(folder, board, new, optimise=optimise)
             made += [image.elf, image.map, new / _IMAGE]
         return {path.name: path.stat().st_size for path in made if path.is_file()}
 
@@ -64,7 +63,7 @@ def build_firmware(
     """
     target = firmware_folder(folder, board, out, link=link, optimise=optimise)
     with build_folder(target, _listing(board, optimise), force=force) as new:
-        image = _build(folder, board, new, target, trace=trace, link=link, optimise=optimise)
+        image = _build(folder, board, new, trace=trace, link=link, optimise=optimise)
     target = target.resolve()
     return replace(
         image,
@@ -78,19 +77,16 @@ def _build(
     folder: Path,
     board: Board,
     new: Path,
-    target: Path,
     *,
     trace: bool = False,
     link: str = "",
     optimise: Optimise = "speed",
 ) -> Image:
-    """The program in a folder that will be `target`."""
+    """The program in a new folder."""
     image = build_image(folder, board, new, trace=trace, link=link, optimise=optimise)
     if board.core.system == "bare":
         _, data = flat_image(image.elf, board)
         save(new / _IMAGE, data)
-    # The linker's map, and nothing else, tells where its files lie.
-    save(image.map, image.map.read_bytes().replace(os.fsencode(new), os.fsencode(target.resolve())))
     return image
 
 

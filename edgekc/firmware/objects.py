@@ -20,6 +20,7 @@ _TIDIES_BELOW = "04"  # keys are uniform: one object in 64 pays for looking at a
 _DIGEST_BYTES = 32
 _NO_USAGE = -1
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*(?:["<]([^">\n]+)[">]|(\S))', re.MULTILINE)
+_FOLDER = re.compile(rb"^[^\t\n]*/", re.MULTILINE)  # of the file at the start of each line of a .su
 _WORD = re.compile(rb"[A-Za-z_]\w*")
 # Variables that make a compiler read other files or other options.
 _VARIABLES = ("CPATH", "C_INCLUDE_PATH", "GCC_EXEC_PREFIX", "COMPILER_PATH", "CCC_OVERRIDE_OPTIONS")
@@ -30,7 +31,7 @@ def user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgekc"
 
 
-def key_of(compiler: Compiler, flags: Sequence[str], source: Path) -> str | None:
+def key_of(compiler: Compiler, flags: Sequence[str], source: Path, at: Path | None = None) -> str | None:
     """A name for the object that these make: the same name, the same bytes. None where it cannot be told.
 
     In it are the compiler (its file and what it says of its version), the flags, and the source with every header
@@ -50,7 +51,7 @@ def key_of(compiler: Compiler, flags: Sequence[str], source: Path) -> str | None
     if any("native" in word for word in words):
         parts.append(_processor())
     if debug:
-        parts.append(_shown(Path.cwd(), moved))
+        parts.append(_shown(at or Path.cwd(), moved))
     for path, text in files.items():
         parts += [_shown(path, moved) if debug else path.name, hashlib.sha256(text).hexdigest()]
     return hashlib.sha256("\0".join(parts).encode(errors="surrogateescape")).hexdigest()
@@ -62,13 +63,21 @@ def compile_once(
     source: Path,
     target: Path,
     run: Callable[[Sequence[str]], subprocess.CompletedProcess[str]],
+    at: Path | None = None,
 ) -> subprocess.CompletedProcess[str] | None:
-    """One source to an object by `run`, and what that gave; None where the object was kept from before."""
-    key = key_of(compiler, flags, source)
+    """One source to an object by `run`, and what that gave; None where the object was kept from before.
+
+    Args:
+        at: the folder in which `run` runs the compiler; None: the current one.
+    """
+    key = key_of(compiler, flags, source, at)
     if fetch(key, target):
         return None
     done = run([*compiler.command, *flags, "-c", str(source), "-o", str(target)])
     if done.returncode == 0:
+        usage = target.with_suffix(".su")
+        if usage.is_file():  # -ffile-prefix-map does not reach it
+            usage.write_bytes(_FOLDER.sub(b"", usage.read_bytes()))
         keep(key, target)
     return done
 

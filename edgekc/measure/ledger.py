@@ -67,7 +67,7 @@ def read_ledger(image: Image, arena_bytes: int, ekc_sections: Sequence[Mapping[s
         ToolError: the map does not fit the ELF.
     """
     elf, pieces = read_elf(image.elf), read_map(image.map)
-    model = {p.object for p in pieces if _is_model(Path(p.object), image.elf.parent / "obj")}
+    model = {p.object for p in pieces if _is_model(Path(p.object))}
     bare = image.board.core.system == "bare"
     helpers = _helpers(elf, pieces, model, _BARE_LIBRARIES if bare else _COMPILER_LIBRARIES)
     flash: Counter[tuple[str, str, bool]] = Counter()
@@ -112,8 +112,9 @@ def embedded_sections(manifest: Mapping[str, Any]) -> Sequence[Mapping[str, Any]
     return found
 
 
-def _is_model(path: Path, objects: Path) -> bool:
-    return path.parent == objects and not path.name.startswith("ekh_")
+def _is_model(path: Path) -> bool:
+    """Whether an object is of the model's code, by its path below the folder of the build, as the map has it."""
+    return path.parent == Path("obj") and not path.name.startswith("ekh_")
 
 
 def _is_relocated_constant(section: Section) -> bool:
@@ -196,7 +197,7 @@ def _helpers(elf: Elf, pieces: Sequence[Piece], model: set[str], libraries: Sequ
         and any(part in _owner(p.object) for part in libraries)
         and any(s.name == p.output_section and s.address <= p.address < s.end for s in loaded)
     ]
-    wanted: set[str] = set().union(*(_undefined(Path(path)) for path in sorted(model)))
+    wanted: set[str] = set().union(*(_undefined(elf.path.parent / path) for path in sorted(model)))
     addresses = {symbol.address for symbol in elf.symbols if symbol.name in wanted}
     found: set[Piece] = set()
     branches = branch_targets(elf)

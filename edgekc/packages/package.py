@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .net import Net
 
@@ -37,6 +38,7 @@ class Package:
         flash_bytes: that its largest device has; 0: there is no such bound.
         ram_bytes: likewise, for arena, state, input and output.
         largest: what that device is, and where its figures are from.
+        others: components of other projects that are in it or that its build fetches, for its bill of materials.
         more: given the network and the package's files: further files, by their path beside its folder.
     """
 
@@ -50,4 +52,5 @@ class Package:
     flash_bytes: int = 0
     ram_bytes: int = 0
     largest: str = ""
+    others: tuple[dict[str, Any], ...] = ()
     more: Callable[[Net, Files], Files] = nothing_more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .bom import other
 from .package import Package
 
 # Words that no crate can be called: keywords of Rust 2021 and crates that are always there.
@@ -16,4 +17,10 @@ def _name_problem(name: str) -> str:
     return "means something else in Rust" if name.lower() in _TAKEN else ""
 
 
-PACKAGE = Package("rust", sources="csrc", sample="", name_problem=_name_problem)
+PACKAGE = Package(
+    "rust",
+    sources="csrc",
+    sample="",
+    name_problem=_name_problem,
+    others=(other("cc", "MIT OR Apache-2.0", "pkg:cargo/cc", "excluded"),),  # build.rs runs it
+)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .bom import other
 from .net import Net
 from .package import Files, Package
 from .wasm import module
@@ -18,5 +19,6 @@ PACKAGE = Package(
     flash_bytes=1 << 30,
     ram_bytes=1 << 30,
     largest="what browsers give a module (1 GiB)",
+    others=(other("compiler-rt of Zig", "MIT"),),  # zig links what of it a kernel needs
     more=_more,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from ..assets import CODEGEN
@@ -12,7 +12,7 @@ from ..files.output import list_files
 from ..names import of_kind
 from ..progress import Progress, silent
 from ..templates import environment
-from . import PACKAGES
+from . import PACKAGES, bom
 from .net import Net, net_of
 from .package import VERSION, Files, Package
 from .sample import Sample, sample_of
@@ -31,13 +31,16 @@ def check_kinds(kinds: Sequence[str], name: str) -> tuple[Package, ...]:
     return records
 
 
-def with_packages(files: Files, kinds: Sequence[str], progress: Progress = silent) -> dict[str, bytes]:
+def with_packages(
+    files: Files, kinds: Sequence[str], progress: Progress = silent, *, sbom: bool = False
+) -> dict[str, bytes]:
     """An output folder's files with those of packages below `packages/KIND`, and a manifest that lists them.
 
     Args:
         files: path below the folder -> content.
         kinds: names in PACKAGES.
         progress: is told which is made.
+        sbom: a bill of materials comes into the folder, and into each package.
 
     Raises:
         UsageError: there is no such kind, or it takes no network of this name, or none with these kernels.
@@ -48,21 +51,29 @@ def with_packages(files: Files, kinds: Sequence[str], progress: Progress = silen
     records = check_kinds(kinds, net.name)
     for record in records:
         _check(record, net)
-    sample = sample_of(net, files)
+    sample = sample_of(net, files) if records else None
+    manifest = json.loads(files["manifest.json"])
+    metadata = manifest["metadata"] if sbom else None
     found, listed = dict(files), []
+    if sbom:
+        found[bom.FILE] = bom.bill(net, manifest["metadata"], {p: d for p, d in files.items() if p != "manifest.json"})
     for done, record in enumerate(records):
         progress(f"package {record.kind}", done, len(records))
-        made = package(record, net, sample)
+        assert sample is not None
+        made = package(record, net, sample, metadata)
         found |= {f"{FOLDER}/{record.kind}/{path}": data for path, data in made.items()}
         listed.append({"kind": record.kind, "files": len(made), "bytes": sum(map(len, made.values()))})
-    manifest = json.loads(found.pop("manifest.json"))
-    del manifest["files"], manifest["sha256"]
-    found["manifest.json"] = list_files({**manifest, "packages": listed}, found)
+    del found["manifest.json"], manifest["files"], manifest["sha256"]
+    found["manifest.json"] = list_files({**manifest, **({"packages": listed} if records else {})}, found)
     return found
 
 
-def package(record: Package, net: Net, sample: Sample) -> dict[str, bytes]:
-    """The files of one package, by their path below `packages/KIND`: its folder NAME, and what is built of it."""
+def package(record: Package, net: Net, sample: Sample, metadata: Mapping[str, str] | None = None) -> dict[str, bytes]:
+    """The files of one package, by their path below `packages/KIND`: its folder NAME, and what is built of it.
+
+    Args:
+        metadata: of the packed model; a bill of materials comes into the folder NAME then.
+    """
     made: dict[str, bytes] = {}
     if record.sources:
         made |= {_join(record.sources, name): data for name, data in net.sources.items()}
@@ -74,7 +85,15 @@ def package(record: Package, net: Net, sample: Sample) -> dict[str, bytes]:
     for path in sorted(folder.rglob("*.j2")):
         below = path.relative_to(folder).as_posix().removesuffix(".j2")
         made[_named(below, net)] = _render(f"{record.kind}/{below}", net, sample)
-    more = record.more(net, made)
+    if metadata is None:
+        more = record.more(net, made)
+    elif record.sources:
+        made[bom.FILE] = bom.bill(net, metadata, made, others=record.others)
+        more = record.more(net, made)
+    else:  # all C is in what is built of it
+        more = record.more(net, made)
+        built = {path.removeprefix(f"{net.name}/"): data for path, data in more.items()}
+        made[bom.FILE] = bom.bill(net, metadata, {**made, **built}, net.sources, record.others)
     return {**{_join(net.name, path): data for path, data in sorted(made.items())}, **more}
 
 

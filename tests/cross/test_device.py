@@ -297,8 +297,13 @@ def test_the_image_does_not_depend_on_where_it_is_built(
 ) -> None:
     board = load_board("mps2-an386")
     need(board, toolchain, "qemu", monkeypatch)
-    first = build(tmp_path / "a", board).elf.read_bytes()
-    assert build(tmp_path / "elsewhere", board).elf.read_bytes() == first
+    first = build(tmp_path / "a", board)
+    monkeypatch.chdir(tmp_path)  # debug information says where the compiler ran
+    second = build(tmp_path / "elsewhere", board)
+    assert second.elf.read_bytes() == first.elf.read_bytes()
+    assert second.map.read_bytes() == first.map.read_bytes()
+    usages = [[path.read_bytes() for path in image.stack_usage] for image in (first, second)]
+    assert usages[0] == usages[1]
 
 
 def test_debug_information_does_not_change_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
