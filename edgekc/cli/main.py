@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -104,6 +105,8 @@ def _root(
 
 def run() -> None:
     """Entry point. Exit codes: 0 success, 1 our own fault (with a traceback), 2 the user's input, 130 Ctrl-C."""
+    # Commands load hundreds of modules, which a collector would walk again and again, and throw nothing away.
+    gc.set_threshold(50_000, 20, 20)
     accept_any_text()
     try:
         with orderly_stop():
