@@ -112,11 +112,9 @@ def unchecked_text(results: dict[str, Any]) -> str:
     said = f"{len(found['findings'])} places" if found["findings"] else "nothing"
     count, changed, networks = f"{found['flips']:,}", f"{found['changed']:,}", found["networks"]
     lines = (
-        "`python benchmarks/bit_flips.py --runs 100000` flipped "
-        f"{count} random bits of embedded models, one at a time,",
-        "and ran each network without a check under UBSan and ASan: the demo's model and random networks of all",
-        f"operators, {networks} programs, by the kernels of five cores. "
-        f"{changed} flips changed outputs. The sanitizers",
+        f"`python benchmarks/bit_flips.py --runs 100000` flipped {count} random bits of embedded models, one at a",
+        "time, and ran each network without a check under UBSan and ASan: the demo's model and random networks of all",
+        f"operators, {networks} programs, by the kernels of five cores. {changed} flips changed outputs. Sanitizers",
         f"found {said}, and {found['faults'] or 'no'} runs ended early.",
     )
     return "\n".join(("", *lines, "", ""))

@@ -333,3 +333,11 @@ def test_no_compiler_warns(compiler: str, folders: list[Path], tmp_path: Path) -
     if shutil.which("g++"):
         subprocess.run(["g++", "-Wall", "-Wextra", "-Werror", f"-I{folder / 'include'}", "-c", str(cxx)], check=True,
                        cwd=tmp_path)  # fmt: skip
+
+
+@pytest.mark.fast
+def test_the_rust_package_has_it_where_it_was_asked_for() -> None:
+    for options, text in (({}, ""), ({"check": True}, "debug_assert_eq"), ({"check_run": True}, " assert_eq!(status")):
+        made = edgekc.compile(MODEL, name="net", board="rpi-pico", packages=["rust"], **options)
+        library = made.files["packages/rust/net/src/lib.rs"].decode()
+        assert ("pub fn check() -> bool" in library) == bool(options) and text in library

@@ -28,13 +28,13 @@ CASES = (
 @pytest.mark.slow
 @pytest.mark.parametrize(("seed", "form", "board"), CASES)
 def test_a_flipped_bit_makes_no_undefined_behaviour(seed: int, form: str, board: str, tmp_path: Path) -> None:
-    """In 500 runs under both sanitizers."""
+    """In 250 runs under both sanitizers."""
     data = random_sweep.subject(random_net(seed), form, 1).data
     made = compile_packed(data, "net", "net", target_of(load_board(board)), form=Form(strip=True, check="ask"))
     folder = tmp_path / "out"
     write_folder(made.files, folder)
     program = flips.build(folder, tmp_path / "flips", (*flips.SANITIZERS, "-O1"), check=False)
-    found, said = flips.flip(program, "run", 500, seed, 0)
+    found, said = flips.flip(program, "run", 250, seed, 0)
     kernels = [layer["kernel"] for layer in json.loads((folder / "manifest.json").read_text())["layers"]]
     assert flips.findings(said, kernels) == []
     assert found["changed"] > 0 and found["faults"] == 0
