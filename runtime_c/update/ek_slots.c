@@ -1,115 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ek_slots.h"
+#include "ek_marks.h"
 
 #include <string.h>
-
-#define ERASED 0xFFU /* each byte of flash that was erased */
-#define MARK 0x00U   /* each byte of a mark: no bit of a torn one can be missed */
-
-/* ---- flash ---- */
-
-static ek_update_status read(const ek_slots *slots, uint32_t slot, uint32_t offset, uint8_t *to, uint32_t bytes)
-{
-    return slots->flash->read(slots->flash->context, slot, offset, to, bytes) == 0 ? EK_UPDATE_OK
-                                                                                   : EK_UPDATE_FLASH_READ;
-}
-
-static int holds(const uint8_t *data, uint32_t bytes, uint8_t value)
-{
-    for (uint32_t i = 0; i < bytes; i++) {
-        if (data[i] != value) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-/* One block of EK_SLOTS_UNIT bytes, which is read back. */
-static ek_update_status program(const ek_slots *slots, uint32_t slot, uint32_t offset, const uint8_t *from)
-{
-    uint8_t back[EK_SLOTS_UNIT];
-    if (slots->flash->program(slots->flash->context, slot, offset, from, EK_SLOTS_UNIT) != 0) {
-        return EK_UPDATE_FLASH_PROGRAM;
-    }
-    if (read(slots, slot, offset, back, EK_SLOTS_UNIT) != EK_UPDATE_OK || !ek_update_equal(back, from, EK_SLOTS_UNIT)) {
-        return EK_UPDATE_NOT_WRITTEN;
-    }
-    return EK_UPDATE_OK;
-}
-
-static ek_update_status erase(const ek_slots *slots, uint32_t slot)
-{
-    const ek_slots_flash *flash = slots->flash;
-    uint8_t back[EK_SLOTS_UNIT];
-    for (uint32_t i = 0; i < flash->sectors[slot]; i++) {
-        if (flash->erase(flash->context, slot, i) != 0) {
-            return EK_UPDATE_FLASH_ERASE;
-        }
-    }
-    for (uint32_t at = 0; at < flash->slot_bytes; at += EK_SLOTS_UNIT) {
-        if (read(slots, slot, at, back, EK_SLOTS_UNIT) != EK_UPDATE_OK || !holds(back, EK_SLOTS_UNIT, ERASED)) {
-            return EK_UPDATE_NOT_ERASED;
-        }
-    }
-    return EK_UPDATE_OK;
-}
-
-/* ---- marks ---- */
-
-/* Of each pair the second mark is begun when the first one is whole, in the same run of the device. So a second mark of
- * which anything can be seen proves the first one, while a first mark alone may have been torn and read differently
- * tomorrow. A slot must be proved before the other one is erased. */
-typedef enum { MARKS_NONE, MARKS_DOUBTFUL, MARKS_PROVED } marks;
-
-static int is_erased(const ek_slots *slots, uint32_t slot, uint32_t offset)
-{
-    uint8_t mark[EK_SLOTS_UNIT];
-    return read(slots, slot, offset, mark, EK_SLOTS_UNIT) == EK_UPDATE_OK && holds(mark, EK_SLOTS_UNIT, ERASED);
-}
-
-static int is_whole(const ek_slots *slots, uint32_t slot, uint32_t offset)
-{
-    uint8_t mark[EK_SLOTS_UNIT];
-    return read(slots, slot, offset, mark, EK_SLOTS_UNIT) == EK_UPDATE_OK && holds(mark, EK_SLOTS_UNIT, MARK);
-}
-
-static uint32_t mark_at(uint32_t pair)
-{
-    return EK_SLOTS_MARKS + pair * 2U * EK_SLOTS_UNIT;
-}
-
-static marks marks_of(const ek_slots *slots, uint32_t slot)
-{
-    marks found = MARKS_NONE;
-    for (uint32_t i = 0; i < EK_SLOTS_MARK_PAIRS; i++) {
-        if (is_whole(slots, slot, mark_at(i))) {
-            if (!is_erased(slots, slot, mark_at(i) + EK_SLOTS_UNIT)) {
-                return MARKS_PROVED;
-            }
-            found = MARKS_DOUBTFUL;
-        }
-    }
-    return found;
-}
-
-/* Makes a slot that is right valid beyond doubt. A mark that was torn is left alone, and the next pair is taken. */
-static ek_update_status prove(const ek_slots *slots, uint32_t slot)
-{
-    uint8_t mark[EK_SLOTS_UNIT];
-    memset(mark, MARK, sizeof mark);
-    if (marks_of(slots, slot) == MARKS_PROVED) {
-        return EK_UPDATE_OK;
-    }
-    for (uint32_t i = 0; i < EK_SLOTS_MARK_PAIRS; i++) {
-        uint32_t at = mark_at(i);
-        if (is_erased(slots, slot, at) && is_erased(slots, slot, at + EK_SLOTS_UNIT) &&
-            program(slots, slot, at, mark) == EK_UPDATE_OK &&
-            program(slots, slot, at + EK_SLOTS_UNIT, mark) == EK_UPDATE_OK) {
-            return EK_UPDATE_OK;
-        }
-    }
-    return EK_UPDATE_MARKS_USED;
-}
 
 /* ---- slots ---- */
 
@@ -125,7 +17,7 @@ static ek_update_status check_payload(const ek_slots *slots, uint32_t slot, cons
     ek_sha256_start(&hash);
     for (uint32_t at = 0; at < header->payload_bytes;) {
         uint32_t left = header->payload_bytes - at, bytes = left < sizeof part ? left : (uint32_t)sizeof part;
-        if (read(slots, slot, EK_SLOTS_PAYLOAD + at, part, bytes) != EK_UPDATE_OK) {
+        if (ek_marks_read(slots, slot, EK_SLOTS_PAYLOAD + at, part, bytes) != EK_UPDATE_OK) {
             return EK_UPDATE_FLASH_READ;
         }
         ek_sha256_add(&hash, part, bytes);
@@ -138,7 +30,7 @@ static ek_update_status check_payload(const ek_slots *slots, uint32_t slot, cons
 /* Header, signature and payload as they are in flash. */
 static ek_update_status check_slot(ek_slots *slots, uint32_t slot, ek_update_header *header)
 {
-    ek_update_status status = read(slots, slot, 0, slots->raw, EK_UPDATE_HEADER);
+    ek_update_status status = ek_marks_read(slots, slot, 0, slots->raw, EK_UPDATE_HEADER);
     if (status == EK_UPDATE_OK) {
         status = ek_update_accept(slots->policy, slots->raw, header);
     }
@@ -152,7 +44,7 @@ static ek_update_status check_slot(ek_slots *slots, uint32_t slot, ek_update_hea
 static uint32_t claimed_sequence(ek_slots *slots, uint32_t slot)
 {
     ek_update_header header;
-    if (read(slots, slot, 0, slots->raw, EK_UPDATE_HEADER) != EK_UPDATE_OK ||
+    if (ek_marks_read(slots, slot, 0, slots->raw, EK_UPDATE_HEADER) != EK_UPDATE_OK ||
         ek_update_parse(slots->raw, &header) != EK_UPDATE_OK) {
         return 0;
     }
@@ -179,7 +71,7 @@ ek_update_status ek_slots_open(ek_slots *slots, const ek_slots_flash *flash, con
     }
     uint32_t slot = claimed_sequence(slots, 1) > claimed_sequence(slots, 0);
     for (uint32_t i = 0; i < EK_SLOTS_COUNT; i++, slot ^= 1U) {
-        if (marks_of(slots, slot) != MARKS_NONE && check_slot(slots, slot, &slots->running) == EK_UPDATE_OK) {
+        if (ek_marks_of(slots, slot) != EK_MARKS_NONE && check_slot(slots, slot, &slots->running) == EK_UPDATE_OK) {
             slots->active = slot;
             return EK_UPDATE_OK;
         }
@@ -244,15 +136,15 @@ ek_update_status ek_slots_begin(ek_slots *slots, const uint8_t raw[EK_UPDATE_HEA
         status = follows(slots, &slots->coming);
     }
     if (status == EK_UPDATE_OK && slots->active != EK_SLOTS_NONE) {
-        status = prove(slots, slots->active);
+        status = ek_marks_prove(slots, slots->active);
     }
     if (status != EK_UPDATE_OK) {
         return status;
     }
     uint32_t slot = slots->active == 0;
-    status = erase(slots, slot);
+    status = ek_marks_erase(slots, slot);
     for (uint32_t at = 0; status == EK_UPDATE_OK && at < EK_UPDATE_HEADER; at += EK_SLOTS_UNIT) {
-        status = program(slots, slot, at, raw + at);
+        status = ek_marks_program(slots, slot, at, raw + at);
     }
     slots->writing = slot;
     slots->received = slots->produced = slots->held = 0;
@@ -273,7 +165,7 @@ static ek_update_status produce(ek_slots *slots, const uint8_t *data, uint32_t b
         if (slots->held == EK_SLOTS_UNIT) {
             slots->held = 0;
             uint32_t at = EK_SLOTS_PAYLOAD + slots->produced - EK_SLOTS_UNIT;
-            ek_update_status status = program(slots, slots->writing, at, slots->buffer);
+            ek_update_status status = ek_marks_program(slots, slots->writing, at, slots->buffer);
             if (status != EK_UPDATE_OK) {
                 return status;
             }
@@ -291,7 +183,7 @@ static ek_update_status copy_until(ek_slots *slots, uint32_t end)
     }
     while (slots->produced < end) {
         uint32_t left = end - slots->produced, bytes = left < sizeof part ? left : (uint32_t)sizeof part;
-        ek_update_status status = read(slots, slots->active, EK_SLOTS_PAYLOAD + slots->produced, part, bytes);
+        ek_update_status status = ek_marks_read(slots, slots->active, EK_SLOTS_PAYLOAD + slots->produced, part, bytes);
         if (status == EK_UPDATE_OK) {
             status = produce(slots, part, bytes);
         }
@@ -365,9 +257,9 @@ static ek_update_status complete(ek_slots *slots)
         status = copy_until(slots, slots->coming.payload_bytes);
     }
     if (status == EK_UPDATE_OK && slots->held > 0) {
-        memset(slots->buffer + slots->held, ERASED, EK_SLOTS_UNIT - slots->held);
+        memset(slots->buffer + slots->held, EK_MARKS_ERASED, EK_SLOTS_UNIT - slots->held);
         uint32_t at = EK_SLOTS_PAYLOAD + slots->produced - slots->held;
-        status = program(slots, slots->writing, at, slots->buffer);
+        status = ek_marks_program(slots, slots->writing, at, slots->buffer);
     }
     return status;
 }
@@ -384,7 +276,7 @@ ek_update_status ek_slots_finish(ek_slots *slots)
         status = check_slot(slots, slot, &slots->coming);
     }
     if (status == EK_UPDATE_OK) {
-        status = prove(slots, slot);
+        status = ek_marks_prove(slots, slot);
     }
     if (status == EK_UPDATE_OK) {
         slots->active = slot;

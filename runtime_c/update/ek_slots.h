@@ -2,9 +2,8 @@
 /* Two slots in flash, of which one runs while the other takes an update. Power may fail at any time: afterwards the old
  * or the new payload runs, and the next update succeeds. docs/updates.md says why.
  *
- * A slot: the header (192 bytes), from 192 on five pairs of marks, one unit of 32 bytes each, from 512 on the payload.
- * A slot counts if the header is accepted, the payload has its hash, and a first mark of a pair is whole. No write unit
- * is ever programmed twice without an erase between. */
+ * A slot: the header (192 bytes), from 192 on eight rounds of three marks of 32 bytes each (ek_marks.h), from 1024 on the
+ * payload. A slot counts if its marks say so, the header is accepted, and the payload has its hash. */
 #ifndef EK_SLOTS_H
 #define EK_SLOTS_H
 
@@ -13,9 +12,9 @@
 #define EK_SLOTS_COUNT 2U
 #define EK_SLOTS_NONE 2U        /* in place of a slot: neither */
 #define EK_SLOTS_UNIT 32U       /* bytes: the largest write unit; all writes but the payload's last begin at a multiple */
-#define EK_SLOTS_PAYLOAD 512U   /* offset */
+#define EK_SLOTS_PAYLOAD 1024U  /* offset */
 #define EK_SLOTS_MARKS 192U     /* offset */
-#define EK_SLOTS_MARK_PAIRS 5U
+#define EK_SLOTS_ROUNDS 8U
 
 /* The part's flash. Hooks return 0 for success. `slot` is 0 or 1, `offset` counts from its start. */
 typedef struct {
