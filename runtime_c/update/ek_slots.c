@@ -275,8 +275,8 @@ ek_update_status ek_slots_finish(ek_slots *slots)
     if (status == EK_UPDATE_OK) {
         status = check_slot(slots, slot, &slots->coming);
     }
-    if (status == EK_UPDATE_OK) {
-        status = ek_marks_prove(slots, slot);
+    if (status == EK_UPDATE_OK && ek_marks_prove(slots, slot) != EK_UPDATE_OK) {
+        status = EK_UPDATE_NOT_WRITTEN; /* the slot was erased: all its marks were there */
     }
     if (status == EK_UPDATE_OK) {
         slots->active = slot;
