@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ed25519 (RFC 8032, section 5.1.7) by Monocypher, version 4 (https://monocypher.org): its monocypher.c alone, whose own
- * signatures hash with BLAKE2b, and SHA-512 from beside. */
+/* Ed25519 (RFC 8032, section 5.1.7) by Monocypher, version 4 (https://monocypher.org). Its monocypher.c is enough: what
+ * that signs itself is hashed with BLAKE2b, so SHA-512 comes from beside. */
 #include "ek_ed25519.h"
 #include "ek_sha512.h"
 #include "monocypher.h"

@@ -11,7 +11,7 @@
 
 #define EK_SLOTS_COUNT 2U
 #define EK_SLOTS_NONE 2U        /* in place of a slot: neither */
-#define EK_SLOTS_UNIT 32U       /* bytes: the largest write unit; all writes but the payload's last begin at a multiple */
+#define EK_SLOTS_UNIT 32U       /* bytes: the largest write unit; every block begins at a multiple of it */
 #define EK_SLOTS_PAYLOAD 1024U  /* offset */
 #define EK_SLOTS_MARKS 192U     /* offset */
 #define EK_SLOTS_ROUNDS 8U

@@ -28,8 +28,8 @@ void model_start(flash_model *model, uint32_t slot_bytes, uint32_t sector_bytes,
     }
 }
 
-/* When power fails within a step. Early hardly a bit has turned, late hardly one is missing: what was torn then looks like
- * nothing, or like all of it, at one reading or the other. */
+/* When power fails within a step. Early hardly a bit has turned, late hardly one is missing: what was torn then looks
+ * like nothing, or like all of it, at one reading or the other. */
 typedef enum { EARLY, MIDDLE, LATE } moment;
 
 /* Bits that turn, each with one of three fates. */
@@ -131,7 +131,8 @@ static int erase_hook(void *context, uint32_t slot, uint32_t sector)
         }
         if (torn) {
             turn_some(model, slot, at, (uint8_t)~model->data[slot][at], when);
-            model->broken[slot][at] = (uint8_t)(model->ecc && at % model->unit == 0 && (model_random(&model->random) & 1U));
+            int breaks = model->ecc && at % model->unit == 0 && (model_random(&model->random) & 1U);
+            model->broken[slot][at] = (uint8_t)breaks;
         } else {
             model->data[slot][at] = 0xFF;
             model->doubt[slot][at] = 0;
@@ -145,6 +146,7 @@ static int erase_hook(void *context, uint32_t slot, uint32_t sector)
 ek_slots_flash model_hooks(flash_model *model)
 {
     uint32_t sectors = model->slot_bytes / model->sector_bytes;
-    ek_slots_flash flash = {model, model->slot_bytes, {sectors, sectors}, model->unit, read_hook, program_hook, erase_hook};
+    ek_slots_flash flash = {model,     model->slot_bytes, {sectors, sectors}, model->unit,
+                            read_hook, program_hook,      erase_hook};
     return flash;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Updates that lose power: `power_cuts SEED CUTS`. Each setting is a random flash, and an update, whole or of changes, that
- * is cut within and behind each unit that it programs and each sector that it erases. Behind each cut the device boots, and
+/* Updates that lose power: `power_cuts SEED CUTS`. Each setting is a random flash, and an update, whole or of changes,
+ * that is cut within and behind each unit that it programs and each sector that it erases, marks often. The device boots, and
  * three further updates are cut at random steps, often early ones. After each cut the device boots twice, and one of the
  * payloads that were written must run, byte by byte. An update without a cut must succeed then. Prints JSON; exits with 1
  * where not. The signature is a stand-in, two hashes with a secret, as what is tried here is the flash. */
@@ -12,6 +12,7 @@
 
 #define LARGEST 1200U /* bytes of a payload */
 #define LATER 4U      /* updates behind the first cut */
+#define HARD 12U      /* times that a step of marks or of erasing is cut within */
 
 typedef struct {
     uint8_t header[EK_UPDATE_HEADER];
@@ -142,7 +143,8 @@ static const update *boot(flash_model *model, ek_slots *slots, const ek_slots_fl
 }
 
 /* An update that is cut; 0: it ended before the cut. */
-static int cut_update(flash_model *model, ek_slots *slots, const update *next, uint32_t step, int within, uint64_t *random)
+static int cut_update(flash_model *model, ek_slots *slots, const update *next, uint32_t step, int within,
+                      uint64_t *random)
 {
     jmp_buf cut;
     model->cut = &cut;
@@ -173,7 +175,8 @@ static void after_a_cut(flash_model *model, const ek_slots_flash *flash, const u
         make(&later[i], now, 3U + i, random);
         written[2U + i] = &later[i];
         if (i + 1U < LATER) {
-            uint32_t step = model_random(random) % (model_random(random) & 1U ? 20U : steps + 20U);
+            uint32_t early = 3U * EK_SLOTS_UNIT / model->unit + flash->sectors[0];
+            uint32_t step = model_random(random) % (model_random(random) % 4U ? early : steps + 20U);
             found->cuts += (uint32_t)cut_update(model, &slots, &later[i], step, model_random(random) & 1U, random);
         } else {
             found->refused += install(&slots, &later[i], random) != EK_UPDATE_OK || !runs(model, &slots, &later[i]);
@@ -201,15 +204,18 @@ static void one_setting(uint64_t seed, counts *found)
     model.steps = 0;
     ek_slots_open(&slots, &flash, &policy);
     found->refused += install(&slots, &fresh, &random) != EK_UPDATE_OK;
-    uint32_t steps = model.steps;
-    for (uint32_t i = 0; i < 2U * steps; i++) {
-        uint64_t noise = start.random + i * 0x9E3779B97F4A7C15U;
-        model = start;
-        model.random = noise | 1U;
-        ek_slots_open(&slots, &flash, &policy);
-        found->cuts += (uint32_t)cut_update(&model, &slots, &fresh, i / 2U, i & 1U, &random);
-        after_a_cut(&model, &flash, &old, &fresh, steps, &random, found);
-        found->mistakes += model.mistakes;
+    uint32_t steps = model.steps, marks = 2U * EK_SLOTS_UNIT / start.unit, early = marks + flash.sectors[0];
+    for (uint32_t step = 0; step < steps; step++) {
+        uint32_t times = step < early || step + marks >= steps ? HARD : 2U; /* behind it once, else within it */
+        for (uint32_t i = 0; i < times; i++) {
+            uint64_t noise = start.random + (step * HARD + i) * 0x9E3779B97F4A7C15U;
+            model = start;
+            model.random = noise | 1U;
+            ek_slots_open(&slots, &flash, &policy);
+            found->cuts += (uint32_t)cut_update(&model, &slots, &fresh, step, i > 0, &random);
+            after_a_cut(&model, &flash, &old, &fresh, steps, &random, found);
+            found->mistakes += model.mistakes;
+        }
     }
     found->settings++;
 }
@@ -225,9 +231,9 @@ int main(int argc, char **argv)
     for (uint32_t cuts = (uint32_t)strtoul(argv[2], NULL, 10); found.cuts < cuts; seed++) {
         one_setting(seed, &found);
     }
-    printf("{\"settings\": %u, \"cuts\": %u, \"old_runs\": %u, \"new_runs\": %u, \"doubtful_boots\": %u, \"neither\": %u, "
-           "\"next_update_refused\": %u, \"units_programmed_twice\": %u}\n",
-           found.settings, found.cuts, found.old_runs, found.new_runs, found.doubtful_boots, found.neither, found.refused,
-           found.mistakes);
+    printf("{\"settings\": %u, \"cuts\": %u, \"old_runs\": %u, \"new_runs\": %u, \"doubtful_boots\": %u, "
+           "\"neither\": %u, \"next_update_refused\": %u, \"units_programmed_twice\": %u}\n",
+           found.settings, found.cuts, found.old_runs, found.new_runs, found.doubtful_boots, found.neither,
+           found.refused, found.mistakes);
     return found.neither || found.refused || found.mistakes;
 }
