@@ -50,6 +50,7 @@ FAST = (
     "train/test_steps_learned.py",
     "train/test_transfer.py::test_stages_share_epochs_and_turns",
     "train/test_transfer.py::test_variants_differ_in_what_is_learned_alone",
+    "update/",
 )
 NOT_FAST = (  # but for these: each takes a second or several, and a cheaper test reaches its module too
     "api/test_api.py::test_fit_and_measure_agree",

@@ -78,8 +78,9 @@ static uint32_t next_round(const ek_slots *slots, uint32_t slot)
     return 0;
 }
 
-/* From the last round on: a VOID, then what is in front of it. Half of a VOID is enough, as a torn erasure takes some of
- * its bits away; what is torn so early that it is not half there can be seen, so that later rounds overrule it. */
+/* From the last round on: a VOID, then what is in front of it. Half of a VOID is enough, as a torn erasure takes
+ * some of its bits away; what is torn so early that it is not half there can be seen, so that later rounds overrule
+ * it. */
 ek_marks ek_marks_of(const ek_slots *slots, uint32_t slot)
 {
     int doubtful = 0;

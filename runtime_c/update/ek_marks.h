@@ -7,11 +7,11 @@
 
 #define EK_MARKS_ERASED 0xFFU /* each byte of flash that was erased */
 
-/* Power that fails leaves marks that read as set at one time and as not set at another. So there are several rounds of
- * three marks. VALID says that the slot is whole. SEAL is begun when VALID is set, in the same run of the device: what is
- * seen of it proves VALID. VOID says that the slot is about to be erased. What a later round says counts. A slot is
- * proved before the other one is erased, and made void before it is erased itself, so that what a torn mark or a torn
- * erasure may still say cannot matter. */
+/* Power that fails leaves marks that read as set at one time and as not set at another. So there are several rounds
+ * of three marks. VALID says that the slot is whole. SEAL is begun when VALID is set, in the same run of the device:
+ * what is seen of it proves VALID. VOID says that the slot is about to be erased. What a later round says counts. A
+ * slot is proved before the other one is erased, and made void before it is erased itself, so that what a torn mark
+ * or a torn erasure may still say cannot matter. */
 typedef enum { EK_MARKS_NONE, EK_MARKS_DOUBTFUL, EK_MARKS_PROVED } ek_marks;
 
 ek_marks ek_marks_of(const ek_slots *slots, uint32_t slot);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two slots in flash, of which one runs while the other takes an update. Power may fail at any time: afterwards the old
- * or the new payload runs, and the next update succeeds. docs/updates.md says why.
+/* Two slots in flash, of which one runs while the other takes an update. Power may fail at any time: afterwards the
+ * old or the new payload runs, and the next update succeeds. docs/updates.md says why.
  *
- * A slot: the header (192 bytes), from 192 on eight rounds of three marks of 32 bytes each (ek_marks.h), from 1024 on the
- * payload. A slot counts if its marks say so, the header is accepted, and the payload has its hash. */
+ * A slot: the header (192 bytes), from 192 on eight rounds of three marks of 32 bytes each (ek_marks.h), from 1024
+ * on the payload. A slot counts if its marks say so, the header is accepted, and the payload has its hash. */
 #ifndef EK_SLOTS_H
 #define EK_SLOTS_H
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two slots of NOR flash on a host, which lose power when they are told to.
  *
- * Programming turns ones into zeros, a write unit at a time; erasing turns a sector's bits into ones. A cut within an
- * operation leaves each bit that it would have turned turned, not turned, or in doubt: then every read sees it anew. With
- * ECC a unit that was cut cannot be read at all until it is erased. Programming a unit that holds a zero is counted as a
- * mistake of the caller. */
+ * Programming turns ones into zeros, a write unit at a time; erasing turns a sector's bits into ones. A cut within
+ * an operation leaves each bit that it would have turned turned, not turned, or in doubt: then every read sees it
+ * anew. With ECC a unit that was cut cannot be read at all until it is erased. Programming a unit that holds a zero
+ * is counted as a mistake of the caller. */
 #ifndef FLASH_MODEL_H
 #define FLASH_MODEL_H
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Updates that lose power: `power_cuts SEED CUTS`. Each setting is a random flash, and an update, whole or of changes,
- * that is cut within and behind each unit that it programs and each sector that it erases, marks often. The device boots, and
- * three further updates are cut at random steps, often early ones. After each cut the device boots twice, and one of the
- * payloads that were written must run, byte by byte. An update without a cut must succeed then. Prints JSON; exits with 1
- * where not. The signature is a stand-in, two hashes with a secret, as what is tried here is the flash. */
+/* Updates that lose power: `power_cuts SEED CUTS`. Each setting is a random flash, and an update, whole or of
+ * changes, that is cut within and behind each unit that it programs and each sector that it erases, marks often. The
+ * device boots, and three further updates are cut at random steps, often early ones. After each cut the device boots
+ * twice, and one of the payloads that were written must run, byte by byte. An update without a cut must succeed
+ * then. Prints JSON; exits with 1 where not. The signature is a stand-in, two hashes with a secret, as what is tried
+ * here is the flash. */
 #include "flash_model.h"
 
 #include <stdio.h>

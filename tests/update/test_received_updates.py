@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
-from update_device import HERE, NETWORK, Outcome, outcomes, signed
+from update_device import FOLDER, HERE, NETWORK, Outcome, outcomes, signed
 
 pytest.importorskip("cryptography")
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edgekc.firmware.toolchain import host_compiler
 from edgekc.update import delta, package
 from edgekc.update.header import HEADER_BYTES, SIGNED_BYTES, UpdateError, parse
+from edgekc.update.status import TEXTS
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OLD = random.Random(1).randbytes(3001)
@@ -159,3 +164,32 @@ def test_changes_make_the_new_payload() -> None:
 
 def test_the_driver_is_that_of_this_device() -> None:
     assert NETWORK.rstrip(b"\0").decode() in (HERE / "driver.c").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    text = (HERE.parents[1] / "docs" / "updates.md").read_text()
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_document_s_c_compiles(tmp_path: Path) -> None:
+    use, hooks = blocks("c")
+    at = use.index("ek_update_status status")
+    body = f"void use(const uint8_t *header, const uint8_t *data, uint32_t data_bytes)\n{{\n{use[at:]}}}\n"
+    start = '#include "ek_slots.h"\n#include "ek_ed25519.h"\n#include <string.h>\n'
+    (tmp_path / "main.c").write_text(f"{start}{hooks}{use[:at]}{body}")
+    command = [*host_compiler().command, "-std=c99", "-Wall", "-Werror", "-Wno-unused-but-set-variable"]
+    command += ["-Wno-unused-variable", f"-I{FOLDER}", "-c", str(tmp_path / "main.c"), "-o", str(tmp_path / "main.o")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_document_s_header_is_the_one() -> None:
+    text = (HERE.parents[1] / "docs" / "updates.md").read_text()
+    table = text[text.index("A header of 192 bytes") : text.index("Changes are records")]
+    rows = [tuple(map(int, row)) for row in re.findall(r"^\| (\d+) \| (\d+) \|", table, re.MULTILINE)]
+    assert [at for at, _ in rows] == [sum(size for _, size in rows[:i]) for i in range(len(rows))]
+    assert sum(rows[-1]) == HEADER_BYTES and rows[-1][0] == SIGNED_BYTES
+    pieces = [size for _, size in rows[:-1]]
+    assert pieces == [4, 2, 2, *([4] * 7), 16, 32, 32, 12]
+    statuses = text[text.index("## Statuses") : text.index("## Keys")]
+    assert "| 24, 25, 26 |" in statuses and len(TEXTS) == 27
