@@ -2,8 +2,8 @@
 
     python benchmarks/power_cuts.py [--cuts 100000] [--seed 1] [--json]
 
-tests/update/power_cuts.c says what a setting is and what must hold. The same seed and count give the same figures. Needs
-a checkout and a C compiler.
+tests/update/power_cuts.c says what a setting is and what must hold. The same seed and count give the same figures.
+Needs a checkout and a C compiler.
 """
 
 from __future__ import annotations
