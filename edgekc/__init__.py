@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .api.reporting import Report, make_report
     from .api.results import Built, Costs, Evaluation, LayerCosts, Verification
     from .api.searching import Search, Trials, search, work
+    from .api.updates import KeyPair, Update, check_update, make_keys, network_of, sign_update
     from .boards.board import Board, load_board
     from .console.session import Way
     from .demo.walk import DEMO_DATA, run_demo
@@ -76,6 +77,7 @@ __all__ = [
     "FormatError",
     "Inspection",
     "Judgement",
+    "KeyPair",
     "LayerCosts",
     "Mlperf",
     "MlperfRow",
@@ -93,6 +95,7 @@ __all__ = [
     "Trial",
     "Trials",
     "UnsupportedError",
+    "Update",
     "UsageError",
     "Verification",
     "VerifyError",
@@ -101,6 +104,7 @@ __all__ = [
     "bench",
     "check",
     "check_tools",
+    "check_update",
     "compare_builds",
     "compile",
     "compress",
@@ -114,12 +118,15 @@ __all__ = [
     "load",
     "load_board",
     "load_recipe",
+    "make_keys",
     "make_report",
+    "network_of",
     "new_app",
     "open_program",
     "run_demo",
     "run_mlperf",
     "search",
+    "sign_update",
     "transfer",
     "work",
 ]
@@ -140,6 +147,7 @@ _PLACES = {
     "api.reporting": ("Report", "make_report"),
     "api.results": ("Built", "Costs", "Evaluation", "LayerCosts", "Verification"),
     "api.searching": ("Search", "Trials", "search", "work"),
+    "api.updates": ("KeyPair", "Update", "check_update", "make_keys", "network_of", "sign_update"),
     "boards.board": ("Board", "load_board"),
     "console.session": ("Way",),
     "demo.walk": ("DEMO_DATA", "run_demo"),

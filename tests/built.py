@@ -15,7 +15,11 @@ from functools import partial
 from pathlib import Path
 
 from edgekc.firmware import objects
-from edgekc.firmware.toolchain import Compiler
+from edgekc.firmware.toolchain import Compiler, host_compiler
+
+# Flags for C by hand.
+STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wundef", "-Wconversion", "-Werror")
+SANITIZED = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
 
 
 def address_sanitizer() -> str:
@@ -81,3 +85,17 @@ def shared_library(compiler: Compiler, flags: Sequence[str], sources: Sequence[P
             for part in parts:
                 part.unlink()
     return library
+
+
+def program_of(name: str, sources: Sequence[Path], words: Sequence[str]) -> Path:
+    """A program of this machine's compiler, built once by its content, for all processes."""
+    compiler = host_compiler()
+    keys = [objects.key_of(compiler, words, path) for path in sources]
+    with alone(f"{name}-{hashlib.sha256(repr(keys).encode()).hexdigest()}") as folder:
+        made = folder / name
+        if None in keys or not made.is_file():
+            command = [*compiler.command, *words, *map(str, sources), "-o", str(folder / "fresh")]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            (folder / "fresh").replace(made)
+    return made

@@ -50,6 +50,7 @@ FAST = (
     "train/test_steps_learned.py",
     "train/test_transfer.py::test_stages_share_epochs_and_turns",
     "train/test_transfer.py::test_variants_differ_in_what_is_learned_alone",
+    "update/",
 )
 NOT_FAST = (  # but for these: each takes a second or several, and a cheaper test reaches its module too
     "api/test_api.py::test_fit_and_measure_agree",
@@ -212,6 +213,7 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "unit/test_rows.py::test_too_little",
     "unit/test_rows.py::test_with_room",
     "unit/test_testing.py::test_modules_are",
+    "update/test_power_cuts.py",
 )
 
 # Sweeps of which the default run has a sample, by the name of the test below tests/, or how it starts; other tests have

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from new_apps import SANITIZED, STRICT
+from built import SANITIZED, STRICT
 
 from edgekc.assets import RUNTIME_C
 from edgekc.firmware.toolchain import host_compiler

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.util
 import io
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
-from built import alone
 from cli_command import Result
 
-from edgekc.firmware import objects
-from edgekc.firmware.toolchain import host_compiler
-
-STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wundef", "-Wconversion", "-Werror")
-SANITIZED = ("-fsanitize=undefined,address", "-fno-sanitize-recover=all", "-g")
 TOOLS = ("make", "arm-none-eabi-gcc", "qemu-system-arm", "cc")
 
 
@@ -40,20 +32,6 @@ def make(folder: Path, *words: str, fails: bool = False) -> str:
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     assert fails or done.stderr == ""
     return done.stdout + done.stderr
-
-
-def program_of(name: str, sources: Sequence[Path], words: Sequence[str]) -> Path:
-    """A program of this machine's compiler, built once by its content, for all processes."""
-    compiler = host_compiler()
-    keys = [objects.key_of(compiler, words, path) for path in sources]
-    with alone(f"{name}-{hashlib.sha256(repr(keys).encode()).hexdigest()}") as folder:
-        made = folder / name
-        if None in keys or not made.is_file():
-            command = [*compiler.command, *words, *map(str, sources), "-o", str(folder / "fresh")]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-            (folder / "fresh").replace(made)
-    return made
 
 
 def train(folder: Path, *words: str | Path) -> Result:

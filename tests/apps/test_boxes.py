@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from built import address_sanitizer
-from new_apps import SANITIZED
+from built import SANITIZED, address_sanitizer
 from vision_program import Boxes, boxes, program
 
 from edgekc.apps.boxes import (

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from built import address_sanitizer
-from new_apps import SANITIZED
+from built import SANITIZED, address_sanitizer
 from vision_program import headers, program
 
 from edgekc.apps import netpbm

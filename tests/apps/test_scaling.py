@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from built import address_sanitizer
-from new_apps import SANITIZED, STRICT
+from built import SANITIZED, STRICT, address_sanitizer
 from vision_program import C_FILES, FOLDERS, Array, Scaling, centred, program, scaled
 
 from edgekc.apps import scaling

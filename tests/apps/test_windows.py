@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from built import address_sanitizer
-from new_apps import SANITIZED, STRICT, program_of
+from built import SANITIZED, STRICT, address_sanitizer, program_of
 
 from edgekc.apps import decisions, windows
 from edgekc.apps.decisions import NONE, Errors

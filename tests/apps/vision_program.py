@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from new_apps import STRICT, program_of
+from built import STRICT, program_of
 
 from edgekc.apps.boxes import Box, Head
 from edgekc.apps.scaling import FORMATS, Crop
