@@ -8,9 +8,9 @@ import memory_filters
 import numpy as np
 import streaming
 from float_nets import FloatNet
-from random_layers import Builder
-from random_models import tensor
 
+from edgekc.fuzzing.layers import Builder
+from edgekc.fuzzing.values import tensor
 from edgekc.graph.ir import Array, Tensor
 from edgekc.graph.op import view_of
 

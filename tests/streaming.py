@@ -10,11 +10,12 @@ import flatbuffers
 import numpy as np
 import oracle
 import tflite
-from oracle_operators import inputs_of
-from random_layers import PROBABILITY, Builder, linear
-from random_models import f32, tensor
-from random_nets import LAYERS
 
+from edgekc.fuzzing import tflite_file
+from edgekc.fuzzing.file_operators import inputs_of
+from edgekc.fuzzing.layers import PROBABILITY, Builder, linear
+from edgekc.fuzzing.nets import LAYERS
+from edgekc.fuzzing.values import f32, tensor
 from edgekc.graph.ir import Array, AttrValue, Quant, Tensor
 from edgekc.graph.op import View
 
@@ -34,7 +35,7 @@ def model(
 ) -> bytes:
     """The .tflite file. Variables are read before all nodes and assigned behind them, and CALL_ONCE starts them."""
     b = flatbuffers.Builder(1024)
-    buffers = [oracle._table(b, "Buffer")]
+    buffers = [tflite_file.table(b, "Buffer")]
     codes: dict[str, int] = {}
     operands = [inputs_of(view) for view in views]
     rows = [t for view, row in zip(views, operands, strict=True) for t in (*row, *view.outputs)]
@@ -44,26 +45,26 @@ def model(
     handles = {v.name: len(tables) + i for i, v in enumerate(variables)}
     tables += [_handle_tensor(b, v.name) for v in variables]
 
-    once = oracle._table(b, "CallOnceOptions", InitSubgraphIndex=1)
+    once = tflite_file.table(b, "CallOnceOptions", InitSubgraphIndex=1)
     operators = [_operator(b, codes, "CALL_ONCE", [], [], "CallOnceOptions", once)]
     operators += [_var_handle(b, codes, v.name, handles[v.name]) for v in variables]
     operators += [_operator(b, codes, "READ_VARIABLE", [handles[v.name]], [index[v.read.name]]) for v in variables]
     operators += [
-        oracle._operator(b, view, [index[t.name] for t in row], [index[t.name] for t in view.outputs], codes)
+        tflite_file.operator(b, view, [index[t.name] for t in row], [index[t.name] for t in view.outputs], codes)
         for view, row in zip(views, operands, strict=True)
     ]
     operators += [
         _operator(b, codes, "ASSIGN_VARIABLE", [handles[v.name], index[v.kept]], []) for v in variables if v.kept
     ]
     ends = dict(
-        Inputs=oracle._vector(b, [index[t.name] for t in inputs], "int32"),
-        Outputs=oracle._vector(b, [index[n] for n in outputs], "int32"),
+        Inputs=tflite_file.vector(b, [index[t.name] for t in inputs], "int32"),
+        Outputs=tflite_file.vector(b, [index[n] for n in outputs], "int32"),
     )
-    parts = dict(Tensors=oracle._offsets(b, tables), Operators=oracle._offsets(b, operators))
-    graphs = [oracle._table(b, "SubGraph", **parts, **ends), _first_values(b, codes, buffers, variables)]
-    code_tables = [oracle._operator_code(b, builtin) for builtin in codes]
-    lists = dict(OperatorCodes=oracle._offsets(b, code_tables), Subgraphs=oracle._offsets(b, graphs))
-    root = oracle._table(b, "Model", Version=3, **lists, Buffers=oracle._offsets(b, buffers))
+    parts = dict(Tensors=tflite_file.offsets(b, tables), Operators=tflite_file.offsets(b, operators))
+    graphs = [tflite_file.table(b, "SubGraph", **parts, **ends), _first_values(b, codes, buffers, variables)]
+    code_tables = [tflite_file.operator_code(b, builtin) for builtin in codes]
+    lists = dict(OperatorCodes=tflite_file.offsets(b, code_tables), Subgraphs=tflite_file.offsets(b, graphs))
+    root = tflite_file.table(b, "Model", Version=3, **lists, Buffers=tflite_file.offsets(b, buffers))
     b.Finish(root, b"TFL3")
     return bytes(b.Output())
 
@@ -93,9 +94,9 @@ def _first_values(
             _var_handle(b, codes, v.name, handle),
             _operator(b, codes, "ASSIGN_VARIABLE", [handle, handle + 1], []),
         ]
-    nothing = [oracle._vector(b, [], "int32") for _ in range(2)]
-    parts = dict(Tensors=oracle._offsets(b, tables), Operators=oracle._offsets(b, operators))
-    return oracle._table(b, "SubGraph", **parts, Inputs=nothing[0], Outputs=nothing[1])
+    nothing = [tflite_file.vector(b, [], "int32") for _ in range(2)]
+    parts = dict(Tensors=tflite_file.offsets(b, tables), Operators=tflite_file.offsets(b, operators))
+    return tflite_file.table(b, "SubGraph", **parts, Inputs=nothing[0], Outputs=nothing[1])
 
 
 def _with(t: Tensor, value: Array) -> Tensor:
@@ -107,17 +108,17 @@ def _tensor(b: flatbuffers.Builder, t: Tensor, buffers: list[int]) -> int:
     if t.data is not None:
         data = b.CreateByteVector(np.ascontiguousarray(t.data).tobytes())
         slot = len(buffers)
-        buffers.append(oracle._table(b, "Buffer", Data=data))
-    return oracle._tensor(b, t, slot)
+        buffers.append(tflite_file.table(b, "Buffer", Data=data))
+    return tflite_file.tensor_table(b, t, slot)
 
 
 def _handle_tensor(b: flatbuffers.Builder, name: str) -> int:
-    fields = dict(Name=b.CreateString(f"{name}/handle"), Shape=oracle._vector(b, [], "int32"))
-    return oracle._table(b, "Tensor", **fields, Type=tflite.TensorType.RESOURCE, Buffer=0)
+    fields = dict(Name=b.CreateString(f"{name}/handle"), Shape=tflite_file.vector(b, [], "int32"))
+    return tflite_file.table(b, "Tensor", **fields, Type=tflite.TensorType.RESOURCE, Buffer=0)
 
 
 def _var_handle(b: flatbuffers.Builder, codes: dict[str, int], name: str, output: int) -> int:
-    options = oracle._table(b, "VarHandleOptions", Container=b.CreateString(""), SharedName=b.CreateString(name))
+    options = tflite_file.table(b, "VarHandleOptions", Container=b.CreateString(""), SharedName=b.CreateString(name))
     return _operator(b, codes, "VAR_HANDLE", [], [output], "VarHandleOptions", options)
 
 
@@ -125,10 +126,14 @@ def _operator(
     b: flatbuffers.Builder, codes: dict[str, int], builtin: str, inputs: Sequence[int], outputs: Sequence[int],
     kind: str = "", options: int | None = None,
 ) -> int:  # fmt: skip
-    ends: dict[str, Any] = dict(Inputs=oracle._vector(b, inputs, "int32"), Outputs=oracle._vector(b, outputs, "int32"))
+    ends: dict[str, Any] = dict(
+        Inputs=tflite_file.vector(b, inputs, "int32"), Outputs=tflite_file.vector(b, outputs, "int32")
+    )
     place = codes.setdefault(builtin, len(codes))
     number = getattr(tflite.BuiltinOptions, kind) if kind else None
-    return oracle._table(b, "Operator", OpcodeIndex=place, **ends, BuiltinOptions=options, BuiltinOptionsType=number)
+    return tflite_file.table(
+        b, "Operator", OpcodeIndex=place, **ends, BuiltinOptions=options, BuiltinOptionsType=number
+    )
 
 
 @dataclass(frozen=True, slots=True)

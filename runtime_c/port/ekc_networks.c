@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs generated networks one after the other under the sanitizers. The build writes the table `networks`.
  *
@@ -5,7 +6,7 @@
  * for each sample the output of every layer, then the network's outputs. Buffers have exactly their size. While a
  * layer runs, all bytes of the arena, the inputs and the outputs that are not its own are poisoned.
  */
-#include "random_driver.h"
+#include "ekc_networks.h"
 
 #include <stdio.h>
 #include <stdlib.h>

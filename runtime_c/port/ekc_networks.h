@@ -1,6 +1,7 @@
-/* The table of networks that random_driver.c runs. */
-#ifndef RANDOM_DRIVER_H
-#define RANDOM_DRIVER_H
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of networks that ekc_networks.c runs. */
+#ifndef EKC_NETWORKS_H
+#define EKC_NETWORKS_H
 
 #include <stdint.h>
 
