@@ -30,6 +30,7 @@ from . import (
     export_onnx,
     fit,
     flash,
+    fuzz,
     graph,
     inspect,
     measure,
@@ -59,7 +60,7 @@ _COMMANDS: tuple[tuple[str, tuple[tuple[ModuleType, Callable[..., None]], ...]],
     ("With a board", ((boards, boards.boards), (build, build.build), (flash, flash.flash),
                       (run_command, run_command.run), (mlperf, mlperf.mlperf),
                       (simulate, simulate.simulate))),
-    ("This machine", ((doctor, doctor.doctor),)),
+    ("This machine", ((doctor, doctor.doctor), (fuzz, fuzz.fuzz))),
 )  # fmt: skip
 
 app = typer.Typer(
