@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -78,6 +79,25 @@ def batch_of(x: Any, manifest: Mapping[str, Any], layout: str = "") -> Batch:
     if len(counts) > 1 or len(singles) > 1:
         raise UsageError("the inputs have different numbers of samples", where=str(manifest["name"]))
     return Batch(np.concatenate(rows, axis=1).tobytes(), counts.pop(), singles.pop(), all(reals))
+
+
+def inputs_of_file(data: Any, manifest: Mapping[str, Any], count: int) -> Batch | None:
+    """Samples of an .npz that has an array for each input, x0, x1, ..., as `edgekc fuzz` writes it; None of others.
+
+    Args:
+        count: only the first so many.
+
+    Raises:
+        UsageError: as `batch_of`.
+    """
+    if not isinstance(data, (str, Path)) or Path(data).suffix != ".npz" or not zipfile.is_zipfile(data):
+        return None
+    with zipfile.ZipFile(data) as archive:
+        if "x0.npy" not in archive.namelist():
+            return None
+    with np.load(data) as arrays:
+        found = [arrays[f"x{i}"][:count] for i in range(len(arrays.files)) if f"x{i}" in arrays.files]
+    return batch_of(found if len(found) > 1 else found[0], manifest)
 
 
 def _channels_last(array: Array, shape: tuple[int, ...]) -> Array:

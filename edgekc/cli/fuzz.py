@@ -51,6 +51,7 @@ def fuzz(
         typer.Option("--op", metavar="NAME", help="Only networks with this operator; repeatable."),
     ] = None,
     out: Annotated[Path, typer.Option("-o", metavar="DIR", help="Where files of what is found go.")] = Path(),
+    first: Annotated[bool, typer.Option("--first", help="End at the first difference.")] = False,
     as_json: way.AsJson = False,
 ) -> None:
     """Draw random networks, and compare everything that computes them; exit 1 where bytes differ.
@@ -74,7 +75,7 @@ def fuzz(
         say(f"seed {seed}")
     with bars() as shown:
         found = run(
-            seed, seconds=seconds, networks=networks, boards=boards or (), flags=flags, ops=ops or (), out=out,
+            seed, seconds=seconds, networks=networks, boards=boards or (), flags=flags, ops=ops or (), out=out, first=first,
             progress=shown.progress,
         )  # fmt: skip
     if as_json:

@@ -21,7 +21,7 @@ from ..assets import RUNTIME_C, runtime_file
 from ..boards.cores import CORES
 from ..firmware.toolchain import host_compiler
 from ..format.pack import Packed, read
-from ..generate.plan import Group, Location, Plan, plan
+from ..generate.plan import Group, Location, Plan, base_of, placed
 from ..generate.row_groups import HELD_BYTES, schedule
 from ..generate.sources import generate
 from ..graph.ir import Array
@@ -112,11 +112,12 @@ def jobs_of(name: str, data: bytes, inputs: Sequence[Array], chosen: Sequence[Fa
     samples = np.concatenate(rows, axis=1).tobytes()
     found: dict[tuple[object, ...], Job] = {}
     for i, family in enumerate(families() if chosen is None else chosen):
-        planned = plan(packed.graph, family.features)
-        symbols = [step.kernel.symbol for step in planned.steps]
+        base = base_of(packed.graph, family.features)
+        symbols = [kernel.symbol for _, kernel in base.layers]
         own = any(symbol.endswith("_vec") for symbol in symbols)  # else the family's flags compile nothing
         key = (*symbols, family.flags if own else ())
-        found.setdefault(key, Job(f"{name}_{i}", family, planned, packed, data, samples, count))
+        if key not in found:
+            found[key] = Job(f"{name}_{i}", family, placed(base), packed, data, samples, count)
     return list(found.values())
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -136,6 +136,7 @@ def _given(net: RandomNet, t: Tensor, levels: Array, rng: Rng) -> Array:
     if t.dtype == "uint8":
         return (levels.astype(np.int64) + 128).astype(np.uint8)
     if t.dtype == "float32":
-        q = next(v.out.q for v in net.views if v.node.inputs[:1] == (t.name,))
+        out = next(v.out for v in net.views if v.node.inputs[:1] == (t.name,))
+        q = out.q if out.dtype == "int8" else replace(out.q, zero_points=(out.q.zero_point - 128,))
         return (np.float32(q.scale) * (levels.astype(np.float32) - np.float32(q.zero_point))).astype(np.float32)
     return levels

@@ -85,6 +85,7 @@ def fuzz(
     flags: str = "",
     ops: Sequence[str] = (),
     out: Path = Path(),
+    first: bool = False,
     shrink_s: float = _SHRINKING_S,
     progress: Progress = silent,
 ) -> Run:
@@ -99,6 +100,7 @@ def fuzz(
             optimisation levels batch by batch.
         ops: only networks with one of these operators.
         out: the folder for what is found.
+        first: end at the first difference.
         shrink_s: for making each finding small.
         progress: is told how far it is.
 
@@ -124,6 +126,7 @@ def fuzz(
     with tempfile.TemporaryDirectory(prefix="edgekc-fuzz-") as folder:
         place = Path(folder)
         loop = _Loop(run, levels or default_flags(place), bool(levels), chosen, found, place, out, shrink_s)
+        loop.most = 1 if first else MOST_FINDINGS
         try:
             loop.go(begun, seconds, networks, ops, progress)
         except (Stopped, KeyboardInterrupt):
@@ -169,7 +172,7 @@ class _Loop:
         from .interpreter import Interpreter
 
         self.run, self.folder, self.out, self.shrink_s, self.boards = run, folder, out, shrink_s, boards
-        self.levels, self.on_boards = levels, on_boards
+        self.levels, self.on_boards, self.most = levels, on_boards, MOST_FINDINGS
         self.kernels = [Kernels(folder / f"kernels_{i}", flags) for i, flags in enumerate(levels)]
         self.interpreter = None if found is None else Interpreter(found)
         self.rounding = "tflite" if found is None or "litert" in found.title else "double"
@@ -192,7 +195,7 @@ class _Loop:
             self._batch(range(number, number + count), batch, ops)
             number, batch = number + count, batch + 1
             took, left = time.monotonic() - before, (seconds or 0) - (time.monotonic() - begun)
-            if len(self.run.findings) >= MOST_FINDINGS or (seconds is not None and left <= 0):
+            if len(self.run.findings) >= self.most or (seconds is not None and left <= 0):
                 return
             size = _LARGEST_BATCH if batch > 1 else 2 * _FIRST_BATCH
             if seconds is not None:  # batches that end in time
@@ -236,7 +239,7 @@ class _Loop:
         from .failures import reported
 
         self.run.findings.append(str(finding))
-        if len(self.run.written) >= MADE_SMALL:
+        if len(self.run.written) >= min(MADE_SMALL, self.most):
             return
         stem = f"fuzz-{self.run.seed}-{len(self.run.written) + 1}"
         done = reported(finding, sides, self.out, stem, self.rounding, self.shrink_s)

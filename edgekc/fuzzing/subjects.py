@@ -94,8 +94,10 @@ def _stored(net: RandomNet, name: str, value: Array, dtype: str) -> Array:
         return value
     if value.dtype == np.uint8:
         return (value ^ np.uint8(0x80)).view(np.int8)
-    q = next(v.out.q for v in net.views if v.node.inputs[:1] == (name,))
-    return np.asarray((np.round(value / np.float32(q.scale)) + q.zero_point).astype(dtype))
+    out = next(v.out for v in net.views if v.node.inputs[:1] == (name,))
+    info = np.iinfo(out.dtype)
+    levels = np.clip(np.round(value / np.float32(out.q.scale)) + out.q.zero_point, info.min, info.max).astype(out.dtype)
+    return _stored(net, name, levels, dtype)
 
 
 def imported_outputs(s: Subject) -> Sequence[Array] | None:
