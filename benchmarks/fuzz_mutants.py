@@ -40,8 +40,8 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("add-rounding", f"{PORTABLE}/ek_add_s8.c", "out_multiplier), out_half, out_right)",
-           "out_multiplier), out_half - 1, out_right)", "sums round halves down"),
+    Mutant("add-broadcast", f"{PORTABLE}/ek_add_s8.c", "*vy = y + o * p->y_outer + m * p->y_mid",
+           "*vy = y + o * p->y_outer + m * p->x_mid", "the second operand steps as the first"),
     Mutant("max-pool-start", f"{PORTABLE}/ek_max_pool_s8.c", "largest = p->act_min;", "largest = 0;",
            "maxima start at 0"),
     Mutant("average-half", f"{PORTABLE}/ek_average_pool_s8.c", "half = count / 2", "half = (count - 1) / 2",

@@ -75,8 +75,8 @@ def fuzz(
         say(f"seed {seed}")
     with bars() as shown:
         found = run(
-            seed, seconds=seconds, networks=networks, boards=boards or (), flags=flags, ops=ops or (), out=out, first=first,
-            progress=shown.progress,
+            seed, seconds=seconds, networks=networks, boards=boards or (), flags=flags, ops=ops or (), out=out,
+            first=first, progress=shown.progress,
         )  # fmt: skip
     if as_json:
         say_json(found.to_dict())

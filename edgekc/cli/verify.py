@@ -64,10 +64,7 @@ def verify(
     from ..terminal import say_json
     from ..train.bars import bars
 
-    if folder.is_file():
-        program = compile(folder, board=board or DEFAULT_BOARD)
-    else:
-        program = open_program(folder, board=board)
+    program = compile(folder, board=board or DEFAULT_BOARD) if folder.is_file() else open_program(folder, board=board)
     reach = way.make_way(
         link, tool, probe, port, openocd_config, tool_option, flash=not no_flash, timeout_s=timeout_s,
         optimise=optimise.value,

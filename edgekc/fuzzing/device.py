@@ -44,7 +44,7 @@ def run(
     done: list[tuple[Job, list[list[bytes]]]] = []
     stopped: list[tuple[Job, str]] = []
     small: list[Job] = []
-    waiting = _batches(board, jobs)
+    waiting = batches(board, jobs)
     while waiting:
         part = waiting.pop()
         try:
@@ -61,22 +61,22 @@ def run(
     return done, stopped, small
 
 
-def _batches(board: Board, jobs: Sequence[Job]) -> list[list[Job]]:
+def batches(board: Board, jobs: Sequence[Job]) -> list[list[Job]]:
     """Jobs that should fit into one image each."""
     memories = {kind: max((m.size_bytes for m in board.memories if m.kind == kind), default=1 << 30) for kind in ("flash", "ram")}  # fmt: skip  # noqa: E501
-    batches: list[list[Job]] = []
+    made: list[list[Job]] = []
     flash = ram = 0
     for job in jobs:
         size = len(job.data) + 4000
         buffers = job.plan.input_bytes + job.plan.output_bytes
         flash, ram = flash + size, ram + buffers
-        arena = max((j.plan.arena_bytes for j in (*(batches[-1] if batches else ()), job)), default=0)
+        arena = max((j.plan.arena_bytes for j in (*(made[-1] if made else ()), job)), default=0)
         full = flash + _CODE_BYTES > memories["flash"] or ram + arena + 8000 > memories["ram"]
-        if not batches or full or len(batches[-1]) == PER_FILE:
-            batches.append([])
+        if not made or full or len(made[-1]) == PER_FILE:
+            made.append([])
             flash, ram = size, buffers
-        batches[-1].append(job)
-    return batches
+        made[-1].append(job)
+    return made
 
 
 def _run(board: Board, jobs: Sequence[Job], folder: Path, flags: Sequence[str]) -> list[list[list[bytes]]]:

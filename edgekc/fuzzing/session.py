@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..boards.board import Board, load_board
 from ..emulate import litert
@@ -18,6 +18,10 @@ from ..errors import EdgekcError, ToolError, UsageError
 from ..files.stopping import Stopped
 from ..firmware.toolchain import emulator, host_compiler
 from ..progress import Progress, silent
+
+if TYPE_CHECKING:
+    from .comparing import Finding
+    from .sides import Sides
 
 SECONDS = 60.0
 ALL_FLAGS = (("-O0",), ("-O1",), ("-O2",), ("-O3",), ("-Os",))  # of --flags all
@@ -41,7 +45,7 @@ class Run:
         small: networks for which a board has no room.
         operators: of the compiled networks: how many networks have each.
         seconds: in all.
-        findings: what is wrong, a line each.
+        findings: what is wrong, a line for each network.
         written: the files of those that were made small, and the command that shows each again.
         notes: what was not compared, and why.
         stopped: ended by the user before its time.
@@ -109,7 +113,20 @@ def fuzz(
         ToolError: no compiler, no emulator for a board, or the packages that write networks are missing.
         BoardError: there is no such board.
     """
-    check_writer()
+    run, begun = Run(seed), time.monotonic()
+    try:
+        check_writer()
+        _fuzz(run, begun, seconds, networks, boards, flags, ops, out, first, shrink_s, progress)
+    except (Stopped, KeyboardInterrupt):
+        run.stopped = True
+    run.seconds = round(time.monotonic() - begun, 1)
+    return run
+
+
+def _fuzz(
+    run: Run, begun: float, seconds: float | None, networks: int | None, boards: Sequence[str | Path | Board],
+    flags: str, ops: Sequence[str], out: Path, first: bool, shrink_s: float, progress: Progress,
+) -> None:  # fmt: skip
     from . import drawing
 
     drawing.check_operators(ops)
@@ -118,23 +135,17 @@ def fuzz(
     for board in chosen:
         emulator(board)
     host_compiler()
-    run = Run(seed)
     found = litert.find(None)
     if found is None:
         run.notes.append(f"LiteRT was not asked: it is not installed; {litert.INSTALL}")
-    begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="edgekc-fuzz-") as folder:
         place = Path(folder)
         loop = _Loop(run, levels or default_flags(place), bool(levels), chosen, found, place, out, shrink_s)
         loop.most = 1 if first else MOST_FINDINGS
         try:
             loop.go(begun, seconds, networks, ops, progress)
-        except (Stopped, KeyboardInterrupt):
-            run.stopped = True
         finally:
             loop.close()
-    run.seconds = round(time.monotonic() - begun, 1)
-    return run
 
 
 def check_writer() -> None:
@@ -232,19 +243,26 @@ class _Loop:
         self.run.small += checked.small
         for side, count in checked.sides.items():
             self.run.sides[side] = self.run.sides.get(side, 0) + count
+        wrong: dict[tuple[str, int, str], list[Finding]] = {}
         for finding in [*findings, *checked.findings]:
-            self._take(finding, sides)
+            wrong.setdefault((finding.kind, finding.seed, finding.form), []).append(finding)
+        for alike in wrong.values():
+            self._take(alike, sides)
 
-    def _take(self, finding: Any, sides: Any) -> None:
+    def _take(self, alike: Sequence[Finding], sides: Sides) -> None:
+        """What is wrong with one network, on one or several sides; the first is made small."""
         from .failures import reported
 
-        self.run.findings.append(str(finding))
+        finding, *others = alike
+        also = sorted({f.side for f in others})
+        self.run.findings.append(f"{finding}; also: {', '.join(also)}" if also else str(finding))
         if len(self.run.written) >= min(MADE_SMALL, self.most):
             return
         stem = f"fuzz-{self.run.seed}-{len(self.run.written) + 1}"
         done = reported(finding, sides, self.out, stem, self.rounding, self.shrink_s)
         self.run.written.append({
-            "finding": str(finding), "side": finding.side, "flags": " ".join(sides.kernels.flags),
+            "finding": self.run.findings[-1], "side": finding.side, "also": also,
+            "flags": " ".join(sides.kernels.flags),
             "model": str(done.model), "inputs": str(done.inputs), "command": done.command, "text": done.text,
             "layers": done.layers, "listing": done.listing.splitlines(),
         })  # fmt: skip

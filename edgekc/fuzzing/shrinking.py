@@ -25,13 +25,13 @@ class Case:
 
 
 def shrunk(case: Case, fails: Callable[[Case], bool], seconds: float = 60.0) -> Case:
-    """The smallest case that was found within the time: fewer layers, then filters, samples and values.
+    """The smallest case that was found within the time: fewer layers, then filters, samples, sizes and values.
 
     Args:
         fails: whether a case is wrong as the first is; of one that cannot be compiled, False.
     """
     end = time.monotonic() + seconds
-    for smaller in (_parts, _fewer_filters, _fewer_samples, _simpler_weights, _simpler_inputs):
+    for smaller in (_parts, _fewer_filters, _fewer_samples, _smaller_sizes, _simpler_weights, _simpler_inputs):
         case = _walk(case, smaller, fails, end)
     return case
 
@@ -130,6 +130,65 @@ def _some_filters(t: Tensor, chosen: slice, filters: int) -> Tensor:
 def _fewer_samples(case: Case) -> Iterator[Case]:
     if len(case.samples) > 1:
         yield from (Case(case.net, [row]) for row in case.samples)
+
+
+def _smaller_sizes(case: Case) -> Iterator[Case]:
+    """One axis of the only node shorter: any of operators element by element, height and width of windows."""
+    if len(case.net.views) != 1 or len(case.net.outputs) != 1:
+        return
+    (view,) = case.net.views
+    if view.node.op not in _WINDOWS and view.node.op not in _EACH:
+        return
+    rank = len(view.x.shape)
+    for back in range(rank - 1, 0, -1) if view.node.op in _EACH else (3, 2):
+        size = view.x.shape[-back] if back <= rank else 1
+        for fewer in dict.fromkeys((1, size // 2, size - 1)):
+            if 0 < fewer < size and (smaller := _shorter(case, view, back, fewer)) is not None:
+                yield smaller
+
+
+_WINDOWS = ("conv2d", "depthwise", "average_pool", "max_pool")
+_EACH = (
+    *("add", "sub", "mul", "maximum", "minimum", "squared_difference", "div", "prelu", "relu", "logistic", "tanh"),
+    *("leaky_relu", "hard_swish", "gelu", "exp", "log", "abs", "neg", "sqrt", "rsqrt", "quantize"),
+)
+
+
+def _shorter(case: Case, view: View, back: int, fewer: int) -> Case | None:
+    """With the first so many of an axis, counted from the last; None where nothing would be left."""
+    size = view.x.shape[-back]
+
+    def cut(t: Tensor) -> Tensor:
+        if len(t.shape) < back or t.shape[-back] != size:
+            return t
+        shape = tuple(fewer if i == len(t.shape) - back else d for i, d in enumerate(t.shape))
+        quant = t.quant
+        if t.data is None:
+            return replace(t, shape=shape)
+        return replace(t, shape=shape, quant=quant, data=np.ascontiguousarray(_first(t.data, back, fewer)))
+
+    if view.node.op in _WINDOWS:
+        axis, pads = ("h", ("pad_top", "pad_bottom")) if back == 3 else ("w", ("pad_left", "pad_right"))
+        kernel = view.inputs[1].shape[-back] if len(view.inputs) > 1 else view[f"filter_{axis}"]
+        span = (kernel - 1) * view[f"dilation_{axis}"] + 1
+        count = (fewer + sum(view[p] for p in pads) - span) // view[f"stride_{axis}"] + 1
+        if count < 1 or any(view[p] for p in pads):  # SAME padding is another one for another size
+            return None
+        shape = tuple(count if i == len(view.out.shape) - back else d for i, d in enumerate(view.out.shape))
+        inputs, out = (cut(view.x), *view.inputs[1:]), replace(view.out, shape=shape)
+    else:
+        inputs, out = tuple(map(cut, view.inputs)), cut(view.out)
+    given = tuple(next(t for t in inputs if t.name == i.name) for i in case.net.inputs)
+    rows = [
+        [np.ascontiguousarray(x[tuple(map(slice, t.shape))]) for x, t in zip(row, given, strict=True)]
+        for row in case.samples
+    ]
+    smaller = replace(view, inputs=inputs, outputs=(out,))
+    return Case(replace(case.net, views=(smaller,), inputs=given, outputs=(out,)), rows)
+
+
+def _first(data: Array, back: int, fewer: int) -> Array:
+    return data[tuple(slice(fewer) if i == data.ndim - back else slice(None) for i in range(data.ndim))]
 
 
 def _simpler_weights(case: Case) -> Iterator[Case]:
