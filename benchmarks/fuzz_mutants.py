@@ -4,8 +4,7 @@
 
 Each mutant is one change of one line in a copy of the tree, where `edgekc fuzz` then runs by its usual options until it
 finds a difference or the time is up. Compiled kernels are kept between runs, so only the changed ones are compiled
-anew. The seconds are those of the whole command, with starting Python and making the finding small. Needs a checkout,
-gcc or clang, and the extra `fuzz`.
+anew. Needs a checkout, gcc or clang, and the extra `fuzz`.
 """
 
 from __future__ import annotations
@@ -96,7 +95,13 @@ MUTANTS = (
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What `edgekc fuzz` said of a mutant. `networks`: compared until then."""
+    """What `edgekc fuzz` said of a mutant.
+
+    Attributes:
+        seconds: until it was found, and `all_seconds` with starting the command and making the finding small.
+        networks: that were compared until then.
+        layers: of the small network.
+    """
 
     name: str
     file: str
@@ -105,7 +110,8 @@ class Found:
     what: str
     found: bool
     side: str
-    seconds: float
+    seconds: float | None
+    all_seconds: float
     networks: int
     layers: int
     finding: str
@@ -148,8 +154,8 @@ def search(mutant: Mutant, folder: Path, seconds: float) -> Found:
         raise SystemExit(f"{mutant.name}: edgekc fuzz ended with {done.returncode}: {done.stderr[-2000:]}")
     run = json.loads(done.stdout)
     first = run["written"][0] if run["written"] else {"side": "", "layers": 0, "finding": ""}
-    return Found(**asdict(mutant), found=bool(run["findings"]), side=first["side"], seconds=round(took, 1),
-                 networks=run["networks"], layers=first["layers"], finding=first["finding"])  # fmt: skip
+    return Found(**asdict(mutant), found=bool(run["findings"]), side=first["side"], seconds=run["first_s"],
+                 all_seconds=round(took, 1), networks=run["networks"], layers=first["layers"], finding=first["finding"])  # fmt: skip
 
 
 def main() -> None:
@@ -165,8 +171,8 @@ def main() -> None:
                 continue
             row = search(mutant, Path(folder), arguments.seconds)
             rows.append(row)
-            state = f"{row.seconds:6.1f} s, {row.networks:4} networks, {row.side}, {row.layers} layers"
-            print(f"{row.name:<20} {state if row.found else 'NOT FOUND'}", flush=True)
+            state = f"{row.seconds} s, {row.networks} networks, {row.side}, {row.layers} layers"
+            print(f"{row.name:<20} {state if row.found else 'not found'} ({row.all_seconds} s)", flush=True)
     if arguments.json:
         made = {
             "command": f"python benchmarks/fuzz_mutants.py --seconds {arguments.seconds:g} --json",

@@ -46,6 +46,7 @@ class Run:
         operators: of the compiled networks: how many networks have each.
         seconds: in all.
         findings: what is wrong, a line for each network.
+        first_s: seconds until the first of them, before it was made small.
         written: the files of those that were made small, and the command that shows each again.
         notes: what was not compared, and why.
         stopped: ended by the user before its time.
@@ -61,6 +62,7 @@ class Run:
     operators: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     findings: list[str] = field(default_factory=list)
+    first_s: float | None = None
     written: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     stopped: bool = False
@@ -183,6 +185,7 @@ class _Loop:
         from .interpreter import Interpreter
 
         self.run, self.folder, self.out, self.shrink_s, self.boards = run, folder, out, shrink_s, boards
+        self.begun = 0.0  # by time.monotonic
         self.levels, self.on_boards, self.most = levels, on_boards, MOST_FINDINGS
         self.kernels = [Kernels(folder / f"kernels_{i}", flags) for i, flags in enumerate(levels)]
         self.interpreter = None if found is None else Interpreter(found)
@@ -195,6 +198,7 @@ class _Loop:
     def go(
         self, begun: float, seconds: float | None, networks: int | None, ops: Sequence[str], progress: Progress
     ) -> None:
+        self.begun = begun
         number, batch, size = 0, 0, _FIRST_BATCH
         while networks is None or number < networks:
             count = size if networks is None else min(size, networks - number)
@@ -253,6 +257,8 @@ class _Loop:
         """What is wrong with one network, on one or several sides; the first is made small."""
         from .failures import reported
 
+        if self.run.first_s is None:
+            self.run.first_s = round(time.monotonic() - self.begun, 1)
         finding, *others = alike
         also = sorted({f.side for f in others})
         self.run.findings.append(f"{finding}; also: {', '.join(also)}" if also else str(finding))
