@@ -154,8 +154,10 @@ def search(mutant: Mutant, folder: Path, seconds: float) -> Found:
         raise SystemExit(f"{mutant.name}: edgekc fuzz ended with {done.returncode}: {done.stderr[-2000:]}")
     run = json.loads(done.stdout)
     first = run["written"][0] if run["written"] else {"side": "", "layers": 0, "finding": ""}
-    return Found(**asdict(mutant), found=bool(run["findings"]), side=first["side"], seconds=run["first_s"],
-                 all_seconds=round(took, 1), networks=run["networks"], layers=first["layers"], finding=first["finding"])  # fmt: skip
+    return Found(
+        **asdict(mutant), found=bool(run["findings"]), side=first["side"], seconds=run["first_s"],
+        all_seconds=round(took, 1), networks=run["networks"], layers=first["layers"], finding=first["finding"],
+    )  # fmt: skip
 
 
 def main() -> None:
