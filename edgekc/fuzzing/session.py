@@ -73,13 +73,13 @@ class Run:
 
 
 def flags_of(text: str) -> tuple[tuple[str, ...], ...]:
-    """The sets of flags of `--flags`: none, one, or those of each optimisation level; batches take them in turn."""
+    """The sets of flags of `--flags`, which batches take in turn; an empty one: the usual ones."""
     if text == "all":
-        return ALL_FLAGS
+        return ((), *ALL_FLAGS)
     words = tuple(shlex.split(text))
     if any(not word.startswith("-") for word in words):
         raise UsageError(f"{text!r} are no flags of a compiler", where="--flags", fix='say all, or flags such as "-Os"')
-    return (words,) if words else ()
+    return (words,)
 
 
 def fuzz(
@@ -102,8 +102,8 @@ def fuzz(
         seconds: after which no further batch begins; None: no limit.
         networks: after which it ends; None: no limit.
         boards: whose emulators run the networks too.
-        flags: of the compiler, for kernels and networks: "" takes the sanitizers where this machine has them, "all" the
-            optimisation levels batch by batch.
+        flags: of the compiler: "" takes the sanitizers where this machine has them, and boards' own flags; "all" these
+            and each optimisation level, batch by batch.
         ops: only networks with one of these operators.
         out: the folder for what is found.
         first: end at the first difference.
@@ -142,7 +142,7 @@ def _fuzz(
         run.notes.append(f"LiteRT was not asked: it is not installed; {litert.INSTALL}")
     with tempfile.TemporaryDirectory(prefix="edgekc-fuzz-") as folder:
         place = Path(folder)
-        loop = _Loop(run, levels or default_flags(place), bool(levels), chosen, found, place, out, shrink_s)
+        loop = _Loop(run, levels, chosen, found, place, out, shrink_s)
         loop.most = 1 if first else MOST_FINDINGS
         try:
             loop.go(begun, seconds, networks, ops, progress)
@@ -161,7 +161,7 @@ def check_writer() -> None:
         )
 
 
-def default_flags(folder: Path) -> tuple[tuple[str, ...], ...]:
+def default_flags(folder: Path) -> tuple[str, ...]:
     """The sanitizers, where this machine's compiler has them; else plain code."""
     from .compiling import SANITIZE
 
@@ -170,15 +170,15 @@ def default_flags(folder: Path) -> tuple[tuple[str, ...], ...]:
     command = [*host_compiler().command, *SANITIZE, str(probe), "-o", str(program)]
     for words in (command, [str(program)]):
         if subprocess.run(words, capture_output=True, check=False).returncode:
-            return (("-O0",),)
-    return (SANITIZE,)
+            return ("-O0",)
+    return SANITIZE
 
 
 class _Loop:
     """The batches of one run. It keeps what several batches share: kernels that are compiled, and LiteRT's process."""
 
     def __init__(
-        self, run: Run, levels: Sequence[tuple[str, ...]], on_boards: bool, boards: tuple[Board, ...],
+        self, run: Run, levels: Sequence[tuple[str, ...]], boards: tuple[Board, ...],
         found: litert.Interpreter | None, folder: Path, out: Path, shrink_s: float,
     ) -> None:  # fmt: skip
         from .building import Kernels
@@ -186,8 +186,9 @@ class _Loop:
 
         self.run, self.folder, self.out, self.shrink_s, self.boards = run, folder, out, shrink_s, boards
         self.begun = 0.0  # by time.monotonic
-        self.levels, self.on_boards, self.most = levels, on_boards, MOST_FINDINGS
-        self.kernels = [Kernels(folder / f"kernels_{i}", flags) for i, flags in enumerate(levels)]
+        self.levels, self.most = levels, MOST_FINDINGS
+        usual = default_flags(folder)
+        self.kernels = [Kernels(folder / f"kernels_{i}", flags or usual) for i, flags in enumerate(levels)]
         self.interpreter = None if found is None else Interpreter(found)
         self.rounding = "tflite" if found is None or "litert" in found.title else "double"
 
@@ -223,8 +224,7 @@ class _Loop:
         from .subjects import subject
 
         level = batch % len(self.levels)
-        flags = self.levels[level] if self.on_boards else ()
-        sides = Sides(self.kernels[level], self.boards, self.interpreter, flags, self.folder)
+        sides = Sides(self.kernels[level], self.boards, self.interpreter, self.levels[level], self.folder)
         subjects, findings = [], []
         for number in numbers:
             drawn = drawing.draw(self.run.seed, number, ops)
