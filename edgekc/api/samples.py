@@ -81,15 +81,21 @@ def batch_of(x: Any, manifest: Mapping[str, Any], layout: str = "") -> Batch:
     return Batch(np.concatenate(rows, axis=1).tobytes(), counts.pop(), singles.pop(), all(reals))
 
 
-def inputs_of_file(data: Any, manifest: Mapping[str, Any], count: int) -> Batch | None:
-    """Samples of an .npz that has an array for each input, x0, x1, ..., as `edgekc fuzz` writes it; None of others.
+def first_inputs(data: Any, graph: Graph, manifest: Mapping[str, Any], count: int) -> bytes:
+    """The first so many samples of any data, as the C function takes them.
 
     Args:
-        count: only the first so many.
+        data: as `dataset_of` takes it; or an .npz with x0, x1, ..., one for each input, as `edgekc fuzz` writes it.
 
     Raises:
-        UsageError: as `batch_of`.
+        UsageError: it cannot be read, or does not fit the model.
     """
+    batch = _by_input(data, manifest, count)
+    return (batch or batch_of_dataset(dataset_of(data, None, graph, count), graph)).data
+
+
+def _by_input(data: Any, manifest: Mapping[str, Any], count: int) -> Batch | None:
+    """Of an .npz with an array for each input; None of other data."""
     if not isinstance(data, (str, Path)) or Path(data).suffix != ".npz" or not zipfile.is_zipfile(data):
         return None
     with zipfile.ZipFile(data) as archive:

@@ -43,7 +43,7 @@ def fuzz(
         typer.Option(
             "--flags",
             metavar="FLAGS",
-            help="Compile by these, as -Os. all: by each level in turn. Default: sanitizers here, the boards' own there.",
+            help="Compile by these, as -Os. all: each level in turn. Default: sanitizers here, boards' own there.",
         ),
     ] = "",
     ops: Annotated[

@@ -1,1 +1,1 @@
-"""Random networks, and all that must compute the same bytes of them: of `edgekc fuzz`, and of the tests' sweeps."""
+"""Random networks to the bytes in which two of all that computes them differ: `edgekc fuzz`, and tests' sweeps."""

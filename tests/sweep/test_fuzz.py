@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,8 +13,10 @@ from pathlib import Path
 import numpy as np
 import oracle
 import pytest
+from typer.testing import CliRunner
 
 import edgekc
+from edgekc.cli.main import app
 from edgekc.errors import ToolError, UsageError
 from edgekc.firmware.toolchain import arm_compiler, emulator, host_compiler
 from edgekc.fuzzing import device, drawing, session
@@ -163,6 +166,16 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ToolError, match=r"edgekc\[fuzz\]"):
         session.fuzz(0, networks=1)
+
+
+@pytest.mark.fast
+@pytest.mark.usefixtures("_host")
+def test_the_command(tmp_path: Path) -> None:
+    words = ["fuzz", "--networks", "1", "--seed", "4", "--flags", "-O0", "-o", str(tmp_path)]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0 and done.stdout.startswith("seed 4\n1 networks in "), done.output
+    told = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert (told["seed"], told["networks"], told["findings"]) == (4, 1, [])
 
 
 @pytest.mark.usefixtures("_host")
