@@ -45,7 +45,7 @@ def windows(seed: int, first: float = 0.0) -> bytes:
     y = net.fully_connected(net.reshape(x, (1, int(np.prod(net.shape_of(x))))), 4)
     graph = net.graph(y)
     views = [view_of(graph, node) for node in graph.nodes]
-    return streaming.model(views, [net.tensors["input"]], [y], variables)
+    return streaming.streaming_network(views, [net.tensors["input"]], [y], variables)
 
 
 def _layer(

@@ -196,16 +196,36 @@ def included(job: Job, source: str, folder: str) -> str:
 
 
 def _table(jobs: Sequence[Job]) -> str:
-    lines = ['#include "ekc_networks.h"']
+    lines = ['#include "ekc_networks.h"', "#include <stddef.h>"]
     for job in jobs:
         rows = [f"    {{{layer}, {space}, {offset}, {size}}}," for layer, space, offset, size in regions_of(job.plan)]
         lines += [f'#include "{job.name}.h"', f"static const ekr_region {job.name}_regions[] = {{", *rows, "};"]
+        lines += [*state_functions(job)]
     lines += ["const ekr_network ekr_networks[] = {"]
     for job in jobs:
         planned, count = job.plan, len(regions_of(job.plan))
         sizes = f"{planned.arena_bytes}, {planned.input_bytes}, {planned.output_bytes}"
-        lines.append(f'    {{"{job.name}", {job.name}_run, {sizes}, {job.name}_regions, {count}}},')
+        reset = f"{job.name}_begin" if planned.state_bytes else "NULL"
+        lines.append(f'    {{"{job.name}", {runner(job)}, {reset}, {sizes}, {job.name}_regions, {count}}},')
     return "\n".join([*lines, "};", f"const uint32_t ekr_network_count = {len(jobs)};", ""])
+
+
+def runner(job: Job) -> str:
+    """The C function of a network without its state's parameter."""
+    return f"{job.name}_step" if job.plan.state_bytes else f"{job.name}_run"
+
+
+def state_functions(job: Job) -> list[str]:
+    """C around a network with a state, so that it is run as one without: NAME_begin and NAME_step."""
+    if not job.plan.state_bytes:
+        return []
+    name = job.name
+    return [
+        f"static uint8_t {name}_state[{job.plan.state_bytes}];",
+        f"static void {name}_begin(void)\n{{\n    {name}_reset({name}_state);\n}}",
+        f"static ekc_status {name}_step(void *arena, const void *input, void *output)",
+        f"{{\n    return {name}_run(arena, {name}_state, input, output);\n}}",
+    ]
 
 
 def regions_of(planned: Plan) -> list[tuple[int, int, int, int]]:
@@ -217,7 +237,8 @@ def regions_of(planned: Plan) -> list[tuple[int, int, int, int]]:
         places.append((step.output, step.view.out.nbytes))
         if step.scratch is not None:
             places.append((step.scratch, step.scratch_bytes))
-        found += [(i, SPACES.index(at.space), at.offset, size) for at, size in places if step.rows is None]
+        own = [(at, size) for at, size in places if step.rows is None and at.space in SPACES]  # the state is apart
+        found += [(i, SPACES.index(at.space), at.offset, size) for at, size in own]
     groups = {group.first: _of_group(planned, group) for group in planned.groups}
     for group in planned.groups:
         # What any of its layers may touch. The last call need not be the last layer's, so what follows may begin.

@@ -61,7 +61,8 @@ def differs_from_litert(s: Subject, expected: Sequence[Mapping[str, Array]]) -> 
             if value.dtype == np.uint8 and ours.dtype == np.int8:
                 value = (value ^ np.uint8(0x80)).view(np.int8)
             if value.dtype == np.float32:
-                value = np.round(value / np.float32(view.x.q.scale) + view.x.q.zero_point).astype(ours.dtype)
+                apart = 128 if view.x.dtype == "uint8" and ours.dtype == np.int8 else 0
+                value = np.round(value / np.float32(view.x.q.scale) + (view.x.q.zero_point - apart)).astype(ours.dtype)
             if text := _difference(ours, value.ravel(), "the numpy definition", "LiteRT"):
                 what = "output" if view.out.name in outputs else "layer"
                 return f"sample {k}, {what} {view.out.name} ({name} of the graph), {text}"
@@ -129,7 +130,10 @@ def run_jobs(jobs: Sequence[Job], subjects: Mapping[str, Subject], kernels: Kern
                 half = len(part) // 2
                 waiting += [part[half:], part[:half]] if half else []
                 if not half:
-                    text = f"{part[0].family.name}, the compiler ended with {error.returncode}"
+                    said = next((line for line in str(error).splitlines() if " error: " in line), "").partition(
+                        " error: "
+                    )
+                    text = f"{part[0].family.name}, the compiler ended with {error.returncode}: {said[2]}"
                     wrong.append(found(subject_of(part[0], subjects), part[0].family.name, text))
                 continue
             results, stopped = run(program, part)

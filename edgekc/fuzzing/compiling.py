@@ -6,7 +6,6 @@ import os
 import subprocess
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 from ..assets import INCLUDES
@@ -29,12 +28,26 @@ def kernel_sources() -> list[Path]:
     return sorted((path for folder in INCLUDES for path in folder.glob("*.c")), key=lambda path: path.name)
 
 
+class Refused(subprocess.CalledProcessError):
+    """What the compiler said is part of what it says."""
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\n{self.stderr}"
+
+
+def _run(command: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Refused(done.returncode, command, done.stdout, done.stderr)
+    return done
+
+
 def compiled(compiler: Compiler, flags: Sequence[str], sources: Sequence[Path], folder: Path) -> list[Path]:
-    """An object of each source, in `folder`. CalledProcessError where the compiler refuses one, even by a warning."""
+    """An object of each source, in `folder`. Refused where the compiler refuses one, even by a warning."""
 
     def one(source: Path) -> Path:
         target = folder / f"{source.stem}.o"
-        objects.compile_once(compiler, flags, source, target, partial(subprocess.run, check=True, text=True))
+        objects.compile_once(compiler, flags, source, target, _run)
         return target
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from ..emulate.device import run_image
 from ..errors import CapacityError, ToolError
 from ..firmware.build import build_image
 from ..generate.sources import generate
-from .building import PER_FILE, Family, Job, included, regroup
+from .building import PER_FILE, Family, Job, included, regroup, runner, state_functions
 
 NAME = "networks"  # of what the harness runs
 _ALIGNMENT = 16  # of each buffer
@@ -68,7 +68,7 @@ def batches(board: Board, jobs: Sequence[Job]) -> list[list[Job]]:
     flash = ram = 0
     for job in jobs:
         size = len(job.data) + 4000
-        buffers = job.plan.input_bytes + job.plan.output_bytes
+        buffers = job.plan.input_bytes + job.plan.output_bytes + job.plan.state_bytes
         flash, ram = flash + size, ram + buffers
         arena = max((j.plan.arena_bytes for j in (*(made[-1] if made else ()), job)), default=0)
         full = flash + _CODE_BYTES > memories["flash"] or ram + arena + 8000 > memories["ram"]
@@ -143,7 +143,8 @@ def _write(folder: Path, board: Board, jobs: Sequence[Job]) -> None:
     lines.append(f"ekc_status {NAME}_run(void *arena, const void *input, void *output);")
     (folder / "include" / f"{NAME}.h").write_text("\n".join([*lines, ""]))
     needs = sorted(set().union(*(m["needs"] for m in manifests)))
-    (folder / "manifest.json").write_text(json.dumps({**manifests[0], "name": NAME, "needs": needs}))
+    manifest = {**manifests[0], "name": NAME, "needs": needs, "state_bytes": 0}  # the networks hold their states
+    (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
 def _caller(jobs: Sequence[Job]) -> str:
@@ -153,9 +154,13 @@ def _caller(jobs: Sequence[Job]) -> str:
     )
     lines = [f'#include "{NAME}.h"', "", "#include <stdint.h>", ""]
     lines += [f'#include "{job.name}.h"' for job in jobs]
+    for job in jobs:
+        lines += state_functions(job)
     lines += ["", f"ekc_status {NAME}_run(void *arena, const void *input, void *output)", "{"]
-    lines += ["    ekc_status status = EKC_OK;"]
+    lines += ["    static int begun;", "    ekc_status status = EKC_OK;", "    if (!begun) {"]
+    lines += [f"        {job.name}_begin();" for job in jobs if job.plan.state_bytes]
+    lines += ["        begun = 1;", "    }"]
     for job, at, to in zip(jobs, inputs, outputs, strict=True):
-        call = f"{job.name}_run(arena, (const uint8_t *)input + {at}, (uint8_t *)output + {to})"
+        call = f"{runner(job)}(arena, (const uint8_t *)input + {at}, (uint8_t *)output + {to})"
         lines.append(f"    status = status == EKC_OK ? {call} : status;")
     return "\n".join([*lines, "    return status;", "}", ""])

@@ -30,6 +30,7 @@ from .moves import input_cast, output_cast, relu
 from .pairs import LAYERS as PAIRS
 from .spatial import LAYERS as SPATIAL
 from .spatial import place
+from .streaming_file import Variable, streaming_network
 from .strides import LAYERS as STRIDES
 from .tables import LAYERS as TABLES
 from .tflite_file import network
@@ -49,9 +50,12 @@ class RandomNet:
     views: tuple[View, ...]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
-    kind: str = "int8"  # of its activations
+    kind: str = "int8"  # of its activations; streaming: int8 with variables
+    variables: tuple[Variable, ...] = ()
 
     def model(self) -> bytes:
+        if self.variables:
+            return streaming_network(self.views, self.inputs, [t.name for t in self.outputs], self.variables)
         return network(self.views, [t.name for t in self.inputs], [t.name for t in self.outputs])
 
 

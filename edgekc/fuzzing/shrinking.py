@@ -55,6 +55,8 @@ def _walk(case: Case, smaller: Callable[[Case], Iterator[Case]], fails: Callable
 
 def _parts(case: Case) -> Iterator[Case]:
     """One output of it, with inputs in place of what others are made of: the smallest first."""
+    if case.net.variables:  # which read what would go
+        return
     for view in case.net.views[: -1 if len(case.net.outputs) == 1 else None]:
         if (net := ending_with(case.net, view)) is not None:
             yield with_samples(net, case)
@@ -109,7 +111,7 @@ def _pruned(net: RandomNet, views: Sequence[View], inputs: Sequence[Tensor], out
 def _fewer_filters(case: Case) -> Iterator[Case]:
     """Half of the filters of the last node, where that is a layer whose filters are independent."""
     *before, view = case.net.views
-    if view.node.op not in ("conv2d", "fully_connected") or len(case.net.outputs) != 1:
+    if view.node.op not in ("conv2d", "fully_connected") or len(case.net.outputs) != 1 or case.net.variables:
         return
     filters = view.inputs[1].shape[0]
     for chosen in (slice(filters // 2), slice(filters // 2, filters)) if filters > 1 else ():
@@ -128,13 +130,15 @@ def _some_filters(t: Tensor, chosen: slice, filters: int) -> Tensor:
 
 
 def _fewer_samples(case: Case) -> Iterator[Case]:
-    if len(case.samples) > 1:
+    if case.net.variables:  # a sequence from its start
+        yield from (Case(case.net, case.samples[:count]) for count in range(1, len(case.samples)))
+    elif len(case.samples) > 1:
         yield from (Case(case.net, [row]) for row in case.samples)
 
 
 def _smaller_sizes(case: Case) -> Iterator[Case]:
     """One axis of the only node shorter: any of operators element by element, height and width of windows."""
-    if len(case.net.views) != 1 or len(case.net.outputs) != 1:
+    if len(case.net.views) != 1 or len(case.net.outputs) != 1 or case.net.variables:
         return
     (view,) = case.net.views
     if view.node.op not in _WINDOWS and view.node.op not in _EACH:

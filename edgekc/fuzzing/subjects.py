@@ -85,7 +85,11 @@ def subject(
     columns = []
     for i, (t, name) in enumerate(zip(net.inputs, graph.inputs, strict=True)):
         columns.append(np.concatenate([_stored(net, t.name, row[i], graph.tensors[name].dtype) for row in rows]))
-    return Subject(net, form, data, graph, rows, columns, reference.run(graph, columns))
+    if not graph.states:
+        return Subject(net, form, data, graph, rows, columns, reference.run(graph, columns))
+    steps = list(reference.steps(graph, columns))  # the samples are a sequence
+    values = {name: np.concatenate([step[name] for step in steps]) for name in steps[0]}
+    return Subject(net, form, data, graph, rows, columns, values)
 
 
 def _stored(net: RandomNet, name: str, value: Array, dtype: str) -> Array:

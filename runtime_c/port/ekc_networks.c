@@ -102,6 +102,9 @@ int main(int argc, char **argv)
         if (fread(&count, sizeof count, 1, samples) != 1) {
             return 3;
         }
+        if (net->begin != NULL) {
+            net->begin();
+        }
         for (uint32_t k = 0; k < count; k++) {
             printf("%s %u\n", net->name, (unsigned)k); /* the last line names what a sanitizer stopped */
             fflush(stdout);

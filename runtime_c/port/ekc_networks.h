@@ -16,6 +16,7 @@ typedef struct {
 typedef struct {
     const char *name;
     ekc_status (*run)(void *arena, const void *input, void *output);
+    void (*begin)(void); /* a sequence; NULL: there is no state */
     uint32_t arena_bytes, input_bytes, output_bytes;
     const ekr_region *region;
     uint32_t regions;
