@@ -160,10 +160,17 @@ def search(mutant: Mutant, folder: Path, seconds: float) -> Found:
     )  # fmt: skip
 
 
+def merged(rows: list[Found]) -> list[Found]:
+    """These rows, and those of the committed results that are still mutants and were not run now."""
+    before = json.loads(RESULT.read_text())["mutants"] if RESULT.is_file() else []
+    known = {row["name"]: Found(**row) for row in before} | {row.name: row for row in rows}
+    return [known[m.name] for m in MUTANTS if m.name in known and known[m.name].before == m.before]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=120, help="for each mutant")
-    parser.add_argument("--only", nargs="*", metavar="NAME", help="only these")
+    parser.add_argument("--only", nargs="*", metavar="NAME", help="only these; --json keeps the others' results")
     parser.add_argument("--json", action="store_true", help=f"write {RESULT.relative_to(ROOT)}")
     arguments = parser.parse_args()
     rows = []
@@ -176,6 +183,7 @@ def main() -> None:
             state = f"{row.seconds} s, {row.networks} networks, {row.side}, {row.layers} layers"
             print(f"{row.name:<20} {state if row.found else 'not found'} ({row.all_seconds} s)", flush=True)
     if arguments.json:
+        rows = merged(rows)
         made = {
             "command": f"python benchmarks/fuzz_mutants.py --seconds {arguments.seconds:g} --json",
             "seconds": arguments.seconds,

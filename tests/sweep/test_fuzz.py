@@ -107,7 +107,6 @@ def _off_by_three(view: View) -> Lowered:
 LOWERINGS = dict(LOWER)
 
 
-@pytest.mark.fast
 @pytest.mark.usefixtures("_host")
 @pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
 def test_a_wrong_lowering_is_found_and_shown_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -125,6 +124,7 @@ def test_a_wrong_lowering_is_found_and_shown_again(monkeypatch: pytest.MonkeyPat
     assert edgekc.compile(written["model"]).verify(data=written["inputs"], device=False).ok
 
 
+@pytest.mark.fast
 @pytest.mark.usefixtures("_host")
 def test_a_crash_of_the_compiler_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def broken(view: View) -> Lowered:
