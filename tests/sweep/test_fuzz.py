@@ -16,6 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 import edgekc
+from edgekc.api.samples import first_inputs
 from edgekc.cli.main import app
 from edgekc.errors import ToolError, UsageError
 from edgekc.firmware.toolchain import arm_compiler, emulator, host_compiler
@@ -96,6 +97,19 @@ def test_on_a_board(tmp_path: Path) -> None:
     run = session.fuzz(5, seconds=None, networks=2, boards=[BOARD], flags="-O0", out=tmp_path)
     assert not run.findings, "\n".join(lines(run))
     assert run.sides[BOARD] == 2
+
+
+@pytest.mark.fast
+def test_inputs_of_a_network_of_several(tmp_path: Path) -> None:
+    """As `verify` takes them: an array for each input, in the order of the C function's."""
+    net = next(net for net in (drawing.net_of("int8", seed) for seed in range(40)) if len(net.inputs) > 1)
+    s = subject(net, "dense", 3)
+    (tmp_path / "net.ekc").write_bytes(s.data)
+    np.savez(tmp_path / "net.npz", **{f"x{i}": x for i, x in enumerate(s.inputs)})
+    program = edgekc.compile(tmp_path / "net.ekc")
+    (job,) = jobs_of(s.name, s.data, s.inputs, [device.family_of(edgekc.load_board(BOARD))])
+    size = job.plan.input_bytes
+    assert first_inputs(tmp_path / "net.npz", s.graph, program.manifest, 2) == job.samples[: 2 * size]
 
 
 def _off_by_three(view: View) -> Lowered:
