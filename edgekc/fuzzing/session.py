@@ -137,11 +137,16 @@ def _fuzz(
     for board in chosen:
         emulator(board)
     host_compiler()
+    if out.exists() and not out.is_dir():
+        raise UsageError("it is a file", where=f"-o {out}", fix="name a folder")
     found = litert.find(None)
     if found is None:
         run.notes.append(f"LiteRT was not asked: it is not installed; {litert.INSTALL}")
     with tempfile.TemporaryDirectory(prefix="edgekc-fuzz-") as folder:
         place = Path(folder)
+        for own in levels:
+            if said := _refused(own, place):
+                raise UsageError(f"{' '.join(own)}: {said}", where="--flags", fix="name flags that the compilers know")
         loop = _Loop(run, levels, chosen, found, place, out, shrink_s)
         loop.most = 1 if first else MOST_FINDINGS
         try:
@@ -165,13 +170,18 @@ def default_flags(folder: Path) -> tuple[str, ...]:
     """The sanitizers, where this machine's compiler has them; else plain code."""
     from .compiling import SANITIZE
 
+    return ("-O0",) if _refused(SANITIZE, folder) else SANITIZE
+
+
+def _refused(flags: Sequence[str], folder: Path) -> str:
+    """What this machine says of a small program by these flags; empty: it runs."""
     probe, program = folder / "probe.c", folder / "probe"
     probe.write_text("int main(void) { return 0; }\n")
-    command = [*host_compiler().command, *SANITIZE, str(probe), "-o", str(program)]
-    for words in (command, [str(program)]):
-        if subprocess.run(words, capture_output=True, check=False).returncode:
-            return ("-O0",)
-    return SANITIZE
+    for words in ([*host_compiler().command, *flags, str(probe), "-o", str(program)], [str(program)]):
+        done = subprocess.run(words, capture_output=True, text=True, errors="replace", check=False)
+        if done.returncode:
+            return next(iter(done.stderr.strip().splitlines()), f"it ended with {done.returncode}")
+    return ""
 
 
 class _Loop:

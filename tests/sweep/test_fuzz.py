@@ -167,12 +167,19 @@ def test_sizes_and_values_become_small() -> None:
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"ops": ["nothing_such"]}, "no operator"), ({"flags": "Os"}, "no flags"), ({"boards": ["no-board"]}, "no-board")],
+    [
+        ({"ops": ["nothing_such"]}, "no operator"),
+        ({"flags": "Os"}, "no flags"),
+        ({"flags": "-Onothing_such"}, "nothing_such"),
+        ({"boards": ["no-board"]}, "no-board"),
+        ({"out": Path(__file__)}, "it is a file"),
+    ],
 )
 @pytest.mark.fast
+@pytest.mark.usefixtures("_host")
 def test_bad_options(change: dict[str, object], said: str, tmp_path: Path) -> None:
     with pytest.raises(edgekc.EdgekcError, match=said):
-        session.fuzz(0, networks=1, out=tmp_path, **change)  # type: ignore[arg-type]
+        session.fuzz(0, networks=1, **{"out": tmp_path, **change})  # type: ignore[arg-type]
 
 
 @pytest.mark.fast
