@@ -81,7 +81,7 @@ MUTANTS = (
     Mutant("mean-zero", "edgekc/ops/mean.py", 'attrs["in_zero"] = view.x.q.zero_point',
            'attrs["in_zero"] = view.out.q.zero_point', "the lowering takes the output's zero point"),
     Mutant("relu-fold", "edgekc/passes/fold_activations.py", "len(consumers(graph)[before.name]) == 1 and",
-           "len(consumers(graph)[before.name]) >= 1 and", "a clamp is folded though others read what is in front of it"),
+           "len(consumers(graph)[before.name]) >= 1 and", "a clamp is folded though others read its input"),
     Mutant("pad-fold", "edgekc/passes/fold_pads.py", "zip(_WINDOW_PADS, amounts[2:6]",
            "zip(_WINDOW_PADS, amounts[2:4] + amounts[2:4]", "folded padding of columns is that of rows"),
     Mutant("concat-split", "edgekc/passes/split_concats.py", "parts[first : first + width] = [joined]",
