@@ -62,8 +62,6 @@ MUTANTS = (
            "a last pixel alone is not computed"),
     Mutant("ring-overrun", f"{PORTABLE}/ek_ring.h", "room < in_row_bytes ? room : in_row_bytes;", "in_row_bytes;",
            "rows are copied beyond their room"),
-    Mutant("transposed-select", f"{PORTABLE}/ek_select_s8.c", "vc += p->c1, va += l->a1", "vc += p->c2, va += l->a1",
-           "conditions broadcast along the wrong axis"),
     Mutant("wide-rows", f"{PORTABLE}/ek_conv2d_s16.c", "rows.first * row + columns.first * depth",
            "rows.first * row", "16x8 filters start at the first column at the left edge"),
     Mutant("helium-rest", "runtime_c/kernels/mve/ek_add_s8_mve.c", "if (left) {", "if (left > 1) {",
