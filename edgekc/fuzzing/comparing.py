@@ -49,7 +49,7 @@ def differs_from_litert(s: Subject, expected: Sequence[Mapping[str, Array]]) -> 
     """The first layer and element that LiteRT's reference kernels compute otherwise; empty where there is none.
 
     Layers that passes dropped, or took channels from, have no counterpart. Of a network with variables only outputs are
-    compared: there LiteRT was seen to give other bytes behind a RESHAPE than in front of it, where no output needs them.
+    compared: there LiteRT was seen to give other bytes behind a RESHAPE than in front of it, where no output needs it.
     """
     outputs = {t.name: name for t, name in zip(s.net.outputs, s.graph.outputs, strict=True)}
     for k, theirs in enumerate(expected):
