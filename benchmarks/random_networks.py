@@ -3,11 +3,11 @@
     python benchmarks/random_networks.py [--graphs 300] [--first 0] [--json]
     python benchmarks/random_networks.py --seed 17
 
-A graph is a .tflite file of tests/random_nets.py. It runs as it is, with layers packed so that they compute the same,
+A graph is a .tflite file of edgekc/fuzzing/nets.py. It runs as it is, with layers packed so that they compute the same,
 and with packed weights of up to 16 bits. Its bytes are held against LiteRT's reference kernels, the numpy definition,
 and the C of each family of kernels under the address and undefined-behaviour sanitizers. What is wrong is made small
 and written to a folder. `--seed` runs one graph and shows its layers. Needs a checkout, gcc or clang, and
-ai-edge-litert.
+ai-edge-litert. `edgekc fuzz` draws more kinds of networks, and runs them on boards too.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "sweep")]
 
 import oracle  # noqa: E402
-import random_build  # noqa: E402
 import random_failures  # noqa: E402
 import random_sweep  # noqa: E402
-from kernel_files import SANITIZE  # noqa: E402
-from random_nets import random_net  # noqa: E402
+
+from edgekc.fuzzing.building import Kernels  # noqa: E402
+from edgekc.fuzzing.compiling import SANITIZE  # noqa: E402
+from edgekc.fuzzing.nets import random_net  # noqa: E402
+from edgekc.fuzzing.shrinking import described  # noqa: E402
+from edgekc.fuzzing.subjects import SAMPLES  # noqa: E402
 
 RESULT = Path(__file__).resolve().parent / "results" / "random_networks.json"
 CHUNK = 100  # seeds that are built together
@@ -43,9 +46,9 @@ def main() -> None:
         sys.exit(oracle.missing())
     first, count = (arguments.first, arguments.graphs) if arguments.seed is None else (arguments.seed, 1)
     if arguments.seed is not None:
-        print(random_failures.described(random_net(first)))
+        print(described(random_net(first)))
     out, place = random_sweep.Outcome(), Path(tempfile.mkdtemp(prefix="edgekc-random-"))
-    kernels = random_build.Kernels(place / "kernels", SANITIZE)
+    kernels = Kernels(place / "kernels", SANITIZE)
     for start in range(first, first + count, CHUNK):
         seeds = range(start, min(start + CHUNK, first + count))
         out.add(random_sweep.sweep(seeds, kernels, place / str(start)))
@@ -63,7 +66,7 @@ def report(out: random_sweep.Outcome, count: int) -> dict[str, object]:
     return {
         "command": f"python benchmarks/random_networks.py --graphs {count} --json",
         "files": count,
-        "samples": random_sweep.SAMPLES,
+        "samples": SAMPLES,
         "graphs": out.graphs,
         "refused": [str(finding) for finding in out.refused],
         "wrong": len(out.findings),

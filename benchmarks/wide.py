@@ -26,10 +26,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
 import oracle  # noqa: E402
-import wide_nets  # noqa: E402
 
 import edgekc  # noqa: E402
 from edgekc import __version__  # noqa: E402
+from edgekc.fuzzing import wide  # noqa: E402
 from edgekc.graph.fixedpoint import INT32_MAX  # noqa: E402
 from edgekc.graph.ir import Graph, Quant, Role, Tensor, constant  # noqa: E402
 from edgekc.graph.op import view_of  # noqa: E402
@@ -81,7 +81,7 @@ def twin(graph: Graph) -> tuple[bytes, str]:
         if node.op in ("average_pool", "max_pool", "reshape", "pad"):
             tensors[y.name] = replace(y, quant=x.quant)
         if node.op == "softmax":
-            tensors[y.name] = replace(y, quant=wide_nets.UNIT)
+            tensors[y.name] = replace(y, quant=wide.UNIT)
         for name in node.inputs[2:]:
             if tensors[name].role is Role.BIAS:
                 tensors[name] = _bias(tensors[name], x, tensors[node.inputs[1]])
@@ -103,7 +103,7 @@ def measured(path: Path, model: str, board: str, activations: str) -> Row:
 
 def checked(path: Path, shape: tuple[int, ...]) -> None:
     """AssertionError where the C of the host is not LiteRT's reference kernels', on four samples."""
-    samples = wide_nets.samples(shape, 0)
+    samples = wide.samples(shape, 0)
     expected = [oracle.interpret(path.read_bytes(), [x[None]])[0].ravel() for x in samples]
     np.testing.assert_array_equal(np.asarray(edgekc.compile(path).run(samples)).ravel(), np.concatenate(expected))
 

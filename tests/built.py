@@ -9,13 +9,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from edgekc.firmware import objects
 from edgekc.firmware.toolchain import Compiler, host_compiler
+from edgekc.fuzzing.compiling import compiled
 
 # Flags for C by hand.
 STRICT = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wundef", "-Wconversion", "-Werror")
@@ -56,19 +55,6 @@ def alone(name: str) -> Iterator[Path]:
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield folder
-
-
-def compiled(compiler: Compiler, flags: Sequence[str], sources: Sequence[Path], folder: Path) -> list[Path]:
-    """An object of each source, in `folder`. CalledProcessError where the compiler refuses one, even by a warning."""
-
-    def one(source: Path) -> Path:
-        target = folder / f"{source.stem}.o"
-        objects.compile_once(compiler, flags, source, target, partial(subprocess.run, check=True, text=True))
-        return target
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        return list(pool.map(one, sources))
 
 
 def shared_library(compiler: Compiler, flags: Sequence[str], sources: Sequence[Path]) -> Path:

@@ -1,6 +1,6 @@
 """Random QUANTIZED graphs with extreme scales: narrow intervals, multipliers from 2**-30 to 2**30, what passes act on.
 
-`tests/random_nets.py` makes whole files for kernels and importer; these graphs are for passes and value ranges.
+`edgekc/fuzzing/nets.py` makes whole files for kernels and importer; these graphs are for passes and value ranges.
 """
 
 from __future__ import annotations

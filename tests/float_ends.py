@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import oracle
-from random_models import quant
 
+from edgekc.fuzzing.values import quant
 from edgekc.graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops.f32.detection_postprocess import anchors_of

@@ -8,9 +8,9 @@ import memory_filters
 import numpy as np
 import streaming
 from float_nets import FloatNet
-from random_layers import Builder
-from random_models import tensor
 
+from edgekc.fuzzing.layers import Builder
+from edgekc.fuzzing.values import tensor
 from edgekc.graph.ir import Array, Tensor
 from edgekc.graph.op import view_of
 
@@ -45,7 +45,7 @@ def windows(seed: int, first: float = 0.0) -> bytes:
     y = net.fully_connected(net.reshape(x, (1, int(np.prod(net.shape_of(x))))), 4)
     graph = net.graph(y)
     views = [view_of(graph, node) for node in graph.nodes]
-    return streaming.model(views, [net.tensors["input"]], [y], variables)
+    return streaming.streaming_network(views, [net.tensors["input"]], [y], variables)
 
 
 def _layer(

@@ -9,9 +9,9 @@ from typing import Any
 import flatbuffers
 import numpy as np
 import oracle
-from random_layers import SIGNED_UNIT, Builder, linear
-from random_models import f32, tensor
 
+from edgekc.fuzzing.layers import SIGNED_UNIT, Builder, linear
+from edgekc.fuzzing.values import f32, tensor
 from edgekc.graph.ir import Array, Quant, Tensor
 from edgekc.graph.op import View
 

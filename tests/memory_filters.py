@@ -9,9 +9,10 @@ import flatbuffers
 import numpy as np
 import oracle
 import tflite
-from random_layers import Builder
-from random_models import Rng, quant, tensor
 
+from edgekc.fuzzing import tflite_file
+from edgekc.fuzzing.layers import Builder
+from edgekc.fuzzing.values import Rng, quant, tensor
 from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 
@@ -61,27 +62,27 @@ def file(
     places = [-1 if t is None else there.index(t) for t in named]
 
     b = flatbuffers.Builder(1024)
-    buffers, tables = [oracle._table(b, "Buffer")], []
+    buffers, tables = [tflite_file.table(b, "Buffer")], []
     for t in there:
         slot = 0
         if t.data is not None:
             data = b.CreateByteVector(np.ascontiguousarray(t.data).tobytes())
             slot = len(buffers)
-            buffers.append(oracle._table(b, "Buffer", Data=data))
-        tables.append(oracle._tensor(b, t, slot, variable=t.name == "state"))
-    options = oracle._table(
+            buffers.append(tflite_file.table(b, "Buffer", Data=data))
+        tables.append(tflite_file.tensor_table(b, t, slot, variable=t.name == "state"))
+    options = tflite_file.table(
         b, "SVDFOptions", Rank=filters // units if rank is None else rank, FusedActivationFunction=activation
     )
-    lists = dict(Inputs=oracle._vector(b, places[:5], "int32"), Outputs=oracle._vector(b, places[5:], "int32"))
+    lists = dict(Inputs=tflite_file.vector(b, places[:5], "int32"), Outputs=tflite_file.vector(b, places[5:], "int32"))
     kind = tflite.BuiltinOptions.SVDFOptions
-    node = oracle._table(b, "Operator", OpcodeIndex=0, **lists, BuiltinOptions=options, BuiltinOptionsType=kind)
-    ends = dict(Inputs=oracle._vector(b, places[:1], "int32"), Outputs=oracle._vector(b, places[5:], "int32"))
-    parts = dict(Tensors=oracle._offsets(b, tables), Operators=oracle._offsets(b, [node]))
-    graph = oracle._table(b, "SubGraph", **parts, **ends)
+    node = tflite_file.table(b, "Operator", OpcodeIndex=0, **lists, BuiltinOptions=options, BuiltinOptionsType=kind)
+    ends = dict(Inputs=tflite_file.vector(b, places[:1], "int32"), Outputs=tflite_file.vector(b, places[5:], "int32"))
+    parts = dict(Tensors=tflite_file.offsets(b, tables), Operators=tflite_file.offsets(b, [node]))
+    graph = tflite_file.table(b, "SubGraph", **parts, **ends)
     number = tflite.BuiltinOperator.SVDF
-    code = oracle._table(b, "OperatorCode", BuiltinCode=number, DeprecatedBuiltinCode=number, Version=1)
-    lists = dict(OperatorCodes=oracle._offsets(b, [code]), Subgraphs=oracle._offsets(b, [graph]))
-    b.Finish(oracle._table(b, "Model", Version=3, **lists, Buffers=oracle._offsets(b, buffers)), b"TFL3")
+    code = tflite_file.table(b, "OperatorCode", BuiltinCode=number, DeprecatedBuiltinCode=number, Version=1)
+    lists = dict(OperatorCodes=tflite_file.offsets(b, [code]), Subgraphs=tflite_file.offsets(b, [graph]))
+    b.Finish(tflite_file.table(b, "Model", Version=3, **lists, Buffers=tflite_file.offsets(b, buffers)), b"TFL3")
     return bytes(b.Output())
 
 

@@ -11,17 +11,12 @@ from dataclasses import replace
 
 import numpy as np
 import oracle
-import random_layers as layers
-import random_logic as logic
-import random_moves as moves
-import random_nets as nets
-import random_spatial as spatial
-import random_tables as tables
 from importing import import_tflite
-from random_layers import Builder, Layer
-from random_models import quant, tensor
 
 from edgekc.errors import UnsupportedError
+from edgekc.fuzzing import layers, logic, moves, nets, spatial, tables
+from edgekc.fuzzing.layers import Builder, Layer
+from edgekc.fuzzing.values import quant, tensor
 from edgekc.graph.ir import Array, AttrValue, Node, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.passes import QUANTIZED_PASSES, apply

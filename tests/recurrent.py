@@ -10,9 +10,10 @@ import flatbuffers
 import numpy as np
 import oracle
 import tflite
-from random_layers import Builder
-from random_models import Rng, quant, tensor
 
+from edgekc.fuzzing import tflite_file
+from edgekc.fuzzing.layers import Builder
+from edgekc.fuzzing.values import Rng, quant, tensor
 from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 
@@ -76,14 +77,14 @@ def file(
     first = len(places)
 
     b = flatbuffers.Builder(1024)
-    buffers, tables = [oracle._table(b, "Buffer")], []
+    buffers, tables = [tflite_file.table(b, "Buffer")], []
     for t in tensors:
         slot = 0
         if t.data is not None:
             data = b.CreateByteVector(np.ascontiguousarray(t.data).tobytes())
             slot = len(buffers)
-            buffers.append(oracle._table(b, "Buffer", Data=data))
-        tables.append(oracle._tensor(b, t, slot, variable=t.name in ("hidden", "cell")))
+            buffers.append(tflite_file.table(b, "Buffer", Data=data))
+        tables.append(tflite_file.tensor_table(b, t, slot, variable=t.name in ("hidden", "cell")))
     indices = [-1] * 24
     for i, (place, _) in enumerate(places):
         indices[place] = i
@@ -92,32 +93,34 @@ def file(
         CellClip=float(view.node.attrs["cell_clip"]),
         TimeMajor=time_major,
     )
-    table = oracle._table(b, "UnidirectionalSequenceLSTMOptions", **{**fields, **(options or {})})
+    table = tflite_file.table(b, "UnidirectionalSequenceLSTMOptions", **{**fields, **(options or {})})
     lists = dict(
-        Inputs=oracle._vector(b, indices, "int32"),
-        Outputs=oracle._vector(b, [first], "int32"),
-        Intermediates=oracle._vector(b, range(first + 1, first + 1 + intermediates), "int32"),
+        Inputs=tflite_file.vector(b, indices, "int32"),
+        Outputs=tflite_file.vector(b, [first], "int32"),
+        Intermediates=tflite_file.vector(b, range(first + 1, first + 1 + intermediates), "int32"),
     )
     kind = tflite.BuiltinOptions.UnidirectionalSequenceLSTMOptions
-    node = oracle._table(b, "Operator", OpcodeIndex=0, **lists, BuiltinOptions=table, BuiltinOptionsType=kind)
-    reshape = dict(Inputs=oracle._vector(b, [len(tensors) - 1], "int32"), Outputs=oracle._vector(b, [0], "int32"))
-    shape = oracle._table(b, "ReshapeOptions", NewShape=oracle._vector(b, tensors[0].shape, "int32"))
+    node = tflite_file.table(b, "Operator", OpcodeIndex=0, **lists, BuiltinOptions=table, BuiltinOptionsType=kind)
+    reshape = dict(
+        Inputs=tflite_file.vector(b, [len(tensors) - 1], "int32"), Outputs=tflite_file.vector(b, [0], "int32")
+    )
+    shape = tflite_file.table(b, "ReshapeOptions", NewShape=tflite_file.vector(b, tensors[0].shape, "int32"))
     options_kind = tflite.BuiltinOptions.ReshapeOptions
-    first_node = oracle._table(
+    first_node = tflite_file.table(
         b, "Operator", OpcodeIndex=1, **reshape, BuiltinOptions=shape, BuiltinOptionsType=options_kind
     )
-    graph = oracle._table(
+    graph = tflite_file.table(
         b,
         "SubGraph",
-        Tensors=oracle._offsets(b, tables),
-        Operators=oracle._offsets(b, [first_node, node]),
-        Inputs=oracle._vector(b, [len(tensors) - 1], "int32"),
-        Outputs=oracle._vector(b, [first], "int32"),
+        Tensors=tflite_file.offsets(b, tables),
+        Operators=tflite_file.offsets(b, [first_node, node]),
+        Inputs=tflite_file.vector(b, [len(tensors) - 1], "int32"),
+        Outputs=tflite_file.vector(b, [first], "int32"),
     )
     numbers = tflite.BuiltinOperator.UNIDIRECTIONAL_SEQUENCE_LSTM, tflite.BuiltinOperator.RESHAPE
-    codes = [oracle._table(b, "OperatorCode", BuiltinCode=n, DeprecatedBuiltinCode=n, Version=1) for n in numbers]
-    lists = dict(OperatorCodes=oracle._offsets(b, codes), Subgraphs=oracle._offsets(b, [graph]))
-    b.Finish(oracle._table(b, "Model", Version=3, **lists, Buffers=oracle._offsets(b, buffers)), b"TFL3")
+    codes = [tflite_file.table(b, "OperatorCode", BuiltinCode=n, DeprecatedBuiltinCode=n, Version=1) for n in numbers]
+    lists = dict(OperatorCodes=tflite_file.offsets(b, codes), Subgraphs=tflite_file.offsets(b, [graph]))
+    b.Finish(tflite_file.table(b, "Model", Version=3, **lists, Buffers=tflite_file.offsets(b, buffers)), b"TFL3")
     return bytes(b.Output())
 
 

@@ -4,68 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import flatbuffers
 import numpy as np
 import oracle
-import tflite
-from oracle_operators import inputs_of
-from random_layers import PROBABILITY, Builder, linear
-from random_models import f32, tensor
-from random_nets import LAYERS
 
+from edgekc.fuzzing.layers import PROBABILITY, Builder, linear
+from edgekc.fuzzing.streaming import streaming_net
+from edgekc.fuzzing.streaming_file import Variable, streaming_network
+from edgekc.fuzzing.values import f32, tensor
 from edgekc.graph.ir import Array, AttrValue, Quant, Tensor
-from edgekc.graph.op import View
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """What is read into `read` when a step starts, and assigned from the tensor `kept`; "" where it never is."""
-
-    name: str
-    read: Tensor
-    kept: str
-    first: Array
-
-
-def model(
-    views: Sequence[View], inputs: Sequence[Tensor], outputs: Sequence[str], variables: Sequence[Variable]
-) -> bytes:
-    """The .tflite file. Variables are read before all nodes and assigned behind them, and CALL_ONCE starts them."""
-    b = flatbuffers.Builder(1024)
-    buffers = [oracle._table(b, "Buffer")]
-    codes: dict[str, int] = {}
-    operands = [inputs_of(view) for view in views]
-    rows = [t for view, row in zip(views, operands, strict=True) for t in (*row, *view.outputs)]
-    sources = {t.name: t for t in (*inputs, *(v.read for v in variables), *rows)}
-    tables = [_tensor(b, t, buffers) for t in sources.values()]
-    index = {name: i for i, name in enumerate(sources)}
-    handles = {v.name: len(tables) + i for i, v in enumerate(variables)}
-    tables += [_handle_tensor(b, v.name) for v in variables]
-
-    once = oracle._table(b, "CallOnceOptions", InitSubgraphIndex=1)
-    operators = [_operator(b, codes, "CALL_ONCE", [], [], "CallOnceOptions", once)]
-    operators += [_var_handle(b, codes, v.name, handles[v.name]) for v in variables]
-    operators += [_operator(b, codes, "READ_VARIABLE", [handles[v.name]], [index[v.read.name]]) for v in variables]
-    operators += [
-        oracle._operator(b, view, [index[t.name] for t in row], [index[t.name] for t in view.outputs], codes)
-        for view, row in zip(views, operands, strict=True)
-    ]
-    operators += [
-        _operator(b, codes, "ASSIGN_VARIABLE", [handles[v.name], index[v.kept]], []) for v in variables if v.kept
-    ]
-    ends = dict(
-        Inputs=oracle._vector(b, [index[t.name] for t in inputs], "int32"),
-        Outputs=oracle._vector(b, [index[n] for n in outputs], "int32"),
-    )
-    parts = dict(Tensors=oracle._offsets(b, tables), Operators=oracle._offsets(b, operators))
-    graphs = [oracle._table(b, "SubGraph", **parts, **ends), _first_values(b, codes, buffers, variables)]
-    code_tables = [oracle._operator_code(b, builtin) for builtin in codes]
-    lists = dict(OperatorCodes=oracle._offsets(b, code_tables), Subgraphs=oracle._offsets(b, graphs))
-    root = oracle._table(b, "Model", Version=3, **lists, Buffers=oracle._offsets(b, buffers))
-    b.Finish(root, b"TFL3")
-    return bytes(b.Output())
 
 
 def interpret(file: bytes, samples: Sequence[Sequence[Array]]) -> list[list[Array]]:
@@ -82,55 +29,6 @@ def interpret(file: bytes, samples: Sequence[Sequence[Array]]) -> list[list[Arra
     return found
 
 
-def _first_values(
-    b: flatbuffers.Builder, codes: dict[str, int], buffers: list[int], variables: Sequence[Variable]
-) -> int:
-    tables, operators = [], []
-    for v in variables:
-        handle, value = len(tables), Tensor(f"{v.name}/first", v.first.shape, v.first.dtype.name, v.read.quant)
-        tables += [_handle_tensor(b, v.name), _tensor(b, _with(value, v.first), buffers)]
-        operators += [
-            _var_handle(b, codes, v.name, handle),
-            _operator(b, codes, "ASSIGN_VARIABLE", [handle, handle + 1], []),
-        ]
-    nothing = [oracle._vector(b, [], "int32") for _ in range(2)]
-    parts = dict(Tensors=oracle._offsets(b, tables), Operators=oracle._offsets(b, operators))
-    return oracle._table(b, "SubGraph", **parts, Inputs=nothing[0], Outputs=nothing[1])
-
-
-def _with(t: Tensor, value: Array) -> Tensor:
-    return Tensor(t.name, t.shape, t.dtype, t.quant, data=value)
-
-
-def _tensor(b: flatbuffers.Builder, t: Tensor, buffers: list[int]) -> int:
-    slot = 0
-    if t.data is not None:
-        data = b.CreateByteVector(np.ascontiguousarray(t.data).tobytes())
-        slot = len(buffers)
-        buffers.append(oracle._table(b, "Buffer", Data=data))
-    return oracle._tensor(b, t, slot)
-
-
-def _handle_tensor(b: flatbuffers.Builder, name: str) -> int:
-    fields = dict(Name=b.CreateString(f"{name}/handle"), Shape=oracle._vector(b, [], "int32"))
-    return oracle._table(b, "Tensor", **fields, Type=tflite.TensorType.RESOURCE, Buffer=0)
-
-
-def _var_handle(b: flatbuffers.Builder, codes: dict[str, int], name: str, output: int) -> int:
-    options = oracle._table(b, "VarHandleOptions", Container=b.CreateString(""), SharedName=b.CreateString(name))
-    return _operator(b, codes, "VAR_HANDLE", [], [output], "VarHandleOptions", options)
-
-
-def _operator(
-    b: flatbuffers.Builder, codes: dict[str, int], builtin: str, inputs: Sequence[int], outputs: Sequence[int],
-    kind: str = "", options: int | None = None,
-) -> int:  # fmt: skip
-    ends: dict[str, Any] = dict(Inputs=oracle._vector(b, inputs, "int32"), Outputs=oracle._vector(b, outputs, "int32"))
-    place = codes.setdefault(builtin, len(codes))
-    number = getattr(tflite.BuiltinOptions, kind) if kind else None
-    return oracle._table(b, "Operator", OpcodeIndex=place, **ends, BuiltinOptions=options, BuiltinOptionsType=number)
-
-
 @dataclass(frozen=True, slots=True)
 class StreamingNet:
     """A random network of which some inputs are variables."""
@@ -144,33 +42,9 @@ class StreamingNet:
 
 
 def random_streaming(seed: int) -> StreamingNet:
-    """One input, one to four variables of its shape, layers of random networks.
-
-    A variable keeps what a layer made, the input, another variable, or itself, as long as none takes what takes it.
-    """
-    rng = np.random.default_rng([seed, 13])
-    b = Builder(rng, extreme=False)
-    shape = (1, b.between(1, 5), b.between(1, 5), b.between(1, 9))
-    x = tensor("input", shape, b.quant())
-    reads = [tensor(f"state_{i}", shape, b.quant()) for i in range(b.between(1, 4))]
-    b.live += [x, *reads]
-    layers, weights = list(LAYERS), np.array(list(LAYERS.values()))
-    for _ in range(60):
-        if len(b.views) >= 9:
-            break
-        recent = b.live[-4:] if b.chance(0.5) else b.live
-        layers[rng.choice(len(layers), p=weights / weights.sum())](b, recent[b.between(0, len(recent) - 1)])
-    written = [v.out for v in b.views if v.out.dtype == "int8" and v.out.shape == shape]
-    variables = []
-    for i, read in enumerate(reads):
-        source = [*written, *written, x, *reads[: i + 1]]
-        kept = source[b.between(0, len(source) - 1)].name if b.chance(0.9) else ""
-        first = rng.integers(-128, 128, shape) if b.chance(0.5) else np.full(shape, read.q.zero_point)
-        variables.append(Variable(f"variable_{i}", read, kept, first.astype(np.int8)))
-    roots = {x.name, *(r.name for r in reads)}
-    outputs = [v.out.name for v in b.views if v.out.dtype == "int8" and b.roots[v.out.name] not in roots][-1:]
-    file = model(b.views, [x], outputs, variables)
-    return StreamingNet(file, (x,))
+    """A network of `edgekc fuzz`."""
+    net = streaming_net(seed)
+    return StreamingNet(net.model(), net.inputs)
 
 
 def wake_word(seed: int = 0) -> StreamingNet:
@@ -193,7 +67,7 @@ def wake_word(seed: int = 0) -> StreamingNet:
     x = _filtered(b, "fully_connected", x, (1, 16), 0)
     x = b.emit("logistic", {}, [x], b.new("logistic", x.shape, PROBABILITY))
     x = b.emit("quantize", {}, [x], b.new("quantize", x.shape, Quant((1 / 256,), (0,)), "uint8"))
-    return StreamingNet(model(b.views, [frames], [x.name], variables), (frames,))
+    return StreamingNet(streaming_network(b.views, [frames], [x.name], variables), (frames,))
 
 
 def _window(b: Builder, variables: list[Variable], x: Tensor, rows: int) -> Tensor:

@@ -25,7 +25,7 @@ from ..measure.emulated import measure
 from ..progress import Progress, silent, unsaid
 from .devices import Device, ask, board_of, emulate, flash_job, sequences_of
 from .results import Built, Costs, Evaluation, Verification, costs_of, told_of
-from .samples import Batch, batch_of, batch_of_dataset, dataset_of, evaluation_of, layout_of, outputs_of
+from .samples import Batch, batch_of, batch_of_dataset, dataset_of, evaluation_of, first_inputs, layout_of, outputs_of
 
 
 class Program(tables.Shown):
@@ -381,7 +381,7 @@ class Program(tables.Shown):
     def _inputs(self, samples: int, seed: int, data: Any) -> bytes:
         if data is None:
             return host.samples(dict(self.manifest), samples, seed)
-        return batch_of_dataset(dataset_of(data, None, self.graph, samples), self.graph).data
+        return first_inputs(data, self.graph, self.manifest, samples)
 
     def _outputs(
         self, batch: Batch, device: Device, way: Way | None, reset_each: bool, timeout_s: float, progress: Progress

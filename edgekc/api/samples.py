@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,6 +91,31 @@ def batch_of(x: Any, manifest: Mapping[str, Any], layout: str = "") -> Batch:
     if len(counts) > 1 or len(singles) > 1:
         raise UsageError("the inputs have different numbers of samples", where=str(manifest["name"]))
     return Batch(np.concatenate(rows, axis=1).tobytes(), counts.pop(), singles.pop(), all(reals))
+
+
+def first_inputs(data: Any, graph: Graph, manifest: Mapping[str, Any], count: int) -> bytes:
+    """The first so many samples of any data, as the C function takes them.
+
+    Args:
+        data: as `dataset_of` takes it; or an .npz with x0, x1, ..., one for each input, as `edgekc fuzz` writes it.
+
+    Raises:
+        UsageError: it cannot be read, or does not fit the model.
+    """
+    batch = _by_input(data, manifest, count)
+    return (batch or batch_of_dataset(dataset_of(data, None, graph, count), graph)).data
+
+
+def _by_input(data: Any, manifest: Mapping[str, Any], count: int) -> Batch | None:
+    """Of an .npz with an array for each input; None of other data."""
+    if not isinstance(data, (str, Path)) or Path(data).suffix != ".npz" or not zipfile.is_zipfile(data):
+        return None
+    with zipfile.ZipFile(data) as archive:
+        if "x0.npy" not in archive.namelist():
+            return None
+    with np.load(data) as arrays:
+        found = [arrays[f"x{i}"][:count] for i in range(len(arrays.files)) if f"x{i}" in arrays.files]
+    return batch_of(found if len(found) > 1 else found[0], manifest)
 
 
 def _channels_last(array: Array, shape: tuple[int, ...]) -> Array:

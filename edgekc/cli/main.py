@@ -32,6 +32,7 @@ from . import (
     export_onnx,
     fit,
     flash,
+    fuzz,
     graph,
     inspect,
     keygen,
@@ -65,7 +66,7 @@ _COMMANDS: tuple[tuple[str, tuple[tuple[ModuleType, Callable[..., None]], ...]],
                       (simulate, simulate.simulate))),
     ("With devices in the field", ((keygen, keygen.keygen), (sign, sign.sign),
                                    (check_signature, check_signature.check_signature))),
-    ("This machine", ((doctor, doctor.doctor),)),
+    ("This machine", ((doctor, doctor.doctor), (fuzz, fuzz.fuzz))),
 )  # fmt: skip
 
 app = typer.Typer(

@@ -14,11 +14,14 @@ EXAMPLES = (
     "edgekc verify out --samples 100 --no-device",
     "edgekc verify out --data test.npz --model net.tflite",
     "edgekc verify out --board nucleo-f446re --link auto",
+    "edgekc verify fuzz-7-1.ekc --data fuzz-7-1.npz --board mps2-an386",
 )
 
 
 def verify(
-    folder: way.Folder,
+    folder: Annotated[
+        Path, typer.Argument(help="What `edgekc compile -o` wrote, or a model that it takes.", metavar="DIR|MODEL")
+    ],
     samples: Annotated[
         int,
         typer.Option(
@@ -55,13 +58,13 @@ def verify(
     The device is the board's emulator; with --link, --probe, --tool or --port it is the board itself (or its
     emulator, asked over the same console).
     """
-    from ..api.compiling import open_program
+    from ..api.compiling import DEFAULT_BOARD, compile, open_program
     from ..errors import VerifyError
     from ..tables import show
     from ..terminal import say_json
     from ..train.bars import bars
 
-    program = open_program(folder, board=board)
+    program = compile(folder, board=board or DEFAULT_BOARD) if folder.is_file() else open_program(folder, board=board)
     reach = way.make_way(
         link, tool, probe, port, openocd_config, tool_option, flash=not no_flash, timeout_s=timeout_s,
         optimise=optimise.value,

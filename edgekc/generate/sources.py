@@ -86,6 +86,7 @@ class _NetView:
     peak_layer: str
     uses_arena: bool
     uses_state: bool
+    uses_input: bool
     single: bool  # some of it computes in float
     reset: tuple[str, ...]  # statements
     headers: tuple[str, ...]
@@ -180,6 +181,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, fo
         peak_layer=in_comment(plan.peak_layer),
         uses_arena=_uses(plan, "arena"),
         uses_state=_uses(plan, "state"),
+        uses_input=bool(plan.groups) or _uses(plan, "input"),  # a group may be fed with rows of it
         single=any(t.dtype == "float32" for t in graph.tensors.values()),
         reset=tuple(_resets(plan, held)),
         headers=tuple(

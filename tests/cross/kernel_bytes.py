@@ -13,11 +13,11 @@ from pathlib import Path
 
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
-from kernel_files import INCLUDE_FLAGS, kernel_sources
 
 from edgekc.boards.board import load_board
 from edgekc.errors import ToolError
 from edgekc.firmware.toolchain import gcc_compiler
+from edgekc.fuzzing.compiling import INCLUDE_FLAGS, kernel_sources
 from edgekc.ops.kernels import code_bytes
 
 # By the folder of the source; the core that most of its kernels are for.

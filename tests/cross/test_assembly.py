@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
-from kernel_files import INCLUDE_FLAGS, kernel_sources
 
 from edgekc.assets import RUNTIME_C
 from edgekc.boards.cores import CORES
+from edgekc.fuzzing.compiling import INCLUDE_FLAGS, kernel_sources
 
 LEVELS = ("-O0", "-Og", "-O1", "-Os", "-O2", "-O3")
 # Kernels by the ends of their files' names, and cores that run them.

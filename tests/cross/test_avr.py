@@ -9,13 +9,13 @@ from pathlib import Path
 import avr
 import numpy as np
 import pytest
-from kernel_files import INCLUDE_FLAGS
 from kernel_networks import ACTIVATION, quant_of
 from nets import Net
 
 from edgekc.assets import runtime_file
 from edgekc.files.output import write_folder
 from edgekc.format.pack import pack, read
+from edgekc.fuzzing.compiling import INCLUDE_FLAGS
 from edgekc.generate.plan import plan
 from edgekc.generate.sources import generate
 from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Stage, Tensor, constant

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
-from kernel_files import INCLUDE_FLAGS, kernel_sources
 from nets import Net
 
 from edgekc.assets import INCLUDES
@@ -27,6 +26,7 @@ from edgekc.emulate import host, reference
 from edgekc.emulate.compare import split_inputs
 from edgekc.files.output import read_manifest, write_folder
 from edgekc.format.pack import pack, read
+from edgekc.fuzzing.compiling import INCLUDE_FLAGS, kernel_sources
 from edgekc.generate.plan import plan
 from edgekc.generate.sources import generate
 from edgekc.passes.lower import lower

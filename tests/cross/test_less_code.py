@@ -9,7 +9,8 @@ from pathlib import Path
 import kernel_networks as networks
 import pytest
 from built import address_sanitizer, run_sanitized, shared_library
-from kernel_files import SANITIZE, host_flags
+
+from edgekc.fuzzing.compiling import SANITIZE, host_flags
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "ops"))
 

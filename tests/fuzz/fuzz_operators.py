@@ -31,9 +31,10 @@ def tflite() -> Seeds:
     import float_ends
     import memory_filters
     import oracle
-    import random_nets
     import recurrent
     import streaming
+
+    from edgekc.fuzzing import nets
 
     found = [oracle.model(view) for view in _views()]
     found += [streaming.wake_word(1).file, recurrent.file(recurrent.made(1)[0])]
@@ -42,7 +43,7 @@ def tflite() -> Seeds:
     found.append(float_ends.choices())
     there = set().union(*map(builtins, found))
     for seed in range(NETWORKS):
-        data = random_nets.random_model(seed)
+        data = nets.random_model(seed)
         if len(data) <= LARGEST and not builtins(data) <= there:
             found.append(data)
             there |= builtins(data)
@@ -53,8 +54,8 @@ def tflite_float() -> Seeds:
     """The same in float; LSTM is unrolled, and among what converters made."""
     import float_streaming
     import oracle
-    import random_nets
 
+    from edgekc.fuzzing import nets
     from edgekc.graph.ir import Node, Tensor
     from edgekc.graph.op import View
 
@@ -74,7 +75,7 @@ def tflite_float() -> Seeds:
         *(([view], [view.x.name], [view.out.name]) for view in _views() if not _alone(view)),
         *(
             (net.views, [t.name for t in net.inputs], [t.name for t in net.outputs])
-            for net in map(random_nets.random_net, range(NETWORKS))
+            for net in map(nets.random_net, range(NETWORKS))
             if not any(view.node.op in _INT8_ALONE for view in net.views)
         ),
     ]:

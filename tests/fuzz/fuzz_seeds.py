@@ -20,13 +20,14 @@ Seeds = list[bytes]
 def tflite() -> Seeds:
     import looped
     import streaming
-    import wide_nets
+
+    from edgekc.fuzzing import wide
 
     made = [
         looped.file(0, 3, sequence=True),
         streaming.wake_word(1).file,
-        wide_nets.wide_net(3).file,
-        wide_nets.wide_net(25).file,
+        wide.wide_net(3).model(),
+        wide.wide_net(25).model(),
     ]
     return [*(path.read_bytes() for path in sorted(CONVERTED.glob("*.tflite"))), *made]
 
@@ -39,9 +40,9 @@ def tflite_float() -> Seeds:
 def ekc() -> Seeds:
     import nets
     import streaming
-    import wide_nets
 
     from edgekc.format.pack import pack
+    from edgekc.fuzzing import wide
     from edgekc.graph.ir import Stage
     from edgekc.importers import import_model
     from edgekc.pipeline import to_integer
@@ -61,7 +62,7 @@ def ekc() -> Seeds:
         path = Path(folder) / "streaming.tflite"
         path.write_bytes(streaming.wake_word(1).file)
         found.append(pack(to_integer(import_model(path, "net"), {})))
-        path.write_bytes(wide_nets.wide_net(25).file)
+        path.write_bytes(wide.wide_net(25).model())
         found.append(pack(to_integer(import_model(path, "net"), {})))
     return [data for data in found if len(data) < 8000] + _packed()
 

@@ -6,10 +6,10 @@ import numpy as np
 import oracle
 import pytest
 from importing import import_tflite
-from random_layers import PROBABILITY, Builder, linear
-from random_models import fill, quant, tensor
 
 from edgekc.emulate import reference
+from edgekc.fuzzing.layers import PROBABILITY, Builder, linear
+from edgekc.fuzzing.values import fill, quant, tensor
 from edgekc.graph.ir import Tensor
 from edgekc.pipeline import to_integer
 

@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 import oracle
 import pytest
-import random_layers as layers
-import random_moves as moves
 from importing import import_tflite
-from random_layers import Builder
-from random_models import fill, tensor
 
 from edgekc.emulate import imported
+from edgekc.fuzzing import layers, moves
+from edgekc.fuzzing.layers import Builder
+from edgekc.fuzzing.values import fill, tensor
 from edgekc.graph.ir import Node, Role, constant
 from edgekc.graph.op import View
 from edgekc.passes.lower import lower
@@ -33,7 +32,7 @@ def recurrent(seed: int) -> tuple[bytes, View]:
     zeros = constant("state", np.full((1, 5), state.q.zero_point, np.int8), Role.WEIGHTS, state.quant)
     layer = replace(layer, inputs=(zeros, *layer.inputs[1:]))
     x = tensor("x", layer.out.shape, b.quant())
-    out = tensor("sum", x.shape, moves._binary_quant(b, "add", x.q, layer.out.q) or x.q)
+    out = tensor("sum", x.shape, moves.binary_quant(b, "add", x.q, layer.out.q) or x.q)
     total = View(Node("add", "sum", ("x", layer.out.name), ("sum",), {"activation": "none"}), (x, layer.out), (out,))
     return oracle.network([layer, total], ["x"], ["sum"]), total
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from importing import import_tflite
-from oracle_operators import BUILTIN
 
 from edgekc.demo.walk import DATA
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
+from edgekc.fuzzing.file_operators import BUILTIN
 from edgekc.importers.faults import is_ours
 from edgekc.importers.tflite import file
 from edgekc.importers.tflite.file import OPTIONS, read

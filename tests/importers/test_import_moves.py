@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import oracle
 import pytest
-import random_strides
 from importing import import_tflite, import_tflite_float
-from random_layers import Builder, Layer
-from random_models import tensor
 
 from edgekc.emulate import imported, reference
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
+from edgekc.fuzzing import strides
+from edgekc.fuzzing.layers import Builder, Layer
+from edgekc.fuzzing.values import tensor
 from edgekc.graph.ir import Array, AttrValue, Graph, Node, Quant, Role, Tensor, constant, prune
 from edgekc.graph.op import View
 from edgekc.importers.tflite import file
@@ -67,7 +67,7 @@ def float_graphs(layer: Layer) -> Iterator[tuple[Graph, bytes, Array]]:
         yield graph, data, x.astype(np.float32) / 16
 
 
-@pytest.mark.parametrize("layer", random_strides.LAYERS, ids=lambda layer: layer.__name__)
+@pytest.mark.parametrize("layer", strides.LAYERS, ids=lambda layer: layer.__name__)
 def test_float(layer: Layer) -> None:
     found = 0
     for graph, data, x in float_graphs(layer):
@@ -78,7 +78,7 @@ def test_float(layer: Layer) -> None:
     assert found
 
 
-@pytest.mark.parametrize("layer", random_strides.LAYERS, ids=lambda layer: layer.__name__)
+@pytest.mark.parametrize("layer", strides.LAYERS, ids=lambda layer: layer.__name__)
 def test_int8(layer: Layer) -> None:
     for views, x in networks(layer):
         data = _file(views)
@@ -91,7 +91,7 @@ def test_int8(layer: Layer) -> None:
             np.testing.assert_array_equal(b.reshape(len(x), -1), wanted)
 
 
-@pytest.mark.parametrize("layer", random_strides.LAYERS, ids=lambda layer: layer.__name__)
+@pytest.mark.parametrize("layer", strides.LAYERS, ids=lambda layer: layer.__name__)
 def test_torch(layer: Layer) -> None:
     """PyTorch computes what numpy does, and gradients come through."""
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -107,7 +107,7 @@ def test_torch(layer: Layer) -> None:
             assert given.grad is not None and given.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize("layer", random_strides.LAYERS, ids=lambda layer: layer.__name__)
+@pytest.mark.parametrize("layer", strides.LAYERS, ids=lambda layer: layer.__name__)
 def test_quantised(layer: Layer) -> None:
     """Values of equal steps in front of a move and behind it: moved as they are."""
     for graph, _, x in float_graphs(layer):
@@ -214,7 +214,7 @@ def test_what_does_not_fit_is_one_error(case: str) -> None:
 def test_damaged_files() -> None:
     """Files of every move with other bytes in them: one error, or a graph that is legal."""
     rng = np.random.default_rng(0)
-    for layer in random_strides.LAYERS:
+    for layer in strides.LAYERS:
         for views, _ in list(networks(layer))[:2]:
             data = _file(views)
             for _ in range(30):

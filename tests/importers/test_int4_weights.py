@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import oracle
 import pytest
-import random_layers as layers
 from importing import import_tflite
-from random_layers import Builder, Layer
-from random_models import fill, tensor
 
 from edgekc.emulate import imported
 from edgekc.errors import ModelError
+from edgekc.fuzzing import layers
+from edgekc.fuzzing.layers import Builder, Layer
+from edgekc.fuzzing.values import fill, tensor
 from edgekc.graph.ir import Array, Tensor
 from edgekc.graph.op import View
 

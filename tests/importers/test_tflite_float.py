@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import oracle
-import oracle_operators
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from importing import import_tflite, import_tflite_float
 
 from edgekc.errors import EdgekcError, ModelError, UnsupportedError
+from edgekc.fuzzing import file_operators
 from edgekc.graph.ir import Node, Quant, Role, Stage, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import legal
@@ -64,7 +64,7 @@ def windows(draw):
         size.append(n)
         out.append(count)
         kernel.append(k)
-    attrs["activation"] = draw(st.sampled_from(sorted(oracle_operators.ACTIVATION)))
+    attrs["activation"] = draw(st.sampled_from(sorted(file_operators.ACTIVATION)))
     return attrs, size, out, kernel
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import oracle
 import pytest
-import wide_nets
-from random_models import Rng, f32
 
 import edgekc
 from edgekc.errors import EdgekcError, UnsupportedError
+from edgekc.fuzzing import wide
+from edgekc.fuzzing.values import Rng, f32
 from edgekc.graph.ir import AttrValue, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import LOWER, OPS
@@ -46,27 +46,27 @@ SEEDS = [*range(3), 25, *(pytest.param(seed, marks=pytest.mark.slow) for seed in
 @pytest.mark.parametrize("seed", SEEDS)
 def test_networks_equal_litert(seed: int, tmp_path: Path) -> None:
     """The compiled C on the host gives LiteRT's bytes; buffers count two bytes a value."""
-    net = wide_nets.wide_net(seed)
-    (tmp_path / "net.tflite").write_bytes(net.file)
+    net = wide.wide_net(seed)
+    (tmp_path / "net.tflite").write_bytes(net.model())
     program = edgekc.compile(tmp_path / "net.tflite")
-    x = wide_nets.samples(net.shape, seed)
-    expected = [oracle.interpret(net.file, [sample[None]]) for sample in x]
+    x = wide.samples(net.inputs[0].shape, seed)
+    expected = [oracle.interpret(net.model(), [sample[None]]) for sample in x]
     got = program.run(x)
     for i, y in enumerate(got if isinstance(got, tuple | list) else [got]):
         assert y.dtype == np.int16
         np.testing.assert_array_equal(y.ravel(), np.concatenate([row[i].ravel() for row in expected]))
     (edge,) = program.manifest["inputs"]
-    assert (edge["dtype"], edge["bytes"]) == ("int16", 2 * np.prod(net.shape))
+    assert (edge["dtype"], edge["bytes"]) == ("int16", 2 * np.prod(net.inputs[0].shape))
 
 
 @pytest.mark.parametrize("seed", [166, pytest.param(47, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("board", "family"), [("mps2-an386", "dsp"), ("mps3-an547", "mve")])
 def test_kernels_of_boards_equal_litert(board: str, family: str, seed: int, tmp_path: Path) -> None:
     """Those for the DSP extension and for Helium, emulated on the host."""
-    net = wide_nets.wide_net(seed)
-    (tmp_path / "net.tflite").write_bytes(net.file)
-    x = wide_nets.samples(net.shape, seed)
-    expected = [oracle.interpret(net.file, [sample[None]])[0].ravel() for sample in x]
+    net = wide.wide_net(seed)
+    (tmp_path / "net.tflite").write_bytes(net.model())
+    x = wide.samples(net.inputs[0].shape, seed)
+    expected = [oracle.interpret(net.model(), [sample[None]])[0].ravel() for sample in x]
     program = edgekc.compile(tmp_path / "net.tflite", board=board)
     kernels = {layer["kernel"] for layer in program.manifest["layers"]}
     reached = ("conv2d", "depthwise", "pool", "add" if seed == 166 else "fully_connected")
@@ -130,7 +130,7 @@ def test_biases_beyond_32_bits_equal_litert(kind: str, most: float) -> None:
         layer = _deep(kind, seed, most)
         lowered = LOWER[kind](layer)
         words = [t.value.ndim for t in lowered.constants if t.role is Role.BIAS]
-        (x,) = wide_nets.samples(layer.x.shape, seed)[:1]
+        (x,) = wide.samples(layer.x.shape, seed)[:1]
         expected = oracle.run(layer, [x[None]])[0]
         got = OPS[lowered.op].reference(lowered.attrs, [x[None], *(t.value for t in lowered.constants)])[0]
         np.testing.assert_array_equal(got, expected)
@@ -144,7 +144,7 @@ def test_kernels_of_biases_beyond_32_bits(kind: str, most: float, tmp_path: Path
     layer = _deep(kind, 2, most)
     data = oracle.network([layer], ["x"], ["y"])
     (tmp_path / "net.tflite").write_bytes(data)
-    samples = wide_nets.samples(layer.x.shape, 2)
+    samples = wide.samples(layer.x.shape, 2)
     expected = np.concatenate([oracle.interpret(data, [sample[None]])[0] for sample in samples])
     program = edgekc.compile(tmp_path / "net.tflite", board="mps3-an547")
     symbol = f"ek_{'conv2d' if kind == 'depthwise' else kind}_s16_deep"
@@ -181,7 +181,7 @@ def test_channels_of_one_level_may_have_any_bias(tmp_path: Path) -> None:
     view = View(Node("conv2d", name, ("x", "w", "b"), (name,), attrs), inputs, (_wide(name, (1, 3, 4, 4), 0.02),))
     data = oracle.network([view], ["x"], [name])
     (tmp_path / "net.tflite").write_bytes(data)
-    samples = wide_nets.samples(x.shape, 0)
+    samples = wide.samples(x.shape, 0)
     expected = np.concatenate([oracle.interpret(data, [sample[None]])[0] for sample in samples])
     assert expected[..., 1].min() == expected[..., 1].max() > 0
     np.testing.assert_array_equal(edgekc.compile(tmp_path / "net.tflite").run(samples), expected)

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 from built import shared_library
-from kernel_files import host_flags
 
 from edgekc.assets import runtime_file
 from edgekc.firmware.toolchain import host_compiler
+from edgekc.fuzzing.compiling import host_flags
 from edgekc.graph.bits import index_bits, pack_indices
 from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import LAID_OUT, Case, Field, Kernel, Op, Param, Struct, View, computed, operand_at

@@ -12,19 +12,13 @@ from dataclasses import dataclass, replace
 import memory_filters
 import numpy as np
 import oracle
-import random_layers as layers
-import random_logic as logic
-import random_moves as moves
-import random_pairs as pairs
-import random_spatial as spatial
-import random_strides as strides
-import random_tables as tables
 import recurrent
 import wide_cases
-from random_layers import Builder, Layer
-from random_models import Rng, f32, fill, tensor
-from random_packed import factored
 
+from edgekc.fuzzing import layers, logic, moves, pairs, spatial, strides, tables
+from edgekc.fuzzing.layers import Builder, Layer
+from edgekc.fuzzing.packed import factored
+from edgekc.fuzzing.values import Rng, f32, fill, tensor
 from edgekc.graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import embedding, tanh

@@ -7,9 +7,9 @@ import numpy as np
 import oracle
 import pytest
 from flatbuffers import flexbuffers
-from oracle_operators import BUILTIN
 
 from edgekc.errors import EdgekcError, ModelError
+from edgekc.fuzzing.file_operators import BUILTIN
 from edgekc.graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.importers.tflite.file import read

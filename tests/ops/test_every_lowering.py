@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import oracle
 import pytest
+from lowered import compare
 from lowering_cases import CASES
-from random_models import compare
 
 from edgekc.errors import UnsupportedError
 from edgekc.graph.ir import Array

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import oracle
 import pytest
-from random_models import ACTIVATIONS, Rng, f32, fill, lowered_reference, quant, tensor, view_of
+from lowered import lowered_reference
 
 from edgekc.errors import EdgekcError
+from edgekc.fuzzing.values import ACTIVATIONS, Rng, f32, fill, quant, tensor, view_of
 from edgekc.graph.ir import AttrValue, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import LOWER, OPS

@@ -12,10 +12,10 @@ import lowering_cases
 import numpy as np
 import oracle
 import pytest
-from random_logic import as_bytes
 
 from edgekc.emulate.near import TOLERANCE
 from edgekc.errors import UnsupportedError
+from edgekc.fuzzing.logic import as_bytes
 from edgekc.graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import IN_FLOAT, OPS

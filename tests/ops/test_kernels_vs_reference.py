@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_files import SANITIZE
 
 from edgekc.errors import ModelError
+from edgekc.fuzzing.compiling import SANITIZE
 from edgekc.graph.fixedpoint import DOUBLE, SINGLE, quantize_multiplier
 from edgekc.graph.op import Case
 from edgekc.ops import OPS

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import oracle
-import oracle_operators
 import pytest
 from float_nets import FloatNet
 from importing import import_tflite, import_tflite_float
@@ -12,6 +11,7 @@ from importing import import_tflite, import_tflite_float
 from edgekc.data import Dataset
 from edgekc.emulate import reference
 from edgekc.errors import UnsupportedError
+from edgekc.fuzzing import file_operators
 from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import LOWER, OPS
@@ -129,8 +129,8 @@ def test_a_maximum_does_not_force_fixed_steps_on_others() -> None:
 @with_litert
 @pytest.mark.parametrize("op", ["add", "mul", "sub", "div"])
 def test_a_file_without_options_has_the_schema_s_defaults(op: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    name, _, _ = oracle_operators.BUILTIN[op]
-    monkeypatch.setitem(oracle_operators.BUILTIN, op, (name, None, lambda view: {}))
+    name, _, _ = file_operators.BUILTIN[op]
+    monkeypatch.setitem(file_operators.BUILTIN, op, (name, None, lambda view: {}))
     q = Quant((0.03125,), (-128,))
     x, y = (Tensor(n, (1, 5), "int8", q) for n in "xy")
     k = constant("k", np.array([-100, -3, 5, 77, 127], np.int8), Role.WEIGHTS, q)

@@ -9,9 +9,10 @@ import numpy as np
 import oracle
 import pytest
 from importing import import_tflite
-from random_models import ACTIVATIONS, Rng, compare, f32, fill, quant, random_quant, tensor, view_of, window
+from lowered import compare
 
 from edgekc.errors import ModelError, UnsupportedError
+from edgekc.fuzzing.values import ACTIVATIONS, Rng, f32, fill, quant, random_quant, tensor, view_of, window
 from edgekc.graph.ir import Array, AttrValue, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import LOWER

@@ -11,10 +11,10 @@ from pathlib import Path
 import host_kernels as host
 import numpy as np
 import pytest
-from kernel_files import INCLUDE_FLAGS
 
 from edgekc.assets import runtime_file
 from edgekc.firmware.toolchain import host_compiler
+from edgekc.fuzzing.compiling import INCLUDE_FLAGS
 from edgekc.graph.op import Op, Struct, View
 from edgekc.graph.scratch import Region, offsets, scratch_bytes
 from edgekc.ops import OPS

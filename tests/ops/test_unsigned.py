@@ -8,18 +8,17 @@ from pathlib import Path
 import numpy as np
 import oracle
 import pytest
-import random_layers as layers
-import random_moves as moves
-import random_spatial as spatial
 from importing import import_tflite
+from lowered import lowered_reference
 from lowering_cases import _shape, _with_rounding
-from random_layers import Builder, Layer
-from random_models import fill, lowered_reference, tensor
-from random_nets import random_samples
-from unsigned_nets import as_unsigned, asymmetric, to_signed, to_unsigned, unsigned_net
 
 import edgekc
 from edgekc.emulate import imported
+from edgekc.fuzzing import layers, moves, spatial
+from edgekc.fuzzing.layers import Builder, Layer
+from edgekc.fuzzing.nets import random_samples
+from edgekc.fuzzing.unsigned import as_unsigned, asymmetric, to_signed, to_unsigned, unsigned_net
+from edgekc.fuzzing.values import fill, tensor
 from edgekc.graph.ir import Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import LOWER

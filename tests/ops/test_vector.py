@@ -13,9 +13,9 @@ import built
 import host_kernels as host
 import numpy as np
 import pytest
-from kernel_files import INCLUDE_FLAGS, SANITIZE
 
 from edgekc.assets import runtime_file
+from edgekc.fuzzing.compiling import INCLUDE_FLAGS, SANITIZE
 from edgekc.graph.op import View
 from edgekc.ops import OPS
 from edgekc.ops.kernels import vector as vec

@@ -8,8 +8,8 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
-from wide_nets import is_taken, wide_view
 
+from edgekc.fuzzing.wide import is_taken, wide_view
 from edgekc.graph.ir import Quant
 from edgekc.graph.op import View
 from edgekc.ops.shared import int16

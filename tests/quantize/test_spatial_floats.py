@@ -9,10 +9,10 @@ import numpy as np
 import oracle
 import pytest
 from importing import import_tflite_float
-from random_models import view_of
 
 from edgekc.data import synthetic
 from edgekc.emulate import reference
+from edgekc.fuzzing.values import view_of
 from edgekc.graph.ir import Array, AttrValue, Node, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import SOURCES, legal

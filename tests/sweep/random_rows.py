@@ -6,12 +6,12 @@ import random
 from dataclasses import replace
 
 import numpy as np
-import random_build as rb
-from random_layers import Builder, Layer, body, conv2d, depthwise, grouped_conv2d, pool
-from random_models import tensor
-from random_moves import binary, logistic, relu
-from random_nets import RandomNet, outputs_of
 
+from edgekc.fuzzing import building as rb
+from edgekc.fuzzing.layers import Builder, Layer, body, conv2d, depthwise, grouped_conv2d, pool
+from edgekc.fuzzing.moves import binary, logistic, relu
+from edgekc.fuzzing.nets import RandomNet, outputs_of
+from edgekc.fuzzing.values import tensor
 from edgekc.generate.choice import choose_kernel
 from edgekc.generate.plan import Plan, base_of, placed
 from edgekc.generate.row_groups import RowGroup, group_of

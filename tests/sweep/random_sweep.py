@@ -1,69 +1,24 @@
-"""Random networks on every family of kernels: what LiteRT, the numpy definition and the sanitizers say of them.
-
-A network enters in up to three forms: as the file has it ("dense"), with layers packed so that they compute the same
-("exact"), and with packed weights of up to 16 bits ("wide"). LiteRT is the oracle of the first two.
-"""
+"""Random networks on every family of kernels: what LiteRT, the numpy definition and the sanitizers say of them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import oracle
-import oracle_operators
-import random_build as rb
-from importing import import_tflite
-from kernel_files import kernel_sources
-from random_nets import RandomNet, random_net, random_samples
-from random_packed import pack_layers
 from random_rows import row_jobs, row_net
 
-from edgekc.emulate import reference
+from edgekc.emulate import litert
 from edgekc.errors import EdgekcError
-from edgekc.format.pack import pack, read
-from edgekc.graph.ir import Array, Graph
-from edgekc.importers.tflite.builder import node_name
-from edgekc.importers.tflite.file import FileOperator
-from edgekc.ops import legal
-from edgekc.passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
-from edgekc.passes.lower import lower
-from edgekc.progress import unsaid
-
-FORMS = ("dense", "exact", "wide")
-SAMPLES = 5
-MOST_FINDINGS = 20  # then the sweep stops
-METADATA = {"tool": "edgekc", "source": "random.tflite", "source_sha256": "0" * 64, "recipe": "none"}
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A network in one form, compiled to an .ekc, with what every activation of it should be."""
-
-    net: RandomNet
-    form: str
-    data: bytes  # the .ekc
-    graph: Graph  # as read back
-    inputs: list[Array]  # of the graph: a sample along the first axis
-    values: dict[str, Array]  # of all activations, by the numpy definition
-
-    @property
-    def name(self) -> str:
-        return f"net{self.net.seed}{self.form}"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What is wrong with one network."""
-
-    seed: int
-    form: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"seed {self.seed}, {self.form}: {self.text}"
+from edgekc.fuzzing import comparing
+from edgekc.fuzzing.building import Family, Job, Kernels, jobs_of
+from edgekc.fuzzing.comparing import Finding
+from edgekc.fuzzing.compiling import kernel_sources
+from edgekc.fuzzing.interpreter import Interpreter
+from edgekc.fuzzing.nets import random_net
+from edgekc.fuzzing.subjects import FORMS, Subject, subject
 
 
 @dataclass
@@ -90,115 +45,44 @@ class Outcome:
             mine.update(theirs)
 
 
-def integer_graph(net: RandomNet, form: str = "dense") -> Graph:
-    """The pipeline up to the packed model, with packed layers put in behind the lowering. EdgekcError: refused."""
-    graph = apply(import_tflite(net.model(), "net", "random.tflite"), QUANTIZED_PASSES, unsaid)
-    legal.check(graph)
+def rounding() -> str:
+    """Of fully connected layers, as the oracle's interpreter has them."""
     older = not oracle.missing() and oracle.fully_connected_rounding() == "double"
-    graph = lower(graph, "double" if older else "tflite")
-    if form != "dense":
-        graph = pack_layers(graph, np.random.default_rng([net.seed, 22]), form == "exact")
-    legal.check(graph)
-    return replace(apply(graph, INTEGER_PASSES, unsaid), metadata=METADATA)
-
-
-def subject(net: RandomNet, form: str, count: int = SAMPLES) -> Subject:
-    """Raises EdgekcError where the compiler refuses the network."""
-    data = pack(integer_graph(net, form))
-    graph = read(data, "random.ekc").graph
-    rows = random_samples(net, count)
-    columns = [np.concatenate([_stored(net, t.name, row[i]) for row in rows]) for i, t in enumerate(net.inputs)]
-    return Subject(net, form, data, graph, columns, reference.run(graph, columns))
-
-
-def _stored(net: RandomNet, name: str, value: Array) -> Array:
-    """An input as the compiled network takes it: a cast from float32 at the edge is the application's."""
-    if value.dtype != np.float32:
-        return value
-    q = next(v.out.q for v in net.views if v.node.inputs[:1] == (name,))
-    return (np.round(value / np.float32(q.scale)) + q.zero_point).astype(np.int8)
-
-
-def differs_from_litert(s: Subject) -> str:
-    """The first layer and element that LiteRT's reference kernels compute otherwise; empty where there is none.
-
-    Layers that passes dropped, or took channels from, have no counterpart.
-    """
-    expected = oracle.every_tensor(s.net.model(), random_samples(s.net, len(s.inputs[0])))
-    outputs = {t.name: name for t, name in zip(s.net.outputs, s.graph.outputs, strict=True)}
-    for k, theirs in enumerate(expected):
-        for i, view in enumerate(s.net.views):
-            name = outputs.get(view.out.name) or importer_name(oracle_operators.builtin_name(view), i)
-            value = theirs[view.out.name]
-            if name not in s.values or (view.out.name not in outputs and s.values[name][k].size != value.size):
-                continue
-            ours = np.asarray(s.values[name][k]).ravel()
-            if value.dtype == np.float32:
-                value = np.round(value / np.float32(view.x.q.scale) + view.x.q.zero_point).astype(ours.dtype)
-            if text := _difference(ours, value.ravel(), "the numpy definition", "LiteRT"):
-                what = "output" if view.out.name in outputs else "layer"
-                return f"sample {k}, {what} {view.out.name} ({name} of the graph), {text}"
-    return ""
-
-
-def importer_name(builtin: str, index: int) -> str:
-    """The tensor that the importer makes of what the operator of this index writes."""
-    return node_name(FileOperator(index, builtin, (), (), {}))
-
-
-def _difference(ours: Array, theirs: Array, who: str, whom: str) -> str:
-    if ours.size != theirs.size:
-        return f"{who} has {ours.size} values, {whom} {theirs.size}"
-    wrong = np.flatnonzero(ours != theirs)
-    if not wrong.size:
-        return ""
-    i = int(wrong[0])
-    return f"element {i}: {who} has {ours[i]}, {whom} {theirs[i]}; {wrong.size} of {ours.size} differ"
-
-
-def differs_from_definition(s: Subject, job: rb.Job, results: Sequence[Sequence[bytes]]) -> str:
-    """The first layer and element that the C computes otherwise than the definition."""
-    for k, row in enumerate(results):
-        outputs = b"".join(np.ascontiguousarray(s.values[n][k]).tobytes() for n in s.graph.outputs)
-        expected = [np.ascontiguousarray(s.values[step.view.node.outputs[0]][k]).tobytes() for step in job.plan.steps]
-        for i, (ours, theirs) in enumerate(zip([*expected, outputs], row, strict=True)):
-            text = _difference(np.frombuffer(theirs, np.int8), np.frombuffer(ours, np.int8), "the C", "the definition")
-            if text:
-                steps = job.plan.steps
-                layer = (
-                    f"layer {i} {steps[i].view.node.name} ({steps[i].kernel.symbol})" if i < len(steps) else "output"
-                )
-                return f"{job.family.name}, sample {k}, {layer}, {text}"
-    return ""
+    return "double" if older else "tflite"
 
 
 def sweep(
     seeds: Iterable[int],
-    kernels: rb.Kernels,
+    kernels: Kernels,
     folder: Path,
     forms: Sequence[str] = FORMS,
-    families: Sequence[rb.Family] | None = None,
+    families: Sequence[Family] | None = None,
     rows: bool = False,
 ) -> Outcome:
     """Compile, run and compare the network of each seed in its forms; with `rows`, networks of images by rows."""
-    out, subjects, jobs = Outcome(), {}, []
+    out, subjects, jobs = Outcome(), dict[str, Subject](), list[Job]()
+    oracle_here = litert.find(rounding())
+    interpreter = None if oracle_here is None else Interpreter(oracle_here)
     for seed in seeds:
         net = row_net(seed) if rows else random_net(seed)
         out.operators.update(dict.fromkeys((v.node.op for v in net.views), 1))
         for form in forms:
             out.graphs += 1
             try:
-                s = subject(net, form)
-                found = rb.jobs_of(s.name, s.data, s.inputs, families)
+                s = subject(net, form, rounding=rounding())
+                found = jobs_of(s.name, s.data, s.inputs, families)
                 found = row_jobs(found, seed) if rows else found
             except EdgekcError as error:
-                out.refused.append(Finding(seed, form, str(error)))
+                out.refused.append(Finding(net.kind, seed, form, "", str(error)))
                 continue
-            if form != "wide" and not oracle.missing() and (text := differs_from_litert(s)):
-                out.findings.append(Finding(seed, form, text))
+            if form != "wide" and interpreter is not None:
+                text = comparing.differs_from_litert(s, comparing.litert_values(s, interpreter))
+                out.findings += [comparing.found(s, comparing.LITERT, text)] if text else []
             subjects[s.name] = s
             jobs += found
-    run_jobs(jobs, subjects, kernels, folder, out)
+    if interpreter is not None:
+        interpreter.close()
+    out.findings += comparing.run_jobs(jobs, subjects, kernels, folder)
     files: dict[str, set[str]] = {}
     for job in jobs:
         for source in job.sources:
@@ -207,29 +91,6 @@ def sweep(
     out.runs = len(jobs)
     out.families.update(job.family.name for job in jobs)
     return out
-
-
-def run_jobs(
-    jobs: Sequence[rb.Job], subjects: Mapping[str, Subject], kernels: rb.Kernels, folder: Path, out: Outcome
-) -> None:
-    """Build, run and compare; what is wrong goes to the findings of `out`."""
-    for flags in dict.fromkeys(job.family.flags for job in jobs):
-        part = [job for job in jobs if job.family.flags == flags]
-        program = rb.build(part, kernels, folder / ("-".join(flags) or "common"))
-        while part:
-            results, stopped = rb.run(program, part)
-            for job, rows in zip(part, results, strict=False):
-                s = subjects[job.name.rsplit("_", 1)[0]]
-                if text := differs_from_definition(s, job, rows):
-                    out.findings.append(Finding(s.net.seed, s.form, text))
-            if stopped is None:
-                break
-            s, job = subjects[part[len(results)].name.rsplit("_", 1)[0]], part[len(results)]
-            out.findings.append(Finding(s.net.seed, s.form, f"{job.family.name}, {stopped}"))
-            if len(out.findings) > MOST_FINDINGS:
-                return
-            part = part[len(results) + 1 :]
-            program = rb.build(part, kernels, folder / "rest") if part else program
 
 
 def kernel_files() -> list[str]:

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import oracle
-import oracle_operators
 import pytest
-import random_build as rb
 import random_sweep as sweep
 from importing import import_tflite
 from random_floats import SAMPLES, float_net
-from random_nets import RandomNet, random_samples
 from test_random_nets import emulated, plain
 
 from edgekc.emulate import near
+from edgekc.fuzzing import building as rb
+from edgekc.fuzzing import comparing, file_operators
+from edgekc.fuzzing.nets import RandomNet, random_samples
+from edgekc.fuzzing.subjects import Subject, subject
 from edgekc.graph.ir import Array
 from edgekc.graph.op import IntAttrs
 from edgekc.importers.tflite.handlers import FLOAT_ONLY
@@ -29,7 +30,7 @@ __all__ = ["plain"]  # a fixture
 pytestmark = pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
 
 
-def differs_from_litert(net: RandomNet, s: sweep.Subject) -> str:
+def differs_from_litert(net: RandomNet, s: Subject) -> str:
     """The first tensor that LiteRT computes otherwise, or, in float, further away than `verify` allows.
 
     What comes of such a number by a jump is not held: a last bit makes the next level.
@@ -39,7 +40,7 @@ def differs_from_litert(net: RandomNet, s: sweep.Subject) -> str:
     ends = dict(zip((t.name for t in net.outputs), zip(graph.outputs, s.graph.outputs, strict=True), strict=True))
     for k, theirs in enumerate(oracle.every_tensor(net.model(), random_samples(net, SAMPLES))):
         for i, view in enumerate(net.views):
-            made = sweep.importer_name(oracle_operators.builtin_name(view), i)
+            made = comparing.importer_name(file_operators.builtin_name(view), i)
             before, name = ends.get(view.out.name, (made, made))
             if name not in s.values or before in loose or view.node.op == "dequantize":  # one at an edge is dropped
                 continue
@@ -55,7 +56,7 @@ def differs_from_litert(net: RandomNet, s: sweep.Subject) -> str:
 @pytest.mark.parametrize("seed", range(2))
 def test_litert_is_near(seed: int) -> None:
     net = float_net(seed)
-    assert not differs_from_litert(net, sweep.subject(net, "dense", SAMPLES))
+    assert not differs_from_litert(net, subject(net, "dense", SAMPLES))
 
 
 @pytest.mark.slow
@@ -68,24 +69,23 @@ def test_a_wrong_definition_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
     nets = [net for net in map(float_net, range(12)) if any(v.node.op in ("sub", "mul") for v in net.views)]
     monkeypatch.setitem(OPS, "binary_f32", replace(op, reference=wrong))
-    assert any("apart, not" in differs_from_litert(net, sweep.subject(net, "dense", SAMPLES)) for net in nets)
+    assert any("apart, not" in differs_from_litert(net, subject(net, "dense", SAMPLES)) for net in nets)
 
 
 @pytest.mark.slow
 def test_parts_in_float(plain: rb.Kernels, tmp_path: Path) -> None:
     """The C of 55 networks, which have every operator that LiteRT has in float alone."""
-    out, subjects, jobs, found, operators = sweep.Outcome(), {}, [], list[str](), set[str]()
+    subjects, jobs, found, operators = dict[str, Subject](), list[rb.Job](), list[str](), set[str]()
     for seed in range(55):
         net = float_net(seed)
-        s = sweep.subject(net, "dense", SAMPLES)
+        s = subject(net, "dense", SAMPLES)
         found += [text] if (text := differs_from_litert(net, s)) else []
-        operators |= {oracle_operators.builtin_name(view) for view in net.views}
+        operators |= {file_operators.builtin_name(view) for view in net.views}
         subjects[s.name] = s
         jobs += rb.jobs_of(s.name, s.data, s.inputs, emulated()[:1])
-    sweep.run_jobs(jobs, subjects, plain, tmp_path, out)
-    found += map(str, out.findings)
+    found += map(str, comparing.run_jobs(jobs, subjects, plain, tmp_path))
     assert not found, "\n".join(found)
-    assert set(FLOAT_ONLY) - operators <= set(oracle_operators.NO_REFERENCE)
+    assert set(FLOAT_ONLY) - operators <= set(file_operators.NO_REFERENCE)
     kernels = {source for job in jobs for source in job.sources}
     unreached = {name for name in sweep.kernel_files() if name.endswith("_f32.c")} - kernels
     assert unreached == {"ek_detection_postprocess_f32.c"}  # of a detector's end

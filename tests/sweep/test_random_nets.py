@@ -7,21 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import oracle
-import oracle_operators
 import pytest
-import random_build as rb
 import random_failures as failures
 import random_sweep as sweep
-from kernel_files import SANITIZE
-from random_nets import RandomNet, random_net
 
 from edgekc.errors import ToolError
 from edgekc.firmware.toolchain import host_compiler
+from edgekc.fuzzing import building as rb
+from edgekc.fuzzing import file_operators
+from edgekc.fuzzing.compiling import SANITIZE
+from edgekc.fuzzing.nets import random_net, random_samples
+from edgekc.fuzzing.shrinking import Case, shrunk
 from edgekc.graph.op import Lowered, View
 from edgekc.importers.tflite.handlers import HANDLERS, detection, recurrent, state
 from edgekc.ops import LOWER
 
-GRAPHS = 180
+GRAPHS = 100  # the last kernel file is reached by the 52nd
 MOST_REFUSED = 0.02  # of the graphs
 
 
@@ -60,7 +61,7 @@ def test_a_dozen_networks(plain: rb.Kernels, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_every_family_of_kernels(sanitized: rb.Kernels, tmp_path: Path) -> None:
-    """180 networks, each as it is, packed exactly and packed with wide weights, under the sanitizers."""
+    """A hundred networks, each as it is, packed exactly and packed with wide weights, under the sanitizers."""
     out = sweep.sweep(range(GRAPHS), sanitized, tmp_path)
     print(sweep.table(out))
     assert not out.findings, failures.explained(out.findings, sanitized, tmp_path)
@@ -71,12 +72,12 @@ def test_every_family_of_kernels(sanitized: rb.Kernels, tmp_path: Path) -> None:
 
 @pytest.mark.fast
 def test_networks_have_every_operator_of_the_importer() -> None:
-    """A handler that none reaches was added without a layer in tests/random_layers.py or tests/random_moves.py."""
-    found = {oracle_operators.builtin_name(view) for seed in range(180) for view in random_net(seed).views}
+    """A handler that none reaches was added without a layer in edgekc/fuzzing/layers.py or moves.py."""
+    found = {file_operators.builtin_name(view) for seed in range(180) for view in random_net(seed).views}
     # What keeps a state has networks of its own: tests/unit/test_streaming.py, tests/ops/test_lstm.py. So has a
     # detector's end, which computes in float: tests/ops/test_detection.py.
     others = {*state.HANDLERS, *recurrent.HANDLERS, *detection.HANDLERS}
-    assert set(HANDLERS) - others - found <= set(oracle_operators.NO_REFERENCE)
+    assert set(HANDLERS) - others - found <= set(file_operators.NO_REFERENCE)
 
 
 def test_networks_are_repeatable_and_extreme() -> None:
@@ -108,14 +109,10 @@ def test_a_wrong_lowering_is_found(plain: rb.Kernels, monkeypatch: pytest.Monkey
     seed = out.findings[0].seed
     text = failures.explained(out.findings, plain, tmp_path)
     assert f"seed {seed}, dense: sample 0, " in text and "LiteRT" in text and "element" in text
-    part = sweep_part(tmp_path, seed)
+    part = (tmp_path / "wrong-0.txt").read_text().splitlines()
     assert sum(line.startswith("  ") for line in part) == 1 and "= depthwise(" in "".join(part)
-    assert (tmp_path / f"seed_{seed}_dense" / "model.tflite").read_bytes()[4:8] == b"TFL3"
-    assert np.load(tmp_path / f"seed_{seed}_dense" / "inputs.npz").files
-
-
-def sweep_part(folder: Path, seed: int) -> list[str]:
-    return (folder / f"seed_{seed}_dense" / "finding.txt").read_text().splitlines()
+    assert (tmp_path / "wrong-0.tflite").read_bytes()[4:8] == b"TFL3"
+    assert np.load(tmp_path / "wrong-0.npz").files
 
 
 def test_a_wrong_kernel_is_found(plain: rb.Kernels, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -145,11 +142,17 @@ def test_what_a_layer_may_not_touch_is_watched(
 
 
 def test_a_finding_becomes_small() -> None:
-    """Here what fails is any network with a softmax."""
+    """Here what fails is any network with a convolution whose weights have a 100."""
 
-    def has_softmax(net: RandomNet) -> bool:
-        return any(v.node.op == "softmax" for v in net.views)
+    def fails(case: Case) -> bool:
+        layers = [v for v in case.net.views if v.node.op == "conv2d"]
+        return any((v.inputs[1].value == 100).any() for v in layers)
 
-    seed = next(s for s in range(50) if has_softmax(random_net(s)) and len(random_net(s).views) > 5)
-    part = failures.shrunk(random_net(seed), has_softmax)
-    assert [v.node.op for v in part.views] == ["softmax"]
+    found = (Case(net, random_samples(net, 3)) for net in map(random_net, range(90)) if len(net.views) > 5)
+    part = shrunk(next(filter(fails, found)), fails)
+    assert [v.node.op for v in part.net.views] == ["conv2d"]
+    weights = part.net.views[0].inputs[1].value
+    assert np.count_nonzero(weights) * 4 <= max(weights.size, 4)
+    assert len(part.samples) == 1 and all(
+        (x == t.q.zero_point).all() for t, x in zip(part.net.inputs, part.samples[0], strict=True)
+    )

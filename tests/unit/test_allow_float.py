@@ -12,12 +12,12 @@ import cli_command as cli
 import numpy as np
 import oracle
 import pytest
-from kernel_files import INCLUDE_FLAGS
-from random_models import f32
 
 import edgekc
 from edgekc.assets import runtime_file
 from edgekc.errors import ModelError, UnsupportedError, UsageError
+from edgekc.fuzzing.compiling import INCLUDE_FLAGS
+from edgekc.fuzzing.values import f32
 from edgekc.graph.ir import AttrValue, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.ops import legal

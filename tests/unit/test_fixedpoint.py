@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kernel_files import INCLUDE_FLAGS
 
 from edgekc.firmware.toolchain import host_compiler
+from edgekc.fuzzing.compiling import INCLUDE_FLAGS
 from edgekc.graph import fixedpoint as fp
 
 EDGES = [0, 1, -1, 2, -2, 3, -3, 127, -128, 2**15, -(2**15), 2**30, -(2**30), 2**31 - 1, -(2**31)]

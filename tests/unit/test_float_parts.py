@@ -9,11 +9,11 @@ import float_ends as detection
 import numpy as np
 import oracle
 import pytest
-from random_models import f32
 from test_allow_float import check_equal, classifier, int8, step
 
 import edgekc
 from edgekc.errors import UnsupportedError
+from edgekc.fuzzing.values import f32
 from edgekc.graph.ir import Array, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from kernel_files import kernel_sources
 from typer.testing import CliRunner
 
 import edgekc
@@ -16,6 +15,7 @@ from edgekc.emulate import host
 from edgekc.errors import UsageError
 from edgekc.files.output import read_manifest
 from edgekc.format.pack import unpack
+from edgekc.fuzzing.compiling import kernel_sources
 from edgekc.generate.code_size import linked_bytes
 from edgekc.generate.goals import Goal, plan_for
 from edgekc.generate.plan import Plan, plan

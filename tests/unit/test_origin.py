@@ -20,6 +20,7 @@ from edgekc.emulate import host, imported, litert, origin, reference
 from edgekc.emulate.compare import split_inputs
 from edgekc.errors import UnsupportedError, VerifyError
 from edgekc.format.pack import read
+from edgekc.fuzzing import tflite_file
 from edgekc.graph.ir import AttrValue, Graph, Node, Quant, Tensor
 from edgekc.graph.op import Lowered, View
 from edgekc.passes import INTEGER_PASSES, QUANTIZED_PASSES, Pass
@@ -56,7 +57,7 @@ def test_versions_that_the_reference_kernels_do_not_name(tmp_path: Path, monkeyp
     """TensorFlow's converter writes version 2 of DEPTH_TO_SPACE, which they have as version 1 alone."""
     x, y = (Tensor(n, s, "int8", Quant((0.1,), (3,))) for n, s in (("x", (1, 2, 2, 8)), ("y", (1, 4, 4, 2))))
     view = View(Node("depth_to_space", "y", ("x",), ("y",), {"block": 2}), (x,), (y,))
-    monkeypatch.setattr(oracle, "FIRST_VERSION", ())
+    monkeypatch.setattr(tflite_file, "FIRST_VERSION", ())
     path = tmp_path / "net.tflite"
     path.write_bytes(oracle.model(view))
     checked = check(path)
@@ -126,7 +127,7 @@ def test_double_rounding_is_not_litert_s() -> None:
 @pytest.mark.slow
 @needs_litert
 def test_random_networks_are_their_files(tmp_path: Path) -> None:
-    random_nets = pytest.importorskip("random_nets", reason="there is no maker of random networks")
+    random_nets = pytest.importorskip("edgekc.fuzzing.nets", reason="there is no maker of random networks")
     path = tmp_path / "random.tflite"
     equal = 0
     for seed in range(60):

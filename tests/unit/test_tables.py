@@ -225,6 +225,15 @@ def networks() -> str:
     return counted
 
 
+def mutants() -> str:
+    """Planted bugs and how fast `edgekc fuzz` found each, from the committed results of benchmarks/fuzz_mutants.py."""
+    rows = [("changed", "so that", "found by", "networks", "seconds", "layers left")]
+    for r in _result("fuzz_mutants.json")["mutants"]:
+        seconds = f"{r['seconds']:.1f}" if r["found"] else "not found"
+        rows.append((r["file"].rpartition("/")[2], r["what"], r["side"], str(r["networks"]), seconds, str(r["layers"])))
+    return markdown(rows)
+
+
 # Page to its tables, each by the marker that it stands under.
 TABLES = {
     README: {"compared": compared},
@@ -241,6 +250,7 @@ TABLES = {
     DOCS / "comparison.md": {"others": others},
     DOCS / "ram.md": {"ram": costs("ram")},
     DOCS / "measuring.md": {"litert": litert},
+    DOCS / "fuzzing.md": {"mutants": mutants},
 }
 
 
@@ -288,6 +298,10 @@ def test_docs_tables_are_current(page: Path) -> None:
 def test_a_hundred_networks_are_right() -> None:
     found = [row["verdict"] for row in _result("hundred_networks.json")["networks"]]
     assert found.count("right") >= 100 and "wrong" not in found
+
+
+def test_planted_bugs_were_found() -> None:
+    assert sum(row["found"] for row in _result("fuzz_mutants.json")["mutants"]) >= 20
 
 
 def test_readme_picture_is_current() -> None:

@@ -6,9 +6,9 @@ import numpy as np
 import oracle
 import pytest
 from importing import import_tflite
-from random_models import f32
 
 from edgekc.emulate import imported
+from edgekc.fuzzing.values import f32
 from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant
 from edgekc.graph.op import View
 from edgekc.passes import QUANTIZED_PASSES, apply

@@ -14,8 +14,8 @@ from edgekc.importers import import_model
 from edgekc.pipeline import to_integer
 
 oracle = pytest.importorskip("oracle", reason="the writer of .tflite files needs the package tflite")
-from random_layers import SIGNED_UNIT, Builder, linear  # noqa: E402
-from random_models import tensor  # noqa: E402
+from edgekc.fuzzing.layers import SIGNED_UNIT, Builder, linear  # noqa: E402
+from edgekc.fuzzing.values import tensor  # noqa: E402
 
 UNITS, STEPS = 12, 5
 ROOMY = 1  # a seed of which no channel is constant

@@ -12,9 +12,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from kernel_files import INCLUDE_FLAGS, kernel_sources
 
 from edgekc.assets import RUNTIME_C
+from edgekc.fuzzing.compiling import INCLUDE_FLAGS, kernel_sources
 
 # Of the kernels, all that a Cortex-M55 may run and that have a loop in C.
 KERNELS = [path for path in kernel_sources() if not path.stem.endswith(("_vec", "_mul2"))]

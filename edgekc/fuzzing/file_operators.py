@@ -9,8 +9,8 @@ import numpy as np
 import tflite
 from flatbuffers import flexbuffers
 
-from edgekc.graph.ir import Tensor
-from edgekc.graph.op import View
+from ..graph.ir import Tensor
+from ..graph.op import View
 
 ACTIVATION = {
     "none": tflite.ActivationFunctionType.NONE,
@@ -330,8 +330,8 @@ def extra_inputs(view: View) -> tuple[Tensor, ...]:
     if view.node.op in ("pad", "mirror_pad"):
         return (_pairs(f"{name}/pads", _ints(view, "pads")),)
     if view.node.op == "padv2":
-        fill = np.full(1, view.x.q.zero_point if view.x.quant else 0, view.x.dtype)
-        value = Tensor(f"{name}/value", (1,), view.x.dtype, view.x.quant, data=fill)
+        zeros = np.full(1, view.x.q.zero_point if view.x.quant else 0, view.x.dtype)
+        value = Tensor(f"{name}/value", (1,), view.x.dtype, view.x.quant, data=zeros)
         return (_pairs(f"{name}/pads", _ints(view, "pads")), value)
     if view.node.op == "pad_with":
         fill, kind = float(view.node.attrs["value"]), view.x.dtype

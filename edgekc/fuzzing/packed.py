@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from random_models import Rng
 
-from edgekc.compression.methods.steps import levels
-from edgekc.errors import ModelError
-from edgekc.graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
-from edgekc.graph.op import View
-from edgekc.ops import OPS
-from edgekc.ops.packed.template import PAIR_MAX, response_limit
+from ..compression.methods.steps import levels
+from ..errors import ModelError
+from ..graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant, prune
+from ..graph.op import View
+from ..ops import OPS
+from ..ops.packed.template import PAIR_MAX, response_limit
+from .values import Rng
 
 TEMPLATED = ("conv2d", "grouped_conv2d", "depthwise", "transpose_conv")  # operators that have forms on templates
 CLUSTERED = (*TEMPLATED, "fully_connected")

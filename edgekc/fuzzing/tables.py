@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from random_layers import Builder, Layer
-from random_models import f32
-from random_moves import rescaled
 
-from edgekc.graph.ir import AttrValue, Quant, Tensor
+from ..graph.ir import AttrValue, Quant, Tensor
+from .layers import Builder, Layer
+from .moves import rescaled
+from .values import f32
 
 
 def _near(b: Builder, scale: float) -> Quant:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from random_layers import MOST, PROBABILITY, SIGNED_UNIT, Builder, Layer
-from random_models import f32, quant, tensor
 
-from edgekc.graph.ir import Quant, Role, Tensor, constant
+from ..graph.ir import Quant, Role, Tensor, constant
+from .layers import MOST, PROBABILITY, SIGNED_UNIT, Builder, Layer
+from .values import f32, quant, tensor
 
 BROADCASTS = ("all", "channel", "vector", "value", "map", "row", "column")
 
 
-def _single(x: Tensor) -> bool:
+def is_single(x: Tensor) -> bool:
     """Whether the first axis is a batch of one, as most operators demand."""
     return x.shape[0] == 1 and len(x.shape) > 1
 
 
-def _small_shape(b: Builder, x: Tensor) -> tuple[int, ...]:
+def small_shape(b: Builder, x: Tensor) -> tuple[int, ...]:
     """A shape that broadcasts to that of `x`."""
     kind = b.rng.choice(BROADCASTS) if len(x.shape) == 4 else b.rng.choice(["all", "channel", "vector", "value"])
     c = x.shape[-1]
@@ -29,7 +29,7 @@ def _small_shape(b: Builder, x: Tensor) -> tuple[int, ...]:
     }[str(kind)]  # fmt: skip
 
 
-def _binary_quant(b: Builder, op: str, p: Quant, q: Quant) -> Quant | None:
+def binary_quant(b: Builder, op: str, p: Quant, q: Quant) -> Quant | None:
     """The output's quantisation: usual, or as far from the inputs' as LiteRT's shifts allow."""
     whole = p.scale + q.scale if op == "add" else float(np.float32(p.scale) * np.float32(q.scale)) * 128
     factor = 2.0 ** b.rng.uniform(-8, 20) if b.extreme and b.chance(0.3) else b.rng.uniform(0.2, 2.0)
@@ -40,22 +40,22 @@ def _binary_quant(b: Builder, op: str, p: Quant, q: Quant) -> Quant | None:
 
 def binary(b: Builder, x: Tensor) -> Tensor | None:
     """ADD or MUL: with an activation of the same or a broadcast shape, itself, or a constant on either side."""
-    if not _single(x):
+    if not is_single(x):
         return None
     op = "add" if b.chance(0.6) else "mul"
     if b.chance(0.4):
-        shape = _small_shape(b, x)
+        shape = small_shape(b, x)
         data = b.rng.integers(-128, 128, shape).astype(np.int8)
         y: Tensor | None = constant(f"{b.name(op)}/k", data, Role.WEIGHTS, b.quant())
     else:
-        y = b.partner(lambda t: _single(t) and _broadcasts(t, x))
-    if y is None or (q := _binary_quant(b, op, x.q, y.q)) is None:
+        y = b.partner(lambda t: is_single(t) and broadcasts_to(t, x))
+    if y is None or (q := binary_quant(b, op, x.q, y.q)) is None:
         return None
     inputs = [y, x] if b.chance(0.3) else [x, y]
     return b.emit(op, {"activation": b.activation(q)}, inputs, b.new(op, x.shape, q))
 
 
-def _broadcasts(small: Tensor, x: Tensor) -> bool:
+def broadcasts_to(small: Tensor, x: Tensor) -> bool:
     return len(small.shape) == len(x.shape) and all(a in (1, d) for a, d in zip(small.shape, x.shape, strict=True))
 
 
@@ -63,7 +63,7 @@ def gate(b: Builder, x: Tensor) -> Tensor | None:
     """A squeeze-and-excitation block: a mean, a logistic, and a product that broadcasts."""
     if len(x.shape) != 4 or (mean := _mean(b, x, "1,2", 1)) is None or (gate := logistic(b, mean)) is None:
         return None
-    q = _binary_quant(b, "mul", x.q, gate.q)
+    q = binary_quant(b, "mul", x.q, gate.q)
     inputs = [x, gate] if b.chance(0.5) else [gate, x]
     return None if q is None else b.emit("mul", {"activation": "none"}, inputs, b.new("mul", x.shape, q))
 
@@ -79,14 +79,14 @@ def _mean(b: Builder, x: Tensor, axes: str, keep: int) -> Tensor | None:
 
 
 def mean(b: Builder, x: Tensor) -> Tensor | None:
-    if not _single(x) or len(x.shape) not in (3, 4):
+    if not is_single(x) or len(x.shape) not in (3, 4):
         return None
     axes = str(b.rng.choice(["1,2", "2,1", "1", "2"])) if len(x.shape) == 4 else "1"
     return _mean(b, x, axes, b.between(0, 1))
 
 
 def reduce_max(b: Builder, x: Tensor) -> Tensor | None:
-    if not _single(x) or len(x.shape) not in (3, 4):
+    if not is_single(x) or len(x.shape) not in (3, 4):
         return None
     axes = str(b.rng.choice(["1,2", "1", "2"])) if len(x.shape) == 4 else "1"
     keep, reduced = b.between(0, 1), {int(a) for a in axes.split(",")}
@@ -134,7 +134,7 @@ def softmax(b: Builder, x: Tensor) -> Tensor | None:
 
 
 def pad(b: Builder, x: Tensor) -> Tensor | None:
-    if not _single(x):
+    if not is_single(x):
         return None
     kinds = [1, 1, 0] if len(x.shape) == 4 and b.chance(0.7) else [1] * (len(x.shape) - 1)  # channels at times
     pads = [(0, 0)] + [(b.between(0, 2), b.between(0, 2)) if k else (0, 0) for k in kinds]
@@ -148,11 +148,11 @@ def pad(b: Builder, x: Tensor) -> Tensor | None:
 
 def concat(b: Builder, x: Tensor) -> Tensor | None:
     """With activations of its rank; a requantisation brings each to the scale of `x`."""
-    if not _single(x):
+    if not is_single(x):
         return None
     axis, parts = b.between(1, len(x.shape) - 1), [x]
     for _ in range(b.between(1, 3) if b.chance(0.8) else b.between(4, 8)):
-        t = b.partner(lambda t: _single(t) and _alike(t, x, axis))
+        t = b.partner(lambda t: is_single(t) and _alike(t, x, axis))
         if t is None or sum(math.prod(p.shape) for p in (*parts, t)) > MOST:
             break
         if t.quant != x.quant:
@@ -172,7 +172,7 @@ def _alike(t: Tensor, x: Tensor, axis: int) -> bool:
     return all(i == axis or a == d for i, (a, d) in enumerate(zip(t.shape, x.shape, strict=True)))
 
 
-def _factors(b: Builder, count: int, rank: int) -> list[int]:
+def factors_of(b: Builder, count: int, rank: int) -> list[int]:
     """`count` as a product of `rank` sizes."""
     sizes = []
     for _ in range(rank - 1):
@@ -184,14 +184,14 @@ def _factors(b: Builder, count: int, rank: int) -> list[int]:
 def reshape(b: Builder, x: Tensor) -> Tensor | None:
     """To any rank; or to rows, which only some operators take."""
     count = math.prod(x.shape)
-    shape = (1, *_factors(b, count, b.between(1, 3)))
+    shape = (1, *factors_of(b, count, b.between(1, 3)))
     if b.chance(0.2) and len(x.shape) > 2:
         shape = (count // x.shape[-1], x.shape[-1])
     return b.emit("reshape", {}, [x], b.new("reshape", shape, x.q))
 
 
 def expand_dims(b: Builder, x: Tensor) -> Tensor | None:
-    if not _single(x) or len(x.shape) > 3:
+    if not is_single(x) or len(x.shape) > 3:
         return None
     axis = b.between(1, len(x.shape))
     shape = (*x.shape[:axis], 1, *x.shape[axis:])
@@ -201,7 +201,7 @@ def expand_dims(b: Builder, x: Tensor) -> Tensor | None:
 
 def squeeze(b: Builder, x: Tensor) -> Tensor | None:
     ones = [i for i, d in enumerate(x.shape) if i and d == 1]
-    if not _single(x) or not ones or len(x.shape) < 3:
+    if not is_single(x) or not ones or len(x.shape) < 3:
         return None
     axes = ones[: b.between(1, min(len(ones), len(x.shape) - 2))]
     shape = [d for i, d in enumerate(x.shape) if i not in axes]
@@ -210,7 +210,7 @@ def squeeze(b: Builder, x: Tensor) -> Tensor | None:
 
 def computed_reshape(b: Builder, x: Tensor) -> Tensor | None:
     """What a free batch size makes of a flattening: the target is packed from SHAPE and numbers."""
-    if not _single(x):
+    if not is_single(x):
         return None
 
     def numbers(name: str, values: list[int] | int) -> Tensor:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs generated networks one after the other under the sanitizers. The build writes the table `networks`.
  *
@@ -5,7 +6,7 @@
  * for each sample the output of every layer, then the network's outputs. Buffers have exactly their size. While a
  * layer runs, all bytes of the arena, the inputs and the outputs that are not its own are poisoned.
  */
-#include "random_driver.h"
+#include "ekc_networks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +101,9 @@ int main(int argc, char **argv)
         net = &ekr_networks[n];
         if (fread(&count, sizeof count, 1, samples) != 1) {
             return 3;
+        }
+        if (net->begin != NULL) {
+            net->begin();
         }
         for (uint32_t k = 0; k < count; k++) {
             printf("%s %u\n", net->name, (unsigned)k); /* the last line names what a sanitizer stopped */

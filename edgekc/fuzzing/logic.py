@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from random_layers import Builder, Layer
-from random_models import f32, tensor
-from random_moves import _broadcasts, _single, _small_shape
-from random_pairs import _constant, _other
 
-from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
-from edgekc.graph.op import View
-from edgekc.ops.compare import RELATIONS, TRUTH
+from ..graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
+from ..graph.op import View
+from ..ops.compare import RELATIONS, TRUTH
+from .layers import Builder, Layer
+from .moves import broadcasts_to, is_single, small_shape
+from .pairs import constant_operand, other_operand
+from .values import f32, tensor
 
 
 def as_bytes(t: Tensor) -> Tensor:
@@ -28,7 +28,7 @@ def _truth(b: Builder, op: str, shape: tuple[int, ...]) -> Tensor:
 
 def compare(b: Builder, x: Tensor) -> Tensor | None:
     """With a constant or an activation; LiteRT takes scales below 1."""
-    if not _single(x) or (y := _other(b, "compare", x)) is None or max(x.q.scale, y.q.scale) >= 1:
+    if not is_single(x) or (y := other_operand(b, "compare", x)) is None or max(x.q.scale, y.q.scale) >= 1:
         return None
     inputs = [y, x] if b.chance(0.4) else [x, y]
     attrs = {"relation": str(b.rng.choice(list(RELATIONS)))}
@@ -48,20 +48,20 @@ def _condition(b: Builder, x: Tensor) -> Tensor | None:
     if kind in ("any", "all"):
         axis = b.between(1, len(x.shape) - 1)
         shape = tuple(1 if i == axis else d for i, d in enumerate(found.shape))
-        attrs = {"axes": str(axis), "keep_dims": 1}
-        return b.emit(f"reduce_{kind}", dict(attrs), [found], _truth(b, kind, shape), live=False)
+        attrs: dict[str, AttrValue] = {"axes": str(axis), "keep_dims": 1}
+        return b.emit(f"reduce_{kind}", attrs, [found], _truth(b, kind, shape), live=False)
     return found
 
 
 def select(b: Builder, x: Tensor) -> Tensor | None:
     """Of an activation and one of its scale, or a constant; of two constants; now and then by a constant."""
-    if not _single(x):
+    if not is_single(x):
         return None
     if b.chance(0.2):
         return _masked(b, x)
-    other = b.partner(lambda t: _single(t) and _broadcasts(t, x) and t.q == x.q)
+    other = b.partner(lambda t: is_single(t) and broadcasts_to(t, x) and t.q == x.q)
     if other is None or b.chance(0.5):
-        other = _constant(b, "select", _small_shape(b, x), x.q)
+        other = constant_operand(b, "select", small_shape(b, x), x.q)
     condition = _condition(b, x)
     if condition is None:
         return None
@@ -82,9 +82,9 @@ def _one(b: Builder) -> Array:
 
 def _masked(b: Builder, x: Tensor) -> Tensor | None:
     """By a constant, as causal attention has it."""
-    shape = _small_shape(b, x)
+    shape = small_shape(b, x)
     mask = Tensor(f"{b.name('mask')}/m", shape, "bool", data=b.rng.integers(0, 2, shape).astype(bool))
-    ends = [x, _constant(b, "mask", () if b.chance(0.5) else _small_shape(b, x), x.q)]
+    ends = [x, constant_operand(b, "mask", () if b.chance(0.5) else small_shape(b, x), x.q)]
     return b.emit("select", {}, [mask, *(ends[::-1] if b.chance(0.5) else ends)], b.new("mask", x.shape, x.q))
 
 
@@ -99,7 +99,7 @@ def counted(b: Builder, x: Tensor) -> Tensor | None:
 
 def one_hot(b: Builder, x: Tensor) -> Tensor | None:
     """Of the place of the largest value: true places and others are two bytes of any scale."""
-    if not _single(x) or x.shape[-1] > 12:
+    if not is_single(x) or x.shape[-1] > 12:
         return None
     shape = tuple(x.shape[:-1])
     if len(shape) < 2:
@@ -131,7 +131,7 @@ def embed(b: Builder, x: Tensor) -> Tensor | None:
 
 def top_k(b: Builder, x: Tensor) -> Tensor | None:
     """The largest values; now and then their places, which end a branch."""
-    if not _single(x):
+    if not is_single(x):
         return None
     count, name = b.between(1, min(x.shape[-1], 5)), b.name("top_k")
     shape = (*x.shape[:-1], count)

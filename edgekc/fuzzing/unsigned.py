@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from random_nets import RandomNet, random_net
 
-from edgekc.graph.ir import Array, Quant, Role, Tensor, constant
-from edgekc.graph.op import View
-from edgekc.ops import filters_of
+from ..graph.ir import Array, Quant, Role, Tensor, constant
+from ..graph.op import View
+from ..ops import filters_of
+from .nets import RandomNet, random_net
 
 FLIP = np.uint8(0x80)
 
@@ -56,6 +56,6 @@ def unsigned_net(seed: int) -> RandomNet:
     views = []
     for view in net.views:
         has_weights = any(t.role is Role.WEIGHTS for t in view.inputs)
-        zero_point = int(rng.choice([0, -128, 127, rng.integers(-128, 128)])) if has_weights else 0
+        zero_point = int(rng.choice([0, -128, 127, int(rng.integers(-128, 128))])) if has_weights else 0
         views.append(as_unsigned(asymmetric(view, zero_point)))
-    return RandomNet(seed, tuple(views), tuple(map(unsigned, net.inputs)), tuple(map(unsigned, net.outputs)))
+    return RandomNet(seed, tuple(views), tuple(map(unsigned, net.inputs)), tuple(map(unsigned, net.outputs)), "uint8")

@@ -1,6 +1,7 @@
-/* The table of networks that random_driver.c runs. */
-#ifndef RANDOM_DRIVER_H
-#define RANDOM_DRIVER_H
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of networks that ekc_networks.c runs. */
+#ifndef EKC_NETWORKS_H
+#define EKC_NETWORKS_H
 
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ typedef struct {
 typedef struct {
     const char *name;
     ekc_status (*run)(void *arena, const void *input, void *output);
+    void (*begin)(void); /* a sequence; NULL: there is no state */
     uint32_t arena_bytes, input_bytes, output_bytes;
     const ekr_region *region;
     uint32_t regions;

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from random_layers import MOST, SIGNED_UNIT, Builder, Layer, filters, linear
-from random_models import f32, quant
 
-from edgekc.graph.ir import AttrValue, Quant, Role, Tensor, constant
+from ..graph.ir import AttrValue, Quant, Role, Tensor, constant
+from .layers import MOST, SIGNED_UNIT, Builder, Layer, filters, linear
+from .values import f32, quant
 
 _LARGEST = 40  # pixels along an axis
 

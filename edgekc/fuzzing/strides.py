@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import numpy as np
-from random_layers import MOST, Builder, Layer
-from random_models import tensor
 
-from edgekc.graph.ir import Node, Role, Tensor, constant
-from edgekc.graph.op import View
+from ..graph.ir import AttrValue, Node, Role, Tensor, constant
+from ..graph.op import View
+from .layers import MOST, Builder, Layer
+from .values import tensor
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ def strided_slice(b: Builder, x: Tensor) -> Tensor | None:
         return None
     axes = _each(b, x, lambda d: _axis_slice(b, d) if b.chance(0.6) else (0, d, 1), lambda d: (0, d, 1))
     begins, sizes, steps = zip(*axes, strict=True)
-    attrs = {"begins": text(begins), "sizes": text(sizes), "strides": text(steps)}
+    attrs: dict[str, AttrValue] = {"begins": text(begins), "sizes": text(sizes), "strides": text(steps)}
     return b.emit("strided_slice", attrs, [x], b.new("strided_slice", sizes, x.q))
 
 
@@ -65,7 +65,7 @@ def masked_slice(b: Builder, x: Tensor) -> Tensor | None:
     """With all masks of a file: new axes, axes that go, an ellipsis, and ends that are left open or too far out."""
     if not _batched(x):
         return None
-    begins, ends, steps, out = [], [], [], []
+    begins, ends, steps, out = list[int](), list[int](), list[int](), list[int]()
     masks = dict.fromkeys(("begin", "end", "ellipsis", "new_axis", "shrink"), 0)
 
     def entry(begin: int, end: int, step: int, mask: str = "") -> None:
@@ -239,7 +239,7 @@ def gather_by_place(b: Builder, x: Tensor) -> Tensor | None:
         return None
     if b.chance(0.5):
         depth = b.between(1, len(x.shape))
-        count = (b.between(1, 4),) if b.chance(0.5) else (1, b.between(1, 4))
+        count: tuple[int, ...] = (b.between(1, 4),) if b.chance(0.5) else (1, b.between(1, 4))
         places = np.stack([b.rng.integers(0, d, count) for d in x.shape[:depth]], -1)
         shape, op, attrs = (*count, *x.shape[depth:]), "gather_nd", {}
     else:
@@ -280,8 +280,8 @@ def pad_with(b: Builder, x: Tensor) -> Tensor | None:
         return None
     level = b.between(-128, 127)
     value = (level - x.q.zero_point) * x.q.scale
-    attrs = {"pads": text([v for pair in pads for v in pair]), "value": value}
-    return b.emit("pad_with", dict(attrs), [x], b.new("pad_with", shape, x.q))
+    attrs: dict[str, AttrValue] = {"pads": text([v for pair in pads for v in pair]), "value": value}
+    return b.emit("pad_with", attrs, [x], b.new("pad_with", shape, x.q))
 
 
 def _constant(b: Builder, name: str, x: Tensor, axis: int) -> Tensor:

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import oracle
-from random_layers import (
+
+from ..graph.ir import Array, Tensor
+from ..graph.op import View
+from .layers import (
     Builder,
     Layer,
     body,
@@ -22,18 +24,17 @@ from random_layers import (
     grouped_conv2d,
     pool,
 )
-from random_logic import LAYERS as LOGIC
-from random_models import fill, tensor
-from random_moves import LAYERS as MOVES
-from random_moves import input_cast, output_cast, relu
-from random_pairs import LAYERS as PAIRS
-from random_spatial import LAYERS as SPATIAL
-from random_spatial import place
-from random_strides import LAYERS as STRIDES
-from random_tables import LAYERS as TABLES
-
-from edgekc.graph.ir import Array, Tensor
-from edgekc.graph.op import View
+from .logic import LAYERS as LOGIC
+from .moves import LAYERS as MOVES
+from .moves import input_cast, output_cast, relu
+from .pairs import LAYERS as PAIRS
+from .spatial import LAYERS as SPATIAL
+from .spatial import place
+from .streaming_file import Variable, streaming_network
+from .strides import LAYERS as STRIDES
+from .tables import LAYERS as TABLES
+from .tflite_file import network
+from .values import Rng, fill, tensor
 
 LAYERS: dict[Layer, float] = {
     conv2d: 4, body: 4, grouped_conv2d: 2.5, depthwise: 3, dilated_in_phases: 0.8, pool: 2.5, global_pool: 0.8,
@@ -49,9 +50,13 @@ class RandomNet:
     views: tuple[View, ...]
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    kind: str = "int8"  # of its activations; streaming: int8 with variables
+    variables: tuple[Variable, ...] = ()
 
     def model(self) -> bytes:
-        return oracle.network(self.views, [t.name for t in self.inputs], [t.name for t in self.outputs])
+        if self.variables:
+            return streaming_network(self.views, self.inputs, [t.name for t in self.outputs], self.variables)
+        return network(self.views, [t.name for t in self.inputs], [t.name for t in self.outputs])
 
 
 def random_model(seed: int) -> bytes:
@@ -122,16 +127,20 @@ def random_samples(net: RandomNet, count: int) -> list[list[Array]]:
         row = []
         for t in net.inputs:
             levels = fill(rng, t.shape, kinds[k] if k < len(kinds) else int(rng.integers(7)))
-            row.append(_given(net, t, levels))
+            row.append(_given(net, t, levels, rng))
         samples.append(row)
     return samples
 
 
-def _given(net: RandomNet, t: Tensor, levels: Array) -> Array:
+def _given(net: RandomNet, t: Tensor, levels: Array, rng: Rng) -> Array:
     """int8 levels as the input's type has them."""
+    if t.dtype == "int16":
+        low = np.where(levels == -128, 0, np.where(levels == 127, 255, rng.integers(0, 256, t.shape)))
+        return (levels.astype(np.int64) * 256 + low).astype(np.int16)
     if t.dtype == "uint8":
         return (levels.astype(np.int64) + 128).astype(np.uint8)
     if t.dtype == "float32":
-        q = next(v.out.q for v in net.views if v.node.inputs[:1] == (t.name,))
+        out = next(v.out for v in net.views if v.node.inputs[:1] == (t.name,))
+        q = out.q if out.dtype == "int8" else replace(out.q, zero_points=(out.q.zero_point - 128,))
         return (np.float32(q.scale) * (levels.astype(np.float32) - np.float32(q.zero_point))).astype(np.float32)
     return levels

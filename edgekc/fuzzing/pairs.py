@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from random_layers import Builder, Layer
-from random_models import f32, quant
-from random_moves import _binary_quant, _broadcasts, _factors, _single, _small_shape, rescaled
 
-from edgekc.graph.ir import AttrValue, Quant, Role, Tensor, constant
+from ..graph.ir import AttrValue, Quant, Role, Tensor, constant
+from .layers import Builder, Layer
+from .moves import binary_quant, broadcasts_to, factors_of, is_single, rescaled, small_shape
+from .values import f32, quant
 
 
-def _constant(b: Builder, op: str, shape: tuple[int, ...], q: Quant, zero: bool = True) -> Tensor:
+def constant_operand(b: Builder, op: str, shape: tuple[int, ...], q: Quant, zero: bool = True) -> Tensor:
     """int8 values. `zero`: real zeros too."""
     data = b.rng.integers(-128, 128, shape)
     if not zero:
@@ -18,22 +18,22 @@ def _constant(b: Builder, op: str, shape: tuple[int, ...], q: Quant, zero: bool 
     return constant(f"{b.name(op)}/k", data.astype(np.int8), Role.WEIGHTS, q)
 
 
-def _other(b: Builder, op: str, x: Tensor) -> Tensor | None:
+def other_operand(b: Builder, op: str, x: Tensor) -> Tensor | None:
     """A constant or an activation that broadcasts to `x`."""
     if b.chance(0.5):
-        return _constant(b, op, _small_shape(b, x), b.quant())
-    return b.partner(lambda t: _single(t) and _broadcasts(t, x))
+        return constant_operand(b, op, small_shape(b, x), b.quant())
+    return b.partner(lambda t: is_single(t) and broadcasts_to(t, x))
 
 
 def sub(b: Builder, x: Tensor) -> Tensor | None:
-    if not _single(x) or (y := _other(b, "sub", x)) is None or (q := _binary_quant(b, "add", x.q, y.q)) is None:
+    if not is_single(x) or (y := other_operand(b, "sub", x)) is None or (q := binary_quant(b, "add", x.q, y.q)) is None:
         return None
     inputs = [y, x] if b.chance(0.4) else [x, y]
     return b.emit("sub", {"activation": b.activation(q)}, inputs, b.new("sub", x.shape, q))
 
 
 def squared_difference(b: Builder, x: Tensor) -> Tensor | None:
-    if not _single(x) or (y := _other(b, "squared_difference", x)) is None:
+    if not is_single(x) or (y := other_operand(b, "squared_difference", x)) is None:
         return None
     whole = max(x.q.scale, y.q.scale) ** 2
     factor = 2.0 ** b.rng.uniform(-4, 20) if b.extreme else b.rng.uniform(20, 400)
@@ -47,12 +47,12 @@ def squared_difference(b: Builder, x: Tensor) -> Tensor | None:
 def _extremum(op: str) -> Layer:
     def layer(b: Builder, x: Tensor) -> Tensor | None:
         """With a constant of its scale, or an activation that is brought to it."""
-        if not _single(x):
+        if not is_single(x):
             return None
         if b.chance(0.5):
-            y: Tensor | None = _constant(b, op, _small_shape(b, x), x.q)
+            y: Tensor | None = constant_operand(b, op, small_shape(b, x), x.q)
         else:
-            y = b.partner(lambda t: _single(t) and _broadcasts(t, x) and t.q.scale / x.q.scale < 2.0**21)
+            y = b.partner(lambda t: is_single(t) and broadcasts_to(t, x) and t.q.scale / x.q.scale < 2.0**21)
         if y is None:
             return None
         if y.quant != x.quant:
@@ -73,31 +73,31 @@ def quotient_quant(b: Builder, above: Quant, below: Quant) -> Quant | None:
 
 def div(b: Builder, x: Tensor) -> Tensor | None:
     """By a constant without zeros: LiteRT ends a run where it divides by one."""
-    if not _single(x):
+    if not is_single(x):
         return None
-    y = _constant(b, "div", _small_shape(b, x), b.quant(), zero=False)
+    y = constant_operand(b, "div", small_shape(b, x), b.quant(), zero=False)
     q = quotient_quant(b, x.q, y.q)
-    return q and b.emit("div", {"activation": b.activation(q)}, [x, y], b.new("div", x.shape, q))
+    return q if q is None else b.emit("div", {"activation": b.activation(q)}, [x, y], b.new("div", x.shape, q))
 
 
 def prelu(b: Builder, x: Tensor) -> Tensor | None:
     """A slope for each channel, each element, or one for all."""
-    if not _single(x):
+    if not is_single(x):
         return None
     shapes = [(x.shape[-1],), (*(1,) * (len(x.shape) - 1), x.shape[-1]), tuple(x.shape[1:]), (1,)]
-    alpha = _constant(b, "prelu", shapes[b.between(0, 3)], quant(float(np.exp(b.rng.uniform(-8, -3))), b.zero()))
+    alpha = constant_operand(b, "prelu", shapes[b.between(0, 3)], quant(float(np.exp(b.rng.uniform(-8, -3))), b.zero()))
     q = rescaled(b, x.q)
     return b.emit("prelu", {}, [x, alpha], b.new("prelu", x.shape, q))
 
 
 def alternating(b: Builder, x: Tensor) -> Tensor | None:
     """A sum, difference or product of six axes, of which the constant has every other one, between two reshapes."""
-    if not _single(x) or int(np.prod(x.shape)) < 16:
+    if not is_single(x) or int(np.prod(x.shape)) < 16:
         return None
-    shape = (1, *_factors(b, int(np.prod(x.shape)), 5))
+    shape = (1, *factors_of(b, int(np.prod(x.shape)), 5))
     op = str(b.rng.choice(["add", "sub", "mul"]))
-    y = _constant(b, op, tuple(d if i % 2 else 1 for i, d in enumerate(shape)), b.quant())
-    if (q := _binary_quant(b, "mul" if op == "mul" else "add", x.q, y.q)) is None:
+    y = constant_operand(b, op, tuple(d if i % 2 else 1 for i, d in enumerate(shape)), b.quant())
+    if (q := binary_quant(b, "mul" if op == "mul" else "add", x.q, y.q)) is None:
         return None
     attrs: dict[str, AttrValue] = {"activation": b.activation(q)}
     wide = b.emit("reshape", {}, [x], b.new("reshape", shape, x.q), live=False)

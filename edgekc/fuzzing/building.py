@@ -5,30 +5,30 @@ A family is what a kind of core makes the planner choose: the kernels for its ex
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import struct
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from built import compiled
-from kernel_files import INCLUDE_FLAGS, host_flags
 
-from edgekc.assets import runtime_file
-from edgekc.boards.cores import CORES
-from edgekc.firmware.toolchain import host_compiler
-from edgekc.format.pack import Packed, read
-from edgekc.generate.plan import Group, Location, Plan, plan
-from edgekc.generate.row_groups import HELD_BYTES, schedule
-from edgekc.generate.sources import generate
-from edgekc.graph.ir import Array
-from edgekc.ops import OPS
+from ..assets import RUNTIME_C, runtime_file
+from ..boards.cores import CORES
+from ..firmware.toolchain import host_compiler
+from ..format.pack import Packed, read
+from ..generate.plan import Group, Location, Plan, base_of, placed
+from ..generate.row_groups import HELD_BYTES, schedule
+from ..generate.sources import generate
+from ..graph.ir import Array
+from ..ops import OPS
+from .compiling import INCLUDE_FLAGS, compiled, host_flags
 
-HERE = Path(__file__).resolve().parent
+_PORT = RUNTIME_C / "port"
 SPACES = ("arena", "input", "output")
 PER_FILE = 40  # networks in one file for the compiler: headers are read once for all of them
 STATIC = re.compile(r"^static const \w+ (\w+)(?:\[\])? =", re.MULTILINE)
@@ -43,11 +43,15 @@ class Family:
     flags: tuple[str, ...] = ()
 
 
+def asked_features() -> frozenset[str]:
+    """What any kernel needs of a core."""
+    return frozenset().union(*(k.needs for op in OPS.values() for k in op.kernels))
+
+
 @cache
 def families() -> tuple[Family, ...]:
     """One for each set of kernels that the cores' features allow, and the vector units of this machine."""
-    kernels = [k for op in OPS.values() for k in op.kernels]
-    asked = frozenset().union(*(k.needs for k in kernels))
+    kernels, asked = [k for op in OPS.values() for k in op.kernels], asked_features()
     alike: dict[frozenset[str], frozenset[str]] = {}  # symbols -> features
     for features in (frozenset[str](), *(core.features & asked for core in CORES.values())):
         alike.setdefault(frozenset(k.symbol for k in kernels if k.needs <= features), features)
@@ -108,11 +112,12 @@ def jobs_of(name: str, data: bytes, inputs: Sequence[Array], chosen: Sequence[Fa
     samples = np.concatenate(rows, axis=1).tobytes()
     found: dict[tuple[object, ...], Job] = {}
     for i, family in enumerate(families() if chosen is None else chosen):
-        planned = plan(packed.graph, family.features)
-        symbols = [step.kernel.symbol for step in planned.steps]
+        base = base_of(packed.graph, family.features)
+        symbols = [kernel.symbol for _, kernel in base.layers]
         own = any(symbol.endswith("_vec") for symbol in symbols)  # else the family's flags compile nothing
         key = (*symbols, family.flags if own else ())
-        found.setdefault(key, Job(f"{name}_{i}", family, planned, packed, data, samples, count))
+        if key not in found:
+            found[key] = Job(f"{name}_{i}", family, placed(base), packed, data, samples, count)
     return list(found.values())
 
 
@@ -156,12 +161,14 @@ def build(jobs: Sequence[Job], kernels: Kernels, folder: Path) -> Path:
     files = []
     for i, part in enumerate(parts):
         files.append(folder / f"part_{i}.c")
-        files[-1].write_text("".join(_included(job, folder) for job in part))
+        files[-1].write_text(
+            "".join(included(job, (folder / "src" / f"{job.name}.c").read_text(), "../src") for job in part)
+        )
     table = folder / "table.c"
     table.write_text(_table(jobs))
     flags = [*kernels.flags, *INCLUDE_FLAGS, "-O0", "-DEKC_TRACE", "-Wall", "-Wextra", "-Werror", "-std=gnu99"]
-    flags += ["-I", str(folder / "include"), "-I", str(HERE)]
-    objects = compiled(host_compiler(), flags, [*files, table, HERE / "random_driver.c"], folder / "objects")
+    flags += ["-I", str(folder / "include"), "-I", str(_PORT)]
+    objects = compiled(host_compiler(), flags, [*files, table, _PORT / "ekc_networks.c"], folder / "objects")
     program = folder / "networks"
     objects += kernels.objects(jobs)
     subprocess.run([*host_compiler().command, *kernels.flags, *map(str, objects), "-o", str(program)], check=True)
@@ -175,26 +182,50 @@ def write_sources(job: Job, folder: Path) -> None:
         (folder / path).write_bytes(files[path])
 
 
-def _included(job: Job, folder: Path) -> str:
-    """A network as a part of a larger file: its static names get the network's own, and its macros go."""
-    source = (folder / "src" / f"{job.name}.c").read_text()
+def included(job: Job, source: str, folder: str) -> str:
+    """A network as a part of a larger file: its static names get the network's own, and its macros go.
+
+    Args:
+        source: the text of its file, in which the static names are.
+        folder: where the file lies, as the larger one calls it.
+    """
     names = [*STATIC.findall(source), *(["rows_in_memory"] if "rows_in_memory" in source else [])]
     lines = [f"#define {name} {job.name}_{name}" for name in names]
-    lines += [f'#include "../src/{job.name}{part}.c"' for part in ("", "_data")]
+    lines += [f'#include "{folder}/{job.name}{part}.c"' for part in ("", "_data")]
     return "\n".join([*lines, *(f"#undef {name}" for name in (*names, "BYTES", "WORDS", "LAID_OUT")), ""])
 
 
 def _table(jobs: Sequence[Job]) -> str:
-    lines = ['#include "random_driver.h"']
+    lines = ['#include "ekc_networks.h"', "#include <stddef.h>"]
     for job in jobs:
         rows = [f"    {{{layer}, {space}, {offset}, {size}}}," for layer, space, offset, size in regions_of(job.plan)]
         lines += [f'#include "{job.name}.h"', f"static const ekr_region {job.name}_regions[] = {{", *rows, "};"]
+        lines += [*state_functions(job)]
     lines += ["const ekr_network ekr_networks[] = {"]
     for job in jobs:
         planned, count = job.plan, len(regions_of(job.plan))
         sizes = f"{planned.arena_bytes}, {planned.input_bytes}, {planned.output_bytes}"
-        lines.append(f'    {{"{job.name}", {job.name}_run, {sizes}, {job.name}_regions, {count}}},')
+        reset = f"{job.name}_begin" if planned.state_bytes else "NULL"
+        lines.append(f'    {{"{job.name}", {runner(job)}, {reset}, {sizes}, {job.name}_regions, {count}}},')
     return "\n".join([*lines, "};", f"const uint32_t ekr_network_count = {len(jobs)};", ""])
+
+
+def runner(job: Job) -> str:
+    """The C function of a network without its state's parameter."""
+    return f"{job.name}_step" if job.plan.state_bytes else f"{job.name}_run"
+
+
+def state_functions(job: Job) -> list[str]:
+    """C around a network with a state, so that it is run as one without: NAME_begin and NAME_step."""
+    if not job.plan.state_bytes:
+        return []
+    name = job.name
+    return [
+        f"static uint8_t {name}_state[{job.plan.state_bytes}];",
+        f"static void {name}_begin(void)\n{{\n    {name}_reset({name}_state);\n}}",
+        f"static ekc_status {name}_step(void *arena, const void *input, void *output)",
+        f"{{\n    return {name}_run(arena, {name}_state, input, output);\n}}",
+    ]
 
 
 def regions_of(planned: Plan) -> list[tuple[int, int, int, int]]:
@@ -206,7 +237,8 @@ def regions_of(planned: Plan) -> list[tuple[int, int, int, int]]:
         places.append((step.output, step.view.out.nbytes))
         if step.scratch is not None:
             places.append((step.scratch, step.scratch_bytes))
-        found += [(i, SPACES.index(at.space), at.offset, size) for at, size in places if step.rows is None]
+        own = [(at, size) for at, size in places if step.rows is None and at.space in SPACES]  # the state is apart
+        found += [(i, SPACES.index(at.space), at.offset, size) for at, size in own]
     groups = {group.first: _of_group(planned, group) for group in planned.groups}
     for group in planned.groups:
         # What any of its layers may touch. The last call need not be the last layer's, so what follows may begin.
@@ -245,6 +277,18 @@ def calls_of(planned: Plan) -> list[tuple[int, int]]:
     return found
 
 
+def regroup(planned: Plan, take: Callable[[int], bytes], outputs: bytes) -> list[bytes]:
+    """What the calls of one run wrote, to the output of each layer, and then the network's.
+
+    Args:
+        take: gives the next so many bytes.
+    """
+    parts = [b""] * len(planned.steps)
+    for layer, size in calls_of(planned):
+        parts[layer] += take(size)
+    return [*parts, outputs]
+
+
 # ---- running --------------------------------------------------------------------------------------------
 
 
@@ -266,14 +310,12 @@ def run(program: Path, jobs: Sequence[Job]) -> tuple[list[list[list[bytes]]], st
     data, at = results.read_bytes(), 0
     found: list[list[list[bytes]]] = []
     for job in jobs[:finished]:
-        calls = [*calls_of(job.plan), (len(job.plan.steps), job.plan.output_bytes)]
         rows = []
         for _ in range(job.count):
-            parts = [b""] * (len(job.plan.steps) + 1)
-            for layer, size in calls:
-                parts[layer] += data[at : at + size]
-                at += size
-            rows.append(parts)
+            size = sum(size for _, size in calls_of(job.plan))
+            traced = io.BytesIO(data[at : at + size])
+            at += size + job.plan.output_bytes
+            rows.append(regroup(job.plan, traced.read, data[at - job.plan.output_bytes : at]))
         found.append(rows)
     assert stopped or at == len(data)
     return found, stopped

@@ -20,11 +20,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from random_models import ACTIVATIONS, Rng, f32, quant, tensor, window
-from random_packed import templated_filters
 
-from edgekc.graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
-from edgekc.graph.op import View
+from ..graph.ir import Array, AttrValue, Node, Quant, Role, Tensor, constant
+from ..graph.op import View
+from .packed import templated_filters
+from .values import ACTIVATIONS, Rng, f32, quant, tensor, window
 
 SCALES = (1e-9, 1e3)  # of activations
 MOST = 4000  # values of an activation, so that numpy is quick
@@ -151,12 +151,12 @@ def _multipliers(b: Builder, spread: Array) -> Array:
     else:
         real = 60 / spread * b.rng.uniform(0.3, 2.0, spread.size)
     if style == "left":
-        return np.where(b.rng.random(spread.size) < 0.5, 2.0 ** b.rng.uniform(8, 26, spread.size), real)
+        return np.asarray(np.where(b.rng.random(spread.size) < 0.5, 2.0 ** b.rng.uniform(8, 26, spread.size), real))
     if b.chance(0.4):
-        return np.median(real, keepdims=True)
+        return np.asarray(np.median(real, keepdims=True))
     if b.chance(0.2):
         real[b.between(0, spread.size - 1)] *= 2.0 ** b.rng.uniform(-32, 12)
-    return real
+    return np.asarray(real)
 
 
 def _bias(b: Builder, bound: Array, spread: Array, real: Array) -> Array:

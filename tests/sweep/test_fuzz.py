@@ -1,0 +1,249 @@
+"""`edgekc fuzz`: what it draws, what it compares, and that it finds what is wrong and makes it small."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import oracle
+import pytest
+from typer.testing import CliRunner
+
+import edgekc
+from edgekc.api.samples import first_inputs
+from edgekc.cli.main import app
+from edgekc.errors import ToolError, UsageError
+from edgekc.firmware.toolchain import arm_compiler, emulator, host_compiler
+from edgekc.fuzzing import device, drawing, session
+from edgekc.fuzzing.building import jobs_of
+from edgekc.fuzzing.nets import random_samples
+from edgekc.fuzzing.shrinking import Case, shrunk
+from edgekc.fuzzing.subjects import subject
+from edgekc.fuzzing.summary import lines
+from edgekc.graph.op import Lowered, View
+from edgekc.ops import LOWER
+
+BOARD = "mps2-an386"
+
+
+@pytest.fixture
+def _host() -> None:
+    try:
+        host_compiler()
+    except ToolError as error:
+        pytest.skip(f"no compiler for this machine: {error}")
+
+
+@pytest.fixture
+def _board(_host: None) -> None:
+    board = edgekc.load_board(BOARD)
+    try:
+        arm_compiler(board)
+        emulator(board)
+    except ToolError as error:
+        pytest.skip(f"{BOARD} cannot be emulated: {error}")
+
+
+@pytest.mark.fast
+def test_draws_are_repeatable_and_of_every_kind() -> None:
+    drawn = [drawing.draw(3, number) for number in range(60)]
+    assert drawn[7].net.model() == drawing.draw(3, 7).net.model()
+    assert {d.net.kind for d in drawn} == set(drawing.KINDS)
+    assert {d.form for d in drawn if d.net.kind == "int8"} == {"dense", "exact", "wide"}
+    assert len({d.net.seed for d in drawn}) == 60
+    found = drawing.net_of(drawn[7].net.kind, drawn[7].net.seed)
+    assert found.model() == drawn[7].net.model()  # so a finding can be drawn again
+
+
+@pytest.mark.fast
+def test_an_operator_is_asked_for() -> None:
+    drawing.check_operators(["prelu", "clustered_conv2d"])
+    assert any(v.node.op == "prelu" for v in drawing.draw(0, 0, ["prelu"]).net.views)
+    assert drawing.draw(0, 1, ["clustered_conv2d"]).form != "dense"
+    with pytest.raises(UsageError, match="did you mean conv2d"):
+        drawing.check_operators(["conv2dd"])
+
+
+@pytest.mark.fast
+@pytest.mark.usefixtures("_host")
+def test_a_few_networks(tmp_path: Path) -> None:
+    run = session.fuzz(4, seconds=None, networks=2, flags="-O0", out=tmp_path)
+    assert not run.findings, "\n".join(lines(run))
+    assert run.networks == 2 and run.runs >= 2 and run.sides["portable"] == 2 and run.sides["as imported"] > 0
+    assert ("LiteRT" in run.sides) == (not oracle.missing())
+    assert any("no difference" in line for line in lines(run))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.fast
+def test_images_hold_what_the_board_has_room_for() -> None:
+    board = edgekc.load_board("microbit")
+    s = subject(drawing.net_of("int8", 3), "dense")
+    (job,) = jobs_of(s.name, s.data, s.inputs, [device.family_of(board)])
+    batches = device.batches(board, [job] * 60)
+    assert len(batches) > 1 and sum(map(len, batches)) == 60
+    assert device.run(board, [], Path()) == ([], [], [])
+
+
+@pytest.mark.usefixtures("_board")
+def test_on_a_board(tmp_path: Path) -> None:
+    """Two networks in one image."""
+    run = session.fuzz(5, seconds=None, networks=2, boards=[BOARD], flags="-O0", out=tmp_path)
+    assert not run.findings, "\n".join(lines(run))
+    assert run.sides[BOARD] == 2
+
+
+@pytest.mark.fast
+def test_inputs_of_a_network_of_several(tmp_path: Path) -> None:
+    """As `verify` takes them: an array for each input, in the order of the C function's."""
+    net = next(net for net in (drawing.net_of("int8", seed) for seed in range(40)) if len(net.inputs) > 1)
+    s = subject(net, "dense", 3)
+    (tmp_path / "net.ekc").write_bytes(s.data)
+    np.savez(tmp_path / "net.npz", **{f"x{i}": x for i, x in enumerate(s.inputs)})
+    program = edgekc.compile(tmp_path / "net.ekc")
+    (job,) = jobs_of(s.name, s.data, s.inputs, [device.family_of(edgekc.load_board(BOARD))])
+    size = job.plan.input_bytes
+    assert first_inputs(tmp_path / "net.npz", s.graph, program.manifest, 2) == job.samples[: 2 * size]
+
+
+def _off_by_three(view: View) -> Lowered:
+    lowered = LOWERINGS[view.node.op](view)
+    attrs = {**lowered.attrs, "out_zero": lowered.attrs["out_zero"] - 3}
+    return Lowered(lowered.op, attrs, lowered.activations, lowered.constants)
+
+
+LOWERINGS = dict(LOWER)
+
+
+@pytest.mark.usefixtures("_host")
+@pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
+def test_a_wrong_lowering_is_found_and_shown_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By a network of one node; the files that were written show the same difference."""
+    monkeypatch.setitem(LOWER, "depthwise", _off_by_three)
+    run = session.fuzz(
+        0, seconds=None, networks=4, flags="-O0", ops=["depthwise"], out=tmp_path, first=True, shrink_s=5
+    )
+    (written,) = run.written
+    assert "LiteRT" in written["side"] and written["layers"] == 1 and "= depthwise(" in written["listing"][0]
+    assert f"edgekc verify {tmp_path}" in written["command"] and written["command"] in "\n".join(lines(run))
+    found = edgekc.compile(written["model"]).verify(data=written["inputs"], device=False)
+    assert not found.ok and "LiteRT" in found.difference
+    monkeypatch.undo()
+    assert edgekc.compile(written["model"]).verify(data=written["inputs"], device=False).ok
+
+
+@pytest.mark.fast
+@pytest.mark.usefixtures("_host")
+def test_a_crash_of_the_compiler_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(view: View) -> Lowered:
+        raise ZeroDivisionError("of our own")
+
+    monkeypatch.setitem(LOWER, "softmax", broken)
+    run = session.fuzz(0, seconds=None, networks=1, flags="-O0", ops=["softmax"], out=tmp_path, shrink_s=5)
+    assert "ZeroDivisionError: of our own" in run.findings[0]
+    assert run.written[0]["layers"] == 1 and Path(run.written[0]["model"]).read_bytes()[4:8] == b"TFL3"
+
+
+@pytest.mark.fast
+def test_sizes_and_values_become_small() -> None:
+    """Here what fails is any product with a constant of which a value is 5."""
+
+    def fails(case: Case) -> bool:
+        return any(t.data is not None and (t.data == 5).any() for v in case.net.views for t in v.inputs if v.node.op == "mul")  # fmt: skip  # noqa: E501
+
+    nets = (drawing.net_of("int8", seed) for seed in range(400))
+    case = next(filter(fails, (Case(net, random_samples(net, 2)) for net in nets)))
+    small = shrunk(case, fails, 20)
+    (view,) = small.net.views
+    assert view.node.op == "mul" and len(small.samples) == 1
+    assert sum(int(np.count_nonzero(t.value)) for t in view.inputs if t.data is not None) <= 3
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"ops": ["nothing_such"]}, "no operator"),
+        ({"flags": "Os"}, "no flags"),
+        ({"flags": "-Onothing_such"}, "nothing_such"),
+        ({"boards": ["no-board"]}, "no-board"),
+        ({"out": Path(__file__)}, "it is a file"),
+    ],
+)
+@pytest.mark.fast
+@pytest.mark.usefixtures("_host")
+def test_bad_options(change: dict[str, object], said: str, tmp_path: Path) -> None:
+    with pytest.raises(edgekc.EdgekcError, match=said):
+        session.fuzz(0, networks=1, **{"out": tmp_path, **change})  # type: ignore[arg-type]
+
+
+@pytest.mark.fast
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ToolError, match=r"edgekc\[fuzz\]"):
+        session.fuzz(0, networks=1)
+
+
+@pytest.mark.fast
+@pytest.mark.usefixtures("_host")
+def test_the_command(tmp_path: Path) -> None:
+    words = ["fuzz", "--networks", "1", "--seed", "4", "--flags", "-O0", "-o", str(tmp_path)]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0 and done.stdout.startswith("seed 4\n1 networks in "), done.output
+    told = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert (told["seed"], told["networks"], told["findings"]) == (4, 1, [])
+
+
+@pytest.mark.usefixtures("_host")
+def test_ctrl_c_ends_with_the_summary(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from edgekc.cli.main import run\nrun()", "fuzz", "--flags=-O0", "--seed", "1"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [*command, "--seconds", "600", "-o", str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "seed 1\n"
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert out.startswith("stopped before its end") and "no difference" in out
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_board")
+def test_a_hundred_networks(tmp_path: Path) -> None:
+    """By the default options, and on a board."""
+    run = session.fuzz(100, seconds=None, networks=100, boards=[BOARD], out=tmp_path)
+    print("\n".join(lines(run)))
+    assert not run.findings, "\n".join(lines(run))
+    assert run.networks > 95 and run.sides[BOARD] > 90 and run.refused <= 5
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_host")
+@pytest.mark.parametrize("name", ["average-half", "mul-zero", "table-readers"])
+def test_planted_bugs_are_found(name: str, tmp_path: Path) -> None:
+    """Of a kernel, a lowering and a pass: three of those in benchmarks/fuzz_mutants.py."""
+    if name == "mul-zero" and oracle.missing():
+        pytest.skip(oracle.missing())
+    sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+    import fuzz_mutants
+
+    (mutant,) = (m for m in fuzz_mutants.MUTANTS if m.name == name)
+    assert fuzz_mutants.search(mutant, tmp_path, 60).found
+
+
+@pytest.mark.fast
+def test_every_mutant_has_its_place(tmp_path: Path) -> None:
+    sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+    import fuzz_mutants
+
+    for mutant in fuzz_mutants.MUTANTS:
+        assert (fuzz_mutants.ROOT / mutant.file).read_text().count(mutant.before) == 1, mutant.name
+    assert len({m.name for m in fuzz_mutants.MUTANTS}) == len(fuzz_mutants.MUTANTS) >= 20
