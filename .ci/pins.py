@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parents[1]
 PINS, BILL = ROOT / ".ci" / "requirements.txt", ROOT / ".ci" / "edgekc.cdx.json"
 EXTRAS = ("dev", "docs", "release", "search", "benchmarks")  # as .ci/run has them; the others are in these
-FOR_USERS = ("arm", "demo", "litert", "flash", "data", "compress", "search", "onnx", "torch", "keras")
+FOR_USERS = ("arm", "demo", "litert", "flash", "data", "compress", "search", "onnx", "update", "fuzz", "torch", "keras")
 LARGE = ("torch", "keras")  # extras of gigabytes: named in the bill, not pinned, without what they need themselves
 # Words that say which licence it is; others are passed on as they are.
 SPDX = {

@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests" / "sweep"), str(ROOT / "tests"), str(ROOT)]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT)]
 
 import flips  # noqa: E402
 from models import model_path  # noqa: E402
-from random_nets import random_net  # noqa: E402
-from random_sweep import FORMS, subject  # noqa: E402
 
 import edgekc  # noqa: E402
 from edgekc.boards.board import load_board  # noqa: E402
@@ -32,6 +30,8 @@ from edgekc.emulate.plugin import READ, WRITE, Region, Unavailable  # noqa: E402
 from edgekc.errors import EdgekcError  # noqa: E402
 from edgekc.firmware.build import Image, build_image  # noqa: E402
 from edgekc.firmware.elf import read_elf  # noqa: E402
+from edgekc.fuzzing.nets import random_net  # noqa: E402
+from edgekc.fuzzing.subjects import FORMS, subject  # noqa: E402
 from edgekc.measure.cycles.estimate import estimate  # noqa: E402
 from edgekc.measure.cycles.timing import TIMINGS  # noqa: E402
 from edgekc.measure.ledger import embedded_sections, read_ledger  # noqa: E402

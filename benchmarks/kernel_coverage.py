@@ -42,7 +42,8 @@ class Count:
 def build(folder: Path, jobs: int) -> Path:
     """The kernels of tests/ops as one library; those of other families without counters."""
     import host_kernels
-    from kernel_files import host_flags
+
+    from edgekc.fuzzing.compiling import host_flags
 
     def one(source: Path) -> Path:
         target = folder / f"{source.stem}.o"

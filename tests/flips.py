@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from built import compiled
-from kernel_files import INCLUDE_FLAGS
 
 from edgekc.assets import runtime_file
 from edgekc.boards.board import Board
 from edgekc.files.output import read_manifest
 from edgekc.firmware.build import Image, Optimise, build_image
 from edgekc.firmware.toolchain import host_compiler
+from edgekc.fuzzing.compiling import INCLUDE_FLAGS
 
 DRIVER = Path(__file__).with_name("flips.c")
 EMULATED = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED", "-DEK_VEC_EMULATED")

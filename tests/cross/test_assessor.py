@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.relocation import RelocationSection
-from kernel_files import INCLUDE_FLAGS, kernel_sources
 
 from edgekc.boards.board import load_board
 from edgekc.demo.walk import DATA
 from edgekc.files.output import write_folder
 from edgekc.files.stopping import in_threads
+from edgekc.fuzzing.compiling import INCLUDE_FLAGS, kernel_sources
 from edgekc.pipeline import compile_model, target_of
 
 COMPILER = "arm-none-eabi-gcc"

@@ -29,7 +29,7 @@ from edgekc.graph.op import LAID_OUT, Case, Field, Kernel, Op, Param, Struct, Vi
 from edgekc.graph.scratch import Regions, offsets, scratch_bytes
 from edgekc.ops import OPS
 
-# Features of a core whose kernels have a portable twin of its instructions: see `kernel_files.EMULATE`.
+# Features of a core whose instructions have twins in portable C: see `EMULATE` in edgekc/fuzzing/compiling.py.
 EMULATED = frozenset({"dsp", "mve", "thumb1", "thumb2", "riscv", "vector"})
 GUARD = 64  # bytes before and after each buffer
 POISON = 0xA5

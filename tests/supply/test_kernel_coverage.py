@@ -15,6 +15,7 @@ import kernel_coverage as coverage  # noqa: E402
 
 pytestmark = pytest.mark.fast
 DOCUMENT = next(p for p in (ROOT / "docs" / "trust_supply.md", ROOT / "docs" / "trust.md") if p.exists())
+NO_OPERATORS = {"ek_rows_next.c", "ek_check_crc.c", "ek_crc32.c"}  # other rooms run them
 
 
 def test_a_branch_of_a_header_is_taken_where_any_object_takes_it() -> None:
@@ -40,4 +41,4 @@ def test_documents_state_the_committed_figures() -> None:
     for key in total:
         assert total[key] == sum(row[key] for row in found["files"].values())
     lying = {path.name for path in coverage.PORTABLE.glob("*.c")}
-    assert lying - found["files"].keys() == {"ek_rows_next.c"}, "python benchmarks/kernel_coverage.py --json"
+    assert lying - found["files"].keys() == NO_OPERATORS, "python benchmarks/kernel_coverage.py --json"

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import flips
 import pytest
-import random_sweep
-from random_nets import random_net
 
 from edgekc.boards.board import load_board
 from edgekc.files.output import write_folder
+from edgekc.fuzzing.nets import random_net
+from edgekc.fuzzing.subjects import subject
 from edgekc.generate.embedded import Form
 from edgekc.pipeline import compile_packed, target_of
 
@@ -29,7 +29,7 @@ CASES = (
 @pytest.mark.parametrize(("seed", "form", "board"), CASES)
 def test_a_flipped_bit_makes_no_undefined_behaviour(seed: int, form: str, board: str, tmp_path: Path) -> None:
     """In 250 runs under both sanitizers."""
-    data = random_sweep.subject(random_net(seed), form, 1).data
+    data = subject(random_net(seed), form, 1).data
     made = compile_packed(data, "net", "net", target_of(load_board(board)), form=Form(strip=True, check="ask"))
     folder = tmp_path / "out"
     write_folder(made.files, folder)
