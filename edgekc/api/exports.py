@@ -138,13 +138,14 @@ def check_onnx_file(path: Path, *, force: bool = False) -> None:
     check_writable(path, force=force)
 
 
-def export_onnx(model: Any) -> Exported:
+def export_onnx(model: Any, *, exact: bool = False) -> Exported:
     """The integer network that the device computes, as ONNX with QuantizeLinear and DequantizeLinear.
 
     Each layer gives the device's integers to within one level: ONNX rounds otherwise. Inputs and outputs are int8.
 
     Args:
         model: quantised or packed: a path, a Model, what `compress` gave, or a Program.
+        exact: in integers of 64 bits instead, which are more operators and give the very bits of the device.
 
     Raises:
         UsageError: the model is float.
@@ -154,7 +155,7 @@ def export_onnx(model: Any) -> Exported:
     """
     graph = getattr(model, "graph", None)
     if isinstance(graph, Graph) and hasattr(model, "manifest"):
-        return Exported(str(model.name), to_onnx(graph), len(graph.nodes))
+        return Exported(str(model.name), to_onnx(graph, exact=exact), len(graph.nodes))
     loaded = load(model)
     graph = read(packed_bytes(loaded), loaded.where).graph
-    return Exported(loaded.name, to_onnx(graph), len(graph.nodes))
+    return Exported(loaded.name, to_onnx(graph, exact=exact), len(graph.nodes))

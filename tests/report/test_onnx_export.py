@@ -1,4 +1,4 @@
-"""What is exported as ONNX runs in onnxruntime, and gives the definition's integers to within one level a layer."""
+"""What is exported as ONNX gives the integers of the definition in onnxruntime: exact, or to one level a layer."""
 
 from __future__ import annotations
 
@@ -72,12 +72,13 @@ def _tied(graph: Graph) -> Graph:
     return replace(graph, tensors=tensors)
 
 
+@pytest.mark.parametrize("exact", [False, True], ids=["qdq", "exact"])
 @pytest.mark.parametrize("most", [3, pytest.param(1000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if OPS[name].packs else name for name in sorted(supported())]
 )
-def test_a_layer_is_within_one_level(name: str, most: int) -> None:
-    """The first few cases of an operator, and all of them."""
+def test_a_layer_is_within_one_level(name: str, most: int, exact: bool) -> None:
+    """The first few cases of an operator, and all of them; without a difference if it is exact."""
     pytest.importorskip("onnx")
     tried = 0
     for case in OPS[name].cases(np.random.default_rng(SEED)):
@@ -87,13 +88,13 @@ def test_a_layer_is_within_one_level(name: str, most: int) -> None:
         if any(x.dtype != np.int8 for x in inputs) or graph.tensors["out"].dtype != "int8":
             continue
         try:
-            data = to_onnx(graph)
+            data = to_onnx(graph, exact=exact)
         except UnsupportedError:
             continue
         (found,) = ran(data, inputs)
         (wanted,) = OPS[name].reference(case.attrs, case.inputs)
         apart = int(np.abs(found.astype(int) - wanted.astype(int)).max())
-        assert apart <= 1, f"{case.name}: {apart} levels"
+        assert apart <= (not exact), f"{case.name}: {apart} levels"
         tried += 1
     assert tried
 
@@ -113,6 +114,8 @@ def test_a_network_answers_the_same() -> None:
     assert got.dtype == np.int8 and (got.argmax(1) == wanted.argmax(1)).all()
     assert np.abs(got.astype(int) - wanted.astype(int)).max() <= 8
     assert edgekc.export_onnx(program).data == found.data  # the same bytes of the same network
+    (got,) = ran(edgekc.export_onnx(MODEL, exact=True).data, [x])
+    np.testing.assert_array_equal(got, wanted)
 
 
 @pytest.mark.slow
@@ -125,6 +128,7 @@ def test_packed_models_run(name: str, most: int) -> None:
     x = np.random.default_rng(SEED).integers(-128, 128, (8, *shape)).astype(np.int8)
     (got,), (wanted,) = ran(to_onnx(graph), [x]), reference.outputs(graph, [x])
     assert np.abs(got.astype(int) - wanted.astype(int)).max() <= most
+    np.testing.assert_array_equal(ran(to_onnx(graph, exact=True), [x])[0], wanted)
 
 
 def test_what_has_no_form_is_named() -> None:
@@ -172,6 +176,8 @@ def test_the_commands_write_and_refuse(tmp_path: Path) -> None:
     assert "softmax_9" in call("graph", MODEL).out
     assert len(json.loads(call("graph", MODEL, "--json").out)["nodes"]) == 10
     assert json.loads(call("export-onnx", MODEL, "-o", onnx, "--json").out)["bytes"] == onnx.stat().st_size
+    exact = json.loads(call("export-onnx", MODEL, "-o", tmp_path / "exact.onnx", "--exact", "--json").out)["bytes"]
+    assert exact == (tmp_path / "exact.onnx").stat().st_size != onnx.stat().st_size
     assert "overwrite it with --force" in complaint(call("graph", MODEL, "-o", svg))
     assert "name a .onnx file" in complaint(call("export-onnx", MODEL, "-o", svg))
     assert "overwrite it with --force" in complaint(call("export-onnx", MODEL, "-o", onnx))
