@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
@@ -19,6 +20,13 @@ import tiers
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTING = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+
+
+def test_no_two_files_have_a_name() -> None:
+    """pytest imports a file by its name alone, but in a folder that is a package."""
+    files = [path for path in (ROOT / "tests").rglob("test_*.py") if not (path.parent / "__init__.py").exists()]
+    names = Counter(path.name for path in files)
+    assert [str(path.relative_to(ROOT)) for path in sorted(files) if names[path.name] > 1] == []
 
 
 def script(name: str) -> ModuleType:
