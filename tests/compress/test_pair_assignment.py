@@ -68,7 +68,8 @@ def test_is_never_worse_than_its_start(seed: int, oc: int, ic: int, count: int, 
     found = compensate(w, book, index, nearest, moment(x), Options())
     before = compensate(w, book, index, nearest, moment(x), Options(sweeps=0, rounds=0))
     assert found.output_error <= before.output_error + 1e-9 * abs(before.output_error)  # 0 may come out as -3e-16
-    assert missed(w, kernels(book, found), x) <= missed(w, kernels(book, Assignment(index, nearest, 0)), x) * 1.0001
+    at_first = missed(w, kernels(book, Assignment(index, nearest, 0)), x)
+    assert missed(w, kernels(book, found), x) <= at_first * 1.0001 + 1e-12  # that of float32, where nothing is left
     assert found.index.max() < len(book) and found.pairs.index.max() < len(nearest.values)
 
 

@@ -114,6 +114,7 @@ def test_every_compiler_takes_the_bytes(
             assert section["sh_flags"] == 2, "allocated, neither writable nor code"
 
 
+@pytest.mark.slow
 def test_every_byte_is_right_on_the_host(folders: dict[tuple[str, Embed], Path]) -> None:
     """With weights laid out, whose file is aligned to cache lines."""
     assert open_program(folders["linux-aarch64", "file"]).verify(2, device=False).ok

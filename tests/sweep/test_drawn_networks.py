@@ -91,6 +91,7 @@ def test_images_hold_what_the_board_has_room_for() -> None:
     assert device.run(board, [], Path()) == ([], [], [])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_board")
 def test_on_a_board(tmp_path: Path) -> None:
     """Two networks in one image."""
@@ -121,6 +122,7 @@ def _off_by_three(view: View) -> Lowered:
 LOWERINGS = dict(LOWER)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_host")
 @pytest.mark.skipif(bool(oracle.missing()), reason=oracle.missing())
 def test_a_wrong_lowering_is_found_and_shown_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
