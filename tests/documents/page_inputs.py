@@ -113,6 +113,10 @@ def rows(path: Path) -> None:
     path.write_bytes(samples.tobytes())
 
 
+def weights(path: Path) -> None:
+    path.write_bytes(bytes(range(256)))
+
+
 def streaming_folder(path: Path) -> None:
     """A compiled network that keeps a state, whose header this is."""
     import streaming
@@ -144,6 +148,7 @@ MAKERS: Mapping[str, Callable[[Path], None]] = {
     "hello.wav": recording,
     "photo.pgm": photo,
     "mine.bin": rows,
+    "weights.bin": weights,
     "wake.h": streaming_folder,
 }
 PLACES: Mapping[str, str] = {"wake.h": "out/include/wake.h"}  # where it lies, if not in the folder itself

@@ -1,0 +1,163 @@
+"""libFuzzer on what a device reads: the C of each harness of tests/fuzz/device, its corpus, and what a run found.
+
+python tests/fuzz/device_fuzzers.py FOLDER  # what a compiler needs of each, a line each: .ci/oss-fuzz/build.sh
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from edgekc.apps import commands, keyword
+from edgekc.assets import RUNTIME_C
+from edgekc.templates import environment
+
+HERE = Path(__file__).parent / "device"
+FLAGS = (
+    *("-std=c99", "-g", "-O1", "-Wall", "-Wextra", "-Werror"),
+    *("-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all"),
+)
+LONGEST = 4096  # bytes of an input
+SEED = 1
+HANG_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Harness:
+    """What reads bytes of anybody: its sources below runtime_c, whether it reads a file, and an app with its tables."""
+
+    sources: tuple[str, ...]
+    file: bool = False
+    app: ModuleType | None = None
+    tables: str = ""
+
+
+def _sounds(app: ModuleType, sources: Sequence[str], tables: str) -> Harness:
+    front_end = (name for name in sources if name.startswith("frontend/") and name.endswith(".c"))
+    return Harness(("apps/ek_wav.c", *front_end), True, app, tables)
+
+
+HARNESSES = {
+    "console": Harness(("port/ek_console.c",)),
+    "mfcc": _sounds(commands, commands.SOURCES, "commands/app/ek_mfcc_tables.c.j2"),
+    "netpbm": Harness(("apps/ek_netpbm.c",), file=True),
+    "update": Harness(tuple(f"update/ek_{name}.c" for name in ("slots", "marks", "update", "sha256"))),
+    "wav": _sounds(keyword, keyword.APP.sources, "keyword/app/ek_frontend_tables.c.j2"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a run did.
+
+    Attributes:
+        executions: inputs that were tried.
+        covered: edges of the program that some input reached.
+        finding: what a sanitizer, a check of the harness or the clock said; empty: nothing.
+    """
+
+    executions: int
+    covered: int
+    finding: str
+
+
+def compiler() -> str | None:
+    """A clang with libFuzzer, or None."""
+    for name in ("clang-14", "clang", "clang-16", "clang-19"):
+        if (found := shutil.which(name)) is not None:
+            asked = [found, "-print-file-name=libclang_rt.fuzzer-x86_64.a"]
+            runtime = Path(subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip())
+            folder = subprocess.run([found, "-print-resource-dir"], capture_output=True, text=True, check=True)
+            if runtime.is_file() or [*Path(folder.stdout.strip()).rglob("libclang_rt.fuzzer*.a")]:
+                return found
+    return None
+
+
+def words_of(name: str, folder: Path, runtime: Path = RUNTIME_C) -> list[str]:
+    """For a compiler: the sources of a harness, of which tables are written into `folder`, and folders of headers."""
+    harness, made = HARNESSES[name], [HERE / f"fuzz_{name}.c"]
+    made += [HERE / "memory_file.c"] * harness.file
+    folder.mkdir(parents=True, exist_ok=True)
+    if harness.app is not None:
+        made.append(folder / f"{name}_tables.c")
+        made[-1].write_text(environment().get_template(f"apps/{harness.tables}").render(app=harness.app.tables()))
+    include = [f"-I{runtime / part}" for part in ("include", "port", "apps", "frontend", "update")]
+    return [*include, f"-I{HERE}", "-DEKC_TRACE", *map(str, (*made, *(runtime / source for source in harness.sources)))]
+
+
+def build(clang: str, name: str, folder: Path, runtime: Path = RUNTIME_C) -> Path:
+    """The program of a harness, of the sources below `runtime`."""
+    command = [clang, *FLAGS, *words_of(name, folder, runtime), "-o", str(folder / name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return folder / name
+
+
+def seeds(name: str) -> list[bytes]:
+    """What a harness takes whole, to begin a corpus with: no chance finds a RIFF header."""
+    sound = b"".join((1000 * (i % 37) - 18000).to_bytes(2, "little", signed=True) for i in range(700))
+    form = b"fmt \x10\0\0\0\1\0\1\0" + (16000).to_bytes(4, "little") + (32000).to_bytes(4, "little") + b"\2\0\x10\0"
+    chunks = b"WAVE" + form + b"clas\4\0\0\0\3\0\0\0data" + len(sound).to_bytes(4, "little") + sound
+    recording = b"RIFF" + len(chunks).to_bytes(4, "little") + chunks
+    boxes = b"".join(b"# box %d 1 2 3 4\n" % i for i in range(15))
+    requests = ((1, b""), (2, bytes(4) + b"input"), (3, bytes(8)), (4, bytes(4) + b"\x20\0\0\0"), (5, bytes(4)),
+                (6, bytes(8) + b"\0\2\0\0"))  # fmt: skip
+    line = b"".join(bytes([kind << 4, len(payload)]) + payload for kind, payload in requests)
+    update = bytes([0, 3]) + bytes(range(24)) + bytes([0, 255])  # whole; no field changed; in one part
+    large = bytes([0, 200]) + bytes(1600) + bytes([0, *[255] * 9])
+    return {
+        "wav": [recording, recording * 2], "mfcc": [recording, recording * 2],
+        "netpbm": [b"P5\n# class 7\n" + boxes + b"3 2\n255\nabcdef", b"P6 1 1 255\nabc"],
+        "console": [b"\0" + line, b"\1" + line],
+        "update": [b"\2\0" + update, b"\5\0" + 3 * update, b"\1\0" + update + large],
+    }[name]  # fmt: skip
+
+
+def unpacked(name: str, folder: Path) -> Path:
+    """The harness's corpus as a folder of files."""
+    with zipfile.ZipFile(HERE / f"{name}.zip") as archive:
+        archive.extractall(folder)
+    return folder
+
+
+def pack(name: str, corpus: Path) -> None:
+    """The folder of files as the harness's corpus, the same bytes of the same files."""
+    with zipfile.ZipFile(HERE / f"{name}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(corpus.iterdir()):
+            archive.writestr(zipfile.ZipInfo(path.name), path.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def run(program: Path, corpus: Path, *limits: str) -> Run:
+    """`limits`: as libFuzzer has them, `-runs=N` or `-max_total_time=S`. What is found lies beside the program."""
+    words = [f"-max_len={LONGEST}", f"-seed={SEED}", f"-timeout={HANG_S}", "-print_final_stats=1", *limits]
+    done = _told([str(program), *words, str(corpus)], program.parent)
+    executions = re.findall(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
+    covered = re.findall(r"\bcov: (\d+)", done.stderr)
+    said = re.findall(r"^.*(?:ERROR: |runtime error: |SUMMARY: ).*$", done.stderr, re.MULTILINE)
+    finding = "" if done.returncode == 0 else " | ".join(said[:2]) or done.stderr[-400:]
+    return Run(int(executions[-1]) if executions else 0, int(covered[-1]) if covered else 0, finding)
+
+
+def minimise(program: Path, corpus: Path, into: Path) -> None:
+    """The fewest files of the corpus that reach all that it reaches."""
+    into.mkdir(parents=True, exist_ok=True)
+    done = _told([str(program), "-merge=1", f"-max_len={LONGEST}", str(into), str(corpus)], program.parent)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-2000:])
+
+
+def _told(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+
+
+if __name__ == "__main__":
+    for each in HARNESSES:
+        print(each, *words_of(each, Path(sys.argv[1])))

@@ -1,0 +1,76 @@
+"""What a device reads, by libFuzzer: the corpora find nothing, nor do new inputs; planted bugs are found."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import device_fuzzers as fuzzers
+import pytest
+
+from edgekc.assets import RUNTIME_C
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNS = 20_000  # of new inputs, some seconds each
+MOST_BYTES = 2 << 20  # of all corpora
+# (harness, source, from, to)
+PLANTED = (
+    ("console", "port/ek_console.c", "count <= bytes - offset", "count <= bytes"),
+    ("console", "port/ek_console.c", "count < EK_CONSOLE_MAX ? count : EK_CONSOLE_MAX", "count"),
+    ("netpbm", "apps/ek_netpbm.c", " && frame->count < EK_NETPBM_TRUTHS", ""),
+    ("update", "update/ek_slots.c", "header->payload_bytes > room(slots)", "header->payload_bytes > 2u * room(slots)"),
+    ("update", "update/ek_slots.c", "EK_UPDATE_OK : EK_UPDATE_HASH_WRONG", "EK_UPDATE_OK : EK_UPDATE_OK"),
+    ("wav", "apps/ek_wav.c", "*bytes < 2u * count ? *bytes & ~1u : 2u * count", "*bytes & ~1u"),
+)
+
+
+@pytest.fixture(scope="module")
+def clang() -> str:
+    found = fuzzers.compiler()
+    if found is None:
+        pytest.skip("clang with libFuzzer is not installed: libclang-rt-14-dev")
+    return found
+
+
+@pytest.mark.fast
+def test_corpora_are_small_and_of_each_harness() -> None:
+    packed = {path.stem: path.stat().st_size for path in fuzzers.HERE.glob("*.zip")}
+    assert packed.keys() == fuzzers.HARNESSES.keys() and sum(packed.values()) <= MOST_BYTES
+    assert {path.stem for path in fuzzers.HERE.glob("fuzz_*.c")} == {f"fuzz_{name}" for name in packed}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", fuzzers.HARNESSES)
+def test_nothing_is_found(clang: str, name: str, tmp_path: Path) -> None:
+    program = fuzzers.build(clang, name, tmp_path / "build")
+    found = fuzzers.run(program, fuzzers.unpacked(name, tmp_path / "corpus"), f"-runs={RUNS}")
+    assert found.finding == "" and found.executions >= RUNS
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "source", "before", "after"), PLANTED)
+def test_a_planted_bug_is_found(clang: str, name: str, source: str, before: str, after: str, tmp_path: Path) -> None:
+    runtime = tmp_path / "runtime_c"
+    shutil.copytree(RUNTIME_C, runtime)
+    text = (runtime / source).read_text()
+    assert text.count(before) >= 1
+    (runtime / source).write_text(text.replace(before, after))
+    program = fuzzers.build(clang, name, tmp_path / "build", runtime)
+    assert fuzzers.run(program, fuzzers.unpacked(name, tmp_path / "corpus"), f"-runs={RUNS}").finding
+
+
+@pytest.mark.slow
+def test_oss_fuzz_builds_them(clang: str, tmp_path: Path) -> None:
+    """By its variables; libFuzzer alone needs the main of C++ there."""
+    mine = {"CC": clang, "CFLAGS": "-O1 -fsanitize=fuzzer-no-link,address", "LIB_FUZZING_ENGINE": "-fsanitize=fuzzer",
+            "OUT": str(tmp_path), "PYTHONPATH": str(ROOT)}  # fmt: skip
+    script = [str(ROOT / ".ci" / "oss-fuzz" / "build.sh")]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(script, cwd=ROOT, env={**os.environ, **mine, "PATH": path}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    made = {path.name for path in tmp_path.iterdir()}
+    assert made == {f"fuzz_{name}{end}" for name in fuzzers.HARNESSES for end in ("", "_seed_corpus.zip")}
+    subprocess.run([tmp_path / "fuzz_netpbm", "-runs=100"], cwd=tmp_path, check=True, capture_output=True)
