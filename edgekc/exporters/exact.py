@@ -91,16 +91,15 @@ class Whole(Writer):
     def sums(self, kind: str, x: str, outside: int, weights: Array, **attrs: Any) -> str:
         """Sums of (x - outside) * weights by ConvInteger or MatMulInteger: one for each byte of the weights.
 
-        Args:
-            x: bytes of it are unsigned here: some runtimes take no others.
-            weights: as the operator wants them.
+        Bytes are unsigned: some runtimes take no others.
         """
-        whole = INT8[0] <= weights.min() and weights.max() <= INT8[1]
-        values, dtype = (weights, "int8") if whole else (weights & 255, "uint8")
-        zeros = self.fixed(outside + 128, "uint8"), self.fixed(0, dtype)
-        found = self.node(kind, [self.unsigned(x), self.fixed(values, dtype), *zeros], self._new(), **attrs)
+        least = (
+            128 if INT8[0] <= weights.min() and weights.max() <= INT8[1] else 0
+        )  # 0: this is the lowest byte of some
+        values, zeros = (weights + least) & 255, (self.fixed(outside + 128, "uint8"), self.fixed(least, "uint8"))
+        found = self.node(kind, [self.unsigned(x), self.fixed(values, "uint8"), *zeros], self._new(), **attrs)
         part = self.cast(found, "int64")
-        if whole:
+        if least:
             return part
         return self.of("Add", self.of("Mul", self.sums(kind, x, outside, weights >> 8, **attrs), 256), part)
 

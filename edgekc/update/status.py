@@ -31,7 +31,6 @@ TEXTS = {
     "NO_PAYLOAD": "no slot holds a valid payload",
     "SETUP": "the device's setup of its slots is wrong",
 }
-NUMBERS = {name: number for number, name in enumerate(TEXTS)}
 
 
 def text(number: int) -> str:

@@ -23,6 +23,7 @@ NOT_RUN: Sequence[tuple[str, str, str]] = (
     ("README.md", "python3 -m venv .venv", ".ci/run runs both lines, in a fresh clone"),
     ("README.md", "import numpy", "tests/unit/test_readme.py runs it"),
     ("CONTRIBUTING.md", "python3 -m venv .venv", _NETWORK),
+    ("CONTRIBUTING.md", "pip ", _NETWORK),
     ("docs/apps.md", "python words/train.py", _TRAINS + "; tests/apps/test_several_words.py trains an epoch"),
     ("docs/apps.md", "edgekc new-app keyword -o mine", "its model comes of that training"),
     ("docs/apps.md", "make -C mine", "its model comes of that training"),

@@ -11,7 +11,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 # PyTorch calls the first, pydantic reads the second, notebooks call the third.
 BY_FRAMEWORKS = {"forward", "model_config", "_repr_html_"}
-BY_TESTS = {"brown_out"}  # trouble that the simulated chip makes when a test asks for it
+BY_TESTS = {
+    "brown_out",  # trouble that the simulated chip makes when a test asks for it
+    # Parts of what draws networks with which tests of single operators draw too.
+    *("NO_REFERENCE", "WITH_STATE", "kernel_sources", "random_model", "random_quant", "sum_of_any", "to_signed"),
+    "to_unsigned",
+}
 BY_TOOLS = {"memcmp", "qemu_plugin_install"}  # compilers want the one of a freestanding library, qemu calls the other
 # What the benchmark's own side of MLPerf Tiny may call of the submitter's.
 BY_BENCHMARK = {f"th_{name}" for name in ("strncpy", "strcat", "strtok", "atoi", "memset", "memcpy")}
