@@ -35,9 +35,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
-        raise UsageError(
-            "no manifest.json in it", where=str(folder), fix="pass the folder that `edgekc compile -o` wrote"
-        ) from None
+        what = "no manifest.json in it" if folder.exists() else "there is no such file or folder"
+        raise UsageError(what, where=str(folder), fix="pass the folder that `edgekc compile -o` wrote") from None
     except (ValueError, OSError, RecursionError) as error:
         raise UsageError(f"damaged ({error})", where=str(path), fix="compile the model again") from None
     return check_manifest(manifest, str(path))

@@ -228,6 +228,7 @@ def test_a_folder_that_compile_did_not_write(tmp_path: Path, command: str, manif
     if manifest is not None:
         (tmp_path / "manifest.json").write_text(manifest)
     assert str(tmp_path) in complaint(call(command, tmp_path))
+    assert "there is no such file or folder" in complaint(call(command, tmp_path / "other.ekc"))
 
 
 # ---- missing tools ----
