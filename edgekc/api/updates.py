@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import tables
-from ..errors import UsageError
+from ..files.bounded import read_file
 from ..files.output import read_manifest, write_file
 from ..update import header as headers
 from ..update import keys, package
@@ -81,15 +81,8 @@ class Update(tables.Shown):
         return [sheet]
 
 
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from None
-    if len(data) > _LARGEST_FILE:
-        raise UsageError("is larger than 1 GiB", where=str(path))
-    return data
+def _read(path: str | Path) -> bytes:
+    return read_file(Path(path), _LARGEST_FILE, why="the most that is read")
 
 
 def make_keys(path: str | Path) -> KeyPair:
@@ -147,9 +140,9 @@ def sign_update(
     """
     target = Path(output)
     private = keys.load_private(Path(key))
-    base = None if delta_from is None else _read(Path(delta_from))
+    base = None if delta_from is None else _read(delta_from)
     data = package.sign(
-        _read(Path(payload)), private, sequence=sequence, security_counter=security_counter,
+        _read(payload), private, sequence=sequence, security_counter=security_counter,
         network=network_of(network), key_id=key_id, least_key=least_key, base=base,
     )  # fmt: skip
     found, _ = package.check(data, private.public_key(), base=base, where=str(target))
@@ -173,6 +166,6 @@ def check_update(update: str | Path, *, key: str | Path, delta_from: str | Path 
     path = Path(update)
     public = keys.load_public(Path(key))
     data = _read(path)
-    base = None if delta_from is None else _read(Path(delta_from))
+    base = None if delta_from is None else _read(delta_from)
     found, _ = package.check(data, public, base=base, where=str(path))
     return Update(path, len(data), found, not found.delta or base is not None)

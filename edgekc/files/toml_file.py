@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import EdgekcError
 from . import limits
+from .bounded import read_file
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -18,15 +19,7 @@ else:  # pragma: no cover
 def read_toml(path: Path, kind: type[EdgekcError]) -> dict[str, Any]:
     """The table in a file; errors are of `kind`."""
     where = str(path)
-    try:
-        with path.open("rb") as file:
-            data = file.read(limits.MAX_TEXT_BYTES + 1)
-    except OSError as error:
-        raise kind(f"cannot be read: {error.strerror}", where=where) from error
-    except ValueError as error:  # a path with a NUL
-        raise kind(f"cannot be read: {error}", where=where) from error
-    if len(data) > limits.MAX_TEXT_BYTES:
-        raise kind(f"has more than {limits.MAX_TEXT_BYTES:,} bytes, which no such file needs", where=where)
+    data = read_file(path, limits.MAX_TEXT_BYTES, kind)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

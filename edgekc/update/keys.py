@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ToolError, UsageError
+from ..files.bounded import read_file
 from ..files.place import naming
 
 if TYPE_CHECKING:
@@ -70,14 +71,6 @@ def _create(path: Path, data: bytes, mode: int) -> None:
             raise
 
 
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(_KEY_FILE_LIMIT)
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from None
-
-
 def load_private(path: Path) -> Ed25519PrivateKey:
     """The key that signs; UsageError where the file holds no private Ed25519 key without a password."""
     _need_cryptography()
@@ -85,7 +78,7 @@ def load_private(path: Path) -> Ed25519PrivateKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    data = _read(path)
+    data = read_file(path, _KEY_FILE_LIMIT)
     try:
         key = load_pem_private_key(data, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -103,7 +96,7 @@ def load_public(path: Path) -> Ed25519PublicKey:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-    data = _read(path)
+    data = read_file(path, _KEY_FILE_LIMIT)
     if b"PRIVATE KEY" in data:
         return load_private(path).public_key()
     try:
