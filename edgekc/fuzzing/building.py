@@ -289,6 +289,14 @@ def regroup(planned: Plan, take: Callable[[int], bytes], outputs: bytes) -> list
     return [*parts, outputs]
 
 
+def _why(report: str) -> str:
+    """A sanitizer's report in a few words: what is wrong, and in which kernel; empty where it is none."""
+    kinds = re.findall(r"ERROR: (\w+: [\w-]+)|runtime error: (.*)", report)
+    where = re.findall(r" in (ek_\w+)", report)
+    what = "".join(kinds[0]) if kinds else ""
+    return f"{what} in {where[0]}" if what and where else what
+
+
 # ---- running --------------------------------------------------------------------------------------------
 
 
@@ -306,7 +314,8 @@ def run(program: Path, jobs: Sequence[Job]) -> tuple[list[list[list[bytes]]], st
         said = done.stdout.splitlines()
         name, sample = next(line.split() for line in reversed(said) if re.fullmatch(r"\w+ \d+", line))
         finished = next(i for i, job in enumerate(jobs) if job.name == name)
-        stopped = f"sample {sample}: stopped with {done.returncode}: {said[-1]}\n{done.stderr[:6000]}"
+        why = _why(done.stderr) or said[-1]
+        stopped = f"sample {sample}: stopped with {done.returncode}: {why}\n{done.stderr[:6000]}"
     data, at = results.read_bytes(), 0
     found: list[list[list[bytes]]] = []
     for job in jobs[:finished]:

@@ -21,9 +21,15 @@ MOST_FINDINGS = 20  # then it stops
 LITERT, IMPORTED = "LiteRT", "as imported"  # sides, beside the families of kernels and the boards
 
 
+def first_line(text: str) -> str:
+    """What a finding says, without the report behind it."""
+    return text.partition("\n")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong with one network. `side`: what computes otherwise than the definition."""
+    """What is wrong with one network. `side`: what computes otherwise than the definition; `text`: in a line, behind
+    which a sanitizer's report may stand."""
 
     kind: str
     seed: int
@@ -33,7 +39,7 @@ class Finding:
 
     def __str__(self) -> str:
         kind = "" if self.kind == "int8" else f"{self.kind}, "
-        return f"seed {self.seed}, {kind}{self.form}: {self.text}"
+        return f"seed {self.seed}, {kind}{self.form}: {first_line(self.text)}"
 
 
 def found(s: Subject, side: str, text: str) -> Finding:

@@ -12,7 +12,7 @@ from ..boards.board import list_boards, load_board
 from ..errors import EdgekcError
 from ..files.output import write_file
 from .building import asked_features, families
-from .comparing import IMPORTED, LITERT, Finding
+from .comparing import IMPORTED, LITERT, Finding, first_line
 from .drawing import net_of
 from .nets import random_samples
 from .shrinking import Case, described, shrunk
@@ -28,7 +28,7 @@ class Written:
         model: the `.ekc`, or the `.tflite` where that is what edgekc reads wrongly.
         inputs: the samples, an array x0, x1 ... for each input.
         command: shows it again.
-        text: what is wrong with the small network.
+        text: what is wrong with the small network, in a line.
         layers: of the small network.
         listing: the small network, one node a line.
     """
@@ -69,7 +69,7 @@ def reported(
     write_file(model, files["tflite"] if "tflite" in files else files["ekc"])
     write_file(inputs, files["npz"])
     write_file(folder / f"{stem}.txt", f"{finding}\n\n{text}\n\n{listing}\n\n{command}\n".encode())
-    return Written(finding, model, inputs, command, text, len(case.net.views), listing)
+    return Written(finding, model, inputs, command, first_line(text), len(case.net.views), listing)
 
 
 def again(case: Case, finding: Finding, sides: Sides, rounding: str) -> str:

@@ -22,6 +22,7 @@ from edgekc.errors import ToolError, UsageError
 from edgekc.firmware.toolchain import arm_compiler, emulator, host_compiler
 from edgekc.fuzzing import device, drawing, session
 from edgekc.fuzzing.building import jobs_of
+from edgekc.fuzzing.comparing import Finding
 from edgekc.fuzzing.nets import random_samples
 from edgekc.fuzzing.shrinking import Case, shrunk
 from edgekc.fuzzing.subjects import subject
@@ -249,3 +250,10 @@ def test_every_mutant_has_its_place(tmp_path: Path) -> None:
     for mutant in fuzz_mutants.MUTANTS:
         assert (fuzz_mutants.ROOT / mutant.file).read_text().count(mutant.before) == 1, mutant.name
     assert len({m.name for m in fuzz_mutants.MUTANTS}) == len(fuzz_mutants.MUTANTS) >= 20
+
+
+@pytest.mark.fast
+def test_a_finding_is_a_line() -> None:
+    """A sanitizer's report stands behind it, for the file of the finding alone."""
+    finding = Finding("int8", 7, "exact", "portable", "portable, sample 0: stopped with 1: overlap\n==1==ERROR: ...")
+    assert str(finding) == "seed 7, exact: portable, sample 0: stopped with 1: overlap"

@@ -300,6 +300,11 @@ def test_a_hundred_networks_are_right() -> None:
     assert found.count("right") >= 100 and "wrong" not in found
 
 
+def test_results_name_no_folder_of_a_machine() -> None:
+    for path in sorted((ROOT / "benchmarks" / "results").iterdir()):
+        assert re.findall(r"/(?:tmp|home|root|work)/\S*", path.read_text()) == [], path.name
+
+
 def test_planted_bugs_were_found() -> None:
     assert sum(row["found"] for row in _result("fuzz_mutants.json")["mutants"]) >= 20
 
