@@ -83,7 +83,7 @@ def compiler() -> str | None:
 def words_of(name: str, folder: Path, runtime: Path = RUNTIME_C) -> list[str]:
     """For a compiler: the sources of a harness, of which tables are written into `folder`, and folders of headers."""
     harness, made = HARNESSES[name], [HERE / f"fuzz_{name}.c"]
-    made += [HERE / "memory_file.c"] * harness.file
+    made += [HERE / "memory_file.c"] * harness.file + [HERE / "recordings.c"] * (harness.app is not None)
     folder.mkdir(parents=True, exist_ok=True)
     if harness.app is not None:
         made.append(folder / f"{name}_tables.c")
