@@ -36,7 +36,7 @@ class SectionView:
     kind: str
     pointer: str
     bytes: int
-    crc: str
+    crc: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class CheckView:
 
     def to_dict(self) -> dict[str, Any]:
         """For the manifest."""
-        sections = [{"kind": s.kind, "bytes": s.bytes, "crc32": int(s.crc[:-1], 16)} for s in self.sections]
+        sections = [{"kind": s.kind, "bytes": s.bytes, "crc32": s.crc} for s in self.sections]
         return {"sections": sections, "tables": [table.name for table in self.tables], "each_run": self.each_run}
 
 
@@ -95,7 +95,7 @@ def _tables(layers: Iterable[Layer]) -> list[TableView]:
 
 
 def _section(kind: str, pointer: str, data: bytes) -> SectionView:
-    return SectionView(kind, pointer, len(data), f"0x{zlib.crc32(data):08x}u")
+    return SectionView(kind, pointer, len(data), zlib.crc32(data))
 
 
 def _array(type_: str, name: str, records: Sequence[str]) -> TableView:
