@@ -51,6 +51,19 @@ def test_nothing_is_found(clang: str, name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_memory_is_what_the_program_holds(clang: str, tmp_path: Path) -> None:
+    """And not what its parent once held, from which Linux begins to count the peak of a process."""
+    program, corpus = (
+        fuzzers.build(clang, "netpbm", tmp_path / "build"),
+        fuzzers.unpacked("netpbm", tmp_path / "corpus"),
+    )
+    held = bytearray(600 << 20)
+    held[::4096] = bytes([1]) * len(range(0, len(held), 4096))
+    assert fuzzers.run(program, corpus, "-max_total_time=3", most_mb=500).finding == ""
+    assert "hard rss limit exhausted" in fuzzers.run(program, corpus, "-max_total_time=3", most_mb=1).finding
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "source", "before", "after"), PLANTED)
 def test_a_planted_bug_is_found(clang: str, name: str, source: str, before: str, after: str, tmp_path: Path) -> None:
     runtime = tmp_path / "runtime_c"
