@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .api.checking import Check, CheckedOperator, Obstacle, check
     from .api.compiling import compile, open_program
     from .api.exports import Drawn, Exported, draw_network, export_onnx
+    from .api.injecting import Injection, inject
     from .api.mlperf import Mlperf, MlperfRow, run_mlperf
     from .api.model import Model, load
     from .api.packed import Packed, compress, list_recipes, load_recipe, transfer
@@ -75,6 +76,7 @@ __all__ = [
     "Fits",
     "FlashError",
     "FormatError",
+    "Injection",
     "Inspection",
     "Judgement",
     "KeyPair",
@@ -112,6 +114,7 @@ __all__ = [
     "errors",
     "export_onnx",
     "find_boards",
+    "inject",
     "inspect",
     "list_boards",
     "list_recipes",
@@ -140,6 +143,7 @@ _PLACES = {
     "api.checking": ("Check", "CheckedOperator", "Obstacle", "check"),
     "api.compiling": ("compile", "open_program"),
     "api.exports": ("Drawn", "Exported", "draw_network", "export_onnx"),
+    "api.injecting": ("Injection", "inject"),
     "api.mlperf": ("Mlperf", "MlperfRow", "run_mlperf"),
     "api.model": ("Model", "load"),
     "api.packed": ("Packed", "compress", "list_recipes", "load_recipe", "transfer"),

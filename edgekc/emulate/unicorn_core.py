@@ -48,7 +48,7 @@ def run(image: Image, folder: Path, *, timeout_s: float, count: bool) -> tuple[t
     Returns:
         Instructions of each sample (None without count), and what went wrong (empty: nothing).
     """
-    uc, symbols = _core(image)
+    uc, symbols = loaded(image)
     counter = _Counter(uc, symbols, (), 1) if count else None
     failure = _execute(uc, symbols, folder, timeout_s)
     return (tuple(sum(call) for call in counter.calls) if counter else None), failure
@@ -104,7 +104,7 @@ def _count(
     *,
     exact_pc: bool,
 ) -> tuple[_Counter, _Watch]:
-    uc, symbols = _core(image)
+    uc, symbols = loaded(image)
     counter = _Counter(uc, symbols, ranges, slots)
     watch = _Watch(uc, counter, regions)
     if exact_pc:
@@ -119,19 +119,25 @@ def _count(
     return counter, watch
 
 
-def _core(image: Image) -> tuple[Any, dict[str, int]]:
-    """The board's core with the program in its memory, and the address of each symbol."""
+def loaded(image: Image) -> tuple[Any, dict[str, int]]:
+    """The board's core with the program in its memory as after a reset, and the address of each symbol."""
     uc: Any = Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
     uc.ctl_set_cpu_model(getattr(arm, f"UC_CPU_ARM_{image.board.core.unicorn_model}"))
     return uc, _load(uc, image)
+
+
+def reset(uc: Any, symbols: dict[str, int]) -> int:
+    """Sets the stack pointer as a reset does; where the core begins."""
+    stack, entry = struct.unpack("<II", uc.mem_read(symbols["ek_vectors"], 8))
+    uc.reg_write(arm.UC_ARM_REG_SP, stack)
+    return int(entry)
 
 
 def _execute(uc: Any, symbols: dict[str, int], folder: Path, timeout_s: float) -> str:
     """Runs to the end; what went wrong, empty when nothing did."""
     host = _Host(uc, folder)
     uc.hook_add(unicorn.UC_HOOK_INTR, host.interrupt)
-    stack, entry = struct.unpack("<II", uc.mem_read(symbols["ek_vectors"], 8))
-    uc.reg_write(arm.UC_ARM_REG_SP, stack)
+    entry = reset(uc, symbols)
     deadline = time.monotonic() + timeout_s
     try:
         at = entry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +67,7 @@ def read_ledger(image: Image, arena_bytes: int, ekc_sections: Sequence[Mapping[s
         ToolError: the map does not fit the ELF.
     """
     elf, pieces = read_elf(image.elf), read_map(image.map)
-    model = {p.object for p in pieces if _is_model(Path(p.object))}
-    bare = image.board.core.system == "bare"
-    helpers = _helpers(elf, pieces, model, _BARE_LIBRARIES if bare else _COMPILER_LIBRARIES)
+    model, helpers = _of_model(image, elf, pieces)
     flash: Counter[tuple[str, str, bool]] = Counter()
     for section in elf.sections:
         if not section.loaded:
@@ -104,6 +102,25 @@ def read_ledger(image: Image, arena_bytes: int, ekc_sections: Sequence[Mapping[s
         tuple(Entry(STATIC, owner, size, True) for owner, size in sorted(static.items())),
         ram - sum(static.values()) - arena_bytes - image.state_bytes,
     )
+
+
+def model_pieces(image: Image) -> tuple[Piece, ...]:
+    """The loaded pieces of the model's own objects, and those of libraries that they call, as they lie in flash.
+
+    Raises:
+        ToolError: the map does not fit the ELF.
+    """
+    elf, pieces = read_elf(image.elf), read_map(image.map)
+    model, helpers = _of_model(image, elf, pieces)
+    placed = [(p, size) for section in elf.sections if section.loaded for p, size in _placed(section, pieces)]
+    return tuple(replace(p, size_bytes=size) for p, size in placed if p.object in model or p in helpers)
+
+
+def _of_model(image: Image, elf: Elf, pieces: Sequence[Piece]) -> tuple[set[str], frozenset[Piece]]:
+    """The model's objects, and the library pieces that they call."""
+    model = {p.object for p in pieces if _is_model(Path(p.object))}
+    bare = image.board.core.system == "bare"
+    return model, _helpers(elf, pieces, model, _BARE_LIBRARIES if bare else _COMPILER_LIBRARIES)
 
 
 def embedded_sections(manifest: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

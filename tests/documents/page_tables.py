@@ -93,6 +93,7 @@ NEEDS: Mapping[str, Sequence[str]] = {
     "docs/report.md": (*_ARM, "module unicorn", "module onnx", "module ziglang"),
     "docs/search.md": (*_ARM, "module unicorn", "module optuna", "module onnx"),
     "docs/streaming.md": ("gcc", "module tflite"),
+    "docs/trust.md": ("gcc", "arm-none-eabi-gcc", "module unicorn"),
     "docs/updates.md": ("module cryptography",),
     "docs/using.md": (*_ARM, "gcc", "gdb-multiarch", "module onnx"),
 }
@@ -105,6 +106,7 @@ INSTEAD: Mapping[str, Mapping[str, str]] = {
     "docs/boards.md": {"nucleo-l4r5zi": "mps2-an386"},  # "the same for real and emulated boards"
     "docs/mlperf.md": {"--data kws=kws01.npz": "--data kws=kws01.npz --samples 4 --iterations 1"},
     "docs/search.md": {"--time 2h": "--epochs 0 --trials 2", 'time="2h"': "epochs=0, trials=2"},
+    "docs/trust.md": {"--runs 100": "--runs 5"},
 }
 
 # What stands in front of a block that takes names as given, by the page and how the block starts.

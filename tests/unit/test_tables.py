@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 
 from edgekc.boards.board import list_boards, load_board
+from edgekc.faults.kinds import KINDS as FAULTS
+from edgekc.faults.records import BY
 from edgekc.importers.tflite.handlers import HANDLERS
 from edgekc.ops import IN_FLOAT, LOWER, OPS, SOURCES
 
@@ -234,6 +236,25 @@ def mutants() -> str:
     return markdown(rows)
 
 
+def faults() -> str:
+    """Injected faults by kind and core, over the networks, from the committed results of benchmarks/faults.py."""
+    results = _result("faults.json")
+    rows = [("fault", "what happens", "core", "injected", "detected", "harmless", "wrong in silence")]
+    plain = {name: FAULTS[name].what.replace(", or of their copies,", "") for name in ("weights", "tables")}
+    cases = [("unchecked", name, f"{what}; without a check") for name, what in plain.items()]
+    cases += [("checked", name, kind.what) for name, kind in FAULTS.items() if kind.needs != "state"]
+    for form, kind, what in cases:
+        for core in results["boards"]:
+            found = [network[core][form][kind] for network in results["networks"].values()]
+            total = {key: sum(row[key] for row in found) for key in ("injected", "harmless", "wrong")}
+            by = {word: sum(row["detected"].get(key, 0) for row in found) for key, word in BY.items()}
+            detected = ", ".join(f"{word} {n:,}" for word, n in by.items() if n) or "none"
+            share = f" ({total['wrong'] / total['injected']:.0%})" if total["wrong"] else ""
+            cells = (f"{total['injected']:,}", detected, f"{total['harmless']:,}", f"{total['wrong']:,}{share}")
+            rows.append((f"`{kind}`", what, core, *cells))
+    return markdown(rows)
+
+
 # Page to its tables, each by the marker that it stands under.
 TABLES = {
     README: {"compared": compared},
@@ -251,6 +272,7 @@ TABLES = {
     DOCS / "ram.md": {"ram": costs("ram")},
     DOCS / "measuring.md": {"litert": litert},
     DOCS / "fuzzing.md": {"mutants": mutants},
+    DOCS / "trust.md": {"faults": faults},
 }
 
 
@@ -307,6 +329,17 @@ def test_results_name_no_folder_of_a_machine() -> None:
 
 def test_planted_bugs_were_found() -> None:
     assert sum(row["found"] for row in _result("fuzz_mutants.json")["mutants"]) >= 20
+
+
+def test_checks_keep_what_they_promise() -> None:
+    """Of what was injected for docs/trust.md."""
+    for cores in _result("faults.json")["networks"].values():
+        for found in cores.values():
+            for kind, by in (("weights", "check"), ("tables", "check"), ("late-tables", "status"), ("stack", "stack"),
+                             ("alignment", "status")):  # fmt: skip
+                assert found["checked"][kind]["detected"] == {by: found["checked"][kind]["injected"]}, kind
+            for kind in ("arena", "brown-out", "reset"):
+                assert found["checked"][kind]["harmless"] == found["checked"][kind]["injected"] > 0, kind
 
 
 def test_readme_picture_is_current() -> None:
