@@ -24,6 +24,7 @@ _EXCP_UNDEFINED, _EXCP_PREFETCH, _EXCP_BKPT, _EXCP_EXIT = 1, 3, 7, 8
 _HARD_FAULT, _SYSTICK = 3, 15
 _CFSR_BITS = {"undefined": 1 << 16, "data": 1 << 9 | 1 << 15, "fetch": 1 << 8, "other": 1 << 17}
 _EXC_RETURN = 0xFFFFFFE0  # and above
+_ENDINGS = ("bkpt", "reset", "power")  # of a run, which are no fault
 _FRAME = tuple(getattr(arm, f"UC_ARM_REG_{name}") for name in ("R0", "R1", "R2", "R3", "R12", "LR"))
 _FLOATS = tuple(getattr(arm, f"UC_ARM_REG_S{i}") for i in range(16))
 REGISTERS = (
@@ -163,7 +164,7 @@ class Core:
 
         Returns:
             Empty when the budget is spent; "bkpt" at a BKPT instruction or a breakpoint, "reset" if the
-            program asked for one, "lockup".
+            program asked for one, "power" if it failed, "lockup".
         """
         self._forget_code()
         self._set_breakpoints(tuple(self.system.breakpoints()))
@@ -200,7 +201,7 @@ class Core:
         return reason
 
     def _start(self, count: int) -> str:
-        """Starts Unicorn; exceptions are taken here. Empty, "bkpt" or "reset"."""
+        """Starts Unicorn; exceptions are taken here. Empty, or one of _ENDINGS."""
         self._stopped = ""
         if self.pc >= _EXC_RETURN:
             self._stopped = "fetch"
@@ -217,9 +218,9 @@ class Core:
         reason = self._stopped
         if reason in ("return", "fetch") and self.pc >= _EXC_RETURN and self.handler():
             self._leave()
-        elif reason not in ("", "bkpt", "reset"):
+        elif reason and reason not in _ENDINGS:
             self.fault(reason)
-        return reason if reason in ("bkpt", "reset") else ""
+        return reason if reason in _ENDINGS else ""
 
     def _forget_code(self) -> None:
         if self.code_changed or self.flash.changed:
