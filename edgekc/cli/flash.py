@@ -20,6 +20,11 @@ def flash(
     folder: way.Folder,
     board: way.OtherBoard = "",
     optimise: way.OptimiseFor = way.Optimised.speed,
+    updates: way.UpdateKeys = None,
+    link: Annotated[
+        str,
+        typer.Option("--link", metavar="LINK", help="With --updates: the console's line. Default: the board's first."),
+    ] = "",
     probe: Annotated[
         str,
         typer.Option(
@@ -42,13 +47,15 @@ def flash(
 ) -> None:
     """Build the board's program, put it into its flash, read it back and compare every byte."""
     from ..api.compiling import open_program
+    from ..api.updatable import with_updates
     from ..console.session import Way
     from ..tables import show
     from ..terminal import say
     from ..train.bars import bars
 
     program = open_program(folder, board=board)
-    reach = Way("", tool, probe, "", openocd_config, tuple(tool_option or ()), True, timeout_s)
+    reach = Way(link, tool, probe, "", openocd_config, tuple(tool_option or ()), True, timeout_s)
+    reach = with_updates(reach, program, updates or ())
     if dry_run:
         for line in program.flash_commands(reach, optimise=optimise.value):
             say(line)

@@ -113,6 +113,14 @@ Data = Annotated[
     str,
     typer.Option("--data", metavar="DATA", help="Real samples: an .npz with x, or a folder or zip of images by class."),
 ]
+UpdateKeys = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--updates",
+        metavar="KEY",
+        help="The program answers the console and takes updates signed with this key's private half; may be repeated.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 

@@ -19,6 +19,7 @@ from ..files.place import save
 from ..files.stopping import in_threads
 from ..templates import environment
 from . import boot2, objects
+from . import updates as updating
 from .overflow import too_large
 from .toolchain import Compiler, arm_compiler, library_compiler
 
@@ -80,6 +81,7 @@ def build_image(
     trace: bool = False,
     link: str = "",
     served: Served = CONSOLE,
+    updates: updating.Updates | None = None,
     optimise: Optimise = "speed",
     compiler: Compiler | None = None,
     extra_flags: Sequence[str] = (),
@@ -91,6 +93,7 @@ def build_image(
         link: rtt, uart, semihosting or stdio: the program serves the console over that line; empty: it reads
             input.bin and writes output.bin and report.txt.
         served: what it serves over the line, if not the console.
+        updates: whose updates it takes over its console; None: nobody's. Its slots are no flash of the program's.
         optimise: for what the compiler optimises the model's code.
         extra_flags: for the model's code, after all others.
         link_flags: from the model's objects to arguments for the linker, before all others.
@@ -116,14 +119,18 @@ def build_image(
 
     templates = environment()
     view = {"name": name, "upper": name.upper(), "bare": bare, "state": "STATE" in sizes}
+    slots = updating.slots_of(board, manifest) if updates is not None else None
+    placed, ram_bytes = board, sum(sizes.values())
+    if slots is not None:
+        placed, ram_bytes = updating.without_slots(board, slots), ram_bytes + updating.in_ram(slots)
     if link:
         view |= {"layers": len(manifest["layers"]), "clock_hz": board.console.clock_hz if board.console else 0}
-        view |= served.view
+        view |= {"updates": slots is not None, **served.view}
     main = served.template if link else "harness.c.j2"
     save(out / "harness.c", templates.get_template(main).render(view))
     ours = [out / "harness.c"]
     if bare:
-        for made, text in support_files(board, sum(sizes.values())).items():
+        for made, text in support_files(placed, ram_bytes).items():
             save(out / made, text)
         port = "riscv" if riscv else "cortexm"
         ours += [out / "startup.c", _PORT / f"ek_{port}.c", _PORT / "ek_semihost.c"]
@@ -135,12 +142,17 @@ def build_image(
     if link:
         ours += [*(_PORT / source for source in served.sources)]
         ours += [_uart(board, out) if link == "uart" else _PORT / f"ek_link_{link}.c"]
+    if updates is not None and slots is not None:
+        text = templates.get_template("updates.c.j2").render(view | updating.view(updates, slots, board))
+        save(out / "updates.c", text)
+        ours += [out / "updates.c", *updating.sources(slots, RUNTIME_C)]
     theirs = sorted((source_dir / "src").glob("*.c"))
 
     flags = _compile_flags(chosen, board, source_dir, out, "speed", trace=trace)
     objects = out / "obj"
     objects.mkdir(exist_ok=True)
     console = ["-DEK_CONSOLE_FILES"] if link and bare else []
+    console += [f"-I{RUNTIME_C / 'update'}"] if updates is not None else []
     jobs = [(path, objects / f"ekh_{path.stem}.o", [*flags, *console]) for path in ours]
     # What the caller chooses is for the model's code; the harness measures it and stays as it is.
     model = [*_compile_flags(chosen, board, source_dir, out, optimise, trace=trace), *extra_flags]
@@ -157,7 +169,7 @@ def build_image(
     own = link_flags([target for _, target, _ in jobs[len(ours) : len(ours) + len(theirs)]]) if link_flags else ()
     command = [*(chosen.linker or chosen.command), *own, *_link_flags(chosen, board, out, map_file)]
     command += [*linked, "-o", str(elf)]
-    printed = _link(command, board, manifest, sum(sizes.values()))
+    printed = _link(command, placed, manifest, ram_bytes)
     laid_out = printed.encode() if chosen.family == "zig" else map_file.read_bytes()
     save(map_file, laid_out.replace(os.fsencode(f"{out}/"), b""))  # the same wherever the folder lies
     return Image(
