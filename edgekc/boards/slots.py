@@ -1,4 +1,4 @@
-"""Where a board's updates go: two slots in its flash, by families of flash controllers, for which runtime_c has hooks."""
+"""Where a board's updates go: two slots in its flash, and the family of its controller, for which runtime_c has hooks."""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ def update(
 ) -> None:  # fmt: skip
     """Send an update to a board, whose program was built with `edgekc build --updates`.
 
-    The board checks key, signature, network and sequence before it writes anything, and the payload's hash before it runs
-    it. Whatever goes wrong, what ran goes on.
+    The board checks key, signature, network and sequence before it writes anything, and the payload's hash before it
+    runs it. Whatever goes wrong, what ran goes on.
     """
     from ..api.updatable import update_device
     from ..tables import show

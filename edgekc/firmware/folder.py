@@ -24,7 +24,7 @@ def firmware_folder(
     folder: Path, board: Board, out: Path | None, *, link: str = "", optimise: Optimise = "speed",
     updates: bool = False,
 ) -> Path:  # fmt: skip
-    """DIR/build/BOARD, with the console's line, updates and the optimisation where it has these; or what the user named.
+    """DIR/build/BOARD, with the console's line, updates and optimisation where it has these; or what the user named.
 
     Each kind of program has a folder of its own, so that none is taken for another.
     """
@@ -87,7 +87,7 @@ def build_firmware(
 
 
 def open_updatable(place: Path, board: Board) -> tuple[Image, str]:
-    """A program that takes updates as build_firmware has built it, and its line. Of the network's sizes nothing is said.
+    """A program that takes updates, as build_firmware has built it, and its line. The network's sizes are 0.
 
     Raises:
         UsageError: there is none, or it is another board's.

@@ -1,7 +1,7 @@
 """What flash holds where power fails within an operation of its controller: torn words, half-erased sectors, doubt.
 
 A bit that an operation turns has turned, has not, or is in doubt: then it reads differently at one power-up and at the
-next. Early in an operation hardly a bit has turned, late hardly one is missing. tests/update/flash_model.c does the same.
+next. Early in an operation hardly a bit has turned, late hardly one is missing. tests/update/flash_model.c does so too.
 """
 
 from __future__ import annotations
