@@ -1,4 +1,4 @@
-"""Where a board's updates go: two slots in its flash, and the family of its controller, for which runtime_c has hooks."""
+"""Where a board's updates go: two slots in its flash, and the family of its controller, whose hooks runtime_c has."""
 
 from __future__ import annotations
 
