@@ -55,6 +55,13 @@ class Flash:
         self._doubt = Doubt(self.memory)
         self.reset()
 
+    def fill(self, content: bytes) -> None:
+        """What the whole flash holds from now on, with no bit in doubt."""
+        self.memory[:] = content
+        self._doubt = Doubt(self.memory)
+        self._apply_stuck(BASE, SIZE)
+        self.changed = True
+
     def power_up(self) -> None:
         """After a loss of power; bits that one has left in doubt read as something."""
         self._is_off = False

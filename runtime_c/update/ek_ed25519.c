@@ -87,17 +87,21 @@ static void subtract(number to, const number a, const number b)
     }
 }
 
+/* Written out: a check spends most of its time here. */
+#define MULTIPLY_WORD(k)                                                                                               \
+    sum += (uint64_t)left * b[k] + row[k];                                                                             \
+    row[k] = (uint32_t)sum;                                                                                            \
+    sum >>= 32;
+
 static void multiply(number to, const number a, const number b)
 {
     uint32_t product[2U * WORDS] = {0};
     for (uint32_t i = 0; i < WORDS; i++) {
+        uint32_t *row = product + i, left = a[i];
         uint64_t sum = 0;
-        for (uint32_t k = 0; k < WORDS; k++) {
-            sum += (uint64_t)a[i] * b[k] + product[i + k];
-            product[i + k] = (uint32_t)sum;
-            sum >>= 32;
-        }
-        product[i + WORDS] = (uint32_t)sum;
+        MULTIPLY_WORD(0) MULTIPLY_WORD(1) MULTIPLY_WORD(2) MULTIPLY_WORD(3)
+        MULTIPLY_WORD(4) MULTIPLY_WORD(5) MULTIPLY_WORD(6) MULTIPLY_WORD(7)
+        row[WORDS] = (uint32_t)sum;
     }
     uint64_t sum = 0;
     for (uint32_t i = 0; i < WORDS; i++) {

@@ -1,0 +1,155 @@
+"""Firmware that takes updates on the simulated chip, in this process: through its console, and with losses of power."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import unicorn
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from unicorn import arm_const as arm
+
+from edgekc.boards.board import Board, load_board
+from edgekc.boards.slots import HEAD_BYTES
+from edgekc.console.protocol import Console, Patience
+from edgekc.errors import ToolError
+from edgekc.firmware.build import Image, build_image
+from edgekc.firmware.elf import read_elf
+from edgekc.firmware.flat import flat_image
+from edgekc.firmware.updates import Updates
+from edgekc.progress import silent
+from edgekc.simulate.cuts import PowerCut
+from edgekc.simulate.flash import BASE
+from edgekc.simulate.mcu import Chip, Mcu
+from edgekc.update import package, sending
+
+BOARD = "nucleo-f412zg"
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+NETWORK = b"a small network."
+_SLICE = 400  # instructions
+_ANSWER_S, _RUN_S = 30.0, 120.0
+
+
+def with_slots_of(slot_bytes: int) -> Board:
+    """The board with slots that begin where they do, and end earlier."""
+    board = load_board(BOARD)
+    assert board.slots is not None
+    return replace(board, slots=replace(board.slots, slot_bytes=slot_bytes))
+
+
+def firmware(folder: Path, out: Path, slot_bytes: int) -> Image:
+    """The program of a compiled folder that takes updates of KEY."""
+    updates = Updates((KEY.public_key().public_bytes_raw(),), NETWORK)
+    return build_image(folder, with_slots_of(slot_bytes), out, link="uart", updates=updates)
+
+
+class _Line:
+    """The chip's serial port, which moves when somebody listens."""
+
+    def __init__(self, mcu: Mcu) -> None:
+        self.mcu, self.out = mcu, bytearray()
+        mcu.serial_out = self.out.extend
+
+    def send(self, data: bytes) -> None:
+        self.mcu.serial_in += data
+
+    def receive(self, timeout_s: float) -> bytes:
+        """What comes until the chip is quiet."""
+        deadline, before = time.monotonic() + timeout_s, -1
+        while (not self.out or len(self.out) != before) and time.monotonic() < deadline:
+            before = len(self.out)
+            self.mcu.run(_SLICE)
+        data = bytes(self.out)
+        self.out.clear()
+        return data
+
+    def close(self) -> None:
+        pass
+
+
+class Device:
+    """A chip with a program in it. Its flash goes on living through losses of power.
+
+    Args:
+        native: Ed25519 is checked by the package cryptography in the place of the core, which takes a hundredth of the
+            time; all else is the core's own.
+    """
+
+    def __init__(self, image: Image, *, native: bool, chip: Chip | None = None) -> None:
+        self.mcu = Mcu(chip or Chip())
+        base, self.program = flat_image(image.elf, image.board)
+        assert base == BASE and image.board.slots is not None
+        self.slots = image.board.slots
+        self.mcu.flash.memory[: len(self.program)] = self.program
+        if native:
+            symbol = read_elf(image.elf).symbol("ek_ed25519_check")
+            assert symbol is not None
+            at = symbol.address & ~1
+            self.mcu.core.uc.hook_add(unicorn.UC_HOOK_CODE, self._check, None, at, at)
+        self.mcu.flash.changed = True
+        self.console = self._start()
+
+    def _start(self) -> Console:
+        self.mcu.reset()
+        return Console(_Line(self.mcu), Patience(1, _ANSWER_S, _RUN_S), "simulated")
+
+    def _check(self, uc: Any, _address: int, _size: int, _data: Any) -> None:
+        signature, key, message, count = (uc.reg_read(getattr(arm, f"UC_ARM_REG_R{i}")) for i in range(4))
+        public = Ed25519PublicKey.from_public_bytes(bytes(uc.mem_read(key, 32)))
+        try:
+            public.verify(bytes(uc.mem_read(signature, 64)), bytes(uc.mem_read(message, count)))
+            wrong = 0
+        except InvalidSignature:
+            wrong = 1
+        uc.reg_write(arm.UC_ARM_REG_R0, wrong)
+        uc.reg_write(arm.UC_ARM_REG_PC, uc.reg_read(arm.UC_ARM_REG_LR))
+
+    def clear(self, chance: random.Random) -> None:
+        """The program alone, in a flash that nobody erased where the slots are."""
+        flash = bytearray(self.program.ljust(len(self.mcu.flash.memory), b"\xff"))
+        for place in self.slots.places:
+            at = place.at - BASE
+            flash[at : at + self.slots.slot_bytes] = chance.randbytes(self.slots.slot_bytes)
+        self.mcu.flash.fill(bytes(flash))
+        self.restart()
+
+    def payload(self, slot: int, count: int) -> bytes:
+        """What the flash holds in a slot, behind its head."""
+        at = self.slots.places[slot].at - BASE + HEAD_BYTES
+        return bytes(self.mcu.flash.memory[at : at + count])
+
+    def restart(self) -> sending.State:
+        """Power goes and comes back; what the device says then."""
+        self.mcu.power_cycle()
+        self.console = self._start()
+        self.console.hello()
+        return sending.ask_state(self.console)
+
+    def update(self, file: bytes) -> sending.State:
+        """What it says behind an update that it has taken."""
+        return sending.send(self.console, file, where="update", progress=silent)[1]
+
+    def cut_update(self, file: bytes, cut: PowerCut) -> bool:
+        """An update in which power fails; False: it ended before."""
+        cut = replace(cut, operation=cut.operation + self.mcu.flash.operations)
+        self.mcu.flash.cut = cut
+        try:
+            self.update(file)
+        except ToolError as error:
+            if "was reset" not in str(error):
+                raise
+        fired = self.mcu.flash.cut is None
+        self.mcu.flash.cut = None
+        return fired
+
+
+def update_of(payload: bytes, sequence: int, base: bytes | None = None) -> bytes:
+    return package.sign(payload, KEY, sequence=sequence, security_counter=0, network=NETWORK, base=base)
+
+
+def payload_of(chance: random.Random, longest: int) -> bytes:
+    return chance.randbytes(chance.randint(1, longest))
