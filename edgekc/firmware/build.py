@@ -17,6 +17,8 @@ from ..errors import BoardError, ToolError, UsageError
 from ..files.output import read_manifest
 from ..files.place import save
 from ..files.stopping import in_threads
+from ..format.blob import read_blob
+from ..generate.words import c_words
 from ..templates import environment
 from . import boot2, objects
 from .overflow import too_large
@@ -115,7 +117,7 @@ def build_image(
     riscv = "riscv" in board.features
 
     templates = environment()
-    view = {"name": name, "upper": name.upper(), "bare": bare, "state": "STATE" in sizes}
+    view = {"name": name, "upper": name.upper(), "bare": bare, "state": "STATE" in sizes, "blob": "blob" in manifest}
     if link:
         view |= {"layers": len(manifest["layers"]), "clock_hz": board.console.clock_hz if board.console else 0}
         view |= served.view
@@ -135,7 +137,7 @@ def build_image(
     if link:
         ours += [*(_PORT / source for source in served.sources)]
         ours += [_uart(board, out) if link == "uart" else _PORT / f"ek_link_{link}.c"]
-    theirs = sorted((source_dir / "src").glob("*.c"))
+    theirs = sorted((source_dir / "src").glob("*.c")) + _embedded_blob(source_dir, manifest, out)
 
     flags = _compile_flags(chosen, board, source_dir, out, "speed", trace=trace)
     objects = out / "obj"
@@ -196,6 +198,17 @@ def build_library(
         targets.append(out / f"{path.stem}.o")
         _compile(compiler, board, path, targets[-1], flags)
     return tuple(targets)
+
+
+def _embedded_blob(folder: Path, manifest: dict[str, Any], out: Path) -> list[Path]:
+    """A C source with the blob, for a network that takes its constants from one."""
+    if "blob" not in manifest:
+        return []
+    data = read_blob(folder, manifest)
+    path = out / f"{manifest['name']}_data.c"
+    view = {"name": manifest["name"], "words": len(data) // 4, "text": c_words(data)}
+    save(path, environment().get_template("blob.c.j2").render(view))
+    return [path]
 
 
 def _uart(board: Board, out: Path) -> Path:
