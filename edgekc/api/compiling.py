@@ -13,7 +13,7 @@ from ..errors import UsageError
 from ..figures import parse_bytes
 from ..files.output import check_dump, check_output, read_manifest
 from ..format.pack import pack
-from ..generate.embedded import Form, check_embed
+from ..generate.embedded import Check, Form, check_embed, check_form
 from ..generate.goals import check_goal
 from ..graph.ir import Stage
 from ..names import check_name, default_name
@@ -41,6 +41,7 @@ def compile(  # the name of the command
     ram: int | str | None = None,
     input_rows: bool = False,
     threads: int = 0,
+    blob: bool = False,
     packages: Sequence[str] = (),
     sbom: bool = False,
     keep: str | Path | None = None,
@@ -70,6 +71,8 @@ def compile(  # the name of the command
         input_rows: the C has NAME_run_rows, which asks a callback for the rows of the input: it need not be in memory.
         threads: most parts of a layer that may run at the same time, 2 to 64. The C then has NAME_run_parallel, which
             hands them to a function of the caller's. Default: the C knows nothing of threads.
+        blob: the C holds none of the network's constants. NAME_open takes them from a region that the caller names, after
+            it has checked all of it; they are in NAME.blob (docs/blobs.md).
         packages: kinds of packages, such as `arduino` or `wasm`, whose files come too, below `packages/KIND`
             (docs/packages.md).
         sbom: a bill of materials, `sbom.cdx.json` (CycloneDX 1.6), comes into the folder and into each package.
@@ -85,10 +88,10 @@ def compile(  # the name of the command
     """
     target_board = board if isinstance(board, Board) else load_board(board)
     check_rounding(rounding)
-    goal, form = (
-        check_goal(optimise),
-        Form(check_embed(embed), strip, "run" if check_run else "ask" if check else "none"),
-    )
+    checked: Check = "run" if check_run else "ask" if check else "none"
+    goal, form = check_goal(optimise), check_form(Form(check_embed(embed), strip, checked, blob))
+    if blob and packages:
+        raise UsageError("--package does not go with --blob: a package's code has its constants", fix="leave one out")
     if isinstance(model, (str, Path)):
         name = name or default_name(Path(model))
         check_name(name)

@@ -104,6 +104,12 @@ def compile_(
             "Default: the C knows nothing of threads.",
         ),
     ] = 0,
+    blob: Annotated[
+        bool,
+        typer.Option(
+            "--blob", help="Keep all constants out of the C: NAME_open checks NAME.blob, wherever it lies, and takes them."
+        ),
+    ] = False,
     package: Annotated[
         list[str] | None,
         typer.Option(
@@ -156,6 +162,7 @@ def compile_(
             ram=ram,
             input_rows=input_rows,
             threads=threads,
+            blob=blob,
             packages=package or (),
             sbom=sbom,
             keep=keep,

@@ -12,6 +12,7 @@ from ..boards.slots import FAMILIES, HEAD_BYTES, Slot, Slots
 from ..errors import BoardError, UsageError
 
 SLOTS_FILE = "slots.bin"  # beside an emulated board's program: what its flash would hold
+STACK_BYTES = 3072  # at least: an Ed25519 check within a request takes about 2 KB
 _FILE = "file"  # the family of slots in it
 _FILE_UNIT, _FILE_STEP = 32, 4096
 _SOURCES = (
