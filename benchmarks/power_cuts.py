@@ -28,35 +28,33 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "update")]
 from update_device import program  # noqa: E402
 
 RESULT = Path(__file__).resolve().parent / "results" / "power_cuts.json"
-MODEL = ROOT / "edgekc" / "demo" / "data" / "digits_int8.tflite"
 LONGEST = 400  # bytes of a payload
 SLOT_BYTES = 4096  # of the 128 KiB of a sector: an update reads whole slots
 
 
 def on_board(name: str, cuts: int, core_cuts: int, seed: int) -> dict[str, Any]:
-    """Figures of the simulated board."""
-    from simulated_cuts import Counts, prepare, tries, try_cut
+    """Figures of the simulated board. Every second setting has blobs of a network, which runs; the others any bytes."""
+    from simulated_cuts import Counts, any_bytes, prepare, tries, try_cut
     from simulated_device import BOARD, Device, firmware
-
-    import edgekc
+    from simulated_network import blobs_of, folder_of
 
     if name != BOARD:
         sys.exit(f"only {BOARD} is simulated with its flash")
     count, core = Counts(), Counts()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = edgekc.compile(edgekc.load(MODEL), board=BOARD, name="digits").save(Path(temporary) / "out")
+        folder = folder_of(Path(temporary) / "out")
         image = firmware(folder, Path(temporary) / "firmware", SLOT_BYTES)
         own, device = Device(image, native=False), Device(image, native=True)
+        kinds = (blobs_of(folder), any_bytes(LONGEST))
     while count.cuts < cuts or core.cuts < core_cuts:
         chance = random.Random(seed + count.settings)
-        setting = prepare(device, chance, LONGEST)
+        setting = prepare(device, kinds[count.settings % len(kinds)], chance)
         planned = list(tries(setting, chance, 2))
-        for cut in chance.sample(planned, min(len(planned), 4)):
+        for cut in chance.sample(planned, 5):
             if core.cuts < core_cuts:
                 try_cut(own, setting, cut, chance, core)
         for cut in planned:
-            if count.cuts < cuts:
-                try_cut(device, setting, cut, chance, count)
+            try_cut(device, setting, cut, chance, count)
         count.settings += 1
         print(f"{count.cuts:,} cuts", file=sys.stderr)
     total = {key: value + asdict(core)[key] for key, value in asdict(count).items()}

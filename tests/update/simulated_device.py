@@ -17,6 +17,7 @@ from edgekc.boards.board import Board, load_board
 from edgekc.boards.slots import HEAD_BYTES
 from edgekc.console.protocol import Console, Patience
 from edgekc.errors import ToolError
+from edgekc.files.output import read_manifest
 from edgekc.firmware.build import Image, build_image
 from edgekc.firmware.elf import read_elf
 from edgekc.firmware.flat import flat_image
@@ -29,7 +30,6 @@ from edgekc.update import package, sending
 
 BOARD = "nucleo-f412zg"
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
-NETWORK = b"a small network."
 _SLICE = 400  # instructions
 _ANSWER_S, _RUN_S = 30.0, 120.0
 
@@ -43,7 +43,8 @@ def with_slots_of(slot_bytes: int) -> Board:
 
 def firmware(folder: Path, out: Path, slot_bytes: int) -> Image:
     """The program of a compiled folder that takes updates of KEY."""
-    updates = Updates((KEY.public_key().public_bytes_raw(),), NETWORK)
+    network = package.network_identity(read_manifest(folder))
+    updates = Updates((KEY.public_key().public_bytes_raw(),), network)
     return build_image(folder, with_slots_of(slot_bytes), out, link="uart", updates=updates)
 
 
@@ -92,6 +93,8 @@ class Device:
             self.mcu.core.uc.hook_add(unicorn.UC_HOOK_CODE, self._check, None, at, at)
         self.mcu.flash.changed = True
         self.console = self._start()
+        self.console.hello()
+        self.network = sending.ask_state(self.console).network
 
     def _start(self) -> Console:
         self.mcu.reset()
@@ -107,6 +110,11 @@ class Device:
             wrong = 1
         uc.reg_write(arm.UC_ARM_REG_R0, wrong)
         uc.reg_write(arm.UC_ARM_REG_PC, uc.reg_read(arm.UC_ARM_REG_LR))
+
+    def file(self, payload: bytes, sequence: int, base: bytes | None = None, **how: Any) -> bytes:
+        """An update for it."""
+        fields = {"key": KEY, "network": self.network, "security_counter": 0, **how}
+        return package.sign(payload, sequence=sequence, base=base, **fields)
 
     def clear(self, chance: random.Random) -> None:
         """The program alone, in a flash that nobody erased where the slots are."""
@@ -133,6 +141,11 @@ class Device:
         """What it says behind an update that it has taken."""
         return sending.send(self.console, file, where="update", progress=silent)[1]
 
+    def run(self, sample: bytes) -> bytes:
+        """One inference; the whole output."""
+        assert self.console.run(sample).status == 0
+        return self.console.output(self.console.hello().output_bytes)
+
     def cut_update(self, file: bytes, cut: PowerCut) -> bool:
         """An update in which power fails; False: it ended before."""
         cut = replace(cut, operation=cut.operation + self.mcu.flash.operations)
@@ -145,11 +158,3 @@ class Device:
         fired = self.mcu.flash.cut is None
         self.mcu.flash.cut = None
         return fired
-
-
-def update_of(payload: bytes, sequence: int, base: bytes | None = None) -> bytes:
-    return package.sign(payload, KEY, sequence=sequence, security_counter=0, network=NETWORK, base=base)
-
-
-def payload_of(chance: random.Random, longest: int) -> bytes:
-    return chance.randbytes(chance.randint(1, longest))
