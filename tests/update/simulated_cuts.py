@@ -71,7 +71,9 @@ def prepare(device: Device, payloads: Payloads, chance: random.Random) -> Settin
     """A device that runs a first payload; the second update is tried once without a cut."""
     flash = device.mcu.flash
     device.clear(chance)
-    old, new = payloads.draw(chance), payloads.draw(chance)
+    old = new = payloads.draw(chance)
+    while new == old:
+        new = payloads.draw(chance)
     changes = chance.random() < 0.5
     assert device.update(device.file(old, 1)).sequence == 1
     before, start = bytes(flash.memory), flash.operations

@@ -48,15 +48,25 @@ def firmware(folder: Path, out: Path, slot_bytes: int) -> Image:
     return build_image(folder, with_slots_of(slot_bytes), out, link="uart", updates=updates)
 
 
-class _Line:
-    """The chip's serial port, which moves when somebody listens."""
+class SerialLine:
+    """The chip's serial port, which moves when somebody listens.
+
+    Attributes:
+        lost: of requests and of answers, how many get lost.
+        ends_after: requests until the line is pulled out.
+    """
 
     def __init__(self, mcu: Mcu) -> None:
         self.mcu, self.out = mcu, bytearray()
+        self.lost, self.chance, self.ends_after = 0.0, random.Random(1), 1 << 30
         mcu.serial_out = self.out.extend
 
     def send(self, data: bytes) -> None:
-        self.mcu.serial_in += data
+        self.ends_after -= 1
+        if self.ends_after < 0:
+            raise EOFError("pulled out")
+        if self.chance.random() >= self.lost:
+            self.mcu.serial_in += data
 
     def receive(self, timeout_s: float) -> bytes:
         """What comes until the chip is quiet."""
@@ -66,50 +76,57 @@ class _Line:
             self.mcu.run(_SLICE)
         data = bytes(self.out)
         self.out.clear()
-        return data
+        return data if self.chance.random() >= self.lost else b""
 
     def close(self) -> None:
         pass
+
+
+def check_natively(mcu: Mcu, image: Image) -> None:
+    """The package cryptography checks signatures where the core would, which takes a hundredth of the time."""
+    symbol = read_elf(image.elf).symbol("ek_ed25519_check")
+    assert symbol is not None
+    at = symbol.address & ~1
+    mcu.core.uc.hook_add(unicorn.UC_HOOK_CODE, _check, None, at, at)
+
+
+def _check(uc: Any, _address: int, _size: int, _data: Any) -> None:
+    signature, key, message, count = (uc.reg_read(getattr(arm, f"UC_ARM_REG_R{i}")) for i in range(4))
+    public = Ed25519PublicKey.from_public_bytes(bytes(uc.mem_read(key, 32)))
+    try:
+        public.verify(bytes(uc.mem_read(signature, 64)), bytes(uc.mem_read(message, count)))
+        wrong = 0
+    except InvalidSignature:
+        wrong = 1
+    uc.reg_write(arm.UC_ARM_REG_R0, wrong)
+    uc.reg_write(arm.UC_ARM_REG_PC, uc.reg_read(arm.UC_ARM_REG_LR))
 
 
 class Device:
     """A chip with a program in it. Its flash goes on living through losses of power.
 
     Args:
-        native: Ed25519 is checked by the package cryptography in the place of the core, which takes a hundredth of the
-            time; all else is the core's own.
+        native: as check_natively; all else is the core's own.
+        takes: it takes updates.
     """
 
-    def __init__(self, image: Image, *, native: bool, chip: Chip | None = None) -> None:
+    def __init__(self, image: Image, *, native: bool, chip: Chip | None = None, takes: bool = True) -> None:
         self.mcu = Mcu(chip or Chip())
         base, self.program = flat_image(image.elf, image.board)
         assert base == BASE and image.board.slots is not None
         self.slots = image.board.slots
         self.mcu.flash.memory[: len(self.program)] = self.program
         if native:
-            symbol = read_elf(image.elf).symbol("ek_ed25519_check")
-            assert symbol is not None
-            at = symbol.address & ~1
-            self.mcu.core.uc.hook_add(unicorn.UC_HOOK_CODE, self._check, None, at, at)
+            check_natively(self.mcu, image)
         self.mcu.flash.changed = True
         self.console = self._start()
         self.console.hello()
-        self.network = sending.ask_state(self.console).network
+        self.network = sending.ask_state(self.console).network if takes else b""
 
     def _start(self) -> Console:
         self.mcu.reset()
-        return Console(_Line(self.mcu), Patience(1, _ANSWER_S, _RUN_S), "simulated")
-
-    def _check(self, uc: Any, _address: int, _size: int, _data: Any) -> None:
-        signature, key, message, count = (uc.reg_read(getattr(arm, f"UC_ARM_REG_R{i}")) for i in range(4))
-        public = Ed25519PublicKey.from_public_bytes(bytes(uc.mem_read(key, 32)))
-        try:
-            public.verify(bytes(uc.mem_read(signature, 64)), bytes(uc.mem_read(message, count)))
-            wrong = 0
-        except InvalidSignature:
-            wrong = 1
-        uc.reg_write(arm.UC_ARM_REG_R0, wrong)
-        uc.reg_write(arm.UC_ARM_REG_PC, uc.reg_read(arm.UC_ARM_REG_LR))
+        self.line = SerialLine(self.mcu)
+        return Console(self.line, Patience(1, _ANSWER_S, _RUN_S), "simulated")
 
     def file(self, payload: bytes, sequence: int, base: bytes | None = None, **how: Any) -> bytes:
         """An update for it."""

@@ -30,7 +30,8 @@ def _changed(blob: bytes, folder: Path, chance: random.Random) -> bytes:
     constants = layout.names.index("constants")
     free = min(rule.offset for rule in layout.rules if rule.section == constants)
     start = layout.offsets[constants]
-    edits = [struct.pack("<HBB", start + chance.randrange(free), 1, chance.randrange(1, 256)) for _ in range(_CHANGES)]  # fmt: skip
+    places = [start + chance.randrange(free) for _ in range(_CHANGES)]
+    edits = [struct.pack("<HBB", at, 1, chance.randrange(1, 256)) for at in places]
     return blob_nets.damaged(blob, layout, bytes([blob_nets.SUMS | blob_nets.HEADER_SUM]) + b"".join(edits))
 
 
