@@ -124,7 +124,8 @@ def test_the_simulated_board_by_its_serial_port(tmp_path: Path, update: Path) ->
     with bench() as board:
         check_natively(board.mcu, open_updatable(Path(built["folder"]), load_board("nucleo-f412zg"))[0])
         board.mcu.flash.fill(program.ljust(len(board.mcu.flash.memory), b"\xff"))
-        board.mcu.brown_out()
+        board.mcu.hold_reset(True)
+        board.mcu.hold_reset(False)
         port = ("--board", "nucleo-f412zg", "--port", f"localhost:{board.serial_port}")
         done = call("update", tmp_path / "u", *port)
         assert done.code == 0 and "runs sequence 4 from slot 0" in done.out, done
