@@ -22,6 +22,7 @@ PLANTED = (
     ("console", "port/ek_console.c", "count < EK_CONSOLE_MAX ? count : EK_CONSOLE_MAX", "count"),
     ("netpbm", "apps/ek_netpbm.c", " && frame->count < EK_NETPBM_TRUTHS", ""),
     ("update", "update/ek_slots.c", "header->payload_bytes > room(slots)", "header->payload_bytes > 2u * room(slots)"),
+    ("update", "update/ek_update_service.c", "bytes != SESSION + (", "bytes == 3u + ("),
     ("update", "update/ek_slots.c", "EK_UPDATE_OK : EK_UPDATE_HASH_WRONG", "EK_UPDATE_OK : EK_UPDATE_OK"),
     ("wav", "apps/ek_wav.c", "*bytes < 2u * count ? *bytes & ~1u : 2u * count", "*bytes & ~1u"),
 )
