@@ -71,8 +71,8 @@ def compile(  # the name of the command
         input_rows: the C has NAME_run_rows, which asks a callback for the rows of the input: it need not be in memory.
         threads: most parts of a layer that may run at the same time, 2 to 64. The C then has NAME_run_parallel, which
             hands them to a function of the caller's. Default: the C knows nothing of threads.
-        blob: the C holds none of the network's constants. NAME_open takes them from a region that the caller names, after
-            it has checked all of it; they are in NAME.blob (docs/blobs.md).
+        blob: the constants are not in the C, but in NAME.blob. NAME_open takes them from a region that the caller names,
+            after it has checked all of it (docs/blobs.md).
         packages: kinds of packages, such as `arduino` or `wasm`, whose files come too, below `packages/KIND`
             (docs/packages.md).
         sbom: a bill of materials, `sbom.cdx.json` (CycloneDX 1.6), comes into the folder and into each package.

@@ -107,7 +107,7 @@ def compile_(
     blob: Annotated[
         bool,
         typer.Option(
-            "--blob", help="Keep all constants out of the C: NAME_open checks NAME.blob, wherever it lies, and takes them."
+            "--blob", help="Keep constants out of the C: NAME_open checks NAME.blob, wherever it lies, and takes them."
         ),
     ] = False,
     package: Annotated[

@@ -130,7 +130,7 @@ class Blob:
 
 
 def layout_of(manifest: Mapping[str, Any], where: str = "") -> Layout:
-    """The layout that `edgekc compile --blob` wrote into a manifest; UsageError where there is none or it is damaged."""
+    """The layout that `compile --blob` wrote into a manifest; UsageError where there is none, or it is damaged."""
     if "blob" not in manifest:
         raise UsageError("was compiled without --blob", where=where or str(manifest.get("name", "")))
     try:
