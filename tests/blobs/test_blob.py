@@ -201,6 +201,36 @@ def test_what_does_not_go_together_is_said(options: dict[str, Any], said: str) -
 
 
 @pytest.mark.fast
+def test_a_blob_for_older_code_fits_or_says_why_not(tmp_path: Path) -> None:
+    write_folder(_files(_trained(1)), tmp_path / "old")
+    older = json.loads((tmp_path / "old" / "manifest.json").read_text())
+    new = json.loads(_files(_trained(2))["manifest.json"])
+    blob.check_fits(new, older, "new.ekc", "old")
+    for change, said in (
+        ({"layers": new["layers"][:-1]}, "layers, not"),
+        ({"layers": [{**new["layers"][0], "kernel": "ek_x"}, *new["layers"][1:]]}, "layer 0, conv2d_0, is ek_x of"),
+        ({}, "kernels' sources differ"),
+    ):
+        other = {**new, **change, "blob": {**new["blob"], "identity": "00" * 16}}
+        with pytest.raises(UsageError, match=f"new.ekc: its blob is none for the code in old: .*{said}"):
+            blob.check_fits(other, older, "new.ekc", "old")
+    other = json.loads(_files(_trained(1, filters=5))["manifest.json"])
+    with pytest.raises(UsageError, match=r"layer 0, conv2d_0, is ek_conv2d\w+ of \[1, 6, 5, 5\], not"):
+        blob.check_fits(other, older, "new.ekc", "old")
+
+
+def test_the_command_compiles_for_older_code(tmp_path: Path) -> None:
+    edgekc.compile(ROOT / DIGITS, name="digits", blob=True).save(tmp_path / "old")
+    again = edgekc.compile(ROOT / DIGITS, name="digits", blob_for=tmp_path / "old")
+    assert again.files["digits.blob"] == (tmp_path / "old" / "digits.blob").read_bytes()
+    with pytest.raises(UsageError, match="its blob is none for the code"):
+        edgekc.compile(ROOT / DIGITS, name="digits", blob_for=tmp_path / "old", board="mps3-an547")
+    edgekc.compile(ROOT / DIGITS, name="digits").save(tmp_path / "plain")
+    with pytest.raises(UsageError, match="was compiled without --blob"):
+        edgekc.compile(ROOT / DIGITS, name="digits", blob_for=tmp_path / "plain")
+
+
+@pytest.mark.fast
 def test_a_damaged_manifest_is_said() -> None:
     manifest = json.loads(blob_nets.files()["manifest.json"])
     with pytest.raises(UsageError, match="without --blob"):
