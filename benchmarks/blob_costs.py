@@ -78,7 +78,7 @@ def cycles(found: Measurement) -> int:
 
 
 def row(network: str, model: Path, scratch: Path) -> Row:
-    programs = [edgekc.compile(model, board=BOARD, name="net", strip=True), edgekc.compile(model, name="net", blob=True)]
+    programs = [edgekc.compile(model, board=BOARD, name="net", strip=not blob, blob=blob) for blob in (False, True)]
     found = [measured(program.folder) for program in programs]
     again = measured(opening(programs[1], scratch / model.stem))
     ledgers = [m.ledger for m in found]

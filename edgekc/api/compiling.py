@@ -73,8 +73,8 @@ def compile(  # the name of the command
         input_rows: the C has NAME_run_rows, which asks a callback for the rows of the input: it need not be in memory.
         threads: most parts of a layer that may run at the same time, 2 to 64. The C then has NAME_run_parallel, which
             hands them to a function of the caller's. Default: the C knows nothing of threads.
-        blob: the constants are not in the C, but in NAME.blob. NAME_open takes them from a region that the caller names,
-            after it has checked all of it (docs/blobs.md).
+        blob: the constants are not in the C, but in NAME.blob. NAME_open takes them from a region that the caller
+            names, after it has checked all of it (docs/blobs.md).
         blob_for: as blob, and the blob is one for the code in this folder, which was compiled with blob earlier.
         packages: kinds of packages, such as `arduino` or `wasm`, whose files come too, below `packages/KIND`
             (docs/packages.md).
@@ -84,8 +84,8 @@ def compile(  # the name of the command
         progress: is told which package is made.
 
     Raises:
-        UsageError: the model is float, the name is none for C or for a package, or the file cannot be read; or the code in
-            `blob_for` would refuse the blob.
+        UsageError: the model is float, the name is none for C or for a package, or the file cannot be read; or the code
+            in `blob_for` would refuse the blob.
         BoardError: there is no such board.
         CapacityError: weights or arena alone are too large for the board; says by how much, and what to do.
         ModelError, FormatError, UnsupportedError, ToolError: as `load`.
