@@ -107,9 +107,13 @@ def compile_(
     blob: Annotated[
         bool,
         typer.Option(
-            "--blob", help="Keep all constants out of the C: NAME_open checks NAME.blob, wherever it lies, and takes them."
+            "--blob", help="Keep constants out of the C: NAME_open checks NAME.blob, wherever it lies, and takes them."
         ),
     ] = False,
+    blob_for: Annotated[
+        Path | None,
+        typer.Option("--blob-for", metavar="DIR", help="--blob, and refuse what is no blob for the code in DIR."),
+    ] = None,
     package: Annotated[
         list[str] | None,
         typer.Option(
@@ -163,6 +167,7 @@ def compile_(
             input_rows=input_rows,
             threads=threads,
             blob=blob,
+            blob_for=blob_for,
             packages=package or (),
             sbom=sbom,
             keep=keep,

@@ -16,10 +16,10 @@ import numpy as np
 from ..assets import RUNTIME_C
 from ..errors import ToolError, UsageError, VerifyError
 from ..files.output import read_manifest
-from ..format.blob import read_blob
 from ..files.stopping import in_threads
 from ..firmware import objects
 from ..firmware.toolchain import Compiler, host_compiler
+from ..format.blob import read_blob
 from ..graph.ir import Array
 
 _GUARD_BYTES = 64  # as in ekc_host.c
@@ -89,7 +89,8 @@ def _blob_of(folder: Path, manifest: Mapping[str, Any]) -> Array:
 
 
 def _open(program: HostProgram, folder: Path) -> None:
-    opened = program.library.ekc_host_open(ctypes.c_void_p(program.blob.ctypes.data), ctypes.c_uint64(program.blob.size))
+    address, size = ctypes.c_void_p(program.blob.ctypes.data), ctypes.c_uint64(program.blob.size)
+    opened = program.library.ekc_host_open(address, size)
     if opened != 0:
         name = program.manifest["name"]
         raise VerifyError(f"{name}_open refuses a blob that edgekc takes: status {opened}", where=str(folder))

@@ -232,8 +232,8 @@ def _merged(blocks: Iterable[Block]) -> tuple[Block, ...]:
 def image_regions(image: Path, arena_bytes: int) -> tuple[Region, ...]:
     """What the network function may touch in an image of edgekc's harness.
 
-    Flash is read-only; of RAM the arena, state, input (read-only), output, stack and an opened blob (read-only), and nothing else: the
-    model has no static RAM, and the harness's is none of its business.
+    Flash is read-only; of RAM the arena, state, input (read-only), output, stack, and what an opened blob gave
+    (read-only), and nothing else: the model has no static RAM, and the harness's is none of its business.
 
     Args:
         image: the linked ELF.

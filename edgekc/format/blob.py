@@ -130,7 +130,7 @@ class Blob:
 
 
 def layout_of(manifest: Mapping[str, Any], where: str = "") -> Layout:
-    """The layout that `edgekc compile --blob` wrote into a manifest; UsageError where there is none or it is damaged."""
+    """The layout that `compile --blob` wrote into a manifest; UsageError where there is none, or it is damaged."""
     if "blob" not in manifest:
         raise UsageError("was compiled without --blob", where=where or str(manifest.get("name", "")))
     try:
@@ -201,6 +201,35 @@ def read(data: bytes, layout: Layout, where: str = "") -> Blob:
     if not all(holds(rule, sections[rule.section]) for rule in layout.rules):
         raise refuse("RANGE")
     return Blob(layout, sections)
+
+
+def check_fits(manifest: Mapping[str, Any], older: Mapping[str, Any], where: str, folder: str) -> None:
+    """UsageError where the code of an older folder would refuse the blob of a new one; says what differs.
+
+    Args:
+        manifest: of the new folder.
+        older: that of the older one.
+        where: what was compiled anew, as errors call it.
+        folder: the older folder, as errors call it.
+    """
+    new, old = layout_of(manifest, where), layout_of(older, folder)
+    if new.identity == old.identity:
+        return
+    layers = [(str(m["name"]), str(m["kernel"]), list(m["output_shape"])) for m in manifest["layers"]]
+    before = [(str(m["name"]), str(m["kernel"]), list(m["output_shape"])) for m in older["layers"]]
+    pairs = zip(layers, before, strict=False)
+    at, apart = next(((i, p) for i, p in enumerate(pairs) if p[0][1:] != p[1][1:]), (0, None))
+    if apart is not None:
+        (name, *here), (_, *there) = apart
+        what = f"layer {at}, {name}, is {here[0]} of {here[1]}, not {there[0]} of {there[1]}"
+    elif len(layers) != len(before):
+        what = f"it has {len(layers)} layers, not {len(before)}"
+    elif new.sections != old.sections:
+        what = "its constants have other sizes"
+    else:
+        what = "its buffers, options or kernels' sources differ"
+    fix = "compile with the options of that folder, or put new code on the device"
+    raise UsageError(f"its blob is none for the code in {folder}: {what}", where=where, fix=fix)
 
 
 def read_blob(folder: Path, manifest: Mapping[str, Any]) -> bytes:

@@ -241,8 +241,8 @@ def _constant_rule(view: View, name: str, tensor: Tensor, at: int) -> Rule | Non
     """What a constant must be, beside bytes; None: any value only makes wrong numbers."""
     count = tensor.value.size
     if tensor.role is Role.INDEX:
-        codebook = {"indices": ("centers", 1) if view.has("centers") else ("templates", 0), "pair_indices": ("pairs", 0)}
-        of, axis = codebook[name]
+        named = ("centers", 1) if view.has("centers") else ("templates", 0)
+        of, axis = ("pairs", 0) if name == "pair_indices" else named
         entries, bits = view.operand(of).shape[axis], index_bits(tensor.value)
         return Rule(_CONSTANTS, "BITS", at, count, 0, entries - 1, bits) if entries < 1 << bits else None
     if tensor.role is Role.PAIRS:
@@ -262,7 +262,7 @@ def _constant_rule(view: View, name: str, tensor: Tensor, at: int) -> Rule | Non
 
 
 def _record_rules(plan: Plan, laid_out: Mapping[int, Part]) -> Iterator[Rule]:
-    """Of what vector kernels read: in each record 16 biases, sums, multipliers and shifts to the right, then weights."""
+    """Of what vector kernels read: records of 16 biases, sums, multipliers and shifts to the right, then weights."""
     for layer, part in laid_out.items():
         kernel, view = plan.steps[layer].kernel, plan.steps[layer].view
         if kernel.lays_out is None:

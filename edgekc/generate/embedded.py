@@ -38,8 +38,7 @@ class Form:
             kernel lays out constants in an order of its own: these would be there twice.
         check: ask: the C has NAME_check, which finds damage of constants. run: NAME_run compares layer tables too,
             before it reads them.
-        blob: the C holds none of the constants, and takes them from a region that it is given. There are only those that
-            kernels read.
+        blob: the C holds none of the constants, and takes those that kernels read from a region that it is given.
     """
 
     embed: Embed = "auto"

@@ -10,7 +10,6 @@ from ..graph.op import LAID_OUT, Field, Number, Param, Struct
 from ..graph.scratch import Region, offsets
 
 
-
 @dataclass(frozen=True, slots=True)
 class Held:
     """A number that the code takes from a blob: which of its learned numbers."""

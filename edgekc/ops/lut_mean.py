@@ -14,7 +14,20 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import clamp_int8, quantize_multiplier
 from ..graph.ir import Array, Quant, Role, Tensor, constant
-from ..graph.op import MULTIPLIER, RIGHT_SHIFT, Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.op import (
+    MULTIPLIER,
+    RIGHT_SHIFT,
+    Case,
+    ChannelRule,
+    IntAttrs,
+    Interval,
+    Kernel,
+    Lowered,
+    Op,
+    Param,
+    Shape,
+    View,
+)
 from ..graph.source import SourceOp
 from .shared import reduce
 from .shared.channels import channelwise_shared

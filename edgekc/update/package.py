@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def network_identity(manifest: Mapping[str, Any]) -> bytes:
     """16 bytes that name a network by what its firmware relies on: its name, inputs and outputs.
 
-    They are the start of the SHA-256 of these as JSON. A network that was trained again keeps its identity. Code that takes
-    its constants from a blob relies on the blob's layout: there it is the identity of its blobs.
+    They are the start of the SHA-256 of these as JSON. A network that was trained again keeps its identity. Where code
+    takes its constants from blobs, it is the identity of their layout.
     """
     if "blob" in manifest:
         return layout_of(manifest).identity

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import edgekc
 from edgekc.emulate import host
+from edgekc.emulate.compare import compare
 from edgekc.files.output import write_folder
 from edgekc.format.pack import read
 from edgekc.fuzzing.drawing import draw
@@ -60,3 +62,28 @@ def test_the_bytes_are_the_definitions(kind: str, number: int, tmp_path: Path) -
     program = host.build(tmp_path / "out", flags=FLAGS)
     assert host.run(program, _inputs(s)) == _outputs(s)
     assert json.loads(files["manifest.json"])["blob"]["rules"] and not any("_data" in path for path in files)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_parts_in_float(seed: int, tmp_path: Path) -> None:
+    random_floats = pytest.importorskip("random_floats")
+    s = subject(random_floats.float_net(seed), "dense", 3)
+    folder = _written(s.data, tmp_path, Form(blob=True))
+    assert host.run(host.build(folder, flags=(*FLAGS, "-ffp-contract=off")), _inputs(s)) == _outputs(s)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+def test_an_lstm_and_its_state(seed: int, tmp_path: Path) -> None:
+    recurrent = pytest.importorskip("recurrent")
+    (tmp_path / "net.tflite").write_bytes(recurrent.file(recurrent.made(seed)[0]))
+    program = edgekc.compile(tmp_path / "net.tflite", name="net", blob=True)
+    assert "LEARNED" in program.files["src/net.c"].decode().partition("void net_reset")[2]
+    assert compare(program.folder, None, host.samples(dict(program.manifest), 6)).samples == 6
+
+
+def _written(data: bytes, folder: Path, form: Form) -> Path:
+    packed = read(data, "net.ekc")
+    write_folder(generate(plan(packed.graph, FEATURES["dsp"]), packed, data, "net", "none", form), folder / "out")
+    return folder / "out"

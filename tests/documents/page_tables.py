@@ -83,6 +83,7 @@ _ARM = ("cc", "arm-none-eabi-gcc", "qemu-system-arm")
 NEEDS: Mapping[str, Sequence[str]] = {
     "README.md": (*_ARM, "module unicorn"),
     "docs/apps.md": (*_ARM, "make", "module pymicro_wakeword"),
+    "docs/blobs.md": ("gcc",),
     "docs/boards.md": (*_ARM, "gdb-multiarch"),
     "docs/compression.md": ("module torch", "module onnx"),
     "docs/figures.md": _ARM,

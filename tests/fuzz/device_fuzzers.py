@@ -22,7 +22,7 @@ from edgekc.generate.words import c_words
 from edgekc.templates import environment
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import blob_nets  # noqa: E402
+import blob_nets
 
 HERE = Path(__file__).parent / "device"
 FLAGS = (

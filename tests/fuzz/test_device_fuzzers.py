@@ -18,6 +18,8 @@ RUNS = 20_000  # of new inputs, some seconds each
 MOST_BYTES = 2 << 20  # of all corpora
 # (harness, source, from, to)
 PLANTED = (
+    ("blob", "kernels/portable/ek_blob_check.c", "bytes != layout->total_bytes", "bytes > layout->total_bytes"),
+    ("blob", "kernels/portable/ek_blob_check.c", "|| bytes > layout->total_bytes - offset", ""),
     ("console", "port/ek_console.c", "count <= bytes - offset", "count <= bytes"),
     ("console", "port/ek_console.c", "count < EK_CONSOLE_MAX ? count : EK_CONSOLE_MAX", "count"),
     ("netpbm", "apps/ek_netpbm.c", " && frame->count < EK_NETPBM_TRUTHS", ""),

@@ -22,6 +22,16 @@ static uint32_t word(const uint8_t *at)
     return value;
 }
 
+static int equal(const uint8_t *a, const uint8_t *b, uint32_t bytes)
+{
+    uint8_t differs = 0;
+
+    for (uint32_t i = 0; i < bytes; i++) {
+        differs |= (uint8_t)(a[i] ^ b[i]);
+    }
+    return differs == 0;
+}
+
 static int zeros(const uint8_t *at, uint32_t bytes)
 {
     uint8_t all = 0;
@@ -100,14 +110,14 @@ static ek_blob_status check_header(const ek_blob_layout *layout, const uint8_t *
     static const uint8_t magic[4] = {0x45, 0x4b, 0x42, 0x1a};
     const uint32_t end = TABLE + ENTRY * layout->sections;
 
-    if (memcmp(at, magic, sizeof magic) != 0) {
+    if (!equal(at, magic, sizeof magic)) {
         return EK_BLOB_MAGIC;
     }
     if (word(at + VERSION) != EK_BLOB_VERSION_KNOWN) {
         return EK_BLOB_VERSION;
     }
     /* Identity before the sum: where a blob of other code has its sum depends on its sections. */
-    if (memcmp(at + IDENTITY, layout->identity, EK_BLOB_IDENTITY_BYTES) != 0) {
+    if (!equal(at + IDENTITY, layout->identity, EK_BLOB_IDENTITY_BYTES)) {
         return EK_BLOB_IDENTITY;
     }
     if (word(at + TOTAL) != layout->total_bytes || word(at + SECTIONS) != layout->sections
@@ -161,8 +171,11 @@ ek_blob_status ek_blob_check(const ek_blob_layout *layout, const void *blob, siz
     if (bytes != layout->total_bytes) {
         return EK_BLOB_LENGTH;
     }
-    if ((status = check_header(layout, at)) != EK_BLOB_OK
-        || (status = check_sections(layout, at, found)) != EK_BLOB_OK) {
+    status = check_header(layout, at);
+    if (status == EK_BLOB_OK) {
+        status = check_sections(layout, at, found);
+    }
+    if (status != EK_BLOB_OK) {
         return status;
     }
     for (uint32_t i = 0; i < layout->rule_count; i++) {
