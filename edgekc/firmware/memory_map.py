@@ -14,6 +14,7 @@ STACK_MAX_BYTES = 64 * 1024
 # RAM of the harness itself beside the three buffers: guards and variables.
 HARNESS_RAM_BYTES = 512
 
+
 def support_files(board: Board, buffers_bytes: int, stack_bytes: int = STACK_MIN_BYTES) -> dict[str, str]:
     """startup.c and link.ld of a bare board, by name.
 

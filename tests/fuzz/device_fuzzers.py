@@ -59,7 +59,9 @@ HARNESSES = {
     "console": Harness(("port/ek_console.c",)),
     "mfcc": _sounds(commands, commands.SOURCES, "commands/app/ek_mfcc_tables.c.j2"),
     "netpbm": Harness(("apps/ek_netpbm.c",), file=True),
-    "update": Harness(tuple(f"update/ek_{name}.c" for name in ("update_service", "slots", "marks", "update", "sha256"))),
+    "update": Harness(
+        tuple(f"update/ek_{name}.c" for name in ("update_service", "slots", "marks", "update", "sha256"))
+    ),
     "wav": _sounds(keyword, keyword.APP.sources, "keyword/app/ek_frontend_tables.c.j2"),
 }
 
