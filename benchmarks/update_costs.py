@@ -2,8 +2,8 @@
 
     python benchmarks/update_costs.py [--monocypher DIR] [--json]
 
-DIR has monocypher.c of Monocypher 4, whose check stands beside edgekc's own. Instructions are counted by unicorn, one by
-one. Needs a checkout, arm-none-eabi-gcc, unicorn and the package cryptography.
+DIR has monocypher.c of Monocypher 4, whose check stands beside edgekc's own. Instructions are counted by unicorn, one
+by one. Needs a checkout, arm-none-eabi-gcc, unicorn and the package cryptography.
 """
 
 from __future__ import annotations
