@@ -1,7 +1,7 @@
 """Power cuts within and behind each step of updates, on a model of flash or on the simulated board.
 
     python benchmarks/power_cuts.py [--cuts 100000] [--seed 1] [--json]
-    python benchmarks/power_cuts.py --board nucleo-f412zg [--cuts 5000] [--core-cuts 30] [--seed 1] [--json]
+    python benchmarks/power_cuts.py --board nucleo-f412zg [--cuts 1400] [--core-cuts 30] [--seed 1] [--json]
 
 tests/update/power_cuts.c says what a setting is and what must hold, for the updater on this machine. With --board it is
 the Cortex-M4 code of `edgekc build --updates` on the simulated chip, updated over its serial port, and
@@ -49,7 +49,7 @@ def on_board(name: str, cuts: int, core_cuts: int, seed: int) -> dict[str, Any]:
     while count.cuts < cuts or core.cuts < core_cuts:
         chance = random.Random(seed + count.settings)
         setting = prepare(device, kinds[count.settings % len(kinds)], chance)
-        planned = list(tries(setting, chance, 2))
+        planned = list(tries(setting, chance, 1))
         for cut in chance.sample(planned, 5):
             if core.cuts < core_cuts:
                 try_cut(own, setting, cut, chance, core)
@@ -72,14 +72,14 @@ def on_model(cuts: int, seed: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--board", default="", help="the simulated board; without it a model of flash on this machine")
-    parser.add_argument("--cuts", type=int, default=0, help="at least so many; by default 100,000, on a board 5,000")
+    parser.add_argument("--cuts", type=int, default=0, help="at least so many; by default 100,000, on a board 1,400")
     parser.add_argument("--core-cuts", type=int, default=30, help="on a board: with Ed25519 on the core itself")
     parser.add_argument("--seed", type=int, default=1, help="of the first setting; the others follow")
     parser.add_argument("--json", action="store_true", help=f"write {RESULT.relative_to(ROOT)}, or _BOARD beside it")
     arguments = parser.parse_args()
     seed, board = arguments.seed, arguments.board
     if board:
-        found = on_board(board, arguments.cuts or 5_000, arguments.core_cuts, seed)
+        found = on_board(board, arguments.cuts or 1_400, arguments.core_cuts, seed)
     else:
         found = on_model(arguments.cuts or 100_000, seed)
     found = {"first_seed": seed, **found}

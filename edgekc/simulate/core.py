@@ -43,10 +43,15 @@ class Bus(Protocol):
 
 
 class Core:
-    """Runs in slices: `run` returns when its budget is spent, or says why the core stopped."""
+    """Runs in slices: `run` returns when its budget is spent, or says why the core stopped.
 
-    def __init__(self, bus: Bus, flash: Flash, system: System) -> None:
-        self.bus, self.flash, self.system = bus, flash, system
+    Args:
+        exact: each instruction counts when its block of code is entered. Otherwise a slice counts as a whole, also where
+            it ends early, which is some times as fast.
+    """
+
+    def __init__(self, bus: Bus, flash: Flash, system: System, *, exact: bool) -> None:
+        self.bus, self.flash, self.system, self.exact = bus, flash, system, exact
         self.ram_buffer = (ctypes.c_uint8 * RAM_BYTES)()
         self.ram = memoryview(self.ram_buffer).cast("B")
         self.ram[:] = _POWER_UP * RAM_BYTES
@@ -72,7 +77,8 @@ class Core:
         self.uc.mem_map(SYSTEM_MEMORY, SYSTEM_MEMORY_BYTES, unicorn.UC_PROT_READ)
         for base, size in PERIPHERALS:
             self.uc.mmio_map(base, size, self._mmio_read, base, self._mmio_write, base)
-        self.uc.hook_add(unicorn.UC_HOOK_BLOCK, self._block)
+        if self.exact:
+            self.uc.hook_add(unicorn.UC_HOOK_BLOCK, self._block)
         self.uc.hook_add(unicorn.UC_HOOK_INTR, self._interrupt)
         self.uc.hook_add(unicorn.UC_HOOK_MEM_WRITE_PROT, self._flash_write)
         self.uc.hook_add(unicorn.UC_HOOK_MEM_READ_UNMAPPED | unicorn.UC_HOOK_MEM_WRITE_UNMAPPED, self._unmapped)
@@ -178,7 +184,9 @@ class Core:
             if self.idle:
                 self.system.cycles = self._stop_at
                 continue
-            reason = self._start(0)
+            reason = self._start(0 if self.exact else self._stop_at - self.system.cycles)
+            if not self.exact:
+                self.system.cycles = self._stop_at
             if reason:
                 return reason
         return "lockup" if self.lockup else ""

@@ -42,10 +42,12 @@ class Chip:
 
 
 class Mcu:
-    def __init__(self, chip: Chip) -> None:
+    """The chip; `exact` as in Core."""
+
+    def __init__(self, chip: Chip, *, exact: bool = True) -> None:
         self.flash = Flash(chip.stuck)
         self.system = s.System()
-        self.core = Core(self, self.flash, self.system)
+        self.core = Core(self, self.flash, self.system, exact=exact)
         self.chip = chip
         self._rom = _system_memory(chip)
         self.peripherals: dict[int, int] = {}  # registers that nothing here acts on: they read as written
@@ -109,11 +111,11 @@ class Mcu:
 
     def run(self, budget: int) -> None:
         """Lets the core run about that many instructions, if it runs at all."""
-        if not self.running:
-            return
-        if self._brownout is not None and self.system.cycles >= self._brownout:
+        if self._brownout is not None and self.system.cycles >= self._brownout:  # of a core that is halted, too
             self._brownout = None
             self.power_cycle()
+            return
+        if not self.running:
             return
         reason = self.core.run(budget)
         if reason:
