@@ -79,7 +79,7 @@ def page() -> str:
     families = ", ".join(f"`{name}`" for name in FAMILIES)
     parts.append(f"## Families of UARTs\n\n{families}. `edgekc/boards/uart.py` has their registers.\n")
     flashes = ", ".join(f"`{name}`" for name in FLASHES)
-    parts.append(f"## Families of flash\n\n{flashes}. `runtime_c/port/ek_flash_FAMILY.c` has its hooks for updates.\n")
+    parts.append(f"## Families of flash\n\n{flashes}. `ek_flash_FAMILY.c` in `runtime_c/port` has the hooks of updates.\n")
     return "\n".join(parts)
 
 
