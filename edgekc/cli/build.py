@@ -27,10 +27,7 @@ def build(
     ] = None,
     optimise: way.OptimiseFor = way.Optimised.speed,
     updates: way.UpdateKeys = None,
-    link: Annotated[
-        str,
-        typer.Option("--link", metavar="LINK", help="With --updates: the console's line. Default: the board's first."),
-    ] = "",
+    link: way.UpdatesLink = "",
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite files of an earlier build that were changed.")
     ] = False,
@@ -42,13 +39,11 @@ def build(
     """
     from ..api.compiling import open_program
     from ..api.updatable import build_updatable
-    from ..errors import UsageError
     from ..tables import show
     from ..terminal import say_json
     from ..train.bars import bars
 
-    if link and not updates:
-        raise UsageError("--link is for --updates", fix="leave it out, or name a key with --updates")
+    way.check_updates_link(link, updates)
     program = open_program(folder, board=board)
     with bars() as shown:
         shown.progress(f"build the program for {program.board.name}", 0, 0)

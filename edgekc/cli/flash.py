@@ -21,10 +21,7 @@ def flash(
     board: way.OtherBoard = "",
     optimise: way.OptimiseFor = way.Optimised.speed,
     updates: way.UpdateKeys = None,
-    link: Annotated[
-        str,
-        typer.Option("--link", metavar="LINK", help="With --updates: the console's line. Default: the board's first."),
-    ] = "",
+    link: way.UpdatesLink = "",
     probe: Annotated[
         str,
         typer.Option(
@@ -53,6 +50,7 @@ def flash(
     from ..terminal import say
     from ..train.bars import bars
 
+    way.check_updates_link(link, updates)
     program = open_program(folder, board=board)
     reach = Way(link, tool, probe, "", openocd_config, tuple(tool_option or ()), True, timeout_s)
     reach = with_updates(reach, program, updates or ())

@@ -81,7 +81,8 @@ def test_a_program_that_would_reach_into_its_slots_is_not_linked(tmp_path: Path,
     program.save(tmp_path / "out")
     with pytest.raises(edgekc.CapacityError, match="flash"):
         edgekc.build_updatable(program, [update.parent / "k.pub"], link="uart")
-    assert "--link is for --updates" in complaint(call("build", tmp_path / "out", "--link", "uart"))
+    for command in ("build", "flash"):
+        assert "--link is for --updates" in complaint(call(command, tmp_path / "out", "--link", "uart"))
     missing = call("build", tmp_path / "out", "--board", "nucleo-f412zg", "--updates", tmp_path / "nothing.pub")
     assert "nothing.pub: cannot be read" in complaint(missing)
 
