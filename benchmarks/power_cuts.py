@@ -1,7 +1,7 @@
 """Power cuts within and behind each step of updates, on a model of flash or on the simulated board.
 
     python benchmarks/power_cuts.py [--cuts 100000] [--seed 1] [--json]
-    python benchmarks/power_cuts.py --board nucleo-f412zg [--cuts 1400] [--core-cuts 30] [--seed 1] [--json]
+    python benchmarks/power_cuts.py --board nucleo-f412zg [--cuts 1400] [--core-cuts 15] [--seed 1] [--json]
 
 tests/update/power_cuts.c says what a setting is and what must hold, for the updater on this machine. With --board it is
 the Cortex-M4 code of `edgekc build --updates` on the simulated chip, updated over its serial port, and
@@ -73,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--board", default="", help="the simulated board; without it a model of flash on this machine")
     parser.add_argument("--cuts", type=int, default=0, help="at least so many; by default 100,000, on a board 1,400")
-    parser.add_argument("--core-cuts", type=int, default=30, help="on a board: with Ed25519 on the core itself")
+    parser.add_argument("--core-cuts", type=int, default=15, help="on a board: with Ed25519 on the core itself")
     parser.add_argument("--seed", type=int, default=1, help="of the first setting; the others follow")
     parser.add_argument("--json", action="store_true", help=f"write {RESULT.relative_to(ROOT)}, or _BOARD beside it")
     arguments = parser.parse_args()

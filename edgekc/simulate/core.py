@@ -46,8 +46,8 @@ class Core:
     """Runs in slices: `run` returns when its budget is spent, or says why the core stopped.
 
     Args:
-        exact: each instruction counts when its block of code is entered. Otherwise a slice counts as a whole, also where
-            it ends early, which is some times as fast.
+        exact: each instruction counts when its block of code is entered. Otherwise a slice counts as a whole, also
+            where it ends early, which is some times as fast.
     """
 
     def __init__(self, bus: Bus, flash: Flash, system: System, *, exact: bool) -> None:
