@@ -79,7 +79,8 @@ def page() -> str:
     families = ", ".join(f"`{name}`" for name in FAMILIES)
     parts.append(f"## Families of UARTs\n\n{families}. `edgekc/boards/uart.py` has their registers.\n")
     flashes = ", ".join(f"`{name}`" for name in FLASHES)
-    parts.append(f"## Families of flash\n\n{flashes}. `ek_flash_FAMILY.c` in `runtime_c/port` has the hooks of updates.\n")
+    hooks = "`ek_flash_FAMILY.c` in `runtime_c/port` has the hooks of updates."
+    parts.append(f"## Families of flash\n\n{flashes}. {hooks}\n")
     return "\n".join(parts)
 
 
