@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import struct
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import built
@@ -56,13 +55,8 @@ def _numbers(rule: blob.Rule, rng: np.random.Generator, section: bytearray) -> b
     return values.astype({"INT8": "<i1", "INT16": "<i2", "INT32": "<i4"}[rule.kind]).tobytes()
 
 
-def cases(networks: int) -> Iterator[tuple[int, int]]:
-    for number in range(networks):
-        yield number, number % len(FEATURES)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "features"), cases(8))
+@pytest.mark.parametrize(("number", "features"), [(n, n % len(FEATURES)) for n in range(8)])
 def test_numbers_in_their_ranges_do_nothing_undefined(number: int, features: int, tmp_path: Path) -> None:
     check(number, features, tmp_path)
 
