@@ -22,7 +22,7 @@ from ..format import blob
 from ..format.blob import Layout, Rule
 from ..graph.bits import index_bits
 from ..graph.ir import REAL, Role, Tensor
-from ..graph.op import LAID_OUT, Kernel, Learned, Number, Param, View, plain_fields
+from ..graph.op import LAID_OUT, MULTIPLIER, Kernel, Learned, Number, Param, View, plain_fields
 from ..ops import OPS
 from ..ops.kernels import codes, vector
 from .embedded import Embedded, Part
@@ -36,9 +36,9 @@ _LEARNED, _EDGES, _CONSTANTS, _LAID_OUT = range(4)
 # Of everything that an identity depends on and that is not in the code: raised when blobs get another meaning.
 _MEANING = 1
 _ZERO_POINTS = {"a_zero", "b_zero", "x_zero", "y_zero", "alpha_zero", "in_zero"}  # of inputs
-_SHIFTS, _MULTIPLIERS = (-31, 30), (0, 2**31 - 1)
-_SHIFT_NAMES, _MULTIPLIER_NAMES = ("shift", "gate_shift", "pair_shift"), ("multiplier", "gate_multiplier",
-                                                                          "pair_multiplier")  # fmt: skip
+_SHIFTS = Learned(-31, 30)
+_SHIFT_NAMES = ("shift", "gate_shift", "pair_shift")
+_MULTIPLIER_NAMES = ("multiplier", "gate_multiplier", "pair_multiplier")
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,10 +249,10 @@ def _constant_rule(view: View, name: str, tensor: Tensor, at: int) -> Rule | Non
         return Rule(_CONSTANTS, "HALF", at, count, 0, 0)
     if tensor.dtype == "float32":
         return Rule(_CONSTANTS, "FLOAT", at, count, 0, 0)
-    if name in _SHIFT_NAMES:
-        return Rule(_CONSTANTS, "INT8", at, count, *_SHIFTS)
-    if name in _MULTIPLIER_NAMES:
-        return Rule(_CONSTANTS, "INT32", at, count, *_MULTIPLIERS)
+    usual = _SHIFTS if name in _SHIFT_NAMES else MULTIPLIER if name in _MULTIPLIER_NAMES else None
+    span = OPS[view.node.op].learned(view).get(name, usual)
+    if span is not None:
+        return Rule(_CONSTANTS, tensor.dtype.upper(), at, count, span.low, span.high)
     if view.node.op == "take":  # 16 bits without a sign
         size = view.x.shape[view["axis"]]
         return Rule(_CONSTANTS, "INT16", at, count, 0, size - 1) if size <= 1 << 15 else None
@@ -270,7 +270,7 @@ def _record_rules(plan: Plan, laid_out: Mapping[int, Part]) -> Iterator[Rule]:
         blocks = -(-view.out.shape[-1] // vector.BLOCK)
         size, header = _record_bytes(kernel, view) // blocks, 4 * 4 * vector.BLOCK
         for at in range(part.offset, part.offset + blocks * size, size):
-            yield Rule(_LAID_OUT, "INT32", at + 8 * vector.BLOCK, vector.BLOCK, *_MULTIPLIERS)
+            yield Rule(_LAID_OUT, "INT32", at + 8 * vector.BLOCK, vector.BLOCK, MULTIPLIER.low, MULTIPLIER.high)
             yield Rule(_LAID_OUT, "INT32", at + 12 * vector.BLOCK, vector.BLOCK, 1, 31)
             if "centers" in (name for _, name in plain_fields(kernel.fields)):
                 bits = 4 if index_bits(view.indices.value) <= codes.HALVES_BITS else 8

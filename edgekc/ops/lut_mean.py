@@ -22,6 +22,7 @@ from ..graph.op import (
     IntAttrs,
     Interval,
     Kernel,
+    Learned,
     Lowered,
     Op,
     Param,
@@ -89,6 +90,11 @@ def validate(view: View) -> None:
         raise ModelError(f"shift {view['shift']} of a mean")
 
 
+def _learned(view: View) -> dict[str, Learned]:
+    most = _MOST // reduce.count(view)
+    return dict(multiplier=MULTIPLIER, shift=RIGHT_SHIFT, table=Learned(-most, most))
+
+
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
     """Between what the least and the most of the entries give; rounding is monotone."""
     attrs, table = {name: view[name] for name in ATTRS}, view.operand("table").value.astype(np.int64)
@@ -154,7 +160,7 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     channels=channels,
-    learned=lambda view: dict(multiplier=MULTIPLIER, shift=RIGHT_SHIFT),
+    learned=_learned,
     cases=cases,
 )
 SOURCE = SourceOp("mean_of_table", lower, operands=(X, TABLE))

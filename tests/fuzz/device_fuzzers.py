@@ -103,7 +103,7 @@ def words_of(name: str, folder: Path, runtime: Path = RUNTIME_C) -> list[str]:
         made[-1].write_text(environment().get_template(f"apps/{harness.tables}").render(app=harness.app.tables()))
     if harness.network:
         made += _network(folder, runtime)
-    include = [f"-I{folder / 'include'}", "-DEK_DSP_EMULATED"] if harness.network else ["-DEKC_TRACE"]
+    include = [f"-I{folder / 'include'}", "-DEK_DSP_EMULATED", "-DEK_CRC32_HOOK=fuzz_crc32"] if harness.network else ["-DEKC_TRACE"]
     include += [f"-I{runtime / part}" for part in ("include", "port", "apps", "frontend", "update")]
     return [*include, f"-I{HERE}", *map(str, (*made, *(runtime / source for source in harness.sources)))]
 
@@ -145,7 +145,7 @@ def seeds(name: str) -> list[bytes]:
     update = bytes([0, 3]) + bytes(range(24)) + bytes([0, 255])  # whole; no field changed; in one part
     large = bytes([0, 200]) + bytes(1600) + bytes([0, *[255] * 9])
     return {
-        "blob": [bytes([how]) for how in (0, 8, 2, 6, 14)] + [b"\xff" + blob_nets.files()["small.blob"]],
+        "blob": [bytes([how]) for how in (0, 2, 4, 6, 56, 62)] + [b"\xff" + blob_nets.files()["small.blob"]],
         "wav": [recording, recording * 2], "mfcc": [recording, recording * 2],
         "netpbm": [b"P5\n# class 7\n" + boxes + b"3 2\n255\nabcdef", b"P6 1 1 255\nabc"],
         "console": [b"\0" + line, b"\1" + line],

@@ -9,7 +9,7 @@
 
 #define MOST_EDITS 64u
 #define SECTIONS 3u
-enum { CUT = 1, SUMS = 2, HEADER_SUM = 4, RUN = 8, RAW = 255 };
+enum { CUT = 1, SUMS = 2, HEADER_SUM = 4, RUN = 8 + 16 + 32, RAW = 255 };
 
 extern const uint32_t small_ekc[SMALL_BLOB_BYTES / 4];
 
@@ -20,6 +20,37 @@ static uint32_t word(const uint8_t *at)
     uint32_t value;
     memcpy(&value, at, 4);
     return value;
+}
+
+/* The loader's own, by -DEK_CRC32_HOOK: four bytes at a time, since an input costs little beside its sums. */
+uint32_t fuzz_crc32(uint32_t crc, const void *data, uint32_t bytes)
+{
+    static uint32_t after[4][256];
+    const uint8_t *at = data;
+
+    if (after[0][1] == 0) {
+        for (uint32_t i = 0; i < 256; i++) {
+            uint32_t value = i;
+            for (uint32_t bit = 0; bit < 8; bit++) {
+                value = value >> 1 ^ (value & 1u ? 0xEDB88320u : 0u);
+            }
+            after[0][i] = value;
+        }
+        for (uint32_t k = 1; k < 4; k++) {
+            for (uint32_t i = 0; i < 256; i++) {
+                after[k][i] = after[k - 1][i] >> 8 ^ after[0][after[k - 1][i] & 255u];
+            }
+        }
+    }
+    crc = ~crc;
+    for (; bytes >= 4; bytes -= 4, at += 4) {
+        crc ^= word(at);
+        crc = after[3][crc & 255u] ^ after[2][crc >> 8 & 255u] ^ after[1][crc >> 16 & 255u] ^ after[0][crc >> 24];
+    }
+    for (; bytes != 0; bytes--) {
+        crc = crc >> 8 ^ after[0][(crc ^ *at++) & 255u];
+    }
+    return ~crc;
 }
 
 static void change(uint8_t *blob, const uint8_t *data, size_t bytes)
@@ -101,6 +132,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     memcpy(blob, small_ekc, sizeof blob);
     change(blob, data + 1, bytes - 1);
     make_right(blob, how);
-    open_and_run(blob, how & CUT ? SMALL_BLOB_BYTES - 1u - (how >> 4) : SMALL_BLOB_BYTES, how & RUN);
+    open_and_run(blob, how & CUT ? SMALL_BLOB_BYTES - 1u - (how >> 4) : SMALL_BLOB_BYTES, (how & RUN) == RUN);
     return 0;
 }
