@@ -54,7 +54,7 @@ def build(folder: Path, *, trace: bool = False, flags: Sequence[str] = _FLAGS) -
         f"-DEKC_RUN={manifest['name']}_run",
         *([f"-DEKC_RESET={manifest['name']}_reset"] if manifest.get("state_bytes") else []),
         *(["-DEKC_TRACE"] if trace else []),
-        *(_opening(str(manifest["name"])) if "blob" in manifest else []),
+        *(_opening(manifest) if "blob" in manifest else []),
     ]
     compile_flags = [*flags, *defines, f"-I{folder / 'include'}"]
     targets = [library.with_name(f"{i}.o") for i in range(len(sources))]
@@ -73,9 +73,10 @@ def build(folder: Path, *, trace: bool = False, flags: Sequence[str] = _FLAGS) -
     return program
 
 
-def _opening(name: str) -> list[str]:
-    """For a network whose constants are in a blob."""
-    return [f"-DEKC_OPEN={name}_open", f"-DEKC_MODEL={name}_model", f'-DEKC_HEADER="{name}.h"']
+def _opening(manifest: Mapping[str, Any]) -> list[str]:
+    """For a network whose constants are in a blob: NAME_model has three pointers, and two numbers of each edge."""
+    edges = len(manifest["inputs"]) + len(manifest["outputs"])
+    return [f"-DEKC_OPEN={manifest['name']}_open", f"-DEKC_MODEL_BYTES={3 * 8 + 8 * edges}"]
 
 
 def _blob_of(folder: Path, manifest: Mapping[str, Any]) -> Array:

@@ -253,11 +253,6 @@ def _constant_rule(view: View, name: str, tensor: Tensor, at: int) -> Rule | Non
     span = OPS[view.node.op].learned(view).get(name, usual)
     if span is not None:
         return Rule(_CONSTANTS, tensor.dtype.upper(), at, count, span.low, span.high)
-    if view.node.op == "take":  # 16 bits without a sign
-        size = view.x.shape[view["axis"]]
-        return Rule(_CONSTANTS, "INT16", at, count, 0, size - 1) if size <= 1 << 15 else None
-    if name in ("rows", "columns") and tensor.dtype == "int32":  # of a resize
-        return Rule(_CONSTANTS, "INT32", at, count, 0, view.x.shape[1 + (name == "columns")] - 1)
     return None
 
 

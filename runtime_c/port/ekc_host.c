@@ -7,26 +7,28 @@
 #include "ekc_trace.h"
 
 /*
- * The build names the network: -DEKC_RUN=name_run, and -DEKC_RESET=name_reset of one with a state. With -DEKC_OPEN=name_open,
- * -DEKC_MODEL=name_model and -DEKC_HEADER="name.h" its constants are in a blob, which is opened before it runs.
+ * The build names the network: -DEKC_RUN=name_run, and -DEKC_RESET=name_reset of one with a state. With -DEKC_OPEN=name_open
+ * and -DEKC_MODEL_BYTES its constants are in a blob, which is opened before it runs.
  */
 #ifdef EKC_OPEN
-#include EKC_HEADER
-static EKC_MODEL model;
-#define MODEL &model,
+static uint64_t model[(EKC_MODEL_BYTES + 7) / 8];
+#define MODEL model,
+#define MODEL_TYPE const void *,
+int EKC_OPEN(const void *blob, size_t bytes, void *out);
 int32_t ekc_host_open(const void *blob, uint64_t bytes);
 int32_t ekc_host_open(const void *blob, uint64_t bytes)
 {
-    return (int32_t)EKC_OPEN(blob, (size_t)bytes, &model);
+    return (int32_t)EKC_OPEN(blob, (size_t)bytes, model);
 }
 #else
 #define MODEL
-#ifdef EKC_RESET
-void EKC_RESET(void *state);
-ekc_status EKC_RUN(void *arena, void *state, const void *input, void *output);
-#else
-ekc_status EKC_RUN(void *arena, const void *input, void *output);
+#define MODEL_TYPE
 #endif
+#ifdef EKC_RESET
+void EKC_RESET(MODEL_TYPE void *state);
+ekc_status EKC_RUN(MODEL_TYPE void *arena, void *state, const void *input, void *output);
+#else
+ekc_status EKC_RUN(MODEL_TYPE void *arena, const void *input, void *output);
 #endif
 
 #define GUARD_BYTES 64u

@@ -103,7 +103,9 @@ def words_of(name: str, folder: Path, runtime: Path = RUNTIME_C) -> list[str]:
         made[-1].write_text(environment().get_template(f"apps/{harness.tables}").render(app=harness.app.tables()))
     if harness.network:
         made += _network(folder, runtime)
-    include = [f"-I{folder / 'include'}", "-DEK_DSP_EMULATED", "-DEK_CRC32_HOOK=fuzz_crc32"] if harness.network else ["-DEKC_TRACE"]
+    include = ["-DEKC_TRACE"]
+    if harness.network:
+        include = [f"-I{folder / 'include'}", "-DEK_DSP_EMULATED", "-DEK_CRC32_HOOK=fuzz_crc32"]
     include += [f"-I{runtime / part}" for part in ("include", "port", "apps", "frontend", "update")]
     return [*include, f"-I{HERE}", *map(str, (*made, *(runtime / source for source in harness.sources)))]
 

@@ -19,7 +19,7 @@ MOST_BYTES = 2 << 20  # of all corpora
 # (harness, source, from, to)
 PLANTED = (
     ("blob", "kernels/portable/ek_blob_check.c", "bytes != layout->total_bytes", "bytes > layout->total_bytes"),
-    ("blob", "kernels/portable/ek_blob_check.c", "|| bytes > layout->total_bytes - offset", ""),
+    ("blob", "kernels/portable/ek_blob_check.c", " || offset < end", ""),
     ("console", "port/ek_console.c", "count <= bytes - offset", "count <= bytes"),
     ("console", "port/ek_console.c", "count < EK_CONSOLE_MAX ? count : EK_CONSOLE_MAX", "count"),
     ("netpbm", "apps/ek_netpbm.c", " && frame->count < EK_NETPBM_TRUTHS", ""),
