@@ -1,9 +1,9 @@
 """What the checks of an update cost a Cortex-M4: bytes, instructions and stack.
 
-    python benchmarks/update_costs.py --monocypher DIR [--json]
+    python benchmarks/update_costs.py [--monocypher DIR] [--json]
 
-DIR has monocypher.c of Monocypher 4. Instructions are counted by unicorn, one by one. Needs a checkout,
-arm-none-eabi-gcc, unicorn and the package cryptography.
+DIR has monocypher.c of Monocypher 4, whose check stands beside edgekc's own. Instructions are counted by unicorn, one
+by one. Needs a checkout, arm-none-eabi-gcc, unicorn and the package cryptography.
 """
 
 from __future__ import annotations
@@ -27,16 +27,23 @@ RESULT = Path(__file__).resolve().parent / "results" / "update_costs.json"
 FOLDER = ROOT / "runtime_c" / "update"
 FLAGS = ("-std=c99", "-Os", "-mcpu=cortex-m4", "-mthumb", "-ffunction-sections", "-fdata-sections")
 STACK = 0x20020000
+BY_MONOCYPHER = "ed25519_check_by_monocypher"
+_CHECK = "result = ek_ed25519_check(signature, key, message, sizeof message) == 0;"
 # Text of a program for each: what is called, and the variable that tells whether it was right.
 CALLS = {
-    "ed25519_check": "result = ek_ed25519_check(signature, key, message, sizeof message) == 0;",
+    "ed25519_check": _CHECK,
+    BY_MONOCYPHER: _CHECK,
     "sha256_of_1024_bytes": (
         "static ek_sha256 hash; static uint8_t data[1024]; uint8_t digest[32];"
         "ek_sha256_start(&hash); ek_sha256_add(&hash, data, sizeof data); ek_sha256_end(&hash, digest);"
         "result = digest[0] == 0x5f && digest[31] == 0xef;"
     ),
 }
-SOURCES = {"ed25519_check": ("ed25519_monocypher", "sha512"), "sha256_of_1024_bytes": ("sha256",)}
+SOURCES = {
+    "ed25519_check": ("ed25519", "sha512"),
+    BY_MONOCYPHER: ("ed25519_monocypher", "sha512"),
+    "sha256_of_1024_bytes": ("sha256",),
+}
 
 
 def _array(name: str, data: bytes) -> str:
@@ -54,16 +61,18 @@ def _program(call: str) -> str:
     )
 
 
-def _linked(name: str, monocypher: Path, folder: Path) -> ELFFile:
+def _linked(name: str, monocypher: Path | None, folder: Path) -> ELFFile:
     (folder / "main.c").write_text(_program(CALLS[name]))
     sources = [FOLDER / f"ek_{source}.c" for source in SOURCES[name]]
-    sources += [monocypher / "monocypher.c"] if name == "ed25519_check" else []
-    command = ["arm-none-eabi-gcc", *FLAGS, "-nostartfiles", "-Wl,--gc-sections", f"-I{FOLDER}", f"-I{monocypher}"]
+    command = ["arm-none-eabi-gcc", *FLAGS, "-nostartfiles", "-Wl,--gc-sections", f"-I{FOLDER}"]
+    if name == BY_MONOCYPHER and monocypher is not None:
+        sources.append(monocypher / "monocypher.c")
+        command.append(f"-I{monocypher}")
     subprocess.run([*command, *map(str, [folder / "main.c", *sources]), "-o", str(folder / "it.elf")], check=True)
     return ELFFile(io.BytesIO((folder / "it.elf").read_bytes()))
 
 
-def costs(name: str, monocypher: Path) -> Mapping[str, int]:
+def costs(name: str, monocypher: Path | None) -> Mapping[str, int]:
     """Bytes of the functions and constants that it needs, without those of libc and of the program around it."""
     with tempfile.TemporaryDirectory() as folder:
         elf = _linked(name, monocypher, Path(folder))
@@ -98,10 +107,11 @@ def costs(name: str, monocypher: Path) -> Mapping[str, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--monocypher", type=Path, required=True, help="a folder with monocypher.c")
+    parser.add_argument("--monocypher", type=Path, help="a folder with monocypher.c")
     parser.add_argument("--json", action="store_true", help=f"write {RESULT.relative_to(ROOT)}")
     arguments = parser.parse_args()
-    found = {name: costs(name, arguments.monocypher) for name in CALLS}
+    names = [name for name in CALLS if name != BY_MONOCYPHER or arguments.monocypher is not None]
+    found = {name: costs(name, arguments.monocypher) for name in names}
     print(json.dumps(found, indent=1))
     if arguments.json:
         RESULT.write_text(json.dumps(found, indent=1) + "\n")

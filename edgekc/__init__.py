@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .api.reporting import Report, make_report
     from .api.results import Built, Costs, Evaluation, LayerCosts, Verification
     from .api.searching import Search, Trials, search, work
+    from .api.updatable import Installed, build_updatable, update_device, updates_of
     from .api.updates import KeyPair, Update, check_update, make_keys, network_of, sign_update
     from .boards.board import Board, load_board
     from .console.session import Way
@@ -78,6 +79,7 @@ __all__ = [
     "FormatError",
     "Injection",
     "Inspection",
+    "Installed",
     "Judgement",
     "KeyPair",
     "LayerCosts",
@@ -104,6 +106,7 @@ __all__ = [
     "Way",
     "__version__",
     "bench",
+    "build_updatable",
     "check",
     "check_tools",
     "check_update",
@@ -131,6 +134,8 @@ __all__ = [
     "search",
     "sign_update",
     "transfer",
+    "update_device",
+    "updates_of",
     "work",
 ]
 
@@ -151,6 +156,7 @@ _PLACES = {
     "api.reporting": ("Report", "make_report"),
     "api.results": ("Built", "Costs", "Evaluation", "LayerCosts", "Verification"),
     "api.searching": ("Search", "Trials", "search", "work"),
+    "api.updatable": ("Installed", "build_updatable", "update_device", "updates_of"),
     "api.updates": ("KeyPair", "Update", "check_update", "make_keys", "network_of", "sign_update"),
     "boards.board": ("Board", "load_board"),
     "console.session": ("Way",),

@@ -96,7 +96,7 @@ def compile_packed(
     """The second half of the walk, from the bytes of an .ekc; `where` is what errors call them."""
     packed = read(data, where)
     found = planned(packed.graph, target, log, goal)
-    check_fit(found, len(embedded(found, packed, data, form).data) if form.strip else len(data), target)
+    check_fit(found, len(embedded(found, packed, data, form).data) if form.strip or form.blob else len(data), target)
     files = generate(found, packed, data, name, target.name, form)
     _keep(keep, "40-packed.txt", dump(packed.graph))
     _keep(keep, "50-plan.txt", describe_plan(found))

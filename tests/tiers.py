@@ -214,6 +214,7 @@ NOT_FAST = (  # but for these: each takes a second or several, and a cheaper tes
     "unit/test_rows.py::test_with_room",
     "unit/test_testing.py::test_modules_are",
     "update/test_power_cuts.py",
+    "update/test_simulated_updates.py",
 )
 
 # Sweeps of which the default run has a sample, by the name of the test below tests/, or how it starts; other tests have

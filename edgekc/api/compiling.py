@@ -12,8 +12,9 @@ from ..boards.board import Board, load_board
 from ..errors import UsageError
 from ..figures import parse_bytes
 from ..files.output import check_dump, check_output, read_manifest
+from ..format.blob import check_fits
 from ..format.pack import pack
-from ..generate.embedded import Form, check_embed
+from ..generate.embedded import Check, Form, check_embed, check_form
 from ..generate.goals import check_goal
 from ..graph.ir import Stage
 from ..names import check_name, default_name
@@ -41,6 +42,8 @@ def compile(  # the name of the command
     ram: int | str | None = None,
     input_rows: bool = False,
     threads: int = 0,
+    blob: bool = False,
+    blob_for: str | Path | None = None,
     packages: Sequence[str] = (),
     sbom: bool = False,
     keep: str | Path | None = None,
@@ -70,6 +73,9 @@ def compile(  # the name of the command
         input_rows: the C has NAME_run_rows, which asks a callback for the rows of the input: it need not be in memory.
         threads: most parts of a layer that may run at the same time, 2 to 64. The C then has NAME_run_parallel, which
             hands them to a function of the caller's. Default: the C knows nothing of threads.
+        blob: the constants are not in the C, but in NAME.blob. NAME_open takes them from a region that the caller
+            names, after it has checked all of it (docs/blobs.md).
+        blob_for: as blob, and the blob is one for the code in this folder, which was compiled with blob earlier.
         packages: kinds of packages, such as `arduino` or `wasm`, whose files come too, below `packages/KIND`
             (docs/packages.md).
         sbom: a bill of materials, `sbom.cdx.json` (CycloneDX 1.6), comes into the folder and into each package.
@@ -78,17 +84,20 @@ def compile(  # the name of the command
         progress: is told which package is made.
 
     Raises:
-        UsageError: the model is float, the name is none for C or for a package, or the file cannot be read.
+        UsageError: the model is float, the name is none for C or for a package, or the file cannot be read; or the code
+            in `blob_for` would refuse the blob.
         BoardError: there is no such board.
         CapacityError: weights or arena alone are too large for the board; says by how much, and what to do.
         ModelError, FormatError, UnsupportedError, ToolError: as `load`.
     """
     target_board = board if isinstance(board, Board) else load_board(board)
     check_rounding(rounding)
-    goal, form = (
-        check_goal(optimise),
-        Form(check_embed(embed), strip, "run" if check_run else "ask" if check else "none"),
-    )
+    checked: Check = "run" if check_run else "ask" if check else "none"
+    blob = blob or blob_for is not None
+    goal, form = check_goal(optimise), check_form(Form(check_embed(embed), strip, checked, blob))
+    older = None if blob_for is None else read_manifest(Path(blob_for))
+    if blob and packages:
+        raise UsageError("--package does not go with --blob: a package's code has its constants", fix="leave one out")
     if isinstance(model, (str, Path)):
         name = name or default_name(Path(model))
         check_name(name)
@@ -104,6 +113,8 @@ def compile(  # the name of the command
     if ram is not None:
         target = replace(target, model_ram_bytes=parse_bytes(str(ram), "--ram"))
     found = compile_packed(data, source.where, name, target, goal=goal, log=log, keep=dumps, form=form)
+    if older is not None:
+        check_fits(json.loads(found.files["manifest.json"]), older, source.where, str(blob_for))
     files = with_packages(found.files, packages, progress, sbom=sbom) if packages or sbom else found.files
     return Program(
         files,

@@ -11,12 +11,12 @@ from typing import Any, Literal
 import numpy as np
 
 from ..boards.board import Board, load_board
-from ..console.session import BoardRun, Way, on_board, run_samples
+from ..console.session import BoardRun, Way, check_link, default_link, on_board, run_samples
 from ..emulate import host
 from ..emulate.device import run_image
 from ..errors import BoardError
 from ..firmware.build import Optimise, build_image
-from ..firmware.folder import build_firmware, firmware_folder
+from ..firmware.folder import build_firmware
 from ..flashing import run as flashing
 from ..flashing.records import Job, Tool
 from ..measure.stack import check_stack, stack_bound
@@ -99,9 +99,10 @@ def ask(
 
 def flash_job(folder: Path, board: Board, way: Way, optimise: Optimise) -> tuple[Tool, Job]:
     """The tool that programs the board, and what it is given; the program is built."""
-    tool = flashing.choose_tool(board, way.tool)
-    image = build_firmware(folder, board, optimise=optimise)
-    place = firmware_folder(folder, board, None, optimise=optimise)
+    tool, link, updates = flashing.choose_tool(board, way.tool), "", way.updates
+    if updates is not None:
+        link = check_link(board, way.link or default_link(board))
+    image = build_firmware(folder, board, link=link, optimise=optimise, updates=updates)
     return tool, flashing.make_job(
-        image, place, probe=way.probe, openocd_config=way.openocd_config, options=way.options
+        image, image.elf.parent, probe=way.probe, openocd_config=way.openocd_config, options=way.options
     )  # fmt: skip

@@ -81,7 +81,8 @@ class Update(tables.Shown):
         return [sheet]
 
 
-def _read(path: str | Path) -> bytes:
+def read_update(path: str | Path) -> bytes:
+    """A file of an update or a payload; UsageError where it cannot be read."""
     return read_file(Path(path), _LARGEST_FILE, why="the most that is read")
 
 
@@ -140,9 +141,9 @@ def sign_update(
     """
     target = Path(output)
     private = keys.load_private(Path(key))
-    base = None if delta_from is None else _read(delta_from)
+    base = None if delta_from is None else read_update(delta_from)
     data = package.sign(
-        _read(payload), private, sequence=sequence, security_counter=security_counter,
+        read_update(payload), private, sequence=sequence, security_counter=security_counter,
         network=network_of(network), key_id=key_id, least_key=least_key, base=base,
     )  # fmt: skip
     found, _ = package.check(data, private.public_key(), base=base, where=str(target))
@@ -165,7 +166,7 @@ def check_update(update: str | Path, *, key: str | Path, delta_from: str | Path 
     """
     path = Path(update)
     public = keys.load_public(Path(key))
-    data = _read(path)
-    base = None if delta_from is None else _read(delta_from)
+    data = read_update(path)
+    base = None if delta_from is None else read_update(delta_from)
     found, _ = package.check(data, public, base=base, where=str(path))
     return Update(path, len(data), found, not found.delta or base is not None)

@@ -9,7 +9,7 @@ from typing import Any
 from ..assets import CODEGEN, RUNTIME_C
 from ..boards.board import Board
 from ..errors import BoardError, UsageError
-from ..firmware.build import support_files
+from ..firmware.memory_map import support_files
 from ..firmware.toolchain import qemu_machine, qemu_name
 from ..graph.ir import Graph
 from ..names import of_kind

@@ -14,6 +14,7 @@ from ..errors import BoardError
 from ..files.toml_file import read_toml
 from .cores import CORES, Core
 from .schema import BoardFile, Boot, ConsoleFile, FlashTool, Link, MemoryKind, MemorySpeed, ProbeFile, explain, nearest
+from .slots import Slots, read_slots
 from .uart import FAMILIES, Step, Uart, check_uart
 
 SCHEMA = 1
@@ -99,6 +100,7 @@ class Board:
     console: Console | None
     timing: BoardTiming | None  # None: an emulator's board, or one whose data sheet nobody read
     power: BoardPower | None  # None: as for timing
+    slots: Slots | None  # for updates; None: nobody wrote down where
     boot: Boot
     library: str  # compiler target of the objects for an app; empty: the board is no library target
     source: str  # where the memory sizes come from
@@ -191,6 +193,8 @@ def _read(path: Path) -> Board:
     core = CORES[file.core]
     memories = tuple(Memory(m.name, m.kind, m.origin, m.size_bytes, m.speed) for m in file.memory)
     _check_memories(memories, core, path)
+    if file.updates is not None and not memories:
+        raise BoardError("key updates: there is no flash that edgekc places", where=str(path))
     _check_emulators(file, core, path)
     _check_probe(file, core, path)
     return Board(
@@ -208,6 +212,7 @@ def _read(path: Path) -> Board:
         console=None if file.console is None else _console(file.console, str(path)),
         timing=None if file.timing is None else BoardTiming(**file.timing.model_dump()),
         power=None if file.power is None else BoardPower(**file.power.model_dump()),
+        slots=None if file.updates is None else read_slots(file.updates, memories, str(path)),
         boot=file.boot,
         library=file.library,
         source=file.source,

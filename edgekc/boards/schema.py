@@ -156,6 +156,19 @@ class PowerFile(_Strict):
     source: Annotated[str, Field(min_length=1, description="document that says so")]
 
 
+class SlotFile(_Strict):
+    at: Annotated[_Word, Field(description="address of the slot, a multiple of 32")]
+    first_sector: Annotated[int, Field(ge=0, le=255, description="number of its first sector")]
+    sectors: Annotated[int, Field(ge=1, le=255, description="how many it consists of")] = 1
+
+
+class UpdatesFile(_Strict):
+    family: Annotated[str, Field(description="controller of the flash, one of the families below")]
+    slot_bytes: Annotated[int, Field(gt=1024, multiple_of=32, description="of each slot, of which a head takes 1024")]
+    slots: Annotated[list[SlotFile], Field(min_length=2, max_length=2, description="the two slots")]
+    source: Annotated[str, Field(min_length=1, description="document that says so")]
+
+
 class BoardFile(_Strict):
     schema_version: Annotated[Literal[1], Field(alias="schema", description="of these keys")]
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", description="of the board, in reports and folders")]
@@ -178,6 +191,9 @@ class BoardFile(_Strict):
     console: Annotated[ConsoleFile | None, Field(description="how the program on the board talks")] = None
     timing: Annotated[TimingFile | None, Field(description="how fast the board can run, for estimates")] = None
     power: Annotated[PowerFile | None, Field(description="what the chip takes, for estimates")] = None
+    updates: Annotated[
+        UpdatesFile | None, Field(description="where updates of the network go; left out where nobody wrote it down")
+    ] = None
     boot: Annotated[Boot, Field(description="what the boot ROM needs around the vector table")] = "plain"
     library: Annotated[
         str, Field(description="compiler target of objects for an app; needed where the core is a library's")
@@ -195,6 +211,8 @@ _TABLES: dict[str, type[_Strict]] = {
     "console.uart.setup": StepFile,
     "timing": TimingFile,
     "power": PowerFile,
+    "updates": UpdatesFile,
+    "updates.slots": SlotFile,
 }
 
 

@@ -9,7 +9,11 @@ import typer
 
 from . import way
 
-EXAMPLES = ("edgekc build out", "edgekc build out --board nucleo-f446re --optimise size -o firmware")
+EXAMPLES = (
+    "edgekc build out",
+    "edgekc build out --board nucleo-f446re --optimise size -o firmware",
+    "edgekc build out --updates update.pem.pub --link uart",
+)
 
 
 def build(
@@ -22,21 +26,31 @@ def build(
         ),
     ] = None,
     optimise: way.OptimiseFor = way.Optimised.speed,
+    updates: way.UpdateKeys = None,
+    link: way.UpdatesLink = "",
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite files of an earlier build that were changed.")
     ] = False,
     as_json: way.AsJson = False,
 ) -> None:
-    """Build the board's program: the model, startup, linker script and the measuring harness."""
+    """Build the board's program: the model, startup, linker script and the measuring harness.
+
+    With --updates it is the program that serves the console, and takes updates over it.
+    """
     from ..api.compiling import open_program
+    from ..api.updatable import build_updatable
     from ..tables import show
     from ..terminal import say_json
     from ..train.bars import bars
 
+    way.check_updates_link(link, updates)
     program = open_program(folder, board=board)
     with bars() as shown:
         shown.progress(f"build the program for {program.board.name}", 0, 0)
-        built = program.build(out, optimise=optimise.value, force=force)
+        if updates:
+            built = build_updatable(program, updates, out=out, link=link, optimise=optimise.value, force=force)
+        else:
+            built = program.build(out, optimise=optimise.value, force=force)
     if as_json:
         say_json(built.to_dict())
     else:

@@ -104,6 +104,16 @@ def compile_(
             "Default: the C knows nothing of threads.",
         ),
     ] = 0,
+    blob: Annotated[
+        bool,
+        typer.Option(
+            "--blob", help="Keep constants out of the C: NAME_open checks NAME.blob, wherever it lies, and takes them."
+        ),
+    ] = False,
+    blob_for: Annotated[
+        Path | None,
+        typer.Option("--blob-for", metavar="DIR", help="--blob, and refuse what is no blob for the code in DIR."),
+    ] = None,
     package: Annotated[
         list[str] | None,
         typer.Option(
@@ -156,6 +166,8 @@ def compile_(
             ram=ram,
             input_rows=input_rows,
             threads=threads,
+            blob=blob,
+            blob_for=blob_for,
             packages=package or (),
             sbom=sbom,
             keep=keep,

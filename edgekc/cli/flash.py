@@ -20,6 +20,8 @@ def flash(
     folder: way.Folder,
     board: way.OtherBoard = "",
     optimise: way.OptimiseFor = way.Optimised.speed,
+    updates: way.UpdateKeys = None,
+    link: way.UpdatesLink = "",
     probe: Annotated[
         str,
         typer.Option(
@@ -42,13 +44,16 @@ def flash(
 ) -> None:
     """Build the board's program, put it into its flash, read it back and compare every byte."""
     from ..api.compiling import open_program
+    from ..api.updatable import with_updates
     from ..console.session import Way
     from ..tables import show
     from ..terminal import say
     from ..train.bars import bars
 
+    way.check_updates_link(link, updates)
     program = open_program(folder, board=board)
-    reach = Way("", tool, probe, "", openocd_config, tuple(tool_option or ()), True, timeout_s)
+    reach = Way(link, tool, probe, "", openocd_config, tuple(tool_option or ()), True, timeout_s)
+    reach = with_updates(reach, program, updates or ())
     if dry_run:
         for line in program.flash_commands(reach, optimise=optimise.value):
             say(line)

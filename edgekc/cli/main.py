@@ -45,6 +45,7 @@ from . import (
     sign,
     simulate,
     transfer,
+    update,
     verify,
     worker,
 )
@@ -66,7 +67,7 @@ _COMMANDS: tuple[tuple[str, tuple[tuple[ModuleType, Callable[..., None]], ...]],
                       (run_command, run_command.run), (mlperf, mlperf.mlperf),
                       (simulate, simulate.simulate))),
     ("With devices in the field", ((keygen, keygen.keygen), (sign, sign.sign),
-                                   (check_signature, check_signature.check_signature))),
+                                   (check_signature, check_signature.check_signature), (update, update.update))),
     ("This machine", ((doctor, doctor.doctor), (fuzz, fuzz.fuzz))),
 )  # fmt: skip
 

@@ -28,6 +28,7 @@ def run(
     ] = 4,
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="A new file for the outputs.")] = None,
     optimise: way.OptimiseFor = way.Optimised.speed,
+    updates: way.UpdateKeys = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file of -o.")] = False,
     link: way.Link = "",
     probe: way.Probe = "",
@@ -44,6 +45,8 @@ def run(
 ) -> None:
     """Flash the board, run samples there, and print cycles and stack; over an emulated board's console too."""
     from ..api.compiling import open_program
+    from ..api.updatable import with_updates
+    from ..console.session import Way
     from ..files.output import check_writable, write_file
     from ..tables import show
     from ..terminal import say_json
@@ -56,6 +59,7 @@ def run(
         link or "auto", tool, probe, port, openocd_config, tool_option, flash=not no_flash, timeout_s=timeout_s,
         optimise=optimise.value,
     )  # fmt: skip
+    reach = with_updates(reach or Way(), program, updates or ())
     with bars() as shown:
         done = program.run_on_board(
             None if data is None else data.read_bytes(), samples=samples, way=reach, layers=layers,

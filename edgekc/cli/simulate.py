@@ -34,6 +34,9 @@ def simulate(
     brownout_after: Annotated[
         int | None, typer.Option(help="Lose power once, after so many instructions.", metavar="N")
     ] = None,
+    flash_cut: Annotated[
+        int | None, typer.Option(help="Lose power once, within the flash operation behind N others.", metavar="N")
+    ] = None,
     unplug_after: Annotated[
         int | None, typer.Option(help="Unplug the probe after so many accesses.", metavar="N")
     ] = None,
@@ -63,6 +66,7 @@ def simulate(
         flash_kb=flash_kb,
         protected=protected,
         brownout_after=brownout_after,
+        flash_cut=flash_cut,
         stuck=dict.fromkeys(map(_number, stuck or ()), 1),
     )
     trouble = Trouble(unplug_after=unplug_after, vanish_after=vanish_after)

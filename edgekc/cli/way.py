@@ -113,7 +113,26 @@ Data = Annotated[
     str,
     typer.Option("--data", metavar="DATA", help="Real samples: an .npz with x, or a folder or zip of images by class."),
 ]
+UpdateKeys = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--updates",
+        metavar="KEY",
+        help="The program answers the console and takes updates signed with this key's private half; may be repeated.",
+    ),
+]
+UpdatesLink = Annotated[
+    str, typer.Option("--link", metavar="LINK", help="With --updates: the console's line. Default: the board's first.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def check_updates_link(link: str, updates: list[Path] | None) -> None:
+    """UsageError for a line of a program that has none."""
+    from ..errors import UsageError
+
+    if link and not updates:
+        raise UsageError("--link is for --updates", fix="leave it out, or name a key with --updates")
 
 
 def make_way(

@@ -27,6 +27,10 @@ COUNTS_INSTRUCTIONS = 256  # added to the counter by a program on a simulator, w
 FLAGS = ("the stack overflowed", "wrote beside arena, input or output", "changed its input")
 
 
+class RefusedError(ToolError):
+    """The program on the board knows the request not, or not at this time."""
+
+
 class Line(Protocol):
     """A byte stream to the board, which may lose, change and invent bytes."""
 
@@ -168,6 +172,21 @@ class Console:
         """The output of one layer, by as many runs as it takes."""
         return self._read(size, lambda at, count: (LAYER, struct.pack("<III", index, at, count)), self.patience.run_s)
 
+    def service(self, kind: int, payload: bytes, *, computes: bool, exact: int) -> bytes:
+        """The reply to a request of another part of the program; RefusedError where it has no such part.
+
+        Args:
+            computes: it may take as long as an inference.
+            exact: bytes of the reply.
+        """
+        wait_s = self.patience.run_s if computes else self.patience.answer_s
+        return self._ask(kind, payload, wait_s, exact=exact)
+
+    def tell(self, kind: int, payload: bytes) -> None:
+        """Sends a request once, and does not wait for its reply."""
+        self.sequence = self.sequence % 255 + 1
+        self._send(encode(Frame(kind, self.sequence, payload)))
+
     def _read(self, size: int, ask: Callable[[int, int], tuple[int, bytes]], wait_s: float) -> bytes:
         data = b""
         while len(data) < size:
@@ -203,7 +222,8 @@ class Console:
         if frame.sequence != self.sequence:
             return False
         if frame.kind == REFUSED:
-            raise self._error(f"the board refuses: {frame.payload.decode(errors='replace')}", "flash it again")
+            said = frame.payload.decode(errors="replace")
+            raise RefusedError(f"the board refuses: {said}", where=self.where, fix="flash it again")
         return frame.kind == kind | REPLY
 
     def _send(self, data: bytes) -> None:

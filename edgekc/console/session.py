@@ -25,6 +25,7 @@ from ..firmware.build import Image, Optimise
 from ..firmware.elf import read_elf
 from ..firmware.folder import build_firmware, firmware_folder
 from ..firmware.toolchain import qemu_machine, qemu_name, qemu_path
+from ..firmware.updates import Updates
 from ..flashing import remote
 from ..flashing.openocd import connect
 from ..flashing.records import Job
@@ -111,7 +112,7 @@ def open_line(image: Image, job: Job, link: str, tool: str, port: str, timeout_s
         elif link in ("semihosting", "uart") and emulated:
             line = ProcessLine(_qemu_command(image, link), job.folder)
         elif link == "uart":
-            line = _port(only_serial_port(f"board {board.name}"), _baud(board), timeout_s)
+            line = serial_line(board, "", timeout_s)
         elif rtt_port:
             line = SocketLine("127.0.0.1", rtt_port, timeout_s)
         elif link == "rtt" and board.probe is not None and tool == "pyocd":
@@ -124,6 +125,11 @@ def open_line(image: Image, job: Job, link: str, tool: str, port: str, timeout_s
             yield line
         finally:
             line.close()
+
+
+def serial_line(board: Board, port: str, timeout_s: float) -> Line:
+    """The port that carries the console of a program on the board; empty: the only USB serial port."""
+    return _port(port or only_serial_port(f"board {board.name}"), _baud(board), timeout_s)
 
 
 def _port(port: str, baud: int, timeout_s: float) -> Line:
@@ -215,6 +221,7 @@ class Way:
     flash: bool = True  # program it first
     timeout_s: float = 60.0  # for an inference, and each step
     optimise: Optimise = "speed"
+    updates: Updates | None = None  # whose updates the program takes; None: nobody's
 
 
 @contextmanager
@@ -225,8 +232,9 @@ def on_board(folder: Path, board: Board, way: Way, *, trace: bool) -> Iterator[t
         BoardError, CapacityError, FlashError, ToolError, UsageError: as build_firmware, flash and open_line.
     """
     link = check_link(board, way.link or default_link(board))
-    out = firmware_folder(folder, board, None, link=link, optimise=way.optimise)
-    image = build_firmware(folder, board, out, trace=trace, link=link, optimise=way.optimise)
+    updates = way.updates
+    out = firmware_folder(folder, board, None, link=link, optimise=way.optimise, updates=updates is not None)
+    image = build_firmware(folder, board, out, trace=trace, link=link, optimise=way.optimise, updates=updates)
     emulated = board.probe is None or (board.core.system == "linux" and not (way.probe or way.tool))
     tool = choose_tool(board, way.tool) if not emulated else None
     job = make_job(image, out, probe=way.probe, openocd_config=way.openocd_config, options=way.options)

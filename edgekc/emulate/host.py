@@ -6,7 +6,7 @@ import ctypes
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ..files.output import read_manifest
 from ..files.stopping import in_threads
 from ..firmware import objects
 from ..firmware.toolchain import Compiler, host_compiler
+from ..format.blob import read_blob
 from ..graph.ir import Array
 
 _GUARD_BYTES = 64  # as in ekc_host.c
@@ -34,6 +35,7 @@ class HostProgram:
     manifest: dict[str, Any]
     library: ctypes.CDLL
     trace: bool
+    blob: Array  # uint8, on 16 bytes: which the network reads; empty: its constants are in its code
     folder: tempfile.TemporaryDirectory[str]
 
 
@@ -52,6 +54,7 @@ def build(folder: Path, *, trace: bool = False, flags: Sequence[str] = _FLAGS) -
         f"-DEKC_RUN={manifest['name']}_run",
         *([f"-DEKC_RESET={manifest['name']}_reset"] if manifest.get("state_bytes") else []),
         *(["-DEKC_TRACE"] if trace else []),
+        *(_opening(manifest) if "blob" in manifest else []),
     ]
     compile_flags = [*flags, *defines, f"-I{folder / 'include'}"]
     targets = [library.with_name(f"{i}.o") for i in range(len(sources))]
@@ -64,7 +67,34 @@ def build(folder: Path, *, trace: bool = False, flags: Sequence[str] = _FLAGS) -
         return build(folder, trace=trace, flags=[f for f in flags if f != "-march=native"])
     if done.returncode != 0:
         raise ToolError(f"the host compiler failed: {done.stderr.strip()[:2000]}", where=str(folder))
-    return HostProgram(manifest, ctypes.CDLL(str(library)), trace, temporary)
+    program = HostProgram(manifest, ctypes.CDLL(str(library)), trace, _blob_of(folder, manifest), temporary)
+    if "blob" in manifest:
+        _open(program, folder)
+    return program
+
+
+def _opening(manifest: Mapping[str, Any]) -> list[str]:
+    """For a network whose constants are in a blob: NAME_model has three pointers, and two numbers of each edge."""
+    edges = len(manifest["inputs"]) + len(manifest["outputs"])
+    return [f"-DEKC_OPEN={manifest['name']}_open", f"-DEKC_MODEL_BYTES={3 * 8 + 8 * edges}"]
+
+
+def _blob_of(folder: Path, manifest: Mapping[str, Any]) -> Array:
+    if "blob" not in manifest:
+        return np.zeros(0, np.uint8)
+    data = np.frombuffer(read_blob(folder, manifest), np.uint8)
+    room = np.zeros(data.size + _ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % _ALIGNMENT
+    room[start : start + data.size] = data
+    return room[start : start + data.size]
+
+
+def _open(program: HostProgram, folder: Path) -> None:
+    address, size = ctypes.c_void_p(program.blob.ctypes.data), ctypes.c_uint64(program.blob.size)
+    opened = program.library.ekc_host_open(address, size)
+    if opened != 0:
+        name = program.manifest["name"]
+        raise VerifyError(f"{name}_open refuses a blob that edgekc takes: status {opened}", where=str(folder))
 
 
 def _compile(

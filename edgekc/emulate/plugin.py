@@ -232,8 +232,8 @@ def _merged(blocks: Iterable[Block]) -> tuple[Block, ...]:
 def image_regions(image: Path, arena_bytes: int) -> tuple[Region, ...]:
     """What the network function may touch in an image of edgekc's harness.
 
-    Flash is read-only; of RAM the arena, state, input (read-only), output and stack, and nothing else: the
-    model has no static RAM, and the harness's is none of its business.
+    Flash is read-only; of RAM the arena, state, input (read-only), output, stack, and what an opened blob gave
+    (read-only), and nothing else: the model has no static RAM, and the harness's is none of its business.
 
     Args:
         image: the linked ELF.
@@ -251,6 +251,9 @@ def image_regions(image: Path, arena_bytes: int) -> tuple[Region, ...]:
         if name in buffers:
             low, high = buffers[name].address, buffers[name].address + buffers[name].size_bytes
             regions.append(Region(name, low + guard, high - guard, access))
+    if "opened" in buffers:  # what NAME_open gave, of a network whose constants are in a blob
+        low = buffers["opened"].address
+        regions.append(Region("opened", low, low + buffers["opened"].size_bytes, READ))
     limit, top = elf.symbol("ek_stack_limit"), elf.symbol("ek_stack_top")
     if limit is not None and top is not None:
         regions.append(Region("stack", limit.address, top.address, READ | WRITE | STACK))

@@ -21,7 +21,8 @@ BUILD = "build"  # folder below an output folder for what was built from it, by 
 FIRMWARE_FILE = "firmware.json"  # lists the files of such a build
 _MANIFEST = "manifest.json"
 _OWN_HASH = "sha256"  # of a listing: of its text without this line
-_TOOLS_FILES = ("readback.bin", "chip.bin", "image.uf2")  # what `edgekc flash` adds to a build
+# What `edgekc flash` adds to a build, and an emulated board's updates.
+_TOOLS_FILES = ("readback.bin", "chip.bin", "image.uf2", "slots.bin")
 _ANYTHING = "anything"  # instead of a hash: the content does not matter
 _ANOTHER_FOLDER = "name a new or empty folder"
 _NAMED = 5  # files that an error names

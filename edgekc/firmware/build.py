@@ -12,22 +12,20 @@ from typing import Any, Literal
 
 from ..assets import RUNTIME_C
 from ..boards import uart
-from ..boards.board import Board, Memory
+from ..boards.board import Board
 from ..errors import BoardError, ToolError, UsageError
 from ..files.output import read_manifest
 from ..files.place import save
 from ..files.stopping import in_threads
+from ..format.blob import read_blob
+from ..generate.words import c_words
 from ..templates import environment
 from . import boot2, objects
+from . import updates as updating
+from .memory_map import HARNESS_RAM_BYTES, STACK_MIN_BYTES, support_files
 from .overflow import too_large
 from .toolchain import Compiler, arm_compiler, library_compiler
 
-# The stack gets what the first RAM region has left, up to 64 KiB (more would only take time to paint),
-# and the linker refuses less than 1 KiB: the harness and a few kernels' frames.
-STACK_MIN_BYTES = 1024
-STACK_MAX_BYTES = 64 * 1024
-# RAM of the harness itself beside the three buffers: guards and variables.
-_HARNESS_RAM_BYTES = 512
 _PORT = RUNTIME_C / "port"
 _COMPILE_TIMEOUT_S = 300
 _AT = Path("/")  # where compilers run: debug information says it, and it is to be the same for every user
@@ -80,6 +78,7 @@ def build_image(
     trace: bool = False,
     link: str = "",
     served: Served = CONSOLE,
+    updates: updating.Updates | None = None,
     optimise: Optimise = "speed",
     compiler: Compiler | None = None,
     extra_flags: Sequence[str] = (),
@@ -91,6 +90,7 @@ def build_image(
         link: rtt, uart, semihosting or stdio: the program serves the console over that line; empty: it reads
             input.bin and writes output.bin and report.txt.
         served: what it serves over the line, if not the console.
+        updates: whose updates it takes over its console; None: nobody's. Its slots are no flash of the program's.
         optimise: for what the compiler optimises the model's code.
         extra_flags: for the model's code, after all others.
         link_flags: from the model's objects to arguments for the linker, before all others.
@@ -115,15 +115,20 @@ def build_image(
     riscv = "riscv" in board.features
 
     templates = environment()
-    view = {"name": name, "upper": name.upper(), "bare": bare, "state": "STATE" in sizes}
+    view = {"name": name, "upper": name.upper(), "bare": bare, "state": "STATE" in sizes, "blob": "blob" in manifest}
+    slots = updating.slots_of(board, manifest) if updates is not None else None
+    placed, ram_bytes, stack_bytes = board, sum(sizes.values()), STACK_MIN_BYTES
+    if slots is not None:
+        placed, ram_bytes = updating.without_slots(board, slots), ram_bytes + updating.in_ram(slots)
+        stack_bytes = updating.STACK_BYTES
     if link:
         view |= {"layers": len(manifest["layers"]), "clock_hz": board.console.clock_hz if board.console else 0}
-        view |= served.view
+        view |= {"updates": slots is not None, **served.view}
     main = served.template if link else "harness.c.j2"
     save(out / "harness.c", templates.get_template(main).render(view))
     ours = [out / "harness.c"]
     if bare:
-        for made, text in support_files(board, sum(sizes.values())).items():
+        for made, text in support_files(placed, ram_bytes, stack_bytes).items():
             save(out / made, text)
         port = "riscv" if riscv else "cortexm"
         ours += [out / "startup.c", _PORT / f"ek_{port}.c", _PORT / "ek_semihost.c"]
@@ -135,12 +140,17 @@ def build_image(
     if link:
         ours += [*(_PORT / source for source in served.sources)]
         ours += [_uart(board, out) if link == "uart" else _PORT / f"ek_link_{link}.c"]
-    theirs = sorted((source_dir / "src").glob("*.c"))
+    if updates is not None and slots is not None:
+        text = templates.get_template("updates.c.j2").render(view | updating.view(updates, slots, board))
+        save(out / "updates.c", text)
+        ours += [out / "updates.c", *updating.sources(slots, RUNTIME_C)]
+    theirs = sorted((source_dir / "src").glob("*.c")) + _embedded_blob(source_dir, manifest, out)
 
     flags = _compile_flags(chosen, board, source_dir, out, "speed", trace=trace)
     objects = out / "obj"
     objects.mkdir(exist_ok=True)
     console = ["-DEK_CONSOLE_FILES"] if link and bare else []
+    console += [f"-I{RUNTIME_C / 'update'}"] if updates is not None else []
     jobs = [(path, objects / f"ekh_{path.stem}.o", [*flags, *console]) for path in ours]
     # What the caller chooses is for the model's code; the harness measures it and stays as it is.
     model = [*_compile_flags(chosen, board, source_dir, out, optimise, trace=trace), *extra_flags]
@@ -157,7 +167,7 @@ def build_image(
     own = link_flags([target for _, target, _ in jobs[len(ours) : len(ours) + len(theirs)]]) if link_flags else ()
     command = [*(chosen.linker or chosen.command), *own, *_link_flags(chosen, board, out, map_file)]
     command += [*linked, "-o", str(elf)]
-    printed = _link(command, board, manifest, sum(sizes.values()))
+    printed = _link(command, placed, manifest, ram_bytes + stack_bytes)
     laid_out = printed.encode() if chosen.family == "zig" else map_file.read_bytes()
     save(map_file, laid_out.replace(os.fsencode(f"{out}/"), b""))  # the same wherever the folder lies
     return Image(
@@ -196,6 +206,17 @@ def build_library(
         targets.append(out / f"{path.stem}.o")
         _compile(compiler, board, path, targets[-1], flags)
     return tuple(targets)
+
+
+def _embedded_blob(folder: Path, manifest: dict[str, Any], out: Path) -> list[Path]:
+    """A C source with the blob, for a network that takes its constants from one."""
+    if "blob" not in manifest:
+        return []
+    data = read_blob(folder, manifest)
+    path = out / f"{manifest['name']}_data.c"
+    view = {"name": manifest["name"], "words": len(data) // 4, "text": c_words(data)}
+    save(path, environment().get_template("blob.c.j2").render(view))
+    return [path]
 
 
 def _uart(board: Board, out: Path) -> Path:
@@ -249,64 +270,6 @@ def _check_needs(manifest: dict[str, Any], board: Board) -> None:
             where=f"board {board.name}",
             fix=f"compile it with --board {board.name}",
         )
-
-
-def support_files(board: Board, buffers_bytes: int) -> dict[str, str]:
-    """startup.c and link.ld of a bare board, by name.
-
-    Args:
-        buffers_bytes: of arena, input, output and state, for which a region of RAM is chosen.
-    """
-    startup = "startup_riscv.c.j2" if "riscv" in board.features else "startup.c.j2"
-    views = {startup: _startup_view(board), "link.ld.j2": _link_view(board, buffers_bytes)}
-    made = {name: environment().get_template(name).render(view) for name, view in views.items()}
-    return {"startup.c": made[startup], "link.ld": made["link.ld.j2"]}
-
-
-def _startup_view(board: Board) -> dict[str, Any]:
-    features = board.features
-    return {
-        "board": board.name,
-        "core": board.core.name,
-        "fpu": bool(features & {"fpu", "mve"}),
-        "mve": "mve" in features,
-        "fault_status": "thumb1" not in features,  # ARMv6-M has HardFault only, and no CFSR
-        "vector_table_offset": board.vector_table_offset,
-        "image_definition": board.boot in ("rp2350", "rp2350-riscv"),
-    }
-
-
-def _link_view(board: Board, buffers_bytes: int) -> dict[str, Any]:
-    return {
-        "board": board.name,
-        "memories": [
-            {
-                "name": memory.name,
-                "access": "rx" if memory.kind == "flash" else "rwx",
-                "origin": f"0x{memory.origin:08X}",
-                "length": str(memory.size_bytes),
-            }
-            for memory in board.memories
-        ],
-        "boot2": board.boot == "rp2040",
-        "image_definition": board.boot in ("rp2350", "rp2350-riscv"),
-        "riscv": "riscv" in board.features,  # whose compilers have sections for small data
-        "flash": board.flash.name,
-        "ram": board.ram.name,
-        "arena_region": arena_region(board, buffers_bytes).name,
-        "stack_min_bytes": STACK_MIN_BYTES,
-        "stack_max_bytes": STACK_MAX_BYTES,
-    }
-
-
-def arena_region(board: Board, buffers_bytes: int) -> Memory:
-    """Where arena, input and output go: beside the stack if they fit, else the first RAM that holds them."""
-    first, *others = (memory for memory in board.memories if memory.kind == "ram")
-    needed = buffers_bytes + _HARNESS_RAM_BYTES
-    if needed + STACK_MIN_BYTES <= first.size_bytes:
-        return first
-    # None is large enough: the first one, for whose overflow the linker then gives the number.
-    return next((memory for memory in others if needed <= memory.size_bytes), first)
 
 
 def _compile_flags(
@@ -363,7 +326,7 @@ def _compile(compiler: Compiler, board: Board, source: Path, target: Path, flags
         )
 
 
-def _link(command: Sequence[str], board: Board, manifest: Mapping[str, Any], buffers_bytes: int) -> str:
+def _link(command: Sequence[str], board: Board, manifest: Mapping[str, Any], ram_bytes: int) -> str:
     """What the linker printed on standard output."""
     done = _run(command, board)
     if done.returncode == 0:
@@ -373,7 +336,7 @@ def _link(command: Sequence[str], board: Board, manifest: Mapping[str, Any], buf
     found = re.findall(r"region [`'\"](\w+)['\"]:? overflowed by (\d+) bytes", done.stderr)
     over = {region: max(int(n) for r, n in found if r == region) for region, _ in found}
     if over:
-        raise too_large(over, board, manifest, buffers_bytes + _HARNESS_RAM_BYTES + STACK_MIN_BYTES)
+        raise too_large(over, board, manifest, ram_bytes + HARNESS_RAM_BYTES)
     raise ToolError(f"the linker failed: {_first_error(done.stderr)}", where=f"board {board.name}")
 
 

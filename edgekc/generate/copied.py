@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..assets import runtime_file
+from .blobs import SOURCES as BLOB_SOURCES
 from .checks import SOURCES
 from .embedded import Form
 from .plan import Plan
@@ -14,7 +15,8 @@ from .row_sources import SOURCE
 def copied_sources(plan: Plan, form: Form) -> list[str]:
     """The C files that the network needs, sorted."""
     files = {f"{stem}.c" for s in plan.steps for stem in (s.kernel.symbol, *s.kernel.sources)}
-    return sorted({*files, *[SOURCE] * bool(plan.groups), *(() if form.check == "none" else SOURCES)})
+    checks = (*(() if form.check == "none" else SOURCES), *(BLOB_SOURCES if form.blob else ()))
+    return sorted({*files, *[SOURCE] * bool(plan.groups), *checks})
 
 
 def all_headers(roots: Sequence[str], files: Mapping[str, bytes]) -> list[str]:

@@ -38,17 +38,20 @@ class Form:
             kernel lays out constants in an order of its own: these would be there twice.
         check: ask: the C has NAME_check, which finds damage of constants. run: NAME_run compares layer tables too,
             before it reads them.
+        blob: the C holds none of the constants, and takes those that kernels read from a region that it is given.
     """
 
     embed: Embed = "auto"
     strip: bool = False
     check: Check = "none"
+    blob: bool = False
 
     @property
     def options(self) -> str:
         """Of the command line, for the front matter; those of the default are left out."""
         checked = {"none": "", "ask": " --check", "run": " --check-run"}[self.check]
-        return f" --embed {self.embed}" * (self.embed != "auto") + " --strip" * self.strip + checked
+        embed = f" --embed {self.embed}" * (self.embed != "auto")
+        return embed + " --strip" * self.strip + checked + " --blob" * self.blob
 
 
 DEFAULT = Form()
@@ -60,6 +63,17 @@ def check_embed(embed: str) -> Embed:
         if embed == known:
             return known  # type: ignore[no-any-return]
     raise UsageError(f"--embed {embed!r}; expected auto, array or file")
+
+
+def check_form(form: Form) -> Form:
+    """UsageError where it asks for what a network whose constants are in a blob cannot have."""
+    if form.blob and form.check != "none":
+        option = "--check-run" if form.check == "run" else "--check"
+        what = f"{option} does not go with --blob: NAME_open checks the blob's CRC-32s, and may be called at any time"
+        raise UsageError(what, fix=f"leave out {option}")
+    if form.blob and form.embed != "auto":
+        raise UsageError("--embed does not go with --blob: the C embeds nothing", fix="leave out --embed")
+    return form
 
 
 def as_files(form: Form, *parts: bytes) -> bool:
@@ -118,7 +132,7 @@ def embedded(plan: Plan, packed: Packed, data: bytes, form: Form) -> Embedded:
         data: the bytes of the .ekc file that `packed` was read from.
     """
     data, any_rewritten = rewritten(plan.steps, packed, data)
-    strip = form.strip or any(step.kernel.lays_out is not None for step in plan.steps)
+    strip = form.strip or form.blob or any(step.kernel.lays_out is not None for step in plan.steps)
     held = _stripped(packed, data, _read(plan)) if strip else _whole(packed, data)
     if form.check != "none":
         held = replace(held, parts=(*held.parts, *_behind_codebooks(packed, held)))

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ..graph.fixedpoint import DOUBLE, SINGLE
-from ..graph.op import LAID_OUT, Field, Param, Struct
+from ..graph.op import LAID_OUT, Field, Number, Param, Struct
 from ..graph.scratch import Region, offsets
 
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A number that the code takes from a blob: which of its learned numbers."""
+
+    index: int
+
+
+Value = Param | Held | Mapping[str, Number | Held]
 _ROUNDING = {SINGLE: "EK_ROUND_SINGLE", DOUBLE: "EK_ROUND_DOUBLE"}  # ek_rounding.h
 
 
 def fields_of(
-    fields: Sequence[Field], values: Mapping[str, Param], places: Mapping[str, int], laid_out: int | None
+    fields: Sequence[Field], values: Mapping[str, Value], places: Mapping[str, int], laid_out: int | None
 ) -> list[str]:
     """Designated initialisers: pointers one a line and nested structs, then numbers packed into lines."""
     missing = {name for _, name in fields} ^ set(values)
@@ -23,6 +33,8 @@ def fields_of(
         if isinstance(ctype, Struct):
             assert isinstance(value, Mapping), f"{name}: expected a value for each field of {ctype.name}"
             lines += [f".{name} = {{", *_indented(fields_of(ctype.fields, value, places, laid_out)), "},"]
+        elif isinstance(value, Held):
+            numbers.append(f".{name} = {'' if ctype == 'int32_t' else f'({ctype})'}LEARNED({value.index}),")
         elif isinstance(value, Mapping):
             raise AssertionError(f"{name}: {ctype} is no struct")
         elif value == LAID_OUT:

@@ -15,6 +15,8 @@ from ..graph.op import LAID_OUT
 from ..names import in_comment, params_names
 from ..templates import environment
 from .arena_map import arena_json
+from .blobs import HEADER as BLOB
+from .blobs import BlobView, Numbers, blob_view, code_of, numbers_of
 from .checks import HEADER as CHECK
 from .checks import CheckView, check_view
 from .copied import all_headers, copied_sources
@@ -26,6 +28,7 @@ from .parts import PartsView, parts_view
 from .plan import Location, Plan, Step
 from .rewritten import copies
 from .row_sources import HEADER, GroupView, groups, pointer
+from .source_lines import lines_of
 
 MANIFEST_VERSION = 1
 _CACHE_LINE = 64  # bytes; a load across two of them takes twice as long
@@ -51,6 +54,7 @@ class _EdgeView:
     offset: int
     scale: str
     zero_point: int
+    member: str  # of a blob's model
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,9 @@ class _NetView:
     single: bool  # some of it computes in float
     reset: tuple[str, ...]  # statements
     headers: tuple[str, ...]
-    edges: tuple[_EdgeView, ...]
+    edges: tuple[_EdgeView, ...]  # inputs, then outputs
+    inputs: int
+    outputs: int
     layers: tuple[_LayerView, ...]
     words: int
     ekc_bytes: int  # of the file
@@ -107,6 +113,7 @@ class _NetView:
     input_row_bytes: int
     most_parts: int  # of a layer; 0: the C knows nothing of threads
     check: CheckView | None
+    blob: BlobView | None  # which the constants are in
 
 
 def edges(tensors: Sequence[Tensor], places: Sequence[int]) -> tuple[Edge, ...]:
@@ -128,20 +135,25 @@ def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str, for
     """
     net = _net_view(plan, packed, data, name, board, form)
     files: dict[str, bytes] = {f"{name}.ekc": data}
-    for template, path in (
-        ("network.h.j2", f"include/{name}.h"),
-        ("data.h.j2", f"include/{name}_data.h"),
-        ("network.c.j2", f"src/{name}.c"),
-        ("data_file.c.j2" if net.ekc_file else "data.c.j2", f"src/{name}_data.c"),
-        ("CMakeLists.txt.j2", "CMakeLists.txt"),
-    ):
-        files[path] = _render(template, net)
+    templates = {
+        f"include/{name}.h": "network.h.j2",
+        f"include/{name}_data.h": "data.h.j2",
+        f"src/{name}.c": "network.c.j2",
+        f"src/{name}_data.c": "data_file.c.j2" if net.ekc_file else "data.c.j2",
+        "CMakeLists.txt": "CMakeLists.txt.j2",
+    }
+    for path, template in templates.items():
+        if net.blob is None or not path.endswith(("_data.c", "_data.h")):
+            files[path] = _render(template, net)
+    if net.blob is not None:
+        files[f"{name}.blob"] = net.blob.data
     for file, parts in ((net.ekc_file, net.sections), (net.laid_out_file, net.laid_out)):
         if file:
             files[f"include/{file}"] = b"".join(part.data for part in parts)
     for source in copied_sources(plan, form):
         files[f"src/{source}"] = runtime_file(source).read_bytes()
-    for header in all_headers((*net.headers, *([PARALLEL] if plan.most_parts else [])), files):
+    ours = [*[PARALLEL] * bool(plan.most_parts), *[BLOB] * form.blob]
+    for header in all_headers((*net.headers, *ours), files):
         files[f"include/{header}"] = runtime_file(header).read_bytes()
     files["manifest.json"] = _manifest(plan, packed, files, net, board)
     return files
@@ -161,10 +173,15 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, fo
     params = _params(plan)
     by_rows = {group.first: group for group in groups(plan, params, [_comment(step) for step in plan.steps])}
     held = embedded(plan, packed, data, form)
-    layers = tuple(_layer_view(i, step, params[i], held, laid_out, by_rows.get(i)) for i, step in enumerate(plan.steps))
+    numbers = numbers_of(plan) if form.blob else Numbers()
+    layers = tuple(
+        _layer_view(i, step, params[i], held, laid_out, by_rows.get(i), numbers) for i, step in enumerate(plan.steps)
+    )
     own_order = b"".join(s.data for s in laid_out.values())
     check = check_view(form, held.parts, tuple(laid_out.values()), layers)
-    in_files = as_files(form, held.data, own_order)
+    in_files = not form.blob and as_files(form, held.data, own_order)
+    reset = tuple(_resets(plan, held, numbers))
+    code = code_of(plan, layers, reset, copied_sources(plan, form)) if form.blob else ()
     shapes = " and ".join(_shape(e.shape) for e in inputs) + " -> " + " and ".join(_shape(e.shape) for e in outputs)
     return _NetView(
         name=name,
@@ -183,12 +200,15 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, fo
         uses_state=_uses(plan, "state"),
         uses_input=bool(plan.groups) or _uses(plan, "input"),  # a group may be fed with rows of it
         single=any(t.dtype == "float32" for t in graph.tensors.values()),
-        reset=tuple(_resets(plan, held)),
+        reset=reset,
         headers=tuple(
             sorted({*(s.kernel.header for s in plan.steps), *[HEADER] * bool(by_rows), *[CHECK] * bool(check)})
         ),
         check=check,
+        blob=blob_view(plan, held, laid_out, numbers, code) if form.blob else None,
         most_parts=plan.most_parts,
+        inputs=len(inputs),
+        outputs=len(outputs),
         edges=tuple(_edge_views(name, "INPUT", inputs) + _edge_views(name, "OUTPUT", outputs)),
         layers=layers,
         words=len(held.data) // 4,
@@ -201,7 +221,7 @@ def _net_view(plan: Plan, packed: Packed, data: bytes, name: str, board: str, fo
         laid_out=tuple(laid_out.values()),
         ekc_file=file_name(f"{name}_ekc", held.data) if in_files else "",
         laid_out_file=file_name(f"{name}_laid_out", own_order) if in_files and own_order else "",
-        sources=tuple(sorted([f"{name}.c", f"{name}_data.c", *copied_sources(plan, form)])),
+        sources=tuple(sorted([f"{name}.c", *[f"{name}_data.c"] * (not form.blob), *copied_sources(plan, form)])),
         input_rows=next((group.rows.feed for group in plan.groups if group.rows.feed), 0),
         input_row_bytes=next((group.rows.tensors[0].row_bytes for group in plan.groups if group.rows.feed), 0),
     )
@@ -211,7 +231,7 @@ def _uses(plan: Plan, space: str) -> bool:
     return any(at is not None and at.space == space for s in plan.steps for at in (*s.inputs, s.output, s.scratch))
 
 
-def _resets(plan: Plan, held: Embedded) -> list[str]:
+def _resets(plan: Plan, held: Embedded, numbers: Numbers) -> list[str]:
     """C that gives each state its first value."""
     out = []
     for state, offset in zip(plan.graph.states, plan.state_offsets, strict=True):
@@ -219,7 +239,8 @@ def _resets(plan: Plan, held: Embedded) -> list[str]:
         if state.start in held.offsets:
             out.append(f"memcpy({place}, BYTES({held.offsets[state.start]}), {len(first)}u);")
         else:
-            out.append(f"memset({place}, {first[0]}, {len(first)}u);")
+            fill = f"LEARNED({numbers.fills[state.start]})" if state.start in numbers.fills else first[0]
+            out.append(f"memset({place}, {fill}, {len(first)}u);")
     return out
 
 
@@ -245,13 +266,15 @@ def _edge_views(name: str, direction: str, items: Sequence[Edge]) -> list[_EdgeV
         called = word if called.lower() == word else f"{word} {called}"  # no "input input"
         comment = f"{called}: {e.dtype} {_shape(e.shape)}, {e.bytes} bytes"
         # repr gives the shortest decimal that is the same double, and so the same float.
-        views.append(_EdgeView(comment, f"{name.upper()}_{direction}{number}", e.offset, f"{e.scale!r}f", e.zero_point))
+        macro, member = f"{name.upper()}_{direction}{number}", f"{word}s[{i}]"
+        views.append(_EdgeView(comment, macro, e.offset, f"{e.scale!r}f", e.zero_point, member))
     return views
 
 
 def _layer_view(
-    index: int, step: Step, params: str, held: Embedded, laid_out: Mapping[int, Part], group: GroupView | None
-) -> _LayerView:
+    index: int, step: Step, params: str, held: Embedded, laid_out: Mapping[int, Part], group: GroupView | None,
+    numbers: Numbers,
+) -> _LayerView:  # fmt: skip
     view, kernel = step.view, step.kernel
     some_rows = step.rows or step.parts
     values = kernel.params(view if some_rows is None else some_rows.view)
@@ -261,7 +284,8 @@ def _layer_view(
     arguments = [f"&{params}"]
     arguments += [pointer(location) for location in step.inputs] + [pointer(step.output)]
     regions = step.rows.regions if step.rows is not None else kernel.scratch(view) if kernel.scratch is not None else ()
-    fields = fields_of(kernel.fields, values, held.offsets, laid_out[index].offset if index in laid_out else None)
+    ours = numbers.held(index, values)
+    fields = fields_of(kernel.fields, ours, held.offsets, laid_out[index].offset if index in laid_out else None)
     if kernel.scratch is not None:
         arguments.append(pointer(step.scratch) if step.scratch is not None else "NULL")
     return _LayerView(
@@ -305,7 +329,7 @@ def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], net: _NetView
     source = files[f"src/{name}.c"].decode().splitlines()
     params, layers = _params(plan), []
     for i, step in enumerate(plan.steps):
-        first, last = _lines_of(source, i, step, params[i])
+        first, last = lines_of(source, i, step, params[i])
         layers.append(
             {
                 "index": i,
@@ -345,25 +369,10 @@ def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], net: _NetView
         "sections": [{"kind": s.kind.name.lower(), "offset": s.offset, "bytes": s.nbytes} for s in packed.sections],
         **({"embedded": [part.to_dict() for part in net.sections if part.names]} if net.stripped else {}),
         **({} if net.check is None else {"check": net.check.to_dict()}),
+        **({} if net.blob is None else {"blob": net.blob.to_dict(name)}),
         "layers": layers,
     }
     return list_files(manifest, files)
-
-
-def _lines_of(source: Sequence[str], index: int, step: Step, params: str) -> tuple[int, int]:
-    """The first and the last line of a layer's statement."""
-    if step.rows is None:
-        call = (
-            f"    {step.kernel.symbol}(&{params},"
-            if step.parts is None
-            else f"    parallel(pool, {len(step.parts.calls)}, part_{params},"
-        )
-        line = next(n for n, text in enumerate(source, 1) if text.startswith(call))
-        return line, line
-    trace, cases = f"{' ' * 16}ekc_trace({index}, ", (f"{' ' * 12}case ", f"{' ' * 12}default: ")
-    last = next(n for n, text in enumerate(source, 1) if text.startswith(trace)) - 1
-    first = next(n for n in range(last, 0, -1) if source[n - 1].startswith(cases)) + 1
-    return first, last
 
 
 def _states_json(plan: Plan) -> list[dict[str, Any]]:

@@ -24,6 +24,26 @@ LAID_OUT = "laid out"  # the address of what Kernel.lays_out made
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """A number of a kernel's parameters that training changes, and what the kernel's arithmetic is defined for.
+
+    Attributes:
+        low: the least that it may be.
+        high: the most.
+        left: another learned number, by which its negative is shifted to the left.
+        most: what that may give at most.
+    """
+
+    low: int
+    high: int
+    left: str = ""
+    most: int = 0
+
+
+MULTIPLIER, RIGHT_SHIFT = Learned(0, 2**31 - 1), Learned(-31, 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Struct:
     """A C struct that parameters of several operators nest (runtime_c/include/ek_layer.h)."""
 
@@ -300,6 +320,8 @@ class Op:
         far_zero: its output's zero point may lie beyond int8 (ops/shared/anchored.py).
         joins_at_most: how many inputs its kernels put behind one another along `axis`; several nodes do it for more.
             0: it does no such thing.
+        learned: numbers of its kernels' parameters, by the field's name, that training changes, beside zero points and
+            activations (generate/blobs.py). In a blob they may be anything in their ranges; all others are code.
     """
 
     name: str
@@ -326,6 +348,7 @@ class Op:
     wide: bool = False
     deep: bool = False
     far_zero: bool = False
+    learned: Callable[[View], Mapping[str, Learned]] = lambda view: {}
     cases: Callable[[np.random.Generator], list[Case]] = field(default=lambda rng: [])
 
 

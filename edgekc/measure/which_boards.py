@@ -13,7 +13,8 @@ from typing import Any
 from ..boards.board import Board, Memory
 from ..errors import CapacityError
 from ..files.output import read_manifest, write_folder
-from ..firmware.build import STACK_MIN_BYTES, build_image
+from ..firmware.build import build_image
+from ..firmware.memory_map import STACK_MIN_BYTES
 from ..pipeline import compile_model, compile_packed, target_of
 from ..progress import Progress, silent
 from .ledger import embedded_sections, read_ledger

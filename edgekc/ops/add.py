@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Rows, View
+from ..graph.op import MULTIPLIER, Case, IntAttrs, Interval, Kernel, Learned, Lowered, Op, Param, Rows, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import FloatHalf, SourceOp
 from . import add_s16, binary_nearest_s16
@@ -94,6 +94,14 @@ def _params(view: View) -> dict[str, Param]:
 
 def _is_half(view: View, prefix: str) -> bool:
     return (view[prefix + "multiplier"], view[prefix + "shift"]) == HALF
+
+
+def _learned(view: View) -> dict[str, Learned]:
+    """Which operand has the larger scale is code where the two are broadcast differently: the loops say it too."""
+    loops, right = ew.loops(view), Learned(1, 31)
+    found = dict(y_negative=Learned(-(2**31), 0), y_right=right, out_multiplier=MULTIPLIER, out_right=right)
+    alike = all(loops[f"a_{axis}"] == loops[f"b_{axis}"] for axis in ("outer", "mid", "inner"))
+    return {**found, "swap": Learned(0, 1)} if alike else found
 
 
 FIELDS = (
@@ -188,6 +196,7 @@ OP = Op(
     validate=validate,
     channels=channelwise,
     elementwise=True,
+    learned=_learned,
     cases=cases,
 )
 SOURCE = SourceOp(

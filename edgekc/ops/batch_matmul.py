@@ -16,7 +16,7 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import DOUBLE, INT32_MAX, SINGLE, clamp_int8, quantize_multiplier, requantize
 from ..graph.ir import Array, Role, constant
-from ..graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, View
+from ..graph.op import MULTIPLIER, Case, IntAttrs, Kernel, Learned, Lowered, Op, Param, View
 from ..graph.scratch import Region, Regions
 from ..graph.source import FloatHalf, SourceOp
 from . import batch_matmul_s16
@@ -37,6 +37,11 @@ def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
     acc = np.matmul(turn(a, attrs["adj_x"]), turn(b, attrs["adj_y"]))  # exact: below 2**53
     value = requantize(acc.astype(np.int64), attrs["multiplier"], attrs["shift"], attrs["rounding"])
     return [clamp_int8(value, attrs["out_zero"], attrs["act_min"], attrs["act_max"])]
+
+
+def _most_shift(view: View) -> int:
+    """The most by which a sum of products may be shifted to the left, as `validate` has it."""
+    return (INT32_MAX // 2 // (255 * 255 * depth(view))).bit_length() - 1
 
 
 def validate(view: View) -> None:
@@ -170,6 +175,7 @@ OP = Op(
     kernels=KERNELS,
     macs=lambda view: math.prod(view.out.shape[1:]) * depth(view),
     validate=validate,
+    learned=lambda view: dict(multiplier=MULTIPLIER, shift=Learned(-31, _most_shift(view))),
     cases=cases,
 )
 SOURCES = (

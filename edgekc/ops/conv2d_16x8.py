@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import ModelError
 from ..graph.fixedpoint import INT32_MAX, quantize_multiplier
 from ..graph.ir import Array
-from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Learned, Lowered, Op, Param, Shape, View
 from ..graph.scratch import Region, Regions
 from .shared import int16, ring
 from .shared import linear as lin
@@ -21,6 +21,7 @@ from .shared.operands import DENSE
 
 ATTRS = (*lin.WINDOW, *int16.CLAMP)
 MOST_TAPS = 508  # whose products, of up to 2**22 each, fit 32 bits
+_NARROW_SHIFT = -16  # the least that one multiplication does
 
 
 def infer(attrs: IntAttrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -91,12 +92,18 @@ def _channels(view: View) -> ChannelRule | None:
     return channelwise_filters(view) if _groups(view) == view.out.shape[3] else None
 
 
+def learned(view: View) -> dict[str, Learned]:
+    """A `narrow` layer takes its shifts from words: ek_wide_requant_narrow."""
+    lowest = _NARROW_SHIFT if output_params(view)["narrow"] else -31
+    return dict(multiplier=Learned(0, int16.REDUCED_LIMIT - 1), shift=Learned(lowest, int16.HIGHEST_SHIFT))
+
+
 def output_params(view: View) -> dict[str, Param]:
     """Values for FIELDS, but for the window and the groups."""
     values: dict[str, Param] = {name: view.operand(name).name for name in ("weights", "bias", "multiplier", "shift")}
     values.update({name: view[name] for name in int16.CLAMP}, step=int(view.multiplier.shape[0] > 1))
     reaches = int16.reach(view.weights.value, view.bias.value)
-    return {**values, "narrow": int(reaches.max() <= INT32_MAX and int(view.shift.value.min()) >= -16)}
+    return {**values, "narrow": int(reaches.max() <= INT32_MAX and int(view.shift.value.min()) >= _NARROW_SHIFT)}
 
 
 def _params(view: View) -> dict[str, Param]:
@@ -335,5 +342,6 @@ OP = Op(
     wide=True,
     deep=True,
     channels=_channels,
+    learned=learned,
     cases=cases,
 )

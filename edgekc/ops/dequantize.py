@@ -70,6 +70,7 @@ OP = Op(
         ),
     ),
     validate=validate,
+    learned=lambda view: dict(scale=single.POSITIVE),
     cases=cases,
     single=True,
 )

@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import INT32_MAX
 from ..graph.ir import Array, Role, Tensor, constant
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Operand, Param, View
+from ..graph.op import Case, IntAttrs, Interval, Kernel, Learned, Lowered, Op, Operand, Param, View
 from ..graph.scratch import Region
 from .shared import dense, int16
 from .shared import linear as lin
@@ -20,6 +20,7 @@ from .shared.operands import DENSE
 
 PART = 23  # bits of each half of a multiplier
 LOWEST_SHIFT, HIGHEST_SHIFT = -31, 22
+_HALF = Learned(0, (1 << PART) - 1)  # of a multiplier
 BITS = 41  # of accumulators: times a half of a multiplier they fit 63 bits and a sign
 ACCUMULATOR_LIMIT = 1 << BITS - 1
 DOUBLE_BITS = 53  # of numbers that LiteRT's double precision holds
@@ -234,5 +235,6 @@ OP = Op(
     wide=True,
     deep=True,
     channels=lambda view: None if int16.is_deep(view) else lin.mixing_rule(channel_axis=1),
+    learned=lambda view: dict(multiplier=_HALF, fraction=_HALF, shift=Learned(LOWEST_SHIFT, HIGHEST_SHIFT)),
     cases=cases,
 )

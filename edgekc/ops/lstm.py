@@ -15,7 +15,21 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import DOUBLE, quantize_multiplier, requantize, rounding_divide_by_pot
 from ..graph.ir import Array, Role, constant
-from ..graph.op import Case, Constant, IntAttrs, Kernel, Lowered, Op, Operand, Param, Shape, View
+from ..graph.op import (
+    MULTIPLIER,
+    RIGHT_SHIFT,
+    Case,
+    Constant,
+    IntAttrs,
+    Kernel,
+    Learned,
+    Lowered,
+    Op,
+    Operand,
+    Param,
+    Shape,
+    View,
+)
 from ..graph.scratch import Region
 from ..graph.source import SourceOp
 from .shared import fixed16
@@ -26,6 +40,7 @@ from .shared.testing import fills
 # cell_bits: integer bits of a cell. clip: the most that a cell holds, 0 where all of int16 may be.
 ATTRS = ("cell_bits", "clip", "hidden_multiplier", "hidden_shift", "out_zero")
 GATES = 4  # input, forget, cell, output
+_CELLS = dict(cell_bits=Learned(0, fixed16.MOST_BITS), clip=Learned(0, fixed16.INT16_MAX))
 LIMIT = 2**30  # of scaled sums: such a sum and 16 bits fit 32
 
 _KEPT = Operand("kept")
@@ -213,6 +228,7 @@ OP = Op(
     kernels=KERNELS,
     macs=lambda view: view.x.shape[1] * math.prod(view.operand("gates").shape),
     validate=validate,
+    learned=lambda view: dict(hidden_multiplier=MULTIPLIER, hidden_shift=RIGHT_SHIFT, **_CELLS),
     cases=cases,
 )
 SOURCE = SourceOp("sequence_lstm", lower, becomes="lstm", operands=SOURCE_OPERANDS)

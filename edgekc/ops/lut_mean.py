@@ -14,7 +14,21 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import clamp_int8, quantize_multiplier
 from ..graph.ir import Array, Quant, Role, Tensor, constant
-from ..graph.op import Case, ChannelRule, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.op import (
+    MULTIPLIER,
+    RIGHT_SHIFT,
+    Case,
+    ChannelRule,
+    IntAttrs,
+    Interval,
+    Kernel,
+    Learned,
+    Lowered,
+    Op,
+    Param,
+    Shape,
+    View,
+)
 from ..graph.source import SourceOp
 from .shared import reduce
 from .shared.channels import channelwise_shared
@@ -74,6 +88,11 @@ def validate(view: View) -> None:
         raise ModelError(f"the sum of {count} values of up to {most} overflows 32 bits")
     if not -31 <= view["shift"] <= 0:
         raise ModelError(f"shift {view['shift']} of a mean")
+
+
+def _learned(view: View) -> dict[str, Learned]:
+    most = _MOST // reduce.count(view)
+    return dict(multiplier=MULTIPLIER, shift=RIGHT_SHIFT, table=Learned(-most, most))
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:
@@ -141,6 +160,7 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     channels=channels,
+    learned=_learned,
     cases=cases,
 )
 SOURCE = SourceOp("mean_of_table", lower, operands=(X, TABLE))

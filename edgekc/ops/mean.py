@@ -17,7 +17,7 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import DOUBLE, INT32_MAX, clamp_int8, requantize
 from ..graph.ir import Array
-from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.op import MULTIPLIER, RIGHT_SHIFT, Case, IntAttrs, Interval, Kernel, Lowered, Op, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp
 from . import mean_nearest, mean_s16
 from .shared import int16, reduce
@@ -182,6 +182,7 @@ OP = Op(
     ranges=ranges,
     validate=validate,
     channels=reduce.channels,
+    learned=lambda view: dict(multiplier=MULTIPLIER, shift=RIGHT_SHIFT),
     cases=cases,
 )
 SOURCE = SourceOp("mean", lower, FloatHalf(_real, _in_torch, reduce.ties, scales_along=True))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array
-from ..graph.op import Case, IntAttrs, Interval, Lowered, Op, Param, Rows, View
+from ..graph.op import MULTIPLIER, Case, IntAttrs, Interval, Learned, Lowered, Op, Param, Rows, View
 from ..graph.source import FloatHalf, SourceOp
 from . import binary_nearest_s16, mul_nearest, mul_s16
 from .shared import broadcast, int16
@@ -107,6 +107,7 @@ OP = Op(
     validate=validate,
     channels=channelwise,
     elementwise=True,
+    learned=lambda view: dict(multiplier=MULTIPLIER, shift=Learned(-31, MAX_SHIFT)),
     cases=cases,
 )
 SOURCE = SourceOp("mul", lower, FloatHalf(real, lambda torch, view, operands: real(view, operands), channelwise_ties))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array, Role
-from ..graph.op import Case, Constant, IntAttrs, Interval, Lowered, Op, Operand, Rows, Shape, View
+from ..graph.op import MULTIPLIER, Case, Constant, IntAttrs, Interval, Learned, Lowered, Op, Operand, Rows, Shape, View
 from ..graph.source import FloatHalf, SourceOp
 from .shared import broadcast
 from .shared import elementwise as ew
@@ -115,6 +115,10 @@ OP = Op(
     validate=validate,
     channels=channelwise,
     elementwise=True,
+    learned=lambda view: {
+        **dict(multiplier=MULTIPLIER, shift=Learned(-31, MAX_SHIFT)),
+        **dict(steep_multiplier=MULTIPLIER, steep_shift=Learned(-31, MAX_STEEP)),
+    },
     cases=cases,
 )
 SOURCE = SourceOp(

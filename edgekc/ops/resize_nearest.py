@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..graph.ir import Array, Role, constant
-from ..graph.op import Case, Constant, IntAttrs, Interval, Kernel, Lowered, Op, Operand, Param, Shape, View
+from ..graph.op import Case, Constant, IntAttrs, Interval, Kernel, Learned, Lowered, Op, Operand, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp
 from .shared import int16, resize
 from .shared.channels import channelwise_shared
@@ -128,6 +128,7 @@ OP = Op(
     wide=True,
     moves=True,
     channels=channelwise_shared,
+    learned=lambda view: {name: Learned(0, view.x.shape[axis] - 1) for name, axis in (("rows", 1), ("columns", 2))},
     cases=cases,
 )
 SOURCE = SourceOp(

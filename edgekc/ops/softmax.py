@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import ModelError, UnsupportedError
 from ..graph.fixedpoint import INT32_MAX, quantize_multiplier, rounding_divide_by_pot, rounding_doubling_high_mul
 from ..graph.ir import Array
-from ..graph.op import Case, IntAttrs, Kernel, Lowered, Op, Param, Shape, View
+from ..graph.op import MULTIPLIER, Case, IntAttrs, Kernel, Learned, Lowered, Op, Param, Shape, View
 from ..graph.source import FloatHalf, SourceOp
 from . import softmax_s16
 from .shared import int16
@@ -25,6 +25,7 @@ from .shared.testing import fills
 
 ATTRS = ("multiplier", "shift", "diff_min")
 DIFF_BITS = 5  # integer bits of the scaled difference to the row's maximum
+_FARTHEST = (2**DIFF_BITS - 1) << (31 - DIFF_BITS)  # of such a difference
 SUM_BITS = 12  # integer bits of the sum of exponentials
 MAX_DEPTH = 2**SUM_BITS - 1  # each exponential is at most 1
 
@@ -92,8 +93,7 @@ def scale_attrs(real: float) -> dict[str, int]:
 
 def validate(view: View) -> None:
     """Differences must keep within 5 integer bits once they are scaled."""
-    limit = (2**DIFF_BITS - 1) << (31 - DIFF_BITS)
-    if view["shift"] < 0 or not 0 <= -view["diff_min"] << view["shift"] <= limit:
+    if view["shift"] < 0 or not 0 <= -view["diff_min"] << view["shift"] <= _FARTHEST:
         raise ModelError(f"softmax with shift {view['shift']} and diff_min {view['diff_min']}")
 
 
@@ -181,6 +181,9 @@ OP = Op(
     reference=reference,
     kernels=KERNELS,
     validate=validate,
+    learned=lambda view: dict(
+        multiplier=MULTIPLIER, shift=Learned(0, 30), diff_min=Learned(-_FARTHEST, 0, left="shift", most=_FARTHEST)
+    ),
     cases=cases,
 )
 SOURCE = SourceOp("softmax", lower, FloatHalf(_real, _in_torch, fixed_quant=UNIT), makes_probabilities=True)

@@ -13,7 +13,21 @@ import numpy as np
 
 from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array, Role, constant
-from ..graph.op import Case, ChannelRule, Constant, IntAttrs, Interval, Kernel, Lowered, Op, Operand, Param, Shape, View
+from ..graph.op import (
+    Case,
+    ChannelRule,
+    Constant,
+    IntAttrs,
+    Interval,
+    Kernel,
+    Learned,
+    Lowered,
+    Op,
+    Operand,
+    Param,
+    Shape,
+    View,
+)
 from ..graph.source import FloatHalf, SourceOp, Tie
 from .shared import int16
 from .shared.channels import channelwise_shared
@@ -44,6 +58,12 @@ def validate(view: View) -> None:
     indices, size = view.indices.value, view.x.shape[view["axis"]]
     if indices.dtype != np.int16 or indices.view(np.uint16).max() >= size:
         raise ModelError(f"an index outside of the {size} values of axis {view['axis']}")
+
+
+def _learned(view: View) -> dict[str, Learned]:
+    """Indices of 16 bits with a sign; others are any, since the kernel bounds them."""
+    size = view.x.shape[view["axis"]]
+    return {"indices": Learned(0, size - 1)} if size <= 1 << 15 else {}
 
 
 def _axis(view: View) -> int:
@@ -156,6 +176,7 @@ OP = Op(
     wide=True,
     moves=True,
     order=_order,
+    learned=_learned,
     cases=cases,
 )
 SOURCE = SourceOp("take", lower, FloatHalf(_real, _in_torch, _ties, shares_scale=True), clamps=False)

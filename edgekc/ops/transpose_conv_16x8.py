@@ -88,5 +88,6 @@ OP = Op(
     wide=True,
     deep=True,
     channels=lambda view: None if int16.is_deep(view) else lin.mixing_rule(channel_axis=3, always_padded=True),
+    learned=conv2d_16x8.learned,
     cases=cases,
 )

@@ -45,9 +45,12 @@ def build(source: Compiled | Mapping[str, bytes], *, trace: bool = False) -> byt
             layer wrote; of layers that run by rows after each of their calls.
 
     Raises:
-        ToolError: zig is not installed, or refuses a source.
+        ToolError: zig is not installed, or refuses a source; or the network's constants are in a blob.
     """
-    return module(net_of(files_of(source)), trace=trace)
+    files = files_of(source)
+    if any(path.endswith(".blob") for path in files):
+        raise ToolError("its constants are in a blob, which a module does not hold", fix="compile it without --blob")
+    return module(net_of(files), trace=trace)
 
 
 def module(net: Net, *, trace: bool = False) -> bytes:

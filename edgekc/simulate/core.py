@@ -24,6 +24,7 @@ _EXCP_UNDEFINED, _EXCP_PREFETCH, _EXCP_BKPT, _EXCP_EXIT = 1, 3, 7, 8
 _HARD_FAULT, _SYSTICK = 3, 15
 _CFSR_BITS = {"undefined": 1 << 16, "data": 1 << 9 | 1 << 15, "fetch": 1 << 8, "other": 1 << 17}
 _EXC_RETURN = 0xFFFFFFE0  # and above
+_ENDINGS = ("bkpt", "reset", "power")  # of a run, which are no fault
 _FRAME = tuple(getattr(arm, f"UC_ARM_REG_{name}") for name in ("R0", "R1", "R2", "R3", "R12", "LR"))
 _FLOATS = tuple(getattr(arm, f"UC_ARM_REG_S{i}") for i in range(16))
 REGISTERS = (
@@ -42,10 +43,15 @@ class Bus(Protocol):
 
 
 class Core:
-    """Runs in slices: `run` returns when its budget is spent, or says why the core stopped."""
+    """Runs in slices: `run` returns when its budget is spent, or says why the core stopped.
 
-    def __init__(self, bus: Bus, flash: Flash, system: System) -> None:
-        self.bus, self.flash, self.system = bus, flash, system
+    Args:
+        exact: each instruction counts when its block of code is entered. Otherwise a slice counts as a whole, also
+            where it ends early, which is some times as fast.
+    """
+
+    def __init__(self, bus: Bus, flash: Flash, system: System, *, exact: bool) -> None:
+        self.bus, self.flash, self.system, self.exact = bus, flash, system, exact
         self.ram_buffer = (ctypes.c_uint8 * RAM_BYTES)()
         self.ram = memoryview(self.ram_buffer).cast("B")
         self.ram[:] = _POWER_UP * RAM_BYTES
@@ -71,7 +77,8 @@ class Core:
         self.uc.mem_map(SYSTEM_MEMORY, SYSTEM_MEMORY_BYTES, unicorn.UC_PROT_READ)
         for base, size in PERIPHERALS:
             self.uc.mmio_map(base, size, self._mmio_read, base, self._mmio_write, base)
-        self.uc.hook_add(unicorn.UC_HOOK_BLOCK, self._block)
+        if self.exact:
+            self.uc.hook_add(unicorn.UC_HOOK_BLOCK, self._block)
         self.uc.hook_add(unicorn.UC_HOOK_INTR, self._interrupt)
         self.uc.hook_add(unicorn.UC_HOOK_MEM_WRITE_PROT, self._flash_write)
         self.uc.hook_add(unicorn.UC_HOOK_MEM_READ_UNMAPPED | unicorn.UC_HOOK_MEM_WRITE_UNMAPPED, self._unmapped)
@@ -163,7 +170,7 @@ class Core:
 
         Returns:
             Empty when the budget is spent; "bkpt" at a BKPT instruction or a breakpoint, "reset" if the
-            program asked for one, "lockup".
+            program asked for one, "power" if it failed, "lockup".
         """
         self._forget_code()
         self._set_breakpoints(tuple(self.system.breakpoints()))
@@ -177,7 +184,9 @@ class Core:
             if self.idle:
                 self.system.cycles = self._stop_at
                 continue
-            reason = self._start(0)
+            reason = self._start(0 if self.exact else self._stop_at - self.system.cycles)
+            if not self.exact:
+                self.system.cycles = self._stop_at
             if reason:
                 return reason
         return "lockup" if self.lockup else ""
@@ -200,7 +209,7 @@ class Core:
         return reason
 
     def _start(self, count: int) -> str:
-        """Starts Unicorn; exceptions are taken here. Empty, "bkpt" or "reset"."""
+        """Starts Unicorn; exceptions are taken here. Empty, or one of _ENDINGS."""
         self._stopped = ""
         if self.pc >= _EXC_RETURN:
             self._stopped = "fetch"
@@ -217,9 +226,9 @@ class Core:
         reason = self._stopped
         if reason in ("return", "fetch") and self.pc >= _EXC_RETURN and self.handler():
             self._leave()
-        elif reason not in ("", "bkpt", "reset"):
+        elif reason and reason not in _ENDINGS:
             self.fault(reason)
-        return reason if reason in ("bkpt", "reset") else ""
+        return reason if reason in _ENDINGS else ""
 
     def _forget_code(self) -> None:
         if self.code_changed or self.flash.changed:

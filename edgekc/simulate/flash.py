@@ -6,7 +6,9 @@ Behaviour by RM0402 (STM32F412 reference manual), section 3, "Embedded flash mem
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+from .cuts import Doubt, PowerCut
 
 BASE = 0x08000000
 SECTORS = (16384,) * 4 + (65536,) + (131072,) * 7  # bytes of each; 1 MB (RM0402, table 4)
@@ -45,7 +47,26 @@ class Flash:
         self._apply_stuck(BASE, SIZE)
         self.option_bytes = _OPTCR_ERASED
         self.changed = True  # since the core last looked: its translated code is stale
+        self.operations = 0  # writes and erased sectors so far
+        self.reprogrammed = 0  # writes to bytes of which a bit was 0, which flash with ECC would refuse
+        self.cut: PowerCut | None = None  # the next loss of power
+        self.on_cut: Callable[[], None] = lambda: None
+        self._is_off = False  # since a cut
+        self._doubt = Doubt(self.memory)
         self.reset()
+
+    def fill(self, content: bytes) -> None:
+        """What the whole flash holds from now on, with no bit in doubt."""
+        self.memory[:] = content
+        self._doubt = Doubt(self.memory)
+        self._apply_stuck(BASE, SIZE)
+        self.changed = True
+
+    def power_up(self) -> None:
+        """After a loss of power; bits that one has left in doubt read as something."""
+        self._is_off = False
+        self._doubt.settle()
+        self.changed = True
 
     def reset(self) -> None:
         """What a system reset does: the locks close, the option bytes are loaded."""
@@ -121,10 +142,29 @@ class Flash:
             self.sr |= WRPERR | OPERR
             return
         for sector in chosen:
-            low = sum(SECTORS[:sector])
-            self.memory[low : low + SECTORS[sector]] = b"\xff" * SECTORS[sector]
-            self._apply_stuck(BASE + low, SECTORS[sector])
+            self._operate(sum(SECTORS[:sector]), b"\xff" * SECTORS[sector], erases=True)
         self._done("erase")
+
+    def _operate(self, at: int, data: bytes, *, erases: bool) -> None:
+        """A write or an erased sector, from offset `at` on; nothing where power has failed, and half of it where it
+        fails now."""
+        if self._is_off:
+            return
+        held = self.memory[at : at + len(data)]
+        after = data if erases else bytes(a & b for a, b in zip(held, data, strict=True))
+        here = self.cut is not None and self.cut.operation == self.operations
+        self.operations += 1
+        self.reprogrammed += not erases and any(byte != 0xFF for byte in held)
+        if here and self.cut is not None and self.cut.within:
+            self._doubt.tear(at, after, self.cut, erases=erases)
+        else:
+            held[:] = after
+            self._doubt.end(at, data, erases=erases)
+        self._apply_stuck(BASE + at, len(data))
+        if here:
+            self.cut = None
+            self._is_off = self.changed = True
+            self.on_cut()
 
     def _option_control(self, value: int) -> None:
         if self.optcr & OPTLOCK:
@@ -161,10 +201,7 @@ class Flash:
         elif self._closed(debugger_attached) or self._write_protected(sector_at(address)):
             self.sr |= WRPERR | OPERR
         else:
-            at = address - BASE
-            for i, byte in enumerate(data):
-                self.memory[at + i] &= byte
-            self._apply_stuck(address, len(data))
+            self._operate(address - BASE, data, erases=False)
             self._done("program")
 
     def read(self, address: int, count: int, *, debugger_attached: bool) -> bytes:

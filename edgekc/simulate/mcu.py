@@ -10,6 +10,7 @@ from unicorn import arm_const as arm
 from . import flash as flash_module
 from . import system as s
 from .core import PERIPHERALS, RAM, RAM_BYTES, REGISTERS, SYSTEM_MEMORY, SYSTEM_MEMORY_BYTES, Core
+from .cuts import PowerCut
 from .flash import BusError, Flash
 from .jtag import BOUNDARY_SCAN_IDCODE, CORE_IDCODE
 
@@ -37,13 +38,16 @@ class Chip:
     write_protected_sectors: frozenset[int] = frozenset()
     stuck: dict[int, int] = field(default_factory=dict)  # flash address -> bits that read 0
     brownout_after: int | None = None  # instructions; then, once, it loses power for a moment
+    flash_cut: int | None = None  # flash operations; then, once, it loses power within the next one
 
 
 class Mcu:
-    def __init__(self, chip: Chip) -> None:
+    """The chip; `exact` as in Core."""
+
+    def __init__(self, chip: Chip, *, exact: bool = True) -> None:
         self.flash = Flash(chip.stuck)
         self.system = s.System()
-        self.core = Core(self, self.flash, self.system)
+        self.core = Core(self, self.flash, self.system, exact=exact)
         self.chip = chip
         self._rom = _system_memory(chip)
         self.peripherals: dict[int, int] = {}  # registers that nothing here acts on: they read as written
@@ -54,6 +58,8 @@ class Mcu:
         self.reset_held = False  # the NRST pin
         self._sticky = 0
         self._brownout = chip.brownout_after
+        self.flash.cut = None if chip.flash_cut is None else PowerCut(chip.flash_cut)
+        self.flash.on_cut = self._lose_power
         if chip.protected:
             self.flash.option_bytes = self.flash.option_bytes & ~0xFF00 | 0x5500
         for sector in chip.write_protected_sectors:
@@ -66,7 +72,15 @@ class Mcu:
         self.core.ram[:] = b"\xdb" * RAM_BYTES
         self.enabled = False
         self.control = 0
+        self.flash.power_up()
         self.reset()
+
+    def _lose_power(self) -> None:
+        """Within an operation of the flash, which the program or a debugger began."""
+        if self.core.active:
+            self.core.stop("power")
+        else:
+            self.brown_out()
 
     def brown_out(self) -> None:
         """From any thread: power is lost for a moment, before the core next runs."""
@@ -97,11 +111,11 @@ class Mcu:
 
     def run(self, budget: int) -> None:
         """Lets the core run about that many instructions, if it runs at all."""
-        if not self.running:
-            return
-        if self._brownout is not None and self.system.cycles >= self._brownout:
+        if self._brownout is not None and self.system.cycles >= self._brownout:  # of a core that is halted, too
             self._brownout = None
             self.power_cycle()
+            return
+        if not self.running:
             return
         reason = self.core.run(budget)
         if reason:
@@ -111,6 +125,8 @@ class Mcu:
     def _stopped(self, reason: str) -> None:
         if reason == "reset":
             self.reset()
+        elif reason == "power":
+            self.power_cycle()
         elif reason == "bkpt":
             if self.enabled:
                 self._halt(s.DFSR_BKPT)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
+from ..format.blob import layout_of
 from . import delta
 from .header import HEADER_BYTES, LARGEST, NETWORK_BYTES, SIGNED_BYTES, Header, UpdateError, parse
 
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 def network_identity(manifest: Mapping[str, Any]) -> bytes:
     """16 bytes that name a network by what its firmware relies on: its name, inputs and outputs.
 
-    They are the start of the SHA-256 of these as JSON. A network that was trained again keeps its identity.
+    They are the start of the SHA-256 of these as JSON. A network that was trained again keeps its identity. Where code
+    takes its constants from blobs, it is the identity of their layout.
     """
+    if "blob" in manifest:
+        return layout_of(manifest).identity
     edges = {
         side: [{key: edge[key] for key in ("name", "shape", "dtype")} for edge in manifest[side]]
         for side in ("inputs", "outputs")

@@ -215,6 +215,16 @@ static int within(uint32_t offset, uint32_t count, uint32_t bytes)
     return offset <= bytes && count <= bytes - offset;
 }
 
+static int serve_other(uint8_t kind, uint8_t sequence, const uint8_t *in, uint32_t bytes)
+{
+    uint32_t reply = served->service(kind, in, bytes, sent + HEADER);
+    if (reply > EK_CONSOLE_MAX) {
+        return 0;
+    }
+    send((uint8_t)(kind | REPLY), sequence, reply);
+    return 1;
+}
+
 static void serve_frame(uint32_t bytes)
 {
     const uint8_t kind = received[2], sequence = received[3];
@@ -234,7 +244,7 @@ static void serve_frame(uint32_t bytes)
         serve_layers(sequence, get_word(in));
     } else if (kind == LAYER && bytes == 12u && served->layers > 0) {
         serve_layer(sequence, get_word(in), get_word(in + 4), get_word(in + 8));
-    } else {
+    } else if (served->service == NULL || !serve_other(kind, sequence, in, bytes)) {
         send_text(REFUSED, sequence, "no such request");
     }
 }

@@ -13,6 +13,7 @@
  * 04    offset in the output, count     bytes
  * 05    first layer                     (CRC-32 of the layer's output, cycles) of as many layers as fit
  * 06    layer, offset, count            bytes of that layer's output, from a run made for it
+ * 10-14 of ek_update_service.h, in a build for updates
  * FE    (never)                         a line of text, unasked: the program faulted
  * FF    (never)                         text: why the request cannot be served
  * Steps of a sequence are counted from 0, which starts from the first state. The last step can be asked again.
@@ -47,6 +48,9 @@ typedef struct {
     uint32_t layers;     /* 0: built without EKC_TRACE */
     uint32_t *layer_crc, *layer_cycles; /* of the last run, `layers` of each */
     uint32_t clock_hz;   /* of the core; 0: not known */
+    /* Requests of other kinds: the bytes of the reply, which it puts into `out`; above EK_CONSOLE_MAX: there is no such
+     * request. NULL: there are no others. */
+    uint32_t (*service)(uint8_t kind, const uint8_t *in, uint32_t bytes, uint8_t *out);
 } ek_console_model;
 
 /* Answers requests until the line ends, which only some lines do. */

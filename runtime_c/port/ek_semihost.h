@@ -13,6 +13,7 @@ typedef enum {
     EK_SYS_WRITE0 = 0x04,
     EK_SYS_WRITE = 0x05,
     EK_SYS_READ = 0x06,
+    EK_SYS_SEEK = 0x0A,
     EK_SYS_EXIT = 0x18
 } ek_semihost_op;
 

@@ -6,12 +6,29 @@
 #include "ekc_status.h"
 #include "ekc_trace.h"
 
-/* The build names the network: -DEKC_RUN=name_run, and -DEKC_RESET=name_reset of one with a state. */
-#ifdef EKC_RESET
-void EKC_RESET(void *state);
-ekc_status EKC_RUN(void *arena, void *state, const void *input, void *output);
+/*
+ * The build names the network: -DEKC_RUN=name_run, and -DEKC_RESET=name_reset of one with a state. With -DEKC_OPEN=name_open
+ * and -DEKC_MODEL_BYTES its constants are in a blob, which is opened before it runs.
+ */
+#ifdef EKC_OPEN
+static uint64_t model[(EKC_MODEL_BYTES + 7) / 8];
+#define MODEL model,
+#define MODEL_TYPE const void *,
+int EKC_OPEN(const void *blob, size_t bytes, void *out);
+int32_t ekc_host_open(const void *blob, uint64_t bytes);
+int32_t ekc_host_open(const void *blob, uint64_t bytes)
+{
+    return (int32_t)EKC_OPEN(blob, (size_t)bytes, model);
+}
 #else
-ekc_status EKC_RUN(void *arena, const void *input, void *output);
+#define MODEL
+#define MODEL_TYPE
+#endif
+#ifdef EKC_RESET
+void EKC_RESET(MODEL_TYPE void *state);
+ekc_status EKC_RUN(MODEL_TYPE void *arena, void *state, const void *input, void *output);
+#else
+ekc_status EKC_RUN(MODEL_TYPE void *arena, const void *input, void *output);
 #endif
 
 #define GUARD_BYTES 64u
@@ -27,7 +44,7 @@ int64_t ekc_host_run(uint64_t count, uint8_t *arena, uint64_t arena_bytes, uint8
                      const uint8_t *input, uint64_t input_bytes, uint8_t *output, uint64_t output_bytes)
 {
 #ifdef EKC_RESET
-    EKC_RESET(state);
+    EKC_RESET(MODEL state);
 #endif
     for (uint64_t k = 0; k < count; k++) {
         uint8_t *const y = output + k * output_bytes;
@@ -36,9 +53,9 @@ int64_t ekc_host_run(uint64_t count, uint8_t *arena, uint64_t arena_bytes, uint8
         memset(arena, 0x5A, arena_bytes);
         memset(y + output_bytes, 0xA5, GUARD_BYTES);
 #ifdef EKC_RESET
-        status = EKC_RUN(arena, state, input + k * input_bytes, y);
+        status = EKC_RUN(MODEL arena, state, input + k * input_bytes, y);
 #else
-        status = EKC_RUN(arena, input + k * input_bytes, y);
+        status = EKC_RUN(MODEL arena, input + k * input_bytes, y);
 #endif
         if (status != EKC_OK) {
             return (int64_t)status;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* An `ek_update_check`. ek_ed25519_monocypher.c defines it; another library's fits as well. */
+/* An `ek_update_check`. ek_ed25519.c defines it; so does ek_ed25519_monocypher.c, by Monocypher. Link one of the two. */
 #ifndef EK_ED25519_H
 #define EK_ED25519_H
 

@@ -20,13 +20,12 @@ ek_update_status ek_marks_read(const ek_slots *slots, uint32_t slot, uint32_t of
 /* How many bits of a block are 0; UNREADABLE where ECC cannot say. */
 static uint32_t zeros(const ek_slots *slots, uint32_t slot, uint32_t offset)
 {
-    uint8_t block[EK_SLOTS_UNIT];
-    uint32_t found = 0;
-    if (ek_marks_read(slots, slot, offset, block, EK_SLOTS_UNIT) != EK_UPDATE_OK) {
+    uint32_t block[EK_SLOTS_UNIT / 4U], found = 0; /* words: a slot of 128 KiB is read at each update */
+    if (ek_marks_read(slots, slot, offset, (uint8_t *)block, EK_SLOTS_UNIT) != EK_UPDATE_OK) {
         return UNREADABLE;
     }
-    for (uint32_t i = 0; i < EK_SLOTS_UNIT; i++) {
-        for (uint32_t left = (uint8_t)~block[i]; left != 0; left &= left - 1U) {
+    for (uint32_t i = 0; i < EK_SLOTS_UNIT / 4U; i++) {
+        for (uint32_t left = ~block[i]; left != 0; left &= left - 1U) {
             found++;
         }
     }

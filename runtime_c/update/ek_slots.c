@@ -85,6 +85,16 @@ uint32_t ek_slots_active(const ek_slots *slots, uint32_t *bytes)
     return slots->active;
 }
 
+const ek_update_header *ek_slots_running(const ek_slots *slots)
+{
+    return slots->active == EK_SLOTS_NONE ? 0 : &slots->running;
+}
+
+uint32_t ek_slots_received(const ek_slots *slots)
+{
+    return slots->writing == EK_SLOTS_NONE ? EK_SLOTS_IDLE : slots->received;
+}
+
 /* ---- an update ---- */
 
 static ek_update_status given_up(ek_slots *slots, ek_update_status status)

@@ -60,6 +60,13 @@ ek_update_status ek_slots_open(ek_slots *slots, const ek_slots_flash *flash, con
 /* The running slot's payload: EK_SLOTS_NONE, or the slot, the payload's bytes behind EK_SLOTS_PAYLOAD in *bytes. */
 uint32_t ek_slots_active(const ek_slots *slots, uint32_t *bytes);
 
+/* What the running slot's header says, or 0: no slot runs. */
+const ek_update_header *ek_slots_running(const ek_slots *slots);
+
+/* Bytes behind the header that an update which is being written has; EK_SLOTS_IDLE: none is. */
+#define EK_SLOTS_IDLE 0xFFFFFFFFU
+uint32_t ek_slots_received(const ek_slots *slots);
+
 /* Checks an update's header, then erases the other slot and writes the header there. A refused one changes nothing. */
 ek_update_status ek_slots_begin(ek_slots *slots, const uint8_t raw[EK_UPDATE_HEADER]);
 

@@ -106,6 +106,14 @@ BAD = {
         r"key power\.run_ua_per_mhz: missing.*power\.ua: unknown",
     ),
     "unknown boot": ("schema = 1", 'schema = 1\nboot = "uefi"', r"key boot: .*got 'uefi'"),
+    "unknown family of flash": (
+        'family = "stm32f4"',
+        'family = "stm32h7"',
+        r"key updates\.family: unknown .*'stm32f4'",
+    ),
+    "slots that overlap": ("at = 0x08060000", "at = 0x08050000", r"key updates\.slots: they overlap"),
+    "a slot outside": ("at = 0x08060000", "at = 0x08070000", r"key updates\.slots\.1\.at: 0x08070000 is no multiple"),
+    "one slot": (", { at = 0x08060000, first_sector = 7 }", "", r"key updates\.slots: .*at least 2"),
     "library without a target": ('core = "cortex-m4f"', 'core = "armv8-a"', "armv8-a runs Linux|key"),
 }
 

@@ -18,7 +18,11 @@ from types import ModuleType
 
 from edgekc.apps import commands, keyword
 from edgekc.assets import RUNTIME_C
+from edgekc.generate.words import c_words
 from edgekc.templates import environment
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import blob_nets
 
 HERE = Path(__file__).parent / "device"
 FLAGS = (
@@ -33,12 +37,16 @@ MOST_MB = 2048  # of memory
 
 @dataclass(frozen=True, slots=True)
 class Harness:
-    """What reads bytes of anybody: its sources below runtime_c, whether it reads a file, and an app with its tables."""
+    """What reads bytes of anybody: its sources below runtime_c, whether it reads a file, and an app with its tables.
 
-    sources: tuple[str, ...]
+    Or a network that takes its constants from a blob, with the sources that it needs.
+    """
+
+    sources: tuple[str, ...] = ()
     file: bool = False
     app: ModuleType | None = None
     tables: str = ""
+    network: bool = False
 
 
 def _sounds(app: ModuleType, sources: Sequence[str], tables: str) -> Harness:
@@ -47,10 +55,13 @@ def _sounds(app: ModuleType, sources: Sequence[str], tables: str) -> Harness:
 
 
 HARNESSES = {
+    "blob": Harness(network=True),
     "console": Harness(("port/ek_console.c",)),
     "mfcc": _sounds(commands, commands.SOURCES, "commands/app/ek_mfcc_tables.c.j2"),
     "netpbm": Harness(("apps/ek_netpbm.c",), file=True),
-    "update": Harness(tuple(f"update/ek_{name}.c" for name in ("slots", "marks", "update", "sha256"))),
+    "update": Harness(
+        tuple(f"update/ek_{name}.c" for name in ("update_service", "slots", "marks", "update", "sha256"))
+    ),
     "wav": _sounds(keyword, keyword.APP.sources, "keyword/app/ek_frontend_tables.c.j2"),
 }
 
@@ -90,8 +101,28 @@ def words_of(name: str, folder: Path, runtime: Path = RUNTIME_C) -> list[str]:
     if harness.app is not None:
         made.append(folder / f"{name}_tables.c")
         made[-1].write_text(environment().get_template(f"apps/{harness.tables}").render(app=harness.app.tables()))
-    include = [f"-I{runtime / part}" for part in ("include", "port", "apps", "frontend", "update")]
-    return [*include, f"-I{HERE}", "-DEKC_TRACE", *map(str, (*made, *(runtime / source for source in harness.sources)))]
+    if harness.network:
+        made += _network(folder, runtime)
+    include = ["-DEKC_TRACE"]
+    if harness.network:
+        include = [f"-I{folder / 'include'}", "-DEK_DSP_EMULATED", "-DEK_CRC32_HOOK=fuzz_crc32"]
+    include += [f"-I{runtime / part}" for part in ("include", "port", "apps", "frontend", "update")]
+    return [*include, f"-I{HERE}", *map(str, (*made, *(runtime / source for source in harness.sources)))]
+
+
+def _network(folder: Path, runtime: Path) -> list[Path]:
+    """A network's sources, those of the runtime as they are below `runtime`, and its blob as an array."""
+    files = dict(blob_nets.files())
+    known = {path.name: path for part in ("include", "kernels") for path in (runtime / part).rglob("*.[ch]")}
+    for path, content in files.items():
+        if path.startswith(("src/", "include/")):
+            (folder / path).parent.mkdir(exist_ok=True)
+            own = known.get(Path(path).name)
+            (folder / path).write_bytes(content if own is None else own.read_bytes())
+    data = files[f"{blob_nets.NAME}.blob"]
+    view = {"name": blob_nets.NAME, "words": len(data) // 4, "text": c_words(data)}
+    (folder / "src" / "blob.c").write_text(environment().get_template("blob.c.j2").render(view))
+    return sorted((folder / "src").glob("*.c"))
 
 
 def build(clang: str, name: str, folder: Path, runtime: Path = RUNTIME_C) -> Path:
@@ -116,6 +147,7 @@ def seeds(name: str) -> list[bytes]:
     update = bytes([0, 3]) + bytes(range(24)) + bytes([0, 255])  # whole; no field changed; in one part
     large = bytes([0, 200]) + bytes(1600) + bytes([0, *[255] * 9])
     return {
+        "blob": [bytes([how]) for how in (0, 2, 4, 6, 56, 62)] + [b"\xff" + blob_nets.files()["small.blob"]],
         "wav": [recording, recording * 2], "mfcc": [recording, recording * 2],
         "netpbm": [b"P5\n# class 7\n" + boxes + b"3 2\n255\nabcdef", b"P6 1 1 255\nabc"],
         "console": [b"\0" + line, b"\1" + line],

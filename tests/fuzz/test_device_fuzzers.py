@@ -18,10 +18,13 @@ RUNS = 20_000  # of new inputs, some seconds each
 MOST_BYTES = 2 << 20  # of all corpora
 # (harness, source, from, to)
 PLANTED = (
+    ("blob", "kernels/portable/ek_blob_check.c", "bytes != layout->total_bytes", "bytes > layout->total_bytes"),
+    ("blob", "kernels/portable/ek_blob_check.c", " || offset < end", ""),
     ("console", "port/ek_console.c", "count <= bytes - offset", "count <= bytes"),
     ("console", "port/ek_console.c", "count < EK_CONSOLE_MAX ? count : EK_CONSOLE_MAX", "count"),
     ("netpbm", "apps/ek_netpbm.c", " && frame->count < EK_NETPBM_TRUTHS", ""),
     ("update", "update/ek_slots.c", "header->payload_bytes > room(slots)", "header->payload_bytes > 2u * room(slots)"),
+    ("update", "update/ek_update_service.c", "bytes != SESSION + (", "bytes == 3u + ("),
     ("update", "update/ek_slots.c", "EK_UPDATE_OK : EK_UPDATE_HASH_WRONG", "EK_UPDATE_OK : EK_UPDATE_OK"),
     ("wav", "apps/ek_wav.c", "*bytes < 2u * count ? *bytes & ~1u : 2u * count", "*bytes & ~1u"),
 )

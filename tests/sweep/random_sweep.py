@@ -100,10 +100,11 @@ def kernel_files() -> list[str]:
 # Of uint8 models, rare broadcasts, variable tensors and memory filters: test_unsigned.py, test_pairs.py, test_lstm.py
 # and test_svdf.py in tests/ops/. Of programs that pt2e quantised: tests/importers/test_torch_quantised.py. Of layers by
 # rows: test_random_rows.py. For little RAM: tests/unit/test_rows.py. For size: tests/cross/test_less_code.py.
-# Of damaged constants: tests/cross/test_integrity.py.
+# Of damaged constants: tests/cross/test_integrity.py. Of blobs: tests/blobs.
 ELSEWHERE = (
     "ek_average_pool_half_up_s8.c",
     "ek_average_pool_nearest_s8.c",
+    "ek_blob_check.c",
     "ek_center_table_small_dsp.c",
     "ek_check_crc.c",
     "ek_conv2d_direct_s8_dsp.c",

@@ -23,10 +23,13 @@ from edgekc.boards.schema import (
     PowerFile,
     ProbeFile,
     QemuFile,
+    SlotFile,
     StepFile,
     TimingFile,
     UartFile,
+    UpdatesFile,
 )
+from edgekc.boards.slots import FAMILIES as FLASHES
 from edgekc.boards.uart import FAMILIES
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -52,6 +55,8 @@ SECTIONS = {
     "`setup` of `[console.uart]`": StepFile,
     "`[timing]`": TimingFile,
     "`[power]`": PowerFile,
+    "`[updates]`": UpdatesFile,
+    "`slots` of `[updates]`": SlotFile,
 }
 SYSTEMS = {"bare": "bare metal", "linux": "Linux", "library": "a library's"}
 
@@ -73,6 +78,9 @@ def page() -> str:
     parts.append(f"## Cores\n\nAnother core needs an entry in `edgekc/boards/cores.py`.\n\n{cores()}\n")
     families = ", ".join(f"`{name}`" for name in FAMILIES)
     parts.append(f"## Families of UARTs\n\n{families}. `edgekc/boards/uart.py` has their registers.\n")
+    flashes = ", ".join(f"`{name}`" for name in FLASHES)
+    hooks = "`ek_flash_FAMILY.c` in `runtime_c/port` has the hooks of updates."
+    parts.append(f"## Families of flash\n\n{flashes}. {hooks}\n")
     return "\n".join(parts)
 
 

@@ -18,6 +18,7 @@ pytest.importorskip("cryptography")
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edgekc.assets import RUNTIME_C
 from edgekc.firmware.toolchain import host_compiler
 from edgekc.update import delta, package
 from edgekc.update.header import HEADER_BYTES, SIGNED_BYTES, UpdateError, parse
@@ -175,10 +176,18 @@ def test_the_document_s_c_compiles(tmp_path: Path) -> None:
     use, hooks = blocks("c")
     at = use.index("ek_update_status status")
     body = f"void use(const uint8_t *header, const uint8_t *data, uint32_t data_bytes)\n{{\n{use[at:]}}}\n"
-    start = '#include "ek_slots.h"\n#include "ek_ed25519.h"\n#include <string.h>\n'
+    start = '#include "ek_slots.h"\n#include "ek_ed25519.h"\n#include "ek_flash.h"\n'
     (tmp_path / "main.c").write_text(f"{start}{hooks}{use[:at]}{body}")
     command = [*host_compiler().command, "-std=c99", "-Wall", "-Werror", "-Wno-unused-but-set-variable"]
-    command += ["-Wno-unused-variable", f"-I{FOLDER}", "-c", str(tmp_path / "main.c"), "-o", str(tmp_path / "main.o")]
+    command += [
+        "-Wno-unused-variable",
+        f"-I{FOLDER}",
+        f"-I{RUNTIME_C / 'port'}",
+        "-c",
+        str(tmp_path / "main.c"),
+        "-o",
+        str(tmp_path / "main.o"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

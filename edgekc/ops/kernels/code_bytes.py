@@ -32,6 +32,7 @@ CODE_BYTES: dict[str, int] = {
     "ek_binary_const_f32": 8,
     "ek_binary_f32": 422,
     "ek_binary_nearest_s16": 624,
+    "ek_blob_check": 842,
     "ek_center_table_dsp": 810,
     "ek_center_table_small_dsp": 252,
     "ek_check_crc": 334,

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...errors import ModelError, UnsupportedError
 from ...graph.ir import Array, Tensor
-from ...graph.op import View
+from ...graph.op import Learned, View
 from .floats import LARGEST, clamp_of
 
 # ek_exp_f32.c, which says what they are
@@ -18,6 +18,7 @@ _LEAST, _MOST = np.float32(-80), np.float32(88)
 _ROOT_2 = np.float32(1.41421354)
 _ODDS = tuple(np.float32(2 / k) for k in (11, 9, 7, 5, 3, 1))  # of the series of a logarithm
 TINY = np.finfo(np.float32).tiny
+POSITIVE = Learned(1, 0x7F7FFFFF)  # bits of a number above 0 that is finite
 _ERF_RATE = np.float32(0.3275911)
 _ERF_TERMS = tuple(np.float32(v) for v in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592))
 _EIGHTH, _QUARTER = np.float32(np.pi / 4), np.float32(np.pi / 2 / 2**32)  # of a turn

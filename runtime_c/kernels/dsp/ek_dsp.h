@@ -215,7 +215,7 @@ static inline int32_t ek_nearest_s8(int32_t x) { return ek_clamp(x, -128, 127); 
  */
 static inline int32_t ek_requant_twice(int32_t twice, int32_t multiplier, int32_t c, int32_t n)
 {
-    return ek_half_s8((ek_smmlar(twice, multiplier, c) + (twice >> 31)) >> EK_COUNT(n));
+    return ek_half_s8(ek_sum(ek_smmlar(twice, multiplier, c), twice >> 31) >> EK_COUNT(n));
 }
 
 static inline int32_t ek_requant_short(int32_t acc, int32_t multiplier, int32_t c, int32_t n)

@@ -35,7 +35,7 @@ EK_CHECK_SIZE(filter, FILTER_SIZE);
 static inline int8_t output(int32_t sum, const filter *f)
 {
     if (f->more % 2) {
-        return (int8_t)ek_half_s8(ek_smmla(sum, f->multiplier, f->offset) >> f->right);
+        return (int8_t)ek_half_s8(ek_smmla(sum, f->multiplier, f->offset) >> EK_COUNT(f->right));
     }
     return (int8_t)ek_requant_twice(sum >> 1, f->multiplier, f->offset, f->right);
 }

@@ -14,7 +14,7 @@ static inline int32_t four(uint32_t indices, uint32_t bits, uint32_t mask, const
     indices >>= bits;
     acc = ek_mac(acc, x[2], centers[indices & mask]);
     indices >>= bits;
-    return acc + x[3] * (int32_t)centers[indices & mask];
+    return ek_sum(acc, x[3] * (int32_t)centers[indices & mask]);
 }
 
 /* The next filter of a stream on n values. */

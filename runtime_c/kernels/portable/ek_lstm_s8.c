@@ -105,7 +105,8 @@ static void add_up(const ek_lstm_params *p, const int8_t *x, const int8_t *hidde
             const int32_t given = dot(row, x, p->inputs, bias[0]);
             const int32_t kept = dot(row + p->inputs, hidden, p->units, bias[1]);
             const int32_t first = saturate(ek_requant_double(given, multiplier[0], shift[0]));
-            sums[4u * unit + gate] = (int16_t)saturate(first + ek_requant_double(kept, multiplier[1], shift[1]));
+            const int32_t second = ek_requant_double(kept, multiplier[1], shift[1]);
+            sums[4u * unit + gate] = (int16_t)saturate(ek_sum(first, second));
         }
     }
 }

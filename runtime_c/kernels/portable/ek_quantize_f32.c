@@ -11,7 +11,7 @@ void ek_quantize_f32(const ek_quantize_f32_params *p, const int8_t *in, int8_t *
         int32_t level = (int32_t)ratio;
         const float rest = ratio - (float)level; /* exact */
         level += rest >= 0.5f ? 1 : rest <= -0.5f ? -1 : 0;
-        level += p->out_zero;
+        level = (int32_t)((uint32_t)level + (uint32_t)p->out_zero);
         out[i] = (int8_t)(level < -128 ? -128 : level > 127 ? 127 : level);
     }
 }

@@ -40,7 +40,7 @@ EK_VEC_INLINE void ek_vec_store(const ek_vec_scale *s, const int32_t *sums, int8
     for (uint32_t f = 0; f < s->valid; f++) {
         const int32_t multiplier = (int32_t)ek_vec_load32(s->record + 128 + 4 * f);
         const int32_t right = (int32_t)ek_vec_load32(s->record + 192 + 4 * f);
-        const int32_t y = ek_requant(sums[f], multiplier, -right, rounding) + s->output->out_zero;
+        const int32_t y = ek_sum(ek_requant(sums[f], multiplier, -right, rounding), s->output->out_zero);
         out[f] = (int8_t)ek_clamp(y, s->output->act_min, s->output->act_max);
     }
 }

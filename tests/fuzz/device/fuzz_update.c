@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Updates of any bytes, in any order of calls. The flash allows what flash allows. Once a payload runs, one runs at each
+/* Updates of any bytes, in any order of calls, or as requests over a line. The flash allows what flash allows. Once a payload runs, one runs at each
  * later start, with the hash that its header says. The signature is a stand-in, or nothing would come past it. */
-#include "ek_slots.h"
+#include "ek_update_service.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +115,46 @@ static int runs(const ek_slots *slots)
     return 1;
 }
 
+/* A request, in memory of its own size, as is its reply. */
+static void ask(ek_update_service *service, uint8_t kind, const uint8_t *in, uint32_t bytes)
+{
+    uint8_t *own = malloc(bytes + 1u), *out = malloc(EK_SERVICE_STATE);
+    memcpy(own + 1, in, bytes);
+    uint32_t reply = ek_update_service_answer(service, kind, own + 1, bytes, out);
+    if (reply != EK_SERVICE_NONE && reply > EK_SERVICE_STATE) {
+        abort();
+    }
+    free(own);
+    free(out);
+}
+
+/* An update as requests, of which some come twice, at a wrong place or of another sender. */
+static void send(ek_update_service *service, const uint8_t *raw, const uint8_t *body, uint32_t bytes, uint32_t what)
+{
+    uint8_t request[8 + 256];
+    memset(request, 0, sizeof request);
+    put(request, 7);
+    memcpy(request + 4, raw, EK_UPDATE_HEADER);
+    ask(service, EK_SERVICE_BEGIN, request, 4 + EK_UPDATE_HEADER);
+    for (uint32_t done = 0, part; done < bytes && !(what & 1u); done += part) {
+        uint32_t how = take();
+        part = take() + 1u;
+        part = part < bytes - done ? part : bytes - done;
+        put(request, how & 1u ? 7u : 8u);
+        put(request + 4, how & 2u ? done : how);
+        memcpy(request + 8, body + done, part);
+        for (uint32_t times = 1u + (how >> 2 & 1u); times > 0; times--) {
+            ask(service, EK_SERVICE_WRITE, request, 8 + part);
+        }
+    }
+    put(request, 7);
+    ask(service, what & 2u ? EK_SERVICE_ABORT : EK_SERVICE_FINISH, request, 4);
+    ask(service, EK_SERVICE_STATUS, request, 0);
+    memcpy(request + 4, raw, EK_UPDATE_HEADER); /* any request of any length */
+    const uint8_t kind = (uint8_t)(EK_SERVICE_STATUS + take() % 6u);
+    ask(service, kind, request, take());
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     static const ek_update_key keys[] = {{1, {0}}, {2, {0}}};
@@ -122,7 +162,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     const uint8_t *body;
     uint32_t sequence = 1, body_bytes;
     uint8_t raw[EK_UPDATE_HEADER];
-    ek_slots slots;
+    ek_update_service service;
+    ek_slots *slots = &service.slots;
 
     at = data;
     left = bytes;
@@ -134,8 +175,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
             flash[1][i] = (uint8_t)take();
         }
     }
-    (void)ek_slots_open(&slots, &hooks, &policy);
-    int ran = runs(&slots);
+    ek_update_service_start(&service, &hooks, &policy, NULL);
+    int ran = runs(slots);
     while (left > 0) {
         uint32_t what = take();
         body_bytes = take() * 8u;
@@ -144,30 +185,39 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         at += body_bytes;
         left -= body_bytes;
         make(raw, body, body_bytes, sequence);
-        sequence += ek_slots_begin(&slots, raw) == EK_UPDATE_OK;
+        if (what & 16u) {
+            send(&service, raw, body, body_bytes, what);
+            sequence++;
+            if (ran && !runs(slots)) {
+                abort();
+            }
+            ran = runs(slots);
+            continue;
+        }
+        sequence += ek_slots_begin(slots, raw) == EK_UPDATE_OK;
         for (uint32_t done = 0, part; done < body_bytes && !(what & 1u); done += part) {
             part = take() + 1u;
             part = part < body_bytes - done ? part : body_bytes - done;
-            if (ek_slots_write(&slots, body + done, part) != EK_UPDATE_OK) {
+            if (ek_slots_write(slots, body + done, part) != EK_UPDATE_OK) {
                 break;
             }
         }
         if (what & 2u) {
-            ek_slots_abort(&slots);
+            ek_slots_abort(slots);
         }
         if (!(what & 4u)) {
-            (void)ek_slots_finish(&slots);
+            (void)ek_slots_finish(slots);
         }
         if (what & 8u) {
-            (void)ek_slots_open(&slots, &hooks, &policy);
+            (void)ek_slots_open(slots, &hooks, &policy);
         }
-        if (ran && !runs(&slots)) {
+        if (ran && !runs(slots)) {
             abort();
         }
-        ran = runs(&slots);
+        ran = runs(slots);
     }
-    (void)ek_slots_open(&slots, &hooks, &policy);
-    if (ran && !runs(&slots)) {
+    (void)ek_slots_open(slots, &hooks, &policy);
+    if (ran && !runs(slots)) {
         abort();
     }
     return 0;
