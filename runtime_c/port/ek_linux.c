@@ -3,6 +3,7 @@
 #include "ek_port.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 void ek_port_init(void)
@@ -83,5 +84,5 @@ int ek_port_counts_instructions(void)
 
 EK_NORETURN void ek_port_exit(int ok)
 {
-    _exit(ok ? 0 : 1);
+    exit(ok ? EXIT_SUCCESS : EXIT_FAILURE);
 }

@@ -3,6 +3,7 @@
  * compile all of its own for each core first, which takes a minute. Numbers and registers: Linux, syscall(2). */
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 int main(void);
@@ -80,7 +81,7 @@ int close(int file)
     return (int)call(CALL_CLOSE, file, 0, 0, 0);
 }
 
-__attribute__((noreturn)) void _exit(int status)
+__attribute__((noreturn)) void exit(int status)
 {
     for (;;) {
         (void)call(CALL_EXIT_GROUP, status, 0, 0, 0);
@@ -89,5 +90,5 @@ __attribute__((noreturn)) void _exit(int status)
 
 void ek_linux_main(void)
 {
-    _exit(main());
+    exit(main());
 }
