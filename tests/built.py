@@ -33,11 +33,11 @@ def address_sanitizer() -> str:
     return found
 
 
-def run_sanitized(asan: str, library: Path, arguments: Sequence[str]) -> str:
-    """What Python prints with these arguments, its kernels being those of a library built with sanitizers."""
+def run_sanitized(asan: str, libraries: Sequence[Path], arguments: Sequence[str]) -> str:
+    """What Python prints with these arguments, its kernels being those of libraries built with sanitizers."""
     environment = {
         **os.environ,
-        "EK_HOST_LIBRARY": str(library),
+        "EK_HOST_LIBRARY": os.pathsep.join(map(str, libraries)),
         "LD_PRELOAD": asan,
         "ASAN_OPTIONS": "detect_leaks=0",
         "PYTHONPATH": os.pathsep.join(sys.path),

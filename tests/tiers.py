@@ -295,11 +295,7 @@ SLOW = (
     "ops/test_kernels_vs_reference.py::test_cases[template_pairs_conv2d]",  # the default run has template_conv2d
     "ops/test_kernels_vs_reference.py::test_sanitizers",  # tests/sweep has some networks under them
     "ops/test_templates.py::test_any_geometry_and_width",
-    "ops/test_vector.py::test_every_case[avx2]",
-    "ops/test_vector.py::test_every_case[avx512]",
-    "ops/test_vector.py::test_every_case[c]",
-    "ops/test_vector.py::test_every_case[native]",  # the default run has all cases of this machine's kernels
-    "ops/test_vector.py::test_sanitizers_on_this_machine_s_instructions",
+    "ops/test_vector.py::test_every_case",  # the default run has all cases of this machine's kernels
     "regression/clang_reloads/",  # objects of all kernels by two compilers
     "regression/dead_code/test_dead_code.py::test_every_name_has_a_user",
     "regression/killed_swap/test_killed_swap.py::test_a_folder_survives_a_kill_at_any_step[False]",

@@ -136,7 +136,7 @@ def build_image(
         if board.boot == "rp2040":
             ours.append(_second_stage(chosen, board, out))
     else:
-        ours += [_PORT / "ek_linux.c"]
+        ours += [_PORT / "ek_linux.c", *([_PORT / "ek_linux_start.c"] if chosen.family == "zig" else [])]
     if link:
         ours += [*(_PORT / source for source in served.sources)]
         ours += [_uart(board, out) if link == "uart" else _PORT / f"ek_link_{link}.c"]
@@ -155,7 +155,7 @@ def build_image(
     # What the caller chooses is for the model's code; the harness measures it and stays as it is.
     model = [*_compile_flags(chosen, board, source_dir, out, optimise, trace=trace), *extra_flags]
     jobs += [(path, objects / f"{path.stem}.o", model) for path in theirs]
-    if bare and (chosen.family == "zig" or riscv):
+    if chosen.family == "zig" or (bare and riscv):
         libc = _PORT / "freestanding" / "ek_libc.c"
         jobs.append((libc, objects / "ekh_libc.o", [*flags, "-fno-builtin"]))
     in_threads(lambda job: _compile(chosen, board, *job), jobs, workers=2)
@@ -280,9 +280,11 @@ def _compile_flags(
     for path, shown in ((RUNTIME_C, "runtime_c"), (source, "model"), (out, "build")):
         flags.append(f"-ffile-prefix-map={path}={shown}")
     riscv = "riscv" in board.features  # whose GCC comes without a C library
-    if board.core.system == "bare" and (compiler.family in ("zig", "clang") or riscv):
-        flags += ["-ffreestanding", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
-        flags += ["-isystem", str(_PORT / "freestanding")]
+    bare = board.core.system == "bare"
+    if compiler.family == "zig" or (bare and (compiler.family == "clang" or riscv)):
+        flags += ["-fno-unwind-tables", "-fno-asynchronous-unwind-tables"]
+        # Zig has Linux's headers at hand, and its library only after a minute: see ek_linux_start.c.
+        flags += ["-ffreestanding", "-isystem", str(_PORT / "freestanding")] if bare else ["-fno-stack-protector"]
     if riscv:
         flags.append("-fbuiltin")  # memcpy of a few bytes as loads and stores, as with a C library
     if compiler.family == "zig":
@@ -298,6 +300,9 @@ def _link_flags(compiler: Compiler, board: Board, out: Path, map_file: Path) -> 
     to_map = "-Wl,--print-map" if compiler.family == "zig" else f"-Wl,-Map={map_file}"
     flags = ["-O2", "-g", "-Wl,--gc-sections", to_map, "-Wl,--build-id=none"]
     if board.core.system != "bare":
+        if compiler.family == "zig":
+            # Division of 64 bits is a routine of the compiler's on 32-bit cores; 64-bit ones have it as an instruction.
+            flags += ["-nostdlib", *([] if "aarch64" in board.features else ["-rtlib=compiler-rt"])]
         return [*flags, "-static"]
     flags += ["-T", str(out / "link.ld")]
     if compiler.family == "zig":

@@ -80,9 +80,18 @@ def _has_module(name: str) -> bool:
 
 def _zig_command() -> tuple[str, ...] | None:
     if _has_module("ziglang"):
-        return (sys.executable, "-m", "ziglang")
+        program = _zig_of_package()
+        return (program,) if program else (sys.executable, "-m", "ziglang")
     path = shutil.which("zig")
     return (path,) if path else None
+
+
+def _zig_of_package() -> str | None:
+    """The program in the package ziglang: by `python -m ziglang` each small source would wait for an interpreter."""
+    spec = importlib.util.find_spec("ziglang")
+    folders = (spec.submodule_search_locations if spec else None) or ()
+    paths = (os.path.join(folder, "zig") for folder in folders)
+    return next((path for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)), None)
 
 
 def _zig(flags: Sequence[str]) -> Compiler | None:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the harness needs from the machine it runs on: files, an exit, and a measured call.
- * Implemented by ek_cortexm.c and ek_riscv.c with ek_semihost_files.c (bare metal), and by ek_linux.c (stdio). */
+ * Implemented by ek_cortexm.c and ek_riscv.c with ek_semihost_files.c (bare metal), and by ek_linux.c. */
 #ifndef EK_PORT_H
 #define EK_PORT_H
 

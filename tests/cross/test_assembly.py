@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,9 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from edgekc.assets import RUNTIME_C
+from edgekc.boards.board import load_board
 from edgekc.boards.cores import CORES
+from edgekc.firmware.toolchain import zig_compiler
 from edgekc.fuzzing.compiling import INCLUDE_FLAGS, kernel_sources
 
 LEVELS = ("-O0", "-Og", "-O1", "-Os", "-O2", "-O3")
@@ -24,6 +25,12 @@ CLANG_TARGETS = {
     "cortex-m3": ("--target=thumbv7m-none-eabi", "-mcpu=cortex-m3"),
     "cortex-m4f": ("--target=thumbv7em-none-eabihf", "-mcpu=cortex-m4"),
     "cortex-m55": ("--target=thumbv8.1m.main-none-eabihf", "-mcpu=cortex-m55"),
+}
+ZIG_BOARDS = {  # one of each core
+    "cortex-m0plus": "m0plus-an385",
+    "cortex-m3": "mps2-an385",
+    "cortex-m4f": "mps2-an386",
+    "cortex-m55": "mps3-an547",
 }
 CLANGS = ("clang-16", "clang-19")
 # Functions lie close together, and switches have no tables, which would be addressed by `adr` too.
@@ -38,10 +45,10 @@ def compiler_of(family: str, core: str) -> tuple[str, ...]:
     """The first words of a command; skips the test where the compiler is absent."""
     headers = ("-isystem", str(RUNTIME_C / "port" / "freestanding"))  # memcpy and memset, where there is no C library
     if family == "zig":
-        found = subprocess.run([sys.executable, "-c", "import ziglang"], capture_output=True, check=False)
-        if found.returncode != 0:
+        zig = zig_compiler(load_board(ZIG_BOARDS[core]))
+        if zig is None:
             pytest.skip("ziglang is not installed")
-        return (sys.executable, "-m", "ziglang", "cc", *CORES[core].zig_flags, *headers)
+        return (*zig.command, *headers)
     name = "arm-none-eabi-gcc" if family == "gcc" else family
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
@@ -60,7 +67,7 @@ def objects(command: tuple[str, ...], sources: list[Path], out: Path, *flags: st
     """All sources compiled; a warning fails the test."""
     out.mkdir(parents=True, exist_ok=True)
     # zig takes one source at a time.
-    for group in [[source] for source in sources] if "ziglang" in command else [sources]:
+    for group in [[source] for source in sources] if "cc" in command else [sources]:
         to = ("-o", str(out / f"{group[0].stem}.o")) if len(group) == 1 else ()
         done = subprocess.run(
             [*command, *FLAGS, *WARNINGS, *flags, *INCLUDE_FLAGS, "-c", *map(str, group), *to],

@@ -2,7 +2,8 @@
 
 Run as a program it calls kernels on every case; `test_kernels_vs_reference.py` does so under the
 address and undefined-behaviour sanitizers. Arguments: `exact`, without guards, or `guarded`; and what the names of the
-kernels must end with, if not all are to be called.
+kernels must end with, if not all are to be called. EK_HOST_LIBRARY may name several libraries: each case is then made
+and defined once, and called in each library that has the kernel. It prints how many calls each has answered.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import ctypes
 import functools
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +45,8 @@ CTYPES = {
     "uint32_t": ctypes.c_uint32,
 }
 
+CALLS = Counter[ctypes.CDLL]()  # that each library has answered as the definitions say
+
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 libc.malloc.argtypes = (ctypes.c_size_t,)
@@ -70,16 +75,34 @@ def sources(ending: str = "") -> list[Path]:
     return [runtime_file(f"{stem}.c") for stem in sorted(stems)]
 
 
-def build(folder: Path, flags: Sequence[str] = ("-O2",), ending: str = "") -> Path:
-    """One shared library of all kernels that run here, or of those whose names end so."""
-    return Path(shutil.copy(shared_library(host_compiler(), host_flags(*flags), sources(ending)), folder))
+def build(folder: Path, flags: Sequence[str] = ("-O2",), ending: str = "", name: str = "libkernels.so") -> Path:
+    """One shared library of all kernels that run here, or of those whose names end so, in the folder by that name."""
+    return Path(shutil.copy(shared_library(host_compiler(), host_flags(*flags), sources(ending)), folder / name))
 
 
 @functools.cache
-def library() -> ctypes.CDLL:
-    """The library of this process, built once."""
-    path = os.environ.get("EK_HOST_LIBRARY")
-    return ctypes.CDLL(path or str(build(Path(tempfile.mkdtemp(prefix="ek_kernels_")))))
+def libraries() -> tuple[ctypes.CDLL, ...]:
+    """Those of this process: what EK_HOST_LIBRARY names, or one that is built once."""
+    paths = os.environ.get("EK_HOST_LIBRARY") or str(build(Path(tempfile.mkdtemp(prefix="ek_kernels_"))))
+    return tuple(map(ctypes.CDLL, paths.split(os.pathsep)))
+
+
+def count_calls(paths: Sequence[Path], mode: str, ending: str = "") -> list[int]:
+    """How many calls each of the libraries answers as the definitions say, in a process of its own.
+
+    AssertionError where one does not.
+    """
+    environment = {**os.environ, "EK_HOST_LIBRARY": os.pathsep.join(map(str, paths))}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    command = [sys.executable, __file__, mode, ending]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return counts_of(done.stdout)
+
+
+def counts_of(printed: str) -> list[int]:
+    """The numbers that `main` printed, in the order of the libraries."""
+    return [int(line.split()[0]) for line in printed.splitlines()]
 
 
 @functools.cache
@@ -132,13 +155,16 @@ class Buffer:
         before, after = ctypes.string_at(self.base, self.guard), ctypes.string_at(self.address + self.size, self.guard)
         return before + after == bytes([POISON]) * (2 * self.guard)
 
+    def fill(self, content: bytes) -> None:
+        """Poison, with the content on it."""
+        ctypes.memset(self.base, POISON, self.size + 2 * self.guard)
+        ctypes.memmove(self.address, content, len(content))
+
 
 def allocate(size: int, guard: int, content: bytes = b"") -> Buffer:
-    total = size + 2 * guard
-    base = libc.malloc(max(total, 1))
-    ctypes.memset(base, POISON, total)
-    ctypes.memmove(base + guard, content, len(content))
-    return Buffer(base, size, guard)
+    buffer = Buffer(libc.malloc(max(size + 2 * guard, 1)), size, guard)
+    buffer.fill(content)
+    return buffer
 
 
 def view_of(op: Op, case: Case, activations: int, results: Sequence[Array] | None = None) -> View:
@@ -217,6 +243,23 @@ def call(
     Args:
         regions: of its scratch, where they are known already.
     """
+    ((_, answer),) = answers(kernel, view, inputs, in_place, guard, regions)
+    return answer
+
+
+def answers(
+    kernel: Kernel,
+    view: View,
+    inputs: Sequence[Array],
+    in_place: int | None,
+    guard: int = GUARD,
+    regions: Regions | None = None,
+) -> list[tuple[ctypes.CDLL, bytes]]:
+    """As `call`, by each library that has the kernel; AttributeError where none has it."""
+    functions = [(library, getattr(library, kernel.symbol, None)) for library in libraries()]
+    functions = [(library, function) for library, function in functions if function is not None]
+    if not functions:
+        raise AttributeError(f"no library has {kernel.symbol}")
     buffers: list[Buffer] = []
     regions = regions_of(kernel, view) if regions is None else regions
 
@@ -237,22 +280,29 @@ def call(
             content = inputs[i].tobytes()
             sources[i] = buffer(max(len(content), view.out.nbytes) if i == in_place else len(content), content)
         out = buffer(view.out.nbytes) if in_place is None else sources[in_place]
+        written = [(out, b"" if in_place is None else inputs[in_place].tobytes())]
         arguments = [ctypes.byref(params), *(ctypes.c_void_p(sources[i].address) for i in activations)]
         arguments.append(ctypes.c_void_p(out.address))
         if kernel.scratch is not None:
-            arguments.append(ctypes.c_void_p(buffer(scratch_bytes(regions)).address))
-        function = getattr(library(), kernel.symbol)
-        function.restype = None
-        function(*arguments)
-        for b in buffers:
-            assert b.guards_intact(), f"{kernel.symbol} wrote outside a buffer"
-        for i in activations:
-            if i != in_place:
-                assert sources[i].bytes() == inputs[i].tobytes(), f"{kernel.symbol} wrote to input {i}"
-        assert constants.pop(LAID_OUT).bytes() == laid_out, f"{kernel.symbol} wrote to its constants"
-        for name, b in constants.items():
-            assert b.bytes() == held[name], f"{kernel.symbol} wrote to {name}"
-        return out.bytes()[: view.out.nbytes]
+            written.append((buffer(scratch_bytes(regions)), b""))
+            arguments.append(ctypes.c_void_p(buffers[-1].address))
+        found = []
+        for library, function in functions:
+            for b, content in written if found else ():
+                b.fill(content)
+            function.restype = None
+            function(*arguments)
+            name = f"{kernel.symbol} of {library._name}"
+            for b in buffers:
+                assert b.guards_intact(), f"{name} wrote outside a buffer"
+            for i in activations:
+                if i != in_place:
+                    assert sources[i].bytes() == inputs[i].tobytes(), f"{name} wrote to input {i}"
+            assert constants[LAID_OUT].bytes() == laid_out, f"{name} wrote to its constants"
+            for constant_name, content in held.items():
+                assert constants[constant_name].bytes() == content, f"{name} wrote to {constant_name}"
+            found.append((library, out.bytes()[: view.out.nbytes]))
+        return found
     finally:
         for b in buffers:
             libc.free(b.base)
@@ -269,7 +319,7 @@ def rooms_of(kernel: Kernel, view: View) -> Iterator[tuple[Kernel, Regions]]:
 def check(op: Op, case: Case, guard: int = GUARD, ending: str = "") -> list[str]:
     """Compare all kernels that accept a case with the reference, or those of them whose names end so.
 
-    Returns "symbol" or "symbol in place" for each.
+    Returns "symbol" or "symbol in place" for each call, by each library.
     """
     results = op.reference(case.attrs, list(case.inputs))
     expected, done = results[0].tobytes(), []
@@ -278,12 +328,12 @@ def check(op: Op, case: Case, guard: int = GUARD, ending: str = "") -> list[str]
             if not runs_here(known) or not known.symbol.endswith(ending) or not known.accepts(view):
                 continue
             for kernel, regions in rooms_of(known, view):
-                name = f"{op.name} {case.name} {kernel.symbol}"
-                assert call(kernel, view, case.inputs, None, guard, regions) == expected, name
-                done.append(kernel.symbol)
-                for place in kernel.in_place(view):
-                    assert call(kernel, view, case.inputs, place, guard, regions) == expected, f"{name} in place"
-                    done.append(f"{kernel.symbol} in place")
+                for place in (None, *kernel.in_place(view)):
+                    name = kernel.symbol if place is None else f"{kernel.symbol} in place"
+                    for library, answer in answers(kernel, view, case.inputs, place, guard, regions):
+                        assert answer == expected, f"{op.name} {case.name} {name}, {library._name}"
+                        CALLS[library] += 1
+                        done.append(name)
     return done
 
 
@@ -296,8 +346,10 @@ def all_cases(seed: int = 0) -> Iterator[tuple[Op, Case]]:
 def main() -> None:
     mode, ending = sys.argv[1:] or ("exact", "")
     guard = {"exact": 0, "guarded": GUARD}[mode]
-    count = sum(len(check(op, case, guard, ending)) for op, case in all_cases(seed=1))
-    print(f"{count} calls")
+    for op, case in all_cases(seed=1):
+        check(op, case, guard, ending)
+    for library in libraries():
+        print(f"{CALLS[library]} calls by {library._name}")
 
 
 if __name__ == "__main__":

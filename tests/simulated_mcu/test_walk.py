@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("unicorn", reason="unicorn is not installed")
+
+from unit.cli_command import call
 
 from edgekc.assets import BOARDS
 from edgekc.boards.board import list_boards, load_board
@@ -98,16 +100,28 @@ def documented(name: str) -> list[list[str]]:
     return [shlex.split(line) for line in found[1].splitlines()]
 
 
-def follow(commands: list[list[str]], folder: Path, replaced: dict[str, str]) -> list[str]:
-    """Runs them as they are written, but in `folder`, by this interpreter, with some words replaced; what they said."""
+def follow(
+    commands: list[list[str]], replaced: dict[str, str], command: Callable[[list[str]], tuple[int, str]]
+) -> list[str]:
+    """Runs them as they are written, with some words replaced; what they said.
+
+    Args:
+        command: runs edgekc with such words; its exit code, and all that it printed.
+    """
     said = []
     for program, *words in commands:
         assert program == "edgekc"
         words = [replaced.get(word, word) for word in words]
-        status, text = run([sys.executable, "-c", _CLI, *words], folder)
+        status, text = command(words)
         assert status == 0, (words, text)
         said.append(" ".join(text.split()))  # whatever the width of the terminal
     return said
+
+
+def in_this_process(words: list[str]) -> tuple[int, str]:
+    """On one board commands are processes of their own, as a user's; on the others they need not load all again."""
+    result = call(*words)
+    return result.code, result.out + result.err
 
 
 def test_the_documented_commands_on_the_simulated_board(tmp_path: Path) -> None:
@@ -119,7 +133,9 @@ def test_the_documented_commands_on_the_simulated_board(tmp_path: Path) -> None:
     assert start[-4:] == ["edgekc", "simulate", "--port", "5555"]
     with simulator() as (port, _):
         replaced = {"remote:localhost:5555": f"remote:localhost:{port}", str(MODEL.relative_to(ROOT)): str(MODEL)}
-        _, flashed, verified, measured = follow(commands, tmp_path, replaced)
+        _, flashed, verified, measured = follow(
+            commands, replaced, lambda words: run([sys.executable, "-c", _CLI, *words], tmp_path)
+        )
     assert "read back and equal" in flashed and "by pyocd" in flashed
     assert "reference = host = nucleo-f412zg (over rtt), 2 samples, 9 layers, every byte equal" in verified
     assert (
@@ -132,7 +148,9 @@ EMULATED = [name for name in list_boards() if load_board(name).flash_tools == ("
 
 
 @pytest.mark.parametrize("name", EMULATED)
-def test_the_documented_commands_on_each_emulated_board(name: str, tmp_path: Path) -> None:
+def test_the_documented_commands_on_each_emulated_board(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for program in ("gdb-multiarch", qemu_name(load_board(name))):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
@@ -140,7 +158,8 @@ def test_the_documented_commands_on_each_emulated_board(name: str, tmp_path: Pat
     commands = documented("emulated")
     assert [words[1] for words in commands] == ["compile", "flash", "verify", "measure"]
     replaced = {"mps2-an386": name, str(MODEL.relative_to(ROOT)): str(MODEL)}
-    _, flashed, verified, measured = follow(commands, tmp_path, replaced)
+    monkeypatch.chdir(tmp_path)
+    _, flashed, verified, measured = follow(commands, replaced, in_this_process)
     assert "read back and equal" in flashed
     assert f"reference = host = {name} (over semihosting), 16 samples, 9 layers, every byte equal" in verified
     assert "Flash" in measured and "all that the ELF loads" in measured

@@ -10,6 +10,7 @@ import ast
 import graphlib
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +26,11 @@ def module_of(path: Path) -> str:
 
 
 MODULES = {module_of(path): path for path in PATHS}
+
+
+@cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text())
 
 
 def followed(tree: ast.AST, inside: bool = False) -> Iterator[tuple[ast.stmt, bool]]:
@@ -48,15 +54,17 @@ def names(node: ast.stmt, module: str, is_package: bool) -> Iterator[str]:
 
 
 def imports(module: str) -> dict[str, bool]:
-    path = MODULES[module]
     found: dict[str, bool] = {}
-    for node, inside in followed(ast.parse(path.read_text())):
-        for name in names(node, module, path.name == "__init__.py"):
+    for node, inside in followed(tree_of(module)):
+        for name in names(node, module, MODULES[module].name == "__init__.py"):
             found[name] = inside and found.get(name, True)
     return found
 
 
-GRAPH: Graph = {module: imports(module) for module in MODULES}
+@cache
+def graph() -> Graph:
+    """Of all modules; made by the first test that asks, since each process collects this file."""
+    return {module: imports(module) for module in MODULES}
 
 
 def room_of(module: str) -> str:
@@ -88,17 +96,17 @@ def test_statements_are_seen() -> None:
     assert found == [
         ("edgekc.graph.ir", False), ("edgekc.graph.op", False), ("edgekc.data", False), ("edgekc.ops", True)
     ]  # fmt: skip
-    assert GRAPH["edgekc.format.pack"]["edgekc.graph.ir"] is False
-    assert len(GRAPH) > 200 and sum(map(len, GRAPH.values())) > 1000
+    assert graph()["edgekc.format.pack"]["edgekc.graph.ir"] is False
+    assert len(graph()) > 200 and sum(map(len, graph().values())) > 1000
 
 
 def test_no_circle_of_files() -> None:
-    assert circle({m: {n for n in found if n in MODULES} for m, found in GRAPH.items()}) == []
+    assert circle({m: {n for n in found if n in MODULES} for m, found in graph().items()}) == []
 
 
 def test_no_circle_of_rooms() -> None:
     rooms: dict[str, set[str]] = {room_of(module): set() for module in MODULES}
-    for module, found in GRAPH.items():
+    for module, found in graph().items():
         rooms[room_of(module)] |= {room_of(n) for n in found if n in MODULES} - {room_of(module)}
     assert circle(rooms) == []
 
@@ -106,7 +114,7 @@ def test_no_circle_of_rooms() -> None:
 def test_a_package_is_imported_behind_no_one_who_needs_it() -> None:
     """Importing a file runs the `__init__` of its package first; these too are in no circle with who imports it."""
     edges = {}
-    for module, found in GRAPH.items():
+    for module, found in graph().items():
         edges[module] = set()
         for name in (n for n, inside in found.items() if n in MODULES and not inside):
             parts = name.split(".")
@@ -117,22 +125,22 @@ def test_a_package_is_imported_behind_no_one_who_needs_it() -> None:
 
 def test_pytorch_is_behind_one_door() -> None:
     """Recipes, the walk and all other rooms are there without it; only `train/pytorch.py` lets it in, when called."""
-    torch = {m: {inside for n, inside in found.items() if n.split(".")[0] == "torch"} for m, found in GRAPH.items()}
+    torch = {m: {inside for n, inside in found.items() if n.split(".")[0] == "torch"} for m, found in graph().items()}
     assert {room_of(m) for m, kinds in torch.items() if kinds} == {"edgekc.train", "edgekc.importers"}
     needing = {m for m, kinds in torch.items() if False in kinds}
     while more := {
-        m for m, found in GRAPH.items() if m not in needing and any(not found.get(n, True) for n in needing)
+        m for m, found in graph().items() if m not in needing and any(not found.get(n, True) for n in needing)
     }:
         needing |= more
     assert len(needing) > 5 and {room_of(m) for m in needing} == {"edgekc.train"}
-    doors = {m for m, found in GRAPH.items() if m not in needing and needing & found.keys()}
+    doors = {m for m, found in graph().items() if m not in needing and needing & found.keys()}
     assert doors == {"edgekc.train.pytorch"}
 
 
 def test_imports_inside_are_relative() -> None:
     absolute = []
-    for module, path in MODULES.items():
-        for node in ast.walk(ast.parse(path.read_text())):
+    for module in MODULES:
+        for node in ast.walk(tree_of(module)):
             named = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             named += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             absolute += [f"{module}: {name}" for name in named if name.split(".")[0] == "edgekc"]
@@ -148,7 +156,7 @@ def test_every_room_says_what_it_does() -> None:
     """A room that turns something into something else says so: `X to Y`."""
     packages = {path.parent for path in PATHS}
     assert packages == {path.parent for path in PATHS if path.name == "__init__.py"}
-    told = {module: ast.get_docstring(ast.parse((path).read_text())) or "" for module, path in MODULES.items()
+    told = {module: ast.get_docstring(tree_of(module)) or "" for module, path in MODULES.items()
             if path.name == "__init__.py"}  # fmt: skip
     firsts = {module: text.split("\n\n")[0] for module, text in told.items()}
     assert {module for module, text in firsts.items() if not re.search(r"\w.{20,}\.$", text, re.DOTALL)} == set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,9 +68,17 @@ def test_clang_is_taken_where_it_is_chosen_and_links_by_gcc(tools: Path, monkeyp
 
 
 def test_the_python_package_of_zig_is_enough(tools: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its program where the package has one, which starts at once; else by the interpreter."""
+    package, board = tools / "packages" / "ziglang", load_board("microbit")
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
     modules(monkeypatch, "ziglang")
-    compiler = toolchain.arm_compiler(load_board("microbit"))
-    assert compiler.command[1:4] == ("-m", "ziglang", "cc")
+    monkeypatch.delitem(sys.modules, "ziglang", raising=False)
+    monkeypatch.syspath_prepend(package.parent)
+    assert toolchain.arm_compiler(board).command == (sys.executable, "-m", "ziglang", "cc", *board.zig_flags)
+    zig = install(package, "zig", "0.99")
+    compiler = toolchain.arm_compiler(board)
+    assert (compiler.command, compiler.version) == ((zig, "cc", *board.zig_flags), "zig cc 0.99")
 
 
 @pytest.mark.parametrize(
