@@ -309,7 +309,7 @@ def costs_of(m: Measurement, layers: list[dict[str, Any]]) -> Costs:
 def told_of(manifest: Mapping[str, Any]) -> list[str]:
     """What a program's summary ends with: its blob, how it runs by rows, and the packages that the folder holds."""
     blob = manifest.get("blob")
-    said = [f"constants in {blob['file']}: {tables.size(blob['bytes'])} bytes, of {blob['identity']}"] if blob else []
+    said = [f"constants in {blob['file']}: {tables.size(blob['bytes'])} bytes, identity {blob['identity']}"] if blob else []
     return (
         said
         + _told_of_ram(manifest)
