@@ -308,16 +308,16 @@ def costs_of(m: Measurement, layers: list[dict[str, Any]]) -> Costs:
 
 def told_of(manifest: Mapping[str, Any]) -> list[str]:
     """What a program's summary ends with: its blob, how it runs by rows, and the packages that the folder holds."""
-    blob = manifest.get("blob")
-    said = [f"constants in {blob['file']}: {tables.size(blob['bytes'])} bytes, of {blob['identity']}"] if blob else []
-    return (
-        said
-        + _told_of_ram(manifest)
-        + [
-            f"package {p['kind']}: {p['files']} files, {tables.size(p['bytes'])} bytes, in packages/{p['kind']}"
-            for p in manifest.get("packages", ())
-        ]
-    )
+    said = []
+    if "blob" in manifest:
+        blob = manifest["blob"]
+        said.append(f"constants in {blob['file']}: {tables.size(blob['bytes'])} bytes, identity {blob['identity']}")
+    packages = manifest.get("packages", ())
+    said += _told_of_ram(manifest)
+    return said + [
+        f"package {p['kind']}: {p['files']} files, {tables.size(p['bytes'])} bytes, in packages/{p['kind']}"
+        for p in packages
+    ]
 
 
 def _told_of_ram(manifest: Mapping[str, Any]) -> list[str]:

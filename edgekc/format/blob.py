@@ -132,7 +132,8 @@ class Blob:
 def layout_of(manifest: Mapping[str, Any], where: str = "") -> Layout:
     """The layout that `compile --blob` wrote into a manifest; UsageError where there is none, or it is damaged."""
     if "blob" not in manifest:
-        raise UsageError("was compiled without --blob", where=where or str(manifest.get("name", "")))
+        name = where or str(manifest.get("name", ""))
+        raise UsageError("was compiled without --blob", where=name, fix="compile it with --blob first")
     try:
         told = manifest["blob"]
         names, sizes = zip(*((str(s["name"]), int(s["bytes"])) for s in told["sections"]), strict=True)
