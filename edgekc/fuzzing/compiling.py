@@ -15,7 +15,7 @@ from ..firmware.toolchain import Compiler
 INCLUDE_FLAGS = tuple(f"-I{folder}" for folder in INCLUDES)
 WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror")
 EMULATE = ("-DEK_DSP_EMULATED", "-DEK_MVE_EMULATED", "-DEK_VEC_EMULATED")
-# Kernels for vectors write each count of columns out by always_inline; with checks in each copy gcc takes 16 s for one file.
+# Vector kernels write each count of columns out by always_inline. With checks in each copy, gcc takes 16 s for a file.
 SANITIZE = ("-O0", "-Dalways_inline=unused", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..errors import UsageError
 from ..ops import OPS
+from .floats import float_net
 from .nets import LAYERS, RandomNet, random_net
 from .streaming import streaming_net
 from .subjects import integer_graph
@@ -21,8 +22,9 @@ KINDS: dict[str, Callable[[int], RandomNet]] = {
     "uint8": unsigned_net,
     "int16": wide_net,
     "streaming": streaming_net,
+    "float": float_net,
 }
-_KIND_SHARES = (0.64, 0.1, 0.14, 0.12)
+_KIND_SHARES = (0.56, 0.1, 0.14, 0.12, 0.08)
 _FORM_SHARES = {"dense": 0.5, "exact": 0.25, "wide": 0.25}  # of int8; the others have no packed layers
 _APART = 1_000_003  # seeds of networks of two runs
 _MOST_DRAWN = 3000  # networks, for one with an operator that was asked for
