@@ -12,6 +12,7 @@ from ..errors import UsageError
 from ..ops import OPS
 from .floats import float_net
 from .nets import LAYERS, RandomNet, random_net
+from .recurrent import recurrent_net
 from .streaming import streaming_net
 from .subjects import integer_graph
 from .unsigned import unsigned_net
@@ -23,8 +24,9 @@ KINDS: dict[str, Callable[[int], RandomNet]] = {
     "int16": wide_net,
     "streaming": streaming_net,
     "float": float_net,
+    "recurrent": recurrent_net,
 }
-_KIND_SHARES = (0.56, 0.1, 0.14, 0.12, 0.08)
+_KIND_SHARES = (0.54, 0.09, 0.13, 0.1, 0.08, 0.06)
 _FORM_SHARES = {"dense": 0.5, "exact": 0.25, "wide": 0.25}  # of int8; the others have no packed layers
 _APART = 1_000_003  # seeds of networks of two runs
 _MOST_DRAWN = 3000  # networks, for one with an operator that was asked for
