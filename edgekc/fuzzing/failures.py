@@ -16,9 +16,10 @@ from .comparing import IMPORTED, LITERT, Finding, first_line
 from .drawing import net_of
 from .floats import KIND as FLOAT
 from .nets import random_samples
+from .plans import goal_of
 from .shrinking import Case, described, shrunk
 from .sides import COMPILER, Sides
-from .subjects import SAMPLES, Subject, subject
+from .subjects import NEAREST, SAMPLES, Subject, subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +64,25 @@ def reported(
     text = texts.get(id(case)) or again(case, finding, sides, rounding) or finding.text
     files = _files(case, finding, rounding)
     model, inputs = folder / f"{stem}{'.tflite' if 'tflite' in files else '.ekc'}", folder / f"{stem}.npz"
-    board = _board_of(finding.side, sides)
-    command = f"edgekc verify {model} --data {inputs}" + (f" --board {board}" if board else "")
-    if finding.kind == FLOAT and model.suffix == ".tflite":
-        compiled = folder / stem
-        command = f"edgekc compile {model} --allow-float -o {compiled} && edgekc verify {compiled} --data {inputs}"
+    command = _command(finding, model, inputs, _board_of(finding.side, sides))
     listing = described(case.net)
     folder.mkdir(parents=True, exist_ok=True)
     write_file(model, files["tflite"] if "tflite" in files else files["ekc"])
     write_file(inputs, files["npz"])
     write_file(folder / f"{stem}.txt", f"{finding}\n\n{text}\n\n{listing}\n\n{command}\n".encode())
     return Written(finding, model, inputs, command, first_line(text), len(case.net.views), listing)
+
+
+def _command(finding: Finding, model: Path, inputs: Path, board: str) -> str:
+    """What shows a finding again. Plans by rows are drawn by chance: `verify` has none of them."""
+    named = f" --board {board}" if board else ""
+    goal = goal_of(finding.kind, finding.seed)
+    options = f" --optimise {goal}" if model.suffix == ".ekc" and goal in ("size", "ram") else ""
+    options += " --allow-float" if model.suffix == ".tflite" and finding.kind == FLOAT else ""
+    if not options:
+        return f"edgekc verify {model} --data {inputs}{named}"
+    folder = model.with_suffix("")
+    return f"edgekc compile {model} -o {folder}{options}{named} && edgekc verify {folder} --data {inputs}"
 
 
 def again(case: Case, finding: Finding, sides: Sides, rounding: str) -> str:
@@ -93,7 +102,7 @@ def again(case: Case, finding: Finding, sides: Sides, rounding: str) -> str:
 def _files(case: Case, finding: Finding, rounding: str) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     s: Subject | None = None
-    if finding.side in (LITERT, IMPORTED, COMPILER):
+    if finding.side == COMPILER or (finding.side in (LITERT, IMPORTED) and finding.form != NEAREST):
         files["tflite"] = case.net.model()
     else:
         s = subject(case.net, finding.form, rounding=rounding, samples=case.samples)

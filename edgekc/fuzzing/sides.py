@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..boards.board import Board
-from . import comparing, device
+from . import comparing, device, plans
 from .building import Family, Job, Kernels, families, jobs_of
 from .comparing import IMPORTED, LITERT, Finding
 from .interpreter import Interpreter
-from .subjects import Subject
+from .subjects import NEAREST, Subject
 
 COMPILER = "the compiler"  # the side of what is no difference, but an error of ours
 
@@ -88,7 +88,7 @@ class Sides:
             out.count(IMPORTED)
             if text := comparing.differs_from_import(s):
                 out.findings.append(comparing.found(s, IMPORTED, text))
-        if self.interpreter is None or side not in ("", LITERT):
+        if self.interpreter is None or s.form == NEAREST or side not in ("", LITERT):
             return
         try:
             values = comparing.litert_values(s, self.interpreter)
@@ -113,7 +113,7 @@ class Sides:
 
 def _jobs(s: Subject, chosen: Sequence[Family], out: Checked) -> list[Job]:
     try:
-        return jobs_of(s.name, s.data, s.inputs, chosen)
+        return [plans.planned(job, s.net.kind, s.net.seed) for job in jobs_of(s.name, s.data, s.inputs, chosen)]
     except Exception as error:  # the planner or the reader: no user gave this network
         out.findings.append(comparing.found(s, COMPILER, f"{type(error).__name__}: {error}"))
         return []
