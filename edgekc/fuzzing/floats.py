@@ -99,8 +99,9 @@ LAYERS: dict[Layer, float] = {
     **{tables.CURVES[op]: 0.5 for op in ("sin", "cos", "square", "floor")},
     _function("sign"): 1, _function("pow", 3.0): 0.5, _function("pow", 2.0): 0.5, _function("cumsum", -1): 0.6,
     _function("cumsum", 1): 0.6, _above_zeros: 0.6, _root: 1, _sum_of_all: 1, spatial.arg_max: 0.6,
-    spatial.arg_min: 0.4, spatial.resize_bilinear: 0.6, _detections: 0.6,
-    tables.gelu: 1, spatial.l2_normalize: 1, moves.softmax: 1, spatial.log_softmax: 0.8, layers.pool: 2,
+    spatial.arg_min: 0.4, spatial.resize_bilinear: 2, _detections: 1,
+    tables.gelu: 1, spatial.l2_normalize: 1, moves.softmax: 1, logic.top_k: 1, logic.select: 1.5,
+    spatial.log_softmax: 0.8, layers.pool: 2,
 }  # fmt: skip
 
 
