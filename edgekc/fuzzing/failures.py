@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..boards.board import list_boards, load_board
-from ..errors import EdgekcError
+from ..errors import UnsupportedError
 from ..files.output import write_file
 from .building import asked_features, families
 from .comparing import IMPORTED, LITERT, Finding, first_line
@@ -89,7 +89,7 @@ def again(case: Case, finding: Finding, sides: Sides, rounding: str) -> str:
     """What is wrong with a case on the finding's side; empty where it is refused or right."""
     try:
         s = subject(case.net, finding.form, rounding=rounding, samples=case.samples)
-    except EdgekcError:
+    except UnsupportedError:
         return ""
     except Exception as error:
         return f"{type(error).__name__}: {error}" if finding.side == COMPILER else ""

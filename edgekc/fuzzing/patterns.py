@@ -43,17 +43,22 @@ def clamped_beside(b: Builder, x: Tensor) -> Tensor | None:
 
 
 def many_branches(b: Builder, x: Tensor) -> Tensor | None:
-    """Five to nine branches of one scale that are joined along an axis, in any order."""
+    """Five to nine branches of one scale and of two sizes that are joined along an axis, in any order."""
     if not is_single(x):
         return None
     count, axis = b.between(5, 9), b.between(1, len(x.shape) - 1)
     if math.prod(x.shape) * count > MOST:
         return None
+    thin = tuple(1 if i == axis else d for i, d in enumerate(x.shape))
     branches = []
     for _ in range(count):
         attrs: dict[str, AttrValue] = {"alpha": f32(float(b.rng.uniform(-1, 1)))}
-        branches.append(b.emit("leaky_relu", attrs, [x], b.new("leaky_relu", x.shape, x.q), live=False))
-    shape = [count * d if i == axis else d for i, d in enumerate(x.shape)]
+        if b.chance(0.4):
+            attrs = {"axes": str(axis), "keep_dims": 1}
+            branches.append(b.emit("reduce_max", attrs, [x], b.new("reduce_max", thin, x.q), live=False))
+        else:
+            branches.append(b.emit("leaky_relu", attrs, [x], b.new("leaky_relu", x.shape, x.q), live=False))
+    shape = [sum(t.shape[axis] for t in branches) if i == axis else d for i, d in enumerate(x.shape)]
     order = [branches[i] for i in b.rng.permutation(count)]
     return b.emit("concat", {"axis": axis, "activation": "none"}, order, b.new("concat", shape, x.q))
 

@@ -57,7 +57,7 @@ def imported_graph(net: RandomNet, form: str = "dense") -> Graph:
 
 
 def integer_graph(net: RandomNet, form: str = "dense", rounding: str = "tflite") -> Graph:
-    """The pipeline up to the packed model, with packed layers put in behind the lowering. EdgekcError: refused."""
+    """The pipeline up to the packed model, with packed layers put in behind the lowering. UnsupportedError: refused."""
     graph = apply(imported_graph(net, form), QUANTIZED_PASSES, unsaid)
     legal.check(graph)
     graph = lower(graph, rounding)
@@ -82,7 +82,7 @@ def subject(
         samples: instead of drawn ones; an array for each input of the file.
 
     Raises:
-        EdgekcError: the compiler refuses the network.
+        UnsupportedError: the compiler refuses the network.
     """
     data = pack(integer_graph(net, form, rounding))
     graph = read(data, "random.ekc").graph
