@@ -16,7 +16,7 @@ from ..importers.tflite.builder import node_name
 from ..importers.tflite.file import FileOperator
 from ..passes import QUANTIZED_PASSES, apply
 from ..progress import unsaid
-from .building import Job, Kernels, build, run
+from .building import Job, Kernels, build, linkable, run
 from .file_operators import builtin_name
 from .floats import KIND as FLOAT
 from .interpreter import Interpreter
@@ -169,7 +169,7 @@ def run_jobs(jobs: Sequence[Job], subjects: Mapping[str, Subject], kernels: Kern
     wrong: list[Finding] = []
     for flags in dict.fromkeys(job.family.flags for job in jobs):
         part = [job for job in jobs if job.family.flags == flags]
-        waiting = [part]
+        waiting = linkable(part)
         while waiting and len(wrong) <= MOST_FINDINGS:
             part = waiting.pop()
             try:

@@ -13,7 +13,7 @@ from ..emulate.device import run_image
 from ..errors import CapacityError, ToolError
 from ..firmware.build import build_image
 from ..generate.sources import generate
-from .building import PER_FILE, Family, Job, included, regroup, runner, state_functions
+from .building import PER_FILE, Family, Job, included, linkable, regroup, runner, state_functions
 
 NAME = "networks"  # of what the harness runs
 _ALIGNMENT = 16  # of each buffer
@@ -44,7 +44,7 @@ def run(
     done: list[tuple[Job, list[list[bytes]]]] = []
     stopped: list[tuple[Job, str]] = []
     small: list[Job] = []
-    waiting = batches(board, jobs)
+    waiting = [part for alike in linkable(jobs) for part in batches(board, alike)]
     while waiting:
         part = waiting.pop()
         try:
