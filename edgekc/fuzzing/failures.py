@@ -92,7 +92,8 @@ def again(case: Case, finding: Finding, sides: Sides, rounding: str) -> str:
     except UnsupportedError:
         return ""
     except Exception as error:
-        return f"{type(error).__name__}: {error}" if finding.side == COMPILER else ""
+        name = type(error).__name__
+        return f"{name}: {error}" if finding.side == COMPILER and finding.text.startswith(f"{name}:") else ""
     if not all(np.isfinite(v).all() for v in s.values.values()):  # a smaller network may leave what float defines
         return ""
     found = [f for f in sides.check([s], finding.side).findings if f.side == finding.side]

@@ -20,7 +20,7 @@ from edgekc.api.samples import first_inputs
 from edgekc.cli.main import app
 from edgekc.errors import ModelError, ToolError, UnsupportedError, UsageError
 from edgekc.firmware.toolchain import arm_compiler, emulator, host_compiler
-from edgekc.fuzzing import comparing, device, drawing, plans, session, subjects
+from edgekc.fuzzing import comparing, device, drawing, failures, plans, session, subjects
 from edgekc.fuzzing.building import Kernels, families, jobs_of
 from edgekc.fuzzing.comparing import Finding
 from edgekc.fuzzing.nets import RandomNet, random_samples
@@ -114,9 +114,10 @@ def test_a_fault_behind_a_sound_file_is_found(monkeypatch: pytest.MonkeyPatch, t
     def broken(net: RandomNet, form: str, **given: object) -> None:
         raise UnsupportedError("too many") if net.seed % 2 else ModelError("reads x before it is written")
 
+    assert failures.subject is subjects.subject  # which what makes a finding small keeps
     monkeypatch.setattr(subjects, "subject", broken)
     run = session.fuzz(0, seconds=None, networks=6, flags="-O0", out=tmp_path, shrink_s=0.1)
-    assert 0 < run.refused < 6 and len(run.findings) == 6 - run.refused
+    assert 0 < run.refused < 6 and run.networks == 0 and len(run.findings) == 6 - run.refused
     assert "ModelError: reads x" in run.findings[0]
 
 
@@ -206,7 +207,7 @@ def test_a_crash_of_the_compiler_is_found(monkeypatch: pytest.MonkeyPatch, tmp_p
         raise ZeroDivisionError("of our own")
 
     monkeypatch.setitem(LOWER, "softmax", broken)
-    run = session.fuzz(0, seconds=None, networks=1, flags="-O0", ops=["softmax"], out=tmp_path, shrink_s=5)
+    run = session.fuzz(5, seconds=None, networks=1, flags="-O0", ops=["softmax"], out=tmp_path, shrink_s=5)
     assert "ZeroDivisionError: of our own" in run.findings[0]
     assert run.written[0]["layers"] == 1 and Path(run.written[0]["model"]).read_bytes()[4:8] == b"TFL3"
 
