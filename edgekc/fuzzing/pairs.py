@@ -125,5 +125,5 @@ PAIRS: dict[str, Layer] = {
     "sub": sub, "squared_difference": squared_difference, "maximum": maximum, "minimum": minimum, "prelu": prelu,
 }  # fmt: skip
 LAYERS: dict[Layer, float] = {
-    sub: 0.6, squared_difference: 0.4, maximum: 0.4, minimum: 0.4, div: 0.4, prelu: 0.5, alternating: 0.6,
+    sub: 0.6, squared_difference: 1.0, maximum: 0.4, minimum: 0.4, div: 0.4, prelu: 0.5, alternating: 0.6,
 }  # fmt: skip

@@ -113,8 +113,6 @@ ELSEWHERE = (
     "ek_lstm_s8.c",
     "ek_lut_mean_s8.c",
     "ek_mean_nearest_s8.c",
-    "ek_mul_deep_const_s8.c",
-    "ek_mul_deep_s8.c",
     "ek_mul_nearest_const_s8.c",
     "ek_mul_nearest_s8.c",
     "ek_resize_bilinear_unsigned_s8.c",

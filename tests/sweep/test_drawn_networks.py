@@ -31,7 +31,7 @@ from edgekc.graph.op import Lowered, View
 from edgekc.ops import LOWER, OPS
 
 BOARD = "mps2-an386"
-MOST_DRAWN = 700  # networks until each operator was drawn; the last came with the 305th
+MOST_DRAWN = 800  # networks until each operator was drawn; the last came with the 522nd
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_every_type_is_drawn() -> None:
 @pytest.mark.parametrize(
     ("kind", "seed", "form", "op"),
     [
-        ("float", 41, "dense", "binary_f32"),
+        ("float", 15, "dense", "binary_f32"),
         ("recurrent", 35, "dense", "lstm"),
         ("rows", 9, "dense", "conv2d"),
         ("int8", 15, "nearest", "mul_nearest"),
@@ -207,7 +207,7 @@ def test_a_crash_of_the_compiler_is_found(monkeypatch: pytest.MonkeyPatch, tmp_p
         raise ZeroDivisionError("of our own")
 
     monkeypatch.setitem(LOWER, "softmax", broken)
-    run = session.fuzz(5, seconds=None, networks=1, flags="-O0", ops=["softmax"], out=tmp_path, shrink_s=5)
+    run = session.fuzz(4, seconds=None, networks=1, flags="-O0", ops=["softmax"], out=tmp_path, shrink_s=5)
     assert "ZeroDivisionError: of our own" in run.findings[0]
     assert run.written[0]["layers"] == 1 and Path(run.written[0]["model"]).read_bytes()[4:8] == b"TFL3"
 
