@@ -251,7 +251,8 @@ class _Loop:
             for op in {node.op for node in s.graph.nodes}:
                 self.run.operators[op] = self.run.operators.get(op, 0) + 1
         checked = sides.check(subjects)
-        self.run.networks += len(subjects)
+        self.run.networks += len(subjects) - len(checked.refused)
+        self.run.refused += len(checked.refused)
         self.run.runs += checked.runs
         self.run.unheld += checked.unheld
         self.run.small += checked.small

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..boards.board import Board
+from ..errors import UnsupportedError
 from . import comparing, device, plans
 from .building import Family, Job, Kernels, families, jobs_of
 from .comparing import IMPORTED, LITERT, Finding
@@ -25,6 +26,7 @@ class Checked:
         sides: how many networks each side computed.
         unheld: networks that LiteRT refused.
         small: networks for which a board has no room.
+        refused: names of networks that the planner refused, as unsupported.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -32,6 +34,7 @@ class Checked:
     sides: dict[str, int] = field(default_factory=dict)
     unheld: int = 0
     small: int = 0
+    refused: set[str] = field(default_factory=set)
 
     def count(self, side: str, networks: int = 1) -> None:
         self.sides[side] = self.sides.get(side, 0) + networks
@@ -114,6 +117,9 @@ class Sides:
 def _jobs(s: Subject, chosen: Sequence[Family], out: Checked) -> list[Job]:
     try:
         return [plans.planned(job, s.net.kind, s.net.seed) for job in jobs_of(s.name, s.data, s.inputs, chosen)]
+    except UnsupportedError:
+        out.refused.add(s.name)
+        return []
     except Exception as error:  # the planner or the reader: no user gave this network
         out.findings.append(comparing.found(s, COMPILER, f"{type(error).__name__}: {error}"))
         return []
