@@ -12,31 +12,19 @@ import tflite
 
 from edgekc.fuzzing import tflite_file
 from edgekc.fuzzing.layers import Builder
+from edgekc.fuzzing.recurrent import svdf_constants
 from edgekc.fuzzing.values import Rng, quant, tensor
-from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
+from edgekc.graph.ir import Array, Node, Quant, Tensor
 from edgekc.graph.op import View
 
 
 def svdf(b: Builder, x: Tensor, units: int, rank: int, steps: int) -> View:
     """A random node on `x` (1, inputs)."""
-    rng, depth, filters = b.rng, x.shape[1], units * rank
-    size = 3.0 if b.extreme else 1.0
-    state = quant(float(np.exp(rng.uniform(-12, -7)))).scale
+    filters = units * rank
+    state = quant(float(np.exp(b.rng.uniform(-12, -7)))).scale
     y = tensor("y", (1, 2 * filters * steps + units), b.quant())
     kept = tensor("kept", (1, 2 * filters * steps), y.q)
-    spread = float(np.exp(rng.uniform(-size, size))) * 200 / np.sqrt(depth)
-    feature = rng.integers(-127, 128, (filters, depth)).astype(np.int8)
-    most = int(32767 // (1 if b.extreme else 2 * steps))
-    time = rng.integers(-most, most + 1, (filters, steps)).astype(np.int16)
-    bias = rng.integers(-(2**20), 2**20, units).astype(np.int32)
-    real = y.q.scale * float(np.exp(rng.uniform(-size, size))) / (2.0**18 * np.sqrt(steps * rank)) / state
-    operands = [
-        x,
-        kept,
-        constant("feature", feature, Role.WEIGHTS, quant(spread * state / x.q.scale)),
-        constant("time", time, Role.WEIGHTS, quant(real)),
-        constant("bias", bias, Role.BIAS),
-    ]
+    operands = [x, kept, *svdf_constants(b, "", x.q, y.q, state, x.shape[1], units, rank, steps)]
     node = Node("memory_filters", "y", tuple(t.name for t in operands), ("y",), dict(state_scale=state))
     return View(node, tuple(operands), (y,))
 

@@ -13,29 +13,18 @@ import tflite
 
 from edgekc.fuzzing import tflite_file
 from edgekc.fuzzing.layers import Builder
-from edgekc.fuzzing.values import Rng, quant, tensor
-from edgekc.graph.ir import Array, Node, Quant, Role, Tensor, constant
+from edgekc.fuzzing.recurrent import hidden_quant, lstm_constants
+from edgekc.fuzzing.recurrent_file import PLACES
+from edgekc.fuzzing.values import Rng, tensor
+from edgekc.graph.ir import Array, Node, Quant, Tensor, constant
 from edgekc.graph.op import View
-
-GATES = ("input", "forget", "cell", "output")
-# Positions of the file's operands: input, weights of input and hidden values, biases, states.
-PLACES = (0, *range(1, 9), *range(12, 16), 18, 19)
 
 
 def lstm(b: Builder, x: Tensor, units: int, bits: int, clip: float) -> View:
     """A random node on `x` (1, steps, inputs); `bits`: integer bits of a cell."""
-    rng, depth = b.rng, x.shape[2]
-    size = 3.0 if b.extreme else 1.0
-    hidden = quant(float(np.exp(rng.uniform(-5.5, -4.5))), b.zero())
+    hidden = hidden_quant(b)
     kept = tensor("kept", (1, 3, units), hidden)
-    operands = [x, kept]
-    for kind, columns, q in (("input", depth, x.q), ("recurrent", units, hidden)):
-        for gate in GATES:
-            spread = float(np.exp(rng.uniform(-size, size))) / (128 * 64 * np.sqrt(columns))
-            w = rng.integers(-127, 128, (units, columns)).astype(np.int8)
-            operands.append(constant(f"{kind}_to_{gate}", w, Role.WEIGHTS, quant(spread / q.scale)))
-    for gate in GATES:
-        operands.append(constant(f"{gate}_bias", rng.integers(-9999, 9999, units).astype(np.int32), Role.BIAS))
+    operands = [x, kept, *lstm_constants(b, "", x.q, hidden, x.shape[2], units)]
     scale = 2.0 ** (bits - 15)
     most = int(min(np.float32(clip) / np.float32(scale), 32767))
     node = Node(

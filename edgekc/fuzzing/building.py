@@ -145,6 +145,21 @@ class Kernels:
         return result
 
 
+def linkable(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Jobs that may be in one program: of kernels' helpers that have a fast and a small form, they have the same."""
+    groups: list[tuple[dict[str, str], list[Job]]] = []
+    for job in jobs:
+        forms = {source.replace("_small", ""): source for source in job.sources}
+        for known, members in groups:
+            if all(known.get(name, source) == source for name, source in forms.items()):
+                known.update(forms)
+                members.append(job)
+                break
+        else:
+            groups.append((forms, [job]))
+    return [members for _, members in groups]
+
+
 def _by_flags(sources: Sequence[str], own: tuple[str, ...]) -> dict[tuple[str, ...], list[str]]:
     found: dict[tuple[str, ...], list[str]] = {}
     for source in sources:

@@ -13,7 +13,7 @@ from ..emulate.device import run_image
 from ..errors import CapacityError, ToolError
 from ..firmware.build import build_image
 from ..generate.sources import generate
-from .building import PER_FILE, Family, Job, included, regroup, runner, state_functions
+from .building import PER_FILE, Family, Job, included, linkable, regroup, runner, state_functions
 
 NAME = "networks"  # of what the harness runs
 _ALIGNMENT = 16  # of each buffer
@@ -44,7 +44,7 @@ def run(
     done: list[tuple[Job, list[list[bytes]]]] = []
     stopped: list[tuple[Job, str]] = []
     small: list[Job] = []
-    waiting = batches(board, jobs)
+    waiting = [part for alike in linkable(jobs) for part in batches(board, alike)]
     while waiting:
         part = waiting.pop()
         try:
@@ -119,7 +119,7 @@ def _write(folder: Path, board: Board, jobs: Sequence[Job]) -> None:
     """A folder as `edgekc compile -o` writes it, of a network that runs all of them."""
     for name in ("src", "include", "nets"):
         (folder / name).mkdir(parents=True)
-    manifests = []
+    manifests, shared = [], dict[str, bytes]()  # kernels and their headers, of several networks
     for job in jobs:
         files = generate(job.plan, job.packed, job.data, job.name, board.name)
         manifests.append(json.loads(files["manifest.json"]))
@@ -127,7 +127,9 @@ def _write(folder: Path, board: Board, jobs: Sequence[Job]) -> None:
             if path.startswith(f"src/{job.name}"):  # a part of a larger file
                 (folder / "nets" / Path(path).name).write_bytes(data)
             elif path.startswith(("src/", "include/")):
-                (folder / path).write_bytes(data)
+                shared[path] = data
+    for path, data in shared.items():
+        (folder / path).write_bytes(data)
     text = "".join(included(job, (folder / "nets" / f"{job.name}.c").read_text(), "../nets") for job in jobs)
     (folder / "src" / "all_networks.c").write_text(text)
     (folder / "src" / f"{NAME}.c").write_text(_caller(jobs))

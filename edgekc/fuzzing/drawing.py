@@ -10,9 +10,12 @@ import numpy as np
 
 from ..errors import UsageError
 from ..ops import OPS
+from . import plans
+from .floats import float_net
 from .nets import LAYERS, RandomNet, random_net
+from .recurrent import recurrent_net
 from .streaming import streaming_net
-from .subjects import integer_graph
+from .subjects import NEAREST, integer_graph
 from .unsigned import unsigned_net
 from .wide import wide_net
 
@@ -21,9 +24,13 @@ KINDS: dict[str, Callable[[int], RandomNet]] = {
     "uint8": unsigned_net,
     "int16": wide_net,
     "streaming": streaming_net,
+    "float": float_net,
+    "recurrent": recurrent_net,
+    plans.ROWS_KIND: plans.row_net,
 }
-_KIND_SHARES = (0.64, 0.1, 0.14, 0.12)
-_FORM_SHARES = {"dense": 0.5, "exact": 0.25, "wide": 0.25}  # of int8; the others have no packed layers
+_KIND_SHARES = (0.48, 0.09, 0.13, 0.1, 0.07, 0.05, 0.08)
+_FORM_SHARES = {"dense": 0.38, "exact": 0.22, "wide": 0.22, NEAREST: 0.18}
+_IN_FORMS = ("int8", plans.ROWS_KIND)  # the other kinds are dense
 _APART = 1_000_003  # seeds of networks of two runs
 _MOST_DRAWN = 3000  # networks, for one with an operator that was asked for
 
@@ -57,7 +64,7 @@ def draw(seed: int, number: int, ops: Collection[str] = ()) -> Draw:
         own = seed * _APART + number
         rng = np.random.default_rng([own, attempt, 40])
         kind = str(rng.choice(list(KINDS), p=_KIND_SHARES))
-        form = str(rng.choice(list(_FORM_SHARES), p=list(_FORM_SHARES.values()))) if kind == "int8" else "dense"
+        form = str(rng.choice(list(_FORM_SHARES), p=list(_FORM_SHARES.values()))) if kind in _IN_FORMS else "dense"
         net = KINDS[kind](own + attempt * 7_919_000_003)
         if not ops or _has(net, form, ops):
             return Draw(number, net, form)

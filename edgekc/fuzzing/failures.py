@@ -9,15 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from ..boards.board import list_boards, load_board
-from ..errors import EdgekcError
+from ..errors import UnsupportedError
 from ..files.output import write_file
 from .building import asked_features, families
 from .comparing import IMPORTED, LITERT, Finding, first_line
 from .drawing import net_of
+from .floats import KIND as FLOAT
 from .nets import random_samples
+from .plans import goal_of
 from .shrinking import Case, described, shrunk
 from .sides import COMPILER, Sides
-from .subjects import SAMPLES, Subject, subject
+from .subjects import NEAREST, SAMPLES, Subject, subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,7 @@ def reported(
     text = texts.get(id(case)) or again(case, finding, sides, rounding) or finding.text
     files = _files(case, finding, rounding)
     model, inputs = folder / f"{stem}{'.tflite' if 'tflite' in files else '.ekc'}", folder / f"{stem}.npz"
-    board = _board_of(finding.side, sides)
-    command = f"edgekc verify {model} --data {inputs}" + (f" --board {board}" if board else "")
+    command = _command(finding, model, inputs, _board_of(finding.side, sides))
     listing = described(case.net)
     folder.mkdir(parents=True, exist_ok=True)
     write_file(model, files["tflite"] if "tflite" in files else files["ekc"])
@@ -72,14 +73,29 @@ def reported(
     return Written(finding, model, inputs, command, first_line(text), len(case.net.views), listing)
 
 
+def _command(finding: Finding, model: Path, inputs: Path, board: str) -> str:
+    """What shows a finding again. Plans by rows are drawn by chance: `verify` has none of them."""
+    named = f" --board {board}" if board else ""
+    goal = goal_of(finding.kind, finding.seed)
+    options = f" --optimise {goal}" if model.suffix == ".ekc" and goal in ("size", "ram") else ""
+    options += " --allow-float" if model.suffix == ".tflite" and finding.kind == FLOAT else ""
+    if not options:
+        return f"edgekc verify {model} --data {inputs}{named}"
+    folder = model.with_suffix("")
+    return f"edgekc compile {model} -o {folder}{options}{named} && edgekc verify {folder} --data {inputs}"
+
+
 def again(case: Case, finding: Finding, sides: Sides, rounding: str) -> str:
     """What is wrong with a case on the finding's side; empty where it is refused or right."""
     try:
         s = subject(case.net, finding.form, rounding=rounding, samples=case.samples)
-    except EdgekcError:
+    except UnsupportedError:
         return ""
     except Exception as error:
-        return f"{type(error).__name__}: {error}" if finding.side == COMPILER else ""
+        name = type(error).__name__
+        return f"{name}: {error}" if finding.side == COMPILER and finding.text.startswith(f"{name}:") else ""
+    if not all(np.isfinite(v).all() for v in s.values.values()):  # a smaller network may leave what float defines
+        return ""
     found = [f for f in sides.check([s], finding.side).findings if f.side == finding.side]
     return found[0].text if found else ""
 
@@ -87,7 +103,7 @@ def again(case: Case, finding: Finding, sides: Sides, rounding: str) -> str:
 def _files(case: Case, finding: Finding, rounding: str) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     s: Subject | None = None
-    if finding.side in (LITERT, IMPORTED, COMPILER):
+    if finding.side == COMPILER or (finding.side in (LITERT, IMPORTED) and finding.form != NEAREST):
         files["tflite"] = case.net.model()
     else:
         s = subject(case.net, finding.form, rounding=rounding, samples=case.samples)

@@ -11,6 +11,7 @@ from flatbuffers import flexbuffers
 
 from ..graph.ir import Tensor
 from ..graph.op import View
+from . import recurrent_file
 
 ACTIVATION = {
     "none": tflite.ActivationFunctionType.NONE,
@@ -291,6 +292,7 @@ BUILTIN: dict[str, tuple[str, str | None, Options]] = {
         op: (op.upper(), "ReducerOptions", lambda view: dict(KeepDims=bool(view["keep_dims"])))
         for op in ("reduce_any", "reduce_all")
     },
+    **recurrent_file.BUILTIN,
     "concat_any": ("CONCATENATION", "ConcatenationOptions", lambda view: dict(Axis=view["axis"])),
 }
 RELU = {"relu": "RELU", "relu6": "RELU6", "relu_n1_to_1": "RELU_N1_TO_1"}
@@ -371,6 +373,8 @@ def _vectors(view: View) -> dict[str, list[int]]:
 def inputs_of(view: View) -> tuple[Tensor, ...]:
     """All inputs in the file's order."""
     name = view.node.name
+    if view.node.op in recurrent_file.KEEPING:
+        return recurrent_file.operands_of(view)
     if view.node.op == "concat_const" and view["first"]:
         return view.inputs[::-1]
     if view.node.op == "lookup":

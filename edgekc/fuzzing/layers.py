@@ -291,7 +291,7 @@ def fully_connected(b: Builder, x: Tensor) -> Tensor | None:
     taps = x.shape[-1]
     if len(x.shape) == 4:
         rows, taps = (1,), math.prod(x.shape)
-    if taps > 1200 or math.prod(rows) * channels > MOST:
+    if not rows or taps > 1200 or math.prod(rows) * channels > MOST:
         return None
     w = filters(b, (channels, taps), 0)
     return linear(b, "fully_connected", {}, x, w, 0, (*rows, channels), bias=b.chance(0.8), bounded=True)

@@ -28,6 +28,7 @@ from .logic import LAYERS as LOGIC
 from .moves import LAYERS as MOVES
 from .moves import input_cast, output_cast, relu
 from .pairs import LAYERS as PAIRS
+from .patterns import LAYERS as PATTERNS
 from .spatial import LAYERS as SPATIAL
 from .spatial import place
 from .streaming_file import Variable, streaming_network
@@ -38,7 +39,7 @@ from .values import Rng, fill, tensor
 
 LAYERS: dict[Layer, float] = {
     conv2d: 4, body: 4, grouped_conv2d: 2.5, depthwise: 3, dilated_in_phases: 0.8, pool: 2.5, global_pool: 0.8,
-    fully_connected: 2.5, **MOVES, **TABLES, **PAIRS, **STRIDES, **SPATIAL, **LOGIC,
+    fully_connected: 2.5, **MOVES, **TABLES, **PAIRS, **STRIDES, **SPATIAL, **LOGIC, **PATTERNS,
 }  # fmt: skip
 
 

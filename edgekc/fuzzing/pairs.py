@@ -6,7 +6,7 @@ import numpy as np
 
 from ..graph.ir import AttrValue, Quant, Role, Tensor, constant
 from .layers import Builder, Layer
-from .moves import binary_quant, broadcasts_to, factors_of, is_single, rescaled, small_shape
+from .moves import binary_quant, broadcasts_to, is_single, rescaled, small_shape
 from .values import f32, quant
 
 
@@ -92,9 +92,9 @@ def prelu(b: Builder, x: Tensor) -> Tensor | None:
 
 def alternating(b: Builder, x: Tensor) -> Tensor | None:
     """A sum, difference or product of six axes, of which the constant has every other one, between two reshapes."""
-    if not is_single(x) or int(np.prod(x.shape)) < 16:
+    if not is_single(x) or (sizes := _five(b, int(np.prod(x.shape)))) is None:
         return None
-    shape = (1, *factors_of(b, int(np.prod(x.shape)), 5))
+    shape = (1, *sizes)
     op = str(b.rng.choice(["add", "sub", "mul"]))
     y = constant_operand(b, op, tuple(d if i % 2 else 1 for i, d in enumerate(shape)), b.quant())
     if (q := binary_quant(b, "mul" if op == "mul" else "add", x.q, y.q)) is None:
@@ -105,9 +105,25 @@ def alternating(b: Builder, x: Tensor) -> Tensor | None:
     return b.emit("reshape", {}, [result], b.new("reshape", x.shape, q))
 
 
+def _five(b: Builder, count: int) -> list[int] | None:
+    """`count` as a product of five sizes above 1; None where it is none."""
+    primes = []
+    for p in (2, 3, 5, 7, 11, 13):
+        while count % p == 0:
+            primes.append(p)
+            count //= p
+    if len(primes) < 5:
+        return None
+    dealt = [int(i) for i in b.rng.permutation(len(primes))]
+    sizes = [count, 1, 1, 1, 1]
+    for place, i in enumerate(dealt):
+        sizes[place % 5] *= primes[i]
+    return sizes
+
+
 PAIRS: dict[str, Layer] = {
     "sub": sub, "squared_difference": squared_difference, "maximum": maximum, "minimum": minimum, "prelu": prelu,
 }  # fmt: skip
 LAYERS: dict[Layer, float] = {
-    sub: 0.6, squared_difference: 0.4, maximum: 0.4, minimum: 0.4, div: 0.4, prelu: 0.5, alternating: 0.4,
+    sub: 0.6, squared_difference: 1.0, maximum: 0.4, minimum: 0.4, div: 0.4, prelu: 0.5, alternating: 0.6,
 }  # fmt: skip

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..boards.board import Board, load_board
 from ..emulate import litert
-from ..errors import EdgekcError, ToolError, UsageError
+from ..errors import ToolError, UnsupportedError, UsageError
 from ..files.stopping import Stopped
 from ..firmware.toolchain import emulator, host_compiler
 from ..progress import Progress, silent
@@ -240,10 +240,10 @@ class _Loop:
             drawn = drawing.draw(self.run.seed, number, ops)
             try:
                 s = subject(drawn.net, drawn.form, rounding=self.rounding)
-            except EdgekcError:
+            except UnsupportedError:
                 self.run.refused += 1
                 continue
-            except Exception as error:  # no user made this network: it is our own fault
+            except Exception as error:  # no user made this network, and its file is sound: it is our own fault
                 text = f"{type(error).__name__}: {error}"
                 findings.append(Finding(drawn.net.kind, drawn.net.seed, drawn.form, COMPILER, text))
                 continue
@@ -251,7 +251,8 @@ class _Loop:
             for op in {node.op for node in s.graph.nodes}:
                 self.run.operators[op] = self.run.operators.get(op, 0) + 1
         checked = sides.check(subjects)
-        self.run.networks += len(subjects)
+        self.run.networks += len(subjects) - len(checked.refused)
+        self.run.refused += len(checked.refused)
         self.run.runs += checked.runs
         self.run.unheld += checked.unheld
         self.run.small += checked.small

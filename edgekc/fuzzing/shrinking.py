@@ -12,6 +12,7 @@ import numpy as np
 from ..graph.ir import Array, Role, Tensor
 from ..graph.op import View
 from .nets import RandomNet, random_samples
+from .recurrent_file import KEEPING
 
 Samples = list[list[Array]]
 
@@ -130,7 +131,7 @@ def _some_filters(t: Tensor, chosen: slice, filters: int) -> Tensor:
 
 
 def _fewer_samples(case: Case) -> Iterator[Case]:
-    if case.net.variables:  # a sequence from its start
+    if case.net.variables or any(view.node.op in KEEPING for view in case.net.views):  # a sequence from its start
         yield from (Case(case.net, case.samples[:count]) for count in range(1, len(case.samples)))
     elif len(case.samples) > 1:
         yield from (Case(case.net, [row]) for row in case.samples)

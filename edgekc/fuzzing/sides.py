@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..boards.board import Board
-from . import comparing, device
+from ..errors import UnsupportedError
+from . import comparing, device, plans
 from .building import Family, Job, Kernels, families, jobs_of
 from .comparing import IMPORTED, LITERT, Finding
 from .interpreter import Interpreter
-from .subjects import Subject
+from .subjects import NEAREST, Subject
 
 COMPILER = "the compiler"  # the side of what is no difference, but an error of ours
 
@@ -25,6 +26,7 @@ class Checked:
         sides: how many networks each side computed.
         unheld: networks that LiteRT refused.
         small: networks for which a board has no room.
+        refused: names of networks that the planner refused, as unsupported.
     """
 
     findings: list[Finding] = field(default_factory=list)
@@ -32,6 +34,7 @@ class Checked:
     sides: dict[str, int] = field(default_factory=dict)
     unheld: int = 0
     small: int = 0
+    refused: set[str] = field(default_factory=set)
 
     def count(self, side: str, networks: int = 1) -> None:
         self.sides[side] = self.sides.get(side, 0) + networks
@@ -88,7 +91,7 @@ class Sides:
             out.count(IMPORTED)
             if text := comparing.differs_from_import(s):
                 out.findings.append(comparing.found(s, IMPORTED, text))
-        if self.interpreter is None or side not in ("", LITERT):
+        if self.interpreter is None or s.form == NEAREST or side not in ("", LITERT):
             return
         try:
             values = comparing.litert_values(s, self.interpreter)
@@ -113,7 +116,10 @@ class Sides:
 
 def _jobs(s: Subject, chosen: Sequence[Family], out: Checked) -> list[Job]:
     try:
-        return jobs_of(s.name, s.data, s.inputs, chosen)
+        return [plans.planned(job, s.net.kind, s.net.seed) for job in jobs_of(s.name, s.data, s.inputs, chosen)]
+    except UnsupportedError:
+        out.refused.add(s.name)
+        return []
     except Exception as error:  # the planner or the reader: no user gave this network
         out.findings.append(comparing.found(s, COMPILER, f"{type(error).__name__}: {error}"))
         return []

@@ -213,7 +213,7 @@ def place(b: Builder, x: Tensor) -> Tensor:
 
 
 LAYERS: dict[Layer, float] = {
-    resize_nearest: 0.4, resize_bilinear: 0.4, transpose_conv: 1, mean_of_any: 0.6,
+    resize_nearest: 0.4, resize_bilinear: 0.4, transpose_conv: 1.6, mean_of_any: 0.6,
     max_of_any: 0.4, reduce_min: 0.5, reduce_prod: 0.4, small_sum: 0.6, batch_matmul: 0.8, dynamic_fully_connected: 0.5,
-    l2_normalize: 0.4, log_softmax: 0.4,
+    l2_normalize: 0.7, log_softmax: 0.4,
 }  # fmt: skip

@@ -1,7 +1,8 @@
 """A random network compiled to an .ekc, with its inputs and what every activation should be.
 
-A network enters in up to three forms: as the file has it ("dense"), with layers packed so that they compute the same
-("exact"), and with packed weights of up to 16 bits ("wide"). LiteRT is the oracle of the first two.
+A network enters in one of these forms: as the file has it ("dense"), with layers packed so that they compute the same
+("exact"), with packed weights of up to 16 bits ("wide"), and with operators of sources that round once ("nearest").
+LiteRT is the oracle of the first two.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from ..ops import legal
 from ..passes import INTEGER_PASSES, QUANTIZED_PASSES, apply
 from ..passes.lower import lower
 from ..progress import unsaid
+from .nearest import as_nearest
 from .nets import RandomNet, random_samples
 from .packed import pack_layers
 
-FORMS = ("dense", "exact", "wide")
+PACKED_FORMS = ("exact", "wide")
+FORMS = ("dense", *PACKED_FORMS)
+NEAREST = "nearest"  # a further form, of int8
 SAMPLES = 5
 METADATA = {"tool": "edgekc", "source": "random.tflite", "source_sha256": "0" * 64, "recipe": "none"}
 
@@ -46,17 +50,18 @@ class Subject:
         return f"{self.net.kind}_{self.net.seed}_{self.form}"
 
 
-def imported_graph(net: RandomNet) -> Graph:
+def imported_graph(net: RandomNet, form: str = "dense") -> Graph:
     """The QUANTIZED graph, before any pass. UnsupportedError where the importer refuses the file."""
-    return read_tflite(file.read(net.model(), "random.tflite"), "net", "random.tflite").sound()
+    graph = read_tflite(file.read(net.model(), "random.tflite"), "net", "random.tflite").sound()
+    return as_nearest(graph, np.random.default_rng([net.seed, 26])) if form == NEAREST else graph
 
 
 def integer_graph(net: RandomNet, form: str = "dense", rounding: str = "tflite") -> Graph:
-    """The pipeline up to the packed model, with packed layers put in behind the lowering. EdgekcError: refused."""
-    graph = apply(imported_graph(net), QUANTIZED_PASSES, unsaid)
+    """The pipeline up to the packed model, with packed layers put in behind the lowering. UnsupportedError: refused."""
+    graph = apply(imported_graph(net, form), QUANTIZED_PASSES, unsaid)
     legal.check(graph)
     graph = lower(graph, rounding)
-    if form != "dense":
+    if form in PACKED_FORMS:
         graph = pack_layers(graph, np.random.default_rng([net.seed, 22]), form == "exact")
     legal.check(graph)
     return replace(apply(graph, INTEGER_PASSES, unsaid), metadata=METADATA)
@@ -77,7 +82,7 @@ def subject(
         samples: instead of drawn ones; an array for each input of the file.
 
     Raises:
-        EdgekcError: the compiler refuses the network.
+        UnsupportedError: the compiler refuses the network.
     """
     data = pack(integer_graph(net, form, rounding))
     graph = read(data, "random.ekc").graph
@@ -106,7 +111,7 @@ def _stored(net: RandomNet, name: str, value: Array, dtype: str) -> Array:
 
 def imported_outputs(s: Subject) -> Sequence[Array] | None:
     """The outputs by the file as it was imported, before any pass; None where the file's edges have other types."""
-    graph = imported_graph(s.net)
+    graph = imported_graph(s.net, s.form)
     pairs = [*zip(graph.of(graph.inputs), s.graph.of(s.graph.inputs), strict=True)]
     pairs += zip(graph.of(graph.outputs), s.graph.of(s.graph.outputs), strict=True)
     if any(a.dtype != b.dtype for a, b in pairs):

@@ -11,6 +11,7 @@ from flatbuffers.builder import Builder
 
 from ..graph.ir import Node, Tensor
 from ..graph.op import View
+from . import recurrent_file
 from .file_operators import FIRST_VERSION, IN_FLOAT, VERSION, builtin, builtin_name, inputs_of
 
 DTYPE = {
@@ -82,8 +83,11 @@ def network(views: Sequence[View], inputs: Sequence[str], outputs: Sequence[str]
     """
     b = Builder(1024)
     operands = [inputs_of(view) for view in views]
-    sources = {t.name: t for view, row in zip(views, operands, strict=True) for t in (*row, *view.outputs)}
-    index = {name: i for i, name in enumerate(sources)}
+    rows = zip(views, operands, strict=True)
+    sources = {t.name: t for view, row in rows for t in (*row, *view.outputs, *recurrent_file.inner_of(view))}
+    sources.pop(recurrent_file.ABSENT.name, None)
+    index = {name: i for i, name in enumerate(sources)} | {recurrent_file.ABSENT.name: -1}
+    kept = frozenset().union(*map(recurrent_file.variables_of, views))
 
     buffers, tables = [table(b, "Buffer")], []
     for tensor in sources.values():
@@ -92,13 +96,14 @@ def network(views: Sequence[View], inputs: Sequence[str], outputs: Sequence[str]
             data = b.CreateByteVector(np.ascontiguousarray(tensor.data).tobytes())
             slot = len(buffers)
             buffers.append(table(b, "Buffer", Data=data))
-        tables.append(tensor_table(b, tensor, slot))
+        tables.append(tensor_table(b, tensor, slot, tensor.name in kept))
 
     codes: dict[str, int] = {}  # builtin -> its place in the list of operator codes
     operators = [
-        operator(b, view, [index[t.name] for t in row], [index[t.name] for t in view.outputs], codes)
+        operator(b, view, [index[t.name] for t in row], [index[t.name] for t in view.outputs], codes,
+                 [index[t.name] for t in recurrent_file.inner_of(view)])
         for view, row in zip(views, operands, strict=True)
-    ]
+    ]  # fmt: skip
     parts = dict(Tensors=offsets(b, tables), Operators=offsets(b, operators))
     ends = dict(
         Inputs=vector(b, [index[n] for n in inputs], "int32"), Outputs=vector(b, [index[n] for n in outputs], "int32")
@@ -111,7 +116,10 @@ def network(views: Sequence[View], inputs: Sequence[str], outputs: Sequence[str]
     return bytes(b.Output())
 
 
-def operator(b: Builder, view: View, inputs: Sequence[int], outputs: Sequence[int], codes: dict[str, int]) -> int:
+def operator(
+    b: Builder, view: View, inputs: Sequence[int], outputs: Sequence[int], codes: dict[str, int],
+    inner: Sequence[int] = (),
+) -> int:  # fmt: skip
     name, options_kind, options = builtin(view)
     custom = b.CreateByteVector(options.pop("custom")) if "custom" in options else None
     for key, value in options.items():
@@ -120,6 +128,8 @@ def operator(b: Builder, view: View, inputs: Sequence[int], outputs: Sequence[in
     option_table = table(b, options_kind, **options) if options_kind else None
     kind = getattr(tflite.BuiltinOptions, options_kind) if options_kind else None
     ends = dict(Inputs=vector(b, inputs, "int32"), Outputs=vector(b, outputs, "int32"))
+    if inner:
+        ends["Intermediates"] = vector(b, inner, "int32")
     place = codes.setdefault(name, len(codes))
     return table(b, "Operator", OpcodeIndex=place, **ends, BuiltinOptions=option_table, BuiltinOptionsType=kind,
                   CustomOptions=custom)  # fmt: skip

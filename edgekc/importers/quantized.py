@@ -172,7 +172,7 @@ def settle(graph: Graph, places: dict[str, str], nearest: bool) -> Graph:
         if filters_of(node) is not None:
             tensors[node.inputs[2]] = _bias(graph, node, places, nearest)
         tensors.update({t.name: t for t in _compared(graph, node)})
-    nodes = [replace(n, attrs={**n.attrs, NEAREST: 1}) if nearest and _rounds(n) else n for n in graph.nodes]
+    nodes = [replace(n, attrs={**n.attrs, NEAREST: 1}) if nearest and rounds(n) else n for n in graph.nodes]
     return replace(graph, tensors=tensors, nodes=tuple(nodes))
 
 
@@ -203,7 +203,7 @@ def _stated(graph: Graph, places: dict[str, str]) -> Graph:
     return prune(replace(graph, tensors=tensors, nodes=tuple(nodes), outputs=outputs))
 
 
-def _rounds(node: Node) -> bool:
+def rounds(node: Node) -> bool:
     """Whether its kernel rounds as TensorFlow Lite does, unless it is asked for the nearest level."""
     return node.op in ("mean", "mul", "average_pool") or filters_of(node) is not None
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import oracle
-from random_rows import row_jobs, row_net
 
 from edgekc.emulate import litert
 from edgekc.errors import EdgekcError
@@ -18,6 +17,7 @@ from edgekc.fuzzing.comparing import Finding
 from edgekc.fuzzing.compiling import kernel_sources
 from edgekc.fuzzing.interpreter import Interpreter
 from edgekc.fuzzing.nets import random_net
+from edgekc.fuzzing.plans import row_jobs, row_net
 from edgekc.fuzzing.subjects import FORMS, Subject, subject
 
 
@@ -114,8 +114,6 @@ ELSEWHERE = (
     "ek_lstm_s8.c",
     "ek_lut_mean_s8.c",
     "ek_mean_nearest_s8.c",
-    "ek_mul_deep_const_s8.c",
-    "ek_mul_deep_s8.c",
     "ek_mul_nearest_const_s8.c",
     "ek_mul_nearest_s8.c",
     "ek_resize_bilinear_unsigned_s8.c",

@@ -18,19 +18,20 @@ from typer.testing import CliRunner
 import edgekc
 from edgekc.api.samples import first_inputs
 from edgekc.cli.main import app
-from edgekc.errors import ToolError, UsageError
+from edgekc.errors import ModelError, ToolError, UnsupportedError, UsageError
 from edgekc.firmware.toolchain import arm_compiler, emulator, host_compiler
-from edgekc.fuzzing import device, drawing, session
-from edgekc.fuzzing.building import jobs_of
+from edgekc.fuzzing import comparing, device, drawing, failures, plans, session, subjects
+from edgekc.fuzzing.building import Kernels, families, jobs_of
 from edgekc.fuzzing.comparing import Finding
-from edgekc.fuzzing.nets import random_samples
+from edgekc.fuzzing.nets import RandomNet, random_samples
 from edgekc.fuzzing.shrinking import Case, shrunk
-from edgekc.fuzzing.subjects import subject
+from edgekc.fuzzing.subjects import integer_graph, subject
 from edgekc.fuzzing.summary import lines
 from edgekc.graph.op import Lowered, View
-from edgekc.ops import LOWER
+from edgekc.ops import LOWER, OPS
 
 BOARD = "mps2-an386"
+MOST_DRAWN = 800  # networks until each operator was drawn; the last came with the 522nd
 
 
 @pytest.fixture
@@ -56,10 +57,68 @@ def test_draws_are_repeatable_and_of_every_kind() -> None:
     drawn = [drawing.draw(3, number) for number in range(60)]
     assert drawn[7].net.model() == drawing.draw(3, 7).net.model()
     assert {d.net.kind for d in drawn} == set(drawing.KINDS)
-    assert {d.form for d in drawn if d.net.kind == "int8"} == {"dense", "exact", "wide"}
+    assert {d.form for d in drawn if d.net.kind == "int8"} == {"dense", "exact", "wide", "nearest"}
+    assert {plans.goal_of(d.net.kind, d.net.seed) for d in drawn} == {*plans.GOALS, plans.ROWS_KIND}
     assert len({d.net.seed for d in drawn}) == 60
     found = drawing.net_of(drawn[7].net.kind, drawn[7].net.seed)
     assert found.model() == drawn[7].net.model()  # so a finding can be drawn again
+
+
+@pytest.mark.slow
+def test_every_operator_is_drawn() -> None:
+    """A new operator of the device that no network has within MOST_DRAWN fails here."""
+    missing = set(OPS)
+    for number in range(MOST_DRAWN):
+        drawn = drawing.draw(0, number)
+        try:
+            missing -= {node.op for node in integer_graph(drawn.net, drawn.form).nodes}
+        except UnsupportedError:
+            continue
+        if not missing:
+            return
+    raise AssertionError(f"no network of {MOST_DRAWN} has {', '.join(sorted(missing))}")
+
+
+@pytest.mark.fast
+def test_every_type_is_drawn() -> None:
+    """Of activations, as a file may have them."""
+    tensors = [t for number in range(60) for v in drawing.draw(0, number).net.views for t in (*v.inputs, *v.outputs)]
+    assert {t.dtype for t in tensors if t.data is None} >= {"int8", "uint8", "int16", "int32", "float32", "bool"}
+
+
+@pytest.mark.fast
+@pytest.mark.usefixtures("_host")
+@pytest.mark.parametrize(
+    ("kind", "seed", "form", "op"),
+    [
+        ("float", 15, "dense", "binary_f32"),
+        ("recurrent", 35, "dense", "lstm"),
+        ("rows", 9, "dense", "conv2d"),
+        ("int8", 15, "nearest", "mul_nearest"),
+    ],
+)
+def test_a_network_of_each_newer_kind(kind: str, seed: int, form: str, op: str, tmp_path: Path) -> None:
+    s = subject(drawing.net_of(kind, seed), form)
+    assert op in {node.op for node in s.graph.nodes}
+    portable = [f for f in families() if f.name == "portable"]
+    (job,) = [plans.planned(job, kind, seed) for job in jobs_of(s.name, s.data, s.inputs, portable)]
+    assert bool(job.plan.groups) == (kind == "rows")
+    found = comparing.run_jobs([job], {s.name: s}, Kernels(tmp_path / "kernels", ("-O0",)), tmp_path)
+    assert not found and not comparing.differs_from_import(s)
+
+
+@pytest.mark.fast
+def test_a_fault_behind_a_sound_file_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A pass that leaves an illegal graph; what the compiler cannot do is refused."""
+
+    def broken(net: RandomNet, form: str, **given: object) -> None:
+        raise UnsupportedError("too many") if net.seed % 2 else ModelError("reads x before it is written")
+
+    assert failures.subject is subjects.subject  # which what makes a finding small keeps
+    monkeypatch.setattr(subjects, "subject", broken)
+    run = session.fuzz(0, seconds=None, networks=6, flags="-O0", out=tmp_path, shrink_s=0.1)
+    assert 0 < run.refused < 6 and run.networks == 0 and len(run.findings) == 6 - run.refused
+    assert "ModelError: reads x" in run.findings[0]
 
 
 @pytest.mark.fast
@@ -148,7 +207,7 @@ def test_a_crash_of_the_compiler_is_found(monkeypatch: pytest.MonkeyPatch, tmp_p
         raise ZeroDivisionError("of our own")
 
     monkeypatch.setitem(LOWER, "softmax", broken)
-    run = session.fuzz(0, seconds=None, networks=1, flags="-O0", ops=["softmax"], out=tmp_path, shrink_s=5)
+    run = session.fuzz(4, seconds=None, networks=1, flags="-O0", ops=["softmax"], out=tmp_path, shrink_s=5)
     assert "ZeroDivisionError: of our own" in run.findings[0]
     assert run.written[0]["layers"] == 1 and Path(run.written[0]["model"]).read_bytes()[4:8] == b"TFL3"
 

@@ -16,6 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...errors import UnsupportedError
 from ...graph.bounds import FAR_ZEROS
 from ...graph.fixedpoint import DOUBLE, INT32_MAX, quantize_multiplier
 from ...graph.ir import Array, Graph, Node, Quant, Role, Tensor, constant
@@ -37,11 +38,22 @@ def fine(bias: Array, units: Array) -> tuple[Array, Quant]:
 
 
 def coarse(graph: Graph, node: Node) -> Graph:
-    """The graph with this node's bias in units of its accumulator, as lowering wants it."""
+    """The graph with this node's bias in units of its accumulator, as lowering wants it.
+
+    Raises:
+        UnsupportedError: 32 bits do not hold it.
+    """
     if not node.attrs.get(NEAREST) or len(node.inputs) < 3:
         return graph
     x, w, bias = (graph.tensors[n] for n in node.inputs[:3])
-    levels = np.rint(_in_units(x, w, bias))
+    with np.errstate(divide="ignore", invalid="ignore"):  # of scales whose product is no number above 0
+        levels = np.rint(_in_units(x, w, bias))
+    if not (np.abs(levels) <= INT32_MAX).all():
+        raise UnsupportedError(
+            "its bias does not fit an accumulator of 32 bits",
+            where=node.name,
+            fix="requantise the model with a larger bias scale",
+        )
     return replace(graph, tensors={**graph.tensors, bias.name: constant(bias.name, levels.astype(np.int32), Role.BIAS)})
 
 

@@ -1,4 +1,4 @@
-"""Random networks of images, and plans of them in which layers run by rows: which, and how many rows, by chance."""
+"""Random networks of images, and plans by chance: for little code, for little RAM, or which layers run by rows."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from edgekc.fuzzing import building as rb
-from edgekc.fuzzing.layers import Builder, Layer, body, conv2d, depthwise, grouped_conv2d, pool
-from edgekc.fuzzing.moves import binary, logistic, relu
-from edgekc.fuzzing.nets import RandomNet, outputs_of
-from edgekc.fuzzing.values import tensor
-from edgekc.generate.choice import choose_kernel
-from edgekc.generate.plan import Plan, base_of, placed
-from edgekc.generate.row_groups import RowGroup, group_of
-from edgekc.generate.row_search import Search
-from edgekc.generate.rows import row_layer
-from edgekc.graph.ir import Graph
+from ..generate.choice import choose_kernel
+from ..generate.goals import check_goal, plan_for
+from ..generate.plan import Plan, base_of, placed
+from ..generate.row_groups import RowGroup, group_of
+from ..generate.row_search import Search
+from ..generate.rows import row_layer
+from ..graph.ir import Graph
+from . import building as rb
+from .layers import Builder, Layer, body, conv2d, depthwise, grouped_conv2d, pool
+from .moves import binary, logistic, relu
+from .nets import RandomNet, outputs_of
+from .values import tensor
 
+ROWS_KIND = "rows"
+GOALS = {"speed": 0.88, "size": 0.07, "ram": 0.05}  # and their shares of the other networks
 ROWS = (1, 1, 1, 2, 2, 3, 4, 5, 8)
 LAYERS: dict[Layer, float] = {
     conv2d: 3, body: 5, depthwise: 2, grouped_conv2d: 1, pool: 2, relu: 1, logistic: 0.5, binary: 4,
@@ -39,7 +42,23 @@ def row_net(seed: int) -> RandomNet:
             break
         names[rng.choice(len(names), p=weights / weights.sum())](b, b.live[-1] if b.chance(0.85) else b.live[-2:][0])
     outputs = outputs_of(b)
-    return RandomNet(seed, tuple(b.views), (image,) if image.name in b.read else (), outputs)
+    return RandomNet(seed, tuple(b.views), (image,) if image.name in b.read else (), outputs, ROWS_KIND)
+
+
+def goal_of(kind: str, seed: int) -> str:
+    """By what goal a network is planned: speed, as usual, or one of GOALS."""
+    rng = np.random.default_rng([seed, 24])
+    return "rows" if kind == ROWS_KIND else str(rng.choice(list(GOALS), p=list(GOALS.values())))
+
+
+def planned(job: rb.Job, kind: str, seed: int) -> rb.Job:
+    """The job with the plan of its goal."""
+    goal, graph, features = goal_of(kind, seed), job.packed.graph, job.family.features
+    if goal == "rows":
+        return next(iter(row_jobs([job], seed)), job)
+    if goal == "speed":
+        return job
+    return replace(job, plan=plan_for(check_goal(goal), graph, features, None, job.plan).plan)
 
 
 def row_jobs(jobs: list[rb.Job], seed: int) -> list[rb.Job]:
