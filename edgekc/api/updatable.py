@@ -65,6 +65,9 @@ class Installed(tables.Shown):
 def updates_of(program: Program, public_keys: Sequence[str | Path]) -> Updates:
     """Whose updates a program of the network takes: of the keys' owners, with the network's identity.
 
+    Args:
+        public_keys: files of `make_keys`; their ids are 1, 2, ... in this order.
+
     Raises:
         UsageError: a file holds no public key.
         ToolError: the package cryptography is missing.
