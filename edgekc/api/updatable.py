@@ -62,23 +62,25 @@ class Installed(tables.Shown):
         ]
 
 
-def updates_of(program: Program, public_keys: Sequence[str | Path]) -> Updates:
+def updates_of(program: Program, public_keys: Sequence[str | Path], *, monocypher: str | Path | None = None) -> Updates:
     """Whose updates a program of the network takes: of the keys' owners, with the network's identity.
 
     Args:
         public_keys: files of `make_keys`; their ids are 1, 2, ... in this order.
+        monocypher: a folder of Monocypher 4's sources, which check signatures then; None: edgekc's own do.
 
     Raises:
-        UsageError: a file holds no public key.
+        UsageError: a file holds no public key, or the folder has no Monocypher.
         ToolError: the package cryptography is missing.
     """
     found = tuple(keys.public_bytes(keys.load_public(Path(path))) for path in public_keys)
-    return Updates(found, package.network_identity(program.manifest))
+    source = None if monocypher is None else Path(monocypher).resolve()
+    return Updates(found, package.network_identity(program.manifest), source)
 
 
 def build_updatable(
     program: Program, public_keys: Sequence[str | Path], *, out: str | Path | None = None, link: str = "",
-    optimise: Optimise = "speed", force: bool = False,
+    optimise: Optimise = "speed", force: bool = False, monocypher: str | Path | None = None,
 ) -> Built:  # fmt: skip
     """Build the board's program that answers the console, and takes updates over it.
 
@@ -88,6 +90,7 @@ def build_updatable(
         link: the console's line; empty: the board's first.
         optimise: what the model's code is compiled for.
         force: overwrite files of an earlier build that were changed.
+        monocypher: a folder of Monocypher 4's sources, which check signatures then; None: edgekc's own do.
 
     Raises:
         BoardError: the board's file does not say where updates go.
@@ -95,10 +98,8 @@ def build_updatable(
     """
     board, path = program.board, None if out is None else Path(out)
     link = check_link(board, link or default_link(board))
-    image = build_firmware(
-        program.folder, board, path, link=link, optimise=optimise, updates=updates_of(program, public_keys),
-        force=force,
-    )  # fmt: skip
+    updates = updates_of(program, public_keys, monocypher=monocypher)
+    image = build_firmware(program.folder, board, path, link=link, optimise=optimise, updates=updates, force=force)
     place = firmware_folder(program.folder, board, path, link=link, optimise=optimise, updates=True)
     made = (image.elf, image.map, image.elf.parent / "image.bin")
     return Built(board.name, optimise, place, {file.name: file.stat().st_size for file in made})
@@ -174,6 +175,8 @@ def _board(named: str | Path | Board, folder: Path | None) -> Board:
     return load_board(str(read_manifest(folder)["board"]))
 
 
-def with_updates(way: Way, program: Program, public_keys: Sequence[str | Path]) -> Way:
+def with_updates(
+    way: Way, program: Program, public_keys: Sequence[str | Path], monocypher: str | Path | None = None
+) -> Way:
     """The same way, to a program that takes updates; without keys to one that takes none."""
-    return replace(way, updates=updates_of(program, public_keys)) if public_keys else way
+    return replace(way, updates=updates_of(program, public_keys, monocypher=monocypher)) if public_keys else way

@@ -27,6 +27,7 @@ def build(
     ] = None,
     optimise: way.OptimiseFor = way.Optimised.speed,
     updates: way.UpdateKeys = None,
+    monocypher: way.Monocypher = None,
     link: way.UpdatesLink = "",
     force: Annotated[
         bool, typer.Option("--force", help="Overwrite files of an earlier build that were changed.")
@@ -43,12 +44,14 @@ def build(
     from ..terminal import say_json
     from ..train.bars import bars
 
-    way.check_updates_link(link, updates)
+    way.check_for_updates(updates, link=link, monocypher=monocypher)
     program = open_program(folder, board=board)
     with bars() as shown:
         shown.progress(f"build the program for {program.board.name}", 0, 0)
         if updates:
-            built = build_updatable(program, updates, out=out, link=link, optimise=optimise.value, force=force)
+            built = build_updatable(
+                program, updates, out=out, link=link, optimise=optimise.value, force=force, monocypher=monocypher
+            )
         else:
             built = program.build(out, optimise=optimise.value, force=force)
     if as_json:

@@ -21,6 +21,7 @@ def flash(
     board: way.OtherBoard = "",
     optimise: way.OptimiseFor = way.Optimised.speed,
     updates: way.UpdateKeys = None,
+    monocypher: way.Monocypher = None,
     link: way.UpdatesLink = "",
     probe: Annotated[
         str,
@@ -50,10 +51,10 @@ def flash(
     from ..terminal import say
     from ..train.bars import bars
 
-    way.check_updates_link(link, updates)
+    way.check_for_updates(updates, link=link, monocypher=monocypher)
     program = open_program(folder, board=board)
     reach = Way(link, tool, probe, "", openocd_config, tuple(tool_option or ()), True, timeout_s)
-    reach = with_updates(reach, program, updates or ())
+    reach = with_updates(reach, program, updates or (), monocypher)
     if dry_run:
         for line in program.flash_commands(reach, optimise=optimise.value):
             say(line)

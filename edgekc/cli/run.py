@@ -29,6 +29,7 @@ def run(
     out: Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="A new file for the outputs.")] = None,
     optimise: way.OptimiseFor = way.Optimised.speed,
     updates: way.UpdateKeys = None,
+    monocypher: way.Monocypher = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file of -o.")] = False,
     link: way.Link = "",
     probe: way.Probe = "",
@@ -52,6 +53,7 @@ def run(
     from ..terminal import say_json
     from ..train.bars import bars
 
+    way.check_for_updates(updates, monocypher=monocypher)
     program = open_program(folder, board=board)
     if out is not None:
         check_writable(out, force=force)
@@ -59,7 +61,7 @@ def run(
         link or "auto", tool, probe, port, openocd_config, tool_option, flash=not no_flash, timeout_s=timeout_s,
         optimise=optimise.value,
     )  # fmt: skip
-    reach = with_updates(reach or Way(), program, updates or ())
+    reach = with_updates(reach or Way(), program, updates or (), monocypher)
     with bars() as shown:
         done = program.run_on_board(
             None if data is None else data.read_bytes(), samples=samples, way=reach, layers=layers,

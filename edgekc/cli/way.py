@@ -121,18 +121,22 @@ UpdateKeys = Annotated[
         help="The program answers the console and takes updates signed with this key's private half; may be repeated.",
     ),
 ]
+Monocypher = Annotated[
+    Path | None,
+    typer.Option("--monocypher", metavar="DIR", help="With --updates: Monocypher 4's sources check signatures."),
+]
 UpdatesLink = Annotated[
     str, typer.Option("--link", metavar="LINK", help="With --updates: the console's line. Default: the board's first.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
-def check_updates_link(link: str, updates: list[Path] | None) -> None:
-    """UsageError for a line of a program that has none."""
+def check_for_updates(updates: list[Path] | None, **options: object) -> None:
+    """UsageError for options of a program that takes updates, of one that takes none."""
     from ..errors import UsageError
 
-    if link and not updates:
-        raise UsageError("--link is for --updates", fix="leave it out, or name a key with --updates")
+    if not updates and (given := [name for name, value in options.items() if value]):
+        raise UsageError(f"--{given[0]} is for --updates", fix="leave it out, or name a key with --updates")
 
 
 def make_way(

@@ -143,14 +143,14 @@ def build_image(
     if updates is not None and slots is not None:
         text = templates.get_template("updates.c.j2").render(view | updating.view(updates, slots, board))
         save(out / "updates.c", text)
-        ours += [out / "updates.c", *updating.sources(slots, RUNTIME_C)]
+        ours += [out / "updates.c", *updating.sources(updates, slots)]
     theirs = sorted((source_dir / "src").glob("*.c")) + _embedded_blob(source_dir, manifest, out)
 
     flags = _compile_flags(chosen, board, source_dir, out, "speed", trace=trace)
     objects = out / "obj"
     objects.mkdir(exist_ok=True)
     console = ["-DEK_CONSOLE_FILES"] if link and bare else []
-    console += [f"-I{RUNTIME_C / 'update'}"] if updates is not None else []
+    console += [f"-I{folder}" for folder in updates.folders] if updates is not None else []
     jobs = [(path, objects / f"ekh_{path.stem}.o", [*flags, *console]) for path in ours]
     # What the caller chooses is for the model's code; the harness measures it and stays as it is.
     model = [*_compile_flags(chosen, board, source_dir, out, optimise, trace=trace), *extra_flags]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..assets import RUNTIME_C
 from ..boards.board import Board
 from ..boards.slots import FAMILIES, HEAD_BYTES, Slot, Slots
 from ..errors import BoardError, UsageError
@@ -17,7 +18,7 @@ _FILE = "file"  # the family of slots in it
 _FILE_UNIT, _FILE_STEP = 32, 4096
 _SOURCES = (
     "update/ek_slots.c", "update/ek_marks.c", "update/ek_update.c", "update/ek_update_service.c",
-    "update/ek_sha256.c", "update/ek_sha512.c", "update/ek_ed25519.c",
+    "update/ek_sha256.c", "update/ek_sha512.c",
 )  # fmt: skip
 
 
@@ -28,10 +29,25 @@ class Updates:
     Attributes:
         keys: public Ed25519 keys of 32 bytes; their ids are 1, 2, ... in this order.
         network: the identity that updates must have, 16 bytes.
+        monocypher: a folder of Monocypher 4's sources, which check signatures then; None: edgekc's own do.
     """
 
     keys: tuple[bytes, ...]
     network: bytes
+    monocypher: Path | None = None
+
+    def __post_init__(self) -> None:
+        missing = [
+            name for name in ("monocypher.c", "monocypher.h") if not ((self.monocypher or Path()) / name).is_file()
+        ]
+        if self.monocypher is not None and missing:
+            fix = "name the folder src of its release 4"
+            raise UsageError(f"there is no {missing[0]} of Monocypher", where=str(self.monocypher), fix=fix)
+
+    @property
+    def folders(self) -> list[Path]:
+        """Where headers of its C are."""
+        return [RUNTIME_C / "update", *([self.monocypher] if self.monocypher else [])]
 
 
 def slots_of(board: Board, manifest: Mapping[str, Any]) -> Slots:
@@ -83,9 +99,11 @@ def view(updates: Updates, slots: Slots, board: Board) -> dict[str, Any]:
     }
 
 
-def sources(slots: Slots, runtime: Path) -> list[Path]:
+def sources(updates: Updates, slots: Slots) -> list[Path]:
     """The C of the updater, of the signatures and of the board's flash."""
-    return [*(runtime / name for name in _SOURCES), runtime / "port" / f"ek_flash_{slots.family}.c"]
+    check = [RUNTIME_C / "update" / f"ek_ed25519{'_monocypher' if updates.monocypher else ''}.c"]
+    check += [updates.monocypher / "monocypher.c"] if updates.monocypher else []
+    return [*(RUNTIME_C / name for name in _SOURCES), *check, RUNTIME_C / "port" / f"ek_flash_{slots.family}.c"]
 
 
 def _bytes(data: bytes) -> str:

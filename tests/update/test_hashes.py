@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
 import random
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
 from built import STRICT, shared_library
-from update_device import FOLDER
+from update_device import FOLDER, monocypher
 
 from edgekc.firmware.toolchain import host_compiler
 from edgekc.update.status import TEXTS, text
@@ -111,10 +110,7 @@ def test_monocypher_accepts_what_cryptography_accepts() -> None:
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    folder = Path(os.environ.get("EDGEKC_MONOCYPHER", "../shared/monocypher"))
-    if not (folder / "monocypher.c").is_file():
-        pytest.skip("Monocypher 4 is not in ../shared/monocypher: name its folder in EDGEKC_MONOCYPHER")
-    check = library(folder.resolve()).ek_ed25519_check
+    check = library(monocypher()).ek_ed25519_check
     chance = random.Random(2)
     order = 2**252 + 27742317777372353535851937790883648493
     wrong = 0

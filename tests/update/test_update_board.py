@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit"))
 from cli_command import MODEL, call, complaint
+from update_device import monocypher
 
 import edgekc
 from edgekc.boards.board import load_board
@@ -83,8 +84,11 @@ def test_a_program_that_would_reach_into_its_slots_is_not_linked(tmp_path: Path,
         edgekc.build_updatable(program, [update.parent / "k.pub"], link="uart")
     for command in ("build", "flash"):
         assert "--link is for --updates" in complaint(call(command, tmp_path / "out", "--link", "uart"))
+        assert "--monocypher is for" in complaint(call(command, tmp_path / "out", "--monocypher", tmp_path))
     missing = call("build", tmp_path / "out", "--board", "nucleo-f412zg", "--updates", tmp_path / "nothing.pub")
     assert "nothing.pub: cannot be read" in complaint(missing)
+    keyed = ("build", tmp_path / "out", "--board", "nucleo-f412zg", "--updates", update.parent / "k.pub")
+    assert "there is no monocypher.c of Monocypher" in complaint(call(*keyed, "--monocypher", tmp_path))
 
 
 @pytest.mark.slow
@@ -105,6 +109,24 @@ def test_an_emulated_board_keeps_what_it_takes(tmp_path: Path, update: Path) -> 
         assert said.code == 0 and "over semihosting: 1 samples" in said.out
     edgekc.sign_update(tmp_path / "p", tmp_path / "u", key=key, sequence=3, network=NETWORK)
     assert "for another network" in complaint(call("update", tmp_path / "u", out))
+
+
+@pytest.mark.slow
+def test_monocypher_checks_signatures_of_an_emulated_board(tmp_path: Path, update: Path) -> None:
+    need_compiler("mps2-an386")
+    if qemu_path(load_board("mps2-an386")) is None:
+        pytest.skip("qemu is not installed")
+    out, key = tmp_path / "out", tmp_path / "k"
+    edgekc.compile(edgekc.load(MODEL), board="mps2-an386", name="digits", blob=True).save(out)
+    edgekc.sign_update(out / "digits.blob", update, key=key, sequence=1, network=out)
+    built = call("build", out, "--updates", f"{key}.pub", "--monocypher", monocypher(), "--json")
+    assert built.code == 0, built
+    (linked,) = Path(json.loads(built.out)["folder"]).glob("*.map")
+    assert "crypto_eddsa_check_equation" in linked.read_text()
+    edgekc.make_keys(tmp_path / "other")
+    edgekc.sign_update(out / "digits.blob", tmp_path / "x", key=tmp_path / "other", sequence=1, network=out)
+    assert "signature is wrong" in complaint(call("update", tmp_path / "x", out))
+    assert json.loads(call("update", update, out, "--json").out)["runs"]
 
 
 @pytest.mark.slow

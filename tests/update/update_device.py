@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from built import SANITIZED, STRICT, program_of
 
 from edgekc.assets import RUNTIME_C
@@ -28,6 +30,14 @@ class Outcome:
     status: str  # name of what the device said
     opened: str  # at its next start
     running: str  # SHA-256 of what it runs then, in hexadecimal
+
+
+def monocypher() -> Path:
+    """Where its sources are; skips where they are not."""
+    folder = Path(os.environ.get("EDGEKC_MONOCYPHER", "../shared/monocypher"))
+    if not (folder / "monocypher.c").is_file():
+        pytest.skip("Monocypher 4 is not in ../shared/monocypher: name its folder in EDGEKC_MONOCYPHER")
+    return folder.resolve()
 
 
 def program(name: str, *, sanitized: bool) -> Path:
