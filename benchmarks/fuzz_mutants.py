@@ -49,7 +49,7 @@ MUTANTS = (
            "one Newton step instead of three"),
     Mutant("copy-step", f"{PORTABLE}/ek_strided_copy_s8.c", "if (step == 1) {", "if (step >= 1) {",
            "strides above 1 are copied whole"),
-    Mutant("output-clamp", f"{PORTABLE}/ek_output_s8.c", "y + o->out_zero, o->act_min,", "y + o->out_zero, -128,",
+    Mutant("output-clamp", f"{PORTABLE}/ek_output_s8.c", "o->out_zero), o->act_min,", "o->out_zero), -128,",
            "a fused activation has no lower end"),
     Mutant("mean-clamp", f"{PORTABLE}/ek_mean_s8.c", "p->out_zero, -128, 127)", "p->out_zero, -127, 127)",
            "the lowest level is never reached"),
