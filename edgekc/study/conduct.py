@@ -244,7 +244,7 @@ def conduct(
     journal.check_identity(storage, engine.identity, str(folder))
     engine.prepare(folder, reports.progress)
     space = engine.space(settings.budget)
-    proposed = engine.candidates(settings.budget, min(_SOLVER, max(settings.trials // 3, 1)))
+    proposed, beyond = _proposed(engine, settings, reports)
     orders = ev.Orders("untrained", False, settings.trials, settings.seed, space, settings.budget)
     study = _study(storage, engine, orders)
     others = [s for s in journal.every_study(storage) if s.study_name != study.study_name]
@@ -257,19 +257,33 @@ def conduct(
     trains = engine.trainable and settings.epochs > 0
     later = ("widths",) * bool(space.keep[1:]) + ("short", "long") if trains else ()
     run.begin("untrained", later)
-    run.add(proposed, "solver")
-    run.work(0.0)
-    _correct(run, proposed)
-    run.give(replace(run.orders, sampling=True))
-    run.work(0.0)
+    if beyond is None:
+        run.add(proposed, "solver")
+        run.work(0.0)
+        _correct(run, proposed)
+        run.give(replace(run.orders, sampling=True))
+        run.work(0.0)
     if trains:
         if space.keep[1:]:
             _narrow(run, space.keep[1:])
         _train(run)
     run.give(replace(run.orders, done=True, sampling=False))
     if not ranked(run.records(), settings.budget):
-        raise _nothing(run)
+        raise beyond if beyond is not None and run.fits(0.0) and not run.records() else _nothing(run)
     return study
+
+
+def _proposed(
+    engine: Engine, settings: Settings, reports: Reports
+) -> tuple[Sequence[Candidate], UsageError | None]:  # fmt: skip
+    """The solver's candidates of the whole network; or why it has none, where one of fewer channels may have some."""
+    try:
+        return engine.candidates(settings.budget, min(_SOLVER, max(settings.trials // 3, 1))), None
+    except UsageError as error:
+        if not (engine.trainable and settings.epochs > 0 and engine.may_narrow_to(settings.budget)):
+            raise
+        reports.log(f"note: {error.what}; networks of fewer channels are tried")
+        return [], error
 
 
 def _correct(run: _Run, proposed: Sequence[Candidate]) -> None:

@@ -110,6 +110,10 @@ class Engine(Measure, Protocol):
         """The solver's, the most promising first. UsageError where a budget is below the least possible."""
         ...
 
+    def may_narrow_to(self, budget: Budget) -> bool:
+        """Whether fewer channels may meet budgets that are below the least of the whole network."""
+        ...
+
     def narrower(
         self, budget: Budget, count: int, keep: float, folder: Path, *, on_training: OnProgress, progress: Progress,
         log: Log,

@@ -92,6 +92,12 @@ class Measured:
         """The solver's, of each way to plan and to build; where there is training, a third learns steps."""
         return self._proposed(budget, count, 1.0)
 
+    def may_narrow_to(self, budget: Budget) -> bool:
+        """By what is least times the share of computation that the narrowest network has: nothing falls faster."""
+        floor, most = solve.least(self._width(1.0).cost), min(self.space(budget).keep)
+        asked = ((budget.flash, floor.flash), (budget.ram, floor.ram), (budget.seconds, floor.seconds))
+        return most < 1 and all(limit is None or least is None or limit >= most * least for limit, least in asked)
+
     def narrower(
         self, budget: Budget, count: int, keep: float, folder: Path, *, on_training: OnProgress, progress: Progress,
         log: Log,
@@ -104,7 +110,11 @@ class Measured:
             checkpoints=checkpoint_folder(folder / "checkpoints", Candidate((), keep=keep)),
             on_training=on_training, on_progress=progress, log=log,
         )  # fmt: skip
-        return self._proposed(budget, count, keep)
+        try:
+            return self._proposed(budget, count, keep)
+        except UsageError as error:
+            log(f"note: a network of {keep:.0%} of the computation: {error}")
+            return []
 
     def corrected(self, budget: Budget, candidate: Candidate, figures: Figures) -> Candidate | None:
         """By the tables of its width, and of its choices where it learns steps."""

@@ -66,6 +66,9 @@ class FakeEngine:
         fitting = [c for c in every if budget.flash is None or figures(c).flash <= budget.flash]
         return sorted(fitting, key=lambda c: (self.proxy(c), c.key))[:count]
 
+    def may_narrow_to(self, budget: Budget) -> bool:
+        return bool(self.widths)
+
     def narrower(
         self, budget: Budget, count: int, keep: float, folder: Path, *, on_training: Callable[[str, Any], None],
         progress: Progress, log: Log,

@@ -211,6 +211,26 @@ def test_widths_come_behind_the_whole_network(tmp_path: Path) -> None:
     assert found.best.met and found.best.candidate.keep < 1, "with so little flash"
 
 
+def test_widths_may_meet_what_the_whole_network_cannot(tmp_path: Path) -> None:
+    told = Told()
+    found = run(FakeEngine(widths=(0.75, 0.5)), tmp_path / "out", told, budget=Budget(flash=2_100)).findings
+    assert found.best.met and {t.candidate.keep for t in found.trials if t.phase == "solver"} == {0.75, 0.5}
+    assert "note: the least possible is 2,200 bytes; networks of fewer channels are tried" in told.lines
+    assert all(t.phase != "untrained" for t in found.trials)
+    engine = FakeEngine(widths=(0.75, 0.5))
+    run(engine, tmp_path / "out", budget=Budget(flash=2_100))
+    assert engine.calls == [], "it resumes from its end"
+
+
+def test_no_width_meets_a_budget_either(tmp_path: Path) -> None:
+    class Large(FakeEngine):
+        def narrower(self, *given: object, **more: object) -> list[Candidate]:
+            return []
+
+    with pytest.raises(UsageError, match="the least possible is 2,200 bytes"):
+        run(Large(widths=(0.75, 0.5)), tmp_path / "out", budget=Budget(flash=2_100))
+
+
 def test_a_width_that_there_is_not(tmp_path: Path) -> None:
     class Whole(FakeEngine):
         def narrower(self, *given: object, **more: object) -> list[Candidate]:

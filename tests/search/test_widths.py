@@ -14,7 +14,7 @@ from test_solve import tables
 
 from edgekc.errors import ToolError
 from edgekc.evaluate import classes_of
-from edgekc.exploration import costs, space, truth, widths
+from edgekc.exploration import costs, solve, space, truth, widths
 from edgekc.exploration.candidate import Budget, Candidate, Figures
 from edgekc.exploration.problem import Problem
 from edgekc.progress import silent, unsaid
@@ -68,6 +68,8 @@ def test_a_third_of_the_candidates_learn_steps_where_there_is_training() -> None
     learning = [c for c in found if {choice for _, choice in c.layers} <= {"int8", "steps2", "steps4"}]
     assert learning and all(map(engine.learns, learning)) and len(found) > 3
     assert engine.space(budget).keep == (1.0, *space.KEEP)
+    floor = solve.least(width.cost).flash
+    assert [engine.may_narrow_to(Budget(flash=most)) for most in (floor // 2 - 1, floor // 2 + 1)] == [False, True]
     floor = min(width.cost.flash(dict(c.layers)) for c in learning)
     missed = Figures(floor + 100, 900, None, None, 0.5, 0.9, 0)
     after = engine.corrected(Budget(flash=99_999), learning[-1], missed)
