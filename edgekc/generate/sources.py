@@ -137,16 +137,15 @@ def generate(plan: Plan, packed: Packed, data: bytes, name: str, board: str, for
     files: dict[str, bytes] = {f"{name}.ekc": data}
     templates = {
         f"include/{name}.h": "network.h.j2",
-        f"include/{name}_data.h": "data.h.j2",
         f"src/{name}.c": "network.c.j2",
-        f"src/{name}_data.c": "data_file.c.j2" if net.ekc_file else "data.c.j2",
         "CMakeLists.txt": "CMakeLists.txt.j2",
     }
-    for path, template in templates.items():
-        if net.blob is None or not path.endswith(("_data.c", "_data.h")):
-            files[path] = _render(template, net)
-    if net.blob is not None:
+    if net.blob is None:
+        templates[f"include/{name}_data.h"] = "data.h.j2"
+        templates[f"src/{name}_data.c"] = "data_file.c.j2" if net.ekc_file else "data.c.j2"
+    else:
         files[f"{name}.blob"] = net.blob.data
+    files |= {path: _render(template, net) for path, template in templates.items()}
     for file, parts in ((net.ekc_file, net.sections), (net.laid_out_file, net.laid_out)):
         if file:
             files[f"include/{file}"] = b"".join(part.data for part in parts)

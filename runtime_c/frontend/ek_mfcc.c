@@ -73,7 +73,9 @@ int ek_mfcc_step(ek_mfcc *mfcc, ek_mfcc_point *scratch, const int16_t *samples)
     int16_t peak = INT16_MIN;
     for (uint32_t i = 0; i < EK_MFCC_STEP; i++) {
         mfcc->samples[i] = samples[i];
-        peak = samples[i] > peak ? samples[i] : peak;
+        if (samples[i] > peak) {
+            peak = samples[i];
+        }
     }
     mfcc->peaks[mfcc->step] = peak;
     mfcc->step = (uint16_t)(mfcc->step + 1u < EK_MFCC_STEPS ? mfcc->step + 1u : 0);
