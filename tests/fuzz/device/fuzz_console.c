@@ -143,7 +143,7 @@ static int intact(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     ek_console_model model = {"fuzz", run,   arena,  input,  output, sizeof arena, INPUT, OUTPUT, NULL,
-                              NULL,   saved, STATE, intact, LAYERS, crcs,         cycles, 0};
+                              NULL,   saved, STATE, intact, LAYERS, crcs,         cycles, 0, NULL};
     at = data;
     left = bytes;
     have = given = 0;
