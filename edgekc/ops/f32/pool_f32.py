@@ -19,10 +19,16 @@ FUNCTIONS = ("average_pool", "max_pool")  # their places are their numbers, in e
 
 
 def reference(attrs: IntAttrs, inputs: Sequence[Array]) -> list[Array]:
-    """Of the pixels inside the image, row by row: their sum by their number, or the largest."""
+    """Of the pixels inside the image, row by row: their sum by their number, or the first of the largest.
+
+    0 and -0 are equal, and which of them numpy's own maximum takes depends on the machine.
+    """
     x, sizes = inputs[0], (attrs["filter_h"], attrs["filter_w"])
     if attrs["function"]:
-        value = lin.windows(attrs, x, *sizes, -np.inf).max((3, 4))
+        seen = lin.windows(attrs, x, *sizes, -np.inf)
+        value = np.full((*seen.shape[:3], x.shape[3]), np.finfo(np.float32).min, np.float32)
+        for i, j in np.ndindex(*sizes):
+            value = np.where(seen[:, :, :, i, j] > value, seen[:, :, :, i, j], value)
     else:
         seen = lin.windows(attrs, x, *sizes, 0)
         count = lin.windows(attrs, np.ones((1, *x.shape[1:3], 1), np.float32), *sizes, 0).sum((3, 4))
