@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 
@@ -30,11 +31,16 @@ def inexact(graph: Graph) -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(near), frozenset(loose)
 
 
-def detections(graph: Graph) -> frozenset[str]:
-    """Tensors with a detector's output: LiteRT leaves what lies behind the last detection as it finds it."""
+def detections(graph: Graph, among: AbstractSet[str] | None = None) -> frozenset[str]:
+    """Tensors with a detector's output: LiteRT leaves what lies behind the last detection as it finds it.
+
+    Args:
+        among: of detectors that read one of these; None: of all.
+    """
     found = set[str]()
     for node in graph.nodes:
-        if source_of(node).open_ended or not found.isdisjoint(node.inputs):
+        reads = source_of(node).open_ended and (among is None or not among.isdisjoint(node.inputs))
+        if reads or not found.isdisjoint(node.inputs):
             found.update(node.outputs)
     return frozenset(found)
 

@@ -93,16 +93,17 @@ def _apart(view: View, made: str, t: Tensor, ours: Array, theirs: Array) -> str:
 def _in_float(s: Subject) -> Callable[[View, str, Tensor, Array, Array], str]:
     """As `_apart` for a network with a part in float: numbers may be as far away as `edgekc verify` allows.
 
-    What comes of such a number by a jump is not held: a last bit makes the next level.
+    What comes of such a number by a jump is not held: a last bit makes the next level, or another order of detections.
     """
     graph = apply(imported_graph(s.net), QUANTIZED_PASSES, unsaid)
     inexact, loose = near.inexact(graph)
+    jumps = loose | near.detections(graph, inexact)
     ends = dict(zip((t.name for t in s.net.outputs), graph.outputs, strict=True))
     detected = near.detections(graph)
 
     def apart(view: View, made: str, t: Tensor, ours: Array, theirs: Array) -> str:
         before = ends.get(t.name, made)
-        if view.node.op == "dequantize" or before in loose:  # a cast at an edge is dropped
+        if view.node.op == "dequantize" or before in jumps:  # a cast at an edge is dropped
             return ""
         a, b = (v.astype(np.float64) for v in (ours, theirs))
         if before in detected:  # LiteRT leaves what lies behind the last detection as it finds it
