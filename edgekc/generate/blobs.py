@@ -24,7 +24,7 @@ from ..graph.bits import index_bits
 from ..graph.ir import REAL, Role, Tensor
 from ..graph.op import LAID_OUT, MULTIPLIER, Kernel, Learned, Number, Param, View, plain_fields
 from ..ops import OPS
-from ..ops.kernels import codes, vector
+from ..ops.kernels import center_bytes, codes, vector
 from .embedded import Embedded, Part
 from .initialisers import Held, Value
 from .plan import Plan
@@ -267,7 +267,9 @@ def _record_rules(plan: Plan, laid_out: Mapping[int, Part]) -> Iterator[Rule]:
         for at in range(part.offset, part.offset + blocks * size, size):
             yield Rule(_LAID_OUT, "INT32", at + 8 * vector.BLOCK, vector.BLOCK, MULTIPLIER.low, MULTIPLIER.high)
             yield Rule(_LAID_OUT, "INT32", at + 12 * vector.BLOCK, vector.BLOCK, 1, 31)
-            if "centers" in (name for _, name in plain_fields(kernel.fields)):
+            named = "centers" in (name for _, name in plain_fields(kernel.fields))
+            # Those of bytes fill groups up with an index that may lie behind the last center.
+            if named and not kernel.symbol.endswith(center_bytes.ANY_INDEX):
                 bits = 4 if index_bits(view.indices.value) <= codes.HALVES_BITS else 8
                 entries = min(view.centers.shape[1], 1 << index_bits(view.indices.value))
                 if entries < 1 << bits:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import built
@@ -61,9 +62,16 @@ def test_numbers_in_their_ranges_do_nothing_undefined(number: int, features: int
     check(number, features, tmp_path)
 
 
-def check(number: int, features: int, folder: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("features", range(len(FEATURES)))
+@pytest.mark.parametrize("op", ["conv2d_16x8", "depthwise", "clustered_depthwise", "softmax_s16"])
+def test_in_operators_that_few_networks_have(op: str, features: int, tmp_path: Path) -> None:
+    check(features, features, tmp_path, [op])
+
+
+def check(number: int, features: int, folder: Path, ops: Sequence[str] = ()) -> None:
     """Also for longer runs by hand."""
-    drawn = draw(SEED, number)
+    drawn = draw(SEED, number, ops)
     s = subject(drawn.net, drawn.form)
     packed = read(s.data, "net.ekc")
     files = generate(plan(packed.graph, FEATURES[features]), packed, s.data, "net", "none", Form(blob=True))

@@ -14,6 +14,7 @@ from edgekc.emulate.compare import compare
 from edgekc.files.output import write_folder
 from edgekc.format.pack import read
 from edgekc.fuzzing.drawing import draw
+from edgekc.fuzzing.floats import float_net
 from edgekc.fuzzing.subjects import Subject, subject
 from edgekc.generate.embedded import Form
 from edgekc.generate.parts import plan_in_parts
@@ -67,8 +68,7 @@ def test_the_bytes_are_the_definitions(kind: str, number: int, tmp_path: Path) -
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_parts_in_float(seed: int, tmp_path: Path) -> None:
-    random_floats = pytest.importorskip("random_floats")
-    s = subject(random_floats.float_net(seed), "dense", 3)
+    s = subject(float_net(seed), "dense", 3)
     folder = _written(s.data, tmp_path, Form(blob=True))
     assert host.run(host.build(folder, flags=(*FLAGS, "-ffp-contract=off")), _inputs(s)) == _outputs(s)
 
@@ -76,7 +76,9 @@ def test_parts_in_float(seed: int, tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_an_lstm_and_its_state(seed: int, tmp_path: Path) -> None:
-    recurrent = pytest.importorskip("recurrent")
+    pytest.importorskip("tflite", reason="the writer of .tflite files needs the package tflite")
+    import recurrent
+
     (tmp_path / "net.tflite").write_bytes(recurrent.file(recurrent.made(seed)[0]))
     program = edgekc.compile(tmp_path / "net.tflite", name="net", blob=True)
     assert "LEARNED" in program.files["src/net.c"].decode().partition("void net_reset")[2]

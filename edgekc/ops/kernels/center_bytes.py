@@ -20,6 +20,7 @@ from .vector import BLOCK, GROUP
 IMAGE_BYTES = 128 * 1024  # of scratch for rows of the image and for sums, if a row of outputs needs no more
 DOT = frozenset({"vector", "dotprod"})  # where a product of bytes is far cheaper than one of 16 bits
 CORES = (DOT, vec.VECTOR)
+ANY_INDEX = "_bytes_s8_vec"  # ends symbols of kernels that decode by ek_bytes, whose table has an entry for each index
 _HALVES = 32  # bytes of a group whose indices share bytes
 WINDOW_FIELDS: tuple[Field, ...] = codes.WINDOW_FIELDS[:-1]  # all but `pointwise`
 CHANNEL_FIELDS: tuple[Field, ...] = WINDOW_FIELDS[:-2]  # and all of a filter is decoded, for a row of outputs

@@ -223,7 +223,8 @@ static void outputs(ek_plane_channel *c, const ek_planes_frame *f, uint32_t stri
         const uint32_t count = f->fours / (6 * stride) + 2 * f->twos + f->rest;
         for (uint32_t i = 0; i < count; i++) {
             const int32_t acc = window(plane + i * stride / 2 * 3, i * stride % 2, c->weights, c->bias[i % 2]);
-            out[i * f->step] = (int8_t)ek_requant_twice(acc * (1 << EK_PLANES_WIDE), c->multiplier, c->offset, c->right);
+            const int32_t wide = ek_shift_left(acc, EK_PLANES_WIDE);
+            out[i * f->step] = (int8_t)ek_requant_twice(wide, c->multiplier, c->offset, c->right);
         }
         for (uint32_t i = 0; i < stride; i++) {
             ek_plane_channel_turn(c);

@@ -127,7 +127,7 @@ static void pixel_of_any(const pixel *p, const ek_conv2d_s16_params *layer, cons
             const int8_t *x = column + rows[ky] + 2 * c;
             for (uint32_t kx = 0; kx < k_w; kx++, x += p->right, w++) {
                 if (alone) {
-                    sums[0] += ek_wide_load(x) * ek_pair_low(*w);
+                    sums[0] = ek_mac(sums[0], ek_wide_load(x), ek_pair_low(*w));
                 } else {
                     add_tap(sums, x, *w);
                 }

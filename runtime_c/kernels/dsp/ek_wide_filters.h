@@ -37,7 +37,7 @@ static inline void ek_wide_filters_of(const ek_conv2d_s16_params *p, ek_wide_fil
 
 static inline int32_t ek_wide_level(const ek_wide_filters *f, uint32_t k, int32_t acc)
 {
-    return ek_nearest_s16(ek_smmla(acc, f->multiplier[k], f->half[k]) >> f->right[k]);
+    return ek_nearest_s16(ek_smmla(acc, f->multiplier[k], f->half[k]) >> EK_COUNT(f->right[k]));
 }
 
 /* The levels of both; `least` and `most`: the clamp, twice. */

@@ -60,8 +60,15 @@ static inline ek_pair ek_min16(ek_pair a, ek_pair b)
     return ek_pair_of(ek_min(ek_pair_low(a), ek_pair_low(b)), ek_min(ek_pair_high(a), ek_pair_high(b)));
 }
 
-static inline int32_t ek_smlabb(ek_pair a, ek_pair b, int32_t acc) { return acc + ek_pair_low(a) * ek_pair_low(b); }
-static inline int32_t ek_smlatt(ek_pair a, ek_pair b, int32_t acc) { return acc + ek_pair_high(a) * ek_pair_high(b); }
+static inline int32_t ek_smlabb(ek_pair a, ek_pair b, int32_t acc)
+{
+    return ek_mac(acc, ek_pair_low(a), ek_pair_low(b));
+}
+
+static inline int32_t ek_smlatt(ek_pair a, ek_pair b, int32_t acc)
+{
+    return ek_mac(acc, ek_pair_high(a), ek_pair_high(b));
+}
 
 #endif
 

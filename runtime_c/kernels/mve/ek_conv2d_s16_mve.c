@@ -94,8 +94,8 @@ static void sums(const frame *f)
     const int8_t *w = f->weights;
     for (uint32_t o = 0; o < f->filters; o++) {
         for (uint32_t i = 0; i < f->taps; i++, w++) {
-            f->sums0[o] += f->x0[i] * *w;
-            f->sums1[o] += f->x1[i] * *w;
+            f->sums0[o] = ek_mac(f->sums0[o], f->x0[i], *w);
+            f->sums1[o] = ek_mac(f->sums1[o], f->x1[i], *w);
         }
     }
 }

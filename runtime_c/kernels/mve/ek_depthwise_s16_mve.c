@@ -160,7 +160,7 @@ static void row(const eight *e)
             const int8_t *w = e->weights + c;
             int32_t acc = e->bias[c];
             for (uint32_t tap = 0; tap < e->count; tap++, w += e->channels) {
-                acc += ek_wide_load(column + e->taps[tap] + 2 * c) * *w;
+                acc = ek_mac(acc, ek_wide_load(column + e->taps[tap] + 2 * c), *w);
             }
             const ek_s32x4 y = ek_vrshl(ek_vmulh(ek_vdup(acc), ek_vdup(e->multiplier[c])), ek_vdup(e->shift[c]));
             ek_wide_store(out + 2 * c, ek_clamp(y.lane[0], e->clamp_min[c], e->clamp_max[c]));

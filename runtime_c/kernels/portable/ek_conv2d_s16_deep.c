@@ -25,7 +25,7 @@ void ek_conv2d_s16_deep(const ek_conv2d_s16_params *p, const int8_t *in, int8_t 
                     for (uint32_t j = 0; j < columns.count; j++) {
                         const uint32_t tap = (o * w->k_h + rows.first + i) * w->k_w + columns.first + j;
                         const int8_t *const at = from + i * w->dilation_h * in_row + j * w->dilation_w * pixel;
-                        sum += ek_wide_dot(at, p->weights + tap * depth, depth);
+                        sum = ek_wide_sum(sum, ek_wide_dot(at, p->weights + tap * depth, depth));
                     }
                 }
                 ek_wide_output(&layer, o, sum, out);

@@ -10,7 +10,7 @@ void ek_fully_connected_s16_deep(const ek_fully_connected_s16_params *p, const i
     for (uint32_t row = 0; row < p->rows; row++, in += 2 * p->in_c) {
         const int8_t *w = p->weights;
         for (uint32_t o = 0; o < p->out_c; o++, w += p->in_c, out += 2) {
-            ek_wide_46(p, o, ek_wide_dot(in, w, p->in_c) + high[o] * EK_WIDE_WORD, out);
+            ek_wide_46(p, o, ek_wide_sum(ek_wide_dot(in, w, p->in_c), high[o] * EK_WIDE_WORD), out);
         }
     }
 }

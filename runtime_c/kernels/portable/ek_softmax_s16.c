@@ -20,14 +20,15 @@ static int32_t exponential(const ek_softmax_s16_params *p, int32_t x, int32_t mo
 void ek_softmax_s16(const ek_softmax_s16_params *p, const int8_t *in, int8_t *out)
 {
     for (uint32_t row = 0; row < p->rows; row++) {
-        int32_t most = INT16_MIN, sum = 0, bits = 0;
+        int32_t most = INT16_MIN, sum = 0, bits = 2;
         for (uint32_t c = 0; c < p->depth; c++) {
             most = ek_max(most, ek_wide_load(in + 2 * c));
         }
         for (uint32_t c = 0; c < p->depth; c++) {
             sum += exponential(p, ek_wide_load(in + 2 * c), most);
         }
-        while (sum >> bits) {
+        /* It has 15 bits or more, but of damaged tables it may be anything: then bits are 2 or more, and 31 at most. */
+        while (sum >> bits > 0) {
             bits++;
         }
         /* The sum is 2^(bits - 1) times 1 and a fraction, which is held in 16 bits. */

@@ -22,6 +22,9 @@ static inline void ek_wide_store(int8_t *to, int32_t value)
 
 #define EK_WIDE_WORD ((int64_t)1 << 32) /* what a high word counts */
 
+/* Of damaged biases of two words sums wrap. */
+static inline int64_t ek_wide_sum(int64_t a, int64_t b) { return (int64_t)((uint64_t)a + (uint64_t)b); }
+
 enum { EK_WIDE_BLOCK = 256 }; /* products of up to 2^22 each */
 
 /* The sum of `count` products of x, int16, and w: blocks of them in 32 bits, and those in 64. */
@@ -44,7 +47,8 @@ static inline int64_t ek_wide_dot(const int8_t *x, const int8_t *w, uint32_t cou
 static inline int32_t ek_wide_requant(int64_t acc, int32_t multiplier, int32_t shift)
 {
     const int right = (int)(15 - shift);
-    return (int32_t)((acc * multiplier + ((int64_t)1 << (right - 1))) >> right);
+    /* Unsigned: what damaged constants lead to wraps. */
+    return (int32_t)((int64_t)((uint64_t)acc * (uint64_t)(int64_t)multiplier + ((uint64_t)1 << (right - 1))) >> right);
 }
 
 #endif

@@ -52,7 +52,7 @@ static inline int ek_wide_is_quick(const ek_wide_layer *l, uint32_t channels)
 static inline void ek_wide_output(const ek_wide_layer *l, uint32_t o, int64_t sum, int8_t *out)
 {
     const uint32_t k = o * l->step;
-    const int64_t acc = sum + l->bias[o];
+    const int64_t acc = ek_wide_sum(sum, l->bias[o]);
     if (l->narrow) {
         ek_wide_output_narrow(l, o, (int32_t)acc, out);
         return;

@@ -38,7 +38,7 @@ static inline void ek_wide_transposed(const ek_conv2d_s16_params *p, const int8_
             const int8_t *filter = p->weights;
             for (uint32_t o = 0; o < w->out_c; o++, filter += taps, out += 2) {
                 const int64_t high = deep ? p->bias[w->out_c + o] * EK_WIDE_WORD : 0;
-                ek_wide_output(&layer, o, high + ek_wide_transposed_sum(w, in, filter, y, x), out);
+                ek_wide_output(&layer, o, ek_wide_sum(high, ek_wide_transposed_sum(w, in, filter, y, x)), out);
             }
         }
     }
