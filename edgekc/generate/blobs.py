@@ -219,18 +219,19 @@ def _edge_rules(edges: Sequence[Tensor]) -> Iterator[Rule]:
 
 
 def _constant_rules(plan: Plan, held: Embedded) -> Iterator[Rule]:
-    seen: set[str] = set()
+    """Of each layer's constants; layers that share one may want other things of it."""
+    seen: set[Rule] = set()
     for step, rewritten in zip(plan.steps, own(plan.steps), strict=True):
         view = step.view
         names = [operand.name for operand in OPS[view.node.op].operands]
         for name, tensor in zip(names, view.inputs, strict=False):
-            if tensor.data is None or tensor.name in seen or tensor.name not in held.offsets:
+            if tensor.data is None or tensor.name not in held.offsets:
                 continue
-            seen.add(tensor.name)
             if tensor.name in rewritten and tensor.role is not Role.WEIGHTS:
                 raise UsageError(f"--blob cannot serve {step.kernel.symbol} yet", where=view.node.name, fix=_WITHOUT)
             rule = _constant_rule(view, name, tensor, held.offsets[tensor.name])
-            if rule is not None:
+            if rule is not None and rule not in seen:
+                seen.add(rule)
                 yield rule
 
 
