@@ -142,8 +142,12 @@ static int intact(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
-    ek_console_model model = {"fuzz", run,   arena,  input,  output, sizeof arena, INPUT, OUTPUT, NULL,
-                              NULL,   saved, STATE, intact, LAYERS, crcs,         cycles, 0, NULL};
+    ek_console_model model = {
+        .name = "fuzz", .run = run, .intact = intact, .saved = saved, .state_bytes = STATE,
+        .arena = arena, .arena_bytes = sizeof arena,
+        .input = input, .input_bytes = INPUT, .output = output, .output_bytes = OUTPUT,
+        .layers = LAYERS, .layer_crc = crcs, .layer_cycles = cycles,
+    };
     at = data;
     left = bytes;
     have = given = 0;
