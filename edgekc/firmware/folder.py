@@ -72,8 +72,10 @@ def build_firmware(
     target = firmware_folder(folder, board, out, link=link, optimise=optimise, updates=updates is not None)
     listing: dict[str, Any] = _listing(board, optimise)
     if updates is not None:
-        listing |= {"link": link, "keys": [key.hex() for key in updates.keys], "network": updates.network.hex()}
-        listing |= {"monocypher": updates.monocypher is not None}
+        listing |= {
+            "link": link, "keys": [key.hex() for key in updates.keys], "network": updates.network.hex(),
+            "monocypher": updates.monocypher is not None,
+        }  # fmt: skip
     with build_folder(target, listing, force=force) as new:
         image = _build(folder, board, new, trace=trace, link=link, optimise=optimise, updates=updates)
         if updates is not None and (target / SLOTS_FILE).is_file():

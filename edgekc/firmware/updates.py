@@ -37,12 +37,12 @@ class Updates:
     monocypher: Path | None = None
 
     def __post_init__(self) -> None:
-        missing = [
-            name for name in ("monocypher.c", "monocypher.h") if not ((self.monocypher or Path()) / name).is_file()
-        ]
-        if self.monocypher is not None and missing:
-            fix = "name the folder src of its release 4"
-            raise UsageError(f"there is no {missing[0]} of Monocypher", where=str(self.monocypher), fix=fix)
+        if self.monocypher is None:
+            return
+        for name in ("monocypher.c", "monocypher.h"):
+            if not (self.monocypher / name).is_file():
+                fix = "name the folder src of its release 4"
+                raise UsageError(f"there is no {name} of Monocypher", where=str(self.monocypher), fix=fix)
 
     @property
     def folders(self) -> list[Path]:

@@ -41,6 +41,15 @@ def need_compiler(board: str) -> None:
         pytest.skip(str(error))
 
 
+def emulated(folder: Path) -> Path:
+    """A network whose constants are a blob, for an emulated board."""
+    need_compiler("mps2-an386")
+    if qemu_path(load_board("mps2-an386")) is None:
+        pytest.skip("qemu is not installed")
+    edgekc.compile(edgekc.load(MODEL), board="mps2-an386", name="digits", blob=True).save(folder / "out")
+    return folder / "out"
+
+
 def test_mistakes_before_anything_is_sent(update: Path) -> None:
     whole = update.read_bytes()
     for data, said in ((whole[:-1], "ends too early; copy it again"), (whole[:100], "ends too early"),
@@ -94,11 +103,7 @@ def test_a_program_that_would_reach_into_its_slots_is_not_linked(tmp_path: Path,
 @pytest.mark.slow
 def test_an_emulated_board_keeps_what_it_takes(tmp_path: Path, update: Path) -> None:
     """From one start to the next, and across a build: its flash is a file beside its program."""
-    need_compiler("mps2-an386")
-    if qemu_path(load_board("mps2-an386")) is None:
-        pytest.skip("qemu is not installed")
-    out, key = tmp_path / "out", tmp_path / "k"
-    edgekc.compile(edgekc.load(MODEL), board="mps2-an386", name="digits", blob=True).save(out)
+    out, key = emulated(tmp_path), tmp_path / "k"
     assert call("build", out, "--updates", f"{key}.pub").code == 0
     for sequence in (1, 2):
         edgekc.sign_update(out / "digits.blob", tmp_path / "u", key=key, sequence=sequence, network=out)
@@ -113,11 +118,7 @@ def test_an_emulated_board_keeps_what_it_takes(tmp_path: Path, update: Path) -> 
 
 @pytest.mark.slow
 def test_monocypher_checks_signatures_of_an_emulated_board(tmp_path: Path, update: Path) -> None:
-    need_compiler("mps2-an386")
-    if qemu_path(load_board("mps2-an386")) is None:
-        pytest.skip("qemu is not installed")
-    out, key = tmp_path / "out", tmp_path / "k"
-    edgekc.compile(edgekc.load(MODEL), board="mps2-an386", name="digits", blob=True).save(out)
+    out, key = emulated(tmp_path), tmp_path / "k"
     edgekc.sign_update(out / "digits.blob", update, key=key, sequence=1, network=out)
     built = call("build", out, "--updates", f"{key}.pub", "--monocypher", monocypher(), "--json")
     assert built.code == 0, built
