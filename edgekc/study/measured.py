@@ -93,7 +93,7 @@ class Measured:
         return self._proposed(budget, count, 1.0)
 
     def may_narrow_to(self, budget: Budget) -> bool:
-        """By what is least times the share of computation that the narrowest network has: nothing falls faster."""
+        """By what is least times the narrowest network's share of computation, with which the others fall, about."""
         floor, most = solve.least(self._width(1.0).cost), min(self.space(budget).keep)
         asked = ((budget.flash, floor.flash), (budget.ram, floor.ram), (budget.seconds, floor.seconds))
         return most < 1 and all(limit is None or least is None or limit >= most * least for limit, least in asked)
