@@ -273,9 +273,7 @@ def conduct(
     return study
 
 
-def _proposed(
-    engine: Engine, settings: Settings, reports: Reports
-) -> tuple[Sequence[Candidate], UsageError | None]:
+def _proposed(engine: Engine, settings: Settings, reports: Reports) -> tuple[Sequence[Candidate], UsageError | None]:
     """The solver's candidates of the whole network; or why it has none, where one of fewer channels may have some."""
     try:
         return engine.candidates(settings.budget, min(_SOLVER, max(settings.trials // 3, 1))), None
