@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import fuzz_mutations as mutations
+import numpy as np
 
 from edgekc.errors import UsageError
 
@@ -248,6 +250,50 @@ def label_table(path: Path) -> None:
         if not (path.parent / name).is_file():
             (path.parent / name).write_bytes(bytes(_SAMPLE_BYTES))
     load_samples(path.parent, BENCHMARKS["ad"])
+
+
+def tables() -> Seeds:
+    """What `edgekc bench -o x.json` writes."""
+    from edgekc.measure.matrix import Row, as_json
+
+    rows = [Row("net.tflite", "nucleo-f446re", "speed", "measured", "", 9000, 4000, 3000, 500, 10_000, 12_000, 0.1)]
+    rows.append(Row("net.tflite", "rpi-pico", "size", "too large", "by 9 bytes"))
+    return [json.dumps(as_json(rows, "0.1.0")).encode()]
+
+
+def table(path: Path) -> None:
+    from edgekc.measure.matrix import read_rows
+
+    read_rows(path)
+
+
+def frames() -> Seeds:
+    """The `input.bin` of images."""
+    from edgekc.apps import netpbm
+    from edgekc.apps.boxes import Box
+
+    pixels = np.arange(24, dtype=np.uint8)
+    grey = netpbm.Frame(pixels.reshape(4, 6, 1), 7)
+    return [netpbm.written([grey, netpbm.Frame(pixels.reshape(2, 4, 3), None, (Box(1, 0, 0, 2, 2, 0),)), grey])]
+
+
+def frames_of_images(data: bytes) -> None:
+    from edgekc.apps import netpbm
+
+    netpbm.read(data, "input.bin")
+
+
+def netpbm_text(rng: random.Random, data: bytes) -> bytes:
+    """A number in a header becomes another one; the rest is blind."""
+    if rng.random() < 0.4:
+        return mutations.blind(rng, data)
+    found = list(re.finditer(rb"\d+", data))
+    if not found:
+        return mutations.blind(rng, data)
+    at = rng.choice(found)
+    return (
+        data[: at.start()] + rng.choice((b"0", b"-1", b"65536", b"9" * 5000, b"1e3", b"", b"# 3\n4")) + data[at.end() :]
+    )
 
 
 def settings() -> Seeds:

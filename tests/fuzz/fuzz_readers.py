@@ -220,6 +220,8 @@ READERS: dict[str, Reader] = {
     "uses of data": Reader("edgekc-data.json", own.use, mutations.js, 5_000),
     "labels of samples": Reader("y_labels.csv", own.label_table, mutations.blind, 5_000),
     "settings of apps": Reader("net.json", own.app_settings, mutations.js, 10_000),
+    "table of models": Reader("bench.json", own.table, mutations.js, 5_000),
+    "frames": Reader("", own.frames_of_images, own.netpbm_text, 10_000),
 }
 
 

@@ -349,5 +349,6 @@ SEEDS: dict[str, Callable[[], Seeds]] = {
     ".onnx operators": lambda: _operators("onnx"), "update": own.updates, "key": own.keys, "blob": own.blobs,
     "blob manifest": own.blob_manifests, "firmware.json": own.firmware, "search result": own.searches,
     "sensitivities": own.sensitivities, "search journal": own.journals, "uses of data": own.uses,
-    "labels of samples": own.labels, "settings of apps": own.settings,
+    "labels of samples": own.labels, "settings of apps": own.settings, "table of models": own.tables,
+    "frames": own.frames,
 }  # fmt: skip

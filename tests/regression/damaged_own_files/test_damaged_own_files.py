@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from edgekc.api.updates import read_update
+from edgekc.apps import netpbm
 from edgekc.boards.board import load_board
 from edgekc.errors import UsageError
 from edgekc.exploration.candidate import Candidate, Figures
@@ -101,3 +102,9 @@ def test_an_update_takes_the_memory_of_its_file(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 8 << 20
     finally:
         tracemalloc.stop()
+
+
+def test_a_frame_of_five_thousand_digits() -> None:
+    with pytest.raises(UsageError, match="at byte 0"):
+        netpbm.read(b"P5 " + b"9" * 5000 + b" 4 255\n" + bytes(16), "input.bin")
+    assert netpbm.read(b"P5 0000000004 4 255\n" + bytes(16), "input.bin")[0].pixels.shape == (4, 4, 1)
