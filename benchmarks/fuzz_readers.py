@@ -1,6 +1,6 @@
 """Damaged files to every reader of a user's file, and what became of them: benchmarks/results/fuzz_readers.json.
 
-    python benchmarks/fuzz_readers.py                    # 1,123,000 cases, some two hours on two cores
+    python benchmarks/fuzz_readers.py                    # 1,120,500 cases, some two hours on two cores
     python benchmarks/fuzz_readers.py --reader .onnx     # one reader; --cases 500 for fewer
     python benchmarks/fuzz_readers.py --reader .onnx --case 123 --keep damaged.onnx
 

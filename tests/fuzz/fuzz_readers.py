@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import gc
 import json
+import math
 import os
 import random
 import re
@@ -30,11 +31,13 @@ import fuzz_mutations as mutations
 import fuzz_own_files as own
 import fuzz_seeds
 import fuzz_torch
+import numpy as np
 
 from edgekc.errors import EdgekcError, UnsupportedError
 
 SECONDS = 10.0
 MEMORY_BYTES = 1 << 30
+_COMPUTED = 1_000_000  # numbers of all tensors of a float network that is run once
 # Ten seconds of computing; and a minute of anything, for what waits.
 _TIMERS = ((signal.ITIMER_PROF, signal.SIGPROF, SECONDS), (signal.ITIMER_REAL, signal.SIGALRM, 6 * SECONDS))
 
@@ -92,14 +95,19 @@ def _model(path: Path) -> None:
     from edgekc.importers import import_model
     from edgekc.ops import legal
     from edgekc.pipeline import to_integer
+    from edgekc.quantize.float_reference import run
     from edgekc.quantize.to_int8 import prepare
 
     graph = import_model(path, "net")
     legal.check(graph)
     if graph.stage is Stage.QUANTIZED:
         _plan(pack(to_integer(graph, {"source": "net"}, allow_float=True)))
-    else:
-        legal.check(prepare(graph))
+        return
+    graph = prepare(graph)
+    legal.check(graph)
+    if sum(math.prod(t.shape) for t in graph.tensors.values()) < _COMPUTED:  # as `compress` calibrates
+        with np.errstate(all="ignore"):
+            run(graph, [np.zeros(graph.tensors[name].shape, np.float32) for name in graph.inputs])
 
 
 def _plan(data: bytes) -> None:
@@ -203,9 +211,9 @@ READERS: dict[str, Reader] = {
     "measurement": Reader(".json", own.measurement, mutations.js, 20_000),
     "checkpoint": Reader(".state", own.checkpoint, mutations.zipped(own.checkpoint_member(_inside)), 40_000),
     "console": Reader("", _console, mutations.frames, 35_000),
-    ".pt2": Reader(".pt2", _model, _archive, 3_000, ("torch",)),
-    ".keras": Reader(".keras", _model, _archive, 1_000, ("tensorflow",)),
-    ".h5": Reader(".h5", _model, mutations.blind, 1_000, ("tensorflow",)),
+    ".pt2": Reader(".pt2", _model, _archive, 1_500, ("torch",)),
+    ".keras": Reader(".keras", _model, _archive, 500, ("tensorflow",)),
+    ".h5": Reader(".h5", _model, mutations.blind, 500, ("tensorflow",)),
     "tflite operators": Reader(".tflite", _model, _tflite, 25_000, ("flatbuffers", "tflite")),
     "float operators": Reader(".tflite", _model, _tflite, 25_000, ("flatbuffers", "tflite")),
     ".onnx operators": Reader(".onnx", _model, mutations.protobuf, 25_000, ("onnx",)),
