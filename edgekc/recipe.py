@@ -34,7 +34,10 @@ Step: TypeAlias = Cluster | Codebook | Pairs | Svd | Dominant | Gap | Prune | Re
 
 
 class Recipe(Section):
-    """The whole file."""
+    """How a float model becomes small and int8: steps of compression, then quantisation.
+
+    docs/recipe.md has its keys.
+    """
 
     version: Literal[1] = Field(default=1, description="of the recipe's keys")
     compress: Annotated[

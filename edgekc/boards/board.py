@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
+from .. import tables
 from ..assets import BOARDS
 from ..errors import BoardError
 from ..files.toml_file import read_toml
+from ..terminal import styled
 from .cores import CORES, Core
 from .schema import BoardFile, Boot, ConsoleFile, FlashTool, Link, MemoryKind, MemorySpeed, ProbeFile, explain, nearest
 from .slots import Slots, read_slots
@@ -85,7 +88,9 @@ class BoardPower:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class Board(tables.Shown):
+    """What can be compiled for: a core, its memories, and how a program gets there and answers."""
+
     name: str
     description: str
     core: Core
@@ -149,6 +154,41 @@ class Board:
     def ram_bytes(self) -> int | None:
         """The largest single RAM region, which bounds the arena; None on Linux."""
         return max((m.size_bytes for m in self.memories if m.kind == "ram"), default=None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `edgekc boards BOARD --json` prints."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "core": self.core.name,
+            "features": sorted(self.features),
+            "flash_bytes": self.flash_bytes,
+            "ram_bytes": self.ram_bytes,
+            "emulators": list(self.emulators),
+            "flash_tools": list(self.flash_tools),
+            "real": self.probe is not None,
+            "source": self.source,
+            "note": self.note,
+        }
+
+    def parts(self) -> list[tables.Part]:
+        """All about it, a line each."""
+        sheet = tables.Sheet(styled(self.name, "bold"), "", tables.words(""))
+        sheet.add("what it is", self.description)
+        features = " ".join(sorted(self.features))
+        sheet.add("core", f"{self.core.name}{f', with {features}' if features else ''}")
+        for m in self.memories:
+            speed = f", {m.speed}" if m.speed else ""
+            sheet.add(f"{m.kind} {m.name}", f"{tables.size(m.size_bytes)} bytes at 0x{m.origin:08x}{speed}")
+        sheet.add("flash tools", " ".join(self.flash_tools) or "none")
+        sheet.add("emulators", " ".join(self.emulators) or "none")
+        if self.console is not None:
+            sheet.add("console over", " ".join(self.console.links))
+        sheet.add("a real board", "yes" if self.probe is not None else "no, or edgekc cannot program it")
+        for title, text in (("sizes from", self.source), ("note", self.note)):
+            if text:
+                sheet.add(title, text)
+        return [sheet]
 
 
 def list_boards() -> list[str]:

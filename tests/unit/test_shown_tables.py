@@ -12,7 +12,6 @@ from cli_command import MODEL
 
 import edgekc
 from edgekc import tables
-from edgekc.api.boards import describe_board
 from edgekc.compression import walk
 from edgekc.compression.changes import Layer
 from edgekc.compression.sizes import LayerSize
@@ -72,7 +71,7 @@ def fitting() -> list[tables.Part]:
 
 SHOWN: dict[str, Callable[[], Sequence[tables.Part]]] = {
     "boards": lambda: edgekc.list_boards().parts(),
-    "a board": lambda: [part for board in edgekc.list_boards() for part in describe_board(board)],
+    "a board": lambda: [part for board in edgekc.list_boards() for part in board.parts()],
     "fit": fitting,
     "inspect": lambda: edgekc.inspect(EXAMPLES / "kws_dscnn.ekc").parts(),
     "inspect, large": lambda: edgekc.inspect(EXAMPLES / "resnet8_cifar10.ekc").parts(),
