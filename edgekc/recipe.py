@@ -20,8 +20,9 @@ from .compression.steps.pairs import Pairs
 from .compression.steps.statistics import Statistics
 from .compression.steps.svd import Svd
 from .errors import UsageError
-from .files.sections import Section, nearest
+from .files.sections import Section
 from .files.toml_file import parse_toml, read_toml
+from .names import nearest
 from .quantize.settings import Quantize
 from .train.steps.prune import Prune
 from .train.steps.reconstruct import Reconstruct

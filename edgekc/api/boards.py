@@ -13,9 +13,9 @@ from .. import tables
 from ..boards.board import Board, load_board
 from ..boards.board import list_boards as board_names
 from ..errors import UsageError
-from ..files.sections import nearest
 from ..firmware import toolchain
 from ..measure import which_boards
+from ..names import nearest
 from ..progress import Progress, silent
 from ..terminal import styled
 from .compiling import packed_bytes

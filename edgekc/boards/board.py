@@ -14,9 +14,10 @@ from .. import tables
 from ..assets import BOARDS
 from ..errors import BoardError
 from ..files.toml_file import read_toml
+from ..names import nearest
 from ..terminal import styled
 from .cores import CORES, Core
-from .schema import BoardFile, Boot, ConsoleFile, FlashTool, Link, MemoryKind, MemorySpeed, ProbeFile, explain, nearest
+from .schema import BoardFile, Boot, ConsoleFile, FlashTool, Link, MemoryKind, MemorySpeed, ProbeFile, explain
 from .slots import Slots, read_slots
 from .uart import FAMILIES, Step, Uart, check_uart
 
@@ -210,7 +211,8 @@ def load_board(name_or_path: str | Path) -> Board:
     path = path / "board.toml" if path.is_dir() else path
     if path.is_file():
         return _read(path)
-    fix = nearest(text, list_boards())
+    names = list_boards()
+    fix = nearest(text, names, most=len(names))
     raise BoardError(f"no board is called '{text}', and no such file exists", fix=fix)
 
 
@@ -228,7 +230,9 @@ def _read(path: Path) -> Board:
         raise BoardError(explain(error), where=str(path)) from error
     if file.core not in CORES:
         raise BoardError(
-            f"key core: unknown core '{file.core}'", where=str(path), fix=nearest(file.core, sorted(CORES))
+            f"key core: unknown core '{file.core}'",
+            where=str(path),
+            fix=nearest(file.core, sorted(CORES), most=len(CORES)),
         )
     core = CORES[file.core]
     memories = tuple(Memory(m.name, m.kind, m.origin, m.size_bytes, m.speed) for m in file.memory)

@@ -1,4 +1,4 @@
-"""A user's file to its bytes, of which there is a most."""
+"""A user's file to its bytes, of which there may be a most."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from ..errors import EdgekcError, UsageError
 
 
 def read_file(
-    path: Path, most: int, kind: type[EdgekcError] = UsageError, why: str = "which no such file needs"
+    path: Path, most: int | None, kind: type[EdgekcError] = UsageError, why: str = "which no such file needs"
 ) -> bytes:
-    """The bytes of a file; errors are of `kind`: it cannot be read, or has more than `most` bytes."""
+    """The bytes of a file; errors are of `kind`: it cannot be read, or has more than `most` bytes.
+
+    Args:
+        most: None: any number, where whoever takes the bytes has limits of its own.
+    """
     where = str(path)
     try:
         with path.open("rb") as file:
-            data = file.read(most + 1)
+            data = file.read(-1 if most is None else most + 1)
     except OSError as error:
         raise kind(f"cannot be read: {error.strerror}", where=where) from error
     except ValueError as error:  # a path with a NUL
         raise kind(f"cannot be read: {error}", where=where) from error
-    if len(data) > most:
+    if most is not None and len(data) > most:
         raise kind(f"has more than {most:,} bytes, {why}", where=where)
     return data
