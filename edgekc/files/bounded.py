@@ -7,6 +7,13 @@ from pathlib import Path
 from ..errors import EdgekcError, UsageError
 
 
+def check_path(path: Path) -> Path:
+    """The path; UsageError where no file can have it: Python's calls on paths answer a NUL byte in several ways."""
+    if "\0" in str(path):
+        raise UsageError("has a NUL byte, which no path may have", where=str(path))
+    return path
+
+
 def read_file(
     path: Path, most: int | None, kind: type[EdgekcError] = UsageError, why: str = "which no such file needs"
 ) -> bytes:
@@ -15,14 +22,12 @@ def read_file(
     Args:
         most: None: any number, where whoever takes the bytes has limits of its own.
     """
-    where = str(path)
+    where = str(check_path(path))
     try:
         with path.open("rb") as file:
             data = file.read(-1 if most is None else most + 1)
     except OSError as error:
         raise kind(f"cannot be read: {error.strerror}", where=where) from error
-    except ValueError as error:  # a path with a NUL
-        raise kind(f"cannot be read: {error}", where=where) from error
     if most is not None and len(data) > most:
         raise kind(f"has more than {most:,} bytes, {why}", where=where)
     return data
