@@ -35,10 +35,7 @@ Step: TypeAlias = Cluster | Codebook | Pairs | Svd | Dominant | Gap | Prune | Re
 
 
 class Recipe(Section):
-    """How a float model becomes small and int8: steps of compression, then quantisation.
-
-    docs/recipe.md has its keys.
-    """
+    """How a float model becomes small and int8: steps that compress it, then its quantisation."""
 
     version: Literal[1] = Field(default=1, description="of the recipe's keys")
     compress: Annotated[
