@@ -125,7 +125,7 @@ def test_an_operator_is_asked_for() -> None:
     drawing.check_operators(["prelu", "clustered_conv2d"])
     assert any(v.node.op == "prelu" for v in drawing.draw(0, 0, ["prelu"]).net.views)
     assert drawing.draw(0, 1, ["clustered_conv2d"]).form != "dense"
-    with pytest.raises(UsageError, match="did you mean conv2d"):
+    with pytest.raises(UsageError, match="did you mean 'conv2d'"):
         drawing.check_operators(["conv2dd"])
 
 
