@@ -15,7 +15,6 @@ import sys
 from pathlib import Path
 
 from edgekc.fuzzing import session
-from edgekc.fuzzing.summary import lines
 from edgekc.train.bars import bars
 
 RESULT = Path(__file__).resolve().parent / "results" / "fuzz_networks.json"
@@ -35,11 +34,11 @@ def main() -> None:
             arguments.seed, seconds=None, networks=arguments.networks, boards=boards, flags="all",
             progress=shown.progress,
         )  # fmt: skip
-    print("\n".join(lines(run)))
+    print(run)
     if arguments.json and not run.stopped:
         command = f"python benchmarks/fuzz_networks.py --networks {arguments.networks} --seed {arguments.seed} --json"
         RESULT.write_text(json.dumps({"command": command, "boards": boards, **run.to_dict()}, indent=1) + "\n")
-    sys.exit(1 if run.findings else 0)
+    sys.exit(0 if run.ok else 1)
 
 
 if __name__ == "__main__":

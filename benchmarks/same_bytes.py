@@ -6,6 +6,7 @@
 Written are: each model compiled for each board; the kernel networks of the compiler matrix for each core; the demo's
 firmware for each board, and its console over each line that the board has; models compressed by recipes that do not
 train. The first difference of each kind is named, and the exit code is 1. Run it with the same compilers and packages.
+`--boards A,B` is a quick look at a change: models and firmware of these boards, no kernel networks and no recipes.
 """
 
 from __future__ import annotations
@@ -128,17 +129,18 @@ def compressed(model: Path, recipe: str, data: Path) -> Hashes:
 Job = tuple[Callable[..., Hashes], tuple[Any, ...]]
 
 
-def jobs(models: Path | None, data: Path | None) -> Iterator[Job]:
+def jobs(models: Path | None, data: Path | None, boards: list[str]) -> Iterator[Job]:
     import compiler_matrix
 
     paths = [DEMO, *sorted((ROOT / "examples" / "models").glob("*.ekc"))]
     paths += sorted((ROOT / "tests" / "data" / "converter").glob("*.tflite"))
     paths += sorted(models.glob("*_int8.tflite")) if models else []
-    if models and data:
+    if models and data and boards == BOARDS:
         yield from ((compressed, (models / "kws_float.tflite", recipe, data / "kws01.npz")) for recipe in RECIPES)
-    yield from ((kernels, (model, core)) for model in compiler_matrix.KERNELS for core in compiler_matrix.CORES)
-    yield from ((firmware, (board,)) for board in BOARDS)
-    yield from ((compiled, (path, board)) for path in paths for board in BOARDS)
+    if boards == BOARDS:
+        yield from ((kernels, (model, core)) for model in compiler_matrix.KERNELS for core in compiler_matrix.CORES)
+    yield from ((firmware, (board,)) for board in boards)
+    yield from ((compiled, (path, board)) for path in paths for board in boards)
 
 
 def _do(job: Job) -> Hashes:
@@ -161,6 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, help="folder of the MLPerf Tiny models")
     parser.add_argument("--data", type=Path, help="folder with kws01.npz")
+    parser.add_argument("--boards", default=",".join(BOARDS), help="names, with commas; the same in both checkouts")
     parser.add_argument("--jobs", type=int, default=2)
     group = parser.add_mutually_exclusive_group(required=True)
     group.add_argument("--write", type=Path, metavar="FILE")
@@ -168,7 +171,7 @@ def main() -> None:
     chosen = parser.parse_args()
     hashes: Hashes = {}
     with ProcessPoolExecutor(chosen.jobs) as pool:
-        for found in pool.map(_do, list(jobs(chosen.models, chosen.data))):
+        for found in pool.map(_do, list(jobs(chosen.models, chosen.data, chosen.boards.split(",")))):
             hashes |= found
     if chosen.write:
         chosen.write.write_text(json.dumps(hashes, indent=0, sort_keys=True))

@@ -47,13 +47,19 @@ if TYPE_CHECKING:
     from .api.reporting import Report, make_report
     from .api.results import Built, Costs, Evaluation, LayerCosts, Verification
     from .api.searching import Search, Trials, search, work
+    from .api.simulating import SimulatedBoard, simulate_board
     from .api.updatable import Installed, build_updatable, update_device, updates_of
     from .api.updates import KeyPair, Update, check_update, make_keys, network_of, sign_update
     from .boards.board import Board, load_board
-    from .console.session import Way
+    from .console.session import BoardRun, Way
     from .demo.walk import DEMO_DATA, run_demo
+    from .firmware.updates import Updates
+    from .flashing.run import Flashed
+    from .fuzzing.session import fuzz
+    from .fuzzing.summary import Fuzzed
     from .judgement import Judgement
     from .paired import Paired
+    from .recipe import Recipe
     from .study.trials import Trial
 
 __version__ = "0.1.0"
@@ -63,6 +69,7 @@ __all__ = [
     "Bench",
     "Board",
     "BoardError",
+    "BoardRun",
     "Boards",
     "Built",
     "CapacityError",
@@ -76,7 +83,9 @@ __all__ = [
     "Exported",
     "Fits",
     "FlashError",
+    "Flashed",
     "FormatError",
+    "Fuzzed",
     "Injection",
     "Inspection",
     "Installed",
@@ -92,14 +101,17 @@ __all__ = [
     "Paired",
     "Program",
     "Project",
+    "Recipe",
     "Report",
     "Search",
+    "SimulatedBoard",
     "ToolError",
     "Tools",
     "Trial",
     "Trials",
     "UnsupportedError",
     "Update",
+    "Updates",
     "UsageError",
     "Verification",
     "VerifyError",
@@ -117,6 +129,7 @@ __all__ = [
     "errors",
     "export_onnx",
     "find_boards",
+    "fuzz",
     "inject",
     "inspect",
     "list_boards",
@@ -133,6 +146,7 @@ __all__ = [
     "run_mlperf",
     "search",
     "sign_update",
+    "simulate_board",
     "transfer",
     "update_device",
     "updates_of",
@@ -156,13 +170,19 @@ _PLACES = {
     "api.reporting": ("Report", "make_report"),
     "api.results": ("Built", "Costs", "Evaluation", "LayerCosts", "Verification"),
     "api.searching": ("Search", "Trials", "search", "work"),
+    "api.simulating": ("SimulatedBoard", "simulate_board"),
     "api.updatable": ("Installed", "build_updatable", "update_device", "updates_of"),
     "api.updates": ("KeyPair", "Update", "check_update", "make_keys", "network_of", "sign_update"),
     "boards.board": ("Board", "load_board"),
-    "console.session": ("Way",),
+    "console.session": ("BoardRun", "Way"),
     "demo.walk": ("DEMO_DATA", "run_demo"),
+    "firmware.updates": ("Updates",),
+    "flashing.run": ("Flashed",),
+    "fuzzing.session": ("fuzz",),
+    "fuzzing.summary": ("Fuzzed",),
     "judgement": ("Judgement",),
     "paired": ("Paired",),
+    "recipe": ("Recipe",),
     "study.trials": ("Trial",),
 }
 _PLACE = {name: module for module, names in _PLACES.items() for name in names}

@@ -125,6 +125,18 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def nearest(word: str, known: Sequence[str], what: str = "use one of", most: int = 12) -> str:
+    """What to say about a word that nothing is called: the nearest that there is, or the first of them.
+
+    Args:
+        what: these are, before their list: use one of, keys, layers.
+        most: names that are listed.
+    """
+    close = get_close_matches(word, known, 1, cutoff=0.5)
+    listed = ", ".join(known[:most]) + (", ..." if len(known) > most else "")
+    return f"did you mean {close[0]!r}?" if close else f"{what}: {listed or 'none'}"
+
+
 _Record = TypeVar("_Record")
 
 
@@ -136,7 +148,5 @@ def of_kind(records: Mapping[str, _Record], word: str, what: str, where: str) ->
         where: the user's words, for the error.
     """
     if word not in records:
-        near = get_close_matches(word, records, 1)
-        fix = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(records)}"
-        raise UsageError(f"no such kind of {what}", where=where, fix=fix)
+        raise UsageError(f"no such kind of {what}", where=where, fix=nearest(word, list(records)))
     return records[word]

@@ -10,6 +10,7 @@ from pathlib import Path
 from . import __version__
 from .boards.board import Board
 from .errors import UsageError
+from .files.bounded import read_file
 from .files.output import write_dump
 from .files.place import recover
 from .format.pack import Packed, pack, read
@@ -151,10 +152,7 @@ def _check_threads(target: Target, goal: Goal) -> None:
 def read_model(path: Path) -> bytes:
     """The bytes of a file that the user named."""
     recover(path.parent)
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    return read_file(path, None)
 
 
 def integer_graph(

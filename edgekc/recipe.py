@@ -20,8 +20,9 @@ from .compression.steps.pairs import Pairs
 from .compression.steps.statistics import Statistics
 from .compression.steps.svd import Svd
 from .errors import UsageError
-from .files.sections import Section, nearest
+from .files.sections import Section
 from .files.toml_file import parse_toml, read_toml
+from .names import nearest
 from .quantize.settings import Quantize
 from .train.steps.prune import Prune
 from .train.steps.reconstruct import Reconstruct
@@ -34,7 +35,7 @@ Step: TypeAlias = Cluster | Codebook | Pairs | Svd | Dominant | Gap | Prune | Re
 
 
 class Recipe(Section):
-    """The whole file."""
+    """How a float model becomes small and int8: steps that compress it, then its quantisation."""
 
     version: Literal[1] = Field(default=1, description="of the recipe's keys")
     compress: Annotated[

@@ -12,6 +12,7 @@ import io
 import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -238,10 +239,15 @@ def show(parts: Sequence[Part], screen: Console | None = None) -> None:
     """Print tables and lines."""
     screen = screen or console()
     for part in parts:
-        if isinstance(part, Sheet):
-            screen.print(part)
-        else:
+        if isinstance(part, Sheet) or all(_length(word) <= screen.width for word in _plain(part).split()):
             screen.print(part, highlight=False)
+        else:  # a path that is longer than the terminal stays whole, so that it can be copied
+            for line in _lines_of_words(_plain(part), screen.width):
+                screen.print(styled(line, ""), no_wrap=True, overflow="ignore", crop=False)
+
+
+def _lines_of_words(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def text(parts: Sequence[Part]) -> str:

@@ -91,8 +91,8 @@ class Bench(tables.Shown):
             return []
         number = tables.number
         sheet = tables.Sheet(
-            f"changes; allowed: {self.allowed_percent:g} %", "model", "board", "for", "figure", number("before"),
-            number("after"), number("more"), "", keys=3,
+            f"changes; allowed: {self.allowed_percent:g} %", "model", "board", "for", tables.words("figure"),
+            number("before"), number("after"), number("more"), "", keys=3,
         )  # fmt: skip
         for c in self.changes:
             values = [tables.size(v) if isinstance(v, int) else v or "none" for v in (c.before, c.after)]

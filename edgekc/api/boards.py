@@ -13,30 +13,13 @@ from .. import tables
 from ..boards.board import Board, load_board
 from ..boards.board import list_boards as board_names
 from ..errors import UsageError
-from ..files.sections import nearest
 from ..firmware import toolchain
 from ..measure import which_boards
+from ..names import nearest
 from ..progress import Progress, silent
 from ..terminal import styled
 from .compiling import packed_bytes
 from .model import load
-
-
-def board_dict(board: Board) -> dict[str, Any]:
-    """What `edgekc boards --json` prints of a board."""
-    return {
-        "name": board.name,
-        "description": board.description,
-        "core": board.core.name,
-        "features": sorted(board.features),
-        "flash_bytes": board.flash_bytes,
-        "ram_bytes": board.ram_bytes,
-        "emulators": list(board.emulators),
-        "flash_tools": list(board.flash_tools),
-        "real": board.probe is not None,
-        "source": board.source,
-        "note": board.note,
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +36,7 @@ class Boards(tables.Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """`boards` is what `edgekc boards --json` prints."""
-        return {"boards": [board_dict(board) for board in self.found]}
+        return {"boards": [board.to_dict() for board in self.found]}
 
     def rows(self) -> tuple[tuple[str, ...], ...]:
         """Name, core, bytes of flash and of RAM (empty: the board sets no limit), and ways to reach it, of each board.
@@ -98,26 +81,6 @@ def _chosen(boards: list[Board], wanted: str, what: str, of: Callable[[Board], t
     if not fnmatch.filter(known, wanted):
         raise UsageError(f"no board has the {what} {wanted!r}", fix=nearest(wanted, known, "there are"))
     return [board for board in boards if fnmatch.filter(of(board), wanted)]
-
-
-def describe_board(board: Board) -> list[tables.Part]:
-    """All about one board."""
-    sheet = tables.Sheet(styled(board.name, "bold"), "", tables.words(""))
-    sheet.add("what it is", board.description)
-    features = " ".join(sorted(board.features))
-    sheet.add("core", f"{board.core.name}{f', with {features}' if features else ''}")
-    for m in board.memories:
-        speed = f", {m.speed}" if m.speed else ""
-        sheet.add(f"{m.kind} {m.name}", f"{tables.size(m.size_bytes)} bytes at 0x{m.origin:08x}{speed}")
-    sheet.add("flash tools", " ".join(board.flash_tools) or "none")
-    sheet.add("emulators", " ".join(board.emulators) or "none")
-    if board.console is not None:
-        sheet.add("console over", " ".join(board.console.links))
-    sheet.add("a real board", "yes" if board.probe is not None else "no, or edgekc cannot program it")
-    for title, text in (("sizes from", board.source), ("note", board.note)):
-        if text:
-            sheet.add(title, text)
-    return [sheet]
 
 
 @dataclass(frozen=True, slots=True)

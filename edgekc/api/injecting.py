@@ -11,12 +11,12 @@ from typing import Any
 
 from .. import tables
 from ..boards.board import Board, load_board
-from ..boards.schema import nearest
 from ..emulate import host
 from ..errors import BoardError, ToolError, UsageError
 from ..faults.kinds import KINDS, Kind
 from ..faults.records import BY, Row
 from ..firmware.build import build_image
+from ..names import nearest
 from ..progress import Progress, silent
 from .compiling import DEFAULT_BOARD, compile, open_program
 from .program import Program

@@ -16,10 +16,9 @@ from ..compression import walk
 from ..data import Source, has_starts
 from ..errors import UsageError
 from ..files.output import check_writable, write_file
-from ..files.sections import nearest
 from ..format.fields import MAGIC
 from ..format.pack import read
-from ..names import default_name
+from ..names import default_name, nearest
 from ..progress import Log, unsaid
 from ..train import comparison
 from ..train.pytorch import crew

@@ -85,7 +85,7 @@ class Verification(tables.Shown):
         """What `edgekc verify --json` prints."""
         found = asdict(self)
         found.pop("on_board")
-        return found if self.on_board is None else {**found, "on_board": self.on_board.as_json()}
+        return found if self.on_board is None else {**found, "on_board": self.on_board.to_dict()}
 
     def origin_lines(self) -> list[str]:
         """What the reference itself was compared with: a line for all of it, and one for each note."""

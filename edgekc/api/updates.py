@@ -68,7 +68,9 @@ class Update(tables.Shown):
         """A row for each field."""
         h = self.header
         kind = "changes to an older payload" if h.delta else "a whole payload"
-        sheet = tables.Sheet(f"{self.path}: {tables.size(self.file_bytes)} bytes, {kind}", "", tables.words(""))
+        sheet = tables.Sheet(
+            f"{self.path}: {tables.size(self.file_bytes)} bytes, {kind}", tables.words(""), tables.words("")
+        )
         sheet.add("payload", f"{tables.size(h.payload_bytes)} bytes")
         sheet.add("sequence", str(h.sequence))
         sheet.add("security counter", str(h.security_counter))

@@ -11,6 +11,8 @@ import numpy as np
 
 from ..emulate import reference
 from ..errors import UsageError
+from ..files import limits
+from ..files.bounded import read_file
 from ..graph.ir import Array, Graph
 from ..packages.net import Edge, Net
 from ..packages.sample import fnv1a
@@ -208,10 +210,7 @@ def _stream(sense: Sensing, model: Path) -> tuple[Array, str]:
     """What input.bin has: (n, channels + 1) int16, and what it is."""
     path, width = model.with_suffix(".bin"), len(sense.channels) + 1
     if path.is_file():
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
+        data = read_file(path, limits.unpacked_bytes())
         if not data or len(data) % (2 * width):
             fix = f"a row has {2 * width} bytes: an int16 of each channel, and one that is the answer"
             raise UsageError(f"has {len(data)} bytes", where=str(path), fix=fix)

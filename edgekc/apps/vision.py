@@ -13,6 +13,8 @@ import numpy as np
 
 from ..emulate import reference
 from ..errors import UsageError
+from ..files import limits
+from ..files.bounded import read_file
 from ..graph.ir import Array, Graph
 from ..packages.net import Edge, Net
 from ..packages.sample import fnv1a
@@ -141,10 +143,7 @@ def _frames(model: Path, *, several: bool) -> tuple[list[Frame], str]:
         return digit_frames.judging_frames(count=SHOWN), "the first frames of the test part, handwritten digits"
     beside = model.with_suffix(".pnm")
     if beside.is_file():
-        try:
-            data = beside.read_bytes()
-        except OSError as error:
-            raise UsageError(f"cannot be read: {error.strerror}", where=str(beside)) from error
+        data = read_file(beside, limits.unpacked_bytes())
         return netpbm.read(data, str(beside))[:SHOWN], f"the first frames of {c_string(beside.name)}"
     frames = digit_frames.judging_frames(several=several, count=4)
     return [Frame(frame.pixels) for frame in frames], "some frames of digits, which the network need not know"

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
+from .. import tables
 from ..assets import BOARDS
 from ..errors import BoardError
 from ..files.toml_file import read_toml
+from ..names import nearest
+from ..terminal import styled
 from .cores import CORES, Core
-from .schema import BoardFile, Boot, ConsoleFile, FlashTool, Link, MemoryKind, MemorySpeed, ProbeFile, explain, nearest
+from .schema import BoardFile, Boot, ConsoleFile, FlashTool, Link, MemoryKind, MemorySpeed, ProbeFile, explain
 from .slots import Slots, read_slots
 from .uart import FAMILIES, Step, Uart, check_uart
 
@@ -85,7 +89,9 @@ class BoardPower:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class Board(tables.Shown):
+    """What can be compiled for: a core, its memories, and how a program gets there and answers."""
+
     name: str
     description: str
     core: Core
@@ -150,6 +156,41 @@ class Board:
         """The largest single RAM region, which bounds the arena; None on Linux."""
         return max((m.size_bytes for m in self.memories if m.kind == "ram"), default=None)
 
+    def to_dict(self) -> dict[str, Any]:
+        """What `edgekc boards BOARD --json` prints."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "core": self.core.name,
+            "features": sorted(self.features),
+            "flash_bytes": self.flash_bytes,
+            "ram_bytes": self.ram_bytes,
+            "emulators": list(self.emulators),
+            "flash_tools": list(self.flash_tools),
+            "real": self.probe is not None,
+            "source": self.source,
+            "note": self.note,
+        }
+
+    def parts(self) -> list[tables.Part]:
+        """All about it, a line each."""
+        sheet = tables.Sheet(styled(self.name, "bold"), "", tables.words(""))
+        sheet.add("what it is", self.description)
+        features = " ".join(sorted(self.features))
+        sheet.add("core", f"{self.core.name}{f', with {features}' if features else ''}")
+        for m in self.memories:
+            speed = f", {m.speed}" if m.speed else ""
+            sheet.add(f"{m.kind} {m.name}", f"{tables.size(m.size_bytes)} bytes at 0x{m.origin:08x}{speed}")
+        sheet.add("flash tools", " ".join(self.flash_tools) or "none")
+        sheet.add("emulators", " ".join(self.emulators) or "none")
+        if self.console is not None:
+            sheet.add("console over", " ".join(self.console.links))
+        sheet.add("a real board", "yes" if self.probe is not None else "no, or edgekc cannot program it")
+        for title, text in (("sizes from", self.source), ("note", self.note)):
+            if text:
+                sheet.add(title, text)
+        return [sheet]
+
 
 def list_boards() -> list[str]:
     """Names of the boards that come with edgekc, sorted."""
@@ -170,7 +211,8 @@ def load_board(name_or_path: str | Path) -> Board:
     path = path / "board.toml" if path.is_dir() else path
     if path.is_file():
         return _read(path)
-    fix = nearest(text, list_boards())
+    names = list_boards()
+    fix = nearest(text, names, most=len(names))
     raise BoardError(f"no board is called '{text}', and no such file exists", fix=fix)
 
 
@@ -188,7 +230,9 @@ def _read(path: Path) -> Board:
         raise BoardError(explain(error), where=str(path)) from error
     if file.core not in CORES:
         raise BoardError(
-            f"key core: unknown core '{file.core}'", where=str(path), fix=nearest(file.core, sorted(CORES))
+            f"key core: unknown core '{file.core}'",
+            where=str(path),
+            fix=nearest(file.core, sorted(CORES), most=len(CORES)),
         )
     core = CORES[file.core]
     memories = tuple(Memory(m.name, m.kind, m.origin, m.size_bytes, m.speed) for m in file.memory)

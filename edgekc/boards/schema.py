@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ..names import nearest
 
 MemoryKind = Literal["flash", "ram"]
 # How fast the core reads it: tightly coupled (no wait states), on-chip SRAM, on-chip flash, or off the chip.
@@ -214,12 +214,6 @@ _TABLES: dict[str, type[_Strict]] = {
     "updates": UpdatesFile,
     "updates.slots": SlotFile,
 }
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """What to say about a wrong word."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean '{close[0]}'?" if close else "use one of: " + ", ".join(known)
 
 
 def explain(error: ValidationError) -> str:

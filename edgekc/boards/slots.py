@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import BoardError
-from .schema import UpdatesFile, nearest
+from ..names import nearest
+from .schema import UpdatesFile
 
 if TYPE_CHECKING:
     from .board import Memory

@@ -40,16 +40,16 @@ def boards(
     in bytes.
     """
     from .. import tables
-    from ..api.boards import board_dict, describe_board, list_boards
+    from ..api.boards import list_boards
     from ..boards.board import load_board
     from ..terminal import console, say_json, say_row
 
     if name:
         board = load_board(name)
         if as_json:
-            say_json(board_dict(board))
+            say_json(board.to_dict())
         else:
-            tables.show(describe_board(board))
+            tables.show(board.parts())
         return
     found = list_boards(core=core, reach=reach)
     if as_json:

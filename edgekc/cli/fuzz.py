@@ -60,28 +60,20 @@ def fuzz(
     layer, and with --board on emulated boards. What differs is made small and written as files that `edgekc verify`
     takes. Ctrl-C ends it with its summary.
     """
-    import secrets
-
-    from ..fuzzing.session import SECONDS
     from ..fuzzing.session import fuzz as run
-    from ..fuzzing.summary import lines
+    from ..progress import unsaid
+    from ..tables import show
     from ..terminal import say, say_json
     from ..train.bars import bars
 
-    seed = secrets.randbelow(1_000_000) if seed is None else seed
-    if seconds is None and networks is None:
-        seconds = SECONDS
-    if not as_json:
-        say(f"seed {seed}")
     with bars() as shown:
         found = run(
             seed, seconds=seconds, networks=networks, boards=boards or (), flags=flags, ops=ops or (), out=out,
-            first=first, progress=shown.progress,
+            first=first, log=unsaid if as_json else say, progress=shown.progress,
         )  # fmt: skip
     if as_json:
         say_json(found.to_dict())
     else:
-        for line in lines(found):
-            say(line)
-    if found.findings:
+        show(found.parts())
+    if not found.ok:
         raise typer.Exit(1)

@@ -49,32 +49,15 @@ def simulate(
     It has a Cortex-M4, flash, debug and serial port. A cycle of it is an instruction: it shows that a program arrives,
     runs and answers, not how fast a real core is.
     """
-    from ..errors import UsageError
-    from ..files.stopping import uninterrupted
+    from ..api.simulating import simulate_board
+    from ..tables import show
     from ..terminal import say
 
-    try:
-        from ..simulate.mcu import Chip, Mcu
-        from ..simulate.server import OPENOCD_CONFIG, Server, Trouble
-    except ModuleNotFoundError as error:
-        if error.name != "unicorn":
-            raise
-        raise UsageError("the simulated core needs unicorn", fix='pip install "edgekc[arm]"') from None
-
-    chip = Chip(
-        device_id=_number(device_id),
-        flash_kb=flash_kb,
-        protected=protected,
-        brownout_after=brownout_after,
-        flash_cut=flash_cut,
-        stuck=dict.fromkeys(map(_number, stuck or ()), 1),
-    )
-    trouble = Trouble(unplug_after=unplug_after, vanish_after=vanish_after)
-    server = Server(Mcu(chip), trouble, pyocd_port=port, openocd_port=openocd_port, serial_port=serial_port)
-    say(
-        f"simulated STM32F412: pyOCD -u remote:localhost:{server.pyocd_port}, "
-        f"OpenOCD remote_bitbang port {server.openocd_port}, serial port at localhost:{server.serial_port}; "
-        "Ctrl-C ends it"
-    )
-    say(f"OpenOCD's configuration: {OPENOCD_CONFIG}")
-    server.serve(uninterrupted)
+    board = simulate_board(
+        port=port, openocd_port=openocd_port, serial_port=serial_port, protected=protected,
+        device_id=_number(device_id), flash_kb=flash_kb, stuck=[_number(text) for text in stuck or ()],
+        brownout_after=brownout_after, flash_cut=flash_cut, unplug_after=unplug_after, vanish_after=vanish_after,
+    )  # fmt: skip
+    show(board.parts())
+    say("Ctrl-C ends it")
+    board.serve()

@@ -6,8 +6,8 @@ import fnmatch
 from collections.abc import Iterable, Sequence
 
 from ..errors import UsageError
-from ..files.sections import nearest
 from ..graph.ir import Graph, Role
+from ..names import nearest
 
 
 def layer_names(graph: Graph) -> tuple[str, ...]:

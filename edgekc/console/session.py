@@ -41,20 +41,34 @@ LINKS = ("rtt", "uart", "semihosting", "stdio")
 
 @dataclass(frozen=True, slots=True)
 class BoardRun(tables.Shown):
-    """All samples, as the board computed them."""
+    """All samples, as the board computed them.
+
+    Attributes:
+        network, board, link: what ran where, and how it was asked.
+        samples: how many.
+        outputs: of all samples, one after the other, as NAME_run writes them.
+        cycles: of each sample, without what traces took; of an emulated core instructions.
+        counter: what counted them; `none`: they are 0.
+        unit: of `cycles`.
+        resolution: of `cycles`.
+        emulated: they are instructions: qemu's virtual time, or a simulator where each takes a tick.
+        stack_bytes: the deepest stack.
+        layer_cycles: names of layers, with the cycles of each sample; empty of a build without traces.
+        resent: requests that had to be asked again, over a bad line.
+    """
 
     network: str
     board: str
     link: str
     samples: int
     outputs: bytes
-    cycles: tuple[int, ...]  # per sample, without what traces took; of an emulated core instructions
-    counter: str  # none: they are 0
-    unit: str  # of cycles
-    resolution: int  # of cycles
-    emulated: bool  # they are instructions: qemu's virtual time, or a simulator where each takes a tick
-    stack_bytes: int  # largest
-    layer_cycles: tuple[tuple[str, tuple[int, ...]], ...]  # per sample, of a build with traces; else empty
+    cycles: tuple[int, ...]
+    counter: str
+    unit: str
+    resolution: int
+    emulated: bool
+    stack_bytes: int
+    layer_cycles: tuple[tuple[str, tuple[int, ...]], ...]
     resent: int
 
     def parts(self) -> list[tables.Part]:
@@ -67,9 +81,6 @@ class BoardRun(tables.Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """What `edgekc run --json` prints: the outputs are their SHA-256."""
-        return self.as_json()
-
-    def as_json(self) -> dict[str, Any]:
         data = asdict(self)
         data["outputs"] = hashlib.sha256(self.outputs).hexdigest()
         data["output_sha256"] = data.pop("outputs")

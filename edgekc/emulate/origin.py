@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import EdgekcError, ToolError, UnsupportedError, UsageError, VerifyError
 from ..figures import short_hash
+from ..files.bounded import read_file
 from ..format.pack import read as read_packed
 from ..graph.ir import Array, Graph, Stage
 from ..ops import source_of
@@ -86,10 +87,7 @@ def find_source(folder: Path, name: str, named: Path | None = None, beside: Sequ
 
 
 def _hash(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    return hashlib.sha256(read_file(path, None)).hexdigest()
 
 
 def check(

@@ -18,10 +18,10 @@ from ..compression.layers import layer_names
 from ..compression.methods import lowrank
 from ..compression.sizes import clustered_bytes, template_bytes
 from ..errors import UsageError
-from ..files.sections import nearest
 from ..graph.ir import Graph, Node
 from ..graph.op import view_of
 from ..graph.source import Reads
+from ..names import nearest
 from ..ops import filters_of
 from ..quantize.settings import Quantize
 from ..quantize.to_int8 import prepare

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import EdgekcError, ToolError, UsageError
 from ..graph.ir import Array
 from . import archive, limits
+from .bounded import read_file
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".pgm", ".webp")
 # Pillow knows many more, and would start other programs for some of them, whatever the file is called.
@@ -53,14 +54,7 @@ def reader(path: Path) -> Callable[[str], bytes]:
 
 
 def _read_file(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > limits.MAX_IMAGE_BYTES:
-            raise UsageError(f"has {size:,} bytes, more than the {limits.MAX_IMAGE_BYTES:,} that an image may have",
-                             where=str(path))  # fmt: skip
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    return read_file(path, limits.MAX_IMAGE_BYTES, why="more than an image may have")
 
 
 def decode(data: bytes, where: str) -> Array:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
+from .bounded import check_path
 from .place import beside, locked, naming, recover, save, swap, sweep_below, sync_file, sync_folder, sync_tree
 
 BUILD = "build"  # folder below an output folder for what was built from it, by board
@@ -296,7 +297,7 @@ def check_writable(path: Path, *, magic: bytes | None = None, force: bool = Fals
         magic: the first bytes by which a file is known as one of ours, which may be overwritten; None: by nothing.
         force: anything may be overwritten.
     """
-    where, fix = str(path), "name another file"
+    where, fix = str(check_path(path)), "name another file"
     if path.is_dir():
         raise UsageError("is a folder", where=where, fix="name a file")
     if path.exists():
@@ -339,7 +340,7 @@ def write_dump(path: Path, text: str) -> None:
 
 def check_dump(path: Path, *, force: bool = False) -> None:
     """UsageError where a dump would overwrite something else, or one that somebody changed."""
-    if force or not path.is_file():
+    if force or not check_path(path).is_file():
         return
     line, _, text = path.read_bytes().partition(b"\n")
     if line != f"{_DUMP_LINE}{hashlib.sha256(text).hexdigest()}".encode():

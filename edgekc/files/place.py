@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..terminal import say
+from .bounded import check_path
 from .stopping import in_threads, uninterrupted
 
 _MARK = ".edgekc-"
@@ -110,6 +111,7 @@ def swap(new: Path, target: Path, work: Path) -> None:
 
 def recover(target: Path) -> None:
     """Puts back a file or folder that a killed process had moved away, and says so."""
+    check_path(target)
     with suppress(OSError):
         target = target.resolve()
         if not target.exists() and any(_works(target)):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
@@ -38,10 +36,3 @@ def exactly_one(section: Section, first: str, second: str) -> None:
     """ValueError unless one of two keys is there, and the other is not."""
     if (getattr(section, first) is None) == (getattr(section, second) is None):
         raise ValueError(f"needs either {first} or {second}")
-
-
-def nearest(wrong: str, valid: Sequence[str], what: str) -> str:
-    """What to say about a wrong name: the nearest valid one, or the first valid ones."""
-    close = difflib.get_close_matches(wrong, valid, n=1, cutoff=0.5)
-    listed = ", ".join(valid[:12]) + (", ..." if len(valid) > 12 else "")
-    return f"did you mean {close[0]!r}?" if close else f"{what}: {listed or 'none'}"

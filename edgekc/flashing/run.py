@@ -33,20 +33,27 @@ _MODULES = {"pyocd"}
 
 @dataclass(frozen=True, slots=True)
 class Flashed(tables.Shown):
-    """What is on the board now."""
+    """What is on the board now.
+
+    Attributes:
+        board, tool: what was flashed, and by what.
+        base: address of the first byte.
+        size_bytes: of the image.
+        read_back: and found equal; False: the tool cannot read.
+    """
 
     board: str
     tool: str
     base: int
     size_bytes: int
-    read_back: bool  # and found equal; False: the tool cannot read
+    read_back: bool
 
     def to_dict(self) -> dict[str, Any]:
         """Board, tool, address, bytes, and whether they were read back."""
         return asdict(self)
 
     def parts(self) -> list[tables.Part]:
-        """One line."""
+        """What was flashed, on one line."""
         checked = "read back and equal" if self.read_back else f"not read back: {self.tool} cannot"
         return [f"{self.board}: {tables.size(self.size_bytes)} bytes at 0x{self.base:08x} by {self.tool}, {checked}"]
 

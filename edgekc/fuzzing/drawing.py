@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import UsageError
+from ..names import nearest
 from ..ops import OPS
 from . import plans
 from .floats import float_net
@@ -76,9 +76,7 @@ def check_operators(ops: Collection[str]) -> None:
     known = {*OPS, *(layer.__name__ for layer in LAYERS)}
     for name in ops:
         if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), 1)
-            fix = f"did you mean {near[0]}?" if near else "see docs/operators.md"
-            raise UsageError(f"there is no operator {name!r}", where="--op", fix=fix)
+            raise UsageError(f"there is no operator {name!r}", where="--op", fix=nearest(name, sorted(known)))
 
 
 def _has(net: RandomNet, form: str, ops: Collection[str]) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import secrets
 import shlex
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,8 @@ from ..emulate import litert
 from ..errors import ToolError, UnsupportedError, UsageError
 from ..files.stopping import Stopped
 from ..firmware.toolchain import emulator, host_compiler
-from ..progress import Progress, silent
+from ..progress import Log, Progress, silent, unsaid
+from .summary import Fuzzed
 
 if TYPE_CHECKING:
     from .comparing import Finding
@@ -29,47 +32,34 @@ MOST_FINDINGS = 10  # then a run ends
 MADE_SMALL = 3  # findings; the others are only named
 _FIRST_BATCH, _LARGEST_BATCH = 6, 40
 _SHRINKING_S = 40.0
+_SEEDS = 1_000_000  # of which one is drawn: short enough to be typed again
 
 
 @dataclass
-class Run:
-    """What a run did.
+class Tally:
+    """What is counted while a run goes on; `Fuzzed` says what each is."""
 
-    Attributes:
-        seed: of the run.
-        networks: that were compared.
-        refused: that the compiler refused, as it says.
-        runs: of a network on a family of kernels or a board that chooses others than those before.
-        sides: how many networks each side computed.
-        unheld: networks that LiteRT refused.
-        small: networks for which a board has no room.
-        operators: of the compiled networks: how many networks have each.
-        seconds: in all.
-        findings: what is wrong, a line for each network.
-        first_s: seconds until the first of them, before it was made small.
-        written: the files of those that were made small, and the command that shows each again.
-        notes: what was not compared, and why.
-        stopped: ended by the user before its time.
-    """
-
-    seed: int
     networks: int = 0
     refused: int = 0
     runs: int = 0
-    sides: dict[str, int] = field(default_factory=dict)
+    sides: Counter[str] = field(default_factory=Counter)
     unheld: int = 0
     small: int = 0
-    operators: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0.0
+    operators: Counter[str] = field(default_factory=Counter)
     findings: list[str] = field(default_factory=list)
     first_s: float | None = None
     written: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     stopped: bool = False
 
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return asdict(self)
+    def record(self, seed: int, seconds: float) -> Fuzzed:
+        """What was counted, as nothing changes it any more."""
+        return Fuzzed(
+            seed=seed, seconds=seconds, networks=self.networks, refused=self.refused, runs=self.runs,
+            sides=dict(self.sides), unheld=self.unheld, small=self.small, operators=dict(self.operators),
+            findings=tuple(self.findings), first_s=self.first_s, written=tuple(self.written), notes=tuple(self.notes),
+            stopped=self.stopped,
+        )  # fmt: skip
 
 
 def flags_of(text: str) -> tuple[tuple[str, ...], ...]:
@@ -83,51 +73,60 @@ def flags_of(text: str) -> tuple[tuple[str, ...], ...]:
 
 
 def fuzz(
-    seed: int,
+    seed: int | None = None,
     *,
-    seconds: float | None = SECONDS,
+    seconds: float | None = None,
     networks: int | None = None,
     boards: Sequence[str | Path | Board] = (),
     flags: str = "",
     ops: Sequence[str] = (),
-    out: Path = Path(),
+    out: str | Path = Path(),
     first: bool = False,
     shrink_s: float = _SHRINKING_S,
+    log: Log = unsaid,
     progress: Progress = silent,
-) -> Run:
+) -> Fuzzed:
     """Draw random networks, and hold everything that computes them against the numpy definition.
 
     Args:
-        seed: the same seed and version draw the same networks.
-        seconds: after which no further batch begins; None: no limit.
+        seed: the same seed and version draw the same networks. None: a new one.
+        seconds: after which no further batch begins. Default: 60, or no limit where `networks` is given.
         networks: after which it ends; None: no limit.
         boards: whose emulators run the networks too.
         flags: of the compiler: "" takes the sanitizers where this machine has them, and boards' own flags; "all" these
             and each optimisation level, batch by batch.
         ops: only networks with one of these operators.
-        out: the folder for what is found.
+        out: the folder for what is found: a model, its inputs and the layers of each that was made small.
         first: end at the first difference.
         shrink_s: for making each finding small.
+        log: is told the seed, before anything is drawn.
         progress: is told how far it is.
+
+    Returns:
+        What was compared and what differed. An interrupt ends the run, and what was found until then is returned.
 
     Raises:
         UsageError: flags, operators or numbers that make no sense.
         ToolError: no compiler, no emulator for a board, or the packages that write networks are missing.
         BoardError: there is no such board.
     """
-    run, begun = Run(seed), time.monotonic()
+    seed = secrets.randbelow(_SEEDS) if seed is None else seed
+    if seconds is None and networks is None:
+        seconds = SECONDS
+    log(f"seed {seed}")
+    tally, begun = Tally(), time.monotonic()
     try:
         check_writer()
-        _fuzz(run, begun, seconds, networks, boards, flags, ops, out, first, shrink_s, progress)
+        _fuzz(tally, seed, begun, seconds, networks, boards, flags, ops, Path(out), first, shrink_s, progress)
     except (Stopped, KeyboardInterrupt):
-        run.stopped = True
-    run.seconds = round(time.monotonic() - begun, 1)
-    return run
+        tally.stopped = True
+    return tally.record(seed, round(time.monotonic() - begun, 1))
 
 
 def _fuzz(
-    run: Run, begun: float, seconds: float | None, networks: int | None, boards: Sequence[str | Path | Board],
-    flags: str, ops: Sequence[str], out: Path, first: bool, shrink_s: float, progress: Progress,
+    tally: Tally, seed: int, begun: float, seconds: float | None, networks: int | None,
+    boards: Sequence[str | Path | Board], flags: str, ops: Sequence[str], out: Path, first: bool, shrink_s: float,
+    progress: Progress,
 ) -> None:  # fmt: skip
     from . import drawing
 
@@ -141,13 +140,13 @@ def _fuzz(
         raise UsageError("it is a file", where=f"-o {out}", fix="name a folder")
     found = litert.find(None)
     if found is None:
-        run.notes.append(f"LiteRT was not asked: it is not installed; {litert.INSTALL}")
+        tally.notes.append(f"LiteRT was not asked: it is not installed; {litert.INSTALL}")
     with tempfile.TemporaryDirectory(prefix="edgekc-fuzz-") as folder:
         place = Path(folder)
         for own in levels:
             if said := _refused(own, place):
                 raise UsageError(f"{' '.join(own)}: {said}", where="--flags", fix="name flags that the compilers know")
-        loop = _Loop(run, levels, chosen, found, place, out, shrink_s)
+        loop = _Loop(tally, seed, levels, chosen, found, place, out, shrink_s)
         loop.most = 1 if first else MOST_FINDINGS
         try:
             loop.go(begun, seconds, networks, ops, progress)
@@ -188,13 +187,14 @@ class _Loop:
     """The batches of one run. It keeps what several batches share: kernels that are compiled, and LiteRT's process."""
 
     def __init__(
-        self, run: Run, levels: Sequence[tuple[str, ...]], boards: tuple[Board, ...],
+        self, tally: Tally, seed: int, levels: Sequence[tuple[str, ...]], boards: tuple[Board, ...],
         found: litert.Interpreter | None, folder: Path, out: Path, shrink_s: float,
     ) -> None:  # fmt: skip
         from .building import Kernels
         from .interpreter import Interpreter
 
-        self.run, self.folder, self.out, self.shrink_s, self.boards = run, folder, out, shrink_s, boards
+        self.tally, self.seed, self.folder, self.out, self.shrink_s = tally, seed, folder, out, shrink_s
+        self.boards = boards
         self.begun = 0.0  # by time.monotonic
         self.levels, self.most = levels, MOST_FINDINGS
         usual = default_flags(folder)
@@ -221,7 +221,7 @@ class _Loop:
             self._batch(range(number, number + count), batch, ops)
             number, batch = number + count, batch + 1
             took, left = time.monotonic() - before, (seconds or 0) - (time.monotonic() - begun)
-            if len(self.run.findings) >= self.most or (seconds is not None and left <= 0):
+            if len(self.tally.findings) >= self.most or (seconds is not None and left <= 0):
                 return
             size = _LARGEST_BATCH if batch > 1 else 2 * _FIRST_BATCH
             if seconds is not None:  # batches that end in time
@@ -237,11 +237,11 @@ class _Loop:
         sides = Sides(self.kernels[level], self.boards, self.interpreter, self.levels[level], self.folder)
         subjects, findings = [], []
         for number in numbers:
-            drawn = drawing.draw(self.run.seed, number, ops)
+            drawn = drawing.draw(self.seed, number, ops)
             try:
                 s = subject(drawn.net, drawn.form, rounding=self.rounding)
             except UnsupportedError:
-                self.run.refused += 1
+                self.tally.refused += 1
                 continue
             except Exception as error:  # no user made this network, and its file is sound: it is our own fault
                 text = f"{type(error).__name__}: {error}"
@@ -249,15 +249,14 @@ class _Loop:
                 continue
             subjects.append(s)
             for op in {node.op for node in s.graph.nodes}:
-                self.run.operators[op] = self.run.operators.get(op, 0) + 1
+                self.tally.operators[op] += 1
         checked = sides.check(subjects)
-        self.run.networks += len(subjects) - len(checked.refused)
-        self.run.refused += len(checked.refused)
-        self.run.runs += checked.runs
-        self.run.unheld += checked.unheld
-        self.run.small += checked.small
-        for side, count in checked.sides.items():
-            self.run.sides[side] = self.run.sides.get(side, 0) + count
+        self.tally.networks += len(subjects) - len(checked.refused)
+        self.tally.refused += len(checked.refused)
+        self.tally.runs += checked.runs
+        self.tally.unheld += checked.unheld
+        self.tally.small += checked.small
+        self.tally.sides.update(checked.sides)
         wrong: dict[tuple[str, int, str], list[Finding]] = {}
         for finding in [*findings, *checked.findings]:
             wrong.setdefault((finding.kind, finding.seed, finding.form), []).append(finding)
@@ -268,17 +267,17 @@ class _Loop:
         """What is wrong with one network, on one or several sides; the first is made small."""
         from .failures import reported
 
-        if self.run.first_s is None:
-            self.run.first_s = round(time.monotonic() - self.begun, 1)
+        if self.tally.first_s is None:
+            self.tally.first_s = round(time.monotonic() - self.begun, 1)
         finding, *others = alike
         also = sorted({f.side for f in others})
-        self.run.findings.append(f"{finding}; also: {', '.join(also)}" if also else str(finding))
-        if len(self.run.written) >= min(MADE_SMALL, self.most):
+        self.tally.findings.append(f"{finding}; also: {', '.join(also)}" if also else str(finding))
+        if len(self.tally.written) >= min(MADE_SMALL, self.most):
             return
-        stem = f"fuzz-{self.run.seed}-{len(self.run.written) + 1}"
+        stem = f"fuzz-{self.seed}-{len(self.tally.written) + 1}"
         done = reported(finding, sides, self.out, stem, self.rounding, self.shrink_s)
-        self.run.written.append({
-            "finding": self.run.findings[-1], "side": finding.side, "also": also,
+        self.tally.written.append({
+            "finding": self.tally.findings[-1], "side": finding.side, "also": also,
             "flags": " ".join(sides.kernels.flags),
             "model": str(done.model), "inputs": str(done.inputs), "command": done.command, "text": done.text,
             "layers": done.layers, "listing": done.listing.splitlines(),

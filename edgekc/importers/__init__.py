@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import UsageError
+from ..files.bounded import check_path
 from ..graph.ir import Graph
 from .imported import Imported
 
@@ -32,7 +33,7 @@ def read_model(path: Path, name: str) -> Imported:
         UnsupportedError: nothing of it can be read.
     """
     try:
-        with path.open("rb") as file:
+        with check_path(path).open("rb") as file:
             head = file.read(8)
     except OSError as error:
         raise UsageError(f"cannot be read: {error.strerror}", where=str(path)) from error

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from ..compression.foresight import Foresight
 from ..data import Dataset, check_labels
 from ..errors import UsageError
-from ..files.sections import nearest
 from ..graph.ir import Graph
 from ..importers import import_model
+from ..names import nearest
 from ..ops import source_of
 from ..quantize.to_int8 import prepare
 

@@ -29,8 +29,8 @@ from torch import Tensor, nn
 
 from ..data import Dataset
 from ..errors import UsageError
-from ..files.sections import nearest
 from ..graph.ir import Graph
+from ..names import nearest
 from ..ops import source_of
 from .device import DeviceNet
 from .loop import Loss, Options, Trainable, in_order, soft_cross_entropy

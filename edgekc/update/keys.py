@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ToolError, UsageError
-from ..files.bounded import read_file
+from ..files.bounded import check_path, read_file
 from ..files.place import naming
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def generate(path: Path) -> Ed25519PublicKey:
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    beside = path.with_name(path.name + ".pub")
+    beside = check_path(path).with_name(path.name + ".pub")
     if beside.exists() or beside.is_symlink():
         raise UsageError("exists", where=str(beside), fix="a key is never overwritten: name another file")
     _create(path, private, 0o600)

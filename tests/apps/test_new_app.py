@@ -39,8 +39,8 @@ def test_a_blank_project_runs_and_tests_itself(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (("blnk",), "blnk: no such kind of app; did you mean blank?"),
-        (("xyz",), "expected one of"),
+        (("blnk",), "blnk: no such kind of app; did you mean 'blank'?"),
+        (("xyz",), "use one of"),
         (("blank", "--board", "nowhere"), "no board is called 'nowhere'"),
         (("blank", "--board", "rpi-pico"), "apps start on Cortex-M boards"),
         (("blank", "--board", "linux-x86"), "board"),

@@ -133,9 +133,9 @@ def test_names_that_a_package_may_not_have(kind: str, name: str, why: str) -> No
 
 
 def test_an_unknown_kind_is_named() -> None:
-    with pytest.raises(UsageError, match="--package ardino: no such kind of package; did you mean arduino"):
+    with pytest.raises(UsageError, match="--package ardino: no such kind of package; did you mean 'arduino'"):
         check_kinds(("ardino",), "digits")
-    with pytest.raises(UsageError, match="expected one of arduino, platformio"):
+    with pytest.raises(UsageError, match="use one of: arduino, platformio"):
         check_kinds(("?",), "digits")
     assert complete_package("a") == ["arduino", "android"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import os
@@ -153,6 +154,25 @@ def test_one_board_has_its_notes() -> None:
 
 
 # ---- progress ----
+
+
+# Commands that show no progress, and why: nothing in them takes two seconds.
+SHORT = {
+    "boards": "reads the boards' files",
+    "check-signature": "hashes one file",
+    "demo": "edgekc/demo/walk.py shows it",
+    "export-onnx": "reads a packed model, and writes it",
+    "graph": "reads a model, and writes it",
+    "inspect": "reads a packed model",
+    "keygen": "draws a key",
+    "sign": "hashes one file",
+    "simulate": "serves until it is ended",
+}
+
+
+def test_commands_that_take_long_show_progress() -> None:
+    shows = {name for name in COMMANDS if "with bars(" in inspect.getsource(inspect.unwrap(COMMANDS[name].callback))}
+    assert shows.isdisjoint(SHORT) and shows | set(SHORT) == set(COMMANDS)
 
 
 def test_a_terminal_sees_what_is_being_done() -> None:

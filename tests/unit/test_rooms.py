@@ -148,8 +148,13 @@ def test_imports_inside_are_relative() -> None:
 
 
 def test_files_are_short() -> None:
-    lines = {str(path.relative_to(ROOT)): path.read_text().count("\n") for path in PATHS}
-    assert {path: count for path, count in lines.items() if count > MAX_LINES} == {}
+    """Python, C and templates; a header of one vocabulary and a family of kernels are left whole, and get no longer."""
+    longer = {"runtime_c/kernels/mve/ek_mve.h": 499, "runtime_c/kernels/mve/ek_depthwise3x3_s8_mve.c": 412}
+    rooms = ("edgekc", "tests", "benchmarks", "codegen", "runtime_c", ".ci")
+    files = [p for room in rooms for p in (ROOT / room).rglob("*") if p.suffix in (".py", ".c", ".h", ".S", ".j2")]
+    lines = {path.relative_to(ROOT).as_posix(): path.read_bytes().count(b"\n") for path in files}
+    assert len(files) > 1000
+    assert {path: count for path, count in lines.items() if count > longer.get(path, MAX_LINES)} == {}
 
 
 def test_every_room_says_what_it_does() -> None:

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import shown_records
 from cli_command import MODEL
+from typer.main import get_command
 
 import edgekc
 from edgekc import tables
-from edgekc.api.boards import describe_board
+from edgekc.cli.main import app
 from edgekc.compression import walk
 from edgekc.compression.changes import Layer
 from edgekc.compression.sizes import LayerSize
@@ -71,19 +73,43 @@ def fitting() -> list[tables.Part]:
 
 
 SHOWN: dict[str, Callable[[], Sequence[tables.Part]]] = {
+    "bench": shown_records.benched,
     "boards": lambda: edgekc.list_boards().parts(),
-    "a board": lambda: [part for board in edgekc.list_boards() for part in describe_board(board)],
-    "fit": fitting,
-    "inspect": lambda: edgekc.inspect(EXAMPLES / "kws_dscnn.ekc").parts(),
-    "inspect, large": lambda: edgekc.inspect(EXAMPLES / "resnet8_cifar10.ekc").parts(),
-    "load": lambda: edgekc.load(MODEL).parts(),
+    "boards BOARD": lambda: [part for board in edgekc.list_boards() for part in board.parts()],
+    "build": shown_records.built,
+    "check": lambda: edgekc.check(MODEL).parts(),
+    "check-signature": shown_records.signed,
     "compile": lambda: edgekc.compile(MODEL, name="digits").parts(),
-    "evaluate": lambda: edgekc.compile(MODEL, name="digits").evaluate(DATA / "digits_test.npz").parts(),
-    "measure": measured,
     "compress": compressed,
-    "transfer": learned,
     "diff": different,
     "doctor": lambda: edgekc.check_tools().parts(),
+    "evaluate": lambda: edgekc.compile(MODEL, name="digits").evaluate(DATA / "digits_test.npz").parts(),
+    "export-onnx": lambda: edgekc.Exported("digits", b"ONNX", 12).parts(),
+    "fit": fitting,
+    "flash": lambda: edgekc.Flashed("nucleo-f446re", "openocd", 0x08000000, 123_456, True).parts(),
+    "fuzz": shown_records.fuzzed,
+    "graph": lambda: edgekc.draw_network(MODEL).parts(),
+    "inject": shown_records.injected,
+    "inspect": lambda: edgekc.inspect(EXAMPLES / "kws_dscnn.ekc").parts(),
+    "inspect, large": lambda: edgekc.inspect(EXAMPLES / "resnet8_cifar10.ekc").parts(),
+    "keygen": shown_records.made_keys,
+    "load": lambda: edgekc.load(MODEL).parts(),
+    "measure": measured,
+    "mlperf": shown_records.benchmarked,
+    "new-app": shown_records.project,
+    "run": shown_records.ran,
+    "search": shown_records.searched,
+    "sign": shown_records.signed,
+    "transfer": learned,
+    "update": shown_records.updated,
+    "verify": shown_records.verified,
+}
+# Commands that print no table, and what they print.
+OTHERS = {
+    "demo": "what compile, verify, evaluate and measure print",
+    "report": "headlines of the page it writes",
+    "simulate": "a line for each port",
+    "worker": "a line at its end",
 }
 
 
@@ -104,6 +130,18 @@ def test_no_word_is_broken_or_lost(name: str, monkeypatch: pytest.MonkeyPatch) -
         assert max(map(len, text.splitlines())) <= width
         words = set(re.sub("[─-]{3,}", "", text).split())
         assert words == whole, sorted(words ^ whole)
+
+
+def test_every_command_is_here() -> None:
+    commands = set(get_command(app).commands)  # type: ignore[attr-defined]
+    assert commands == commands & set(SHOWN) | set(OTHERS)
+
+
+def test_a_path_that_is_longer_than_the_terminal_stays_whole() -> None:
+    path = f"/home/user/{'folder-' * 20}/out"
+    for width in WIDTHS:
+        text = shown([f"{path}: a few words that go on in the next line, and then some more, to fill it"], width)
+        assert path in text and len(text.splitlines()) > 1
 
 
 @pytest.mark.parametrize("name", ["measure", "doctor", "boards"])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import EdgekcError, ModelError, ToolError, UnsupportedError
+from ...files.bounded import read_file
 from ...graph.ir import Array
 from ..faults import is_ours
 from .external import check_functions, load_external_data
@@ -73,10 +74,7 @@ def read(path: Path) -> FileModel:
             "reading ONNX needs the package onnx", where=str(path), fix="pip install 'edgekc[onnx]'"
         ) from error
     where = str(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot be read: {error.strerror}", where=where) from error
+    data = read_file(path, None, ModelError)
     try:
         model = onnx.load_model_from_string(data)
         opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
