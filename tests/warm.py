@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import warnings
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -89,7 +90,9 @@ def _load() -> None:
         import onnx  # noqa: F401
         import torch
 
-        torch.export.export(torch.nn.ReLU(), (torch.zeros(1),)).run_decompositions()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.export.export(torch.nn.ReLU(), (torch.zeros(1),)).run_decompositions()
 
 
 def _received(line: socket.socket) -> tuple[list[str], str, dict[str, str], list[int]]:
