@@ -1,6 +1,6 @@
 """Damaged files to every reader of a user's file, and what became of them: benchmarks/results/fuzz_readers.json.
 
-    python benchmarks/fuzz_readers.py                    # 324,000 cases, some half an hour on two cores
+    python benchmarks/fuzz_readers.py                    # 1,120,500 cases, some two hours on two cores
     python benchmarks/fuzz_readers.py --reader .onnx     # one reader; --cases 500 for fewer
     python benchmarks/fuzz_readers.py --reader .onnx --case 123 --keep damaged.onnx
 
@@ -103,7 +103,7 @@ def write_table(results: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reader", choices=sorted(READERS), action="append")
-    parser.add_argument("--cases", type=int, help="of each reader; default: its share of 324,000")
+    parser.add_argument("--cases", type=int, help="of each reader; default: its share of all")
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--fresh", action="store_true", help="forget the results that are there")
@@ -147,7 +147,7 @@ def show(name: str, number: int, keep: Path | None) -> None:
     if keep is not None:
         keep.write_bytes(data)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / (reader.suffix if reader.suffix.endswith(".json") else f"net{reader.suffix}")
+        path = Path(folder) / fuzz_readers.name_of(reader)
         path.write_bytes(data)
         print(reader.read(path if reader.suffix else data))
 

@@ -1,8 +1,8 @@
 """Frames and what is in them to a file of PGM and PPM images, and back: the project's input.bin.
 
 The format is that of netpbm(5): binary, 8 bits, one image behind the other. What is in a frame is in its comments:
-`# class 7`, or for each box `# box 7 12 20 44 60`, which are index, left, top, right and bottom. Numbers have at most
-four digits. Other comments, and boxes without area, mean nothing.
+`# class 7`, or for each box `# box 7 12 20 44 60`, which are index, left, top, right and bottom. Numbers there have at
+most four digits. Other comments, and boxes without area, mean nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LONGEST_SIDE = 65535  # pixels
 MOST_TRUTHS = 16  # that the firmware reads of a frame
 _MAGIC = {1: b"P5", 3: b"P6"}
 _GAP = rb"(?:\s|#[^\n]*\n)*"
-_HEADER = re.compile(rb"P([56])(%b(\d+)\s%b(\d+)\s%b255)\s" % (_GAP, _GAP, _GAP))
+_HEADER = re.compile(rb"P([56])(%b0*(\d{1,5})\s%b0*(\d{1,5})\s%b255)\s" % (_GAP, _GAP, _GAP))
 _COMMENT = re.compile(rb"#([^\n]*)\n")
 _TRUTH = re.compile(rb" (?:class (\d{1,4})|box (\d{1,4}) (\d{1,4}) (\d{1,4}) (\d{1,4}) (\d{1,4}))")
 

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..errors import UsageError
+from ..files import records
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -38,9 +41,13 @@ class Candidate:
         return {**asdict(self), "layers": dict(self.layers)}
 
     @staticmethod
-    def from_dict(found: Mapping[str, Any]) -> Candidate:
-        """What `to_dict` gave."""
-        return Candidate(**{**found, "layers": tuple(found["layers"].items())})
+    def from_dict(found: Any) -> Candidate:
+        """What `to_dict` gave, as JSON has it; UsageError where it is anything else."""
+        if not isinstance(found, Mapping) or not isinstance(found.get("layers"), Mapping):
+            raise UsageError("has no layers", where="candidate")
+        tree = {**found, "layers": [list(pair) for pair in found["layers"].items()]}
+        made: Candidate = records.of_json(tree, Candidate, "candidate")
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,12 @@ class Figures:
     loss: float
     accuracy: float | None
     weights: int
+
+    @staticmethod
+    def from_dict(found: Any) -> Figures:
+        """What `dataclasses.asdict` gave, as JSON has it; UsageError where it is anything else."""
+        made: Figures = records.of_json(found, Figures, "figures")
+        return made
 
     def over(self, budget: Budget) -> dict[str, float]:
         """By how much of each budget it is beyond it, as a share; empty where it meets all."""

@@ -198,7 +198,7 @@ class _Kept:
             found = json.loads(path.read_text(encoding="utf-8"))
             layers = {n: {c: Loss(**loss) for c, loss in own.items()} for n, own in found["layers"].items()}
             same = found["key"] == key
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise UsageError("is no table of sensitivities", where=str(path), fix="delete it") from error
         if not same:
             what = "is of another model, other samples or another version"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ..errors import EdgekcError, UsageError
 
+_PIECE = 1 << 20  # bytes
+
 
 def read_file(
     path: Path, most: int, kind: type[EdgekcError] = UsageError, why: str = "which no such file needs"
@@ -14,7 +16,11 @@ def read_file(
     where = str(path)
     try:
         with path.open("rb") as file:
-            data = file.read(most + 1)
+            pieces, left = [], most + 1
+            while left > 0 and (piece := file.read(min(left, _PIECE))):  # read(n) asks for n bytes of memory at once
+                pieces.append(piece)
+                left -= len(piece)
+            data = b"".join(pieces)
     except OSError as error:
         raise kind(f"cannot be read: {error.strerror}", where=where) from error
     except ValueError as error:  # a path with a NUL

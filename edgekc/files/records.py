@@ -48,6 +48,15 @@ def load(data: bytes, hint: Any, where: str) -> Any:
     return _decode(tree, hint, arrays, _At(where, "", 0))
 
 
+def of_json(tree: Any, hint: Any, where: str) -> Any:
+    """The value of type `hint` in a JSON document that was read: objects are dataclasses, mappings are lists of pairs.
+
+    Raises:
+        UsageError: it is anything else.
+    """
+    return _decode(tree, hint, {}, _At(where, "", 0))
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class _At:
     """Where a value stands, for errors."""

@@ -13,6 +13,7 @@ from ..boards.board import Board
 from ..errors import UsageError
 from ..files.output import BUILD, FIRMWARE_FILE, build_folder
 from ..files.place import save
+from ..names import visible
 from .build import Image, Optimise, build_image, build_library
 from .flat import flat_image
 from .updates import SLOTS_FILE, Updates
@@ -98,13 +99,12 @@ def open_updatable(place: Path, board: Board) -> tuple[Image, str]:
     fix = "build it with `edgekc build DIR --updates KEY.pub`"
     try:
         listing = json.loads((place / FIRMWARE_FILE).read_text(encoding="utf-8"))
-        link, named, optimise = str(listing["link"]), str(listing["board"]), listing["optimise"]
-        elf = next(place / name for name in listing["files"] if name.endswith(".elf"))
-    except (OSError, ValueError, KeyError, TypeError, StopIteration, RecursionError):
+        link, named, optimise = str(listing["link"]), visible(str(listing["board"])), listing["optimise"]
+        elf = next(place / name for name in listing["files"] if name.endswith(".elf")).resolve()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, RecursionError):
         raise UsageError("holds no program that takes updates", where=str(place), fix=fix) from None
     if named != board.name:
         raise UsageError(f"its program is for {named}, not {board.name}", where=str(place), fix=fix)
-    elf = elf.resolve()
     return Image(elf.stem, elf, elf.with_suffix(".map"), board, "", optimise, False, 0, 0, ()), link
 
 

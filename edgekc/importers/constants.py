@@ -38,9 +38,12 @@ def _value(graph: Graph, node: Node, made: set[str]) -> Array | None:
     """What a node gives whatever the input is; None where there is no such thing."""
     view = view_of(graph, node)
     if all(t.data is not None for t in view.inputs):
-        with np.errstate(all="ignore"):
-            value = in_reals(view, [t.value for t in view.inputs])
-        return np.broadcast_to(value, view.out.shape) if np.isfinite(value).all() else None
+        try:
+            with np.errstate(all="ignore"):
+                value = np.broadcast_to(in_reals(view, [t.value for t in view.inputs]), view.out.shape)
+        except ValueError:  # shapes that contradict each other: `legal.check` says which
+            return None
+        return value if np.isfinite(value).all() else None
     if node.op == "mul" and node.attrs["activation"] == "none" and any(_zeros(t, made) for t in view.inputs):
         return np.zeros(view.out.shape, np.float32)
     return None

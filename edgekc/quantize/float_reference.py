@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from ..errors import UsageError
+from ..errors import ModelError, UsageError
 from ..graph.ir import Array, Graph, Node
 from ..graph.op import view_of
 from ..ops import in_reals
@@ -99,6 +99,21 @@ def _walk(graph: Graph, values: dict[str, Array]) -> Iterator[tuple[str, Array]]
 
 
 def run_node(graph: Graph, node: Node, values: Mapping[str, Array]) -> Array:
-    """A node's output from the activations that it reads, each (batch, *shape[1:]); constants are the graph's."""
+    """A node's output from the activations that it reads, each (batch, *shape[1:]); constants are the graph's.
+
+    Raises:
+        ModelError: the file states other shapes than its operators make.
+    """
+    view = view_of(graph, node)
     operands = [values[n] if n in values else graph.tensors[n].value for n in node.inputs]
-    return in_reals(view_of(graph, node), operands)
+    stated = list(view.out.shape)
+    try:
+        value = in_reals(view, operands)
+    except ValueError as error:  # numpy's, of shapes that do not go together
+        shapes = ", ".join(str(list(t.shape)) for t in view.inputs)
+        what = f"{node.op} makes no {stated} of {shapes} ({error})"
+        raise ModelError(what, where=node.name, fix="export the model again") from error
+    if value.shape[1:] != view.out.shape[1:]:
+        what = f"the file gives its output shape {stated}, its inputs make {[*stated[:1], *value.shape[1:]]}"
+        raise ModelError(what, where=node.name, fix="export the model again")
+    return value

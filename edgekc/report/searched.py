@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from .. import tables
 from ..errors import UsageError
+from ..exploration.candidate import Budget, Figures
 from ..exploration.candidate import Candidate as Choice
+from ..files import records
 from ..names import visible
 from .chart import Chart
 from .front import Candidate, scatter
 
 SCHEMA = 1  # of pareto.json
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A measured candidate: how it is compressed and built, what it costs, and whether no other one beats it."""
+
+    key: str
+    choice: Choice
+    figures: Figures
+    pareto: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +43,7 @@ class Searched:
         chosen: how it is compressed and built.
         best: its key.
         budget: what was allowed, by name; None: as much as it takes.
-        trials: plain records.
+        trials: those that were measured.
     """
 
     name: str
@@ -40,8 +53,8 @@ class Searched:
     unit: str
     chosen: Choice
     best: str
-    budget: Mapping[str, Any]
-    trials: tuple[Mapping[str, Any], ...]
+    budget: Budget
+    trials: tuple[Tried, ...]
 
 
 def read_search(folder: Path) -> Searched:
@@ -55,21 +68,28 @@ def read_search(folder: Path) -> Searched:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["schema"] != SCHEMA:
             raise ValueError(f"its schema is {found['schema']}, and {SCHEMA} is known")
-        trials = tuple(t for t in found["trials"] if t["figures"] is not None)
-        best = next(t for t in trials if t["key"] == found["best"])
+        trials = tuple(_tried(t) for t in found["trials"] if t["figures"] is not None)
+        best = next(t for t in trials if t.key == found["best"])
+        budget: Budget = records.of_json(found["budget"], Budget, "budget")
         count = f"{len(trials)} measured candidates"
         met = "the chosen one meets the budgets" if found["met"] else "no candidate meets the budgets"
-        chosen = Choice.from_dict(best["candidate"])
-        for t in trials:  # what the picture needs is there
-            float(t["figures"]["flash"]), float(t["figures"]["ram"]), float(t["figures"]["loss"]), bool(t["pareto"])
         return Searched(
             str(found["name"]), str(found["board"]), f"on {found['board']}: {count}, {met}", bool(found["met"]),
-            str(found["loss_unit"]), chosen, str(found["best"]), dict(found["budget"]), trials,
+            str(found["loss_unit"]), best.choice, best.key, budget, trials,
         )  # fmt: skip
-    except (AttributeError, LookupError, OSError, RecursionError, StopIteration, TypeError, ValueError) as error:
+    except (
+        AttributeError, LookupError, OSError, RecursionError, StopIteration, TypeError, UsageError, ValueError,
+    ) as error:  # fmt: skip
         raise UsageError(
             f"damaged ({type(error).__name__}: {error})", where=str(path), fix="search again, or pass another folder"
         ) from None
+
+
+def _tried(found: Mapping[str, Any]) -> Tried:
+    figures = Figures.from_dict(found["figures"])
+    if not all(map(math.isfinite, (figures.flash, figures.ram, figures.loss))):
+        raise ValueError("a figure that is no number")
+    return Tried(str(found["key"]), Choice.from_dict(found["candidate"]), figures, bool(found["pareto"]))
 
 
 def search_chart(search: Searched) -> Chart:
@@ -78,26 +98,23 @@ def search_chart(search: Searched) -> Chart:
     figures = map(number, ("epochs", "flash", "RAM", "cycles", "loss"))
     sheet = tables.Sheet("candidates that no other one beats", "candidate", "", tables.words("choices"), *figures)
     points, seen = [], set[str]()
-    for t in sorted(search.trials, key=lambda t: int(t["figures"]["flash"])):
-        f, key = t["figures"], str(t["key"])
-        if key in seen:
+    for t in sorted(search.trials, key=lambda t: t.figures.flash):
+        f = t.figures
+        if t.key in seen:
             continue
-        seen.add(key)
-        best = key == search.best
-        hint = f"{key}: {f['flash']:,} bytes of flash, {f['ram']:,} of RAM, loss {f['loss']:.2f} {search.unit}"
-        points.append(
-            Candidate(int(f["flash"]), float(f["loss"]), hint, "best" if best else "front" if t["pareto"] else "other")
-        )
-        if t["pareto"] or best:
-            cycles = "" if f.get("cycles") is None else f"{f['cycles']:,}"
-            choice = Choice.from_dict(t["candidate"])
-            forms = sorted(dict.fromkeys(form for _, form in choice.layers))
-            words = ", ".join(f"{sum(f == form for _, f in choice.layers)} {form}" for form in forms)
-            cells = (words, str(choice.epochs), f"{f['flash']:,}", f"{f['ram']:,}", cycles, f"{f['loss']:.2f}")
-            sheet.add(key, "chosen" if best else "", *cells)
+        seen.add(t.key)
+        best = t.key == search.best
+        hint = f"{t.key}: {f.flash:,} bytes of flash, {f.ram:,} of RAM, loss {f.loss:.2f} {search.unit}"
+        points.append(Candidate(f.flash, f.loss, hint, "best" if best else "front" if t.pareto else "other"))
+        if t.pareto or best:
+            cycles = "" if f.cycles is None else f"{f.cycles:,}"
+            forms = sorted(dict.fromkeys(form for _, form in t.choice.layers))
+            words = ", ".join(f"{sum(own == form for _, own in t.choice.layers)} {form}" for form in forms)
+            cells = (words, str(t.choice.epochs), f"{f.flash:,}", f"{f.ram:,}", cycles, f"{f.loss:.2f}")
+            sheet.add(t.key, "chosen" if best else "", *cells)
     title = f"{visible(search.name)} on {visible(search.board)}: loss over flash of {len(points)} candidates"
-    picture = scatter(title, points, search.unit, search.budget.get("flash"), search.budget.get("loss"))
-    limits = ", ".join(f"{name} {value:,}" for name, value in search.budget.items() if value is not None)
+    picture = scatter(title, points, search.unit, search.budget.flash, search.budget.loss)
+    limits = ", ".join(f"{name} {value:,}" for name, value in asdict(search.budget).items() if value is not None)
     lead = (
         f"Each point is a network that was built and measured. Allowed: {limits or 'anything'}. The loss is of the "
         "samples that chose; on others it may be larger."

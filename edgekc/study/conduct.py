@@ -242,6 +242,7 @@ def conduct(
     """
     began = time.monotonic() if began is None else began
     journal.check_identity(storage, engine.identity, str(folder))
+    ev.check_attributes(journal.every_study(storage), str(folder / journal.FILE))
     engine.prepare(folder, reports.progress)
     space = engine.space(settings.budget)
     proposed, beyond = _proposed(engine, settings, reports)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
-from ..errors import EdgekcError
+from ..errors import EdgekcError, UsageError
 from ..exploration.candidate import Budget, Candidate, Figures
 from ..progress import Log
 from .engine import Measure, Space
@@ -193,7 +194,7 @@ def evaluate(
     if earlier is not None:
         attrs = earlier.user_attrs
         trial.set_user_attr("again", True)
-        _finish(study, orders, trial, Figures(**attrs["figures"]), attrs["seconds"], attrs["worker"])
+        _finish(study, orders, trial, Figures.from_dict(attrs["figures"]), attrs["seconds"], attrs["worker"])
         return
     try:
         data, figures = engine.measure(candidate, checkpoints=checkpoints, on_progress=on_progress, log=log)
@@ -256,11 +257,29 @@ def send_model(trial: optuna.Trial, data: bytes) -> None:
 
 
 def received_model(trial: FrozenTrial) -> bytes | None:
-    """What `send_model` put there; None where it did not."""
-    parts = sorted((name for name in trial.user_attrs if name.startswith("model ")), key=lambda n: int(n.split()[1]))
-    if not parts:
+    """What `send_model` put there; None where it did not, or where it is damaged."""
+    names = (name for name in trial.user_attrs if re.fullmatch(r"model \d+", name))
+    parts = sorted(names, key=lambda name: int(name.split()[1]))
+    try:
+        return zlib.decompress(base64.b64decode("".join(trial.user_attrs[name] for name in parts))) if parts else None
+    except (TypeError, ValueError, zlib.error):
         return None
-    return zlib.decompress(base64.b64decode("".join(trial.user_attrs[name] for name in parts)))
+
+
+def check_attributes(studies: Sequence[optuna.Study], where: str) -> None:
+    """UsageError where a study or a trial of it says something that no search says there."""
+    for study in studies:
+        trials = study.get_trials(deepcopy=False)
+        try:
+            if ORDERS in study.user_attrs:
+                Orders.from_dict(study.user_attrs[ORDERS])
+            records(study, Budget(), lambda candidate: None)
+            for trial in trials:
+                candidate_of(trial)
+                int(trial.user_attrs.get("lost", 0)), float(trial.user_attrs.get("seconds", 0.0))
+        except (UsageError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            fix = "name a new or empty folder"
+            raise UsageError(f"is damaged ({type(error).__name__}: {error})", where=where, fix=fix) from error
 
 
 def records(study: optuna.Study, budget: Budget, proxy: Callable[[Candidate], float | None]) -> list[Trial]:
@@ -271,7 +290,7 @@ def records(study: optuna.Study, budget: Budget, proxy: Callable[[Candidate], fl
         attrs, candidate = trial.user_attrs, candidate_of(trial)
         if candidate is None or not is_final(trial) or key_of(candidate) in found:
             continue
-        figures = Figures(**attrs["figures"]) if trial.state is TrialState.COMPLETE else None
+        figures = Figures.from_dict(attrs["figures"]) if trial.state is TrialState.COMPLETE else None
         found[key_of(candidate)] = Trial(
             trial.number, attrs.get("phase", "around"), candidate, figures,
             {} if figures is None else figures.over(budget), proxy(candidate), float(attrs.get("seconds", 0.0)),

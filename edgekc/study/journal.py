@@ -17,6 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from ..errors import UsageError
 from ..files.place import naming
+from ..names import visible
 from .engine import Identity
 
 FILE = "study.journal"
@@ -140,12 +141,13 @@ def _difference(found: Any, here: Identity) -> str:
         return "is no search of edgekc"
     for name, value in asdict(here).items():
         if found[name] != value:
+            there = visible(str(found[name])[:80])
             what = {
-                "edgekc": f"edgekc {found[name]}, here is {value}",
-                "model": f"another model (SHA-256 {found[name][:12]}..., here {str(value)[:12]}...)",
-                "data": f"other data (SHA-256 {found[name][:12]}..., here {str(value)[:12]}...)",
-                "board": f"another board ({found[name]}, here {value})",
-                "seed": f"another seed ({found[name]}, here {value})",
+                "edgekc": f"edgekc {there}, here is {value}",
+                "model": f"another model (SHA-256 {there[:12]}..., here {str(value)[:12]}...)",
+                "data": f"other data (SHA-256 {there[:12]}..., here {str(value)[:12]}...)",
+                "board": f"another board ({there}, here {value})",
+                "seed": f"another seed ({there}, here {value})",
             }[name]
             return f"is a search of {what}"
     raise AssertionError("they are equal")

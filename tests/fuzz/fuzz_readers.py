@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import gc
 import json
+import math
 import os
 import random
 import re
@@ -27,23 +28,26 @@ from types import FrameType
 from typing import Any
 
 import fuzz_mutations as mutations
+import fuzz_own_files as own
 import fuzz_seeds
 import fuzz_torch
+import numpy as np
 
-from edgekc.errors import EdgekcError
+from edgekc.errors import EdgekcError, UnsupportedError
 
 SECONDS = 10.0
 MEMORY_BYTES = 1 << 30
+_COMPUTED = 1_000_000  # numbers of all tensors of a float network that is run once
 # Ten seconds of computing; and a minute of anything, for what waits.
 _TIMERS = ((signal.ITIMER_PROF, signal.SIGPROF, SECONDS), (signal.ITIMER_REAL, signal.SIGALRM, 6 * SECONDS))
 
 
 @dataclass(frozen=True)
 class Reader:
-    suffix: str  # of the file that it is given; empty: it is given the bytes
+    suffix: str  # of the file that it is given, or its name; empty: it is given the bytes
     read: Callable[[Any], object]
     mutate: mutations.Mutate
-    share: int  # of 324,000 cases
+    share: int  # of all cases
     needs: tuple[str, ...] = ()  # packages
 
 
@@ -91,14 +95,19 @@ def _model(path: Path) -> None:
     from edgekc.importers import import_model
     from edgekc.ops import legal
     from edgekc.pipeline import to_integer
+    from edgekc.quantize.float_reference import run
     from edgekc.quantize.to_int8 import prepare
 
     graph = import_model(path, "net")
     legal.check(graph)
     if graph.stage is Stage.QUANTIZED:
         _plan(pack(to_integer(graph, {"source": "net"}, allow_float=True)))
-    else:
-        legal.check(prepare(graph))
+        return
+    graph = prepare(graph)
+    legal.check(graph)
+    if sum(math.prod(t.shape) for t in graph.tensors.values()) < _COMPUTED:  # as `compress` calibrates
+        with np.errstate(all="ignore"):
+            run(graph, [np.zeros(graph.tensors[name].shape, np.float32) for name in graph.inputs])
 
 
 def _plan(data: bytes) -> None:
@@ -148,29 +157,6 @@ def _board(path: Path) -> None:
     load_board(path)
 
 
-def _manifest(path: Path) -> None:
-    from edgekc.emulate import host
-    from edgekc.files.output import check_output, read_manifest
-
-    check_output(path.parent)
-    manifest = read_manifest(path.parent)
-    host.samples(manifest, 1)
-    host.output_bytes(manifest)
-
-
-def _measurement(path: Path) -> None:
-    from edgekc.measure.difference import compare_measurements, read_measurement
-
-    found = read_measurement(path)
-    compare_measurements(found, found)
-
-
-def _checkpoint(path: Path) -> None:
-    from edgekc.compression.checkpoints import read_state
-
-    read_state(path)
-
-
 def _console(data: bytes) -> None:
     """A conversation with a board that says these bytes, in pieces, whatever it is asked."""
     from edgekc.console.protocol import Console, Patience
@@ -206,43 +192,44 @@ def _inside(name: str) -> mutations.Mutate:
     return mutations.png if name.endswith(".png") else mutations.blind
 
 
-def _checkpoint_member(name: str) -> mutations.Mutate:
-    return _tree if name == "tree.npy" else _inside(name)
-
-
-def _tree(rng: random.Random, data: bytes) -> bytes:
-    """The JSON inside an array of bytes."""
-    size = 10 + int.from_bytes(data[8:10], "little")
-    text = mutations.js(rng, data[size:])
-    head = f"{{'descr': '|u1', 'fortran_order': False, 'shape': ({len(text)},), }}".encode()
-    return data[:8] + len(head).to_bytes(2, "little") + head + text
-
-
 def _tflite(rng: random.Random, data: bytes) -> bytes:
     return rng.choice((mutations.blind, mutations.numbers))(rng, data)
 
 
 _archive = mutations.zipped(_inside)
 READERS: dict[str, Reader] = {
-    "tflite": Reader(".tflite", _model, _tflite, 30_000),
-    "float .tflite": Reader(".tflite", _model, _tflite, 35_000),
-    ".ekc": Reader(".ekc", _packed, mutations.ekc, 20_000),
-    ".onnx": Reader(".onnx", _model, mutations.protobuf, 35_000, ("onnx",)),
-    ".npz": Reader(".npz", _data, _archive, 45_000),
-    "image": Reader("", _image, mutations.png, 30_000, ("PIL",)),
-    "zip of images": Reader(".zip", _data, _archive, 23_000, ("PIL",)),
-    "recipe": Reader(".toml", _recipe, mutations.toml, 24_000),
-    "board": Reader(".toml", _board, mutations.toml, 20_000),
-    "manifest.json": Reader("manifest.json", _manifest, mutations.js, 10_000),
-    "measurement": Reader(".json", _measurement, mutations.js, 5_000),
-    "checkpoint": Reader(".state", _checkpoint, mutations.zipped(_checkpoint_member), 13_000),
-    "console": Reader("", _console, mutations.frames, 8_500),
+    "tflite": Reader(".tflite", _model, _tflite, 90_000),
+    "float .tflite": Reader(".tflite", _model, _tflite, 105_000),
+    ".ekc": Reader(".ekc", _packed, mutations.ekc, 60_000),
+    ".onnx": Reader(".onnx", _model, mutations.protobuf, 110_000, ("onnx",)),
+    ".npz": Reader(".npz", _data, _archive, 140_000),
+    "image": Reader("", _image, mutations.png, 80_000, ("PIL",)),
+    "zip of images": Reader(".zip", _data, _archive, 70_000, ("PIL",)),
+    "recipe": Reader(".toml", _recipe, mutations.toml, 75_000),
+    "board": Reader(".toml", _board, mutations.toml, 65_000),
+    "manifest.json": Reader("manifest.json", own.manifest, mutations.js, 35_000),
+    "measurement": Reader(".json", own.measurement, mutations.js, 20_000),
+    "checkpoint": Reader(".state", own.checkpoint, mutations.zipped(own.checkpoint_member(_inside)), 40_000),
+    "console": Reader("", _console, mutations.frames, 35_000),
     ".pt2": Reader(".pt2", _model, _archive, 1_500, ("torch",)),
     ".keras": Reader(".keras", _model, _archive, 500, ("tensorflow",)),
     ".h5": Reader(".h5", _model, mutations.blind, 500, ("tensorflow",)),
-    "tflite operators": Reader(".tflite", _model, _tflite, 8_000, ("flatbuffers", "tflite")),
-    "float operators": Reader(".tflite", _model, _tflite, 8_000, ("flatbuffers", "tflite")),
-    ".onnx operators": Reader(".onnx", _model, mutations.protobuf, 8_000, ("onnx",)),
+    "tflite operators": Reader(".tflite", _model, _tflite, 25_000, ("flatbuffers", "tflite")),
+    "float operators": Reader(".tflite", _model, _tflite, 25_000, ("flatbuffers", "tflite")),
+    ".onnx operators": Reader(".onnx", _model, mutations.protobuf, 25_000, ("onnx",)),
+    "update": Reader(".eku", own.update, mutations.numbers, 20_000, ("cryptography",)),
+    "key": Reader(".pem", own.key, mutations.blind, 10_000, ("cryptography",)),
+    "blob": Reader("", own.blob, own.damaged_blob, 20_000),
+    "blob manifest": Reader("manifest.json", own.blob_manifest, mutations.js, 10_000),
+    "firmware.json": Reader("firmware.json", own.updatable, mutations.js, 5_000),
+    "search result": Reader("pareto.json", own.search, mutations.js, 10_000),
+    "sensitivities": Reader("sensitivity.json", own.sensitivity, mutations.js, 5_000),
+    "search journal": Reader("study.journal", own.journal_of_a_search, own.json_lines, 3_000, ("optuna",)),
+    "uses of data": Reader("edgekc-data.json", own.use, mutations.js, 5_000),
+    "labels of samples": Reader("y_labels.csv", own.label_table, mutations.blind, 5_000),
+    "settings of apps": Reader("net.json", own.app_settings, mutations.js, 10_000),
+    "table of models": Reader("bench.json", own.table, mutations.js, 5_000),
+    "frames": Reader("", own.frames_of_images, own.netpbm_text, 10_000),
 }
 
 
@@ -251,6 +238,11 @@ def missing(reader: Reader) -> str:
     import importlib.util
 
     return next((name for name in reader.needs if importlib.util.find_spec(name) is None), "")
+
+
+def name_of(reader: Reader) -> str:
+    """Of the file that a reader is given."""
+    return f"net{reader.suffix}" if reader.suffix[:1] in ("", ".") else reader.suffix
 
 
 def case(name: str, seeds: fuzz_seeds.Seeds, number: int) -> bytes:
@@ -271,7 +263,7 @@ def run_cases(name: str, first: int, count: int, folder: Path, progress: Path | 
     """
     reader, tally = READERS[name], Tally()
     seeds = fuzz_seeds.SEEDS[name]()
-    path = folder / "files" / (reader.suffix if reader.suffix.endswith(".json") else f"net{reader.suffix}")
+    path = folder / "files" / name_of(reader)
     path.parent.mkdir()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -307,8 +299,8 @@ def _one(reader: Reader, data: bytes, path: Path, tally: Tally, number: int) -> 
         tally.refused += 1
         if _has_memory_error(error):
             tally.over_memory.append(number)
-        text = str(error)
-        if "\n" in text or len(text) > 4000:
+        obstacles = error.obstacles if isinstance(error, UnsupportedError) else (error,)
+        if any("\n" in str(each) or len(str(each)) > 4000 for each in obstacles):  # a line each
             _note(tally, "an error of several lines, or of thousands of characters", number)
     except Hang:
         tally.hangs.append(number)

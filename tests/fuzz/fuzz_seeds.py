@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import fuzz_own_files as own
 import numpy as np
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -345,5 +346,9 @@ SEEDS: dict[str, Callable[[], Seeds]] = {
     "measurement": measurements, "checkpoint": checkpoints, "console": console, ".pt2": pt2,
     ".keras": lambda: keras(".keras"), ".h5": lambda: keras(".h5"),
     "tflite operators": lambda: _operators("tflite"), "float operators": lambda: _operators("tflite_float"),
-    ".onnx operators": lambda: _operators("onnx"),
+    ".onnx operators": lambda: _operators("onnx"), "update": own.updates, "key": own.keys, "blob": own.blobs,
+    "blob manifest": own.blob_manifests, "firmware.json": own.firmware, "search result": own.searches,
+    "sensitivities": own.sensitivities, "search journal": own.journals, "uses of data": own.uses,
+    "labels of samples": own.labels, "settings of apps": own.settings, "table of models": own.tables,
+    "frames": own.frames,
 }  # fmt: skip

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from edgekc import recipe
+from edgekc.compression.run import compress
 from edgekc.errors import EdgekcError
+from edgekc.graph.ir import Graph, Node, Role, Stage, Tensor, constant
 from edgekc.importers import import_model
+from edgekc.importers.constants import fold_constants
 from edgekc.pipeline import to_integer
 
 HERE = Path(__file__).parent
@@ -35,3 +41,17 @@ def test_it_is_refused(name: str, what: str) -> None:
 def test_a_number_is_reshaped() -> None:
     graph = to_integer(import_model(HERE / "broadcast_number.tflite", "net"), {})
     assert graph.nodes[0].op == "reshape"
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (1, 1, 5)])
+def test_a_constant_of_another_shape_stays(shape: tuple[int, ...]) -> None:
+    """And what checks shapes refuses it: the file says that a ROUND of five numbers has ten, or fewer dimensions."""
+    given = constant("c", np.zeros(shape, np.float32), Role.WEIGHTS)
+    out = Tensor("y", (1, 10), "float32", Role.ACTIVATION)
+    x = Tensor("x", (1, 10), "float32", Role.ACTIVATION)
+    nodes = (Node("round", "r", ("c",), ("y",), {}), Node("add", "a", ("x", "y"), ("z",), {"activation": "none"}))
+    tensors = {"c": given, "y": out, "x": x, "z": replace(x, name="z")}
+    graph = Graph("net", Stage.FLOAT, tensors, nodes, ("x",), ("z",), {})
+    assert fold_constants(graph).nodes == nodes
+    with pytest.raises(EdgekcError, match="its inputs make"):
+        compress(graph, recipe.parse(""), None)
