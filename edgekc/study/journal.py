@@ -115,7 +115,9 @@ def _storage(path: Path) -> optuna.storages.JournalStorage:
         for line in path.read_bytes().splitlines():
             if not isinstance(json.loads(line), dict):
                 raise ValueError("not a journal")
-        return optuna.storages.JournalStorage(_Backend(path))
+        storage = optuna.storages.JournalStorage(_Backend(path))
+        every_study(storage)  # a study whose name is no text is listed and not found
+        return storage
     except (ValueError, KeyError, TypeError, AttributeError, AssertionError, RecursionError) as error:
         raise UsageError("is no journal of a search", where=str(path), fix=_ELSEWHERE) from error
 

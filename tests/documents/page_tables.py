@@ -102,6 +102,10 @@ NEEDS: Mapping[str, Sequence[str]] = {
 # Pages that take a moment. The others are slow tests.
 QUICK = ("docs/quantising.md", "docs/streaming.md")
 
+# Pages of which each command is a process from its beginning, as a user's. Those of the others are forked from one that
+# has loaded edgekc.
+COLD = ("README.md", *QUICK)
+
 # Where words of a page stand for what is not here, or would take long.
 INSTEAD: Mapping[str, Mapping[str, str]] = {
     "docs/boards.md": {"nucleo-l4r5zi": "mps2-an386"},  # "the same for real and emulated boards"

@@ -18,7 +18,8 @@ from pathlib import Path
 import page_inputs as inputs
 import pages
 import pytest
-from page_tables import GIVEN, INSTEAD, NEEDS, NOT_RUN, QUICK, WALKED
+import warm
+from page_tables import COLD, GIVEN, INSTEAD, NEEDS, NOT_RUN, QUICK, WALKED
 
 from edgekc import recipe
 from edgekc.boards.board import load_board
@@ -159,7 +160,7 @@ def need(page: str) -> None:
 def prepared(page: str, folder: Path) -> Path:
     """An empty folder but for what the page's blocks name: files by `inputs`, and folders of the project."""
     folder.mkdir()
-    pages.commands(folder.parent / "bin")
+    (pages.commands if page in COLD else warm.programs)(folder.parent / "bin")
     for name in ("edgekc", "examples"):
         (folder / name).symlink_to(pages.ROOT / name)
     words = {word for block in RUN[page] for word in re.findall(r"[\w.-]*\w", block.text)}
@@ -206,6 +207,29 @@ def test_a_wrong_block_is_noticed(how: str, right: str, wrong: str, tmp_path: Pa
     RUNNERS[how](right, folder)
     with pytest.raises((AssertionError, EdgekcError)):
         RUNNERS[how](wrong, folder)
+
+
+@pytest.mark.slow
+def test_commands_of_a_loaded_process_are_those_of_their_own(tmp_path: Path) -> None:
+    """What they print and how they end, their arguments, folder and environment, and what runs at their end."""
+    (tmp_path / "told.py").write_text(
+        "import atexit, os, sys\natexit.register(print, 'end')\n"
+        "print(__name__, sys.argv, os.getcwd(), os.environ.get('A'), sys.path[0])\n"
+        "print('read', sys.stdin.read(), file=sys.stderr)\nsys.exit(int(sys.argv[1]))\n"
+    )
+    (tmp_path / "killed.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+    (tmp_path / "wrong.py").write_text("raise ValueError(1)\n")
+    commands = (
+        "edgekc --version", "edgekc inspect lost.ekc", "edgekc", "A=1 python told.py 3 'a b'",
+        "echo x | python told.py 0", "python killed.py", "python -c 'print(1)'", "python wrong.py 2>&1 | tail -n 1",
+    )  # fmt: skip
+    ran = []
+    for name, write in (("cold", pages.commands), ("warm", warm.programs)):
+        write(tmp_path / name)
+        done = [pages.shell(command, tmp_path, tmp_path / name) for command in commands]
+        ran.append([(each.returncode, each.stdout, each.stderr) for each in done])
+    assert ran[0] == ran[1]
+    assert [code for code, _, _ in ran[0]] == [0, 2, 2, 3, 0, -9, 0, 0]
 
 
 @pytest.mark.fast

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ FLAGS = (
 LONGEST = 4096  # bytes of an input
 SEED = 1
 HANG_S = 10
+PATIENCE_S = 300  # of an input's time by the clock, where other work may take the processor
+ROUND_S = 8.0  # of processor time, about
+FIRST_ROUND = 2000  # inputs, to learn how many a second takes
 MOST_MB = 2048  # of memory
 
 
@@ -74,11 +78,13 @@ class Run:
         executions: inputs that were tried.
         covered: edges of the program that some input reached.
         finding: what a sanitizer, a check of the harness or the clock said; empty: nothing.
+        seconds: of processor time.
     """
 
     executions: int
     covered: int
     finding: str
+    seconds: float
 
 
 def compiler() -> str | None:
@@ -169,39 +175,65 @@ def pack(name: str, corpus: Path) -> None:
             archive.writestr(zipfile.ZipInfo(path.name), path.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
-def run(program: Path, corpus: Path, *limits: str, most_mb: int = MOST_MB) -> Run:
+def run(
+    program: Path, corpus: Path, *limits: str, most_mb: int = MOST_MB, seed: int = SEED, hang_s: int = HANG_S
+) -> Run:
     """`limits`: as libFuzzer has them, `-runs=N` or `-max_total_time=S`. What is found lies beside the program.
 
-    libFuzzer's own limit of memory is off: it reads the peak of the process, which on Linux begins with that of the
-    parent. The sanitizer's limit reads what is held now.
+    `corpus` is a folder, or the file of one input, which is all that is tried then. libFuzzer's own limit of memory is
+    off: it reads the peak of the process, which on Linux begins with that of the parent. The sanitizer's limit reads
+    what is held now.
     """
-    words = [f"-max_len={LONGEST}", f"-seed={SEED}", f"-timeout={HANG_S}", "-print_final_stats=1", *limits]
+    words = [f"-max_len={LONGEST}", f"-seed={seed}", f"-timeout={hang_s}", "-print_final_stats=1", *limits]
     words += ["-rss_limit_mb=0", f"-malloc_limit_mb={most_mb}"]
-    done = _told([str(program), *words, str(corpus)], program.parent, {"ASAN_OPTIONS": f"hard_rss_limit_mb={most_mb}"})
-    executions = re.findall(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
-    covered = re.findall(r"\bcov: (\d+)", done.stderr)
-    said = re.findall(
-        r"^.*(?:ERROR: |runtime error: |SUMMARY: |hard rss limit exhausted).*$", done.stderr, re.MULTILINE
-    )
-    finding = "" if done.returncode == 0 else " | ".join(said[:2]) or done.stderr[-400:]
-    return Run(int(executions[-1]) if executions else 0, int(covered[-1]) if covered else 0, finding)
+    command = [str(program), *words, str(corpus)]
+    code, said, seconds = _told(command, program.parent, {"ASAN_OPTIONS": f"hard_rss_limit_mb={most_mb}"})
+    executions = re.findall(r"stat::number_of_executed_units:\s*(\d+)", said)
+    covered = re.findall(r"\bcov: (\d+)", said)
+    why = re.findall(r"^.*(?:ERROR: |runtime error: |SUMMARY: |hard rss limit exhausted).*$", said, re.MULTILINE)
+    finding = "" if code == 0 else " | ".join(why[:2]) or said[-400:]
+    return Run(int(executions[-1]) if executions else 0, int(covered[-1]) if covered else 0, finding, seconds)
+
+
+def run_for(program: Path, corpus: Path, seconds: float) -> Run:
+    """Rounds of other seeds until they took so many seconds of processor time, or one finds something.
+
+    libFuzzer's `-max_total_time` is of the clock: at idle priority beside other work it may be no time at all. New
+    inputs that reach more go into `corpus`, where the next round begins.
+    """
+    done, wanted = run(program, corpus, f"-runs={FIRST_ROUND}", hang_s=PATIENCE_S), 0
+    rounds = 1
+    while not done.finding and done.seconds < seconds:
+        wanted = max(1, int(min(ROUND_S, seconds - done.seconds) * done.executions / done.seconds))
+        more = run(program, corpus, f"-runs={wanted}", seed=SEED + rounds, hang_s=PATIENCE_S)
+        executions, took = done.executions + more.executions, done.seconds + more.seconds
+        done, rounds = Run(executions, max(done.covered, more.covered), more.finding, took), rounds + 1
+    return done
+
+
+def found_by(program: Path) -> list[Path]:
+    """The inputs that runs of a program have found, as libFuzzer names them."""
+    kinds = ("crash", "leak", "oom", "timeout")
+    return sorted(path for kind in kinds for path in program.parent.glob(f"{kind}-*"))
 
 
 def minimise(program: Path, corpus: Path, into: Path) -> None:
     """The fewest files of the corpus that reach all that it reaches."""
     into.mkdir(parents=True, exist_ok=True)
-    done = _told([str(program), "-merge=1", f"-max_len={LONGEST}", str(into), str(corpus)], program.parent)
-    if done.returncode:
-        raise RuntimeError(done.stderr[-2000:])
+    code, said, _ = _told([str(program), "-merge=1", f"-max_len={LONGEST}", str(into), str(corpus)], program.parent)
+    if code:
+        raise RuntimeError(said[-2000:])
 
 
-def _told(
-    command: Sequence[str], folder: Path, options: Mapping[str, str] | None = None
-) -> subprocess.CompletedProcess[str]:
+def _told(command: Sequence[str], folder: Path, options: Mapping[str, str] | None = None) -> tuple[int, str, float]:
+    """The exit code, what was printed as an error, and seconds of processor time of this process and its own."""
     surroundings = {**os.environ, **(options or {})}
-    return subprocess.run(
-        command, cwd=folder, env=surroundings, capture_output=True, text=True, errors="replace", check=False
-    )
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, cwd=folder, env=surroundings, stdout=subprocess.DEVNULL, stderr=said)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        return process.returncode, said.read().decode(errors="replace"), used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -373,6 +373,9 @@ def _reset_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-if __name__ == "__main__":  # a worker of benchmarks/fuzz_readers.py: name, first, count, folder
-    made = run_cases(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), Path(sys.argv[4]) / "case")
-    print(json.dumps(dataclasses.asdict(made)))
+if __name__ == "__main__":  # a worker of benchmarks/fuzz_readers.py: names, first, count, folder; a line for each name
+    for each in sys.argv[1].split(","):
+        place = Path(sys.argv[4]) / each.strip(".")
+        place.mkdir()
+        made = run_cases(each, int(sys.argv[2]), int(sys.argv[3]), place, Path(sys.argv[4]) / "case")
+        print(json.dumps(dataclasses.asdict(made)))

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -29,33 +30,48 @@ FAST = [name for name in READERS if name not in (*SLOW_READERS, *OWN)]
 FIRST = 1_000_000  # beyond the cases of the benchmark
 
 
-def tally_of(name: str, count: int, folder: Path) -> Tally:
-    """In a process of its own: limits of memory and timers are not for this one."""
-    lacking = fuzz_readers.missing(READERS[name])
-    if lacking:
+def together() -> list[tuple[str, ...]]:
+    """Readers that need the same packages, which a process loads once for up to five of them."""
+    of = {needs: [name for name in READERS if READERS[name].needs == needs] for needs in map(_needs, READERS)}
+    return [tuple(names[i : i + 5]) for names in of.values() for i in range(0, len(names), 5)]
+
+
+def _needs(name: str) -> tuple[str, ...]:
+    return READERS[name].needs
+
+
+def tallies_of(names: Sequence[str], count: int, folder: Path) -> list[Tally]:
+    """In a process of their own: limits of memory and timers are not for this one."""
+    for lacking in filter(None, (fuzz_readers.missing(READERS[name]) for name in names)):
         pytest.skip(f"{lacking} is not installed")
     places = [str(HERE), str(HERE.parent), str(HERE.parents[1])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, fuzz_readers.__file__, name, str(FIRST), str(count), str(folder)]
+    command = [sys.executable, fuzz_readers.__file__, ",".join(names), str(FIRST), str(count), str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=900)
     assert done.returncode == 0, done.stderr[-2000:]
-    return Tally(**json.loads(done.stdout.splitlines()[-1]))
+    return [Tally(**json.loads(line)) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
 @pytest.mark.parametrize("name", FAST)
 def test_some_damaged_files(name: str, tmp_path: Path) -> None:
-    tally = tally_of(name, 30, tmp_path)
+    (tally,) = tallies_of([name], 30, tmp_path)
     assert not tally.found(), f"show one with benchmarks/fuzz_readers.py --reader '{name}' --case N: {tally.found()}"
     assert tally.inputs == tally.accepted + tally.refused == 30
     assert tally.refused > 2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", READERS)
-def test_more_damaged_files(name: str, tmp_path: Path) -> None:
-    tally = tally_of(name, 800 if name not in SLOW_READERS else 24 if name == ".pt2" else 40, tmp_path)
-    assert not tally.found(), f"show one with benchmarks/fuzz_readers.py --reader '{name}' --case N: {tally.found()}"
-    assert tally.accepted and tally.refused
+@pytest.mark.parametrize("names", together(), ids=", ".join)
+def test_more_damaged_files(names: tuple[str, ...], tmp_path: Path) -> None:
+    count = 12 if ".pt2" in names else 20 if names[0] in SLOW_READERS else 800
+    for name, tally in zip(names, tallies_of(names, count, tmp_path), strict=True):
+        told = f"show one with benchmarks/fuzz_readers.py --reader '{name}' --case N: {tally.found()}"
+        assert not tally.found(), told
+        assert tally.accepted and tally.refused and tally.inputs == count, name
+
+
+def test_every_reader_is_tried_once() -> None:
+    assert sorted(name for names in together() for name in names) == sorted(READERS)
 
 
 def test_sound_files_are_taken() -> None:

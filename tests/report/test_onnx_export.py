@@ -24,6 +24,7 @@ from edgekc.ops import OPS
 MODEL = DATA / "digits_int8.tflite"
 MODELS = Path(__file__).resolve().parents[2] / "examples" / "models"
 SEED = 5
+MANY = 100
 
 
 def ran(data: bytes, inputs: list[Array]) -> list[Array]:
@@ -78,10 +79,14 @@ def _tied(graph: Graph) -> Graph:
     "name", [pytest.param(name, marks=pytest.mark.slow) if OPS[name].packs else name for name in sorted(supported())]
 )
 def test_a_layer_is_within_one_level(name: str, most: int, exact: bool) -> None:
-    """The first few cases of an operator, and all of them; without a difference if it is exact."""
+    """The first few cases of an operator, and all of them; without a difference if it is exact.
+
+    Of hundreds of cases each form has every other one: between them they have all.
+    """
     pytest.importorskip("onnx")
     tried = 0
-    for case in OPS[name].cases(np.random.default_rng(SEED)):
+    cases = list(OPS[name].cases(np.random.default_rng(SEED)))
+    for case in cases[exact::2] if len(cases) > MANY else cases:
         graph, inputs = graph_of(OPS[name], case)
         if tried == most:
             break

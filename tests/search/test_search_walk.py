@@ -31,7 +31,7 @@ def test_from_a_float_model_to_a_judged_one(tmp_path: Path) -> None:
         pytest.skip(str(error))
     found = edgekc.search(
         model, data=(x[:180], y[:180]), test=(x[180:], y[180:]), board=BOARD, out=tmp_path / "out",
-        max_flash=dense.flash - 500, trials=6, epochs=0,
+        max_flash=dense.flash - 500, trials=3, epochs=0,
     )  # fmt: skip
     best = found.best.figures
     assert found.met and best is not None and best.flash <= dense.flash - 500

@@ -130,13 +130,13 @@ def test_random_networks_are_their_files(tmp_path: Path) -> None:
     random_nets = pytest.importorskip("edgekc.fuzzing.nets", reason="there is no maker of random networks")
     path = tmp_path / "random.tflite"
     equal = 0
-    for seed in range(60):
+    for seed in range(30):
         path.write_bytes(random_nets.random_model(seed))
         try:
             equal += len(check(path).oracles) == 2
         except UnsupportedError:
             continue
-    assert equal >= 55
+    assert equal >= 27
 
 
 def test_a_recipe_s_model_has_no_file_to_go_back_to(tmp_path: Path) -> None:

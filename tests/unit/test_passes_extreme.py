@@ -104,12 +104,12 @@ def test_passes_change_no_byte() -> None:
 @pytest.mark.slow
 def test_passes_change_no_byte_of_many_graphs() -> None:
     done: Counter[str] = Counter()
-    for seed in range(1000, 2000):
+    for seed in range(1000, 1500):
         check(seed, done)
-    assert done["graphs"] >= 750, done
+    assert done["graphs"] >= 375, done
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [60, pytest.param(250, marks=pytest.mark.slow)])
 def test_passes_change_no_value_of_int16(count: int) -> None:
     done: Counter[str] = Counter()
     for seed in range(count):

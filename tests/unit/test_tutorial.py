@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pages
 import pytest
+import warm
 
 # A page to the files that it has its reader write, and the least number of its blocks of commands.
 PAGES = {
@@ -38,7 +39,7 @@ def test_every_tutorial_is_walked() -> None:
 
 def walk(page: str, folder: Path, programs: Path) -> str:
     """Writes its files and runs its commands in a folder; what they print."""
-    pages.commands(programs)
+    warm.programs(programs)
     printed = ""
     for block in blocks(page):
         if block.language != "sh":

@@ -11,13 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from format.graphs import tiny
+from format.graphs import OUTPUT, Builder, tiny
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edgekc.format.pack import pack, read
 from edgekc.generate.plan import plan
 from edgekc.generate.sources import generate
+from edgekc.graph.ir import Graph
 from edgekc.names import in_comment, params_names
 
 HERE = Path(__file__).parent
@@ -30,13 +31,13 @@ BAD = [
     "a-b", "a/b", "*/ int x; /*", "/*", "//", "??/", "x\\", "\\", "\n", "\r", "\t", "\x00", "\x1b[31m", "\u202e",
     "\u2066x", "\u2028", "é", "名", "𝒶", "", " ", "7", "x" * 57, "x" * 56, "x" * 300, "conv", "Conv", "CONV",
 ]  # fmt: skip
-NAMES = st.lists(st.one_of(st.sampled_from(BAD), st.text(st.characters(codec="utf-8"), max_size=40)),
-                 min_size=3, max_size=3, unique=True)  # fmt: skip
+NAME = st.one_of(st.sampled_from(BAD), st.text(st.characters(codec="utf-8"), max_size=40))
+MANY = 24  # a compiler is started for each network, so one with many layers tries more names in a second
 
 
-def files_of(names: Sequence[str]) -> dict[str, bytes]:
-    """The three-layer net as C for any core; more names than a packed file may have."""
-    data = pack(tiny())
+def files_of(names: Sequence[str], graph: Graph) -> dict[str, bytes]:
+    """The net as C for any core; more names than a packed file may have."""
+    data = pack(graph)
     packed = read(data, "net.ekc")
     nodes = tuple(replace(n, name=x) for n, x in zip(packed.graph.nodes, names, strict=True))
     packed = replace(packed, graph=replace(packed.graph, nodes=nodes))
@@ -69,19 +70,22 @@ def test_the_models_that_did_not_compile(tmp_path: Path, name: str) -> None:
 
 @needs_gcc
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(names=NAMES)
+@given(names=st.lists(NAME, min_size=3, max_size=3, unique=True))
 def test_any_names_compile(tmp_path: Path, names: list[str]) -> None:
-    files = files_of(names)
+    files = files_of(names, tiny())
     check_c(files, tmp_path)
     assert [layer["name"] for layer in json.loads(files["manifest.json"])["layers"]] == names
 
 
 @needs_gcc
 @pytest.mark.slow
-@settings(max_examples=800, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(names=NAMES)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(names=st.lists(NAME, min_size=MANY, max_size=MANY, unique=True))
 def test_many_names_compile(tmp_path: Path, names: list[str]) -> None:
-    check_c(files_of(names), tmp_path)
+    net = Builder((1, 1, 1, 1))
+    for layer in range(MANY):
+        net.linear("fully_connected", f"dense_{layer}", dict(OUTPUT), (1, 1), (1, 1, 1, 1))
+    check_c(files_of(names, net.graph()), tmp_path)
 
 
 @given(names=st.lists(st.one_of(st.sampled_from(BAD), st.text(max_size=20)), max_size=12))
