@@ -12,6 +12,7 @@ import numpy as np
 from ...errors import EdgekcError, ModelError, ToolError, UnsupportedError
 from ...files.bounded import read_file
 from ...graph.ir import Array
+from ...names import visible
 from ..faults import is_ours
 from .external import check_functions, load_external_data
 
@@ -150,7 +151,8 @@ def _nodes(graph: Any, opset: int, where: str) -> tuple[tuple[FileNode, ...], di
             a.name: _inside(a.g, opset, where) if a.type == AttributeProto.GRAPH else helper.get_attribute_value(a)
             for a in proto.attribute
         }
-        name = proto.op_type if proto.domain in ("", "ai.onnx") else f"{proto.domain}.{proto.op_type}"
+        # Errors begin with it, and are of one line.
+        name = visible(proto.op_type if proto.domain in ("", "ai.onnx") else f"{proto.domain}.{proto.op_type}")
         node = FileNode(index, name, proto.name, tuple(proto.input), tuple(proto.output), attrs, proto)
         if name == "Constant":
             constants[proto.output[0]] = _constant(node, where)

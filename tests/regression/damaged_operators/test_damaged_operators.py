@@ -55,3 +55,15 @@ def test_a_constant_of_another_shape_stays(shape: tuple[int, ...]) -> None:
     assert fold_constants(graph).nodes == nodes
     with pytest.raises(EdgekcError, match="its inputs make"):
         compress(graph, recipe.parse(""), None)
+
+
+def test_an_operator_with_a_line_end_in_its_name_is_named_in_one_line(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    values = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (1, 4)) for name in "xy"]
+    node = onnx.helper.make_node("Tw\nice", ["x"], ["y"], domain="own")
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("own", 1)]
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], "n", values[:1], values[1:]), opset_imports=opsets)
+    (tmp_path / "net.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(EdgekcError, match="not implemented") as error:
+        import_model(tmp_path / "net.onnx", "net")
+    assert "\n" not in str(error.value)
