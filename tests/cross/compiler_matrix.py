@@ -68,6 +68,7 @@ FILES = {  # models that come with the project
 }
 MLPERF = ("IC", "KWS", "VWW", "AD")
 CASES_PER_KERNEL = 12
+CASES_PER_CELL = 4  # of a kernel in an image of the covering part, others in another image
 _OF_EXTREMES = 3  # samples of lowest, highest and ramp values, beside the cases' own
 _TIMEOUT_S = 600.0
 
@@ -139,9 +140,11 @@ def case_of(model: str, core: str, folder: Path, models: Path | None = None) -> 
     return _answered(folder)
 
 
-def _of_kernels(core: str, wants: Callable[[Op, Kernel], bool], folder: Path) -> Case:
+def _of_kernels(
+    core: str, wants: Callable[[Op, Kernel], bool], folder: Path, per_kernel: int = CASES_PER_KERNEL, turn: int = 0
+) -> Case:
     features = board_of(core).features
-    net = sampled(features, wants, CASES_PER_KERNEL)
+    net = sampled(features, wants, per_kernel, turn)
     return _answered(written(net, features, folder), net.samples())
 
 
@@ -314,7 +317,7 @@ class Cell:
         return frozenset(kernel.symbol for _, kernel in kernels_of(board_of(self.core).features, self.wants))
 
     def case(self, folder: Path) -> Case:
-        return _of_kernels(self.core, self.wants, folder)
+        return _of_kernels(self.core, self.wants, folder, CASES_PER_CELL, self.share)
 
     def __str__(self) -> str:
         kinds = " and ".join(kind.split()[0] for kind in self.kinds)
