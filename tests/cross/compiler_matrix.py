@@ -295,23 +295,25 @@ def _lld() -> str | None:
 COMPILERS = ("gcc", "zig", "clang")
 # Where assembly is: there each flag meets each compiler, each core and both kinds of kernel.
 ASSEMBLY_CORES = ("M4", "M55")
-SHARES = 8  # of the kernels for every core, which are most of an image's code: an image has one share of them
+# What a core's images have all kernels of; of those that run there too, which are most of the code, each has a share.
+OWN = {"M0+": "thumb1", "M3": "thumb2", "M4": "dsp", "M55": "mve", "aarch64": "vector", "RV32": "riscv"}
+SHARES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """An image of the covering part: kernels of the core's extensions, and a share of those for every core."""
+    """An image of the covering part: the core's own kernels, and a share of the others that run there."""
 
     core: str
-    kinds: tuple[str, ...]  # of KERNELS: of the extensions' kernels
+    kinds: tuple[str, ...]  # of KERNELS: of the own kernels
     compiler: str
     flag: str
     share: int
 
     def wants(self, op: Op, kernel: Kernel) -> bool:
-        if not kernel.needs:
-            return _for_every_core()[kernel.symbol] == self.share
-        return any(is_packed(op) == KERNELS[kind] for kind in self.kinds)
+        if OWN.get(self.core) in kernel.needs:
+            return any(is_packed(op) == KERNELS[kind] for kind in self.kinds)
+        return _shares()[kernel.symbol] == self.share
 
     def kernels(self) -> frozenset[str]:
         return frozenset(kernel.symbol for _, kernel in kernels_of(board_of(self.core).features, self.wants))
@@ -325,9 +327,9 @@ class Cell:
 
 
 @cache
-def _for_every_core() -> Mapping[str, int]:
-    """The share of each kernel that needs no extension."""
-    symbols = sorted({kernel.symbol for op in OPS.values() for kernel in op.kernels if not kernel.needs})
+def _shares() -> Mapping[str, int]:
+    """The share of each kernel."""
+    symbols = sorted({kernel.symbol for op in OPS.values() for kernel in op.kernels})
     return {symbol: at % SHARES for at, symbol in enumerate(symbols)}
 
 
