@@ -68,7 +68,8 @@ def test_covering_part(tmp_path: Path, cell: matrix.Cell) -> None:
 def test_the_part_covers() -> None:
     """Each two values of two axes meet that may; each kernel meets each compiler and flag, and each core it runs on.
 
-    A kernel for vectors meets half of the flags. Where assembly is, flags, compilers, cores and kinds of kernel meet by threes.
+    A kernel for vectors meets half of the flags. Where assembly is, flags, compilers, cores and kinds of kernel meet
+    by threes.
     """
     part, product = matrix.covering(), itertools.product
     cells = [(cell.core, kind, cell.compiler, cell.flag) for cell in part for kind in cell.kinds]
