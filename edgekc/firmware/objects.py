@@ -38,7 +38,7 @@ def key_of(compiler: Compiler, flags: Sequence[str], source: Path, at: Path | No
     of ours that it includes. Where the sources lie is not, if no debug information says it.
     """
     folders, moved, words = _split(flags)
-    files = _closure(source, folders)
+    files = closure(source, folders)
     program = _program(compiler.command[0])
     if files is None or program is None:
         return None
@@ -174,7 +174,7 @@ def _shown(path: Path, moved: Mapping[str, str]) -> str:
     return fits[-1] if fits else text
 
 
-def _closure(source: Path, folders: Sequence[Path]) -> dict[Path, bytes] | None:
+def closure(source: Path, folders: Sequence[Path]) -> dict[Path, bytes] | None:
     """The source and each header that it may include, with their content; None where a name is computed.
 
     A header that none of the folders has is the compiler's own.

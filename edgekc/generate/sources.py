@@ -28,7 +28,7 @@ from .parts import PartsView, parts_view
 from .plan import Location, Plan, Step
 from .rewritten import copies
 from .row_sources import HEADER, GroupView, groups, pointer
-from .source_lines import lines_of
+from .source_lines import SourceLines
 
 MANIFEST_VERSION = 1
 _CACHE_LINE = 64  # bytes; a load across two of them takes twice as long
@@ -325,10 +325,10 @@ def _shape(shape: Sequence[int]) -> str:
 
 def _manifest(plan: Plan, packed: Packed, files: dict[str, bytes], net: _NetView, board: str) -> bytes:
     graph, name = plan.graph, net.name
-    source = files[f"src/{name}.c"].decode().splitlines()
+    statements = SourceLines(files[f"src/{name}.c"].decode().splitlines())
     params, layers = _params(plan), []
     for i, step in enumerate(plan.steps):
-        first, last = lines_of(source, i, step, params[i])
+        first, last = statements.of(i, step, params[i])
         layers.append(
             {
                 "index": i,

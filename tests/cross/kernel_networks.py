@@ -130,21 +130,29 @@ def _taken(op: str, kernel: int) -> tuple[int, ...]:
     return tuple(i for i, case in every if scratch.add_split(f"c{i}", record, case, record.kernels[kernel]))
 
 
-def sampled(features: frozenset[str], wants: Callable[[Op], bool], per_kernel: int) -> Network:
+def kernels_of(features: frozenset[str], wants: Callable[[Op, Kernel], bool]) -> Iterator[tuple[Op, Kernel]]:
+    """Every kernel that runs on a core and is wanted, once for each operator that has it."""
+    for op in OPS.values():
+        for kernel in {k.symbol: k for k in op.kernels if k.needs <= features}.values():
+            if wants(op, kernel):
+                yield op, kernel
+
+
+def sampled(features: frozenset[str], wants: Callable[[Op, Kernel], bool], per_kernel: int, turn: int = 0) -> Network:
     """Every kernel that runs on a core, each with some of its cases, spread over all that it takes.
 
     Args:
-        wants: which operators.
+        wants: which kernels.
         per_kernel: at most so many layers for a kernel of an extension; of the portable ones, PORTABLE_CASES.
+        turn: other cases with another turn.
     """
     found = Network()
-    for op in filter(wants, OPS.values()):
-        all_cases = _cases_of(op.name)
-        for kernel in {k.symbol: k for k in op.kernels if k.needs <= features}.values():
-            taken = _taken(op.name, op.kernels.index(kernel))
-            count = min(len(taken), per_kernel if kernel.needs else PORTABLE_CASES)
-            for at in sorted({taken[round(k)] for k in np.linspace(0, len(taken) - 1, count)} if taken else ()):
-                found.add_split(f"{op.name}_{at}_{kernel.symbol}", op, all_cases[at], kernel)
+    for op, kernel in kernels_of(features, wants):
+        all_cases, taken = _cases_of(op.name), _taken(op.name, op.kernels.index(kernel))
+        count = min(len(taken), per_kernel if kernel.needs else PORTABLE_CASES)
+        places = {(round(k) + turn) % len(taken) for k in np.linspace(0, len(taken) - 1, count)} if taken else ()
+        for at in (taken[place] for place in sorted(places)):
+            found.add_split(f"{op.name}_{at}_{kernel.symbol}", op, all_cases[at], kernel)
     return found
 
 

@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from operator import itemgetter
 from pathlib import Path
 from types import ModuleType
 
@@ -16,6 +17,7 @@ import compiler_matrix as matrix
 import pytest
 
 from edgekc.errors import ToolError
+from edgekc.files.output import read_manifest
 from edgekc.firmware.toolchain import Compiler, emulator
 from edgekc.ops import OPS
 
@@ -52,38 +54,45 @@ def test_the_demo_on_a_core_with_assembly(cases: Cases, tmp_path: Path, flag: st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("core", "model", "name", "flag"), matrix.covering())
-def test_covering_part(cases: Cases, tmp_path: Path, core: str, model: str, name: str, flag: str) -> None:
-    compiler = compiler_for(core, name)
-    found = matrix.run_cell(cases(core, model), core, compiler, flag, tmp_path)
-    if found.result == matrix.NOT_HERE:
-        pytest.skip(found.detail)
+@pytest.mark.parametrize("cell", matrix.covering(), ids=str)
+def test_covering_part(tmp_path: Path, cell: matrix.Cell) -> None:
+    """Every byte of an image, which has each kernel that the cell stands for: what they cover is asserted below."""
+    compiler = compiler_for(cell.core, cell.compiler)
+    case = cell.case(tmp_path / "model")
+    assert {layer["kernel"] for layer in read_manifest(case.folder)["layers"]} == cell.kernels()
+    found = matrix.run_cell(case, cell.core, compiler, cell.flag, tmp_path / "build")
     assert (found.result, found.detail) == (matrix.EQUAL, "")
+    assert (found.displaced > 0) == (cell.flag == matrix.DISPLACED)
 
 
 def test_the_part_covers() -> None:
-    part = matrix.covering()
-    cores, models, names, flags = ({cell[axis] for cell in part} for axis in range(4))
-    assert (cores, models) == (set(matrix.CORES), set(matrix.KERNELS))
-    assert (names, flags) == (set(matrix.COMPILERS), set(matrix.FLAGS))
-    by_compiler = {(name, flag) for core, _, name, flag in part if core in matrix.ASSEMBLY_CORES}
-    assert by_compiler == set(itertools.product(matrix.COMPILERS, matrix.FLAGS))
-    of_assembly, product = [cell for cell in part if cell[0] in matrix.ASSEMBLY_CORES], itertools.product
-    assert {(cell[0], cell[3]) for cell in of_assembly} == set(product(matrix.ASSEMBLY_CORES, matrix.FLAGS))
-    assert {(cell[1], cell[3]) for cell in of_assembly} == set(product(matrix.KERNELS, matrix.FLAGS))
-    assert {cell[:3] for cell in of_assembly} == set(product(matrix.ASSEMBLY_CORES, matrix.KERNELS, matrix.COMPILERS))
-    assert {(core, name) for core, _, name, _ in part} == set(product(matrix.CORES, matrix.COMPILERS))
+    """Each two values of two axes meet that may; each kernel meets each compiler and flag, and each core it runs on.
 
-
-@pytest.mark.slow
-def test_every_kernel_is_in_some_image() -> None:
-    """A kernel that no case of its operator reaches would be proved by nothing."""
-    symbols = {kernel.symbol for op in OPS.values() for kernel in op.kernels}
-    for core in matrix.CORES:
-        for kind in matrix.KERNELS.values():
-            net = matrix.sampled(matrix.board_of(core).features, lambda op, kind=kind: matrix.is_packed(op) == kind, 1)
-            symbols -= {kernel.symbol for kernel in net.kernels.values()}
-    assert symbols == set()
+    A kernel for vectors meets half of the flags. Where assembly is, flags, compilers, cores and kinds of kernel meet
+    by threes.
+    """
+    part, product = matrix.covering(), itertools.product
+    cells = [(cell.core, kind, cell.compiler, cell.flag) for cell in part for kind in cell.kinds]
+    axes = (matrix.CORES, matrix.KERNELS, matrix.COMPILERS, matrix.FLAGS)
+    never = {("aarch64", matrix.DISPLACED)}
+    for (i, first), (j, second) in itertools.combinations(enumerate(axes), 2):
+        assert {(cell[i], cell[j]) for cell in cells} == set(product(first, second)) - never
+    assert all(matrix.applies(cell.core, cell.compiler, cell.flag) for cell in part)
+    of_assembly = {cell for cell in cells if cell[0] in matrix.ASSEMBLY_CORES}
+    assert {cell[2:] for cell in of_assembly} == set(product(matrix.COMPILERS, matrix.FLAGS))
+    for threes, third in ((itemgetter(0, 1, 2), matrix.COMPILERS), (itemgetter(0, 1, 3), matrix.FLAGS)):
+        assert set(map(threes, of_assembly)) == set(product(matrix.ASSEMBLY_CORES, matrix.KERNELS, third))
+    runs_on: dict[str, set[str]] = {}
+    for kernel in (kernel for op in OPS.values() for kernel in op.kernels):
+        on = {core for core in matrix.CORES if kernel.needs <= matrix.board_of(core).features}
+        runs_on[kernel.symbol] = runs_on.get(kernel.symbol, set()) | on
+    in_cells = [(cell, cell.kernels()) for cell in part]
+    for symbol, on in runs_on.items():
+        own = [cell for cell, kernels in in_cells if symbol in kernels]
+        assert {cell.core for cell in own} == on, symbol
+        assert {cell.compiler for cell in own} == set(matrix.COMPILERS), symbol
+        of_vectors = on <= {"armv7", "aarch64"}
+        assert len({cell.flag for cell in own}) >= len(matrix.FLAGS) // (2 if of_vectors else 1), symbol
 
 
 def test_a_wrong_image_is_told(cases: Cases, tmp_path: Path) -> None:
