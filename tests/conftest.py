@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import os
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import typer.main
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -22,6 +24,8 @@ import started  # noqa: E402
 # A busy machine is no failure.
 hypothesis.settings.register_profile("edgekc", deadline=None)
 hypothesis.settings.load_profile("edgekc")
+# typer.testing makes all subcommands for each call of one.
+typer.main.get_command = functools.cache(typer.main.get_command)
 _INSISTED = ("boards", "simulated_mcu")
 # In pytest's cache: what the last run left out for want of a tool, and the files whose tests started a program.
 _SKIPPED, _STARTED = "edgekc/skipped", "edgekc/started"
@@ -73,6 +77,7 @@ def pytest_collection() -> Generator[None, Any, Any]:
     finally:
         gc.freeze()
         gc.enable()
+        gc.set_threshold(50_000, 20, 20)  # as the command has it
 
 
 @pytest.hookimpl(tryfirst=True)
