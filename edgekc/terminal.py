@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from rich.console import Console
@@ -95,4 +95,7 @@ def _complaining() -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.EPIPE:
             raise
+        # What could not be written is still in the buffer, and Python would try once more when it ends.
+        with suppress(OSError), open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), sys.stdout.fileno())
         raise UsageError(f"cannot be written: {error.strerror}", where="standard output") from error

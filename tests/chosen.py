@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import re
 from collections.abc import Mapping, Sequence, Set
@@ -16,9 +17,14 @@ HERE = Path(__file__).parent
 
 def _name(item: pytest.Item) -> str:
     """A test's name below tests/; empty where it lies elsewhere."""
-    if not item.path.is_relative_to(HERE):
-        return ""
-    return f"{item.path.relative_to(HERE).as_posix()}::{item.nodeid.split('::', 1)[-1]}"
+    file = _below(item.path)
+    return f"{file}::{item.nodeid.split('::', 1)[-1]}" if file else ""
+
+
+@functools.cache
+def _below(path: Path) -> str:
+    """A file's name below tests/; empty where it lies elsewhere."""
+    return path.relative_to(HERE).as_posix() if path.is_relative_to(HERE) else ""
 
 
 def is_slow(item: pytest.Item) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import gc
 import os
 import sys
 from collections.abc import Generator
@@ -10,6 +12,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import typer.main
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
@@ -21,6 +24,8 @@ import started  # noqa: E402
 # A busy machine is no failure.
 hypothesis.settings.register_profile("edgekc", deadline=None)
 hypothesis.settings.load_profile("edgekc")
+# typer.testing makes all subcommands for each call of one.
+typer.main.get_command = functools.cache(typer.main.get_command)
 _INSISTED = ("boards", "simulated_mcu")
 # In pytest's cache: what the last run left out for want of a tool, and the files whose tests started a program.
 _SKIPPED, _STARTED = "edgekc/skipped", "edgekc/started"
@@ -63,8 +68,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """Without the collector of garbage: nearly all that is made here stays, and each look at it takes longer."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+        gc.set_threshold(50_000, 20, 20)  # as the command has it
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # all want the same order; see _turned
+        items.sort(key=lambda item: item.path)
     for item in items:
         if chosen.is_slow(item):
             item.add_marker(pytest.mark.slow)
@@ -120,6 +139,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     return _insist((yield), item.path)
 
 
+def _turned(report: pytest.CollectReport, worker: dict[str, Any]) -> pytest.CollectReport:
+    """Each process of several enters a folder at another place: of files that are new it compiles a part, and finds
+    those of the others compiled."""
+    number, count = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
+    at = len(report.result) * number // count
+    report.result = [*report.result[at:], *report.result[:at]]
+    return report
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
-    return _insist((yield), collector.path)
+    report = _insist((yield), collector.path)
+    worker = getattr(collector.config, "workerinput", None)
+    return _turned(report, worker) if worker and isinstance(collector, pytest.Directory) else report

@@ -9,7 +9,7 @@ import ast
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -40,12 +40,22 @@ _SEEN = "_edgekc_reached"  # in each module: a list of one value, whether a func
 def with_marks(source: bytes | str, path: str) -> ast.Module:
     """A module's tree in which each function first notes that it ran."""
     tree = ast.parse(source, path)
-    for function in (node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)):
-        mark = ast.parse(f"{_SEEN}[0] = True").body[0]
-        for node in ast.walk(mark):
-            ast.copy_location(node, function.body[0])
+    for function in list(_functions(tree)):
+        first = function.body[0]
+        at = dict(lineno=first.lineno, col_offset=0, end_lineno=first.lineno, end_col_offset=0)
+        seen = ast.Subscript(ast.Name(_SEEN, ast.Load(), **at), ast.Constant(0, **at), ast.Store(), **at)
+        mark = ast.Assign([seen], ast.Constant(True, **at), **at)
         function.body.insert(1 if ast.get_docstring(function, clean=False) is not None else 0, mark)
     return tree
+
+
+def _functions(block: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Those among its statements and in them; expressions, which are most of a tree, have none."""
+    for field in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for statement in getattr(block, field, ()):
+            if isinstance(statement, _FUNCTIONS):
+                yield statement
+            yield from _functions(statement)
 
 
 class _Loader(SourceFileLoader):

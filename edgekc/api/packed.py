@@ -7,13 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-
 from .. import recipe as rc
 from .. import tables
 from ..assets import RECIPES
 from ..compression import walk
-from ..data import Source, has_starts
+from ..data import Source
 from ..errors import UsageError
 from ..files.output import check_writable, write_file
 from ..format.fields import MAGIC
@@ -23,6 +21,7 @@ from ..progress import Log, unsaid
 from ..train import comparison
 from ..train.pytorch import crew
 from .model import Model, check_float, load
+from .samples import source_of
 
 if TYPE_CHECKING:
     from ..compression.state import OnProgress
@@ -110,18 +109,6 @@ def load_recipe(recipe: RecipeLike) -> rc.Recipe:
         fix = nearest(str(recipe), names, "recipes")
         raise UsageError(f"no recipe is called {str(recipe)!r}, and no such file exists", fix=fix)
     return rc.load(RECIPES / f"{recipe}.toml")
-
-
-def source_of(data: Any) -> Source | None:
-    """Data as `edgekc.data` reads it; arrays (x, y) or (x, y, starts) are one batch."""
-    if isinstance(data, (tuple, list)) and has_starts(data):
-        return [tuple(data)]
-    pair = isinstance(data, (tuple, list)) and len(data) == 2 and all(hasattr(part, "shape") for part in data)
-    if pair and np.ndim(data[1]) == 1 and len(data[0]) == len(data[1]):
-        return [tuple(data)]
-    if isinstance(data, np.ndarray):
-        return [data]
-    return data  # type: ignore[no-any-return]
 
 
 def compress(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data import UNLABELLED, Dataset, for_graph, lengths, take
+from ..data import UNLABELLED, Dataset, Source, for_graph, has_starts, lengths, take
 from ..data import load as load_data
 from ..errors import UsageError
 from ..evaluate import classes_of, input_levels
@@ -20,7 +20,6 @@ from ..ops.dequantize import reals_of
 from ..ops.quantize import levels_of
 from ..paired import compare
 from ..parts import has_splits
-from .packed import source_of
 from .results import Evaluation
 
 _CHANNELS_FIRST = (".onnx", ".pt2")
@@ -157,6 +156,18 @@ def outputs_of(data: bytes, batch: Batch, manifest: Mapping[str, Any]) -> Array 
             values = reals_of(values, edge["scale"], edge["zero_point"])
         found.append(values[0] if batch.single else values)
     return found[0] if len(found) == 1 else tuple(found)
+
+
+def source_of(data: Any) -> Source | None:
+    """Data as `edgekc.data` reads it; arrays (x, y) or (x, y, starts) are one batch."""
+    if isinstance(data, (tuple, list)) and has_starts(data):
+        return [tuple(data)]
+    pair = isinstance(data, (tuple, list)) and len(data) == 2 and all(hasattr(part, "shape") for part in data)
+    if pair and np.ndim(data[1]) == 1 and len(data[0]) == len(data[1]):
+        return [tuple(data)]
+    if isinstance(data, np.ndarray):
+        return [data]
+    return data  # type: ignore[no-any-return]
 
 
 def dataset_of(x: Any, y: Any, graph: Graph, count: int | None = None) -> Dataset:

@@ -28,7 +28,7 @@ from ..study.picture import picture
 from ..study.report import Findings
 from ..study.trials import Trial
 from .model import Model, check_float, load
-from .packed import source_of
+from .samples import source_of
 
 if TYPE_CHECKING:
     from ..exploration.problem import Problem

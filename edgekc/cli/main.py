@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
@@ -71,27 +71,16 @@ _COMMANDS: tuple[tuple[str, tuple[tuple[ModuleType, Callable[..., None]], ...]],
     ("This machine", ((doctor, doctor.doctor), (fuzz, fuzz.fuzz))),
 )  # fmt: skip
 
-app = typer.Typer(
-    name="edgekc",
-    help="Trained CNNs to small, bit-exact C99 for Arm Cortex-M and Cortex-A.",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-)
+_BY_NAME = {
+    module.__name__.rpartition(".")[2].replace("_", "-"): (panel, module, function)
+    for panel, group in _COMMANDS
+    for module, function in group
+}
 
 
 def _paragraphs(text: str | None) -> str:
     """A docstring whose lines the terminal may break where it likes."""
     return "\n\n".join(" ".join(part.split()) for part in (text or "").split("\n\n"))
-
-
-for _panel, _group in _COMMANDS:
-    for _module, _function in _group:
-        app.command(
-            name=_module.__name__.rpartition(".")[2].replace("_", "-"),
-            help=_paragraphs(_function.__doc__),
-            epilog="\n\n".join(("Examples:", *(f"$ {line}" for line in _module.EXAMPLES))),
-            rich_help_panel=_panel,
-        )(_function)
 
 
 def _version(value: bool) -> None:
@@ -100,7 +89,6 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def _root(
     context: typer.Context,
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
@@ -111,6 +99,29 @@ def _root(
         raise typer.Exit(2)
 
 
+def _with(names: Iterable[str]) -> typer.Typer:
+    """The command with the subcommands of these names."""
+    made = typer.Typer(
+        name="edgekc",
+        help="Trained CNNs to small, bit-exact C99 for Arm Cortex-M and Cortex-A.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+    )
+    made.callback(invoke_without_command=True)(_root)
+    for name in names:
+        panel, module, function = _BY_NAME[name]
+        made.command(
+            name=name,
+            help=_paragraphs(function.__doc__),
+            epilog="\n\n".join(("Examples:", *(f"$ {line}" for line in module.EXAMPLES))),
+            rich_help_panel=panel,
+        )(function)
+    return made
+
+
+app = _with(_BY_NAME)
+
+
 def run() -> None:
     """Entry point. Exit codes: 0 success, 1 our own fault (with a traceback), 2 the user's input, 130 Ctrl-C."""
     # Commands load hundreds of modules, which a collector would walk again and again, and throw nothing away.
@@ -118,7 +129,9 @@ def run() -> None:
     accept_any_text()
     try:
         with orderly_stop():
-            app()
+            # typer looks at each parameter of what it is given; those of all subcommands take a tenth of the start.
+            word = sys.argv[1:2]
+            _with(word if word and word[0] in _BY_NAME else _BY_NAME)()
     except ObstaclesError as error:
         _fail(f"{len(error.obstacles)} obstacles:", *map(str, error.obstacles))
     except EdgekcError as error:

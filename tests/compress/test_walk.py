@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -48,8 +49,13 @@ RECIPES = {
 }
 
 
-@pytest.fixture(scope="module")
-def net() -> tuple[Graph, Dataset]:
+@pytest.fixture(name="net", scope="module")
+def _net() -> tuple[Graph, Dataset]:
+    return made_net()
+
+
+@functools.cache
+def made_net() -> tuple[Graph, Dataset]:
     rng = np.random.default_rng(1)
     made = FloatNet(rng, (1, 9, 8, 4), "relu")
     x = made.conv("input", 16)
@@ -67,6 +73,12 @@ def packed_by(net: tuple[Graph, Dataset], recipe: str) -> tuple[Result, bytes]:
     return result, pack(to_integer(result.graph, {}))
 
 
+@functools.cache
+def kept(recipe: str) -> tuple[Result, bytes]:
+    """The same for the net of most tests, made once for all of those that want this recipe."""
+    return packed_by(made_net(), recipe)
+
+
 def written(data: bytes, target: Path, features: frozenset[str]) -> Path:
     packed = read(data, "net.ekc")
     write_folder(generate(plan(packed.graph, features), packed, data, "net", "none"), target)
@@ -74,14 +86,14 @@ def written(data: bytes, target: Path, features: frozenset[str]) -> Path:
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_reference_and_host_agree(net: tuple[Graph, Dataset], name: str, tmp_path: Path) -> None:
-    folder = written(packed_by(net, RECIPES[name])[1], tmp_path / "net", frozenset())
+def test_reference_and_host_agree(name: str, tmp_path: Path) -> None:
+    folder = written(kept(RECIPES[name])[1], tmp_path / "net", frozenset())
     assert compare(folder, None, host.samples(read_manifest(folder), 12)).samples == 12
 
 
 @pytest.mark.parametrize("board", ["m0plus-an385", "mps2-an386", "mps3-an547"])
-def test_the_core_runs_it_from_its_packed_form(net: tuple[Graph, Dataset], board: str, tmp_path: Path) -> None:
-    folder = written(packed_by(net, RECIPES["chain"])[1], tmp_path / "net", load_board(board).features)
+def test_the_core_runs_it_from_its_packed_form(board: str, tmp_path: Path) -> None:
+    folder = written(kept(RECIPES["chain"])[1], tmp_path / "net", load_board(board).features)
     forms = {layer["name"]: layer["kernel"].split("_")[1] for layer in read_manifest(folder)["layers"]}
     assert forms["conv2d_0"] == forms["conv2d_1"] == "template"
     assert {form for name, form in forms.items() if name.startswith("fully_connected")} == {"clustered"}
@@ -102,9 +114,9 @@ def test_layers_of_one_scope_share_a_codebook(net: tuple[Graph, Dataset], pairs:
 
 
 @pytest.mark.parametrize("name", ["cluster", "codebook", "pairs"])
-def test_the_smallest_core_runs_packed_depthwise_layers(net: tuple[Graph, Dataset], name: str, tmp_path: Path) -> None:
+def test_the_smallest_core_runs_packed_depthwise_layers(name: str, tmp_path: Path) -> None:
     board = load_board("m0plus-an385")
-    folder = written(packed_by(net, RECIPES[f"depthwise-{name}"])[1], tmp_path / "net", board.features)
+    folder = written(kept(RECIPES[f"depthwise-{name}"])[1], tmp_path / "net", board.features)
     kernels = {layer["name"]: layer["kernel"] for layer in read_manifest(folder)["layers"]}
     expected = "ek_clustered_depthwise_s8" if name == "cluster" else "ek_template_depthwise_s8"
     assert kernels["depthwise_2"] == expected
@@ -112,10 +124,10 @@ def test_the_smallest_core_runs_packed_depthwise_layers(net: tuple[Graph, Datase
 
 
 @pytest.mark.parametrize("name", ["cluster", "codebook", "pairs"])
-def test_packed_depthwise_layers_fit_the_dsp_extension(net: tuple[Graph, Dataset], name: str, tmp_path: Path) -> None:
+def test_packed_depthwise_layers_fit_the_dsp_extension(name: str, tmp_path: Path) -> None:
     """Their weights are chosen to fit the 16 bits that its kernels expand them to."""
     board = load_board("mps2-an386")
-    folder = written(packed_by(net, RECIPES[f"depthwise-{name}"])[1], tmp_path / "net", board.features)
+    folder = written(kept(RECIPES[f"depthwise-{name}"])[1], tmp_path / "net", board.features)
     kernels = {layer["name"]: layer["kernel"] for layer in read_manifest(folder)["layers"]}
     assert kernels["depthwise_2"] == f"ek_{'clustered' if name == 'cluster' else 'template'}_depthwise3x3_s8_dsp"
     assert compare(folder, board, host.samples(read_manifest(folder), 4)).samples == 4
@@ -124,7 +136,7 @@ def test_packed_depthwise_layers_fit_the_dsp_extension(net: tuple[Graph, Dataset
 @pytest.mark.parametrize("name", RECIPES)
 def test_outputs_are_those_of_the_compressed_weights(net: tuple[Graph, Dataset], name: str) -> None:
     """What int8 activations lose is all that may come on top of what the method loses."""
-    result, data = packed_by(net, RECIPES[name])
+    result, data = kept(RECIPES[name])
     graph = read(data, "net.ekc").graph
     exact = float_reference.outputs(net[0], [net[1].x])[0]
     scale, zero = graph.tensors[graph.outputs[0]].q.scale, graph.tensors[graph.outputs[0]].q.zero_point
@@ -150,8 +162,8 @@ def test_second_order_beats_nearest(net: tuple[Graph, Dataset], few: str) -> Non
     assert errors[1] < 0.8 * errors[0]
 
 
-def test_no_dense_weights_are_left(net: tuple[Graph, Dataset]) -> None:
-    packed: Packed = read(packed_by(net, RECIPES["chain"])[1], "net.ekc")
+def test_no_dense_weights_are_left() -> None:
+    packed: Packed = read(kept(RECIPES["chain"])[1], "net.ekc")
     dense = {t.name for t in packed.graph.tensors.values() if t.role is Role.WEIGHTS}
     assert dense == {"depthwise_2/weights"}
     sizes = {layer.name: layer for layer in layer_sizes(packed)}
@@ -176,11 +188,11 @@ def test_depthwise_layers_are_packed_by_name_or_where_the_step_says_so(net: tupl
         assert "depthwise_2" in compress(net[0], rc.parse(CLUSTER.replace("= 5", "= 4") + more), net[1]).layers
 
 
-def test_bytes_of_a_packed_depthwise_layer(net: tuple[Graph, Dataset]) -> None:
+def test_bytes_of_a_packed_depthwise_layer() -> None:
     """Sixteen channels of nine weights: 4 bits each; or 3 bits a kernel and a pair of 4 bytes, or 3 bits."""
     found = {}
     for name in ("cluster", "codebook", "pairs"):
-        graph = read(packed_by(net, RECIPES[f"depthwise-{name}"])[1], "net.ekc")
+        graph = read(kept(RECIPES[f"depthwise-{name}"])[1], "net.ekc")
         found[name] = next(layer for layer in layer_sizes(graph) if layer.name == "depthwise_2")
         channels = found[name].weights // 9
         assert 12 <= channels <= 16 and found[name].weights == 9 * channels
@@ -290,7 +302,7 @@ def test_integer_templates_fit(count: int, size: tuple[int, int], power: float, 
     assert np.abs(whole * step - templates).max() <= 0.51 * step
 
 
-def test_large_weights_give_up_bits_not_correctness(net: tuple[Graph, Dataset]) -> None:
+def test_large_weights_give_up_bits_not_correctness() -> None:
     """Weights and biases at the edge of what 32-bit sums hold: fewer bits, proved to fit by `ops/legal.py`."""
     made = FloatNet(np.random.default_rng(3), (1, 5, 5, 64))
     name = made.conv("input", 8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 
 import host_kernels as host
@@ -21,6 +22,13 @@ def _activations(view: View) -> list[int]:
     return [i for i, t in enumerate(view.inputs) if t.data is None]
 
 
+@pytest.fixture(scope="module", params=OPS)
+def name(request: pytest.FixtureRequest) -> str:
+    """Of an operator; all tests of one come in a row."""
+    return str(request.param)
+
+
+@functools.lru_cache(maxsize=1)
 def _views(op: Op) -> list[tuple[View, list[Array]]]:
     """Of some cases of each kind: many differ in the rounding of a kernel alone, which tests of kernels look at."""
     cases = some(op.cases(np.random.default_rng(0)), MOST)
@@ -52,7 +60,6 @@ def _within(rng: Rng, interval: Interval, shape: tuple[int, ...], dtype: str, mo
     return np.asarray(picks[mode]).astype(dtype)
 
 
-@pytest.mark.parametrize("name", OPS)
 def test_ranges_are_sound(name: str) -> None:
     op, rng = OPS[name], np.random.default_rng(4)
     for view, inputs in _bounded(op):
@@ -94,7 +101,6 @@ def _extreme(rng: Rng, view: View, inputs: list[Array]) -> View | None:
     return extreme
 
 
-@pytest.mark.parametrize("name", OPS)
 def test_ranges_are_sound_where_multipliers_are_extreme(name: str) -> None:
     """Left shifts wrap: between the ends of an interval the output may be anything."""
     op, rng = OPS[name], np.random.default_rng(7)
@@ -121,7 +127,6 @@ def test_ranges_are_sound_where_multipliers_are_extreme(name: str) -> None:
     assert tried >= 3 or op.ranges is full_range  # which says nothing that could be wrong
 
 
-@pytest.mark.parametrize("name", OPS)
 def test_nothing_known_is_sound(name: str) -> None:
     """Ranges with None for every activation hold for the case's own inputs, and stay within the type."""
     op = OPS[name]
@@ -132,7 +137,6 @@ def test_nothing_known_is_sound(name: str) -> None:
         assert (found.low >= info.min).all() and (found.high <= info.max).all()
 
 
-@pytest.mark.parametrize("name", OPS)
 def test_a_batch_is_its_samples(name: str) -> None:
     op, rng = OPS[name], np.random.default_rng(5)
     for view, inputs in _views(op):
@@ -151,7 +155,6 @@ def test_a_batch_is_its_samples(name: str) -> None:
             assert np.array_equal(together[sample * count : (sample + 1) * count], alone), f"{name} {view.node.name}"
 
 
-@pytest.mark.parametrize("name", OPS)
 def test_channels_can_be_taken_out(name: str) -> None:
     """Of operators whose channels are independent: the rest computes the same without the dropped ones."""
     op, rng = OPS[name], np.random.default_rng(6)
@@ -173,7 +176,6 @@ def test_channels_can_be_taken_out(name: str) -> None:
         assert np.array_equal(op.reference(attrs, values)[0], full[..., keep]), f"{name} {view.node.name}"
 
 
-@pytest.mark.parametrize("name", OPS)
 def test_cases_are_valid(name: str) -> None:
     """Every case passes its operator's own checks, and has the attributes that it declares."""
     op = OPS[name]

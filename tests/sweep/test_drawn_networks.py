@@ -264,16 +264,21 @@ def test_the_command(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_host")
 def test_ctrl_c_ends_with_the_summary(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", "from edgekc.cli.main import run\nrun()", "fuzz", "--flags=-O0", "--seed", "1"]
+    # In the background of a shell Ctrl-C is ignored, by these tests and by what they start.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    code += "\nfrom edgekc.cli.main import run\nrun()"
+    command = [sys.executable, "-c", code, "fuzz", "--flags=-O0", "--seed", "1"]
+    command += ["--seconds", "600", "-o", str(tmp_path)]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        [*command, "--seconds", "600", "-o", str(tmp_path)], stdout=subprocess.PIPE, text=True, env=environment
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "seed 1\n"
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "seed 1\n"
+            time.sleep(1)
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert out.startswith("stopped before its end") and "no difference" in out
 

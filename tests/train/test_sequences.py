@@ -12,7 +12,7 @@ import pytest
 from float_nets import FloatNet
 
 from edgekc import recipe as rc
-from edgekc.api.packed import source_of
+from edgekc.api.samples import source_of
 from edgekc.compression.checkpoints import Checkpoints
 from edgekc.compression.model import Model
 from edgekc.compression.run import compress
