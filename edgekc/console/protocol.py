@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..errors import ToolError
+from ..names import visible
 
 MAGIC = b"\xec\x4b"
 MAX_PAYLOAD = 512
@@ -216,14 +217,13 @@ class Console:
         if frame.kind == TEXT:
             self.text = (self.text + frame.payload)[-_MAX_TEXT:]
             if not frame.payload:
-                raise self._error(f"the program stopped: {self.text.decode(errors='replace')}", "")
+                raise self._error(f"the program stopped: {_line(self.text)}", "")
         if frame.kind == HELLO | REPLY and frame.sequence == 0 and self.started:
             raise self._error("the board was reset in the middle of the run", "check its power, and run it again")
         if frame.sequence != self.sequence:
             return False
         if frame.kind == REFUSED:
-            said = frame.payload.decode(errors="replace")
-            raise RefusedError(f"the board refuses: {said}", where=self.where, fix="flash it again")
+            raise RefusedError(f"the board refuses: {_line(frame.payload)}", where=self.where, fix="flash it again")
         return frame.kind == kind | REPLY
 
     def _send(self, data: bytes) -> None:
@@ -244,3 +244,8 @@ class Console:
 
     def _error(self, what: str, fix: str) -> ToolError:
         return ToolError(what, where=self.where, fix=fix)
+
+
+def _line(text: bytes) -> str:
+    """What a board says, as one line."""
+    return visible(" ".join(text.decode(errors="replace").split()))

@@ -181,6 +181,8 @@ def test_another_version_and_refusals() -> None:
         Console(Script(old), FAST, "board x").hello()
     with pytest.raises(ToolError, match="the board refuses: no such request; flash it again"):
         Console(Script(encode(Frame(c.REFUSED, 1, b"no such request"))), FAST, "board x").hello()
+    with pytest.raises(ToolError, match=r"the board refuses: no such \\x1brequest; flash it again"):
+        Console(Script(encode(Frame(c.REFUSED, 1, b"no\nsuch\r\n\x1brequest"))), FAST, "board x").hello()
 
 
 def test_a_late_answer_to_an_earlier_request_is_not_this_ones() -> None:
