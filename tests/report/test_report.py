@@ -119,13 +119,15 @@ def searched(folder: Path, **changes: Any) -> Path:
     """A search's folder with three candidates, made by hand."""
     folder.mkdir()
     layers = {"conv_0": "cluster4", "fc": "int8"}
+    more = {"ram": 900, "cycles": None, "seconds": None, "accuracy": None, "weights": 3000}
     trials = [
         {"key": f"{i:016x}", "pareto": i < 2, "candidate": {"layers": layers, "keep": 1.0, "optimise": "speed",
-         "ram": None, "epochs": i}, "figures": {"flash": flash, "ram": 900, "cycles": None, "loss": loss}}
+         "ram": None, "epochs": i}, "figures": {"flash": flash, "loss": loss, **more}}
         for i, (flash, loss) in enumerate(((4000, 2.0), (5000, 0.5), (6000, 1.0)))
     ]  # fmt: skip
     trials.append({"key": "f" * 16, "pareto": False, "candidate": {"layers": {}}, "figures": None})
-    found = {"schema": 1, "name": "digits", "board": BOARD, "budget": {"flash": 5500, "loss": None}, "met": True,
+    budget = {"flash": 5500, "ram": None, "seconds": None, "loss": None}
+    found = {"schema": 1, "name": "digits", "board": BOARD, "budget": budget, "met": True,
              "best": f"{1:016x}", "loss_unit": "points", "trials": trials, **changes}  # fmt: skip
     (folder / "pareto.json").write_text(json.dumps(found))
     return folder
