@@ -61,6 +61,8 @@ def test_covering_part(tmp_path: Path, cell: matrix.Cell) -> None:
     case = cell.case(tmp_path / "model")
     assert {layer["kernel"] for layer in read_manifest(case.folder)["layers"]} == cell.kernels()
     found = matrix.run_cell(case, cell.core, compiler, cell.flag, tmp_path / "build")
+    if "not installed" in found.detail:
+        pytest.skip(found.detail)
     assert (found.result, found.detail) == (matrix.EQUAL, "")
     assert (found.displaced > 0) == (cell.flag == matrix.DISPLACED)
 

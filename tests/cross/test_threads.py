@@ -136,7 +136,7 @@ def test_a_network_on_threads(tmp_path: Path) -> None:
 @pytest.mark.parametrize("parts", [5])
 def test_every_kernel_that_has_parts(parts: int, tmp_path: Path) -> None:
     """Each on some of its operator's cases: windows with padding and strides, odd heights, one row."""
-    net = sampled(VECTOR, lambda op: op.rows is not Rows.NONE, 3)
+    net = sampled(VECTOR, lambda op, _: op.rows is not Rows.NONE, 3)
     data = pack(net.graph())
     packed = read(data, "net.ekc")
     plan = plan_in_parts(packed.graph, VECTOR, parts, lambda view, _: net.kernels[view.node.name])
