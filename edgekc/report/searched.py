@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from .chart import Chart
 from .front import Candidate, scatter
 
 SCHEMA = 1  # of pareto.json
+_MOST = 1e15  # of a figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ def read_search(folder: Path) -> Searched:
         trials = tuple(_tried(t) for t in found["trials"] if t["figures"] is not None)
         best = next(t for t in trials if t.key == found["best"])
         budget: Budget = records.of_json(found["budget"], Budget, "budget")
+        _check_size(budget)
         count = f"{len(trials)} measured candidates"
         met = "the chosen one meets the budgets" if found["met"] else "no candidate meets the budgets"
         return Searched(
@@ -85,10 +86,15 @@ def read_search(folder: Path) -> Searched:
         ) from None
 
 
+def _check_size(found: Figures | Budget) -> None:
+    """ValueError where a figure cannot be drawn: infinite, no number, or larger than anything is."""
+    if not all(abs(value) < _MOST for value in asdict(found).values() if value is not None):
+        raise ValueError("a figure that is no number, or is too large")
+
+
 def _tried(found: Mapping[str, Any]) -> Tried:
     figures = Figures.from_dict(found["figures"])
-    if not all(map(math.isfinite, (figures.flash, figures.ram, figures.loss))):
-        raise ValueError("a figure that is no number")
+    _check_size(figures)
     return Tried(str(found["key"]), Choice.from_dict(found["candidate"]), figures, bool(found["pareto"]))
 
 

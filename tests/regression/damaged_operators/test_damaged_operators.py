@@ -47,8 +47,8 @@ def test_a_number_is_reshaped() -> None:
 def test_a_constant_of_another_shape_stays(shape: tuple[int, ...]) -> None:
     """And what checks shapes refuses it: the file says that a ROUND of five numbers has ten, or fewer dimensions."""
     given = constant("c", np.zeros(shape, np.float32), Role.WEIGHTS)
-    out = Tensor("y", (1, 10), "float32", Role.ACTIVATION)
-    x = Tensor("x", (1, 10), "float32", Role.ACTIVATION)
+    out = Tensor("y", (1, 10), "float32")
+    x = Tensor("x", (1, 10), "float32")
     nodes = (Node("round", "r", ("c",), ("y",), {}), Node("add", "a", ("x", "y"), ("z",), {"activation": "none"}))
     tensors = {"c": given, "y": out, "x": x, "z": replace(x, name="z")}
     graph = Graph("net", Stage.FLOAT, tensors, nodes, ("x",), ("z",), {})

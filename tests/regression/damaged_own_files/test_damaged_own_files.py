@@ -21,8 +21,9 @@ from edgekc.report.searched import read_search
 CANDIDATE = Candidate((("conv", "int8"),))
 FIGURES = {"flash": 9000, "ram": 4000, "cycles": 10, "seconds": 0.1, "loss": 0.5, "accuracy": None, "weights": 5000}
 TRIAL = {"key": CANDIDATE.key, "candidate": CANDIDATE.to_dict(), "figures": FIGURES, "pareto": True}
+SEARCH_BUDGET = {"flash": None, "ram": None, "seconds": None, "loss": 1.0}
 SEARCH = {"schema": 1, "name": "net", "board": "b", "met": True, "best": CANDIDATE.key, "loss_unit": "points",
-          "budget": {"flash": None, "ram": None, "seconds": None, "loss": 1.0}, "trials": [TRIAL]}  # fmt: skip
+          "budget": SEARCH_BUDGET, "trials": [TRIAL]}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,9 @@ SEARCH = {"schema": 1, "name": "net", "board": "b", "met": True, "best": CANDIDA
         {"trials": [{**TRIAL, "candidate": 3}]},
         {"trials": [{**TRIAL, "figures": {**FIGURES, "flash": "9000"}}]},
         {"trials": [{**TRIAL, "figures": {**FIGURES, "loss": float("inf")}}]},
+        {"trials": [{**TRIAL, "figures": {**FIGURES, "flash": 10**400}}]},
         {"budget": {"flash": "64k"}},
+        {"budget": {**SEARCH_BUDGET, "loss": 1e308}},
     ],
 )
 def test_a_search(change: dict[str, Any], tmp_path: Path) -> None:
