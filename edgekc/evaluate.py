@@ -21,7 +21,8 @@ from .files.stopping import in_threads
 from .format.pack import read
 from .generate.plan import Plan, plan
 from .generate.sources import generate
-from .graph.ir import Array, Graph, Tensor
+from .graph.ir import Array, Graph
+from .ops.quantize import levels_of
 from .progress import Progress, silent
 from .quantize import float_reference
 
@@ -175,13 +176,6 @@ def input_levels(dataset: Dataset, graph: Graph) -> Array:
     t = graph.tensors[graph.inputs[0]]
     if dataset.x.dtype == np.int8 and t.dtype == "int8" and dataset.quant in (None, t.quant):
         return np.asarray(dataset.x)
-    return np.concatenate([_levels(x, t) for x in real_batches(dataset, 256)])
-
-
-def _levels(real: Array, t: Tensor) -> Array:
     if t.dtype == "float32":
-        return np.asarray(real, np.float32)
-    info = np.iinfo(t.dtype)
-    scaled = real / np.float32(t.q.scale)
-    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled)).astype(np.float64)
-    return np.asarray(np.clip(rounded + t.q.zero_point, info.min, info.max).astype(t.dtype))
+        return np.concatenate([np.asarray(x, np.float32) for x in real_batches(dataset, 256)])
+    return np.concatenate([levels_of(x, t.q.scale, t.q.zero_point, t.dtype) for x in real_batches(dataset, 256)])

@@ -21,6 +21,12 @@ DOUBLE = 1
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
 
+def half_away(real: Array) -> Array:
+    """To nearest, halves away from zero, in float64: in float32 0.49999997 + 0.5 is 1."""
+    real = np.asarray(real, np.float64)
+    return np.asarray(np.trunc(real + np.copysign(0.5, real)))
+
+
 def quantize_multiplier(real: float) -> tuple[int, int]:
     """(multiplier, shift) nearest to a non-negative real; (0, 0) where it is below 2**-32, the highest from 2**30 on.
 

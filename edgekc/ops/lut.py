@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..errors import ModelError, UnsupportedError
-from ..graph.fixedpoint import DOUBLE, quantize_multiplier, requantize
+from ..graph.fixedpoint import DOUBLE, half_away, quantize_multiplier, requantize
 from ..graph.ir import Array, Quant, Role, constant
 from ..graph.op import Case, IntAttrs, Interval, Kernel, Lowered, Op, Rows, Shape, View
 from .shared.channels import channelwise_shared
@@ -72,10 +72,8 @@ def tabulated(view: View, function: Callable[[float], float], fixed: Quant | Non
     # A value in double precision, rounded to float32, is the correctly rounded one; float32's own may be off by a bit.
     value = np.array([function(float(v)) for v in real]).astype(np.float32)
     with np.errstate(over="ignore"):  # infinity is clamped as any other level
-        scaled = (value * (np.float32(1) / np.float32(out.scale))).astype(
-            np.float64
-        )  # float32 makes 1 of 0.49999997 + 0.5
-    return lowered(view, np.clip(np.trunc(scaled + np.copysign(0.5, scaled)) + out.zero_point, -128, 127))
+        scaled = value * (np.float32(1) / np.float32(out.scale))
+    return lowered(view, np.clip(half_away(scaled) + out.zero_point, -128, 127))
 
 
 def ranges(view: View, inputs: Sequence[Interval | None]) -> Interval:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import UnsupportedError
+from ..graph.fixedpoint import half_away
 from ..graph.ir import Array
 from ..graph.op import Lowered, View
 from ..graph.source import FloatHalf, SourceOp
@@ -35,8 +36,7 @@ def _concatenated(view: View) -> Array:
     scale = np.float32(x.scale) * (np.float32(1) / np.float32(y.scale))
     bias = np.float32(-(x.zero_point + 128)) * scale
     levels = (lut.byte_values("int8") + 128).astype(np.float32)
-    real = (levels * scale + bias).astype(np.float64)
-    return np.asarray(np.clip(np.trunc(real + np.copysign(0.5, real)) + y.zero_point, -128, 127))
+    return np.asarray(np.clip(half_away(levels * scale + bias) + y.zero_point, -128, 127))
 
 
 def levels_of(real: Array, scale: float, zero_point: int, dtype: str) -> Array:
@@ -47,8 +47,7 @@ def levels_of(real: Array, scale: float, zero_point: int, dtype: str) -> Array:
     if dtype == "float32":
         return np.asarray(real, np.float32)
     info = np.iinfo(dtype)
-    ratio = (np.asarray(real, np.float32) / np.float32(scale)).astype(np.float64)
-    levels = np.trunc(ratio + np.copysign(0.5, ratio)) + zero_point
+    levels = half_away(np.asarray(real, np.float32) / np.float32(scale)) + zero_point
     return np.asarray(np.clip(levels, info.min, info.max).astype(dtype))
 
 

@@ -15,6 +15,7 @@ from ..errors import ModelError, UnsupportedError
 from ..graph.ir import Array, Graph, Node, Quant, Role, Stage, State, Tensor, constant, prune
 from ..graph.op import view_of
 from ..ops import filters_of, floats_of, source_of
+from ..ops.quantize import levels_of
 from ..ops.shared.floats import LOWEST
 from ..passes import drop_identity_reshapes, fold_activations, fold_pads
 from .calibrate import Range
@@ -287,9 +288,7 @@ def per_tensor_constant(t: Tensor, shared: Quant | None = None) -> Tensor:
 
 def to_int8(real: Array, quant: Quant) -> Array:
     """Real numbers to int8, as TensorFlow Lite's QUANTIZE: float32 division, halves away from zero, clipped."""
-    scaled = np.asarray(real, np.float32) / np.float32(quant.scale)
-    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled))
-    return np.asarray(np.clip(rounded.astype(np.float64) + quant.zero_point, -128, 127).astype(np.int8))
+    return levels_of(real, quant.scale, quant.zero_point, "int8")
 
 
 def to_real(levels: Array, quant: Quant) -> Array:

@@ -199,6 +199,6 @@ def _requantised(acc: Tensor, multiplier: Tensor, shift: Tensor, attrs: dict[str
 def to_levels(x: Tensor, scale: float, zero_point: int, dtype: str) -> Tensor:
     """Real samples to the input's integers, halves away from zero, as `evaluate.input_levels` makes them."""
     info = np.iinfo(dtype)
-    scaled = x.float() / torch.tensor(scale, dtype=torch.float32)
-    rounded = torch.trunc(scaled + torch.copysign(torch.tensor(0.5), scaled))
+    scaled = (x.float() / torch.tensor(scale, dtype=torch.float32)).double()  # float32 makes 1 of 0.49999997 + 0.5
+    rounded = torch.trunc(scaled + torch.copysign(torch.tensor(0.5, dtype=torch.float64), scaled))
     return (rounded + zero_point).clamp(int(info.min), int(info.max)).to(getattr(torch, dtype))
