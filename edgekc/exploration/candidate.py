@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..errors import UsageError
@@ -43,11 +43,12 @@ class Candidate:
     @staticmethod
     def from_dict(found: Any) -> Candidate:
         """What `to_dict` gave, as JSON has it; UsageError where it is anything else."""
-        if not isinstance(found, Mapping) or not isinstance(found.get("layers"), Mapping):
-            raise UsageError("has no layers", where="candidate")
-        tree = {**found, "layers": [list(pair) for pair in found["layers"].items()]}
-        made: Candidate = records.of_json(tree, Candidate, "candidate")
-        return made
+        layers = found.get("layers") if isinstance(found, Mapping) else None
+        if not isinstance(layers, Mapping) or not all(isinstance(choice, str) for choice in layers.values()):
+            raise UsageError("has no layers with a choice each", where="candidate")
+        # A search reads its candidates again and again: the layers are most of one, and are looked at already.
+        made: Candidate = records.of_json({**found, "layers": []}, Candidate, "candidate")
+        return replace(made, layers=tuple(layers.items()))
 
 
 @dataclass(frozen=True, slots=True)

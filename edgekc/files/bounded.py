@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from ..errors import EdgekcError, UsageError
@@ -28,11 +27,10 @@ def read_file(
     where = str(check_path(path))
     try:
         with path.open("rb") as file:
-            pieces, left = [], math.inf if most is None else most + 1
-            while left > 0 and (piece := file.read(int(min(left, _PIECE)))):  # read(n) asks for n bytes at once
-                pieces.append(piece)
-                left -= len(piece)
-            data = b"".join(pieces)
+            held = bytearray()
+            while (most is None or len(held) <= most) and (piece := file.read(_PIECE)):  # read(n) asks for n at once
+                held += piece
+            data = bytes(held)
     except OSError as error:
         raise kind(f"cannot be read: {error.strerror}", where=where) from error
     if most is not None and len(data) > most:

@@ -269,13 +269,11 @@ def received_model(trial: FrozenTrial) -> bytes | None:
 def check_attributes(studies: Sequence[optuna.Study], where: str) -> None:
     """UsageError where a study or a trial of it says something that no search says there."""
     for study in studies:
-        trials = study.get_trials(deepcopy=False)
         try:
             if ORDERS in study.user_attrs:
                 Orders.from_dict(study.user_attrs[ORDERS])
             records(study, Budget(), lambda candidate: None)
-            for trial in trials:
-                candidate_of(trial)
+            for trial in study.get_trials(deepcopy=False):
                 int(trial.user_attrs.get("lost", 0)), float(trial.user_attrs.get("seconds", 0.0))
         except (UsageError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             fix = "name a new or empty folder"
